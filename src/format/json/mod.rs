@@ -1,0 +1,272 @@
+//! NDJSON: one JSON object per line.
+//!
+//! Two readers of one grammar. simd-json reads nearly every record; what it will not take
+//! goes to the plain reader, which is slow, obvious and has the last word: it accepts the
+//! few texts that simd-json cannot represent (numbers beyond 64 bits or beyond a double,
+//! `NaN`), and says of the others what is wrong and where. So the rule is one-sided, and
+//! tested: whatever simd-json accepts, the plain reader reads as the same values.
+
+mod plain;
+
+use super::{Extras, Format, Input, Malformed, Record, Wanted};
+use crate::reject::{Stage, code};
+
+/// One JSON object per record.
+#[derive(Clone, Debug)]
+pub struct Json {
+    wanted: Wanted,
+    slots: usize,
+    extras: Extras,
+}
+
+impl Json {
+    /// A reader for the values at `paths`; path `n` goes to slot `n`.
+    pub fn new<S: AsRef<str>>(paths: &[Vec<S>], extras: Extras) -> Json {
+        Json { wanted: Wanted::new(paths), slots: paths.len(), extras }
+    }
+}
+
+impl Format for Json {
+    fn parse<'r>(&self, input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
+        record.text = input.raw;
+        let read =
+            simd_json::fill_tape_padded(input.copy, input.raw.len(), &mut record.buffers, &mut record.tape);
+        if read.is_err() {
+            plain::read(input.raw, input.arena, record)?;
+        }
+        let simd_json::Node::Object { .. } = record.tape.0[0] else {
+            let what = "a JSON text that is not an object";
+            return Err(Malformed { stage: Stage::Parse, code: code::MODEL_TYPE, what, at: 0 });
+        };
+        record.mark(&self.wanted, self.slots, self.extras);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bumpalo::Bump;
+    use proptest::prelude::*;
+    use simd_json::Node;
+
+    use super::super::{PADDING_BYTES, Raw};
+    use super::*;
+
+    /// What either reader makes of `text`, in a form that can be compared: the values with
+    /// their places in the text, or the fault.
+    fn read(text: &[u8], plainly: bool) -> Result<Vec<String>, Malformed> {
+        let arena = Bump::new();
+        let mut copy = [text, &[b'#'; PADDING_BYTES]].concat();
+        let mut record = Record::default();
+        record.text = text;
+        if plainly {
+            plain::read(text, &arena, &mut record)?;
+        } else {
+            let read =
+                simd_json::fill_tape_padded(&mut copy, text.len(), &mut record.buffers, &mut record.tape);
+            read.map_err(|_| Malformed {
+                stage: Stage::Parse,
+                code: code::JSON_INVALID,
+                what: "simd-json",
+                at: 0,
+            })?;
+        }
+        let describe = |(index, node): (usize, &Node<'_>)| {
+            let place = record.place_of(index);
+            match node {
+                // Told apart by their bits: -0.0 is not 0.0.
+                Node::Static(simd_json::StaticNode::F64(number)) => {
+                    format!("{place:?} float {:x}", number.to_bits())
+                }
+                Node::Static(simd_json::StaticNode::U64(number)) => format!("{place:?} int {number}"),
+                Node::Static(simd_json::StaticNode::I64(number)) => format!("{place:?} int {number}"),
+                node => format!("{place:?} {node:?}"),
+            }
+        };
+        Ok(record.tape.0.iter().enumerate().map(describe).collect())
+    }
+
+    fn agree(text: &[u8]) {
+        if let Ok(fast) = read(text, false) {
+            let slow = read(text, true);
+            assert_eq!(Ok(fast), slow, "on {:?}", String::from_utf8_lossy(text));
+        }
+        // The plain reader takes what serde_json takes, and beyond that only what it was
+        // made for.
+        let serde: Result<serde_json::Value, _> = serde_json::from_slice(text);
+        match (read(text, true), serde) {
+            (Err(fault), Ok(value)) => panic!("refused {value} at {} ({})", fault.at, fault.what),
+            (Ok(_), Err(error)) => {
+                let known = error.to_string().contains("number out of range")
+                    || [&b"NaN"[..], b"Infinity"]
+                        .iter()
+                        .any(|word| memchr::memmem::find(text, word).is_some());
+                assert!(known, "accepted {:?}: {error}", String::from_utf8_lossy(text));
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn both_readers_agree_on_every_kind_of_value() {
+        for text in [
+            r#"{"a":1,"b":[true,false,null,-1.5e3,"x\n\u00e4\ud83d\ude00"],"c":{"d":{}, "e":[]}}"#,
+            r#" { "a" : 1 , "a" : [ ] } "#,
+            r#"{"big":18446744073709551615,"neg":-9223372036854775808,"zero":-0,"f":0.1}"#,
+            "[1]",
+            "\"text\"",
+            "12",
+            "-0.0",
+            "true",
+            "null",
+            "1e308",
+            "{\"\\u0061\\\\\":\"\\/\\b\\f\\r\\t\\\"\"}",
+        ] {
+            read(text.as_bytes(), false).expect(text);
+            agree(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn neither_reader_takes_what_is_not_json() {
+        for text in [
+            "",
+            " ",
+            "{",
+            "}",
+            "{]",
+            "[1,]",
+            "{\"a\":1,}",
+            "{\"a\" 1}",
+            "{a:1}",
+            "{'a':1}",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "1e",
+            "-",
+            "tru",
+            "nul",
+            "truex",
+            "\"",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\ud800\"",
+            "\"\\udc00\\ud800\"",
+            "\"a\tb\"",
+            "{}{}",
+            "{} x",
+            "1 2",
+            "\u{feff}{}",
+            "[1 2]",
+            "{\"a\":}",
+            "nan",
+            "inf",
+            "- 1",
+            "--1",
+            "1e+",
+            "0x10",
+            "// x",
+        ] {
+            assert!(read(text.as_bytes(), false).is_err(), "simd-json takes {text:?}");
+            assert!(read(text.as_bytes(), true).is_err(), "the plain reader takes {text:?}");
+        }
+        assert!(read(b"\"\xff\"", true).is_err() && read(b"\"\xed\xa0\x80\"", true).is_err());
+    }
+
+    #[test]
+    fn the_plain_reader_takes_numbers_that_no_machine_type_holds() {
+        let arena = Bump::new();
+        let text = br#"{"a":123456789012345678901234567890,"b":1e400,"c":NaN,"d":-Infinity,"e":18446744073709551616}"#;
+        let json = Json::new(&[vec!["a"], vec!["b"], vec!["c"], vec!["d"], vec!["e"]], Extras::Ignored);
+        let mut copy = [&text[..], &[0; PADDING_BYTES]].concat();
+        let mut record = Record::default();
+        json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut record).expect("accepted");
+        let raw = |slot| record.get(slot).expect("present").raw();
+        assert_eq!(raw(0), Raw::BigInt("123456789012345678901234567890"));
+        assert_eq!(raw(1), Raw::Float(f64::INFINITY));
+        assert!(matches!(raw(2), Raw::Float(number) if number.is_nan()));
+        assert_eq!(raw(3), Raw::Float(f64::NEG_INFINITY));
+        assert_eq!(raw(4), Raw::BigInt("18446744073709551616"));
+    }
+
+    #[test]
+    fn nesting_ends_at_pydantics_limit() {
+        for (depth, accepted) in [(200, true), (201, true), (202, false), (5000, false), (100_000, false)] {
+            let text = ["[".repeat(depth), "]".repeat(depth)].concat();
+            assert_eq!(read(text.as_bytes(), true).is_ok(), accepted, "plain, {depth} levels");
+            assert_eq!(read(text.as_bytes(), false).is_ok(), accepted, "simd-json, {depth} levels");
+        }
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_wins_below_a_pointer_too() {
+        let arena = Bump::new();
+        let json = Json::new(&[vec!["user", "id"], vec!["list", "1"], vec!["user"]], Extras::Gathered);
+        let text = br#"{"user":{"id":1},"x":0,"list":[7,8],"user":{"name":"n"},"y":1}"#;
+        let mut copy = [&text[..], &[0; PADDING_BYTES]].concat();
+        let mut record = Record::default();
+        json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut record).expect("accepted");
+        assert!(record.get(0).is_none(), "the second user has no id");
+        assert_eq!(record.get(1).expect("present").raw(), Raw::Int(8));
+        assert_eq!(record.get(2).expect("present").json(), br#"{"name":"n"}"#);
+        let extras: Vec<_> = record.extras().map(|(key, item)| (key.to_owned(), item.raw())).collect();
+        assert_eq!(extras, [("x".to_owned(), Raw::Int(0)), ("y".to_owned(), Raw::Int(1))]);
+    }
+
+    fn json_like() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            any::<i64>().prop_map(|n| n.to_string()),
+            any::<u64>().prop_map(|n| n.to_string()),
+            any::<f64>().prop_map(|n| format!("{n:e}")),
+            "-?[0-9]{1,25}(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?",
+            any::<String>().prop_map(|text| serde_json::to_string(&text).expect("JSON")),
+            "\"(\\\\u[0-9a-fD-d]{4}|\\\\[nrt/\"\\\\]|[ -!#-\\[\\]-~])*\"",
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|items| format!("[{}]", items.join(" ,\t"))),
+                proptest::collection::vec(("[a-c\\\\\"]{0,3}", inner), 0..5).prop_map(|members| {
+                    let members: Vec<_> = members
+                        .into_iter()
+                        .map(|(key, value)| {
+                            format!("{}: {value}", serde_json::to_string(&key).expect("JSON"))
+                        })
+                        .collect();
+                    format!("{{{}}}", members.join(", "))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn the_readers_agree_on_json(text in json_like()) {
+            agree(text.as_bytes());
+        }
+
+        #[test]
+        fn the_readers_agree_on_damaged_json(text in json_like(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut text = text.into_bytes();
+            if !text.is_empty() {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+            agree(&text);
+        }
+
+        #[test]
+        fn the_readers_agree_on_noise(text in proptest::collection::vec(
+            prop_oneof![Just(b'"'), Just(b'\\'), Just(b'{'), Just(b'}'), Just(b','), Just(b':'), Just(b'1'), Just(b'e'), any::<u8>()],
+            0..40,
+        )) {
+            agree(&text);
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! A record: the values of one line as a flat tree, in memory that is reused.
+//!
+//! The tree is simd-json's tape, whatever the format: a text format pushes strings onto it.
+//! Everything in it is borrowed from the record's copy or its arena, so a `Record<'r>` dies
+//! with its line; [`Record::reset`] takes only the memory along to the next.
+
+use std::ops::Range;
+
+use simd_json::{Buffers, Node, StaticNode, Tape};
+
+use super::Wanted;
+
+/// The values of one record.
+pub struct Record<'r> {
+    pub(super) buffers: Buffers,
+    pub(super) tape: Tape<'r>,
+    /// For each slot of [`Wanted`] the index of its value in the tape; 0 is absent.
+    slots: Vec<u32>,
+    /// The members of the record that nobody wanted, as indexes of their keys. Gathered
+    /// only where the schema asks for them.
+    extras: Vec<u32>,
+    /// Numbers that no machine type holds, with their index in the tape.
+    pub(super) exact: Vec<(u32, &'r str)>,
+    /// The record's text, which JSON values are copied from as they stand.
+    pub(super) text: &'r [u8],
+    /// Where each value of the tape stands in the text. Filled by the plain reader only;
+    /// after simd-json it is found from the structural characters.
+    pub(super) places: Vec<(u32, u32)>,
+}
+
+/// Whether the members that nobody wants are gathered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extras {
+    /// They are passed over.
+    Ignored,
+    /// They are kept for the schema to forbid or to store.
+    Gathered,
+}
+
+/// Pydantic's limit: 200 levels below the record itself.
+pub(super) const DEPTH_MAX: usize = 201;
+
+impl Default for Record<'_> {
+    fn default() -> Self {
+        Record {
+            buffers: Buffers::with_max_depth(4096, DEPTH_MAX),
+            tape: Tape(Vec::new()),
+            slots: Vec::new(),
+            extras: Vec::new(),
+            exact: Vec::new(),
+            text: &[],
+            places: Vec::new(),
+        }
+    }
+}
+
+impl<'r> Record<'r> {
+    /// The same memory, for the next record.
+    pub fn reset<'next>(mut self) -> Record<'next> {
+        self.exact.clear();
+        self.places.clear();
+        Record {
+            buffers: self.buffers,
+            tape: self.tape.reset(),
+            slots: self.slots,
+            extras: self.extras,
+            exact: recycle(self.exact),
+            text: &[],
+            places: self.places,
+        }
+    }
+
+    /// The value of a slot, if the record has it.
+    #[inline]
+    pub fn get(&self, slot: usize) -> Option<Item<'_>> {
+        match self.slots[slot] {
+            0 => None,
+            index => Some(Item { record: self, index: index as usize }),
+        }
+    }
+
+    /// The members that nobody wanted, if they were gathered.
+    pub fn extras(&self) -> impl Iterator<Item = (&str, Item<'_>)> {
+        self.extras
+            .iter()
+            .map(|&key| (self.key(key as usize), Item { record: self, index: key as usize + 1 }))
+    }
+
+    /// Marks the wanted members of the object at the root.
+    pub(super) fn mark(&mut self, wanted: &Wanted, slots: usize, extras: Extras) {
+        self.slots.clear();
+        self.slots.resize(slots, 0);
+        self.extras.clear();
+        let extras = (extras == Extras::Gathered).then_some(&mut self.extras);
+        pick(&self.tape.0, 0, wanted, &mut self.slots, extras);
+    }
+
+    #[cfg(test)]
+    pub(super) fn place_of(&self, index: usize) -> Range<usize> {
+        self.place(index)
+    }
+
+    fn key(&self, index: usize) -> &str {
+        match self.tape.0[index] {
+            Node::String(key) => key,
+            _ => unreachable!("the members of an object begin with a key"),
+        }
+    }
+
+    /// Where the value at `index` stands in the text. The text may be mapped and change
+    /// under us, so nothing here trusts it: what is found in a text that changed is
+    /// arbitrary, and is thrown away before COMMIT with all of the batch.
+    fn place(&self, index: usize) -> Range<usize> {
+        if let Some(&(start, end)) = self.places.get(index) {
+            return start as usize..end as usize;
+        }
+        let structurals = self.buffers.structural_indexes();
+        let byte = |place: usize| self.text.get(place).copied().unwrap_or(b' ');
+        // Every key and value of the tape starts at a structural character that is none of
+        // these, in the order of the tape.
+        let mut rest = structurals.iter().map(|&place| place as usize);
+        let mut starts = rest.by_ref().filter(|&place| !matches!(byte(place), b',' | b':' | b'}' | b']'));
+        let Some(start) = starts.nth(index) else { return 0..0 };
+        let end = if matches!(byte(start), b'{' | b'[') {
+            let mut depth = 1_usize;
+            let close = rest.find(|&place| {
+                match byte(place) {
+                    b'{' | b'[' => depth += 1,
+                    b'}' | b']' => depth -= 1,
+                    _ => {}
+                }
+                depth == 0
+            });
+            close.map_or(start, |place| place + 1)
+        } else {
+            // A scalar ends where the next structural character stands, but for white space.
+            let next = rest.next().unwrap_or(self.text.len());
+            start + self.text.get(start..next).unwrap_or_default().trim_ascii_end().len()
+        };
+        start..end
+    }
+}
+
+/// Marks in `slots` the members of the object at `index` of the tape that are wanted; of
+/// equal keys the last counts. Values that are not objects have no members.
+pub(crate) fn pick(
+    tape: &[Node<'_>],
+    index: usize,
+    wanted: &Wanted,
+    slots: &mut [u32],
+    mut extras: Option<&mut Vec<u32>>,
+) {
+    match tape[index] {
+        Node::Object { len, .. } => {
+            let mut guess = 0;
+            let mut at = index + 1;
+            for _ in 0..len {
+                let Node::String(key) = tape[at] else { unreachable!("a member begins with its key") };
+                match wanted.find(key, &mut guess) {
+                    Some(entry) => {
+                        for &slot in &entry.slots {
+                            slots[slot as usize] = as_index(at + 1);
+                        }
+                        if let Some(below) = &entry.below {
+                            below.each_slot(&mut |slot| slots[slot as usize] = 0);
+                            pick(tape, at + 1, below, slots, None);
+                        }
+                    }
+                    None => {
+                        if let Some(extras) = &mut extras {
+                            extras.push(as_index(at));
+                        }
+                    }
+                }
+                at = after(tape, at + 1);
+            }
+        }
+        Node::Array { len, .. } => {
+            let mut at = index + 1;
+            for number in 0..len {
+                // A pointer may lead into a list; rare, so the number is simply written out.
+                if let Some(entry) = wanted.find(&number.to_string(), &mut 0) {
+                    for &slot in &entry.slots {
+                        slots[slot as usize] = as_index(at);
+                    }
+                    if let Some(below) = &entry.below {
+                        pick(tape, at, below, slots, None);
+                    }
+                }
+                at = after(tape, at);
+            }
+        }
+        Node::String(_) | Node::Static(_) => {}
+    }
+}
+
+fn as_index(at: usize) -> u32 {
+    u32::try_from(at).expect("a record is shorter than 4 GiB")
+}
+
+/// The index behind the value at `index` and all that is in it.
+#[inline]
+fn after(tape: &[Node<'_>], index: usize) -> usize {
+    match tape[index] {
+        Node::Object { count, .. } | Node::Array { count, .. } => index + count + 1,
+        Node::String(_) | Node::Static(_) => index + 1,
+    }
+}
+
+/// The allocation of an empty vector, for elements of another lifetime.
+fn recycle<'next>(empty: Vec<(u32, &str)>) -> Vec<(u32, &'next str)> {
+    // Collected in place: the standard library reuses the allocation of the iterator.
+    empty.into_iter().map(|_| unreachable!("the vector is empty")).collect()
+}
+
+/// A value of a record.
+#[derive(Clone, Copy)]
+pub struct Item<'a> {
+    record: &'a Record<'a>,
+    index: usize,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Raw<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer of 64 bits with a sign.
+    Int(i64),
+    /// An integer of 64 bits above those.
+    UInt(u64),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// An integer that no machine type holds, as it is written.
+    BigInt(&'a str),
+    /// Text.
+    Text(&'a str),
+    /// A list; its items are had by [`Item::items`].
+    List {
+        /// How many items it has.
+        len: usize,
+    },
+    /// An object; its members are had by [`Item::members`].
+    Object {
+        /// How many members it has.
+        len: usize,
+    },
+}
+
+impl<'a> Item<'a> {
+    /// What it is.
+    #[inline]
+    pub fn raw(self) -> Raw<'a> {
+        match self.record.tape.0[self.index] {
+            Node::String(text) => Raw::Text(text),
+            Node::Static(StaticNode::I64(number)) => Raw::Int(number),
+            Node::Static(StaticNode::U64(number)) => match i64::try_from(number) {
+                Ok(number) => Raw::Int(number),
+                Err(_) => Raw::UInt(number),
+            },
+            Node::Static(StaticNode::F64(number)) => match self.exact() {
+                Some(text) => Raw::BigInt(text),
+                None => Raw::Float(number),
+            },
+            Node::Static(StaticNode::Bool(value)) => Raw::Bool(value),
+            Node::Static(StaticNode::Null) => Raw::Null,
+            Node::Array { len, .. } => Raw::List { len },
+            Node::Object { len, .. } => Raw::Object { len },
+        }
+    }
+
+    fn exact(self) -> Option<&'a str> {
+        let found = self.record.exact.iter().find(|(index, _)| *index as usize == self.index);
+        found.map(|&(_, text)| text)
+    }
+
+    /// The value as JSON text, just as it stands in the record.
+    pub fn json(self) -> &'a [u8] {
+        self.record.text.get(self.record.place(self.index)).unwrap_or_default()
+    }
+
+    /// Whether anything in it cannot be held by a `jsonb` of PostgreSQL.
+    pub fn find_unstorable(self) -> Option<Unstorable> {
+        let tape = &self.record.tape.0;
+        for node in &tape[self.index..after(tape, self.index)] {
+            match node {
+                Node::String(text) if memchr::memchr(0, text.as_bytes()).is_some() => {
+                    return Some(Unstorable::Nul);
+                }
+                Node::Static(StaticNode::F64(number)) if !number.is_finite() => {
+                    return Some(Unstorable::NotFinite);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The items of a list; nothing if it is none.
+    pub fn items(self) -> Items<'a> {
+        let len = match self.record.tape.0[self.index] {
+            Node::Array { len, .. } => len,
+            _ => 0,
+        };
+        Items { record: self.record, next: self.index + 1, left: len }
+    }
+
+    /// The members of an object, in order, equal keys included; nothing if it is none.
+    pub fn members(self) -> Members<'a> {
+        let len = match self.record.tape.0[self.index] {
+            Node::Object { len, .. } => len,
+            _ => 0,
+        };
+        Members { record: self.record, next: self.index + 1, left: len }
+    }
+
+    /// Marks the wanted members of this object in `slots`, as [`Item::at`] takes them.
+    pub fn pick(self, wanted: &Wanted, slots: &mut [u32], extras: Option<&mut Vec<u32>>) {
+        pick(&self.record.tape.0, self.index, wanted, slots, extras);
+    }
+
+    /// The value that [`Item::pick`] marked as `index`; 0 is absent.
+    pub fn at(self, index: u32) -> Option<Item<'a>> {
+        (index != 0).then_some(Item { record: self.record, index: index as usize })
+    }
+
+    /// The member whose key [`Item::pick`] gathered as `index`.
+    pub fn member_at(self, index: u32) -> (&'a str, Item<'a>) {
+        (self.record.key(index as usize), Item { record: self.record, index: index as usize + 1 })
+    }
+}
+
+/// Why a value cannot be stored as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unstorable {
+    /// A string in it holds a NUL.
+    Nul,
+    /// A number in it is not finite as a double.
+    NotFinite,
+}
+
+impl std::fmt::Debug for Item<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.raw().fmt(f)
+    }
+}
+
+/// What a person would recognise of the value: its text, shortened where it is a container.
+impl std::fmt::Display for Item<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.raw() {
+            Raw::Text(text) => f.write_str(text),
+            _ => f.write_str(&String::from_utf8_lossy(self.json())),
+        }
+    }
+}
+
+/// The items of a list.
+#[derive(Clone)]
+pub struct Items<'a> {
+    record: &'a Record<'a>,
+    next: usize,
+    left: usize,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    fn next(&mut self) -> Option<Item<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let item = Item { record: self.record, index: self.next };
+        self.next = after(&self.record.tape.0, self.next);
+        Some(item)
+    }
+}
+
+/// The members of an object.
+#[derive(Clone)]
+pub struct Members<'a> {
+    record: &'a Record<'a>,
+    next: usize,
+    left: usize,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a str, Item<'a>);
+
+    fn next(&mut self) -> Option<(&'a str, Item<'a>)> {
+        self.left = self.left.checked_sub(1)?;
+        let key = self.record.key(self.next);
+        let item = Item { record: self.record, index: self.next + 1 };
+        self.next = after(&self.record.tape.0, self.next + 1);
+        Some((key, item))
+    }
+}

@@ -1,0 +1,130 @@
+//! Which keys of a record are wanted, and the slot that each goes to.
+//!
+//! Made once per job from the fields of the schema; asked once for every key of every
+//! record, so it guesses first: logs repeat their keys in the same order, and the key after
+//! the one found last is nearly always the next one here.
+
+/// A tree of wanted keys. A leaf names slots; what lies below a key is a tree again.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    entries: Vec<Entry>,
+    /// Indexes into `entries`, by key.
+    sorted: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    key: Box<str>,
+    pub(super) slots: Vec<u32>,
+    pub(super) below: Option<Wanted>,
+}
+
+impl Wanted {
+    /// The tree for `paths`: path number `n` goes to slot `n`. A path of one step is a key
+    /// of the record, more steps lead into objects (by key) and lists (by number).
+    pub fn new<S: AsRef<str>>(paths: &[Vec<S>]) -> Wanted {
+        let mut wanted = Wanted::default();
+        for (slot, path) in paths.iter().enumerate() {
+            let (last, parents) = path.split_last().expect("a path has a step");
+            let slot = u32::try_from(slot).expect("fewer fields than 2^32");
+            let mut tree = &mut wanted;
+            for step in parents {
+                tree = tree.entry(step.as_ref()).below.get_or_insert_default();
+            }
+            tree.entry(last.as_ref()).slots.push(slot);
+        }
+        wanted.sort();
+        wanted
+    }
+
+    fn entry(&mut self, key: &str) -> &mut Entry {
+        let index = match self.entries.iter().position(|entry| &*entry.key == key) {
+            Some(index) => index,
+            None => {
+                self.entries.push(Entry { key: key.into(), slots: Vec::new(), below: None });
+                self.entries.len() - 1
+            }
+        };
+        &mut self.entries[index]
+    }
+
+    fn sort(&mut self) {
+        self.sorted = (0..u32::try_from(self.entries.len()).expect("fewer fields than 2^32")).collect();
+        self.sorted
+            .sort_by(|&one, &other| self.entries[one as usize].key.cmp(&self.entries[other as usize].key));
+        for entry in &mut self.entries {
+            if let Some(below) = &mut entry.below {
+                below.sort();
+            }
+        }
+    }
+
+    /// The entry of `key`. `guess` is where the search starts, and is moved on.
+    #[inline]
+    pub(super) fn find(&self, key: &str, guess: &mut usize) -> Option<&Entry> {
+        if let Some(entry) = self.entries.get(*guess)
+            && *entry.key == *key
+        {
+            *guess += 1;
+            return Some(entry);
+        }
+        self.search(key, guess)
+    }
+
+    fn search(&self, key: &str, guess: &mut usize) -> Option<&Entry> {
+        let found =
+            self.sorted.binary_search_by(|&index| (*self.entries[index as usize].key).cmp(key)).ok()?;
+        let index = self.sorted[found] as usize;
+        *guess = index + 1;
+        Some(&self.entries[index])
+    }
+
+    /// Every slot of this tree.
+    pub(super) fn each_slot(&self, visit: &mut impl FnMut(u32)) {
+        for entry in &self.entries {
+            entry.slots.iter().copied().for_each(&mut *visit);
+            if let Some(below) = &entry.below {
+                below.each_slot(visit);
+            }
+        }
+    }
+}
+
+/// The steps of a JSON pointer (RFC 6901), or `None` if `text` is not one.
+pub fn pointer_steps(text: &str) -> Option<Vec<String>> {
+    let steps = text.strip_prefix('/')?.split('/').map(|step| {
+        let escapes_end = step.split('~').skip(1).all(|piece| piece.starts_with(['0', '1']));
+        escapes_end.then(|| step.replace("~1", "/").replace("~0", "~"))
+    });
+    steps.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_in_any_order() {
+        let wanted = Wanted::new(&[vec!["b"], vec!["a"], vec!["a", "x"], vec!["c"]]);
+        let mut guess = 0;
+        let find = |key: &str, guess: &mut usize| wanted.find(key, guess).map(|entry| entry.slots.clone());
+        assert_eq!(find("b", &mut guess), Some(vec![0]));
+        assert_eq!(find("a", &mut guess), Some(vec![1]));
+        assert_eq!(find("nope", &mut guess), None);
+        assert_eq!(find("b", &mut guess), Some(vec![0]));
+        assert_eq!(find("c", &mut guess), Some(vec![3]));
+        let below =
+            wanted.find("a", &mut 0).and_then(|entry| entry.below.as_ref()).expect("a has more below");
+        assert_eq!(below.find("x", &mut 0).map(|entry| entry.slots.clone()), Some(vec![2]));
+    }
+
+    #[test]
+    fn pointers_unescape_their_steps() {
+        assert_eq!(pointer_steps("/user/id"), Some(vec!["user".into(), "id".into()]));
+        assert_eq!(pointer_steps("/a~1b/~01"), Some(vec!["a/b".into(), "~1".into()]));
+        assert_eq!(pointer_steps("/"), Some(vec![String::new()]));
+        assert_eq!(pointer_steps("user"), None);
+        assert_eq!(pointer_steps("/a~2"), None);
+        assert_eq!(pointer_steps("/a~"), None);
+    }
+}

@@ -1,0 +1,518 @@
+//! Records that could not become rows, and why.
+//!
+//! A bad record is data, not an error: it is counted, kept with its bytes and its place,
+//! and the load goes on. While a record is read, its faults gather in one [`Faults`] that
+//! each worker reuses from record to record, so that a million bad records cost no
+//! allocation each. When the record turns out bad they become one entry of [`Rejects`],
+//! which ride in the same parcel, batch and transaction as the rows around them.
+//!
+//! A fault's [`Code`] is stable and documented; where the fault is one that Pydantic knows
+//! it is Pydantic's own error type, so that people can look it up.
+
+use std::fmt::{self, Write as _};
+use std::ops::Range;
+
+use crate::span::Span;
+
+/// How much of an offending value a reason quotes.
+const INPUT_BYTES_MAX: usize = 200;
+
+/// The stable name of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Code {
+    /// A code of the table below.
+    Named(&'static str),
+    /// The server refused the row with this SQLSTATE.
+    Server([u8; 5]),
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Code::Named(name) => f.write_str(name),
+            Code::Server(state) => {
+                f.write_str("server_")?;
+                state.iter().try_for_each(|&byte| f.write_char(char::from(byte).to_ascii_lowercase()))
+            }
+        }
+    }
+}
+
+/// The codes that a client-side check can give, as constants named like the codes.
+pub mod code {
+    use super::Code;
+
+    macro_rules! codes {
+        ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+            $($(#[$doc])* pub const $name: Code = Code::Named($text);)+
+            /// Every code that a client-side check can give.
+            pub const ALL: &[Code] = &[$($name),+];
+        };
+    }
+
+    codes! {
+        /// The record is not one JSON text.
+        JSON_INVALID = "json_invalid",
+        /// A field that holds JSON in a string does not.
+        JSON_TYPE = "json_type",
+        /// The record is JSON, but not an object.
+        MODEL_TYPE = "model_type",
+        /// The bytes are not UTF-8.
+        INVALID_UTF8 = "invalid_utf8",
+        /// A NUL character, which the destination cannot hold.
+        NUL = "nul",
+        /// The value is valid, but its column cannot hold it.
+        NOT_STORABLE = "not_storable",
+        /// The record is longer than `max_record`.
+        RECORD_TOO_LONG = "record_too_long",
+        /// A required field is absent.
+        MISSING = "missing",
+        /// A field that the schema does not know, where `extra = "forbid"`.
+        EXTRA_FORBIDDEN = "extra_forbidden",
+        /// Not text.
+        STRING_TYPE = "string_type",
+        /// Text shorter than `min_length`.
+        STRING_TOO_SHORT = "string_too_short",
+        /// Text longer than `max_length`.
+        STRING_TOO_LONG = "string_too_long",
+        /// Text that does not match `pattern`.
+        STRING_PATTERN_MISMATCH = "string_pattern_mismatch",
+        /// Not an integer.
+        INT_TYPE = "int_type",
+        /// Text that is not an integer.
+        INT_PARSING = "int_parsing",
+        /// An integer of absurd length.
+        INT_PARSING_SIZE = "int_parsing_size",
+        /// A number with a fraction, where an integer is asked for.
+        INT_FROM_FLOAT = "int_from_float",
+        /// Not a number.
+        FLOAT_TYPE = "float_type",
+        /// Text that is not a number.
+        FLOAT_PARSING = "float_parsing",
+        /// NaN or infinite, where `finite = true`.
+        FINITE_NUMBER = "finite_number",
+        /// Not a truth value.
+        BOOL_TYPE = "bool_type",
+        /// Text that is not a truth value.
+        BOOL_PARSING = "bool_parsing",
+        /// Not a date with a time.
+        DATETIME_TYPE = "datetime_type",
+        /// Text that is not a date with a time.
+        DATETIME_PARSING = "datetime_parsing",
+        /// Text that is neither a date with a time nor a date.
+        DATETIME_FROM_DATE_PARSING = "datetime_from_date_parsing",
+        /// A date with a time out of range.
+        DATETIME_OBJECT_INVALID = "datetime_object_invalid",
+        /// A stamp without a zone, where one is required.
+        TIMEZONE_AWARE = "timezone_aware",
+        /// A stamp with a zone, where none is allowed.
+        TIMEZONE_NAIVE = "timezone_naive",
+        /// Not a date.
+        DATE_TYPE = "date_type",
+        /// Text that is not a date.
+        DATE_PARSING = "date_parsing",
+        /// Text that is neither a date nor a date with a time.
+        DATE_FROM_DATETIME_PARSING = "date_from_datetime_parsing",
+        /// A date with a time other than midnight, where a date is asked for.
+        DATE_FROM_DATETIME_INEXACT = "date_from_datetime_inexact",
+        /// Not a time of day.
+        TIME_TYPE = "time_type",
+        /// Text that is not a time of day.
+        TIME_PARSING = "time_parsing",
+        /// Not a UUID.
+        UUID_TYPE = "uuid_type",
+        /// Text that is not a UUID.
+        UUID_PARSING = "uuid_parsing",
+        /// Not a decimal number.
+        DECIMAL_TYPE = "decimal_type",
+        /// Text that is not a decimal number.
+        DECIMAL_PARSING = "decimal_parsing",
+        /// More digits than `max_digits`.
+        DECIMAL_MAX_DIGITS = "decimal_max_digits",
+        /// More digits after the point than `decimal_places`.
+        DECIMAL_MAX_PLACES = "decimal_max_places",
+        /// More digits before the point than the two leave room for.
+        DECIMAL_WHOLE_DIGITS = "decimal_whole_digits",
+        /// None of the values of an enum.
+        ENUM = "enum",
+        /// None of the values of a JSON Schema `const` or `enum`.
+        LITERAL_ERROR = "literal_error",
+        /// Not greater than `gt`.
+        GREATER_THAN = "greater_than",
+        /// Less than `ge`.
+        GREATER_THAN_EQUAL = "greater_than_equal",
+        /// Not less than `lt`.
+        LESS_THAN = "less_than",
+        /// Greater than `le`.
+        LESS_THAN_EQUAL = "less_than_equal",
+        /// Not a multiple of `multiple_of`.
+        MULTIPLE_OF = "multiple_of",
+        /// Not a list.
+        LIST_TYPE = "list_type",
+        /// Not an object.
+        DICT_TYPE = "dict_type",
+        /// A list with too few items.
+        TOO_SHORT = "too_short",
+        /// A list with too many items.
+        TOO_LONG = "too_long",
+        /// Not an IP address.
+        IP_ANY_ADDRESS = "ip_any_address",
+        /// Not an IPv4 address.
+        IP_V4_ADDRESS = "ip_v4_address",
+        /// Not an IPv6 address.
+        IP_V6_ADDRESS = "ip_v6_address",
+        /// The record does not have the shape of the format.
+        NO_MATCH = "no_match",
+        /// More or fewer columns than the header names.
+        COLUMN_COUNT = "column_count",
+    }
+}
+
+/// Where in a record a fault is: `ctx.tags.3`. Built on the stack while values are bound,
+/// and only written out when there is a fault.
+#[derive(Clone, Copy, Debug)]
+pub enum Path<'a> {
+    /// The record as a whole.
+    Record,
+    /// A named field of what is above.
+    Field(&'a Path<'a>, &'a str),
+    /// An item of a list.
+    Item(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parent = match self {
+            Path::Record => return Ok(()),
+            Path::Field(parent, _) | Path::Item(parent, _) => parent,
+        };
+        if !matches!(parent, Path::Record) {
+            parent.fmt(f)?;
+            f.write_char('.')?;
+        }
+        match self {
+            Path::Record => Ok(()),
+            Path::Field(_, name) => f.write_str(name),
+            Path::Item(_, index) => index.fmt(f),
+        }
+    }
+}
+
+/// All that is wrong with the record in hand. One per worker, reused.
+#[derive(Debug, Default)]
+pub struct Faults {
+    list: Vec<Fault>,
+    text: String,
+}
+
+#[derive(Debug)]
+struct Fault {
+    code: Code,
+    field: Range<usize>,
+    message: Range<usize>,
+    input: Option<Range<usize>>,
+}
+
+impl Faults {
+    /// Forgets everything, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.text.clear();
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many faults there are so far.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Notes a fault. `input` is the offending value as a person would recognise it; it is
+    /// quoted up to 200 bytes.
+    pub fn push(
+        &mut self,
+        code: Code,
+        path: &Path<'_>,
+        message: impl fmt::Display,
+        input: Option<&dyn fmt::Display>,
+    ) {
+        let field = self.append(path);
+        let message = self.append(&message);
+        let input = input.map(|input| {
+            let range = self.append(input);
+            let end = floor_char_boundary(&self.text, range.start, INPUT_BYTES_MAX);
+            self.text.truncate(end);
+            range.start..end
+        });
+        self.list.push(Fault { code, field, message, input });
+    }
+
+    /// The faults so far, each as code and field.
+    pub fn iter(&self) -> impl Iterator<Item = (Code, &str)> {
+        self.list.iter().map(|fault| (fault.code, &self.text[fault.field.clone()]))
+    }
+
+    /// Writes the faults as a JSON list of `{code, field, message, input}`.
+    pub fn write_json(&self, out: &mut String) {
+        out.push('[');
+        for (index, fault) in self.list.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            let _ = write!(out, "{{\"code\":\"{}\",\"field\":", fault.code);
+            write_json_string(out, &self.text[fault.field.clone()]);
+            out.push_str(",\"message\":");
+            write_json_string(out, &self.text[fault.message.clone()]);
+            if let Some(input) = &fault.input {
+                out.push_str(",\"input\":");
+                write_json_string(out, &self.text[input.clone()]);
+            }
+            out.push('}');
+        }
+        out.push(']');
+    }
+
+    fn append(&mut self, text: &(impl fmt::Display + ?Sized)) -> Range<usize> {
+        let start = self.text.len();
+        // Writing to a String cannot fail; a Display that says it did is cut off there.
+        let _ = write!(self.text, "{text}");
+        start..self.text.len()
+    }
+}
+
+/// The end of at most `max` bytes of text from `start`, not inside a character.
+fn floor_char_boundary(text: &str, start: usize, max: usize) -> usize {
+    let mut end = text.len().min(start + max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    end
+}
+
+/// Writes `text` as a JSON string. NUL becomes U+FFFD: a reason must be storable in `jsonb`.
+pub(crate) fn write_json_string(out: &mut String, text: &str) {
+    out.push('"');
+    for ch in text.chars() {
+        match ch {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\0' => out.push('\u{fffd}'),
+            ch if (ch as u32) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", ch as u32);
+            }
+            ch => out.push(ch),
+        }
+    }
+    out.push('"');
+}
+
+/// Which step refused a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its bytes: too long, or not text.
+    Decode,
+    /// Its shape: not what the format asks for.
+    Parse,
+    /// Its values: not what the schema asks for.
+    Schema,
+    /// The destination.
+    Server,
+}
+
+impl Stage {
+    /// The word in the table of dead letters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stage::Decode => "decode",
+            Stage::Parse => "parse",
+            Stage::Schema => "schema",
+            Stage::Server => "server",
+        }
+    }
+}
+
+/// The rejects of one chunk, in file order, in shared buffers.
+#[derive(Debug, Default)]
+pub struct Rejects {
+    list: Vec<Reject>,
+    raw: Vec<u8>,
+    reasons: String,
+    tally: Vec<Tally>,
+}
+
+/// One reject; its bytes and reasons are in the buffers of its [`Rejects`].
+#[derive(Clone, Debug)]
+pub struct Reject {
+    /// Where the record stands, without its line end.
+    pub span: Span,
+    /// Lines of the chunk before this record.
+    pub line: u32,
+    /// Which step refused it.
+    pub stage: Stage,
+    /// BLAKE3 of the record, where its bytes are not kept because they are too many.
+    pub hash: Option<[u8; 32]>,
+    raw: Range<usize>,
+    reasons: Range<usize>,
+}
+
+/// How often one reason was given, and where first: what a summary shows.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// The reason's code.
+    pub code: Code,
+    /// The field it is about; empty for the record as a whole.
+    pub field: String,
+    /// How many records have it.
+    pub count: u64,
+    /// The first such record.
+    pub offset: u64,
+    /// Lines of the chunk before that record.
+    pub line: u32,
+}
+
+/// Field names can come from the data (`extra_forbidden`), so the tally must be bounded.
+const TALLIES_MAX: usize = 256;
+
+/// The field under which reasons beyond the bound are counted.
+const OTHER_FIELDS: &str = "…";
+
+impl Rejects {
+    /// Adds a reject. Of `raw` at most `raw_max` bytes' worth is kept: a longer record is
+    /// kept by place and hash, so that it can be read again and recognised.
+    pub fn push(&mut self, span: Span, line: u32, stage: Stage, faults: &Faults, raw: &[u8], raw_max: usize) {
+        let kept = if raw.len() <= raw_max { raw } else { &[] };
+        let hash = (raw.len() > raw_max).then(|| *blake3::hash(raw).as_bytes());
+        self.push_hashed(span, line, stage, faults, kept, hash);
+    }
+
+    /// Adds a reject whose bytes were never in memory at once.
+    pub fn push_hashed(
+        &mut self,
+        span: Span,
+        line: u32,
+        stage: Stage,
+        faults: &Faults,
+        kept: &[u8],
+        hash: Option<[u8; 32]>,
+    ) {
+        let raw = self.raw.len()..self.raw.len() + kept.len();
+        self.raw.extend_from_slice(kept);
+        let start = self.reasons.len();
+        faults.write_json(&mut self.reasons);
+        for (code, field) in faults.iter() {
+            add_to_tally(&mut self.tally, code, field, 1, span.start, line);
+        }
+        self.list.push(Reject { span, line, stage, hash, raw, reasons: start..self.reasons.len() });
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The rejects in file order.
+    pub fn iter(&self) -> impl Iterator<Item = &Reject> {
+        self.list.iter()
+    }
+
+    /// The bytes kept of a reject of this list.
+    pub fn raw(&self, reject: &Reject) -> &[u8] {
+        &self.raw[reject.raw.clone()]
+    }
+
+    /// The reasons of a reject of this list, as a JSON list.
+    pub fn reasons(&self, reject: &Reject) -> &str {
+        &self.reasons[reject.reasons.clone()]
+    }
+
+    /// The reasons, counted.
+    pub fn tally(&self) -> &[Tally] {
+        &self.tally
+    }
+
+    /// The memory it holds.
+    pub fn bytes(&self) -> usize {
+        self.raw.len() + self.reasons.len() + self.list.len() * size_of::<Reject>()
+    }
+}
+
+fn add_to_tally(tally: &mut Vec<Tally>, code: Code, field: &str, count: u64, offset: u64, line: u32) {
+    match tally.iter().position(|entry| entry.code == code && entry.field == field) {
+        Some(index) => tally[index].count += count,
+        None if tally.len() < TALLIES_MAX || field == OTHER_FIELDS => {
+            tally.push(Tally { code, field: field.to_owned(), count, offset, line });
+        }
+        // Beyond the bound, only the code is told apart.
+        None => add_to_tally(tally, code, OTHER_FIELDS, count, offset, line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_like_an_attribute() {
+        let record = Path::Record;
+        let ctx = Path::Field(&record, "ctx");
+        let tags = Path::Field(&ctx, "tags");
+        assert_eq!(Path::Item(&tags, 3).to_string(), "ctx.tags.3");
+        assert_eq!(record.to_string(), "");
+    }
+
+    #[test]
+    fn faults_become_a_json_list_that_jsonb_can_hold() {
+        let mut faults = Faults::default();
+        faults.push(code::MISSING, &Path::Field(&Path::Record, "a\"b"), "field required", None);
+        faults.push(code::NUL, &Path::Record, "a NUL", Some(&"x\0y\n"));
+        let mut json = String::new();
+        faults.write_json(&mut json);
+        assert_eq!(
+            json,
+            "[{\"code\":\"missing\",\"field\":\"a\\\"b\",\"message\":\"field required\"},\
+             {\"code\":\"nul\",\"field\":\"\",\"message\":\"a NUL\",\"input\":\"x\u{fffd}y\\n\"}]"
+        );
+        serde_json::from_str::<serde_json::Value>(&json).expect("valid JSON");
+    }
+
+    #[test]
+    fn a_long_input_is_cut_between_characters() {
+        let mut faults = Faults::default();
+        let input = "ä".repeat(500);
+        faults.push(code::STRING_TOO_LONG, &Path::Record, "too long", Some(&input));
+        let mut json = String::new();
+        faults.write_json(&mut json);
+        assert_eq!(json.matches('ä').count(), 100);
+    }
+
+    #[test]
+    fn a_record_over_the_bound_is_kept_by_hash() {
+        let mut rejects = Rejects::default();
+        rejects.push(Span::new(0, 4), 0, Stage::Parse, &Faults::default(), b"abcd", 3);
+        let reject = rejects.iter().next().expect("one");
+        assert_eq!(rejects.raw(reject), b"");
+        assert_eq!(reject.hash, Some(*blake3::hash(b"abcd").as_bytes()));
+    }
+
+    #[test]
+    fn the_tally_is_bounded() {
+        let mut tally = Vec::new();
+        for n in 0..10_000 {
+            add_to_tally(&mut tally, code::EXTRA_FORBIDDEN, &n.to_string(), 1, 0, 0);
+        }
+        assert!(tally.len() <= TALLIES_MAX + 1);
+        assert_eq!(tally.iter().map(|entry| entry.count).sum::<u64>(), 10_000);
+    }
+}

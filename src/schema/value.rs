@@ -1,0 +1,87 @@
+//! Typed values: what a field becomes.
+
+/// A value of a row, borrowed from its record, its arena or the schema.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Nothing.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// An integer beyond 64 bits, in canonical decimal digits.
+    BigInt(&'a str),
+    /// A double.
+    Float(f64),
+    /// Text.
+    Text(&'a str),
+    /// Microseconds since 1970-01-01 00:00, in UTC or (`zone = "naive"`) in no zone.
+    Timestamp(i64),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Microseconds since midnight.
+    Time(i64),
+    /// A UUID.
+    Uuid([u8; 16]),
+    /// A decimal, as digits with at most one point and a minus in front; or `NaN`.
+    Decimal(&'a str),
+    /// JSON text. Bytes, because it may be borrowed from a map.
+    Json(&'a [u8]),
+    /// An IP address.
+    Ip(std::net::IpAddr),
+    /// A list.
+    List(&'a [Value<'a>]),
+}
+
+/// A value that stands by itself: a default.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Owned {
+    /// A value that borrows nothing.
+    Plain(Value<'static>),
+    /// Text.
+    Text(String),
+    /// An integer beyond 64 bits.
+    BigInt(String),
+    /// A decimal.
+    Decimal(String),
+    /// JSON text.
+    Json(Vec<u8>),
+    /// A list.
+    List(Vec<Owned>),
+}
+
+impl Owned {
+    /// A copy of `value` that borrows nothing.
+    pub fn new(value: Value<'_>) -> Owned {
+        match value {
+            Value::Text(text) => Owned::Text(text.to_owned()),
+            Value::BigInt(digits) => Owned::BigInt(digits.to_owned()),
+            Value::Decimal(digits) => Owned::Decimal(digits.to_owned()),
+            Value::Json(json) => Owned::Json(json.to_vec()),
+            Value::List(items) => Owned::List(items.iter().map(|&item| Owned::new(item)).collect()),
+            Value::Null => Owned::Plain(Value::Null),
+            Value::Bool(value) => Owned::Plain(Value::Bool(value)),
+            Value::Int(value) => Owned::Plain(Value::Int(value)),
+            Value::Float(value) => Owned::Plain(Value::Float(value)),
+            Value::Timestamp(value) => Owned::Plain(Value::Timestamp(value)),
+            Value::Date(value) => Owned::Plain(Value::Date(value)),
+            Value::Time(value) => Owned::Plain(Value::Time(value)),
+            Value::Uuid(value) => Owned::Plain(Value::Uuid(value)),
+            Value::Ip(value) => Owned::Plain(Value::Ip(value)),
+        }
+    }
+
+    /// The value, borrowed; the items of a list are put into `arena`.
+    pub fn value<'a>(&'a self, arena: &'a bumpalo::Bump) -> Value<'a> {
+        match self {
+            Owned::Plain(value) => *value,
+            Owned::Text(text) => Value::Text(text),
+            Owned::BigInt(digits) => Value::BigInt(digits),
+            Owned::Decimal(digits) => Value::Decimal(digits),
+            Owned::Json(json) => Value::Json(json),
+            Owned::List(items) => {
+                Value::List(arena.alloc_slice_fill_iter(items.iter().map(|item| item.value(arena))))
+            }
+        }
+    }
+}

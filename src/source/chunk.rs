@@ -1,0 +1,272 @@
+//! What a chunk is, and how one is cut.
+//!
+//! A chunk starts at the first byte of a record and ends just after a newline or at the
+//! end of its source, so a worker never needs its neighbour's bytes. We cut every
+//! `chunk_bytes` and then move each cut forward to the next newline; where there is none
+//! in reach, back to the last one.
+//!
+//! A record that is longer than the bound is never whole in memory. It becomes a chunk of
+//! its own, [`Body::TooLong`], that holds only its length and its hash.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use memchr::{memchr, memrchr};
+
+use super::identity::{Hash16, hash16};
+use super::map::{Window, Windows};
+use super::read::Blocks;
+use super::{Settings, Source};
+use crate::error::Result;
+use crate::span::Span;
+
+/// How many bytes before a position are hashed with a checkpoint.
+pub const TAIL_BYTES: usize = 4096;
+
+/// A range of a source that starts and ends on record starts; the unit of parallel work.
+#[derive(Debug)]
+pub struct Chunk {
+    /// Where it stands in the source.
+    pub span: Span,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// What a chunk holds.
+#[derive(Debug)]
+pub enum Body {
+    /// Whole records.
+    Records(Bytes),
+    /// One record beyond the bound: its bytes without the line end, counted and hashed.
+    TooLong {
+        /// Bytes of the record, without its line end.
+        length: u64,
+        /// BLAKE3 of these bytes.
+        hash: [u8; 32],
+        /// XXH3 of the whole span, to see whether the file changed.
+        check: u64,
+        /// The last bytes of the span.
+        tail: Vec<u8>,
+    },
+}
+
+/// Bytes that stay where they are while a worker reads them. They may stand in a map, so
+/// they may change; whoever needs them stable copies them and checks [`Bytes::is_intact`].
+#[derive(Clone, Debug)]
+pub struct Bytes {
+    owner: Owner,
+    start: usize,
+    end: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Owner {
+    Map(Arc<Window>),
+    Block(Arc<Vec<u8>>),
+}
+
+impl Bytes {
+    pub(super) fn of_map(window: Arc<Window>, start: usize, end: usize) -> Bytes {
+        Bytes { owner: Owner::Map(window), start, end }
+    }
+
+    pub(super) fn of_block(block: Arc<Vec<u8>>, start: usize, end: usize) -> Bytes {
+        Bytes { owner: Owner::Block(block), start, end }
+    }
+
+    /// Whether every byte read so far was really in the file: false when the file was cut
+    /// while it was mapped.
+    pub fn is_intact(&self) -> bool {
+        match &self.owner {
+            Owner::Map(window) => window.is_intact(),
+            Owner::Block(_) => true,
+        }
+    }
+
+    /// How many bytes before the end of these are hashed with a checkpoint, and the hash.
+    /// Reaches back before the start where the chunk is short.
+    pub fn tail(&self) -> (u32, Hash16) {
+        let all = self.owner.bytes();
+        let start = self.end.saturating_sub(TAIL_BYTES);
+        let tail = &all[start..self.end];
+        (u32::try_from(tail.len()).expect("at most TAIL_BYTES"), hash16(tail))
+    }
+}
+
+impl Owner {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Owner::Map(window) => window,
+            Owner::Block(block) => block,
+        }
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.owner.bytes()[self.start..self.end]
+    }
+}
+
+/// The chunks of a source from a position on, in order.
+#[derive(Debug)]
+pub struct Chunks<'s>(Feed<'s>);
+
+#[derive(Debug)]
+enum Feed<'s> {
+    Mapped(Windows<'s>),
+    Read(Blocks<'s>),
+}
+
+/// A smaller file is read: mapping and unmapping costs more than copying it.
+const MAP_BYTES_MIN: u64 = 256 << 10;
+
+impl<'s> Chunks<'s> {
+    /// The chunks of `source` from `position`, which must be the start of a record.
+    pub fn new(source: &'s Source, position: u64, settings: &Settings) -> Chunks<'s> {
+        let rest = source.size().saturating_sub(position);
+        Chunks(if settings.mmap && rest >= MAP_BYTES_MIN {
+            Feed::Mapped(Windows::new(source, position, settings))
+        } else {
+            Feed::Read(Blocks::new(source, position, settings))
+        })
+    }
+
+    /// The next chunk, or `None` at the end of the source.
+    pub fn next(&mut self) -> Result<Option<Chunk>> {
+        match &mut self.0 {
+            Feed::Mapped(windows) => windows.next(),
+            Feed::Read(blocks) => blocks.next(),
+        }
+    }
+}
+
+/// Where to cut `bytes`, which start on a record start: the length of the next chunk, or
+/// `None` if no record ends here. At `is_end` the rest is a record even without a newline.
+pub(super) fn cut(bytes: &[u8], chunk_bytes: usize, is_end: bool) -> Option<usize> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let from = chunk_bytes.max(1) - 1;
+    if from < bytes.len()
+        && let Some(newline) = memchr(b'\n', &bytes[from..])
+    {
+        return Some(from + newline + 1);
+    }
+    if is_end {
+        return Some(bytes.len());
+    }
+    memrchr(b'\n', &bytes[..from.min(bytes.len())]).map(|newline| newline + 1)
+}
+
+/// Follows one record of any length to its end, in pieces.
+pub(super) struct LongRecord {
+    start: u64,
+    length: u64,
+    record: blake3::Hasher,
+    check: xxhash_rust::xxh3::Xxh3Default,
+    tail: Vec<u8>,
+    /// A carriage return that belongs to the line end if a newline or the end follows.
+    held_back: bool,
+}
+
+impl LongRecord {
+    pub(super) fn new(start: u64) -> LongRecord {
+        LongRecord {
+            start,
+            length: 0,
+            record: blake3::Hasher::new(),
+            check: xxhash_rust::xxh3::Xxh3Default::new(),
+            tail: Vec::new(),
+            held_back: false,
+        }
+    }
+
+    /// Takes the next piece; returns how much of it belongs to the record and whether the
+    /// record ended there.
+    pub(super) fn take(&mut self, piece: &[u8]) -> (usize, bool) {
+        let newline = memchr(b'\n', piece);
+        let taken = newline.map_or(piece.len(), |newline| newline + 1);
+        let piece = &piece[..taken];
+        self.check.update(piece);
+        let last = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
+        let excess = (self.tail.len() + last.len()).saturating_sub(TAIL_BYTES);
+        self.tail.drain(..excess);
+        self.tail.extend_from_slice(last);
+
+        let mut content = &piece[..newline.unwrap_or(piece.len())];
+        if self.held_back && !content.is_empty() {
+            self.push(b"\r");
+            self.held_back = false;
+        }
+        if let [rest @ .., b'\r'] = content {
+            content = rest;
+            self.held_back = true;
+        }
+        self.push(content);
+        (taken, newline.is_some())
+    }
+
+    fn push(&mut self, content: &[u8]) {
+        self.record.update(content);
+        self.length += content.len() as u64;
+    }
+
+    pub(super) fn finish(self, end: u64) -> Chunk {
+        let body = Body::TooLong {
+            length: self.length,
+            hash: *self.record.finalize().as_bytes(),
+            check: self.check.digest(),
+            tail: self.tail,
+        };
+        Chunk { span: Span::new(self.start, end), body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_moves_forward_to_the_next_newline() {
+        assert_eq!(cut(b"ab\ncd\nef", 1, false), Some(3));
+        assert_eq!(cut(b"ab\ncd\nef", 3, false), Some(3));
+        assert_eq!(cut(b"ab\ncd\nef", 4, false), Some(6));
+    }
+
+    #[test]
+    fn without_a_newline_ahead_a_cut_moves_back() {
+        assert_eq!(cut(b"ab\ncd\nef", 7, false), Some(6));
+        assert_eq!(cut(b"abcdef", 2, false), None);
+    }
+
+    #[test]
+    fn at_the_end_the_rest_is_a_record() {
+        assert_eq!(cut(b"ab\ncd\nef", 7, true), Some(8));
+        assert_eq!(cut(b"", 7, true), None);
+    }
+
+    #[test]
+    fn a_long_record_is_the_same_however_it_is_taken() {
+        let text = b"a\rbc\r\r\nnext";
+        for size in 1..text.len() {
+            let mut record = LongRecord::new(0);
+            let mut end = 0;
+            for piece in text.chunks(size) {
+                let (taken, ended) = record.take(piece);
+                end += taken;
+                if ended {
+                    break;
+                }
+            }
+            let chunk = record.finish(end as u64);
+            assert_eq!(chunk.span, Span::new(0, 7));
+            let Body::TooLong { length, hash, tail, .. } = chunk.body else { panic!("a long record") };
+            assert_eq!(length, 5);
+            assert_eq!(hash, *blake3::hash(b"a\rbc\r").as_bytes());
+            assert_eq!(tail, &text[..7]);
+        }
+    }
+}

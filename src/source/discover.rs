@@ -1,0 +1,228 @@
+//! Names to files: what a job or a command line names, as an ordered list of files.
+//!
+//! The order is part of the result (a later record wins over an earlier one with the same
+//! key), so it never depends on the file system: patterns in the order given, and within
+//! one the natural order of names, in which `app.log.10` comes after `app.log.2`.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// One entry of the list of files: a file, a directory, or a glob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// As the person wrote it.
+    pub text: PathBuf,
+    /// What a relative pattern is relative to.
+    pub base: PathBuf,
+}
+
+/// The order of files within one pattern.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By name; numbers in it by their value.
+    #[default]
+    Name,
+    /// The reverse of it, for logs that are rotated by number: the oldest has the greatest.
+    NameReverse,
+}
+
+/// A file to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its absolute path as text, under which it is remembered. Bytes that are not UTF-8
+    /// are written as `\xNN`.
+    pub name: String,
+}
+
+/// The files that `patterns` name, each once, in order. A plain name is found whether it
+/// exists or not: that it does not is an error of that file, told when it is opened.
+pub fn discover(patterns: &[Pattern], order: Order) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    for pattern in patterns {
+        let mut files = expand(pattern)?;
+        files.sort_by(|one, other| natural(one.as_os_str().as_bytes(), other.as_os_str().as_bytes()));
+        if order == Order::NameReverse {
+            files.reverse();
+        }
+        for path in files {
+            // The same file by two names (a link, another spelling) is one source.
+            let identity = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+            let is_new = match identity {
+                Some(identity) => seen.insert(Ok(identity)),
+                None => seen.insert(Err(path.clone())),
+            };
+            if is_new {
+                let name = name_of(&path)?;
+                found.push(Found { path, name });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn expand(pattern: &Pattern) -> Result<Vec<PathBuf>> {
+    let path = pattern.base.join(&pattern.text);
+    if path.is_dir() {
+        let mut files = Vec::new();
+        walk(&path, &mut files)?;
+        return Ok(files);
+    }
+    let is_glob = pattern.text.as_os_str().as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
+    // A name with a bracket in it that exists is that file.
+    if !is_glob || path.exists() {
+        return Ok(vec![path]);
+    }
+    // The base is a place, not a pattern.
+    let base = glob::Pattern::escape(&pattern.base.to_string_lossy());
+    let text = Path::new(&base).join(&pattern.text);
+    let text = text.to_str().ok_or_else(|| {
+        Error::usage(format!(
+            "the pattern '{}' is not UTF-8; name the files or their directory",
+            pattern.text.display()
+        ))
+    })?;
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
+    let paths = glob::glob_with(text, options).map_err(|error| {
+        Error::usage(format!("the pattern '{}' cannot be read: {error}", pattern.text.display()))
+    })?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path =
+            path.map_err(|error| Error::file("look into", error.path(), error.error().kind().into()))?;
+        if path.is_dir() {
+            walk(&path, &mut files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out.
+fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = std::fs::read_dir(directory).map_err(|cause| Error::file("look into", directory, cause))?;
+    for entry in entries {
+        let entry = entry.map_err(|cause| Error::file("look into", directory, cause))?;
+        if entry.file_name().as_bytes().starts_with(b".") {
+            continue;
+        }
+        let path = entry.path();
+        let kind = entry.file_type().map_err(|cause| Error::file("look at", &path, cause))?;
+        if kind.is_dir() {
+            walk(&path, files)?;
+        } else if kind.is_file() || kind.is_symlink() && path.is_file() {
+            // A link to a directory is not followed: it may lead round in a circle.
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The absolute path as text. Links are not resolved: the name is for people.
+fn name_of(path: &Path) -> Result<String> {
+    let absolute =
+        std::path::absolute(path).map_err(|cause| Error::file("find the absolute path of", path, cause))?;
+    let mut name = String::new();
+    for piece in absolute.as_os_str().as_bytes().utf8_chunks() {
+        name.push_str(piece.valid());
+        for byte in piece.invalid() {
+            name.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    Ok(name)
+}
+
+/// Compares names so that runs of digits count by their value. Equal only if the names are.
+fn natural(one: &[u8], other: &[u8]) -> Ordering {
+    let (mut left, mut right) = (one, other);
+    loop {
+        let (Some(&a), Some(&b)) = (left.first(), right.first()) else {
+            // Numbers that are written differently (`1`, `01`) are told apart at the end.
+            return left.len().cmp(&right.len()).then_with(|| one.cmp(other));
+        };
+        if a.is_ascii_digit() && b.is_ascii_digit() {
+            let (first, left_rest) = split_number(left);
+            let (second, right_rest) = split_number(right);
+            match first.len().cmp(&second.len()).then_with(|| first.cmp(second)) {
+                Ordering::Equal => (left, right) = (left_rest, right_rest),
+                unequal => return unequal,
+            }
+        } else if a == b {
+            (left, right) = (&left[1..], &right[1..]);
+        } else {
+            return a.cmp(&b);
+        }
+    }
+}
+
+/// The number at the start, without leading zeros, and what follows it.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    let zeros = number.iter().position(|&byte| byte != b'0').unwrap_or(number.len());
+    (&number[zeros..], rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(names: &[&str]) -> Vec<String> {
+        let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        names.sort_by(|one, other| natural(one.as_bytes(), other.as_bytes()));
+        names
+    }
+
+    #[test]
+    fn numbers_in_names_count_by_value() {
+        assert_eq!(
+            sorted(&["a.10", "a.9", "a.1", "a", "a.010", "b.2"]),
+            ["a", "a.1", "a.9", "a.010", "a.10", "b.2"]
+        );
+        assert_eq!(sorted(&["2024-1-10", "2024-1-9", "2024-01-09"]), ["2024-01-09", "2024-1-9", "2024-1-10"]);
+        assert_eq!(
+            sorted(&["99999999999999999999999", "100000000000000000000000"])[0],
+            "99999999999999999999999"
+        );
+    }
+
+    fn names_below(folder: &Path, patterns: &[&str], order: Order) -> Vec<String> {
+        let patterns: Vec<Pattern> =
+            patterns.iter().map(|text| Pattern { text: text.into(), base: folder.to_owned() }).collect();
+        let found = discover(&patterns, order).expect("readable");
+        found
+            .iter()
+            .map(|file| file.path.strip_prefix(folder).expect("below").display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn files_come_by_pattern_and_then_by_name_each_once() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let folder = folder.path();
+        std::fs::create_dir_all(folder.join("sub/deep")).expect("created");
+        for name in ["log.2", "log.10", "log.1", "sub/x", "sub/deep/y", "sub/.hidden", "odd[1]"] {
+            std::fs::write(folder.join(name), name).expect("written");
+        }
+        std::fs::hard_link(folder.join("log.1"), folder.join("again")).expect("linked");
+        std::os::unix::fs::symlink(folder.join("sub"), folder.join("sub/deep/circle")).expect("linked");
+
+        assert_eq!(names_below(folder, &["log.*"], Order::Name), ["log.1", "log.2", "log.10"]);
+        assert_eq!(names_below(folder, &["log.*"], Order::NameReverse), ["log.10", "log.2", "log.1"]);
+        assert_eq!(
+            names_below(folder, &["log.2", "log.*", "again"], Order::Name),
+            ["log.2", "log.1", "log.10"]
+        );
+        assert_eq!(names_below(folder, &["sub"], Order::Name), ["sub/deep/y", "sub/x"]);
+        assert_eq!(names_below(folder, &["odd[1]", "missing"], Order::Name), ["odd[1]", "missing"]);
+        assert_eq!(names_below(folder, &["none*"], Order::Name), [""; 0]);
+    }
+}
