@@ -1,0 +1,176 @@
+//! Passwords in texts, found so that they are never shown.
+//!
+//! A password can stand in a job file (`url = "postgres://ada:pass@host/db"`), and messages
+//! show lines of that file. The search works on any text, also on a line that is broken
+//! TOML, because that is when lines are shown. It would rather hide too much than too
+//! little: what it leaves out is only ever looked at by a person.
+
+use std::ops::Range;
+
+/// What is shown in place of a password.
+pub(super) const MASK: &str = "***";
+
+/// Names of settings whose values are secret, wherever they stand.
+const NAMES: [&str; 4] = ["password", "passwd", "secret", "token"];
+
+/// Where in `text` passwords stand, in order and apart.
+pub(super) fn find(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = in_urls(text).chain(in_settings(text)).collect();
+    // A reference to a variable is no secret, and helps whoever reads the line.
+    found.retain(|range| !range.is_empty() && !is_reference(&text[range.clone()]));
+    found.sort_by_key(|range| range.start);
+    found.dedup_by(|later, earlier| {
+        let overlap = later.start < earlier.end;
+        if overlap {
+            earlier.end = earlier.end.max(later.end);
+        }
+        overlap
+    });
+    found
+}
+
+/// `text` with every password hidden.
+pub(super) fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in find(text) {
+        shown.push_str(&text[from..range.start]);
+        shown.push_str(MASK);
+        from = range.end;
+    }
+    shown.push_str(&text[from..]);
+    shown
+}
+
+/// `scheme://user:PASSWORD@host`. A password that should have been escaped may hold any
+/// character, so it reaches up to the last `@` of its literal.
+fn in_urls(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("://").filter_map(|(index, separator)| {
+        let start = index + separator.len();
+        let end = literal_end(text, start);
+        let at = start + text[start..end].rfind('@')?;
+        let colon = start + text[start..at].find(':')?;
+        Some(colon + 1..at)
+    })
+}
+
+/// `password=PASSWORD`, as in a connection string, a URL's parameters or a line of TOML.
+fn in_settings(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let lower = text.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for name in NAMES {
+        for (index, _) in lower.match_indices(name) {
+            let after = &text[index + name.len()..];
+            // The name may be quoted, as keys of TOML can be.
+            let after = after.strip_prefix(['"', '\'']).unwrap_or(after).trim_start();
+            let Some(value) = after.strip_prefix('=') else { continue };
+            let value = value.trim_start();
+            let start = text.len() - value.len();
+            let end = match value.chars().next() {
+                // Not a value but a table or list of them, each with a name of its own.
+                Some('{' | '[') => continue,
+                Some(quote @ ('"' | '\'')) => {
+                    // Three quotes open a literal as well as one.
+                    let body = value.trim_start_matches(quote);
+                    let body_start = text.len() - body.len();
+                    body_start + unescaped(body, |ch| ch == quote)
+                }
+                _ => {
+                    let literal_end = literal_end(text, start);
+                    start + unescaped(&text[start..literal_end], |ch| ch.is_whitespace() || ch == '&')
+                }
+            };
+            let quotes = text[start..end].len() - text[start..end].trim_start_matches(['"', '\'']).len();
+            found.push(start + quotes..end);
+        }
+    }
+    found.into_iter()
+}
+
+/// The end of the string literal that `at` is in: the next quote of the kind that stands
+/// last before it, or the end of the line.
+fn literal_end(text: &str, at: usize) -> usize {
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line_end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
+    match text[line_start..at].chars().rev().find(|ch| matches!(ch, '"' | '\'')) {
+        Some(quote) => at + unescaped(&text[at..line_end], |ch| ch == quote),
+        None => line_end,
+    }
+}
+
+/// Where in `text` the first character is that `is_end` and has no backslash before it.
+fn unescaped(text: &str, is_end: impl Fn(char) -> bool) -> usize {
+    let mut escaped = false;
+    for (index, ch) in text.char_indices() {
+        if is_end(ch) && !escaped {
+            return index;
+        }
+        escaped = ch == '\\' && !escaped;
+    }
+    text.len()
+}
+
+/// Whether `text` is `${NAME}` and nothing else.
+fn is_reference(text: &str) -> bool {
+    text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_hidden_wherever_they_stand() {
+        for (text, shown) in [
+            (r#"url = "postgres://ada:pass@host:5432/db""#, r#"url = "postgres://ada:***@host:5432/db""#),
+            (
+                r#"url = "postgres://ada:p/a:s@s#?@host/db" # x@y"#,
+                r#"url = "postgres://ada:***@host/db" # x@y"#,
+            ),
+            (r#"url = 'postgres://ada:pa"ss@host/db'"#, "url = 'postgres://ada:***@host/db'"),
+            (r#"url = "postgres://ada:pa\"ss@host/db""#, r#"url = "postgres://ada:***@host/db""#),
+            (r#"url = "postgres://ada:pass@host"#, r#"url = "postgres://ada:***@host"#),
+            (r#"url = "postgres://:pass@host""#, r#"url = "postgres://:***@host""#),
+            (r#"url = "host=h password=pass user=ada""#, r#"url = "host=h password=*** user=ada""#),
+            (r#"url = "host=h password = 'pa ss' user=ada""#, r#"url = "host=h password = '***' user=ada""#),
+            (r#"url = "host=h password='p\'s' x=1""#, r#"url = "host=h password='***' x=1""#),
+            (
+                r#"url = "postgres://h/db?user=ada&password=pass&x=1""#,
+                r#"url = "postgres://h/db?user=ada&password=***&x=1""#,
+            ),
+            (r#"url = "host=h sslpassword=pass""#, r#"url = "host=h sslpassword=***""#),
+            (r#"url = 'host=h password=pa"ss'"#, "url = 'host=h password=***'"),
+            (r#"password = "pass""#, r#"password = "***""#),
+            (r#"password = """pass""""#, r#"password = """***""""#),
+            (r#""Password"="pass" # mine"#, r#""Password"="***" # mine"#),
+            (r#"password = "pass"#, r#"password = "***"#),
+            ("postgres://ada:pass@host/db", "postgres://ada:***@host/db"),
+            ("host=h password=pass\\ word user=ada", "host=h password=*** user=ada"),
+            ("a://b:c@d e://f:g@h", "a://b:***@h"),
+        ] {
+            assert_eq!(masked(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_password_is_shown() {
+        for text in [
+            r#"url = "postgres://localhost:5432/db" # ask ada@example.org"#,
+            r#"url = "postgres://ada@host/db""#,
+            r#"url = "postgres://ada:${DB_PASSWORD}@host/db""#,
+            r#"url = "host=h password=${DB_PASSWORD} user=ada""#,
+            r#"password = { type = "text", from = "/user/password" }"#,
+            r#"url = "sqlite:logs.db""#,
+            r#"token = { type = "text" }"#,
+            "",
+            "password",
+            "password =",
+            "://",
+            "ä://ö:ü",
+        ] {
+            assert_eq!(masked(text), text);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The text that names a destination, with its password kept to itself.
+//!
+//! It is looked at here only as far as needed to say at once that it names nothing known;
+//! the sink that it names reads it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::secret;
+use super::units::Misread;
+
+/// Where rows go. Shown without its password, by `Display` and by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url(String);
+
+const URL: Misread = Misread(
+    "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH",
+);
+
+impl Url {
+    /// The text as it was given, with its password: for the sink alone.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Url {
+    type Err = Misread;
+
+    fn from_str(text: &str) -> Result<Url, Misread> {
+        let is_known = if let Some(path) = text.strip_prefix("sqlite:") {
+            !path.is_empty()
+        } else if text.contains("://") && !is_connection_string(text) {
+            text.starts_with("postgres://") || text.starts_with("postgresql://")
+        } else {
+            is_connection_string(text)
+        };
+        if is_known { Ok(Url(text.to_owned())) } else { Err(URL) }
+    }
+}
+
+/// Whether `text` begins as libpq's connection strings do: `name = value`.
+fn is_connection_string(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        let name = name.trim();
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    })
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&secret::masked(&self.0))
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        secret::masked(&self.0).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_named_in_one_of_three_ways() {
+        for text in [
+            "postgres://localhost/app",
+            "postgresql://",
+            "postgres://h/db?application_name=x",
+            "host=/run/postgresql dbname=app",
+            " user = ada",
+            "service=logs options='-c x=y://z'",
+            "sqlite:logmill.db",
+            "sqlite:/var/lib/a b.db",
+        ] {
+            assert!(Url::from_str(text).is_ok(), "{text}");
+        }
+        for text in ["", "localhost", "mysql://h/db", "sqlite:", "logs.db", "http://h/?a=b", "=x", "Host=x"] {
+            assert_eq!(Url::from_str(text), Err(URL), "{text}");
+        }
+    }
+
+    #[test]
+    fn its_password_is_not_shown() {
+        let url = Url::from_str("postgres://ada:pass@host/db").expect("a destination");
+        assert_eq!(url.to_string(), "postgres://ada:***@host/db");
+        assert_eq!(format!("{url:?}"), "\"postgres://ada:***@host/db\"");
+        assert_eq!(url.reveal(), "postgres://ada:pass@host/db");
+    }
+}
