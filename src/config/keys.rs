@@ -1,0 +1,770 @@
+//! Every key of a job file, once.
+//!
+//! This table is the only list of keys. What the reader accepts and how it complains, the
+//! JSON Schema for editors and the page of the manual are all made from it, so they cannot
+//! drift apart; what a value *means* is in the files beside this one.
+//!
+//! Keys and values that are designed but not built are here too, marked. A job that uses
+//! one is refused with the words "not yet": passing over a key would load something else
+//! than the job says.
+
+use super::units;
+
+/// A table of the job file.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// As it is called in messages: `[source]`.
+    pub(super) called: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) keys: &'static [Key],
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) takes: Takes,
+    pub(super) default: Fallback,
+    /// What it means, for people. Complete sentences in Markdown.
+    pub(super) doc: &'static str,
+    pub(super) state: State,
+    /// The flag that sets it on the command line.
+    pub(super) flag: Option<&'static str>,
+    /// The types of fields that take it; empty where that is no question.
+    pub(super) types: &'static [&'static str],
+    /// Those of them for which it is not yet built.
+    pub(super) types_later: &'static [&'static str],
+}
+
+/// What a key's value is when the job does not give it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fallback {
+    /// There is none.
+    None,
+    /// It must be given.
+    Required,
+    /// This value, in the form that a job would give it in, without quotes.
+    Is(&'static str),
+    /// What these words say.
+    Said(&'static str),
+}
+
+/// Whether something is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Built,
+    NotYet,
+}
+
+/// What a key's value may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Takes {
+    /// Any text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Word(&'static [Word]),
+    /// A whole number.
+    Count { min: u64, max: u64 },
+    /// A number of bytes.
+    Size { min: u64, max: u64 },
+    /// A time span, in milliseconds.
+    Duration { min_ms: u64, max_ms: u64 },
+    /// `UTC`, an offset from it, or the name of a zone.
+    Zone,
+    /// A number of the field's own type.
+    Number,
+    /// Any value that the field's type can have.
+    Value,
+    /// Which version of IP.
+    Version,
+    /// A word, or the columns that identify a row.
+    Identity,
+    /// What happens to a row that is there already.
+    Conflict,
+    /// One field: the name of a type, or a table of `[record.fields.X]`.
+    Field,
+    /// Fields by their names.
+    Fields,
+    /// A table.
+    Table(&'static Table),
+    /// Any number of tables.
+    Tables(&'static Table),
+}
+
+/// A word that a key takes.
+#[derive(Debug)]
+pub(super) struct Word {
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) state: State,
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const SECOND_MS: u64 = 1_000;
+const HOUR_MS: u64 = 3_600 * SECOND_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// A text or list that is longer does not fit into a record.
+const LENGTH_MAX: u64 = 1_000_000_000;
+
+/// The job file as a whole.
+pub(super) static JOB: Table = Table {
+    called: "the job file",
+    doc: "What to load, by which rules, and where to.",
+    keys: &[
+        Key::new(
+            "name",
+            Takes::Text,
+            "The name of the job. What was loaded is remembered under it, so a job with another name begins anew.",
+        )
+        .required(),
+        Key::new("source", Takes::Table(&SOURCE), SOURCE.doc).required(),
+        Key::new("record", Takes::Table(&RECORD), RECORD.doc).required(),
+        Key::new("destination", Takes::Table(&DESTINATION), DESTINATION.doc).required(),
+        Key::new("dead_letters", Takes::Table(&DEAD_LETTERS), DEAD_LETTERS.doc),
+        Key::new("pipeline", Takes::Table(&PIPELINE), PIPELINE.doc),
+        Key::new("rollup", Takes::Tables(&ROLLUP), ROLLUP.doc).not_yet(),
+    ],
+};
+
+static SOURCE: Table = Table {
+    called: "[source]",
+    doc: "Which files are read, and how their bytes become records.",
+    keys: &[
+        Key::new(
+            "files",
+            Takes::Texts,
+            "Files, directories and globs, loaded in this order. Relative ones start at the folder of the job file. `{date}`, `{yyyy}`, `{mm}` and `{dd}` stand for the data date; `[{]` is a brace.",
+        )
+        .flag("FILE…"),
+        Key::new(
+            "include",
+            Takes::Texts,
+            "Globs. Of the files found in directories, only those are loaded whose name matches one of them.",
+        )
+        .otherwise("every file"),
+        Key::new(
+            "exclude",
+            Takes::Texts,
+            "Globs. Of the files found in directories, those are left out whose name matches one of them, also if `include` has them.",
+        )
+        .otherwise("no file"),
+        Key::new("format", Takes::Word(FORMATS), "How a record is written.").required(),
+        Key::new(
+            "pattern",
+            Takes::Text,
+            "For `regex`: a regular expression whose named groups are the fields. `%{NAME:field}` stands for a pattern of the library.",
+        )
+        .not_yet(),
+        Key::new("log_format", Takes::Text, "For `access`: the format string of nginx or Apache.").not_yet(),
+        Key::new(
+            "record_start",
+            Takes::Text,
+            "A regular expression for the first line of a record. Lines that do not match belong to the record before.",
+        )
+        .otherwise("every line is a record")
+        .not_yet(),
+        Key::new("delimiter", Takes::Text, "For `csv`: the character between columns.").default(",").not_yet(),
+        Key::new("quote", Takes::Text, "For `csv`: the character around values.").default("\"").not_yet(),
+        Key::new("header", Takes::Flag, "For `csv`: whether the first line names the columns.")
+            .default("true")
+            .not_yet(),
+        Key::new("columns", Takes::Texts, "For `csv`: the names of the columns, where no header has them.")
+            .not_yet(),
+        Key::new("comment", Takes::Text, "Lines that begin with this are skipped, and counted.").not_yet(),
+        Key::new(
+            "max_record",
+            Takes::Size { min: 1, max: GIB },
+            "A longer record is a reject, kept by its place and its hash.",
+        )
+        .default("16MiB"),
+        Key::new(
+            "timezone",
+            Takes::Zone,
+            "The zone of stamps that name none: `UTC`, or an offset such as `+02:00`. (Names of zones: not yet.)",
+        )
+        .default("UTC"),
+        Key::new("year", Takes::Count { min: 1, max: 9999 }, "The year of stamps that have none.")
+            .otherwise("that of the data date")
+            .not_yet(),
+        Key::new("nulls", Takes::Texts, "Texts that mean null.")
+            .otherwise("`-` for `access`, `syslog` and `w3c`")
+            .not_yet(),
+        Key::new(
+            "order",
+            Takes::Word(&[
+                Word::new("name", "by name; numbers in it by their value"),
+                Word::new("name-reverse", "the reverse, for logs whose oldest has the greatest number"),
+            ]),
+            "The order of the files that one glob or directory gives. Where two records have the same key, the later one wins.",
+        )
+        .default("name"),
+        Key::new(
+            "growing",
+            Takes::Flag,
+            "Whether the files are still being written. A last line without its newline then waits for the rest.",
+        )
+        .default("false"),
+        Key::new(
+            "mmap",
+            Takes::Flag,
+            "Whether large plain files are mapped into memory. Where others cut files while they are read, `false` reads them instead, somewhat slower.",
+        )
+        .default("true"),
+    ],
+};
+
+const FORMATS: &[Word] = &[
+    Word::new("ndjson", "one JSON object per line"),
+    Word::later("regex", "a regular expression with named groups"),
+    Word::later("combined", "the combined log format of web servers"),
+    Word::later("common", "the common log format of web servers"),
+    Word::later("access", "a log of nginx or Apache with a format of its own"),
+    Word::later("logfmt", "`key=value` pairs"),
+    Word::later("syslog", "RFC 3164 and RFC 5424"),
+    Word::later("csv", "values with a delimiter between them"),
+    Word::later("tsv", "the same, with tabs"),
+    Word::later("w3c", "the extended log format of the W3C"),
+];
+
+static RECORD: Table = Table {
+    called: "[record]",
+    doc: "What a record must be to become a row.",
+    keys: &[
+        Key::new(
+            "mode",
+            Takes::Word(&[
+                Word::new("lax", "`\"7\"` is an integer, as in Pydantic's JSON mode"),
+                Word::new("strict", "it is not"),
+            ]),
+            "Whether values of another type are converted where nothing is lost.",
+        )
+        .default("lax"),
+        Key::new("extra", Takes::Word(EXTRAS), "What happens to members that no field asks for.")
+            .default("ignore"),
+        Key::new(
+            "schema",
+            Takes::Text,
+            "A JSON Schema file that describes the record, instead of `[record.fields]`.",
+        )
+        .not_yet(),
+        Key::new(
+            "nul",
+            Takes::Word(&[
+                Word::new("reject", "the record is a reject"),
+                Word::new("strip", "it is left out"),
+                Word::new("replace", "it becomes U+FFFD"),
+            ]),
+            "What happens to a NUL character in a text, which no database can hold.",
+        )
+        .default("reject"),
+        Key::new("time", Takes::Text, "The field that says when a record happened, for rollups.").not_yet(),
+        Key::new("fields", Takes::Fields, "The fields, which are the columns of the table.").required(),
+    ],
+};
+
+const EXTRAS: &[Word] = &[
+    Word::new("ignore", "they are passed over"),
+    Word::new("forbid", "each is a reason to reject the record"),
+    Word::new("keep", "they are stored together, as one JSON object"),
+];
+
+/// A field, in `[record.fields]`, in the `fields` of an object or as the `items` of a list.
+pub(super) static FIELD: Table = Table {
+    called: "[record.fields.X]",
+    doc: "One field of the record, and column of the table. A field that needs nothing but a type can be written as the type's name: `message = \"text\"`.",
+    keys: &[
+        Key::new("type", Takes::Word(TYPES), "What its value is.").required(),
+        Key::new(
+            "from",
+            Takes::Text,
+            "Where its value is: a key, or a JSON pointer, which begins with a slash.",
+        )
+        .otherwise("its own name"),
+        Key::new("required", Takes::Flag, "Whether a record without it is a reject.")
+            .otherwise("`true`, unless there is a default"),
+        Key::new("nullable", Takes::Flag, "Whether it may be null.")
+            .otherwise("`true` if it is neither required nor has a default"),
+        Key::new("default", Takes::Value, "Its value where the record has none. A null is not none."),
+        Key::new("strict", Takes::Flag, "Whether `mode` is `strict` for this field.")
+            .otherwise("as `mode` says"),
+        Key::new(
+            "min_length",
+            Takes::Count { min: 0, max: LENGTH_MAX },
+            "It has at least so many characters.",
+        )
+        .on(&["text"], &[]),
+        Key::new("max_length", Takes::Count { min: 0, max: LENGTH_MAX }, "It has at most so many characters.")
+            .on(&["text"], &[]),
+        Key::new("pattern", Takes::Text, "A regular expression that it matches somewhere.")
+            .on(&["text"], &["text"]),
+        Key::new("ge", Takes::Number, "It is at least this.").on(NUMBERS, &["decimal"]),
+        Key::new("gt", Takes::Number, "It is greater than this.").on(NUMBERS, &["decimal"]),
+        Key::new("le", Takes::Number, "It is at most this.").on(NUMBERS, &["decimal"]),
+        Key::new("lt", Takes::Number, "It is less than this.").on(NUMBERS, &["decimal"]),
+        Key::new("multiple_of", Takes::Number, "It is a multiple of this.").on(NUMBERS, &["decimal"]),
+        Key::new("values", Takes::Texts, "What it can be. An enum must have this.").on(&["enum"], &[]),
+        Key::new(
+            "format",
+            Takes::Text,
+            "How it is written: `rfc3339`, `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or a pattern such as `%d/%b/%Y:%H:%M:%S %z`.",
+        )
+        .otherwise("every ISO 8601 form, and epochs as Pydantic reads them")
+        .on(&["timestamp"], &["timestamp"]),
+        Key::new(
+            "zone",
+            Takes::Word(&[
+                Word::new("any", "a stamp without a zone is in `timezone`"),
+                Word::new("required", "a stamp without a zone is a fault"),
+                Word::new("naive", "stamps have no zone and are stored without one"),
+            ]),
+            "What is known about its zone.",
+        )
+        .default("any")
+        .on(&["timestamp"], &[]),
+        Key::new("max_digits", Takes::Count { min: 1, max: 1000 }, "It has at most so many digits.")
+            .on(&["decimal"], &[]),
+        Key::new(
+            "decimal_places",
+            Takes::Count { min: 0, max: 1000 },
+            "At most so many of its digits are after the point.",
+        )
+        .on(&["decimal"], &[]),
+        Key::new("finite", Takes::Flag, "Whether NaN and the infinities are faults.")
+            .default("false")
+            .on(&["float"], &[]),
+        Key::new("version", Takes::Version, "Only addresses of this version, 4 or 6.")
+            .otherwise("both")
+            .on(&["ip"], &[]),
+        Key::new("trim", Takes::Flag, "Whether white space at both ends is left out first.")
+            .default("false")
+            .on(&["text"], &[]),
+        Key::new("lower", Takes::Flag, "Whether upper case becomes lower case.")
+            .default("false")
+            .on(&["text"], &[]),
+        Key::new("json_text", Takes::Flag, "Whether it is given as a text that holds JSON.")
+            .default("false")
+            .on(&["json", "object", "list"], &["object", "list"]),
+        Key::new("fields", Takes::Fields, "Its own fields. An object must have this.").on(&["object"], &[]),
+        Key::new("extra", Takes::Word(EXTRAS), "What happens to members that none of its fields asks for.")
+            .otherwise("as `extra` of `[record]` says")
+            .on(&["object"], &[]),
+        Key::new("items", Takes::Field, "What its items are. A list must have this.").on(&["list"], &[]),
+        Key::new("min_items", Takes::Count { min: 0, max: LENGTH_MAX }, "It has at least so many items.")
+            .on(&["list"], &[]),
+        Key::new("max_items", Takes::Count { min: 0, max: LENGTH_MAX }, "It has at most so many items.")
+            .on(&["list"], &[]),
+    ],
+};
+
+/// The types of fields that have bounds.
+const NUMBERS: &[&str] = &["int", "float", "decimal"];
+
+/// The types of fields.
+pub(super) const TYPES: &[Word] = &[
+    Word::new("text", "text"),
+    Word::new("int", "an integer"),
+    Word::new("float", "a double"),
+    Word::new("bool", "true or false"),
+    Word::new("timestamp", "a point in time; with `zone = \"naive\"` a date and time of no zone"),
+    Word::new("date", "a calendar day"),
+    Word::new("time", "a time of day"),
+    Word::new("uuid", "a UUID"),
+    Word::new("decimal", "a decimal number, exact"),
+    Word::new("json", "any JSON value"),
+    Word::new("ip", "an IP address"),
+    Word::new("enum", "one of the texts in `values`"),
+    Word::new("object", "an object with `fields` of its own, stored as JSON"),
+    Word::new("list", "a list of `items`, stored as an array where the column is one, else as JSON"),
+];
+
+pub(super) static DESTINATION: Table = Table {
+    called: "[destination]",
+    doc: "Where rows go, and what makes two of them the same.",
+    keys: &[
+        Key::new(
+            "url",
+            Takes::Text,
+            "The database: `postgres://…`, `host=… dbname=…` as libpq has it, or `sqlite:PATH` with a path that starts at the folder of the job file. Passwords are better in `${VARIABLES}`, `PGPASSWORD` or `~/.pgpass`.",
+        )
+        .default("sqlite:logmill.db")
+        .flag("--into"),
+        Key::new("table", Takes::Text, "The table. It is made if it is not there; one that is there is used as it is.")
+            .required()
+            .flag("--table"),
+        Key::new(
+            "key",
+            Takes::Identity,
+            "What identifies a row: `position`, its place in its source; `content`, a hash of its record; a list of fields, as in `[\"tenant\", \"event_id\"]`; or `none`, which only ever appends.",
+        )
+        .default("position"),
+        Key::new(
+            "on_conflict",
+            Takes::Conflict,
+            "What happens to a row whose key is there already: `update`, the later record wins; `keep`, the one that is there stays; `newest(column)`, the one with the greater value in this field wins.",
+        )
+        .default("update"),
+        Key::new("columns", Takes::Fields, "Columns with the same value in every row; `{date}` stands for the data date.")
+            .not_yet(),
+        Key::new("create", Takes::Flag, "Whether a missing table is made.").default("true"),
+    ],
+};
+
+static DEAD_LETTERS: Table = Table {
+    called: "[dead_letters]",
+    doc: "What happens to records that cannot become rows.",
+    keys: &[
+        Key::new(
+            "stop_above",
+            Takes::Text,
+            "A number or share of rejects, as in `1000` or `5%`, above which a source is given up.",
+        )
+        .not_yet(),
+        Key::new(
+            "max_raw",
+            Takes::Size { min: 0, max: 64 * MIB },
+            "A longer record is kept by its place and its hash, not by its bytes.",
+        )
+        .default("1MiB"),
+    ],
+};
+
+pub(super) static PIPELINE: Table = Table {
+    called: "[pipeline]",
+    doc: "How fast, and how patiently. Nothing here changes which rows there will be.",
+    keys: &[
+        Key::new("threads", Takes::Count { min: 1, max: 1024 }, "Threads that parse.")
+            .otherwise("one per core")
+            .flag("--threads"),
+        // A chunk larger than the window that is mapped at a time would be cut at its end anyway.
+        Key::new(
+            "chunk_size",
+            Takes::Size { min: 1, max: 16 * MIB },
+            "How much of a file one thread parses at a time.",
+        )
+        .default("1MiB")
+        .flag("--chunk-size"),
+        Key::new(
+            "batch_rows",
+            Takes::Count { min: 1, max: 10_000_000 },
+            "A transaction has about so many rows.",
+        )
+        .default("100000")
+        .flag("--batch-rows"),
+        Key::new(
+            "batch_bytes",
+            Takes::Size { min: KIB, max: GIB },
+            "A transaction has about so many bytes. Memory holds a few of them.",
+        )
+        .default("24MiB")
+        .flag("--batch-bytes"),
+        Key::new("lanes", Takes::Count { min: 1, max: 64 }, "Connections that write side by side.")
+            .default("1")
+            .not_yet(),
+        Key::new(
+            "retry_for",
+            Takes::Duration { min_ms: 0, max_ms: 7 * DAY_MS },
+            "How long a destination that cannot be reached is waited for.",
+        )
+        .default("10m")
+        .flag("--retry-for"),
+        Key::new(
+            "deadline",
+            Takes::Duration { min_ms: 100, max_ms: DAY_MS },
+            "How long nothing may move before a connection counts as lost.",
+        )
+        .default("60s")
+        .flag("--deadline"),
+        Key::new(
+            "statement_timeout",
+            Takes::Duration { min_ms: 1, max_ms: DAY_MS },
+            "How long the server may work on one statement.",
+        )
+        .default("5m"),
+        Key::new(
+            "lock_timeout",
+            Takes::Duration { min_ms: 1, max_ms: DAY_MS },
+            "How long the server may wait for a lock.",
+        )
+        .default("30s"),
+        Key::new(
+            "connect_timeout",
+            Takes::Duration { min_ms: 1, max_ms: HOUR_MS },
+            "How long one attempt to connect may take.",
+        )
+        .default("10s"),
+    ],
+};
+
+static ROLLUP: Table = Table {
+    called: "[[rollup]]",
+    doc: "A metric per date, recomputed for every date that a load touched.",
+    keys: &[
+        Key::new("metric", Takes::Text, "Its name.").required(),
+        Key::new(
+            "sql",
+            Takes::Text,
+            "The query that computes it for the day from `{date}` to before `{next_date}`.",
+        )
+        .required(),
+        Key::new("by", Takes::Texts, "Columns of the query that divide the metric."),
+        Key::new("table", Takes::Text, "The table that it is stored in.").default("daily_metrics"),
+    ],
+};
+
+impl Key {
+    const fn new(name: &'static str, takes: Takes, doc: &'static str) -> Key {
+        Key {
+            name,
+            takes,
+            default: Fallback::None,
+            doc,
+            state: State::Built,
+            flag: None,
+            types: &[],
+            types_later: &[],
+        }
+    }
+
+    const fn required(mut self) -> Key {
+        self.default = Fallback::Required;
+        self
+    }
+
+    const fn default(mut self, text: &'static str) -> Key {
+        self.default = Fallback::Is(text);
+        self
+    }
+
+    const fn otherwise(mut self, words: &'static str) -> Key {
+        self.default = Fallback::Said(words);
+        self
+    }
+
+    const fn flag(mut self, flag: &'static str) -> Key {
+        self.flag = Some(flag);
+        self
+    }
+
+    const fn on(mut self, types: &'static [&'static str], later: &'static [&'static str]) -> Key {
+        self.types = types;
+        self.types_later = later;
+        self
+    }
+
+    const fn not_yet(mut self) -> Key {
+        self.state = State::NotYet;
+        self
+    }
+
+    /// Whether anything can be given for it.
+    pub(super) fn is_built(&self) -> bool {
+        let is_for_a_type = self.types.is_empty() || self.types.len() > self.types_later.len();
+        self.state == State::Built && is_for_a_type
+    }
+
+    /// The default, where it is a value.
+    pub(super) fn default_text(&self) -> Option<&'static str> {
+        match self.default {
+            Fallback::Is(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Word {
+    const fn new(name: &'static str, doc: &'static str) -> Word {
+        Word { name, doc, state: State::Built }
+    }
+
+    const fn later(name: &'static str, doc: &'static str) -> Word {
+        Word { name, doc, state: State::NotYet }
+    }
+}
+
+impl Table {
+    /// A key of this table that the program knows by name.
+    pub(super) fn key(&self, name: &str) -> &Key {
+        self.find(name).unwrap_or_else(|| panic!("{} has no key '{name}'", self.called))
+    }
+
+    /// The key that is called `name`, if there is one.
+    pub(super) fn find(&self, name: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+}
+
+impl Takes {
+    /// The value that a key takes, as an object in a sentence: `'threads' takes …`.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Takes::Text => "text".to_owned(),
+            Takes::Texts => "a list of texts".to_owned(),
+            Takes::Flag => "true or false".to_owned(),
+            Takes::Word(words) => built_words(words),
+            Takes::Count { min, max } => {
+                format!("a whole number from {} to {}", units::print_count(*min), units::print_count(*max))
+            }
+            Takes::Size { min, max } => format!(
+                "a size from {} to {}, as in \"64KiB\"",
+                units::print_size(*min),
+                units::print_size(*max)
+            ),
+            Takes::Duration { min_ms, max_ms } => {
+                let print = |ms| units::print_duration(std::time::Duration::from_millis(ms));
+                format!("a duration from {} to {}, as in \"1m30s\"", print(*min_ms), print(*max_ms))
+            }
+            Takes::Zone => "'UTC' or an offset from it, as in \"+02:00\"".to_owned(),
+            Takes::Number => "a number".to_owned(),
+            Takes::Value => "a value".to_owned(),
+            Takes::Version => "4 or 6".to_owned(),
+            Takes::Identity => "'position', 'content', 'none' or a list of fields".to_owned(),
+            Takes::Conflict => "'update', 'keep' or 'newest(column)'".to_owned(),
+            Takes::Field => "the name of a type or a table".to_owned(),
+            Takes::Fields => "a table of fields".to_owned(),
+            Takes::Table(_) => "a table".to_owned(),
+            Takes::Tables(_) => "a list of tables".to_owned(),
+        }
+    }
+}
+
+/// The words that are built, as a list with "or".
+pub(super) fn built_words(words: &[Word]) -> String {
+    let built = words.iter().filter(|word| word.state == State::Built);
+    any_of(&built.map(|word| format!("'{}'", word.name)).collect::<Vec<_>>())
+}
+
+/// `a, b or c`.
+pub(super) fn any_of<S: AsRef<str>>(names: &[S]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// Of `known`, what `given` was most likely meant to be, if anything is close enough.
+pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
+    let plain = |text: &str| text.to_lowercase().replace('-', "_");
+    let given = plain(given);
+    let by_distance = known
+        .clone()
+        .map(|name| (distance(&given, &plain(name)), name))
+        .filter(|(distance, name)| *distance <= given.chars().count().max(name.len()) / 3)
+        .min_by_key(|(distance, _)| *distance);
+    let by_start = || known.clone().find(|name| given.len() >= 3 && plain(name).starts_with(&given));
+    by_distance.map(|(_, name)| name).or_else(by_start)
+}
+
+/// How many characters must be left out, put in, changed or swapped with their neighbour to
+/// get from one text to the other.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // Three rows of the usual matrix: a swap looks back two.
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in other.iter().enumerate() {
+            let change = above[j] + usize::from(a != b);
+            let mut least = change.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[other.len()]
+}
+
+/// All tables that have keys, for whoever goes through them all.
+pub(super) fn tables() -> [&'static Table; 8] {
+    [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE, &ROLLUP]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_count_the_mistakes_of_a_typist() {
+        for (one, other, expected) in [
+            ("format", "format", 0),
+            ("fromat", "format", 1),
+            ("formt", "format", 1),
+            ("forrmat", "format", 1),
+            ("farmat", "format", 1),
+            ("", "format", 6),
+            ("ca", "abc", 3),
+            ("größe", "grösse", 2),
+        ] {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+            assert_eq!(distance(other, one), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_key_is_what_was_meant() {
+        for (table, given, expected) in [
+            ("[source]", "fromat", Some("format")),
+            ("[source]", "Files", Some("files")),
+            ("[source]", "file", Some("files")),
+            ("[source]", "time-zone", Some("timezone")),
+            ("[source]", "max_record_size", Some("max_record")),
+            ("[pipeline]", "batchrows", Some("batch_rows")),
+            ("[pipeline]", "batch-rows", Some("batch_rows")),
+            ("[record.fields.X]", "min_len", Some("min_length")),
+            ("[record.fields.X]", "gte", Some("ge")),
+            ("[record.fields.X]", "optional", None),
+            ("[destination]", "password", None),
+            ("[destination]", "", None),
+        ] {
+            let table = tables().into_iter().find(|known| known.called == table).expect("a table");
+            assert_eq!(nearest(given, table.keys.iter().map(|key| key.name)), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_there_once_and_says_what_it_means() {
+        for table in tables() {
+            for key in table.keys {
+                assert_eq!(table.keys.iter().filter(|other| other.name == key.name).count(), 1);
+                assert!(key.doc.ends_with(['.', ')']), "{}: {}", key.name, key.doc);
+                for name in key.types.iter().chain(key.types_later) {
+                    assert!(TYPES.iter().any(|word| word.name == *name), "{}: {name}", key.name);
+                }
+                assert!(key.types_later.iter().all(|name| key.types.contains(name)), "{}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_default_is_a_value_that_its_key_takes() {
+        for key in tables().iter().flat_map(|table| table.keys) {
+            let Some(default) = key.default_text() else { continue };
+            let is_fit = match key.takes {
+                Takes::Flag => matches!(default, "true" | "false"),
+                Takes::Word(words) => words.iter().any(|word| word.name == default),
+                Takes::Count { min, max } => {
+                    units::parse_count(default).is_ok_and(|count| (min..=max).contains(&count))
+                }
+                Takes::Size { min, max } => {
+                    units::parse_size(default).is_ok_and(|size| (min..=max).contains(&size))
+                }
+                Takes::Duration { min_ms, max_ms } => units::parse_duration(default)
+                    .is_ok_and(|span| (u128::from(min_ms)..=u128::from(max_ms)).contains(&span.as_millis())),
+                Takes::Text | Takes::Zone | Takes::Identity | Takes::Conflict => true,
+                _ => false,
+            };
+            assert!(is_fit, "{} = {default}", key.name);
+        }
+    }
+}
