@@ -1,0 +1,380 @@
+//! `[destination]`: what makes two rows the same, and which of them stays.
+//!
+//! The rules here need nothing but the job. Whether the table has an index for the key, and
+//! columns for the fields, is for the sink to find out before the first row.
+
+use super::Destination;
+use super::file::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
+use super::keys;
+use crate::schema::{Extra, Field, Kind, Schema};
+
+/// What identifies a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Its place: the source, and the offset of its first byte.
+    Position,
+    /// A hash of its record.
+    Content,
+    /// These fields, in this order. Each is required and never null.
+    Columns(Vec<String>),
+    /// Nothing: rows are only ever appended.
+    None,
+}
+
+/// What happens to a row whose key is there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnConflict {
+    /// The later record wins. (With [`Key::None`], which never conflicts, it means nothing.)
+    Update,
+    /// The row that is there stays.
+    Keep,
+    /// The row with the greater value in this field wins.
+    Newest(String),
+}
+
+/// Names of columns that a key brings along.
+const POSITION_COLUMNS: [&str; 2] = ["source_id", "source_offset"];
+const CONTENT_COLUMN: &str = "record_hash";
+
+/// The column of members that no field asks for, where they are kept.
+const EXTRA_COLUMN: &str = "extra";
+
+/// Reads `key`, as far as that needs no fields.
+pub(super) fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema) -> Key {
+    let Some(value) = scope.value("key") else { return Key::Position };
+    let Some(written) = as_text(value) else {
+        let Some(columns) = reader.texts(scope, "key") else { return Key::Position };
+        if columns.is_empty() {
+            reader.find("the key has no columns; to append without one, write key = \"none\"", &value.span());
+        }
+        if let Some(index) = first_repeated(columns.iter().map(|(column, _)| column.as_str())) {
+            reader.find("this column stands in the key already", &columns[index].1.clone());
+        }
+        return Key::Columns(columns.into_iter().map(|(column, _)| column).collect());
+    };
+    let Some(text) = reader.expand(&written) else { return Key::Position };
+    match text.as_str() {
+        "position" => Key::Position,
+        "content" => Key::Content,
+        "none" => Key::None,
+        _ if schema.fields.iter().any(|field| field.name == text) => Key::Columns(vec![text]),
+        _ => {
+            unknown_key(reader, &written, &text, schema);
+            Key::Position
+        }
+    }
+}
+
+fn unknown_key(reader: &mut Reader<'_>, written: &Written<'_>, text: &str, schema: &Schema) {
+    let given = quoted(written.text);
+    let fields = schema.fields.iter().map(|field| field.name.as_str());
+    let known = ["position", "content", "none"].into_iter().chain(fields);
+    let message = match keys::nearest(text, known) {
+        Some(nearest) => format!("unknown key {given}; did you mean '{nearest}'?"),
+        None => format!("unknown key {given}; it is 'position', 'content', 'none' or a list of fields"),
+    };
+    reader.find(message, &written.place);
+}
+
+/// Reads `on_conflict`.
+pub(super) fn on_conflict(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &Key) -> OnConflict {
+    let Some((text, place)) = reader.text(scope, "on_conflict") else { return OnConflict::Update };
+    let newest = text.strip_prefix("newest(").and_then(|text| text.strip_suffix(')'));
+    let on_conflict = match (text.as_str(), newest) {
+        ("update", _) => OnConflict::Update,
+        ("keep", _) => OnConflict::Keep,
+        (_, Some(column)) => OnConflict::Newest(column.trim().to_owned()),
+        (_, None) => {
+            reader.refuse(scope, "on_conflict");
+            return OnConflict::Update;
+        }
+    };
+    if *key == Key::None {
+        let message = "with key = \"none\" no two rows are the same, so there is no 'on_conflict'; leave out one of the two";
+        reader.find(message, &place);
+        return OnConflict::Update;
+    }
+    on_conflict
+}
+
+/// Checks that the fields are there that `key` and `on_conflict` speak of, and fit.
+pub(super) fn check_fields(
+    reader: &mut Reader<'_>,
+    scope: &Scope<'_>,
+    record: &Scope<'_>,
+    schema: &Schema,
+    destination: &Destination,
+) {
+    let Destination { key, on_conflict, .. } = destination;
+    if let (Key::Columns(columns), Some(value)) = (key, scope.value("key")) {
+        for (index, column) in columns.iter().enumerate() {
+            let items = value.get_ref().as_array();
+            let place = items.and_then(|items| items.get(index)).unwrap_or(value).span();
+            match schema.fields.iter().find(|field| field.name == *column) {
+                Some(field) => check_key_column(reader, field, &place),
+                None => unknown_column(reader, "the key", column, schema, &place),
+            }
+        }
+    }
+    if let (OnConflict::Newest(column), Some(value)) = (on_conflict, scope.value("on_conflict")) {
+        let place = value.span();
+        match schema.fields.iter().find(|field| field.name == *column) {
+            Some(field) if !has_order(&field.kind) => {
+                let message = format!(
+                    "'newest' needs a field whose values have an order; field {} is of type {}",
+                    quoted(column),
+                    type_name(&field.kind)
+                );
+                reader.find(message, &place);
+            }
+            Some(_) => {}
+            None => unknown_column(reader, "'newest'", column, schema, &place),
+        }
+    }
+    check_names(reader, record, schema, key);
+}
+
+fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &Place) {
+    let name = quoted(&field.name);
+    let is_fit = matches!(
+        field.kind,
+        Kind::Int(_) | Kind::Text(_) | Kind::Uuid | Kind::Date | Kind::Timestamp(_) | Kind::Bool
+    );
+    if !is_fit {
+        let given = type_name(&field.kind);
+        let message = format!(
+            "field {name} of the key is of type {given}; a key has int, text, uuid, date, timestamp and bool"
+        );
+        reader.find(message, place);
+    }
+    if !field.required || field.nullable {
+        let fault = if field.nullable { "may be null" } else { "is not required" };
+        let message = format!(
+            "field {name} of the key {fault}; records without it would be the same row, so make it required and not nullable"
+        );
+        reader.find(message, place);
+    }
+}
+
+fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Schema, place: &Place) {
+    let start = format!("{what} names {}, which is no field", reader.quoted_part(column, place));
+    let message = match keys::nearest(column, schema.fields.iter().map(|field| field.name.as_str())) {
+        Some(nearest) => format!("{start}; did you mean '{nearest}'?"),
+        None => format!("{start}; add it to [record.fields]"),
+    };
+    reader.find(message, place);
+}
+
+/// Two columns cannot have one name.
+fn check_names(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, key: &Key) {
+    let mut ours: Vec<&str> = match key {
+        Key::Position | Key::None => POSITION_COLUMNS.to_vec(),
+        Key::Content => vec![CONTENT_COLUMN],
+        Key::Columns(_) => Vec::new(),
+    };
+    if schema.extra == Extra::Keep {
+        ours.push(EXTRA_COLUMN);
+    }
+    for name in ours {
+        if !schema.fields.iter().any(|field| field.name == name) {
+            continue;
+        }
+        let message = format!(
+            "field '{name}' has the name of a column that logmill adds; give it another name and from = \"{name}\""
+        );
+        let fields = record.value("fields").and_then(|value| value.get_ref().as_table());
+        match fields.and_then(|fields| fields.get_key_value(name)) {
+            Some((key, _)) => reader.find(message, &key.span()),
+            None => reader.find_absent(message, record),
+        }
+    }
+}
+
+/// Whether of two values one is always the greater, on every destination.
+fn has_order(kind: &Kind) -> bool {
+    !matches!(kind, Kind::Json(_) | Kind::Object(_) | Kind::List(_))
+}
+
+/// The name of a type as jobs have it.
+pub(super) fn type_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Text(_) => "text",
+        Kind::Int(_) => "int",
+        Kind::Float(_) => "float",
+        Kind::Bool => "bool",
+        Kind::Timestamp(_) => "timestamp",
+        Kind::Date => "date",
+        Kind::Time => "time",
+        Kind::Uuid => "uuid",
+        Kind::Decimal(_) => "decimal",
+        Kind::Json(_) => "json",
+        Kind::Ip { .. } => "ip",
+        Kind::Enum(_) => "enum",
+        Kind::Object(_) => "object",
+        Kind::List(_) => "list",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SMALL, assert_wrong, config, findings, small_with};
+    use super::*;
+
+    const FIELDS: &str = "\
+        tenant = \"text\"\n\
+        event_id = \"uuid\"\n\
+        seen = { type = \"timestamp\", required = false }\n\
+        cost = \"decimal\"\n\
+        zone = { type = \"enum\", values = [\"a\"] }\n\
+        context = \"json\"\n\
+        maybe = { type = \"int\", nullable = true }\n\
+        filled = { type = \"int\", default = 0 }";
+
+    fn job(lines: &str) -> String {
+        small_with("record.fields", FIELDS).replace("[destination]", &format!("[destination]\n{lines}"))
+    }
+
+    #[track_caller]
+    fn assert_job_wrong(lines: &str, message: &str, marked: &str) {
+        assert_eq!(findings(&job(lines)), [(message.to_owned(), marked.to_owned())]);
+    }
+
+    #[test]
+    fn a_key_is_a_word_or_fields() {
+        let key = |text: &str| config(&job(&format!("key = {text}"))).destination.key;
+        let columns = |names: &[&str]| Key::Columns(names.iter().map(ToString::to_string).collect());
+        assert_eq!(key("\"position\""), Key::Position);
+        assert_eq!(key("\"content\""), Key::Content);
+        assert_eq!(key("\"none\""), Key::None);
+        assert_eq!(key("\"event_id\""), columns(&["event_id"]));
+        assert_eq!(key("[\"tenant\", \"event_id\"]"), columns(&["tenant", "event_id"]));
+        assert_eq!(key("[\"id\"]"), columns(&["id"]));
+    }
+
+    #[test]
+    fn a_key_must_be_there_and_never_null() {
+        for (lines, message, marked) in [
+            (
+                "key = [\"tenant\", \"cost\"]",
+                "field 'cost' of the key is of type decimal; a key has int, text, uuid, date, timestamp and bool",
+                "\"cost\"",
+            ),
+            (
+                "key = \"zone\"",
+                "field 'zone' of the key is of type enum; a key has int, text, uuid, date, timestamp and bool",
+                "\"zone\"",
+            ),
+            (
+                "key = [\"maybe\"]",
+                "field 'maybe' of the key may be null; records without it would be the same row, so make it required and not nullable",
+                "\"maybe\"",
+            ),
+            (
+                "key = [\"filled\"]",
+                "field 'filled' of the key is not required; records without it would be the same row, so make it required and not nullable",
+                "\"filled\"",
+            ),
+            (
+                "key = [\"tenent\"]",
+                "the key names 'tenent', which is no field; did you mean 'tenant'?",
+                "\"tenent\"",
+            ),
+            (
+                "key = [\"nothing\"]",
+                "the key names 'nothing', which is no field; add it to [record.fields]",
+                "\"nothing\"",
+            ),
+            ("key = [\"id\", \"id\"]", "this column stands in the key already", "\"id\""),
+            ("key = []", "the key has no columns; to append without one, write key = \"none\"", "[]"),
+            ("key = \"postion\"", "unknown key 'postion'; did you mean 'position'?", "\"postion\""),
+            ("key = \"event\"", "unknown key 'event'; did you mean 'event_id'?", "\"event\""),
+            (
+                "key = \"primary\"",
+                "unknown key 'primary'; it is 'position', 'content', 'none' or a list of fields",
+                "\"primary\"",
+            ),
+            ("key = true", "'key' takes 'position', 'content', 'none' or a list of fields, not true", "true"),
+        ] {
+            assert_job_wrong(lines, message, marked);
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_decided_by_what_can_decide() {
+        let on_conflict =
+            |text: &str| config(&job(&format!("on_conflict = \"{text}\""))).destination.on_conflict;
+        assert_eq!(on_conflict("update"), OnConflict::Update);
+        assert_eq!(on_conflict("keep"), OnConflict::Keep);
+        assert_eq!(on_conflict("newest(seen)"), OnConflict::Newest("seen".to_owned()));
+        assert_eq!(on_conflict("newest( cost )"), OnConflict::Newest("cost".to_owned()));
+        for (lines, message, marked) in [
+            (
+                "on_conflict = \"replace\"",
+                "'on_conflict' takes 'update', 'keep' or 'newest(column)', not 'replace'",
+                "\"replace\"",
+            ),
+            (
+                "on_conflict = \"newest\"",
+                "'on_conflict' takes 'update', 'keep' or 'newest(column)', not 'newest'",
+                "\"newest\"",
+            ),
+            (
+                "on_conflict = \"newest(sen)\"",
+                "'newest' names 'sen', which is no field; did you mean 'seen'?",
+                "\"newest(sen)\"",
+            ),
+            (
+                "on_conflict = \"newest(context)\"",
+                "'newest' needs a field whose values have an order; field 'context' is of type json",
+                "\"newest(context)\"",
+            ),
+            (
+                "key = \"none\"\non_conflict = \"keep\"",
+                "with key = \"none\" no two rows are the same, so there is no 'on_conflict'; leave out one of the two",
+                "\"keep\"",
+            ),
+        ] {
+            assert_job_wrong(lines, message, marked);
+        }
+    }
+
+    #[test]
+    fn a_field_cannot_have_the_name_of_a_column_of_ours() {
+        let message = |name: &str| {
+            format!(
+                "field '{name}' has the name of a column that logmill adds; give it another name and from = \"{name}\""
+            )
+        };
+        let text =
+            small_with("record.fields", "source_id = \"int\"\nrecord_hash = \"text\"\nextra = \"json\"");
+        assert_eq!(findings(&text), [(message("source_id"), "source_id".to_owned())]);
+        let with = |lines: &str| text.replace("[destination]", &format!("{lines}\n[destination]"));
+        let text_by_content = text.replace("[destination]", "[destination]\nkey = \"content\"");
+        assert_eq!(findings(&text_by_content), [(message("record_hash"), "record_hash".to_owned())]);
+        let kept =
+            with("[record]\nextra = \"keep\"").replace("[destination]", "[destination]\nkey = [\"id\"]");
+        assert_eq!(findings(&kept), [(message("extra"), "extra".to_owned())]);
+    }
+
+    #[test]
+    fn a_field_that_is_written_wrongly_is_not_missed_as_well() {
+        let text = SMALL
+            .replace("id = \"int\"", "id = \"itn\"")
+            .replace("[destination]", "[destination]\nkey = [\"id\"]");
+        assert_eq!(
+            findings(&text),
+            [("unknown type 'itn'; did you mean 'int'?".to_owned(), "\"itn\"".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_destination_must_be_one_that_is_known() {
+        assert_wrong(
+            "destination",
+            "url = \"logs.db\"",
+            "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH",
+            "\"logs.db\"",
+        );
+        assert_wrong("destination", "url = 1", "'url' takes text, not 1", "1");
+    }
+}

@@ -1,0 +1,826 @@
+//! The job file as a person wrote it: TOML, read by the table of keys.
+//!
+//! The tree keeps the place of every key and value, so whatever turns out to be wrong later,
+//! here or in the meaning of a value, can be shown where it stands. Reading goes on after a
+//! finding, with the key's default in place of what was wrong, so that one run tells
+//! everything; nothing that was read is used once there is a finding.
+//!
+//! Every text may name environment variables. What a text becomes by them is never shown:
+//! a message quotes what was written.
+
+use std::collections::HashSet;
+use std::env::VarError;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Complaint;
+use super::keys::{self, Key, State, Table, Takes, Word};
+use super::{secret, units};
+
+/// How much of a given text is quoted in a message.
+const QUOTE_CHARS_MAX: usize = 60;
+
+/// Where environment variables come from; tests have their own.
+pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
+
+/// Bytes of the file.
+pub(super) type Place = Range<usize>;
+
+/// Reads one job file and gathers what is wrong with it.
+pub(super) struct Reader<'d> {
+    path: &'d Path,
+    source: &'d str,
+    environment: Environment<'d>,
+    findings: Vec<(String, Option<Place>)>,
+}
+
+/// A table of the file, and the keys that it may have.
+pub(super) struct Scope<'d> {
+    keys: &'static Table,
+    values: Option<&'d DeTable<'d>>,
+    /// Its header, or the file's end if it has none.
+    place: Option<Place>,
+}
+
+/// A text of the file, before variables are put in.
+#[derive(Clone, Debug)]
+pub(super) struct Written<'d> {
+    pub(super) text: &'d str,
+    pub(super) place: Place,
+}
+
+/// Parses `source` as TOML. Mistakes of syntax are told by themselves: what the rest of the
+/// file means is a guess after them.
+pub(super) fn parse<'d>(path: &Path, source: &'d str) -> Result<Spanned<DeTable<'d>>, Complaint> {
+    let (tree, errors) = DeTable::parse_recoverable(source);
+    if errors.is_empty() {
+        return Ok(tree);
+    }
+    let findings = errors.iter().map(|error| {
+        let place = error.span();
+        let message = match (error.message(), &place) {
+            ("duplicate key", Some(place)) => {
+                format!("the key {} is given twice", quoted(source.get(place.clone()).unwrap_or_default()))
+            }
+            (message, _) => format!("not valid TOML: {message}"),
+        };
+        (message, place)
+    });
+    Err(Complaint::new(path, source, findings.collect()))
+}
+
+impl<'d> Reader<'d> {
+    pub(super) fn new(path: &'d Path, source: &'d str, environment: Environment<'d>) -> Reader<'d> {
+        Reader { path, source, environment, findings: Vec::new() }
+    }
+
+    /// Notes that something at `place` is wrong.
+    pub(super) fn find(&mut self, message: impl Into<String>, place: &Place) {
+        self.findings.push((message.into(), Some(place.clone())));
+    }
+
+    /// Notes that something is absent from `scope`.
+    pub(super) fn find_absent(&mut self, message: impl Into<String>, scope: &Scope<'_>) {
+        self.findings.push((message.into(), scope.place.clone()));
+    }
+
+    /// How many things are wrong so far.
+    pub(super) fn findings(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Whether nothing was wrong.
+    pub(super) fn finish(self) -> Result<(), Complaint> {
+        match self.findings.is_empty() {
+            true => Ok(()),
+            false => Err(Complaint::new(self.path, self.source, self.findings)),
+        }
+    }
+
+    /// The scope of the whole file.
+    pub(super) fn root<'s>(&mut self, tree: &'s Spanned<DeTable<'s>>) -> Scope<'s> {
+        let scope = Scope { keys: &keys::JOB, values: Some(tree.get_ref()), place: None };
+        self.check_keys(&scope, "the job file");
+        scope
+    }
+
+    /// A table in `scope`, checked for keys that it does not have. One that is not given is
+    /// an empty one.
+    pub(super) fn table<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Scope<'s> {
+        let key = scope.keys.key(name);
+        let Takes::Table(keys) = key.takes else { unreachable!("'{name}' is a table") };
+        let mut inner = Scope { keys, values: None, place: None };
+        if let Some(value) = scope.get(key) {
+            inner.place = Some(value.span());
+            match value.get_ref() {
+                DeValue::Table(values) => inner.values = Some(values),
+                _ => self.mismatch(key, value),
+            }
+        }
+        self.check_keys(&inner, inner.keys.called);
+        inner
+    }
+
+    /// A table that `value` is, with these keys. `called` is what messages call it.
+    pub(super) fn table_of<'s>(
+        &mut self,
+        keys: &'static Table,
+        values: &'s DeTable<'s>,
+        place: Place,
+        called: &str,
+    ) -> Scope<'s> {
+        let scope = Scope { keys, values: Some(values), place: Some(place) };
+        self.check_keys(&scope, called);
+        scope
+    }
+
+    fn check_keys(&mut self, scope: &Scope<'_>, called: &str) {
+        for given in scope.values.into_iter().flat_map(|values| values.keys()) {
+            match scope.keys.find(given.get_ref()) {
+                None => self.find(unknown_key(given.get_ref(), scope.keys, called), &given.span()),
+                Some(key) if key.state == State::NotYet => self.find(
+                    format!("'{}' is not yet built; leave it out until a later version takes it", key.name),
+                    &given.span(),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A text, as it is written.
+    pub(super) fn written<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Option<Written<'s>> {
+        let key = scope.keys.key(name);
+        let value = scope.get(key)?;
+        let written = as_text(value);
+        if written.is_none() {
+            self.mismatch(key, value);
+        }
+        written
+    }
+
+    /// A text with its variables.
+    pub(super) fn text(&mut self, scope: &Scope<'_>, name: &str) -> Option<(String, Place)> {
+        let written = self.written(scope, name)?;
+        Some((self.expand(&written)?, written.place))
+    }
+
+    /// A list of texts, as they are written.
+    pub(super) fn written_list<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Option<Vec<Written<'s>>> {
+        let key = scope.keys.key(name);
+        let value = scope.get(key)?;
+        let DeValue::Array(items) = value.get_ref() else {
+            self.mismatch(key, value);
+            return None;
+        };
+        let texts: Option<Vec<_>> = items.iter().map(as_text).collect();
+        if texts.is_none() {
+            let odd = items.iter().find(|item| as_text(item).is_none()).expect("one that is not a text");
+            self.mismatch(key, odd);
+        }
+        texts
+    }
+
+    /// A list of texts with their variables.
+    pub(super) fn texts(&mut self, scope: &Scope<'_>, name: &str) -> Option<Vec<(String, Place)>> {
+        let written = self.written_list(scope, name)?;
+        // One without its variable has been told; the others may have faults of their own.
+        let expand = |text: Written<'_>| self.expand(&text).map(|expanded| (expanded, text.place));
+        Some(written.into_iter().filter_map(expand).collect())
+    }
+
+    /// True or false; the default if it is not given.
+    pub(super) fn flag(&mut self, scope: &Scope<'_>, name: &str) -> bool {
+        let default = scope.keys.key(name).default_text() == Some("true");
+        self.flag_given(scope, name).unwrap_or(default)
+    }
+
+    /// True or false, if it is given.
+    pub(super) fn flag_given(&mut self, scope: &Scope<'_>, name: &str) -> Option<bool> {
+        let key = scope.keys.key(name);
+        let value = scope.get(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            self.mismatch(key, value);
+        }
+        flag
+    }
+
+    /// One of a key's words; the default if none is given.
+    pub(super) fn word(&mut self, scope: &Scope<'_>, name: &str) -> &'static str {
+        let default = scope.keys.key(name).default_text().unwrap_or_default();
+        self.word_given(scope, name).map_or(default, |(word, _)| word)
+    }
+
+    /// One of a key's words, if one is given.
+    pub(super) fn word_given(&mut self, scope: &Scope<'_>, name: &str) -> Option<(&'static str, Place)> {
+        let key = scope.keys.key(name);
+        let Takes::Word(words) = key.takes else { unreachable!("'{name}' takes a word") };
+        let written = self.written(scope, name)?;
+        Some((self.word_of(words, name, &written)?, written.place))
+    }
+
+    /// The word of `words` that `written` is; `what` is what messages call it.
+    pub(super) fn word_of(
+        &mut self,
+        words: &'static [Word],
+        what: &str,
+        written: &Written<'_>,
+    ) -> Option<&'static str> {
+        let text = self.expand(written)?;
+        match words.iter().find(|word| word.name == text) {
+            Some(word) if word.state == State::Built => return Some(word.name),
+            Some(word) => {
+                let built = keys::built_words(words);
+                let message = format!("{what} '{}' is not yet built; this version takes {built}", word.name);
+                self.find(message, &written.place);
+            }
+            None => {
+                let given = quoted(written.text);
+                let message = match keys::nearest(&text, words.iter().map(|word| word.name)) {
+                    Some(nearest) => format!("unknown {what} {given}; did you mean '{nearest}'?"),
+                    None => format!("unknown {what} {given}; it is {}", keys::built_words(words)),
+                };
+                self.find(message, &written.place);
+            }
+        }
+        None
+    }
+
+    /// A whole number; the default if it is not given.
+    pub(super) fn count(&mut self, scope: &Scope<'_>, name: &str) -> u64 {
+        let default = scope.keys.key(name).default_text();
+        let default = || units::parse_count(default.expect("a default")).expect("a count");
+        self.count_given(scope, name).unwrap_or_else(default)
+    }
+
+    /// A whole number, if it is given.
+    pub(super) fn count_given(&mut self, scope: &Scope<'_>, name: &str) -> Option<u64> {
+        let key = scope.keys.key(name);
+        let Takes::Count { min, max } = key.takes else { unreachable!("'{name}' takes a count") };
+        let value = scope.get(key)?;
+        let count = as_integer(value).and_then(|number| u64::try_from(number).ok());
+        self.within(key, value, count, min, max)
+    }
+
+    /// A number of bytes; the default if it is not given.
+    pub(super) fn size(&mut self, scope: &Scope<'_>, name: &str) -> u64 {
+        let key = scope.keys.key(name);
+        let Takes::Size { min, max } = key.takes else { unreachable!("'{name}' takes a size") };
+        let default = || units::parse_size(key.default_text().expect("a default")).expect("a size");
+        let Some(value) = scope.get(key) else { return default() };
+        let bytes = match as_text(value) {
+            Some(written) => match self.expand(&written) {
+                Some(text) => units::parse_size(&text).ok(),
+                None => return default(),
+            },
+            None => as_integer(value).and_then(|number| u64::try_from(number).ok()),
+        };
+        self.within(key, value, bytes, min, max).unwrap_or_else(default)
+    }
+
+    /// A time span; the default if it is not given.
+    pub(super) fn duration(&mut self, scope: &Scope<'_>, name: &str) -> Duration {
+        let key = scope.keys.key(name);
+        let Takes::Duration { min_ms, max_ms } = key.takes else { unreachable!("'{name}' takes a duration") };
+        let default = || units::parse_duration(key.default_text().expect("a default")).expect("a duration");
+        let Some(value) = scope.get(key) else { return default() };
+        let ms = match as_text(value).map(|written| self.expand(&written)) {
+            Some(None) => return default(),
+            Some(Some(text)) => units::parse_duration(&text)
+                .ok()
+                .map(|duration| u64::try_from(duration.as_millis()).expect("read from as many")),
+            None => None,
+        };
+        self.within(key, value, ms, min_ms, max_ms).map_or_else(default, Duration::from_millis)
+    }
+
+    fn within(
+        &mut self,
+        key: &Key,
+        value: &Spanned<DeValue<'_>>,
+        number: Option<u64>,
+        min: u64,
+        max: u64,
+    ) -> Option<u64> {
+        let fit = number.filter(|number| (min..=max).contains(number));
+        if fit.is_none() {
+            self.mismatch(key, value);
+        }
+        fit
+    }
+
+    /// Notes that what is given for the key is not what it takes.
+    pub(super) fn refuse(&mut self, scope: &Scope<'_>, name: &str) {
+        let key = scope.keys.key(name);
+        if let Some(value) = scope.get(key) {
+            self.mismatch(key, value);
+        }
+    }
+
+    /// Notes that `value` is not what `key` takes.
+    pub(super) fn mismatch(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) {
+        let message = format!("'{}' takes {}, not {}", key.name, key.takes.describe(), describe(value));
+        self.find(message, &value.span());
+    }
+
+    /// A part of the text at `place` as it is quoted in a message: itself if it stands there,
+    /// else what stands there, because it came out of a variable.
+    pub(super) fn quoted_part(&self, part: &str, place: &Place) -> String {
+        match self.source.get(place.clone()) {
+            Some(written) if !written.contains(part) => quoted(written.trim_matches(['"', '\''])),
+            _ => quoted(part),
+        }
+    }
+
+    /// Puts the environment into a text: `${NAME}` is a variable, `$$` a dollar, and any other
+    /// dollar itself.
+    pub(super) fn expand(&mut self, written: &Written<'_>) -> Option<String> {
+        let mut text = String::with_capacity(written.text.len());
+        let mut rest = written.text;
+        let mut is_whole = true;
+        while let Some(dollar) = rest.find('$') {
+            text.push_str(&rest[..dollar]);
+            rest = &rest[dollar + 1..];
+            if let Some(after) = rest.strip_prefix('$') {
+                text.push('$');
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix('{') {
+                let name = after.split('}').next().expect("a split gives one piece at least");
+                match self.variable(name, after.len() > name.len()) {
+                    Ok(value) => text.push_str(&value),
+                    Err(message) => {
+                        let place = self.place_within(&written.place, &format!("${{{name}"));
+                        self.find(message, &place);
+                        is_whole = false;
+                    }
+                }
+                rest = after.get(name.len() + 1..).unwrap_or_default();
+            } else {
+                text.push('$');
+            }
+        }
+        text.push_str(rest);
+        is_whole.then_some(text)
+    }
+
+    fn variable(&self, name: &str, is_closed: bool) -> Result<String, String> {
+        if !is_closed {
+            return Err("'${' without a '}'; write '$$' for a dollar".to_owned());
+        }
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && !name.starts_with(|ch: char| ch.is_ascii_digit())
+            && !name.is_empty();
+        if !is_name {
+            return Err(format!(
+                "{} is not the name of an environment variable; write '$$' for a dollar",
+                quoted(name)
+            ));
+        }
+        match (self.environment)(name) {
+            Ok(value) => Ok(value),
+            Err(VarError::NotPresent) => Err(format!("the environment variable '{name}' is not set")),
+            Err(VarError::NotUnicode(_)) => Err(format!("the environment variable '{name}' is not UTF-8")),
+        }
+    }
+
+    /// Where `piece` stands in the text at `place`; the whole text if it is written with
+    /// escapes there.
+    fn place_within(&self, place: &Place, piece: &str) -> Place {
+        match self.source.get(place.clone()).and_then(|source| source.find(piece)) {
+            Some(index) => place.start + index..place.start + index + piece.len() + "}".len(),
+            None => place.clone(),
+        }
+    }
+}
+
+impl<'d> Scope<'d> {
+    /// A table in which nothing is given.
+    pub(super) fn empty(keys: &'static Table, place: Place) -> Scope<'d> {
+        Scope { keys, values: None, place: Some(place) }
+    }
+
+    /// Whether anything is given for the key.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(self.keys.key(name)).is_some()
+    }
+
+    /// What is given for the key, if it is one that is built.
+    pub(super) fn value(&self, name: &str) -> Option<&'d Spanned<DeValue<'d>>> {
+        self.get(self.keys.key(name))
+    }
+
+    /// Where the key stands.
+    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+        self.values?.get_key_value(name).map(|(key, _)| key.span())
+    }
+
+    /// The keys that are given, with their places.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static Key, Place)> + use<'d> {
+        let keys = self.keys;
+        self.values
+            .into_iter()
+            .flat_map(|values| values.keys())
+            .filter_map(move |given| keys.find(given.get_ref()).map(|key| (key, given.span())))
+    }
+
+    fn get(&self, key: &Key) -> Option<&'d Spanned<DeValue<'d>>> {
+        self.values?.get(key.name)
+    }
+}
+
+fn unknown_key(given: &str, table: &'static Table, called: &str) -> String {
+    let start = format!("unknown key {} in {called}", quoted(given));
+    if let Some(nearest) = keys::nearest(given, table.keys.iter().map(|key| key.name)) {
+        return format!("{start}; did you mean '{nearest}'?");
+    }
+    let elsewhere = keys::tables().into_iter().find(|other| other.find(given).is_some());
+    if let Some(other) = elsewhere {
+        return format!("{start}; it belongs to {}", other.called);
+    }
+    let known: Vec<&str> = table.keys.iter().map(|key| key.name).collect();
+    format!("{start}; known are {}", known.join(", "))
+}
+
+/// A text as it is quoted in a message: without passwords, on one line, not endless.
+pub(super) fn quoted(text: &str) -> String {
+    let text = secret::masked(text);
+    let mut shown: String = text.chars().take(QUOTE_CHARS_MAX).flat_map(char::escape_debug).collect();
+    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    // What a person would type between single quotes.
+    format!("'{}'", shown.replace("\\'", "'").replace("\\\"", "\""))
+}
+
+/// A value as an object in a sentence: what it is if that is short, else its type.
+pub(super) fn describe(value: &Spanned<DeValue<'_>>) -> String {
+    match value.get_ref() {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(stamp) => stamp.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+pub(super) fn as_text<'d>(value: &'d Spanned<DeValue<'d>>) -> Option<Written<'d>> {
+    value.get_ref().as_str().map(|text| Written { text, place: value.span() })
+}
+
+/// An integer of 64 bits.
+pub(super) fn as_integer(value: &Spanned<DeValue<'_>>) -> Option<i64> {
+    let number = value.get_ref().as_integer()?;
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// The first of `texts` that stands there a second time.
+pub(super) fn first_repeated<'t>(texts: impl Iterator<Item = &'t str>) -> Option<usize> {
+    let mut seen = HashSet::new();
+    texts.enumerate().find(|(_, text)| !seen.insert(*text)).map(|(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SMALL, assert_wrong, complaint, config, findings, small_with};
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        assert_eq!(
+            complaint(&small_with("source", "fromat = \"ndjson\"")),
+            "unknown key 'fromat' in [source]; did you mean 'format'?\n --> jobs/app.toml:3:1\n  |\n\
+             3 | fromat = \"ndjson\"\n  | ^^^^^^"
+        );
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"text\", min_len = 1 }",
+            "unknown key 'min_len' in field 'a'; did you mean 'min_length'?",
+            "min_len",
+        );
+        assert_wrong(
+            "destinatoin",
+            "",
+            "unknown key 'destinatoin' in the job file; did you mean 'destination'?",
+            "destinatoin",
+        );
+    }
+
+    #[test]
+    fn a_key_of_another_table_is_sent_there() {
+        assert_wrong(
+            "source",
+            "threads = 4",
+            "unknown key 'threads' in [source]; it belongs to [pipeline]",
+            "threads",
+        );
+        assert_wrong(
+            "dead_letters",
+            "on_conflict = \"keep\"",
+            "unknown key 'on_conflict' in [dead_letters]; it belongs to [destination]",
+            "on_conflict",
+        );
+    }
+
+    #[test]
+    fn a_key_like_no_other_is_told_what_there_is() {
+        assert_wrong(
+            "dead_letters",
+            "colour = 1",
+            "unknown key 'colour' in [dead_letters]; known are stop_above, max_raw",
+            "colour",
+        );
+        assert_wrong(
+            "dead_letters",
+            "\"a\\nb\" = 1",
+            "unknown key 'a\\nb' in [dead_letters]; known are stop_above, max_raw",
+            "\"a\\nb\"",
+        );
+    }
+
+    #[test]
+    fn what_is_not_yet_built_is_refused() {
+        let leave_out = "leave it out until a later version takes it";
+        for (table, key, line) in [
+            ("source", "pattern", "pattern = \"x\""),
+            ("source", "columns", "columns = [\"a\"]"),
+            ("source", "header", "header = true"),
+            ("record", "time", "time = \"id\""),
+            ("record", "schema", "schema = \"x.json\""),
+            ("destination", "columns", "columns = {}"),
+            ("dead_letters", "stop_above", "stop_above = \"5%\""),
+            ("pipeline", "lanes", "lanes = 1"),
+        ] {
+            assert_wrong(table, line, &format!("'{key}' is not yet built; {leave_out}"), key);
+        }
+        assert_eq!(
+            findings(&SMALL.replace("\"ndjson\"", "\"csv\"")),
+            [("format 'csv' is not yet built; this version takes 'ndjson'".to_owned(), "\"csv\"".to_owned())]
+        );
+        // A schema file stands for the fields, so these are not missed.
+        let text = SMALL.replace("[record.fields]\nid = \"int\"", "[record]\nschema = \"x.json\"");
+        assert_eq!(
+            findings(&text),
+            [(format!("'schema' is not yet built; {leave_out}"), "schema".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_word_names_the_nearest_one() {
+        assert_wrong(
+            "record",
+            "mode = \"strikt\"",
+            "unknown mode 'strikt'; did you mean 'strict'?",
+            "\"strikt\"",
+        );
+        assert_wrong(
+            "record",
+            "extra = \"drop\"",
+            "unknown extra 'drop'; it is 'ignore', 'forbid' or 'keep'",
+            "\"drop\"",
+        );
+        assert_wrong("source", "order = \"NAME\"", "unknown order 'NAME'; did you mean 'name'?", "\"NAME\"");
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_told_what_belongs_there() {
+        for (table, line, message, marked) in [
+            ("source", "mmap = \"yes\"", "'mmap' takes true or false, not 'yes'", "\"yes\""),
+            ("source", "order = 1", "'order' takes 'name' or 'name-reverse', not 1", "1"),
+            (
+                "source",
+                "max_record = \"16M\"",
+                "'max_record' takes a size from 1B to 1GiB, as in \"64KiB\", not '16M'",
+                "\"16M\"",
+            ),
+            (
+                "source",
+                "max_record = -1",
+                "'max_record' takes a size from 1B to 1GiB, as in \"64KiB\", not -1",
+                "-1",
+            ),
+            (
+                "source",
+                "max_record = \"2GiB\"",
+                "'max_record' takes a size from 1B to 1GiB, as in \"64KiB\", not '2GiB'",
+                "\"2GiB\"",
+            ),
+            (
+                "pipeline",
+                "batch_rows = 0",
+                "'batch_rows' takes a whole number from 1 to 10_000_000, not 0",
+                "0",
+            ),
+            (
+                "pipeline",
+                "batch_rows = 1.5",
+                "'batch_rows' takes a whole number from 1 to 10_000_000, not 1.5",
+                "1.5",
+            ),
+            (
+                "pipeline",
+                "batch_rows = \"1\"",
+                "'batch_rows' takes a whole number from 1 to 10_000_000, not '1'",
+                "\"1\"",
+            ),
+            (
+                "pipeline",
+                "batch_rows = 99999999999999999999",
+                "'batch_rows' takes a whole number from 1 to 10_000_000, not 99999999999999999999",
+                "99999999999999999999",
+            ),
+            (
+                "pipeline",
+                "retry_for = 600",
+                "'retry_for' takes a duration from 0s to 7d, as in \"1m30s\", not 600",
+                "600",
+            ),
+            (
+                "pipeline",
+                "retry_for = \"8d\"",
+                "'retry_for' takes a duration from 0s to 7d, as in \"1m30s\", not '8d'",
+                "\"8d\"",
+            ),
+            (
+                "pipeline",
+                "deadline = 2020-01-01",
+                "'deadline' takes a duration from 100ms to 1d, as in \"1m30s\", not 2020-01-01",
+                "2020-01-01",
+            ),
+            ("destination", "create = [1]", "'create' takes true or false, not a list", "[1]"),
+            ("destination", "create = {}", "'create' takes true or false, not a table", "{}"),
+        ] {
+            assert_wrong(table, line, message, marked);
+        }
+        assert_eq!(
+            findings(&format!("pipeline = 1\n{SMALL}")),
+            [("'pipeline' takes a table, not 1".to_owned(), "1".to_owned())]
+        );
+    }
+
+    #[test]
+    fn variables_are_put_in() {
+        let url = |text: &str| {
+            let config = config(&small_with("destination", &format!("url = {text}")));
+            config.destination.url.reveal().to_owned()
+        };
+        assert_eq!(
+            url(r#""postgres://ada:${SECRET}@${HOST}/db""#),
+            "postgres://ada:geheim@db.example.org/db"
+        );
+        assert_eq!(url(r#""postgres://$$a:$${SECRET}$$$$/$x$""#), "postgres://$a:${SECRET}$$/$x$");
+        assert_eq!(url("'sqlite:${HOST}'"), "sqlite:db.example.org");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_there_is_named_at_its_place() {
+        assert_eq!(
+            complaint(&small_with("destination", "url = \"postgres://ada:${DB_PASSWORD}@${HOST}/db\"")),
+            "the environment variable 'DB_PASSWORD' is not set\n --> jobs/app.toml:7:23\n  |\n\
+             7 | url = \"postgres://ada:${DB_PASSWORD}@${HOST}/db\"\n  |                       ^^^^^^^^^^^^^^"
+        );
+        for (text, message, marked) in [
+            ("${ODD}", "the environment variable 'ODD' is not UTF-8", "${ODD}"),
+            ("${}", "'' is not the name of an environment variable; write '$$' for a dollar", "${}"),
+            ("a${1X}b", "'1X' is not the name of an environment variable; write '$$' for a dollar", "${1X}"),
+            ("${A-B}", "'A-B' is not the name of an environment variable; write '$$' for a dollar", "${A-B}"),
+        ] {
+            assert_wrong("source", &format!("files = [\"{text}\"]"), message, marked);
+        }
+        assert_wrong("source", "files = [\"x${A\"]", "'${' without a '}'; write '$$' for a dollar", "${A\"");
+        // Two in one text are two things to mend.
+        assert_eq!(findings(&small_with("source", "files = [\"${A}${B}\", \"${C}\"]")).len(), 3);
+    }
+
+    #[test]
+    fn what_a_variable_holds_is_never_shown() {
+        for (table, line) in [
+            ("source", "max_record = \"${SECRET}\""),
+            ("source", "order = \"${SECRET}\""),
+            ("source", "timezone = \"${SECRET}\""),
+            ("source", "include = [\"[${SECRET}\"]"),
+            ("source", "files = [\"{${SECRET}}\"]"),
+            ("pipeline", "deadline = \"${SECRET}\""),
+            ("destination", "url = \"${SECRET}\""),
+            ("destination", "key = \"${SECRET}\""),
+            ("destination", "key = [\"${SECRET}\"]"),
+            ("destination", "on_conflict = \"${SECRET}\""),
+            ("destination", "on_conflict = \"newest(${SECRET})\""),
+            ("record.fields", "a = \"${SECRET}\""),
+            ("record.fields", "a = { type = \"${SECRET}\" }"),
+            ("record.fields", "a = { type = \"int\", default = \"${SECRET}\" }"),
+            (
+                "record.fields",
+                "a = { type = \"enum\", values = [\"${SECRET}\", \"geheim\"], default = \"x${SECRET}\" }",
+            ),
+        ] {
+            let complaint = complaint(&small_with(table, line));
+            let shown = complaint.replace("\"geheim\"", "");
+            assert!(!shown.contains("geheim"), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_file_is_not_shown() {
+        assert_eq!(
+            complaint(&small_with("destination", "url = \"mysql://ada:geheim@host/db\"")),
+            "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) \
+             or sqlite:PATH\n --> jobs/app.toml:7:7\n  |\n\
+             7 | url = \"mysql://ada:***@host/db\"\n  |       ^^^^^^^^^^^^^^^^^^^^^^^^^"
+        );
+        assert_eq!(
+            complaint(&small_with("destination", "password = \"geheim\"")),
+            "unknown key 'password' in [destination]; known are url, table, key, on_conflict, columns, create\n \
+             --> jobs/app.toml:7:1\n  |\n7 | password = \"***\"\n  | ^^^^^^^^"
+        );
+        assert_wrong(
+            "source",
+            "order = \"postgres://ada:geheim@host\"",
+            "unknown order 'postgres://ada:***@host'; it is 'name' or 'name-reverse'",
+            "\"postgres://ada:***@host\"",
+        );
+    }
+
+    #[test]
+    fn a_mistake_of_syntax_is_told_where_it_is() {
+        assert_eq!(
+            complaint("name = \"app\n"),
+            "not valid TOML: invalid basic string, expected `\"`\n --> jobs/app.toml:1:12\n  |\n\
+             1 | name = \"app\n  |            ^"
+        );
+        assert_eq!(
+            complaint("name = 'x'\nname = 'y'\n[source\n"),
+            "2 things are wrong with jobs/app.toml:\n\n\
+             the key 'name' is given twice\n --> jobs/app.toml:2:1\n  |\n2 | name = 'y'\n  | ^^^^\n\n\
+             not valid TOML: unclosed table, expected `]`\n --> jobs/app.toml:3:8\n  |\n3 | [source\n  |        ^"
+        );
+    }
+
+    #[test]
+    fn any_text_is_a_job_or_a_complaint() {
+        let mut rng = fastrand::Rng::with_seed(11);
+        let pieces: Vec<&str> = vec![
+            "[",
+            "]",
+            "source",
+            "record",
+            ".",
+            "fields",
+            "=",
+            "\"",
+            "'",
+            "\n",
+            "{",
+            "}",
+            "$",
+            "${",
+            "type",
+            "int",
+            "a",
+            "1",
+            ",",
+            "key",
+            "destination",
+            "newest(",
+            "://",
+            "@",
+            ":",
+            "password",
+            " ",
+            "\t",
+            "ä",
+            "\u{feff}",
+            "\r",
+            "\\",
+            "#",
+            "default",
+            "nan",
+            "0x",
+            "2020-01-01",
+            "list",
+            "items",
+            "object",
+            "[[",
+            "]]",
+            "_",
+            "-",
+        ];
+        for round in 0..4000 {
+            let mut text = if round % 2 == 0 { SMALL.to_owned() } else { String::new() };
+            for _ in 0..rng.usize(1..30) {
+                let boundaries: Vec<usize> =
+                    (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect();
+                let at = boundaries[rng.usize(..boundaries.len())];
+                text.insert_str(at, pieces[rng.usize(..pieces.len())]);
+            }
+            if let Err(complaint) = super::super::tests::read_job(&text, &super::super::Overrides::default())
+            {
+                assert!(!complaint.to_string().is_empty());
+            }
+        }
+    }
+}

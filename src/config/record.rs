@@ -1,0 +1,773 @@
+//! `[record]`: the fields of a job as a schema.
+//!
+//! Which keys a type takes is in the table of keys. Here is what their values mean: each is
+//! read into the place that the schema has for it, and what contradicts itself (a minimum
+//! above the maximum, a default for a field that must be there) is told.
+
+use bumpalo::Bump;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::file::{Place, Reader, Scope, Written, as_integer, as_text, describe, first_repeated, quoted};
+use super::keys::{self, Takes};
+use crate::format::{self, Extras, Format as _, Input, PADDING_BYTES, Wanted, pointer_steps};
+use crate::reject::Faults;
+use crate::schema::{
+    Bounds, Decimal, Extra, Field, Float, Json, Kind, List, Nul, Object, Owned, Schema, Text, Timestamp, Zone,
+};
+
+/// What the job says of all fields.
+pub(super) struct Common {
+    pub(super) strict: bool,
+    pub(super) extra: Extra,
+    pub(super) nul: Nul,
+    /// The offset from UTC of stamps that name no zone, in seconds.
+    pub(super) offset_s: i32,
+}
+
+impl Common {
+    /// Reads what `[record]` says of all fields.
+    pub(super) fn read(reader: &mut Reader<'_>, record: &Scope<'_>, offset_s: i32) -> Common {
+        let strict = reader.word(record, "mode") == "strict";
+        let extra = extra(reader.word(record, "extra"));
+        let nul = match reader.word(record, "nul") {
+            "strip" => Nul::Strip,
+            "replace" => Nul::Replace,
+            _ => Nul::Reject,
+        };
+        Common { strict, extra, nul, offset_s }
+    }
+}
+
+fn extra(word: &str) -> Extra {
+    match word {
+        "forbid" => Extra::Forbid,
+        "keep" => Extra::Keep,
+        _ => Extra::Ignore,
+    }
+}
+
+/// Reads `[record.fields]`.
+pub(super) fn schema(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Common) -> Schema {
+    let fields = match record.value("fields") {
+        Some(value) => fields(reader, value, "", common),
+        // A schema file stands for the fields; `schema::json_schema` will read it here.
+        None if record.has("schema") => Vec::new(),
+        None => {
+            let message = "the job has no fields; name them under [record.fields], as in message = \"text\"";
+            reader.find_absent(message, record);
+            Vec::new()
+        }
+    };
+    Schema { fields, extra: common.extra }
+}
+
+/// Reads a table of fields. `parent` leads to them, with a dot at its end.
+fn fields<'s>(
+    reader: &mut Reader<'_>,
+    value: &'s Spanned<DeValue<'s>>,
+    parent: &str,
+    common: &Common,
+) -> Vec<Field> {
+    let DeValue::Table(table) = value.get_ref() else {
+        reader.mismatch(keys::FIELD.key("fields"), value);
+        return Vec::new();
+    };
+    if table.is_empty() {
+        reader.find("there is no field here; name at least one, as in message = \"text\"", &value.span());
+    }
+    let mut fields = Vec::with_capacity(table.len());
+    for (key, value) in table {
+        let name = key.get_ref();
+        if name.is_empty() || name.contains('\0') {
+            reader.find("a field needs a name that a column can have", &key.span());
+        }
+        let path = format!("{parent}{name}");
+        fields.extend(field(reader, name, &path, &key.span(), value, common, Part::Field));
+    }
+    fields
+}
+
+/// Whether a field is one of a record or object, or the items of a list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Field,
+    Items,
+}
+
+/// Keys that say where a value is and what happens if it is not there.
+const NOT_OF_ITEMS: [&str; 3] = ["from", "required", "default"];
+
+/// Reads one field. `None` if its type is not known, which has then been told.
+fn field<'s>(
+    reader: &mut Reader<'_>,
+    name: &str,
+    path: &str,
+    place: &Place,
+    value: &'s Spanned<DeValue<'s>>,
+    common: &Common,
+    part: Part,
+) -> Option<Field> {
+    let called = match part {
+        Part::Field => format!("field {}", quoted(path)),
+        Part::Items => format!("the items of field {}", quoted(path)),
+    };
+    let (scope, word) = match value.get_ref() {
+        DeValue::Table(table) => {
+            let scope = reader.table_of(&keys::FIELD, table, value.span(), &called);
+            let Some(written) = reader.written(&scope, "type") else {
+                if !scope.has("type") {
+                    let types = keys::built_words(keys::TYPES);
+                    reader.find(format!("{called} has no type; add one of {types}"), place);
+                }
+                return None;
+            };
+            (scope, written)
+        }
+        _ => match as_text(value) {
+            Some(written) => (Scope::empty(&keys::FIELD, value.span()), written),
+            None => {
+                reader.find(
+                    format!("{called} takes {}, not {}", Takes::Field.describe(), describe(value)),
+                    &value.span(),
+                );
+                return None;
+            }
+        },
+    };
+    let kind_name = reader.word_of(keys::TYPES, "type", &word)?;
+    check_keys(reader, &scope, kind_name, part);
+
+    let strict = reader.flag_given(&scope, "strict").unwrap_or(common.strict);
+    let required_given = reader.flag_given(&scope, "required");
+    let nullable_given = reader.flag_given(&scope, "nullable");
+    let has_default = scope.has("default");
+    let required = required_given.unwrap_or(!has_default);
+    let nullable = nullable_given.unwrap_or(!required && !has_default);
+    if part == Part::Field {
+        if required && has_default {
+            let place = scope.place_of("default").expect("it has one");
+            reader.find(
+                format!("{called} is required, so it never takes a default; leave out one of the two"),
+                &place,
+            );
+        }
+        if !required && !nullable && !has_default {
+            let place = scope.place_of("nullable").expect("it would be nullable otherwise");
+            reader.find(
+                format!(
+                    "{called} is neither required nor nullable, so it needs a default for records without it"
+                ),
+                &place,
+            );
+        }
+    }
+    let from = match part {
+        Part::Field => from(reader, &scope, name),
+        Part::Items => Vec::new(),
+    };
+    let kind = kind(reader, &scope, kind_name, path, &called, place, common)?;
+    let mut field = Field { name: name.to_owned(), from, required, nullable, default: None, strict, kind };
+    if let Some(value) = scope.value("default").filter(|_| part == Part::Field) {
+        field.default = default(reader, &field, &called, value);
+    }
+    Some(field)
+}
+
+/// Tells of keys that are not for this type of field, or not yet.
+fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part: Part) {
+    for (key, place) in scope.given() {
+        if part == Part::Items && NOT_OF_ITEMS.contains(&key.name) {
+            reader.find(format!("'{}' is not for the items of a list", key.name), &place);
+        } else if !key.types.is_empty() && !key.types.contains(&kind_name) {
+            let types = keys::any_of(key.types);
+            reader.find(format!("'{}' is not for type {kind_name}; it is for {types}", key.name), &place);
+        } else if key.types_later.contains(&kind_name) {
+            reader.find(
+                format!(
+                    "'{}' is not yet built for type {kind_name}; leave it out until a later version takes it",
+                    key.name
+                ),
+                &place,
+            );
+        }
+    }
+}
+
+fn from(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Vec<String> {
+    match reader.text(scope, "from") {
+        None => vec![name.to_owned()],
+        Some((text, place)) if text.starts_with('/') => pointer_steps(&text).unwrap_or_else(|| {
+            reader.find(
+                "not a JSON pointer: in one, '~' is written as '~0' and '/' within a key as '~1'",
+                &place,
+            );
+            vec![text]
+        }),
+        Some((text, place)) => {
+            if text.is_empty() {
+                reader.find("'from' is empty; it takes a key, or a JSON pointer such as /user/id", &place);
+            }
+            vec![text]
+        }
+    }
+}
+
+fn kind(
+    reader: &mut Reader<'_>,
+    scope: &Scope<'_>,
+    kind_name: &str,
+    path: &str,
+    called: &str,
+    place: &Place,
+    common: &Common,
+) -> Option<Kind> {
+    Some(match kind_name {
+        "text" => {
+            let (min_length, max_length) = lengths(reader, scope, "min_length", "max_length");
+            let (trim, lower) = (reader.flag(scope, "trim"), reader.flag(scope, "lower"));
+            Kind::Text(Text { min_length, max_length, trim, lower, nul: common.nul })
+        }
+        "int" => Kind::Int(bounds(reader, scope, |value| as_integer(value).ok_or("a whole number"))),
+        "float" => {
+            let bounds = bounds(reader, scope, |value| as_double(value).ok_or("a number"));
+            Kind::Float(Float { bounds, finite: reader.flag(scope, "finite") })
+        }
+        "bool" => Kind::Bool,
+        "timestamp" => {
+            let zone = match reader.word(scope, "zone") {
+                "required" => Zone::Required,
+                "naive" => Zone::Naive,
+                _ => Zone::Any,
+            };
+            Kind::Timestamp(Timestamp { zone, offset_s: common.offset_s })
+        }
+        "date" => Kind::Date,
+        "time" => Kind::Time,
+        "uuid" => Kind::Uuid,
+        "decimal" => {
+            let digits = |count| u32::try_from(count).expect("at most a thousand");
+            let max_digits = reader.count_given(scope, "max_digits").map(digits);
+            let decimal_places = reader.count_given(scope, "decimal_places").map(digits);
+            if let (Some(max), Some(places)) = (max_digits, decimal_places)
+                && places > max
+            {
+                let place = scope.place_of("decimal_places").expect("it is given");
+                reader.find(format!("'decimal_places' is {places}, but there are only {max} digits"), &place);
+            }
+            Kind::Decimal(Decimal { max_digits, decimal_places })
+        }
+        "json" => Kind::Json(Json { text: reader.flag(scope, "json_text") }),
+        "ip" => Kind::Ip { version: version(reader, scope) },
+        "enum" => Kind::Enum(values(reader, scope, called, place)),
+        "object" => {
+            let extra = reader.word_given(scope, "extra").map_or(common.extra, |(word, _)| extra(word));
+            let Some(value) = scope.value("fields") else {
+                reader.find(format!("{called} is an object and needs its own 'fields'"), place);
+                return None;
+            };
+            let schema = Schema { fields: fields(reader, value, &format!("{path}."), common), extra };
+            let wanted = Wanted::new(&schema.paths());
+            Kind::Object(Box::new(Object { schema, wanted }))
+        }
+        "list" => {
+            let (min_items, max_items) = lengths(reader, scope, "min_items", "max_items");
+            let Some(value) = scope.value("items") else {
+                reader.find(format!("{called} is a list and needs 'items', as in items = \"text\""), place);
+                return None;
+            };
+            let items = field(reader, "items", path, place, value, common, Part::Items)?;
+            Kind::List(Box::new(List { items, min_items, max_items }))
+        }
+        other => unreachable!("'{other}' is a type of the table of keys"),
+    })
+}
+
+/// The limits of a number; `read` says what such a number is if a value is not one.
+fn bounds<T: Copy + PartialOrd + Default + std::fmt::Display>(
+    reader: &mut Reader<'_>,
+    scope: &Scope<'_>,
+    read: impl Fn(&Spanned<DeValue<'_>>) -> Result<T, &'static str>,
+) -> Bounds<T> {
+    let mut bound = |name| {
+        let value = scope.value(name)?;
+        match read(value) {
+            Ok(number) => Some(number),
+            Err(expected) => {
+                let given = describe(value);
+                reader.find(format!("'{name}' takes {expected}, not {given}"), &value.span());
+                None
+            }
+        }
+    };
+    let bounds = Bounds {
+        ge: bound("ge"),
+        gt: bound("gt"),
+        le: bound("le"),
+        lt: bound("lt"),
+        multiple_of: bound("multiple_of"),
+    };
+    for (low_name, low, high_name, high) in [
+        ("ge", bounds.ge, "le", bounds.le),
+        ("ge", bounds.ge, "lt", bounds.lt),
+        ("gt", bounds.gt, "le", bounds.le),
+        ("gt", bounds.gt, "lt", bounds.lt),
+    ] {
+        let (Some(low), Some(high)) = (low, high) else { continue };
+        let may_be_equal = low_name == "ge" && high_name == "le";
+        if low > high || low == high && !may_be_equal {
+            let place = scope.place_of(high_name).expect("it is given");
+            reader.find(format!("no number fits: '{low_name}' is {low} and '{high_name}' is {high}"), &place);
+        }
+    }
+    if let Some(step) = bounds.multiple_of
+        && step <= T::default()
+    {
+        let place = scope.place_of("multiple_of").expect("it is given");
+        reader.find("'multiple_of' takes a number above zero", &place);
+    }
+    bounds
+}
+
+/// The limits of a length, which must leave room for something.
+fn lengths(
+    reader: &mut Reader<'_>,
+    scope: &Scope<'_>,
+    min_name: &str,
+    max_name: &str,
+) -> (Option<usize>, Option<usize>) {
+    let length = |count| usize::try_from(count).expect("at most a GiB");
+    let min = reader.count_given(scope, min_name).map(length);
+    let max = reader.count_given(scope, max_name).map(length);
+    if let (Some(min), Some(max)) = (min, max)
+        && min > max
+    {
+        let place = scope.place_of(max_name).expect("it is given");
+        reader.find(format!("nothing fits: '{min_name}' is {min} and '{max_name}' is {max}"), &place);
+    }
+    (min, max)
+}
+
+fn version(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<u8> {
+    let value = scope.value("version")?;
+    match as_integer(value) {
+        Some(4) => Some(4),
+        Some(6) => Some(6),
+        _ => {
+            reader.mismatch(keys::FIELD.key("version"), value);
+            None
+        }
+    }
+}
+
+fn values(reader: &mut Reader<'_>, scope: &Scope<'_>, called: &str, place: &Place) -> Vec<String> {
+    if !scope.has("values") {
+        reader.find(
+            format!("{called} is an enum and needs its 'values', as in values = [\"on\", \"off\"]"),
+            place,
+        );
+        return Vec::new();
+    }
+    let Some(values) = reader.texts(scope, "values") else { return Vec::new() };
+    if values.is_empty() {
+        let place = scope.value("values").expect("it is given").span();
+        reader.find("an enum needs at least one value", &place);
+    }
+    if let Some(index) = first_repeated(values.iter().map(|(value, _)| value.as_str())) {
+        reader.find("this value stands in the list already", &values[index].1.clone());
+    }
+    values.into_iter().map(|(value, _)| value).collect()
+}
+
+/// A number as a double; integers are numbers too.
+fn as_double(value: &Spanned<DeValue<'_>>) -> Option<f64> {
+    let number = match value.get_ref() {
+        DeValue::Integer(_) => as_integer(value)? as f64,
+        DeValue::Float(number) => number.as_str().parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
+}
+
+/// Reads a default as the field would read it from a record, so that it is held to the
+/// same rules.
+fn default(
+    reader: &mut Reader<'_>,
+    field: &Field,
+    called: &str,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<Owned> {
+    let mut record = "{\"value\":".to_owned();
+    write_json(reader, value, &mut record)?;
+    record.push('}');
+
+    let schema = Schema {
+        fields: vec![Field { from: vec!["value".to_owned()], ..field.clone() }],
+        extra: Extra::Ignore,
+    };
+    let arena = Bump::new();
+    let mut copy = [record.as_bytes(), &[0; PADDING_BYTES]].concat();
+    let mut parsed = format::Record::default();
+    let input = Input { raw: record.as_bytes(), copy: &mut copy, arena: &arena };
+    let mut faults = Faults::default();
+    let row = format::Json::new(&schema.paths(), Extras::Ignored)
+        .parse(input, &mut parsed)
+        .ok()
+        .and_then(|()| schema.bind(&parsed, &arena, &mut faults));
+    match row {
+        Some(row) => Some(Owned::new(row.values()[0])),
+        None => {
+            let reasons = reasons(&faults, &field.name);
+            reader.find(format!("the default of {called} does not fit: {reasons}"), &value.span());
+            None
+        }
+    }
+}
+
+/// The messages of `faults`, with the fields that they are about where that is not `name`.
+fn reasons(faults: &Faults, name: &str) -> String {
+    let mut json = String::new();
+    faults.write_json(&mut json);
+    let list: Vec<serde_json::Value> = serde_json::from_str(&json).expect("faults are written as JSON");
+    let text = |fault: &serde_json::Value, key: &str| fault[key].as_str().unwrap_or_default().to_owned();
+    let reasons = list.iter().map(|fault| match text(fault, "field") {
+        field if field == name || field.is_empty() => text(fault, "message"),
+        field => format!("{field}: {}", text(fault, "message")),
+    });
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+/// Writes a TOML value as JSON. Numbers keep their digits. `None` if a variable in it is not
+/// set, which has then been told.
+fn write_json(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, out: &mut String) -> Option<()> {
+    let string = |text: &str| serde_json::to_string(text).expect("a text can be written as JSON");
+    match value.get_ref() {
+        DeValue::String(text) => {
+            out.push_str(&string(&reader.expand(&Written { text, place: value.span() })?));
+        }
+        DeValue::Integer(number) if number.radix() == 10 => {
+            out.push_str(number.as_str().trim_start_matches('+'))
+        }
+        DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => out.push_str(&number.to_string()),
+            Err(_) => {
+                reader.find("this number has too many digits to be read", &value.span());
+                return None;
+            }
+        },
+        DeValue::Float(number) => out.push_str(match number.as_str().trim_start_matches('+') {
+            "inf" => "Infinity",
+            "-inf" => "-Infinity",
+            "nan" | "-nan" => "NaN",
+            digits => digits,
+        }),
+        DeValue::Boolean(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        DeValue::Datetime(stamp) => out.push_str(&string(&stamp.to_string())),
+        DeValue::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_json(reader, item, out)?;
+            }
+            out.push(']');
+        }
+        DeValue::Table(members) => {
+            out.push('{');
+            for (index, (key, member)) in members.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                out.push_str(&string(key.get_ref()));
+                out.push(':');
+                write_json(reader, member, out)?;
+            }
+            out.push('}');
+        }
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{assert_wrong, complaint, config, small_with};
+    use super::*;
+
+    /// The field that a line of `[record.fields]` describes.
+    fn field_of(line: &str) -> Field {
+        let config = config(&small_with("record.fields", line));
+        config.record.schema.fields[0].clone()
+    }
+
+    fn kind_of(line: &str) -> String {
+        format!("{:?}", field_of(line).kind)
+    }
+
+    #[test]
+    fn every_type_can_be_named_alone() {
+        for word in keys::TYPES.iter().filter(|word| !["enum", "object", "list"].contains(&word.name)) {
+            let field = field_of(&format!("a = \"{}\"", word.name));
+            assert_eq!(super::super::destination::type_name(&field.kind), word.name);
+            assert_eq!((field.required, field.nullable, field.default), (true, false, None));
+            assert_eq!(field.from, ["a"]);
+        }
+    }
+
+    #[test]
+    fn rules_come_into_the_schema() {
+        for (line, expected) in [
+            (
+                "a = { type = \"text\", min_length = 1, max_length = 9, trim = true, lower = true }",
+                "Text(Text { min_length: Some(1), max_length: Some(9), trim: true, lower: true, nul: Reject })",
+            ),
+            (
+                "a = { type = \"int\", ge = -5, lt = 0x10, multiple_of = 5 }",
+                "Int(Bounds { ge: Some(-5), gt: None, le: None, lt: Some(16), multiple_of: Some(5) })",
+            ),
+            (
+                "a = { type = \"float\", gt = 0, le = 1e3, finite = true }",
+                "Float(Float { bounds: Bounds { ge: None, gt: Some(0.0), le: Some(1000.0), lt: None, multiple_of: None }, finite: true })",
+            ),
+            (
+                "a = { type = \"timestamp\", zone = \"naive\" }",
+                "Timestamp(Timestamp { zone: Naive, offset_s: 0 })",
+            ),
+            (
+                "a = { type = \"decimal\", max_digits = 10, decimal_places = 2 }",
+                "Decimal(Decimal { max_digits: Some(10), decimal_places: Some(2) })",
+            ),
+            ("a = { type = \"json\", json_text = true }", "Json(Json { text: true })"),
+            ("a = { type = \"ip\", version = 4 }", "Ip { version: Some(4) }"),
+            ("a = { type = \"enum\", values = [\"x\", \"y\"] }", "Enum([\"x\", \"y\"])"),
+        ] {
+            assert_eq!(kind_of(line), expected);
+        }
+    }
+
+    #[test]
+    fn objects_and_lists_have_fields_of_their_own() {
+        let field = field_of(
+            "a = { type = \"object\", extra = \"forbid\", fields = { b = { type = \"list\", items = { type = \"int\", nullable = true }, min_items = 1 }, c = { type = \"text\", from = \"/x/y\" } } }",
+        );
+        let Kind::Object(object) = field.kind else { panic!("an object") };
+        assert_eq!(object.schema.extra, Extra::Forbid);
+        assert_eq!(object.schema.paths(), [vec!["b".to_owned()], vec!["x".to_owned(), "y".to_owned()]]);
+        let Kind::List(list) = &object.schema.fields[0].kind else { panic!("a list") };
+        assert_eq!((list.min_items, list.max_items, list.items.nullable), (Some(1), None, true));
+        assert!(matches!(list.items.kind, Kind::Int(_)));
+        // What the record says of members that no field asks for holds below it too.
+        let text = small_with(
+            "record",
+            "extra = \"forbid\"\n[record.fields.o]\ntype = \"object\"\nfields.x = \"int\"",
+        );
+        let fields = config(&text).record.schema.fields;
+        let object = fields.iter().find(|field| field.name == "o").expect("a field");
+        assert!(matches!(&object.kind, Kind::Object(object) if object.schema.extra == Extra::Forbid));
+    }
+
+    #[test]
+    fn a_field_is_found_by_a_key_or_a_pointer() {
+        assert_eq!(field_of("a = { type = \"int\", from = \"b.c\" }").from, ["b.c"]);
+        assert_eq!(field_of("a = { type = \"int\", from = \"/b/c~1d\" }").from, ["b", "c/d"]);
+        assert_eq!(field_of("\"a b\" = \"int\"").from, ["a b"]);
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", from = \"/b~2\" }",
+            "not a JSON pointer: in one, '~' is written as '~0' and '/' within a key as '~1'",
+            "\"/b~2\"",
+        );
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", from = \"\" }",
+            "'from' is empty; it takes a key, or a JSON pointer such as /user/id",
+            "\"\"",
+        );
+    }
+
+    #[test]
+    fn required_nullable_and_default_follow_from_each_other() {
+        let facts = |rules: &str| {
+            let field = field_of(&format!("a = {{ type = \"int\"{rules} }}"));
+            (field.required, field.nullable, field.default.is_some())
+        };
+        assert_eq!(facts(""), (true, false, false));
+        assert_eq!(facts(", nullable = true"), (true, true, false));
+        assert_eq!(facts(", required = false"), (false, true, false));
+        assert_eq!(facts(", default = 0"), (false, false, true));
+        assert_eq!(facts(", default = 0, nullable = true"), (false, true, true));
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", required = true, default = 0 }",
+            "field 'a' is required, so it never takes a default; leave out one of the two",
+            "default",
+        );
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", required = false, nullable = false }",
+            "field 'a' is neither required nor nullable, so it needs a default for records without it",
+            "nullable",
+        );
+    }
+
+    #[test]
+    fn a_default_is_read_as_the_field_reads_values() {
+        let default = |line: &str| format!("{:?}", field_of(line).default.expect("a default"));
+        for (line, expected) in [
+            ("a = { type = \"text\", default = \"x\" }", "Text(\"x\")"),
+            ("a = { type = \"text\", default = \"$${x}\\n\" }", "Text(\"${x}\\n\")"),
+            ("a = { type = \"int\", default = 0xff }", "Plain(Int(255))"),
+            ("a = { type = \"int\", default = +1_000 }", "Plain(Int(1000))"),
+            ("a = { type = \"float\", default = 1e3 }", "Plain(Float(1000.0))"),
+            ("a = { type = \"float\", default = -inf }", "Plain(Float(-inf))"),
+            ("a = { type = \"bool\", default = false }", "Plain(Bool(false))"),
+            ("a = { type = \"enum\", values = [\"x\"], default = \"x\" }", "Text(\"x\")"),
+            ("a = { type = \"timestamp\", default = 1970-01-01T00:00:01Z }", "Plain(Timestamp(1000000))"),
+            ("a = { type = \"date\", default = 1970-01-02 }", "Plain(Date(1))"),
+        ] {
+            assert_eq!(default(line), expected);
+        }
+        let Some(Owned::Json(json)) =
+            field_of("a = { type = \"json\", default = { b = [1, \"ä\"], c = 0.10 } }").default
+        else {
+            panic!("JSON")
+        };
+        assert_eq!(String::from_utf8_lossy(&json), r#"{"b":[1,"ä"],"c":0.10}"#);
+    }
+
+    #[test]
+    fn a_default_that_the_field_would_refuse_is_refused() {
+        let line = "a = { type = \"int\", default = \"x\" }";
+        let message = complaint(&small_with("record.fields", line));
+        assert!(message.starts_with("the default of field 'a' does not fit: "), "{message}");
+        assert!(
+            message.ends_with(
+                "5 | a = { type = \"int\", default = \"x\" }\n  |                               ^^^"
+            ),
+            "{message}"
+        );
+        for line in [
+            "a = { type = \"text\", min_length = 2, default = \"x\" }",
+            "a = { type = \"int\", ge = 1, default = 0 }",
+            "a = { type = \"enum\", values = [\"x\"], default = \"y\" }",
+        ] {
+            let message = complaint(&small_with("record.fields", line));
+            assert!(message.starts_with("the default of field 'a' does not fit: "), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_only_for_the_types_that_it_means_something_for() {
+        for (rules, message, marked) in [
+            (
+                "type = \"int\", min_length = 1",
+                "'min_length' is not for type int; it is for text",
+                "min_length",
+            ),
+            ("type = \"text\", ge = 1", "'ge' is not for type text; it is for int, float or decimal", "ge"),
+            ("type = \"date\", zone = \"any\"", "'zone' is not for type date; it is for timestamp", "zone"),
+            ("type = \"json\", fields = {}", "'fields' is not for type json; it is for object", "fields"),
+            (
+                "type = \"text\", pattern = \"a\"",
+                "'pattern' is not yet built for type text; leave it out until a later version takes it",
+                "pattern",
+            ),
+            (
+                "type = \"decimal\", ge = 1",
+                "'ge' is not yet built for type decimal; leave it out until a later version takes it",
+                "ge",
+            ),
+            (
+                "type = \"list\", items = { type = \"int\", required = false }",
+                "'required' is not for the items of a list",
+                "required",
+            ),
+            (
+                "type = \"list\", items = { type = \"int\", lower = true }",
+                "'lower' is not for type int; it is for text",
+                "lower",
+            ),
+        ] {
+            assert_wrong("record.fields", &format!("a = {{ {rules} }}"), message, marked);
+        }
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_is_refused() {
+        let types = keys::built_words(keys::TYPES);
+        for (line, message, marked) in [
+            ("a = {}", format!("field 'a' has no type; add one of {types}"), "a"),
+            ("a = 1", "field 'a' takes the name of a type or a table, not 1".to_owned(), "1"),
+            ("a = { type = 1 }", format!("'type' takes {types}, not 1"), "1"),
+            ("a = \"integer\"", format!("unknown type 'integer'; it is {types}"), "\"integer\""),
+            ("a = \"str\"", format!("unknown type 'str'; it is {types}"), "\"str\""),
+            ("a = \"boolean\"", format!("unknown type 'boolean'; it is {types}"), "\"boolean\""),
+            ("a = \"dat\"", "unknown type 'dat'; did you mean 'date'?".to_owned(), "\"dat\""),
+            ("\"\" = \"int\"", "a field needs a name that a column can have".to_owned(), "\"\""),
+            (
+                "\"a\\u0000\" = \"int\"",
+                "a field needs a name that a column can have".to_owned(),
+                "\"a\\u0000\"",
+            ),
+            (
+                "a = \"enum\"",
+                "field 'a' is an enum and needs its 'values', as in values = [\"on\", \"off\"]".to_owned(),
+                "a",
+            ),
+            ("a = { type = \"enum\", values = [] }", "an enum needs at least one value".to_owned(), "[]"),
+            (
+                "a = { type = \"enum\", values = [\"x\", 'y', 'x'] }",
+                "this value stands in the list already".to_owned(),
+                "'x'",
+            ),
+            ("a = \"object\"", "field 'a' is an object and needs its own 'fields'".to_owned(), "a"),
+            (
+                "a = { type = \"object\", fields = {} }",
+                "there is no field here; name at least one, as in message = \"text\"".to_owned(),
+                "{}",
+            ),
+            (
+                "a = { type = \"object\", fields = [] }",
+                "'fields' takes a table of fields, not a list".to_owned(),
+                "[]",
+            ),
+            (
+                "a = { type = \"object\", fields = { b = { type = \"list\" } } }",
+                "field 'a.b' is a list and needs 'items', as in items = \"text\"".to_owned(),
+                "b",
+            ),
+            (
+                "a = { type = \"list\", items = { tipe = \"int\", type = \"int\" } }",
+                "unknown key 'tipe' in the items of field 'a'; did you mean 'type'?".to_owned(),
+                "tipe",
+            ),
+            (
+                "a = { type = \"text\", min_length = 3, max_length = 2 }",
+                "nothing fits: 'min_length' is 3 and 'max_length' is 2".to_owned(),
+                "max_length",
+            ),
+            (
+                "a = { type = \"int\", ge = 3, lt = 3 }",
+                "no number fits: 'ge' is 3 and 'lt' is 3".to_owned(),
+                "lt",
+            ),
+            ("a = { type = \"int\", ge = 0.5 }", "'ge' takes a whole number, not 0.5".to_owned(), "0.5"),
+            ("a = { type = \"float\", ge = nan }", "'ge' takes a number, not nan".to_owned(), "nan"),
+            (
+                "a = { type = \"int\", multiple_of = 0 }",
+                "'multiple_of' takes a number above zero".to_owned(),
+                "multiple_of",
+            ),
+            (
+                "a = { type = \"decimal\", max_digits = 2, decimal_places = 3 }",
+                "'decimal_places' is 3, but there are only 2 digits".to_owned(),
+                "decimal_places",
+            ),
+            ("a = { type = \"ip\", version = 5 }", "'version' takes 4 or 6, not 5".to_owned(), "5"),
+        ] {
+            assert_wrong("record.fields", line, &message, marked);
+        }
+        // Equal bounds leave one number.
+        field_of("a = { type = \"int\", ge = 3, le = 3 }");
+    }
+}
