@@ -14,7 +14,7 @@ mod complaint;
 mod date;
 mod destination;
 mod file;
-#[allow(dead_code, reason = "the JSON Schema for editors comes next")]
+mod json_schema;
 mod keys;
 mod record;
 mod secret;
@@ -34,6 +34,7 @@ use crate::source::{self, Order, Pattern};
 pub use complaint::{Complaint, Finding, Place};
 pub use date::{escape, put_date};
 pub use destination::{Key, OnConflict};
+pub use json_schema::json_schema;
 pub use url::Url;
 
 use file::{Environment, Reader, Scope, quoted};
