@@ -16,6 +16,8 @@ mod destination;
 mod file;
 mod json_schema;
 mod keys;
+#[cfg(test)]
+mod manual;
 mod record;
 mod secret;
 pub mod units;
