@@ -19,6 +19,7 @@ mod keys;
 #[cfg(test)]
 mod manual;
 mod record;
+mod rules;
 mod secret;
 pub mod units;
 mod url;

@@ -1,0 +1,403 @@
+//! What decides the rows of a job, as one hash.
+//!
+//! The hash is stored with every checkpoint. If it differs when a run goes on in the middle
+//! of a source, the first part was loaded by other rules than the rest would be, and the run
+//! stops and says so. So it covers everything that decides which rows there will be (format,
+//! fields and their rules, key, conflicts, zone, what is too long) and nothing that does not:
+//! names of files, the destination and its table, threads and sizes of batches, the order in
+//! which the fields are written.
+//!
+//! It is the first half of BLAKE3 over a text that says only what is not the default. A new
+//! rule therefore leaves the hash of every job that does not use it as it was; a change of
+//! this text for existing jobs would stop all their runs, and needs a new number in its first
+//! line and an answer to that. Every struct is taken apart by all its fields, so that a new
+//! rule cannot be forgotten here: it does not compile.
+
+use std::fmt::Write as _;
+
+use bumpalo::Bump;
+
+use super::{Config, Destination, Format, Key, OnConflict, Record, Source};
+use crate::schema::{
+    Bounds, Decimal, Extra, Field, Float, Json, Kind, List, Nul, Object, Schema, Text, Timestamp, Value, Zone,
+};
+use crate::source::Settings;
+
+impl Config {
+    /// A hash of everything in the job that decides its rows, and of nothing else. It is the
+    /// same on every machine, in every run and in every version of the program that gives the
+    /// same rows.
+    pub fn rules_hash(&self) -> [u8; 16] {
+        let hash = blake3::hash(canonical(self).as_bytes());
+        *hash.as_bytes().first_chunk().expect("32 bytes have a first 16")
+    }
+}
+
+/// The rules of a job in the form that is hashed.
+pub(super) fn canonical(config: &Config) -> String {
+    let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _ } = config;
+    // The offset is with each field that it decides; the rest is about files and how they are read.
+    let Source { format, settings, files: _, include: _, exclude: _, order: _, growing: _, offset_s: _ } =
+        source;
+    let Settings { record_bytes_max, chunk_bytes: _, window_bytes: _, mmap: _ } = settings;
+    let Record { schema, nul: _ } = record;
+    let Destination { key, on_conflict, url: _, folder: _, table: _, create: _ } = destination;
+
+    let mut out = Canonical("rules 1\n".to_owned());
+    match format {
+        Format::Ndjson => out.line("format ndjson"),
+    }
+    out.line(format_args!("max_record {record_bytes_max}"));
+    match key {
+        Key::Position => out.line("key position"),
+        Key::Content => out.line("key content"),
+        Key::Columns(columns) => out.line(format_args!("key {}", json(columns))),
+        Key::None => out.line("key none"),
+    }
+    match on_conflict {
+        OnConflict::Update => out.line("on_conflict update"),
+        OnConflict::Keep => out.line("on_conflict keep"),
+        OnConflict::Newest(column) => out.line(format_args!("on_conflict newest {}", json(column))),
+    }
+    // The order of columns decides nothing.
+    let mut sorted: Vec<&Field> = schema.fields.iter().collect();
+    sorted.sort_by(|one, other| one.name.cmp(&other.name));
+    out.schema(&sorted, schema.extra);
+    out.0
+}
+
+struct Canonical(String);
+
+impl Canonical {
+    fn line(&mut self, text: impl std::fmt::Display) {
+        self.add(text);
+        self.0.push('\n');
+    }
+
+    fn add(&mut self, text: impl std::fmt::Display) {
+        write!(self.0, "{text}").expect("writing to a text does not fail");
+    }
+
+    /// ` name value`, if there is a value.
+    fn option(&mut self, name: &str, value: Option<impl std::fmt::Debug>) {
+        if let Some(value) = value {
+            self.add(format_args!(" {name} {value:?}"));
+        }
+    }
+
+    /// ` name`, if it is so.
+    fn flag(&mut self, name: &str, is_so: bool) {
+        if is_so {
+            self.add(format_args!(" {name}"));
+        }
+    }
+
+    fn schema(&mut self, fields: &[&Field], extra: Extra) {
+        match extra {
+            Extra::Ignore => {}
+            Extra::Forbid => self.line("extra forbid"),
+            Extra::Keep => self.line("extra keep"),
+        }
+        for field in fields {
+            self.field(field);
+            self.0.push('\n');
+        }
+    }
+
+    fn field(&mut self, field: &Field) {
+        let Field { name, from, required, nullable, default, strict, kind } = field;
+        self.add(format_args!("field {} from {}", json(name), json(from)));
+        self.flag("required", *required);
+        self.flag("nullable", *nullable);
+        self.flag("strict", *strict);
+        if let Some(default) = default {
+            self.add(" default ");
+            self.value(default.value(&Bump::new()));
+        }
+        self.add(": ");
+        self.kind(kind);
+    }
+
+    fn kind(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Text(Text { min_length, max_length, trim, lower, nul }) => {
+                self.add("text");
+                self.option("min_length", *min_length);
+                self.option("max_length", *max_length);
+                self.flag("trim", *trim);
+                self.flag("lower", *lower);
+                match nul {
+                    Nul::Reject => {}
+                    Nul::Strip => self.add(" nul strip"),
+                    Nul::Replace => self.add(" nul replace"),
+                }
+            }
+            Kind::Int(bounds) => {
+                self.add("int");
+                self.bounds(bounds);
+            }
+            Kind::Float(Float { bounds, finite }) => {
+                self.add("float");
+                self.bounds(bounds);
+                self.flag("finite", *finite);
+            }
+            Kind::Bool => self.add("bool"),
+            Kind::Timestamp(Timestamp { zone, offset_s }) => {
+                self.add("timestamp");
+                match zone {
+                    Zone::Any => self.option("offset_s", (*offset_s != 0).then_some(*offset_s)),
+                    // There is no stamp whose zone would have to be supplied.
+                    Zone::Required => self.add(" zone required"),
+                    Zone::Naive => self.add(" zone naive"),
+                }
+            }
+            Kind::Date => self.add("date"),
+            Kind::Time => self.add("time"),
+            Kind::Uuid => self.add("uuid"),
+            Kind::Decimal(Decimal { max_digits, decimal_places }) => {
+                self.add("decimal");
+                self.option("max_digits", *max_digits);
+                self.option("decimal_places", *decimal_places);
+            }
+            Kind::Json(Json { text }) => {
+                self.add("json");
+                self.flag("json_text", *text);
+            }
+            Kind::Ip { version } => {
+                self.add("ip");
+                self.option("version", *version);
+            }
+            Kind::Enum(values) => {
+                let mut values = values.clone();
+                values.sort();
+                self.add(format_args!("enum {}", json(&values)));
+            }
+            Kind::Object(object) => {
+                // Where the fields are found follows from them.
+                let Object { schema: Schema { fields, extra }, wanted: _ } = &**object;
+                self.line("object {");
+                // The order of members is that of the JSON that is stored.
+                self.schema(&fields.iter().collect::<Vec<_>>(), *extra);
+                self.add("}");
+            }
+            Kind::List(list) => {
+                let List { items, min_items, max_items } = &**list;
+                self.add("list");
+                self.option("min_items", *min_items);
+                self.option("max_items", *max_items);
+                self.add(" [");
+                self.field(items);
+                self.add("]");
+            }
+        }
+    }
+
+    fn bounds<T: std::fmt::Debug>(&mut self, bounds: &Bounds<T>) {
+        let Bounds { ge, gt, le, lt, multiple_of } = bounds;
+        self.option("ge", ge.as_ref());
+        self.option("gt", gt.as_ref());
+        self.option("le", le.as_ref());
+        self.option("lt", lt.as_ref());
+        self.option("multiple_of", multiple_of.as_ref());
+    }
+
+    fn value(&mut self, value: Value<'_>) {
+        match value {
+            Value::Null => self.add("null"),
+            Value::Bool(value) => self.add(value),
+            Value::Int(value) => self.add(format_args!("int {value}")),
+            Value::BigInt(digits) => self.add(format_args!("int {digits}")),
+            Value::Float(value) => self.add(format_args!("float {value:?}")),
+            Value::Text(text) => self.add(format_args!("text {}", json(text))),
+            Value::Timestamp(us) => self.add(format_args!("timestamp {us}")),
+            Value::Date(days) => self.add(format_args!("date {days}")),
+            Value::Time(us) => self.add(format_args!("time {us}")),
+            Value::Uuid(bytes) => self.add(format_args!("uuid {:032x}", u128::from_be_bytes(bytes))),
+            Value::Decimal(digits) => self.add(format_args!("decimal {digits}")),
+            Value::Json(text) => self.add(format_args!("json {}", json(&*String::from_utf8_lossy(text)))),
+            Value::Ip(address) => self.add(format_args!("ip {address}")),
+            Value::List(items) => {
+                self.add("[");
+                for item in items {
+                    self.value(*item);
+                    self.add(",");
+                }
+                self.add("]");
+            }
+        }
+    }
+}
+
+/// A text, or texts, with quotes and escapes, so that no name can look like a rule.
+fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).expect("texts can be written as JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SMALL, config, small_with};
+    use super::*;
+
+    fn hash(text: &str) -> String {
+        config(text).rules_hash().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A job in which every rule is used.
+    const LARGE: &str = r#"
+        name = "large"
+        [source]
+        files = ["a"]
+        format = "ndjson"
+        max_record = "1MiB"
+        timezone = "+02:00"
+        [record]
+        extra = "forbid"
+        nul = "strip"
+        [record.fields]
+        z = { type = "text", from = "/x/y", min_length = 1, max_length = 9, trim = true, lower = true, default = "q\"" }
+        a = { type = "int", ge = -5, lt = 7, required = false, strict = true }
+        f = { type = "float", gt = 0, le = 0.1, finite = true, multiple_of = 0.1, default = 0.1 }
+        t = "timestamp"
+        n = { type = "timestamp", zone = "naive" }
+        d = { type = "date", default = 2024-02-29 }
+        e = { type = "enum", values = ["b", "a"] }
+        m = { type = "decimal", max_digits = 10, decimal_places = 2 }
+        j = { type = "json", json_text = true, nullable = true }
+        i = { type = "ip", version = 6 }
+        l = { type = "list", items = { type = "bool", nullable = true }, min_items = 1, max_items = 2 }
+        u = "uuid"
+        [record.fields.o]
+        type = "object"
+        extra = "ignore"
+        fields.y = "time"
+        fields.x = "int"
+        [destination]
+        table = "t"
+        key = ["t", "u"]
+        on_conflict = "newest(a)"
+    "#;
+
+    // The next two tests hold what is stored with the checkpoints of every job out there. If
+    // one fails, all runs that are in the middle of a source will stop: read the comment at
+    // the top of this file before the numbers are changed.
+
+    #[test]
+    fn the_hash_of_a_job_never_changes() {
+        assert_eq!(hash(SMALL), "112aeffef824a3c2ca468a89875d3f30");
+        assert_eq!(hash(LARGE), "8bc184e3a110f40da194dc9c511876aa");
+    }
+
+    #[test]
+    fn the_text_that_is_hashed_never_changes() {
+        assert_eq!(
+            canonical(&config(LARGE)),
+            r#"rules 1
+format ndjson
+max_record 1048576
+key ["t","u"]
+on_conflict newest "a"
+extra forbid
+field "a" from ["a"] nullable strict: int ge -5 lt 7
+field "d" from ["d"] default date 19782: date
+field "e" from ["e"] required: enum ["a","b"]
+field "f" from ["f"] default float 0.1: float gt 0.0 le 0.1 multiple_of 0.1 finite
+field "i" from ["i"] required: ip version 6
+field "j" from ["j"] required nullable: json json_text
+field "l" from ["l"] required: list min_items 1 max_items 2 [field "items" from [] required nullable: bool]
+field "m" from ["m"] required: decimal max_digits 10 decimal_places 2
+field "n" from ["n"] required: timestamp zone naive
+field "o" from ["o"] required: object {
+field "y" from ["y"] required: time
+field "x" from ["x"] required: int
+}
+field "t" from ["t"] required: timestamp offset_s 7200
+field "u" from ["u"] required: uuid
+field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim lower nul strip
+"#
+        );
+    }
+
+    #[test]
+    fn what_decides_no_row_is_not_hashed() {
+        let known = hash(SMALL);
+        for (table, line) in [
+            ("source", "files = [\"a\", \"b\"]\ninclude = [\"*\"]\nexclude = [\"*.x\"]"),
+            ("source", "order = \"name-reverse\"\ngrowing = true\nmmap = false"),
+            // No field is a stamp.
+            ("source", "timezone = \"+02:00\""),
+            ("destination", "url = \"postgres://localhost/x\"\ncreate = false"),
+            ("dead_letters", "max_raw = 0"),
+            ("pipeline", "threads = 3\nbatch_rows = 7\nretry_for = \"1s\""),
+            // What is written out is what it was.
+            ("record", "mode = \"lax\"\nextra = \"ignore\"\nnul = \"reject\""),
+            ("destination", "key = \"position\"\non_conflict = \"update\""),
+        ] {
+            assert_eq!(hash(&small_with(table, line)), known, "{line}");
+        }
+        assert_eq!(hash(&SMALL.replace("small", "other").replace("\"t\"", "\"u\"")), known);
+        assert_eq!(
+            hash(&SMALL.replace("\"int\"", "{ type = \"int\", from = \"/id\", required = true }")),
+            known
+        );
+        let fields = |lines: &str| hash(&SMALL.replace("id = \"int\"", lines));
+        assert_eq!(fields("a = \"int\"\nb = \"text\""), fields("b = \"text\"\na = \"int\""));
+    }
+
+    #[test]
+    fn whatever_decides_rows_is_hashed() {
+        let mut hashes = vec![hash(SMALL)];
+        for (table, line) in [
+            ("source", "max_record = \"1MiB\""),
+            ("record", "mode = \"strict\""),
+            ("record", "extra = \"forbid\""),
+            ("record", "extra = \"keep\""),
+            ("record.fields", "a = \"int\""),
+            ("record.fields", "a = \"text\""),
+            ("record.fields", "a = { type = \"text\", from = \"b\" }"),
+            ("record.fields", "a = { type = \"text\", from = \"/b/c\" }"),
+            ("record.fields", "a = { type = \"text\", nullable = true }"),
+            ("record.fields", "a = { type = \"text\", required = false }"),
+            ("record.fields", "a = { type = \"text\", default = \"x\" }"),
+            ("record.fields", "a = { type = \"text\", default = \"y\" }"),
+            ("record.fields", "a = { type = \"text\", min_length = 1 }"),
+            ("record.fields", "a = { type = \"text\", max_length = 1 }"),
+            ("record.fields", "a = { type = \"text\", trim = true }"),
+            ("record.fields", "a = { type = \"text\", lower = true }"),
+            ("record.fields", "a = { type = \"int\", ge = 1 }"),
+            ("record.fields", "a = { type = \"int\", gt = 1 }"),
+            ("record.fields", "a = { type = \"float\", gt = 1 }"),
+            ("record.fields", "a = { type = \"timestamp\", zone = \"required\" }"),
+            ("record.fields", "a = { type = \"enum\", values = [\"x\"] }"),
+            ("record.fields", "a = { type = \"list\", items = \"int\" }"),
+            ("record.fields", "a = { type = \"list\", items = \"text\" }"),
+            ("record.fields", "a = { type = \"object\", fields = { b = \"int\" } }"),
+            ("record.fields", "a = { type = \"object\", fields = { b = \"text\" } }"),
+            ("destination", "key = \"content\""),
+            ("destination", "key = \"none\""),
+            ("destination", "key = [\"id\"]"),
+            ("destination", "on_conflict = \"keep\""),
+            ("destination", "on_conflict = \"newest(id)\""),
+        ] {
+            let next = hash(&small_with(table, line));
+            assert!(!hashes.contains(&next), "{line}");
+            hashes.push(next);
+        }
+        let with_stamp = SMALL.replace("id = \"int\"", "id = \"timestamp\"");
+        let elsewhere = with_stamp.replace("[source]", "[source]\ntimezone = \"+02:00\"");
+        assert_ne!(hash(&with_stamp), hash(&elsewhere));
+        let with_text = SMALL.replace("id = \"int\"", "id = \"text\"");
+        assert_ne!(
+            hash(&with_text),
+            hash(&small_with("record", "nul = \"strip\"").replace("\"int\"", "\"text\""))
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_look_like_a_rule() {
+        let fields = |lines: &str| hash(&SMALL.replace("id = \"int\"", lines));
+        assert_ne!(
+            fields("\"a\\\" from [\\\"a\\\"] required: int\\nfield \\\"b\" = \"int\""),
+            fields("a = \"int\"\nb = \"int\"")
+        );
+    }
+}
