@@ -23,6 +23,7 @@ mod rules;
 mod secret;
 pub mod units;
 mod url;
+mod write;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use date::{escape, put_date};
 pub use destination::{Key, OnConflict};
 pub use json_schema::json_schema;
 pub use url::Url;
+pub use write::{Draft, Proposed, write};
 
 use file::{Environment, Reader, Scope, quoted};
 use keys::Takes;

@@ -42,6 +42,23 @@ pub(super) fn masked(text: &str) -> String {
     shown
 }
 
+/// `text` without its passwords: `postgres://ada:pass@host` becomes `postgres://ada@host`,
+/// and `user=ada password=pass` becomes `user=ada`.
+pub(super) fn removed(text: &str) -> String {
+    let mut kept = text.to_owned();
+    for range in find(text).into_iter().rev() {
+        let name_start = kept[..range.start].rfind(|ch: char| ch.is_whitespace() || "?&:".contains(ch));
+        let start = name_start.unwrap_or(0);
+        // The first parameter of a URL leaves its question mark to the next one.
+        let is_first_of_more = kept[start..].starts_with('?') && kept[range.end..].starts_with('&');
+        match is_first_of_more {
+            true => kept.replace_range(start + 1..=range.end, ""),
+            false => kept.replace_range(start..range.end, ""),
+        }
+    }
+    kept.trim().to_owned()
+}
+
 /// `scheme://user:PASSWORD@host`. A password that should have been escaped may hold any
 /// character, so it reaches up to the last `@` of its literal.
 fn in_urls(text: &str) -> impl Iterator<Item = Range<usize>> {
@@ -171,6 +188,21 @@ mod tests {
             "ä://ö:ü",
         ] {
             assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn a_text_without_its_password_is_still_whole() {
+        for (text, kept) in [
+            ("postgres://ada:pass@host/db", "postgres://ada@host/db"),
+            ("postgres://host/db?password=pass", "postgres://host/db"),
+            ("postgres://host/db?password=pass&x=1", "postgres://host/db?x=1"),
+            ("postgres://host/db?x=1&password=pass&y=2", "postgres://host/db?x=1&y=2"),
+            ("password=pass user=ada", "user=ada"),
+            ("user=ada password=pass dbname=x", "user=ada dbname=x"),
+            ("sqlite:logs.db", "sqlite:logs.db"),
+        ] {
+            assert_eq!(removed(text), kept);
         }
     }
 }

@@ -1,0 +1,403 @@
+//! A job file, written for a person to edit.
+//!
+//! What `logmill load FILE` and `logmill infer` find out about files is kept as a job file,
+//! so that it is guessed once and then belongs to a person. The text is laid out as one would
+//! write it by hand: the settings that are likely to be changed are there even where they
+//! have their defaults, and a comment says what else there is.
+//!
+//! What is written can be read back and means the same; a test holds the two together. As in
+//! `rules`, every struct is taken apart by all its fields, so that a new rule must be written
+//! too.
+
+use std::fmt::Write as _;
+
+use super::secret;
+use crate::schema::{
+    Bounds, Decimal, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp, Zone,
+};
+
+/// What a job file should say.
+#[derive(Clone, Debug)]
+pub struct Draft<'d> {
+    /// The name of the job.
+    pub name: &'d str,
+    /// What its `files` are, relative to the folder that the job file will be in. Names that
+    /// may hold any character go through [`super::escape`] first.
+    pub files: &'d [String],
+    /// The fields, in order.
+    pub fields: &'d [Proposed],
+    /// The destination. A password in it is not written down.
+    pub url: &'d str,
+    /// The table.
+    pub table: &'d str,
+}
+
+/// A field, and what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// The field. It has no default: what is inferred has been seen.
+    pub field: Field,
+    /// A remark of one line, such as what it was inferred from; may be empty.
+    pub note: String,
+}
+
+/// The text of the job file.
+///
+/// # Panics
+///
+/// If a field has a default. Nobody proposes one, and a default may hold a null, which TOML
+/// cannot say.
+pub fn write(draft: &Draft<'_>) -> String {
+    let Draft { name, files, fields, url, table } = draft;
+    let safe_url = secret::removed(url);
+    let files = files.iter().map(|file| string(file)).collect::<Vec<_>>();
+    let files = match files.as_slice() {
+        [] => "[]".to_owned(),
+        [file] => format!("[{file}]"),
+        files => format!("[\n    {},\n]", files.join(",\n    ")),
+    };
+
+    let mut out = format!(
+        "# A job for logmill, written from what was found in the files. It is yours to edit:\n\
+         # from now on nothing is guessed, what stands here is what is loaded.\n\
+         name = {}\n\
+         \n\
+         [source]\n\
+         files  = {files}\n\
+         format = \"ndjson\"\n\
+         \n\
+         [record]\n\
+         # Members that no field asks for: \"ignore\" them, \"forbid\" them, or \"keep\" them as JSON.\n\
+         extra = \"ignore\"\n\
+         \n\
+         # Each field is a column. One that may be absent has required = false.\n\
+         [record.fields]\n",
+        string(name)
+    );
+    write_fields(&mut out, fields);
+    out.push_str("\n[destination]\n");
+    if safe_url != *url {
+        out.push_str(
+            "# The password was left out: put it into ~/.pgpass or PGPASSWORD, or write ${VARIABLE} here.\n",
+        );
+    }
+    write!(
+        out,
+        "url         = {}\n\
+         table       = {}\n\
+         # Two rows are the same if they come from the same place (\"position\"), have the same\n\
+         # text (\"content\"), or agree in some fields, as in key = [\"tenant\", \"event_id\"].\n\
+         key         = \"position\"\n\
+         on_conflict = \"update\"\n",
+        string(&safe_url),
+        string(table)
+    )
+    .expect("writing to a text does not fail");
+    out
+}
+
+/// One field per line, with the equal signs below each other, and the notes too.
+fn write_fields(out: &mut String, fields: &[Proposed]) {
+    let chars = |text: &str| text.chars().count();
+    let lines: Vec<(String, String, String)> = fields
+        .iter()
+        .map(|Proposed { field, note }| {
+            let note: String = note.chars().map(|ch| if ch.is_control() { ' ' } else { ch }).collect();
+            (key(&field.name), value(field), note)
+        })
+        .collect();
+    let key_width = lines.iter().map(|(key, _, _)| chars(key)).max().unwrap_or(0);
+    let noted = lines.iter().filter(|(_, _, note)| !note.is_empty());
+    let value_width = noted.map(|(_, value, _)| chars(value)).max().unwrap_or(0);
+    for (key, value, note) in &lines {
+        out.push_str(key);
+        out.extend(std::iter::repeat_n(' ', key_width - chars(key)));
+        out.push_str(" = ");
+        out.push_str(value);
+        if !note.is_empty() {
+            out.extend(std::iter::repeat_n(' ', value_width - chars(value)));
+            out.push_str("  # ");
+            out.push_str(note);
+        }
+        out.push('\n');
+    }
+}
+
+/// A field as an inline table.
+fn value(field: &Field) -> String {
+    let Field { name, from, required, nullable, default, strict, kind } = field;
+    assert!(default.is_none(), "a field with a default was proposed");
+    let mut keys = Vec::new();
+    write_kind(&mut keys, kind);
+    if let [key] = from.as_slice()
+        && !key.is_empty()
+        && !key.starts_with('/')
+    {
+        if key != name {
+            keys.push(("from", string(key)));
+        }
+    } else if !from.is_empty() {
+        let steps = from.iter().map(|step| step.replace('~', "~0").replace('/', "~1"));
+        keys.push(("from", string(&steps.map(|step| format!("/{step}")).collect::<String>())));
+    }
+    if !required {
+        keys.push(("required", "false".to_owned()));
+    }
+    // What need not be there may be null, if nothing else is said.
+    if nullable == required {
+        keys.push(("nullable", nullable.to_string()));
+    }
+    if *strict {
+        keys.push(("strict", "true".to_owned()));
+    }
+    let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    format!("{{ {} }}", keys.join(", "))
+}
+
+/// The keys that say what a value must be.
+fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind) {
+    keys.push(("type", string(super::destination::type_name(kind))));
+    let mut flag = |key, is_so: bool| {
+        if is_so {
+            keys.push((key, "true".to_owned()));
+        }
+    };
+    match kind {
+        // What happens to a NUL is said for the whole record.
+        Kind::Text(Text { min_length, max_length, trim, lower, nul: _ }) => {
+            flag("trim", *trim);
+            flag("lower", *lower);
+            write_number(keys, "min_length", min_length.as_ref());
+            write_number(keys, "max_length", max_length.as_ref());
+        }
+        Kind::Int(bounds) => write_bounds(keys, bounds),
+        Kind::Float(Float { bounds, finite }) => {
+            flag("finite", *finite);
+            write_bounds(keys, bounds);
+        }
+        // The offset of stamps without a zone is that of the source.
+        Kind::Timestamp(Timestamp { zone, offset_s: _ }) => match zone {
+            Zone::Any => {}
+            Zone::Required => keys.push(("zone", string("required"))),
+            Zone::Naive => keys.push(("zone", string("naive"))),
+        },
+        Kind::Decimal(Decimal { max_digits, decimal_places }) => {
+            write_number(keys, "max_digits", max_digits.as_ref());
+            write_number(keys, "decimal_places", decimal_places.as_ref());
+        }
+        Kind::Json(Json { text }) => flag("json_text", *text),
+        Kind::Ip { version } => write_number(keys, "version", version.as_ref()),
+        Kind::Enum(values) => {
+            let values: Vec<String> = values.iter().map(|value| string(value)).collect();
+            keys.push(("values", format!("[{}]", values.join(", "))));
+        }
+        Kind::Object(object) => {
+            let Object { schema: Schema { fields, extra }, wanted: _ } = &**object;
+            keys.push((
+                "extra",
+                string(match extra {
+                    Extra::Ignore => "ignore",
+                    Extra::Forbid => "forbid",
+                    Extra::Keep => "keep",
+                }),
+            ));
+            let fields: Vec<String> =
+                fields.iter().map(|field| format!("{} = {}", key(&field.name), value(field))).collect();
+            keys.push(("fields", format!("{{ {} }}", fields.join(", "))));
+        }
+        Kind::List(list) => {
+            let List { items, min_items, max_items } = &**list;
+            write_number(keys, "min_items", min_items.as_ref());
+            write_number(keys, "max_items", max_items.as_ref());
+            keys.push(("items", value(items)));
+        }
+        Kind::Bool | Kind::Date | Kind::Time | Kind::Uuid => {}
+    }
+}
+
+fn write_bounds<T: std::fmt::Debug>(keys: &mut Vec<(&'static str, String)>, bounds: &Bounds<T>) {
+    let Bounds { ge, gt, le, lt, multiple_of } = bounds;
+    write_number(keys, "ge", ge.as_ref());
+    write_number(keys, "gt", gt.as_ref());
+    write_number(keys, "le", le.as_ref());
+    write_number(keys, "lt", lt.as_ref());
+    write_number(keys, "multiple_of", multiple_of.as_ref());
+}
+
+/// A number as Rust writes it, which is as TOML reads it.
+fn write_number<T: std::fmt::Debug>(
+    keys: &mut Vec<(&'static str, String)>,
+    key: &'static str,
+    number: Option<&T>,
+) {
+    if let Some(number) = number {
+        keys.push((key, format!("{number:?}")));
+    }
+}
+
+/// A key, in quotes where it needs them.
+fn key(name: &str) -> String {
+    let is_bare = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if is_bare { name.to_owned() } else { quote(name) }
+}
+
+/// A text, in quotes, in which nothing is taken for a variable.
+fn string(text: &str) -> String {
+    match text.contains("$$") || text.contains("${") {
+        true => quote(&text.replace('$', "$$")),
+        false => quote(text),
+    }
+}
+
+fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for ch in text.chars() {
+        match ch {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            ch if ch.is_control() => {
+                write!(quoted, "\\u{:04X}", u32::from(ch)).expect("writing to a text does not fail");
+            }
+            ch => quoted.push(ch),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::rules::canonical;
+    use super::super::tests::{config, read_job};
+    use super::super::{Config, Overrides};
+    use super::*;
+
+    fn proposed(config: &Config) -> Vec<Proposed> {
+        let fields = config.record.schema.fields.iter().cloned();
+        fields.map(|field| Proposed { field, note: String::new() }).collect()
+    }
+
+    #[test]
+    fn a_written_job_reads_as_one_by_hand() {
+        let config = config(
+            r#"
+                name = "web"
+                [source]
+                format = "ndjson"
+                [record.fields]
+                timestamp = "timestamp"
+                status = { type = "int", ge = 100, lt = 600 }
+                user_id = { type = "int", from = "/user/id", required = false }
+                "odd name" = { type = "enum", values = ["a", "b"], nullable = true }
+                [destination]
+                table = "web"
+            "#,
+        );
+        let mut fields = proposed(&config);
+        fields[0].note = "2023-10-27 to 2023-11-02".to_owned();
+        fields[2].note = "absent in 12 of\n1_000 records".to_owned();
+        let draft = Draft {
+            name: "web",
+            files: &["web.ndjson".to_owned()],
+            fields: &fields,
+            url: "sqlite:logmill.db",
+            table: "web",
+        };
+        assert_eq!(
+            write(&draft),
+            r#"# A job for logmill, written from what was found in the files. It is yours to edit:
+# from now on nothing is guessed, what stands here is what is loaded.
+name = "web"
+
+[source]
+files  = ["web.ndjson"]
+format = "ndjson"
+
+[record]
+# Members that no field asks for: "ignore" them, "forbid" them, or "keep" them as JSON.
+extra = "ignore"
+
+# Each field is a column. One that may be absent has required = false.
+[record.fields]
+timestamp  = { type = "timestamp" }                                 # 2023-10-27 to 2023-11-02
+status     = { type = "int", ge = 100, lt = 600 }
+user_id    = { type = "int", from = "/user/id", required = false }  # absent in 12 of 1_000 records
+"odd name" = { type = "enum", values = ["a", "b"], nullable = true }
+
+[destination]
+url         = "sqlite:logmill.db"
+table       = "web"
+# Two rows are the same if they come from the same place ("position"), have the same
+# text ("content"), or agree in some fields, as in key = ["tenant", "event_id"].
+key         = "position"
+on_conflict = "update"
+"#
+        );
+    }
+
+    #[test]
+    fn what_is_written_can_be_read_back() {
+        let before = config(
+            r#"
+                name = "all"
+                [source]
+                format = "ndjson"
+                [record.fields]
+                a = { type = "text", from = "/a/~0~1/b", min_length = 1, max_length = 20, trim = true, lower = true }
+                b = { type = "float", ge = -1e300, lt = 0.1, multiple_of = 1, finite = true, strict = true }
+                c = { type = "timestamp", zone = "required" }
+                d = { type = "timestamp", zone = "naive", required = false }
+                e = { type = "decimal", max_digits = 10, decimal_places = 2, nullable = true }
+                f = { type = "json", json_text = true, from = "~/x" }
+                g = { type = "ip", version = 6 }
+                h = { type = "list", items = { type = "int", gt = 0, nullable = true }, min_items = 1, max_items = 9 }
+                i = { type = "enum", values = ["$${x}", "\"", "\\", "\t\u0001", "$$$", "a$", "ä"] }
+                "j.k \"\u0001" = { type = "date", from = "/" }
+                l = { type = "int", from = "/~1x" }
+                [record.fields.m]
+                type = "object"
+                extra = "forbid"
+                fields.n = "bool"
+                fields."o p" = { type = "object", fields = { q = "uuid", r = { type = "time", required = false } } }
+                [destination]
+                table = "all"
+            "#,
+        );
+        let text = write(&Draft {
+            name: "all $${of} them",
+            files: &["a".to_owned(), super::super::escape("b{date}*.log")],
+            fields: &proposed(&before),
+            url: "postgres://ada:pass@host/db",
+            table: "a\"b",
+        });
+        let after = read_job(&text, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(canonical(&after), canonical(&before), "{text}");
+        let names = |config: &Config| -> Vec<String> {
+            config.record.schema.fields.iter().map(|field| field.name.clone()).collect()
+        };
+        assert_eq!(names(&after), names(&before));
+        assert_eq!(after.name, "all $${of} them");
+        assert_eq!(after.destination.table, "a\"b");
+        let patterns = after.patterns().expect("no date is needed");
+        let texts: Vec<_> = patterns.iter().map(|pattern| pattern.text.as_path()).collect();
+        assert_eq!(texts, [Path::new("a"), Path::new("b[{]date}[*].log")]);
+    }
+
+    #[test]
+    fn a_password_is_not_written_down() {
+        let draft =
+            Draft { name: "a", files: &[], fields: &[], url: "postgres://ada:pass@host/db", table: "a" };
+        let text = write(&draft);
+        assert!(
+            !text.contains("pass@") && text.contains("url         = \"postgres://ada@host/db\""),
+            "{text}"
+        );
+        assert!(text.contains("# The password was left out"), "{text}");
+    }
+}
