@@ -32,12 +32,12 @@ pub struct Finding {
     /// What it is, and what to do about it.
     pub message: String,
     /// Where it stands; nowhere if it is about something that is absent.
-    pub place: Option<Place>,
+    pub excerpt: Option<Excerpt>,
 }
 
 /// A place in a job file, in a form that can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Excerpt {
     /// The line, counted from one.
     pub line: usize,
     /// The column in characters, counted from one.
@@ -62,7 +62,10 @@ impl Complaint {
         findings.truncate(FINDINGS_MAX);
         let findings = findings
             .into_iter()
-            .map(|(message, range)| Finding { message, place: range.map(|range| Place::of(source, &range)) })
+            .map(|(message, range)| Finding {
+                message,
+                excerpt: range.map(|range| Excerpt::of(source, &range)),
+            })
             .collect();
         Complaint { path: path.to_owned(), findings, more }
     }
@@ -100,19 +103,19 @@ impl fmt::Display for Complaint {
 impl Finding {
     fn write(&self, f: &mut fmt::Formatter<'_>, path: &Path) -> fmt::Result {
         f.write_str(&self.message)?;
-        let Some(place) = &self.place else { return write!(f, "\n --> {}", path.display()) };
-        let number = place.line.to_string();
+        let Some(excerpt) = &self.excerpt else { return write!(f, "\n --> {}", path.display()) };
+        let number = excerpt.line.to_string();
         let gutter = " ".repeat(number.len());
-        write!(f, "\n{gutter}--> {}:{}:{}", path.display(), place.line, place.column)?;
+        write!(f, "\n{gutter}--> {}:{}:{}", path.display(), excerpt.line, excerpt.column)?;
         write!(f, "\n{gutter} |")?;
-        write!(f, "\n{number} | {}", place.text)?;
-        let indent = " ".repeat(place.caret.start);
-        write!(f, "\n{gutter} | {indent}{}", "^".repeat(place.caret.len().max(1)))
+        write!(f, "\n{number} | {}", excerpt.text)?;
+        let indent = " ".repeat(excerpt.caret.start);
+        write!(f, "\n{gutter} | {indent}{}", "^".repeat(excerpt.caret.len().max(1)))
     }
 }
 
-impl Place {
-    fn of(source: &str, range: &Range<usize>) -> Place {
+impl Excerpt {
+    fn of(source: &str, range: &Range<usize>) -> Excerpt {
         let start = range.start.min(source.len());
         let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = source[line_start..].find('\n').map_or(source.len(), |newline| line_start + newline);
@@ -121,7 +124,7 @@ impl Place {
         let line = source[..line_start].matches('\n').count() + 1;
         let column = text[..within(start)].chars().count() + 1;
         let (text, caret) = shown(text, within(start)..within(range.end));
-        Place { line, column, text, caret }
+        Excerpt { line, column, text, caret }
     }
 }
 
@@ -234,8 +237,8 @@ mod tests {
         let findings = vec![("unfinished".to_owned(), Some(8..8))];
         let complaint = Complaint::new(Path::new("a"), "x\na = [1\n", findings);
         assert_eq!(complaint.to_string(), "unfinished\n --> a:2:7\n  |\n2 | a = [1\n  |       ^");
-        let place = complaint.findings()[0].place.as_ref().expect("a place");
-        assert_eq!((place.line, place.column), (2, 7));
+        let excerpt = complaint.findings()[0].excerpt.as_ref().expect("a place");
+        assert_eq!((excerpt.line, excerpt.column), (2, 7));
     }
 
     #[test]

@@ -35,7 +35,7 @@ use crate::error::{Error, Kind, Result};
 use crate::schema::{Nul, Schema};
 use crate::source::{self, Order, Pattern};
 
-pub use complaint::{Complaint, Finding, Place};
+pub use complaint::{Complaint, Excerpt, Finding};
 pub use date::{escape, put_date};
 pub use destination::{Key, OnConflict};
 pub use json_schema::json_schema;

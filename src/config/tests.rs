@@ -49,12 +49,12 @@ pub(super) fn small_with(table: &str, lines: &str) -> String {
 /// What is wrong with `text`: each message, with the text that its caret points at.
 pub(super) fn findings(text: &str) -> Vec<(String, String)> {
     let complaint = read_job(text, &Overrides::default()).expect_err("something is wrong");
-    let marked = |place: &Place| -> String {
-        place.text.chars().skip(place.caret.start).take(place.caret.len()).collect()
+    let marked = |excerpt: &Excerpt| -> String {
+        excerpt.text.chars().skip(excerpt.caret.start).take(excerpt.caret.len()).collect()
     };
     let findings = complaint.findings().iter();
     findings
-        .map(|finding| (finding.message.clone(), finding.place.as_ref().map_or_else(String::new, marked)))
+        .map(|finding| (finding.message.clone(), finding.excerpt.as_ref().map_or_else(String::new, marked)))
         .collect()
 }
 
