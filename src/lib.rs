@@ -5,5 +5,6 @@ pub mod error;
 pub mod format;
 pub mod reject;
 pub mod schema;
+pub mod sink;
 pub mod source;
 pub mod span;

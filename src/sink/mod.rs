@@ -1,0 +1,3 @@
+//! Sinks: batches to durable rows, and how far a source is committed.
+
+pub mod postgres;

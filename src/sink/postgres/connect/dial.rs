@@ -1,0 +1,238 @@
+//! Dialling: one host after the other, each address of it, with TLS and perhaps without.
+//!
+//! The driver bounds only the making of a socket. A server (or a proxy before it) that
+//! accepts and then says nothing would hold it for ever, and the synchronous client cannot
+//! be interrupted. So every attempt is made on a thread of its own, which is left behind if
+//! it takes too long: it holds a socket and a few kilobytes, and ends when the other side
+//! does, or with the process.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use postgres::config::{Config, SslMode};
+use postgres::error::SqlState;
+use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+
+use super::failure::{Cause, Failure, NotConnected};
+use super::host::{Address, Host};
+use super::tls_settings::Mode;
+use super::{Session, Target, tls};
+
+impl Target {
+    /// Connects to the first host that answers and is good for what was asked.
+    ///
+    /// The server knows us as `application_name`, unless the settings say another one. Each
+    /// attempt is bounded by the connect timeout; the whole by that times the addresses.
+    pub fn connect(&self, application_name: &str) -> Result<Client, NotConnected> {
+        let mut order: Vec<&Host> = self.hosts.iter().collect();
+        if self.hosts_are_shuffled {
+            fastrand::shuffle(&mut order);
+        }
+        let mut failures = Vec::new();
+        for host in order {
+            match self.connect_host(host, application_name) {
+                Ok(client) => return Ok(client),
+                Err(cause) => {
+                    // Whoever we are at one host we are at all; and a wrong password sent
+                    // to ten hosts locks ten accounts.
+                    let last = cause.is_about_us();
+                    failures.push(Failure { place: host.to_string(), cause });
+                    if last {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(NotConnected::new(self.describe(), failures))
+    }
+
+    /// Asks the server to cancel what the session of `token` does. Opens a connection for
+    /// it; that no error came back does not mean that anything was cancelled.
+    pub fn cancel(&self, token: &CancelToken) -> Result<(), postgres::Error> {
+        match &self.connector {
+            Some(connector) => token.cancel_query(connector.get()),
+            None => token.cancel_query(NoTls),
+        }
+    }
+
+    fn connect_host(&self, host: &Host, application_name: &str) -> Result<Client, Cause> {
+        let config = self.config(host, application_name);
+        match &host.address {
+            Address::Socket(directory) => {
+                let mut config = config;
+                config.host_path(directory).ssl_mode(SslMode::Disable);
+                self.attempt(config, None).map_err(|cause| match cause {
+                    Cause::Unreached(what) => Cause::Unreached(format!(
+                        "{what} (socket {}); is the server running?",
+                        directory.join(format!(".s.PGSQL.{}", host.port)).display()
+                    )),
+                    cause => cause,
+                })
+            }
+            Address::Network { name, ip } => {
+                let addresses = match ip {
+                    Some(ip) => vec![SocketAddr::new(*ip, host.port)],
+                    None => self.look_up(name, host.port)?,
+                };
+                let mut outcome = Err(Cause::Unreached(format!("the name {name:?} has no address")));
+                for address in addresses {
+                    let mut config = config.clone();
+                    config.hostaddr(address.ip());
+                    // What the certificate must name.
+                    if name.is_empty() {
+                        config.host(&address.ip().to_string())
+                    } else {
+                        config.host(name)
+                    };
+                    outcome = self.attempt_by_mode(&config);
+                    match &outcome {
+                        Err(cause) if !cause.is_about_us() => {}
+                        _ => break,
+                    }
+                }
+                outcome
+            }
+        }
+    }
+
+    fn config(&self, host: &Host, application_name: &str) -> Config {
+        let mut config = Config::new();
+        config
+            .user(&self.user)
+            .dbname(&self.database)
+            .port(host.port)
+            .application_name(self.application_name.as_deref().unwrap_or(application_name))
+            .channel_binding(self.channel_binding)
+            .keepalives(self.keepalives.is_some());
+        if let Some(password) = &host.password {
+            config.password(password);
+        }
+        if let Some(options) = &self.options {
+            config.options(options);
+        }
+        if let Some(timeout) = self.connect_timeout {
+            config.connect_timeout(timeout);
+        }
+        if let Some(timeout) = self.tcp_user_timeout {
+            config.tcp_user_timeout(timeout);
+        }
+        if let Some(keepalives) = self.keepalives {
+            if let Some(idle) = keepalives.idle {
+                config.keepalives_idle(idle);
+            }
+            if let Some(interval) = keepalives.interval {
+                config.keepalives_interval(interval);
+            }
+            if let Some(retries) = keepalives.retries {
+                config.keepalives_retries(retries);
+            }
+        }
+        config
+    }
+
+    fn look_up(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
+        let name = name.to_owned();
+        let limit = self.connect_timeout;
+        within(limit, move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect))?
+            .map_err(|error: io::Error| Cause::Unreached(error.to_string()))
+    }
+
+    /// `prefer` tries TLS first and goes without when the server has none, when TLS fails,
+    /// and when the server does not let us in with it; the others make one attempt.
+    fn attempt_by_mode(&self, config: &Config) -> Result<Client, Cause> {
+        let mut config = config.clone();
+        match &self.connector {
+            None => {
+                config.ssl_mode(SslMode::Disable);
+                self.attempt(config, None)
+            }
+            Some(connector) if self.mode == Mode::Prefer => {
+                config.ssl_mode(SslMode::Prefer);
+                let first = match self.attempt(config.clone(), Some(connector)) {
+                    Err(first) if is_mended_without_tls(&first) => first,
+                    decided => return decided,
+                };
+                config.ssl_mode(SslMode::Disable);
+                self.attempt(config, None).map_err(|cause| cause.after(&first))
+            }
+            Some(connector) => {
+                config.ssl_mode(SslMode::Require);
+                self.attempt(config, Some(connector))
+            }
+        }
+    }
+
+    /// One attempt at one address.
+    fn attempt(&self, config: Config, connector: Option<&tls::Connector>) -> Result<Client, Cause> {
+        let session = self.session;
+        let connector = connector.cloned();
+        let outcome = within(self.connect_timeout, move || {
+            let mut client = match connector {
+                Some(connector) => config.connect(connector.get())?,
+                None => config.connect(NoTls)?,
+            };
+            let lack = lack(session, &mut client)?;
+            Ok((client, lack))
+        })?;
+        match outcome {
+            Ok((client, None)) => Ok(client),
+            Ok((_, Some(lack))) => Err(Cause::ReadOnly(lack.to_owned())),
+            Err(error) => Err(Cause::of(&error, |error| tls::explain(error, &self.authorities))),
+        }
+    }
+}
+
+/// libpq goes without TLS after a wrong password too. It would be wrong again.
+fn is_mended_without_tls(cause: &Cause) -> bool {
+    match cause {
+        Cause::Unfit(_) => true,
+        Cause::Refused { sqlstate, .. } => *sqlstate == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
+        _ => false,
+    }
+}
+
+/// What a session lacks of what was asked.
+fn lack(session: Session, client: &mut Client) -> Result<Option<&'static str>, postgres::Error> {
+    let (question, bad_answer, lack) = match session {
+        Session::Any => return Ok(None),
+        Session::ReadWrite => ("SHOW transaction_read_only", "on", "the server takes no writes"),
+        Session::Primary => ("SELECT pg_catalog.pg_is_in_recovery()", "t", "the server is a standby"),
+    };
+    let answer = client.simple_query(question)?;
+    let is_bad = answer.iter().any(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some(bad_answer),
+        _ => false,
+    });
+    Ok(is_bad.then_some(lack))
+}
+
+/// Runs `work` on a thread of its own and waits for it, but not longer than the limit.
+fn within<T: Send + 'static>(
+    limit: Option<Duration>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Cause> {
+    let (done, result) = mpsc::sync_channel(1);
+    let spawned = thread::Builder::new().name("connect".to_owned()).spawn(move || {
+        // Too late is nobody's business: a client that is dropped says goodbye.
+        let _ = done.send(work());
+    });
+    if let Err(error) = spawned {
+        return Err(Cause::Unreached(format!("no thread to connect on: {error}")));
+    }
+    match limit {
+        None => result.recv().map_err(|_| None),
+        Some(limit) => result.recv_timeout(limit).map_err(|error| match error {
+            mpsc::RecvTimeoutError::Timeout => Some(limit),
+            mpsc::RecvTimeoutError::Disconnected => None,
+        }),
+    }
+    .map_err(|late| match late {
+        Some(limit) => {
+            Cause::Unreached(format!("no answer within {} s (connect_timeout)", limit.as_secs_f64()))
+        }
+        None => Cause::Unreached("connecting failed in an unexpected way".to_owned()),
+    })
+}

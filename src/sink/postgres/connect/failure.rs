@@ -1,0 +1,144 @@
+//! Why there is no connection.
+//!
+//! Whether waiting helps is decided elsewhere, from the cause and the SQLSTATE; here the
+//! causes are told apart, because the driver's own error says "db error" and no more.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use postgres::error::SqlState;
+
+/// No host gave a connection.
+#[derive(Debug)]
+pub struct NotConnected {
+    target: String,
+    failures: Vec<Failure>,
+}
+
+/// What came of one host.
+#[derive(Debug)]
+pub struct Failure {
+    /// The host and port, or the socket.
+    pub place: String,
+    /// What went wrong there.
+    pub cause: Cause,
+}
+
+/// What stood in the way of a connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Nobody answered in time, or somebody broke off. An outage: it can pass.
+    Unreached(String),
+    /// The server refused, with its code and words.
+    Refused {
+        /// The code; only this is to be judged.
+        sqlstate: SqlState,
+        /// The server's message, its detail and hint.
+        message: String,
+    },
+    /// The server is there but takes no writes, and `target_session_attrs` wants them. A
+    /// failover can mend it.
+    ReadOnly(String),
+    /// What answers is not what was asked for: no TLS, a certificate that does not verify, a
+    /// method of authentication that we do not have. Trying again does not help.
+    Unfit(String),
+}
+
+impl NotConnected {
+    pub(super) fn new(target: String, failures: Vec<Failure>) -> NotConnected {
+        NotConnected { target, failures }
+    }
+
+    /// What came of each attempt, in the order in which they were made.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// The same, to keep.
+    pub fn into_failures(self) -> Vec<Failure> {
+        self.failures
+    }
+}
+
+impl Cause {
+    /// Sorts an error of the driver. `explain` knows the errors of TLS.
+    pub(super) fn of(error: &postgres::Error, explain: impl FnOnce(&io::Error) -> Option<String>) -> Cause {
+        if let Some(refusal) = error.as_db_error() {
+            let mut message = refusal.message().to_owned();
+            for more in [refusal.detail(), refusal.hint()].into_iter().flatten() {
+                message.push_str("; ");
+                message.push_str(more);
+            }
+            return Cause::Refused { sqlstate: refusal.code().clone(), message };
+        }
+        let Some(source) = error.source() else {
+            return Cause::Unreached(format!("{error}; is it a PostgreSQL server?"));
+        };
+        let Some(io) = source.downcast_ref::<io::Error>() else {
+            // The driver's own words: no TLS, no password given, an unknown method. Those
+            // that people meet are said better; if the driver rewords them, they still tell.
+            return Cause::Unfit(match source.to_string().as_str() {
+                "password missing" => {
+                    "the server wants a password and there is none; give it by PGPASSWORD or in ~/.pgpass"
+                        .to_owned()
+                }
+                "server does not support TLS" => {
+                    "the server has no TLS, which sslmode asks for; turn it on there (ssl = on)".to_owned()
+                }
+                words => words.to_owned(),
+            });
+        };
+        match explain(io) {
+            Some(explanation) => Cause::Unfit(explanation),
+            None => Cause::Unreached(io.to_string()),
+        }
+    }
+
+    /// This cause, met after another one at the same address was met with TLS.
+    pub(super) fn after(mut self, first: &Cause) -> Cause {
+        let first = first.to_string();
+        let (Cause::Unreached(what)
+        | Cause::ReadOnly(what)
+        | Cause::Unfit(what)
+        | Cause::Refused { message: what, .. }) = &mut self;
+        if *what != first {
+            what.push_str("; before that, with TLS: ");
+            what.push_str(&first);
+        }
+        self
+    }
+
+    /// Whether the server said that we are not who we say, or may not come in.
+    pub(super) fn is_about_us(&self) -> bool {
+        matches!(self, Cause::Refused { sqlstate, .. }
+            if sqlstate.code().starts_with("28") || *sqlstate == SqlState::UNDEFINED_DATABASE)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Unreached(what) | Cause::ReadOnly(what) | Cause::Unfit(what) => f.write_str(what),
+            Cause::Refused { sqlstate, message } => write!(f, "{message} ({})", sqlstate.code()),
+        }
+    }
+}
+
+impl fmt::Display for NotConnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}", self.target)?;
+        match self.failures.as_slice() {
+            [only] => write!(f, ": {}", only.cause),
+            failures => {
+                for failure in failures {
+                    write!(f, "\n  - {}: {}", failure.place, failure.cause)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl StdError for NotConnected {}

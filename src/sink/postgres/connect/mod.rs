@@ -1,0 +1,525 @@
+//! Connecting, as libpq has it: whatever works in psql on this machine works here.
+//!
+//! The driver knows a part of this. It has no password file, no services and no variables of
+//! the environment, and of TLS only whether to use it, so a `sslmode=verify-full` is an error
+//! to it. So we read everything ourselves ([`Target::new`]) and hand the driver one host at
+//! a time, with one password and one kind of TLS ([`Target::connect`]).
+//!
+//! What libpq does and we do not is refused, never skipped: a setting that somebody wrote
+//! down is a setting that somebody relies on. We differ on purpose where libpq is more
+//! trusting than its users expect: a file that was named for `sslrootcert`, `sslcert` or
+//! `sslcrl` must be there, and a password file that others can read is an error.
+//!
+//! No secret is in anything that can be printed from here.
+
+mod dial;
+mod failure;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
+
+mod host;
+mod parameter;
+mod passfile;
+mod service;
+mod string;
+mod tls_settings;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use postgres::config::ChannelBinding;
+
+pub use failure::{Cause, Failure, NotConnected};
+use host::{Host, Printable, SOCKET_DIRECTORIES, hosts, set_passwords};
+use parameter::Parameters;
+use tls_settings::{Authorities, Mode, TlsSettings};
+
+use crate::error::{Error, Result};
+
+/// A database, and everything that is needed to connect to it.
+pub struct Target {
+    hosts: Vec<Host>,
+    hosts_are_shuffled: bool,
+    user: String,
+    database: String,
+    application_name: Option<String>,
+    options: Option<String>,
+    session: Session,
+    channel_binding: ChannelBinding,
+    mode: Mode,
+    authorities: Authorities,
+    connector: Option<tls::Connector>,
+    connect_timeout: Option<Duration>,
+    tcp_user_timeout: Option<Duration>,
+    keepalives: Option<Keepalives>,
+}
+
+/// How long connecting may take, and a connection be dead unnoticed. The connection string
+/// and the environment win over these.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For one attempt at one address, from the first packet to a session that works.
+    pub connect: Duration,
+    /// For bytes that were sent and that nobody has acknowledged.
+    pub tcp_user: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts { connect: Duration::from_secs(10), tcp_user: Duration::from_secs(60) }
+    }
+}
+
+impl Target {
+    /// Works out where to connect from a connection string, the service file, the
+    /// environment and the password file.
+    ///
+    /// Reads files, connects to nothing. An error is one of the settings (exit code 2).
+    pub fn new(url: &str, env: &dyn Fn(&str) -> Option<String>, timeouts: Timeouts) -> Result<Target> {
+        let home = env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).or_else(std::env::home_dir);
+        Target::resolve(url, env, timeouts, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
+    }
+
+    fn resolve(
+        url: &str,
+        env: &dyn Fn(&str) -> Option<String>,
+        timeouts: Timeouts,
+        home: Option<&Path>,
+        socket_directories: &[&Path],
+    ) -> Result<Target> {
+        let given = Parameters::gather(url, env, home)?;
+        let user = match given.text("user") {
+            Some(user) => user.to_owned(),
+            None => whoami::username().map_err(|error| {
+                Error::usage(format!("the system does not tell who we are ({error}); give a user"))
+            })?,
+        };
+        let database = given.text("dbname").unwrap_or(&user).to_owned();
+        let mut hosts = hosts(&given, socket_directories)?;
+        set_passwords(&mut hosts, &given, home, socket_directories, &user, &database)?;
+
+        let tls = TlsSettings::resolve(&given, home)?;
+        // A socket has no TLS, so with nothing else its files are not looked at.
+        let connector = match tls.mode {
+            Mode::Disable => None,
+            _ if hosts.iter().all(Host::is_socket) => None,
+            mode => {
+                tls.check(&given, &hosts)?;
+                let connector = tls::Connector::new(&tls)?;
+                if connector.is_none() && mode > Mode::Prefer {
+                    return Err(Error::usage(format!(
+                        "{} needs TLS, and this program was built without it; build it with the feature `tls`",
+                        given.quote("sslmode")
+                    )));
+                }
+                connector
+            }
+        };
+
+        Ok(Target {
+            hosts,
+            hosts_are_shuffled: given
+                .choice("load_balance_hosts", &[("disable", false), ("random", true)])?
+                .unwrap_or(false),
+            user,
+            database,
+            application_name: given
+                .text("application_name")
+                .or(given.text("fallback_application_name"))
+                .map(str::to_owned),
+            options: given.text("options").map(str::to_owned),
+            session: given
+                .choice(
+                    "target_session_attrs",
+                    &[
+                        ("any", Session::Any),
+                        ("read-write", Session::ReadWrite),
+                        ("primary", Session::Primary),
+                    ],
+                )?
+                .unwrap_or(Session::Any),
+            channel_binding: given
+                .choice(
+                    "channel_binding",
+                    &[
+                        ("disable", ChannelBinding::Disable),
+                        ("prefer", ChannelBinding::Prefer),
+                        ("require", ChannelBinding::Require),
+                    ],
+                )?
+                .unwrap_or(ChannelBinding::Prefer),
+            mode: tls.mode,
+            authorities: tls.authorities,
+            connector,
+            // As with libpq, zero and less mean for ever.
+            connect_timeout: match given.number::<i64>("connect_timeout")? {
+                None => Some(timeouts.connect),
+                Some(seconds) => u64::try_from(seconds).ok().filter(|&it| it > 0).map(Duration::from_secs),
+            },
+            tcp_user_timeout: match given.number::<u32>("tcp_user_timeout")? {
+                None => Some(timeouts.tcp_user),
+                Some(0) => None,
+                Some(ms) => Some(Duration::from_millis(ms.into())),
+            },
+            keepalives: Keepalives::resolve(&given)?,
+        })
+    }
+
+    /// The target for people: `host:port/database as user`.
+    pub fn describe(&self) -> String {
+        let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
+        format!("{}/{} as {}", hosts.join(","), Printable(&self.database), Printable(&self.user))
+    }
+
+    /// Whether a connection would cross a network to a host that has not proven who it is.
+    ///
+    /// That is libpq's default, so it is ours; but whoever runs us should be told.
+    pub fn is_unverified(&self) -> bool {
+        self.mode < Mode::VerifyCa && self.hosts.iter().any(|host| !host.is_local())
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.describe())
+    }
+}
+
+/// What a session must be good for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Session {
+    Any,
+    ReadWrite,
+    Primary,
+}
+
+/// How a dead peer is noticed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Keepalives {
+    idle: Option<Duration>,
+    interval: Option<Duration>,
+    retries: Option<u32>,
+}
+
+impl Keepalives {
+    /// A peer that vanished while we wait for it is noticed within a minute, where the
+    /// system's default is two hours.
+    fn resolve(given: &Parameters) -> Result<Option<Keepalives>> {
+        if given.switch("keepalives")? == Some(false) {
+            return Ok(None);
+        }
+        // Zero means what the system does by itself.
+        let seconds = |name, ours: u64| -> Result<Option<Duration>> {
+            let seconds = given.number::<u32>(name)?.map_or(ours, u64::from);
+            Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+        };
+        Ok(Some(Keepalives {
+            idle: seconds("keepalives_idle", 30)?,
+            interval: seconds("keepalives_interval", 10)?,
+            retries: Some(given.number("keepalives_count")?.unwrap_or(3)).filter(|&retries| retries > 0),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::host::Address;
+    use super::*;
+
+    /// A machine with a home and a directory of sockets, both empty.
+    struct Machine {
+        root: tempfile::TempDir,
+        env: Vec<(&'static str, String)>,
+    }
+
+    impl Machine {
+        fn new() -> Machine {
+            let root = tempfile::tempdir().expect("a directory");
+            for directory in ["home/.postgresql", "sockets"] {
+                fs::create_dir_all(root.path().join(directory)).expect("made");
+            }
+            Machine { root, env: vec![("PGUSER", "me".to_owned())] }
+        }
+
+        fn with_env(mut self, name: &'static str, value: impl Into<String>) -> Machine {
+            self.env.push((name, value.into()));
+            self
+        }
+
+        fn with_file(self, name: &str, content: &str) -> Machine {
+            let path = self.path(name);
+            fs::write(&path, content).expect("written");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("set");
+            self
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.root.path().join(name)
+        }
+
+        fn try_target(&self, url: &str) -> Result<Target> {
+            let env = |name: &str| {
+                self.env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone())
+            };
+            let (home, sockets) = (self.path("home"), self.path("sockets"));
+            Target::resolve(url, &env, Timeouts::default(), Some(&home), &[&sockets])
+        }
+
+        fn target(&self, url: &str) -> Target {
+            self.try_target(url).unwrap_or_else(|error| panic!("{url}: {error}"))
+        }
+
+        fn complaint(&self, url: &str) -> String {
+            self.try_target(url).err().unwrap_or_else(|| panic!("{url} was taken")).to_string()
+        }
+    }
+
+    #[test]
+    fn hosts_ports_and_names_have_libpqs_defaults() {
+        let machine = Machine::new();
+        for (url, expected) in [
+            ("", "localhost:5432/me as me"),
+            ("postgres://", "localhost:5432/me as me"),
+            ("postgres://db/app", "db:5432/app as me"),
+            ("postgres://you@db", "db:5432/you as you"),
+            ("postgres://db:6432/app", "db:6432/app as me"),
+            ("postgres://a,b:6432,[::1]/app", "a:5432,b:6432,[::1]:5432/app as me"),
+            ("postgres://a,b/app?port=6432", "a:6432,b:6432/app as me"),
+            ("host=a,b port=1", "a:1,b:1/me as me"),
+            ("host=a,b port=1,", "a:1,b:5432/me as me"),
+            ("host=a, port=1,2", "a:1,localhost:2/me as me"),
+            ("hostaddr=10.0.0.1", "10.0.0.1:5432/me as me"),
+            ("hostaddr=fe80::1", "[fe80::1]:5432/me as me"),
+            ("host=db hostaddr=10.0.0.1", "db:5432/me as me"),
+            ("postgres://%2Ftmp%2Fx:1/app", "/tmp/x:1/app as me"),
+            ("postgres:///app?host=/tmp/x", "/tmp/x:5432/app as me"),
+            ("host=a\u{1b}[2J", "a\\u{1b}[2J:5432/me as me"),
+        ] {
+            assert_eq!(machine.target(url).describe(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn without_a_host_the_socket_of_this_machine_is_taken_if_there_is_one() {
+        let machine = Machine::new().with_file("sockets/.s.PGSQL.6432", "");
+        let sockets = machine.path("sockets").display().to_string();
+        assert_eq!(machine.target("port=6432").describe(), format!("{sockets}:6432/me as me"));
+        assert_eq!(machine.target("port=5432").describe(), "localhost:5432/me as me");
+    }
+
+    #[test]
+    fn without_a_user_it_is_that_of_the_system() {
+        let machine = Machine { env: Vec::new(), ..Machine::new() };
+        let us = whoami::username().expect("somebody");
+        assert_eq!(machine.target("host=db").describe(), format!("db:5432/{us} as {us}"));
+    }
+
+    #[test]
+    fn every_variable_of_the_environment_is_read() {
+        let machine = Machine::new()
+            .with_env("PGHOST", "db")
+            .with_env("PGHOSTADDR", "10.0.0.1")
+            .with_env("PGPORT", "6432")
+            .with_env("PGDATABASE", "app")
+            .with_env("PGPASSWORD", "s3cr3t")
+            .with_env("PGSSLMODE", "disable")
+            .with_env("PGAPPNAME", "mine")
+            .with_env("PGCONNECT_TIMEOUT", "3")
+            .with_env("PGOPTIONS", "-c work_mem=1MB")
+            .with_env("PGTARGETSESSIONATTRS", "read-write")
+            .with_env("PGCHANNELBINDING", "disable");
+        let target = machine.target("");
+        assert_eq!(target.describe(), "db:6432/app as me");
+        let ip = Some("10.0.0.1".parse().expect("an address"));
+        assert_eq!(target.hosts[0].address, Address::Network { name: "db".to_owned(), ip });
+        assert_eq!(target.hosts[0].password.as_deref(), Some(&b"s3cr3t"[..]));
+        assert_eq!(target.mode, Mode::Disable);
+        assert_eq!(target.application_name.as_deref(), Some("mine"));
+        assert_eq!(target.connect_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(target.options.as_deref(), Some("-c work_mem=1MB"));
+        assert_eq!(target.session, Session::ReadWrite);
+        assert_eq!(target.channel_binding, ChannelBinding::Disable);
+    }
+
+    #[test]
+    fn a_dead_peer_is_noticed_unless_the_settings_say_otherwise() {
+        let machine = Machine::new();
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let target = machine.target("");
+        assert_eq!((target.connect_timeout, target.tcp_user_timeout), (seconds(10), seconds(60)));
+        let ours = Keepalives { idle: seconds(30), interval: seconds(10), retries: Some(3) };
+        assert_eq!(target.keepalives, Some(ours));
+
+        let target = machine.target(
+            "connect_timeout=0 tcp_user_timeout=1500 keepalives_idle=5 keepalives_interval=0 keepalives_count=9",
+        );
+        assert_eq!(
+            (target.connect_timeout, target.tcp_user_timeout),
+            (None, Some(Duration::from_millis(1500)))
+        );
+        let theirs = Keepalives { idle: seconds(5), interval: None, retries: Some(9) };
+        assert_eq!(target.keepalives, Some(theirs));
+        assert_eq!(machine.target("keepalives=0").keepalives, None);
+    }
+
+    #[test]
+    fn each_host_has_its_own_line_in_the_password_file() {
+        let machine = Machine::new().with_file("sockets/.s.PGSQL.1", "").with_file(
+            "home/.pgpass",
+            "a:1:*:*:one\nb:*:*:me:two\nlocalhost:*:*:*:here\n10.0.0.1:*:*:*:ip\n/x:*:*:*:socket\n",
+        );
+        let sockets = machine.path("sockets").display().to_string();
+        for (url, expected) in [
+            ("host=a,b,c port=1", &[Some("one"), Some("two"), None][..]),
+            ("host=a port=2", &[None]),
+            ("host=a port=1 password=mine", &[Some("mine")]),
+            ("host=a port=1 password=''", &[Some("one")]),
+            ("port=1", &[Some("here")]),
+            (&format!("host={sockets}"), &[Some("here")]),
+            ("host=localhost", &[Some("here")]),
+            ("hostaddr=10.0.0.1", &[Some("ip")]),
+            ("host=b hostaddr=10.0.0.1", &[Some("two")]),
+            ("host=/x", &[Some("socket")]),
+            ("host=a port=1 passfile=/dev/null", &[None]),
+        ] {
+            let target = machine.target(url);
+            let passwords: Vec<_> = target.hosts.iter().map(|host| host.password.as_deref()).collect();
+            let expected: Vec<_> = expected.iter().map(|password| password.map(str::as_bytes)).collect();
+            assert_eq!(passwords, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let machine = Machine::new();
+        for (url, expected) in [
+            ("host=a,b port=1,2,3", "there are 3 ports for 2 hosts"),
+            ("host=a,b hostaddr=10.0.0.1", "must name equally many hosts"),
+            ("hostaddr=db", "hostaddr \"db\" in the connection string must be an IP address"),
+            ("port=0", "a number from 1 to 65535"),
+            ("postgres://me:s3cr3t", "user:password are followed by an @"),
+            ("host=@abstract", "abstract sockets"),
+            ("sslmode=allow", "use prefer, or better verify-full"),
+            ("sslmode=verify_full", "must be one of disable, prefer, require, verify-ca, verify-full"),
+            ("target_session_attrs=standby", "must be one of any, read-write, primary"),
+            ("connect_timeout=soon", "must be a whole number"),
+        ] {
+            let message = machine.complaint(url);
+            assert!(message.contains(expected) && !message.contains("s3cr3t"), "{url}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_in_nothing_that_can_be_printed() {
+        let machine = Machine::new().with_file("home/.pgpass", "*:*:*:*:s3cr3t\n");
+        for url in ["postgres://me:s3cr3t@db/app", "host=db password=s3cr3t", "host=db"] {
+            let target = machine.target(url);
+            assert_eq!(target.hosts[0].password.as_deref(), Some(&b"s3cr3t"[..]));
+            for text in [format!("{target:?}"), format!("{target:#?}"), target.describe()] {
+                assert!(!text.contains("s3cr3t"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Target>();
+    }
+
+    #[test]
+    fn a_connection_over_a_network_is_unverified_unless_somebody_vouches() {
+        let machine = Machine::new();
+        for (url, unverified) in [
+            ("host=db", true),
+            ("host=db sslmode=disable", true),
+            ("host=db hostaddr=127.0.0.1", false),
+            ("host=localhost hostaddr=10.0.0.1", true),
+            ("host=localhost,db", true),
+            ("host=localhost,::1,127.0.0.9,/tmp", false),
+        ] {
+            assert_eq!(machine.target(url).is_unverified(), unverified, "{url}");
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_tls_what_needs_it_is_refused() {
+        let machine = Machine::new().with_file("home/.postgresql/root.crt", "");
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let message = machine.complaint(&format!("host=db sslmode={mode}"));
+            assert!(message.contains("built without it"), "{message}");
+        }
+        machine.target("host=db sslmode=prefer");
+    }
+
+    #[test]
+    fn the_ways_to_verify_are_libpqs() {
+        let bare = Machine::new();
+        let settings = |machine: &Machine, text: &str| {
+            let given = Parameters::gather(text, &|_| None, None).expect("gathered");
+            TlsSettings::resolve(&given, Some(&machine.path("home"))).expect("resolved")
+        };
+        assert_eq!(settings(&bare, "").mode, Mode::Prefer);
+        assert_eq!(settings(&bare, "sslmode=require").mode, Mode::Require);
+        assert_eq!(settings(&bare, "sslmode=require sslrootcert=/x").mode, Mode::VerifyCa);
+        assert_eq!(settings(&bare, "sslmode=prefer sslrootcert=/x").mode, Mode::Prefer);
+        assert_eq!(settings(&bare, "sslrootcert=system").mode, Mode::VerifyFull);
+        assert_eq!(settings(&bare, "sslrootcert=system").authorities, Authorities::System);
+        assert_eq!(settings(&bare, "sslmode=verify-full").mode, Mode::VerifyFull);
+
+        let furnished = Machine::new()
+            .with_file("home/.postgresql/root.crt", "")
+            .with_file("home/.postgresql/root.crl", "")
+            .with_file("home/.postgresql/postgresql.crt", "");
+        let usual = settings(&furnished, "sslmode=require");
+        let home = furnished.path("home/.postgresql");
+        assert_eq!(usual.mode, Mode::VerifyCa);
+        assert_eq!(usual.authorities, Authorities::File(home.join("root.crt")));
+        assert_eq!(usual.revoked, Some(home.join("root.crl")));
+        assert_eq!(usual.certificate, Some((home.join("postgresql.crt"), home.join("postgresql.key"))));
+        assert_eq!(settings(&furnished, "sslkey=/k").certificate.map(|pair| pair.1), Some("/k".into()));
+    }
+
+    #[test]
+    fn weak_or_empty_verification_is_refused_before_anything_is_sent() {
+        let machine = Machine::new();
+        for (url, expected) in [
+            ("host=db sslmode=verify-full", "needs to know whom to trust"),
+            ("host=db sslmode=verify-ca", "needs to know whom to trust"),
+            ("host=db sslmode=require sslrootcert=system", "too weak for sslrootcert=system"),
+            ("host=db sslmode=require sslcrl=/x", "needs sslrootcert"),
+            ("hostaddr=10.0.0.1 sslmode=verify-full sslrootcert=/x", "give a host beside the hostaddr"),
+            ("host=db ssl_max_protocol_version=TLSv1.1", "leave neither TLSv1.2 nor TLSv1.3"),
+        ] {
+            let message = machine.complaint(url);
+            assert!(message.contains(expected), "{url}: {message}");
+        }
+        // A socket has no TLS, whatever is asked.
+        machine.target("host=/tmp sslmode=verify-full");
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn files_that_were_named_must_be_there_and_be_what_they_should() {
+        let machine = Machine::new()
+            .with_file("empty", "")
+            .with_file("damaged", "-----BEGIN CERTIFICATE-----\ns3cr3t!\n-----END CERTIFICATE-----\n")
+            .with_file("other", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        let at = |name: &str| machine.path(name).display().to_string();
+        for (settings, expected) in [
+            (format!("sslmode=require sslrootcert={}", at("absent")), "cannot read"),
+            (format!("sslmode=verify-ca sslrootcert={}", at("empty")), "no certificate in"),
+            (format!("sslmode=verify-ca sslrootcert={}", at("damaged")), "is damaged"),
+            (format!("sslmode=verify-ca sslrootcert={}", at("other")), "no usable certificate"),
+            (format!("sslcert={}", at("absent")), "cannot read"),
+        ] {
+            let message = machine.complaint(&format!("host=db {settings}"));
+            assert!(message.contains(expected) && !message.contains("s3cr3t"), "{settings}: {message}");
+        }
+    }
+}

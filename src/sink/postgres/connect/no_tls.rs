@@ -1,0 +1,26 @@
+//! What stands in for `tls` when the program is built without it.
+
+use std::io;
+
+use postgres::NoTls;
+
+use super::tls_settings::{Authorities, TlsSettings};
+use crate::error::Result;
+
+/// There is none: `prefer` connects plainly, and the modes that need TLS were refused.
+#[derive(Clone)]
+pub(super) enum Connector {}
+
+impl Connector {
+    pub(super) fn new(_: &TlsSettings) -> Result<Option<Connector>> {
+        Ok(None)
+    }
+
+    pub(super) fn get(&self) -> NoTls {
+        match *self {}
+    }
+}
+
+pub(super) fn explain(_: &io::Error, _: &Authorities) -> Option<String> {
+    None
+}
