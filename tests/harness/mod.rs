@@ -1,0 +1,58 @@
+//! What tests stand on: private servers, a proxy that misbehaves, the program itself.
+//!
+//! Nothing here knows what logmill does. A harness that shared code with the program would
+//! share its bugs, so the servers are driven by the plain driver and by signals.
+
+pub(crate) mod postgres;
+pub(crate) mod proxy;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The program, built with the features of this test run. It sees no PG variables of the
+/// machine, and no home.
+pub(crate) fn logmill() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logmill"));
+    without_pg_variables(&mut command);
+    command.env_remove("HOME");
+    command
+}
+
+/// Takes the variables away by which the machine's own PostgreSQL is configured.
+pub(crate) fn without_pg_variables(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PG") {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// Waits until `condition` holds. A test that waits for longer than this has failed.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// Waits until `value` gives something.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, mut value: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = value() {
+            return value;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Long enough for a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_program_is_there() {
+        assert!(super::logmill().arg("--version").status().unwrap().success());
+    }
+}
