@@ -1,8 +1,11 @@
-//! What tests stand on: private servers, a proxy that misbehaves, the program itself.
+//! What tests stand on: private servers, a proxy that misbehaves, authorities that sign, the
+//! program itself.
 //!
 //! Nothing here knows what logmill does. A harness that shared code with the program would
 //! share its bugs, so the servers are driven by the plain driver and by signals.
 
+#[cfg(feature = "tls")]
+pub(crate) mod authority;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 

@@ -139,6 +139,16 @@ impl Server {
         format!("postgres://postgres@{directory}:{}/{database}", self.port())
     }
 
+    /// psql, which is libpq with a mouth. It comes with the client and may be missing.
+    pub(crate) fn psql(&self) -> Option<Command> {
+        let program = Grounds::get().binaries.join("psql");
+        program.exists().then(|| {
+            let mut command = Command::new(program);
+            without_pg_variables(&mut command);
+            command
+        })
+    }
+
     /// The directory of its socket.
     pub(crate) fn directory(&self) -> &Path {
         &self.0.directory
