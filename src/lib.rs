@@ -2,9 +2,11 @@
 #![deny(unsafe_code)]
 pub mod config;
 pub mod error;
+mod failpoint;
 pub mod format;
 pub mod reject;
 pub mod schema;
 pub mod sink;
 pub mod source;
 pub mod span;
+pub mod stop;

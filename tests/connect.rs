@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use logmill::sink::postgres::{Cause, NotConnected, Target, Timeouts};
+use logmill::sink::postgres::connect::{Cause, NotConnected, Target, Timeouts};
 use postgres::Client;
 
 use crate::harness::postgres::{Options, Server};

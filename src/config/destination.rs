@@ -7,37 +7,8 @@ use super::Destination;
 use super::file::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
 use super::keys;
 use crate::schema::{Extra, Field, Kind, Schema};
-
-/// What identifies a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Key {
-    /// Its place: the source, and the offset of its first byte.
-    Position,
-    /// A hash of its record.
-    Content,
-    /// These fields, in this order. Each is required and never null.
-    Columns(Vec<String>),
-    /// Nothing: rows are only ever appended.
-    None,
-}
-
-/// What happens to a row whose key is there already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OnConflict {
-    /// The later record wins. (With [`Key::None`], which never conflicts, it means nothing.)
-    Update,
-    /// The row that is there stays.
-    Keep,
-    /// The row with the greater value in this field wins.
-    Newest(String),
-}
-
-/// Names of columns that a key brings along.
-const POSITION_COLUMNS: [&str; 2] = ["source_id", "source_offset"];
-const CONTENT_COLUMN: &str = "record_hash";
-
-/// The column of members that no field asks for, where they are kept.
-const EXTRA_COLUMN: &str = "extra";
+use crate::sink::key::EXTRA;
+use crate::sink::{Key, OnConflict};
 
 /// Reads `key`, as far as that needs no fields.
 pub(super) fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema) -> Key {
@@ -167,13 +138,9 @@ fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Sc
 
 /// Two columns cannot have one name.
 fn check_names(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, key: &Key) {
-    let mut ours: Vec<&str> = match key {
-        Key::Position | Key::None => POSITION_COLUMNS.to_vec(),
-        Key::Content => vec![CONTENT_COLUMN],
-        Key::Columns(_) => Vec::new(),
-    };
+    let mut ours = key.extra_columns().to_vec();
     if schema.extra == Extra::Keep {
-        ours.push(EXTRA_COLUMN);
+        ours.push(EXTRA);
     }
     for name in ours {
         if !schema.fields.iter().any(|field| field.name == name) {

@@ -33,11 +33,11 @@ use chrono::NaiveDate;
 
 use crate::error::{Error, Kind, Result};
 use crate::schema::{Nul, Schema};
-use crate::source::{self, Order, Pattern};
+use crate::sink::{Key, OnConflict};
+use crate::source::{self, Order, Pattern, Selection};
 
 pub use complaint::{Complaint, Excerpt, Finding};
 pub use date::{escape, put_date};
-pub use destination::{Key, OnConflict};
 pub use json_schema::json_schema;
 pub use url::Url;
 pub use write::{Draft, Proposed, write};
@@ -69,17 +69,12 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Source {
     files: Files,
-    /// Of the files found in directories, those whose names match one of these are read;
-    /// all, if there are none.
-    pub include: Vec<glob::Pattern>,
-    /// Of the files found in directories, those whose names match one of these are not read.
-    pub exclude: Vec<glob::Pattern>,
+    /// Which of the files found are read, and in what order.
+    pub selection: Selection,
     /// How a record is written.
     pub format: Format,
     /// How bytes become chunks.
     pub settings: source::Settings,
-    /// The order of the files of one pattern.
-    pub order: Order,
     /// Whether the last line waits for its newline.
     pub growing: bool,
     /// The offset from UTC of stamps that name no zone, in seconds.
@@ -371,11 +366,13 @@ fn source(
     };
     Source {
         files,
-        include: globs(reader, scope, "include"),
-        exclude: globs(reader, scope, "exclude"),
+        selection: Selection {
+            order,
+            include: globs(reader, scope, "include"),
+            exclude: globs(reader, scope, "exclude"),
+        },
         format: Format::Ndjson,
         settings,
-        order,
         growing: reader.flag(scope, "growing"),
         offset_s: timezone(reader, scope),
     }

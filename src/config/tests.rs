@@ -71,7 +71,7 @@ fn a_small_job_is_complete() {
     assert_eq!(config.name, "small");
     assert_eq!(config.date, None);
     assert_eq!(config.source.format, Format::Ndjson);
-    assert_eq!(config.source.order, Order::Name);
+    assert_eq!(config.source.selection.order, Order::Name);
     assert_eq!(config.source.offset_s, 0);
     assert!(!config.source.growing && config.source.settings.mmap);
     assert_eq!(config.source.settings.chunk_bytes, 1 << 20);
@@ -135,12 +135,12 @@ fn a_job_sets_what_it_says() {
             connect_timeout = "3s"
         "#,
     );
-    assert_eq!(config.source.include, [glob::Pattern::new("*.ndjson").expect("a glob")]);
-    assert_eq!(config.source.exclude, [glob::Pattern::new("*.tmp").expect("a glob")]);
+    assert_eq!(config.source.selection.include, [glob::Pattern::new("*.ndjson").expect("a glob")]);
+    assert_eq!(config.source.selection.exclude, [glob::Pattern::new("*.tmp").expect("a glob")]);
     assert_eq!(config.source.settings.record_bytes_max, 2 << 20);
     assert_eq!(config.source.settings.chunk_bytes, 65_536);
     assert_eq!(config.source.offset_s, -(5 * 3600 + 30 * 60));
-    assert_eq!(config.source.order, Order::NameReverse);
+    assert_eq!(config.source.selection.order, Order::NameReverse);
     assert!(config.source.growing && !config.source.settings.mmap);
     let schema = &config.record.schema;
     assert_eq!(schema.extra, crate::schema::Extra::Forbid);

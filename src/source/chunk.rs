@@ -32,6 +32,16 @@ pub struct Chunk {
     pub body: Body,
 }
 
+impl Chunk {
+    /// The memory that it holds.
+    pub fn bytes(&self) -> usize {
+        match &self.body {
+            Body::Records(bytes) => bytes.len(),
+            Body::TooLong { tail, .. } => tail.len(),
+        }
+    }
+}
+
 /// What a chunk holds.
 #[derive(Debug)]
 pub enum Body {
@@ -47,6 +57,8 @@ pub enum Body {
         check: u64,
         /// The last bytes of the span.
         tail: Vec<u8>,
+        /// Whether it has a line end; without one it is the end of its source.
+        is_terminated: bool,
     },
 }
 
@@ -135,10 +147,10 @@ impl<'s> Chunks<'s> {
     }
 
     /// The next chunk, or `None` at the end of the source.
-    pub fn next(&mut self) -> Result<Option<Chunk>> {
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         match &mut self.0 {
-            Feed::Mapped(windows) => windows.next(),
-            Feed::Read(blocks) => blocks.next(),
+            Feed::Mapped(windows) => windows.next_chunk(),
+            Feed::Read(blocks) => blocks.next_chunk(),
         }
     }
 }
@@ -214,12 +226,13 @@ impl LongRecord {
         self.length += content.len() as u64;
     }
 
-    pub(super) fn finish(self, end: u64) -> Chunk {
+    pub(super) fn finish(self, end: u64, is_terminated: bool) -> Chunk {
         let body = Body::TooLong {
             length: self.length,
             hash: *self.record.finalize().as_bytes(),
             check: self.check.digest(),
             tail: self.tail,
+            is_terminated,
         };
         Chunk { span: Span::new(self.start, end), body }
     }
@@ -261,7 +274,7 @@ mod tests {
                     break;
                 }
             }
-            let chunk = record.finish(end as u64);
+            let chunk = record.finish(end as u64, true);
             assert_eq!(chunk.span, Span::new(0, 7));
             let Body::TooLong { length, hash, tail, .. } = chunk.body else { panic!("a long record") };
             assert_eq!(length, 5);

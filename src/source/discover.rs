@@ -31,6 +31,27 @@ pub enum Order {
     NameReverse,
 }
 
+/// Which of the files that are found are loaded, and in what order.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The order of files within one pattern.
+    pub order: Order,
+    /// Of the files in directories, those whose name matches one of these; all, if there
+    /// are none.
+    pub include: Vec<glob::Pattern>,
+    /// Of the files in directories, none whose name matches one of these.
+    pub exclude: Vec<glob::Pattern>,
+}
+
+impl Selection {
+    /// Whether a file of a directory is loaded, by its name within it.
+    fn takes(&self, name: &std::ffi::OsStr) -> bool {
+        let name = name.to_string_lossy();
+        let any = |patterns: &[glob::Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
+}
+
 /// A file to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -43,13 +64,13 @@ pub struct Found {
 
 /// The files that `patterns` name, each once, in order. A plain name is found whether it
 /// exists or not: that it does not is an error of that file, told when it is opened.
-pub fn discover(patterns: &[Pattern], order: Order) -> Result<Vec<Found>> {
+pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     for pattern in patterns {
-        let mut files = expand(pattern)?;
+        let mut files = expand(pattern, selection)?;
         files.sort_by(|one, other| natural(one.as_os_str().as_bytes(), other.as_os_str().as_bytes()));
-        if order == Order::NameReverse {
+        if selection.order == Order::NameReverse {
             files.reverse();
         }
         for path in files {
@@ -68,11 +89,11 @@ pub fn discover(patterns: &[Pattern], order: Order) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-fn expand(pattern: &Pattern) -> Result<Vec<PathBuf>> {
+fn expand(pattern: &Pattern, selection: &Selection) -> Result<Vec<PathBuf>> {
     let path = pattern.base.join(&pattern.text);
     if path.is_dir() {
         let mut files = Vec::new();
-        walk(&path, &mut files)?;
+        walk(&path, selection, &mut files)?;
         return Ok(files);
     }
     let is_glob = pattern.text.as_os_str().as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
@@ -98,7 +119,7 @@ fn expand(pattern: &Pattern) -> Result<Vec<PathBuf>> {
         let path =
             path.map_err(|error| Error::file("look into", error.path(), error.error().kind().into()))?;
         if path.is_dir() {
-            walk(&path, &mut files)?;
+            walk(&path, selection, &mut files)?;
         } else {
             files.push(path);
         }
@@ -107,7 +128,7 @@ fn expand(pattern: &Pattern) -> Result<Vec<PathBuf>> {
 }
 
 /// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out.
-fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+fn walk(directory: &Path, selection: &Selection, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = std::fs::read_dir(directory).map_err(|cause| Error::file("look into", directory, cause))?;
     for entry in entries {
         let entry = entry.map_err(|cause| Error::file("look into", directory, cause))?;
@@ -117,8 +138,10 @@ fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry.path();
         let kind = entry.file_type().map_err(|cause| Error::file("look at", &path, cause))?;
         if kind.is_dir() {
-            walk(&path, files)?;
-        } else if kind.is_file() || kind.is_symlink() && path.is_file() {
+            walk(&path, selection, files)?;
+        } else if selection.takes(&entry.file_name())
+            && (kind.is_file() || kind.is_symlink() && path.is_file())
+        {
             // A link to a directory is not followed: it may lead round in a circle.
             files.push(path);
         }
@@ -197,7 +220,7 @@ mod tests {
     fn names_below(folder: &Path, patterns: &[&str], order: Order) -> Vec<String> {
         let patterns: Vec<Pattern> =
             patterns.iter().map(|text| Pattern { text: text.into(), base: folder.to_owned() }).collect();
-        let found = discover(&patterns, order).expect("readable");
+        let found = discover(&patterns, &Selection { order, ..Selection::default() }).expect("readable");
         found
             .iter()
             .map(|file| file.path.strip_prefix(folder).expect("below").display().to_string())
@@ -222,6 +245,12 @@ mod tests {
             ["log.2", "log.1", "log.10"]
         );
         assert_eq!(names_below(folder, &["sub"], Order::Name), ["sub/deep/y", "sub/x"]);
+        let globs = |text: &str| vec![glob::Pattern::new(text).expect("a pattern")];
+        let selection = Selection { include: globs("log.*"), exclude: globs("*.1"), ..Selection::default() };
+        let found =
+            discover(&[Pattern { text: ".".into(), base: folder.to_owned() }], &selection).expect("readable");
+        let names: Vec<_> = found.iter().map(|file| file.path.file_name().expect("a name")).collect();
+        assert_eq!(names, ["log.2", "log.10"]);
         assert_eq!(names_below(folder, &["odd[1]", "missing"], Order::Name), ["odd[1]", "missing"]);
         assert_eq!(names_below(folder, &["none*"], Order::Name), [""; 0]);
     }

@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use super::chunk::TAIL_BYTES;
 use crate::error::Result;
 
 /// How much of the beginning of a source is hashed.
@@ -313,13 +312,9 @@ fn how_changed(fingerprint: &Fingerprint, known: &Known) -> String {
     )
 }
 
-/// The longest tail that a position can have.
-pub(crate) fn tail_len(position: u64) -> u32 {
-    u32::try_from(position.min(TAIL_BYTES as u64)).expect("at most TAIL_BYTES")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::chunk::TAIL_BYTES;
     use super::*;
 
     struct Folder(tempfile::TempDir);
@@ -340,7 +335,7 @@ mod tests {
     /// A source called `name` of which `position` bytes were loaded when it was `content`.
     fn known(name: &str, content: &[u8], position: usize) -> Known {
         let head_len = content.len().min(HEAD_BYTES as usize);
-        let tail_len = tail_len(position as u64);
+        let tail_len = position.min(TAIL_BYTES) as u32;
         Known {
             name: name.to_owned(),
             size: content.len() as u64,

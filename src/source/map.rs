@@ -84,7 +84,7 @@ impl<'s> Windows<'s> {
         Windows { source, settings: settings.clone(), position, window: None }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+    pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let size = self.source.size();
         if self.position >= size {
             return Ok(None);
@@ -148,7 +148,7 @@ impl<'s> Windows<'s> {
             }
             self.position += taken as u64;
             if ended || self.position >= self.source.size() {
-                return Ok(record.finish(self.position));
+                return Ok(record.finish(self.position, ended));
             }
         }
     }

@@ -20,13 +20,14 @@ mod read;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 pub use chunk::{Body, Bytes, Chunk, Chunks, TAIL_BYTES};
-pub use discover::{Found, Order, Pattern, discover};
-pub use identity::{Fingerprint, HEAD_BYTES, Hash16, hash16};
-pub use line::Lines;
+pub use discover::{Found, Order, Pattern, Selection, discover};
+pub use identity::{Candidate, Fingerprint, HEAD_BYTES, Hash16, Known, Recognised, hash16, recognise};
+pub use line::{Line, Lines, is_blank};
 
 use crate::error::{Error, Result};
 use crate::span::Span;
@@ -111,6 +112,45 @@ impl Source {
     /// Its size when it was opened. The run loads these bytes and no more.
     pub fn size(&self) -> u64 {
         self.seen.size
+    }
+
+    /// Where the first record starts: behind a byte order mark. A file of another encoding is
+    /// refused here, with one word, rather than as a million bad records.
+    pub fn first_record(&self) -> Result<u64> {
+        let mut start = [0; 4];
+        let start = &mut start[..usize::try_from(self.size().min(4)).expect("at most four")];
+        self.read_into(0, start)?;
+        let encoding = match start {
+            [0xef, 0xbb, 0xbf, ..] => return Ok(3),
+            [0xff, 0xfe, 0, 0] | [0, 0, 0xfe, 0xff] => "UTF-32",
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
+            _ => return Ok(0),
+        };
+        Err(Error::source(
+            &self.path,
+            format!(
+                "it is {encoding}, and logs are read as UTF-8; convert it first (iconv -f {encoding} -t UTF-8)"
+            ),
+        ))
+    }
+
+    /// Whether the file still begins as it did when `fingerprint` was taken.
+    pub(crate) fn begins_like(&self, fingerprint: &Fingerprint) -> Result<bool> {
+        if self.size() < u64::from(fingerprint.head_len) {
+            return Ok(false);
+        }
+        let mut head = vec![0; fingerprint.head_len as usize];
+        self.read_into(0, &mut head)?;
+        Ok(hash16(&head) == fingerprint.head_hash)
+    }
+
+    /// A chunk without records, for a source of which nothing is left to read.
+    pub(crate) fn nothing_at(&self, position: u64) -> Result<Chunk> {
+        let start = position.saturating_sub(TAIL_BYTES as u64);
+        let tail = self.read(Span::new(start, position))?;
+        let end = tail.len();
+        let bytes = Bytes::of_block(Arc::new(tail), end, end);
+        Ok(Chunk { span: Span::new(position, position), body: Body::Records(bytes) })
     }
 
     /// Reads a range again.

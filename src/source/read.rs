@@ -32,7 +32,7 @@ impl<'s> Blocks<'s> {
         Blocks { source, settings: settings.clone(), read, block: Vec::new(), start }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Chunk>> {
+    pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         loop {
             let is_end = self.read == self.source.size();
             if self.start <= self.block.len() {
@@ -88,7 +88,7 @@ impl<'s> Blocks<'s> {
                 let kept_from = self.start.saturating_sub(TAIL_BYTES);
                 self.block.drain(..kept_from);
                 self.start -= kept_from;
-                return Ok(record.finish(end));
+                return Ok(record.finish(end, ended));
             }
             let kept_from = self.start.saturating_sub(TAIL_BYTES);
             self.block.drain(..kept_from);
@@ -112,7 +112,7 @@ mod tests {
         let source = Source::open(file.path()).expect("opened");
         let mut chunks = Chunks::new(&source, position, settings);
         let mut found = Vec::new();
-        while let Some(chunk) = chunks.next().expect("readable") {
+        while let Some(chunk) = chunks.next_chunk().expect("readable") {
             let content = match &chunk.body {
                 Body::Records(bytes) => Ok(bytes.to_vec()),
                 Body::TooLong { length, .. } => Err(*length),

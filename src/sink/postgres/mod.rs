@@ -1,5 +1,456 @@
-//! PostgreSQL: the one place that knows SQL and the wire.
+//! PostgreSQL: the promises kept by one local transaction per batch.
+//!
+//! No two-phase commit, no superuser, no extension, no session-level lock. This file holds
+//! the loop around the transaction: what is tried again, when a connection is given up, and
+//! how the outcome of a lost COMMIT is found out. The transaction itself is in `commit`.
 
-mod connect;
+mod commit;
+pub mod connect;
+mod copy;
+mod dead_letters;
+mod history;
+mod numeric;
+mod own;
+mod prepare;
+mod session;
+mod shape;
+mod tables;
+mod target;
+mod trouble;
+mod verdict;
 
-pub use connect::{Cause, Failure, NotConnected, Target, Timeouts};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
+use postgres::types::ToSql;
+
+use commit::{Done, Manner, Path, transaction};
+use connect::Target as Server;
+pub use copy::CopyEncoder;
+pub use history::PostgresHistory;
+use own::{Claimed, Holder, Holding, Owned, lost_ownership};
+use session::{Backend, Link, Patience, Session};
+use shape::Shape;
+pub use shape::Timeouts;
+pub use tables::SQL as TABLES_SQL;
+use trouble::{Trouble, at};
+use verdict::{Step, Verdict, backoff};
+
+use crate::error::{Kind, Result};
+use crate::schema::Schema;
+use crate::sink::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
+use crate::source::Hash16;
+use crate::stop::Stop;
+
+/// What the destination is told by the job.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the server is.
+    pub server: Arc<Server>,
+    /// The name of the job, under which sources are remembered.
+    pub job: String,
+    /// The day that the run is about.
+    pub data_date: Option<NaiveDate>,
+    /// The command line, for the run's row.
+    pub command: String,
+    /// The target, as the job names it.
+    pub table: String,
+    /// Whether a missing target is made.
+    pub create: bool,
+    /// What a row is known by.
+    pub key: Key,
+    /// What happens when a row meets one of the same key.
+    pub on_conflict: OnConflict,
+    /// What every row is.
+    pub schema: Arc<Schema>,
+    /// What decides the rows, as one hash.
+    pub rules_hash: Hash16,
+    /// A longer record is kept by hash and place when it is refused.
+    pub raw_max: usize,
+    /// How long statements and locks may take.
+    pub timeouts: Timeouts,
+    /// How long an outage is waited out.
+    pub retry_for: Duration,
+    /// How long the server may be silent before it is given up.
+    pub deadline: Duration,
+    /// When to stop waiting.
+    pub stop: Stop,
+    /// Tells a person what is waited for.
+    pub notify: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Settings {
+    /// Whether rows that are there can be changed.
+    fn changes_rows(&self) -> bool {
+        self.key != Key::None && self.on_conflict != OnConflict::Keep
+    }
+}
+
+/// How long a newcomer waits for a backend that may only be outliving its client.
+const HOLDER_WAIT: Duration = Duration::from_secs(10);
+
+/// After a conflict, so many batches go by the stage before the direct path is tried again.
+const STAGED_BATCHES: u32 = 16;
+
+/// A PostgreSQL database as a destination.
+pub struct Postgres {
+    settings: Settings,
+    session: Session,
+    shape: Arc<Shape>,
+    encoder: Arc<CopyEncoder>,
+    run: i64,
+    owned: Owned,
+    /// Batches that still go by the stage.
+    staged_left: u32,
+    warnings: Vec<String>,
+}
+
+impl Postgres {
+    /// Connects, and prepares everything up to the first row. An outage is waited out.
+    pub fn open(settings: Settings) -> Result<Postgres> {
+        let mut outage = Outage::new(&settings);
+        loop {
+            match Postgres::try_open(&settings) {
+                Ok(postgres) => return Ok(postgres),
+                Err(trouble) => outage.wait(trouble, &[])?,
+            }
+        }
+    }
+
+    fn try_open(settings: &Settings) -> Result<Postgres, Trouble> {
+        let session = Session::open(&settings.server, APPLICATION_NAME)?;
+        let for_thread = settings.clone();
+        let prepared = session.run(
+            Step::Prepare,
+            &settings.patience(),
+            &|backend| is_at_work(&settings.server, backend),
+            move |link| in_transaction(link, |link| prepare::prepare(link, &for_thread)),
+        )?;
+        Ok(Postgres {
+            settings: settings.clone(),
+            session,
+            shape: Arc::new(prepared.shape),
+            encoder: Arc::new(prepared.encoder),
+            run: prepared.run,
+            owned: Owned::default(),
+            staged_left: 0,
+            warnings: prepared.warnings,
+        })
+    }
+
+    /// What a person should know, though it does not stop the run.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Does `work` on the session's thread. After an error the transaction is rolled back.
+    fn run<T: Send + 'static>(
+        &self,
+        step: Step,
+        work: impl FnOnce(&mut Link) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let is_at_work = |backend| is_at_work(&self.settings.server, backend);
+        self.session.run(step, &self.settings.patience(), &is_at_work, move |link| in_transaction(link, work))
+    }
+
+    /// Gives the connection up for a new one, and takes what is ours again. How far each
+    /// source is, is then known for certain.
+    fn reconnect(&mut self) -> Result<(), Trouble> {
+        let old = self.session.backend;
+        self.session = Session::open(&self.settings.server, APPLICATION_NAME)?;
+        let (shape, owned, run, backend) =
+            (Arc::clone(&self.shape), self.owned.clone(), self.run, self.session.backend);
+        self.owned =
+            self.run(Step::Claim, move |link| own::reclaim(link, &shape, &owned, run, old, backend))?;
+        Ok(())
+    }
+
+    /// How the next batch is written.
+    fn manner(&self) -> Manner {
+        let path = match self.shape.key {
+            _ if self.shape.must_stage || self.staged_left > 0 => Path::Staged,
+            Key::Position => Path::Probed,
+            _ => Path::Direct,
+        };
+        let upsert = self.shape.target.has_row_triggers;
+        Manner { path, is_careful: false, upsert, rows_max: usize::MAX }
+    }
+}
+
+/// What `pg_stat_activity` calls us.
+const APPLICATION_NAME: &str = "logmill";
+
+impl Settings {
+    fn patience(&self) -> Patience<'_> {
+        Patience { deadline: self.deadline, give_up: &|| false }
+    }
+}
+
+/// Rolls back after an error, so that the connection can be used again. Where that fails
+/// too, the next use of the connection says so.
+fn in_transaction<T>(
+    link: &mut Link,
+    work: impl FnOnce(&mut Link) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let result = work(link);
+    if result.is_err() {
+        let _ = link.client.batch_execute("ROLLBACK");
+    }
+    result
+}
+
+/// Whether a backend does something for us, as a second connection sees it: it is at work,
+/// or waits for a lock; it does not wait for its client, which is us.
+fn is_at_work(server: &Arc<Server>, backend: Backend) -> bool {
+    let ask = || -> Result<bool, postgres::Error> {
+        let Ok(mut client) = server.connect(APPLICATION_NAME) else { return Ok(false) };
+        let known: [&(dyn ToSql + Sync); 2] = [&backend.pid, &backend.start_us];
+        let row = client.query_one(
+            "SELECT count(*) > 0 FROM pg_stat_activity
+             WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2
+               AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'",
+            &known,
+        )?;
+        Ok(row.get(0))
+    };
+    ask().unwrap_or(false)
+}
+
+/// An outage, waited out: bounded, with growing pauses, and shown.
+struct Outage<'a> {
+    settings: &'a Settings,
+    since: Option<Instant>,
+    attempt: u32,
+}
+
+impl<'a> Outage<'a> {
+    fn new(settings: &'a Settings) -> Outage<'a> {
+        Outage { settings, since: None, attempt: 0 }
+    }
+
+    /// Waits before the next try, or says that there will be none.
+    fn wait(&mut self, trouble: Trouble, key_index: &[String]) -> Result<()> {
+        match trouble.verdict(key_index) {
+            Verdict::Retry | Verdict::Reconnect | Verdict::Wait => {}
+            Verdict::Held => return Err(lost_ownership()),
+            _ => return Err(trouble.into_error()),
+        }
+        let waited = self.since.get_or_insert_with(Instant::now).elapsed();
+        if waited >= self.settings.retry_for {
+            let error = trouble.into_error();
+            return Err(Kind::Unreachable(format!("{error}; gave up after {} s", waited.as_secs())).into());
+        }
+        let pause = backoff(self.attempt);
+        self.attempt += 1;
+        if waited >= Duration::from_secs(1) || self.attempt > 3 {
+            let left = self.settings.retry_for.saturating_sub(waited);
+            (self.settings.notify)(&format!(
+                "{}; trying again for up to {} s more",
+                trouble.summary(),
+                left.as_secs()
+            ));
+        }
+        match self.settings.stop.sleep(pause) {
+            true => Ok(()),
+            false => Err(Kind::Stopped(self.settings.stop.asked().unwrap_or(libc::SIGINT)).into()),
+        }
+    }
+}
+
+impl Sink for Postgres {
+    type Encoder = CopyEncoder;
+
+    fn encoder(&self) -> Arc<CopyEncoder> {
+        Arc::clone(&self.encoder)
+    }
+
+    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+        let settings = self.settings.clone();
+        let mut outage = Outage::new(&settings);
+        let mut holder_since: Option<Instant> = None;
+        let claims = Arc::new(claims.clone());
+        loop {
+            let (shape, run, backend, for_thread) =
+                (Arc::clone(&self.shape), self.run, self.session.backend, Arc::clone(&claims));
+            let claimed =
+                self.run(Step::Claim, move |link| own::claim(link, &shape, &for_thread, run, backend));
+            match claimed {
+                Ok(Claimed::Ours(result, owned)) => {
+                    self.owned = owned;
+                    return Ok(result);
+                }
+                Ok(Claimed::Busy(holder)) => self.wait_for(&holder, &mut holder_since, claims.take_over)?,
+                Err(trouble) => {
+                    let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
+                    outage.wait(trouble, &[])?;
+                    if is_lost && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME) {
+                        self.session = session;
+                    }
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
+        let settings = self.settings.clone();
+        let mut outage = Outage::new(&settings);
+        let mut manner = self.manner();
+        loop {
+            // What the transaction found out is put here before COMMIT is sent, so that it is
+            // known even if the answer is not.
+            let found = Arc::new(Mutex::new(None));
+            let (shape, for_thread, owned, found_there) =
+                (Arc::clone(&self.shape), Arc::clone(batch), self.owned.clone(), Arc::clone(&found));
+            let result = self.run(Step::Begin, move |link| {
+                transaction(link, &shape, &for_thread, &owned, manner, &found_there)
+            });
+            let trouble = match result {
+                Ok(()) => return Ok(self.committed(batch, &found)),
+                Err(trouble) => trouble,
+            };
+            match trouble.verdict(&self.shape.key_index) {
+                Verdict::Isolate if !manner.is_careful => manner.is_careful = true,
+                Verdict::Conflict if manner.path == Path::Direct => {
+                    manner.path = Path::Staged;
+                    self.staged_left = STAGED_BATCHES;
+                }
+                Verdict::Conflict if !manner.upsert => manner.upsert = true,
+                Verdict::Halve if manner.rows_max > 1 && batch.rows() > 1 => {
+                    manner.is_careful = true;
+                    manner.rows_max = manner.rows_max.min(batch.rows()).div_ceil(2);
+                }
+                Verdict::Conflict | Verdict::Retry | Verdict::Wait => {
+                    outage.wait(trouble.retryable(), &[])?
+                }
+                Verdict::Reconnect => {
+                    outage.wait(trouble, &[])?;
+                    if self.resolve(batch, &mut outage)? {
+                        return Ok(self.committed(batch, &found));
+                    }
+                }
+                Verdict::Held => return Err(lost_ownership()),
+                Verdict::Isolate | Verdict::Halve | Verdict::Stop => return Err(trouble.into_error()),
+            }
+        }
+    }
+
+    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
+        let sources = sources.to_vec();
+        let count = self.run(Step::Claim, move |link| {
+            let row = link.client.query_one(
+                "SELECT count(*) FROM logmill.dead_letters WHERE source_id = ANY($1) AND state = 'open'",
+                &[&sources],
+            );
+            Ok(own::unsigned(at(Step::Claim, row)?.get(0)))
+        });
+        count.map_err(Trouble::into_error)
+    }
+
+    fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+        let (run, outcome, exit_code, counts, bytes) =
+            (self.run, ending.outcome.to_owned(), i32::from(ending.exit_code), *ending.counts, ending.bytes);
+        let finished = self.run(Step::Claim, move |link| {
+            let released = link.client.execute(
+                "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
+                 WHERE owner_run = $1",
+                &[&run],
+            );
+            at(Step::Claim, released)?;
+            let closed = link.client.execute(
+                "UPDATE logmill.runs
+                 SET ended_at = clock_timestamp(), outcome = $2, exit_code = $3, records = $4, inserted = $5, updated = $6,
+                     unchanged = $7, superseded = $8, rejected = $9, blank = $10, skipped = $11, bytes = $12
+                 WHERE id = $1",
+                &[
+                    &run,
+                    &outcome,
+                    &exit_code,
+                    &counts.records,
+                    &counts.inserted,
+                    &counts.updated,
+                    &counts.unchanged,
+                    &counts.superseded,
+                    &counts.rejected,
+                    &counts.blank,
+                    &counts.skipped,
+                    &own::signed(bytes),
+                ],
+            );
+            at(Step::Claim, closed)?;
+            Ok(())
+        });
+        finished.map_err(Trouble::into_error)
+    }
+}
+
+impl Postgres {
+    /// Waits for a holder that may only be outliving its client, ends it, or gives up.
+    fn wait_for(&mut self, holder: &Holder, since: &mut Option<Instant>, take_over: bool) -> Result<()> {
+        let is_first = since.is_none();
+        let waited = since.get_or_insert_with(Instant::now).elapsed();
+        if take_over && is_first {
+            let ended = holder.clone();
+            self.run(Step::Claim, move |link| own::terminate(link, &ended)).map_err(Trouble::into_error)?;
+        }
+        if waited >= HOLDER_WAIT {
+            return Err(Kind::Held(format!(
+                "{} is held by run {} ({}, backend {}); wait for it, or take its place with --take-over",
+                holder.source, holder.run, holder.who, holder.backend.pid
+            ))
+            .into());
+        }
+        if is_first {
+            (self.settings.notify)(&format!(
+                "{} is held by run {} ({}); waiting up to {} s for it",
+                holder.source,
+                holder.run,
+                holder.who,
+                HOLDER_WAIT.as_secs()
+            ));
+        }
+        match self.settings.stop.sleep(Duration::from_millis(200)) {
+            true => Ok(()),
+            false => Err(Kind::Stopped(self.settings.stop.asked().unwrap_or(libc::SIGINT)).into()),
+        }
+    }
+
+    /// Connects again until it is known whether `batch` was committed.
+    fn resolve(&mut self, batch: &Batch, outage: &mut Outage<'_>) -> Result<bool> {
+        loop {
+            match self.reconnect() {
+                Ok(()) => break,
+                Err(trouble) => outage.wait(trouble, &[])?,
+            }
+        }
+        let position = |source_id| self.owned.get(source_id).position;
+        let is_after =
+            batch.advances.iter().filter(|advance| position(advance.source_id) == advance.to).count();
+        let is_before =
+            batch.advances.iter().filter(|advance| position(advance.source_id) == advance.from).count();
+        // An advance of nothing (an empty file that is now complete) is both.
+        let moves = batch.advances.iter().filter(|advance| advance.from != advance.to).count();
+        if moves == 0 {
+            return Ok(false);
+        }
+        match (is_before == batch.advances.len(), is_after == batch.advances.len()) {
+            (true, false) => Ok(false),
+            (false, true) => Ok(true),
+            _ => Err(lost_ownership()),
+        }
+    }
+
+    /// Takes note of a batch that is committed.
+    fn committed(&mut self, batch: &Batch, found: &Mutex<Option<Done>>) -> Committed {
+        let done = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let done = done.expect("a transaction leaves what it found before it commits");
+        for advance in &batch.advances {
+            let epoch = self.owned.get(advance.source_id).epoch;
+            self.owned.set(advance.source_id, Holding { epoch, position: advance.to });
+        }
+        if done.path == Path::Staged {
+            self.staged_left = self.staged_left.saturating_sub(1);
+        }
+        Committed { counts: done.counts, refused: done.refused }
+    }
+}

@@ -1,0 +1,33 @@
+//! Named points at which a test makes the process die, stop or fail.
+//!
+//! They stand between the steps whose order the promises rest on. A test names one in the
+//! environment, `FAILPOINTS='before-commit=2*off->return(kill)'`, and starts the command as
+//! a child. Without the feature `failpoints` they are nothing at all.
+
+/// Passes a point. True if the caller is to fail here as if the connection had gone.
+#[inline]
+pub(crate) fn reached(name: &'static str) -> bool {
+    let _ = name;
+    #[cfg(feature = "failpoints")]
+    fail::fail_point!(name, |action| {
+        match action.as_deref() {
+            Some("kill") => signal(libc::SIGKILL),
+            Some("stop") => signal(libc::SIGSTOP),
+            Some("panic") => panic!("failpoint {name}"),
+            _ => return true,
+        }
+        false
+    });
+    false
+}
+
+#[cfg(feature = "failpoints")]
+fn signal(signal: i32) {
+    signal_hook::low_level::raise(signal).expect("a process may signal itself");
+}
+
+/// Reads the points from the environment. Called once, by the command.
+pub(crate) fn setup() {
+    #[cfg(feature = "failpoints")]
+    std::mem::forget(fail::FailScenario::setup());
+}

@@ -1,0 +1,317 @@
+//! Parcels and batches: what workers make and what commits together.
+//!
+//! A [`Parcel`] is what a worker made of one chunk: the rows in the destination's own
+//! bytes, with the bounds of each so that any of them can be left out later, and the
+//! rejects. A [`Batch`] is a run of parcels in file order, of one source or several, with
+//! one [`Advance`] for each source that it moves. It is whole, in memory, before its
+//! transaction begins: a client that stalls inside COPY holds its locks.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::reject::Rejects;
+use crate::source::{Hash16, Source};
+use crate::span::Span;
+
+/// The rows of one chunk, encoded.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// The rows, one after the other, in the destination's own form.
+    pub bytes: Vec<u8>,
+    bounds: Vec<Bound>,
+}
+
+/// Where a row ends, and which record it was.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    end: u32,
+    offset: u32,
+    length: u32,
+    line: u32,
+}
+
+impl Rows {
+    /// Notes that the row of a record ends at the end of `bytes`. `offset` counts from the
+    /// start of the chunk, `line` the lines of the chunk before the record.
+    #[inline]
+    pub fn end_row(&mut self, offset: usize, length: usize, line: u32) {
+        let narrow = |wide: usize| u32::try_from(wide).expect("a chunk and its rows are shorter than 4 GiB");
+        self.bounds.push(Bound {
+            end: narrow(self.bytes.len()),
+            offset: narrow(offset),
+            length: narrow(length),
+            line,
+        });
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.bounds.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bounds.is_empty()
+    }
+
+    /// The bytes of a run of rows.
+    pub fn slice(&self, rows: Range<usize>) -> &[u8] {
+        let start = rows.start.checked_sub(1).map_or(0, |before| self.bounds[before].end as usize);
+        let end = rows.end.checked_sub(1).map_or(0, |last| self.bounds[last].end as usize);
+        &self.bytes[start..end.max(start)]
+    }
+}
+
+/// What a worker made of one chunk.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The source.
+    pub source: Arc<Source>,
+    /// Its id in the destination.
+    pub source_id: i32,
+    /// Where the chunk stands in it.
+    pub span: Span,
+    /// Whether the source ends with this chunk.
+    pub ends: bool,
+    /// The rows.
+    pub rows: Rows,
+    /// The rejects.
+    pub rejects: Rejects,
+    /// Lines of the source before the chunk. The writer knows, and fills it in.
+    pub first_line: u64,
+    /// Lines of the chunk, of any kind.
+    pub lines: u64,
+    /// Lines that are blank.
+    pub blank: u64,
+    /// XXH3 of the bytes that were parsed.
+    pub check: u64,
+    /// Length and hash of the last bytes before the end of the chunk.
+    pub tail: (u32, Hash16),
+    /// The start of the last line, where it has no line end.
+    pub unterminated: Option<u64>,
+    /// Whether every byte that was parsed was in the file: it was not cut under its map.
+    pub is_intact: bool,
+}
+
+impl Parcel {
+    /// The memory that it holds.
+    pub fn bytes(&self) -> usize {
+        self.rows.bytes.len() + self.rows.bounds.len() * size_of::<Bound>() + self.rejects.bytes()
+    }
+}
+
+/// How far a batch moves one source, and what it found there.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// The source's id in the destination.
+    pub source_id: i32,
+    /// The checkpoint from which it moves. The commit compares it with the stored one.
+    pub from: u64,
+    /// The checkpoint to which it moves.
+    pub to: u64,
+    /// What was found.
+    pub counts: Counts,
+    /// Length and hash of the bytes before `to`.
+    pub tail: (u32, Hash16),
+    /// Set with the batch that ends the source: its size.
+    pub ends: Option<u64>,
+    /// The start of a last line without a line end. Only at the end of a source.
+    pub unterminated: Option<u64>,
+    /// The last line of an earlier run had no line end and has grown: it is read again
+    /// from there, and no longer counts as what it was.
+    pub again: Option<Again>,
+}
+
+/// An unterminated last line that is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Where it starts.
+    pub offset: u64,
+    /// Whether it was blank when it was read first.
+    pub was_blank: bool,
+}
+
+/// What became of the lines and records of a source. Signed, because a checkpoint's counters
+/// can also go back: by a line that is read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines of any kind.
+    pub lines: i64,
+    /// Lines that are blank.
+    pub blank: i64,
+    /// Lines that are no records by their format: headers, directives.
+    pub skipped: i64,
+    /// Records, however they ended.
+    pub records: i64,
+    /// Rows that were new.
+    pub inserted: i64,
+    /// Rows that changed a row.
+    pub updated: i64,
+    /// Rows that were there already.
+    pub unchanged: i64,
+    /// Rows that lost to a later row of the same key.
+    pub superseded: i64,
+    /// Records that did not become rows.
+    pub rejected: i64,
+}
+
+impl Counts {
+    /// Adds `other`.
+    pub fn add(&mut self, other: &Counts) {
+        self.lines += other.lines;
+        self.blank += other.blank;
+        self.skipped += other.skipped;
+        self.records += other.records;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.superseded += other.superseded;
+        self.rejected += other.rejected;
+    }
+
+    /// Whether every record is accounted for (I5).
+    pub fn is_conserved(&self) -> bool {
+        self.records == self.inserted + self.updated + self.unchanged + self.superseded + self.rejected
+    }
+}
+
+/// Consecutive parcels that commit together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The parcels, in file order.
+    pub parcels: Vec<Parcel>,
+    /// How far each source moves, in the order of their ids. `counts` holds what the
+    /// workers know; what the destination did with the rows is added by the commit.
+    pub advances: Vec<Advance>,
+    /// The number of the first row of each parcel, and of all rows at the end.
+    starts: Vec<usize>,
+}
+
+/// One row of a batch, by the record that it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowPlace {
+    /// The parcel, by number.
+    pub parcel: usize,
+    /// Where the record stands in its source.
+    pub span: Span,
+    /// Lines of the chunk before it.
+    pub line: u32,
+}
+
+impl Batch {
+    /// A batch of `parcels` that moves its sources by `advances`.
+    pub fn new(parcels: Vec<Parcel>, mut advances: Vec<Advance>) -> Batch {
+        advances.sort_by_key(|advance| advance.source_id);
+        let mut starts = Vec::with_capacity(parcels.len() + 1);
+        let mut rows = 0;
+        for parcel in &parcels {
+            starts.push(rows);
+            rows += parcel.rows.len();
+        }
+        starts.push(rows);
+        Batch { parcels, advances, starts }
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// The bytes of a run of its rows, in pieces.
+    pub fn slices(&self, rows: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let first = self.starts.partition_point(|&start| start <= rows.start).saturating_sub(1);
+        let parcels = self.parcels.iter().zip(self.starts.windows(2)).skip(first);
+        parcels.take_while(move |(_, range)| range[0] < rows.end).map(move |(parcel, range)| {
+            let start = rows.start.max(range[0]) - range[0];
+            let end = rows.end.min(range[1]) - range[0];
+            parcel.rows.slice(start..end.max(start))
+        })
+    }
+
+    /// A run of its rows, cut by parcel: the source's id, and the rows.
+    pub fn runs(&self, rows: Range<usize>) -> impl Iterator<Item = (i32, Range<usize>)> {
+        let parcels = self.parcels.iter().zip(self.starts.windows(2));
+        let parts = parcels
+            .map(move |(parcel, range)| (parcel.source_id, rows.start.max(range[0])..rows.end.min(range[1])));
+        parts.filter(|(_, part)| !part.is_empty())
+    }
+
+    /// The number of the advance of a source.
+    pub fn advance_of(&self, source_id: i32) -> usize {
+        let found = self.advances.binary_search_by_key(&source_id, |advance| advance.source_id);
+        found.expect("a parcel's source is moved by its batch")
+    }
+
+    /// Which record a row was.
+    pub fn place(&self, row: usize) -> RowPlace {
+        let parcel = self.starts.partition_point(|&start| start <= row) - 1;
+        let bound = self.parcels[parcel].rows.bounds[row - self.starts[parcel]];
+        let start = self.parcels[parcel].span.start + u64::from(bound.offset);
+        RowPlace { parcel, span: Span::new(start, start + u64::from(bound.length)), line: bound.line }
+    }
+
+    /// Checks that every byte that was parsed is still in its file, and was when it was
+    /// parsed. Asked just before COMMIT. Costs a system call per source while nothing moves.
+    pub fn still_holds(&self) -> Result<()> {
+        for parcel in &self.parcels {
+            if !parcel.is_intact || parcel.source.may_have_moved()? {
+                parcel.source.still_holds(parcel.span, parcel.check)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::hash16;
+
+    fn parcel(source: &Arc<Source>, start: u64, rows: &[&str]) -> Parcel {
+        let mut encoded = Rows::default();
+        let mut offset = 0;
+        for (line, row) in rows.iter().enumerate() {
+            encoded.bytes.extend_from_slice(row.as_bytes());
+            encoded.end_row(offset, row.len(), line as u32);
+            offset += row.len() + 1;
+        }
+        Parcel {
+            source: Arc::clone(source),
+            source_id: 1,
+            span: Span::new(start, start + offset as u64),
+            ends: false,
+            rows: encoded,
+            rejects: Rejects::default(),
+            first_line: 0,
+            lines: rows.len() as u64,
+            blank: 0,
+            check: 0,
+            tail: (0, hash16(b"")),
+            unterminated: None,
+            is_intact: true,
+        }
+    }
+
+    #[test]
+    fn rows_are_numbered_through_all_parcels() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let source = Arc::new(Source::open(file.path()).expect("opened"));
+        let parcels = vec![
+            parcel(&source, 0, &["a", "bb"]),
+            parcel(&source, 5, &[]),
+            parcel(&source, 5, &["ccc"]),
+            parcel(&source, 9, &["d", "e", "f"]),
+        ];
+        let batch = Batch::new(parcels, Vec::new());
+        assert_eq!(batch.rows(), 6);
+        let text = |rows| batch.slices(rows).flatten().map(|&byte| char::from(byte)).collect::<String>();
+        assert_eq!(text(0..6), "abbcccdef");
+        assert_eq!(text(1..4), "bbcccd");
+        assert_eq!(text(2..3), "ccc");
+        assert_eq!(text(3..3), "");
+        assert_eq!(text(5..6), "f");
+        assert_eq!(batch.place(2), RowPlace { parcel: 2, span: Span::new(5, 8), line: 0 });
+        assert_eq!(batch.place(4), RowPlace { parcel: 3, span: Span::new(11, 12), line: 1 });
+    }
+}

@@ -1,0 +1,109 @@
+//! Dead letters: the rejects of a batch in the order of the file, whoever refused them.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use super::Batch;
+use crate::error::Result;
+use crate::reject::{Code, Stage, write_json_string};
+use crate::span::Span;
+
+/// A row that the destination refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Its number in the batch.
+    pub row: usize,
+    /// The destination's code.
+    pub code: Code,
+    /// The column, where it is known.
+    pub column: Option<String>,
+    /// The constraint, where there is one.
+    pub constraint: Option<String>,
+    /// What the destination said. May hold values of the row: it goes into the dead letter
+    /// and nowhere else.
+    pub message: String,
+}
+
+/// A reject as it is stored.
+#[derive(Debug)]
+pub struct Letter<'a> {
+    /// The source.
+    pub source_id: i32,
+    /// Where the record stands in it.
+    pub span: Span,
+    /// The number of its first line, counted from one.
+    pub line: u64,
+    /// Which step refused it.
+    pub stage: Stage,
+    /// Its bytes, or their hash where they are too many.
+    pub record: Evidence<'a>,
+    /// The reasons, as a JSON list.
+    pub reasons: Cow<'a, str>,
+}
+
+/// What is kept of a record.
+#[derive(Debug)]
+pub enum Evidence<'a> {
+    /// All of it.
+    Raw(Cow<'a, [u8]>),
+    /// Its BLAKE3; the place says where to read it again.
+    Hash([u8; 32]),
+}
+
+impl Batch {
+    /// The dead letters of the batch, in file order: the rejects of the workers, and the
+    /// rows that the destination refused, whose bytes are read again from their source.
+    pub fn dead_letters<'a>(&'a self, refused: &[Refused], raw_max: usize) -> Result<Vec<Letter<'a>>> {
+        let mut letters = Vec::new();
+        for (index, parcel) in self.parcels.iter().enumerate() {
+            for reject in parcel.rejects.iter() {
+                let letter = Letter {
+                    source_id: parcel.source_id,
+                    span: reject.span,
+                    line: parcel.first_line + u64::from(reject.line) + 1,
+                    stage: reject.stage,
+                    record: match reject.hash {
+                        Some(hash) => Evidence::Hash(hash),
+                        None => Evidence::Raw(parcel.rejects.raw(reject).into()),
+                    },
+                    reasons: parcel.rejects.reasons(reject).into(),
+                };
+                letters.push((index, letter));
+            }
+        }
+        for refused in refused {
+            let place = self.place(refused.row);
+            let parcel = &self.parcels[place.parcel];
+            let raw = parcel.source.read(place.span)?;
+            let letter = Letter {
+                source_id: parcel.source_id,
+                span: place.span,
+                line: parcel.first_line + u64::from(place.line) + 1,
+                stage: Stage::Server,
+                record: match raw.len() > raw_max {
+                    true => Evidence::Hash(*blake3::hash(&raw).as_bytes()),
+                    false => Evidence::Raw(raw.into()),
+                },
+                reasons: refused.reasons().into(),
+            };
+            letters.push((place.parcel, letter));
+        }
+        letters.sort_by_key(|(parcel, letter)| (*parcel, letter.span.start));
+        Ok(letters.into_iter().map(|(_, letter)| letter).collect())
+    }
+}
+
+impl Refused {
+    fn reasons(&self) -> String {
+        let mut json = format!("[{{\"code\":\"{}\",\"field\":", self.code);
+        write_json_string(&mut json, self.column.as_deref().unwrap_or(""));
+        json.push_str(",\"message\":");
+        write_json_string(&mut json, &self.message);
+        if let Some(constraint) = &self.constraint {
+            let _ = write!(json, ",\"constraint\":");
+            write_json_string(&mut json, constraint);
+        }
+        json.push_str("}]");
+        json
+    }
+}

@@ -1,0 +1,159 @@
+//! What a destination remembers, for people: sources, runs, dead letters.
+//!
+//! Read in one snapshot, so that what is shown belongs together, and never under a lock: to
+//! look is not to disturb. Nothing that decides anything reads from here.
+
+use std::ops::ControlFlow;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::error::Result;
+use crate::sink::Counts;
+
+/// A destination that can be asked about the past.
+pub trait History {
+    /// Everything about a job, in one snapshot. `None` if nothing of ours is there yet.
+    fn status(&mut self, job: &str) -> Result<Option<Status>>;
+
+    /// Visits dead letters in the order of their ids.
+    fn dead_letters(
+        &mut self,
+        filter: &Filter,
+        visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
+    ) -> Result<()>;
+}
+
+/// What is known about a job.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Its sources, in the order of their ids.
+    pub sources: Vec<SourceStatus>,
+    /// Why its open dead letters are there, the most frequent reason first.
+    pub reasons: Vec<ReasonCount>,
+    /// How many dead letters are open.
+    pub open_dead_letters: u64,
+    /// Its last runs, the newest first.
+    pub runs: Vec<RunStatus>,
+}
+
+/// How far a source is.
+#[derive(Clone, Debug)]
+pub struct SourceStatus {
+    /// Its id.
+    pub id: i32,
+    /// The name under which it was last seen.
+    pub name: String,
+    /// The day it belongs to.
+    pub data_date: Option<NaiveDate>,
+    /// Its size when it was last seen.
+    pub size: u64,
+    /// How far it is committed.
+    pub position: u64,
+    /// Whether that is its end.
+    pub complete: bool,
+    /// What became of its records.
+    pub counts: Counts,
+    /// Dead letters of it that are open.
+    pub open_dead_letters: u64,
+    /// Who holds it, and whether they live.
+    pub owner: Option<Owner>,
+    /// When its checkpoint moved last.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Who holds a source.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The run.
+    pub run: i64,
+    /// The server process, or the process on this machine.
+    pub pid: i32,
+    /// Whether it is still there.
+    pub is_alive: bool,
+}
+
+/// How often a reason was given.
+#[derive(Clone, Debug)]
+pub struct ReasonCount {
+    /// The code.
+    pub code: String,
+    /// The field it is about; empty for the record as a whole.
+    pub field: String,
+    /// How many open dead letters have it.
+    pub count: u64,
+    /// The first of them: its id,
+    pub id: i64,
+    /// its source
+    pub source: String,
+    /// and its line.
+    pub line: u64,
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct RunStatus {
+    /// Its id.
+    pub id: i64,
+    /// The command.
+    pub command: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended; nothing if it still runs or was killed.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// The exit code of the command.
+    pub exit_code: Option<i32>,
+    /// What became of the records.
+    pub counts: Counts,
+}
+
+/// Which dead letters are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those of this job.
+    pub job: String,
+    /// The one with this id.
+    pub id: Option<i64>,
+    /// Those in this state.
+    pub state: Option<String>,
+    /// Those that have a reason with this code.
+    pub code: Option<String>,
+    /// Those that have a reason about this field.
+    pub field: Option<String>,
+    /// Those of sources whose name ends with this.
+    pub source: Option<String>,
+}
+
+/// A stored reject.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// Its id.
+    pub id: i64,
+    /// The name of its source.
+    pub source: String,
+    /// The offset of its record.
+    pub offset: u64,
+    /// The number of its first line, counted from one.
+    pub line: u64,
+    /// Bytes of its record.
+    pub length: u64,
+    /// The record, unless it was too long.
+    pub raw: Option<Vec<u8>>,
+    /// BLAKE3 of the record, where it was too long.
+    pub raw_hash: Option<Vec<u8>>,
+    /// Which step refused it.
+    pub stage: String,
+    /// The reasons: a list of `{code, field, message, input}`.
+    pub reasons: serde_json::Value,
+    /// `open`, `replayed`, `discarded` or `superseded`.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it was first seen.
+    pub first_seen: DateTime<Utc>,
+    /// When it was last seen.
+    pub last_seen: DateTime<Utc>,
+    /// What a person wrote about it.
+    pub note: Option<String>,
+}

@@ -1,0 +1,101 @@
+//! Dead letters: the rejects of a batch, written in its transaction.
+
+use std::io::Write as _;
+
+use super::commit::Stored;
+use super::copy::{HEADER, TRAILER, put};
+use super::own::signed;
+use super::session::Link;
+use super::shape::Shape;
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::sink::dead_letter::{Evidence, Letter, Refused};
+use crate::sink::{Advance, Again, Batch, Counts};
+
+const COPY: &str = "COPY logmill.dead_letters
+    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons) FROM STDIN BINARY";
+
+/// Writes the rejects of the workers and the rows that the server refused, in file order.
+/// Returns how many there were.
+pub(super) fn write(
+    link: &mut Link,
+    shape: &Shape,
+    batch: &Batch,
+    refused: &[Refused],
+) -> Result<(), Trouble> {
+    let letters = batch.dead_letters(refused, shape.raw_max).map_err(Trouble::Ours)?;
+    if letters.is_empty() {
+        return Ok(());
+    }
+    let fail = |error| Trouble::of_write(Step::DeadLetters, error);
+    let mut writer = at(Step::DeadLetters, link.client.copy_in(COPY))?;
+    writer.write_all(HEADER).map_err(fail)?;
+    let mut tuple = Vec::new();
+    for letter in &letters {
+        encode(letter, &shape.job, &mut tuple);
+        writer.write_all(&tuple).map_err(fail)?;
+        link.pulse.beat();
+    }
+    writer.write_all(TRAILER).map_err(fail)?;
+    let arrived = at(Step::DeadLetters, writer.finish())?;
+    assert_eq!(arrived, letters.len() as u64, "the server stored other dead letters than were sent");
+    Ok(())
+}
+
+fn encode(letter: &Letter<'_>, job: &str, tuple: &mut Vec<u8>) {
+    const NULL: [u8; 4] = (-1_i32).to_be_bytes();
+    tuple.clear();
+    tuple.extend_from_slice(&9_i16.to_be_bytes());
+    put(tuple, job.as_bytes());
+    put(tuple, &letter.source_id.to_be_bytes());
+    put(tuple, &signed(letter.span.start).to_be_bytes());
+    put(tuple, &signed(letter.line).to_be_bytes());
+    put(tuple, &signed(letter.span.len()).to_be_bytes());
+    match &letter.record {
+        Evidence::Raw(raw) => {
+            put(tuple, raw);
+            tuple.extend_from_slice(&NULL);
+        }
+        Evidence::Hash(hash) => {
+            tuple.extend_from_slice(&NULL);
+            put(tuple, hash);
+        }
+    }
+    put(tuple, letter.stage.as_str().as_bytes());
+    // The version of jsonb's wire form, then the text.
+    let length = u32::try_from(letter.reasons.len() + 1).expect("reasons are bounded");
+    tuple.extend_from_slice(&length.to_be_bytes());
+    tuple.push(1);
+    tuple.extend_from_slice(letter.reasons.as_bytes());
+}
+
+/// A last line without a line end is read again: what it was before no longer counts, and
+/// its dead letter, if it was one, is superseded. `deltas` are what the checkpoint's
+/// counters change by.
+pub(super) fn forget_tail(
+    link: &mut Link,
+    advance: &Advance,
+    again: Again,
+    stored: &Stored,
+    deltas: &mut Counts,
+) -> Result<(), Trouble> {
+    deltas.lines -= 1;
+    if again.was_blank {
+        deltas.blank -= 1;
+        return Ok(());
+    }
+    let superseded = link.client.execute(
+        "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()
+         WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'",
+        &[&advance.source_id, &signed(again.offset)],
+    );
+    // What the row was counted as is not remembered; that it was counted is. The sum is
+    // right, and the parts are as right as the parts of a sum over batches can be.
+    match at(Step::DeadLetters, superseded)? {
+        0 if stored.inserted > 0 => deltas.inserted -= 1,
+        0 if stored.updated > 0 => deltas.updated -= 1,
+        0 => deltas.unchanged -= 1,
+        _ => deltas.rejected -= 1,
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! What PostgreSQL remembers, for people.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use postgres::fallible_iterator::FallibleIterator as _;
+use postgres::types::ToSql;
+use postgres::{Client, IsolationLevel, Row, Transaction};
+
+use super::connect::Target as Server;
+use super::own::unsigned;
+use super::session::not_connected;
+use super::tables;
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::error::Result;
+use crate::sink::Counts;
+use crate::sink::history::{
+    DeadLetter, Filter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
+};
+
+/// A PostgreSQL database that is only looked at.
+pub struct PostgresHistory {
+    client: Client,
+}
+
+/// How many runs are shown.
+const RUNS_MAX: i64 = 10;
+
+impl PostgresHistory {
+    /// Connects.
+    pub fn open(server: &Arc<Server>) -> Result<PostgresHistory> {
+        let client = server.connect("logmill").map_err(|error| not_connected(&error).into_error())?;
+        Ok(PostgresHistory { client })
+    }
+
+    fn look<T>(
+        &mut self,
+        look: impl FnOnce(&mut Transaction<'_>) -> Result<T, Trouble>,
+    ) -> Result<Option<T>> {
+        let result = (|| {
+            let Some(version) = tables::version(&mut self.client)? else { return Ok(None) };
+            tables::check_version(version)?;
+            let transaction = self
+                .client
+                .build_transaction()
+                .isolation_level(IsolationLevel::RepeatableRead)
+                .read_only(true);
+            let mut transaction = at(Step::Look, transaction.start())?;
+            at(Step::Look, transaction.batch_execute("SET LOCAL TimeZone = 'UTC'"))?;
+            let found = look(&mut transaction)?;
+            at(Step::Look, transaction.rollback())?;
+            Ok(Some(found))
+        })();
+        result.map_err(Trouble::into_error)
+    }
+}
+
+impl History for PostgresHistory {
+    fn status(&mut self, job: &str) -> Result<Option<Status>> {
+        self.look(|transaction| status(transaction, job))
+    }
+
+    fn dead_letters(
+        &mut self,
+        filter: &Filter,
+        visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.look(|transaction| dead_letters(transaction, filter, visit))?;
+        Ok(())
+    }
+}
+
+fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Trouble> {
+    let sources = transaction.query(
+        "SELECT s.id, s.name, s.data_date, s.size, c.position, c.complete, c.lines, c.blank, c.skipped,
+                c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
+                (SELECT count(*) FROM logmill.dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
+                c.owner_run, c.owner_pid,
+                EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = c.owner_pid
+                        AND coalesce(a.backend_start, c.owner_start) = c.owner_start),
+                c.updated_at
+         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
+         WHERE s.job = $1 ORDER BY s.id, c.split_start",
+        &[&job],
+    );
+    let reasons = transaction.query(
+        "WITH reason AS (
+             SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count, min(d.id) AS first
+             FROM logmill.dead_letters d, jsonb_array_elements(d.reasons) r
+             WHERE d.job = $1 AND d.state = 'open'
+             GROUP BY 1, 2
+         )
+         SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line
+         FROM reason r JOIN logmill.dead_letters d ON d.id = r.first LEFT JOIN logmill.sources s ON s.id = d.source_id
+         ORDER BY r.count DESC, r.code, r.field",
+        &[&job],
+    );
+    let open = transaction
+        .query_one("SELECT count(*) FROM logmill.dead_letters WHERE job = $1 AND state = 'open'", &[&job]);
+    let runs = transaction.query(
+        "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
+                superseded, rejected, blank, skipped
+         FROM logmill.runs WHERE job = $1 ORDER BY id DESC LIMIT $2",
+        &[&job, &RUNS_MAX],
+    );
+    Ok(Status {
+        sources: at(Step::Look, sources)?.iter().map(source_status).collect(),
+        reasons: at(Step::Look, reasons)?
+            .iter()
+            .map(|row| ReasonCount {
+                code: row.get(0),
+                field: row.get(1),
+                count: unsigned(row.get(2)),
+                id: row.get(3),
+                source: row.get(4),
+                line: unsigned(row.get(5)),
+            })
+            .collect(),
+        open_dead_letters: unsigned(at(Step::Look, open)?.get(0)),
+        runs: at(Step::Look, runs)?.iter().map(run_status).collect(),
+    })
+}
+
+fn source_status(row: &Row) -> SourceStatus {
+    let (inserted, updated, unchanged, superseded, rejected) =
+        (row.get(9), row.get(10), row.get(11), row.get(12), row.get(13));
+    let owner_run: Option<i64> = row.get(15);
+    SourceStatus {
+        id: row.get(0),
+        name: row.get(1),
+        data_date: row.get(2),
+        size: unsigned(row.get(3)),
+        position: unsigned(row.get(4)),
+        complete: row.get(5),
+        counts: Counts {
+            lines: row.get(6),
+            blank: row.get(7),
+            skipped: row.get(8),
+            records: inserted + updated + unchanged + superseded + rejected,
+            inserted,
+            updated,
+            unchanged,
+            superseded,
+            rejected,
+        },
+        open_dead_letters: unsigned(row.get(14)),
+        owner: owner_run.map(|run| Owner {
+            run,
+            pid: row.get::<_, Option<i32>>(16).unwrap_or(0),
+            is_alive: row.get(17),
+        }),
+        updated_at: row.get(18),
+    }
+}
+
+fn run_status(row: &Row) -> RunStatus {
+    RunStatus {
+        id: row.get(0),
+        command: row.get(1),
+        started_at: row.get(2),
+        ended_at: row.get(3),
+        outcome: row.get(4),
+        exit_code: row.get(5),
+        counts: Counts {
+            records: row.get(6),
+            inserted: row.get(7),
+            updated: row.get(8),
+            unchanged: row.get(9),
+            superseded: row.get(10),
+            rejected: row.get(11),
+            blank: row.get(12),
+            skipped: row.get(13),
+            lines: row.get::<_, i64>(6) + row.get::<_, i64>(12) + row.get::<_, i64>(13),
+        },
+    }
+}
+
+fn dead_letters(
+    transaction: &mut Transaction<'_>,
+    filter: &Filter,
+    visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
+) -> Result<(), Trouble> {
+    let parameters: [&(dyn ToSql + Sync); 6] =
+        [&filter.job, &filter.id, &filter.state, &filter.code, &filter.field, &filter.source];
+    let rows = transaction.query_raw(
+        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw, d.raw_hash, d.stage,
+                d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note
+         FROM logmill.dead_letters d LEFT JOIN logmill.sources s ON s.id = d.source_id
+         WHERE d.job = $1 AND ($2::bigint IS NULL OR d.id = $2) AND ($3::text IS NULL OR d.state = $3)
+           AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (
+                SELECT FROM jsonb_array_elements(d.reasons) r
+                WHERE ($4 IS NULL OR r ->> 'code' = $4) AND ($5 IS NULL OR r ->> 'field' = $5)))
+           AND ($6::text IS NULL OR right(s.name, length($6)) = $6)
+         ORDER BY d.id",
+        parameters,
+    );
+    let mut rows = at(Step::Look, rows)?;
+    while let Some(row) = at(Step::Look, rows.next())? {
+        let reasons: String = row.get(8);
+        let letter = DeadLetter {
+            id: row.get(0),
+            source: row.get(1),
+            offset: unsigned(row.get(2)),
+            line: unsigned(row.get(3)),
+            length: unsigned(row.get(4)),
+            raw: row.get(5),
+            raw_hash: row.get(6),
+            stage: row.get(7),
+            reasons: serde_json::from_str(&reasons).unwrap_or_default(),
+            state: row.get(9),
+            attempts: row.get(10),
+            first_seen: row.get(11),
+            last_seen: row.get(12),
+            note: row.get(13),
+        };
+        if visit(letter).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,432 @@
+//! Ownership: of all runs, one may move a source's checkpoint.
+//!
+//! The checkpoint row names its owner by run, backend and the backend's start, under an
+//! epoch that only grows. Taking a source means raising its epoch; every batch compares
+//! epoch and backend under the row's lock before it writes anything. So an owner that was
+//! thought dead and is not cannot do harm: it finds out at its next fence.
+//!
+//! An owner is dead when pg_stat_activity no longer has its backend. A backend outlives a
+//! killed client for a moment, so a newcomer waits a little before it gives up.
+
+use std::collections::HashMap;
+
+use postgres::Row;
+
+use super::session::{Backend, Link};
+use super::shape::Shape;
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::error::{Error, Kind};
+use crate::sink::claim::Decision;
+use crate::sink::{Claim, Claims, Memory, decide};
+use crate::source::{Candidate, Hash16, Known};
+
+/// What a run owns: for each source the epoch under which it does, and how far it is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owned(HashMap<i32, Holding>);
+
+/// One source that is ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holding {
+    pub(super) epoch: i64,
+    pub(super) position: u64,
+}
+
+impl Owned {
+    pub(super) fn get(&self, source_id: i32) -> Holding {
+        *self.0.get(&source_id).expect("a source of this run was claimed")
+    }
+
+    pub(super) fn set(&mut self, source_id: i32, holding: Holding) {
+        self.0.insert(source_id, holding);
+    }
+
+    /// The ids and epochs, as the arrays that statements take.
+    fn arrays(&self) -> (Vec<i32>, Vec<i64>) {
+        self.0.iter().map(|(&id, holding)| (id, holding.epoch)).unzip()
+    }
+}
+
+/// How a try to claim ended.
+pub(super) enum Claimed {
+    /// All that is to be loaded is ours.
+    Ours(Vec<Claim>, Owned),
+    /// Somebody else, who is alive, holds a source.
+    Busy(Holder),
+}
+
+/// Somebody who holds a source.
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    pub(super) source: String,
+    pub(super) backend: Backend,
+    pub(super) run: i64,
+    /// What pg_stat_activity shows of it.
+    pub(super) who: String,
+}
+
+/// Claims the sources of a run in one transaction.
+pub(super) fn claim(
+    link: &mut Link,
+    shape: &Shape,
+    claims: &Claims,
+    run: i64,
+    backend: Backend,
+) -> Result<Claimed, Trouble> {
+    let client = &mut link.client;
+    at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
+    // The lock on ids: of two runs with the same new file, one makes the source.
+    let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
+    let first_id: i32 = at(Step::Claim, next)?.get(0);
+    let rows = client.query(
+        "SELECT s.id, s.name, s.size, s.head_len, s.head_hash, s.tail_start,
+                c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
+                c.epoch, c.owner_run, c.owner_pid, (extract(epoch FROM c.owner_start) * 1000000)::bigint
+         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id AND c.split_start = 0
+         WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2
+         ORDER BY s.id",
+        &[&shape.job, &shape.data_date],
+    );
+    let rows = at(Step::Claim, rows)?;
+    let memories: Vec<Memory> = rows.iter().map(memory).collect();
+
+    let mut decisions = Vec::with_capacity(claims.files.len());
+    for (file, decision) in claims.files.iter().zip(decide(claims, &memories)) {
+        decisions.push(match decision {
+            Ok(decision) => decision,
+            // One file that cannot be read is no reason to lose the others.
+            Err(error) => Decision { claim: Claim::Changed(without_path(&error, file)), memory: None },
+        });
+    }
+
+    if let Some(refusal) = other_rules(claims, &memories, &decisions) {
+        at(Step::Claim, client.batch_execute("ROLLBACK"))?;
+        return Err(Trouble::Ours(refusal));
+    }
+    let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
+    let wanted: Vec<&Row> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
+    if let Some(holder) = find_holder(client, &wanted, backend)? {
+        at(Step::Claim, client.batch_execute("ROLLBACK"))?;
+        return Ok(Claimed::Busy(holder));
+    }
+    let mut writes = Writes::default();
+    let mut owned = Owned::default();
+    let mut next_id = first_id;
+    let mut result = Vec::with_capacity(decisions.len());
+    for (file, decision) in claims.files.iter().zip(decisions) {
+        let mut claim = decision.claim;
+        match (&mut claim, decision.memory) {
+            (Claim::Load(task), Some(index)) => {
+                let epoch: i64 = rows[index].get::<_, i64>(12) + 1;
+                writes.resume(task.source_id, epoch);
+                writes.describe(task.source_id, file, &memories[index]);
+                owned.set(task.source_id, Holding { epoch, position: task.position });
+            }
+            (Claim::Load(task), None) => {
+                task.source_id = next_id;
+                next_id += 1;
+                writes.create(task.source_id, file);
+                owned.set(task.source_id, Holding { epoch: 1, position: 0 });
+            }
+            (Claim::Finished { source_id }, Some(index)) if file.name != memories[index].known.name => {
+                writes.describe(*source_id, file, &memories[index]);
+            }
+            _ => {}
+        }
+        result.push(claim);
+    }
+    writes.send(client, shape, run, backend, claims.rules_hash)?;
+    let end = if next_id == first_id {
+        "COMMIT".to_owned()
+    } else {
+        format!("UPDATE logmill.meta SET next_source_id = {next_id}; COMMIT")
+    };
+    at(Step::Claim, client.batch_execute(&end))?;
+    Ok(Claimed::Ours(result, owned))
+}
+
+fn memory(row: &Row) -> Memory {
+    Memory {
+        source_id: row.get(0),
+        known: Known {
+            name: row.get(1),
+            size: unsigned(row.get(2)),
+            head_len: u32::try_from(row.get::<_, i32>(3)).unwrap_or(0),
+            head_hash: hash(row.get(4)),
+            position: unsigned(row.get(6)),
+            tail_len: u32::try_from(row.get::<_, i32>(8)).unwrap_or(0),
+            tail_hash: hash(row.get(9)),
+            complete: row.get(10),
+        },
+        lines: unsigned(row.get(7)),
+        tail_start: row.get::<_, Option<i64>>(5).map(unsigned),
+        rules_hash: hash(row.get(11)),
+    }
+}
+
+/// A count or an offset as it is stored. Ours are never negative.
+pub(super) fn unsigned(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}
+
+/// A count or an offset to be stored.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).expect("a file is shorter than 8 EiB")
+}
+
+/// A hash as it is stored. One of another length is from another version and matches nothing.
+fn hash(stored: &[u8]) -> Hash16 {
+    Hash16(stored.try_into().unwrap_or([0; 16]))
+}
+
+fn without_path(error: &Error, file: &Candidate) -> String {
+    let text = error.to_string();
+    let prefix = format!("{}: ", file.path.display());
+    text.strip_prefix(&prefix).unwrap_or(&text).to_owned()
+}
+
+/// The refusal to go on with sources that were begun under other rules.
+fn other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decision]) -> Option<Error> {
+    if claims.accept_new_rules {
+        return None;
+    }
+    let begun = claims.files.iter().zip(decisions).filter(|(_, decision)| {
+        let Claim::Load(task) = &decision.claim else { return false };
+        decision
+            .memory
+            .is_some_and(|index| task.position > 0 && memories[index].rules_hash != claims.rules_hash)
+    });
+    let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
+    let (first, more) = names.split_first()?;
+    let others = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Some(Error::usage(format!(
+        "{first}{others}: loaded in part, and the job's format, fields or key have changed since; \
+         --accept-new-rules goes on from there by the new rules, `logmill forget` begins anew"
+    )))
+}
+
+/// A living owner of one of these checkpoints, other than us.
+fn find_holder(client: &mut postgres::Client, rows: &[&Row], us: Backend) -> Result<Option<Holder>, Trouble> {
+    let owner = |row: &Row| {
+        let pid: Option<i32> = row.get(14);
+        let start_us: Option<i64> = row.get(15);
+        Some(Backend { pid: pid?, start_us: start_us? })
+    };
+    let pids: Vec<i32> = rows.iter().filter_map(|row| owner(row)).map(|backend| backend.pid).collect();
+    if pids.is_empty() {
+        return Ok(None);
+    }
+    // A start that we may not see counts as alive: better to wait than to double.
+    let alive = client.query(
+        "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint,
+                concat_ws(', ', nullif(application_name, ''), 'as ' || usename, 'from ' || coalesce(host(client_addr), 'this machine'))
+         FROM pg_stat_activity WHERE pid = ANY($1)",
+        &[&pids],
+    );
+    let alive = at(Step::Claim, alive)?;
+    for row in rows {
+        let Some(owner) = owner(row).filter(|&owner| owner != us) else { continue };
+        let found = alive.iter().find(|alive| {
+            let start_us: Option<i64> = alive.get(1);
+            alive.get::<_, i32>(0) == owner.pid && start_us.is_none_or(|start_us| start_us == owner.start_us)
+        });
+        if let Some(found) = found {
+            return Ok(Some(Holder {
+                source: row.get(1),
+                backend: owner,
+                run: row.get::<_, Option<i64>>(13).unwrap_or(0),
+                who: found.get(2),
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// What a claim writes, gathered so that 50,000 files are a handful of statements.
+#[derive(Default)]
+struct Writes {
+    new: Sources,
+    seen: Sources,
+    resumed: Vec<i32>,
+    epochs: Vec<i64>,
+}
+
+#[derive(Default)]
+struct Sources {
+    ids: Vec<i32>,
+    names: Vec<String>,
+    sizes: Vec<i64>,
+    head_lens: Vec<i32>,
+    head_hashes: Vec<Vec<u8>>,
+}
+
+impl Sources {
+    fn push(&mut self, id: i32, file: &Candidate, head_len: u32, head_hash: Hash16) {
+        self.ids.push(id);
+        self.names.push(file.name.clone());
+        self.sizes.push(signed(file.fingerprint.size));
+        self.head_lens.push(i32::try_from(head_len).expect("at most HEAD_BYTES"));
+        self.head_hashes.push(head_hash.0.to_vec());
+    }
+}
+
+impl Writes {
+    fn create(&mut self, id: i32, file: &Candidate) {
+        self.new.push(id, file, file.fingerprint.head_len, file.fingerprint.head_hash);
+    }
+
+    fn resume(&mut self, id: i32, epoch: i64) {
+        self.resumed.push(id);
+        self.epochs.push(epoch);
+    }
+
+    fn describe(&mut self, id: i32, file: &Candidate, memory: &Memory) {
+        // As long as nothing is committed, the content is not the source's yet.
+        let known = &memory.known;
+        let (head_len, head_hash) = match known.position {
+            0 => (file.fingerprint.head_len, file.fingerprint.head_hash),
+            _ => (known.head_len, known.head_hash),
+        };
+        self.seen.push(id, file, head_len, head_hash);
+    }
+
+    fn send(
+        &self,
+        client: &mut postgres::Client,
+        shape: &Shape,
+        run: i64,
+        backend: Backend,
+        rules_hash: Hash16,
+    ) -> Result<(), Trouble> {
+        let rules_hash = &rules_hash.0[..];
+        let empty_hash = crate::source::hash16(b"").0.to_vec();
+        if !self.new.ids.is_empty() {
+            let new = &self.new;
+            let made = client.execute(
+                "INSERT INTO logmill.sources (id, job, data_date, name, size, head_len, head_hash)
+                 SELECT id, $1, $2, name, size, head_len, head_hash
+                 FROM unnest($3::int[], $4::text[], $5::bigint[], $6::int[], $7::bytea[]) n (id, name, size, head_len, head_hash)",
+                &[&shape.job, &shape.data_date, &new.ids, &new.names, &new.sizes, &new.head_lens, &new.head_hashes],
+            );
+            at(Step::Claim, made)?;
+            let made = client.execute(
+                "INSERT INTO logmill.checkpoints
+                     (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
+                 SELECT id, 0, 0, $5, 1, $2, $3, to_timestamp(0) + $4::bigint * interval '1 microsecond', $6
+                 FROM unnest($1::int[]) n (id)",
+                &[&new.ids, &run, &backend.pid, &backend.start_us, &empty_hash, &rules_hash],
+            );
+            at(Step::Claim, made)?;
+        }
+        if !self.resumed.is_empty() {
+            let taken = client.execute(
+                "UPDATE logmill.checkpoints c
+                 SET epoch = n.epoch, complete = false, owner_run = $3, owner_pid = $4,
+                     owner_start = to_timestamp(0) + $5::bigint * interval '1 microsecond', rules_hash = $6
+                 FROM unnest($1::int[], $2::bigint[]) n (id, epoch)
+                 WHERE c.source_id = n.id AND c.split_start = 0",
+                &[&self.resumed, &self.epochs, &run, &backend.pid, &backend.start_us, &rules_hash],
+            );
+            at(Step::Claim, taken)?;
+        }
+        if !self.seen.ids.is_empty() {
+            let seen = &self.seen;
+            let described = client.execute(
+                "UPDATE logmill.sources s
+                 SET name = n.name, size = n.size, head_len = n.head_len, head_hash = n.head_hash
+                 FROM unnest($1::int[], $2::text[], $3::bigint[], $4::int[], $5::bytea[]) n (id, name, size, head_len, head_hash)
+                 WHERE s.id = n.id AND (s.name, s.size, s.head_len, s.head_hash)
+                     IS DISTINCT FROM (n.name, n.size, n.head_len, n.head_hash)",
+                &[&seen.ids, &seen.names, &seen.sizes, &seen.head_lens, &seen.head_hashes],
+            );
+            at(Step::Claim, described)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes all that is ours again after a lost connection, under new epochs, and says how far
+/// each source is: read under the lock of its row, so that a COMMIT that was still running
+/// has ended one way or the other.
+pub(super) fn reclaim(
+    link: &mut Link,
+    shape: &Shape,
+    owned: &Owned,
+    run: i64,
+    old: Backend,
+    backend: Backend,
+) -> Result<Owned, Trouble> {
+    let client = &mut link.client;
+    // Our own old backend may sit in a transaction, waiting for a client that is gone, and
+    // hold the locks. One that is at work is left alone: it may be committing.
+    let ended = client.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2
+           AND (state <> 'active' OR wait_event_type = 'Client')",
+        &[&old.pid, &old.start_us],
+    );
+    at(Step::Claim, ended)?;
+    at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
+    let (ids, epochs) = owned.arrays();
+    // Two statements, so that the second reads what was committed while the first waited.
+    let locked = client.query(
+        "SELECT c.source_id FROM logmill.checkpoints c
+         JOIN unnest($1::int[], $2::bigint[]) n (id, epoch) ON c.source_id = n.id AND c.epoch = n.epoch
+         WHERE c.split_start = 0 ORDER BY c.source_id FOR UPDATE OF c",
+        &[&ids, &epochs],
+    );
+    at(Step::Claim, locked)?;
+    let rows = client.query(
+        "UPDATE logmill.checkpoints c
+         SET epoch = c.epoch + 1, owner_pid = CASE WHEN c.complete THEN NULL ELSE $4::int END,
+             owner_start = CASE WHEN c.complete THEN NULL
+                                ELSE to_timestamp(0) + $5::bigint * interval '1 microsecond' END
+         FROM unnest($1::int[], $2::bigint[]) n (id, epoch)
+         WHERE c.source_id = n.id AND c.split_start = 0 AND c.epoch = n.epoch
+           AND (c.complete OR c.owner_run = $3)
+         RETURNING c.source_id, c.epoch, c.position",
+        &[&ids, &epochs, &run, &backend.pid, &backend.start_us],
+    );
+    let rows = at(Step::Claim, rows)?;
+    if rows.len() != ids.len() {
+        at(Step::Claim, client.batch_execute("ROLLBACK"))?;
+        return Err(Trouble::Ours(lost_ownership()));
+    }
+    let mut again = Owned::default();
+    for row in &rows {
+        again.set(row.get(0), Holding { epoch: row.get(1), position: unsigned(row.get(2)) });
+    }
+    at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
+    Ok(again)
+}
+
+/// What a run says that finds its sources taken.
+pub(super) fn lost_ownership() -> Error {
+    Kind::Held(
+        "another run has taken over the sources of this one; nothing more was written. \
+         `logmill status` shows who has them"
+            .to_owned(),
+    )
+    .into()
+}
+
+/// Ends the backend of a holder. The error names the right that is missing.
+pub(super) fn terminate(link: &mut Link, holder: &Holder) -> Result<(), Trouble> {
+    let ended = link.client.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE pid = $1 AND coalesce((extract(epoch FROM backend_start) * 1000000)::bigint, $2) = $2",
+        &[&holder.backend.pid, &holder.backend.start_us],
+    );
+    match at(Step::Claim, ended) {
+        Ok(_) => Ok(()),
+        Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => Err(Trouble::Ours(
+            Kind::Held(format!(
+                "{} is held by run {} ({}, backend {}), and ending it takes a right that this role lacks: \
+                 GRANT pg_signal_backend, or connect as its role",
+                holder.source, holder.run, holder.who, holder.backend.pid
+            ))
+            .into(),
+        )),
+        Err(trouble) => Err(trouble),
+    }
+}

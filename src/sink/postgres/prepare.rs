@@ -1,0 +1,349 @@
+//! Before the first row: everything that can be known then is found here, and told at once.
+
+use postgres::{Client, SimpleQueryMessage};
+
+use super::Settings;
+use super::copy::{Column, CopyEncoder};
+use super::own::unsigned;
+use super::session::Link;
+use super::shape::{Merge, Shape, begin_sql, copy_sql, must_stage};
+use super::tables;
+use super::target::{self, Target, exists_already, quote};
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::error::Kind;
+use crate::sink::Key;
+
+/// What a destination is, once it is ready.
+pub(super) struct Prepared {
+    pub(super) shape: Shape,
+    pub(super) encoder: CopyEncoder,
+    /// The id of this run.
+    pub(super) run: i64,
+    /// What a person should know, though it does not stop the run.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The oldest server that has all that we ask for.
+const SERVER_VERSION_MIN: i32 = 120_000;
+
+/// Looks at the server, makes what is missing, and compares what is there with the job.
+pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, Trouble> {
+    let client = &mut link.client;
+    refuse_pooler(client, settings)?;
+    look_at_server(client)?;
+    let path: String =
+        at(Step::Prepare, client.query_one("SELECT current_setting('search_path')", &[]))?.get(0);
+    let timeouts = settings.timeouts;
+    make_tables(client, settings, &path)?;
+
+    let table = settings.table.as_str();
+    let mut warnings = Vec::new();
+    let target = match Target::find(client, table)? {
+        Some(target) => {
+            warn_if_emptied(client, &target, settings, &mut warnings)?;
+            target
+        }
+        None => make_target(client, settings, &path)?,
+    };
+    let (columns, key_index) = compare(client, &target, settings)?;
+    if target.refers_to_itself {
+        warnings.push(format!(
+            "{} has a foreign key to itself: which of its rows are refused can depend on where batches end",
+            target.name
+        ));
+    }
+    let run = client.query_one(
+        "INSERT INTO logmill.runs (job, data_date, command, version, rules_hash) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        &[
+            &settings.job,
+            &settings.data_date,
+            &settings.command,
+            &env!("CARGO_PKG_VERSION"),
+            &&settings.rules_hash.0[..],
+        ],
+    );
+    let run = at(Step::Prepare, run)?.get(0);
+    let key_columns = settings.key.columns();
+    let place_of = |name: &str| columns.iter().position(|column| column.name == name);
+    let shape = Shape {
+        job: settings.job.clone(),
+        data_date: settings.data_date,
+        begin_sql: begin_sql(Some(&target.schema), &path, timeouts),
+        lock_sql: format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", target.quoted()),
+        copy_sql: copy_sql(&target, &columns),
+        must_stage: must_stage(&columns),
+        merge: Merge::new(&target, &columns, &settings.key, &settings.on_conflict),
+        raw_max: settings.raw_max,
+        key_columns: key_columns.iter().filter_map(|name| place_of(name)).collect(),
+        key: settings.key.clone(),
+        key_index,
+        target,
+    };
+    Ok(Prepared { shape, encoder: CopyEncoder::new(columns), run, warnings })
+}
+
+fn unfit(findings: Vec<String>) -> Trouble {
+    Trouble::Ours(Kind::Unfit(findings).into())
+}
+
+fn look_at_server(client: &mut Client) -> Result<(), Trouble> {
+    let row = client.query_one(
+        "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+                pg_is_in_recovery() OR current_setting('transaction_read_only')::bool,
+                current_setting('server_encoding')",
+        &[],
+    );
+    let row = at(Step::Prepare, row)?;
+    let mut findings = Vec::new();
+    if row.get::<_, i32>(0) < SERVER_VERSION_MIN {
+        let version: String = row.get(1);
+        findings.push(format!("the server is PostgreSQL {version}; 12 or newer is needed"));
+    }
+    if row.get(2) {
+        findings.push(
+            "the server takes no writes: it is a standby, or default_transaction_read_only is on for this role"
+                .to_owned(),
+        );
+    }
+    let encoding: String = row.get(3);
+    if encoding != "UTF8" {
+        findings.push(format!(
+            "the database's encoding is {encoding}; logs are UTF-8, and only UTF8 holds them all"
+        ));
+    }
+    if findings.is_empty() { Ok(()) } else { Err(unfit(findings)) }
+}
+
+/// Makes the tables of ours, once: under a lock, so that first runs do not race.
+fn make_tables(client: &mut Client, settings: &Settings, path: &str) -> Result<(), Trouble> {
+    if tables::version(client)? == Some(tables::VERSION) {
+        return check_tables(client);
+    }
+    at(Step::Prepare, client.batch_execute(&begin_sql(None, path, settings.timeouts)))?;
+    at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
+    match tables::make(client) {
+        Ok(()) => {}
+        Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
+            return Err(unfit(vec![
+                "this role may not create the schema logmill and its tables; let one that may run \
+                 `logmill plan --print-sql`'s output"
+                    .to_owned(),
+            ]));
+        }
+        Err(trouble) => return Err(trouble),
+    }
+    at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
+    check_tables(client)
+}
+
+/// Tables of ours whose rows a crash can take back without the target's are worthless.
+fn check_tables(client: &mut Client) -> Result<(), Trouble> {
+    let rows = client.query(
+        "SELECT c.relname::text, c.relpersistence <> 'p',
+                NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+                     AND has_table_privilege(c.oid, 'UPDATE'))
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = 'logmill' AND c.relkind = 'r' ORDER BY 1",
+        &[],
+    );
+    let mut findings = Vec::new();
+    for row in at(Step::Prepare, rows)? {
+        let name: String = row.get(0);
+        if row.get(1) {
+            findings.push(format!(
+                "logmill.{name} is UNLOGGED, and would be emptied by a crash while the target is not; \
+                 ALTER TABLE logmill.{name} SET LOGGED"
+            ));
+        }
+        if row.get(2) {
+            findings.push(format!("this role lacks rights on logmill.{name}; GRANT SELECT, INSERT, UPDATE ON logmill.{name} TO it"));
+        }
+    }
+    if findings.is_empty() { Ok(()) } else { Err(unfit(findings)) }
+}
+
+fn make_target(client: &mut Client, settings: &Settings, path: &str) -> Result<Target, Trouble> {
+    let table = &settings.table;
+    if !settings.create {
+        return Err(unfit(vec![format!("there is no table {table}, and create = false")]));
+    }
+    let loaded = client.query_one(
+        "SELECT count(*) FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
+         WHERE s.job = $1 AND c.position > 0",
+        &[&settings.job],
+    );
+    let loaded: i64 = at(Step::Prepare, loaded)?.get(0);
+    if loaded > 0 {
+        return Err(unfit(vec![format!(
+            "there is no table {table}, but job {} has loaded {loaded} sources: was the table dropped or renamed? \
+             `logmill forget` those sources to load them anew, or give this job a name of its own",
+            settings.job
+        )]));
+    }
+    at(Step::Prepare, client.batch_execute(&begin_sql(None, path, settings.timeouts)))?;
+    at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
+    // Somebody may have made it while we waited for the lock.
+    if Target::find(client, table)?.is_none() {
+        let sql = target::create_table(table, &settings.schema, &settings.key);
+        match at(Step::Prepare, client.batch_execute(&sql)) {
+            Ok(()) => {}
+            Err(Trouble::Server(refusal)) if exists_already(&refusal.code) => {}
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
+    Target::find(client, table)?
+        .ok_or_else(|| unfit(vec![format!("the table {table} was made, and is not found")]))
+}
+
+/// A target that lost its rows while the checkpoints did not is most likely a mistake.
+fn warn_if_emptied(
+    client: &mut Client,
+    target: &Target,
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<(), Trouble> {
+    if !matches!(target.kind, 'r' | 'p') {
+        return Ok(());
+    }
+    let row = client.query_one(
+        "SELECT coalesce(sum(c.inserted), 0)::bigint FROM logmill.sources s
+         JOIN logmill.checkpoints c ON c.source_id = s.id WHERE s.job = $1",
+        &[&settings.job],
+    );
+    let inserted = unsigned(at(Step::Prepare, row)?.get(0));
+    if inserted == 0 {
+        return Ok(());
+    }
+    let empty = client.query_one(&format!("SELECT NOT EXISTS (SELECT FROM {})", target.quoted()), &[]);
+    // Without the right to read, the comparison that follows says so.
+    if empty.is_ok_and(|row| row.get(0)) {
+        warnings.push(format!(
+            "{} is empty, though job {} has inserted {inserted} rows before; what is loaded already is not loaded again \
+             (`logmill forget` for that)",
+            target.name, settings.job
+        ));
+    }
+    Ok(())
+}
+
+/// Compares the target with the job. Every finding is told at once.
+fn compare(
+    client: &mut Client,
+    target: &Target,
+    settings: &Settings,
+) -> Result<(Vec<Column>, Vec<String>), Trouble> {
+    let name = &target.name;
+    let kind = match target.kind {
+        'r' | 'p' => None,
+        'v' => Some("a view"),
+        'm' => Some("a materialized view"),
+        'f' => Some("a foreign table"),
+        _ => Some("not a table"),
+    };
+    if let Some(kind) = kind {
+        return Err(unfit(vec![format!("{name} is {kind}; rows can only be loaded into a table")]));
+    }
+    let mut findings = Vec::new();
+    let types = target::read_types(client, target)?;
+    let columns = match target::fit(target, &settings.schema, &settings.key, &types) {
+        Ok(columns) => columns,
+        Err(mismatches) => {
+            findings.extend(mismatches);
+            Vec::new()
+        }
+    };
+    if target.partition_columns.contains(&None) {
+        findings.push(format!("{name} is partitioned by an expression; partition it by columns"));
+    }
+    let key_index = match target::find_key_index(client, target, &settings.key)? {
+        Ok(index) => index.names,
+        // A missing key column was told already.
+        Err(_) if !findings.is_empty() => Vec::new(),
+        Err(missing) => {
+            findings.push(missing);
+            Vec::new()
+        }
+    };
+    let row = client.query_one(
+        "WITH RECURSIVE part (oid) AS (
+             SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+         )
+         SELECT (SELECT string_agg(c.relname::text, ', ') FROM part JOIN pg_class c ON c.oid = part.oid WHERE c.relpersistence <> 'p'),
+                (SELECT string_agg(rulename::text, ', ') FROM pg_rewrite WHERE ev_class = $1 AND rulename <> '_RETURN'),
+                row_security_active($1::oid),
+                has_table_privilege($1::oid, 'INSERT'),
+                has_table_privilege($1::oid, 'SELECT'),
+                has_table_privilege($1::oid, 'UPDATE'),
+                current_user::text",
+        &[&target.oid],
+    );
+    let row = at(Step::Prepare, row)?;
+    if let Some(unlogged) = row.get::<_, Option<String>>(0) {
+        findings.push(format!(
+            "{unlogged} is not a logged table: a crash of the server would empty it, and keep the checkpoints \
+             (ALTER TABLE … SET LOGGED)"
+        ));
+    }
+    if let Some(rules) = row.get::<_, Option<String>>(1) {
+        findings.push(format!("{name} has rules ({rules}), which can turn rows into something else; drop them, or load another table"));
+    }
+    if row.get(2) {
+        findings.push(format!("row security applies to this role on {name}, so it may not see rows that are there; use a role with BYPASSRLS"));
+    }
+    let role: String = row.get(6);
+    let mut missing = Vec::new();
+    let rights = [
+        ("INSERT", 3, true),
+        ("SELECT", 4, settings.key != Key::None),
+        ("UPDATE", 5, settings.changes_rows()),
+    ];
+    for (right, index, is_needed) in rights {
+        if is_needed && !row.get::<_, bool>(index) {
+            missing.push(right);
+        }
+    }
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        findings.push(format!(
+            "role {role} lacks {missing} on {name} (GRANT {missing} ON {} TO {})",
+            target.quoted(),
+            quote(&role)
+        ));
+    }
+    if findings.is_empty() { Ok((columns, key_index)) } else { Err(unfit(findings)) }
+}
+
+/// Refuses a pooler that gives every transaction another backend: locks and ownership would
+/// belong to nobody. Such a pooler shows when a second connection comes in between: it hands
+/// the first one's backend to the second.
+fn refuse_pooler(first: &mut Client, settings: &Settings) -> Result<(), Trouble> {
+    let Ok(mut second) = settings.server.connect("logmill") else {
+        // Not a finding: a server with one connection left can still be loaded.
+        return Ok(());
+    };
+    let before = backend_pid(first)?;
+    at(Step::Prepare, second.batch_execute("BEGIN"))?;
+    let other = backend_pid(&mut second)?;
+    let after = backend_pid(first)?;
+    at(Step::Prepare, second.batch_execute("ROLLBACK"))?;
+    if before == after && before != other {
+        return Ok(());
+    }
+    Err(unfit(vec![
+        "the connection goes through a transaction pooler, which gives every transaction another backend; \
+         connect to the server itself, or to a pool in session mode"
+            .to_owned(),
+    ]))
+}
+
+/// By the simple protocol: a pooler may not know prepared statements.
+fn backend_pid(client: &mut Client) -> Result<String, Trouble> {
+    let messages = at(Step::Prepare, client.simple_query("SELECT pg_backend_pid()"))?;
+    let pid = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    Ok(pid.unwrap_or_default())
+}

@@ -1,0 +1,50 @@
+//! The tables of ours: made by the first run, migrated by newer programs.
+
+use postgres::Client;
+
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::error::{Error, Kind};
+
+/// The statements that make them. Also what `plan --print-sql` prints.
+pub const SQL: &str = include_str!("tables.sql");
+
+/// The version that these statements make and this program reads.
+pub(super) const VERSION: i32 = 1;
+
+/// The only advisory lock there is: it keeps the first runs of ten jobs from making the
+/// same tables at once. It is held for a transaction, and bounded by lock_timeout.
+pub(super) const DDL_LOCK: &str = "SELECT pg_advisory_xact_lock(6021020241109)";
+
+/// Makes the tables if they are not there. Must run in a transaction that holds the lock
+/// for definitions.
+pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
+    match version(client)? {
+        Some(VERSION) => Ok(()),
+        Some(version) if version > VERSION => check_version(version),
+        _ => at(Step::Prepare, client.batch_execute(SQL)),
+    }
+}
+
+/// The version of the tables, if they are there.
+pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
+    let exists = client.query_one("SELECT to_regclass('logmill.meta') IS NOT NULL", &[]);
+    if !at(Step::Prepare, exists)?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let version = client.query_one("SELECT version FROM logmill.meta", &[]);
+    Ok(Some(at(Step::Prepare, version)?.get(0)))
+}
+
+/// Refuses tables that a newer program made.
+pub(super) fn check_version(version: i32) -> Result<(), Trouble> {
+    if version <= VERSION {
+        return Ok(());
+    }
+    let error: Error = Kind::Unfit(vec![format!(
+        "the tables in schema logmill are of version {version}, and this program knows {VERSION}; \
+         use the logmill that made them, or a newer one"
+    )])
+    .into();
+    Err(Trouble::Ours(error))
+}

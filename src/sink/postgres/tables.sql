@@ -1,0 +1,96 @@
+-- The tables of logmill, version 1. They are part of the interface: people read them, and
+-- older versions are migrated, never dropped. Every statement can be run twice.
+
+CREATE SCHEMA IF NOT EXISTS logmill;
+
+CREATE TABLE IF NOT EXISTS logmill.meta (
+    only_row        boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version         integer NOT NULL,
+    next_source_id  integer NOT NULL
+);
+INSERT INTO logmill.meta (version, next_source_id) VALUES (1, 1) ON CONFLICT DO NOTHING;
+
+-- One row per source: an input file, known by its content.
+CREATE TABLE IF NOT EXISTS logmill.sources (
+    id          integer PRIMARY KEY,
+    job         text NOT NULL,
+    data_date   date,
+    name        text NOT NULL,
+    size        bigint NOT NULL,
+    head_len    integer NOT NULL,
+    head_hash   bytea NOT NULL,
+    tail_start  bigint,
+    first_seen  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS sources_job ON logmill.sources (job, data_date);
+
+-- One row per split of a source: how far it is committed, who owns it, what became of its records.
+CREATE TABLE IF NOT EXISTS logmill.checkpoints (
+    source_id   integer NOT NULL,
+    split_start bigint NOT NULL,
+    split_end   bigint,
+    position    bigint NOT NULL,
+    lines       bigint NOT NULL DEFAULT 0,
+    tail_len    integer NOT NULL DEFAULT 0,
+    tail_hash   bytea NOT NULL,
+    complete    boolean NOT NULL DEFAULT false,
+    epoch       bigint NOT NULL DEFAULT 0,
+    owner_run   bigint,
+    owner_pid   integer,
+    owner_start timestamptz,
+    rules_hash  bytea NOT NULL,
+    inserted    bigint NOT NULL DEFAULT 0,
+    updated     bigint NOT NULL DEFAULT 0,
+    unchanged   bigint NOT NULL DEFAULT 0,
+    superseded  bigint NOT NULL DEFAULT 0,
+    rejected    bigint NOT NULL DEFAULT 0,
+    blank       bigint NOT NULL DEFAULT 0,
+    skipped     bigint NOT NULL DEFAULT 0,
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_id, split_start)
+);
+
+-- One row per record that did not become a row.
+CREATE TABLE IF NOT EXISTS logmill.dead_letters (
+    id            bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    job           text NOT NULL,
+    source_id     integer NOT NULL,
+    source_offset bigint NOT NULL,
+    line          bigint NOT NULL,
+    length        bigint NOT NULL,
+    raw           bytea,
+    raw_hash      bytea,
+    stage         text NOT NULL,
+    reasons       jsonb NOT NULL,
+    state         text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'replayed', 'discarded', 'superseded')),
+    attempts      integer NOT NULL DEFAULT 1,
+    first_seen    timestamptz NOT NULL DEFAULT now(),
+    last_seen     timestamptz NOT NULL DEFAULT now(),
+    note          text
+);
+CREATE UNIQUE INDEX IF NOT EXISTS dead_letters_place ON logmill.dead_letters (source_id, source_offset)
+    WHERE state <> 'superseded';
+CREATE INDEX IF NOT EXISTS dead_letters_job ON logmill.dead_letters (job, state);
+
+-- One row per run, written for people. Nothing else depends on it.
+CREATE TABLE IF NOT EXISTS logmill.runs (
+    id          bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    job         text NOT NULL,
+    data_date   date,
+    command     text NOT NULL,
+    started_at  timestamptz NOT NULL DEFAULT now(),
+    ended_at    timestamptz,
+    outcome     text,
+    exit_code   integer,
+    records     bigint NOT NULL DEFAULT 0,
+    inserted    bigint NOT NULL DEFAULT 0,
+    updated     bigint NOT NULL DEFAULT 0,
+    unchanged   bigint NOT NULL DEFAULT 0,
+    superseded  bigint NOT NULL DEFAULT 0,
+    rejected    bigint NOT NULL DEFAULT 0,
+    blank       bigint NOT NULL DEFAULT 0,
+    skipped     bigint NOT NULL DEFAULT 0,
+    bytes       bigint NOT NULL DEFAULT 0,
+    version     text NOT NULL,
+    rules_hash  bytea NOT NULL
+);

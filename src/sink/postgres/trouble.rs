@@ -1,0 +1,228 @@
+//! What can go wrong between us and the server, before anybody has judged it.
+
+use postgres::error::SqlState;
+
+use super::verdict::{Step, Verdict, verdict};
+use crate::error::{Error, Kind};
+use crate::reject::Code;
+use crate::sink::dead_letter::Refused;
+
+/// A failure at a step.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The server answered with an error.
+    Server(Box<Refusal>),
+    /// The connection is gone. Nothing is known about what was sent last.
+    Lost {
+        /// What was being done.
+        step: Step,
+        /// What the system or the driver said.
+        what: String,
+    },
+    /// Our own: a source changed, an invariant broke. Passed on as it is.
+    Ours(Error),
+}
+
+/// An error as the server gave it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) step: Step,
+    pub(super) code: SqlState,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+    pub(super) constraint: Option<String>,
+    pub(super) column: Option<String>,
+    context: Option<String>,
+}
+
+/// Names the step of a failure.
+pub(super) fn at<T>(step: Step, result: Result<T, postgres::Error>) -> Result<T, Trouble> {
+    result.map_err(|error| Trouble::new(step, &error))
+}
+
+impl Trouble {
+    pub(super) fn new(step: Step, error: &postgres::Error) -> Trouble {
+        match error.as_db_error() {
+            Some(db) => Trouble::Server(Box::new(Refusal {
+                step,
+                code: db.code().clone(),
+                message: db.message().to_owned(),
+                hint: db.hint().map(str::to_owned),
+                constraint: db.constraint().map(str::to_owned),
+                column: db.column().map(str::to_owned),
+                context: db.where_().map(str::to_owned),
+            })),
+            None => Trouble::Lost { step, what: describe(error) },
+        }
+    }
+
+    /// A failure of `write` to a COPY: the driver's error is wrapped in one of the system.
+    pub(super) fn of_write(step: Step, error: std::io::Error) -> Trouble {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
+            Some(inner) => Trouble::new(step, inner),
+            None => Trouble::Lost { step, what: error.to_string() },
+        }
+    }
+
+    /// What to do about it. `key_index` names the indexes of the job's own key.
+    pub(super) fn verdict(&self, key_index: &[String]) -> Verdict {
+        match self {
+            Trouble::Server(refusal) => {
+                let own_key = refusal.constraint.as_ref().is_some_and(|name| key_index.contains(name));
+                verdict(refusal.step, &refusal.code, own_key)
+            }
+            Trouble::Lost { .. } => Verdict::Reconnect,
+            Trouble::Ours(_) => Verdict::Stop,
+        }
+    }
+
+    /// What happened, in one line, while it is waited out.
+    pub(super) fn summary(&self) -> String {
+        match self {
+            Trouble::Server(refusal) => format!("{}: {}", refusal.step.doing(), refusal.message),
+            Trouble::Lost { step, what } => format!("{}: {what}", step.doing()),
+            Trouble::Ours(error) => error.to_string(),
+        }
+    }
+
+    /// The same trouble, to be waited out like a conflict between transactions.
+    pub(super) fn retryable(self) -> Trouble {
+        match self {
+            Trouble::Server(refusal) if refusal.code == SqlState::UNIQUE_VIOLATION => {
+                Trouble::Server(Box::new(Refusal::raced()))
+            }
+            trouble => trouble,
+        }
+    }
+
+    /// The error that a person sees when nothing more can be done.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Trouble::Server(refusal) => {
+                let mut message = refusal.message;
+                if let Some(hint) = refusal.hint {
+                    message = format!("{message} ({hint})");
+                }
+                let advice = advice(&refusal.code);
+                Kind::Server {
+                    doing: format!("{}, the server said", refusal.step.doing()),
+                    sqlstate: Some(refusal.code.code().to_owned()),
+                    message: format!("{message} [{}]{advice}", refusal.code.code()),
+                }
+                .into()
+            }
+            Trouble::Lost { step, what } => Kind::Server {
+                doing: format!("{}, the connection was lost", step.doing()),
+                sqlstate: None,
+                message: format!("{what}; what was committed is kept, run again to go on"),
+            }
+            .into(),
+            Trouble::Ours(error) => error,
+        }
+    }
+}
+
+impl Refusal {
+    /// What stands for a row that somebody else wrote while we did: the batch is sent again.
+    pub(super) fn raced() -> Refusal {
+        Refusal {
+            step: Step::Merge,
+            code: SqlState::T_R_SERIALIZATION_FAILURE,
+            message: "rows of the same keys were written by somebody else meanwhile".to_owned(),
+            hint: None,
+            constraint: None,
+            column: None,
+            context: None,
+        }
+    }
+
+    /// What a server said instead of letting us in.
+    pub(super) fn at_connecting(code: SqlState, message: String) -> Refusal {
+        Refusal {
+            step: Step::Prepare,
+            code,
+            message,
+            hint: None,
+            constraint: None,
+            column: None,
+            context: None,
+        }
+    }
+
+    /// The refusal as that of a row.
+    pub(super) fn of_row(self, row: usize) -> Refused {
+        let code = self.code.code().as_bytes().first_chunk().copied();
+        Refused {
+            row,
+            code: Code::Server(code.expect("a SQLSTATE has five characters")),
+            column: self.column,
+            constraint: self.constraint,
+            message: self.message,
+        }
+    }
+
+    /// The row of a COPY into `table` at which the server stopped, counted from zero.
+    ///
+    /// The context is translated (`line 5`, `Zeile 5`), so only what comes before the
+    /// number is relied upon. It is a hint that saves time: whoever uses it tries the row
+    /// alone before calling it bad.
+    pub(super) fn row_of(&self, table: &str) -> Option<usize> {
+        let prefix = format!("COPY {table},");
+        let line = self.context.as_ref()?.lines().find_map(|line| line.strip_prefix(&prefix))?;
+        let digits = line.find(|ch: char| ch.is_ascii_digit())?;
+        let number = line[digits..].split(|ch: char| !ch.is_ascii_digit()).next()?;
+        number.parse::<usize>().ok()?.checked_sub(1)
+    }
+}
+
+/// What a person can do about an error that stopped the run.
+fn advice(code: &SqlState) -> &'static str {
+    match code.code() {
+        "42501" => "; `logmill plan --print-sql` prints the rights that are needed",
+        "22P04" | "22P03" => "; the target's types may have changed under us, run again",
+        "42P01" | "42703" => "; the target or a table of ours was changed during the run",
+        "53100" => "; what was committed is kept, free space and run again",
+        "25006" => "; the server takes no writes, is it a standby?",
+        _ => "",
+    }
+}
+
+/// A driver's error with its causes: its own text is only "error communicating with the server".
+pub(super) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(context: &str) -> Refusal {
+        Refusal {
+            step: Step::Copy,
+            code: SqlState::CHECK_VIOLATION,
+            message: String::new(),
+            hint: None,
+            constraint: None,
+            column: None,
+            context: Some(context.to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_row_is_read_from_the_context_in_any_language() {
+        assert_eq!(refusal("COPY t, line 5, column a: \"7\"").row_of("t"), Some(4));
+        assert_eq!(refusal("COPY t2, Zeile 12").row_of("t2"), Some(11));
+        assert_eq!(refusal("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9").row_of("t"), Some(8));
+        assert_eq!(refusal("SQL statement \"INSERT\"").row_of("t"), None);
+        assert_eq!(refusal("COPY other, line 5").row_of("t"), None);
+    }
+}

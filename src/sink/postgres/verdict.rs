@@ -1,0 +1,198 @@
+//! What a server's error means: the one function that decides.
+//!
+//! The same SQLSTATE means different things at different steps. A unique violation while a
+//! row is written is that row's fault; at any other step it is ours. So the verdict is
+//! reached from the step, the code, and whether the constraint is the key's own; never from
+//! the text of a message, which is translated and changes.
+
+use std::time::Duration;
+
+use postgres::error::SqlState;
+
+/// The steps of a commit, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// Connecting, and what is read or made before the first row.
+    Prepare,
+    /// Looking at what is remembered.
+    Look,
+    /// Saying which sources are ours.
+    Claim,
+    /// BEGIN, the settings, the lock on the target.
+    Begin,
+    /// Comparing the target with what the rows were encoded for.
+    Compare,
+    /// Locking and comparing the checkpoints.
+    Fence,
+    /// Asking whether rows of this batch are there already.
+    Probe,
+    /// COPY into the target.
+    Copy,
+    /// COPY into the temporary table.
+    Stage,
+    /// The statements that move the stage into the target.
+    Merge,
+    /// SET CONSTRAINTS ALL IMMEDIATE.
+    Constraints,
+    /// COPY of the dead letters.
+    DeadLetters,
+    /// The checkpoints and COMMIT. From here on the outcome can be unknown.
+    End,
+}
+
+impl Step {
+    /// What was being done, for a message.
+    pub(super) fn doing(self) -> &'static str {
+        match self {
+            Step::Prepare => "preparing the destination",
+            Step::Look => "looking at what is remembered",
+            Step::Claim => "claiming the sources",
+            Step::Begin => "beginning a batch",
+            Step::Compare => "looking at the target's columns",
+            Step::Fence => "locking the checkpoints",
+            Step::Probe => "looking for rows of the batch",
+            Step::Copy => "copying rows into the target",
+            Step::Stage => "copying rows into the stage",
+            Step::Merge => "merging the stage into the target",
+            Step::Constraints => "checking deferred constraints",
+            Step::DeadLetters => "writing dead letters",
+            Step::End => "committing",
+        }
+    }
+
+    /// Whether a row can be at fault here.
+    fn writes_rows(self) -> bool {
+        matches!(self, Step::Copy | Step::Stage | Step::Merge | Step::Constraints)
+    }
+}
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A row is at fault: find it and set it aside.
+    Isolate,
+    /// A row of this key is there already: go by the stage.
+    Conflict,
+    /// Another run holds these sources.
+    Held,
+    /// Roll back and send the batch again on the same connection.
+    Retry,
+    /// Connect again, find out what was committed, and go on.
+    Reconnect,
+    /// The statement took longer than allowed: send less at a time.
+    Halve,
+    /// Wait until it heals or the time is up, then stop.
+    Wait,
+    /// Stop: it will not heal by itself.
+    Stop,
+}
+
+/// Decides. `own_key` says whether the violated constraint is the index of the job's key.
+pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
+    let code = code.code();
+    let class = &code[..2];
+    match code {
+        "40001" | "40P01" | "55P03" => return Verdict::Retry,
+        "25P03" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => return Verdict::Reconnect,
+        "25006" => return Verdict::Wait,
+        // A cancelled statement of a batch: by our own statement_timeout (the message would
+        // tell, but is translated) or by a person. Sending less heals the first, and stops
+        // at one row for the second.
+        "57014" if step >= Step::Copy && step <= Step::Constraints => return Verdict::Halve,
+        "57014" => return Verdict::Wait,
+        "08P01" => return Verdict::Stop,
+        _ => {}
+    }
+    match class {
+        "08" => return Verdict::Reconnect,
+        "53" | "58" => return Verdict::Wait,
+        "28" => return Verdict::Stop,
+        _ => {}
+    }
+    // The fence raises with whatever code is at hand; that it raises at all is the message.
+    if step == Step::Fence && matches!(class, "22") {
+        return Verdict::Held;
+    }
+    if !step.writes_rows() {
+        return Verdict::Stop;
+    }
+    match code {
+        "23505" if own_key => Verdict::Conflict,
+        "22P03" | "22P04" | "21000" | "25P02" | "42601" | "42P01" | "42P10" | "42703" | "42501" | "55000"
+        | "0A000" | "3D000" => Verdict::Stop,
+        _ if matches!(class, "26" | "XX") => Verdict::Stop,
+        // 22, 23, 44, 54, P0001, and whatever a trigger or function of the user raises.
+        _ => Verdict::Isolate,
+    }
+}
+
+/// How long to wait before the next try: doubling from 50 ms to 5 s, with jitter, so that
+/// ten runs that failed together do not come back together.
+pub(super) fn backoff(attempt: u32) -> Duration {
+    let ceiling = Duration::from_millis(50 << attempt.min(7)).min(Duration::from_secs(5));
+    ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(step: Step, code: &str) -> Verdict {
+        verdict(step, &SqlState::from_code(code), false)
+    }
+
+    #[test]
+    fn a_row_is_at_fault_only_where_rows_are_written() {
+        for code in [
+            "23514", "23502", "23503", "23505", "22001", "22021", "44000", "P0001", "54000", "38000", "ZZ123",
+        ] {
+            for step in [Step::Copy, Step::Stage, Step::Merge, Step::Constraints] {
+                assert_eq!(of(step, code), Verdict::Isolate, "{code} at {step:?}");
+            }
+            for step in [Step::Begin, Step::Probe, Step::DeadLetters, Step::End] {
+                assert_eq!(of(step, code), Verdict::Stop, "{code} at {step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_outage_is_never_a_bad_row() {
+        for step in [Step::Copy, Step::Stage, Step::Merge, Step::Constraints, Step::DeadLetters, Step::End] {
+            for code in ["57P01", "57P02", "57P03", "08006", "25P03"] {
+                assert_eq!(of(step, code), Verdict::Reconnect, "{code} at {step:?}");
+            }
+            for code in ["53100", "53200", "53300", "58030", "25006"] {
+                assert_eq!(of(step, code), Verdict::Wait, "{code} at {step:?}");
+            }
+            for code in ["40001", "40P01", "55P03"] {
+                assert_eq!(of(step, code), Verdict::Retry, "{code} at {step:?}");
+            }
+            for code in
+                ["28000", "42501", "42P01", "42703", "0A000", "XX000", "22P04", "21000", "25P02", "08P01"]
+            {
+                assert_eq!(of(step, code), Verdict::Stop, "{code} at {step:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_fence_is_told_by_its_step() {
+        assert_eq!(of(Step::Fence, "22P02"), Verdict::Held);
+        assert_eq!(of(Step::Fence, "22012"), Verdict::Held);
+        assert_eq!(of(Step::Fence, "42P01"), Verdict::Stop);
+    }
+
+    #[test]
+    fn the_keys_own_index_never_makes_a_reject() {
+        assert_eq!(verdict(Step::Copy, &SqlState::UNIQUE_VIOLATION, true), Verdict::Conflict);
+        assert_eq!(verdict(Step::Merge, &SqlState::UNIQUE_VIOLATION, true), Verdict::Conflict);
+    }
+
+    #[test]
+    fn waiting_grows_and_is_bounded() {
+        for attempt in 0..100 {
+            let wait = backoff(attempt);
+            assert!(wait >= Duration::from_millis(25) && wait <= Duration::from_secs(5));
+        }
+    }
+}

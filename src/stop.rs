@@ -1,0 +1,42 @@
+//! Stopping: one flag that everybody who waits or works in pieces looks at.
+//!
+//! The first signal asks for a clean stop: what is in flight is committed, then we leave. A
+//! second one ends the process at once, which is safe too, because a crash is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Whether to stop, and by which signal. Cheap to clone and to ask.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicI32>);
+
+impl Stop {
+    /// Asks for a clean stop.
+    pub fn ask(&self, signal: i32) {
+        self.0.store(signal, Ordering::Relaxed);
+    }
+
+    /// The signal that asked, if one did.
+    pub fn asked(&self) -> Option<i32> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            signal => Some(signal),
+        }
+    }
+
+    /// Sleeps, but not through a request to stop. False if there was one.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        loop {
+            if self.asked().is_some() {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+    }
+}
