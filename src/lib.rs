@@ -4,6 +4,7 @@ pub mod config;
 pub mod error;
 mod failpoint;
 pub mod format;
+pub mod pipeline;
 pub mod reject;
 pub mod schema;
 pub mod sink;

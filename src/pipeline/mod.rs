@@ -1,0 +1,217 @@
+//! The pipeline: files in, durable rows out. The only place that starts threads.
+//!
+//! A planner thread finds and cuts, rayon workers parse, bind and encode, and the calling
+//! thread is the writer: it collects parcels in file order into batches and commits them,
+//! one at a time. The planner takes a place in line before it hands a chunk out and the
+//! writer gives it back after the commit, so memory is bounded and nobody waits for anybody
+//! in a circle (see `queue`).
+//!
+//! A panic in a worker, an error of the destination and a signal all end in the same way:
+//! what is committed stays, what is not is forgotten, and a second run goes on from there.
+
+mod plan;
+mod queue;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod worker;
+mod writer;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::bounded;
+
+use crate::error::{Error, Kind, Result};
+use crate::format::Format;
+use crate::schema::Schema;
+use crate::sink::{Claim, Claims, Parcel, Sink};
+use crate::source::{self, Candidate, Found, Hash16};
+use crate::stop::Stop;
+use plan::Planned;
+use queue::queue;
+pub use stats::{Outcome, Reason, Stats, Times};
+use worker::{Rules, Worker};
+use writer::Writer;
+
+/// What a run is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Worker threads.
+    pub threads: usize,
+    /// How sources are read.
+    pub source: source::Settings,
+    /// A batch closes at this many rows,
+    pub batch_rows: usize,
+    /// or when its rows and rejects are this many bytes.
+    pub batch_bytes: usize,
+    /// Of a longer reject only hash and place are kept.
+    pub raw_bytes_max: usize,
+    /// Load whole duplicates as sources of their own.
+    pub allow_duplicates: bool,
+    /// Go on with sources that were begun under other rules.
+    pub accept_new_rules: bool,
+    /// End the run that holds a source, rather than leave.
+    pub take_over: bool,
+    /// The rows are known by their position.
+    pub key_is_position: bool,
+    /// What decides the rows, as one hash.
+    pub rules_hash: Hash16,
+}
+
+/// What a worker hands to the writer.
+enum Handed {
+    Parcel(Box<Parcel>),
+    /// A source cannot be read on.
+    Failed {
+        source_id: i32,
+        error: Error,
+    },
+    /// A worker panicked over a chunk of this file.
+    Panicked(String),
+}
+
+/// Loads `files` into `sink`.
+///
+/// `Ok` says what came of it, also where it ended early by a signal or where single files
+/// failed. `Err` means that the run could not go on; what was committed before is whole.
+pub fn run<F, S>(
+    files: &[Found],
+    format: F,
+    schema: Arc<Schema>,
+    sink: &mut S,
+    settings: &Settings,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+) -> Result<Outcome>
+where
+    F: Format + 'static,
+    S: Sink,
+{
+    let began = Instant::now();
+    let mut outcome = Outcome::default();
+    let (candidates, failed) = plan::fingerprint(files);
+    outcome.failed = failed;
+    let claims = Claims {
+        files: candidates,
+        allow_duplicates: settings.allow_duplicates,
+        accept_new_rules: settings.accept_new_rules,
+        take_over: settings.take_over,
+        key_is_position: settings.key_is_position,
+        rules_hash: settings.rules_hash,
+    };
+    let claimed = sink.claim(&claims)?;
+    let mut selected = Vec::new();
+    let mut tasks = Vec::new();
+    for (file, claim) in claims.files.into_iter().zip(claimed) {
+        match claim {
+            Claim::Load(task) => {
+                selected.push(task.source_id);
+                tasks.push((task, file));
+            }
+            Claim::Finished { source_id } => {
+                selected.push(source_id);
+                outcome.finished += 1;
+            }
+            Claim::Duplicate(of) => outcome.duplicates.push((file.path, of)),
+            Claim::Changed(what) => outcome.failed.push((file.path, what)),
+        }
+    }
+    let to_read = tasks.iter().map(|(task, file)| file.fingerprint.size.saturating_sub(task.start)).sum();
+    stats::add(&stats.bytes_total, to_read);
+
+    if !tasks.is_empty() {
+        let rules = Arc::new(Rules {
+            format,
+            schema,
+            encoder: sink.encoder(),
+            record_bytes_max: settings.source.record_bytes_max,
+            raw_bytes_max: settings.raw_bytes_max,
+        });
+        load(&tasks, &rules, sink, settings, stop, stats, &mut outcome)?;
+    }
+    outcome.open_dead_letters = sink.open_dead_letters(&selected)?;
+    outcome.times = stats.times();
+    outcome.elapsed = began.elapsed();
+    Ok(outcome)
+}
+
+fn load<F, S>(
+    tasks: &[(crate::sink::Task, Candidate)],
+    rules: &Arc<Rules<F, S::Encoder>>,
+    sink: &mut S,
+    settings: &Settings,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+    outcome: &mut Outcome,
+) -> Result<()>
+where
+    F: Format + 'static,
+    S: Sink,
+{
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(settings.threads)
+        .thread_name(|index| format!("worker-{index}"))
+        .build()
+        .map_err(|error| {
+            Error::from(Kind::Usage(format!("cannot start {} workers: {error}", settings.threads)))
+        })?;
+    // The memory of the workers. There is one for each thread, so taking one never waits.
+    let (give_back, idle) = bounded::<Worker>(settings.threads);
+    for _ in 0..settings.threads {
+        give_back.send(Worker::default()).expect("there is room for each");
+    }
+    // Two batches, so that the workers prepare the next while the destination digests one,
+    // and a chunk for each worker on top.
+    let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
+    let (entrance, exit) = queue::<Handed>(budget);
+
+    std::thread::scope(|scope| {
+        let planner = std::thread::Builder::new().name("planner".into());
+        let plan = planner.spawn_scoped(scope, || {
+            let entrance = entrance;
+            let mut hand_out = |place: queue::Place<Handed>, planned: Planned| match planned {
+                Planned::Failed { source_id, error } => place.fill(Handed::Failed { source_id, error }, 0),
+                Planned::Chunk(assignment) => {
+                    let (rules, idle, give_back) = (Arc::clone(rules), idle.clone(), give_back.clone());
+                    let stats = Arc::clone(stats);
+                    pool.spawn_fifo(move || {
+                        let began = Instant::now();
+                        let mut worker = idle.recv().unwrap_or_default();
+                        let path = assignment.source.path().to_owned();
+                        let span = assignment.chunk.span;
+                        let result = catch_unwind(AssertUnwindSafe(|| worker.work(&rules, assignment)));
+                        let (handed, bytes) = match result {
+                            Ok(parcel) => {
+                                let bytes = parcel.bytes();
+                                // A panicked worker's memory is left behind instead.
+                                let _ = give_back.send(worker);
+                                (Handed::Parcel(Box::new(parcel)), bytes)
+                            }
+                            Err(_) => {
+                                let _ = give_back.send(Worker::default());
+                                let what = format!(
+                                    "a worker panicked over bytes {}..{} of {}",
+                                    span.start,
+                                    span.end,
+                                    path.display()
+                                );
+                                (Handed::Panicked(what), 0)
+                            }
+                        };
+                        stats::add_time(&stats.work_ns, began.elapsed());
+                        place.fill(handed, bytes);
+                    });
+                }
+            };
+            for (task, candidate) in tasks {
+                if !plan::cut(task, candidate, &settings.source, &entrance, stop, stats, &mut hand_out) {
+                    break;
+                }
+            }
+        });
+        plan.map_err(|error| Error::from(Kind::Usage(format!("cannot start a thread: {error}"))))?;
+        Writer::new(tasks, sink, settings, stop, stats, outcome).write(exit)
+    })
+}

@@ -1,0 +1,334 @@
+//! Places in line: ordered, bounded, and never waited for by a worker.
+//!
+//! The planner takes a place, which is worth the bytes of its chunk, before the chunk is
+//! handed to a worker; the worker fills it, in whatever order workers finish; the writer
+//! takes the fillings out in the order of the places and gives their worth back when they
+//! are committed. So memory is bounded by the budget, batches come in file order, and a
+//! worker's `fill` is a send that never blocks.
+//!
+//! The planner waits only for budget, and says so. A writer that has taken everything that
+//! was handed out and finds the planner waiting is told ([`Next::Starved`]) and commits what
+//! it has, which frees budget: the two can never wait for each other. A place that is
+//! dropped unfilled (its worker panicked) arrives as [`Next::Lost`].
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+
+/// What even the smallest chunk is worth: a source, a parcel and their buffers.
+const WEIGHT_MIN: usize = 4 << 10;
+
+struct Shared {
+    state: Mutex<State>,
+    freed: Condvar,
+    budget: usize,
+}
+
+#[derive(Default)]
+struct State {
+    /// The worth of all places that are out.
+    taken: usize,
+    /// How many places were given out.
+    issued: u64,
+    /// The planner waits for budget.
+    is_waiting: bool,
+    /// The writer is gone; nothing needs to be planned any more.
+    is_closed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock; a poisoned state is a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Message<T> {
+    Filled { number: u64, filling: Option<(T, usize)> },
+    Waiting,
+    Ended,
+}
+
+/// The planner's end.
+pub(super) struct Entrance<T> {
+    shared: Arc<Shared>,
+    messages: Sender<Message<T>>,
+}
+
+/// A place in line, to be filled by a worker.
+pub(super) struct Place<T> {
+    number: u64,
+    weight: usize,
+    shared: Arc<Shared>,
+    messages: Sender<Message<T>>,
+    is_filled: bool,
+}
+
+/// The writer's end.
+pub(super) struct Exit<T> {
+    shared: Arc<Shared>,
+    messages: Receiver<Message<T>>,
+    next: u64,
+    /// Fillings that came before their turn; the first is that of place `next`.
+    early: VecDeque<Option<Option<(T, usize)>>>,
+    has_ended: bool,
+}
+
+/// What the writer is given.
+pub(super) enum Next<T> {
+    /// The next filling, and what it is worth. The worth is given back by [`Exit::free`].
+    Filling(T, usize),
+    /// A worker panicked over the next place.
+    Lost,
+    /// Everything that was handed out was taken, and the planner waits for budget.
+    Starved,
+    /// Nothing new came for a while; the caller may look around.
+    Quiet,
+    /// There will be no more.
+    Ended,
+}
+
+/// A line with a budget of bytes.
+pub(super) fn queue<T>(budget: usize) -> (Entrance<T>, Exit<T>) {
+    let shared = Arc::new(Shared { state: Mutex::default(), freed: Condvar::new(), budget });
+    let (sender, receiver) = unbounded();
+    let entrance = Entrance { shared: Arc::clone(&shared), messages: sender };
+    (entrance, Exit { shared, messages: receiver, next: 0, early: VecDeque::new(), has_ended: false })
+}
+
+impl<T> Entrance<T> {
+    /// Takes a place worth `bytes`, waiting until there is budget for it. A place that is
+    /// worth more than the whole budget is given when nothing else is out. `None` if the
+    /// writer is gone or `is_stopped` says so.
+    pub(super) fn reserve(&self, bytes: usize, is_stopped: &dyn Fn() -> bool) -> Option<Place<T>> {
+        let weight = bytes.max(WEIGHT_MIN);
+        let mut state = self.shared.lock();
+        while state.taken > 0 && state.taken + weight > self.shared.budget {
+            if state.is_closed || is_stopped() {
+                return None;
+            }
+            if !state.is_waiting {
+                state.is_waiting = true;
+                // The writer may be waiting for us; it looks at the state when it hears this.
+                let _ = self.messages.send(Message::Waiting);
+            }
+            let wait = self.shared.freed.wait_timeout(state, Duration::from_millis(100));
+            state = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.is_waiting = false;
+        if state.is_closed || is_stopped() {
+            return None;
+        }
+        state.taken += weight;
+        let number = state.issued;
+        state.issued += 1;
+        let (shared, messages) = (Arc::clone(&self.shared), self.messages.clone());
+        Some(Place { number, weight, shared, messages, is_filled: false })
+    }
+}
+
+impl<T> Drop for Entrance<T> {
+    fn drop(&mut self) {
+        let _ = self.messages.send(Message::Ended);
+    }
+}
+
+impl<T> Place<T> {
+    /// Fills the place. From here on it is worth `bytes`, what it now really holds.
+    pub(super) fn fill(mut self, filling: T, bytes: usize) {
+        let weight = bytes.max(WEIGHT_MIN);
+        {
+            let mut state = self.shared.lock();
+            state.taken = state.taken + weight - self.weight;
+        }
+        self.shared.freed.notify_one();
+        self.is_filled = true;
+        let _ = self.messages.send(Message::Filled { number: self.number, filling: Some((filling, weight)) });
+    }
+}
+
+impl<T> Drop for Place<T> {
+    fn drop(&mut self) {
+        if !self.is_filled {
+            let _ = self.messages.send(Message::Filled { number: self.number, filling: None });
+        }
+    }
+}
+
+impl<T> Exit<T> {
+    /// Waits for the next filling, or for what there is to say instead.
+    pub(super) fn next(&mut self) -> Next<T> {
+        loop {
+            if let Some(Some(_)) = self.early.front() {
+                self.next += 1;
+                return match self.early.pop_front() {
+                    Some(Some(Some((filling, weight)))) => Next::Filling(filling, weight),
+                    _ => Next::Lost,
+                };
+            }
+            {
+                let state = self.shared.lock();
+                if state.issued == self.next && self.has_ended {
+                    return Next::Ended;
+                }
+                if state.issued == self.next && state.is_waiting {
+                    return Next::Starved;
+                }
+            }
+            match self.messages.recv_timeout(Duration::from_millis(200)) {
+                Ok(Message::Filled { number, filling }) => {
+                    let index = usize::try_from(number - self.next).expect("bounded by the budget");
+                    if self.early.len() <= index {
+                        self.early.resize_with(index + 1, || None);
+                    }
+                    self.early[index] = Some(filling);
+                }
+                Ok(Message::Waiting) => {}
+                Ok(Message::Ended) => self.has_ended = true,
+                Err(RecvTimeoutError::Timeout) => return Next::Quiet,
+                Err(RecvTimeoutError::Disconnected) => self.has_ended = true,
+            }
+        }
+    }
+
+    /// Gives back what fillings were worth.
+    pub(super) fn free(&self, weight: usize) {
+        self.shared.lock().taken -= weight;
+        self.shared.freed.notify_one();
+    }
+}
+
+impl<T> Drop for Exit<T> {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn taken<T>(next: Next<T>) -> Option<(T, usize)> {
+        match next {
+            Next::Filling(filling, weight) => Some((filling, weight)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn fillings_come_in_the_order_of_their_places() {
+        let (entrance, mut exit) = queue(1 << 20);
+        let places: Vec<Place<u64>> =
+            (0..10).map(|_| entrance.reserve(1, &|| false).expect("a place")).collect();
+        for place in places.into_iter().rev() {
+            let number = place.number;
+            place.fill(number, 1);
+        }
+        drop(entrance);
+        for number in 0..10 {
+            assert_eq!(taken(exit.next()), Some((number, WEIGHT_MIN)));
+        }
+        assert!(matches!(exit.next(), Next::Ended));
+    }
+
+    #[test]
+    fn a_starved_planner_is_told_to_the_writer_and_goes_on_when_it_commits() {
+        let (entrance, mut exit) = queue::<u32>(3 * WEIGHT_MIN);
+        let planner = thread::spawn(move || {
+            for number in 0..100 {
+                entrance.reserve(1, &|| false).expect("the writer is there").fill(number, 1);
+            }
+        });
+        let (mut held, mut seen, mut starved) = (0, 0, 0);
+        loop {
+            match exit.next() {
+                Next::Filling(number, weight) => {
+                    assert_eq!(number, seen);
+                    seen += 1;
+                    held += weight;
+                }
+                // Nothing is given back before this: without it, both would wait for ever.
+                Next::Starved => {
+                    starved += 1;
+                    exit.free(std::mem::take(&mut held));
+                }
+                Next::Quiet => {}
+                Next::Ended => break,
+                Next::Lost => panic!("no worker panicked"),
+            }
+        }
+        assert_eq!(seen, 100);
+        assert!(starved >= 33, "{starved}");
+        planner.join().expect("the planner ends");
+    }
+
+    #[test]
+    fn one_place_may_be_worth_more_than_the_budget() {
+        let (entrance, mut exit) = queue(WEIGHT_MIN);
+        entrance.reserve(1 << 30, &|| false).expect("nothing else is out").fill((), 1 << 30);
+        let (_, weight) = taken(exit.next()).expect("filled");
+        assert!(entrance.reserve(1, &|| true).is_none(), "the budget is spent");
+        exit.free(weight);
+        assert!(entrance.reserve(1, &|| false).is_some());
+    }
+
+    #[test]
+    fn a_place_that_is_dropped_is_lost_and_not_waited_for() {
+        let (entrance, mut exit) = queue(1 << 20);
+        let lost: Place<u8> = entrance.reserve(1, &|| false).expect("a place");
+        entrance.reserve(1, &|| false).expect("a place").fill(1, 1);
+        drop(lost);
+        assert!(matches!(exit.next(), Next::Lost));
+        assert_eq!(taken(exit.next()).map(|(filling, _)| filling), Some(1));
+    }
+
+    #[test]
+    fn without_a_writer_nothing_is_planned() {
+        let (entrance, exit) = queue::<u8>(WEIGHT_MIN);
+        let _held = entrance.reserve(1, &|| false).expect("a place");
+        let waiting = thread::spawn(move || entrance.reserve(1, &|| false).is_none());
+        drop(exit);
+        assert!(waiting.join().expect("no panic"));
+    }
+
+    #[test]
+    fn any_number_of_workers_and_any_budget_keep_the_order() {
+        for (workers, budget) in [(1, 1), (2, 10 * WEIGHT_MIN), (4, 3 * WEIGHT_MIN), (8, 100 * WEIGHT_MIN)] {
+            let (entrance, mut exit) = queue::<u64>(budget);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("a pool");
+            let planner = thread::spawn(move || {
+                for number in 0..500_u64 {
+                    let place = entrance.reserve(1, &|| false).expect("the writer is there");
+                    pool.spawn_fifo(move || {
+                        thread::sleep(Duration::from_micros(fastrand::u64(..200)));
+                        place.fill(number, fastrand::usize(..20_000));
+                    });
+                }
+            });
+            let (mut seen, mut held) = (0, 0);
+            loop {
+                match exit.next() {
+                    Next::Filling(number, weight) => {
+                        assert_eq!(number, seen);
+                        seen += 1;
+                        held += weight;
+                        if seen % 7 == 0 {
+                            exit.free(std::mem::take(&mut held));
+                        }
+                    }
+                    Next::Starved => exit.free(std::mem::take(&mut held)),
+                    Next::Quiet => {}
+                    Next::Ended => break,
+                    Next::Lost => panic!("no worker panicked"),
+                }
+            }
+            assert_eq!(seen, 500);
+            planner.join().expect("the planner ends");
+        }
+    }
+}

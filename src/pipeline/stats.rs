@@ -1,0 +1,137 @@
+//! What a run is doing and has done, in counters that anybody may read while it goes on.
+//!
+//! The pipeline counts and does not print; the command reads these a few times a second.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::reject::Code;
+use crate::sink::Counts;
+
+/// Counters of a run, updated as it goes.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Bytes that are to be read in this run.
+    pub bytes_total: AtomicU64,
+    /// Bytes that are committed.
+    pub bytes_done: AtomicU64,
+    /// Records that are committed, rejects included.
+    pub records: AtomicU64,
+    /// Rejects that are committed.
+    pub rejected: AtomicU64,
+    /// Nanoseconds that the writer waited for parcels.
+    pub(super) waited_ns: AtomicU64,
+    /// Nanoseconds that the destination took.
+    pub(super) commit_ns: AtomicU64,
+    /// Nanoseconds that workers were at work, together.
+    pub(super) work_ns: AtomicU64,
+    /// Nanoseconds that the planner took to find and cut chunks.
+    pub(super) plan_ns: AtomicU64,
+}
+
+pub(super) fn add(counter: &AtomicU64, value: u64) {
+    counter.fetch_add(value, Ordering::Relaxed);
+}
+
+pub(super) fn add_time(counter: &AtomicU64, time: Duration) {
+    add(counter, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What became of the records, over all sources.
+    pub counts: Counts,
+    /// Bytes that were read and committed.
+    pub bytes: u64,
+    /// How many batches were committed.
+    pub batches: u64,
+    /// Sources that were loaded to their end.
+    pub loaded: u64,
+    /// Sources that were at their end already.
+    pub finished: u64,
+    /// Files that were left out because another one holds the same, as (file, other).
+    pub duplicates: Vec<(PathBuf, String)>,
+    /// Files that could not be loaded, as (file, why).
+    pub failed: Vec<(PathBuf, String)>,
+    /// Why records were rejected, the most frequent reason first.
+    pub reasons: Vec<Reason>,
+    /// The signal that ended the run early.
+    pub stopped: Option<i32>,
+    /// Dead letters of the selected sources that are open, from this run or an earlier one.
+    pub open_dead_letters: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Where the time went.
+    pub times: Times,
+}
+
+/// Where the time went. Each is that of one thread; they overlap.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// The writer waited for parcels.
+    pub waited: Duration,
+    /// The destination worked.
+    pub commit: Duration,
+    /// The workers worked, all together.
+    pub work: Duration,
+    /// The planner read and cut.
+    pub plan: Duration,
+}
+
+impl Stats {
+    pub(super) fn times(&self) -> Times {
+        let time = |counter: &AtomicU64| Duration::from_nanos(counter.load(Ordering::Relaxed));
+        Times {
+            waited: time(&self.waited_ns),
+            commit: time(&self.commit_ns),
+            work: time(&self.work_ns),
+            plan: time(&self.plan_ns),
+        }
+    }
+}
+
+/// One reason for which records were rejected.
+#[derive(Clone, Debug)]
+pub struct Reason {
+    /// Its code.
+    pub code: Code,
+    /// The field it is about; empty for the record as a whole.
+    pub field: String,
+    /// How many records have it.
+    pub count: u64,
+    /// The first such record: its file.
+    pub path: PathBuf,
+    /// Its line, counted from one.
+    pub line: u64,
+    /// Its offset.
+    pub offset: u64,
+}
+
+/// The reasons of a run, gathered from its batches.
+#[derive(Debug, Default)]
+pub(super) struct Reasons(HashMap<(Code, String), Reason>);
+
+impl Reasons {
+    pub(super) fn add(&mut self, reason: Reason) {
+        let key = (reason.code, reason.field.clone());
+        match self.0.get_mut(&key) {
+            Some(known) => known.count += reason.count,
+            None => {
+                self.0.insert(key, reason);
+            }
+        }
+    }
+
+    /// The most frequent first; among equals, by name.
+    pub(super) fn sorted(self) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self.0.into_values().collect();
+        reasons.sort_by(|one, other| {
+            let names = |reason: &Reason| (reason.code, reason.field.clone());
+            other.count.cmp(&one.count).then_with(|| names(one).cmp(&names(other)))
+        });
+        reasons
+    }
+}

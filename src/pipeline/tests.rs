@@ -1,0 +1,424 @@
+//! The pipeline into a destination that is a map: any file, cut anywhere, gives the same.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::reject::Faults;
+use crate::schema::{Bounds, Extra, Field, Kind as FieldKind, Row, Text};
+use crate::sink::{Batch, Committed, Counts, Encoder, Ending, Memory, Place, decide};
+use crate::source::{Pattern, Selection, discover, hash16};
+
+/// Rows as text: what they are is all that matters here.
+struct Plain;
+
+impl Encoder for Plain {
+    fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, _: &mut Faults) -> bool {
+        write!(out, "{}:{:?}", place.offset, row.values()).expect("a vector takes everything");
+        true
+    }
+}
+
+/// What was committed: the tables of a destination, in memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Tables {
+    rows: BTreeMap<(i32, u64), String>,
+    /// By place: line, reasons, bytes.
+    rejects: BTreeMap<(i32, u64), (u64, String, Vec<u8>)>,
+    counts: BTreeMap<i32, Counts>,
+    positions: BTreeMap<i32, u64>,
+}
+
+#[derive(Default)]
+struct InMemory {
+    tables: Tables,
+    memories: Vec<Memory>,
+    batches: usize,
+    /// Fails before this batch, by number.
+    fails_at: Option<usize>,
+}
+
+impl Sink for InMemory {
+    type Encoder = Plain;
+
+    fn encoder(&self) -> Arc<Plain> {
+        Arc::new(Plain)
+    }
+
+    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+        let mut result = Vec::new();
+        for (file, decision) in claims.files.iter().zip(decide(claims, &self.memories)) {
+            let mut claim = decision?.claim;
+            if let Claim::Load(task) = &mut claim
+                && task.source_id == 0
+            {
+                task.source_id = i32::try_from(self.memories.len()).expect("few") + 1;
+                self.memories.push(Memory {
+                    source_id: task.source_id,
+                    known: source::Known {
+                        name: file.name.clone(),
+                        size: file.fingerprint.size,
+                        head_len: file.fingerprint.head_len,
+                        head_hash: file.fingerprint.head_hash,
+                        position: 0,
+                        tail_len: 0,
+                        tail_hash: hash16(b""),
+                        complete: false,
+                    },
+                    lines: 0,
+                    tail_start: None,
+                    rules_hash: claims.rules_hash,
+                });
+            }
+            result.push(claim);
+        }
+        Ok(result)
+    }
+
+    fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
+        if self.fails_at == Some(self.batches) {
+            return Err(Kind::Unreachable("planned".into()).into());
+        }
+        batch.still_holds()?;
+        self.batches += 1;
+        for number in 0..batch.rows() {
+            let place = batch.place(number);
+            let source_id = batch.parcels[place.parcel].source_id;
+            let bytes: Vec<u8> = batch.slices(number..number + 1).flatten().copied().collect();
+            let row = String::from_utf8(bytes).expect("text");
+            let old = self.tables.rows.insert((source_id, place.span.start), row);
+            let again = batch.advances[batch.advance_of(source_id)].again;
+            assert!(old.is_none() || again.is_some_and(|again| again.offset == place.span.start), "twice");
+        }
+        let mut counts = Vec::new();
+        for advance in &batch.advances {
+            let memory = self.memories.iter_mut().find(|memory| memory.source_id == advance.source_id);
+            let memory = memory.expect("claimed");
+            assert_eq!(memory.known.position, advance.from, "a gap");
+            memory.known.position = advance.to;
+            (memory.known.tail_len, memory.known.tail_hash) = advance.tail;
+            memory.known.complete = advance.ends.is_some();
+            memory.tail_start = advance.unterminated;
+            let mut found = advance.counts;
+            found.inserted = found.records - found.rejected;
+            let total = self.tables.counts.entry(advance.source_id).or_default();
+            total.add(&found);
+            if let Some(again) = advance.again {
+                total.lines -= 1;
+                match self.tables.rejects.remove(&(advance.source_id, again.offset)) {
+                    _ if again.was_blank => total.blank -= 1,
+                    Some(_) => (total.records, total.rejected) = (total.records - 1, total.rejected - 1),
+                    None => (total.records, total.inserted) = (total.records - 1, total.inserted - 1),
+                }
+            }
+            memory.lines = u64::try_from(total.lines).expect("not negative");
+            self.tables.positions.insert(advance.source_id, advance.to);
+            counts.push(found);
+        }
+        for letter in batch.dead_letters(&[], usize::MAX)? {
+            let raw = match letter.record {
+                crate::sink::dead_letter::Evidence::Raw(raw) => raw.into_owned(),
+                crate::sink::dead_letter::Evidence::Hash(hash) => hash.to_vec(),
+            };
+            let value = (letter.line, letter.reasons.into_owned(), raw);
+            self.tables.rejects.insert((letter.source_id, letter.span.start), value);
+        }
+        Ok(Committed { counts, refused: Vec::new() })
+    }
+
+    fn open_dead_letters(&mut self, _: &[i32]) -> Result<u64> {
+        Ok(self.tables.rejects.len() as u64)
+    }
+
+    fn finish(&mut self, _: &Ending<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn schema() -> Arc<Schema> {
+    let field = |name: &str, kind| Field {
+        name: name.into(),
+        from: vec![name.into()],
+        required: true,
+        nullable: false,
+        default: None,
+        strict: false,
+        kind,
+    };
+    let fields =
+        vec![field("n", FieldKind::Int(Bounds::default())), field("t", FieldKind::Text(Text::default()))];
+    Arc::new(Schema { fields, extra: Extra::Ignore })
+}
+
+/// How a file is cut.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    threads: usize,
+    chunk_bytes: usize,
+    window_bytes: usize,
+    batch_rows: usize,
+    batch_bytes: usize,
+    mmap: bool,
+}
+
+impl Cut {
+    fn settings(self) -> Settings {
+        Settings {
+            threads: self.threads,
+            source: source::Settings {
+                chunk_bytes: self.chunk_bytes,
+                window_bytes: self.window_bytes,
+                record_bytes_max: 300,
+                mmap: self.mmap,
+            },
+            batch_rows: self.batch_rows,
+            batch_bytes: self.batch_bytes,
+            raw_bytes_max: usize::MAX,
+            allow_duplicates: true,
+            accept_new_rules: false,
+            take_over: false,
+            key_is_position: true,
+            rules_hash: hash16(b""),
+        }
+    }
+}
+
+fn any_cut() -> impl Strategy<Value = Cut> {
+    (1..4_usize, 1..2_000_usize, 5_000..20_000_usize, 1..50_usize, 1..5_000_usize, any::<bool>()).prop_map(
+        |(threads, chunk_bytes, window_bytes, batch_rows, batch_bytes, mmap)| Cut {
+            threads,
+            chunk_bytes,
+            window_bytes,
+            batch_rows,
+            batch_bytes,
+            mmap,
+        },
+    )
+}
+
+fn load_into(sink: &mut InMemory, folder: &std::path::Path, cut: Cut) -> Result<Outcome> {
+    let pattern = Pattern { text: "*".into(), base: folder.to_owned() };
+    let files = discover(&[pattern], &Selection::default()).expect("readable");
+    let schema = schema();
+    let format = crate::format::Json::new(&schema.paths(), schema.extras());
+    run(&files, format, schema, sink, &cut.settings(), &Stop::default(), &Arc::new(Stats::default()))
+}
+
+/// The tables as a slow and simple reader makes them.
+fn expected(files: &[Vec<u8>]) -> Tables {
+    let mut tables = Tables::default();
+    for (index, content) in files.iter().enumerate() {
+        let source_id = i32::try_from(index).expect("few") + 1;
+        let mut counts = Counts::default();
+        let mut offset = 0_usize;
+        for line in content.split_inclusive(|&byte| byte == b'\n') {
+            let start = if offset == 0 && line.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            let text = &line[start..];
+            let text = text.strip_suffix(b"\n").unwrap_or(text);
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            if !line[start..].is_empty() {
+                counts.lines += 1;
+                let place = (offset + start) as u64;
+                let value: Option<serde_json::Value> = serde_json::from_slice(text).ok();
+                let row = value.as_ref().and_then(|value| {
+                    let (n, t) = (value.get("n")?.as_i64()?, value.get("t")?.as_str()?);
+                    Some(format!("{place}:[Int({n}), Text({t:?})]"))
+                });
+                if text.iter().all(|byte| b" \t\r".contains(byte)) {
+                    counts.blank += 1;
+                } else if let (Some(row), true) = (row, text.len() <= 300) {
+                    counts.inserted += 1;
+                    tables.rows.insert((source_id, place), row);
+                } else {
+                    counts.rejected += 1;
+                    let kept = if text.len() <= 300 {
+                        text.to_vec()
+                    } else {
+                        blake3::hash(text).as_bytes().to_vec()
+                    };
+                    let line = u64::try_from(counts.lines).expect("positive");
+                    tables.rejects.insert((source_id, place), (line, String::new(), kept));
+                }
+            }
+            offset += line.len();
+        }
+        counts.records = counts.inserted + counts.rejected;
+        tables.counts.insert(source_id, counts);
+        tables.positions.insert(source_id, content.len() as u64);
+    }
+    tables
+}
+
+fn without_reasons(mut tables: Tables) -> Tables {
+    tables.rejects.values_mut().for_each(|(_, reasons, _)| reasons.clear());
+    tables
+}
+
+fn write_files(folder: &std::path::Path, files: &[Vec<u8>]) {
+    for (index, content) in files.iter().enumerate() {
+        std::fs::write(folder.join(format!("log.{index}")), content).expect("written");
+    }
+}
+
+fn any_line() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        8 => (any::<i64>(), "[a-zA-Z\"\\\\\n\u{e4}\u{1f600} ]{0,40}").prop_map(|(n, t)| {
+            serde_json::json!({"n": n, "t": t}).to_string().into_bytes()
+        }),
+        1 => Just(br#"{"n":1}"#.to_vec()),
+        1 => Just(Vec::new()),
+        1 => Just(b" \t".to_vec()),
+        1 => proptest::collection::vec(any::<u8>().prop_filter("no newline", |&byte| byte != b'\n'), 0..30),
+        1 => (250..800_usize).prop_map(|length| {
+            let filler = "x".repeat(length);
+            format!("{{\"n\":5,\"t\":\"{filler}\"}}").into_bytes()
+        }),
+    ]
+}
+
+fn any_file() -> impl Strategy<Value = Vec<u8>> {
+    let line = (any_line(), prop_oneof![5 => Just(&b"\n"[..]), 1 => Just(&b"\r\n"[..])]);
+    (
+        proptest::collection::vec(line, 0..40),
+        prop_oneof![4 => Just(None), 1 => any_line().prop_map(Some)],
+        any::<bool>(),
+    )
+        .prop_map(|(lines, last, has_mark)| {
+            let mut content = if has_mark { b"\xef\xbb\xbf".to_vec() } else { Vec::new() };
+            for (line, end) in lines {
+                content.extend_from_slice(&line);
+                content.extend_from_slice(end);
+            }
+            content.extend_from_slice(&last.unwrap_or_default());
+            // What begins like another encoding is refused whole, which is another test.
+            if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+                content.insert(0, b'\n');
+            }
+            content
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_files_cut_anywhere_give_the_same_tables(
+        files in proptest::collection::vec(any_file(), 1..4),
+        cut in any_cut(),
+    ) {
+        let folder = tempfile::tempdir().expect("a directory");
+        write_files(folder.path(), &files);
+        let mut sink = InMemory::default();
+        let outcome = load_into(&mut sink, folder.path(), cut).expect("loaded");
+        prop_assert_eq!(outcome.failed, vec![]);
+        prop_assert_eq!(without_reasons(sink.tables), expected(&files));
+    }
+
+    #[test]
+    fn a_load_that_fails_anywhere_goes_on_to_the_same_tables(
+        files in proptest::collection::vec(any_file(), 1..4),
+        cuts in proptest::collection::vec(any_cut(), 1..4),
+        fails_at in 0..6_usize,
+    ) {
+        let folder = tempfile::tempdir().expect("a directory");
+        write_files(folder.path(), &files);
+        let mut sink = InMemory { fails_at: Some(fails_at), ..InMemory::default() };
+        for &cut in &cuts {
+            sink.batches = 0;
+            let failed = load_into(&mut sink, folder.path(), cut).is_err();
+            let committed = without_reasons(sink.tables.clone());
+            for (&source_id, &position) in &committed.positions {
+                let whole = &files[source_id as usize - 1];
+                let prefix = expected(&[whole[..position as usize].to_vec()]);
+                let rows: Vec<_> = committed.rows.range((source_id, 0)..(source_id + 1, 0)).map(|(_, row)| row).collect();
+                prop_assert_eq!(rows, prefix.rows.values().collect::<Vec<_>>());
+            }
+            if !failed {
+                break;
+            }
+        }
+        sink.fails_at = None;
+        load_into(&mut sink, folder.path(), cuts[0]).expect("loaded");
+        prop_assert_eq!(without_reasons(sink.tables), expected(&files));
+    }
+
+    #[test]
+    fn a_file_that_grows_between_loads_gives_the_tables_of_the_whole(
+        file in any_file(),
+        ends in proptest::collection::vec(any::<prop::sample::Index>(), 1..4),
+        cut in any_cut(),
+    ) {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("log.0");
+        let mut ends: Vec<usize> = ends.iter().map(|end| end.index(file.len() + 1)).collect();
+        ends.sort_unstable();
+        ends.push(file.len());
+        // A file that was seen with half a byte order mark began with a bad record.
+        prop_assume!(!file.starts_with(b"\xef\xbb\xbf") || ends.iter().all(|&end| end == 0 || end >= 3));
+        let mut sink = InMemory::default();
+        for end in ends {
+            std::fs::write(&path, &file[..end]).expect("written");
+            let outcome = load_into(&mut sink, folder.path(), cut).expect("loaded");
+            prop_assert_eq!(outcome.failed, vec![]);
+        }
+        prop_assert_eq!(without_reasons(sink.tables), expected(&[file]));
+    }
+}
+
+#[test]
+fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
+    struct Bomb(Plain);
+    impl Encoder for Bomb {
+        fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool {
+            assert!(place.offset < 500, "boom");
+            self.0.encode(row, place, out, faults)
+        }
+    }
+    struct Mined(InMemory);
+    impl Sink for Mined {
+        type Encoder = Bomb;
+        fn encoder(&self) -> Arc<Bomb> {
+            Arc::new(Bomb(Plain))
+        }
+        fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+            self.0.claim(claims)
+        }
+        fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
+            self.0.commit(batch)
+        }
+        fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
+            self.0.open_dead_letters(sources)
+        }
+        fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+            self.0.finish(ending)
+        }
+    }
+    let folder = tempfile::tempdir().expect("a directory");
+    let content: String = (0..100).map(|n| format!("{{\"n\":{n},\"t\":\"\"}}\n")).collect();
+    write_files(folder.path(), &[content.into_bytes()]);
+    let files =
+        discover(&[Pattern { text: "*".into(), base: folder.path().to_owned() }], &Selection::default())
+            .expect("found");
+    let schema = schema();
+    let format = crate::format::Json::new(&schema.paths(), schema.extras());
+    let cut = Cut {
+        threads: 2,
+        chunk_bytes: 50,
+        window_bytes: 8192,
+        batch_rows: 5,
+        batch_bytes: 1000,
+        mmap: false,
+    };
+    let mut sink = Mined(InMemory::default());
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = run(&files, format, schema, &mut sink, &cut.settings(), &Stop::default(), &Arc::default());
+    std::panic::set_hook(previous);
+    let error = result.expect_err("the worker panicked");
+    assert!(error.to_string().contains("a worker panicked over bytes"), "{error}");
+    let position = *sink.0.tables.positions.get(&1).expect("some batches were committed");
+    assert!(position <= 516 && sink.0.tables.rows.keys().all(|&(_, offset)| offset < position));
+}

@@ -1,0 +1,179 @@
+//! Workers: a chunk to a parcel. The hot loop.
+//!
+//! A worker copies its chunk once, into a block of its own: bytes in a map can change while
+//! they are looked at, and simd-json unescapes in place. It hashes the copy, so that the
+//! writer can tell before COMMIT whether the file still holds what was parsed, and parses,
+//! binds and encodes each record in one pass. It takes no locks, shares no state, never
+//! waits and never fails: a bad record is a reject.
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+
+use crate::format::{Format, Input, Malformed, PADDING_BYTES, Record};
+use crate::reject::{Faults, Path, Rejects, Stage, code};
+use crate::schema::Schema;
+use crate::sink::{Encoder, Parcel, Place, Rows};
+use crate::source::{Body, Bytes, Chunk, Lines, Source, hash16, is_blank};
+use crate::span::Span;
+
+/// What all workers share.
+pub(super) struct Rules<F, E> {
+    pub(super) format: F,
+    pub(super) schema: Arc<Schema>,
+    pub(super) encoder: Arc<E>,
+    /// A longer record is a reject.
+    pub(super) record_bytes_max: usize,
+    /// Of a longer reject only hash and place are kept.
+    pub(super) raw_bytes_max: usize,
+}
+
+/// A chunk, and whose it is.
+pub(super) struct Assignment {
+    pub(super) source: Arc<Source>,
+    pub(super) source_id: i32,
+    pub(super) chunk: Chunk,
+    /// Whether the source ends with this chunk.
+    pub(super) ends: bool,
+}
+
+/// The memory of one worker, reused from chunk to chunk.
+#[derive(Default)]
+pub(super) struct Worker {
+    block: Vec<u8>,
+    arena: Bump,
+    record: Record<'static>,
+    faults: Faults,
+    /// Bytes of rows per byte of chunk in the last chunk: how much room the next will need.
+    growth: f64,
+}
+
+impl Worker {
+    /// Makes a parcel of a chunk.
+    pub(super) fn work<F: Format, E: Encoder>(
+        &mut self,
+        rules: &Rules<F, E>,
+        assignment: Assignment,
+    ) -> Parcel {
+        let Assignment { source, source_id, chunk, ends } = assignment;
+        let mut parcel = Parcel {
+            source,
+            source_id,
+            span: chunk.span,
+            ends,
+            rows: Rows::default(),
+            rejects: Rejects::default(),
+            first_line: 0,
+            lines: 0,
+            blank: 0,
+            check: 0,
+            tail: (0, hash16(b"")),
+            unterminated: None,
+            is_intact: true,
+        };
+        match chunk.body {
+            Body::Records(bytes) => self.parse(rules, &bytes, &mut parcel),
+            Body::TooLong { length, hash, check, tail, is_terminated } => {
+                self.faults.clear();
+                too_long(&mut self.faults, length, rules.record_bytes_max);
+                let span = Span::new(chunk.span.start, chunk.span.start + length);
+                parcel.rejects.push_hashed(span, 0, Stage::Decode, &self.faults, &[], Some(hash));
+                parcel.lines = 1;
+                parcel.check = check;
+                parcel.tail = (u32::try_from(tail.len()).expect("at most TAIL_BYTES"), hash16(&tail));
+                parcel.unterminated = (!is_terminated).then_some(chunk.span.start);
+            }
+        }
+        parcel
+    }
+
+    fn parse<F: Format, E: Encoder>(&mut self, rules: &Rules<F, E>, bytes: &Bytes, parcel: &mut Parcel) {
+        let len = bytes.len();
+        self.block.clear();
+        self.block.extend_from_slice(bytes);
+        self.block.resize(len + PADDING_BYTES, b' ');
+        parcel.check = xxhash_rust::xxh3::xxh3_64(&self.block[..len]);
+        parcel.tail = bytes.tail();
+        if self.block[..len].last().is_some_and(|&byte| byte != b'\n') {
+            let last = memchr::memrchr(b'\n', &self.block[..len]).map_or(0, |newline| newline + 1);
+            parcel.unterminated = Some(parcel.span.start + last as u64);
+        }
+        parcel.rows.bytes.reserve((len as f64 * self.growth * 1.05) as usize);
+
+        let mut lines = Lines::default();
+        let mut number = 0_u32;
+        // The record's memory is handed from line to line under another lifetime each time.
+        let mut spare = std::mem::take(&mut self.record);
+        while let Some(line) = lines.next(&self.block, len) {
+            let line_number = number;
+            number += 1;
+            let length = line.end - line.start;
+            if self.block.get(line.start).is_none_or(|&first| first <= b' ')
+                && is_blank(&self.block[line.start..line.end])
+            {
+                parcel.blank += 1;
+                continue;
+            }
+            self.faults.clear();
+            self.arena.reset();
+            let raw = &bytes[line.start..line.end];
+            let offset = parcel.span.start + line.start as u64;
+            let place = Place { source_id: parcel.source_id, offset, raw };
+            let rows_end = parcel.rows.bytes.len();
+            let mut record = spare.reset();
+            let refused = if length > rules.record_bytes_max {
+                too_long(&mut self.faults, length as u64, rules.record_bytes_max);
+                Some(Stage::Decode)
+            } else {
+                let copy = &mut self.block[line.start..line.end + PADDING_BYTES];
+                let input = Input { raw, copy, arena: &self.arena };
+                row(rules, input, &mut record, place, &mut parcel.rows.bytes, &mut self.faults).err()
+            };
+            spare = record.reset();
+            match refused {
+                None => parcel.rows.end_row(line.start, length, line_number),
+                Some(stage) => {
+                    parcel.rows.bytes.truncate(rows_end);
+                    let span = Span::new(offset, offset + length as u64);
+                    let raw_bytes_max = match length > rules.record_bytes_max {
+                        true => 0,
+                        false => rules.raw_bytes_max,
+                    };
+                    parcel.rejects.push(span, line_number, stage, &self.faults, raw, raw_bytes_max);
+                }
+            }
+        }
+        self.record = spare;
+        parcel.lines = u64::from(number);
+        self.growth = parcel.rows.bytes.len() as f64 / len.max(1) as f64;
+        parcel.is_intact = bytes.is_intact();
+    }
+}
+
+/// One record to one encoded row, or the stage that refuses it.
+#[inline]
+fn row<'r, F: Format, E: Encoder>(
+    rules: &Rules<F, E>,
+    input: Input<'r>,
+    record: &mut Record<'r>,
+    place: Place<'_>,
+    out: &mut Vec<u8>,
+    faults: &mut Faults,
+) -> Result<(), Stage> {
+    let arena = input.arena;
+    if let Err(Malformed { stage, code, what, at }) = rules.format.parse(input, record) {
+        faults.push(code, &Path::Record, format_args!("{what}, at byte {at} of the record"), None);
+        return Err(stage);
+    }
+    let row = rules.schema.bind(record, arena, faults).ok_or(Stage::Schema)?;
+    match rules.encoder.encode(&row, place, out, faults) {
+        true => Ok(()),
+        false => Err(Stage::Schema),
+    }
+}
+
+#[cold]
+fn too_long(faults: &mut Faults, length: u64, max: usize) {
+    let message = format_args!("a record of {length} bytes, where max_record allows {max}");
+    faults.push(code::RECORD_TOO_LONG, &Path::Record, message, None);
+}

@@ -1,0 +1,253 @@
+//! The writer: parcels to batches, batches to commits. The only serial part.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::queue::{Exit, Next};
+use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
+use super::{Handed, Settings};
+use crate::error::{Error, Result};
+use crate::sink::{Advance, Again, Batch, Counts, Parcel, Sink, Task};
+use crate::source::Candidate;
+use crate::stop::Stop;
+
+/// Collects and commits.
+pub(super) struct Writer<'a, S> {
+    sink: &'a mut S,
+    settings: &'a Settings,
+    stop: &'a Stop,
+    stats: &'a Stats,
+    outcome: &'a mut Outcome,
+    sources: HashMap<i32, Progress>,
+    reasons: Reasons,
+    /// The parcels of the batch that is being collected.
+    parcels: Vec<Parcel>,
+    /// What they hold,
+    rows: usize,
+    bytes: usize,
+    /// and what their places in line are worth.
+    weight: usize,
+}
+
+/// How far a source is in this run.
+struct Progress {
+    path: PathBuf,
+    /// The checkpoint, with all batches that were collected.
+    position: u64,
+    /// Lines before the next parcel.
+    lines: u64,
+    again: Option<Again>,
+    /// What became of its records in this run.
+    counts: Counts,
+    /// Its last parcel was committed.
+    is_complete: bool,
+    has_failed: bool,
+}
+
+impl<'a, S: Sink> Writer<'a, S> {
+    pub(super) fn new(
+        tasks: &[(Task, Candidate)],
+        sink: &'a mut S,
+        settings: &'a Settings,
+        stop: &'a Stop,
+        stats: &'a Stats,
+        outcome: &'a mut Outcome,
+    ) -> Self {
+        let sources = tasks.iter().map(|(task, _)| {
+            let progress = Progress {
+                path: task.path.clone(),
+                position: task.position,
+                lines: task.lines,
+                again: task.again,
+                counts: Counts::default(),
+                is_complete: false,
+                has_failed: false,
+            };
+            (task.source_id, progress)
+        });
+        Writer {
+            sink,
+            settings,
+            stop,
+            stats,
+            outcome,
+            sources: sources.collect(),
+            reasons: Reasons::default(),
+            parcels: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            weight: 0,
+        }
+    }
+
+    /// Takes everything out of the line and commits it, until the end or the stop.
+    pub(super) fn write(mut self, mut exit: Exit<Handed>) -> Result<()> {
+        loop {
+            let began = Instant::now();
+            let next = exit.next();
+            add_time(&self.stats.waited_ns, began.elapsed());
+            match next {
+                Next::Filling(Handed::Parcel(parcel), weight) => {
+                    self.collect(*parcel, weight);
+                    if self.rows >= self.settings.batch_rows || self.bytes >= self.settings.batch_bytes {
+                        self.commit(&exit)?;
+                    }
+                }
+                Next::Filling(Handed::Failed { source_id, error }, weight) => {
+                    exit.free(weight);
+                    self.fail(source_id, error)?;
+                }
+                Next::Filling(Handed::Panicked(what), _) => return Err(Error::broken(what)),
+                Next::Lost => return Err(Error::broken("a worker panicked")),
+                Next::Starved => self.commit(&exit)?,
+                // Nothing may come for long from a source that is slow to read.
+                Next::Quiet => self.commit(&exit)?,
+                Next::Ended => {
+                    self.commit(&exit)?;
+                    break;
+                }
+            }
+        }
+        self.conclude()
+    }
+
+    fn collect(&mut self, mut parcel: Parcel, weight: usize) {
+        let progress = self.sources.get_mut(&parcel.source_id).expect("a parcel is of a source of this run");
+        parcel.first_line = progress.lines;
+        progress.lines += parcel.lines;
+        self.rows += parcel.rows.len();
+        self.bytes += parcel.bytes();
+        self.weight += weight;
+        self.parcels.push(parcel);
+    }
+
+    /// Commits what was collected, and gives its places back.
+    fn commit(&mut self, exit: &Exit<Handed>) -> Result<()> {
+        if self.parcels.is_empty() {
+            return Ok(());
+        }
+        let parcels = std::mem::take(&mut self.parcels);
+        let advances = self.advances(&parcels);
+        let batch = Arc::new(Batch::new(parcels, advances));
+        let began = Instant::now();
+        let committed = self.sink.commit(&batch);
+        add_time(&self.stats.commit_ns, began.elapsed());
+        let committed = committed?;
+
+        for (advance, counts) in batch.advances.iter().zip(&committed.counts) {
+            let progress = self.sources.get_mut(&advance.source_id).expect("a source of this run");
+            progress.counts.add(counts);
+            progress.is_complete |= advance.ends.is_some();
+            self.outcome.counts.add(counts);
+            let records = counts.records;
+            add(&self.stats.records, u64::try_from(records).unwrap_or(0));
+            add(&self.stats.rejected, u64::try_from(counts.rejected).unwrap_or(0));
+        }
+        let bytes = batch.parcels.iter().map(|parcel| parcel.span.len()).sum();
+        add(&self.stats.bytes_done, bytes);
+        self.outcome.bytes += bytes;
+        self.outcome.batches += 1;
+        self.explain(&batch, &committed.refused);
+        (self.rows, self.bytes) = (0, 0);
+        drop(batch);
+        exit.free(std::mem::take(&mut self.weight));
+        Ok(())
+    }
+
+    /// How far each source moves, from its parcels in order.
+    fn advances(&mut self, parcels: &[Parcel]) -> Vec<Advance> {
+        let mut advances: Vec<Advance> = Vec::new();
+        for parcel in parcels {
+            let progress = self.sources.get_mut(&parcel.source_id).expect("a source of this run");
+            let is_same = advances.last().is_some_and(|advance| advance.source_id == parcel.source_id);
+            if !is_same {
+                advances.push(Advance {
+                    source_id: parcel.source_id,
+                    from: progress.position,
+                    to: progress.position,
+                    counts: Counts::default(),
+                    tail: parcel.tail,
+                    ends: None,
+                    unterminated: None,
+                    again: progress.again.take(),
+                });
+            }
+            let advance = advances.last_mut().expect("just pushed");
+            advance.to = parcel.span.end;
+            advance.tail = parcel.tail;
+            advance.ends = parcel.ends.then(|| parcel.source.size());
+            advance.unterminated = parcel.unterminated;
+            let number = |count: usize| i64::try_from(count).expect("what is in memory is countable");
+            let lines = i64::try_from(parcel.lines).expect("what is in memory is countable");
+            let blank = i64::try_from(parcel.blank).expect("what is in memory is countable");
+            advance.counts.add(&Counts {
+                lines,
+                blank,
+                records: lines - blank,
+                rejected: number(parcel.rejects.len()),
+                ..Counts::default()
+            });
+            progress.position = parcel.span.end;
+        }
+        advances
+    }
+
+    /// Counts the reasons of a batch's rejects.
+    fn explain(&mut self, batch: &Batch, refused: &[crate::sink::dead_letter::Refused]) {
+        for parcel in &batch.parcels {
+            for tally in parcel.rejects.tally() {
+                self.reasons.add(Reason {
+                    code: tally.code,
+                    field: tally.field.clone(),
+                    count: tally.count,
+                    path: parcel.source.path().to_owned(),
+                    line: parcel.first_line + u64::from(tally.line) + 1,
+                    offset: tally.offset,
+                });
+            }
+        }
+        for refused in refused {
+            let place = batch.place(refused.row);
+            let parcel = &batch.parcels[place.parcel];
+            self.reasons.add(Reason {
+                code: refused.code,
+                field: refused.column.clone().or_else(|| refused.constraint.clone()).unwrap_or_default(),
+                count: 1,
+                path: parcel.source.path().to_owned(),
+                line: parcel.first_line + u64::from(place.line) + 1,
+                offset: place.span.start,
+            });
+        }
+    }
+
+    fn fail(&mut self, source_id: i32, error: Error) -> Result<()> {
+        let progress = self.sources.get_mut(&source_id).expect("a source of this run");
+        if !error.is_about_one_source() {
+            return Err(error);
+        }
+        progress.has_failed = true;
+        let what = super::plan::what(&error, &progress.path);
+        self.outcome.failed.push((progress.path.clone(), what));
+        Ok(())
+    }
+
+    /// Checks that every record is accounted for, and says how the run ended.
+    fn conclude(self) -> Result<()> {
+        for progress in self.sources.values() {
+            let counts = &progress.counts;
+            if !counts.is_conserved() || counts.lines != counts.records + counts.blank + counts.skipped {
+                return Err(Error::broken(format!(
+                    "{}: the records do not add up: {counts:?}",
+                    progress.path.display()
+                )));
+            }
+        }
+        let complete = self.sources.values().filter(|progress| progress.is_complete).count();
+        self.outcome.loaded += complete as u64;
+        self.outcome.reasons = self.reasons.sorted();
+        self.outcome.stopped = self.stop.asked();
+        Ok(())
+    }
+}
