@@ -1,5 +1,6 @@
 //! logmill
 #![deny(unsafe_code)]
+pub mod cli;
 pub mod config;
 pub mod error;
 mod failpoint;

@@ -1,0 +1,267 @@
+//! What can be typed: every flag and its help, and nothing else.
+//!
+//! The doc comment of a flag is its help: the first paragraph for `-h`, all of it for
+//! `--help`. What a flag means is decided in `config`, once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::config::{Overrides, Url, units};
+
+/// Years of logs into a database: every record once, at the speed of the server's own COPY.
+#[derive(Debug, Parser)]
+#[command(name = "logmill", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 usage, 3 some records were rejected, \
+    6 another run holds the sources, 130/143 interrupted. `logmill help COMMAND` tells more."
+)]
+pub(super) struct CommandLine {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) speech: SpeechArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Load files into the destination of a job
+    ///
+    /// What was loaded before is left out, and what was loaded in part goes on where it
+    /// stopped: running the same command again is how a load is resumed.
+    Load(LoadArgs),
+    /// Show how far a job is: sources, dead letters by reason, last runs
+    Status(StatusArgs),
+    /// Look at the records that did not become rows
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (for `man -l -`)
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeadLettersCommand {
+    /// List them: place, reasons, state
+    List(ListArgs),
+    /// Show one whole: its bytes, its place and every reason
+    Show(ShowArgs),
+}
+
+/// How the command speaks.
+#[derive(Debug, Args)]
+pub(super) struct SpeechArgs {
+    /// How results are printed: for people, or as one JSON object on stdout
+    #[arg(long, value_enum, global = true, default_value_t, env = "LOGMILL_OUTPUT", help_heading = "Output")]
+    pub(super) output: Output,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Say more: what is done with every file
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) verbose: bool,
+    /// How messages on stderr are written
+    #[arg(
+        long,
+        value_enum,
+        global = true,
+        default_value_t,
+        env = "LOGMILL_LOG_FORMAT",
+        help_heading = "Output"
+    )]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// One object, with a `schema_version`.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// The job, and where it goes.
+#[derive(Debug, Args)]
+pub(super) struct JobArgs {
+    /// The job file
+    #[arg(short, long, value_name = "FILE", env = "LOGMILL_JOB", value_hint = ValueHint::FilePath)]
+    pub(super) job: PathBuf,
+    /// Another destination than the job's: a PostgreSQL URL or key=value string
+    #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
+    pub(super) into: Option<Url>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// Files, directories or patterns to load instead of the job's
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(super) files: Vec<PathBuf>,
+    /// Another table than the job's
+    #[arg(long, env = "LOGMILL_TABLE")]
+    pub(super) table: Option<String>,
+    /// The data date: the day that the run is about, put in for {date} in the job
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE")]
+    pub(super) date: Option<NaiveDate>,
+
+    /// Go on with files that were begun under other rules (format, fields, key)
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) accept_new_rules: bool,
+    /// Load a file even if another one with the same content was loaded
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) allow_duplicates: bool,
+    /// End with 0 even if some records were rejected
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) allow_rejects: bool,
+    /// End the run that holds the sources, and take its place
+    ///
+    /// Without it, the command waits ten seconds for a holder that may only be outliving its
+    /// client, and then ends with 6.
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) take_over: bool,
+
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+
+    #[arg(long, hide = true)]
+    pub(super) split: Option<String>,
+    #[arg(long, hide = true)]
+    pub(super) lanes: Option<u64>,
+    #[arg(long, hide = true)]
+    pub(super) rebuild: bool,
+}
+
+/// Limits that a person wants to change on the spot.
+#[derive(Debug, Args)]
+pub(super) struct LimitArgs {
+    /// Worker threads [default: one per core]
+    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", help_heading = "Limits")]
+    pub(super) threads: Option<u64>,
+    /// Rows that commit together [default: 100000]
+    #[arg(long, value_name = "ROWS", value_parser = units::parse_count, env = "LOGMILL_BATCH_ROWS", help_heading = "Limits")]
+    pub(super) batch_rows: Option<u64>,
+    /// Bytes of rows that commit together [default: 24MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_BATCH_BYTES", help_heading = "Limits")]
+    pub(super) batch_bytes: Option<u64>,
+    /// Bytes of a file that one worker takes at a time [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", help_heading = "Limits")]
+    pub(super) chunk_size: Option<u64>,
+    /// How long an outage of the destination is waited out [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_RETRY_FOR", help_heading = "Limits")]
+    pub(super) retry_for: Option<Duration>,
+    /// How long the destination may be silent before it is given up [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_DEADLINE", help_heading = "Limits")]
+    pub(super) deadline: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// Show every source, not only those that are unfinished or have dead letters
+    #[arg(short, long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// Only those with a reason of this code
+    #[arg(long)]
+    pub(super) code: Option<String>,
+    /// Only those with a reason about this field
+    #[arg(long)]
+    pub(super) field: Option<String>,
+    /// Only those of sources whose name ends like this
+    #[arg(long, value_name = "NAME")]
+    pub(super) source: Option<String>,
+    /// Only those in this state; `any` for all
+    #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
+    pub(super) state: String,
+    /// At most so many; 0 for all
+    #[arg(short = 'n', long, default_value_t = 50)]
+    pub(super) limit: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// The id, as `dead-letters list` shows it
+    pub(super) id: i64,
+    /// Write the record's bytes to stdout as they are, and nothing else
+    #[arg(long, conflicts_with = "output")]
+    pub(super) raw: bool,
+}
+
+impl LoadArgs {
+    /// What goes before the job file.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            files: (!self.files.is_empty()).then(|| self.files.clone()),
+            into: self.job.into.clone(),
+            table: self.table.clone(),
+            date: self.date,
+            threads: self.limits.threads,
+            chunk_size: self.limits.chunk_size,
+            batch_rows: self.limits.batch_rows,
+            batch_bytes: self.limits.batch_bytes,
+            retry_for: self.limits.retry_for,
+            deadline: self.limits.deadline,
+        }
+    }
+
+    /// The first flag that is known and not built yet.
+    pub(super) fn not_yet(&self) -> Option<&'static str> {
+        let flags = [
+            ("--split", self.split.is_some()),
+            ("--lanes", self.lanes.is_some()),
+            ("--rebuild", self.rebuild),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+}
+
+impl JobArgs {
+    /// What goes before the job file, for commands that only look.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides { into: self.into.clone(), ..Overrides::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_flag_has_help() {
+        CommandLine::command().debug_assert();
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "{} of {}", argument.get_id(), command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&CommandLine::command());
+    }
+}

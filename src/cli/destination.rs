@@ -1,0 +1,85 @@
+//! From a job to its destination: the one place where the kind of destination is matched.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::sink::history::History;
+use crate::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
+use crate::sink::postgres::{self, PostgresHistory, Timeouts};
+use crate::source::Hash16;
+use crate::stop::Stop;
+
+/// A destination, ready to be opened.
+pub(super) enum Destination {
+    /// PostgreSQL.
+    Postgres(Box<postgres::Settings>),
+}
+
+impl Destination {
+    /// The destination of a job.
+    pub(super) fn of(
+        config: &Config,
+        stop: &Stop,
+        notify: Arc<dyn Fn(&str) + Send + Sync>,
+    ) -> Result<Destination> {
+        refuse_sqlite(config)?;
+        let server = server(config)?;
+        if server.is_unverified() {
+            notify(&format!(
+                "the connection to {} is not verified: anybody in between could read it (sslmode=verify-full)",
+                server.describe()
+            ));
+        }
+        Ok(Destination::Postgres(Box::new(postgres::Settings {
+            server: Arc::new(server),
+            job: config.name.clone(),
+            data_date: config.date,
+            command: "load".to_owned(),
+            table: config.destination.table.clone(),
+            create: config.destination.create,
+            key: config.destination.key.clone(),
+            on_conflict: config.destination.on_conflict.clone(),
+            schema: Arc::new(config.record.schema.clone()),
+            rules_hash: Hash16(config.rules_hash()),
+            raw_max: config.dead_letters.raw_bytes_max,
+            timeouts: Timeouts {
+                statement: config.pipeline.statement_timeout,
+                lock: config.pipeline.lock_timeout,
+            },
+            retry_for: config.pipeline.retry_for,
+            deadline: config.pipeline.deadline,
+            stop: stop.clone(),
+            notify,
+        })))
+    }
+}
+
+/// The memory of a job's destination.
+pub(super) fn history(config: &Config) -> Result<Box<dyn History>> {
+    refuse_sqlite(config)?;
+    Ok(Box::new(PostgresHistory::open(&Arc::new(server(config)?))?))
+}
+
+/// The destination in words, without secrets.
+pub(super) fn describe(config: &Config) -> String {
+    match server(config) {
+        Ok(server) => format!("{} at {}", config.destination.table, server.describe()),
+        Err(_) => config.destination.table.clone(),
+    }
+}
+
+fn server(config: &Config) -> Result<Target> {
+    let timeouts = ConnectTimeouts { connect: config.pipeline.connect_timeout, ..ConnectTimeouts::default() };
+    let environment = |name: &str| std::env::var(name).ok();
+    Target::new(config.destination.url.reveal(), &environment, timeouts)
+}
+
+fn refuse_sqlite(config: &Config) -> Result<()> {
+    match config.destination.url.reveal().starts_with("sqlite:") {
+        true => {
+            Err(Error::usage("sqlite as a destination is planned and not built yet; give a postgres:// URL"))
+        }
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Exit codes: what the shell and the scheduler are told. A table of the manual, as one enum.
+
+use std::process::ExitCode;
+
+use crate::error::{Error, Kind};
+use crate::pipeline::Outcome;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// Every record is accounted for, and no dead letter is open.
+    Success,
+    /// It failed. Nothing is lost; running again goes on.
+    Failed,
+    /// The command line or the job is wrong. Nothing was touched.
+    Usage,
+    /// It finished, and some records were rejected.
+    Rejects,
+    /// Another run holds this, or took it over.
+    Held,
+    /// A signal ended it, after a clean stop.
+    Stopped(i32),
+}
+
+impl Exit {
+    /// The number.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Exit::Success => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Rejects => 3,
+            Exit::Held => 6,
+            Exit::Stopped(signal) => 128 + u8::try_from(signal).unwrap_or(0),
+        }
+    }
+
+    /// The word in the table of runs.
+    pub(super) fn outcome(self) -> &'static str {
+        match self {
+            Exit::Success => "finished",
+            Exit::Failed => "failed",
+            Exit::Usage => "refused",
+            Exit::Rejects => "rejects",
+            Exit::Held => "held",
+            Exit::Stopped(_) => "interrupted",
+        }
+    }
+
+    /// The code of an error.
+    pub(super) fn of_error(error: &Error) -> Exit {
+        match error.kind() {
+            Kind::Usage(_) | Kind::Job(_) | Kind::Unfit(_) => Exit::Usage,
+            Kind::Held(_) => Exit::Held,
+            Kind::Stopped(signal) => Exit::Stopped(*signal),
+            _ => Exit::Failed,
+        }
+    }
+
+    /// The code of a load that ran to its end, or to a clean stop. It tells the state of the
+    /// selected sources, so a second load over open dead letters gives the same.
+    pub(super) fn of_outcome(outcome: &Outcome, allow_rejects: bool) -> Exit {
+        match outcome {
+            Outcome { stopped: Some(signal), .. } => Exit::Stopped(*signal),
+            Outcome { failed, .. } if !failed.is_empty() => Exit::Failed,
+            Outcome { open_dead_letters: 1.., .. } if !allow_rejects => Exit::Rejects,
+            _ => Exit::Success,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_codes_are_those_of_the_manual() {
+        let table = [
+            (Exit::Success, 0),
+            (Exit::Failed, 1),
+            (Exit::Usage, 2),
+            (Exit::Rejects, 3),
+            (Exit::Held, 6),
+            (Exit::Stopped(libc::SIGINT), 130),
+            (Exit::Stopped(libc::SIGTERM), 143),
+        ];
+        for (exit, code) in table {
+            assert_eq!(exit.code(), code, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_file_weighs_more_than_rejects_and_a_signal_more_than_both() {
+        let mut outcome = Outcome { open_dead_letters: 3, ..Outcome::default() };
+        assert_eq!(Exit::of_outcome(&outcome, false), Exit::Rejects);
+        assert_eq!(Exit::of_outcome(&outcome, true), Exit::Success);
+        outcome.failed.push(("a".into(), "gone".into()));
+        assert_eq!(Exit::of_outcome(&outcome, true), Exit::Failed);
+        outcome.stopped = Some(libc::SIGTERM);
+        assert_eq!(Exit::of_outcome(&outcome, false), Exit::Stopped(libc::SIGTERM));
+    }
+}

@@ -1,0 +1,121 @@
+//! `load`: files into a destination.
+
+use std::sync::Arc;
+
+use super::args::{LoadArgs, Output};
+use super::destination::{Destination, describe};
+use super::exit::Exit;
+use super::progress::Progress;
+use super::speech::{Speech, print};
+use super::summary::{self, Subject};
+use crate::config::{Config, Format};
+use crate::error::{Error, Result};
+use crate::format::Json;
+use crate::pipeline::{self, Outcome, Stats};
+use crate::sink::{Ending, Sink};
+use crate::source::{Found, Hash16, discover};
+use crate::stop::Stop;
+
+/// Loads, and says what came of it.
+pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    if let Some(flag) = args.not_yet() {
+        return Err(Error::usage(format!("{flag} is planned and not built yet")).into());
+    }
+    let config = Config::load(&args.job.job, &args.overrides())?;
+    let files = files_of(&config)?;
+    let stats = Arc::new(Stats::default());
+    let progress = Progress::start(speech, &stats);
+    let around = progress.around();
+    let notify = Arc::new(move |text: &str| around(&|| speech.inform(text)));
+    let result = match Destination::of(&config, stop, notify)? {
+        Destination::Postgres(settings) => {
+            let mut sink = crate::sink::postgres::Postgres::open(*settings)?;
+            for warning in sink.warnings() {
+                speech.warn(warning);
+            }
+            run(&mut sink, &config, &files, args, stop, &stats)
+        }
+    };
+    drop(progress);
+    let (outcome, exit) = result?;
+    for (path, why) in &outcome.failed {
+        speech.detail(&format!("{}: {why}", path.display()));
+    }
+    let subject = Subject {
+        job: &config.name,
+        destination: describe(&config),
+        look: format!("logmill dead-letters list -j {}", args.job.job.display()),
+    };
+    match speech.output {
+        Output::Json => print(&format!("{}\n", summary::json(&subject, &outcome, exit)))?,
+        Output::Text if speech.speaks() => speech.tell(&summary::text(&subject, &outcome)),
+        Output::Text => {}
+    }
+    if let Exit::Stopped(signal) = exit {
+        return Err(Error::from(crate::error::Kind::Stopped(signal)).into());
+    }
+    Ok(exit)
+}
+
+/// The files of a job, or of the command line.
+pub(super) fn files_of(config: &Config) -> Result<Vec<Found>> {
+    let patterns = config.patterns()?;
+    let files = discover(&patterns, &config.source.selection)?;
+    if files.is_empty() {
+        let shown: Vec<String> =
+            patterns.iter().map(|pattern| pattern.base.join(&pattern.text).display().to_string()).collect();
+        return Err(Error::usage(format!("no file matches {}", shown.join(", "))));
+    }
+    Ok(files)
+}
+
+/// Runs the pipeline into `sink`, and closes the run whatever came of it.
+fn run<S: Sink>(
+    sink: &mut S,
+    config: &Config,
+    files: &[Found],
+    args: &LoadArgs,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+) -> Result<(Outcome, Exit)> {
+    let schema = Arc::new(config.record.schema.clone());
+    let settings = pipeline::Settings {
+        threads: config.pipeline.threads,
+        source: config.source.settings.clone(),
+        batch_rows: config.pipeline.batch_rows,
+        batch_bytes: config.pipeline.batch_bytes,
+        raw_bytes_max: config.dead_letters.raw_bytes_max,
+        allow_duplicates: args.allow_duplicates,
+        accept_new_rules: args.accept_new_rules,
+        take_over: args.take_over,
+        key_is_position: config.destination.key == crate::sink::Key::Position,
+        rules_hash: Hash16(config.rules_hash()),
+    };
+    let format = match config.source.format {
+        Format::Ndjson => Json::new(&schema.paths(), schema.extras()),
+    };
+    match pipeline::run(files, format, schema, sink, &settings, stop, stats) {
+        Ok(outcome) => {
+            let exit = Exit::of_outcome(&outcome, args.allow_rejects);
+            sink.finish(&Ending {
+                outcome: exit.outcome(),
+                exit_code: exit.code(),
+                counts: &outcome.counts,
+                bytes: outcome.bytes,
+            })?;
+            Ok((outcome, exit))
+        }
+        Err(error) => {
+            let exit = Exit::of_error(&error);
+            let nothing = crate::sink::Counts::default();
+            // The error that ended the run is the one to tell; this is a courtesy.
+            let _ = sink.finish(&Ending {
+                outcome: exit.outcome(),
+                exit_code: exit.code(),
+                counts: &nothing,
+                bytes: 0,
+            });
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The command. The only place that prints.
+//!
+//! [`run`] is the program: it reads the command line, does one thing, prints an error once
+//! and gives the exit code. Results go to stdout, everything for people to stderr.
+
+mod args;
+mod dead_letters;
+mod destination;
+mod exit;
+mod figure;
+mod load;
+mod progress;
+mod speech;
+mod status;
+mod summary;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::error::Error;
+use crate::stop::Stop;
+use args::{Command, CommandLine};
+use exit::Exit;
+use speech::{Speech, print_bytes};
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    crate::failpoint::setup();
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version are results; everything else is a usage error.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let speech = Speech::new(&line.speech);
+    let stop = Stop::default();
+    let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| match &line.command {
+        Command::Load(args) => load::load(args, speech, &stop),
+        Command::Status(args) => status::status(args, speech),
+        Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
+        Command::Completions { shell } => completions(*shell),
+        Command::Man => man(),
+    });
+    match exit {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            speech.error(&format!("{error:#}"));
+            match error.downcast_ref::<Error>() {
+                Some(error) => Exit::of_error(error).into(),
+                None => Exit::Failed.into(),
+            }
+        }
+    }
+}
+
+/// The first signal asks for a clean stop, the second ends the process.
+fn watch_signals(stop: &Stop, speech: Speech) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let stop = stop.clone();
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if stop.asked().is_some() {
+                std::process::exit(i32::from(Exit::Stopped(signal).code()));
+            }
+            stop.ask(signal);
+            speech.inform("stopping: what is in flight is committed first; once more to stop at once");
+        }
+    })?;
+    Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut CommandLine::command(), "logmill", &mut script);
+    print_bytes(&script)?;
+    Ok(Exit::Success)
+}
+
+fn man() -> anyhow::Result<Exit> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(CommandLine::command()).render(&mut page)?;
+    print_bytes(&page)?;
+    Ok(Exit::Success)
+}
