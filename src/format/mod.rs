@@ -13,7 +13,8 @@ mod wanted;
 use bumpalo::Bump;
 
 pub use json::Json;
-pub use record::{Extras, Item, Items, Members, Raw, Record};
+pub(crate) use json::parse_json;
+pub use record::{Extras, Item, Items, Members, Raw, Record, Unstorable};
 pub use wanted::{Wanted, pointer_steps};
 
 use crate::reject::{Code, Stage};

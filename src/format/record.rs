@@ -4,6 +4,7 @@
 //! Everything in it is borrowed from the record's copy or its arena, so a `Record<'r>` dies
 //! with its line; [`Record::reset`] takes only the memory along to the next.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
@@ -26,6 +27,8 @@ pub struct Record<'r> {
     /// Where each value of the tape stands in the text. Filled by the plain reader only;
     /// after simd-json it is found from the structural characters.
     pub(super) places: Vec<(u32, u32)>,
+    /// The value whose place was asked for last, and the structural character it starts at.
+    pub(super) cursor: Cell<(usize, usize)>,
 }
 
 /// Whether the members that nobody wants are gathered.
@@ -37,8 +40,9 @@ pub enum Extras {
     Gathered,
 }
 
-/// Pydantic's limit: 200 levels below the record itself.
-pub(super) const DEPTH_MAX: usize = 201;
+/// Pydantic's limit: so many objects and lists may be within each other, not counting one
+/// that is empty.
+pub(super) const DEPTH_MAX: usize = 200;
 
 impl Default for Record<'_> {
     fn default() -> Self {
@@ -50,6 +54,7 @@ impl Default for Record<'_> {
             exact: Vec::new(),
             text: &[],
             places: Vec::new(),
+            cursor: Cell::default(),
         }
     }
 }
@@ -67,7 +72,13 @@ impl<'r> Record<'r> {
             exact: recycle(self.exact),
             text: &[],
             places: self.places,
+            cursor: Cell::default(),
         }
+    }
+
+    /// The value that holds all others.
+    pub fn root(&self) -> Item<'_> {
+        Item { record: self, index: 0 }
     }
 
     /// The value of a slot, if the record has it.
@@ -91,8 +102,12 @@ impl<'r> Record<'r> {
         self.slots.clear();
         self.slots.resize(slots, 0);
         self.extras.clear();
-        let extras = (extras == Extras::Gathered).then_some(&mut self.extras);
-        pick(&self.tape.0, 0, wanted, &mut self.slots, extras);
+        let mut gather = |key| self.extras.push(key);
+        let gather: Option<&mut dyn FnMut(u32)> = match extras {
+            Extras::Ignored => None,
+            Extras::Gathered => Some(&mut gather),
+        };
+        pick(&self.tape.0, 0, wanted, &mut self.slots, gather);
     }
 
     #[cfg(test)]
@@ -117,10 +132,29 @@ impl<'r> Record<'r> {
         let structurals = self.buffers.structural_indexes();
         let byte = |place: usize| self.text.get(place).copied().unwrap_or(b' ');
         // Every key and value of the tape starts at a structural character that is none of
-        // these, in the order of the tape.
-        let mut rest = structurals.iter().map(|&place| place as usize);
-        let mut starts = rest.by_ref().filter(|&place| !matches!(byte(place), b',' | b':' | b'}' | b']'));
-        let Some(start) = starts.nth(index) else { return 0..0 };
+        // these, in the order of the tape. From the last one that was asked for it is never
+        // far: values are asked for roughly in their order.
+        let is_start = |place: u32| !matches!(byte(place as usize), b',' | b':' | b'}' | b']');
+        let (mut at, mut place) = self.cursor.get();
+        while at < index {
+            let Some(next) =
+                structurals.get(place + 1..).and_then(|rest| rest.iter().position(|&p| is_start(p)))
+            else {
+                return 0..0;
+            };
+            (at, place) = (at + 1, place + 1 + next);
+        }
+        while at > index {
+            let Some(before) =
+                structurals.get(..place).and_then(|rest| rest.iter().rposition(|&p| is_start(p)))
+            else {
+                return 0..0;
+            };
+            (at, place) = (at - 1, before);
+        }
+        self.cursor.set((at, place));
+        let mut rest = structurals.get(place..).unwrap_or_default().iter().map(|&place| place as usize);
+        let Some(start) = rest.next() else { return 0..0 };
         let end = if matches!(byte(start), b'{' | b'[') {
             let mut depth = 1_usize;
             let close = rest.find(|&place| {
@@ -148,7 +182,7 @@ pub(crate) fn pick(
     index: usize,
     wanted: &Wanted,
     slots: &mut [u32],
-    mut extras: Option<&mut Vec<u32>>,
+    mut extras: Option<&mut dyn FnMut(u32)>,
 ) {
     match tape[index] {
         Node::Object { len, .. } => {
@@ -167,8 +201,8 @@ pub(crate) fn pick(
                         }
                     }
                     None => {
-                        if let Some(extras) = &mut extras {
-                            extras.push(as_index(at));
+                        if let Some(gather) = &mut extras {
+                            gather(as_index(at));
                         }
                     }
                 }
@@ -281,21 +315,25 @@ impl<'a> Item<'a> {
         self.record.text.get(self.record.place(self.index)).unwrap_or_default()
     }
 
-    /// Whether anything in it cannot be held by a `jsonb` of PostgreSQL.
+    /// Whether anything in it cannot be held by a `jsonb` of PostgreSQL. Of both faults the
+    /// one that nothing can be done about is told.
     pub fn find_unstorable(self) -> Option<Unstorable> {
         let tape = &self.record.tape.0;
-        for node in &tape[self.index..after(tape, self.index)] {
-            match node {
+        let mut found = None;
+        for index in self.index..after(tape, self.index) {
+            let item = Item { record: self.record, index };
+            match &tape[index] {
                 Node::String(text) if memchr::memchr(0, text.as_bytes()).is_some() => {
-                    return Some(Unstorable::Nul);
+                    found = Some(Unstorable::Nul);
                 }
-                Node::Static(StaticNode::F64(number)) if !number.is_finite() => {
+                // An integer that no double holds is finite all the same.
+                Node::Static(StaticNode::F64(number)) if !number.is_finite() && item.exact().is_none() => {
                     return Some(Unstorable::NotFinite);
                 }
                 _ => {}
             }
         }
-        None
+        found
     }
 
     /// The items of a list; nothing if it is none.
@@ -316,8 +354,9 @@ impl<'a> Item<'a> {
         Members { record: self.record, next: self.index + 1, left: len }
     }
 
-    /// Marks the wanted members of this object in `slots`, as [`Item::at`] takes them.
-    pub fn pick(self, wanted: &Wanted, slots: &mut [u32], extras: Option<&mut Vec<u32>>) {
+    /// Marks the wanted members of this object in `slots`, as [`Item::at`] takes them, and
+    /// hands the keys of the others to `extras`, as [`Item::member_at`] takes them.
+    pub fn pick(self, wanted: &Wanted, slots: &mut [u32], extras: Option<&mut dyn FnMut(u32)>) {
         pick(&self.record.tape.0, self.index, wanted, slots, extras);
     }
 
@@ -347,12 +386,18 @@ impl std::fmt::Debug for Item<'_> {
     }
 }
 
+/// How much of a container is shown: a reason quotes less.
+const SHOWN_BYTES_MAX: usize = 256;
+
 /// What a person would recognise of the value: its text, shortened where it is a container.
 impl std::fmt::Display for Item<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.raw() {
             Raw::Text(text) => f.write_str(text),
-            _ => f.write_str(&String::from_utf8_lossy(self.json())),
+            _ => {
+                let json = self.json();
+                f.write_str(&String::from_utf8_lossy(&json[..json.len().min(SHOWN_BYTES_MAX)]))
+            }
         }
     }
 }
