@@ -306,8 +306,10 @@ impl<'a> Item<'a> {
     }
 
     fn exact(self) -> Option<&'a str> {
-        let found = self.record.exact.iter().find(|(index, _)| *index as usize == self.index);
-        found.map(|&(_, text)| text)
+        // In the order of the tape, as the plain reader pushed them.
+        let exact = &self.record.exact;
+        let found = exact.binary_search_by_key(&self.index, |&(index, _)| index as usize).ok()?;
+        Some(exact[found].1)
     }
 
     /// The value as JSON text, just as it stands in the record.
@@ -320,9 +322,9 @@ impl<'a> Item<'a> {
     pub fn find_unstorable(self) -> Option<Unstorable> {
         let tape = &self.record.tape.0;
         let mut found = None;
-        for index in self.index..after(tape, self.index) {
+        for (index, node) in tape[..after(tape, self.index)].iter().enumerate().skip(self.index) {
             let item = Item { record: self.record, index };
-            match &tape[index] {
+            match node {
                 Node::String(text) if memchr::memchr(0, text.as_bytes()).is_some() => {
                     found = Some(Unstorable::Nul);
                 }
