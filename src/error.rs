@@ -108,6 +108,15 @@ impl Error {
         Kind::Broken(what.into()).into()
     }
 
+    /// The text without the name of the file that it is about, for where that stands beside.
+    pub(crate) fn without_path(&self, path: &Path) -> String {
+        let text = self.to_string();
+        match text.strip_prefix(&format!("{}: ", path.display())) {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        }
+    }
+
     /// Whether this concerns one source alone, so that the others can still be loaded.
     pub(crate) fn is_about_one_source(&self) -> bool {
         matches!(*self.0, Kind::File { .. } | Kind::Source { .. })

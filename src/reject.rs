@@ -256,6 +256,11 @@ impl Faults {
         self.list.iter().map(|fault| (fault.code, &self.text[fault.field.clone()]))
     }
 
+    /// What each fault says.
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|fault| &self.text[fault.message.clone()])
+    }
+
     /// Writes the faults as a JSON list of `{code, field, message, input}`.
     pub fn write_json(&self, out: &mut String) {
         out.push('[');

@@ -303,12 +303,12 @@ pub(super) static FIELD: Table = Table {
         Key::new("max_length", Takes::Count { min: 0, max: LENGTH_MAX }, "It has at most so many characters.")
             .on(&["text"], &[]),
         Key::new("pattern", Takes::Text, "A regular expression that it matches somewhere.")
-            .on(&["text"], &["text"]),
-        Key::new("ge", Takes::Number, "It is at least this.").on(NUMBERS, &["decimal"]),
-        Key::new("gt", Takes::Number, "It is greater than this.").on(NUMBERS, &["decimal"]),
-        Key::new("le", Takes::Number, "It is at most this.").on(NUMBERS, &["decimal"]),
-        Key::new("lt", Takes::Number, "It is less than this.").on(NUMBERS, &["decimal"]),
-        Key::new("multiple_of", Takes::Number, "It is a multiple of this.").on(NUMBERS, &["decimal"]),
+            .on(&["text"], &[]),
+        Key::new("ge", Takes::Number, "It is at least this.").on(NUMBERS, &[]),
+        Key::new("gt", Takes::Number, "It is greater than this.").on(NUMBERS, &[]),
+        Key::new("le", Takes::Number, "It is at most this.").on(NUMBERS, &[]),
+        Key::new("lt", Takes::Number, "It is less than this.").on(NUMBERS, &[]),
+        Key::new("multiple_of", Takes::Number, "It is a multiple of this.").on(NUMBERS, &[]),
         Key::new("values", Takes::Texts, "What it can be. An enum must have this.").on(&["enum"], &[]),
         Key::new(
             "format",
@@ -316,7 +316,7 @@ pub(super) static FIELD: Table = Table {
             "How it is written: `rfc3339`, `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or a pattern such as `%d/%b/%Y:%H:%M:%S %z`.",
         )
         .otherwise("every ISO 8601 form, and epochs as Pydantic reads them")
-        .on(&["timestamp"], &["timestamp"]),
+        .on(&["timestamp"], &[]),
         Key::new(
             "zone",
             Takes::Word(&[
@@ -344,10 +344,10 @@ pub(super) static FIELD: Table = Table {
             .on(&["ip"], &[]),
         Key::new("trim", Takes::Flag, "Whether white space at both ends is left out first.")
             .default("false")
-            .on(&["text"], &[]),
+            .on(&["text", "enum"], &[]),
         Key::new("lower", Takes::Flag, "Whether upper case becomes lower case.")
             .default("false")
-            .on(&["text"], &[]),
+            .on(&["text", "enum"], &[]),
         Key::new("json_text", Takes::Flag, "Whether it is given as a text that holds JSON.")
             .default("false")
             .on(&["json", "object", "list"], &["object", "list"]),

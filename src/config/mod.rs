@@ -32,7 +32,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use crate::error::{Error, Kind, Result};
-use crate::schema::{Nul, Schema};
+use crate::schema::Schema;
 use crate::sink::{Key, OnConflict};
 use crate::source::{self, Order, Pattern, Selection};
 
@@ -102,8 +102,6 @@ pub enum Format {
 pub struct Record {
     /// Its fields and their rules.
     pub schema: Schema,
-    /// What happens to a NUL in it. The rules of its texts know this already.
-    pub nul: Nul,
 }
 
 /// Where rows go.
@@ -330,7 +328,7 @@ fn read(
     let pipeline = pipeline(&mut reader, &pipeline_scope, overrides);
 
     reader.finish()?;
-    let record = Record { schema, nul: common.nul };
+    let record = Record { schema };
     Ok(Config { name, date: overrides.date, source, record, destination, dead_letters, pipeline })
 }
 

@@ -19,7 +19,8 @@ use bumpalo::Bump;
 
 use super::{Config, Destination, Format, Key, OnConflict, Record, Source};
 use crate::schema::{
-    Bounds, Decimal, Extra, Field, Float, Json, Kind, List, Nul, Object, Schema, Text, Timestamp, Value, Zone,
+    Bounds, Decimal, Enum, Exact, Extra, Field, Float, Json, Kind, List, Nul, Object, Schema, StampFormat,
+    Text, Timestamp, Value, Zone,
 };
 use crate::source::Settings;
 
@@ -39,7 +40,8 @@ pub(super) fn canonical(config: &Config) -> String {
     // The offset is with each field that it decides; the rest is about files and how they are read.
     let Source { format, settings, files: _, selection: _, growing: _, offset_s: _ } = source;
     let Settings { record_bytes_max, chunk_bytes: _, window_bytes: _, mmap: _ } = settings;
-    let Record { schema, nul: _ } = record;
+    let Record { schema } = record;
+    let Schema { fields, extra, nul } = schema;
     let Destination { key, on_conflict, url: _, folder: _, table: _, create: _ } = destination;
 
     let mut out = Canonical("rules 1\n".to_owned());
@@ -58,10 +60,15 @@ pub(super) fn canonical(config: &Config) -> String {
         OnConflict::Keep => out.line("on_conflict keep"),
         OnConflict::Newest(column) => out.line(format_args!("on_conflict newest {}", json(column))),
     }
+    match nul {
+        Nul::Reject => {}
+        Nul::Strip => out.line("nul strip"),
+        Nul::Replace => out.line("nul replace"),
+    }
     // The order of columns decides nothing.
-    let mut sorted: Vec<&Field> = schema.fields.iter().collect();
+    let mut sorted: Vec<&Field> = fields.iter().collect();
     sorted.sort_by(|one, other| one.name.cmp(&other.name));
-    out.schema(&sorted, schema.extra);
+    out.schema(&sorted, *extra);
     out.0
 }
 
@@ -119,17 +126,13 @@ impl Canonical {
 
     fn kind(&mut self, kind: &Kind) {
         match kind {
-            Kind::Text(Text { min_length, max_length, trim, lower, nul }) => {
+            Kind::Text(Text { min_length, max_length, trim, lower, pattern }) => {
                 self.add("text");
                 self.option("min_length", *min_length);
                 self.option("max_length", *max_length);
                 self.flag("trim", *trim);
                 self.flag("lower", *lower);
-                match nul {
-                    Nul::Reject => {}
-                    Nul::Strip => self.add(" nul strip"),
-                    Nul::Replace => self.add(" nul replace"),
-                }
+                self.option("pattern", pattern.as_ref().map(regex::Regex::as_str));
             }
             Kind::Int(bounds) => {
                 self.add("int");
@@ -141,8 +144,10 @@ impl Canonical {
                 self.flag("finite", *finite);
             }
             Kind::Bool => self.add("bool"),
-            Kind::Timestamp(Timestamp { zone, offset_s }) => {
+            Kind::Timestamp(Timestamp { format, zone, offset_s, year }) => {
                 self.add("timestamp");
+                self.stamp_format(format);
+                self.option("year", *year);
                 match zone {
                     Zone::Any => self.option("offset_s", (*offset_s != 0).then_some(*offset_s)),
                     // There is no stamp whose zone would have to be supplied.
@@ -153,10 +158,11 @@ impl Canonical {
             Kind::Date => self.add("date"),
             Kind::Time => self.add("time"),
             Kind::Uuid => self.add("uuid"),
-            Kind::Decimal(Decimal { max_digits, decimal_places }) => {
+            Kind::Decimal(Decimal { max_digits, decimal_places, bounds }) => {
                 self.add("decimal");
                 self.option("max_digits", *max_digits);
                 self.option("decimal_places", *decimal_places);
+                self.decimal_bounds(bounds);
             }
             Kind::Json(Json { text }) => {
                 self.add("json");
@@ -166,14 +172,18 @@ impl Canonical {
                 self.add("ip");
                 self.option("version", *version);
             }
-            Kind::Enum(values) => {
+            Kind::Enum(Enum { values, literal, trim, lower }) => {
                 let mut values = values.clone();
                 values.sort();
                 self.add(format_args!("enum {}", json(&values)));
+                self.flag("literal", *literal);
+                self.flag("trim", *trim);
+                self.flag("lower", *lower);
             }
             Kind::Object(object) => {
                 // Where the fields are found follows from them.
-                let Object { schema: Schema { fields, extra }, wanted: _ } = &**object;
+                // What happens to a NUL is said for the whole record.
+                let Object { schema: Schema { fields, extra, nul: _ }, wanted: _ } = &**object;
                 self.line("object {");
                 // The order of members is that of the JSON that is stored.
                 self.schema(&fields.iter().collect::<Vec<_>>(), *extra);
@@ -198,6 +208,27 @@ impl Canonical {
         self.option("le", le.as_ref());
         self.option("lt", lt.as_ref());
         self.option("multiple_of", multiple_of.as_ref());
+    }
+
+    fn decimal_bounds(&mut self, bounds: &Bounds<Exact>) {
+        let Bounds { ge, gt, le, lt, multiple_of } = bounds;
+        for (name, bound) in [("ge", ge), ("gt", gt), ("le", le), ("lt", lt), ("multiple_of", multiple_of)] {
+            if let Some(bound) = bound {
+                self.add(format_args!(" {name} {bound}"));
+            }
+        }
+    }
+
+    fn stamp_format(&mut self, format: &StampFormat) {
+        match format {
+            StampFormat::Any => {}
+            StampFormat::Rfc3339 => self.add(" format rfc3339"),
+            StampFormat::EpochS => self.add(" format epoch_s"),
+            StampFormat::EpochMs => self.add(" format epoch_ms"),
+            StampFormat::EpochUs => self.add(" format epoch_us"),
+            StampFormat::EpochNs => self.add(" format epoch_ns"),
+            StampFormat::Strptime(letters) => self.add(format_args!(" format {}", json(letters.letters()))),
+        }
     }
 
     fn value(&mut self, value: Value<'_>) {
@@ -283,7 +314,7 @@ mod tests {
     #[test]
     fn the_hash_of_a_job_never_changes() {
         assert_eq!(hash(SMALL), "112aeffef824a3c2ca468a89875d3f30");
-        assert_eq!(hash(LARGE), "8bc184e3a110f40da194dc9c511876aa");
+        assert_eq!(hash(LARGE), "d4c17e3290a685342c71630f961ea8e1");
     }
 
     #[test]
@@ -295,6 +326,7 @@ format ndjson
 max_record 1048576
 key ["t","u"]
 on_conflict newest "a"
+nul strip
 extra forbid
 field "a" from ["a"] nullable strict: int ge -5 lt 7
 field "d" from ["d"] default date 19782: date
@@ -311,7 +343,7 @@ field "x" from ["x"] required: int
 }
 field "t" from ["t"] required: timestamp offset_s 7200
 field "u" from ["u"] required: uuid
-field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim lower nul strip
+field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim lower
 "#
         );
     }

@@ -144,7 +144,7 @@ fn a_job_sets_what_it_says() {
     assert!(config.source.growing && !config.source.settings.mmap);
     let schema = &config.record.schema;
     assert_eq!(schema.extra, crate::schema::Extra::Forbid);
-    assert_eq!(config.record.nul, Nul::Strip);
+    assert_eq!(config.record.schema.nul, crate::schema::Nul::Strip);
     assert_eq!(schema.fields.iter().map(|field| field.strict).collect::<Vec<_>>(), [true, false]);
     let url = &config.destination.url;
     assert_eq!(url.reveal(), "host=db.example.org user=ada password=geheim");

@@ -13,7 +13,8 @@ use std::fmt::Write as _;
 
 use super::secret;
 use crate::schema::{
-    Bounds, Decimal, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp, Zone,
+    Bounds, Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, StampFormat, Text,
+    Timestamp, Zone,
 };
 
 /// What a job file should say.
@@ -163,12 +164,14 @@ fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind) {
         }
     };
     match kind {
-        // What happens to a NUL is said for the whole record.
-        Kind::Text(Text { min_length, max_length, trim, lower, nul: _ }) => {
+        Kind::Text(Text { min_length, max_length, trim, lower, pattern }) => {
             flag("trim", *trim);
             flag("lower", *lower);
             write_number(keys, "min_length", min_length.as_ref());
             write_number(keys, "max_length", max_length.as_ref());
+            if let Some(pattern) = pattern {
+                keys.push(("pattern", string(pattern.as_str())));
+            }
         }
         Kind::Int(bounds) => write_bounds(keys, bounds),
         Kind::Float(Float { bounds, finite }) => {
@@ -176,23 +179,44 @@ fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind) {
             write_bounds(keys, bounds);
         }
         // The offset of stamps without a zone is that of the source.
-        Kind::Timestamp(Timestamp { zone, offset_s: _ }) => match zone {
-            Zone::Any => {}
-            Zone::Required => keys.push(("zone", string("required"))),
-            Zone::Naive => keys.push(("zone", string("naive"))),
-        },
-        Kind::Decimal(Decimal { max_digits, decimal_places }) => {
+        Kind::Timestamp(Timestamp { format, zone, offset_s: _, year: _ }) => {
+            let format = match format {
+                StampFormat::Any => None,
+                StampFormat::Rfc3339 => Some("rfc3339"),
+                StampFormat::EpochS => Some("epoch_s"),
+                StampFormat::EpochMs => Some("epoch_ms"),
+                StampFormat::EpochUs => Some("epoch_us"),
+                StampFormat::EpochNs => Some("epoch_ns"),
+                StampFormat::Strptime(letters) => Some(letters.letters()),
+            };
+            keys.extend(format.map(|format| ("format", string(format))));
+            match zone {
+                Zone::Any => {}
+                Zone::Required => keys.push(("zone", string("required"))),
+                Zone::Naive => keys.push(("zone", string("naive"))),
+            }
+        }
+        Kind::Decimal(Decimal { max_digits, decimal_places, bounds }) => {
+            let Bounds { ge, gt, le, lt, multiple_of } = bounds;
+            for (key, bound) in [("ge", ge), ("gt", gt), ("le", le), ("lt", lt), ("multiple_of", multiple_of)]
+            {
+                keys.extend(bound.as_ref().map(|bound| (key, bound.to_string())));
+            }
             write_number(keys, "max_digits", max_digits.as_ref());
             write_number(keys, "decimal_places", decimal_places.as_ref());
         }
         Kind::Json(Json { text }) => flag("json_text", *text),
         Kind::Ip { version } => write_number(keys, "version", version.as_ref()),
-        Kind::Enum(values) => {
+        // How a fault is reported is not for a job to say.
+        Kind::Enum(Enum { values, literal: _, trim, lower }) => {
+            flag("trim", *trim);
+            flag("lower", *lower);
             let values: Vec<String> = values.iter().map(|value| string(value)).collect();
             keys.push(("values", format!("[{}]", values.join(", "))));
         }
         Kind::Object(object) => {
-            let Object { schema: Schema { fields, extra }, wanted: _ } = &**object;
+            // What happens to a NUL is said for the whole record.
+            let Object { schema: Schema { fields, extra, nul: _ }, wanted: _ } = &**object;
             keys.push((
                 "extra",
                 string(match extra {

@@ -1,6 +1,6 @@
 //! The planner: files to claims, and claims to chunks, in order.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::stop::Stop;
 
 /// What each of the files is recognised by. A file that cannot be read is told apart, and is
 /// no reason to lose the others.
-pub(super) fn fingerprint(files: &[Found]) -> (Vec<Candidate>, Vec<(std::path::PathBuf, String)>) {
+pub(super) fn fingerprint(files: &[Found]) -> (Vec<Candidate>, Vec<(PathBuf, String)>) {
     let mut candidates = Vec::with_capacity(files.len());
     let mut failed = Vec::new();
     for file in files {
@@ -24,19 +24,10 @@ pub(super) fn fingerprint(files: &[Found]) -> (Vec<Candidate>, Vec<(std::path::P
             Ok(fingerprint) => {
                 candidates.push(Candidate { path: file.path.clone(), name: file.name.clone(), fingerprint });
             }
-            Err(error) => failed.push((file.path.clone(), what(&error, &file.path))),
+            Err(error) => failed.push((file.path.clone(), error.without_path(&file.path))),
         }
     }
     (candidates, failed)
-}
-
-/// An error of one file, without the name of the file, which stands beside it.
-pub(super) fn what(error: &Error, path: &Path) -> String {
-    let text = error.to_string();
-    match text.strip_prefix(&format!("{}: ", path.display())) {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    }
 }
 
 /// What the planner hands to the writer, by way of a worker or past it.

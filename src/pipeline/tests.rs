@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::reject::Faults;
-use crate::schema::{Bounds, Extra, Field, Kind as FieldKind, Row, Text};
+use crate::schema::{Bounds, Field, Kind as FieldKind, Row, Text};
 use crate::sink::{Batch, Committed, Counts, Encoder, Ending, Memory, Place, decide};
 use crate::source::{Pattern, Selection, discover, hash16};
 
@@ -50,8 +50,8 @@ impl Sink for InMemory {
 
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
         let mut result = Vec::new();
-        for (file, decision) in claims.files.iter().zip(decide(claims, &self.memories)) {
-            let mut claim = decision?.claim;
+        for (file, decision) in claims.files.iter().zip(decide(claims, &self.memories)?) {
+            let mut claim = decision.claim;
             if let Claim::Load(task) = &mut claim
                 && task.source_id == 0
             {
@@ -139,18 +139,11 @@ impl Sink for InMemory {
 }
 
 fn schema() -> Arc<Schema> {
-    let field = |name: &str, kind| Field {
-        name: name.into(),
-        from: vec![name.into()],
-        required: true,
-        nullable: false,
-        default: None,
-        strict: false,
-        kind,
-    };
-    let fields =
-        vec![field("n", FieldKind::Int(Bounds::default())), field("t", FieldKind::Text(Text::default()))];
-    Arc::new(Schema { fields, extra: Extra::Ignore })
+    let fields = vec![
+        Field::new("n", FieldKind::Int(Bounds::default())),
+        Field::new("t", FieldKind::Text(Text::default())),
+    ];
+    Arc::new(Schema { fields, ..Schema::default() })
 }
 
 /// How a file is cut.

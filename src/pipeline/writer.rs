@@ -228,7 +228,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             return Err(error);
         }
         progress.has_failed = true;
-        let what = super::plan::what(&error, &progress.path);
+        let what = error.without_path(&progress.path);
         self.outcome.failed.push((progress.path.clone(), what));
         Ok(())
     }

@@ -1,21 +1,32 @@
 //! Binding: a record to a row, or all that is wrong with it.
 
 use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 
-use super::read::{Context, read};
+use super::json::write_member;
+use super::read::{At, Context, read, storable};
 use super::{Extra, Schema, Value};
 use crate::format::{Item, Raw, Record};
 use crate::reject::{Faults, Path, code};
 
-/// The values of a record, one per field, in the order of the schema. That it exists is the
-/// proof that every rule of the schema holds.
+/// The values of a record, one per field, in the order of the schema, and with
+/// [`Extra::Keep`] one more: a JSON object of the members that no field asked for. That it
+/// exists is the proof that every rule of the schema holds.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a>(&'a [Value<'a>]);
+pub struct Row<'a> {
+    values: &'a [Value<'a>],
+    altered: u32,
+}
 
 impl<'a> Row<'a> {
-    /// The values, one per field.
+    /// The values.
     pub fn values(&self) -> &'a [Value<'a>] {
-        self.0
+        self.values
+    }
+
+    /// In how many values a NUL was left out or replaced, for the run to count.
+    pub fn altered(&self) -> u32 {
+        self.altered
     }
 }
 
@@ -28,24 +39,29 @@ impl Schema {
         faults: &mut Faults,
     ) -> Option<Row<'a>> {
         debug_assert!(faults.is_empty(), "the faults of the record before were not cleared");
-        let values = arena.alloc_slice_fill_with(self.fields.len(), |_| Value::Null);
-        let mut context = Context { arena, faults };
-        self.bind_fields(|slot| record.get(slot), &Path::Record, values, &mut context);
-        if self.extra == Extra::Forbid {
-            for (key, item) in record.extras() {
-                let path = Path::Field(&Path::Record, key);
-                context.faults.push(
-                    code::EXTRA_FORBIDDEN,
-                    &path,
-                    "no field of the schema has this name",
-                    Some(&item),
-                );
+        let fields = self.fields.len();
+        let keeps = usize::from(self.extra == Extra::Keep);
+        let values = arena.alloc_slice_fill_copy(fields + keeps, Value::Null);
+        let mut context = Context { arena, faults, nul: self.nul, altered: 0 };
+        self.bind_fields(|slot| record.get(slot), &Path::Record, &mut values[..fields], &mut context);
+        if self.extra != Extra::Ignore {
+            let kept = self.bind_extras(record.extras(), &Path::Record, &mut context);
+            if let Some(last) = values.get_mut(fields) {
+                let mut out = ArenaVec::with_capacity_in(64, arena);
+                out.push(b'{');
+                for &(key, value) in kept {
+                    write_member(&mut out, key, |out| std::io::Write::write_all(out, value));
+                }
+                out.push(b'}');
+                *last = Value::Json(out.into_bump_slice());
             }
         }
-        faults.is_empty().then_some(Row(values))
+        let altered = context.altered;
+        faults.is_empty().then_some(Row { values, altered })
     }
 
     /// Reads the fields of the record or of an object in it, by the slots that were marked.
+    #[inline]
     pub(super) fn bind_fields<'a>(
         &'a self,
         get: impl Fn(usize) -> Option<Item<'a>>,
@@ -56,21 +72,178 @@ impl Schema {
         for (slot, (field, value)) in self.fields.iter().zip(values).enumerate() {
             match get(slot) {
                 Some(item) if field.nullable && item.raw() == Raw::Null => {}
-                Some(item) => {
-                    // A fault is noted by the reader; the row is then never used.
-                    if let Some(read) = read(field, item, &Path::Field(parent, &field.name), context) {
-                        *value = read;
-                    }
-                }
+                // Where there is a fault, the row is never used.
+                Some(item) => read(field, item, &Path::Field(parent, &field.name), context, value),
                 None => match &field.default {
                     Some(default) => *value = default.value(context.arena),
                     None if field.required => {
                         let path = Path::Field(parent, &field.name);
-                        context.faults.push(code::MISSING, &path, "this field is required", None);
+                        context.note(code::MISSING, &path, format_args!("this field is required"), None);
                     }
                     None => {}
                 },
             }
+        }
+    }
+
+    /// What becomes of the members that no field asked for: faults, or their keys with
+    /// their JSON text.
+    pub(super) fn bind_extras<'a>(
+        &self,
+        extras: impl Iterator<Item = (&'a str, Item<'a>)>,
+        parent: &Path<'_>,
+        context: &mut Context<'a, '_>,
+    ) -> &'a [(&'a str, &'a [u8])] {
+        let mut kept = ArenaVec::new_in(context.arena);
+        for (key, item) in extras {
+            let path = Path::Field(parent, key);
+            let at = At { item, path: &path };
+            match self.extra {
+                Extra::Ignore => {}
+                Extra::Forbid => {
+                    let message = format_args!("no field of the schema has this name");
+                    context.refuse::<()>(at, code::EXTRA_FORBIDDEN, message);
+                }
+                Extra::Keep => {
+                    let key = context.storable_key(key, at);
+                    kept.extend(key.zip(storable(item, at, context)));
+                }
+            }
+        }
+        kept.into_bump_slice()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Bounds, Field, Float, Json, Kind, Nul, Text};
+    use super::*;
+    use crate::format::{Format, Input, PADDING_BYTES};
+
+    /// What `schema` makes of a line: the values as JSON, or the faults as `field: code`.
+    fn bind(schema: &Schema, line: &str) -> Result<Vec<String>, String> {
+        let format = crate::format::Json::new(&schema.paths(), schema.extras());
+        let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+        let mut copy = [line.as_bytes(), &[0; PADDING_BYTES]].concat();
+        let input = Input { raw: line.as_bytes(), copy: &mut copy, arena: &arena };
+        format.parse(input, &mut record).expect("a JSON object");
+        let Some(row) = schema.bind(&record, &arena, &mut faults) else {
+            let faults = faults.iter().map(|(code, field)| format!("{field}: {code}"));
+            return Err(faults.collect::<Vec<_>>().join(", "));
+        };
+        let kept = Kind::Json(Json::default());
+        let kinds = schema.fields.iter().map(|field| &field.kind).chain([&kept]);
+        let values = kinds.zip(row.values()).map(|(kind, value)| {
+            let mut out = Vec::new();
+            kind.write_json(*value, &mut out).expect("written to memory");
+            String::from_utf8(out).expect("UTF-8")
+        });
+        Ok(values.collect())
+    }
+
+    fn schema(extra: Extra) -> Schema {
+        let fields = vec![
+            Field::new("a", Kind::Int(Bounds::default())),
+            Field {
+                from: vec!["b".into(), "c".into()],
+                ..Field::new("b", Kind::Text(Text::default())).optional()
+            },
+            Field::new("d", Kind::Float(Float::default())).with_default("0.5").expect("a number"),
+        ];
+        Schema { fields, extra, ..Schema::default() }
+    }
+
+    #[test]
+    fn absent_and_null_are_told_apart() {
+        let schema = schema(Extra::Ignore);
+        assert_eq!(bind(&schema, r#"{"a":1}"#), Ok(vec!["1".into(), "null".into(), "0.5".into()]));
+        assert_eq!(
+            bind(&schema, r#"{"a":1,"b":null,"d":2}"#),
+            Ok(vec!["1".into(), "null".into(), "2.0".into()])
+        );
+        assert_eq!(bind(&schema, r#"{"b":{"c":null}}"#), Err("a: missing".into()));
+        assert_eq!(bind(&schema, r#"{"a":null,"d":null}"#), Err("a: int_type, d: float_type".into()));
+    }
+
+    #[test]
+    fn members_that_nobody_asked_for_are_ignored_refused_or_kept() {
+        let line = r#"{"x":[1, 2],"a":1,"b":{"c":"t","y":1},"":{}}"#;
+        assert_eq!(bind(&schema(Extra::Ignore), line).map(|values| values.len()), Ok(3));
+        assert_eq!(bind(&schema(Extra::Forbid), line), Err("x: extra_forbidden, : extra_forbidden".into()));
+        let kept = bind(&schema(Extra::Keep), line).expect("valid");
+        assert_eq!(kept[3], r#"{"x":[1, 2],"":{}}"#);
+        assert_eq!(bind(&schema(Extra::Keep), r#"{"a":1}"#).expect("valid")[3], "{}");
+        assert_eq!(bind(&schema(Extra::Keep), r#"{"a":1,"x":"\u0000"}"#), Err("x: nul".into()));
+    }
+
+    #[test]
+    fn altered_values_are_counted() {
+        let schema = Schema { nul: Nul::Strip, ..schema(Extra::Keep) };
+        let line = r#"{"a":1,"b":{"c":"t\u0000\u0000"},"x":"\u0000","y":1}"#;
+        let format = crate::format::Json::new(&schema.paths(), schema.extras());
+        let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+        let mut copy = [line.as_bytes(), &[0; PADDING_BYTES]].concat();
+        let input = Input { raw: line.as_bytes(), copy: &mut copy, arena: &arena };
+        format.parse(input, &mut record).expect("a JSON object");
+        let row = schema.bind(&record, &arena, &mut faults).expect("valid");
+        assert_eq!(row.altered(), 2);
+    }
+
+    #[test]
+    fn the_faults_of_a_record_are_bounded() {
+        let members: Vec<_> = (0..5000).map(|n| format!("\"x{n}\":{n}")).collect();
+        let line = format!("{{{}}}", members.join(","));
+        let faults = bind(&schema(Extra::Forbid), &line).expect_err("nothing is right");
+        assert_eq!(faults.split(", ").count(), 1000);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            any::<f64>().prop_map(Into::into),
+            "[a-z\"\\\\\u{e4}]{0,5}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                proptest::collection::btree_map("[abc]{1,2}", inner, 0..4)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Values are found where serde_json finds them, whatever stands around them.
+        #[test]
+        fn values_are_found_where_serde_json_finds_them(
+            members in proptest::collection::btree_map("[abcd]", any_json(), 0..5),
+            pretty in any::<bool>(),
+        ) {
+            let value = serde_json::Value::Object(members.into_iter().collect());
+            let any = |name: &str, from: &[&str]| Field {
+                from: from.iter().map(|&step| step.to_owned()).collect(),
+                ..Field::new(name, Kind::Json(Json::default())).optional()
+            };
+            let paths: [&[&str]; 5] = [&["a"], &["b", "a"], &["b", "0"], &["c", "1", "a"], &["d"]];
+            let fields = paths.iter().map(|path| any(&path.join("/"), path)).collect();
+            let schema = Schema { fields, extra: Extra::Keep, ..Schema::default() };
+            let line = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            let values = bind(&schema, &line.expect("JSON")).expect("valid");
+            for (path, found) in paths.iter().zip(&values) {
+                let found: serde_json::Value = serde_json::from_str(found).expect("JSON");
+                let expected = value.pointer(&format!("/{}", path.join("/"))).unwrap_or(&serde_json::Value::Null);
+                prop_assert_eq!(&found, expected, "at {:?}", path);
+            }
+            prop_assert_eq!(values[5].as_str(), "{}");
+            let extra = bind(&Schema { fields: vec![], extra: Extra::Keep, ..Schema::default() }, &value.to_string());
+            let extra: serde_json::Value = serde_json::from_str(&extra.expect("valid")[0]).expect("JSON");
+            prop_assert_eq!(extra, value);
         }
     }
 }

@@ -23,7 +23,8 @@ pub enum Value<'a> {
     Time(i64),
     /// A UUID.
     Uuid([u8; 16]),
-    /// A decimal, as digits with at most one point and a minus in front; or `NaN`.
+    /// A decimal, as digits with at most one point and, unless it is zero, perhaps a minus in
+    /// front.
     Decimal(&'a str),
     /// JSON text. Bytes, because it may be borrowed from a map.
     Json(&'a [u8]),

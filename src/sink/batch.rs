@@ -229,6 +229,14 @@ impl Batch {
         })
     }
 
+    /// The bytes of one row.
+    #[inline]
+    pub fn row(&self, row: usize) -> &[u8] {
+        let parcel = self.starts.partition_point(|&start| start <= row) - 1;
+        let number = row - self.starts[parcel];
+        self.parcels[parcel].rows.slice(number..number + 1)
+    }
+
     /// A run of its rows, cut by parcel: the source's id, and the rows.
     pub fn runs(&self, rows: Range<usize>) -> impl Iterator<Item = (i32, Range<usize>)> {
         let parcels = self.parcels.iter().zip(self.starts.windows(2));

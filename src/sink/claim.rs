@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::Again;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::{Candidate, Hash16, Known, Recognised, Source, is_blank, recognise};
 
 /// What a run asks for.
@@ -86,26 +86,63 @@ pub struct Decision {
     pub memory: Option<usize>,
 }
 
-/// Decides what to do with each file. An error of one file is in its place.
-pub fn decide(claims: &Claims, memories: &[Memory]) -> Vec<Result<Decision>> {
+/// Decides what to do with each file. One that cannot be read is no reason to lose the
+/// others. An error means that nothing is to be done at all: the rules have changed in the
+/// middle of a source.
+pub fn decide(claims: &Claims, memories: &[Memory]) -> Result<Vec<Decision>> {
     let known: Vec<Known> = memories.iter().map(|memory| memory.known.clone()).collect();
     let recognised = recognise(&claims.files, &known, claims.allow_duplicates);
-    claims
+    let decisions: Vec<Decision> = claims
         .files
         .iter()
         .zip(recognised)
         .map(|(file, recognised)| {
-            Ok(match recognised? {
-                Recognised::New => Decision { claim: Claim::Load(new_task(file)), memory: None },
-                Recognised::Known(index) => {
-                    let claim = resume(file, &memories[index], claims.key_is_position)?;
-                    Decision { claim, memory: Some(index) }
-                }
-                Recognised::DuplicateOf(name) => Decision { claim: Claim::Duplicate(name), memory: None },
-                Recognised::Changed(how) => Decision { claim: Claim::Changed(how), memory: None },
+            let decision = recognised.and_then(|recognised| decide_one(file, recognised, claims, memories));
+            decision.unwrap_or_else(|error| Decision {
+                claim: Claim::Changed(error.without_path(&file.path)),
+                memory: None,
             })
         })
-        .collect()
+        .collect();
+    refuse_other_rules(claims, memories, &decisions)?;
+    Ok(decisions)
+}
+
+fn decide_one(
+    file: &Candidate,
+    recognised: Recognised,
+    claims: &Claims,
+    memories: &[Memory],
+) -> Result<Decision> {
+    Ok(match recognised {
+        Recognised::New => Decision { claim: Claim::Load(new_task(file)), memory: None },
+        Recognised::Known(index) => {
+            let claim = resume(file, &memories[index], claims.key_is_position)?;
+            Decision { claim, memory: Some(index) }
+        }
+        Recognised::DuplicateOf(name) => Decision { claim: Claim::Duplicate(name), memory: None },
+        Recognised::Changed(how) => Decision { claim: Claim::Changed(how), memory: None },
+    })
+}
+
+/// Refuses to go on with sources that were begun under other rules.
+fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decision]) -> Result<()> {
+    if claims.accept_new_rules {
+        return Ok(());
+    }
+    let begun = claims.files.iter().zip(decisions).filter(|(_, decision)| {
+        let Claim::Load(task) = &decision.claim else { return false };
+        decision
+            .memory
+            .is_some_and(|index| task.position > 0 && memories[index].rules_hash != claims.rules_hash)
+    });
+    let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
+    let Some((first, more)) = names.split_first() else { return Ok(()) };
+    let others = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Err(Error::usage(format!(
+        "{first}{others}: loaded in part, and the job's format, fields or key have changed since; \
+         --accept-new-rules goes on from there by the new rules, `logmill forget` begins anew"
+    )))
 }
 
 fn new_task(file: &Candidate) -> Task {

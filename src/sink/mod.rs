@@ -12,6 +12,7 @@ mod claim;
 pub mod dead_letter;
 pub mod history;
 pub mod key;
+mod outage;
 pub mod postgres;
 
 use std::sync::Arc;

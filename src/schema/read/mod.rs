@@ -1,13 +1,102 @@
 //! Readers: one value of a record to one typed value, by the rules of its field.
 //!
-//! Each reader gives the value or notes one fault, never both. The rules are those of
-//! Pydantic in JSON mode; where we differ on purpose, the manual has a row for it.
+//! Each reader gives the value or notes what is wrong, never both; a value that holds
+//! others notes all that is wrong in it. The rules are those of Pydantic 2.14 in JSON mode;
+//! where we differ on purpose, the manual has a row for it.
+
+mod bool;
+mod date;
+pub(super) mod decimal;
+mod epoch;
+mod float;
+mod int;
+mod ip;
+mod json;
+mod list;
+mod number;
+mod object;
+mod rfc3339;
+pub(super) mod strptime;
+mod text;
+mod time;
+mod timestamp;
+mod uuid;
+
+use std::fmt;
 
 use bumpalo::Bump;
 
-use super::{Field, Kind, Value, Zone};
-use crate::format::{Item, Raw};
-use crate::reject::{Code, Faults, Path, code};
+use self::int::Integer;
+use super::{Field, Kind, Nul, Value};
+use crate::format::Item;
+use crate::reject::{Code, Faults, Path};
+
+/// Reads `item` as `field` asks, into `value`. If it cannot be, the faults are noted and
+/// `value` is left as it was.
+///
+/// Into, because it is the hot spot of the program: a value that is handed back through
+/// memory in small pieces and then copied in large ones costs more than reading it.
+#[inline]
+pub(super) fn read<'a>(
+    field: &'a Field,
+    item: Item<'a>,
+    path: &Path<'_>,
+    context: &mut Context<'a, '_>,
+    value: &mut Value<'a>,
+) {
+    let (at, strict) = (At { item, path }, field.strict);
+    // Each arm writes for itself: were they to agree on one value first, it would be put
+    // together in memory and copied.
+    macro_rules! put {
+        ($variant:path, $read:expr) => {
+            if let Some(read) = $read {
+                *value = $variant(read);
+            }
+        };
+    }
+    match &field.kind {
+        Kind::Text(rules) => put!(Value::Text, text::read(rules, at, context)),
+        Kind::Int(bounds) => match int::read(bounds, strict, at, context) {
+            Some(Integer::Small(number)) => *value = Value::Int(number),
+            Some(Integer::Big(digits)) => *value = Value::BigInt(digits),
+            None => {}
+        },
+        Kind::Float(rules) => put!(Value::Float, float::read(rules, strict, at, context)),
+        Kind::Bool => put!(Value::Bool, bool::read(strict, at, context)),
+        Kind::Timestamp(rules) => put!(Value::Timestamp, timestamp::read(rules, strict, at, context)),
+        Kind::Uuid => put!(Value::Uuid, uuid::read(at, context)),
+        Kind::Enum(rules) => put!(Value::Text, text::read_enum(rules, at, context)),
+        _ => read_rarer(field, at, context, value),
+    }
+}
+
+/// The types that need more room to be read, so that the others need not make it.
+#[inline(never)]
+fn read_rarer<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_>, value: &mut Value<'a>) {
+    let strict = field.strict;
+    let read = match &field.kind {
+        Kind::Date => date::read(strict, at, context).map(Value::Date),
+        Kind::Time => time::read(strict, at, context).map(Value::Time),
+        Kind::Decimal(rules) => decimal::read(rules, strict, at, context).map(Value::Decimal),
+        Kind::Json(rules) => json::read(rules, at, context).map(Value::Json),
+        Kind::Ip { version } => ip::read(*version, strict, at, context).map(Value::Ip),
+        Kind::Object(rules) => object::read(rules, at, context).map(Value::Json),
+        Kind::List(rules) => list::read(rules, at, context),
+        _ => unreachable!("read by the caller"),
+    };
+    if let Some(read) = read {
+        *value = read;
+    }
+}
+
+pub(super) use json::storable;
+
+/// A value and where it stands.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a, 'p> {
+    pub(super) item: Item<'a>,
+    pub(super) path: &'p Path<'p>,
+}
 
 /// What a reader may use besides the value.
 pub(super) struct Context<'a, 'f> {
@@ -15,79 +104,44 @@ pub(super) struct Context<'a, 'f> {
     pub(super) arena: &'a Bump,
     /// Where faults go.
     pub(super) faults: &'f mut Faults,
+    /// What happens to a NUL.
+    pub(super) nul: Nul,
+    /// In how many values a NUL was left out or replaced.
+    pub(super) altered: u32,
 }
 
-/// Reads `item` as `field` asks. `None` if it cannot be; the fault is then noted.
-pub(super) fn read<'a>(
-    field: &'a Field,
-    item: Item<'a>,
-    path: &Path<'_>,
-    context: &mut Context<'a, '_>,
-) -> Option<Value<'a>> {
-    let _ = context.arena;
-    let result: Result<Value<'a>, (Code, &'static str)> = match (&field.kind, item.raw()) {
-        (Kind::Text(rules), Raw::Text(text)) => {
-            if rules.min_length.is_some_and(|min| text.chars().count() < min) {
-                Err((code::STRING_TOO_SHORT, "too short"))
-            } else if memchr::memchr(0, text.as_bytes()).is_some() {
-                Err((code::NUL, "a NUL character, which no column can hold"))
-            } else {
-                Ok(Value::Text(text))
-            }
+/// How many faults of one record are noted. A record of 16 MiB has room for two million
+/// members that nobody knows; a person reads ten.
+const FAULTS_MAX: usize = 1000;
+
+impl<'a> Context<'a, '_> {
+    /// Notes a fault. Gives nothing, as its caller will.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refuse<T>(&mut self, at: At<'_, '_>, code: Code, message: fmt::Arguments<'_>) -> Option<T> {
+        self.note(code, at.path, message, Some(&at.item));
+        None
+    }
+
+    /// Notes a fault.
+    #[cold]
+    pub(super) fn note(
+        &mut self,
+        code: Code,
+        path: &Path<'_>,
+        message: fmt::Arguments<'_>,
+        input: Option<&dyn fmt::Display>,
+    ) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(code, path, message, input);
         }
-        (Kind::Text(_), _) => Err((code::STRING_TYPE, "not text")),
-        (Kind::Enum(values), Raw::Text(text)) if values.iter().any(|value| value == text) => {
-            Ok(Value::Text(text))
-        }
-        (Kind::Enum(_), _) => Err((code::ENUM, "none of the allowed values")),
-        (Kind::Int(bounds), Raw::Int(number)) => {
-            if bounds.ge.is_some_and(|ge| number < ge) {
-                Err((code::GREATER_THAN_EQUAL, "too small"))
-            } else if bounds.le.is_some_and(|le| number > le) {
-                Err((code::LESS_THAN_EQUAL, "too great"))
-            } else {
-                Ok(Value::Int(number))
-            }
-        }
-        (Kind::Int(_), Raw::Text(text)) => match text.trim().parse() {
-            Ok(number) => Ok(Value::Int(number)),
-            Err(_) => Err((code::INT_PARSING, "not an integer")),
-        },
-        (Kind::Int(_), _) => Err((code::INT_TYPE, "not an integer")),
-        (Kind::Float(_), Raw::Float(number)) => Ok(Value::Float(number)),
-        (Kind::Float(_), Raw::Int(number)) => Ok(Value::Float(number as f64)),
-        (Kind::Float(_), _) => Err((code::FLOAT_TYPE, "not a number")),
-        (Kind::Bool, Raw::Bool(value)) => Ok(Value::Bool(value)),
-        (Kind::Bool, _) => Err((code::BOOL_TYPE, "not a truth value")),
-        (Kind::Timestamp(rules), Raw::Text(text)) => {
-            debug_assert!(rules.zone != Zone::Naive, "not yet");
-            match chrono::DateTime::parse_from_rfc3339(text) {
-                Ok(stamp) => Ok(Value::Timestamp(stamp.timestamp_micros())),
-                Err(_) => Err((code::DATETIME_FROM_DATE_PARSING, "not a timestamp")),
-            }
-        }
-        (Kind::Timestamp(_), _) => Err((code::DATETIME_TYPE, "not a timestamp")),
-        (Kind::Date, Raw::Text(text)) => match text.parse::<chrono::NaiveDate>() {
-            Ok(date) => Ok(Value::Date(date.to_epoch_days())),
-            Err(_) => Err((code::DATE_FROM_DATETIME_PARSING, "not a date")),
-        },
-        (Kind::Date, _) => Err((code::DATE_TYPE, "not a date")),
-        (Kind::Uuid, Raw::Text(text)) => match uuid::Uuid::try_parse(text) {
-            Ok(uuid) => Ok(Value::Uuid(*uuid.as_bytes())),
-            Err(_) => Err((code::UUID_PARSING, "not a UUID")),
-        },
-        (Kind::Uuid, _) => Err((code::UUID_TYPE, "not a UUID")),
-        (Kind::Json(_), _) => match item.find_unstorable() {
-            None => Ok(Value::Json(item.json())),
-            Some(_) => Err((code::NOT_STORABLE, "a value that a JSON column cannot hold")),
-        },
-        _ => Err((code::NOT_STORABLE, "not yet")),
-    };
-    match result {
-        Ok(value) => Some(value),
-        Err((code, message)) => {
-            context.faults.push(code, path, message, Some(&item));
-            None
-        }
+    }
+
+    /// Text in the arena.
+    pub(super) fn write(&self, text: fmt::Arguments<'_>) -> &'a str {
+        let mut out = bumpalo::collections::String::new_in(self.arena);
+        // A string in memory takes everything.
+        let _ = fmt::Write::write_fmt(&mut out, text);
+        out.into_bump_str()
     }
 }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use super::numeric;
 use crate::reject::{Code, Faults, Path, code};
-use crate::schema::{Row, Value};
+use crate::schema::{Kind, Row, Value};
 use crate::sink::{Encoder, Place};
 
 /// What every COPY BINARY begins with: signature, no flags, no extension.
@@ -20,6 +20,9 @@ pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
 /// What it ends with.
 pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+
+/// What the wire form of jsonb begins with.
+const JSONB_VERSION: u8 = 1;
 
 /// Microseconds from 1970-01-01 to PostgreSQL's own epoch, 2000-01-01.
 const EPOCH_US: i64 = 946_684_800_000_000;
@@ -42,6 +45,8 @@ pub(super) struct Column {
     pub(super) origin: Origin,
     /// How it is written.
     pub(super) wire: Wire,
+    /// What the values of its field are; a list in a JSON column is written by it.
+    pub(super) kind: Option<Kind>,
     /// Its type as the server writes it, for messages and casts.
     pub(super) type_name: String,
     /// Whether it refuses null.
@@ -172,7 +177,16 @@ impl Column {
             out.extend_from_slice(&(-1_i32).to_be_bytes());
             return Ok(());
         }
-        self.wire.put(value, out)
+        match (&self.wire, value, &self.kind) {
+            (Wire::Json | Wire::Jsonb, Value::List(_), Some(kind)) => put_with(out, |out| {
+                if self.wire == Wire::Jsonb {
+                    out.push(JSONB_VERSION);
+                }
+                kind.write_json(value, out).expect("a vector takes everything");
+                Ok(())
+            }),
+            _ => self.wire.put(value, out),
+        }
     }
 }
 
@@ -229,7 +243,7 @@ impl Wire {
             (Wire::Jsonb, Value::Json(json)) => {
                 let length = u32::try_from(json.len() + 1).expect("a value is shorter than 4 GiB");
                 out.extend_from_slice(&length.to_be_bytes());
-                out.push(1);
+                out.push(JSONB_VERSION);
                 out.extend_from_slice(json);
             }
             (Wire::Inet { is_cidr }, Value::Ip(address)) => put_address(*is_cidr, address, out),

@@ -35,10 +35,11 @@ use shape::Shape;
 pub use shape::Timeouts;
 pub use tables::SQL as TABLES_SQL;
 use trouble::{Trouble, at};
-use verdict::{Step, Verdict, backoff};
+use verdict::{Step, Verdict};
 
 use crate::error::{Kind, Result};
 use crate::schema::Schema;
+use crate::sink::outage::{self, Outage, stopped};
 use crate::sink::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
 use crate::source::Hash16;
 use crate::stop::Stop;
@@ -109,11 +110,11 @@ pub struct Postgres {
 impl Postgres {
     /// Connects, and prepares everything up to the first row. An outage is waited out.
     pub fn open(settings: Settings) -> Result<Postgres> {
-        let mut outage = Outage::new(&settings);
+        let mut outage = Outage::new(settings.outages());
         loop {
             match Postgres::try_open(&settings) {
                 Ok(postgres) => return Ok(postgres),
-                Err(trouble) => outage.wait(trouble, &[])?,
+                Err(trouble) => wait_out(&mut outage, trouble)?,
             }
         }
     }
@@ -182,6 +183,10 @@ impl Postgres {
 const APPLICATION_NAME: &str = "logmill";
 
 impl Settings {
+    fn outages(&self) -> outage::Patience<'_> {
+        outage::Patience { retry_for: self.retry_for, stop: &self.stop, notify: &*self.notify }
+    }
+
     fn patience(&self) -> Patience<'_> {
         Patience { deadline: self.deadline, give_up: &|| false }
     }
@@ -217,44 +222,15 @@ fn is_at_work(server: &Arc<Server>, backend: Backend) -> bool {
     ask().unwrap_or(false)
 }
 
-/// An outage, waited out: bounded, with growing pauses, and shown.
-struct Outage<'a> {
-    settings: &'a Settings,
-    since: Option<Instant>,
-    attempt: u32,
-}
-
-impl<'a> Outage<'a> {
-    fn new(settings: &'a Settings) -> Outage<'a> {
-        Outage { settings, since: None, attempt: 0 }
-    }
-
-    /// Waits before the next try, or says that there will be none.
-    fn wait(&mut self, trouble: Trouble, key_index: &[String]) -> Result<()> {
-        match trouble.verdict(key_index) {
-            Verdict::Retry | Verdict::Reconnect | Verdict::Wait => {}
-            Verdict::Held => return Err(lost_ownership()),
-            _ => return Err(trouble.into_error()),
+/// Waits before trying again after `trouble`, or says that trying is no use.
+fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> {
+    match trouble.verdict(&[]) {
+        Verdict::Retry | Verdict::Reconnect | Verdict::Wait => {
+            let what = trouble.summary();
+            outage.wait(&what, || trouble.into_error())
         }
-        let waited = self.since.get_or_insert_with(Instant::now).elapsed();
-        if waited >= self.settings.retry_for {
-            let error = trouble.into_error();
-            return Err(Kind::Unreachable(format!("{error}; gave up after {} s", waited.as_secs())).into());
-        }
-        let pause = backoff(self.attempt);
-        self.attempt += 1;
-        if waited >= Duration::from_secs(1) || self.attempt > 3 {
-            let left = self.settings.retry_for.saturating_sub(waited);
-            (self.settings.notify)(&format!(
-                "{}; trying again for up to {} s more",
-                trouble.summary(),
-                left.as_secs()
-            ));
-        }
-        match self.settings.stop.sleep(pause) {
-            true => Ok(()),
-            false => Err(Kind::Stopped(self.settings.stop.asked().unwrap_or(libc::SIGINT)).into()),
-        }
+        Verdict::Held => Err(lost_ownership()),
+        _ => Err(trouble.into_error()),
     }
 }
 
@@ -267,7 +243,7 @@ impl Sink for Postgres {
 
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
         let settings = self.settings.clone();
-        let mut outage = Outage::new(&settings);
+        let mut outage = Outage::new(settings.outages());
         let mut holder_since: Option<Instant> = None;
         let claims = Arc::new(claims.clone());
         loop {
@@ -283,7 +259,7 @@ impl Sink for Postgres {
                 Ok(Claimed::Busy(holder)) => self.wait_for(&holder, &mut holder_since, claims.take_over)?,
                 Err(trouble) => {
                     let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
-                    outage.wait(trouble, &[])?;
+                    wait_out(&mut outage, trouble)?;
                     if is_lost && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME) {
                         self.session = session;
                     }
@@ -294,7 +270,7 @@ impl Sink for Postgres {
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         let settings = self.settings.clone();
-        let mut outage = Outage::new(&settings);
+        let mut outage = Outage::new(settings.outages());
         let mut manner = self.manner();
         loop {
             // What the transaction found out is put here before COMMIT is sent, so that it is
@@ -321,10 +297,10 @@ impl Sink for Postgres {
                     manner.rows_max = manner.rows_max.min(batch.rows()).div_ceil(2);
                 }
                 Verdict::Conflict | Verdict::Retry | Verdict::Wait => {
-                    outage.wait(trouble.retryable(), &[])?
+                    wait_out(&mut outage, trouble.retryable())?
                 }
                 Verdict::Reconnect => {
-                    outage.wait(trouble, &[])?;
+                    wait_out(&mut outage, trouble)?;
                     if self.resolve(batch, &mut outage)? {
                         return Ok(self.committed(batch, &found));
                     }
@@ -411,7 +387,7 @@ impl Postgres {
         }
         match self.settings.stop.sleep(Duration::from_millis(200)) {
             true => Ok(()),
-            false => Err(Kind::Stopped(self.settings.stop.asked().unwrap_or(libc::SIGINT)).into()),
+            false => Err(stopped(&self.settings.stop)),
         }
     }
 
@@ -420,7 +396,7 @@ impl Postgres {
         loop {
             match self.reconnect() {
                 Ok(()) => break,
-                Err(trouble) => outage.wait(trouble, &[])?,
+                Err(trouble) => wait_out(outage, trouble)?,
             }
         }
         let position = |source_id| self.owned.get(source_id).position;

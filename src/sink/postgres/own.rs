@@ -17,7 +17,6 @@ use super::shape::Shape;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
-use crate::sink::claim::Decision;
 use crate::sink::{Claim, Claims, Memory, decide};
 use crate::source::{Candidate, Hash16, Known};
 
@@ -90,19 +89,7 @@ pub(super) fn claim(
     let rows = at(Step::Claim, rows)?;
     let memories: Vec<Memory> = rows.iter().map(memory).collect();
 
-    let mut decisions = Vec::with_capacity(claims.files.len());
-    for (file, decision) in claims.files.iter().zip(decide(claims, &memories)) {
-        decisions.push(match decision {
-            Ok(decision) => decision,
-            // One file that cannot be read is no reason to lose the others.
-            Err(error) => Decision { claim: Claim::Changed(without_path(&error, file)), memory: None },
-        });
-    }
-
-    if let Some(refusal) = other_rules(claims, &memories, &decisions) {
-        at(Step::Claim, client.batch_execute("ROLLBACK"))?;
-        return Err(Trouble::Ours(refusal));
-    }
+    let decisions = decide(claims, &memories).map_err(Trouble::Ours)?;
     let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
     let wanted: Vec<&Row> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
     if let Some(holder) = find_holder(client, &wanted, backend)? {
@@ -177,32 +164,6 @@ pub(super) fn signed(value: u64) -> i64 {
 /// A hash as it is stored. One of another length is from another version and matches nothing.
 fn hash(stored: &[u8]) -> Hash16 {
     Hash16(stored.try_into().unwrap_or([0; 16]))
-}
-
-fn without_path(error: &Error, file: &Candidate) -> String {
-    let text = error.to_string();
-    let prefix = format!("{}: ", file.path.display());
-    text.strip_prefix(&prefix).unwrap_or(&text).to_owned()
-}
-
-/// The refusal to go on with sources that were begun under other rules.
-fn other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decision]) -> Option<Error> {
-    if claims.accept_new_rules {
-        return None;
-    }
-    let begun = claims.files.iter().zip(decisions).filter(|(_, decision)| {
-        let Claim::Load(task) = &decision.claim else { return false };
-        decision
-            .memory
-            .is_some_and(|index| task.position > 0 && memories[index].rules_hash != claims.rules_hash)
-    });
-    let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
-    let (first, more) = names.split_first()?;
-    let others = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    Some(Error::usage(format!(
-        "{first}{others}: loaded in part, and the job's format, fields or key have changed since; \
-         --accept-new-rules goes on from there by the new rules, `logmill forget` begins anew"
-    )))
 }
 
 /// A living owner of one of these checkpoints, other than us.

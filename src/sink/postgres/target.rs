@@ -213,14 +213,9 @@ fn sql_type(kind: &Kind) -> String {
         },
         Kind::Json(_) | Kind::Object(_) => "jsonb".to_owned(),
         Kind::Ip { .. } => "inet".to_owned(),
-        Kind::List(list) if is_scalar(&list.items.kind) => format!("{}[]", sql_type(&list.items.kind)),
+        Kind::List(list) if list.items.kind.is_scalar() => format!("{}[]", sql_type(&list.items.kind)),
         Kind::List(_) => "jsonb".to_owned(),
     }
-}
-
-/// Whether a list of these is an array. A list of anything else is stored as JSON.
-fn is_scalar(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Json(_) | Kind::Object(_) | Kind::List(_))
 }
 
 /// How each column is written, or every reason why that cannot be.
@@ -271,6 +266,7 @@ pub(super) fn fit(
                 name,
                 origin,
                 wire,
+                kind: field.map(|field| field.kind.clone()),
                 type_name: column.type_name.clone(),
                 not_null: column.not_null,
             }),
@@ -358,7 +354,7 @@ fn wire_of(field: &Field, column: &TargetColumn, types: &Types) -> Result<Wire, 
             if let Some(json) = json_wire(column) {
                 return Ok(json);
             }
-            let item = types.items.get(&column.item_oid).filter(|_| is_scalar(&list.items.kind));
+            let item = types.items.get(&column.item_oid).filter(|_| list.items.kind.is_scalar());
             let Some(item_column) = item else { return Err("jsonb, json or an array") };
             match wire_of(&list.items, item_column, types) {
                 Ok(Wire::Cast) | Err(_) => Err("jsonb, json or an array of the items' type"),

@@ -5,8 +5,6 @@
 //! reached from the step, the code, and whether the constraint is the key's own; never from
 //! the text of a message, which is translated and changes.
 
-use std::time::Duration;
-
 use postgres::error::SqlState;
 
 /// The steps of a commit, in order.
@@ -126,13 +124,6 @@ pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
     }
 }
 
-/// How long to wait before the next try: doubling from 50 ms to 5 s, with jitter, so that
-/// ten runs that failed together do not come back together.
-pub(super) fn backoff(attempt: u32) -> Duration {
-    let ceiling = Duration::from_millis(50 << attempt.min(7)).min(Duration::from_secs(5));
-    ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,13 +177,5 @@ mod tests {
     fn the_keys_own_index_never_makes_a_reject() {
         assert_eq!(verdict(Step::Copy, &SqlState::UNIQUE_VIOLATION, true), Verdict::Conflict);
         assert_eq!(verdict(Step::Merge, &SqlState::UNIQUE_VIOLATION, true), Verdict::Conflict);
-    }
-
-    #[test]
-    fn waiting_grows_and_is_bounded() {
-        for attempt in 0..100 {
-            let wait = backoff(attempt);
-            assert!(wait >= Duration::from_millis(25) && wait <= Duration::from_secs(5));
-        }
     }
 }

@@ -1,0 +1,251 @@
+//! What a value must be: the types and their rules, as a job or a JSON Schema gives them.
+//!
+//! Plain data, made once. Whatever can be worked out in advance (a pattern, the layout of
+//! a stamp, the keys of an object) is worked out here, so that reading a value only looks.
+
+use chrono::NaiveDate;
+use regex::Regex;
+
+use super::{Field, Schema};
+use crate::format::Wanted;
+
+pub use super::read::decimal::Exact;
+pub use super::read::strptime::Strptime;
+
+/// What a value must be.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Text.
+    Text(Text),
+    /// An integer.
+    Int(Bounds<i128>),
+    /// A double.
+    Float(Float),
+    /// A truth value.
+    Bool,
+    /// A point in time, or a date and time of no zone.
+    Timestamp(Timestamp),
+    /// A calendar day.
+    Date,
+    /// A time of day.
+    Time,
+    /// A UUID.
+    Uuid,
+    /// A decimal number.
+    Decimal(Decimal),
+    /// Any JSON value.
+    Json(Json),
+    /// An IP address.
+    Ip {
+        /// 4 or 6; both if not given.
+        version: Option<u8>,
+    },
+    /// One of several texts.
+    Enum(Enum),
+    /// An object with fields of its own, stored as JSON.
+    Object(Box<Object>),
+    /// A list of values of one kind.
+    List(Box<List>),
+}
+
+/// The limits of a number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds<T> {
+    /// At least this.
+    pub ge: Option<T>,
+    /// More than this.
+    pub gt: Option<T>,
+    /// At most this.
+    pub le: Option<T>,
+    /// Less than this.
+    pub lt: Option<T>,
+    /// A multiple of this, which is more than zero.
+    pub multiple_of: Option<T>,
+}
+
+impl<T> Default for Bounds<T> {
+    fn default() -> Self {
+        Bounds { ge: None, gt: None, le: None, lt: None, multiple_of: None }
+    }
+}
+
+/// The rules of a text, in the order in which they are applied.
+#[derive(Clone, Debug, Default)]
+pub struct Text {
+    /// White space at both ends is left out before anything else is looked at.
+    pub trim: bool,
+    /// At least this many characters.
+    pub min_length: Option<usize>,
+    /// At most this many characters.
+    pub max_length: Option<usize>,
+    /// What must be found in it, somewhere unless it is anchored.
+    pub pattern: Option<Regex>,
+    /// Upper case becomes lower case, in what is stored.
+    pub lower: bool,
+}
+
+/// The rules of a double.
+#[derive(Clone, Debug, Default)]
+pub struct Float {
+    /// Its limits.
+    pub bounds: Bounds<f64>,
+    /// Whether NaN and the infinities are faults.
+    pub finite: bool,
+}
+
+/// The rules of a timestamp.
+#[derive(Clone, Debug, Default)]
+pub struct Timestamp {
+    /// How it is written.
+    pub format: StampFormat,
+    /// What is known about the zone.
+    pub zone: Zone,
+    /// The offset from UTC, in seconds, of stamps that name no zone.
+    pub offset_s: i32,
+    /// The year of stamps that name none.
+    pub year: Option<Year>,
+}
+
+/// How a stamp is written.
+#[derive(Clone, Debug, Default)]
+pub enum StampFormat {
+    /// Every ISO form, and epoch numbers: seconds up to 2e10, milliseconds beyond, as
+    /// Pydantic tells them apart.
+    #[default]
+    Any,
+    /// RFC 3339 and nothing else.
+    Rfc3339,
+    /// A number of seconds since 1970.
+    EpochS,
+    /// A number of milliseconds since 1970.
+    EpochMs,
+    /// A number of microseconds since 1970.
+    EpochUs,
+    /// A number of nanoseconds since 1970.
+    EpochNs,
+    /// As described with chrono's letters.
+    Strptime(Strptime),
+}
+
+/// What is known about the zone of a stamp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Zone {
+    /// A stamp without a zone is in the zone of the source.
+    #[default]
+    Any,
+    /// A stamp without a zone is a fault.
+    Required,
+    /// Stamps have no zone and are stored without one.
+    Naive,
+}
+
+/// The year of stamps that name none. Never taken from the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Year {
+    /// This one.
+    Fixed(i32),
+    /// The one that brings the stamp nearest to a day: the last lines of December stand in
+    /// the files of January.
+    Near(NaiveDate),
+}
+
+/// The rules of a decimal.
+#[derive(Clone, Debug, Default)]
+pub struct Decimal {
+    /// At most this many digits.
+    pub max_digits: Option<u32>,
+    /// At most this many of them after the point.
+    pub decimal_places: Option<u32>,
+    /// Its limits.
+    pub bounds: Bounds<Exact>,
+}
+
+/// The rules of a JSON value.
+#[derive(Clone, Debug, Default)]
+pub struct Json {
+    /// The input is a text that holds JSON, rather than the JSON itself.
+    pub text: bool,
+}
+
+/// One of several texts.
+#[derive(Clone, Debug)]
+pub struct Enum {
+    /// The texts.
+    pub values: Vec<String>,
+    /// Whether it was written as a list of literals, which Pydantic reports as
+    /// `literal_error`, or as a type of its own, which it reports as `enum`.
+    pub literal: bool,
+    /// White space at both ends is left out first.
+    pub trim: bool,
+    /// Upper case becomes lower case first.
+    pub lower: bool,
+}
+
+impl Enum {
+    /// One of `values`, each taken as it is written.
+    pub fn new<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Enum {
+        let values = values.into_iter().map(Into::into).collect();
+        Enum { values, literal: false, trim: false, lower: false }
+    }
+}
+
+/// An object with fields of its own.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Its fields, and what becomes of others.
+    pub schema: Schema,
+    /// Where the fields are found.
+    pub wanted: Wanted,
+}
+
+impl Object {
+    /// An object that must be as `schema` says.
+    pub fn new(schema: Schema) -> Object {
+        Object { wanted: Wanted::new(&schema.paths()), schema }
+    }
+}
+
+/// A list of values of one kind.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// What each item must be.
+    pub items: Field,
+    /// At least this many.
+    pub min_items: Option<usize>,
+    /// At most this many.
+    pub max_items: Option<usize>,
+}
+
+impl List {
+    /// A list of any length.
+    pub fn of(items: Field) -> List {
+        List { items, min_items: None, max_items: None }
+    }
+}
+
+impl Kind {
+    /// Whether a list of such values is a list of scalars, rather than JSON.
+    pub fn is_scalar(&self) -> bool {
+        !matches!(self, Kind::Json(_) | Kind::Object(_) | Kind::List(_))
+    }
+
+    /// The word for it in a job.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Text(_) => "text",
+            Kind::Int(_) => "int",
+            Kind::Float(_) => "float",
+            Kind::Bool => "bool",
+            Kind::Timestamp(_) => "timestamp",
+            Kind::Date => "date",
+            Kind::Time => "time",
+            Kind::Uuid => "uuid",
+            Kind::Decimal(_) => "decimal",
+            Kind::Json(_) => "json",
+            Kind::Ip { .. } => "ip",
+            Kind::Enum(_) => "enum",
+            Kind::Object(_) => "object",
+            Kind::List(_) => "list",
+        }
+    }
+}

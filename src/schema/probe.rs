@@ -1,0 +1,50 @@
+//! What the tests of this folder ask: what does a field make of a JSON value.
+
+use bumpalo::Bump;
+
+use super::read::{Context, read};
+use super::{Field, Nul, Value};
+use crate::format::{Raw, Record, parse_json};
+use crate::reject::{Faults, Path};
+
+/// The value as JSON, or the faults as `field: code`, one after the other.
+pub(super) fn given(field: &Field, json: &str) -> String {
+    given_with(field, json, Nul::Reject)
+}
+
+/// The same, where NULs are not faults.
+pub(super) fn given_with(field: &Field, json: &str, nul: Nul) -> String {
+    let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+    parse_json(json.as_bytes(), &arena, &mut record).expect("JSON");
+    if field.nullable && record.root().raw() == Raw::Null {
+        return "null".to_owned();
+    }
+    let mut context = Context { arena: &arena, faults: &mut faults, nul, altered: 0 };
+    // No reader gives this value.
+    let unread = Value::Json(b"unread");
+    let mut value = unread;
+    read(field, record.root(), &Path::Record, &mut context, &mut value);
+    assert_eq!(faults.is_empty(), value != unread, "neither a value nor a fault, or both, for {json}");
+    if faults.is_empty() {
+        let mut out = Vec::new();
+        field.kind.write_json(value, &mut out).expect("written to memory");
+        return String::from_utf8(out).expect("UTF-8");
+    }
+    let faults = faults.iter().map(|(code, field)| match field {
+        "" => code.to_string(),
+        field => format!("{field}: {code}"),
+    });
+    faults.collect::<Vec<_>>().join(", ")
+}
+
+/// Asks for each of many values, written as JSON, what the field makes of it.
+pub(super) fn check(field: &Field, cases: &[(&str, &str)]) {
+    for (json, expected) in cases {
+        assert_eq!(given(field, json), *expected, "of {json}");
+    }
+}
+
+/// A JSON string.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("text is JSON")
+}

@@ -1,0 +1,122 @@
+//! IP addresses: as text, and in lax mode as the number that they are.
+//!
+//! The forms are those of Python's `ipaddress`, which are those of the standard library
+//! here, but for a zone (`fe80::1%eth0`): Python has it, no column of the type `inet` does.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{At, Context};
+use crate::format::Raw;
+use crate::reject::{Code, code};
+
+/// Reads an address of `version`, or of either.
+pub(super) fn read<'a>(
+    version: Option<u8>,
+    strict: bool,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<IpAddr> {
+    let number = match at.item.raw() {
+        Raw::Text(text) => return read_text(version, text, at, context),
+        _ if strict => {
+            return context.refuse(at, code::STRING_TYPE, format_args!("not the text of an IP address"));
+        }
+        Raw::Bool(value) => Some(u128::from(value)),
+        Raw::Int(number) => u128::try_from(number).ok(),
+        Raw::UInt(number) => Some(u128::from(number)),
+        Raw::BigInt(digits) => digits.parse().ok(),
+        _ => None,
+    };
+    let address = number.and_then(|number| match (version, u32::try_from(number)) {
+        (Some(4) | None, Ok(number)) => Some(IpAddr::V4(Ipv4Addr::from(number))),
+        (Some(4), Err(_)) => None,
+        _ => Some(IpAddr::V6(Ipv6Addr::from(number))),
+    });
+    match address {
+        Some(address) => Some(address),
+        None => refuse(version, at, context),
+    }
+}
+
+fn read_text<'a>(
+    version: Option<u8>,
+    text: &str,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<IpAddr> {
+    match (version, text.parse::<IpAddr>()) {
+        (None, Ok(address)) => Some(address),
+        (Some(4), Ok(address @ IpAddr::V4(_))) => Some(address),
+        (Some(6), Ok(address @ IpAddr::V6(_))) => Some(address),
+        _ if version != Some(4) && has_zone(text) => {
+            let message = format_args!("an address with a zone, which a column for addresses cannot hold");
+            context.refuse(at, code::NOT_STORABLE, message)
+        }
+        _ => refuse(version, at, context),
+    }
+}
+
+/// Whether it is an address of version 6 with a zone behind it.
+fn has_zone(text: &str) -> bool {
+    text.split_once('%').is_some_and(|(address, zone)| {
+        !zone.is_empty() && !zone.contains('%') && address.parse::<Ipv6Addr>().is_ok()
+    })
+}
+
+fn refuse<'a>(version: Option<u8>, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<IpAddr> {
+    let (code, message): (Code, _) = match version {
+        Some(4) => (code::IP_V4_ADDRESS, "not an IPv4 address"),
+        Some(_) => (code::IP_V6_ADDRESS, "not an IPv6 address"),
+        None => (code::IP_ANY_ADDRESS, "not an IP address"),
+    };
+    context.refuse(at, code, format_args!("{message}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::probe::check;
+    use super::super::super::{Field, Kind};
+
+    fn ip(version: Option<u8>) -> Field {
+        Field::new("f", Kind::Ip { version })
+    }
+
+    #[test]
+    fn an_address_of_any_version() {
+        check(
+            &ip(None),
+            &[
+                (r#""1.2.3.4""#, r#""1.2.3.4""#),
+                (r#""FE80::A""#, r#""fe80::a""#),
+                (r#""::ffff:1.2.3.4""#, r#""::ffff:1.2.3.4""#),
+                ("1", r#""0.0.0.1""#),
+                ("true", r#""0.0.0.1""#),
+                ("4294967296", r#""::1:0:0""#),
+                ("340282366920938463463374607431768211455", r#""ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff""#),
+                ("340282366920938463463374607431768211456", "ip_any_address"),
+                ("-1", "ip_any_address"),
+                ("1.5", "ip_any_address"),
+                (r#""01.2.3.4""#, "ip_any_address"),
+                (r#""1.2.3""#, "ip_any_address"),
+                (r#""1.2.3.4/32""#, "ip_any_address"),
+                (r#"" 1.2.3.4""#, "ip_any_address"),
+                (r#""1::2::3""#, "ip_any_address"),
+                (r#""fe80::1%""#, "ip_any_address"),
+                (r#""fe80::1%eth0""#, "not_storable"),
+                ("null", "ip_any_address"),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_address_of_one_version() {
+        check(&ip(Some(4)), &[(r#""::1""#, "ip_v4_address"), ("4294967296", "ip_v4_address")]);
+        check(&ip(Some(4)), &[(r#""fe80::1%eth0""#, "ip_v4_address"), ("7", r#""0.0.0.7""#)]);
+        check(&ip(Some(6)), &[(r#""1.2.3.4""#, "ip_v6_address"), ("7", r#""::7""#)]);
+    }
+
+    #[test]
+    fn a_number_is_no_address_in_strict_mode() {
+        check(&Field { strict: true, ..ip(None) }, &[("1", "string_type"), (r#""::1""#, r#""::1""#)]);
+    }
+}

@@ -1,0 +1,177 @@
+//! Any JSON value, as it stands in the record or as it stands in a text.
+
+use std::cell::Cell;
+
+use super::super::{Json, Nul};
+use super::{At, Context};
+use crate::format::{Item, Raw, Record, Unstorable};
+use crate::reject::code;
+
+/// Reads a JSON value.
+pub(super) fn read<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
+    if rules.text { read_text(at, context) } else { storable(at.item, at, context) }
+}
+
+/// The JSON text of `item`, which is a value of the record, if a column can hold it.
+pub(in crate::schema) fn storable<'a>(
+    item: Item<'a>,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<&'a [u8]> {
+    settle(item.find_unstorable(), item.json(), at, context)
+}
+
+thread_local! {
+    /// What a JSON text within a text is parsed into. Its memory is reused, as a record's is.
+    static INNER: Cell<Option<Record<'static>>> = const { Cell::new(None) };
+}
+
+fn read_text<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
+    let Raw::Text(text) = at.item.raw() else {
+        return context.refuse(at, code::JSON_TYPE, format_args!("not a text that holds JSON"));
+    };
+    let mut inner = INNER.take().unwrap_or_default().reset();
+    let found = match crate::format::parse_json(text.as_bytes(), context.arena, &mut inner) {
+        Ok(()) => Ok(inner.root().find_unstorable()),
+        Err(malformed) => Err(malformed),
+    };
+    INNER.set(Some(inner.reset()));
+    match found {
+        Ok(unstorable) => settle(unstorable, text.trim().as_bytes(), at, context),
+        Err(malformed) => {
+            let message = format_args!("text that is not JSON: {} at byte {}", malformed.what, malformed.at);
+            context.refuse(at, code::JSON_INVALID, message)
+        }
+    }
+}
+
+impl<'a> Context<'a, '_> {
+    /// The key of a member that is kept, if a column for JSON can hold it.
+    pub(in crate::schema) fn storable_key(&mut self, key: &'a str, at: At<'_, '_>) -> Option<&'a str> {
+        if memchr::memchr(0, key.as_bytes()).is_none() {
+            return Some(key);
+        }
+        match self.nul {
+            Nul::Reject => self.refuse(at, code::NUL, format_args!("a NUL character in a key")),
+            _ => Some(self.without_nul(key)),
+        }
+    }
+}
+
+/// What is stored of `json`, in which `unstorable` was found.
+fn settle<'a>(
+    unstorable: Option<Unstorable>,
+    json: &'a [u8],
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<&'a [u8]> {
+    match unstorable {
+        None => Some(json),
+        Some(Unstorable::NotFinite) => refuse_not_finite(at, context),
+        Some(Unstorable::Nul) => match context.nul {
+            Nul::Reject => context.refuse(
+                at,
+                code::NUL,
+                format_args!("a NUL character, which no column for JSON can hold"),
+            ),
+            nul => {
+                context.altered += 1;
+                Some(without_nul(json, nul, context))
+            }
+        },
+    }
+}
+
+/// Notes that a number within JSON is none that JSON has.
+pub(in crate::schema) fn refuse_not_finite<T>(at: At<'_, '_>, context: &mut Context<'_, '_>) -> Option<T> {
+    let message = format_args!("a number that is not finite, which JSON does not have");
+    context.refuse(at, code::NOT_STORABLE, message)
+}
+
+/// JSON text without the escapes `\u0000`; the only way in which a NUL can be in JSON.
+fn without_nul<'a>(json: &[u8], nul: Nul, context: &Context<'a, '_>) -> &'a [u8] {
+    let mut out = bumpalo::collections::Vec::with_capacity_in(json.len(), context.arena);
+    let mut rest = json;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (before, escape) = rest.split_at(at);
+        out.extend_from_slice_copy(before);
+        if let Some(after) = escape.strip_prefix(b"\\u0000") {
+            if nul == Nul::Replace {
+                out.extend_from_slice_copy(b"\\ufffd");
+            }
+            rest = after;
+        } else {
+            // The byte after a backslash may be a backslash, which begins nothing.
+            let (escape, after) = escape.split_at(escape.len().min(2));
+            out.extend_from_slice_copy(escape);
+            rest = after;
+        }
+    }
+    out.extend_from_slice_copy(rest);
+    out.into_bump_slice()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::probe::{check, given, given_with, quoted};
+    use super::super::super::{Field, Kind};
+    use super::*;
+
+    fn json(text: bool) -> Field {
+        Field::new("f", Kind::Json(Json { text }))
+    }
+
+    #[test]
+    fn a_value_is_kept_as_it_stands() {
+        for text in
+            ["null", "1.50", r#"{"a" : [1e3, "ä\u0041"],"a":{}}"#, "123456789012345678901234567890", "[]"]
+        {
+            assert_eq!(given(&json(false), text), text);
+        }
+        let digits = "1".repeat(400);
+        assert_eq!(given(&json(false), &digits), digits);
+    }
+
+    #[test]
+    fn a_text_holds_json_or_is_a_fault() {
+        assert_eq!(given(&json(true), &quoted(" {\"a\": [1]} ")), "{\"a\": [1]}");
+        check(
+            &json(true),
+            &[
+                (r#""null""#, "null"),
+                (r#""""#, "json_invalid"),
+                (r#""{""#, "json_invalid"),
+                (r#""1 2""#, "json_invalid"),
+                (r#""NaN""#, "not_storable"),
+                ("{}", "json_type"),
+                ("null", "json_type"),
+            ],
+        );
+        assert_eq!(given(&json(true), &quoted(&"[".repeat(300))), "json_invalid");
+    }
+
+    #[test]
+    fn what_no_column_holds_is_a_fault() {
+        check(
+            &json(false),
+            &[
+                ("NaN", "not_storable"),
+                ("[1e400]", "not_storable"),
+                (r#"{"a\u0000":1}"#, "nul"),
+                (r#"["\u0000", NaN]"#, "not_storable"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_nul_goes_where_it_may() {
+        let text = r#"["\u0000a\\u0000\\\u0000", "\u00001", "\u0001"]"#;
+        assert_eq!(given_with(&json(false), text, Nul::Strip), r#"["a\\u0000\\", "1", "\u0001"]"#);
+        assert_eq!(
+            given_with(&json(false), text, Nul::Replace),
+            r#"["\ufffda\\u0000\\\ufffd", "\ufffd1", "\u0001"]"#,
+        );
+        assert_eq!(given_with(&json(true), &quoted(r#""\u0000""#), Nul::Strip), r#""""#);
+        assert_eq!(given_with(&json(false), r#"["\u0000", NaN]"#, Nul::Strip), "not_storable");
+    }
+}

@@ -1,0 +1,92 @@
+//! Lists of values of one kind: of scalars as lists, of anything else as JSON.
+
+use bumpalo::collections::Vec;
+
+use super::super::{List, Value};
+use super::{At, Context, json, object, read as read_item};
+use crate::format::Raw;
+use crate::reject::{Path, code};
+
+/// Reads a list.
+pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
+    let Raw::List { len } = at.item.raw() else {
+        return context.refuse(at, code::LIST_TYPE, format_args!("not a list"));
+    };
+    // The items of a list that is too long are not looked at, as Pydantic does not report them.
+    if let Some(max) = rules.max_items
+        && len > max
+    {
+        return context.refuse(at, code::TOO_LONG, format_args!("{len} items, more than {max}"));
+    }
+    let faults = context.faults.len();
+    let values = context.arena.alloc_slice_fill_copy(len, Value::Null);
+    for (index, (item, value)) in at.item.items().zip(&mut *values).enumerate() {
+        if !(rules.items.nullable && item.raw() == Raw::Null) {
+            read_item(&rules.items, item, &Path::Item(at.path, index), context, value);
+        }
+    }
+    if context.faults.len() > faults {
+        return None;
+    }
+    if let Some(min) = rules.min_items
+        && len < min
+    {
+        return context.refuse(at, code::TOO_SHORT, format_args!("{len} items, less than {min}"));
+    }
+    if rules.items.kind.is_scalar() {
+        return Some(Value::List(values));
+    }
+    if !values.iter().all(object::is_finite) {
+        return json::refuse_not_finite(at, context);
+    }
+    let mut out = Vec::with_capacity_in(64, context.arena);
+    out.push(b'[');
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        // A vector takes everything that is written to it.
+        let _ = rules.items.kind.write_json(*value, &mut out);
+    }
+    out.push(b']');
+    Some(Value::Json(out.into_bump_slice()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::probe::check;
+    use super::super::super::{Bounds, Field, Float, Json, Kind};
+    use super::*;
+
+    fn list(items: Field) -> List {
+        List { min_items: Some(1), max_items: Some(3), ..List::of(items) }
+    }
+
+    fn field(list: List) -> Field {
+        Field::new("f", Kind::List(Box::new(list)))
+    }
+
+    #[test]
+    fn items_are_read_one_by_one() {
+        let int = Field::new("", Kind::Int(Bounds::default()));
+        check(
+            &field(list(int.clone())),
+            &[
+                (r#"[1,"2",3.0]"#, "[1,2,3]"),
+                (r#"["x",1,null]"#, "0: int_parsing, 2: int_type"),
+                ("[]", "too_short"),
+                (r#"["x",1,2,3]"#, "too_long"),
+                ("{}", "list_type"),
+            ],
+        );
+        check(&field(list(Field { nullable: true, ..int })), &[("[1,null]", "[1,null]")]);
+    }
+
+    #[test]
+    fn lists_of_anything_but_scalars_are_json() {
+        let inner = field(List::of(Field::new("", Kind::Float(Float::default()))));
+        check(&field(list(inner)), &[("[[1],[]]", "[[1.0],[]]"), ("[[NaN]]", "not_storable")]);
+        let any = Field::new("", Kind::Json(Json { text: false }));
+        check(&field(list(any)), &[(r#"[ {"a": 1} , 2.50]"#, r#"[{"a": 1},2.50]"#)]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Objects with fields of their own, stored as JSON.
+//!
+//! What is stored is not the text of the record but what was read: defaults are filled in,
+//! values are written as they were coerced, members that no field asks for are left out. So
+//! a query finds the same thing whatever the record looked like.
+
+use bumpalo::collections::Vec;
+
+use super::super::json::write_member;
+use super::super::{Extra, Object, Value};
+use super::{At, Context, json};
+use crate::format::Raw;
+use crate::reject::{Path, code};
+
+/// Reads an object.
+pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
+    let Raw::Object { .. } = at.item.raw() else {
+        return context.refuse(at, code::MODEL_TYPE, format_args!("not an object"));
+    };
+    let (arena, schema) = (context.arena, &rules.schema);
+    let slots = arena.alloc_slice_fill_copy(schema.fields.len(), 0);
+    let mut extras = Vec::new_in(arena);
+    let mut gather = |key: u32| extras.push(key);
+    let gather: Option<&mut dyn FnMut(u32)> = match schema.extra {
+        Extra::Ignore => None,
+        Extra::Forbid | Extra::Keep => Some(&mut gather),
+    };
+    at.item.pick(&rules.wanted, slots, gather);
+
+    let faults = context.faults.len();
+    let values = arena.alloc_slice_fill_copy(schema.fields.len(), Value::Null);
+    schema.bind_fields(|slot| at.item.at(slots[slot]), at.path, values, context);
+    let extras = extras.iter().map(|&key| at.item.member_at(key));
+    let kept = schema.bind_extras(extras, at.path, context);
+    for (field, value) in schema.fields.iter().zip(&*values) {
+        if !is_finite(value) {
+            let path = Path::Field(at.path, &field.name);
+            json::refuse_not_finite::<()>(At { item: at.item, path: &path }, context);
+        }
+    }
+    if context.faults.len() > faults {
+        return None;
+    }
+
+    let mut out = Vec::with_capacity_in(64, arena);
+    out.push(b'{');
+    for (field, value) in schema.fields.iter().zip(&*values) {
+        write_member(&mut out, &field.name, |out| field.kind.write_json(*value, out));
+    }
+    for &(key, value) in kept {
+        // Where a field is read from another key than its name, the field has the name.
+        if schema.fields.iter().all(|field| field.name != key) {
+            write_member(&mut out, key, |out| std::io::Write::write_all(out, value));
+        }
+    }
+    out.push(b'}');
+    Some(out.into_bump_slice())
+}
+
+/// Whether JSON can hold it: doubles in a column may be infinite, in JSON they may not.
+pub(super) fn is_finite(value: &Value<'_>) -> bool {
+    match value {
+        Value::Float(number) => number.is_finite(),
+        Value::List(items) => items.iter().all(is_finite),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::probe::{check, given_with};
+    use super::super::super::{Bounds, Field, Float, Kind, Nul, Schema, Text};
+    use super::*;
+
+    fn object(extra: Extra) -> Field {
+        let at_least_one = Text { min_length: Some(1), ..Text::default() };
+        let fields = vec![
+            Field::new("user", Kind::Text(at_least_one)),
+            Field::new("depth", Kind::Int(Bounds::default())).with_default("7").expect("an integer"),
+            Field { from: vec!["r".into()], ..Field::new("ratio", Kind::Float(Float::default())).optional() },
+        ];
+        let schema = Schema { fields, extra, ..Schema::default() };
+        Field::new("f", Kind::Object(Box::new(Object::new(schema))))
+    }
+
+    #[test]
+    fn what_was_read_is_stored() {
+        check(
+            &object(Extra::Ignore),
+            &[
+                (r#"{"user":"a\"b"}"#, r#"{"user":"a\"b","depth":7,"ratio":null}"#),
+                (r#"{"x":1,"r":1,"depth":"8","user":"b"}"#, r#"{"user":"b","depth":8,"ratio":1.0}"#),
+                (r#"{"user":"a","user":"b"}"#, r#"{"user":"b","depth":7,"ratio":null}"#),
+                ("[]", "model_type"),
+                ("null", "model_type"),
+            ],
+        );
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_field() {
+        check(
+            &object(Extra::Forbid),
+            &[
+                (r#"{"depth":"x","y":1}"#, "user: missing, depth: int_parsing, y: extra_forbidden"),
+                (r#"{"user":"a","r":1e400}"#, "ratio: not_storable"),
+                (r#"{"user":"a\u0000"}"#, "user: nul"),
+            ],
+        );
+    }
+
+    #[test]
+    fn other_members_are_kept_as_they_stand() {
+        let kept = object(Extra::Keep);
+        check(
+            &kept,
+            &[
+                (
+                    r#"{"user":"a","x":{"y": 1.50},"z":[]}"#,
+                    r#"{"user":"a","depth":7,"ratio":null,"x":{"y": 1.50},"z":[]}"#,
+                ),
+                // The field is read from another key, and its name is its own.
+                (r#"{"user":"a","ratio":9}"#, r#"{"user":"a","depth":7,"ratio":null}"#),
+                (r#"{"user":"a","x":NaN}"#, "x: not_storable"),
+                (r#"{"user":"a","x\u0000":1}"#, "x\0: nul"),
+            ],
+        );
+        assert_eq!(
+            given_with(&kept, r#"{"user":"a\u0000","x\u0000":"\u0000"}"#, Nul::Strip),
+            r#"{"user":"a","depth":7,"ratio":null,"x":""}"#,
+        );
+    }
+}

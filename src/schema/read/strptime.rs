@@ -1,0 +1,420 @@
+//! Stamps in a layout of the job's own, described with chrono's letters.
+//!
+//! chrono reads any layout, and takes as long for one stamp as simd-json for a whole line.
+//! So a layout that is made of the usual letters is compiled into steps that read it by
+//! position. Like the reader of RFC 3339 the steps take a stamp only if each byte is where
+//! they expect it, chrono has the last word, and a property test compares the two.
+
+use std::fmt;
+
+use chrono::format::{Fixed, Item, Numeric, Pad, Parsed, StrftimeItems};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime};
+
+use super::super::Year;
+use super::rfc3339::{Stamp, days};
+use super::timestamp::Flaw;
+use crate::reject::code;
+
+/// A layout, ready to be read.
+#[derive(Clone)]
+pub struct Strptime {
+    letters: String,
+    items: Vec<Item<'static>>,
+    steps: Option<Vec<Step>>,
+    names_year: bool,
+    names_time: bool,
+}
+
+/// A part of a layout that stands at its place in every stamp.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    /// This byte.
+    Byte(u8),
+    /// `2023`.
+    Year,
+    /// `10`.
+    Month,
+    /// `Oct`.
+    MonthName,
+    /// `Fri`.
+    Weekday,
+    /// `07`.
+    Day,
+    /// `07` or ` 7`.
+    DayOrBlank,
+    /// `00` to `23`.
+    Hour,
+    /// `00` to `59`.
+    Minute,
+    /// `00` to `59`.
+    Second,
+    /// A point and digits, or nothing.
+    Fraction,
+    /// `+0200` or `+02:00`.
+    Offset,
+}
+
+const MONTHS: [&[u8; 3]; 12] =
+    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+/// From the day of 1970-01-01 on.
+const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+
+const DAY_US: i64 = 86_400_000_000;
+
+impl Strptime {
+    /// The layout that `letters` describe, or what is wrong with them.
+    pub fn new(letters: &str) -> Result<Strptime, String> {
+        let items = StrftimeItems::new(letters)
+            .parse_to_owned()
+            .map_err(|_| format!("{letters:?} has a letter that chrono does not know"))?;
+        for item in &items {
+            match item {
+                // chrono skips over a zone's name and so would take any zone for ours.
+                Item::Fixed(Fixed::TimezoneName) => {
+                    return Err(format!(
+                        "{letters:?} has %Z: the name of a zone does not tell its offset; write the name as it \
+                         stands in the stamps, and set timezone"
+                    ));
+                }
+                // chrono reads `,789` as 789 nanoseconds.
+                Item::Numeric(Numeric::Nanosecond, _) => {
+                    return Err(format!(
+                        "{letters:?} has %f, which counts nanoseconds; write %.f for a point and any digits, or \
+                         %3f, %6f, %9f for so many digits"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let names = |wanted: fn(&Item<'_>) -> bool| items.iter().any(wanted);
+        let names_year = names(|item| {
+            use Numeric::{IsoYear, IsoYearMod100, Timestamp, Year, YearMod100};
+            matches!(
+                item,
+                Item::Numeric(Year | YearMod100 | IsoYear | IsoYearMod100 | Timestamp, _)
+                    | Item::Fixed(Fixed::RFC2822 | Fixed::RFC3339)
+            )
+        });
+        let names_time = names(|item| {
+            use Numeric::{Hour, Hour12, Minute, Second, Timestamp};
+            matches!(
+                item,
+                Item::Numeric(Hour | Hour12 | Minute | Second | Timestamp, _)
+                    | Item::Fixed(Fixed::RFC2822 | Fixed::RFC3339)
+            )
+        });
+        let steps = compile(&items);
+        let layout = Strptime { letters: letters.to_owned(), items, steps, names_year, names_time };
+        // A layout that cannot read what it writes does not say enough.
+        let sample = DateTime::from_timestamp(1_000_000_000, 0).expect("in range");
+        let written = sample.format_with_items(layout.items.iter()).to_string();
+        match layout.read_slowly(&written, Some(Year::Fixed(sample.year()))) {
+            Some(_) => Ok(layout),
+            None => Err(format!("{letters:?} does not say enough to tell a day, or a time of that day")),
+        }
+    }
+
+    /// The letters that describe it.
+    pub fn letters(&self) -> &str {
+        &self.letters
+    }
+
+    /// Whether stamps in this layout say which year they are of.
+    pub fn names_year(&self) -> bool {
+        self.names_year
+    }
+
+    /// Reads a stamp; `year` is the year of one that names none.
+    pub(super) fn read(&self, text: &str, year: Option<Year>) -> Result<Stamp, Flaw> {
+        let fast = self.steps.as_ref().and_then(|steps| run(steps, text.as_bytes(), year));
+        fast.or_else(|| self.read_slowly(text, year))
+            .ok_or((code::DATETIME_PARSING, "text that is not a timestamp in the layout of the field"))
+    }
+
+    #[cold]
+    fn read_slowly(&self, text: &str, year: Option<Year>) -> Option<Stamp> {
+        let mut parsed = Parsed::new();
+        chrono::format::parse(&mut parsed, text, self.items.iter()).ok()?;
+        // A leap second is no second of the clocks that databases have.
+        if parsed.second() == Some(60) {
+            return None;
+        }
+        let offset_s = parsed.offset();
+        if parsed.timestamp().is_some() {
+            let offset_s = offset_s.unwrap_or(0);
+            let local = parsed.to_naive_datetime_with_offset(offset_s).ok()?;
+            return Some(Stamp { local_us: local.and_utc().timestamp_micros(), offset_s: Some(offset_s) });
+        }
+        let date = if self.names_year {
+            parsed.to_naive_date().ok()?
+        } else {
+            in_year(year?, |year| {
+                let mut parsed = parsed.clone();
+                parsed.set_year(i64::from(year)).ok()?;
+                Some(parsed.to_naive_date().ok()?.to_epoch_days())
+            })
+            .and_then(NaiveDate::from_epoch_days)?
+        };
+        let time = if self.names_time { parsed.to_naive_time().ok()? } else { NaiveTime::MIN };
+        Some(Stamp { local_us: date.and_time(time).and_utc().timestamp_micros(), offset_s })
+    }
+}
+
+/// The day in the year that is asked for, or nearest to the day that is.
+fn in_year(year: Year, day_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
+    match year {
+        Year::Fixed(year) => day_of(year),
+        Year::Near(date) => {
+            let candidates = (date.year() - 1..=date.year() + 1).filter_map(day_of);
+            candidates.min_by_key(|day| day.abs_diff(date.to_epoch_days()))
+        }
+    }
+}
+
+/// The steps for a layout of usual letters only.
+fn compile(items: &[Item<'static>]) -> Option<Vec<Step>> {
+    let mut steps = Vec::new();
+    for item in items {
+        let step = match item {
+            Item::Literal(text) => {
+                steps.extend(text.bytes().map(Step::Byte));
+                continue;
+            }
+            Item::OwnedLiteral(text) => {
+                steps.extend(text.bytes().map(Step::Byte));
+                continue;
+            }
+            // chrono takes any white space here; one blank is what nearly all have.
+            Item::Space(" ") => Step::Byte(b' '),
+            Item::OwnedSpace(space) if &**space == " " => Step::Byte(b' '),
+            Item::Numeric(Numeric::Year, Pad::Zero) => Step::Year,
+            Item::Numeric(Numeric::Month, Pad::Zero) => Step::Month,
+            Item::Numeric(Numeric::Day, Pad::Zero) => Step::Day,
+            Item::Numeric(Numeric::Day, Pad::Space) => Step::DayOrBlank,
+            Item::Numeric(Numeric::Hour, Pad::Zero) => Step::Hour,
+            Item::Numeric(Numeric::Minute, Pad::Zero) => Step::Minute,
+            Item::Numeric(Numeric::Second, Pad::Zero) => Step::Second,
+            Item::Fixed(Fixed::ShortMonthName) => Step::MonthName,
+            Item::Fixed(Fixed::ShortWeekdayName) => Step::Weekday,
+            Item::Fixed(Fixed::Nanosecond) => Step::Fraction,
+            Item::Fixed(Fixed::TimezoneOffset | Fixed::TimezoneOffsetColon) => Step::Offset,
+            _ => return None,
+        };
+        steps.push(step);
+    }
+    // A day after a blank takes what digits follow it, and each part must be there once.
+    let is_number = |step: &Step| {
+        use Step::{Day, DayOrBlank, Hour, Minute, Month, Second, Year};
+        matches!(step, Year | Month | Day | DayOrBlank | Hour | Minute | Second)
+    };
+    let runs_on = steps.windows(2).any(|pair| pair[0] == Step::DayOrBlank && is_number(&pair[1]));
+    let count = |wanted: &[Step]| steps.iter().filter(|step| wanted.contains(step)).count();
+    let is_plain = count(&[Step::Month, Step::MonthName]) == 1
+        && count(&[Step::Day, Step::DayOrBlank]) == 1
+        && [Step::Hour, Step::Minute, Step::Second].iter().all(|&part| count(&[part]) == 1)
+        && [Step::Year, Step::Weekday, Step::Fraction, Step::Offset].iter().all(|&part| count(&[part]) <= 1);
+    (is_plain && !runs_on).then_some(steps)
+}
+
+/// Reads `text` step by step; `None` if it is anything but what the steps expect.
+fn run(steps: &[Step], text: &[u8], given: Option<Year>) -> Option<Stamp> {
+    let mut rest = text;
+    let (mut year, mut month, mut day) = (None, 0, 0);
+    let (mut hour, mut minute, mut second, mut micros) = (0, 0, 0, 0);
+    let (mut weekday, mut offset_s) = (None, None);
+    for step in steps {
+        match step {
+            Step::Byte(byte) => rest = rest.strip_prefix(&[*byte])?,
+            Step::Year => year = Some(number(take(&mut rest, 4)?)?),
+            Step::Month => month = number(take(&mut rest, 2)?)?,
+            Step::Day => day = number(take(&mut rest, 2)?)?,
+            Step::DayOrBlank => {
+                let digits = take(&mut rest, 2)?;
+                day = number(digits.strip_prefix(b" ").unwrap_or(digits))?;
+            }
+            Step::Hour => hour = number(take(&mut rest, 2)?)?,
+            Step::Minute => minute = number(take(&mut rest, 2)?)?,
+            Step::Second => second = number(take(&mut rest, 2)?)?,
+            Step::MonthName => {
+                let name = take(&mut rest, 3)?;
+                month = u32::try_from(MONTHS.iter().position(|month| name == *month)?).ok()? + 1;
+            }
+            Step::Weekday => {
+                let name = take(&mut rest, 3)?;
+                weekday = Some(i32::try_from(WEEKDAYS.iter().position(|day| name == *day)?).ok()?);
+            }
+            Step::Fraction => {
+                if let [b'.', digits @ ..] = rest {
+                    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    let kept = number(&digits[..count.min(6)])?;
+                    micros = i64::from(kept) * 10_i64.pow(6 - u32::try_from(count.min(6)).ok()?);
+                    rest = &digits[count..];
+                }
+            }
+            Step::Offset => {
+                let sign = match take(&mut rest, 1)? {
+                    b"+" => 1,
+                    b"-" => -1,
+                    _ => return None,
+                };
+                let hours = number(take(&mut rest, 2)?)?;
+                rest = rest.strip_prefix(b":").unwrap_or(rest);
+                let minutes = number(take(&mut rest, 2)?)?;
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
+                offset_s = Some(sign * i32::try_from(hours * 3600 + minutes * 60).ok()?);
+            }
+        }
+    }
+    if !rest.is_empty() || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let day_of = |year: i32| {
+        let day = days(u32::try_from(year).ok()?, month, day)?;
+        weekday.is_none_or(|weekday| day.rem_euclid(7) == weekday).then_some(day)
+    };
+    let day = match year {
+        Some(year) => day_of(i32::try_from(year).ok()?)?,
+        None => in_year(given?, day_of)?,
+    };
+    let seconds = i64::from(hour * 3600 + minute * 60 + second);
+    Some(Stamp { local_us: i64::from(day) * DAY_US + seconds * 1_000_000 + micros, offset_s })
+}
+
+fn take<'t>(rest: &mut &'t [u8], count: usize) -> Option<&'t [u8]> {
+    let (taken, left) = rest.split_at_checked(count)?;
+    *rest = left;
+    Some(taken)
+}
+
+/// The number in digits, of which there is at least one.
+fn number(digits: &[u8]) -> Option<u32> {
+    let push = |value: u32, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'));
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, push) }
+}
+
+impl fmt::Debug for Strptime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Strptime").field(&self.letters).finish()
+    }
+}
+
+impl fmt::Display for Strptime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.letters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the layout reads, in the form that chrono shows.
+    fn read(letters: &str, text: &str, year: Option<Year>) -> Option<String> {
+        let layout = Strptime::new(letters).expect("a layout");
+        let stamp = layout.read(text, year).ok()?;
+        let local = DateTime::from_timestamp_micros(stamp.local_us)?.naive_utc();
+        Some(match stamp.offset_s {
+            Some(offset_s) => format!("{local} {offset_s:+}"),
+            None => local.to_string(),
+        })
+    }
+
+    #[test]
+    fn layouts_of_logs() {
+        for (letters, text, expected) in [
+            ("%d/%b/%Y:%H:%M:%S %z", "27/Oct/2023:12:34:56 +0200", "2023-10-27 12:34:56 +7200"),
+            ("%Y-%m-%d %H:%M:%S,%3f", "2023-10-27 12:34:56,789", "2023-10-27 12:34:56.789"),
+            ("%Y/%m/%d %H:%M:%S", "2023/10/27 12:34:56", "2023-10-27 12:34:56"),
+            ("%a %b %d %H:%M:%S%.f %Y", "Fri Oct 27 12:34:56.7891234 2023", "2023-10-27 12:34:56.789123"),
+            ("%Y-%m-%d", "2023-10-27", "2023-10-27 00:00:00"),
+            ("%s", "1698410096", "2023-10-27 12:34:56 +0"),
+            ("%y%m%d %H%M%S", "231027 123456", "2023-10-27 12:34:56"),
+            ("%d.%m.%Y %I:%M:%S %p", "27.10.2023 01:02:03 PM", "2023-10-27 13:02:03"),
+        ] {
+            assert_eq!(read(letters, text, None).as_deref(), Some(expected), "{letters}");
+        }
+        for (letters, text) in [
+            ("%Y-%m-%d %H:%M:%S", "2023-10-27 12:34:60"),
+            ("%Y-%m-%d %H:%M:%S", "2023-10-27 12:34:56 x"),
+            ("%a %Y-%m-%d %H:%M:%S", "Mon 2023-10-27 12:34:56"),
+            ("%b %e %H:%M:%S", "Oct 27 12:34:56"),
+        ] {
+            assert_eq!(read(letters, text, None), None, "{letters}");
+        }
+    }
+
+    #[test]
+    fn a_year_is_given_or_the_nearest() {
+        let near = |text: &str| Some(Year::Near(text.parse().expect("a date")));
+        for (text, year, expected) in [
+            ("Oct  7 12:34:56", Some(Year::Fixed(2021)), "2021-10-07 12:34:56"),
+            ("Dec 31 23:59:59", near("2024-01-01"), "2023-12-31 23:59:59"),
+            ("Jan  1 00:00:00", near("2023-12-31"), "2024-01-01 00:00:00"),
+            ("Jul  1 00:00:00", near("2023-07-02"), "2023-07-01 00:00:00"),
+            ("Feb 29 00:00:00", near("2023-03-01"), "2024-02-29 00:00:00"),
+        ] {
+            assert_eq!(read("%b %e %H:%M:%S", text, year).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(read("%b %e %H:%M:%S", "Feb 29 00:00:00", Some(Year::Fixed(2023))), None);
+    }
+
+    #[test]
+    fn a_layout_that_would_mislead_is_refused() {
+        for (letters, reason) in [
+            ("%Q", "does not know"),
+            ("%Y-%m-%d %H:%M:%S %Z", "%Z"),
+            ("%Y-%m-%d %H:%M:%S,%f", "%.f"),
+            ("%Y", "does not say enough"),
+            ("%H:%M", "does not say enough"),
+            ("%Y-%m-%d %H", "does not say enough"),
+            ("", "does not say enough"),
+        ] {
+            let error = Strptime::new(letters).expect_err(letters);
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(!Strptime::new("%b %e %H:%M:%S").expect("a layout").names_year());
+        assert!(Strptime::new("%+").expect("a layout").names_year());
+    }
+
+    const LAYOUTS: [&str; 6] = [
+        "%d/%b/%Y:%H:%M:%S %z",
+        "%b %e %H:%M:%S",
+        "%a %b %e %H:%M:%S%.f %Y",
+        "%Y-%m-%d %H:%M:%S%.f%:z",
+        "%Y%m%d%H%M%S",
+        "[%e %b %Y] %H.%M.%S",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn the_steps_read_what_chrono_reads(
+            layout in prop::sample::select(&LAYOUTS[..]),
+            micros in -62_135_596_800_000_000_i64..253_402_300_800_000_000,
+            offset_s in (-1439_i32..1440).prop_map(|minutes| minutes * 60),
+            at in any::<prop::sample::Index>(),
+            byte in prop::option::weighted(0.3, "[0-9: +.a-z-]"),
+        ) {
+            let layout = Strptime::new(layout).expect("a layout");
+            let offset = chrono::FixedOffset::east_opt(offset_s).expect("less than a day");
+            let stamp = DateTime::from_timestamp_micros(micros).expect("in range").with_timezone(&offset);
+            let mut text = stamp.format_with_items(layout.items.iter()).to_string();
+            if let Some(byte) = &byte {
+                let at = at.index(text.len());
+                text.replace_range(at..=at, byte);
+            }
+            let year = Some(Year::Fixed(stamp.year()));
+            let steps = layout.steps.as_ref().expect("a usual layout");
+            let (fast, slow) = (run(steps, text.as_bytes(), year), layout.read_slowly(&text, year));
+            if byte.is_none() && (1..=9999).contains(&stamp.year()) {
+                prop_assert!(fast.is_some(), "the steps do not read {}", text);
+            }
+            prop_assert!(fast.is_none() || fast == slow, "{}: {:?} and {:?}", text, fast, slow);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! UUIDs: with hyphens or without, in braces with them, or as a `urn:uuid:` with them.
+
+use super::{At, Context};
+use crate::format::Raw;
+use crate::reject::code;
+
+/// Reads a UUID. Its text is its JSON form, so both modes take it.
+pub(super) fn read<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<[u8; 16]> {
+    let Raw::Text(text) = at.item.raw() else {
+        return context.refuse(at, code::UUID_TYPE, format_args!("not the text of a UUID"));
+    };
+    match plain(text).and_then(|text| uuid::Uuid::try_parse(text).ok()) {
+        Some(uuid) => Some(*uuid.as_bytes()),
+        None => context.refuse(at, code::UUID_PARSING, format_args!("not a UUID")),
+    }
+}
+
+/// The digits, with hyphens or without, of the forms that Pydantic takes. The crate takes
+/// more of them from version to version, so the forms are told apart here.
+fn plain(text: &str) -> Option<&str> {
+    match text.len() {
+        32 | 36 => Some(text),
+        38 => text.strip_prefix('{')?.strip_suffix('}'),
+        45 => text.strip_prefix("urn:uuid:"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::probe::{check, given, quoted};
+    use super::super::super::{Field, Kind};
+
+    #[test]
+    fn the_forms_are_those_of_pydantic() {
+        let field = Field::new("f", Kind::Uuid);
+        let plain = "b91d39e4-b81a-4ac6-8048-7a967ab2af2b";
+        let simple = plain.replace('-', "");
+        for text in [
+            plain.to_owned(),
+            plain.to_uppercase(),
+            simple.clone(),
+            format!("{{{plain}}}"),
+            format!("urn:uuid:{plain}"),
+        ] {
+            assert_eq!(given(&field, &quoted(&text)), quoted(plain), "{text}");
+        }
+        for text in [
+            format!("URN:UUID:{plain}"),
+            format!("urn:uuid:{simple}"),
+            format!("{{{simple}}}"),
+            format!("({plain})"),
+            format!(" {plain}"),
+            format!("{plain}0"),
+            plain.replace('4', "g"),
+            String::new(),
+        ] {
+            assert_eq!(given(&field, &quoted(&text)), "uuid_parsing", "{text}");
+        }
+        check(&field, &[("1", "uuid_type"), ("null", "uuid_type")]);
+    }
+}
