@@ -15,6 +15,7 @@ use bumpalo::Bump;
 pub use json::Json;
 pub(crate) use json::parse_json;
 pub use record::{Extras, Item, Items, Members, Raw, Record, Unstorable};
+pub(crate) use wanted::is_same;
 pub use wanted::{Wanted, pointer_steps};
 
 use crate::reject::{Code, Stage};

@@ -63,7 +63,7 @@ impl Wanted {
     #[inline]
     pub(super) fn find(&self, key: &str, guess: &mut usize) -> Option<&Entry> {
         if let Some(entry) = self.entries.get(*guess)
-            && *entry.key == *key
+            && is_same(&entry.key, key)
         {
             *guess += 1;
             return Some(entry);
@@ -87,6 +87,31 @@ impl Wanted {
                 below.each_slot(visit);
             }
         }
+    }
+}
+
+/// Whether two texts are the same. Keys and words are short, and for those a call of the C
+/// library takes longer than the comparison: two overlapping numbers do.
+#[inline]
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    match (one.first_chunk::<8>(), other.first_chunk::<8>(), one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(one_start), Some(start), Some(one_end), Some(end)) if one.len() <= 16 => {
+            one_start == start && one_end == end
+        }
+        (Some(_), ..) => one == other,
+        _ => match (
+            one.first_chunk::<4>(),
+            other.first_chunk::<4>(),
+            one.last_chunk::<4>(),
+            other.last_chunk::<4>(),
+        ) {
+            (Some(one_start), Some(start), Some(one_end), Some(end)) => one_start == start && one_end == end,
+            _ => one.iter().zip(other).all(|(one, other)| one == other),
+        },
     }
 }
 
@@ -116,6 +141,20 @@ mod tests {
         let below =
             wanted.find("a", &mut 0).and_then(|entry| entry.below.as_ref()).expect("a has more below");
         assert_eq!(below.find("x", &mut 0).map(|entry| entry.slots.clone()), Some(vec![2]));
+    }
+
+    #[test]
+    fn texts_of_any_length_are_compared() {
+        for len in 0..40 {
+            let text = "x".repeat(len);
+            assert!(is_same(&text, &text.clone()));
+            assert!(!is_same(&text, &format!("{text}x")));
+            for at in 0..len {
+                let mut other = text.clone();
+                other.replace_range(at..=at, "y");
+                assert!(!is_same(&text, &other), "{len} bytes, the one at {at} differs");
+            }
+        }
     }
 
     #[test]
