@@ -1,7 +1,11 @@
-//! The tests that need a server or the program itself, as one binary.
+//! The one test binary: a module per subject.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 /// Connecting, with every kind of server, certificate and password.
 mod connect;
+/// The JSON of the corpus: the conformance suite, and real logs.
+mod corpus;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.
 mod harness;
+/// Verdicts on adversarial lines, compared with Pydantic's.
+mod pydantic;

@@ -1,0 +1,347 @@
+//! Agreement with Pydantic: whether a line is valid, its values, and what is wrong where.
+//!
+//! The corpus holds adversarial lines and what Pydantic 2.14 said of each. The models are
+//! built here by hand, as `models.py` of the corpus writes them. A line on which versions of
+//! Pydantic differ is compared and shown, but does not count.
+
+use std::collections::BTreeSet;
+
+use bumpalo::Bump;
+use logmill::format::{Extras, Format, Input, Item, Json, PADDING_BYTES, Raw, Record};
+use logmill::reject::Faults;
+use logmill::schema::{self, Bounds, Decimal, Enum, Exact, Extra, Field, Float, Kind, List, Object, Schema};
+use logmill::schema::{Text, Timestamp, Zone};
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+use crate::corpus::lines;
+
+/// How many of the lines must agree; the rest would have to be argued for in the manual.
+const AGREEMENT_MIN: f64 = 0.995;
+
+#[test]
+fn log_entries_are_judged_as_pydantic_does() {
+    agree("LogEntry", &log_entry(), "logentry", Value::clone);
+}
+
+#[test]
+fn rich_records_are_judged_as_pydantic_does() {
+    agree("RichLax", &rich(Extra::Ignore, false), "rich", |verdict| of_model(verdict, "lax"));
+}
+
+#[test]
+fn unknown_members_are_judged_as_pydantic_does() {
+    agree("RichForbid", &rich(Extra::Forbid, false), "rich", |verdict| of_model(verdict, "forbid"));
+}
+
+#[test]
+fn strict_records_are_judged_as_pydantic_does() {
+    agree("RichStrict", &rich(Extra::Forbid, true), "rich", |verdict| of_model(verdict, "strict"));
+}
+
+/// The model `LogEntry`.
+pub(crate) fn log_entry() -> Schema {
+    let at_least_one = Text { min_length: Some(1), ..Text::default() };
+    Schema {
+        fields: vec![
+            Field::new("timestamp", Kind::Timestamp(Timestamp::default())),
+            Field::new("severity", Kind::Enum(Enum::new(["INFO", "WARN", "ERROR"]))),
+            Field::new("module", Kind::Text(at_least_one)),
+            Field::new("message", Kind::Text(Text::default())),
+        ],
+        ..Schema::default()
+    }
+}
+
+/// The models `RichLax`, `RichForbid` and `RichStrict`.
+pub(crate) fn rich(extra: Extra, strict: bool) -> Schema {
+    let at_least_one = Text { min_length: Some(1), ..Text::default() };
+    let tags = List { max_items: Some(3), ..List::of(field("", Kind::Text(Text::default()), strict)) };
+    let ctx = vec![
+        field("user", Kind::Text(at_least_one), strict),
+        default(field("tags", Kind::List(Box::new(tags)), strict), "[]"),
+        field("depth", Kind::Int(bounds(Some(0), Some(5))), strict).optional(),
+    ];
+    let ctx = Object::new(Schema { fields: ctx, extra, ..Schema::default() });
+    let pct = Float { bounds: Bounds { ge: Some(0.0), le: Some(100.0), ..Bounds::default() }, finite: true };
+    let host = regex::Regex::new("^[a-z][a-z0-9.-]{0,15}$").expect("a pattern");
+    let cost = Decimal { max_digits: Some(10), decimal_places: Some(2), ..Decimal::default() };
+    let aware = Timestamp { zone: Zone::Required, ..Timestamp::default() };
+    let proto = Enum { literal: true, ..Enum::new(["tcp", "udp", "icmp"]) };
+    let fields = vec![
+        field("id", Kind::Int(bounds(Some(0), None)), strict),
+        field("code", Kind::Int(bounds(Some(100), Some(599))), strict),
+        field("n", Kind::Int(Bounds::default()), strict).optional(),
+        default(field("ratio", Kind::Float(Float::default()), strict), "0.0"),
+        default(field("pct", Kind::Float(pct), strict), "0.0"),
+        field("ok", Kind::Bool, strict),
+        field("uid", Kind::Uuid, strict),
+        field("note", Kind::Text(Text { max_length: Some(8), ..Text::default() }), strict).optional(),
+        field("host", Kind::Text(Text { pattern: Some(host), ..Text::default() }), strict),
+        field("proto", Kind::Enum(proto), strict),
+        field("day", Kind::Date, strict),
+        field("at", Kind::Timestamp(aware), strict),
+        field("ts", Kind::Timestamp(Timestamp::default()), strict).optional(),
+        field("cost", Kind::Decimal(cost), strict),
+        field("amt", Kind::Decimal(Decimal::default()), strict).optional(),
+        field("ctx", Kind::Object(Box::new(ctx)), strict),
+        field("raw", Kind::Json(schema::Json { text: true }), strict).optional(),
+        field("any", Kind::Json(schema::Json { text: false }), strict).optional(),
+    ];
+    Schema { fields, extra, ..Schema::default() }
+}
+
+fn field(name: &str, kind: Kind, strict: bool) -> Field {
+    Field { strict, ..Field::new(name, kind) }
+}
+
+fn default(field: Field, json: &str) -> Field {
+    field.with_default(json).expect("a value of the field")
+}
+
+fn bounds(ge: Option<i128>, le: Option<i128>) -> Bounds<i128> {
+    Bounds { ge, le, ..Bounds::default() }
+}
+
+/// The verdict of a model on a line: its own, or that of the lax one.
+fn of_model(verdict: &Value, model: &str) -> Value {
+    let own = &verdict[model];
+    if own == "=lax" { verdict["lax"].clone() } else { own.clone() }
+}
+
+/// What was said of a line, by either side.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// The values, by field, in the form of the corpus.
+    Valid(Vec<(String, Value)>),
+    /// The fields with the codes of their faults.
+    Invalid(BTreeSet<(String, String)>),
+}
+
+/// Compares our verdicts with those of the corpus.
+pub(crate) fn agree(model: &str, schema: &Schema, file: &str, judge: impl Fn(&Value) -> Value) {
+    let (Some(lines), Some(verdicts)) =
+        (lines(&format!("pydantic/{file}.ndjson")), lines(&format!("pydantic/{file}.verdict.ndjson")))
+    else {
+        return;
+    };
+    assert_eq!(lines.len(), verdicts.len());
+    let mut subject = Subject::new(schema);
+    let (mut compared, mut agreeing, mut disputed) = (0_u32, 0_u32, Vec::new());
+    for (line, verdict) in lines.iter().zip(verdicts) {
+        let verdict: Value = serde_json::from_slice(&verdict).expect("JSON");
+        let theirs = judge(&verdict);
+        let counts = verdict.get("ver_diff").is_none();
+        compared += u32::from(counts);
+        match compare(&subject.judge(line), &theirs, schema) {
+            Ok(()) => agreeing += u32::from(counts),
+            Err(difference) => {
+                let line = String::from_utf8_lossy(&line[..line.len().min(300)]).into_owned();
+                disputed.push(format!("{} (counts: {counts}): {difference}\n    {line}", verdict["n"]));
+            }
+        }
+    }
+    for dispute in &disputed {
+        eprintln!("{model}, line {dispute}");
+    }
+    let share = f64::from(agreeing) / f64::from(compared);
+    eprintln!("{model}: {agreeing} of {compared} lines agree, {} differ in all", disputed.len());
+    assert!(share >= AGREEMENT_MIN, "{model}: only {share} of the lines agree");
+}
+
+/// The program under test: bytes in, a verdict out.
+pub(crate) struct Subject<'s> {
+    schema: &'s Schema,
+    format: Json,
+    faults: Faults,
+}
+
+impl<'s> Subject<'s> {
+    pub(crate) fn new(schema: &'s Schema) -> Subject<'s> {
+        let format = Json::new(&schema.paths(), schema.extras());
+        Subject { schema, format, faults: Faults::default() }
+    }
+
+    fn judge(&mut self, line: &[u8]) -> Verdict {
+        let arena = Bump::new();
+        let mut copy = [line, &[0; PADDING_BYTES]].concat();
+        let mut record = Record::default();
+        let input = Input { raw: line, copy: &mut copy, arena: &arena };
+        if let Err(malformed) = self.format.parse(input, &mut record) {
+            return Verdict::Invalid(BTreeSet::from([(String::new(), malformed.code.to_string())]));
+        }
+        self.faults.clear();
+        match self.schema.bind(&record, &arena, &mut self.faults) {
+            Some(row) => {
+                assert!(self.faults.is_empty());
+                let values = self.schema.fields.iter().zip(row.values());
+                Verdict::Valid(values.map(|(field, value)| (field.name.clone(), normal(*value))).collect())
+            }
+            None => {
+                let faults = self.faults.iter();
+                Verdict::Invalid(faults.map(|(code, field)| (field.to_owned(), code.to_string())).collect())
+            }
+        }
+    }
+}
+
+/// Our verdict against theirs, or how they differ.
+fn compare(ours: &Verdict, theirs: &Value, schema: &Schema) -> Result<(), String> {
+    if theirs["valid"] == true {
+        let values = theirs["values"].as_object().expect("an object");
+        let unstorable = theirs["pg_unstorable"].as_array().map_or(&[][..], Vec::as_slice);
+        if let Verdict::Invalid(faults) = ours {
+            // What Pydantic takes and PostgreSQL does not is a reject, for that reason.
+            let expected: BTreeSet<_> = unstorable
+                .iter()
+                .map(|entry| {
+                    let is_nul = entry["why"].as_str().expect("text").contains("NUL");
+                    let code = if is_nul { "nul" } else { "not_storable" };
+                    (entry["field"].as_str().expect("text").to_owned(), code.to_owned())
+                })
+                .collect();
+            let is_same = faults.len() == expected.len()
+                && faults.iter().zip(&expected).all(|((field, code), (within, expected))| {
+                    let field = field.split('.').next().expect("one piece");
+                    field == within && code == expected
+                });
+            return if is_same { Ok(()) } else { Err(format!("ours {faults:?}, theirs valid {expected:?}")) };
+        }
+        let Verdict::Valid(ours) = ours else { unreachable!("invalid is dealt with above") };
+        // Ranges of columns are the encoder's business.
+        if unstorable.iter().any(|entry| !entry["why"].as_str().expect("text").contains("out of range")) {
+            return Err(format!("ours valid, theirs {unstorable:?}"));
+        }
+        for (name, ours) in ours {
+            let kind = &schema.fields.iter().find(|field| field.name == *name).expect("a field").kind;
+            if !is_same(kind, ours, &values[name]) {
+                return Err(format!("{name}: ours {ours}, theirs {}", values[name]));
+            }
+        }
+        return Ok(());
+    }
+    let theirs: BTreeSet<_> = theirs["errors"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|error| {
+            let steps = error["loc"].as_array().expect("a list").iter();
+            let steps: Vec<_> =
+                steps.map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect();
+            (steps.join("."), error["type"].as_str().expect("text").to_owned())
+        })
+        .collect();
+    // All that is wrong with a record is told at once, what no column can hold included:
+    // Pydantic does not know of columns.
+    match ours {
+        Verdict::Invalid(ours) if without_unstorable(ours) == theirs => Ok(()),
+        ours => Err(format!("ours {ours:?}, theirs {theirs:?}")),
+    }
+}
+
+fn without_unstorable(faults: &BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
+    faults.iter().filter(|(_, code)| code != "nul" && code != "not_storable").cloned().collect()
+}
+
+/// Whether two values of a field are the same.
+fn is_same(kind: &Kind, ours: &Value, theirs: &Value) -> bool {
+    match kind {
+        Kind::Timestamp(_) if theirs.is_object() => *ours == theirs["us"],
+        Kind::Decimal(_) if theirs.is_string() => {
+            let exact = |value: &Value| Exact::parse(value.as_str().expect("text")).expect("a decimal");
+            exact(ours) == exact(theirs)
+        }
+        Kind::Float(_) => ours == theirs || (ours.as_f64().is_some() && ours.as_f64() == theirs.as_f64()),
+        _ => ours == theirs,
+    }
+}
+
+/// A value in the form of the corpus, timestamps as microseconds.
+fn normal(value: schema::Value<'_>) -> Value {
+    use schema::Value as V;
+    match value {
+        V::Null => Value::Null,
+        V::Bool(value) => value.into(),
+        V::Int(number) => number.into(),
+        V::BigInt(digits) => json!({ "$int": digits }),
+        V::Float(number) => float(number),
+        V::Text(text) => text_of(text),
+        V::Timestamp(micros) => micros.into(),
+        V::Date(days) => {
+            chrono::NaiveDate::from_epoch_days(days).expect("a date").format("%Y-%m-%d").to_string().into()
+        }
+        V::Time(micros) => micros.into(),
+        V::Uuid(bytes) => uuid::Uuid::from_bytes(bytes).to_string().into(),
+        V::Decimal(digits) => digits.into(),
+        V::Json(text) => json_of(text),
+        V::Ip(address) => address.to_string().into(),
+        V::List(items) => items.iter().map(|&item| normal(item)).collect(),
+    }
+}
+
+/// JSON text as a value, read with our own reader: no other keeps integers of any size.
+fn json_of(text: &[u8]) -> Value {
+    // Containers deeper than this are only measured.
+    let depth = depth(text);
+    if depth > 60 {
+        return json!({ "$deep": depth });
+    }
+    let line = [b"{\"v\":", text, b"}"].concat();
+    let mut copy = [&line[..], &[0; PADDING_BYTES]].concat();
+    let arena = Bump::new();
+    let mut record = Record::default();
+    let format = Json::new(&[vec!["v"]], Extras::Ignored);
+    format.parse(Input { raw: &line, copy: &mut copy, arena: &arena }, &mut record).expect("JSON");
+    value_of(record.get(0).expect("present"))
+}
+
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth -= 1,
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn value_of(item: Item<'_>) -> Value {
+    match item.raw() {
+        Raw::Null => Value::Null,
+        Raw::Bool(value) => value.into(),
+        Raw::Int(number) => number.into(),
+        Raw::UInt(number) => json!({ "$int": number.to_string() }),
+        Raw::BigInt(digits) => json!({ "$int": digits }),
+        Raw::Float(number) => float(number),
+        Raw::Text(text) => text_of(text),
+        Raw::List { .. } => item.items().map(value_of).collect(),
+        Raw::Object { .. } => {
+            Value::Object(item.members().map(|(key, item)| (key.to_owned(), value_of(item))).collect())
+        }
+    }
+}
+
+fn float(number: f64) -> Value {
+    if number.is_nan() {
+        json!({ "$float": "NaN" })
+    } else if number.is_infinite() {
+        json!({ "$float": if number > 0.0 { "Infinity" } else { "-Infinity" } })
+    } else {
+        number.into()
+    }
+}
+
+fn text_of(text: &str) -> Value {
+    let chars = text.chars().count();
+    if chars <= 300 {
+        return text.into();
+    }
+    let hash: String = sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({ "$str": { "chars": chars, "sha256": hash } })
+}
