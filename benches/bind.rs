@@ -1,0 +1,133 @@
+//! How fast is a line of NDJSON a row?
+//!
+//! Three questions: what does simd-json alone cost, which is the floor, what with the wanted
+//! values marked, and what with every value read by the rules of its field. One core,
+//! generated lines, everything in the cache.
+
+use std::hint::black_box;
+
+use bumpalo::Bump;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use logmill::format::{Format, Input, Json, PADDING_BYTES, Record};
+use logmill::reject::Faults;
+use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
+
+/// How many lines are parsed in one go: more than fit into the second cache.
+const LINES: usize = 20_000;
+
+/// Eight fields, as the job of a web service would have them.
+fn schema() -> Schema {
+    let text = |min_length| Kind::Text(Text { min_length, ..Text::default() });
+    let at_least = |ge| Kind::Int(Bounds { ge: Some(ge), ..Bounds::default() });
+    Schema {
+        fields: vec![
+            Field::new("timestamp", Kind::Timestamp(Timestamp::default())),
+            Field::new("severity", Kind::Enum(Enum::new(["DEBUG", "INFO", "WARN", "ERROR"]))),
+            Field::new("module", text(Some(1))),
+            Field::new("message", text(None)),
+            Field::new("user_id", at_least(0)),
+            Field::new("status", at_least(100)),
+            Field::new("duration_ms", Kind::Float(Float::default())),
+            Field::new("request_id", Kind::Uuid),
+        ],
+        ..Schema::default()
+    }
+}
+
+/// The lines, of 333 bytes each on average, one message in twenty with an escape or a letter
+/// beyond ASCII. The seed is fixed, so they are the same anywhere.
+fn lines() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(1);
+    let words =
+        ["connection", "timeout", "user", "retry", "cache", "payment", "query", "\\\"quoted\\\"", "größe"];
+    let mut lines = Vec::new();
+    for _ in 0..LINES {
+        let mut message: Vec<_> = (0..16).map(|_| words[random.usize(..words.len())]).collect();
+        match random.u32(..40) {
+            0 => message.push("\\\"quoted\\\""),
+            1 => message.push("größe"),
+            _ => {}
+        }
+        let line = format!(
+            r#"{{"timestamp":"2023-10-{:02}T{:02}:{:02}:{:02}.{:06}Z","severity":"{}","module":"api.{}","message":"{}","user_id":{},"status":{},"duration_ms":{:.3},"request_id":"{}"}}"#,
+            random.u32(1..31),
+            random.u32(..24),
+            random.u32(..60),
+            random.u32(..60),
+            random.u32(..1_000_000),
+            random.choice(["DEBUG", "INFO", "WARN", "ERROR"]).expect("not empty"),
+            random.choice(["auth", "orders", "search"]).expect("not empty"),
+            message.join(" "),
+            random.u32(..10_000_000),
+            random.u32(200..600),
+            random.f64() * 1000.0,
+            uuid::Uuid::from_u128(random.u128(..)),
+        );
+        lines.extend_from_slice(line.as_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// Runs `visit` over every line, with the memory that a worker would reuse.
+fn each_line(lines: &[u8], json: &Json, mut visit: impl FnMut(&Record<'_>, &Bump)) {
+    let (mut arena, mut record, mut copy) = (Bump::new(), Record::default(), Vec::new());
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', lines) {
+        let line = &lines[start..end];
+        start = end + 1;
+        copy.clear();
+        copy.extend_from_slice(line);
+        copy.extend_from_slice(&[0; PADDING_BYTES]);
+        arena.reset();
+        let mut parsed = record.reset();
+        let input = Input { raw: line, copy: &mut copy, arena: &arena };
+        json.parse(input, &mut parsed).expect("a valid line");
+        visit(&parsed, &arena);
+        record = parsed.reset();
+    }
+}
+
+fn bind(criterion: &mut Criterion) {
+    let (schema, lines) = (schema(), lines());
+    let json = Json::new(&schema.paths(), schema.extras());
+    println!("{} bytes per line", lines.len() / LINES);
+
+    let mut group = criterion.benchmark_group("ndjson");
+    group.throughput(Throughput::Bytes(lines.len() as u64)).sample_size(20);
+    group.bench_function("simd-json", |bencher| {
+        bencher.iter(|| {
+            let mut buffers = simd_json::Buffers::new(4096);
+            let (mut tape, mut copy, mut start) = (simd_json::Tape(Vec::new()), Vec::new(), 0);
+            for end in memchr::memchr_iter(b'\n', &lines) {
+                let line = &lines[start..end];
+                start = end + 1;
+                copy.clear();
+                copy.extend_from_slice(line);
+                copy.extend_from_slice(&[0; PADDING_BYTES]);
+                simd_json::fill_tape_padded(&mut copy, line.len(), &mut buffers, &mut tape).expect("JSON");
+                black_box(tape.0.len());
+                tape = tape.reset();
+            }
+        });
+    });
+    group.bench_function("parse", |bencher| {
+        bencher.iter(|| {
+            each_line(&lines, &json, |record, _| {
+                black_box(record.get(0).is_some());
+            });
+        });
+    });
+    group.bench_function("parse and bind", |bencher| {
+        bencher.iter(|| {
+            let mut faults = Faults::default();
+            each_line(&lines, &json, |record, arena| {
+                black_box(schema.bind(record, arena, &mut faults).expect("a valid record").values());
+            });
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bind);
+criterion_main!(benches);

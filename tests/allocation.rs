@@ -1,0 +1,117 @@
+//! A valid record costs no allocation once the buffers are warm.
+//!
+//! A test binary of its own, because it counts with the allocator of the whole process.
+//! Fields of every type are read, among them those that make something new: lower case,
+//! stripped NULs, decimals, objects, JSON within a text.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bumpalo::Bump;
+use logmill::format::{Format, Input, Json, PADDING_BYTES, Record};
+use logmill::reject::Faults;
+use logmill::schema::{self, Bounds, Decimal, Enum, Extra, Field, Float, Kind, List, Nul, Object, Schema};
+use logmill::schema::{StampFormat, Strptime, Text, Timestamp};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call is passed on to the system's allocator as it came.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn schema() -> Schema {
+    let text = || Kind::Text(Text::default());
+    let pattern = regex::Regex::new("^[a-z0-9.ä]+$").expect("a pattern");
+    let layout = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
+    let stamps = |format| Kind::Timestamp(Timestamp { format, ..Timestamp::default() });
+    let inner = vec![
+        Field::new("user", text()),
+        Field::new("tags", Kind::List(Box::new(List::of(Field::new("", text()))))),
+        Field::new("at", stamps(StampFormat::Any)).with_default("\"2023-10-27\"").expect("a date"),
+    ];
+    let inner = Object::new(Schema { fields: inner, extra: Extra::Keep, ..Schema::default() });
+    let fields = vec![
+        Field::new("text", Kind::Text(Text { trim: true, lower: true, ..Text::default() })),
+        Field::new("host", Kind::Text(Text { pattern: Some(pattern), ..Text::default() })),
+        Field::new("level", Kind::Enum(Enum { lower: true, ..Enum::new(["info", "warn"]) })),
+        Field::new("int", Kind::Int(Bounds { ge: Some(0), ..Bounds::default() })),
+        Field::new("float", Kind::Float(Float::default())),
+        Field::new("bool", Kind::Bool),
+        Field::new("stamp", stamps(StampFormat::Any)),
+        Field::new("epoch", stamps(StampFormat::EpochMs)),
+        Field::new("access", stamps(StampFormat::Strptime(layout))),
+        Field::new("date", Kind::Date),
+        Field::new("time", Kind::Time),
+        Field::new("uuid", Kind::Uuid),
+        Field::new("cost", Kind::Decimal(Decimal { max_digits: Some(30), ..Decimal::default() })),
+        Field::new("any", Kind::Json(schema::Json { text: false })),
+        Field::new("raw", Kind::Json(schema::Json { text: true })),
+        Field::new("ip", Kind::Ip { version: None }),
+        Field::new("object", Kind::Object(Box::new(inner))),
+        Field::new("list", Kind::List(Box::new(List::of(Field::new("", Kind::Int(Bounds::default())))))),
+    ];
+    Schema { fields, extra: Extra::Keep, nul: Nul::Strip }
+}
+
+/// Records that take the fast ways, the coerced ones and the plain JSON reader's.
+const LINES: [&str; 3] = [
+    r#"{"text":"plain","host":"web.1","level":"info","int":1,"float":1.5,"bool":true,"stamp":"2023-10-27T12:34:56.789Z","epoch":1698410096789,"access":"27/Oct/2023:12:34:56 +0200","date":"2023-10-27","time":"12:34","uuid":"b91d39e4-b81a-4ac6-8048-7a967ab2af2b","cost":"12.50","any":{"a":[1,null]},"raw":"{\"b\":2}","ip":"::1","object":{"user":"bob","tags":["x"]},"list":[1,2],"extra":[1]}"#,
+    r#"{"text":" ÄÖ\u0000Ü ","host":"web.ä","level":"WARN","int":"1_000","float":" 2 ","bool":"yes","stamp":"2023-10-27 12:34","epoch":"1698410096789.5","access":"27/Oct/2023:12:34:56 +0000","date":"2023-10-27T00:00:00","time":7.5,"uuid":"{b91d39e4-b81a-4ac6-8048-7a967ab2af2b}","cost":1e2,"any":"\u0000","raw":"[\"\\u0000\"]","ip":7,"object":{"user":"\u0000","tags":[],"at":0,"y":{}},"list":["1",true]}"#,
+    r#"{"text":"x","host":"a","level":"info","int":123456789012345678901234567890,"float":NaN,"bool":0,"stamp":1698410096.5,"epoch":0.5,"access":"27/Oct/2023:12:34:56 +0000","date":0,"time":0,"uuid":"b91d39e4b81a4ac680487a967ab2af2b","cost":[0,[1],2],"any":123456789012345678901234567890,"raw":" 1 ","ip":"1.2.3.4","object":{"user":"u","tags":["t"]},"list":[]}"#,
+];
+
+#[test]
+fn a_valid_record_allocates_nothing_once_the_buffers_are_warm() {
+    let schema = schema();
+    let json = Json::new(&schema.paths(), schema.extras());
+    let (mut arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+    let mut copy = Vec::new();
+    let mut warm = 0;
+    for round in 0..100 {
+        if round == 50 {
+            warm = ALLOCATIONS.load(Ordering::Relaxed);
+        }
+        for line in LINES {
+            copy.clear();
+            copy.extend_from_slice(line.as_bytes());
+            copy.extend_from_slice(&[0; PADDING_BYTES]);
+            arena.reset();
+            faults.clear();
+            let mut parsed = record.reset();
+            let input = Input { raw: line.as_bytes(), copy: &mut copy, arena: &arena };
+            json.parse(input, &mut parsed).expect("an object");
+            let row = schema.bind(&parsed, &arena, &mut faults);
+            assert!(
+                row.is_some(),
+                "{:?}",
+                faults.iter().map(|(code, field)| format!("{field}: {code}")).collect::<Vec<_>>()
+            );
+            record = parsed.reset();
+        }
+    }
+    let since = ALLOCATIONS.load(Ordering::Relaxed) - warm;
+    assert!(warm > 0, "the counter does not count");
+    assert_eq!(since, 0, "allocations in 150 records");
+}
