@@ -1,5 +1,6 @@
 //! From a job to its destination: the one place where the kind of destination is matched.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Config;
@@ -7,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::sink::history::History;
 use crate::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
 use crate::sink::postgres::{self, PostgresHistory, Timeouts};
+#[cfg(feature = "sqlite")]
+use crate::sink::sqlite::{self, SqliteHistory};
 use crate::source::Hash16;
 use crate::stop::Stop;
 
@@ -14,6 +17,9 @@ use crate::stop::Stop;
 pub(super) enum Destination {
     /// PostgreSQL.
     Postgres(Box<postgres::Settings>),
+    /// A file.
+    #[cfg(feature = "sqlite")]
+    Sqlite(Box<sqlite::Settings>),
 }
 
 impl Destination {
@@ -23,7 +29,25 @@ impl Destination {
         stop: &Stop,
         notify: Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Result<Destination> {
-        refuse_sqlite(config)?;
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = sqlite_path(config) {
+            return Ok(Destination::Sqlite(Box::new(sqlite::Settings {
+                path,
+                job: config.name.clone(),
+                data_date: config.date,
+                command: "load".to_owned(),
+                table: config.destination.table.clone(),
+                create: config.destination.create,
+                key: config.destination.key.clone(),
+                on_conflict: config.destination.on_conflict.clone(),
+                schema: Arc::new(config.record.schema.clone()),
+                rules_hash: Hash16(config.rules_hash()),
+                raw_max: config.dead_letters.raw_bytes_max,
+                retry_for: config.pipeline.retry_for,
+                stop: stop.clone(),
+                notify,
+            })));
+        }
         let server = server(config)?;
         if server.is_unverified() {
             notify(&format!(
@@ -57,12 +81,18 @@ impl Destination {
 
 /// The memory of a job's destination.
 pub(super) fn history(config: &Config) -> Result<Box<dyn History>> {
-    refuse_sqlite(config)?;
+    #[cfg(feature = "sqlite")]
+    if let Some(path) = sqlite_path(config) {
+        return Ok(Box::new(SqliteHistory::open(&path)?));
+    }
     Ok(Box::new(PostgresHistory::open(&Arc::new(server(config)?))?))
 }
 
 /// The destination in words, without secrets.
 pub(super) fn describe(config: &Config) -> String {
+    if let Some(path) = sqlite_path(config) {
+        return format!("{} in {}", config.destination.table, path.display());
+    }
     match server(config) {
         Ok(server) => format!("{} at {}", config.destination.table, server.describe()),
         Err(_) => config.destination.table.clone(),
@@ -70,16 +100,18 @@ pub(super) fn describe(config: &Config) -> String {
 }
 
 fn server(config: &Config) -> Result<Target> {
+    if sqlite_path(config).is_some() {
+        return Err(Error::usage(
+            "this logmill was built without SQLite; build it with the feature `sqlite`",
+        ));
+    }
     let timeouts = ConnectTimeouts { connect: config.pipeline.connect_timeout, ..ConnectTimeouts::default() };
     let environment = |name: &str| std::env::var(name).ok();
     Target::new(config.destination.url.reveal(), &environment, timeouts)
 }
 
-fn refuse_sqlite(config: &Config) -> Result<()> {
-    match config.destination.url.reveal().starts_with("sqlite:") {
-        true => {
-            Err(Error::usage("sqlite as a destination is planned and not built yet; give a postgres:// URL"))
-        }
-        false => Ok(()),
-    }
+/// The file, if the destination is one. A relative path starts where the job file is.
+fn sqlite_path(config: &Config) -> Option<PathBuf> {
+    let path = config.destination.url.reveal().strip_prefix("sqlite:")?;
+    Some(config.destination.folder.join(path))
 }

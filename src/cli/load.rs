@@ -35,6 +35,14 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
             }
             run(&mut sink, &config, &files, args, stop, &stats)
         }
+        #[cfg(feature = "sqlite")]
+        Destination::Sqlite(settings) => {
+            let mut sink = crate::sink::sqlite::Sqlite::open(*settings)?;
+            for warning in sink.warnings() {
+                speech.warn(warning);
+            }
+            run(&mut sink, &config, &files, args, stop, &stats)
+        }
     };
     drop(progress);
     let (outcome, exit) = result?;

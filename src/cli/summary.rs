@@ -153,13 +153,13 @@ fn limit(times: &Times, outcome: &Outcome) -> Option<String> {
     let waited = percent(times.waited);
     Some(match commit >= waited {
         true => format!(
-            "limited by the server: it was at work {commit} % of the time, and waited {waited} % for us"
+            "limited by the destination: it was at work {commit} % of the time, and waited {waited} % for us"
         ),
         false if times.plan > times.work => {
-            format!("limited by reading: the server waited {waited} % of the time for rows")
+            format!("limited by reading: the destination waited {waited} % of the time for rows")
         }
         false => format!(
-            "limited by parsing: the server waited {waited} % of the time for rows (more --threads may help)"
+            "limited by parsing: the destination waited {waited} % of the time for rows (more --threads may help)"
         ),
     })
 }

@@ -14,6 +14,8 @@ pub mod history;
 pub mod key;
 mod outage;
 pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use std::sync::Arc;
 

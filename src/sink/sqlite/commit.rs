@@ -1,0 +1,396 @@
+//! One batch, one transaction, in SQLite.
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
+
+use super::encode::{Bound, Values};
+use super::own::{Owned, lost_ownership, signed};
+use super::refusal::{Verdict, refused, verdict};
+use super::shape::Shape;
+use super::{Settings, Trouble};
+use crate::error::{Error, Kind};
+use crate::failpoint;
+use crate::sink::dead_letter::{Evidence, Refused};
+use crate::sink::{Advance, Again, Batch, Committed, Counts};
+
+/// Commits `batch`. After an error nothing of it is there.
+pub(super) fn transaction(
+    connection: &Connection,
+    settings: &Settings,
+    shape: &Shape,
+    batch: &Batch,
+    owned: &Owned,
+) -> Result<Committed, Trouble> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let result = write(connection, settings, shape, batch, owned);
+    if result.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    result
+}
+
+fn write(
+    connection: &Connection,
+    settings: &Settings,
+    shape: &Shape,
+    batch: &Batch,
+    owned: &Owned,
+) -> Result<Committed, Trouble> {
+    let stored = fence(connection, batch, owned)?;
+    compare_target(connection, shape)?;
+    if failpoint::reached("after-fence") {
+        return Err(injected());
+    }
+    let mut rows = RowWriter::new(connection, shape, batch)?;
+    rows.write_all()?;
+    let (mut counts, refused) = (rows.counts, rows.refused);
+    if failpoint::reached("after-rows") {
+        return Err(injected());
+    }
+    for (advance, counts) in batch.advances.iter().zip(&mut counts) {
+        counts.add(&advance.counts);
+    }
+    let mut deltas = counts.clone();
+    for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
+        if let Some(again) = advance.again {
+            forget_tail(connection, advance, again, stored, deltas)?;
+        }
+    }
+    write_dead_letters(connection, settings, batch, &refused)?;
+    if failpoint::reached("after-dead-letters") {
+        return Err(injected());
+    }
+    batch.still_holds()?;
+    move_checkpoints(connection, batch, owned, &deltas)?;
+    if failpoint::reached("before-commit") {
+        return Err(injected());
+    }
+    connection.execute_batch("COMMIT")?;
+    if failpoint::reached("after-commit") {
+        return Err(injected());
+    }
+    Ok(Committed { counts, refused })
+}
+
+/// What a failpoint with `return` gives.
+fn injected() -> Trouble {
+    Trouble::Ours(Error::broken("a failpoint"))
+}
+
+/// What a checkpoint row holds.
+struct Stored {
+    inserted: i64,
+    updated: i64,
+}
+
+/// Compares the checkpoints of the batch. The transaction already excludes other writers,
+/// so what is read here stays true until COMMIT.
+fn fence(connection: &Connection, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, Trouble> {
+    let mut statement = connection.prepare_cached(
+        "SELECT position, epoch, inserted, updated FROM logmill_checkpoints WHERE source_id = ?1 AND split_start = 0",
+    )?;
+    let mut all = Vec::with_capacity(batch.advances.len());
+    for advance in &batch.advances {
+        let found = statement
+            .query_row([advance.source_id], |row| {
+                let stored = Stored { inserted: row.get(2)?, updated: row.get(3)? };
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, stored))
+            })
+            .optional()?;
+        let (epoch, _) = owned.get(advance.source_id);
+        match found {
+            Some((position, stored_epoch, stored))
+                if position == signed(advance.from) && stored_epoch == epoch =>
+            {
+                all.push(stored);
+            }
+            _ => return Err(Trouble::Ours(lost_ownership())),
+        }
+    }
+    Ok(all)
+}
+
+fn compare_target(connection: &Connection, shape: &Shape) -> Result<(), Trouble> {
+    let mut statement =
+        connection.prepare_cached("SELECT sql FROM sqlite_schema WHERE name = ?1 AND type = 'table'")?;
+    let definition: Option<String> =
+        statement.query_row([&shape.target.name], |row| row.get(0)).optional()?;
+    if definition.as_deref() == Some(&shape.target.definition) {
+        return Ok(());
+    }
+    Err(Trouble::Ours(
+        Kind::Server {
+            doing: "looking at the target's columns".to_owned(),
+            sqlstate: None,
+            message: format!(
+                "{} was changed during the run; what was committed is kept, run again to go on",
+                shape.target.name
+            ),
+        }
+        .into(),
+    ))
+}
+
+/// Writes the rows of a batch, one by one.
+struct RowWriter<'c> {
+    connection: &'c Connection,
+    shape: &'c Shape,
+    batch: &'c Batch,
+    /// Inserts; where the key can be there, only if it is not.
+    insert: CachedStatement<'c>,
+    /// What is done where the key is there.
+    resolve: Option<Resolve<'c>>,
+    counts: Vec<Counts>,
+    refused: Vec<Refused>,
+}
+
+struct Resolve<'c> {
+    update: Option<CachedStatement<'c>>,
+    compare: CachedStatement<'c>,
+}
+
+/// What became of a row.
+enum Fate {
+    Inserted,
+    Updated,
+    Unchanged,
+    Superseded,
+}
+
+impl<'c> RowWriter<'c> {
+    fn new(connection: &'c Connection, shape: &'c Shape, batch: &'c Batch) -> Result<Self, Trouble> {
+        let meets = meets_rows(connection, shape, batch)?;
+        let (insert, resolve) = match (&shape.insert_absent_sql, &shape.compare_sql) {
+            (Some(insert_absent), Some(compare)) if meets => {
+                let update =
+                    shape.update_sql.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?;
+                let compare = connection.prepare_cached(compare)?;
+                (connection.prepare_cached(insert_absent)?, Some(Resolve { update, compare }))
+            }
+            _ => (connection.prepare_cached(&shape.insert_sql)?, None),
+        };
+        let counts = vec![Counts::default(); batch.advances.len()];
+        Ok(RowWriter { connection, shape, batch, insert, resolve, counts, refused: Vec::new() })
+    }
+
+    fn write_all(&mut self) -> Result<(), Trouble> {
+        let batch = self.batch;
+        for (source_id, rows) in batch.runs(0..batch.rows()) {
+            let advance = batch.advance_of(source_id);
+            for row in rows {
+                let bytes = batch.row(row);
+                match self.write(bytes) {
+                    Ok(fate) => {
+                        let counts = &mut self.counts[advance];
+                        match fate {
+                            Fate::Inserted => counts.inserted += 1,
+                            Fate::Updated => counts.updated += 1,
+                            Fate::Unchanged => counts.unchanged += 1,
+                            Fate::Superseded => counts.superseded += 1,
+                        }
+                    }
+                    Err(Trouble::Sqlite(error)) if verdict(&error, true) == Verdict::Isolate => {
+                        if self.connection.is_autocommit() {
+                            return Err(Trouble::Ours(rolled_back(&self.shape.target.name)));
+                        }
+                        self.counts[advance].rejected += 1;
+                        self.refused.push(refused(row, &error));
+                    }
+                    Err(trouble) => return Err(trouble),
+                }
+                if row == 0 && failpoint::reached("mid-copy") {
+                    return Err(injected());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<Fate, Trouble> {
+        bind(&mut self.insert, bytes)?;
+        if self.insert.raw_execute()? == 1 {
+            return Ok(Fate::Inserted);
+        }
+        let Some(resolve) = &mut self.resolve else {
+            return Err(Trouble::Ours(swallowed(&self.shape.target.name)));
+        };
+        if let Some(update) = &mut resolve.update {
+            bind(update, bytes)?;
+            if update.raw_execute()? == 1 {
+                return Ok(Fate::Updated);
+            }
+        }
+        bind(&mut resolve.compare, bytes)?;
+        let mut rows = resolve.compare.raw_query();
+        match rows.next()? {
+            Some(row) if row.get(0)? => Ok(Fate::Unchanged),
+            Some(_) => Ok(Fate::Superseded),
+            None => Err(Trouble::Ours(swallowed(&self.shape.target.name))),
+        }
+    }
+}
+
+/// Binds the values of a row. A statement uses those of its parameters that it names.
+#[inline]
+fn bind(statement: &mut CachedStatement<'_>, bytes: &[u8]) -> Result<(), Trouble> {
+    let count = statement.parameter_count();
+    for (index, value) in Values(bytes).enumerate().take(count) {
+        statement.raw_bind_parameter(index + 1, value)?;
+    }
+    Ok(())
+}
+
+impl rusqlite::ToSql for Bound<'_> {
+    #[inline]
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Bound::Null => ValueRef::Null,
+            Bound::Int(value) => ValueRef::Integer(*value),
+            Bound::Float(value) => ValueRef::Real(*value),
+            Bound::Text(text) => ValueRef::Text(text),
+        }))
+    }
+}
+
+/// Whether rows of the batch can meet rows that are there. With a position key that is
+/// asked; other keys can always.
+fn meets_rows(connection: &Connection, shape: &Shape, batch: &Batch) -> Result<bool, Trouble> {
+    let Some(probe_sql) = &shape.probe_sql else { return Ok(true) };
+    let mut probe = connection.prepare_cached(probe_sql)?;
+    for advance in &batch.advances {
+        let from = advance.again.map_or(advance.from, |again| again.offset.min(advance.from));
+        if probe.query_row(params![advance.source_id, signed(from), signed(advance.to)], |row| row.get(0))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn swallowed(table: &str) -> Error {
+    Kind::Server {
+        doing: format!("writing to {table}"),
+        sqlstate: None,
+        message: "a trigger leaves rows out without an error. Nothing of the batch was kept; drop the trigger for the \
+                  load, or let it raise"
+            .to_owned(),
+    }
+    .into()
+}
+
+fn rolled_back(table: &str) -> Error {
+    Kind::Server {
+        doing: format!("writing to {table}"),
+        sqlstate: None,
+        message: "a constraint or trigger of the table rolls the whole transaction back, so that one bad row would cost \
+                  all others; let it abort instead"
+            .to_owned(),
+    }
+    .into()
+}
+
+fn write_dead_letters(
+    connection: &Connection,
+    settings: &Settings,
+    batch: &Batch,
+    refused: &[Refused],
+) -> Result<(), Trouble> {
+    let letters = batch.dead_letters(refused, settings.raw_max)?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for letter in &letters {
+        let (raw, hash) = match &letter.record {
+            Evidence::Raw(raw) => (Some(&raw[..]), None),
+            Evidence::Hash(hash) => (None, Some(&hash[..])),
+        };
+        statement.execute(params![
+            settings.job,
+            letter.source_id,
+            signed(letter.span.start),
+            signed(letter.line),
+            signed(letter.span.len()),
+            raw,
+            hash,
+            letter.stage.as_str(),
+            letter.reasons
+        ])?;
+    }
+    Ok(())
+}
+
+/// A last line without a line end is read again: what it was before no longer counts.
+fn forget_tail(
+    connection: &Connection,
+    advance: &Advance,
+    again: Again,
+    stored: &Stored,
+    deltas: &mut Counts,
+) -> Result<(), Trouble> {
+    deltas.lines -= 1;
+    if again.was_blank {
+        deltas.blank -= 1;
+        return Ok(());
+    }
+    let superseded = connection.execute(
+        "UPDATE logmill_dead_letters SET state = 'superseded', last_seen = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+         WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'",
+        params![advance.source_id, signed(again.offset)],
+    )?;
+    match superseded {
+        0 if stored.inserted > 0 => deltas.inserted -= 1,
+        0 if stored.updated > 0 => deltas.updated -= 1,
+        0 => deltas.unchanged -= 1,
+        _ => deltas.rejected -= 1,
+    }
+    Ok(())
+}
+
+fn move_checkpoints(
+    connection: &Connection,
+    batch: &Batch,
+    owned: &Owned,
+    deltas: &[Counts],
+) -> Result<(), Trouble> {
+    let mut checkpoint = connection.prepare_cached(
+        "UPDATE logmill_checkpoints SET
+             position = ?4, lines = lines + ?5, tail_len = ?6, tail_hash = ?7, complete = ?8,
+             owner_run = CASE WHEN ?8 THEN NULL ELSE owner_run END,
+             owner_pid = CASE WHEN ?8 THEN NULL ELSE owner_pid END,
+             owner_start = CASE WHEN ?8 THEN NULL ELSE owner_start END,
+             inserted = inserted + ?9, updated = updated + ?10, unchanged = unchanged + ?11,
+             superseded = superseded + ?12, rejected = rejected + ?13, blank = blank + ?14, skipped = skipped + ?15,
+             updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+         WHERE source_id = ?1 AND split_start = 0 AND epoch = ?2 AND position = ?3",
+    )?;
+    let mut source = connection.prepare_cached(
+        "UPDATE logmill_sources SET size = ?2, tail_start = ?3 WHERE id = ?1 AND (size, tail_start) IS NOT (?2, ?3)",
+    )?;
+    for (advance, deltas) in batch.advances.iter().zip(deltas) {
+        let (epoch, _) = owned.get(advance.source_id);
+        let moved = checkpoint.execute(params![
+            advance.source_id,
+            epoch,
+            signed(advance.from),
+            signed(advance.to),
+            deltas.lines,
+            advance.tail.0,
+            advance.tail.1.0,
+            advance.ends.is_some(),
+            deltas.inserted,
+            deltas.updated,
+            deltas.unchanged,
+            deltas.superseded,
+            deltas.rejected,
+            deltas.blank,
+            deltas.skipped
+        ])?;
+        if moved != 1 {
+            return Err(Trouble::Ours(lost_ownership()));
+        }
+        if let Some(size) = advance.ends {
+            source.execute(params![advance.source_id, signed(size), advance.unterminated.map(signed)])?;
+        }
+    }
+    Ok(())
+}

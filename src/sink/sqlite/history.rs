@@ -1,0 +1,244 @@
+//! What an SQLite database remembers, for people.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+
+use super::lock::SourceLocks;
+use super::own::unsigned;
+use super::{BUSY_WAIT, Trouble, check_version};
+use crate::error::{Error, Result};
+use crate::sink::Counts;
+use crate::sink::history::{
+    DeadLetter, Filter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
+};
+
+/// An SQLite database that is only looked at.
+pub struct SqliteHistory {
+    path: PathBuf,
+    // Before the locks, because these must be dropped after it.
+    connection: Option<Connection>,
+    locks: Option<SourceLocks>,
+}
+
+const RUNS_MAX: i64 = 10;
+
+impl SqliteHistory {
+    /// Opens the database. One that is not there yet has no past.
+    pub fn open(path: &Path) -> Result<SqliteHistory> {
+        let missing = SqliteHistory { path: path.to_owned(), connection: None, locks: None };
+        if !path.exists() {
+            return Ok(missing);
+        }
+        let locks = SourceLocks::open(path).map_err(|cause| Error::file("open", path, cause))?;
+        let open = || -> Result<Connection, Trouble> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY_WAIT)?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|trouble| trouble.into_error(path))?;
+        Ok(SqliteHistory { connection: Some(connection), locks: Some(locks), ..missing })
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<Option<T>> {
+        let Some(connection) = &self.connection else { return Ok(None) };
+        let result = (|| {
+            let exists: Option<i64> = connection
+                .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'logmill_meta'", [], |row| row.get(0))
+                .optional()?;
+            if exists.is_none() {
+                return Ok(None);
+            }
+            check_version(connection)?;
+            // A read transaction is one snapshot.
+            connection.execute_batch("BEGIN")?;
+            let found = look(connection);
+            connection.execute_batch("ROLLBACK")?;
+            found.map(Some)
+        })();
+        result.map_err(|trouble: Trouble| trouble.into_error(&self.path))
+    }
+}
+
+impl History for SqliteHistory {
+    fn status(&mut self, job: &str) -> Result<Option<Status>> {
+        self.look(|connection| status(connection, self.locks.as_ref(), job))
+    }
+
+    fn dead_letters(
+        &mut self,
+        filter: &Filter,
+        visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.look(|connection| dead_letters(connection, filter, visit))?;
+        Ok(())
+    }
+}
+
+fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Result<Status, Trouble> {
+    let mut sources = connection.prepare(
+        "SELECT s.id, s.name, s.data_date, s.size, c.position, c.complete, c.lines, c.blank, c.skipped,
+                c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
+                (SELECT count(*) FROM logmill_dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
+                c.owner_run, c.owner_pid, c.updated_at
+         FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
+         WHERE s.job = ?1 ORDER BY s.id, c.split_start",
+    )?;
+    let is_held = |id: i32| locks.is_some_and(|locks| locks.is_held(id).unwrap_or(false));
+    let sources = sources.query_map([job], |row| source_status(row, &is_held))?;
+    let mut reasons = connection.prepare(
+        "WITH reason AS (
+             SELECT r.value ->> 'code' AS code, coalesce(r.value ->> 'field', '') AS field,
+                    count(DISTINCT d.id) AS count, min(d.id) AS first
+             FROM logmill_dead_letters d, json_each(d.reasons) r
+             WHERE d.job = ?1 AND d.state = 'open' GROUP BY 1, 2
+         )
+         SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line
+         FROM reason r JOIN logmill_dead_letters d ON d.id = r.first LEFT JOIN logmill_sources s ON s.id = d.source_id
+         ORDER BY r.count DESC, r.code, r.field",
+    )?;
+    let reasons = reasons.query_map([job], |row| {
+        Ok(ReasonCount {
+            code: row.get(0)?,
+            field: row.get(1)?,
+            count: unsigned(row.get(2)?),
+            id: row.get(3)?,
+            source: row.get(4)?,
+            line: unsigned(row.get(5)?),
+        })
+    })?;
+    let open: i64 = connection.query_row(
+        "SELECT count(*) FROM logmill_dead_letters WHERE job = ?1 AND state = 'open'",
+        [job],
+        |row| row.get(0),
+    )?;
+    let mut runs = connection.prepare(
+        "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
+                superseded, rejected, blank, skipped
+         FROM logmill_runs WHERE job = ?1 ORDER BY id DESC LIMIT ?2",
+    )?;
+    let runs = runs.query_map(params![job, RUNS_MAX], run_status)?;
+    Ok(Status {
+        sources: sources.collect::<rusqlite::Result<_>>()?,
+        reasons: reasons.collect::<rusqlite::Result<_>>()?,
+        open_dead_letters: unsigned(open),
+        runs: runs.collect::<rusqlite::Result<_>>()?,
+    })
+}
+
+fn source_status(row: &Row<'_>, is_held: &dyn Fn(i32) -> bool) -> rusqlite::Result<SourceStatus> {
+    let (inserted, updated, unchanged, superseded, rejected) =
+        (row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?, row.get(13)?);
+    let id = row.get(0)?;
+    let owner_run: Option<i64> = row.get(15)?;
+    Ok(SourceStatus {
+        id,
+        name: row.get(1)?,
+        data_date: row.get::<_, Option<String>>(2)?.and_then(|date| date.parse().ok()),
+        size: unsigned(row.get(3)?),
+        position: unsigned(row.get(4)?),
+        complete: row.get(5)?,
+        counts: Counts {
+            lines: row.get(6)?,
+            blank: row.get(7)?,
+            skipped: row.get(8)?,
+            records: inserted + updated + unchanged + superseded + rejected,
+            inserted,
+            updated,
+            unchanged,
+            superseded,
+            rejected,
+        },
+        open_dead_letters: unsigned(row.get(14)?),
+        owner: match owner_run {
+            Some(run) => {
+                Some(Owner { run, pid: row.get::<_, Option<i32>>(16)?.unwrap_or(0), is_alive: is_held(id) })
+            }
+            None => None,
+        },
+        updated_at: time(row, 17)?,
+    })
+}
+
+fn run_status(row: &Row<'_>) -> rusqlite::Result<RunStatus> {
+    let (records, blank, skipped): (i64, i64, i64) = (row.get(6)?, row.get(12)?, row.get(13)?);
+    Ok(RunStatus {
+        id: row.get(0)?,
+        command: row.get(1)?,
+        started_at: time(row, 2)?,
+        ended_at: match row.get::<_, Option<String>>(3)? {
+            Some(_) => Some(time(row, 3)?),
+            None => None,
+        },
+        outcome: row.get(4)?,
+        exit_code: row.get(5)?,
+        counts: Counts {
+            records,
+            inserted: row.get(7)?,
+            updated: row.get(8)?,
+            unchanged: row.get(9)?,
+            superseded: row.get(10)?,
+            rejected: row.get(11)?,
+            blank,
+            skipped,
+            lines: records + blank + skipped,
+        },
+    })
+}
+
+/// A stamp as we write it. One that somebody else wrote otherwise is shown as the epoch.
+fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
+    let text: String = row.get(index)?;
+    Ok(DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).unwrap_or_default())
+}
+
+fn dead_letters(
+    connection: &Connection,
+    filter: &Filter,
+    visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
+) -> Result<(), Trouble> {
+    let mut statement = connection.prepare(
+        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw, d.raw_hash, d.stage,
+                d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note
+         FROM logmill_dead_letters d LEFT JOIN logmill_sources s ON s.id = d.source_id
+         WHERE d.job = ?1 AND (?2 IS NULL OR d.id = ?2) AND (?3 IS NULL OR d.state = ?3)
+           AND ((?4 IS NULL AND ?5 IS NULL) OR EXISTS (
+                SELECT 1 FROM json_each(d.reasons) r
+                WHERE (?4 IS NULL OR r.value ->> 'code' = ?4) AND (?5 IS NULL OR r.value ->> 'field' = ?5)))
+           AND (?6 IS NULL OR substr(s.name, -length(?6)) = ?6)
+         ORDER BY d.id",
+    )?;
+    let mut rows = statement.query(params![
+        filter.job,
+        filter.id,
+        filter.state,
+        filter.code,
+        filter.field,
+        filter.source
+    ])?;
+    while let Some(row) = rows.next()? {
+        let letter = DeadLetter {
+            id: row.get(0)?,
+            source: row.get(1)?,
+            offset: unsigned(row.get(2)?),
+            line: unsigned(row.get(3)?),
+            length: unsigned(row.get(4)?),
+            raw: row.get(5)?,
+            raw_hash: row.get(6)?,
+            stage: row.get(7)?,
+            reasons: serde_json::from_str(&row.get::<_, String>(8)?).unwrap_or_default(),
+            state: row.get(9)?,
+            attempts: row.get(10)?,
+            first_seen: time(row, 11)?,
+            last_seen: time(row, 12)?,
+            note: row.get(13)?,
+        };
+        if visit(letter).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,396 @@
+//! SQLite: the same promises in one file, and no server.
+//!
+//! Rows, dead letters, counters and checkpoints are written in one IMMEDIATE transaction per
+//! batch. The database is in WAL mode with `synchronous = NORMAL`, which keeps every
+//! transaction whole and in order through any crash; after a power loss the last ones may be
+//! missing together with their checkpoints. The last commit of a run is FULL, so that what
+//! the summary says is on the disk.
+//!
+//! Rows go through one prepared statement each: values lists of many rows were never faster
+//! in measurements. So a refused row is found where it is refused, and costs only itself.
+
+mod commit;
+mod encode;
+mod history;
+mod lock;
+mod own;
+mod refusal;
+mod shape;
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use rusqlite::{Connection, OpenFlags, params};
+
+pub use encode::SqliteEncoder;
+pub use history::SqliteHistory;
+use lock::SourceLocks;
+use own::{Claimed, Owned};
+use refusal::{Verdict, message, verdict};
+use shape::Shape;
+use target::Target;
+
+use super::outage::{self, Outage, stopped};
+use super::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Schema;
+use crate::source::Hash16;
+use crate::stop::Stop;
+
+/// The statements that make the tables of ours. Also what `plan --print-sql` prints.
+pub const TABLES_SQL: &str = include_str!("tables.sql");
+
+/// The version that these statements make and this program reads.
+const VERSION: i64 = 1;
+
+/// What the destination is told by the job.
+#[derive(Clone)]
+pub struct Settings {
+    /// The file.
+    pub path: PathBuf,
+    /// The name of the job, under which sources are remembered.
+    pub job: String,
+    /// The day that the run is about.
+    pub data_date: Option<NaiveDate>,
+    /// The command line, for the run's row.
+    pub command: String,
+    /// The target, as the job names it.
+    pub table: String,
+    /// Whether a missing target is made.
+    pub create: bool,
+    /// What a row is known by.
+    pub key: Key,
+    /// What happens when a row meets one of the same key.
+    pub on_conflict: OnConflict,
+    /// What every row is.
+    pub schema: Arc<Schema>,
+    /// What decides the rows, as one hash.
+    pub rules_hash: Hash16,
+    /// A longer record is kept by hash and place when it is refused.
+    pub raw_max: usize,
+    /// How long a database that somebody else holds is waited for.
+    pub retry_for: Duration,
+    /// When to stop waiting.
+    pub stop: Stop,
+    /// Tells a person what is waited for.
+    pub notify: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// An SQLite database as a destination.
+pub struct Sqlite {
+    settings: Settings,
+    // Before the locks, because these must be dropped after it.
+    connection: Connection,
+    locks: SourceLocks,
+    shape: Shape,
+    encoder: Arc<SqliteEncoder>,
+    run: i64,
+    owned: Owned,
+    warnings: Vec<String>,
+}
+
+/// How long SQLite itself waits for another writer, before we look around.
+const BUSY_WAIT: Duration = Duration::from_millis(500);
+
+/// What went wrong, before anybody has judged it.
+#[derive(Debug)]
+enum Trouble {
+    Sqlite(rusqlite::Error),
+    Ours(Error),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Trouble {
+        Trouble::Sqlite(error)
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        Trouble::Ours(error)
+    }
+}
+
+impl Trouble {
+    fn into_error(self, path: &Path) -> Error {
+        match self {
+            Trouble::Ours(error) => error,
+            Trouble::Sqlite(error) => Kind::Server {
+                doing: path.display().to_string(),
+                sqlstate: None,
+                message: format!("{}; what was committed is kept, run again to go on", message(&error)),
+            }
+            .into(),
+        }
+    }
+}
+
+impl Settings {
+    fn outages(&self) -> outage::Patience<'_> {
+        outage::Patience { retry_for: self.retry_for, stop: &self.stop, notify: &*self.notify }
+    }
+
+    /// Tries `work` until it succeeds, or waiting is no use.
+    fn persist<T>(&self, mut work: impl FnMut() -> Result<T, Trouble>) -> Result<T> {
+        let mut outage = Outage::new(self.outages());
+        loop {
+            match work() {
+                Ok(value) => return Ok(value),
+                Err(Trouble::Sqlite(error)) if verdict(&error, false) == Verdict::Wait => {
+                    let what = format!("{}: {}", self.path.display(), message(&error));
+                    outage.wait(&what, || Trouble::Sqlite(error).into_error(&self.path))?;
+                }
+                Err(trouble) => return Err(trouble.into_error(&self.path)),
+            }
+        }
+    }
+}
+
+impl Sqlite {
+    /// Opens the database, and prepares everything up to the first row.
+    pub fn open(settings: Settings) -> Result<Sqlite> {
+        let connection = settings.persist(|| open_connection(&settings.path))?;
+        let locks =
+            SourceLocks::open(&settings.path).map_err(|cause| Error::file("lock", &settings.path, cause))?;
+        let (shape, encoder, warnings) = settings.persist(|| prepare(&connection, &settings))?;
+        let run = settings.persist(|| begin_run(&connection, &settings))?;
+        Ok(Sqlite {
+            connection,
+            locks,
+            shape,
+            encoder: Arc::new(encoder),
+            run,
+            owned: Owned::default(),
+            warnings,
+            settings,
+        })
+    }
+
+    /// What a person should know, though it does not stop the run.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+fn open_connection(path: &Path) -> Result<Connection, Trouble> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    // Only asked of a database that has no pages yet.
+    connection.pragma_update(None, "page_size", 8192)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    // Without a WAL, NORMAL can corrupt a database on power loss.
+    let synchronous = if mode.eq_ignore_ascii_case("wal") { "NORMAL" } else { "FULL" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// Makes what is missing, and compares what is there with the job.
+fn prepare(
+    connection: &Connection,
+    settings: &Settings,
+) -> Result<(Shape, SqliteEncoder, Vec<String>), Trouble> {
+    let unfit = |findings| Trouble::Ours(Kind::Unfit(findings).into());
+    // One writer at a time: of ten first runs, one makes the tables and nine find them.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let prepared = (|| {
+        connection.execute_batch(TABLES_SQL)?;
+        check_version(connection)?;
+        let mut warnings = Vec::new();
+        let target = match Target::find(connection, &settings.table)? {
+            Some(target) => {
+                warn_if_emptied(connection, &target, settings, &mut warnings)?;
+                target
+            }
+            None => make_target(connection, settings)?,
+        };
+        let columns = target::fit(connection, &target, &settings.schema, &settings.key)?.map_err(unfit)?;
+        let shape = Shape::new(target, &columns, &settings.key, &settings.on_conflict);
+        Ok((shape, SqliteEncoder::new(columns), warnings))
+    })();
+    match prepared {
+        Ok(prepared) => {
+            connection.execute_batch("COMMIT")?;
+            Ok(prepared)
+        }
+        Err(trouble) => {
+            let _ = connection.execute_batch("ROLLBACK");
+            Err(trouble)
+        }
+    }
+}
+
+fn check_version(connection: &Connection) -> Result<(), Trouble> {
+    let version: i64 = connection.query_row("SELECT version FROM logmill_meta", [], |row| row.get(0))?;
+    if version <= VERSION {
+        return Ok(());
+    }
+    let error: Error = Kind::Unfit(vec![format!(
+        "the tables logmill_* are of version {version}, and this program knows {VERSION}; \
+         use the logmill that made them, or a newer one"
+    )])
+    .into();
+    Err(error.into())
+}
+
+fn make_target(connection: &Connection, settings: &Settings) -> Result<Target, Trouble> {
+    let table = &settings.table;
+    let unfit = |finding| Trouble::Ours(Kind::Unfit(vec![finding]).into());
+    if !settings.create {
+        return Err(unfit(format!("there is no table {table}, and create = false")));
+    }
+    let loaded: i64 = connection.query_row(
+        "SELECT count(*) FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
+         WHERE s.job = ?1 AND c.position > 0",
+        [&settings.job],
+        |row| row.get(0),
+    )?;
+    if loaded > 0 {
+        return Err(unfit(format!(
+            "there is no table {table}, but job {} has loaded {loaded} sources: was the table dropped or renamed? \
+             `logmill forget` those sources to load them anew, or give this job a name of its own",
+            settings.job
+        )));
+    }
+    connection.execute_batch(&target::create_table(table, &settings.schema, &settings.key))?;
+    Target::find(connection, table)?
+        .ok_or_else(|| unfit(format!("the table {table} was made, and is not found")))
+}
+
+/// A target that lost its rows while the checkpoints did not is most likely a mistake.
+fn warn_if_emptied(
+    connection: &Connection,
+    target: &Target,
+    settings: &Settings,
+    warnings: &mut Vec<String>,
+) -> Result<(), Trouble> {
+    let inserted: i64 = connection.query_row(
+        "SELECT coalesce(sum(c.inserted), 0) FROM logmill_sources s
+         JOIN logmill_checkpoints c ON c.source_id = s.id WHERE s.job = ?1",
+        [&settings.job],
+        |row| row.get(0),
+    )?;
+    if inserted == 0 {
+        return Ok(());
+    }
+    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", target::quote(&target.name));
+    if connection.query_row(&sql, [], |row| row.get(0))? {
+        warnings.push(format!(
+            "{} is empty, though job {} has inserted {inserted} rows before; what is loaded already is not loaded again \
+             (`logmill forget` for that)",
+            target.name, settings.job
+        ));
+    }
+    Ok(())
+}
+
+fn begin_run(connection: &Connection, settings: &Settings) -> Result<i64, Trouble> {
+    connection.execute(
+        "INSERT INTO logmill_runs (job, data_date, command, version, rules_hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            settings.job,
+            settings.data_date.map(|date| date.to_string()),
+            settings.command,
+            env!("CARGO_PKG_VERSION"),
+            settings.rules_hash.0
+        ],
+    )?;
+    Ok(connection.last_insert_rowid())
+}
+
+impl Sink for Sqlite {
+    type Encoder = SqliteEncoder;
+
+    fn encoder(&self) -> Arc<SqliteEncoder> {
+        Arc::clone(&self.encoder)
+    }
+
+    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+        let mut since = None;
+        loop {
+            let claimed = self
+                .settings
+                .persist(|| own::claim(&self.connection, &self.locks, &self.settings, claims, self.run))?;
+            match claimed {
+                Claimed::Ours(result, owned) => {
+                    self.owned = owned;
+                    return Ok(result);
+                }
+                Claimed::Busy(holder) => {
+                    own::wait_for(&holder, &mut since, &self.settings)?;
+                    if !self.settings.stop.sleep(Duration::from_millis(200)) {
+                        return Err(stopped(&self.settings.stop));
+                    }
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
+        let committed = self.settings.persist(|| {
+            commit::transaction(&self.connection, &self.settings, &self.shape, batch, &self.owned)
+        })?;
+        for advance in &batch.advances {
+            self.owned.moved(advance.source_id, advance.to);
+        }
+        Ok(committed)
+    }
+
+    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
+        self.settings.persist(|| {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT count(*) FROM logmill_dead_letters WHERE source_id = ?1 AND state = 'open'",
+            )?;
+            let mut open = 0;
+            for source in sources {
+                let count: i64 = statement.query_row([source], |row| row.get(0))?;
+                open += u64::try_from(count).unwrap_or(0);
+            }
+            Ok(open)
+        })
+    }
+
+    fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+        self.settings.persist(|| {
+            // From here on, what was said to be done is on the disk.
+            self.connection.pragma_update(None, "synchronous", "FULL")?;
+            let counts = ending.counts;
+            let transaction = self.connection.unchecked_transaction()?;
+            transaction.execute(
+                "UPDATE logmill_checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
+                 WHERE owner_run = ?1",
+                [self.run],
+            )?;
+            transaction.execute(
+                "UPDATE logmill_runs
+                 SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?2, exit_code = ?3, records = ?4,
+                     inserted = ?5, updated = ?6, unchanged = ?7, superseded = ?8, rejected = ?9, blank = ?10,
+                     skipped = ?11, bytes = ?12
+                 WHERE id = ?1",
+                params![
+                    self.run,
+                    ending.outcome,
+                    ending.exit_code,
+                    counts.records,
+                    counts.inserted,
+                    counts.updated,
+                    counts.unchanged,
+                    counts.superseded,
+                    counts.rejected,
+                    counts.blank,
+                    counts.skipped,
+                    i64::try_from(ending.bytes).unwrap_or(i64::MAX)
+                ],
+            )?;
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+}

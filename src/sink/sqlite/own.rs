@@ -1,0 +1,285 @@
+//! Ownership in SQLite: locks that end with their process, and epochs that only grow.
+//!
+//! A run locks its sources in the file (`lock`) and raises their epochs; every batch compares
+//! position and epoch before it writes. `--take-over` does not end the other process: it
+//! raises the epoch over its head, and the other finds out at its next batch and leaves.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+
+use super::lock::SourceLocks;
+use super::{Settings, Trouble};
+use crate::error::{Error, Kind, Result};
+use crate::sink::{Claim, Claims, Memory, decide};
+use crate::source::{Candidate, Hash16, Known, hash16};
+
+/// What a run owns: for each source the epoch under which it does, and how far it is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owned(HashMap<i32, (i64, u64)>);
+
+impl Owned {
+    /// The epoch and the position of a source.
+    pub(super) fn get(&self, source_id: i32) -> (i64, u64) {
+        *self.0.get(&source_id).expect("a source of this run was claimed")
+    }
+
+    pub(super) fn moved(&mut self, source_id: i32, position: u64) {
+        if let Some(holding) = self.0.get_mut(&source_id) {
+            holding.1 = position;
+        }
+    }
+}
+
+pub(super) enum Claimed {
+    Ours(Vec<Claim>, Owned),
+    Busy(Holder),
+}
+
+/// Somebody who holds a source.
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    source: String,
+    run: i64,
+    pid: i64,
+}
+
+/// How long a newcomer waits for a holder.
+const HOLDER_WAIT: Duration = Duration::from_secs(10);
+
+/// One source as it is stored.
+struct Stored {
+    memory: Memory,
+    epoch: i64,
+    owner_run: Option<i64>,
+    owner_pid: Option<i64>,
+}
+
+/// Claims the sources of a run in one transaction.
+pub(super) fn claim(
+    connection: &Connection,
+    locks: &SourceLocks,
+    settings: &Settings,
+    claims: &Claims,
+    run: i64,
+) -> Result<Claimed, Trouble> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let claimed = claim_all(connection, locks, settings, claims, run);
+    match &claimed {
+        Ok(Claimed::Ours(..)) => connection.execute_batch("COMMIT")?,
+        _ => {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+    }
+    claimed
+}
+
+fn claim_all(
+    connection: &Connection,
+    locks: &SourceLocks,
+    settings: &Settings,
+    claims: &Claims,
+    run: i64,
+) -> Result<Claimed, Trouble> {
+    let stored = read(connection, settings)?;
+    let memories: Vec<Memory> = stored.iter().map(|stored| stored.memory.clone()).collect();
+    let decisions = decide(claims, &memories)?;
+    let failed = |cause| Trouble::Ours(Error::file("lock", &settings.path, cause));
+
+    let mut taken: Vec<i32> = Vec::new();
+    for decision in &decisions {
+        let (Claim::Load(task), Some(index)) = (&decision.claim, decision.memory) else { continue };
+        if locks.take(task.source_id).map_err(failed)? {
+            taken.push(task.source_id);
+        } else if !claims.take_over {
+            for source_id in taken {
+                locks.give_back(source_id).map_err(failed)?;
+            }
+            let known = &stored[index];
+            return Ok(Claimed::Busy(Holder {
+                source: known.memory.known.name.clone(),
+                run: known.owner_run.unwrap_or(0),
+                pid: known.owner_pid.unwrap_or(0),
+            }));
+        }
+    }
+
+    let first_id: i32 =
+        connection.query_row("SELECT next_source_id FROM logmill_meta", [], |row| row.get(0))?;
+    let mut next_id = first_id;
+    let mut owned = Owned::default();
+    let mut result = Vec::with_capacity(decisions.len());
+    let owner = Owner { run, pid: std::process::id(), rules_hash: claims.rules_hash };
+    for (file, decision) in claims.files.iter().zip(decisions) {
+        let mut claim = decision.claim;
+        match (&mut claim, decision.memory) {
+            (Claim::Load(task), Some(index)) => {
+                let epoch = stored[index].epoch + 1;
+                owner.resume(connection, task.source_id, epoch)?;
+                describe(connection, task.source_id, file, &memories[index])?;
+                owned.0.insert(task.source_id, (epoch, task.position));
+            }
+            (Claim::Load(task), None) => {
+                task.source_id = next_id;
+                next_id += 1;
+                owner.create(connection, settings, task.source_id, file)?;
+                locks.take(task.source_id).map_err(failed)?;
+                owned.0.insert(task.source_id, (1, 0));
+            }
+            (Claim::Finished { source_id }, Some(index)) if file.name != memories[index].known.name => {
+                describe(connection, *source_id, file, &memories[index])?;
+            }
+            _ => {}
+        }
+        result.push(claim);
+    }
+    if next_id != first_id {
+        connection.execute("UPDATE logmill_meta SET next_source_id = ?1", [next_id])?;
+    }
+    Ok(Claimed::Ours(result, owned))
+}
+
+fn read(connection: &Connection, settings: &Settings) -> Result<Vec<Stored>, Trouble> {
+    let mut statement = connection.prepare_cached(
+        "SELECT s.id, s.name, s.size, s.head_len, s.head_hash, s.tail_start,
+                c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
+                c.epoch, c.owner_run, c.owner_pid
+         FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id AND c.split_start = 0
+         WHERE s.job = ?1 AND s.data_date IS ?2
+         ORDER BY s.id",
+    )?;
+    let date = settings.data_date.map(|date| date.to_string());
+    let rows = statement.query_map(params![settings.job, date], |row| {
+        Ok(Stored {
+            memory: Memory {
+                source_id: row.get(0)?,
+                known: Known {
+                    name: row.get(1)?,
+                    size: unsigned(row.get(2)?),
+                    head_len: row.get(3)?,
+                    head_hash: hash(&row.get::<_, Vec<u8>>(4)?),
+                    position: unsigned(row.get(6)?),
+                    tail_len: row.get(8)?,
+                    tail_hash: hash(&row.get::<_, Vec<u8>>(9)?),
+                    complete: row.get(10)?,
+                },
+                lines: unsigned(row.get(7)?),
+                tail_start: row.get::<_, Option<i64>>(5)?.map(unsigned),
+                rules_hash: hash(&row.get::<_, Vec<u8>>(11)?),
+            },
+            epoch: row.get(12)?,
+            owner_run: row.get(13)?,
+            owner_pid: row.get(14)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A count or an offset as it is stored. Ours are never negative.
+pub(super) fn unsigned(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}
+
+/// A count or an offset to be stored.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).expect("a file is shorter than 8 EiB")
+}
+
+fn hash(stored: &[u8]) -> Hash16 {
+    Hash16(stored.try_into().unwrap_or([0; 16]))
+}
+
+/// Who takes sources.
+struct Owner {
+    run: i64,
+    pid: u32,
+    rules_hash: Hash16,
+}
+
+impl Owner {
+    fn create(
+        &self,
+        connection: &Connection,
+        settings: &Settings,
+        id: i32,
+        file: &Candidate,
+    ) -> Result<(), Trouble> {
+        let mut source = connection.prepare_cached(
+            "INSERT INTO logmill_sources (id, job, data_date, name, size, head_len, head_hash)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        source.execute(params![
+            id,
+            settings.job,
+            settings.data_date.map(|date| date.to_string()),
+            file.name,
+            signed(file.fingerprint.size),
+            file.fingerprint.head_len,
+            file.fingerprint.head_hash.0
+        ])?;
+        let mut checkpoint = connection.prepare_cached(
+            "INSERT INTO logmill_checkpoints
+                 (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
+             VALUES (?1, 0, 0, ?2, 1, ?3, ?4, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?5)",
+        )?;
+        checkpoint.execute(params![id, hash16(b"").0, self.run, self.pid, self.rules_hash.0])?;
+        Ok(())
+    }
+
+    fn resume(&self, connection: &Connection, id: i32, epoch: i64) -> Result<(), Trouble> {
+        let mut statement = connection.prepare_cached(
+            "UPDATE logmill_checkpoints
+             SET epoch = ?2, complete = 0, owner_run = ?3, owner_pid = ?4,
+                 owner_start = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), rules_hash = ?5
+             WHERE source_id = ?1 AND split_start = 0",
+        )?;
+        statement.execute(params![id, epoch, self.run, self.pid, self.rules_hash.0])?;
+        Ok(())
+    }
+}
+
+fn describe(connection: &Connection, id: i32, file: &Candidate, memory: &Memory) -> Result<(), Trouble> {
+    // As long as nothing is committed, the content is not the source's yet.
+    let known = &memory.known;
+    let (head_len, head_hash) = match known.position {
+        0 => (file.fingerprint.head_len, file.fingerprint.head_hash),
+        _ => (known.head_len, known.head_hash),
+    };
+    let mut statement = connection.prepare_cached(
+        "UPDATE logmill_sources SET name = ?2, size = ?3, head_len = ?4, head_hash = ?5
+         WHERE id = ?1 AND (name, size, head_len, head_hash) IS NOT (?2, ?3, ?4, ?5)",
+    )?;
+    statement.execute(params![id, file.name, signed(file.fingerprint.size), head_len, head_hash.0])?;
+    Ok(())
+}
+
+/// Waits for a holder a while, and then gives up.
+pub(super) fn wait_for(holder: &Holder, since: &mut Option<Instant>, settings: &Settings) -> Result<()> {
+    let is_first = since.is_none();
+    let waited = since.get_or_insert_with(Instant::now).elapsed();
+    let Holder { source, run, pid } = holder;
+    if waited >= HOLDER_WAIT {
+        return Err(Kind::Held(format!(
+            "{source} is held by run {run} (process {pid}); wait for it, or take its place with --take-over"
+        ))
+        .into());
+    }
+    if is_first {
+        let wait = HOLDER_WAIT.as_secs();
+        (settings.notify)(&format!(
+            "{source} is held by run {run} (process {pid}); waiting up to {wait} s for it"
+        ));
+    }
+    Ok(())
+}
+
+/// What a run says that finds its sources taken.
+pub(super) fn lost_ownership() -> Error {
+    Kind::Held(
+        "another run has taken over the sources of this one; nothing more was written. \
+         `logmill status` shows who has them"
+            .to_owned(),
+    )
+    .into()
+}

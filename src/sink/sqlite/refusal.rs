@@ -1,0 +1,78 @@
+//! What SQLite's errors mean.
+//!
+//! They are given the SQLSTATE that PostgreSQL would have given, so that a reject has the
+//! same code wherever it was refused.
+
+use rusqlite::ffi;
+use rusqlite::{Error, ErrorCode};
+
+use crate::reject::Code;
+use crate::sink::dead_letter::Refused;
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The row is at fault; the transaction goes on without it.
+    Isolate,
+    /// Somebody else has the database, or its disk is full: wait, bounded.
+    Wait,
+    /// It will not heal by itself.
+    Stop,
+}
+
+/// Decides. Only the statements that write rows can isolate; the caller says whether this
+/// was one.
+pub(super) fn verdict(error: &Error, writes_a_row: bool) -> Verdict {
+    let Some(code) = error.sqlite_error_code() else { return Verdict::Stop };
+    match code {
+        ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch if writes_a_row => {
+            Verdict::Isolate
+        }
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::DiskFull
+        | ErrorCode::SystemIoFailure
+        | ErrorCode::FileLockingProtocolFailed => Verdict::Wait,
+        _ => Verdict::Stop,
+    }
+}
+
+/// The refusal of a row.
+pub(super) fn refused(row: usize, error: &Error) -> Refused {
+    let extended = match error {
+        Error::SqliteFailure(failure, _) => failure.extended_code,
+        _ => 0,
+    };
+    let state: &[u8; 5] = match extended {
+        ffi::SQLITE_CONSTRAINT_NOTNULL => b"23502",
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => b"23503",
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+            b"23505"
+        }
+        ffi::SQLITE_CONSTRAINT_CHECK => b"23514",
+        ffi::SQLITE_CONSTRAINT_DATATYPE => b"22018",
+        ffi::SQLITE_CONSTRAINT_TRIGGER => b"P0001",
+        ffi::SQLITE_TOOBIG => b"54000",
+        _ => b"23000",
+    };
+    let message = message(error);
+    // "CHECK constraint failed: positive": what stands behind the colon is a constraint, or
+    // the columns of one.
+    let subject = message.rsplit_once(": ").map(|(_, subject)| subject.to_owned());
+    let (column, constraint) = match extended {
+        ffi::SQLITE_CONSTRAINT_NOTNULL => {
+            (subject.and_then(|name| name.rsplit('.').next().map(str::to_owned)), None)
+        }
+        ffi::SQLITE_CONSTRAINT_TRIGGER | ffi::SQLITE_TOOBIG => (None, None),
+        _ => (None, subject),
+    };
+    Refused { row, code: Code::Server(*state), column, constraint, message }
+}
+
+/// SQLite's own words.
+pub(super) fn message(error: &Error) -> String {
+    match error {
+        Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,94 @@
+//! What does not change during a run: the statements that write rows.
+
+use super::encode::Column;
+use super::target::{Target, quote};
+use crate::sink::{Key, OnConflict};
+
+/// The statements of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) target: Target,
+    /// Inserts a row that must be new.
+    pub(super) insert_sql: String,
+    /// Inserts a row unless its key is there.
+    pub(super) insert_absent_sql: Option<String>,
+    /// Changes the row of the key, if the new one wins and differs.
+    pub(super) update_sql: Option<String>,
+    /// Whether the row of the key is there, and is equal.
+    pub(super) compare_sql: Option<String>,
+    /// Asks whether a range of positions is there.
+    pub(super) probe_sql: Option<String>,
+}
+
+impl Shape {
+    pub(super) fn new(target: Target, columns: &[Column], key: &Key, on_conflict: &OnConflict) -> Shape {
+        let table = quote(&target.name);
+        let names = list(columns, |column| quote(&column.name));
+        // Parameters are numbered like columns, so that one row of bindings serves them all.
+        let parameters =
+            (1..=columns.len()).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", ");
+        let parameter = |column: &Column| {
+            let index =
+                columns.iter().position(|other| other.name == column.name).expect("one of the columns");
+            format!("?{}", index + 1)
+        };
+        let key_columns = key.columns();
+        let is_key =
+            |column: &&Column| key_columns.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+        let rest: Vec<&Column> = columns.iter().filter(|column| !is_key(column)).collect();
+        let keys: Vec<&Column> = columns.iter().filter(is_key).collect();
+        let of_key =
+            list(keys.iter().copied(), |column| format!("{} = {}", quote(&column.name), parameter(column)))
+                .replace(", ", " AND ");
+        let same = |column: &Column| format!("{} IS {}", quote(&column.name), parameter(column));
+        let equal = match rest.is_empty() {
+            true => "true".to_owned(),
+            false => list(rest.iter().copied(), same).replace(", ", " AND "),
+        };
+        let insert_sql = format!("INSERT INTO {table} ({names}) VALUES ({parameters})");
+        let key_list = list(keys.iter().copied(), |column| quote(&column.name));
+        let has_key = !keys.is_empty();
+        let wins = match on_conflict {
+            OnConflict::Keep => None,
+            OnConflict::Update => Some(format!("NOT ({equal})")),
+            OnConflict::Newest(name) => {
+                let column = columns.iter().find(|column| column.name == *name);
+                let (old, new) = (quote(name), column.map(parameter).unwrap_or_default());
+                // Compared as SQL literals, which tell any two values apart.
+                let image = |of: &dyn Fn(&Column) -> String| {
+                    rest.iter()
+                        .map(|column| format!("quote({})", of(column)))
+                        .collect::<Vec<_>>()
+                        .join(" || ',' || ")
+                };
+                let (old_image, new_image) = (image(&|column| quote(&column.name)), image(&parameter));
+                Some(format!(
+                    "({new} IS NOT NULL AND ({old} IS NULL OR {new} > {old})
+                      OR {new} IS {old} AND {new_image} > {old_image})"
+                ))
+            }
+        };
+        Shape {
+            insert_absent_sql: has_key.then(|| format!("{insert_sql} ON CONFLICT ({key_list}) DO NOTHING")),
+            update_sql: wins.filter(|_| has_key && !rest.is_empty()).map(|wins| {
+                let set = list(rest.iter().copied(), |column| format!("{} = {}", quote(&column.name), parameter(column)));
+                format!("UPDATE {table} SET {set} WHERE {of_key} AND {wins}")
+            }),
+            compare_sql: has_key.then(|| {
+                let equal = if *on_conflict == OnConflict::Keep { "true" } else { &equal };
+                format!("SELECT {equal} FROM {table} WHERE {of_key}")
+            }),
+            probe_sql: (*key == Key::Position).then(|| {
+                format!(
+                    "SELECT EXISTS (SELECT 1 FROM {table} WHERE source_id = ?1 AND source_offset >= ?2 AND source_offset < ?3)"
+                )
+            }),
+            insert_sql,
+            target,
+        }
+    }
+}
+
+fn list<'c>(columns: impl IntoIterator<Item = &'c Column>, word: impl Fn(&Column) -> String) -> String {
+    columns.into_iter().map(word).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,290 @@
+//! The target in SQLite: creating it, and comparing one that exists with what the job writes.
+//!
+//! In a table that is not STRICT, a column's affinity turns values into others without a
+//! word: '007' becomes 7 in a NUMERIC column. Where that could happen the column is refused.
+
+use std::fmt::Write as _;
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::encode::{Column, Origin};
+use crate::schema::{Extra, Kind, Schema};
+use crate::sink::Key;
+use crate::sink::key::{EXTRA, RECORD_HASH, SOURCE_ID, SOURCE_OFFSET};
+
+/// An identifier, quoted.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A table as SQLite describes it.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) name: String,
+    /// Its definition, to see whether it changed.
+    pub(super) definition: String,
+    kind: String,
+    is_strict: bool,
+    columns: Vec<TargetColumn>,
+}
+
+#[derive(Clone, Debug)]
+struct TargetColumn {
+    name: String,
+    type_name: String,
+    not_null: bool,
+    has_default: bool,
+    is_generated: bool,
+    /// Its place in the primary key, from 1; 0 if it is not in it.
+    key_place: i64,
+}
+
+/// What a column does to values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Affinity {
+    Integer,
+    Real,
+    Numeric,
+    Text,
+    /// Keeps everything as it is.
+    None,
+}
+
+impl TargetColumn {
+    /// SQLite's own rules, in their order.
+    fn affinity(&self, is_strict: bool) -> Affinity {
+        let name = self.type_name.to_ascii_uppercase();
+        let has = |word: &str| name.contains(word);
+        match () {
+            () if is_strict && name == "ANY" => Affinity::None,
+            () if has("INT") => Affinity::Integer,
+            () if has("CHAR") || has("CLOB") || has("TEXT") => Affinity::Text,
+            () if has("BLOB") || name.is_empty() => match is_strict {
+                // A strict BLOB column takes nothing but bytes.
+                true => Affinity::Numeric,
+                false => Affinity::None,
+            },
+            () if has("REAL") || has("FLOA") || has("DOUB") => Affinity::Real,
+            () => Affinity::Numeric,
+        }
+    }
+}
+
+impl Target {
+    /// Finds a table by name. `None` if there is none.
+    pub(super) fn find(connection: &Connection, table: &str) -> rusqlite::Result<Option<Target>> {
+        let found = connection
+            .query_row(
+                "SELECT l.name, l.type, l.strict, coalesce(m.sql, '') FROM pragma_table_list l
+                 LEFT JOIN sqlite_schema m ON m.name = l.name AND m.type IN ('table', 'view')
+                 WHERE l.schema = 'main' AND l.name = ?1 COLLATE NOCASE",
+                [table],
+                |row| {
+                    Ok(Target {
+                        name: row.get(0)?,
+                        kind: row.get(1)?,
+                        is_strict: row.get(2)?,
+                        definition: row.get(3)?,
+                        columns: Vec::new(),
+                    })
+                },
+            )
+            .optional()?;
+        let Some(mut target) = found else { return Ok(None) };
+        let mut statement = connection.prepare(
+            "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, hidden IN (2, 3), pk FROM pragma_table_xinfo(?1)",
+        )?;
+        let columns = statement.query_map([&target.name], |row| {
+            Ok(TargetColumn {
+                name: row.get(0)?,
+                type_name: row.get(1)?,
+                not_null: row.get(2)?,
+                has_default: row.get(3)?,
+                is_generated: row.get(4)?,
+                key_place: row.get(5)?,
+            })
+        })?;
+        target.columns = columns.collect::<rusqlite::Result<_>>()?;
+        Ok(Some(target))
+    }
+
+    fn column(&self, name: &str) -> Option<&TargetColumn> {
+        self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The columns that a job writes, in order: the fields, then those of the key.
+fn columns_of(schema: &Schema, key: &Key) -> Vec<(String, Origin)> {
+    let mut columns: Vec<_> = schema
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| (field.name.clone(), Origin::of_field(index, field)))
+        .collect();
+    if schema.extra == Extra::Keep {
+        columns.push((EXTRA.to_owned(), Origin::Extra(schema.fields.len())));
+    }
+    for &name in key.extra_columns() {
+        let origin = match name {
+            SOURCE_ID => Origin::SourceId,
+            SOURCE_OFFSET => Origin::SourceOffset,
+            RECORD_HASH => Origin::RecordHash,
+            _ => unreachable!("the key has no other columns"),
+        };
+        columns.push((name.to_owned(), origin));
+    }
+    columns
+}
+
+/// The statement that makes a missing target.
+pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
+    let mut sql = format!("CREATE TABLE {} (", quote(table));
+    for (name, origin) in columns_of(schema, key) {
+        let not_null = match &origin {
+            Origin::Field(index, _) => !schema.fields[*index].nullable,
+            Origin::Extra(_) => false,
+            Origin::SourceId | Origin::SourceOffset | Origin::RecordHash => true,
+        };
+        let not_null = if not_null { " NOT NULL" } else { "" };
+        let _ = write!(sql, "\n    {} {}{not_null},", quote(&name), wanted_type(&origin));
+    }
+    let key_columns: Vec<String> = key.columns().into_iter().map(quote).collect();
+    if key_columns.is_empty() {
+        sql.pop();
+    } else {
+        let _ = write!(sql, "\n    PRIMARY KEY ({})", key_columns.join(", "));
+    }
+    sql.push_str("\n) STRICT");
+    sql
+}
+
+/// The type of a new column, and what an existing one should be.
+fn wanted_type(origin: &Origin) -> &'static str {
+    match origin {
+        Origin::Field(_, kind) => match **kind {
+            Kind::Int(_) | Kind::Bool => "INTEGER",
+            Kind::Float(_) => "REAL",
+            _ => "TEXT",
+        },
+        Origin::SourceId | Origin::SourceOffset => "INTEGER",
+        Origin::Extra(_) | Origin::RecordHash => "TEXT",
+    }
+}
+
+/// Whether a column keeps what is written to it as it is.
+fn keeps(origin: &Origin, affinity: Affinity, is_strict: bool) -> bool {
+    let is_never_a_number = match origin {
+        Origin::Field(_, kind) => {
+            matches!(**kind, Kind::Timestamp(_) | Kind::Date | Kind::Time | Kind::Uuid | Kind::Ip { .. })
+        }
+        _ => false,
+    };
+    match (wanted_type(origin), affinity) {
+        (_, Affinity::None) => true,
+        ("INTEGER", Affinity::Integer) | ("REAL", Affinity::Real) | ("TEXT", Affinity::Text) => true,
+        // People declare DATETIME and BOOLEAN, which are NUMERIC to SQLite.
+        ("INTEGER", Affinity::Numeric) => !is_strict,
+        ("TEXT", Affinity::Numeric) => !is_strict && is_never_a_number,
+        _ => false,
+    }
+}
+
+/// How each column is written, or every reason why that cannot be.
+pub(super) fn fit(
+    connection: &Connection,
+    target: &Target,
+    schema: &Schema,
+    key: &Key,
+) -> rusqlite::Result<Result<Vec<Column>, Vec<String>>> {
+    let name = &target.name;
+    if target.kind != "table" {
+        return Ok(Err(vec![format!("{name} is a {}; rows can only be loaded into a table", target.kind)]));
+    }
+    let mut findings = Vec::new();
+    let mut written = Vec::new();
+    for (column_name, origin) in columns_of(schema, key) {
+        let wanted = wanted_type(&origin);
+        match target.column(&column_name) {
+            None => findings.push(format!(
+                "column {column_name} is missing from {name}; add it (ALTER TABLE {} ADD COLUMN {} {wanted})",
+                quote(name),
+                quote(&column_name)
+            )),
+            Some(column) if column.is_generated => findings
+                .push(format!("column {column_name} is generated and takes no values; leave the field out")),
+            Some(column) => {
+                let affinity = column.affinity(target.is_strict);
+                if !keeps(&origin, affinity, target.is_strict) {
+                    findings.push(format!(
+                        "column {column_name} is {}, which turns values into others, and should be {wanted}",
+                        if column.type_name.is_empty() { "without a type" } else { &column.type_name }
+                    ));
+                }
+                written.push(Column { name: column.name.clone(), origin, not_null: column.not_null });
+            }
+        }
+    }
+    for column in &target.columns {
+        let is_written = written.iter().any(|written| written.name == column.name);
+        let is_rowid = column.key_place > 0 && column.type_name.eq_ignore_ascii_case("INTEGER");
+        if column.not_null
+            && !column.has_default
+            && !column.is_generated
+            && !is_written
+            && !is_rowid
+            && findings.is_empty()
+        {
+            findings.push(format!(
+                "column {} takes no null, has no default, and no field is written to it; add a field or a default",
+                column.name
+            ));
+        }
+    }
+    if findings.is_empty()
+        && let Some(missing) = missing_index(connection, target, key)?
+    {
+        findings.push(missing);
+    }
+    Ok(if findings.is_empty() { Ok(written) } else { Err(findings) })
+}
+
+/// What to say where the key has no unique index.
+fn missing_index(connection: &Connection, target: &Target, key: &Key) -> rusqlite::Result<Option<String>> {
+    let mut wanted: Vec<String> = key.columns().iter().map(|name| name.to_ascii_lowercase()).collect();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    wanted.sort();
+    let mut primary: Vec<String> = target
+        .columns
+        .iter()
+        .filter(|column| column.key_place > 0)
+        .map(|column| column.name.to_ascii_lowercase())
+        .collect();
+    primary.sort();
+    if primary == wanted {
+        return Ok(None);
+    }
+    let mut indexes =
+        connection.prepare("SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND NOT partial")?;
+    let names: Vec<String> =
+        indexes.query_map([&target.name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for index in names {
+        let mut columns =
+            connection.prepare("SELECT coalesce(lower(name), '') FROM pragma_index_xinfo(?1) WHERE key")?;
+        let mut columns: Vec<String> =
+            columns.query_map([&index], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        columns.sort();
+        if columns == wanted {
+            return Ok(None);
+        }
+    }
+    let columns: Vec<String> = key.columns().into_iter().map(quote).collect();
+    Ok(Some(format!(
+        "{}: no unique index on ({columns}); the key needs one (CREATE UNIQUE INDEX {} ON {} ({columns}))",
+        target.name,
+        quote(&format!("{}_key", target.name)),
+        quote(&target.name),
+        columns = columns.join(", ")
+    )))
+}
