@@ -130,11 +130,13 @@ impl Meter {
 
 impl Moment {
     fn line(&self) -> String {
-        // Rounded down: 100 % is shown when it is true.
-        let share = (100 * self.done).checked_div(self.total).unwrap_or(0);
+        // Rounded down: 100 % is shown when it is true. How much a stream has, only its end tells.
+        let done = match (100 * self.done).checked_div(self.total) {
+            Some(share) => format!("{share:>3} % of {}", figure::bytes(self.total)),
+            None => figure::bytes(self.done),
+        };
         let mut line = format!(
-            "{share:>3} % of {}, {} records, {}/s, {}/s",
-            figure::bytes(self.total),
+            "{done}, {} records, {}/s, {}/s",
             figure::count(self.records),
             figure::count(self.records_per_s),
             figure::bytes(self.bytes_per_s)
@@ -171,6 +173,6 @@ mod tests {
         let moment = Moment { done: 999_999_999, rejected: 0, ..moment };
         assert!(moment.line().starts_with(" 99 % "));
         let nothing = Moment { done: 0, total: 0, records: 0, rejected: 0, records_per_s: 0, bytes_per_s: 0 };
-        assert_eq!(nothing.line(), "  0 % of 0 B, 0 records, 0/s, 0 B/s");
+        assert_eq!(nothing.line(), "0 B, 0 records, 0/s, 0 B/s");
     }
 }

@@ -33,7 +33,11 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
         "{}: {}, {} into {} in {}",
         subject.job,
         figure::some(usize::try_from(outcome.loaded).unwrap_or(usize::MAX), "file"),
-        figure::bytes(outcome.bytes),
+        match outcome.raw_bytes < outcome.bytes {
+            true =>
+                format!("{} ({} compressed)", figure::bytes(outcome.bytes), figure::bytes(outcome.raw_bytes)),
+            false => figure::bytes(outcome.bytes),
+        },
         subject.destination,
         figure::time(outcome.elapsed)
     );
@@ -185,6 +189,7 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
         },
         "counts": counts_json(counts),
         "bytes": outcome.bytes,
+        "raw_bytes": outcome.raw_bytes,
         "batches": outcome.batches,
         "open_dead_letters": outcome.open_dead_letters,
         "reasons": outcome.reasons.iter().map(|reason| json!({

@@ -75,8 +75,6 @@ pub struct Source {
     pub format: Format,
     /// How bytes become chunks.
     pub settings: source::Settings,
-    /// Whether the last line waits for its newline.
-    pub growing: bool,
     /// The offset from UTC of stamps that name no zone, in seconds.
     pub offset_s: i32,
 }
@@ -356,6 +354,7 @@ fn source(
         chunk_bytes: as_usize(chunk_bytes),
         record_bytes_max: as_usize(reader.size(scope, "max_record")),
         mmap: reader.flag(scope, "mmap"),
+        growing: reader.flag(scope, "growing"),
         ..source::Settings::default()
     };
     let order = match reader.word(scope, "order") {
@@ -371,7 +370,6 @@ fn source(
         },
         format: Format::Ndjson,
         settings,
-        growing: reader.flag(scope, "growing"),
         offset_s: timezone(reader, scope),
     }
 }

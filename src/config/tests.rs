@@ -73,7 +73,7 @@ fn a_small_job_is_complete() {
     assert_eq!(config.source.format, Format::Ndjson);
     assert_eq!(config.source.selection.order, Order::Name);
     assert_eq!(config.source.offset_s, 0);
-    assert!(!config.source.growing && config.source.settings.mmap);
+    assert!(!config.source.settings.growing && config.source.settings.mmap);
     assert_eq!(config.source.settings.chunk_bytes, 1 << 20);
     assert_eq!(config.source.settings.record_bytes_max, 16 << 20);
     assert_eq!(config.destination.url.reveal(), "sqlite:logmill.db");
@@ -141,7 +141,7 @@ fn a_job_sets_what_it_says() {
     assert_eq!(config.source.settings.chunk_bytes, 65_536);
     assert_eq!(config.source.offset_s, -(5 * 3600 + 30 * 60));
     assert_eq!(config.source.selection.order, Order::NameReverse);
-    assert!(config.source.growing && !config.source.settings.mmap);
+    assert!(config.source.settings.growing && !config.source.settings.mmap);
     let schema = &config.record.schema;
     assert_eq!(schema.extra, crate::schema::Extra::Forbid);
     assert_eq!(config.record.schema.nul, crate::schema::Nul::Strip);

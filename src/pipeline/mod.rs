@@ -17,6 +17,7 @@ mod tests;
 mod worker;
 mod writer;
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,10 +27,10 @@ use crossbeam_channel::bounded;
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::schema::Schema;
-use crate::sink::{Claim, Claims, Parcel, Sink};
+use crate::sink::{Claim, Claims, Parcel, Sink, Task};
 use crate::source::{self, Candidate, Found, Hash16};
 use crate::stop::Stop;
-use plan::Planned;
+use plan::{Cutting, Planned};
 use queue::queue;
 pub use stats::{Outcome, Reason, Stats, Times};
 use worker::{Rules, Worker};
@@ -118,7 +119,7 @@ where
             Claim::Changed(what) => outcome.failed.push((file.path, what)),
         }
     }
-    let to_read = tasks.iter().map(|(task, file)| file.fingerprint.size.saturating_sub(task.start)).sum();
+    let to_read = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
     stats::add(&stats.bytes_total, to_read);
 
     if !tasks.is_empty() {
@@ -137,8 +138,19 @@ where
     Ok(outcome)
 }
 
+/// Bytes of the file that are to be read, compressed as they are.
+fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
+    let fingerprint = &file.fingerprint;
+    match (fingerprint.container, fingerprint.size) {
+        (Some(container), _) => container.size,
+        (None, Some(size)) => size.saturating_sub(task.start.record),
+        // Only reading a stream will tell.
+        (None, None) => 0,
+    }
+}
+
 fn load<F, S>(
-    tasks: &[(crate::sink::Task, Candidate)],
+    tasks: &[(Task, Candidate)],
     rules: &Arc<Rules<F, S::Encoder>>,
     sink: &mut S,
     settings: &Settings,
@@ -205,8 +217,24 @@ where
                     });
                 }
             };
-            for (task, candidate) in tasks {
-                if !plan::cut(task, candidate, &settings.source, &entrance, stop, stats, &mut hand_out) {
+            // What is inflated is inflated side by side: the next few archives are begun
+            // while an earlier source is handed out.
+            let mut begun: VecDeque<Result<Cutting>> = VecDeque::new();
+            let mut next = 0;
+            for index in 0..tasks.len() {
+                while next < tasks.len() && (next == index || begun.len() <= settings.threads) {
+                    let (task, candidate) = &tasks[next];
+                    if Cutting::is_work(candidate) {
+                        begun.push_back(Cutting::ahead(task, candidate, &settings.source, scope));
+                    } else if next == index {
+                        begun.push_back(Cutting::here(task, candidate, &settings.source));
+                    } else {
+                        break;
+                    }
+                    next += 1;
+                }
+                let cutting = begun.pop_front().expect("the task at hand was begun");
+                if !plan::cut(&tasks[index].0, cutting, &entrance, stop, stats, &mut hand_out) {
                     break;
                 }
             }

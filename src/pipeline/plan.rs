@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::thread::Scope;
 use std::time::Instant;
 
-use super::queue::Entrance;
+use crossbeam_channel::{Receiver, bounded};
+
+use super::queue::{Entrance, Place};
 use super::stats::{Stats, add_time};
 use super::worker::Assignment;
 use crate::error::{Error, Result};
 use crate::sink::Task;
-use crate::source::{Candidate, Chunks, Found, Settings, Source};
+use crate::source::{Candidate, Chunk, Chunks, Found, Settings, Source};
 use crate::stop::Stop;
 
 /// What each of the files is recognised by. A file that cannot be read is told apart, and is
@@ -19,11 +21,8 @@ pub(super) fn fingerprint(files: &[Found]) -> (Vec<Candidate>, Vec<(PathBuf, Str
     let mut candidates = Vec::with_capacity(files.len());
     let mut failed = Vec::new();
     for file in files {
-        let fingerprint = Source::open(&file.path).and_then(|source| source.fingerprint());
-        match fingerprint {
-            Ok(fingerprint) => {
-                candidates.push(Candidate { path: file.path.clone(), name: file.name.clone(), fingerprint });
-            }
+        match Candidate::open(&file.path, &file.name) {
+            Ok(candidate) => candidates.push(candidate),
             Err(error) => failed.push((file.path.clone(), error.without_path(&file.path))),
         }
     }
@@ -43,86 +42,109 @@ pub(super) enum Planned {
     },
 }
 
-/// Cuts a source and hands out its chunks, until its end or until the stop.
+/// The chunks of a task's source, wherever they are cut.
+pub(super) enum Cutting {
+    /// Here, when they are asked for.
+    Here(Arc<Source>, Chunks),
+    /// On a thread of its own, a few ahead of where they are taken.
+    Ahead(Arc<Source>, Receiver<Result<Chunk>>),
+}
+
+/// Chunks that a thread of its own may be ahead. Each is about a MiB.
+const CHUNKS_AHEAD: usize = 2;
+
+/// Smaller archives are inflated where they are: a thread costs more.
+const AHEAD_BYTES_MIN: u64 = 1 << 20;
+
+impl Cutting {
+    /// Whether cutting the file is work enough for a thread of its own.
+    pub(super) fn is_work(candidate: &Candidate) -> bool {
+        candidate.fingerprint.container.is_some_and(|container| container.size >= AHEAD_BYTES_MIN)
+    }
+
+    /// Begins to cut, here.
+    pub(super) fn here(task: &Task, candidate: &Candidate, settings: &Settings) -> Result<Cutting> {
+        let source = candidate.reopen()?;
+        let chunks = Chunks::new(&source, task.start, settings)?;
+        Ok(Cutting::Here(source, chunks))
+    }
+
+    /// Begins to cut, on a thread of its own.
+    pub(super) fn ahead<'scope>(
+        task: &Task,
+        candidate: &Candidate,
+        settings: &Settings,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Result<Cutting> {
+        let source = candidate.reopen()?;
+        let mut chunks = Chunks::new(&source, task.start, settings)?;
+        let (give, take) = bounded(CHUNKS_AHEAD);
+        let thread = std::thread::Builder::new().name("inflater".into()).spawn_scoped(scope, move || {
+            while let Some(next) = chunks.next_chunk().transpose() {
+                let is_last = next.is_err();
+                // Nobody takes them when the run ends early.
+                if give.send(next).is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        // The scope waits for it.
+        thread.map_err(|cause| Error::broken(format!("cannot start a thread: {cause}")))?;
+        Ok(Cutting::Ahead(source, take))
+    }
+
+    fn source(&self) -> &Arc<Source> {
+        match self {
+            Cutting::Here(source, _) | Cutting::Ahead(source, _) => source,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Chunk>> {
+        match self {
+            Cutting::Here(_, chunks) => chunks.next_chunk(),
+            Cutting::Ahead(_, take) => take.recv().ok().transpose(),
+        }
+    }
+}
+
+/// Hands out the chunks of a source, until its end or until the stop.
 ///
 /// Each chunk takes its place in line before it is handed out. Returns false when there is
 /// no use in going on: the writer is gone, or a stop was asked for.
 pub(super) fn cut<T>(
     task: &Task,
-    candidate: &Candidate,
-    settings: &Settings,
+    cutting: Result<Cutting>,
     entrance: &Entrance<T>,
     stop: &Stop,
     stats: &Stats,
-    hand_out: &mut dyn FnMut(super::queue::Place<T>, Planned),
+    hand_out: &mut dyn FnMut(Place<T>, Planned),
 ) -> bool {
     let is_stopped = || stop.asked().is_some();
-    let result = try_cut(task, candidate, settings, stats, &mut |bytes, planned| match entrance
-        .reserve(bytes, &is_stopped)
-    {
+    let source_id = task.source_id;
+    let mut send = |bytes, planned| match entrance.reserve(bytes, &is_stopped) {
         Some(place) => {
             hand_out(place, planned);
             true
         }
         None => false,
-    });
-    match result {
-        Ok(go_on) => go_on,
-        Err(error) => match entrance.reserve(0, &is_stopped) {
-            Some(place) => {
-                hand_out(place, Planned::Failed { source_id: task.source_id, error });
-                true
-            }
-            None => false,
-        },
-    }
-}
-
-fn try_cut(
-    task: &Task,
-    candidate: &Candidate,
-    settings: &Settings,
-    stats: &Stats,
-    send: &mut dyn FnMut(usize, Planned) -> bool,
-) -> Result<bool> {
-    let source = Arc::new(Source::open(&task.path)?);
-    // Between the claim and now the name may have come to stand for another file.
-    if source.size() < task.start || !source.begins_like(&candidate.fingerprint)? {
-        return Err(Error::source(
-            &task.path,
-            "the file was replaced just now; run again to load what stands there",
-        ));
-    }
-    stats.bytes_total.fetch_add(source.size().saturating_sub(candidate.fingerprint.size), Ordering::Relaxed);
-    let start = match task.start {
-        0 => source.first_record()?,
-        start => start,
     };
-    let mut chunks = Chunks::new(&source, start, settings);
-    let mut sent = false;
+    let mut cutting = match cutting {
+        Ok(cutting) => cutting,
+        Err(error) => return send(0, Planned::Failed { source_id, error }),
+    };
     loop {
         let began = Instant::now();
-        let chunk = chunks.next_chunk()?;
+        let chunk = cutting.next();
         add_time(&stats.plan_ns, began.elapsed());
-        let assignment = match chunk {
-            Some(chunk) => {
-                let ends = chunk.span.end == source.size();
-                Assignment { source: Arc::clone(&source), source_id: task.source_id, chunk, ends }
+        match chunk {
+            Ok(Some(chunk)) => {
+                let source = Arc::clone(cutting.source());
+                if !send(chunk.bytes(), Planned::Chunk(Assignment { source, source_id, chunk })) {
+                    return false;
+                }
             }
-            // An empty file, or one that ends where the checkpoint is: complete as it is.
-            None if !sent => {
-                let chunk = source.nothing_at(start.max(task.position))?;
-                Assignment { source: Arc::clone(&source), source_id: task.source_id, chunk, ends: true }
-            }
-            None => return Ok(true),
-        };
-        let ends = assignment.ends;
-        if !send(assignment.chunk.bytes(), Planned::Chunk(assignment)) {
-            return Ok(false);
-        }
-        sent = true;
-        if ends {
-            return Ok(true);
+            Ok(None) => return true,
+            Err(error) => return send(0, Planned::Failed { source_id, error }),
         }
     }
 }

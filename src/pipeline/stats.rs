@@ -13,9 +13,9 @@ use crate::sink::Counts;
 /// Counters of a run, updated as it goes.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Bytes that are to be read in this run.
+    /// Bytes of the files that are to be read in this run, compressed as they are.
     pub bytes_total: AtomicU64,
-    /// Bytes that are committed.
+    /// Those of them that are committed.
     pub bytes_done: AtomicU64,
     /// Records that are committed, rejects included.
     pub records: AtomicU64,
@@ -44,8 +44,10 @@ pub(super) fn add_time(counter: &AtomicU64, time: Duration) {
 pub struct Outcome {
     /// What became of the records, over all sources.
     pub counts: Counts,
-    /// Bytes that were read and committed.
+    /// Bytes that were read and committed, decompressed.
     pub bytes: u64,
+    /// The same in the files, compressed as they are.
+    pub raw_bytes: u64,
     /// How many batches were committed.
     pub batches: u64,
     /// Sources that were loaded to their end.

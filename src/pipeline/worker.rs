@@ -33,8 +33,6 @@ pub(super) struct Assignment {
     pub(super) source: Arc<Source>,
     pub(super) source_id: i32,
     pub(super) chunk: Chunk,
-    /// Whether the source ends with this chunk.
-    pub(super) ends: bool,
 }
 
 /// The memory of one worker, reused from chunk to chunk.
@@ -55,12 +53,14 @@ impl Worker {
         rules: &Rules<F, E>,
         assignment: Assignment,
     ) -> Parcel {
-        let Assignment { source, source_id, chunk, ends } = assignment;
+        let Assignment { source, source_id, chunk } = assignment;
         let mut parcel = Parcel {
             source,
             source_id,
             span: chunk.span,
-            ends,
+            ends: chunk.ends,
+            raw: chunk.raw,
+            kept: None,
             rows: Rows::default(),
             rejects: Rejects::default(),
             first_line: 0,
@@ -72,7 +72,11 @@ impl Worker {
             is_intact: true,
         };
         match chunk.body {
-            Body::Records(bytes) => self.parse(rules, &bytes, &mut parcel),
+            Body::Records(bytes) => {
+                self.parse(rules, &bytes, &mut parcel);
+                // A row that is refused later is explained with its bytes.
+                parcel.kept = (!parcel.source.can_be_read_again()).then_some(bytes);
+            }
             Body::TooLong { length, hash, check, tail, is_terminated } => {
                 self.faults.clear();
                 too_long(&mut self.faults, length, rules.record_bytes_max);

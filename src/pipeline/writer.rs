@@ -55,10 +55,10 @@ impl<'a, S: Sink> Writer<'a, S> {
         stats: &'a Stats,
         outcome: &'a mut Outcome,
     ) -> Self {
-        let sources = tasks.iter().map(|(task, _)| {
+        let sources = tasks.iter().map(|(task, candidate)| {
             let progress = Progress {
-                path: task.path.clone(),
-                position: task.position,
+                path: candidate.path.clone(),
+                position: task.start.position,
                 lines: task.lines,
                 again: task.again,
                 counts: Counts::default(),
@@ -145,9 +145,10 @@ impl<'a, S: Sink> Writer<'a, S> {
             add(&self.stats.records, u64::try_from(records).unwrap_or(0));
             add(&self.stats.rejected, u64::try_from(counts.rejected).unwrap_or(0));
         }
-        let bytes = batch.parcels.iter().map(|parcel| parcel.span.len()).sum();
-        add(&self.stats.bytes_done, bytes);
-        self.outcome.bytes += bytes;
+        let raw = batch.parcels.iter().map(|parcel| parcel.raw).sum();
+        add(&self.stats.bytes_done, raw);
+        self.outcome.raw_bytes += raw;
+        self.outcome.bytes += batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
         self.outcome.batches += 1;
         self.explain(&batch, &committed.refused);
         (self.rows, self.bytes) = (0, 0);
@@ -177,7 +178,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             let advance = advances.last_mut().expect("just pushed");
             advance.to = parcel.span.end;
             advance.tail = parcel.tail;
-            advance.ends = parcel.ends.then(|| parcel.source.size());
+            advance.ends = parcel.ends;
             advance.unterminated = parcel.unterminated;
             let number = |count: usize| i64::try_from(count).expect("what is in memory is countable");
             let lines = i64::try_from(parcel.lines).expect("what is in memory is countable");

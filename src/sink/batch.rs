@@ -6,12 +6,13 @@
 //! one [`Advance`] for each source that it moves. It is whole, in memory, before its
 //! transaction begins: a client that stalls inside COPY holds its locks.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::reject::Rejects;
-use crate::source::{Hash16, Source};
+use crate::source::{Bytes, Hash16, Source};
 use crate::span::Span;
 
 /// The rows of one chunk, encoded.
@@ -72,8 +73,12 @@ pub struct Parcel {
     pub source_id: i32,
     /// Where the chunk stands in it.
     pub span: Span,
-    /// Whether the source ends with this chunk.
-    pub ends: bool,
+    /// The source ends with this chunk, and this is its size.
+    pub ends: Option<u64>,
+    /// Bytes of the file, compressed as they are, that were read for it.
+    pub raw: u64,
+    /// The chunk's own bytes, where they cannot be had again from the source.
+    pub kept: Option<Bytes>,
     /// The rows.
     pub rows: Rows,
     /// The rejects.
@@ -97,7 +102,20 @@ pub struct Parcel {
 impl Parcel {
     /// The memory that it holds.
     pub fn bytes(&self) -> usize {
-        self.rows.bytes.len() + self.rows.bounds.len() * size_of::<Bound>() + self.rejects.bytes()
+        let kept = self.kept.as_ref().map_or(0, Bytes::memory);
+        self.rows.bytes.len() + self.rows.bounds.len() * size_of::<Bound>() + self.rejects.bytes() + kept
+    }
+
+    /// The bytes of a record of the chunk.
+    pub fn read(&self, span: Span) -> Result<Cow<'_, [u8]>> {
+        match &self.kept {
+            Some(bytes) => {
+                let place =
+                    |offset: u64| usize::try_from(offset - self.span.start).expect("within the chunk");
+                Ok(Cow::Borrowed(&bytes[place(span.start)..place(span.end)]))
+            }
+            None => self.source.read(span).map(Cow::Owned),
+        }
     }
 }
 
@@ -288,7 +306,9 @@ mod tests {
             source: Arc::clone(source),
             source_id: 1,
             span: Span::new(start, start + offset as u64),
-            ends: false,
+            ends: None,
+            raw: 0,
+            kept: None,
             rows: encoded,
             rejects: Rejects::default(),
             first_line: 0,

@@ -5,11 +5,9 @@
 //! runs inside the destination's claiming transaction, so that of two runs with the same
 //! new file one makes the source and the other finds it.
 
-use std::path::PathBuf;
-
 use super::Again;
 use crate::error::{Error, Result};
-use crate::source::{Candidate, Hash16, Known, Recognised, Source, is_blank, recognise};
+use crate::source::{Candidate, Container, Hash16, Known, Recognised, Start, is_blank, recognise};
 
 /// What a run asks for.
 #[derive(Clone, Debug)]
@@ -64,14 +62,10 @@ pub enum Claim {
 pub struct Task {
     /// The source's id. 0 until the destination has given one to a new source.
     pub source_id: i32,
-    /// Where it is.
-    pub path: PathBuf,
-    /// The checkpoint.
-    pub position: u64,
     /// Where reading starts: the checkpoint, or a little before or behind it where the last
     /// line had no line end.
-    pub start: u64,
-    /// Lines before `start`.
+    pub start: Start,
+    /// Lines before the first record that is read.
     pub lines: u64,
     /// The line that is read again.
     pub again: Option<Again>,
@@ -84,6 +78,14 @@ pub struct Decision {
     pub claim: Claim,
     /// The memory that this is, if it is one.
     pub memory: Option<usize>,
+    /// The archive that the source was not seen in before.
+    pub new_container: Option<Container>,
+}
+
+impl Decision {
+    fn alone(claim: Claim) -> Decision {
+        Decision { claim, memory: None, new_container: None }
+    }
 }
 
 /// Decides what to do with each file. One that cannot be read is no reason to lose the
@@ -98,10 +100,7 @@ pub fn decide(claims: &Claims, memories: &[Memory]) -> Result<Vec<Decision>> {
         .zip(recognised)
         .map(|(file, recognised)| {
             let decision = recognised.and_then(|recognised| decide_one(file, recognised, claims, memories));
-            decision.unwrap_or_else(|error| Decision {
-                claim: Claim::Changed(error.without_path(&file.path)),
-                memory: None,
-            })
+            decision.unwrap_or_else(|error| Decision::alone(Claim::Changed(error.without_path(&file.path))))
         })
         .collect();
     refuse_other_rules(claims, memories, &decisions)?;
@@ -115,13 +114,18 @@ fn decide_one(
     memories: &[Memory],
 ) -> Result<Decision> {
     Ok(match recognised {
-        Recognised::New => Decision { claim: Claim::Load(new_task(file)), memory: None },
+        Recognised::New => Decision {
+            new_container: file.fingerprint.container,
+            ..Decision::alone(Claim::Load(Task { source_id: 0, start: Start::zero(), lines: 0, again: None }))
+        },
         Recognised::Known(index) => {
-            let claim = resume(file, &memories[index], claims.key_is_position)?;
-            Decision { claim, memory: Some(index) }
+            let memory = &memories[index];
+            let container = file.fingerprint.container.filter(|own| !memory.known.containers.contains(own));
+            let claim = resume(file, memory, claims.key_is_position)?;
+            Decision { claim, memory: Some(index), new_container: container }
         }
-        Recognised::DuplicateOf(name) => Decision { claim: Claim::Duplicate(name), memory: None },
-        Recognised::Changed(how) => Decision { claim: Claim::Changed(how), memory: None },
+        Recognised::DuplicateOf(name) => Decision::alone(Claim::Duplicate(name)),
+        Recognised::Changed(how) => Decision::alone(Claim::Changed(how)),
     })
 }
 
@@ -134,7 +138,7 @@ fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decisio
         let Claim::Load(task) = &decision.claim else { return false };
         decision
             .memory
-            .is_some_and(|index| task.position > 0 && memories[index].rules_hash != claims.rules_hash)
+            .is_some_and(|index| task.start.position > 0 && memories[index].rules_hash != claims.rules_hash)
     });
     let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
     let Some((first, more)) = names.split_first() else { return Ok(()) };
@@ -145,53 +149,52 @@ fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decisio
     )))
 }
 
-fn new_task(file: &Candidate) -> Task {
-    Task { source_id: 0, path: file.path.clone(), position: 0, start: 0, lines: 0, again: None }
-}
-
 /// How to go on with a known source.
 fn resume(file: &Candidate, memory: &Memory, key_is_position: bool) -> Result<Claim> {
-    let size = file.fingerprint.size;
-    let position = memory.known.position;
-    if memory.known.complete && size == position {
+    let known = &memory.known;
+    let position = known.position;
+    // A stream has to be read to see whether it is all there; what was loaded is compared.
+    let is_stream = file.stream.is_some();
+    let is_known_archive = file.fingerprint.container.is_some_and(|own| known.containers.contains(&own));
+    if known.complete && !is_stream && (is_known_archive || file.ends_at(position)?) {
         return Ok(Claim::Finished { source_id: memory.source_id });
     }
     let mut task = Task {
         source_id: memory.source_id,
-        path: file.path.clone(),
-        position,
-        start: position,
+        start: Start {
+            position,
+            tail: (known.tail_len, known.tail_hash),
+            record: position,
+            follows_open_line: memory.tail_start.is_some(),
+        },
         lines: memory.lines,
         again: None,
     };
-    let Some(tail_start) = memory.tail_start.filter(|_| size > position) else {
-        return Ok(Claim::Load(task));
-    };
-    // The last line had no line end, and the file has grown.
-    let source = Source::open(&file.path)?;
-    let mut next = [0; 2];
-    let next = &mut next[..usize::try_from(size - position).map_or(2, |more| more.min(2))];
-    source.read_into(position, next)?;
-    let line_end = match next {
-        [b'\n', ..] => 1,
-        [b'\r', b'\n'] => 2,
-        _ => 0,
-    };
-    if line_end > 0 {
+    let Some(tail_start) = memory.tail_start.filter(|_| !is_stream) else { return Ok(Claim::Load(task)) };
+    task.start.follows_open_line = false;
+    // The last line had no line end, and the file may have grown.
+    let Some(probe) = file.probe(position)? else { return Ok(Claim::Load(task)) };
+    match probe.next.as_slice() {
+        [] => return Ok(Claim::Load(task)),
         // Only its line end was missing: the line is what it was.
-        task.start = position + line_end;
-        return Ok(Claim::Load(task));
+        [b'\n', ..] => task.start.record = position + 1,
+        [b'\r', b'\n'] => task.start.record = position + 2,
+        _ => {
+            let was_blank = probe.last(position - tail_start).is_some_and(is_blank);
+            if !key_is_position && !was_blank {
+                return Ok(Claim::Changed(grew_inside_a_line(tail_start)));
+            }
+            task.start.record = tail_start;
+            task.lines -= 1;
+            task.again = Some(Again { offset: tail_start, was_blank });
+        }
     }
-    let was = source.read(crate::span::Span::new(tail_start, position))?;
-    let was_blank = is_blank(&was);
-    if !key_is_position && !was_blank {
-        return Ok(Claim::Changed(format!(
-            "its last line, at byte {tail_start}, had no line end when it was loaded, and has grown since. \
-             Only with key = \"position\" can a line be loaded again; give the file a line end, or `logmill forget` it"
-        )));
-    }
-    task.start = tail_start;
-    task.lines -= 1;
-    task.again = Some(Again { offset: tail_start, was_blank });
     Ok(Claim::Load(task))
+}
+
+fn grew_inside_a_line(tail_start: u64) -> String {
+    format!(
+        "its last line, at byte {tail_start}, had no line end when it was loaded, and has grown since. \
+         Only with key = \"position\" can a line be loaded again; give the file a line end, or `logmill forget` it"
+    )
 }

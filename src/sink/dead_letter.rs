@@ -74,7 +74,7 @@ impl Batch {
         for refused in refused {
             let place = self.place(refused.row);
             let parcel = &self.parcels[place.parcel];
-            let raw = parcel.source.read(place.span)?;
+            let raw = parcel.read(place.span)?;
             let letter = Letter {
                 source_id: parcel.source_id,
                 span: place.span,
@@ -82,7 +82,7 @@ impl Batch {
                 stage: Stage::Server,
                 record: match raw.len() > raw_max {
                     true => Evidence::Hash(*blake3::hash(&raw).as_bytes()),
-                    false => Evidence::Raw(raw.into()),
+                    false => Evidence::Raw(raw),
                 },
                 reasons: refused.reasons().into(),
             };

@@ -30,6 +30,10 @@ pub struct Chunk {
     pub span: Span,
     /// What it holds.
     pub body: Body,
+    /// The source ends with it, and this is its size.
+    pub ends: Option<u64>,
+    /// Bytes of the file, compressed as they are, that were read for it.
+    pub raw: u64,
 }
 
 impl Chunk {
@@ -95,6 +99,14 @@ impl Bytes {
         }
     }
 
+    /// The memory that they hold on to. A map is not memory of ours.
+    pub fn memory(&self) -> usize {
+        match &self.owner {
+            Owner::Map(_) => 0,
+            Owner::Block(block) => block.capacity(),
+        }
+    }
+
     /// How many bytes before the end of these are hashed with a checkpoint, and the hash.
     /// Reaches back before the start where the chunk is short.
     pub fn tail(&self) -> (u32, Hash16) {
@@ -122,42 +134,75 @@ impl Deref for Bytes {
     }
 }
 
+/// Where reading begins, and what must stand before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The checkpoint.
+    pub position: u64,
+    /// Length and hash of the bytes before it. They are compared where the way to the
+    /// position leads through them anyway.
+    pub tail: (u32, Hash16),
+    /// Where the first record starts: at the checkpoint, or a little before or behind it.
+    pub record: u64,
+    /// The line before the checkpoint had no line end, and what follows was not looked at:
+    /// a line end is passed over, anything else refused.
+    pub follows_open_line: bool,
+}
+
+impl Start {
+    /// The start of a source that was never seen.
+    pub fn zero() -> Start {
+        Start { position: 0, tail: (0, hash16(b"")), record: 0, follows_open_line: false }
+    }
+}
+
 /// The chunks of a source from a position on, in order.
 #[derive(Debug)]
-pub struct Chunks<'s>(Feed<'s>);
+pub struct Chunks {
+    feed: Feed,
+    has_ended: bool,
+}
 
 #[derive(Debug)]
-enum Feed<'s> {
-    Mapped(Windows<'s>),
-    Read(Blocks<'s>),
+enum Feed {
+    Mapped(Windows),
+    Read(Box<Blocks>),
 }
 
 /// A smaller file is read: mapping and unmapping costs more than copying it.
 const MAP_BYTES_MIN: u64 = 256 << 10;
 
-impl<'s> Chunks<'s> {
-    /// The chunks of `source` from `position`, which must be the start of a record.
-    pub fn new(source: &'s Source, position: u64, settings: &Settings) -> Chunks<'s> {
-        let rest = source.size().saturating_sub(position);
-        Chunks(if settings.mmap && rest >= MAP_BYTES_MIN {
-            Feed::Mapped(Windows::new(source, position, settings))
+impl Chunks {
+    /// The chunks of `source` from `start`.
+    pub fn new(source: &Arc<Source>, start: Start, settings: &Settings) -> Result<Chunks> {
+        let rest = source.size().map_or(0, |size| size.saturating_sub(start.record));
+        let feed = if settings.mmap && source.can_be_mapped() && rest >= MAP_BYTES_MIN {
+            Feed::Mapped(Windows::new(source, start, settings)?)
         } else {
-            Feed::Read(Blocks::new(source, position, settings))
-        })
+            Feed::Read(Box::new(Blocks::new(source, start, settings)?))
+        };
+        Ok(Chunks { feed, has_ended: false })
     }
 
-    /// The next chunk, or `None` at the end of the source.
+    /// The next chunk, or `None` at the end. The last one says that the source ends with it;
+    /// it is empty where that was not known before. A last line that waits for its rest is
+    /// no part of any, and the source then does not end.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        match &mut self.0 {
-            Feed::Mapped(windows) => windows.next_chunk(),
-            Feed::Read(blocks) => blocks.next_chunk(),
+        if self.has_ended {
+            return Ok(None);
         }
+        let chunk = match &mut self.feed {
+            Feed::Mapped(windows) => windows.next_chunk()?,
+            Feed::Read(blocks) => blocks.next_chunk()?,
+        };
+        self.has_ended = chunk.as_ref().is_none_or(|chunk| chunk.ends.is_some());
+        Ok(chunk)
     }
 }
 
 /// Where to cut `bytes`, which start on a record start: the length of the next chunk, or
-/// `None` if no record ends here. At `is_end` the rest is a record even without a newline.
-pub(super) fn cut(bytes: &[u8], chunk_bytes: usize, is_end: bool) -> Option<usize> {
+/// `None` if no record ends here. With `rest_is_record` the rest is one even without a newline.
+pub(super) fn cut(bytes: &[u8], chunk_bytes: usize, rest_is_record: bool) -> Option<usize> {
     if bytes.is_empty() {
         return None;
     }
@@ -167,7 +212,7 @@ pub(super) fn cut(bytes: &[u8], chunk_bytes: usize, is_end: bool) -> Option<usiz
     {
         return Some(from + newline + 1);
     }
-    if is_end {
+    if rest_is_record {
         return Some(bytes.len());
     }
     memrchr(b'\n', &bytes[..from.min(bytes.len())]).map(|newline| newline + 1)
@@ -226,7 +271,8 @@ impl LongRecord {
         self.length += content.len() as u64;
     }
 
-    pub(super) fn finish(self, end: u64, is_terminated: bool) -> Chunk {
+    /// The chunk of the record. `ends` says that its source ends there.
+    pub(super) fn finish(self, end: u64, is_terminated: bool, ends: bool) -> Chunk {
         let body = Body::TooLong {
             length: self.length,
             hash: *self.record.finalize().as_bytes(),
@@ -234,7 +280,7 @@ impl LongRecord {
             tail: self.tail,
             is_terminated,
         };
-        Chunk { span: Span::new(self.start, end), body }
+        Chunk { span: Span::new(self.start, end), body, ends: ends.then_some(end), raw: 0 }
     }
 }
 
@@ -274,7 +320,7 @@ mod tests {
                     break;
                 }
             }
-            let chunk = record.finish(end as u64, true);
+            let chunk = record.finish(end as u64, true, false);
             assert_eq!(chunk.span, Span::new(0, 7));
             let Body::TooLong { length, hash, tail, .. } = chunk.body else { panic!("a long record") };
             assert_eq!(length, 5);

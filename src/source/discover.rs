@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::STDIN;
 use crate::error::{Error, Result};
 
 /// One entry of the list of files: a file, a directory, or a glob.
@@ -68,6 +69,11 @@ pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Vec<Found
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     for pattern in patterns {
+        if pattern.text == Path::new(STDIN) {
+            // It is no file: it has no place, and no name but this.
+            found.push(Found { path: STDIN.into(), name: STDIN.to_owned() });
+            continue;
+        }
         let mut files = expand(pattern, selection)?;
         files.sort_by(|one, other| natural(one.as_os_str().as_bytes(), other.as_os_str().as_bytes()));
         if selection.order == Order::NameReverse {

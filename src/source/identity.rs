@@ -12,9 +12,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Source;
+use super::chunk::TAIL_BYTES;
+use super::{Kind, Source};
 use crate::error::Result;
+use crate::span::Span;
 
 /// How much of the beginning of a source is hashed.
 pub const HEAD_BYTES: u32 = 64 << 10;
@@ -32,28 +35,110 @@ pub fn hash16(bytes: &[u8]) -> Hash16 {
     Hash16(*hash.as_bytes().first_chunk().expect("32 bytes have a first 16"))
 }
 
-/// What a file is recognised by before anything of it is loaded.
+/// What a file is recognised by before anything of it is loaded. All but the container is
+/// about decompressed bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// Its size.
-    pub size: u64,
+    /// Its size, if that is known before it is read.
+    pub size: Option<u64>,
     /// How many bytes of its beginning are hashed.
     pub head_len: u32,
     /// Their hash.
     pub head_hash: Hash16,
+    /// The archive that it comes in. One that was seen before is not inflated again to see
+    /// what is in it.
+    pub container: Option<Container>,
+}
+
+/// An archive, known by its own bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Container {
+    /// Its size.
+    pub size: u64,
+    /// The hash of its first bytes.
+    pub head_hash: Hash16,
+    /// The hash of its last bytes.
+    pub tail_hash: Hash16,
+}
+
+/// What stands around a position of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The bytes before it, at most as many as are hashed with a checkpoint.
+    tail: Vec<u8>,
+    /// The next bytes, at most two.
+    pub next: Vec<u8>,
+}
+
+impl Probe {
+    /// The last `length` bytes before the position, if so many were kept.
+    pub fn last(&self, length: u64) -> Option<&[u8]> {
+        let start = self.tail.len().checked_sub(usize::try_from(length).ok()?)?;
+        Some(&self.tail[start..])
+    }
 }
 
 impl Source {
     /// What this file is recognised by.
-    pub fn fingerprint(&self) -> Result<Fingerprint> {
-        let head_len = u32::try_from(self.size().min(u64::from(HEAD_BYTES))).expect("at most HEAD_BYTES");
-        Ok(Fingerprint { size: self.size(), head_len, head_hash: self.hash_range(0, head_len)? })
+    pub fn fingerprint(self: &Arc<Source>) -> Result<Fingerprint> {
+        if let Some(size) = self.size() {
+            let head_len = u32::try_from(size.min(u64::from(HEAD_BYTES))).expect("at most HEAD_BYTES");
+            let head = self.read(Span::new(0, u64::from(head_len)))?;
+            return Ok(Fingerprint { size: Some(size), head_len, head_hash: hash16(&head), container: None });
+        }
+        // A byte more, to see whether that is all.
+        let mut head = vec![0; HEAD_BYTES as usize + 1];
+        let mut feed = self.feed(0)?;
+        let filled = feed.fill(self, &mut head)?;
+        head.truncate(filled);
+        let is_all = filled <= HEAD_BYTES as usize && !feed.has_failed();
+        let head_len = filled.min(HEAD_BYTES as usize);
+        let fingerprint = Fingerprint {
+            size: is_all.then_some(filled as u64),
+            head_len: u32::try_from(head_len).expect("at most HEAD_BYTES"),
+            head_hash: hash16(&head[..head_len]),
+            container: self.container()?,
+        };
+        if let Kind::Stream(slot) = &self.kind {
+            feed.put_back(head);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+        }
+        Ok(fingerprint)
     }
 
-    fn hash_range(&self, start: u64, length: u32) -> Result<Hash16> {
-        let mut bytes = vec![0; length as usize];
-        self.read_into(start, &mut bytes)?;
-        Ok(hash16(&bytes))
+    fn container(&self) -> Result<Option<Container>> {
+        if self.is_stream() || !self.is_compressed() {
+            return Ok(None);
+        }
+        let size = self.raw_size();
+        let head = self.read(Span::new(0, size.min(u64::from(HEAD_BYTES))))?;
+        let tail = self.read(Span::new(size.saturating_sub(TAIL_BYTES as u64), size))?;
+        Ok(Some(Container { size, head_hash: hash16(&head), tail_hash: hash16(&tail) }))
+    }
+
+    /// Looks at what stands around `position`, inflating up to it where that is the only
+    /// way. `None` if the file ends before.
+    fn probe(self: &Arc<Source>, position: u64) -> Result<Option<Probe>> {
+        let first = position.saturating_sub(TAIL_BYTES as u64);
+        let mut feed = self.feed(first)?;
+        let mut window = Vec::new();
+        let goal = position + 2;
+        while feed.position() < goal {
+            let take = usize::try_from((goal - feed.position()).min(1 << 20)).expect("at most a MiB");
+            let old = window.len();
+            window.resize(old + take, 0);
+            let filled = feed.fill(self, &mut window[old..])?;
+            window.truncate(old + filled);
+            if filled < take {
+                break;
+            }
+            let excess = window.len().saturating_sub(TAIL_BYTES + 2);
+            window.drain(..excess);
+        }
+        let Some(behind) = feed.position().checked_sub(position) else { return Ok(None) };
+        let next = window.split_off(window.len() - usize::try_from(behind).expect("at most two"));
+        window.drain(..window.len().saturating_sub(TAIL_BYTES));
+        Ok(Some(Probe { tail: window, next }))
     }
 }
 
@@ -62,8 +147,6 @@ impl Source {
 pub struct Known {
     /// The name under which it was last seen.
     pub name: String,
-    /// Its size then.
-    pub size: u64,
     /// How many bytes of its beginning were hashed.
     pub head_len: u32,
     /// Their hash.
@@ -76,6 +159,8 @@ pub struct Known {
     pub tail_hash: Hash16,
     /// Whether it was committed to its end.
     pub complete: bool,
+    /// The archives in which it was seen.
+    pub containers: Vec<Container>,
 }
 
 /// A file of this run.
@@ -87,6 +172,107 @@ pub struct Candidate {
     pub name: String,
     /// What it is recognised by.
     pub fingerprint: Fingerprint,
+    /// What was opened to see that, where it can be read only once.
+    pub stream: Option<Arc<Source>>,
+    /// What was found at positions of the file. To look may mean to inflate all before.
+    probes: Arc<Mutex<HashMap<u64, Option<Probe>>>>,
+}
+
+impl Candidate {
+    /// Opens a file and takes its fingerprint.
+    pub fn open(path: &Path, name: &str) -> Result<Candidate> {
+        let source = Arc::new(Source::open(path)?);
+        let fingerprint = source.fingerprint()?;
+        let stream = source.is_stream().then_some(source);
+        Ok(Candidate {
+            path: path.to_owned(),
+            name: name.to_owned(),
+            fingerprint,
+            stream,
+            probes: Arc::default(),
+        })
+    }
+
+    /// The file, opened again. Between then and now the name may have come to stand for
+    /// another: that is an error.
+    pub fn reopen(&self) -> Result<Arc<Source>> {
+        if let Some(stream) = &self.stream {
+            return Ok(Arc::clone(stream));
+        }
+        let source = Arc::new(Source::open(&self.path)?);
+        let now = source.fingerprint()?;
+        let before = &self.fingerprint;
+        let begins_alike = match now.head_len >= before.head_len {
+            true => head_hash(&source, before.head_len, &now)? == before.head_hash,
+            false => false,
+        };
+        let is_same = begins_alike && now.size >= before.size && now.container == before.container;
+        match is_same {
+            true => Ok(source),
+            false => Err(crate::error::Error::source(
+                &self.path,
+                "the file was replaced just now; run again to load what stands there",
+            )),
+        }
+    }
+
+    /// What stands around a position; `None` if the file ends before. Not for streams.
+    pub fn probe(&self, position: u64) -> Result<Option<Probe>> {
+        let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(probe) = probes.get(&position) {
+            return Ok(probe.clone());
+        }
+        let probe = Arc::new(Source::open(&self.path)?).probe(position)?;
+        probes.insert(position, probe.clone());
+        Ok(probe)
+    }
+
+    /// Whether the file ends at `position`.
+    pub(crate) fn ends_at(&self, position: u64) -> Result<bool> {
+        match self.fingerprint.size {
+            Some(size) => Ok(size == position),
+            None if self.stream.is_some() => Ok(false),
+            None => Ok(self.probe(position)?.is_some_and(|probe| probe.next.is_empty())),
+        }
+    }
+
+    /// Whether the file holds what `known` had committed, at the same places.
+    fn holds(&self, known: &Known) -> Result<bool> {
+        let fingerprint = &self.fingerprint;
+        // The same archive holds the same: nothing needs to be inflated to see that.
+        if fingerprint.container.is_some_and(|own| known.containers.contains(&own)) {
+            return Ok(true);
+        }
+        if fingerprint.size.is_some_and(|size| size < known.position) || fingerprint.head_len < known.head_len
+        {
+            return Ok(false);
+        }
+        let is_same_head = match (fingerprint.head_len == known.head_len, &self.stream) {
+            (true, _) => fingerprint.head_hash == known.head_hash,
+            // What a stream begins with was put back; only all of it was hashed.
+            (false, Some(_)) => false,
+            (false, None) => {
+                let source = Arc::new(Source::open(&self.path)?);
+                head_hash(&source, known.head_len, fingerprint)? == known.head_hash
+            }
+        };
+        // The head of a short source covers its tail; that of a stream is compared on the way.
+        if !is_same_head || known.position <= u64::from(known.head_len) || self.stream.is_some() {
+            return Ok(is_same_head);
+        }
+        let Some(probe) = self.probe(known.position)? else { return Ok(false) };
+        Ok(probe.last(u64::from(known.tail_len)).is_some_and(|tail| hash16(tail) == known.tail_hash))
+    }
+}
+
+/// The hash of the first `length` bytes of a file whose fingerprint is known.
+fn head_hash(source: &Arc<Source>, length: u32, fingerprint: &Fingerprint) -> Result<Hash16> {
+    if length == fingerprint.head_len {
+        return Ok(fingerprint.head_hash);
+    }
+    let mut head = vec![0; length as usize];
+    let filled = source.feed(0)?.fill(source, &mut head)?;
+    Ok(hash16(&head[..filled]))
 }
 
 /// Who a file is.
@@ -103,152 +289,124 @@ pub enum Recognised {
     Changed(String),
 }
 
-/// Decides who each of `files` is. Reads heads and tails of the files, nothing else.
+/// Decides who each of `files` is.
 pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -> Vec<Result<Recognised>> {
-    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (index, source) in known.iter().enumerate() {
-        by_name.entry(&source.name).or_default().push(index);
-    }
+    let mut search = Search::new(known);
     let mut decided: Vec<Option<Result<Recognised>>> = files.iter().map(|_| None).collect();
-    let mut taken = vec![false; known.len()];
-
-    // First those that stand where they stood.
-    for (file, decision) in files.iter().zip(&mut decided) {
-        let same_name = by_name.get(file.name.as_str()).map_or(&[][..], Vec::as_slice);
-        let committed = same_name.iter().find_map(|&index| {
-            if taken[index] || known[index].position == 0 {
-                return None;
-            }
-            match holds(&file.path, &file.fingerprint, &known[index]) {
-                Ok(true) => Some(Ok(index)),
-                Ok(false) => None,
+    // First those that stand where they stood, then those that moved: who stands where
+    // another one stood is new only if that one is found elsewhere.
+    for step in [Search::by_name, Search::by_container, Search::by_content] {
+        for (file, decision) in files.iter().zip(&mut decided).filter(|(_, decision)| decision.is_none()) {
+            *decision = match step(&search, file) {
+                Ok(None) => None,
+                Ok(Some(index)) => {
+                    search.taken[index] = true;
+                    Some(Ok(Recognised::Known(index)))
+                }
                 Err(error) => Some(Err(error)),
-            }
-        });
-        // A source that has committed nothing is matched by its name alone.
-        let fresh = || same_name.iter().copied().find(|&index| !taken[index] && known[index].position == 0);
-        match committed.or_else(|| fresh().map(Ok)) {
-            Some(Ok(index)) => {
-                taken[index] = true;
-                *decision = Some(Ok(Recognised::Known(index)));
-            }
-            Some(Err(error)) => *decision = Some(Err(error)),
-            None => {}
+            };
         }
     }
-
-    // Then those that moved. The longest match wins: a short log can be the beginning of a
-    // longer one.
-    let mut moved: Vec<usize> =
-        (0..known.len()).filter(|&index| !taken[index] && known[index].position > 0).collect();
-    moved.sort_by_key(|&index| std::cmp::Reverse(known[index].position));
-    for (file, decision) in files.iter().zip(&mut decided).filter(|(_, decision)| decision.is_none()) {
-        match find_moved(file, known, &moved, &taken) {
-            Ok(Some(index)) => {
-                taken[index] = true;
-                *decision = Some(Ok(Recognised::Known(index)));
-            }
-            Ok(None) => {}
-            Err(error) => *decision = Some(Err(error)),
-        }
-    }
-
     // What is left is a copy, a file that was changed, or new.
-    let mut new_here: HashMap<(u64, Hash16), Vec<usize>> = HashMap::new();
+    let mut new_here: HashMap<Hash16, Vec<usize>> = HashMap::new();
     for index in 0..files.len() {
         if decided[index].is_some() {
             continue;
         }
         let file = &files[index];
-        let decision =
-            if allow_duplicates { Ok(None) } else { find_duplicate(file, files, known, &new_here) };
-        decided[index] = Some(decision.map(|duplicate| {
-            match duplicate {
-                Some(of) => Recognised::DuplicateOf(of),
-                None => match by_name
-                    .get(file.name.as_str())
-                    .and_then(|same| same.iter().find(|&&index| !taken[index]))
-                {
-                    Some(&index) => Recognised::Changed(how_changed(&file.fingerprint, &known[index])),
-                    None => Recognised::New,
-                },
-            }
-        }));
-        if matches!(decided[index], Some(Ok(Recognised::New))) && file.fingerprint.size > 0 {
-            new_here.entry((file.fingerprint.size, file.fingerprint.head_hash)).or_default().push(index);
+        let duplicate = match allow_duplicates {
+            true => Ok(None),
+            false => find_duplicate(file, files, known, &new_here),
+        };
+        let decision = duplicate.map(|duplicate| match (duplicate, search.displaced_by(file)) {
+            (Some(of), _) => Recognised::DuplicateOf(of),
+            (None, Some(index)) => Recognised::Changed(how_changed(&file.fingerprint, &known[index])),
+            (None, None) => Recognised::New,
+        });
+        if matches!(decision, Ok(Recognised::New)) && file.fingerprint.size != Some(0) {
+            new_here.entry(file.fingerprint.head_hash).or_default().push(index);
         }
+        decided[index] = Some(decision);
     }
     decided.into_iter().map(|decision| decision.expect("every file was decided")).collect()
 }
 
-/// Whether the file at `path` holds what `known` had committed, at the same places.
-fn holds(path: &Path, fingerprint: &Fingerprint, known: &Known) -> Result<bool> {
-    if fingerprint.size < known.position || fingerprint.size < u64::from(known.head_len) {
-        return Ok(false);
-    }
-    let mut source = None;
-    let head_hash = if fingerprint.head_len == known.head_len {
-        fingerprint.head_hash
-    } else {
-        source.get_or_insert(Source::open(path)?).hash_range(0, known.head_len)?
-    };
-    if head_hash != known.head_hash {
-        return Ok(false);
-    }
-    // The head of a short source covers its tail.
-    if known.position <= u64::from(known.head_len) {
-        return Ok(true);
-    }
-    let source = match source {
-        Some(source) => source,
-        None => Source::open(path)?,
-    };
-    let tail_hash = source.hash_range(known.position - u64::from(known.tail_len), known.tail_len)?;
-    Ok(tail_hash == known.tail_hash)
+/// The known sources, and which of them have found their file.
+struct Search<'k> {
+    known: &'k [Known],
+    taken: Vec<bool>,
+    names: HashMap<&'k str, Vec<usize>>,
+    containers: HashMap<Container, Vec<usize>>,
+    /// Those that have committed something, the longest first: a short log can be the
+    /// beginning of a longer one.
+    longest: Vec<usize>,
 }
 
-fn find_moved(file: &Candidate, known: &[Known], moved: &[usize], taken: &[bool]) -> Result<Option<usize>> {
-    // Heads of other lengths than the file's own are hashed at most once each.
-    let mut heads: HashMap<u32, Hash16> =
-        HashMap::from([(file.fingerprint.head_len, file.fingerprint.head_hash)]);
-    let mut head: Option<Vec<u8>> = None;
-    for &index in moved {
-        let source = &known[index];
-        if taken[index]
-            || !is_proof(source, file.fingerprint.size)
-            || file.fingerprint.size < u64::from(source.head_len)
-        {
-            continue;
-        }
-        let hash = match heads.get(&source.head_len) {
-            Some(&hash) => hash,
-            None => {
-                let head = match &mut head {
-                    Some(head) => head,
-                    None => head.insert(read_head(file)?),
-                };
-                let hash = hash16(&head[..source.head_len as usize]);
-                heads.insert(source.head_len, hash);
-                hash
+impl<'k> Search<'k> {
+    fn new(known: &'k [Known]) -> Search<'k> {
+        let mut names: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut containers: HashMap<Container, Vec<usize>> = HashMap::new();
+        for (index, source) in known.iter().enumerate() {
+            names.entry(&source.name).or_default().push(index);
+            for &container in source.containers.iter().filter(|_| source.position > 0) {
+                containers.entry(container).or_default().push(index);
             }
-        };
-        if hash == source.head_hash && holds(&file.path, &file.fingerprint, source)? {
-            return Ok(Some(index));
         }
+        let mut longest: Vec<usize> = (0..known.len()).filter(|&index| known[index].position > 0).collect();
+        longest.sort_by_key(|&index| std::cmp::Reverse(known[index].position));
+        Search { known, taken: vec![false; known.len()], names, containers, longest }
     }
-    Ok(None)
-}
 
-fn read_head(file: &Candidate) -> Result<Vec<u8>> {
-    let mut head = vec![0; file.fingerprint.head_len as usize];
-    Source::open(&file.path)?.read_into(0, &mut head)?;
-    Ok(head)
+    /// The source that was seen in the same archive, which then need not be inflated.
+    fn by_container(&self, file: &Candidate) -> Result<Option<usize>> {
+        let found = file.fingerprint.container.and_then(|container| self.containers.get(&container));
+        Ok(found.and_then(|found| found.iter().copied().find(|&index| !self.taken[index])))
+    }
+
+    /// The source that stood under the same name.
+    fn by_name(&self, file: &Candidate) -> Result<Option<usize>> {
+        let same_name = self.names.get(file.name.as_str()).map_or(&[][..], Vec::as_slice);
+        for &index in same_name {
+            if !self.taken[index] && self.known[index].position > 0 && file.holds(&self.known[index])? {
+                return Ok(Some(index));
+            }
+        }
+        // One that has committed nothing is matched by its name alone.
+        Ok(same_name.iter().copied().find(|&index| !self.taken[index] && self.known[index].position == 0))
+    }
+
+    /// The source that stood under another name. A stream has no place to have moved from.
+    fn by_content(&self, file: &Candidate) -> Result<Option<usize>> {
+        if file.stream.is_some() {
+            return Ok(None);
+        }
+        for &index in &self.longest {
+            let source = &self.known[index];
+            // Cheap first: most files are none of most sources.
+            let can_be = !self.taken[index]
+                && source.head_len <= file.fingerprint.head_len
+                && (source.head_len < file.fingerprint.head_len
+                    || source.head_hash == file.fingerprint.head_hash);
+            if can_be && file.holds(source)? && (is_proof(source) || file.ends_at(source.position)?) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The source that this file stands in the place of, though it is not that source.
+    fn displaced_by(&self, file: &Candidate) -> Option<usize> {
+        if file.stream.is_some() {
+            return None;
+        }
+        self.names.get(file.name.as_str())?.iter().copied().find(|&index| !self.taken[index])
+    }
 }
 
 /// Whether what is stored of `known` is enough to say of a file with another name that it
 /// is the same: a banner that every file of a service begins with is not.
-fn is_proof(known: &Known, size: u64) -> bool {
-    u64::from(known.head_len) + u64::from(known.tail_len) >= PROOF_BYTES_MIN || size == known.position
+fn is_proof(known: &Known) -> bool {
+    u64::from(known.head_len) + u64::from(known.tail_len) >= PROOF_BYTES_MIN
 }
 
 /// The name of a source that all of `file` is a copy of.
@@ -256,56 +414,56 @@ fn find_duplicate(
     file: &Candidate,
     files: &[Candidate],
     known: &[Known],
-    new_here: &HashMap<(u64, Hash16), Vec<usize>>,
+    new_here: &HashMap<Hash16, Vec<usize>>,
 ) -> Result<Option<String>> {
-    if file.fingerprint.size == 0 {
+    if file.fingerprint.size == Some(0) || file.stream.is_some() {
         return Ok(None);
     }
-    for source in known.iter().filter(|source| source.complete && source.position == file.fingerprint.size) {
-        if holds(&file.path, &file.fingerprint, source)? {
+    for source in known.iter().filter(|source| source.complete && source.position > 0) {
+        let is_same_archive = file.fingerprint.container.is_some_and(|own| source.containers.contains(&own));
+        let can_be = file.fingerprint.size.is_none_or(|size| size == source.position)
+            && source.head_len <= file.fingerprint.head_len;
+        if is_same_archive || can_be && file.holds(source)? && file.ends_at(source.position)? {
             return Ok(Some(source.name.clone()));
         }
     }
     // Both files are at hand, so nothing is left to trust: they are compared whole.
-    let same_start = new_here.get(&(file.fingerprint.size, file.fingerprint.head_hash));
+    let same_start = new_here.get(&file.fingerprint.head_hash);
     for &other in same_start.map_or(&[][..], Vec::as_slice) {
-        if same_bytes(&file.path, &files[other].path)? {
-            return Ok(Some(files[other].name.clone()));
+        let other = &files[other];
+        let sizes = (file.fingerprint.size, other.fingerprint.size);
+        let can_be = !matches!(sizes, (Some(one), Some(two)) if one != two);
+        if can_be && other.stream.is_none() && same_bytes(&file.path, &other.path)? {
+            return Ok(Some(other.name.clone()));
         }
     }
     Ok(None)
 }
 
 fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
-    let (one, other) = (Source::open(one)?, Source::open(other)?);
-    if one.size() != other.size() {
-        return Ok(false);
-    }
-    let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
-    let mut offset = 0;
-    while offset < one.size() {
-        let take = usize::try_from((one.size() - offset).min(left.len() as u64)).expect("at most the buffer");
-        one.read_into(offset, &mut left[..take])?;
-        other.read_into(offset, &mut right[..take])?;
-        if left[..take] != right[..take] {
+    let (one, other) = (Arc::new(Source::open(one)?), Arc::new(Source::open(other)?));
+    let (mut left, mut right) = (one.feed(0)?, other.feed(0)?);
+    let (mut left_bytes, mut right_bytes) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    loop {
+        let filled = left.fill(&one, &mut left_bytes)?;
+        if right.fill(&other, &mut right_bytes)? != filled || left_bytes[..filled] != right_bytes[..filled] {
             return Ok(false);
         }
-        offset += take as u64;
+        if filled == 0 {
+            return Ok(true);
+        }
     }
-    Ok(true)
 }
 
 fn how_changed(fingerprint: &Fingerprint, known: &Known) -> String {
-    let how = if fingerprint.size < known.position {
-        format!(
-            "it has {} bytes now, but was loaded up to byte {} (truncated or replaced?)",
-            fingerprint.size, known.position
-        )
-    } else {
-        format!(
-            "it was loaded up to byte {}, and what stands before that is not what was loaded (rewritten?)",
-            known.position
-        )
+    let position = known.position;
+    let how = match fingerprint.size {
+        Some(size) if size < position => {
+            format!("it has {size} bytes now, but was loaded up to byte {position} (truncated or replaced?)")
+        }
+        _ => format!(
+            "it was loaded up to byte {position}, and what stands before that is not what was loaded (rewritten?)"
+        ),
     };
     format!(
         "{how}. Nothing of it was loaded; if it is a new file under an old name, `logmill forget` the old one first"
@@ -314,7 +472,6 @@ fn how_changed(fingerprint: &Fingerprint, known: &Known) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chunk::TAIL_BYTES;
     use super::*;
 
     struct Folder(tempfile::TempDir);
@@ -327,8 +484,7 @@ mod tests {
         fn file(&self, name: &str, content: &[u8]) -> Candidate {
             let path = self.0.path().join(name);
             std::fs::write(&path, content).expect("written");
-            let fingerprint = Source::open(&path).expect("opened").fingerprint().expect("read");
-            Candidate { path, name: name.to_owned(), fingerprint }
+            Candidate::open(&path, name).expect("read")
         }
     }
 
@@ -338,13 +494,13 @@ mod tests {
         let tail_len = position.min(TAIL_BYTES) as u32;
         Known {
             name: name.to_owned(),
-            size: content.len() as u64,
             head_len: head_len as u32,
             head_hash: hash16(&content[..head_len]),
             position: position as u64,
             tail_len,
             tail_hash: hash16(&content[position - tail_len as usize..position]),
             complete: position == content.len(),
+            containers: Vec::new(),
         }
     }
 

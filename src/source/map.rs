@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use memmap2::{Mmap, MmapOptions};
 
-use super::chunk::{Bytes, Chunk, LongRecord, TAIL_BYTES, cut};
-use super::{Body, Settings, Source};
+use super::chunk::{Bytes, Chunk, LongRecord, Start, TAIL_BYTES, cut};
+use super::{Body, Settings, Source, first_record};
 use crate::error::{Error, Result};
 use crate::span::Span;
 
@@ -43,7 +43,7 @@ impl Window {
         // the handler. The weak point is the language's own: it does not define reading a
         // `&[u8]` that changes meanwhile. We read each byte of interest once, by `memchr`
         // to cut and by `copy_from_slice` to parse, and judge only the copy.
-        let map = unsafe { MmapOptions::new().offset(offset).len(length).map(&source.file)? };
+        let map = unsafe { MmapOptions::new().offset(offset).len(length).map(source.file())? };
         let guard = guards::add(map.as_ptr() as usize, map.len())
             .ok_or_else(|| io::Error::other("more windows are mapped than are guarded"))?;
         Ok(Window { map, guard })
@@ -72,21 +72,30 @@ impl Drop for Window {
 
 /// The chunks of a source, cut from windows.
 #[derive(Debug)]
-pub(super) struct Windows<'s> {
-    source: &'s Source,
+pub(super) struct Windows {
+    source: Arc<Source>,
+    size: u64,
     settings: Settings,
     position: u64,
     window: Option<(u64, Arc<Window>)>,
 }
 
-impl<'s> Windows<'s> {
-    pub(super) fn new(source: &'s Source, position: u64, settings: &Settings) -> Windows<'s> {
-        Windows { source, settings: settings.clone(), position, window: None }
+impl Windows {
+    pub(super) fn new(source: &Arc<Source>, start: Start, settings: &Settings) -> Result<Windows> {
+        let size = source.size().expect("only plain files are mapped");
+        let position = match start.record {
+            0 => {
+                let mut first = [0; 4];
+                source.read_into(0, &mut first)?;
+                first_record(source.path(), &first)?
+            }
+            record => record,
+        };
+        Ok(Windows { source: Arc::clone(source), size, settings: settings.clone(), position, window: None })
     }
 
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        let size = self.source.size();
-        if self.position >= size {
+        if self.position >= self.size {
             return Ok(None);
         }
         if let Some(chunk) = self.cut_here()? {
@@ -102,53 +111,65 @@ impl<'s> Windows<'s> {
         if let Some(chunk) = self.cut_here()? {
             return Ok(Some(chunk));
         }
-        self.follow_long_record().map(Some)
+        if self.settings.growing && self.window_reaches_end() {
+            return Ok(None);
+        }
+        self.follow_long_record()
+    }
+
+    fn window_reaches_end(&self) -> bool {
+        self.window.as_ref().is_some_and(|(offset, window)| offset + window.len() as u64 == self.size)
     }
 
     /// A chunk out of the present window, if a record ends in it.
     fn cut_here(&mut self) -> Result<Option<Chunk>> {
+        let rest_is_record = self.window_reaches_end() && !self.settings.growing;
         let Some((offset, window)) = &self.window else { return Ok(None) };
         let start = usize::try_from(self.position - offset).expect("within the window or just behind");
-        let is_end = offset + window.len() as u64 == self.source.size();
-        let cut = cut(&window[start..], self.settings.chunk_bytes, is_end);
+        let cut = cut(&window[start..], self.settings.chunk_bytes, rest_is_record);
         if !window.is_intact() {
-            return Err(self
-                .source
-                .changed(format_args!("it was cut short somewhere after byte {}", self.position)));
+            return Err(self.source.shrank());
         }
         let Some(length) = cut else { return Ok(None) };
         let bytes = Bytes::of_map(Arc::clone(window), start, start + length);
         let span = Span::new(self.position, self.position + length as u64);
         self.position = span.end;
-        Ok(Some(Chunk { span, body: Body::Records(bytes) }))
+        let ends = (span.end == self.size).then_some(self.size);
+        Ok(Some(Chunk { span, body: Body::Records(bytes), ends, raw: span.len() }))
     }
 
     /// Maps at least `reach` bytes from the position on, and what a tail may need before.
     fn open_window(&mut self, reach: usize) -> Result<()> {
         let offset = self.position.saturating_sub(TAIL_BYTES as u64);
-        let end = (self.position + reach as u64).min(self.source.size());
+        let end = (self.position + reach as u64).min(self.size);
         let length = usize::try_from(end - offset).expect("a window fits into memory");
-        let window = Window::open(self.source, offset, length)
+        let window = Window::open(&self.source, offset, length)
             .map_err(|cause| Error::file("map", self.source.path(), cause))?;
         self.window = Some((offset, Arc::new(window)));
         Ok(())
     }
 
-    fn follow_long_record(&mut self) -> Result<Chunk> {
-        let mut record = LongRecord::new(self.position);
+    fn follow_long_record(&mut self) -> Result<Option<Chunk>> {
+        let start = self.position;
+        let mut record = LongRecord::new(start);
         loop {
             self.open_window(self.settings.window_bytes)?;
             let (offset, window) = self.window.as_ref().expect("just opened");
-            let start = usize::try_from(self.position - offset).expect("within the window");
-            let (taken, ended) = record.take(&window[start..]);
+            let from = usize::try_from(self.position - offset).expect("within the window");
+            let (taken, ended) = record.take(&window[from..]);
             if !window.is_intact() {
-                return Err(self
-                    .source
-                    .changed(format_args!("it was cut short somewhere after byte {}", self.position)));
+                return Err(self.source.shrank());
             }
             self.position += taken as u64;
-            if ended || self.position >= self.source.size() {
-                return Ok(record.finish(self.position, ended));
+            let is_end = self.position >= self.size;
+            if !ended && is_end && self.settings.growing {
+                self.position = start;
+                return Ok(None);
+            }
+            if ended || is_end {
+                let mut chunk = record.finish(self.position, ended, is_end);
+                chunk.raw = chunk.span.len();
+                return Ok(Some(chunk));
             }
         }
     }

@@ -6,31 +6,37 @@
 //!
 //! There are two ways to a chunk, and both give the same [`Chunk`]: a window of a memory
 //! map (`map`) for large plain files, and owned blocks (`read`) for everything that is
-//! small, cannot be mapped or should not be. What a chunk *is*, is in `chunk`; nothing
-//! here looks inside a line.
+//! small, compressed, a stream, or must not be mapped. What a chunk *is*, is in `chunk`;
+//! nothing here looks inside a line.
 
 mod chunk;
 mod discover;
+mod feed;
 mod identity;
+mod inflate;
 mod line;
 #[expect(unsafe_code, reason = "mapping a file that others may change; the module comment is the contract")]
 mod map;
 mod read;
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-pub use chunk::{Body, Bytes, Chunk, Chunks, TAIL_BYTES};
+pub use chunk::{Body, Bytes, Chunk, Chunks, Start, TAIL_BYTES};
 pub use discover::{Found, Order, Pattern, Selection, discover};
-pub use identity::{Candidate, Fingerprint, HEAD_BYTES, Hash16, Known, Recognised, hash16, recognise};
+pub use identity::{
+    Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Probe, Recognised, hash16, recognise,
+};
 pub use line::{Line, Lines, is_blank};
 
 use crate::error::{Error, Result};
 use crate::span::Span;
+use feed::Feed;
+use inflate::Codec;
 
 /// How sources are read.
 #[derive(Clone, Debug)]
@@ -43,6 +49,8 @@ pub struct Settings {
     pub record_bytes_max: usize,
     /// Whether large plain files are mapped at all.
     pub mmap: bool,
+    /// Whether files are still being written: a last line without its line end then waits.
+    pub growing: bool,
 }
 
 impl Default for Settings {
@@ -54,19 +62,36 @@ impl Default for Settings {
             window_bytes: 16 << 20,
             record_bytes_max: 16 << 20,
             mmap: true,
+            growing: false,
         }
     }
 }
 
-/// A plain file, opened.
+/// A file or a stream, opened.
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Something that can be read again.
+    File(OpenFile),
+    /// Something that can be read once. Whoever reads it takes it.
+    Stream(Mutex<Option<Feed>>),
+}
+
+#[derive(Debug)]
+struct OpenFile {
     file: File,
+    codec: Codec,
     /// What the file was when it was opened.
     seen: Stamp,
     /// Set once the file was seen to move: from then on every batch is compared.
     moved: AtomicBool,
+    /// It lies on another machine, where a map is slow and can vanish.
+    is_remote: bool,
 }
 
 /// The cheap signs by which a change of a file shows.
@@ -82,6 +107,9 @@ struct Stamp {
 /// The coarsest clock of a file system that we trust to tell two writes apart.
 const STAMP_TICK: Duration = Duration::from_secs(2);
 
+/// The name of the standard input.
+pub const STDIN: &str = "-";
+
 impl Stamp {
     fn of(metadata: &Metadata) -> Stamp {
         let fresh = metadata
@@ -94,14 +122,45 @@ impl Stamp {
 }
 
 impl Source {
-    /// Opens a plain file.
+    /// Opens a file, a FIFO, or (`-`) the standard input.
     pub fn open(path: &Path) -> Result<Source> {
+        if path == Path::new(STDIN) {
+            let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
+            let feed = Feed::of_stream(&source, std::io::stdin())?;
+            return Ok(Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source });
+        }
         let file = File::open(path).map_err(|cause| Error::file("open", path, cause))?;
         let metadata = file.metadata().map_err(|cause| Error::file("look at", path, cause))?;
-        if !metadata.is_file() {
-            return Err(Error::source(path, "not a plain file; give files, directories or patterns"));
+        let kind = metadata.file_type();
+        if kind.is_fifo() || kind.is_char_device() {
+            let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
+            let feed = Feed::of_stream(&source, file)?;
+            return Ok(Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source });
         }
-        Ok(Source { path: path.to_owned(), file, seen: Stamp::of(&metadata), moved: AtomicBool::new(false) })
+        if !kind.is_file() {
+            return Err(Error::source(
+                path,
+                "neither a file nor a stream; give files, directories or patterns",
+            ));
+        }
+        let is_remote = is_remote(&file);
+        let file = OpenFile {
+            file,
+            codec: Codec::Plain,
+            seen: Stamp::of(&metadata),
+            moved: AtomicBool::new(false),
+            is_remote,
+        };
+        let mut source = Source { path: path.to_owned(), kind: Kind::File(file) };
+        let mut start = [0; inflate::DETECT_BYTES];
+        let start = &mut start[..usize::try_from(metadata.len())
+            .map_or(inflate::DETECT_BYTES, |size| size.min(inflate::DETECT_BYTES))];
+        source.read_into(0, start)?;
+        let detected = Codec::detect(start).map_err(|name| source.unreadable(name))?;
+        if let Kind::File(file) = &mut source.kind {
+            file.codec = detected;
+        }
+        Ok(source)
     }
 
     /// The file as the person named it.
@@ -109,62 +168,80 @@ impl Source {
         &self.path
     }
 
-    /// Its size when it was opened. The run loads these bytes and no more.
-    pub fn size(&self) -> u64 {
-        self.seen.size
-    }
-
-    /// Where the first record starts: behind a byte order mark. A file of another encoding is
-    /// refused here, with one word, rather than as a million bad records.
-    pub fn first_record(&self) -> Result<u64> {
-        let mut start = [0; 4];
-        let start = &mut start[..usize::try_from(self.size().min(4)).expect("at most four")];
-        self.read_into(0, start)?;
-        let encoding = match start {
-            [0xef, 0xbb, 0xbf, ..] => return Ok(3),
-            [0xff, 0xfe, 0, 0] | [0, 0, 0xfe, 0xff] => "UTF-32",
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
-            _ => return Ok(0),
-        };
-        Err(Error::source(
-            &self.path,
-            format!(
-                "it is {encoding}, and logs are read as UTF-8; convert it first (iconv -f {encoding} -t UTF-8)"
-            ),
-        ))
-    }
-
-    /// Whether the file still begins as it did when `fingerprint` was taken.
-    pub(crate) fn begins_like(&self, fingerprint: &Fingerprint) -> Result<bool> {
-        if self.size() < u64::from(fingerprint.head_len) {
-            return Ok(false);
+    /// How many bytes it has, decompressed; `None` if only reading it will tell.
+    pub fn size(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::File(file) if file.codec == Codec::Plain => Some(file.seen.size),
+            _ => None,
         }
-        let mut head = vec![0; fingerprint.head_len as usize];
-        self.read_into(0, &mut head)?;
-        Ok(hash16(&head) == fingerprint.head_hash)
     }
 
-    /// A chunk without records, for a source of which nothing is left to read.
-    pub(crate) fn nothing_at(&self, position: u64) -> Result<Chunk> {
-        let start = position.saturating_sub(TAIL_BYTES as u64);
-        let tail = self.read(Span::new(start, position))?;
-        let end = tail.len();
-        let bytes = Bytes::of_block(Arc::new(tail), end, end);
-        Ok(Chunk { span: Span::new(position, position), body: Body::Records(bytes) })
+    /// The size of the file when it was opened, compressed as it is. 0 for a stream.
+    pub fn raw_size(&self) -> u64 {
+        match &self.kind {
+            Kind::File(file) => file.seen.size,
+            Kind::Stream(_) => 0,
+        }
     }
 
-    /// Reads a range again.
+    /// Whether it can be read only once.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.kind, Kind::Stream(_))
+    }
+
+    /// Whether its bytes are inflated.
+    pub fn is_compressed(&self) -> bool {
+        self.codec() != Codec::Plain
+    }
+
+    fn codec(&self) -> Codec {
+        match &self.kind {
+            Kind::File(file) => file.codec,
+            // A stream's feed knows.
+            Kind::Stream(_) => Codec::Plain,
+        }
+    }
+
+    fn file(&self) -> &File {
+        match &self.kind {
+            Kind::File(file) => &file.file,
+            Kind::Stream(_) => unreachable!("a stream is not read by position"),
+        }
+    }
+
+    /// Whether large parts of it can be mapped.
+    fn can_be_mapped(&self) -> bool {
+        matches!(&self.kind, Kind::File(file) if file.codec == Codec::Plain && !file.is_remote)
+    }
+
+    /// Its bytes from `position`, or from the start where they must be inflated.
+    fn feed(self: &Arc<Source>, position: u64) -> Result<Feed> {
+        match &self.kind {
+            Kind::File(_) => Feed::of_file(self, position),
+            Kind::Stream(feed) => {
+                let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
+                feed.take().ok_or_else(|| Error::source(&self.path, "a stream can be read only once"))
+            }
+        }
+    }
+
+    /// Whether the bytes of a record can be had again from the source. Otherwise its chunk
+    /// has to be kept until it is committed.
+    pub fn can_be_read_again(&self) -> bool {
+        self.size().is_some()
+    }
+
+    /// Reads a range of a plain file again.
     pub fn read(&self, span: Span) -> Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(span.len()).expect("a range that fits into memory")];
         self.read_into(span.start, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// Fills `buffer` from `offset`; a file that ends before is an error that says so.
+    /// Fills `buffer` from `offset` of the file; one that ends before is an error that says so.
     pub(crate) fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::UnexpectedEof => self
-                .changed(format_args!("it has become shorter than the {} bytes that it had", self.seen.size)),
+        self.file().read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::UnexpectedEof => self.shrank(),
             _ => Error::file("read", &self.path, cause),
         })
     }
@@ -172,19 +249,24 @@ impl Source {
     /// Whether the file can have changed since it was opened, judged by its size and its
     /// time of modification. Costs one system call.
     pub(crate) fn may_have_moved(&self) -> Result<bool> {
-        if self.moved.load(Ordering::Relaxed) || self.seen.fresh {
+        let Kind::File(file) = &self.kind else { return Ok(false) };
+        if file.moved.load(Ordering::Relaxed) || file.seen.fresh && file.codec == Codec::Plain {
             return Ok(true);
         }
-        let metadata = self.file.metadata().map_err(|cause| Error::file("look at", &self.path, cause))?;
-        let moved = Stamp { fresh: false, ..Stamp::of(&metadata) } != self.seen;
+        let metadata = file.file.metadata().map_err(|cause| Error::file("look at", &self.path, cause))?;
+        let moved = Stamp { fresh: file.seen.fresh, ..Stamp::of(&metadata) } != file.seen;
         if moved {
-            self.moved.store(true, Ordering::Relaxed);
+            file.moved.store(true, Ordering::Relaxed);
         }
         Ok(moved)
     }
 
     /// Reads `span` again and compares it with the XXH3 of what was parsed.
     pub(crate) fn still_holds(&self, span: Span, hash: u64) -> Result<()> {
+        if self.is_compressed() {
+            // Its checksums vouch for what was inflated so far, but not for what comes.
+            return Err(self.changed(format_args!("its size or time of modification moved")));
+        }
         // By pieces, so that a record of any length can be checked in little memory.
         let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
         let mut buffer = vec![0; usize::try_from(span.len().min(1 << 20)).expect("at most a MiB")];
@@ -202,6 +284,10 @@ impl Source {
         Err(self.changed(format_args!("bytes {}..{} are not those that were parsed", span.start, span.end)))
     }
 
+    fn shrank(&self) -> Error {
+        self.changed(format_args!("it has become shorter than the {} bytes that it had", self.raw_size()))
+    }
+
     fn changed(&self, how: std::fmt::Arguments<'_>) -> Error {
         Error::source(
             &self.path,
@@ -210,4 +296,44 @@ impl Source {
             ),
         )
     }
+
+    fn unreadable(&self, codec: &str) -> Error {
+        Error::source(
+            &self.path,
+            format!("it is a {codec} archive, which is not read yet; decompress it first"),
+        )
+    }
+}
+
+/// Where the first record starts in bytes that a source begins with: behind a byte order
+/// mark. Another encoding is refused here, with one word, rather than as a million bad
+/// records.
+pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
+    let encoding = match start {
+        [0xef, 0xbb, 0xbf, ..] => return Ok(3),
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => "UTF-32",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
+        _ => return Ok(0),
+    };
+    Err(Error::source(
+        path,
+        format!(
+            "it is {encoding}, and logs are read as UTF-8; convert it first (iconv -f {encoding} -t UTF-8)"
+        ),
+    ))
+}
+
+/// Whether a file lies on a file system of another machine or of a user's process: a map of
+/// it is slow, and raises SIGBUS when the connection breaks.
+fn is_remote(file: &File) -> bool {
+    use nix::sys::statfs::{FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, fstatfs};
+    const CIFS: i64 = 0xff53_4d42;
+    const SMB2: i64 = 0xfe53_4d42;
+    const CEPH: i64 = 0x00c3_6400;
+    const NINE_P: i64 = 0x0102_1997;
+    fstatfs(file).is_ok_and(|system| {
+        let kind = system.filesystem_type();
+        [FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC].contains(&kind)
+            || [CIFS, SMB2, CEPH, NINE_P].contains(&kind.0)
+    })
 }

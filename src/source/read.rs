@@ -1,5 +1,5 @@
-//! Chunks from owned blocks: for small files, for files that must not be mapped, and for
-//! everything that can only be read from front to back.
+//! Chunks from owned blocks: for small files, for files that must not be mapped, for
+//! archives and for streams.
 //!
 //! A block is `[tail of what came before][the rest of the last block][what was read now]`,
 //! so that a chunk is whole and its tail can be hashed. Blocks are not reused: a chunk
@@ -7,93 +7,215 @@
 
 use std::sync::Arc;
 
-use super::chunk::{Bytes, Chunk, LongRecord, TAIL_BYTES, cut};
-use super::{Body, Settings, Source};
-use crate::error::Result;
+use super::chunk::{Bytes, Chunk, LongRecord, Start, TAIL_BYTES, cut};
+use super::feed::Feed;
+use super::{Body, Settings, Source, first_record, hash16};
+use crate::error::{Error, Result};
 use crate::span::Span;
 
 /// The chunks of a source, read block by block.
 #[derive(Debug)]
-pub(super) struct Blocks<'s> {
-    source: &'s Source,
+pub(super) struct Blocks {
+    source: Arc<Source>,
+    feed: Feed,
     settings: Settings,
-    /// The offset up to which the source was read.
-    read: u64,
     block: Vec<u8>,
     /// Where in the block the next record starts.
     start: usize,
+    /// Nothing comes after what is in the block.
+    is_end: bool,
+    /// An error that came after some records, which are handed out first.
+    failure: Option<Error>,
+    /// What the feed had read when the last chunk was handed out.
+    raw: u64,
+    /// The position has still to be reached, and what stands before it to be compared.
+    way: Option<Start>,
 }
 
-impl<'s> Blocks<'s> {
-    pub(super) fn new(source: &'s Source, position: u64, settings: &Settings) -> Blocks<'s> {
-        // The bytes before the position are needed for the first tail.
-        let read = position.saturating_sub(TAIL_BYTES as u64);
-        let start = usize::try_from(position - read).expect("at most TAIL_BYTES");
-        Blocks { source, settings: settings.clone(), read, block: Vec::new(), start }
+impl Blocks {
+    pub(super) fn new(source: &Arc<Source>, start: Start, settings: &Settings) -> Result<Blocks> {
+        // The bytes before the first record are needed for the first tail.
+        let first = start.record.min(start.position).saturating_sub(TAIL_BYTES as u64);
+        let feed = source.feed(first)?;
+        Ok(Blocks {
+            source: Arc::clone(source),
+            feed,
+            settings: settings.clone(),
+            block: Vec::new(),
+            start: 0,
+            is_end: false,
+            failure: None,
+            raw: 0,
+            way: Some(start),
+        })
     }
 
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        loop {
-            let is_end = self.read == self.source.size();
-            if self.start <= self.block.len() {
-                // A chunk may be cut shorter than `chunk_bytes` only where nothing more can be read into the block:
-                // otherwise the cuts would depend on how far the reads happened to reach.
-                if let Some(length) = cut(&self.block[self.start..], self.settings.chunk_bytes, is_end) {
-                    return Ok(Some(self.give(length)));
-                }
-                if is_end {
-                    return Ok(None);
-                }
-                if self.block.len() - self.start > self.settings.record_bytes_max + 2 {
-                    return self.follow_long_record().map(Some);
-                }
-            }
-            self.fill()?;
+        if let Some(start) = self.way.take() {
+            self.go_to(start)?;
         }
+        loop {
+            let rest_is_record = self.is_end && !self.settings.growing && self.failure.is_none();
+            // A chunk may be shorter than `chunk_bytes` only where nothing more can be read
+            // into the block: otherwise the cuts would depend on how far reads happen to reach.
+            if let Some(length) = cut(&self.block[self.start..], self.settings.chunk_bytes, rest_is_record) {
+                return Ok(Some(self.give(length)));
+            }
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            if self.is_end {
+                let waits = self.start < self.block.len();
+                return Ok((!waits).then(|| self.give(0)));
+            }
+            if self.block.len() - self.start > self.settings.record_bytes_max + 2 {
+                return self.follow_long_record();
+            }
+            self.fill();
+        }
+    }
+
+    /// The offset of a place in the block.
+    fn offset(&self, place: usize) -> u64 {
+        self.feed.position() - (self.block.len() - place) as u64
+    }
+
+    /// Goes to where reading starts. What is passed on the way is compared with what was
+    /// loaded: an archive or a stream can be another one than it seemed.
+    fn go_to(&mut self, start: Start) -> Result<()> {
+        let Start { position, tail, record, follows_open_line } = start;
+        let goal = position.max(record);
+        while self.feed.position() < goal && !self.is_end {
+            self.fill();
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            // Far from the goal nothing is kept but what a tail may reach back to.
+            let keep_from = position.min(record).saturating_sub(TAIL_BYTES as u64);
+            let drop = keep_from.saturating_sub(self.offset(0)).min(self.block.len() as u64);
+            self.block.drain(..usize::try_from(drop).expect("within the block"));
+        }
+        let first = self.offset(0);
+        if self.feed.position() < goal {
+            let has = self.feed.position();
+            return Err(Error::source(
+                self.source.path(),
+                format!(
+                    "it ends at byte {has}, but was loaded up to byte {position} (truncated or replaced?). Nothing of it \
+                     was loaded; if it is a new file under an old name, `logmill forget` the old one first"
+                ),
+            ));
+        }
+        let place = |offset: u64| usize::try_from(offset - first).expect("within the block");
+        if tail.0 > 0 && !self.source.can_be_read_again() {
+            let before = &self.block[place(position - u64::from(tail.0))..place(position)];
+            if hash16(before) != tail.1 {
+                return Err(Error::source(
+                    self.source.path(),
+                    format!(
+                        "what stands before byte {position} is not what was loaded (another file?). Nothing of it was \
+                         loaded; if it is a new one under an old name, `logmill forget` the old one first"
+                    ),
+                ));
+            }
+        }
+        self.start = place(record);
+        if follows_open_line {
+            self.pass_line_end(position)?;
+        }
+        if record == 0 {
+            while self.block.len() < 4 && !self.is_end && self.failure.is_none() {
+                self.fill();
+            }
+            self.start =
+                usize::try_from(first_record(self.source.path(), &self.block)?).expect("a few bytes");
+        }
+        Ok(())
+    }
+
+    /// Passes over the line end that was missing when the position was reached.
+    fn pass_line_end(&mut self, position: u64) -> Result<()> {
+        while self.block.len() - self.start < 2 && !self.is_end && self.failure.is_none() {
+            self.fill();
+        }
+        self.start += match &self.block[self.start..] {
+            [] => 0,
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => {
+                return Err(Error::source(
+                    self.source.path(),
+                    format!(
+                        "the line that ends at byte {position} had no line end when it was loaded, and goes on now; \
+                         a line of a stream cannot be loaded again"
+                    ),
+                ));
+            }
+        };
+        Ok(())
     }
 
     /// Hands out the next `length` bytes of the block as a chunk, and keeps the rest.
     fn give(&mut self, length: usize) -> Chunk {
-        let offset = self.read - (self.block.len() - self.start) as u64;
+        let offset = self.offset(self.start);
         let end = self.start + length;
+        let ends = self.is_end && self.failure.is_none() && end == self.block.len();
         let kept_from = end.saturating_sub(TAIL_BYTES);
         let rest = self.block[kept_from..].to_vec();
         let block = Arc::new(std::mem::replace(&mut self.block, rest));
         let bytes = Bytes::of_block(block, self.start, end);
         self.start = end - kept_from;
-        Chunk { span: Span::new(offset, offset + length as u64), body: Body::Records(bytes) }
+        let span = Span::new(offset, offset + length as u64);
+        Chunk { span, body: Body::Records(bytes), ends: ends.then_some(span.end), raw: self.raw_since() }
     }
 
-    /// Reads up to another `chunk_bytes`, more when a long record already stands there.
-    fn fill(&mut self) -> Result<()> {
-        let want = self.settings.chunk_bytes.max(self.block.len()).max(TAIL_BYTES) as u64;
-        let take =
-            usize::try_from(want.min(self.source.size() - self.read)).expect("a block fits into memory");
+    /// Bytes of the file that were read since this was asked last.
+    fn raw_since(&mut self) -> u64 {
+        let raw = self.feed.raw();
+        raw - std::mem::replace(&mut self.raw, raw)
+    }
+
+    /// Reads up to another `chunk_bytes`, more when a long record already stands there. An
+    /// error waits until the records before it are handed out.
+    fn fill(&mut self) {
+        let take = self.settings.chunk_bytes.max(self.block.len()).max(TAIL_BYTES);
         let old = self.block.len();
         self.block.resize(old + take, 0);
-        self.source.read_into(self.read, &mut self.block[old..])?;
-        self.read += take as u64;
-        Ok(())
+        match self.feed.fill(&self.source, &mut self.block[old..]) {
+            Ok(filled) => {
+                self.is_end = filled < take && !self.feed.has_failed();
+                self.block.truncate(old + filled);
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                self.block.truncate(old);
+            }
+        }
     }
 
-    fn follow_long_record(&mut self) -> Result<Chunk> {
-        let start = self.read - (self.block.len() - self.start) as u64;
-        let mut record = LongRecord::new(start);
+    fn follow_long_record(&mut self) -> Result<Option<Chunk>> {
+        let mut record = LongRecord::new(self.offset(self.start));
         loop {
             let (taken, ended) = record.take(&self.block[self.start..]);
             self.start += taken;
-            if ended || self.read == self.source.size() {
-                let end = self.read - (self.block.len() - self.start) as u64;
-                // Keep what a tail of the next chunk may reach back to.
-                let kept_from = self.start.saturating_sub(TAIL_BYTES);
-                self.block.drain(..kept_from);
-                self.start -= kept_from;
-                return Ok(record.finish(end, ended));
-            }
+            let end = self.offset(self.start);
+            // Keep what a tail of the next chunk may reach back to.
             let kept_from = self.start.saturating_sub(TAIL_BYTES);
             self.block.drain(..kept_from);
             self.start -= kept_from;
-            self.fill()?;
+            if let Some(failure) = self.failure.take_if(|_| !ended) {
+                return Err(failure);
+            }
+            let is_end = self.is_end && self.start == self.block.len();
+            if ended || is_end {
+                if !ended && self.settings.growing {
+                    return Ok(None);
+                }
+                let mut chunk = record.finish(end, ended, is_end);
+                chunk.raw = self.raw_since();
+                return Ok(Some(chunk));
+            }
+            self.fill();
         }
     }
 }
@@ -109,16 +231,21 @@ mod tests {
     fn chunks(text: &[u8], settings: &Settings, position: u64) -> Vec<(Span, Result<Vec<u8>, u64>)> {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(text).expect("written");
-        let source = Source::open(file.path()).expect("opened");
-        let mut chunks = Chunks::new(&source, position, settings);
+        let source = Arc::new(Source::open(file.path()).expect("opened"));
+        let start = Start { position, record: position, ..Start::zero() };
+        let mut chunks = Chunks::new(&source, start, settings).expect("opened");
         let mut found = Vec::new();
+        let mut has_ended = false;
         while let Some(chunk) = chunks.next_chunk().expect("readable") {
             let content = match &chunk.body {
                 Body::Records(bytes) => Ok(bytes.to_vec()),
                 Body::TooLong { length, .. } => Err(*length),
             };
+            assert!(!has_ended, "a chunk after the last");
+            has_ended = chunk.ends.is_some();
             found.push((chunk.span, content));
         }
+        assert!(has_ended, "the end was not said");
         found
     }
 
@@ -146,7 +273,13 @@ mod tests {
         let mut text = b"ok\n".to_vec();
         text.extend_from_slice(&[b'x'; 50_000]);
         text.extend_from_slice(b"\r\nok again\n");
-        let settings = Settings { chunk_bytes: 16, record_bytes_max: 100, window_bytes: 8192, mmap: false };
+        let settings = Settings {
+            chunk_bytes: 16,
+            record_bytes_max: 100,
+            window_bytes: 8192,
+            mmap: false,
+            growing: false,
+        };
         let found = chunks(&text, &settings, 0);
         assert_eq!(found.len(), 3);
         assert_eq!(found[1], (Span::new(3, 50_005), Err(50_000)));
@@ -163,7 +296,13 @@ mod tests {
             text.push(b'\n');
         }
         for chunk_bytes in [1, 1000, 50_000, 1 << 20] {
-            let read = Settings { chunk_bytes, record_bytes_max: 20_000, window_bytes: 16_384, mmap: false };
+            let read = Settings {
+                chunk_bytes,
+                record_bytes_max: 20_000,
+                window_bytes: 16_384,
+                mmap: false,
+                growing: false,
+            };
             let mapped = Settings { mmap: true, ..read.clone() };
             let join = |chunks: Vec<(Span, Result<Vec<u8>, u64>)>| {
                 let mut records = Vec::new();

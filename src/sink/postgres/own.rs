@@ -18,7 +18,7 @@ use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
 use crate::sink::{Claim, Claims, Memory, decide};
-use crate::source::{Candidate, Hash16, Known};
+use crate::source::{Candidate, Container, Hash16, Known};
 
 /// What a run owns: for each source the epoch under which it does, and how far it is.
 #[derive(Clone, Debug, Default)]
@@ -73,22 +73,17 @@ pub(super) fn claim(
     backend: Backend,
 ) -> Result<Claimed, Trouble> {
     let client = &mut link.client;
+    if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
+        // To recognise an archive can mean to inflate it. What is found is kept with the
+        // candidates, so it is done here once, and not while we hold the lock.
+        let (_, memories) = read(client, shape)?;
+        let _ = decide(claims, &memories);
+    }
     at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
     // The lock on ids: of two runs with the same new file, one makes the source.
     let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
     let first_id: i32 = at(Step::Claim, next)?.get(0);
-    let rows = client.query(
-        "SELECT s.id, s.name, s.size, s.head_len, s.head_hash, s.tail_start,
-                c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
-                c.epoch, c.owner_run, c.owner_pid, (extract(epoch FROM c.owner_start) * 1000000)::bigint
-         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id AND c.split_start = 0
-         WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2
-         ORDER BY s.id",
-        &[&shape.job, &shape.data_date],
-    );
-    let rows = at(Step::Claim, rows)?;
-    let memories: Vec<Memory> = rows.iter().map(memory).collect();
-
+    let (rows, memories) = read(client, shape)?;
     let decisions = decide(claims, &memories).map_err(Trouble::Ours)?;
     let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
     let wanted: Vec<&Row> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
@@ -102,15 +97,17 @@ pub(super) fn claim(
     let mut result = Vec::with_capacity(decisions.len());
     for (file, decision) in claims.files.iter().zip(decisions) {
         let mut claim = decision.claim;
+        let mut source_id = decision.memory.map(|index| memories[index].source_id);
         match (&mut claim, decision.memory) {
             (Claim::Load(task), Some(index)) => {
-                let epoch: i64 = rows[index].get::<_, i64>(12) + 1;
+                let epoch: i64 = rows[index].get::<_, i64>(EPOCH) + 1;
                 writes.resume(task.source_id, epoch);
                 writes.describe(task.source_id, file, &memories[index]);
-                owned.set(task.source_id, Holding { epoch, position: task.position });
+                owned.set(task.source_id, Holding { epoch, position: task.start.position });
             }
             (Claim::Load(task), None) => {
                 task.source_id = next_id;
+                source_id = Some(next_id);
                 next_id += 1;
                 writes.create(task.source_id, file);
                 owned.set(task.source_id, Holding { epoch: 1, position: 0 });
@@ -119,6 +116,9 @@ pub(super) fn claim(
                 writes.describe(*source_id, file, &memories[index]);
             }
             _ => {}
+        }
+        if let (Some(source_id), Some(container)) = (source_id, decision.new_container) {
+            writes.containers.push((source_id, container));
         }
         result.push(claim);
     }
@@ -132,22 +132,61 @@ pub(super) fn claim(
     Ok(Claimed::Ours(result, owned))
 }
 
+/// Columns of what [`read`] reads.
+const EPOCH: usize = 11;
+const OWNER_RUN: usize = 12;
+const OWNER_PID: usize = 13;
+const OWNER_START: usize = 14;
+
+/// What is remembered of the job's sources.
+fn read(client: &mut postgres::Client, shape: &Shape) -> Result<(Vec<Row>, Vec<Memory>), Trouble> {
+    let rows = client.query(
+        "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
+                c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
+                c.epoch, c.owner_run, c.owner_pid, (extract(epoch FROM c.owner_start) * 1000000)::bigint
+         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id AND c.split_start = 0
+         WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2
+         ORDER BY s.id",
+        &[&shape.job, &shape.data_date],
+    );
+    let rows = at(Step::Claim, rows)?;
+    let mut memories: Vec<Memory> = rows.iter().map(memory).collect();
+    let containers = client.query(
+        "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
+         FROM logmill.containers k JOIN logmill.sources s ON s.id = k.source_id
+         WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2",
+        &[&shape.job, &shape.data_date],
+    );
+    for row in at(Step::Claim, containers)? {
+        let container = Container {
+            size: unsigned(row.get(1)),
+            head_hash: hash(row.get(2)),
+            tail_hash: hash(row.get(3)),
+        };
+        // They come by id, as the memories do.
+        if let Ok(index) = memories.binary_search_by_key(&row.get(0), |memory| memory.source_id) {
+            memories[index].known.containers.push(container);
+        }
+    }
+    Ok((rows, memories))
+}
+
 fn memory(row: &Row) -> Memory {
     Memory {
         source_id: row.get(0),
         known: Known {
             name: row.get(1),
-            size: unsigned(row.get(2)),
-            head_len: u32::try_from(row.get::<_, i32>(3)).unwrap_or(0),
-            head_hash: hash(row.get(4)),
-            position: unsigned(row.get(6)),
-            tail_len: u32::try_from(row.get::<_, i32>(8)).unwrap_or(0),
-            tail_hash: hash(row.get(9)),
-            complete: row.get(10),
+            head_len: u32::try_from(row.get::<_, i32>(2)).unwrap_or(0),
+            head_hash: hash(row.get(3)),
+            position: unsigned(row.get(5)),
+            tail_len: u32::try_from(row.get::<_, i32>(7)).unwrap_or(0),
+            tail_hash: hash(row.get(8)),
+            complete: row.get(9),
+            containers: Vec::new(),
         },
-        lines: unsigned(row.get(7)),
-        tail_start: row.get::<_, Option<i64>>(5).map(unsigned),
-        rules_hash: hash(row.get(11)),
+        lines: unsigned(row.get(6)),
+        tail_start: row.get::<_, Option<i64>>(4).map(unsigned),
+        rules_hash: hash(row.get(10)),
     }
 }
 
@@ -169,8 +208,8 @@ fn hash(stored: &[u8]) -> Hash16 {
 /// A living owner of one of these checkpoints, other than us.
 fn find_holder(client: &mut postgres::Client, rows: &[&Row], us: Backend) -> Result<Option<Holder>, Trouble> {
     let owner = |row: &Row| {
-        let pid: Option<i32> = row.get(14);
-        let start_us: Option<i64> = row.get(15);
+        let pid: Option<i32> = row.get(OWNER_PID);
+        let start_us: Option<i64> = row.get(OWNER_START);
         Some(Backend { pid: pid?, start_us: start_us? })
     };
     let pids: Vec<i32> = rows.iter().filter_map(|row| owner(row)).map(|backend| backend.pid).collect();
@@ -195,7 +234,7 @@ fn find_holder(client: &mut postgres::Client, rows: &[&Row], us: Backend) -> Res
             return Ok(Some(Holder {
                 source: row.get(1),
                 backend: owner,
-                run: row.get::<_, Option<i64>>(13).unwrap_or(0),
+                run: row.get::<_, Option<i64>>(OWNER_RUN).unwrap_or(0),
                 who: found.get(2),
             }));
         }
@@ -210,13 +249,14 @@ struct Writes {
     seen: Sources,
     resumed: Vec<i32>,
     epochs: Vec<i64>,
+    containers: Vec<(i32, Container)>,
 }
 
 #[derive(Default)]
 struct Sources {
     ids: Vec<i32>,
     names: Vec<String>,
-    sizes: Vec<i64>,
+    sizes: Vec<Option<i64>>,
     head_lens: Vec<i32>,
     head_hashes: Vec<Vec<u8>>,
 }
@@ -225,7 +265,7 @@ impl Sources {
     fn push(&mut self, id: i32, file: &Candidate, head_len: u32, head_hash: Hash16) {
         self.ids.push(id);
         self.names.push(file.name.clone());
-        self.sizes.push(signed(file.fingerprint.size));
+        self.sizes.push(file.fingerprint.size.map(signed));
         self.head_lens.push(i32::try_from(head_len).expect("at most HEAD_BYTES"));
         self.head_hashes.push(head_hash.0.to_vec());
     }
@@ -265,7 +305,7 @@ impl Writes {
             let new = &self.new;
             let made = client.execute(
                 "INSERT INTO logmill.sources (id, job, data_date, name, size, head_len, head_hash)
-                 SELECT id, $1, $2, name, size, head_len, head_hash
+                 SELECT id, $1, $2, name, coalesce(size, 0), head_len, head_hash
                  FROM unnest($3::int[], $4::text[], $5::bigint[], $6::int[], $7::bytea[]) n (id, name, size, head_len, head_hash)",
                 &[&shape.job, &shape.data_date, &new.ids, &new.names, &new.sizes, &new.head_lens, &new.head_hashes],
             );
@@ -294,13 +334,29 @@ impl Writes {
             let seen = &self.seen;
             let described = client.execute(
                 "UPDATE logmill.sources s
-                 SET name = n.name, size = n.size, head_len = n.head_len, head_hash = n.head_hash
+                 SET name = n.name, size = coalesce(n.size, s.size), head_len = n.head_len, head_hash = n.head_hash
                  FROM unnest($1::int[], $2::text[], $3::bigint[], $4::int[], $5::bytea[]) n (id, name, size, head_len, head_hash)
                  WHERE s.id = n.id AND (s.name, s.size, s.head_len, s.head_hash)
-                     IS DISTINCT FROM (n.name, n.size, n.head_len, n.head_hash)",
+                     IS DISTINCT FROM (n.name, coalesce(n.size, s.size), n.head_len, n.head_hash)",
                 &[&seen.ids, &seen.names, &seen.sizes, &seen.head_lens, &seen.head_hashes],
             );
             at(Step::Claim, described)?;
+        }
+        if !self.containers.is_empty() {
+            let ids: Vec<i32> = self.containers.iter().map(|(id, _)| *id).collect();
+            let sizes: Vec<i64> =
+                self.containers.iter().map(|(_, container)| signed(container.size)).collect();
+            let column = |of: fn(&Container) -> Hash16| -> Vec<Vec<u8>> {
+                self.containers.iter().map(|(_, container)| of(container).0.to_vec()).collect()
+            };
+            let (heads, tails) =
+                (column(|container| container.head_hash), column(|container| container.tail_hash));
+            let seen = client.execute(
+                "INSERT INTO logmill.containers SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[])
+                 ON CONFLICT DO NOTHING",
+                &[&ids, &sizes, &heads, &tails],
+            );
+            at(Step::Claim, seen)?;
         }
         Ok(())
     }

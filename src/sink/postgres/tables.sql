@@ -24,6 +24,15 @@ CREATE TABLE IF NOT EXISTS logmill.sources (
 );
 CREATE INDEX IF NOT EXISTS sources_job ON logmill.sources (job, data_date);
 
+-- One row per archive in which a source was seen: its own bytes, compressed as they are.
+CREATE TABLE IF NOT EXISTS logmill.containers (
+    source_id     integer NOT NULL,
+    raw_size      bigint NOT NULL,
+    raw_head_hash bytea NOT NULL,
+    raw_tail_hash bytea NOT NULL,
+    PRIMARY KEY (source_id, raw_size, raw_head_hash, raw_tail_hash)
+);
+
 -- One row per split of a source: how far it is committed, who owns it, what became of its records.
 CREATE TABLE IF NOT EXISTS logmill.checkpoints (
     source_id   integer NOT NULL,

@@ -13,7 +13,7 @@ use super::lock::SourceLocks;
 use super::{Settings, Trouble};
 use crate::error::{Error, Kind, Result};
 use crate::sink::{Claim, Claims, Memory, decide};
-use crate::source::{Candidate, Hash16, Known, hash16};
+use crate::source::{Candidate, Container, Hash16, Known, hash16};
 
 /// What a run owns: for each source the epoch under which it does, and how far it is.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +64,13 @@ pub(super) fn claim(
     claims: &Claims,
     run: i64,
 ) -> Result<Claimed, Trouble> {
+    if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
+        // To recognise an archive can mean to inflate it. What is found is kept with the
+        // candidates, so it is done here once, and not while we hold the database.
+        let memories: Vec<Memory> =
+            read(connection, settings)?.into_iter().map(|stored| stored.memory).collect();
+        let _ = decide(claims, &memories);
+    }
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let claimed = claim_all(connection, locks, settings, claims, run);
     match &claimed {
@@ -113,15 +120,17 @@ fn claim_all(
     let owner = Owner { run, pid: std::process::id(), rules_hash: claims.rules_hash };
     for (file, decision) in claims.files.iter().zip(decisions) {
         let mut claim = decision.claim;
+        let mut source_id = decision.memory.map(|index| memories[index].source_id);
         match (&mut claim, decision.memory) {
             (Claim::Load(task), Some(index)) => {
                 let epoch = stored[index].epoch + 1;
                 owner.resume(connection, task.source_id, epoch)?;
                 describe(connection, task.source_id, file, &memories[index])?;
-                owned.0.insert(task.source_id, (epoch, task.position));
+                owned.0.insert(task.source_id, (epoch, task.start.position));
             }
             (Claim::Load(task), None) => {
                 task.source_id = next_id;
+                source_id = Some(next_id);
                 next_id += 1;
                 owner.create(connection, settings, task.source_id, file)?;
                 locks.take(task.source_id).map_err(failed)?;
@@ -131,6 +140,17 @@ fn claim_all(
                 describe(connection, *source_id, file, &memories[index])?;
             }
             _ => {}
+        }
+        if let (Some(source_id), Some(container)) = (source_id, decision.new_container) {
+            let mut seen = connection.prepare_cached(
+                "INSERT INTO logmill_containers VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+            )?;
+            seen.execute(params![
+                source_id,
+                signed(container.size),
+                container.head_hash.0,
+                container.tail_hash.0
+            ])?;
         }
         result.push(claim);
     }
@@ -142,7 +162,7 @@ fn claim_all(
 
 fn read(connection: &Connection, settings: &Settings) -> Result<Vec<Stored>, Trouble> {
     let mut statement = connection.prepare_cached(
-        "SELECT s.id, s.name, s.size, s.head_len, s.head_hash, s.tail_start,
+        "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
                 c.epoch, c.owner_run, c.owner_pid
          FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id AND c.split_start = 0
@@ -156,24 +176,42 @@ fn read(connection: &Connection, settings: &Settings) -> Result<Vec<Stored>, Tro
                 source_id: row.get(0)?,
                 known: Known {
                     name: row.get(1)?,
-                    size: unsigned(row.get(2)?),
-                    head_len: row.get(3)?,
-                    head_hash: hash(&row.get::<_, Vec<u8>>(4)?),
-                    position: unsigned(row.get(6)?),
-                    tail_len: row.get(8)?,
-                    tail_hash: hash(&row.get::<_, Vec<u8>>(9)?),
-                    complete: row.get(10)?,
+                    head_len: row.get(2)?,
+                    head_hash: hash(&row.get::<_, Vec<u8>>(3)?),
+                    position: unsigned(row.get(5)?),
+                    tail_len: row.get(7)?,
+                    tail_hash: hash(&row.get::<_, Vec<u8>>(8)?),
+                    complete: row.get(9)?,
+                    containers: Vec::new(),
                 },
-                lines: unsigned(row.get(7)?),
-                tail_start: row.get::<_, Option<i64>>(5)?.map(unsigned),
-                rules_hash: hash(&row.get::<_, Vec<u8>>(11)?),
+                lines: unsigned(row.get(6)?),
+                tail_start: row.get::<_, Option<i64>>(4)?.map(unsigned),
+                rules_hash: hash(&row.get::<_, Vec<u8>>(10)?),
             },
-            epoch: row.get(12)?,
-            owner_run: row.get(13)?,
-            owner_pid: row.get(14)?,
+            epoch: row.get(11)?,
+            owner_run: row.get(12)?,
+            owner_pid: row.get(13)?,
         })
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut stored: Vec<Stored> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut statement = connection.prepare_cached(
+        "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
+         FROM logmill_containers k JOIN logmill_sources s ON s.id = k.source_id
+         WHERE s.job = ?1 AND s.data_date IS ?2",
+    )?;
+    let mut rows = statement.query(params![settings.job, date])?;
+    while let Some(row) = rows.next()? {
+        let container = Container {
+            size: unsigned(row.get(1)?),
+            head_hash: hash(&row.get::<_, Vec<u8>>(2)?),
+            tail_hash: hash(&row.get::<_, Vec<u8>>(3)?),
+        };
+        // They come by id, as the sources do.
+        if let Ok(index) = stored.binary_search_by_key(&row.get(0)?, |stored| stored.memory.source_id) {
+            stored[index].memory.known.containers.push(container);
+        }
+    }
+    Ok(stored)
 }
 
 /// A count or an offset as it is stored. Ours are never negative.
@@ -214,7 +252,7 @@ impl Owner {
             settings.job,
             settings.data_date.map(|date| date.to_string()),
             file.name,
-            signed(file.fingerprint.size),
+            file.fingerprint.size.map_or(0, signed),
             file.fingerprint.head_len,
             file.fingerprint.head_hash.0
         ])?;
@@ -247,10 +285,10 @@ fn describe(connection: &Connection, id: i32, file: &Candidate, memory: &Memory)
         _ => (known.head_len, known.head_hash),
     };
     let mut statement = connection.prepare_cached(
-        "UPDATE logmill_sources SET name = ?2, size = ?3, head_len = ?4, head_hash = ?5
-         WHERE id = ?1 AND (name, size, head_len, head_hash) IS NOT (?2, ?3, ?4, ?5)",
+        "UPDATE logmill_sources SET name = ?2, size = coalesce(?3, size), head_len = ?4, head_hash = ?5
+         WHERE id = ?1 AND (name, size, head_len, head_hash) IS NOT (?2, coalesce(?3, size), ?4, ?5)",
     )?;
-    statement.execute(params![id, file.name, signed(file.fingerprint.size), head_len, head_hash.0])?;
+    statement.execute(params![id, file.name, file.fingerprint.size.map(signed), head_len, head_hash.0])?;
     Ok(())
 }
 

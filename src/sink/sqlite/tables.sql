@@ -21,6 +21,14 @@ CREATE TABLE IF NOT EXISTS logmill_sources (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS logmill_sources_job ON logmill_sources (job, data_date);
 
+CREATE TABLE IF NOT EXISTS logmill_containers (
+    source_id     INTEGER NOT NULL,
+    raw_size      INTEGER NOT NULL,
+    raw_head_hash BLOB NOT NULL,
+    raw_tail_hash BLOB NOT NULL,
+    PRIMARY KEY (source_id, raw_size, raw_head_hash, raw_tail_hash)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS logmill_checkpoints (
     source_id   INTEGER NOT NULL,
     split_start INTEGER NOT NULL,

@@ -1,0 +1,174 @@
+//! Feeds: where blocks come from. Bytes of a source, from front to back, decompressed.
+//!
+//! A plain file is read by position, so that the end it had when it was opened is its end.
+//! A stream can be read once: what was looked at to recognise it is handed out again before
+//! the rest.
+
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Source;
+use super::inflate::{Codec, DETECT_BYTES, Inflate};
+use crate::error::{Error, Result};
+
+/// Bytes from front to back.
+pub(super) struct Feed {
+    bytes: Box<dyn Read + Send>,
+    /// What was read before, and is to be handed out first.
+    before: io::Cursor<Vec<u8>>,
+    codec: Codec,
+    /// Bytes of the file, compressed or not, that were read.
+    raw: Arc<AtomicU64>,
+    /// Decompressed bytes that were handed out.
+    position: u64,
+    /// An error that came after some bytes, which are handed out first.
+    failure: Option<io::Error>,
+}
+
+impl Feed {
+    /// The bytes of a file from `offset`; of a compressed one, from its start.
+    pub(super) fn of_file(source: &Arc<Source>, offset: u64) -> Result<Feed> {
+        let raw = Arc::new(AtomicU64::new(0));
+        let offset = if source.codec() == Codec::Plain { offset } else { 0 };
+        let bytes = AtOffset { source: Arc::clone(source), offset, raw: Arc::clone(&raw) };
+        let mut feed = Feed::new(source.codec(), bytes, raw)
+            .map_err(|cause| Error::file("read", source.path(), cause))?;
+        feed.position = offset;
+        Ok(feed)
+    }
+
+    /// The bytes of something that can be read once, whatever they turn out to be.
+    pub(super) fn of_stream(source: &Source, mut stream: impl Read + Send + 'static) -> Result<Feed> {
+        let failed = |cause| Error::file("read", source.path(), cause);
+        let mut start = Vec::new();
+        (&mut stream).take(DETECT_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
+        let codec = Codec::detect(&start).map_err(|name| source.unreadable(name))?;
+        let raw = Arc::new(AtomicU64::new(0));
+        let bytes = Counted { stream: io::Cursor::new(start).chain(stream), raw: Arc::clone(&raw) };
+        Feed::new(codec, bytes, raw).map_err(failed)
+    }
+
+    fn new(codec: Codec, bytes: impl Read + Send + 'static, raw: Arc<AtomicU64>) -> io::Result<Feed> {
+        let bytes: Box<dyn Read + Send> = match codec {
+            Codec::Plain => Box::new(bytes),
+            codec => Box::new(Inflate::new(codec, bytes)?),
+        };
+        Ok(Feed { bytes, before: io::Cursor::default(), codec, raw, position: 0, failure: None })
+    }
+
+    /// Hands `bytes` out again before all that follows.
+    pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
+        self.position -= bytes.len() as u64;
+        self.before = io::Cursor::new(bytes);
+    }
+
+    /// Fills `buffer`; less only at the end.
+    pub(super) fn fill(&mut self, source: &Source, buffer: &mut [u8]) -> Result<usize> {
+        if let Some(failure) = self.failure.take() {
+            return Err(self.failed(source, failure));
+        }
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let read = match self.before.read(&mut buffer[filled..]) {
+                Ok(0) => self.bytes.read(&mut buffer[filled..]),
+                read => read,
+            };
+            match read {
+                Ok(0) => break,
+                Ok(more) => {
+                    filled += more;
+                    self.position += more as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if filled > 0 => {
+                    self.failure = Some(error);
+                    break;
+                }
+                Err(error) => return Err(self.failed(source, error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// Whether an error waits behind what was handed out.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// Bytes of the file that were read so far.
+    pub(super) fn raw(&self) -> u64 {
+        self.raw.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes were handed out, from the start of the source.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn failed(&self, source: &Source, cause: io::Error) -> Error {
+        match cause.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(cause) if self.codec == Codec::Plain => Error::file("read", source.path(), cause),
+            Err(cause) => {
+                let (codec, position) = (self.codec.name(), self.position);
+                let what = match cause.kind() {
+                    io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+                    _ => cause.to_string(),
+                };
+                Error::source(
+                    source.path(),
+                    format!(
+                        "the {codec} data is damaged after byte {position} (decompressed): {what}. The records before \
+                         that are loaded; run again when the file is whole"
+                    ),
+                )
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes at {}", self.codec.name(), self.position)
+    }
+}
+
+/// A file, read by position up to the size that it had when it was opened.
+struct AtOffset {
+    source: Arc<Source>,
+    offset: u64,
+    raw: Arc<AtomicU64>,
+}
+
+impl Read for AtOffset {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.source.raw_size().saturating_sub(self.offset);
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        if take == 0 {
+            return Ok(0);
+        }
+        let read = self.source.file().read_at(&mut buffer[..take], self.offset)?;
+        if read == 0 {
+            return Err(io::Error::other(self.source.shrank()));
+        }
+        self.offset += read as u64;
+        self.raw.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// A stream whose bytes are counted.
+struct Counted<R> {
+    stream: R,
+    raw: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.raw.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}

@@ -1,0 +1,252 @@
+//! Compressed sources: gzip with all its members, zstd with all its frames.
+//!
+//! What a file is, its first bytes say and not its name. Positions are those of the
+//! decompressed bytes, so a checkpoint means the same in a file and in its archive; going on
+//! from one means inflating up to it again.
+//!
+//! An archive that ends too early or is damaged gives everything before the damage and then
+//! an error that names the place: what was read is good, and the rest may still come.
+
+use std::io::{self, BufReader, Read};
+
+/// How the bytes of a file are to be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    /// As they are.
+    Plain,
+    /// RFC 1952, one member or many (as bgzip and `cat a.gz b.gz` make them).
+    Gzip,
+    /// RFC 8878, one frame or many.
+    Zstd,
+}
+
+impl Codec {
+    /// What a file is, by its first bytes. An error names a format that is not read.
+    pub(super) fn detect(start: &[u8]) -> Result<Codec, &'static str> {
+        Ok(match start {
+            [0x1f, 0x8b, ..] => Codec::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Codec::Zstd,
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => return Err("bzip2"),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err("xz"),
+            [0x04, 0x22, 0x4d, 0x18, ..] => return Err("lz4"),
+            [b'P', b'K', 3, 4, ..] => return Err("zip"),
+            _ => Codec::Plain,
+        })
+    }
+
+    /// The word for messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Codec::Plain => "plain",
+            Codec::Gzip => "gzip",
+            Codec::Zstd => "zstd",
+        }
+    }
+}
+
+/// How many bytes `detect` wants to see.
+pub(super) const DETECT_BYTES: usize = 6;
+
+/// A window of 128 MiB, as the `zstd` command allows by default. More is asked for by bombs.
+#[cfg(feature = "zstd")]
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// The decompressed bytes of `raw`.
+pub(super) enum Inflate<R: Read> {
+    #[cfg(feature = "gzip")]
+    Gzip(Members<BufReader<R>>),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::Decoder<'static, BufReader<R>>),
+    /// Never made: keeps the type inhabited by `R` without either feature.
+    #[allow(dead_code, reason = "only without both features")]
+    None(R),
+}
+
+/// Compressed bytes are read this many at a time.
+const RAW_BYTES: usize = 128 << 10;
+
+impl<R: Read> Inflate<R> {
+    pub(super) fn new(codec: Codec, raw: R) -> io::Result<Inflate<R>> {
+        let raw = BufReader::with_capacity(RAW_BYTES, raw);
+        match codec {
+            #[cfg(feature = "gzip")]
+            Codec::Gzip => Ok(Inflate::Gzip(Members::new(raw))),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(raw)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Ok(Inflate::Zstd(decoder))
+            }
+            other => {
+                drop(raw);
+                Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    format!(
+                        "this logmill was built without {0}; build it with the feature `{0}`",
+                        other.name()
+                    ),
+                ))
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Inflate<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            #[cfg(feature = "gzip")]
+            Inflate::Gzip(members) => members.read(buffer),
+            #[cfg(feature = "zstd")]
+            Inflate::Zstd(decoder) => decoder.read(buffer),
+            Inflate::None(raw) => raw.read(buffer),
+        }
+    }
+}
+
+/// The members of a gzip file, one after the other. (A decoder that stops after the first
+/// loses the rest without a word.)
+#[cfg(feature = "gzip")]
+pub(super) enum Members<R: io::BufRead> {
+    Member(Box<flate2::bufread::GzDecoder<R>>),
+    Between,
+    Ended,
+}
+
+#[cfg(feature = "gzip")]
+impl<R: io::BufRead> Members<R> {
+    fn new(raw: R) -> Members<R> {
+        Members::Member(Box::new(flate2::bufread::GzDecoder::new(raw)))
+    }
+}
+
+#[cfg(feature = "gzip")]
+impl<R: io::BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match std::mem::replace(self, Members::Between) {
+                Members::Member(mut member) => match member.read(buffer) {
+                    Ok(0) if !buffer.is_empty() => {
+                        let mut raw = member.into_inner();
+                        let next = raw.fill_buf()?.first().copied();
+                        match next {
+                            None => *self = Members::Ended,
+                            Some(0x1f) => *self = Members::new(raw),
+                            // Tapes and block devices pad with zeros.
+                            Some(0) if is_padding(&mut raw)? => *self = Members::Ended,
+                            Some(_) => {
+                                return Err(io::Error::new(
+                                    io::ErrorKind::InvalidData,
+                                    "something that is not gzip follows the last member",
+                                ));
+                            }
+                        }
+                    }
+                    result => {
+                        *self = Members::Member(member);
+                        return result;
+                    }
+                },
+                Members::Between => return Err(io::Error::other("read on after an error")),
+                Members::Ended => {
+                    *self = Members::Ended;
+                    return Ok(0);
+                }
+            }
+        }
+    }
+}
+
+/// Whether nothing but zeros is left.
+#[cfg(feature = "gzip")]
+fn is_padding(raw: &mut impl io::BufRead) -> io::Result<bool> {
+    loop {
+        let rest = raw.fill_buf()?;
+        if rest.is_empty() {
+            return Ok(true);
+        }
+        if rest.iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        let length = rest.len();
+        raw.consume(length);
+    }
+}
+
+#[cfg(all(test, feature = "gzip", feature = "zstd"))]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).expect("compressed");
+        encoder.finish().expect("compressed")
+    }
+
+    fn zstd(text: &[u8]) -> Vec<u8> {
+        zstd::encode_all(text, 1).expect("compressed")
+    }
+
+    fn inflate(bytes: &[u8]) -> (Vec<u8>, Option<String>) {
+        let codec = Codec::detect(bytes).expect("known");
+        let mut out = Vec::new();
+        let result = Inflate::new(codec, bytes).expect("a decoder").read_to_end(&mut out);
+        (out, result.err().map(|error| error.to_string()))
+    }
+
+    #[test]
+    fn the_content_decides_what_a_file_is() {
+        assert_eq!(Codec::detect(&gzip(b"x")), Ok(Codec::Gzip));
+        assert_eq!(Codec::detect(&zstd(b"x")), Ok(Codec::Zstd));
+        assert_eq!(Codec::detect(b"{\"a\":1}"), Ok(Codec::Plain));
+        assert_eq!(Codec::detect(b""), Ok(Codec::Plain));
+        assert_eq!(Codec::detect(b"\xfd7zXZ\0"), Err("xz"));
+        assert_eq!(Codec::detect(b"BZh91AY"), Err("bzip2"));
+        assert_eq!(Codec::detect(b"PK\x03\x04.."), Err("zip"));
+    }
+
+    #[test]
+    fn all_members_and_frames_are_read() {
+        for compress in [gzip, zstd] {
+            let all = [compress(b"one\n"), compress(b""), compress(b"two\n"), compress(b"three")].concat();
+            assert_eq!(inflate(&all), (b"one\ntwo\nthree".to_vec(), None));
+        }
+    }
+
+    #[test]
+    fn padding_is_no_damage_and_garbage_is() {
+        let padded = [gzip(b"one\n"), vec![0; 1000]].concat();
+        assert_eq!(inflate(&padded), (b"one\n".to_vec(), None));
+        for garbage in [&b"garbage"[..], b"\0\0garbage", b"\x1fgarbage"] {
+            let (out, error) = inflate(&[gzip(b"one\n"), garbage.to_vec()].concat());
+            assert_eq!(out, b"one\n");
+            assert!(error.is_some(), "{garbage:?}");
+        }
+        let (out, error) = inflate(&[zstd(b"one\n"), b"garbage".to_vec()].concat());
+        assert_eq!((out, error.is_some()), (b"one\n".to_vec(), true));
+    }
+
+    #[test]
+    fn an_archive_cut_anywhere_gives_its_beginning_and_an_error() {
+        let text: Vec<u8> =
+            (0..2000).flat_map(|n: u32| format!("line {n} {}\n", n * 7919).into_bytes()).collect();
+        for compress in [gzip, zstd] {
+            let whole = compress(&text);
+            for cut in (6..whole.len()).step_by(97) {
+                let (out, error) = inflate(&whole[..cut]);
+                assert!(text.starts_with(&out), "cut at {cut}");
+                assert!(error.is_some(), "cut at {cut} of {}", whole.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_damage() {
+        let mut damaged = gzip(b"one\ntwo\n");
+        let checksum = damaged.len() - 8;
+        damaged[checksum] ^= 1;
+        let (out, error) = inflate(&damaged);
+        assert_eq!((out, error.is_some()), (b"one\ntwo\n".to_vec(), true));
+    }
+}
