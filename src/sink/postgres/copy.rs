@@ -25,10 +25,10 @@ pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 const JSONB_VERSION: u8 = 1;
 
 /// Microseconds from 1970-01-01 to PostgreSQL's own epoch, 2000-01-01.
-const EPOCH_US: i64 = 946_684_800_000_000;
+pub(super) const EPOCH_US: i64 = 946_684_800_000_000;
 
 /// Days between the two.
-const EPOCH_DAYS: i32 = 10_957;
+pub(super) const EPOCH_DAYS: i32 = 10_957;
 
 /// Encodes rows as COPY BINARY tuples.
 #[derive(Clone, Debug)]

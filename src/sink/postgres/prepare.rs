@@ -64,7 +64,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         ],
     );
     let run = at(Step::Prepare, run)?.get(0);
-    let key_columns = settings.key.columns();
+    let key_columns = target.identity(&settings.key);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let shape = Shape {
         job: settings.job.clone(),
@@ -76,6 +76,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         merge: Merge::new(&target, &columns, &settings.key, &settings.on_conflict),
         raw_max: settings.raw_max,
         key_columns: key_columns.iter().filter_map(|name| place_of(name)).collect(),
+        columns: columns.clone(),
         key: settings.key.clone(),
         key_index,
         target,

@@ -34,7 +34,8 @@ pub(super) struct Target {
     pub(super) signature: String,
     /// `r` for a table, `p` for a partitioned one; anything else cannot be loaded.
     pub(super) kind: char,
-    /// The columns by which it is partitioned; `None` where that is an expression.
+    /// The columns by which it is partitioned; `None` where that is an expression. Parts that
+    /// are partitioned again bring theirs along.
     pub(super) partition_columns: Vec<Option<String>>,
     /// The user has triggers that fire for rows.
     pub(super) has_row_triggers: bool,
@@ -65,6 +66,20 @@ impl Target {
         format!("{}.{}", quote(&self.schema), quote(&self.name))
     }
 
+    /// The columns by which two rows are the same: those of the key, and on a partitioned
+    /// target those of the partitions, without which no index can be unique.
+    pub(super) fn identity(&self, key: &Key) -> Vec<String> {
+        let mut columns: Vec<String> = key.columns().into_iter().map(str::to_owned).collect();
+        if !columns.is_empty() {
+            for column in self.partition_columns.iter().flatten() {
+                if !columns.contains(column) {
+                    columns.push(column.clone());
+                }
+            }
+        }
+        columns
+    }
+
     pub(super) fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
@@ -88,10 +103,13 @@ impl Target {
         let columns = read_columns(client, oid)?;
         let signature = at(Step::Prepare, client.query_one(SIGNATURE, &[&oid]))?.get(0);
         let partition = client.query(
-            "SELECT a.attname::text FROM pg_partitioned_table p
+            "WITH RECURSIVE part (oid) AS (
+                 SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+             )
+             SELECT DISTINCT a.attname::text FROM part JOIN pg_partitioned_table p ON p.partrelid = part.oid
              CROSS JOIN unnest(p.partattrs::int2[]) k (attnum)
              LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum AND k.attnum > 0
-             WHERE p.partrelid = $1",
+             ORDER BY 1",
             &[&oid],
         );
         Ok(Some(Target {
@@ -446,13 +464,19 @@ pub(super) fn find_key_index(
     target: &Target,
     key: &Key,
 ) -> Result<Result<KeyIndex, String>, Trouble> {
-    let mut wanted: Vec<String> = key.columns().into_iter().map(str::to_owned).collect();
+    let mut wanted = target.identity(key);
     if wanted.is_empty() {
         return Ok(Ok(KeyIndex { names: Vec::new() }));
     }
-    wanted.extend(target.partition_columns.iter().flatten().cloned());
+    if let (Key::Columns(columns), true) = (key, wanted.len() > key.columns().len()) {
+        let missing = wanted.split_off(columns.len()).join(", ");
+        return Ok(Err(format!(
+            "{} is partitioned by {missing}, which is not in the key: rows of the same key could stand in two partitions; \
+             add it to the key",
+            target.name
+        )));
+    }
     wanted.sort();
-    wanted.dedup();
     let rows = client.query(
         "SELECT c.relname::text, i.indexrelid,
                 array_agg(a.attname::text ORDER BY a.attname) FILTER (WHERE k.n <= i.indnkeyatts),
