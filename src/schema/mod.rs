@@ -11,6 +11,7 @@
 mod bind;
 mod default;
 mod json;
+mod json_schema;
 mod kind;
 #[cfg(test)]
 mod probe;
@@ -18,6 +19,7 @@ mod read;
 mod value;
 
 pub use bind::Row;
+pub use json_schema::{JsonSchemaError, from_json_schema};
 pub use kind::{
     Bounds, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Strptime, Text, Timestamp,
     Year, Zone,
@@ -114,6 +116,14 @@ impl Field {
     /// The same field, but it need not be there and may be null.
     pub fn optional(self) -> Field {
         Field { required: false, nullable: true, ..self }
+    }
+
+    /// Whether a row can have a null here: its column must allow it.
+    pub fn may_be_null(&self) -> bool {
+        match &self.default {
+            Some(default) => self.nullable || *default == Owned::Plain(Value::Null),
+            None => self.nullable || !self.required,
+        }
     }
 
     /// The same field, with a value for records that do not have it. The default is given

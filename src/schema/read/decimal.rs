@@ -58,23 +58,11 @@ pub(super) fn read<'a>(
     }
 }
 
-/// The number in a text times `10^shift`, down to the integer below; one beyond any column
-/// becomes one that is too great all the same. `None` if the text is no number.
+/// The number in a text times `10^shift`, down to the integer below. `None` if the text is no
+/// number; beyond any timestamp if the number is beyond 128 bits.
 pub(super) fn shift<'a>(text: &'a str, shift: i32, context: &Context<'a, '_>) -> Option<i128> {
     let number = Number::parse(clean(text, context)?).ok()?;
-    let sign = if number.is_negative { -1 } else { 1 };
-    let wholes = number.first_exponent() + i64::from(shift) + 1;
-    if number.is_zero() {
-        return Some(0);
-    } else if wholes > 36 {
-        return Some(sign * i128::MAX);
-    }
-    let wholes = usize::try_from(wholes).unwrap_or(0);
-    let mut digits =
-        number.digits().chain(std::iter::repeat_n(b'0', wholes)).map(|digit| i128::from(digit - b'0'));
-    let whole = digits.by_ref().take(wholes).fold(0, |value, digit| value * 10 + digit);
-    let is_cut = number.digits().skip(wholes).any(|digit| digit != b'0');
-    Some(sign * whole - i128::from(number.is_negative && is_cut))
+    Some(number.floor(shift).unwrap_or(i128::MAX))
 }
 
 /// A decimal that stands by itself: a limit. Two are equal if they are as numbers.
@@ -90,6 +78,17 @@ impl Exact {
             fraction: Cow::Owned(number.fraction.into_owned()),
             ..number
         }))
+    }
+
+    /// The integer that it is, or the one below; `None` beyond 36 digits.
+    pub fn floor(&self) -> Option<i128> {
+        self.0.floor(0)
+    }
+
+    /// The integer that it is, or the one above; `None` beyond 36 digits.
+    pub fn ceil(&self) -> Option<i128> {
+        let negated = Number { is_negative: !self.0.is_negative, ..self.0.clone() };
+        Some(-negated.floor(0)?)
     }
 
     /// Whether it is more than zero.
@@ -241,6 +240,21 @@ impl<'a> Number<'a> {
             Ordering::Equal => magnitude(),
             order => order,
         }
+    }
+
+    /// The integer below it times `10^shift`, if it has no more than 36 digits.
+    fn floor(&self, shift: i32) -> Option<i128> {
+        if self.is_zero() {
+            return Some(0);
+        }
+        let wholes = usize::try_from(self.first_exponent() + i64::from(shift) + 1).unwrap_or(0);
+        if wholes > 36 {
+            return None;
+        }
+        let digits = self.digits().chain(std::iter::repeat_n(b'0', wholes)).take(wholes);
+        let whole = digits.fold(0, |value, digit| value * 10 + i128::from(digit - b'0'));
+        let is_cut = self.digits().skip(wholes).any(|digit| digit != b'0');
+        Some(if self.is_negative { -whole - i128::from(is_cut) } else { whole })
     }
 
     /// Whether it is a whole number of times `of`, exactly.

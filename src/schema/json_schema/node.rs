@@ -1,0 +1,126 @@
+//! A place in a JSON Schema, which remembers what was asked of it.
+//!
+//! So that at the end it can tell the keywords that nobody asked about: they would go
+//! unenforced.
+
+use super::{JsonSchemaError, Result};
+use crate::format::{Item, Raw, pointer_steps};
+
+/// A value of the schema, and the pointer to it.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'s> {
+    pub(super) item: Item<'s>,
+    pub(super) path: String,
+    taken: Vec<&'static str>,
+}
+
+/// Keywords that say nothing about values.
+const ANNOTATIONS: [&str; 13] = [
+    "title",
+    "description",
+    "examples",
+    "example",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "default",
+    "$comment",
+    "$schema",
+    "$id",
+    "$defs",
+    "definitions",
+];
+
+impl<'s> Node<'s> {
+    pub(super) fn new(item: Item<'s>, path: String) -> Node<'s> {
+        Node { item, path, taken: Vec::new() }
+    }
+
+    /// The value of a keyword, if it is there.
+    pub(super) fn take(&mut self, keyword: &'static str) -> Option<Node<'s>> {
+        self.taken.push(keyword);
+        let item = member(self.item, keyword)?;
+        Some(Node::new(item, format!("{}/{keyword}", self.path)))
+    }
+
+    /// That every keyword has been asked for, or says nothing.
+    pub(super) fn finish(&self) -> Result<()> {
+        let Raw::Object { .. } = self.item.raw() else { return Err(self.error("not a schema")) };
+        let is_known =
+            |key: &str| self.taken.contains(&key) || ANNOTATIONS.contains(&key) || key.starts_with("x-");
+        match self.item.members().find(|(key, _)| !is_known(key)) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let path = format!("{}/{}", self.path, escaped(key));
+                Err(JsonSchemaError::new(path, "this keyword is not enforced"))
+            }
+        }
+    }
+
+    pub(super) fn error(&self, message: impl Into<String>) -> JsonSchemaError {
+        JsonSchemaError::new(&*self.path, message)
+    }
+
+    /// The value as JSON text.
+    pub(super) fn text(&self) -> Result<&'s str> {
+        std::str::from_utf8(self.item.json()).map_err(|_| self.error("not UTF-8"))
+    }
+
+    /// The items of what should be a list.
+    pub(super) fn items(&self, what: &str) -> Result<Vec<Node<'s>>> {
+        let Raw::List { .. } = self.item.raw() else { return Err(self.error(format!("not {what}"))) };
+        let node = |(index, item)| Node::new(item, format!("{}/{index}", self.path));
+        Ok(self.item.items().enumerate().map(node).collect())
+    }
+
+    /// The members of what should be an object.
+    pub(super) fn members(&self, what: &str) -> Result<Vec<(&'s str, Node<'s>)>> {
+        let Raw::Object { .. } = self.item.raw() else { return Err(self.error(format!("not {what}"))) };
+        let node = |(key, item)| (key, Node::new(item, format!("{}/{}", self.path, escaped(key))));
+        Ok(self.item.members().map(node).collect())
+    }
+
+    /// The value as a count.
+    pub(super) fn count(&self) -> Result<usize> {
+        match self.item.raw() {
+            Raw::Int(number) => usize::try_from(number).map_err(|_| self.error("not a count")),
+            _ => Err(self.error("not a count")),
+        }
+    }
+}
+
+/// What `reference` names within the document of `root`: a pointer after `#`.
+pub(super) fn find<'s>(root: Item<'s>, reference: &str) -> Option<Item<'s>> {
+    let pointer = unquoted(reference.strip_prefix('#')?)?;
+    pointer_steps(&pointer)?.iter().try_fold(root, |item, step| match item.raw() {
+        Raw::List { .. } => item.items().nth(step.parse().ok()?),
+        _ => member(item, step),
+    })
+}
+
+/// The last member of that name.
+fn member<'s>(item: Item<'s>, key: &str) -> Option<Item<'s>> {
+    item.members().filter(|(name, _)| *name == key).last().map(|(_, item)| item)
+}
+
+/// A key as a step of a pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// A fragment without its percent signs.
+fn unquoted(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,231 @@
+//! What one value must be: the keywords that stand for a type, and those that go with it.
+
+use regex::Regex;
+
+use super::super::{Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp};
+use super::node::Node;
+use super::number::{self, decimal_of_pattern};
+use super::{Import, Result};
+use crate::format::Raw;
+
+/// A kind, and whether null is allowed beside it.
+pub(super) struct Shape {
+    pub(super) kind: Kind,
+    pub(super) nullable: bool,
+}
+
+impl Shape {
+    fn of(kind: Kind) -> Shape {
+        Shape { kind, nullable: false }
+    }
+
+    /// Any JSON value, null included.
+    fn any() -> Shape {
+        Shape { kind: Kind::Json(Json::default()), nullable: true }
+    }
+}
+
+impl<'s> Import<'s> {
+    /// The shape that a schema describes.
+    pub(super) fn shape(&mut self, mut node: Node<'s>) -> Result<Shape> {
+        match node.item.raw() {
+            Raw::Bool(true) => return Ok(Shape::any()),
+            Raw::Bool(false) => return Err(node.error("no value is allowed")),
+            Raw::Object { .. } => {}
+            _ => return Err(node.error("not a schema")),
+        }
+        let shape = if let Some(reference) = node.take("$ref") {
+            self.follow(&reference, |import, target| {
+                let mut shape = import.shape(target)?;
+                // Pydantic defines the classes of enums, and writes literals where they stand.
+                if let Kind::Enum(rules) = &mut shape.kind {
+                    rules.literal = false;
+                }
+                Ok(shape)
+            })?
+        } else if let Some(branches) = node.take("anyOf").or_else(|| node.take("oneOf")) {
+            self.union(&branches)?
+        } else if let Some(branches) = node.take("allOf") {
+            match &*branches.items("a list of schemas")? {
+                [one] => self.shape(one.clone())?,
+                _ => return Err(branches.error("several schemas at once are not enforced")),
+            }
+        } else if let Some(values) = node.take("enum") {
+            enumerated(&mut node, &values, &values.items("a list of values")?)?
+        } else if let Some(value) = node.take("const") {
+            enumerated(&mut node, &value, std::slice::from_ref(&value))?
+        } else {
+            self.typed(&mut node)?
+        };
+        node.finish()?;
+        Ok(shape)
+    }
+
+    /// One of several schemas: one and null, or the two that stand for a decimal.
+    fn union(&mut self, branches: &Node<'s>) -> Result<Shape> {
+        let (mut nullable, mut others) = (false, Vec::new());
+        for branch in branches.items("a list of schemas")? {
+            if is_null(&branch)? {
+                nullable = true;
+            } else {
+                others.push(branch);
+            }
+        }
+        let shape = match &*others {
+            [one] => self.shape(one.clone())?,
+            [one, other] => {
+                let is_of = |branch: &Node<'s>, name| {
+                    branch.clone().take("type").map(|node| node.item.raw()) == Some(Raw::Text(name))
+                };
+                let (number, text) = if is_of(one, "number") { (one, other) } else { (other, one) };
+                if !is_of(number, "number") || !is_of(text, "string") {
+                    return Err(branches.error("a column has one type, these are several"));
+                }
+                Shape::of(Kind::Decimal(number::decimal(number.clone(), text.clone())?))
+            }
+            _ => return Err(branches.error("a column has one type, these are several")),
+        };
+        Ok(Shape { nullable: nullable || shape.nullable, ..shape })
+    }
+
+    /// A schema with a `type`, or with keywords that go with only one.
+    fn typed(&mut self, node: &mut Node<'s>) -> Result<Shape> {
+        let Some(named) = node.take("type") else {
+            let has = |keyword| node.clone().take(keyword).is_some();
+            if has("properties") || has("additionalProperties") {
+                return self.of_type("object", node);
+            }
+            return Ok(Shape::any());
+        };
+        if let Raw::Text(name) = named.item.raw() {
+            return match name {
+                "null" => Err(named.error("no value is allowed but null")),
+                "string" | "integer" | "number" | "boolean" | "array" | "object" => self.of_type(name, node),
+                _ => Err(named.error(format!("there is no type {name:?}"))),
+            };
+        }
+        let (mut names, mut nullable) = (Vec::new(), false);
+        for name in named.items("a type or a list of types")? {
+            match name.item.raw() {
+                Raw::Text("null") => nullable = true,
+                Raw::Text(name) => names.push(name),
+                _ => return Err(name.error("not a type")),
+            }
+        }
+        names.sort_unstable();
+        let shape = match &*names {
+            [name] => self.of_type(name, node)?,
+            ["number", "string"] => Shape::of(Kind::Decimal(Decimal::default())),
+            _ => return Err(named.error("a column has one type, these are several")),
+        };
+        Ok(Shape { nullable: nullable || shape.nullable, ..shape })
+    }
+
+    fn of_type(&mut self, name: &str, node: &mut Node<'s>) -> Result<Shape> {
+        Ok(Shape::of(match name {
+            "string" => string(node)?,
+            "integer" => Kind::Int(number::integer(node)?),
+            "number" => Kind::Float(Float { bounds: number::double(node)?, finite: false }),
+            "boolean" => Kind::Bool,
+            "array" => Kind::List(Box::new(self.list(node)?)),
+            _ => {
+                let any = Schema { extra: Extra::Keep, ..Schema::default() };
+                let schema = self.object(node)?.unwrap_or(any);
+                Kind::Object(Box::new(Object::new(schema)))
+            }
+        }))
+    }
+
+    fn list(&mut self, node: &mut Node<'s>) -> Result<List> {
+        let Shape { kind, nullable } = match node.take("items") {
+            Some(items) => self.shape(items)?,
+            None => Shape::any(),
+        };
+        // Null within JSON is JSON, there is no column for it to be absent from.
+        let nullable = nullable && !matches!(kind, Kind::Json(_));
+        let items = Field { nullable, strict: self.strict, ..Field::new("", kind) };
+        let mut count = |keyword| node.take(keyword).map(|count| count.count()).transpose();
+        Ok(List { items, min_items: count("minItems")?, max_items: count("maxItems")? })
+    }
+}
+
+/// Whether a schema allows null and nothing else.
+fn is_null(node: &Node<'_>) -> Result<bool> {
+    let mut node = node.clone();
+    let is_null = node.take("type").is_some_and(|name| name.item.raw() == Raw::Text("null"));
+    if is_null {
+        node.finish()?;
+    }
+    Ok(is_null)
+}
+
+/// One of the texts that are listed.
+fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> Result<Shape> {
+    let (mut texts, mut nullable) = (Vec::new(), false);
+    for value in values {
+        match value.item.raw() {
+            Raw::Text(text) => texts.push(text),
+            Raw::Null => nullable = true,
+            _ => return Err(value.error("a value that is not text")),
+        }
+    }
+    if let Some(named) = node.take("type") {
+        let is_of = |name| {
+            named.item.raw() == Raw::Text(name)
+                || named.item.items().any(|item| item.raw() == Raw::Text(name))
+        };
+        if !is_of("string") || (nullable && !is_of("null")) {
+            return Err(named.error("not the type of the values"));
+        }
+    }
+    if texts.is_empty() {
+        let message = if nullable { "no value is allowed but null" } else { "no value is allowed" };
+        return Err(list.error(message));
+    }
+    let rules = Enum { literal: true, ..Enum::new(texts) };
+    Ok(Shape { kind: Kind::Enum(rules), nullable })
+}
+
+/// What a string stands for.
+fn string(node: &mut Node<'_>) -> Result<Kind> {
+    if let Some(media) = node.take("contentMediaType") {
+        if media.item.raw() != Raw::Text("application/json") {
+            return Err(media.error("only JSON within a text is enforced"));
+        }
+        return match node.take("contentSchema") {
+            Some(inner) if !matches!(inner.item.raw(), Raw::Bool(true) | Raw::Object { len: 0 }) => {
+                Err(inner.error("rules for JSON within a text are not enforced"))
+            }
+            _ => Ok(Kind::Json(Json { text: true })),
+        };
+    }
+    if let Some(format) = node.take("format") {
+        let Raw::Text(name) = format.item.raw() else { return Err(format.error("not the name of a format")) };
+        match name {
+            "date-time" => return Ok(Kind::Timestamp(Timestamp::default())),
+            "date" => return Ok(Kind::Date),
+            "time" => return Ok(Kind::Time),
+            "uuid" => return Ok(Kind::Uuid),
+            "ipv4" => return Ok(Kind::Ip { version: Some(4) }),
+            "ipv6" => return Ok(Kind::Ip { version: Some(6) }),
+            "ipvanyaddress" => return Ok(Kind::Ip { version: None }),
+            "json-string" => return Ok(Kind::Json(Json { text: true })),
+            // How it is shown, not what it is.
+            "password" => {}
+            _ => return Err(format.error(format!("the format {name:?} is not enforced"))),
+        }
+    }
+    let pattern = node.take("pattern");
+    if let Some(pattern) = &pattern
+        && let Some(rules) = decimal_of_pattern(pattern)
+    {
+        return Ok(Kind::Decimal(rules));
+    }
+    let pattern = pattern.map(|pattern| match pattern.item.raw() {
+        Raw::Text(text) => Regex::new(text).map_err(|error| pattern.error(error.to_string())),
+        _ => Err(pattern.error("not a pattern")),
+    });
+    let mut count = |keyword| node.take(keyword).map(|count| count.count()).transpose();
+    let (min_length, max_length) = (count("minLength")?, count("maxLength")?);
+    Ok(Kind::Text(Text { min_length, max_length, pattern: pattern.transpose()?, ..Text::default() }))
+}
