@@ -10,16 +10,17 @@ use std::ops::Range;
 use simd_json::{Buffers, Node, StaticNode, Tape};
 
 use super::Wanted;
+use super::json::Pause;
 
 /// The values of one record.
 pub struct Record<'r> {
     pub(super) buffers: Buffers,
     pub(super) tape: Tape<'r>,
     /// For each slot of [`Wanted`] the index of its value in the tape; 0 is absent.
-    slots: Vec<u32>,
+    pub(super) slots: Vec<u32>,
     /// The members of the record that nobody wanted, as indexes of their keys. Gathered
     /// only where the schema asks for them.
-    extras: Vec<u32>,
+    pub(super) extras: Vec<u32>,
     /// Numbers that no machine type holds, with their index in the tape.
     pub(super) exact: Vec<(u32, &'r str)>,
     /// The record's text, which JSON values are copied from as they stand.
@@ -29,6 +30,11 @@ pub struct Record<'r> {
     pub(super) places: Vec<(u32, u32)>,
     /// The value whose place was asked for last, and the structural character it starts at.
     pub(super) cursor: Cell<(usize, usize)>,
+    /// Whether a text of the record may hold a NUL. In JSON only an escape can say one, and
+    /// most records have none.
+    pub(super) may_hold_nul: bool,
+    /// How long the reader of flat records is not to be tried.
+    pub(super) pause: Pause,
 }
 
 /// Whether the members that nobody wants are gathered.
@@ -55,6 +61,8 @@ impl Default for Record<'_> {
             text: &[],
             places: Vec::new(),
             cursor: Cell::default(),
+            may_hold_nul: true,
+            pause: Pause::default(),
         }
     }
 }
@@ -73,6 +81,8 @@ impl<'r> Record<'r> {
             text: &[],
             places: self.places,
             cursor: Cell::default(),
+            may_hold_nul: true,
+            pause: self.pause,
         }
     }
 
@@ -97,11 +107,16 @@ impl<'r> Record<'r> {
             .map(|&key| (self.key(key as usize), Item { record: self, index: key as usize + 1 }))
     }
 
-    /// Marks the wanted members of the object at the root.
-    pub(super) fn mark(&mut self, wanted: &Wanted, slots: usize, extras: Extras) {
+    /// Forgets what was marked, and makes room for so many slots.
+    pub(super) fn unmark(&mut self, slots: usize) {
         self.slots.clear();
         self.slots.resize(slots, 0);
         self.extras.clear();
+    }
+
+    /// Marks the wanted members of the object at the root.
+    pub(super) fn mark(&mut self, wanted: &Wanted, slots: usize, extras: Extras) {
+        self.unmark(slots);
         let mut gather = |key| self.extras.push(key);
         let gather: Option<&mut dyn FnMut(u32)> = match extras {
             Extras::Ignored => None,
@@ -228,7 +243,7 @@ pub(crate) fn pick(
     }
 }
 
-fn as_index(at: usize) -> u32 {
+pub(super) fn as_index(at: usize) -> u32 {
     u32::try_from(at).expect("a record is shorter than 4 GiB")
 }
 
@@ -303,6 +318,12 @@ impl<'a> Item<'a> {
             Node::Array { len, .. } => Raw::List { len },
             Node::Object { len, .. } => Raw::Object { len },
         }
+    }
+
+    /// Whether it may hold a NUL; if not, nobody need look.
+    #[inline]
+    pub fn may_hold_nul(self) -> bool {
+        self.record.may_hold_nul
     }
 
     fn exact(self) -> Option<&'a str> {

@@ -14,7 +14,7 @@ pub struct Wanted {
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    key: Box<str>,
+    pub(super) key: Box<str>,
     pub(super) slots: Vec<u32>,
     pub(super) below: Option<Wanted>,
 }
@@ -59,11 +59,17 @@ impl Wanted {
         }
     }
 
+    /// The entry that a search would try first.
+    #[inline]
+    pub(super) fn guess(&self, guess: usize) -> Option<&Entry> {
+        self.entries.get(guess)
+    }
+
     /// The entry of `key`. `guess` is where the search starts, and is moved on.
     #[inline]
     pub(super) fn find(&self, key: &str, guess: &mut usize) -> Option<&Entry> {
         if let Some(entry) = self.entries.get(*guess)
-            && is_same(&entry.key, key)
+            && is_same(entry.key.as_bytes(), key.as_bytes())
         {
             *guess += 1;
             return Some(entry);
@@ -93,8 +99,7 @@ impl Wanted {
 /// Whether two texts are the same. Keys and words are short, and for those a call of the C
 /// library takes longer than the comparison: two overlapping numbers do.
 #[inline]
-pub(crate) fn is_same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;
     }
@@ -147,12 +152,13 @@ mod tests {
     fn texts_of_any_length_are_compared() {
         for len in 0..40 {
             let text = "x".repeat(len);
-            assert!(is_same(&text, &text.clone()));
-            assert!(!is_same(&text, &format!("{text}x")));
+            let text = text.as_bytes();
+            assert!(is_same(text, "x".repeat(len).as_bytes()));
+            assert!(!is_same(text, &[text, b"x"].concat()));
             for at in 0..len {
-                let mut other = text.clone();
-                other.replace_range(at..=at, "y");
-                assert!(!is_same(&text, &other), "{len} bytes, the one at {at} differs");
+                let mut other = text.to_vec();
+                other[at] = b'y';
+                assert!(!is_same(text, &other), "{len} bytes, the one at {at} differs");
             }
         }
     }

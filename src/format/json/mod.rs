@@ -1,15 +1,18 @@
 //! NDJSON: one JSON object per line.
 //!
-//! Two readers of one grammar. simd-json reads nearly every record; what it will not take
-//! goes to the plain reader, which is slow, obvious and has the last word: it accepts the
-//! few texts that simd-json cannot represent (numbers beyond 64 bits or beyond a double,
-//! `NaN`), and says of the others what is wrong and where. So the rule is one-sided, and
-//! tested: whatever simd-json accepts, the plain reader reads as the same values.
+//! Three readers of one grammar, each for what the one before it will not take. The flat
+//! reader goes through a record of scalars in one pass; simd-json reads any JSON; the plain
+//! reader is slow, obvious and has the last word: it accepts the few texts that simd-json
+//! cannot represent (numbers beyond 64 bits or beyond a double, `NaN`), and says of the
+//! others what is wrong and where. So the rule is one-sided, and tested: whatever one
+//! accepts, the next reads as the same values.
 
+mod flat;
 mod plain;
 
 use bumpalo::Bump;
 
+pub(super) use self::flat::Pause;
 use super::{Extras, Format, Input, Malformed, PADDING_BYTES, Record, Wanted};
 use crate::reject::{Stage, code};
 
@@ -30,7 +33,19 @@ impl Json {
 
 impl Format for Json {
     fn parse<'r>(&self, input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
-        read(input, record)?;
+        record.text = input.raw;
+        record.may_hold_nul = true;
+        record.unmark(self.slots);
+        if flat::scan(&input.copy[..input.raw.len()], &self.wanted, self.extras == Extras::Gathered, record) {
+            let copy: &'r [u8] = input.copy;
+            if let Ok(text) = std::str::from_utf8(&copy[..input.raw.len()]) {
+                flat::fill(text, record);
+                return Ok(());
+            }
+            plain::read(input.raw, input.arena, record)?;
+        } else {
+            read(input, record)?;
+        }
         let simd_json::Node::Object { .. } = record.tape.0[0] else {
             let what = "a JSON text that is not an object";
             return Err(Malformed { stage: Stage::Parse, code: code::MODEL_TYPE, what, at: 0 });
@@ -75,8 +90,7 @@ mod tests {
     fn read(text: &[u8], plainly: bool) -> Result<Vec<String>, Malformed> {
         let arena = Bump::new();
         let mut copy = [text, &[b'#'; PADDING_BYTES]].concat();
-        let mut record = Record::default();
-        record.text = text;
+        let mut record = Record { text, ..Record::default() };
         if plainly {
             plain::read(text, &arena, &mut record)?;
         } else {
@@ -247,8 +261,7 @@ mod tests {
     fn places_are_found_in_any_order() {
         let text = br#" {"a":[1, {"b" : "}"}],"c":-2.5 ,"d":{}} "#;
         let mut copy = [&text[..], &[0; PADDING_BYTES]].concat();
-        let mut record = Record::default();
-        record.text = text;
+        let mut record = Record { text, ..Record::default() };
         simd_json::fill_tape_padded(&mut copy, text.len(), &mut record.buffers, &mut record.tape)
             .expect("JSON");
         let there: Vec<_> = (0..record.tape.0.len()).map(|index| record.place_of(index)).collect();
@@ -273,6 +286,89 @@ mod tests {
         assert_eq!(record.get(2).expect("present").json(), br#"{"name":"n"}"#);
         let extras: Vec<_> = record.extras().map(|(key, item)| (key.to_owned(), item.raw())).collect();
         assert_eq!(extras, [("x".to_owned(), Raw::Int(0)), ("y".to_owned(), Raw::Int(1))]);
+    }
+
+    /// What is left of a record when it has been read and marked, with the flat reader or
+    /// without, in a form that can be compared.
+    fn parse(text: &[u8], json: &Json, flatly: bool) -> (bool, Result<String, Malformed>) {
+        let arena = Bump::new();
+        let mut copy = [text, &[b'#'; PADDING_BYTES]].concat();
+        let mut record = Record::default();
+        record.pause.left = if flatly { 0 } else { 1 };
+        let parsed = json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut record);
+        let is_flat = flatly && !record.places.is_empty() && record.buffers.structural_indexes().is_empty();
+        let described = parsed.map(|()| {
+            let item = |item: super::super::Item<'_>| match item.raw() {
+                // Told apart by their bits: -0.0 is not 0.0.
+                Raw::Float(number) => format!("{:x} {:?}", number.to_bits(), item.json()),
+                raw => format!("{raw:?} {:?}", item.json()),
+            };
+            let slots: Vec<_> = (0..json.slots).map(|slot| record.get(slot).map(item)).collect();
+            let extras: Vec<_> = record.extras().map(|(key, value)| (key.to_owned(), item(value))).collect();
+            let all: Vec<_> =
+                record.root().members().map(|(key, value)| (key.to_owned(), item(value))).collect();
+            format!("{slots:?} {extras:?} {all:?}")
+        });
+        (is_flat, described)
+    }
+
+    /// Records as programs write them, mostly flat.
+    fn records() -> impl Strategy<Value = String> {
+        let value = prop_oneof![
+            8 => "-?(0|[1-9][0-9]{0,19})(\\.[0-9]{1,20})?",
+            8 => "\"[a-z :,{}ä\u{7f}]{0,12}\"",
+            3 => prop::sample::select(vec!["true", "false", "null"]).prop_map(str::to_owned),
+            1 => prop::sample::select(vec!["01", "-", "1.", "1e5", "tru", "\"\\n\"", "[1]", "{}", ""]).prop_map(str::to_owned),
+        ];
+        let key = prop::sample::select(vec!["a", "b", "long key", "ä", "", "d", "e"]);
+        let members =
+            proptest::collection::vec((key, value, prop::sample::select(vec!["", " ", "  "])), 0..6);
+        members.prop_map(|members| {
+            let members: Vec<_> =
+                members.into_iter().map(|(key, value, blank)| format!("\"{key}\":{blank}{value}")).collect();
+            format!("{{{}}}", members.join(", "))
+        })
+    }
+
+    #[test]
+    fn a_flat_record_is_read_in_one_pass() {
+        let json = Json::new(&[vec!["a"], vec!["b"], vec!["b"]], Extras::Gathered);
+        for (text, expected) in [
+            (r#"{"a":1,"b":"x"}"#, true),
+            (r#"{"b": -0.5, "x": null, "a": true, "a": false}"#, true),
+            (r#"{"a":"grün","":123456789012345678}"#, true),
+            (r#"{"a":1234567890123456789}"#, false),
+            (r#"{"a":1e5}"#, false),
+            (r#"{"a":"\n"}"#, false),
+            (r#"{"a":[]}"#, false),
+            (r#"{"a" :1}"#, false),
+            (r#"{"a":1} "#, false),
+            ("{}", false),
+        ] {
+            let (is_flat, fast) = parse(text.as_bytes(), &json, true);
+            assert_eq!(is_flat, expected, "{text}");
+            assert_eq!(fast, parse(text.as_bytes(), &json, false).1, "{text}");
+        }
+        // Judged by its positions first, and by its bytes afterwards.
+        assert!(parse(b"{\"a\":\"\xff\"}", &json, true).1.is_err());
+    }
+
+    #[test]
+    fn records_that_are_not_flat_are_rarely_tried() {
+        let json = Json::new(&[vec!["a"]], Extras::Ignored);
+        let mut record = Record::default();
+        let mut tried = 0;
+        for n in 0..700 {
+            let text: &[u8] = if n < 64 { b"{\"a\":1}" } else { b"{\"a\":[1]}" };
+            tried += u32::from(record.pause.left == 0);
+            let arena = Bump::new();
+            let mut copy = [text, &[0; PADDING_BYTES]].concat();
+            let mut parsed = record.reset();
+            json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut parsed).expect("an object");
+            record = parsed.reset();
+        }
+        // All of the flat ones, and of the others seven among the first 64 and then one in 64.
+        assert_eq!(tried, 64 + 7 + 8);
     }
 
     fn json_like() -> impl Strategy<Value = String> {
@@ -305,6 +401,25 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn flat_records_are_read_as_any_other(
+            text in records(),
+            at in any::<prop::sample::Index>(),
+            byte in prop::option::weighted(0.3, prop_oneof![Just(b'"'), Just(b','), Just(b':'), Just(b'}'), any::<u8>()]),
+            gathered in any::<bool>(),
+        ) {
+            let mut text = text.into_bytes();
+            if let Some(byte) = byte {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+            let extras = if gathered { Extras::Gathered } else { Extras::Ignored };
+            let json = Json::new(&[vec!["a"], vec!["b"], vec!["long key"], vec!["b"], vec!["d", "x"]], extras);
+            let (_, fast) = parse(&text, &json, true);
+            let (_, slow) = parse(&text, &json, false);
+            prop_assert_eq!(fast, slow, "of {}", String::from_utf8_lossy(&text));
+        }
 
         #[test]
         fn the_readers_agree_on_json(text in json_like()) {

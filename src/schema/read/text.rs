@@ -11,7 +11,7 @@ pub(super) fn read<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a
     let Raw::Text(text) = at.item.raw() else {
         return context.refuse(at, code::STRING_TYPE, format_args!("not text"));
     };
-    let has_nul = has_nul(text);
+    let has_nul = at.item.may_hold_nul() && has_nul(text);
     let text = if has_nul { context.without_nul(text) } else { text };
     let text = if rules.trim { text.trim() } else { text };
     if let Some(min) = rules.min_length
@@ -51,7 +51,7 @@ pub(super) fn read_enum<'a>(
         let text = if may_go { context.without_nul(text) } else { text };
         let text = if rules.trim { text.trim() } else { text };
         let text = if rules.lower { lower(text, context) } else { text };
-        if let Some(value) = rules.values.iter().find(|value| is_same(value, text)) {
+        if let Some(value) = rules.values.iter().find(|value| is_same(value.as_bytes(), text.as_bytes())) {
             return Some(value);
         }
     }
