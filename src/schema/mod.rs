@@ -134,3 +134,16 @@ impl Field {
         Ok(Field { required: false, default: Some(default), ..self })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::reject::code;
+
+    #[test]
+    fn the_manual_knows_every_code() {
+        let manual = include_str!("../manual/schema.md");
+        for code in code::ALL {
+            assert!(manual.contains(&format!("`{code}`")), "{code} is not in the manual");
+        }
+    }
+}
