@@ -409,14 +409,14 @@ impl std::fmt::Debug for Item<'_> {
     }
 }
 
-/// How much of a container is shown: a reason quotes less.
+/// How much of a value is shown: a reason quotes less.
 const SHOWN_BYTES_MAX: usize = 256;
 
-/// What a person would recognise of the value: its text, shortened where it is a container.
+/// What a person would recognise of the value: the beginning of its text.
 impl std::fmt::Display for Item<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.raw() {
-            Raw::Text(text) => f.write_str(text),
+            Raw::Text(text) => f.write_str(&text[..text.floor_char_boundary(SHOWN_BYTES_MAX)]),
             _ => {
                 let json = self.json();
                 f.write_str(&String::from_utf8_lossy(&json[..json.len().min(SHOWN_BYTES_MAX)]))
