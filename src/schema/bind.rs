@@ -5,7 +5,7 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use super::json::write_member;
 use super::read::{At, Context, read, storable};
-use super::{Extra, Schema, Value};
+use super::{Extra, Field, Schema, Value};
 use crate::format::{Item, Raw, Record};
 use crate::reject::{Faults, Path, code};
 
@@ -42,17 +42,14 @@ impl Schema {
         let fields = self.fields.len();
         let keeps = usize::from(self.extra == Extra::Keep);
         let values = arena.alloc_slice_fill_copy(fields + keeps, Value::Null);
-        let mut context = Context { arena, faults, nul: self.nul, altered: 0 };
+        let mut context = Context::new(arena, faults, self.nul);
         self.bind_fields(|slot| record.get(slot), &Path::Record, &mut values[..fields], &mut context);
         if self.extra != Extra::Ignore {
-            let kept = self.bind_extras(record.extras(), &Path::Record, &mut context);
+            let mut out = ArenaVec::new_in(arena);
+            out.push(b'{');
+            self.bind_extras(record.extras(), &Path::Record, &[], &mut out, &mut context);
+            out.push(b'}');
             if let Some(last) = values.get_mut(fields) {
-                let mut out = ArenaVec::with_capacity_in(64, arena);
-                out.push(b'{');
-                for &(key, value) in kept {
-                    write_member(&mut out, key, |out| std::io::Write::write_all(out, value));
-                }
-                out.push(b'}');
                 *last = Value::Json(out.into_bump_slice());
             }
         }
@@ -86,15 +83,16 @@ impl Schema {
         }
     }
 
-    /// What becomes of the members that no field asked for: faults, or their keys with
-    /// their JSON text.
+    /// What becomes of the members that no field asked for: they are faults, or are written
+    /// into the object that has been begun in `out`, where the names of `fields` are taken.
     pub(super) fn bind_extras<'a>(
         &self,
         extras: impl Iterator<Item = (&'a str, Item<'a>)>,
         parent: &Path<'_>,
+        fields: &[Field],
+        out: &mut ArenaVec<'a, u8>,
         context: &mut Context<'a, '_>,
-    ) -> &'a [(&'a str, &'a [u8])] {
-        let mut kept = ArenaVec::new_in(context.arena);
+    ) {
         for (key, item) in extras {
             let path = Path::Field(parent, key);
             let at = At { item, path: &path };
@@ -105,12 +103,16 @@ impl Schema {
                     context.refuse::<()>(at, code::EXTRA_FORBIDDEN, message);
                 }
                 Extra::Keep => {
-                    let key = context.storable_key(key, at);
-                    kept.extend(key.zip(storable(item, at, context)));
+                    let is_taken = fields.iter().any(|field| field.name == key);
+                    let kept = context.storable_key(key, at).zip(storable(item, at, context));
+                    if let Some((key, value)) = kept
+                        && !is_taken
+                    {
+                        write_member(out, key, |out| std::io::Write::write_all(out, value));
+                    }
                 }
             }
         }
-        kept.into_bump_slice()
     }
 }
 
@@ -118,7 +120,7 @@ impl Schema {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{Bounds, Field, Float, Json, Kind, Nul, Text};
+    use super::super::{Bounds, Float, Json, Kind, Nul, Text};
     use super::*;
     use crate::format::{Format, Input, PADDING_BYTES};
 

@@ -20,7 +20,7 @@ impl Field {
             return Ok(Owned::Plain(Value::Null));
         }
         let mut faults = Faults::default();
-        let mut context = Context { arena: &arena, faults: &mut faults, nul: Nul::Reject, altered: 0 };
+        let mut context = Context::new(&arena, &mut faults, Nul::Reject);
         let mut value = Value::Null;
         read(self, record.root(), &Path::Record, &mut context, &mut value);
         if faults.is_empty() {

@@ -19,7 +19,7 @@ pub(super) fn given_with(field: &Field, json: &str, nul: Nul) -> String {
     if field.nullable && record.root().raw() == Raw::Null {
         return "null".to_owned();
     }
-    let mut context = Context { arena: &arena, faults: &mut faults, nul, altered: 0 };
+    let mut context = Context::new(&arena, &mut faults, nul);
     // No reader gives this value.
     let unread = Value::Json(b"unread");
     let mut value = unread;

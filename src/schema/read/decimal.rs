@@ -52,10 +52,11 @@ pub(super) fn read<'a>(
     if !is_within(&rules.bounds, |bound| Some(number.cmp(&bound.0)), at, context) {
         return None;
     }
-    match number.written(context.arena) {
-        Some(digits) => Some(digits),
-        None => context.refuse(at, code::NOT_STORABLE, format_args!("more digits than a column can hold")),
+    if !number.is_storable() {
+        return context.refuse(at, code::NOT_STORABLE, format_args!("more digits than a column can hold"));
     }
+    context.spend(number.written_len(), at)?;
+    Some(number.written(context.arena))
 }
 
 /// The number in a text times `10^shift`, down to the integer below. `None` if the text is no
@@ -269,7 +270,7 @@ impl<'a> Number<'a> {
             return self.is_zero();
         };
         let rest = with_zeros(self.digits(), zeros(self))
-            .try_fold(0, |rest, digit| Some(push(rest, digit)? % divisor));
+            .try_fold(0, |rest, digit| push(rest, digit)?.checked_rem(divisor));
         self.is_zero() || rest == Some(0)
     }
 
@@ -287,33 +288,37 @@ impl<'a> Number<'a> {
         self.wholes() <= WHOLE_DIGITS_MAX && self.places() <= PLACES_MAX
     }
 
-    /// The number with at most one point and no exponent; `None` if that is more than
-    /// `numeric` holds.
-    fn written(&self, arena: &'a Bump) -> Option<&'a str> {
-        use std::iter::repeat_n;
-        if !self.is_storable() {
-            return None;
-        }
+    /// How many bytes it has written out, at most.
+    fn written_len(&self) -> usize {
+        count(self.wholes()) + count(self.places()) + "-0.".len()
+    }
+
+    /// The number with at most one point and no exponent. It must be storable.
+    fn written(&self, arena: &'a Bump) -> &'a str {
         let is_zero = self.is_zero();
-        let count = |count: i64| usize::try_from(count).expect("between zero and the limits of a column");
         let (wholes, places) = (count(self.wholes()), count(self.places()));
-        let mut out = bumpalo::collections::String::with_capacity_in(places + wholes + 3, arena);
+        let mut out = bumpalo::collections::String::with_capacity_in(self.written_len(), arena);
         if self.is_negative && !is_zero {
             out.push('-');
         }
         if wholes == 0 {
             out.push('0');
         }
+        let leading = if is_zero { places } else { count((-self.first_exponent() - 1).max(0)) };
         let digits = self.digits().map(char::from);
-        let leading = if is_zero { places } else { count((-self.first_exponent() - 1).clamp(0, PLACES_MAX)) };
-        let mut all = repeat_n('0', leading).chain(digits).chain(std::iter::repeat('0'));
+        let mut all = std::iter::repeat_n('0', leading).chain(digits).chain(std::iter::repeat('0'));
         out.extend(all.by_ref().take(wholes));
         if places > 0 {
             out.push('.');
             out.extend(all.take(places));
         }
-        Some(out.into_bump_str())
+        out.into_bump_str()
     }
+}
+
+/// A number of digits that a column holds.
+fn count(digits: i64) -> usize {
+    usize::try_from(digits).expect("between zero and the limits of a column")
 }
 
 /// Digits with `zeros` zeros behind them.

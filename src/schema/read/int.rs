@@ -78,14 +78,14 @@ fn compare(digits: &str, bound: i128) -> Ordering {
 fn is_multiple(number: Integer<'_>, of: i128) -> bool {
     let of = of.unsigned_abs();
     match number {
-        Integer::Small(number) => u128::from(number.unsigned_abs()) % of == 0,
+        Integer::Small(number) => u128::from(number.unsigned_abs()).checked_rem(of) == Some(0),
         Integer::Big(digits) => {
             // Digit by digit, as on paper. A divisor so great that the step overflows can only
             // be written in a JSON Schema; no number there was ever meant to be its multiple.
             let digits = digits.bytes().filter(u8::is_ascii_digit);
             let rest = digits
                 .map(|digit| u128::from(digit - b'0'))
-                .try_fold(0_u128, |rest, digit| Some(rest.checked_mul(10)?.checked_add(digit)? % of));
+                .try_fold(0_u128, |rest, digit| rest.checked_mul(10)?.checked_add(digit)?.checked_rem(of));
             rest == Some(0)
         }
     }

@@ -19,6 +19,7 @@ pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a
         return context.refuse(at, code::TOO_LONG, format_args!("{len} items, more than {max}"));
     }
     let faults = context.faults.len();
+    context.spend(len * size_of::<Value<'_>>(), at)?;
     let values = context.arena.alloc_slice_fill_copy(len, Value::Null);
     for (index, (item, value)) in at.item.items().zip(&mut *values).enumerate() {
         if !(rules.items.nullable && item.raw() == Raw::Null) {
@@ -39,7 +40,7 @@ pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a
     if !values.iter().all(object::is_finite) {
         return json::refuse_not_finite(at, context);
     }
-    let mut out = Vec::with_capacity_in(64, context.arena);
+    let mut out = Vec::new_in(context.arena);
     out.push(b'[');
     for (index, value) in values.iter().enumerate() {
         if index > 0 {
@@ -49,13 +50,14 @@ pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a
         let _ = rules.items.kind.write_json(*value, &mut out);
     }
     out.push(b']');
+    context.spend(out.len(), at)?;
     Some(Value::Json(out.into_bump_slice()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::probe::check;
-    use super::super::super::{Bounds, Field, Float, Json, Kind};
+    use super::super::super::probe::{check, given};
+    use super::super::super::{Bounds, Decimal, Field, Float, Json, Kind, Object, Schema};
     use super::*;
 
     fn list(items: Field) -> List {
@@ -88,5 +90,21 @@ mod tests {
         check(&field(list(inner)), &[("[[1],[]]", "[[1.0],[]]"), ("[[NaN]]", "not_storable")]);
         let any = Field::new("", Kind::Json(Json { text: false }));
         check(&field(list(any)), &[(r#"[ {"a": 1} , 2.50]"#, r#"[{"a": 1},2.50]"#)]);
+    }
+
+    #[test]
+    fn a_record_cannot_become_endless() {
+        let decimal = Field::new("", Kind::Decimal(Decimal::default()));
+        let digits = |count| format!("[{}]", vec![r#""1E+131071""#; count].join(","));
+        let list = |items| field(List::of(items));
+        assert!(given(&list(decimal.clone()), &digits(500)).starts_with("[\"1"));
+        assert!(given(&list(decimal), &digits(600)).starts_with("511: not_storable"));
+
+        let any = Field::new("x", Kind::Json(Json { text: false }));
+        let default = format!("\"{}\"", "x".repeat(1 << 20));
+        let fields = vec![any.with_default(&default).expect("JSON")];
+        let object = Kind::Object(Box::new(Object::new(Schema { fields, ..Schema::default() })));
+        let empty = format!("[{}]", vec!["{}"; 100].join(","));
+        assert!(given(&list(Field::new("", object)), &empty).starts_with("63: not_storable"));
     }
 }

@@ -29,7 +29,7 @@ use bumpalo::Bump;
 use self::int::Integer;
 use super::{Field, Kind, Nul, Value};
 use crate::format::Item;
-use crate::reject::{Code, Faults, Path};
+use crate::reject::{Code, Faults, Path, code};
 
 /// Reads `item` as `field` asks, into `value`. If it cannot be, the faults are noted and
 /// `value` is left as it was.
@@ -108,13 +108,40 @@ pub(super) struct Context<'a, 'f> {
     pub(super) nul: Nul,
     /// In how many values a NUL was left out or replaced.
     pub(super) altered: u32,
+    /// How many bytes may still be made of this record.
+    pub(super) budget: usize,
 }
+
+/// How many bytes a record may become beyond its own: `1E+131071` is 131072 digits, and each
+/// `{}` of a list may be an object full of defaults. Counted per record and never by what the
+/// arena has at hand, so that the verdict is the same whatever came before.
+const MADE_BYTES_MAX: usize = 64 << 20;
 
 /// How many faults of one record are noted. A record of 16 MiB has room for two million
 /// members that nobody knows; a person reads ten.
 const FAULTS_MAX: usize = 1000;
 
-impl<'a> Context<'a, '_> {
+impl<'a, 'f> Context<'a, 'f> {
+    /// What the readers of one record share.
+    pub(super) fn new(arena: &'a Bump, faults: &'f mut Faults, nul: Nul) -> Context<'a, 'f> {
+        Context { arena, faults, nul, altered: 0, budget: MADE_BYTES_MAX }
+    }
+
+    /// Takes the room for `bytes` that are to be made, or notes that there is none.
+    pub(super) fn spend(&mut self, bytes: usize, at: At<'_, '_>) -> Option<()> {
+        match self.budget.checked_sub(bytes) {
+            Some(left) => {
+                self.budget = left;
+                Some(())
+            }
+            None => {
+                let megabytes = MADE_BYTES_MAX >> 20;
+                let message = format_args!("more than {megabytes} MiB once it is written out");
+                self.refuse(at, code::NOT_STORABLE, message)
+            }
+        }
+    }
+
     /// Notes a fault. Gives nothing, as its caller will.
     #[cold]
     #[inline(never)]

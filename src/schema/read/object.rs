@@ -28,33 +28,24 @@ pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<
     at.item.pick(&rules.wanted, slots, gather);
 
     let faults = context.faults.len();
+    context.spend(schema.fields.len() * size_of::<Value<'_>>(), at)?;
     let values = arena.alloc_slice_fill_copy(schema.fields.len(), Value::Null);
     schema.bind_fields(|slot| at.item.at(slots[slot]), at.path, values, context);
-    let extras = extras.iter().map(|&key| at.item.member_at(key));
-    let kept = schema.bind_extras(extras, at.path, context);
+    let mut out = Vec::new_in(arena);
+    out.push(b'{');
     for (field, value) in schema.fields.iter().zip(&*values) {
         if !is_finite(value) {
             let path = Path::Field(at.path, &field.name);
             json::refuse_not_finite::<()>(At { item: at.item, path: &path }, context);
         }
-    }
-    if context.faults.len() > faults {
-        return None;
-    }
-
-    let mut out = Vec::with_capacity_in(64, arena);
-    out.push(b'{');
-    for (field, value) in schema.fields.iter().zip(&*values) {
         write_member(&mut out, &field.name, |out| field.kind.write_json(*value, out));
     }
-    for &(key, value) in kept {
-        // Where a field is read from another key than its name, the field has the name.
-        if schema.fields.iter().all(|field| field.name != key) {
-            write_member(&mut out, key, |out| std::io::Write::write_all(out, value));
-        }
-    }
+    let extras = extras.iter().map(|&key| at.item.member_at(key));
+    // A field has its name to itself, wherever it is read from.
+    schema.bind_extras(extras, at.path, &schema.fields, &mut out, context);
     out.push(b'}');
-    Some(out.into_bump_slice())
+    context.spend(out.len(), at)?;
+    (context.faults.len() == faults).then(|| out.into_bump_slice() as &[u8])
 }
 
 /// Whether JSON can hold it: doubles in a column may be infinite, in JSON they may not.
