@@ -10,11 +10,8 @@ use super::{Context, decimal};
 use crate::format::{Item, Raw};
 use crate::reject::code;
 
-/// The years 1 to 9999, in microseconds.
-const FIRST_US: i128 = -62_135_596_800_000_000;
-const LAST_US: i128 = 253_402_300_799_999_999;
-
 /// Reads a number of units since 1970, in UTC; a unit is `10^shift` microseconds.
+#[inline(never)]
 pub(super) fn read<'a>(
     item: Item<'a>,
     shift: i32,
@@ -34,10 +31,8 @@ pub(super) fn read<'a>(
         Raw::Float(_) => return Err(NOT_A_NUMBER),
         _ => return Err((code::DATETIME_TYPE, "not an epoch number")),
     };
-    if !(FIRST_US..=LAST_US).contains(&micros) {
-        return Err(BEYOND);
-    }
-    let local_us = i64::try_from(micros).expect("within the limits above");
+    // Whether it is within the years is seen when it has its zone.
+    let local_us = i64::try_from(micros).map_err(|_| BEYOND)?;
     Ok(Stamp { local_us, offset_s: Some(0) })
 }
 

@@ -51,6 +51,7 @@ fn is_multiple(number: f64, of: f64) -> bool {
     !is_off
 }
 
+#[inline(never)]
 /// A text as Rust reads doubles, with white space around it or, in a text that has none,
 /// single underscores inside: so Pydantic.
 fn of_text(text: &str, context: &Context<'_, '_>) -> Result<f64, (Code, &'static str)> {

@@ -105,6 +105,7 @@ fn of_float(number: f64) -> Result<Integer<'static>, (Code, &'static str)> {
 }
 
 /// A text as Python writes integers.
+#[inline(never)]
 fn of_text<'a>(text: &'a str, context: &Context<'a, '_>) -> Result<Integer<'a>, (Code, &'static str)> {
     if let Ok(number) = text.parse::<i64>() {
         // Nearly always. What Rust takes here is a part of what Python takes.

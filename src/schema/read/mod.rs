@@ -36,7 +36,7 @@ use crate::reject::{Code, Faults, Path, code};
 ///
 /// Into, because it is the hot spot of the program: a value that is handed back through
 /// memory in small pieces and then copied in large ones costs more than reading it.
-#[inline]
+#[inline(always)]
 pub(super) fn read<'a>(
     field: &'a Field,
     item: Item<'a>,

@@ -17,13 +17,18 @@ pub(super) struct Stamp {
 /// perhaps `Z`, `z` or `±HH:MM`.
 #[inline]
 pub(super) fn read(text: &[u8]) -> Option<Stamp> {
-    let (date, rest) = text.split_first_chunk::<10>()?;
-    let (clock, mut rest) = rest.split_first_chunk::<9>()?;
-    let days = read_date(date)?;
-    if !matches!(clock[0], b'T' | b't' | b' ') || clock[3] != b':' || clock[6] != b':' {
+    let (date, rest) = text.split_first_chunk::<8>()?;
+    let (clock, rest) = rest.split_first_chunk::<8>()?;
+    let ([b':', seconds @ ..], mut rest) = rest.split_first_chunk::<3>()? else { return None };
+    let mut clock = *clock;
+    if !matches!(clock[2], b'T' | b't' | b' ') {
         return None;
     }
-    let (hour, minute, second) = (two(clock, 1), two(clock, 4), two(clock, 7));
+    clock[2] = b'T';
+    let [century, _, year, _, _, month, ..] = DATE.numbers(*date)?;
+    let [day, _, _, hour, _, _, minute, _] = CLOCK.numbers(clock)?;
+    let days = days(century * 100 + year, month, day)?;
+    let second = two(seconds, 0);
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
@@ -63,11 +68,47 @@ pub(super) fn read(text: &[u8]) -> Option<Stamp> {
 /// `YYYY-MM-DD` as days since 1970-01-01. There is no year 0.
 #[inline]
 pub(super) fn read_date(text: &[u8; 10]) -> Option<i32> {
-    let (century, year, month, day) = (two(text, 0), two(text, 2), two(text, 5), two(text, 8));
-    if century > 99 || year > 99 || text[4] != b'-' || text[7] != b'-' {
-        return None;
+    let (date, day) = text.split_first_chunk::<8>()?;
+    let [century, _, year, _, _, month, ..] = DATE.numbers(*date)?;
+    days(century * 100 + year, month, two(day, 0))
+}
+
+const DATE: Layout = Layout::new(*b"0000-00-");
+const CLOCK: Layout = Layout::new(*b"00T00:00");
+
+/// Eight bytes, of which some are digits and the others are what they are.
+struct Layout {
+    bytes: u64,
+    /// What may be added to each byte's difference from the layout before its uppermost bit
+    /// is set: a digit may differ from `0` by nine, any other byte not at all.
+    room: u64,
+}
+
+impl Layout {
+    const fn new(bytes: [u8; 8]) -> Layout {
+        let mut room = [0x7f; 8];
+        let mut at = 0;
+        while at < 8 {
+            if bytes[at] == b'0' {
+                room[at] = 0x7f - 9;
+            }
+            at += 1;
+        }
+        Layout { bytes: u64::from_le_bytes(bytes), room: u64::from_le_bytes(room) }
     }
-    days(century * 100 + year, month, day)
+
+    /// For each byte the number that it is with the one behind it, all at once. Only those
+    /// where two digits begin mean anything.
+    #[inline]
+    fn numbers(&self, text: [u8; 8]) -> Option<[u32; 8]> {
+        let digits = u64::from_le_bytes(text) ^ self.bytes;
+        // A byte of 0x80 and more is no digit; below that no sum reaches the next byte.
+        let beyond = digits | digits.wrapping_add(self.room);
+        if beyond & 0x8080_8080_8080_8080 != 0 {
+            return None;
+        }
+        Some((digits * 10 + (digits >> 8)).to_le_bytes().map(u32::from))
+    }
 }
 
 /// The days from 1970-01-01 to a day that exists, of the years 1 to 9999.

@@ -125,6 +125,7 @@ impl Strptime {
     }
 
     /// Reads a stamp; `year` is the year of one that names none.
+    #[inline(never)]
     pub(super) fn read(&self, text: &str, year: Option<Year>) -> Result<Stamp, Flaw> {
         let fast = self.steps.as_ref().and_then(|steps| run(steps, text.as_bytes(), year));
         fast.or_else(|| self.read_slowly(text, year))

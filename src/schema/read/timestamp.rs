@@ -8,6 +8,8 @@
 //! A value leaves here as microseconds in UTC, or in no zone where the field says so. What
 //! is beyond the sixth digit of a second is cut off, everywhere.
 
+use std::ops::RangeInclusive;
+
 use speedate::{DateTime, DateTimeConfig, MicrosecondsPrecisionOverflowBehavior, TimeConfig, TimestampUnit};
 
 use super::super::{StampFormat, Timestamp, Zone};
@@ -47,8 +49,9 @@ pub(super) fn read<'a>(
     }
 }
 
-/// The first microsecond of the year 1. speedate knows a year 0, Python does not.
-const YEAR_1_US: i64 = -62_135_596_800_000_000;
+/// The years 1 to 9999, in microseconds. speedate knows a year 0 and chrono a year 10000,
+/// Python neither.
+const YEARS_US: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// The microseconds that are stored.
 #[inline]
@@ -60,8 +63,8 @@ fn settle(stamp: Stamp, rules: &Timestamp) -> Result<i64, Flaw> {
         (Zone::Naive, None) => 0,
         (Zone::Any | Zone::Required, offset_s) => offset_s.unwrap_or(rules.offset_s),
     };
-    if stamp.local_us < YEAR_1_US {
-        return Err((code::DATETIME_PARSING, "a timestamp before the year 1"));
+    if !YEARS_US.contains(&stamp.local_us) {
+        return Err(BEYOND);
     }
     Ok(stamp.local_us - i64::from(offset_s) * 1_000_000)
 }
@@ -104,11 +107,13 @@ fn of_rfc3339(text: &str) -> Result<Stamp, Flaw> {
 }
 
 /// Seconds or milliseconds since 1970, as Pydantic tells them apart.
+#[inline(never)]
 pub(super) fn of_int(number: i64) -> Result<Stamp, Flaw> {
     DateTime::from_timestamp_with_config(number, 0, &config()).map(convert).map_err(|_| BEYOND)
 }
 
 /// The same, with a fraction.
+#[inline(never)]
 pub(super) fn of_float(number: f64) -> Result<Stamp, Flaw> {
     if number.is_nan() {
         return Err((code::DATETIME_PARSING, "not a number, so not a timestamp"));
@@ -116,7 +121,7 @@ pub(super) fn of_float(number: f64) -> Result<Stamp, Flaw> {
     DateTime::from_float_with_config(number, &config()).map(convert).map_err(|_| BEYOND)
 }
 
-/// What an epoch number outside of the years 1 to 9999 is.
+/// What a stamp outside of those years is.
 pub(super) const BEYOND: Flaw = (code::DATETIME_PARSING, "a timestamp outside of the years 1 to 9999");
 
 /// Pydantic's settings: what is beyond six digits is cut off, epoch numbers are in UTC.
@@ -143,7 +148,7 @@ fn convert(stamp: DateTime) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::super::super::probe::check;
-    use super::super::super::{Field, Kind};
+    use super::super::super::{Field, Kind, Strptime};
     use super::*;
 
     fn stamp(rules: Timestamp) -> Field {
@@ -233,6 +238,20 @@ mod tests {
                 (r#""0000-10-27T12:34:56Z""#, "datetime_parsing"),
                 (r#""1698410096""#, "datetime_parsing"),
                 ("1698410096", "datetime_type"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_layout_reads_no_year_that_others_do_not() {
+        let format = StampFormat::Strptime(Strptime::new("%Y-%m-%d").expect("a layout"));
+        check(
+            &stamp(Timestamp { format, ..Timestamp::default() }),
+            &[
+                (r#""9999-12-31""#, r#""9999-12-31T00:00:00.000000Z""#),
+                (r#""+10000-01-01""#, "datetime_parsing"),
+                (r#""0000-12-31""#, "datetime_parsing"),
+                ("20231027", "datetime_type"),
             ],
         );
     }
