@@ -550,7 +550,6 @@ mod tests {
             ("source", "columns", "columns = [\"a\"]"),
             ("source", "header", "header = true"),
             ("record", "time", "time = \"id\""),
-            ("record", "schema", "schema = \"x.json\""),
             ("destination", "columns", "columns = {}"),
             ("dead_letters", "stop_above", "stop_above = \"5%\""),
             ("pipeline", "lanes", "lanes = 1"),
@@ -560,12 +559,6 @@ mod tests {
         assert_eq!(
             findings(&SMALL.replace("\"ndjson\"", "\"csv\"")),
             [("format 'csv' is not yet built; this version takes 'ndjson'".to_owned(), "\"csv\"".to_owned())]
-        );
-        // A schema file stands for the fields, so these are not missed.
-        let text = SMALL.replace("[record.fields]\nid = \"int\"", "[record]\nschema = \"x.json\"");
-        assert_eq!(
-            findings(&text),
-            [(format!("'schema' is not yet built; {leave_out}"), "schema".to_owned())]
         );
     }
 

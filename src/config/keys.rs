@@ -251,9 +251,8 @@ static RECORD: Table = Table {
         Key::new(
             "schema",
             Takes::Text,
-            "A JSON Schema file that describes the record, instead of `[record.fields]`.",
-        )
-        .not_yet(),
+            "A JSON Schema file that describes the record, instead of `[record.fields]`. A relative path starts at the folder of the job file.",
+        ),
         Key::new(
             "nul",
             Takes::Word(&[
@@ -265,7 +264,11 @@ static RECORD: Table = Table {
         )
         .default("reject"),
         Key::new("time", Takes::Text, "The field that says when a record happened, for rollups.").not_yet(),
-        Key::new("fields", Takes::Fields, "The fields, which are the columns of the table.").required(),
+        Key::new(
+            "fields",
+            Takes::Fields,
+            "The fields, which are the columns of the table. A record must have these, or a `schema`.",
+        ),
     ],
 };
 

@@ -311,7 +311,7 @@ fn read(
     let record_scope = reader.table(&job, "record");
     let common = Common::read(&mut reader, &record_scope, source.offset_s);
     let findings = reader.findings();
-    let schema = record::schema(&mut reader, &record_scope, &common);
+    let schema = record::schema(&mut reader, &record_scope, &common, folder);
     // After a finding, a field may be absent that was only written wrongly.
     let has_all_fields = reader.findings() == findings;
 

@@ -4,6 +4,8 @@
 //! read into the place that the schema has for it, and what contradicts itself (a minimum
 //! above the maximum, a default for a field that must be there) is told.
 
+use std::path::Path;
+
 use regex::Regex;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -13,7 +15,7 @@ use super::keys::{self, Takes};
 use crate::format::pointer_steps;
 use crate::schema::{
     Bounds, Decimal, Enum, Exact, Extra, Field, Float, Json, Kind, List, Nul, Object, Owned, Schema,
-    StampFormat, Strptime, Text, Timestamp, Zone,
+    StampFormat, Strptime, Text, Timestamp, Zone, from_json_schema,
 };
 
 /// What the job says of all fields.
@@ -47,19 +49,63 @@ fn extra(word: &str) -> Extra {
     }
 }
 
-/// Reads `[record.fields]`.
-pub(super) fn schema(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Common) -> Schema {
-    let fields = match record.value("fields") {
-        Some(value) => fields(reader, value, "", common),
-        // A schema file stands for the fields; `schema::json_schema` will read it here.
-        None if record.has("schema") => Vec::new(),
-        None => {
-            let message = "the job has no fields; name them under [record.fields], as in message = \"text\"";
-            reader.find_absent(message, record);
-            Vec::new()
+/// Reads `[record.fields]`, or the schema file that stands for it.
+pub(super) fn schema(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Common, folder: &Path) -> Schema {
+    let schema = match (record.value("fields"), reader.text(record, "schema")) {
+        (Some(value), None) => Schema { fields: fields(reader, value, "", common), ..Schema::default() },
+        (None, Some((name, place))) => schema_file(reader, &folder.join(name), &place, common),
+        (Some(_), Some((_, place))) => {
+            reader.find(
+                "the fields are given here and under [record.fields]; leave out one of the two",
+                &place,
+            );
+            Schema::default()
+        }
+        (None, None) => {
+            // A schema that cannot be read as a text has been told.
+            if !record.has("schema") {
+                let message =
+                    "the job has no fields; name them under [record.fields], as in message = \"text\"";
+                reader.find_absent(message, record);
+            }
+            Schema::default()
         }
     };
-    Schema { fields, extra: common.extra, nul: common.nul }
+    let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
+    Schema { fields: schema.fields, extra, nul: common.nul }
+}
+
+/// Reads a JSON Schema file.
+fn schema_file(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Common) -> Schema {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) => {
+            reader.find(format!("cannot read the schema {}: {cause}", path.display()), place);
+            return Schema::default();
+        }
+    };
+    match from_json_schema(&text, common.strict) {
+        Ok(mut schema) => {
+            set_zone(&mut schema.fields, common.offset_s);
+            schema
+        }
+        Err(error) => {
+            reader.find(format!("{} cannot be used as a schema: {error}", path.display()), place);
+            Schema::default()
+        }
+    }
+}
+
+/// A JSON Schema does not say in which zone a stamp without one is.
+fn set_zone(fields: &mut [Field], offset_s: i32) {
+    for field in fields {
+        match &mut field.kind {
+            Kind::Timestamp(rules) => rules.offset_s = offset_s,
+            Kind::Object(object) => set_zone(&mut object.schema.fields, offset_s),
+            Kind::List(list) => set_zone(std::slice::from_mut(&mut list.items), offset_s),
+            _ => {}
+        }
+    }
 }
 
 /// Reads a table of fields. `parent` leads to them, with a dot at its end.
@@ -589,6 +635,38 @@ mod tests {
         ] {
             assert_eq!(kind_of(line), expected);
         }
+    }
+
+    #[test]
+    fn a_json_schema_stands_for_the_fields() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let job = |record: &str| {
+            format!(
+                "name = \"j\"\n[source]\nformat = \"ndjson\"\n[record]\n{record}\n[destination]\ntable = \"t\"\n"
+            )
+        };
+        let load = |schema: &str, record: &str| {
+            std::fs::write(folder.path().join("x.schema.json"), schema).expect("written");
+            let path = folder.path().join("job.toml");
+            std::fs::write(&path, job(record)).expect("written");
+            crate::config::Config::load(&path, &Default::default())
+        };
+        let schema = r#"{"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}, "n": {"type": "integer"}},
+                         "required": ["at"], "additionalProperties": false}"#;
+        let config = load(schema, "schema = \"x.schema.json\"").expect("read");
+        let names: Vec<_> = config.record.schema.fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!((names.as_slice(), config.record.schema.extra), (&["at", "n"][..], Extra::Forbid));
+
+        let error = |schema: &str, record: &str| load(schema, record).expect_err("refused").to_string();
+        assert!(
+            error(r#"{"properties": {"a": {"contains": {}}}}"#, "schema = \"x.schema.json\"")
+                .contains("#/properties/a")
+        );
+        assert!(error(schema, "schema = \"y.schema.json\"").contains("cannot read the schema"));
+        assert!(
+            error(schema, "schema = \"x.schema.json\"\nfields.a = \"int\"")
+                .contains("leave out one of the two")
+        );
     }
 
     #[test]
