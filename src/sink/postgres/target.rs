@@ -193,7 +193,7 @@ pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
     for (name, origin) in columns_of(schema, key) {
         let (type_name, not_null) = match origin {
             Origin::Field(index) => match schema.fields.get(index) {
-                Some(field) => (sql_type(&field.kind), !field.nullable),
+                Some(field) => (sql_type(&field.kind), !field.may_be_null()),
                 None => ("jsonb".to_owned(), false),
             },
             Origin::SourceId => ("integer".to_owned(), true),

@@ -141,7 +141,7 @@ pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
     let mut sql = format!("CREATE TABLE {} (", quote(table));
     for (name, origin) in columns_of(schema, key) {
         let not_null = match &origin {
-            Origin::Field(index, _) => !schema.fields[*index].nullable,
+            Origin::Field(index, _) => !schema.fields[*index].may_be_null(),
             Origin::Extra(_) => false,
             Origin::SourceId | Origin::SourceOffset | Origin::RecordHash => true,
         };
