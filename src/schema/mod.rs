@@ -140,6 +140,12 @@ mod tests {
     use crate::reject::code;
 
     #[test]
+    fn a_schema_is_shared_by_all_workers() {
+        fn is_shared<T: Send + Sync>() {}
+        is_shared::<super::Schema>();
+    }
+
+    #[test]
     fn the_manual_knows_every_code() {
         let manual = include_str!("../manual/schema.md");
         for code in code::ALL {
