@@ -1,10 +1,47 @@
-//! logmill
+//! Years of logs into a database, every record once, at the speed of the server's own COPY.
+//!
+//! This is the library behind the command `logmill`. It maps log files, cuts them on line
+//! boundaries across rayon workers that parse and validate, merges what they made in file order
+//! into a single writer, and commits each batch together with its dead letters and its
+//! checkpoint in one transaction. The [`manual`] is where to read how and why.
+//!
+//! The parts can be used by themselves. Here a line becomes a typed row, or everything that is
+//! wrong with it:
+//!
+//! ```
+//! use bumpalo::Bump;
+//! use logmill::format::{Format, Input, Json, PADDING_BYTES, Record};
+//! use logmill::reject::Faults;
+//! use logmill::schema::{Bounds, Field, Kind, Schema, Text};
+//!
+//! let schema = Schema {
+//!     fields: vec![
+//!         Field::new("module", Kind::Text(Text { min_length: Some(1), ..Text::default() })),
+//!         Field::new("user_id", Kind::Int(Bounds { ge: Some(0), ..Bounds::default() })),
+//!     ],
+//!     ..Schema::default()
+//! };
+//! let json = Json::new(&schema.paths(), schema.extras());
+//!
+//! let line = br#"{"module": "", "user_id": "-7"}"#;
+//! let (arena, mut copy, mut record) = (Bump::new(), line.to_vec(), Record::default());
+//! copy.resize(line.len() + PADDING_BYTES, 0);
+//! let mut parsed = record.reset();
+//! json.parse(Input { raw: line, copy: &mut copy, arena: &arena }, &mut parsed).unwrap();
+//!
+//! let mut faults = Faults::default();
+//! assert!(schema.bind(&parsed, &arena, &mut faults).is_none());
+//! let codes: Vec<_> = faults.iter().map(|(code, _)| code.to_string()).collect();
+//! assert_eq!(codes, ["string_too_short", "greater_than_equal"]);
+//! ```
 #![deny(unsafe_code)]
+
 pub mod cli;
 pub mod config;
 pub mod error;
 mod failpoint;
 pub mod format;
+pub mod manual;
 pub mod pipeline;
 pub mod reject;
 pub mod schema;

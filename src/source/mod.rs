@@ -2,7 +2,7 @@
 //!
 //! A source is opened once per run. What it held at that moment is what the run loads:
 //! bytes that are appended meanwhile wait for the next run, and bytes that change under us
-//! are noticed before they are committed ([`Source::still_holds`]).
+//! are noticed before they are committed (`Source::still_holds`).
 //!
 //! There are two ways to a chunk, and both give the same [`Chunk`]: a window of a memory
 //! map (`map`) for large plain files, and owned blocks (`read`) for everything that is

@@ -1,0 +1,21 @@
+//! The manual: what is promised, how a job is written, and why it is built as it is.
+//!
+//! - [`guarantees`]: what holds, for which key and destination, and what it depends on.
+//! - [`configuration`]: every key of a job file.
+//! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
+//! - [`operations`]: exit codes, files and their identity, rights, what to do when.
+//! - [`architecture`]: the way of a line, the code map, the argument.
+//! - [`changes`]: what is new.
+
+#[doc = include_str!("architecture.md")]
+pub mod architecture {}
+#[doc = include_str!("changes.md")]
+pub mod changes {}
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+#[doc = include_str!("guarantees.md")]
+pub mod guarantees {}
+#[doc = include_str!("operations.md")]
+pub mod operations {}
+#[doc = include_str!("schema.md")]
+pub mod schema {}
