@@ -5,6 +5,9 @@
 mod connect;
 /// The JSON of the corpus: the conformance suite, and real logs.
 mod corpus;
+/// The files in `datasets/`.
+#[cfg(feature = "sqlite")]
+mod datasets;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.
 mod harness;
 /// Verdicts on adversarial lines, compared with Pydantic's.

@@ -1,0 +1,129 @@
+//! The files in `datasets/` are what their generators make, and have the verdicts that their
+//! page says.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::logmill;
+
+/// The generator of small hostile files, which cargo can run by itself.
+#[path = "../datasets/hostile.rs"]
+mod hostile;
+
+/// The generator of files of any size.
+#[path = "../datasets/generate.rs"]
+mod generate;
+
+fn datasets() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets")
+}
+
+#[test]
+fn the_hostile_files_are_what_their_generator_makes() {
+    let mut kept: Vec<_> = std::fs::read_dir(datasets().join("hostile"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let mut made: Vec<_> = hostile::files().iter().map(|(name, _)| (*name).to_owned()).collect();
+    kept.sort();
+    made.sort();
+    assert_eq!(kept, made);
+    for (name, bytes) in hostile::files() {
+        let kept = std::fs::read(datasets().join("hostile").join(name)).unwrap();
+        assert!(kept == bytes, "{name} differs; cargo run --example hostile -- datasets/hostile");
+    }
+}
+
+#[test]
+fn the_samples_are_what_their_generator_makes() {
+    let samples = [
+        ("service.ndjson", generate::Recipe { lines: 1_000, seed: 7, bad_per_million: 0 }),
+        ("service-dirty.ndjson", generate::Recipe { lines: 400, seed: 8, bad_per_million: 20_000 }),
+    ];
+    for (name, recipe) in samples {
+        let mut made = Vec::new();
+        generate::write(recipe, &mut made).unwrap();
+        assert!(std::fs::read(datasets().join("samples").join(name)).unwrap() == made, "{name}");
+    }
+}
+
+/// What a load says of a file: counts of lines, blank lines, rows, and rejects by code.
+struct Verdict(&'static str, [i64; 3], &'static [(&'static str, i64)]);
+
+const VERDICTS: &[Verdict] = &[
+    Verdict("bom", [2, 0, 2], &[]),
+    Verdict("crlf", [3, 1, 2], &[]),
+    Verdict("cr-only", [1, 0, 0], &[("json_invalid", 1)]),
+    Verdict("no-last-newline", [2, 0, 2], &[]),
+    Verdict("blank-lines", [7, 5, 2], &[]),
+    Verdict("empty", [0, 0, 0], &[]),
+    Verdict("nul", [3, 0, 1], &[("json_invalid", 1), ("nul", 1)]),
+    Verdict("nul-tail", [2, 0, 1], &[("json_invalid", 1)]),
+    Verdict("invalid-utf8", [4, 0, 2], &[("json_invalid", 2)]),
+    Verdict("lone-surrogate", [2, 0, 1], &[("json_invalid", 1)]),
+    Verdict("long-line", [3, 0, 3], &[]),
+    Verdict("deep", [3, 0, 2], &[("json_invalid", 1)]),
+    Verdict("not-objects", [7, 0, 1], &[("json_invalid", 2), ("model_type", 4)]),
+    Verdict("keys", [3, 0, 2], &[("missing", 1)]),
+    Verdict(
+        "numbers",
+        [7, 0, 3],
+        &[("finite_number", 1), ("int_from_float", 1), ("json_invalid", 1), ("not_storable", 1)],
+    ),
+];
+
+const JOB: &str = r#"
+name = "hostile"
+[source]
+format = "ndjson"
+files = []
+[record.fields]
+n = "int"
+s = "text"
+[destination]
+url = "sqlite:logmill.db"
+table = "t"
+[pipeline]
+chunk_size = "4KiB"
+"#;
+
+/// Loads one file; what the run says, and its exit code.
+fn load(name: &str) -> (Value, i32) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("job.toml"), JOB).unwrap();
+    let mut command = logmill();
+    command.current_dir(&directory).args(["load", "-j", "job.toml", "--output", "json"]);
+    let output =
+        command.arg(datasets().join("hostile").join(name).with_extension("ndjson")).output().unwrap();
+    (serde_json::from_slice(&output.stdout).unwrap(), output.status.code().unwrap())
+}
+
+#[test]
+fn each_hostile_file_costs_only_its_bad_records() {
+    for Verdict(name, [lines, blank, rows], codes) in VERDICTS {
+        let (said, exit) = load(name);
+        let counts = &said["counts"];
+        let count = |name: &str| counts[name].as_i64().unwrap();
+        let rejected: i64 = codes.iter().map(|(_, count)| count).sum();
+        assert_eq!([count("lines"), count("blank"), count("inserted")], [*lines, *blank, *rows], "{name}");
+        assert_eq!(count("rejected"), rejected, "{name}");
+        let mut reasons: Vec<_> = said["reasons"].as_array().unwrap().iter().collect();
+        reasons.sort_by_key(|reason| reason["code"].to_string());
+        let reasons: Vec<_> = reasons
+            .iter()
+            .map(|reason| (reason["code"].as_str().unwrap(), reason["count"].as_i64().unwrap()))
+            .collect();
+        assert_eq!(reasons, *codes, "{name}");
+        assert_eq!(exit, if rejected > 0 { 3 } else { 0 }, "{name}");
+    }
+    assert_eq!(VERDICTS.len() + 1, hostile::files().len(), "each file has a verdict, or a test of its own");
+}
+
+#[test]
+fn utf16_is_named_for_what_it_is() {
+    let (said, exit) = load("utf16");
+    assert_eq!((exit, &said["counts"]["lines"]), (1, &Value::from(0)));
+    let why = said["sources"]["failed"][0]["why"].as_str().unwrap();
+    assert!(why.contains("it is UTF-16"), "{why}");
+}
