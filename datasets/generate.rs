@@ -11,13 +11,13 @@ use std::io::{self, BufWriter, Write};
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// How many lines.
-    pub lines: u64,
+    pub(crate) lines: u64,
     /// The same seed gives the same bytes.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Of a million lines, so many are bad.
-    pub bad_per_million: u64,
+    pub(crate) bad_per_million: u64,
 }
 
 impl Default for Recipe {
@@ -110,7 +110,7 @@ const ODD: &[&str] = &[
 ];
 
 /// Writes the lines.
-pub fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
+pub(crate) fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, out);
     let mut numbers = Numbers(recipe.seed);
     // 2024-01-01T00:00:00Z, and a line every 37 ms or so.

@@ -6,7 +6,7 @@
 //! anyone can see what is in them. A test holds the two together.
 
 /// Name and bytes of each file. Every good record is `{"n":…,"s":…}`.
-pub fn files() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     let long = format!("{{\"n\":2,\"s\":\"{}\"}}\n", "x".repeat(200_000));
     let deep = format!("{{\"n\":2,\"s\":\"deep\",\"x\":{}{}}}\n", "[".repeat(5_000), "]".repeat(5_000));
     vec![
