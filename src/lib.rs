@@ -41,6 +41,7 @@ pub mod config;
 pub mod error;
 mod failpoint;
 pub mod format;
+pub mod infer;
 pub mod manual;
 pub mod pipeline;
 pub mod reject;

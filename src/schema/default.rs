@@ -1,17 +1,30 @@
-//! Defaults, which are read as if a record had held them.
+//! Single values, read by a field outside of a row: defaults, and what inference tries.
 //!
-//! So a default has the type of its field, an object's default is stored like an object,
-//! and a default that breaks a rule of its own field is found before the first record.
+//! A default is read as if a record had held it, so it has the type of its field, an
+//! object's default is stored like an object, and a default that breaks a rule of its own
+//! field is found before the first record.
 
 use bumpalo::Bump;
 
 use super::read::{Context, read};
 use super::value::{Owned, Value};
 use super::{Field, Nul};
-use crate::format::{Raw, Record, parse_json};
+use crate::format::{Item, Raw, Record, parse_json};
 use crate::reject::{Faults, Path};
 
 impl Field {
+    /// The value that `item` is to this field, or `None` if the field would refuse it.
+    pub fn value_of<'a>(&'a self, item: Item<'a>, arena: &'a Bump) -> Option<Value<'a>> {
+        if item.raw() == Raw::Null && self.nullable {
+            return Some(Value::Null);
+        }
+        let mut faults = Faults::default();
+        let mut context = Context::new(arena, &mut faults, Nul::Reject);
+        let mut value = Value::Null;
+        read(self, item, &Path::Record, &mut context, &mut value);
+        faults.is_empty().then_some(value)
+    }
+
     /// The value that `json` is to this field, or what is wrong with it.
     pub fn read_default(&self, json: &str) -> Result<Owned, String> {
         let (arena, mut record) = (Bump::new(), Record::default());

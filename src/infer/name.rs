@@ -1,0 +1,324 @@
+//! Names: of columns from keys, of jobs from files, of tables from jobs.
+//!
+//! A good name works in SQL without quotes, on every destination, however the query writes
+//! it: `select userId` finds the column `userid` in PostgreSQL, which folds what is not
+//! quoted, and in SQLite, which does not care. So letters become lower case (those of ASCII,
+//! as both do it) and everything that needs quotes an underscore. Words that SQL has reserved
+//! stay what they are: `user` in quotes is still better than a name that nobody knows.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::sink::key::{EXTRA, RECORD_HASH, SOURCE_ID, SOURCE_OFFSET};
+
+/// PostgreSQL cuts longer names off.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Names that no column can have, or that are those of our own: whatever the key of the job
+/// becomes when somebody edits it.
+const TAKEN: [&str; 10] =
+    [SOURCE_ID, SOURCE_OFFSET, RECORD_HASH, EXTRA, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// The names of columns that are given so far.
+#[derive(Debug)]
+pub(super) struct Names(HashSet<String>);
+
+impl Default for Names {
+    fn default() -> Names {
+        Names(TAKEN.map(str::to_owned).into())
+    }
+}
+
+impl Names {
+    /// A name for the column of `key`, which no other column has.
+    pub(super) fn column(&mut self, key: &str) -> String {
+        let plain = plain(key, "field");
+        let mut name = plain.clone();
+        let mut number = 2;
+        while !self.0.insert(name.clone()) {
+            let suffix = format!("_{number}");
+            name = format!("{}{suffix}", cut(&plain, NAME_BYTES_MAX - suffix.len()));
+            number += 1;
+        }
+        name
+    }
+}
+
+/// What a table is called that holds the records of a job.
+pub fn table_name(job: &str) -> String {
+    let name = plain(job, "records");
+    // The name of a table stands in the job as SQL has it, so here quotes are no way out.
+    match RESERVED.contains(&name.as_str()) {
+        true => format!("{name}_log"),
+        false => name,
+    }
+}
+
+/// Words that PostgreSQL takes for no table.
+const RESERVED: &[&str] = &[
+    "all",
+    "analyse",
+    "analyze",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "asymmetric",
+    "authorization",
+    "binary",
+    "both",
+    "case",
+    "cast",
+    "check",
+    "collate",
+    "collation",
+    "column",
+    "concurrently",
+    "constraint",
+    "create",
+    "cross",
+    "current_catalog",
+    "current_date",
+    "current_role",
+    "current_schema",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "default",
+    "deferrable",
+    "desc",
+    "distinct",
+    "do",
+    "else",
+    "end",
+    "except",
+    "false",
+    "fetch",
+    "for",
+    "foreign",
+    "freeze",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "ilike",
+    "in",
+    "initially",
+    "inner",
+    "intersect",
+    "into",
+    "is",
+    "isnull",
+    "join",
+    "lateral",
+    "leading",
+    "left",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "natural",
+    "not",
+    "notnull",
+    "null",
+    "offset",
+    "on",
+    "only",
+    "or",
+    "order",
+    "outer",
+    "overlaps",
+    "placing",
+    "primary",
+    "references",
+    "returning",
+    "right",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "system_user",
+    "table",
+    "tablesample",
+    "then",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unique",
+    "user",
+    "using",
+    "variadic",
+    "verbose",
+    "when",
+    "where",
+    "window",
+    "with",
+];
+
+/// `text` as a name that needs no quotes; `empty` if nothing of it is left.
+fn plain(text: &str, empty: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    let mut is_apart = false;
+    for ch in text.chars() {
+        if ch.is_alphanumeric() || ch == '_' {
+            if is_apart && !name.is_empty() {
+                name.push('_');
+            }
+            is_apart = false;
+            name.push(ch.to_ascii_lowercase());
+        } else {
+            is_apart = true;
+        }
+    }
+    if name.is_empty() {
+        name.push_str(empty);
+    }
+    if name.starts_with(|ch: char| ch.is_numeric()) {
+        name.insert(0, '_');
+    }
+    cut(&name, NAME_BYTES_MAX).to_owned()
+}
+
+/// At most so many bytes of a name, and no half characters.
+fn cut(name: &str, bytes_max: usize) -> &str {
+    let mut end = name.len().min(bytes_max);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
+
+/// What a job over these files is called: as the file without its ending; as what the names
+/// of several have in common, or the directory they are in, or else as the first of them.
+/// `None` if there is no file.
+pub fn job_name(files: &[&Path]) -> Option<String> {
+    let (first, others) = files.split_first()?;
+    let first_stem = stem(first);
+    if others.is_empty() {
+        return Some(first_stem);
+    }
+    let mut common = first_stem.clone();
+    for other in others {
+        let other = stem(other);
+        let same = common.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+        common = same.map(|(ch, _)| ch).collect();
+    }
+    // What is left of a date or a number that they differ in is no name.
+    let is_whole = files.iter().all(|file| stem(file) == common);
+    let common = match is_whole {
+        true => common.as_str(),
+        false => common.trim_end_matches(|ch: char| !ch.is_alphabetic()),
+    };
+    if common.chars().count() > 1 || is_whole {
+        return Some(common.to_owned());
+    }
+    let parents: HashSet<_> = files.iter().map(|file| file.parent()).collect();
+    let directory = first.parent().and_then(Path::file_name).filter(|_| parents.len() == 1);
+    Some(directory.map_or(first_stem, |name| name.to_string_lossy().into_owned()))
+}
+
+/// The name of a file without the endings that say how it is written, and without the number
+/// that a rotation gave it: `web.ndjson.1.gz` is `web`.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let is_known = |ending: &str| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
+    let mut stem = name.as_str();
+    while let Some((rest, ending)) = stem.rsplit_once('.') {
+        let is_number = !ending.is_empty() && ending.bytes().all(|byte| byte.is_ascii_digit());
+        let is_rotated = is_number && rest.rsplit_once('.').is_some_and(|(_, before)| is_known(before));
+        if rest.is_empty() || !(is_known(ending) || is_rotated) {
+            break;
+        }
+        stem = rest;
+    }
+    match stem {
+        "" => "records".to_owned(),
+        stem => stem.to_owned(),
+    }
+}
+
+const ENDINGS: [&str; 12] =
+    ["ndjson", "jsonl", "jsonlines", "json", "log", "txt", "gz", "zst", "zstd", "bz2", "xz", "gzip"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_can_be_named_without_quotes() {
+        let mut names = Names::default();
+        for (key, expected) in [
+            ("level", "level"),
+            ("userId", "userid"),
+            ("user.id", "user_id"),
+            ("@timestamp", "timestamp"),
+            ("log-level", "log_level"),
+            ("_id", "_id"),
+            ("a b", "a_b"),
+            ("404", "_404"),
+            ("größe", "größe"),
+            ("GRÖSSE", "grÖsse"),
+            ("", "field"),
+            ("!", "field_2"),
+            ("a\0\"b", "a_b_2"),
+            ("user", "user"),
+        ] {
+            assert_eq!(names.column(key), expected, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_columns_have_one_name_and_none_has_ours() {
+        let mut names = Names::default();
+        let given: Vec<String> =
+            ["ID", "id", "Id", "id_2", "source_id", "EXTRA", "xmin"].map(|key| names.column(key)).into();
+        assert_eq!(given, ["id", "id_2", "id_3", "id_2_2", "source_id_2", "extra_2", "xmin_2"]);
+    }
+
+    #[test]
+    fn a_long_key_is_cut_and_still_told_apart() {
+        let mut names = Names::default();
+        let one = names.column(&"ä".repeat(100));
+        let other = names.column(&"ä".repeat(101));
+        assert_eq!((one.len(), other.len()), (62, 62));
+        assert!(one != other && other.ends_with("_2"));
+    }
+
+    #[test]
+    fn a_table_is_called_like_its_job() {
+        assert_eq!(table_name("app"), "app");
+        assert_eq!(table_name("web-2024.10"), "web_2024_10");
+        assert_eq!(table_name("2024-10-27"), "_2024_10_27");
+        assert_eq!(table_name("order"), "order_log");
+        assert_eq!(table_name("…"), "records");
+    }
+
+    #[test]
+    fn a_job_is_called_like_its_files() {
+        for (files, expected) in [
+            (&["app.ndjson"][..], "app"),
+            (&["logs/web.ndjson.1.gz"], "web"),
+            (&["/var/log/access.log.12"], "access"),
+            (&["app-2024-10-27.jsonl"], "app-2024-10-27"),
+            (&["v1.2.json"], "v1.2"),
+            (&["app.1.ndjson", "app.2.ndjson"], "app"),
+            (&[".log"], ".log"),
+            (&["app"], "app"),
+            (&["app.log", "app.log.1", "app.log.2.gz"], "app"),
+            (&["app-2024-10-27.jsonl", "app-2024-10-28.jsonl"], "app"),
+            (&["logs/2024-10-27.jsonl", "logs/2024-10-28.jsonl"], "logs"),
+            (&["logs/a.jsonl", "logs/b.jsonl"], "logs"),
+            (&["a.jsonl", "b.jsonl"], "a"),
+            (&["x/a.jsonl", "y/b.jsonl"], "a"),
+            (&["day1/app.log", "day2/app.log"], "app"),
+        ] {
+            let paths: Vec<&Path> = files.iter().map(Path::new).collect();
+            assert_eq!(job_name(&paths).as_deref(), Some(expected), "{files:?}");
+        }
+        assert_eq!(job_name(&[]), None);
+    }
+}
