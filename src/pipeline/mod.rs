@@ -12,6 +12,7 @@
 mod plan;
 mod queue;
 mod stats;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -33,6 +34,7 @@ use crate::stop::Stop;
 use plan::{Cutting, Planned};
 use queue::queue;
 pub use stats::{Outcome, Reason, Stats, Times};
+pub use survey::{Survey, SurveySettings, Surveyed, survey};
 use worker::{Rules, Worker};
 use writer::Writer;
 

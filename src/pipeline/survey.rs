@@ -1,0 +1,270 @@
+//! Surveys: the records of many files to one result, on all cores, and nothing written.
+//!
+//! What inference reads with. Every worker sums up what it sees for itself and the sums are
+//! put together in the end, so it must not matter who saw what. The files are read from their
+//! beginnings; of more than the bound, each gives its share of it, so that none is passed
+//! over. Memory is a chunk for each worker.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
+
+use crate::error::{Error, Kind, Result};
+use crate::format::{Format, Input, Malformed, PADDING_BYTES, Record};
+use crate::reject::{Stage, code};
+use crate::source::{Body, Chunk, Chunks, Found, Lines, Settings, Source, Start, is_blank};
+use crate::stop::Stop;
+
+/// How files are surveyed.
+#[derive(Clone, Debug)]
+pub struct SurveySettings {
+    /// Worker threads.
+    pub threads: usize,
+    /// How sources are read.
+    pub source: Settings,
+    /// About so many bytes are read, of all files together.
+    pub bytes_max: u64,
+}
+
+/// What a survey came to.
+#[derive(Debug)]
+pub struct Surveyed<T> {
+    /// What was seen.
+    pub seen: T,
+    /// Bytes that were read, decompressed.
+    pub bytes: u64,
+    /// The same in the files, compressed as they are,
+    pub raw_bytes: u64,
+    /// of so many that the files have.
+    pub raw_size: u64,
+    /// Whether every file was read to its end.
+    pub is_all: bool,
+    /// Files that could not be read, as (file, why).
+    pub failed: Vec<(PathBuf, String)>,
+}
+
+/// What sums up the records that one worker sees.
+pub trait Survey: Default + Send {
+    /// Looks at one record: the number of its file, its offset in it, and what it is.
+    fn see(&mut self, file: usize, offset: u64, record: Result<&Record<'_>, Malformed>, arena: &Bump);
+
+    /// What two workers saw. It does not matter which of them saw what.
+    fn merge(self, other: Self) -> Self;
+}
+
+/// Shows the records of `files` to surveyors of type `T`.
+pub fn survey<T: Survey>(
+    files: &[Found],
+    format: &impl Format,
+    settings: &SurveySettings,
+    stop: &Stop,
+) -> Result<Surveyed<T>> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(settings.threads)
+        .thread_name(|index| format!("worker-{index}"))
+        .build()
+        .map_err(|error| Error::usage(format!("cannot start {} workers: {error}", settings.threads)))?;
+    let sizes = files.iter().map(|file| std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len()));
+    let all: u64 = sizes.sum();
+    let mut surveyed = Surveyed {
+        seen: T::default(),
+        bytes: 0,
+        raw_bytes: 0,
+        raw_size: 0,
+        is_all: true,
+        failed: Vec::new(),
+    };
+    for (number, file) in files.iter().enumerate() {
+        // What an archive inflates to, only reading it tells.
+        let share_of = |source: &Source| match all <= settings.bytes_max && !source.is_compressed() {
+            true => u64::MAX,
+            false => share(source.raw_size(), settings.bytes_max, all),
+        };
+        match survey_one(number, file, format, settings, &share_of, stop, &pool) {
+            Ok(one) => {
+                surveyed.seen = surveyed.seen.merge(one.seen);
+                surveyed.bytes += one.bytes;
+                surveyed.raw_bytes += one.raw_bytes;
+                surveyed.raw_size += one.raw_size;
+                surveyed.is_all &= one.is_all;
+                surveyed.failed.extend(one.failed);
+            }
+            Err(error) => surveyed.failed.push((file.path.clone(), error.without_path(&file.path))),
+        }
+        if let Some(signal) = stop.asked() {
+            return Err(Kind::Stopped(signal).into());
+        }
+    }
+    Ok(surveyed)
+}
+
+/// The same for one file, of which about `share_of` its size is read. Of a damaged one that is
+/// what stands before the damage, as it is in a load.
+fn survey_one<T: Survey>(
+    number: usize,
+    file: &Found,
+    format: &impl Format,
+    settings: &SurveySettings,
+    share_of: &dyn Fn(&Source) -> u64,
+    stop: &Stop,
+    pool: &rayon::ThreadPool,
+) -> Result<Surveyed<T>> {
+    let source = Arc::new(Source::open(&file.path)?);
+    let share = share_of(&source);
+    let chunk_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(settings.source.chunk_bytes);
+    let settings_of_chunks = Settings { chunk_bytes, ..settings.source.clone() };
+    let mut chunks = Chunks::new(&source, Start::zero(), &settings_of_chunks)?;
+    let (mut read, mut raw, mut is_all, mut failed) = (0, 0, false, None);
+    let chunks = std::iter::from_fn(|| {
+        if read >= share || stop.asked().is_some() {
+            return None;
+        }
+        let chunk = chunks.next_chunk().unwrap_or_else(|error| {
+            failed = Some(error);
+            None
+        })?;
+        read = chunk.span.end;
+        raw += chunk.raw;
+        is_all = chunk.ends.is_some();
+        Some(chunk)
+    });
+    let look = |(mut memory, mut seen): (Memory, T), chunk| {
+        memory.look(format, settings, number, chunk, &mut seen);
+        (memory, seen)
+    };
+    let seen = pool.install(|| {
+        let folded = chunks.par_bridge().fold(Default::default, look);
+        folded.map(|(_, seen)| seen).reduce(T::default, T::merge)
+    });
+    Ok(Surveyed {
+        seen,
+        bytes: read,
+        raw_bytes: if source.is_compressed() { raw } else { read },
+        raw_size: source.raw_size(),
+        is_all,
+        failed: failed.map(|error| (file.path.clone(), error.without_path(&file.path))).into_iter().collect(),
+    })
+}
+
+/// How much of a file of `size` is read, where `all` is more than may be: its part, and at
+/// least one record.
+fn share(size: u64, bytes_max: u64, all: u64) -> u64 {
+    let share = u128::from(size) * u128::from(bytes_max) / u128::from(all.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX).max(1)
+}
+
+/// The memory of one worker.
+#[derive(Default)]
+struct Memory {
+    block: Vec<u8>,
+    arena: Bump,
+    record: Record<'static>,
+}
+
+impl Memory {
+    /// Shows the records of a chunk of a file to `seen`.
+    fn look<T: Survey>(
+        &mut self,
+        format: &impl Format,
+        settings: &SurveySettings,
+        file: usize,
+        chunk: Chunk,
+        seen: &mut T,
+    ) {
+        let too_long = Malformed {
+            stage: Stage::Decode,
+            code: code::RECORD_TOO_LONG,
+            what: "a record beyond max_record",
+            at: 0,
+        };
+        let bytes = match chunk.body {
+            Body::Records(bytes) => bytes,
+            Body::TooLong { .. } => return seen.see(file, chunk.span.start, Err(too_long), &self.arena),
+        };
+        // Bytes in a map can change, and a format may write into what it reads.
+        let len = bytes.len();
+        self.block.clear();
+        self.block.extend_from_slice(&bytes);
+        self.block.resize(len + PADDING_BYTES, b' ');
+        let mut lines = Lines::default();
+        let mut spare = std::mem::take(&mut self.record);
+        while let Some(line) = lines.next(&self.block, len) {
+            if is_blank(&self.block[line.start..line.end]) {
+                continue;
+            }
+            self.arena.reset();
+            let offset = chunk.span.start + line.start as u64;
+            if line.end - line.start > settings.source.record_bytes_max {
+                seen.see(file, offset, Err(too_long), &self.arena);
+                continue;
+            }
+            let mut record = spare.reset();
+            let copy = &mut self.block[line.start..line.end + PADDING_BYTES];
+            let input = Input { raw: &bytes[line.start..line.end], copy, arena: &self.arena };
+            let parsed = format.parse(input, &mut record);
+            seen.see(file, offset, parsed.map(|()| &record), &self.arena);
+            spare = record.reset();
+        }
+        self.record = spare;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{Extras, Json};
+    use crate::source::{Pattern, Selection, discover};
+
+    /// Records, and other lines.
+    #[derive(Default)]
+    struct Counter(u64, u64);
+
+    impl Survey for Counter {
+        fn see(&mut self, _: usize, _: u64, record: Result<&Record<'_>, Malformed>, _: &Bump) {
+            match record {
+                Ok(_) => self.0 += 1,
+                Err(_) => self.1 += 1,
+            }
+        }
+
+        fn merge(self, other: Counter) -> Counter {
+            Counter(self.0 + other.0, self.1 + other.1)
+        }
+    }
+
+    /// How many records and other lines are seen, and of how many bytes.
+    fn count(texts: &[&str], bytes_max: u64) -> (u64, u64, u64, u64) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (number, text) in texts.iter().enumerate() {
+            std::fs::write(folder.path().join(number.to_string()), text).expect("written");
+        }
+        let pattern = Pattern { text: folder.path().to_owned(), base: PathBuf::new() };
+        let files = discover(&[pattern], &Selection::default()).expect("found");
+        let source = Settings { chunk_bytes: 64, ..Settings::default() };
+        let settings = SurveySettings { threads: 2, source, bytes_max };
+        let format = Json::new::<String>(&[], Extras::Ignored);
+        let surveyed: Surveyed<Counter> = survey(&files, &format, &settings, &Stop::default()).expect("read");
+        assert!(surveyed.failed.is_empty());
+        let Counter(records, others) = surveyed.seen;
+        assert_eq!(surveyed.is_all, surveyed.bytes == surveyed.raw_size);
+        (records, others, surveyed.bytes, surveyed.raw_size)
+    }
+
+    #[test]
+    fn every_record_of_every_file_is_seen_once() {
+        let text = "{\"a\":1}\n\nno\n".repeat(100);
+        assert_eq!(count(&[&text, "", "{}", "\u{feff}{}\n"], u64::MAX), (102, 100, 1208, 1208));
+    }
+
+    #[test]
+    fn of_too_much_each_file_gives_its_share() {
+        let text = "{\"a\":1}\n".repeat(1_000);
+        let (records, _, bytes, size) = count(&[&text, "{}\n", &text], 1_600);
+        assert_eq!(size, 16_003);
+        // Half of the bound each, up to the end of a chunk, and one record of the small one.
+        assert!((1_600..1_800).contains(&bytes), "{bytes} bytes");
+        assert_eq!(records, (bytes - 3) / 8 + 1);
+    }
+}
