@@ -181,6 +181,17 @@ impl Config {
     /// Whatever is wrong is a mistake in usage: nothing was touched.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Config> {
         overrides.check()?;
+        Config::of_text(path, &Config::text(path)?, overrides)
+    }
+
+    /// The same for the text of a job file that is, or will be, at `path`.
+    pub fn of_text(path: &Path, text: &str, overrides: &Overrides) -> Result<Config> {
+        overrides.check()?;
+        Ok(read(path, text, overrides, &|name| std::env::var(name)).map_err(Kind::from)?)
+    }
+
+    /// The text of the job file at `path`.
+    fn text(path: &Path) -> Result<String> {
         let unreadable =
             |cause| Error::usage(format!("cannot read the job file {}: {cause}", path.display()));
         let file = std::fs::File::open(path).map_err(unreadable)?;
@@ -193,16 +204,12 @@ impl Config {
                 units::print_size(JOB_BYTES_MAX)
             )));
         }
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let text = String::from_utf8_lossy(error.as_bytes());
-                let finding = ("not UTF-8; save the file as UTF-8".to_owned(), Some(at..at + 1));
-                return Err(Kind::from(Complaint::new(path, &text, vec![finding])).into());
-            }
-        };
-        Ok(read(path, &text, overrides, &|name| std::env::var(name)).map_err(Kind::from)?)
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes());
+            let finding = ("not UTF-8; save the file as UTF-8".to_owned(), Some(at..at + 1));
+            Kind::from(Complaint::new(path, &text, vec![finding])).into()
+        })
     }
 
     /// The files to load, with the data date put in.

@@ -27,6 +27,8 @@ pub struct Draft<'d> {
     pub files: &'d [String],
     /// The fields, in order.
     pub fields: &'d [Proposed],
+    /// What happens to members that no field asks for.
+    pub extra: Extra,
     /// The destination. A password in it is not written down.
     pub url: &'d str,
     /// The table.
@@ -49,7 +51,7 @@ pub struct Proposed {
 /// If a field has a default. Nobody proposes one, and a default may hold a null, which TOML
 /// cannot say.
 pub fn write(draft: &Draft<'_>) -> String {
-    let Draft { name, files, fields, url, table } = draft;
+    let Draft { name, files, fields, extra, url, table } = draft;
     let safe_url = secret::removed(url);
     let files = files.iter().map(|file| string(file)).collect::<Vec<_>>();
     let files = match files.as_slice() {
@@ -67,15 +69,28 @@ pub fn write(draft: &Draft<'_>) -> String {
          files  = {files}\n\
          format = \"ndjson\"\n\
          \n\
-         [record]\n\
-         # Members that no field asks for: \"ignore\" them, \"forbid\" them, or \"keep\" them as JSON.\n\
-         extra = \"ignore\"\n\
-         \n\
-         # Each field is a column. One that may be absent has required = false.\n\
-         [record.fields]\n",
+         [record]\n",
         string(name)
     );
-    write_fields(&mut out, fields);
+    let mode = if fields.iter().all(|proposed| proposed.field.strict) { Mode::Strict } else { Mode::Lax };
+    if mode == Mode::Strict {
+        out.push_str(
+            "# A value of another type than its field's makes a dead letter; \"lax\" converts it if it can.\n\
+             mode  = \"strict\"\n",
+        );
+    }
+    write!(
+        out,
+        "# Members that no field asks for: \"ignore\" them, \"forbid\" them, or \"keep\" them as JSON.\n\
+         extra = {}\n\
+         \n\
+         # Each field is a column. One that may be absent has required = false. A member of an\n\
+         # object is a field too: user_id = {{ type = \"int\", from = \"/user/id\" }}.\n\
+         [record.fields]\n",
+        string(extra_word(*extra))
+    )
+    .expect("writing to a text does not fail");
+    write_fields(&mut out, fields, mode);
     out.push_str("\n[destination]\n");
     if safe_url != *url {
         out.push_str(
@@ -97,14 +112,29 @@ pub fn write(draft: &Draft<'_>) -> String {
     out
 }
 
+/// What the record says of conversions; a field says only where it differs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Lax,
+    Strict,
+}
+
+fn extra_word(extra: Extra) -> &'static str {
+    match extra {
+        Extra::Ignore => "ignore",
+        Extra::Forbid => "forbid",
+        Extra::Keep => "keep",
+    }
+}
+
 /// One field per line, with the equal signs below each other, and the notes too.
-fn write_fields(out: &mut String, fields: &[Proposed]) {
+fn write_fields(out: &mut String, fields: &[Proposed], mode: Mode) {
     let chars = |text: &str| text.chars().count();
     let lines: Vec<(String, String, String)> = fields
         .iter()
         .map(|Proposed { field, note }| {
             let note: String = note.chars().map(|ch| if ch.is_control() { ' ' } else { ch }).collect();
-            (key(&field.name), value(field), note)
+            (key(&field.name), value(field, mode), note)
         })
         .collect();
     let key_width = lines.iter().map(|(key, _, _)| chars(key)).max().unwrap_or(0);
@@ -125,11 +155,11 @@ fn write_fields(out: &mut String, fields: &[Proposed]) {
 }
 
 /// A field as an inline table.
-fn value(field: &Field) -> String {
+fn value(field: &Field, mode: Mode) -> String {
     let Field { name, from, required, nullable, default, strict, kind } = field;
     assert!(default.is_none(), "a field with a default was proposed");
     let mut keys = Vec::new();
-    write_kind(&mut keys, kind);
+    write_kind(&mut keys, kind, mode);
     if let [key] = from.as_slice()
         && !key.is_empty()
         && !key.starts_with('/')
@@ -148,15 +178,15 @@ fn value(field: &Field) -> String {
     if nullable == required {
         keys.push(("nullable", nullable.to_string()));
     }
-    if *strict {
-        keys.push(("strict", "true".to_owned()));
+    if *strict != (mode == Mode::Strict) {
+        keys.push(("strict", strict.to_string()));
     }
     let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
     format!("{{ {} }}", keys.join(", "))
 }
 
 /// The keys that say what a value must be.
-fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind) {
+fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind, mode: Mode) {
     keys.push(("type", string(super::destination::type_name(kind))));
     let mut flag = |key, is_so: bool| {
         if is_so {
@@ -217,23 +247,16 @@ fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind) {
         Kind::Object(object) => {
             // What happens to a NUL is said for the whole record.
             let Object { schema: Schema { fields, extra, nul: _ }, wanted: _ } = &**object;
-            keys.push((
-                "extra",
-                string(match extra {
-                    Extra::Ignore => "ignore",
-                    Extra::Forbid => "forbid",
-                    Extra::Keep => "keep",
-                }),
-            ));
+            keys.push(("extra", string(extra_word(*extra))));
             let fields: Vec<String> =
-                fields.iter().map(|field| format!("{} = {}", key(&field.name), value(field))).collect();
+                fields.iter().map(|field| format!("{} = {}", key(&field.name), value(field, mode))).collect();
             keys.push(("fields", format!("{{ {} }}", fields.join(", "))));
         }
         Kind::List(list) => {
             let List { items, min_items, max_items } = &**list;
             write_number(keys, "min_items", min_items.as_ref());
             write_number(keys, "max_items", max_items.as_ref());
-            keys.push(("items", value(items)));
+            keys.push(("items", value(items, mode)));
         }
         Kind::Bool | Kind::Date | Kind::Time | Kind::Uuid => {}
     }
@@ -330,6 +353,7 @@ mod tests {
             name: "web",
             files: &["web.ndjson".to_owned()],
             fields: &fields,
+            extra: Extra::Ignore,
             url: "sqlite:logmill.db",
             table: "web",
         };
@@ -347,7 +371,8 @@ format = "ndjson"
 # Members that no field asks for: "ignore" them, "forbid" them, or "keep" them as JSON.
 extra = "ignore"
 
-# Each field is a column. One that may be absent has required = false.
+# Each field is a column. One that may be absent has required = false. A member of an
+# object is a field too: user_id = { type = "int", from = "/user/id" }.
 [record.fields]
 timestamp  = { type = "timestamp" }                                 # 2023-10-27 to 2023-11-02
 status     = { type = "int", ge = 100, lt = 600 }
@@ -397,6 +422,7 @@ on_conflict = "update"
             name: "all $${of} them",
             files: &["a".to_owned(), super::super::escape("b{date}*.log")],
             fields: &proposed(&before),
+            extra: before.record.schema.extra,
             url: "postgres://ada:pass@host/db",
             table: "a\"b",
         });
@@ -414,9 +440,46 @@ on_conflict = "update"
     }
 
     #[test]
+    fn what_holds_for_all_fields_is_said_once() {
+        let before = config(
+            r#"
+                name = "strict"
+                [source]
+                format = "ndjson"
+                [record]
+                mode = "strict"
+                extra = "keep"
+                [record.fields]
+                a = "int"
+                b = { type = "list", items = { type = "int", strict = false } }
+                [destination]
+                table = "t"
+            "#,
+        );
+        let text = write(&Draft {
+            name: "strict",
+            files: &[],
+            fields: &proposed(&before),
+            extra: Extra::Keep,
+            url: "sqlite:logmill.db",
+            table: "t",
+        });
+        assert!(text.contains("\nmode  = \"strict\"\n"), "{text}");
+        assert!(text.contains("\na = { type = \"int\" }\n"), "{text}");
+        let after = read_job(&text, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(canonical(&after), canonical(&before), "{text}");
+    }
+
+    #[test]
     fn a_password_is_not_written_down() {
-        let draft =
-            Draft { name: "a", files: &[], fields: &[], url: "postgres://ada:pass@host/db", table: "a" };
+        let draft = Draft {
+            name: "a",
+            files: &[],
+            fields: &[],
+            extra: Extra::Ignore,
+            url: "postgres://ada:pass@host/db",
+            table: "a",
+        };
         let text = write(&draft);
         assert!(
             !text.contains("pass@") && text.contains("url         = \"postgres://ada@host/db\""),
