@@ -1,6 +1,8 @@
 //! The one test binary: a module per subject.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+/// The commands as a person types them.
+mod cli;
 /// Connecting, with every kind of server, certificate and password.
 mod connect;
 /// The JSON of the corpus: the conformance suite, and real logs.

@@ -31,7 +31,15 @@ pub(super) enum Command {
     ///
     /// What was loaded before is left out, and what was loaded in part goes on where it
     /// stopped: running the same command again is how a load is resumed.
+    ///
+    /// Without a job, one is inferred from all values of FILE (NDJSON) and written to
+    /// ./FILE.logmill.toml, and the rows go into logmill.db. The job is used from then on.
     Load(LoadArgs),
+    /// Write a job file from what is found in files
+    ///
+    /// Reads every record, up to 256 MiB of all files together, and writes a job whose fields
+    /// take every value that was seen. It is yours to edit: from then on nothing is guessed.
+    Infer(InferArgs),
     /// Show how far a job is: sources, dead letters by reason, last runs
     Status(StatusArgs),
     /// Look at the records that did not become rows
@@ -107,16 +115,40 @@ pub(super) struct JobArgs {
     pub(super) into: Option<Url>,
 }
 
+/// The job, or none: then it is inferred.
 #[derive(Debug, Args)]
-pub(super) struct LoadArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-    /// Files, directories or patterns to load instead of the job's
-    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
-    pub(super) files: Vec<PathBuf>,
+pub(super) struct ChosenJobArgs {
+    /// The job file [default: ./FILE.logmill.toml, written if it is not there]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", value_hint = ValueHint::FilePath)]
+    pub(super) job: Option<PathBuf>,
+    /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
+    #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
+    pub(super) into: Option<Url>,
     /// Another table than the job's
     #[arg(long, env = "LOGMILL_TABLE")]
     pub(super) table: Option<String>,
+}
+
+/// Files, instead of those of the job.
+#[derive(Debug, Args)]
+pub(super) struct FileArgs {
+    /// Files, directories or patterns, instead of the job's
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(super) files: Vec<PathBuf>,
+    /// Read the names of more files from this file, one per line; `-` is stdin
+    #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]
+    pub(super) files_from: Option<PathBuf>,
+    /// The names in LIST end with NUL, as find -print0 writes them
+    #[arg(short = '0', long, requires = "files_from")]
+    pub(super) null: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    #[command(flatten)]
+    pub(super) job: ChosenJobArgs,
+    #[command(flatten)]
+    pub(super) files: FileArgs,
     /// The data date: the day that the run is about, put in for {date} in the job
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE")]
     pub(super) date: Option<NaiveDate>,
@@ -172,6 +204,21 @@ pub(super) struct LimitArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct InferArgs {
+    #[command(flatten)]
+    pub(super) files: FileArgs,
+    /// Where the job is written; `-` is stdout [default: ./FILE.logmill.toml]
+    #[arg(short = 'o', long = "out", value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub(super) out: Option<PathBuf>,
+    /// The destination that the job names [default: sqlite:logmill.db]
+    #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
+    pub(super) into: Option<Url>,
+    /// The table that the job names [default: after FILE]
+    #[arg(long, env = "LOGMILL_TABLE")]
+    pub(super) table: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
@@ -214,11 +261,11 @@ pub(super) struct ShowArgs {
 
 impl LoadArgs {
     /// What goes before the job file.
-    pub(super) fn overrides(&self) -> Overrides {
+    pub(super) fn overrides(&self, files: Option<Vec<PathBuf>>) -> Overrides {
         Overrides {
-            files: (!self.files.is_empty()).then(|| self.files.clone()),
+            files,
             into: self.job.into.clone(),
-            table: self.table.clone(),
+            table: self.job.table.clone(),
             date: self.date,
             threads: self.limits.threads,
             chunk_size: self.limits.chunk_size,

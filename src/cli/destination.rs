@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::infer::is_reserved;
 use crate::sink::history::History;
 use crate::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
 use crate::sink::postgres::{self, PostgresHistory, Timeouts};
@@ -99,6 +100,46 @@ pub(super) fn describe(config: &Config) -> String {
     }
 }
 
+/// The command that shows the first rows, for somebody who has just loaded them.
+pub(super) fn query(config: &Config) -> String {
+    let columns = config.record.schema.fields.iter().filter(|field| field.kind.is_scalar());
+    let columns: Vec<String> = columns.take(COLUMNS_SHOWN).map(|field| quoted(&field.name)).collect();
+    let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(", ") };
+    let table = &config.destination.table;
+    match sqlite_path(config) {
+        Some(path) => {
+            let sql = format!("select {columns} from {} limit 5", quoted(table));
+            format!("sqlite3 {} {}", shell_word(&path.to_string_lossy()), shell_word(&sql))
+        }
+        None => {
+            let url = config.destination.url.without_password();
+            let sql = format!("select {columns} from {table} limit 5");
+            format!("psql {} -c {}", shell_word(&url), shell_word(&sql))
+        }
+    }
+}
+
+/// So many columns fit onto a line.
+const COLUMNS_SHOWN: usize = 4;
+
+/// An identifier, in quotes where it needs them.
+fn quoted(name: &str) -> String {
+    let is_plain =
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            && !name.starts_with(|ch: char| ch.is_ascii_digit())
+            && !is_reserved(name);
+    if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// A word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+=,".contains(&byte);
+    match word.bytes().all(is_plain) && !word.is_empty() {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 fn server(config: &Config) -> Result<Target> {
     if sqlite_path(config).is_some() {
         return Err(Error::usage(
@@ -114,4 +155,15 @@ fn server(config: &Config) -> Result<Target> {
 fn sqlite_path(config: &Config) -> Option<PathBuf> {
     let path = config.destination.url.reveal().strip_prefix("sqlite:")?;
     Some(config.destination.folder.join(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        assert_eq!([quoted("level"), quoted("user"), quoted("a b")], ["level", "\"user\"", "\"a b\""]);
+        assert_eq!([shell_word("logmill.db"), shell_word("it's")], ["logmill.db", "'it'\\''s'"]);
+    }
 }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::args::{LoadArgs, Output};
-use super::destination::{Destination, describe};
+use super::destination::{Destination, describe, query};
 use super::exit::Exit;
+use super::files;
+use super::inferred::Inferred;
+use super::job::{self, Job};
 use super::progress::Progress;
 use super::speech::{Speech, print};
 use super::summary::{self, Subject};
@@ -13,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::Json;
 use crate::pipeline::{self, Outcome, Stats};
 use crate::sink::{Ending, Sink};
-use crate::source::{Found, Hash16, discover};
+use crate::source::{Found, Hash16};
 use crate::stop::Stop;
 
 /// Loads, and says what came of it.
@@ -21,8 +24,19 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     if let Some(flag) = args.not_yet() {
         return Err(Error::usage(format!("{flag} is planned and not built yet")).into());
     }
-    let config = Config::load(&args.job.job, &args.overrides())?;
-    let files = files_of(&config)?;
+    let given = files::given(&args.files)?;
+    if given.as_ref().is_some_and(Vec::is_empty) {
+        speech.inform("the list names no files, so there is nothing to load");
+        return Ok(Exit::Success);
+    }
+    let overrides = args.overrides(given);
+    let Job { config, path: job_path, is_found, inferred } =
+        job::choose(args.job.job.as_deref(), &overrides, speech, stop)?;
+    let files = files::of(&config)?;
+    if let Some(inferred) = &inferred {
+        job::write(&job_path, &inferred.text)?;
+        tell_of(inferred, &job_path, speech);
+    }
     let stats = Arc::new(Stats::default());
     let progress = Progress::start(speech, &stats);
     let around = progress.around();
@@ -51,8 +65,10 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     }
     let subject = Subject {
         job: &config.name,
+        job_file: job_path.display().to_string(),
         destination: describe(&config),
-        look: format!("logmill dead-letters list -j {}", args.job.job.display()),
+        inferred: inferred.as_ref().map(Inferred::json),
+        query: is_found.then(|| query(&config)),
     };
     match speech.output {
         Output::Json => print(&format!("{}\n", summary::json(&subject, &outcome, exit)))?,
@@ -65,16 +81,19 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     Ok(exit)
 }
 
-/// The files of a job, or of the command line.
-pub(super) fn files_of(config: &Config) -> Result<Vec<Found>> {
-    let patterns = config.patterns()?;
-    let files = discover(&patterns, &config.source.selection)?;
-    if files.is_empty() {
-        let shown: Vec<String> =
-            patterns.iter().map(|pattern| pattern.base.join(&pattern.text).display().to_string()).collect();
-        return Err(Error::usage(format!("no file matches {}", shown.join(", "))));
+/// Says what was inferred and where it was written.
+pub(super) fn tell_of(inferred: &Inferred, path: &std::path::Path, speech: Speech) {
+    speech.inform(&format!(
+        "wrote {}, {}; it is yours to edit, and is used from now on",
+        path.display(),
+        inferred.read_in_words()
+    ));
+    for warning in inferred.warnings() {
+        speech.warn(&warning);
     }
-    Ok(files)
+    if speech.speaks() {
+        speech.tell(&format!("\n{}\n", inferred.fields_in_words()));
+    }
 }
 
 /// Runs the pipeline into `sink`, and closes the run whatever came of it.

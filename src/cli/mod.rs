@@ -8,6 +8,10 @@ mod dead_letters;
 mod destination;
 mod exit;
 mod figure;
+mod files;
+mod infer;
+mod inferred;
+mod job;
 mod load;
 mod progress;
 mod speech;
@@ -43,6 +47,7 @@ pub fn run() -> ExitCode {
     let stop = Stop::default();
     let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| match &line.command {
         Command::Load(args) => load::load(args, speech, &stop),
+        Command::Infer(args) => infer::infer(args, speech, &stop),
         Command::Status(args) => status::status(args, speech),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
         Command::Completions { shell } => completions(*shell),

@@ -12,10 +12,14 @@ use crate::pipeline::{Outcome, Times};
 /// What a summary names besides the outcome.
 pub(super) struct Subject<'a> {
     pub(super) job: &'a str,
+    /// The job file.
+    pub(super) job_file: String,
     /// Where the rows went, without secrets.
     pub(super) destination: String,
-    /// How to look at the dead letters.
-    pub(super) look: String,
+    /// What the job was inferred from, if it was just now.
+    pub(super) inferred: Option<Value>,
+    /// How to look at the rows, for somebody who has written no job.
+    pub(super) query: Option<String>,
 }
 
 /// How many reasons are shown to people; a machine gets them all.
@@ -95,10 +99,13 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
     if outcome.open_dead_letters > 0 {
         let _ = writeln!(
             out,
-            "\n  {} open: {}",
+            "\n  {} open: logmill dead-letters list -j {}",
             figure::some(usize::try_from(outcome.open_dead_letters).unwrap_or(usize::MAX), "dead letter"),
-            subject.look
+            subject.job_file
         );
+    }
+    if let Some(query) = &subject.query {
+        let _ = writeln!(out, "\n  look at the rows: {query}");
     }
     out
 }
@@ -176,6 +183,8 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
         "schema_version": 1,
         "command": "load",
         "job": subject.job,
+        "job_file": subject.job_file,
+        "inferred": subject.inferred,
         "destination": subject.destination,
         "outcome": exit.outcome(),
         "exit_code": exit.code(),

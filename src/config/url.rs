@@ -22,6 +22,11 @@ impl Url {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// The text without its password: for a command that a person is shown and may run.
+    pub fn without_password(&self) -> String {
+        secret::removed(&self.0)
+    }
 }
 
 impl FromStr for Url {

@@ -155,15 +155,21 @@ impl Key {
             (self.lists, "lists"),
             (self.objects, "objects"),
         ];
-        let met: Vec<&str> = met.iter().filter(|(count, _)| *count > 0).map(|(_, what)| *what).collect();
+        let mut met: Vec<(u64, &str)> = met.into_iter().filter(|(count, _)| *count > 0).collect();
+        // A person who sees that three of a million are texts may rather have those as dead letters.
+        met.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
         let json = Kind::Json(Json::default());
         match met.as_slice() {
             [] => (json, String::new()),
-            ["texts"] => self.text_kind(),
-            ["numbers"] => self.number_kind(),
-            ["truth values"] => (Kind::Bool, String::new()),
-            [only] => (json, (*only).to_owned()),
-            [others @ .., last] => (json, format!("{} and {last}", others.join(", "))),
+            [(_, "texts")] => self.text_kind(),
+            [(_, "numbers")] => self.number_kind(),
+            [(_, "truth values")] => (Kind::Bool, String::new()),
+            [(_, only)] => (json, (*only).to_owned()),
+            met => {
+                let met: Vec<String> =
+                    met.iter().map(|(number, what)| format!("{what} in {}", count(*number))).collect();
+                (json, met.join(", "))
+            }
         }
     }
 

@@ -48,13 +48,18 @@ impl Names {
 pub fn table_name(job: &str) -> String {
     let name = plain(job, "records");
     // The name of a table stands in the job as SQL has it, so here quotes are no way out.
-    match RESERVED.contains(&name.as_str()) {
+    match is_reserved(&name) {
         true => format!("{name}_log"),
         false => name,
     }
 }
 
-/// Words that PostgreSQL takes for no table.
+/// Whether a name, in lower case, needs quotes in SQL because it is a word of the language.
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
+/// The words that PostgreSQL has reserved.
 const RESERVED: &[&str] = &[
     "all",
     "analyse",

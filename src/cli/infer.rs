@@ -1,0 +1,64 @@
+//! `infer`: a job from what is found in files, and nothing loaded.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::args::{InferArgs, Output};
+use super::exit::Exit;
+use super::load::tell_of;
+use super::speech::{Speech, print};
+use super::{files, inferred, job};
+use crate::config::Overrides;
+use crate::stop::Stop;
+
+pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    let names = files::given(&args.files)?.unwrap_or_default();
+    let (place, name, found) = job::place(&names)?;
+    let path = args.out.as_deref().unwrap_or(&place);
+    // Names in a job start at its folder, those of the command line where we are.
+    let is_elsewhere = path.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
+    let names: Vec<PathBuf> = match is_elsewhere {
+        true => names.iter().map(std::path::absolute).collect::<Result<_, _>>()?,
+        false => names,
+    };
+    let overrides = Overrides { into: args.into.clone(), table: args.table.clone(), ..Overrides::default() };
+    let inferred = inferred::infer(&name, &names, &found, &overrides, stop)?;
+    if path == Path::new("-") {
+        for warning in inferred.warnings() {
+            speech.warn(&warning);
+        }
+        match speech.output {
+            Output::Text => print(&inferred.text)?,
+            Output::Json => {
+                let object = json!({
+                    "schema_version": 1,
+                    "command": "infer",
+                    "job": name,
+                    "text": inferred.text,
+                    "inferred": inferred.json(),
+                });
+                print(&format!("{object}\n"))?;
+            }
+        }
+        return Ok(Exit::Success);
+    }
+    job::write(path, &inferred.text)?;
+    match speech.output {
+        Output::Text => {
+            tell_of(&inferred, path, speech);
+            speech.inform(&format!("to load: logmill load -j {}", path.display()));
+        }
+        Output::Json => {
+            let object = json!({
+                "schema_version": 1,
+                "command": "infer",
+                "job": name,
+                "job_file": path.display().to_string(),
+                "inferred": inferred.json(),
+            });
+            print(&format!("{object}\n"))?;
+        }
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,283 @@
+//! Jobs that nobody wrote: what is found in files, as a job and as a text about it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use serde_json::{Value, json};
+
+use super::figure;
+use super::speech::printable;
+use crate::config::{self, Draft, Overrides, Proposed, escape};
+use crate::error::{Error, Result};
+use crate::format::{Extras, Json, Malformed, Record};
+use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
+use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
+use crate::schema::Extra;
+use crate::source::{Body, Chunks, Found, Settings, Source, Start};
+use crate::stop::Stop;
+
+/// So much is read at most, of all files together. It takes a second or two, and what is
+/// beyond it can still not be lost: see `extra` below.
+pub(super) const BYTES_MAX: u64 = 256 << 20;
+
+/// So much of a file is looked at to tell what it is.
+const LOOK_BYTES: usize = 64 << 10;
+
+/// A job that was inferred.
+#[derive(Debug)]
+pub(super) struct Inferred {
+    /// The job file.
+    pub(super) text: String,
+    proposal: Proposal,
+    /// The files that have records.
+    files: Vec<PathBuf>,
+    /// Names that the job does not list: they are not UTF-8, or too many.
+    unlisted: usize,
+    /// Bytes that were read, decompressed.
+    bytes: u64,
+    /// The same in the files, compressed as they are,
+    raw_bytes: u64,
+    /// of so many.
+    raw_size: u64,
+    /// Whether that is all there is.
+    is_all: bool,
+}
+
+impl Survey for Seen {
+    fn see(&mut self, file: usize, offset: u64, record: Result<&Record<'_>, Malformed>, arena: &Bump) {
+        let spot = Spot { file, offset };
+        match record {
+            Ok(record) => self.record(spot, record, arena),
+            Err(malformed) => self.malformed(spot, &malformed),
+        }
+    }
+
+    fn merge(self, other: Seen) -> Seen {
+        Seen::merge(self, other)
+    }
+}
+
+/// Infers a job called `name` from `files`, which are those that `names` name.
+pub(super) fn infer(
+    name: &str,
+    names: &[PathBuf],
+    files: &[Found],
+    overrides: &Overrides,
+    stop: &Stop,
+) -> Result<Inferred> {
+    let readable = look_at(files)?;
+    let threads = overrides.threads.and_then(|threads| usize::try_from(threads).ok());
+    let settings = SurveySettings {
+        threads: threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        source: Settings::default(),
+        bytes_max: BYTES_MAX,
+    };
+    let format = Json::new::<String>(&[], Extras::Ignored);
+    let surveyed = survey::<Seen>(&readable, &format, &settings, stop)?;
+    let files: Vec<PathBuf> = readable.into_iter().map(|file| file.path).collect();
+    let proposal = surveyed.seen.propose();
+    if proposal.fields.is_empty() {
+        return Err(Error::usage(nothing_found(&files, &proposal, &surveyed.failed)));
+    }
+    let fields: Vec<Proposed> = proposal
+        .fields
+        .iter()
+        .map(|inferred| Proposed { field: inferred.field.clone(), note: inferred.note.clone() })
+        .collect();
+    let mut listed: Vec<String> = names.iter().filter_map(|name| name.to_str()).map(escape).collect();
+    if listed.len() > NAMES_MAX {
+        listed.clear();
+    }
+    let unlisted = names.len() - listed.len();
+    let table = overrides.table.clone().unwrap_or_else(|| table_name(name));
+    let url = overrides.into.as_ref().map_or("sqlite:logmill.db", |url| url.reveal());
+    let text = config::write(&Draft {
+        name,
+        files: &listed,
+        fields: &fields,
+        // A key that comes later, or behind what was read, goes into a column of its own
+        // with all others of its kind: nothing is passed over that nobody has seen.
+        extra: Extra::Keep,
+        url,
+        table: &table,
+    });
+    let Surveyed { bytes, raw_bytes, raw_size, is_all, .. } = surveyed;
+    Ok(Inferred { text, proposal, files, unlisted, bytes, raw_bytes, raw_size, is_all })
+}
+
+/// The files that have records. One that cannot be read is left to the load, which tells of
+/// it; one that is no NDJSON ends it here.
+fn look_at(files: &[Found]) -> Result<Vec<Found>> {
+    let mut readable = Vec::new();
+    let mut failed = None;
+    for file in files {
+        match head(&file.path).map(|(head, is_all)| look(&head, is_all)) {
+            Ok(Looks::Ndjson) => readable.push(file.clone()),
+            Ok(Looks::Empty) => {}
+            Ok(Looks::Other { what, hint }) => return Err(Error::usage(other(&file.path, what, hint))),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match (readable.is_empty(), failed, files) {
+        (false, ..) => Ok(readable),
+        (true, Some(error), _) => Err(error),
+        (true, None, [file]) => Err(Error::usage(format!(
+            "{} is empty, so there is nothing to infer a job from; name one with -j",
+            file.path.display()
+        ))),
+        (true, None, files) => Err(Error::usage(format!(
+            "all {} files are empty, so there is nothing to infer a job from; name one with -j",
+            files.len()
+        ))),
+    }
+}
+
+fn other(path: &Path, what: &str, hint: Option<&str>) -> String {
+    let path = path.display();
+    let then = match hint {
+        Some(command) => format!("; `{command}` makes lines of it"),
+        None => " (other formats are planned and not built yet)".to_owned(),
+    };
+    format!("{path} looks like {what}; a job can be inferred from NDJSON, one JSON object per line{then}")
+}
+
+/// The first bytes of a file, and whether they are all.
+fn head(path: &Path) -> Result<(Vec<u8>, bool)> {
+    let source = Arc::new(Source::open(path)?);
+    let settings = Settings { chunk_bytes: LOOK_BYTES, mmap: false, ..Settings::default() };
+    Ok(match Chunks::new(&source, Start::zero(), &settings)?.next_chunk()? {
+        Some(chunk) => match chunk.body {
+            Body::Records(bytes) => {
+                let is_all = chunk.ends.is_some() || source.size() == Some(chunk.span.end);
+                (bytes.to_vec(), is_all)
+            }
+            Body::TooLong { .. } => (Vec::new(), false),
+        },
+        None => (Vec::new(), true),
+    })
+}
+
+fn nothing_found(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)]) -> String {
+    let at = |file: usize| files[file].display();
+    let path = at(0);
+    match (failed.first(), proposal.first_malformed) {
+        _ if proposal.records > 0 => {
+            format!("the records of {path} are empty objects, and a job needs a field; name a job with -j")
+        }
+        (Some((path, why)), _) => format!("{}: {why}", path.display()),
+        (None, Some((spot, code, what))) => {
+            let (path, offset) = (at(spot.file), spot.offset);
+            format!("no line of {path} is a JSON object; the one at byte {offset} is {what} ({code})")
+        }
+        (None, None) => format!("{path} has no records, so there is nothing to infer a job from"),
+    }
+}
+
+impl Inferred {
+    /// What was read, in one sentence.
+    pub(super) fn read_in_words(&self) -> String {
+        let what = match self.files.as_slice() {
+            [file] => file.display().to_string(),
+            files => figure::some(files.len(), "file"),
+        };
+        let records = figure::count(self.proposal.records);
+        match self.is_all {
+            false => format!(
+                "inferred from {records} records, the first {} of {what} ({} of {})",
+                figure::bytes(self.bytes),
+                figure::share(self.raw_bytes, self.raw_size),
+                figure::bytes(self.raw_size),
+            ),
+            true => format!("inferred from all {records} records of {what}, {}", figure::bytes(self.bytes)),
+        }
+    }
+
+    /// What there is to know besides the fields.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let proposal = &self.proposal;
+        if let Some((spot, code, what)) = proposal.first_malformed {
+            warnings.push(format!(
+                "{} of {} lines are no JSON objects and will be dead letters; the first, at byte {} of {}, is {what} ({code})",
+                figure::count(proposal.malformed),
+                figure::count(proposal.malformed + proposal.records),
+                figure::count(spot.offset),
+                self.files[spot.file].display(),
+            ));
+        }
+        if proposal.left_out > 0 {
+            warnings.push(format!(
+                "there are more keys than columns: {} of them or more have no field and go into the column `extra`",
+                figure::count(proposal.left_out)
+            ));
+        }
+        if !self.is_all {
+            warnings.push(
+                "what was not read may have other values: those that do not fit become dead letters, and new keys go \
+                 into the column `extra`"
+                    .to_owned(),
+            );
+        }
+        if self.unlisted > 0 {
+            warnings.push(format!(
+                "{} not in the job, which lists only names that are UTF-8, and no more than {NAMES_MAX}; name files on the \
+                 command line, or write a pattern into it",
+                if self.unlisted == 1 { "1 name is".to_owned() } else { format!("{} names are", self.unlisted) }
+            ));
+        }
+        warnings
+    }
+
+    /// The fields as a table for people.
+    pub(super) fn fields_in_words(&self) -> String {
+        let rows: Vec<[String; 3]> = self
+            .proposal
+            .fields
+            .iter()
+            .map(|inferred| {
+                let name = printable(&inferred.field.name);
+                [name, inferred.field.kind.name().to_owned(), printable(&inferred.note)]
+            })
+            .collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let (names, kinds) = (width(0).min(40), width(1));
+        let mut out = String::new();
+        for [name, kind, note] in rows.iter().take(FIELDS_SHOWN) {
+            let line = format!("  {name:<names$}  {kind:<kinds$}  {note}");
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        if rows.len() > FIELDS_SHOWN {
+            let _ = writeln!(out, "  and {} more", rows.len() - FIELDS_SHOWN);
+        }
+        out
+    }
+
+    /// What was inferred, for a machine.
+    pub(super) fn json(&self) -> Value {
+        let proposal = &self.proposal;
+        json!({
+            "records": proposal.records,
+            "malformed": proposal.malformed,
+            "bytes_read": self.raw_bytes,
+            "bytes": self.raw_size,
+            "all": self.is_all,
+            "files": self.files.len(),
+            "fields": proposal.fields.iter().map(|inferred| json!({
+                "name": inferred.field.name,
+                "from": inferred.field.from,
+                "type": inferred.field.kind.name(),
+                "required": inferred.field.required,
+                "nullable": inferred.field.nullable,
+                "note": inferred.note,
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// More names than this are a list, and no job: somebody will write a pattern instead.
+const NAMES_MAX: usize = 100;
+
+/// More fields than this are in the job file only.
+const FIELDS_SHOWN: usize = 40;

@@ -1,0 +1,100 @@
+//! The job of a command: the one that is named, the one that stands beside, or a new one.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::inferred::{Inferred, infer};
+use super::speech::Speech;
+use crate::config::{Config, Overrides};
+use crate::error::{Error, Result};
+use crate::infer::job_name;
+use crate::source::{Found, Pattern, Selection, discover};
+use crate::stop::Stop;
+
+/// A job, and where it came from.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) config: Config,
+    /// Its file, or where its file would be.
+    pub(super) path: PathBuf,
+    /// Whether it was not named, but found or inferred.
+    pub(super) is_found: bool,
+    /// What it was inferred from, if it was just now. There is no file of it then.
+    pub(super) inferred: Option<Inferred>,
+}
+
+/// The job that is named; else the one that is called after the files; else what can be
+/// inferred from them.
+pub(super) fn choose(
+    named: Option<&Path>,
+    overrides: &Overrides,
+    speech: Speech,
+    stop: &Stop,
+) -> Result<Job> {
+    if let Some(path) = named {
+        let config = Config::load(path, overrides)?;
+        return Ok(Job { config, path: path.to_owned(), is_found: false, inferred: None });
+    }
+    let names = overrides.files.as_deref().unwrap_or_default();
+    let (path, name, files) = place(names)?;
+    if path.exists() {
+        speech.inform(&format!("{} is there, so it is used as it stands", path.display()));
+        let config = Config::load(&path, overrides)?;
+        return Ok(Job { config, path, is_found: true, inferred: None });
+    }
+    let inferred = infer(&name, names, &files, overrides, stop)?;
+    let config = Config::of_text(&path, &inferred.text, overrides)?;
+    Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
+}
+
+/// Where the job for these files is or would be, what it is called, and the files.
+pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> {
+    if names.is_empty() {
+        return Err(Error::usage("name files to load, or a job with -j"));
+    }
+    if names.iter().any(|name| name.as_os_str() == "-") {
+        return Err(Error::usage(
+            "stdin can be read only once, so no job can be inferred from it; name a job with -j, or save it to a file first",
+        ));
+    }
+    let patterns: Vec<Pattern> =
+        names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
+    let files = discover(&patterns, &Selection::default())?;
+    let shown = || names.iter().map(|name| name.display().to_string()).collect::<Vec<_>>().join(", ");
+    let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+    let name = match names {
+        // All that is in a directory is called like the directory.
+        [directory] if directory.is_dir() => std::fs::canonicalize(directory)
+            .ok()
+            .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned())),
+        _ => None,
+    };
+    let name = name.or_else(|| job_name(&paths));
+    let name = name
+        .filter(|_| !paths.is_empty())
+        .ok_or_else(|| Error::usage(format!("no file matches {}", shown())))?;
+    // A name becomes a part of messages and of a path.
+    let name: String = name.chars().map(|ch| if ch.is_control() { '_' } else { ch }).collect();
+    Ok((PathBuf::from(format!("{name}.logmill.toml")), name, files))
+}
+
+/// Writes a job file, unless one is there.
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = match file {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::usage(format!(
+                "{} is there already, and a job that somebody may have edited is not written over; \
+                 name another file with -o, or remove it",
+                path.display()
+            )));
+        }
+        Err(cause) => return Err(Error::file("write the job file", path, cause)),
+    };
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|cause| {
+        // Half a job would be found by the next run.
+        let _ = std::fs::remove_file(path);
+        Error::file("write the job file", path, cause)
+    })
+}

@@ -1,0 +1,149 @@
+//! The commands as a person types them: what they print, where they write, how they end.
+//!
+//! Each test has a folder of its own and runs the real program in it. Where a server matters
+//! it is the one that tests share; everything else goes into SQLite.
+#![cfg(feature = "sqlite")]
+
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::logmill;
+
+/// Loading without a job, and what is inferred.
+mod infer;
+
+/// A folder, and the program in it.
+pub(crate) struct Place(TempDir);
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file, and the folders that it is in.
+    pub(crate) fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+        let path = self.0.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The program with arguments, separated by blanks.
+    pub(crate) fn command(&self, arguments: &str) -> Command {
+        let mut command = logmill();
+        command.current_dir(self.0.path()).args(arguments.split_whitespace());
+        for name in ["LOGMILL_JOB", "LOGMILL_INTO", "LOGMILL_OUTPUT", "COLUMNS"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Runs the program.
+    pub(crate) fn run(&self, arguments: &str) -> Said {
+        Said::of(&mut self.command(arguments), b"")
+    }
+
+    /// Runs the program with a result for a machine.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &str) -> (i32, Value) {
+        let said = self.run(&format!("{arguments} --output json"));
+        let object: Value =
+            serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+        assert_eq!(object["schema_version"], 1);
+        (said.code, object)
+    }
+
+    /// The rows of a query, each as its values with bars between them.
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
+        let connection = rusqlite::Connection::open(self.path("logmill.db")).unwrap();
+        let mut statement = connection.prepare(sql).unwrap();
+        let columns = statement.column_count();
+        let rows = statement.query_map([], |row| {
+            let value = |index| match row.get_ref(index)? {
+                rusqlite::types::ValueRef::Null => Ok("null".to_owned()),
+                rusqlite::types::ValueRef::Integer(number) => Ok(number.to_string()),
+                rusqlite::types::ValueRef::Real(number) => Ok(number.to_string()),
+                rusqlite::types::ValueRef::Text(text) | rusqlite::types::ValueRef::Blob(text) => {
+                    Ok(String::from_utf8_lossy(text).into_owned())
+                }
+            };
+            Ok((0..columns).map(value).collect::<rusqlite::Result<Vec<_>>>()?.join("|"))
+        });
+        rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    }
+}
+
+impl Said {
+    /// Runs a command with something on its stdin.
+    pub(crate) fn of(command: &mut Command, stdin: &[u8]) -> Said {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One that does not read its stdin is free not to.
+        let _ = child.stdin.take().unwrap().write_all(stdin);
+        let output = child.wait_with_output().unwrap();
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Asserts how it ended, and that it said all of this on stderr.
+    #[track_caller]
+    pub(crate) fn ended(self, code: i32, said: &[&str]) -> Said {
+        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
+        for words in said {
+            assert!(self.stderr.contains(words), "no {words:?} in:\n{}", self.stderr);
+        }
+        self
+    }
+}
+
+#[test]
+fn names_come_from_a_list() {
+    let place = Place::new();
+    let odd = std::ffi::OsStr::from_bytes(b"new\nline \xff.ndjson");
+    place.write("a.ndjson", "{\"n\":1}\n");
+    place.write(odd, "{\"n\":2}\n");
+    place.write("logs/b.ndjson", "{\"n\":3}\n");
+    let list = [b"a.ndjson\0".as_slice(), odd.as_bytes(), b"\0logs/b.ndjson\0"].concat();
+    let mut command = place.command("load --files-from - --null");
+    Said::of(&mut command, &list).ended(0, &["wrote a.logmill.toml", "1 name is not in the job", "3 files"]);
+    assert_eq!(place.query("select n from a order by source_id"), ["1", "2", "3"]);
+    // The same again, from a file, with names on lines: nothing is new.
+    place.write("list", "a.ndjson\nlogs/b.ndjson\n");
+    place
+        .run("load -j a.logmill.toml --files-from list")
+        .ended(0, &["2 files were loaded to the end before"]);
+}
+
+#[test]
+fn a_list_of_nothing_is_nothing_to_do() {
+    let place = Place::new();
+    place.write("list", "\n");
+    place.run("load --files-from list").ended(0, &["the list names no files"]);
+    Said::of(&mut place.command("load --files-from -"), b"a\0b\0")
+        .ended(2, &["end with NUL; say so with -0"]);
+    place.run("load --files-from nothing").ended(1, &["cannot read the names of files from nothing"]);
+    place.run("load -0 a.ndjson").ended(2, &["--files-from"]);
+}

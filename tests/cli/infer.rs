@@ -1,0 +1,162 @@
+//! Loading without a job, and what is inferred.
+
+use super::*;
+
+const LINES: &str = r#"{"at":"2023-10-27T12:34:56.789Z","level":"INFO","userId":7,"ctx":{"a":1},"took":1}
+{"at":"2023-10-28T00:00:00+02:00","level":"WARN","userId":null,"took":0.25}
+"#;
+
+#[test]
+fn a_file_is_loaded_with_no_job_and_everything_is_said() {
+    let place = Place::new();
+    place.write("app.ndjson", LINES);
+    let said = place.run("load app.ndjson").ended(
+        0,
+        &[
+            "wrote app.logmill.toml, inferred from all 2 records of app.ndjson, 159 B",
+            "at      timestamp  2023-10-27",
+            "ctx     json       objects; absent in 1 of 2 records",
+            "app: 1 file, 159 B into app in logmill.db",
+            "look at the rows: sqlite3 logmill.db 'select at, level, userid, took from app limit 5'",
+        ],
+    );
+    assert_eq!(said.stdout, "");
+    assert_eq!(
+        place.query(
+            "select at, level, userId, ctx, took, extra, source_offset from app order by source_offset"
+        ),
+        [
+            "2023-10-27T12:34:56.789000Z|INFO|7|{\"a\":1}|1|{}|0",
+            "2023-10-27T22:00:00.000000Z|WARN|null|null|0.25|{}|83",
+        ]
+    );
+    // Again: the job is used, and nothing is loaded twice.
+    place.run("load app.ndjson").ended(
+        0,
+        &["app.logmill.toml is there, so it is used as it stands", "1 file was loaded to the end before"],
+    );
+    // The job is a job like any other.
+    place.run("load -j app.logmill.toml").ended(0, &["1 file was loaded to the end before"]);
+}
+
+#[test]
+fn what_does_not_fit_later_is_a_dead_letter_and_what_is_new_is_kept() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"n\":1,\"ok\":true,\"f\":0.5}\n");
+    place.run("load app.ndjson").ended(0, &[]);
+    let later = "{\"n\":2,\"ok\":false,\"f\":1,\"new\":[1]}\n{\"n\":1.0,\"ok\":false,\"f\":1}\n\
+                 {\"n\":\"3\",\"ok\":false,\"f\":1}\n{\"n\":3,\"ok\":1,\"f\":1}\n{\"n\":3,\"ok\":true,\"f\":true}\n\
+                 {\"n\":3,\"ok\":true}\n";
+    place.write("app.ndjson", format!("{{\"n\":1,\"ok\":true,\"f\":0.5}}\n{later}"));
+    place
+        .run("load app.ndjson")
+        .ended(3, &["5 dead letters open: logmill dead-letters list -j app.logmill.toml"]);
+    assert_eq!(place.query("select n, ok, f, extra from app"), ["1|1|0.5|{}", "2|0|1|{\"new\":[1]}"]);
+}
+
+#[test]
+fn several_files_are_one_job() {
+    let place = Place::new();
+    place.write("logs/web-1.ndjson", "{\"a\":1}\n");
+    place.write("logs/web-2.ndjson", "{\"a\":0.5,\"b\":\"x\"}\n");
+    place.write("logs/empty.ndjson", "");
+    place.run("load logs/web-1.ndjson logs/web-2.ndjson --table t").ended(0, &["wrote web.logmill.toml"]);
+    assert_eq!(place.query("select a, b from t order by 1"), ["0.5|x", "1|null"]);
+    assert!(place.read("web.logmill.toml").contains("\"logs/web-1.ndjson\",\n"));
+    // A directory gives its name.
+    let (code, object) = place.json("load logs --into sqlite:other.db");
+    assert_eq!((code, &object["job_file"], &object["job"]), (0, &"logs.logmill.toml".into(), &"logs".into()));
+    assert_eq!(object["inferred"]["records"], 2);
+    assert_eq!(object["inferred"]["fields"][0]["type"], "float");
+    assert_eq!(object["sources"]["loaded"], 3);
+    assert!(place.path("other.db").exists());
+}
+
+#[test]
+fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
+    let place = Place::new();
+    let utf16: Vec<u8> = "\u{feff}{\"a\":1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (name, content, code, said) in [
+        ("empty.log", &b""[..], 2, "empty.log is empty, so there is nothing to infer a job from"),
+        ("blank.log", b"\n\n", 2, "blank.log is empty"),
+        (
+            "access.log",
+            b"::1 - - [27/Oct/2023:12:34:56 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"-\"\n",
+            2,
+            "access.log looks like an access log of a web server; a job can be inferred from NDJSON",
+        ),
+        ("a.csv", b"a,b\n1,2\n", 2, "a.csv looks like CSV"),
+        (
+            "a.json",
+            b"[\n{\"a\":1}\n]\n",
+            2,
+            "a JSON array, not one object per line; a job can be inferred from NDJSON, one JSON object per line; `jq -c '.[]'` makes lines of it",
+        ),
+        ("a.bin", b"\x7fELF\0\0", 2, "a.bin looks like a binary file"),
+        ("a.gz", b"\x1f\x8b\x08", 1, "a.gz: the gzip data is damaged"),
+        ("a.xz", b"\xfd7zXZ\0\0", 1, "a.xz: it is a xz archive, which is not read yet; decompress it first"),
+        ("none.log", b"{}\n{}\n", 2, "the records of none.log are empty objects"),
+        ("utf16.log", &utf16, 1, "it is UTF-16"),
+    ] {
+        place.write(name, content);
+        let said = place.run(&format!("load {name}")).ended(code, &[said]);
+        assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+        std::fs::remove_file(place.path(name)).unwrap();
+    }
+    place.run("load nothing.ndjson").ended(1, &["cannot open nothing.ndjson"]);
+    place.run("load *.ndjson").ended(2, &["no file matches *.ndjson"]);
+    place.run("load").ended(2, &["name files to load, or a job with -j"]);
+    place.run("load -").ended(2, &["stdin can be read only once", "-j"]);
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
+}
+
+#[test]
+fn bad_lines_are_told_and_are_dead_letters() {
+    let place = Place::new();
+    place.write("mixed.ndjson", "started\n{\"a\":1}\n{\"a\":2}\n");
+    place.run("load mixed.ndjson").ended(
+        3,
+        &[
+            "1 of 3 lines are no JSON objects and will be dead letters; the first, at byte 0 of mixed.ndjson, is",
+            "(json_invalid)",
+            "1 dead letter open",
+        ],
+    );
+    assert_eq!(place.query("select a from mixed"), ["1", "2"]);
+}
+
+#[test]
+fn names_that_are_no_columns_are_still_found() {
+    let place = Place::new();
+    place.write(
+        "order.ndjson",
+        "{\"source_id\":1,\"Source_ID\":2,\"extra\":3,\"a b\":4,\"\":5,\"user\":6,\"rowid\":7,\"n\\u0000\":8,\"/x\":9}\n",
+    );
+    place.run("load order.ndjson").ended(0, &["wrote order.logmill.toml"]);
+    assert_eq!(
+        place.query(
+            "select source_id_2, source_id_3, extra_2, a_b, field, user, \"rowid\", n, x, extra, source_id from order_log"
+        ),
+        ["1|2|3|4|5|6|7|8|9|{}|1"]
+    );
+}
+
+#[test]
+fn infer_writes_a_job_and_loads_nothing() {
+    let place = Place::new();
+    place.write("app.ndjson", LINES);
+    place
+        .run("infer app.ndjson")
+        .ended(0, &["wrote app.logmill.toml", "to load: logmill load -j app.logmill.toml"]);
+    assert!(!place.path("logmill.db").exists());
+    let before = place.read("app.logmill.toml");
+    place.run("infer app.ndjson").ended(2, &["app.logmill.toml is there already"]);
+    assert_eq!(place.read("app.logmill.toml"), before);
+    let said = place.run("infer app.ndjson -o - --table other").ended(0, &[]);
+    assert_eq!(said.stdout, before.replace("table       = \"app\"", "table       = \"other\""));
+    // A job elsewhere finds its files all the same.
+    std::fs::create_dir(place.path("jobs")).unwrap();
+    place.run("infer app.ndjson -o jobs/app.toml").ended(0, &["wrote jobs/app.toml"]);
+    place.run("load -j jobs/app.toml").ended(0, &["2 "]);
+    assert!(place.path("jobs/logmill.db").exists());
+}
