@@ -40,6 +40,13 @@ pub(super) enum Command {
     /// Reads every record, up to 256 MiB of all files together, and writes a job whose fields
     /// take every value that was seen. It is yours to edit: from then on nothing is guessed.
     Infer(InferArgs),
+    /// Parse and validate files, and write nothing
+    ///
+    /// Does what a load does, at full speed, without a destination: counts, reasons by code and
+    /// field with their first places, and the first rows. Nothing is remembered, so a file can
+    /// be checked again and again. What only a table can refuse is found by a load. Without a
+    /// job, the job beside the file is used, or one is inferred and not written.
+    Check(CheckArgs),
     /// Show how far a job is: sources, dead letters by reason, last runs
     Status(StatusArgs),
     /// Look at the records that did not become rows
@@ -216,6 +223,29 @@ pub(super) struct InferArgs {
     /// The table that the job names [default: after FILE]
     #[arg(long, env = "LOGMILL_TABLE")]
     pub(super) table: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The job file [default: ./FILE.logmill.toml, or what is inferred from FILE]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", value_hint = ValueHint::FilePath)]
+    pub(super) job: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) files: FileArgs,
+    /// Write one JSON object per record to OUT: its place, and its values or every reason
+    ///
+    /// `-` is stdout; the report then goes to stderr.
+    #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
+    pub(super) verdicts: Option<PathBuf>,
+    /// The data date: the day that the run is about, put in for {date} in the job
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE")]
+    pub(super) date: Option<NaiveDate>,
+    /// Worker threads [default: one per core]
+    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", help_heading = "Limits")]
+    pub(super) threads: Option<u64>,
+    /// Bytes of a file that one worker takes at a time [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", help_heading = "Limits")]
+    pub(super) chunk_size: Option<u64>,
 }
 
 #[derive(Debug, Args)]

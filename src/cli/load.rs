@@ -41,13 +41,19 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let progress = Progress::start(speech, &stats);
     let around = progress.around();
     let notify = Arc::new(move |text: &str| around(&|| speech.inform(text)));
+    let pace = pipeline::Settings {
+        allow_duplicates: args.allow_duplicates,
+        accept_new_rules: args.accept_new_rules,
+        take_over: args.take_over,
+        ..settings(&config)
+    };
     let result = match Destination::of(&config, stop, notify)? {
         Destination::Postgres(settings) => {
             let mut sink = crate::sink::postgres::Postgres::open(*settings)?;
             for warning in sink.warnings() {
                 speech.warn(warning);
             }
-            run(&mut sink, &config, &files, args, stop, &stats)
+            run(&mut sink, &config, &files, &pace, args.allow_rejects, stop, &stats)
         }
         #[cfg(feature = "sqlite")]
         Destination::Sqlite(settings) => {
@@ -55,7 +61,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
             for warning in sink.warnings() {
                 speech.warn(warning);
             }
-            run(&mut sink, &config, &files, args, stop, &stats)
+            run(&mut sink, &config, &files, &pace, args.allow_rejects, stop, &stats)
         }
     };
     drop(progress);
@@ -84,7 +90,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
 /// Says what was inferred and where it was written.
 pub(super) fn tell_of(inferred: &Inferred, path: &std::path::Path, speech: Speech) {
     speech.inform(&format!(
-        "wrote {}, {}; it is yours to edit, and is used from now on",
+        "wrote {}, {}\nit is yours to edit, and is used from now on",
         path.display(),
         inferred.read_in_words()
     ));
@@ -96,34 +102,39 @@ pub(super) fn tell_of(inferred: &Inferred, path: &std::path::Path, speech: Speec
     }
 }
 
-/// Runs the pipeline into `sink`, and closes the run whatever came of it.
-fn run<S: Sink>(
-    sink: &mut S,
-    config: &Config,
-    files: &[Found],
-    args: &LoadArgs,
-    stop: &Stop,
-    stats: &Arc<Stats>,
-) -> Result<(Outcome, Exit)> {
-    let schema = Arc::new(config.record.schema.clone());
-    let settings = pipeline::Settings {
+/// What the job says of the pipeline.
+pub(super) fn settings(config: &Config) -> pipeline::Settings {
+    pipeline::Settings {
         threads: config.pipeline.threads,
         source: config.source.settings.clone(),
         batch_rows: config.pipeline.batch_rows,
         batch_bytes: config.pipeline.batch_bytes,
         raw_bytes_max: config.dead_letters.raw_bytes_max,
-        allow_duplicates: args.allow_duplicates,
-        accept_new_rules: args.accept_new_rules,
-        take_over: args.take_over,
+        allow_duplicates: false,
+        accept_new_rules: false,
+        take_over: false,
         key_is_position: config.destination.key == crate::sink::Key::Position,
         rules_hash: Hash16(config.rules_hash()),
-    };
+    }
+}
+
+/// Runs the pipeline into `sink`, and closes the run whatever came of it.
+pub(super) fn run<S: Sink>(
+    sink: &mut S,
+    config: &Config,
+    files: &[Found],
+    settings: &pipeline::Settings,
+    allow_rejects: bool,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+) -> Result<(Outcome, Exit)> {
+    let schema = Arc::new(config.record.schema.clone());
     let format = match config.source.format {
         Format::Ndjson => Json::new(&schema.paths(), schema.extras()),
     };
-    match pipeline::run(files, format, schema, sink, &settings, stop, stats) {
+    match pipeline::run(files, format, schema, sink, settings, stop, stats) {
         Ok(outcome) => {
-            let exit = Exit::of_outcome(&outcome, args.allow_rejects);
+            let exit = Exit::of_outcome(&outcome, allow_rejects);
             sink.finish(&Ending {
                 outcome: exit.outcome(),
                 exit_code: exit.code(),

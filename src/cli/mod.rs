@@ -4,6 +4,7 @@
 //! and gives the exit code. Results go to stdout, everything for people to stderr.
 
 mod args;
+mod check;
 mod dead_letters;
 mod destination;
 mod exit;
@@ -17,6 +18,7 @@ mod progress;
 mod speech;
 mod status;
 mod summary;
+mod table;
 
 use std::io;
 use std::process::ExitCode;
@@ -48,6 +50,7 @@ pub fn run() -> ExitCode {
     let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| match &line.command {
         Command::Load(args) => load::load(args, speech, &stop),
         Command::Infer(args) => infer::infer(args, speech, &stop),
+        Command::Check(args) => check::check(args, speech, &stop),
         Command::Status(args) => status::status(args, speech),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
         Command::Completions { shell } => completions(*shell),

@@ -110,6 +110,42 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
     out
 }
 
+/// The outcome of a check.
+pub(super) fn check_text(job: &str, outcome: &Outcome) -> String {
+    let mut out = String::new();
+    let counts = &outcome.counts;
+    let _ = writeln!(
+        out,
+        "{job}: {}, {} checked in {}",
+        figure::some(usize::try_from(outcome.loaded).unwrap_or(usize::MAX), "file"),
+        figure::bytes(outcome.bytes),
+        figure::time(outcome.elapsed)
+    );
+    if counts.lines > 0 {
+        let records = u64::try_from(counts.records).unwrap_or(0);
+        let rejected = u64::try_from(counts.rejected).unwrap_or(0);
+        let _ = writeln!(
+            out,
+            "\n  records      {:>14}   {}/s, {}/s",
+            figure::count(counts.records),
+            figure::count(figure::rate(records, outcome.elapsed)),
+            figure::bytes(figure::rate(outcome.bytes, outcome.elapsed))
+        );
+        let _ = writeln!(out, "    valid      {:>14}", figure::count(counts.inserted));
+        let share =
+            if rejected > 0 { format!("   {}", figure::share(rejected, records)) } else { String::new() };
+        let _ = writeln!(out, "    rejected   {:>14}{share}", figure::count(rejected));
+        for (name, number) in [("blank lines", counts.blank), ("skipped lines", counts.skipped)] {
+            if number != 0 {
+                let _ = writeln!(out, "  {name:<12} {:>14}", figure::count(number));
+            }
+        }
+    }
+    reasons(&mut out, outcome);
+    files(&mut out, "not checked", &outcome.failed, str::to_owned);
+    out
+}
+
 fn reasons(out: &mut String, outcome: &Outcome) {
     if outcome.reasons.is_empty() {
         return;
@@ -201,12 +237,7 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
         "raw_bytes": outcome.raw_bytes,
         "batches": outcome.batches,
         "open_dead_letters": outcome.open_dead_letters,
-        "reasons": outcome.reasons.iter().map(|reason| json!({
-            "code": reason.code.to_string(),
-            "field": reason.field,
-            "count": reason.count,
-            "first": {"file": file(&reason.path), "line": reason.line, "offset": reason.offset},
-        })).collect::<Vec<_>>(),
+        "reasons": reasons_json(outcome),
         "seconds": outcome.elapsed.as_secs_f64(),
         "times": {
             "writer_waited": outcome.times.waited.as_secs_f64(),
@@ -215,6 +246,19 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
             "plan": outcome.times.plan.as_secs_f64(),
         },
     })
+}
+
+/// Why records were rejected, for a machine.
+pub(super) fn reasons_json(outcome: &Outcome) -> Value {
+    let reasons = outcome.reasons.iter().map(|reason| {
+        json!({
+            "code": reason.code.to_string(),
+            "field": reason.field,
+            "count": reason.count,
+            "first": {"file": reason.path.to_string_lossy(), "line": reason.line, "offset": reason.offset},
+        })
+    });
+    reasons.collect()
 }
 
 /// What became of records, for a machine.

@@ -8,6 +8,7 @@
 //! Only this folder knows SQL.
 
 mod batch;
+pub mod check;
 mod claim;
 pub mod dead_letter;
 pub mod history;

@@ -1,0 +1,186 @@
+//! `check`: the verdict on every record, without a destination.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::args::{CheckArgs, Output};
+use super::exit::Exit;
+use super::files;
+use super::inferred::Inferred;
+use super::job::{self, Job};
+use super::load::{run, settings};
+use super::progress::Progress;
+use super::speech::{Speech, print};
+use super::summary::{check_text, reasons_json};
+use super::table;
+use crate::config::Overrides;
+use crate::error::{Error, Kind, Result};
+use crate::pipeline::{Outcome, Stats};
+use crate::sink::check::{Check, Verdicts};
+use crate::source::Found;
+use crate::stop::Stop;
+
+/// Verdicts are written in pieces of this size.
+const WRITE_BYTES: usize = 256 << 10;
+
+pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    let to_stdout = args.verdicts.as_deref() == Some(Path::new("-"));
+    if to_stdout && speech.output == Output::Json {
+        return Err(Error::usage(
+            "--verdicts - and --output json both want stdout; write the verdicts to a file",
+        )
+        .into());
+    }
+    let given = files::given(&args.files)?;
+    if given.as_ref().is_some_and(Vec::is_empty) {
+        speech.inform("the list names no files, so there is nothing to check");
+        return Ok(Exit::Success);
+    }
+    let overrides = Overrides {
+        files: given,
+        date: args.date,
+        threads: args.threads,
+        chunk_size: args.chunk_size,
+        ..Overrides::default()
+    };
+    let Job { config, path, inferred, .. } = job::choose(args.job.as_deref(), &overrides, speech, stop)?;
+    let files = files::of(&config)?;
+    if let Some(inferred) = &inferred {
+        tell_of(inferred, speech);
+    }
+    let verdicts = args.verdicts.as_deref().map(|path| open(path, &files)).transpose()?;
+    let mut sink = Check::new(Arc::new(config.record.schema.clone()), verdicts);
+    let stats = Arc::new(Stats::default());
+    let progress = Progress::start(speech, &stats);
+    let result = run(&mut sink, &config, &files, &settings(&config), false, stop, &stats);
+    drop(progress);
+    let (outcome, exit) = match result {
+        Ok(result) => result,
+        // Who reads the verdicts has gone: a normal end, and nobody is left to be told.
+        Err(error) if matches!(error.kind(), Kind::Stopped(libc::SIGPIPE)) => {
+            return Ok(Exit::Stopped(libc::SIGPIPE));
+        }
+        Err(error) => {
+            if let Some(path) = args.verdicts.as_deref().filter(|_| !to_stdout) {
+                speech.warn(&format!("{} is not complete", path.display()));
+            }
+            return Err(error.into());
+        }
+    };
+    for (path, why) in &outcome.failed {
+        speech.detail(&format!("{}: {why}", path.display()));
+    }
+    match speech.output {
+        Output::Json => {
+            let object = object(
+                &config.name,
+                args.job.as_ref().map(|_| path.as_path()),
+                inferred.as_ref(),
+                &outcome,
+                exit,
+                &sink,
+            );
+            print(&format!("{object}\n"))?;
+        }
+        Output::Text if speech.speaks() => {
+            let mut text = check_text(&config.name, &outcome);
+            text.push_str(&sample(&sink, table::width()));
+            match to_stdout {
+                true => speech.tell(&text),
+                false => print(&text)?,
+            }
+        }
+        Output::Text => {}
+    }
+    if let Exit::Stopped(_) = exit {
+        speech.inform("stopped; this is what was checked until then");
+    }
+    Ok(exit)
+}
+
+/// Opens the file for verdicts, before any work, so that a bad path is told at once.
+fn open(path: &Path, files: &[Found]) -> Result<Verdicts> {
+    if path == Path::new("-") {
+        let out = BufWriter::with_capacity(WRITE_BYTES, io::stdout());
+        return Ok(Verdicts { path: "stdout".into(), out: Box::new(out) });
+    }
+    // To open it is to empty it.
+    if let Ok(there) = std::fs::metadata(path) {
+        let same = |file: &&Found| {
+            std::fs::metadata(&file.path)
+                .is_ok_and(|file| (file.dev(), file.ino()) == (there.dev(), there.ino()))
+        };
+        if let Some(file) = files.iter().find(same) {
+            return Err(Error::usage(format!(
+                "--verdicts {} would overwrite {}, which is to be checked; name another file",
+                path.display(),
+                file.path.display()
+            )));
+        }
+    }
+    let file = File::create(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
+    Ok(Verdicts { path: path.to_owned(), out: Box::new(BufWriter::with_capacity(WRITE_BYTES, file)) })
+}
+
+fn tell_of(inferred: &Inferred, speech: Speech) {
+    speech.inform(&format!(
+        "there is no job, so this is against what was {}\n`logmill infer` writes it down, to be edited",
+        inferred.read_in_words()
+    ));
+    for warning in inferred.warnings() {
+        speech.warn(&warning);
+    }
+}
+
+/// The first rows, as a table.
+fn sample(sink: &Check, width: usize) -> String {
+    let rows: Vec<Map<String, Value>> =
+        sink.sample().iter().filter_map(|json| serde_json::from_str(json).ok()).collect();
+    let Some(first) = rows.first() else { return String::new() };
+    let names: Vec<String> = first.keys().cloned().collect();
+    let rows: Vec<Vec<Value>> =
+        rows.into_iter().map(|row| row.into_iter().map(|(_, value)| value).collect()).collect();
+    format!("\n  the first valid records\n{}", table::table(&names, &rows, width))
+}
+
+fn object(
+    job: &str,
+    path: Option<&Path>,
+    inferred: Option<&Inferred>,
+    outcome: &Outcome,
+    exit: Exit,
+    sink: &Check,
+) -> Value {
+    let counts = &outcome.counts;
+    json!({
+        "schema_version": 1,
+        "command": "check",
+        "job": job,
+        "job_file": path.map(|path| path.to_string_lossy()),
+        "inferred": inferred.map(Inferred::json),
+        "outcome": exit.outcome(),
+        "exit_code": exit.code(),
+        "sources": {
+            "checked": outcome.loaded,
+            "failed": outcome.failed.iter()
+                .map(|(path, why)| json!({"file": path.to_string_lossy(), "why": why})).collect::<Vec<_>>(),
+        },
+        "counts": {
+            "lines": counts.lines,
+            "blank": counts.blank,
+            "skipped": counts.skipped,
+            "records": counts.records,
+            "valid": counts.inserted,
+            "rejected": counts.rejected,
+        },
+        "bytes": outcome.bytes,
+        "reasons": reasons_json(outcome),
+        "sample": sink.sample().iter().filter_map(|json| serde_json::from_str(json).ok()).collect::<Vec<Value>>(),
+        "seconds": outcome.elapsed.as_secs_f64(),
+    })
+}
