@@ -11,6 +11,7 @@ use super::queue::{Entrance, Place};
 use super::stats::{Stats, add_time};
 use super::worker::Assignment;
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::sink::Task;
 use crate::source::{Candidate, Chunk, Chunks, Found, Settings, Source};
 use crate::stop::Stop;
@@ -64,7 +65,7 @@ impl Cutting {
 
     /// Begins to cut, here.
     pub(super) fn here(task: &Task, candidate: &Candidate, settings: &Settings) -> Result<Cutting> {
-        let source = candidate.reopen()?;
+        let source = open(candidate)?;
         let chunks = Chunks::new(&source, task.start, settings)?;
         Ok(Cutting::Here(source, chunks))
     }
@@ -76,7 +77,7 @@ impl Cutting {
         settings: &Settings,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<Cutting> {
-        let source = candidate.reopen()?;
+        let source = open(candidate)?;
         let mut chunks = Chunks::new(&source, task.start, settings)?;
         let (give, take) = bounded(CHUNKS_AHEAD);
         let thread = std::thread::Builder::new().name("inflater".into()).spawn_scoped(scope, move || {
@@ -105,6 +106,13 @@ impl Cutting {
             Cutting::Ahead(_, take) => take.recv().ok().transpose(),
         }
     }
+}
+
+fn open(candidate: &Candidate) -> Result<Arc<Source>> {
+    failpoint::reached("before-open");
+    let source = candidate.reopen()?;
+    failpoint::reached("after-open");
+    Ok(source)
 }
 
 /// Hands out the chunks of a source, until its end or until the stop.

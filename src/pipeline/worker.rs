@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
+use crate::failpoint;
 use crate::format::{Format, Input, Malformed, PADDING_BYTES, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
 use crate::schema::Schema;
@@ -53,6 +54,7 @@ impl Worker {
         rules: &Rules<F, E>,
         assignment: Assignment,
     ) -> Parcel {
+        failpoint::reached("before-chunk");
         let Assignment { source, source_id, chunk } = assignment;
         let mut parcel = Parcel {
             source,

@@ -9,6 +9,7 @@ use super::queue::{Exit, Next};
 use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
 use super::{Handed, Settings};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::sink::{Advance, Again, Batch, Counts, Parcel, Sink, Task};
 use crate::source::Candidate;
 use crate::stop::Stop;
@@ -153,6 +154,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         self.explain(&batch, &committed.refused);
         (self.rows, self.bytes) = (0, 0);
         drop(batch);
+        failpoint::reached("between-batches");
         exit.free(std::mem::take(&mut self.weight));
         Ok(())
     }

@@ -19,10 +19,9 @@ use super::own::{Owned, signed, unsigned};
 use super::session::Link;
 use super::shape::{STAGE, Shape};
 use super::target::SIGNATURE;
-use super::trouble::{Refusal, Trouble, at};
+use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::{Step, Verdict};
 use crate::error::{Error, Kind};
-use crate::failpoint;
 use crate::sink::dead_letter::Refused;
 use crate::sink::{Advance, Batch, Counts, Key};
 
@@ -79,13 +78,13 @@ pub(super) fn transaction(
     manner: Manner,
     found: &Mutex<Option<Done>>,
 ) -> Result<(), Trouble> {
+    pass(Step::Begin, "before-begin")?;
     begin(link, shape)?;
     compare_target(link, shape)?;
+    pass(Step::Fence, "before-fence")?;
     let stored = fence(link, batch, owned)?;
+    pass(Step::Fence, "after-fence")?;
 
-    if failpoint::reached("after-fence") {
-        return Err(injected());
-    }
     let path = match manner.path {
         Path::Probed if probe(link, shape, batch)? => Path::Staged,
         Path::Probed => Path::Direct,
@@ -94,9 +93,7 @@ pub(super) fn transaction(
     let mut rows = RowWriter { link, shape, batch, path, manner, refused: Vec::new(), counts: Vec::new() };
     rows.write_all()?;
     let (refused, mut counts) = (rows.refused, rows.counts);
-    if failpoint::reached("after-rows") {
-        return Err(injected());
-    }
+    pass(Step::DeadLetters, "after-rows")?;
 
     for (advance, counts) in batch.advances.iter().zip(&mut counts) {
         counts.add(&advance.counts);
@@ -114,27 +111,15 @@ pub(super) fn transaction(
         }
     }
     dead_letters::write(link, shape, batch, &refused)?;
-    if failpoint::reached("after-dead-letters") {
-        return Err(injected());
-    }
+    pass(Step::DeadLetters, "after-dead-letters")?;
 
     at(Step::Constraints, link.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"))?;
     batch.still_holds().map_err(Trouble::Ours)?;
-    if failpoint::reached("before-commit") {
-        return Err(injected());
-    }
+    pass(Step::Constraints, "before-commit")?;
     let end_sql = end_sql(batch, owned, &deltas);
     *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Done { counts, refused, path });
     at(Step::End, link.client.batch_execute(&end_sql))?;
-    if failpoint::reached("after-commit") {
-        return Err(injected());
-    }
-    Ok(())
-}
-
-/// What a failpoint with `return` gives: as if the connection had gone.
-fn injected() -> Trouble {
-    Trouble::Lost { step: Step::End, what: "a failpoint".into() }
+    pass(Step::End, "after-commit")
 }
 
 fn begin(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
@@ -370,8 +355,8 @@ impl RowWriter<'_> {
                 writer.write_all(piece).map_err(fail)?;
                 self.link.pulse.beat();
             }
-            if index == 0 && failpoint::reached("mid-copy") {
-                return Err(injected());
+            if index == 0 {
+                pass(step, "mid-copy")?;
             }
         }
         writer.write_all(TRAILER).map_err(fail)?;
@@ -387,6 +372,7 @@ impl RowWriter<'_> {
     fn merge(&mut self, rows: Range<usize>) -> Result<Counts, Trouble> {
         at(Step::Stage, self.link.client.batch_execute(&format!("TRUNCATE pg_temp.{STAGE}")))?;
         self.copy(rows.clone(), true)?;
+        pass(Step::Merge, "before-merge")?;
         let merge = &self.shape.merge;
         let staged = count(rows.len());
         let mut counts = Counts::default();
@@ -419,6 +405,7 @@ impl RowWriter<'_> {
                     let update_sql = merge.update_sql.as_ref().expect("rows that win can be updated");
                     counts.updated = self.execute(update_sql)?;
                 }
+                pass(Step::Merge, "mid-merge")?;
                 if existing == 0 {
                     counts.inserted = self.execute(&merge.insert_sql)?;
                 } else if existing < unique {

@@ -7,7 +7,7 @@ use super::copy::{HEADER, TRAILER, put};
 use super::own::signed;
 use super::session::Link;
 use super::shape::Shape;
-use super::trouble::{Trouble, at};
+use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::dead_letter::{Evidence, Letter, Refused};
 use crate::sink::{Advance, Again, Batch, Counts};
@@ -36,6 +36,7 @@ pub(super) fn write(
         writer.write_all(&tuple).map_err(fail)?;
         link.pulse.beat();
     }
+    pass(Step::DeadLetters, "mid-dead-letters")?;
     writer.write_all(TRAILER).map_err(fail)?;
     let arrived = at(Step::DeadLetters, writer.finish())?;
     assert_eq!(arrived, letters.len() as u64, "the server stored other dead letters than were sent");

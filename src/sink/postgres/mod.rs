@@ -34,7 +34,7 @@ use session::{Backend, Link, Patience, Session};
 use shape::Shape;
 pub use shape::Timeouts;
 pub use tables::SQL as TABLES_SQL;
-use trouble::{Trouble, at};
+use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::{Kind, Result};
@@ -327,12 +327,14 @@ impl Sink for Postgres {
         let (run, outcome, exit_code, counts, bytes) =
             (self.run, ending.outcome.to_owned(), i32::from(ending.exit_code), *ending.counts, ending.bytes);
         let finished = self.run(Step::Claim, move |link| {
+            pass(Step::Claim, "before-finish")?;
             let released = link.client.execute(
                 "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
                  WHERE owner_run = $1",
                 &[&run],
             );
             at(Step::Claim, released)?;
+            pass(Step::Claim, "mid-finish")?;
             let closed = link.client.execute(
                 "UPDATE logmill.runs
                  SET ended_at = clock_timestamp(), outcome = $2, exit_code = $3, records = $4, inserted = $5, updated = $6,

@@ -14,7 +14,7 @@ use postgres::Row;
 
 use super::session::{Backend, Link};
 use super::shape::Shape;
-use super::trouble::{Trouble, at};
+use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
 use crate::sink::{Claim, Claims, Memory, decide};
@@ -84,6 +84,7 @@ pub(super) fn claim(
     let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
     let first_id: i32 = at(Step::Claim, next)?.get(0);
     let (rows, memories) = read(client, shape)?;
+    pass(Step::Claim, "after-memories")?;
     let decisions = decide(claims, &memories).map_err(Trouble::Ours)?;
     let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
     let wanted: Vec<&Row> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
@@ -128,7 +129,9 @@ pub(super) fn claim(
     } else {
         format!("UPDATE logmill.meta SET next_source_id = {next_id}; COMMIT")
     };
+    pass(Step::Claim, "before-claim-commit")?;
     at(Step::Claim, client.batch_execute(&end))?;
+    pass(Step::Claim, "after-claim")?;
     Ok(Claimed::Ours(result, owned))
 }
 
@@ -413,7 +416,9 @@ pub(super) fn reclaim(
     for row in &rows {
         again.set(row.get(0), Holding { epoch: row.get(1), position: unsigned(row.get(2)) });
     }
+    pass(Step::Claim, "before-reclaim-commit")?;
     at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
+    pass(Step::Claim, "after-reclaim")?;
     Ok(again)
 }
 

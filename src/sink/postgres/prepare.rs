@@ -9,7 +9,7 @@ use super::session::Link;
 use super::shape::{Merge, Shape, begin_sql, copy_sql, must_stage};
 use super::tables;
 use super::target::{self, Target, exists_already, quote};
-use super::trouble::{Trouble, at};
+use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Kind;
 use crate::sink::Key;
@@ -30,6 +30,7 @@ const SERVER_VERSION_MIN: i32 = 120_000;
 /// Looks at the server, makes what is missing, and compares what is there with the job.
 pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, Trouble> {
     let client = &mut link.client;
+    pass(Step::Prepare, "before-prepare")?;
     refuse_pooler(client, settings)?;
     look_at_server(client)?;
     let path: String =
@@ -64,6 +65,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         ],
     );
     let run = at(Step::Prepare, run)?.get(0);
+    pass(Step::Prepare, "after-prepare")?;
     let key_columns = target.identity(&settings.key);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let shape = Shape {
@@ -134,7 +136,9 @@ fn make_tables(client: &mut Client, settings: &Settings, path: &str) -> Result<(
         }
         Err(trouble) => return Err(trouble),
     }
+    pass(Step::Prepare, "before-tables-commit")?;
     at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
+    pass(Step::Prepare, "after-tables")?;
     check_tables(client)
 }
 
@@ -193,7 +197,9 @@ fn make_target(client: &mut Client, settings: &Settings, path: &str) -> Result<T
             Err(trouble) => return Err(trouble),
         }
     }
+    pass(Step::Prepare, "before-target-commit")?;
     at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
+    pass(Step::Prepare, "after-target")?;
     Target::find(client, table)?
         .ok_or_else(|| unfit(vec![format!("the table {table} was made, and is not found")]))
 }

@@ -4,6 +4,7 @@ use postgres::error::SqlState;
 
 use super::verdict::{Step, Verdict, verdict};
 use crate::error::{Error, Kind};
+use crate::failpoint;
 use crate::reject::Code;
 use crate::sink::dead_letter::Refused;
 
@@ -38,6 +39,14 @@ pub(super) struct Refusal {
 /// Names the step of a failure.
 pub(super) fn at<T>(step: Step, result: Result<T, postgres::Error>) -> Result<T, Trouble> {
     result.map_err(|error| Trouble::new(step, &error))
+}
+
+/// Passes a failpoint. What is to fail there fails as if the connection had gone.
+pub(super) fn pass(step: Step, point: &'static str) -> Result<(), Trouble> {
+    match failpoint::reached(point) {
+        true => Err(Trouble::Lost { step, what: format!("failpoint {point}") }),
+        false => Ok(()),
+    }
 }
 
 impl Trouble {
