@@ -169,6 +169,7 @@ impl<'a, S: Sink> Writer<'a, S> {
                 advances.push(Advance {
                     source_id: parcel.source_id,
                     from: progress.position,
+                    start: parcel.span.start,
                     to: progress.position,
                     counts: Counts::default(),
                     tail: parcel.tail,

@@ -126,6 +126,10 @@ pub struct Advance {
     pub source_id: i32,
     /// The checkpoint from which it moves. The commit compares it with the stored one.
     pub from: u64,
+    /// Where the first record of the batch stands. That is not the checkpoint where a last
+    /// line without a line end has grown: its line end is passed over, or it is read again.
+    /// From then on the source has no such line; whoever commits this says so.
+    pub start: u64,
     /// The checkpoint to which it moves.
     pub to: u64,
     /// What was found.

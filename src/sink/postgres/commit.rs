@@ -108,6 +108,9 @@ pub(super) fn transaction(
     for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
         if let Some(again) = advance.again {
             dead_letters::forget_tail(link, advance, again, stored, deltas)?;
+            if !has_row_at(batch, &refused, advance.source_id, again.offset) {
+                forget_row(link, shape, advance.source_id, again.offset)?;
+            }
         }
     }
     dead_letters::write(link, shape, batch, &refused)?;
@@ -146,6 +149,23 @@ fn compare_target(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
         }
         .into(),
     ))
+}
+
+/// Whether a record of the batch became a row.
+fn has_row_at(batch: &Batch, refused: &[Refused], source_id: i32, offset: u64) -> bool {
+    // A line that is read again is the first that there is of its source.
+    let row = batch.runs(0..batch.rows()).find(|(id, _)| *id == source_id).map(|(_, rows)| rows.start);
+    row.is_some_and(|row| {
+        batch.place(row).span.start == offset && refused.iter().all(|refused| refused.row != row)
+    })
+}
+
+/// A line that is read again and is now refused leaves no row of what it was.
+fn forget_row(link: &mut Link, shape: &Shape, source_id: i32, offset: u64) -> Result<(), Trouble> {
+    let table = shape.target.quoted();
+    let sql = format!("DELETE FROM {table} WHERE source_id = $1 AND source_offset = $2");
+    at(Step::Merge, link.client.execute(&sql, &[&source_id, &signed(offset)]))?;
+    Ok(())
 }
 
 /// What a checkpoint row holds when it is locked.
@@ -262,7 +282,11 @@ impl RowWriter<'_> {
                 }
                 Err(trouble) => {
                     let refusal = self.isolated(trouble)?;
-                    at(Step::Begin, self.link.client.batch_execute("ROLLBACK TO SAVEPOINT piece"))?;
+                    pass(Step::Begin, "after-refusal")?;
+                    // Rolled back to, a savepoint is still there; without the RELEASE the next
+                    // one would be inside it, and a thousand refusals a thousand deep.
+                    let undo = "ROLLBACK TO SAVEPOINT piece; RELEASE SAVEPOINT piece";
+                    at(Step::Begin, self.link.client.batch_execute(undo))?;
                     self.counts = before;
                     if end - start == 1 {
                         self.refused.push(refusal.of_row(start));
@@ -528,16 +552,21 @@ fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String {
     sql
 }
 
-/// What a source's own row says once its end is reached.
+/// What a source's own row says of its end: once it is reached, and once it no longer is
+/// where it was.
 fn write_ends(sql: &mut String, advances: &[Advance]) {
-    let mut ends = advances.iter().filter_map(|advance| Some((advance, advance.ends?))).peekable();
+    let has_news = |advance: &&Advance| advance.ends.is_some() || advance.start != advance.from;
+    let mut ends = advances.iter().filter(has_news).peekable();
     if ends.peek().is_none() {
         return;
     }
-    sql.push_str("UPDATE logmill.sources s SET size = n.size, tail_start = n.tail_start FROM (VALUES ");
+    sql.push_str("UPDATE logmill.sources s SET size = coalesce(n.size, s.size), tail_start = n.tail_start FROM (VALUES ");
     let mut comma = "";
-    for (advance, size) in ends {
-        let _ = write!(sql, "{comma}({}, {size}::bigint, ", advance.source_id);
+    for advance in ends {
+        let _ = match advance.ends {
+            Some(size) => write!(sql, "{comma}({}, {size}::bigint, ", advance.source_id),
+            None => write!(sql, "{comma}({}, NULL::bigint, ", advance.source_id),
+        };
         let _ = match advance.unterminated {
             Some(start) => write!(sql, "{start}::bigint)"),
             None => write!(sql, "NULL::bigint)"),
@@ -546,7 +575,7 @@ fn write_ends(sql: &mut String, advances: &[Advance]) {
     }
     sql.push_str(
         ") n (id, size, tail_start) WHERE s.id = n.id
-             AND (s.size, s.tail_start) IS DISTINCT FROM (n.size, n.tail_start);",
+             AND (s.size, s.tail_start) IS DISTINCT FROM (coalesce(n.size, s.size), n.tail_start);",
     );
 }
 

@@ -245,25 +245,38 @@ impl Sink for Postgres {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.outages());
         let mut holder_since: Option<Instant> = None;
+        let mut old = None;
         let claims = Arc::new(claims.clone());
         loop {
             let (shape, run, backend, for_thread) =
                 (Arc::clone(&self.shape), self.run, self.session.backend, Arc::clone(&claims));
             let claimed =
-                self.run(Step::Claim, move |link| own::claim(link, &shape, &for_thread, run, backend));
-            match claimed {
+                self.run(Step::Claim, move |link| own::claim(link, &shape, &for_thread, run, old, backend));
+            let trouble = match claimed {
                 Ok(Claimed::Ours(result, owned)) => {
                     self.owned = owned;
                     return Ok(result);
                 }
-                Ok(Claimed::Busy(holder)) => self.wait_for(&holder, &mut holder_since, claims.take_over)?,
-                Err(trouble) => {
-                    let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
-                    wait_out(&mut outage, trouble)?;
-                    if is_lost && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME) {
-                        self.session = session;
+                Ok(Claimed::Busy(holder)) if claims.take_over => match self.take_over(&holder) {
+                    Ok(()) => continue,
+                    // Its backend does not end, and holds the locks.
+                    Err(trouble) if trouble.verdict(&[]) == Verdict::Retry => {
+                        self.wait_for(&holder, &mut holder_since)?;
+                        continue;
                     }
+                    Err(trouble) => trouble,
+                },
+                Ok(Claimed::Busy(holder)) => {
+                    self.wait_for(&holder, &mut holder_since)?;
+                    continue;
                 }
+                Err(trouble) => trouble,
+            };
+            let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
+            wait_out(&mut outage, trouble)?;
+            if is_lost && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME) {
+                old = Some(self.session.backend);
+                self.session = session;
             }
         }
     }
@@ -363,14 +376,16 @@ impl Sink for Postgres {
 }
 
 impl Postgres {
-    /// Waits for a holder that may only be outliving its client, ends it, or gives up.
-    fn wait_for(&mut self, holder: &Holder, since: &mut Option<Instant>, take_over: bool) -> Result<()> {
+    /// Takes away from a holder what it holds.
+    fn take_over(&mut self, holder: &Holder) -> Result<(), Trouble> {
+        let (shape, holder) = (Arc::clone(&self.shape), holder.clone());
+        self.run(Step::Claim, move |link| own::take_over(link, &shape, &holder))
+    }
+
+    /// Waits for a holder that may only be outliving its client, or gives up.
+    fn wait_for(&mut self, holder: &Holder, since: &mut Option<Instant>) -> Result<()> {
         let is_first = since.is_none();
         let waited = since.get_or_insert_with(Instant::now).elapsed();
-        if take_over && is_first {
-            let ended = holder.clone();
-            self.run(Step::Claim, move |link| own::terminate(link, &ended)).map_err(Trouble::into_error)?;
-        }
         if waited >= HOLDER_WAIT {
             return Err(Kind::Held(format!(
                 "{} is held by run {} ({}, backend {}); wait for it, or take its place with --take-over",
@@ -423,8 +438,14 @@ impl Postgres {
         let done = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let done = done.expect("a transaction leaves what it found before it commits");
         for advance in &batch.advances {
-            let epoch = self.owned.get(advance.source_id).epoch;
-            self.owned.set(advance.source_id, Holding { epoch, position: advance.to });
+            match advance.ends {
+                // It is nobody's now, and no reconnect takes it again.
+                Some(_) => self.owned.forget(advance.source_id),
+                None => {
+                    let epoch = self.owned.get(advance.source_id).epoch;
+                    self.owned.set(advance.source_id, Holding { epoch, position: advance.to });
+                }
+            }
         }
         if done.path == Path::Staged {
             self.staged_left = self.staged_left.saturating_sub(1);

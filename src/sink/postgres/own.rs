@@ -14,7 +14,7 @@ use postgres::Row;
 
 use super::session::{Backend, Link};
 use super::shape::Shape;
-use super::trouble::{Trouble, at, pass};
+use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
 use crate::sink::{Claim, Claims, Memory, decide};
@@ -38,6 +38,10 @@ impl Owned {
 
     pub(super) fn set(&mut self, source_id: i32, holding: Holding) {
         self.0.insert(source_id, holding);
+    }
+
+    pub(super) fn forget(&mut self, source_id: i32) {
+        self.0.remove(&source_id);
     }
 
     /// The ids and epochs, as the arrays that statements take.
@@ -70,9 +74,14 @@ pub(super) fn claim(
     shape: &Shape,
     claims: &Claims,
     run: i64,
+    old: Option<Backend>,
     backend: Backend,
 ) -> Result<Claimed, Trouble> {
     let client = &mut link.client;
+    pass(Step::Claim, "before-claim")?;
+    if let Some(old) = old {
+        end_old(client, run, old)?;
+    }
     if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
         // To recognise an archive can mean to inflate it. What is found is kept with the
         // candidates, so it is done here once, and not while we hold the lock.
@@ -88,7 +97,7 @@ pub(super) fn claim(
     let decisions = decide(claims, &memories).map_err(Trouble::Ours)?;
     let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
     let wanted: Vec<&Row> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
-    if let Some(holder) = find_holder(client, &wanted, backend)? {
+    if let Some(holder) = find_holder(client, &wanted, run)? {
         at(Step::Claim, client.batch_execute("ROLLBACK"))?;
         return Ok(Claimed::Busy(holder));
     }
@@ -102,7 +111,7 @@ pub(super) fn claim(
         match (&mut claim, decision.memory) {
             (Claim::Load(task), Some(index)) => {
                 let epoch: i64 = rows[index].get::<_, i64>(EPOCH) + 1;
-                writes.resume(task.source_id, epoch);
+                writes.resume(task.source_id, epoch, task.start.position);
                 writes.describe(task.source_id, file, &memories[index]);
                 owned.set(task.source_id, Holding { epoch, position: task.start.position });
             }
@@ -208,12 +217,14 @@ fn hash(stored: &[u8]) -> Hash16 {
     Hash16(stored.try_into().unwrap_or([0; 16]))
 }
 
-/// A living owner of one of these checkpoints, other than us.
-fn find_holder(client: &mut postgres::Client, rows: &[&Row], us: Backend) -> Result<Option<Holder>, Trouble> {
+/// A living owner of one of these checkpoints, other than this run.
+fn find_holder(client: &mut postgres::Client, rows: &[&Row], run: i64) -> Result<Option<Holder>, Trouble> {
     let owner = |row: &Row| {
         let pid: Option<i32> = row.get(OWNER_PID);
         let start_us: Option<i64> = row.get(OWNER_START);
-        Some(Backend { pid: pid?, start_us: start_us? })
+        // A claim whose answer was lost is ours all the same.
+        let is_other = row.get::<_, Option<i64>>(OWNER_RUN) != Some(run);
+        Some(Backend { pid: pid?, start_us: start_us? }).filter(|_| is_other)
     };
     let pids: Vec<i32> = rows.iter().filter_map(|row| owner(row)).map(|backend| backend.pid).collect();
     if pids.is_empty() {
@@ -228,7 +239,7 @@ fn find_holder(client: &mut postgres::Client, rows: &[&Row], us: Backend) -> Res
     );
     let alive = at(Step::Claim, alive)?;
     for row in rows {
-        let Some(owner) = owner(row).filter(|&owner| owner != us) else { continue };
+        let Some(owner) = owner(row) else { continue };
         let found = alive.iter().find(|alive| {
             let start_us: Option<i64> = alive.get(1);
             alive.get::<_, i32>(0) == owner.pid && start_us.is_none_or(|start_us| start_us == owner.start_us)
@@ -253,6 +264,7 @@ struct Writes {
     resumed: Vec<i32>,
     epochs: Vec<i64>,
     containers: Vec<(i32, Container)>,
+    positions: Vec<i64>,
 }
 
 #[derive(Default)]
@@ -279,9 +291,10 @@ impl Writes {
         self.new.push(id, file, file.fingerprint.head_len, file.fingerprint.head_hash);
     }
 
-    fn resume(&mut self, id: i32, epoch: i64) {
+    fn resume(&mut self, id: i32, epoch: i64, position: u64) {
         self.resumed.push(id);
         self.epochs.push(epoch);
+        self.positions.push(signed(position));
     }
 
     fn describe(&mut self, id: i32, file: &Candidate, memory: &Memory) {
@@ -327,11 +340,24 @@ impl Writes {
                 "UPDATE logmill.checkpoints c
                  SET epoch = n.epoch, complete = false, owner_run = $3, owner_pid = $4,
                      owner_start = to_timestamp(0) + $5::bigint * interval '1 microsecond', rules_hash = $6
-                 FROM unnest($1::int[], $2::bigint[]) n (id, epoch)
-                 WHERE c.source_id = n.id AND c.split_start = 0",
-                &[&self.resumed, &self.epochs, &run, &backend.pid, &backend.start_us, &rules_hash],
+                 FROM unnest($1::int[], $2::bigint[], $7::bigint[]) n (id, epoch, position)
+                 WHERE c.source_id = n.id AND c.split_start = 0
+                   AND c.epoch = n.epoch - 1 AND c.position = n.position",
+                &[
+                    &self.resumed,
+                    &self.epochs,
+                    &run,
+                    &backend.pid,
+                    &backend.start_us,
+                    &rules_hash,
+                    &self.positions,
+                ],
             );
-            at(Step::Claim, taken)?;
+            // What was decided rests on a plain read. A COMMIT of the last owner that was
+            // running then has ended by now, since this waited for its lock.
+            if at(Step::Claim, taken)? != self.resumed.len() as u64 {
+                return Err(Trouble::Server(Box::new(Refusal::overtaken())));
+            }
         }
         if !self.seen.ids.is_empty() {
             let seen = &self.seen;
@@ -365,6 +391,22 @@ impl Writes {
     }
 }
 
+/// Ends backends of this run that nobody speaks to any more: `old`, and those that the
+/// checkpoints name. They may sit in a transaction, waiting for a client that is gone, and
+/// hold the locks. One that is at work is left alone: it may be committing.
+fn end_old(client: &mut postgres::Client, run: i64, old: Backend) -> Result<(), Trouble> {
+    let ended = client.execute(
+        "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+         WHERE (a.state <> 'active' OR a.wait_event_type = 'Client') AND a.pid <> pg_backend_pid()
+           AND (a.pid = $1 AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = $2
+                OR EXISTS (SELECT FROM logmill.checkpoints c
+                           WHERE c.owner_run = $3 AND c.owner_pid = a.pid AND c.owner_start = a.backend_start))",
+        &[&old.pid, &old.start_us, &run],
+    );
+    at(Step::Claim, ended)?;
+    Ok(())
+}
+
 /// Takes all that is ours again after a lost connection, under new epochs, and says how far
 /// each source is: read under the lock of its row, so that a COMMIT that was still running
 /// has ended one way or the other.
@@ -377,39 +419,45 @@ pub(super) fn reclaim(
     backend: Backend,
 ) -> Result<Owned, Trouble> {
     let client = &mut link.client;
-    // Our own old backend may sit in a transaction, waiting for a client that is gone, and
-    // hold the locks. One that is at work is left alone: it may be committing.
-    let ended = client.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2
-           AND (state <> 'active' OR wait_event_type = 'Client')",
-        &[&old.pid, &old.start_us],
-    );
-    at(Step::Claim, ended)?;
+    pass(Step::Claim, "before-reclaim")?;
+    end_old(client, run, old)?;
     at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
     let (ids, epochs) = owned.arrays();
+    // What is ours can have been taken away a moment later; what is another's does not come
+    // back, so that we need not wait for its locks to know.
+    let others = client.query_one(
+        "SELECT count(*) FROM logmill.checkpoints c JOIN unnest($1::int[], $2::bigint[]) n (id, epoch) ON c.source_id = n.id
+         WHERE c.split_start = 0 AND NOT CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run IS NOT DISTINCT FROM $3 END",
+        &[&ids, &epochs, &run],
+    );
+    if at(Step::Claim, others)?.get::<_, i64>(0) > 0 {
+        return Err(Trouble::Ours(lost_ownership()));
+    }
     // Two statements, so that the second reads what was committed while the first waited.
     let locked = client.query(
         "SELECT c.source_id FROM logmill.checkpoints c
-         JOIN unnest($1::int[], $2::bigint[]) n (id, epoch) ON c.source_id = n.id AND c.epoch = n.epoch
-         WHERE c.split_start = 0 ORDER BY c.source_id FOR UPDATE OF c",
-        &[&ids, &epochs],
+         WHERE c.source_id = ANY($1::int[]) AND c.split_start = 0 ORDER BY c.source_id FOR UPDATE",
+        &[&ids],
     );
     at(Step::Claim, locked)?;
+    pass(Step::Claim, "mid-reclaim")?;
+    // A source that is complete belongs to nobody and passes no fence; it is ours by its
+    // epoch. Any other is ours by our run's number, whatever the epoch: it is higher than we
+    // know when the answer to an earlier try of this was lost.
     let rows = client.query(
         "UPDATE logmill.checkpoints c
-         SET epoch = c.epoch + 1, owner_pid = CASE WHEN c.complete THEN NULL ELSE $4::int END,
+         SET epoch = CASE WHEN c.complete THEN c.epoch ELSE c.epoch + 1 END,
+             owner_pid = CASE WHEN c.complete THEN NULL ELSE $4::int END,
              owner_start = CASE WHEN c.complete THEN NULL
                                 ELSE to_timestamp(0) + $5::bigint * interval '1 microsecond' END
          FROM unnest($1::int[], $2::bigint[]) n (id, epoch)
-         WHERE c.source_id = n.id AND c.split_start = 0 AND c.epoch = n.epoch
-           AND (c.complete OR c.owner_run = $3)
+         WHERE c.source_id = n.id AND c.split_start = 0
+           AND CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run = $3 END
          RETURNING c.source_id, c.epoch, c.position",
         &[&ids, &epochs, &run, &backend.pid, &backend.start_us],
     );
     let rows = at(Step::Claim, rows)?;
     if rows.len() != ids.len() {
-        at(Step::Claim, client.batch_execute("ROLLBACK"))?;
         return Err(Trouble::Ours(lost_ownership()));
     }
     let mut again = Owned::default();
@@ -432,23 +480,40 @@ pub(super) fn lost_ownership() -> Error {
     .into()
 }
 
-/// Ends the backend of a holder. The error names the right that is missing.
-pub(super) fn terminate(link: &mut Link, holder: &Holder) -> Result<(), Trouble> {
+/// Ends the backend of a holder, and takes away from its run what it holds. The error names
+/// the right that is missing.
+pub(super) fn take_over(link: &mut Link, shape: &Shape, holder: &Holder) -> Result<(), Trouble> {
     let ended = link.client.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE pid = $1 AND coalesce((extract(epoch FROM backend_start) * 1000000)::bigint, $2) = $2",
         &[&holder.backend.pid, &holder.backend.start_us],
     );
     match at(Step::Claim, ended) {
-        Ok(_) => Ok(()),
-        Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => Err(Trouble::Ours(
-            Kind::Held(format!(
-                "{} is held by run {} ({}, backend {}), and ending it takes a right that this role lacks: \
-                 GRANT pg_signal_backend, or connect as its role",
-                holder.source, holder.run, holder.who, holder.backend.pid
-            ))
-            .into(),
-        )),
-        Err(trouble) => Err(trouble),
+        Ok(_) => {}
+        Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
+            return Err(Trouble::Ours(
+                Kind::Held(format!(
+                    "{} is held by run {} ({}, backend {}), and ending it takes a right that this role lacks: \
+                     GRANT pg_signal_backend, or connect as its role",
+                    holder.source, holder.run, holder.who, holder.backend.pid
+                ))
+                .into(),
+            ));
+        }
+        Err(trouble) => return Err(trouble),
     }
+    pass(Step::Claim, "mid-take-over")?;
+    // A run that is alive connects again at once, and would have its sources back before we
+    // claim them. From here on they are nobody's, under an epoch that it does not know.
+    let client = &mut link.client;
+    at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
+    let taken = client.execute(
+        "UPDATE logmill.checkpoints
+         SET epoch = epoch + 1, owner_run = NULL, owner_pid = NULL, owner_start = NULL WHERE owner_run = $1",
+        &[&holder.run],
+    );
+    if at(Step::Claim, taken)? == 0 {
+        return Err(Trouble::Server(Box::new(Refusal::overtaken())));
+    }
+    at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))
 }

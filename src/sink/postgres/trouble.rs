@@ -134,10 +134,19 @@ impl Trouble {
 impl Refusal {
     /// What stands for a row that somebody else wrote while we did: the batch is sent again.
     pub(super) fn raced() -> Refusal {
+        Refusal::conflict(Step::Merge, "rows of the same keys were written by somebody else meanwhile")
+    }
+
+    /// What stands for a checkpoint that was moved while it was being claimed.
+    pub(super) fn overtaken() -> Refusal {
+        Refusal::conflict(Step::Claim, "a checkpoint was moved by its last owner meanwhile")
+    }
+
+    fn conflict(step: Step, message: &str) -> Refusal {
         Refusal {
-            step: Step::Merge,
+            step,
             code: SqlState::T_R_SERIALIZATION_FAILURE,
-            message: "rows of the same keys were written by somebody else meanwhile".to_owned(),
+            message: message.to_owned(),
             hint: None,
             constraint: None,
             column: None,
