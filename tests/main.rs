@@ -12,5 +12,7 @@ mod corpus;
 mod datasets;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.
 mod harness;
+/// Loads as people run them.
+mod load;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;

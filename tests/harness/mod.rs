@@ -6,8 +6,12 @@
 
 #[cfg(feature = "tls")]
 pub(crate) mod authority;
+pub(crate) mod load;
+pub(crate) mod log;
+pub(crate) mod oracle;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
+pub(crate) mod trials;
 
 use std::process::Command;
 use std::time::{Duration, Instant};

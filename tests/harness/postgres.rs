@@ -191,6 +191,11 @@ impl Server {
         wait_until("the server to let us in", || self.try_client("postgres").is_ok());
     }
 
+    /// Gives a file or directory to whoever runs the server.
+    pub(crate) fn adopt(&self, path: &Path) {
+        Grounds::get().give(path);
+    }
+
     /// Kills a backend with SIGKILL, after which the whole server recovers.
     pub(crate) fn kill_backend(&self, pid: i32) {
         signal("KILL", pid);
@@ -474,7 +479,7 @@ fn signal(name: &str, pid: i32) {
 }
 
 /// Sends a signal by the shell: it can, and we need no unsafe code for it.
-fn send(name: &str, pid: i32) -> bool {
+pub(crate) fn send(name: &str, pid: i32) -> bool {
     let mut command = Command::new("sh");
     command.args(["-c", "kill -s \"$0\" \"$1\"", name, &pid.to_string()]).stderr(Stdio::null());
     command.status().unwrap().success()

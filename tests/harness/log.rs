@@ -1,0 +1,80 @@
+//! Logs to load: the same bytes for the same seed, with everything in them that a line can be.
+//!
+//! A bad line is one that no reader would take, whatever it coerces: what is lax and what is
+//! strict is the business of other tests.
+
+use fastrand::Rng;
+
+/// The schema of these logs.
+pub(crate) const SCHEMA: &str =
+    "id int, level enum(INFO|WARN|ERROR), message text, ratio float?, at timestamp?";
+
+/// A log of so many lines. One in ten is bad, one in twenty blank, some end in CR LF, and the
+/// last has a line end or not.
+pub(crate) fn log(seed: u64, lines: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut log = if rng.u8(..8) == 0 { b"\xef\xbb\xbf".to_vec() } else { Vec::new() };
+    for number in 0..lines {
+        match rng.u8(..100) {
+            0..10 => log.extend_from_slice(&bad(&mut rng, number)),
+            10..15 => log.extend_from_slice([&b""[..], b" \t"][rng.usize(..2)]),
+            _ => log.extend_from_slice(good(&mut rng, number).as_bytes()),
+        }
+        if number + 1 < lines || rng.u8(..4) > 0 {
+            log.extend_from_slice([&b"\n"[..], b"\r\n"][usize::from(rng.u8(..6) == 0)]);
+        }
+    }
+    log
+}
+
+/// A log in which every line is a row: `id` counts from `first`.
+pub(crate) fn good_log(first: usize, lines: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(first as u64);
+    let lines = (first..first + lines).map(|number| good(&mut rng, number) + "\n");
+    lines.collect::<String>().into_bytes()
+}
+
+fn good(rng: &mut Rng, number: usize) -> String {
+    let message = [
+        "started",
+        "it said: \\\"no\\\" \\\\ \\n\\t and \\u00e4\\ud83d\\ude00",
+        "\\\\.",
+        "gr\u{fc}n \u{65e5}\u{672c} \u{1f980}",
+        "",
+    ][rng.usize(..5)];
+    let level = ["INFO", "WARN", "ERROR"][rng.usize(..3)];
+    let mut line = format!("{{\"id\":{number},\"level\":\"{level}\",\"message\":\"{message}\"");
+    match rng.u8(..4) {
+        0 => line += &format!(",\"ratio\":{}", f64::from(rng.i32(-1000..1000)) / 8.0),
+        1 => line += ",\"ratio\":null",
+        _ => {}
+    }
+    if rng.bool() {
+        let (second, micros) = (rng.u32(..60), rng.u32(..1_000_000));
+        line += &format!(",\"at\":\"2023-10-27T12:34:{second:02}.{micros:06}Z\"");
+    }
+    if rng.u8(..10) == 0 {
+        line += &format!(",\"more\":\"{}\"", "x".repeat(rng.usize(..400)));
+    }
+    line + "}"
+}
+
+fn bad(rng: &mut Rng, number: usize) -> Vec<u8> {
+    let cases: [&[u8]; 9] = [
+        br#"{"id":"x","level":"INFO","message":"an id that is no number"}"#,
+        br#"{"id":1,"level":"LOUD","message":"a level that is none"}"#,
+        br#"{"level":"INFO","id":7}"#,
+        br#"{"id":[],"level":7,"message":{}}"#,
+        br#"{"id":1,"level":"INFO","message":"cut off"#,
+        b"not JSON at all",
+        b"{\"id\":1,\"level\":\"INFO\",\"message\":\"\xff\xfe\"}",
+        br#"{"id":1,"level":"INFO","message":"a\u0000b"}"#,
+        b"[1, 2]",
+    ];
+    let mut line = cases[rng.usize(..cases.len())].to_vec();
+    // No two are the same, so that each is known by its bytes.
+    if !line.starts_with(b"[") && !line.ends_with(b"off") {
+        line.splice(1..1, format!(" \"n\":{number},").into_bytes());
+    }
+    line
+}
