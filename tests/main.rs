@@ -7,6 +7,8 @@ mod cli;
 mod connect;
 /// The JSON of the corpus: the conformance suite, and real logs.
 mod corpus;
+/// Killed at every step, at any moment, and again while it recovers.
+mod crash;
 /// The files in `datasets/`.
 #[cfg(feature = "sqlite")]
 mod datasets;
@@ -14,5 +16,9 @@ mod datasets;
 mod harness;
 /// Loads as people run them.
 mod load;
+/// Several runs of one job.
+mod ownership;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
+/// The server dies, comes back, hangs, has no room.
+mod server;

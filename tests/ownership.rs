@@ -1,0 +1,260 @@
+//! Several runs of one job: one loads, the others leave, and whoever was thought dead and
+//! was not changes nothing.
+
+use crate::harness::load::{Load, has_failpoints};
+use crate::harness::log::{SCHEMA, good_log, log};
+use crate::harness::oracle::{check, check_complete};
+use crate::harness::wait_until;
+
+fn two_files() -> Load {
+    Load::empty()
+        .file("a.ndjson", log(11, 50))
+        .file("b.ndjson", log(12, 50))
+        .schema(SCHEMA)
+        .batches_of(15)
+        .audited()
+}
+
+/// The points at which a run holds its sources.
+const HOLDING: [&str; 11] = [
+    "after-claim",
+    "before-chunk",
+    "before-begin",
+    "before-fence",
+    "after-fence",
+    "mid-copy",
+    "after-rows",
+    "after-dead-letters",
+    "before-commit",
+    "after-commit",
+    "between-batches",
+];
+
+#[test]
+fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_and_says_so() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    for (index, point) in HOLDING.iter().enumerate() {
+        load.reset();
+        let zombie = load.call().stop_at(point, index % 2).start().wait_stopped();
+        check(&load);
+        load.call().arg("--take-over").run().exit(3);
+        check_complete(&load);
+        let before = load.versions();
+        zombie.wake();
+        zombie.wait().exit(6).says("another run has taken over");
+        assert_eq!(load.versions(), before, "{point}");
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_run_that_wakes_in_the_middle_of_its_successor_changes_nothing() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    for (index, point) in HOLDING.iter().enumerate() {
+        load.reset();
+        let zombie = load.call().stop_at(point, index % 2).start().wait_stopped();
+        let successor = load.call().arg("--take-over").stop_at("before-commit", 1).start().wait_stopped();
+        zombie.wake();
+        zombie.wait().exit(6);
+        check(&load);
+        successor.wake();
+        successor.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_run_that_wakes_before_it_holds_anything_finds_what_was_done() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    for point in ["before-prepare", "after-prepare", "before-claim"] {
+        load.reset();
+        let late = load.call().stop_at(point, 0).start().wait_stopped();
+        load.run().exit(3);
+        let before = load.versions();
+        late.wake();
+        late.wait().exit(3);
+        assert_eq!(load.versions(), before, "{point}");
+    }
+}
+
+#[test]
+fn a_run_that_connects_again_faster_than_it_is_taken_over_loses_all_the_same() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    let owner = load.call().stop_at("before-commit", 1).stop_at("after-reclaim", 0).start().wait_stopped();
+    let successor = load.call().arg("--take-over").stop_at("mid-take-over", 0).start().wait_stopped();
+    // Its backend was ended. It notices, connects again and has everything back.
+    owner.wake();
+    let owner = owner.wait_stopped();
+    successor.wake();
+    successor.wait().exit(3);
+    check_complete(&load);
+    owner.wake();
+    owner.wait().exit(6).says("another run has taken over");
+    check_complete(&load);
+}
+
+#[test]
+fn a_run_in_full_swing_is_taken_over() {
+    let load = Load::of(good_log(0, 30_000))
+        .schema(SCHEMA)
+        .pipeline("batch_rows = 100")
+        .pipeline("chunk_size = 3000");
+    let owner = load.call().start();
+    wait_until("the first batch", || {
+        load.client().query_one("SELECT count(*) FROM audit.moves", &[]).unwrap().get::<_, i64>(0) > 0
+    });
+    load.call().arg("--take-over").run().exit(0);
+    check_complete(&load);
+    // On a very slow machine it may have been done before it was taken over.
+    let code = owner.wait().code();
+    assert!(code == Some(6) || code == Some(0), "{code:?}");
+}
+
+#[test]
+fn all_that_hold_a_part_of_a_job_are_taken_over() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    let path = |name| load.path(name).display().to_string();
+    let one = load.call().arg(&path("a.ndjson")).stop_at("before-commit", 0).start().wait_stopped();
+    let other = load.call().arg(&path("b.ndjson")).stop_at("after-fence", 1).start().wait_stopped();
+    load.call().arg("--take-over").run().exit(3);
+    check_complete(&load);
+    for zombie in [one, other] {
+        zombie.wake();
+        zombie.wait().exit(6);
+    }
+    check_complete(&load);
+}
+
+#[test]
+fn of_ten_runs_of_one_job_one_loads_and_nine_leave() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
+    let others: Vec<_> = (0..9).map(|_| load.call().start()).collect();
+    for other in others {
+        other.wait().exit(6).says("is held by run 1").says("--take-over");
+    }
+    check(&load);
+    owner.wake();
+    owner.wait().exit(3);
+    check_complete(&load);
+}
+
+#[test]
+fn ten_runs_of_one_job_that_begin_at_once_load_it_once() {
+    let load = two_files();
+    for _ in 0..3 {
+        load.reset();
+        let runs: Vec<_> = (0..10).map(|_| load.call().start()).collect();
+        let codes: Vec<Option<i32>> = runs.into_iter().map(|run| run.wait().code()).collect();
+        // Who comes when the first is done finds everything done.
+        assert!(codes.iter().all(|code| matches!(code, Some(3 | 6))), "{codes:?}");
+        assert!(codes.contains(&Some(3)), "{codes:?}");
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn the_first_runs_of_ten_jobs_at_once_make_the_tables_without_a_race() {
+    let first = Load::of(log(20, 30)).schema(SCHEMA).named("job0").batches_of(7).audited();
+    let others = (1..10).map(|number| {
+        let load = Load::of(log(20 + number, 30)).schema(SCHEMA).named(&format!("job{number}"));
+        load.batches_of(7).audited().beside(&first)
+    });
+    let others: Vec<Load> = others.collect();
+    for _ in 0..3 {
+        first.reset();
+        let runs: Vec<_> = std::iter::once(&first).chain(&others).map(|load| load.call().start()).collect();
+        for run in runs {
+            run.wait().exit(3);
+        }
+        for load in others.iter().chain([&first]) {
+            check_complete(load);
+        }
+    }
+}
+
+#[test]
+fn an_owner_that_finishes_while_it_is_looked_for_is_not_mistaken() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
+    // It has read how far the sources are, and not yet who holds them.
+    let newcomer = load.call().stop_at("after-memories", 0).start().wait_stopped();
+    owner.wake();
+    owner.wait().exit(3);
+    newcomer.wake();
+    newcomer.wait().exit(3);
+    check_complete(&load);
+}
+
+#[test]
+fn an_owner_that_dies_while_it_is_looked_for_is_gone_on_from() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    let owner = load.call().stop_at("before-commit", 1).kill_at("after-rows", 2).start().wait_stopped();
+    let newcomer = load.call().stop_at("after-memories", 0).start().wait_stopped();
+    owner.wake();
+    owner.wait().killed();
+    check(&load);
+    newcomer.wake();
+    newcomer.wait().exit(3);
+    check_complete(&load);
+}
+
+/// A role that may do everything that a load needs, and sees nothing of others.
+fn plain_role(load: &Load, name: &str) -> String {
+    load.sql(&format!(
+        "CREATE ROLE {name} LOGIN; GRANT ALL ON SCHEMA public, logmill TO {name};
+         GRANT ALL ON ALL TABLES IN SCHEMA public, logmill, audit TO {name};
+         GRANT ALL ON ALL SEQUENCES IN SCHEMA logmill, audit TO {name}; GRANT USAGE ON SCHEMA audit TO {name}"
+    ));
+    load.database().url().replace("postgres@", &format!("{name}@"))
+}
+
+#[test]
+fn an_owner_of_another_role_counts_as_alive_and_is_not_ended_without_the_right() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    // The tables are there, and nothing is in them.
+    load.call().kill_at("before-claim", 0).run().killed();
+    load.wait_alone();
+    let stranger = plain_role(&load, &format!("{}_stranger", load.database().name()));
+    let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
+    let waits = load.call().into(&stranger).start();
+    let takes = load.call().into(&stranger).arg("--take-over").run();
+    takes.exit(6).says("GRANT pg_signal_backend");
+    waits.wait().exit(6).says("is held by run");
+    check(&load);
+    owner.wake();
+    owner.wait().exit(3);
+    check_complete(&load);
+    // Once it is gone, anybody may go on: there is nobody of that number any more.
+    load.wait_alone();
+    load.write("b.ndjson", [log(12, 50), b"\n".to_vec(), good_log(100, 5)].concat());
+    load.call().into(&stranger).run().exit(3);
+    assert!(check(&load).is_complete);
+}

@@ -1,0 +1,552 @@
+//! The server dies, comes back, hangs, ends our sessions or has no room: an outage is waited
+//! out, is never taken for bad data, and leaves nothing twice.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::load::{Load, Running, has_failpoints};
+use crate::harness::log::{SCHEMA, good_log, log};
+use crate::harness::oracle::{Verdicts, check, check_against, check_complete};
+use crate::harness::postgres::{Options, Server};
+use crate::harness::proxy::{At, Fault, Proxy, Rule};
+use crate::harness::trials::trials;
+use crate::harness::{wait_for, wait_until};
+
+fn two_files() -> Load {
+    Load::empty()
+        .file("a.ndjson", log(31, 40))
+        .file("b.ndjson", log(32, 40))
+        .schema(SCHEMA)
+        .batches_of(15)
+        .audited()
+}
+
+/// Points of a batch, in order.
+const POINTS: [&str; 8] = [
+    "before-begin",
+    "after-fence",
+    "mid-copy",
+    "after-rows",
+    "after-dead-letters",
+    "before-commit",
+    "after-commit",
+    "between-batches",
+];
+
+/// The backend of the run that is going on. A run looks for a pooler with a second one, which
+/// is gone once it holds a source.
+fn backend(load: &Load) -> i32 {
+    load.ask(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'logmill'",
+    )
+}
+
+/// Waits until a backend of ours waits for this.
+#[track_caller]
+fn wait_for_backend_at(load: &Load, event: &str) -> i32 {
+    let mut client = load.client();
+    let question = format!(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'logmill'
+         AND '{event}' IN (wait_event, wait_event_type)"
+    );
+    wait_for(&format!("a backend to wait for {event}"), || {
+        client.query(&question, &[]).unwrap().first().map(|row| row.get(0))
+    })
+}
+
+#[test]
+fn a_server_that_loses_its_power_at_any_step_is_waited_for() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().on(&Server::start(Options::default()));
+    for (index, point) in POINTS.iter().enumerate() {
+        load.reset();
+        let run = load.call().stop_at(point, index % 3).start().wait_stopped();
+        load.database().server().stop_immediate();
+        load.database().server().restart();
+        check(&load);
+        run.wake();
+        run.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_server_that_loses_its_power_at_any_moment_is_waited_for() {
+    let server = Server::start(Options::default());
+    trials("server::a_server_that_loses_its_power_at_any_moment_is_waited_for", 2, |mut rng| {
+        let load = Load::of(log(rng.u64(..), 2_000)).schema(SCHEMA).batches_of(100).on(&server);
+        let load = if rng.bool() { load.audited() } else { load };
+        let run = load.call().start();
+        for _ in 0..rng.usize(1..4) {
+            thread::sleep(Duration::from_micros(rng.u64(..200_000)));
+            server.stop_immediate();
+            server.restart();
+            check(&load);
+        }
+        run.wait().exit(3);
+        check_complete(&load);
+    });
+}
+
+#[test]
+fn a_backend_that_is_killed_takes_the_server_down_and_the_run_goes_on() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().on(&Server::start(Options::default()));
+    for (point, passed) in [("mid-copy", 0), ("before-commit", 1), ("between-batches", 0)] {
+        load.reset();
+        let run = load.call().stop_at(point, passed).start().wait_stopped();
+        let pid = backend(&load);
+        load.database().server().kill_backend(pid);
+        load.database().server().wait_ready();
+        check(&load);
+        run.wake();
+        run.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_session_that_is_ended_at_any_step_is_begun_anew() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    for (index, point) in POINTS.iter().enumerate() {
+        load.reset();
+        let run = load.call().stop_at(point, index % 3).start().wait_stopped();
+        load.sql(&format!("SELECT pg_terminate_backend({})", backend(&load)));
+        check(&load);
+        run.wake();
+        run.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+/// A session that holds the target, so that a run waits for it.
+fn hold_target(load: &Load) -> postgres::Client {
+    let mut holder = load.client();
+    holder.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
+    holder
+}
+
+#[test]
+fn a_statement_that_somebody_cancels_is_sent_again() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    let run = load.call().stop_at("before-begin", 1).start().wait_stopped();
+    let holder = hold_target(&load);
+    run.wake();
+    let pid = wait_for_backend_at(&load, "Lock");
+    load.sql(&format!("SELECT pg_cancel_backend({pid})"));
+    wait_for_backend_at(&load, "Lock");
+    drop(holder);
+    run.wait().exit(3);
+    check_complete(&load);
+}
+
+#[test]
+fn a_lock_that_is_held_for_long_is_waited_for() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().pipeline("lock_timeout = \"50ms\"");
+    let mut run = load.call().stop_at("before-begin", 1).start().wait_stopped();
+    let holder = hold_target(&load);
+    run.wake();
+    run.wait_says("canceling statement due to lock timeout; trying again for up to");
+    check(&load);
+    drop(holder);
+    run.wait().exit(3);
+    check_complete(&load);
+}
+
+#[test]
+fn an_outage_longer_than_the_patience_ends_the_run_and_loses_nothing() {
+    if !has_failpoints() {
+        return;
+    }
+    let server = Server::start(Options::default());
+    let load = two_files().on(&server).pipeline("retry_for = \"300ms\"");
+    let run = load.call().stop_at("before-commit", 1).start().wait_stopped();
+    server.stop_immediate();
+    run.wake();
+    run.wait().exit(1).says("gave up after");
+    load.run().exit(1).says("gave up after");
+    server.restart();
+    assert!(!check(&load).is_complete);
+    load.run().exit(3);
+    check_complete(&load);
+}
+
+#[test]
+fn a_server_without_a_free_connection_is_waited_for() {
+    let settings =
+        [("max_connections", "5"), ("max_wal_senders", "0"), ("superuser_reserved_connections", "1")];
+    let settings = settings.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let server = Server::start(Options { settings, ..Options::default() });
+    let load = two_files().on(&server);
+    load.sql("CREATE ROLE loader LOGIN; GRANT ALL ON SCHEMA public TO loader; GRANT ALL ON ALL TABLES IN SCHEMA audit TO loader;
+              GRANT USAGE ON SCHEMA audit TO loader; GRANT ALL ON ALL SEQUENCES IN SCHEMA audit TO loader");
+    load.sql(&format!("GRANT CREATE ON DATABASE {} TO loader", load.database().name()));
+    let url = load.database().url().replace("postgres@", "loader@");
+    // The checks are made by the superuser, for whom one is kept.
+    let guests: Vec<postgres::Client> = (0..4).map(|_| load.client()).collect();
+    let mut run = load.call().into(&url).start();
+    run.wait_says("trying again");
+    drop(guests);
+    run.wait().exit(3);
+    check_complete(&load);
+}
+
+#[test]
+fn a_server_that_takes_no_writes_for_a_while_is_waited_for() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    let name = load.database().name().to_owned();
+    let mut run = load.call().stop_at("between-batches", 0).start().wait_stopped();
+    // New sessions take no writes, and the old one is ended.
+    load.sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    load.database().server().client("postgres").batch_execute(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'logmill'"
+    )).unwrap();
+    run.wake();
+    run.wait_says("trying again");
+    check(&load);
+    let mut client = load.database().server().client("postgres");
+    client.batch_execute(&format!("ALTER DATABASE {name} RESET default_transaction_read_only")).unwrap();
+    run.wait().exit(3);
+    check_complete(&load);
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_sent_in_smaller_pieces() {
+    let load = Load::of(good_log(0, 60))
+        .schema("id int")
+        .given(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+             CREATE TABLE t (id bigint, {key});
+             CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()",
+        )
+        .pipeline("statement_timeout = \"150ms\"");
+    load.run().exit(0).counts("60 inserted");
+    check_complete(&load);
+}
+
+#[test]
+fn a_row_that_alone_takes_too_long_stops_the_run_and_is_no_reject() {
+    let load = Load::of(good_log(0, 8))
+        .schema("id int")
+        .given(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF NEW.id = 5 THEN PERFORM pg_sleep(30); END IF; RETURN NEW;
+             END $$;
+             CREATE TABLE t (id bigint, {key});
+             CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()",
+        )
+        .pipeline("statement_timeout = \"100ms\"");
+    load.run().exit(1).says("57014").rejects([]);
+    check(&load);
+    load.sql("DROP TRIGGER slow ON t");
+    load.run().exit(0);
+    check_complete(&load);
+}
+
+/// Errors of an outage, raised where rows are written.
+#[test]
+fn what_a_server_says_in_an_outage_is_never_a_reject() {
+    let load = Load::of(good_log(0, 30))
+        .schema("id int")
+        .given(
+            "CREATE TABLE outage (code text);
+             CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE c text; BEGIN
+                 SELECT code INTO c FROM outage;
+                 IF NEW.id = 17 AND c IS NOT NULL THEN RAISE EXCEPTION 'not now' USING ERRCODE = c; END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TABLE t (id bigint, {key});
+             CREATE TRIGGER fail BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fail()",
+        )
+        .pipeline("retry_for = \"100ms\"");
+    for code in [
+        "53100", "53200", "53300", "53400", "57P01", "57P02", "57P03", "57014", "58000", "58030", "25006",
+        "40001", "40P01", "55P03", "08006", "25P03",
+    ] {
+        load.reset();
+        load.sql(&format!("INSERT INTO outage VALUES ('{code}')"));
+        load.run().exit(1).rejects([]);
+        check(&load);
+        load.sql("DELETE FROM outage");
+        load.run().exit(0);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn what_says_that_we_are_wrong_stops_the_run_and_is_no_reject() {
+    let load = Load::of(good_log(0, 30)).schema("id int").given(
+        "CREATE TABLE fault (code text);
+             CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE c text; BEGIN
+                 SELECT code INTO c FROM fault;
+                 IF NEW.id = 17 AND c IS NOT NULL THEN RAISE EXCEPTION 'wrong' USING ERRCODE = c; END IF;
+                 RETURN NEW;
+             END $$;
+             CREATE TABLE t (id bigint, {key});
+             CREATE TRIGGER fail BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION fail()",
+    );
+    for code in [
+        "22P03", "22P04", "21000", "25P02", "26000", "08P01", "42601", "42P01", "42P10", "42703", "55000",
+        "0A000", "XX000", "28000", "3D000", "42501",
+    ] {
+        load.reset();
+        load.sql(&format!("INSERT INTO fault VALUES ('{code}')"));
+        let began = Instant::now();
+        load.run().exit(1).says(code).rejects([]);
+        assert!(began.elapsed() < Duration::from_secs(10), "{code} was tried again");
+        check(&load);
+        load.sql("DELETE FROM fault");
+        load.run().exit(0);
+        check_complete(&load);
+    }
+}
+
+/// A file system of its own that is soon full, gone when this is dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` where we may not mount.
+    fn new(size: &str) -> Option<SmallDisk> {
+        let disk = SmallDisk(tempfile::Builder::new().prefix("lm").tempdir_in("/tmp").unwrap());
+        disk.mount(size, "").then_some(disk)
+    }
+
+    fn mount(&self, size: &str, more: &str) -> bool {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", &format!("{more}mode=777,size={size}"), "small"]).arg(self.path());
+        command.output().is_ok_and(|output| output.status.success())
+    }
+
+    fn grow(&self, size: &str) {
+        assert!(self.mount(size, "remount,"));
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_waited_for_and_rejects_nothing() {
+    let Some(disk) = SmallDisk::new("1m") else {
+        return eprintln!("skipped: this takes the right to mount a file system");
+    };
+    let place = disk.path().join("space");
+    std::fs::create_dir(&place).unwrap();
+    let server = Server::start(Options::default());
+    server.adopt(&place);
+    let load = Load::of(good_log(0, 6_000)).schema(SCHEMA).batches_of(500).on(&server).given(&format!(
+        "CREATE TABLE t (id bigint, level text, message text, ratio float, at timestamptz, {{key}}) TABLESPACE small"
+    ));
+    server
+        .client("postgres")
+        .batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", place.display()))
+        .unwrap();
+    let mut run = load.call().start();
+    run.wait_says("trying again");
+    assert!(!check(&load).is_complete);
+    disk.grow("64m");
+    run.wait().exit(0).rejects([]);
+    check_complete(&load);
+    drop(load);
+    server.client("postgres").batch_execute("DROP TABLESPACE small").unwrap();
+}
+
+/// A server whose commits hang, once it is told so: they wait for a standby that is not there.
+struct Ghost(Server);
+
+impl Ghost {
+    fn new() -> Ghost {
+        Ghost(Server::start(Options::default()))
+    }
+
+    fn hang_commits(&self) {
+        let mut client = self.0.client("postgres");
+        client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'ghost'").unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+        // It is in force once a commit hangs.
+        wait_until("commits to hang", || {
+            let server = self.0.clone();
+            let probe = thread::spawn(move || {
+                let mut client = server.client("postgres");
+                let _ = client.batch_execute("SET application_name = 'probe'; CREATE TABLE IF NOT EXISTS probe (n int); INSERT INTO probe VALUES (1)");
+            });
+            let hangs = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                         WHERE application_name = 'probe' AND wait_event = 'SyncRep'";
+            let hangs =
+                wait_for("a commit to end or to hang", || match client.execute(hangs, &[]).unwrap() {
+                    0 => probe.is_finished().then_some(false),
+                    _ => Some(true),
+                });
+            probe.join().unwrap();
+            hangs
+        });
+    }
+
+    fn let_commits_go(&self) {
+        let mut client = self.0.client("postgres");
+        client.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+    }
+}
+
+/// A run whose second batch is being committed, and its backend, which hangs in that.
+fn committing<'l>(ghost: &Ghost, load: &'l Load, url: &str) -> (Running<'l>, i32) {
+    let run = load.call().into(url).stop_at("before-commit", 1).start().wait_stopped();
+    ghost.hang_commits();
+    run.wake();
+    let pid = wait_for_backend_at(load, "SyncRep");
+    (run, pid)
+}
+
+fn moves(load: &Load) -> i64 {
+    load.ask("SELECT count(*) FROM audit.moves")
+}
+
+#[test]
+fn a_commit_that_still_runs_when_the_client_is_back_is_waited_for() {
+    if !has_failpoints() {
+        return;
+    }
+    let ghost = Ghost::new();
+    let load = two_files().on(&ghost.0);
+    // The answer to the second batch's end never comes; the connections after it are honest.
+    for ended_by_hand in [false, true] {
+        load.reset();
+        let rule = Rule { at: At::Query("with moved as", 1), fault: Fault::CutAfter };
+        let proxy = Proxy::on_tcp(load.database(), vec![rule]);
+        let (run, pid) = committing(&ghost, &load, proxy.url());
+        proxy.wait_struck(0);
+        // It is back, and waits for the lock of the checkpoint, which says nothing of it yet.
+        wait_for_backend_at(&load, "Lock");
+        assert_eq!(moves(&load), 1, "a plain read shows the old checkpoint");
+        check(&load);
+        if ended_by_hand {
+            load.sql(&format!("SELECT pg_terminate_backend({pid})"));
+            wait_until("the commit to end", || moves(&load) == 2);
+        }
+        ghost.let_commits_go();
+        run.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_commit_that_still_runs_when_its_client_is_dead_is_waited_for() {
+    if !has_failpoints() {
+        return;
+    }
+    let ghost = Ghost::new();
+    let load = two_files().on(&ghost.0);
+    for take_over in [false, true] {
+        load.reset();
+        let (run, _) = committing(&ghost, &load, &load.database().url());
+        run.kill();
+        check(&load);
+        let mut next = match take_over {
+            // To be taken over ends the waiting, and the commit is done.
+            true => load.call().arg("--take-over").start(),
+            false => load.call().start(),
+        };
+        if !take_over {
+            next.wait_says("is held by run 1");
+            assert_eq!(moves(&load), 1);
+        } else {
+            wait_until("the commit to end", || moves(&load) == 2);
+        }
+        check(&load);
+        ghost.let_commits_go();
+        next.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_commit_that_hangs_when_the_server_dies_is_found_done() {
+    if !has_failpoints() {
+        return;
+    }
+    let ghost = Ghost::new();
+    let load = two_files().on(&ghost.0);
+    let (run, _) = committing(&ghost, &load, &load.database().url());
+    ghost.0.stop_immediate();
+    ghost.0.restart();
+    ghost.let_commits_go();
+    run.wait().exit(3);
+    check_complete(&load);
+}
+
+/// The points at which a backend stands still, with the next statement in its socket.
+#[test]
+fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().pipeline("lock_timeout = \"100ms\"");
+    for (point, holds_locks) in [
+        ("before-begin", false),
+        ("before-fence", false),
+        ("after-fence", true),
+        ("after-rows", true),
+        ("before-commit", true),
+    ] {
+        for client_dies in [true, false] {
+            load.reset();
+            let proxy = Proxy::on_tcp(load.database(), vec![]);
+            let run = load.call().into(proxy.url()).stop_at(point, 1).start().wait_stopped();
+            let frozen = load.database().server().freeze_backend(backend(&load));
+            // What it sends now stands in the socket of a backend that does not read it.
+            let sent = || proxy.traffic()[0].client.len();
+            let before = sent();
+            run.wake();
+            wait_until("the next statement", || sent() > before);
+            let owner = match client_dies {
+                true => {
+                    run.kill();
+                    None
+                }
+                false => Some(run),
+            };
+            let mut successor = load.call().arg("--take-over").start();
+            if holds_locks {
+                successor.wait_says("is held by run 1");
+                check(&load);
+                drop(frozen);
+                successor.wait().exit(3);
+            } else {
+                successor.wait().exit(3);
+                check_complete(&load);
+                drop(frozen);
+            }
+            if let Some(owner) = owner {
+                owner.wait().exit(6);
+            }
+            load.wait_alone();
+            check_complete(&load);
+        }
+    }
+}
