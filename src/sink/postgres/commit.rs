@@ -15,9 +15,10 @@ use postgres::Statement;
 
 use super::copy::{HEADER, TRAILER};
 use super::dead_letters;
+use super::merge::{STAGE, Staged};
 use super::own::{Owned, signed, unsigned};
 use super::session::Link;
-use super::shape::{STAGE, Shape};
+use super::shape::Shape;
 use super::target::SIGNATURE;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::{Step, Verdict};
@@ -25,11 +26,13 @@ use crate::error::{Error, Kind};
 use crate::sink::dead_letter::Refused;
 use crate::sink::{Advance, Batch, Counts, Key};
 
-/// Statements prepared on a connection, and what it has besides.
+/// What a connection knows from one batch to the next.
 #[derive(Default)]
 pub(super) struct Statements {
     copy: Option<Statement>,
     stage: Option<Statement>,
+    /// Whether the last merge found rows that were there and differed.
+    pub(super) rows_change: bool,
 }
 
 /// How a batch is written.
@@ -337,7 +340,7 @@ impl RowWriter<'_> {
             // had by merging one source at a time.
             Path::Staged => {
                 for (index, rows) in self.by_source(rows) {
-                    let counts = self.merge(rows)?;
+                    let counts = self.merge(self.batch.advances[index].source_id, rows)?;
                     self.counts[index].add(&counts);
                 }
             }
@@ -393,71 +396,23 @@ impl RowWriter<'_> {
     }
 
     /// Merges rows of one source by way of the stage.
-    fn merge(&mut self, rows: Range<usize>) -> Result<Counts, Trouble> {
-        at(Step::Stage, self.link.client.batch_execute(&format!("TRUNCATE pg_temp.{STAGE}")))?;
-        self.copy(rows.clone(), true)?;
+    fn merge(&mut self, source_id: i32, rows: Range<usize>) -> Result<Counts, Trouble> {
+        let (first, last) = (self.batch.place(rows.start), self.batch.place(rows.end - 1));
+        let staged = Staged {
+            rows: count(rows.len()),
+            may_repeat_keys: self.may_repeat_keys(rows.clone()),
+            upsert: self.manner.upsert,
+            range: (source_id, first.span.start, last.span.start),
+        };
+        self.shape.merge.begin(self.link, staged.may_repeat_keys)?;
+        self.copy(rows, true)?;
         pass(Step::Merge, "before-merge")?;
-        let merge = &self.shape.merge;
-        let staged = count(rows.len());
-        let mut counts = Counts::default();
-        let (Some(compare_sql), Some(insert_absent_sql)) = (&merge.compare_sql, &merge.insert_absent_sql)
-        else {
-            counts.inserted = self.execute(&merge.insert_sql)?;
-            return self.summed(counts, staged);
-        };
-        if let Some(dedupe_sql) = merge.dedupe_sql.as_ref().filter(|_| self.may_repeat_keys(rows)) {
-            counts.superseded = self.execute(dedupe_sql)?;
-        }
-        let moved = match &merge.remove_moved_sql {
-            Some(remove_moved_sql) => self.execute(remove_moved_sql)?,
-            None => 0,
-        };
-        let unique = staged - counts.superseded;
-        let row = at(Step::Merge, self.link.client.query_one(compare_sql, &[]))?;
-        let (existing, equal, wins): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
-        counts.unchanged = equal;
-        counts.superseded += existing - equal - wins;
-
-        match &merge.upsert_sql {
-            Some(upsert_sql) if self.manner.upsert => {
-                let affected = self.execute(upsert_sql)?;
-                counts.updated = wins;
-                counts.inserted = affected - wins;
-            }
-            _ => {
-                if wins > 0 {
-                    let update_sql = merge.update_sql.as_ref().expect("rows that win can be updated");
-                    counts.updated = self.execute(update_sql)?;
-                }
-                pass(Step::Merge, "mid-merge")?;
-                if existing == 0 {
-                    counts.inserted = self.execute(&merge.insert_sql)?;
-                } else if existing < unique {
-                    counts.inserted = self.execute(insert_absent_sql)?;
-                }
-            }
-        }
-        if counts.updated != wins || counts.inserted != unique - existing {
-            return Err(Trouble::Server(Box::new(Refusal::raced())));
-        }
-        // A row that went to another partition was not new.
-        counts.inserted -= moved;
-        counts.updated += moved;
-        self.summed(counts, staged)
-    }
-
-    fn summed(&self, counts: Counts, staged: i64) -> Result<Counts, Trouble> {
+        let counts = self.shape.merge.run(self.link, staged)?;
         let sum = counts.inserted + counts.updated + counts.unchanged + counts.superseded;
-        if sum == staged {
+        if sum == staged.rows {
             return Ok(counts);
         }
-        Err(Trouble::Ours(swallowed(&self.shape.target.name, staged, sum)))
-    }
-
-    fn execute(&mut self, sql: &str) -> Result<i64, Trouble> {
-        let affected = at(Step::Merge, self.link.client.execute(sql, &[]))?;
-        self.link.pulse.beat();
-        Ok(count_of(affected))
+        Err(Trouble::Ours(swallowed(&self.shape.target.name, staged.rows, sum)))
     }
 
     /// Whether two rows of the run can have the same key. Positions cannot; others are
@@ -465,6 +420,9 @@ impl RowWriter<'_> {
     fn may_repeat_keys(&self, rows: Range<usize>) -> bool {
         if matches!(self.shape.key, Key::Position | Key::None) {
             return false;
+        }
+        if self.shape.server_equates_keys {
+            return true;
         }
         let mut seen = HashSet::with_capacity(rows.len());
         for row in rows {

@@ -53,6 +53,14 @@ pub(super) struct Column {
     pub(super) not_null: bool,
 }
 
+impl Column {
+    /// Whether values of different bytes can be equal to the server: a type of its own may
+    /// think so of case, and char(n) does of blanks at the end.
+    pub(super) fn equates(&self) -> bool {
+        self.wire == Wire::Cast || self.type_name.starts_with("character(")
+    }
+}
+
 /// What goes into a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {

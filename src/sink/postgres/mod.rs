@@ -9,6 +9,7 @@ pub mod connect;
 mod copy;
 mod dead_letters;
 mod history;
+mod merge;
 mod numeric;
 mod own;
 mod prepare;

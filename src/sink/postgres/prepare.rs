@@ -4,9 +4,10 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::Settings;
 use super::copy::{Column, CopyEncoder};
+use super::merge::Merge;
 use super::own::unsigned;
 use super::session::Link;
-use super::shape::{Merge, Shape, begin_sql, copy_sql, must_stage};
+use super::shape::{Shape, begin_sql, copy_sql, must_stage};
 use super::tables;
 use super::target::{self, Target, exists_already, quote};
 use super::trouble::{Trouble, at, pass};
@@ -68,6 +69,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
     pass(Step::Prepare, "after-prepare")?;
     let key_columns = target.identity(&settings.key);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
+    let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
     let shape = Shape {
         job: settings.job.clone(),
         data_date: settings.data_date,
@@ -77,7 +79,8 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         must_stage: must_stage(&columns),
         merge: Merge::new(&target, &columns, &settings.key, &settings.on_conflict),
         raw_max: settings.raw_max,
-        key_columns: key_columns.iter().filter_map(|name| place_of(name)).collect(),
+        server_equates_keys: key_numbers.iter().any(|&number| columns[number].equates()),
+        key_columns: key_numbers,
         columns: columns.clone(),
         key: settings.key.clone(),
         key_index,

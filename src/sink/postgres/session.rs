@@ -153,6 +153,8 @@ impl Session {
 
 fn connect(server: &Server, name: &str) -> Result<(Client, Backend), Trouble> {
     let mut client = server.connect(name).map_err(|error| not_connected(&error))?;
+    // Before the first temporary table, or never: a stage of a whole batch stays in memory.
+    at(Step::Prepare, client.batch_execute("SET temp_buffers = '64MB'"))?;
     let row = client.query_one(
         "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
          FROM pg_stat_get_activity(pg_backend_pid())",
