@@ -131,7 +131,8 @@ fn a_session_that_is_ended_at_any_step_is_begun_anew() {
 /// A session that holds the target, so that a run waits for it.
 fn hold_target(load: &Load) -> postgres::Client {
     let mut holder = load.client();
-    holder.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").unwrap();
+    // Not even the oracle could read it if the lock were any stronger.
+    holder.batch_execute("BEGIN; LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE").unwrap();
     holder
 }
 
@@ -237,7 +238,8 @@ fn a_statement_that_takes_too_long_is_sent_in_smaller_pieces() {
              CREATE TABLE t (id bigint, {key});
              CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()",
         )
-        .pipeline("statement_timeout = \"150ms\"");
+        .pipeline("statement_timeout = \"150ms\"")
+        .audited();
     load.run().exit(0).counts("60 inserted");
     check_complete(&load);
 }
@@ -359,7 +361,7 @@ fn a_full_disk_is_waited_for_and_rejects_nothing() {
     std::fs::create_dir(&place).unwrap();
     let server = Server::start(Options::default());
     server.adopt(&place);
-    let load = Load::of(good_log(0, 6_000)).schema(SCHEMA).batches_of(500).on(&server).given(&format!(
+    let load = Load::of(good_log(0, 20_000)).schema(SCHEMA).batches_of(2_000).on(&server).given(&format!(
         "CREATE TABLE t (id bigint, level text, message text, ratio float, at timestamptz, {{key}}) TABLESPACE small"
     ));
     server
@@ -423,8 +425,9 @@ fn committing<'l>(ghost: &Ghost, load: &'l Load, url: &str) -> (Running<'l>, i32
     (run, pid)
 }
 
-fn moves(load: &Load) -> i64 {
-    load.ask("SELECT count(*) FROM audit.moves")
+/// How many batches are committed, as a plain read has it.
+fn batches(load: &Load) -> i64 {
+    load.ask("SELECT count(DISTINCT xid) FROM audit.moves")
 }
 
 #[test]
@@ -443,11 +446,11 @@ fn a_commit_that_still_runs_when_the_client_is_back_is_waited_for() {
         proxy.wait_struck(0);
         // It is back, and waits for the lock of the checkpoint, which says nothing of it yet.
         wait_for_backend_at(&load, "Lock");
-        assert_eq!(moves(&load), 1, "a plain read shows the old checkpoint");
+        assert_eq!(batches(&load), 1, "a plain read shows the old checkpoint");
         check(&load);
         if ended_by_hand {
             load.sql(&format!("SELECT pg_terminate_backend({pid})"));
-            wait_until("the commit to end", || moves(&load) == 2);
+            wait_until("the commit to end", || batches(&load) == 2);
         }
         ghost.let_commits_go();
         run.wait().exit(3);
@@ -464,25 +467,34 @@ fn a_commit_that_still_runs_when_its_client_is_dead_is_waited_for() {
     let load = two_files().on(&ghost.0);
     for take_over in [false, true] {
         load.reset();
-        let (run, _) = committing(&ghost, &load, &load.database().url());
+        let (run, mut next) = with_waiting_successor(&load, take_over);
+        ghost.hang_commits();
+        run.wake();
+        wait_for_backend_at(&load, "SyncRep");
         run.kill();
         check(&load);
-        let mut next = match take_over {
-            // To be taken over ends the waiting, and the commit is done.
-            true => load.call().arg("--take-over").start(),
-            false => load.call().start(),
-        };
-        if !take_over {
-            next.wait_says("is held by run 1");
-            assert_eq!(moves(&load), 1);
+        next.wake();
+        if take_over {
+            // To be ended ends its waiting too, and the commit is done.
+            wait_until("the commit to end", || batches(&load) == 2);
         } else {
-            wait_until("the commit to end", || moves(&load) == 2);
+            next.wait_says("is held by run 1");
+            assert_eq!(batches(&load), 1);
         }
         check(&load);
         ghost.let_commits_go();
         next.wait().exit(3);
         check_complete(&load);
     }
+}
+
+/// A run that is about to commit its second batch, and one that is about to claim: it has
+/// written its own row while commits did not hang yet.
+fn with_waiting_successor(load: &Load, take_over: bool) -> (Running<'_>, Running<'_>) {
+    let run = load.call().stop_at("before-commit", 1).start().wait_stopped();
+    let next = load.call().stop_at("before-claim", 0);
+    let next = if take_over { next.arg("--take-over") } else { next };
+    (run, next.start().wait_stopped())
 }
 
 #[test]
@@ -543,7 +555,9 @@ fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
                 drop(frozen);
             }
             if let Some(owner) = owner {
-                owner.wait().exit(6);
+                let code = owner.wait().code();
+                // Where the locks were held, it may be back before its successor looks again.
+                assert!(code == Some(6) || holds_locks && code == Some(3), "{point}: {code:?}");
             }
             load.wait_alone();
             check_complete(&load);
