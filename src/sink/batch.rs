@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::dead_letter::Refused;
 use crate::error::Result;
 use crate::reject::Rejects;
 use crate::source::{Bytes, Hash16, Source};
@@ -279,6 +280,15 @@ impl Batch {
         let bound = self.parcels[parcel].rows.bounds[row - self.starts[parcel]];
         let start = self.parcels[parcel].span.start + u64::from(bound.offset);
         RowPlace { parcel, span: Span::new(start, start + u64::from(bound.length)), line: bound.line }
+    }
+
+    /// Whether the first record of a source in the batch stands at `offset` and became a row.
+    /// A line that is read again is the first that there is of its source.
+    pub fn has_row_at(&self, refused: &[Refused], source_id: i32, offset: u64) -> bool {
+        let row = self.runs(0..self.rows()).find(|(id, _)| *id == source_id).map(|(_, rows)| rows.start);
+        row.is_some_and(|row| {
+            self.place(row).span.start == offset && refused.iter().all(|refused| refused.row != row)
+        })
     }
 
     /// Checks that every byte that was parsed is still in its file, and was when it was

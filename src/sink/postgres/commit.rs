@@ -111,7 +111,8 @@ pub(super) fn transaction(
     for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
         if let Some(again) = advance.again {
             dead_letters::forget_tail(link, advance, again, stored, deltas)?;
-            if !has_row_at(batch, &refused, advance.source_id, again.offset) {
+            // A blank line left no row; only then can the key be one without a position.
+            if !again.was_blank && !batch.has_row_at(&refused, advance.source_id, again.offset) {
                 forget_row(link, shape, advance.source_id, again.offset)?;
             }
         }
@@ -152,15 +153,6 @@ fn compare_target(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
         }
         .into(),
     ))
-}
-
-/// Whether a record of the batch became a row.
-fn has_row_at(batch: &Batch, refused: &[Refused], source_id: i32, offset: u64) -> bool {
-    // A line that is read again is the first that there is of its source.
-    let row = batch.runs(0..batch.rows()).find(|(id, _)| *id == source_id).map(|(_, rows)| rows.start);
-    row.is_some_and(|row| {
-        batch.place(row).span.start == offset && refused.iter().all(|refused| refused.row != row)
-    })
 }
 
 /// A line that is read again and is now refused leaves no row of what it was.

@@ -7,9 +7,8 @@ use super::encode::{Bound, Values};
 use super::own::{Owned, lost_ownership, signed};
 use super::refusal::{Verdict, refused, verdict};
 use super::shape::Shape;
-use super::{Settings, Trouble};
+use super::{Settings, Trouble, pass};
 use crate::error::{Error, Kind};
-use crate::failpoint;
 use crate::sink::dead_letter::{Evidence, Refused};
 use crate::sink::{Advance, Again, Batch, Committed, Counts};
 
@@ -21,6 +20,7 @@ pub(super) fn transaction(
     batch: &Batch,
     owned: &Owned,
 ) -> Result<Committed, Trouble> {
+    pass("before-begin")?;
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let result = write(connection, settings, shape, batch, owned);
     if result.is_err() && !connection.is_autocommit() {
@@ -36,17 +36,14 @@ fn write(
     batch: &Batch,
     owned: &Owned,
 ) -> Result<Committed, Trouble> {
+    pass("before-fence")?;
     let stored = fence(connection, batch, owned)?;
     compare_target(connection, shape)?;
-    if failpoint::reached("after-fence") {
-        return Err(injected());
-    }
+    pass("after-fence")?;
     let mut rows = RowWriter::new(connection, shape, batch)?;
     rows.write_all()?;
     let (mut counts, refused) = (rows.counts, rows.refused);
-    if failpoint::reached("after-rows") {
-        return Err(injected());
-    }
+    pass("after-rows")?;
     for (advance, counts) in batch.advances.iter().zip(&mut counts) {
         counts.add(&advance.counts);
     }
@@ -54,27 +51,21 @@ fn write(
     for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
         if let Some(again) = advance.again {
             forget_tail(connection, advance, again, stored, deltas)?;
+            // A blank line left no row; only then can the key be one without a position.
+            if !again.was_blank && !batch.has_row_at(&refused, advance.source_id, again.offset) {
+                let mut forget = connection.prepare_cached(&shape.forget_sql)?;
+                forget.execute(params![advance.source_id, signed(again.offset)])?;
+            }
         }
     }
     write_dead_letters(connection, settings, batch, &refused)?;
-    if failpoint::reached("after-dead-letters") {
-        return Err(injected());
-    }
+    pass("after-dead-letters")?;
     batch.still_holds()?;
     move_checkpoints(connection, batch, owned, &deltas)?;
-    if failpoint::reached("before-commit") {
-        return Err(injected());
-    }
+    pass("before-commit")?;
     connection.execute_batch("COMMIT")?;
-    if failpoint::reached("after-commit") {
-        return Err(injected());
-    }
+    pass("after-commit")?;
     Ok(Committed { counts, refused })
-}
-
-/// What a failpoint with `return` gives.
-fn injected() -> Trouble {
-    Trouble::Ours(Error::broken("a failpoint"))
 }
 
 /// What a checkpoint row holds.
@@ -193,13 +184,14 @@ impl<'c> RowWriter<'c> {
                         if self.connection.is_autocommit() {
                             return Err(Trouble::Ours(rolled_back(&self.shape.target.name)));
                         }
+                        pass("after-refusal")?;
                         self.counts[advance].rejected += 1;
                         self.refused.push(refused(row, &error));
                     }
                     Err(trouble) => return Err(trouble),
                 }
-                if row == 0 && failpoint::reached("mid-copy") {
-                    return Err(injected());
+                if row == 0 {
+                    pass("mid-copy")?;
                 }
             }
         }
@@ -315,6 +307,7 @@ fn write_dead_letters(
             letter.stage.as_str(),
             letter.reasons
         ])?;
+        pass("mid-dead-letters")?;
     }
     Ok(())
 }
@@ -364,7 +357,8 @@ fn move_checkpoints(
          WHERE source_id = ?1 AND split_start = 0 AND epoch = ?2 AND position = ?3",
     )?;
     let mut source = connection.prepare_cached(
-        "UPDATE logmill_sources SET size = ?2, tail_start = ?3 WHERE id = ?1 AND (size, tail_start) IS NOT (?2, ?3)",
+        "UPDATE logmill_sources SET size = coalesce(?2, size), tail_start = ?3
+         WHERE id = ?1 AND (size, tail_start) IS NOT (coalesce(?2, size), ?3)",
     )?;
     for (advance, deltas) in batch.advances.iter().zip(deltas) {
         let (epoch, _) = owned.get(advance.source_id);
@@ -388,8 +382,10 @@ fn move_checkpoints(
         if moved != 1 {
             return Err(Trouble::Ours(lost_ownership()));
         }
-        if let Some(size) = advance.ends {
-            source.execute(params![advance.source_id, signed(size), advance.unterminated.map(signed)])?;
+        // At its end, and where a last line that had none has got its line end.
+        if advance.ends.is_some() || advance.start != advance.from {
+            let tail_start = advance.unterminated.map(signed);
+            source.execute(params![advance.source_id, advance.ends.map(signed), tail_start])?;
         }
     }
     Ok(())

@@ -36,6 +36,7 @@ use target::Target;
 use super::outage::{self, Outage, stopped};
 use super::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
 use crate::error::{Error, Kind, Result};
+use crate::failpoint;
 use crate::schema::Schema;
 use crate::source::Hash16;
 use crate::stop::Stop;
@@ -128,6 +129,14 @@ impl Trouble {
     }
 }
 
+/// Passes a failpoint. What is to fail there fails for good: there is no connection to lose.
+fn pass(point: &'static str) -> Result<(), Trouble> {
+    match failpoint::reached(point) {
+        true => Err(Trouble::Ours(Error::broken(format!("failpoint {point}")))),
+        false => Ok(()),
+    }
+}
+
 impl Settings {
     fn outages(&self) -> outage::Patience<'_> {
         outage::Patience { retry_for: self.retry_for, stop: &self.stop, notify: &*self.notify }
@@ -198,6 +207,7 @@ fn prepare(
     settings: &Settings,
 ) -> Result<(Shape, SqliteEncoder, Vec<String>), Trouble> {
     let unfit = |findings| Trouble::Ours(Kind::Unfit(findings).into());
+    pass("before-prepare")?;
     // One writer at a time: of ten first runs, one makes the tables and nine find them.
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let prepared = (|| {
@@ -217,7 +227,9 @@ fn prepare(
     })();
     match prepared {
         Ok(prepared) => {
+            pass("before-tables-commit")?;
             connection.execute_batch("COMMIT")?;
+            pass("after-tables")?;
             Ok(prepared)
         }
         Err(trouble) => {
@@ -302,6 +314,7 @@ fn begin_run(connection: &Connection, settings: &Settings) -> Result<i64, Troubl
             settings.rules_hash.0
         ],
     )?;
+    pass("after-prepare")?;
     Ok(connection.last_insert_rowid())
 }
 
@@ -359,6 +372,7 @@ impl Sink for Sqlite {
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
         self.settings.persist(|| {
+            pass("before-finish")?;
             // From here on, what was said to be done is on the disk.
             self.connection.pragma_update(None, "synchronous", "FULL")?;
             let counts = ending.counts;
@@ -368,6 +382,7 @@ impl Sink for Sqlite {
                  WHERE owner_run = ?1",
                 [self.run],
             )?;
+            pass("mid-finish")?;
             transaction.execute(
                 "UPDATE logmill_runs
                  SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?2, exit_code = ?3, records = ?4,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 
 use super::lock::SourceLocks;
-use super::{Settings, Trouble};
+use super::{Settings, Trouble, pass};
 use crate::error::{Error, Kind, Result};
 use crate::sink::{Claim, Claims, Memory, decide};
 use crate::source::{Candidate, Container, Hash16, Known, hash16};
@@ -64,6 +64,7 @@ pub(super) fn claim(
     claims: &Claims,
     run: i64,
 ) -> Result<Claimed, Trouble> {
+    pass("before-claim")?;
     if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
         // To recognise an archive can mean to inflate it. What is found is kept with the
         // candidates, so it is done here once, and not while we hold the database.
@@ -74,7 +75,11 @@ pub(super) fn claim(
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let claimed = claim_all(connection, locks, settings, claims, run);
     match &claimed {
-        Ok(Claimed::Ours(..)) => connection.execute_batch("COMMIT")?,
+        Ok(Claimed::Ours(..)) => {
+            pass("before-claim-commit")?;
+            connection.execute_batch("COMMIT")?;
+            pass("after-claim")?;
+        }
         _ => {
             let _ = connection.execute_batch("ROLLBACK");
         }
@@ -91,6 +96,7 @@ fn claim_all(
 ) -> Result<Claimed, Trouble> {
     let stored = read(connection, settings)?;
     let memories: Vec<Memory> = stored.iter().map(|stored| stored.memory.clone()).collect();
+    pass("after-memories")?;
     let decisions = decide(claims, &memories)?;
     let failed = |cause| Trouble::Ours(Error::file("lock", &settings.path, cause));
 

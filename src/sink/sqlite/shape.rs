@@ -18,6 +18,8 @@ pub(super) struct Shape {
     pub(super) compare_sql: Option<String>,
     /// Asks whether a range of positions is there.
     pub(super) probe_sql: Option<String>,
+    /// Deletes the row of a position.
+    pub(super) forget_sql: String,
 }
 
 impl Shape {
@@ -83,6 +85,7 @@ impl Shape {
                     "SELECT EXISTS (SELECT 1 FROM {table} WHERE source_id = ?1 AND source_offset >= ?2 AND source_offset < ?3)"
                 )
             }),
+            forget_sql: format!("DELETE FROM {table} WHERE source_id = ?1 AND source_offset = ?2"),
             insert_sql,
             target,
         }
