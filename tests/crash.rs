@@ -3,16 +3,52 @@
 //! The state is checked at the crash, not only at the end: an upsert forgives at the end
 //! what was done twice in between. Several shapes of load go through the same steps, since
 //! each takes another way: straight into the target, by the stage, row by row where the
-//! server refuses some.
+//! server refuses some; and each goes to each destination.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
+use crate::harness::destination::Kind;
 use crate::harness::load::{Load, has_failpoints};
-use crate::harness::log::{SCHEMA, log};
+use crate::harness::log::{SCHEMA, log, noisy_log};
 use crate::harness::oracle::{Verdicts, check, check_against};
 use crate::harness::trials::{factor, trials};
+
+/// Makes a test for each destination of each of these stories.
+macro_rules! on_each_destination {
+    ($($story:ident)*) => {
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                super::$story(crate::harness::destination::Kind::Postgres);
+            })*
+        }
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                super::$story(crate::harness::destination::Kind::Sqlite);
+            })*
+        }
+    };
+}
+
+on_each_destination! {
+    a_load_killed_at_any_step_is_whole_and_goes_on
+    each_row_is_applied_once_wherever_a_load_is_killed
+    a_load_of_which_rows_are_refused_can_be_killed_anywhere
+    a_line_that_grew_is_read_again_once_wherever_a_load_is_killed
+    a_line_that_grew_is_read_again_once_into_a_target_with_triggers
+    the_last_of_a_key_stays_wherever_a_load_is_killed
+    the_first_of_a_key_stays_wherever_a_load_is_killed
+    the_same_line_twice_is_one_row_wherever_a_load_is_killed
+    without_a_key_too_each_row_is_there_once
+    an_archive_is_gone_on_with_from_any_part_of_it
+    a_large_archive_is_gone_on_with_from_any_part_of_it
+    a_load_killed_again_and_again_while_it_recovers_comes_to_its_end
+    a_load_killed_at_any_moment_is_whole_and_goes_on
+}
 
 /// Every point at which a run can die, in the order in which it comes by.
 const POINTS: [&str; 25] = [
@@ -43,6 +79,21 @@ const POINTS: [&str; 25] = [
     "between-batches",
 ];
 
+/// The points that SQLite does not have: it makes its tables and the target in one
+/// transaction, and has no stage to merge from.
+const NOT_IN_SQLITE: [&str; 4] = ["before-target-commit", "after-target", "before-merge", "mid-merge"];
+
+/// The points that a run only comes by if it makes the tables. SQLite looks at them in a
+/// transaction that it commits in any case.
+const MAKING_TABLES: [&str; 2] = ["before-tables-commit", "after-tables"];
+
+/// The points that a run only comes by if it makes the target.
+const MAKING_THE_TARGET: [&str; 2] = ["before-target-commit", "after-target"];
+
+/// The points of a merge, and of a row that is refused.
+const MERGING: [&str; 2] = ["before-merge", "mid-merge"];
+const REFUSING: [&str; 1] = ["after-refusal"];
+
 /// The points at the end of a run, which are passed once.
 const LAST_POINTS: [&str; 2] = ["before-finish", "mid-finish"];
 
@@ -50,8 +101,9 @@ const LAST_POINTS: [&str; 2] = ["before-finish", "mid-finish"];
 const RECLAIM_POINTS: [&str; 4] = ["before-reclaim", "mid-reclaim", "before-reclaim-commit", "after-reclaim"];
 
 /// Three files, the middle one empty, in batches that span them.
-fn three_files() -> Load {
+fn three_files(kind: Kind) -> Load {
     Load::empty()
+        .to(kind)
         .file("a.ndjson", log(1, 60))
         .file("b.ndjson", "")
         .file("c.ndjson", log(2, 45))
@@ -70,7 +122,10 @@ enum Passings {
 
 /// Kills the load at each point; checks, runs it again and checks. `misses` are the points
 /// that this load never comes by.
-fn kill_everywhere(load: &Load, passings: Passings, misses: &[&str], prepare: impl Fn(&Load)) {
+fn kill_everywhere(load: &Load, passings: Passings, misses: &[&[&str]], prepare: impl Fn(&Load)) {
+    if !has_failpoints() {
+        return;
+    }
     let verdicts = match load.given_sql() {
         "" => Verdicts::default(),
         _ => Verdicts::of(load),
@@ -102,45 +157,33 @@ fn kill_everywhere(load: &Load, passings: Passings, misses: &[&str], prepare: im
             missed.push(*point);
         }
     }
-    assert_eq!(missed, misses, "the load came by other points than it should");
+    let is_missed = |point: &&&str| match load.kind() {
+        Kind::Postgres => misses.concat().contains(point),
+        #[cfg(feature = "sqlite")]
+        Kind::Sqlite => {
+            NOT_IN_SQLITE.contains(point) || misses.concat().contains(point) && !MAKING_TABLES.contains(point)
+        }
+    };
+    let expected: Vec<&str> = POINTS.iter().filter(is_missed).copied().collect();
+    assert_eq!(missed, expected, "the load came by other points than it should");
 }
 
-#[test]
-fn a_load_killed_at_any_step_is_whole_and_goes_on() {
-    if has_failpoints() {
-        kill_everywhere(
-            &three_files(),
-            Passings::Each,
-            &["before-merge", "mid-merge", "after-refusal"],
-            |_| {},
-        );
-    }
+fn a_load_killed_at_any_step_is_whole_and_goes_on(kind: Kind) {
+    kill_everywhere(&three_files(kind), Passings::Each, &[&MERGING, &REFUSING], |_| {});
 }
 
-#[test]
-fn each_row_is_applied_once_wherever_a_load_is_killed() {
-    if has_failpoints() {
-        kill_everywhere(
-            &three_files().audited(),
-            Passings::Each,
-            &["before-merge", "mid-merge", "after-refusal"],
-            |_| {},
-        );
-    }
+fn each_row_is_applied_once_wherever_a_load_is_killed(kind: Kind) {
+    kill_everywhere(&three_files(kind).audited(), Passings::Each, &[&MERGING, &REFUSING], |_| {});
 }
 
-#[test]
-fn a_load_of_which_the_server_refuses_rows_can_be_killed_anywhere() {
-    if has_failpoints() {
-        let load = three_files()
-            .given(
-                "CREATE TABLE t (id bigint CHECK (id % 9 <> 4), level text, message text, ratio float, at timestamptz,
-                                 UNIQUE (message, level, ratio), {key})",
-            )
-            .audited();
-        let misses = ["before-target-commit", "after-target", "before-merge", "mid-merge"];
-        kill_everywhere(&load, Passings::One, &misses, |_| {});
-    }
+fn a_load_of_which_rows_are_refused_can_be_killed_anywhere(kind: Kind) {
+    let load = three_files(kind)
+        .given(
+            "CREATE TABLE t (id bigint CHECK (id % 9 <> 4), level text, message text, ratio double precision,
+                             at {timestamp}, {key}, UNIQUE (message, level, ratio))",
+        )
+        .audited();
+    kill_everywhere(&load, Passings::One, &[&MAKING_THE_TARGET, &MERGING], |_| {});
 }
 
 /// Files as they are when they are loaded first. One ends within a record, one just before a
@@ -168,8 +211,8 @@ fn grown_files(load: &Load) {
     }
 }
 
-fn growing_files() -> Load {
-    let load = Load::empty().schema(SCHEMA).batches_of(10);
+fn growing_files(kind: Kind) -> Load {
+    let load = Load::empty().to(kind).schema(SCHEMA).batches_of(10);
     young_files(&load);
     load
 }
@@ -181,49 +224,71 @@ fn grow(load: &Load) {
     grown_files(load);
 }
 
-const NOT_THE_FIRST: [&str; 4] =
-    ["before-tables-commit", "after-tables", "before-target-commit", "after-target"];
+fn a_line_that_grew_is_read_again_once_wherever_a_load_is_killed(kind: Kind) {
+    let misses: [&[&str]; 3] = [&MAKING_TABLES, &MAKING_THE_TARGET, &REFUSING];
+    kill_everywhere(&growing_files(kind), Passings::One, &misses, grow);
+}
 
-#[test]
-fn a_line_that_grew_is_read_again_once_wherever_a_load_is_killed() {
-    if has_failpoints() {
-        let misses = [&NOT_THE_FIRST[..], &["after-refusal"]].concat();
-        kill_everywhere(&growing_files(), Passings::One, &misses, grow);
+fn a_line_that_grew_is_read_again_once_into_a_target_with_triggers(kind: Kind) {
+    let misses: [&[&str]; 4] = [&MAKING_TABLES, &MAKING_THE_TARGET, &["mid-merge"], &REFUSING];
+    kill_everywhere(&growing_files(kind).audited(), Passings::One, &misses, grow);
+}
+
+fn the_last_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
+    kill_everywhere(&three_files(kind).key("[\"id\"]"), Passings::One, &[&REFUSING], |_| {});
+}
+
+fn the_first_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
+    let load = three_files(kind).key("[\"id\"]").destination("on_conflict = \"keep\"");
+    kill_everywhere(&load, Passings::One, &[&REFUSING], |_| {});
+}
+
+fn the_same_line_twice_is_one_row_wherever_a_load_is_killed(kind: Kind) {
+    let load =
+        three_files(kind).key("content").file("d.ndjson", [log(2, 45), b"\n".to_vec(), log(1, 60)].concat());
+    kill_everywhere(&load, Passings::One, &[&REFUSING], |_| {});
+}
+
+fn without_a_key_too_each_row_is_there_once(kind: Kind) {
+    kill_everywhere(&three_files(kind).key("none"), Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+/// Kills the load of one file after parts of its batches, and lets it go on.
+fn kill_after_parts(load: &Load) {
+    let batches = load.run().exit(3).result("/batches").as_u64().unwrap();
+    assert!(batches >= 10, "{batches} batches are too few to tell their parts apart");
+    for percent in [10, 50, 99] {
+        load.reset();
+        let passed = usize::try_from(batches * percent / 100 - 1).unwrap();
+        load.call().kill_at("between-batches", passed).run().killed();
+        assert!(!check(load).is_complete);
+        load.wait_alone();
+        load.run().exit(3);
+        assert!(check(load).is_complete, "killed at {percent} %");
     }
 }
 
-#[test]
-fn a_line_that_grew_is_read_again_once_into_a_target_with_triggers() {
-    if has_failpoints() {
-        let misses = [&NOT_THE_FIRST[..], &["mid-merge", "after-refusal"]].concat();
-        kill_everywhere(&growing_files().audited(), Passings::One, &misses, grow);
+fn an_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
+    if !has_failpoints() {
+        return;
     }
-}
-
-#[test]
-fn the_last_of_a_key_stays_wherever_a_load_is_killed() {
-    if has_failpoints() {
-        kill_everywhere(&three_files().key("[\"id\"]"), Passings::One, &["after-refusal"], |_| {});
-    }
-}
-
-#[test]
-fn the_first_of_a_key_stays_wherever_a_load_is_killed() {
-    if has_failpoints() {
-        let load = three_files().key("[\"id\"]").destination("on_conflict = \"keep\"");
-        kill_everywhere(&load, Passings::One, &["after-refusal"], |_| {});
-    }
-}
-
-#[test]
-fn without_a_key_too_each_row_is_there_once() {
-    if has_failpoints() {
-        kill_everywhere(
-            &three_files().key("none"),
-            Passings::One,
-            &["before-merge", "mid-merge", "after-refusal"],
-            |_| {},
+    for name in ["a.ndjson.gz", "a.ndjson.zst"] {
+        kill_after_parts(
+            &Load::empty().to(kind).file(name, log(4, 300)).schema(SCHEMA).batches_of(3).audited(),
         );
+    }
+}
+
+/// So large that it is inflated on a thread of its own.
+fn a_large_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
+    if !has_failpoints() {
+        return;
+    }
+    for name in ["a.ndjson.gz", "a.ndjson.zst"] {
+        let load = Load::empty().to(kind).file(name, noisy_log(5, 5_000)).schema(SCHEMA);
+        let load = load.pipeline("batch_rows = 200").pipeline("chunk_size = \"16KiB\"");
+        assert!(load.path(name).metadata().unwrap().len() > 1 << 20, "it is too small");
+        kill_after_parts(&load);
     }
 }
 
@@ -232,7 +297,7 @@ fn a_run_that_takes_back_its_own_can_be_killed_at_any_step_of_it() {
     if !has_failpoints() {
         return;
     }
-    let load = three_files().audited();
+    let load = three_files(Kind::Postgres).audited();
     for lost in ["after-fence", "mid-copy", "after-dead-letters", "before-commit", "after-commit"] {
         for point in RECLAIM_POINTS {
             for passed in 0..2 {
@@ -252,7 +317,7 @@ fn a_run_that_loses_its_connection_at_any_step_goes_on_by_itself() {
     if !has_failpoints() {
         return;
     }
-    let load = three_files().audited();
+    let load = three_files(Kind::Postgres).audited();
     for point in POINTS.iter().chain(&RECLAIM_POINTS) {
         for passed in 0..2 {
             load.reset();
@@ -264,18 +329,20 @@ fn a_run_that_loses_its_connection_at_any_step_goes_on_by_itself() {
     }
 }
 
-#[test]
-fn a_load_killed_again_and_again_while_it_recovers_comes_to_its_end() {
+fn a_load_killed_again_and_again_while_it_recovers_comes_to_its_end(kind: Kind) {
     if !has_failpoints() {
         return;
     }
-    trials("crash::a_load_killed_again_and_again_while_it_recovers_comes_to_its_end", 15, |mut rng| {
-        let load = random_load(&mut rng);
+    let test = "a_load_killed_again_and_again_while_it_recovers_comes_to_its_end";
+    trials(&named(kind, test), 15, |mut rng| {
+        let load = random_load(kind, &mut rng);
         for _ in 0..rng.usize(1..=5) {
             let (point, passed) = (rng.choice(POINTS).unwrap(), rng.usize(..6));
             let call = load.call().kill_at(point, passed);
             let lost = ["after-fence", "mid-copy", "before-commit", "after-commit"];
+            // Only a connection can be lost.
             let call = match rng.u8(..3) {
+                _ if kind != Kind::Postgres => call,
                 0 => call.lose_at(rng.choice(lost).unwrap(), rng.usize(..3)),
                 1 => call
                     .lose_at(rng.choice(lost).unwrap(), rng.usize(..3))
@@ -291,10 +358,9 @@ fn a_load_killed_again_and_again_while_it_recovers_comes_to_its_end() {
     });
 }
 
-#[test]
-fn a_load_killed_at_any_moment_is_whole_and_goes_on() {
-    trials("crash::a_load_killed_at_any_moment_is_whole_and_goes_on", 25, |mut rng| {
-        let load = random_load(&mut rng);
+fn a_load_killed_at_any_moment_is_whole_and_goes_on(kind: Kind) {
+    trials(&named(kind, "a_load_killed_at_any_moment_is_whole_and_goes_on"), 25, |mut rng| {
+        let load = random_load(kind, &mut rng);
         // The work of a run is over in this time; where in it the kill falls is not ours to
         // say, so the same seed is the same story but for this.
         for _ in 0..rng.usize(1..=4) {
@@ -312,20 +378,27 @@ fn a_load_killed_at_any_moment_is_whole_and_goes_on() {
     });
 }
 
+/// The name of a story as a test.
+fn named(kind: Kind, story: &str) -> String {
+    format!("crash::{}::{story}", kind.word("postgres", "sqlite"))
+}
+
 /// A load of any shape.
-fn random_load(rng: &mut Rng) -> Load {
-    let mut load = Load::empty().schema(SCHEMA);
+fn random_load(kind: Kind, rng: &mut Rng) -> Load {
+    let mut load = Load::empty().to(kind).schema(SCHEMA);
     for name in ["a", "b", "c", "d"].iter().take(rng.usize(1..=4)) {
-        load = load.file(&format!("{name}.ndjson"), log(rng.u64(..), rng.usize(..200)));
+        let end = ["", "", ".gz", ".zst"][rng.usize(..4)];
+        load = load.file(&format!("{name}.ndjson{end}"), log(rng.u64(..), rng.usize(..200)));
     }
     load = load
         .batches_of(rng.usize(1..80))
         .pipeline(&format!("chunk_size = {}", rng.usize(1..4000)))
         .pipeline(&format!("threads = {}", rng.usize(1..4)));
-    match rng.u8(..6) {
+    match rng.u8(..7) {
         0 | 1 => load,
         2 | 3 => load.audited(),
         4 => load.key("none"),
+        5 => load.key("content"),
         _ => load.key("[\"id\"]"),
     }
 }

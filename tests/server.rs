@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::load::{Load, Running, has_failpoints};
 use crate::harness::log::{SCHEMA, good_log, log};
-use crate::harness::oracle::{Verdicts, check, check_against, check_complete};
+use crate::harness::oracle::{check, check_complete};
 use crate::harness::postgres::{Options, Server};
 use crate::harness::proxy::{At, Fault, Proxy, Rule};
 use crate::harness::trials::trials;

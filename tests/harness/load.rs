@@ -7,17 +7,19 @@
 //!     .rejects([(2, "int_parsing n")]);
 //! ```
 //!
-//! Each load has a database and a folder of its own and runs the real program with a job file
+//! Each load has a destination and a folder of its own and runs the real program with a job file
 //! written from the few words above. It stays what it is between runs, so a story of several
 //! runs (killed, run again, taken over) is told with one value. What a run can be made to
 //! suffer is said by [`Call`]; what is true afterwards by [`Ended`], and, without believing
 //! the program in anything, by `oracle`.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{self, OnceCell, RefCell};
 use std::fmt::Write as _;
 use std::fs::{self, File};
+#[cfg(feature = "gzip")]
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -25,30 +27,32 @@ use std::time::{Duration, SystemTime};
 use postgres::Client;
 use serde_json::Value;
 
+use super::destination::{Cell, Destination, Kind};
 use super::postgres::{Database, Server, send};
 use super::{logmill, wait_until};
 
-/// A job with its files, its folder and its database.
+/// A job with its files, its folder and its destination.
 pub(crate) struct Load {
-    server: Server,
-    database: OnceCell<Rc<Database>>,
+    kind: Kind,
+    server: Option<Server>,
+    destination: OnceCell<Destination>,
     folder: tempfile::TempDir,
     name: String,
     files: RefCell<Vec<LogFile>>,
     fields: Vec<Field>,
     key: String,
-    destination: String,
+    destination_lines: String,
     pipeline: String,
     given: String,
     is_audited: bool,
-    calls: Cell<usize>,
+    calls: cell::Cell<usize>,
 }
 
 /// A file of a load, with everything that it ever held.
 #[derive(Clone)]
 pub(crate) struct LogFile {
     pub(crate) name: String,
-    /// What was written to it, the newest last.
+    /// What was written to it, the newest last; before it was compressed, if it is.
     pub(crate) versions: Vec<Vec<u8>>,
 }
 
@@ -74,23 +78,31 @@ impl Load {
     /// A load without files, which are to be given.
     pub(crate) fn empty() -> Load {
         Load {
-            server: Server::shared().clone(),
-            database: OnceCell::new(),
+            kind: Kind::Postgres,
+            server: None,
+            destination: OnceCell::new(),
             folder: tempfile::tempdir().unwrap(),
             name: "job".to_owned(),
             files: RefCell::default(),
             fields: Vec::new(),
             key: "\"position\"".to_owned(),
-            destination: String::new(),
+            destination_lines: String::new(),
             // Nothing here waits for long: an outage that a test does not mean is a failure.
             pipeline: "threads = 2\nretry_for = \"40s\"\n".to_owned(),
             given: String::new(),
             is_audited: false,
-            calls: Cell::new(0),
+            calls: cell::Cell::new(0),
         }
     }
 
-    /// A file more. Files are loaded in the order of their names.
+    /// Into a destination of this kind. Without a word it is PostgreSQL.
+    pub(crate) fn to(mut self, kind: Kind) -> Load {
+        self.kind = kind;
+        self
+    }
+
+    /// A file more. Files are loaded in the order of their names. One whose name says so is
+    /// compressed.
     pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Load {
         self.write(name, content);
         self
@@ -102,7 +114,7 @@ impl Load {
         self
     }
 
-    /// The key, as TOML has it between the quotes of the job: `none`, or a list of columns.
+    /// The key: `position`, `content`, `none`, or a list of columns as TOML has it.
     pub(crate) fn key(mut self, key: &str) -> Load {
         self.key = if key.starts_with('[') { key.to_owned() } else { format!("\"{key}\"") };
         self
@@ -110,7 +122,7 @@ impl Load {
 
     /// A line more in `[destination]`.
     pub(crate) fn destination(mut self, line: &str) -> Load {
-        let _ = writeln!(self.destination, "{line}");
+        let _ = writeln!(self.destination_lines, "{line}");
         self
     }
 
@@ -127,10 +139,12 @@ impl Load {
         self.pipeline(&format!("batch_rows = {rows}")).pipeline("chunk_size = 300")
     }
 
-    /// What is in the database before the first run. `{key}` stands for the columns of the
-    /// position key.
+    /// What is in the destination before the first run. `{key}` stands for the columns of the
+    /// position key, `{timestamp}` for the type of a timestamp.
     pub(crate) fn given(mut self, sql: &str) -> Load {
-        let _ = writeln!(self.given, "{};", sql.replace("{key}", KEY).trim_end_matches(';'));
+        let timestamp = self.kind.word("timestamptz", "TEXT");
+        let sql = sql.replace("{key}", KEY).replace("{timestamp}", timestamp);
+        let _ = writeln!(self.given, "{};", sql.trim_end_matches(';'));
         self
     }
 
@@ -143,7 +157,7 @@ impl Load {
 
     /// On this server rather than the shared one.
     pub(crate) fn on(mut self, server: &Server) -> Load {
-        self.server = server.clone();
+        self.server = Some(server.clone());
         self
     }
 
@@ -153,9 +167,9 @@ impl Load {
         self
     }
 
-    /// In the database of another load.
+    /// Into the database of another load.
     pub(crate) fn beside(self, other: &Load) -> Load {
-        assert!(self.database.set(Rc::clone(other.shared_database())).is_ok(), "it has one already");
+        assert!(self.destination.set(other.made().clone()).is_ok(), "it has one already");
         self
     }
 
@@ -166,7 +180,7 @@ impl Load {
 
     /// A run with something said about it.
     pub(crate) fn call(&self) -> Call<'_> {
-        self.database();
+        self.made();
         // In one piece: another run may be reading it.
         let job = self.folder.path().join("job.toml");
         let new = self.folder.path().join("job.toml.new");
@@ -184,12 +198,12 @@ impl Load {
             let _ = writeln!(fields, "{} = {}", field.name, field.toml());
         }
         format!(
-            "name = \"{}\"\n\n[source]\nfiles = [\"*.ndjson\"]\nformat = \"ndjson\"\n\n[record.fields]\n{fields}\n\
+            "name = \"{}\"\n\n[source]\nfiles = [\"*.ndjson*\"]\nformat = \"ndjson\"\n\n[record.fields]\n{fields}\n\
              [destination]\nurl = \"{}\"\ntable = \"t\"\nkey = {}\n{}\n[pipeline]\n{}",
             self.name,
-            self.database().url(),
+            self.made().url(),
             self.key,
-            self.destination,
+            self.destination_lines,
             self.pipeline
         )
     }
@@ -211,16 +225,26 @@ impl Load {
             .collect()
     }
 
+    /// Whether the rows say where they come from.
+    pub(crate) fn rows_have_places(&self) -> bool {
+        ["\"position\"", "\"none\""].contains(&self.key.as_str())
+    }
+
+    /// Whether a row is known by the hash of its record.
+    pub(crate) fn is_by_content(&self) -> bool {
+        self.key == "\"content\""
+    }
+
     /// Whether a row that is there already stays.
     pub(crate) fn keeps(&self) -> bool {
-        self.destination.contains("on_conflict = \"keep\"")
+        self.destination_lines.contains("on_conflict = \"keep\"")
     }
 
     pub(crate) fn is_audited(&self) -> bool {
         self.is_audited
     }
 
-    /// What is in the database before the first run.
+    /// What is in the destination before the first run.
     pub(crate) fn given_sql(&self) -> &str {
         &self.given
     }
@@ -234,7 +258,7 @@ impl Load {
     /// Writes a file anew, in place. What it held before is remembered for the oracle.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let content = content.as_ref().to_vec();
-        fs::write(self.path(name), &content).unwrap();
+        fs::write(self.path(name), compressed(name, &content)).unwrap();
         let mut files = self.files.borrow_mut();
         match files.iter_mut().find(|file| file.name == name) {
             Some(file) => {
@@ -257,22 +281,68 @@ impl Load {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        self.shared_database()
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
-    fn shared_database(&self) -> &Rc<Database> {
-        self.database.get_or_init(|| {
-            let database = self.server.database();
-            database.client().batch_execute(AUDIT).unwrap();
-            self.give(&database);
-            Rc::new(database)
+    /// The destination, which is made when it is needed first.
+    pub(crate) fn made(&self) -> &Destination {
+        self.destination.get_or_init(|| {
+            let destination = match self.kind {
+                Kind::Postgres => {
+                    let database = self.server.as_ref().unwrap_or_else(|| Server::shared()).database();
+                    database.client().batch_execute(AUDIT).unwrap();
+                    Destination::Postgres(Rc::new(database))
+                }
+                #[cfg(feature = "sqlite")]
+                Kind::Sqlite => Destination::Sqlite(self.path("t.db")),
+            };
+            self.give(&destination);
+            destination
         })
     }
 
-    fn give(&self, database: &Database) {
-        let rows = if self.is_audited { "UPDATE audit.wanted SET rows = true;" } else { "" };
-        database.client().batch_execute(&format!("{rows}\n{}", self.given)).unwrap();
+    fn give(&self, destination: &Destination) {
+        match destination {
+            Destination::Postgres(database) => {
+                let rows = if self.is_audited { "UPDATE audit.wanted SET rows = true;" } else { "" };
+                database.client().batch_execute(&format!("{rows}\n{}", self.given)).unwrap();
+            }
+            #[cfg(feature = "sqlite")]
+            Destination::Sqlite(_) => {
+                let target = match self.given.contains("CREATE TABLE t ") {
+                    true => String::new(),
+                    false => self.target_in_sqlite(),
+                };
+                match self.is_audited {
+                    true => destination.execute(&format!("{}{target}{SQLITE_AUDIT}", self.given)),
+                    false if self.given.is_empty() => {}
+                    false => destination.execute(&self.given),
+                }
+            }
+        }
+    }
+
+    /// The target as the program would make it: a trigger needs a table.
+    #[cfg(feature = "sqlite")]
+    fn target_in_sqlite(&self) -> String {
+        let columns = self.fields.iter().map(|field| {
+            let kind = match field.kind.as_str() {
+                "int" | "bool" => "INTEGER",
+                "float" => "REAL",
+                _ => "TEXT",
+            };
+            format!("{} {kind}, ", field.name)
+        });
+        format!("CREATE TABLE t ({}{KEY});\n", columns.collect::<String>())
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        match self.made() {
+            Destination::Postgres(database) => database,
+            #[cfg(feature = "sqlite")]
+            Destination::Sqlite(_) => panic!("this load goes to SQLite"),
+        }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -285,50 +355,67 @@ impl Load {
         self.client().query_one(sql, &[]).unwrap().get(0)
     }
 
-    /// Does something to the database.
+    /// The name of one of the program's own tables.
+    pub(crate) fn ours(&self, table: &str) -> String {
+        self.kind.table("logmill", table)
+    }
+
+    /// Does something to the destination.
     #[track_caller]
     pub(crate) fn sql(&self, sql: &str) -> &Load {
-        self.client().batch_execute(&sql.replace("{key}", KEY)).unwrap();
+        self.made().execute(&sql.replace("{key}", KEY));
         self
     }
 
-    /// Empties the database, as if nothing had been run.
+    /// Empties the destination, as if nothing had been run.
     pub(crate) fn reset(&self) {
         self.wait_alone();
-        self.sql(
-            "DROP SCHEMA IF EXISTS logmill, twin CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
-                  TRUNCATE audit.applied, audit.moves",
-        );
-        self.give(self.database());
-    }
-
-    /// How many of our program's sessions the database has.
-    pub(crate) fn sessions(&self) -> i64 {
-        self.ask("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'logmill'")
+        match self.made() {
+            Destination::Postgres(_) => {
+                self.sql(
+                    "DROP SCHEMA IF EXISTS logmill, twin CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+                     TRUNCATE audit.applied, audit.moves",
+                );
+            }
+            #[cfg(feature = "sqlite")]
+            Destination::Sqlite(path) => {
+                for end in ["", "-wal", "-shm", "-journal"] {
+                    let _ = fs::remove_file(format!("{}{end}", path.display()));
+                }
+            }
+        }
+        self.give(self.made());
     }
 
     /// Waits until no session of the program is left. A backend outlives its client for a
-    /// moment, and a run that finds it waits 200 ms before it looks again.
+    /// moment, and a run that finds it waits 200 ms before it looks again. What is held in a
+    /// file goes with the process.
     #[track_caller]
     pub(crate) fn wait_alone(&self) {
-        let mut client = self.client();
+        let Destination::Postgres(database) = self.made() else { return };
+        let mut client = database.client();
         let question = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'logmill'";
         wait_until("the sessions of the program to end", || {
             client.query_one(question, &[]).unwrap().get::<_, i64>(0) == 0
         });
     }
 
-    /// Every row of every table that a run may write, with the transaction that wrote it.
+    /// Every row of every table that a run may write; on PostgreSQL with the transaction that
+    /// wrote it.
     pub(crate) fn versions(&self) -> Vec<String> {
-        let rows = self.client().query(
-            "SELECT 't ' || xmin || ' ' || ctid || ' ' || to_jsonb(t) FROM t
-             UNION ALL SELECT 'sources ' || xmin || ' ' || ctid FROM logmill.sources
-             UNION ALL SELECT 'checkpoints ' || xmin || ' ' || ctid FROM logmill.checkpoints
-             UNION ALL SELECT 'dead_letters ' || xmin || ' ' || ctid FROM logmill.dead_letters
-             ORDER BY 1",
-            &[],
-        );
-        rows.unwrap().iter().map(|row| row.get(0)).collect()
+        let tables = ["sources", "checkpoints", "dead_letters"].map(|table| self.ours(table));
+        self.made().look(|snapshot| {
+            let tables = tables.iter().map(String::as_str).chain(["t"]);
+            let rows = tables.flat_map(|table| match self.kind {
+                Kind::Postgres => snapshot
+                    .query(&format!("SELECT '{table}', xmin::text, ctid::text, t::text FROM {table} t")),
+                #[cfg(feature = "sqlite")]
+                Kind::Sqlite => snapshot.query(&format!("SELECT '{table}', t.* FROM {table} t")),
+            });
+            let mut rows: Vec<String> = rows.map(|row| format!("{row:?}")).collect();
+            rows.sort();
+            rows
+        })
     }
 }
 
@@ -382,11 +469,6 @@ impl<'l> Call<'l> {
         self
     }
 
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
-        self
-    }
-
     /// By way of another address, such as that of a proxy.
     pub(crate) fn into(self, url: &str) -> Self {
         self.arg("--into").arg(url)
@@ -426,7 +508,7 @@ impl<'l> Call<'l> {
         let path = |what: &str| self.load.folder.path().join(format!("{what}.{number}"));
         let (stdout, stderr) = (path("stdout"), path("stderr"));
         if !self.failpoints.is_empty() {
-            assert!(cfg!(feature = "failpoints"), "this test must ask has_failpoints() first");
+            assert!(has_failpoints(), "this test must ask first");
             self.command.env("FAILPOINTS", self.failpoints.join(";"));
         }
         self.command.stdin(Stdio::null());
@@ -563,10 +645,6 @@ impl Ended<'_> {
         self.status.code()
     }
 
-    pub(crate) fn stderr(&self) -> &str {
-        &self.stderr
-    }
-
     /// It said this to people.
     #[track_caller]
     pub(crate) fn says(&self, text: &str) -> &Self {
@@ -612,10 +690,10 @@ impl Ended<'_> {
     pub(crate) fn counts(&self, expected: &str) -> &Self {
         const NAMES: [&str; 7] =
             ["inserted", "updated", "unchanged", "superseded", "rejected", "blank", "skipped"];
-        let sums: Vec<String> = NAMES.iter().map(|name| format!("sum({name})::bigint")).collect();
-        let sql = format!("SELECT {} FROM logmill.checkpoints", sums.join(", "));
-        let row = self.load.client().query_one(&sql, &[]).unwrap();
-        let named = NAMES.iter().enumerate().map(|(index, name)| (row.get::<_, i64>(index), name));
+        let sums: Vec<String> = NAMES.iter().map(|name| format!("CAST(sum({name}) AS bigint)")).collect();
+        let sql = format!("SELECT {} FROM {}", sums.join(", "), self.load.ours("checkpoints"));
+        let sums = self.load.made().look(|snapshot| snapshot.query(&sql)).remove(0);
+        let named = sums.iter().map(Cell::int).zip(NAMES);
         let found: Vec<String> =
             named.filter(|(count, _)| *count != 0).map(|(count, name)| format!("{count} {name}")).collect();
         assert_eq!(found.join(", "), expected, "it said:\n{}", self.stderr);
@@ -626,25 +704,54 @@ impl Ended<'_> {
 impl Load {
     /// The rows of the target, see [`Ended::rows`].
     pub(crate) fn rows(&self) -> Vec<String> {
-        let names: Vec<String> =
-            self.fields.iter().map(|field| format!("coalesce(\"{}\"::text, 'null')", field.name)).collect();
+        let names: Vec<String> = self
+            .fields
+            .iter()
+            .map(|field| format!("coalesce(CAST(\"{}\" AS text), 'null')", field.name))
+            .collect();
         let order = match self.key_columns() {
-            columns if columns.is_empty() => "source_id, source_offset".to_owned(),
-            columns => columns.join(", "),
+            columns if !columns.is_empty() => columns.join(", "),
+            _ if self.rows_have_places() => "source_id, source_offset".to_owned(),
+            _ => "record_hash".to_owned(),
         };
-        let sql = format!("SELECT concat_ws(' ', {}) FROM t ORDER BY {order}", names.join(", "));
-        self.client().query(&sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+        let sql = format!("SELECT {} FROM t ORDER BY {order}", names.join(" || ' ' || "));
+        let rows = self.made().look(|snapshot| snapshot.query(&sql));
+        rows.iter().map(|row| row[0].text().to_owned()).collect()
     }
 
     /// The open dead letters, see [`Ended::rejects`].
     pub(crate) fn rejects(&self) -> Vec<(i64, String)> {
-        let rows = self.client().query(
-            "SELECT line, (SELECT string_agg(concat_ws(' ', r ->> 'code', nullif(r ->> 'field', '')), ', ')
-                           FROM jsonb_array_elements(reasons) r)
-             FROM logmill.dead_letters WHERE state = 'open' ORDER BY source_id, source_offset",
-            &[],
+        let sql = format!(
+            "SELECT line, CAST(reasons AS text) FROM {} WHERE state = 'open' ORDER BY source_id, source_offset",
+            self.ours("dead_letters")
         );
-        rows.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+        let rows = self.made().look(|snapshot| snapshot.query(&sql));
+        rows.iter().map(|row| (row[0].int(), reasons(row[1].text()))).collect()
+    }
+}
+
+/// Reasons as they are stored, as `code field, code field`.
+fn reasons(stored: &str) -> String {
+    let reasons: Vec<Value> = serde_json::from_str(stored).unwrap();
+    let words = reasons.iter().map(|reason| {
+        let word = |name: &str| reason[name].as_str().unwrap_or_default();
+        format!("{} {}", word("code"), word("field")).trim_end().to_owned()
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// What a file of this name holds: `content`, compressed if the name says so.
+fn compressed(name: &str, content: &[u8]) -> Vec<u8> {
+    match Path::new(name).extension().and_then(|end| end.to_str()) {
+        #[cfg(feature = "gzip")]
+        Some("gz") => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        }
+        #[cfg(feature = "zstd")]
+        Some("zst") => zstd::encode_all(content, 1).unwrap(),
+        _ => content.to_vec(),
     }
 }
 
@@ -684,3 +791,22 @@ CREATE FUNCTION audit.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE EVENT TRIGGER audit ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION audit.watch();
 ";
+
+/// The same in SQLite, which has no trigger on a new table: the program finds its tables made.
+#[cfg(feature = "sqlite")]
+const SQLITE_AUDIT: &str = concat!(
+    include_str!("../../src/sink/sqlite/tables.sql"),
+    "
+CREATE TABLE audit_applied (source_id integer, source_offset bigint);
+CREATE TABLE audit_moves (number INTEGER PRIMARY KEY, source_id integer, before bigint, after bigint);
+CREATE TRIGGER audit_insert AFTER INSERT ON t BEGIN
+    INSERT INTO audit_applied VALUES (NEW.source_id, NEW.source_offset);
+END;
+CREATE TRIGGER audit_update AFTER UPDATE ON t BEGIN
+    INSERT INTO audit_applied VALUES (NEW.source_id, NEW.source_offset);
+END;
+CREATE TRIGGER audit_move AFTER UPDATE ON logmill_checkpoints WHEN OLD.position <> NEW.position BEGIN
+    INSERT INTO audit_moves (source_id, before, after) VALUES (NEW.source_id, OLD.position, NEW.position);
+END;
+"
+);

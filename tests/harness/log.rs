@@ -34,6 +34,18 @@ pub(crate) fn good_log(first: usize, lines: usize) -> Vec<u8> {
     lines.collect::<String>().into_bytes()
 }
 
+/// A log of long lines that no compression makes small. One in fifty is bad.
+pub(crate) fn noisy_log(seed: u64, lines: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut log = String::new();
+    for number in 0..lines {
+        let level = if number % 50 == 7 { "LOUD" } else { "INFO" };
+        let noise: String = (0..400).map(|_| rng.alphanumeric()).collect();
+        log += &format!("{{\"id\":{number},\"level\":\"{level}\",\"message\":\"{noise}\"}}\n");
+    }
+    log.into_bytes()
+}
+
 fn good(rng: &mut Rng, number: usize) -> String {
     let message = [
         "started",

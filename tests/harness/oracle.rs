@@ -17,9 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use chrono::DateTime;
-use postgres::{IsolationLevel, Transaction};
 use serde_json::{Map, Value};
 
+use super::destination::{Kind, Snapshot};
 use super::load::{Field, Load, LogFile};
 
 /// How far a load is.
@@ -33,7 +33,7 @@ pub(crate) struct State {
     pub(crate) batches: usize,
 }
 
-/// What a server makes of rows that are given to it one by one, each in a transaction of its
+/// What a destination makes of rows that are given to it one by one, each in a transaction of its
 /// own: the rows as they are then, and the others by their SQLSTATE.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
@@ -81,15 +81,7 @@ pub(crate) fn check_complete(load: &Load) -> State {
 /// Checks the destination as it is now, where the server refuses rows.
 #[track_caller]
 pub(crate) fn check_against(load: &Load, verdicts: &Verdicts) -> State {
-    let mut client = load.client();
-    let mut transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .unwrap();
-    transaction.batch_execute("SET LOCAL TimeZone = 'UTC'").unwrap();
-    let snapshot = Snapshot::take(&mut transaction, load);
+    let snapshot = load.made().look(|snapshot| Found::take(snapshot, load));
     if snapshot.sources.is_empty() {
         assert!(snapshot.rows.is_empty(), "rows of nobody: {:?}", snapshot.rows);
         assert!(snapshot.dead_letters.is_empty(), "dead letters of nobody: {:?}", snapshot.dead_letters);
@@ -105,7 +97,7 @@ pub(crate) fn check_against(load: &Load, verdicts: &Verdicts) -> State {
         fold.add(&file, &reading, verdicts);
         state.positions.insert(file.name.clone(), source.position);
     }
-    if !load.key_columns().is_empty() {
+    if !load.rows_have_places() {
         fold.check(&snapshot);
     }
     let mut complete = load.files().into_iter().map(|file| {
@@ -200,7 +192,7 @@ fn canonical(stored: &Value, fields: &[Field]) -> Value {
 #[track_caller]
 fn check_source(
     load: &Load,
-    snapshot: &Snapshot,
+    snapshot: &Found,
     source: &Source,
     file: &LogFile,
     content: &[u8],
@@ -212,7 +204,7 @@ fn check_source(
     let is_refused = |record: &Record| verdicts.refused.contains_key(&place(record));
 
     // I1: the target. With a key of columns it is compared as a whole, see `Fold`.
-    if load.key_columns().is_empty() {
+    if load.rows_have_places() {
         let valid = reading.records.iter().filter(|record| record.row.is_some() && !is_refused(record));
         let expected: Vec<(u64, Value)> = valid
             .map(|record| {
@@ -273,7 +265,7 @@ fn check_source(
         assert_eq!(source.position, content.len() as u64, "{name} is called complete");
     }
 
-    // I3: the checkpoint has come here in one chain of moves.
+    // I3: the checkpoint has come here in one chain of moves, where they are written down.
     let moves: Vec<&Move> = snapshot.moves.iter().filter(|it| it.source_id == source.id).collect();
     let mut position = 0;
     for step in &moves {
@@ -281,20 +273,23 @@ fn check_source(
         assert!(step.after > step.before, "{name}: a step back in {moves:?}");
         position = step.after;
     }
-    assert_eq!(position, source.position, "{name}: the checkpoint was moved by somebody else: {moves:?}");
+    if load.kind() == Kind::Postgres || load.is_audited() {
+        assert_eq!(position, source.position, "{name}: the checkpoint was moved by somebody else: {moves:?}");
+    }
 
     // I4: what lies between two positions was written by the transaction that moved it. Rows
     // written under a savepoint carry the savepoint's number, so where the server refuses rows
     // or is too slow, only dead letters and the audit tell. A line that is read again is
-    // written later.
+    // written later. SQLite does not say who wrote what.
     let is_read_again = file.versions.len() > 1;
     let writer =
         |offset: u64| moves.iter().find(|step| step.before <= offset && offset < step.after).unwrap().xid;
-    if !is_read_again {
+    let is_signed = load.kind() == Kind::Postgres;
+    if !is_read_again && is_signed {
         for letter in &letters {
             assert_eq!(letter.xid, writer(letter.offset), "{name}: the dead letter at {}", letter.offset);
         }
-        if verdicts.refused.is_empty() && load.key_columns().is_empty() && !load.is_audited() {
+        if verdicts.refused.is_empty() && load.rows_have_places() && !load.is_audited() {
             for row in snapshot.rows_of(source) {
                 assert_eq!(row.xid, writer(row.offset), "{name}: the row at {}", row.offset);
             }
@@ -308,7 +303,7 @@ fn check_source(
         let rows: Vec<u64> = snapshot.rows_of(source).map(|row| row.offset).collect();
         if !is_read_again {
             same(&format!("applications of rows of {name}"), &rows, &offsets);
-            for it in applied {
+            for it in applied.into_iter().filter(|_| is_signed) {
                 assert_eq!(
                     it.xid,
                     writer(it.offset),
@@ -320,7 +315,8 @@ fn check_source(
     }
 }
 
-/// The target where the key is made of columns: every file up to its checkpoint, in order.
+/// The target where rows do not say where they come from, but are known by columns or by the
+/// hash of their record: every file up to its checkpoint, in order.
 struct Fold<'l> {
     load: &'l Load,
     key: Vec<String>,
@@ -332,7 +328,10 @@ impl<'l> Fold<'l> {
         Fold { load, key: load.key_columns(), rows: BTreeMap::new() }
     }
 
-    fn key_of(&self, row: &Value) -> String {
+    fn key_of(&self, row: &Value, hash: &str) -> String {
+        if self.load.is_by_content() {
+            return hash.to_owned();
+        }
         let values: Vec<&Value> = self.key.iter().map(|column| &row[column.as_str()]).collect();
         serde_json::to_string(&values).unwrap()
     }
@@ -344,7 +343,7 @@ impl<'l> Fold<'l> {
                 continue;
             }
             let row = Value::Object(row.clone());
-            let key = self.key_of(&row);
+            let key = self.key_of(&row, &hash_of(&record.raw));
             if !self.load.keeps() || !self.rows.contains_key(&key) {
                 self.rows.insert(key, row);
             }
@@ -352,17 +351,26 @@ impl<'l> Fold<'l> {
     }
 
     #[track_caller]
-    fn check(&self, snapshot: &Snapshot) {
+    fn check(&self, snapshot: &Found) {
         let expected: Vec<(String, Value)> =
             self.rows.iter().map(|(key, row)| (key.clone(), row.clone())).collect();
         let canonical = |row: &Row| canonical(&row.value, self.load.fields());
-        let mut found: Vec<(String, Value)> =
-            snapshot.rows.iter().map(|row| (self.key_of(&canonical(row)), canonical(row))).collect();
+        let mut found: Vec<(String, Value)> = snapshot
+            .rows
+            .iter()
+            .map(|row| (self.key_of(&canonical(row), &row.hash), canonical(row)))
+            .collect();
         found.sort_by(|one, other| one.0.cmp(&other.0));
         same("rows", &expected, &found);
         let inserted: i64 = snapshot.sources.iter().map(|source| source.counts["inserted"]).sum();
         assert_eq!(inserted, expected.len() as i64, "every key is inserted once");
     }
+}
+
+/// What a record is known by: the first half of its BLAKE3, written as a UUID.
+fn hash_of(raw: &[u8]) -> String {
+    let hash = *blake3::hash(raw).as_bytes().first_chunk().unwrap();
+    uuid::Uuid::from_bytes(hash).to_string()
 }
 
 /// Compares two lists, and tells the first difference.
@@ -383,7 +391,7 @@ fn same<T: PartialEq + Debug>(what: &str, expected: &[T], found: &[T]) {
 
 /// Everything that a job has written, as of one moment.
 #[derive(Default)]
-struct Snapshot {
+struct Found {
     sources: Vec<Source>,
     rows: Vec<Row>,
     dead_letters: Vec<DeadLetter>,
@@ -392,7 +400,7 @@ struct Snapshot {
 }
 
 struct Source {
-    id: i32,
+    id: i64,
     name: String,
     position: u64,
     lines: i64,
@@ -402,16 +410,18 @@ struct Source {
 
 #[derive(Debug)]
 struct Row {
-    /// Of the position key; none where the key is made of columns.
-    source_id: Option<i32>,
+    /// Where it comes from, if it says so.
+    source_id: Option<i64>,
     offset: u64,
+    /// Of its record, where that is its key.
+    hash: String,
     xid: i64,
     value: Value,
 }
 
 #[derive(Debug)]
 struct DeadLetter {
-    source_id: i32,
+    source_id: i64,
     offset: u64,
     line: i64,
     length: i64,
@@ -424,7 +434,7 @@ struct DeadLetter {
 
 #[derive(Debug)]
 struct Move {
-    source_id: i32,
+    source_id: i64,
     before: u64,
     after: u64,
     xid: i64,
@@ -432,7 +442,7 @@ struct Move {
 
 #[derive(Debug)]
 struct Applied {
-    source_id: i32,
+    source_id: i64,
     offset: u64,
     xid: i64,
 }
@@ -440,101 +450,116 @@ struct Applied {
 const COUNTERS: [&str; 7] =
     ["inserted", "updated", "unchanged", "superseded", "rejected", "blank", "skipped"];
 
-impl Snapshot {
+impl Found {
     #[track_caller]
-    fn take(transaction: &mut Transaction<'_>, load: &Load) -> Snapshot {
-        let mut exists = |table: &str| -> bool {
-            transaction.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).unwrap().get(0)
-        };
-        let (has_ours, has_target) = (exists("logmill.checkpoints"), exists("public.t"));
-        let mut snapshot = Snapshot::default();
-        if has_target {
-            snapshot.take_rows(transaction, load);
+    fn take(snapshot: &mut dyn Snapshot, load: &Load) -> Found {
+        let mut found = Found::default();
+        if snapshot.has(load.kind().word("public.t", "t")) {
+            found.take_rows(snapshot, load);
         }
-        if !has_ours {
-            return snapshot;
+        if !snapshot.has(&load.ours("checkpoints")) {
+            return found;
         }
-        let unsigned = |stored: i64| u64::try_from(stored).unwrap();
+        found.take_sources(snapshot, load);
+        found.take_dead_letters(snapshot, load);
+        let audit = |name| load.kind().table("audit", name);
+        let xid = load.kind().word("xid", "0");
+        if snapshot.has(&audit("moves")) {
+            let sql =
+                format!("SELECT source_id, before, after, {xid} FROM {} ORDER BY number", audit("moves"));
+            for row in snapshot.query(&sql) {
+                found.moves.push(Move {
+                    source_id: row[0].int(),
+                    before: row[1].place(),
+                    after: row[2].place(),
+                    xid: row[3].int(),
+                });
+            }
+            let sql =
+                format!("SELECT source_id, source_offset, {xid} FROM {} ORDER BY 1, 2", audit("applied"));
+            for row in snapshot.query(&sql) {
+                found.applied.push(Applied {
+                    source_id: row[0].int(),
+                    offset: row[1].place(),
+                    xid: row[2].int(),
+                });
+            }
+        }
+        found
+    }
+
+    #[track_caller]
+    fn take_sources(&mut self, snapshot: &mut dyn Snapshot, load: &Load) {
         let counters = COUNTERS.map(|name| format!("c.{name}")).join(", ");
-        let sources = transaction.query(
-            &format!(
-                "SELECT s.id, s.name, c.position, c.lines, c.complete, {counters}
-                 FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
-                 WHERE s.job = $1 ORDER BY s.id"
-            ),
-            &[&load.name()],
+        let sql = format!(
+            "SELECT s.id, s.name, c.position, c.lines, c.complete, {counters}
+             FROM {} s JOIN {} c ON c.source_id = s.id WHERE s.job = '{}' ORDER BY s.id",
+            load.ours("sources"),
+            load.ours("checkpoints"),
+            load.name()
         );
-        for row in sources.unwrap() {
-            let counts = COUNTERS.iter().enumerate().map(|(index, name)| (*name, row.get(5 + index)));
-            snapshot.sources.push(Source {
-                id: row.get(0),
-                name: row.get(1),
-                position: unsigned(row.get(2)),
-                lines: row.get(3),
-                is_complete: row.get(4),
+        for row in snapshot.query(&sql) {
+            let counts = COUNTERS.iter().enumerate().map(|(index, name)| (*name, row[5 + index].int()));
+            self.sources.push(Source {
+                id: row[0].int(),
+                name: row[1].text().to_owned(),
+                position: row[2].place(),
+                lines: row[3].int(),
+                is_complete: row[4].int() == 1,
                 counts: counts.collect(),
             });
         }
-        let names: BTreeSet<&str> = snapshot.sources.iter().map(|source| source.name.as_str()).collect();
-        assert_eq!(names.len(), snapshot.sources.len(), "a file is two sources: {names:?}");
-
-        let letters = transaction.query(
-            "SELECT source_id, source_offset, line, length, coalesce(raw, ''), stage, coalesce(reasons -> 0 ->> 'code', ''),
-                    xmin::text::bigint, state
-             FROM logmill.dead_letters WHERE job = $1 AND state <> 'superseded' ORDER BY source_id, source_offset",
-            &[&load.name()],
-        );
-        for row in letters.unwrap() {
-            assert_eq!(row.get::<_, String>(8), "open");
-            snapshot.dead_letters.push(DeadLetter {
-                source_id: row.get(0),
-                offset: unsigned(row.get(1)),
-                line: row.get(2),
-                length: row.get(3),
-                raw: row.get(4),
-                stage: row.get(5),
-                code: row.get(6),
-                xid: row.get(7),
-            });
-        }
-        let moves =
-            transaction.query("SELECT source_id, before, after, xid FROM audit.moves ORDER BY number", &[]);
-        for row in moves.unwrap() {
-            let (before, after) = (row.get(1), row.get(2));
-            snapshot.moves.push(Move {
-                source_id: row.get(0),
-                // A step back is shown as one, and fails then.
-                before: unsigned(before),
-                after: unsigned(after),
-                xid: row.get(3),
-            });
-        }
-        let applied =
-            transaction.query("SELECT source_id, source_offset, xid FROM audit.applied ORDER BY 1, 2", &[]);
-        for row in applied.unwrap() {
-            let offset = unsigned(row.get(1));
-            snapshot.applied.push(Applied { source_id: row.get(0), offset, xid: row.get(2) });
-        }
-        snapshot
+        let names: BTreeSet<&str> = self.sources.iter().map(|source| source.name.as_str()).collect();
+        assert_eq!(names.len(), self.sources.len(), "a file is two sources: {names:?}");
     }
 
-    fn take_rows(&mut self, transaction: &mut Transaction<'_>, load: &Load) {
-        let place = match load.key_columns().is_empty() {
+    #[track_caller]
+    fn take_dead_letters(&mut self, snapshot: &mut dyn Snapshot, load: &Load) {
+        let sql = format!(
+            "SELECT source_id, source_offset, line, length, raw, stage, CAST(reasons AS text), state, {}
+             FROM {} WHERE job = '{}' AND state <> 'superseded' ORDER BY source_id, source_offset",
+            load.kind().word("xmin::text::bigint", "0"),
+            load.ours("dead_letters"),
+            load.name()
+        );
+        for row in snapshot.query(&sql) {
+            assert_eq!(row[7].text(), "open");
+            let reasons: Value = serde_json::from_str(row[6].text()).unwrap();
+            self.dead_letters.push(DeadLetter {
+                source_id: row[0].int(),
+                offset: row[1].place(),
+                line: row[2].int(),
+                length: row[3].int(),
+                raw: row[4].known().map(|raw| raw.bytes().to_vec()).unwrap_or_default(),
+                stage: row[5].text().to_owned(),
+                code: reasons[0]["code"].as_str().unwrap_or_default().to_owned(),
+                xid: row[8].int(),
+            });
+        }
+    }
+
+    #[track_caller]
+    fn take_rows(&mut self, snapshot: &mut dyn Snapshot, load: &Load) {
+        let place = match load.rows_have_places() {
             true => "source_id, source_offset",
-            false => "NULL::integer, 0::bigint",
+            false => "NULL, 0",
         };
+        let hash = if load.is_by_content() { "CAST(record_hash AS text)" } else { "''" };
         let values: Vec<String> =
             load.fields().iter().map(|field| format!("'{0}', \"{0}\"", field.name)).collect();
         let sql = format!(
-            "SELECT {place}, xmin::text::bigint, jsonb_build_object({})::text FROM t ORDER BY 1, 2",
+            "SELECT {place}, {hash}, {}, CAST({}({}) AS text) FROM t ORDER BY 1, 2",
+            load.kind().word("xmin::text::bigint", "0"),
+            load.kind().word("jsonb_build_object", "json_object"),
             values.join(", ")
         );
-        for row in transaction.query(&sql, &[]).unwrap() {
+        for row in snapshot.query(&sql) {
             self.rows.push(Row {
-                source_id: row.get(0),
-                offset: u64::try_from(row.get::<_, i64>(1)).unwrap(),
-                xid: row.get(2),
-                value: serde_json::from_str(row.get(3)).unwrap(),
+                source_id: row[0].known().map(|id| id.int()),
+                offset: row[1].place(),
+                hash: row[2].text().to_owned(),
+                xid: row[3].int(),
+                value: serde_json::from_str(row[4].text()).unwrap(),
             });
         }
     }
@@ -560,6 +585,14 @@ impl Snapshot {
 impl Verdicts {
     /// Gives every valid record of a load to a twin of its target, alone and in file order.
     pub(crate) fn of(load: &Load) -> Verdicts {
+        match load.kind() {
+            Kind::Postgres => Verdicts::of_server(load),
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite => Verdicts::of_sqlite(load),
+        }
+    }
+
+    fn of_server(load: &Load) -> Verdicts {
         let mut client = load.client();
         client
             .batch_execute("DROP SCHEMA IF EXISTS twin CASCADE; CREATE SCHEMA twin; SET search_path = twin")
@@ -568,32 +601,27 @@ impl Verdicts {
         client.batch_execute(load.given_sql()).unwrap();
         let names: Vec<String> = load.fields().iter().map(|field| format!("\"{}\"", field.name)).collect();
         let names = names.join(", ");
-        let key = load.key_columns();
-        let is_by_position = key.is_empty();
+        let is_by_position = load.rows_have_places();
         let (place, place_values) =
             if is_by_position { (", source_id, source_offset", ", $2, $3") } else { ("", "") };
         let insert = format!(
             "INSERT INTO t ({names}{place}) SELECT {names}{place_values} FROM jsonb_populate_record(NULL::t, $1::text::jsonb)"
         );
         let mut verdicts = Verdicts::default();
-        for (number, file) in (0_i32..).zip(load.files()) {
-            for record in read(file.versions.last().unwrap(), load.fields()).records {
-                let Some(row) = record.row else { continue };
-                let text = as_written(&row, load.fields());
-                let offset = i64::try_from(record.offset).unwrap();
-                let place = (file.name.clone(), record.offset);
-                // The transaction is the statement, so that what is deferred is checked too.
-                let outcome = match is_by_position {
-                    true => client.execute(&insert, &[&text, &number, &offset]),
-                    false => client.execute(&insert, &[&text]),
-                };
-                match outcome {
-                    Ok(1) => {}
-                    Ok(count) => panic!("{count} rows of one: the server swallows {text}"),
-                    Err(error) => {
-                        let sqlstate = error.code().expect("an error of the server").code().to_owned();
-                        verdicts.refused.insert(place, sqlstate);
-                    }
+        for (number, place, row) in valid_rows(load) {
+            let text = as_written(&row, load.fields());
+            let offset = i64::try_from(place.1).unwrap();
+            // The transaction is the statement, so that what is deferred is checked too.
+            let outcome = match is_by_position {
+                true => client.execute(&insert, &[&text, &number, &offset]),
+                false => client.execute(&insert, &[&text]),
+            };
+            match outcome {
+                Ok(1) => {}
+                Ok(count) => panic!("{count} rows of one: the server swallows {text}"),
+                Err(error) => {
+                    let sqlstate = error.code().expect("an error of the server").code().to_owned();
+                    verdicts.refused.insert(place, sqlstate);
                 }
             }
         }
@@ -601,6 +629,40 @@ impl Verdicts {
             verdicts.read_twin(&mut client, load);
         }
         client.batch_execute("DROP SCHEMA twin CASCADE").unwrap();
+        verdicts
+    }
+
+    /// Of a target whose refusals are all its constraints'. They are given the SQLSTATE that
+    /// PostgreSQL has for them.
+    #[cfg(feature = "sqlite")]
+    fn of_sqlite(load: &Load) -> Verdicts {
+        use rusqlite::ffi::{SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_UNIQUE};
+        use rusqlite::types::Value as Sql;
+        let twin = rusqlite::Connection::open_in_memory().unwrap();
+        twin.execute_batch(load.given_sql()).unwrap();
+        let names: Vec<String> = load.fields().iter().map(|field| format!("\"{}\"", field.name)).collect();
+        let marks = vec!["?"; names.len() + 2].join(", ");
+        let insert =
+            format!("INSERT INTO t ({}, source_id, source_offset) VALUES ({marks})", names.join(", "));
+        let mut verdicts = Verdicts::default();
+        for (number, place, row) in valid_rows(load) {
+            let values = load.fields().iter().map(|field| match &row[&field.name] {
+                Value::Null => Sql::Null,
+                Value::Number(number) => {
+                    number.as_i64().map_or_else(|| Sql::Real(number.as_f64().unwrap()), Sql::Integer)
+                }
+                other => Sql::Text(other.as_str().unwrap().to_owned()),
+            });
+            let place_values = [Sql::Integer(number.into()), Sql::Integer(place.1.try_into().unwrap())];
+            let outcome = twin.execute(&insert, rusqlite::params_from_iter(values.chain(place_values)));
+            let Err(rusqlite::Error::SqliteFailure(failure, _)) = outcome else { continue };
+            let sqlstate = match failure.extended_code {
+                SQLITE_CONSTRAINT_CHECK => "23514",
+                SQLITE_CONSTRAINT_UNIQUE => "23505",
+                code => panic!("the oracle does not know the error {code}"),
+            };
+            verdicts.refused.insert(place, sqlstate.to_owned());
+        }
         verdicts
     }
 
@@ -620,11 +682,17 @@ impl Verdicts {
             self.rows.insert((file.name.clone(), offset), canonical(&value, load.fields()));
         }
     }
+}
 
-    /// How many rows are refused.
-    pub(crate) fn refused(&self) -> usize {
-        self.refused.len()
+/// The valid records of a load in order, with the number of their file.
+fn valid_rows(load: &Load) -> Vec<(i32, Place, Map<String, Value>)> {
+    let mut rows = Vec::new();
+    for (number, file) in (0..).zip(load.files()) {
+        for record in read(file.versions.last().unwrap(), load.fields()).records {
+            rows.extend(record.row.map(|row| (number, (file.name.clone(), record.offset), row)));
+        }
     }
+    rows
 }
 
 /// A row as JSON that a server reads: instants as text again.
@@ -644,46 +712,69 @@ mod tests {
     use super::super::load::Load;
     use super::*;
 
-    fn loaded() -> Load {
-        let load = Load::of("{\"n\":1}\n\n{\"n\":\"x\"}\n{\"n\":3}\n").schema("n int").audited();
+    fn loaded(kind: Kind) -> Load {
+        let load = Load::of("{\"n\":1}\n\n{\"n\":\"x\"}\n{\"n\":3}\n").to(kind).schema("n int").audited();
         load.run().exit(3);
         check_complete(&load);
         load
     }
 
     /// What the oracle says of a destination in which something was changed by hand.
-    fn objection(change: &str) -> String {
-        let load = loaded();
+    fn objection(kind: Kind, change: &str) -> String {
+        let load = loaded(kind);
         load.sql(change);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&load)));
-        let panic = outcome.expect_err("the oracle has not noticed");
+        let Err(panic) = outcome else { panic!("the oracle has not noticed: {change}") };
         panic.downcast_ref::<String>().expect("a message").clone()
     }
 
-    #[test]
-    fn it_objects_to_everything_that_a_crash_could_have_done() {
-        for (change, expected) in [
-            ("DELETE FROM t WHERE n = 3", "rows of log.ndjson: 2 expected and 1 found"),
-            ("UPDATE t SET n = 4 WHERE n = 3", "rows of log.ndjson"),
-            ("UPDATE t SET source_offset = 5 WHERE n = 3", "rows of log.ndjson"),
-            ("INSERT INTO t VALUES (9, 1, 99)", "rows of log.ndjson"),
-            ("UPDATE t SET n = n", "the row at 0"),
-            ("DELETE FROM logmill.dead_letters", "dead letters of log.ndjson"),
-            ("UPDATE logmill.dead_letters SET raw = 'x'", "dead letters of log.ndjson"),
-            ("UPDATE logmill.dead_letters SET line = 2", "dead letters of log.ndjson"),
-            ("UPDATE logmill.dead_letters SET note = 'x'", "the dead letter at 9"),
-            ("UPDATE logmill.checkpoints SET position = 8", "log.ndjson"),
-            ("UPDATE logmill.checkpoints SET position = 12", "which is no line boundary"),
-            ("UPDATE logmill.checkpoints SET inserted = 3", "records of log.ndjson"),
-            ("UPDATE logmill.checkpoints SET rejected = 0, inserted = 3", "rejected of log.ndjson"),
-            ("UPDATE logmill.checkpoints SET lines = 5, blank = 2", "lines and blanks of log.ndjson"),
-            ("DELETE FROM audit.applied WHERE source_offset = 0", "applications of rows of log.ndjson"),
-            ("INSERT INTO audit.applied SELECT * FROM audit.applied", "applications of rows of log.ndjson"),
-            ("UPDATE audit.moves SET xid = xid + 1", "the dead letter at 9"),
-            ("DELETE FROM audit.moves", "moved by somebody else"),
-        ] {
-            let said = objection(change);
+    fn objects_to<const N: usize>(kind: Kind, cases: [(&str, &str); N]) {
+        for (change, expected) in cases {
+            let ours = kind.word("logmill.", "logmill_");
+            let audit = kind.word("audit.", "audit_");
+            let change = change
+                .replace("logmill.", ours)
+                .replace("audit.", audit)
+                .replace("{blob}", kind.word("bytea", "blob"));
+            let said = objection(kind, &change);
             assert!(said.contains(expected), "{change}: {said}");
         }
+    }
+
+    /// What can be done to any destination.
+    const CASES: [(&str, &str); 15] = [
+        ("DELETE FROM t WHERE n = 3", "rows of log.ndjson: 2 expected and 1 found"),
+        ("UPDATE t SET n = 4 WHERE n = 3", "rows of log.ndjson"),
+        ("UPDATE t SET source_offset = 5 WHERE n = 3", "rows of log.ndjson"),
+        ("INSERT INTO t VALUES (9, 1, 99)", "rows of log.ndjson"),
+        ("UPDATE t SET n = n", "applications of rows of log.ndjson"),
+        ("DELETE FROM logmill.dead_letters", "dead letters of log.ndjson"),
+        ("UPDATE logmill.dead_letters SET raw = CAST('x' AS {blob})", "dead letters of log.ndjson"),
+        ("UPDATE logmill.dead_letters SET line = 2", "dead letters of log.ndjson"),
+        ("UPDATE logmill.checkpoints SET position = 8", "log.ndjson"),
+        ("UPDATE logmill.checkpoints SET position = 12", "which is no line boundary"),
+        ("UPDATE logmill.checkpoints SET inserted = 3", "records of log.ndjson"),
+        ("UPDATE logmill.checkpoints SET rejected = 0, inserted = 3", "rejected of log.ndjson"),
+        ("UPDATE logmill.checkpoints SET lines = 5, blank = 2", "lines and blanks of log.ndjson"),
+        ("DELETE FROM audit.applied WHERE source_offset = 0", "applications of rows of log.ndjson"),
+        ("INSERT INTO audit.applied SELECT * FROM audit.applied", "applications of rows of log.ndjson"),
+    ];
+
+    #[test]
+    fn it_objects_to_everything_that_a_crash_could_have_done_to_a_server() {
+        objects_to(Kind::Postgres, CASES);
+        let more = [
+            ("UPDATE logmill.dead_letters SET note = 'x'", "the dead letter at 9"),
+            ("UPDATE audit.moves SET xid = xid + 1", "the dead letter at 9"),
+            ("DELETE FROM audit.moves", "moved by somebody else"),
+        ];
+        objects_to(Kind::Postgres, more);
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn it_objects_to_everything_that_a_crash_could_have_done_to_a_file() {
+        objects_to(Kind::Sqlite, CASES);
+        objects_to(Kind::Sqlite, [("DELETE FROM audit.moves", "moved by somebody else")]);
     }
 }
