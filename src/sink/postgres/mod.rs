@@ -31,7 +31,7 @@ use connect::Target as Server;
 pub use copy::CopyEncoder;
 pub use history::PostgresHistory;
 use own::{Claimed, Holder, Holding, Owned, lost_ownership};
-use session::{Backend, Link, Patience, Session};
+use session::{Backend, Link, Patience, Session, within};
 use shape::Shape;
 pub use shape::Timeouts;
 pub use tables::SQL as TABLES_SQL;
@@ -112,22 +112,30 @@ impl Postgres {
     /// Connects, and prepares everything up to the first row. An outage is waited out.
     pub fn open(settings: Settings) -> Result<Postgres> {
         let mut outage = Outage::new(settings.outages());
+        let mut left = None;
         loop {
-            match Postgres::try_open(&settings) {
+            match Postgres::try_open(&settings, &mut left) {
                 Ok(postgres) => return Ok(postgres),
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
         }
     }
 
-    fn try_open(settings: &Settings) -> Result<Postgres, Trouble> {
-        let session = Session::open(&settings.server, APPLICATION_NAME)?;
+    /// `left` is the backend of an earlier try, which may still hold locks, and then of this.
+    fn try_open(settings: &Settings, left: &mut Option<Backend>) -> Result<Postgres, Trouble> {
+        let session = Session::open(&settings.server, APPLICATION_NAME, settings.deadline)?;
+        let old = left.replace(session.backend);
         let for_thread = settings.clone();
         let prepared = session.run(
             Step::Prepare,
             &settings.patience(),
-            &|backend| is_at_work(&settings.server, backend),
-            move |link| in_transaction(link, |link| prepare::prepare(link, &for_thread)),
+            &|backend| is_at_work(settings, backend),
+            move |link| {
+                if let Some(old) = old {
+                    own::end_idle(&mut link.client, old)?;
+                }
+                in_transaction(link, |link| prepare::prepare(link, &for_thread))
+            },
         )?;
         Ok(Postgres {
             settings: settings.clone(),
@@ -152,15 +160,39 @@ impl Postgres {
         step: Step,
         work: impl FnOnce(&mut Link) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let is_at_work = |backend| is_at_work(&self.settings.server, backend);
+        let is_at_work = |backend| is_at_work(&self.settings, backend);
         self.session.run(step, &self.settings.patience(), &is_at_work, move |link| in_transaction(link, work))
+    }
+
+    /// Does `work`, which can be done twice, over and over until it succeeds or waiting is no
+    /// use; on a new connection if the old one is lost.
+    fn persist<T: Send + 'static>(
+        &mut self,
+        retry_for: Duration,
+        work: impl Fn(&mut Link) -> Result<T, Trouble> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let settings = self.settings.clone();
+        let mut outage = Outage::new(outage::Patience { retry_for, ..settings.outages() });
+        loop {
+            let trouble = match self.run(Step::Claim, work.clone()) {
+                Ok(value) => return Ok(value),
+                Err(trouble) => trouble,
+            };
+            let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
+            wait_out(&mut outage, trouble)?;
+            if is_lost
+                && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME, settings.deadline)
+            {
+                self.session = session;
+            }
+        }
     }
 
     /// Gives the connection up for a new one, and takes what is ours again. How far each
     /// source is, is then known for certain.
     fn reconnect(&mut self) -> Result<(), Trouble> {
         let old = self.session.backend;
-        self.session = Session::open(&self.settings.server, APPLICATION_NAME)?;
+        self.session = Session::open(&self.settings.server, APPLICATION_NAME, self.settings.deadline)?;
         let (shape, owned, run, backend) =
             (Arc::clone(&self.shape), self.owned.clone(), self.run, self.session.backend);
         self.owned =
@@ -207,9 +239,11 @@ fn in_transaction<T>(
 }
 
 /// Whether a backend does something for us, as a second connection sees it: it is at work,
-/// or waits for a lock; it does not wait for its client, which is us.
-fn is_at_work(server: &Arc<Server>, backend: Backend) -> bool {
-    let ask = || -> Result<bool, postgres::Error> {
+/// or waits for a lock; it does not wait for its client, which is us. Who does not answer
+/// that in time does nothing.
+fn is_at_work(settings: &Settings, backend: Backend) -> bool {
+    let server = Arc::clone(&settings.server);
+    let ask = move || -> Result<bool, postgres::Error> {
         let Ok(mut client) = server.connect(APPLICATION_NAME) else { return Ok(false) };
         let known: [&(dyn ToSql + Sync); 2] = [&backend.pid, &backend.start_us];
         let row = client.query_one(
@@ -220,7 +254,7 @@ fn is_at_work(server: &Arc<Server>, backend: Backend) -> bool {
         )?;
         Ok(row.get(0))
     };
-    ask().unwrap_or(false)
+    matches!(within(settings.deadline, ask), Some(Ok(true)))
 }
 
 /// Waits before trying again after `trouble`, or says that trying is no use.
@@ -275,7 +309,9 @@ impl Sink for Postgres {
             };
             let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
             wait_out(&mut outage, trouble)?;
-            if is_lost && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME) {
+            if is_lost
+                && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME, settings.deadline)
+            {
                 old = Some(self.session.backend);
                 self.session = session;
             }
@@ -327,20 +363,21 @@ impl Sink for Postgres {
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
         let sources = sources.to_vec();
-        let count = self.run(Step::Claim, move |link| {
+        self.persist(self.settings.retry_for, move |link| {
             let row = link.client.query_one(
                 "SELECT count(*) FROM logmill.dead_letters WHERE source_id = ANY($1) AND state = 'open'",
                 &[&sources],
             );
             Ok(own::unsigned(at(Step::Claim, row)?.get(0)))
-        });
-        count.map_err(Trouble::into_error)
+        })
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
         let (run, outcome, exit_code, counts, bytes) =
             (self.run, ending.outcome.to_owned(), i32::from(ending.exit_code), *ending.counts, ending.bytes);
-        let finished = self.run(Step::Claim, move |link| {
+        // Only a run that got to its end waits to write that down; one that gave up has waited.
+        let retry_for = if matches!(exit_code, 0 | 3) { self.settings.retry_for } else { Duration::ZERO };
+        self.persist(retry_for, move |link| {
             pass(Step::Claim, "before-finish")?;
             let released = link.client.execute(
                 "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
@@ -371,8 +408,7 @@ impl Sink for Postgres {
             );
             at(Step::Claim, closed)?;
             Ok(())
-        });
-        finished.map_err(Trouble::into_error)
+        })
     }
 }
 

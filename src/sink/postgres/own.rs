@@ -391,6 +391,19 @@ impl Writes {
     }
 }
 
+/// Ends a backend of ours that nobody speaks to any more, and that holds locks in a
+/// transaction which nobody will end. One that is at work is left alone.
+pub(super) fn end_idle(client: &mut postgres::Client, old: Backend) -> Result<(), Trouble> {
+    let ended = client.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE (state <> 'active' OR wait_event_type = 'Client')
+           AND pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2",
+        &[&old.pid, &old.start_us],
+    );
+    at(Step::Prepare, ended)?;
+    Ok(())
+}
+
 /// Ends backends of this run that nobody speaks to any more: `old`, and those that the
 /// checkpoints name. They may sit in a transaction, waiting for a client that is gone, and
 /// hold the locks. One that is at work is left alone: it may be committing.

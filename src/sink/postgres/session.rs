@@ -71,37 +71,44 @@ pub(super) struct Patience<'a> {
 }
 
 impl Session {
-    /// Connects. Waits no longer than the connection's own timeout allows.
-    pub(super) fn open(server: &Arc<Server>, name: &str) -> Result<Session, Trouble> {
+    /// Connects. Waits no longer than the connection's own timeout allows, and then no longer
+    /// than `deadline` for the first answer.
+    pub(super) fn open(server: &Arc<Server>, name: &str, deadline: Duration) -> Result<Session, Trouble> {
         let (work, queue) = bounded::<Work>(1);
-        let (ready, opened) = bounded(1);
+        let (ready, opened) = bounded::<Result<Option<Backend>, Trouble>>(2);
         let pulse = Arc::new(Pulse::default());
         let (server, name) = (Arc::clone(server), name.to_owned());
         let thread_pulse = Arc::clone(&pulse);
         std::thread::Builder::new()
             .name("session".into())
             .spawn(move || {
-                let mut link = match connect(&server, &name) {
-                    Ok((client, backend)) => {
-                        let link = Link { client, pulse: thread_pulse, statements: Default::default() };
-                        if ready.send(Ok(backend)).is_err() {
-                            return;
-                        }
-                        link
-                    }
-                    Err(trouble) => {
-                        let _ = ready.send(Err(trouble));
+                let mut client = match server.connect(&name) {
+                    Ok(client) => client,
+                    Err(error) => {
+                        let _ = ready.send(Err(not_connected(&error)));
                         return;
                     }
                 };
+                // From here on the caller counts the time.
+                let _ = ready.send(Ok(None));
+                let backend = greet(&mut client);
+                if ready.send(backend.map(Some)).is_err() {
+                    return;
+                }
+                let mut link = Link { client, pulse: thread_pulse, statements: Default::default() };
                 // Ends when the session is dropped.
                 for work in queue {
                     work(&mut link);
                 }
             })
             .map_err(|cause| Trouble::Ours(Error::broken(format!("cannot start a thread: {cause}"))))?;
-        let gone = || Trouble::Lost { step: Step::Prepare, what: "the connection's thread ended".into() };
-        let backend = opened.recv().map_err(|_| gone())??;
+        let lost = |what: &str| Trouble::Lost { step: Step::Prepare, what: what.to_owned() };
+        let mut backend = opened.recv().map_err(|_| lost("the connection's thread ended"))??;
+        if backend.is_none() {
+            backend =
+                opened.recv_timeout(deadline).map_err(|_| lost("no answer to the first question"))??;
+        }
+        let backend = backend.ok_or_else(|| lost("the connection's thread ended"))?;
         Ok(Session { work, pulse, backend })
     }
 
@@ -151,8 +158,8 @@ impl Session {
     }
 }
 
-fn connect(server: &Server, name: &str) -> Result<(Client, Backend), Trouble> {
-    let mut client = server.connect(name).map_err(|error| not_connected(&error))?;
+/// The first words on a new connection.
+fn greet(client: &mut Client) -> Result<Backend, Trouble> {
     // Before the first temporary table, or never: a stage of a whole batch stays in memory.
     at(Step::Prepare, client.batch_execute("SET temp_buffers = '64MB'"))?;
     let row = client.query_one(
@@ -161,8 +168,19 @@ fn connect(server: &Server, name: &str) -> Result<(Client, Backend), Trouble> {
         &[],
     );
     let row = at(Step::Prepare, row)?;
-    let backend = Backend { pid: row.get(0), start_us: row.get(1) };
-    Ok((client, backend))
+    Ok(Backend { pid: row.get(0), start_us: row.get(1) })
+}
+
+/// What `question` gives, unless that takes too long or its thread cannot be had.
+pub(super) fn within<T: Send + 'static>(
+    limit: Duration,
+    question: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (give, take) = bounded(1);
+    let asked = std::thread::Builder::new().name("question".into()).spawn(move || {
+        let _ = give.send(question());
+    });
+    asked.ok().and_then(|_| take.recv_timeout(limit).ok())
 }
 
 /// Why there is no connection, in the terms in which it is judged. With several hosts, one
