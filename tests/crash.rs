@@ -318,7 +318,7 @@ fn a_run_that_loses_its_connection_at_any_step_goes_on_by_itself() {
         return;
     }
     let load = three_files(Kind::Postgres).audited();
-    for point in POINTS.iter().chain(&RECLAIM_POINTS) {
+    for point in POINTS.iter().chain(&LAST_POINTS).chain(&RECLAIM_POINTS) {
         for passed in 0..2 {
             load.reset();
             let call = load.call().lose_at(point, passed);

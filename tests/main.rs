@@ -22,3 +22,5 @@ mod ownership;
 mod pydantic;
 /// The server dies, comes back, hangs, has no room.
 mod server;
+/// The connection breaks or falls silent at any message.
+mod wire;

@@ -28,7 +28,7 @@ use postgres::Client;
 use serde_json::Value;
 
 use super::destination::{Cell, Destination, Kind};
-use super::postgres::{Database, Server, send};
+use super::postgres::{Database, Server, folder, send};
 use super::{logmill, wait_until};
 
 /// A job with its files, its folder and its destination.
@@ -81,7 +81,7 @@ impl Load {
             kind: Kind::Postgres,
             server: None,
             destination: OnceCell::new(),
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder(),
             name: "job".to_owned(),
             files: RefCell::default(),
             fields: Vec::new(),

@@ -254,6 +254,12 @@ impl Drop for Inner {
     }
 }
 
+/// An empty folder where files are made and deleted fast, which goes with the returned value
+/// or, should the test run be killed, with the servers.
+pub(crate) fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(&Grounds::get().root).unwrap()
+}
+
 /// A database that is dropped with this value.
 pub(crate) struct Database {
     server: Server,
