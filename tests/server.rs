@@ -361,9 +361,9 @@ fn a_full_disk_is_waited_for_and_rejects_nothing() {
     std::fs::create_dir(&place).unwrap();
     let server = Server::start(Options::default());
     server.adopt(&place);
-    let load = Load::of(good_log(0, 20_000)).schema(SCHEMA).batches_of(2_000).on(&server).given(&format!(
-        "CREATE TABLE t (id bigint, level text, message text, ratio float, at timestamptz, {{key}}) TABLESPACE small"
-    ));
+    let load = Load::of(good_log(0, 20_000)).schema(SCHEMA).batches_of(2_000).on(&server).given(
+        "CREATE TABLE t (id bigint, level text, message text, ratio float, at timestamptz, {key}) TABLESPACE small",
+    );
     server
         .client("postgres")
         .batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", place.display()))
