@@ -23,7 +23,8 @@ const INPUT_BYTES_MAX: usize = 200;
 pub enum Code {
     /// A code of the table below.
     Named(&'static str),
-    /// The server refused the row with this SQLSTATE.
+    /// The server refused the row with this SQLSTATE, or would: it is known before the row
+    /// is sent.
     Server([u8; 5]),
 }
 
@@ -212,6 +213,7 @@ struct Fault {
     field: Range<usize>,
     message: Range<usize>,
     input: Option<Range<usize>>,
+    constraint: Option<Range<usize>>,
 }
 
 impl Faults {
@@ -248,7 +250,21 @@ impl Faults {
             self.text.truncate(end);
             range.start..end
         });
-        self.list.push(Fault { code, field, message, input });
+        self.list.push(Fault { code, field, message, input, constraint: None });
+    }
+
+    /// Notes that a constraint of the destination, by name, is broken.
+    pub fn push_constraint(
+        &mut self,
+        code: Code,
+        path: &Path<'_>,
+        message: impl fmt::Display,
+        constraint: &str,
+    ) {
+        let field = self.append(path);
+        let message = self.append(&message);
+        let constraint = Some(self.append(constraint));
+        self.list.push(Fault { code, field, message, input: None, constraint });
     }
 
     /// The faults so far, each as code and field.
@@ -261,7 +277,7 @@ impl Faults {
         self.list.iter().map(|fault| &self.text[fault.message.clone()])
     }
 
-    /// Writes the faults as a JSON list of `{code, field, message, input}`.
+    /// Writes the faults as a JSON list of `{code, field, message, input, constraint}`.
     pub fn write_json(&self, out: &mut String) {
         out.push('[');
         for (index, fault) in self.list.iter().enumerate() {
@@ -275,6 +291,10 @@ impl Faults {
             if let Some(input) = &fault.input {
                 out.push_str(",\"input\":");
                 write_json_string(out, &self.text[input.clone()]);
+            }
+            if let Some(constraint) = &fault.constraint {
+                out.push_str(",\"constraint\":");
+                write_json_string(out, &self.text[constraint.clone()]);
             }
             out.push('}');
         }

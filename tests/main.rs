@@ -12,6 +12,8 @@ mod crash;
 /// The files in `datasets/`.
 #[cfg(feature = "sqlite")]
 mod datasets;
+/// What the target demands, and who finds out.
+mod edge;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.
 mod harness;
 /// Loads as people run them.

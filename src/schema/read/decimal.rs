@@ -92,6 +92,11 @@ impl Exact {
         Some(-negated.floor(0)?)
     }
 
+    /// How it stands to the number that `text` says, if it says one. Nothing is allocated.
+    pub fn compare_to(&self, text: &str) -> Option<Ordering> {
+        Some(self.0.cmp(&Number::parse(text).ok()?))
+    }
+
     /// Whether it is more than zero.
     pub fn is_positive(&self) -> bool {
         !self.0.is_negative && !self.0.is_zero()

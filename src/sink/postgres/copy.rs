@@ -10,6 +10,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
+use super::check::Check;
 use super::numeric;
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Kind, Row, Value};
@@ -34,6 +35,7 @@ pub(super) const EPOCH_DAYS: i32 = 10_957;
 #[derive(Clone, Debug)]
 pub struct CopyEncoder {
     columns: Vec<Column>,
+    checks: Vec<Check>,
 }
 
 /// One column that is written.
@@ -109,8 +111,8 @@ pub(super) enum Wire {
 }
 
 impl CopyEncoder {
-    pub(super) fn new(columns: Vec<Column>) -> CopyEncoder {
-        CopyEncoder { columns }
+    pub(super) fn new(columns: Vec<Column>, checks: Vec<Check>) -> CopyEncoder {
+        CopyEncoder { columns, checks }
     }
 }
 
@@ -135,6 +137,9 @@ impl Encoder for CopyEncoder {
                     put(out, &hash.as_bytes()[..16]);
                 }
             }
+        }
+        for check in &self.checks {
+            check.judge(row.values(), faults);
         }
         faults.len() == before
     }

@@ -4,6 +4,7 @@
 //! the loop around the transaction: what is tried again, when a connection is given up, and
 //! how the outcome of a lost COMMIT is found out. The transaction itself is in `commit`.
 
+mod check;
 mod commit;
 pub mod connect;
 mod copy;

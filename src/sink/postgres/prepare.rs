@@ -3,6 +3,7 @@
 use postgres::{Client, SimpleQueryMessage};
 
 use super::Settings;
+use super::check;
 use super::copy::{Column, CopyEncoder};
 use super::merge::Merge;
 use super::own::unsigned;
@@ -67,6 +68,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
     );
     let run = at(Step::Prepare, run)?.get(0);
     pass(Step::Prepare, "after-prepare")?;
+    let checks = check::read(client, &target, &columns)?;
     let key_columns = target.identity(&settings.key);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
@@ -86,7 +88,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         key_index,
         target,
     };
-    Ok(Prepared { shape, encoder: CopyEncoder::new(columns), run, warnings })
+    Ok(Prepared { shape, encoder: CopyEncoder::new(columns, checks), run, warnings })
 }
 
 fn unfit(findings: Vec<String>) -> Trouble {

@@ -50,6 +50,8 @@ pub(super) struct TargetColumn {
     /// The type as people write it: `character varying(10)`.
     pub(super) type_name: String,
     pub(super) not_null: bool,
+    /// It is of a domain that takes no null.
+    domain_not_null: bool,
     pub(super) has_default: bool,
     /// Written by the server always: generated, or an identity that takes no values.
     pub(super) is_generated: bool,
@@ -58,6 +60,18 @@ pub(super) struct TargetColumn {
     base_modifier: i32,
     base_kind: char,
     item_oid: u32,
+}
+
+impl TargetColumn {
+    /// Texts in it end in blanks that do not count.
+    pub(super) fn is_padded(&self) -> bool {
+        self.base_oid == oid::BPCHAR
+    }
+
+    /// Its stamps are instants.
+    pub(super) fn has_zone(&self) -> bool {
+        self.base_oid == oid::TIMESTAMPTZ
+    }
 }
 
 impl Target {
@@ -88,10 +102,12 @@ impl Target {
     /// there is none.
     pub(super) fn find(client: &mut impl GenericClient, table: &str) -> Result<Option<Target>, Trouble> {
         let found = client.query_opt(
-            "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
-                    EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 1 = 1)
-                    OR EXISTS (SELECT FROM pg_inherits i JOIN pg_trigger g ON g.tgrelid = i.inhrelid
-                               WHERE i.inhparent = c.oid AND NOT g.tgisinternal AND g.tgtype & 1 = 1),
+            "WITH RECURSIVE part (oid) AS (
+                 SELECT to_regclass($1)::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+             )
+             SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
+                    EXISTS (SELECT FROM part JOIN pg_trigger g ON g.tgrelid = part.oid
+                            WHERE NOT g.tgisinternal AND g.tgtype & 1 = 1),
                     EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = c.oid AND f.confrelid = c.oid)
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE c.oid = to_regclass($1)",
@@ -133,16 +149,17 @@ pub(super) const SIGNATURE: &str = "SELECT coalesce(string_agg(
 
 fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetColumn>, Trouble> {
     let rows = client.query(
-        "WITH RECURSIVE base (attnum, oid, modifier) AS (
-             SELECT attnum, atttypid, atttypmod FROM pg_attribute
+        "WITH RECURSIVE base (attnum, oid, modifier, not_null) AS (
+             SELECT attnum, atttypid, atttypmod, false FROM pg_attribute
              WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
              UNION ALL
-             SELECT b.attnum, t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.oid
+             SELECT b.attnum, t.typbasetype, t.typtypmod, b.not_null OR t.typnotnull
+             FROM base b JOIN pg_type t ON t.oid = b.oid
              WHERE t.typtype = 'd'
          )
          SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef,
                 a.attgenerated <> '' OR a.attidentity = 'a', a.attidentity <> '',
-                t.oid, b.modifier, t.typtype::text, t.typelem
+                t.oid, b.modifier, t.typtype::text, t.typelem, b.not_null
          FROM pg_attribute a
          JOIN base b ON b.attnum = a.attnum
          JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
@@ -160,6 +177,7 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
         base_modifier: row.get(7),
         base_kind: row.get::<_, String>(8).chars().next().unwrap_or('?'),
         item_oid: row.get(9),
+        domain_not_null: row.get(10),
     });
     Ok(columns.collect())
 }
@@ -286,7 +304,9 @@ pub(super) fn fit(
                 wire,
                 kind: field.map(|field| field.kind.clone()),
                 type_name: column.type_name.clone(),
-                not_null: column.not_null,
+                // A trigger can put something in the place of a null, but not before the
+                // value has passed its domain.
+                not_null: column.domain_not_null || column.not_null && !target.has_row_triggers,
             }),
             Err(wanted) => {
                 findings.push(format!("column {name} is {}, and should be {wanted}", column.type_name));
@@ -299,6 +319,7 @@ pub(super) fn fit(
             && !column.has_default
             && !column.is_generated
             && !is_written
+            && !target.has_row_triggers
             && findings.is_empty()
         {
             findings.push(format!(
@@ -438,6 +459,7 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
                 name: column.name.clone(),
                 type_name: row.get(0),
                 not_null: false,
+                domain_not_null: false,
                 has_default: false,
                 is_generated: false,
                 base_oid: column.item_oid,

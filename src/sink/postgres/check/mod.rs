@@ -1,0 +1,320 @@
+//! CHECKs of the target, as far as they are understood: the worker refuses what they would.
+//!
+//! A row that the server refuses costs a batch its speed, since it has to be found among the
+//! others. Most CHECKs that people write on a table of logs compare a column with a constant,
+//! and that a worker can do as well. The server prints a CHECK in one fixed way, [`parse`]
+//! reads a small part of it, and [`compile`] keeps what it knows to mean here exactly what it
+//! means there. Everything else is *unknown*, which is how SQL treats a null: `unknown AND
+//! false` is false, and a CHECK is only broken by false. So a CHECK that is half understood is
+//! half enforced, and what is not understood at all is left to the server. No row is refused
+//! here that would have been accepted there.
+//!
+//! The one row that is treated otherwise than without this: one that breaks a CHECK and that
+//! the merge would have thrown away, because a row of its key is there already and is kept. It
+//! is a reject now, whatever else is in the table or in its batch.
+
+mod compile;
+mod parse;
+
+use std::cmp::Ordering;
+
+use postgres::GenericClient;
+
+use super::copy::{Column, Origin};
+use super::target::Target;
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::reject::{Code, Faults, Path};
+use crate::schema::{Exact, Value};
+
+/// What the server calls a row that breaks a CHECK. It is the same fault here.
+const CHECK_VIOLATION: Code = Code::Server(*b"23514");
+
+/// A CHECK of the target, or of a domain that one of its columns has.
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    name: String,
+    /// As the server prints it.
+    text: String,
+    /// The field that it is about, where it is about one.
+    field: Option<String>,
+    test: Test,
+}
+
+/// A condition on the values of a row.
+#[derive(Clone, Debug, PartialEq)]
+enum Test {
+    /// A part that is not understood.
+    Unknown,
+    All(Vec<Test>),
+    Any(Vec<Test>),
+    Not(Box<Test>),
+    /// The value is null.
+    Null(usize),
+    /// The subject stands to one of the constants as the operator says, or to all of them.
+    Compare {
+        subject: Subject,
+        operator: Operator,
+        constants: Vec<Constant>,
+        all: bool,
+    },
+}
+
+/// What is compared: something of the value of the field with this number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Subject {
+    Value(usize),
+    /// The value as it will be in a column of single precision.
+    Narrow(usize),
+    /// How many characters it has.
+    Chars(usize),
+    /// How many bytes it has.
+    Bytes(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Operator {
+    Equal,
+    Unequal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// What a subject is compared with.
+#[derive(Clone, Debug, PartialEq)]
+enum Constant {
+    /// An integer, a length, a day, a microsecond.
+    Int(i64),
+    Number(Exact),
+    Float(f64),
+    Text(String),
+}
+
+/// The CHECKs of a target that are understood at least in part.
+pub(super) fn read(
+    client: &mut impl GenericClient,
+    target: &Target,
+    columns: &[Column],
+) -> Result<Vec<Check>, Trouble> {
+    // Texts are equal if their bytes are, unless a collation says otherwise.
+    let collated = at(Step::Prepare, client.query(&with_domains(COLLATED), &[&target.oid]))?;
+    let collated: Vec<String> = collated.iter().map(|row| row.get(0)).collect();
+    let known: Vec<compile::Known<'_>> = columns
+        .iter()
+        .filter_map(|column| match column.origin {
+            Origin::Field(index) => {
+                let is_collated = collated.contains(&column.name);
+                Some(compile::Known::new(index, column, target.column(&column.name)?, is_collated))
+            }
+            // What we write ourselves is right, or the server says so.
+            _ => None,
+        })
+        .collect();
+    let rows = at(Step::Prepare, client.query(&with_domains(CHECKS), &[&target.oid]))?;
+    let checks = rows.iter().filter_map(|row| {
+        let (name, text, domain_of): (String, String, Option<String>) = (row.get(0), row.get(1), row.get(2));
+        // A trigger of the user's can mend a row before its CHECKs are looked at; values are
+        // held to their domains before that.
+        if domain_of.is_none() && target.has_row_triggers {
+            return None;
+        }
+        let test = compile::compile(&parse::parse(&text)?, &known, domain_of.as_deref());
+        let mut fields = Vec::new();
+        test.fields(&mut fields);
+        let name_of =
+            |index: &usize| known.iter().find(|known| known.index == *index).map(|known| known.name);
+        let field = match fields.as_slice() {
+            [] => return None,
+            [index, others @ ..] if others.iter().all(|other| other == index) => name_of(index),
+            _ => None,
+        };
+        Some(Check { name, text, field: field.map(str::to_owned), test })
+    });
+    Ok(checks.collect())
+}
+
+/// Prepends the columns of a table with their types, and with those that their domains are
+/// made of.
+fn with_domains(query: &str) -> String {
+    format!(
+        "WITH RECURSIVE typed (attname, oid, collated_by) AS (
+             SELECT attname, atttypid, attcollation FROM pg_attribute
+             WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+             UNION ALL
+             SELECT d.attname, t.typbasetype, t.typcollation FROM typed d JOIN pg_type t ON t.oid = d.oid
+             WHERE t.typtype = 'd'
+         ) {query}"
+    )
+}
+
+const COLLATED: &str =
+    "SELECT DISTINCT d.attname::text FROM typed d JOIN pg_collation c ON c.oid = d.collated_by
+    WHERE NOT c.collisdeterministic";
+
+/// Only those that rest on nothing but their table and their domain: a CHECK that uses an
+/// operator or a function of the user's depends on it, while the server's own are depended on
+/// by everything and so by nothing. An `=` in it is the one that we know.
+const CHECKS: &str = "SELECT k.conname::text, pg_get_constraintdef(k.oid), d.attname::text
+    FROM pg_constraint k LEFT JOIN typed d ON d.oid = k.contypid
+    WHERE k.contype = 'c' AND (k.conrelid = $1 OR d.oid IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_constraint'::regclass AND p.objid = k.oid
+                      AND p.refclassid NOT IN ('pg_class'::regclass, 'pg_type'::regclass))
+    ORDER BY 1, 3";
+
+impl Check {
+    /// Notes a fault if the values of a row break this.
+    #[inline]
+    pub(super) fn judge(&self, values: &[Value<'_>], faults: &mut Faults) {
+        if self.test.holds(values) == Some(false) {
+            self.refuse(faults);
+        }
+    }
+
+    #[cold]
+    fn refuse(&self, faults: &mut Faults) {
+        let field = self.field.as_ref().map(|name| Path::Field(&Path::Record, name));
+        let message = format_args!("breaks the constraint {}: {}", self.name, self.text);
+        faults.push_constraint(CHECK_VIOLATION, &field.unwrap_or(Path::Record), message, &self.name);
+    }
+}
+
+impl Test {
+    /// Whether it holds; `None` where that is unknown.
+    fn holds(&self, values: &[Value<'_>]) -> Option<bool> {
+        match self {
+            Test::Unknown => None,
+            Test::All(tests) => all(tests.iter().map(|test| test.holds(values))),
+            Test::Any(tests) => any(tests.iter().map(|test| test.holds(values))),
+            Test::Not(test) => test.holds(values).map(|holds| !holds),
+            Test::Null(index) => Some(values[*index] == Value::Null),
+            Test::Compare { subject, operator, constants, all: true } => {
+                all(constants.iter().map(|constant| operator.accepts(subject.compare(values, constant)?)))
+            }
+            Test::Compare { subject, operator, constants, all: false } => {
+                any(constants.iter().map(|constant| operator.accepts(subject.compare(values, constant)?)))
+            }
+        }
+    }
+
+    /// The fields whose values it looks at.
+    fn fields(&self, into: &mut Vec<usize>) {
+        match self {
+            Test::Unknown => {}
+            Test::All(tests) | Test::Any(tests) => tests.iter().for_each(|test| test.fields(into)),
+            Test::Not(test) => test.fields(into),
+            Test::Null(index) => into.push(*index),
+            Test::Compare { subject, .. } => into.push(subject.index()),
+        }
+    }
+}
+
+/// AND of three values: false as soon as one is.
+fn all(tests: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    any(tests.map(|test| test.map(|holds| !holds))).map(|holds| !holds)
+}
+
+/// OR of three values: true as soon as one is.
+fn any(tests: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut result = Some(false);
+    for test in tests {
+        match test {
+            Some(true) => return Some(true),
+            Some(false) => {}
+            None => result = None,
+        }
+    }
+    result
+}
+
+impl Subject {
+    fn index(self) -> usize {
+        match self {
+            Subject::Value(index)
+            | Subject::Narrow(index)
+            | Subject::Chars(index)
+            | Subject::Bytes(index) => index,
+        }
+    }
+
+    /// How the subject stands to a constant; `None` where the value is null.
+    fn compare(self, values: &[Value<'_>], constant: &Constant) -> Option<Ordering> {
+        match (self, values[self.index()], constant) {
+            (Subject::Chars(_), Value::Text(text), Constant::Int(length)) => {
+                Some(i64::try_from(text.chars().count()).ok()?.cmp(length))
+            }
+            (Subject::Bytes(_), Value::Text(text), Constant::Int(length)) => {
+                Some(i64::try_from(text.len()).ok()?.cmp(length))
+            }
+            (Subject::Narrow(_), Value::Float(value), Constant::Float(constant)) => {
+                Some(compare_floats(f64::from(value as f32), *constant))
+            }
+            (_, Value::Float(value), Constant::Float(constant)) => Some(compare_floats(value, *constant)),
+            (_, Value::Date(days), Constant::Int(constant)) => Some(i64::from(days).cmp(constant)),
+            (
+                _,
+                Value::Int(value) | Value::Timestamp(value) | Value::Time(value),
+                Constant::Int(constant),
+            ) => Some(value.cmp(constant)),
+            (_, Value::Int(value), Constant::Number(number)) => Exact::from(value).partial_cmp(number),
+            (_, Value::Decimal(digits) | Value::BigInt(digits), Constant::Number(number)) => {
+                number.compare_to(digits).map(Ordering::reverse)
+            }
+            (_, Value::Text(text), Constant::Text(constant)) => Some(text.cmp(constant)),
+            // A null, or a value that the column cannot hold anyway.
+            _ => None,
+        }
+    }
+}
+
+/// As PostgreSQL orders doubles: NaN is equal to itself and more than anything else.
+fn compare_floats(one: f64, two: f64) -> Ordering {
+    one.partial_cmp(&two).unwrap_or_else(|| one.is_nan().cmp(&two.is_nan()))
+}
+
+impl Operator {
+    fn accepts(self, order: Ordering) -> Option<bool> {
+        Some(match self {
+            Operator::Equal => order.is_eq(),
+            Operator::Unequal => order.is_ne(),
+            Operator::Less => order.is_lt(),
+            Operator::LessOrEqual => order.is_le(),
+            Operator::Greater => order.is_gt(),
+            Operator::GreaterOrEqual => order.is_ge(),
+        })
+    }
+
+    /// The operator with its sides exchanged.
+    fn turned(self) -> Operator {
+        match self {
+            Operator::Less => Operator::Greater,
+            Operator::LessOrEqual => Operator::GreaterOrEqual,
+            Operator::Greater => Operator::Less,
+            Operator::GreaterOrEqual => Operator::LessOrEqual,
+            same => same,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_is_carried_as_sql_carries_null() {
+        let of = |list: &[Option<bool>]| (all(list.iter().copied()), any(list.iter().copied()));
+        assert_eq!(of(&[]), (Some(true), Some(false)));
+        assert_eq!(of(&[None, Some(false)]), (Some(false), None));
+        assert_eq!(of(&[None, Some(true)]), (None, Some(true)));
+        assert_eq!(of(&[Some(true), Some(false)]), (Some(false), Some(true)));
+    }
+
+    #[test]
+    fn doubles_are_ordered_as_the_server_orders_them() {
+        assert!(compare_floats(f64::NAN, f64::INFINITY).is_gt());
+        assert!(compare_floats(f64::NAN, f64::NAN).is_eq());
+        assert!(compare_floats(1.0, f64::NAN).is_lt());
+        assert!(compare_floats(0.0, -0.0).is_eq());
+    }
+}
