@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use super::check::Check;
-use super::numeric;
+use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Kind, Row, Value};
 use crate::sink::{Encoder, Place};
@@ -254,6 +254,9 @@ impl Wire {
             (Wire::Uuid, Value::Uuid(bytes)) => put(out, &bytes),
             (Wire::Json, Value::Json(json)) => put(out, json),
             (Wire::Jsonb, Value::Json(json)) => {
+                if !jsonb::holds(json) {
+                    return Err(not_storable("a number within JSON with more digits than numeric can hold"));
+                }
                 let length = u32::try_from(json.len() + 1).expect("a value is shorter than 4 GiB");
                 out.extend_from_slice(&length.to_be_bytes());
                 out.push(JSONB_VERSION);

@@ -10,6 +10,7 @@ pub mod connect;
 mod copy;
 mod dead_letters;
 mod history;
+mod jsonb;
 mod merge;
 mod numeric;
 mod own;

@@ -27,7 +27,7 @@ impl Limits {
 
 /// The server's own limits.
 const WHOLE_DIGITS_MAX: usize = 131_072;
-const FRACTION_DIGITS_MAX: usize = 16_383;
+pub(super) const FRACTION_DIGITS_MAX: usize = 16_383;
 
 /// Appends the wire form of `text`, which is digits with at most one point and a sign, or
 /// `NaN`. An error says why the column cannot hold it.

@@ -1,0 +1,136 @@
+//! Numbers within `jsonb`: they are of type `numeric` there, which has limits that JSON has not.
+//!
+//! A number that is too large for it is infinite to everybody else too and was refused before;
+//! one with too many places after the point, as `1e-20000`, is an ordinary zero until the
+//! server stores it with all of them.
+
+use super::numeric::FRACTION_DIGITS_MAX;
+
+/// Beyond this the server does not read an exponent, not even that of a zero.
+const EXPONENT_MAX: i64 = (i32::MAX / 2) as i64 - 1;
+
+/// Whether all numbers in a JSON text can be held.
+#[inline]
+pub(super) fn holds(json: &[u8]) -> bool {
+    // Without thousands of digits it takes an exponent of four or more. Most text has nothing
+    // that even looks like one.
+    let is_suspect = json.len() > FRACTION_DIGITS_MAX
+        || memchr::memchr2_iter(b'e', b'E', json).any(|at| {
+            at > 0 && json[at - 1].is_ascii_digit() && count_digits(skip_sign(&json[at + 1..])) >= 4
+        });
+    !is_suspect || all_numbers_fit(json)
+}
+
+#[cold]
+fn all_numbers_fit(json: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(&byte) = json.get(at) {
+        at += match byte {
+            b'"' => match string_length(&json[at..]) {
+                Some(length) => length,
+                // Not JSON, and so not ours to judge.
+                None => return true,
+            },
+            b'0'..=b'9' => {
+                let (fits, length) = number(&json[at..]);
+                if !fits {
+                    return false;
+                }
+                length
+            }
+            _ => 1,
+        };
+    }
+    true
+}
+
+/// The length of the string at the start of `json`, with its quotes.
+fn string_length(json: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', &json[at..])?;
+        match json[at] {
+            b'"' => return Some(at + 1),
+            // Whatever is escaped ends nothing.
+            _ => at += 2,
+        }
+        if at >= json.len() {
+            return None;
+        }
+    }
+}
+
+/// Whether the number at the start of `json` fits, and its length.
+fn number(json: &[u8]) -> (bool, usize) {
+    let mut length = count_digits(json);
+    let mut places = 0;
+    if json.get(length) == Some(&b'.') {
+        places = count_digits(&json[length + 1..]);
+        length += 1 + places;
+    }
+    let mut exponent = 0;
+    if let Some(b'e' | b'E') = json.get(length) {
+        let digits = skip_sign(&json[length + 1..]);
+        let is_negative = json.get(length + 1) == Some(&b'-');
+        let count = count_digits(digits);
+        length = json.len() - digits.len() + count;
+        // More digits than an i64 has are beyond every limit, whatever they are.
+        let value = digits[..count]
+            .iter()
+            .try_fold(0_i64, |value, digit| value.checked_mul(10)?.checked_add(i64::from(digit - b'0')));
+        exponent = value.unwrap_or(i64::MAX);
+        if exponent > EXPONENT_MAX {
+            return (false, length);
+        }
+        if is_negative {
+            exponent = -exponent;
+        }
+    }
+    let places = i64::try_from(places).unwrap_or(i64::MAX).saturating_sub(exponent);
+    (places <= i64::try_from(FRACTION_DIGITS_MAX).unwrap_or(i64::MAX), length)
+}
+
+fn skip_sign(digits: &[u8]) -> &[u8] {
+    match digits {
+        [b'+' | b'-', rest @ ..] => rest,
+        rest => rest,
+    }
+}
+
+fn count_digits(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_judged_as_the_server_judges_them() {
+        let places = |zeros: usize| format!("[-0.{}1]", "0".repeat(zeros));
+        for fits in ["1e-16383", "[1.5E+100]", "-0", "0e-16383", "12.34e-16381", "0e1073741822", "{}"] {
+            assert!(holds(fits.as_bytes()), "{fits}");
+        }
+        for too_fine in [
+            "1e-16384",
+            "[1e-20000]",
+            "{\"a\":0e-99999}",
+            "1e-2147483648",
+            "0e99999999999999999999",
+            "1.25e-16382",
+        ] {
+            assert!(!holds(too_fine.as_bytes()), "{too_fine}");
+        }
+        assert!(holds(places(16382).as_bytes()));
+        assert!(!holds(places(16383).as_bytes()));
+    }
+
+    #[test]
+    fn what_stands_in_a_text_is_no_number() {
+        for text in [r#""1e-20000""#, r#"{"1e-20000":"\"1e-20000\\"}"#, r#"["\\",1,"1e-20000"]"#] {
+            assert!(holds(text.as_bytes()), "{text}");
+        }
+        assert!(!holds(br#"["\\",1e-20000]"#));
+        assert!(holds(br#""1e-20000"#) && holds(br#""1e-20000\"#));
+    }
+}
