@@ -14,6 +14,8 @@ mod crash;
 mod datasets;
 /// What the target demands, and who finds out.
 mod edge;
+/// What is fuzzed, for a moment.
+mod fuzz;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.
 mod harness;
 /// Loads as people run them.

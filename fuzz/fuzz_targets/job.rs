@@ -1,0 +1,4 @@
+//! Job files of any text.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| logmill_fuzz::job::run(data));

@@ -1,0 +1,4 @@
+//! JSON Schemas of any text.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| logmill_fuzz::json_schema::run(data));

@@ -1,0 +1,22 @@
+//! What is fuzzed: whatever reads bytes that somebody else wrote.
+//!
+//! Each module holds one body, `run`, that takes any bytes and panics if what must hold does
+//! not, and some `SEEDS` to begin with. Each body is used twice:
+//!
+//! - by a fuzzer, which needs a nightly compiler and `cargo install cargo-fuzz`:
+//!
+//!   ```text
+//!   cargo +nightly fuzz list
+//!   cargo +nightly fuzz run json -- -max_total_time=600
+//!   cargo +nightly fuzz run json fuzz/artifacts/json/crash-…     # once more, with what it found
+//!   ```
+//!
+//! - by every test run, on any compiler, for a second each (`tests/fuzz.rs`), with seeds that
+//!   are altered by chance: `cargo test fuzz`, or `LOGMILL_FUZZ_SECONDS=600 cargo test fuzz`.
+
+pub mod inflate;
+pub mod job;
+pub mod json;
+pub mod json_schema;
+pub mod lines;
+pub mod stamps;
