@@ -1,12 +1,14 @@
 //! JSON as it is found: the conformance suite, and logs of real programs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use bumpalo::Bump;
 use logmill::format::{Extras, Format, Input, Json, PADDING_BYTES, Raw, Record, pointer_steps};
 use logmill::reject::code;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::harness::logmill;
 
 /// A file of the corpus, which is not part of the repository. Without it a test says so
 /// and passes.
@@ -88,5 +90,142 @@ fn values_of_real_logs_are_found_at_their_pointers() {
                 assert_eq!(found, *expected, "{name} line {} {pointer}", verdict["n"]);
             }
         }
+    }
+}
+
+/// What `check` says of a file: its counts, and the verdict on each record.
+fn check(file: &Path, record: &str) -> (Value, Vec<Value>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let job = format!(
+        "name = \"corpus\"\n[source]\nfiles = [\"{}\"]\nformat = \"ndjson\"\n[record]\n{record}
+         [destination]\nurl = \"postgres://localhost/none\"\ntable = \"none\"\n",
+        file.display()
+    );
+    std::fs::write(folder.path().join("job.toml"), job).expect("written");
+    let mut command = logmill();
+    command.current_dir(folder.path());
+    let output = command.args(["check", "-j", "job.toml", "--output", "json", "--verdicts", "out"]).output();
+    let said: Value = serde_json::from_slice(&output.expect("it ran").stdout).expect("JSON");
+    let verdicts = std::fs::read_to_string(folder.path().join("out")).expect("readable");
+    let verdicts = verdicts.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    (said, verdicts)
+}
+
+/// Holds the counts of files to what is known of them: records, rejects, blank lines.
+#[track_caller]
+fn counts(record: &str, files: &[(&str, [u64; 3])]) {
+    for (name, [valid, rejected, blank]) in files {
+        let Some(file) = corpus(name) else { return };
+        let said = check(&file, record).0;
+        assert_eq!(said["outcome"], if *rejected > 0 { "rejects" } else { "finished" }, "{name}");
+        let counts = json!({
+            "lines": valid + rejected + blank, "blank": blank, "skipped": 0, "records": valid + rejected,
+            "valid": valid, "rejected": rejected,
+        });
+        assert_eq!(said["counts"], counts, "{name}");
+    }
+}
+
+fn log_entry() -> String {
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/schema/LogEntry.schema.json");
+    format!("schema = \"{schema}\"")
+}
+
+/// A record of anything: only its JSON is judged.
+const ANYTHING: &str = "fields.a = { type = \"json\", required = false }";
+
+#[test]
+fn lines_are_framed_as_they_should_be() {
+    counts(
+        &log_entry(),
+        &[
+            ("framing/empty.ndjson", [0, 0, 0]),
+            ("framing/only_newlines.ndjson", [0, 0, 3]),
+            ("framing/no_final_newline.ndjson", [10, 0, 0]),
+            ("framing/crlf.ndjson", [10, 0, 0]),
+            ("framing/mixed_eol.ndjson", [10, 0, 0]),
+            ("framing/bom.ndjson", [10, 0, 0]),
+            ("framing/cr_only.ndjson", [0, 1, 0]),
+            ("framing/blank_between.ndjson", [10, 0, 9]),
+            ("framing/last_line_truncated.ndjson", [9, 1, 0]),
+            ("framing/nul_tail.ndjson", [10, 1, 0]),
+            ("framing/concatenated.ndjson", [0, 1, 0]),
+            ("framing/json_array_file.json", [1, 11, 0]),
+            ("framing/pretty_printed.json", [0, 6, 0]),
+            ("framing/rs_json_seq.ndjson", [0, 3, 0]),
+            ("framing/trailing_spaces.ndjson", [10, 0, 0]),
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_json_is_a_reject_and_nothing_else_is() {
+    counts(
+        ANYTHING,
+        &[
+            ("json/lnav_json.json", [14, 0, 0]),
+            ("json/lnav_invalid_json.json", [4, 1, 0]),
+            ("json/lnav_json_invalid.json", [12, 1, 0]),
+            ("json/lnav_mixed_json2.json", [13, 5, 0]),
+            ("json/lnav_nested_json.json", [13, 0, 0]),
+            ("json/lnav_rust_tracing.0", [5, 0, 0]),
+            ("json/lnav_journald.json", [2, 0, 0]),
+            ("json/lnav_mongodb.0", [3, 0, 0]),
+            ("json/lnav_docker_compose.0", [0, 22, 0]),
+            ("json/gharchive.ndjson", [49, 0, 0]),
+            ("json/traefik.ndjson", [80, 0, 0]),
+            ("json/fluentbit_docker_split.ndjson", [8, 0, 0]),
+            ("json/fluentbit_multiline_java.ndjson", [6, 0, 0]),
+            ("encoding/generic_enc_sjis.log", [0, 12, 0]),
+            ("encoding/generic_enc_win1251.log", [0, 10, 0]),
+            ("encoding/lnav_invalid_utf8.log", [0, 6, 0]),
+            ("encoding/UTF-8-test.txt", [0, 291, 9]),
+            ("encoding/blns.txt", [0, 665, 77]),
+        ],
+    );
+}
+
+#[test]
+fn a_file_in_utf_16_is_refused_as_a_whole() {
+    for name in ["framing/utf16le_bom.ndjson", "encoding/unicode_c.log", "encoding/unicode_be_j.log"] {
+        let Some(file) = corpus(name) else { return };
+        let said = check(&file, ANYTHING).0;
+        assert_eq!(said["outcome"], "failed", "{name}");
+        let why = said["sources"]["failed"][0]["why"].as_str().expect("a reason");
+        assert!(why.contains("UTF-16"), "{name}: {why}");
+    }
+}
+
+#[test]
+fn naughty_strings_come_through_byte_for_byte() {
+    for (name, others) in [("encoding/blns.txt", 0), ("encoding/UTF-8-test.txt", 69)] {
+        let Some(lines) = lines(name) else { return };
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        for line in &lines {
+            // The bytes as they are, but for those that cannot stand in a JSON text.
+            let mut text = Vec::new();
+            for &byte in line {
+                match byte {
+                    b'"' | b'\\' => text.extend([b'\\', byte]),
+                    0..0x20 => text.extend(format!("\\u{byte:04x}").bytes()),
+                    _ => text.push(byte),
+                }
+            }
+            std::io::Write::write_all(&mut file, &[b"{\"a\":\"", &text[..], b"\"}\n"].concat())
+                .expect("written");
+        }
+        let verdicts = check(file.path(), "fields.a = { type = \"text\" }").1;
+        assert_eq!(verdicts.len(), lines.len());
+        let mut refused = 0;
+        for (line, verdict) in lines.iter().zip(verdicts) {
+            let code = verdict["reasons"][0]["code"].as_str();
+            match std::str::from_utf8(line) {
+                Ok(text) if text.contains('\0') => assert_eq!(code, Some("nul"), "{text:?}"),
+                Ok(text) => assert_eq!(verdict["values"]["a"], text),
+                Err(_) => assert_eq!(code, Some("json_invalid"), "{}", line.escape_ascii()),
+            }
+            refused += u32::from(code.is_some());
+        }
+        assert_eq!(refused, others, "{name}");
     }
 }
