@@ -15,7 +15,7 @@ use crate::format::{Extras, Json, Malformed, Record};
 use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
 use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
 use crate::schema::Extra;
-use crate::source::{Body, Chunks, Found, Settings, Source, Start};
+use crate::source::{Body, Chunks, Found, STDIN, Settings, Source, Start};
 use crate::stop::Stop;
 
 /// So much is read at most, of all files together. It takes a second or two, and what is
@@ -145,13 +145,14 @@ fn other(path: &Path, what: &str, hint: Option<&str>) -> String {
 
 /// The first bytes of a file, and whether they are all.
 fn head(path: &Path) -> Result<(Vec<u8>, bool)> {
-    let source = Arc::new(Source::open(path)?);
+    let (source, is_cut) = Source::preview(path)?;
+    let source = Arc::new(source);
     let settings = Settings { chunk_bytes: LOOK_BYTES, mmap: false, ..Settings::default() };
     Ok(match Chunks::new(&source, Start::zero(), &settings)?.next_chunk()? {
         Some(chunk) => match chunk.body {
             Body::Records(bytes) => {
                 let is_all = chunk.ends.is_some() || source.size() == Some(chunk.span.end);
-                (bytes.to_vec(), is_all)
+                (bytes.to_vec(), is_all && !is_cut)
             }
             Body::TooLong { .. } => (Vec::new(), false),
         },
@@ -179,11 +180,15 @@ impl Inferred {
     /// What was read, in one sentence.
     pub(super) fn read_in_words(&self) -> String {
         let what = match self.files.as_slice() {
+            [file] if file == Path::new(STDIN) => "stdin".to_owned(),
             [file] => file.display().to_string(),
             files => figure::some(files.len(), "file"),
         };
         let records = figure::count(self.proposal.records);
         match self.is_all {
+            false if self.raw_size == 0 => {
+                format!("inferred from {records} records, the first {} of {what}", figure::bytes(self.bytes))
+            }
             false => format!(
                 "inferred from {records} records, the first {} of {what} ({} of {})",
                 figure::bytes(self.bytes),

@@ -8,7 +8,7 @@ use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Result};
 use crate::infer::job_name;
-use crate::source::{Found, Pattern, Selection, discover};
+use crate::source::{Found, Pattern, STDIN, Selection, discover};
 use crate::stop::Stop;
 
 /// A job, and where it came from.
@@ -52,17 +52,13 @@ pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> 
     if names.is_empty() {
         return Err(Error::usage("name files to load, or a job with -j"));
     }
-    if names.iter().any(|name| name.as_os_str() == "-") {
-        return Err(Error::usage(
-            "stdin can be read only once, so no job can be inferred from it; name a job with -j, or save it to a file first",
-        ));
-    }
     let patterns: Vec<Pattern> =
         names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
     let files = discover(&patterns, &Selection::default())?;
     let shown = || names.iter().map(|name| name.display().to_string()).collect::<Vec<_>>().join(", ");
     let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
     let name = match names {
+        [name] if name == Path::new(STDIN) => Some("stdin".to_owned()),
         // All that is in a directory is called like the directory.
         [directory] if directory.is_dir() => std::fs::canonicalize(directory)
             .ok()

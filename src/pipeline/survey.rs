@@ -78,7 +78,8 @@ pub fn survey<T: Survey>(
     };
     for (number, file) in files.iter().enumerate() {
         // What an archive inflates to, only reading it tells.
-        let share_of = |source: &Source| match all <= settings.bytes_max && !source.is_compressed() {
+        let is_small = all <= settings.bytes_max;
+        let share_of = |source: &Source| match source.is_stream() || is_small && !source.is_compressed() {
             true => u64::MAX,
             false => share(source.raw_size(), settings.bytes_max, all),
         };
@@ -111,10 +112,12 @@ fn survey_one<T: Survey>(
     stop: &Stop,
     pool: &rayon::ThreadPool,
 ) -> Result<Surveyed<T>> {
-    let source = Arc::new(Source::open(&file.path)?);
+    let (source, is_cut) = Source::preview(&file.path)?;
+    let source = Arc::new(source);
     let share = share_of(&source);
     let chunk_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(settings.source.chunk_bytes);
-    let settings_of_chunks = Settings { chunk_bytes, ..settings.source.clone() };
+    // The last line of what is cut off is none.
+    let settings_of_chunks = Settings { chunk_bytes, growing: is_cut, ..settings.source.clone() };
     let mut chunks = Chunks::new(&source, Start::zero(), &settings_of_chunks)?;
     let (mut read, mut raw, mut is_all, mut failed) = (0, 0, false, None);
     let chunks = std::iter::from_fn(|| {
@@ -122,12 +125,13 @@ fn survey_one<T: Survey>(
             return None;
         }
         let chunk = chunks.next_chunk().unwrap_or_else(|error| {
-            failed = Some(error);
+            // An archive that is cut off is no damaged one.
+            failed = (!is_cut).then_some(error);
             None
         })?;
         read = chunk.span.end;
         raw += chunk.raw;
-        is_all = chunk.ends.is_some();
+        is_all = chunk.ends.is_some() && !is_cut;
         Some(chunk)
     });
     let look = |(mut memory, mut seen): (Memory, T), chunk| {

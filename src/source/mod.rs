@@ -18,6 +18,7 @@ mod line;
 #[expect(unsafe_code, reason = "mapping a file that others may change; the module comment is the contract")]
 mod map;
 mod read;
+mod stdin;
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
@@ -110,6 +111,9 @@ const STAMP_TICK: Duration = Duration::from_secs(2);
 /// The name of the standard input.
 pub const STDIN: &str = "-";
 
+/// So much of the standard input is looked at before it is read. It stays in memory until then.
+const STDIN_AHEAD_BYTES: usize = 8 << 20;
+
 impl Stamp {
     fn of(metadata: &Metadata) -> Stamp {
         let fresh = metadata
@@ -126,7 +130,7 @@ impl Source {
     pub fn open(path: &Path) -> Result<Source> {
         if path == Path::new(STDIN) {
             let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
-            let feed = Feed::of_stream(&source, std::io::stdin())?;
+            let feed = Feed::of_stream(&source, stdin::open())?;
             return Ok(Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source });
         }
         let file = File::open(path).map_err(|cause| Error::file("open", path, cause))?;
@@ -161,6 +165,19 @@ impl Source {
             file.codec = detected;
         }
         Ok(source)
+    }
+
+    /// Opens it for a look, after which all of it can still be read. Of the standard input that
+    /// is its beginning; the second value says whether it was cut off behind that.
+    pub fn preview(path: &Path) -> Result<(Source, bool)> {
+        if path != Path::new(STDIN) {
+            return Ok((Source::open(path)?, false));
+        }
+        let failed = |cause| Error::file("read", path, cause);
+        let (ahead, is_all) = stdin::look_ahead(STDIN_AHEAD_BYTES).map_err(failed)?;
+        let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
+        let feed = Feed::of_stream(&source, std::io::Cursor::new(ahead))?;
+        Ok((Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source }, !is_all))
     }
 
     /// The file as the person named it.

@@ -1,0 +1,23 @@
+//! The standard input, which can be looked at before it is read.
+//!
+//! A process has one, so what was read ahead of it is kept for the process too: whoever opens
+//! it next is given that first.
+
+use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
+
+static AHEAD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// The first bytes of the standard input, and whether they are all.
+pub(super) fn look_ahead(bytes_max: usize) -> io::Result<(Vec<u8>, bool)> {
+    let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing = bytes_max.saturating_sub(ahead.len()) as u64;
+    let read = io::stdin().lock().take(missing).read_to_end(&mut ahead)? as u64;
+    Ok((ahead.clone(), read < missing))
+}
+
+/// The standard input from its beginning.
+pub(super) fn open() -> impl Read + Send {
+    let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
+    io::Cursor::new(std::mem::take(&mut *ahead)).chain(io::stdin())
+}
