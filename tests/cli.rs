@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 use crate::harness::logmill;
 
+/// Judging records without a destination.
+mod check;
 /// Loading without a job, and what is inferred.
 mod infer;
 
@@ -73,6 +75,34 @@ impl Place {
         (said.code, object)
     }
 
+    /// Plays a script: after `$ logmill …` comes what that prints, stdout as it is and stderr
+    /// behind `! `, and `? 3` if it ends with 3 and not with 0. `[..]` is anything on a line.
+    #[track_caller]
+    pub(crate) fn play(&self, script: &str) {
+        let script = script.trim_start_matches('\n');
+        let indent = script.len() - script.trim_start_matches(' ').len();
+        let lines = script.trim_end().lines().map(|line| line.get(indent..).unwrap_or_default());
+        let mut lines = lines.filter(|line| !line.starts_with('#')).peekable();
+        while let Some(command) = lines.next() {
+            let arguments =
+                command.strip_prefix("$ logmill").unwrap_or_else(|| panic!("no command: {command:?}"));
+            let said = self.run(arguments);
+            let mut heard = vec![command.to_owned()];
+            if said.code != 0 {
+                heard.push(format!("? {}", said.code));
+            }
+            heard.extend(said.stdout.lines().map(str::to_owned));
+            heard.extend(said.stderr.lines().map(|line| format!("! {line}").trim_end().to_owned()));
+            let mut expected = vec![command];
+            while let Some(line) = lines.next_if(|line| !line.starts_with("$ ")) {
+                expected.push(line);
+            }
+            let is_same = heard.len() == expected.len()
+                && heard.iter().zip(&expected).all(|(heard, expected)| matches(expected, heard));
+            assert!(is_same, "expected\n{}\n\nheard\n{}\n", expected.join("\n"), heard.join("\n"));
+        }
+    }
+
     /// The rows of a query, each as its values with bars between them.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let connection = rusqlite::Connection::open(self.path("logmill.db")).unwrap();
@@ -117,6 +147,27 @@ impl Said {
         }
         self
     }
+}
+
+/// Whether a line is what was expected, where `[..]` is anything.
+fn matches(expected: &str, heard: &str) -> bool {
+    let mut parts = expected.split("[..]");
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = heard.strip_prefix(first) else { return false };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        match parts.peek() {
+            None => return rest.ends_with(part),
+            Some(_) => match rest.find(part) {
+                Some(at) => rest = &rest[at + part.len()..],
+                None => return false,
+            },
+        }
+    }
+    true
 }
 
 #[test]

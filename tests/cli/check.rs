@@ -1,0 +1,157 @@
+//! Judging records without a destination.
+
+use super::*;
+
+const JOB: &str = r#"
+name = "app"
+[source]
+files  = ["app.ndjson"]
+format = "ndjson"
+[record.fields]
+at    = { type = "timestamp" }
+level = { type = "enum", values = ["INFO", "WARN"] }
+user  = { type = "int", from = "/user/id", required = false }
+ratio = { type = "float", required = false }
+cost  = { type = "decimal", required = false }
+[destination]
+url   = "postgres://nobody@nowhere.invalid/nothing"
+table = "app"
+"#;
+
+const LINES: &str = r#"{"at":"2023-10-27T12:34:56.789Z","level":"INFO","user":{"id":7},"ratio":"NaN","cost":1.5}
+
+{"at":"2023-10-27 14:34:56+02:00","level":"LOUD"}
+no JSON
+{"at":0,"level":"WARN","user":{"id":"x"}}
+{"at":0,"level":"WARN","user":{"id":18446744073709551616}}
+{"at":0,"level":"WARN","cost":"0.10"}"#;
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("app.toml", JOB);
+    place.write("app.ndjson", LINES);
+    place
+}
+
+#[test]
+fn a_check_counts_and_explains_and_shows_rows_and_needs_no_destination() {
+    let place = place();
+    place.play(
+        r"
+        $ logmill check -j app.toml
+        ? 3
+        app: 1 file, 287 B checked in [..]
+
+          records                   6   [..]/s, [..]/s
+            valid                   3
+            rejected                3   50 %
+          blank lines               1
+
+          rejected because
+            enum level                  1   first at app.ndjson:3 (byte 91)
+            int_parsing user            1   first at app.ndjson:5 (byte 149)
+            json_invalid                1   first at app.ndjson:4 (byte 141)
+
+          the first valid records
+            at                           level  user                  ratio  cost
+            2023-10-27T12:34:56.789000Z  INFO   7                     NaN    1.5
+            1970-01-01T00:00:00.000000Z  WARN   18446744073709551616  null   null
+            1970-01-01T00:00:00.000000Z  WARN   null                  null   0.10
+        ",
+    );
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 2);
+}
+
+#[test]
+fn verdicts_are_one_object_per_record_in_the_order_of_the_file() {
+    let place = place();
+    let said =
+        place.run("check -j app.toml --verdicts -").ended(3, &["app: 1 file", "the first valid records"]);
+    let verdicts: Vec<Value> = said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        said.stdout.lines().next(),
+        Some(
+            "{\"source\":\"app.ndjson\",\"line\":1,\"offset\":0,\"valid\":true,\"values\":{\"at\":\"2023-10-27T12:34:56.789000Z\",\
+             \"level\":\"INFO\",\"user\":7,\"ratio\":\"NaN\",\"cost\":\"1.5\"}}"
+        )
+    );
+    let places = |name: &str| verdicts.iter().map(|verdict| verdict[name].clone()).collect::<Vec<_>>();
+    assert_eq!(places("line"), [1, 3, 4, 5, 6, 7]);
+    assert_eq!(places("offset"), [0, 91, 141, 149, 191, 250]);
+    assert_eq!(places("valid"), [true, false, false, false, true, true]);
+    assert_eq!(verdicts[1]["reasons"][0]["code"], "enum");
+    assert_eq!(verdicts[1]["reasons"][0]["field"], "level");
+    assert!(verdicts[1]["reasons"][0]["message"].is_string());
+
+    // The same into a file, however the work is divided.
+    place.run("check -j app.toml --verdicts out --chunk-size 10 --threads 3").ended(3, &[]);
+    assert_eq!(place.read("out"), said.stdout);
+    place
+        .run("check -j app.toml --verdicts app.ndjson")
+        .ended(2, &["--verdicts app.ndjson would overwrite app.ndjson, which is to be checked"]);
+    assert_eq!(place.read("app.ndjson"), LINES);
+    place.run("check -j app.toml --verdicts no/where").ended(1, &["cannot write verdicts to no/where"]);
+    place.run("check -j app.toml --verdicts - --output json").ended(2, &["both want stdout"]);
+}
+
+#[test]
+fn a_machine_gets_one_object() {
+    let (code, object) = place().json("check -j app.toml");
+    assert_eq!(code, 3);
+    assert_eq!(object["counts"]["valid"], 3);
+    assert_eq!(object["counts"]["blank"], 1);
+    assert_eq!(object["reasons"].as_array().unwrap().len(), 3);
+    assert_eq!(object["sample"][2]["cost"], "0.10");
+    assert_eq!(object["outcome"], "rejects");
+}
+
+#[test]
+fn without_a_job_the_records_are_held_against_what_is_inferred() {
+    let place = Place::new();
+    let lines = "{\"n\":1,\"t\":\"a\"}\n{\"n\":2}\nno\n";
+    place.write("app.ndjson", lines);
+    let gzipped = |text: &str| {
+        // Stored as it is, so that a large input is a large archive.
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    place.write("app.ndjson.gz", gzipped(lines));
+    place.write("app.ndjson.zst", zstd::encode_all(lines.as_bytes(), 1).unwrap());
+    for name in ["app.ndjson", "app.ndjson.gz", "app.ndjson.zst"] {
+        let said = place.run(&format!("check {name}")).ended(
+            3,
+            &[
+                "there is no job, so this is against what was inferred from all 2 records of",
+                "1 of 3 lines are no JSON objects",
+            ],
+        );
+        assert!(said.stdout.contains("valid                   2\n"), "{}", said.stdout);
+    }
+    assert!(!place.path("app.logmill.toml").exists());
+    for input in [lines.as_bytes().to_vec(), gzipped(lines)] {
+        let said = Said::of(&mut place.command("check -"), &input).ended(3, &["2 records of stdin"]);
+        assert!(said.stdout.contains("stdin: 1 file, 27 B checked"), "{}", said.stdout);
+    }
+    // More than is looked at is still checked, and what is cut off is not taken for damage.
+    let many = "{\"n\":1,\"text\":\"abcdefghijklmnopqrstuvwxyz\"}\n".repeat(300_000);
+    for input in [many.as_bytes().to_vec(), gzipped(&(many.clone() + "{\"n\":true}\n"))] {
+        let said = Said::of(&mut place.command("check - --output json -q"), &input);
+        let object: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(
+            (&object["counts"]["valid"], &object["inferred"]["all"]),
+            (&300_000.into(), &false.into())
+        );
+    }
+    // A job that stands beside is used.
+    place.run("infer app.ndjson").ended(0, &[]);
+    place.run("check app.ndjson").ended(3, &["app.logmill.toml is there, so it is used as it stands"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_costs_no_other() {
+    let place = place();
+    let said = place.run("check -j app.toml nothing app.ndjson").ended(1, &[]);
+    assert!(said.stdout.contains("1 file not checked\n    nothing: cannot open"), "{}", said.stdout);
+    assert!(said.stdout.contains("valid                   3\n"), "{}", said.stdout);
+}
