@@ -110,6 +110,11 @@ impl Error {
 
     /// The text without the name of the file that it is about, for where that stands beside.
     pub(crate) fn without_path(&self, path: &Path) -> String {
+        if let Kind::File { doing, path: of, cause } = self.kind()
+            && of == path
+        {
+            return format!("cannot {doing} it: {cause}");
+        }
         let text = self.to_string();
         match text.strip_prefix(&format!("{}: ", path.display())) {
             Some(rest) => rest.to_owned(),

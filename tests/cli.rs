@@ -5,7 +5,6 @@
 #![cfg(feature = "sqlite")]
 
 use std::io::Write as _;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,6 +15,8 @@ use crate::harness::logmill;
 
 /// Judging records without a destination.
 mod check;
+/// Which files are read, in which order, and what becomes of those that cannot be.
+mod files;
 /// Loading without a job, and what is inferred.
 mod infer;
 
@@ -168,33 +169,4 @@ fn matches(expected: &str, heard: &str) -> bool {
         }
     }
     true
-}
-
-#[test]
-fn names_come_from_a_list() {
-    let place = Place::new();
-    let odd = std::ffi::OsStr::from_bytes(b"new\nline \xff.ndjson");
-    place.write("a.ndjson", "{\"n\":1}\n");
-    place.write(odd, "{\"n\":2}\n");
-    place.write("logs/b.ndjson", "{\"n\":3}\n");
-    let list = [b"a.ndjson\0".as_slice(), odd.as_bytes(), b"\0logs/b.ndjson\0"].concat();
-    let mut command = place.command("load --files-from - --null");
-    Said::of(&mut command, &list).ended(0, &["wrote a.logmill.toml", "1 name is not in the job", "3 files"]);
-    assert_eq!(place.query("select n from a order by source_id"), ["1", "2", "3"]);
-    // The same again, from a file, with names on lines: nothing is new.
-    place.write("list", "a.ndjson\nlogs/b.ndjson\n");
-    place
-        .run("load -j a.logmill.toml --files-from list")
-        .ended(0, &["2 files were loaded to the end before"]);
-}
-
-#[test]
-fn a_list_of_nothing_is_nothing_to_do() {
-    let place = Place::new();
-    place.write("list", "\n");
-    place.run("load --files-from list").ended(0, &["the list names no files"]);
-    Said::of(&mut place.command("load --files-from -"), b"a\0b\0")
-        .ended(2, &["end with NUL; say so with -0"]);
-    place.run("load --files-from nothing").ended(1, &["cannot read the names of files from nothing"]);
-    place.run("load -0 a.ndjson").ended(2, &["--files-from"]);
 }

@@ -16,7 +16,7 @@ use super::job::{self, Job};
 use super::load::{run, settings};
 use super::progress::Progress;
 use super::speech::{Speech, print};
-use super::summary::{check_text, reasons_json};
+use super::summary::{check_text, notices_json, reasons_json};
 use super::table;
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Result};
@@ -170,6 +170,7 @@ fn object(
             "failed": outcome.failed.iter()
                 .map(|(path, why)| json!({"file": path.to_string_lossy(), "why": why})).collect::<Vec<_>>(),
         },
+        "notices": notices_json(outcome),
         "counts": {
             "lines": counts.lines,
             "blank": counts.blank,

@@ -42,12 +42,8 @@ fn read_list(path: &Path, is_null: bool) -> Result<Vec<PathBuf>> {
             path.display()
         )));
     }
-    if !is_null && bytes.contains(&0) {
-        return Err(Error::usage(format!(
-            "the names in {} end with NUL; say so with -0",
-            if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() }
-        )));
-    }
+    // No name of a file has a NUL in it.
+    let is_null = is_null || memchr::memchr(0, &bytes).is_some();
     Ok(names(bytes, is_null))
 }
 

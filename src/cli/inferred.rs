@@ -184,18 +184,22 @@ impl Inferred {
             [file] => file.display().to_string(),
             files => figure::some(files.len(), "file"),
         };
-        let records = figure::count(self.proposal.records);
+        let count = self.proposal.records;
+        let records = figure::some(usize::try_from(count).unwrap_or(usize::MAX), "record");
         match self.is_all {
             false if self.raw_size == 0 => {
-                format!("inferred from {records} records, the first {} of {what}", figure::bytes(self.bytes))
+                format!("inferred from {records}, the first {} of {what}", figure::bytes(self.bytes))
             }
             false => format!(
-                "inferred from {records} records, the first {} of {what} ({} of {})",
+                "inferred from {records}, the first {} of {what} ({} of {})",
                 figure::bytes(self.bytes),
                 figure::share(self.raw_bytes, self.raw_size),
                 figure::bytes(self.raw_size),
             ),
-            true => format!("inferred from all {records} records of {what}, {}", figure::bytes(self.bytes)),
+            true => {
+                let all = if count == 1 { "" } else { "all " };
+                format!("inferred from {all}{records} of {what}, {}", figure::bytes(self.bytes))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -27,6 +28,9 @@ const REASONS_SHOWN: usize = 10;
 
 /// How many files are named of a kind.
 const FILES_SHOWN: usize = 10;
+
+/// A shorter load shows more of how it began than of what limits it.
+const LIMIT_AFTER: Duration = Duration::from_secs(2);
 
 /// The outcome as a person likes to read it.
 pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
@@ -93,6 +97,7 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
         format!("same as {name}")
     });
     files(&mut out, "not loaded", &outcome.failed, str::to_owned);
+    files(&mut out, "to look at", &outcome.notices, str::to_owned);
     if let Some(limit) = limit(&outcome.times, outcome) {
         let _ = writeln!(out, "\n  {limit}");
     }
@@ -143,6 +148,7 @@ pub(super) fn check_text(job: &str, outcome: &Outcome) -> String {
     }
     reasons(&mut out, outcome);
     files(&mut out, "not checked", &outcome.failed, str::to_owned);
+    files(&mut out, "to look at", &outcome.notices, str::to_owned);
     out
 }
 
@@ -191,11 +197,11 @@ fn files(out: &mut String, what: &str, files: &[(std::path::PathBuf, String)], w
 
 /// What kept the load from being faster.
 fn limit(times: &Times, outcome: &Outcome) -> Option<String> {
-    if outcome.batches == 0 {
+    if outcome.elapsed < LIMIT_AFTER {
         return None;
     }
     let all = outcome.elapsed.as_secs_f64().max(1e-6);
-    let percent = |time: std::time::Duration| (100.0 * time.as_secs_f64() / all).round().min(100.0);
+    let percent = |time: Duration| (100.0 * time.as_secs_f64() / all).round().min(100.0);
     let commit = percent(times.commit);
     let waited = percent(times.waited);
     Some(match commit >= waited {
@@ -232,6 +238,7 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
             "failed": outcome.failed.iter()
                 .map(|(path, why)| json!({"file": file(path), "why": why})).collect::<Vec<_>>(),
         },
+        "notices": notices_json(outcome),
         "counts": counts_json(counts),
         "bytes": outcome.bytes,
         "raw_bytes": outcome.raw_bytes,
@@ -246,6 +253,15 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
             "plan": outcome.times.plan.as_secs_f64(),
         },
     })
+}
+
+/// What there is to know about files, for a machine.
+pub(super) fn notices_json(outcome: &Outcome) -> Value {
+    let notices = outcome
+        .notices
+        .iter()
+        .map(|(path, notice)| json!({"file": path.to_string_lossy(), "notice": notice}));
+    notices.collect()
 }
 
 /// Why records were rejected, for a machine.

@@ -75,6 +75,10 @@ enum Handed {
     Panicked(String),
 }
 
+/// What is said of a file without a newline but with carriage returns.
+const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is \
+    one record; convert it first (tr '\\r' '\\n')";
+
 /// Loads `files` into `sink`.
 ///
 /// `Ok` says what came of it, also where it ended early by a signal or where single files
@@ -111,6 +115,9 @@ where
         match claim {
             Claim::Load(task) => {
                 selected.push(task.source_id);
+                if file.fingerprint.has_only_returns {
+                    outcome.notices.push((file.path.clone(), ONLY_RETURNS.to_owned()));
+                }
                 tasks.push((task, file));
             }
             Claim::Finished { source_id } => {

@@ -58,6 +58,8 @@ pub struct Outcome {
     pub duplicates: Vec<(PathBuf, String)>,
     /// Files that could not be loaded, as (file, why).
     pub failed: Vec<(PathBuf, String)>,
+    /// What there is to know about files that were read, as (file, notice).
+    pub notices: Vec<(PathBuf, String)>,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
     /// The signal that ended the run early.

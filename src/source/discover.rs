@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,15 @@ fn expand(pattern: &Pattern, selection: &Selection) -> Result<Vec<PathBuf>> {
 
 /// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out.
 fn walk(directory: &Path, selection: &Selection, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = std::fs::read_dir(directory).map_err(|cause| Error::file("look into", directory, cause))?;
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        // One that we may not read costs only itself: to open it says what is wrong.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            files.push(directory.to_owned());
+            return Ok(());
+        }
+        Err(cause) => return Err(Error::file("look into", directory, cause)),
+    };
     for entry in entries {
         let entry = entry.map_err(|cause| Error::file("look into", directory, cause))?;
         if entry.file_name().as_bytes().starts_with(b".") {

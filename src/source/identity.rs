@@ -45,6 +45,8 @@ pub struct Fingerprint {
     pub head_len: u32,
     /// Their hash.
     pub head_hash: Hash16,
+    /// It begins with text in which carriage returns stand and no newline.
+    pub has_only_returns: bool,
     /// The archive that it comes in. One that was seen before is not inflated again to see
     /// what is in it.
     pub container: Option<Container>,
@@ -84,7 +86,13 @@ impl Source {
         if let Some(size) = self.size() {
             let head_len = u32::try_from(size.min(u64::from(HEAD_BYTES))).expect("at most HEAD_BYTES");
             let head = self.read(Span::new(0, u64::from(head_len)))?;
-            return Ok(Fingerprint { size: Some(size), head_len, head_hash: hash16(&head), container: None });
+            return Ok(Fingerprint {
+                size: Some(size),
+                head_len,
+                head_hash: hash16(&head),
+                has_only_returns: has_only_returns(&head),
+                container: None,
+            });
         }
         // A byte more, to see whether that is all.
         let mut head = vec![0; HEAD_BYTES as usize + 1];
@@ -97,6 +105,7 @@ impl Source {
             size: is_all.then_some(filled as u64),
             head_len: u32::try_from(head_len).expect("at most HEAD_BYTES"),
             head_hash: hash16(&head[..head_len]),
+            has_only_returns: has_only_returns(&head),
             container: self.container()?,
         };
         if let Kind::Stream(slot) = &self.kind {
@@ -140,6 +149,13 @@ impl Source {
         window.drain(..window.len().saturating_sub(TAIL_BYTES));
         Ok(Some(Probe { tail: window, next }))
     }
+}
+
+/// Whether lines seem to end as they did on the classic Mac. One return at the end of all is a
+/// line end that lost its newline.
+fn has_only_returns(head: &[u8]) -> bool {
+    let head = head.strip_suffix(b"\r").unwrap_or(head);
+    memchr::memchr(b'\r', head).is_some() && memchr::memchr(b'\n', head).is_none()
 }
 
 /// A source that was seen in an earlier run, as the destination remembers it.

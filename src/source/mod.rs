@@ -322,7 +322,7 @@ impl Source {
     }
 }
 
-/// Where the first record starts in bytes that a source begins with: behind a byte order
+/// Where the first record starts, by the first four bytes of a source: behind a byte order
 /// mark. Another encoding is refused here, with one word, rather than as a million bad
 /// records.
 pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
@@ -330,6 +330,9 @@ pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
         [0xef, 0xbb, 0xbf, ..] => return Ok(3),
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => "UTF-32",
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
+        // Without a mark, as the first two characters of what begins with ASCII.
+        [1..=0x7f, 0, 1..=0x7f, 0, ..] => "UTF-16LE",
+        [0, 1..=0x7f, 0, 1..=0x7f, ..] => "UTF-16BE",
         _ => return Ok(0),
     };
     Err(Error::source(

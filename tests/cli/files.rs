@@ -1,0 +1,115 @@
+//! Which files are read, in which order, and what becomes of those that cannot be.
+
+use std::os::unix::ffi::OsStrExt as _;
+
+use super::*;
+
+#[test]
+fn names_come_from_a_list() {
+    let place = Place::new();
+    let odd = std::ffi::OsStr::from_bytes(b"new\nline \xff.ndjson");
+    place.write("a.ndjson", "{\"n\":1}\n");
+    place.write(odd, "{\"n\":2}\n");
+    place.write("logs/b.ndjson", "{\"n\":3}\n");
+    let list = [b"a.ndjson\0".as_slice(), odd.as_bytes(), b"\0logs/b.ndjson\0"].concat();
+    // That the names end with NUL shows.
+    let mut command = place.command("load --files-from -");
+    Said::of(&mut command, &list).ended(0, &["wrote a.logmill.toml", "1 name is not in the job", "3 files"]);
+    assert_eq!(place.query("select n from a order by source_id"), ["1", "2", "3"]);
+    // The same again, from a file, with names on lines: nothing is new.
+    place.write("list", "a.ndjson\nlogs/b.ndjson\n");
+    place
+        .run("load -j a.logmill.toml --files-from list")
+        .ended(0, &["2 files were loaded to the end before"]);
+}
+
+#[test]
+fn a_list_of_nothing_is_nothing_to_do() {
+    let place = Place::new();
+    place.write("list", "\n");
+    place.run("load --files-from list").ended(0, &["the list names no files"]);
+    place.run("load --files-from nothing").ended(1, &["cannot read the names of files from nothing"]);
+    place.run("load -0 a.ndjson").ended(2, &["--files-from"]);
+}
+
+/// The files of a check, in the order in which they were read.
+#[track_caller]
+fn order(place: &Place, arguments: &str) -> Vec<String> {
+    let said = place.run(&format!("check -q -j job.toml --verdicts - {arguments}"));
+    let verdicts = said.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    verdicts.map(|verdict| verdict["source"].as_str().unwrap().to_owned()).collect()
+}
+
+const JOB: &str = r#"
+name = "job"
+[source]
+files  = ["log.*"]
+format = "ndjson"
+[record.fields]
+n = "int"
+[destination]
+url   = "sqlite:logmill.db"
+table = "t"
+"#;
+
+#[test]
+fn files_come_in_the_order_of_the_numbers_in_their_names() {
+    let place = Place::new();
+    place.write("job.toml", JOB);
+    for number in [1, 10, 2] {
+        place.write(format!("log.{number}"), format!("{{\"n\":{number}}}\n"));
+    }
+    assert_eq!(order(&place, ""), ["log.1", "log.2", "log.10"]);
+    // Those of the command line come as they are given.
+    assert_eq!(order(&place, "log.2 log.10 log.1"), ["log.2", "log.10", "log.1"]);
+    place.write("job.toml", JOB.replace("format =", "order  = \"name-reverse\"\nformat ="));
+    assert_eq!(order(&place, ""), ["log.10", "log.2", "log.1"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_costs_no_other() {
+    let place = Place::new();
+    place.write("job.toml", JOB);
+    place.write("log.1", "{\"n\":1}\n");
+    place.write("log.2", "\u{feff}{\"n\":2}\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    place.write("log.3", "{\"n\":3}\n".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>());
+    place.write("log.4", "{\"n\":4}\n");
+    std::os::unix::fs::symlink("nowhere", place.path("log.5")).unwrap();
+    place.run("load -j job.toml").ended(
+        1,
+        &[
+            "3 files not loaded",
+            "log.2: it is UTF-16, and logs are read as UTF-8; convert it first (iconv -f UTF-16 -t UTF-8)",
+            "log.3: it is UTF-16BE",
+            "log.5: cannot open it: No such file or directory",
+        ],
+    );
+    assert_eq!(place.query("select n from t"), ["1", "4"]);
+    let (code, object) = place.json("load -j job.toml gone log.1");
+    assert_eq!((code, &object["sources"]["failed"][0]["file"]), (1, &"gone".into()));
+}
+
+#[test]
+fn lines_that_end_with_cr_alone_are_explained() {
+    let place = Place::new();
+    place.write("job.toml", JOB);
+    place.write("log.1", "{\"n\":1}\r{\"n\":2}\r");
+    // A return before the end of all is a line end that lost its newline.
+    place.write("log.2", "{\"n\":1}\r");
+    let notice = "log.1: it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is one \
+                  record; convert it first (tr '\\r' '\\n')";
+    let said = place.run("check -j job.toml");
+    assert!(said.stdout.contains("  1 file to look at\n"), "{}", said.stdout);
+    assert!(said.stdout.contains(notice), "{}", said.stdout);
+    place.run("load -j job.toml").ended(3, &[notice]);
+    let (_, object) = place.json("check -j job.toml");
+    assert_eq!(object["notices"][0]["file"], "log.1");
+    std::fs::remove_file(place.path("log.2")).unwrap();
+    place.run("infer log.1 -o new.toml").ended(
+        2,
+        &[
+            "log.1 looks like text whose lines end in a carriage return alone",
+            "`tr '\\r' '\\n'` makes lines of it",
+        ],
+    );
+}
