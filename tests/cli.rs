@@ -17,6 +17,8 @@ use crate::harness::logmill;
 mod check;
 /// Which files are read, in which order, and what becomes of those that cannot be.
 mod files;
+/// What the program says of itself.
+mod help;
 /// Loading without a job, and what is inferred.
 mod infer;
 

@@ -52,13 +52,30 @@ pub(super) enum Command {
     /// Look at the records that did not become rows
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Print what editors know a job file by
+    Config {
+        /// Print the JSON Schema (2020-12) of job files
+        ///
+        /// An editor that is given it completes keys, says what they mean and underlines what
+        /// would be refused: `logmill config --json-schema > logmill.schema.json`, and
+        /// `#:schema ./logmill.schema.json` as the first line of a job (Even Better TOML, taplo).
+        #[arg(long, required = true)]
+        json_schema: bool,
+    },
     /// Print a completion script for a shell
+    ///
+    /// For example, for bash: `logmill completions bash > ~/.local/share/bash-completion/completions/logmill`.
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page (for `man -l -`)
-    Man,
+    /// Print the manual page of everything, or of one command
+    ///
+    /// To read it: `logmill man load | man -l -`.
+    Man {
+        /// The command, as in `logmill man dead-letters list`
+        command: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -142,10 +159,13 @@ pub(super) struct FileArgs {
     /// Files, directories or patterns, instead of the job's
     #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
-    /// Read the names of more files from this file, one per line; `-` is stdin
+    /// Read the names of more files from this file, one on each line; `-` is stdin
+    ///
+    /// A list that holds a NUL is taken as one of names that end with NUL, as `find -print0`
+    /// writes it: such names may have line ends in them.
     #[arg(long, value_name = "LIST", value_hint = ValueHint::FilePath)]
     pub(super) files_from: Option<PathBuf>,
-    /// The names in LIST end with NUL, as find -print0 writes them
+    /// The names in LIST end with NUL, even if none is found in it
     #[arg(short = '0', long, requires = "files_from")]
     pub(super) null: bool,
 }

@@ -14,6 +14,7 @@ mod infer;
 mod inferred;
 mod job;
 mod load;
+mod man;
 mod progress;
 mod speech;
 mod status;
@@ -31,7 +32,7 @@ use crate::error::Error;
 use crate::stop::Stop;
 use args::{Command, CommandLine};
 use exit::Exit;
-use speech::{Speech, print_bytes};
+use speech::{Speech, print, print_bytes};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -53,8 +54,9 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(args, speech, &stop),
         Command::Status(args) => status::status(args, speech),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
+        Command::Config { json_schema: _ } => json_schema(),
         Command::Completions { shell } => completions(*shell),
-        Command::Man => man(),
+        Command::Man { command } => man::man(command),
     });
     match exit {
         Ok(exit) => exit.into(),
@@ -91,9 +93,8 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn man() -> anyhow::Result<Exit> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(CommandLine::command()).render(&mut page)?;
-    print_bytes(&page)?;
+/// What editors know a job file by. (The command line asks for nothing else yet.)
+fn json_schema() -> anyhow::Result<Exit> {
+    print(&format!("{:#}\n", crate::config::json_schema()))?;
     Ok(Exit::Success)
 }

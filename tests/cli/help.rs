@@ -1,0 +1,62 @@
+//! What the program says of itself.
+
+use super::*;
+
+#[test]
+fn every_command_has_its_help_and_its_page() {
+    let place = Place::new();
+    let help = place.run("--help").ended(0, &[]).stdout;
+    let page = place.run("man").ended(0, &[]).stdout;
+    let listed =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What does not begin here goes on with what is said of the one before.
+    let names = listed.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
+    let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.contains(&"load") && names.contains(&"check"), "{names:?}");
+    for name in names.into_iter().filter(|name| *name != "help") {
+        let help = place.run(&format!("{name} --help")).ended(0, &[]).stdout;
+        assert!(help.contains(&format!("Usage: logmill {name}")), "{help}");
+        assert!(page.contains(&format!(".SH \"LOGMILL {}\"\n", name.to_uppercase())), "{name}");
+    }
+    let list = place.run("man dead-letters list").ended(0, &[]).stdout;
+    assert!(list.contains("logmill dead\\-letters list") && list.contains("\\-\\-code"), "{list}");
+    place.run("man lod").ended(2, &["there is no command lod; `logmill help` lists what there is"]);
+}
+
+#[test]
+fn every_shell_has_its_completions() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = place.run(&format!("completions {shell}")).ended(0, &[]).stdout;
+        assert!(script.contains("dead-letters") && script.contains("verdicts"), "{shell}: {script}");
+    }
+}
+
+#[test]
+fn editors_are_told_what_a_job_is() {
+    let place = Place::new();
+    let schema: Value =
+        serde_json::from_str(&place.run("config --json-schema").ended(0, &[]).stdout).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(schema["properties"]["source"]["properties"]["files"]["description"].is_string());
+    place.run("config").ended(2, &["--json-schema"]);
+}
+
+#[test]
+fn what_is_mistyped_is_told_and_touches_nothing() {
+    let place = Place::new();
+    for (arguments, said) in [
+        ("laod a", "unrecognized subcommand 'laod'"),
+        ("load --fiels-from x", "--files-from"),
+        ("load -j nothing.toml", "cannot read the job file nothing.toml"),
+        ("load a --threads x", "--threads"),
+        ("load a --batch-bytes 1XB", "--batch-bytes"),
+        ("load a --date 2023-02-30", "--date"),
+        ("load a --lanes 2", "--lanes is planned and not built yet"),
+        ("status", "--job"),
+        ("check a --verdicts", "--verdicts"),
+    ] {
+        place.run(arguments).ended(2, &[said]);
+    }
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
+}
