@@ -22,6 +22,9 @@ mod help;
 /// Loading without a job, and what is inferred.
 mod infer;
 
+/// What a destination remembers: status, dead letters, and forgetting.
+mod memory;
+
 /// A folder, and the program in it.
 pub(crate) struct Place(TempDir);
 

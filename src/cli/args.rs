@@ -48,10 +48,17 @@ pub(super) enum Command {
     /// job, the job beside the file is used, or one is inferred and not written.
     Check(CheckArgs),
     /// Show how far a job is: sources, dead letters by reason, last runs
+    ///
+    /// From any machine: it is all in the destination. Nothing is written, and nothing waits.
     Status(StatusArgs),
     /// Look at the records that did not become rows
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Remove files from the memory of a job, so that they are loaded again
+    ///
+    /// Their rows stay; what that means for the next load is said, and depends on the key of the
+    /// job. Refused while a run holds one of them. Their dead letters become superseded.
+    Forget(ForgetArgs),
     /// Print what editors know a job file by
     Config {
         /// Print the JSON Schema (2020-12) of job files
@@ -272,9 +279,30 @@ pub(super) struct CheckArgs {
 pub(super) struct StatusArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
+    /// Show these files, with all that is known of them; a directory means all below it
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(super) files: Vec<PathBuf>,
     /// Show every source, not only those that are unfinished or have dead letters
     #[arg(short, long)]
     pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ForgetArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// Files, or directories for all below them; they need not be there any more
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath, required_unless_present = "id")]
+    pub(super) files: Vec<PathBuf>,
+    /// Sources by their ids, as `logmill status --all` shows them
+    #[arg(long, value_delimiter = ',')]
+    pub(super) id: Vec<i32>,
+    /// Of files that were loaded for several days, those of this data date
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date)]
+    pub(super) date: Option<NaiveDate>,
+    /// Only say what would be forgotten
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

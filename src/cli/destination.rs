@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::infer::is_reserved;
-use crate::sink::history::History;
+use crate::sink::history::{Forgotten, History};
 use crate::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
 use crate::sink::postgres::{self, PostgresHistory, Timeouts};
 #[cfg(feature = "sqlite")]
@@ -68,10 +68,7 @@ impl Destination {
             schema: Arc::new(config.record.schema.clone()),
             rules_hash: Hash16(config.rules_hash()),
             raw_max: config.dead_letters.raw_bytes_max,
-            timeouts: Timeouts {
-                statement: config.pipeline.statement_timeout,
-                lock: config.pipeline.lock_timeout,
-            },
+            timeouts: timeouts(config),
             retry_for: config.pipeline.retry_for,
             deadline: config.pipeline.deadline,
             stop: stop.clone(),
@@ -87,6 +84,16 @@ pub(super) fn history(config: &Config) -> Result<Box<dyn History>> {
         return Ok(Box::new(SqliteHistory::open(&path)?));
     }
     Ok(Box::new(PostgresHistory::open(&Arc::new(server(config)?))?))
+}
+
+/// Forgets sources of a job.
+pub(super) fn forget(config: &Config, sources: &[i32]) -> Result<Forgotten> {
+    let timeouts = timeouts(config);
+    #[cfg(feature = "sqlite")]
+    if let Some(path) = sqlite_path(config) {
+        return sqlite::forget(&path, &config.name, sources, timeouts.lock);
+    }
+    postgres::forget(&Arc::new(server(config)?), &config.name, sources, timeouts)
 }
 
 /// The destination in words, without secrets.
@@ -105,17 +112,27 @@ pub(super) fn query(config: &Config) -> String {
     let columns = config.record.schema.fields.iter().filter(|field| field.kind.is_scalar());
     let columns: Vec<String> = columns.take(COLUMNS_SHOWN).map(|field| quoted(&field.name)).collect();
     let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(", ") };
-    let table = &config.destination.table;
+    run_sql(config, &format!("select {columns} from {} limit 5", table(config)))
+}
+
+/// The command that runs a statement in the destination.
+pub(super) fn run_sql(config: &Config, sql: &str) -> String {
     match sqlite_path(config) {
-        Some(path) => {
-            let sql = format!("select {columns} from {} limit 5", quoted(table));
-            format!("sqlite3 {} {}", shell_word(&path.to_string_lossy()), shell_word(&sql))
-        }
+        Some(path) => format!("sqlite3 {} {}", shell_word(&path.to_string_lossy()), shell_word(sql)),
         None => {
             let url = config.destination.url.without_password();
-            let sql = format!("select {columns} from {table} limit 5");
-            format!("psql {} -c {}", shell_word(&url), shell_word(&sql))
+            format!("psql {} -c {}", shell_word(&url), shell_word(sql))
         }
+    }
+}
+
+/// The target as a statement names it.
+pub(super) fn table(config: &Config) -> String {
+    let table = &config.destination.table;
+    match sqlite_path(config) {
+        Some(_) => quoted(table),
+        // It stands in the job as SQL has it.
+        None => table.clone(),
     }
 }
 
@@ -138,6 +155,10 @@ fn shell_word(word: &str) -> String {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
+}
+
+fn timeouts(config: &Config) -> Timeouts {
+    Timeouts { statement: config.pipeline.statement_timeout, lock: config.pipeline.lock_timeout }
 }
 
 fn server(config: &Config) -> Result<Target> {

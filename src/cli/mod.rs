@@ -10,12 +10,14 @@ mod destination;
 mod exit;
 mod figure;
 mod files;
+mod forget;
 mod infer;
 mod inferred;
 mod job;
 mod load;
 mod man;
 mod progress;
+mod selected;
 mod speech;
 mod status;
 mod summary;
@@ -54,6 +56,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::check(args, speech, &stop),
         Command::Status(args) => status::status(args, speech),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
+        Command::Forget(args) => forget::forget(args, speech),
         Command::Config { json_schema: _ } => json_schema(),
         Command::Completions { shell } => completions(*shell),
         Command::Man { command } => man::man(command),

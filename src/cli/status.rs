@@ -8,6 +8,7 @@ use super::args::{Output, StatusArgs};
 use super::destination::{describe, history};
 use super::exit::Exit;
 use super::figure;
+use super::selected::selected;
 use super::speech::{Speech, print, printable};
 use super::summary::counts_json;
 use crate::config::Config;
@@ -19,6 +20,9 @@ const SOURCES_SHOWN: usize = 20;
 pub(super) fn status(args: &StatusArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = Config::load(&args.job.job, &args.job.overrides())?;
     let status = history(&config)?.status(&config.name)?;
+    if !args.files.is_empty() {
+        return of_files(args, &config, status.unwrap_or_default(), speech);
+    }
     let text = match speech.output {
         Output::Json => format!("{}\n", json(&config, &status.unwrap_or_default())),
         Output::Text => match status {
@@ -28,6 +32,96 @@ pub(super) fn status(args: &StatusArgs, speech: Speech) -> anyhow::Result<Exit> 
     };
     print(&text)?;
     Ok(Exit::Success)
+}
+
+/// Some sources, each with all that is known of it.
+fn of_files(args: &StatusArgs, config: &Config, status: Status, speech: Speech) -> anyhow::Result<Exit> {
+    let (sources, unknown) = selected(&args.files, &status.sources)?;
+    match speech.output {
+        Output::Json => {
+            let object = json!({
+                "schema_version": 1,
+                "command": "status",
+                "job": config.name,
+                "sources": sources.iter().map(|source| source_json(source)).collect::<Vec<_>>(),
+                "unknown": unknown.iter().map(|file| file.to_string_lossy()).collect::<Vec<_>>(),
+            });
+            print(&format!("{object}\n"))?;
+        }
+        Output::Text => {
+            let mut blocks: Vec<String> = sources.iter().map(|source| block(source)).collect();
+            blocks.extend(
+                unknown
+                    .iter()
+                    .map(|file| format!("{}\n  never loaded by job {}\n", file.display(), config.name)),
+            );
+            print(&blocks.join("\n"))?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// A source on several lines.
+fn block(source: &SourceStatus) -> String {
+    let mut out = String::new();
+    let counts = &source.counts;
+    let _ = writeln!(out, "{}", printable(&source.name));
+    let mut line = |name: &str, text: String| {
+        let _ = writeln!(out, "  {name:<13} {text}");
+    };
+    line("id", source.id.to_string());
+    if let Some(date) = source.data_date {
+        line("data date", date.to_string());
+    }
+    line("state", state(source));
+    line("updated", source.updated_at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+    line("records", figure::count(counts.records));
+    let parts = [
+        ("inserted", counts.inserted),
+        ("updated", counts.updated),
+        ("unchanged", counts.unchanged),
+        ("superseded", counts.superseded),
+        ("rejected", counts.rejected),
+    ];
+    for (name, count) in parts.into_iter().filter(|(_, count)| *count != 0) {
+        line(&format!("  {name}"), figure::count(count));
+    }
+    for (name, count) in [("blank lines", counts.blank), ("skipped lines", counts.skipped)] {
+        if count != 0 {
+            line(name, figure::count(count));
+        }
+    }
+    if counts.rejected != 0 {
+        line("dead letters", format!("{} open", figure::count(source.open_dead_letters)));
+    }
+    if !source.containers.is_empty() {
+        let sizes: Vec<String> = source.containers.iter().map(|&size| figure::bytes(size)).collect();
+        line("archives", format!("{} ({})", sizes.len(), sizes.join(", ")));
+    }
+    if let Some(owner) = owner(source) {
+        line("owner", owner);
+    }
+    out
+}
+
+/// How far it is.
+fn state(source: &SourceStatus) -> String {
+    let position = figure::count(source.position);
+    match (source.complete, (100 * source.position).checked_div(source.size)) {
+        (true, _) => format!("complete, {position} bytes"),
+        // How much an archive has, only its end tells.
+        (false, Some(share)) if source.size >= source.position => {
+            format!("{share} %, at byte {position} of {}", figure::count(source.size))
+        }
+        (false, _) => format!("at byte {position}"),
+    }
+}
+
+fn owner(source: &SourceStatus) -> Option<String> {
+    source.owner.as_ref().map(|owner| match owner.is_alive {
+        true => format!("held by run {} (process {})", owner.run, owner.pid),
+        false => format!("left by run {}", owner.run),
+    })
 }
 
 fn text(config: &Config, status: &Status, all: bool) -> String {
@@ -74,29 +168,18 @@ fn text(config: &Config, status: &Status, all: bool) -> String {
 }
 
 fn source_line(source: &SourceStatus) -> String {
-    let mut line = printable(&source.name);
+    let mut line = format!("{:>4}  {}", source.id, printable(&source.name));
     if let Some(date) = source.data_date {
         let _ = write!(line, " ({date})");
     }
-    match source.complete {
-        true => line.push_str("  complete"),
-        false => {
-            let share = (100 * source.position).checked_div(source.size).unwrap_or(0);
-            let _ = write!(line, "  {share} %, at byte {}", figure::count(source.position));
-        }
-    }
-    let _ = write!(line, ", {} records", figure::count(source.counts.records));
+    let some = |number: u64, what| figure::some(usize::try_from(number).unwrap_or(usize::MAX), what);
+    let records = u64::try_from(source.counts.records).unwrap_or(0);
+    let _ = write!(line, "  {}, {}", state(source), some(records, "record"));
     if source.open_dead_letters > 0 {
-        let _ = write!(line, ", {} dead letters open", figure::count(source.open_dead_letters));
+        let _ = write!(line, ", {} open", some(source.open_dead_letters, "dead letter"));
     }
-    match &source.owner {
-        Some(owner) if owner.is_alive => {
-            let _ = write!(line, ", held by run {} (process {})", owner.run, owner.pid);
-        }
-        Some(owner) => {
-            let _ = write!(line, ", left by run {}", owner.run);
-        }
-        None => {}
+    if let Some(owner) = owner(source) {
+        let _ = write!(line, ", {owner}");
     }
     line
 }
@@ -123,20 +206,7 @@ fn json(config: &Config, status: &Status) -> serde_json::Value {
         "schema_version": 1,
         "command": "status",
         "job": config.name,
-        "sources": status.sources.iter().map(|source| json!({
-            "id": source.id,
-            "name": source.name,
-            "data_date": source.data_date.map(|date| date.to_string()),
-            "size": source.size,
-            "position": source.position,
-            "complete": source.complete,
-            "counts": counts_json(&source.counts),
-            "open_dead_letters": source.open_dead_letters,
-            "owner": source.owner.as_ref().map(|owner| json!({
-                "run": owner.run, "pid": owner.pid, "alive": owner.is_alive,
-            })),
-            "updated_at": source.updated_at.to_rfc3339(),
-        })).collect::<Vec<_>>(),
+        "sources": status.sources.iter().map(source_json).collect::<Vec<_>>(),
         "open_dead_letters": status.open_dead_letters,
         "reasons": status.reasons.iter().map(|reason| json!({
             "code": reason.code,
@@ -153,5 +223,23 @@ fn json(config: &Config, status: &Status) -> serde_json::Value {
             "exit_code": run.exit_code,
             "counts": counts_json(&run.counts),
         })).collect::<Vec<_>>(),
+    })
+}
+
+fn source_json(source: &SourceStatus) -> serde_json::Value {
+    json!({
+        "id": source.id,
+        "name": source.name,
+        "data_date": source.data_date.map(|date| date.to_string()),
+        "size": source.size,
+        "position": source.position,
+        "complete": source.complete,
+        "containers": source.containers,
+        "counts": counts_json(&source.counts),
+        "open_dead_letters": source.open_dead_letters,
+        "owner": source.owner.as_ref().map(|owner| json!({
+            "run": owner.run, "pid": owner.pid, "alive": owner.is_alive,
+        })),
+        "updated_at": source.updated_at.to_rfc3339(),
     })
 }

@@ -23,6 +23,15 @@ pub trait History {
     ) -> Result<()>;
 }
 
+/// What became of a source that was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many sources were.
+    pub sources: u64,
+    /// How many open dead letters of theirs are superseded now.
+    pub dead_letters: u64,
+}
+
 /// What is known about a job.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
@@ -51,6 +60,8 @@ pub struct SourceStatus {
     pub position: u64,
     /// Whether that is its end.
     pub complete: bool,
+    /// The sizes of the archives in which it was seen, compressed as they are.
+    pub containers: Vec<u64>,
     /// What became of its records.
     pub counts: Counts,
     /// Dead letters of it that are open.

@@ -79,7 +79,8 @@ fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Troubl
                 c.owner_run, c.owner_pid,
                 EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = c.owner_pid
                         AND coalesce(a.backend_start, c.owner_start) = c.owner_start),
-                c.updated_at
+                c.updated_at,
+                ARRAY (SELECT k.raw_size FROM logmill.containers k WHERE k.source_id = s.id ORDER BY 1)
          FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
          WHERE s.job = $1 ORDER BY s.id, c.split_start",
         &[&job],
@@ -133,6 +134,7 @@ fn source_status(row: &Row) -> SourceStatus {
         size: unsigned(row.get(3)),
         position: unsigned(row.get(4)),
         complete: row.get(5),
+        containers: row.get::<_, Vec<i64>>(19).into_iter().map(unsigned).collect(),
         counts: Counts {
             lines: row.get(6),
             blank: row.get(7),

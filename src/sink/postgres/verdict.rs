@@ -14,6 +14,8 @@ pub(super) enum Step {
     Prepare,
     /// Looking at what is remembered.
     Look,
+    /// Forgetting sources.
+    Forget,
     /// Saying which sources are ours.
     Claim,
     /// BEGIN, the settings, the lock on the target.
@@ -44,6 +46,7 @@ impl Step {
         match self {
             Step::Prepare => "preparing the destination",
             Step::Look => "looking at what is remembered",
+            Step::Forget => "forgetting sources",
             Step::Claim => "claiming the sources",
             Step::Begin => "beginning a batch",
             Step::Compare => "looking at the target's columns",

@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::lock::SourceLocks;
 use super::own::unsigned;
-use super::{BUSY_WAIT, Trouble, check_version};
+use super::{Trouble, check_version, has_tables, open_existing};
 use crate::error::{Error, Result};
 use crate::sink::Counts;
 use crate::sink::history::{
@@ -34,9 +34,8 @@ impl SqliteHistory {
         }
         let locks = SourceLocks::open(path).map_err(|cause| Error::file("open", path, cause))?;
         let open = || -> Result<Connection, Trouble> {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(path, flags)?;
-            connection.busy_timeout(BUSY_WAIT)?;
+            let connection = open_existing(path)?;
+            connection.pragma_update(None, "query_only", true)?;
             Ok(connection)
         };
         let connection = open().map_err(|trouble| trouble.into_error(path))?;
@@ -46,10 +45,7 @@ impl SqliteHistory {
     fn look<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<Option<T>> {
         let Some(connection) = &self.connection else { return Ok(None) };
         let result = (|| {
-            let exists: Option<i64> = connection
-                .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'logmill_meta'", [], |row| row.get(0))
-                .optional()?;
-            if exists.is_none() {
+            if !has_tables(connection)? {
                 return Ok(None);
             }
             check_version(connection)?;
@@ -83,7 +79,8 @@ fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Re
         "SELECT s.id, s.name, s.data_date, s.size, c.position, c.complete, c.lines, c.blank, c.skipped,
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
                 (SELECT count(*) FROM logmill_dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
-                c.owner_run, c.owner_pid, c.updated_at
+                c.owner_run, c.owner_pid, c.updated_at,
+                (SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id)
          FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
          WHERE s.job = ?1 ORDER BY s.id, c.split_start",
     )?;
@@ -141,6 +138,7 @@ fn source_status(row: &Row<'_>, is_held: &dyn Fn(i32) -> bool) -> rusqlite::Resu
         size: unsigned(row.get(3)?),
         position: unsigned(row.get(4)?),
         complete: row.get(5)?,
+        containers: serde_json::from_str(&row.get::<_, String>(18)?).unwrap_or_default(),
         counts: Counts {
             lines: row.get(6)?,
             blank: row.get(7)?,

@@ -11,6 +11,7 @@
 
 mod commit;
 mod encode;
+mod forget;
 mod history;
 mod lock;
 mod own;
@@ -26,6 +27,7 @@ use chrono::NaiveDate;
 use rusqlite::{Connection, OpenFlags, params};
 
 pub use encode::SqliteEncoder;
+pub use forget::forget;
 pub use history::SqliteHistory;
 use lock::SourceLocks;
 use own::{Claimed, Owned};
@@ -199,6 +201,21 @@ fn open_connection(path: &Path) -> Result<Connection, Trouble> {
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     Ok(connection)
+}
+
+/// Opens a database that is there. Not read-only: to look into a WAL, its index may have to be
+/// made.
+fn open_existing(path: &Path) -> Result<Connection, Trouble> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    Ok(connection)
+}
+
+/// Whether tables of ours are there.
+fn has_tables(connection: &Connection) -> Result<bool, Trouble> {
+    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'logmill_meta'";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
 /// Makes what is missing, and compares what is there with the job.

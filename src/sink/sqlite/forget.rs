@@ -1,0 +1,75 @@
+//! Forgetting in SQLite: sources out of the memory of a job, and nothing else.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::lock::SourceLocks;
+use super::{Trouble, check_version, has_tables, open_existing};
+use crate::error::{Error, Kind, Result};
+use crate::sink::history::Forgotten;
+
+/// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
+/// kept with their dead letters, which become superseded.
+pub fn forget(path: &Path, job: &str, sources: &[i32], patience: Duration) -> Result<Forgotten> {
+    let failed = |cause| Error::file("open", path, cause);
+    // Before the connection, because they must be dropped after it.
+    let locks = SourceLocks::open(path).map_err(failed)?;
+    let connection = open_existing(path).map_err(|trouble| trouble.into_error(path))?;
+    let forgotten = (|| {
+        connection.busy_timeout(patience)?;
+        if !has_tables(&connection)? {
+            return Ok(Forgotten::default());
+        }
+        check_version(&connection)?;
+        // A run claims within such a transaction too, so none begins meanwhile.
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let forgotten = forget_all(&connection, &locks, job, sources)?;
+        connection.execute_batch("COMMIT")?;
+        Ok(forgotten)
+    })();
+    forgotten.map_err(|trouble: Trouble| trouble.into_error(path))
+}
+
+fn forget_all(
+    connection: &Connection,
+    locks: &SourceLocks,
+    job: &str,
+    sources: &[i32],
+) -> Result<Forgotten, Trouble> {
+    let mut forgotten = Forgotten::default();
+    for &source in sources {
+        let owner = connection
+            .query_row(
+                "SELECT s.name, c.owner_run, c.owner_pid FROM logmill_sources s
+                 JOIN logmill_checkpoints c ON c.source_id = s.id WHERE s.id = ?1 AND s.job = ?2",
+                params![source, job],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .optional()?;
+        let Some((name, run, pid)): Option<(String, Option<i64>, Option<i64>)> = owner else { continue };
+        if locks.is_held(source).unwrap_or(true) {
+            let (run, pid) = (run.unwrap_or(0), pid.unwrap_or(0));
+            return Err(Trouble::Ours(
+                Kind::Held(format!(
+                    "{name} is held by run {run} (process {pid}), so nothing was forgotten; wait for it, or end it"
+                ))
+                .into(),
+            ));
+        }
+        let superseded = connection.execute(
+            "UPDATE logmill_dead_letters
+             SET state = 'superseded', note = concat_ws('; ', note, ?2)
+             WHERE source_id = ?1 AND state = 'open'",
+            params![source, format!("of {name}, which was forgotten")],
+        )?;
+        for table in ["logmill_containers", "logmill_checkpoints"] {
+            connection.execute(&format!("DELETE FROM {table} WHERE source_id = ?1"), [source])?;
+        }
+        connection.execute("DELETE FROM logmill_sources WHERE id = ?1", [source])?;
+        forgotten.sources += 1;
+        forgotten.dead_letters += superseded as u64;
+    }
+    Ok(forgotten)
+}

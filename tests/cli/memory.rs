@@ -1,0 +1,226 @@
+//! What a destination remembers: status, dead letters, and forgetting. The same on both.
+
+use super::*;
+use crate::harness::postgres::Server;
+
+const JOB: &str = r#"
+name = "app"
+[source]
+files  = ["logs"]
+format = "ndjson"
+[record.fields]
+n    = "int"
+word = { type = "text", required = false, max_length = 3 }
+[destination]
+url   = "URL"
+table = "app"
+"#;
+
+/// Does it on SQLite and on PostgreSQL: the folder has a job, and three files.
+#[track_caller]
+fn on_both(key: &str, test: impl Fn(&Place, bool)) {
+    let database = Server::shared().database();
+    for (url, is_sqlite) in [("sqlite:logmill.db", true), (database.url().as_str(), false)] {
+        let place = Place::new();
+        place.write("job.toml", JOB.replace("URL", url) + &format!("key = {key}\n"));
+        place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":\"x\",\"word\":\"long\"}\n\n{\"n\":3}\n");
+        place.write("logs/b.ndjson", "{\"n\":4}\n{\"n\":5,\"word\":\"long\"}\nno");
+        let gz = {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(b"{\"n\":6}\n").unwrap();
+            encoder.finish().unwrap()
+        };
+        place.write("logs/c.ndjson.gz", gz);
+        test(&place, is_sqlite);
+    }
+}
+
+#[test]
+fn status_shows_every_source_and_what_is_known_of_it() {
+    on_both("\"position\"", |place, _| {
+        let said = place.run("status -j job.toml").ended(0, &[]);
+        assert!(said.stdout.starts_with("app: nothing was loaded into app"), "{}", said.stdout);
+        place.run("load -j job.toml").ended(3, &[]);
+        place.play(
+            r"
+            $ logmill status -j job.toml logs/a.ndjson logs/c.ndjson.gz elsewhere
+            [..]/logs/a.ndjson
+              id            1
+              state         complete, 41 bytes
+              updated       [..] UTC
+              records       3
+                inserted    2
+                rejected    1
+              blank lines   1
+              dead letters  1 open
+
+            [..]/logs/c.ndjson.gz
+              id            3
+              state         complete, 8 bytes
+              updated       [..] UTC
+              records       1
+                inserted    1
+              archives      1 ([..] B)
+
+            elsewhere
+              never loaded by job app
+            $ logmill status -j job.toml
+            app → app [..]
+
+            sources       3 of 3 complete, [..]
+                 1  [..]/logs/a.ndjson  complete, 41 bytes, 3 records, 1 dead letter open
+                 2  [..]/logs/b.ndjson  complete, 32 bytes, 3 records, 2 dead letters open
+
+            dead letters  3 open
+                         2  string_too_long word  first is 1 at [..]/logs/a.ndjson:2
+                         1  int_parsing n  first is 1 at [..]/logs/a.ndjson:2
+                         1  json_invalid  first is 3 at [..]/logs/b.ndjson:3
+
+            runs
+                 1  [..] UTC  load  rejects (3) after [..], 7 records, 3 rejected
+            ",
+        );
+        let (_, object) = place.json("status -j job.toml logs");
+        let sizes = object["sources"].as_array().unwrap().iter().map(|source| source["position"].clone());
+        assert_eq!(sizes.collect::<Vec<_>>(), [41, 32, 8]);
+        assert_eq!(object["sources"][2]["containers"].as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn dead_letters_are_found_by_code_field_and_source() {
+    on_both("\"position\"", |place, _| {
+        place.run("load -j job.toml").ended(3, &[]);
+        let ids = |filter: &str| {
+            let (code, object) = place.json(&format!("dead-letters list -j job.toml {filter}"));
+            assert_eq!(code, 0);
+            let letters = object["dead_letters"].as_array().unwrap().iter();
+            letters.map(|letter| letter["id"].as_i64().unwrap()).collect::<Vec<_>>()
+        };
+        for (filter, expected) in [
+            ("", &[1, 2, 3][..]),
+            ("--code string_too_long", &[1, 2]),
+            ("--code json_invalid", &[3]),
+            ("--field n", &[1]),
+            ("--field word", &[1, 2]),
+            ("--code int_parsing --field word", &[]),
+            ("--source b.ndjson", &[2, 3]),
+            ("--source b.ndjson --code string_too_long", &[2]),
+            ("--state replayed", &[]),
+            ("--state any -n 2", &[1, 2]),
+        ] {
+            assert_eq!(ids(filter), expected, "{filter}");
+        }
+        place.play(
+            r#"
+            $ logmill dead-letters list -j job.toml --source a.ndjson
+                   1  [..]/logs/a.ndjson:2  int_parsing n, string_too_long word
+            $ logmill dead-letters list -j job.toml -n 1
+                   1  [..]/logs/a.ndjson:2  int_parsing n, string_too_long word
+            ! logmill: 2 more; -n 0 lists all
+            $ logmill dead-letters show -j job.toml 1
+            dead letter 1  (open, 1 attempt so far)
+              source   [..]/logs/a.ndjson
+              place    line 2, byte 8, 23 bytes
+              refused  by the schema: its values
+              seen     [..] UTC
+              reasons
+                int_parsing n: [..], got [..]
+                string_too_long word: [..], got [..]
+              record
+                {"n":"x","word":"long"}
+            $ logmill dead-letters show -j job.toml 99
+            ? 2
+            ! logmill: job app has no dead letter 99; `logmill dead-letters list` shows them
+            $ logmill dead-letters show -j job.toml 3 --raw
+            no
+            "#,
+        );
+        let (_, object) = place.json("dead-letters show -j job.toml 3");
+        assert_eq!((&object["raw"], &object["stage"]), (&"no".into(), &"parse".into()));
+        assert_eq!((&object["line"], &object["offset"]), (&3.into(), &30.into()));
+    });
+}
+
+#[test]
+fn what_was_forgotten_is_loaded_again() {
+    on_both("\"content\"", |place, _| {
+        place.run("load -j job.toml").ended(3, &[]);
+        let said = place.run("forget -j job.toml logs/a.ndjson --dry-run").ended(0, &[]);
+        assert!(said.stdout.contains("1 source of app"), "{}", said.stdout);
+        place.play(
+            r"
+            $ logmill forget -j job.toml logs/nothing
+            ? 2
+            ! logmill: job app has loaded no logs/nothing; `logmill status --all -j job.toml` shows what there is
+            $ logmill forget -j job.toml --id 77
+            ? 2
+            ! logmill: job app has no source 77; `logmill status --all -j job.toml` shows what there is
+            $ logmill forget -j job.toml logs/a.ndjson --id 3
+            app: forgot 2 sources of app [..]
+                   1  [..]/logs/a.ndjson, 3 records
+                   3  [..]/logs/c.ndjson.gz, 1 record
+
+            1 open dead letter of theirs became superseded: a load will make new ones.
+
+            The rows stay, and a load finds them by their key: none of them will be there twice.
+            ",
+        );
+        place
+            .run("load -j job.toml")
+            .ended(3, &["unchanged               3", "1 file was loaded to the end before"]);
+        let (_, object) = place.json("status -j job.toml");
+        let ids = object["sources"].as_array().unwrap().iter().map(|source| source["id"].clone());
+        assert_eq!(ids.collect::<Vec<_>>(), [2, 4, 5]);
+        assert_eq!(object["open_dead_letters"], 3);
+        let (_, object) = place.json("dead-letters list -j job.toml --state superseded");
+        let note = object["dead_letters"][0]["note"].as_str().unwrap();
+        assert!(note.ends_with("logs/a.ndjson, which was forgotten"), "{note}");
+    });
+}
+
+#[test]
+fn rows_of_the_place_are_named_before_they_are_there_twice() {
+    on_both("\"position\"", |place, is_sqlite| {
+        place.run("load -j job.toml").ended(3, &[]);
+        std::fs::remove_file(place.path("logs/b.ndjson")).unwrap();
+        let (code, object) = place.json("forget -j job.toml logs/b.ndjson");
+        assert_eq!((code, &object["forgotten"]), (0, &1.into()));
+        assert_eq!(object["delete_rows"], "delete from app where source_id in (2)");
+        let said = place.run("forget -j job.toml logs/a.ndjson").ended(0, &[]);
+        let command = if is_sqlite { "sqlite3 " } else { "psql " };
+        assert!(
+            said.stdout
+                .contains("their key is the source and the place in it; delete the old ones first:\n  ")
+                && said.stdout.contains(command)
+                && said.stdout.contains("'delete from app where source_id in (1)'"),
+            "{}",
+            said.stdout
+        );
+        place.run("load -j job.toml").ended(3, &["inserted                2"]);
+    });
+}
+
+#[test]
+fn what_a_living_run_holds_is_not_forgotten() {
+    on_both("\"position\"", |place, is_sqlite| {
+        let fifo = place.path("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut child =
+            place.command("load -j job.toml fifo logs/a.ndjson").stderr(Stdio::null()).spawn().unwrap();
+        let mut writer = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+        writer.write_all(&b"{\"n\":1}\n".repeat(20_000)).unwrap();
+        crate::harness::wait_until("the claim", || {
+            let (_, object) = place.json("status -j job.toml");
+            object["sources"][0]["owner"]["alive"] == true
+        });
+        let who = if is_sqlite { "(process " } else { "(backend " };
+        place
+            .run("forget -j job.toml fifo")
+            .ended(6, &["fifo is held by run 1 ", who, "so nothing was forgotten; wait for it, or end it"]);
+        drop(writer);
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        place.run("forget -j job.toml fifo logs/a.ndjson").ended(0, &[]);
+        assert_eq!(place.json("status -j job.toml").1["sources"].as_array().unwrap().len(), 0);
+    });
+}
