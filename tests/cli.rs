@@ -25,6 +25,9 @@ mod infer;
 /// What a destination remembers: status, dead letters, and forgetting.
 mod memory;
 
+/// What a load would do, before it is let.
+mod plan;
+
 /// A folder, and the program in it.
 pub(crate) struct Place(TempDir);
 

@@ -47,6 +47,13 @@ pub(super) enum Command {
     /// be checked again and again. What only a table can refuse is found by a load. Without a
     /// job, the job beside the file is used, or one is inferred and not written.
     Check(CheckArgs),
+    /// Show what a load would do, and what it promises, and write nothing
+    ///
+    /// Which files would be read, left out and refused, and why; what stands in the way, all at
+    /// once: rights, columns, indexes; what would be made; and what is guaranteed for these
+    /// sources, this key and this destination. Ends as a load would that stops before the first
+    /// record: 2 if something stands in its way, 1 if a file cannot be loaded.
+    Plan(PlanArgs),
     /// Show how far a job is: sources, dead letters by reason, last runs
     ///
     /// From any machine: it is all in the destination. Nothing is written, and nothing waits.
@@ -273,6 +280,28 @@ pub(super) struct CheckArgs {
     /// Bytes of a file that one worker takes at a time [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", help_heading = "Limits")]
     pub(super) chunk_size: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    #[command(flatten)]
+    pub(super) files: FileArgs,
+    /// The data date: the day that the run is about, put in for {date} in the job
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE")]
+    pub(super) date: Option<NaiveDate>,
+    /// Print the statements that make and grant what a load needs, and nothing else
+    ///
+    /// For somebody who has the rights that the role of the job lacks. They can be run twice.
+    #[arg(long)]
+    pub(super) print_sql: bool,
+    /// As for `load`
+    #[arg(long)]
+    pub(super) accept_new_rules: bool,
+    /// As for `load`
+    #[arg(long)]
+    pub(super) allow_duplicates: bool,
 }
 
 #[derive(Debug, Args)]

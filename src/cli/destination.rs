@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::infer::is_reserved;
+use crate::sink::Claims;
+use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
 use crate::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
 use crate::sink::postgres::{self, PostgresHistory, Timeouts};
@@ -86,6 +88,20 @@ pub(super) fn history(config: &Config) -> Result<Box<dyn History>> {
     Ok(Box::new(PostgresHistory::open(&Arc::new(server(config)?))?))
 }
 
+/// What a load of these files would find and make.
+pub(super) fn forecast(
+    config: &Config,
+    claims: &Claims,
+    stop: &Stop,
+    notify: Arc<dyn Fn(&str) + Send + Sync>,
+) -> Result<Forecast> {
+    match Destination::of(config, stop, notify)? {
+        Destination::Postgres(settings) => postgres::forecast(&settings, claims),
+        #[cfg(feature = "sqlite")]
+        Destination::Sqlite(settings) => sqlite::forecast(&settings, claims),
+    }
+}
+
 /// Forgets sources of a job.
 pub(super) fn forget(config: &Config, sources: &[i32]) -> Result<Forgotten> {
     let timeouts = timeouts(config);
@@ -124,6 +140,11 @@ pub(super) fn run_sql(config: &Config, sql: &str) -> String {
             format!("psql {} -c {}", shell_word(&url), shell_word(sql))
         }
     }
+}
+
+/// Whether the destination is a file.
+pub(super) fn is_sqlite(config: &Config) -> bool {
+    sqlite_path(config).is_some()
 }
 
 /// The target as a statement names it.

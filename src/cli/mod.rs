@@ -11,11 +11,13 @@ mod exit;
 mod figure;
 mod files;
 mod forget;
+mod guarantees;
 mod infer;
 mod inferred;
 mod job;
 mod load;
 mod man;
+mod plan;
 mod progress;
 mod selected;
 mod speech;
@@ -54,6 +56,7 @@ pub fn run() -> ExitCode {
         Command::Load(args) => load::load(args, speech, &stop),
         Command::Infer(args) => infer::infer(args, speech, &stop),
         Command::Check(args) => check::check(args, speech, &stop),
+        Command::Plan(args) => plan::plan(args, speech, &stop),
         Command::Status(args) => status::status(args, speech),
         Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
         Command::Forget(args) => forget::forget(args, speech),

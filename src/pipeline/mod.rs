@@ -20,6 +20,7 @@ mod writer;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -98,16 +99,8 @@ where
 {
     let began = Instant::now();
     let mut outcome = Outcome::default();
-    let (candidates, failed) = plan::fingerprint(files);
+    let (claims, failed) = claims(files, settings);
     outcome.failed = failed;
-    let claims = Claims {
-        files: candidates,
-        allow_duplicates: settings.allow_duplicates,
-        accept_new_rules: settings.accept_new_rules,
-        take_over: settings.take_over,
-        key_is_position: settings.key_is_position,
-        rules_hash: settings.rules_hash,
-    };
     let claimed = sink.claim(&claims)?;
     let mut selected = Vec::new();
     let mut tasks = Vec::new();
@@ -147,8 +140,22 @@ where
     Ok(outcome)
 }
 
+/// What a run asks for, and the files that it cannot read.
+pub fn claims(files: &[Found], settings: &Settings) -> (Claims, Vec<(PathBuf, String)>) {
+    let (files, failed) = plan::fingerprint(files);
+    let claims = Claims {
+        files,
+        allow_duplicates: settings.allow_duplicates,
+        accept_new_rules: settings.accept_new_rules,
+        take_over: settings.take_over,
+        key_is_position: settings.key_is_position,
+        rules_hash: settings.rules_hash,
+    };
+    (claims, failed)
+}
+
 /// Bytes of the file that are to be read, compressed as they are.
-fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
+pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
     let fingerprint = &file.fingerprint;
     match (fingerprint.container, fingerprint.size) {
         (Some(container), _) => container.size,

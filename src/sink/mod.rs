@@ -11,6 +11,7 @@ mod batch;
 pub mod check;
 mod claim;
 pub mod dead_letter;
+pub mod forecast;
 pub mod history;
 pub mod key;
 mod outage;
@@ -21,7 +22,7 @@ pub mod sqlite;
 use std::sync::Arc;
 
 pub use batch::{Advance, Again, Batch, Counts, Parcel, RowPlace, Rows};
-pub use claim::{Claim, Claims, Memory, Task, decide};
+pub use claim::{Claim, Claims, Decision, Memory, Task, decide};
 use dead_letter::Refused;
 pub use key::{Key, OnConflict};
 

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
 use postgres::Row;
 
 use super::session::{Backend, Link};
@@ -85,14 +86,14 @@ pub(super) fn claim(
     if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
         // To recognise an archive can mean to inflate it. What is found is kept with the
         // candidates, so it is done here once, and not while we hold the lock.
-        let (_, memories) = read(client, shape)?;
+        let (_, memories) = memories(client, &shape.job, shape.data_date)?;
         let _ = decide(claims, &memories);
     }
     at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
     // The lock on ids: of two runs with the same new file, one makes the source.
     let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
     let first_id: i32 = at(Step::Claim, next)?.get(0);
-    let (rows, memories) = read(client, shape)?;
+    let (rows, memories) = memories(client, &shape.job, shape.data_date)?;
     pass(Step::Claim, "after-memories")?;
     let decisions = decide(claims, &memories).map_err(Trouble::Ours)?;
     let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
@@ -144,14 +145,18 @@ pub(super) fn claim(
     Ok(Claimed::Ours(result, owned))
 }
 
-/// Columns of what [`read`] reads.
+/// Columns of what [`memories`] reads.
 const EPOCH: usize = 11;
 const OWNER_RUN: usize = 12;
 const OWNER_PID: usize = 13;
 const OWNER_START: usize = 14;
 
 /// What is remembered of the job's sources.
-fn read(client: &mut postgres::Client, shape: &Shape) -> Result<(Vec<Row>, Vec<Memory>), Trouble> {
+pub(super) fn memories(
+    client: &mut postgres::Client,
+    job: &str,
+    data_date: Option<NaiveDate>,
+) -> Result<(Vec<Row>, Vec<Memory>), Trouble> {
     let rows = client.query(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
@@ -159,7 +164,7 @@ fn read(client: &mut postgres::Client, shape: &Shape) -> Result<(Vec<Row>, Vec<M
          FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id AND c.split_start = 0
          WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2
          ORDER BY s.id",
-        &[&shape.job, &shape.data_date],
+        &[&job, &data_date],
     );
     let rows = at(Step::Claim, rows)?;
     let mut memories: Vec<Memory> = rows.iter().map(memory).collect();
@@ -167,7 +172,7 @@ fn read(client: &mut postgres::Client, shape: &Shape) -> Result<(Vec<Row>, Vec<M
         "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
          FROM logmill.containers k JOIN logmill.sources s ON s.id = k.source_id
          WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2",
-        &[&shape.job, &shape.data_date],
+        &[&job, &data_date],
     );
     for row in at(Step::Claim, containers)? {
         let container = Container {
@@ -218,7 +223,11 @@ fn hash(stored: &[u8]) -> Hash16 {
 }
 
 /// A living owner of one of these checkpoints, other than this run.
-fn find_holder(client: &mut postgres::Client, rows: &[&Row], run: i64) -> Result<Option<Holder>, Trouble> {
+pub(super) fn find_holder(
+    client: &mut postgres::Client,
+    rows: &[&Row],
+    run: i64,
+) -> Result<Option<Holder>, Trouble> {
     let owner = |row: &Row| {
         let pid: Option<i32> = row.get(OWNER_PID);
         let start_us: Option<i64> = row.get(OWNER_START);

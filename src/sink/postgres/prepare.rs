@@ -95,7 +95,7 @@ fn unfit(findings: Vec<String>) -> Trouble {
     Trouble::Ours(Kind::Unfit(findings).into())
 }
 
-fn look_at_server(client: &mut Client) -> Result<(), Trouble> {
+pub(super) fn look_at_server(client: &mut Client) -> Result<(), Trouble> {
     let row = client.query_one(
         "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
                 pg_is_in_recovery() OR current_setting('transaction_read_only')::bool,
@@ -148,7 +148,7 @@ fn make_tables(client: &mut Client, settings: &Settings, path: &str) -> Result<(
 }
 
 /// Tables of ours whose rows a crash can take back without the target's are worthless.
-fn check_tables(client: &mut Client) -> Result<(), Trouble> {
+pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
     let rows = client.query(
         "SELECT c.relname::text, c.relpersistence <> 'p',
                 NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
@@ -178,19 +178,7 @@ fn make_target(client: &mut Client, settings: &Settings, path: &str) -> Result<T
     if !settings.create {
         return Err(unfit(vec![format!("there is no table {table}, and create = false")]));
     }
-    let loaded = client.query_one(
-        "SELECT count(*) FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
-         WHERE s.job = $1 AND c.position > 0",
-        &[&settings.job],
-    );
-    let loaded: i64 = at(Step::Prepare, loaded)?.get(0);
-    if loaded > 0 {
-        return Err(unfit(vec![format!(
-            "there is no table {table}, but job {} has loaded {loaded} sources: was the table dropped or renamed? \
-             `logmill forget` those sources to load them anew, or give this job a name of its own",
-            settings.job
-        )]));
-    }
+    refuse_lost_target(client, settings)?;
     at(Step::Prepare, client.batch_execute(&begin_sql(None, path, settings.timeouts)))?;
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
     // Somebody may have made it while we waited for the lock.
@@ -209,8 +197,27 @@ fn make_target(client: &mut Client, settings: &Settings, path: &str) -> Result<T
         .ok_or_else(|| unfit(vec![format!("the table {table} was made, and is not found")]))
 }
 
+/// Refuses to make a target for a job that has loaded rows before.
+pub(super) fn refuse_lost_target(client: &mut Client, settings: &Settings) -> Result<(), Trouble> {
+    let table = &settings.table;
+    let loaded = client.query_one(
+        "SELECT count(*) FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
+         WHERE s.job = $1 AND c.position > 0",
+        &[&settings.job],
+    );
+    let loaded: i64 = at(Step::Prepare, loaded)?.get(0);
+    if loaded > 0 {
+        return Err(unfit(vec![format!(
+            "there is no table {table}, but job {} has loaded {loaded} sources: was the table dropped or renamed? \
+             `logmill forget` those sources to load them anew, or give this job a name of its own",
+            settings.job
+        )]));
+    }
+    Ok(())
+}
+
 /// A target that lost its rows while the checkpoints did not is most likely a mistake.
-fn warn_if_emptied(
+pub(super) fn warn_if_emptied(
     client: &mut Client,
     target: &Target,
     settings: &Settings,
@@ -241,7 +248,7 @@ fn warn_if_emptied(
 }
 
 /// Compares the target with the job. Every finding is told at once.
-fn compare(
+pub(super) fn compare(
     client: &mut Client,
     target: &Target,
     settings: &Settings,
@@ -330,7 +337,7 @@ fn compare(
 /// Refuses a pooler that gives every transaction another backend: locks and ownership would
 /// belong to nobody. Such a pooler shows when a second connection comes in between: it hands
 /// the first one's backend to the second.
-fn refuse_pooler(first: &mut Client, settings: &Settings) -> Result<(), Trouble> {
+pub(super) fn refuse_pooler(first: &mut Client, settings: &Settings) -> Result<(), Trouble> {
     let Ok(mut second) = settings.server.connect("logmill") else {
         // Not a finding: a server with one connection left can still be loaded.
         return Ok(());

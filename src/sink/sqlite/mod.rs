@@ -11,6 +11,7 @@
 
 mod commit;
 mod encode;
+mod forecast;
 mod forget;
 mod history;
 mod lock;
@@ -27,6 +28,7 @@ use chrono::NaiveDate;
 use rusqlite::{Connection, OpenFlags, params};
 
 pub use encode::SqliteEncoder;
+pub use forecast::forecast;
 pub use forget::forget;
 pub use history::SqliteHistory;
 use lock::SourceLocks;
@@ -271,10 +273,22 @@ fn check_version(connection: &Connection) -> Result<(), Trouble> {
 
 fn make_target(connection: &Connection, settings: &Settings) -> Result<Target, Trouble> {
     let table = &settings.table;
-    let unfit = |finding| Trouble::Ours(Kind::Unfit(vec![finding]).into());
     if !settings.create {
         return Err(unfit(format!("there is no table {table}, and create = false")));
     }
+    refuse_lost_target(connection, settings)?;
+    connection.execute_batch(&target::create_table(table, &settings.schema, &settings.key))?;
+    Target::find(connection, table)?
+        .ok_or_else(|| unfit(format!("the table {table} was made, and is not found")))
+}
+
+fn unfit(finding: String) -> Trouble {
+    Trouble::Ours(Kind::Unfit(vec![finding]).into())
+}
+
+/// Refuses to make a target for a job that has loaded rows before.
+fn refuse_lost_target(connection: &Connection, settings: &Settings) -> Result<(), Trouble> {
+    let table = &settings.table;
     let loaded: i64 = connection.query_row(
         "SELECT count(*) FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
          WHERE s.job = ?1 AND c.position > 0",
@@ -288,9 +302,7 @@ fn make_target(connection: &Connection, settings: &Settings) -> Result<Target, T
             settings.job
         )));
     }
-    connection.execute_batch(&target::create_table(table, &settings.schema, &settings.key))?;
-    Target::find(connection, table)?
-        .ok_or_else(|| unfit(format!("the table {table} was made, and is not found")))
+    Ok(())
 }
 
 /// A target that lost its rows while the checkpoints did not is most likely a mistake.

@@ -68,9 +68,7 @@ pub(super) fn claim(
     if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
         // To recognise an archive can mean to inflate it. What is found is kept with the
         // candidates, so it is done here once, and not while we hold the database.
-        let memories: Vec<Memory> =
-            read(connection, settings)?.into_iter().map(|stored| stored.memory).collect();
-        let _ = decide(claims, &memories);
+        let _ = decide(claims, &memories(connection, settings)?);
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let claimed = claim_all(connection, locks, settings, claims, run);
@@ -164,6 +162,11 @@ fn claim_all(
         connection.execute("UPDATE logmill_meta SET next_source_id = ?1", [next_id])?;
     }
     Ok(Claimed::Ours(result, owned))
+}
+
+/// What is remembered of the job's sources.
+pub(super) fn memories(connection: &Connection, settings: &Settings) -> Result<Vec<Memory>, Trouble> {
+    Ok(read(connection, settings)?.into_iter().map(|stored| stored.memory).collect())
 }
 
 fn read(connection: &Connection, settings: &Settings) -> Result<Vec<Stored>, Trouble> {

@@ -1,0 +1,119 @@
+//! What a job promises: narrowly, for its sources, its key and its destination.
+//!
+//! The same as the page of the manual about guarantees, cut down to the job at hand.
+
+use crate::config::Config;
+use crate::sink::{Key, OnConflict};
+
+/// Which kinds of sources a job has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kinds {
+    pub(super) plain: bool,
+    pub(super) archive: bool,
+    pub(super) stream: bool,
+}
+
+/// What holds, in the order in which it is asked: a subject, and what is true of it.
+pub(super) fn guarantees(config: &Config, kinds: Kinds, is_sqlite: bool) -> Vec<(&'static str, String)> {
+    let key = &config.destination.key;
+    let mut lines = vec![("one row is", one_row(key)), ("run again", again(kinds).to_owned())];
+    for (is_there, what, text) in [
+        (kinds.plain, "stopped, a file", "goes on at the last commit"),
+        (kinds.archive, "stopped, an archive", "goes on at the last commit, and inflates up to it again"),
+        (
+            kinds.stream,
+            "stopped, a stream",
+            "has to be sent again from its beginning; what was committed is compared and passed over",
+        ),
+    ] {
+        if is_there {
+            lines.push((what, text.to_owned()));
+        }
+    }
+    if kinds.plain || kinds.archive {
+        lines.push(("a file changed", changed(config).to_owned()));
+    }
+    if *key != Key::None {
+        lines.push(("rows that meet", conflict(key, &config.destination.on_conflict)));
+    }
+    lines.push(("bad records", "k of them are k dead letters; those beside them are loaded".to_owned()));
+    lines.push(("checkpoints lost", checkpoints_lost(key).to_owned()));
+    lines.push(("target restored", target_restored(key).to_owned()));
+    let rests_on = match is_sqlite {
+        true => {
+            "one transaction per batch in WAL mode; a power loss may take the last ones, with their checkpoints; \
+             a run's last commit is on the disk; a file system with working locks"
+        }
+        false => {
+            "one local transaction per batch with synchronous_commit on, logged tables, and a server that keeps what \
+             it acknowledged"
+        }
+    };
+    lines.push(("rests on", rests_on.to_owned()));
+    lines
+}
+
+fn one_row(key: &Key) -> String {
+    match key {
+        Key::Position => "one record of one source".to_owned(),
+        Key::Content => "one distinct record, in whichever source it stands".to_owned(),
+        Key::Columns(columns) => format!("one value of ({})", columns.join(", ")),
+        Key::None => "one record, without an index".to_owned(),
+    }
+}
+
+fn again(kinds: Kinds) -> &'static str {
+    match kinds.stream && !kinds.plain && !kinds.archive {
+        true => "changes nothing, if the stream is the same: it is known by what it begins with",
+        false => "changes nothing: sources are known by their content, whatever they are called",
+    }
+}
+
+fn changed(config: &Config) -> &'static str {
+    match (&config.destination.key, config.source.settings.growing) {
+        (_, true) => {
+            "what was appended is loaded, but for an unfinished last line; a change below the checkpoint is refused by name"
+        }
+        (Key::Position, false) => {
+            "what was appended is loaded, and a last line that grew is updated; a change below the checkpoint is refused by name"
+        }
+        (_, false) => {
+            "what was appended is loaded; a last line that grew, and a change below the checkpoint, are refused by name"
+        }
+    }
+}
+
+fn conflict(key: &Key, on_conflict: &OnConflict) -> String {
+    let what = match key {
+        Key::Position => return "the later load of a record wins".to_owned(),
+        _ => "of the same key",
+    };
+    match on_conflict {
+        OnConflict::Update => format!("{what}: the later in the order of the files wins"),
+        OnConflict::Keep => {
+            format!("{what}: the one that is there stays, and the other is counted as unchanged")
+        }
+        OnConflict::Newest(column) => {
+            format!("{what}: the greater {column} wins, in whichever order they come")
+        }
+    }
+}
+
+fn checkpoints_lost(key: &Key) -> &'static str {
+    match key {
+        Key::Position => {
+            "rows are updated in place if ids are given in the same order, else doubled: restore both together"
+        }
+        Key::Content => "a load of everything changes nothing",
+        Key::Columns(_) => "a load of everything, in the same order, changes nothing",
+        Key::None => "a load DOUBLES rows: the checkpoint alone keeps them apart",
+    }
+}
+
+fn target_restored(key: &Key) -> &'static str {
+    match key {
+        Key::Position => "from a backup: restore the tables of logmill with it",
+        Key::Content | Key::Columns(_) => "from a backup: `logmill forget` the sources, and a load fills it",
+        Key::None => "from a backup without the tables of logmill: rows are DOUBLED or lost",
+    }
+}

@@ -1,0 +1,60 @@
+//! Forecasts: what a load would find at its destination, and what it would make there.
+//!
+//! For people, before they let it. Everything is looked at as a load would, and nothing is
+//! written; what stands in a load's way is gathered rather than told one by one.
+
+use super::{Claim, Claims, Decision, Memory, decide};
+use crate::error::{Error, Kind, Result};
+
+/// What a load would find and make.
+#[derive(Clone, Debug, Default)]
+pub struct Forecast {
+    /// What it would do with each file, in order.
+    pub claims: Vec<Claim>,
+    /// Whether the target is there.
+    pub has_target: bool,
+    /// What it would make first, in words.
+    pub makes: Vec<String>,
+    /// What would keep it from its first row, each with what to do.
+    pub obstacles: Vec<String>,
+    /// What to know, though it would not stop it.
+    pub warnings: Vec<String>,
+    /// A source that a living run holds, and by whom.
+    pub held: Option<String>,
+    /// The statements that make what a load needs, and grant what its role needs. They can be
+    /// run by somebody else, and twice.
+    pub sql: String,
+}
+
+impl Forecast {
+    /// Takes the findings of a step that a load would not pass; other errors are errors.
+    pub(super) fn pass<T>(&mut self, step: Result<T>) -> Result<Option<T>> {
+        match step {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => match error.kind() {
+                Kind::Unfit(findings) => {
+                    self.obstacles.extend(findings.iter().cloned());
+                    Ok(None)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Decides about the files as a claim would, without giving ids.
+    pub(super) fn decide(&mut self, claims: &Claims, memories: &[Memory]) -> Result<Vec<Decision>> {
+        let decisions = match decide(claims, memories) {
+            Err(error) if is_usage(&error) => {
+                self.obstacles.push(error.to_string());
+                decide(&Claims { accept_new_rules: true, ..claims.clone() }, memories)?
+            }
+            decisions => decisions?,
+        };
+        self.claims = decisions.iter().map(|decision| decision.claim.clone()).collect();
+        Ok(decisions)
+    }
+}
+
+fn is_usage(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Usage(_))
+}

@@ -1,0 +1,225 @@
+//! What a load into PostgreSQL would find and make, and the rights that it would lack.
+
+use postgres::Client;
+
+use super::own::{find_holder, memories};
+use super::prepare::{
+    check_tables, compare, look_at_server, refuse_lost_target, refuse_pooler, warn_if_emptied,
+};
+use super::session::not_connected;
+use super::target::{self, Target, quote};
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use super::{Settings, TABLES_SQL, tables};
+use crate::error::Result;
+use crate::sink::forecast::Forecast;
+use crate::sink::{Claim, Claims, Key};
+
+/// What a load of these files would find and make. Nothing is written.
+pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
+    let mut client =
+        settings.server.connect("logmill").map_err(|error| not_connected(&error).into_error())?;
+    let mut forecast = Forecast::default();
+    look(&mut client, settings, claims, &mut forecast).map_err(Trouble::into_error)?;
+    Ok(forecast)
+}
+
+/// Notes the findings of a step that a load would not pass.
+fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    forecast.pass(step.map_err(Trouble::into_error)).map_err(Trouble::Ours)
+}
+
+fn look(
+    client: &mut Client,
+    settings: &Settings,
+    claims: &Claims,
+    forecast: &mut Forecast,
+) -> Result<(), Trouble> {
+    pass(forecast, refuse_pooler(client, settings))?;
+    pass(forecast, look_at_server(client))?;
+    at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
+    let role = Role::of(client, &settings.table)?;
+    let has_tables = match tables::version(client)? {
+        Some(version) => {
+            tables::check_version(version)?;
+            pass(forecast, check_tables(client))?.is_some()
+        }
+        None => {
+            forecast.makes.push("the schema logmill and its tables".to_owned());
+            if !role.may_make_tables {
+                forecast.obstacles.push(format!(
+                    "role {} may not create the schema logmill and its tables; let one that may run what --print-sql prints",
+                    role.name
+                ));
+            }
+            false
+        }
+    };
+    let target = Target::find(client, &settings.table)?;
+    match &target {
+        Some(target) => {
+            forecast.has_target = true;
+            if has_tables {
+                warn_if_emptied(client, target, settings, &mut forecast.warnings)?;
+            }
+            pass(forecast, compare(client, target, settings))?;
+            look_at_rarer_rights(client, target, settings, &role, forecast)?;
+        }
+        None => {
+            role.make_target(settings, forecast);
+            if has_tables {
+                pass(forecast, refuse_lost_target(client, settings))?;
+            }
+        }
+    }
+    forecast.sql = script(settings, target.as_ref(), &role);
+    let (rows, memories) = match has_tables {
+        true => memories(client, &settings.job, settings.data_date)?,
+        false => Default::default(),
+    };
+    let decisions = forecast.decide(claims, &memories).map_err(Trouble::Ours)?;
+    let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
+    let wanted: Vec<_> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
+    let no_run = 0;
+    forecast.held = find_holder(client, &wanted, no_run)?
+        .map(|holder| format!("{} is held by run {} ({})", holder.source, holder.run, holder.who));
+    Ok(())
+}
+
+/// Who we are, and what we may make.
+struct Role {
+    name: String,
+    database: String,
+    /// The schema in which the target is or would be, and whether there is one of that name.
+    schema: String,
+    has_schema: bool,
+    may_make_target: bool,
+    may_make_tables: bool,
+    may_stage: bool,
+}
+
+impl Role {
+    fn of(client: &mut Client, table: &str) -> Result<Role, Trouble> {
+        let row = client.query_one(
+            "WITH place AS (
+                 SELECT coalesce(CASE WHEN array_length(parts, 1) > 1 THEN parts[1] END, current_schema()::text, '') AS name
+                 FROM parse_ident($1) parts
+             )
+             SELECT current_user::text, current_database()::text, p.name,
+                    to_regnamespace(quote_ident(p.name)) IS NOT NULL,
+                    coalesce(has_schema_privilege(to_regnamespace(quote_ident(p.name)), 'CREATE'), false),
+                    coalesce(has_schema_privilege(to_regnamespace('logmill'), 'CREATE'),
+                             has_database_privilege(current_database(), 'CREATE')),
+                    has_database_privilege(current_database(), 'TEMPORARY')
+             FROM place p",
+            &[&table],
+        );
+        let row = at(Step::Look, row)?;
+        Ok(Role {
+            name: row.get(0),
+            database: row.get(1),
+            schema: row.get(2),
+            has_schema: row.get(3),
+            may_make_target: row.get(4),
+            may_make_tables: row.get(5),
+            may_stage: row.get(6),
+        })
+    }
+
+    fn make_target(&self, settings: &Settings, forecast: &mut Forecast) {
+        let Role { name, schema, .. } = self;
+        let table = &settings.table;
+        match (settings.create, self.has_schema, self.may_make_target) {
+            (false, ..) => forecast.obstacles.push(format!("there is no table {table}, and create = false")),
+            (_, false, _) => forecast.obstacles.push(format!(
+                "there is no schema {schema}, in which table {table} would be made; CREATE SCHEMA {}",
+                quote(schema)
+            )),
+            (.., false) => forecast.obstacles.push(format!(
+                "role {name} may not create the table {table} (GRANT CREATE ON SCHEMA {} TO {}), or let another run what \
+                 --print-sql prints",
+                quote(schema),
+                quote(name)
+            )),
+            _ => forecast.makes.push(format!("the table {table}")),
+        }
+    }
+}
+
+/// Rights without which a load begins, and may not end.
+fn look_at_rarer_rights(
+    client: &mut Client,
+    target: &Target,
+    settings: &Settings,
+    role: &Role,
+    forecast: &mut Forecast,
+) -> Result<(), Trouble> {
+    if !role.may_stage && settings.key != Key::None {
+        forecast.warnings.push(format!(
+            "role {} may not make temporary tables, which rows that are there already need (GRANT TEMPORARY ON DATABASE {} TO {})",
+            role.name,
+            quote(&role.database),
+            quote(&role.name)
+        ));
+    }
+    if settings.key == Key::Position {
+        let row = client.query_one("SELECT has_table_privilege($1::oid, 'DELETE')", &[&target.oid]);
+        if !at(Step::Look, row)?.get::<_, bool>(0) {
+            forecast.warnings.push(format!(
+                "role {} lacks DELETE on {}, which a line that grew needs (GRANT DELETE ON {} TO {})",
+                role.name,
+                target.name,
+                target.quoted(),
+                quote(&role.name)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The statements for somebody who may run them.
+fn script(settings: &Settings, target: Option<&Target>, role: &Role) -> String {
+    let (name, schema) = (quote(&role.name), quote(&role.schema));
+    let mut sql = format!("{}\n\n", TABLES_SQL.trim_end());
+    let table = match target {
+        Some(target) => {
+            sql.push_str(&format!("-- The table {} is there.\n", target.quoted()));
+            target.quoted()
+        }
+        None => {
+            let create = target::create_table(&settings.table, &settings.schema, &settings.key);
+            if !role.has_schema {
+                sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema};\n"));
+            }
+            sql.push_str(&format!("{};\n", create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)));
+            settings.table.clone()
+        }
+    };
+    let schema = target.map_or(schema, |target| quote(&target.schema));
+    let rights = match (&settings.key, settings.changes_rows()) {
+        (Key::None, _) => "INSERT",
+        (_, false) => "SELECT, INSERT",
+        (Key::Position, true) => "SELECT, INSERT, UPDATE, DELETE",
+        (_, true) => "SELECT, INSERT, UPDATE",
+    };
+    sql.push_str(&format!(
+        "
+-- What the role needs. The owner of a table has it already.
+GRANT USAGE ON SCHEMA logmill TO {name};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA logmill TO {name};
+GRANT USAGE ON SCHEMA {schema} TO {name};
+GRANT {rights} ON {table} TO {name};
+"
+    ));
+    if settings.key != Key::None {
+        sql.push_str(&format!("GRANT TEMPORARY ON DATABASE {} TO {name};\n", quote(&role.database)));
+    }
+    sql.push_str(&format!(
+        "
+-- To see whether runs of other roles live, and to take over from them. Not needed if all jobs
+-- run as one role.
+-- GRANT pg_read_all_stats, pg_signal_backend TO {name};
+"
+    ));
+    sql
+}

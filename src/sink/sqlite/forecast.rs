@@ -1,0 +1,100 @@
+//! What a load into an SQLite database would find and make.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::lock::SourceLocks;
+use super::target::{self, Target};
+use super::{Settings, TABLES_SQL, Trouble, check_version, has_tables, open_existing, own};
+use super::{refuse_lost_target, warn_if_emptied};
+use crate::error::{Error, Result};
+use crate::sink::forecast::Forecast;
+use crate::sink::{Claim, Claims, Memory};
+
+/// What a load of these files would find and make. Nothing is written.
+pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
+    let path = &settings.path;
+    let mut forecast = Forecast::default();
+    let create_table = target::create_table(&settings.table, &settings.schema, &settings.key);
+    if path.exists() {
+        // Before the connection, because they must be dropped after it.
+        let locks = SourceLocks::open(path).map_err(|cause| Error::file("open", path, cause))?;
+        let looked = (|| {
+            let connection = open_existing(path)?;
+            connection.pragma_update(None, "query_only", true)?;
+            look(&connection, &locks, settings, claims, &mut forecast)
+        })();
+        looked.map_err(|trouble: Trouble| trouble.into_error(path))?;
+    } else {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            forecast.obstacles.push(format!("there is no directory {}; make it", folder.display()));
+        }
+        forecast.makes.push(format!("the database {}", path.display()));
+        forecast.makes.push("the tables logmill_*".to_owned());
+        make_target(settings, &mut forecast);
+        forecast.decide(claims, &[])?;
+    }
+    forecast.sql = format!(
+        "{}\n{}\n",
+        TABLES_SQL.trim_end(),
+        match forecast.has_target {
+            true => format!("-- The table {} is there.", settings.table),
+            false => format!("{};", create_table.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)),
+        }
+    );
+    Ok(forecast)
+}
+
+fn look(
+    connection: &Connection,
+    locks: &SourceLocks,
+    settings: &Settings,
+    claims: &Claims,
+    forecast: &mut Forecast,
+) -> Result<(), Trouble> {
+    let has_tables = has_tables(connection)?;
+    let mut memories: Vec<Memory> = Vec::new();
+    if has_tables {
+        check_version(connection)?;
+        memories = own::memories(connection, settings)?;
+    } else {
+        forecast.makes.push("the tables logmill_*".to_owned());
+    }
+    match Target::find(connection, &settings.table)? {
+        Some(target) => {
+            forecast.has_target = true;
+            if has_tables {
+                warn_if_emptied(connection, &target, settings, &mut forecast.warnings)?;
+            }
+            if let Err(findings) = target::fit(connection, &target, &settings.schema, &settings.key)? {
+                forecast.obstacles.extend(findings);
+            }
+        }
+        None => {
+            make_target(settings, forecast);
+            if has_tables {
+                let refused = refuse_lost_target(connection, settings);
+                forecast.pass(refused.map_err(|trouble| trouble.into_error(&settings.path)))?;
+            }
+        }
+    }
+    for (decision, file) in forecast.decide(claims, &memories)?.iter().zip(&claims.files) {
+        if let (Claim::Load(task), Some(_)) = (&decision.claim, decision.memory)
+            && locks.is_held(task.source_id).unwrap_or(false)
+        {
+            forecast.held = Some(format!("{} is held by a run that lives", file.path.display()));
+        }
+    }
+    Ok(())
+}
+
+fn make_target(settings: &Settings, forecast: &mut Forecast) {
+    match settings.create {
+        true => forecast.makes.push(format!("the table {}", settings.table)),
+        false => {
+            forecast.obstacles.push(format!("there is no table {}, and create = false", settings.table));
+        }
+    }
+}

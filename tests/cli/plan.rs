@@ -1,0 +1,197 @@
+//! What a load would do, before it is let.
+
+use super::*;
+use crate::harness::postgres::Server;
+
+const JOB: &str = r#"
+name = "app"
+[source]
+files  = ["logs"]
+format = "ndjson"
+[record.fields]
+n    = "int"
+word = { type = "text", required = false, max_length = 3 }
+[destination]
+url   = "URL"
+table = "app"
+"#;
+
+fn place(url: &str) -> Place {
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("URL", url));
+    place.write("logs/a.ndjson", "{\"n\":1}\n");
+    place.write("logs/b.ndjson", "{\"n\":2}\n");
+    place.write("logs/copy.ndjson", "{\"n\":1}\n");
+    place
+}
+
+/// All that is in the folder, with its bytes.
+fn content(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = [place.path(""), place.path("logs")].map(|folder| std::fs::read_dir(folder).unwrap());
+    let files = files.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let mut files: Vec<_> = files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_plan_says_what_is_read_and_what_is_promised_and_writes_nothing() {
+    let place = place("sqlite:logmill.db");
+    let before = content(&place);
+    place.play(
+        r#"
+        $ logmill plan -j job.toml
+        app → app in logmill.db
+
+        2 files would be read
+          logs/a.ndjson: 8 B
+          logs/b.ndjson: 8 B
+
+        1 file would be left out
+          logs/copy.ndjson: holds the same as [..]/logs/a.ndjson
+
+        would be made first (--print-sql shows the statements)
+          the database logmill.db
+          the tables logmill_*
+          the table app
+
+        guaranteed, with key "position"
+          one row is        one record of one source
+          run again         changes nothing: sources are known by their content, whatever they are called
+          stopped, a file   goes on at the last commit
+          a file changed    what was appended is loaded, and a last line that grew is updated; a change below the checkpoint is
+                            refused by name
+          rows that meet    the later load of a record wins
+          bad records       k of them are k dead letters; those beside them are loaded
+          checkpoints lost  rows are updated in place if ids are given in the same order, else doubled: restore both together
+          target restored   from a backup: restore the tables of logmill with it
+          rests on          one transaction per batch in WAL mode; a power loss may take the last ones, with their checkpoints;
+                            a run's last commit is on the disk; a file system with working locks
+        "#,
+    );
+    assert_eq!(content(&place), before);
+    place.run("load -j job.toml").ended(0, &[]);
+    // What was loaded is known, and so is what came since.
+    place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":3}\n");
+    place.write("logs/b.ndjson", "{\"n\":9}\n");
+    let before = content(&place);
+    let (code, object) = place.json("plan -j job.toml logs gone");
+    assert_eq!(code, 1);
+    let sources = object["sources"].as_array().unwrap().iter();
+    let sources: Vec<String> = sources
+        .map(|source| {
+            format!("{} {} {}", source["file"], source["action"], source["position"]).replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        sources,
+        [
+            "logs/a.ndjson read 8",
+            "logs/b.ndjson refuse null",
+            "logs/copy.ndjson leave_out null",
+            "gone refuse null"
+        ]
+    );
+    assert_eq!((&object["target_exists"], &object["would_make"]), (&true.into(), &Value::Array(Vec::new())));
+    assert_eq!(content(&place), before);
+    // The statements are those that a load would run.
+    let sql = place.run("plan -j job.toml --into sqlite:other.db --print-sql").ended(0, &[]).stdout;
+    let connection = rusqlite::Connection::open(place.path("other.db")).unwrap();
+    connection.execute_batch(&sql).unwrap();
+    connection.execute_batch(&sql).unwrap();
+    drop(connection);
+    let (code, object) = place.json("plan -j job.toml --into sqlite:other.db");
+    assert_eq!((code, &object["would_make"]), (0, &Value::Array(Vec::new())));
+}
+
+#[test]
+fn what_stands_in_the_way_is_told_all_at_once() {
+    let place = place("sqlite:logmill.db");
+    let connection = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
+    connection.execute_batch("create table app (n text, word text)").unwrap();
+    drop(connection);
+    let said = place.run("plan -j job.toml").ended(2, &[]);
+    for obstacle in [
+        "stands in the way\n  column n is TEXT, which turns values into others, and should be INTEGER\n",
+        "  column source_id is missing from app; add it",
+    ] {
+        assert!(said.stdout.contains(obstacle), "{}", said.stdout);
+    }
+    // As a load would.
+    place.run("load -j job.toml").ended(2, &["column n is TEXT", "column source_id is missing"]);
+    place.run("plan -j job.toml --into sqlite:no/where.db").ended(2, &[]);
+    // Other rules in the middle of a source.
+    place.run("load -j job.toml --into sqlite:other.db").ended(0, &[]);
+    place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":3}\n");
+    place
+        .write("job.toml", JOB.replace("URL", "sqlite:other.db").replace("max_length = 3", "max_length = 4"));
+    let said = place.run("plan -j job.toml").ended(2, &[]);
+    assert!(
+        said.stdout.contains("--accept-new-rules goes on from there by the new rules"),
+        "{}",
+        said.stdout
+    );
+    place.run("plan -j job.toml --accept-new-rules").ended(0, &[]);
+}
+
+#[test]
+fn a_plan_creates_nothing_on_a_server_and_prints_what_a_role_lacks() {
+    let database = Server::shared().database();
+    let mut owner = database.client();
+    let role = format!("loader_{}", database.name());
+    owner
+        .batch_execute(&format!(
+            "CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+             REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC",
+            database.name()
+        ))
+        .unwrap();
+    let mut relations = || -> i64 {
+        let sql = "SELECT count(*) FROM pg_class WHERE relnamespace NOT IN
+                   (SELECT oid FROM pg_namespace WHERE nspname LIKE 'pg\\_%' OR nspname = 'information_schema')";
+        owner.query_one(sql, &[]).unwrap().get(0)
+    };
+    let place = place(&database.url());
+    let as_role = format!("postgres://{role}@{}", database.url().split_once('@').unwrap().1);
+    let (code, object) = place.json("plan -j job.toml");
+    assert_eq!((code, &object["would_make"][0]), (0, &"the schema logmill and its tables".into()));
+    assert_eq!(relations(), 0);
+
+    let said = place.run(&format!("plan -j job.toml --into {as_role}")).ended(2, &[]);
+    for obstacle in [
+        format!("role {role} may not create the schema logmill and its tables"),
+        format!("role {role} may not create the table app (GRANT CREATE ON SCHEMA \"public\" TO \"{role}\")"),
+    ] {
+        assert!(said.stdout.contains(&obstacle), "{}", said.stdout);
+    }
+    let sql = place
+        .run(&format!("plan -j job.toml --into {as_role} --print-sql"))
+        .ended(2, &["may not create"])
+        .stdout;
+    assert_eq!(relations(), 0);
+    // What is printed is all that the role needs, and can be run twice.
+    database.client().batch_execute(&sql).unwrap();
+    database.client().batch_execute(&sql).unwrap();
+    let (code, object) = place.json(&format!("plan -j job.toml --into {as_role}"));
+    assert_eq!(
+        (code, &object["obstacles"], &object["warnings"]),
+        (0, &Value::Array(vec![]), &Value::Array(vec![]))
+    );
+    place.run(&format!("load -j job.toml --into {as_role}")).ended(0, &["inserted                2"]);
+    let (_, object) = place.json(&format!("plan -j job.toml --into {as_role}"));
+    assert_eq!(object["sources"][0]["action"], "leave_out");
+
+    // What only some loads need is a warning.
+    database
+        .client()
+        .batch_execute(&format!(
+            "REVOKE TEMPORARY ON DATABASE {} FROM {role}; REVOKE DELETE ON app FROM {role}",
+            database.name()
+        ))
+        .unwrap();
+    let (code, object) = place.json(&format!("plan -j job.toml --into {as_role}"));
+    assert_eq!(code, 0);
+    assert!(object["warnings"][0].as_str().unwrap().contains("GRANT TEMPORARY"), "{object}");
+    assert!(object["warnings"][1].as_str().unwrap().contains("GRANT DELETE"), "{object}");
+    database.client().batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
+}
