@@ -22,6 +22,8 @@ mod help;
 /// Loading without a job, and what is inferred.
 mod infer;
 
+/// What a load prints, and how it ends.
+mod load;
 /// What a destination remembers: status, dead letters, and forgetting.
 mod memory;
 

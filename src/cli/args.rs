@@ -15,8 +15,9 @@ use crate::config::{Overrides, Url, units};
 #[derive(Debug, Parser)]
 #[command(name = "logmill", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 usage, 3 some records were rejected, \
-    6 another run holds the sources, 130/143 interrupted. `logmill help COMMAND` tells more."
+    after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 the command line or the job is wrong, \
+    3 some records were rejected, 6 another run holds the sources, 130/143 interrupted.\n\n\
+    To begin: `logmill load FILE`. It writes a job file to edit, loads into logmill.db, and says what to type next."
 )]
 pub(super) struct CommandLine {
     #[command(subcommand)]
@@ -95,6 +96,9 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum DeadLettersCommand {
     /// List them: place, reasons, state
+    ///
+    /// In the order in which they were met. Several conditions must all hold, and --code and
+    /// --field of the same reason.
     List(ListArgs),
     /// Show one whole: its bytes, its place and every reason
     Show(ShowArgs),
@@ -104,7 +108,16 @@ pub(super) enum DeadLettersCommand {
 #[derive(Debug, Args)]
 pub(super) struct SpeechArgs {
     /// How results are printed: for people, or as one JSON object on stdout
-    #[arg(long, value_enum, global = true, default_value_t, env = "LOGMILL_OUTPUT", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        global = true,
+        default_value_t,
+        env = "LOGMILL_OUTPUT",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
     pub(super) output: Output,
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
@@ -115,10 +128,12 @@ pub(super) struct SpeechArgs {
     /// How messages on stderr are written
     #[arg(
         long,
+        value_name = "FORM",
         value_enum,
         global = true,
         default_value_t,
         env = "LOGMILL_LOG_FORMAT",
+        hide_env_values = true,
         help_heading = "Output"
     )]
     pub(super) log_format: LogFormat,
@@ -146,9 +161,9 @@ pub(super) enum LogFormat {
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
     /// The job file
-    #[arg(short, long, value_name = "FILE", env = "LOGMILL_JOB", value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(super) job: PathBuf,
-    /// Another destination than the job's: a PostgreSQL URL or key=value string
+    /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
     #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
     pub(super) into: Option<Url>,
 }
@@ -157,20 +172,23 @@ pub(super) struct JobArgs {
 #[derive(Debug, Args)]
 pub(super) struct ChosenJobArgs {
     /// The job file [default: ./FILE.logmill.toml, written if it is not there]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(super) job: Option<PathBuf>,
     /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
     #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
     pub(super) into: Option<Url>,
     /// Another table than the job's
-    #[arg(long, env = "LOGMILL_TABLE")]
+    #[arg(long, env = "LOGMILL_TABLE", hide_env_values = true)]
     pub(super) table: Option<String>,
 }
 
-/// Files, instead of those of the job.
+/// Files, in the place of those of the job.
 #[derive(Debug, Args)]
 pub(super) struct FileArgs {
-    /// Files, directories or patterns, instead of the job's
+    /// Files, directories or patterns; `-` is stdin [default: those of the job]
+    ///
+    /// A directory stands for all files below it, but for hidden ones. What a pattern finds comes
+    /// in the order of names, in which app.log.10 is behind app.log.2.
     #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
     /// Read the names of more files from this file, one on each line; `-` is stdin
@@ -191,7 +209,7 @@ pub(super) struct LoadArgs {
     #[command(flatten)]
     pub(super) files: FileArgs,
     /// The data date: the day that the run is about, put in for {date} in the job
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
     pub(super) date: Option<NaiveDate>,
 
     /// Go on with files that were begun under other rules (format, fields, key)
@@ -225,26 +243,27 @@ pub(super) struct LoadArgs {
 #[derive(Debug, Args)]
 pub(super) struct LimitArgs {
     /// Worker threads [default: one per core]
-    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", help_heading = "Limits")]
+    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
     pub(super) threads: Option<u64>,
     /// Rows that commit together [default: 100000]
-    #[arg(long, value_name = "ROWS", value_parser = units::parse_count, env = "LOGMILL_BATCH_ROWS", help_heading = "Limits")]
+    #[arg(long, value_name = "ROWS", value_parser = units::parse_count, env = "LOGMILL_BATCH_ROWS", hide_env_values = true, help_heading = "Limits")]
     pub(super) batch_rows: Option<u64>,
     /// Bytes of rows that commit together [default: 24MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_BATCH_BYTES", help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_BATCH_BYTES", hide_env_values = true, help_heading = "Limits")]
     pub(super) batch_bytes: Option<u64>,
     /// Bytes of a file that one worker takes at a time [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", hide_env_values = true, help_heading = "Limits")]
     pub(super) chunk_size: Option<u64>,
     /// How long an outage of the destination is waited out [default: 10m]
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_RETRY_FOR", help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_RETRY_FOR", hide_env_values = true, help_heading = "Limits")]
     pub(super) retry_for: Option<Duration>,
     /// How long the destination may be silent before it is given up [default: 60s]
-    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_DEADLINE", help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_DEADLINE", hide_env_values = true, help_heading = "Limits")]
     pub(super) deadline: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("files", |files| files.help("Files, directories or patterns; `-` is stdin")))]
 pub(super) struct InferArgs {
     #[command(flatten)]
     pub(super) files: FileArgs,
@@ -255,14 +274,14 @@ pub(super) struct InferArgs {
     #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
     pub(super) into: Option<Url>,
     /// The table that the job names [default: after FILE]
-    #[arg(long, env = "LOGMILL_TABLE")]
+    #[arg(long, env = "LOGMILL_TABLE", hide_env_values = true)]
     pub(super) table: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// The job file [default: ./FILE.logmill.toml, or what is inferred from FILE]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_hint = ValueHint::FilePath)]
     pub(super) job: Option<PathBuf>,
     #[command(flatten)]
     pub(super) files: FileArgs,
@@ -272,13 +291,13 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub(super) verdicts: Option<PathBuf>,
     /// The data date: the day that the run is about, put in for {date} in the job
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
     pub(super) date: Option<NaiveDate>,
     /// Worker threads [default: one per core]
-    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", help_heading = "Limits")]
+    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
     pub(super) threads: Option<u64>,
     /// Bytes of a file that one worker takes at a time [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", hide_env_values = true, help_heading = "Limits")]
     pub(super) chunk_size: Option<u64>,
 }
 
@@ -289,7 +308,7 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) files: FileArgs,
     /// The data date: the day that the run is about, put in for {date} in the job
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
     pub(super) date: Option<NaiveDate>,
     /// Print the statements that make and grant what a load needs, and nothing else
     ///
@@ -351,7 +370,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
     pub(super) state: String,
     /// At most so many; 0 for all
-    #[arg(short = 'n', long, default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
     pub(super) limit: u64,
 }
 

@@ -36,19 +36,27 @@ const LIMIT_AFTER: Duration = Duration::from_secs(2);
 pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
     let mut out = String::new();
     let counts = &outcome.counts;
-    let _ = writeln!(
-        out,
-        "{}: {}, {} into {} in {}",
-        subject.job,
-        figure::some(usize::try_from(outcome.loaded).unwrap_or(usize::MAX), "file"),
-        match outcome.raw_bytes < outcome.bytes {
-            true =>
-                format!("{} ({} compressed)", figure::bytes(outcome.bytes), figure::bytes(outcome.raw_bytes)),
-            false => figure::bytes(outcome.bytes),
-        },
-        subject.destination,
-        figure::time(outcome.elapsed)
-    );
+    let is_nothing_new = outcome.loaded == 0 && outcome.batches == 0 && outcome.failed.is_empty();
+    if is_nothing_new {
+        let _ = writeln!(out, "{}: nothing new for {}", subject.job, subject.destination);
+    } else {
+        let _ = writeln!(
+            out,
+            "{}: {}, {} into {} in {}",
+            subject.job,
+            figure::some(usize::try_from(outcome.loaded).unwrap_or(usize::MAX), "file"),
+            match outcome.raw_bytes < outcome.bytes {
+                true => format!(
+                    "{} ({} compressed)",
+                    figure::bytes(outcome.bytes),
+                    figure::bytes(outcome.raw_bytes)
+                ),
+                false => figure::bytes(outcome.bytes),
+            },
+            subject.destination,
+            figure::time(outcome.elapsed)
+        );
+    }
     if counts.lines > 0 {
         let records = u64::try_from(counts.records).unwrap_or(0);
         let _ = writeln!(

@@ -130,7 +130,7 @@ fn pattern(regex: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::tests::{SMALL, complaint, config, small_with};
     use super::*;
 
@@ -193,7 +193,7 @@ mod tests {
         })
     }
 
-    fn is_accepted(job: &str) -> bool {
+    pub(in crate::config) fn is_accepted(job: &str) -> bool {
         let job: toml::Table = job.parse().expect("TOML");
         let schema = json_schema();
         fits(&serde_json::to_value(job).expect("JSON"), &schema, &schema)

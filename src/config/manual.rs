@@ -153,6 +153,7 @@ fn the_manual_says_what_the_table_of_keys_says() {
 fn the_job_in_the_manual_is_a_job() {
     let (_, rest) = HEAD.split_once("```toml\n").expect("an example");
     let (job, _) = rest.split_once("```").expect("its end");
+    assert!(super::json_schema::tests::is_accepted(job), "an editor would refuse it");
     let job = job.replace("DB_PASSWORD", "SECRET");
     let config = super::tests::config(&job);
     assert_eq!(config.name, "app-logs");

@@ -428,6 +428,7 @@ on_conflict = "update"
         });
         let after = read_job(&text, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(canonical(&after), canonical(&before), "{text}");
+        assert!(crate::config::json_schema::tests::is_accepted(&text), "an editor would refuse it: {text}");
         let names = |config: &Config| -> Vec<String> {
             config.record.schema.fields.iter().map(|field| field.name.clone()).collect()
         };

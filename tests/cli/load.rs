@@ -1,0 +1,127 @@
+//! What a load prints, and how it ends.
+
+use super::*;
+
+const JOB: &str = r#"
+name = "app"
+[source]
+files  = ["logs"]
+format = "ndjson"
+[record.fields]
+n    = "int"
+word = { type = "text", required = false, max_length = 3 }
+[destination]
+url   = "sqlite:logmill.db"
+table = "app"
+"#;
+
+fn place() -> Place {
+    let place = Place::new();
+    place.write("job.toml", JOB);
+    place.write("logs/a.ndjson", "{\"n\":1}\n\n{\"n\":\"x\"}\n{\"n\":3,\"word\":\"secret\"}\n");
+    place.write("logs/b.ndjson", "{\"n\":4}");
+    place
+}
+
+#[test]
+fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
+    let place = place();
+    place.play(
+        r"
+        $ logmill load -j job.toml
+        ? 3
+        ! app: 2 files, 50 B into app in logmill.db in [..]
+        !
+        !   records                   4   [..]/s, [..]/s
+        !     inserted                2
+        !     rejected                2   50 %
+        !   blank lines               1
+        !
+        !   rejected because
+        !     int_parsing n                   1   first at logs/a.ndjson:3 (byte 9)
+        !     string_too_long word            1   first at logs/a.ndjson:4 (byte 19)
+        !
+        !   2 dead letters open: logmill dead-letters list -j job.toml
+        # It is the state of the sources that the exit code tells, so again it is 3.
+        $ logmill load -j job.toml
+        ? 3
+        ! app: nothing new for app in logmill.db
+        !
+        !   2 files were loaded to the end before
+        !
+        !   2 dead letters open: logmill dead-letters list -j job.toml
+        $ logmill load -j job.toml -q --allow-rejects
+        $ logmill load -j job.toml -q logs/b.ndjson
+        $ logmill load -j job.toml -q logs/gone
+        ? 1
+        ",
+    );
+}
+
+#[test]
+fn a_machine_gets_one_object_and_nothing_of_a_record() {
+    let place = place();
+    let said = place.run("load -j job.toml --output json").ended(3, &[]);
+    assert_eq!(said.stderr, "");
+    let object: Value = serde_json::from_str(&said.stdout).unwrap();
+    for (pointer, expected) in [
+        ("/schema_version", Value::from(1)),
+        ("/command", "load".into()),
+        ("/job", "app".into()),
+        ("/outcome", "rejects".into()),
+        ("/exit_code", 3.into()),
+        ("/sources/loaded", 2.into()),
+        ("/counts/records", 4.into()),
+        ("/counts/blank", 1.into()),
+        ("/counts/lines", 5.into()),
+        ("/counts/inserted", 2.into()),
+        ("/counts/rejected", 2.into()),
+        ("/open_dead_letters", 2.into()),
+        ("/reasons/0/code", "int_parsing".into()),
+        ("/reasons/0/first/line", 3.into()),
+        ("/bytes", 50.into()),
+    ] {
+        assert_eq!(object.pointer(pointer), Some(&expected), "{pointer} of {object}");
+    }
+    assert!(!said.stdout.contains("secret"));
+}
+
+#[test]
+fn messages_are_lines_of_json_where_that_is_asked_for() {
+    let place = place();
+    let said = place.run("load -j job.toml --log-format json -v logs gone").ended(1, &[]);
+    let messages: Vec<Value> = said.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(
+        messages.iter().any(|message| {
+            message["level"] == "debug"
+                && message["message"].as_str().unwrap().starts_with("gone: cannot open")
+        }),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
+    for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+        let place = place();
+        let fifo = place.path("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut command = place.command("load -j job.toml fifo");
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut writer = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+        writer.write_all(&b"{\"n\":1}\n".repeat(300_000)).unwrap();
+        let committed = || place.json("status -j job.toml").1["sources"][0]["position"].as_u64().unwrap_or(0);
+        crate::harness::wait_until("a commit", || committed() > 0);
+        let sent =
+            Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+        // It waits in a read for what does not come; the next bytes let it look around.
+        let _ = writer.write_all(&b"{\"n\":1}\n".repeat(300_000));
+        drop(writer);
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(code));
+        let rows = place.query("select count(*) from app")[0].parse::<u64>().unwrap();
+        assert_eq!(rows * 8, committed());
+    }
+}
