@@ -13,9 +13,9 @@ use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
 use super::job::{self, Job};
-use super::load::{run, settings};
+use super::load::{nothing_to_do, run, settings};
 use super::progress::Progress;
-use super::speech::{Speech, print};
+use super::speech::{Speech, print, printable};
 use super::summary::{check_text, notices_json, reasons_json};
 use super::table;
 use crate::config::Overrides;
@@ -37,9 +37,8 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         .into());
     }
     let given = files::given(&args.files)?;
-    if given.as_ref().is_some_and(Vec::is_empty) {
-        speech.inform("the list names no files, so there is nothing to check");
-        return Ok(Exit::Success);
+    if args.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
+        return nothing_to_do("check", speech);
     }
     let overrides = Overrides {
         files: given,
@@ -92,7 +91,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
             text.push_str(&sample(&sink, table::width()));
             match to_stdout {
                 true => speech.tell(&text),
-                false => print(&text)?,
+                false => print(&printable(&text))?,
             }
         }
         Output::Text => {}

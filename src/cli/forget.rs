@@ -11,7 +11,7 @@ use super::destination::{self, describe, history, run_sql};
 use super::exit::Exit;
 use super::figure;
 use super::selected::selected;
-use super::speech::{Speech, print, printable};
+use super::speech::{Speech, one_line, print};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::sink::Key;
@@ -91,7 +91,7 @@ fn text(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>
             out,
             "  {:>6}  {}{date}, {}",
             source.id,
-            printable(&source.name),
+            one_line(&source.name),
             figure::some(usize::try_from(source.counts.records).unwrap_or(0), "record")
         );
     }

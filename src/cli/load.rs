@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::args::{LoadArgs, Output};
 use super::destination::{Destination, describe, query};
 use super::exit::Exit;
@@ -25,9 +27,8 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         return Err(Error::usage(format!("{flag} is planned and not built yet")).into());
     }
     let given = files::given(&args.files)?;
-    if given.as_ref().is_some_and(Vec::is_empty) {
-        speech.inform("the list names no files, so there is nothing to load");
-        return Ok(Exit::Success);
+    if args.job.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
+        return nothing_to_do("load", speech);
     }
     let overrides = args.overrides(given);
     let Job { config, path: job_path, is_found, inferred } =
@@ -85,6 +86,22 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         return Err(Error::from(crate::error::Kind::Stopped(signal)).into());
     }
     Ok(exit)
+}
+
+/// A list without names, and no job: there is nothing to infer one from.
+pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
+    speech.inform(&format!("the list names no files, so there is nothing to {command}"));
+    if speech.output == Output::Json {
+        let exit = Exit::Success;
+        let object = json!({
+            "schema_version": 1,
+            "command": command,
+            "outcome": exit.outcome(),
+            "exit_code": exit.code(),
+        });
+        print(&format!("{object}\n"))?;
+    }
+    Ok(Exit::Success)
 }
 
 /// Says what was inferred and where it was written.

@@ -11,7 +11,7 @@ use super::destination::{describe, forecast, is_sqlite};
 use super::exit::Exit;
 use super::guarantees::{Kinds, guarantees};
 use super::load::settings;
-use super::speech::{Speech, print, printable};
+use super::speech::{Speech, one_line, print, printable};
 use super::{figure, files, table};
 use crate::config::{Config, Overrides};
 use crate::pipeline::{self, bytes_to_read};
@@ -168,7 +168,7 @@ impl<'a> Plan<'a> {
         }
         let _ = writeln!(out, "\n{} {title}", figure::some(files.len(), "file"));
         for (path, text) in files.iter().take(FILES_SHOWN) {
-            let _ = writeln!(out, "  {}: {}", printable(&path.to_string_lossy()), printable(text));
+            let _ = writeln!(out, "  {}: {}", one_line(&path.to_string_lossy()), one_line(text));
         }
         if files.len() > FILES_SHOWN {
             let _ = writeln!(out, "  and {} more (--output json names all)", files.len() - FILES_SHOWN);

@@ -127,6 +127,11 @@ pub(super) fn printable(text: &str) -> String {
     out
 }
 
+/// A name of a file or of a field, on one line whatever it holds.
+pub(super) fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
 fn is_unsafe(ch: char) -> bool {
     ch.is_control()
         || matches!(ch, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -140,5 +145,6 @@ mod tests {
     fn nothing_that_a_terminal_acts_upon_goes_out() {
         assert_eq!(printable("a\x1b[2Jb\r\u{9b}c\u{202e}d\te"), "a\\u{1b}[2Jb\\r\\u{9b}c\\u{202e}d\\te");
         assert_eq!(printable("ä\n日本"), "ä\n日本");
+        assert_eq!(one_line("ä\n日本\r"), "ä\\n日本\\r");
     }
 }

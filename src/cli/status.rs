@@ -9,7 +9,7 @@ use super::destination::{describe, history};
 use super::exit::Exit;
 use super::figure;
 use super::selected::selected;
-use super::speech::{Speech, print, printable};
+use super::speech::{Speech, one_line, print, printable};
 use super::summary::counts_json;
 use crate::config::Config;
 use crate::sink::history::{RunStatus, SourceStatus, Status};
@@ -50,11 +50,9 @@ fn of_files(args: &StatusArgs, config: &Config, status: Status, speech: Speech) 
         }
         Output::Text => {
             let mut blocks: Vec<String> = sources.iter().map(|source| block(source)).collect();
-            blocks.extend(
-                unknown
-                    .iter()
-                    .map(|file| format!("{}\n  never loaded by job {}\n", file.display(), config.name)),
-            );
+            blocks.extend(unknown.iter().map(|file| {
+                format!("{}\n  never loaded by job {}\n", one_line(&file.to_string_lossy()), config.name)
+            }));
             print(&blocks.join("\n"))?;
         }
     }
@@ -65,7 +63,7 @@ fn of_files(args: &StatusArgs, config: &Config, status: Status, speech: Speech) 
 fn block(source: &SourceStatus) -> String {
     let mut out = String::new();
     let counts = &source.counts;
-    let _ = writeln!(out, "{}", printable(&source.name));
+    let _ = writeln!(out, "{}", one_line(&source.name));
     let mut line = |name: &str, text: String| {
         let _ = writeln!(out, "  {name:<13} {text}");
     };
@@ -156,7 +154,7 @@ fn text(config: &Config, status: &Status, all: bool) -> String {
             figure::count(reason.count),
             printable(format!("{} {}", reason.code, reason.field).trim_end()),
             reason.id,
-            printable(&reason.source),
+            one_line(&reason.source),
             reason.line
         );
     }
@@ -168,7 +166,7 @@ fn text(config: &Config, status: &Status, all: bool) -> String {
 }
 
 fn source_line(source: &SourceStatus) -> String {
-    let mut line = format!("{:>4}  {}", source.id, printable(&source.name));
+    let mut line = format!("{:>4}  {}", source.id, one_line(&source.name));
     if let Some(date) = source.data_date {
         let _ = write!(line, " ({date})");
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::exit::Exit;
 use super::figure;
+use super::speech::one_line;
 use crate::pipeline::{Outcome, Times};
 
 /// What a summary names besides the outcome.
@@ -170,7 +171,7 @@ fn reasons(out: &mut String, outcome: &Outcome) {
         let reason = &shown[index];
         match reason.field.as_str() {
             "" => reason.code.to_string(),
-            field => format!("{} {field}", reason.code),
+            field => format!("{} {}", reason.code, one_line(field)),
         }
     };
     let width = (0..shown.len()).map(|index| name(index).chars().count()).max().unwrap_or(0).min(48);
@@ -180,7 +181,7 @@ fn reasons(out: &mut String, outcome: &Outcome) {
             "    {:<width$} {:>12}   first at {}:{} (byte {})",
             name(index),
             figure::count(reason.count),
-            reason.path.display(),
+            one_line(&reason.path.to_string_lossy()),
             reason.line,
             figure::count(reason.offset)
         );
@@ -196,7 +197,7 @@ fn files(out: &mut String, what: &str, files: &[(std::path::PathBuf, String)], w
     }
     let _ = writeln!(out, "\n  {} {what}", figure::some(files.len(), "file"));
     for (path, text) in files.iter().take(FILES_SHOWN) {
-        let _ = writeln!(out, "    {}: {}", path.display(), why(text));
+        let _ = writeln!(out, "    {}: {}", one_line(&path.to_string_lossy()), one_line(&why(text)));
     }
     if files.len() > FILES_SHOWN {
         let _ = writeln!(out, "    and {} more", files.len() - FILES_SHOWN);
