@@ -166,6 +166,7 @@ fn object(
         "exit_code": exit.code(),
         "sources": {
             "checked": outcome.loaded,
+            "waiting": outcome.waiting,
             "failed": outcome.failed.iter()
                 .map(|(path, why)| json!({"file": path.to_string_lossy(), "why": why})).collect::<Vec<_>>(),
         },

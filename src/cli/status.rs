@@ -189,7 +189,8 @@ fn run_line(run: &RunStatus) -> String {
         (Some(outcome), Some(ended)) => {
             let time = (ended - run.started_at).to_std().unwrap_or_default();
             let _ = write!(line, "  {outcome} ({}) after {}", run.exit_code.unwrap_or(0), figure::time(time));
-            let _ = write!(line, ", {} records", figure::count(run.counts.records));
+            let records = usize::try_from(run.counts.records).unwrap_or(0);
+            let _ = write!(line, ", {}", figure::some(records, "record"));
             if run.counts.rejected > 0 {
                 let _ = write!(line, ", {} rejected", figure::count(run.counts.rejected));
             }

@@ -37,7 +37,8 @@ const LIMIT_AFTER: Duration = Duration::from_secs(2);
 pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
     let mut out = String::new();
     let counts = &outcome.counts;
-    let is_nothing_new = outcome.loaded == 0 && outcome.batches == 0 && outcome.failed.is_empty();
+    let is_nothing_new =
+        outcome.loaded + outcome.waiting == 0 && outcome.batches == 0 && outcome.failed.is_empty();
     if is_nothing_new {
         let _ = writeln!(out, "{}: nothing new for {}", subject.job, subject.destination);
     } else {
@@ -45,7 +46,7 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
             out,
             "{}: {}, {} into {} in {}",
             subject.job,
-            figure::some(usize::try_from(outcome.loaded).unwrap_or(usize::MAX), "file"),
+            files_read(outcome),
             match outcome.raw_bytes < outcome.bytes {
                 true => format!(
                     "{} ({} compressed)",
@@ -131,7 +132,7 @@ pub(super) fn check_text(job: &str, outcome: &Outcome) -> String {
     let _ = writeln!(
         out,
         "{job}: {}, {} checked in {}",
-        figure::some(usize::try_from(outcome.loaded).unwrap_or(usize::MAX), "file"),
+        files_read(outcome),
         figure::bytes(outcome.bytes),
         figure::time(outcome.elapsed)
     );
@@ -159,6 +160,15 @@ pub(super) fn check_text(job: &str, outcome: &Outcome) -> String {
     files(&mut out, "not checked", &outcome.failed, str::to_owned);
     files(&mut out, "to look at", &outcome.notices, str::to_owned);
     out
+}
+
+/// How many files were read, whether to their end or to a line that is still being written.
+fn files_read(outcome: &Outcome) -> String {
+    let some = |number: u64| figure::some(usize::try_from(number).unwrap_or(usize::MAX), "file");
+    match outcome.waiting {
+        0 => some(outcome.loaded),
+        waiting => format!("{} ({} with an unfinished last line)", some(outcome.loaded + waiting), waiting),
+    }
 }
 
 fn reasons(out: &mut String, outcome: &Outcome) {
@@ -241,6 +251,7 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
         "exit_code": exit.code(),
         "sources": {
             "loaded": outcome.loaded,
+            "waiting": outcome.waiting,
             "finished_before": outcome.finished,
             "duplicates": outcome.duplicates.iter()
                 .map(|(path, of)| json!({"file": file(path), "same_as": of})).collect::<Vec<_>>(),

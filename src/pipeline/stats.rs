@@ -52,6 +52,8 @@ pub struct Outcome {
     pub batches: u64,
     /// Sources that were loaded to their end.
     pub loaded: u64,
+    /// Sources that were loaded up to a last line that is still being written.
+    pub waiting: u64,
     /// Sources that were at their end already.
     pub finished: u64,
     /// Files that were left out because another one holds the same, as (file, other).

@@ -250,6 +250,10 @@ impl<'a, S: Sink> Writer<'a, S> {
         }
         let complete = self.sources.values().filter(|progress| progress.is_complete).count();
         self.outcome.loaded += complete as u64;
+        if self.stop.asked().is_none() {
+            let others = self.sources.values().filter(|source| !source.is_complete && !source.has_failed);
+            self.outcome.waiting += others.count() as u64;
+        }
         self.outcome.reasons = self.reasons.sorted();
         self.outcome.stopped = self.stop.asked();
         Ok(())

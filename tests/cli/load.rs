@@ -59,6 +59,20 @@ fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
 }
 
 #[test]
+fn a_line_that_is_still_being_written_waits() {
+    let place = place();
+    place.write("job.toml", JOB.replace("format =", "growing = true\nformat ="));
+    place.write("logs/b.ndjson", "{\"n\":4}\n{\"n\":");
+    place
+        .run("load -j job.toml logs/b.ndjson")
+        .ended(0, &["app: 1 file (1 with an unfinished last line), 8 B into"]);
+    place.write("logs/b.ndjson", "{\"n\":4}\n{\"n\":5}\n");
+    place
+        .run("load -j job.toml logs/b.ndjson")
+        .ended(0, &["app: 1 file, 8 B into", "inserted                1"]);
+}
+
+#[test]
 fn a_machine_gets_one_object_and_nothing_of_a_record() {
     let place = place();
     let said = place.run("load -j job.toml --output json").ended(3, &[]);
