@@ -62,11 +62,20 @@ pub(super) fn of(config: &Config) -> Result<Vec<Found>> {
     let patterns = config.patterns()?;
     let files = discover(&patterns, &config.source.selection)?;
     if files.is_empty() && !patterns.is_empty() {
-        let shown: Vec<String> =
-            patterns.iter().map(|pattern| pattern.base.join(&pattern.text).display().to_string()).collect();
-        return Err(Error::usage(format!("no file matches {}", shown.join(", "))));
+        let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
+        return Err(nothing_found(&names));
     }
     Ok(files)
+}
+
+/// What to say of names that stand for no file at all.
+pub(super) fn nothing_found(names: &[PathBuf]) -> Error {
+    let shown: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
+    let shown = shown.join(", ");
+    Error::usage(match names.iter().all(|name| name.is_dir()) {
+        true => format!("there is no file in {shown} (hidden ones are left out)"),
+        false => format!("no file matches {shown}"),
+    })
 }
 
 #[cfg(test)]

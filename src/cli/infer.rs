@@ -10,10 +10,14 @@ use super::load::tell_of;
 use super::speech::{Speech, print};
 use super::{files, inferred, job};
 use crate::config::Overrides;
+use crate::error::Error;
 use crate::stop::Stop;
 
 pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let names = files::given(&args.files)?.unwrap_or_default();
+    if names.is_empty() {
+        return Err(Error::usage("name files to infer a job from").into());
+    }
     let (place, name, found) = job::place(&names)?;
     let path = args.out.as_deref().unwrap_or(&place);
     // Names in a job start at its folder, those of the command line where we are.

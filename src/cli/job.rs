@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::files::nothing_found;
 use super::inferred::{Inferred, infer};
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
@@ -50,12 +51,11 @@ pub(super) fn choose(
 /// Where the job for these files is or would be, what it is called, and the files.
 pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> {
     if names.is_empty() {
-        return Err(Error::usage("name files to load, or a job with -j"));
+        return Err(Error::usage("name files, or a job with -j"));
     }
     let patterns: Vec<Pattern> =
         names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
     let files = discover(&patterns, &Selection::default())?;
-    let shown = || names.iter().map(|name| name.display().to_string()).collect::<Vec<_>>().join(", ");
     let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
     let name = match names {
         [name] if name == Path::new(STDIN) => Some("stdin".to_owned()),
@@ -66,9 +66,7 @@ pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> 
         _ => None,
     };
     let name = name.or_else(|| job_name(&paths));
-    let name = name
-        .filter(|_| !paths.is_empty())
-        .ok_or_else(|| Error::usage(format!("no file matches {}", shown())))?;
+    let name = name.filter(|_| !paths.is_empty()).ok_or_else(|| nothing_found(names))?;
     // A name becomes a part of messages and of a path.
     let name: String = name.chars().map(|ch| if ch.is_control() { '_' } else { ch }).collect();
     Ok((PathBuf::from(format!("{name}.logmill.toml")), name, files))

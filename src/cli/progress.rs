@@ -61,6 +61,8 @@ impl Progress {
                         bar.set_position(moment.done);
                         bar.set_message(moment.line());
                     }
+                    // Nothing has begun.
+                    None if moment.total == 0 && moment.done == 0 => {}
                     None => speech.inform(&moment.line()),
                 }
             }

@@ -105,7 +105,11 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
     }
     place.run("load nothing.ndjson").ended(1, &["cannot open nothing.ndjson"]);
     place.run("load *.ndjson").ended(2, &["no file matches *.ndjson"]);
-    place.run("load").ended(2, &["name files to load, or a job with -j"]);
+    place.run("load").ended(2, &["name files, or a job with -j"]);
+    place.run("infer").ended(2, &["name files to infer a job from"]);
+    std::fs::create_dir(place.path("empty")).unwrap();
+    place.run("load empty").ended(2, &["there is no file in empty"]);
+    std::fs::remove_dir(place.path("empty")).unwrap();
     place.run("load -").ended(2, &["- is empty, so there is nothing to infer a job from"]);
     assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
 }

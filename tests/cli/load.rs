@@ -116,6 +116,36 @@ fn messages_are_lines_of_json_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_destination_that_is_none_is_told_in_one_line() {
+    let place = place();
+    place.write("no.db", "something else");
+    for command in ["load", "status", "plan", "dead-letters list", "forget logs/a.ndjson"] {
+        for (url, said) in [
+            ("sqlite:no.db", "no.db: file is not a database; name another file, or remove this one"),
+            (
+                "postgres://nobody@127.0.0.1:1/x?connect_timeout=2",
+                "cannot connect to 127.0.0.1:1/x as nobody",
+            ),
+        ] {
+            let said = match (command, url) {
+                // Only a load waits for a server.
+                ("load", "sqlite:no.db") => {
+                    place.run(&format!("load -j job.toml --into {url}")).ended(1, &[said])
+                }
+                ("load", _) => {
+                    place.run(&format!("load -q -j job.toml --retry-for 0s --into {url}")).ended(1, &[said])
+                }
+                _ => place.run(&format!("{command} -j job.toml --into {url}")).ended(1, &[said]),
+            };
+            assert!(said.stderr.lines().count() <= 2, "{command}: {}", said.stderr);
+        }
+    }
+    place
+        .run("load -j job.toml --into sqlite:no/where.db")
+        .ended(1, &["its directory must be there, and writable"]);
+}
+
+#[test]
 fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
     for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
         let place = place();

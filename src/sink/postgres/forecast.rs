@@ -6,7 +6,7 @@ use super::own::{find_holder, memories};
 use super::prepare::{
     check_tables, compare, look_at_server, refuse_lost_target, refuse_pooler, warn_if_emptied,
 };
-use super::session::not_connected;
+use super::session::connect_once;
 use super::target::{self, Target, quote};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
@@ -17,8 +17,7 @@ use crate::sink::{Claim, Claims, Key};
 
 /// What a load of these files would find and make. Nothing is written.
 pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
-    let mut client =
-        settings.server.connect("logmill").map_err(|error| not_connected(&error).into_error())?;
+    let mut client = connect_once(&settings.server)?;
     let mut forecast = Forecast::default();
     look(&mut client, settings, claims, &mut forecast).map_err(Trouble::into_error)?;
     Ok(forecast)

@@ -6,7 +6,7 @@ use postgres::Client;
 
 use super::connect::Target as Server;
 use super::own::unsigned;
-use super::session::not_connected;
+use super::session::connect_once;
 use super::shape::{Timeouts, begin_sql};
 use super::tables;
 use super::trouble::{Trouble, at};
@@ -17,7 +17,7 @@ use crate::sink::history::Forgotten;
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
 /// kept with their dead letters, which become superseded.
 pub fn forget(server: &Arc<Server>, job: &str, sources: &[i32], timeouts: Timeouts) -> Result<Forgotten> {
-    let mut client = server.connect("logmill").map_err(|error| not_connected(&error).into_error())?;
+    let mut client = connect_once(server)?;
     forget_all(&mut client, job, sources, timeouts).map_err(Trouble::into_error)
 }
 

@@ -9,7 +9,7 @@ use postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::connect::Target as Server;
 use super::own::unsigned;
-use super::session::not_connected;
+use super::session::connect_once;
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
@@ -30,8 +30,7 @@ const RUNS_MAX: i64 = 10;
 impl PostgresHistory {
     /// Connects.
     pub fn open(server: &Arc<Server>) -> Result<PostgresHistory> {
-        let client = server.connect("logmill").map_err(|error| not_connected(&error).into_error())?;
-        Ok(PostgresHistory { client })
+        Ok(PostgresHistory { client: connect_once(server)? })
     }
 
     fn look<T>(

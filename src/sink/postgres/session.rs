@@ -183,6 +183,15 @@ pub(super) fn within<T: Send + 'static>(
     asked.ok().and_then(|_| take.recv_timeout(limit).ok())
 }
 
+/// A connection for a command that only looks, or asks for one thing: there is no waiting for a
+/// server that is not there.
+pub(super) fn connect_once(server: &Server) -> Result<Client, Error> {
+    server.connect("logmill").map_err(|error| match not_connected(&error) {
+        Trouble::Lost { what, .. } => Kind::Unreachable(what).into(),
+        trouble => trouble.into_error(),
+    })
+}
+
 /// Why there is no connection, in the terms in which it is judged. With several hosts, one
 /// that may come back counts for more than one that will not.
 pub(super) fn not_connected(error: &NotConnected) -> Trouble {

@@ -33,7 +33,7 @@ pub use forget::forget;
 pub use history::SqliteHistory;
 use lock::SourceLocks;
 use own::{Claimed, Owned};
-use refusal::{Verdict, message, verdict};
+use refusal::{Verdict, advice, message, verdict};
 use shape::Shape;
 use target::Target;
 
@@ -126,7 +126,7 @@ impl Trouble {
             Trouble::Sqlite(error) => Kind::Server {
                 doing: path.display().to_string(),
                 sqlstate: None,
-                message: format!("{}; what was committed is kept, run again to go on", message(&error)),
+                message: format!("{}; {}", message(&error), advice(&error)),
             }
             .into(),
         }

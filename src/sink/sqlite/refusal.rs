@@ -69,6 +69,18 @@ pub(super) fn refused(row: usize, error: &Error) -> Refused {
     Refused { row, code: Code::Server(*state), column, constraint, message }
 }
 
+/// What to do about an error that ends a run.
+pub(super) fn advice(error: &Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "name another file, or remove this one",
+        Some(ErrorCode::CannotOpen) => "its directory must be there, and writable",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            "the file and its directory must be writable"
+        }
+        _ => "what was committed is kept, run again to go on",
+    }
+}
+
 /// SQLite's own words.
 pub(super) fn message(error: &Error) -> String {
     match error {
