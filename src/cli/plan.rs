@@ -17,6 +17,7 @@ use crate::config::{Config, Overrides};
 use crate::pipeline::{self, bytes_to_read};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Claim, Claims, Key};
+use crate::source::Found;
 use crate::stop::Stop;
 
 /// How many files of a kind are named; a machine gets them all.
@@ -33,10 +34,12 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         accept_new_rules: args.accept_new_rules,
         ..settings(&config)
     };
+    // To look at a stream is to take from it.
+    let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
     let (claims, unreadable) = pipeline::claims(&found, &pace);
     let notify = Arc::new(move |text: &str| speech.inform(text));
     let forecast = forecast(&config, &claims, stop, notify)?;
-    let plan = Plan::new(&config, claims, unreadable, forecast);
+    let plan = Plan::new(&config, claims, unreadable, streams, forecast);
     match (speech.output, args.print_sql) {
         (Output::Json, with_sql) => print(&format!("{}\n", plan.json(with_sql)))?,
         (Output::Text, true) => {
@@ -78,19 +81,22 @@ impl<'a> Plan<'a> {
         config: &'a Config,
         claims: Claims,
         unreadable: Vec<(PathBuf, String)>,
+        streams: Vec<Found>,
         forecast: Forecast,
     ) -> Plan<'a> {
-        let kinds = claims.files.iter().fold(Kinds::default(), |kinds, file| Kinds {
-            plain: kinds.plain || file.stream.is_none() && file.fingerprint.container.is_none(),
-            archive: kinds.archive || file.fingerprint.container.is_some(),
-            stream: kinds.stream || file.stream.is_some(),
-        });
+        let kinds = claims.files.iter().fold(
+            Kinds { stream: !streams.is_empty(), ..Kinds::default() },
+            |kinds, file| Kinds {
+                plain: kinds.plain || file.fingerprint.container.is_none(),
+                archive: kinds.archive || file.fingerprint.container.is_some(),
+                ..kinds
+            },
+        );
         let decided = claims.files.into_iter().zip(&forecast.claims).map(|(file, claim)| {
             let fate = match claim {
-                Claim::Load(task) => Fate::Read {
-                    position: task.start.record,
-                    bytes: file.stream.is_none().then(|| bytes_to_read(task, &file)),
-                },
+                Claim::Load(task) => {
+                    Fate::Read { position: task.start.record, bytes: Some(bytes_to_read(task, &file)) }
+                }
                 Claim::Finished { .. } => Fate::LeftOut("loaded to the end before".to_owned()),
                 Claim::Duplicate(of) => Fate::LeftOut(format!("holds the same as {of}")),
                 Claim::Changed(why) => Fate::Refused(why.clone()),
@@ -98,9 +104,12 @@ impl<'a> Plan<'a> {
             Planned { path: file.path, fate }
         });
         let unreadable = unreadable.into_iter().map(|(path, why)| Planned { path, fate: Fate::Refused(why) });
+        let streams = streams
+            .into_iter()
+            .map(|found| Planned { path: found.path, fate: Fate::Read { position: 0, bytes: None } });
         Plan {
             config,
-            files: decided.chain(unreadable).collect(),
+            files: decided.chain(streams).chain(unreadable).collect(),
             guarantees: guarantees(config, kinds, is_sqlite(config)),
             forecast,
         }
@@ -123,7 +132,7 @@ impl<'a> Plan<'a> {
                     0 => String::new(),
                     position => format!(", from byte {} on", figure::count(*position)),
                 };
-                let bytes = bytes.map_or("a stream".to_owned(), figure::bytes);
+                let bytes = bytes.map_or("a stream, which only a load can look at".to_owned(), figure::bytes);
                 Some(format!("{bytes}{from}"))
             }
             _ => None,

@@ -37,8 +37,8 @@ const LIMIT_AFTER: Duration = Duration::from_secs(2);
 pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
     let mut out = String::new();
     let counts = &outcome.counts;
-    let is_nothing_new =
-        outcome.loaded + outcome.waiting == 0 && outcome.batches == 0 && outcome.failed.is_empty();
+    let has_read = outcome.loaded + outcome.waiting + outcome.batches > 0;
+    let is_nothing_new = !has_read && outcome.failed.is_empty() && outcome.stopped.is_none();
     if is_nothing_new {
         let _ = writeln!(out, "{}: nothing new for {}", subject.job, subject.destination);
     } else {
@@ -216,7 +216,7 @@ fn files(out: &mut String, what: &str, files: &[(std::path::PathBuf, String)], w
 
 /// What kept the load from being faster.
 fn limit(times: &Times, outcome: &Outcome) -> Option<String> {
-    if outcome.elapsed < LIMIT_AFTER {
+    if outcome.batches == 0 || outcome.elapsed < LIMIT_AFTER {
         return None;
     }
     let all = outcome.elapsed.as_secs_f64().max(1e-6);

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::STDIN;
@@ -62,6 +62,14 @@ pub struct Found {
     /// Its absolute path as text, under which it is remembered. Bytes that are not UTF-8
     /// are written as `\xNN`.
     pub name: String,
+}
+
+impl Found {
+    /// Whether it can be read only once.
+    pub fn is_stream(&self) -> bool {
+        let kind = || std::fs::metadata(&self.path).map(|metadata| metadata.file_type());
+        self.path == Path::new(STDIN) || kind().is_ok_and(|kind| kind.is_fifo() || kind.is_char_device())
+    }
 }
 
 /// The files that `patterns` name, each once, in order. A plain name is found whether it

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chunk::TAIL_BYTES;
-use super::{Kind, Source};
+use super::{Kind, Source, first_record};
 use crate::error::Result;
 use crate::span::Span;
 
@@ -81,11 +81,13 @@ impl Probe {
 }
 
 impl Source {
-    /// What this file is recognised by.
+    /// What this file is recognised by. One in an encoding that is not read is refused here,
+    /// before anything is remembered of it.
     pub fn fingerprint(self: &Arc<Source>) -> Result<Fingerprint> {
         if let Some(size) = self.size() {
             let head_len = u32::try_from(size.min(u64::from(HEAD_BYTES))).expect("at most HEAD_BYTES");
             let head = self.read(Span::new(0, u64::from(head_len)))?;
+            first_record(&self.path, &head)?;
             return Ok(Fingerprint {
                 size: Some(size),
                 head_len,
@@ -99,6 +101,7 @@ impl Source {
         let mut feed = self.feed(0)?;
         let filled = feed.fill(self, &mut head)?;
         head.truncate(filled);
+        first_record(&self.path, &head)?;
         let is_all = filled <= HEAD_BYTES as usize && !feed.has_failed();
         let head_len = filled.min(HEAD_BYTES as usize);
         let fingerprint = Fingerprint {

@@ -105,6 +105,24 @@ fn a_plan_says_what_is_read_and_what_is_promised_and_writes_nothing() {
 }
 
 #[test]
+fn a_plan_takes_nothing_from_a_stream() {
+    let place = place("sqlite:logmill.db");
+    nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    place.write("utf16", "\u{feff}{\"n\":1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+    let said = place.run("plan -j job.toml fifo - utf16").ended(1, &[]);
+    for words in [
+        "2 files would be read\n  fifo: a stream, which only a load can look at\n  -: a stream",
+        "utf16: it is UTF-16, and logs are read as UTF-8",
+        "stopped, a stream  has to be sent again from its beginning",
+    ] {
+        assert!(said.stdout.contains(words), "{}", said.stdout);
+    }
+    // What is refused is not remembered.
+    place.run("load -j job.toml utf16").ended(1, &["it is UTF-16"]);
+    assert_eq!(place.query("select count(*) from logmill_sources"), ["0"]);
+}
+
+#[test]
 fn what_stands_in_the_way_is_told_all_at_once() {
     let place = place("sqlite:logmill.db");
     let connection = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
