@@ -18,6 +18,8 @@ mod edge;
 mod fuzz;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.
 mod harness;
+/// What makes two rows the same row, and which of them stays.
+mod keys;
 /// Loads as people run them.
 mod load;
 /// Several runs of one job.

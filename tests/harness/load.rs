@@ -40,6 +40,7 @@ pub(crate) struct Load {
     name: String,
     files: RefCell<Vec<LogFile>>,
     fields: Vec<Field>,
+    field_lines: String,
     key: String,
     destination_lines: String,
     pipeline: String,
@@ -85,6 +86,7 @@ impl Load {
             name: "job".to_owned(),
             files: RefCell::default(),
             fields: Vec::new(),
+            field_lines: String::new(),
             key: "\"position\"".to_owned(),
             destination_lines: String::new(),
             // Nothing here waits for long: an outage that a test does not mean is a failure.
@@ -111,6 +113,12 @@ impl Load {
     /// The fields, as in `id int, level enum(INFO|WARN), note text?`.
     pub(crate) fn schema(mut self, text: &str) -> Load {
         self.fields = text.split(',').map(|field| Field::of(field.trim())).collect();
+        self
+    }
+
+    /// A field more, as TOML has it. The oracles know nothing of it.
+    pub(crate) fn field(mut self, line: &str) -> Load {
+        let _ = writeln!(self.field_lines, "{line}");
         self
     }
 
@@ -193,7 +201,7 @@ impl Load {
 
     /// The job file.
     pub(crate) fn job(&self) -> String {
-        let mut fields = String::new();
+        let mut fields = self.field_lines.clone();
         for field in &self.fields {
             let _ = writeln!(fields, "{} = {}", field.name, field.toml());
         }
@@ -238,6 +246,12 @@ impl Load {
     /// Whether a row that is there already stays.
     pub(crate) fn keeps(&self) -> bool {
         self.destination_lines.contains("on_conflict = \"keep\"")
+    }
+
+    /// The column by which rows of one key are newer or older, if there is one.
+    pub(crate) fn newest(&self) -> Option<String> {
+        let (_, rest) = self.destination_lines.split_once("on_conflict = \"newest(")?;
+        rest.split(')').next().map(str::to_owned)
     }
 
     pub(crate) fn is_audited(&self) -> bool {

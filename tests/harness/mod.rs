@@ -7,6 +7,7 @@
 #[cfg(feature = "tls")]
 pub(crate) mod authority;
 pub(crate) mod destination;
+pub(crate) mod fold;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod oracle;

@@ -1,0 +1,265 @@
+//! What makes two rows the same row, and which of them stays: every key and every rule for
+//! conflicts, on every destination and by every way of the rows, held against a fold that
+//! knows of none of these ways.
+
+use fastrand::Rng;
+
+use crate::harness::destination::Kind;
+use crate::harness::fold::{Row, check};
+use crate::harness::load::Load;
+use crate::harness::trials::trials;
+
+/// Which way rows take, as far as the target decides it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// By COPY, until keys meet.
+    Direct,
+    /// By the stage, always: a column there has no binary form that we know.
+    Staged,
+    /// By one statement that inserts or updates: the target has a trigger.
+    Upserted,
+    #[cfg(feature = "sqlite")]
+    Sqlite,
+}
+
+impl Way {
+    fn kind(self) -> Kind {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Way::Sqlite => Kind::Sqlite,
+            _ => Kind::Postgres,
+        }
+    }
+}
+
+const KEYS: [&str; 5] = ["content", r#"["id"]"#, r#"["word", "id"]"#, "position", "none"];
+
+const CONFLICTS: [&str; 3] = ["update", "keep", "newest(seen)"];
+
+/// Every key with every rule that it takes.
+fn keys_and_conflicts() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = KEYS.into_iter().flat_map(|key| CONFLICTS.map(|on_conflict| (key, on_conflict)));
+    all.filter(|(key, on_conflict)| *key != "none" || *on_conflict == "update")
+}
+
+/// A load whose target refuses rows in a way that nobody can know before.
+fn load(key: &str, on_conflict: &str, way: Way, refuses: &str) -> Load {
+    let columns = match key {
+        "content" => "record_hash {uuid} PRIMARY KEY".replace("{uuid}", way.kind().word("uuid", "TEXT")),
+        "position" => "{key}".to_owned(),
+        "none" => "source_id integer, source_offset bigint".to_owned(),
+        list => format!("PRIMARY KEY ({})", list.trim_matches(['[', ']']).replace('"', "")),
+    };
+    // Its field is never there: the way is all that it decides.
+    let (kind, field) = match way {
+        Way::Staged => ("kind bytea,", "kind = { type = \"text\", required = false }"),
+        _ => ("", ""),
+    };
+    let mut load = Load::empty()
+        .to(way.kind())
+        .schema("id int, word text, seen int?, note text?")
+        .field(field)
+        .key(key)
+        .given(&format!(
+            "CREATE TABLE t (id bigint, word text, seen bigint, {kind}
+                             note text CONSTRAINT note_is_liked CHECK (note IS NULL OR {refuses}), {columns})"
+        ));
+    if key != "none" {
+        load = load.destination(&format!("on_conflict = \"{on_conflict}\""));
+    }
+    if way == Way::Upserted {
+        load = load.given(
+            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+             CREATE TRIGGER nothing AFTER INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION nothing()",
+        );
+    }
+    load
+}
+
+/// Records of few keys: in one batch, in several and in both files, equal and not, with ties,
+/// without what they are to be judged by, and refused when they would have won.
+const A: &str = r#"{"id":1,"word":"a","seen":5,"note":"first"}
+{"id":2,"word":"a","seen":1,"note":"same"}
+{"id":1,"word":"a","seen":3,"note":"older"}
+{"id":1,"word":"b","seen":5,"note":"of another word"}
+{"id":1,"word":"a","seen":5,"note":"a tie"}
+{"id":3,"word":"a","note":"of no age"}
+
+{"id":3,"word":"a","seen":0,"note":"of some age"}
+{"id":3,"word":"a","seen":null,"note":"of no age again"}
+{"id":null,"word":"a","seen":9,"note":"without a key"}
+{"word":"a","seen":9}
+{"id":4,"word":"a","seen":1,"note":"refused, the first"}
+{"id":4,"word":"a","seen":2,"note":"good"}
+{"id":4,"word":"a","seen":1,"note":"refused, a loser"}
+{"id":5,"word":"a","seen":1,"note":"good"}
+{"id":5,"word":"a","seen":9,"note":"refused, a winner"}
+{"id":6,"word":"a","seen":1,"note":"refused, alone"}
+{"id":2,"word":"a","seen":1,"note":"same"}
+{"id":7,"word":null,"note":"half a key"}
+{"id":7,"word":"","seen":7}
+"#;
+const B: &str = r#"{"id":7,"word":"","seen":7,"note":"more than nothing"}
+{"id":2,"word":"a","seen":1,"note":"same"}
+{"id":1,"word":"a","seen":5,"note":"a tie"}
+{"id":1,"word":"a","seen":5,"note":"x wins every tie"}
+not JSON
+{"id":4,"word":"a","seen":3,"note":"refused, later"}
+{"id":6,"word":"a","seen":0,"note":"good at last"}
+{"id":3,"word":"a","seen":1,"note":"of an age"}
+{"id":1,"word":"b","seen":4,"note":"older"}
+{"id":8,"word":"new","seen":1}"#;
+
+/// The CHECK for these, in the words of both destinations.
+fn refuses(way: Way) -> &'static str {
+    way.kind().word("strpos(note, 'refused') = 0", "instr(note, 'refused') = 0")
+}
+
+fn is_refused(row: &Row) -> bool {
+    row["note"].as_str().is_some_and(|note| note.contains("refused"))
+}
+
+/// In which order the files are loaded, and in what pieces.
+const STORIES: [&str; 7] =
+    ["one run", "a then b", "b then a", "rerun", "batches of one", "batches of three", "threads"];
+
+/// Runs a story from the beginning.
+fn tell(load: &Load, story: &str) {
+    let path = |name| load.path(name).display().to_string();
+    load.write("a.ndjson", A);
+    load.write("b.ndjson", B);
+    let mut order = ["a.ndjson", "b.ndjson"];
+    match story {
+        "a then b" | "b then a" => {
+            if story == "b then a" {
+                order.reverse();
+            }
+            for name in order {
+                load.call().arg(&path(name)).run().exit(3);
+            }
+        }
+        _ => {
+            load.run().exit(3);
+        }
+    }
+    check(load, &order, &is_refused);
+    if story == "rerun" {
+        let before = load.versions();
+        load.run().exit(3);
+        assert_eq!(load.versions(), before);
+    }
+}
+
+/// Tells all stories, or every so many-th of them, of every key and rule.
+fn tell_all(way: Way, each: usize) {
+    for (number, (key, on_conflict)) in keys_and_conflicts().enumerate() {
+        let mut load = load(key, on_conflict, way, refuses(way));
+        for story in STORIES.iter().skip(number % each).step_by(each) {
+            load = match *story {
+                "batches of one" => load.batches_of(1).pipeline("chunk_size = 1"),
+                "batches of three" => load.batches_of(3).pipeline("chunk_size = 100"),
+                "threads" => load.pipeline("threads = 4").pipeline("chunk_size = 64"),
+                _ => load,
+            };
+            eprintln!("{way:?}, key {key}, {on_conflict}, {story}");
+            tell(&load, story);
+            load.reset();
+        }
+    }
+}
+
+#[test]
+fn rows_meet_by_every_key_and_rule_on_the_direct_way() {
+    tell_all(Way::Direct, 1);
+}
+
+#[test]
+fn rows_meet_by_every_key_and_rule_on_the_staged_way() {
+    tell_all(Way::Staged, 2);
+}
+
+#[test]
+fn rows_meet_by_every_key_and_rule_where_a_trigger_looks_on() {
+    tell_all(Way::Upserted, 2);
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn rows_meet_by_every_key_and_rule_in_sqlite() {
+    tell_all(Way::Sqlite, 1);
+}
+
+/// Records of few keys by chance.
+fn random_log(rng: &mut Rng) -> String {
+    let mut log = String::new();
+    for _ in 0..rng.usize(..60) {
+        let id = match rng.u8(..20) {
+            0 => "null".to_owned(),
+            _ => rng.u8(1..6).to_string(),
+        };
+        let seen = match rng.u8(..6) {
+            0 => "null".to_owned(),
+            _ => rng.u8(..4).to_string(),
+        };
+        let note = match rng.u8(..8) {
+            0 => "null".to_owned(),
+            _ => format!("\"{}{}\"", rng.choice(["a", "b", "c"]).unwrap(), rng.u8(..9)),
+        };
+        let word = rng.choice(["", "a", "b"]).unwrap();
+        log += &match rng.u8(..25) {
+            0 => "\n".to_owned(),
+            1 => format!("{{\"id\":{id}}}\n"),
+            _ => format!("{{\"id\":{id},\"word\":\"{word}\",\"seen\":{seen},\"note\":{note}}}\n"),
+        };
+    }
+    log
+}
+
+/// Which of the notes that there can be the CHECK of a destination refuses: only it can say.
+fn refused_notes(load: &Load, refuses: &str) -> Vec<String> {
+    let letters = ["a", "b", "c"];
+    let notes = letters.iter().flat_map(|letter| (0..9).map(move |digit| format!("{letter}{digit}")));
+    let values: Vec<String> = notes.map(|note| format!("SELECT CAST('{note}' AS text) AS note")).collect();
+    let sql = format!("SELECT note FROM ({}) n WHERE NOT ({refuses})", values.join(" UNION ALL "));
+    // A file of SQLite is not there before it is written to.
+    load.sql("CREATE TABLE IF NOT EXISTS unused (n integer)");
+    let rows = load.made().look(|snapshot| snapshot.query(&sql));
+    rows.iter().map(|row| row[0].text().to_owned()).collect()
+}
+
+#[test]
+fn rows_of_few_keys_meet_as_they_should_whatever_their_order_and_way() {
+    trials("keys::rows_of_few_keys_meet_as_they_should_whatever_their_order_and_way", 60, |mut rng| {
+        let ways = [
+            Way::Direct,
+            Way::Staged,
+            Way::Upserted,
+            #[cfg(feature = "sqlite")]
+            Way::Sqlite,
+        ];
+        let way = rng.choice(ways).unwrap();
+        let (key, on_conflict) = rng.choice(keys_and_conflicts().collect::<Vec<_>>()).unwrap();
+        let refuses = way.kind().word("hashtext(note) % 5 <> 0", "(unicode(note) + unicode(substr(note, 2))) % 5 <> 0");
+        let refuses = if rng.bool() { refuses } else { "true" };
+        let mut load = load(key, on_conflict, way, refuses)
+            .batches_of(rng.usize(1..30))
+            .pipeline(&format!("chunk_size = {}", rng.usize(1..1000)))
+            .pipeline(&format!("threads = {}", rng.usize(1..4)));
+        let mut names: Vec<String> = ["a", "b", "c"].map(|name| format!("{name}.ndjson")).into();
+        names.truncate(rng.usize(1..=3));
+        for name in &names {
+            load = load.file(name, random_log(&mut rng));
+        }
+        let refused = refused_notes(&load, refuses);
+        if rng.bool() {
+            load.run();
+        } else {
+            rng.shuffle(&mut names);
+            for name in &names {
+                load.call().arg(&load.path(name).display().to_string()).run();
+            }
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        check(&load, &names, &|row| row["note"].as_str().is_some_and(|note| refused.iter().any(|it| it == note)));
+    });
+}
