@@ -4,8 +4,8 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::Settings;
 use super::check;
-use super::copy::{Column, CopyEncoder};
-use super::merge::Merge;
+use super::copy::{Column, CopyEncoder, Wire};
+use super::merge::{Merge, STAGE};
 use super::own::unsigned;
 use super::session::Link;
 use super::shape::{Shape, begin_sql, copy_sql, must_stage};
@@ -69,6 +69,8 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
     let run = at(Step::Prepare, run)?.get(0);
     pass(Step::Prepare, "after-prepare")?;
     let checks = check::read(client, &target, &columns)?;
+    let mut merge = Merge::new(&target, &columns, &settings.key, &settings.on_conflict);
+    merge.create_sql.push_str(&stage_checks(client, &target, &columns)?);
     let key_columns = target.identity(&settings.key);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
@@ -79,7 +81,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         lock_sql: format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", target.quoted()),
         copy_sql: copy_sql(&target, &columns),
         must_stage: must_stage(&columns),
-        merge: Merge::new(&target, &columns, &settings.key, &settings.on_conflict),
+        merge,
         raw_max: settings.raw_max,
         server_equates_keys: key_numbers.iter().any(|&number| columns[number].equates()),
         key_columns: key_numbers,
@@ -332,6 +334,39 @@ pub(super) fn compare(
         ));
     }
     if findings.is_empty() { Ok((columns, key_index)) } else { Err(unfit(findings)) }
+}
+
+/// Statements that give the CHECKs of the target to the stage.
+///
+/// A row that loses to another of its key never reaches the target. Whether it is a reject
+/// must not depend on that: with batches of other sizes it would have been tried. So it is
+/// judged where all rows come by; and there the server names the line, which it does not do in
+/// a merge.
+fn stage_checks(client: &mut Client, target: &Target, columns: &[Column]) -> Result<String, Trouble> {
+    let typed: Vec<&str> = columns
+        .iter()
+        .filter(|column| column.wire != Wire::Cast)
+        .map(|column| column.name.as_str())
+        .collect();
+    // A trigger may mend a row before it is checked. A CHECK that is not validated need not
+    // hold for rows that are there, and are staged again.
+    let rows = client.query(
+        "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint
+         WHERE conrelid = $1 AND contype = 'c' AND convalidated
+           AND NOT EXISTS (SELECT FROM unnest(conkey) k (attnum)
+                           LEFT JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = k.attnum
+                           WHERE a.attname IS NULL OR a.attname::text <> ALL($2))
+           AND NOT EXISTS (SELECT FROM pg_trigger g
+                           WHERE g.tgrelid = conrelid AND NOT g.tgisinternal AND g.tgtype & 3 = 3)
+         ORDER BY conname",
+        &[&target.oid, &typed],
+    );
+    let rows = at(Step::Prepare, rows)?;
+    let statements = rows.iter().map(|row| {
+        let (name, definition): (&str, &str) = (row.get(0), row.get(1));
+        format!("; ALTER TABLE pg_temp.{STAGE} ADD CONSTRAINT {} {definition}", quote(name))
+    });
+    Ok(statements.collect())
 }
 
 /// Refuses a pooler that gives every transaction another backend: locks and ownership would
