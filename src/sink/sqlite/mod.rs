@@ -15,6 +15,7 @@ mod forecast;
 mod forget;
 mod history;
 mod lock;
+mod order;
 mod own;
 mod refusal;
 mod shape;
@@ -202,6 +203,7 @@ fn open_connection(path: &Path) -> Result<Connection, Trouble> {
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    order::register(&connection)?;
     Ok(connection)
 }
 

@@ -1,6 +1,7 @@
 //! What does not change during a run: the statements that write rows.
 
 use super::encode::Column;
+use super::order::collation;
 use super::target::{Target, quote};
 use crate::sink::{Key, OnConflict};
 
@@ -40,22 +41,25 @@ impl Shape {
         let rest: Vec<&Column> = columns.iter().filter(|column| !is_key(column)).collect();
         let keys: Vec<&Column> = columns.iter().filter(is_key).collect();
         let of_key =
-            list(keys.iter().copied(), |column| format!("{} = {}", quote(&column.name), parameter(column)))
-                .replace(", ", " AND ");
-        let same = |column: &Column| format!("{} IS {}", quote(&column.name), parameter(column));
+            all(keys.iter().copied(), |column| format!("{} = {}", quote(&column.name), parameter(column)));
+        // Byte by byte, whatever collation the column has.
+        let same =
+            |column: &Column| format!("{} COLLATE BINARY IS {}", quote(&column.name), parameter(column));
         let equal = match rest.is_empty() {
             true => "true".to_owned(),
-            false => list(rest.iter().copied(), same).replace(", ", " AND "),
+            false => all(rest.iter().copied(), same),
         };
-        let insert_sql = format!("INSERT INTO {table} ({names}) VALUES ({parameters})");
+        // Whatever a constraint would do by itself: it must not replace or leave out rows.
+        let insert_sql = format!("INSERT OR ABORT INTO {table} ({names}) VALUES ({parameters})");
         let key_list = list(keys.iter().copied(), |column| quote(&column.name));
         let has_key = !keys.is_empty();
         let wins = match on_conflict {
             OnConflict::Keep => None,
             OnConflict::Update => Some(format!("NOT ({equal})")),
             OnConflict::Newest(name) => {
-                let column = columns.iter().find(|column| column.name == *name);
-                let (old, new) = (quote(name), column.map(parameter).unwrap_or_default());
+                let column = columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+                let column = column.expect("a job's newest names one of its fields");
+                let (old, new, by) = (quote(&column.name), parameter(column), collation(column));
                 // Compared as SQL literals, which tell any two values apart.
                 let image = |of: &dyn Fn(&Column) -> String| {
                     rest.iter()
@@ -65,8 +69,8 @@ impl Shape {
                 };
                 let (old_image, new_image) = (image(&|column| quote(&column.name)), image(&parameter));
                 Some(format!(
-                    "({new} IS NOT NULL AND ({old} IS NULL OR {new} > {old})
-                      OR {new} IS {old} AND {new_image} > {old_image})"
+                    "{new} IS NOT NULL AND ({old} IS NULL OR {new}{by} > {old})
+                      OR {new}{by} IS {old} AND {new_image} > {old_image}"
                 ))
             }
         };
@@ -74,7 +78,7 @@ impl Shape {
             insert_absent_sql: has_key.then(|| format!("{insert_sql} ON CONFLICT ({key_list}) DO NOTHING")),
             update_sql: wins.filter(|_| has_key && !rest.is_empty()).map(|wins| {
                 let set = list(rest.iter().copied(), |column| format!("{} = {}", quote(&column.name), parameter(column)));
-                format!("UPDATE {table} SET {set} WHERE {of_key} AND {wins}")
+                format!("UPDATE OR ABORT {table} SET {set} WHERE {of_key} AND ({wins})")
             }),
             compare_sql: has_key.then(|| {
                 let equal = if *on_conflict == OnConflict::Keep { "true" } else { &equal };
@@ -94,4 +98,8 @@ impl Shape {
 
 fn list<'c>(columns: impl IntoIterator<Item = &'c Column>, word: impl Fn(&Column) -> String) -> String {
     columns.into_iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+fn all<'c>(columns: impl IntoIterator<Item = &'c Column>, word: impl Fn(&Column) -> String) -> String {
+    columns.into_iter().map(word).collect::<Vec<_>>().join(" AND ")
 }
