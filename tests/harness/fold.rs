@@ -195,7 +195,11 @@ fn found(load: &Load, files: &[&str]) -> Fold {
     } else if load.is_by_content() {
         "replace(CAST(record_hash AS text), '-', '')".to_owned()
     } else {
-        load.key_columns().iter().map(|column| format!("CAST({column} AS text)")).collect::<Vec<_>>().join(", ")
+        load.key_columns()
+            .iter()
+            .map(|column| format!("CAST({column} AS text)"))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let sql = format!("SELECT {}, {identity} FROM t", columns.join(", "));
     let mut fold = Fold::default();
