@@ -110,7 +110,10 @@ impl Feed {
     fn failed(&self, source: &Source, cause: io::Error) -> Error {
         match cause.downcast::<Error>() {
             Ok(ours) => ours,
-            Err(cause) if self.codec == Codec::Plain => Error::file("read", source.path(), cause),
+            // An archive that the disk cannot read is not damaged yet.
+            Err(cause) if self.codec == Codec::Plain || cause.raw_os_error().is_some() => {
+                Error::file("read", source.path(), cause)
+            }
             Err(cause) => {
                 let (codec, position) = (self.codec.name(), self.position);
                 let what = match cause.kind() {

@@ -9,6 +9,9 @@
 
 use std::io::{self, BufReader, Read};
 
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use crate::error::Error;
+
 /// How the bytes of a file are to be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Codec {
@@ -56,7 +59,7 @@ pub(super) enum Inflate<R: Read> {
     #[cfg(feature = "gzip")]
     Gzip(Members<BufReader<R>>),
     #[cfg(feature = "zstd")]
-    Zstd(zstd::Decoder<'static, BufReader<R>>),
+    Zstd(Frames<BufReader<R>>),
     /// Never made: keeps the type inhabited by `R` without either feature.
     #[allow(dead_code, reason = "only without both features")]
     None(R),
@@ -72,11 +75,7 @@ impl<R: Read> Inflate<R> {
             #[cfg(feature = "gzip")]
             Codec::Gzip => Ok(Inflate::Gzip(Members::new(raw))),
             #[cfg(feature = "zstd")]
-            Codec::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(raw)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-                Ok(Inflate::Zstd(decoder))
-            }
+            Codec::Zstd => Ok(Inflate::Zstd(Frames::new(raw)?)),
             other => {
                 drop(raw);
                 Err(io::Error::new(
@@ -97,17 +96,48 @@ impl<R: Read> Read for Inflate<R> {
             #[cfg(feature = "gzip")]
             Inflate::Gzip(members) => members.read(buffer),
             #[cfg(feature = "zstd")]
-            Inflate::Zstd(decoder) => decoder.read(buffer),
+            Inflate::Zstd(frames) => frames.read(buffer),
             Inflate::None(raw) => raw.read(buffer),
         }
+    }
+}
+
+/// How far an archive is inflated, and how much of that its checksums have vouched for.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[derive(Default)]
+struct Inflated {
+    bytes: u64,
+    checked: u64,
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+impl Inflated {
+    /// A checksum stands behind what it is for, so damage shows after it has done its harm.
+    /// What is cut short was good as far as it went.
+    fn damaged(&self, cause: io::Error) -> io::Error {
+        let is_cut = cause.kind() == io::ErrorKind::UnexpectedEof;
+        // What the file itself has to say is no damage.
+        let is_of_file =
+            cause.raw_os_error().is_some() || cause.get_ref().is_some_and(|inner| inner.is::<Error>());
+        if is_cut || is_of_file || self.checked == self.bytes {
+            return cause;
+        }
+        let what = format!("{cause}; what was inflated since byte {} may be wrong", self.checked);
+        io::Error::new(io::ErrorKind::InvalidData, what)
     }
 }
 
 /// The members of a gzip file, one after the other. (A decoder that stops after the first
 /// loses the rest without a word.)
 #[cfg(feature = "gzip")]
-pub(super) enum Members<R: io::BufRead> {
-    Member(Box<flate2::bufread::GzDecoder<R>>),
+pub(super) struct Members<R: io::BufRead> {
+    at: Member<R>,
+    inflated: Inflated,
+}
+
+#[cfg(feature = "gzip")]
+enum Member<R: io::BufRead> {
+    Inside(Box<flate2::bufread::GzDecoder<R>>),
     Between,
     Ended,
 }
@@ -115,7 +145,28 @@ pub(super) enum Members<R: io::BufRead> {
 #[cfg(feature = "gzip")]
 impl<R: io::BufRead> Members<R> {
     fn new(raw: R) -> Members<R> {
-        Members::Member(Box::new(flate2::bufread::GzDecoder::new(raw)))
+        Members { at: Member::begin(raw), inflated: Inflated::default() }
+    }
+}
+
+#[cfg(feature = "gzip")]
+impl<R: io::BufRead> Member<R> {
+    fn begin(raw: R) -> Member<R> {
+        Member::Inside(Box::new(flate2::bufread::GzDecoder::new(raw)))
+    }
+
+    /// What comes after a member.
+    fn after(mut raw: R) -> io::Result<Member<R>> {
+        match raw.fill_buf()?.first().copied() {
+            None => Ok(Member::Ended),
+            Some(0x1f) => Ok(Member::begin(raw)),
+            // Tapes and block devices pad with zeros.
+            Some(0) if is_padding(&mut raw)? => Ok(Member::Ended),
+            Some(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "something that is not gzip follows the last member",
+            )),
+        }
     }
 }
 
@@ -123,36 +174,78 @@ impl<R: io::BufRead> Members<R> {
 impl<R: io::BufRead> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match std::mem::replace(self, Members::Between) {
-                Members::Member(mut member) => match member.read(buffer) {
+            match std::mem::replace(&mut self.at, Member::Between) {
+                Member::Inside(mut member) => match member.read(buffer) {
                     Ok(0) if !buffer.is_empty() => {
-                        let mut raw = member.into_inner();
-                        let next = raw.fill_buf()?.first().copied();
-                        match next {
-                            None => *self = Members::Ended,
-                            Some(0x1f) => *self = Members::new(raw),
-                            // Tapes and block devices pad with zeros.
-                            Some(0) if is_padding(&mut raw)? => *self = Members::Ended,
-                            Some(_) => {
-                                return Err(io::Error::new(
-                                    io::ErrorKind::InvalidData,
-                                    "something that is not gzip follows the last member",
-                                ));
-                            }
-                        }
+                        self.inflated.checked = self.inflated.bytes;
+                        self.at = Member::after(member.into_inner())?;
                     }
-                    result => {
-                        *self = Members::Member(member);
-                        return result;
+                    Ok(more) => {
+                        self.inflated.bytes += more as u64;
+                        self.at = Member::Inside(member);
+                        return Ok(more);
+                    }
+                    Err(cause) => {
+                        self.at = Member::Inside(member);
+                        return Err(self.inflated.damaged(cause));
                     }
                 },
-                Members::Between => return Err(io::Error::other("read on after an error")),
-                Members::Ended => {
-                    *self = Members::Ended;
+                Member::Between => return Err(io::Error::other("read on after an error")),
+                Member::Ended => {
+                    self.at = Member::Ended;
                     return Ok(0);
                 }
             }
         }
+    }
+}
+
+/// The frames of a zstd file, one after the other.
+#[cfg(feature = "zstd")]
+pub(super) struct Frames<R: io::BufRead> {
+    raw: R,
+    decoder: zstd::stream::raw::Decoder<'static>,
+    is_inside: bool,
+    inflated: Inflated,
+}
+
+#[cfg(feature = "zstd")]
+impl<R: io::BufRead> Frames<R> {
+    fn new(raw: R) -> io::Result<Frames<R>> {
+        use zstd::stream::raw::{DParameter, Decoder};
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG_MAX))?;
+        Ok(Frames { raw, decoder, is_inside: false, inflated: Inflated::default() })
+    }
+}
+
+#[cfg(feature = "zstd")]
+impl<R: io::BufRead> Read for Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use zstd::stream::raw::Operation as _;
+        while !buffer.is_empty() {
+            let input = self.raw.fill_buf()?;
+            let is_end = input.is_empty();
+            if is_end && !self.is_inside {
+                break;
+            }
+            // Also at the end: there may be something that the last buffer had no room for.
+            let step = self.decoder.run_on_buffers(input, buffer);
+            let step = step.map_err(|cause| self.inflated.damaged(cause))?;
+            self.raw.consume(step.bytes_read);
+            self.inflated.bytes += step.bytes_written as u64;
+            self.is_inside = step.remaining > 0;
+            if !self.is_inside {
+                self.inflated.checked = self.inflated.bytes;
+            }
+            if step.bytes_written > 0 {
+                return Ok(step.bytes_written);
+            }
+            if is_end {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(0)
     }
 }
 
