@@ -28,5 +28,7 @@ mod ownership;
 mod pydantic;
 /// The server dies, comes back, hangs, has no room.
 mod server;
+/// The files that people really have.
+mod sources;
 /// The connection breaks or falls silent at any message.
 mod wire;

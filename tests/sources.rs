@@ -1,0 +1,295 @@
+//! The files that people really have: rotated, compressed, cut off, renamed, streamed, named
+//! in any bytes, long without end.
+//!
+//! Each test has a folder of logs and a job over them, and says after each load which files
+//! became which sources. SQLite is the destination, since none of this depends on it; where
+//! a destination remembers by itself what a file is recognised by, PostgreSQL is asked too.
+#![cfg(all(feature = "sqlite", feature = "gzip", feature = "zstd"))]
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::cli::{Place, Said};
+use crate::harness::postgres::{Database, Server};
+
+/// What is inflated: members, frames, and archives that are damaged.
+mod compressed;
+/// Which file is which, row by row of the manual's table.
+mod identity;
+
+/// A folder of logs, and a job that loads them.
+pub(crate) struct Logs {
+    place: Place,
+    database: Option<Database>,
+    source: String,
+    key: String,
+    pipeline: String,
+}
+
+impl Logs {
+    /// The job loads what is called like a log.
+    pub(crate) fn new() -> Logs {
+        Logs {
+            place: Place::new(),
+            database: None,
+            source: "files = [\"*.log*\"]".to_owned(),
+            key: "\"position\"".to_owned(),
+            pipeline: "threads = 2".to_owned(),
+        }
+    }
+
+    /// With other keys in `[source]`.
+    pub(crate) fn source(mut self, keys: &str) -> Logs {
+        self.source = keys.to_owned();
+        self
+    }
+
+    /// With another key, as it stands in TOML.
+    pub(crate) fn key(mut self, key: &str) -> Logs {
+        self.key = key.to_owned();
+        self
+    }
+
+    /// With more lines in `[pipeline]`.
+    pub(crate) fn pipeline(mut self, lines: &str) -> Logs {
+        self.pipeline = format!("{}\n{lines}", self.pipeline);
+        self
+    }
+
+    /// Into a database of the server that tests share.
+    pub(crate) fn on_postgres(mut self) -> Logs {
+        self.database = Some(Server::shared().database());
+        self
+    }
+
+    fn job(&self) -> String {
+        let url = match &self.database {
+            Some(database) => database.url(),
+            None => "sqlite:logmill.db".to_owned(),
+        };
+        format!(
+            "name = \"logs\"\n[source]\nformat = \"ndjson\"\n{}\n[record.fields]\nn = \"int\"\n\
+             t = {{ type = \"text\", required = false }}\n\
+             [destination]\nurl = \"{url}\"\ntable = \"t\"\nkey = {}\n[pipeline]\n{}\n",
+            self.source, self.key, self.pipeline
+        )
+    }
+
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.place.path(".").join(name)
+    }
+
+    /// Writes a file anew, in place.
+    pub(crate) fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) -> &Logs {
+        self.place.write(name, content);
+        self
+    }
+
+    pub(crate) fn append(&self, name: &str, content: impl AsRef<[u8]>) -> &Logs {
+        let mut file = File::options().append(true).open(self.path(name)).unwrap();
+        file.write_all(content.as_ref()).unwrap();
+        self
+    }
+
+    pub(crate) fn rename(&self, from: &str, to: &str) -> &Logs {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+        self
+    }
+
+    pub(crate) fn remove(&self, name: &str) -> &Logs {
+        fs::remove_file(self.path(name)).unwrap();
+        self
+    }
+
+    /// Changes the bytes of a file where it lies.
+    pub(crate) fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> &Logs {
+        let mut bytes = fs::read(self.path(name)).unwrap();
+        change(&mut bytes);
+        self.write(name, bytes)
+    }
+
+    /// The program over the job, with more arguments.
+    pub(crate) fn command(&self, arguments: &str) -> Command {
+        self.place.write("job.toml", self.job());
+        self.place.command(&format!("load -j job.toml --output json {arguments}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn load(&self) -> Loaded {
+        self.load_with("")
+    }
+
+    #[track_caller]
+    pub(crate) fn load_with(&self, arguments: &str) -> Loaded {
+        Loaded::of(Said::of(&mut self.command(arguments), b""))
+    }
+
+    /// With something on its stdin, which the arguments name `-`.
+    #[track_caller]
+    pub(crate) fn load_stdin(&self, arguments: &str, stdin: &[u8]) -> Loaded {
+        Loaded::of(Said::of(&mut self.command(arguments), stdin))
+    }
+
+    /// The sources in the order in which they were made, each as its name and its rows, with
+    /// `...` behind one that has not come to its end.
+    pub(crate) fn sources(&self) -> Vec<String> {
+        let sources = self.query(
+            "select s.id, s.name, c.complete <> false from logmill_sources s
+             join logmill_checkpoints c on c.source_id = s.id order by s.id",
+        );
+        let shown = sources.iter().map(|source| {
+            let [id, name, complete] = source.split('|').collect::<Vec<_>>()[..] else { unreachable!() };
+            let name = Path::new(name).file_name().map_or(name.into(), |name| name.to_string_lossy());
+            let rows = self.query(&format!("select n from t where source_id = {id} order by source_offset"));
+            let more = if ["1", "true", "t"].contains(&complete) { "" } else { "..." };
+            let rows = rows.iter().map(|n| n.parse().unwrap()).collect::<Vec<i64>>();
+            format!("{name} {}{more}", ranges(&rows)).trim_end().to_owned()
+        });
+        shown.collect()
+    }
+
+    /// The rows of a query, each as its values with bars between them. Our tables are called
+    /// as they are in SQLite.
+    pub(crate) fn query(&self, sql: &str) -> Vec<String> {
+        let Some(database) = &self.database else {
+            return self.place.query(&sql.replace("<> false", "<> 0"));
+        };
+        let sql = sql.replace("logmill_", "logmill.").replace("c.complete <> false", "c.complete");
+        let rows = database.client().simple_query(&sql).unwrap();
+        let rows = rows.iter().filter_map(|message| match message {
+            postgres::SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        });
+        rows.map(|row| {
+            let values = (0..row.len()).map(|index| row.get(index).unwrap_or("null"));
+            values.collect::<Vec<_>>().join("|")
+        })
+        .collect()
+    }
+
+    /// The only number that a query gives.
+    #[track_caller]
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        let [number] = &self.query(sql)[..] else { panic!("not one row: {sql}") };
+        number.parse().unwrap()
+    }
+}
+
+/// Numbers as `1-3 7`.
+fn ranges(numbers: &[i64]) -> String {
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    for &number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    let shown = ranges.iter().map(|(first, last)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// A load that has ended.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    said: Said,
+    result: Value,
+}
+
+impl Loaded {
+    #[track_caller]
+    fn of(said: Said) -> Loaded {
+        let result = serde_json::from_str(&said.stdout).unwrap_or(Value::Null);
+        Loaded { said, result }
+    }
+
+    /// It ended with this code.
+    #[track_caller]
+    pub(crate) fn exit(&self, code: i32) -> &Loaded {
+        assert_eq!(self.said.code, code, "{}{}", self.said.stdout, self.said.stderr);
+        self
+    }
+
+    /// It said this on stderr.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Loaded {
+        assert!(self.said.stderr.contains(text), "not said: {text:?}; it said:\n{}", self.said.stderr);
+        self
+    }
+
+    /// What the result says, at a JSON pointer.
+    #[track_caller]
+    pub(crate) fn result(&self, pointer: &str) -> &Value {
+        self.result.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}: {:?}", self.said))
+    }
+
+    #[track_caller]
+    pub(crate) fn count(&self, pointer: &str) -> i64 {
+        self.result(pointer).as_i64().unwrap()
+    }
+
+    /// So many rows were inserted, and so many files were loaded to their end before.
+    #[track_caller]
+    pub(crate) fn did(&self, inserted: i64, finished: i64) -> &Loaded {
+        let found = (self.count("/counts/inserted"), self.count("/sources/finished_before"));
+        assert_eq!(found, (inserted, finished), "{:?}", self.said);
+        self
+    }
+
+    /// Files that were left out, each as `copy = file`.
+    #[track_caller]
+    pub(crate) fn duplicates<const N: usize>(&self, expected: [&str; N]) -> &Loaded {
+        let name = |value: &Value| {
+            let path = Path::new(value.as_str().unwrap());
+            path.file_name().unwrap().to_string_lossy().into_owned()
+        };
+        let found = self.result("/sources/duplicates").as_array().unwrap().iter();
+        let found = found.map(|one| format!("{} = {}", name(&one["file"]), name(&one["same_as"])));
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{:?}", self.said);
+        self
+    }
+
+    /// Of all files only this one could not be loaded, and this is why.
+    #[track_caller]
+    pub(crate) fn failed(&self, name: &str, why: &str) -> &Loaded {
+        let failed = self.result("/sources/failed").as_array().unwrap();
+        let [failed] = &failed[..] else { panic!("not one file: {:?}", self.said) };
+        assert!(failed["file"].as_str().unwrap().ends_with(name), "{failed}");
+        assert!(failed["why"].as_str().unwrap().contains(why), "not said: {why:?} in {failed}");
+        self.exit(1)
+    }
+}
+
+/// Records with these numbers, about 100 bytes each.
+pub(crate) fn log(numbers: RangeInclusive<u64>) -> Vec<u8> {
+    numbers.map(|n| record(n) + "\n").collect::<String>().into_bytes()
+}
+
+/// One record, without its line end.
+pub(crate) fn record(n: u64) -> String {
+    let mut rng = fastrand::Rng::with_seed(n);
+    let text: String = (0..80).map(|_| rng.alphanumeric()).collect();
+    format!("{{\"n\":{n},\"t\":\"{text}\"}}")
+}
+
+/// One member of a gzip file.
+pub(crate) fn gzip(content: &[u8], level: u32) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// One frame of a zstd file, with a checksum.
+pub(crate) fn zstd(content: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}

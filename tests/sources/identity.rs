@@ -1,0 +1,384 @@
+//! Which file is which: a test for each row of the table in the manual's page on operations.
+
+use super::*;
+
+/// The stories that ask what a destination remembers are told to both.
+fn both() -> [Logs; 2] {
+    [Logs::new(), Logs::new().on_postgres()]
+}
+
+#[test]
+fn every_row_of_the_manual_has_its_test() {
+    let manual = include_str!("../../src/manual/operations.md");
+    let table = manual.split("| what happened |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap().trim()).collect();
+    let tests = include_str!("identity.rs").split("#[test]\nfn ").skip(2);
+    let tests: Vec<String> = tests.map(|test| test.split('(').next().unwrap().replace('_', " ")).collect();
+    assert_eq!(rows, tests);
+}
+
+#[test]
+fn nothing() {
+    for logs in both() {
+        logs.write("app.log", log(1..=100));
+        logs.load().exit(0).did(100, 0);
+        logs.load().exit(0).did(0, 1);
+        assert_eq!(logs.sources(), ["app.log 1-100"]);
+    }
+}
+
+#[test]
+fn appended_to() {
+    for logs in both() {
+        logs.write("app.log", log(1..=10));
+        logs.load().exit(0).did(10, 0);
+        logs.append("app.log", log(11..=1000));
+        logs.load().exit(0).did(990, 0);
+        logs.append("app.log", log(1001..=1001));
+        logs.load().exit(0).did(1, 0);
+        assert_eq!(logs.sources(), ["app.log 1-1001"]);
+    }
+}
+
+#[test]
+fn appended_inside_the_last_line() {
+    let (line, more) = (record(3), [b"\n", &log(4..=5)[..]].concat());
+    let (begun, rest) = line.split_at(30);
+    for logs in both() {
+        logs.write("app.log", [&log(1..=2)[..], begun.as_bytes()].concat());
+        logs.load().exit(3).did(2, 0);
+        logs.append("app.log", rest).append("app.log", &more);
+        logs.load().exit(0).did(3, 0);
+        assert_eq!(logs.sources(), ["app.log 1-5"]);
+        // A row that is none any more goes.
+        logs.append("app.log", record(6));
+        logs.load().exit(0).did(1, 0);
+        logs.append("app.log", "and more\n");
+        logs.load().exit(3).did(0, 0);
+        assert_eq!(logs.sources(), ["app.log 1-5"]);
+    }
+    // Without its position a row cannot be found again.
+    for key in ["\"none\"", "[\"n\"]", "\"content\""] {
+        let logs = Logs::new().key(key);
+        logs.write("app.log", [&log(1..=2)[..], line.as_bytes()].concat());
+        logs.write("other.log", log(11..=12));
+        logs.load().exit(0).did(5, 0);
+        logs.append("app.log", " ,").append("other.log", log(13..=13));
+        let place = format!("its last line, at byte {}, had no line end", log(1..=2).len());
+        logs.load().failed("app.log", &place).did(1, 0);
+        assert_eq!(logs.query("select n from t order by n"), ["1", "2", "3", "11", "12", "13"]);
+    }
+}
+
+#[test]
+fn only_the_missing_line_end_came() {
+    for (key, line_end) in [("\"position\"", "\n"), ("\"none\"", "\r\n"), ("[\"n\"]", "\n")] {
+        let logs = Logs::new().key(key);
+        logs.write("app.log", [&log(1..=2)[..], record(3).as_bytes()].concat());
+        logs.load().exit(0).did(3, 0);
+        logs.append("app.log", line_end);
+        logs.load().exit(0).did(0, 0);
+        logs.append("app.log", log(4..=5));
+        logs.load().exit(0).did(2, 0);
+        assert_eq!(logs.query("select n from t order by n"), ["1", "2", "3", "4", "5"]);
+        assert_eq!(logs.number("select sum(lines) from logmill_checkpoints"), 5);
+    }
+}
+
+#[test]
+fn renamed_moved_or_restored() {
+    for logs in both() {
+        logs.write("app.log", log(1..=100));
+        logs.load().exit(0);
+        logs.rename("app.log", "old.log");
+        logs.load().exit(0).did(0, 1);
+        assert_eq!(logs.sources(), ["old.log 1-100"]);
+        // From a backup, into another place, as another inode, and written on there.
+        logs.write("new.log", log(1..=120)).remove("old.log");
+        logs.load().exit(0).did(20, 0);
+        assert_eq!(logs.sources(), ["new.log 1-120"]);
+    }
+    // Of less than 4 KiB only the whole is proof: it might be a banner.
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=2));
+    logs.load().exit(0);
+    logs.rename("app.log", "old.log");
+    logs.load().exit(0).did(0, 1);
+    logs.rename("old.log", "new.log").append("new.log", log(3..=3));
+    logs.load().exit(0).did(3, 0);
+    assert_eq!(logs.sources(), ["old.log 1-2", "new.log 1-3"]);
+}
+
+#[test]
+fn linked() {
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=100));
+    fs::hard_link(logs.path("app.log"), logs.path("app.log.1")).unwrap();
+    std::os::unix::fs::symlink("app.log", logs.path("app.log.2")).unwrap();
+    logs.load().exit(0).did(100, 0);
+    logs.load().exit(0).did(0, 1);
+    assert_eq!(logs.sources(), ["app.log 1-100"]);
+    // The content stays where one of its names is left.
+    logs.remove("app.log").remove("app.log.2").append("app.log.1", log(101..=110));
+    logs.load().exit(0).did(10, 0);
+    assert_eq!(logs.sources(), ["app.log.1 1-110"]);
+}
+
+#[test]
+fn rotated_by_renaming() {
+    for logs in both() {
+        logs.write("app.log", log(1..=100));
+        logs.load().exit(0).did(100, 0);
+        // Each generation grows after the last load of it, and moves on.
+        for generation in 1..=4 {
+            let first = generation * 200;
+            logs.append("app.log", log(first - 50..=first - 1));
+            for number in (1..generation).rev() {
+                logs.rename(&format!("app.log.{number}"), &format!("app.log.{}", number + 1));
+            }
+            logs.rename("app.log", "app.log.1").write("app.log", log(first..=first + 99));
+            logs.load().exit(0).did(150, i64::try_from(generation).unwrap() - 1);
+        }
+        assert_eq!(
+            logs.sources(),
+            [
+                "app.log.4 1-100 150-199",
+                "app.log.3 200-299 350-399",
+                "app.log.2 400-499 550-599",
+                "app.log.1 600-699 750-799",
+                "app.log 800-899",
+            ]
+        );
+    }
+}
+
+#[test]
+fn copied_and_truncated() {
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=100));
+    logs.load().exit(0);
+    logs.append("app.log", log(101..=110));
+    fs::copy(logs.path("app.log"), logs.path("app.log.1")).unwrap();
+    logs.write("app.log", b"");
+    logs.load().exit(0).did(10, 0);
+    logs.append("app.log", log(111..=120));
+    logs.load().exit(0).did(10, 1);
+    assert_eq!(logs.sources(), ["app.log.1 1-110", "app.log 111-120"]);
+    // Where the copy is not in sight nobody can know that it is a rotation.
+    logs.remove("app.log.1").write("app.log", log(121..=122));
+    logs.load().failed("app.log", "truncated or replaced?").did(0, 0);
+}
+
+#[test]
+fn compressed_after_it_was_loaded() {
+    for logs in both() {
+        for (name, n) in [("a.log", 1), ("b.log", 2001), ("c.log", 4001)] {
+            logs.write(name, log(n..=n + 1499));
+        }
+        logs.load().exit(0).did(4500, 0);
+        // One as it was, one that had grown, one in place under its old name.
+        logs.write("a.log.gz", gzip(&log(1..=1500), 6)).remove("a.log");
+        logs.write("b.log.zst", zstd(&log(2001..=3600))).remove("b.log");
+        logs.write("c.log", gzip(&log(4001..=5500), 9));
+        logs.load().exit(0).did(100, 2);
+        assert_eq!(logs.sources(), ["a.log.gz 1-1500", "b.log.zst 2001-3600", "c.log 4001-5500"]);
+        // From now on they are recognised by their own bytes: what is between head and tail
+        // is not even looked at.
+        let spoil = |bytes: &mut Vec<u8>| bytes[70_000..70_100].fill(0xff);
+        logs.damage("a.log.gz", spoil).damage("b.log.zst", spoil).damage("c.log", spoil);
+        logs.rename("a.log.gz", "archive.log.gz");
+        logs.load().exit(0).did(0, 3);
+        // Beside its archive a file is what the archive is.
+        logs.write("a.log", log(1..=1500));
+        logs.load().exit(0);
+        assert_eq!(logs.number("select count(*) from t"), 4600);
+    }
+}
+
+#[test]
+fn compressed_again_in_another_way() {
+    let logs = Logs::new();
+    logs.write("app.log.gz", gzip(&log(1..=500), 1));
+    logs.load().exit(0).did(500, 0);
+    let pieces: Vec<u8> = log(1..=500).chunks(7000).flat_map(|piece| gzip(piece, 6)).collect();
+    for (name, content) in [
+        ("app.log.gz", gzip(&log(1..=500), 9)),
+        ("app.log.gz", pieces),
+        ("app.log.zst", zstd(&log(1..=500))),
+        ("app.log", log(1..=500)),
+    ] {
+        let _ = fs::remove_file(logs.path("app.log.gz"));
+        logs.write(name, content);
+        logs.load().exit(0).did(0, 1);
+        assert_eq!(logs.sources(), [format!("{name} 1-500")]);
+        logs.remove(name);
+    }
+}
+
+#[test]
+fn grown_by_another_member() {
+    for logs in both() {
+        logs.write("app.log.gz", gzip(&log(1..=500), 6)).write("app.log.zst", zstd(&log(1001..=1500)));
+        logs.load().exit(0).did(1000, 0);
+        logs.append("app.log.gz", gzip(&log(501..=600), 6)).append("app.log.zst", zstd(&log(1501..=1600)));
+        logs.load().exit(0).did(200, 0);
+        assert_eq!(logs.sources(), ["app.log.gz 1-600", "app.log.zst 1001-1600"]);
+        logs.load().exit(0).did(0, 2);
+    }
+}
+
+#[test]
+fn delivered_again_under_another_name() {
+    for logs in both() {
+        logs.write("a.log", log(1..=100)).write("copy.log", log(1..=100));
+        logs.load().exit(0).did(100, 0).duplicates(["copy.log = a.log"]);
+        logs.write("later.log", log(1..=100)).write("later.log.gz", gzip(&log(1..=100), 6));
+        let all = ["copy.log = a.log", "later.log = a.log", "later.log.gz = a.log"];
+        logs.load().exit(0).did(0, 1).duplicates(all);
+        assert_eq!(logs.sources(), ["a.log 1-100"]);
+        // Wanted, each is a source of its own, and the next time finished.
+        logs.load_with("--allow-duplicates").exit(0).did(300, 1).duplicates([]);
+        logs.load().exit(0).did(0, 4).duplicates([]);
+        logs.load_with("--allow-duplicates").exit(0).did(0, 4);
+        assert_eq!(logs.number("select count(*) from t"), 400);
+    }
+}
+
+#[test]
+fn cut_off_or_rewritten_below_the_checkpoint() {
+    let whole = log(1..=2000);
+    let cut = whole[..100_000].to_vec();
+    let other = log(5001..=7000)[..whole.len()].to_vec();
+    let mut head = whole.clone();
+    head[50_000] ^= 1;
+    let mut tail = whole.clone();
+    tail[whole.len() - 3000] ^= 1;
+    for logs in both() {
+        logs.write("app.log", &whole).write("zoo.log", log(9001..=9001));
+        logs.load().exit(0).did(2001, 0);
+        let stories = [
+            (&cut, "it has 100000 bytes now, but was loaded up to byte "),
+            (&other, "what stands before that is not what was loaded (rewritten?)"),
+            (&head, "what stands before that is not what was loaded (rewritten?)"),
+            (&tail, "what stands before that is not what was loaded (rewritten?)"),
+        ];
+        for (round, (content, why)) in (1..).zip(stories) {
+            logs.write("app.log", content).append("zoo.log", log(9001 + round..=9001 + round));
+            logs.load().failed("app.log", why).did(1, 0);
+        }
+        assert_eq!(logs.sources(), ["app.log 1-2000", "zoo.log 9001-9005"]);
+        // What comes back is what it was.
+        logs.write("app.log", &whole);
+        logs.load().exit(0).did(0, 2);
+    }
+}
+
+#[test]
+fn rewritten_between_head_and_tail_only() {
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=2000));
+    logs.load().exit(0).did(2000, 0);
+    logs.damage("app.log", |bytes| bytes[100_000] ^= 1);
+    logs.load().exit(0).did(0, 1);
+}
+
+#[test]
+fn another_file_under_the_same_inode() {
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=100));
+    logs.load().exit(0);
+    // Written in place, so the inode is the same.
+    logs.rename("app.log", "new.log").write("new.log", log(201..=250));
+    logs.load().exit(0).did(50, 0);
+    assert_eq!(logs.sources(), ["app.log 1-100", "new.log 201-250"]);
+}
+
+#[test]
+fn two_files_that_begin_alike() {
+    let banner = log(1..=800);
+    assert!(banner.len() > 64 << 10);
+    let with = |n| [&banner[..], &log(n..=n)].concat();
+    for logs in both() {
+        logs.write("a.log", with(1001)).write("b.log", with(1002));
+        logs.load().exit(0).did(1602, 0).duplicates([]);
+        logs.write("c.log", with(1003));
+        logs.load().exit(0).did(801, 2);
+        logs.append("b.log", log(1004..=1005));
+        logs.load().exit(0).did(2, 2);
+        assert_eq!(logs.sources(), ["a.log 1-800 1001", "b.log 1-800 1002 1004-1005", "c.log 1-800 1003"]);
+    }
+}
+
+#[test]
+fn one_file_is_the_beginning_of_another() {
+    let logs = Logs::new();
+    logs.write("a.log", log(1..=100)).write("b.log", log(1..=150));
+    logs.load().exit(0).did(250, 0).duplicates([]);
+    assert_eq!(logs.sources(), ["a.log 1-100", "b.log 1-150"]);
+    // Under new names each is still what it was.
+    logs.rename("a.log", "d.log").rename("b.log", "c.log");
+    logs.load().exit(0).did(0, 2);
+    assert_eq!(logs.sources(), ["d.log 1-100", "c.log 1-150"]);
+    // Where the shorter one is gone, the longer one is that, grown.
+    logs.remove("d.log").remove("c.log").write("e.log", log(1..=200));
+    logs.load().exit(0).did(50, 0);
+    assert_eq!(logs.sources(), ["d.log 1-100", "e.log 1-200"]);
+}
+
+#[test]
+fn a_part_came_first() {
+    for logs in both() {
+        let (plain, packed) = (log(1..=1000), gzip(&log(2001..=3000), 6));
+        logs.write("app.log", &plain[..60_000]).write("app.log.gz", &packed[..40_000]);
+        // The plain part ends inside a line; the archive says that it is a part.
+        logs.load().failed("app.log.gz", "it ends too early");
+        logs.write("app.log", &plain).write("app.log.gz", &packed);
+        logs.load().exit(0);
+        assert_eq!(logs.sources(), ["app.log 1-1000", "app.log.gz 2001-3000"]);
+    }
+    // As uploads are: under another name until all is there.
+    let logs = Logs::new();
+    logs.write("app.log.part", &log(1..=100)[..8000]);
+    logs.load().exit(3);
+    logs.remove("app.log.part").write("app.log", log(1..=100));
+    logs.load().exit(0);
+    assert_eq!(logs.sources(), ["app.log 1-100"]);
+}
+
+#[test]
+fn the_same_file_under_two_data_dates() {
+    for logs in both() {
+        logs.write("app.log", log(1..=100));
+        logs.load_with("--date 2023-10-27").exit(0).did(100, 0);
+        logs.load_with("--date 2023-10-28").exit(0).did(100, 0);
+        logs.load_with("--date 2023-10-27").exit(0).did(0, 1);
+        assert_eq!(logs.sources(), ["app.log 1-100", "app.log 1-100"]);
+    }
+}
+
+#[test]
+fn empty_at_first() {
+    for logs in both() {
+        logs.write("a.log", b"").write("b.log", b"").write("c.log.gz", gzip(b"", 6));
+        logs.load().exit(0).did(0, 0).duplicates([]);
+        logs.load().exit(0).did(0, 3);
+        logs.write("a.log", log(1..=100)).write("c.log.gz", gzip(&log(201..=300), 6));
+        logs.load().exit(0).did(200, 1);
+        assert_eq!(logs.sources(), ["a.log 1-100", "b.log", "c.log.gz 201-300"]);
+    }
+}
+
+#[test]
+fn an_archive_is_damaged_or_cut_short() {
+    // What is behind the damage, and what an archive can suffer, is in `compressed`.
+    let whole = gzip(&log(1..=1000), 6);
+    let logs = Logs::new();
+    logs.write("app.log.gz", &whole[..whole.len() / 2]);
+    logs.load().failed("app.log.gz", "the gzip data is damaged after byte ");
+    let before = logs.number("select max(n) from t");
+    assert_eq!(logs.sources(), [format!("app.log.gz 1-{before}...")]);
+    logs.load().failed("app.log.gz", "it ends too early").did(0, 0);
+    logs.write("app.log.gz", &whole);
+    logs.load().exit(0).did(1000 - before, 0);
+    assert_eq!(logs.sources(), ["app.log.gz 1-1000"]);
+}
