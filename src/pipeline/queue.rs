@@ -107,6 +107,8 @@ impl<T> Entrance<T> {
         let mut state = self.shared.lock();
         while state.taken > 0 && state.taken + weight > self.shared.budget {
             if state.is_closed || is_stopped() {
+                // Whoever leaves waits no more: the writer would be told so for ever.
+                state.is_waiting = false;
                 return None;
             }
             if !state.is_waiting {
@@ -265,6 +267,18 @@ mod tests {
         assert_eq!(seen, 100);
         assert!(starved >= 33, "{starved}");
         planner.join().expect("the planner ends");
+    }
+
+    #[test]
+    fn a_planner_that_is_stopped_while_it_waits_is_not_waited_for() {
+        let (entrance, mut exit) = queue(WEIGHT_MIN);
+        entrance.reserve(1, &|| false).expect("nothing else is out").fill((), 1);
+        assert!(taken(exit.next()).is_some());
+        let is_asked = std::cell::Cell::new(false);
+        // It waits once, and is stopped when it looks again.
+        assert!(entrance.reserve(1, &|| is_asked.replace(true)).is_none());
+        drop(entrance);
+        assert!(matches!(exit.next(), Next::Ended));
     }
 
     #[test]
