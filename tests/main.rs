@@ -30,5 +30,7 @@ mod pydantic;
 mod server;
 /// The files that people really have.
 mod sources;
+/// The shape of the code.
+mod tidy;
 /// The connection breaks or falls silent at any message.
 mod wire;

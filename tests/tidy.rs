@@ -1,0 +1,141 @@
+//! What the architecture page promises of the code itself, read off the code.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// `a → b, c`: a may use b and c. What is not here has no arrow.
+const ARROWS: &[(&str, &[&str])] = &[
+    (
+        "cli",
+        &["config", "error", "failpoint", "format", "infer", "pipeline", "schema", "sink", "source", "stop"],
+    ),
+    ("infer", &["format", "reject", "schema", "sink"]),
+    ("config", &["error", "format", "schema", "sink", "source"]),
+    ("pipeline", &["error", "failpoint", "format", "reject", "schema", "sink", "source", "span", "stop"]),
+    ("source", &["error", "span"]),
+    ("format", &["reject"]),
+    ("schema", &["format", "reject"]),
+    ("sink", &["error", "failpoint", "reject", "schema", "source", "span", "stop"]),
+    // A complaint about a job file is an error, and knows how it is shown.
+    ("error", &["config"]),
+    ("reject", &["span"]),
+    ("span", &[]),
+    ("stop", &[]),
+    ("failpoint", &[]),
+    ("manual", &[]),
+];
+
+/// Who may start threads, and why.
+const THREADS: &[&str] = &[
+    "pipeline/",
+    // The driver blocks, and has no deadline of its own.
+    "sink/postgres/session.rs",
+    "sink/postgres/connect/dial.rs",
+    // The line that says how far we are, and signals.
+    "cli/",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The sources below a directory, with their text.
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut directories = vec![root().join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
+
+/// The code of a file without its tests, which may know more.
+fn without_tests(text: &str) -> &str {
+    text.find("#[cfg(test)]\nmod ").map_or(text, |start| &text[..start])
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let src = root().join("src");
+    for (path, text) in sources("src") {
+        let inside = path.strip_prefix(&src).unwrap();
+        let first = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        if matches!(first, "lib" | "main") || inside.ends_with("tests.rs") {
+            continue;
+        }
+        let (_, allowed) =
+            ARROWS.iter().find(|(from, _)| *from == first).expect("every folder is in the table");
+        let used: BTreeSet<&str> = without_tests(&text)
+            .split("crate::")
+            .skip(1)
+            .map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap())
+            .filter(|used| *used != first && ARROWS.iter().any(|(name, _)| name == used))
+            .collect();
+        for used in used {
+            assert!(
+                allowed.contains(&used),
+                "{} uses {used}, and {first} → {used} is no arrow",
+                inside.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_says_why_it_exists() {
+    for directory in ["src", "tests", "benches", "datasets", "fuzz"] {
+        for (path, text) in sources(directory) {
+            assert!(text.starts_with("//! "), "{} does not begin with a //! line", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_command_prints() {
+    for (path, text) in sources("src") {
+        let is_ours = path.starts_with(root().join("src/cli"));
+        for word in ["println!", "print!(", "eprint", "dbg!"] {
+            assert!(is_ours || !without_tests(&text).contains(word), "{} prints", path.display());
+        }
+    }
+}
+
+#[test]
+fn threads_start_where_the_page_says() {
+    for (path, text) in sources("src") {
+        let inside = path.strip_prefix(root().join("src")).unwrap().to_str().unwrap();
+        let starts = ["thread::spawn", "thread::Builder", "thread::scope"];
+        let starts = starts.iter().any(|word| without_tests(&text).contains(word));
+        assert!(!starts || THREADS.iter().any(|home| inside.starts_with(home)), "{inside} starts a thread");
+    }
+}
+
+#[test]
+fn only_the_map_is_unsafe() {
+    for (path, text) in sources("src") {
+        let is_map = path.ends_with("source/map.rs");
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let is_unsafe = code.into_iter().any(|line| line.contains("unsafe {") || line.contains("unsafe fn"));
+        assert!(is_map || !is_unsafe, "{} has unsafe code", path.display());
+    }
+}
+
+#[test]
+fn only_the_destinations_know_sql() {
+    for (path, text) in sources("src") {
+        let inside = path.strip_prefix(root().join("src")).unwrap();
+        let code = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
+        let words = ["INSERT INTO", "UPDATE logmill", "DELETE FROM", " FROM logmill", "CREATE TABLE"];
+        let knows = code.into_iter().any(|line| words.iter().any(|word| line.contains(word)));
+        assert!(inside.starts_with("sink") || !knows, "{} knows SQL", inside.display());
+    }
+}
