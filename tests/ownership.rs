@@ -1,6 +1,8 @@
 //! Several runs of one job: one loads, the others leave, and whoever was thought dead and
 //! was not changes nothing.
 
+#[cfg(feature = "sqlite")]
+use crate::harness::destination::Kind;
 use crate::harness::load::{Load, has_failpoints};
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
@@ -257,4 +259,66 @@ fn an_owner_of_another_role_counts_as_alive_and_is_not_ended_without_the_right()
     load.write("b.ndjson", [log(12, 50), b"\n".to_vec(), good_log(100, 5)].concat());
     load.call().into(&stranger).run().exit(3);
     assert!(check(&load).is_complete);
+}
+
+/// In a file, whoever is stopped within a transaction keeps all others out; these points are
+/// not within one.
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_in_a_file() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().to(Kind::Sqlite);
+    for (index, point) in
+        ["after-claim", "before-chunk", "before-begin", "after-commit", "between-batches"].iter().enumerate()
+    {
+        load.reset();
+        let zombie = load.call().stop_at(point, index % 2).start().wait_stopped();
+        check(&load);
+        load.call().arg("--take-over").run().exit(3);
+        check_complete(&load);
+        let before = load.versions();
+        zombie.wake();
+        zombie.wait().exit(6).says("another run has taken over");
+        assert_eq!(load.versions(), before, "{point}");
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_run_that_is_stopped_within_a_transaction_of_a_file_is_waited_for() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().to(Kind::Sqlite);
+    for point in ["after-fence", "mid-copy", "before-commit"] {
+        load.reset();
+        let owner = load.call().stop_at(point, 1).start().wait_stopped();
+        check(&load);
+        let mut successor = load.call().arg("--take-over").start();
+        successor.wait_says("database is locked");
+        owner.wake();
+        // Which of the two is the next to write is not ours to say.
+        let code = owner.wait().code();
+        assert!(code == Some(6) || code == Some(3), "{point}: {code:?}");
+        successor.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn of_two_runs_into_one_file_one_loads_and_the_other_waits() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().to(Kind::Sqlite);
+    let owner = load.call().stop_at("between-batches", 1).start().wait_stopped();
+    let mut other = load.call().start();
+    other.wait_says("is held by run 1");
+    owner.wake();
+    owner.wait().exit(3);
+    other.wait().exit(3);
+    check_complete(&load);
 }
