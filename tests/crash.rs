@@ -173,7 +173,7 @@ fn a_load_killed_at_any_step_is_whole_and_goes_on(kind: Kind) {
 }
 
 fn each_row_is_applied_once_wherever_a_load_is_killed(kind: Kind) {
-    kill_everywhere(&three_files(kind).audited(), Passings::Each, &[&MERGING, &REFUSING], |_| {});
+    kill_everywhere(&three_files(kind).audited(), Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
 fn a_load_of_which_rows_are_refused_can_be_killed_anywhere(kind: Kind) {
