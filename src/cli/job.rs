@@ -56,6 +56,13 @@ pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> 
     let patterns: Vec<Pattern> =
         names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
     let files = discover(&patterns, &Selection::default())?;
+    // The standard input is looked at and then read; of another stream a look takes something away.
+    if let Some(stream) = files.iter().find(|file| file.is_stream()).filter(|_| names != [Path::new(STDIN)]) {
+        return Err(Error::usage(format!(
+            "{} can be read only once, so no job can be inferred from it; name a job with -j, or give it alone as stdin (-)",
+            stream.path.display()
+        )));
+    }
     let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
     let name = match names {
         [name] if name == Path::new(STDIN) => Some("stdin".to_owned()),

@@ -55,6 +55,61 @@ fn what_does_not_fit_later_is_a_dead_letter_and_what_is_new_is_kept() {
 }
 
 #[test]
+fn values_of_several_kinds_are_kept_as_they_are() {
+    let place = Place::new();
+    let lines = r#"{"id":1,"v":1,"who":{"name":"a","tags":["x"]},"deep":{"a":{"b":null}},"big":18446744073709551616,"l":[1]}
+{"id":2,"v":"two","who":{"name":1},"deep":{"a":null},"big":2.5,"when":"2023-10-27","nothing":null}
+{"id":3,"v":null,"who":null,"deep":null,"big":1,"when":"then","l":["x",null]}
+"#;
+    place.write("mixed.ndjson", lines);
+    place
+        .run("load mixed.ndjson")
+        .ended(0, &["texts in 1, numbers in 1; null in 1", "never anything but null"]);
+    let columns = "select id, v, who, deep, big, \"when\", \"nothing\", l, extra from mixed order by id";
+    let rows = [
+        r#"1|1|{"name":"a","tags":["x"]}|{"a":{"b":null}}|18446744073709551616|null|null|[1]|{}"#,
+        r#"2|"two"|{"name":1}|{"a":null}|2.5|2023-10-27|null|null|{}"#,
+        r#"3|null|null|null|1|then|null|["x",null]|{}"#,
+    ];
+    assert_eq!(place.query(columns), rows);
+    // What comes later and does not fit is not made to fit.
+    let later = r#"{"id":"4","v":1,"who":{},"deep":{},"big":0}
+{"id":5,"v":{},"who":{},"deep":{},"big":0,"nothing":1}
+"#;
+    place.write("mixed.ndjson", format!("{lines}{later}"));
+    place
+        .run("load mixed.ndjson")
+        .ended(3, &["int_type id", "inserted                1", "rejected                1"]);
+    assert_eq!(place.query("select v, \"nothing\" from mixed where id = 5"), ["{}|1"]);
+}
+
+#[test]
+fn an_archive_and_the_standard_input_have_jobs_too() {
+    let place = Place::new();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(LINES.as_bytes()).unwrap();
+    place.write("app.ndjson.gz", encoder.finish().unwrap());
+    place
+        .run("load app.ndjson.gz")
+        .ended(0, &["wrote app.logmill.toml, inferred from all 2 records of app.ndjson.gz, 159 B"]);
+    place.run("load app.ndjson.gz").ended(0, &["1 file was loaded to the end before"]);
+    Said::of(&mut place.command("load -"), LINES.as_bytes()).ended(
+        0,
+        &["wrote stdin.logmill.toml, inferred from all 2 records of stdin", "inserted                2"],
+    );
+    // The same stream again is read, and changes nothing.
+    Said::of(&mut place.command("load -"), LINES.as_bytes()).ended(0, &["stdin.logmill.toml is there"]);
+    assert_eq!(place.query("select count(*) from app union all select count(*) from stdin"), ["2", "2"]);
+    // Another stream cannot be looked at without taking from it.
+    nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for arguments in ["check fifo", "load fifo", "infer - app.ndjson.gz"] {
+        place
+            .run(arguments)
+            .ended(2, &["can be read only once, so no job can be inferred from it; name a job with -j"]);
+    }
+}
+
+#[test]
 fn several_files_are_one_job() {
     let place = Place::new();
     place.write("logs/web-1.ndjson", "{\"a\":1}\n");
@@ -137,6 +192,10 @@ fn names_that_are_no_columns_are_still_found() {
         "{\"source_id\":1,\"Source_ID\":2,\"extra\":3,\"a b\":4,\"\":5,\"user\":6,\"rowid\":7,\"n\\u0000\":8,\"/x\":9}\n",
     );
     place.run("load order.ndjson").ended(0, &["wrote order.logmill.toml"]);
+    // The query that is shown can be typed, whatever the columns are called.
+    place.write("words.ndjson", "{\"index\":1,\"values\":2,\"user\":3,\"name\":4}\n");
+    let shown = "sqlite3 logmill.db 'select \"index\", \"values\", \"user\", name from words limit 5'";
+    place.run("load words.ndjson").ended(0, &[shown]);
     assert_eq!(
         place.query(
             "select source_id_2, source_id_3, extra_2, a_b, field, user, \"rowid\", n, x, extra, source_id from order_log"
