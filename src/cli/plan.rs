@@ -28,7 +28,9 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let overrides =
         Overrides { files: given, into: args.job.into.clone(), date: args.date, ..Overrides::default() };
     let config = Config::load(&args.job.job, &overrides)?;
-    let found = files::of(&config)?;
+    let only_sql = args.print_sql && speech.output == Output::Text;
+    // There may be none yet, and a statement asks for no day.
+    let found = if only_sql { Vec::new() } else { files::of(&config)? };
     let pace = pipeline::Settings {
         allow_duplicates: args.allow_duplicates,
         accept_new_rules: args.accept_new_rules,
@@ -40,15 +42,17 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let notify = Arc::new(move |text: &str| speech.inform(text));
     let forecast = forecast(&config, &claims, stop, notify)?;
     let plan = Plan::new(&config, claims, unreadable, streams, forecast);
-    match (speech.output, args.print_sql) {
-        (Output::Json, with_sql) => print(&format!("{}\n", plan.json(with_sql)))?,
-        (Output::Text, true) => {
-            print(&plan.forecast.sql)?;
-            for obstacle in &plan.forecast.obstacles {
-                speech.warn(obstacle);
-            }
+    if only_sql {
+        for obstacle in &plan.forecast.obstacles {
+            speech.warn(obstacle);
         }
-        (Output::Text, false) => print(&plan.text())?,
+        print(&plan.forecast.sql)?;
+        // They are what is asked for when something stands in the way.
+        return Ok(Exit::Success);
+    }
+    match speech.output {
+        Output::Json => print(&format!("{}\n", plan.json(args.print_sql)))?,
+        Output::Text => print(&plan.text())?,
     }
     Ok(plan.exit())
 }

@@ -101,6 +101,23 @@ fn a_machine_gets_one_object_and_nothing_of_a_record() {
 }
 
 #[test]
+fn a_variable_of_the_environment_stands_for_a_flag_and_the_flag_goes_before_it() {
+    let place = place();
+    let run = |arguments: &str, variables: &[(&str, &str)]| {
+        Said::of(place.command(arguments).envs(variables.iter().copied()), b"")
+    };
+    let job = ("LOGMILL_JOB", "job.toml");
+    let said =
+        run("load", &[job, ("LOGMILL_INTO", "sqlite:one.db"), ("LOGMILL_OUTPUT", "json")]).ended(3, &[]);
+    let object: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(object["destination"], "app in one.db");
+    run("load --into sqlite:two.db", &[job, ("LOGMILL_INTO", "sqlite:one.db"), ("LOGMILL_TABLE", "other")])
+        .ended(3, &["into other in two.db"]);
+    run("load", &[job, ("LOGMILL_BATCH_ROWS", "none")]).ended(2, &["--batch-rows"]);
+    run("load -q logs/b.ndjson", &[job, ("LOGMILL_LOG_FORMAT", "json")]).ended(0, &[]);
+}
+
+#[test]
 fn messages_are_lines_of_json_where_that_is_asked_for() {
     let place = place();
     let said = place.run("load -j job.toml --log-format json -v logs gone").ended(1, &[]);
