@@ -94,7 +94,7 @@ fn values_of_real_logs_are_found_at_their_pointers() {
 }
 
 /// What `check` says of a file: its counts, and the verdict on each record.
-fn check(file: &Path, record: &str) -> (Value, Vec<Value>) {
+pub(crate) fn check(file: &Path, record: &str) -> (Value, Vec<Value>) {
     let folder = tempfile::tempdir().expect("a folder");
     let job = format!(
         "name = \"corpus\"\n[source]\nfiles = [\"{}\"]\nformat = \"ndjson\"\n[record]\n{record}

@@ -14,7 +14,7 @@ use logmill::schema::{Text, Timestamp, Zone, from_json_schema};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::corpus::lines;
+use crate::corpus::{check, lines};
 
 /// How many of the lines must agree. On the corpus all of them do; other lines of its kind may
 /// meet one of the differences that the manual argues for.
@@ -59,6 +59,36 @@ fn a_schema_that_pydantic_emits_gives_the_verdicts_of_its_model() {
             }
         }
         agree(&format!("{model} by JSON Schema"), &schema, "rich", |verdict| of_model(verdict, name));
+    }
+}
+
+/// Our own values of every type, with what Pydantic 2.14.3 made of each in a field `f`: its
+/// JSON, or after a `!` where which faults are. They need no corpus, and all of them agree.
+#[test]
+fn values_of_every_type_and_rule_are_judged_as_pydantic_does() {
+    for line in include_str!("cases/pydantic.ndjson").lines() {
+        let group: Value = serde_json::from_str(line).expect("JSON");
+        let (field, strict) = (group["field"].as_str().expect("text"), group["strict"] == true);
+        let cases: Vec<(String, String)> = serde_json::from_value(group["cases"].clone()).expect("pairs");
+        let records: String = cases.iter().map(|(value, _)| format!("{{\"f\":{value}}}\n")).collect();
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        std::io::Write::write_all(&mut file, records.as_bytes()).expect("written");
+        let mode = if strict { "strict" } else { "lax" };
+        let verdicts = check(file.path(), &format!("mode = \"{mode}\"\nfields.f = {{ {field} }}")).1;
+        assert_eq!(verdicts.len(), cases.len());
+        for ((value, theirs), ours) in cases.iter().zip(verdicts) {
+            let place = format!("{value} as {field}, {mode}");
+            if let Some(faults) = theirs.strip_prefix('!') {
+                let told = ours["reasons"].as_array().unwrap_or_else(|| panic!("{place}: {ours}"));
+                let word = |reason: &Value, key: &str| reason[key].as_str().expect("text").to_owned();
+                let told = told.iter().map(|reason| word(reason, "field") + " " + &word(reason, "code"));
+                let told: BTreeSet<String> = told.collect();
+                assert_eq!(told, faults.split(", ").map(str::to_owned).collect(), "{place}");
+            } else {
+                let theirs: Value = serde_json::from_str(theirs).expect("JSON");
+                assert_eq!(ours["values"]["f"], theirs, "{place}");
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use bumpalo::Bump;
 
 use self::node::Node;
 use self::shape::Shape;
-use super::{Extra, Field, Schema};
+use super::{Extra, Field, Owned, Schema, Value};
 use crate::format::{Item, Raw, Record, parse_json};
 
 /// The schema that the JSON Schema in `text` describes. With `strict`, values are taken as
@@ -144,6 +144,10 @@ impl<'s> Import<'s> {
         let Shape { kind, nullable } = self.shape(node)?;
         let field = Field { required, nullable, strict: self.strict, ..Field::new(name, kind) };
         match default {
+            // A model's `int = None`: its own default need not be valid, and this one can be told.
+            Some(default) if !required && default.item.raw() == Raw::Null => {
+                Ok(Field { default: Some(Owned::Plain(Value::Null)), ..field })
+            }
             Some(default) if !required => {
                 // Pydantic writes defaults in their JSON form, which strict mode may not take.
                 let lax = Field { strict: false, ..field.clone() };
@@ -312,6 +316,13 @@ mod tests {
     }
 
     #[test]
+    fn a_default_may_be_null_where_a_value_may_not() {
+        let field = field(r#"{"type":"integer","default":null}"#);
+        assert!(!field.required && !field.nullable && field.may_be_null());
+        assert_eq!(field.default, Some(Owned::Plain(Value::Null)));
+    }
+
+    #[test]
     fn required_and_default_are_told_apart() {
         let text = r#"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer","default":3},"c":{"type":"integer"}},"required":["a"]}"#;
         let schema = from_json_schema(text, true).expect("a schema");
@@ -334,7 +345,7 @@ mod tests {
         assert_eq!(from_json_schema(open, false).expect("a schema").extra, Extra::Ignore);
         check(open, &[(r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#)]);
         check(r#"{"properties":{"a":{}}}"#, &[(r#"{"a":1,"b":2}"#, r#"{"a":1}"#)]);
-        check(r#"{"type":"object"}"#, &[(r#"{"b": 2}"#, r#"{"b":2}"#), ("[]", "model_type")]);
+        check(r#"{"type":"object"}"#, &[(r#"{"b": 2}"#, r#"{"b":2}"#), ("[]", "dict_type")]);
         check(closed, &[(r#"{"b":2}"#, "b: extra_forbidden")]);
     }
 

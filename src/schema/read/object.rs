@@ -15,7 +15,10 @@ use crate::reject::{Path, code};
 /// Reads an object.
 pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     let Raw::Object { .. } = at.item.raw() else {
-        return context.refuse(at, code::MODEL_TYPE, format_args!("not an object"));
+        // One that takes any members is a dictionary to Pydantic.
+        let is_model = !rules.schema.fields.is_empty() || rules.schema.extra != Extra::Keep;
+        let code = if is_model { code::MODEL_TYPE } else { code::DICT_TYPE };
+        return context.refuse(at, code, format_args!("not an object"));
     };
     let (arena, schema) = (context.arena, &rules.schema);
     let slots = arena.alloc_slice_fill_copy(schema.fields.len(), 0);
@@ -72,6 +75,17 @@ mod tests {
         ];
         let schema = Schema { fields, extra, ..Schema::default() };
         Field::new("f", Kind::Object(Box::new(Object::new(schema))))
+    }
+
+    #[test]
+    fn a_dictionary_is_told_from_a_model() {
+        let any = Object::new(Schema { extra: Extra::Keep, ..Schema::default() });
+        let any = Field::new("f", Kind::Object(Box::new(any)));
+        check(
+            &any,
+            &[("{}", "{}"), (r#"{"a":[1]}"#, r#"{"a":[1]}"#), ("[]", "dict_type"), ("null", "dict_type")],
+        );
+        check(&object(Extra::Keep), &[("[]", "model_type")]);
     }
 
     #[test]
