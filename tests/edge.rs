@@ -288,7 +288,8 @@ fn what_is_not_understood_exactly_is_left_to_the_server() {
             e no_case,
             i bigint CONSTRAINT i1 CHECK (odd(i)) CONSTRAINT i2 CHECK (i < 3::bigint),
             j bigint CONSTRAINT j1 CHECK (j + 1 > 3 OR j < i),
-            g text CONSTRAINT g1 CHECK (CASE WHEN g = 'abc' THEN false ELSE true END)
+            g text CONSTRAINT g1 CHECK (CASE WHEN g = 'abc' THEN false ELSE true END),
+            h timestamptz(0) CONSTRAINT h1 CHECK (h >= '2030-01-01 00:00:00+00')
         )",
         columns: vec![
             ("a", optional("text"), texts()),
@@ -299,6 +300,13 @@ fn what_is_not_understood_exactly_is_left_to_the_server() {
             ("i", optional("int"), [1, 2, 3, 4, 5].map(Value::from).to_vec()),
             ("j", optional("int"), [1, 2, 3, 4, 5].map(Value::from).to_vec()),
             ("g", optional("text"), texts()),
+            (
+                "h",
+                optional("timestamp"),
+                ["2029-12-31T23:59:59.6Z", "2029-12-31T23:59:59.4Z", "2030-01-01T00:00:00Z"]
+                    .map(Value::from)
+                    .to_vec(),
+            ),
         ],
         after: "",
     };

@@ -42,3 +42,55 @@ fn shifted(number: i128, shift: i32) -> i128 {
     let unit = 10_i128.pow(shift.unsigned_abs());
     if shift >= 0 { number * unit } else { number.div_euclid(unit) }
 }
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigInt;
+    use proptest::prelude::*;
+
+    use super::super::super::probe::{given, quoted};
+    use super::super::super::{Field, Kind, StampFormat, Timestamp};
+
+    /// The microseconds of a number of units, rounded down: `digits / 10^places * 10^shift`.
+    fn micros(digits: &str, places: usize, shift: i32) -> BigInt {
+        let number: BigInt = digits.parse().expect("digits");
+        let ten = |power: u32| BigInt::from(10).pow(power);
+        let power = shift - i32::try_from(places).expect("few");
+        let (number, unit) = match power >= 0 {
+            true => (number * ten(power.unsigned_abs()), BigInt::from(1)),
+            false => (number, ten(power.unsigned_abs())),
+        };
+        let down = &number / &unit;
+        if &down * &unit > number { down - 1 } else { down }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn epoch_numbers_are_those_of_exact_arithmetic(
+            whole in "-?[1-9][0-9]{0,18}",
+            fraction in "[0-9]{0,12}",
+            unit in 0_usize..4,
+            as_text in any::<bool>(),
+        ) {
+            let (format, shift) = [
+                (StampFormat::EpochS, 6), (StampFormat::EpochMs, 3), (StampFormat::EpochUs, 0), (StampFormat::EpochNs, -3),
+            ][unit].clone();
+            let field = Field::new("f", Kind::Timestamp(Timestamp { format, ..Timestamp::default() }));
+            let text = if fraction.is_empty() { whole.clone() } else { format!("{whole}.{fraction}") };
+            let found = given(&field, &if as_text { quoted(&text) } else { text });
+            let exact = micros(&format!("{whole}{fraction}"), fraction.len(), shift);
+            let years = BigInt::from(-62_135_596_800_000_000_i64)..=BigInt::from(253_402_300_799_999_999_i64);
+            let expected = match years.contains(&exact) {
+                true => {
+                    let micros = i64::try_from(exact).expect("within the years");
+                    let stamp = chrono::DateTime::from_timestamp_micros(micros).expect("within the years");
+                    stamp.format("\"%Y-%m-%dT%H:%M:%S%.6fZ\"").to_string()
+                }
+                false => "datetime_parsing".to_owned(),
+            };
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

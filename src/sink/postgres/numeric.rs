@@ -136,6 +136,9 @@ fn check(whole: &[u8], fraction: &[u8], limits: Limits) -> Result<(), &'static s
 
 #[cfg(test)]
 mod tests {
+    use num_bigint::BigInt;
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The value on the wire, as digits, weight, sign and display scale.
@@ -182,5 +185,48 @@ mod tests {
         assert!(!fits("0.0123", 3, 5) && !fits("1", 3, 5));
         assert!(put(&"9".repeat(131_073), None, &mut Vec::new()).is_err());
         assert!(put(&"9".repeat(131_072), None, &mut Vec::new()).is_ok());
+    }
+
+    /// The number on the wire, in units of its last digit but a few: times `10^60`.
+    fn value(text: &str) -> BigInt {
+        let (digits, weight, sign, _) = wire(text);
+        let groups = digits.iter().enumerate().map(|(index, &group)| {
+            let power = 60 + 4 * (i32::from(weight) - i32::try_from(index).expect("few"));
+            BigInt::from(group) * BigInt::from(10).pow(u32::try_from(power).expect("few places"))
+        });
+        let value: BigInt = groups.sum();
+        if sign == 0 { value } else { -value }
+    }
+
+    /// The number in a text, times `10^60`.
+    fn exact(text: &str) -> BigInt {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        format!("{whole}{fraction:0<60}").parse().expect("digits")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn a_number_on_the_wire_is_the_number_in_the_text(text in "-?[0-9]{1,30}(\\.[0-9]{1,30})?") {
+            prop_assert_eq!(value(&text), exact(&text));
+            let (digits, _, _, shown) = wire(&text);
+            prop_assert_eq!(usize::from(shown), text.split_once('.').map_or(0, |(_, fraction)| fraction.len()));
+            prop_assert!(digits.first() != Some(&0) && digits.last() != Some(&0), "{:?}", digits);
+        }
+
+        #[test]
+        fn a_column_takes_what_it_can_hold_without_rounding(
+            text in "-?[0-9]{1,8}(\\.[0-9]{1,8})?",
+            precision in 1_u32..10,
+            scale in -4_i32..10,
+        ) {
+            let unit = BigInt::from(10).pow(u32::try_from(60 - scale).expect("not beyond"));
+            let limit = &unit * BigInt::from(10).pow(precision);
+            let number = exact(&text);
+            let expected = &number % &unit == BigInt::ZERO && number < limit && -number < limit;
+            let limits = Limits { precision, scale };
+            prop_assert_eq!(put(&text, Some(limits), &mut Vec::new()).is_ok(), expected);
+        }
     }
 }

@@ -68,6 +68,11 @@ impl TargetColumn {
         self.base_oid == oid::BPCHAR
     }
 
+    /// It rounds stamps and times to fewer than six digits.
+    pub(super) fn rounds(&self) -> bool {
+        self.base_modifier >= 0
+    }
+
     /// Its stamps are instants.
     pub(super) fn has_zone(&self) -> bool {
         self.base_oid == oid::TIMESTAMPTZ

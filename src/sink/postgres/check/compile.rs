@@ -3,7 +3,7 @@
 //! Every pair of types that is compared here compares on the server as it does here. So texts
 //! are compared for equality only (their order is a matter of collation), blanks at the end of
 //! `char(n)` keep their column out of this, and a cast is followed only where it changes
-//! nothing.
+//! nothing. A column of `timestamp(3)` looks at its CHECKs after it has rounded.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 
@@ -55,6 +55,7 @@ impl<'a> Known<'a> {
             Wire::Float8 => Class::Double { is_narrow: false },
             Wire::Text { .. } if !is_collated && !target.is_padded() => Class::Text,
             Wire::Date => Class::Date,
+            Wire::Timestamp if target.rounds() => Class::Other,
             Wire::Timestamp if target.has_zone() => Class::Timestamptz,
             Wire::Timestamp => Class::Timestamp,
             Wire::Cast => Class::Nothing,
