@@ -21,7 +21,7 @@ pub(super) fn read<'a>(
     let micros = match item.raw() {
         Raw::Int(number) => shifted(i128::from(number), shift),
         Raw::UInt(number) => shifted(i128::from(number), shift),
-        Raw::BigInt(_) => return Err(BEYOND),
+        Raw::BigInt(digits) => decimal::shift(digits, shift, context).ok_or(NOT_A_NUMBER)?,
         // As it is written: a double has no more than sixteen digits.
         Raw::Float(number) if number.is_finite() => {
             let text = std::str::from_utf8(item.json()).map_err(|_| NOT_A_NUMBER)?;
@@ -62,6 +62,20 @@ mod tests {
         };
         let down = &number / &unit;
         if &down * &unit > number { down - 1 } else { down }
+    }
+
+    #[test]
+    fn nanoseconds_reach_beyond_64_bits() {
+        let rules = Timestamp { format: StampFormat::EpochNs, ..Timestamp::default() };
+        let field = Field::new("f", Kind::Timestamp(rules));
+        for (number, expected) in [
+            ("-9230000000000000000", "\"1677-07-06T07:06:40.000000Z\""),
+            ("20000000000000000000", "\"2603-10-11T11:33:20.000000Z\""),
+            ("999999999999999999999", "datetime_parsing"),
+        ] {
+            assert_eq!(given(&field, number), expected);
+            assert_eq!(given(&field, &quoted(number)), expected);
+        }
     }
 
     proptest! {

@@ -8,10 +8,6 @@
 //! false` is false, and a CHECK is only broken by false. So a CHECK that is half understood is
 //! half enforced, and what is not understood at all is left to the server. No row is refused
 //! here that would have been accepted there.
-//!
-//! The one row that is treated otherwise than without this: one that breaks a CHECK and that
-//! the merge would have thrown away, because a row of its key is there already and is kept. It
-//! is a reject now, whatever else is in the table or in its batch.
 
 mod compile;
 mod parse;
