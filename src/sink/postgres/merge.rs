@@ -96,18 +96,14 @@ impl Merge {
         let moved = self.remove_moved(link, staged.range)?;
         let unique = staged.rows - counts.superseded;
         let changed = match (&self.update_sql, &self.upsert_sql) {
-            (_, Some(upsert_sql)) if staged.upsert => {
-                let found = compare(link, compare_sql)?;
-                let affected = execute(link, upsert_sql)?;
-                Changed { updated: found.wins, inserted: affected - found.wins, ..found.to_be() }
-            }
+            (_, Some(upsert_sql)) if staged.upsert => upsert(link, upsert_sql, compare_sql)?,
             (Some(update_sql), _) if link.statements.rows_change => {
                 self.change_first(link, update_sql, compare_sql, unique)?
             }
             _ => self.compare_first(link, compare_sql, unique)?,
         };
         link.statements.rows_change = changed.updated > 0;
-        if changed.sum() != unique {
+        if changed.sum() != unique && !staged.upsert {
             return Err(Trouble::Server(Box::new(Refusal::raced())));
         }
         // A row that went to another partition was not new.
@@ -210,6 +206,23 @@ fn compare(link: &mut Link, compare_sql: &str) -> Result<Found, Trouble> {
     Ok(Found { existing: row.get(0), equal: row.get(1), wins: row.get(2) })
 }
 
+/// Inserts or updates, and counts again by key what came of it. A trigger may have made of a
+/// row what is there already, and then nothing was written; or it has left the row out, and
+/// then its key is still not there, and the sum says so.
+fn upsert(link: &mut Link, upsert_sql: &str, compare_sql: &str) -> Result<Changed, Trouble> {
+    let before = compare(link, compare_sql)?;
+    let affected = execute(link, upsert_sql)?;
+    let after = compare(link, compare_sql)?;
+    let inserted = affected.min(after.existing - before.existing);
+    let lost = before.to_be().lost;
+    let changed =
+        Changed { inserted, updated: affected - inserted, unchanged: after.existing - affected - lost, lost };
+    match inserted < 0 || changed.unchanged < 0 {
+        true => Err(Trouble::Server(Box::new(Refusal::raced()))),
+        false => Ok(changed),
+    }
+}
+
 fn execute(link: &mut Link, sql: &str) -> Result<i64, Trouble> {
     let affected = at(Step::Merge, link.client.execute(sql, &[]))?;
     link.pulse.beat();
@@ -235,6 +248,8 @@ impl Merge {
         let can_change = has_key && !rest.is_empty() && *on_conflict != OnConflict::Keep;
         let join = words.join();
         let keys = words.key_columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
+        let new_keys =
+            words.key_columns.iter().map(|name| words.value_of("s", name)).collect::<Vec<_>>().join(", ");
         let insert = |alias: &str| {
             let values = words.list(columns, |column| words.value("s", column));
             format!("INSERT INTO {table}{alias} ({names}) SELECT {values} FROM pg_temp.{STAGE} s")
@@ -251,7 +266,7 @@ impl Merge {
             dedupe_sql: has_key.then(|| {
                 format!(
                     "DELETE FROM pg_temp.{STAGE} d USING (
-                         SELECT {STAGE_ROW}, row_number() OVER (PARTITION BY {keys} ORDER BY {}) AS place
+                         SELECT {STAGE_ROW}, row_number() OVER (PARTITION BY {new_keys} ORDER BY {}) AS place
                          FROM pg_temp.{STAGE} s
                      ) l WHERE d.{STAGE_ROW} = l.{STAGE_ROW} AND l.place > 1",
                     words.first_is_best()
@@ -330,6 +345,11 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn value_of(&self, from: &str, name: &str) -> String {
+        let column = self.columns.iter().find(|column| column.name == name);
+        self.value(from, column.expect("keys and ages are columns that are written"))
+    }
+
     /// The columns besides the key as one value, compared byte by byte: two rows of the same
     /// image are the same row, whatever `=` thinks of their types.
     fn image(&self, from: &str) -> String {
@@ -338,7 +358,8 @@ impl<'a> Words<'a> {
     }
 
     fn join(&self) -> String {
-        let equal = self.key_columns.iter().map(|name| format!("t.{0} = s.{0}", quote(name)));
+        let equal =
+            self.key_columns.iter().map(|name| format!("t.{} = {}", quote(name), self.value_of("s", name)));
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
@@ -359,7 +380,7 @@ impl<'a> Words<'a> {
             OnConflict::Update => format!("{old_image} OPERATOR(pg_catalog.*<>) {new_image}"),
             OnConflict::Keep => "false".to_owned(),
             OnConflict::Newest(column) => {
-                let (old, new) = (format!("t.{}", quote(column)), format!("{new}.{}", quote(column)));
+                let (old, new) = (format!("t.{}", quote(column)), self.value_of(new, column));
                 format!(
                     "({new} IS NOT NULL AND ({old} IS NULL OR {new} > {old})
                       OR ({new} = {old} OR {new} IS NULL AND {old} IS NULL)
@@ -375,8 +396,8 @@ impl<'a> Words<'a> {
             OnConflict::Update => format!("{STAGE_ROW} DESC"),
             OnConflict::Keep => STAGE_ROW.to_owned(),
             OnConflict::Newest(column) => format!(
-                "s.{} DESC NULLS LAST, {} USING OPERATOR(pg_catalog.*>), {STAGE_ROW} DESC",
-                quote(column),
+                "{} DESC NULLS LAST, {} USING OPERATOR(pg_catalog.*>), {STAGE_ROW} DESC",
+                self.value_of("s", column),
                 self.image("s")
             ),
         }
