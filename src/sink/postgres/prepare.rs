@@ -83,7 +83,8 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         must_stage: must_stage(&columns),
         merge,
         raw_max: settings.raw_max,
-        server_equates_keys: key_numbers.iter().any(|&number| columns[number].equates()),
+        server_equates_keys: key_numbers.iter().any(|&number| columns[number].equates())
+            || key_columns.iter().filter_map(|name| target.column(name)).any(|column| column.equates_texts),
         key_columns: key_numbers,
         columns: columns.clone(),
         key: settings.key.clone(),
@@ -278,10 +279,18 @@ pub(super) fn compare(
     if target.partition_columns.contains(&None) {
         findings.push(format!("{name} is partitioned by an expression; partition it by columns"));
     }
+    // A column that is missing from the target too was told already.
+    let is_written = |column: &String| columns.is_empty() || columns.iter().any(|it| it.name == *column);
+    for column in target.identity(&settings.key).iter().filter(|column| !is_written(column)) {
+        findings.push(format!(
+            "{name} is partitioned by {column}, and no field is written to it; add one, so that a row can be found again"
+        ));
+    }
+    let lacks_key_columns = target.identity(&settings.key).iter().any(|name| target.column(name).is_none());
     let key_index = match target::find_key_index(client, target, &settings.key)? {
         Ok(index) => index.names,
-        // A missing key column was told already.
-        Err(_) if !findings.is_empty() => Vec::new(),
+        // That was told already.
+        Err(_) if lacks_key_columns => Vec::new(),
         Err(missing) => {
             findings.push(missing);
             Vec::new()
@@ -297,6 +306,7 @@ pub(super) fn compare(
                 has_table_privilege($1::oid, 'INSERT'),
                 has_table_privilege($1::oid, 'SELECT'),
                 has_table_privilege($1::oid, 'UPDATE'),
+                has_table_privilege($1::oid, 'DELETE'),
                 current_user::text",
         &[&target.oid],
     );
@@ -313,12 +323,14 @@ pub(super) fn compare(
     if row.get(2) {
         findings.push(format!("row security applies to this role on {name}, so it may not see rows that are there; use a role with BYPASSRLS"));
     }
-    let role: String = row.get(6);
+    let role: String = row.get(7);
     let mut missing = Vec::new();
     let rights = [
         ("INSERT", 3, true),
         ("SELECT", 4, settings.key != Key::None),
         ("UPDATE", 5, settings.changes_rows()),
+        // A rerun by other rules moves rows to other partitions.
+        ("DELETE", 6, settings.key == Key::Position && target.kind == 'p'),
     ];
     for (right, index, is_needed) in rights {
         if is_needed && !row.get::<_, bool>(index) {

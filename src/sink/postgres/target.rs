@@ -55,6 +55,9 @@ pub(super) struct TargetColumn {
     pub(super) has_default: bool,
     /// Written by the server always: generated, or an identity that takes no values.
     pub(super) is_generated: bool,
+    /// Texts of different bytes can be equal in it: by its collation, or but for blanks at the
+    /// end.
+    pub(super) equates_texts: bool,
     /// The type below all domains.
     base_oid: u32,
     base_modifier: i32,
@@ -164,7 +167,11 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
          )
          SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef,
                 a.attgenerated <> '' OR a.attidentity = 'a', a.attidentity <> '',
-                t.oid, b.modifier, t.typtype::text, t.typelem, b.not_null
+                t.oid, b.modifier, t.typtype::text,
+                -- Some types have elements and are no arrays: points, and names.
+                coalesce((SELECT i.oid FROM pg_type i WHERE i.oid = t.typelem AND i.typarray = t.oid), 0::oid),
+                b.not_null,
+                NOT coalesce((SELECT collisdeterministic FROM pg_collation c WHERE c.oid = a.attcollation), true)
          FROM pg_attribute a
          JOIN base b ON b.attnum = a.attnum
          JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
@@ -183,6 +190,7 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
         base_kind: row.get::<_, String>(8).chars().next().unwrap_or('?'),
         item_oid: row.get(9),
         domain_not_null: row.get(10),
+        equates_texts: row.get::<_, u32>(6) == oid::BPCHAR || row.get(11),
     });
     Ok(columns.collect())
 }
@@ -318,15 +326,10 @@ pub(super) fn fit(
             }
         }
     }
+    let names: Vec<String> = columns_of(schema, key).into_iter().map(|(name, _)| name).collect();
     for column in &target.columns {
-        let is_written = written.iter().any(|written| written.name == column.name);
-        if column.not_null
-            && !column.has_default
-            && !column.is_generated
-            && !is_written
-            && !target.has_row_triggers
-            && findings.is_empty()
-        {
+        let is_left_out = !names.contains(&column.name) && !target.has_row_triggers;
+        if is_left_out && column.not_null && !column.has_default && !column.is_generated {
             findings.push(format!(
                 "column {} takes no null, has no default, and no field is written to it; add a field or a default",
                 column.name
@@ -339,6 +342,9 @@ pub(super) fn fit(
 /// The ids of types, which are the same on every server.
 mod oid {
     pub(super) const BOOL: u32 = 16;
+    /// `"char"`, which is one byte.
+    pub(super) const CHAR: u32 = 18;
+    pub(super) const NAME: u32 = 19;
     pub(super) const INT8: u32 = 20;
     pub(super) const INT2: u32 = 21;
     pub(super) const INT4: u32 = 23;
@@ -354,6 +360,7 @@ mod oid {
     pub(super) const TIME: u32 = 1083;
     pub(super) const TIMESTAMP: u32 = 1114;
     pub(super) const TIMESTAMPTZ: u32 = 1184;
+    pub(super) const TIMETZ: u32 = 1266;
     pub(super) const NUMERIC: u32 = 1700;
     pub(super) const UUID: u32 = 2950;
     pub(super) const JSONB: u32 = 3802;
@@ -364,7 +371,7 @@ fn wire_of(field: &Field, column: &TargetColumn, types: &Types) -> Result<Wire, 
     let numeric = || Wire::Numeric(numeric::Limits::of_modifier(column.base_modifier));
     let base = column.base_oid;
     match &field.kind {
-        Kind::Text(_) | Kind::Enum(_) => Ok(text_wire(column, types)),
+        Kind::Text(_) | Kind::Enum(_) => text_wire(column, types),
         Kind::Int(_) => match base {
             oid::INT8 => Ok(Wire::Int8),
             oid::INT4 => Ok(Wire::Int4),
@@ -416,16 +423,24 @@ fn json_wire(column: &TargetColumn) -> Option<Wire> {
     }
 }
 
-fn text_wire(column: &TargetColumn, types: &Types) -> Wire {
+/// How a text is written. A type that has a field of its own takes no text: what the server
+/// makes of one is not what we promise (it rounds, and knows words like `now`). Others are
+/// cast, but for those that would cut a text off without a word.
+fn text_wire(column: &TargetColumn, types: &Types) -> Result<Wire, &'static str> {
     let chars_max = usize::try_from(column.base_modifier - 4).ok();
     match column.base_oid {
-        oid::TEXT => Wire::Text { chars_max: None },
-        oid::VARCHAR | oid::BPCHAR => Wire::Text { chars_max },
-        _ if column.base_kind == 'e' => match types.labels.get(&column.base_oid) {
-            Some(labels) => Wire::Label(labels.clone()),
-            None => Wire::Cast,
+        oid::TEXT => Ok(Wire::Text { chars_max: None }),
+        oid::VARCHAR | oid::BPCHAR => Ok(Wire::Text { chars_max }),
+        oid::INT2 | oid::INT4 | oid::INT8 | oid::NUMERIC | oid::FLOAT4 | oid::FLOAT8 | oid::BOOL => {
+            Err("text")
+        }
+        oid::DATE | oid::TIME | oid::TIMETZ | oid::TIMESTAMP | oid::TIMESTAMPTZ => Err("text"),
+        oid::UUID | oid::JSON | oid::JSONB | oid::INET | oid::CIDR | oid::NAME | oid::CHAR => Err("text"),
+        _ if column.item_oid != 0 => Err("text"),
+        _ => match types.labels.get(&column.base_oid) {
+            Some(labels) if column.base_kind == 'e' => Ok(Wire::Label(labels.clone())),
+            _ => Ok(Wire::Cast),
         },
-        _ => Wire::Cast,
     }
 }
 
@@ -467,6 +482,7 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
                 domain_not_null: false,
                 has_default: false,
                 is_generated: false,
+                equates_texts: false,
                 base_oid: column.item_oid,
                 // The modifier of an array's column is that of its items.
                 base_modifier: column.base_modifier,
