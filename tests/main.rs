@@ -32,5 +32,7 @@ mod server;
 mod sources;
 /// The shape of the code.
 mod tidy;
+/// Tables that are there before we are.
+mod tables;
 /// The connection breaks or falls silent at any message.
 mod wire;

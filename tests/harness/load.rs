@@ -188,11 +188,15 @@ impl Load {
 
     /// A run with something said about it.
     pub(crate) fn call(&self) -> Call<'_> {
-        self.made();
+        self.call_with(&self.job())
+    }
+
+    /// A run of another job file than the one that is described.
+    pub(crate) fn call_with(&self, text: &str) -> Call<'_> {
         // In one piece: another run may be reading it.
         let job = self.folder.path().join("job.toml");
         let new = self.folder.path().join("job.toml.new");
-        fs::write(&new, self.job()).unwrap();
+        fs::write(&new, text).unwrap();
         fs::rename(&new, &job).unwrap();
         let mut command = logmill();
         command.args(["load", "--output", "json", "-j"]).arg(job);
