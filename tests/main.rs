@@ -30,9 +30,9 @@ mod pydantic;
 mod server;
 /// The files that people really have.
 mod sources;
-/// The shape of the code.
-mod tidy;
 /// Tables that are there before we are.
 mod tables;
+/// The shape of the code.
+mod tidy;
 /// The connection breaks or falls silent at any message.
 mod wire;

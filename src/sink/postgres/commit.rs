@@ -27,12 +27,17 @@ use crate::sink::dead_letter::Refused;
 use crate::sink::{Advance, Batch, Counts, Key};
 
 /// What a connection knows from one batch to the next.
-#[derive(Default)]
 pub(super) struct Statements {
     copy: Option<Statement>,
     stage: Option<Statement>,
-    /// Whether the last merge found rows that were there and differed.
+    /// Whether the last merge found rows that were there and differed; a guess at first.
     pub(super) rows_change: bool,
+}
+
+impl Default for Statements {
+    fn default() -> Statements {
+        Statements { copy: None, stage: None, rows_change: true }
+    }
 }
 
 /// How a batch is written.

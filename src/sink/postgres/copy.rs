@@ -110,6 +110,19 @@ pub(super) enum Wire {
     Cast,
 }
 
+impl Wire {
+    /// Whether two values that are equal to the server are the same bytes. Numbers can differ
+    /// in their sign or scale and be equal, and so can what is made of numbers.
+    pub(super) fn equals_as_it_looks(&self) -> bool {
+        match self {
+            Wire::Bool | Wire::Int2 | Wire::Int4 | Wire::Int8 | Wire::Text { .. } | Wire::Label(_) => true,
+            Wire::Timestamp | Wire::Date | Wire::Time | Wire::Uuid | Wire::Inet { .. } => true,
+            Wire::Float4 | Wire::Float8 | Wire::Numeric(_) | Wire::Json | Wire::Jsonb => false,
+            Wire::Array { .. } | Wire::Cast => false,
+        }
+    }
+}
+
 impl CopyEncoder {
     pub(super) fn new(columns: Vec<Column>, checks: Vec<Check>) -> CopyEncoder {
         CopyEncoder { columns, checks }

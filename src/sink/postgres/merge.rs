@@ -287,9 +287,9 @@ impl Merge {
             }),
             compare_sql: has_key.then(|| {
                 format!(
-                    "SELECT count(*), count(*) FILTER (WHERE {}), count(*) FILTER (WHERE {})
+                    "SELECT count(*), {}, count(*) FILTER (WHERE {})
                      FROM pg_temp.{STAGE} s JOIN {table} t ON {join}",
-                    words.equal("s"),
+                    words.count_equal(),
                     words.wins("s")
                 )
             }),
@@ -363,11 +363,36 @@ impl<'a> Words<'a> {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
-    fn equal(&self, new: &str) -> String {
-        if self.rest().is_empty() || *self.on_conflict == OnConflict::Keep {
-            return "true".to_owned();
+    /// Whether the images differ. A record of all columns would say it in one word, and cost
+    /// more than the rest of the join; so it is made only of those whose `=` is not enough.
+    fn differs(&self, new: &str) -> String {
+        let (plain, other): (Vec<Column>, Vec<Column>) =
+            self.rest().into_iter().partition(|column| column.wire.equals_as_it_looks());
+        let mut words: Vec<String> = plain
+            .iter()
+            .map(|column| {
+                let (old, new) = (self.value("t", column), self.value(new, column));
+                let collate = match column.wire {
+                    Wire::Text { .. } => " COLLATE pg_catalog.\"C\"",
+                    _ => "",
+                };
+                format!("{old}{collate} IS DISTINCT FROM {new}{collate}")
+            })
+            .collect();
+        if !other.is_empty() {
+            let image =
+                |from| format!("ROW({})::record", self.list(&other, |column| self.value(from, column)));
+            words.push(format!("{} OPERATOR(pg_catalog.*<>) {}", image("t"), image(new)));
         }
-        format!("{} OPERATOR(pg_catalog.*=) {}", self.image("t"), self.image(new))
+        format!("({})", words.join(" OR "))
+    }
+
+    /// Counts the rows that are the same already.
+    fn count_equal(&self) -> String {
+        if self.rest().is_empty() || *self.on_conflict == OnConflict::Keep {
+            return "count(*)".to_owned();
+        }
+        format!("count(*) - count(*) FILTER (WHERE {})", self.differs("s"))
     }
 
     /// Whether the new row takes the place of the one that is there.
@@ -377,7 +402,7 @@ impl<'a> Words<'a> {
         }
         let (old_image, new_image) = (self.image("t"), self.image(new));
         match self.on_conflict {
-            OnConflict::Update => format!("{old_image} OPERATOR(pg_catalog.*<>) {new_image}"),
+            OnConflict::Update => self.differs(new),
             OnConflict::Keep => "false".to_owned(),
             OnConflict::Newest(column) => {
                 let (old, new) = (format!("t.{}", quote(column)), self.value_of(new, column));
