@@ -18,11 +18,16 @@ pub(super) struct Outage<'a> {
     patience: Patience<'a>,
     since: Option<Instant>,
     attempt: u32,
+    /// What was told last, and when.
+    told: Option<(String, Instant)>,
 }
+
+/// So often it is said again that it goes on.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 
 impl<'a> Outage<'a> {
     pub(super) fn new(patience: Patience<'a>) -> Outage<'a> {
-        Outage { patience, since: None, attempt: 0 }
+        Outage { patience, since: None, attempt: 0, told: None }
     }
 
     /// Waits before the next try. The error is given back when there will be none.
@@ -36,7 +41,9 @@ impl<'a> Outage<'a> {
         let pause = backoff(self.attempt);
         self.attempt += 1;
         // The first tries are a blink; nobody needs to be told of each.
-        if self.attempt > 3 {
+        let is_told = |told: &(String, Instant)| told.0 == what && told.1.elapsed() < TELL_EVERY;
+        if self.attempt > 3 && !self.told.as_ref().is_some_and(is_told) {
+            self.told = Some((what.to_owned(), Instant::now()));
             let left = retry_for.saturating_sub(waited).as_secs();
             notify(&format!("{what}; trying again for up to {left} s more"));
         }
@@ -69,6 +76,22 @@ mod tests {
             let wait = backoff(attempt);
             assert!(wait >= Duration::from_millis(25) && wait <= Duration::from_secs(5));
         }
+    }
+
+    #[test]
+    fn the_same_is_not_told_at_every_try() {
+        let (stop, told) = (Stop::default(), std::sync::Mutex::new(Vec::new()));
+        let notify = |text: &str| told.lock().expect("nobody panicked").push(text.to_owned());
+        let mut outage =
+            Outage::new(Patience { retry_for: Duration::from_secs(60), stop: &stop, notify: &notify });
+        // The pauses are kept short.
+        for what in ["full", "full", "full", "full", "full", "gone", "gone"] {
+            outage.attempt = outage.attempt.min(3);
+            outage.wait(what, || Error::broken(what)).expect("there is time left");
+        }
+        let told = told.into_inner().expect("nobody panicked");
+        let words: Vec<&str> = told.iter().map(|text| &text[..4]).collect();
+        assert_eq!(words, ["full", "gone"]);
     }
 
     #[test]
