@@ -22,6 +22,7 @@ use crate::config::Overrides;
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::{Outcome, Stats};
 use crate::sink::check::{Check, Verdicts};
+use crate::sink::key::EXTRA;
 use crate::source::Found;
 use crate::stop::Stop;
 
@@ -141,9 +142,11 @@ fn sample(sink: &Check, width: usize) -> String {
     let rows: Vec<Map<String, Value>> =
         sink.sample().iter().filter_map(|json| serde_json::from_str(json).ok()).collect();
     let Some(first) = rows.first() else { return String::new() };
-    let names: Vec<String> = first.keys().cloned().collect();
+    // What nobody asked for is shown where there is any.
+    let is_shown = |name: &str| name != EXTRA || rows.iter().any(|row| row[name] != json!({}));
+    let names: Vec<String> = first.keys().filter(|name| is_shown(name)).cloned().collect();
     let rows: Vec<Vec<Value>> =
-        rows.into_iter().map(|row| row.into_iter().map(|(_, value)| value).collect()).collect();
+        rows.iter().map(|row| names.iter().map(|name| row[name].clone()).collect()).collect();
     format!("\n  the first valid records\n{}", table::table(&names, &rows, width))
 }
 

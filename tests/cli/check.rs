@@ -127,6 +127,7 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
             ],
         );
         assert!(said.stdout.contains("valid                   2\n"), "{}", said.stdout);
+        assert!(said.stdout.ends_with("    n  t\n    1  a\n    2  null\n"), "{}", said.stdout);
     }
     assert!(!place.path("app.logmill.toml").exists());
     for input in [lines.as_bytes().to_vec(), gzipped(lines)] {
