@@ -105,7 +105,9 @@ pub(crate) fn check(file: &Path, record: &str) -> (Value, Vec<Value>) {
     let mut command = logmill();
     command.current_dir(folder.path());
     let output = command.args(["check", "-j", "job.toml", "--output", "json", "--verdicts", "out"]).output();
-    let said: Value = serde_json::from_slice(&output.expect("it ran").stdout).expect("JSON");
+    let output = output.expect("it ran");
+    let said = serde_json::from_slice(&output.stdout);
+    let said: Value = said.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     let verdicts = std::fs::read_to_string(folder.path().join("out")).expect("readable");
     let verdicts = verdicts.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     (said, verdicts)
