@@ -35,7 +35,7 @@ struct Refused {
     constraints: BTreeSet<String>,
 }
 
-const RECORDS: usize = 3_000;
+const RECORDS: usize = 1_500;
 
 impl Story {
     /// Records of all sorts: first every value with nulls beside it, then values by chance.

@@ -149,14 +149,14 @@ const COLLATED: &str =
     "SELECT DISTINCT d.attname::text FROM typed d JOIN pg_collation c ON c.oid = d.collated_by
     WHERE NOT c.collisdeterministic";
 
-/// Only those that rest on nothing but their table and their domain: a CHECK that uses an
-/// operator or a function of the user's depends on it, while the server's own are depended on
-/// by everything and so by nothing. An `=` in it is the one that we know.
+/// Only those that rest on nothing but their table or their domain: a CHECK that uses an
+/// operator, a function or a type of the user's depends on it, while the server's own are
+/// depended on by everything and so by nothing. An `=` in it is the one that we know.
 const CHECKS: &str = "SELECT k.conname::text, pg_get_constraintdef(k.oid), d.attname::text
     FROM pg_constraint k LEFT JOIN typed d ON d.oid = k.contypid
     WHERE k.contype = 'c' AND (k.conrelid = $1 OR d.oid IS NOT NULL)
       AND NOT EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_constraint'::regclass AND p.objid = k.oid
-                      AND p.refclassid NOT IN ('pg_class'::regclass, 'pg_type'::regclass))
+                      AND p.refclassid <> 'pg_class'::regclass AND p.refobjid <> k.contypid)
     ORDER BY 1, 3";
 
 impl Check {

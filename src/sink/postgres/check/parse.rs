@@ -273,6 +273,8 @@ fn end_of_quoted(text: &str, quote: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn column(name: &str) -> Box<Expr> {
@@ -353,5 +355,22 @@ mod tests {
     fn no_depth_is_too_deep() {
         let deep = format!("CHECK {}a > 0{}", "(".repeat(100_000), ")".repeat(100_000));
         assert!(parse(&deep).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_does_harm(pieces in proptest::collection::vec(
+            prop_oneof![
+                prop::sample::select(vec![
+                    "(", ")", "((", "))", "a", "\"ä\"", "'", "''", "'x'::text", "1", "1.5", " > ", " = ANY ", "ARRAY[", "]", ", ", " AND ", " OR ",
+                    "NOT ", " IS NULL", "::", "integer", "numeric", "(10,2)", "VALUE", "length(", ".", "\\", "ü",
+                ]).prop_map(str::to_owned),
+                "\\PC{0,3}",
+            ],
+            0..20,
+        )) {
+            parse(&format!("CHECK ({})", pieces.concat()));
+            parse(&format!("CHECK {}", pieces.concat()));
+        }
     }
 }
