@@ -322,3 +322,25 @@ fn of_two_runs_into_one_file_one_loads_and_the_other_waits() {
     other.wait().exit(3);
     check_complete(&load);
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn who_has_taken_a_file_over_holds_it_when_the_other_is_gone() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files().to(Kind::Sqlite);
+    let owner = load.call().stop_at("between-batches", 0).start().wait_stopped();
+    let successor = load.call().arg("--take-over").stop_at("before-begin", 0).stop_at("after-commit", 1);
+    let successor = successor.start().wait_stopped();
+    owner.wake();
+    owner.wait().exit(6);
+    successor.wake();
+    let successor = successor.wait_stopped();
+    let mut third = load.call().start();
+    third.wait_says("is held by run 2");
+    successor.wake();
+    successor.wait().exit(3);
+    third.wait().exit(3);
+    check_complete(&load);
+}

@@ -91,6 +91,8 @@ pub struct Sqlite {
     // Before the locks, because these must be dropped after it.
     connection: Connection,
     locks: SourceLocks,
+    /// The locks may still be those of a run that was taken over.
+    has_taken_over: bool,
     shape: Shape,
     encoder: Arc<SqliteEncoder>,
     run: i64,
@@ -174,6 +176,7 @@ impl Sqlite {
         Ok(Sqlite {
             connection,
             locks,
+            has_taken_over: false,
             shape,
             encoder: Arc::new(encoder),
             run,
@@ -357,6 +360,7 @@ impl Sink for Sqlite {
     }
 
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+        self.has_taken_over = claims.take_over;
         let mut since = None;
         loop {
             let claimed = self
@@ -378,6 +382,14 @@ impl Sink for Sqlite {
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
+        if self.has_taken_over {
+            // The other run leaves at its next batch. From then on a third one has to see
+            // that these sources are held; until then it sees that of the other.
+            for advance in &batch.advances {
+                let taken = self.locks.take(advance.source_id);
+                taken.map_err(|cause| Error::file("lock", &self.settings.path, cause))?;
+            }
+        }
         let committed = self.settings.persist(|| {
             commit::transaction(&self.connection, &self.settings, &self.shape, batch, &self.owned)
         })?;
