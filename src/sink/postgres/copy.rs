@@ -51,16 +51,10 @@ pub(super) struct Column {
     pub(super) kind: Option<Kind>,
     /// Its type as the server writes it, for messages and casts.
     pub(super) type_name: String,
+    /// The same without a length: a cast to `bit(3)` would make three bits of five.
+    pub(super) plain_type: String,
     /// Whether it refuses null.
     pub(super) not_null: bool,
-}
-
-impl Column {
-    /// Whether values of different bytes can be equal to the server: a type of its own may
-    /// think so of case, and char(n) does of blanks at the end.
-    pub(super) fn equates(&self) -> bool {
-        self.wire == Wire::Cast || self.type_name.starts_with("character(")
-    }
 }
 
 /// What goes into a column.
@@ -232,7 +226,7 @@ impl Wire {
             (Wire::Float8, Value::Float(value)) => put(out, &value.to_be_bytes()),
             (Wire::Float4, Value::Float(value)) => {
                 let narrow = value as f32;
-                if narrow.is_infinite() && value.is_finite() {
+                if narrow.is_infinite() && value.is_finite() || narrow == 0.0 && value != 0.0 {
                     return Err(out_of_range(()));
                 }
                 put(out, &narrow.to_be_bytes());

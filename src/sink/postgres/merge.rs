@@ -251,11 +251,11 @@ impl Merge {
         let new_keys =
             words.key_columns.iter().map(|name| words.value_of("s", name)).collect::<Vec<_>>().join(", ");
         let insert = |alias: &str| {
-            let values = words.list(columns, |column| words.value("s", column));
+            let values = words.list(columns, |column| words.stored("s", column));
             format!("INSERT INTO {table}{alias} ({names}) SELECT {values} FROM pg_temp.{STAGE} s")
         };
         let set = |from: &str| {
-            words.list(&rest, |column| format!("{} = {}", quote(&column.name), words.value(from, column)))
+            words.list(&rest, |column| format!("{} = {}", quote(&column.name), words.stored(from, column)))
         };
         Merge {
             create_sql: format!(
@@ -342,6 +342,14 @@ impl<'a> Words<'a> {
         match column.wire {
             Wire::Cast if from == "s" => format!("s.{}::{}", quote(&column.name), column.type_name),
             _ => format!("{from}.{}", quote(&column.name)),
+        }
+    }
+
+    /// The same, on its way into the column, which then refuses what is too long for it.
+    fn stored(&self, from: &str, column: &Column) -> String {
+        match column.wire {
+            Wire::Cast if from == "s" => format!("s.{}::{}", quote(&column.name), column.plain_type),
+            _ => self.value(from, column),
         }
     }
 

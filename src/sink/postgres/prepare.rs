@@ -83,7 +83,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         must_stage: must_stage(&columns),
         merge,
         raw_max: settings.raw_max,
-        server_equates_keys: key_numbers.iter().any(|&number| columns[number].equates())
+        server_equates_keys: key_numbers.iter().any(|&number| columns[number].wire == Wire::Cast)
             || key_columns.iter().filter_map(|name| target.column(name)).any(|column| column.equates_texts),
         key_columns: key_numbers,
         columns: columns.clone(),

@@ -49,6 +49,8 @@ pub(super) struct TargetColumn {
     pub(super) name: String,
     /// The type as people write it: `character varying(10)`.
     pub(super) type_name: String,
+    /// The same without a length.
+    plain_type: String,
     pub(super) not_null: bool,
     /// It is of a domain that takes no null.
     domain_not_null: bool,
@@ -171,7 +173,8 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
                 -- Some types have elements and are no arrays: points, and names.
                 coalesce((SELECT i.oid FROM pg_type i WHERE i.oid = t.typelem AND i.typarray = t.oid), 0::oid),
                 b.not_null,
-                NOT coalesce((SELECT collisdeterministic FROM pg_collation c WHERE c.oid = a.attcollation), true)
+                NOT coalesce((SELECT collisdeterministic FROM pg_collation c WHERE c.oid = a.attcollation), true),
+                format_type(a.atttypid, -1)
          FROM pg_attribute a
          JOIN base b ON b.attnum = a.attnum
          JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
@@ -182,6 +185,7 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
     let columns = rows.iter().map(|row| TargetColumn {
         name: row.get(0),
         type_name: row.get(1),
+        plain_type: row.get(12),
         not_null: row.get(2),
         has_default: row.get::<_, bool>(3) || row.get::<_, bool>(5),
         is_generated: row.get(4),
@@ -317,6 +321,7 @@ pub(super) fn fit(
                 wire,
                 kind: field.map(|field| field.kind.clone()),
                 type_name: column.type_name.clone(),
+                plain_type: column.plain_type.clone(),
                 // A trigger can put something in the place of a null, but not before the
                 // value has passed its domain.
                 not_null: column.domain_not_null || column.not_null && !target.has_row_triggers,
@@ -406,8 +411,10 @@ fn wire_of(field: &Field, column: &TargetColumn, types: &Types) -> Result<Wire, 
                 return Ok(json);
             }
             let item = types.items.get(&column.item_oid).filter(|_| list.items.kind.is_scalar());
-            let Some(item_column) = item else { return Err("jsonb, json or an array") };
-            match wire_of(&list.items, item_column, types) {
+            let Some(item) = item else { return Err("jsonb, json or an array") };
+            // The modifier of an array's column is that of its items.
+            let item = TargetColumn { base_modifier: column.base_modifier, ..item.clone() };
+            match wire_of(&list.items, &item, types) {
                 Ok(Wire::Cast) | Err(_) => Err("jsonb, json or an array of the items' type"),
                 Ok(item) => Ok(Wire::Array { item_oid: column.item_oid, item: Box::new(item) }),
             }
@@ -449,7 +456,7 @@ fn text_wire(column: &TargetColumn, types: &Types) -> Result<Wire, &'static str>
 pub(super) struct Types {
     /// The labels of enum types.
     labels: HashMap<u32, Vec<String>>,
-    /// The types of the items of arrays, each as if it were a column.
+    /// The types of the items of arrays, each as if it were a column of no modifier.
     items: HashMap<u32, TargetColumn>,
 }
 
@@ -478,14 +485,14 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
             TargetColumn {
                 name: column.name.clone(),
                 type_name: row.get(0),
+                plain_type: row.get(0),
                 not_null: false,
                 domain_not_null: false,
                 has_default: false,
                 is_generated: false,
                 equates_texts: false,
                 base_oid: column.item_oid,
-                // The modifier of an array's column is that of its items.
-                base_modifier: column.base_modifier,
+                base_modifier: -1,
                 base_kind: row.get::<_, String>(1).chars().next().unwrap_or('?'),
                 item_oid: 0,
             },
