@@ -34,5 +34,7 @@ mod sources;
 mod tables;
 /// The shape of the code.
 mod tidy;
+/// What columns hold, held against what the server reads from text.
+mod types;
 /// The connection breaks or falls silent at any message.
 mod wire;
