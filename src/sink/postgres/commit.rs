@@ -47,6 +47,8 @@ pub(super) struct Manner {
     pub(super) path: Path,
     /// Rows are written in pieces under savepoints, so that a refused one costs only itself.
     pub(super) is_careful: bool,
+    /// The probe looks into all partitions, and behind the batch.
+    pub(super) probes_far: bool,
     /// Rows are inserted or updated in one statement, because somebody else writes the same
     /// keys or a trigger does.
     pub(super) upsert: bool,
@@ -94,7 +96,7 @@ pub(super) fn transaction(
     pass(Step::Fence, "after-fence")?;
 
     let path = match manner.path {
-        Path::Probed if probe(link, shape, batch)? => Path::Staged,
+        Path::Probed if probe(link, shape, batch, manner.probes_far)? => Path::Staged,
         Path::Probed => Path::Direct,
         path => path,
     };
@@ -207,14 +209,18 @@ fn fence(link: &mut Link, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, T
 
 /// Whether rows of this batch are in the target already. Only a position key can be asked:
 /// its rows are a range of the index.
-fn probe(link: &mut Link, shape: &Shape, batch: &Batch) -> Result<bool, Trouble> {
+///
+/// By other rules a record can have another date, so that its row stands in a partition where
+/// none of the batch will be. `far` is for batches that may find such a row: the first of each
+/// source, and once a row was found, all.
+fn probe(link: &mut Link, shape: &Shape, batch: &Batch, far: bool) -> Result<bool, Trouble> {
     if shape.key != Key::Position || batch.rows() == 0 {
         return Ok(false);
     }
     let table = shape.target.quoted();
     // A line that is read again may have moved to another partition with its new content.
     let is_again = batch.advances.iter().any(|advance| advance.again.is_some());
-    let within = if is_again { String::new() } else { shape.partition_range(batch) };
+    let within = if far || is_again { String::new() } else { shape.partition_range(batch) };
     let mut sql = String::from("SELECT false");
     // Sources that begin with this batch are asked for together, by the range of their ids:
     // a batch can hold thousands.
@@ -228,6 +234,7 @@ fn probe(link: &mut Link, shape: &Shape, batch: &Batch) -> Result<bool, Trouble>
         }
         let from = advance.again.map_or(advance.from, |again| again.offset.min(advance.from));
         let place = match first == last {
+            true if far => format!("source_id = {first} AND source_offset >= {from}"),
             true => {
                 format!("source_id = {first} AND source_offset >= {from} AND source_offset < {}", advance.to)
             }

@@ -192,7 +192,7 @@ impl Column {
     fn put(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
         if value == Value::Null {
             if self.not_null {
-                return Err(not_storable("null, where the column takes none"));
+                return Err(not_storable("null, where there must be a value"));
             }
             out.extend_from_slice(&(-1_i32).to_be_bytes());
             return Ok(());

@@ -17,6 +17,7 @@ use super::session::Link;
 use super::target::{Target, quote};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
+use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET};
 use crate::sink::{Counts, Key, OnConflict};
 
 /// The name of the temporary table.
@@ -272,19 +273,7 @@ impl Merge {
                     words.first_is_best()
                 )
             }),
-            remove_moved_sql: (*key == Key::Position && target.kind == 'p').then(|| {
-                let is_position = |name: &&String| key.columns().contains(&name.as_str());
-                let (position, parts): (Vec<&String>, Vec<&String>) =
-                    words.key_columns.iter().partition(is_position);
-                let same = position.iter().map(|name| format!("t.{0} = s.{0}", quote(name)));
-                let other = parts.iter().map(|name| format!("t.{0} IS DISTINCT FROM s.{0}", quote(name)));
-                format!(
-                    "DELETE FROM {table} t USING pg_temp.{STAGE} s
-                     WHERE t.source_id = $1 AND t.source_offset BETWEEN $2 AND $3 AND {} AND ({})",
-                    same.collect::<Vec<_>>().join(" AND "),
-                    other.collect::<Vec<_>>().join(" OR ")
-                )
-            }),
+            remove_moved_sql: (*key == Key::Position).then(|| words.remove_moved(&table)).flatten(),
             compare_sql: has_key.then(|| {
                 format!(
                     "SELECT count(*), {}, count(*) FILTER (WHERE {})
@@ -369,6 +358,23 @@ impl<'a> Words<'a> {
         let equal =
             self.key_columns.iter().map(|name| format!("t.{} = {}", quote(name), self.value_of("s", name)));
         equal.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// The statement that removes what stands at a position of the stage in another partition;
+    /// none where positions alone decide the partition.
+    fn remove_moved(&self, table: &str) -> Option<String> {
+        let is_position = |name: &&String| [SOURCE_ID, SOURCE_OFFSET].contains(&name.as_str());
+        let (position, parts): (Vec<&String>, Vec<&String>) = self.key_columns.iter().partition(is_position);
+        let same = position.iter().map(|name| format!("t.{0} = s.{0}", quote(name)));
+        let other = parts.iter().map(|name| format!("t.{0} IS DISTINCT FROM s.{0}", quote(name)));
+        (!parts.is_empty()).then(|| {
+            format!(
+                "DELETE FROM {table} t USING pg_temp.{STAGE} s
+                 WHERE t.source_id = $1 AND t.source_offset BETWEEN $2 AND $3 AND {} AND ({})",
+                same.collect::<Vec<_>>().join(" AND "),
+                other.collect::<Vec<_>>().join(" OR ")
+            )
+        })
     }
 
     /// Whether the images differ. A record of all columns would say it in one word, and cost

@@ -47,7 +47,7 @@ use verdict::{Step, Verdict};
 use crate::error::{Kind, Result};
 use crate::schema::Schema;
 use crate::sink::outage::{self, Outage, stopped};
-use crate::sink::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
+use crate::sink::{Advance, Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
 use crate::source::Hash16;
 use crate::stop::Stop;
 
@@ -109,6 +109,10 @@ pub struct Postgres {
     encoder: Arc<CopyEncoder>,
     run: i64,
     owned: Owned,
+    /// How far each source was when it was claimed.
+    claimed: Owned,
+    /// Rows of ours were there before their batch.
+    is_rerun: bool,
     /// Batches that still go by the stage.
     staged_left: u32,
     warnings: Vec<String>,
@@ -150,6 +154,8 @@ impl Postgres {
             encoder: Arc::new(prepared.encoder),
             run: prepared.run,
             owned: Owned::default(),
+            claimed: Owned::default(),
+            is_rerun: false,
             staged_left: 0,
             warnings: prepared.warnings,
         })
@@ -206,15 +212,18 @@ impl Postgres {
         Ok(())
     }
 
-    /// How the next batch is written.
-    fn manner(&self) -> Manner {
+    /// How a batch is written.
+    fn manner(&self, batch: &Batch) -> Manner {
         let path = match self.shape.key {
             _ if self.shape.must_stage || self.staged_left > 0 => Path::Staged,
             Key::Position => Path::Probed,
             _ => Path::Direct,
         };
         let upsert = self.shape.target.has_row_triggers;
-        Manner { path, is_careful: false, upsert, rows_max: usize::MAX }
+        let is_first = |advance: &Advance| self.claimed.get(advance.source_id).position == advance.from;
+        let probes_far =
+            self.shape.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
+        Manner { path, is_careful: false, probes_far, upsert, rows_max: usize::MAX }
     }
 }
 
@@ -295,6 +304,7 @@ impl Sink for Postgres {
                 self.run(Step::Claim, move |link| own::claim(link, &shape, &for_thread, run, old, backend));
             let trouble = match claimed {
                 Ok(Claimed::Ours(result, owned)) => {
+                    self.claimed = owned.clone();
                     self.owned = owned;
                     return Ok(result);
                 }
@@ -327,7 +337,7 @@ impl Sink for Postgres {
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.outages());
-        let mut manner = self.manner();
+        let mut manner = self.manner(batch);
         loop {
             // What the transaction found out is put here before COMMIT is sent, so that it is
             // known even if the answer is not.
@@ -491,6 +501,7 @@ impl Postgres {
             }
         }
         if done.path == Path::Staged {
+            self.is_rerun |= self.shape.key == Key::Position;
             self.staged_left = self.staged_left.saturating_sub(1);
         }
         Committed { counts: done.counts, refused: done.refused }

@@ -49,7 +49,12 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         }
         None => make_target(client, settings, &path)?,
     };
-    let (columns, key_index) = compare(client, &target, settings)?;
+    let (mut columns, key_index) = compare(client, &target, settings)?;
+    // No null is equal to another: no index would find a row again by one.
+    let key_columns = target.identity(&settings.key);
+    for column in columns.iter_mut().filter(|column| key_columns.contains(&column.name)) {
+        column.not_null = true;
+    }
     if target.refers_to_itself {
         warnings.push(format!(
             "{} has a foreign key to itself: which of its rows are refused can depend on where batches end",
@@ -71,7 +76,6 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
     let checks = check::read(client, &target, &columns)?;
     let mut merge = Merge::new(&target, &columns, &settings.key, &settings.on_conflict);
     merge.create_sql.push_str(&stage_checks(client, &target, &columns)?);
-    let key_columns = target.identity(&settings.key);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
     let shape = Shape {

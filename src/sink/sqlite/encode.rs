@@ -106,7 +106,7 @@ impl Encoder for SqliteEncoder {
 fn put(kind: &Kind, value: Value<'_>, not_null: bool, out: &mut Vec<u8>) -> Result<(), (Code, &'static str)> {
     match value {
         Value::Null if not_null => {
-            return Err((code::NOT_STORABLE, "null, where the column takes none"));
+            return Err((code::NOT_STORABLE, "null, where there must be a value"));
         }
         Value::Null => out.push(NULL),
         Value::Bool(value) => put_int(out, i64::from(value)),
