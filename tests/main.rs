@@ -24,6 +24,8 @@ mod keys;
 mod load;
 /// Several runs of one job.
 mod ownership;
+/// Partitioned targets.
+mod partitions;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
 /// The server dies, comes back, hangs, has no room.

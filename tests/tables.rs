@@ -5,13 +5,13 @@ use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::oracle::check_complete;
 
-fn lines(numbers: impl IntoIterator<Item = i32>) -> String {
+pub(crate) fn lines(numbers: impl IntoIterator<Item = i32>) -> String {
     numbers.into_iter().map(|n| format!("{{\"n\":{n}}}\n")).collect()
 }
 
 /// What a query gives, each row as its cells with a space in between.
 #[track_caller]
-fn select(load: &Load, sql: &str) -> Vec<String> {
+pub(crate) fn select(load: &Load, sql: &str) -> Vec<String> {
     let rows = load.made().look(|snapshot| snapshot.query(sql));
     rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" ")).collect()
 }
