@@ -25,6 +25,7 @@ pub(super) struct Target {
     pub(super) definition: String,
     kind: String,
     is_strict: bool,
+    has_rowid: bool,
     columns: Vec<TargetColumn>,
 }
 
@@ -75,7 +76,7 @@ impl Target {
     pub(super) fn find(connection: &Connection, table: &str) -> rusqlite::Result<Option<Target>> {
         let found = connection
             .query_row(
-                "SELECT l.name, l.type, l.strict, coalesce(m.sql, '') FROM pragma_table_list l
+                "SELECT l.name, l.type, l.strict, NOT l.wr, coalesce(m.sql, '') FROM pragma_table_list l
                  LEFT JOIN sqlite_schema m ON m.name = l.name AND m.type IN ('table', 'view')
                  WHERE l.schema = 'main' AND l.name = ?1 COLLATE NOCASE",
                 [table],
@@ -84,7 +85,8 @@ impl Target {
                         name: row.get(0)?,
                         kind: row.get(1)?,
                         is_strict: row.get(2)?,
-                        definition: row.get(3)?,
+                        has_rowid: row.get(3)?,
+                        definition: row.get(4)?,
                         columns: Vec::new(),
                     })
                 },
@@ -106,6 +108,12 @@ impl Target {
         })?;
         target.columns = columns.collect::<rusqlite::Result<_>>()?;
         Ok(Some(target))
+    }
+
+    /// Whether a column is another name of the rowid, which is filled in where it is null.
+    fn is_rowid(&self, column: &TargetColumn) -> bool {
+        let key = self.columns.iter().filter(|column| column.key_place > 0).count();
+        self.has_rowid && key == 1 && column.key_place > 0 && column.type_name.eq_ignore_ascii_case("INTEGER")
     }
 
     fn column(&self, name: &str) -> Option<&TargetColumn> {
@@ -224,23 +232,19 @@ pub(super) fn fit(
             }
         }
     }
+    let names: Vec<String> = columns_of(schema, key).into_iter().map(|(name, _)| name).collect();
     for column in &target.columns {
-        let is_written = written.iter().any(|written| written.name == column.name);
-        let is_rowid = column.key_place > 0 && column.type_name.eq_ignore_ascii_case("INTEGER");
-        if column.not_null
-            && !column.has_default
-            && !column.is_generated
-            && !is_written
-            && !is_rowid
-            && findings.is_empty()
-        {
+        let is_left_out = !names.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+        let must_be_given = column.not_null && !column.has_default && !column.is_generated;
+        if is_left_out && must_be_given && !target.is_rowid(column) {
             findings.push(format!(
                 "column {} takes no null, has no default, and no field is written to it; add a field or a default",
                 column.name
             ));
         }
     }
-    if findings.is_empty()
+    // A key column that is missing was told already.
+    if key.columns().iter().all(|name| target.column(name).is_some())
         && let Some(missing) = missing_index(connection, target, key)?
     {
         findings.push(missing);
