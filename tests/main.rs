@@ -32,6 +32,9 @@ mod pydantic;
 mod server;
 /// The files that people really have.
 mod sources;
+/// Tables in SQLite that are there before we are.
+#[cfg(feature = "sqlite")]
+mod sqlite_tables;
 /// Tables that are there before we are.
 mod tables;
 /// The shape of the code.
