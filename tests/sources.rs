@@ -21,6 +21,8 @@ use crate::harness::postgres::{Database, Server};
 mod compressed;
 /// Which file is which, row by row of the manual's table.
 mod identity;
+/// What can be read once: stdin and FIFOs. And what is still being written.
+mod streams;
 
 /// A folder of logs, and a job that loads them.
 pub(crate) struct Logs {

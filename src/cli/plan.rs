@@ -38,7 +38,7 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     };
     // To look at a stream is to take from it.
     let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
-    let (claims, unreadable) = pipeline::claims(&found, &pace);
+    let (claims, unreadable) = pipeline::claims(&found, &pace, stop)?;
     let notify = Arc::new(move |text: &str| speech.inform(text));
     let forecast = forecast(&config, &claims, stop, notify)?;
     let plan = Plan::new(&config, claims, unreadable, streams, forecast);

@@ -99,7 +99,7 @@ where
 {
     let began = Instant::now();
     let mut outcome = Outcome::default();
-    let (claims, failed) = claims(files, settings);
+    let (claims, failed) = claims(files, settings, stop)?;
     outcome.failed = failed;
     let claimed = sink.claim(&claims)?;
     let mut selected = Vec::new();
@@ -141,8 +141,8 @@ where
 }
 
 /// What a run asks for, and the files that it cannot read.
-pub fn claims(files: &[Found], settings: &Settings) -> (Claims, Vec<(PathBuf, String)>) {
-    let (files, failed) = plan::fingerprint(files);
+pub fn claims(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Claims, Vec<(PathBuf, String)>)> {
+    let (files, failed) = plan::fingerprint(files, stop)?;
     let claims = Claims {
         files,
         allow_duplicates: settings.allow_duplicates,
@@ -151,7 +151,7 @@ pub fn claims(files: &[Found], settings: &Settings) -> (Claims, Vec<(PathBuf, St
         key_is_position: settings.key_is_position,
         rules_hash: settings.rules_hash,
     };
-    (claims, failed)
+    Ok((claims, failed))
 }
 
 /// Bytes of the file that are to be read, compressed as they are.

@@ -10,24 +10,31 @@ use crossbeam_channel::{Receiver, bounded};
 use super::queue::{Entrance, Place};
 use super::stats::{Stats, add_time};
 use super::worker::Assignment;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::sink::Task;
 use crate::source::{Candidate, Chunk, Chunks, Found, Settings, Source};
 use crate::stop::Stop;
 
+/// Files that cannot be read, and why.
+pub(super) type Unreadable = Vec<(PathBuf, String)>;
+
 /// What each of the files is recognised by. A file that cannot be read is told apart, and is
 /// no reason to lose the others.
-pub(super) fn fingerprint(files: &[Found]) -> (Vec<Candidate>, Vec<(PathBuf, String)>) {
+pub(super) fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadable)> {
     let mut candidates = Vec::with_capacity(files.len());
     let mut failed = Vec::new();
     for file in files {
-        match Candidate::open(&file.path, &file.name) {
+        let opened = Candidate::open(&file.path, &file.name, stop);
+        if let Some(signal) = stop.asked() {
+            return Err(Kind::Stopped(signal).into());
+        }
+        match opened {
             Ok(candidate) => candidates.push(candidate),
             Err(error) => failed.push((file.path.clone(), error.without_path(&file.path))),
         }
     }
-    (candidates, failed)
+    Ok((candidates, failed))
 }
 
 /// What the planner hands to the writer, by way of a worker or past it.

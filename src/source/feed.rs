@@ -64,6 +64,11 @@ impl Feed {
         self.before = io::Cursor::new(bytes);
     }
 
+    /// What was put back, and is not handed out again yet.
+    pub(super) fn put_back_bytes(&self) -> &[u8] {
+        self.before.get_ref()
+    }
+
     /// Fills `buffer`; less only at the end.
     pub(super) fn fill(&mut self, source: &Source, buffer: &mut [u8]) -> Result<usize> {
         if let Some(failure) = self.failure.take() {

@@ -18,6 +18,7 @@ use super::chunk::TAIL_BYTES;
 use super::{Kind, Source, first_record};
 use crate::error::Result;
 use crate::span::Span;
+use crate::stop::Stop;
 
 /// How much of the beginning of a source is hashed.
 pub const HEAD_BYTES: u32 = 64 << 10;
@@ -118,6 +119,14 @@ impl Source {
         Ok(fingerprint)
     }
 
+    /// The hash of the first bytes of a stream that nobody has read yet. They were put back
+    /// when its fingerprint was taken.
+    fn head_of_stream(&self, length: u32) -> Option<Hash16> {
+        let Kind::Stream(slot) = &self.kind else { return None };
+        let feed = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        feed.as_ref()?.put_back_bytes().get(..length as usize).map(hash16)
+    }
+
     fn container(&self) -> Result<Option<Container>> {
         if self.is_stream() || !self.is_compressed() {
             return Ok(None);
@@ -199,8 +208,8 @@ pub struct Candidate {
 
 impl Candidate {
     /// Opens a file and takes its fingerprint.
-    pub fn open(path: &Path, name: &str) -> Result<Candidate> {
-        let source = Arc::new(Source::open(path)?);
+    pub fn open(path: &Path, name: &str, stop: &Stop) -> Result<Candidate> {
+        let source = Arc::new(Source::open_until(path, stop)?);
         let fingerprint = source.fingerprint()?;
         let stream = source.is_stream().then_some(source);
         Ok(Candidate {
@@ -268,8 +277,7 @@ impl Candidate {
         }
         let is_same_head = match (fingerprint.head_len == known.head_len, &self.stream) {
             (true, _) => fingerprint.head_hash == known.head_hash,
-            // What a stream begins with was put back; only all of it was hashed.
-            (false, Some(_)) => false,
+            (false, Some(stream)) => stream.head_of_stream(known.head_len) == Some(known.head_hash),
             (false, None) => {
                 let source = Arc::new(Source::open(&self.path)?);
                 head_hash(&source, known.head_len, fingerprint)? == known.head_hash
@@ -503,7 +511,7 @@ mod tests {
         fn file(&self, name: &str, content: &[u8]) -> Candidate {
             let path = self.0.path().join(name);
             std::fs::write(&path, content).expect("written");
-            Candidate::open(&path, name).expect("read")
+            Candidate::open(&path, name, &Stop::default()).expect("read")
         }
     }
 

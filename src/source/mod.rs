@@ -17,11 +17,12 @@ mod inflate;
 mod line;
 #[expect(unsafe_code, reason = "mapping a file that others may change; the module comment is the contract")]
 mod map;
+mod patient;
 mod read;
 mod stdin;
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,8 +37,10 @@ pub use line::{Line, Lines, is_blank};
 
 use crate::error::{Error, Result};
 use crate::span::Span;
+use crate::stop::Stop;
 use feed::Feed;
 use inflate::Codec;
+use patient::Patient;
 
 /// How sources are read.
 #[derive(Clone, Debug)]
@@ -128,17 +131,25 @@ impl Stamp {
 impl Source {
     /// Opens a file, a FIFO, or (`-`) the standard input.
     pub fn open(path: &Path) -> Result<Source> {
+        Source::open_until(path, &Stop::default())
+    }
+
+    /// The same, but what has to be waited for is given up at a request to stop.
+    pub fn open_until(path: &Path, stop: &Stop) -> Result<Source> {
         if path == Path::new(STDIN) {
             let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
-            let feed = Feed::of_stream(&source, stdin::open())?;
+            let stdin = stdin::open(stop).map_err(|cause| Error::file("open", path, cause))?;
+            let feed = Feed::of_stream(&source, stdin)?;
             return Ok(Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source });
         }
-        let file = File::open(path).map_err(|cause| Error::file("open", path, cause))?;
+        // To open a FIFO is to wait for its writer, unless one says that one will not.
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let file = file.map_err(|cause| Error::file("open", path, cause))?;
         let metadata = file.metadata().map_err(|cause| Error::file("look at", path, cause))?;
         let kind = metadata.file_type();
         if kind.is_fifo() || kind.is_char_device() {
             let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
-            let feed = Feed::of_stream(&source, file)?;
+            let feed = Feed::of_stream(&source, Patient::new(file, stop))?;
             return Ok(Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source });
         }
         if !kind.is_file() {

@@ -3,8 +3,13 @@
 //! A process has one, so what was read ahead of it is kept for the process too: whoever opens
 //! it next is given that first.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd as _;
 use std::sync::{Mutex, PoisonError};
+
+use super::patient::Patient;
+use crate::stop::Stop;
 
 static AHEAD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
@@ -12,12 +17,17 @@ static AHEAD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 pub(super) fn look_ahead(bytes_max: usize) -> io::Result<(Vec<u8>, bool)> {
     let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
     let missing = bytes_max.saturating_sub(ahead.len()) as u64;
-    let read = io::stdin().lock().take(missing).read_to_end(&mut ahead)? as u64;
+    let read = unbuffered()?.take(missing).read_to_end(&mut ahead)? as u64;
     Ok((ahead.clone(), read < missing))
 }
 
 /// The standard input from its beginning.
-pub(super) fn open() -> impl Read + Send {
+pub(super) fn open(stop: &Stop) -> io::Result<impl Read + Send + use<>> {
     let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
-    io::Cursor::new(std::mem::take(&mut *ahead)).chain(io::stdin())
+    Ok(io::Cursor::new(std::mem::take(&mut *ahead)).chain(Patient::new(unbuffered()?, stop)))
+}
+
+/// Whoever waits for more must know that nothing is kept elsewhere.
+fn unbuffered() -> io::Result<File> {
+    Ok(io::stdin().as_fd().try_clone_to_owned()?.into())
 }

@@ -1,0 +1,151 @@
+//! What can be read once: stdin and FIFOs. And what is still being written.
+
+use std::process::Stdio;
+use std::thread;
+
+use super::*;
+
+#[test]
+fn stdin_is_loaded_in_every_form() {
+    for form in [log(1..=3000), gzip(&log(1..=3000), 6), zstd(&log(1..=3000))] {
+        let logs = Logs::new();
+        logs.load_stdin("-", &form).exit(0).did(3000, 0);
+        assert_eq!(logs.sources(), ["- 1-3000"]);
+    }
+}
+
+#[test]
+fn a_second_run_over_stdin_passes_over_what_it_has_seen() {
+    // Shorter than what is hashed of the beginning, about as long, and longer.
+    for lines in [3, 660, 3000] {
+        let logs = Logs::new();
+        logs.load_stdin("-", &log(1..=lines)).exit(0).did(lines.cast_signed(), 0);
+        logs.load_stdin("-", &log(1..=lines)).exit(0).did(0, 0);
+        logs.load_stdin("-", &log(1..=lines + 50)).exit(0).did(50, 0);
+        logs.load_stdin("-", &gzip(&log(1..=lines + 60), 6)).exit(0).did(10, 0);
+        assert_eq!(logs.sources(), [format!("- 1-{}", lines + 60)]);
+    }
+}
+
+#[test]
+fn a_second_run_over_stdin_verifies_what_it_passes_over() {
+    let logs = Logs::new();
+    logs.load_stdin("-", &log(1..=3000)).exit(0);
+    let (mut other, end) = (log(1..=3010), log(1..=3000).len());
+    other[end - 500] ^= 1;
+    logs.load_stdin("-", &other).failed("-", "what stands before byte 292893 is not what was loaded");
+    logs.load_stdin("-", &log(1..=2000))
+        .failed("-", "it ends at byte 194893, but was loaded up to byte 292893");
+    // What begins otherwise is another stream.
+    logs.load_stdin("-", &log(5001..=5100)).exit(0).did(100, 0);
+    logs.load_stdin("-", &log(1..=3001)).exit(0).did(1, 0);
+    assert_eq!(logs.sources(), ["- 1-3001", "- 5001-5100"]);
+}
+
+#[test]
+fn the_last_line_of_a_stream_is_not_read_again() {
+    let logs = Logs::new();
+    let open = [&log(1..=2)[..], record(3).as_bytes()].concat();
+    logs.load_stdin("-", &open).exit(0).did(3, 0);
+    let place = format!("the line that ends at byte {} had no line end", open.len());
+    logs.load_stdin("-", &[&open, &b" more\n"[..]].concat()).failed("-", &place);
+    logs.load_stdin("-", &[&open, &b"\r\n"[..], &log(4..=5)].concat()).exit(0).did(2, 0);
+    assert_eq!(logs.sources(), ["- 1-5"]);
+}
+
+#[test]
+fn a_fifo_is_a_stream_with_a_name() {
+    let logs = Logs::new();
+    for (lines, new) in [(2000, 2000), (2000, 0), (2100, 100)] {
+        let path = logs.path("pipe.log");
+        if !path.exists() {
+            assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        }
+        let writer = thread::spawn(move || fs::write(path, log(1..=lines)).unwrap());
+        logs.load_with("pipe.log").exit(0).did(new, 0);
+        writer.join().unwrap();
+    }
+    assert_eq!(logs.sources(), ["pipe.log 1-2100"]);
+    // Also one that a shell makes.
+    let mut command = Command::new("bash");
+    let script = format!("exec {} load -j job.toml <(cat more)", env!("CARGO_BIN_EXE_logmill"));
+    logs.write("more", log(3001..=3100));
+    command.args(["-c", &script]).current_dir(logs.path("."));
+    Said::of(&mut command, b"").ended(0, &[]);
+    assert_eq!(logs.number("select count(*) from t"), 2200);
+}
+
+#[test]
+fn a_signal_ends_a_load_that_waits_for_stdin() {
+    for sent in [0, 1, 3000] {
+        let logs = Logs::new();
+        let mut command = logs.command("-");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // It stays open, and nothing more comes.
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&log(1..=3000)[..sent * 97]).unwrap();
+        let status = format!("/proc/{}/status", child.id());
+        crate::harness::wait_until("the program to catch signals", || {
+            let status = fs::read_to_string(&status).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+            u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << 14 != 0
+        });
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(crate::harness::postgres::send("TERM", pid));
+        let mut code = None;
+        crate::harness::wait_until("the program to end", || {
+            code = child.try_wait().unwrap();
+            code.is_some()
+        });
+        assert_eq!(code.unwrap().code(), Some(143), "{sent} lines sent");
+        // What was not committed comes with the next run.
+        drop(stdin);
+        logs.load_stdin("-", &log(1..=3000)).exit(0);
+        assert_eq!(logs.sources(), ["- 1-3000"]);
+    }
+}
+
+#[test]
+fn a_file_that_must_not_be_mapped_gives_the_same() {
+    // Longer than what is read rather than mapped by itself.
+    let content = [&log(1..=6000)[..], b"\r\n\nnot a record\n", record(6001).as_bytes()].concat();
+    let mut tables = Vec::new();
+    for source in ["mmap = true", "mmap = false"] {
+        let logs =
+            Logs::new().source(&format!("files = [\"app.log\"]\n{source}")).pipeline("chunk_size = \"8KiB\"");
+        logs.write("app.log", &content);
+        logs.load().exit(3).did(6001, 0);
+        logs.append("app.log", "\n").append("app.log", log(6002..=6003));
+        logs.load().exit(3).did(2, 0);
+        let rows = logs.query("select source_id, source_offset, n, t from t order by 1, 2");
+        let letters = logs.query("select source_offset, line, raw from logmill_dead_letters");
+        tables.push((rows, letters, logs.query("select position, lines, blank from logmill_checkpoints")));
+    }
+    assert_eq!(tables[0], tables[1]);
+}
+
+#[test]
+fn the_unfinished_line_of_a_growing_file_waits() {
+    for mmap in [true, false] {
+        let logs = Logs::new()
+            .source(&format!("files = [\"*.log*\"]\ngrowing = true\nmmap = {mmap}"))
+            .key("\"none\"");
+        let whole = record(6001);
+        let (line, rest) = whole.split_at(40);
+        logs.write("app.log", [&log(1..=6000)[..], line.as_bytes()].concat());
+        logs.write("app.log.gz", gzip(&[&log(7001..=7002)[..], line.as_bytes()].concat(), 6));
+        for new in [6002, 0] {
+            logs.load().exit(0).did(new, 0);
+        }
+        let states = "select complete, position < 100 from logmill_checkpoints order by source_id";
+        assert_eq!(logs.query(states), ["0|0", "0|0"]);
+        logs.append("app.log", rest);
+        logs.load().exit(0).did(0, 0);
+        // A line is whole only with its line end.
+        logs.append("app.log", "\n").append("app.log", "{\"n\"");
+        logs.load().exit(0).did(1, 0);
+        assert_eq!(logs.number("select count(*) from t"), 6003);
+        assert_eq!(logs.number("select count(*) from logmill_dead_letters"), 0);
+    }
+}
