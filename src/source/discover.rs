@@ -6,7 +6,8 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::io::ErrorKind;
+use std::fs::DirEntry;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -106,70 +107,96 @@ pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Vec<Found
 
 fn expand(pattern: &Pattern, selection: &Selection) -> Result<Vec<PathBuf>> {
     let path = pattern.base.join(&pattern.text);
-    if path.is_dir() {
-        let mut files = Vec::new();
-        walk(&path, selection, &mut files)?;
-        return Ok(files);
-    }
-    let is_glob = pattern.text.as_os_str().as_bytes().iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
+    let is_glob = is_wild(pattern.text.as_os_str().as_bytes());
     // A name with a bracket in it that exists is that file.
-    if !is_glob || path.exists() {
-        return Ok(vec![path]);
-    }
-    // The base is a place, not a pattern.
-    let base = glob::Pattern::escape(&pattern.base.to_string_lossy());
-    let text = Path::new(&base).join(&pattern.text);
-    let text = text.to_str().ok_or_else(|| {
-        Error::usage(format!(
-            "the pattern '{}' is not UTF-8; name the files or their directory",
-            pattern.text.display()
-        ))
-    })?;
-    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
-    let paths = glob::glob_with(text, options).map_err(|error| {
-        Error::usage(format!("the pattern '{}' cannot be read: {error}", pattern.text.display()))
-    })?;
+    let paths = if is_glob && !path.exists() { glob(pattern)? } else { vec![path] };
     let mut files = Vec::new();
     for path in paths {
-        let path =
-            path.map_err(|error| Error::file("look into", error.path(), error.error().kind().into()))?;
-        if path.is_dir() {
-            walk(&path, selection, &mut files)?;
-        } else {
-            files.push(path);
+        match path.is_dir() {
+            true => walk(&path, selection, &mut files),
+            false => files.push(path),
         }
     }
     Ok(files)
 }
 
-/// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out.
-fn walk(directory: &Path, selection: &Selection, files: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        // One that we may not read costs only itself: to open it says what is wrong.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            files.push(directory.to_owned());
-            return Ok(());
+fn is_wild(text: &[u8]) -> bool {
+    text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+}
+
+/// What a pattern matches, component by component. (The walk of the crate `glob` passes over
+/// names that are not UTF-8 without a word; its patterns do not, if they see such a name with
+/// its bad bytes replaced.)
+fn glob(pattern: &Pattern) -> Result<Vec<PathBuf>> {
+    let shown = pattern.text.display();
+    let text = pattern.text.to_str().ok_or_else(|| {
+        Error::usage(format!("the pattern '{shown}' is not UTF-8; name the files or their directory"))
+    })?;
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
+    let start = if text.starts_with('/') { PathBuf::from("/") } else { pattern.base.clone() };
+    let mut found = vec![start];
+    let mut unreadable = Vec::new();
+    for component in text.split('/').filter(|component| !component.is_empty()) {
+        let pattern = glob::Pattern::new(component)
+            .map_err(|error| Error::usage(format!("the pattern '{shown}' cannot be read: {error}")))?;
+        let mut next = Vec::new();
+        for place in found {
+            if component == "**" {
+                directories(place, &mut next, &mut unreadable);
+            } else if !is_wild(component.as_bytes()) {
+                next.extend(Some(place.join(component)).filter(|path| path.symlink_metadata().is_ok()));
+            } else if place.as_os_str().is_empty() || place.is_dir() {
+                let names = entries(&place, &mut unreadable).into_iter().map(|entry| entry.file_name());
+                let names = names.filter(|name| pattern.matches_with(&name.to_string_lossy(), options));
+                next.extend(names.map(|name| place.join(name)));
+            }
         }
-        Err(cause) => return Err(Error::file("look into", directory, cause)),
-    };
-    for entry in entries {
-        let entry = entry.map_err(|cause| Error::file("look into", directory, cause))?;
-        if entry.file_name().as_bytes().starts_with(b".") {
+        found = next;
+    }
+    found.extend(unreadable);
+    Ok(found)
+}
+
+/// A directory and all below it, without hidden ones and links.
+fn directories(top: PathBuf, found: &mut Vec<PathBuf>, unreadable: &mut Vec<PathBuf>) {
+    for entry in entries(&top, unreadable) {
+        let is_hidden = entry.file_name().as_bytes().starts_with(b".");
+        if !is_hidden && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            directories(entry.path(), found, unreadable);
+        }
+    }
+    found.push(top);
+}
+
+/// What is in a directory. One that cannot be read costs only itself: it is taken for a file,
+/// and to open it says what is wrong.
+fn entries(directory: &Path, unreadable: &mut Vec<PathBuf>) -> Vec<DirEntry> {
+    let place = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let entries = std::fs::read_dir(place).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    entries.unwrap_or_else(|_| {
+        unreadable.push(directory.to_owned());
+        Vec::new()
+    })
+}
+
+/// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out.
+fn walk(directory: &Path, selection: &Selection, files: &mut Vec<PathBuf>) {
+    for entry in entries(directory, files) {
+        let (name, path) = (entry.file_name(), entry.path());
+        if name.as_bytes().starts_with(b".") {
             continue;
         }
-        let path = entry.path();
-        let kind = entry.file_type().map_err(|cause| Error::file("look at", &path, cause))?;
-        if kind.is_dir() {
-            walk(&path, selection, files)?;
-        } else if selection.takes(&entry.file_name())
-            && (kind.is_file() || kind.is_symlink() && path.is_file())
+        // What cannot be looked at is opened all the same, and that says why.
+        let kind = entry.file_type().ok();
+        if kind.is_some_and(|kind| kind.is_dir()) {
+            walk(&path, selection, files);
+        } else if selection.takes(&name)
+            && kind.is_none_or(|kind| kind.is_file() || kind.is_symlink() && path.is_file())
         {
             // A link to a directory is not followed: it may lead round in a circle.
             files.push(path);
         }
     }
-    Ok(())
 }
 
 /// The absolute path as text. Links are not resolved: the name is for people.
@@ -219,6 +246,8 @@ fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     fn sorted(names: &[&str]) -> Vec<String> {
@@ -268,6 +297,9 @@ mod tests {
             ["log.2", "log.1", "log.10"]
         );
         assert_eq!(names_below(folder, &["sub"], Order::Name), ["sub/deep/y", "sub/x"]);
+        assert_eq!(names_below(folder, &["**/*[xy]"], Order::Name), ["sub/deep/y", "sub/x"]);
+        assert_eq!(names_below(folder, &["sub/**"], Order::Name), ["sub/deep/y", "sub/x"]);
+        assert_eq!(names_below(folder, &["s*/../log.?"], Order::Name), ["sub/../log.1", "sub/../log.2"]);
         let globs = |text: &str| vec![glob::Pattern::new(text).expect("a pattern")];
         let selection = Selection { include: globs("log.*"), exclude: globs("*.1"), ..Selection::default() };
         let found =
@@ -276,5 +308,22 @@ mod tests {
         assert_eq!(names, ["log.2", "log.10"]);
         assert_eq!(names_below(folder, &["odd[1]", "missing"], Order::Name), ["odd[1]", "missing"]);
         assert_eq!(names_below(folder, &["none*"], Order::Name), [""; 0]);
+    }
+
+    #[test]
+    fn a_glob_finds_names_that_are_no_text() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let base = folder.path().join(OsStr::from_bytes(b"here \xfe"));
+        let name = OsStr::from_bytes(b"log.\xff\n1");
+        std::fs::create_dir_all(base.join("sub")).expect("created");
+        for path in [base.join(name), base.join("sub").join(name)] {
+            std::fs::write(path, "x").expect("written");
+        }
+        for (text, count) in [("log.*", 1), ("*/log.??1", 1), ("**/*", 2), ("**/log.[a-z]*", 0)] {
+            let pattern = Pattern { text: text.into(), base: base.clone() };
+            let found = discover(&[pattern], &Selection::default()).expect("readable");
+            assert_eq!(found.len(), count, "{text}");
+            assert!(found.iter().all(|file| file.name.ends_with("/log.\\xff\n1")), "{found:?}");
+        }
     }
 }
