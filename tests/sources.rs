@@ -7,20 +7,23 @@
 #![cfg(all(feature = "sqlite", feature = "gzip", feature = "zstd"))]
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
 use crate::cli::{Place, Said};
-use crate::harness::postgres::{Database, Server};
+use crate::harness::postgres::{Database, Server, send};
+use crate::harness::wait_until;
 
 /// What is inflated: members, frames, and archives that are damaged.
 mod compressed;
 /// Which file is which, row by row of the manual's table.
 mod identity;
+/// Which files are meant, and those that cannot be read.
+mod names;
 /// What can be read once: stdin and FIFOs. And what is still being written.
 mod streams;
 
@@ -219,13 +222,6 @@ impl Loaded {
         self
     }
 
-    /// It said this on stderr.
-    #[track_caller]
-    pub(crate) fn says(&self, text: &str) -> &Loaded {
-        assert!(self.said.stderr.contains(text), "not said: {text:?}; it said:\n{}", self.said.stderr);
-        self
-    }
-
     /// What the result says, at a JSON pointer.
     #[track_caller]
     pub(crate) fn result(&self, pointer: &str) -> &Value {
@@ -266,6 +262,44 @@ impl Loaded {
         assert!(failed["file"].as_str().unwrap().ends_with(name), "{failed}");
         assert!(failed["why"].as_str().unwrap().contains(why), "not said: {why:?} in {failed}");
         self.exit(1)
+    }
+}
+
+/// A load that has stopped at a failpoint. It is killed if nobody waits for its end.
+struct Paused(Child);
+
+impl Paused {
+    #[track_caller]
+    fn start(mut command: Command) -> Paused {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let paused = Paused(child);
+        let stat = format!("/proc/{}/stat", paused.0.id());
+        wait_until("the program to stop at its failpoint", || {
+            // The state is behind the name, which is in brackets.
+            let text = fs::read_to_string(&stat).unwrap_or_default();
+            text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        });
+        paused
+    }
+
+    fn go_on(&mut self, signal: &str) {
+        assert!(send(signal, self.0.id().try_into().unwrap()));
+    }
+
+    #[track_caller]
+    fn wait(mut self) -> Loaded {
+        let mut said = Said { code: -1, stdout: String::new(), stderr: String::new() };
+        self.0.stdout.take().unwrap().read_to_string(&mut said.stdout).unwrap();
+        self.0.stderr.take().unwrap().read_to_string(&mut said.stderr).unwrap();
+        said.code = self.0.wait().unwrap().code().unwrap_or(-1);
+        Loaded::of(said)
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

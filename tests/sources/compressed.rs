@@ -122,12 +122,10 @@ fn a_signal_stops_an_archive_cleanly() {
     logs.write("app.log", gzip(&log(1..=2000), 6));
     let mut command = logs.command("");
     command.env("FAILPOINTS", "between-batches=9*off->1*return(stop)");
-    let child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
-    let pid = i32::try_from(child.id()).unwrap();
-    let mut child = Stopped(child);
-    child.wait_stopped();
-    assert!(crate::harness::postgres::send("TERM", pid) && crate::harness::postgres::send("CONT", pid));
-    assert_eq!(child.0.wait().unwrap().code(), Some(143));
+    let mut child = Paused::start(command);
+    child.go_on("TERM");
+    child.go_on("CONT");
+    child.wait().exit(143);
     let rows = logs.number("select count(*) from t");
     assert!((100..2000).contains(&rows), "{rows}");
     logs.load().exit(0).did(2000 - rows, 0);
@@ -203,25 +201,5 @@ fn a_flipped_bit_costs_no_more_than_its_member() {
         let good = logs.query("select n from t where n <= 1000 order by source_offset");
         assert_eq!(good.len(), 1000);
         assert_eq!(logs.number("select count(*) from t where n between 5001 and 5100"), 0);
-    }
-}
-
-/// A child that is stopped, and is killed if nobody waits for it.
-struct Stopped(std::process::Child);
-
-impl Stopped {
-    fn wait_stopped(&mut self) {
-        let stat = format!("/proc/{}/stat", self.0.id());
-        crate::harness::wait_until("the program to stop at its failpoint", || {
-            let text = fs::read_to_string(&stat).unwrap_or_default();
-            text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
-        });
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

@@ -1,6 +1,5 @@
 //! What can be read once: stdin and FIFOs. And what is still being written.
 
-use std::process::Stdio;
 use std::thread;
 
 use super::*;
@@ -86,15 +85,15 @@ fn a_signal_ends_a_load_that_waits_for_stdin() {
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(&log(1..=3000)[..sent * 97]).unwrap();
         let status = format!("/proc/{}/status", child.id());
-        crate::harness::wait_until("the program to catch signals", || {
+        wait_until("the program to catch signals", || {
             let status = fs::read_to_string(&status).unwrap();
             let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
             u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << 14 != 0
         });
         let pid = i32::try_from(child.id()).unwrap();
-        assert!(crate::harness::postgres::send("TERM", pid));
+        assert!(send("TERM", pid));
         let mut code = None;
-        crate::harness::wait_until("the program to end", || {
+        wait_until("the program to end", || {
             code = child.try_wait().unwrap();
             code.is_some()
         });
