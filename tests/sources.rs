@@ -7,7 +7,7 @@
 #![cfg(all(feature = "sqlite", feature = "gzip", feature = "zstd"))]
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,8 +20,14 @@ use crate::harness::wait_until;
 
 /// What is inflated: members, frames, and archives that are damaged.
 mod compressed;
+/// The data date, in names and in what is remembered.
+mod dates;
+/// Lines without end, holes, zeros, and bombs.
+mod hostile;
 /// Which file is which, row by row of the manual's table.
 mod identity;
+/// Many files in one run.
+mod many;
 /// Which files are meant, and those that cannot be read.
 mod names;
 /// What can be read once: stdin and FIFOs. And what is still being written.

@@ -1,0 +1,41 @@
+//! The data date, in names and in what is remembered.
+
+use super::*;
+
+#[test]
+fn the_date_is_put_into_names_and_kept_with_the_sources() {
+    let source = "files = [\"{date}/*.log\", \"{yyyy}/{mm}/app-{dd}.log\", \"odd[{]1}.log\"]";
+    let logs = Logs::new().source(source);
+    for (n, name) in (1..).zip([
+        "2023-10-27/a.log",
+        "2023-10-28/a.log",
+        "2023/10/app-27.log",
+        "2024/10/app-27.log",
+        "odd{1}.log",
+    ]) {
+        logs.write(name, log(n..=n));
+    }
+    let said = Said::of(&mut logs.command(""), b"");
+    said.ended(2, &["the names of the files of this job depend on the data date; say which day with --date"]);
+    logs.load_with("--date 2023-10-27").exit(0).did(3, 0);
+    assert_eq!(logs.sources(), ["a.log 1", "app-27.log 3", "odd{1}.log 5"]);
+    // The other day has a file less, and the one without a date is loaded for it too.
+    logs.load_with("--date 2023-10-28").failed("2023/10/app-28.log", "No such file").did(2, 0);
+    logs.load_with("--date 2023-10-27").exit(0).did(0, 3);
+    assert_eq!(
+        logs.query("select data_date, count(*) from logmill_sources group by 1 order by 1"),
+        ["2023-10-27|3", "2023-10-28|2"]
+    );
+    assert_eq!(
+        logs.query("select distinct data_date from logmill_runs order by 1"),
+        ["2023-10-27", "2023-10-28"]
+    );
+}
+
+#[test]
+fn a_day_that_is_not_there_is_said() {
+    let logs = Logs::new().source("files = [\"{date}/*.log\"]");
+    let said = Said::of(&mut logs.command("--date 2023-10-27"), b"");
+    said.ended(2, &["no file matches", "2023-10-27/*.log"]);
+    Said::of(&mut logs.command("--date 2023-02-30"), b"").ended(2, &["2023-02-30"]);
+}

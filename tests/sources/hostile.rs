@@ -1,0 +1,136 @@
+//! Lines without end, holes, zeros, bombs: each costs one reject, and little memory.
+
+use super::*;
+
+/// The bound on resident memory, whatever the input. (What is measured at length is in
+/// `benches/runs`.)
+const PEAK_KIB_MAX: u64 = 192 << 10;
+
+/// Loads, and watches how much memory that takes.
+#[track_caller]
+fn load_within_bounds(logs: &Logs) -> Loaded {
+    let mut command = logs.command("");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Paused(child);
+    let status = format!("/proc/{}/status", child.0.id());
+    let mut peak = 0;
+    while child.0.try_wait().unwrap().is_none() {
+        // The mark only rises, and is gone with the process.
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        peak = mark.map_or(peak, |mark| mark.trim().parse().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(peak < PEAK_KIB_MAX, "{peak} KiB");
+    child.wait()
+}
+
+/// A file with a hole of so many zeros between two pieces.
+fn write_around_hole(logs: &Logs, name: &str, before: &[u8], hole: u64, after: &[u8]) {
+    let mut file = File::create(logs.path(name)).unwrap();
+    file.write_all(before).unwrap();
+    file.seek(SeekFrom::Current(hole.cast_signed())).unwrap();
+    file.write_all(after).unwrap();
+}
+
+#[test]
+fn a_line_longer_than_4_gib_is_one_reject_and_what_follows_is_loaded() {
+    let logs = Logs::new();
+    let hole = 4 << 30;
+    let after = [b"\n", &log(2..=3)[..]].concat();
+    write_around_hole(&logs, "app.log", &log(1..=1), hole, &after);
+    load_within_bounds(&logs).exit(3).did(3, 0);
+    let start = log(1..=1).len() as u64;
+    assert_eq!(
+        logs.query("select n, source_offset from t order by 2"),
+        [
+            "1|0".to_owned(),
+            format!("2|{}", start + hole + 1),
+            format!("3|{}", start + hole + 1 + log(2..=2).len() as u64),
+        ]
+    );
+    assert_eq!(
+        logs.query("select line, source_offset, length, raw, raw_hash is null from logmill_dead_letters"),
+        [format!("2|{start}|{hole}|null|0")]
+    );
+    // It is gone on with behind 4 GiB.
+    logs.append("app.log", log(4..=4));
+    logs.load().exit(3).did(1, 0);
+    assert_eq!(logs.sources(), ["app.log 1-4"]);
+}
+
+#[test]
+fn a_line_without_end_is_one_reject_however_it_is_read() {
+    for source in ["mmap = true", "mmap = false", "growing = true"] {
+        let logs = Logs::new().source(&format!("files = [\"app.log\"]\n{source}"));
+        write_around_hole(&logs, "app.log", &log(1..=2), 64 << 20, b"x");
+        let loaded = load_within_bounds(&logs);
+        // A growing line may still come to an end, though none that makes a row of it.
+        let (code, letters) = if source.starts_with("growing") { (0, 0) } else { (3, 1) };
+        loaded.exit(code).did(2, 0);
+        assert_eq!(logs.number("select count(*) from logmill_dead_letters"), letters);
+        logs.append("app.log", "\n").append("app.log", log(3..=3));
+        logs.load().exit(3).did(1, 0);
+        assert_eq!(
+            logs.query("select line, length from logmill_dead_letters"),
+            [format!("3|{}", (64 << 20) + 1)],
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn a_long_line_within_the_bound_is_a_row() {
+    let logs = Logs::new();
+    let text = "x".repeat(15 << 20);
+    logs.write("app.log", format!("{{\"n\":1,\"t\":\"{text}\"}}\n{{\"n\":2}}\n{{\"n\":3,\"t\":\"{text}\"}}"));
+    load_within_bounds(&logs).exit(0).did(3, 0);
+    assert_eq!(
+        logs.query("select n, length(t) from t order by n"),
+        [format!("1|{}", 15 << 20), "2|null".to_owned(), format!("3|{}", 15 << 20)]
+    );
+}
+
+#[test]
+fn a_million_blank_lines_are_blank() {
+    let logs = Logs::new();
+    let blank = "\n \t\r\n".repeat(500_000);
+    logs.write("app.log", [blank.as_bytes(), &log(1..=1)].concat());
+    let loaded = load_within_bounds(&logs);
+    loaded.exit(0).did(1, 0);
+    assert_eq!((loaded.count("/counts/blank"), loaded.count("/counts/lines")), (1_000_000, 1_000_001));
+}
+
+#[test]
+fn zeros_where_a_writer_went_on_after_a_truncation_are_one_reject() {
+    // A writer that does not append goes on at its old offset, in front of which is a hole.
+    let logs = Logs::new();
+    write_around_hole(&logs, "app.log", b"", 300_000, &log(1..=100));
+    logs.load().exit(3).did(99, 0);
+    assert_eq!(logs.query("select line, length > 300000 from logmill_dead_letters"), ["1|1"]);
+    // And behind what a crash left there is nothing but zeros.
+    let logs = Logs::new();
+    logs.write("app.log", [&log(1..=100)[..], &vec![0; 300_000]].concat());
+    logs.load().exit(3).did(100, 0);
+    assert_eq!(logs.query("select line, length from logmill_dead_letters"), ["101|300000"]);
+}
+
+#[test]
+fn a_bomb_is_one_reject() {
+    let mib = vec![0; 1 << 20];
+    for bomb in [gzip(&mib, 9).repeat(256), zstd(&mib).repeat(256)] {
+        let logs = Logs::new();
+        logs.write("app.log", bomb).write("b.log", log(1..=10));
+        load_within_bounds(&logs).exit(3).did(10, 0);
+        assert_eq!(logs.query("select line, length from logmill_dead_letters"), [format!("1|{}", 256 << 20)]);
+    }
+}
+
+#[test]
+fn a_frame_that_asks_for_too_much_memory_is_refused() {
+    // A header that wants a window of 2 GiB, and one block of three bytes.
+    let frame = b"\x28\xb5\x2f\xfd\x00\xa8\x19\x00\x00{}\n";
+    let logs = Logs::new();
+    logs.write("app.log", frame).write("b.log", log(1..=10));
+    load_within_bounds(&logs).failed("app.log", "too much memory").did(10, 0);
+}
