@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::harness::load::{Load, Running, has_failpoints};
 use crate::harness::log::{SCHEMA, good_log, log};
@@ -234,11 +234,11 @@ fn a_statement_that_takes_too_long_is_sent_in_smaller_pieces() {
     let load = Load::of(good_log(0, 60))
         .schema("id int")
         .given(
-            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END $$;
              CREATE TABLE t (id bigint, {key});
              CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()",
         )
-        .pipeline("statement_timeout = \"150ms\"")
+        .pipeline("statement_timeout = \"700ms\"")
         .audited();
     load.run().exit(0).counts("60 inserted");
     check_complete(&load);
@@ -255,7 +255,7 @@ fn a_row_that_alone_takes_too_long_stops_the_run_and_is_no_reject() {
              CREATE TABLE t (id bigint, {key});
              CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()",
         )
-        .pipeline("statement_timeout = \"100ms\"");
+        .pipeline("statement_timeout = \"500ms\"");
     load.run().exit(1).says("57014").rejects([]);
     check(&load);
     load.sql("DROP TRIGGER slow ON t");
@@ -311,9 +311,7 @@ fn what_says_that_we_are_wrong_stops_the_run_and_is_no_reject() {
     ] {
         load.reset();
         load.sql(&format!("INSERT INTO fault VALUES ('{code}')"));
-        let began = Instant::now();
-        load.run().exit(1).says(code).rejects([]);
-        assert!(began.elapsed() < Duration::from_secs(10), "{code} was tried again");
+        load.run().exit(1).says(code).never_says("trying again").rejects([]);
         check(&load);
         load.sql("DELETE FROM fault");
         load.run().exit(0);

@@ -75,13 +75,13 @@ fn any_message_can_be_the_last_of_a_connection() {
 
 #[test]
 fn any_message_can_be_the_last_that_arrives() {
-    let load = two_files().pipeline("deadline = \"100ms\"").pipeline("connect_timeout = \"1s\"");
+    let load = two_files().pipeline("deadline = \"300ms\"").pipeline("connect_timeout = \"1s\"");
     let honest = run_through(&load, vec![]).traffic().remove(0);
     // Connecting has a deadline of its own, which is longer.
     let cases = (5..honest.client.len()).flat_map(|number| {
         [Fault::HangBefore, Fault::HangAfter].map(|fault| (At::Message(Sender::Client, number), fault))
     });
-    for (at, fault) in some_of(cases.collect(), 12) {
+    for (at, fault) in some_of(cases.collect(), 10) {
         run_through(&load, vec![Rule { at, fault }]);
     }
 }
