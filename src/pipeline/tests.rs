@@ -166,6 +166,8 @@ impl Cut {
                 window_bytes: self.window_bytes,
                 record_bytes_max: 300,
                 mmap: self.mmap,
+                // However small, but more than a mark: what is mapped is to be the same as what is read.
+                map_bytes_min: 4,
                 growing: false,
             },
             batch_rows: self.batch_rows,

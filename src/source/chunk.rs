@@ -169,14 +169,11 @@ enum Feed {
     Read(Box<Blocks>),
 }
 
-/// A smaller file is read: mapping and unmapping costs more than copying it.
-const MAP_BYTES_MIN: u64 = 256 << 10;
-
 impl Chunks {
     /// The chunks of `source` from `start`.
     pub fn new(source: &Arc<Source>, start: Start, settings: &Settings) -> Result<Chunks> {
         let rest = source.size().map_or(0, |size| size.saturating_sub(start.record));
-        let feed = if settings.mmap && source.can_be_mapped() && rest >= MAP_BYTES_MIN {
+        let feed = if settings.mmap && source.can_be_mapped() && rest >= settings.map_bytes_min {
             Feed::Mapped(Windows::new(source, start, settings)?)
         } else {
             Feed::Read(Box::new(Blocks::new(source, start, settings)?))

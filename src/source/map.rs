@@ -85,8 +85,7 @@ impl Windows {
         let size = source.size().expect("only plain files are mapped");
         let position = match start.record {
             0 => {
-                let mut first = [0; 4];
-                source.read_into(0, &mut first)?;
+                let first = source.read(Span::new(0, size.min(4)))?;
                 first_record(source.path(), &first)?
             }
             record => record,
@@ -181,7 +180,7 @@ mod guards {
     use super::{AtomicBool, AtomicUsize, Ordering};
 
     /// More windows than this are never in flight: chunks hold a permit worth their bytes,
-    /// and only files of `MAP_BYTES_MIN` and more are mapped.
+    /// and only files of `map_bytes_min` and more are mapped.
     const GUARDS_MAX: usize = 1024;
 
     struct Guard {

@@ -53,6 +53,8 @@ pub struct Settings {
     pub record_bytes_max: usize,
     /// Whether large plain files are mapped at all.
     pub mmap: bool,
+    /// A smaller file is read: mapping and unmapping costs more than copying it.
+    pub map_bytes_min: u64,
     /// Whether files are still being written: a last line without its line end then waits.
     pub growing: bool,
 }
@@ -66,6 +68,7 @@ impl Default for Settings {
             window_bytes: 16 << 20,
             record_bytes_max: 16 << 20,
             mmap: true,
+            map_bytes_min: 256 << 10,
             growing: false,
         }
     }

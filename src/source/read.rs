@@ -278,6 +278,7 @@ mod tests {
             record_bytes_max: 100,
             window_bytes: 8192,
             mmap: false,
+            map_bytes_min: 1,
             growing: false,
         };
         let found = chunks(&text, &settings, 0);
@@ -301,6 +302,7 @@ mod tests {
                 record_bytes_max: 20_000,
                 window_bytes: 16_384,
                 mmap: false,
+                map_bytes_min: 1,
                 growing: false,
             };
             let mapped = Settings { mmap: true, ..read.clone() };
