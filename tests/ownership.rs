@@ -71,6 +71,26 @@ fn a_run_that_wakes_in_the_middle_of_its_successor_changes_nothing() {
     }
 }
 
+/// A successor ends the backend of the run that it follows. Where it could not, the epoch alone
+/// must do.
+#[test]
+fn a_run_that_keeps_its_connection_finds_out_by_the_epoch_that_it_is_not_the_owner() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    for point in ["before-begin", "before-fence", "between-batches"] {
+        load.reset();
+        let zombie = load.call().stop_at(point, 1).start().wait_stopped();
+        load.sql("UPDATE logmill.checkpoints SET epoch = epoch + 1, owner_run = 99");
+        let before = load.versions();
+        zombie.wake();
+        zombie.wait().exit(6).says("another run has taken over");
+        assert_eq!(load.versions(), before, "{point}");
+        check(&load);
+    }
+}
+
 #[test]
 fn a_run_that_wakes_before_it_holds_anything_finds_what_was_done() {
     if !has_failpoints() {

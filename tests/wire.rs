@@ -57,6 +57,14 @@ fn a_line_that_falls_silent_around_a_commit_is_given_up() {
 }
 
 #[test]
+fn a_claim_whose_answer_never_comes_is_ours_all_the_same() {
+    let load = two_files().pipeline("deadline = \"300ms\"");
+    for fault in [Fault::CutAfter, Fault::CutAnswer, Fault::HangAfter] {
+        run_through(&load, vec![Rule { at: At::Query("set next_source_id", 0), fault }]);
+    }
+}
+
+#[test]
 fn any_message_can_be_the_last_of_a_connection() {
     let load = two_files();
     let honest = run_through(&load, vec![]).traffic().remove(0);

@@ -196,9 +196,12 @@ impl Server {
         Grounds::get().give(path);
     }
 
-    /// Kills a backend with SIGKILL, after which the whole server recovers.
+    /// Kills a backend with SIGKILL, after which the whole server recovers. It goes on for a
+    /// moment until it has noticed; that moment is over when this returns.
     pub(crate) fn kill_backend(&self, pid: i32) {
+        let mut witness = self.client("postgres");
         signal("KILL", pid);
+        wait_until("the server to notice", || witness.batch_execute("SELECT").is_err());
     }
 
     /// Stops a backend where it stands (SIGSTOP), until the guard is dropped.
