@@ -28,6 +28,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use nix::sys::statfs::FsType;
+
 pub use chunk::{Body, Bytes, Chunk, Chunks, Start, TAIL_BYTES};
 pub use discover::{Found, Order, Pattern, Selection, discover};
 pub use identity::{
@@ -360,14 +362,36 @@ pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
 /// Whether a file lies on a file system of another machine or of a user's process: a map of
 /// it is slow, and raises SIGBUS when the connection breaks.
 fn is_remote(file: &File) -> bool {
-    use nix::sys::statfs::{FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, fstatfs};
+    nix::sys::statfs::fstatfs(file).is_ok_and(|system| is_of_others(system.filesystem_type()))
+}
+
+/// The kinds of such file systems, by the numbers that the kernel gives them.
+fn is_of_others(kind: FsType) -> bool {
+    use nix::sys::statfs::{AFS_SUPER_MAGIC, FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC};
     const CIFS: i64 = 0xff53_4d42;
     const SMB2: i64 = 0xfe53_4d42;
     const CEPH: i64 = 0x00c3_6400;
     const NINE_P: i64 = 0x0102_1997;
-    fstatfs(file).is_ok_and(|system| {
-        let kind = system.filesystem_type();
-        [FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC].contains(&kind)
-            || [CIFS, SMB2, CEPH, NINE_P].contains(&kind.0)
-    })
+    const LUSTRE: i64 = 0x0bd0_0bd0;
+    const GPFS: i64 = 0x4750_4653;
+    [AFS_SUPER_MAGIC, FUSE_SUPER_MAGIC, NFS_SUPER_MAGIC, SMB_SUPER_MAGIC].contains(&kind)
+        || [CIFS, SMB2, CEPH, NINE_P, LUSTRE, GPFS].contains(&kind.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_on_another_machine_is_not_mapped() {
+        for kind in
+            [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546, 0x0102_1997, 0x00c3_6400, 0x5346_414f]
+        {
+            assert!(is_of_others(FsType(kind)), "{kind:x}");
+        }
+        // ext4, xfs, btrfs, tmpfs, overlayfs, zfs.
+        for kind in [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
+            assert!(!is_of_others(FsType(kind)), "{kind:x}");
+        }
+    }
 }
