@@ -311,7 +311,9 @@ pub(super) fn compare(
                 has_table_privilege($1::oid, 'SELECT'),
                 has_table_privilege($1::oid, 'UPDATE'),
                 has_table_privilege($1::oid, 'DELETE'),
-                current_user::text",
+                current_user::text,
+                has_database_privilege(current_database(), 'TEMPORARY'),
+                current_database()::text",
         &[&target.oid],
     );
     let row = at(Step::Prepare, row)?;
@@ -349,6 +351,14 @@ pub(super) fn compare(
             quote(&role)
         ));
     }
+    // Rows that meet others wait in a temporary table.
+    if !row.get::<_, bool>(8) && (settings.key != Key::None || must_stage(&columns)) {
+        findings.push(format!(
+            "role {role} may not make temporary tables (GRANT TEMPORARY ON DATABASE {} TO {})",
+            quote(row.get(9)),
+            quote(&role)
+        ));
+    }
     if findings.is_empty() { Ok((columns, key_index)) } else { Err(unfit(findings)) }
 }
 
@@ -367,13 +377,16 @@ fn stage_checks(client: &mut Client, target: &Target, columns: &[Column]) -> Res
     // A trigger may mend a row before it is checked. A CHECK that is not validated need not
     // hold for rows that are there, and are staged again.
     let rows = client.query(
-        "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint
+        "WITH RECURSIVE part (oid) AS (
+             SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+         )
+         SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint
          WHERE conrelid = $1 AND contype = 'c' AND convalidated
            AND NOT EXISTS (SELECT FROM unnest(conkey) k (attnum)
                            LEFT JOIN pg_attribute a ON a.attrelid = conrelid AND a.attnum = k.attnum
                            WHERE a.attname IS NULL OR a.attname::text <> ALL($2))
-           AND NOT EXISTS (SELECT FROM pg_trigger g
-                           WHERE g.tgrelid = conrelid AND NOT g.tgisinternal AND g.tgtype & 3 = 3)
+           AND NOT EXISTS (SELECT FROM pg_trigger g JOIN part ON part.oid = g.tgrelid
+                           WHERE NOT g.tgisinternal AND g.tgtype & 3 = 3)
          ORDER BY conname",
         &[&target.oid, &typed],
     );
