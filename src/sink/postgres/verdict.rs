@@ -119,9 +119,9 @@ pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
     }
     match code {
         "23505" if own_key => Verdict::Conflict,
-        "22P03" | "22P04" | "21000" | "25P02" | "42601" | "42P01" | "42P10" | "42703" | "42501" | "55000"
-        | "0A000" | "3D000" => Verdict::Stop,
-        _ if matches!(class, "26" | "XX") => Verdict::Stop,
+        "22P03" | "22P04" | "21000" | "25P02" | "55000" | "0A000" | "3D000" => Verdict::Stop,
+        // A statement that cannot be understood is wrong for every row.
+        _ if matches!(class, "26" | "42" | "XX") => Verdict::Stop,
         // 22, 23, 44, 54, P0001, and whatever a trigger or function of the user raises.
         _ => Verdict::Isolate,
     }
@@ -161,9 +161,10 @@ mod tests {
             for code in ["40001", "40P01", "55P03"] {
                 assert_eq!(of(step, code), Verdict::Retry, "{code} at {step:?}");
             }
-            for code in
-                ["28000", "42501", "42P01", "42703", "0A000", "XX000", "22P04", "21000", "25P02", "08P01"]
-            {
+            for code in [
+                "28000", "42501", "42P01", "42703", "42883", "42804", "0A000", "XX000", "22P04", "21000",
+                "25P02", "08P01",
+            ] {
                 assert_eq!(of(step, code), Verdict::Stop, "{code} at {step:?}");
             }
         }
