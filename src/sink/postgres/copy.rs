@@ -53,6 +53,8 @@ pub(super) struct Column {
     pub(super) type_name: String,
     /// The same without a length: a cast to `bit(3)` would make three bits of five.
     pub(super) plain_type: String,
+    /// Texts of different bytes can be equal in it.
+    pub(super) equates_texts: bool,
     /// Whether it refuses null.
     pub(super) not_null: bool,
 }
@@ -104,15 +106,17 @@ pub(super) enum Wire {
     Cast,
 }
 
-impl Wire {
+impl Column {
     /// Whether two values that are equal to the server are the same bytes. Numbers can differ
-    /// in their sign or scale and be equal, and so can what is made of numbers.
+    /// in their sign or scale and be equal, and so can what is made of numbers. Enums have no
+    /// `=` where they are below a domain.
     pub(super) fn equals_as_it_looks(&self) -> bool {
-        match self {
-            Wire::Bool | Wire::Int2 | Wire::Int4 | Wire::Int8 | Wire::Text { .. } | Wire::Label(_) => true,
+        match self.wire {
+            Wire::Text { .. } => !self.equates_texts,
+            Wire::Bool | Wire::Int2 | Wire::Int4 | Wire::Int8 => true,
             Wire::Timestamp | Wire::Date | Wire::Time | Wire::Uuid | Wire::Inet { .. } => true,
             Wire::Float4 | Wire::Float8 | Wire::Numeric(_) | Wire::Json | Wire::Jsonb => false,
-            Wire::Array { .. } | Wire::Cast => false,
+            Wire::Label(_) | Wire::Array { .. } | Wire::Cast => false,
         }
     }
 }

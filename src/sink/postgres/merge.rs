@@ -381,17 +381,10 @@ impl<'a> Words<'a> {
     /// more than the rest of the join; so it is made only of those whose `=` is not enough.
     fn differs(&self, new: &str) -> String {
         let (plain, other): (Vec<Column>, Vec<Column>) =
-            self.rest().into_iter().partition(|column| column.wire.equals_as_it_looks());
+            self.rest().into_iter().partition(Column::equals_as_it_looks);
         let mut words: Vec<String> = plain
             .iter()
-            .map(|column| {
-                let (old, new) = (self.value("t", column), self.value(new, column));
-                let collate = match column.wire {
-                    Wire::Text { .. } => " COLLATE pg_catalog.\"C\"",
-                    _ => "",
-                };
-                format!("{old}{collate} IS DISTINCT FROM {new}{collate}")
-            })
+            .map(|column| format!("{} IS DISTINCT FROM {}", self.value("t", column), self.value(new, column)))
             .collect();
         if !other.is_empty() {
             let image =

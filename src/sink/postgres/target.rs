@@ -322,6 +322,7 @@ pub(super) fn fit(
                 kind: field.map(|field| field.kind.clone()),
                 type_name: column.type_name.clone(),
                 plain_type: column.plain_type.clone(),
+                equates_texts: column.equates_texts,
                 // A trigger can put something in the place of a null, but not before the
                 // value has passed its domain.
                 not_null: column.domain_not_null || column.not_null && !target.has_row_triggers,
