@@ -398,3 +398,38 @@ fn a_table_that_is_changed_between_two_batches_stops_the_run_and_the_next_goes_o
         }
     }
 }
+
+#[test]
+fn a_row_is_changed_if_a_byte_of_it_is_however_equal_the_server_finds_it() {
+    for (kind, column, old, new, changes) in [
+        ("float", "real", "0.0", "-0.0", true),
+        ("float", "double precision", "\"NaN\"", "\"NaN\"", false),
+        ("decimal", "numeric", "\"1.0\"", "\"1.00\"", true),
+        ("decimal", "numeric(5,2)", "\"1.0\"", "\"1.00\"", false),
+        ("text", "text COLLATE caseless", "\"a\"", "\"A\"", true),
+        ("text", "citext", "\"a\"", "\"A\"", true),
+        ("text", "char(3)", "\"a\"", "\"a \"", false),
+        ("text", "bpchar", "\"a\"", "\"a \"", true),
+        ("text", "mood", "\"sad\"", "\"glad\"", true),
+        ("text", "feeling", "\"sad\"", "\"sad\"", false),
+        ("text", "feeling", "\"sad\"", "\"glad\"", true),
+        ("json", "json", "{\"a\":1}", "{\"a\": 1}", true),
+        ("json", "jsonb", "{\"a\":1}", "{\"a\": 1}", false),
+        ("timestamp", "timestamptz", "\"2023-10-27T12:00:00Z\"", "\"2023-10-27T14:00:00+02:00\"", false),
+        ("timestamp", "timestamptz(0)", "\"2023-10-27T12:00:00.1Z\"", "\"2023-10-27T12:00:00.2Z\"", false),
+        ("text", "interval", "\"1 day\"", "\"24 hours\"", true),
+        ("text", "interval(0)", "\"1.4 s\"", "\"1.4 s\"", false),
+    ] {
+        let line = |value: &str| format!("{{\"k\":1,\"v\":{value}}}\n");
+        let load = Load::of(line(old)).schema(&format!("k int, v {kind}")).key(r#"["k"]"#).given(&format!(
+            "CREATE EXTENSION citext; CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+             CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN feeling AS mood;
+             CREATE TABLE t (k bigint PRIMARY KEY, v {column})"
+        ));
+        load.run().exit(0);
+        // Never the same file.
+        load.write("more.ndjson", line(new) + "\n");
+        let change = if changes { "updated" } else { "unchanged" };
+        load.run().exit(0).counts(&format!("1 inserted, 1 {change}, 1 blank"));
+    }
+}
