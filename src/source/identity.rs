@@ -10,7 +10,7 @@
 //! on where another one went: after a rotation, the old name belongs to a new file only
 //! because the old content is found elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,7 +32,10 @@ pub struct Hash16(pub [u8; 16]);
 
 /// Hashes bytes whose hash is stored.
 pub fn hash16(bytes: &[u8]) -> Hash16 {
-    let hash = blake3::hash(bytes);
+    stored(&blake3::hash(bytes))
+}
+
+fn stored(hash: &blake3::Hash) -> Hash16 {
     Hash16(*hash.as_bytes().first_chunk().expect("32 bytes have a first 16"))
 }
 
@@ -244,6 +247,28 @@ impl Candidate {
         }
     }
 
+    /// The hashes of the beginnings of the file that are so long, the shortest first. It is
+    /// opened and read once for all of them. Not for streams.
+    fn head_hashes(&self, lengths: &[u32]) -> Result<Vec<Hash16>> {
+        let fingerprint = &self.fingerprint;
+        let length = match lengths {
+            [] => return Ok(Vec::new()),
+            [only] if *only == fingerprint.head_len => return Ok(vec![fingerprint.head_hash]),
+            [.., longest] => *longest as usize,
+        };
+        let source = Arc::new(Source::open(&self.path)?);
+        let mut head = vec![0; length];
+        let filled = source.feed(0)?.fill(&source, &mut head)?;
+        let (mut hasher, mut hashed) = (blake3::Hasher::new(), 0);
+        let hashes = lengths.iter().map(|&length| {
+            let end = filled.min(length as usize);
+            hasher.update(&head[hashed..end]);
+            hashed = end;
+            stored(&hasher.finalize())
+        });
+        Ok(hashes.collect())
+    }
+
     /// What stands around a position; `None` if the file ends before. Not for streams.
     pub fn probe(&self, position: u64) -> Result<Option<Probe>> {
         let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -327,7 +352,7 @@ pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -
             *decision = match step(&search, file) {
                 Ok(None) => None,
                 Ok(Some(index)) => {
-                    search.taken[index] = true;
+                    search.take(index);
                     Some(Ok(Recognised::Known(index)))
                 }
                 Err(error) => Some(Err(error)),
@@ -343,7 +368,7 @@ pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -
         let file = &files[index];
         let duplicate = match allow_duplicates {
             true => Ok(None),
-            false => find_duplicate(file, files, known, &new_here),
+            false => search.find_duplicate(file, files, &new_here),
         };
         let decision = duplicate.map(|duplicate| match (duplicate, search.displaced_by(file)) {
             (Some(of), _) => Recognised::DuplicateOf(of),
@@ -358,30 +383,64 @@ pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -
     decided.into_iter().map(|decision| decision.expect("every file was decided")).collect()
 }
 
-/// The known sources, and which of them have found their file.
+/// The known sources, and which of them have found their file. There can be many of both, so
+/// nothing here looks at each source for each file.
 struct Search<'k> {
     known: &'k [Known],
     taken: Vec<bool>,
     names: HashMap<&'k str, Vec<usize>>,
     containers: HashMap<Container, Vec<usize>>,
-    /// Those that have committed something, the longest first: a short log can be the
-    /// beginning of a longer one.
-    longest: Vec<usize>,
+    /// Those that have committed something, by their heads.
+    heads: HashMap<(u32, Hash16), Vec<usize>>,
+    /// The lengths of these heads, and how many of each have not found their file.
+    head_lens: BTreeMap<u32, usize>,
+    /// Those that were committed to their end, by where that was.
+    complete: HashMap<u64, Vec<usize>>,
 }
 
 impl<'k> Search<'k> {
     fn new(known: &'k [Known]) -> Search<'k> {
         let mut names: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut containers: HashMap<Container, Vec<usize>> = HashMap::new();
+        let mut heads: HashMap<(u32, Hash16), Vec<usize>> = HashMap::new();
+        let mut head_lens: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut complete: HashMap<u64, Vec<usize>> = HashMap::new();
         for (index, source) in known.iter().enumerate() {
             names.entry(&source.name).or_default().push(index);
-            for &container in source.containers.iter().filter(|_| source.position > 0) {
+            if source.position == 0 {
+                continue;
+            }
+            for &container in &source.containers {
                 containers.entry(container).or_default().push(index);
             }
+            heads.entry((source.head_len, source.head_hash)).or_default().push(index);
+            *head_lens.entry(source.head_len).or_default() += 1;
+            if source.complete {
+                complete.entry(source.position).or_default().push(index);
+            }
         }
-        let mut longest: Vec<usize> = (0..known.len()).filter(|&index| known[index].position > 0).collect();
-        longest.sort_by_key(|&index| std::cmp::Reverse(known[index].position));
-        Search { known, taken: vec![false; known.len()], names, containers, longest }
+        let taken = vec![false; known.len()];
+        Search { known, taken, names, containers, heads, head_lens, complete }
+    }
+
+    fn take(&mut self, index: usize) {
+        let is_first = !std::mem::replace(&mut self.taken[index], true);
+        if let Some(waiting) = self.head_lens.get_mut(&self.known[index].head_len)
+            && is_first
+            && self.known[index].position > 0
+        {
+            *waiting -= 1;
+        }
+    }
+
+    /// The sources that begin as the file does; with `all`, also those that found their file.
+    fn same_head(&self, file: &Candidate, all: bool) -> Result<Vec<usize>> {
+        let lengths = self.head_lens.range(..=file.fingerprint.head_len);
+        let lengths: Vec<u32> =
+            lengths.filter(|(_, waiting)| all || **waiting > 0).map(|(length, _)| *length).collect();
+        let hashes = file.head_hashes(&lengths)?;
+        let found = lengths.into_iter().zip(hashes).filter_map(|head| self.heads.get(&head));
+        Ok(found.flatten().copied().filter(|&index| all || !self.taken[index]).collect())
     }
 
     /// The source that was seen in the same archive, which then need not be inflated.
@@ -407,14 +466,12 @@ impl<'k> Search<'k> {
         if file.stream.is_some() {
             return Ok(None);
         }
-        for &index in &self.longest {
+        // The longest first: a short log can be the beginning of a longer one.
+        let mut found = self.same_head(file, false)?;
+        found.sort_by_key(|&index| (std::cmp::Reverse(self.known[index].position), index));
+        for index in found {
             let source = &self.known[index];
-            // Cheap first: most files are none of most sources.
-            let can_be = !self.taken[index]
-                && source.head_len <= file.fingerprint.head_len
-                && (source.head_len < file.fingerprint.head_len
-                    || source.head_hash == file.fingerprint.head_hash);
-            if can_be && file.holds(source)? && (is_proof(source) || file.ends_at(source.position)?) {
+            if file.holds(source)? && (is_proof(source) || file.ends_at(source.position)?) {
                 return Ok(Some(index));
             }
         }
@@ -428,43 +485,52 @@ impl<'k> Search<'k> {
         }
         self.names.get(file.name.as_str())?.iter().copied().find(|&index| !self.taken[index])
     }
+
+    /// The name of a source that all of `file` is a copy of.
+    fn find_duplicate(
+        &self,
+        file: &Candidate,
+        files: &[Candidate],
+        new_here: &HashMap<Hash16, Vec<usize>>,
+    ) -> Result<Option<String>> {
+        let fingerprint = &file.fingerprint;
+        if fingerprint.size == Some(0) || file.stream.is_some() {
+            return Ok(None);
+        }
+        let same_archive = fingerprint.container.and_then(|container| self.containers.get(&container));
+        let mut same_archive = same_archive.into_iter().flatten();
+        if let Some(&index) = same_archive.find(|&&index| self.known[index].complete) {
+            return Ok(Some(self.known[index].name.clone()));
+        }
+        let mut alike = match fingerprint.size {
+            Some(size) => self.complete.get(&size).cloned().unwrap_or_default(),
+            None => self.same_head(file, true)?,
+        };
+        alike.retain(|&index| self.known[index].complete);
+        alike.sort_unstable();
+        for source in alike.into_iter().map(|index| &self.known[index]) {
+            if file.holds(source)? && file.ends_at(source.position)? {
+                return Ok(Some(source.name.clone()));
+            }
+        }
+        // Both files are at hand, so nothing is left to trust: they are compared whole.
+        let same_start = new_here.get(&fingerprint.head_hash);
+        for &other in same_start.map_or(&[][..], Vec::as_slice) {
+            let other = &files[other];
+            let sizes = (fingerprint.size, other.fingerprint.size);
+            let can_be = !matches!(sizes, (Some(one), Some(two)) if one != two);
+            if can_be && other.stream.is_none() && same_bytes(&file.path, &other.path)? {
+                return Ok(Some(other.name.clone()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Whether what is stored of `known` is enough to say of a file with another name that it
 /// is the same: a banner that every file of a service begins with is not.
 fn is_proof(known: &Known) -> bool {
     u64::from(known.head_len) + u64::from(known.tail_len) >= PROOF_BYTES_MIN
-}
-
-/// The name of a source that all of `file` is a copy of.
-fn find_duplicate(
-    file: &Candidate,
-    files: &[Candidate],
-    known: &[Known],
-    new_here: &HashMap<Hash16, Vec<usize>>,
-) -> Result<Option<String>> {
-    if file.fingerprint.size == Some(0) || file.stream.is_some() {
-        return Ok(None);
-    }
-    for source in known.iter().filter(|source| source.complete && source.position > 0) {
-        let is_same_archive = file.fingerprint.container.is_some_and(|own| source.containers.contains(&own));
-        let can_be = file.fingerprint.size.is_none_or(|size| size == source.position)
-            && source.head_len <= file.fingerprint.head_len;
-        if is_same_archive || can_be && file.holds(source)? && file.ends_at(source.position)? {
-            return Ok(Some(source.name.clone()));
-        }
-    }
-    // Both files are at hand, so nothing is left to trust: they are compared whole.
-    let same_start = new_here.get(&file.fingerprint.head_hash);
-    for &other in same_start.map_or(&[][..], Vec::as_slice) {
-        let other = &files[other];
-        let sizes = (file.fingerprint.size, other.fingerprint.size);
-        let can_be = !matches!(sizes, (Some(one), Some(two)) if one != two);
-        if can_be && other.stream.is_none() && same_bytes(&file.path, &other.path)? {
-            return Ok(Some(other.name.clone()));
-        }
-    }
-    Ok(None)
 }
 
 fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
