@@ -469,7 +469,7 @@ impl Rejects {
 
     /// The memory it holds.
     pub fn bytes(&self) -> usize {
-        self.raw.len() + self.reasons.len() + self.list.len() * size_of::<Reject>()
+        self.raw.capacity() + self.reasons.capacity() + self.list.capacity() * size_of::<Reject>()
     }
 }
 

@@ -193,7 +193,7 @@ where
     // Two batches, so that the workers prepare the next while the destination digests one,
     // and a chunk for each worker on top.
     let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
-    let (entrance, exit) = queue::<Handed>(budget);
+    let (entrance, exit) = queue::<Handed>(budget, 2 * settings.threads + 2);
 
     std::thread::scope(|scope| {
         let planner = std::thread::Builder::new().name("planner".into());

@@ -24,14 +24,17 @@ struct Shared {
     state: Mutex<State>,
     freed: Condvar,
     budget: usize,
+    unfilled_max: usize,
 }
 
 #[derive(Default)]
 struct State {
     /// The worth of all places that are out.
     taken: usize,
-    /// How many places were given out.
+    /// How many places were given out,
     issued: u64,
+    /// and how many of these are not filled yet.
+    unfilled: usize,
     /// The planner waits for budget.
     is_waiting: bool,
     /// The writer is gone; nothing needs to be planned any more.
@@ -91,8 +94,12 @@ pub(super) enum Next<T> {
 }
 
 /// A line with a budget of bytes.
-pub(super) fn queue<T>(budget: usize) -> (Entrance<T>, Exit<T>) {
-    let shared = Arc::new(Shared { state: Mutex::default(), freed: Condvar::new(), budget });
+///
+/// What a filling is worth is known when it is there, and it may be worth much more than the
+/// chunk that it was made of. So no more than `unfilled_max` places are out unfilled.
+pub(super) fn queue<T>(budget: usize, unfilled_max: usize) -> (Entrance<T>, Exit<T>) {
+    let shared = Shared { state: Mutex::default(), freed: Condvar::new(), budget, unfilled_max };
+    let shared = Arc::new(shared);
     let (sender, receiver) = unbounded();
     let entrance = Entrance { shared: Arc::clone(&shared), messages: sender };
     (entrance, Exit { shared, messages: receiver, next: 0, early: VecDeque::new(), has_ended: false })
@@ -105,13 +112,18 @@ impl<T> Entrance<T> {
     pub(super) fn reserve(&self, bytes: usize, is_stopped: &dyn Fn() -> bool) -> Option<Place<T>> {
         let weight = bytes.max(WEIGHT_MIN);
         let mut state = self.shared.lock();
-        while state.taken > 0 && state.taken + weight > self.shared.budget {
+        loop {
+            let has_budget = state.taken == 0 || state.taken + weight <= self.shared.budget;
+            if has_budget && state.unfilled < self.shared.unfilled_max {
+                break;
+            }
             if state.is_closed || is_stopped() {
                 // Whoever leaves waits no more: the writer would be told so for ever.
                 state.is_waiting = false;
                 return None;
             }
-            if !state.is_waiting {
+            // The workers give unfilled places back by themselves.
+            if !has_budget && !state.is_waiting {
                 state.is_waiting = true;
                 // The writer may be waiting for us; it looks at the state when it hears this.
                 let _ = self.messages.send(Message::Waiting);
@@ -126,6 +138,7 @@ impl<T> Entrance<T> {
         state.taken += weight;
         let number = state.issued;
         state.issued += 1;
+        state.unfilled += 1;
         let (shared, messages) = (Arc::clone(&self.shared), self.messages.clone());
         Some(Place { number, weight, shared, messages, is_filled: false })
     }
@@ -144,6 +157,7 @@ impl<T> Place<T> {
         {
             let mut state = self.shared.lock();
             state.taken = state.taken + weight - self.weight;
+            state.unfilled -= 1;
         }
         self.shared.freed.notify_one();
         self.is_filled = true;
@@ -154,6 +168,8 @@ impl<T> Place<T> {
 impl<T> Drop for Place<T> {
     fn drop(&mut self) {
         if !self.is_filled {
+            self.shared.lock().unfilled -= 1;
+            self.shared.freed.notify_one();
             let _ = self.messages.send(Message::Filled { number: self.number, filling: None });
         }
     }
@@ -224,7 +240,7 @@ mod tests {
 
     #[test]
     fn fillings_come_in_the_order_of_their_places() {
-        let (entrance, mut exit) = queue(1 << 20);
+        let (entrance, mut exit) = queue(1 << 20, 100);
         let places: Vec<Place<u64>> =
             (0..10).map(|_| entrance.reserve(1, &|| false).expect("a place")).collect();
         for place in places.into_iter().rev() {
@@ -240,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_starved_planner_is_told_to_the_writer_and_goes_on_when_it_commits() {
-        let (entrance, mut exit) = queue::<u32>(3 * WEIGHT_MIN);
+        let (entrance, mut exit) = queue::<u32>(3 * WEIGHT_MIN, 100);
         let planner = thread::spawn(move || {
             for number in 0..100 {
                 entrance.reserve(1, &|| false).expect("the writer is there").fill(number, 1);
@@ -271,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_planner_that_is_stopped_while_it_waits_is_not_waited_for() {
-        let (entrance, mut exit) = queue(WEIGHT_MIN);
+        let (entrance, mut exit) = queue(WEIGHT_MIN, 100);
         entrance.reserve(1, &|| false).expect("nothing else is out").fill((), 1);
         assert!(taken(exit.next()).is_some());
         let is_asked = std::cell::Cell::new(false);
@@ -282,8 +298,21 @@ mod tests {
     }
 
     #[test]
+    fn no_more_places_are_out_unfilled_than_are_allowed() {
+        let (entrance, mut exit) = queue(1 << 20, 2);
+        let place = entrance.reserve(1, &|| false).expect("nothing is out");
+        let _other = entrance.reserve(1, &|| false).expect("one is out");
+        let is_asked = std::cell::Cell::new(false);
+        assert!(entrance.reserve(1, &|| is_asked.replace(true)).is_none());
+        // The writer is not told that anybody starves: it would commit too early.
+        place.fill(7, 1);
+        assert_eq!(taken(exit.next()), Some((7, WEIGHT_MIN)));
+        assert!(entrance.reserve(1, &|| false).is_some());
+    }
+
+    #[test]
     fn one_place_may_be_worth_more_than_the_budget() {
-        let (entrance, mut exit) = queue(WEIGHT_MIN);
+        let (entrance, mut exit) = queue(WEIGHT_MIN, 100);
         entrance.reserve(1 << 30, &|| false).expect("nothing else is out").fill((), 1 << 30);
         let (_, weight) = taken(exit.next()).expect("filled");
         assert!(entrance.reserve(1, &|| true).is_none(), "the budget is spent");
@@ -293,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_place_that_is_dropped_is_lost_and_not_waited_for() {
-        let (entrance, mut exit) = queue(1 << 20);
+        let (entrance, mut exit) = queue(1 << 20, 100);
         let lost: Place<u8> = entrance.reserve(1, &|| false).expect("a place");
         entrance.reserve(1, &|| false).expect("a place").fill(1, 1);
         drop(lost);
@@ -303,7 +332,7 @@ mod tests {
 
     #[test]
     fn without_a_writer_nothing_is_planned() {
-        let (entrance, exit) = queue::<u8>(WEIGHT_MIN);
+        let (entrance, exit) = queue::<u8>(WEIGHT_MIN, 100);
         let _held = entrance.reserve(1, &|| false).expect("a place");
         let waiting = thread::spawn(move || entrance.reserve(1, &|| false).is_none());
         drop(exit);
@@ -313,7 +342,7 @@ mod tests {
     #[test]
     fn any_number_of_workers_and_any_budget_keep_the_order() {
         for (workers, budget) in [(1, 1), (2, 10 * WEIGHT_MIN), (4, 3 * WEIGHT_MIN), (8, 100 * WEIGHT_MIN)] {
-            let (entrance, mut exit) = queue::<u64>(budget);
+            let (entrance, mut exit) = queue::<u64>(budget, 100);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("a pool");
             let planner = thread::spawn(move || {
                 for number in 0..500_u64 {

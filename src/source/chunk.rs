@@ -11,7 +11,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::identity::{Hash16, hash16};
 use super::map::{Window, Windows};
@@ -197,9 +197,22 @@ impl Chunks {
     }
 }
 
+/// A chunk has no more lines. What a record becomes has a size of its own, and a reject with its
+/// reasons is a hundred times as large as the two bytes of the shortest line.
+const LINES_MAX: usize = 32 << 10;
+
 /// Where to cut `bytes`, which start on a record start: the length of the next chunk, or
 /// `None` if no record ends here. With `rest_is_record` the rest is one even without a newline.
 pub(super) fn cut(bytes: &[u8], chunk_bytes: usize, rest_is_record: bool) -> Option<usize> {
+    let length = cut_by_bytes(bytes, chunk_bytes, rest_is_record)?;
+    // To count is cheap, to look for each newline is not.
+    if length <= LINES_MAX || memchr_iter(b'\n', &bytes[..length]).count() <= LINES_MAX {
+        return Some(length);
+    }
+    memchr_iter(b'\n', bytes).nth(LINES_MAX - 1).map(|newline| newline + 1)
+}
+
+fn cut_by_bytes(bytes: &[u8], chunk_bytes: usize, rest_is_record: bool) -> Option<usize> {
     if bytes.is_empty() {
         return None;
     }
@@ -290,6 +303,13 @@ mod tests {
         assert_eq!(cut(b"ab\ncd\nef", 1, false), Some(3));
         assert_eq!(cut(b"ab\ncd\nef", 3, false), Some(3));
         assert_eq!(cut(b"ab\ncd\nef", 4, false), Some(6));
+    }
+
+    #[test]
+    fn a_chunk_of_short_lines_is_shorter() {
+        let text = b"x\n".repeat(100_000);
+        assert_eq!(cut(&text, 1 << 20, true), Some(2 * LINES_MAX));
+        assert_eq!(cut(&text[..2 * LINES_MAX], 1 << 20, true), Some(2 * LINES_MAX));
     }
 
     #[test]
