@@ -134,3 +134,12 @@ fn a_frame_that_asks_for_too_much_memory_is_refused() {
     logs.write("app.log", frame).write("b.log", log(1..=10));
     load_within_bounds(&logs).failed("app.log", "too much memory").did(10, 0);
 }
+
+#[test]
+fn a_million_rejects_fit_into_memory() {
+    let logs = Logs::new();
+    logs.write("app.log", b"x\n".repeat(1_000_000));
+    let loaded = load_within_bounds(&logs);
+    loaded.exit(3).did(0, 0);
+    assert_eq!(logs.number("select count(*) from logmill_dead_letters"), 1_000_000);
+}
