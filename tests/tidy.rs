@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("infer", &["format", "reject", "schema", "sink"]),
     ("config", &["error", "format", "schema", "sink", "source"]),
     ("pipeline", &["error", "failpoint", "format", "reject", "schema", "sink", "source", "span", "stop"]),
-    ("source", &["error", "span"]),
+    ("source", &["error", "span", "stop"]),
     ("format", &["reject"]),
     ("schema", &["format", "reject"]),
     ("sink", &["error", "failpoint", "reject", "schema", "source", "span", "stop"]),
