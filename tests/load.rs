@@ -37,7 +37,8 @@ fn a_panic_ends_a_run_cleanly_and_the_next_goes_on() {
     if !has_failpoints() {
         return;
     }
-    for point in ["before-chunk", "after-open", "mid-copy"] {
+    // In a worker, in the planner, on the connection, in the writer.
+    for point in ["before-chunk", "after-open", "mid-copy", "between-batches"] {
         let load = Load::of(log(7, 60)).schema(SCHEMA).batches_of(10).audited();
         let passed = usize::from(point != "after-open");
         load.call().panic_at(point, passed).run().exit(1);

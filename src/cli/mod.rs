@@ -26,6 +26,7 @@ mod summary;
 mod table;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -52,17 +53,11 @@ pub fn run() -> ExitCode {
     };
     let speech = Speech::new(&line.speech);
     let stop = Stop::default();
-    let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| match &line.command {
-        Command::Load(args) => load::load(args, speech, &stop),
-        Command::Infer(args) => infer::infer(args, speech, &stop),
-        Command::Check(args) => check::check(args, speech, &stop),
-        Command::Plan(args) => plan::plan(args, speech, &stop),
-        Command::Status(args) => status::status(args, speech),
-        Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
-        Command::Forget(args) => forget::forget(args, speech),
-        Command::Config { json_schema: _ } => json_schema(),
-        Command::Completions { shell } => completions(*shell),
-        Command::Man { command } => man::man(command),
+    let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| {
+        // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
+        // to run again.
+        catch_unwind(AssertUnwindSafe(|| execute(&line.command, speech, &stop)))
+            .unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
     });
     match exit {
         Ok(exit) => exit.into(),
@@ -73,6 +68,21 @@ pub fn run() -> ExitCode {
                 None => Exit::Failed.into(),
             }
         }
+    }
+}
+
+fn execute(command: &Command, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    match command {
+        Command::Load(args) => load::load(args, speech, stop),
+        Command::Infer(args) => infer::infer(args, speech, stop),
+        Command::Check(args) => check::check(args, speech, stop),
+        Command::Plan(args) => plan::plan(args, speech, stop),
+        Command::Status(args) => status::status(args, speech),
+        Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
+        Command::Forget(args) => forget::forget(args, speech),
+        Command::Config { json_schema: _ } => json_schema(),
+        Command::Completions { shell } => completions(*shell),
+        Command::Man { command } => man::man(command),
     }
 }
 
