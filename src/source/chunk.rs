@@ -199,7 +199,7 @@ impl Chunks {
 
 /// A chunk has no more lines. What a record becomes has a size of its own, and a reject with its
 /// reasons is a hundred times as large as the two bytes of the shortest line.
-const LINES_MAX: usize = 32 << 10;
+const LINES_MAX: usize = 16 << 10;
 
 /// Where to cut `bytes`, which start on a record start: the length of the next chunk, or
 /// `None` if no record ends here. With `rest_is_record` the rest is one even without a newline.
