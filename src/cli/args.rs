@@ -242,7 +242,7 @@ pub(super) struct LoadArgs {
 /// Limits that a person wants to change on the spot.
 #[derive(Debug, Args)]
 pub(super) struct LimitArgs {
-    /// Worker threads [default: one per core]
+    /// Worker threads [default: one per core, but one]
     #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
     pub(super) threads: Option<u64>,
     /// Rows that commit together [default: 100000]

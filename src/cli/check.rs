@@ -13,14 +13,14 @@ use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
 use super::job::{self, Job};
-use super::load::{nothing_to_do, run, settings};
+use super::load::{cores, nothing_to_do, run, settings};
 use super::progress::Progress;
 use super::speech::{Speech, print, printable};
 use super::summary::{check_text, notices_json, reasons_json};
 use super::table;
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::{Outcome, Stats};
+use crate::pipeline::{Outcome, Settings, Stats};
 use crate::sink::check::{Check, Verdicts};
 use crate::sink::key::EXTRA;
 use crate::source::Found;
@@ -57,7 +57,8 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     let mut sink = Check::new(Arc::new(config.record.schema.clone()), verdicts);
     let stats = Arc::new(Stats::default());
     let progress = Progress::start(speech, &stats);
-    let result = run(&mut sink, &config, &files, &settings(&config), false, stop, &stats);
+    let settings = Settings { threads: config.pipeline.threads.unwrap_or_else(cores), ..settings(&config) };
+    let result = run(&mut sink, &config, &files, &settings, false, stop, &stats);
     drop(progress);
     let (outcome, exit) = match result {
         Ok(result) => result,

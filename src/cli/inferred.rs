@@ -8,6 +8,7 @@ use bumpalo::Bump;
 use serde_json::{Value, json};
 
 use super::figure;
+use super::load::cores;
 use super::speech::printable;
 use crate::config::{self, Draft, Overrides, Proposed, escape};
 use crate::error::{Error, Result};
@@ -70,7 +71,7 @@ pub(super) fn infer(
     let readable = look_at(files)?;
     let threads = overrides.threads.and_then(|threads| usize::try_from(threads).ok());
     let settings = SurveySettings {
-        threads: threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        threads: threads.unwrap_or_else(cores),
         source: Settings::default(),
         bytes_max: BYTES_MAX,
     };

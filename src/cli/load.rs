@@ -121,8 +121,11 @@ pub(super) fn tell_of(inferred: &Inferred, path: &std::path::Path, speech: Speec
 
 /// What the job says of the pipeline.
 pub(super) fn settings(config: &Config) -> pipeline::Settings {
+    // The destination is the limit, and often on this machine. Workers that are ahead of it
+    // anyway only take its core away (measured on 2 cores: 5 % of a load).
+    let all_but_one = || cores().saturating_sub(1).max(1);
     pipeline::Settings {
-        threads: config.pipeline.threads,
+        threads: config.pipeline.threads.unwrap_or_else(all_but_one),
         source: config.source.settings.clone(),
         batch_rows: config.pipeline.batch_rows,
         batch_bytes: config.pipeline.batch_bytes,
@@ -133,6 +136,11 @@ pub(super) fn settings(config: &Config) -> pipeline::Settings {
         key_is_position: config.destination.key == crate::sink::Key::Position,
         rules_hash: Hash16(config.rules_hash()),
     }
+}
+
+/// How many threads can run at once.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs the pipeline into `sink`, and closes the run whatever came of it.

@@ -129,8 +129,8 @@ pub struct DeadLetters {
 /// How fast, and how patiently. Nothing here decides which rows there will be.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Threads that parse.
-    pub threads: usize,
+    /// Threads that parse, if that is said.
+    pub threads: Option<usize>,
     /// Rows after which a batch is full.
     pub batch_rows: usize,
     /// Bytes after which a batch is full.
@@ -506,7 +506,7 @@ fn pipeline(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -
     let retry_for = reader.duration(scope, "retry_for");
     let deadline = reader.duration(scope, "deadline");
     Pipeline {
-        threads: overrides.threads.or(threads).map_or_else(cores, as_usize),
+        threads: overrides.threads.or(threads).map(as_usize),
         batch_rows: as_usize(overrides.batch_rows.unwrap_or(batch_rows)),
         batch_bytes: as_usize(overrides.batch_bytes.unwrap_or(batch_bytes)),
         retry_for: overrides.retry_for.unwrap_or(retry_for),
@@ -515,10 +515,6 @@ fn pipeline(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -
         lock_timeout: reader.duration(scope, "lock_timeout"),
         connect_timeout: reader.duration(scope, "connect_timeout"),
     }
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn as_usize(number: u64) -> usize {

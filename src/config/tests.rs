@@ -83,7 +83,7 @@ fn a_small_job_is_complete() {
     assert_eq!(config.destination.on_conflict, OnConflict::Update);
     assert!(config.destination.create);
     assert_eq!(config.dead_letters.raw_bytes_max, 1 << 20);
-    assert!(config.pipeline.threads >= 1);
+    assert_eq!(config.pipeline.threads, None);
     assert_eq!(config.pipeline.batch_rows, 100_000);
     assert_eq!(config.pipeline.batch_bytes, 24 << 20);
     assert_eq!(config.pipeline.retry_for, Duration::from_secs(600));
@@ -153,7 +153,7 @@ fn a_job_sets_what_it_says() {
     assert_eq!(config.destination.on_conflict, OnConflict::Newest("timestamp".to_owned()));
     assert!(!config.destination.create);
     assert_eq!(config.dead_letters.raw_bytes_max, 0);
-    assert_eq!(config.pipeline.threads, 3);
+    assert_eq!(config.pipeline.threads, Some(3));
     assert_eq!(config.pipeline.batch_rows, 50_000);
     assert_eq!(config.pipeline.batch_bytes, 16_000_000);
     assert_eq!(config.pipeline.retry_for, Duration::from_secs(5400));
@@ -353,7 +353,7 @@ fn flags_go_before_the_job() {
     assert_eq!(config.destination.folder, Path::new(""));
     assert_eq!(config.destination.table, "other");
     assert_eq!(config.source.settings.chunk_bytes, 5);
-    assert_eq!(config.pipeline.threads, 5);
+    assert_eq!(config.pipeline.threads, Some(5));
     assert_eq!(config.pipeline.batch_rows, 5);
     assert_eq!(config.pipeline.batch_bytes, 5000);
     assert_eq!(config.pipeline.retry_for, Duration::from_secs(5));

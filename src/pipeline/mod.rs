@@ -257,7 +257,7 @@ where
         });
         let plan =
             plan.map_err(|error| Error::from(Kind::Usage(format!("cannot start a thread: {error}"))))?;
-        let written = Writer::new(tasks, sink, settings, stop, stats, outcome).write(exit);
+        let written = Writer::new(tasks, sink, settings, stop, stats, &pool, outcome).write(exit);
         // To the writer, a planner that panicked has come to its end.
         plan.join().map_err(|_| Error::broken("the planner panicked"))?;
         written

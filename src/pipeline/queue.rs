@@ -46,6 +46,11 @@ impl Shared {
         // Nothing panics while it holds the lock; a poisoned state is a whole one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn free(&self, weight: usize) {
+        self.lock().taken -= weight;
+        self.freed.notify_one();
+    }
 }
 
 enum Message<T> {
@@ -213,8 +218,13 @@ impl<T> Exit<T> {
 
     /// Gives back what fillings were worth.
     pub(super) fn free(&self, weight: usize) {
-        self.shared.lock().taken -= weight;
-        self.shared.freed.notify_one();
+        self.shared.free(weight);
+    }
+
+    /// The same, to be done by somebody else.
+    pub(super) fn free_later(&self, weight: usize) -> impl FnOnce() + Send + use<T> {
+        let shared = Arc::clone(&self.shared);
+        move || shared.free(weight)
     }
 }
 

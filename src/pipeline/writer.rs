@@ -20,6 +20,7 @@ pub(super) struct Writer<'a, S> {
     settings: &'a Settings,
     stop: &'a Stop,
     stats: &'a Stats,
+    pool: &'a rayon::ThreadPool,
     outcome: &'a mut Outcome,
     sources: HashMap<i32, Progress>,
     reasons: Reasons,
@@ -54,6 +55,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         settings: &'a Settings,
         stop: &'a Stop,
         stats: &'a Stats,
+        pool: &'a rayon::ThreadPool,
         outcome: &'a mut Outcome,
     ) -> Self {
         let sources = tasks.iter().map(|(task, candidate)| {
@@ -73,6 +75,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             settings,
             stop,
             stats,
+            pool,
             outcome,
             sources: sources.collect(),
             reasons: Reasons::default(),
@@ -153,9 +156,13 @@ impl<'a, S: Sink> Writer<'a, S> {
         self.outcome.batches += 1;
         self.explain(&batch, &committed.refused);
         (self.rows, self.bytes) = (0, 0);
-        drop(batch);
         failpoint::reached("between-batches");
-        exit.free(std::mem::take(&mut self.weight));
+        // To give so many buffers back takes as long as a commit, and the destination waits.
+        let free = exit.free_later(std::mem::take(&mut self.weight));
+        self.pool.spawn_fifo(move || {
+            drop(batch);
+            free();
+        });
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use postgres::Statement;
+use postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::copy::{HEADER, TRAILER};
 use super::dead_letters;
@@ -28,6 +28,8 @@ use crate::sink::{Advance, Batch, Counts, Key};
 
 /// What a connection knows from one batch to the next.
 pub(super) struct Statements {
+    signature: Option<Statement>,
+    fence: Option<Statement>,
     copy: Option<Statement>,
     stage: Option<Statement>,
     /// Whether the last merge found rows that were there and differed; a guess at first.
@@ -36,7 +38,21 @@ pub(super) struct Statements {
 
 impl Default for Statements {
     fn default() -> Statements {
-        Statements { copy: None, stage: None, rows_change: true }
+        Statements { signature: None, fence: None, copy: None, stage: None, rows_change: true }
+    }
+}
+
+/// A statement that is prepared once per connection: each round trip is a time in which the
+/// server has nothing to do.
+fn prepared(
+    client: &mut Client,
+    slot: &mut Option<Statement>,
+    step: Step,
+    sql: &str,
+) -> Result<Statement, Trouble> {
+    match slot {
+        Some(statement) => Ok(statement.clone()),
+        None => Ok(slot.insert(at(step, client.prepare(sql))?).clone()),
     }
 }
 
@@ -137,15 +153,16 @@ pub(super) fn transaction(
 }
 
 fn begin(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
-    at(Step::Begin, link.client.batch_execute(&shape.begin_sql))?;
-    at(Step::Begin, link.client.batch_execute(&shape.lock_sql))?;
+    at(Step::Begin, link.client.batch_execute(&shape.begin_batch_sql))?;
     link.pulse.beat();
     Ok(())
 }
 
 /// A changed type loads as garbage in COPY BINARY, so it is looked at under the lock.
 fn compare_target(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
-    let signature: String = at(Step::Compare, link.client.query_one(SIGNATURE, &[&shape.target.oid]))?.get(0);
+    let statement = prepared(&mut link.client, &mut link.statements.signature, Step::Compare, SIGNATURE)?;
+    let row = at(Step::Compare, link.client.query_one(&statement, &[&shape.target.oid]))?;
+    let signature: String = row.get(0);
     if signature == shape.target.signature {
         return Ok(());
     }
@@ -176,6 +193,20 @@ pub(super) struct Stored {
     pub(super) updated: u64,
 }
 
+/// Locks the checkpoints, and raises where one is not as we believe.
+const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
+         SELECT c.source_id, c.position, c.epoch, c.owner_pid, c.inserted, c.updated
+         FROM logmill.checkpoints c
+         WHERE c.source_id = ANY($1) AND c.split_start = 0
+         ORDER BY c.source_id, c.split_start FOR UPDATE
+     )
+     SELECT CASE WHEN l.position = n.position AND l.epoch = n.epoch AND l.owner_pid = pg_backend_pid() THEN 0
+                 ELSE ('logmill: the checkpoint of source ' || n.id || ' is not ours')::int END,
+            l.inserted, l.updated
+     FROM unnest($1::int[], $2::bigint[], $3::bigint[]) WITH ORDINALITY n (id, position, epoch, place)
+     LEFT JOIN locked l ON l.source_id = n.id
+     ORDER BY n.place";
+
 /// Locks the checkpoints of the batch, in the order of their key, and compares them. A
 /// zombie, a twin or a late message finds out here that it is none of its business, before
 /// it has written anything; and the comparison fails *on the server*, so that it holds even
@@ -184,21 +215,8 @@ fn fence(link: &mut Link, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, T
     let ids: Vec<i32> = batch.advances.iter().map(|advance| advance.source_id).collect();
     let positions: Vec<i64> = batch.advances.iter().map(|advance| signed(advance.from)).collect();
     let epochs: Vec<i64> = batch.advances.iter().map(|advance| owned.get(advance.source_id).epoch).collect();
-    let rows = link.client.query(
-        "WITH locked AS MATERIALIZED (
-             SELECT c.source_id, c.position, c.epoch, c.owner_pid, c.inserted, c.updated
-             FROM logmill.checkpoints c
-             WHERE c.source_id = ANY($1) AND c.split_start = 0
-             ORDER BY c.source_id, c.split_start FOR UPDATE
-         )
-         SELECT CASE WHEN l.position = n.position AND l.epoch = n.epoch AND l.owner_pid = pg_backend_pid() THEN 0
-                     ELSE ('logmill: the checkpoint of source ' || n.id || ' is not ours')::int END,
-                l.inserted, l.updated
-         FROM unnest($1::int[], $2::bigint[], $3::bigint[]) WITH ORDINALITY n (id, position, epoch, place)
-         LEFT JOIN locked l ON l.source_id = n.id
-         ORDER BY n.place",
-        &[&ids, &positions, &epochs],
-    );
+    let statement = prepared(&mut link.client, &mut link.statements.fence, Step::Fence, FENCE_SQL)?;
+    let rows = link.client.query(&statement, &[&ids, &positions, &epochs]);
     let rows = at(Step::Fence, rows)?;
     link.pulse.beat();
     Ok(rows
@@ -242,8 +260,12 @@ fn probe(link: &mut Link, shape: &Shape, batch: &Batch, far: bool) -> Result<boo
         };
         let _ = write!(sql, " OR EXISTS (SELECT FROM {table} WHERE {place}{within})");
     }
-    let row = at(Step::Probe, link.client.query_one(&sql, &[]))?;
-    Ok(row.get(0))
+    // By the simple protocol, which asks and answers in one round trip.
+    let answer = at(Step::Probe, link.client.simple_query(&sql))?;
+    Ok(answer.iter().any(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
+        _ => false,
+    }))
 }
 
 /// Writes the rows of a batch, piece by piece if need be.
@@ -372,10 +394,7 @@ impl RowWriter<'_> {
             true => (&self.shape.merge.copy_sql, &mut self.link.statements.stage),
             false => (&self.shape.copy_sql, &mut self.link.statements.copy),
         };
-        let statement = match slot {
-            Some(statement) => statement.clone(),
-            None => slot.insert(at(step, self.link.client.prepare(sql))?).clone(),
-        };
+        let statement = prepared(&mut self.link.client, slot, step, sql)?;
         let mut writer = at(step, self.link.client.copy_in(&statement))?;
         let fail = |error| Trouble::of_write(step, error);
         writer.write_all(HEADER).map_err(fail)?;

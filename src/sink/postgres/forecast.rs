@@ -128,6 +128,13 @@ impl Role {
     fn make_target(&self, settings: &Settings, forecast: &mut Forecast) {
         let Role { name, schema, .. } = self;
         let table = &settings.table;
+        if !self.may_stage && settings.key != Key::None {
+            forecast.obstacles.push(format!(
+                "role {name} may not make temporary tables (GRANT TEMPORARY ON DATABASE {} TO {})",
+                quote(&self.database),
+                quote(name)
+            ));
+        }
         match (settings.create, self.has_schema, self.may_make_target) {
             (false, ..) => forecast.obstacles.push(format!("there is no table {table}, and create = false")),
             (_, false, _) => forecast.obstacles.push(format!(
@@ -153,14 +160,6 @@ fn look_at_rarer_rights(
     role: &Role,
     forecast: &mut Forecast,
 ) -> Result<(), Trouble> {
-    if !role.may_stage && settings.key != Key::None {
-        forecast.warnings.push(format!(
-            "role {} may not make temporary tables, which rows that are there already need (GRANT TEMPORARY ON DATABASE {} TO {})",
-            role.name,
-            quote(&role.database),
-            quote(&role.name)
-        ));
-    }
     if settings.key == Key::Position {
         let row = client.query_one("SELECT has_table_privilege($1::oid, 'DELETE')", &[&target.oid]);
         if !at(Step::Look, row)?.get::<_, bool>(0) {

@@ -78,11 +78,12 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
     merge.create_sql.push_str(&stage_checks(client, &target, &columns)?);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
+    let begin_sql = begin_sql(Some(&target.schema), &path, timeouts);
     let shape = Shape {
         job: settings.job.clone(),
         data_date: settings.data_date,
-        begin_sql: begin_sql(Some(&target.schema), &path, timeouts),
-        lock_sql: format!("LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", target.quoted()),
+        begin_batch_sql: format!("{begin_sql}; LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", target.quoted()),
+        begin_sql,
         copy_sql: copy_sql(&target, &columns),
         must_stage: must_stage(&columns),
         merge,

@@ -20,7 +20,8 @@ pub(super) struct Shape {
     pub(super) key_index: Vec<String>,
     /// BEGIN with all our settings.
     pub(super) begin_sql: String,
-    pub(super) lock_sql: String,
+    /// The same, and the lock on the target.
+    pub(super) begin_batch_sql: String,
     pub(super) copy_sql: String,
     /// Rows can only go by the stage: a column is staged as text and cast.
     pub(super) must_stage: bool,
