@@ -29,7 +29,7 @@ use crossbeam_channel::bounded;
 use crate::error::{Error, Kind, Result};
 use crate::format::Format;
 use crate::schema::Schema;
-use crate::sink::{Claim, Claims, Parcel, Sink, Task};
+use crate::sink::{Claim, Claims, Parcel, Rows, Sink, Task};
 use crate::source::{self, Candidate, Found, Hash16};
 use crate::stop::Stop;
 use plan::{Cutting, Planned};
@@ -37,7 +37,7 @@ use queue::queue;
 pub use stats::{Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
 use worker::{Rules, Worker};
-use writer::Writer;
+use writer::{Spent, Writer};
 
 /// What a run is told.
 #[derive(Clone, Debug)]
@@ -63,6 +63,9 @@ pub struct Settings {
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
 }
+
+/// No more rows' rooms are kept than this, however small the chunks.
+const SPARES_MAX: usize = 64;
 
 /// What a worker hands to the writer.
 enum Handed {
@@ -190,6 +193,10 @@ where
     for _ in 0..settings.threads {
         give_back.send(Worker::default()).expect("there is room for each");
     }
+    // The room of rows that were committed is used again: to ask the system for it anew was a
+    // tenth of a worker's time. No more is kept than a batch is made of.
+    let spares_max = settings.batch_bytes / settings.source.chunk_bytes.max(1) + settings.threads;
+    let (spares, room) = bounded::<Rows>(spares_max.min(SPARES_MAX));
     // Two batches, so that the workers prepare the next while the destination digests one,
     // and a chunk for each worker on top.
     let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
@@ -203,13 +210,16 @@ where
                 Planned::Failed { source_id, error } => place.fill(Handed::Failed { source_id, error }, 0),
                 Planned::Chunk(assignment) => {
                     let (rules, idle, give_back) = (Arc::clone(rules), idle.clone(), give_back.clone());
+                    let room = room.clone();
                     let stats = Arc::clone(stats);
                     pool.spawn_fifo(move || {
                         let began = Instant::now();
                         let mut worker = idle.recv().unwrap_or_default();
                         let path = assignment.source.path().to_owned();
                         let span = assignment.chunk.span;
-                        let result = catch_unwind(AssertUnwindSafe(|| worker.work(&rules, assignment)));
+                        let result = catch_unwind(AssertUnwindSafe(|| {
+                            worker.work(&rules, assignment, room.try_recv().unwrap_or_default())
+                        }));
                         let (handed, bytes) = match result {
                             Ok(parcel) => {
                                 let bytes = parcel.bytes();
@@ -257,7 +267,9 @@ where
         });
         let plan =
             plan.map_err(|error| Error::from(Kind::Usage(format!("cannot start a thread: {error}"))))?;
-        let written = Writer::new(tasks, sink, settings, stop, stats, &pool, outcome).write(exit);
+        let written =
+            Writer::new(tasks, sink, settings, stop, stats, &Spent { pool: &pool, spares }, outcome)
+                .write(exit);
         // To the writer, a planner that panicked has come to its end.
         plan.join().map_err(|_| Error::broken("the planner panicked"))?;
         written

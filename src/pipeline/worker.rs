@@ -48,11 +48,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Makes a parcel of a chunk.
+    /// Makes a parcel of a chunk, in rows that are empty, and may have room from before.
     pub(super) fn work<F: Format, E: Encoder>(
         &mut self,
         rules: &Rules<F, E>,
         assignment: Assignment,
+        rows: Rows,
     ) -> Parcel {
         failpoint::reached("before-chunk");
         let Assignment { source, source_id, chunk } = assignment;
@@ -63,7 +64,7 @@ impl Worker {
             ends: chunk.ends,
             raw: chunk.raw,
             kept: None,
-            rows: Rows::default(),
+            rows,
             rejects: Rejects::default(),
             first_line: 0,
             lines: 0,

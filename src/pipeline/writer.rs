@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crossbeam_channel::Sender;
+
 use super::queue::{Exit, Next};
 use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
 use super::{Handed, Settings};
 use crate::error::{Error, Result};
 use crate::failpoint;
-use crate::sink::{Advance, Again, Batch, Counts, Parcel, Sink, Task};
+use crate::sink::{Advance, Again, Batch, Counts, Parcel, Rows, Sink, Task};
 use crate::source::Candidate;
 use crate::stop::Stop;
 
@@ -20,7 +22,7 @@ pub(super) struct Writer<'a, S> {
     settings: &'a Settings,
     stop: &'a Stop,
     stats: &'a Stats,
-    pool: &'a rayon::ThreadPool,
+    spent: &'a Spent<'a>,
     outcome: &'a mut Outcome,
     sources: HashMap<i32, Progress>,
     reasons: Reasons,
@@ -31,6 +33,31 @@ pub(super) struct Writer<'a, S> {
     bytes: usize,
     /// and what their places in line are worth.
     weight: usize,
+}
+
+/// Where batches go that are committed.
+pub(super) struct Spent<'p> {
+    pub(super) pool: &'p rayon::ThreadPool,
+    /// Room for rows, to be used again.
+    pub(super) spares: Sender<Rows>,
+}
+
+impl Spent<'_> {
+    /// Gives a batch's memory back, or keeps it for rows to come if it is no larger than usual.
+    /// That takes as long as a commit, so a worker does it: the destination waits for the writer.
+    fn take(&self, batch: Arc<Batch>, usual: usize, free: impl FnOnce() + Send + 'static) {
+        let spares = self.spares.clone();
+        self.pool.spawn_fifo(move || {
+            for mut parcel in Arc::into_inner(batch).into_iter().flat_map(|batch| batch.parcels) {
+                if (1..=usual).contains(&parcel.rows.bytes.capacity()) {
+                    parcel.rows.clear();
+                    // One that finds no place is given back.
+                    let _ = spares.try_send(parcel.rows);
+                }
+            }
+            free();
+        });
+    }
 }
 
 /// How far a source is in this run.
@@ -55,7 +82,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         settings: &'a Settings,
         stop: &'a Stop,
         stats: &'a Stats,
-        pool: &'a rayon::ThreadPool,
+        spent: &'a Spent<'a>,
         outcome: &'a mut Outcome,
     ) -> Self {
         let sources = tasks.iter().map(|(task, candidate)| {
@@ -75,7 +102,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             settings,
             stop,
             stats,
-            pool,
+            spent,
             outcome,
             sources: sources.collect(),
             reasons: Reasons::default(),
@@ -157,12 +184,8 @@ impl<'a, S: Sink> Writer<'a, S> {
         self.explain(&batch, &committed.refused);
         (self.rows, self.bytes) = (0, 0);
         failpoint::reached("between-batches");
-        // To give so many buffers back takes as long as a commit, and the destination waits.
         let free = exit.free_later(std::mem::take(&mut self.weight));
-        self.pool.spawn_fifo(move || {
-            drop(batch);
-            free();
-        });
+        self.spent.take(batch, 2 * self.settings.source.chunk_bytes, free);
         Ok(())
     }
 

@@ -47,6 +47,12 @@ impl Rows {
         });
     }
 
+    /// Forgets the rows, and keeps the room for others.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bounds.clear();
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.bounds.len()
