@@ -1,8 +1,9 @@
 //! How fast is a line of NDJSON a row?
 //!
-//! Three questions: what does simd-json alone cost, which is the floor, what with the wanted
-//! values marked, and what with every value read by the rules of its field. One core,
-//! generated lines, everything in the cache.
+//! Step by step: what does it cost to count the newlines, which is the floor of everything, to
+//! find the lines, to run simd-json over each, which is the floor of parsing, to mark the wanted
+//! values, and to read every value by the rules of its field? One core, generated lines,
+//! everything in the cache.
 
 use std::hint::black_box;
 
@@ -11,6 +12,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use logmill::format::{Format, Input, Json, PADDING_BYTES, Record};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
+use logmill::source::Lines;
 
 /// How many lines are parsed in one go: more than fit into the second cache.
 const LINES: usize = 20_000;
@@ -94,6 +96,17 @@ fn bind(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("ndjson");
     group.throughput(Throughput::Bytes(lines.len() as u64)).sample_size(20);
+    group.bench_function("newlines", |bencher| {
+        bencher.iter(|| memchr::memchr_iter(b'\n', black_box(&lines)).count());
+    });
+    group.bench_function("lines", |bencher| {
+        bencher.iter(|| {
+            let mut found = Lines::default();
+            while let Some(line) = found.next(black_box(&lines), lines.len()) {
+                black_box(line.start);
+            }
+        });
+    });
     group.bench_function("simd-json", |bencher| {
         bencher.iter(|| {
             let mut buffers = simd_json::Buffers::new(4096);
