@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use logmill::format::{Format, Input, Json, PADDING_BYTES, Record};
+use logmill::format::{Format, Input, Json, Record};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
 use logmill::source::Lines;
@@ -72,17 +72,14 @@ fn lines() -> Vec<u8> {
 
 /// Runs `visit` over every line, with the memory that a worker would reuse.
 fn each_line(lines: &[u8], json: &Json, mut visit: impl FnMut(&Record<'_>, &Bump)) {
-    let (mut arena, mut record, mut copy) = (Bump::new(), Record::default(), Vec::new());
+    let (mut arena, mut record) = (Bump::new(), Record::default());
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', lines) {
         let line = &lines[start..end];
         start = end + 1;
-        copy.clear();
-        copy.extend_from_slice(line);
-        copy.extend_from_slice(&[0; PADDING_BYTES]);
         arena.reset();
         let mut parsed = record.reset();
-        let input = Input { raw: line, copy: &mut copy, arena: &arena };
+        let input = Input::new(line, &arena);
         json.parse(input, &mut parsed).expect("a valid line");
         visit(&parsed, &arena);
         record = parsed.reset();
@@ -101,8 +98,7 @@ fn bind(criterion: &mut Criterion) {
     });
     group.bench_function("lines", |bencher| {
         bencher.iter(|| {
-            let mut found = Lines::default();
-            while let Some(line) = found.next(black_box(&lines), lines.len()) {
+            for line in Lines::new(black_box(&lines)) {
                 black_box(line.start);
             }
         });
@@ -116,7 +112,7 @@ fn bind(criterion: &mut Criterion) {
                 start = end + 1;
                 copy.clear();
                 copy.extend_from_slice(line);
-                copy.extend_from_slice(&[0; PADDING_BYTES]);
+                copy.extend_from_slice(&[0; simd_json::INPUT_PADDING]);
                 simd_json::fill_tape_padded(&mut copy, line.len(), &mut buffers, &mut tape).expect("JSON");
                 black_box(tape.0.len());
                 tape = tape.reset();

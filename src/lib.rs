@@ -10,7 +10,7 @@
 //!
 //! ```
 //! use bumpalo::Bump;
-//! use logmill::format::{Format, Input, Json, PADDING_BYTES, Record};
+//! use logmill::format::{Format, Input, Json, Record};
 //! use logmill::reject::Faults;
 //! use logmill::schema::{Bounds, Field, Kind, Schema, Text};
 //!
@@ -24,10 +24,9 @@
 //! let json = Json::new(&schema.paths(), schema.extras());
 //!
 //! let line = br#"{"module": "", "user_id": "-7"}"#;
-//! let (arena, mut copy, mut record) = (Bump::new(), line.to_vec(), Record::default());
-//! copy.resize(line.len() + PADDING_BYTES, 0);
+//! let (arena, mut record) = (Bump::new(), Record::default());
 //! let mut parsed = record.reset();
-//! json.parse(Input { raw: line, copy: &mut copy, arena: &arena }, &mut parsed).unwrap();
+//! json.parse(Input::new(line, &arena), &mut parsed).unwrap();
 //!
 //! let mut faults = Faults::default();
 //! assert!(schema.bind(&parsed, &arena, &mut faults).is_none());

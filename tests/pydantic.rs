@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use bumpalo::Bump;
-use logmill::format::{Extras, Format, Input, Item, Json, PADDING_BYTES, Raw, Record};
+use logmill::format::{Extras, Format, Input, Item, Json, Raw, Record};
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Exact, Extra, Field, Float, Kind, List, Object, Schema};
 use logmill::schema::{Text, Timestamp, Zone, from_json_schema};
@@ -224,9 +224,8 @@ impl<'s> Subject<'s> {
 
     fn judge(&mut self, line: &[u8]) -> Verdict {
         let arena = Bump::new();
-        let mut copy = [line, &[0; PADDING_BYTES]].concat();
         let mut record = Record::default();
-        let input = Input { raw: line, copy: &mut copy, arena: &arena };
+        let input = Input::new(line, &arena);
         if let Err(malformed) = self.format.parse(input, &mut record) {
             return Verdict::Invalid(BTreeSet::from([(String::new(), malformed.code.to_string())]));
         }
@@ -347,11 +346,10 @@ fn json_of(text: &[u8]) -> Value {
         return json!({ "$deep": depth });
     }
     let line = [b"{\"v\":", text, b"}"].concat();
-    let mut copy = [&line[..], &[0; PADDING_BYTES]].concat();
     let arena = Bump::new();
     let mut record = Record::default();
     let format = Json::new(&[vec!["v"]], Extras::Ignored);
-    format.parse(Input { raw: &line, copy: &mut copy, arena: &arena }, &mut record).expect("JSON");
+    format.parse(Input::new(&line, &arena), &mut record).expect("JSON");
     value_of(record.get(0).expect("present"))
 }
 

@@ -51,11 +51,9 @@ fn read(path: &std::path::Path, settings: &Settings) -> Vec<Line> {
         end = chunk.span.end;
         match chunk.body {
             Body::Records(bytes) => {
-                let mut lines = Lines::default();
-                while let Some(line) = lines.next(&bytes, bytes.len()) {
-                    let content = &bytes[line.start..line.end];
+                for line in Lines::new(&bytes) {
                     let start = chunk.span.start + line.start as u64;
-                    found.push((start, content.len() as u64, *blake3::hash(content).as_bytes()));
+                    found.push((start, line.bytes.len() as u64, *blake3::hash(line.bytes).as_bytes()));
                 }
             }
             Body::TooLong { length, hash, .. } => {

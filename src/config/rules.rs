@@ -39,8 +39,15 @@ pub(super) fn canonical(config: &Config) -> String {
     let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _ } = config;
     // The offset is with each field that it decides; the rest is about files and how they are read.
     let Source { format, settings, files: _, selection: _, offset_s: _ } = source;
-    let Settings { record_bytes_max, chunk_bytes: _, window_bytes: _, mmap: _, map_bytes_min: _, growing: _ } =
-        settings;
+    let Settings {
+        record_bytes_max,
+        chunk_bytes: _,
+        lines_max: _,
+        window_bytes: _,
+        mmap: _,
+        map_bytes_min: _,
+        growing: _,
+    } = settings;
     let Record { schema } = record;
     let Schema { fields, extra, nul } = schema;
     let Destination { key, on_conflict, url: _, folder: _, table: _, create: _ } = destination;

@@ -20,20 +20,23 @@ pub use wanted::{Wanted, pointer_steps};
 
 use crate::reject::{Code, Stage};
 
-/// The bytes of one record, twice.
-#[derive(Debug)]
+/// The bytes of one record.
+#[derive(Clone, Copy, Debug)]
 pub struct Input<'r> {
     /// The record as it stands in the source, without its line end.
     pub raw: &'r [u8],
-    /// A copy of it that the format may write into, followed by [`PADDING_BYTES`] bytes of
-    /// anything. What is parsed is this copy.
-    pub copy: &'r mut [u8],
+    /// The same as text, if it is UTF-8.
+    pub text: Option<&'r str>,
     /// Memory that lives as long as the record.
     pub arena: &'r Bump,
 }
 
-/// How many readable bytes must follow a record's copy.
-pub const PADDING_BYTES: usize = simd_json::INPUT_PADDING;
+impl<'r> Input<'r> {
+    /// A record of which nothing is known yet.
+    pub fn new(raw: &'r [u8], arena: &'r Bump) -> Input<'r> {
+        Input { raw, text: std::str::from_utf8(raw).ok(), arena }
+    }
+}
 
 /// A record that does not have the shape of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,9 +25,11 @@ pub struct Record<'r> {
     pub(super) exact: Vec<(u32, &'r str)>,
     /// The record's text, which JSON values are copied from as they stand.
     pub(super) text: &'r [u8],
-    /// Where each value of the tape stands in the text. Filled by the plain reader only;
-    /// after simd-json it is found from the structural characters.
+    /// Where each value of the tape stands in the text, if the plain reader was asked. After
+    /// the others it is found again when somebody wants to know.
     pub(super) places: Vec<(u32, u32)>,
+    /// The reader of flat records has read this one.
+    pub(super) is_flat: bool,
     /// The value whose place was asked for last, and the structural character it starts at.
     pub(super) cursor: Cell<(usize, usize)>,
     /// Whether a text of the record may hold a NUL. In JSON only an escape can say one, and
@@ -50,6 +52,9 @@ pub enum Extras {
 /// that is empty.
 pub(super) const DEPTH_MAX: usize = 200;
 
+/// A record of more values is rare, and the memory that it needed is given back.
+const NODES_KEPT: usize = 64 << 10;
+
 impl Default for Record<'_> {
     fn default() -> Self {
         Record {
@@ -60,6 +65,7 @@ impl Default for Record<'_> {
             exact: Vec::new(),
             text: &[],
             places: Vec::new(),
+            is_flat: false,
             cursor: Cell::default(),
             may_hold_nul: true,
             pause: Pause::default(),
@@ -70,6 +76,9 @@ impl Default for Record<'_> {
 impl<'r> Record<'r> {
     /// The same memory, for the next record.
     pub fn reset<'next>(mut self) -> Record<'next> {
+        if self.tape.0.capacity() > NODES_KEPT {
+            return Record { pause: self.pause, ..Record::default() };
+        }
         self.exact.clear();
         self.places.clear();
         Record {
@@ -80,6 +89,7 @@ impl<'r> Record<'r> {
             exact: recycle(self.exact),
             text: &[],
             places: self.places,
+            is_flat: false,
             cursor: Cell::default(),
             may_hold_nul: true,
             pause: self.pause,
@@ -137,13 +147,34 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// Where the value at `index` stands in the text. The text may be mapped and change
-    /// under us, so nothing here trusts it: what is found in a text that changed is
-    /// arbitrary, and is thrown away before COMMIT with all of the batch.
+    /// Where the value at `index` stands in the text.
     fn place(&self, index: usize) -> Range<usize> {
         if let Some(&(start, end)) = self.places.get(index) {
             return start as usize..end as usize;
         }
+        match self.is_flat {
+            true => self.place_in_flat(index),
+            false => self.place_by_structurals(index),
+        }
+    }
+
+    /// The strings of a flat record are pieces of its text, and its scalars stand between them.
+    fn place_in_flat(&self, index: usize) -> Range<usize> {
+        let start_of = |piece: &str| piece.as_ptr() as usize - self.text.as_ptr() as usize;
+        match self.tape.0[index] {
+            Node::String(text) => start_of(text) - 1..start_of(text) + text.len() + 1,
+            Node::Static(_) => {
+                let key = self.key(index - 1);
+                let colon = start_of(key) + key.len() + 1;
+                let start = colon + 1 + usize::from(self.text[colon + 1] == b' ');
+                let length = self.text[start..].iter().position(|byte| matches!(byte, b',' | b'}'));
+                start..start + length.expect("a separator follows each value")
+            }
+            Node::Object { .. } | Node::Array { .. } => 0..self.text.len(),
+        }
+    }
+
+    fn place_by_structurals(&self, index: usize) -> Range<usize> {
         let structurals = self.buffers.structural_indexes();
         let byte = |place: usize| self.text.get(place).copied().unwrap_or(b' ');
         // Every key and value of the tape starts at a structural character that is none of
@@ -227,8 +258,8 @@ pub(crate) fn pick(
         Node::Array { len, .. } => {
             let mut at = index + 1;
             for number in 0..len {
-                // A pointer may lead into a list; rare, so the number is simply written out.
-                if let Some(entry) = wanted.find(&number.to_string(), &mut 0) {
+                // A pointer may lead into a list.
+                if let Some(entry) = wanted.item(number) {
                     for &slot in &entry.slots {
                         slots[slot as usize] = as_index(at);
                     }

@@ -15,6 +15,10 @@ pub struct Wanted {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: Box<str>,
+    /// The key as JSON has it where no escape is needed, with the colon.
+    pub(super) start: Box<[u8]>,
+    /// The item that it names in a list.
+    pub(super) number: Option<usize>,
     pub(super) slots: Vec<u32>,
     pub(super) below: Option<Wanted>,
 }
@@ -41,7 +45,11 @@ impl Wanted {
         let index = match self.entries.iter().position(|entry| &*entry.key == key) {
             Some(index) => index,
             None => {
-                self.entries.push(Entry { key: key.into(), slots: Vec::new(), below: None });
+                // With an escape in it, so that no text without one begins with it.
+                let start = format!("\"{}\":", key.replace('"', "\\\""));
+                let start = start.into_bytes().into();
+                let number = key.parse().ok().filter(|number: &usize| number.to_string() == key);
+                self.entries.push(Entry { key: key.into(), start, number, slots: Vec::new(), below: None });
                 self.entries.len() - 1
             }
         };
@@ -83,6 +91,11 @@ impl Wanted {
         let index = self.sorted[found] as usize;
         *guess = index + 1;
         Some(&self.entries[index])
+    }
+
+    /// The entry of an item of a list.
+    pub(super) fn item(&self, number: usize) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.number == Some(number))
     }
 
     /// Every slot of this tree.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::format::{Extras, Format as _, Input, Json, PADDING_BYTES};
+use crate::format::{Extras, Format as _, Input, Json};
 use crate::reject::Faults;
 use crate::schema::{Extra, Kind, Schema};
 
@@ -18,9 +18,8 @@ fn seen_from<S: AsRef<str>>(from: usize, lines: &[S]) -> Seen {
     for (number, line) in lines.iter().enumerate() {
         let line = line.as_ref().as_bytes();
         let (arena, mut record) = (Bump::new(), Record::default());
-        let mut copy = [line, &[0; PADDING_BYTES]].concat();
         let spot = Spot { file: 0, offset: (from + number) as u64 };
-        match format.parse(Input { raw: line, copy: &mut copy, arena: &arena }, &mut record) {
+        match format.parse(Input::new(line, &arena), &mut record) {
             Ok(()) => seen.record(spot, &record, &arena),
             Err(malformed) => seen.malformed(spot, &malformed),
         }
@@ -225,8 +224,7 @@ proptest! {
         let format = Json::new(&schema.paths(), schema.extras());
         for line in &lines {
             let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
-            let mut copy = [line.as_bytes(), &[0; PADDING_BYTES]].concat();
-            let input = Input { raw: line.as_bytes(), copy: &mut copy, arena: &arena };
+            let input = Input::new(line.as_bytes(), &arena);
             format.parse(input, &mut record).expect("an object");
             let is_bound = schema.bind(&record, &arena, &mut faults).is_some();
             prop_assert!(is_bound, "{line}: {:?}", faults.messages().collect::<Vec<_>>());

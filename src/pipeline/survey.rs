@@ -12,7 +12,7 @@ use bumpalo::Bump;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use crate::error::{Error, Kind, Result};
-use crate::format::{Format, Input, Malformed, PADDING_BYTES, Record};
+use crate::format::{Format, Input, Malformed, Record};
 use crate::reject::{Stage, code};
 use crate::source::{Body, Chunk, Chunks, Found, Lines, Settings, Source, Start, is_blank};
 use crate::stop::Stop;
@@ -187,26 +187,19 @@ impl Memory {
             Body::Records(bytes) => bytes,
             Body::TooLong { .. } => return seen.see(file, chunk.span.start, Err(too_long), &self.arena),
         };
-        // Bytes in a map can change, and a format may write into what it reads.
-        let len = bytes.len();
-        self.block.clear();
-        self.block.extend_from_slice(&bytes);
-        self.block.resize(len + PADDING_BYTES, b' ');
-        let mut lines = Lines::default();
         let mut spare = std::mem::take(&mut self.record);
-        while let Some(line) = lines.next(&self.block, len) {
-            if is_blank(&self.block[line.start..line.end]) {
+        for line in Lines::new(bytes.stable(&mut self.block)) {
+            if is_blank(line.bytes) {
                 continue;
             }
             self.arena.reset();
             let offset = chunk.span.start + line.start as u64;
-            if line.end - line.start > settings.source.record_bytes_max {
+            if line.bytes.len() > settings.source.record_bytes_max {
                 seen.see(file, offset, Err(too_long), &self.arena);
                 continue;
             }
-            let mut record = spare.reset();
-            let copy = &mut self.block[line.start..line.end + PADDING_BYTES];
-            let input = Input { raw: &bytes[line.start..line.end], copy, arena: &self.arena };
+            let mut record: Record<'_> = spare;
+            let input = Input { raw: line.bytes, text: line.text, arena: &self.arena };
             let parsed = format.parse(input, &mut record);
             seen.see(file, offset, parsed.map(|()| &record), &self.arena);
             spare = record.reset();

@@ -169,6 +169,7 @@ impl Cut {
                 // However small, but more than a mark: what is mapped is to be the same as what is read.
                 map_bytes_min: 4,
                 growing: false,
+                ..source::Settings::default()
             },
             batch_rows: self.batch_rows,
             batch_bytes: self.batch_bytes,

@@ -1,9 +1,9 @@
 //! Workers: a chunk to a parcel. The hot loop.
 //!
-//! A worker copies its chunk once, into a block of its own: bytes in a map can change while
-//! they are looked at, and simd-json unescapes in place. It hashes the copy, so that the
-//! writer can tell before COMMIT whether the file still holds what was parsed, and parses,
-//! binds and encodes each record in one pass. It takes no locks, shares no state, never
+//! Bytes in a map can change while they are looked at, so a worker copies them once, into a
+//! block of its own. It hashes what it has, so that the writer can tell before COMMIT
+//! whether the file still holds what was parsed, and parses, binds and encodes each record
+//! in one pass. It takes no locks, shares no state, never
 //! waits and never fails: a bad record is a reject.
 
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use bumpalo::Bump;
 
 use crate::failpoint;
-use crate::format::{Format, Input, Malformed, PADDING_BYTES, Record};
+use crate::format::{Format, Input, Malformed, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
 use crate::schema::Schema;
 use crate::sink::{Encoder, Parcel, Place, Rows};
-use crate::source::{Body, Bytes, Chunk, Lines, Source, hash16, is_blank};
+use crate::source::{Body, Bytes, Chunk, Lines, Source, TAIL_BYTES, hash16, is_blank};
 use crate::span::Span;
 
 /// What all workers share.
@@ -35,6 +35,10 @@ pub(super) struct Assignment {
     pub(super) source_id: i32,
     pub(super) chunk: Chunk,
 }
+
+/// What a worker needed beyond this was for a record such as is rare, and is given back.
+const ARENA_BYTES_KEPT: usize = 1 << 20;
+const BLOCK_BYTES_KEPT: usize = 4 << 20;
 
 /// The memory of one worker, reused from chunk to chunk.
 #[derive(Default)]
@@ -95,45 +99,43 @@ impl Worker {
     }
 
     fn parse<F: Format, E: Encoder>(&mut self, rules: &Rules<F, E>, bytes: &Bytes, parcel: &mut Parcel) {
-        let len = bytes.len();
-        self.block.clear();
-        self.block.extend_from_slice(bytes);
-        self.block.resize(len + PADDING_BYTES, b' ');
-        parcel.check = xxhash_rust::xxh3::xxh3_64(&self.block[..len]);
-        parcel.tail = bytes.tail();
-        if self.block[..len].last().is_some_and(|&byte| byte != b'\n') {
-            let last = memchr::memrchr(b'\n', &self.block[..len]).map_or(0, |newline| newline + 1);
+        let block = bytes.stable(&mut self.block);
+        parcel.check = xxhash_rust::xxh3::xxh3_64(block);
+        parcel.tail = match block.last_chunk::<TAIL_BYTES>() {
+            Some(tail) => (TAIL_BYTES as u32, hash16(tail)),
+            // It reaches back to before the chunk.
+            None => bytes.tail(),
+        };
+        parcel.is_intact = bytes.is_intact();
+        if block.last().is_some_and(|&byte| byte != b'\n') {
+            let last = memchr::memrchr(b'\n', block).map_or(0, |newline| newline + 1);
             parcel.unterminated = Some(parcel.span.start + last as u64);
         }
-        parcel.rows.bytes.reserve((len as f64 * self.growth * 1.05) as usize);
+        parcel.rows.bytes.reserve((block.len() as f64 * self.growth * 1.05) as usize);
 
-        let mut lines = Lines::default();
         let mut number = 0_u32;
         // The record's memory is handed from line to line under another lifetime each time.
         let mut spare = std::mem::take(&mut self.record);
-        while let Some(line) = lines.next(&self.block, len) {
+        for line in Lines::new(block) {
             let line_number = number;
             number += 1;
-            let length = line.end - line.start;
-            if self.block.get(line.start).is_none_or(|&first| first <= b' ')
-                && is_blank(&self.block[line.start..line.end])
-            {
+            if is_blank(line.bytes) {
                 parcel.blank += 1;
                 continue;
             }
             self.faults.clear();
             self.arena.reset();
-            let raw = &bytes[line.start..line.end];
+            let raw = line.bytes;
+            let length = raw.len();
             let offset = parcel.span.start + line.start as u64;
             let place = Place { source_id: parcel.source_id, offset, raw };
             let rows_end = parcel.rows.bytes.len();
-            let mut record = spare.reset();
+            let mut record: Record<'_> = spare;
             let refused = if length > rules.record_bytes_max {
                 too_long(&mut self.faults, length as u64, rules.record_bytes_max);
                 Some(Stage::Decode)
             } else {
-                let copy = &mut self.block[line.start..line.end + PADDING_BYTES];
-                let input = Input { raw, copy, arena: &self.arena };
+                let input = Input { raw, text: line.text, arena: &self.arena };
                 row(rules, input, &mut record, place, &mut parcel.rows.bytes, &mut self.faults).err()
             };
             spare = record.reset();
@@ -152,8 +154,13 @@ impl Worker {
         }
         self.record = spare;
         parcel.lines = u64::from(number);
-        self.growth = parcel.rows.bytes.len() as f64 / len.max(1) as f64;
-        parcel.is_intact = bytes.is_intact();
+        self.growth = parcel.rows.bytes.len() as f64 / block.len().max(1) as f64;
+        if self.arena.allocated_bytes() > ARENA_BYTES_KEPT {
+            self.arena = Bump::new();
+        }
+        if self.block.capacity() > BLOCK_BYTES_KEPT {
+            self.block = Vec::new();
+        }
     }
 }
 

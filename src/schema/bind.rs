@@ -122,14 +122,13 @@ mod tests {
 
     use super::super::{Bounds, Float, Json, Kind, Nul, Text};
     use super::*;
-    use crate::format::{Format, Input, PADDING_BYTES};
+    use crate::format::{Format, Input};
 
     /// What `schema` makes of a line: the values as JSON, or the faults as `field: code`.
     fn bind(schema: &Schema, line: &str) -> Result<Vec<String>, String> {
         let format = crate::format::Json::new(&schema.paths(), schema.extras());
         let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
-        let mut copy = [line.as_bytes(), &[0; PADDING_BYTES]].concat();
-        let input = Input { raw: line.as_bytes(), copy: &mut copy, arena: &arena };
+        let input = Input::new(line.as_bytes(), &arena);
         format.parse(input, &mut record).expect("a JSON object");
         let Some(row) = schema.bind(&record, &arena, &mut faults) else {
             let faults = faults.iter().map(|(code, field)| format!("{field}: {code}"));
@@ -186,8 +185,7 @@ mod tests {
         let line = r#"{"a":1,"b":{"c":"t\u0000\u0000"},"x":"\u0000","y":1}"#;
         let format = crate::format::Json::new(&schema.paths(), schema.extras());
         let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
-        let mut copy = [line.as_bytes(), &[0; PADDING_BYTES]].concat();
-        let input = Input { raw: line.as_bytes(), copy: &mut copy, arena: &arena };
+        let input = Input::new(line.as_bytes(), &arena);
         format.parse(input, &mut record).expect("a JSON object");
         let row = schema.bind(&record, &arena, &mut faults).expect("valid");
         assert_eq!(row.altered(), 2);

@@ -26,7 +26,7 @@ pub enum Value<'a> {
     /// A decimal, as digits with at most one point and, unless it is zero, perhaps a minus in
     /// front.
     Decimal(&'a str),
-    /// JSON text. Bytes, because it may be borrowed from a map.
+    /// JSON text.
     Json(&'a [u8]),
     /// An IP address.
     Ip(std::net::IpAddr),

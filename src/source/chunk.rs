@@ -67,7 +67,7 @@ pub enum Body {
 }
 
 /// Bytes that stay where they are while a worker reads them. They may stand in a map, so
-/// they may change; whoever needs them stable copies them and checks [`Bytes::is_intact`].
+/// they may change; whoever parses them takes them [`Bytes::stable`].
 #[derive(Clone, Debug)]
 pub struct Bytes {
     owner: Owner,
@@ -88,6 +88,18 @@ impl Bytes {
 
     pub(super) fn of_block(block: Arc<Vec<u8>>, start: usize, end: usize) -> Bytes {
         Bytes { owner: Owner::Block(block), start, end }
+    }
+
+    /// These bytes where nobody can change them: if they stand in a map, a copy.
+    pub fn stable<'b>(&'b self, copy: &'b mut Vec<u8>) -> &'b [u8] {
+        match &self.owner {
+            Owner::Map(_) => {
+                copy.clear();
+                copy.extend_from_slice(self);
+                copy
+            }
+            Owner::Block(_) => self,
+        }
     }
 
     /// Whether every byte read so far was really in the file: false when the file was cut
@@ -197,19 +209,16 @@ impl Chunks {
     }
 }
 
-/// A chunk has no more lines. What a record becomes has a size of its own, and a reject with its
-/// reasons is a hundred times as large as the two bytes of the shortest line.
-const LINES_MAX: usize = 16 << 10;
-
 /// Where to cut `bytes`, which start on a record start: the length of the next chunk, or
 /// `None` if no record ends here. With `rest_is_record` the rest is one even without a newline.
-pub(super) fn cut(bytes: &[u8], chunk_bytes: usize, rest_is_record: bool) -> Option<usize> {
-    let length = cut_by_bytes(bytes, chunk_bytes, rest_is_record)?;
+pub(super) fn cut(bytes: &[u8], settings: &Settings, rest_is_record: bool) -> Option<usize> {
+    let length = cut_by_bytes(bytes, settings.chunk_bytes, rest_is_record)?;
+    let lines_max = settings.lines_max.max(1);
     // To count is cheap, to look for each newline is not.
-    if length <= LINES_MAX || memchr_iter(b'\n', &bytes[..length]).count() <= LINES_MAX {
+    if length <= lines_max || memchr_iter(b'\n', &bytes[..length]).count() <= lines_max {
         return Some(length);
     }
-    memchr_iter(b'\n', bytes).nth(LINES_MAX - 1).map(|newline| newline + 1)
+    memchr_iter(b'\n', bytes).nth(lines_max - 1).map(|newline| newline + 1)
 }
 
 fn cut_by_bytes(bytes: &[u8], chunk_bytes: usize, rest_is_record: bool) -> Option<usize> {
@@ -298,30 +307,35 @@ impl LongRecord {
 mod tests {
     use super::*;
 
+    fn of(chunk_bytes: usize) -> Settings {
+        Settings { chunk_bytes, ..Settings::default() }
+    }
+
     #[test]
     fn a_cut_moves_forward_to_the_next_newline() {
-        assert_eq!(cut(b"ab\ncd\nef", 1, false), Some(3));
-        assert_eq!(cut(b"ab\ncd\nef", 3, false), Some(3));
-        assert_eq!(cut(b"ab\ncd\nef", 4, false), Some(6));
+        assert_eq!(cut(b"ab\ncd\nef", &of(1), false), Some(3));
+        assert_eq!(cut(b"ab\ncd\nef", &of(3), false), Some(3));
+        assert_eq!(cut(b"ab\ncd\nef", &of(4), false), Some(6));
     }
 
     #[test]
     fn a_chunk_of_short_lines_is_shorter() {
         let text = b"x\n".repeat(100_000);
-        assert_eq!(cut(&text, 1 << 20, true), Some(2 * LINES_MAX));
-        assert_eq!(cut(&text[..2 * LINES_MAX], 1 << 20, true), Some(2 * LINES_MAX));
+        let settings = Settings { lines_max: 1_000, ..Settings::default() };
+        assert_eq!(cut(&text, &settings, true), Some(2_000));
+        assert_eq!(cut(&text[..2_000], &settings, true), Some(2_000));
     }
 
     #[test]
     fn without_a_newline_ahead_a_cut_moves_back() {
-        assert_eq!(cut(b"ab\ncd\nef", 7, false), Some(6));
-        assert_eq!(cut(b"abcdef", 2, false), None);
+        assert_eq!(cut(b"ab\ncd\nef", &of(7), false), Some(6));
+        assert_eq!(cut(b"abcdef", &of(2), false), None);
     }
 
     #[test]
     fn at_the_end_the_rest_is_a_record() {
-        assert_eq!(cut(b"ab\ncd\nef", 7, true), Some(8));
-        assert_eq!(cut(b"", 7, true), None);
+        assert_eq!(cut(b"ab\ncd\nef", &of(7), true), Some(8));
+        assert_eq!(cut(b"", &of(7), true), None);
     }
 
     #[test]

@@ -6,48 +6,56 @@
 
 use memchr::memchr;
 
-/// Steps through the lines of a buffer without holding it, so that the caller may write
-/// into the line at hand (simd-json unescapes in place).
-#[derive(Clone, Debug, Default)]
-pub struct Lines {
+/// The lines of a buffer that does not change.
+#[derive(Clone, Debug)]
+pub struct Lines<'b> {
+    bytes: &'b [u8],
+    /// All of the buffer, if it is UTF-8: to find that out in one go is faster than line by line.
+    text: Option<&'b str>,
     next: usize,
 }
 
-/// One line, as positions in the buffer.
+/// One line, without its line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The first byte.
+pub struct Line<'b> {
+    /// Where in the buffer its first byte stands.
     pub start: usize,
-    /// The byte after the last, without the line end.
-    pub end: usize,
+    /// Its bytes.
+    pub bytes: &'b [u8],
+    /// The same as text, if they are UTF-8.
+    pub text: Option<&'b str>,
 }
 
-impl Lines {
-    /// The next line of the `len` bytes at the start of `buffer`.
-    pub fn next(&mut self, buffer: &[u8], len: usize) -> Option<Line> {
+impl<'b> Lines<'b> {
+    /// The lines of `bytes`.
+    pub fn new(bytes: &'b [u8]) -> Lines<'b> {
+        Lines { bytes, text: std::str::from_utf8(bytes).ok(), next: 0 }
+    }
+}
+
+impl<'b> Iterator for Lines<'b> {
+    type Item = Line<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Line<'b>> {
         let start = self.next;
-        if start >= len {
-            return None;
-        }
-        let mut end = match memchr(b'\n', &buffer[start..len]) {
-            Some(newline) => {
-                self.next = start + newline + 1;
-                start + newline
-            }
-            None => {
-                self.next = len;
-                len
-            }
+        let rest = self.bytes.get(start..).filter(|rest| !rest.is_empty())?;
+        let length = memchr(b'\n', rest).unwrap_or(rest.len());
+        self.next = start + length + 1;
+        let bytes = &rest[..length];
+        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let text = match self.text {
+            Some(text) => text.get(start..start + bytes.len()),
+            None => std::str::from_utf8(bytes).ok(),
         };
-        if end > start && buffer[end - 1] == b'\r' {
-            end -= 1;
-        }
-        Some(Line { start, end })
+        Some(Line { start, bytes, text })
     }
 }
 
 /// Whether a line holds nothing but white space, and so is no record.
+#[inline]
 pub fn is_blank(line: &[u8]) -> bool {
+    // Nearly every line begins with something else, and then nothing more is looked at.
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
 
@@ -56,12 +64,7 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Vec<&str> {
-        let mut lines = Lines::default();
-        let mut found = Vec::new();
-        while let Some(line) = lines.next(text.as_bytes(), text.len()) {
-            found.push(&text[line.start..line.end]);
-        }
-        found
+        Lines::new(text.as_bytes()).map(|line| line.text.expect("text")).collect()
     }
 
     #[test]
@@ -74,7 +77,23 @@ mod tests {
         assert_eq!(lines("a\nb"), ["a", "b"]);
         assert_eq!(lines("a\n"), ["a"]);
         assert_eq!(lines("\n\r\n"), ["", ""]);
+        assert_eq!(lines("\n\r"), ["", ""]);
         assert_eq!(lines(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_text_spoils_no_other() {
+        let bytes = b"gr\xc3\xbcn\r\n\xc3\n\xbc\nb";
+        let found: Vec<_> = Lines::new(bytes).map(|line| (line.start, line.bytes, line.text)).collect();
+        assert_eq!(
+            found,
+            [
+                (0, &b"gr\xc3\xbcn"[..], Some("gr\u{fc}n")),
+                (7, b"\xc3", None),
+                (9, b"\xbc", None),
+                (11, b"b", Some("b"))
+            ]
+        );
     }
 
     #[test]

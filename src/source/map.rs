@@ -125,7 +125,7 @@ impl Windows {
         let rest_is_record = self.window_reaches_end() && !self.settings.growing;
         let Some((offset, window)) = &self.window else { return Ok(None) };
         let start = usize::try_from(self.position - offset).expect("within the window or just behind");
-        let cut = cut(&window[start..], self.settings.chunk_bytes, rest_is_record);
+        let cut = cut(&window[start..], &self.settings, rest_is_record);
         if !window.is_intact() {
             return Err(self.source.shrank());
         }

@@ -49,6 +49,8 @@ use patient::Patient;
 pub struct Settings {
     /// Bytes after which a chunk ends at the next newline.
     pub chunk_bytes: usize,
+    /// A chunk has no more lines.
+    pub lines_max: usize,
     /// Bytes of a file that are mapped at a time.
     pub window_bytes: usize,
     /// A longer record is never in memory at once, and is a reject.
@@ -65,6 +67,9 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             chunk_bytes: 1 << 20,
+            // What a record becomes has a size of its own, and a reject with its reasons is a
+            // hundred times as large as the two bytes of the shortest line.
+            lines_max: 16 << 10,
             // Small enough that two windows and two batches stay far below the bound on
             // memory, large enough that mapping costs nothing (a window is 6 ms per GB).
             window_bytes: 16 << 20,

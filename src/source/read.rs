@@ -58,7 +58,7 @@ impl Blocks {
             let rest_is_record = self.is_end && !self.settings.growing && self.failure.is_none();
             // A chunk may be shorter than `chunk_bytes` only where nothing more can be read
             // into the block: otherwise the cuts would depend on how far reads happen to reach.
-            if let Some(length) = cut(&self.block[self.start..], self.settings.chunk_bytes, rest_is_record) {
+            if let Some(length) = cut(&self.block[self.start..], &self.settings, rest_is_record) {
                 return Ok(Some(self.give(length)));
             }
             if let Some(failure) = self.failure.take() {
@@ -280,6 +280,7 @@ mod tests {
             mmap: false,
             map_bytes_min: 1,
             growing: false,
+            ..Settings::default()
         };
         let found = chunks(&text, &settings, 0);
         assert_eq!(found.len(), 3);
@@ -304,6 +305,7 @@ mod tests {
                 mmap: false,
                 map_bytes_min: 1,
                 growing: false,
+                ..Settings::default()
             };
             let mapped = Settings { mmap: true, ..read.clone() };
             let join = |chunks: Vec<(Span, Result<Vec<u8>, u64>)>| {

@@ -7,8 +7,7 @@
 //! it leaves as it was, for simd-json.
 //!
 //! What it takes, simd-json takes too and reads as the same values with the same places; a
-//! property test holds it to that on arbitrary bytes. It judges positions only. Text is
-//! made of the bytes afterwards, when they have been found to be UTF-8.
+//! property test holds it to that on arbitrary bytes.
 
 use simd_json::{Node, StaticNode};
 
@@ -30,138 +29,188 @@ pub(in super::super) struct Pause {
     next: u8,
 }
 
-/// Finds the values of `text` and marks those that are wanted. If this is false, `text` is
-/// for others to read.
-pub(super) fn scan(text: &[u8], wanted: &Wanted, gather: bool, record: &mut Record<'_>) -> bool {
-    record.places.clear();
+/// Reads `text` and marks the values that are wanted. If this is false, `text` is for others
+/// to read.
+pub(super) fn read<'r>(text: &'r str, wanted: &Wanted, gather: bool, record: &mut Record<'r>) -> bool {
     if record.pause.left > 0 {
         record.pause.left -= 1;
         return false;
     }
-    let is_flat = has_no_escapes(text) && members(text, wanted, gather, record).is_some();
+    let is_flat =
+        has_no_escapes(text.as_bytes()) && Flat { text, at: 0 }.members(wanted, gather, record).is_some();
     if is_flat {
+        record.is_flat = true;
+        record.may_hold_nul = false;
         record.pause = Pause::default();
     } else {
-        record.places.clear();
         record.pause.left = record.pause.next;
         record.pause.next = (record.pause.next * 2 + 1).min(PAUSE_MAX);
     }
     is_flat
 }
 
-/// Puts the values that were found on the tape.
-pub(super) fn fill<'r>(text: &'r str, record: &mut Record<'r>) {
-    record.may_hold_nul = false;
-    record.exact.clear();
-    let tape = &mut record.tape.0;
-    tape.clear();
-    let count = record.places.len() - 1;
-    tape.push(Node::Object { len: count / 2, count });
-    for &(start, end) in &record.places[1..] {
-        let (start, end) = (start as usize, end as usize);
-        tape.push(match text.as_bytes()[start] {
-            b'"' => Node::String(&text[start + 1..end - 1]),
-            b't' => Node::Static(StaticNode::Bool(true)),
-            b'f' => Node::Static(StaticNode::Bool(false)),
-            b'n' => Node::Static(StaticNode::Null),
-            _ => Node::Static(number_of(&text[start..end])),
-        });
-    }
-}
-
-/// A number that [`number`] has passed.
-fn number_of(text: &str) -> StaticNode {
-    let (is_negative, digits) = match text.as_bytes() {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    let mut value = 0;
-    for &byte in digits {
-        if byte == b'.' {
-            return StaticNode::F64(text.parse().expect("a JSON number is a number"));
-        }
-        value = value * 10 + i64::from(byte - b'0');
-    }
-    StaticNode::I64(if is_negative { -value } else { value })
-}
-
 /// Whether every string in `text` is what it looks like: no backslash, no control character.
 fn has_no_escapes(text: &[u8]) -> bool {
-    !text.iter().fold(false, |found, &byte| found | (byte < b' ') | (byte == b'\\'))
+    let is_escape = |found, &byte: &u8| found | (byte < b' ') | (byte == b'\\');
+    // In whole vectors; what is behind the last is in one that overlaps it.
+    let (vectors, rest) = text.as_chunks::<32>();
+    let Some(last) = text.last_chunk::<32>() else { return !rest.iter().fold(false, is_escape) };
+    !last.iter().fold(false, is_escape) && !vectors.iter().any(|vector| vector.iter().fold(false, is_escape))
 }
 
-/// Goes through the members of the object that is all of `text`.
-fn members(text: &[u8], wanted: &Wanted, gather: bool, record: &mut Record<'_>) -> Option<()> {
-    let mut guess = 0;
-    let mut at = 1;
-    if *text.first()? != b'{' {
-        return None;
+/// A text of which so much has been read. Every step is `None` where it meets what it does
+/// not know.
+struct Flat<'r> {
+    text: &'r str,
+    at: usize,
+}
+
+impl<'r> Flat<'r> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
     }
-    record.places.push((0, as_index(text.len())));
-    loop {
-        let key = at;
-        let entry = match wanted.guess(guess) {
-            Some(entry) if is_key(&text[at..], &entry.key) => {
-                guess += 1;
-                at += entry.key.len() + 2;
-                Some(entry)
+
+    #[inline]
+    fn rest(&self) -> &'r [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    /// Goes through the members of the object that is all of the text.
+    fn members(mut self, wanted: &Wanted, gather: bool, record: &mut Record<'r>) -> Option<()> {
+        let Record { tape, slots, extras, .. } = record;
+        let tape = &mut tape.0;
+        tape.clear();
+        if self.peek() != Some(b'{') {
+            return None;
+        }
+        self.at = 1;
+        tape.push(Node::Object { len: 0, count: 0 });
+        let mut guess = 0;
+        loop {
+            let (key, entry) = match wanted.guess(guess) {
+                Some(entry) if begins_with(self.rest(), &entry.start) => {
+                    guess += 1;
+                    let start = self.at + 1;
+                    self.at += entry.start.len();
+                    (self.text.get(start..start + entry.key.len())?, Some(entry))
+                }
+                _ => {
+                    let key = self.string()?;
+                    if self.peek() != Some(b':') {
+                        return None;
+                    }
+                    self.at += 1;
+                    (key, wanted.find(key, &mut guess))
+                }
+            };
+            tape.push(Node::String(key));
+            self.blank();
+            let value = match self.peek()? {
+                b'"' => Node::String(self.string()?),
+                b'-' | b'0'..=b'9' => Node::Static(self.number()?),
+                b't' => Node::Static(self.word(b"true", StaticNode::Bool(true))?),
+                b'f' => Node::Static(self.word(b"false", StaticNode::Bool(false))?),
+                b'n' => Node::Static(self.word(b"null", StaticNode::Null)?),
+                _ => return None,
+            };
+            let index = as_index(tape.len());
+            tape.push(value);
+            match entry {
+                // What is wanted below a scalar is absent, which simd-json's way sorts out.
+                Some(entry) if entry.below.is_some() => return None,
+                Some(entry) => entry.slots.iter().for_each(|&slot| slots[slot as usize] = index),
+                None if gather => extras.push(index - 1),
+                None => {}
             }
-            _ => {
-                string(text, &mut at)?;
-                let name = std::str::from_utf8(&text[key + 1..at - 1]).ok()?;
-                wanted.find(name, &mut guess)
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' if self.at + 1 == self.text.len() => {
+                    let count = tape.len() - 1;
+                    tape[0] = Node::Object { len: count / 2, count };
+                    return Some(());
+                }
+                _ => return None,
             }
-        };
-        record.places.push((as_index(key), as_index(at)));
-        pass(text, &mut at, b':')?;
-        let value = at;
-        match text.get(at)? {
-            b'"' => string(text, &mut at)?,
-            b'-' | b'0'..=b'9' => number(text, &mut at)?,
-            b't' => word(text, &mut at, b"true")?,
-            b'f' => word(text, &mut at, b"false")?,
-            b'n' => word(text, &mut at, b"null")?,
+            self.blank();
+        }
+    }
+
+    /// Steps over the blank that many programs write behind a separator.
+    #[inline]
+    fn blank(&mut self) {
+        self.at += usize::from(self.peek() == Some(b' '));
+    }
+
+    /// A string, of which it is known that it has no escapes.
+    #[inline]
+    fn string(&mut self) -> Option<&'r str> {
+        let rest = self.text.get(self.at..)?.strip_prefix('"')?;
+        let length = find_quote(rest.as_bytes())?;
+        self.at += length + 2;
+        rest.get(..length)
+    }
+
+    /// A number without an exponent, whose digits before the point fit 64 bits.
+    #[inline]
+    fn number(&mut self) -> Option<StaticNode> {
+        let start = self.at;
+        let is_negative = self.peek() == Some(b'-');
+        self.at += usize::from(is_negative);
+        let is_zero = self.peek() == Some(b'0');
+        let mut value = 0;
+        let whole = self.digits(&mut value);
+        match whole {
+            1 => {}
+            2..=18 if !is_zero => {}
             _ => return None,
         }
-        let index = as_index(record.places.len());
-        record.places.push((as_index(value), as_index(at)));
-        match entry {
-            // What is wanted below a scalar is absent, which simd-json's way sorts out.
-            Some(entry) if entry.below.is_some() => return None,
-            Some(entry) => entry.slots.iter().for_each(|&slot| record.slots[slot as usize] = index),
-            None if gather => record.extras.push(index - 1),
-            None => {}
+        // An exponent is no separator, and so is left to others by whoever comes next.
+        if self.peek() != Some(b'.') {
+            return Some(StaticNode::I64(if is_negative { -value } else { value }));
         }
-        if text.get(at) == Some(&b'}') {
-            return (at + 1 == text.len()).then_some(());
+        self.at += 1;
+        let fraction = self.digits(&mut value);
+        if fraction == 0 {
+            return None;
         }
-        pass(text, &mut at, b',')?;
+        Some(StaticNode::F64(match POWERS_OF_TEN.get(fraction) {
+            // Both are doubles to the last digit, so their quotient is rounded once: it is
+            // the double that is nearest to what is written.
+            Some(power) if whole + fraction <= 15 => {
+                let number = value as f64 / power;
+                if is_negative { -number } else { number }
+            }
+            _ => self.text.get(start..self.at)?.parse().ok()?,
+        }))
+    }
+
+    /// Steps over digits and appends them to `value`, which is of use if they are few.
+    #[inline]
+    fn digits(&mut self, value: &mut i64) -> usize {
+        let start = self.at;
+        while let Some(byte @ b'0'..=b'9') = self.peek() {
+            *value = value.wrapping_mul(10).wrapping_add(i64::from(byte - b'0'));
+            self.at += 1;
+        }
+        self.at - start
+    }
+
+    #[inline]
+    fn word(&mut self, word: &[u8], value: StaticNode) -> Option<StaticNode> {
+        let is_there = self.rest().starts_with(word);
+        self.at += word.len();
+        is_there.then_some(value)
     }
 }
 
-/// Whether `text` begins with this key.
-#[inline]
-fn is_key(text: &[u8], key: &str) -> bool {
-    let Some([b'"', name @ .., b'"']) = text.get(..key.len() + 2) else { return false };
-    is_same(name, key.as_bytes())
-}
+/// The powers of ten that a number of fifteen digits can be divided by.
+const POWERS_OF_TEN: [f64; 15] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
 
-/// Steps over a separator and the blank that many programs write behind it.
 #[inline]
-fn pass(text: &[u8], at: &mut usize, separator: u8) -> Option<()> {
-    let is_there = *text.get(*at)? == separator;
-    *at += 1 + usize::from(text.get(*at + 1) == Some(&b' '));
-    is_there.then_some(())
-}
-
-/// Steps over a string, of which it is known that it has no escapes.
-#[inline]
-fn string(text: &[u8], at: &mut usize) -> Option<()> {
-    if *text.get(*at)? != b'"' {
-        return None;
-    }
-    *at += 2 + find_quote(&text[*at + 1..])?;
-    Some(())
+fn begins_with(text: &[u8], start: &[u8]) -> bool {
+    text.get(..start.len()).is_some_and(|text| is_same(text, start))
 }
 
 /// Where the first quote is. Most strings are short, and for those a call of a vectorised
@@ -181,38 +230,4 @@ fn find_quote(text: &[u8]) -> Option<usize> {
     }
     let looked = words.len().min(5) * 8;
     Some(looked + memchr::memchr(b'"', &text[looked..])?)
-}
-
-/// Steps over a number without an exponent whose digits before the point fit 64 bits.
-#[inline]
-fn number(text: &[u8], at: &mut usize) -> Option<()> {
-    let digits = |at: &mut usize| {
-        let start = *at;
-        while text.get(*at).is_some_and(u8::is_ascii_digit) {
-            *at += 1;
-        }
-        *at - start
-    };
-    *at += usize::from(text[*at] == b'-');
-    let is_zero = text.get(*at) == Some(&b'0');
-    match digits(at) {
-        1 => {}
-        2..=18 if !is_zero => {}
-        _ => return None,
-    }
-    if text.get(*at) == Some(&b'.') {
-        *at += 1;
-        if digits(at) == 0 {
-            return None;
-        }
-    }
-    // An exponent is no separator, and so is left to others by whoever comes next.
-    Some(())
-}
-
-#[inline]
-fn word(text: &[u8], at: &mut usize, word: &[u8]) -> Option<()> {
-    let is_there = text[*at..].starts_with(word);
-    *at += word.len();
-    is_there.then_some(())
 }

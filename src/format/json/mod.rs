@@ -11,9 +11,10 @@ mod flat;
 mod plain;
 
 use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 
 pub(super) use self::flat::Pause;
-use super::{Extras, Format, Input, Malformed, PADDING_BYTES, Record, Wanted};
+use super::{Extras, Format, Input, Malformed, Record, Wanted};
 use crate::reject::{Stage, code};
 
 /// One JSON object per record.
@@ -34,18 +35,13 @@ impl Json {
 impl Format for Json {
     fn parse<'r>(&self, input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
         record.text = input.raw;
-        record.may_hold_nul = true;
         record.unmark(self.slots);
-        if flat::scan(&input.copy[..input.raw.len()], &self.wanted, self.extras == Extras::Gathered, record) {
-            let copy: &'r [u8] = input.copy;
-            if let Ok(text) = std::str::from_utf8(&copy[..input.raw.len()]) {
-                flat::fill(text, record);
-                return Ok(());
-            }
-            plain::read(input.raw, input.arena, record)?;
-        } else {
-            read(input, record)?;
+        if let Some(text) = input.text
+            && flat::read(text, &self.wanted, self.extras == Extras::Gathered, record)
+        {
+            return Ok(());
         }
+        read(input, record)?;
         let simd_json::Node::Object { .. } = record.tape.0[0] else {
             let what = "a JSON text that is not an object";
             return Err(Malformed { stage: Stage::Parse, code: code::MODEL_TYPE, what, at: 0 });
@@ -61,20 +57,27 @@ pub(crate) fn parse_json<'r>(
     arena: &'r Bump,
     record: &mut Record<'r>,
 ) -> Result<(), Malformed> {
-    let padded = arena.alloc_slice_fill_copy(text.len() + PADDING_BYTES, 0);
-    padded[..text.len()].copy_from_slice(text);
-    read(Input { raw: text, copy: padded, arena }, record)
+    record.text = text;
+    read(Input::new(text, arena), record)
 }
 
 fn read<'r>(input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
-    record.text = input.raw;
+    record.may_hold_nul = true;
     record.cursor.set((0, 0));
-    let read =
-        simd_json::fill_tape_padded(input.copy, input.raw.len(), &mut record.buffers, &mut record.tape);
-    if read.is_err() {
-        plain::read(input.raw, input.arena, record)?;
+    if fill_tape(input, record).is_err() {
+        plain::read(input, record)?;
     }
     Ok(())
+}
+
+/// Lets simd-json read a copy: it unescapes in place, and looks beyond the end.
+fn fill_tape<'r>(input: Input<'r>, record: &mut Record<'r>) -> simd_json::Result<()> {
+    let length = input.raw.len();
+    let mut copy = ArenaVec::with_capacity_in(length + simd_json::INPUT_PADDING, input.arena);
+    copy.extend_from_slice_copy(input.raw);
+    copy.extend_from_slice_copy(&[b' '; simd_json::INPUT_PADDING]);
+    let copy = copy.into_bump_slice_mut();
+    simd_json::fill_tape_padded(copy, length, &mut record.buffers, &mut record.tape)
 }
 
 #[cfg(test)]
@@ -89,14 +92,12 @@ mod tests {
     /// their places in the text, or the fault.
     fn read(text: &[u8], plainly: bool) -> Result<Vec<String>, Malformed> {
         let arena = Bump::new();
-        let mut copy = [text, &[b'#'; PADDING_BYTES]].concat();
+        let input = Input::new(text, &arena);
         let mut record = Record { text, ..Record::default() };
         if plainly {
-            plain::read(text, &arena, &mut record)?;
+            plain::read(input, &mut record)?;
         } else {
-            let read =
-                simd_json::fill_tape_padded(&mut copy, text.len(), &mut record.buffers, &mut record.tape);
-            read.map_err(|_| Malformed {
+            fill_tape(input, &mut record).map_err(|_| Malformed {
                 stage: Stage::Parse,
                 code: code::JSON_INVALID,
                 what: "simd-json",
@@ -212,9 +213,8 @@ mod tests {
         let arena = Bump::new();
         let text = br#"{"a":123456789012345678901234567890,"b":1e400,"c":NaN,"d":-Infinity,"e":18446744073709551616}"#;
         let json = Json::new(&[vec!["a"], vec!["b"], vec!["c"], vec!["d"], vec!["e"]], Extras::Ignored);
-        let mut copy = [&text[..], &[0; PADDING_BYTES]].concat();
         let mut record = Record::default();
-        json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut record).expect("accepted");
+        json.parse(Input::new(text, &arena), &mut record).expect("accepted");
         let raw = |slot| record.get(slot).expect("present").raw();
         assert_eq!(raw(0), Raw::BigInt("123456789012345678901234567890"));
         assert_eq!(raw(1), Raw::Float(f64::INFINITY));
@@ -259,11 +259,10 @@ mod tests {
 
     #[test]
     fn places_are_found_in_any_order() {
+        let arena = Bump::new();
         let text = br#" {"a":[1, {"b" : "}"}],"c":-2.5 ,"d":{}} "#;
-        let mut copy = [&text[..], &[0; PADDING_BYTES]].concat();
         let mut record = Record { text, ..Record::default() };
-        simd_json::fill_tape_padded(&mut copy, text.len(), &mut record.buffers, &mut record.tape)
-            .expect("JSON");
+        fill_tape(Input::new(text, &arena), &mut record).expect("JSON");
         let there: Vec<_> = (0..record.tape.0.len()).map(|index| record.place_of(index)).collect();
         let mut back: Vec<_> = (0..record.tape.0.len()).rev().map(|index| record.place_of(index)).collect();
         back.reverse();
@@ -278,9 +277,8 @@ mod tests {
         let arena = Bump::new();
         let json = Json::new(&[vec!["user", "id"], vec!["list", "1"], vec!["user"]], Extras::Gathered);
         let text = br#"{"user":{"id":1},"x":0,"list":[7,8],"user":{"name":"n"},"y":1}"#;
-        let mut copy = [&text[..], &[0; PADDING_BYTES]].concat();
         let mut record = Record::default();
-        json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut record).expect("accepted");
+        json.parse(Input::new(text, &arena), &mut record).expect("accepted");
         assert!(record.get(0).is_none(), "the second user has no id");
         assert_eq!(record.get(1).expect("present").raw(), Raw::Int(8));
         assert_eq!(record.get(2).expect("present").json(), br#"{"name":"n"}"#);
@@ -292,11 +290,10 @@ mod tests {
     /// without, in a form that can be compared.
     fn parse(text: &[u8], json: &Json, flatly: bool) -> (bool, Result<String, Malformed>) {
         let arena = Bump::new();
-        let mut copy = [text, &[b'#'; PADDING_BYTES]].concat();
         let mut record = Record::default();
         record.pause.left = if flatly { 0 } else { 1 };
-        let parsed = json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut record);
-        let is_flat = flatly && !record.places.is_empty() && record.buffers.structural_indexes().is_empty();
+        let parsed = json.parse(Input::new(text, &arena), &mut record);
+        let is_flat = record.is_flat;
         let described = parsed.map(|()| {
             let item = |item: super::super::Item<'_>| match item.raw() {
                 // Told apart by their bits: -0.0 is not 0.0.
@@ -320,7 +317,7 @@ mod tests {
             3 => prop::sample::select(vec!["true", "false", "null"]).prop_map(str::to_owned),
             1 => prop::sample::select(vec!["01", "-", "1.", "1e5", "tru", "\"\\n\"", "[1]", "{}", ""]).prop_map(str::to_owned),
         ];
-        let key = prop::sample::select(vec!["a", "b", "long key", "ä", "", "d", "e"]);
+        let key = prop::sample::select(vec!["a", "b", "long key", "ä", "", "d", "e", "q\""]);
         let members =
             proptest::collection::vec((key, value, prop::sample::select(vec!["", " ", "  "])), 0..6);
         members.prop_map(|members| {
@@ -342,6 +339,7 @@ mod tests {
             (r#"{"a":"\n"}"#, false),
             (r#"{"a":[]}"#, false),
             (r#"{"a" :1}"#, false),
+            (r#"{"q\"":1}"#, false),
             (r#"{"a":1} "#, false),
             ("{}", false),
         ] {
@@ -351,6 +349,10 @@ mod tests {
         }
         // Judged by its positions first, and by its bytes afterwards.
         assert!(parse(b"{\"a\":\"\xff\"}", &json, true).1.is_err());
+        // A key that needs an escape is not found where the escape is missing.
+        let json = Json::new(&[vec!["q\""]], Extras::Gathered);
+        assert!(parse(br#"{"q"":1}"#, &json, true).1.is_err());
+        assert!(parse(br#"{"q\"":1}"#, &json, true).1.is_ok());
     }
 
     #[test]
@@ -362,9 +364,8 @@ mod tests {
             let text: &[u8] = if n < 64 { b"{\"a\":1}" } else { b"{\"a\":[1]}" };
             tried += u32::from(record.pause.left == 0);
             let arena = Bump::new();
-            let mut copy = [text, &[0; PADDING_BYTES]].concat();
             let mut parsed = record.reset();
-            json.parse(Input { raw: text, copy: &mut copy, arena: &arena }, &mut parsed).expect("an object");
+            json.parse(Input::new(text, &arena), &mut parsed).expect("an object");
             record = parsed.reset();
         }
         // All of the flat ones, and of the others seven among the first 64 and then one in 64.
@@ -415,7 +416,7 @@ mod tests {
                 text[at] = byte;
             }
             let extras = if gathered { Extras::Gathered } else { Extras::Ignored };
-            let json = Json::new(&[vec!["a"], vec!["b"], vec!["long key"], vec!["b"], vec!["d", "x"]], extras);
+            let json = Json::new(&[vec!["a"], vec!["b"], vec!["long key"], vec!["b"], vec!["d", "x"], vec!["q\""]], extras);
             let (_, fast) = parse(&text, &json, true);
             let (_, slow) = parse(&text, &json, false);
             prop_assert_eq!(fast, slow, "of {}", String::from_utf8_lossy(&text));

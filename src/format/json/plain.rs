@@ -8,13 +8,14 @@ use bumpalo::Bump;
 use simd_json::{Node, StaticNode};
 
 use super::super::record::DEPTH_MAX;
-use super::super::{Malformed, Record};
+use super::super::{Input, Malformed, Record};
 use crate::reject::{Code, Stage, code};
 
-/// Reads `text` into `record`.
-pub(super) fn read<'r>(text: &[u8], arena: &'r Bump, record: &mut Record<'r>) -> Result<(), Malformed> {
-    let text = match std::str::from_utf8(text) {
-        Ok(text) => &*arena.alloc_str(text),
+/// Reads a record whose values and places nobody has found yet.
+pub(super) fn read<'r>(input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
+    let Input { raw, arena, .. } = input;
+    let text = match std::str::from_utf8(raw) {
+        Ok(text) => text,
         Err(error) => return Err(fault(code::JSON_INVALID, "a byte that is not UTF-8", error.valid_up_to())),
     };
     record.tape.0.clear();
