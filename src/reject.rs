@@ -406,7 +406,10 @@ pub struct Tally {
 const TALLIES_MAX: usize = 256;
 
 /// The field under which reasons beyond the bound are counted.
-const OTHER_FIELDS: &str = "…";
+pub(crate) const OTHER_FIELDS: &str = "…";
+
+/// Of a longer name of a field, so much is told.
+const FIELD_BYTES_MAX: usize = 200;
 
 impl Rejects {
     /// Adds a reject. Of `raw` at most `raw_max` bytes' worth is kept: a longer record is
@@ -474,6 +477,7 @@ impl Rejects {
 }
 
 fn add_to_tally(tally: &mut Vec<Tally>, code: Code, field: &str, count: u64, offset: u64, line: u32) {
+    let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
     match tally.iter().position(|entry| entry.code == code && entry.field == field) {
         Some(index) => tally[index].count += count,
         None if tally.len() < TALLIES_MAX || field == OTHER_FIELDS => {
@@ -539,5 +543,8 @@ mod tests {
         }
         assert!(tally.len() <= TALLIES_MAX + 1);
         assert_eq!(tally.iter().map(|entry| entry.count).sum::<u64>(), 10_000);
+        let mut tally = Vec::new();
+        add_to_tally(&mut tally, code::EXTRA_FORBIDDEN, &"ä".repeat(1_000), 1, 0, 0);
+        assert_eq!(tally[0].field.len(), FIELD_BYTES_MAX);
     }
 }

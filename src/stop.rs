@@ -4,25 +4,43 @@
 //! second one ends the process at once, which is safe too, because a crash is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Whether to stop, and by which signal. Cheap to clone and to ask.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicI32>);
+pub struct Stop {
+    signal: Arc<AtomicI32>,
+    is_abandoned: Arc<AtomicBool>,
+}
 
 impl Stop {
     /// Asks for a clean stop.
     pub fn ask(&self, signal: i32) {
-        self.0.store(signal, Ordering::Relaxed);
+        self.signal.store(signal, Ordering::Relaxed);
     }
 
     /// The signal that asked, if one did.
     pub fn asked(&self) -> Option<i32> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.signal.load(Ordering::Relaxed) {
             0 => None,
             signal => Some(signal),
         }
+    }
+
+    /// The same request, for work that can also be abandoned by itself.
+    pub fn branch(&self) -> Stop {
+        Stop { signal: Arc::clone(&self.signal), is_abandoned: Arc::default() }
+    }
+
+    /// Nobody wants what is being waited for any more.
+    pub fn abandon(&self) {
+        self.is_abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody wants it.
+    pub fn is_abandoned(&self) -> bool {
+        self.is_abandoned.load(Ordering::Relaxed)
     }
 
     /// Sleeps, but not through a request to stop. False if there was one.

@@ -67,6 +67,13 @@ pub struct Settings {
 /// No more rows' rooms are kept than this, however small the chunks.
 const SPARES_MAX: usize = 64;
 
+/// So many archives are begun ahead at most: each holds chunks and a window of its own, which
+/// no permit counts.
+const ARCHIVES_AHEAD_MAX: usize = 3;
+
+/// The lines of a chunk, where a line can become a row of a hundred KiB.
+const EXPANDING_LINES_MAX: usize = 256;
+
 /// What a worker hands to the writer.
 enum Handed {
     Parcel(Box<Parcel>),
@@ -102,6 +109,13 @@ where
 {
     let began = Instant::now();
     let mut outcome = Outcome::default();
+    let mut settings = settings.clone();
+    if schema.can_expand() {
+        settings.source.lines_max = EXPANDING_LINES_MAX;
+    }
+    let settings = &settings;
+    // Whoever waits for a stream to go on is told when the run has failed meanwhile.
+    let stop = &stop.branch();
     let (claims, failed) = claims(files, settings, stop)?;
     outcome.failed = failed;
     let claimed = sink.claim(&claims)?;
@@ -248,7 +262,9 @@ where
             let mut begun: VecDeque<Result<Cutting>> = VecDeque::new();
             let mut next = 0;
             for index in 0..tasks.len() {
-                while next < tasks.len() && (next == index || begun.len() <= settings.threads) {
+                while next < tasks.len()
+                    && (next == index || begun.len() <= settings.threads.min(ARCHIVES_AHEAD_MAX))
+                {
                     let (task, candidate) = &tasks[next];
                     if Cutting::is_work(candidate) {
                         begun.push_back(Cutting::ahead(task, candidate, &settings.source, scope));
@@ -270,6 +286,9 @@ where
         let written =
             Writer::new(tasks, sink, settings, stop, stats, &Spent { pool: &pool, spares }, outcome)
                 .write(exit);
+        if written.is_err() {
+            stop.abandon();
+        }
         // To the writer, a planner that panicked has come to its end.
         plan.join().map_err(|_| Error::broken("the planner panicked"))?;
         written

@@ -90,7 +90,8 @@ pub(super) enum Next<T> {
     Filling(T, usize),
     /// A worker panicked over the next place.
     Lost,
-    /// Everything that was handed out was taken, and the planner waits for budget.
+    /// Everything that was handed out was taken, and the planner waits for budget that the
+    /// writer holds.
     Starved,
     /// Nothing new came for a while; the caller may look around.
     Quiet,
@@ -181,8 +182,9 @@ impl<T> Drop for Place<T> {
 }
 
 impl<T> Exit<T> {
-    /// Waits for the next filling, or for what there is to say instead.
-    pub(super) fn next(&mut self) -> Next<T> {
+    /// Waits for the next filling, or for what there is to say instead. Who `holds` nothing is
+    /// waited for by nobody: what was held is on its way back.
+    pub(super) fn next(&mut self, holds: bool) -> Next<T> {
         loop {
             if let Some(Some(_)) = self.early.front() {
                 self.next += 1;
@@ -196,7 +198,7 @@ impl<T> Exit<T> {
                 if state.issued == self.next && self.has_ended {
                     return Next::Ended;
                 }
-                if state.issued == self.next && state.is_waiting {
+                if state.issued == self.next && state.is_waiting && holds {
                     return Next::Starved;
                 }
             }
@@ -259,9 +261,9 @@ mod tests {
         }
         drop(entrance);
         for number in 0..10 {
-            assert_eq!(taken(exit.next()), Some((number, WEIGHT_MIN)));
+            assert_eq!(taken(exit.next(true)), Some((number, WEIGHT_MIN)));
         }
-        assert!(matches!(exit.next(), Next::Ended));
+        assert!(matches!(exit.next(true), Next::Ended));
     }
 
     #[test]
@@ -274,7 +276,7 @@ mod tests {
         });
         let (mut held, mut seen, mut starved) = (0, 0, 0);
         loop {
-            match exit.next() {
+            match exit.next(true) {
                 Next::Filling(number, weight) => {
                     assert_eq!(number, seen);
                     seen += 1;
@@ -299,12 +301,12 @@ mod tests {
     fn a_planner_that_is_stopped_while_it_waits_is_not_waited_for() {
         let (entrance, mut exit) = queue(WEIGHT_MIN, 100);
         entrance.reserve(1, &|| false).expect("nothing else is out").fill((), 1);
-        assert!(taken(exit.next()).is_some());
+        assert!(taken(exit.next(true)).is_some());
         let is_asked = std::cell::Cell::new(false);
         // It waits once, and is stopped when it looks again.
         assert!(entrance.reserve(1, &|| is_asked.replace(true)).is_none());
         drop(entrance);
-        assert!(matches!(exit.next(), Next::Ended));
+        assert!(matches!(exit.next(true), Next::Ended));
     }
 
     #[test]
@@ -316,7 +318,7 @@ mod tests {
         assert!(entrance.reserve(1, &|| is_asked.replace(true)).is_none());
         // The writer is not told that anybody starves: it would commit too early.
         place.fill(7, 1);
-        assert_eq!(taken(exit.next()), Some((7, WEIGHT_MIN)));
+        assert_eq!(taken(exit.next(true)), Some((7, WEIGHT_MIN)));
         assert!(entrance.reserve(1, &|| false).is_some());
     }
 
@@ -324,7 +326,7 @@ mod tests {
     fn one_place_may_be_worth_more_than_the_budget() {
         let (entrance, mut exit) = queue(WEIGHT_MIN, 100);
         entrance.reserve(1 << 30, &|| false).expect("nothing else is out").fill((), 1 << 30);
-        let (_, weight) = taken(exit.next()).expect("filled");
+        let (_, weight) = taken(exit.next(true)).expect("filled");
         assert!(entrance.reserve(1, &|| true).is_none(), "the budget is spent");
         exit.free(weight);
         assert!(entrance.reserve(1, &|| false).is_some());
@@ -336,8 +338,8 @@ mod tests {
         let lost: Place<u8> = entrance.reserve(1, &|| false).expect("a place");
         entrance.reserve(1, &|| false).expect("a place").fill(1, 1);
         drop(lost);
-        assert!(matches!(exit.next(), Next::Lost));
-        assert_eq!(taken(exit.next()).map(|(filling, _)| filling), Some(1));
+        assert!(matches!(exit.next(true), Next::Lost));
+        assert_eq!(taken(exit.next(true)).map(|(filling, _)| filling), Some(1));
     }
 
     #[test]
@@ -365,7 +367,7 @@ mod tests {
             });
             let (mut seen, mut held) = (0, 0);
             loop {
-                match exit.next() {
+                match exit.next(true) {
                     Next::Filling(number, weight) => {
                         assert_eq!(number, seen);
                         seen += 1;

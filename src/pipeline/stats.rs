@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::reject::Code;
+use crate::reject::{Code, OTHER_FIELDS};
 use crate::sink::Counts;
 
 /// Counters of a run, updated as it goes.
@@ -120,15 +120,17 @@ pub struct Reason {
 #[derive(Debug, Default)]
 pub(super) struct Reasons(HashMap<(Code, String), Reason>);
 
+/// So many are told apart, and beyond that only the codes: a field's name can come from the data.
+const REASONS_MAX: usize = 1000;
+
 impl Reasons {
-    pub(super) fn add(&mut self, reason: Reason) {
-        let key = (reason.code, reason.field.clone());
-        match self.0.get_mut(&key) {
-            Some(known) => known.count += reason.count,
-            None => {
-                self.0.insert(key, reason);
-            }
+    pub(super) fn add(&mut self, mut reason: Reason) {
+        let mut key = (reason.code, reason.field.clone());
+        if self.0.len() >= REASONS_MAX && !self.0.contains_key(&key) {
+            OTHER_FIELDS.clone_into(&mut reason.field);
+            OTHER_FIELDS.clone_into(&mut key.1);
         }
+        self.0.entry(key).and_modify(|known| known.count += reason.count).or_insert(reason);
     }
 
     /// The most frequent first; among equals, by name.
@@ -139,5 +141,25 @@ impl Reasons {
             other.count.cmp(&one.count).then_with(|| names(one).cmp(&names(other)))
         });
         reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reject::code;
+
+    #[test]
+    fn however_many_fields_there_are_the_reasons_are_bounded_and_all_counted() {
+        let mut reasons = Reasons::default();
+        for number in 0..10_000 {
+            let field = number.to_string();
+            let path = PathBuf::new();
+            reasons.add(Reason { code: code::EXTRA_FORBIDDEN, field, count: 2, path, line: 1, offset: 0 });
+        }
+        let reasons = reasons.sorted();
+        assert_eq!(reasons.len(), REASONS_MAX + 1);
+        assert_eq!((reasons[0].field.as_str(), reasons[0].count), (OTHER_FIELDS, 2 * 9_000));
+        assert_eq!(reasons.iter().map(|reason| reason.count).sum::<u64>(), 20_000);
     }
 }

@@ -117,7 +117,7 @@ impl<'a, S: Sink> Writer<'a, S> {
     pub(super) fn write(mut self, mut exit: Exit<Handed>) -> Result<()> {
         loop {
             let began = Instant::now();
-            let next = exit.next();
+            let next = exit.next(self.weight > 0);
             add_time(&self.stats.waited_ns, began.elapsed());
             match next {
                 Next::Filling(Handed::Parcel(parcel), weight) => {

@@ -98,6 +98,21 @@ impl Schema {
     }
 }
 
+impl Schema {
+    /// Whether a record of a few bytes can become a row of very many: `1E+131071`.
+    pub fn can_expand(&self) -> bool {
+        fn expands(field: &Field) -> bool {
+            match &field.kind {
+                Kind::Decimal(rules) => rules.max_digits.is_none(),
+                Kind::Object(object) => object.schema.can_expand(),
+                Kind::List(list) => expands(&list.items),
+                _ => false,
+            }
+        }
+        self.fields.iter().any(expands)
+    }
+}
+
 impl Field {
     /// A field that must be there, is not null, is coerced, and is found under its own name.
     pub fn new(name: impl Into<String>, kind: Kind) -> Field {

@@ -81,7 +81,9 @@ pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Vec<Found
     for pattern in patterns {
         if pattern.text == Path::new(STDIN) {
             // It is no file: it has no place, and no name but this.
-            found.push(Found { path: STDIN.into(), name: STDIN.to_owned() });
+            if seen.insert(Err(STDIN.into())) {
+                found.push(Found { path: STDIN.into(), name: STDIN.to_owned() });
+            }
             continue;
         }
         let mut files = expand(pattern, selection)?;

@@ -71,13 +71,14 @@ impl Feed {
 
     /// Fills `buffer`; less only at the end.
     pub(super) fn fill(&mut self, source: &Source, buffer: &mut [u8]) -> Result<usize> {
-        if let Some(failure) = self.failure.take() {
-            return Err(self.failed(source, failure));
-        }
         let mut filled = 0;
         while filled < buffer.len() {
             let read = match self.before.read(&mut buffer[filled..]) {
-                Ok(0) => self.bytes.read(&mut buffer[filled..]),
+                // What was put back comes before the error that was met behind it.
+                Ok(0) => match self.failure.take() {
+                    Some(failure) => Err(failure),
+                    None => self.bytes.read(&mut buffer[filled..]),
+                },
                 read => read,
             };
             match read {

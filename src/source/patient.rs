@@ -33,6 +33,9 @@ impl Read for Patient {
             if let Some(signal) = self.stop.asked() {
                 return Err(io::Error::other(Error::from(Kind::Stopped(signal))));
             }
+            if self.stop.is_abandoned() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
             let mut asked = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
             match poll(&mut asked, PollTimeout::from(LOOK_MS)) {
                 Ok(0) | Err(nix::Error::EINTR) => continue,
