@@ -85,9 +85,17 @@ impl Ground {
         self.sql("CHECKPOINT");
     }
 
-    /// Our side: one file into one table.
+    /// Leaves a table that was filled just now as one that has stood for long, on the disk.
+    pub(crate) fn settle(&self, table: &str) {
+        self.sql(&format!("VACUUM {table}"));
+        self.sql("CHECKPOINT");
+    }
+
+    /// Our side: one file into one table, every row of it.
     pub(crate) fn load(&self, table: &str, destination: &str, more: &[&str]) -> Cost {
-        self.load_file(&self.log(), table, destination, more)
+        let cost = self.load_file(&self.log(), table, destination, more);
+        assert_eq!(cost.exit, 0, "the load into {table}");
+        cost
     }
 
     pub(crate) fn load_file(&self, file: &Path, table: &str, destination: &str, more: &[&str]) -> Cost {

@@ -37,7 +37,10 @@ pub(crate) fn run(command: &mut Command) -> Cost {
         seconds: began.elapsed().as_secs_f64(),
         cpu_seconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
         peak_mib: usage.ru_maxrss as f64 / 1024.0,
-        exit: libc::WEXITSTATUS(status),
+        exit: match libc::WIFEXITED(status) {
+            true => libc::WEXITSTATUS(status),
+            false => -libc::WTERMSIG(status),
+        },
     }
 }
 

@@ -87,14 +87,18 @@ fn direct(ground: &Ground) -> Sides<'_> {
     )
 }
 
-/// Rows that a load finds at their places, each with another latency.
-const CHANGED: &str = "TRUNCATE staged; INSERT INTO staged SELECT * FROM staged_before; \
-                       UPDATE staged SET latency_ms = -1";
+/// Rows that a load finds at their places as they are,
+const UNCHANGED: &str = "TRUNCATE staged; INSERT INTO staged SELECT * FROM staged_before";
+
+/// and each with another latency.
+const CHANGED: &str = "TRUNCATE staged; INSERT INTO staged SELECT * FROM staged_changed";
 
 fn prepare_staged(ground: &Ground) {
-    ground.begin_anew("DROP TABLE IF EXISTS staged, staged_before");
+    ground.begin_anew("DROP TABLE IF EXISTS staged, staged_before, staged_changed");
     ground.load("staged", "", &[]);
-    ground.sql("CREATE TABLE staged_before AS SELECT * FROM staged");
+    ground.sql("CREATE TABLE staged_before AS SELECT * FROM staged ORDER BY source_id, source_offset");
+    ground.sql("UPDATE staged SET latency_ms = -1");
+    ground.sql("CREATE TABLE staged_changed AS SELECT * FROM staged ORDER BY source_id, source_offset");
 }
 
 fn staged(ground: &Ground) -> Sides<'_> {
@@ -106,12 +110,12 @@ fn staged(ground: &Ground) -> Sides<'_> {
         ground,
         || {
             ground.begin_anew(CHANGED);
-            ground.sql("VACUUM FULL staged");
+            ground.settle("staged");
             ground.load("staged", "", &[])
         },
         move || {
             ground.begin_anew(CHANGED);
-            ground.sql("VACUUM FULL staged");
+            ground.settle("staged");
             ground.psql(&script)
         },
     )
@@ -121,15 +125,14 @@ fn replay(ground: &Ground) -> Sides<'_> {
     prepare_staged(ground);
     let load = |prepare: &str| {
         ground.begin_anew(prepare);
-        ground.sql("VACUUM FULL staged");
+        ground.settle("staged");
         let before = ground.wal_bytes();
         (ground.load("staged", "", &[]), ground.wal_bytes() - before)
     };
-    let unchanged = "TRUNCATE staged; INSERT INTO staged SELECT * FROM staged_before";
     let wal = std::rc::Rc::new(std::cell::Cell::new(0.0));
     let seen = std::rc::Rc::clone(&wal);
     let ours = move || {
-        let (cost, bytes) = load(unchanged);
+        let (cost, bytes) = load(UNCHANGED);
         seen.set(bytes);
         cost
     };
@@ -171,16 +174,26 @@ fn none(ground: &Ground) -> Sides<'_> {
 fn refused(ground: &Ground) -> Sides<'_> {
     ground.begin_anew("DROP TABLE IF EXISTS refusing");
     ground.load("refusing", "", &[]);
-    // What only the server can know.
+    // What only the server can know, and has to look at on both sides: no remainder is 1024.
     let load = |remainder: u32| {
         ground.begin_anew("TRUNCATE refusing; ALTER TABLE refusing DROP CONSTRAINT IF EXISTS odd");
         ground.sql(&format!(
             "ALTER TABLE refusing ADD CONSTRAINT odd \
-             CHECK (hashtext(trace::text) & 1023 <> {remainder} OR {remainder} = 1024)"
+             CHECK (hashtext(trace::text) & 1023 <> {remainder})"
         ));
-        ground.load("refusing", "", &[])
+        ground.load_file(&ground.log(), "refusing", "", &[])
     };
-    Sides::new(ground, move || load(7), move || load(1024))
+    let ours = move || {
+        let cost = load(7);
+        assert_eq!(cost.exit, 3, "some rows are refused");
+        cost
+    };
+    let other = move || {
+        let cost = load(1024);
+        assert_eq!(cost.exit, 0, "no row is refused");
+        cost
+    };
+    Sides::new(ground, ours, other)
 }
 
 fn sqlite(ground: &Ground) -> Sides<'_> {
@@ -254,7 +267,9 @@ fn insert(path: &Path, rows: &[Ready]) {
     let mut connection = rusqlite::Connection::open(path).expect("a database");
     connection
         .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+            // The settings that ours are loaded with.
+            "PRAGMA page_size = 8192; PRAGMA cache_size = -32768;
+             PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
              CREATE TABLE t (timestamp TEXT NOT NULL, severity TEXT NOT NULL, module TEXT NOT NULL,
                  message TEXT NOT NULL, user_id INTEGER NOT NULL, latency_ms REAL NOT NULL,
                  ok INTEGER NOT NULL, trace TEXT NOT NULL, source_id INTEGER NOT NULL,

@@ -164,7 +164,7 @@ fn a_destination_that_is_none_is_told_in_one_line() {
 
 #[test]
 fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
-    for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let place = place();
         let fifo = place.path("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -174,9 +174,8 @@ fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
         writer.write_all(&b"{\"n\":1}\n".repeat(300_000)).unwrap();
         let committed = || place.json("status -j job.toml").1["sources"][0]["position"].as_u64().unwrap_or(0);
         crate::harness::wait_until("a commit", || committed() > 0);
-        let sent =
-            Command::new("kill").arg(format!("-{signal}")).arg(child.id().to_string()).status().unwrap();
-        assert!(sent.success());
+        // By the shell, whose own it is: a bare machine has no program of that name.
+        assert!(crate::harness::postgres::send(signal, child.id().try_into().unwrap()));
         // It waits in a read for what does not come; the next bytes let it look around.
         let _ = writer.write_all(&b"{\"n\":1}\n".repeat(300_000));
         drop(writer);
