@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::NaiveDate;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Overrides, Url, units};
@@ -161,7 +162,7 @@ pub(super) enum LogFormat {
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
     /// The job file
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
     pub(super) job: PathBuf,
     /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
     #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
@@ -172,7 +173,7 @@ pub(super) struct JobArgs {
 #[derive(Debug, Args)]
 pub(super) struct ChosenJobArgs {
     /// The job file [default: ./FILE.logmill.toml, written if it is not there]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
     pub(super) job: Option<PathBuf>,
     /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
     #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
@@ -189,7 +190,7 @@ pub(super) struct FileArgs {
     ///
     /// A directory stands for all files below it, but for hidden ones. What a pattern finds comes
     /// in the order of names, in which app.log.10 is behind app.log.2.
-    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
     /// Read the names of more files from this file, one on each line; `-` is stdin
     ///
@@ -281,7 +282,7 @@ pub(super) struct InferArgs {
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// The job file [default: ./FILE.logmill.toml, or what is inferred from FILE]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
     pub(super) job: Option<PathBuf>,
     #[command(flatten)]
     pub(super) files: FileArgs,
@@ -328,7 +329,7 @@ pub(super) struct StatusArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
     /// Show these files, with all that is known of them; a directory means all below it
-    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
     /// Show every source, not only those that are unfinished or have dead letters
     #[arg(short, long)]
@@ -340,7 +341,7 @@ pub(super) struct ForgetArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
     /// Files, or directories for all below them; they need not be there any more
-    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath, required_unless_present = "id")]
+    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath, required_unless_present = "id")]
     pub(super) files: Vec<PathBuf>,
     /// Sources by their ids, as `logmill status --all` shows them
     #[arg(long, value_delimiter = ',')]
@@ -383,6 +384,18 @@ pub(super) struct ShowArgs {
     /// Write the record's bytes to stdout as they are, and nothing else
     #[arg(long, conflicts_with = "output")]
     pub(super) raw: bool,
+}
+
+/// The name of a file. A URL of a server there is a destination whose `--into` was forgotten,
+/// and what cannot be opened would be quoted with its password.
+fn name_of_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let is_server = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
+        match path.to_str().is_some_and(is_server) {
+            true => Err("a destination goes behind --into"),
+            false => Ok(path),
+        }
+    })
 }
 
 impl LoadArgs {

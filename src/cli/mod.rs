@@ -29,10 +29,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser as _};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::config::masked;
 use crate::error::Error;
 use crate::stop::Stop;
 use args::{Command, CommandLine};
@@ -47,7 +49,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version are results; everything else is a usage error.
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            let _ = error.print();
+            let _ = without_passwords(error).print();
             return exit.into();
         }
     };
@@ -69,6 +71,26 @@ pub fn run() -> ExitCode {
             }
         }
     }
+}
+
+/// The complaint about a command line, which quotes what was typed: also a destination that is
+/// none, with its password. Each quotation is masked by itself, since what stands around it has
+/// quotes of its own.
+fn without_passwords(mut error: clap::Error) -> clap::Error {
+    let quoted: Vec<(ContextKind, ContextValue)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(masked(text)))),
+            ContextValue::Strings(texts) => {
+                Some((kind, ContextValue::Strings(texts.iter().map(|text| masked(text)).collect())))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error
 }
 
 fn execute(command: &Command, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {

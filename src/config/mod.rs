@@ -39,6 +39,7 @@ use crate::source::{self, Order, Pattern, Selection};
 pub use complaint::{Complaint, Excerpt, Finding};
 pub use date::{escape, put_date};
 pub use json_schema::json_schema;
+pub(crate) use secret::masked;
 pub use url::Url;
 pub use write::{Draft, Proposed, write};
 

@@ -30,7 +30,7 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
 }
 
 /// `text` with every password hidden.
-pub(super) fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut from = 0;
     for range in find(text) {

@@ -60,3 +60,25 @@ fn what_is_mistyped_is_told_and_touches_nothing() {
     }
     assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_password_on_the_command_line_is_not_repeated() {
+    let place = Place::new();
+    place.write("f", "{\"n\":1}\n");
+    for (arguments, said) in [
+        ("load f --into postgresql+psycopg://ada:geheim@host/db", "'postgresql+psycopg://ada:***@host/db'"),
+        ("load f --into mysql://ada:ge'heim@host/db", "'mysql://ada:***@host/db'"),
+        ("infer f --into Host=h,password=geheim", "'Host=h,password=***'"),
+        ("postgres://ada:geheim@host/db", "'postgres://ada:***@host/db'"),
+        ("load postgres://ada:geheim@host/db -j k.toml", "a destination goes behind --into"),
+        ("check postgresql://ada:geheim@host/db", "'postgresql://ada:***@host/db'"),
+        ("status -j postgres://ada:geheim@host/db", "a destination goes behind --into"),
+        ("forget -j k.toml postgres://ada:geheim@host/db", "a destination goes behind --into"),
+    ] {
+        let said = place.run(arguments).ended(2, &[said]);
+        assert!(!said.stderr.contains("heim"), "{}", said.stderr);
+        let [arguments, .., into] = arguments.split(" --into ").collect::<Vec<_>>()[..] else { continue };
+        let said = Said::of(place.command(arguments).env("LOGMILL_INTO", into), b"").ended(2, &["***"]);
+        assert!(!said.stderr.contains("heim"), "{}", said.stderr);
+    }
+}
