@@ -13,16 +13,29 @@ pub(super) const MASK: &str = "***";
 /// Names of settings whose values are secret, wherever they stand.
 const NAMES: [&str; 4] = ["password", "passwd", "secret", "token"];
 
+/// A password in a text.
+struct Secret {
+    /// The password alone: what is masked.
+    value: Range<usize>,
+    /// With what names it and what closes it: what is cut out.
+    whole: Range<usize>,
+}
+
 /// Where in `text` passwords stand, in order and apart.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = in_urls(text).chain(in_settings(text)).collect();
+    secrets(text).into_iter().map(|secret| secret.value).collect()
+}
+
+fn secrets(text: &str) -> Vec<Secret> {
+    let mut found: Vec<Secret> = in_urls(text).chain(in_settings(text)).collect();
     // A reference to a variable is no secret, and helps whoever reads the line.
-    found.retain(|range| !range.is_empty() && !is_reference(&text[range.clone()]));
-    found.sort_by_key(|range| range.start);
+    found.retain(|Secret { value, .. }| !value.is_empty() && !is_reference(&text[value.clone()]));
+    found.sort_by_key(|secret| secret.value.start);
     found.dedup_by(|later, earlier| {
-        let overlap = later.start < earlier.end;
+        let overlap = later.value.start < earlier.value.end;
         if overlap {
-            earlier.end = earlier.end.max(later.end);
+            earlier.value.end = earlier.value.end.max(later.value.end);
+            earlier.whole.end = earlier.whole.end.max(later.whole.end);
         }
         overlap
     });
@@ -46,33 +59,34 @@ pub(crate) fn masked(text: &str) -> String {
 /// and `user=ada password=pass` becomes `user=ada`.
 pub(super) fn removed(text: &str) -> String {
     let mut kept = text.to_owned();
-    for range in find(text).into_iter().rev() {
-        let name_start = kept[..range.start].rfind(|ch: char| ch.is_whitespace() || "?&:".contains(ch));
-        let start = name_start.unwrap_or(0);
-        // The first parameter of a URL leaves its question mark to the next one.
-        let is_first_of_more = kept[start..].starts_with('?') && kept[range.end..].starts_with('&');
-        match is_first_of_more {
-            true => kept.replace_range(start + 1..=range.end, ""),
-            false => kept.replace_range(start..range.end, ""),
-        }
+    for Secret { whole: Range { start, end }, .. } in secrets(text).into_iter().rev() {
+        let (before, after) = (&kept[..start], &kept[end..]);
+        // What separates it from its neighbour goes with it. The first parameter of a URL leaves
+        // its question mark to the next one.
+        let (start, end) = match before.chars().next_back() {
+            Some('?') if after.starts_with('&') => (start, end + 1),
+            Some('?' | '&' | ' ') => (start - 1, end),
+            _ => (start, end),
+        };
+        kept.replace_range(start..end, "");
     }
     kept.trim().to_owned()
 }
 
 /// `scheme://user:PASSWORD@host`. A password that should have been escaped may hold any
 /// character, so it reaches up to the last `@` of its literal.
-fn in_urls(text: &str) -> impl Iterator<Item = Range<usize>> {
+fn in_urls(text: &str) -> impl Iterator<Item = Secret> {
     text.match_indices("://").filter_map(|(index, separator)| {
         let start = index + separator.len();
         let end = literal_end(text, start);
         let at = start + text[start..end].rfind('@')?;
         let colon = start + text[start..at].find(':')?;
-        Some(colon + 1..at)
+        Some(Secret { value: colon + 1..at, whole: colon..at })
     })
 }
 
 /// `password=PASSWORD`, as in a connection string, a URL's parameters or a line of TOML.
-fn in_settings(text: &str) -> impl Iterator<Item = Range<usize>> {
+fn in_settings(text: &str) -> impl Iterator<Item = Secret> {
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     for name in NAMES {
@@ -98,7 +112,12 @@ fn in_settings(text: &str) -> impl Iterator<Item = Range<usize>> {
                 }
             };
             let quotes = text[start..end].len() - text[start..end].trim_start_matches(['"', '\'']).len();
-            found.push(start + quotes..end);
+            // `sslpassword` ends with such a name.
+            let is_of_name = |ch: char| ch.is_ascii_alphanumeric() || ch == '_';
+            let name_start = text[..index].trim_end_matches(is_of_name).len();
+            let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
+            let closing = text[end..].bytes().take(quotes).take_while(is_quote).count();
+            found.push(Secret { value: start + quotes..end, whole: name_start..end + closing });
         }
     }
     found.into_iter()
@@ -200,6 +219,14 @@ mod tests {
             ("postgres://host/db?x=1&password=pass&y=2", "postgres://host/db?x=1&y=2"),
             ("password=pass user=ada", "user=ada"),
             ("user=ada password=pass dbname=x", "user=ada dbname=x"),
+            ("password='pa ss' user=ada", "user=ada"),
+            ("host=h password = 'pa ss' user=ada", "host=h user=ada"),
+            ("host=h password = geheim user=ada", "host=h user=ada"),
+            ("host=h sslpassword='p\\'s' user=ada", "host=h user=ada"),
+            ("host=h password='pass'", "host=h"),
+            ("password='\"p'ä", "ä"),
+            ("host=h password='unclosed", "host=h"),
+            ("password=a sslpassword='b c' user=ada", "user=ada"),
             ("sqlite:logs.db", "sqlite:logs.db"),
         ] {
             assert_eq!(removed(text), kept);
