@@ -164,9 +164,8 @@ pub(super) struct JobArgs {
     /// The job file
     #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
     pub(super) job: PathBuf,
-    /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
-    #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
-    pub(super) into: Option<Url>,
+    #[command(flatten)]
+    pub(super) destination: DestinationArgs,
 }
 
 /// The job, or none: then it is inferred.
@@ -175,12 +174,38 @@ pub(super) struct ChosenJobArgs {
     /// The job file [default: ./FILE.logmill.toml, written if it is not there]
     #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
     pub(super) job: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) destination: DestinationArgs,
+}
+
+/// Where rows go, if not where the job says.
+#[derive(Debug, Args)]
+pub(super) struct DestinationArgs {
     /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
     #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
     pub(super) into: Option<Url>,
     /// Another table than the job's
     #[arg(long, env = "LOGMILL_TABLE", hide_env_values = true)]
     pub(super) table: Option<String>,
+}
+
+/// What the run is about.
+#[derive(Debug, Args)]
+pub(super) struct DateArg {
+    /// The data date: the day that the run is about, put in for {date} in the job
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
+    pub(super) date: Option<NaiveDate>,
+}
+
+/// How the work is divided.
+#[derive(Debug, Args)]
+pub(super) struct WorkArgs {
+    /// Worker threads [default: one per core, but one]
+    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
+    pub(super) threads: Option<u64>,
+    /// Bytes of a file that one worker takes at a time [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", hide_env_values = true, help_heading = "Limits")]
+    pub(super) chunk_size: Option<u64>,
 }
 
 /// Files, in the place of those of the job.
@@ -209,9 +234,8 @@ pub(super) struct LoadArgs {
     pub(super) job: ChosenJobArgs,
     #[command(flatten)]
     pub(super) files: FileArgs,
-    /// The data date: the day that the run is about, put in for {date} in the job
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
-    pub(super) date: Option<NaiveDate>,
+    #[command(flatten)]
+    pub(super) date: DateArg,
 
     /// Go on with files that were begun under other rules (format, fields, key)
     #[arg(long, help_heading = "What counts as loaded")]
@@ -243,18 +267,14 @@ pub(super) struct LoadArgs {
 /// Limits that a person wants to change on the spot.
 #[derive(Debug, Args)]
 pub(super) struct LimitArgs {
-    /// Worker threads [default: one per core, but one]
-    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
-    pub(super) threads: Option<u64>,
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
     /// Rows that commit together [default: 100000]
     #[arg(long, value_name = "ROWS", value_parser = units::parse_count, env = "LOGMILL_BATCH_ROWS", hide_env_values = true, help_heading = "Limits")]
     pub(super) batch_rows: Option<u64>,
     /// Bytes of rows that commit together [default: 24MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_BATCH_BYTES", hide_env_values = true, help_heading = "Limits")]
     pub(super) batch_bytes: Option<u64>,
-    /// Bytes of a file that one worker takes at a time [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", hide_env_values = true, help_heading = "Limits")]
-    pub(super) chunk_size: Option<u64>,
     /// How long an outage of the destination is waited out [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_RETRY_FOR", hide_env_values = true, help_heading = "Limits")]
     pub(super) retry_for: Option<Duration>,
@@ -265,21 +285,20 @@ pub(super) struct LimitArgs {
 
 #[derive(Debug, Args)]
 #[command(mut_arg("files", |files| files.help("Files, directories or patterns; `-` is stdin")))]
+#[command(mut_arg("into", |into| into.help("The destination that the job names [default: sqlite:logmill.db]")))]
+#[command(mut_arg("table", |table| table.help("The table that the job names [default: after FILE]")))]
 pub(super) struct InferArgs {
     #[command(flatten)]
     pub(super) files: FileArgs,
     /// Where the job is written; `-` is stdout [default: ./FILE.logmill.toml]
     #[arg(short = 'o', long = "out", value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub(super) out: Option<PathBuf>,
-    /// The destination that the job names [default: sqlite:logmill.db]
-    #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
-    pub(super) into: Option<Url>,
-    /// The table that the job names [default: after FILE]
-    #[arg(long, env = "LOGMILL_TABLE", hide_env_values = true)]
-    pub(super) table: Option<String>,
+    #[command(flatten)]
+    pub(super) destination: DestinationArgs,
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("threads", |threads| threads.help("Worker threads [default: one per core]")))]
 pub(super) struct CheckArgs {
     /// The job file [default: ./FILE.logmill.toml, or what is inferred from FILE]
     #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
@@ -291,15 +310,10 @@ pub(super) struct CheckArgs {
     /// `-` is stdout; the report then goes to stderr.
     #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub(super) verdicts: Option<PathBuf>,
-    /// The data date: the day that the run is about, put in for {date} in the job
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
-    pub(super) date: Option<NaiveDate>,
-    /// Worker threads [default: one per core]
-    #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
-    pub(super) threads: Option<u64>,
-    /// Bytes of a file that one worker takes at a time [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", hide_env_values = true, help_heading = "Limits")]
-    pub(super) chunk_size: Option<u64>,
+    #[command(flatten)]
+    pub(super) date: DateArg,
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
 }
 
 #[derive(Debug, Args)]
@@ -308,9 +322,8 @@ pub(super) struct PlanArgs {
     pub(super) job: JobArgs,
     #[command(flatten)]
     pub(super) files: FileArgs,
-    /// The data date: the day that the run is about, put in for {date} in the job
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, env = "LOGMILL_DATE", hide_env_values = true)]
-    pub(super) date: Option<NaiveDate>,
+    #[command(flatten)]
+    pub(super) date: DateArg,
     /// Print the statements that make and grant what a load needs, and nothing else
     ///
     /// For somebody who has the rights that the role of the job lacks. They can be run twice.
@@ -403,15 +416,14 @@ impl LoadArgs {
     pub(super) fn overrides(&self, files: Option<Vec<PathBuf>>) -> Overrides {
         Overrides {
             files,
-            into: self.job.into.clone(),
-            table: self.job.table.clone(),
-            date: self.date,
-            threads: self.limits.threads,
-            chunk_size: self.limits.chunk_size,
+            date: self.date.date,
+            threads: self.limits.work.threads,
+            chunk_size: self.limits.work.chunk_size,
             batch_rows: self.limits.batch_rows,
             batch_bytes: self.limits.batch_bytes,
             retry_for: self.limits.retry_for,
             deadline: self.limits.deadline,
+            ..self.job.destination.overrides()
         }
     }
 
@@ -426,10 +438,10 @@ impl LoadArgs {
     }
 }
 
-impl JobArgs {
-    /// What goes before the job file, for commands that only look.
+impl DestinationArgs {
+    /// What goes before the job file, or into one that is written.
     pub(super) fn overrides(&self) -> Overrides {
-        Overrides { into: self.into.clone(), ..Overrides::default() }
+        Overrides { into: self.into.clone(), table: self.table.clone(), ..Overrides::default() }
     }
 }
 

@@ -43,9 +43,9 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     }
     let overrides = Overrides {
         files: given,
-        date: args.date,
-        threads: args.threads,
-        chunk_size: args.chunk_size,
+        date: args.date.date,
+        threads: args.work.threads,
+        chunk_size: args.work.chunk_size,
         ..Overrides::default()
     };
     let Job { config, path, inferred, .. } = job::choose(args.job.as_deref(), &overrides, speech, stop)?;

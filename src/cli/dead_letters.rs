@@ -22,7 +22,7 @@ pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyh
 }
 
 fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.overrides())?;
+    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
     let filter = Filter {
         job: config.name.clone(),
         id: None,
@@ -74,7 +74,7 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
 }
 
 fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.overrides())?;
+    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
     let filter = Filter { job: config.name.clone(), id: Some(args.id), ..Filter::default() };
     let mut found = None;
     history(&config)?.dead_letters(&filter, &mut |letter| {

@@ -21,7 +21,7 @@ use crate::sink::history::{Forgotten, SourceStatus};
 const SOURCES_SHOWN: usize = 20;
 
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.overrides())?;
+    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
     let status = history(&config)?.status(&config.name)?.unwrap_or_default();
     let sources = meant(args, &config, &status.sources)?;
     let forgotten = match args.dry_run {

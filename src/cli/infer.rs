@@ -9,7 +9,6 @@ use super::exit::Exit;
 use super::load::tell_of;
 use super::speech::{Speech, print};
 use super::{files, inferred, job};
-use crate::config::Overrides;
 use crate::error::Error;
 use crate::stop::Stop;
 
@@ -26,8 +25,7 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         true => names.iter().map(std::path::absolute).collect::<Result<_, _>>()?,
         false => names,
     };
-    let overrides = Overrides { into: args.into.clone(), table: args.table.clone(), ..Overrides::default() };
-    let inferred = inferred::infer(&name, &names, &found, &overrides, stop)?;
+    let inferred = inferred::infer(&name, &names, &found, &args.destination.overrides(), stop)?;
     if path == Path::new("-") {
         for warning in inferred.warnings() {
             speech.warn(&warning);

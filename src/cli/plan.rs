@@ -25,8 +25,7 @@ const FILES_SHOWN: usize = 20;
 
 pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let given = files::given(&args.files)?;
-    let overrides =
-        Overrides { files: given, into: args.job.into.clone(), date: args.date, ..Overrides::default() };
+    let overrides = Overrides { files: given, date: args.date.date, ..args.job.destination.overrides() };
     let config = Config::load(&args.job.job, &overrides)?;
     let only_sql = args.print_sql && speech.output == Output::Text;
     // There may be none yet, and a statement asks for no day.

@@ -18,7 +18,7 @@ use crate::sink::history::{RunStatus, SourceStatus, Status};
 const SOURCES_SHOWN: usize = 20;
 
 pub(super) fn status(args: &StatusArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.overrides())?;
+    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
     let status = history(&config)?.status(&config.name)?;
     if !args.files.is_empty() {
         return of_files(args, &config, status.unwrap_or_default(), speech);

@@ -202,6 +202,21 @@ fn rows_of_the_place_are_named_before_they_are_there_twice() {
 }
 
 #[test]
+fn the_table_that_a_load_was_given_is_meant_by_those_who_look_too() {
+    on_both("\"position\"", |place, _| {
+        place.run("load -j job.toml --table other").ended(3, &["into other "]);
+        for arguments in ["plan -j job.toml", "status -j job.toml"] {
+            let said = place.run(&format!("{arguments} --table other")).ended(0, &[]);
+            assert!(said.stdout.starts_with("app → other "), "{}", said.stdout);
+            let said = Said::of(place.command(arguments).env("LOGMILL_TABLE", "other"), b"").ended(0, &[]);
+            assert!(said.stdout.starts_with("app → other "), "{}", said.stdout);
+        }
+        let (_, object) = place.json("forget -j job.toml logs/a.ndjson --table other");
+        assert_eq!(object["delete_rows"], "delete from other where source_id in (1)");
+    });
+}
+
+#[test]
 fn what_a_living_run_holds_is_not_forgotten() {
     on_both("\"position\"", |place, is_sqlite| {
         let fifo = place.path("fifo");
