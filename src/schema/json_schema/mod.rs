@@ -421,6 +421,7 @@ mod tests {
             ("false", "#/properties/f: no value is allowed"),
             ("1", "#/properties/f: not a schema"),
             (r#"{"type":"decimal"}"#, "#/properties/f/type: there is no type \"decimal\""),
+            (r#"{"type":["strng","null"]}"#, "#/properties/f/type/0: there is no type \"strng\""),
             (r#"{"type":"string","pattern":"(?=x)"}"#, "#/properties/f/pattern: "),
             (r#"{"type":"string","minLength":-1}"#, "#/properties/f/minLength: not a count"),
             (r#"{"type":"integer","minimum":"1"}"#, "#/properties/f/minimum: not a number"),

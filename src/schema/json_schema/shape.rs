@@ -93,47 +93,49 @@ impl<'s> Import<'s> {
         let Some(named) = node.take("type") else {
             let has = |keyword| node.clone().take(keyword).is_some();
             if has("properties") || has("additionalProperties") {
-                return self.of_type("object", node);
+                return Ok(Shape::of(self.object_or_any(node)?));
             }
             return Ok(Shape::any());
         };
         if let Raw::Text(name) = named.item.raw() {
             return match name {
                 "null" => Err(named.error("no value is allowed but null")),
-                "string" | "integer" | "number" | "boolean" | "array" | "object" => self.of_type(name, node),
-                _ => Err(named.error(format!("there is no type {name:?}"))),
+                _ => self.of_type(name, &named, node),
             };
         }
         let (mut names, mut nullable) = (Vec::new(), false);
-        for name in named.items("a type or a list of types")? {
-            match name.item.raw() {
+        for place in named.items("a type or a list of types")? {
+            match place.item.raw() {
                 Raw::Text("null") => nullable = true,
-                Raw::Text(name) => names.push(name),
-                _ => return Err(name.error("not a type")),
+                Raw::Text(name) => names.push((name, place)),
+                _ => return Err(place.error("not a type")),
             }
         }
-        names.sort_unstable();
+        names.sort_unstable_by_key(|(name, _)| *name);
         let shape = match &*names {
-            [name] => self.of_type(name, node)?,
-            ["number", "string"] => Shape::of(Kind::Decimal(Decimal::default())),
+            [(name, place)] => self.of_type(name, place, node)?,
+            [("number", _), ("string", _)] => Shape::of(Kind::Decimal(Decimal::default())),
             _ => return Err(named.error("a column has one type, these are several")),
         };
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })
     }
 
-    fn of_type(&mut self, name: &str, node: &mut Node<'s>) -> Result<Shape> {
+    /// The shape of the type `name`, which stands at `place`.
+    fn of_type(&mut self, name: &str, place: &Node<'s>, node: &mut Node<'s>) -> Result<Shape> {
         Ok(Shape::of(match name {
             "string" => string(node)?,
             "integer" => Kind::Int(number::integer(node)?),
             "number" => Kind::Float(Float { bounds: number::double(node)?, finite: false }),
             "boolean" => Kind::Bool,
             "array" => Kind::List(Box::new(self.list(node)?)),
-            _ => {
-                let any = Schema { extra: Extra::Keep, ..Schema::default() };
-                let schema = self.object(node)?.unwrap_or(any);
-                Kind::Object(Box::new(Object::new(schema)))
-            }
+            "object" => self.object_or_any(node)?,
+            _ => return Err(place.error(format!("there is no type {name:?}"))),
         }))
+    }
+
+    fn object_or_any(&mut self, node: &mut Node<'s>) -> Result<Kind> {
+        let any = Schema { extra: Extra::Keep, ..Schema::default() };
+        Ok(Kind::Object(Box::new(Object::new(self.object(node)?.unwrap_or(any)))))
     }
 
     fn list(&mut self, node: &mut Node<'s>) -> Result<List> {
