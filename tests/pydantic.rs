@@ -96,7 +96,7 @@ fn values_of_every_type_and_rule_are_judged_as_pydantic_does() {
 fn emitted(model: &str, strict: bool) -> Schema {
     let file = format!("{}/tests/cases/schema/{model}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(file).expect("readable");
-    from_json_schema(&text, strict).expect("a schema that can be enforced")
+    from_json_schema(&text, strict, 0).expect("a schema that can be enforced")
 }
 
 /// The model `LogEntry`.

@@ -12,7 +12,7 @@ pub const SEEDS: &[&[u8]] = &[
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for strict in [false, true] {
-        match from_json_schema(text, strict) {
+        match from_json_schema(text, strict, 0) {
             Ok(schema) => assert!(!schema.paths().iter().any(Vec::is_empty)),
             Err(error) => assert!(error.path.starts_with('#') && !error.message.is_empty(), "{error:?}"),
         }

@@ -84,26 +84,11 @@ fn schema_file(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Com
             return Schema::default();
         }
     };
-    match from_json_schema(&text, common.strict) {
-        Ok(mut schema) => {
-            set_zone(&mut schema.fields, common.offset_s);
-            schema
-        }
+    match from_json_schema(&text, common.strict, common.offset_s) {
+        Ok(schema) => schema,
         Err(error) => {
             reader.find(format!("{} cannot be used as a schema: {error}", path.display()), place);
             Schema::default()
-        }
-    }
-}
-
-/// A JSON Schema does not say in which zone a stamp without one is.
-fn set_zone(fields: &mut [Field], offset_s: i32) {
-    for field in fields {
-        match &mut field.kind {
-            Kind::Timestamp(rules) => rules.offset_s = offset_s,
-            Kind::Object(object) => set_zone(&mut object.schema.fields, offset_s),
-            Kind::List(list) => set_zone(std::slice::from_mut(&mut list.items), offset_s),
-            _ => {}
         }
     }
 }

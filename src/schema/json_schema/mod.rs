@@ -3,7 +3,7 @@
 //! A validator that ignores keywords is worse than none, so every keyword is enforced, is
 //! known to say nothing about values, or is refused with its place. What a JSON Schema
 //! cannot say it does not decide: whether values are coerced is the mode of the job, a
-//! `date-time` is read as a timestamp field reads it, and a `number` may be infinite.
+//! `date-time` is read as a timestamp field of the job reads it, and a `number` may be infinite.
 //!
 //! References are followed where they stand, so a schema that refers to itself has no end
 //! and is refused.
@@ -22,16 +22,17 @@ use super::{Extra, Field, Owned, Schema, Value};
 use crate::format::{Item, Raw, Record, parse_json};
 
 /// The schema that the JSON Schema in `text` describes. With `strict`, values are taken as
-/// they are; without, they are coerced.
+/// they are; without, they are coerced. A stamp that names no zone, a default too, is `offset_s`
+/// seconds from UTC, which is for the job to say.
 ///
 /// The properties become fields in their order, each under its own name. Members that the
 /// schema does not name are ignored, or with `additionalProperties: false` refused.
-pub fn from_json_schema(text: &str, strict: bool) -> Result<Schema, JsonSchemaError> {
+pub fn from_json_schema(text: &str, strict: bool, offset_s: i32) -> Result<Schema, JsonSchemaError> {
     let (arena, mut record) = (Bump::new(), Record::default());
     parse_json(text.as_bytes(), &arena, &mut record).map_err(|malformed| {
         JsonSchemaError::new("#", format!("{} at byte {}", malformed.what, malformed.at))
     })?;
-    let mut import = Import { root: record.root(), strict, references: Vec::new(), fields: 0 };
+    let mut import = Import { root: record.root(), strict, offset_s, references: Vec::new(), fields: 0 };
     import.record(Node::new(record.root(), "#".to_owned()))
 }
 
@@ -67,6 +68,7 @@ const FIELDS_MAX: usize = 10_000;
 struct Import<'s> {
     root: Item<'s>,
     strict: bool,
+    offset_s: i32,
     /// The references that are being followed, to see one that leads to itself.
     references: Vec<String>,
     fields: usize,
@@ -183,7 +185,7 @@ mod tests {
     use super::*;
 
     fn import(properties: &str) -> Result<Schema> {
-        from_json_schema(&format!(r#"{{"type":"object","properties":{{{properties}}}}}"#), false)
+        from_json_schema(&format!(r#"{{"type":"object","properties":{{{properties}}}}}"#), false, 0)
     }
 
     /// The one field of a schema with one property.
@@ -295,7 +297,7 @@ mod tests {
     #[test]
     fn an_enum_by_reference_is_a_type_and_one_in_place_is_literal() {
         let text = r##"{"properties":{"a":{"$ref":"#/$defs/E"},"b":{"enum":["x"]},"c":{"$ref":"#/$defs/E","default":"x"}},"$defs":{"E":{"enum":["x"],"type":"string"}}}"##;
-        let schema = from_json_schema(text, false).expect("a schema");
+        let schema = from_json_schema(text, false, 0).expect("a schema");
         super::super::probe::check(&schema.fields[0], &[(r#""y""#, "enum")]);
         super::super::probe::check(&schema.fields[1], &[(r#""y""#, "literal_error")]);
         assert_eq!(schema.fields[2].default, Some(super::super::Owned::Text("x".into())));
@@ -323,9 +325,20 @@ mod tests {
     }
 
     #[test]
+    fn a_default_without_a_zone_is_in_the_zone_of_the_job() {
+        let text = r##"{"properties":{"at":{"type":"string","format":"date-time","default":"1970-01-01T02:00:01"}}}"##;
+        let schema = from_json_schema(text, false, 7200).expect("a schema");
+        assert_eq!(schema.fields[0].default, Some(Owned::Plain(Value::Timestamp(1_000_000))));
+        super::super::probe::check(
+            &schema.fields[0],
+            &[(r#""1970-01-01T02:00:00""#, r#""1970-01-01T00:00:00.000000Z""#)],
+        );
+    }
+
+    #[test]
     fn required_and_default_are_told_apart() {
         let text = r#"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer","default":3},"c":{"type":"integer"}},"required":["a"]}"#;
-        let schema = from_json_schema(text, true).expect("a schema");
+        let schema = from_json_schema(text, true, 0).expect("a schema");
         let told: Vec<_> = schema
             .fields
             .iter()
@@ -339,10 +352,10 @@ mod tests {
     fn members_without_a_name_are_ignored_refused_or_kept() {
         assert_eq!(import(r#""a":{}"#).expect("a schema").extra, Extra::Ignore);
         let closed = r#"{"properties":{"a":{}},"additionalProperties":false}"#;
-        assert_eq!(from_json_schema(closed, false).expect("a schema").extra, Extra::Forbid);
+        assert_eq!(from_json_schema(closed, false, 0).expect("a schema").extra, Extra::Forbid);
         // How a record keeps them is the job's to say; an object keeps what it may hold.
         let open = r#"{"properties":{"a":{}},"additionalProperties":true}"#;
-        assert_eq!(from_json_schema(open, false).expect("a schema").extra, Extra::Ignore);
+        assert_eq!(from_json_schema(open, false, 0).expect("a schema").extra, Extra::Ignore);
         check(open, &[(r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#)]);
         check(r#"{"properties":{"a":{}}}"#, &[(r#"{"a":1,"b":2}"#, r#"{"a":1}"#)]);
         check(r#"{"type":"object"}"#, &[(r#"{"b": 2}"#, r#"{"b":2}"#), ("[]", "dict_type")]);
@@ -466,7 +479,7 @@ mod tests {
                 "#/$defs/R/properties/r/$ref: \"#/$defs/R\" refers to itself",
             ),
         ] {
-            let complaint = from_json_schema(text, false).expect_err(text).to_string();
+            let complaint = from_json_schema(text, false, 0).expect_err(text).to_string();
             assert!(complaint.starts_with(expected), "{text}: {complaint}");
         }
     }
@@ -478,14 +491,14 @@ mod tests {
             .chain([r#""d40":{"type":"string"}"#.to_owned()])
             .collect();
         let text = format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{}}}}}"##, definitions.join(","));
-        let complaint = from_json_schema(&text, false).expect_err("too many").to_string();
+        let complaint = from_json_schema(&text, false, 0).expect_err("too many").to_string();
         assert!(complaint.ends_with("more than 10000 fields"), "{complaint}");
     }
 
     #[test]
     fn references_are_pointers() {
         let text = r##"{"properties":{"a":{"$ref":"#/definitions/x~1y%20z"},"b":{"allOf":[{"$ref":"#/properties/a"}],"title":"B"}},"definitions":{"x/y z":{"type":"boolean"}}}"##;
-        let schema = from_json_schema(text, false).expect("a schema");
+        let schema = from_json_schema(text, false, 0).expect("a schema");
         assert!(schema.fields.iter().all(|field| field.kind.name() == "bool"));
     }
 }

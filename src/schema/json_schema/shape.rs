@@ -123,7 +123,7 @@ impl<'s> Import<'s> {
     /// The shape of the type `name`, which stands at `place`.
     fn of_type(&mut self, name: &str, place: &Node<'s>, node: &mut Node<'s>) -> Result<Shape> {
         Ok(Shape::of(match name {
-            "string" => string(node)?,
+            "string" => string(node, self.offset_s)?,
             "integer" => Kind::Int(number::integer(node)?),
             "number" => Kind::Float(Float { bounds: number::double(node)?, finite: false }),
             "boolean" => Kind::Bool,
@@ -189,7 +189,7 @@ fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> 
 }
 
 /// What a string stands for.
-fn string(node: &mut Node<'_>) -> Result<Kind> {
+fn string(node: &mut Node<'_>, offset_s: i32) -> Result<Kind> {
     if let Some(media) = node.take("contentMediaType") {
         if media.item.raw() != Raw::Text("application/json") {
             return Err(media.error("only JSON within a text is enforced"));
@@ -204,7 +204,7 @@ fn string(node: &mut Node<'_>) -> Result<Kind> {
     if let Some(format) = node.take("format") {
         let Raw::Text(name) = format.item.raw() else { return Err(format.error("not the name of a format")) };
         match name {
-            "date-time" => return Ok(Kind::Timestamp(Timestamp::default())),
+            "date-time" => return Ok(Kind::Timestamp(Timestamp { offset_s, ..Timestamp::default() })),
             "date" => return Ok(Kind::Date),
             "time" => return Ok(Kind::Time),
             "uuid" => return Ok(Kind::Uuid),
