@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::args::{CheckArgs, Output};
+use super::destination::sqlite_path;
 use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
@@ -18,7 +19,7 @@ use super::progress::Progress;
 use super::speech::{Speech, print, printable};
 use super::summary::{check_text, notices_json, reasons_json};
 use super::table;
-use crate::config::Overrides;
+use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
 use crate::pipeline::{Outcome, Settings, Stats};
 use crate::sink::check::{Check, Verdicts};
@@ -53,7 +54,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     if let Some(inferred) = &inferred {
         tell_of(inferred, speech);
     }
-    let verdicts = args.verdicts.as_deref().map(|path| open(path, &files)).transpose()?;
+    let verdicts = args.verdicts.as_deref().map(|out| open(out, &config, &path, &files)).transpose()?;
     let mut sink = Check::new(Arc::new(config.record.schema.clone()), verdicts);
     let stats = Arc::new(Stats::default());
     let progress = Progress::start(speech, &stats);
@@ -105,22 +106,29 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
 }
 
 /// Opens the file for verdicts, before any work, so that a bad path is told at once.
-fn open(path: &Path, files: &[Found]) -> Result<Verdicts> {
+fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Verdicts> {
     if path == Path::new("-") {
         let out = BufWriter::with_capacity(WRITE_BYTES, io::stdout());
         return Ok(Verdicts { path: "stdout".into(), out: Box::new(out) });
     }
     // To open it is to empty it.
     if let Ok(there) = std::fs::metadata(path) {
-        let same = |file: &&Found| {
-            std::fs::metadata(&file.path)
-                .is_ok_and(|file| (file.dev(), file.ino()) == (there.dev(), there.ino()))
+        let database = sqlite_path(config);
+        let of_job = [
+            (Some(job), "the job"),
+            (config.record.schema_file.as_deref(), "the schema of the job"),
+            (database.as_deref(), "the destination of the job"),
+        ];
+        let of_job = of_job.into_iter().filter_map(|(path, what)| Some((path?, what)));
+        let inputs = files.iter().map(|file| (file.path.as_path(), "to be checked"));
+        let is_there = |(path, _): &(&Path, &str)| {
+            std::fs::metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == (there.dev(), there.ino()))
         };
-        if let Some(file) = files.iter().find(same) {
+        if let Some((file, what)) = of_job.chain(inputs).find(is_there) {
             return Err(Error::usage(format!(
-                "--verdicts {} would overwrite {}, which is to be checked; name another file",
+                "--verdicts {} would overwrite {}, which is {what}; name another file",
                 path.display(),
-                file.path.display()
+                file.display()
             )));
         }
     }

@@ -194,7 +194,7 @@ fn server(config: &Config) -> Result<Target> {
 }
 
 /// The file, if the destination is one. A relative path starts where the job file is.
-fn sqlite_path(config: &Config) -> Option<PathBuf> {
+pub(super) fn sqlite_path(config: &Config) -> Option<PathBuf> {
     let path = config.destination.url.reveal().strip_prefix("sqlite:")?;
     Some(config.destination.folder.join(path))
 }

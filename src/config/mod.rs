@@ -101,6 +101,8 @@ pub enum Format {
 pub struct Record {
     /// Its fields and their rules.
     pub schema: Schema,
+    /// The JSON Schema that says them, if it is not the job file.
+    pub schema_file: Option<PathBuf>,
 }
 
 /// Where rows go.
@@ -319,14 +321,14 @@ fn read(
     let record_scope = reader.table(&job, "record");
     let common = Common::read(&mut reader, &record_scope, source.offset_s);
     let findings = reader.findings();
-    let schema = record::schema(&mut reader, &record_scope, &common, folder);
+    let record = record::record(&mut reader, &record_scope, &common, folder);
     // After a finding, a field may be absent that was only written wrongly.
     let has_all_fields = reader.findings() == findings;
 
     let scope = reader.table(&job, "destination");
-    let destination = destination(&mut reader, &scope, &schema, folder, overrides);
+    let destination = destination(&mut reader, &scope, &record.schema, folder, overrides);
     if has_all_fields {
-        destination::check_fields(&mut reader, &scope, &record_scope, &schema, &destination);
+        destination::check_fields(&mut reader, &scope, &record_scope, &record.schema, &destination);
     }
 
     let scope = reader.table(&job, "dead_letters");
@@ -334,7 +336,6 @@ fn read(
     let pipeline = pipeline(&mut reader, &pipeline_scope, overrides);
 
     reader.finish()?;
-    let record = Record { schema };
     Ok(Config { name, date: overrides.date, source, record, destination, dead_letters, pipeline })
 }
 

@@ -10,6 +10,7 @@ use regex::Regex;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::Record;
 use super::file::{Place, Reader, Scope, Written, as_integer, as_text, describe, first_repeated, quoted};
 use super::keys::{self, Takes};
 use crate::format::pointer_steps;
@@ -50,10 +51,14 @@ fn extra(word: &str) -> Extra {
 }
 
 /// Reads `[record.fields]`, or the schema file that stands for it.
-pub(super) fn schema(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Common, folder: &Path) -> Schema {
+pub(super) fn record(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Common, folder: &Path) -> Record {
+    let mut schema_file = None;
     let schema = match (record.value("fields"), reader.text(record, "schema")) {
         (Some(value), None) => Schema { fields: fields(reader, value, "", common), ..Schema::default() },
-        (None, Some((name, place))) => schema_file(reader, &folder.join(name), &place, common),
+        (None, Some((name, place))) => {
+            let path = schema_file.insert(folder.join(name));
+            of_json_schema(reader, path, &place, common)
+        }
         (Some(_), Some((_, place))) => {
             reader.find(
                 "the fields are given here and under [record.fields]; leave out one of the two",
@@ -72,11 +77,11 @@ pub(super) fn schema(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Commo
         }
     };
     let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
-    Schema { fields: schema.fields, extra, nul: common.nul }
+    Record { schema: Schema { fields: schema.fields, extra, nul: common.nul }, schema_file }
 }
 
 /// Reads a JSON Schema file.
-fn schema_file(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Common) -> Schema {
+fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Common) -> Schema {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(cause) => {

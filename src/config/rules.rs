@@ -48,7 +48,7 @@ pub(super) fn canonical(config: &Config) -> String {
         map_bytes_min: _,
         growing: _,
     } = settings;
-    let Record { schema } = record;
+    let Record { schema, schema_file: _ } = record;
     let Schema { fields, extra, nul } = schema;
     let Destination { key, on_conflict, url: _, folder: _, table: _, create: _ } = destination;
 

@@ -95,6 +95,38 @@ fn verdicts_are_one_object_per_record_in_the_order_of_the_file() {
 }
 
 #[test]
+fn verdicts_empty_no_file_of_the_job() {
+    let place = Place::new();
+    let job = r#"
+name = "app"
+[source]
+format = "ndjson"
+[record]
+schema = "app.schema.json"
+[destination]
+table = "app"
+"#;
+    let schema = r#"{"properties":{"n":{"type":"integer"}}}"#;
+    place.write("app.toml", job);
+    place.write("app.schema.json", schema);
+    place.write("logmill.db", "rows");
+    place.write("app.ndjson", "{\"n\":1}\n");
+    std::os::unix::fs::symlink("app.toml", place.path("link.toml")).unwrap();
+    for (out, said) in [
+        ("app.toml", "would overwrite app.toml, which is the job;"),
+        ("link.toml", "would overwrite app.toml, which is the job;"),
+        ("app.schema.json", "would overwrite app.schema.json, which is the schema of the job;"),
+        ("logmill.db", "would overwrite logmill.db, which is the destination of the job;"),
+        ("app.ndjson", "would overwrite app.ndjson, which is to be checked;"),
+    ] {
+        place.run(&format!("check -j app.toml app.ndjson --verdicts {out}")).ended(2, &[said]);
+    }
+    assert_eq!((place.read("app.toml"), place.read("app.schema.json")), (job.to_owned(), schema.to_owned()));
+    assert_eq!(place.read("logmill.db"), "rows");
+    place.run("check -j app.toml app.ndjson --verdicts out").ended(0, &[]);
+}
+
+#[test]
 fn a_machine_gets_one_object() {
     let (code, object) = place().json("check -j app.toml");
     assert_eq!(code, 3);
@@ -144,7 +176,7 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
             (&300_000.into(), &false.into())
         );
     }
-    // A job that stands beside is used.
+    // A job that stands beside is used, and named.
     place.run("infer app.ndjson").ended(0, &[]);
     place.run("check app.ndjson").ended(3, &["app.logmill.toml is there, so it is used as it stands"]);
 }
