@@ -81,7 +81,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         Output::Json => {
             let object = object(
                 &config.name,
-                args.job.as_ref().map(|_| path.as_path()),
+                inferred.is_none().then_some(path.as_path()),
                 inferred.as_ref(),
                 &outcome,
                 exit,

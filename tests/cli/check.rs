@@ -176,9 +176,11 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
             (&300_000.into(), &false.into())
         );
     }
+    assert_eq!(place.json("check app.ndjson").1["job_file"], Value::Null);
     // A job that stands beside is used, and named.
     place.run("infer app.ndjson").ended(0, &[]);
     place.run("check app.ndjson").ended(3, &["app.logmill.toml is there, so it is used as it stands"]);
+    assert_eq!(place.json("check app.ndjson").1["job_file"], "app.logmill.toml");
 }
 
 #[test]
