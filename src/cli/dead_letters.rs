@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
-use super::destination::history;
+use super::destination::{history, next_command};
 use super::exit::Exit;
 use super::figure;
 use super::speech::{Speech, print, print_bytes, printable};
@@ -82,10 +82,8 @@ fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
         ControlFlow::Break(())
     })?;
     let letter = found.ok_or_else(|| {
-        Error::usage(format!(
-            "job {} has no dead letter {}; `logmill dead-letters list` shows them",
-            config.name, args.id
-        ))
+        let list = next_command("dead-letters list", &args.job.job, args.job.destination.into.as_ref());
+        Error::usage(format!("job {} has no dead letter {}; `{list}` shows them", config.name, args.id))
     })?;
     if args.raw {
         let raw = letter.raw.as_deref().ok_or_else(|| Error::usage(too_long(&letter)))?;

@@ -1,9 +1,9 @@
 //! From a job to its destination: the one place where the kind of destination is matched.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Config, Url};
 use crate::error::{Error, Result};
 use crate::infer::is_reserved;
 use crate::sink::Claims;
@@ -142,6 +142,16 @@ pub(super) fn run_sql(config: &Config, sql: &str) -> String {
     }
 }
 
+/// The command of ours that goes on with a job, in the destination that `into` put into the
+/// place of the job's.
+pub(super) fn next_command(command: &str, job: &Path, into: Option<&Url>) -> String {
+    let job = shell_word(&job.to_string_lossy());
+    match into {
+        Some(url) => format!("logmill {command} -j {job} --into {}", shell_word(&url.without_password())),
+        None => format!("logmill {command} -j {job}"),
+    }
+}
+
 /// Whether the destination is a file.
 pub(super) fn is_sqlite(config: &Config) -> bool {
     sqlite_path(config).is_some()
@@ -207,5 +217,11 @@ mod tests {
     fn what_is_shown_can_be_typed() {
         assert_eq!([quoted("level"), quoted("user"), quoted("a b")], ["level", "\"user\"", "\"a b\""]);
         assert_eq!([shell_word("logmill.db"), shell_word("it's")], ["logmill.db", "'it'\\''s'"]);
+        let into = "host=db user=ada password='pa ss'".parse().expect("a destination");
+        assert_eq!(
+            next_command("status --all", Path::new("my job.toml"), Some(&into)),
+            "logmill status --all -j 'my job.toml' --into 'host=db user=ada'"
+        );
+        assert_eq!(next_command("load", Path::new("a.toml"), None), "logmill load -j a.toml");
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::args::{ForgetArgs, Output};
-use super::destination::{self, describe, history, run_sql};
+use super::destination::{self, describe, history, next_command, run_sql};
 use super::exit::Exit;
 use super::figure;
 use super::selected::selected;
@@ -45,7 +45,8 @@ fn meant<'a>(
     config: &Config,
     sources: &'a [SourceStatus],
 ) -> Result<Vec<&'a SourceStatus>> {
-    let show = format!("`logmill status --all -j {}` shows what there is", args.job.job.display());
+    let status = next_command("status --all", &args.job.job, args.job.destination.into.as_ref());
+    let show = format!("`{status}` shows what there is");
     let (mut meant, unknown) = selected(&args.files, sources)?;
     if let Some(file) = unknown.first() {
         return Err(Error::usage(format!("job {} has loaded no {}; {show}", config.name, file.display())));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::{InferArgs, Output};
+use super::destination::next_command;
 use super::exit::Exit;
 use super::load::tell_of;
 use super::speech::{Speech, print};
@@ -49,7 +50,8 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     match speech.output {
         Output::Text => {
             tell_of(&inferred, path, speech);
-            speech.inform(&format!("to load: logmill load -j {}", path.display()));
+            // The job names the destination that was given.
+            speech.inform(&format!("to load: {}", next_command("load", path, None)));
         }
         Output::Json => {
             let object = json!({

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::args::{LoadArgs, Output};
-use super::destination::{Destination, describe, query};
+use super::destination::{Destination, describe, next_command, query};
 use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
@@ -75,6 +75,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         job_file: job_path.display().to_string(),
         destination: describe(&config),
         inferred: inferred.as_ref().map(Inferred::json),
+        dead_letters: next_command("dead-letters list", &job_path, overrides.into.as_ref()),
         query: is_found.then(|| query(&config)),
     };
     match speech.output {

@@ -20,6 +20,8 @@ pub(super) struct Subject<'a> {
     pub(super) destination: String,
     /// What the job was inferred from, if it was just now.
     pub(super) inferred: Option<Value>,
+    /// What to type to see the dead letters.
+    pub(super) dead_letters: String,
     /// How to look at the rows, for somebody who has written no job.
     pub(super) query: Option<String>,
 }
@@ -114,9 +116,9 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
     if outcome.open_dead_letters > 0 {
         let _ = writeln!(
             out,
-            "\n  {} open: logmill dead-letters list -j {}",
+            "\n  {} open: {}",
             figure::some(usize::try_from(outcome.open_dead_letters).unwrap_or(usize::MAX), "dead letter"),
-            subject.job_file
+            subject.dead_letters
         );
     }
     if let Some(query) = &subject.query {

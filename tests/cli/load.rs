@@ -59,6 +59,22 @@ fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
 }
 
 #[test]
+fn what_to_type_next_can_be_typed() {
+    let place = place();
+    std::fs::rename(place.path("job.toml"), place.path("my job.toml")).unwrap();
+    let run = |arguments: &str| {
+        Said::of(
+            place.command(arguments).env("LOGMILL_JOB", "my job.toml").args(["--into", "sqlite:my.db"]),
+            b"",
+        )
+    };
+    let goes_on = "-j 'my job.toml' --into sqlite:my.db";
+    run("load").ended(3, &[&format!("2 dead letters open: logmill dead-letters list {goes_on}\n")]);
+    run("dead-letters show 99").ended(2, &[&format!("`logmill dead-letters list {goes_on}` shows them")]);
+    run("forget elsewhere").ended(2, &[&format!("`logmill status --all {goes_on}` shows what there is")]);
+}
+
+#[test]
 fn a_line_that_is_still_being_written_waits() {
     let place = place();
     place.write("job.toml", JOB.replace("format =", "growing = true\nformat ="));

@@ -131,7 +131,7 @@ fn dead_letters_are_found_by_code_field_and_source() {
                 {"n":"x","word":"long"}
             $ logmill dead-letters show -j job.toml 99
             ? 2
-            ! logmill: job app has no dead letter 99; `logmill dead-letters list` shows them
+            ! logmill: job app has no dead letter 99; `logmill dead-letters list -j job.toml` shows them
             $ logmill dead-letters show -j job.toml 3 --raw
             no
             "#,
