@@ -9,7 +9,7 @@ use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
 use super::destination::{history, next_command};
 use super::exit::Exit;
 use super::figure;
-use super::speech::{Speech, print, print_bytes, printable};
+use super::speech::{Speech, one_line, print, print_bytes, printable};
 use crate::config::Config;
 use crate::error::Error;
 use crate::sink::history::{DeadLetter, Filter};
@@ -57,7 +57,7 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
             out,
             "{:>8}  {}:{}  {}{}",
             letter.id,
-            printable(&letter.source),
+            one_line(&letter.source),
             letter.line,
             reasons_in_short(&letter.reasons),
             if letter.state == "open" { String::new() } else { format!("  ({})", letter.state) }
@@ -124,16 +124,16 @@ fn text(letter: &DeadLetter) -> String {
         letter.state,
         figure::some(usize::try_from(letter.attempts).unwrap_or(0), "attempt")
     );
-    let _ = writeln!(out, "  source   {}", printable(&letter.source));
+    let _ = writeln!(out, "  source   {}", one_line(&letter.source));
     let _ = writeln!(out, "  place    line {}, byte {}, {} bytes", letter.line, letter.offset, letter.length);
     let _ = writeln!(out, "  refused  by {}", stage_in_words(&letter.stage));
     let _ = writeln!(out, "  seen     {}", letter.first_seen.format("%Y-%m-%d %H:%M:%S UTC"));
     if let Some(note) = &letter.note {
-        let _ = writeln!(out, "  note     {}", printable(note));
+        let _ = writeln!(out, "  note     {}", one_line(note));
     }
     out.push_str("  reasons\n");
     for reason in letter.reasons.as_array().into_iter().flatten() {
-        let part = |name: &str| reason[name].as_str().map(printable).filter(|text| !text.is_empty());
+        let part = |name: &str| reason[name].as_str().map(one_line).filter(|text| !text.is_empty());
         let _ = write!(out, "    {}", part("code").unwrap_or_default());
         if let Some(field) = part("field") {
             let _ = write!(out, " {field}");
@@ -184,7 +184,7 @@ fn escaped(raw: &[u8]) -> String {
 fn reasons_in_short(reasons: &Value) -> String {
     let reasons = reasons.as_array().into_iter().flatten().map(|reason| {
         let text = |name: &str| reason[name].as_str().unwrap_or_default();
-        printable(format!("{} {}", text("code"), text("field")).trim_end())
+        one_line(format!("{} {}", text("code"), text("field")).trim_end())
     });
     reasons.collect::<Vec<_>>().join(", ")
 }

@@ -152,7 +152,7 @@ fn text(config: &Config, status: &Status, all: bool) -> String {
             out,
             "  {:>12}  {}  first is {} at {}:{}",
             figure::count(reason.count),
-            printable(format!("{} {}", reason.code, reason.field).trim_end()),
+            one_line(format!("{} {}", reason.code, reason.field).trim_end()),
             reason.id,
             one_line(&reason.source),
             reason.line

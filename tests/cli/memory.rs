@@ -143,6 +143,22 @@ fn dead_letters_are_found_by_code_field_and_source() {
 }
 
 #[test]
+fn a_name_with_a_line_end_forges_no_line() {
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db").replace("word ", "\"a\\n2  b\" "));
+    place.write("logs/x\n2  y", "{\"n\":1,\"a\\n2  b\":\"long\"}\n");
+    place.run("load -j job.toml").ended(3, &["string_too_long a\\n2  b"]);
+    let list = place.run("dead-letters list -j job.toml").stdout;
+    assert!(list.ends_with("/logs/x\\n2  y:1  string_too_long a\\n2  b\n"), "{list}");
+    assert_eq!(list.lines().count(), 1);
+    let shown = place.run("dead-letters show -j job.toml 1").stdout;
+    assert!(shown.contains("/logs/x\\n2  y\n  place"), "{shown}");
+    assert!(shown.contains("\n    string_too_long a\\n2  b: "), "{shown}");
+    let status = place.run("status -j job.toml").stdout;
+    assert!(status.contains("string_too_long a\\n2  b  first is 1 at "), "{status}");
+}
+
+#[test]
 fn what_was_forgotten_is_loaded_again() {
     on_both("\"content\"", |place, _| {
         place.run("load -j job.toml").ended(3, &[]);
