@@ -3,6 +3,7 @@
 //! The doc comment of a flag is its help: the first paragraph for `-h`, all of it for
 //! `--help`. What a flag means is decided in `config`, once.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Overrides, Url, units};
+use crate::error::{Error, Result};
 
 /// Years of logs into a database: every record once, at the speed of the server's own COPY.
 #[derive(Debug, Parser)]
@@ -92,6 +94,28 @@ pub(super) enum Command {
         /// The command, as in `logmill man dead-letters list`
         command: Vec<String>,
     },
+    #[command(flatten)]
+    NotYet(NotYetCommand),
+}
+
+/// Commands that are designed and not built: known, so that they are not taken for mistyped.
+#[derive(Debug, Subcommand)]
+pub(super) enum NotYetCommand {
+    #[command(hide = true, disable_help_flag = true)]
+    Backfill(AnyArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    Rollup(AnyArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    Verify(AnyArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    Bench(AnyArgs),
+}
+
+/// Whatever stands behind a command that is not built.
+#[derive(Debug, Args)]
+pub(super) struct AnyArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _any: Vec<OsString>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,6 +127,19 @@ pub(super) enum DeadLettersCommand {
     List(ListArgs),
     /// Show one whole: its bytes, its place and every reason
     Show(ShowArgs),
+    #[command(flatten)]
+    NotYet(NotYetDeadLettersCommand),
+}
+
+/// What is designed for dead letters and not built.
+#[derive(Debug, Subcommand)]
+pub(super) enum NotYetDeadLettersCommand {
+    #[command(hide = true, disable_help_flag = true)]
+    Replay(AnyArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    Discard(AnyArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    Export(AnyArgs),
 }
 
 /// How the command speaks.
@@ -427,15 +464,42 @@ impl LoadArgs {
         }
     }
 
-    /// The first flag that is known and not built yet.
-    pub(super) fn not_yet(&self) -> Option<&'static str> {
+    /// Refuses the first flag that is known and not built yet.
+    pub(super) fn check_built(&self) -> Result<()> {
         let flags = [
             ("--split", self.split.is_some()),
             ("--lanes", self.lanes.is_some()),
             ("--rebuild", self.rebuild),
         ];
-        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+        flags.into_iter().find(|(_, given)| *given).map_or(Ok(()), |(flag, _)| Err(not_yet(flag)))
     }
+}
+
+impl NotYetCommand {
+    /// The complaint about it.
+    pub(super) fn refused(&self) -> Error {
+        not_yet(match self {
+            NotYetCommand::Backfill(_) => "backfill",
+            NotYetCommand::Rollup(_) => "rollup",
+            NotYetCommand::Verify(_) => "verify",
+            NotYetCommand::Bench(_) => "bench",
+        })
+    }
+}
+
+impl NotYetDeadLettersCommand {
+    /// The complaint about it.
+    pub(super) fn refused(&self) -> Error {
+        not_yet(match self {
+            NotYetDeadLettersCommand::Replay(_) => "dead-letters replay",
+            NotYetDeadLettersCommand::Discard(_) => "dead-letters discard",
+            NotYetDeadLettersCommand::Export(_) => "dead-letters export",
+        })
+    }
+}
+
+fn not_yet(what: &str) -> Error {
+    Error::usage(format!("{what} is planned and not built yet"))
 }
 
 impl DestinationArgs {

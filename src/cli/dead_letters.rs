@@ -18,6 +18,7 @@ pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyh
     match command {
         DeadLettersCommand::List(args) => list(args, speech),
         DeadLettersCommand::Show(args) => show(args, speech),
+        DeadLettersCommand::NotYet(command) => Err(command.refused().into()),
     }
 }
 

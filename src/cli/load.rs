@@ -23,9 +23,7 @@ use crate::stop::Stop;
 
 /// Loads, and says what came of it.
 pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
-    if let Some(flag) = args.not_yet() {
-        return Err(Error::usage(format!("{flag} is planned and not built yet")).into());
-    }
+    args.check_built()?;
     let given = files::given(&args.files)?;
     if args.job.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
         return nothing_to_do("load", speech);

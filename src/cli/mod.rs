@@ -105,6 +105,7 @@ fn execute(command: &Command, speech: Speech, stop: &Stop) -> anyhow::Result<Exi
         Command::Config { json_schema: _ } => json_schema(),
         Command::Completions { shell } => completions(*shell),
         Command::Man { command } => man::man(command),
+        Command::NotYet(command) => Err(command.refused().into()),
     }
 }
 
