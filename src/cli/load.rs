@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::speech::{Speech, print};
 use super::summary::{self, Subject};
 use crate::config::{Config, Format};
-use crate::error::{Error, Result};
+use crate::error::{Kind, Result};
 use crate::format::Json;
 use crate::pipeline::{self, Outcome, Stats};
 use crate::sink::{Ending, Sink};
@@ -82,7 +82,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         Output::Text => {}
     }
     if let Exit::Stopped(signal) = exit {
-        return Err(Error::from(crate::error::Kind::Stopped(signal)).into());
+        speech.inform(&Kind::Stopped(signal).to_string());
     }
     Ok(exit)
 }

@@ -31,13 +31,14 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser as _};
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::masked;
 use crate::error::Error;
 use crate::stop::Stop;
-use args::{Command, CommandLine};
+use args::{Command, CommandLine, Output};
 use exit::Exit;
 use speech::{Speech, print, print_bytes};
 
@@ -61,16 +62,25 @@ pub fn run() -> ExitCode {
         catch_unwind(AssertUnwindSafe(|| execute(&line.command, speech, &stop)))
             .unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
     });
-    match exit {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            speech.error(&format!("{error:#}"));
-            match error.downcast_ref::<Error>() {
-                Some(error) => Exit::of_error(error).into(),
-                None => Exit::Failed.into(),
-            }
-        }
+    exit.unwrap_or_else(|error| failed(&error, speech)).into()
+}
+
+/// Says how a command failed. Whoever asked for one object on stdout gets one.
+fn failed(error: &anyhow::Error, speech: Speech) -> Exit {
+    let text = format!("{error:#}");
+    speech.error(&text);
+    let exit = error.downcast_ref::<Error>().map_or(Exit::Failed, Exit::of_error);
+    if speech.output == Output::Json {
+        let object = json!({
+            "schema_version": 1,
+            "outcome": exit.outcome(),
+            "exit_code": exit.code(),
+            "error": text,
+        });
+        // It may be stdout that failed.
+        let _ = print(&format!("{object}\n"));
     }
+    exit
 }
 
 /// The complaint about a command line, which quotes what was typed: also a destination that is

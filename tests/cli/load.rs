@@ -117,6 +117,21 @@ fn a_machine_gets_one_object_and_nothing_of_a_record() {
 }
 
 #[test]
+fn a_machine_gets_one_object_of_a_failure_too() {
+    let place = place();
+    for (arguments, code, outcome, error) in [
+        ("load -j gone.toml", 2, "refused", "cannot read the job file gone.toml"),
+        ("load -j job.toml --into sqlite:no/where.db", 1, "failed", "its directory must be there"),
+        ("dead-letters show -j job.toml 7", 2, "refused", "app has no dead letter 7"),
+        ("check", 2, "refused", "name files, or a job with -j"),
+    ] {
+        let (said, object) = place.json(arguments);
+        assert_eq!((said, &object["exit_code"], &object["outcome"]), (code, &code.into(), &outcome.into()));
+        assert!(object["error"].as_str().unwrap().contains(error), "{object}");
+    }
+}
+
+#[test]
 fn a_variable_of_the_environment_stands_for_a_flag_and_the_flag_goes_before_it() {
     let place = place();
     let run = |arguments: &str, variables: &[(&str, &str)]| {
@@ -184,8 +199,8 @@ fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
         let place = place();
         let fifo = place.path("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let mut command = place.command("load -j job.toml fifo");
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = place.command("load -j job.toml fifo --output json");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut writer = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
         writer.write_all(&b"{\"n\":1}\n".repeat(300_000)).unwrap();
         let committed = || place.json("status -j job.toml").1["sources"][0]["position"].as_u64().unwrap_or(0);
@@ -195,8 +210,12 @@ fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
         // It waits in a read for what does not come; the next bytes let it look around.
         let _ = writer.write_all(&b"{\"n\":1}\n".repeat(300_000));
         drop(writer);
-        let status = child.wait().unwrap();
-        assert_eq!(status.code(), Some(code));
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code));
+        let object: Value = serde_json::from_slice(&output.stdout).expect("one object");
+        assert_eq!((&object["outcome"], &object["exit_code"]), (&"interrupted".into(), &code.into()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("everything committed so far is kept, run again to go on"), "{said}");
         let rows = place.query("select count(*) from app")[0].parse::<u64>().unwrap();
         assert_eq!(rows * 8, committed());
     }
