@@ -77,27 +77,21 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     for (path, why) in &outcome.failed {
         speech.detail(&format!("{}: {why}", path.display()));
     }
+    let object = || {
+        let path = inferred.is_none().then_some(path.as_path());
+        object(&config.name, path, inferred.as_ref(), &outcome, exit, &sink)
+    };
     match speech.output {
-        Output::Json => {
-            let object = object(
-                &config.name,
-                inferred.is_none().then_some(path.as_path()),
-                inferred.as_ref(),
-                &outcome,
-                exit,
-                &sink,
-            );
-            print(&format!("{object}\n"))?;
-        }
-        Output::Text if speech.speaks() => {
+        Output::Json => print(&format!("{}\n", object()))?,
+        Output::Text => {
             let mut text = check_text(&config.name, &outcome);
             text.push_str(&sample(&sink, table::width()));
             match to_stdout {
-                true => speech.tell(&text),
+                true => speech.summarize(&text, object),
+                // It is the result, however messages are written.
                 false => print(&printable(&text))?,
             }
         }
-        Output::Text => {}
     }
     if let Exit::Stopped(_) = exit {
         speech.inform("stopped; this is what was checked until then");

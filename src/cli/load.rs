@@ -76,10 +76,10 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         dead_letters: next_command("dead-letters list", &job_path, overrides.into.as_ref()),
         query: is_found.then(|| query(&config)),
     };
+    let object = || summary::json(&subject, &outcome, exit);
     match speech.output {
-        Output::Json => print(&format!("{}\n", summary::json(&subject, &outcome, exit)))?,
-        Output::Text if speech.speaks() => speech.tell(&summary::text(&subject, &outcome)),
-        Output::Text => {}
+        Output::Json => print(&format!("{}\n", object()))?,
+        Output::Text => speech.summarize(&summary::text(&subject, &outcome), object),
     }
     if let Exit::Stopped(signal) = exit {
         speech.inform(&Kind::Stopped(signal).to_string());

@@ -6,6 +6,8 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use serde_json::{Value, json};
+
 use super::args::{LogFormat, Output, SpeechArgs};
 
 /// How loud, and in which form.
@@ -47,36 +49,49 @@ impl Speech {
 
     /// Something that went wrong for good.
     pub(super) fn error(&self, text: &str) {
-        self.say("error", text);
+        self.say("error", text, None);
     }
 
     /// Something to know, though the work goes on.
     pub(super) fn warn(&self, text: &str) {
         if !self.is_quiet {
-            self.say("warning", text);
+            self.say("warning", text, None);
         }
     }
 
     /// What goes on.
     pub(super) fn inform(&self, text: &str) {
         if !self.is_quiet {
-            self.say("info", text);
+            self.say("info", text, None);
         }
     }
 
     /// What goes on, for those who asked for more.
     pub(super) fn detail(&self, text: &str) {
         if self.is_verbose {
-            self.say("debug", text);
+            self.say("debug", text, None);
         }
     }
 
-    /// A text for people that stands by itself: a summary.
+    /// What came of the work. `text` is for people and stands by itself; where messages are JSON,
+    /// its first line is one and carries `object`.
+    pub(super) fn summarize(&self, text: &str, object: impl FnOnce() -> Value) {
+        match self.log_format {
+            _ if self.is_quiet => {}
+            LogFormat::Text => self.tell(text),
+            LogFormat::Json => {
+                let first = text.lines().next().unwrap_or_default();
+                self.say("info", first, Some(object()));
+            }
+        }
+    }
+
+    /// A text for people that stands by itself.
     pub(super) fn tell(&self, text: &str) {
         let _ = io::stderr().lock().write_all(printable(text).as_bytes());
     }
 
-    fn say(&self, level: &str, text: &str) {
+    fn say(&self, level: &str, text: &str, summary: Option<Value>) {
         let line = match self.log_format {
             LogFormat::Text => {
                 let prefix = match level {
@@ -88,7 +103,11 @@ impl Speech {
             }
             LogFormat::Json => {
                 let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-                format!("{}\n", serde_json::json!({"time": now, "level": level, "message": text}))
+                let mut line = json!({"time": now, "level": level, "message": text});
+                if let Some(summary) = summary {
+                    line["summary"] = summary;
+                }
+                format!("{line}\n")
             }
         };
         // Nobody is left to be told that stderr is gone.

@@ -184,6 +184,20 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
 }
 
 #[test]
+fn the_report_is_the_result_however_messages_are_written() {
+    let place = place();
+    for flags in ["-q", "--log-format json", "-q --log-format json"] {
+        let said = place.run(&format!("check -j app.toml {flags}")).ended(3, &[]);
+        assert!(said.stdout.contains("valid                   3\n"), "{flags}: {}", said.stdout);
+        assert_eq!(said.stderr, "");
+    }
+    assert_eq!(place.run("check -j app.toml -q --verdicts -").ended(3, &[]).stderr, "");
+    let said = place.run("check -j app.toml --log-format json --verdicts -").ended(3, &[]);
+    let message: Value = serde_json::from_str(&said.stderr).unwrap();
+    assert_eq!(message["summary"]["counts"]["valid"], 3);
+}
+
+#[test]
 fn a_file_that_cannot_be_read_costs_no_other() {
     let place = place();
     let said = place.run("check -j app.toml nothing app.ndjson").ended(1, &[]);

@@ -161,6 +161,12 @@ fn messages_are_lines_of_json_where_that_is_asked_for() {
         "{}",
         said.stderr
     );
+    // The summary too, once: here, or on stdout.
+    let summary = &messages.last().unwrap()["summary"];
+    assert_eq!((&summary["counts"]["inserted"], &summary["exit_code"]), (&2.into(), &1.into()));
+    let said = place.run("load -j job.toml --log-format json --output json").ended(3, &[]);
+    assert!(!said.stderr.contains("summary"), "{}", said.stderr);
+    assert_eq!(place.run("load -j job.toml --log-format json -q").ended(3, &[]).stderr, "");
 }
 
 #[test]
