@@ -431,8 +431,8 @@ pub(super) struct ShowArgs {
     pub(super) job: JobArgs,
     /// The id, as `dead-letters list` shows it
     pub(super) id: i64,
-    /// Write the record's bytes to stdout as they are, and nothing else
-    #[arg(long, conflicts_with = "output")]
+    /// Write the record's bytes to stdout as they are, and nothing else, whatever --output says
+    #[arg(long)]
     pub(super) raw: bool,
 }
 

@@ -33,9 +33,14 @@ const WRITE_BYTES: usize = 256 << 10;
 pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let to_stdout = args.verdicts.as_deref() == Some(Path::new("-"));
     if to_stdout && speech.output == Output::Json {
-        return Err(Error::usage(
-            "--verdicts - and --output json both want stdout; write the verdicts to a file",
-        )
+        // Nobody looks for a variable who has not typed the flag.
+        let output = match std::env::var("LOGMILL_OUTPUT").as_deref() {
+            Ok("json") => "LOGMILL_OUTPUT=json",
+            _ => "--output json",
+        };
+        return Err(Error::usage(format!(
+            "--verdicts - and {output} both want stdout; write the verdicts to a file"
+        ))
         .into());
     }
     let given = files::given(&args.files)?;

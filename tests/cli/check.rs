@@ -91,7 +91,10 @@ fn verdicts_are_one_object_per_record_in_the_order_of_the_file() {
         .ended(2, &["--verdicts app.ndjson would overwrite app.ndjson, which is to be checked"]);
     assert_eq!(place.read("app.ndjson"), LINES);
     place.run("check -j app.toml --verdicts no/where").ended(1, &["cannot write verdicts to no/where"]);
-    place.run("check -j app.toml --verdicts - --output json").ended(2, &["both want stdout"]);
+    let verdicts = "check -j app.toml --verdicts -";
+    place.run(&format!("{verdicts} --output json")).ended(2, &["--output json both want stdout"]);
+    Said::of(place.command(verdicts).env("LOGMILL_OUTPUT", "json"), b"")
+        .ended(2, &["LOGMILL_OUTPUT=json both want stdout"]);
 }
 
 #[test]

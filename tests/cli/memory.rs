@@ -136,6 +136,8 @@ fn dead_letters_are_found_by_code_field_and_source() {
             no
             "#,
         );
+        let mut raw = place.command("dead-letters show -j job.toml 3 --raw");
+        assert_eq!(Said::of(raw.env("LOGMILL_OUTPUT", "json"), b"").ended(0, &[]).stdout, "no");
         let (_, object) = place.json("dead-letters show -j job.toml 3");
         assert_eq!((&object["raw"], &object["stage"]), (&"no".into(), &"parse".into()));
         assert_eq!((&object["line"], &object["offset"]), (&3.into(), &30.into()));
