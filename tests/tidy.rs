@@ -91,6 +91,15 @@ fn arrows_point_one_way() {
 }
 
 #[test]
+fn the_page_of_the_architecture_has_the_same_arrows() {
+    let page = std::fs::read_to_string(root().join("src/manual/architecture.md")).unwrap();
+    for (from, to) in ARROWS.iter().filter(|(_, to)| !to.is_empty()) {
+        let line = format!("\n{from:<8} → {}\n", to.join(", "));
+        assert!(page.contains(&line), "not in the page: {line}");
+    }
+}
+
+#[test]
 fn every_file_says_why_it_exists() {
     for directory in ["src", "tests", "benches", "datasets", "fuzz"] {
         for (path, text) in sources(directory) {

@@ -34,7 +34,7 @@ url   = "postgres://ada:${DB_PASSWORD}@localhost/app"
 table = "log_entries"
 ```
 
-- What a flag says goes before what an environment variable says, that before the job file, and that before the default. The variable of `--batch-rows` is `LOGMILL_BATCH_ROWS`, and so on.
+- What a flag says goes before what an environment variable says, that before the job file, and that before the default. A flag has a variable if its help shows one: `--batch-rows` has `LOGMILL_BATCH_ROWS`.
 - Relative paths in a job file start at its folder; those on the command line start where you are.
 - `${NAME}` in a text is the environment variable `NAME`. One that is not set is an error. `$$` is a dollar; any other dollar is itself. What a variable holds is never shown.
 - Sizes are bytes (`1048576`) or texts with a unit: `"64KiB"`, `"16MiB"`, `"1GiB"`, or by thousands `"64KB"`, `"16MB"`, `"1GB"`.
