@@ -394,7 +394,7 @@ pub(super) static DESTINATION: Table = Table {
         Key::new(
             "url",
             Takes::Text,
-            "The database: `postgres://…`, `host=… dbname=…` as libpq has it, or `sqlite:PATH` with a path that starts at the folder of the job file. Passwords are better in `${VARIABLES}`, `PGPASSWORD` or `~/.pgpass`.",
+            "The database: `postgres://…`, `host=… dbname=…` as libpq has it, or `sqlite:PATH` with a path that starts at the folder of the job file. Passwords are better in `PGPASSWORD`, `~/.pgpass` or `${VARIABLES}`; in a URL they are percent-encoded, also what a variable holds.",
         )
         .default("sqlite:logmill.db")
         .flag("--into"),
