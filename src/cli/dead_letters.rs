@@ -123,7 +123,7 @@ fn text(letter: &DeadLetter) -> String {
         "dead letter {}  ({}, {} so far)",
         letter.id,
         letter.state,
-        figure::some(usize::try_from(letter.attempts).unwrap_or(0), "attempt")
+        figure::some(letter.attempts, "attempt")
     );
     let _ = writeln!(out, "  source   {}", one_line(&letter.source));
     let _ = writeln!(out, "  place    line {}, byte {}, {} bytes", letter.line, letter.offset, letter.length);

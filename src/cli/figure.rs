@@ -64,10 +64,10 @@ pub(super) fn rate(amount: u64, time: Duration) -> u64 {
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn some(number: usize, thing: &str) -> String {
-    match number {
+pub(super) fn some(number: impl TryInto<i128>, thing: &str) -> String {
+    match number.try_into().unwrap_or_default() {
         1 => format!("1 {thing}"),
-        number => format!("{} {thing}s", count(i128::try_from(number).unwrap_or_default())),
+        number => format!("{} {thing}s", count(number)),
     }
 }
 

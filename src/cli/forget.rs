@@ -93,7 +93,7 @@ fn text(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>
             "  {:>6}  {}{date}, {}",
             source.id,
             one_line(&source.name),
-            figure::some(usize::try_from(source.counts.records).unwrap_or(0), "record")
+            figure::some(source.counts.records, "record")
         );
     }
     if sources.len() > SOURCES_SHOWN {
@@ -104,7 +104,7 @@ fn text(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>
         None => sources.iter().map(|source| source.open_dead_letters).sum(),
     };
     if letters > 0 {
-        let letters = figure::some(usize::try_from(letters).unwrap_or(usize::MAX), "open dead letter");
+        let letters = figure::some(letters, "open dead letter");
         let _ = match forgotten {
             Some(_) => writeln!(out, "\n{letters} of theirs became superseded: a load will make new ones."),
             None => writeln!(out, "\n{letters} of theirs would become superseded."),

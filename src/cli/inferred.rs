@@ -186,7 +186,7 @@ impl Inferred {
             files => figure::some(files.len(), "file"),
         };
         let count = self.proposal.records;
-        let records = figure::some(usize::try_from(count).unwrap_or(usize::MAX), "record");
+        let records = figure::some(count, "record");
         match self.is_all {
             false if self.raw_size == 0 => {
                 format!("inferred from {records}, the first {} of {what}", figure::bytes(self.bytes))

@@ -132,8 +132,8 @@ fn text(config: &Config, status: &Status, all: bool) -> String {
     let _ = writeln!(
         out,
         "\nsources       {} of {} complete, {} of {}",
-        figure::count(i128::try_from(complete).unwrap_or_default()),
-        figure::count(i128::try_from(sources.len()).unwrap_or_default()),
+        figure::count(complete),
+        figure::count(sources.len()),
         figure::bytes(done),
         figure::bytes(size)
     );
@@ -170,11 +170,9 @@ fn source_line(source: &SourceStatus) -> String {
     if let Some(date) = source.data_date {
         let _ = write!(line, " ({date})");
     }
-    let some = |number: u64, what| figure::some(usize::try_from(number).unwrap_or(usize::MAX), what);
-    let records = u64::try_from(source.counts.records).unwrap_or(0);
-    let _ = write!(line, "  {}, {}", state(source), some(records, "record"));
+    let _ = write!(line, "  {}, {}", state(source), figure::some(source.counts.records, "record"));
     if source.open_dead_letters > 0 {
-        let _ = write!(line, ", {} open", some(source.open_dead_letters, "dead letter"));
+        let _ = write!(line, ", {} open", figure::some(source.open_dead_letters, "dead letter"));
     }
     if let Some(owner) = owner(source) {
         let _ = write!(line, ", {owner}");
@@ -189,8 +187,7 @@ fn run_line(run: &RunStatus) -> String {
         (Some(outcome), Some(ended)) => {
             let time = (ended - run.started_at).to_std().unwrap_or_default();
             let _ = write!(line, "  {outcome} ({}) after {}", run.exit_code.unwrap_or(0), figure::time(time));
-            let records = usize::try_from(run.counts.records).unwrap_or(0);
-            let _ = write!(line, ", {}", figure::some(records, "record"));
+            let _ = write!(line, ", {}", figure::some(run.counts.records, "record"));
             if run.counts.rejected > 0 {
                 let _ = write!(line, ", {} rejected", figure::count(run.counts.rejected));
             }

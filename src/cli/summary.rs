@@ -101,7 +101,7 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
         let _ = writeln!(
             out,
             "\n  {} {} loaded to the end before",
-            figure::some(usize::try_from(held).unwrap_or(usize::MAX), "file"),
+            figure::some(held, "file"),
             if held == 1 { "was" } else { "were" }
         );
     }
@@ -117,7 +117,7 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
         let _ = writeln!(
             out,
             "\n  {} open: {}",
-            figure::some(usize::try_from(outcome.open_dead_letters).unwrap_or(usize::MAX), "dead letter"),
+            figure::some(outcome.open_dead_letters, "dead letter"),
             subject.dead_letters
         );
     }
@@ -166,10 +166,12 @@ pub(super) fn check_text(job: &str, outcome: &Outcome) -> String {
 
 /// How many files were read, whether to their end or to a line that is still being written.
 fn files_read(outcome: &Outcome) -> String {
-    let some = |number: u64| figure::some(usize::try_from(number).unwrap_or(usize::MAX), "file");
     match outcome.waiting {
-        0 => some(outcome.loaded),
-        waiting => format!("{} ({} with an unfinished last line)", some(outcome.loaded + waiting), waiting),
+        0 => figure::some(outcome.loaded, "file"),
+        waiting => {
+            let files = figure::some(outcome.loaded + waiting, "file");
+            format!("{files} ({waiting} with an unfinished last line)")
+        }
     }
 }
 
