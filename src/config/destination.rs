@@ -90,11 +90,12 @@ pub(super) fn check_fields(
     if let (OnConflict::Newest(column), Some(value)) = (on_conflict, scope.value("on_conflict")) {
         let place = value.span();
         match schema.fields.iter().find(|field| field.name == *column) {
-            Some(field) if !has_order(&field.kind) => {
+            // Of two scalars one is always the greater, on every destination.
+            Some(field) if !field.kind.is_scalar() => {
                 let message = format!(
                     "'newest' needs a field whose values have an order; field {} is of type {}",
                     quoted(column),
-                    type_name(&field.kind)
+                    field.kind.name()
                 );
                 reader.find(message, &place);
             }
@@ -112,7 +113,7 @@ fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &Place) {
         Kind::Int(_) | Kind::Text(_) | Kind::Uuid | Kind::Date | Kind::Timestamp(_) | Kind::Bool
     );
     if !is_fit {
-        let given = type_name(&field.kind);
+        let given = field.kind.name();
         let message = format!(
             "field {name} of the key is of type {given}; a key has int, text, uuid, date, timestamp and bool"
         );
@@ -154,31 +155,6 @@ fn check_names(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, key
             Some((key, _)) => reader.find(message, &key.span()),
             None => reader.find_absent(message, record),
         }
-    }
-}
-
-/// Whether of two values one is always the greater, on every destination.
-fn has_order(kind: &Kind) -> bool {
-    !matches!(kind, Kind::Json(_) | Kind::Object(_) | Kind::List(_))
-}
-
-/// The name of a type as jobs have it.
-pub(super) fn type_name(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Text(_) => "text",
-        Kind::Int(_) => "int",
-        Kind::Float(_) => "float",
-        Kind::Bool => "bool",
-        Kind::Timestamp(_) => "timestamp",
-        Kind::Date => "date",
-        Kind::Time => "time",
-        Kind::Uuid => "uuid",
-        Kind::Decimal(_) => "decimal",
-        Kind::Json(_) => "json",
-        Kind::Ip { .. } => "ip",
-        Kind::Enum(_) => "enum",
-        Kind::Object(_) => "object",
-        Kind::List(_) => "list",
     }
 }
 

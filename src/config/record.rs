@@ -32,21 +32,13 @@ impl Common {
     /// Reads what `[record]` says of all fields.
     pub(super) fn read(reader: &mut Reader<'_>, record: &Scope<'_>, offset_s: i32) -> Common {
         let strict = reader.word(record, "mode") == "strict";
-        let extra = extra(reader.word(record, "extra"));
+        let extra = Extra::from_word(reader.word(record, "extra"));
         let nul = match reader.word(record, "nul") {
             "strip" => Nul::Strip,
             "replace" => Nul::Replace,
             _ => Nul::Reject,
         };
         Common { strict, extra, nul, offset_s }
-    }
-}
-
-fn extra(word: &str) -> Extra {
-    match word {
-        "forbid" => Extra::Forbid,
-        "keep" => Extra::Keep,
-        _ => Extra::Ignore,
     }
 }
 
@@ -312,7 +304,8 @@ fn kind(
             Kind::Enum(Enum { trim, lower, ..Enum::new(values) })
         }
         "object" => {
-            let extra = reader.word_given(scope, "extra").map_or(common.extra, |(word, _)| extra(word));
+            let extra =
+                reader.word_given(scope, "extra").map_or(common.extra, |(word, _)| Extra::from_word(word));
             let Some(value) = scope.value("fields") else {
                 reader.find(format!("{called} is an object and needs its own 'fields'"), place);
                 return None;
@@ -446,29 +439,25 @@ fn pattern(reader: &mut Reader<'_>, text: &str, place: &Place) -> Option<Regex> 
 
 /// How a stamp is written.
 fn stamp_format(reader: &mut Reader<'_>, text: &str, place: &Place) -> StampFormat {
-    match text {
-        "rfc3339" => StampFormat::Rfc3339,
-        "epoch_s" => StampFormat::EpochS,
-        "epoch_ms" => StampFormat::EpochMs,
-        "epoch_us" => StampFormat::EpochUs,
-        "epoch_ns" => StampFormat::EpochNs,
-        letters if letters.contains('%') => match Strptime::new(letters) {
-            Ok(letters) if letters.names_year() => StampFormat::Strptime(letters),
-            Ok(_) => {
-                reader.find("the format names no year, which is not built yet; leave it out until a later version takes it", place);
-                StampFormat::Any
-            }
-            Err(what) => {
-                reader.find(format!("the format cannot be read: {what}"), place);
-                StampFormat::Any
-            }
-        },
-        _ => {
-            let known = "rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns";
-            reader.find(
-                format!("not a format; it is one of {known}, or letters such as %d/%b/%Y:%H:%M:%S %z"),
-                place,
-            );
+    if let Some(format) = StampFormat::from_word(text) {
+        return format;
+    }
+    if !text.contains('%') {
+        let known = StampFormat::NAMED.iter().filter_map(StampFormat::word).collect::<Vec<_>>().join(", ");
+        reader.find(
+            format!("not a format; it is one of {known}, or letters such as %d/%b/%Y:%H:%M:%S %z"),
+            place,
+        );
+        return StampFormat::Any;
+    }
+    match Strptime::new(text) {
+        Ok(letters) if letters.names_year() => StampFormat::Strptime(letters),
+        Ok(_) => {
+            reader.find("the format names no year, which is not built yet; leave it out until a later version takes it", place);
+            StampFormat::Any
+        }
+        Err(what) => {
+            reader.find(format!("the format cannot be read: {what}"), place);
             StampFormat::Any
         }
     }
@@ -583,7 +572,7 @@ mod tests {
     fn every_type_can_be_named_alone() {
         for word in keys::TYPES.iter().filter(|word| !["enum", "object", "list"].contains(&word.name)) {
             let field = field_of(&format!("a = \"{}\"", word.name));
-            assert_eq!(super::super::destination::type_name(&field.kind), word.name);
+            assert_eq!(field.kind.name(), word.name);
             assert_eq!((field.required, field.nullable, field.default), (true, false, None));
             assert_eq!(field.from, ["a"]);
         }

@@ -109,8 +109,7 @@ impl Canonical {
     fn schema(&mut self, fields: &[&Field], extra: Extra) {
         match extra {
             Extra::Ignore => {}
-            Extra::Forbid => self.line("extra forbid"),
-            Extra::Keep => self.line("extra keep"),
+            Extra::Forbid | Extra::Keep => self.line(format_args!("extra {}", extra.word())),
         }
         for field in fields {
             self.field(field);
@@ -229,13 +228,13 @@ impl Canonical {
 
     fn stamp_format(&mut self, format: &StampFormat) {
         match format {
-            StampFormat::Any => {}
-            StampFormat::Rfc3339 => self.add(" format rfc3339"),
-            StampFormat::EpochS => self.add(" format epoch_s"),
-            StampFormat::EpochMs => self.add(" format epoch_ms"),
-            StampFormat::EpochUs => self.add(" format epoch_us"),
-            StampFormat::EpochNs => self.add(" format epoch_ns"),
+            // What a person wrote is quoted; a word of ours is not.
             StampFormat::Strptime(letters) => self.add(format_args!(" format {}", json(letters.letters()))),
+            named => {
+                if let Some(word) = named.word() {
+                    self.add(format_args!(" format {word}"));
+                }
+            }
         }
     }
 
@@ -429,6 +428,48 @@ field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim
             hash(&with_text),
             hash(&small_with("record", "nul = \"strip\"").replace("\"int\"", "\"text\""))
         );
+    }
+
+    #[test]
+    fn the_words_that_are_hashed_never_change() {
+        for (table, line, expected) in [
+            (
+                "record.fields",
+                "a = { type = \"timestamp\", format = \"rfc3339\" }",
+                "timestamp format rfc3339\n",
+            ),
+            (
+                "record.fields",
+                "a = { type = \"timestamp\", format = \"epoch_s\" }",
+                "timestamp format epoch_s\n",
+            ),
+            (
+                "record.fields",
+                "a = { type = \"timestamp\", format = \"epoch_ms\" }",
+                "timestamp format epoch_ms\n",
+            ),
+            (
+                "record.fields",
+                "a = { type = \"timestamp\", format = \"epoch_us\" }",
+                "timestamp format epoch_us\n",
+            ),
+            (
+                "record.fields",
+                "a = { type = \"timestamp\", format = \"epoch_ns\" }",
+                "timestamp format epoch_ns\n",
+            ),
+            (
+                "record.fields",
+                "a = { type = \"timestamp\", format = \"%F %T\" }",
+                "timestamp format \"%F %T\"\n",
+            ),
+            ("record.fields", "a = \"timestamp\"", "timestamp\n"),
+            ("record", "extra = \"keep\"", "\nextra keep\n"),
+            ("record", "extra = \"forbid\"", "\nextra forbid\n"),
+        ] {
+            let text = canonical(&config(&small_with(table, line)));
+            assert!(text.contains(expected), "{line}: {text}");
+        }
     }
 
     #[test]

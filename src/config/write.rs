@@ -13,8 +13,7 @@ use std::fmt::Write as _;
 
 use super::secret;
 use crate::schema::{
-    Bounds, Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, StampFormat, Text,
-    Timestamp, Zone,
+    Bounds, Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp, Zone,
 };
 
 /// What a job file should say.
@@ -87,7 +86,7 @@ pub fn write(draft: &Draft<'_>) -> String {
          # Each field is a column. One that may be absent has required = false. A member of an\n\
          # object is a field too: user_id = {{ type = \"int\", from = \"/user/id\" }}.\n\
          [record.fields]\n",
-        string(extra_word(*extra))
+        string(extra.word())
     )
     .expect("writing to a text does not fail");
     write_fields(&mut out, fields, mode);
@@ -117,14 +116,6 @@ pub fn write(draft: &Draft<'_>) -> String {
 enum Mode {
     Lax,
     Strict,
-}
-
-fn extra_word(extra: Extra) -> &'static str {
-    match extra {
-        Extra::Ignore => "ignore",
-        Extra::Forbid => "forbid",
-        Extra::Keep => "keep",
-    }
 }
 
 /// One field per line, with the equal signs below each other, and the notes too.
@@ -187,7 +178,7 @@ fn value(field: &Field, mode: Mode) -> String {
 
 /// The keys that say what a value must be.
 fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind, mode: Mode) {
-    keys.push(("type", string(super::destination::type_name(kind))));
+    keys.push(("type", string(kind.name())));
     let mut flag = |key, is_so: bool| {
         if is_so {
             keys.push((key, "true".to_owned()));
@@ -210,16 +201,7 @@ fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind, mode: Mode) {
         }
         // The offset of stamps without a zone is that of the source.
         Kind::Timestamp(Timestamp { format, zone, offset_s: _, year: _ }) => {
-            let format = match format {
-                StampFormat::Any => None,
-                StampFormat::Rfc3339 => Some("rfc3339"),
-                StampFormat::EpochS => Some("epoch_s"),
-                StampFormat::EpochMs => Some("epoch_ms"),
-                StampFormat::EpochUs => Some("epoch_us"),
-                StampFormat::EpochNs => Some("epoch_ns"),
-                StampFormat::Strptime(letters) => Some(letters.letters()),
-            };
-            keys.extend(format.map(|format| ("format", string(format))));
+            keys.extend(format.word().map(|format| ("format", string(format))));
             match zone {
                 Zone::Any => {}
                 Zone::Required => keys.push(("zone", string("required"))),
@@ -247,7 +229,7 @@ fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind, mode: Mode) {
         Kind::Object(object) => {
             // What happens to a NUL is said for the whole record.
             let Object { schema: Schema { fields, extra, nul: _ }, wanted: _ } = &**object;
-            keys.push(("extra", string(extra_word(*extra))));
+            keys.push(("extra", string(extra.word())));
             let fields: Vec<String> =
                 fields.iter().map(|field| format!("{} = {}", key(&field.name), value(field, mode))).collect();
             keys.push(("fields", format!("{{ {} }}", fields.join(", "))));

@@ -127,6 +127,35 @@ pub enum StampFormat {
     Strptime(Strptime),
 }
 
+impl StampFormat {
+    /// Those that have a word of their own in a job.
+    pub const NAMED: [StampFormat; 5] = [
+        StampFormat::Rfc3339,
+        StampFormat::EpochS,
+        StampFormat::EpochMs,
+        StampFormat::EpochUs,
+        StampFormat::EpochNs,
+    ];
+
+    /// How a job says it; not at all where any form will do.
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            StampFormat::Any => None,
+            StampFormat::Rfc3339 => Some("rfc3339"),
+            StampFormat::EpochS => Some("epoch_s"),
+            StampFormat::EpochMs => Some("epoch_ms"),
+            StampFormat::EpochUs => Some("epoch_us"),
+            StampFormat::EpochNs => Some("epoch_ns"),
+            StampFormat::Strptime(letters) => Some(letters.letters()),
+        }
+    }
+
+    /// The format that has this word.
+    pub fn from_word(word: &str) -> Option<StampFormat> {
+        StampFormat::NAMED.into_iter().find(|format| format.word() == Some(word))
+    }
+}
+
 /// What is known about the zone of a stamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Zone {

@@ -52,6 +52,23 @@ pub enum Extra {
     Keep,
 }
 
+impl Extra {
+    /// The word for it in a job.
+    pub fn word(self) -> &'static str {
+        match self {
+            Extra::Ignore => "ignore",
+            Extra::Forbid => "forbid",
+            Extra::Keep => "keep",
+        }
+    }
+
+    /// What a word in a job means; the default if it is none of these.
+    pub fn from_word(word: &str) -> Extra {
+        let all = [Extra::Ignore, Extra::Forbid, Extra::Keep];
+        all.into_iter().find(|extra| extra.word() == word).unwrap_or_default()
+    }
+}
+
 /// What happens to a NUL character in a text or JSON value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Nul {
