@@ -68,7 +68,7 @@ pub(super) fn infer(
     overrides: &Overrides,
     stop: &Stop,
 ) -> Result<Inferred> {
-    let readable = look_at(files)?;
+    let readable = look_at(files, stop)?;
     let threads = overrides.threads.and_then(|threads| usize::try_from(threads).ok());
     let settings = SurveySettings {
         threads: threads.unwrap_or_else(cores),
@@ -110,11 +110,11 @@ pub(super) fn infer(
 
 /// The files that have records. One that cannot be read is left to the load, which tells of
 /// it; one that is no NDJSON ends it here.
-fn look_at(files: &[Found]) -> Result<Vec<Found>> {
+fn look_at(files: &[Found], stop: &Stop) -> Result<Vec<Found>> {
     let mut readable = Vec::new();
     let mut failed = None;
     for file in files {
-        match head(&file.path).map(|(head, is_all)| look(&head, is_all)) {
+        match head(&file.path, stop).map(|(head, is_all)| look(&head, is_all)) {
             Ok(Looks::Ndjson) => readable.push(file.clone()),
             Ok(Looks::Empty) => {}
             Ok(Looks::Other { what, hint }) => return Err(Error::usage(other(&file.path, what, hint))),
@@ -145,8 +145,8 @@ fn other(path: &Path, what: &str, hint: Option<&str>) -> String {
 }
 
 /// The first bytes of a file, and whether they are all.
-fn head(path: &Path) -> Result<(Vec<u8>, bool)> {
-    let (source, is_cut) = Source::preview(path)?;
+fn head(path: &Path, stop: &Stop) -> Result<(Vec<u8>, bool)> {
+    let (source, is_cut) = Source::preview(path, stop)?;
     let source = Arc::new(source);
     let settings = Settings { chunk_bytes: LOOK_BYTES, mmap: false, ..Settings::default() };
     Ok(match Chunks::new(&source, Start::zero(), &settings)?.next_chunk()? {

@@ -182,6 +182,15 @@ pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
     }
 }
 
+/// The threads that parse.
+fn workers(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("worker-{index}"))
+        .build()
+        .map_err(|cause| Error::usage(format!("cannot start {threads} workers: {cause}")))
+}
+
 fn load<F, S>(
     tasks: &[(Task, Candidate)],
     rules: &Arc<Rules<F, S::Encoder>>,
@@ -195,13 +204,7 @@ where
     F: Format + 'static,
     S: Sink,
 {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(settings.threads)
-        .thread_name(|index| format!("worker-{index}"))
-        .build()
-        .map_err(|error| {
-            Error::from(Kind::Usage(format!("cannot start {} workers: {error}", settings.threads)))
-        })?;
+    let pool = workers(settings.threads)?;
     // The memory of the workers. There is one for each thread, so taking one never waits.
     let (give_back, idle) = bounded::<Worker>(settings.threads);
     for _ in 0..settings.threads {

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use bumpalo::Bump;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
-use crate::error::{Error, Kind, Result};
+use super::workers;
+use crate::error::{Kind, Result};
 use crate::format::{Format, Input, Malformed, Record};
 use crate::reject::{Stage, code};
 use crate::source::{Body, Chunk, Chunks, Found, Lines, Settings, Source, Start, is_blank};
@@ -61,11 +62,7 @@ pub fn survey<T: Survey>(
     settings: &SurveySettings,
     stop: &Stop,
 ) -> Result<Surveyed<T>> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(settings.threads)
-        .thread_name(|index| format!("worker-{index}"))
-        .build()
-        .map_err(|error| Error::usage(format!("cannot start {} workers: {error}", settings.threads)))?;
+    let pool = workers(settings.threads)?;
     let sizes = files.iter().map(|file| std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len()));
     let all: u64 = sizes.sum();
     let mut surveyed = Surveyed {
@@ -112,7 +109,7 @@ fn survey_one<T: Survey>(
     stop: &Stop,
     pool: &rayon::ThreadPool,
 ) -> Result<Surveyed<T>> {
-    let (source, is_cut) = Source::preview(&file.path)?;
+    let (source, is_cut) = Source::preview(&file.path, stop)?;
     let source = Arc::new(source);
     let share = share_of(&source);
     let chunk_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(settings.source.chunk_bytes);

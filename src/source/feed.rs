@@ -6,11 +6,12 @@
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Source;
 use super::inflate::{Codec, DETECT_BYTES, Inflate};
+use super::{Source, unreadable};
 use crate::error::{Error, Result};
 
 /// Bytes from front to back.
@@ -40,11 +41,11 @@ impl Feed {
     }
 
     /// The bytes of something that can be read once, whatever they turn out to be.
-    pub(super) fn of_stream(source: &Source, mut stream: impl Read + Send + 'static) -> Result<Feed> {
-        let failed = |cause| Error::file("read", source.path(), cause);
+    pub(super) fn of_stream(path: &Path, mut stream: impl Read + Send + 'static) -> Result<Feed> {
+        let failed = |cause| Error::file("read", path, cause);
         let mut start = Vec::new();
         (&mut stream).take(DETECT_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
-        let codec = Codec::detect(&start).map_err(|name| source.unreadable(name))?;
+        let codec = Codec::detect(&start).map_err(|name| unreadable(path, name))?;
         let raw = Arc::new(AtomicU64::new(0));
         let bytes = Counted { stream: io::Cursor::new(start).chain(stream), raw: Arc::clone(&raw) };
         Feed::new(codec, bytes, raw).map_err(failed)

@@ -22,6 +22,7 @@ mod read;
 mod stdin;
 
 use std::fs::{File, Metadata};
+use std::io::Read;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,10 +148,8 @@ impl Source {
     /// The same, but what has to be waited for is given up at a request to stop.
     pub fn open_until(path: &Path, stop: &Stop) -> Result<Source> {
         if path == Path::new(STDIN) {
-            let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
             let stdin = stdin::open(stop).map_err(|cause| Error::file("open", path, cause))?;
-            let feed = Feed::of_stream(&source, stdin)?;
-            return Ok(Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source });
+            return Source::of_stream(path, stdin);
         }
         // To open a FIFO is to wait for its writer, unless one says that one will not.
         let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
@@ -158,9 +157,7 @@ impl Source {
         let metadata = file.metadata().map_err(|cause| Error::file("look at", path, cause))?;
         let kind = metadata.file_type();
         if kind.is_fifo() || kind.is_char_device() {
-            let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
-            let feed = Feed::of_stream(&source, Patient::new(file, stop))?;
-            return Ok(Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source });
+            return Source::of_stream(path, Patient::new(file, stop));
         }
         if !kind.is_file() {
             return Err(Error::source(
@@ -181,7 +178,7 @@ impl Source {
         let start = &mut start[..usize::try_from(metadata.len())
             .map_or(inflate::DETECT_BYTES, |size| size.min(inflate::DETECT_BYTES))];
         source.read_into(0, start)?;
-        let detected = Codec::detect(start).map_err(|name| source.unreadable(name))?;
+        let detected = Codec::detect(start).map_err(|name| unreadable(path, name))?;
         if let Kind::File(file) = &mut source.kind {
             file.codec = detected;
         }
@@ -190,15 +187,21 @@ impl Source {
 
     /// Opens it for a look, after which all of it can still be read. Of the standard input that
     /// is its beginning; the second value says whether it was cut off behind that.
-    pub fn preview(path: &Path) -> Result<(Source, bool)> {
+    pub fn preview(path: &Path, stop: &Stop) -> Result<(Source, bool)> {
         if path != Path::new(STDIN) {
-            return Ok((Source::open(path)?, false));
+            return Ok((Source::open_until(path, stop)?, false));
         }
-        let failed = |cause| Error::file("read", path, cause);
-        let (ahead, is_all) = stdin::look_ahead(STDIN_AHEAD_BYTES).map_err(failed)?;
-        let source = Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(None)) };
-        let feed = Feed::of_stream(&source, std::io::Cursor::new(ahead))?;
-        Ok((Source { kind: Kind::Stream(Mutex::new(Some(feed))), ..source }, !is_all))
+        let (ahead, is_all) =
+            stdin::look_ahead(STDIN_AHEAD_BYTES, stop).map_err(|cause| match cause.downcast::<Error>() {
+                Ok(ours) => ours,
+                Err(cause) => Error::file("read", path, cause),
+            })?;
+        Ok((Source::of_stream(path, std::io::Cursor::new(ahead))?, !is_all))
+    }
+
+    fn of_stream(path: &Path, stream: impl Read + Send + 'static) -> Result<Source> {
+        let feed = Feed::of_stream(path, stream)?;
+        Ok(Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(Some(feed))) })
     }
 
     /// The file as the person named it.
@@ -334,13 +337,10 @@ impl Source {
             ),
         )
     }
+}
 
-    fn unreadable(&self, codec: &str) -> Error {
-        Error::source(
-            &self.path,
-            format!("it is a {codec} archive, which is not read yet; decompress it first"),
-        )
-    }
+fn unreadable(path: &Path, codec: &str) -> Error {
+    Error::source(path, format!("it is a {codec} archive, which is not read yet; decompress it first"))
 }
 
 /// Where the first record starts, by the first four bytes of a source: behind a byte order

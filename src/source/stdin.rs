@@ -14,10 +14,10 @@ use crate::stop::Stop;
 static AHEAD: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 /// The first bytes of the standard input, and whether they are all.
-pub(super) fn look_ahead(bytes_max: usize) -> io::Result<(Vec<u8>, bool)> {
+pub(super) fn look_ahead(bytes_max: usize, stop: &Stop) -> io::Result<(Vec<u8>, bool)> {
     let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
     let missing = bytes_max.saturating_sub(ahead.len()) as u64;
-    let read = unbuffered()?.take(missing).read_to_end(&mut ahead)? as u64;
+    let read = Patient::new(unbuffered()?, stop).take(missing).read_to_end(&mut ahead)? as u64;
     Ok((ahead.clone(), read < missing))
 }
 
