@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// `a → b, c`: a may use b and c. What is not here has no arrow.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -147,4 +148,49 @@ fn only_the_destinations_know_sql() {
         let knows = code.into_iter().any(|line| words.iter().any(|word| line.contains(word)));
         assert!(inside.starts_with("sink") || !knows, "{} knows SQL", inside.display());
     }
+}
+
+/// The bugs that can be planted: their names, their patches, and the tests that are to notice.
+fn planted() -> Vec<(String, PathBuf, Vec<String>)> {
+    let directory = root().join("tests/planted");
+    let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let patches = paths.filter(|path| path.extension().is_some_and(|extension| extension == "patch"));
+    let mut planted: Vec<_> = patches
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let tests = text.lines().filter_map(|line| line.strip_prefix("Caught-by: ").map(str::to_owned));
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), path.clone(), tests.collect())
+        })
+        .collect();
+    planted.sort();
+    planted
+}
+
+/// A patch that no longer applies proves nothing, and nobody sees it until all are planted.
+#[test]
+fn the_planted_bugs_can_still_be_planted() {
+    // Elsewhere git may find another repository around this folder, and leave all files out.
+    if !root().join(".git").exists() {
+        return eprintln!("skipped: this is no git checkout");
+    }
+    for (name, path, _) in planted() {
+        let git = Command::new("git").current_dir(root()).args(["apply", "--check"]).arg(path).output();
+        let git = git.unwrap();
+        assert!(git.status.success(), "plant {name} anew: {}", String::from_utf8_lossy(&git.stderr));
+    }
+}
+
+#[test]
+fn the_page_of_the_planted_bugs_says_what_the_patches_say() {
+    let page = std::fs::read_to_string(root().join("tests/planted/README.md")).unwrap();
+    let found: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    let expected: Vec<String> = planted()
+        .into_iter()
+        .map(|(name, _, tests)| {
+            assert!(!tests.is_empty(), "{name}: nobody is to catch it");
+            let (number, bug) = name.split_once('-').unwrap();
+            format!("| {number} | {} | `{}` |", bug.replace('-', " "), tests.join("`, `"))
+        })
+        .collect();
+    assert_eq!(found, expected);
 }
