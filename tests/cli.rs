@@ -65,9 +65,6 @@ impl Place {
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = logmill();
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
-        for name in ["LOGMILL_JOB", "LOGMILL_INTO", "LOGMILL_TABLE", "LOGMILL_OUTPUT", "COLUMNS"] {
-            command.env_remove(name);
-        }
         command
     }
 

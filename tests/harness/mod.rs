@@ -18,19 +18,30 @@ pub(crate) mod trials;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The program, built with the features of this test run. It sees no PG variables of the
-/// machine, and no home.
+/// The program, built with the features of this test run. It sees nothing of the machine.
 pub(crate) fn logmill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logmill"));
-    without_pg_variables(&mut command);
-    command.env_remove("HOME");
+    without_the_machine(&mut command);
     command
+}
+
+/// Takes everything away by which a person has told the program, or what it stands on, how
+/// things are done on this machine: a test says itself what it wants.
+pub(crate) fn without_the_machine(command: &mut Command) {
+    without_pg_variables(command);
+    without(command, |name| {
+        name.starts_with("LOGMILL_") || ["HOME", "FAILPOINTS", "TZ", "NO_COLOR", "COLUMNS"].contains(&name)
+    });
 }
 
 /// Takes the variables away by which the machine's own PostgreSQL is configured.
 pub(crate) fn without_pg_variables(command: &mut Command) {
+    without(command, |name| name.starts_with("PG"));
+}
+
+fn without(command: &mut Command, is_taken: impl Fn(&str) -> bool) {
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PG") {
+        if is_taken(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }

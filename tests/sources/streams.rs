@@ -3,6 +3,7 @@
 use std::thread;
 
 use super::*;
+use crate::harness::without_the_machine;
 
 #[test]
 fn stdin_is_loaded_in_every_form() {
@@ -67,6 +68,7 @@ fn a_fifo_is_a_stream_with_a_name() {
     assert_eq!(logs.sources(), ["pipe.log 1-2100"]);
     // Also one that a shell makes.
     let mut command = Command::new("bash");
+    without_the_machine(&mut command);
     let script = format!("exec {} load -j job.toml <(cat more)", env!("CARGO_BIN_EXE_logmill"));
     logs.write("more", log(3001..=3100));
     command.args(["-c", &script]).current_dir(logs.path("."));
