@@ -12,8 +12,9 @@ use fastrand::Rng;
 use crate::harness::destination::Kind;
 use crate::harness::load::{Load, has_failpoints};
 use crate::harness::log::{SCHEMA, log, noisy_log};
-use crate::harness::oracle::{Verdicts, check, check_against};
+use crate::harness::oracle::{check, check_against};
 use crate::harness::trials::{factor, trials};
+use crate::harness::twin::Verdicts;
 
 /// Makes a test for each destination of each of these stories.
 macro_rules! on_each_destination {

@@ -8,12 +8,15 @@
 pub(crate) mod authority;
 pub(crate) mod destination;
 pub(crate) mod fold;
+mod found;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod oracle;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
+pub(crate) mod reading;
 pub(crate) mod trials;
+pub(crate) mod twin;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
