@@ -5,9 +5,11 @@
 use fastrand::Rng;
 
 use crate::harness::destination::Kind;
-use crate::harness::fold::{Row, check};
 use crate::harness::load::Load;
+use crate::harness::oracle::check_in_order;
+use crate::harness::reading::Values;
 use crate::harness::trials::{factor, trials};
+use crate::harness::twin::Verdicts;
 use crate::harness::wait_until;
 
 /// Which way rows take, as far as the target decides it.
@@ -116,8 +118,15 @@ fn refuses(way: Way) -> &'static str {
     way.kind().word("strpos(note, 'refused') = 0", "instr(note, 'refused') = 0")
 }
 
-fn is_refused(row: &Row) -> bool {
+fn is_refused(row: &Values) -> bool {
     row["note"].as_str().is_some_and(|note| note.contains("refused"))
+}
+
+/// Everything is there, loaded in this order, but for what the CHECK of the target refuses.
+#[track_caller]
+fn check(load: &Load, order: &[&str], is_refused: &dyn Fn(&Values) -> bool) {
+    let state = check_in_order(load, order, &Verdicts::refusing(load, "23514", is_refused));
+    assert!(state.is_complete, "{state:?}");
 }
 
 /// In which order the files are loaded, and in what pieces.

@@ -7,7 +7,7 @@
 #[cfg(feature = "tls")]
 pub(crate) mod authority;
 pub(crate) mod destination;
-pub(crate) mod fold;
+mod fold;
 mod found;
 pub(crate) mod load;
 pub(crate) mod log;

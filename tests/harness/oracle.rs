@@ -16,12 +16,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use serde_json::Value;
-
 use super::destination::Kind;
-use super::found::{Applied, Found, Move, Row, Source};
+use super::fold::Fold;
+use super::found::{Applied, Found, Move, Source};
 use super::load::{Load, LogFile};
-use super::reading::{Reading, Record, canonical, read};
+use super::reading::{Reading, Record, Values, canonical, read};
 use super::twin::Verdicts;
 
 /// How far a load is.
@@ -52,31 +51,45 @@ pub(crate) fn check_complete(load: &Load) -> State {
 /// Checks the destination as it is now, where the server refuses rows.
 #[track_caller]
 pub(crate) fn check_against(load: &Load, verdicts: &Verdicts) -> State {
-    let snapshot = load.made().look(|snapshot| Found::take(snapshot, load));
-    if snapshot.sources.is_empty() {
-        assert!(snapshot.rows.is_empty(), "rows of nobody: {:?}", snapshot.rows);
-        assert!(snapshot.dead_letters.is_empty(), "dead letters of nobody: {:?}", snapshot.dead_letters);
-        return State { is_complete: load.files().is_empty(), ..State::default() };
+    check_files(load, &load.files(), verdicts)
+}
+
+/// Checks the destination as it is now, where files were loaded in another order than that of
+/// their names.
+#[track_caller]
+pub(crate) fn check_in_order(load: &Load, names: &[&str], verdicts: &Verdicts) -> State {
+    let mut files = load.files();
+    files.sort_by_key(|file| names.iter().position(|name| *name == file.name));
+    check_files(load, &files, verdicts)
+}
+
+#[track_caller]
+fn check_files(load: &Load, files: &[LogFile], verdicts: &Verdicts) -> State {
+    let found = load.made().look(|snapshot| Found::take(snapshot, load));
+    if found.sources.is_empty() {
+        assert!(found.rows.is_empty(), "rows of nobody: {:?}", found.rows);
+        assert!(found.dead_letters.is_empty(), "dead letters of nobody: {:?}", found.dead_letters);
+        return State { is_complete: files.is_empty(), ..State::default() };
     }
-    let mut state = State { batches: snapshot.batches(), ..State::default() };
+    let mut state = State { batches: found.batches(), ..State::default() };
     let mut fold = Fold::new(load);
-    for file in load.files() {
-        let Some(source) = snapshot.source_of(&file, load) else { continue };
-        let content = content_at(&file, source.position);
+    for file in files {
+        let Some(source) = found.source_of(file, load) else { continue };
+        let content = content_at(file, source.position);
         let reading = read(&content[..usize::try_from(source.position).unwrap()], load.fields());
-        check_source(load, &snapshot, source, &file, content, &reading, verdicts);
-        fold.add(&file, &reading, verdicts);
+        check_source(load, &found, source, file, content, &reading, verdicts);
+        fold.add(file, &reading, verdicts);
         state.positions.insert(file.name.clone(), source.position);
     }
+    assert_eq!(state.positions.len(), found.sources.len(), "a source that was not to be loaded");
     if !load.rows_have_places() {
-        fold.check(&snapshot);
+        fold.check(&found);
     }
-    let mut complete = load.files().into_iter().map(|file| {
-        snapshot.source_of(&file, load).is_some_and(|source| {
+    state.is_complete = files.iter().all(|file| {
+        found.source_of(file, load).is_some_and(|source| {
             source.is_complete && source.position == file.versions.last().unwrap().len() as u64
         })
     });
-    state.is_complete = complete.all(|is_complete| is_complete);
     state
 }
 
@@ -113,13 +126,13 @@ fn check_source(
     // I1: the target. With a key of columns it is compared as a whole, see `Fold`.
     if load.rows_have_places() {
         let valid = reading.records.iter().filter(|record| record.row.is_some() && !is_refused(record));
-        let expected: Vec<(u64, Value)> = valid
+        let expected: Vec<(u64, Values)> = valid
             .map(|record| {
                 let row = verdicts.rows.get(&place(record)).cloned();
-                (record.offset, row.unwrap_or_else(|| record.row.clone().unwrap().into()))
+                (record.offset, row.unwrap_or_else(|| record.row.clone().unwrap()))
             })
             .collect();
-        let found: Vec<(u64, Value)> =
+        let found: Vec<(u64, Values)> =
             snapshot.rows_of(source).map(|row| (row.offset, canonical(&row.value, load.fields()))).collect();
         same(&format!("rows of {name}"), &expected, &found);
     }
@@ -168,6 +181,10 @@ fn check_source(
     assert_eq!(kept, records - rejected, "records of {name}: {counts:?}");
     assert_eq!(source.lines, records + counts["blank"] + counts["skipped"], "lines of {name}");
     assert!(counts.values().all(|&count| count >= 0), "{name}: {counts:?}");
+    if load.rows_have_places() && file.versions.len() == 1 {
+        let rows = snapshot.rows_of(source).count() as i64;
+        assert_eq!(counts["inserted"], rows, "every place of {name} is inserted once");
+    }
     if source.is_complete {
         assert_eq!(source.position, content.len() as u64, "{name} is called complete");
     }
@@ -222,67 +239,9 @@ fn check_source(
     }
 }
 
-/// The target where rows do not say where they come from, but are known by columns or by the
-/// hash of their record: every file up to its checkpoint, in order.
-struct Fold<'l> {
-    load: &'l Load,
-    key: Vec<String>,
-    rows: BTreeMap<String, Value>,
-}
-
-impl<'l> Fold<'l> {
-    fn new(load: &'l Load) -> Fold<'l> {
-        Fold { load, key: load.key_columns(), rows: BTreeMap::new() }
-    }
-
-    fn key_of(&self, row: &Value, hash: &str) -> String {
-        if self.load.is_by_content() {
-            return hash.to_owned();
-        }
-        let values: Vec<&Value> = self.key.iter().map(|column| &row[column.as_str()]).collect();
-        serde_json::to_string(&values).unwrap()
-    }
-
-    fn add(&mut self, file: &LogFile, reading: &Reading, verdicts: &Verdicts) {
-        for record in &reading.records {
-            let Some(row) = &record.row else { continue };
-            if verdicts.refused.contains_key(&(file.name.clone(), record.offset)) {
-                continue;
-            }
-            let row = Value::Object(row.clone());
-            let key = self.key_of(&row, &hash_of(&record.raw));
-            if !self.load.keeps() || !self.rows.contains_key(&key) {
-                self.rows.insert(key, row);
-            }
-        }
-    }
-
-    #[track_caller]
-    fn check(&self, snapshot: &Found) {
-        let expected: Vec<(String, Value)> =
-            self.rows.iter().map(|(key, row)| (key.clone(), row.clone())).collect();
-        let canonical = |row: &Row| canonical(&row.value, self.load.fields());
-        let mut found: Vec<(String, Value)> = snapshot
-            .rows
-            .iter()
-            .map(|row| (self.key_of(&canonical(row), &row.hash), canonical(row)))
-            .collect();
-        found.sort_by(|one, other| one.0.cmp(&other.0));
-        same("rows", &expected, &found);
-        let inserted: i64 = snapshot.sources.iter().map(|source| source.counts["inserted"]).sum();
-        assert_eq!(inserted, expected.len() as i64, "every key is inserted once");
-    }
-}
-
-/// What a record is known by: the first half of its BLAKE3, written as a UUID.
-fn hash_of(raw: &[u8]) -> String {
-    let hash = *blake3::hash(raw).as_bytes().first_chunk().unwrap();
-    uuid::Uuid::from_bytes(hash).to_string()
-}
-
 /// Compares two lists, and tells the first difference.
 #[track_caller]
-fn same<T: PartialEq + Debug>(what: &str, expected: &[T], found: &[T]) {
+pub(super) fn same<T: PartialEq + Debug>(what: &str, expected: &[T], found: &[T]) {
     let place = expected.iter().zip(found).position(|(one, other)| one != other);
     let place = place.or((expected.len() != found.len()).then(|| expected.len().min(found.len())));
     if let Some(place) = place {

@@ -80,7 +80,7 @@ fn bind_value(value: &Value, field: &Field) -> Option<Value> {
 
 /// A value of the target as the oracle has it: instants as microseconds, numbers of a float
 /// as floats.
-pub(super) fn canonical(stored: &Value, fields: &[Field]) -> Value {
+pub(super) fn canonical(stored: &Value, fields: &[Field]) -> Values {
     let mut row = stored.as_object().unwrap().clone();
     for field in fields {
         let value = row.get_mut(&field.name).unwrap();
@@ -92,7 +92,7 @@ pub(super) fn canonical(stored: &Value, fields: &[Field]) -> Value {
             _ => {}
         }
     }
-    Value::Object(row)
+    row
 }
 
 /// A row as JSON that a server reads: instants as text again.

@@ -13,7 +13,7 @@ use super::reading::{Values, as_written, canonical, read};
 /// own: the rows as they are then, and the others by their SQLSTATE.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
-    pub(super) rows: BTreeMap<Place, Value>,
+    pub(super) rows: BTreeMap<Place, Values>,
     pub(super) refused: BTreeMap<Place, String>,
 }
 
@@ -28,6 +28,14 @@ impl Verdicts {
             #[cfg(feature = "sqlite")]
             Kind::Sqlite => Verdicts::of_sqlite(load),
         }
+    }
+
+    /// Those of a destination that refuses, with this SQLSTATE, the rows of which `is_refused`
+    /// says so.
+    pub(crate) fn refusing(load: &Load, sqlstate: &str, is_refused: &dyn Fn(&Values) -> bool) -> Verdicts {
+        let refused = valid_rows(load).into_iter().filter(|(_, _, row)| is_refused(row));
+        let refused = refused.map(|(_, place, _)| (place, sqlstate.to_owned())).collect();
+        Verdicts { refused, ..Verdicts::default() }
     }
 
     fn of_server(load: &Load) -> Verdicts {
