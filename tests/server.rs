@@ -376,6 +376,31 @@ fn a_full_disk_is_waited_for_and_rejects_nothing() {
     server.client("postgres").batch_execute("DROP TABLESPACE small").unwrap();
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_full_disk_under_a_file_is_waited_for_and_rejects_nothing() {
+    let Some(disk) = SmallDisk::new("1m") else {
+        return eprintln!("skipped: this takes the right to mount a file system");
+    };
+    let load = Load::of(good_log(0, 20_000)).schema(SCHEMA).batches_of(2_000);
+    let load = load.into_file(disk.path().join("t.db"));
+    let mut run = load.call().start();
+    run.wait_says("trying again");
+    assert!(!check(&load).is_complete);
+    disk.grow("64m");
+    run.wait().exit(0).rejects([]);
+    check_complete(&load);
+    // For longer than the patience, too, nothing is lost.
+    load.reset();
+    disk.grow("1m");
+    let load = load.pipeline("retry_for = \"300ms\"");
+    load.run().exit(1).says("gave up after");
+    assert!(!check(&load).is_complete);
+    disk.grow("64m");
+    load.run().exit(0).rejects([]);
+    check_complete(&load);
+}
+
 /// A server whose commits hang, once it is told so: they wait for a standby that is not there.
 struct Ghost(Server);
 

@@ -103,6 +103,14 @@ impl Load {
         self
     }
 
+    /// Into this file of SQLite rather than one in its folder.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn into_file(mut self, path: PathBuf) -> Load {
+        self.kind = Kind::Sqlite;
+        assert!(self.destination.set(Destination::Sqlite(path)).is_ok(), "it has one already");
+        self
+    }
+
     /// A file more. Files are loaded in the order of their names. One whose name says so is
     /// compressed.
     pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Load {
