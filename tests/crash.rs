@@ -38,6 +38,7 @@ macro_rules! on_each_destination {
 
 on_each_destination! {
     a_load_killed_at_any_step_is_whole_and_goes_on
+    a_file_that_is_mapped_is_whole_wherever_a_load_is_killed
     each_row_is_applied_once_wherever_a_load_is_killed
     a_load_of_which_rows_are_refused_can_be_killed_anywhere
     a_line_that_grew_is_read_again_once_wherever_a_load_is_killed
@@ -173,6 +174,14 @@ fn kill_everywhere(load: &Load, passings: Passings, misses: &[&[&str]], prepare:
 
 fn a_load_killed_at_any_step_is_whole_and_goes_on(kind: Kind) {
     kill_everywhere(&three_files(kind), Passings::Each, &[&MERGING, &REFUSING], |_| {});
+}
+
+/// A file so large that it is mapped, not read.
+fn a_file_that_is_mapped_is_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::of(log(6, 3_000)).to(kind).schema(SCHEMA);
+    let load = load.pipeline("batch_rows = 700").pipeline("chunk_size = \"16KiB\"");
+    assert!(load.path("log.ndjson").metadata().unwrap().len() > 256 << 10, "it is too small");
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
 fn each_row_is_applied_once_wherever_a_load_is_killed(kind: Kind) {

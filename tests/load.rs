@@ -1,5 +1,8 @@
 //! Loads as people run them: what ends in the tables, and how the command ends.
 
+use std::fs;
+use std::path::Path;
+
 use crate::harness::load::{Load, has_failpoints};
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
@@ -15,21 +18,63 @@ fn a_bad_line_is_set_aside_with_its_place_and_every_reason() {
         .counts("3 rejected");
 }
 
+/// What can happen to a file while it is loaded.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    /// Other values, and every line as long as it was.
+    Overwritten,
+    /// Cut to so many bytes.
+    Cut(u64),
+}
+
+impl Change {
+    /// Lets it happen. The oracle is not told: nothing of what the file then holds may be loaded.
+    fn befall(self, path: &Path) {
+        match self {
+            Change::Overwritten => {
+                let changed = fs::read_to_string(path).unwrap().replace("\"INFO\"", "\"WARN\"");
+                fs::write(path, changed).unwrap();
+            }
+            Change::Cut(bytes) => {
+                let file = fs::File::options().write(true).open(path).unwrap();
+                file.set_len(bytes).unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
     if !has_failpoints() {
         return;
     }
-    let whole = good_log(0, 60);
-    let load = Load::of(&whole).schema(SCHEMA).batches_of(20);
-    load.let_rest("log.ndjson");
-    let run = load.call().stop_at("after-rows", 1).start().wait_stopped();
-    // Other values, and every line as long as it was.
-    let changed = String::from_utf8(whole).unwrap().replace("\"INFO\"", "\"WARN\"");
-    load.write("log.ndjson", changed);
-    run.wake();
-    run.wait().exit(1).says("the file changed while it was being loaded");
-    assert_eq!(check(&load).batches, 1);
+    // A small file is read, a large one mapped. It is cut within a page, so that the rest of
+    // the page reads as NUL; at the border of one, whatever their size; and altogether.
+    for (lines, rows, cuts) in [(60, 20, [3_000, 4_096, 0]), (5_000, 1_000, [132_000, 128 << 10, 0])] {
+        let whole = good_log(0, lines);
+        assert_eq!(whole.len() > 256 << 10, lines == 5_000, "{} bytes", whole.len());
+        let load = Load::of(&whole).schema(SCHEMA).pipeline(&format!("batch_rows = {rows}"));
+        let load = load.pipeline(&format!("chunk_size = {}", 15 * rows));
+        for change in cuts.map(Change::Cut).into_iter().chain([Change::Overwritten]) {
+            for point in ["before-chunk", "after-rows"] {
+                eprintln!("{lines} lines, {change:?}, {point}");
+                load.reset();
+                load.write("log.ndjson", &whole);
+                load.let_rest("log.ndjson");
+                let run = load.call().stop_at(point, 1).start().wait_stopped();
+                change.befall(&load.path("log.ndjson"));
+                run.wake();
+                // Whoever sees it first: the writer, and all ends; or the planner, and the file fails.
+                run.wait().exit(1).tells("the file changed while it was being loaded").rejects([]);
+                let state = check(&load);
+                assert!(!state.is_complete, "{state:?}");
+                // What was loaded is what the file was, so that it can be gone on with.
+                load.write("log.ndjson", &whole);
+                load.run().exit(0);
+                check_complete(&load);
+            }
+        }
+    }
 }
 
 #[test]

@@ -678,6 +678,14 @@ impl Ended<'_> {
         self
     }
 
+    /// It said this to people, or in its result.
+    #[track_caller]
+    pub(crate) fn tells(&self, text: &str) -> &Self {
+        let told = format!("{}{}", self.stderr, self.stdout);
+        assert!(told.contains(text), "not told: {text:?}; it said:\n{told}");
+        self
+    }
+
     /// It did not say this to anybody.
     #[track_caller]
     pub(crate) fn never_says(&self, text: &str) -> &Self {
