@@ -101,3 +101,26 @@ fn a_password_is_never_said() {
     let nowhere = "postgres://postgres:open-sesame@127.0.0.1:1/nowhere";
     load.call().into(nowhere).run().exit(1).never_says("sesame");
 }
+
+#[test]
+fn what_a_line_holds_is_never_said() {
+    let canary = r#"{"id":1,"level":"canary","message":"canary"}"#;
+    let load = Load::of([canary, "\n{\"canary\":\n", canary.replace('1', "2").as_str(), "\n"].concat())
+        .schema("id int, level text, message text")
+        .given(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF NEW.id = 2 THEN RETURN NEW; END IF;
+                 RAISE EXCEPTION 'refused: %', NEW.message USING DETAIL = NEW.message, HINT = NEW.message;
+             END $$;
+             CREATE TABLE t (id bigint, level text CHECK (level <> 'canary' OR id <> 2), message text, {key});
+             CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
+        );
+    for manner in [&[][..], &["-v"], &["--log-format", "json"]] {
+        load.reset();
+        let call = manner.iter().fold(load.call(), |call, word| call.arg(word));
+        call.run()
+            .exit(3)
+            .rejects([(1, "server_p0001"), (2, "json_invalid"), (3, "server_23514")])
+            .never_says("canary");
+    }
+}

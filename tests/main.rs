@@ -30,6 +30,8 @@ mod partitions;
 mod pydantic;
 /// The server dies, comes back, hangs, has no room.
 mod server;
+/// What a session finds already decided.
+mod session;
 /// The files that people really have.
 mod sources;
 /// Tables in SQLite that are there before we are.

@@ -12,6 +12,7 @@ mod found;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod oracle;
+pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod reading;

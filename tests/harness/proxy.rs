@@ -430,7 +430,7 @@ fn contains(message: &[u8], text: &str) -> bool {
 }
 
 /// A message: a letter, and a length that counts itself.
-fn read_message(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+pub(super) fn read_message(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let mut kind = [0];
     from.read_exact(&mut kind)?;
     let mut message = kind.to_vec();
@@ -439,7 +439,7 @@ fn read_message(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
 }
 
 /// A packet of the time before the startup: a length that counts itself.
-fn read_packet(from: &mut impl Read) -> io::Result<Vec<u8>> {
+pub(super) fn read_packet(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut packet = vec![0; 4];
     from.read_exact(&mut packet)?;
     let length = u32::from_be_bytes([packet[0], packet[1], packet[2], packet[3]]) as usize;
