@@ -190,6 +190,7 @@ fn object(
             "valid": counts.inserted,
             "rejected": counts.rejected,
         },
+        "altered_values": outcome.altered,
         "bytes": outcome.bytes,
         "reasons": reasons_json(outcome),
         "sample": sink.sample().iter().filter_map(|json| serde_json::from_str(json).ok()).collect::<Vec<Value>>(),

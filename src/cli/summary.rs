@@ -89,11 +89,7 @@ pub(super) fn text(subject: &Subject<'_>, outcome: &Outcome) -> String {
                 let _ = writeln!(out, "    rejected   {:>14}   {share}", figure::count(rejected));
             }
         }
-        for (name, number) in [("blank lines", counts.blank), ("skipped lines", counts.skipped)] {
-            if number != 0 {
-                let _ = writeln!(out, "  {name:<12} {:>14}", figure::count(number));
-            }
-        }
+        lines_beside(&mut out, outcome);
     }
     reasons(&mut out, outcome);
     let held = outcome.finished;
@@ -152,16 +148,23 @@ pub(super) fn check_text(job: &str, outcome: &Outcome) -> String {
         let share =
             if rejected > 0 { format!("   {}", figure::share(rejected, records)) } else { String::new() };
         let _ = writeln!(out, "    rejected   {:>14}{share}", figure::count(rejected));
-        for (name, number) in [("blank lines", counts.blank), ("skipped lines", counts.skipped)] {
-            if number != 0 {
-                let _ = writeln!(out, "  {name:<12} {:>14}", figure::count(number));
-            }
-        }
+        lines_beside(&mut out, outcome);
     }
     reasons(&mut out, outcome);
     files(&mut out, "not checked", &outcome.failed, str::to_owned);
     files(&mut out, "to look at", &outcome.notices, str::to_owned);
     out
+}
+
+/// What there was besides records, and what was done to their values.
+fn lines_beside(out: &mut String, outcome: &Outcome) {
+    let altered = i64::try_from(outcome.altered).unwrap_or(i64::MAX);
+    let (blank, skipped) = (outcome.counts.blank, outcome.counts.skipped);
+    for (name, number) in [("blank lines", blank), ("skipped lines", skipped), ("without NULs", altered)] {
+        if number != 0 {
+            let _ = writeln!(out, "  {name:<12} {:>14}", figure::count(number));
+        }
+    }
 }
 
 /// How many files were read, whether to their end or to a line that is still being written.
@@ -264,6 +267,7 @@ pub(super) fn json(subject: &Subject<'_>, outcome: &Outcome, exit: Exit) -> Valu
         },
         "notices": notices_json(outcome),
         "counts": counts_json(counts),
+        "altered_values": outcome.altered,
         "bytes": outcome.bytes,
         "raw_bytes": outcome.raw_bytes,
         "batches": outcome.batches,

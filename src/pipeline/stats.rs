@@ -44,6 +44,8 @@ pub(super) fn add_time(counter: &AtomicU64, time: Duration) {
 pub struct Outcome {
     /// What became of the records, over all sources.
     pub counts: Counts,
+    /// Values that were stored without a NUL that the record has.
+    pub altered: u64,
     /// Bytes that were read and committed, decompressed.
     pub bytes: u64,
     /// The same in the files, compressed as they are.

@@ -73,6 +73,7 @@ impl Worker {
             first_line: 0,
             lines: 0,
             blank: 0,
+            altered: 0,
             check: 0,
             tail: (0, hash16(b"")),
             unterminated: None,
@@ -131,17 +132,20 @@ impl Worker {
             let place = Place { source_id: parcel.source_id, offset, raw };
             let rows_end = parcel.rows.bytes.len();
             let mut record: Record<'_> = spare;
-            let refused = if length > rules.record_bytes_max {
+            let altered = if length > rules.record_bytes_max {
                 too_long(&mut self.faults, length as u64, rules.record_bytes_max);
-                Some(Stage::Decode)
+                Err(Stage::Decode)
             } else {
                 let input = Input { raw, text: line.text, arena: &self.arena };
-                row(rules, input, &mut record, place, &mut parcel.rows.bytes, &mut self.faults).err()
+                row(rules, input, &mut record, place, &mut parcel.rows.bytes, &mut self.faults)
             };
             spare = record.reset();
-            match refused {
-                None => parcel.rows.end_row(line.start, length, line_number),
-                Some(stage) => {
+            match altered {
+                Ok(altered) => {
+                    parcel.rows.end_row(line.start, length, line_number);
+                    parcel.altered += u64::from(altered);
+                }
+                Err(stage) => {
                     parcel.rows.bytes.truncate(rows_end);
                     let span = Span::new(offset, offset + length as u64);
                     let raw_bytes_max = match length > rules.record_bytes_max {
@@ -164,7 +168,8 @@ impl Worker {
     }
 }
 
-/// One record to one encoded row, or the stage that refuses it.
+/// One record to one encoded row, or the stage that refuses it. Says how many of its values are
+/// not as they stand in the record.
 #[inline]
 fn row<'r, F: Format, E: Encoder>(
     rules: &Rules<F, E>,
@@ -173,7 +178,7 @@ fn row<'r, F: Format, E: Encoder>(
     place: Place<'_>,
     out: &mut Vec<u8>,
     faults: &mut Faults,
-) -> Result<(), Stage> {
+) -> Result<u32, Stage> {
     let arena = input.arena;
     if let Err(Malformed { stage, code, what, at }) = rules.format.parse(input, record) {
         faults.push(code, &Path::Record, format_args!("{what}, at byte {at} of the record"), None);
@@ -181,7 +186,7 @@ fn row<'r, F: Format, E: Encoder>(
     }
     let row = rules.schema.bind(record, arena, faults).ok_or(Stage::Schema)?;
     match rules.encoder.encode(&row, place, out, faults) {
-        true => Ok(()),
+        true => Ok(row.altered()),
         false => Err(Stage::Schema),
     }
 }

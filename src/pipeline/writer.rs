@@ -180,6 +180,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         add(&self.stats.bytes_done, raw);
         self.outcome.raw_bytes += raw;
         self.outcome.bytes += batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
+        self.outcome.altered += batch.parcels.iter().map(|parcel| parcel.altered).sum::<u64>();
         self.outcome.batches += 1;
         self.explain(&batch, &committed.refused);
         (self.rows, self.bytes) = (0, 0);

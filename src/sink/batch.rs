@@ -96,6 +96,8 @@ pub struct Parcel {
     pub lines: u64,
     /// Lines that are blank.
     pub blank: u64,
+    /// Values of which a NUL was left out or replaced.
+    pub altered: u64,
     /// XXH3 of the bytes that were parsed.
     pub check: u64,
     /// Length and hash of the last bytes before the end of the chunk.
@@ -334,6 +336,7 @@ mod tests {
             first_line: 0,
             lines: rows.len() as u64,
             blank: 0,
+            altered: 0,
             check: 0,
             tail: (0, hash16(b"")),
             unterminated: None,

@@ -200,6 +200,17 @@ fn a_destination_that_is_none_is_told_in_one_line() {
 }
 
 #[test]
+fn values_without_their_nul_are_counted() {
+    let place = place();
+    place.write("job.toml", JOB.replace("[record.fields]", "[record]\nnul = \"strip\"\n[record.fields]"));
+    place.write("logs/a.ndjson", "{\"n\":1,\"word\":\"a\\u0000b\"}\n{\"n\":2,\"word\":\"c\"}\n");
+    let said = place.run("load -j job.toml");
+    assert!(said.stderr.contains("  without NULs              1\n"), "{said:?}");
+    assert_eq!(place.query("select word from app order by n"), ["ab", "c", "null"]);
+    assert_eq!(place.json("check -j job.toml logs/a.ndjson").1["altered_values"], 1);
+}
+
+#[test]
 fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let place = place();
