@@ -1,0 +1,398 @@
+//! `[record]`: the fields of a job as a schema.
+//!
+//! Which keys a type takes is in the table of keys. Here is what their values mean: each is
+//! read into the place that the schema has for it, and what contradicts itself (a default for a
+//! field that must be there) is told. What a value must be is in `kind`, and what it is when it
+//! is not there in `default`.
+
+mod default;
+mod kind;
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::Record;
+use super::file::{Place, Reader, Scope, as_text, describe, quoted};
+use super::keys::{self, Takes};
+use crate::format::pointer_steps;
+use crate::schema::{Extra, Field, Nul, Schema, from_json_schema};
+
+/// What the job says of all fields.
+pub(super) struct Common {
+    pub(super) strict: bool,
+    pub(super) extra: Extra,
+    pub(super) nul: Nul,
+    /// The offset from UTC of stamps that name no zone, in seconds.
+    pub(super) offset_s: i32,
+}
+
+impl Common {
+    /// Reads what `[record]` says of all fields.
+    pub(super) fn read(reader: &mut Reader<'_>, record: &Scope<'_>, offset_s: i32) -> Common {
+        let strict = reader.word(record, "mode") == "strict";
+        let extra = Extra::from_word(reader.word(record, "extra"));
+        let nul = match reader.word(record, "nul") {
+            "strip" => Nul::Strip,
+            "replace" => Nul::Replace,
+            _ => Nul::Reject,
+        };
+        Common { strict, extra, nul, offset_s }
+    }
+}
+
+/// Reads `[record.fields]`, or the schema file that stands for it.
+pub(super) fn record(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Common, folder: &Path) -> Record {
+    let mut schema_file = None;
+    let schema = match (record.value("fields"), reader.text(record, "schema")) {
+        (Some(value), None) => Schema { fields: fields(reader, value, "", common), ..Schema::default() },
+        (None, Some((name, place))) => {
+            let path = schema_file.insert(folder.join(name));
+            of_json_schema(reader, path, &place, common)
+        }
+        (Some(_), Some((_, place))) => {
+            reader.find(
+                "the fields are given here and under [record.fields]; leave out one of the two",
+                &place,
+            );
+            Schema::default()
+        }
+        (None, None) => {
+            // A schema that cannot be read as a text has been told.
+            if !record.has("schema") {
+                let message =
+                    "the job has no fields; name them under [record.fields], as in message = \"text\"";
+                reader.find_absent(message, record);
+            }
+            Schema::default()
+        }
+    };
+    let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
+    Record { schema: Schema { fields: schema.fields, extra, nul: common.nul }, schema_file }
+}
+
+/// Reads a JSON Schema file.
+fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Common) -> Schema {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) => {
+            reader.find(format!("cannot read the schema {}: {cause}", path.display()), place);
+            return Schema::default();
+        }
+    };
+    match from_json_schema(&text, common.strict, common.offset_s) {
+        Ok(schema) => schema,
+        Err(error) => {
+            reader.find(format!("{} cannot be used as a schema: {error}", path.display()), place);
+            Schema::default()
+        }
+    }
+}
+
+/// Reads a table of fields. `parent` leads to them, with a dot at its end.
+fn fields<'s>(
+    reader: &mut Reader<'_>,
+    value: &'s Spanned<DeValue<'s>>,
+    parent: &str,
+    common: &Common,
+) -> Vec<Field> {
+    let DeValue::Table(table) = value.get_ref() else {
+        reader.mismatch(keys::FIELD.key("fields"), value);
+        return Vec::new();
+    };
+    if table.is_empty() {
+        reader.find("there is no field here; name at least one, as in message = \"text\"", &value.span());
+    }
+    let mut fields = Vec::with_capacity(table.len());
+    for (key, value) in table {
+        let name = key.get_ref();
+        if name.is_empty() || name.contains('\0') {
+            reader.find("a field needs a name that a column can have", &key.span());
+        }
+        let path = format!("{parent}{name}");
+        fields.extend(field(reader, name, &path, &key.span(), value, common, Part::Field));
+    }
+    fields
+}
+
+/// Whether a field is one of a record or object, or the items of a list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Field,
+    Items,
+}
+
+/// Keys that say where a value is and what happens if it is not there.
+const NOT_OF_ITEMS: [&str; 3] = ["from", "required", "default"];
+
+/// Reads one field. `None` if its type is not known, which has then been told.
+fn field<'s>(
+    reader: &mut Reader<'_>,
+    name: &str,
+    path: &str,
+    place: &Place,
+    value: &'s Spanned<DeValue<'s>>,
+    common: &Common,
+    part: Part,
+) -> Option<Field> {
+    let called = match part {
+        Part::Field => format!("field {}", quoted(path)),
+        Part::Items => format!("the items of field {}", quoted(path)),
+    };
+    let (scope, word) = match value.get_ref() {
+        DeValue::Table(table) => {
+            let scope = reader.table_of(&keys::FIELD, table, value.span(), &called);
+            let Some(written) = reader.written(&scope, "type") else {
+                if !scope.has("type") {
+                    let types = keys::built_words(keys::TYPES);
+                    reader.find(format!("{called} has no type; add one of {types}"), place);
+                }
+                return None;
+            };
+            (scope, written)
+        }
+        _ => match as_text(value) {
+            Some(written) => (Scope::empty(&keys::FIELD, value.span()), written),
+            None => {
+                reader.find(
+                    format!("{called} takes {}, not {}", Takes::Field.describe(), describe(value)),
+                    &value.span(),
+                );
+                return None;
+            }
+        },
+    };
+    let kind_name = reader.word_of(keys::TYPES, "type", &word)?;
+    check_keys(reader, &scope, kind_name, part);
+
+    let strict = reader.flag_given(&scope, "strict").unwrap_or(common.strict);
+    let required_given = reader.flag_given(&scope, "required");
+    let nullable_given = reader.flag_given(&scope, "nullable");
+    let has_default = scope.has("default");
+    let required = required_given.unwrap_or(!has_default);
+    let nullable = nullable_given.unwrap_or(!required && !has_default);
+    if part == Part::Field {
+        if required && has_default {
+            let place = scope.place_of("default").expect("it has one");
+            reader.find(
+                format!("{called} is required, so it never takes a default; leave out one of the two"),
+                &place,
+            );
+        }
+        if !required && !nullable && !has_default {
+            let place = scope.place_of("nullable").expect("it would be nullable otherwise");
+            reader.find(
+                format!(
+                    "{called} is neither required nor nullable, so it needs a default for records without it"
+                ),
+                &place,
+            );
+        }
+    }
+    let from = match part {
+        Part::Field => from(reader, &scope, name),
+        Part::Items => Vec::new(),
+    };
+    let kind = kind::kind(reader, &scope, kind_name, path, &called, place, common)?;
+    let mut field = Field { name: name.to_owned(), from, required, nullable, default: None, strict, kind };
+    if let Some(value) = scope.value("default").filter(|_| part == Part::Field) {
+        field.default = default::default(reader, &field, &called, value);
+    }
+    Some(field)
+}
+
+/// Tells of keys that are not for this type of field, or not yet.
+fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part: Part) {
+    for (key, place) in scope.given() {
+        if part == Part::Items && NOT_OF_ITEMS.contains(&key.name) {
+            reader.find(format!("'{}' is not for the items of a list", key.name), &place);
+        } else if !key.types.is_empty() && !key.types.contains(&kind_name) {
+            let types = keys::any_of(key.types);
+            reader.find(format!("'{}' is not for type {kind_name}; it is for {types}", key.name), &place);
+        } else if key.types_later.contains(&kind_name) {
+            reader.find(
+                format!(
+                    "'{}' is not yet built for type {kind_name}; leave it out until a later version takes it",
+                    key.name
+                ),
+                &place,
+            );
+        }
+    }
+}
+
+fn from(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Vec<String> {
+    match reader.text(scope, "from") {
+        None => vec![name.to_owned()],
+        Some((text, place)) if text.starts_with('/') => pointer_steps(&text).unwrap_or_else(|| {
+            reader.find(
+                "not a JSON pointer: in one, '~' is written as '~0' and '/' within a key as '~1'",
+                &place,
+            );
+            vec![text]
+        }),
+        Some((text, place)) => {
+            if text.is_empty() {
+                reader.find("'from' is empty; it takes a key, or a JSON pointer such as /user/id", &place);
+            }
+            vec![text]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{assert_wrong, config, small_with};
+    use super::*;
+
+    /// The field that a line of `[record.fields]` describes.
+    pub(super) fn field_of(line: &str) -> Field {
+        let config = config(&small_with("record.fields", line));
+        config.record.schema.fields[0].clone()
+    }
+
+    #[test]
+    fn every_type_can_be_named_alone() {
+        for word in keys::TYPES.iter().filter(|word| !["enum", "object", "list"].contains(&word.name)) {
+            let field = field_of(&format!("a = \"{}\"", word.name));
+            assert_eq!(field.kind.name(), word.name);
+            assert_eq!((field.required, field.nullable, field.default), (true, false, None));
+            assert_eq!(field.from, ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_json_schema_stands_for_the_fields() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let job = |record: &str| {
+            format!(
+                "name = \"j\"\n[source]\nformat = \"ndjson\"\n[record]\n{record}\n[destination]\ntable = \"t\"\n"
+            )
+        };
+        let load = |schema: &str, record: &str| {
+            std::fs::write(folder.path().join("x.schema.json"), schema).expect("written");
+            let path = folder.path().join("job.toml");
+            std::fs::write(&path, job(record)).expect("written");
+            crate::config::Config::load(&path, &Default::default())
+        };
+        let schema = r#"{"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}, "n": {"type": "integer"}},
+                         "required": ["at"], "additionalProperties": false}"#;
+        let config = load(schema, "schema = \"x.schema.json\"").expect("read");
+        let names: Vec<_> = config.record.schema.fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!((names.as_slice(), config.record.schema.extra), (&["at", "n"][..], Extra::Forbid));
+
+        let error = |schema: &str, record: &str| load(schema, record).expect_err("refused").to_string();
+        assert!(
+            error(r#"{"properties": {"a": {"contains": {}}}}"#, "schema = \"x.schema.json\"")
+                .contains("#/properties/a")
+        );
+        assert!(error(schema, "schema = \"y.schema.json\"").contains("cannot read the schema"));
+        assert!(
+            error(schema, "schema = \"x.schema.json\"\nfields.a = \"int\"")
+                .contains("leave out one of the two")
+        );
+    }
+
+    #[test]
+    fn a_field_is_found_by_a_key_or_a_pointer() {
+        assert_eq!(field_of("a = { type = \"int\", from = \"b.c\" }").from, ["b.c"]);
+        assert_eq!(field_of("a = { type = \"int\", from = \"/b/c~1d\" }").from, ["b", "c/d"]);
+        assert_eq!(field_of("\"a b\" = \"int\"").from, ["a b"]);
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", from = \"/b~2\" }",
+            "not a JSON pointer: in one, '~' is written as '~0' and '/' within a key as '~1'",
+            "\"/b~2\"",
+        );
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", from = \"\" }",
+            "'from' is empty; it takes a key, or a JSON pointer such as /user/id",
+            "\"\"",
+        );
+    }
+
+    #[test]
+    fn required_nullable_and_default_follow_from_each_other() {
+        let facts = |rules: &str| {
+            let field = field_of(&format!("a = {{ type = \"int\"{rules} }}"));
+            (field.required, field.nullable, field.default.is_some())
+        };
+        assert_eq!(facts(""), (true, false, false));
+        assert_eq!(facts(", nullable = true"), (true, true, false));
+        assert_eq!(facts(", required = false"), (false, true, false));
+        assert_eq!(facts(", default = 0"), (false, false, true));
+        assert_eq!(facts(", default = 0, nullable = true"), (false, true, true));
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", required = true, default = 0 }",
+            "field 'a' is required, so it never takes a default; leave out one of the two",
+            "default",
+        );
+        assert_wrong(
+            "record.fields",
+            "a = { type = \"int\", required = false, nullable = false }",
+            "field 'a' is neither required nor nullable, so it needs a default for records without it",
+            "nullable",
+        );
+    }
+
+    #[test]
+    fn a_rule_is_only_for_the_types_that_it_means_something_for() {
+        for (rules, message, marked) in [
+            (
+                "type = \"int\", min_length = 1",
+                "'min_length' is not for type int; it is for text",
+                "min_length",
+            ),
+            ("type = \"text\", ge = 1", "'ge' is not for type text; it is for int, float or decimal", "ge"),
+            ("type = \"date\", zone = \"any\"", "'zone' is not for type date; it is for timestamp", "zone"),
+            ("type = \"json\", fields = {}", "'fields' is not for type json; it is for object", "fields"),
+            (
+                "type = \"list\", items = \"int\", json_text = true",
+                "'json_text' is not yet built for type list; leave it out until a later version takes it",
+                "json_text",
+            ),
+            (
+                "type = \"list\", items = { type = \"int\", required = false }",
+                "'required' is not for the items of a list",
+                "required",
+            ),
+            (
+                "type = \"list\", items = { type = \"int\", lower = true }",
+                "'lower' is not for type int; it is for text or enum",
+                "lower",
+            ),
+        ] {
+            assert_wrong("record.fields", &format!("a = {{ {rules} }}"), message, marked);
+        }
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_is_refused() {
+        let types = keys::built_words(keys::TYPES);
+        for (line, message, marked) in [
+            ("a = {}", format!("field 'a' has no type; add one of {types}"), "a"),
+            ("a = 1", "field 'a' takes the name of a type or a table, not 1".to_owned(), "1"),
+            ("a = { type = 1 }", format!("'type' takes {types}, not 1"), "1"),
+            ("a = \"integer\"", format!("unknown type 'integer'; it is {types}"), "\"integer\""),
+            ("a = \"str\"", format!("unknown type 'str'; it is {types}"), "\"str\""),
+            ("a = \"boolean\"", format!("unknown type 'boolean'; it is {types}"), "\"boolean\""),
+            ("a = \"dat\"", "unknown type 'dat'; did you mean 'date'?".to_owned(), "\"dat\""),
+            ("\"\" = \"int\"", "a field needs a name that a column can have".to_owned(), "\"\""),
+            (
+                "\"a\\u0000\" = \"int\"",
+                "a field needs a name that a column can have".to_owned(),
+                "\"a\\u0000\"",
+            ),
+            (
+                "a = { type = \"list\", items = { tipe = \"int\", type = \"int\" } }",
+                "unknown key 'tipe' in the items of field 'a'; did you mean 'type'?".to_owned(),
+                "tipe",
+            ),
+        ] {
+            assert_wrong("record.fields", line, &message, marked);
+        }
+    }
+}
