@@ -5,7 +5,7 @@
 
 use super::Destination;
 use super::file::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
-use super::keys;
+use super::nearest::nearest;
 use crate::schema::{Extra, Field, Kind, Schema};
 use crate::sink::key::EXTRA;
 use crate::sink::{Key, OnConflict};
@@ -40,7 +40,7 @@ fn unknown_key(reader: &mut Reader<'_>, written: &Written<'_>, text: &str, schem
     let given = quoted(written.text);
     let fields = schema.fields.iter().map(|field| field.name.as_str());
     let known = ["position", "content", "none"].into_iter().chain(fields);
-    let message = match keys::nearest(text, known) {
+    let message = match nearest(text, known) {
         Some(nearest) => format!("unknown key {given}; did you mean '{nearest}'?"),
         None => format!("unknown key {given}; it is 'position', 'content', 'none' or a list of fields"),
     };
@@ -130,7 +130,7 @@ fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &Place) {
 
 fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Schema, place: &Place) {
     let start = format!("{what} names {}, which is no field", reader.quoted_part(column, place));
-    let message = match keys::nearest(column, schema.fields.iter().map(|field| field.name.as_str())) {
+    let message = match nearest(column, schema.fields.iter().map(|field| field.name.as_str())) {
         Some(nearest) => format!("{start}; did you mean '{nearest}'?"),
         None => format!("{start}; add it to [record.fields]"),
     };

@@ -19,6 +19,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Complaint;
 use super::keys::{self, Key, State, Table, Takes, Word};
+use super::nearest::nearest;
 use super::{secret, units};
 
 /// How much of a given text is quoted in a message.
@@ -240,7 +241,7 @@ impl<'d> Reader<'d> {
             }
             None => {
                 let given = quoted(written.text);
-                let message = match keys::nearest(&text, words.iter().map(|word| word.name)) {
+                let message = match nearest(&text, words.iter().map(|word| word.name)) {
                     Some(nearest) => format!("unknown {what} {given}; did you mean '{nearest}'?"),
                     None => format!("unknown {what} {given}; it is {}", keys::built_words(words)),
                 };
@@ -434,7 +435,7 @@ impl<'d> Scope<'d> {
 
 fn unknown_key(given: &str, table: &'static Table, called: &str) -> String {
     let start = format!("unknown key {} in {called}", quoted(given));
-    if let Some(nearest) = keys::nearest(given, table.keys.iter().map(|key| key.name)) {
+    if let Some(nearest) = nearest(given, table.keys.iter().map(|key| key.name)) {
         return format!("{start}; did you mean '{nearest}'?");
     }
     let elsewhere = keys::tables().into_iter().find(|other| other.find(given).is_some());

@@ -653,41 +653,6 @@ pub(super) fn any_of<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// Of `known`, what `given` was most likely meant to be, if anything is close enough.
-pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
-    let plain = |text: &str| text.to_lowercase().replace('-', "_");
-    let given = plain(given);
-    let by_distance = known
-        .clone()
-        .map(|name| (distance(&given, &plain(name)), name))
-        .filter(|(distance, name)| *distance <= given.chars().count().max(name.len()) / 3)
-        .min_by_key(|(distance, _)| *distance);
-    let by_start = || known.clone().find(|name| given.len() >= 3 && plain(name).starts_with(&given));
-    by_distance.map(|(_, name)| name).or_else(by_start)
-}
-
-/// How many characters must be left out, put in, changed or swapped with their neighbour to
-/// get from one text to the other.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // Three rows of the usual matrix: a swap looks back two.
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let change = above[j] + usize::from(a != b);
-            let mut least = change.min(above[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b {
-                least = least.min(before[j - 1] + 1);
-            }
-            row.push(least);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[other.len()]
-}
-
 /// All tables that have keys, for whoever goes through them all.
 pub(super) fn tables() -> [&'static Table; 8] {
     [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE, &ROLLUP]
@@ -696,44 +661,6 @@ pub(super) fn tables() -> [&'static Table; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn distances_count_the_mistakes_of_a_typist() {
-        for (one, other, expected) in [
-            ("format", "format", 0),
-            ("fromat", "format", 1),
-            ("formt", "format", 1),
-            ("forrmat", "format", 1),
-            ("farmat", "format", 1),
-            ("", "format", 6),
-            ("ca", "abc", 3),
-            ("größe", "grösse", 2),
-        ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-            assert_eq!(distance(other, one), expected, "{other} {one}");
-        }
-    }
-
-    #[test]
-    fn the_nearest_key_is_what_was_meant() {
-        for (table, given, expected) in [
-            ("[source]", "fromat", Some("format")),
-            ("[source]", "Files", Some("files")),
-            ("[source]", "file", Some("files")),
-            ("[source]", "time-zone", Some("timezone")),
-            ("[source]", "max_record_size", Some("max_record")),
-            ("[pipeline]", "batchrows", Some("batch_rows")),
-            ("[pipeline]", "batch-rows", Some("batch_rows")),
-            ("[record.fields.X]", "min_len", Some("min_length")),
-            ("[record.fields.X]", "gte", Some("ge")),
-            ("[record.fields.X]", "optional", None),
-            ("[destination]", "password", None),
-            ("[destination]", "", None),
-        ] {
-            let table = tables().into_iter().find(|known| known.called == table).expect("a table");
-            assert_eq!(nearest(given, table.keys.iter().map(|key| key.name)), expected, "{given}");
-        }
-    }
 
     #[test]
     fn every_key_is_there_once_and_says_what_it_means() {

@@ -18,6 +18,7 @@ mod json_schema;
 mod keys;
 #[cfg(test)]
 mod manual;
+mod nearest;
 mod record;
 mod rules;
 mod secret;
