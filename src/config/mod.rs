@@ -249,7 +249,8 @@ impl Source {
     }
 
     /// Whether the names of the files depend on the data date.
-    pub fn needs_date(&self) -> bool {
+    #[cfg(test)]
+    fn needs_date(&self) -> bool {
         match &self.files {
             Files::OfJob { patterns, .. } => patterns.iter().any(|text| needs_date(text)),
             Files::Given(_) => false,
