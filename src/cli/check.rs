@@ -14,8 +14,8 @@ use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
 use super::job::{self, Job};
-use super::load::{cores, nothing_to_do, run, settings};
 use super::progress::Progress;
+use super::run::{cores, nothing_to_do, run, settings};
 use super::speech::{Speech, print, printable};
 use super::summary::{check_text, notices_json, reasons_json};
 use super::table;
@@ -57,7 +57,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     let Job { config, path, inferred, .. } = job::choose(args.job.as_deref(), &overrides, speech, stop)?;
     let files = files::of(&config)?;
     if let Some(inferred) = &inferred {
-        tell_of(inferred, speech);
+        inferred.tell_unwritten(speech);
     }
     let verdicts = args.verdicts.as_deref().map(|out| open(out, &config, &path, &files)).transpose()?;
     let mut sink = Check::new(Arc::new(config.record.schema.clone()), verdicts);
@@ -133,16 +133,6 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
     }
     let file = File::create(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
     Ok(Verdicts { path: path.to_owned(), out: Box::new(BufWriter::with_capacity(WRITE_BYTES, file)) })
-}
-
-fn tell_of(inferred: &Inferred, speech: Speech) {
-    speech.inform(&format!(
-        "there is no job, so this is against what was {}\n`logmill infer` writes it down, to be edited",
-        inferred.read_in_words()
-    ));
-    for warning in inferred.warnings() {
-        speech.warn(&warning);
-    }
 }
 
 /// The first rows, as a table.

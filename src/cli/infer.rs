@@ -7,9 +7,9 @@ use serde_json::json;
 use super::args::{InferArgs, Output};
 use super::destination::next_command;
 use super::exit::Exit;
-use super::load::tell_of;
+use super::inferred::Inferred;
 use super::speech::{Speech, print};
-use super::{files, inferred, job};
+use super::{files, job};
 use crate::error::Error;
 use crate::stop::Stop;
 
@@ -26,11 +26,9 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         true => names.iter().map(std::path::absolute).collect::<Result<_, _>>()?,
         false => names,
     };
-    let inferred = inferred::infer(&name, &names, &found, &args.destination.overrides(), stop)?;
+    let inferred = Inferred::of(&name, &names, &found, &args.destination.overrides(), stop)?;
     if path == Path::new("-") {
-        for warning in inferred.warnings() {
-            speech.warn(&warning);
-        }
+        inferred.warn(speech);
         match speech.output {
             Output::Text => print(&inferred.text)?,
             Output::Json => {
@@ -49,7 +47,7 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     job::write(path, &inferred.text)?;
     match speech.output {
         Output::Text => {
-            tell_of(&inferred, path, speech);
+            inferred.tell_written(path, speech);
             // The job names the destination that was given.
             speech.inform(&format!("to load: {}", next_command("load", path, None)));
         }

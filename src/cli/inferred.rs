@@ -8,8 +8,8 @@ use bumpalo::Bump;
 use serde_json::{Value, json};
 
 use super::figure;
-use super::load::cores;
-use super::speech::printable;
+use super::run::cores;
+use super::speech::{Speech, printable};
 use crate::config::{self, Draft, Overrides, Proposed, escape};
 use crate::error::{Error, Result};
 use crate::format::{Extras, Json, Malformed, Record};
@@ -58,54 +58,6 @@ impl Survey for Seen {
     fn merge(self, other: Seen) -> Seen {
         Seen::merge(self, other)
     }
-}
-
-/// Infers a job called `name` from `files`, which are those that `names` name.
-pub(super) fn infer(
-    name: &str,
-    names: &[PathBuf],
-    files: &[Found],
-    overrides: &Overrides,
-    stop: &Stop,
-) -> Result<Inferred> {
-    let readable = look_at(files, stop)?;
-    let threads = overrides.threads.and_then(|threads| usize::try_from(threads).ok());
-    let settings = SurveySettings {
-        threads: threads.unwrap_or_else(cores),
-        source: Settings::default(),
-        bytes_max: BYTES_MAX,
-    };
-    let format = Json::new::<String>(&[], Extras::Ignored);
-    let surveyed = survey::<Seen>(&readable, &format, &settings, stop)?;
-    let files: Vec<PathBuf> = readable.into_iter().map(|file| file.path).collect();
-    let proposal = surveyed.seen.propose();
-    if proposal.fields.is_empty() {
-        return Err(Error::usage(nothing_found(&files, &proposal, &surveyed.failed)));
-    }
-    let fields: Vec<Proposed> = proposal
-        .fields
-        .iter()
-        .map(|inferred| Proposed { field: inferred.field.clone(), note: inferred.note.clone() })
-        .collect();
-    let mut listed: Vec<String> = names.iter().filter_map(|name| name.to_str()).map(escape).collect();
-    if listed.len() > NAMES_MAX {
-        listed.clear();
-    }
-    let unlisted = names.len() - listed.len();
-    let table = overrides.table.clone().unwrap_or_else(|| table_name(name));
-    let url = overrides.into.as_ref().map_or("sqlite:logmill.db", |url| url.reveal());
-    let text = config::write(&Draft {
-        name,
-        files: &listed,
-        fields: &fields,
-        // A key that comes later, or behind what was read, goes into a column of its own
-        // with all others of its kind: nothing is passed over that nobody has seen.
-        extra: Extra::Keep,
-        url,
-        table: &table,
-    });
-    let Surveyed { bytes, raw_bytes, raw_size, is_all, .. } = surveyed;
-    Ok(Inferred { text, proposal, files, unlisted, bytes, raw_bytes, raw_size, is_all })
 }
 
 /// The files that have records. One that cannot be read is left to the load, which tells of
@@ -161,7 +113,7 @@ fn head(path: &Path, stop: &Stop) -> Result<(Vec<u8>, bool)> {
     })
 }
 
-fn nothing_found(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)]) -> String {
+fn no_fields(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)]) -> String {
     let at = |file: usize| files[file].display();
     let path = at(0);
     match (failed.first(), proposal.first_malformed) {
@@ -178,8 +130,85 @@ fn nothing_found(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, Str
 }
 
 impl Inferred {
+    /// Infers a job called `name` from `files`, which are those that `names` name.
+    pub(super) fn of(
+        name: &str,
+        names: &[PathBuf],
+        files: &[Found],
+        overrides: &Overrides,
+        stop: &Stop,
+    ) -> Result<Inferred> {
+        let readable = look_at(files, stop)?;
+        let threads = overrides.threads.and_then(|threads| usize::try_from(threads).ok());
+        let settings = SurveySettings {
+            threads: threads.unwrap_or_else(cores),
+            source: Settings::default(),
+            bytes_max: BYTES_MAX,
+        };
+        let format = Json::new::<String>(&[], Extras::Ignored);
+        let surveyed = survey::<Seen>(&readable, &format, &settings, stop)?;
+        let files: Vec<PathBuf> = readable.into_iter().map(|file| file.path).collect();
+        let proposal = surveyed.seen.propose();
+        if proposal.fields.is_empty() {
+            return Err(Error::usage(no_fields(&files, &proposal, &surveyed.failed)));
+        }
+        let fields: Vec<Proposed> = proposal
+            .fields
+            .iter()
+            .map(|inferred| Proposed { field: inferred.field.clone(), note: inferred.note.clone() })
+            .collect();
+        let mut listed: Vec<String> = names.iter().filter_map(|name| name.to_str()).map(escape).collect();
+        if listed.len() > NAMES_MAX {
+            listed.clear();
+        }
+        let unlisted = names.len() - listed.len();
+        let table = overrides.table.clone().unwrap_or_else(|| table_name(name));
+        let url = overrides.into.as_ref().map_or("sqlite:logmill.db", |url| url.reveal());
+        let text = config::write(&Draft {
+            name,
+            files: &listed,
+            fields: &fields,
+            // A key that comes later, or behind what was read, goes into a column of its own
+            // with all others of its kind: nothing is passed over that nobody has seen.
+            extra: Extra::Keep,
+            url,
+            table: &table,
+        });
+        let Surveyed { bytes, raw_bytes, raw_size, is_all, .. } = surveyed;
+        Ok(Inferred { text, proposal, files, unlisted, bytes, raw_bytes, raw_size, is_all })
+    }
+
+    /// Says what was inferred, and that it was written to `path`.
+    pub(super) fn tell_written(&self, path: &Path, speech: Speech) {
+        speech.inform(&format!(
+            "wrote {}, {}\nit is yours to edit, and is used from now on",
+            path.display(),
+            self.read_in_words()
+        ));
+        self.warn(speech);
+        if speech.speaks() {
+            speech.tell(&format!("\n{}\n", self.fields_in_words()));
+        }
+    }
+
+    /// Says what was inferred, and that it is written nowhere.
+    pub(super) fn tell_unwritten(&self, speech: Speech) {
+        speech.inform(&format!(
+            "there is no job, so this is against what was {}\n`logmill infer` writes it down, to be edited",
+            self.read_in_words()
+        ));
+        self.warn(speech);
+    }
+
+    /// Says what there is to know besides the fields.
+    pub(super) fn warn(&self, speech: Speech) {
+        for warning in self.warnings() {
+            speech.warn(&warning);
+        }
+    }
+
     /// What was read, in one sentence.
-    pub(super) fn read_in_words(&self) -> String {
+    fn read_in_words(&self) -> String {
         let what = match self.files.as_slice() {
             [file] if file == Path::new(STDIN) => "stdin".to_owned(),
             [file] => file.display().to_string(),
@@ -205,7 +234,7 @@ impl Inferred {
     }
 
     /// What there is to know besides the fields.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let proposal = &self.proposal;
         if let Some((spot, code, what)) = proposal.first_malformed {
@@ -241,7 +270,7 @@ impl Inferred {
     }
 
     /// The fields as a table for people.
-    pub(super) fn fields_in_words(&self) -> String {
+    fn fields_in_words(&self) -> String {
         let rows: Vec<[String; 3]> = self
             .proposal
             .fields

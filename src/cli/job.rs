@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::files::nothing_found;
-use super::inferred::{Inferred, infer};
+use super::inferred::Inferred;
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub(super) fn choose(
         let config = Config::load(&path, overrides)?;
         return Ok(Job { config, path, is_found: true, inferred: None });
     }
-    let inferred = infer(&name, names, &files, overrides, stop)?;
+    let inferred = Inferred::of(&name, names, &files, overrides, stop)?;
     let config = Config::of_text(&path, &inferred.text, overrides)?;
     Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::args::{LoadArgs, Output};
 use super::destination::{Destination, describe, next_command, query};
 use super::exit::Exit;
@@ -11,14 +9,11 @@ use super::files;
 use super::inferred::Inferred;
 use super::job::{self, Job};
 use super::progress::Progress;
+use super::run::{nothing_to_do, run, settings};
 use super::speech::{Speech, print};
 use super::summary::{self, Subject};
-use crate::config::{Config, Format};
-use crate::error::{Kind, Result};
-use crate::format::Json;
-use crate::pipeline::{self, Outcome, Stats};
-use crate::sink::{Ending, Sink};
-use crate::source::{Found, Hash16};
+use crate::error::Kind;
+use crate::pipeline::{Settings, Stats};
 use crate::stop::Stop;
 
 /// Loads, and says what came of it.
@@ -34,13 +29,13 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let files = files::of(&config)?;
     if let Some(inferred) = &inferred {
         job::write(&job_path, &inferred.text)?;
-        tell_of(inferred, &job_path, speech);
+        inferred.tell_written(&job_path, speech);
     }
     let stats = Arc::new(Stats::default());
     let progress = Progress::start(speech, &stats);
     let around = progress.around();
     let notify = Arc::new(move |text: &str| around(&|| speech.inform(text)));
-    let pace = pipeline::Settings {
+    let pace = Settings {
         allow_duplicates: args.allow_duplicates,
         accept_new_rules: args.accept_new_rules,
         take_over: args.take_over,
@@ -85,99 +80,4 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         speech.inform(&Kind::Stopped(signal).to_string());
     }
     Ok(exit)
-}
-
-/// A list without names, and no job: there is nothing to infer one from.
-pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
-    speech.inform(&format!("the list names no files, so there is nothing to {command}"));
-    if speech.output == Output::Json {
-        let exit = Exit::Success;
-        let object = json!({
-            "schema_version": 1,
-            "command": command,
-            "outcome": exit.outcome(),
-            "exit_code": exit.code(),
-        });
-        print(&format!("{object}\n"))?;
-    }
-    Ok(Exit::Success)
-}
-
-/// Says what was inferred and where it was written.
-pub(super) fn tell_of(inferred: &Inferred, path: &std::path::Path, speech: Speech) {
-    speech.inform(&format!(
-        "wrote {}, {}\nit is yours to edit, and is used from now on",
-        path.display(),
-        inferred.read_in_words()
-    ));
-    for warning in inferred.warnings() {
-        speech.warn(&warning);
-    }
-    if speech.speaks() {
-        speech.tell(&format!("\n{}\n", inferred.fields_in_words()));
-    }
-}
-
-/// What the job says of the pipeline.
-pub(super) fn settings(config: &Config) -> pipeline::Settings {
-    // The destination is the limit, and often on this machine. Workers that are ahead of it
-    // anyway only take its core away (measured on 2 cores: 5 % of a load).
-    let all_but_one = || cores().saturating_sub(1).max(1);
-    pipeline::Settings {
-        threads: config.pipeline.threads.unwrap_or_else(all_but_one),
-        source: config.source.settings.clone(),
-        batch_rows: config.pipeline.batch_rows,
-        batch_bytes: config.pipeline.batch_bytes,
-        raw_bytes_max: config.dead_letters.raw_bytes_max,
-        allow_duplicates: false,
-        accept_new_rules: false,
-        take_over: false,
-        key_is_position: config.destination.key == crate::sink::Key::Position,
-        rules_hash: Hash16(config.rules_hash()),
-    }
-}
-
-/// How many threads can run at once.
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Runs the pipeline into `sink`, and closes the run whatever came of it.
-pub(super) fn run<S: Sink>(
-    sink: &mut S,
-    config: &Config,
-    files: &[Found],
-    settings: &pipeline::Settings,
-    allow_rejects: bool,
-    stop: &Stop,
-    stats: &Arc<Stats>,
-) -> Result<(Outcome, Exit)> {
-    let schema = Arc::new(config.record.schema.clone());
-    let format = match config.source.format {
-        Format::Ndjson => Json::new(&schema.paths(), schema.extras()),
-    };
-    match pipeline::run(files, format, schema, sink, settings, stop, stats) {
-        Ok(outcome) => {
-            let exit = Exit::of_outcome(&outcome, allow_rejects);
-            sink.finish(&Ending {
-                outcome: exit.outcome(),
-                exit_code: exit.code(),
-                counts: &outcome.counts,
-                bytes: outcome.bytes,
-            })?;
-            Ok((outcome, exit))
-        }
-        Err(error) => {
-            let exit = Exit::of_error(&error);
-            let nothing = crate::sink::Counts::default();
-            // The error that ended the run is the one to tell; this is a courtesy.
-            let _ = sink.finish(&Ending {
-                outcome: exit.outcome(),
-                exit_code: exit.code(),
-                counts: &nothing,
-                bytes: 0,
-            });
-            Err(error)
-        }
-    }
 }

@@ -19,6 +19,7 @@ mod load;
 mod man;
 mod plan;
 mod progress;
+mod run;
 mod selected;
 mod speech;
 mod status;

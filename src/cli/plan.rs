@@ -10,7 +10,7 @@ use super::args::{Output, PlanArgs};
 use super::destination::{describe, forecast, is_sqlite};
 use super::exit::Exit;
 use super::guarantees::{Kinds, guarantees};
-use super::load::settings;
+use super::run::settings;
 use super::speech::{Speech, one_line, print, printable};
 use super::{figure, files, table};
 use crate::config::{Config, Overrides};

@@ -1,0 +1,96 @@
+//! A run of the pipeline, as `load` and `check` make it and `plan` foretells it.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::args::Output;
+use super::exit::Exit;
+use super::speech::{Speech, print};
+use crate::config::{Config, Format};
+use crate::error::Result;
+use crate::format::Json;
+use crate::pipeline::{self, Outcome, Settings, Stats};
+use crate::sink::{Ending, Sink};
+use crate::source::{Found, Hash16};
+use crate::stop::Stop;
+
+/// Runs the pipeline into `sink`, and closes the run whatever came of it.
+pub(super) fn run<S: Sink>(
+    sink: &mut S,
+    config: &Config,
+    files: &[Found],
+    settings: &Settings,
+    allow_rejects: bool,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+) -> Result<(Outcome, Exit)> {
+    let schema = Arc::new(config.record.schema.clone());
+    let format = match config.source.format {
+        Format::Ndjson => Json::new(&schema.paths(), schema.extras()),
+    };
+    match pipeline::run(files, format, schema, sink, settings, stop, stats) {
+        Ok(outcome) => {
+            let exit = Exit::of_outcome(&outcome, allow_rejects);
+            sink.finish(&Ending {
+                outcome: exit.outcome(),
+                exit_code: exit.code(),
+                counts: &outcome.counts,
+                bytes: outcome.bytes,
+            })?;
+            Ok((outcome, exit))
+        }
+        Err(error) => {
+            let exit = Exit::of_error(&error);
+            let nothing = crate::sink::Counts::default();
+            // The error that ended the run is the one to tell; this is a courtesy.
+            let _ = sink.finish(&Ending {
+                outcome: exit.outcome(),
+                exit_code: exit.code(),
+                counts: &nothing,
+                bytes: 0,
+            });
+            Err(error)
+        }
+    }
+}
+
+/// What the job says of the pipeline.
+pub(super) fn settings(config: &Config) -> Settings {
+    // The destination is the limit, and often on this machine. Workers that are ahead of it
+    // anyway only take its core away (measured on 2 cores: 5 % of a load).
+    let all_but_one = || cores().saturating_sub(1).max(1);
+    Settings {
+        threads: config.pipeline.threads.unwrap_or_else(all_but_one),
+        source: config.source.settings.clone(),
+        batch_rows: config.pipeline.batch_rows,
+        batch_bytes: config.pipeline.batch_bytes,
+        raw_bytes_max: config.dead_letters.raw_bytes_max,
+        allow_duplicates: false,
+        accept_new_rules: false,
+        take_over: false,
+        key_is_position: config.destination.key == crate::sink::Key::Position,
+        rules_hash: Hash16(config.rules_hash()),
+    }
+}
+
+/// How many threads can run at once.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A list without names, and no job: there is nothing to infer one from.
+pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
+    speech.inform(&format!("the list names no files, so there is nothing to {command}"));
+    if speech.output == Output::Json {
+        let exit = Exit::Success;
+        let object = json!({
+            "schema_version": 1,
+            "command": command,
+            "outcome": exit.outcome(),
+            "exit_code": exit.code(),
+        });
+        print(&format!("{object}\n"))?;
+    }
+    Ok(Exit::Success)
+}
