@@ -11,7 +11,9 @@ fn both() -> [Logs; 2] {
 fn every_row_of_the_manual_has_its_test() {
     let manual = include_str!("../../src/manual/operations.md");
     let table = manual.split("| what happened |").nth(1).unwrap().split("\n\n").next().unwrap();
-    let rows: Vec<&str> = table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap().trim()).collect();
+    let rows = table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap().trim());
+    // A name of a function has no commas.
+    let rows: Vec<String> = rows.map(|row| row.replace(',', "")).collect();
     let tests = include_str!("identity.rs").split("#[test]\nfn ").skip(2);
     let tests: Vec<String> = tests.map(|test| test.split('(').next().unwrap().replace('_', " ")).collect();
     assert_eq!(rows, tests);
