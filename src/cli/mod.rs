@@ -1,6 +1,6 @@
 //! The command. The only place that prints.
 //!
-//! [`run`] is the program: it reads the command line, does one thing, prints an error once
+//! [`run()`] is the program: it reads the command line, does one thing, prints an error once
 //! and gives the exit code. Results go to stdout, everything for people to stderr.
 
 mod args;
