@@ -55,6 +55,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         prepare: uuid,
     },
     Scenario { name: "none", what: "no key, against psql COPY BINARY into the keyed table", prepare: none },
+    Scenario {
+        name: "peer",
+        what: "position key, fresh table, against psql that lets the server read the JSON and upserts",
+        prepare: peer,
+    },
     Scenario { name: "refused", what: "0.1 % refused by the server, against none", prepare: refused },
     Scenario { name: "sqlite", what: "SQLite, against a prepared loop over ready rows", prepare: sqlite },
     Scenario { name: "check", what: "check on two threads, against one", prepare: check },
@@ -167,6 +172,30 @@ fn none(ground: &Ground) -> Sides<'_> {
     sides.ours = Box::new(|| {
         ground.begin_anew("TRUNCATE keyless");
         ground.load("keyless", "key = \"none\"", &[])
+    });
+    sides
+}
+
+/// The other side is what people do who need each line once and have only psql: lines as they
+/// are into a temporary table, and from there by SQL, all in one transaction.
+fn peer(ground: &Ground) -> Sides<'_> {
+    let mut sides = direct(ground);
+    ground.sql("DROP TABLE IF EXISTS by_sql; CREATE TABLE by_sql (LIKE direct INCLUDING ALL)");
+    let columns = "timestamp timestamptz, severity text, module text, message text, user_id bigint, \
+                   latency_ms float8, ok bool, trace uuid";
+    let script = format!(
+        "begin;\n\
+         create temp table lines (number bigint generated always as identity, line text) on commit drop;\n\
+         \\copy lines (line) from '{}' (format csv, delimiter E'\\x01', quote E'\\x02')\n\
+         insert into by_sql ({COLUMNS}, source_id, source_offset) select r.*, 1, number \
+         from lines, jsonb_to_record(line::jsonb) as r ({columns}) \
+         on conflict (source_id, source_offset) do nothing;\n\
+         commit;\n",
+        ground.log().display()
+    );
+    sides.other = Box::new(move || {
+        ground.begin_anew("TRUNCATE by_sql");
+        ground.psql(&script)
     });
     sides
 }
