@@ -329,13 +329,15 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn any_file() -> impl Strategy<Value = Vec<u8>> {
-    let line = (any_line(), prop_oneof![5 => Just(&b"\n"[..]), 1 => Just(&b"\r\n"[..])]);
-    (
-        proptest::collection::vec(line, 0..40),
-        prop_oneof![4 => Just(None), 1 => any_line().prop_map(Some)],
-        any::<bool>(),
-    )
-        .prop_map(|(lines, last, has_mark)| {
+    let line = || (any_line(), prop_oneof![5 => Just(&b"\n"[..]), 1 => Just(&b"\r\n"[..])]);
+    // Only a long file has more than one window, and one in some cases is enough: each of its
+    // lines can be a batch.
+    let lines = prop_oneof![
+        12 => proptest::collection::vec(line(), 0..40),
+        1 => proptest::collection::vec(line(), 150..300),
+    ];
+    (lines, prop_oneof![4 => Just(None), 1 => any_line().prop_map(Some)], any::<bool>()).prop_map(
+        |(lines, last, has_mark)| {
             let mut content = if has_mark { b"\xef\xbb\xbf".to_vec() } else { Vec::new() };
             for (line, end) in lines {
                 content.extend_from_slice(&line);
@@ -347,7 +349,8 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
                 content.insert(0, b'\n');
             }
             content
-        })
+        },
+    )
 }
 
 proptest! {
