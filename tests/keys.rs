@@ -264,11 +264,11 @@ fn rows_of_few_keys_meet_as_they_should_whatever_their_order_and_way() {
         }
         let refused = refused_notes(&load, refuses);
         if rng.bool() {
-            load.run();
+            load.run().done();
         } else {
             rng.shuffle(&mut names);
             for name in &names {
-                load.call().arg(&load.path(name).display().to_string()).run();
+                load.call().arg(&load.path(name).display().to_string()).run().done();
             }
         }
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -656,6 +656,14 @@ impl Ended<'_> {
         self
     }
 
+    /// It did all that there was to do, whether or not records were rejected.
+    #[track_caller]
+    pub(crate) fn done(&self) -> &Self {
+        let code = self.status.code();
+        assert!(matches!(code, Some(0 | 3)), "{}; it said:\n{}{}", self.status, self.stderr, self.stdout);
+        self
+    }
+
     /// It was killed.
     #[track_caller]
     pub(crate) fn killed(&self) -> &Self {

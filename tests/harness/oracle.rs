@@ -34,6 +34,13 @@ pub(crate) struct State {
     pub(crate) batches: usize,
 }
 
+impl State {
+    /// Whether something is loaded, and not all.
+    pub(crate) fn is_underway(&self) -> bool {
+        !self.is_complete && self.positions.values().any(|&position| position > 0)
+    }
+}
+
 /// Checks the destination of `load` as it is now.
 #[track_caller]
 pub(crate) fn check(load: &Load) -> State {
