@@ -135,7 +135,7 @@ fn lines_are_the_same_wherever_a_file_is_cut() {
 }
 
 #[test]
-fn damaged_archives_end_in_bounded_memory() {
+fn damaged_archives_come_to_an_end_in_small_chunks() {
     smoke(bodies::inflate::run, bodies::inflate::SEEDS);
 }
 

