@@ -128,6 +128,83 @@ fn a_session_that_is_ended_at_any_step_is_begun_anew() {
     }
 }
 
+/// Whoever stands still in a transaction for too long is thrown out, but not from within COPY.
+#[test]
+fn a_server_that_ends_idle_sessions_is_outlived() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = two_files();
+    load.sql(&format!(
+        "ALTER DATABASE {} SET idle_in_transaction_session_timeout = '100ms'",
+        load.database().name()
+    ));
+    for (point, is_ended) in [("after-fence", true), ("mid-copy", false), ("before-commit", true)] {
+        load.reset();
+        let run = load.call().stop_at(point, 1).start().wait_stopped();
+        let pid = backend(&load);
+        let lives = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}");
+        if is_ended {
+            wait_until("the session to be ended", || load.ask::<i64>(&lives) == 0);
+        } else {
+            thread::sleep(Duration::from_millis(300));
+            assert_eq!(load.ask::<i64>(&lives), 1);
+        }
+        check(&load);
+        run.wake();
+        run.wait().exit(3);
+        check_complete(&load);
+    }
+}
+
+/// A load so long that it does not end before it hears of a signal.
+fn long_file() -> Load {
+    Load::of(log(33, 2_000)).schema(SCHEMA).batches_of(10).audited()
+}
+
+#[test]
+fn a_signal_at_any_step_ends_a_run_once_what_is_in_flight_is_committed() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = long_file();
+    for point in POINTS {
+        load.reset();
+        let run = load.call().stop_at(point, 1).start().wait_stopped();
+        run.signal("TERM");
+        run.wake();
+        run.wait().exit(143).says("stopping");
+        let state = check(&load);
+        // What is in flight is committed first, and that can be all.
+        assert!(state.batches >= 2, "{point}: {state:?}");
+        load.run().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_run_at_once_though_the_server_stands_still() {
+    if !has_failpoints() {
+        return;
+    }
+    let load = long_file().pipeline("deadline = \"10m\"");
+    for point in ["after-fence", "mid-copy", "before-commit"] {
+        load.reset();
+        let mut run = load.call().stop_at(point, 1).start().wait_stopped();
+        let frozen = load.database().server().freeze_backend(backend(&load));
+        run.wake();
+        run.signal("TERM");
+        run.wait_says("once more to stop at once");
+        run.signal("TERM");
+        run.wait().exit(143);
+        drop(frozen);
+        load.wait_alone();
+        assert!(!check(&load).is_complete);
+        load.run().exit(3);
+        check_complete(&load);
+    }
+}
+
 /// A session that holds the target, so that a run waits for it.
 fn hold_target(load: &Load) -> postgres::Client {
     let mut holder = load.client();

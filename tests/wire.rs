@@ -3,6 +3,8 @@
 //! The worst place is around COMMIT: whether it was done is then known to the server alone.
 //! A run must find out, not guess, and go on by itself.
 
+use std::time::Duration;
+
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, log};
 use crate::harness::oracle::{check, check_complete};
@@ -70,6 +72,23 @@ fn a_line_that_falls_silent_around_a_commit_is_given_up() {
         [Fault::HangBefore, Fault::HangAfter].map(|fault| (At::Query(END_OF_BATCH, number), fault))
     });
     sweep(&load, cases.collect());
+}
+
+/// Longer for one answer than the deadline: such a line is slow, or given up, and right.
+#[test]
+fn a_line_that_drips_loads_the_same() {
+    let load = Load::of([&log(43, 12)[..], b"\nbad"].concat())
+        .schema(SCHEMA)
+        .batches_of(6)
+        .pipeline("deadline = \"300ms\"")
+        .audited();
+    for sender in [Sender::Client, Sender::Server] {
+        for number in [30, 120] {
+            let fault = Fault::Drip(Duration::from_millis(4));
+            let proxy = run_through(&load, vec![Rule { at: At::Message(sender, number), fault }]);
+            assert!(proxy.traffic()[0].struck, "{sender:?} {number}");
+        }
+    }
 }
 
 #[test]

@@ -237,3 +237,24 @@ fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
         assert_eq!(rows * 8, committed());
     }
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_said_and_what_was_loaded_stays() {
+    let place = place();
+    let run = |stdout: Stdio| {
+        let mut command = place.command("load -j job.toml --output json");
+        command.stdout(stdout).stderr(Stdio::piped()).output().unwrap()
+    };
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let said = run(full.into());
+    assert_eq!(said.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&said.stderr).contains("No space left on device"), "{said:?}");
+    let rows = place.query("select count(*) from app");
+    assert_ne!(rows, ["0"]);
+    // A reader that went away is a normal end.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let said = run(writer.into());
+    assert_eq!(said.status.code(), Some(3), "{said:?}");
+    assert_eq!(place.query("select count(*) from app"), rows);
+}
