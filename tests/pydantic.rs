@@ -16,9 +16,12 @@ use sha2::Digest as _;
 
 use crate::corpus::{check, lines};
 
-/// How many of the lines must agree. On the corpus all of them do; other lines of its kind may
-/// meet one of the differences that the manual argues for.
-const AGREEMENT_MIN: f64 = 0.998;
+/// The share of the lines that must agree: all. Other lines of their kind, in a corpus that
+/// `LOGMILL_CORPUS` names, may meet one of the differences that the manual argues for;
+/// `LOGMILL_AGREEMENT=0.998` takes them as they are.
+fn agreement_min() -> f64 {
+    std::env::var("LOGMILL_AGREEMENT").map_or(1.0, |share| share.parse().expect("a share"))
+}
 
 #[test]
 fn log_entries_are_judged_as_pydantic_does() {
@@ -206,7 +209,7 @@ fn agree(model: &str, schema: &Schema, file: &str, judge: impl Fn(&Value) -> Val
     }
     let share = f64::from(agreeing) / f64::from(compared);
     eprintln!("{model}: {agreeing} of {compared} lines agree, {} differ in all", disputed.len());
-    assert!(share >= AGREEMENT_MIN, "{model}: only {share} of the lines agree");
+    assert!(share >= agreement_min(), "{model}: only {share} of the lines agree");
 }
 
 /// The program under test: bytes in, a verdict out.
