@@ -8,7 +8,7 @@ use logmill::format::{Extras, Format, Input, Json, Raw, Record, pointer_steps};
 use logmill::reject::code;
 use serde_json::{Value, json};
 
-use crate::harness::logmill;
+use crate::harness::{logmill, skip_here};
 
 /// A file of the corpus, which is not part of the repository. Without it a test says so
 /// and passes.
@@ -16,7 +16,7 @@ pub(crate) fn corpus(name: &str) -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let file = std::env::var_os("LOGMILL_CORPUS").map_or(beside, PathBuf::from).join(name);
     if !file.exists() {
-        eprintln!("skipped: there is no {}", file.display());
+        skip_here(&format!("there is no {}", file.display()));
         return None;
     }
     Some(file)

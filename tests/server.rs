@@ -12,7 +12,7 @@ use crate::harness::oracle::{check, check_complete};
 use crate::harness::postgres::{Options, Server};
 use crate::harness::proxy::{At, Fault, Proxy, Rule};
 use crate::harness::trials::trials;
-use crate::harness::{wait_for, wait_until};
+use crate::harness::{skip_here, wait_for, wait_until};
 
 fn two_files() -> Load {
     Load::empty()
@@ -434,7 +434,7 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_is_waited_for_and_rejects_nothing() {
     let Some(disk) = SmallDisk::new("1m") else {
-        return eprintln!("skipped: this takes the right to mount a file system");
+        return skip_here("this takes the right to mount a file system");
     };
     let place = disk.path().join("space");
     std::fs::create_dir(&place).unwrap();
@@ -461,7 +461,7 @@ fn a_full_disk_is_waited_for_and_rejects_nothing() {
 #[test]
 fn a_full_disk_under_a_file_is_waited_for_and_rejects_nothing() {
     let Some(disk) = SmallDisk::new("1m") else {
-        return eprintln!("skipped: this takes the right to mount a file system");
+        return skip_here("this takes the right to mount a file system");
     };
     let load = Load::of(good_log(0, 20_000)).schema(SCHEMA).batches_of(2_000);
     let load = load.into_file(disk.path().join("t.db"));

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::harness::skip_here;
+
 /// `a → b, c`: a may use b and c. What is not here has no arrow.
 const ARROWS: &[(&str, &[&str])] = &[
     (
@@ -171,7 +173,7 @@ fn planted() -> Vec<(String, PathBuf, Vec<String>)> {
 fn the_planted_bugs_can_still_be_planted() {
     // Elsewhere git may find another repository around this folder, and leave all files out.
     if !root().join(".git").exists() {
-        return eprintln!("skipped: this is no git checkout");
+        return skip_here("this is no git checkout");
     }
     for (name, path, _) in planted() {
         let git = Command::new("git").current_dir(root()).args(["apply", "--check"]).arg(path).output();

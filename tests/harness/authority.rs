@@ -21,7 +21,7 @@ pub(crate) fn is_possible() -> bool {
     let possible =
         Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success());
     if !possible {
-        eprintln!("skipped: there is no openssl program to make certificates with");
+        super::skip("there is no openssl program to make certificates with");
     }
     possible
 }

@@ -29,7 +29,7 @@ use serde_json::Value;
 
 use super::destination::{Cell, Destination, Kind};
 use super::postgres::{Database, Server, folder, send};
-use super::{logmill, wait_until};
+use super::{logmill, skip, wait_until};
 
 /// A job with its files, its folder and its destination.
 pub(crate) struct Load {
@@ -475,9 +475,10 @@ impl Field {
 
 /// Whether the program can be made to fail at its failpoints. A test that needs it says so
 /// and ends if not.
+#[track_caller]
 pub(crate) fn has_failpoints() -> bool {
     if !cfg!(feature = "failpoints") {
-        eprintln!("skipped: the program was built without --features failpoints");
+        skip("the program was built without --features failpoints");
     }
     cfg!(feature = "failpoints")
 }
