@@ -10,10 +10,11 @@ use std::time::Instant;
 use fastrand::Rng;
 
 use crate::harness::destination::Kind;
-use crate::harness::load::{Load, has_failpoints};
+use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, log, noisy_log};
 use crate::harness::oracle::{check, check_against};
 use crate::harness::reading::Values;
+use crate::harness::run::has_failpoints;
 use crate::harness::trials::{factor, trials};
 use crate::harness::twin::Verdicts;
 use crate::harness::wait_until;

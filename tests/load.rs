@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::load::{Load, has_failpoints};
+use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
+use crate::harness::run::has_failpoints;
 
 #[test]
 fn a_bad_line_is_set_aside_with_its_place_and_every_reason() {

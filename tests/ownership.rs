@@ -3,9 +3,10 @@
 
 #[cfg(feature = "sqlite")]
 use crate::harness::destination::Kind;
-use crate::harness::load::{Load, has_failpoints};
+use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
+use crate::harness::run::has_failpoints;
 use crate::harness::wait_until;
 
 fn two_files() -> Load {

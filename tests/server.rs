@@ -6,11 +6,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::load::{Load, Running, has_failpoints};
+use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
 use crate::harness::postgres::{Options, Server};
 use crate::harness::proxy::{At, Fault, Proxy, Rule};
+use crate::harness::run::{Running, has_failpoints};
 use crate::harness::trials::trials;
 use crate::harness::{skip_here, wait_for, wait_until};
 

@@ -2,8 +2,9 @@
 //! with every reason at once.
 
 use crate::harness::destination::Kind;
-use crate::harness::load::{Load, has_failpoints};
+use crate::harness::load::Load;
 use crate::harness::oracle::check_complete;
+use crate::harness::run::has_failpoints;
 
 pub(crate) fn lines(numbers: impl IntoIterator<Item = i32>) -> String {
     numbers.into_iter().map(|n| format!("{{\"n\":{n}}}\n")).collect()

@@ -18,18 +18,19 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 #[cfg(feature = "gzip")]
 use std::io::Write as _;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use postgres::Client;
 use serde_json::Value;
 
-use super::destination::{Cell, Destination, Kind};
-use super::postgres::{Database, Server, folder, send};
-use super::{logmill, skip, wait_until};
+use super::audit;
+use super::destination::{Destination, Kind};
+use super::field::Field;
+use super::postgres::{Database, Server, folder};
+use super::run::{Call, Ended};
+use super::{logmill, wait_until};
 
 /// A job with its files, its folder and its destination.
 pub(crate) struct Load {
@@ -57,18 +58,9 @@ pub(crate) struct LogFile {
     pub(crate) versions: Vec<Vec<u8>>,
 }
 
-/// A field of a load's schema, as the test describes it.
-#[derive(Clone, Debug)]
-pub(crate) struct Field {
-    pub(crate) name: String,
-    /// `int`, `text`, `float`, `bool`, `timestamp`, …, or `enum` with its values.
-    pub(crate) kind: String,
-    pub(crate) values: Vec<String>,
-    pub(crate) is_optional: bool,
-}
-
 /// The columns of the position key, for `given`.
-const KEY: &str = "source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset)";
+pub(super) const KEY: &str =
+    "source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset)";
 
 impl Load {
     /// A load of one file, `log.ndjson`.
@@ -208,7 +200,7 @@ impl Load {
         fs::rename(&new, &job).unwrap();
         let mut command = logmill();
         command.args(["load", "--output", "json", "-j"]).arg(job);
-        Call { load: self, command, failpoints: Vec::new() }
+        Call::new(self, command)
     }
 
     /// The job file.
@@ -317,7 +309,7 @@ impl Load {
             let destination = match self.kind {
                 Kind::Postgres => {
                     let database = self.server.as_ref().unwrap_or_else(|| Server::shared()).database();
-                    database.client().batch_execute(AUDIT).unwrap();
+                    database.client().batch_execute(audit::SERVER).unwrap();
                     Destination::Postgres(Rc::new(database))
                 }
                 #[cfg(feature = "sqlite")]
@@ -326,41 +318,6 @@ impl Load {
             self.give(&destination);
             destination
         })
-    }
-
-    fn give(&self, destination: &Destination) {
-        match destination {
-            Destination::Postgres(database) => {
-                let rows = if self.is_audited { "UPDATE audit.wanted SET rows = true;" } else { "" };
-                database.client().batch_execute(&format!("{rows}\n{}", self.given)).unwrap();
-            }
-            #[cfg(feature = "sqlite")]
-            Destination::Sqlite(_) => {
-                let target = match self.given.contains("CREATE TABLE t ") {
-                    true => String::new(),
-                    false => self.target_in_sqlite(),
-                };
-                match self.is_audited {
-                    true => destination.execute(&format!("{}{target}{SQLITE_AUDIT}", self.given)),
-                    false if self.given.is_empty() => {}
-                    false => destination.execute(&self.given),
-                }
-            }
-        }
-    }
-
-    /// The target as the program would make it: a trigger needs a table.
-    #[cfg(feature = "sqlite")]
-    fn target_in_sqlite(&self) -> String {
-        let columns = self.fields.iter().map(|field| {
-            let kind = match field.kind.as_str() {
-                "int" | "bool" => "INTEGER",
-                "float" => "REAL",
-                _ => "TEXT",
-            };
-            format!("{} {kind}, ", field.name)
-        });
-        format!("CREATE TABLE t ({}{KEY});\n", columns.collect::<String>())
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -443,308 +400,14 @@ impl Load {
             rows
         })
     }
-}
 
-impl Field {
-    fn of(text: &str) -> Field {
-        let (name, kind) = text.split_once(' ').expect("a field is a name and a type");
-        let (kind, is_optional) = match kind.trim().strip_suffix('?') {
-            Some(kind) => (kind, true),
-            None => (kind.trim(), false),
-        };
-        let (kind, values) = match kind.split_once('(') {
-            Some((kind, values)) => {
-                (kind, values.trim_end_matches(')').split('|').map(str::to_owned).collect())
-            }
-            None => (kind, Vec::new()),
-        };
-        Field { name: name.to_owned(), kind: kind.to_owned(), values, is_optional }
+    /// Where the next run writes to: its stdout, and its stderr.
+    pub(super) fn next_outputs(&self) -> (PathBuf, PathBuf) {
+        let number = self.calls.replace(self.calls.get() + 1);
+        let path = |what: &str| self.path(&format!("{what}.{number}"));
+        (path("stdout"), path("stderr"))
     }
 
-    fn toml(&self) -> String {
-        let mut toml = format!("{{ type = \"{}\"", self.kind);
-        if !self.values.is_empty() {
-            let _ = write!(toml, ", values = {:?}", self.values);
-        }
-        if self.is_optional {
-            toml.push_str(", required = false");
-        }
-        toml + " }"
-    }
-}
-
-/// Whether the program can be made to fail at its failpoints. A test that needs it says so
-/// and ends if not.
-#[track_caller]
-pub(crate) fn has_failpoints() -> bool {
-    if !cfg!(feature = "failpoints") {
-        skip("the program was built without --features failpoints");
-    }
-    cfg!(feature = "failpoints")
-}
-
-/// A run that is about to be.
-pub(crate) struct Call<'l> {
-    load: &'l Load,
-    command: std::process::Command,
-    failpoints: Vec<String>,
-}
-
-impl<'l> Call<'l> {
-    pub(crate) fn arg(mut self, arg: &str) -> Self {
-        self.command.arg(arg);
-        self
-    }
-
-    /// By way of another address, such as that of a proxy.
-    pub(crate) fn into(self, url: &str) -> Self {
-        self.arg("--into").arg(url)
-    }
-
-    /// Dies by SIGKILL at a failpoint, once it has passed it so many times.
-    pub(crate) fn kill_at(self, point: &str, passed: usize) -> Self {
-        self.at(point, passed, "return(kill)")
-    }
-
-    /// Stops by SIGSTOP at a failpoint, once it has passed it so many times.
-    pub(crate) fn stop_at(self, point: &str, passed: usize) -> Self {
-        self.at(point, passed, "1*return(stop)")
-    }
-
-    /// Believes at a failpoint that the connection is lost, once it has passed it so many times.
-    pub(crate) fn lose_at(self, point: &str, passed: usize) -> Self {
-        self.at(point, passed, "1*return")
-    }
-
-    pub(crate) fn panic_at(self, point: &str, passed: usize) -> Self {
-        self.at(point, passed, "1*return(panic)")
-    }
-
-    fn at(mut self, point: &str, passed: usize, action: &str) -> Self {
-        let before = if passed == 0 { String::new() } else { format!("{passed}*off->") };
-        self.failpoints.push(format!("{point}={before}{action}"));
-        self
-    }
-
-    pub(crate) fn run(self) -> Ended<'l> {
-        self.start().wait()
-    }
-
-    pub(crate) fn start(mut self) -> Running<'l> {
-        let number = self.load.calls.replace(self.load.calls.get() + 1);
-        let path = |what: &str| self.load.folder.path().join(format!("{what}.{number}"));
-        let (stdout, stderr) = (path("stdout"), path("stderr"));
-        if !self.failpoints.is_empty() {
-            assert!(has_failpoints(), "this test must ask first");
-            self.command.env("FAILPOINTS", self.failpoints.join(";"));
-        }
-        self.command.stdin(Stdio::null());
-        self.command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
-        let child = self.command.spawn().unwrap();
-        Running { load: self.load, child, stdout, stderr, status: None }
-    }
-}
-
-/// A run that is going on. It is killed if nobody waits for its end.
-pub(crate) struct Running<'l> {
-    load: &'l Load,
-    child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
-    status: Option<ExitStatus>,
-}
-
-impl<'l> Running<'l> {
-    #[track_caller]
-    pub(crate) fn wait(mut self) -> Ended<'l> {
-        wait_until("the program to end", || self.has_ended());
-        Ended {
-            load: self.load,
-            status: self.status.unwrap(),
-            stdout: fs::read_to_string(&self.stdout).unwrap(),
-            stderr: self.stderr(),
-        }
-    }
-
-    pub(crate) fn has_ended(&mut self) -> bool {
-        if self.status.is_none() {
-            self.status = self.child.try_wait().unwrap();
-        }
-        self.status.is_some()
-    }
-
-    /// What it has said to people so far.
-    pub(crate) fn stderr(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
-    }
-
-    /// Waits until it has said this.
-    #[track_caller]
-    pub(crate) fn wait_says(&mut self, text: &str) {
-        wait_until(&format!("the program to say {text:?}"), || {
-            assert!(!self.has_ended(), "it ended instead:\n{}", self.stderr());
-            self.stderr().contains(text)
-        });
-    }
-
-    /// Waits until it has stopped at a failpoint. False if it came to its end instead.
-    #[track_caller]
-    pub(crate) fn stops(&mut self) -> bool {
-        let stat = format!("/proc/{}/stat", self.child.id());
-        let mut stopped = false;
-        wait_until("the program to stop at its failpoint", || {
-            // The state is behind the name, which is in brackets and may hold anything.
-            let text = fs::read_to_string(&stat).unwrap_or_default();
-            stopped = text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
-            stopped || self.has_ended()
-        });
-        stopped
-    }
-
-    /// Waits until it has stopped at a failpoint.
-    #[track_caller]
-    pub(crate) fn wait_stopped(mut self) -> Self {
-        assert!(self.stops(), "it ended instead:\n{}", self.stderr());
-        self
-    }
-
-    /// Lets it go on.
-    pub(crate) fn wake(&self) {
-        self.signal("CONT");
-    }
-
-    pub(crate) fn signal(&self, name: &str) {
-        assert!(send(name, self.child.id().try_into().unwrap()), "no process to send SIG{name}");
-    }
-
-    /// Kills it, wherever it is.
-    #[track_caller]
-    pub(crate) fn kill(mut self) -> Ended<'l> {
-        self.child.kill().unwrap();
-        self.wait()
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if self.status.is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-/// A run that has ended.
-pub(crate) struct Ended<'l> {
-    load: &'l Load,
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended<'_> {
-    /// It ended with this code.
-    #[track_caller]
-    pub(crate) fn exit(&self, code: i32) -> &Self {
-        assert_eq!(
-            self.status.code(),
-            Some(code),
-            "{}; it said:\n{}{}",
-            self.status,
-            self.stderr,
-            self.stdout
-        );
-        self
-    }
-
-    /// It did all that there was to do, whether or not records were rejected.
-    #[track_caller]
-    pub(crate) fn done(&self) -> &Self {
-        let code = self.status.code();
-        assert!(matches!(code, Some(0 | 3)), "{}; it said:\n{}{}", self.status, self.stderr, self.stdout);
-        self
-    }
-
-    /// It was killed.
-    #[track_caller]
-    pub(crate) fn killed(&self) -> &Self {
-        assert!(self.is_killed(), "{}; it said:\n{}{}", self.status, self.stderr, self.stdout);
-        self
-    }
-
-    pub(crate) fn is_killed(&self) -> bool {
-        self.status.signal() == Some(9)
-    }
-
-    pub(crate) fn code(&self) -> Option<i32> {
-        self.status.code()
-    }
-
-    /// It said this to people.
-    #[track_caller]
-    pub(crate) fn says(&self, text: &str) -> &Self {
-        assert!(self.stderr.contains(text), "not said: {text:?}; it said:\n{}", self.stderr);
-        self
-    }
-
-    /// It said this to people, or in its result.
-    #[track_caller]
-    pub(crate) fn tells(&self, text: &str) -> &Self {
-        let told = format!("{}{}", self.stderr, self.stdout);
-        assert!(told.contains(text), "not told: {text:?}; it said:\n{told}");
-        self
-    }
-
-    /// It did not say this to anybody.
-    #[track_caller]
-    pub(crate) fn never_says(&self, text: &str) -> &Self {
-        assert!(!self.stderr.contains(text) && !self.stdout.contains(text), "said: {text:?}");
-        self
-    }
-
-    /// The result on stdout, at a JSON pointer.
-    #[track_caller]
-    pub(crate) fn result(&self, pointer: &str) -> Value {
-        let object: Value = serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("{error} in {:?}; it said:\n{}", self.stdout, self.stderr));
-        object.pointer(pointer).cloned().unwrap_or_else(|| panic!("no {pointer} in {object}"))
-    }
-
-    /// The rows of the target, in the order of their keys: the fields as text, with a space
-    /// in between.
-    #[track_caller]
-    pub(crate) fn rows<const N: usize>(&self, expected: [&str; N]) -> &Self {
-        assert_eq!(self.load.rows(), expected, "it said:\n{}", self.stderr);
-        self
-    }
-
-    /// The open dead letters, in file order: the line, and every reason as `code field`.
-    #[track_caller]
-    pub(crate) fn rejects<const N: usize>(&self, expected: [(i64, &str); N]) -> &Self {
-        let found = self.load.rejects();
-        let found: Vec<(i64, &str)> = found.iter().map(|(line, why)| (*line, why.as_str())).collect();
-        assert_eq!(found, expected, "it said:\n{}", self.stderr);
-        self
-    }
-
-    /// The counters of all checkpoints together, as in `2 inserted, 1 rejected`. Those that
-    /// are not named are zero.
-    #[track_caller]
-    pub(crate) fn counts(&self, expected: &str) -> &Self {
-        const NAMES: [&str; 7] =
-            ["inserted", "updated", "unchanged", "superseded", "rejected", "blank", "skipped"];
-        let sums: Vec<String> = NAMES.iter().map(|name| format!("CAST(sum({name}) AS bigint)")).collect();
-        let sql = format!("SELECT {} FROM {}", sums.join(", "), self.load.ours("checkpoints"));
-        let sums = self.load.made().look(|snapshot| snapshot.query(&sql)).remove(0);
-        let named = sums.iter().map(Cell::int).zip(NAMES);
-        let found: Vec<String> =
-            named.filter(|(count, _)| *count != 0).map(|(count, name)| format!("{count} {name}")).collect();
-        assert_eq!(found.join(", "), expected, "it said:\n{}", self.stderr);
-        self
-    }
-}
-
-impl Load {
     /// The rows of the target, see [`Ended::rows`].
     pub(crate) fn rows(&self) -> Vec<String> {
         let names: Vec<String> = self
@@ -797,59 +460,3 @@ fn compressed(name: &str, content: &[u8]) -> Vec<u8> {
         _ => content.to_vec(),
     }
 }
-
-/// What is written down beside the program's own tables, by triggers that are made together
-/// with these: every move of a checkpoint and, if that is wanted, every row that is applied.
-const AUDIT: &str = "
-CREATE SCHEMA audit;
-CREATE TABLE audit.wanted (rows boolean);
-INSERT INTO audit.wanted VALUES (false);
-CREATE TABLE audit.applied (source_id integer, source_offset bigint, xid bigint, what text);
-CREATE TABLE audit.moves (number bigserial, source_id integer, before bigint, after bigint, epoch bigint, xid bigint);
-
-CREATE FUNCTION audit.note_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO audit.applied VALUES (NEW.source_id, NEW.source_offset, txid_current(), TG_OP);
-    RETURN NULL;
-END $$;
-
-CREATE FUNCTION audit.note_move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO audit.moves (source_id, before, after, epoch, xid)
-        VALUES (NEW.source_id, OLD.position, NEW.position, NEW.epoch, txid_current());
-    RETURN NULL;
-END $$;
-
-CREATE FUNCTION audit.watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF to_regclass('logmill.checkpoints') IS NOT NULL
-        AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('logmill.checkpoints') AND tgname = 'audit')
-    THEN
-        EXECUTE 'CREATE TRIGGER audit AFTER UPDATE ON logmill.checkpoints FOR EACH ROW
-                 WHEN (OLD.position <> NEW.position) EXECUTE FUNCTION audit.note_move()';
-    END IF;
-    IF (SELECT rows FROM audit.wanted) AND to_regclass('public.t') IS NOT NULL
-        AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass('public.t') AND tgname = 'audit')
-    THEN
-        EXECUTE 'CREATE TRIGGER audit AFTER INSERT OR UPDATE ON public.t FOR EACH ROW
-                 EXECUTE FUNCTION audit.note_row()';
-    END IF;
-END $$;
-CREATE EVENT TRIGGER audit ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION audit.watch();
-";
-
-/// The same in SQLite, which has no trigger on a new table: the program finds its tables made.
-#[cfg(feature = "sqlite")]
-const SQLITE_AUDIT: &str = concat!(
-    include_str!("../../src/sink/sqlite/tables.sql"),
-    "
-CREATE TABLE audit_applied (source_id integer, source_offset bigint);
-CREATE TABLE audit_moves (number INTEGER PRIMARY KEY, source_id integer, before bigint, after bigint);
-CREATE TRIGGER audit_insert AFTER INSERT ON t BEGIN
-    INSERT INTO audit_applied VALUES (NEW.source_id, NEW.source_offset);
-END;
-CREATE TRIGGER audit_update AFTER UPDATE ON t BEGIN
-    INSERT INTO audit_applied VALUES (NEW.source_id, NEW.source_offset);
-END;
-CREATE TRIGGER audit_move AFTER UPDATE ON logmill_checkpoints WHEN OLD.position <> NEW.position BEGIN
-    INSERT INTO audit_moves (source_id, before, after) VALUES (NEW.source_id, OLD.position, NEW.position);
-END;
-"
-);

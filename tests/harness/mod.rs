@@ -4,9 +4,11 @@
 //! Nothing here knows what logmill does. A harness that shared code with the program would
 //! share its bugs, so the servers are driven by the plain driver and by signals.
 
+mod audit;
 #[cfg(feature = "tls")]
 pub(crate) mod authority;
 pub(crate) mod destination;
+mod field;
 mod fold;
 mod found;
 pub(crate) mod load;
@@ -16,6 +18,7 @@ pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod reading;
+pub(crate) mod run;
 pub(crate) mod trials;
 pub(crate) mod twin;
 

@@ -6,7 +6,7 @@
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use super::load::Field;
+use super::field::Field;
 
 /// The values of a record's fields.
 pub(crate) type Values = Map<String, Value>;

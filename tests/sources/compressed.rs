@@ -2,7 +2,7 @@
 //! decompressed bytes, and damage costs what is behind it until the whole file comes.
 
 use super::*;
-use crate::harness::load::has_failpoints;
+use crate::harness::run::has_failpoints;
 
 /// A block of gzip with the extra field in which bgzip keeps its size.
 fn bgzf_block(content: &[u8]) -> Vec<u8> {

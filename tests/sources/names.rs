@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::*;
-use crate::harness::load::has_failpoints;
+use crate::harness::run::has_failpoints;
 
 #[test]
 fn a_directory_is_all_that_is_in_it_but_for_what_is_left_out() {

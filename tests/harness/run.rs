@@ -1,0 +1,286 @@
+//! A run of the program: what it is made to suffer, while it goes on, and how it ended.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+use super::destination::Cell;
+use super::load::Load;
+use super::postgres::send;
+use super::{skip, wait_until};
+
+/// Whether the program can be made to fail at its failpoints. A test that needs it says so
+/// and ends if not.
+#[track_caller]
+pub(crate) fn has_failpoints() -> bool {
+    if !cfg!(feature = "failpoints") {
+        skip("the program was built without --features failpoints");
+    }
+    cfg!(feature = "failpoints")
+}
+
+/// A run that is about to be.
+pub(crate) struct Call<'l> {
+    load: &'l Load,
+    command: Command,
+    failpoints: Vec<String>,
+}
+
+impl<'l> Call<'l> {
+    pub(super) fn new(load: &'l Load, command: Command) -> Call<'l> {
+        Call { load, command, failpoints: Vec::new() }
+    }
+
+    pub(crate) fn arg(mut self, arg: &str) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// By way of another address, such as that of a proxy.
+    pub(crate) fn into(self, url: &str) -> Self {
+        self.arg("--into").arg(url)
+    }
+
+    /// Dies by SIGKILL at a failpoint, once it has passed it so many times.
+    pub(crate) fn kill_at(self, point: &str, passed: usize) -> Self {
+        self.at(point, passed, "return(kill)")
+    }
+
+    /// Stops by SIGSTOP at a failpoint, once it has passed it so many times.
+    pub(crate) fn stop_at(self, point: &str, passed: usize) -> Self {
+        self.at(point, passed, "1*return(stop)")
+    }
+
+    /// Believes at a failpoint that the connection is lost, once it has passed it so many times.
+    pub(crate) fn lose_at(self, point: &str, passed: usize) -> Self {
+        self.at(point, passed, "1*return")
+    }
+
+    pub(crate) fn panic_at(self, point: &str, passed: usize) -> Self {
+        self.at(point, passed, "1*return(panic)")
+    }
+
+    fn at(mut self, point: &str, passed: usize, action: &str) -> Self {
+        let before = if passed == 0 { String::new() } else { format!("{passed}*off->") };
+        self.failpoints.push(format!("{point}={before}{action}"));
+        self
+    }
+
+    pub(crate) fn run(self) -> Ended<'l> {
+        self.start().wait()
+    }
+
+    pub(crate) fn start(mut self) -> Running<'l> {
+        let (stdout, stderr) = self.load.next_outputs();
+        if !self.failpoints.is_empty() {
+            assert!(has_failpoints(), "this test must ask first");
+            self.command.env("FAILPOINTS", self.failpoints.join(";"));
+        }
+        self.command.stdin(Stdio::null());
+        self.command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        let child = self.command.spawn().unwrap();
+        Running { load: self.load, child, stdout, stderr, status: None }
+    }
+}
+
+/// A run that is going on. It is killed if nobody waits for its end.
+pub(crate) struct Running<'l> {
+    load: &'l Load,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    status: Option<ExitStatus>,
+}
+
+impl<'l> Running<'l> {
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Ended<'l> {
+        wait_until("the program to end", || self.has_ended());
+        Ended {
+            load: self.load,
+            status: self.status.unwrap(),
+            stdout: fs::read_to_string(&self.stdout).unwrap(),
+            stderr: self.stderr(),
+        }
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        if self.status.is_none() {
+            self.status = self.child.try_wait().unwrap();
+        }
+        self.status.is_some()
+    }
+
+    /// What it has said to people so far.
+    pub(crate) fn stderr(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
+    }
+
+    /// Waits until it has said this.
+    #[track_caller]
+    pub(crate) fn wait_says(&mut self, text: &str) {
+        wait_until(&format!("the program to say {text:?}"), || {
+            assert!(!self.has_ended(), "it ended instead:\n{}", self.stderr());
+            self.stderr().contains(text)
+        });
+    }
+
+    /// Waits until it has stopped at a failpoint. False if it came to its end instead.
+    #[track_caller]
+    pub(crate) fn stops(&mut self) -> bool {
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let mut stopped = false;
+        wait_until("the program to stop at its failpoint", || {
+            // The state is behind the name, which is in brackets and may hold anything.
+            let text = fs::read_to_string(&stat).unwrap_or_default();
+            stopped = text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
+            stopped || self.has_ended()
+        });
+        stopped
+    }
+
+    /// Waits until it has stopped at a failpoint.
+    #[track_caller]
+    pub(crate) fn wait_stopped(mut self) -> Self {
+        assert!(self.stops(), "it ended instead:\n{}", self.stderr());
+        self
+    }
+
+    /// Lets it go on.
+    pub(crate) fn wake(&self) {
+        self.signal("CONT");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(send(name, self.child.id().try_into().unwrap()), "no process to send SIG{name}");
+    }
+
+    /// Kills it, wherever it is.
+    #[track_caller]
+    pub(crate) fn kill(mut self) -> Ended<'l> {
+        self.child.kill().unwrap();
+        self.wait()
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A run that has ended.
+pub(crate) struct Ended<'l> {
+    load: &'l Load,
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended<'_> {
+    /// It ended with this code.
+    #[track_caller]
+    pub(crate) fn exit(&self, code: i32) -> &Self {
+        assert_eq!(
+            self.status.code(),
+            Some(code),
+            "{}; it said:\n{}{}",
+            self.status,
+            self.stderr,
+            self.stdout
+        );
+        self
+    }
+
+    /// It did all that there was to do, whether or not records were rejected.
+    #[track_caller]
+    pub(crate) fn done(&self) -> &Self {
+        let code = self.status.code();
+        assert!(matches!(code, Some(0 | 3)), "{}; it said:\n{}{}", self.status, self.stderr, self.stdout);
+        self
+    }
+
+    /// It was killed.
+    #[track_caller]
+    pub(crate) fn killed(&self) -> &Self {
+        assert!(self.is_killed(), "{}; it said:\n{}{}", self.status, self.stderr, self.stdout);
+        self
+    }
+
+    pub(crate) fn is_killed(&self) -> bool {
+        self.status.signal() == Some(9)
+    }
+
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// It said this to people.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Self {
+        assert!(self.stderr.contains(text), "not said: {text:?}; it said:\n{}", self.stderr);
+        self
+    }
+
+    /// It said this to people, or in its result.
+    #[track_caller]
+    pub(crate) fn tells(&self, text: &str) -> &Self {
+        let told = format!("{}{}", self.stderr, self.stdout);
+        assert!(told.contains(text), "not told: {text:?}; it said:\n{told}");
+        self
+    }
+
+    /// It did not say this to anybody.
+    #[track_caller]
+    pub(crate) fn never_says(&self, text: &str) -> &Self {
+        assert!(!self.stderr.contains(text) && !self.stdout.contains(text), "said: {text:?}");
+        self
+    }
+
+    /// The result on stdout, at a JSON pointer.
+    #[track_caller]
+    pub(crate) fn result(&self, pointer: &str) -> Value {
+        let object: Value = serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in {:?}; it said:\n{}", self.stdout, self.stderr));
+        object.pointer(pointer).cloned().unwrap_or_else(|| panic!("no {pointer} in {object}"))
+    }
+
+    /// The rows of the target, in the order of their keys: the fields as text, with a space
+    /// in between.
+    #[track_caller]
+    pub(crate) fn rows<const N: usize>(&self, expected: [&str; N]) -> &Self {
+        assert_eq!(self.load.rows(), expected, "it said:\n{}", self.stderr);
+        self
+    }
+
+    /// The open dead letters, in file order: the line, and every reason as `code field`.
+    #[track_caller]
+    pub(crate) fn rejects<const N: usize>(&self, expected: [(i64, &str); N]) -> &Self {
+        let found = self.load.rejects();
+        let found: Vec<(i64, &str)> = found.iter().map(|(line, why)| (*line, why.as_str())).collect();
+        assert_eq!(found, expected, "it said:\n{}", self.stderr);
+        self
+    }
+
+    /// The counters of all checkpoints together, as in `2 inserted, 1 rejected`. Those that
+    /// are not named are zero.
+    #[track_caller]
+    pub(crate) fn counts(&self, expected: &str) -> &Self {
+        const NAMES: [&str; 7] =
+            ["inserted", "updated", "unchanged", "superseded", "rejected", "blank", "skipped"];
+        let sums: Vec<String> = NAMES.iter().map(|name| format!("CAST(sum({name}) AS bigint)")).collect();
+        let sql = format!("SELECT {} FROM {}", sums.join(", "), self.load.ours("checkpoints"));
+        let sums = self.load.made().look(|snapshot| snapshot.query(&sql)).remove(0);
+        let named = sums.iter().map(Cell::int).zip(NAMES);
+        let found: Vec<String> =
+            named.filter(|(count, _)| *count != 0).map(|(count, name)| format!("{count} {name}")).collect();
+        assert_eq!(found.join(", "), expected, "it said:\n{}", self.stderr);
+        self
+    }
+}
