@@ -597,15 +597,18 @@ mod tests {
         assert_eq!(asking.join().unwrap(), 1);
     }
 
+    /// The run that is killed is this test again, which plays that part when it is told so.
     #[test]
     fn no_server_outlives_a_test_run_that_is_killed() {
+        if std::env::var_os("LOGMILL_TO_BE_KILLED").is_some() {
+            let server = Server::start(Options::default());
+            println!("\nserver in {}", server.directory().display());
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        let test = "harness::postgres::tests::no_server_outlives_a_test_run_that_is_killed";
         let mut run = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--ignored",
-                "--nocapture",
-                "harness::postgres::tests::a_run_that_waits_to_be_killed",
-            ])
+            .args(["--exact", "--nocapture", test])
+            .env("LOGMILL_TO_BE_KILLED", "1")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -618,13 +621,5 @@ mod tests {
         run.kill().unwrap();
         run.wait().unwrap();
         wait_until("the watchdog to clean up", || processes_in(&directory).is_empty() && !directory.exists());
-    }
-
-    #[test]
-    #[ignore = "a part of the test above"]
-    fn a_run_that_waits_to_be_killed() {
-        let server = Server::start(Options::default());
-        println!("\nserver in {}", server.directory().display());
-        std::thread::sleep(Duration::from_secs(600));
     }
 }
