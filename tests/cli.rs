@@ -30,6 +30,20 @@ mod memory;
 /// What a load would do, before it is let.
 mod plan;
 
+/// A job over a folder of logs, once `URL` is replaced.
+const JOB: &str = r#"
+name = "app"
+[source]
+files  = ["logs"]
+format = "ndjson"
+[record.fields]
+n    = "int"
+word = { type = "text", required = false, max_length = 3 }
+[destination]
+url   = "URL"
+table = "app"
+"#;
+
 /// A folder, and the program in it.
 pub(crate) struct Place(TempDir);
 

@@ -35,33 +35,26 @@ const HOLDING: [&str; 11] = [
 
 #[test]
 fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_and_says_so() {
-    if !has_failpoints() {
-        return;
-    }
-    let load = two_files();
-    for (index, point) in HOLDING.iter().enumerate() {
-        load.reset();
-        let zombie = load.call().stop_at(point, index % 2).start().wait_stopped();
-        check(&load);
+    wake_after_take_over(&two_files(), &HOLDING);
+}
+
+fn wake_after_take_over(load: &Load, points: &[&'static str]) {
+    load.at_each(points, |point, zombie| {
+        check(load);
         load.call().arg("--take-over").run().exit(3);
-        check_complete(&load);
+        check_complete(load);
         let before = load.versions();
         zombie.wake();
         zombie.wait().exit(6).says("another run has taken over");
         assert_eq!(load.versions(), before, "{point}");
-        check_complete(&load);
-    }
+        check_complete(load);
+    });
 }
 
 #[test]
 fn a_run_that_wakes_in_the_middle_of_its_successor_changes_nothing() {
-    if !has_failpoints() {
-        return;
-    }
     let load = two_files();
-    for (index, point) in HOLDING.iter().enumerate() {
-        load.reset();
-        let zombie = load.call().stop_at(point, index % 2).start().wait_stopped();
+    load.at_each(&HOLDING, |_, zombie| {
         let successor = load.call().arg("--take-over").stop_at("before-commit", 1).start().wait_stopped();
         zombie.wake();
         zombie.wait().exit(6);
@@ -69,7 +62,7 @@ fn a_run_that_wakes_in_the_middle_of_its_successor_changes_nothing() {
         successor.wake();
         successor.wait().exit(3);
         check_complete(&load);
-    }
+    });
 }
 
 /// A successor ends the backend of the run that it follows. Where it could not, the epoch alone
@@ -287,23 +280,8 @@ fn an_owner_of_another_role_counts_as_alive_and_is_not_ended_without_the_right()
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_in_a_file() {
-    if !has_failpoints() {
-        return;
-    }
-    let load = two_files().to(Kind::Sqlite);
-    for (index, point) in
-        ["after-claim", "before-chunk", "before-begin", "after-commit", "between-batches"].iter().enumerate()
-    {
-        load.reset();
-        let zombie = load.call().stop_at(point, index % 2).start().wait_stopped();
-        check(&load);
-        load.call().arg("--take-over").run().exit(3);
-        check_complete(&load);
-        let before = load.versions();
-        zombie.wake();
-        zombie.wait().exit(6).says("another run has taken over");
-        assert_eq!(load.versions(), before, "{point}");
-    }
+    let points = ["after-claim", "before-chunk", "before-begin", "after-commit", "between-batches"];
+    wake_after_take_over(&two_files().to(Kind::Sqlite), &points);
 }
 
 #[cfg(feature = "sqlite")]

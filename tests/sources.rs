@@ -10,13 +10,14 @@ use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::cli::{Place, Said};
 use crate::harness::postgres::{Database, Server, send};
-use crate::harness::wait_until;
+use crate::harness::run::Process;
+use crate::harness::wait_for;
 
 /// What is inflated: members, frames, and archives that are damaged.
 mod compressed;
@@ -271,41 +272,28 @@ impl Loaded {
     }
 }
 
-/// A load that has stopped at a failpoint. It is killed if nobody waits for its end.
-struct Paused(Child);
+/// A load whose result is read from its pipes.
+struct Piped(Process);
 
-impl Paused {
-    #[track_caller]
-    fn start(mut command: Command) -> Paused {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let paused = Paused(child);
-        let stat = format!("/proc/{}/stat", paused.0.id());
-        wait_until("the program to stop at its failpoint", || {
-            // The state is behind the name, which is in brackets.
-            let text = fs::read_to_string(&stat).unwrap_or_default();
-            text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
-        });
-        paused
+impl Piped {
+    fn start(mut command: Command) -> Piped {
+        Piped(Process::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())))
     }
 
-    fn go_on(&mut self, signal: &str) {
-        assert!(send(signal, self.0.id().try_into().unwrap()));
+    #[track_caller]
+    fn stopped(mut self) -> Piped {
+        assert!(self.0.stops(), "it ended instead");
+        self
     }
 
     #[track_caller]
     fn wait(mut self) -> Loaded {
+        let (mut stdout, mut stderr) = self.0.pipes();
         let mut said = Said { code: -1, stdout: String::new(), stderr: String::new() };
-        self.0.stdout.take().unwrap().read_to_string(&mut said.stdout).unwrap();
-        self.0.stderr.take().unwrap().read_to_string(&mut said.stderr).unwrap();
-        said.code = self.0.wait().unwrap().code().unwrap_or(-1);
+        stdout.read_to_string(&mut said.stdout).unwrap();
+        stderr.read_to_string(&mut said.stderr).unwrap();
+        said.code = wait_for("the program to end", || self.0.status()).code().unwrap_or(-1);
         Loaded::of(said)
-    }
-}
-
-impl Drop for Paused {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -75,7 +75,7 @@ fn names_are_taken_as_they_are_written() {
         let values = names.iter().enumerate().map(|(index, name)| format!("{name:?}:{}", n + index * more));
         format!("{{{}}}\n", values.collect::<Vec<_>>().join(","))
     };
-    for kind in kinds() {
+    for kind in Kind::all() {
         // Made by us, and there before; with rows that meet.
         for given in
             ["", &format!("CREATE TABLE t ({}, PRIMARY KEY (\"a, b\", \"quo\"\"te\"))", columns(kind))]
@@ -91,14 +91,6 @@ fn names_are_taken_as_they_are_written() {
             );
         }
     }
-}
-
-fn kinds() -> Vec<Kind> {
-    vec![
-        Kind::Postgres,
-        #[cfg(feature = "sqlite")]
-        Kind::Sqlite,
-    ]
 }
 
 #[test]

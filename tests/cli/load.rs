@@ -2,22 +2,13 @@
 
 use super::*;
 
-const JOB: &str = r#"
-name = "app"
-[source]
-files  = ["logs"]
-format = "ndjson"
-[record.fields]
-n    = "int"
-word = { type = "text", required = false, max_length = 3 }
-[destination]
-url   = "sqlite:logmill.db"
-table = "app"
-"#;
+fn job() -> String {
+    JOB.replace("URL", "sqlite:logmill.db")
+}
 
 fn place() -> Place {
     let place = Place::new();
-    place.write("job.toml", JOB);
+    place.write("job.toml", job());
     place.write("logs/a.ndjson", "{\"n\":1}\n\n{\"n\":\"x\"}\n{\"n\":3,\"word\":\"secret\"}\n");
     place.write("logs/b.ndjson", "{\"n\":4}");
     place
@@ -77,7 +68,7 @@ fn what_to_type_next_can_be_typed() {
 #[test]
 fn a_line_that_is_still_being_written_waits() {
     let place = place();
-    place.write("job.toml", JOB.replace("format =", "growing = true\nformat ="));
+    place.write("job.toml", job().replace("format =", "growing = true\nformat ="));
     place.write("logs/b.ndjson", "{\"n\":4}\n{\"n\":");
     place
         .run("load -j job.toml logs/b.ndjson")

@@ -3,19 +3,6 @@
 use super::*;
 use crate::harness::postgres::Server;
 
-const JOB: &str = r#"
-name = "app"
-[source]
-files  = ["logs"]
-format = "ndjson"
-[record.fields]
-n    = "int"
-word = { type = "text", required = false, max_length = 3 }
-[destination]
-url   = "URL"
-table = "app"
-"#;
-
 /// Does it on SQLite and on PostgreSQL: the folder has a job, and three files.
 #[track_caller]
 fn on_both(key: &str, test: impl Fn(&Place, bool)) {

@@ -3,19 +3,6 @@
 use super::*;
 use crate::harness::postgres::Server;
 
-const JOB: &str = r#"
-name = "app"
-[source]
-files  = ["logs"]
-format = "ndjson"
-[record.fields]
-n    = "int"
-word = { type = "text", required = false, max_length = 3 }
-[destination]
-url   = "URL"
-table = "app"
-"#;
-
 fn place(url: &str) -> Place {
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", url));

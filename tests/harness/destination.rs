@@ -46,6 +46,14 @@ pub(crate) trait Snapshot {
 }
 
 impl Kind {
+    pub(crate) fn all() -> Vec<Kind> {
+        vec![
+            Kind::Postgres,
+            #[cfg(feature = "sqlite")]
+            Kind::Sqlite,
+        ]
+    }
+
     /// The name of one of the program's own tables, or of the audit's.
     pub(crate) fn table(self, schema: &str, name: &str) -> String {
         match self {

@@ -29,7 +29,7 @@ use super::audit;
 use super::destination::{Destination, Kind};
 use super::field::Field;
 use super::postgres::{Database, Server, folder};
-use super::run::{Call, Ended};
+use super::run::{Call, Ended, Running, has_failpoints};
 use super::{logmill, wait_until};
 
 /// A job with its files, its folder and its destination.
@@ -189,6 +189,24 @@ impl Load {
     /// A run with something said about it.
     pub(crate) fn call(&self) -> Call<'_> {
         self.call_with(&self.job())
+    }
+
+    /// Tells a story of a run that has stopped at a point, for each of these points. It has
+    /// passed it before not at all, once or twice.
+    #[track_caller]
+    pub(crate) fn at_each<'l>(
+        &'l self,
+        points: &[&'static str],
+        mut story: impl FnMut(&'static str, Running<'l>),
+    ) {
+        if !has_failpoints() {
+            return;
+        }
+        for (index, point) in points.iter().enumerate() {
+            eprintln!("at {point}, passed {} times", index % 3);
+            self.reset();
+            story(point, self.call().stop_at(point, index % 3).start().wait_stopped());
+        }
     }
 
     /// A run of another job file than the one that is described.
@@ -375,12 +393,19 @@ impl Load {
     /// file goes with the process.
     #[track_caller]
     pub(crate) fn wait_alone(&self) {
-        let Destination::Postgres(database) = self.made() else { return };
-        let mut client = database.client();
-        let question = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'logmill'";
-        wait_until("the sessions of the program to end", || {
-            client.query_one(question, &[]).unwrap().get::<_, i64>(0) == 0
-        });
+        if self.kind == Kind::Postgres {
+            wait_until("the sessions of the program to end", || self.backends("true").is_empty());
+        }
+    }
+
+    /// The backends of the program of which this is true, in the words of pg_stat_activity.
+    #[track_caller]
+    pub(crate) fn backends(&self, condition: &str) -> Vec<i32> {
+        let sql = format!(
+            "SELECT pid FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'logmill' AND {condition}"
+        );
+        self.client().query(&sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
     }
 
     /// Every row of every table that a run may write; on PostgreSQL with the transaction that

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -81,18 +81,65 @@ impl<'l> Call<'l> {
         }
         self.command.stdin(Stdio::null());
         self.command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
-        let child = self.command.spawn().unwrap();
-        Running { load: self.load, child, stdout, stderr, status: None }
+        Running { load: self.load, process: Process::spawn(&mut self.command), stdout, stderr }
     }
 }
 
-/// A run that is going on. It is killed if nobody waits for its end.
+/// A process of the program. It is killed if nobody waits for its end.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> Process {
+        Process(command.spawn().unwrap())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Its end of what was piped; once.
+    pub(crate) fn pipes(&mut self) -> (ChildStdout, ChildStderr) {
+        (self.0.stdout.take().unwrap(), self.0.stderr.take().unwrap())
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    /// Waits until it has stopped at a failpoint. False if it came to its end instead.
+    #[track_caller]
+    pub(crate) fn stops(&mut self) -> bool {
+        let stat = format!("/proc/{}/stat", self.id());
+        let mut stopped = false;
+        wait_until("the program to stop at its failpoint", || {
+            // The state is behind the name, which is in brackets and may hold anything.
+            let text = fs::read_to_string(&stat).unwrap_or_default();
+            stopped = text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
+            stopped || self.status().is_some()
+        });
+        stopped
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        assert!(send(name, self.id().try_into().unwrap()), "no process to send SIG{name}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A run that is going on.
 pub(crate) struct Running<'l> {
     load: &'l Load,
-    child: Child,
+    process: Process,
     stdout: PathBuf,
     stderr: PathBuf,
-    status: Option<ExitStatus>,
 }
 
 impl<'l> Running<'l> {
@@ -101,17 +148,14 @@ impl<'l> Running<'l> {
         wait_until("the program to end", || self.has_ended());
         Ended {
             load: self.load,
-            status: self.status.unwrap(),
+            status: self.process.status().unwrap(),
             stdout: fs::read_to_string(&self.stdout).unwrap(),
             stderr: self.stderr(),
         }
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {
-        if self.status.is_none() {
-            self.status = self.child.try_wait().unwrap();
-        }
-        self.status.is_some()
+        self.process.status().is_some()
     }
 
     /// What it has said to people so far.
@@ -131,15 +175,7 @@ impl<'l> Running<'l> {
     /// Waits until it has stopped at a failpoint. False if it came to its end instead.
     #[track_caller]
     pub(crate) fn stops(&mut self) -> bool {
-        let stat = format!("/proc/{}/stat", self.child.id());
-        let mut stopped = false;
-        wait_until("the program to stop at its failpoint", || {
-            // The state is behind the name, which is in brackets and may hold anything.
-            let text = fs::read_to_string(&stat).unwrap_or_default();
-            stopped = text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
-            stopped || self.has_ended()
-        });
-        stopped
+        self.process.stops()
     }
 
     /// Waits until it has stopped at a failpoint.
@@ -154,24 +190,16 @@ impl<'l> Running<'l> {
         self.signal("CONT");
     }
 
+    #[track_caller]
     pub(crate) fn signal(&self, name: &str) {
-        assert!(send(name, self.child.id().try_into().unwrap()), "no process to send SIG{name}");
+        self.process.signal(name);
     }
 
     /// Kills it, wherever it is.
     #[track_caller]
     pub(crate) fn kill(mut self) -> Ended<'l> {
-        self.child.kill().unwrap();
+        self.process.0.kill().unwrap();
         self.wait()
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if self.status.is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
     }
 }
 

@@ -122,9 +122,9 @@ fn a_signal_stops_an_archive_cleanly() {
     logs.write("app.log", gzip(&log(1..=2000), 6));
     let mut command = logs.command("");
     command.env("FAILPOINTS", "between-batches=9*off->1*return(stop)");
-    let mut child = Paused::start(command);
-    child.go_on("TERM");
-    child.go_on("CONT");
+    let child = Piped::start(command).stopped();
+    child.0.signal("TERM");
+    child.0.signal("CONT");
     child.wait().exit(143);
     let rows = logs.number("select count(*) from t");
     assert!((100..2000).contains(&rows), "{rows}");

@@ -9,12 +9,10 @@ const PEAK_KIB_MAX: u64 = 192 << 10;
 /// Loads, and watches how much memory that takes.
 #[track_caller]
 fn load_within_bounds(logs: &Logs) -> Loaded {
-    let mut command = logs.command("");
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut child = Paused(child);
+    let mut child = Piped::start(logs.command(""));
     let status = format!("/proc/{}/status", child.0.id());
     let mut peak = 0;
-    while child.0.try_wait().unwrap().is_none() {
+    while child.0.status().is_none() {
         // The mark only rises, and is gone with the process.
         let text = fs::read_to_string(&status).unwrap_or_default();
         let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));

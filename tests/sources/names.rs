@@ -62,9 +62,9 @@ fn a_file_that_vanishes_is_named_and_costs_no_other() {
     // It was found and recognised, and goes before it is read.
     let mut command = logs.command("");
     command.env("FAILPOINTS", "before-open=1*off->1*return(stop)");
-    let mut child = Paused::start(command);
+    let child = Piped::start(command).stopped();
     logs.remove("b.log");
-    child.go_on("CONT");
+    child.0.signal("CONT");
     let loaded = child.wait();
     loaded.failed("b.log", "cannot open it: No such file or directory").did(20, 0);
     assert_eq!(logs.sources(), ["a.log 1-10", "b.log ...", "c.log 21-30"]);
@@ -72,9 +72,9 @@ fn a_file_that_vanishes_is_named_and_costs_no_other() {
     logs.write("b.log", log(11..=20));
     let mut command = logs.command("");
     command.env("FAILPOINTS", "before-open=1*return(stop)");
-    let mut child = Paused::start(command);
+    let child = Piped::start(command).stopped();
     logs.write("b.log", log(31..=35));
-    child.go_on("CONT");
+    child.0.signal("CONT");
     child.wait().failed("b.log", "the file was replaced just now; run again").did(0, 2);
     logs.load().exit(0).did(5, 2);
     assert_eq!(logs.sources(), ["a.log 1-10", "b.log 31-35", "c.log 21-30"]);

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::*;
-use crate::harness::without_the_machine;
+use crate::harness::{wait_until, without_the_machine};
 
 #[test]
 fn stdin_is_loaded_in_every_form() {
