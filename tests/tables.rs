@@ -317,18 +317,29 @@ fn a_trigger_that_raises_sets_the_row_aside_with_its_code() {
 
 #[test]
 fn keys_that_the_server_calls_equal_are_one_key() {
-    for (kind, keys) in [
-        ("char(3)", ["\"a\"", "\"a \"", "\"a  \""]),
-        ("citext", ["\"a\"", "\"A\"", "\"a\""]),
-        ("text COLLATE caseless", ["\"a\"", "\"A\"", "\"a\""]),
-        ("macaddr", ["\"08:00:2b:01:02:03\"", "\"08002b-010203\"", "\"0800.2b01.0203\""]),
+    let stamps = [".1Z", ".2Z", "Z"].map(|end| format!("\"2023-10-27T12:00:00{end}\""));
+    let stamps = stamps.each_ref().map(String::as_str);
+    let naive = ["\"2023-10-27T12:00:00.1\"", "\"2023-10-27T11:59:59.9\"", "\"2023-10-27T12:00:00\""];
+    for (field, kind, keys) in [
+        ("text", "char(3)", ["\"a\"", "\"a \"", "\"a  \""]),
+        ("text", "citext", ["\"a\"", "\"A\"", "\"a\""]),
+        ("text", "text COLLATE caseless", ["\"a\"", "\"A\"", "\"a\""]),
+        ("text", "macaddr", ["\"08:00:2b:01:02:03\"", "\"08002b-010203\"", "\"0800.2b01.0203\""]),
+        ("timestamp", "timestamptz(0)", stamps),
+        ("timestamp", "rounded", stamps),
+        ("naive", "timestamp(0)", naive),
     ] {
+        let field = match field {
+            "naive" => "k = { type = \"timestamp\", zone = \"naive\" }".to_owned(),
+            kind => format!("k = {{ type = \"{kind}\" }}"),
+        };
         for (on_conflict, expected) in [("update", "3"), ("keep", "1"), ("newest(n)", "3")] {
             for rows in [1, 100] {
                 let log: Vec<String> =
                     keys.iter().zip(1..).map(|(key, n)| format!("{{\"k\":{key},\"n\":{n}}}\n")).collect();
                 let load = Load::of(log.concat())
-                    .schema("k text, n int")
+                    .field(&field)
+                    .schema("n int")
                     .key(r#"["k"]"#)
                     .destination(&format!("on_conflict = \"{on_conflict}\""))
                     .pipeline("retry_for = \"2s\"")
@@ -336,7 +347,7 @@ fn keys_that_the_server_calls_equal_are_one_key() {
                     .pipeline("chunk_size = 1")
                     .given(&format!(
                         "CREATE EXTENSION citext; CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-                         CREATE TABLE t (k {kind} PRIMARY KEY, n bigint)"
+                         CREATE DOMAIN rounded AS timestamptz(0); CREATE TABLE t (k {kind} PRIMARY KEY, n bigint)"
                     ));
                 load.run().exit(0);
                 assert_eq!(

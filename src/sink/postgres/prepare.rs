@@ -10,7 +10,7 @@ use super::own::unsigned;
 use super::session::Link;
 use super::shape::{Shape, begin_sql, copy_sql, must_stage};
 use super::tables;
-use super::target::{self, Target, exists_already, quote};
+use super::target::{self, Target, TargetColumn, exists_already, quote};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Kind;
@@ -89,7 +89,7 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
         merge,
         raw_max: settings.raw_max,
         server_equates_keys: key_numbers.iter().any(|&number| columns[number].wire == Wire::Cast)
-            || key_columns.iter().filter_map(|name| target.column(name)).any(|column| column.equates_texts),
+            || key_columns.iter().filter_map(|name| target.column(name)).any(TargetColumn::equates),
         key_columns: key_numbers,
         columns: columns.clone(),
         key: settings.key.clone(),

@@ -75,7 +75,12 @@ impl TargetColumn {
 
     /// It rounds stamps and times to fewer than six digits.
     pub(super) fn rounds(&self) -> bool {
-        self.base_modifier >= 0
+        matches!(self.base_oid, oid::TIMESTAMP | oid::TIMESTAMPTZ | oid::TIME) && self.base_modifier >= 0
+    }
+
+    /// Values of different bytes can be one value in it.
+    pub(super) fn equates(&self) -> bool {
+        self.equates_texts || self.rounds()
     }
 
     /// Its stamps are instants.
