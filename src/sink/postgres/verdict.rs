@@ -93,20 +93,24 @@ pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
     let code = code.code();
     let class = &code[..2];
     match code {
-        "40001" | "40P01" | "55P03" => return Verdict::Retry,
-        "25P03" | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => return Verdict::Reconnect,
-        "25006" => return Verdict::Wait,
+        // What is not known to have been done, and what another server may do: a server that
+        // takes no writes may be the old one after a failover (25006).
+        "40003" | "25006" | "25P03" | "25P04" => return Verdict::Reconnect,
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => return Verdict::Reconnect,
+        "55P03" | "55006" => return Verdict::Retry,
         // A cancelled statement of a batch: by our own statement_timeout (the message would
         // tell, but is translated) or by a person. Sending less heals the first, and stops
         // at one row for the second.
         "57014" if step >= Step::Copy && step <= Step::Constraints => return Verdict::Halve,
-        "57014" => return Verdict::Wait,
         "08P01" => return Verdict::Stop,
         _ => {}
     }
     match class {
         "08" => return Verdict::Reconnect,
-        "53" | "58" => return Verdict::Wait,
+        // Transactions in each other's way; a snapshot that is too old.
+        "40" | "72" => return Verdict::Retry,
+        // No room, somebody at the controls, a disk; the server behind a foreign table.
+        "53" | "57" | "58" | "HV" => return Verdict::Wait,
         "28" => return Verdict::Stop,
         _ => {}
     }
@@ -119,9 +123,10 @@ pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
     }
     match code {
         "23505" if own_key => Verdict::Conflict,
-        "22P03" | "22P04" | "21000" | "25P02" | "55000" | "0A000" | "3D000" => Verdict::Stop,
-        // A statement that cannot be understood is wrong for every row.
-        _ if matches!(class, "26" | "42" | "XX") => Verdict::Stop,
+        "22P03" | "22P04" | "21000" | "0A000" | "3D000" => Verdict::Stop,
+        // A statement that cannot be understood, or comes in the wrong state, is wrong for
+        // every row.
+        _ if matches!(class, "25" | "26" | "42" | "55" | "XX") => Verdict::Stop,
         // 22, 23, 44, 54, P0001, and whatever a trigger or function of the user raises.
         _ => Verdict::Isolate,
     }
@@ -152,18 +157,18 @@ mod tests {
     #[test]
     fn an_outage_is_never_a_bad_row() {
         for step in [Step::Copy, Step::Stage, Step::Merge, Step::Constraints, Step::DeadLetters, Step::End] {
-            for code in ["57P01", "57P02", "57P03", "08006", "25P03"] {
+            for code in ["57P01", "57P02", "57P03", "08006", "25P03", "25P04", "25006", "40003"] {
                 assert_eq!(of(step, code), Verdict::Reconnect, "{code} at {step:?}");
             }
-            for code in ["53100", "53200", "53300", "58030", "25006"] {
+            for code in ["53100", "53200", "53300", "58030", "57000", "HV000", "HV00N"] {
                 assert_eq!(of(step, code), Verdict::Wait, "{code} at {step:?}");
             }
-            for code in ["40001", "40P01", "55P03"] {
+            for code in ["40000", "40001", "40002", "40P01", "55P03", "55006", "72000"] {
                 assert_eq!(of(step, code), Verdict::Retry, "{code} at {step:?}");
             }
             for code in [
                 "28000", "42501", "42P01", "42703", "42883", "42804", "0A000", "XX000", "22P04", "21000",
-                "25P02", "08P01",
+                "25P02", "25001", "55000", "55P02", "08P01",
             ] {
                 assert_eq!(of(step, code), Verdict::Stop, "{code} at {step:?}");
             }
