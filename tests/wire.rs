@@ -3,7 +3,7 @@
 //! The worst place is around COMMIT: whether it was done is then known to the server alone.
 //! A run must find out, not guess, and go on by itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, log};
@@ -147,4 +147,41 @@ fn a_line_that_breaks_again_and_again_is_outlived() {
         let traffic = run_through(&load, rules.collect()).traffic();
         assert!(traffic[0].struck, "not even the first fault struck");
     });
+}
+
+#[test]
+fn a_server_that_falls_silent_for_good_at_the_end_of_a_run_is_waited_for_and_then_left() {
+    let load = two_files().pipeline("deadline = \"300ms\"").pipeline("connect_timeout = \"300ms\"");
+    let honest = run_through(&load, vec![]).traffic().remove(0);
+    // What is asked after the last batch; the goodbye is the last message of all.
+    let count = honest.client.len();
+    let load = load.pipeline("retry_for = \"2s\"");
+    for number in [count - 2, count - 5] {
+        load.reset();
+        let silent = |number| Rule { at: At::Message(Sender::Client, number), fault: Fault::HangBefore };
+        // The second connection looks for a pooler; whoever comes after it is not heard.
+        let mut rules = vec![silent(number), silent(usize::MAX)];
+        rules.extend((0..50).map(|_| silent(0)));
+        let proxy = Proxy::on_tcp(load.database(), rules);
+        let began = Instant::now();
+        load.call().into(proxy.url()).run();
+        assert!(proxy.traffic()[0].struck);
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        drop(proxy);
+        load.wait_alone();
+        load.run().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn an_empty_file_whose_end_is_committed_unheard_is_not_anothers() {
+    let load = Load::empty().file("a.ndjson", "").file("b.ndjson", "").schema(SCHEMA);
+    for fault in [Fault::CutBefore, Fault::CutAfter, Fault::CutAnswer] {
+        load.reset();
+        let proxy = Proxy::on_tcp(load.database(), vec![Rule { at: At::Query(END_OF_BATCH, 0), fault }]);
+        load.call().into(proxy.url()).run().exit(0);
+        assert!(proxy.traffic()[0].struck, "{fault:?}: it was not reached");
+        check_complete(&load);
+    }
 }

@@ -37,7 +37,7 @@ pub use forecast::forecast;
 pub use forget::forget;
 pub use history::PostgresHistory;
 use own::{Claimed, Holder, Holding, Owned, lost_ownership};
-use session::{Backend, Link, Patience, Session, within};
+use session::{Backend, Link, Session, within};
 use shape::Shape;
 pub use shape::Timeouts;
 pub use tables::SQL as TABLES_SQL;
@@ -47,7 +47,7 @@ use verdict::{Step, Verdict};
 use crate::error::{Kind, Result};
 use crate::schema::Schema;
 use crate::sink::outage::{self, Outage, stopped};
-use crate::sink::{Advance, Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
+use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OnConflict, Sink};
 use crate::source::Hash16;
 use crate::stop::Stop;
 
@@ -133,12 +133,12 @@ impl Postgres {
 
     /// `left` is the backend of an earlier try, which may still hold locks, and then of this.
     fn try_open(settings: &Settings, left: &mut Option<Backend>) -> Result<Postgres, Trouble> {
-        let session = Session::open(&settings.server, APPLICATION_NAME, settings.deadline)?;
+        let session = settings.connect()?;
         let old = left.replace(session.backend);
         let for_thread = settings.clone();
         let prepared = session.run(
             Step::Prepare,
-            &settings.patience(),
+            settings.deadline,
             &|backend| is_at_work(settings, backend),
             move |link| {
                 if let Some(old) = old {
@@ -173,7 +173,7 @@ impl Postgres {
         work: impl FnOnce(&mut Link) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let is_at_work = |backend| is_at_work(&self.settings, backend);
-        self.session.run(step, &self.settings.patience(), &is_at_work, move |link| in_transaction(link, work))
+        self.session.run(step, self.settings.deadline, &is_at_work, move |link| in_transaction(link, work))
     }
 
     /// Does `work`, which can be done twice, over and over until it succeeds or waiting is no
@@ -186,25 +186,32 @@ impl Postgres {
         let settings = self.settings.clone();
         let mut outage = Outage::new(outage::Patience { retry_for, ..settings.outages() });
         loop {
-            let trouble = match self.run(Step::Claim, work.clone()) {
+            match self.run(Step::Claim, work.clone()) {
                 Ok(value) => return Ok(value),
-                Err(trouble) => trouble,
+                Err(trouble) => self.mend(&mut outage, trouble)?,
             };
-            let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
-            wait_out(&mut outage, trouble)?;
-            if is_lost
-                && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME, settings.deadline)
-            {
-                self.session = session;
+        }
+    }
+
+    /// Waits before trying again after `trouble`; where that lost the connection, until there
+    /// is another. Gives the backend of the one that is lost, or says that trying is no use.
+    fn mend(&mut self, outage: &mut Outage<'_>, trouble: Trouble) -> Result<Option<Backend>> {
+        let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
+        wait_out(outage, trouble)?;
+        if !is_lost {
+            return Ok(None);
+        }
+        loop {
+            match self.settings.connect() {
+                Ok(session) => return Ok(Some(std::mem::replace(&mut self.session, session).backend)),
+                Err(trouble) => wait_out(outage, trouble)?,
             }
         }
     }
 
-    /// Gives the connection up for a new one, and takes what is ours again. How far each
+    /// Takes what is ours again, on the connection that came after that of `old`. How far each
     /// source is, is then known for certain.
-    fn reconnect(&mut self) -> Result<(), Trouble> {
-        let old = self.session.backend;
-        self.session = Session::open(&self.settings.server, APPLICATION_NAME, self.settings.deadline)?;
+    fn reclaim(&mut self, old: Backend) -> Result<(), Trouble> {
         let (shape, owned, run, backend) =
             (Arc::clone(&self.shape), self.owned.clone(), self.run, self.session.backend);
         self.owned =
@@ -231,12 +238,12 @@ impl Postgres {
 const APPLICATION_NAME: &str = "logmill";
 
 impl Settings {
-    fn outages(&self) -> outage::Patience<'_> {
-        outage::Patience { retry_for: self.retry_for, stop: &self.stop, notify: &*self.notify }
+    fn connect(&self) -> Result<Session, Trouble> {
+        Session::open(&self.server, APPLICATION_NAME, self.deadline, self.timeouts)
     }
 
-    fn patience(&self) -> Patience<'_> {
-        Patience { deadline: self.deadline, give_up: &|| false }
+    fn outages(&self) -> outage::Patience<'_> {
+        outage::Patience { retry_for: self.retry_for, stop: &self.stop, notify: &*self.notify }
     }
 }
 
@@ -323,14 +330,7 @@ impl Sink for Postgres {
                 }
                 Err(trouble) => trouble,
             };
-            let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
-            wait_out(&mut outage, trouble)?;
-            if is_lost
-                && let Ok(session) = Session::open(&settings.server, APPLICATION_NAME, settings.deadline)
-            {
-                old = Some(self.session.backend);
-                self.session = session;
-            }
+            old = self.mend(&mut outage, trouble)?.or(old);
         }
     }
 
@@ -366,8 +366,7 @@ impl Sink for Postgres {
                     wait_out(&mut outage, trouble.retryable())?
                 }
                 Verdict::Reconnect => {
-                    wait_out(&mut outage, trouble)?;
-                    if self.resolve(batch, &mut outage)? {
+                    if self.resolve(batch, &mut outage, trouble)? {
                         return Ok(self.committed(batch, &found));
                     }
                 }
@@ -389,41 +388,33 @@ impl Sink for Postgres {
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
-        let (run, outcome, exit_code, counts, bytes) =
-            (self.run, ending.outcome.to_owned(), i32::from(ending.exit_code), *ending.counts, ending.bytes);
+        let run = self.run;
+        let release_sql = format!(
+            "{}; UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
+             WHERE owner_run = {run}",
+            self.shape.begin_sql
+        );
+        let Counts { records, inserted, updated, unchanged, superseded, rejected, blank, skipped, .. } =
+            *ending.counts;
+        let close_sql = format!(
+            "UPDATE logmill.runs
+             SET ended_at = clock_timestamp(), outcome = '{}', exit_code = {}, bytes = {}, records = {records},
+                 inserted = {inserted}, updated = {updated}, unchanged = {unchanged}, superseded = {superseded},
+                 rejected = {rejected}, blank = {blank}, skipped = {skipped}
+             WHERE id = {run};
+             COMMIT",
+            ending.outcome.replace('\'', "''"),
+            ending.exit_code,
+            ending.bytes
+        );
         // Only a run that got to its end waits to write that down; one that gave up has waited.
-        let retry_for = if matches!(exit_code, 0 | 3) { self.settings.retry_for } else { Duration::ZERO };
+        let retry_for =
+            if matches!(ending.exit_code, 0 | 3) { self.settings.retry_for } else { Duration::ZERO };
         self.persist(retry_for, move |link| {
             pass(Step::Claim, "before-finish")?;
-            let released = link.client.execute(
-                "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
-                 WHERE owner_run = $1",
-                &[&run],
-            );
-            at(Step::Claim, released)?;
+            at(Step::Claim, link.client.batch_execute(&release_sql))?;
             pass(Step::Claim, "mid-finish")?;
-            let closed = link.client.execute(
-                "UPDATE logmill.runs
-                 SET ended_at = clock_timestamp(), outcome = $2, exit_code = $3, records = $4, inserted = $5, updated = $6,
-                     unchanged = $7, superseded = $8, rejected = $9, blank = $10, skipped = $11, bytes = $12
-                 WHERE id = $1",
-                &[
-                    &run,
-                    &outcome,
-                    &exit_code,
-                    &counts.records,
-                    &counts.inserted,
-                    &counts.updated,
-                    &counts.unchanged,
-                    &counts.superseded,
-                    &counts.rejected,
-                    &counts.blank,
-                    &counts.skipped,
-                    &own::signed(bytes),
-                ],
-            );
-            at(Step::Claim, closed)?;
-            Ok(())
+            at(Step::Claim, link.client.batch_execute(&close_sql))
         })
     }
 }
@@ -461,27 +452,34 @@ impl Postgres {
         }
     }
 
-    /// Connects again until it is known whether `batch` was committed.
-    fn resolve(&mut self, batch: &Batch, outage: &mut Outage<'_>) -> Result<bool> {
+    /// After the connection was lost by `trouble`: connects again until it is known whether
+    /// `batch` was committed.
+    fn resolve(&mut self, batch: &Batch, outage: &mut Outage<'_>, mut trouble: Trouble) -> Result<bool> {
+        let mut old = self.session.backend;
         loop {
-            match self.reconnect() {
+            old = self.mend(outage, trouble)?.unwrap_or(old);
+            match self.reclaim(old) {
                 Ok(()) => break,
-                Err(trouble) => wait_out(outage, trouble)?,
+                Err(another) => trouble = another,
             }
         }
-        let position = |source_id| self.owned.get(source_id).position;
-        let is_after =
-            batch.advances.iter().filter(|advance| position(advance.source_id) == advance.to).count();
-        let is_before =
-            batch.advances.iter().filter(|advance| position(advance.source_id) == advance.from).count();
-        // An advance of nothing (an empty file that is now complete) is both.
-        let moves = batch.advances.iter().filter(|advance| advance.from != advance.to).count();
-        if moves == 0 {
-            return Ok(false);
-        }
-        match (is_before == batch.advances.len(), is_after == batch.advances.len()) {
-            (true, false) => Ok(false),
-            (false, true) => Ok(true),
+        let holding = |advance: &Advance| self.owned.get(advance.source_id);
+        let is_there = |advance: &&Advance| {
+            let holding = holding(advance);
+            holding.position == advance.to && holding.is_complete == advance.ends.is_some()
+        };
+        let is_not_there = |advance: &&Advance| {
+            let holding = holding(advance);
+            holding.position == advance.from && !holding.is_complete
+        };
+        let all = batch.advances.len();
+        // An advance of nothing is both; a batch of such ones can be sent again.
+        match (
+            batch.advances.iter().filter(is_not_there).count(),
+            batch.advances.iter().filter(is_there).count(),
+        ) {
+            (before, _) if before == all => Ok(false),
+            (_, after) if after == all => Ok(true),
             _ => Err(lost_ownership()),
         }
     }
@@ -496,7 +494,7 @@ impl Postgres {
                 Some(_) => self.owned.forget(advance.source_id),
                 None => {
                     let epoch = self.owned.get(advance.source_id).epoch;
-                    self.owned.set(advance.source_id, Holding { epoch, position: advance.to });
+                    self.owned.set(advance.source_id, Holding::open(epoch, advance.to));
                 }
             }
         }

@@ -30,6 +30,15 @@ pub(super) struct Owned(HashMap<i32, Holding>);
 pub(super) struct Holding {
     pub(super) epoch: i64,
     pub(super) position: u64,
+    /// Its end is committed. A claim takes that back.
+    pub(super) is_complete: bool,
+}
+
+impl Holding {
+    /// A source that is ours and not at its end.
+    pub(super) fn open(epoch: i64, position: u64) -> Holding {
+        Holding { epoch, position, is_complete: false }
+    }
 }
 
 impl Owned {
@@ -114,14 +123,14 @@ pub(super) fn claim(
                 let epoch: i64 = rows[index].get::<_, i64>(EPOCH) + 1;
                 writes.resume(task.source_id, epoch, task.start.position);
                 writes.describe(task.source_id, file, &memories[index]);
-                owned.set(task.source_id, Holding { epoch, position: task.start.position });
+                owned.set(task.source_id, Holding::open(epoch, task.start.position));
             }
             (Claim::Load(task), None) => {
                 task.source_id = next_id;
                 source_id = Some(next_id);
                 next_id += 1;
                 writes.create(task.source_id, file);
-                owned.set(task.source_id, Holding { epoch: 1, position: 0 });
+                owned.set(task.source_id, Holding::open(1, 0));
             }
             (Claim::Finished { source_id }, Some(index)) if file.name != memories[index].known.name => {
                 writes.describe(*source_id, file, &memories[index]);
@@ -134,10 +143,10 @@ pub(super) fn claim(
         result.push(claim);
     }
     writes.send(client, shape, run, backend, claims.rules_hash)?;
-    let end = if next_id == first_id {
-        "COMMIT".to_owned()
-    } else {
-        format!("UPDATE logmill.meta SET next_source_id = {next_id}; COMMIT")
+    // Never a lone COMMIT: on a transaction that has failed it is answered without an error.
+    let end = match next_id == first_id {
+        true => "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned(),
+        false => format!("UPDATE logmill.meta SET next_source_id = {next_id}; COMMIT"),
     };
     pass(Step::Claim, "before-claim-commit")?;
     at(Step::Claim, client.batch_execute(&end))?;
@@ -475,7 +484,7 @@ pub(super) fn reclaim(
          FROM unnest($1::int[], $2::bigint[]) n (id, epoch)
          WHERE c.source_id = n.id AND c.split_start = 0
            AND CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run = $3 END
-         RETURNING c.source_id, c.epoch, c.position",
+         RETURNING c.source_id, c.epoch, c.position, c.complete",
         &[&ids, &epochs, &run, &backend.pid, &backend.start_us],
     );
     let rows = at(Step::Claim, rows)?;
@@ -484,7 +493,8 @@ pub(super) fn reclaim(
     }
     let mut again = Owned::default();
     for row in &rows {
-        again.set(row.get(0), Holding { epoch: row.get(1), position: unsigned(row.get(2)) });
+        let holding = Holding { epoch: row.get(1), position: unsigned(row.get(2)), is_complete: row.get(3) };
+        again.set(row.get(0), holding);
     }
     pass(Step::Claim, "before-reclaim-commit")?;
     at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;

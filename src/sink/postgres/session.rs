@@ -7,6 +7,7 @@
 //! and its connection are abandoned. That is safe because the fence is: whatever the old
 //! backend may still do, it does under an epoch that is no longer the newest.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use postgres::Client;
 use postgres::error::SqlState;
 
 use super::connect::{Cause, NotConnected, Target as Server};
+use super::shape::Timeouts;
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
@@ -27,6 +29,8 @@ pub(super) struct Session {
     pulse: Arc<Pulse>,
     /// The backend, as pg_stat_activity knows it.
     pub(super) backend: Backend,
+    /// It fell silent: its thread may be stuck, and takes no more work.
+    is_given_up: Cell<bool>,
 }
 
 type Work = Box<dyn FnOnce(&mut Link) + Send>;
@@ -43,7 +47,7 @@ pub(super) struct Backend {
 pub(super) struct Link {
     pub(super) client: Client,
     pub(super) pulse: Arc<Pulse>,
-    /// Statements that are prepared on this connection, by name.
+    /// Statements that are prepared on this connection, and what is known of its stage.
     pub(super) statements: super::commit::Statements,
 }
 
@@ -62,18 +66,15 @@ impl Pulse {
     }
 }
 
-/// How long a session may be silent, and whether to go on waiting.
-pub(super) struct Patience<'a> {
-    /// Without a sign of life for this long, the backend is looked at.
-    pub(super) deadline: Duration,
-    /// Whether a second signal or the like ends the waiting.
-    pub(super) give_up: &'a dyn Fn() -> bool,
-}
-
 impl Session {
     /// Connects. Waits no longer than the connection's own timeout allows, and then no longer
     /// than `deadline` for the first answer.
-    pub(super) fn open(server: &Arc<Server>, name: &str, deadline: Duration) -> Result<Session, Trouble> {
+    pub(super) fn open(
+        server: &Arc<Server>,
+        name: &str,
+        deadline: Duration,
+        timeouts: Timeouts,
+    ) -> Result<Session, Trouble> {
         let (work, queue) = bounded::<Work>(1);
         let (ready, opened) = bounded::<Result<Option<Backend>, Trouble>>(2);
         let pulse = Arc::new(Pulse::default());
@@ -91,7 +92,7 @@ impl Session {
                 };
                 // From here on the caller counts the time.
                 let _ = ready.send(Ok(None));
-                let backend = greet(&mut client);
+                let backend = greet(&mut client, timeouts);
                 if ready.send(backend.map(Some)).is_err() {
                     return;
                 }
@@ -109,16 +110,16 @@ impl Session {
                 opened.recv_timeout(deadline).map_err(|_| lost("no answer to the first question"))??;
         }
         let backend = backend.ok_or_else(|| lost("the connection's thread ended"))?;
-        Ok(Session { work, pulse, backend })
+        Ok(Session { work, pulse, backend, is_given_up: Cell::new(false) })
     }
 
     /// Does `work` on the connection. If it falls silent for longer than the deadline and
-    /// `is_at_work` says that the backend is not busy, the answer is `Lost` and this session
-    /// must not be used again.
+    /// `is_at_work` says that the backend is not busy, the answer is `Lost`, now and whenever
+    /// this session is asked again: nobody waits twice for a thread that is stuck.
     pub(super) fn run<T: Send + 'static>(
         &self,
         step: Step,
-        patience: &Patience<'_>,
+        deadline: Duration,
         is_at_work: &dyn Fn(Backend) -> bool,
         work: impl FnOnce(&mut Link) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
@@ -129,8 +130,12 @@ impl Session {
             let result = result.unwrap_or_else(|_| Err(Trouble::Ours(Error::broken("the writer panicked"))));
             let _ = answer.send(result);
         });
-        let gone = || Trouble::Lost { step, what: "the connection's thread ended".into() };
-        self.work.send(work).map_err(|_| gone())?;
+        let lost = |what: &str| Trouble::Lost { step, what: what.to_owned() };
+        if self.is_given_up.get() {
+            return Err(lost("the connection was given up"));
+        }
+        let gone = || lost("the connection's thread ended");
+        self.work.try_send(work).map_err(|_| gone())?;
 
         let mut beats = self.pulse.beats();
         let mut silent_since = Instant::now();
@@ -140,17 +145,14 @@ impl Session {
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if (patience.give_up)() {
-                return Err(Trouble::Lost { step, what: "given up by a second signal".into() });
-            }
             let now = self.pulse.beats();
             if now != beats {
                 beats = now;
                 silent_since = Instant::now();
-            } else if silent_since.elapsed() >= patience.deadline {
+            } else if silent_since.elapsed() >= deadline {
                 if !is_at_work(self.backend) {
-                    let what = format!("no answer for {} s", silent_since.elapsed().as_secs());
-                    return Err(Trouble::Lost { step, what });
+                    self.is_given_up.set(true);
+                    return Err(lost(&format!("no answer for {} s", silent_since.elapsed().as_secs())));
                 }
                 silent_since = Instant::now();
             }
@@ -159,9 +161,20 @@ impl Session {
 }
 
 /// The first words on a new connection.
-fn greet(client: &mut Client) -> Result<Backend, Trouble> {
-    // Before the first temporary table, or never: a stage of a whole batch stays in memory.
-    at(Step::Prepare, client.batch_execute("SET temp_buffers = '64MB'"))?;
+fn greet(client: &mut Client, timeouts: Timeouts) -> Result<Backend, Trouble> {
+    // For what is done outside of a transaction; a batch sets them too.
+    let limits = format!(
+        "SET statement_timeout = {}; SET lock_timeout = {}",
+        timeouts.statement.as_millis(),
+        timeouts.lock.as_millis()
+    );
+    at(Step::Prepare, client.batch_execute(&limits))?;
+    // Before the first temporary table, or never: a stage of a whole batch stays in memory. A
+    // pool may give us a session that has had one, and then it is slower and no worse.
+    match client.batch_execute("SET temp_buffers = '64MB'") {
+        Err(error) if error.as_db_error().is_none() => return Err(Trouble::new(Step::Prepare, &error)),
+        _ => {}
+    }
     let row = client.query_one(
         "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
          FROM pg_stat_get_activity(pg_backend_pid())",
