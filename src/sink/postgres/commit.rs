@@ -15,8 +15,9 @@ use postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::copy::{HEADER, TRAILER};
 use super::dead_letters;
-use super::merge::{STAGE, Staged};
+use super::merge::{MERGE_SETTINGS_SQL, NUMBER_ROWS_SQL, STAGE, Staged};
 use super::own::{Owned, signed, unsigned};
+use super::pieces::{Pieces, Seen};
 use super::session::Link;
 use super::shape::Shape;
 use super::target::SIGNATURE;
@@ -27,19 +28,26 @@ use crate::sink::dead_letter::Refused;
 use crate::sink::{Advance, Batch, Counts, Key};
 
 /// What a connection knows from one batch to the next.
+#[derive(Default)]
 pub(super) struct Statements {
     signature: Option<Statement>,
     fence: Option<Statement>,
     copy: Option<Statement>,
-    stage: Option<Statement>,
-    /// Whether the last merge found rows that were there and differed; a guess at first.
-    pub(super) rows_change: bool,
+    copy_to_stage: Option<Statement>,
+    stage: Stage,
 }
 
-impl Default for Statements {
-    fn default() -> Statements {
-        Statements { signature: None, fence: None, copy: None, stage: None, rows_change: true }
-    }
+/// What is known of the connection's temporary table before a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing. One of its name may be there: of another job, where a pool gives connections
+    /// on; or one whose rows are numbered, which costs at every COPY.
+    #[default]
+    Unknown,
+    /// It is ours, and holds nothing.
+    Empty,
+    /// It is ours, and what a transaction wrote that was rolled back may take room in it.
+    Littered,
 }
 
 /// A statement that is prepared once per connection: each round trip is a time in which the
@@ -57,12 +65,12 @@ fn prepared(
 }
 
 /// How a batch is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Manner {
-    /// Which way the rows go.
-    pub(super) path: Path,
+    /// Which way the rows go; without one, whatever a probe finds.
+    pub(super) path: Option<Path>,
     /// Rows are written in pieces under savepoints, so that a refused one costs only itself.
-    pub(super) is_careful: bool,
+    pub(super) care: Option<Care>,
     /// The probe looks into all partitions, and behind the batch.
     pub(super) probes_far: bool,
     /// Rows are inserted or updated in one statement, because somebody else writes the same
@@ -72,11 +80,51 @@ pub(super) struct Manner {
     pub(super) rows_max: usize,
 }
 
+/// What is known of the rows that the server refuses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Care {
+    /// One of these was refused when they were written together.
+    pub(super) suspects: Range<usize>,
+    /// How often rows were refused in the batch before.
+    pub(super) seen: Seen,
+    /// Deferred constraints are checked with each piece: one was violated.
+    pub(super) checks_deferred: bool,
+}
+
+impl Manner {
+    /// After a refusal in a batch of so many rows: it is written in pieces. False if that will
+    /// not find more than it did.
+    pub(super) fn be_careful(&mut self, trouble: &Trouble, rows: usize) -> bool {
+        let Trouble::Server(refusal) = trouble else { return false };
+        let is_deferred = refusal.step == Step::Constraints;
+        match &mut self.care {
+            Some(care) if care.checks_deferred || !is_deferred => return false,
+            care => {
+                let suspects = refusal.row.map_or(0..rows, |row| row..row + 1);
+                *care =
+                    Some(Care { suspects, checks_deferred: is_deferred, ..care.take().unwrap_or_default() });
+            }
+        }
+        true
+    }
+
+    /// After a statement that took too long in a batch of so many rows: half as many at a time.
+    /// False if that is not possible.
+    pub(super) fn halve(&mut self, rows: usize) -> bool {
+        if self.rows_max.min(rows) <= 1 {
+            return false;
+        }
+        self.rows_max = self.rows_max.min(rows).div_ceil(2);
+        // No row was refused: pieces may be as long as they can.
+        let seen = Seen { rows: rows * 2, refused: 0 };
+        self.care.get_or_insert(Care { seen, ..Care::default() });
+        true
+    }
+}
+
 /// The way of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Path {
-    /// Whatever a probe finds: rows that are there already mean the stage.
-    Probed,
     /// COPY into the target.
     Direct,
     /// COPY into the stage, then merge.
@@ -92,6 +140,8 @@ pub(super) struct Done {
     pub(super) refused: Vec<Refused>,
     /// The way that the rows went.
     pub(super) path: Path,
+    /// Rows were refused, and the next batch may begin with care.
+    pub(super) seen: Option<Seen>,
 }
 
 /// Commits `batch`. Its sources move from the positions in `owned`. What became of the batch
@@ -101,7 +151,7 @@ pub(super) fn transaction(
     shape: &Shape,
     batch: &Batch,
     owned: &Owned,
-    manner: Manner,
+    manner: &Manner,
     found: &Mutex<Option<Done>>,
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
@@ -112,13 +162,13 @@ pub(super) fn transaction(
     pass(Step::Fence, "after-fence")?;
 
     let path = match manner.path {
-        Path::Probed if probe(link, shape, batch, manner.probes_far)? => Path::Staged,
-        Path::Probed => Path::Direct,
-        path => path,
+        Some(path) => path,
+        None if probe(link, shape, batch, manner.probes_far)? => Path::Staged,
+        None => Path::Direct,
     };
-    let mut rows = RowWriter { link, shape, batch, path, manner, refused: Vec::new(), counts: Vec::new() };
+    let mut rows = RowWriter::new(link, shape, batch, path, manner);
     rows.write_all()?;
-    let (refused, mut counts) = (rows.refused, rows.counts);
+    let (refused, mut counts, stage, seen) = (rows.refused, rows.counts, rows.stage_after, rows.seen);
     pass(Step::DeadLetters, "after-rows")?;
 
     for (advance, counts) in batch.advances.iter().zip(&mut counts) {
@@ -147,8 +197,9 @@ pub(super) fn transaction(
     batch.still_holds().map_err(Trouble::Ours)?;
     pass(Step::Constraints, "before-commit")?;
     let end_sql = end_sql(batch, owned, &deltas);
-    *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Done { counts, refused, path });
+    *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Done { counts, refused, path, seen });
     at(Step::End, link.client.batch_execute(&end_sql))?;
+    link.statements.stage = stage;
     pass(Step::End, "after-commit")
 }
 
@@ -274,65 +325,85 @@ struct RowWriter<'a> {
     shape: &'a Shape,
     batch: &'a Batch,
     path: Path,
-    manner: Manner,
+    manner: &'a Manner,
     refused: Vec<Refused>,
     counts: Vec<Counts>,
+    seen: Option<Seen>,
+    /// Rows were copied to the stage in this transaction.
+    is_staged: bool,
+    /// What the stage will be when the transaction is committed, which empties it.
+    stage_after: Stage,
 }
 
-/// After a refusal, pieces begin at this many rows and double while they succeed.
-const CAREFUL_ROWS: usize = 64;
+impl<'a> RowWriter<'a> {
+    fn new(
+        link: &'a mut Link,
+        shape: &'a Shape,
+        batch: &'a Batch,
+        path: Path,
+        manner: &'a Manner,
+    ) -> RowWriter<'a> {
+        let counts = vec![Counts::default(); batch.advances.len()];
+        let stage_after = link.statements.stage;
+        RowWriter {
+            link,
+            shape,
+            batch,
+            path,
+            manner,
+            refused: Vec::new(),
+            counts,
+            seen: None,
+            is_staged: false,
+            stage_after,
+        }
+    }
 
-impl RowWriter<'_> {
     fn write_all(&mut self) -> Result<(), Trouble> {
-        self.counts = vec![Counts::default(); self.batch.advances.len()];
+        let rows = self.batch.rows();
+        if rows == 0 {
+            return Ok(());
+        }
         if self.path == Path::Staged {
             self.make_stage()?;
         }
-        if self.manner.is_careful {
-            at(Step::Constraints, self.link.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"))?;
+        match &self.manner.care {
+            Some(care) => self.write_in_pieces(care),
+            None => self.write(0..rows),
         }
-        let rows = self.batch.rows();
-        let mut start = 0;
-        let mut size = self.manner.rows_max;
-        while start < rows {
-            let end = rows.min(start.saturating_add(size));
-            if !self.manner.is_careful {
-                self.write(start..end)?;
-                start = end;
-                continue;
-            }
-            at(Step::Begin, self.link.client.batch_execute("SAVEPOINT piece"))?;
+    }
+
+    fn write_in_pieces(&mut self, care: &Care) -> Result<(), Trouble> {
+        let mut pieces =
+            Pieces::new(self.batch.rows(), self.manner.rows_max, care.suspects.clone(), care.seen);
+        let checks = if care.checks_deferred { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
+        at(Step::Constraints, self.link.client.batch_execute(&format!("{checks}SAVEPOINT piece")))?;
+        while let Some(piece) = pieces.next() {
             let before = self.counts.clone();
-            match self.write(start..end) {
+            let next = match self.write(piece.clone()) {
                 Ok(()) => {
-                    at(Step::Begin, self.link.client.batch_execute("RELEASE SAVEPOINT piece"))?;
-                    start = end;
-                    size = size.saturating_mul(2).min(self.manner.rows_max);
+                    pieces.passed(&piece);
+                    "RELEASE SAVEPOINT piece; SAVEPOINT piece"
                 }
                 Err(trouble) => {
                     let refusal = self.isolated(trouble)?;
                     pass(Step::Begin, "after-refusal")?;
-                    // Rolled back to, a savepoint is still there; without the RELEASE the next
-                    // one would be inside it, and a thousand refusals a thousand deep.
-                    let undo = "ROLLBACK TO SAVEPOINT piece; RELEASE SAVEPOINT piece";
-                    at(Step::Begin, self.link.client.batch_execute(undo))?;
                     self.counts = before;
-                    if end - start == 1 {
-                        self.refused.push(refusal.of_row(start));
-                        start = end;
-                        size = CAREFUL_ROWS.min(self.manner.rows_max);
-                        continue;
+                    if pieces.failed(piece.clone(), refusal.row) {
+                        self.refused.push(refusal.of_row(piece.start));
                     }
-                    // Where the server named the row, go up to it; it is then tried alone.
-                    size = match refusal.row_of(&self.shape.target.name).or(refusal.row_of(STAGE)) {
-                        Some(0) => 1,
-                        Some(row) if row < end - start => row,
-                        _ => (end - start) / 2,
-                    };
+                    // It is still there then, and no deeper.
+                    "ROLLBACK TO SAVEPOINT piece"
                 }
-            }
+            };
+            at(Step::Begin, self.link.client.batch_execute(next))?;
         }
-        Ok(())
+        // A batch that needed its deferred constraints early says nothing of the next: whether
+        // a row is refused early can depend on the rows behind it.
+        if !self.refused.is_empty() && !care.checks_deferred {
+            self.seen = Some(Seen { rows: self.batch.rows(), refused: self.refused.len() });
+        }
+        at(Step::Begin, self.link.client.batch_execute("RELEASE SAVEPOINT piece"))
     }
 
     /// The refusal of a row; any other trouble is passed on.
@@ -343,20 +414,28 @@ impl RowWriter<'_> {
         }
     }
 
+    /// Sees to it that there is a stage, for this transaction and its settings.
     fn make_stage(&mut self) -> Result<(), Trouble> {
-        let exists =
-            self.link.client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&format!("pg_temp.{STAGE}")]);
-        if !at(Step::Stage, exists)?.get::<_, bool>(0) {
-            self.link.statements.stage = None;
-            at(Step::Stage, self.link.client.batch_execute(&self.shape.merge.create_sql))?;
+        let stage = &mut self.link.statements.stage;
+        let make = match *stage {
+            Stage::Unknown => {
+                format!("DROP TABLE IF EXISTS pg_temp.{STAGE}; {}; ", self.shape.merge.create_sql)
+            }
+            Stage::Empty => String::new(),
+            Stage::Littered => format!("TRUNCATE pg_temp.{STAGE}; "),
+        };
+        // What a rollback leaves.
+        if *stage == Stage::Empty {
+            *stage = Stage::Littered;
         }
-        Ok(())
+        self.stage_after = Stage::Empty;
+        at(Step::Stage, self.link.client.batch_execute(&format!("{make}{MERGE_SETTINGS_SQL}")))
     }
 
     /// Writes a run of rows, and counts them for their sources.
     fn write(&mut self, rows: Range<usize>) -> Result<(), Trouble> {
         match self.path {
-            Path::Direct | Path::Probed => {
+            Path::Direct => {
                 self.copy(rows.clone(), false)?;
                 for (index, rows) in self.by_source(rows) {
                     self.counts[index].inserted += count(rows.len());
@@ -387,11 +466,23 @@ impl RowWriter<'_> {
         runs
     }
 
-    /// Sends rows by COPY, and compares how many arrived.
+    /// Sends rows by COPY, and compares how many arrived. A refusal says which of them it is
+    /// about, if the server does, and names the target, whichever table it was.
     fn copy(&mut self, rows: Range<usize>, to_stage: bool) -> Result<(), Trouble> {
+        let target = &self.shape.target.name;
+        let table = if to_stage { STAGE } else { target };
+        let arrived =
+            self.send(&rows, to_stage).map_err(|trouble| trouble.in_copy(table, target, rows.start))?;
+        if arrived == rows.len() as u64 {
+            return Ok(());
+        }
+        Err(Trouble::Ours(swallowed(target, count(rows.len()), count_of(arrived))))
+    }
+
+    fn send(&mut self, rows: &Range<usize>, to_stage: bool) -> Result<u64, Trouble> {
         let step = if to_stage { Step::Stage } else { Step::Copy };
         let (sql, slot) = match to_stage {
-            true => (&self.shape.merge.copy_sql, &mut self.link.statements.stage),
+            true => (&self.shape.merge.copy_sql, &mut self.link.statements.copy_to_stage),
             false => (&self.shape.copy_sql, &mut self.link.statements.copy),
         };
         let statement = prepared(&mut self.link.client, slot, step, sql)?;
@@ -412,10 +503,7 @@ impl RowWriter<'_> {
         writer.write_all(TRAILER).map_err(fail)?;
         let arrived = at(step, writer.finish())?;
         self.link.pulse.beat();
-        if arrived == rows.len() as u64 {
-            return Ok(());
-        }
-        Err(Trouble::Ours(swallowed(&self.shape.target.name, count(rows.len()), count_of(arrived))))
+        Ok(arrived)
     }
 
     /// Merges rows of one source by way of the stage.
@@ -427,7 +515,7 @@ impl RowWriter<'_> {
             upsert: self.manner.upsert,
             range: (source_id, first.span.start, last.span.start),
         };
-        self.shape.merge.begin(self.link, staged.may_repeat_keys)?;
+        self.empty_stage(staged.may_repeat_keys)?;
         self.copy(rows, true)?;
         pass(Step::Merge, "before-merge")?;
         let counts = self.shape.merge.run(self.link, staged)?;
@@ -436,6 +524,20 @@ impl RowWriter<'_> {
             return Ok(counts);
         }
         Err(Trouble::Ours(swallowed(&self.shape.target.name, staged.rows, sum)))
+    }
+
+    /// Makes room for the next rows. COMMIT did that already for the first of a transaction.
+    fn empty_stage(&mut self, must_number: bool) -> Result<(), Trouble> {
+        let mut sql = String::new();
+        if self.is_staged {
+            let _ = write!(sql, "TRUNCATE pg_temp.{STAGE}; ");
+        }
+        if must_number {
+            sql.push_str(NUMBER_ROWS_SQL);
+            self.stage_after = Stage::Unknown;
+        }
+        self.is_staged = true;
+        if sql.is_empty() { Ok(()) } else { at(Step::Stage, self.link.client.batch_execute(&sql)) }
     }
 
     /// Whether two rows of the run can have the same key. Positions cannot; others are

@@ -2,14 +2,15 @@
 //!
 //! Two statements do it, an UPDATE of what is there and differs, and an INSERT of what is not.
 //! That is as fast as `ON CONFLICT DO UPDATE`, counts exactly, and writes no WAL for rows that
-//! are equal. Which comes first is a guess from the merge before: where nothing changed, one
-//! comparison is all there is to do; where everything did, the UPDATE alone says so.
+//! are equal. Which comes first is asked of a few rows: where nothing changed, one comparison
+//! is all there is to do; where everything did, the UPDATE alone says so.
 //!
 //! Every join probes the target's key index once per row of the stage, as `ON CONFLICT` does.
 //! The planner is not asked: it knows nothing of the stage, and would read the whole target
-//! to hash it (measured: twice the time at 300,000 rows, and worse with each one more).
+//! to hash it (measured: twice the time at 300,000 rows, and worse with each one more). And it
+//! is asked anew each time: a plan that is kept was made for a target that was small then.
 
-use std::fmt::Write as _;
+use postgres::SimpleQueryMessage;
 
 use super::copy::{Column, Wire};
 use super::own::signed;
@@ -17,6 +18,7 @@ use super::session::Link;
 use super::target::{Target, quote};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
+use crate::error::Error;
 use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET};
 use crate::sink::{Counts, Key, OnConflict};
 
@@ -26,13 +28,21 @@ pub(super) const STAGE: &str = "logmill_stage";
 /// The column by which rows of a stage keep their order, where keys repeat.
 const STAGE_ROW: &str = "logmill_row";
 
-/// Empties the stage, and sets what the statements after it need, for this transaction.
-const BEGIN_SQL: &str = "TRUNCATE pg_temp.logmill_stage;
-     SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
+/// What the statements of a merge need, for its transaction.
+pub(super) const MERGE_SETTINGS_SQL: &str =
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
+
+/// Numbers the rows that are copied into the stage from then on. A sequence costs as much as
+/// the copy itself, so only where an order is needed.
+pub(super) const NUMBER_ROWS_SQL: &str = "ALTER TABLE pg_temp.logmill_stage
+     ADD COLUMN IF NOT EXISTS logmill_row bigint GENERATED ALWAYS AS IDENTITY";
 
 /// Removing what moved looks at a range of every partition, and needs no order of rows.
 const BY_RANGE_SQL: &str = "SET LOCAL enable_hashjoin = on";
 const BY_KEY_SQL: &str = "SET LOCAL enable_hashjoin = off";
+
+/// So many rows are asked whether they differ from what is there.
+const SAMPLE_ROWS: i64 = 64;
 
 /// What a stage is asked to become, besides the rows that are in it.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +69,8 @@ pub(super) struct Merge {
     pub(super) remove_moved_sql: Option<String>,
     /// How many rows of the stage are there already, are equal, would win.
     pub(super) compare_sql: Option<String>,
+    /// The same of its first rows.
+    pub(super) sample_sql: Option<String>,
     pub(super) update_sql: Option<String>,
     /// Inserts all, where none is there.
     pub(super) insert_sql: String,
@@ -70,20 +82,6 @@ pub(super) struct Merge {
 }
 
 impl Merge {
-    /// Empties the stage before rows are copied into it.
-    pub(super) fn begin(&self, link: &mut Link, may_repeat_keys: bool) -> Result<(), Trouble> {
-        let mut sql = BEGIN_SQL.to_owned();
-        if may_repeat_keys {
-            // A sequence costs as much as the copy itself, so only where an order is needed.
-            let _ = write!(
-                sql,
-                "; ALTER TABLE pg_temp.{STAGE}
-                     ADD COLUMN IF NOT EXISTS {STAGE_ROW} bigint GENERATED ALWAYS AS IDENTITY"
-            );
-        }
-        at(Step::Stage, link.client.batch_execute(&sql))
-    }
-
     /// Moves what is staged into the target, and counts what became of it.
     pub(super) fn run(&self, link: &mut Link, staged: Staged) -> Result<Counts, Trouble> {
         let mut counts = Counts::default();
@@ -98,12 +96,11 @@ impl Merge {
         let unique = staged.rows - counts.superseded;
         let changed = match (&self.update_sql, &self.upsert_sql) {
             (_, Some(upsert_sql)) if staged.upsert => upsert(link, upsert_sql, compare_sql)?,
-            (Some(update_sql), _) if link.statements.rows_change => {
+            (Some(update_sql), _) if self.is_changing(link, unique)? => {
                 self.change_first(link, update_sql, compare_sql, unique)?
             }
             _ => self.compare_first(link, compare_sql, unique)?,
         };
-        link.statements.rows_change = changed.updated > 0;
         if changed.sum() != unique && !staged.upsert {
             return Err(Trouble::Server(Box::new(Refusal::raced())));
         }
@@ -113,6 +110,14 @@ impl Merge {
         counts.unchanged = changed.unchanged;
         counts.superseded += changed.lost;
         Ok(counts)
+    }
+
+    /// Whether rows that are there differ, by a sample. Of few rows it would be all.
+    fn is_changing(&self, link: &mut Link, unique: i64) -> Result<bool, Trouble> {
+        match &self.sample_sql {
+            Some(sql) if unique > SAMPLE_ROWS => Ok(compare(link, sql)?.wins > 0),
+            _ => Ok(false),
+        }
     }
 
     /// For rows of which most differ: if all of them were updated, there is no more to ask.
@@ -202,9 +207,23 @@ impl Changed {
 }
 
 fn compare(link: &mut Link, compare_sql: &str) -> Result<Found, Trouble> {
-    let row = at(Step::Merge, link.client.query_one(compare_sql, &[]))?;
+    let answer = ask(link, compare_sql)?;
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let number = |column| row.and_then(|row| row.get(column)?.parse().ok());
+    match (number(0), number(1), number(2)) {
+        (Some(existing), Some(equal), Some(wins)) => Ok(Found { existing, equal, wins }),
+        _ => Err(Trouble::Ours(Error::broken("the server answered a count without a number"))),
+    }
+}
+
+/// By the simple protocol, which asks and answers in one round trip.
+fn ask(link: &mut Link, sql: &str) -> Result<Vec<SimpleQueryMessage>, Trouble> {
+    let answer = at(Step::Merge, link.client.simple_query(sql))?;
     link.pulse.beat();
-    Ok(Found { existing: row.get(0), equal: row.get(1), wins: row.get(2) })
+    Ok(answer)
 }
 
 /// Inserts or updates, and counts again by key what came of it. A trigger may have made of a
@@ -225,9 +244,12 @@ fn upsert(link: &mut Link, upsert_sql: &str, compare_sql: &str) -> Result<Change
 }
 
 fn execute(link: &mut Link, sql: &str) -> Result<i64, Trouble> {
-    let affected = at(Step::Merge, link.client.execute(sql, &[]))?;
-    link.pulse.beat();
-    Ok(count_of(affected))
+    let answer = ask(link, sql)?;
+    let affected = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
+        _ => None,
+    });
+    Ok(count_of(affected.unwrap_or(0)))
 }
 
 fn count_of(rows: u64) -> i64 {
@@ -258,6 +280,13 @@ impl Merge {
         let set = |from: &str| {
             words.list(&rest, |column| format!("{} = {}", quote(&column.name), words.stored(from, column)))
         };
+        let compare = |stage: &str| {
+            format!(
+                "SELECT count(*), {}, count(*) FILTER (WHERE {}) FROM {stage} s JOIN {table} t ON {join}",
+                words.count_equal(),
+                words.wins("s")
+            )
+        };
         Merge {
             create_sql: format!(
                 "CREATE TEMPORARY TABLE {STAGE} ON COMMIT DELETE ROWS AS
@@ -274,14 +303,9 @@ impl Merge {
                 )
             }),
             remove_moved_sql: (*key == Key::Position).then(|| words.remove_moved(&table)).flatten(),
-            compare_sql: has_key.then(|| {
-                format!(
-                    "SELECT count(*), {}, count(*) FILTER (WHERE {})
-                     FROM pg_temp.{STAGE} s JOIN {table} t ON {join}",
-                    words.count_equal(),
-                    words.wins("s")
-                )
-            }),
+            compare_sql: has_key.then(|| compare(&format!("pg_temp.{STAGE}"))),
+            sample_sql: can_change
+                .then(|| compare(&format!("(SELECT * FROM pg_temp.{STAGE} LIMIT {SAMPLE_ROWS})"))),
             update_sql: can_change.then(|| {
                 format!(
                     "UPDATE {table} t SET {} FROM pg_temp.{STAGE} s WHERE {join} AND {}",

@@ -16,6 +16,7 @@ mod jsonb;
 mod merge;
 mod numeric;
 mod own;
+mod pieces;
 mod prepare;
 mod session;
 mod shape;
@@ -30,13 +31,14 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDate;
 use postgres::types::ToSql;
 
-use commit::{Done, Manner, Path, transaction};
+use commit::{Care, Done, Manner, Path, transaction};
 use connect::Target as Server;
 pub use copy::CopyEncoder;
 pub use forecast::forecast;
 pub use forget::forget;
 pub use history::PostgresHistory;
 use own::{Claimed, Holder, Holding, Owned, lost_ownership};
+use pieces::Seen;
 use session::{Backend, Link, Session, within};
 use shape::Shape;
 pub use shape::Timeouts;
@@ -115,6 +117,8 @@ pub struct Postgres {
     is_rerun: bool,
     /// Batches that still go by the stage.
     staged_left: u32,
+    /// How often rows were refused in the last batch, if any were.
+    seen: Option<Seen>,
     warnings: Vec<String>,
 }
 
@@ -157,6 +161,7 @@ impl Postgres {
             claimed: Owned::default(),
             is_rerun: false,
             staged_left: 0,
+            seen: None,
             warnings: prepared.warnings,
         })
     }
@@ -222,15 +227,17 @@ impl Postgres {
     /// How a batch is written.
     fn manner(&self, batch: &Batch) -> Manner {
         let path = match self.shape.key {
-            _ if self.shape.must_stage || self.staged_left > 0 => Path::Staged,
-            Key::Position => Path::Probed,
-            _ => Path::Direct,
+            _ if self.shape.must_stage || self.staged_left > 0 => Some(Path::Staged),
+            Key::Position => None,
+            _ => Some(Path::Direct),
         };
+        // Where rows were refused, others are likely to be: the batch is not sent twice then.
+        let care = self.seen.map(|seen| Care { seen, ..Care::default() });
         let upsert = self.shape.target.has_row_triggers;
         let is_first = |advance: &Advance| self.claimed.get(advance.source_id).position == advance.from;
         let probes_far =
             self.shape.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
-        Manner { path, is_careful: false, probes_far, upsert, rows_max: usize::MAX }
+        Manner { path, care, probes_far, upsert, rows_max: usize::MAX }
     }
 }
 
@@ -344,24 +351,22 @@ impl Sink for Postgres {
             let found = Arc::new(Mutex::new(None));
             let (shape, for_thread, owned, found_there) =
                 (Arc::clone(&self.shape), Arc::clone(batch), self.owned.clone(), Arc::clone(&found));
+            let manner_there = manner.clone();
             let result = self.run(Step::Begin, move |link| {
-                transaction(link, &shape, &for_thread, &owned, manner, &found_there)
+                transaction(link, &shape, &for_thread, &owned, &manner_there, &found_there)
             });
             let trouble = match result {
                 Ok(()) => return Ok(self.committed(batch, &found)),
                 Err(trouble) => trouble,
             };
             match trouble.verdict(&self.shape.key_index) {
-                Verdict::Isolate if !manner.is_careful => manner.is_careful = true,
-                Verdict::Conflict if manner.path == Path::Direct => {
-                    manner.path = Path::Staged;
+                Verdict::Isolate if manner.be_careful(&trouble, batch.rows()) => {}
+                Verdict::Conflict if manner.path == Some(Path::Direct) => {
+                    manner.path = Some(Path::Staged);
                     self.staged_left = STAGED_BATCHES;
                 }
                 Verdict::Conflict if !manner.upsert => manner.upsert = true,
-                Verdict::Halve if manner.rows_max > 1 && batch.rows() > 1 => {
-                    manner.is_careful = true;
-                    manner.rows_max = manner.rows_max.min(batch.rows()).div_ceil(2);
-                }
+                Verdict::Halve if manner.halve(batch.rows()) => {}
                 Verdict::Conflict | Verdict::Retry | Verdict::Wait => {
                     wait_out(&mut outage, trouble.retryable())?
                 }
@@ -498,6 +503,7 @@ impl Postgres {
                 }
             }
         }
+        self.seen = done.seen;
         if done.path == Path::Staged {
             self.is_rerun |= self.shape.key == Key::Position;
             self.staged_left = self.staged_left.saturating_sub(1);

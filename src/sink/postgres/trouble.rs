@@ -33,6 +33,9 @@ pub(super) struct Refusal {
     pub(super) hint: Option<String>,
     pub(super) constraint: Option<String>,
     pub(super) column: Option<String>,
+    /// The row of the batch, if the server said which it was. It is a hint that saves time:
+    /// whoever uses it tries the row alone before calling it bad.
+    pub(super) row: Option<usize>,
     context: Option<String>,
 }
 
@@ -59,6 +62,7 @@ impl Trouble {
                 hint: db.hint().map(str::to_owned),
                 constraint: db.constraint().map(str::to_owned),
                 column: db.column().map(str::to_owned),
+                row: None,
                 context: db.where_().map(str::to_owned),
             })),
             None => Trouble::Lost { step, what: describe(error) },
@@ -71,6 +75,16 @@ impl Trouble {
             Some(inner) => Trouble::new(step, inner),
             None => Trouble::Lost { step, what: error.to_string() },
         }
+    }
+
+    /// Says which row of the batch a COPY into `table` stopped at, which began with row `first`.
+    /// What a person is told is the same whether the rows went by the stage or not.
+    pub(super) fn in_copy(mut self, table: &str, target: &str, first: usize) -> Trouble {
+        if let Trouble::Server(refusal) = &mut self {
+            refusal.row = refusal.line_of(table).map(|line| first + line);
+            refusal.message = refusal.message.replace(&format!("\"{table}\""), &format!("\"{target}\""));
+        }
+        self
     }
 
     /// What to do about it. `key_index` names the indexes of the job's own key.
@@ -143,28 +157,16 @@ impl Refusal {
     }
 
     fn conflict(step: Step, message: &str) -> Refusal {
-        Refusal {
-            step,
-            code: SqlState::T_R_SERIALIZATION_FAILURE,
-            message: message.to_owned(),
-            hint: None,
-            constraint: None,
-            column: None,
-            context: None,
-        }
+        Refusal::bare(step, SqlState::T_R_SERIALIZATION_FAILURE, message.to_owned())
     }
 
     /// What a server said instead of letting us in.
     pub(super) fn at_connecting(code: SqlState, message: String) -> Refusal {
-        Refusal {
-            step: Step::Prepare,
-            code,
-            message,
-            hint: None,
-            constraint: None,
-            column: None,
-            context: None,
-        }
+        Refusal::bare(Step::Prepare, code, message)
+    }
+
+    fn bare(step: Step, code: SqlState, message: String) -> Refusal {
+        Refusal { step, code, message, hint: None, constraint: None, column: None, row: None, context: None }
     }
 
     /// The refusal as that of a row.
@@ -179,12 +181,11 @@ impl Refusal {
         }
     }
 
-    /// The row of a COPY into `table` at which the server stopped, counted from zero.
+    /// The line of a COPY into `table` at which the server stopped, counted from zero.
     ///
     /// The context is translated (`line 5`, `Zeile 5`), so only what comes before the
-    /// number is relied upon. It is a hint that saves time: whoever uses it tries the row
-    /// alone before calling it bad.
-    pub(super) fn row_of(&self, table: &str) -> Option<usize> {
+    /// number is relied upon.
+    fn line_of(&self, table: &str) -> Option<usize> {
         let prefix = format!("COPY {table},");
         let line = self.context.as_ref()?.lines().find_map(|line| line.strip_prefix(&prefix))?;
         let digits = line.find(|ch: char| ch.is_ascii_digit())?;
@@ -224,23 +225,16 @@ mod tests {
     use super::*;
 
     fn refusal(context: &str) -> Refusal {
-        Refusal {
-            step: Step::Copy,
-            code: SqlState::CHECK_VIOLATION,
-            message: String::new(),
-            hint: None,
-            constraint: None,
-            column: None,
-            context: Some(context.to_owned()),
-        }
+        let bare = Refusal::bare(Step::Copy, SqlState::CHECK_VIOLATION, String::new());
+        Refusal { context: Some(context.to_owned()), ..bare }
     }
 
     #[test]
-    fn the_row_is_read_from_the_context_in_any_language() {
-        assert_eq!(refusal("COPY t, line 5, column a: \"7\"").row_of("t"), Some(4));
-        assert_eq!(refusal("COPY t2, Zeile 12").row_of("t2"), Some(11));
-        assert_eq!(refusal("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9").row_of("t"), Some(8));
-        assert_eq!(refusal("SQL statement \"INSERT\"").row_of("t"), None);
-        assert_eq!(refusal("COPY other, line 5").row_of("t"), None);
+    fn the_line_is_read_from_the_context_in_any_language() {
+        assert_eq!(refusal("COPY t, line 5, column a: \"7\"").line_of("t"), Some(4));
+        assert_eq!(refusal("COPY t2, Zeile 12").line_of("t2"), Some(11));
+        assert_eq!(refusal("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9").line_of("t"), Some(8));
+        assert_eq!(refusal("SQL statement \"INSERT\"").line_of("t"), None);
+        assert_eq!(refusal("COPY other, line 5").line_of("t"), None);
     }
 }

@@ -1,0 +1,137 @@
+//! Which rows are sent together, once the server refuses some.
+//!
+//! A refused row is found by sending less, and is tried alone before it is called bad. How
+//! much is sent otherwise is a wager: a piece without a bad row costs round trips, a piece
+//! with one is sent again. So pieces are about half as long as the rows between two refusals,
+//! as far as these were counted. Where the server says which row it refused, three pieces find
+//! it: the one that failed, the rows before, the row. Where it does not, pieces are halved, and
+//! of n rows the bad one is found in log2(n) + 1.
+
+use std::ops::Range;
+
+/// Pieces are no shorter than this, but for those that look for a row.
+const ROWS_MIN: usize = 64;
+
+/// How often rows were refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) rows: usize,
+    pub(super) refused: usize,
+}
+
+/// A batch, cut into the pieces that are tried one after the other.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    rows: usize,
+    /// All rows before it are in, or refused.
+    start: usize,
+    /// At most so many rows in a piece.
+    rows_max: usize,
+    /// One of these was refused when they were sent together, and none before them.
+    suspects: Range<usize>,
+    /// Of this batch, and of the one before.
+    seen: Seen,
+}
+
+impl Pieces {
+    /// A batch of so many rows, of which `suspects` failed together; after a batch of which
+    /// `seen` is known.
+    pub(super) fn new(rows: usize, rows_max: usize, suspects: Range<usize>, seen: Seen) -> Pieces {
+        Pieces { rows, start: 0, rows_max, suspects, seen }
+    }
+
+    /// The rows that are to be tried next.
+    pub(super) fn next(&self) -> Option<Range<usize>> {
+        let Range { start, end } = self.suspects;
+        let size = match self.start {
+            done if done == self.rows => return None,
+            done if done < start => start - done,
+            done if done < end => ((end - done) / 2).max(1),
+            _ => (self.seen.rows / self.seen.refused.max(1) / 2).max(ROWS_MIN),
+        };
+        Some(self.start..self.start + size.min(self.rows_max).min(self.rows - self.start))
+    }
+
+    /// These rows are in.
+    pub(super) fn passed(&mut self, piece: &Range<usize>) {
+        self.start = piece.end;
+        self.seen.rows += piece.len();
+    }
+
+    /// The server refused one of these rows; perhaps it said which. True if it was alone, and
+    /// is done with.
+    pub(super) fn failed(&mut self, piece: Range<usize>, named: Option<usize>) -> bool {
+        if piece.len() == 1 {
+            self.passed(&piece);
+            self.seen.refused += 1;
+            self.suspects = 0..0;
+            return true;
+        }
+        self.suspects = match named.filter(|row| piece.contains(row)) {
+            Some(row) => row..row + 1,
+            None => piece,
+        };
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Sends a batch to a server that refuses these rows. Gives those that were refused alone,
+    /// and how many pieces it took.
+    fn send(mut pieces: Pieces, bad: &BTreeSet<usize>, is_named: bool) -> (BTreeSet<usize>, usize) {
+        let (mut refused, mut count) = (BTreeSet::new(), 0);
+        while let Some(piece) = pieces.next() {
+            count += 1;
+            match bad.range(piece.clone()).next() {
+                None => pieces.passed(&piece),
+                Some(&row) => {
+                    if pieces.failed(piece, is_named.then_some(row)) {
+                        refused.insert(row);
+                    }
+                }
+            }
+        }
+        (refused, count)
+    }
+
+    proptest! {
+        #[test]
+        fn each_bad_row_is_found_and_no_other_whatever_is_known_before(
+            rows in 1_usize..3000,
+            bad in prop::collection::btree_set(0_usize..3000, 0..60),
+            (from, length) in (0_usize..3000, 0_usize..3000),
+            (seen_rows, seen_refused) in (0_usize..100_000, 0_usize..1000),
+            rows_max in 1_usize..4000,
+            is_named: bool,
+        ) {
+            let bad: BTreeSet<usize> = bad.into_iter().filter(|&row| row < rows).collect();
+            let suspects = from.min(rows)..(from + length).min(rows);
+            let seen = Seen { rows: seen_rows, refused: seen_refused };
+            let pieces = Pieces::new(rows, rows_max, suspects, seen);
+            prop_assert_eq!(send(pieces, &bad, is_named).0, bad);
+        }
+    }
+
+    #[test]
+    fn a_few_bad_rows_cost_few_pieces() {
+        let rows = 100_000;
+        for (count, is_named, pieces_max) in
+            [(1, true, 25), (1, false, 37), (100, true, 600), (100, false, 1500)]
+        {
+            let bad: BTreeSet<usize> = (0..count).map(|n| n * 991 % rows + 7).collect();
+            let first = *bad.first().expect("there is one");
+            let suspects = if is_named { first..first + 1 } else { 0..rows };
+            let pieces = Pieces::new(rows, usize::MAX, suspects, Seen::default());
+            let (refused, count) = send(pieces, &bad, is_named);
+            assert_eq!(refused, bad);
+            assert!(count <= pieces_max, "{count} pieces for {} bad rows", bad.len());
+        }
+    }
+}
