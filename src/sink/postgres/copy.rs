@@ -55,6 +55,8 @@ pub(super) struct Column {
     pub(super) plain_type: String,
     /// Texts of different bytes can be equal in it.
     pub(super) equates_texts: bool,
+    /// Its type is a domain.
+    pub(super) is_domain: bool,
     /// Whether it refuses null.
     pub(super) not_null: bool,
 }
@@ -106,18 +108,41 @@ pub(super) enum Wire {
     Cast,
 }
 
+/// How it is told that two values in a column are the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sameness {
+    /// They are equal to the server.
+    Equal,
+    /// Equal, and the same to this function, if they are zero or not a number.
+    Float(&'static str),
+    /// Equal, and of the same scale.
+    Scaled,
+    /// Only by their bytes.
+    Image,
+}
+
 impl Column {
-    /// Whether two values that are equal to the server are the same bytes. Numbers can differ
-    /// in their sign or scale and be equal, and so can what is made of numbers. Enums have no
-    /// `=` where they are below a domain.
-    pub(super) fn equals_as_it_looks(&self) -> bool {
+    pub(super) fn sameness(&self) -> Sameness {
         match self.wire {
-            Wire::Text { .. } => !self.equates_texts,
-            Wire::Bool | Wire::Int2 | Wire::Int4 | Wire::Int8 => true,
-            Wire::Timestamp | Wire::Date | Wire::Time | Wire::Uuid | Wire::Inet { .. } => true,
-            Wire::Float4 | Wire::Float8 | Wire::Numeric(_) | Wire::Json | Wire::Jsonb => false,
-            Wire::Label(_) | Wire::Array { .. } | Wire::Cast => false,
+            Wire::Text { .. } if self.equates_texts => Sameness::Image,
+            // An enum has no `=` where it is below a domain.
+            Wire::Label(_) if self.is_domain => Sameness::Image,
+            Wire::Text { .. } | Wire::Label(_) => Sameness::Equal,
+            Wire::Bool | Wire::Int2 | Wire::Int4 | Wire::Int8 => Sameness::Equal,
+            Wire::Timestamp | Wire::Date | Wire::Time | Wire::Uuid | Wire::Inet { .. } => Sameness::Equal,
+            Wire::Float4 => Sameness::Float("float4send"),
+            Wire::Float8 => Sameness::Float("float8send"),
+            // A column with a scale gives it to all of its values.
+            Wire::Numeric(Some(_)) => Sameness::Equal,
+            Wire::Numeric(None) => Sameness::Scaled,
+            // What is made of numbers has what these have.
+            Wire::Json | Wire::Jsonb | Wire::Array { .. } | Wire::Cast => Sameness::Image,
         }
+    }
+
+    /// Whether its values are long, and compared after those that are not.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.wire, Wire::Text { .. })
     }
 }
 

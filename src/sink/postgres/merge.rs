@@ -12,7 +12,7 @@
 
 use postgres::SimpleQueryMessage;
 
-use super::copy::{Column, Wire};
+use super::copy::{Column, Sameness, Wire};
 use super::own::signed;
 use super::session::Link;
 use super::target::{Target, quote};
@@ -402,17 +402,37 @@ impl<'a> Words<'a> {
     }
 
     /// Whether the images differ. A record of all columns would say it in one word, and cost
-    /// more than the rest of the join; so it is made only of those whose `=` is not enough.
+    /// more than the rest of the join; so it is made only of those of which nothing simpler is
+    /// known, and comes last.
     fn differs(&self, new: &str) -> String {
-        let (plain, other): (Vec<Column>, Vec<Column>) =
-            self.rest().into_iter().partition(Column::equals_as_it_looks);
-        let mut words: Vec<String> = plain
-            .iter()
-            .map(|column| format!("{} IS DISTINCT FROM {}", self.value("t", column), self.value(new, column)))
+        let rest = self.rest();
+        let (images, mut simple): (Vec<&Column>, Vec<&Column>) =
+            rest.iter().partition(|column| column.sameness() == Sameness::Image);
+        simple.sort_by_key(|column| column.is_text());
+        let mut words: Vec<String> = simple
+            .into_iter()
+            .map(|column| {
+                let (old, new) = (self.value("t", column), self.value(new, column));
+                let differs = format!("{old} IS DISTINCT FROM {new}");
+                match column.sameness() {
+                    // Zero has a sign, and what is not a number has many forms.
+                    Sameness::Float(send) => {
+                        format!(
+                            "{differs} OR ({old} = '0' OR {old} = 'NaN') AND {send}({old}) <> {send}({new})"
+                        )
+                    }
+                    Sameness::Scaled => format!("{differs} OR scale({old}) IS DISTINCT FROM scale({new})"),
+                    Sameness::Equal | Sameness::Image => differs,
+                }
+            })
             .collect();
-        if !other.is_empty() {
-            let image =
-                |from| format!("ROW({})::record", self.list(&other, |column| self.value(from, column)));
+        if !images.is_empty() {
+            let image = |from| {
+                format!(
+                    "ROW({})::record",
+                    self.list(images.iter().copied(), |column| self.value(from, column))
+                )
+            };
             words.push(format!("{} OPERATOR(pg_catalog.*<>) {}", image("t"), image(new)));
         }
         format!("({})", words.join(" OR "))

@@ -52,7 +52,9 @@ pub(super) struct TargetColumn {
     /// The same without a length.
     plain_type: String,
     pub(super) not_null: bool,
-    /// It is of a domain that takes no null.
+    /// Its type is a domain.
+    is_domain: bool,
+    /// And takes no null.
     domain_not_null: bool,
     pub(super) has_default: bool,
     /// Written by the server always: generated, or an identity that takes no values.
@@ -179,7 +181,7 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
                 coalesce((SELECT i.oid FROM pg_type i WHERE i.oid = t.typelem AND i.typarray = t.oid), 0::oid),
                 b.not_null,
                 NOT coalesce((SELECT collisdeterministic FROM pg_collation c WHERE c.oid = a.attcollation), true),
-                format_type(a.atttypid, -1)
+                format_type(a.atttypid, -1), a.atttypid <> t.oid
          FROM pg_attribute a
          JOIN base b ON b.attnum = a.attnum
          JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
@@ -198,6 +200,7 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
         base_modifier: row.get(7),
         base_kind: row.get::<_, String>(8).chars().next().unwrap_or('?'),
         item_oid: row.get(9),
+        is_domain: row.get(13),
         domain_not_null: row.get(10),
         equates_texts: row.get::<_, u32>(6) == oid::BPCHAR || row.get(11),
     });
@@ -328,6 +331,7 @@ pub(super) fn fit(
                 type_name: column.type_name.clone(),
                 plain_type: column.plain_type.clone(),
                 equates_texts: column.equates_texts,
+                is_domain: column.is_domain,
                 // A trigger can put something in the place of a null, but not before the
                 // value has passed its domain.
                 not_null: column.domain_not_null || column.not_null && !target.has_row_triggers,
@@ -493,6 +497,7 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
                 type_name: row.get(0),
                 plain_type: row.get(0),
                 not_null: false,
+                is_domain: false,
                 domain_not_null: false,
                 has_default: false,
                 is_generated: false,
