@@ -127,7 +127,10 @@ impl Session {
         let work: Work = Box::new(move |link| {
             // A panic must not end the thread without a word: the writer waits for it.
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(link)));
-            let result = result.unwrap_or_else(|_| Err(Trouble::Ours(Error::broken("the writer panicked"))));
+            let result = result.unwrap_or_else(|_| {
+                let _ = link.client.batch_execute("ROLLBACK");
+                Err(Trouble::Ours(Error::broken("the writer panicked")))
+            });
             let _ = answer.send(result);
         });
         let lost = |what: &str| Trouble::Lost { step, what: what.to_owned() };
