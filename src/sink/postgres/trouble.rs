@@ -1,5 +1,7 @@
 //! What can go wrong between us and the server, before anybody has judged it.
 
+use std::error::Error as _;
+
 use postgres::error::SqlState;
 
 use super::verdict::{Step, Verdict, verdict};
@@ -65,7 +67,15 @@ impl Trouble {
                 row: None,
                 context: db.where_().map(str::to_owned),
             })),
-            None => Trouble::Lost { step, what: describe(error) },
+            None if breaks_off(error) => Trouble::Lost { step, what: describe(error) },
+            None => Trouble::Ours(
+                Kind::Server {
+                    doing: step.doing().to_owned(),
+                    sqlstate: None,
+                    message: format!("{}; what was committed is kept", describe(error)),
+                }
+                .into(),
+            ),
         }
     }
 
@@ -206,6 +216,17 @@ fn advice(code: &SqlState) -> &'static str {
     }
 }
 
+/// Whether an error of the driver is one of the line: it is closed, a socket failed, or what
+/// came over it was no answer. Others (an answer of other rows or types than we asked for) are
+/// ours, and no new connection mends them.
+fn breaks_off(error: &postgres::Error) -> bool {
+    let is_io = |cause: &(dyn std::error::Error + 'static)| cause.is::<std::io::Error>();
+    // The driver gives this one no cause and no name.
+    error.is_closed()
+        || error.source().is_some_and(is_io)
+        || error.to_string() == "unexpected message from server"
+}
+
 /// A driver's error with its causes: its own text is only "error communicating with the server".
 pub(super) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -236,5 +257,14 @@ mod tests {
         assert_eq!(refusal("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9").line_of("t"), Some(8));
         assert_eq!(refusal("SQL statement \"INSERT\"").line_of("t"), None);
         assert_eq!(refusal("COPY other, line 5").line_of("t"), None);
+    }
+
+    #[test]
+    fn only_what_goes_wrong_on_the_line_is_a_lost_connection() {
+        let nobody = postgres::Client::connect("host=/nowhere user=me", postgres::NoTls).err();
+        let nobody = Trouble::new(Step::Claim, &nobody.expect("nobody is there"));
+        assert!(matches!(nobody, Trouble::Lost { .. }), "{nobody:?}");
+        let ours = "of no use".parse::<postgres::Config>().expect_err("no connection string");
+        assert_eq!(Trouble::new(Step::Claim, &ours).verdict(&[]), Verdict::Stop);
     }
 }
