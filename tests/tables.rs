@@ -437,3 +437,22 @@ fn a_row_is_changed_if_a_byte_of_it_is_however_equal_the_server_finds_it() {
         load.run().exit(0).counts(&format!("1 inserted, 1 {change}, 1 blank"));
     }
 }
+
+#[test]
+fn an_index_of_the_same_name_in_another_schema_is_not_the_keys_own() {
+    Load::of(lines([1, 2, 1]))
+        .schema("n int")
+        .pipeline("retry_for = \"2s\"")
+        .given(
+            "CREATE SCHEMA other; CREATE TABLE other.t (n bigint CONSTRAINT t_pkey PRIMARY KEY);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 INSERT INTO other.t VALUES (NEW.n); RETURN NULL;
+             END $$;
+             CREATE TABLE t (n bigint, {key});
+             CREATE TRIGGER note AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note()",
+        )
+        .run()
+        .exit(3)
+        .counts("2 inserted, 1 rejected")
+        .rejects([(3, "server_23505")]);
+}

@@ -10,7 +10,7 @@ use super::own::unsigned;
 use super::session::Link;
 use super::shape::{Shape, begin_sql, copy_sql, must_stage};
 use super::tables;
-use super::target::{self, Target, TargetColumn, exists_already, quote};
+use super::target::{self, IndexName, Target, TargetColumn, exists_already, quote};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Kind;
@@ -260,7 +260,7 @@ pub(super) fn compare(
     client: &mut Client,
     target: &Target,
     settings: &Settings,
-) -> Result<(Vec<Column>, Vec<String>), Trouble> {
+) -> Result<(Vec<Column>, Vec<IndexName>), Trouble> {
     let name = &target.name;
     let kind = match target.kind {
         'r' | 'p' => None,
@@ -293,7 +293,7 @@ pub(super) fn compare(
     }
     let lacks_key_columns = target.identity(&settings.key).iter().any(|name| target.column(name).is_none());
     let key_index = match target::find_key_index(client, target, &settings.key)? {
-        Ok(index) => index.names,
+        Ok(index) => index,
         // That was told already.
         Err(_) if lacks_key_columns => Vec::new(),
         Err(missing) => {

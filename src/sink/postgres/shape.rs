@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::copy::{Column, EPOCH_DAYS, EPOCH_US, Wire};
 use super::merge::Merge;
-use super::target::{Target, quote};
+use super::target::{IndexName, Target, quote};
 use crate::sink::{Batch, Key};
 
 /// Everything a transaction needs to know besides the batch.
@@ -16,8 +16,8 @@ pub(super) struct Shape {
     pub(super) data_date: Option<NaiveDate>,
     pub(super) target: Target,
     pub(super) key: Key,
-    /// The names of the unique index of the key, and of its parts.
-    pub(super) key_index: Vec<String>,
+    /// The unique index of the key, and its parts.
+    pub(super) key_index: Vec<IndexName>,
     /// BEGIN with all our settings.
     pub(super) begin_sql: String,
     /// The same, and the lock on the target.

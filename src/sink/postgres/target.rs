@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use postgres::{GenericClient, error::SqlState};
+use postgres::{GenericClient, Row, error::SqlState};
 
 use super::copy::{Column, Origin, Wire};
 use super::numeric;
@@ -512,22 +512,24 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
     Ok(Types { labels, items })
 }
 
-/// The unique indexes of a target, and what stands in the way of using them.
-#[derive(Debug)]
-pub(super) struct KeyIndex {
-    /// Its name and, on a partitioned target, those of its parts.
-    pub(super) names: Vec<String>,
+/// An index by its whole name: a trigger can write to a table of another schema, which has one
+/// of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct IndexName {
+    pub(super) schema: String,
+    pub(super) name: String,
 }
 
-/// Finds the unique index that the key needs.
+/// Finds the unique index that the key needs: it and, on a partitioned target, its parts; or
+/// what stands in the way of using one.
 pub(super) fn find_key_index(
     client: &mut impl GenericClient,
     target: &Target,
     key: &Key,
-) -> Result<Result<KeyIndex, String>, Trouble> {
+) -> Result<Result<Vec<IndexName>, String>, Trouble> {
     let mut wanted = target.identity(key);
     if wanted.is_empty() {
-        return Ok(Ok(KeyIndex { names: Vec::new() }));
+        return Ok(Ok(Vec::new()));
     }
     if let (Key::Columns(columns), true) = (key, wanted.len() > key.columns().len()) {
         let missing = wanted.split_off(columns.len()).join(", ");
@@ -570,11 +572,13 @@ pub(super) fn find_key_index(
                 let parts = client.query(
                     "WITH RECURSIVE part (oid) AS (
                          SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
-                     ) SELECT c.relname::text FROM part JOIN pg_class c ON c.oid = part.oid",
+                     ) SELECT n.nspname::text, c.relname::text
+                     FROM part JOIN pg_class c ON c.oid = part.oid JOIN pg_namespace n ON n.oid = c.relnamespace",
                     &[&row.get::<_, u32>(1)],
                 );
-                let names = at(Step::Prepare, parts)?.iter().map(|row| row.get(0)).collect();
-                return Ok(Ok(KeyIndex { names }));
+                let parts = at(Step::Prepare, parts)?;
+                let name = |row: &Row| IndexName { schema: row.get(0), name: row.get(1) };
+                return Ok(Ok(parts.iter().map(name).collect()));
             }
         };
         nearly = Some(format!("the unique index {name} cannot be used: {flaw}"));

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use postgres::error::SqlState;
 
+use super::target::IndexName;
 use super::verdict::{Step, Verdict, verdict};
 use crate::error::{Error, Kind};
 use crate::failpoint;
@@ -33,6 +34,8 @@ pub(super) struct Refusal {
     pub(super) code: SqlState,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    /// The schema of the table that it is about.
+    schema: Option<String>,
     pub(super) constraint: Option<String>,
     pub(super) column: Option<String>,
     /// The row of the batch, if the server said which it was. It is a hint that saves time:
@@ -62,6 +65,7 @@ impl Trouble {
                 code: db.code().clone(),
                 message: db.message().to_owned(),
                 hint: db.hint().map(str::to_owned),
+                schema: db.schema().map(str::to_owned),
                 constraint: db.constraint().map(str::to_owned),
                 column: db.column().map(str::to_owned),
                 row: None,
@@ -97,11 +101,15 @@ impl Trouble {
         self
     }
 
-    /// What to do about it. `key_index` names the indexes of the job's own key.
-    pub(super) fn verdict(&self, key_index: &[String]) -> Verdict {
+    /// What to do about it. `key_index` are the indexes of the job's own key.
+    pub(super) fn verdict(&self, key_index: &[IndexName]) -> Verdict {
         match self {
             Trouble::Server(refusal) => {
-                let own_key = refusal.constraint.as_ref().is_some_and(|name| key_index.contains(name));
+                let is_refusals = |index: &IndexName| {
+                    refusal.constraint.as_ref() == Some(&index.name)
+                        && refusal.schema.as_ref() == Some(&index.schema)
+                };
+                let own_key = key_index.iter().any(is_refusals);
                 verdict(refusal.step, &refusal.code, own_key)
             }
             Trouble::Lost { .. } => Verdict::Reconnect,
@@ -176,7 +184,17 @@ impl Refusal {
     }
 
     fn bare(step: Step, code: SqlState, message: String) -> Refusal {
-        Refusal { step, code, message, hint: None, constraint: None, column: None, row: None, context: None }
+        Refusal {
+            step,
+            code,
+            message,
+            hint: None,
+            schema: None,
+            constraint: None,
+            column: None,
+            row: None,
+            context: None,
+        }
     }
 
     /// The refusal as that of a row.
