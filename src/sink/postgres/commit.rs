@@ -1,7 +1,7 @@
 //! One batch, one transaction.
 //!
 //! The order of the steps is the argument for exactly-once, so it is kept in one function,
-//! [`transaction`], to be read from top to bottom: fence, rows, dead letters, constraints,
+//! [`transaction`], to be read from top to bottom: fence, rows, constraints, dead letters,
 //! then checkpoints and COMMIT in one message. Whatever fails before the end leaves nothing;
 //! a failure at the end leaves all or nothing, and the checkpoint knows which.
 
@@ -190,12 +190,12 @@ pub(super) fn transaction(
             }
         }
     }
+    at(Step::Constraints, link.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"))?;
     dead_letters::write(link, shape, batch, &refused)?;
     pass(Step::DeadLetters, "after-dead-letters")?;
 
-    at(Step::Constraints, link.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"))?;
     batch.still_holds().map_err(Trouble::Ours)?;
-    pass(Step::Constraints, "before-commit")?;
+    pass(Step::End, "before-commit")?;
     let end_sql = end_sql(batch, owned, &deltas);
     *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Done { counts, refused, path, seen });
     at(Step::End, link.client.batch_execute(&end_sql))?;

@@ -16,7 +16,6 @@ const COPY: &str = "COPY logmill.dead_letters
     (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons) FROM STDIN BINARY";
 
 /// Writes the rejects of the workers and the rows that the server refused, in file order.
-/// Returns how many there were.
 pub(super) fn write(
     link: &mut Link,
     shape: &Shape,
