@@ -7,7 +7,7 @@ use super::encode::{Bound, Values};
 use super::own::{Owned, lost_ownership, signed};
 use super::refusal::{Verdict, refused, verdict};
 use super::shape::Shape;
-use super::{Settings, Trouble, pass};
+use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, Kind};
 use crate::sink::dead_letter::{Evidence, Refused};
 use crate::sink::{Advance, Again, Batch, Committed, Counts};
@@ -21,12 +21,9 @@ pub(super) fn transaction(
     owned: &Owned,
 ) -> Result<Committed, Trouble> {
     pass("before-begin")?;
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let result = write(connection, settings, shape, batch, owned);
-    if result.is_err() && !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
-    }
-    result
+    let committed = immediate(connection, || write(connection, settings, shape, batch, owned))?;
+    pass("after-commit")?;
+    Ok(committed)
 }
 
 fn write(
@@ -63,8 +60,6 @@ fn write(
     batch.still_holds()?;
     move_checkpoints(connection, batch, owned, &deltas)?;
     pass("before-commit")?;
-    connection.execute_batch("COMMIT")?;
-    pass("after-commit")?;
     Ok(Committed { counts, refused })
 }
 

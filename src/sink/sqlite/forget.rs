@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::lock::SourceLocks;
-use super::{Trouble, check_version, has_tables, open_existing};
+use super::{Trouble, check_version, has_tables, immediate, open_existing};
 use crate::error::{Error, Kind, Result};
 use crate::sink::history::Forgotten;
 
@@ -24,10 +24,7 @@ pub fn forget(path: &Path, job: &str, sources: &[i32], patience: Duration) -> Re
         }
         check_version(&connection)?;
         // A run claims within such a transaction too, so none begins meanwhile.
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        let forgotten = forget_all(&connection, &locks, job, sources)?;
-        connection.execute_batch("COMMIT")?;
-        Ok(forgotten)
+        immediate(&connection, || forget_all(&connection, &locks, job, sources))
     })();
     forgotten.map_err(|trouble: Trouble| trouble.into_error(path))
 }

@@ -233,8 +233,7 @@ fn prepare(
     let unfit = |findings| Trouble::Ours(Kind::Unfit(findings).into());
     pass("before-prepare")?;
     // One writer at a time: of ten first runs, one makes the tables and nine find them.
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let prepared = (|| {
+    let prepared = immediate(connection, || {
         connection.execute_batch(TABLES_SQL)?;
         check_version(connection)?;
         let mut warnings = Vec::new();
@@ -247,20 +246,25 @@ fn prepare(
         };
         let columns = target::fit(connection, &target, &settings.schema, &settings.key)?.map_err(unfit)?;
         let shape = Shape::new(target, &columns, &settings.key, &settings.on_conflict);
+        pass("before-tables-commit")?;
         Ok((shape, SqliteEncoder::new(columns), warnings))
-    })();
-    match prepared {
-        Ok(prepared) => {
-            pass("before-tables-commit")?;
-            connection.execute_batch("COMMIT")?;
-            pass("after-tables")?;
-            Ok(prepared)
-        }
-        Err(trouble) => {
-            let _ = connection.execute_batch("ROLLBACK");
-            Err(trouble)
-        }
+    })?;
+    pass("after-tables")?;
+    Ok(prepared)
+}
+
+/// Does `work` in a transaction that keeps other writers out. Whatever fails, and be it COMMIT,
+/// leaves no transaction behind, within which the next one could not begin.
+fn immediate<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let result = work().and_then(|value| {
+        connection.execute_batch("COMMIT")?;
+        Ok(value)
+    });
+    if result.is_err() && !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
     }
+    result
 }
 
 fn check_version(connection: &Connection) -> Result<(), Trouble> {
@@ -419,14 +423,15 @@ impl Sink for Sqlite {
             // From here on, what was said to be done is on the disk.
             self.connection.pragma_update(None, "synchronous", "FULL")?;
             let counts = ending.counts;
-            let transaction = self.connection.unchecked_transaction()?;
-            transaction.execute(
+            let connection = &self.connection;
+            immediate(connection, || {
+            connection.execute(
                 "UPDATE logmill_checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
                  WHERE owner_run = ?1",
                 [self.run],
             )?;
             pass("mid-finish")?;
-            transaction.execute(
+            connection.execute(
                 "UPDATE logmill_runs
                  SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?2, exit_code = ?3, records = ?4,
                      inserted = ?5, updated = ?6, unchanged = ?7, superseded = ?8, rejected = ?9, blank = ?10,
@@ -447,8 +452,27 @@ impl Sink for Sqlite {
                     i64::try_from(ending.bytes).unwrap_or(i64::MAX)
                 ],
             )?;
-            transaction.commit()?;
             Ok(())
+            })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_cannot_be_committed_is_not_in_the_way_of_the_next() {
+        let connection = Connection::open_in_memory().expect("memory");
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = on; CREATE TABLE p (n INTEGER PRIMARY KEY);
+                 CREATE TABLE t (n INTEGER REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
+            )
+            .expect("made");
+        let insert = |sql: &str| immediate(&connection, || Ok(connection.execute_batch(sql)?));
+        insert("INSERT INTO t VALUES (1)").expect_err("no parent");
+        insert("INSERT INTO p VALUES (1); INSERT INTO t VALUES (1)").expect("a transaction of its own");
     }
 }

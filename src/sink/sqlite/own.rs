@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 
 use super::lock::SourceLocks;
-use super::{Settings, Trouble, pass};
+use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, Kind, Result};
 use crate::sink::{Claim, Claims, Memory, decide};
 use crate::source::{Candidate, Container, Hash16, Known, hash16};
@@ -70,19 +70,18 @@ pub(super) fn claim(
         // candidates, so it is done here once, and not while we hold the database.
         let _ = decide(claims, &memories(connection, settings)?);
     }
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let claimed = claim_all(connection, locks, settings, claims, run);
-    match &claimed {
-        Ok(Claimed::Ours(..)) => {
+    // Where somebody else holds a source, nothing was written.
+    let claimed = immediate(connection, || {
+        let claimed = claim_all(connection, locks, settings, claims, run)?;
+        if matches!(claimed, Claimed::Ours(..)) {
             pass("before-claim-commit")?;
-            connection.execute_batch("COMMIT")?;
-            pass("after-claim")?;
         }
-        _ => {
-            let _ = connection.execute_batch("ROLLBACK");
-        }
+        Ok(claimed)
+    })?;
+    if matches!(claimed, Claimed::Ours(..)) {
+        pass("after-claim")?;
     }
-    claimed
+    Ok(claimed)
 }
 
 fn claim_all(
