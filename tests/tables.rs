@@ -456,3 +456,44 @@ fn an_index_of_the_same_name_in_another_schema_is_not_the_keys_own() {
         .counts("2 inserted, 1 rejected")
         .rejects([(3, "server_23505")]);
 }
+
+#[test]
+fn rows_of_many_small_files_are_merged_together_and_counted_for_each() {
+    let mut load = Load::empty().schema("n int, w text?").destination("on_conflict = \"update\"");
+    for file in 0..20 {
+        load = load.file(&format!("{file:02}.ndjson"), lines([file, 100 + file, 200 + file]));
+    }
+    load.run().exit(0).counts("60 inserted");
+    let per_file = |load: &Load| {
+        select(
+            load,
+            "SELECT s.name, c.inserted, c.updated, c.unchanged FROM logmill.checkpoints c
+             JOIN logmill.sources s ON s.id = c.source_id ORDER BY s.id",
+        )
+    };
+    // The first files are as they were, of the next one row was changed, of the last one is gone.
+    load.sql(
+        "UPDATE t SET w = 'theirs' WHERE source_id BETWEEN 6 AND 12 AND n >= 200;
+         DELETE FROM t WHERE source_id > 12 AND n >= 100 AND n < 200; DROP SCHEMA logmill CASCADE",
+    );
+    load.run().exit(0).counts("8 inserted, 7 updated, 45 unchanged");
+    let expected = (0..20).map(|file| {
+        let counts = match file {
+            0..5 => "0 0 3",
+            5..12 => "0 1 2",
+            _ => "1 0 2",
+        };
+        format!("{file:02}.ndjson {counts}")
+    });
+    let found: Vec<String> =
+        per_file(&load).iter().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect();
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    // And with a row that is refused, of which nobody knows before the merge.
+    load.sql(
+        "CREATE TABLE known (n bigint PRIMARY KEY); INSERT INTO known SELECT n FROM t WHERE n <> 107;
+         DELETE FROM t WHERE n = 107;
+         ALTER TABLE t ADD FOREIGN KEY (n) REFERENCES known; DROP SCHEMA logmill CASCADE",
+    );
+    load.run().exit(3).counts("59 unchanged, 1 rejected").rejects([(2, "server_23503")]);
+    assert_eq!(per_file(&load)[7].rsplit('/').next(), Some("07.ndjson 0 0 2"));
+}

@@ -319,6 +319,9 @@ fn probe(link: &mut Link, shape: &Shape, batch: &Batch, far: bool) -> Result<boo
     }))
 }
 
+/// Sources with fewer rows in a piece than this are merged together.
+const SMALL_SOURCE_ROWS: usize = 1000;
+
 /// Writes the rows of a batch, piece by piece if need be.
 struct RowWriter<'a> {
     link: &'a mut Link,
@@ -441,10 +444,14 @@ impl<'a> RowWriter<'a> {
                     self.counts[index].inserted += count(rows.len());
                 }
             }
-            // The stage does not know its rows' sources, so that the counts of each are
-            // had by merging one source at a time.
             Path::Staged => {
-                for (index, rows) in self.by_source(rows) {
+                let parts = self.by_source(rows.clone());
+                // Of large sources each is better merged alone: it may need no comparison.
+                let are_small = parts.len() > 1 && rows.len() / parts.len() < SMALL_SOURCE_ROWS;
+                if are_small && self.shape.merge.tells_sources() && !self.manner.upsert {
+                    return self.merge_all(rows, &parts);
+                }
+                for (index, rows) in parts {
                     let counts = self.merge(self.batch.advances[index].source_id, rows)?;
                     self.counts[index].add(&counts);
                 }
@@ -524,6 +531,22 @@ impl<'a> RowWriter<'a> {
             return Ok(counts);
         }
         Err(Trouble::Ours(swallowed(&self.shape.target.name, staged.rows, sum)))
+    }
+
+    /// Merges rows of many small sources at once: for each it would cost as much as for all.
+    fn merge_all(&mut self, rows: Range<usize>, parts: &[(usize, Range<usize>)]) -> Result<(), Trouble> {
+        self.empty_stage(false)?;
+        self.copy(rows, true)?;
+        pass(Step::Merge, "before-merge")?;
+        let sources: Vec<(i32, i64)> = parts
+            .iter()
+            .map(|(index, rows)| (self.batch.advances[*index].source_id, count(rows.len())))
+            .collect();
+        let counts = self.shape.merge.run_all(self.link, &sources)?;
+        for ((index, _), counts) in parts.iter().zip(&counts) {
+            self.counts[*index].add(counts);
+        }
+        Ok(())
     }
 
     /// Makes room for the next rows. COMMIT did that already for the first of a transaction.

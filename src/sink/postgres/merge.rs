@@ -10,6 +10,8 @@
 //! to hash it (measured: twice the time at 300,000 rows, and worse with each one more). And it
 //! is asked anew each time: a plan that is kept was made for a target that was small then.
 
+use std::collections::HashMap;
+
 use postgres::SimpleQueryMessage;
 
 use super::copy::{Column, Sameness, Wire};
@@ -70,7 +72,9 @@ pub(super) struct Merge {
     /// How many rows of the stage are there already, are equal, would win.
     pub(super) compare_sql: Option<String>,
     /// The same of its first rows.
-    pub(super) sample_sql: Option<String>,
+    sample_sql: Option<String>,
+    /// The same by source, where the stage knows the source of a row.
+    compare_sources_sql: Option<String>,
     pub(super) update_sql: Option<String>,
     /// Inserts all, where none is there.
     pub(super) insert_sql: String,
@@ -112,6 +116,39 @@ impl Merge {
         Ok(counts)
     }
 
+    /// Whether rows of several sources can be merged at once, and counted for each.
+    pub(super) fn tells_sources(&self) -> bool {
+        self.compare_sources_sql.is_some()
+    }
+
+    /// The same for so many rows each of several sources.
+    pub(super) fn run_all(&self, link: &mut Link, sources: &[(i32, i64)]) -> Result<Vec<Counts>, Trouble> {
+        let sql = self.compare_sources_sql.as_ref().expect("asked for where sources are told");
+        let found = compare_sources(link, sql)?;
+        let mut all = Found::default();
+        for found in found.values() {
+            all.existing += found.existing;
+            all.equal += found.equal;
+            all.wins += found.wins;
+        }
+        let changed = self.change_found(link, &all, sources.iter().map(|(_, rows)| rows).sum())?;
+        if (changed.updated, changed.sum()) != (all.wins, sources.iter().map(|(_, rows)| rows).sum()) {
+            return Err(Trouble::Server(Box::new(Refusal::raced())));
+        }
+        let counts = sources.iter().map(|(source_id, rows)| {
+            let found = found.get(source_id).copied().unwrap_or_default();
+            let to_be = found.to_be();
+            Counts {
+                inserted: rows - found.existing,
+                updated: found.wins,
+                unchanged: to_be.unchanged,
+                superseded: to_be.lost,
+                ..Counts::default()
+            }
+        });
+        Ok(counts.collect())
+    }
+
     /// Whether rows that are there differ, by a sample. Of few rows it would be all.
     fn is_changing(&self, link: &mut Link, unique: i64) -> Result<bool, Trouble> {
         match &self.sample_sql {
@@ -143,6 +180,11 @@ impl Merge {
     /// For rows of which most are equal: the comparison is all there is to do.
     fn compare_first(&self, link: &mut Link, compare_sql: &str, unique: i64) -> Result<Changed, Trouble> {
         let found = compare(link, compare_sql)?;
+        self.change_found(link, &found, unique)
+    }
+
+    /// Writes what a comparison has found to be written.
+    fn change_found(&self, link: &mut Link, found: &Found, unique: i64) -> Result<Changed, Trouble> {
         let mut changed = found.to_be();
         if found.wins > 0 {
             let update_sql = self.update_sql.as_ref().expect("rows that win can be updated");
@@ -173,6 +215,7 @@ impl Merge {
 }
 
 /// How the rows of a stage stand to those of the target.
+#[derive(Clone, Copy, Default)]
 struct Found {
     /// Have their key there.
     existing: i64,
@@ -207,16 +250,39 @@ impl Changed {
 }
 
 fn compare(link: &mut Link, compare_sql: &str) -> Result<Found, Trouble> {
-    let answer = ask(link, compare_sql)?;
-    let row = answer.iter().find_map(|message| match message {
+    let rows = numbers(ask(link, compare_sql)?)?;
+    match rows[..] {
+        [[existing, equal, wins, ..]] => Ok(Found { existing, equal, wins }),
+        _ => Err(no_numbers()),
+    }
+}
+
+fn compare_sources(link: &mut Link, sql: &str) -> Result<HashMap<i32, Found>, Trouble> {
+    let found = numbers(ask(link, sql)?)?.into_iter().map(|[existing, equal, wins, source_id]| {
+        let source_id = i32::try_from(source_id).map_err(|_| no_numbers())?;
+        Ok((source_id, Found { existing, equal, wins }))
+    });
+    found.collect()
+}
+
+/// The rows of an answer, which are up to four numbers each.
+fn numbers(answer: Vec<SimpleQueryMessage>) -> Result<Vec<[i64; 4]>, Trouble> {
+    let rows = answer.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    let number = |column| row.and_then(|row| row.get(column)?.parse().ok());
-    match (number(0), number(1), number(2)) {
-        (Some(existing), Some(equal), Some(wins)) => Ok(Found { existing, equal, wins }),
-        _ => Err(Trouble::Ours(Error::broken("the server answered a count without a number"))),
-    }
+    let rows = rows.map(|row| {
+        let mut numbers = [0; 4];
+        for (place, number) in numbers.iter_mut().enumerate().take(row.len()) {
+            *number = row.get(place).and_then(|text| text.parse().ok()).ok_or_else(no_numbers)?;
+        }
+        Ok(numbers)
+    });
+    rows.collect()
+}
+
+fn no_numbers() -> Trouble {
+    Trouble::Ours(Error::broken("the server answered a count without a number"))
 }
 
 /// By the simple protocol, which asks and answers in one round trip.
@@ -280,13 +346,15 @@ impl Merge {
         let set = |from: &str| {
             words.list(&rest, |column| format!("{} = {}", quote(&column.name), words.stored(from, column)))
         };
-        let compare = |stage: &str| {
+        let compare = |also: &str, stage: &str, group: &str| {
             format!(
-                "SELECT count(*), {}, count(*) FILTER (WHERE {}) FROM {stage} s JOIN {table} t ON {join}",
+                "SELECT count(*), {}, count(*) FILTER (WHERE {}){also} FROM {stage} s JOIN {table} t ON {join}{group}",
                 words.count_equal(),
                 words.wins("s")
             )
         };
+        let stage = format!("pg_temp.{STAGE}");
+        let remove_moved_sql = (*key == Key::Position).then(|| words.remove_moved(&table)).flatten();
         Merge {
             create_sql: format!(
                 "CREATE TEMPORARY TABLE {STAGE} ON COMMIT DELETE ROWS AS
@@ -302,10 +370,12 @@ impl Merge {
                     words.first_is_best()
                 )
             }),
-            remove_moved_sql: (*key == Key::Position).then(|| words.remove_moved(&table)).flatten(),
-            compare_sql: has_key.then(|| compare(&format!("pg_temp.{STAGE}"))),
+            compare_sources_sql: (*key == Key::Position && remove_moved_sql.is_none())
+                .then(|| compare(", s.source_id", &stage, " GROUP BY s.source_id")),
+            remove_moved_sql,
+            compare_sql: has_key.then(|| compare("", &stage, "")),
             sample_sql: can_change
-                .then(|| compare(&format!("(SELECT * FROM pg_temp.{STAGE} LIMIT {SAMPLE_ROWS})"))),
+                .then(|| compare("", &format!("(SELECT * FROM {stage} LIMIT {SAMPLE_ROWS})"), "")),
             update_sql: can_change.then(|| {
                 format!(
                     "UPDATE {table} t SET {} FROM pg_temp.{STAGE} s WHERE {join} AND {}",
