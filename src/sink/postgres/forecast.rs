@@ -1,25 +1,41 @@
 //! What a load into PostgreSQL would find and make, and the rights that it would lack.
 
-use postgres::Client;
+use postgres::{Client, Row};
 
 use super::own::{find_holder, memories};
 use super::prepare::{
     check_tables, compare, look_at_server, refuse_lost_target, refuse_pooler, warn_if_emptied,
 };
-use super::session::connect_once;
+use super::session::Session;
 use super::target::{self, Target, quote};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::{Settings, TABLES_SQL, tables};
 use crate::error::Result;
 use crate::sink::forecast::Forecast;
-use crate::sink::{Claim, Claims, Key};
+use crate::sink::{Claim, Claims, Decision, Key, Memory};
 
 /// What a load of these files would find and make. Nothing is written.
 pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
-    let mut client = connect_once(&settings.server)?;
-    let mut forecast = Forecast::default();
-    look(&mut client, settings, claims, &mut forecast).map_err(Trouble::into_error)?;
+    let session = Session::visit(&settings.server, settings.timeouts)?;
+    let for_thread = settings.clone();
+    let looked = session.run(Step::Look, move |link| look(&mut link.client, &for_thread));
+    let (mut forecast, rows, memories) = looked.map_err(Trouble::into_error)?;
+    let decisions = forecast.decide(claims, &memories)?;
+    let is_wanted = |index| {
+        let loads =
+            |decision: &Decision| decision.memory == Some(index) && matches!(decision.claim, Claim::Load(_));
+        decisions.iter().any(loads)
+    };
+    let wanted = rows.into_iter().enumerate().filter(|(index, _)| is_wanted(*index)).map(|(_, row)| row);
+    let wanted: Vec<Row> = wanted.collect();
+    let held = session.run(Step::Look, move |link| {
+        let no_run = 0;
+        find_holder(&mut link.client, &wanted.iter().collect::<Vec<_>>(), no_run)
+    });
+    forecast.held = held
+        .map_err(Trouble::into_error)?
+        .map(|holder| format!("{} is held by run {} ({})", holder.source, holder.run, holder.who));
     Ok(forecast)
 }
 
@@ -28,12 +44,10 @@ fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T
     forecast.pass(step.map_err(Trouble::into_error)).map_err(Trouble::Ours)
 }
 
-fn look(
-    client: &mut Client,
-    settings: &Settings,
-    claims: &Claims,
-    forecast: &mut Forecast,
-) -> Result<(), Trouble> {
+/// What the server says, and what is remembered there of the sources.
+fn look(client: &mut Client, settings: &Settings) -> Result<(Forecast, Vec<Row>, Vec<Memory>), Trouble> {
+    let mut found = Forecast::default();
+    let forecast = &mut found;
     pass(forecast, refuse_pooler(client, settings))?;
     pass(forecast, look_at_server(client))?;
     at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
@@ -76,13 +90,7 @@ fn look(
         true => memories(client, &settings.job, settings.data_date)?,
         false => Default::default(),
     };
-    let decisions = forecast.decide(claims, &memories).map_err(Trouble::Ours)?;
-    let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
-    let wanted: Vec<_> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
-    let no_run = 0;
-    forecast.held = find_holder(client, &wanted, no_run)?
-        .map(|holder| format!("{} is held by run {} ({})", holder.source, holder.run, holder.who));
-    Ok(())
+    Ok((found, rows, memories))
 }
 
 /// Who we are, and what we may make.

@@ -6,7 +6,7 @@ use postgres::Client;
 
 use super::connect::Target as Server;
 use super::own::unsigned;
-use super::session::connect_once;
+use super::session::Session;
 use super::shape::{Timeouts, begin_sql};
 use super::tables;
 use super::trouble::{Trouble, at};
@@ -17,8 +17,11 @@ use crate::sink::history::Forgotten;
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
 /// kept with their dead letters, which become superseded.
 pub fn forget(server: &Arc<Server>, job: &str, sources: &[i32], timeouts: Timeouts) -> Result<Forgotten> {
-    let mut client = connect_once(server)?;
-    forget_all(&mut client, job, sources, timeouts).map_err(Trouble::into_error)
+    let (job, sources) = (job.to_owned(), sources.to_vec());
+    let session = Session::visit(server, timeouts)?;
+    let forgotten =
+        session.run(Step::Forget, move |link| forget_all(&mut link.client, &job, &sources, timeouts));
+    forgotten.map_err(Trouble::into_error)
 }
 
 fn forget_all(

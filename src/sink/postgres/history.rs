@@ -2,14 +2,16 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
-use postgres::{Client, IsolationLevel, Row, Transaction};
+use postgres::{IsolationLevel, Row, Transaction};
 
 use super::connect::Target as Server;
 use super::own::unsigned;
-use super::session::connect_once;
+use super::session::{Link, Session};
+use super::shape::Timeouts;
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
@@ -21,43 +23,43 @@ use crate::sink::history::{
 
 /// A PostgreSQL database that is only looked at.
 pub struct PostgresHistory {
-    client: Client,
+    session: Session,
 }
 
 /// How many runs are shown.
 const RUNS_MAX: i64 = 10;
 
+/// Whoever reads may take his time; a lock on our tables is none of his making.
+const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration::from_secs(30) };
+
 impl PostgresHistory {
     /// Connects.
     pub fn open(server: &Arc<Server>) -> Result<PostgresHistory> {
-        Ok(PostgresHistory { client: connect_once(server)? })
+        Ok(PostgresHistory { session: Session::visit(server, TIMEOUTS)? })
     }
+}
 
-    fn look<T>(
-        &mut self,
-        look: impl FnOnce(&mut Transaction<'_>) -> Result<T, Trouble>,
-    ) -> Result<Option<T>> {
-        let result = (|| {
-            let Some(version) = tables::version(&mut self.client)? else { return Ok(None) };
-            tables::check_version(version)?;
-            let transaction = self
-                .client
-                .build_transaction()
-                .isolation_level(IsolationLevel::RepeatableRead)
-                .read_only(true);
-            let mut transaction = at(Step::Look, transaction.start())?;
-            at(Step::Look, transaction.batch_execute("SET LOCAL TimeZone = 'UTC'"))?;
-            let found = look(&mut transaction)?;
-            at(Step::Look, transaction.rollback())?;
-            Ok(Some(found))
-        })();
-        result.map_err(Trouble::into_error)
-    }
+/// Does `look` in one snapshot. `None` if nothing of ours is there.
+fn in_snapshot<T>(
+    link: &mut Link,
+    look: impl FnOnce(&mut Transaction<'_>) -> Result<T, Trouble>,
+) -> Result<Option<T>, Trouble> {
+    let Some(version) = tables::version(&mut link.client)? else { return Ok(None) };
+    tables::check_version(version)?;
+    let transaction =
+        link.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+    let mut transaction = at(Step::Look, transaction.start())?;
+    at(Step::Look, transaction.batch_execute("SET LOCAL TimeZone = 'UTC'"))?;
+    let found = look(&mut transaction)?;
+    at(Step::Look, transaction.rollback())?;
+    Ok(Some(found))
 }
 
 impl History for PostgresHistory {
     fn status(&mut self, job: &str) -> Result<Option<Status>> {
-        self.look(|transaction| status(transaction, job))
+        let job = job.to_owned();
+        let status = move |link: &mut Link| in_snapshot(link, |transaction| status(transaction, &job));
+        self.session.run(Step::Look, status).map_err(Trouble::into_error)
     }
 
     fn dead_letters(
@@ -65,7 +67,11 @@ impl History for PostgresHistory {
         filter: &Filter,
         visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.look(|transaction| dead_letters(transaction, filter, visit))?;
+        let filter = filter.clone();
+        let letters = move |link: &mut Link, give: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>| {
+            in_snapshot(link, |transaction| dead_letters(transaction, &filter, give))
+        };
+        self.session.stream(Step::Look, letters, visit).map_err(Trouble::into_error)?;
         Ok(())
     }
 }

@@ -29,7 +29,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use postgres::types::ToSql;
 
 use commit::{Care, Done, Manner, Path, transaction};
 use connect::Target as Server;
@@ -39,7 +38,7 @@ pub use forget::forget;
 pub use history::PostgresHistory;
 use own::{Claimed, Holder, Holding, Owned, lost_ownership};
 use pieces::Seen;
-use session::{Backend, Link, Session, within};
+use session::{Backend, Link, Session};
 use shape::Shape;
 pub use shape::Timeouts;
 pub use tables::SQL as TABLES_SQL;
@@ -49,7 +48,7 @@ use verdict::{Step, Verdict};
 use crate::error::{Kind, Result};
 use crate::schema::Schema;
 use crate::sink::outage::{self, Outage, stopped};
-use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OnConflict, Sink};
+use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OnConflict, Sink, decide};
 use crate::source::Hash16;
 use crate::stop::Stop;
 
@@ -140,17 +139,12 @@ impl Postgres {
         let session = settings.connect()?;
         let old = left.replace(session.backend);
         let for_thread = settings.clone();
-        let prepared = session.run(
-            Step::Prepare,
-            settings.deadline,
-            &|backend| is_at_work(settings, backend),
-            move |link| {
-                if let Some(old) = old {
-                    own::end_idle(&mut link.client, old)?;
-                }
-                in_transaction(link, |link| prepare::prepare(link, &for_thread))
-            },
-        )?;
+        let prepared = session.run(Step::Prepare, move |link| {
+            if let Some(old) = old {
+                own::end_idle(&mut link.client, old)?;
+            }
+            in_transaction(link, |link| prepare::prepare(link, &for_thread))
+        })?;
         Ok(Postgres {
             settings: settings.clone(),
             session,
@@ -177,8 +171,7 @@ impl Postgres {
         step: Step,
         work: impl FnOnce(&mut Link) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let is_at_work = |backend| is_at_work(&self.settings, backend);
-        self.session.run(step, self.settings.deadline, &is_at_work, move |link| in_transaction(link, work))
+        self.session.run(step, move |link| in_transaction(link, work))
     }
 
     /// Does `work`, which can be done twice, over and over until it succeeds or waiting is no
@@ -241,12 +234,9 @@ impl Postgres {
     }
 }
 
-/// What `pg_stat_activity` calls us.
-const APPLICATION_NAME: &str = "logmill";
-
 impl Settings {
     fn connect(&self) -> Result<Session, Trouble> {
-        Session::open(&self.server, APPLICATION_NAME, self.deadline, self.timeouts)
+        Session::open(&self.server, self.deadline, self.timeouts)
     }
 
     fn outages(&self) -> outage::Patience<'_> {
@@ -265,25 +255,6 @@ fn in_transaction<T>(
         let _ = link.client.batch_execute("ROLLBACK");
     }
     result
-}
-
-/// Whether a backend does something for us, as a second connection sees it: it is at work,
-/// or waits for a lock; it does not wait for its client, which is us. Who does not answer
-/// that in time does nothing.
-fn is_at_work(settings: &Settings, backend: Backend) -> bool {
-    let server = Arc::clone(&settings.server);
-    let ask = move || -> Result<bool, postgres::Error> {
-        let Ok(mut client) = server.connect(APPLICATION_NAME) else { return Ok(false) };
-        let known: [&(dyn ToSql + Sync); 2] = [&backend.pid, &backend.start_us];
-        let row = client.query_one(
-            "SELECT count(*) > 0 FROM pg_stat_activity
-             WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2
-               AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'",
-            &known,
-        )?;
-        Ok(row.get(0))
-    };
-    matches!(within(settings.deadline, ask), Some(Ok(true)))
 }
 
 /// Waits before trying again after `trouble`, or says that trying is no use.
@@ -310,6 +281,16 @@ impl Sink for Postgres {
         let mut outage = Outage::new(settings.outages());
         let mut holder_since: Option<Instant> = None;
         let mut old = None;
+        if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
+            // To recognise an archive can mean to inflate it. What is found is kept with the
+            // candidates, so it is done here once, and neither while we hold the lock nor where
+            // silence is taken for a dead line.
+            let (job, data_date) = (settings.job.clone(), settings.data_date);
+            let memories = self.persist(settings.retry_for, move |link| {
+                own::memories(&mut link.client, &job, data_date).map(|(_, memories)| memories)
+            })?;
+            let _ = decide(claims, &memories);
+        }
         let claims = Arc::new(claims.clone());
         loop {
             let (shape, run, backend, for_thread) =

@@ -92,12 +92,6 @@ pub(super) fn claim(
     if let Some(old) = old {
         end_old(client, run, old)?;
     }
-    if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
-        // To recognise an archive can mean to inflate it. What is found is kept with the
-        // candidates, so it is done here once, and not while we hold the lock.
-        let (_, memories) = memories(client, &shape.job, shape.data_date)?;
-        let _ = decide(claims, &memories);
-    }
     at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
     // The lock on ids: of two runs with the same new file, one makes the source.
     let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);

@@ -7,7 +7,7 @@ use super::check;
 use super::copy::{Column, CopyEncoder, Wire};
 use super::merge::{Merge, STAGE};
 use super::own::unsigned;
-use super::session::Link;
+use super::session::{APPLICATION_NAME, Link};
 use super::shape::{Shape, begin_sql, copy_sql, must_stage};
 use super::tables;
 use super::target::{self, IndexName, Target, TargetColumn, exists_already, quote};
@@ -403,7 +403,7 @@ fn stage_checks(client: &mut Client, target: &Target, columns: &[Column]) -> Res
 /// belong to nobody. Such a pooler shows when a second connection comes in between: it hands
 /// the first one's backend to the second.
 pub(super) fn refuse_pooler(first: &mut Client, settings: &Settings) -> Result<(), Trouble> {
-    let Ok(mut second) = settings.server.connect("logmill") else {
+    let Ok(mut second) = settings.server.connect(APPLICATION_NAME) else {
         // Not a finding: a server with one connection left can still be loaded.
         return Ok(());
     };

@@ -8,13 +8,15 @@
 //! backend may still do, it does under an epoch that is no longer the newest.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use postgres::Client;
 use postgres::error::SqlState;
+use postgres::types::ToSql;
 
 use super::connect::{Cause, NotConnected, Target as Server};
 use super::shape::Timeouts;
@@ -22,9 +24,21 @@ use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
 
+/// What `pg_stat_activity` calls us.
+pub(super) const APPLICATION_NAME: &str = "logmill";
+
+/// How long a command that only looks bears silence.
+const VISIT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// So many values of a stream wait for whoever visits them.
+const STREAM_MAX: usize = 64;
+
 /// A connection and its thread.
 #[derive(Debug)]
 pub(super) struct Session {
+    server: Arc<Server>,
+    /// Without a sign of life for this long, the backend is looked at.
+    deadline: Duration,
     work: Sender<Work>,
     pulse: Arc<Pulse>,
     /// The backend, as pg_stat_activity knows it.
@@ -71,19 +85,18 @@ impl Session {
     /// than `deadline` for the first answer.
     pub(super) fn open(
         server: &Arc<Server>,
-        name: &str,
         deadline: Duration,
         timeouts: Timeouts,
     ) -> Result<Session, Trouble> {
         let (work, queue) = bounded::<Work>(1);
         let (ready, opened) = bounded::<Result<Option<Backend>, Trouble>>(2);
         let pulse = Arc::new(Pulse::default());
-        let (server, name) = (Arc::clone(server), name.to_owned());
+        let (server, server_there) = (Arc::clone(server), Arc::clone(server));
         let thread_pulse = Arc::clone(&pulse);
         std::thread::Builder::new()
             .name("session".into())
             .spawn(move || {
-                let mut client = match server.connect(&name) {
+                let mut client = match server_there.connect(APPLICATION_NAME) {
                     Ok(client) => client,
                     Err(error) => {
                         let _ = ready.send(Err(not_connected(&error)));
@@ -110,17 +123,24 @@ impl Session {
                 opened.recv_timeout(deadline).map_err(|_| lost("no answer to the first question"))??;
         }
         let backend = backend.ok_or_else(|| lost("the connection's thread ended"))?;
-        Ok(Session { work, pulse, backend, is_given_up: Cell::new(false) })
+        Ok(Session { server, deadline, work, pulse, backend, is_given_up: Cell::new(false) })
     }
 
-    /// Does `work` on the connection. If it falls silent for longer than the deadline and
-    /// `is_at_work` says that the backend is not busy, the answer is `Lost`, now and whenever
+    /// A session for a command that only looks, or asks for one thing: there is no waiting for a
+    /// server that is not there, and not much for one that falls silent.
+    pub(super) fn visit(server: &Arc<Server>, timeouts: Timeouts) -> Result<Session, Error> {
+        Session::open(server, VISIT_DEADLINE, timeouts).map_err(|trouble| match trouble {
+            Trouble::Lost { what, .. } => Kind::Unreachable(what).into(),
+            trouble => trouble.into_error(),
+        })
+    }
+
+    /// Does `work` on the connection. If it falls silent for longer than the deadline and a
+    /// second connection sees that the backend is not busy, the answer is `Lost`, now and whenever
     /// this session is asked again: nobody waits twice for a thread that is stuck.
     pub(super) fn run<T: Send + 'static>(
         &self,
         step: Step,
-        deadline: Duration,
-        is_at_work: &dyn Fn(Backend) -> bool,
         work: impl FnOnce(&mut Link) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
         let (answer, answered) = bounded(1);
@@ -152,13 +172,79 @@ impl Session {
             if now != beats {
                 beats = now;
                 silent_since = Instant::now();
-            } else if silent_since.elapsed() >= deadline {
-                if !is_at_work(self.backend) {
+            } else if silent_since.elapsed() >= self.deadline {
+                if !self.is_at_work() {
                     self.is_given_up.set(true);
                     return Err(lost(&format!("no answer for {} s", silent_since.elapsed().as_secs())));
                 }
                 silent_since = Instant::now();
             }
+        }
+    }
+
+    /// The same for work that gives values, which are shown to `visit` until it has seen enough.
+    pub(super) fn stream<T: Send + 'static, R: Send + 'static>(
+        &mut self,
+        step: Step,
+        work: impl FnOnce(&mut Link, &mut dyn FnMut(T) -> ControlFlow<()>) -> Result<R, Trouble> + Send + 'static,
+        visit: &mut dyn FnMut(T) -> ControlFlow<()>,
+    ) -> Result<R, Trouble> {
+        let (give, values) = bounded(STREAM_MAX);
+        let work = move |link: &mut Link| {
+            let pulse = Arc::clone(&link.pulse);
+            work(link, &mut |value| hand_over(&give, value, &pulse))
+        };
+        // Watched from a thread of its own, for the visitor is busy here.
+        std::thread::scope(|scope| {
+            let watch = scope.spawn(move || self.run(step, work));
+            loop {
+                // Asked first: what is given last comes before the end. A session that was
+                // given up keeps its end of the queue.
+                let is_over = watch.is_finished();
+                match values.recv_timeout(Duration::from_millis(100)) {
+                    Ok(value) => {
+                        if visit(value).is_break() {
+                            break;
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) if !is_over => {}
+                    Err(_) => break,
+                }
+            }
+            drop(values);
+            watch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Whether the backend does something for us, as a second connection sees it: it is at
+    /// work, or waits for a lock; it does not wait for its client, which is us. Who does not
+    /// answer that in time does nothing.
+    fn is_at_work(&self) -> bool {
+        let (server, backend) = (Arc::clone(&self.server), self.backend);
+        let ask = move || -> Result<bool, postgres::Error> {
+            let Ok(mut client) = server.connect(APPLICATION_NAME) else { return Ok(false) };
+            let known: [&(dyn ToSql + Sync); 2] = [&backend.pid, &backend.start_us];
+            let row = client.query_one(
+                "SELECT count(*) > 0 FROM pg_stat_activity
+                 WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::bigint = $2
+                   AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'",
+                &known,
+            )?;
+            Ok(row.get(0))
+        };
+        matches!(within(self.deadline, ask), Some(Ok(true)))
+    }
+}
+
+/// Gives a value to the visitor, who may take as long as he likes: to wait for him is not to be
+/// stuck.
+fn hand_over<T>(visitor: &Sender<T>, mut value: T, pulse: &Pulse) -> ControlFlow<()> {
+    loop {
+        pulse.beat();
+        match visitor.send_timeout(value, Duration::from_millis(100)) {
+            Ok(()) => return ControlFlow::Continue(()),
+            Err(SendTimeoutError::Timeout(back)) => value = back,
+            Err(SendTimeoutError::Disconnected(_)) => return ControlFlow::Break(()),
         }
     }
 }
@@ -188,10 +274,7 @@ fn greet(client: &mut Client, timeouts: Timeouts) -> Result<Backend, Trouble> {
 }
 
 /// What `question` gives, unless that takes too long or its thread cannot be had.
-pub(super) fn within<T: Send + 'static>(
-    limit: Duration,
-    question: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
+fn within<T: Send + 'static>(limit: Duration, question: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (give, take) = bounded(1);
     let asked = std::thread::Builder::new().name("question".into()).spawn(move || {
         let _ = give.send(question());
@@ -199,18 +282,9 @@ pub(super) fn within<T: Send + 'static>(
     asked.ok().and_then(|_| take.recv_timeout(limit).ok())
 }
 
-/// A connection for a command that only looks, or asks for one thing: there is no waiting for a
-/// server that is not there.
-pub(super) fn connect_once(server: &Server) -> Result<Client, Error> {
-    server.connect("logmill").map_err(|error| match not_connected(&error) {
-        Trouble::Lost { what, .. } => Kind::Unreachable(what).into(),
-        trouble => trouble.into_error(),
-    })
-}
-
 /// Why there is no connection, in the terms in which it is judged. With several hosts, one
 /// that may come back counts for more than one that will not.
-pub(super) fn not_connected(error: &NotConnected) -> Trouble {
+fn not_connected(error: &NotConnected) -> Trouble {
     let what = error.to_string();
     let causes = || error.failures().iter().map(|failure| &failure.cause);
     let server = |code| Trouble::Server(Box::new(Refusal::at_connecting(code, what.clone())));
