@@ -193,7 +193,7 @@ fn a_destination_that_is_none_is_told_in_one_line() {
 #[test]
 fn values_without_their_nul_are_counted() {
     let place = place();
-    place.write("job.toml", JOB.replace("[record.fields]", "[record]\nnul = \"strip\"\n[record.fields]"));
+    place.write("job.toml", job().replace("[record.fields]", "[record]\nnul = \"strip\"\n[record.fields]"));
     place.write("logs/a.ndjson", "{\"n\":1,\"word\":\"a\\u0000b\"}\n{\"n\":2,\"word\":\"c\"}\n");
     let said = place.run("load -j job.toml");
     assert!(said.stderr.contains("  without NULs              1\n"), "{said:?}");
