@@ -82,8 +82,9 @@ fn a_line_that_drips_loads_the_same() {
         .batches_of(6)
         .pipeline("deadline = \"300ms\"")
         .audited();
-    for sender in [Sender::Client, Sender::Server] {
-        for number in [30, 120] {
+    let honest = honest(&load);
+    for (sender, count) in [(Sender::Client, honest.client.len()), (Sender::Server, honest.server.len())] {
+        for number in [count / 4, count / 2] {
             let fault = Fault::Drip(Duration::from_millis(4));
             let proxy = run_through(&load, vec![Rule { at: At::Message(sender, number), fault }]);
             assert!(proxy.traffic()[0].struck, "{sender:?} {number}");

@@ -227,7 +227,7 @@ struct Found {
 
 impl Found {
     /// What will have come of them when those that win have won and the others are in.
-    fn to_be(&self) -> Changed {
+    fn to_be(self) -> Changed {
         let lost = self.existing - self.equal - self.wins;
         Changed { unchanged: self.equal, lost, ..Changed::default() }
     }
