@@ -14,7 +14,8 @@ use super::json::Pause;
 
 /// The values of one record.
 pub struct Record<'r> {
-    pub(super) buffers: Buffers,
+    /// In a box, because a record is moved from line to line.
+    pub(super) buffers: Box<Buffers>,
     pub(super) tape: Tape<'r>,
     /// For each slot of [`Wanted`] the index of its value in the tape; 0 is absent.
     pub(super) slots: Vec<u32>,
@@ -58,7 +59,7 @@ const NODES_KEPT: usize = 64 << 10;
 impl Default for Record<'_> {
     fn default() -> Self {
         Record {
-            buffers: Buffers::with_max_depth(4096, DEPTH_MAX),
+            buffers: Box::new(Buffers::with_max_depth(4096, DEPTH_MAX)),
             tape: Tape(Vec::new()),
             slots: Vec::new(),
             extras: Vec::new(),
