@@ -201,10 +201,33 @@ impl Counts {
         self.rejected += other.rejected;
     }
 
+    /// Takes back a line that is read again. It was a reject, or one of the rows that were
+    /// `stored` for its source.
+    ///
+    /// What a row was counted as is not remembered; that it was counted is. The sum is right,
+    /// and the parts are as right as the parts of a sum over batches can be.
+    pub(super) fn take_back(&mut self, again: Again, was_rejected: bool, stored: Stored) {
+        self.lines -= 1;
+        match stored {
+            _ if again.was_blank => self.blank -= 1,
+            _ if was_rejected => self.rejected -= 1,
+            Stored { inserted: 1.., .. } => self.inserted -= 1,
+            Stored { updated: 1.., .. } => self.updated -= 1,
+            _ => self.unchanged -= 1,
+        }
+    }
+
     /// Whether every record is accounted for (I5).
     pub fn is_conserved(&self) -> bool {
         self.records == self.inserted + self.updated + self.unchanged + self.superseded + self.rejected
     }
+}
+
+/// What the checkpoint of a source says of its rows when a batch begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored {
+    pub(super) inserted: i64,
+    pub(super) updated: i64,
 }
 
 /// Consecutive parcels that commit together.

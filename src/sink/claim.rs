@@ -3,10 +3,14 @@
 //! A destination remembers its sources; [`decide`] compares these memories with the files
 //! of a run and says for each what is to be done. It is the same for every destination and
 //! runs inside the destination's claiming transaction, so that of two runs with the same
-//! new file one makes the source and the other finds it.
+//! new file one makes the source and the other finds it. Whoever finds a source in other hands
+//! says so in the same words everywhere.
+
+use std::time::{Duration, Instant};
 
 use super::Again;
-use crate::error::{Error, Result};
+use super::outage::{Patience, stopped};
+use crate::error::{Error, Kind, Result};
 use crate::source::{Candidate, Container, Hash16, Known, Recognised, Start, is_blank, recognise};
 
 /// What a run asks for.
@@ -197,4 +201,56 @@ fn grew_inside_a_line(tail_start: u64) -> String {
         "its last line, at byte {tail_start}, had no line end when it was loaded, and has grown since. \
          Only with key = \"position\" can a line be loaded again; give the file a line end, or `logmill forget` it"
     )
+}
+
+/// How long a newcomer waits for a holder that may only be outliving its client.
+const HOLDER_WAIT: Duration = Duration::from_secs(10);
+
+/// Waits a moment for whoever holds `source`, or gives up.
+pub(super) fn wait_for(
+    source: &str,
+    holder: &str,
+    since: &mut Option<Instant>,
+    patience: Patience<'_>,
+) -> Result<()> {
+    let is_first = since.is_none();
+    let waited = since.get_or_insert_with(Instant::now).elapsed();
+    if waited >= HOLDER_WAIT {
+        let message =
+            format!("{source} is held by {holder}; wait for it, or take its place with --take-over");
+        return Err(Kind::Held(message).into());
+    }
+    if is_first {
+        let wait = HOLDER_WAIT.as_secs();
+        (patience.notify)(&format!("{source} is held by {holder}; waiting up to {wait} s for it"));
+    }
+    match patience.stop.sleep(Duration::from_millis(200)) {
+        true => Ok(()),
+        false => Err(stopped(patience.stop)),
+    }
+}
+
+/// What a run says that finds its sources taken.
+pub(super) fn lost_ownership() -> Error {
+    Kind::Held(
+        "another run has taken over the sources of this one; nothing more was written. \
+         `logmill status` shows who has them"
+            .to_owned(),
+    )
+    .into()
+}
+
+/// A count or an offset as it is stored. Ours are never negative.
+pub(super) fn unsigned(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}
+
+/// A count or an offset to be stored.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).expect("a file is shorter than 8 EiB")
+}
+
+/// A hash as it is stored. One of another length is from another version and matches nothing.
+pub(super) fn hash(stored: &[u8]) -> Hash16 {
+    Hash16(stored.try_into().unwrap_or([0; 16]))
 }

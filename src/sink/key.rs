@@ -1,4 +1,7 @@
-//! What makes two rows the same row, and what happens when they meet.
+//! What makes two rows the same row, and what happens when they meet; and from it, which columns
+//! a row has.
+
+use crate::schema::{Extra, Schema};
 
 /// What a row is known by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,3 +58,43 @@ pub const SOURCE_OFFSET: &str = "source_offset";
 pub const RECORD_HASH: &str = "record_hash";
 /// The column of the members that no field asks for, under `extra = "keep"`.
 pub const EXTRA: &str = "extra";
+
+/// What goes into a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The value of a field, by number.
+    Field(usize),
+    /// The members that no field asks for, as JSON; by number, like a field behind the others.
+    Extra(usize),
+    /// The source's id.
+    SourceId,
+    /// The offset of the record.
+    SourceOffset,
+    /// BLAKE3 of the record, its first 128 bits.
+    RecordHash,
+}
+
+/// The columns that a job writes, in order: the fields, then those of the key.
+pub(super) fn columns_of(schema: &Schema, key: &Key) -> Vec<(String, Origin)> {
+    let fields = schema.fields.iter().enumerate();
+    let mut columns: Vec<_> =
+        fields.map(|(index, field)| (field.name.clone(), Origin::Field(index))).collect();
+    if schema.extra == Extra::Keep {
+        columns.push((EXTRA.to_owned(), Origin::Extra(schema.fields.len())));
+    }
+    for &name in key.extra_columns() {
+        let origin = match name {
+            SOURCE_ID => Origin::SourceId,
+            SOURCE_OFFSET => Origin::SourceOffset,
+            RECORD_HASH => Origin::RecordHash,
+            _ => unreachable!("the key has no other columns"),
+        };
+        columns.push((name.to_owned(), origin));
+    }
+    columns
+}
+
+/// An identifier, quoted. Every destination so far has it as the standard does.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

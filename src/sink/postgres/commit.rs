@@ -15,8 +15,8 @@ use postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::copy::{HEADER, TRAILER};
 use super::dead_letters;
-use super::merge::{MERGE_SETTINGS_SQL, NUMBER_ROWS_SQL, STAGE, Staged};
-use super::own::{Owned, signed, unsigned};
+use super::merge::{MERGE_SETTINGS_SQL, NUMBER_ROWS_SQL, STAGE, Staged, count_of};
+use super::own::Owned;
 use super::pieces::{Pieces, Seen};
 use super::session::Link;
 use super::shape::Shape;
@@ -24,6 +24,8 @@ use super::target::SIGNATURE;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::{Step, Verdict};
 use crate::error::{Error, Kind};
+use crate::sink::batch::Stored;
+use crate::sink::claim::signed;
 use crate::sink::dead_letter::Refused;
 use crate::sink::{Advance, Batch, Counts, Key};
 
@@ -183,7 +185,7 @@ pub(super) fn transaction(
     let mut deltas = counts.clone();
     for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
         if let Some(again) = advance.again {
-            dead_letters::forget_tail(link, advance, again, stored, deltas)?;
+            dead_letters::forget_tail(link, advance, again, *stored, deltas)?;
             // A blank line left no row; only then can the key be one without a position.
             if !again.was_blank && !batch.has_row_at(&refused, advance.source_id, again.offset) {
                 forget_row(link, shape, advance.source_id, again.offset)?;
@@ -238,12 +240,6 @@ fn forget_row(link: &mut Link, shape: &Shape, source_id: i32, offset: u64) -> Re
     Ok(())
 }
 
-/// What a checkpoint row holds when it is locked.
-pub(super) struct Stored {
-    pub(super) inserted: u64,
-    pub(super) updated: u64,
-}
-
 /// Locks the checkpoints, and raises where one is not as we believe.
 const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
          SELECT c.source_id, c.position, c.epoch, c.owner_pid, c.inserted, c.updated
@@ -270,10 +266,7 @@ fn fence(link: &mut Link, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, T
     let rows = link.client.query(&statement, &[&ids, &positions, &epochs]);
     let rows = at(Step::Fence, rows)?;
     link.pulse.beat();
-    Ok(rows
-        .iter()
-        .map(|row| Stored { inserted: unsigned(row.get(1)), updated: unsigned(row.get(2)) })
-        .collect())
+    Ok(rows.iter().map(|row| Stored { inserted: row.get(1), updated: row.get(2) }).collect())
 }
 
 /// Whether rows of this batch are in the target already. Only a position key can be asked:
@@ -585,10 +578,6 @@ impl<'a> RowWriter<'a> {
 
 fn count(rows: usize) -> i64 {
     i64::try_from(rows).expect("rows in memory are countable")
-}
-
-fn count_of(rows: u64) -> i64 {
-    i64::try_from(rows).expect("rows of one statement are countable")
 }
 
 fn swallowed(table: &str, sent: i64, stored: i64) -> Error {

@@ -14,6 +14,7 @@ use super::check::Check;
 use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Kind, Row, Value};
+use crate::sink::key::Origin;
 use crate::sink::{Encoder, Place};
 
 /// What every COPY BINARY begins with: signature, no flags, no extension.
@@ -59,19 +60,6 @@ pub(super) struct Column {
     pub(super) is_domain: bool,
     /// Whether it refuses null.
     pub(super) not_null: bool,
-}
-
-/// What goes into a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// The value of a field, by number.
-    Field(usize),
-    /// The source's id.
-    SourceId,
-    /// The offset of the record.
-    SourceOffset,
-    /// BLAKE3 of the record, its first 128 bits.
-    RecordHash,
 }
 
 /// The wire form of a type.
@@ -160,7 +148,7 @@ impl Encoder for CopyEncoder {
         out.extend_from_slice(&columns.to_be_bytes());
         for column in &self.columns {
             match column.origin {
-                Origin::Field(index) => {
+                Origin::Field(index) | Origin::Extra(index) => {
                     if let Err(unfit) = column.put(row.values()[index], out) {
                         let path = Path::Field(&Path::Record, &column.name);
                         faults.push(unfit.code, &path, unfit.message(column), None);

@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 
-use super::commit::Stored;
 use super::copy::{HEADER, TRAILER, put};
-use super::own::signed;
 use super::session::Link;
 use super::shape::Shape;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
+use crate::sink::batch::Stored;
+use crate::sink::claim::signed;
 use crate::sink::dead_letter::{Evidence, Letter, Refused};
 use crate::sink::{Advance, Again, Batch, Counts};
 
@@ -76,26 +76,18 @@ pub(super) fn forget_tail(
     link: &mut Link,
     advance: &Advance,
     again: Again,
-    stored: &Stored,
+    stored: Stored,
     deltas: &mut Counts,
 ) -> Result<(), Trouble> {
-    deltas.lines -= 1;
-    if again.was_blank {
-        deltas.blank -= 1;
-        return Ok(());
+    let mut superseded = 0;
+    if !again.was_blank {
+        let update = link.client.execute(
+            "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()
+             WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'",
+            &[&advance.source_id, &signed(again.offset)],
+        );
+        superseded = at(Step::DeadLetters, update)?;
     }
-    let superseded = link.client.execute(
-        "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()
-         WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'",
-        &[&advance.source_id, &signed(again.offset)],
-    );
-    // What the row was counted as is not remembered; that it was counted is. The sum is
-    // right, and the parts are as right as the parts of a sum over batches can be.
-    match at(Step::DeadLetters, superseded)? {
-        0 if stored.inserted > 0 => deltas.inserted -= 1,
-        0 if stored.updated > 0 => deltas.updated -= 1,
-        0 => deltas.unchanged -= 1,
-        _ => deltas.rejected -= 1,
-    }
+    deltas.take_back(again, superseded > 0, stored);
     Ok(())
 }

@@ -7,12 +7,13 @@ use super::prepare::{
     check_tables, compare, look_at_server, refuse_lost_target, refuse_pooler, warn_if_emptied,
 };
 use super::session::Session;
-use super::target::{self, Target, quote};
+use super::target::{self, Target};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::{Settings, TABLES_SQL, tables};
 use crate::error::Result;
 use crate::sink::forecast::Forecast;
+use crate::sink::key::quote;
 use crate::sink::{Claim, Claims, Decision, Key, Memory};
 
 /// What a load of these files would find and make. Nothing is written.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use postgres::Client;
 
 use super::connect::Target as Server;
-use super::own::unsigned;
 use super::session::Session;
 use super::shape::{Timeouts, begin_sql};
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::{Kind, Result};
+use crate::sink::claim::unsigned;
 use crate::sink::history::Forgotten;
 
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is

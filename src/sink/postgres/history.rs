@@ -9,7 +9,6 @@ use postgres::types::ToSql;
 use postgres::{IsolationLevel, Row, Transaction};
 
 use super::connect::Target as Server;
-use super::own::unsigned;
 use super::session::{Link, Session};
 use super::shape::Timeouts;
 use super::tables;
@@ -17,6 +16,7 @@ use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::Result;
 use crate::sink::Counts;
+use crate::sink::claim::unsigned;
 use crate::sink::history::{
     DeadLetter, Filter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
 };

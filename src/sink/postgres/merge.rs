@@ -15,13 +15,13 @@ use std::collections::HashMap;
 use postgres::SimpleQueryMessage;
 
 use super::copy::{Column, Sameness, Wire};
-use super::own::signed;
 use super::session::Link;
-use super::target::{Target, quote};
+use super::target::Target;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Error;
-use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET};
+use crate::sink::claim::signed;
+use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET, quote};
 use crate::sink::{Counts, Key, OnConflict};
 
 /// The name of the temporary table.
@@ -318,7 +318,7 @@ fn execute(link: &mut Link, sql: &str) -> Result<i64, Trouble> {
     Ok(count_of(affected.unwrap_or(0)))
 }
 
-fn count_of(rows: u64) -> i64 {
+pub(super) fn count_of(rows: u64) -> i64 {
     i64::try_from(rows).expect("rows of one statement are countable")
 }
 

@@ -36,7 +36,7 @@ pub use copy::CopyEncoder;
 pub use forecast::forecast;
 pub use forget::forget;
 pub use history::PostgresHistory;
-use own::{Claimed, Holder, Holding, Owned, lost_ownership};
+use own::{Claimed, Holder, Holding, Owned};
 use pieces::Seen;
 use session::{Backend, Link, Session};
 use shape::Shape;
@@ -45,9 +45,10 @@ pub use tables::SQL as TABLES_SQL;
 use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
-use crate::error::{Kind, Result};
+use crate::error::Result;
 use crate::schema::Schema;
-use crate::sink::outage::{self, Outage, stopped};
+use crate::sink::claim::{lost_ownership, unsigned};
+use crate::sink::outage::{self, Outage};
 use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OnConflict, Sink, decide};
 use crate::source::Hash16;
 use crate::stop::Stop;
@@ -95,9 +96,6 @@ impl Settings {
         self.key != Key::None && self.on_conflict != OnConflict::Keep
     }
 }
-
-/// How long a newcomer waits for a backend that may only be outliving its client.
-const HOLDER_WAIT: Duration = Duration::from_secs(10);
 
 /// After a conflict, so many batches go by the stage before the direct path is tried again.
 const STAGED_BATCHES: u32 = 16;
@@ -307,13 +305,13 @@ impl Sink for Postgres {
                     Ok(()) => continue,
                     // Its backend does not end, and holds the locks.
                     Err(trouble) if trouble.verdict(&[]) == Verdict::Retry => {
-                        self.wait_for(&holder, &mut holder_since)?;
+                        holder.wait(&mut holder_since, settings.outages())?;
                         continue;
                     }
                     Err(trouble) => trouble,
                 },
                 Ok(Claimed::Busy(holder)) => {
-                    self.wait_for(&holder, &mut holder_since)?;
+                    holder.wait(&mut holder_since, settings.outages())?;
                     continue;
                 }
                 Err(trouble) => trouble,
@@ -369,7 +367,7 @@ impl Sink for Postgres {
                 "SELECT count(*) FROM logmill.dead_letters WHERE source_id = ANY($1) AND state = 'open'",
                 &[&sources],
             );
-            Ok(own::unsigned(at(Step::Claim, row)?.get(0)))
+            Ok(unsigned(at(Step::Claim, row)?.get(0)))
         })
     }
 
@@ -410,32 +408,6 @@ impl Postgres {
     fn take_over(&mut self, holder: &Holder) -> Result<(), Trouble> {
         let (shape, holder) = (Arc::clone(&self.shape), holder.clone());
         self.run(Step::Claim, move |link| own::take_over(link, &shape, &holder))
-    }
-
-    /// Waits for a holder that may only be outliving its client, or gives up.
-    fn wait_for(&mut self, holder: &Holder, since: &mut Option<Instant>) -> Result<()> {
-        let is_first = since.is_none();
-        let waited = since.get_or_insert_with(Instant::now).elapsed();
-        if waited >= HOLDER_WAIT {
-            return Err(Kind::Held(format!(
-                "{} is held by run {} ({}, backend {}); wait for it, or take its place with --take-over",
-                holder.source, holder.run, holder.who, holder.backend.pid
-            ))
-            .into());
-        }
-        if is_first {
-            (self.settings.notify)(&format!(
-                "{} is held by run {} ({}); waiting up to {} s for it",
-                holder.source,
-                holder.run,
-                holder.who,
-                HOLDER_WAIT.as_secs()
-            ));
-        }
-        match self.settings.stop.sleep(Duration::from_millis(200)) {
-            true => Ok(()),
-            false => Err(stopped(&self.settings.stop)),
-        }
     }
 
     /// After the connection was lost by `trouble`: connects again until it is known whether

@@ -9,6 +9,7 @@
 //! killed client for a moment, so a newcomer waits a little before it gives up.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use chrono::NaiveDate;
 use postgres::Row;
@@ -18,6 +19,8 @@ use super::shape::Shape;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
+use crate::sink::claim::{hash, lost_ownership, signed, unsigned, wait_for};
+use crate::sink::outage::Patience;
 use crate::sink::{Claim, Claims, Memory, decide};
 use crate::source::{Candidate, Container, Hash16, Known};
 
@@ -76,6 +79,14 @@ pub(super) struct Holder {
     pub(super) run: i64,
     /// What pg_stat_activity shows of it.
     pub(super) who: String,
+}
+
+impl Holder {
+    /// Waits for it a moment, or gives up.
+    pub(super) fn wait(&self, since: &mut Option<Instant>, patience: Patience<'_>) -> Result<(), Error> {
+        let Holder { source, backend, run, who } = self;
+        wait_for(source, &format!("run {run} ({who}, backend {})", backend.pid), since, patience)
+    }
 }
 
 /// Claims the sources of a run in one transaction.
@@ -208,21 +219,6 @@ fn memory(row: &Row) -> Memory {
         tail_start: row.get::<_, Option<i64>>(4).map(unsigned),
         rules_hash: hash(row.get(10)),
     }
-}
-
-/// A count or an offset as it is stored. Ours are never negative.
-pub(super) fn unsigned(stored: i64) -> u64 {
-    u64::try_from(stored).unwrap_or(0)
-}
-
-/// A count or an offset to be stored.
-pub(super) fn signed(value: u64) -> i64 {
-    i64::try_from(value).expect("a file is shorter than 8 EiB")
-}
-
-/// A hash as it is stored. One of another length is from another version and matches nothing.
-fn hash(stored: &[u8]) -> Hash16 {
-    Hash16(stored.try_into().unwrap_or([0; 16]))
 }
 
 /// A living owner of one of these checkpoints, other than this run.
@@ -494,16 +490,6 @@ pub(super) fn reclaim(
     at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Claim, "after-reclaim")?;
     Ok(again)
-}
-
-/// What a run says that finds its sources taken.
-pub(super) fn lost_ownership() -> Error {
-    Kind::Held(
-        "another run has taken over the sources of this one; nothing more was written. \
-         `logmill status` shows who has them"
-            .to_owned(),
-    )
-    .into()
 }
 
 /// Ends the backend of a holder, and takes away from its run what it holds. The error names

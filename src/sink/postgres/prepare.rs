@@ -6,15 +6,16 @@ use super::Settings;
 use super::check;
 use super::copy::{Column, CopyEncoder, Wire};
 use super::merge::{Merge, STAGE};
-use super::own::unsigned;
 use super::session::{APPLICATION_NAME, Link};
 use super::shape::{Shape, begin_sql, copy_sql, must_stage};
 use super::tables;
-use super::target::{self, IndexName, Target, TargetColumn, exists_already, quote};
+use super::target::{self, IndexName, Target, TargetColumn, exists_already};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Kind;
 use crate::sink::Key;
+use crate::sink::claim::unsigned;
+use crate::sink::key::quote;
 
 /// What a destination is, once it is ready.
 pub(super) struct Prepared {

@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 
 use super::copy::{Column, EPOCH_DAYS, EPOCH_US, Wire};
 use super::merge::Merge;
-use super::target::{IndexName, Target, quote};
+use super::target::{IndexName, Target};
+use crate::sink::key::quote;
 use crate::sink::{Batch, Key};
 
 /// Everything a transaction needs to know besides the batch.

@@ -9,18 +9,13 @@ use std::fmt::Write as _;
 
 use postgres::{GenericClient, Row, error::SqlState};
 
-use super::copy::{Column, Origin, Wire};
+use super::copy::{Column, Wire};
 use super::numeric;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
-use crate::schema::{Extra, Field, Kind, Schema, Zone};
+use crate::schema::{Field, Kind, Schema, Zone};
 use crate::sink::Key;
-use crate::sink::key::{EXTRA, RECORD_HASH, SOURCE_ID, SOURCE_OFFSET};
-
-/// An identifier, quoted.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
+use crate::sink::key::{Origin, columns_of, quote};
 
 /// A table as the server describes it.
 #[derive(Clone, Debug)]
@@ -207,38 +202,16 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
     Ok(columns.collect())
 }
 
-/// The columns that a job writes, in order: the fields, then those of the key.
-pub(super) fn columns_of(schema: &Schema, key: &Key) -> Vec<(String, Origin)> {
-    let mut columns: Vec<_> = schema
-        .fields
-        .iter()
-        .enumerate()
-        .map(|(index, field)| (field.name.clone(), Origin::Field(index)))
-        .collect();
-    if schema.extra == Extra::Keep {
-        columns.push((EXTRA.to_owned(), Origin::Field(schema.fields.len())));
-    }
-    for &name in key.extra_columns() {
-        let origin = match name {
-            SOURCE_ID => Origin::SourceId,
-            SOURCE_OFFSET => Origin::SourceOffset,
-            RECORD_HASH => Origin::RecordHash,
-            _ => unreachable!("the key has no other columns"),
-        };
-        columns.push((name.to_owned(), origin));
-    }
-    columns
-}
-
 /// The statement that makes a missing target.
 pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
     let mut sql = format!("CREATE TABLE {table} (");
     for (name, origin) in columns_of(schema, key) {
         let (type_name, not_null) = match origin {
-            Origin::Field(index) => match schema.fields.get(index) {
-                Some(field) => (sql_type(&field.kind), !field.may_be_null()),
-                None => ("jsonb".to_owned(), false),
-            },
+            Origin::Field(index) => {
+                let field = &schema.fields[index];
+                (sql_type(&field.kind), !field.may_be_null())
+            }
+            Origin::Extra(_) => ("jsonb".to_owned(), false),
             Origin::SourceId => ("integer".to_owned(), true),
             Origin::SourceOffset => ("bigint".to_owned(), true),
             Origin::RecordHash => ("uuid".to_owned(), true),
@@ -290,7 +263,7 @@ pub(super) fn fit(
     let mut written = Vec::new();
     for (name, origin) in columns_of(schema, key) {
         let field = match origin {
-            Origin::Field(index) => schema.fields.get(index),
+            Origin::Field(index) => Some(&schema.fields[index]),
             _ => None,
         };
         let Some(column) = target.column(&name) else {
@@ -299,7 +272,7 @@ pub(super) fn fit(
                 (None, Origin::SourceId) => "integer".to_owned(),
                 (None, Origin::SourceOffset) => "bigint".to_owned(),
                 (None, Origin::RecordHash) => "uuid".to_owned(),
-                (None, Origin::Field(_)) => "jsonb".to_owned(),
+                (None, Origin::Field(_) | Origin::Extra(_)) => "jsonb".to_owned(),
             };
             findings.push(format!(
                 "column {name} is missing from {}; add it (ALTER TABLE {} ADD COLUMN {} {wanted})",
@@ -316,8 +289,8 @@ pub(super) fn fit(
             continue;
         }
         let wire = match (origin, field) {
-            (Origin::Field(_), Some(field)) => wire_of(field, column, types),
-            (Origin::Field(_), None) => json_wire(column).ok_or("json or jsonb"),
+            (_, Some(field)) => wire_of(field, column, types),
+            (Origin::Field(_) | Origin::Extra(_), None) => json_wire(column).ok_or("json or jsonb"),
             (Origin::SourceId, _) => (column.base_oid == oid::INT4).then_some(Wire::Int4).ok_or("integer"),
             (Origin::SourceOffset, _) => (column.base_oid == oid::INT8).then_some(Wire::Int8).ok_or("bigint"),
             (Origin::RecordHash, _) => (column.base_oid == oid::UUID).then_some(Wire::Uuid).ok_or("uuid"),

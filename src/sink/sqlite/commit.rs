@@ -4,11 +4,13 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::encode::{Bound, Values};
-use super::own::{Owned, lost_ownership, signed};
+use super::own::Owned;
 use super::refusal::{Verdict, refused, verdict};
 use super::shape::Shape;
 use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, Kind};
+use crate::sink::batch::Stored;
+use crate::sink::claim::{lost_ownership, signed};
 use crate::sink::dead_letter::{Evidence, Refused};
 use crate::sink::{Advance, Again, Batch, Committed, Counts};
 
@@ -47,7 +49,7 @@ fn write(
     let mut deltas = counts.clone();
     for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
         if let Some(again) = advance.again {
-            forget_tail(connection, advance, again, stored, deltas)?;
+            forget_tail(connection, advance, again, *stored, deltas)?;
             // A blank line left no row; only then can the key be one without a position.
             if !again.was_blank && !batch.has_row_at(&refused, advance.source_id, again.offset) {
                 let mut forget = connection.prepare_cached(&shape.forget_sql)?;
@@ -61,12 +63,6 @@ fn write(
     move_checkpoints(connection, batch, owned, &deltas)?;
     pass("before-commit")?;
     Ok(Committed { counts, refused })
-}
-
-/// What a checkpoint row holds.
-struct Stored {
-    inserted: i64,
-    updated: i64,
 }
 
 /// Compares the checkpoints of the batch. The transaction already excludes other writers,
@@ -312,25 +308,18 @@ fn forget_tail(
     connection: &Connection,
     advance: &Advance,
     again: Again,
-    stored: &Stored,
+    stored: Stored,
     deltas: &mut Counts,
 ) -> Result<(), Trouble> {
-    deltas.lines -= 1;
-    if again.was_blank {
-        deltas.blank -= 1;
-        return Ok(());
+    let mut superseded = 0;
+    if !again.was_blank {
+        superseded = connection.execute(
+            "UPDATE logmill_dead_letters SET state = 'superseded', last_seen = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+             WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'",
+            params![advance.source_id, signed(again.offset)],
+        )?;
     }
-    let superseded = connection.execute(
-        "UPDATE logmill_dead_letters SET state = 'superseded', last_seen = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-         WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'",
-        params![advance.source_id, signed(again.offset)],
-    )?;
-    match superseded {
-        0 if stored.inserted > 0 => deltas.inserted -= 1,
-        0 if stored.updated > 0 => deltas.updated -= 1,
-        0 => deltas.unchanged -= 1,
-        _ => deltas.rejected -= 1,
-    }
+    deltas.take_back(again, superseded > 0, stored);
     Ok(())
 }
 

@@ -7,7 +7,8 @@
 use std::io::Write as _;
 
 use crate::reject::{Code, Faults, Path, code};
-use crate::schema::{Field, Kind, Row, Value};
+use crate::schema::{Kind, Row, Value};
+use crate::sink::key::Origin;
 use crate::sink::{Encoder, Place};
 
 /// Encodes rows for SQLite.
@@ -21,26 +22,10 @@ pub struct SqliteEncoder {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) origin: Origin,
+    /// What the values of its field are, if it has one.
+    pub(super) kind: Option<Kind>,
     /// Whether it refuses null.
     pub(super) not_null: bool,
-}
-
-/// What goes into a column.
-#[derive(Clone, Debug)]
-pub(super) enum Origin {
-    /// The value of a field, by number, written as its kind is.
-    Field(usize, Box<Kind>),
-    /// The members that no field asks for: a number, and JSON.
-    Extra(usize),
-    SourceId,
-    SourceOffset,
-    RecordHash,
-}
-
-impl Origin {
-    pub(super) fn of_field(index: usize, field: &Field) -> Origin {
-        Origin::Field(index, Box::new(field.kind.clone()))
-    }
 }
 
 /// A value to be bound.
@@ -67,9 +52,12 @@ impl Encoder for SqliteEncoder {
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool {
         let before = faults.len();
         for column in &self.columns {
-            let result = match &column.origin {
-                Origin::Field(index, kind) => put(kind, row.values()[*index], column.not_null, out),
-                Origin::Extra(index) => match row.values()[*index] {
+            let result = match column.origin {
+                Origin::Field(index) => {
+                    let kind = column.kind.as_ref().expect("a field has a kind");
+                    put(kind, row.values()[index], column.not_null, out)
+                }
+                Origin::Extra(index) => match row.values()[index] {
                     Value::Json(json) => {
                         put_text(out, json);
                         Ok(())

@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::lock::SourceLocks;
-use super::own::unsigned;
 use super::{Trouble, check_version, has_tables, open_existing};
 use crate::error::{Error, Result};
 use crate::sink::Counts;
+use crate::sink::claim::unsigned;
 use crate::sink::history::{
     DeadLetter, Filter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
 };

@@ -38,7 +38,7 @@ use refusal::{Verdict, advice, message, verdict};
 use shape::Shape;
 use target::Target;
 
-use super::outage::{self, Outage, stopped};
+use super::outage::{self, Outage};
 use super::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
@@ -330,7 +330,7 @@ fn warn_if_emptied(
     if inserted == 0 {
         return Ok(());
     }
-    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", target::quote(&target.name));
+    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", super::key::quote(&target.name));
     if connection.query_row(&sql, [], |row| row.get(0))? {
         warnings.push(format!(
             "{} is empty, though job {} has inserted {inserted} rows before; what is loaded already is not loaded again \
@@ -376,10 +376,7 @@ impl Sink for Sqlite {
                     return Ok(result);
                 }
                 Claimed::Busy(holder) => {
-                    own::wait_for(&holder, &mut since, &self.settings)?;
-                    if !self.settings.stop.sleep(Duration::from_millis(200)) {
-                        return Err(stopped(&self.settings.stop));
-                    }
+                    holder.wait(&mut since, self.settings.outages())?;
                 }
             }
         }

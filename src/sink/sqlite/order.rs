@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use rusqlite::Connection;
 
-use super::encode::{Column, Origin};
+use super::encode::Column;
 use crate::schema::{Exact, Kind};
 
 /// Makes the collations known to a connection.
@@ -21,12 +21,9 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
 
 /// What to write behind an operand, so that values of `column` are compared in their order.
 pub(super) fn collation(column: &Column) -> &'static str {
-    match &column.origin {
-        Origin::Field(_, kind) => match **kind {
-            Kind::Decimal(_) => " COLLATE logmill_decimal",
-            Kind::Ip { .. } => " COLLATE logmill_ip",
-            _ => "",
-        },
+    match column.kind {
+        Some(Kind::Decimal(_)) => " COLLATE logmill_decimal",
+        Some(Kind::Ip { .. }) => " COLLATE logmill_ip",
         _ => "",
     }
 }

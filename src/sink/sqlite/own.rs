@@ -5,13 +5,15 @@
 //! raises the epoch over its head, and the other finds out at its next batch and leaves.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::{Connection, params};
 
 use super::lock::SourceLocks;
 use super::{Settings, Trouble, immediate, pass};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use crate::sink::claim::{hash, signed, unsigned, wait_for};
+use crate::sink::outage::Patience;
 use crate::sink::{Claim, Claims, Memory, decide};
 use crate::source::{Candidate, Container, Hash16, Known, hash16};
 
@@ -45,8 +47,13 @@ pub(super) struct Holder {
     pid: i64,
 }
 
-/// How long a newcomer waits for a holder.
-const HOLDER_WAIT: Duration = Duration::from_secs(10);
+impl Holder {
+    /// Waits for it a moment, or gives up.
+    pub(super) fn wait(&self, since: &mut Option<Instant>, patience: Patience<'_>) -> Result<()> {
+        let Holder { source, run, pid } = self;
+        wait_for(source, &format!("run {run} (process {pid})"), since, patience)
+    }
+}
 
 /// One source as it is stored.
 struct Stored {
@@ -222,20 +229,6 @@ fn read(connection: &Connection, settings: &Settings) -> Result<Vec<Stored>, Tro
     Ok(stored)
 }
 
-/// A count or an offset as it is stored. Ours are never negative.
-pub(super) fn unsigned(stored: i64) -> u64 {
-    u64::try_from(stored).unwrap_or(0)
-}
-
-/// A count or an offset to be stored.
-pub(super) fn signed(value: u64) -> i64 {
-    i64::try_from(value).expect("a file is shorter than 8 EiB")
-}
-
-fn hash(stored: &[u8]) -> Hash16 {
-    Hash16(stored.try_into().unwrap_or([0; 16]))
-}
-
 /// Who takes sources.
 struct Owner {
     run: i64,
@@ -298,34 +291,4 @@ fn describe(connection: &Connection, id: i32, file: &Candidate, memory: &Memory)
     )?;
     statement.execute(params![id, file.name, file.fingerprint.size.map(signed), head_len, head_hash.0])?;
     Ok(())
-}
-
-/// Waits for a holder a while, and then gives up.
-pub(super) fn wait_for(holder: &Holder, since: &mut Option<Instant>, settings: &Settings) -> Result<()> {
-    let is_first = since.is_none();
-    let waited = since.get_or_insert_with(Instant::now).elapsed();
-    let Holder { source, run, pid } = holder;
-    if waited >= HOLDER_WAIT {
-        return Err(Kind::Held(format!(
-            "{source} is held by run {run} (process {pid}); wait for it, or take its place with --take-over"
-        ))
-        .into());
-    }
-    if is_first {
-        let wait = HOLDER_WAIT.as_secs();
-        (settings.notify)(&format!(
-            "{source} is held by run {run} (process {pid}); waiting up to {wait} s for it"
-        ));
-    }
-    Ok(())
-}
-
-/// What a run says that finds its sources taken.
-pub(super) fn lost_ownership() -> Error {
-    Kind::Held(
-        "another run has taken over the sources of this one; nothing more was written. \
-         `logmill status` shows who has them"
-            .to_owned(),
-    )
-    .into()
 }

@@ -2,7 +2,8 @@
 
 use super::encode::Column;
 use super::order::collation;
-use super::target::{Target, quote};
+use super::target::Target;
+use crate::sink::key::quote;
 use crate::sink::{Key, OnConflict};
 
 /// The statements of a run.

@@ -7,15 +7,10 @@ use std::fmt::Write as _;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::encode::{Column, Origin};
-use crate::schema::{Extra, Kind, Schema};
+use super::encode::Column;
+use crate::schema::{Kind, Schema};
 use crate::sink::Key;
-use crate::sink::key::{EXTRA, RECORD_HASH, SOURCE_ID, SOURCE_OFFSET};
-
-/// An identifier, quoted.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
+use crate::sink::key::{Origin, columns_of, quote};
 
 /// A table as SQLite describes it.
 #[derive(Clone, Debug)]
@@ -121,40 +116,17 @@ impl Target {
     }
 }
 
-/// The columns that a job writes, in order: the fields, then those of the key.
-fn columns_of(schema: &Schema, key: &Key) -> Vec<(String, Origin)> {
-    let mut columns: Vec<_> = schema
-        .fields
-        .iter()
-        .enumerate()
-        .map(|(index, field)| (field.name.clone(), Origin::of_field(index, field)))
-        .collect();
-    if schema.extra == Extra::Keep {
-        columns.push((EXTRA.to_owned(), Origin::Extra(schema.fields.len())));
-    }
-    for &name in key.extra_columns() {
-        let origin = match name {
-            SOURCE_ID => Origin::SourceId,
-            SOURCE_OFFSET => Origin::SourceOffset,
-            RECORD_HASH => Origin::RecordHash,
-            _ => unreachable!("the key has no other columns"),
-        };
-        columns.push((name.to_owned(), origin));
-    }
-    columns
-}
-
 /// The statement that makes a missing target.
 pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
     let mut sql = format!("CREATE TABLE {} (", quote(table));
     for (name, origin) in columns_of(schema, key) {
-        let not_null = match &origin {
-            Origin::Field(index, _) => !schema.fields[*index].may_be_null(),
+        let not_null = match origin {
+            Origin::Field(index) => !schema.fields[index].may_be_null(),
             Origin::Extra(_) => false,
             Origin::SourceId | Origin::SourceOffset | Origin::RecordHash => true,
         };
         let not_null = if not_null { " NOT NULL" } else { "" };
-        let _ = write!(sql, "\n    {} {}{not_null},", quote(&name), wanted_type(&origin));
+        let _ = write!(sql, "\n    {} {}{not_null},", quote(&name), wanted_type(schema, origin));
     }
     let key_columns: Vec<String> = key.columns().into_iter().map(quote).collect();
     if key_columns.is_empty() {
@@ -167,9 +139,9 @@ pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
 }
 
 /// The type of a new column, and what an existing one should be.
-fn wanted_type(origin: &Origin) -> &'static str {
+fn wanted_type(schema: &Schema, origin: Origin) -> &'static str {
     match origin {
-        Origin::Field(_, kind) => match **kind {
+        Origin::Field(index) => match schema.fields[index].kind {
             Kind::Int(_) | Kind::Bool => "INTEGER",
             Kind::Float(_) => "REAL",
             _ => "TEXT",
@@ -180,14 +152,10 @@ fn wanted_type(origin: &Origin) -> &'static str {
 }
 
 /// Whether a column keeps what is written to it as it is.
-fn keeps(origin: &Origin, affinity: Affinity, is_strict: bool) -> bool {
-    let is_never_a_number = match origin {
-        Origin::Field(_, kind) => {
-            matches!(**kind, Kind::Timestamp(_) | Kind::Date | Kind::Time | Kind::Uuid | Kind::Ip { .. })
-        }
-        _ => false,
-    };
-    match (wanted_type(origin), affinity) {
+fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool) -> bool {
+    let is_never_a_number =
+        matches!(kind, Some(Kind::Timestamp(_) | Kind::Date | Kind::Time | Kind::Uuid | Kind::Ip { .. }));
+    match (wanted, affinity) {
         (_, Affinity::None) => true,
         ("INTEGER", Affinity::Integer) | ("REAL", Affinity::Real) | ("TEXT", Affinity::Text) => true,
         // People declare DATETIME and BOOLEAN, which are NUMERIC to SQLite.
@@ -211,7 +179,11 @@ pub(super) fn fit(
     let mut findings = Vec::new();
     let mut written = Vec::new();
     for (column_name, origin) in columns_of(schema, key) {
-        let wanted = wanted_type(&origin);
+        let wanted = wanted_type(schema, origin);
+        let kind = match origin {
+            Origin::Field(index) => Some(schema.fields[index].kind.clone()),
+            _ => None,
+        };
         match target.column(&column_name) {
             None => findings.push(format!(
                 "column {column_name} is missing from {name}; add it (ALTER TABLE {} ADD COLUMN {} {wanted})",
@@ -222,13 +194,13 @@ pub(super) fn fit(
                 .push(format!("column {column_name} is generated and takes no values; leave the field out")),
             Some(column) => {
                 let affinity = column.affinity(target.is_strict);
-                if !keeps(&origin, affinity, target.is_strict) {
+                if !keeps(wanted, kind.as_ref(), affinity, target.is_strict) {
                     findings.push(format!(
                         "column {column_name} is {}, which turns values into others, and should be {wanted}",
                         if column.type_name.is_empty() { "without a type" } else { &column.type_name }
                     ));
                 }
-                written.push(Column { name: column.name.clone(), origin, not_null: column.not_null });
+                written.push(Column { name: column.name.clone(), origin, kind, not_null: column.not_null });
             }
         }
     }

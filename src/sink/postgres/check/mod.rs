@@ -16,12 +16,13 @@ use std::cmp::Ordering;
 
 use postgres::GenericClient;
 
-use super::copy::{Column, Origin};
+use super::copy::Column;
 use super::target::Target;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::reject::{Code, Faults, Path};
 use crate::schema::{Exact, Value};
+use crate::sink::key::Origin;
 
 /// What the server calls a row that breaks a CHECK. It is the same fault here.
 const CHECK_VIOLATION: Code = Code::Server(*b"23514");
@@ -100,7 +101,7 @@ pub(super) fn read(
     let known: Vec<compile::Known<'_>> = columns
         .iter()
         .filter_map(|column| match column.origin {
-            Origin::Field(index) => {
+            Origin::Field(index) | Origin::Extra(index) => {
                 let is_collated = collated.contains(&column.name);
                 Some(compile::Known::new(index, column, target.column(&column.name)?, is_collated))
             }
