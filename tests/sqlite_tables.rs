@@ -197,7 +197,7 @@ fn triggers_of_sqlite_change_refuse_and_must_not_leave_out_rows() {
 
 #[test]
 fn a_foreign_key_refuses_its_row() {
-    for deferred in ["", "DEFERRABLE INITIALLY IMMEDIATE"] {
+    for deferred in ["", "DEFERRABLE INITIALLY IMMEDIATE", "DEFERRABLE INITIALLY DEFERRED"] {
         let load = load(lines([1, 2, 3])).schema("n int").given(&format!(
             "CREATE TABLE numbers (n INTEGER PRIMARY KEY); INSERT INTO numbers VALUES (1), (3);
              CREATE TABLE t (n INTEGER REFERENCES numbers {deferred}, source_id INTEGER, source_offset INTEGER,
@@ -205,4 +205,33 @@ fn a_foreign_key_refuses_its_row() {
         ));
         load.run().exit(3).rows(["1", "3"]).rejects([(2, "server_23503")]);
     }
+}
+
+#[test]
+fn a_deferred_foreign_key_is_asked_of_each_row_only_where_it_fails() {
+    let table = |columns: &str| {
+        format!(
+            "CREATE TABLE p (a INTEGER, b TEXT COLLATE NOCASE, PRIMARY KEY (a, b)); INSERT INTO p VALUES (1, 'x'), (2, 'y');
+             CREATE TABLE t (n INTEGER PRIMARY KEY, a INTEGER, b TEXT, up INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED,
+                             {columns} FOREIGN KEY (a, b) REFERENCES p DEFERRABLE INITIALLY DEFERRED)"
+        )
+    };
+    let log = |last: &str| {
+        format!(
+            "{}\n{}\n{}\n{last}\n",
+            r#"{"n":1,"a":1,"b":"X","up":2}"#, r#"{"n":2,"a":2,"b":null,"up":2}"#, r#"{"n":3,"a":2,"b":"y"}"#
+        )
+    };
+    let load = |last: &str, columns: &str| {
+        load(log(last)).schema("n int, a int?, b text?, up int?").key(r#"["n"]"#).given(&table(columns))
+    };
+    // All is well at COMMIT: row 1 refers to one behind it.
+    load(r#"{"n":4,"up":1}"#, "").run().exit(0).counts("4 inserted");
+    // Row 4 refers to nothing; and in its order, row 1 does too.
+    load(r#"{"n":4,"a":1,"b":"y"}"#, "").run().exit(3).rejects([(1, "server_23503"), (4, "server_23503")]);
+    // What no field is written to cannot be asked before.
+    load(r#"{"n":4}"#, "d INTEGER DEFAULT 7 REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED,")
+        .run()
+        .exit(1)
+        .says("FOREIGN KEY constraint failed");
 }

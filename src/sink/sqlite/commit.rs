@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::encode::{Bound, Values};
 use super::own::Owned;
-use super::refusal::{Verdict, refused, verdict};
+use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
 use super::shape::Shape;
 use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, Kind};
@@ -23,7 +23,14 @@ pub(super) fn transaction(
     owned: &Owned,
 ) -> Result<Committed, Trouble> {
     pass("before-begin")?;
-    let committed = immediate(connection, || write(connection, settings, shape, batch, owned))?;
+    let commit = |asks_for_parents| {
+        immediate(connection, || write(connection, settings, shape, batch, owned, asks_for_parents))
+    };
+    let committed = match commit(false) {
+        // A deferred foreign key fails at COMMIT and names no row: once more, and each is asked.
+        Err(Trouble::Sqlite(error)) if is_orphaned(&error) && shape.orphan_sql.is_some() => commit(true),
+        committed => committed,
+    }?;
     pass("after-commit")?;
     Ok(committed)
 }
@@ -34,12 +41,16 @@ fn write(
     shape: &Shape,
     batch: &Batch,
     owned: &Owned,
+    asks_for_parents: bool,
 ) -> Result<Committed, Trouble> {
     pass("before-fence")?;
     let stored = fence(connection, batch, owned)?;
     compare_target(connection, shape)?;
     pass("after-fence")?;
     let mut rows = RowWriter::new(connection, shape, batch)?;
+    if let Some(sql) = shape.orphan_sql.as_ref().filter(|_| asks_for_parents) {
+        rows.orphan = Some(connection.prepare_cached(sql)?);
+    }
     rows.write_all()?;
     let (mut counts, refused) = (rows.counts, rows.refused);
     pass("after-rows")?;
@@ -122,6 +133,8 @@ struct RowWriter<'c> {
     insert: CachedStatement<'c>,
     /// What is done where the key is there.
     resolve: Option<Resolve<'c>>,
+    /// Asks each row that was written for what it refers to.
+    orphan: Option<CachedStatement<'c>>,
     counts: Vec<Counts>,
     refused: Vec<Refused>,
 }
@@ -152,7 +165,7 @@ impl<'c> RowWriter<'c> {
             _ => (connection.prepare_cached(&shape.insert_sql)?, None),
         };
         let counts = vec![Counts::default(); batch.advances.len()];
-        Ok(RowWriter { connection, shape, batch, insert, resolve, counts, refused: Vec::new() })
+        Ok(RowWriter { connection, shape, batch, insert, resolve, orphan: None, counts, refused: Vec::new() })
     }
 
     fn write_all(&mut self) -> Result<(), Trouble> {
@@ -161,7 +174,7 @@ impl<'c> RowWriter<'c> {
             let advance = batch.advance_of(source_id);
             for row in rows {
                 let bytes = batch.row(row);
-                match self.write(bytes) {
+                match self.write_or_refuse(bytes) {
                     Ok(fate) => {
                         let counts = &mut self.counts[advance];
                         match fate {
@@ -187,6 +200,33 @@ impl<'c> RowWriter<'c> {
             }
         }
         Ok(())
+    }
+
+    /// Writes a row, and refuses it if it is to be asked and refers to nothing.
+    fn write_or_refuse(&mut self, bytes: &[u8]) -> Result<Fate, Trouble> {
+        if self.orphan.is_none() {
+            return self.write(bytes);
+        }
+        self.connection.execute_batch("SAVEPOINT row")?;
+        let fate = self.write(bytes).and_then(|fate| match self.is_orphan(bytes, &fate)? {
+            true => Err(Trouble::Sqlite(orphaned())),
+            false => Ok(fate),
+        });
+        if !self.connection.is_autocommit() {
+            let undo = if fate.is_err() { "ROLLBACK TO row; " } else { "" };
+            self.connection.execute_batch(&format!("{undo}RELEASE row"))?;
+        }
+        fate
+    }
+
+    /// Whether a row that was written refers to one that is not there.
+    fn is_orphan(&mut self, bytes: &[u8], fate: &Fate) -> Result<bool, Trouble> {
+        let (Some(orphan), Fate::Inserted | Fate::Updated) = (&mut self.orphan, fate) else {
+            return Ok(false);
+        };
+        bind(orphan, bytes)?;
+        let mut rows = orphan.raw_query();
+        Ok(rows.next()?.map(|row| row.get::<_, Option<bool>>(0)).transpose()?.flatten().unwrap_or(false))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<Fate, Trouble> {

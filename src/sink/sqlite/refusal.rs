@@ -37,6 +37,17 @@ pub(super) fn verdict(error: &Error, writes_a_row: bool) -> Verdict {
     }
 }
 
+/// Whether a row refers to one that is not there.
+pub(super) fn is_orphaned(error: &Error) -> bool {
+    matches!(error, Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
+}
+
+/// What SQLite says of such a row, where its foreign key is not deferred.
+pub(super) fn orphaned() -> Error {
+    let failure = ffi::Error::new(ffi::SQLITE_CONSTRAINT_FOREIGNKEY);
+    Error::SqliteFailure(failure, Some("FOREIGN KEY constraint failed".to_owned()))
+}
+
 /// The refusal of a row.
 pub(super) fn refused(row: usize, error: &Error) -> Refused {
     let extended = match error {

@@ -20,6 +20,8 @@ pub(super) struct Shape {
     pub(super) compare_sql: Option<String>,
     /// Asks whether a range of positions is there.
     pub(super) probe_sql: Option<String>,
+    /// Asks whether a row refers to one that is not there.
+    pub(super) orphan_sql: Option<String>,
     /// Deletes the row of a position.
     pub(super) forget_sql: String,
 }
@@ -90,11 +92,38 @@ impl Shape {
                     "SELECT EXISTS (SELECT 1 FROM {table} WHERE source_id = ?1 AND source_offset >= ?2 AND source_offset < ?3)"
                 )
             }),
+            orphan_sql: orphan_sql(&target, columns, parameter),
             forget_sql: format!("DELETE FROM {table} WHERE source_id = ?1 AND source_offset = ?2"),
             insert_sql,
             target,
         }
     }
+}
+
+/// Of those foreign keys whose columns are written.
+fn orphan_sql(target: &Target, columns: &[Column], parameter: impl Fn(&Column) -> String) -> Option<String> {
+    let written = |name: &str| columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+    let conditions: Vec<String> = target
+        .foreign_keys
+        .iter()
+        .filter_map(|foreign_key| {
+            let pairs = foreign_key
+                .columns
+                .iter()
+                .map(|(own, of_parent)| Some((parameter(written(own)?), of_parent)));
+            let pairs: Vec<(String, &String)> = pairs.collect::<Option<_>>()?;
+            let given: Vec<String> = pairs.iter().map(|(own, _)| format!("{own} IS NOT NULL")).collect();
+            let same: Vec<String> =
+                pairs.iter().map(|(own, of_parent)| format!("{} = {own}", quote(of_parent))).collect();
+            Some(format!(
+                "{} AND NOT EXISTS (SELECT 1 FROM {} WHERE {})",
+                given.join(" AND "),
+                quote(&foreign_key.parent),
+                same.join(" AND ")
+            ))
+        })
+        .collect();
+    (!conditions.is_empty()).then(|| format!("SELECT {}", conditions.join(" OR ")))
 }
 
 fn list<'c>(columns: impl IntoIterator<Item = &'c Column>, word: impl Fn(&Column) -> String) -> String {

@@ -22,6 +22,15 @@ pub(super) struct Target {
     is_strict: bool,
     has_rowid: bool,
     columns: Vec<TargetColumn>,
+    pub(super) foreign_keys: Vec<ForeignKey>,
+}
+
+/// Columns whose values must be those of a row of another table, or of the same.
+#[derive(Clone, Debug)]
+pub(super) struct ForeignKey {
+    pub(super) parent: String,
+    /// Each with the column of the parent.
+    pub(super) columns: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +92,7 @@ impl Target {
                         has_rowid: row.get(3)?,
                         definition: row.get(4)?,
                         columns: Vec::new(),
+                        foreign_keys: Vec::new(),
                     })
                 },
             )
@@ -102,6 +112,7 @@ impl Target {
             })
         })?;
         target.columns = columns.collect::<rusqlite::Result<_>>()?;
+        target.foreign_keys = read_foreign_keys(connection, &target.name)?;
         Ok(Some(target))
     }
 
@@ -114,6 +125,26 @@ impl Target {
     fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
+}
+
+fn read_foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {
+    // Without columns of the parent, they are those of its primary key.
+    let mut statement = connection.prepare(
+        "SELECT seq, \"table\", \"from\",
+                coalesce(\"to\", (SELECT name FROM pragma_table_info(f.\"table\") WHERE pk = f.seq + 1), '')
+         FROM pragma_foreign_key_list(?1) f ORDER BY id, seq",
+    )?;
+    let mut rows = statement.query([table])?;
+    let mut foreign_keys: Vec<ForeignKey> = Vec::new();
+    while let Some(row) = rows.next()? {
+        if row.get::<_, i64>(0)? == 0 {
+            foreign_keys.push(ForeignKey { parent: row.get(1)?, columns: Vec::new() });
+        }
+        if let Some(last) = foreign_keys.last_mut() {
+            last.columns.push((row.get(2)?, row.get(3)?));
+        }
+    }
+    Ok(foreign_keys)
 }
 
 /// The statement that makes a missing target.
