@@ -125,7 +125,9 @@ pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        result => {
+            result.map_err(|cause| io::Error::new(cause.kind(), format!("cannot write to stdout: {cause}")))
+        }
     }
 }
 
