@@ -16,6 +16,10 @@ use crate::sink::{Advance, Again, Batch, Counts, Parcel, Rows, Sink, Task};
 use crate::source::Candidate;
 use crate::stop::Stop;
 
+/// How long the first batch is at most.
+const FIRST_BATCH_ROWS: usize = 10_000;
+const FIRST_BATCH_BYTES: usize = 4 << 20;
+
 /// Collects and commits.
 pub(super) struct Writer<'a, S> {
     sink: &'a mut S,
@@ -122,7 +126,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             match next {
                 Next::Filling(Handed::Parcel(parcel), weight) => {
                     self.collect(*parcel, weight);
-                    if self.rows >= self.settings.batch_rows || self.bytes >= self.settings.batch_bytes {
+                    if self.is_full() {
                         self.commit(&exit)?;
                     }
                 }
@@ -152,6 +156,18 @@ impl<'a, S: Sink> Writer<'a, S> {
         self.bytes += parcel.bytes();
         self.weight += weight;
         self.parcels.push(parcel);
+    }
+
+    /// Whether what was collected is to be committed. The first batches are shorter, each twice
+    /// as long as the one before: the destination begins sooner, and so does whatever it has to
+    /// say of the rows.
+    fn is_full(&self) -> bool {
+        let first = |max: usize, first: usize| {
+            let batches = u32::try_from(self.outcome.batches).unwrap_or(u32::MAX);
+            max.min(first.saturating_mul(2_usize.saturating_pow(batches)))
+        };
+        self.rows >= first(self.settings.batch_rows, FIRST_BATCH_ROWS)
+            || self.bytes >= first(self.settings.batch_bytes, FIRST_BATCH_BYTES)
     }
 
     /// Commits what was collected, and gives its places back.

@@ -193,6 +193,9 @@ fn values(reader: &mut Reader<'_>, scope: &Scope<'_>, called: &str, place: &Plac
         let place = scope.value("values").expect("it is given").span();
         reader.find("an enum needs at least one value", &place);
     }
+    if let Some((_, place)) = values.iter().find(|(value, _)| value.contains('\0')) {
+        reader.find("a NUL character, which no column can hold", &place.clone());
+    }
     if let Some(index) = first_repeated(values.iter().map(|(value, _)| value.as_str())) {
         reader.find("this value stands in the list already", &values[index].1.clone());
     }
@@ -343,6 +346,11 @@ mod tests {
                 "a",
             ),
             ("a = { type = \"enum\", values = [] }", "an enum needs at least one value", "[]"),
+            (
+                "a = { type = \"enum\", values = [\"x\", \"\\u0000\"] }",
+                "a NUL character, which no column can hold",
+                "\"\\u0000\"",
+            ),
             (
                 "a = { type = \"enum\", values = [\"x\", 'y', 'x'] }",
                 "this value stands in the list already",

@@ -429,6 +429,10 @@ mod tests {
             (r#"{"enum":[1,2]}"#, "#/properties/f/enum/0: a value that is not text"),
             (r#"{"enum":["a"],"type":"integer"}"#, "#/properties/f/type: not the type of the values"),
             (r#"{"enum":[]}"#, "#/properties/f/enum: no value is allowed"),
+            (
+                r#"{"enum":["a","\u0000"]}"#,
+                "#/properties/f/enum/1: a NUL character, which no column can hold",
+            ),
             (r#"{"const":null}"#, "#/properties/f/const: no value is allowed but null"),
             (r#"{"type":"null"}"#, "#/properties/f/type: no value is allowed but null"),
             ("false", "#/properties/f: no value is allowed"),

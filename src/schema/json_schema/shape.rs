@@ -166,6 +166,9 @@ fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> 
     let (mut texts, mut nullable) = (Vec::new(), false);
     for value in values {
         match value.item.raw() {
+            Raw::Text(text) if text.contains('\0') => {
+                return Err(value.error("a NUL character, which no column can hold"));
+            }
             Raw::Text(text) => texts.push(text),
             Raw::Null => nullable = true,
             _ => return Err(value.error("a value that is not text")),
