@@ -20,7 +20,6 @@ use super::own::Owned;
 use super::pieces::{Pieces, Seen};
 use super::session::Link;
 use super::shape::Shape;
-use super::target::SIGNATURE;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::{Step, Verdict};
 use crate::error::{Error, Kind};
@@ -32,7 +31,6 @@ use crate::sink::{Advance, Batch, Counts, Key};
 /// What a connection knows from one batch to the next.
 #[derive(Default)]
 pub(super) struct Statements {
-    signature: Option<Statement>,
     fence: Option<Statement>,
     copy: Option<Statement>,
     copy_to_stage: Option<Statement>,
@@ -158,7 +156,6 @@ pub(super) fn transaction(
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
     begin(link, shape)?;
-    compare_target(link, shape)?;
     pass(Step::Fence, "before-fence")?;
     let stored = fence(link, batch, owned)?;
     pass(Step::Fence, "after-fence")?;
@@ -205,18 +202,16 @@ pub(super) fn transaction(
     pass(Step::End, "after-commit")
 }
 
+/// Begins, and compares the target with what it was: a changed type loads as garbage in COPY
+/// BINARY. All in one message, of which the lock comes before the look.
 fn begin(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
-    at(Step::Begin, link.client.batch_execute(&shape.begin_batch_sql))?;
+    let said = at(Step::Begin, link.client.simple_query(&shape.begin_batch_sql))?;
     link.pulse.beat();
-    Ok(())
-}
-
-/// A changed type loads as garbage in COPY BINARY, so it is looked at under the lock.
-fn compare_target(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
-    let statement = prepared(&mut link.client, &mut link.statements.signature, Step::Compare, SIGNATURE)?;
-    let row = at(Step::Compare, link.client.query_one(&statement, &[&shape.target.oid]))?;
-    let signature: String = row.get(0);
-    if signature == shape.target.signature {
+    let signature = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    if signature == Some(&*shape.target.signature) {
         return Ok(());
     }
     Err(Trouble::Ours(

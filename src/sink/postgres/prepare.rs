@@ -9,7 +9,7 @@ use super::merge::{Merge, STAGE};
 use super::session::{APPLICATION_NAME, Link};
 use super::shape::{Shape, begin_sql, copy_sql, must_stage};
 use super::tables;
-use super::target::{self, IndexName, Target, TargetColumn, exists_already};
+use super::target::{self, IndexName, Target, TargetColumn, exists_already, signature_sql};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Kind;
@@ -83,7 +83,11 @@ pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, 
     let shape = Shape {
         job: settings.job.clone(),
         data_date: settings.data_date,
-        begin_batch_sql: format!("{begin_sql}; LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE", target.quoted()),
+        begin_batch_sql: format!(
+            "{begin_sql}; LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}",
+            target.quoted(),
+            signature_sql(target.oid)
+        ),
         begin_sql,
         copy_sql: copy_sql(&target, &columns),
         must_stage: must_stage(&columns),

@@ -21,7 +21,7 @@ pub(super) struct Shape {
     pub(super) key_index: Vec<IndexName>,
     /// BEGIN with all our settings.
     pub(super) begin_sql: String,
-    /// The same, and the lock on the target.
+    /// The same, the lock on the target, and a look at its columns.
     pub(super) begin_batch_sql: String,
     pub(super) copy_sql: String,
     /// Rows can only go by the stage: a column is staged as text and cast.

@@ -129,7 +129,7 @@ impl Target {
         let oid: u32 = row.get(0);
         let kind: String = row.get(3);
         let columns = read_columns(client, oid)?;
-        let signature = at(Step::Prepare, client.query_one(SIGNATURE, &[&oid]))?.get(0);
+        let signature = at(Step::Prepare, client.query_one(&signature_sql(oid), &[]))?.get(0);
         let partition = client.query(
             "WITH RECURSIVE part (oid) AS (
                  SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
@@ -155,9 +155,13 @@ impl Target {
 }
 
 /// The columns of a table in one text; asked again, under a lock, in every batch.
-pub(super) const SIGNATURE: &str = "SELECT coalesce(string_agg(
-        concat_ws(' ', attnum, quote_ident(attname), atttypid, atttypmod), ',' ORDER BY attnum), '')
-    FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped";
+pub(super) fn signature_sql(oid: u32) -> String {
+    format!(
+        "SELECT coalesce(string_agg(
+             concat_ws(' ', attnum, quote_ident(attname), atttypid, atttypmod), ',' ORDER BY attnum), '')
+         FROM pg_attribute WHERE attrelid = {oid} AND attnum > 0 AND NOT attisdropped"
+    )
+}
 
 fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetColumn>, Trouble> {
     let rows = client.query(
