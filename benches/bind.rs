@@ -2,17 +2,35 @@
 //!
 //! Step by step: what does it cost to count the newlines, which is the floor of everything, to
 //! find the lines, to run simd-json over each, which is the floor of parsing, to mark the wanted
-//! values, and to read every value by the rules of its field? One core, generated lines,
-//! everything in the cache.
+//! values, to read every value by the rules of its field, and to write the row as the server
+//! wants it? One core, generated lines, everything in the cache. The encoder is that of a table
+//! in a private PostgreSQL, which is asked for its columns and for nothing else.
+
+/// The private server.
+#[path = "../tests/harness/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    clippy::all,
+    clippy::unwrap_used,
+    reason = "made for tests, and looked at there"
+)]
+mod harness;
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use logmill::format::{Format, Input, Json, Record};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
-use logmill::source::Lines;
+use logmill::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
+use logmill::sink::postgres::{CopyEncoder, Postgres, Settings, Timeouts};
+use logmill::sink::{Encoder, Key, OnConflict, Place, Sink};
+use logmill::source::{Hash16, Lines};
+use logmill::stop::Stop;
 
 /// How many lines are parsed in one go: more than fit into the second cache.
 const LINES: usize = 20_000;
@@ -68,6 +86,30 @@ fn lines() -> Vec<u8> {
         lines.push(b'\n');
     }
     lines
+}
+
+/// What encodes rows for a table that is made for them.
+fn encoder(url: &str) -> Arc<CopyEncoder> {
+    let second = Duration::from_secs(1);
+    let settings = Settings {
+        server: Arc::new(Target::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL")),
+        job: "bench".to_owned(),
+        data_date: None,
+        command: "bench".to_owned(),
+        table: "t".to_owned(),
+        create: true,
+        key: Key::Position,
+        on_conflict: OnConflict::Update,
+        schema: Arc::new(schema()),
+        rules_hash: Hash16([0; 16]),
+        raw_max: 0,
+        timeouts: Timeouts { statement: 10 * second, lock: 10 * second },
+        retry_for: second,
+        deadline: 10 * second,
+        stop: Stop::default(),
+        notify: Arc::new(|_| {}),
+    };
+    Postgres::open(settings).expect("a server").encoder()
 }
 
 /// Runs `visit` over every line, with the memory that a worker would reuse.
@@ -132,6 +174,22 @@ fn bind(criterion: &mut Criterion) {
             each_line(&lines, &json, |record, arena| {
                 black_box(schema.bind(record, arena, &mut faults).expect("a valid record").values());
             });
+        });
+    });
+    let database = harness::postgres::Server::start(harness::postgres::Options::default()).database();
+    let encoder = encoder(&database.url());
+    group.bench_function("parse, bind and encode", |bencher| {
+        let (mut rows, mut offset) = (Vec::new(), 0);
+        bencher.iter(|| {
+            let mut faults = Faults::default();
+            rows.clear();
+            each_line(&lines, &json, |record, arena| {
+                let row = schema.bind(record, arena, &mut faults).expect("a valid record");
+                let place = Place { source_id: 1, offset, raw: &[] };
+                offset += 1;
+                assert!(encoder.encode(&row, place, &mut rows, &mut faults));
+            });
+            black_box(rows.len());
         });
     });
     group.finish();
