@@ -456,14 +456,14 @@ pub(super) static PIPELINE: Table = Table {
         Key::new(
             "batch_rows",
             Takes::Count { min: 1, max: 10_000_000 },
-            "A transaction has about so many rows.",
+            "A transaction has about so many rows; the first ones of a run are shorter.",
         )
         .default("100000")
         .flag("--batch-rows"),
         Key::new(
             "batch_bytes",
             Takes::Size { min: KIB, max: GIB },
-            "A transaction has about so many bytes. Memory holds a few of them.",
+            "A transaction has about so many bytes; the first ones of a run are shorter. Memory holds a few of them.",
         )
         .default("24MiB")
         .flag("--batch-bytes"),
