@@ -38,6 +38,17 @@ impl Stop {
         self.is_abandoned.store(true, Ordering::Relaxed);
     }
 
+    /// The same, as soon as what is given here is dropped, by whatever way.
+    pub fn abandon_in_the_end(&self) -> impl Drop + use<> {
+        struct End(Stop);
+        impl Drop for End {
+            fn drop(&mut self) {
+                self.0.abandon();
+            }
+        }
+        End(self.clone())
+    }
+
     /// Whether nobody wants it.
     pub fn is_abandoned(&self) -> bool {
         self.is_abandoned.load(Ordering::Relaxed)

@@ -19,6 +19,8 @@ struct Secret {
     value: Range<usize>,
     /// With what names it and what closes it: what is cut out.
     whole: Range<usize>,
+    /// Where its name ends, or what else stands before it.
+    name_end: usize,
 }
 
 /// Where in `text` passwords stand, in order and apart.
@@ -28,6 +30,12 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
 
 fn secrets(text: &str) -> Vec<Secret> {
     let mut found: Vec<Secret> = in_urls(text).chain(in_settings(text)).collect();
+    // A password can look like the name of another: `password=mytoken= user=ada`.
+    let values: Vec<Range<usize>> = found.iter().map(|secret| secret.value.clone()).collect();
+    found.retain(|secret| {
+        let name = secret.name_end - 1;
+        !values.iter().any(|value| value.contains(&name) && value.end <= secret.value.start)
+    });
     // A reference to a variable is no secret, and helps whoever reads the line.
     found.retain(|Secret { value, .. }| !value.is_empty() && !is_reference(&text[value.clone()]));
     found.sort_by_key(|secret| secret.value.start);
@@ -59,7 +67,16 @@ pub(crate) fn masked(text: &str) -> String {
 /// and `user=ada password=pass` becomes `user=ada`.
 pub(super) fn removed(text: &str) -> String {
     let mut kept = text.to_owned();
-    for Secret { whole: Range { start, end }, .. } in secrets(text).into_iter().rev() {
+    let mut cuts: Vec<Range<usize>> = secrets(text).into_iter().map(|secret| secret.whole).collect();
+    cuts.sort_by_key(|cut| cut.start);
+    cuts.dedup_by(|later, earlier| {
+        let overlap = later.start < earlier.end;
+        if overlap {
+            earlier.end = earlier.end.max(later.end);
+        }
+        overlap
+    });
+    for Range { start, end } in cuts.into_iter().rev() {
         let (before, after) = (&kept[..start], &kept[end..]);
         // What separates it from its neighbour goes with it. The first parameter of a URL leaves
         // its question mark to the next one.
@@ -81,7 +98,7 @@ fn in_urls(text: &str) -> impl Iterator<Item = Secret> {
         let end = literal_end(text, start);
         let at = start + text[start..end].rfind('@')?;
         let colon = start + text[start..at].find(':')?;
-        Some(Secret { value: colon + 1..at, whole: colon..at })
+        Some(Secret { value: colon + 1..at, whole: colon..at, name_end: colon })
     })
 }
 
@@ -117,7 +134,8 @@ fn in_settings(text: &str) -> impl Iterator<Item = Secret> {
             let name_start = text[..index].trim_end_matches(is_of_name).len();
             let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
             let closing = text[end..].bytes().take(quotes).take_while(is_quote).count();
-            found.push(Secret { value: start + quotes..end, whole: name_start..end + closing });
+            let name_end = index + name.len();
+            found.push(Secret { value: start + quotes..end, whole: name_start..end + closing, name_end });
         }
     }
     found.into_iter()
@@ -228,8 +246,13 @@ mod tests {
             ("host=h password='unclosed", "host=h"),
             ("password=a sslpassword='b c' user=ada", "user=ada"),
             ("sqlite:logs.db", "sqlite:logs.db"),
+            ("host=h password=mytoken= user=ada", "host=h user=ada"),
+            ("host=h password=mytoken= user=ada dbname=x", "host=h user=ada dbname=x"),
+            ("password='topsecret=' user=ada", "user=ada"),
+            ("postgres://u:mysecret=@host/db", "postgres://u@host/db"),
+            ("postgres://u:pw@h/db?password=a@b", "postgres://u"),
         ] {
-            assert_eq!(removed(text), kept);
+            assert_eq!(removed(text), kept, "{text}");
         }
     }
 }

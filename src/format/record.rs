@@ -55,6 +55,7 @@ pub(super) const DEPTH_MAX: usize = 200;
 
 /// A record of more values is rare, and the memory that it needed is given back.
 const NODES_KEPT: usize = 64 << 10;
+const TEXT_BYTES_KEPT: usize = 1 << 20;
 
 impl Default for Record<'_> {
     fn default() -> Self {
@@ -77,7 +78,7 @@ impl Default for Record<'_> {
 impl<'r> Record<'r> {
     /// The same memory, for the next record.
     pub fn reset<'next>(mut self) -> Record<'next> {
-        if self.tape.0.capacity() > NODES_KEPT {
+        if self.tape.0.capacity() > NODES_KEPT || self.text.len() > TEXT_BYTES_KEPT {
             return Record { pause: self.pause, ..Record::default() };
         }
         self.exact.clear();

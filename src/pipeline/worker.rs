@@ -40,6 +40,9 @@ pub(super) struct Assignment {
 const ARENA_BYTES_KEPT: usize = 1 << 20;
 const BLOCK_BYTES_KEPT: usize = 4 << 20;
 
+/// Rows are given no more room than this in advance, however much those before them needed.
+const ROOM_BYTES_MAX: usize = 16 << 20;
+
 /// The memory of one worker, reused from chunk to chunk.
 #[derive(Default)]
 pub(super) struct Worker {
@@ -112,7 +115,8 @@ impl Worker {
             let last = memchr::memrchr(b'\n', block).map_or(0, |newline| newline + 1);
             parcel.unterminated = Some(parcel.span.start + last as u64);
         }
-        parcel.rows.bytes.reserve((block.len() as f64 * self.growth * 1.05) as usize);
+        let room = (block.len() as f64 * self.growth * 1.05) as usize;
+        parcel.rows.bytes.reserve(room.min(ROOM_BYTES_MAX));
 
         let mut number = 0_u32;
         // The record's memory is handed from line to line under another lifetime each time.

@@ -111,11 +111,11 @@ impl Bytes {
         }
     }
 
-    /// The memory that they hold on to. A map is not memory of ours.
+    /// The memory that they hold on to: their share of a block. A map is not memory of ours.
     pub fn memory(&self) -> usize {
         match &self.owner {
             Owner::Map(_) => 0,
-            Owner::Block(block) => block.capacity(),
+            Owner::Block(_) => self.len(),
         }
     }
 
@@ -209,16 +209,21 @@ impl Chunks {
     }
 }
 
+/// So many newlines are looked for one by one rather than counted.
+const COUNTED_LINES_MIN: usize = 4 << 10;
+
 /// Where to cut `bytes`, which start on a record start: the length of the next chunk, or
 /// `None` if no record ends here. With `rest_is_record` the rest is one even without a newline.
 pub(super) fn cut(bytes: &[u8], settings: &Settings, rest_is_record: bool) -> Option<usize> {
     let length = cut_by_bytes(bytes, settings.chunk_bytes, rest_is_record)?;
     let lines_max = settings.lines_max.max(1);
-    // To count is cheap, to look for each newline is not.
-    if length <= lines_max || memchr_iter(b'\n', &bytes[..length]).count() <= lines_max {
+    // To count is cheap, to look for each newline is not; unless there are few to look for.
+    let are_counted = length > lines_max && lines_max >= COUNTED_LINES_MIN;
+    if length <= lines_max || are_counted && memchr_iter(b'\n', &bytes[..length]).count() <= lines_max {
         return Some(length);
     }
-    memchr_iter(b'\n', bytes).nth(lines_max - 1).map(|newline| newline + 1)
+    let newline = memchr_iter(b'\n', &bytes[..length]).nth(lines_max - 1);
+    Some(newline.map_or(length, |newline| newline + 1))
 }
 
 fn cut_by_bytes(bytes: &[u8], chunk_bytes: usize, rest_is_record: bool) -> Option<usize> {

@@ -2,8 +2,8 @@
 //! archives and for streams.
 //!
 //! A block is `[tail of what came before][the rest of the last block][what was read now]`,
-//! so that a chunk is whole and its tail can be hashed. Blocks are not reused: a chunk
-//! holds its block until the worker is done with it.
+//! so that a chunk is whole and its tail can be hashed. Blocks are not reused: the chunks of
+//! a block hold it together, until their workers are done with them.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) struct Blocks {
     source: Arc<Source>,
     feed: Feed,
     settings: Settings,
-    block: Vec<u8>,
+    block: Arc<Vec<u8>>,
     /// Where in the block the next record starts.
     start: usize,
     /// Nothing comes after what is in the block.
@@ -41,7 +41,7 @@ impl Blocks {
             source: Arc::clone(source),
             feed,
             settings: settings.clone(),
-            block: Vec::new(),
+            block: Arc::default(),
             start: 0,
             is_end: false,
             failure: None,
@@ -93,7 +93,7 @@ impl Blocks {
             // Far from the goal nothing is kept but what a tail may reach back to.
             let keep_from = position.min(record).saturating_sub(TAIL_BYTES as u64);
             let drop = keep_from.saturating_sub(self.offset(0)).min(self.block.len() as u64);
-            self.block.drain(..usize::try_from(drop).expect("within the block"));
+            self.forget(usize::try_from(drop).expect("within the block"));
         }
         let first = self.offset(0);
         if self.feed.position() < goal {
@@ -160,11 +160,8 @@ impl Blocks {
         let offset = self.offset(self.start);
         let end = self.start + length;
         let ends = self.is_end && self.failure.is_none() && end == self.block.len();
-        let kept_from = end.saturating_sub(TAIL_BYTES);
-        let rest = self.block[kept_from..].to_vec();
-        let block = Arc::new(std::mem::replace(&mut self.block, rest));
-        let bytes = Bytes::of_block(block, self.start, end);
-        self.start = end - kept_from;
+        let bytes = Bytes::of_block(Arc::clone(&self.block), self.start, end);
+        self.start = end;
         let span = Span::new(offset, offset + length as u64);
         Chunk { span, body: Body::Records(bytes), ends: ends.then_some(span.end), raw: self.raw_since() }
     }
@@ -178,18 +175,32 @@ impl Blocks {
     /// Reads up to another `chunk_bytes`, more when a long record already stands there. An
     /// error waits until the records before it are handed out.
     fn fill(&mut self) {
-        let take = self.settings.chunk_bytes.max(self.block.len()).max(TAIL_BYTES);
+        // A tail of the next chunk may reach back so far.
+        let kept_from = self.start.saturating_sub(TAIL_BYTES);
+        self.start -= kept_from;
+        self.forget(kept_from);
         let old = self.block.len();
-        self.block.resize(old + take, 0);
-        match self.feed.fill(&self.source, &mut self.block[old..]) {
+        let take = self.settings.chunk_bytes.max(old).max(TAIL_BYTES);
+        let block = Arc::get_mut(&mut self.block).expect("nobody else has it");
+        block.resize(old + take, 0);
+        match self.feed.fill(&self.source, &mut block[old..]) {
             Ok(filled) => {
                 self.is_end = filled < take && !self.feed.has_failed();
-                self.block.truncate(old + filled);
+                block.truncate(old + filled);
             }
             Err(error) => {
                 self.failure = Some(error);
-                self.block.truncate(old);
+                block.truncate(old);
             }
+        }
+    }
+
+    /// Forgets the first `count` bytes of the block. What is left is in a block that no chunk
+    /// holds.
+    fn forget(&mut self, count: usize) {
+        match Arc::get_mut(&mut self.block) {
+            Some(block) => drop(block.drain(..count)),
+            None => self.block = Arc::new(self.block[count..].to_vec()),
         }
     }
 
@@ -199,10 +210,6 @@ impl Blocks {
             let (taken, ended) = record.take(&self.block[self.start..]);
             self.start += taken;
             let end = self.offset(self.start);
-            // Keep what a tail of the next chunk may reach back to.
-            let kept_from = self.start.saturating_sub(TAIL_BYTES);
-            self.block.drain(..kept_from);
-            self.start -= kept_from;
             if let Some(failure) = self.failure.take_if(|_| !ended) {
                 return Err(failure);
             }
