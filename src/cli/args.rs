@@ -4,7 +4,7 @@
 //! `--help`. What a flag means is decided in `config`, once.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -129,6 +129,18 @@ pub(super) enum DeadLettersCommand {
     Show(ShowArgs),
     #[command(flatten)]
     NotYet(NotYetDeadLettersCommand),
+}
+
+impl Command {
+    /// Whether stdout is for one result, whatever its form, and for nothing else.
+    pub(super) fn has_one_result(&self) -> bool {
+        match self {
+            Command::DeadLetters(DeadLettersCommand::Show(args)) => !args.raw,
+            Command::Check(args) => args.verdicts.as_deref() != Some(Path::new("-")),
+            Command::Config { .. } | Command::Completions { .. } | Command::Man { .. } => false,
+            _ => true,
+        }
+    }
 }
 
 /// What is designed for dead letters and not built.

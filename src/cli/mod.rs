@@ -63,15 +63,16 @@ pub fn run() -> ExitCode {
         catch_unwind(AssertUnwindSafe(|| execute(&line.command, speech, &stop)))
             .unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
     });
-    exit.unwrap_or_else(|error| failed(&error, speech)).into()
+    let output = if line.command.has_one_result() { speech.output } else { Output::Text };
+    exit.unwrap_or_else(|error| failed(&error, speech, output)).into()
 }
 
 /// Says how a command failed. Whoever asked for one object on stdout gets one.
-fn failed(error: &anyhow::Error, speech: Speech) -> Exit {
+fn failed(error: &anyhow::Error, speech: Speech, output: Output) -> Exit {
     let text = format!("{error:#}");
     speech.error(&text);
     let exit = error.downcast_ref::<Error>().map_or(Exit::Failed, Exit::of_error);
-    if speech.output == Output::Json {
+    if output == Output::Json {
         let object = json!({
             "schema_version": 1,
             "outcome": exit.outcome(),

@@ -125,6 +125,9 @@ fn dead_letters_are_found_by_code_field_and_source() {
         );
         let mut raw = place.command("dead-letters show -j job.toml 3 --raw");
         assert_eq!(Said::of(raw.env("LOGMILL_OUTPUT", "json"), b"").ended(0, &[]).stdout, "no");
+        // Nor is a failure written where bytes are asked for.
+        let mut gone = place.command("dead-letters show -j job.toml 99 --raw");
+        assert_eq!(Said::of(gone.env("LOGMILL_OUTPUT", "json"), b"").ended(2, &["99"]).stdout, "");
         let (_, object) = place.json("dead-letters show -j job.toml 3");
         assert_eq!((&object["raw"], &object["stage"]), (&"no".into(), &"parse".into()));
         assert_eq!((&object["line"], &object["offset"]), (&3.into(), &30.into()));
