@@ -23,12 +23,14 @@ pub(super) fn transaction(
     owned: &Owned,
 ) -> Result<Committed, Trouble> {
     pass("before-begin")?;
-    let commit = |asks_for_parents| {
-        immediate(connection, || write(connection, settings, shape, batch, owned, asks_for_parents))
-    };
-    let committed = match commit(false) {
-        // A deferred foreign key fails at COMMIT and names no row: once more, and each is asked.
-        Err(Trouble::Sqlite(error)) if is_orphaned(&error) && shape.orphan_sql.is_some() => commit(true),
+    let commit =
+        |orphan_sql| immediate(connection, || write(connection, settings, shape, batch, owned, orphan_sql));
+    let committed = match commit(shape.orphan_sql.as_ref()) {
+        // A deferred key of the target to itself fails at COMMIT and names no row: once more, and
+        // each is asked, as it is for its parent in another table from the start.
+        Err(Trouble::Sqlite(error)) if is_orphaned(&error) && shape.any_orphan_sql.is_some() => {
+            commit(shape.any_orphan_sql.as_ref())
+        }
         committed => committed,
     }?;
     pass("after-commit")?;
@@ -41,14 +43,14 @@ fn write(
     shape: &Shape,
     batch: &Batch,
     owned: &Owned,
-    asks_for_parents: bool,
+    orphan_sql: Option<&String>,
 ) -> Result<Committed, Trouble> {
     pass("before-fence")?;
     let stored = fence(connection, batch, owned)?;
     compare_target(connection, shape)?;
     pass("after-fence")?;
     let mut rows = RowWriter::new(connection, shape, batch)?;
-    if let Some(sql) = shape.orphan_sql.as_ref().filter(|_| asks_for_parents) {
+    if let Some(sql) = orphan_sql {
         rows.orphan = Some(connection.prepare_cached(sql)?);
     }
     rows.write_all()?;

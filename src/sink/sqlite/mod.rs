@@ -245,6 +245,12 @@ fn prepare(
             None => make_target(connection, settings)?,
         };
         let columns = target::fit(connection, &target, &settings.schema, &settings.key)?.map_err(unfit)?;
+        if target.foreign_keys.iter().any(|key| target.is_own(key)) {
+            warnings.push(format!(
+                "{} has a foreign key to itself: which of its rows are refused can depend on where batches end",
+                target.name
+            ));
+        }
         let shape = Shape::new(target, &columns, &settings.key, &settings.on_conflict);
         pass("before-tables-commit")?;
         Ok((shape, SqliteEncoder::new(columns), warnings))

@@ -2,7 +2,7 @@
 
 use super::encode::Column;
 use super::order::collation;
-use super::target::Target;
+use super::target::{ForeignKey, Target};
 use crate::sink::key::quote;
 use crate::sink::{Key, OnConflict};
 
@@ -20,8 +20,10 @@ pub(super) struct Shape {
     pub(super) compare_sql: Option<String>,
     /// Asks whether a range of positions is there.
     pub(super) probe_sql: Option<String>,
-    /// Asks whether a row refers to one that is not there.
+    /// Asks whether a row refers to one that is not there, in another table
     pub(super) orphan_sql: Option<String>,
+    /// or in any.
+    pub(super) any_orphan_sql: Option<String>,
     /// Deletes the row of a position.
     pub(super) forget_sql: String,
 }
@@ -92,7 +94,8 @@ impl Shape {
                     "SELECT EXISTS (SELECT 1 FROM {table} WHERE source_id = ?1 AND source_offset >= ?2 AND source_offset < ?3)"
                 )
             }),
-            orphan_sql: orphan_sql(&target, columns, parameter),
+            orphan_sql: orphan_sql(&target, columns, &parameter, |key| !target.is_own(key)),
+            any_orphan_sql: orphan_sql(&target, columns, &parameter, |_| true),
             forget_sql: format!("DELETE FROM {table} WHERE source_id = ?1 AND source_offset = ?2"),
             insert_sql,
             target,
@@ -100,12 +103,21 @@ impl Shape {
     }
 }
 
-/// Of those foreign keys whose columns are written.
-fn orphan_sql(target: &Target, columns: &[Column], parameter: impl Fn(&Column) -> String) -> Option<String> {
+/// Of those foreign keys whose columns are written, where one can be deferred.
+fn orphan_sql(
+    target: &Target,
+    columns: &[Column],
+    parameter: &impl Fn(&Column) -> String,
+    is_asked: impl Fn(&ForeignKey) -> bool,
+) -> Option<String> {
+    if !target.may_defer() {
+        return None;
+    }
     let written = |name: &str| columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
     let conditions: Vec<String> = target
         .foreign_keys
         .iter()
+        .filter(|foreign_key| is_asked(foreign_key))
         .filter_map(|foreign_key| {
             let pairs = foreign_key
                 .columns

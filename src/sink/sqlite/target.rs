@@ -116,6 +116,16 @@ impl Target {
         Ok(Some(target))
     }
 
+    /// Whether a foreign key may be judged at COMMIT only. SQLite tells it nowhere else.
+    pub(super) fn may_defer(&self) -> bool {
+        self.definition.to_ascii_uppercase().contains("DEFERRED")
+    }
+
+    /// Whether a foreign key is to the table itself.
+    pub(super) fn is_own(&self, foreign_key: &ForeignKey) -> bool {
+        foreign_key.parent.eq_ignore_ascii_case(&self.name)
+    }
+
     /// Whether a column is another name of the rowid, which is filled in where it is null.
     fn is_rowid(&self, column: &TargetColumn) -> bool {
         let key = self.columns.iter().filter(|column| column.key_place > 0).count();
