@@ -33,23 +33,13 @@ impl Stop {
         Stop { signal: Arc::clone(&self.signal), is_abandoned: Arc::default() }
     }
 
-    /// Nobody wants what is being waited for any more.
-    pub fn abandon(&self) {
-        self.is_abandoned.store(true, Ordering::Relaxed);
+    /// What is being waited for is wanted as long as this is kept, and not when it is dropped, by
+    /// whatever way.
+    pub fn awaited(&self) -> Awaited<'_> {
+        Awaited(&self.is_abandoned)
     }
 
-    /// The same, as soon as what is given here is dropped, by whatever way.
-    pub fn abandon_in_the_end(&self) -> impl Drop + use<> {
-        struct End(Stop);
-        impl Drop for End {
-            fn drop(&mut self) {
-                self.0.abandon();
-            }
-        }
-        End(self.clone())
-    }
-
-    /// Whether nobody wants it.
+    /// Whether nobody wants it any more.
     pub fn is_abandoned(&self) -> bool {
         self.is_abandoned.load(Ordering::Relaxed)
     }
@@ -67,5 +57,15 @@ impl Stop {
             }
             std::thread::sleep(left.min(Duration::from_millis(50)));
         }
+    }
+}
+
+/// Somebody who wants what is being waited for.
+#[derive(Debug)]
+pub struct Awaited<'s>(&'s AtomicBool);
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

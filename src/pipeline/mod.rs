@@ -286,12 +286,12 @@ where
         });
         let plan =
             plan.map_err(|error| Error::from(Kind::Usage(format!("cannot start a thread: {error}"))))?;
-        // Also where the writer panics: the planner may be waiting for a silent stream.
-        let end = stop.abandon_in_the_end();
+        // The planner may be waiting for a silent stream when the writer fails, or panics.
+        let awaited = stop.awaited();
         let written =
             Writer::new(tasks, sink, settings, stop, stats, &Spent { pool: &pool, spares }, outcome)
                 .write(exit);
-        drop(end);
+        drop(awaited);
         // To the writer, a planner that panicked has come to its end.
         plan.join().map_err(|_| Error::broken("the planner panicked"))?;
         written

@@ -3,8 +3,8 @@
 //! Bytes in a map can change while they are looked at, so a worker copies them once, into a
 //! block of its own. It hashes what it has, so that the writer can tell before COMMIT
 //! whether the file still holds what was parsed, and parses, binds and encodes each record
-//! in one pass. It takes no locks, shares no state, never
-//! waits and never fails: a bad record is a reject.
+//! in one pass. It takes no locks, shares no state, never waits and never fails: a bad record
+//! is a reject.
 
 use std::sync::Arc;
 

@@ -76,6 +76,50 @@ fn a_fifo_is_a_stream_with_a_name() {
     assert_eq!(logs.number("select count(*) from t"), 2200);
 }
 
+/// All of it is looked at before the first record is handed out.
+#[test]
+fn of_a_short_damaged_stream_what_stands_before_the_damage_is_loaded() {
+    let whole = gzip(&log(1..=600), 6);
+    let logs = Logs::new();
+    logs.load_stdin("-", &whole[..whole.len() / 2])
+        .failed("-", "the gzip data is damaged after byte ")
+        .failed("-", "it ends too early");
+    let before = logs.number("select count(*) from t");
+    assert!((1..600).contains(&before), "{before} rows");
+    logs.load_stdin("-", &whole).exit(0).did(600 - before, 0);
+    assert_eq!(logs.sources(), ["- 1-600"]);
+}
+
+#[test]
+fn a_load_that_has_failed_does_not_wait_for_stdin() {
+    let logs = Logs::new();
+    let mut command = logs.command("- --chunk-size 4KiB");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&log(1..=3000)).unwrap();
+    let rows = || logs.path("logmill.db").exists().then(|| logs.query("select name from sqlite_master"));
+    wait_until("a commit", || {
+        rows().is_some_and(|tables| tables.contains(&"t".to_owned()))
+            && logs.number("select count(*) from t") > 0
+    });
+    let database = rusqlite::Connection::open(logs.path("logmill.db")).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+    database.execute_batch("ALTER TABLE t ADD COLUMN more INTEGER").unwrap();
+    // It stays open, and nothing more comes.
+    stdin.write_all(&log(3001..=4000)).unwrap();
+    let mut code = None;
+    wait_until("the program to end", || {
+        code = child.try_wait().unwrap();
+        code.is_some()
+    });
+    assert_eq!(code.unwrap().code(), Some(1));
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert!(said.contains("t was changed during the run"), "{said}");
+    drop(stdin);
+}
+
 #[test]
 fn a_signal_ends_a_load_that_waits_for_stdin() {
     for sent in [0, 1, 3000] {
