@@ -13,6 +13,7 @@ mod forecast;
 mod forget;
 mod history;
 mod jsonb;
+mod ledger;
 mod merge;
 mod numeric;
 mod own;

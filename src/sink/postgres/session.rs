@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
-use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
+use postgres::{Client, Statement};
 
 use super::connect::{Cause, NotConnected, Target as Server};
 use super::shape::Timeouts;
@@ -63,6 +63,20 @@ pub(super) struct Link {
     pub(super) pulse: Arc<Pulse>,
     /// Statements that are prepared on this connection, and what is known of its stage.
     pub(super) statements: super::commit::Statements,
+}
+
+/// A statement that is prepared once per connection: each round trip is a time in which the
+/// server has nothing to do.
+pub(super) fn prepared(
+    client: &mut Client,
+    slot: &mut Option<Statement>,
+    step: Step,
+    sql: &str,
+) -> Result<Statement, Trouble> {
+    match slot {
+        Some(statement) => Ok(statement.clone()),
+        None => Ok(slot.insert(at(step, client.prepare(sql))?).clone()),
+    }
 }
 
 /// Signs of life of a session, counted.
