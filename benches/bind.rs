@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use logmill::event::Observer;
 use logmill::format::{Format, Input, Json, Record};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
@@ -107,7 +108,7 @@ fn encoder(url: &str) -> Arc<CopyEncoder> {
         retry_for: second,
         deadline: 10 * second,
         stop: Stop::default(),
-        notify: Arc::new(|_| {}),
+        observer: Observer::default(),
     };
     Postgres::open(settings).expect("a server").encoder()
 }

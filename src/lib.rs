@@ -38,7 +38,9 @@
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod event;
 mod failpoint;
+mod figure;
 pub mod format;
 pub mod infer;
 pub mod manual;

@@ -63,7 +63,11 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     let mut sink = Check::new(Arc::new(config.record.schema.clone()), verdicts);
     let stats = Arc::new(Stats::default());
     let progress = Progress::start(speech, &stats);
-    let settings = Settings { threads: config.pipeline.threads.unwrap_or_else(cores), ..settings(&config) };
+    let settings = Settings {
+        threads: config.pipeline.threads.unwrap_or_else(cores),
+        observer: progress.observer(speech),
+        ..settings(&config)
+    };
     let result = run(&mut sink, &config, &files, &settings, false, stop, &stats);
     drop(progress);
     let (outcome, exit) = match result {
@@ -79,9 +83,6 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
             return Err(error.into());
         }
     };
-    for (path, why) in &outcome.failed {
-        speech.detail(&format!("{}: {why}", path.display()));
-    }
     let object = || {
         let path = inferred.is_none().then_some(path.as_path());
         object(&config.name, path, inferred.as_ref(), &outcome, exit, &sink)

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
 use super::destination::{history, next_command};
 use super::exit::Exit;
-use super::figure;
 use super::speech::{Speech, one_line, print, print_bytes, printable};
 use crate::config::Config;
 use crate::error::Error;
+use crate::figure;
 use crate::sink::history::{DeadLetter, Filter};
 
 pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyhow::Result<Exit> {

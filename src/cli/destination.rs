@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Config, Url};
 use crate::error::{Error, Result};
+use crate::event::Observer;
 use crate::infer::is_reserved;
 use crate::sink::Claims;
 use crate::sink::forecast::Forecast;
@@ -27,11 +28,7 @@ pub(super) enum Destination {
 
 impl Destination {
     /// The destination of a job.
-    pub(super) fn of(
-        config: &Config,
-        stop: &Stop,
-        notify: Arc<dyn Fn(&str) + Send + Sync>,
-    ) -> Result<Destination> {
+    pub(super) fn of(config: &Config, stop: &Stop, observer: Observer) -> Result<Destination> {
         #[cfg(feature = "sqlite")]
         if let Some(path) = sqlite_path(config) {
             return Ok(Destination::Sqlite(Box::new(sqlite::Settings {
@@ -48,12 +45,12 @@ impl Destination {
                 raw_max: config.dead_letters.raw_bytes_max,
                 retry_for: config.pipeline.retry_for,
                 stop: stop.clone(),
-                notify,
+                observer,
             })));
         }
         let server = server(config)?;
         if server.is_unverified() {
-            notify(&format!(
+            observer.warn(format!(
                 "the connection to {} is not verified: anybody in between could read it (sslmode=verify-full)",
                 server.describe()
             ));
@@ -74,7 +71,7 @@ impl Destination {
             retry_for: config.pipeline.retry_for,
             deadline: config.pipeline.deadline,
             stop: stop.clone(),
-            notify,
+            observer,
         })))
     }
 }
@@ -93,9 +90,9 @@ pub(super) fn forecast(
     config: &Config,
     claims: &Claims,
     stop: &Stop,
-    notify: Arc<dyn Fn(&str) + Send + Sync>,
+    observer: Observer,
 ) -> Result<Forecast> {
-    match Destination::of(config, stop, notify)? {
+    match Destination::of(config, stop, observer)? {
         Destination::Postgres(settings) => postgres::forecast(&settings, claims),
         #[cfg(feature = "sqlite")]
         Destination::Sqlite(settings) => sqlite::forecast(&settings, claims),

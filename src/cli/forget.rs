@@ -9,11 +9,11 @@ use serde_json::json;
 use super::args::{ForgetArgs, Output};
 use super::destination::{self, describe, history, next_command, run_sql};
 use super::exit::Exit;
-use super::figure;
 use super::selected::selected;
 use super::speech::{Speech, one_line, print};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::figure;
 use crate::sink::Key;
 use crate::sink::history::{Forgotten, SourceStatus};
 

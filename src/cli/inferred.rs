@@ -7,11 +7,11 @@ use std::sync::Arc;
 use bumpalo::Bump;
 use serde_json::{Value, json};
 
-use super::figure;
 use super::run::cores;
 use super::speech::{Speech, printable};
 use crate::config::{self, Draft, Overrides, Proposed, escape};
 use crate::error::{Error, Result};
+use crate::figure;
 use crate::format::{Extras, Json, Malformed, Record};
 use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
 use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};

@@ -33,36 +33,27 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     }
     let stats = Arc::new(Stats::default());
     let progress = Progress::start(speech, &stats);
-    let around = progress.around();
-    let notify = Arc::new(move |text: &str| around(&|| speech.inform(text)));
+    let observer = progress.observer(speech);
     let pace = Settings {
         allow_duplicates: args.allow_duplicates,
         accept_new_rules: args.accept_new_rules,
         take_over: args.take_over,
+        observer: observer.clone(),
         ..settings(&config)
     };
-    let result = match Destination::of(&config, stop, notify)? {
+    let result = match Destination::of(&config, stop, observer.clone())? {
         Destination::Postgres(settings) => {
             let mut sink = crate::sink::postgres::Postgres::open(*settings)?;
-            for warning in sink.warnings() {
-                speech.warn(warning);
-            }
             run(&mut sink, &config, &files, &pace, args.allow_rejects, stop, &stats)
         }
         #[cfg(feature = "sqlite")]
         Destination::Sqlite(settings) => {
             let mut sink = crate::sink::sqlite::Sqlite::open(*settings)?;
-            for warning in sink.warnings() {
-                speech.warn(warning);
-            }
             run(&mut sink, &config, &files, &pace, args.allow_rejects, stop, &stats)
         }
     };
     drop(progress);
     let (outcome, exit) = result?;
-    for (path, why) in &outcome.failed {
-        speech.detail(&format!("{}: {why}", path.display()));
-    }
     let subject = Subject {
         job: &config.name,
         job_file: job_path.display().to_string(),

@@ -8,7 +8,6 @@ mod check;
 mod dead_letters;
 mod destination;
 mod exit;
-mod figure;
 mod files;
 mod forget;
 mod guarantees;

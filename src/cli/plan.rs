@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -12,8 +11,9 @@ use super::exit::Exit;
 use super::guarantees::{Kinds, guarantees};
 use super::run::settings;
 use super::speech::{Speech, one_line, print, printable};
-use super::{figure, files, table};
+use super::{files, table};
 use crate::config::{Config, Overrides};
+use crate::figure;
 use crate::pipeline::{self, bytes_to_read};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Claim, Claims, Key};
@@ -38,8 +38,7 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     // To look at a stream is to take from it.
     let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
     let (claims, unreadable) = pipeline::claims(&found, &pace, stop)?;
-    let notify = Arc::new(move |text: &str| speech.inform(text));
-    let forecast = forecast(&config, &claims, stop, notify)?;
+    let forecast = forecast(&config, &claims, stop, speech.observer())?;
     let plan = Plan::new(&config, claims, unreadable, streams, forecast);
     if only_sql {
         for obstacle in &plan.forecast.obstacles {

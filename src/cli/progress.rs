@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::figure;
 use super::speech::Speech;
+use crate::event::Observer;
+use crate::figure;
 use crate::pipeline::Stats;
 
 /// How often the bar is drawn.
@@ -71,13 +72,13 @@ impl Progress {
         Progress { end: Some(end), thread: thread.ok(), bar }
     }
 
-    /// What writes a message without tearing the bar.
-    pub(super) fn around(&self) -> impl Fn(&dyn Fn()) + Send + Sync + 'static {
+    /// Lines about what happens, written without tearing the bar.
+    pub(super) fn observer(&self, speech: Speech) -> Observer {
         let bar = self.bar.clone();
-        move |say| match &bar {
-            Some(bar) => bar.suspend(say),
-            None => say(),
-        }
+        Observer::new(move |event| match &bar {
+            Some(bar) if speech.hears(event) => bar.suspend(|| speech.event(event)),
+            _ => speech.event(event),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::speech::{Speech, print};
 use crate::config::{Config, Format};
 use crate::error::Result;
+use crate::event::Observer;
 use crate::format::Json;
 use crate::pipeline::{self, Outcome, Settings, Stats};
 use crate::sink::{Ending, Sink};
@@ -70,6 +71,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         accept_new_rules: false,
         take_over: false,
         key_is_position: config.destination.key == crate::sink::Key::Position,
+        observer: Observer::default(),
         rules_hash: Hash16(config.rules_hash()),
     }
 }

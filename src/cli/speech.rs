@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::{Value, json};
 
 use super::args::{LogFormat, Output, SpeechArgs};
+use crate::event::{Event, Level, Observer};
 
 /// How loud, and in which form.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +55,7 @@ impl Speech {
 
     /// Something to know, though the work goes on.
     pub(super) fn warn(&self, text: &str) {
-        if !self.is_quiet {
-            self.say("warning", text, None);
-        }
+        self.event(&Event::Warning { text: text.to_owned() });
     }
 
     /// What goes on.
@@ -66,11 +65,29 @@ impl Speech {
         }
     }
 
-    /// What goes on, for those who asked for more.
-    pub(super) fn detail(&self, text: &str) {
-        if self.is_verbose {
-            self.say("debug", text, None);
+    /// Something that happened during a run, as a line of its own.
+    pub(super) fn event(&self, event: &Event) {
+        if self.hears(event) {
+            let level = match event.level() {
+                Level::Debug => "debug",
+                Level::Info => "info",
+                Level::Warning => "warning",
+            };
+            self.say(level, &event.to_string(), Some(("event", json!(event))));
         }
+    }
+
+    /// Whether an event gets a line.
+    pub(super) fn hears(&self, event: &Event) -> bool {
+        match event.level() {
+            Level::Debug => self.is_verbose,
+            Level::Info | Level::Warning => !self.is_quiet,
+        }
+    }
+
+    /// A line of the log for everything that happens.
+    pub(super) fn observer(self) -> Observer {
+        Observer::new(move |event| self.event(event))
     }
 
     /// What came of the work. `text` is for people and stands by itself; where messages are JSON,
@@ -81,7 +98,7 @@ impl Speech {
             LogFormat::Text => self.tell(text),
             LogFormat::Json => {
                 let first = text.lines().next().unwrap_or_default();
-                self.say("info", first, Some(object()));
+                self.say("info", first, Some(("summary", object())));
             }
         }
     }
@@ -91,7 +108,7 @@ impl Speech {
         let _ = io::stderr().lock().write_all(printable(text).as_bytes());
     }
 
-    fn say(&self, level: &str, text: &str, summary: Option<Value>) {
+    fn say(&self, level: &str, text: &str, fields: Option<(&str, Value)>) {
         let line = match self.log_format {
             LogFormat::Text => {
                 let prefix = match level {
@@ -104,8 +121,8 @@ impl Speech {
             LogFormat::Json => {
                 let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
                 let mut line = json!({"time": now, "level": level, "message": text});
-                if let Some(summary) = summary {
-                    line["summary"] = summary;
+                if let Some((name, fields)) = fields {
+                    line[name] = fields;
                 }
                 format!("{line}\n")
             }

@@ -7,11 +7,11 @@ use serde_json::json;
 use super::args::{Output, StatusArgs};
 use super::destination::{describe, history};
 use super::exit::Exit;
-use super::figure;
 use super::selected::selected;
 use super::speech::{Speech, one_line, print, printable};
 use super::summary::counts_json;
 use crate::config::Config;
+use crate::figure;
 use crate::sink::history::{RunStatus, SourceStatus, Status};
 
 /// How many sources are shown unless all are asked for.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
-use super::figure;
 use super::speech::one_line;
+use crate::figure;
 use crate::pipeline::{Outcome, Times};
 
 /// What a summary names besides the outcome.

@@ -27,6 +27,7 @@ use std::time::Instant;
 use crossbeam_channel::bounded;
 
 use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Observer};
 use crate::format::Format;
 use crate::schema::Schema;
 use crate::sink::{Claim, Claims, Parcel, Rows, Sink, Task};
@@ -62,6 +63,8 @@ pub struct Settings {
     pub key_is_position: bool,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
+    /// Is told what happens.
+    pub observer: Observer,
 }
 
 /// No more rows' rooms are kept than this, however small the chunks.
@@ -116,8 +119,10 @@ where
     let settings = &settings;
     // Whoever waits for a stream to go on is told when the run has failed meanwhile.
     let stop = &stop.branch();
-    let (claims, failed) = claims(files, settings, stop)?;
-    outcome.failed = failed;
+    let (claims, unreadable) = claims(files, settings, stop)?;
+    for (path, why) in unreadable {
+        outcome.refuse(path, why, &settings.observer);
+    }
     let claimed = sink.claim(&claims)?;
     let mut selected = Vec::new();
     let mut tasks = Vec::new();
@@ -135,11 +140,12 @@ where
                 outcome.finished += 1;
             }
             Claim::Duplicate(of) => outcome.duplicates.push((file.path, of)),
-            Claim::Changed(what) => outcome.failed.push((file.path, what)),
+            Claim::Changed(why) => outcome.refuse(file.path, why, &settings.observer),
         }
     }
     let to_read = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
     stats::add(&stats.bytes_total, to_read);
+    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes: to_read });
 
     if !tasks.is_empty() {
         let rules = Arc::new(Rules {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::event::{Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
 use crate::sink::Counts;
 
@@ -74,6 +75,14 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Where the time went.
     pub times: Times,
+}
+
+impl Outcome {
+    /// Takes down that a file cannot be loaded.
+    pub(super) fn refuse(&mut self, file: PathBuf, why: String, observer: &Observer) {
+        observer.tell(&Event::Refused { file: file.clone(), why: why.clone() });
+        self.failed.push((file, why));
+    }
 }
 
 /// Where the time went. Each is that of one thread; they overlap.

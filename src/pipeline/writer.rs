@@ -11,6 +11,7 @@ use super::queue::{Exit, Next};
 use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
 use super::{Handed, Settings};
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::failpoint;
 use crate::sink::{Advance, Again, Batch, Counts, Parcel, Rows, Sink, Task};
 use crate::source::Candidate;
@@ -62,6 +63,11 @@ impl Spent<'_> {
             free();
         });
     }
+}
+
+/// A count of records. Ours are never negative.
+fn countable(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }
 
 /// How far a source is in this run.
@@ -180,30 +186,45 @@ impl<'a, S: Sink> Writer<'a, S> {
         let batch = Arc::new(Batch::new(parcels, advances));
         let began = Instant::now();
         let committed = self.sink.commit(&batch);
-        add_time(&self.stats.commit_ns, began.elapsed());
+        let took = began.elapsed();
+        add_time(&self.stats.commit_ns, took);
         let committed = committed?;
 
-        for (advance, counts) in batch.advances.iter().zip(&committed.counts) {
-            let progress = self.sources.get_mut(&advance.source_id).expect("a source of this run");
-            progress.counts.add(counts);
-            progress.is_complete |= advance.ends.is_some();
-            self.outcome.counts.add(counts);
-            let records = counts.records;
-            add(&self.stats.records, u64::try_from(records).unwrap_or(0));
-            add(&self.stats.rejected, u64::try_from(counts.rejected).unwrap_or(0));
-        }
+        let of_batch = self.account(&batch, &committed.counts);
         let raw = batch.parcels.iter().map(|parcel| parcel.raw).sum();
         add(&self.stats.bytes_done, raw);
         self.outcome.raw_bytes += raw;
-        self.outcome.bytes += batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
+        let bytes = batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
+        self.outcome.bytes += bytes;
         self.outcome.altered += batch.parcels.iter().map(|parcel| parcel.altered).sum::<u64>();
         self.outcome.batches += 1;
         self.explain(&batch, &committed.refused);
+        let (records, rejected) = (countable(of_batch.records), countable(of_batch.rejected));
+        self.settings.observer.tell(&Event::Committed { records, rejected, bytes, took });
         (self.rows, self.bytes) = (0, 0);
         failpoint::reached("between-batches");
         let free = exit.free_later(std::mem::take(&mut self.weight));
         self.spent.take(batch, 2 * self.settings.source.chunk_bytes, free);
         Ok(())
+    }
+
+    /// Adds what became of the records of a batch to its sources, and gives the sum.
+    fn account(&mut self, batch: &Batch, counts: &[Counts]) -> Counts {
+        let mut of_batch = Counts::default();
+        for (advance, counts) in batch.advances.iter().zip(counts) {
+            let progress = self.sources.get_mut(&advance.source_id).expect("a source of this run");
+            progress.counts.add(counts);
+            of_batch.add(counts);
+            if advance.ends.is_some() {
+                progress.is_complete = true;
+                let (file, records) = (progress.path.clone(), countable(progress.counts.records));
+                self.settings.observer.tell(&Event::Finished { file, records });
+            }
+        }
+        self.outcome.counts.add(&of_batch);
+        add(&self.stats.records, countable(of_batch.records));
+        add(&self.stats.rejected, countable(of_batch.rejected));
+        of_batch
     }
 
     /// How far each source moves, from its parcels in order.
@@ -279,8 +300,8 @@ impl<'a, S: Sink> Writer<'a, S> {
             return Err(error);
         }
         progress.has_failed = true;
-        let what = error.without_path(&progress.path);
-        self.outcome.failed.push((progress.path.clone(), what));
+        let why = error.without_path(&progress.path);
+        self.outcome.refuse(progress.path.clone(), why, &self.settings.observer);
         Ok(())
     }
 

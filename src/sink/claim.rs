@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::Again;
 use super::outage::{Patience, stopped};
 use crate::error::{Error, Kind, Result};
+use crate::event::Event;
 use crate::source::{Candidate, Container, Hash16, Known, Recognised, Start, is_blank, recognise};
 
 /// What a run asks for.
@@ -221,8 +222,8 @@ pub(super) fn wait_for(
         return Err(Kind::Held(message).into());
     }
     if is_first {
-        let wait = HOLDER_WAIT.as_secs();
-        (patience.notify)(&format!("{source} is held by {holder}; waiting up to {wait} s for it"));
+        let (source, holder) = (source.to_owned(), holder.to_owned());
+        patience.observer.tell(&Event::Held { source, holder, at_most: HOLDER_WAIT });
     }
     match patience.stop.sleep(Duration::from_millis(200)) {
         true => Ok(()),

@@ -1,8 +1,9 @@
-//! Outages, waited out: bounded, with growing pauses, and shown.
+//! Outages, waited out: bounded, with growing pauses, and told.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Observer};
 use crate::stop::Stop;
 
 /// How long to wait, and whom to tell.
@@ -10,7 +11,7 @@ use crate::stop::Stop;
 pub(super) struct Patience<'a> {
     pub(super) retry_for: Duration,
     pub(super) stop: &'a Stop,
-    pub(super) notify: &'a (dyn Fn(&str) + Send + Sync),
+    pub(super) observer: &'a Observer,
 }
 
 /// One outage: from the first failure to the next success.
@@ -22,7 +23,7 @@ pub(super) struct Outage<'a> {
     told: Option<(String, Instant)>,
 }
 
-/// So often it is said again that it goes on.
+/// How often a wait is told of again.
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
 impl<'a> Outage<'a> {
@@ -33,23 +34,35 @@ impl<'a> Outage<'a> {
     /// Waits before the next try. The error is given back when there will be none.
     pub(super) fn wait(&mut self, what: &str, error: impl FnOnce() -> Error) -> Result<()> {
         let waited = self.since.get_or_insert_with(Instant::now).elapsed();
-        let Patience { retry_for, stop, notify } = self.patience;
+        let Patience { retry_for, stop, observer } = self.patience;
         if waited >= retry_for {
+            self.told = None;
             let error = error();
             return Err(Kind::Unreachable(format!("{error}; gave up after {} s", waited.as_secs())).into());
         }
         let pause = backoff(self.attempt);
         self.attempt += 1;
+        observer.tell(&Event::Retried { cause: what.to_owned(), attempt: self.attempt });
         // The first tries are a blink; nobody needs to be told of each.
         let is_told = |told: &(String, Instant)| told.0 == what && told.1.elapsed() < TELL_EVERY;
         if self.attempt > 3 && !self.told.as_ref().is_some_and(is_told) {
             self.told = Some((what.to_owned(), Instant::now()));
-            let left = retry_for.saturating_sub(waited).as_secs();
-            notify(&format!("{what}; trying again for up to {left} s more"));
+            let at_most = retry_for.saturating_sub(waited);
+            observer.tell(&Event::Waiting { why: what.to_owned(), at_most });
         }
-        match stop.sleep(pause) {
-            true => Ok(()),
-            false => Err(stopped(stop)),
+        if stop.sleep(pause) {
+            return Ok(());
+        }
+        self.told = None;
+        Err(stopped(stop))
+    }
+}
+
+impl Drop for Outage<'_> {
+    /// Whoever was told of the wait is told of its end, unless it ends in giving up.
+    fn drop(&mut self) {
+        if let (Some(since), Some(_)) = (self.since, &self.told) {
+            self.patience.observer.tell(&Event::Resumed { after: since.elapsed() });
         }
     }
 }
@@ -68,6 +81,8 @@ fn backoff(attempt: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[test]
@@ -80,30 +95,41 @@ mod tests {
 
     #[test]
     fn the_same_is_not_told_at_every_try() {
-        let (stop, told) = (Stop::default(), std::sync::Mutex::new(Vec::new()));
-        let notify = |text: &str| told.lock().expect("nobody panicked").push(text.to_owned());
-        let mut outage =
-            Outage::new(Patience { retry_for: Duration::from_secs(60), stop: &stop, notify: &notify });
+        let (stop, (observer, told)) = (Stop::default(), watched());
+        let retry_for = Duration::from_secs(60);
+        let mut outage = Outage::new(Patience { retry_for, stop: &stop, observer: &observer });
         // The pauses are kept short.
         for what in ["full", "full", "full", "full", "full", "gone", "gone"] {
             outage.attempt = outage.attempt.min(3);
             outage.wait(what, || Error::broken(what)).expect("there is time left");
         }
-        let told = told.into_inner().expect("nobody panicked");
-        let words: Vec<&str> = told.iter().map(|text| &text[..4]).collect();
-        assert_eq!(words, ["full", "gone"]);
+        drop(outage);
+        let told = told.lock().expect("nobody panicked");
+        assert_eq!(told.iter().filter(|event| matches!(event, Event::Retried { .. })).count(), 7);
+        let words = told.iter().filter(|event| !matches!(event, Event::Retried { .. }));
+        let words: Vec<String> = words.map(|event| event.to_string()[..4].to_owned()).collect();
+        assert_eq!(words, ["full", "gone", "no l"]);
+    }
+
+    /// Somebody who remembers what happened.
+    fn watched() -> (Observer, Arc<Mutex<Vec<Event>>>) {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&told);
+        (Observer::new(move |event| seen.lock().expect("nobody panicked").push(event.clone())), told)
     }
 
     #[test]
     fn an_outage_ends_with_its_error_or_with_a_stop() {
-        let stop = Stop::default();
+        let (stop, (observer, told)) = (Stop::default(), watched());
         let lost = || Error::broken("lost");
-        let patience = Patience { retry_for: Duration::ZERO, stop: &stop, notify: &|_| {} };
+        let patience = Patience { retry_for: Duration::ZERO, stop: &stop, observer: &observer };
         let error = Outage::new(patience).wait("lost", lost).expect_err("no time is left");
         assert!(matches!(error.kind(), Kind::Unreachable(_)));
         stop.ask(libc::SIGTERM);
         let patience = Patience { retry_for: Duration::from_secs(9), ..patience };
         let error = Outage::new(patience).wait("lost", lost).expect_err("stopped");
         assert!(matches!(error.kind(), Kind::Stopped(libc::SIGTERM)));
+        let told = told.lock().expect("nobody panicked");
+        assert!(!told.iter().any(|event| matches!(event, Event::Resumed { .. })), "{told:?}");
     }
 }

@@ -147,6 +147,8 @@ fn messages_are_lines_of_json_where_that_is_asked_for() {
     assert!(
         messages.iter().any(|message| {
             message["level"] == "debug"
+                && message["event"]["kind"] == "refused"
+                && message["event"]["file"] == "gone"
                 && message["message"].as_str().unwrap().starts_with("gone: cannot open")
         }),
         "{}",

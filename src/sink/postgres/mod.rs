@@ -47,6 +47,7 @@ use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::Result;
+use crate::event::Observer;
 use crate::schema::Schema;
 use crate::sink::claim::{lost_ownership, unsigned};
 use crate::sink::outage::{self, Outage};
@@ -87,8 +88,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// When to stop waiting.
     pub stop: Stop,
-    /// Tells a person what is waited for.
-    pub notify: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Is told what happens.
+    pub observer: Observer,
 }
 
 impl Settings {
@@ -117,7 +118,6 @@ pub struct Postgres {
     staged_left: u32,
     /// How often rows were refused in the last batch, if any were.
     seen: Option<Seen>,
-    warnings: Vec<String>,
 }
 
 impl Postgres {
@@ -144,6 +144,9 @@ impl Postgres {
             }
             in_transaction(link, |link| prepare::prepare(link, &for_thread))
         })?;
+        for warning in prepared.warnings {
+            settings.observer.warn(warning);
+        }
         Ok(Postgres {
             settings: settings.clone(),
             session,
@@ -155,13 +158,7 @@ impl Postgres {
             is_rerun: false,
             staged_left: 0,
             seen: None,
-            warnings: prepared.warnings,
         })
-    }
-
-    /// What a person should know, though it does not stop the run.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
     }
 
     /// Does `work` on the session's thread. After an error the transaction is rolled back.
@@ -239,7 +236,7 @@ impl Settings {
     }
 
     fn outages(&self) -> outage::Patience<'_> {
-        outage::Patience { retry_for: self.retry_for, stop: &self.stop, notify: &*self.notify }
+        outage::Patience { retry_for: self.retry_for, stop: &self.stop, observer: &self.observer }
     }
 }
 

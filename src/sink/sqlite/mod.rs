@@ -41,6 +41,7 @@ use target::Target;
 use super::outage::{self, Outage};
 use super::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
 use crate::error::{Error, Kind, Result};
+use crate::event::Observer;
 use crate::failpoint;
 use crate::schema::Schema;
 use crate::source::Hash16;
@@ -81,8 +82,8 @@ pub struct Settings {
     pub retry_for: Duration,
     /// When to stop waiting.
     pub stop: Stop,
-    /// Tells a person what is waited for.
-    pub notify: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Is told what happens.
+    pub observer: Observer,
 }
 
 /// An SQLite database as a destination.
@@ -97,7 +98,6 @@ pub struct Sqlite {
     encoder: Arc<SqliteEncoder>,
     run: i64,
     owned: Owned,
-    warnings: Vec<String>,
 }
 
 /// How long SQLite itself waits for another writer, before we look around.
@@ -146,7 +146,7 @@ fn pass(point: &'static str) -> Result<(), Trouble> {
 
 impl Settings {
     fn outages(&self) -> outage::Patience<'_> {
-        outage::Patience { retry_for: self.retry_for, stop: &self.stop, notify: &*self.notify }
+        outage::Patience { retry_for: self.retry_for, stop: &self.stop, observer: &self.observer }
     }
 
     /// Tries `work` until it succeeds, or waiting is no use.
@@ -172,6 +172,9 @@ impl Sqlite {
         let locks =
             SourceLocks::open(&settings.path).map_err(|cause| Error::file("lock", &settings.path, cause))?;
         let (shape, encoder, warnings) = settings.persist(|| prepare(&connection, &settings))?;
+        for warning in warnings {
+            settings.observer.warn(warning);
+        }
         let run = settings.persist(|| begin_run(&connection, &settings))?;
         Ok(Sqlite {
             connection,
@@ -181,14 +184,8 @@ impl Sqlite {
             encoder: Arc::new(encoder),
             run,
             owned: Owned::default(),
-            warnings,
             settings,
         })
-    }
-
-    /// What a person should know, though it does not stop the run.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `1,234,567`.
-pub(super) fn count(number: impl TryInto<i128>) -> String {
+pub(crate) fn count(number: impl TryInto<i128>) -> String {
     let number = number.try_into().unwrap_or_default();
     let digits = number.unsigned_abs().to_string();
     let mut out = if number < 0 { String::from("-") } else { String::new() };
@@ -17,7 +17,7 @@ pub(super) fn count(number: impl TryInto<i128>) -> String {
 }
 
 /// `327 MB`: three figures, decimal units, as disks and networks are sold.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut units = ["B", "kB", "MB", "GB", "TB", "PB"].into_iter();
     let mut unit = units.next().unwrap_or("B");
@@ -37,7 +37,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// `4.1 s`, `2 min 05 s`, `3 h 07 min`.
-pub(super) fn time(time: Duration) -> String {
+pub(crate) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 if time.as_millis() < 1000 => format!("{} ms", time.as_millis()),
@@ -49,7 +49,7 @@ pub(super) fn time(time: Duration) -> String {
 }
 
 /// `0.10 %`.
-pub(super) fn share(part: u64, whole: u64) -> String {
+pub(crate) fn share(part: u64, whole: u64) -> String {
     let share = 100.0 * part as f64 / whole.max(1) as f64;
     match share {
         share if part > 0 && share < 0.01 => "under 0.01 %".to_owned(),
@@ -59,12 +59,12 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 }
 
 /// Something per second.
-pub(super) fn rate(amount: u64, time: Duration) -> u64 {
+pub(crate) fn rate(amount: u64, time: Duration) -> u64 {
     (amount as f64 / time.as_secs_f64().max(1e-6)) as u64
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn some(number: impl TryInto<i128>, thing: &str) -> String {
+pub(crate) fn some(number: impl TryInto<i128>, thing: &str) -> String {
     match number.try_into().unwrap_or_default() {
         1 => format!("1 {thing}"),
         number => format!("{} {thing}s", count(number)),

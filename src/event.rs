@@ -1,0 +1,244 @@
+//! What happens on the way of a run, as values: waiting, held, committed, refused.
+//!
+//! A summary tells how a run ended; these tell what it is doing. Those who cause an event know
+//! nothing of those who watch: a line of the log, the bar, a counter of metrics. The sentence for
+//! people is made here, once, and everything else reads fields.
+//!
+//! Events come a few times per batch at most; the pipeline's own counters are cheaper.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::figure;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// Something outside is missing or busy, and is tried again.
+    Waiting {
+        /// What is in the way.
+        why: String,
+        /// How long it is waited for from now on.
+        #[serde(rename = "at_most_seconds", serialize_with = "seconds")]
+        at_most: Duration,
+    },
+    /// One attempt of many failed, and another follows.
+    Retried {
+        /// Why it failed.
+        cause: String,
+        /// Which attempt it was, counted from one.
+        attempt: u32,
+    },
+    /// The waiting that was told of is over.
+    Resumed {
+        /// How long it took.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        after: Duration,
+    },
+    /// Another run holds a source, and may leave it soon.
+    Held {
+        /// The source.
+        source: String,
+        /// Who holds it.
+        holder: String,
+        /// How long it is waited for.
+        #[serde(rename = "at_most_seconds", serialize_with = "seconds")]
+        at_most: Duration,
+    },
+    /// The sources of the run are its own from here on.
+    Claimed {
+        /// How many are to be read.
+        sources: usize,
+        /// Their bytes that are to be read, compressed as they are.
+        bytes: u64,
+    },
+    /// A batch is durable.
+    Committed {
+        /// Its records, rejects included.
+        records: u64,
+        /// Its rejects.
+        rejected: u64,
+        /// The bytes that it was read from, decompressed.
+        bytes: u64,
+        /// How long the destination took.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+    },
+    /// A file cannot be loaded. The others can.
+    Refused {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        file: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// A source is loaded to its end.
+    Finished {
+        /// Its file.
+        #[serde(serialize_with = "lossy")]
+        file: PathBuf,
+        /// How many records this run loaded from it, rejects included.
+        records: u64,
+    },
+    /// Something to know, though it stops nothing.
+    Warning {
+        /// What, and what to do.
+        text: String,
+    },
+}
+
+/// How much an event matters to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// To those who asked for more.
+    Debug,
+    /// It tells why nothing seems to happen.
+    Info,
+    /// Something may have to be done.
+    Warning,
+}
+
+impl Event {
+    /// How much it matters to a person.
+    pub fn level(&self) -> Level {
+        match self {
+            Event::Waiting { .. } | Event::Resumed { .. } | Event::Held { .. } => Level::Info,
+            Event::Warning { .. } => Level::Warning,
+            // The summary tells of refused files, all in one place.
+            Event::Retried { .. }
+            | Event::Claimed { .. }
+            | Event::Committed { .. }
+            | Event::Refused { .. }
+            | Event::Finished { .. } => Level::Debug,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Waiting { why, at_most } => {
+                write!(f, "{why}; trying again for up to {} s more", at_most.as_secs())
+            }
+            Event::Retried { cause, attempt } => write!(f, "attempt {attempt} failed: {cause}"),
+            Event::Resumed { after } => write!(f, "no longer waiting, after {}", figure::time(*after)),
+            Event::Held { source, holder, at_most } => {
+                write!(f, "{source} is held by {holder}; waiting up to {} s for it", at_most.as_secs())
+            }
+            Event::Claimed { sources, bytes } => {
+                write!(f, "{} to read, {}", figure::some(*sources, "source"), figure::bytes(*bytes))
+            }
+            Event::Committed { records, rejected, bytes, took } => {
+                write!(f, "committed {}, {}", figure::some(*records, "record"), figure::bytes(*bytes))?;
+                if *rejected > 0 {
+                    write!(f, ", {} rejected", figure::count(*rejected))?;
+                }
+                write!(f, ", in {}", figure::time(*took))
+            }
+            Event::Refused { file, why } => write!(f, "{}: {why}", file.display()),
+            Event::Finished { file, records } => {
+                write!(f, "{}: loaded to its end, {}", file.display(), figure::some(*records, "record"))
+            }
+            Event::Warning { text } => f.write_str(text),
+        }
+    }
+}
+
+/// Whoever watches a run.
+#[derive(Clone)]
+pub struct Observer(Arc<dyn Fn(&Event) + Send + Sync>);
+
+impl Observer {
+    /// Calls `see` with each event, on the thread that caused it.
+    pub fn new(see: impl Fn(&Event) + Send + Sync + 'static) -> Observer {
+        Observer(Arc::new(see))
+    }
+
+    /// Tells of an event.
+    pub fn tell(&self, event: &Event) {
+        (self.0)(event);
+    }
+
+    /// Tells of something to know.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.tell(&Event::Warning { text: text.into() });
+    }
+}
+
+impl Default for Observer {
+    /// Watches nothing.
+    fn default() -> Observer {
+        Observer::new(|_| {})
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+/// A name that is no UTF-8 is still a name.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_sentence_for_people_and_fields_for_machines() {
+        let cases = [
+            (
+                Event::Waiting { why: "the server is gone".to_owned(), at_most: Duration::from_millis(9500) },
+                Level::Info,
+                "the server is gone; trying again for up to 9 s more",
+                json!({"kind": "waiting", "why": "the server is gone", "at_most_seconds": 9.5}),
+            ),
+            (
+                Event::Held {
+                    source: "a.log".to_owned(),
+                    holder: "run 7".to_owned(),
+                    at_most: Duration::from_secs(10),
+                },
+                Level::Info,
+                "a.log is held by run 7; waiting up to 10 s for it",
+                json!({"kind": "held", "source": "a.log", "holder": "run 7", "at_most_seconds": 10.0}),
+            ),
+            (
+                Event::Committed {
+                    records: 100_000,
+                    rejected: 12,
+                    bytes: 24_000_000,
+                    took: Duration::from_millis(400),
+                },
+                Level::Debug,
+                "committed 100,000 records, 24.0 MB, 12 rejected, in 400 ms",
+                json!({"kind": "committed", "records": 100_000, "rejected": 12, "bytes": 24_000_000, "seconds": 0.4}),
+            ),
+            (
+                Event::Refused { file: "b.log".into(), why: "it is UTF-16".to_owned() },
+                Level::Debug,
+                "b.log: it is UTF-16",
+                json!({"kind": "refused", "file": "b.log", "why": "it is UTF-16"}),
+            ),
+        ];
+        for (event, level, sentence, fields) in cases {
+            assert_eq!((event.level(), event.to_string().as_str()), (level, sentence));
+            assert_eq!(serde_json::to_value(&event).expect("plain fields"), fields);
+        }
+    }
+}
