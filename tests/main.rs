@@ -43,5 +43,8 @@ mod tables;
 mod tidy;
 /// What columns hold, held against what the server reads from text.
 mod types;
+/// What earlier programs have left goes on.
+#[cfg(all(feature = "sqlite", feature = "gzip"))]
+mod upgrade;
 /// The connection breaks or falls silent at any message.
 mod wire;
