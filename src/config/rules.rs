@@ -272,6 +272,7 @@ fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Overrides;
     use super::super::tests::{SMALL, config, small_with};
     use super::*;
 
@@ -352,6 +353,113 @@ field "t" from ["t"] required: timestamp offset_s 7200
 field "u" from ["u"] required: uuid
 field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim lower
 "#
+        );
+    }
+
+    /// What else jobs say of their fields, and the hash that is stored for them.
+    const STORED: &[(&str, &str, &str)] = &[
+        (
+            "record.fields",
+            "a = { type = \"text\", min_length = 0, max_length = 1000, pattern = '^\\d+\"$', trim = true }",
+            "9c17f6ca55f1869df69c090e2e5f2270",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"text\", lower = true, nullable = true, from = \"ä b\" }",
+            "0502f0a276287be3ac26249f13f00716",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"int\", gt = -9223372036854775808, le = 0, multiple_of = 3 }",
+            "3447ec810151ad359113c6fc13ae292f",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"float\", ge = 1e300, le = 1e301, multiple_of = 2 }",
+            "3573c54b1ea5d3038b7c2cf0b5ace8b6",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"float\", default = inf, gt = -0.5 }",
+            "f0ced17e48031c92f91e869b68d36cea",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"timestamp\", format = \"%d/%b/%Y:%H:%M:%S %z\" }",
+            "5016d49ff1e37f94a89c5af8fd422168",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"timestamp\", format = \"epoch_us\", zone = \"required\", strict = true }",
+            "de613f9b0549089efabddd7583c750e7",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"timestamp\", format = \"%F %T\", zone = \"naive\" }",
+            "06a85d0882560ab0f39158dc34df6198",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"decimal\", max_digits = 12, decimal_places = 3, ge = 0.10, lt = 1e3, multiple_of = 0.5, default = 1.50 }",
+            "495ad49c077fe29c303e81c4ac629daf",
+        ),
+        ("record.fields", "a = { type = \"decimal\", gt = -1, le = 10 }", "8cfe79c27a67c44573103eda55d724cb"),
+        (
+            "record.fields",
+            "a = { type = \"ip\", version = 4, required = false }",
+            "c1c08887b78ffd79e86fc74c9a00fbb7",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"enum\", values = [\"warn\", \"info\", \"ä\"], trim = true, lower = true, default = \"warn\" }",
+            "1999faf1d8c20551ff2af4b4002b11de",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"list\", items = { type = \"object\", extra = \"keep\", fields = { y = \"uuid\", b = { type = \"list\", items = \"date\" } } }, max_items = 7 }",
+            "6a51185320fad6aa09daa3672d7a5878",
+        ),
+        (
+            "record.fields",
+            "a = { type = \"object\", fields = { z = { type = \"json\", json_text = true, default = \"[1]\" }, b = { type = \"time\", from = \"/c/d~1e\", required = false } } }",
+            "f0f5ff7c00c5542727f01586249c3f97",
+        ),
+        (
+            "record",
+            "mode = \"strict\"\nextra = \"keep\"\nnul = \"replace\"",
+            "2ae967f4cbd3dbaca41700f13afff08e",
+        ),
+        ("source", "max_record = \"64KiB\"\ntimezone = \"-03:30\"", "f4f4b28693e26288840718cb073b25e7"),
+        ("destination", "key = \"content\"\non_conflict = \"keep\"", "f5eb57a50e84f42b039686cd4f3a7165"),
+        ("destination", "key = [\"id\"]\non_conflict = \"newest(id)\"", "f18a42471f9da6904b6858a06ef1c932"),
+        ("destination", "key = \"none\"", "ee6c9626f7d9b7e15284167249910589"),
+    ];
+
+    #[test]
+    fn the_hash_of_no_rule_ever_changes() {
+        let hashes: Vec<String> =
+            STORED.iter().map(|(table, line, _)| hash(&small_with(table, line))).collect();
+        let stored: Vec<&str> = STORED.iter().map(|(.., stored)| *stored).collect();
+        assert_eq!(hashes, stored);
+    }
+
+    #[test]
+    fn the_hash_of_a_job_with_a_json_schema_never_changes() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let schema = r##"{"properties": {
+            "level": {"enum": ["b", "a"]}, "kind": {"$ref": "#/$defs/Kind", "default": "x"},
+            "n": {"type": "integer", "format": "uint8", "exclusiveMinimum": 1.5},
+            "cost": {"anyOf": [{"type": "number", "multipleOf": 0.01}, {"type": "string"}, {"type": "null"}], "default": null},
+            "at": {"type": "string", "format": "date-time"}, "tags": {"type": "array", "items": {"type": "string", "maxLength": 9}},
+            "any": {}, "meta": {"type": "object"}, "host": {"type": "string", "pattern": "^[a-z]+$"}},
+            "required": ["n", "at"], "additionalProperties": false, "$defs": {"Kind": {"enum": ["y", "x"], "type": "string"}}}"##;
+        std::fs::write(folder.path().join("s.json"), schema).expect("written");
+        let text = SMALL.replace("[record.fields]\nid = \"int\"", "[record]\nschema = \"s.json\"");
+        let config = Config::of_text(&folder.path().join("job.toml"), &text, &Overrides::default());
+        let hash = config.expect("a job").rules_hash();
+        assert_eq!(
+            hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            "22cd2c2306a8caabd7eb711d1ab70fd8"
         );
     }
 
