@@ -3,15 +3,113 @@
 //! The rules here need nothing but the job. Whether the table has an index for the key, and
 //! columns for the fields, is for the sink to find out before the first row.
 
-use super::Destination;
-use super::file::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
+use std::path::{Path, PathBuf};
+
 use super::nearest::nearest;
+use super::reader::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
+use super::{Overrides, Url, keys, name, units};
 use crate::schema::{Extra, Field, Kind, Schema};
 use crate::sink::key::EXTRA;
 use crate::sink::{Key, OnConflict};
 
+/// Where rows go.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The database.
+    pub url: Url,
+    /// What a relative path in the url starts at.
+    pub folder: PathBuf,
+    /// The table, as the job names it.
+    pub table: String,
+    /// What makes two rows the same.
+    pub key: Key,
+    /// What happens to the second of them.
+    pub on_conflict: OnConflict,
+    /// Whether a missing table is made.
+    pub create: bool,
+}
+
+impl Destination {
+    /// Reads `[destination]`, as far as that needs no fields.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        scope: &Scope<'_>,
+        schema: &Schema,
+        folder: &Path,
+        overrides: &Overrides,
+    ) -> Destination {
+        let (url, folder) = match &overrides.into {
+            Some(url) => {
+                reader.written(scope, "url");
+                (url.clone(), PathBuf::new())
+            }
+            None => (url(reader, scope), folder.to_owned()),
+        };
+        let table = match &overrides.table {
+            Some(table) => {
+                reader.written(scope, "table");
+                table.clone()
+            }
+            None => name(reader, scope, "table", "[destination] has no table; add table = \"…\""),
+        };
+        let key = key(reader, scope, schema);
+        let on_conflict = on_conflict(reader, scope, &key);
+        Destination { url, folder, table, key, on_conflict, create: reader.flag(scope, "create") }
+    }
+
+    /// Checks that the fields are there that `key` and `on_conflict` speak of, and fit.
+    pub(super) fn check_fields(
+        &self,
+        reader: &mut Reader<'_>,
+        scope: &Scope<'_>,
+        record: &Scope<'_>,
+        schema: &Schema,
+    ) {
+        let Destination { key, on_conflict, .. } = self;
+        if let (Key::Columns(columns), Some(value)) = (key, scope.value("key")) {
+            for (index, column) in columns.iter().enumerate() {
+                let items = value.get_ref().as_array();
+                let place = items.and_then(|items| items.get(index)).unwrap_or(value).span();
+                match schema.fields.iter().find(|field| field.name == *column) {
+                    Some(field) => check_key_column(reader, field, &place),
+                    None => unknown_column(reader, "the key", column, schema, &place),
+                }
+            }
+        }
+        if let (OnConflict::Newest(column), Some(value)) = (on_conflict, scope.value("on_conflict")) {
+            let place = value.span();
+            match schema.fields.iter().find(|field| field.name == *column) {
+                // Of two scalars one is always the greater, on every destination.
+                Some(field) if !field.kind.is_scalar() => {
+                    let message = format!(
+                        "'newest' needs a field whose values have an order; field {} is of type {}",
+                        quoted(column),
+                        field.kind.name()
+                    );
+                    reader.find(message, &place);
+                }
+                Some(_) => {}
+                None => unknown_column(reader, "'newest'", column, schema, &place),
+            }
+        }
+        check_names(reader, record, schema, key);
+    }
+}
+
+fn url(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Url {
+    let default =
+        keys::DESTINATION.key("url").default_text().expect("a default").parse().expect("a destination");
+    match reader.text(scope, "url") {
+        None => default,
+        Some((text, place)) => text.parse().unwrap_or_else(|error: units::Misread| {
+            reader.find(error.to_string(), &place);
+            default
+        }),
+    }
+}
+
 /// Reads `key`, as far as that needs no fields.
-pub(super) fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema) -> Key {
+fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema) -> Key {
     let Some(value) = scope.value("key") else { return Key::Position };
     let Some(written) = as_text(value) else {
         let Some(columns) = reader.texts(scope, "key") else { return Key::Position };
@@ -48,7 +146,7 @@ fn unknown_key(reader: &mut Reader<'_>, written: &Written<'_>, text: &str, schem
 }
 
 /// Reads `on_conflict`.
-pub(super) fn on_conflict(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &Key) -> OnConflict {
+fn on_conflict(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &Key) -> OnConflict {
     let Some((text, place)) = reader.text(scope, "on_conflict") else { return OnConflict::Update };
     let newest = text.strip_prefix("newest(").and_then(|text| text.strip_suffix(')'));
     let on_conflict = match (text.as_str(), newest) {
@@ -66,44 +164,6 @@ pub(super) fn on_conflict(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &Key)
         return OnConflict::Update;
     }
     on_conflict
-}
-
-/// Checks that the fields are there that `key` and `on_conflict` speak of, and fit.
-pub(super) fn check_fields(
-    reader: &mut Reader<'_>,
-    scope: &Scope<'_>,
-    record: &Scope<'_>,
-    schema: &Schema,
-    destination: &Destination,
-) {
-    let Destination { key, on_conflict, .. } = destination;
-    if let (Key::Columns(columns), Some(value)) = (key, scope.value("key")) {
-        for (index, column) in columns.iter().enumerate() {
-            let items = value.get_ref().as_array();
-            let place = items.and_then(|items| items.get(index)).unwrap_or(value).span();
-            match schema.fields.iter().find(|field| field.name == *column) {
-                Some(field) => check_key_column(reader, field, &place),
-                None => unknown_column(reader, "the key", column, schema, &place),
-            }
-        }
-    }
-    if let (OnConflict::Newest(column), Some(value)) = (on_conflict, scope.value("on_conflict")) {
-        let place = value.span();
-        match schema.fields.iter().find(|field| field.name == *column) {
-            // Of two scalars one is always the greater, on every destination.
-            Some(field) if !field.kind.is_scalar() => {
-                let message = format!(
-                    "'newest' needs a field whose values have an order; field {} is of type {}",
-                    quoted(column),
-                    field.kind.name()
-                );
-                reader.find(message, &place);
-            }
-            Some(_) => {}
-            None => unknown_column(reader, "'newest'", column, schema, &place),
-        }
-    }
-    check_names(reader, record, schema, key);
 }
 
 fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &Place) {

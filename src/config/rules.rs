@@ -17,11 +17,12 @@ use std::fmt::Write as _;
 
 use bumpalo::Bump;
 
-use super::{Config, Destination, Format, Key, OnConflict, Record, Source};
+use super::{Config, Destination, Format, Record, Source};
 use crate::schema::{
     Bounds, Decimal, Enum, Exact, Extra, Field, Float, Json, Kind, List, Nul, Object, Schema, StampFormat,
     Text, Timestamp, Value, Zone,
 };
+use crate::sink::{Key, OnConflict};
 use crate::source::Settings;
 
 impl Config {

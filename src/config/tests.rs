@@ -1,9 +1,12 @@
 //! Whole job files: what is meant by them, and every way in which they can be wrong.
 
 use std::env::VarError;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::*;
+use crate::sink::{Key, OnConflict};
+use crate::source::Order;
 
 /// A job with as little as possible; tests put their lines into it.
 pub(super) const SMALL: &str = "\

@@ -6,7 +6,7 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::file::{Reader, Written};
+use super::super::reader::{Reader, Written};
 use crate::schema::{Field, Owned};
 
 /// Reads a default as the field would read it from a record, so that it is held to the

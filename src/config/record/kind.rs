@@ -7,8 +7,8 @@ use regex::Regex;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::file::{Place, Reader, Scope, as_integer, describe, first_repeated};
 use super::super::keys;
+use super::super::reader::{Place, Reader, Scope, as_integer, describe, first_repeated};
 use super::{Common, Part, field, fields};
 use crate::schema::{
     Bounds, Decimal, Enum, Exact, Extra, Float, Json, Kind, List, Object, Schema, StampFormat, Strptime,

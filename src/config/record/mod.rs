@@ -8,29 +8,79 @@
 mod default;
 mod kind;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::Record;
-use super::file::{Place, Reader, Scope, as_text, describe, quoted};
 use super::keys::{self, Takes};
+use super::reader::{Place, Reader, Scope, as_text, describe, quoted};
 use crate::format::pointer_steps;
 use crate::schema::{Extra, Field, Nul, Schema, from_json_schema};
 
+/// What a record must be to become a row.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its fields and their rules.
+    pub schema: Schema,
+    /// The JSON Schema that says them, if it is not the job file.
+    pub schema_file: Option<PathBuf>,
+}
+
+impl Record {
+    /// Reads `[record]`: `[record.fields]`, or the schema file that stands for it. Tells besides
+    /// whether it has all its fields: after a finding, one may be absent that was only written
+    /// wrongly.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        record: &Scope<'_>,
+        offset_s: i32,
+        folder: &Path,
+    ) -> (Record, bool) {
+        let common = &Common::read(reader, record, offset_s);
+        let found = reader.findings();
+        let mut schema_file = None;
+        let schema = match (record.value("fields"), reader.text(record, "schema")) {
+            (Some(value), None) => Schema { fields: fields(reader, value, "", common), ..Schema::default() },
+            (None, Some((name, place))) => {
+                let path = schema_file.insert(folder.join(name));
+                of_json_schema(reader, path, &place, common)
+            }
+            (Some(_), Some((_, place))) => {
+                reader.find(
+                    "the fields are given here and under [record.fields]; leave out one of the two",
+                    &place,
+                );
+                Schema::default()
+            }
+            (None, None) => {
+                // A schema that cannot be read as a text has been told.
+                if !record.has("schema") {
+                    let message =
+                        "the job has no fields; name them under [record.fields], as in message = \"text\"";
+                    reader.find_absent(message, record);
+                }
+                Schema::default()
+            }
+        };
+        let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
+        let record = Record { schema: Schema { fields: schema.fields, extra, nul: common.nul }, schema_file };
+        (record, reader.findings() == found)
+    }
+}
+
 /// What the job says of all fields.
-pub(super) struct Common {
-    pub(super) strict: bool,
-    pub(super) extra: Extra,
-    pub(super) nul: Nul,
+struct Common {
+    strict: bool,
+    extra: Extra,
+    nul: Nul,
     /// The offset from UTC of stamps that name no zone, in seconds.
-    pub(super) offset_s: i32,
+    offset_s: i32,
 }
 
 impl Common {
     /// Reads what `[record]` says of all fields.
-    pub(super) fn read(reader: &mut Reader<'_>, record: &Scope<'_>, offset_s: i32) -> Common {
+    fn read(reader: &mut Reader<'_>, record: &Scope<'_>, offset_s: i32) -> Common {
         let strict = reader.word(record, "mode") == "strict";
         let extra = Extra::from_word(reader.word(record, "extra"));
         let nul = match reader.word(record, "nul") {
@@ -40,36 +90,6 @@ impl Common {
         };
         Common { strict, extra, nul, offset_s }
     }
-}
-
-/// Reads `[record.fields]`, or the schema file that stands for it.
-pub(super) fn record(reader: &mut Reader<'_>, record: &Scope<'_>, common: &Common, folder: &Path) -> Record {
-    let mut schema_file = None;
-    let schema = match (record.value("fields"), reader.text(record, "schema")) {
-        (Some(value), None) => Schema { fields: fields(reader, value, "", common), ..Schema::default() },
-        (None, Some((name, place))) => {
-            let path = schema_file.insert(folder.join(name));
-            of_json_schema(reader, path, &place, common)
-        }
-        (Some(_), Some((_, place))) => {
-            reader.find(
-                "the fields are given here and under [record.fields]; leave out one of the two",
-                &place,
-            );
-            Schema::default()
-        }
-        (None, None) => {
-            // A schema that cannot be read as a text has been told.
-            if !record.has("schema") {
-                let message =
-                    "the job has no fields; name them under [record.fields], as in message = \"text\"";
-                reader.find_absent(message, record);
-            }
-            Schema::default()
-        }
-    };
-    let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
-    Record { schema: Schema { fields: schema.fields, extra, nul: common.nul }, schema_file }
 }
 
 /// Reads a JSON Schema file.

@@ -1,0 +1,55 @@
+//! `[pipeline]`: how fast, and how patiently.
+
+use std::time::Duration;
+
+use super::reader::{Reader, Scope};
+use super::{Overrides, as_usize};
+
+/// How fast, and how patiently. Nothing here decides which rows there will be.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Threads that parse, if that is said.
+    pub threads: Option<usize>,
+    /// Rows after which a batch is full.
+    pub batch_rows: usize,
+    /// Bytes after which a batch is full.
+    pub batch_bytes: usize,
+    /// How long a destination that cannot be reached is waited for.
+    pub retry_for: Duration,
+    /// How long nothing may move before a connection counts as lost.
+    pub deadline: Duration,
+    /// How long the server may work on one statement.
+    pub statement_timeout: Duration,
+    /// How long the server may wait for a lock.
+    pub lock_timeout: Duration,
+    /// How long one attempt to connect may take.
+    pub connect_timeout: Duration,
+}
+
+impl Pipeline {
+    /// Reads `[pipeline]`.
+    pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -> Pipeline {
+        // Each is read whether it is overridden or not: the job file must be right as a whole.
+        let threads = reader.count_given(scope, "threads");
+        let batch_rows = reader.count(scope, "batch_rows");
+        let batch_bytes = reader.size(scope, "batch_bytes");
+        let retry_for = reader.duration(scope, "retry_for");
+        let deadline = reader.duration(scope, "deadline");
+        Pipeline {
+            threads: overrides.threads.or(threads).map(as_usize),
+            batch_rows: as_usize(overrides.batch_rows.unwrap_or(batch_rows)),
+            batch_bytes: as_usize(overrides.batch_bytes.unwrap_or(batch_bytes)),
+            retry_for: overrides.retry_for.unwrap_or(retry_for),
+            deadline: overrides.deadline.unwrap_or(deadline),
+            statement_timeout: reader.duration(scope, "statement_timeout"),
+            lock_timeout: reader.duration(scope, "lock_timeout"),
+            connect_timeout: reader.duration(scope, "connect_timeout"),
+        }
+    }
+}
+
+/// How much of a file one thread parses at a time, which is for whoever cuts it.
+pub(super) fn chunk_bytes(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -> usize {
+    let given = reader.size(scope, "chunk_size");
+    as_usize(overrides.chunk_size.unwrap_or(given))
+}

@@ -1,0 +1,208 @@
+//! `[source]`: which files are read, and how their bytes become records.
+//!
+//! The names of the files stay as they are written until a run asks for them, because they may
+//! depend on the data date.
+
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+
+use super::reader::{Reader, Scope, quoted};
+use super::{Overrides, as_usize, date};
+use crate::error::{Error, Result};
+use crate::source::{Order, Pattern, Selection, Settings};
+
+/// Which files are read, and how.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub(super) files: Files,
+    /// Which of the files found are read, and in what order.
+    pub selection: Selection,
+    /// How a record is written.
+    pub format: Format,
+    /// How bytes become chunks.
+    pub settings: Settings,
+    /// The offset from UTC of stamps that name no zone, in seconds.
+    pub offset_s: i32,
+}
+
+/// The names of the files as they were given.
+#[derive(Clone, Debug)]
+pub(super) enum Files {
+    /// By the job: patterns that may hold placeholders, relative to the folder of its file.
+    OfJob { patterns: Vec<String>, folder: PathBuf },
+    /// On the command line: relative to where the person is.
+    Given(Vec<PathBuf>),
+}
+
+/// How a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object per line.
+    Ndjson,
+}
+
+impl Source {
+    /// Reads `[source]`.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        scope: &Scope<'_>,
+        folder: &Path,
+        overrides: &Overrides,
+        chunk_bytes: usize,
+    ) -> Source {
+        let files = match &overrides.files {
+            Some(files) => {
+                // What is not used need not be in the environment, but it must still be a list.
+                reader.written_list(scope, "files");
+                Files::Given(files.clone())
+            }
+            None => Files::OfJob { patterns: patterns(reader, scope), folder: folder.to_owned() },
+        };
+        // The only format that is built. What another one says has been told then.
+        reader.word(scope, "format");
+        if !scope.has("format") {
+            reader.find_absent("[source] has no format; add format = \"ndjson\"", scope);
+        }
+        let settings = Settings {
+            chunk_bytes,
+            record_bytes_max: as_usize(reader.size(scope, "max_record")),
+            mmap: reader.flag(scope, "mmap"),
+            growing: reader.flag(scope, "growing"),
+            ..Settings::default()
+        };
+        let order = match reader.word(scope, "order") {
+            "name-reverse" => Order::NameReverse,
+            _ => Order::Name,
+        };
+        Source {
+            files,
+            selection: Selection {
+                order,
+                include: globs(reader, scope, "include"),
+                exclude: globs(reader, scope, "exclude"),
+            },
+            format: Format::Ndjson,
+            settings,
+            offset_s: timezone(reader, scope),
+        }
+    }
+
+    /// The files to load on `date`. Refused if there are none, or if they depend on a date
+    /// and there is none.
+    pub fn patterns(&self, date: Option<NaiveDate>) -> Result<Vec<Pattern>> {
+        let (patterns, folder) = match &self.files {
+            Files::Given(names) => {
+                let pattern = |name: &PathBuf| Pattern { text: name.clone(), base: PathBuf::new() };
+                return Ok(names.iter().map(pattern).collect());
+            }
+            Files::OfJob { patterns, folder } => (patterns, folder),
+        };
+        if patterns.is_empty() {
+            return Err(Error::usage(
+                "there is nothing to load: the job names no files; name some in it, under [source], or on the command line",
+            ));
+        }
+        let dated = |text: &String| match date {
+            Some(date) => Ok(date::put_date(text, date)),
+            None if needs_date(text) => Err(Error::usage(
+                "the names of the files of this job depend on the data date; say which day with --date",
+            )),
+            None => Ok(text.clone()),
+        };
+        patterns.iter().map(|text| Ok(Pattern { text: dated(text)?.into(), base: folder.clone() })).collect()
+    }
+
+    /// Whether the names of the files depend on the data date.
+    #[cfg(test)]
+    pub(super) fn needs_date(&self) -> bool {
+        match &self.files {
+            Files::OfJob { patterns, .. } => patterns.iter().any(|text| needs_date(text)),
+            Files::Given(_) => false,
+        }
+    }
+}
+
+/// Whether the name of a file, which was checked, depends on the data date.
+fn needs_date(text: &str) -> bool {
+    date::needs_date(text).unwrap_or(false)
+}
+
+fn patterns(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Vec<String> {
+    let files = reader.texts(scope, "files").unwrap_or_default();
+    for (text, place) in &files {
+        if text.is_empty() {
+            // Joined to the folder it would be all that is in it.
+            reader.find("the name of a file is empty; for all files beside the job write \".\"", place);
+        }
+        if let Err(piece) = date::needs_date(text) {
+            let given = reader.quoted_part(piece, place);
+            let message = match piece {
+                "{next_date}" => format!("{given} is not for the names of files; write '{{date}}'"),
+                _ => format!(
+                    "{given} is not known; a name may hold {{date}}, {{yyyy}}, {{mm}} and {{dd}}, and '[{{]' for a brace"
+                ),
+            };
+            reader.find(message, place);
+        }
+    }
+    files.into_iter().map(|(text, _)| text).collect()
+}
+
+fn globs(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Vec<glob::Pattern> {
+    let mut globs = Vec::new();
+    for (text, place) in reader.texts(scope, name).unwrap_or_default() {
+        match glob::Pattern::new(&text) {
+            Ok(_) if text.contains('/') => {
+                reader.find(
+                    format!("'{name}' looks at names without their folders, so there is no '/'"),
+                    &place,
+                );
+            }
+            Ok(glob) => globs.push(glob),
+            Err(error) => reader.find(format!("not a glob: {}", error.msg), &place),
+        }
+    }
+    globs
+}
+
+/// Reads the offset from UTC, in seconds.
+fn timezone(reader: &mut Reader<'_>, scope: &Scope<'_>) -> i32 {
+    let Some(written) = reader.written(scope, "timezone") else { return 0 };
+    let Some(text) = reader.expand(&written) else { return 0 };
+    if text == "UTC" {
+        return 0;
+    }
+    if let Some(offset_s) = parse_offset(&text) {
+        return offset_s;
+    }
+    let is_name = text.starts_with(|ch: char| ch.is_ascii_uppercase())
+        && text.chars().all(|ch| ch.is_ascii_alphanumeric() || "/_+-".contains(ch));
+    match is_name {
+        true => reader.find(
+            format!(
+                "timezone {} is not yet built; this version takes 'UTC' or an offset, as in \"+02:00\"",
+                quoted(written.text)
+            ),
+            &written.place,
+        ),
+        false => reader.refuse(scope, "timezone"),
+    }
+    0
+}
+
+/// Reads `+HH:MM` or `-HH:MM`.
+fn parse_offset(text: &str) -> Option<i32> {
+    let (sign, rest) = match text.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let two_digits = |text: &str| {
+        let is_plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_plain { text.parse::<i32>().ok() } else { None }
+    };
+    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
+    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
