@@ -27,11 +27,13 @@ use logmill::event::Observer;
 use logmill::format::{Format, Input, Json, Record};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
+use logmill::sink::destination::{Settings, Timeouts};
 use logmill::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
-use logmill::sink::postgres::{CopyEncoder, Postgres, Settings, Timeouts};
-use logmill::sink::{Encoder, Key, OnConflict, Place, Sink};
+use logmill::sink::postgres::{CopyEncoder, Postgres};
+use logmill::sink::{Key, OnConflict};
 use logmill::source::{Hash16, Lines};
 use logmill::stop::Stop;
+use logmill::work::{Encoder, Place};
 
 /// How many lines are parsed in one go: more than fit into the second cache.
 const LINES: usize = 20_000;
@@ -92,8 +94,8 @@ fn lines() -> Vec<u8> {
 /// What encodes rows for a table that is made for them.
 fn encoder(url: &str) -> Arc<CopyEncoder> {
     let second = Duration::from_secs(1);
+    let server = Arc::new(Target::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL"));
     let settings = Settings {
-        server: Arc::new(Target::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL")),
         job: "bench".to_owned(),
         data_date: None,
         command: "bench".to_owned(),
@@ -104,13 +106,14 @@ fn encoder(url: &str) -> Arc<CopyEncoder> {
         schema: Arc::new(schema()),
         rules_hash: Hash16([0; 16]),
         raw_max: 0,
+        connect_timeout: second,
         timeouts: Timeouts { statement: 10 * second, lock: 10 * second },
         retry_for: second,
         deadline: 10 * second,
         stop: Stop::default(),
         observer: Observer::default(),
     };
-    Postgres::open(settings).expect("a server").encoder()
+    Postgres::open(server, settings).expect("a server").encoder()
 }
 
 /// Runs `visit` over every line, with the memory that a worker would reuse.

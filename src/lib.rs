@@ -51,3 +51,4 @@ pub mod sink;
 pub mod source;
 pub mod span;
 pub mod stop;
+pub mod work;

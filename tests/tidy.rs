@@ -29,12 +29,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["error", "format", "schema", "sink", "source"]),
     (
         "pipeline",
-        &["error", "event", "failpoint", "format", "reject", "schema", "sink", "source", "span", "stop"],
+        &["error", "event", "failpoint", "format", "reject", "schema", "sink", "source", "stop", "work"],
     ),
     ("source", &["error", "span", "stop"]),
     ("format", &["reject"]),
     ("schema", &["format", "reject"]),
-    ("sink", &["error", "event", "failpoint", "reject", "schema", "source", "span", "stop"]),
+    ("sink", &["error", "event", "failpoint", "reject", "schema", "source", "span", "stop", "work"]),
+    ("work", &["error", "failpoint", "format", "reject", "schema", "source", "span"]),
     // A complaint about a job file is an error, and knows how it is shown.
     ("error", &["config"]),
     ("event", &["figure"]),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::args::{CheckArgs, Output};
-use super::destination::sqlite_path;
+use super::destination::looked_at;
 use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
@@ -113,11 +113,12 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
     }
     // To open it is to empty it.
     if let Ok(there) = std::fs::metadata(path) {
-        let database = sqlite_path(config);
+        let destination = looked_at(config).ok();
+        let database = destination.as_ref().and_then(|destination| destination.file());
         let of_job = [
             (Some(job), "the job"),
             (config.record.schema_file.as_deref(), "the schema of the job"),
-            (database.as_deref(), "the destination of the job"),
+            (database, "the destination of the job"),
         ];
         let of_job = of_job.into_iter().filter_map(|(path, what)| Some((path?, what)));
         let inputs = files.iter().map(|file| (file.path.as_path(), "to be checked"));

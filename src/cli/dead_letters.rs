@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
-use super::destination::{history, next_command};
+use super::destination::{looked_at, next_command};
 use super::exit::Exit;
 use super::speech::{Speech, one_line, print, print_bytes, printable};
 use crate::config::Config;
@@ -34,7 +34,7 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
     };
     let mut letters = Vec::new();
     let mut more = 0_u64;
-    history(&config)?.dead_letters(&filter, &mut |letter| {
+    looked_at(&config)?.history()?.dead_letters(&filter, &mut |letter| {
         match args.limit == 0 || (letters.len() as u64) < args.limit {
             true => letters.push(letter),
             false => more += 1,
@@ -78,7 +78,7 @@ fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
     let filter = Filter { job: config.name.clone(), id: Some(args.id), ..Filter::default() };
     let mut found = None;
-    history(&config)?.dead_letters(&filter, &mut |letter| {
+    looked_at(&config)?.history()?.dead_letters(&filter, &mut |letter| {
         found = Some(letter);
         ControlFlow::Break(())
     })?;

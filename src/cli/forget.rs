@@ -7,33 +7,36 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::args::{ForgetArgs, Output};
-use super::destination::{self, describe, history, next_command, run_sql};
+use super::destination::{looked_at, next_command};
 use super::exit::Exit;
 use super::selected::selected;
 use super::speech::{Speech, one_line, print};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::figure;
-use crate::sink::Key;
 use crate::sink::history::{Forgotten, SourceStatus};
+use crate::sink::key::SOURCE_ID;
+use crate::sink::statement::delete_rows;
+use crate::sink::{Destination, Key};
 
 /// How many sources are named; a machine gets them all.
 const SOURCES_SHOWN: usize = 20;
 
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
-    let status = history(&config)?.status(&config.name)?.unwrap_or_default();
+    let destination = looked_at(&config)?;
+    let status = destination.history()?.status(&config.name)?.unwrap_or_default();
     let sources = meant(args, &config, &status.sources)?;
     let forgotten = match args.dry_run {
         true => None,
         false => {
             let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
-            Some(destination::forget(&config, &ids)?)
+            Some(destination.forget(&ids)?)
         }
     };
     match speech.output {
-        Output::Json => print(&format!("{}\n", json(&config, &sources, forgotten)))?,
-        Output::Text => print(&text(&config, &sources, forgotten))?,
+        Output::Json => print(&format!("{}\n", json(&config, &*destination, &sources, forgotten)))?,
+        Output::Text => print(&text(&config, &*destination, &sources, forgotten))?,
     }
     Ok(Exit::Success)
 }
@@ -79,12 +82,17 @@ fn meant<'a>(
     Ok(meant)
 }
 
-fn text(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>) -> String {
+fn text(
+    config: &Config,
+    destination: &dyn Destination,
+    sources: &[&SourceStatus],
+    forgotten: Option<Forgotten>,
+) -> String {
     let mut out = String::new();
     let number = figure::some(sources.len(), "source");
     let _ = match forgotten {
-        Some(_) => writeln!(out, "{}: forgot {number} of {}", config.name, describe(config)),
-        None => writeln!(out, "{}: {number} of {} would be forgotten", config.name, describe(config)),
+        Some(_) => writeln!(out, "{}: forgot {number} of {}", config.name, destination.describe()),
+        None => writeln!(out, "{}: {number} of {} would be forgotten", config.name, destination.describe()),
     };
     for source in sources.iter().take(SOURCES_SHOWN) {
         let date = source.data_date.map(|date| format!(" ({date})")).unwrap_or_default();
@@ -111,7 +119,7 @@ fn text(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>
         };
     }
     out.push('\n');
-    match rows_of(config, sources) {
+    match rows_of(config, destination, sources) {
         Some(sql) => {
             let _ = writeln!(
                 out,
@@ -120,7 +128,7 @@ fn text(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>
                     Key::None => "the job has no key",
                     _ => "their key is the source and the place in it",
                 },
-                run_sql(config, &sql)
+                destination.shell(&sql)
             );
         }
         None => out.push_str(
@@ -131,21 +139,23 @@ fn text(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>
 }
 
 /// The statement that deletes the rows of the sources, where they can be told apart.
-fn rows_of(config: &Config, sources: &[&SourceStatus]) -> Option<String> {
-    let has_place = config.destination.key.extra_columns().contains(&crate::sink::key::SOURCE_ID);
-    let ids: Vec<String> = sources.iter().map(|source| source.id.to_string()).collect();
-    has_place.then(|| {
-        let table = destination::table(config);
-        format!("delete from {table} where {} in ({})", crate::sink::key::SOURCE_ID, ids.join(", "))
-    })
+fn rows_of(config: &Config, destination: &dyn Destination, sources: &[&SourceStatus]) -> Option<String> {
+    let has_place = config.destination.key.extra_columns().contains(&SOURCE_ID);
+    let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
+    has_place.then(|| delete_rows(destination, &ids))
 }
 
-fn json(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>) -> serde_json::Value {
+fn json(
+    config: &Config,
+    destination: &dyn Destination,
+    sources: &[&SourceStatus],
+    forgotten: Option<Forgotten>,
+) -> serde_json::Value {
     json!({
         "schema_version": 1,
         "command": "forget",
         "job": config.name,
-        "destination": describe(config),
+        "destination": destination.describe(),
         "dry_run": forgotten.is_none(),
         "sources": sources.iter().map(|source| json!({
             "id": source.id,
@@ -155,6 +165,6 @@ fn json(config: &Config, sources: &[&SourceStatus], forgotten: Option<Forgotten>
         })).collect::<Vec<_>>(),
         "forgotten": forgotten.map_or(0, |forgotten| forgotten.sources),
         "superseded_dead_letters": forgotten.map_or(0, |forgotten| forgotten.dead_letters),
-        "delete_rows": rows_of(config, sources),
+        "delete_rows": rows_of(config, destination, sources),
     })
 }

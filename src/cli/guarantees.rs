@@ -14,7 +14,7 @@ pub(super) struct Kinds {
 }
 
 /// What holds, in the order in which it is asked: a subject, and what is true of it.
-pub(super) fn guarantees(config: &Config, kinds: Kinds, is_sqlite: bool) -> Vec<(&'static str, String)> {
+pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<(&'static str, String)> {
     let key = &config.destination.key;
     let mut lines = vec![("one row is", one_row(key)), ("run again", again(kinds).to_owned())];
     for (is_there, what, text) in [
@@ -39,16 +39,6 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, is_sqlite: bool) -> Vec<
     lines.push(("bad records", "k of them are k dead letters; those beside them are loaded".to_owned()));
     lines.push(("checkpoints lost", checkpoints_lost(key).to_owned()));
     lines.push(("target restored", target_restored(key).to_owned()));
-    let rests_on = match is_sqlite {
-        true => {
-            "one transaction per batch in WAL mode; a power loss may take the last ones, with their checkpoints; \
-             a run's last commit is on the disk; a file system with working locks"
-        }
-        false => {
-            "one local transaction per batch with synchronous_commit on, logged tables, and a server that keeps what \
-             it acknowledged"
-        }
-    };
     lines.push(("rests on", rests_on.to_owned()));
     lines
 }

@@ -16,6 +16,7 @@ use crate::format::{Extras, Json, Malformed, Record};
 use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
 use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
 use crate::schema::Extra;
+use crate::sink;
 use crate::source::{Body, Chunks, Found, STDIN, Settings, Source, Start};
 use crate::stop::Stop;
 
@@ -163,7 +164,7 @@ impl Inferred {
         }
         let unlisted = names.len() - listed.len();
         let table = overrides.table.clone().unwrap_or_else(|| table_name(name));
-        let url = overrides.into.as_ref().map_or("sqlite:logmill.db", |url| url.reveal());
+        let url = overrides.into.as_ref().map_or(sink::destination::DEFAULT, |url| url.reveal());
         let text = config::write(&Draft {
             name,
             files: &listed,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::args::{LoadArgs, Output};
-use super::destination::{Destination, describe, next_command, query};
+use super::destination::{destination, next_command};
 use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
@@ -14,6 +14,7 @@ use super::speech::{Speech, print};
 use super::summary::{self, Subject};
 use crate::error::Kind;
 use crate::pipeline::{Settings, Stats};
+use crate::sink::statement::first_rows;
 use crate::stop::Stop;
 
 /// Loads, and says what came of it.
@@ -41,26 +42,18 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         observer: observer.clone(),
         ..settings(&config)
     };
-    let result = match Destination::of(&config, stop, observer.clone())? {
-        Destination::Postgres(settings) => {
-            let mut sink = crate::sink::postgres::Postgres::open(*settings)?;
-            run(&mut sink, &config, &files, &pace, args.allow_rejects, stop, &stats)
-        }
-        #[cfg(feature = "sqlite")]
-        Destination::Sqlite(settings) => {
-            let mut sink = crate::sink::sqlite::Sqlite::open(*settings)?;
-            run(&mut sink, &config, &files, &pace, args.allow_rejects, stop, &stats)
-        }
-    };
+    let destination = destination(&config, stop, observer)?;
+    let mut sink = destination.open()?;
+    let result = run(&mut *sink, &config, &files, &pace, args.allow_rejects, stop, &stats);
     drop(progress);
     let (outcome, exit) = result?;
     let subject = Subject {
         job: &config.name,
         job_file: job_path.display().to_string(),
-        destination: describe(&config),
+        destination: destination.describe(),
         inferred: inferred.as_ref().map(Inferred::json),
         dead_letters: next_command("dead-letters list", &job_path, overrides.into.as_ref()),
-        query: is_found.then(|| query(&config)),
+        query: is_found.then(|| first_rows(&*destination, &config.record.schema)),
     };
     let object = || summary::json(&subject, &outcome, exit);
     match speech.output {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::args::{Output, PlanArgs};
-use super::destination::{describe, forecast, is_sqlite};
+use super::destination::destination;
 use super::exit::Exit;
 use super::guarantees::{Kinds, guarantees};
 use super::run::settings;
@@ -16,7 +16,7 @@ use crate::config::{Config, Overrides};
 use crate::figure;
 use crate::pipeline::{self, bytes_to_read};
 use crate::sink::forecast::Forecast;
-use crate::sink::{Claim, Claims, Key};
+use crate::sink::{Claim, Claims, Destination, Key};
 use crate::source::Found;
 use crate::stop::Stop;
 
@@ -38,8 +38,9 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     // To look at a stream is to take from it.
     let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
     let (claims, unreadable) = pipeline::claims(&found, &pace, stop)?;
-    let forecast = forecast(&config, &claims, stop, speech.observer())?;
-    let plan = Plan::new(&config, claims, unreadable, streams, forecast);
+    let destination = destination(&config, stop, speech.observer())?;
+    let forecast = destination.forecast(&claims)?;
+    let plan = Plan::new(&config, &*destination, claims, unreadable, streams, forecast);
     if only_sql {
         for obstacle in &plan.forecast.obstacles {
             speech.warn(obstacle);
@@ -58,6 +59,7 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
 /// A plan, ready to be told.
 struct Plan<'a> {
     config: &'a Config,
+    destination: &'a dyn Destination,
     files: Vec<Planned>,
     guarantees: Vec<(&'static str, String)>,
     forecast: Forecast,
@@ -81,6 +83,7 @@ enum Fate {
 impl<'a> Plan<'a> {
     fn new(
         config: &'a Config,
+        destination: &'a dyn Destination,
         claims: Claims,
         unreadable: Vec<(PathBuf, String)>,
         streams: Vec<Found>,
@@ -111,8 +114,9 @@ impl<'a> Plan<'a> {
             .map(|found| Planned { path: found.path, fate: Fate::Read { position: 0, bytes: None } });
         Plan {
             config,
+            destination,
             files: decided.chain(streams).chain(unreadable).collect(),
-            guarantees: guarantees(config, kinds, is_sqlite(config)),
+            guarantees: guarantees(config, kinds, destination.rests_on()),
             forecast,
         }
     }
@@ -127,7 +131,7 @@ impl<'a> Plan<'a> {
     }
 
     fn text(&self) -> String {
-        let mut out = format!("{} → {}\n", self.config.name, describe(self.config));
+        let mut out = format!("{} → {}\n", self.config.name, self.destination.describe());
         self.list(&mut out, "would be read", |fate| match fate {
             Fate::Read { position, bytes } => {
                 let from = match position {
@@ -202,7 +206,7 @@ impl<'a> Plan<'a> {
             "schema_version": 1,
             "command": "plan",
             "job": self.config.name,
-            "destination": describe(self.config),
+            "destination": self.destination.describe(),
             "exit_code": self.exit().code(),
             "sources": files.collect::<Vec<_>>(),
             "target_exists": forecast.has_target,

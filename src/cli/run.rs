@@ -10,15 +10,15 @@ use super::speech::{Speech, print};
 use crate::config::{Config, Format};
 use crate::error::Result;
 use crate::event::Observer;
-use crate::format::Json;
+use crate::format::{AnyFormat, Json};
 use crate::pipeline::{self, Outcome, Settings, Stats};
 use crate::sink::{Ending, Sink};
 use crate::source::{Found, Hash16};
 use crate::stop::Stop;
 
 /// Runs the pipeline into `sink`, and closes the run whatever came of it.
-pub(super) fn run<S: Sink>(
-    sink: &mut S,
+pub(super) fn run(
+    sink: &mut dyn Sink,
     config: &Config,
     files: &[Found],
     settings: &Settings,
@@ -28,7 +28,7 @@ pub(super) fn run<S: Sink>(
 ) -> Result<(Outcome, Exit)> {
     let schema = Arc::new(config.record.schema.clone());
     let format = match config.source.format {
-        Format::Ndjson => Json::new(&schema.paths(), schema.extras()),
+        Format::Ndjson => AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras())),
     };
     match pipeline::run(files, format, schema, sink, settings, stop, stats) {
         Ok(outcome) => {

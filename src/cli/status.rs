@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::args::{Output, StatusArgs};
-use super::destination::{describe, history};
+use super::destination::looked_at;
 use super::exit::Exit;
 use super::selected::selected;
 use super::speech::{Speech, one_line, print, printable};
@@ -19,15 +19,16 @@ const SOURCES_SHOWN: usize = 20;
 
 pub(super) fn status(args: &StatusArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
-    let status = history(&config)?.status(&config.name)?;
+    let destination = looked_at(&config)?;
+    let status = destination.history()?.status(&config.name)?;
     if !args.files.is_empty() {
         return of_files(args, &config, status.unwrap_or_default(), speech);
     }
     let text = match speech.output {
         Output::Json => format!("{}\n", json(&config, &status.unwrap_or_default())),
         Output::Text => match status {
-            Some(status) => text(&config, &status, args.all),
-            None => format!("{}: nothing was loaded into {} yet\n", config.name, describe(&config)),
+            Some(status) => text(&config, &destination.describe(), &status, args.all),
+            None => format!("{}: nothing was loaded into {} yet\n", config.name, destination.describe()),
         },
     };
     print(&text)?;
@@ -122,13 +123,13 @@ fn owner(source: &SourceStatus) -> Option<String> {
     })
 }
 
-fn text(config: &Config, status: &Status, all: bool) -> String {
+fn text(config: &Config, destination: &str, status: &Status, all: bool) -> String {
     let mut out = String::new();
     let sources = &status.sources;
     let complete = sources.iter().filter(|source| source.complete).count();
     let (done, size) =
         sources.iter().fold((0, 0), |(done, size), source| (done + source.position, size + source.size));
-    let _ = writeln!(out, "{} → {}", config.name, describe(config));
+    let _ = writeln!(out, "{} → {destination}", config.name);
     let _ = writeln!(
         out,
         "\nsources       {} of {} complete, {} of {}",

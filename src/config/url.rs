@@ -8,14 +8,13 @@ use std::str::FromStr;
 
 use super::secret;
 use super::units::Misread;
+use crate::sink;
 
 /// Where rows go. Shown without its password, by `Display` and by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url(String);
 
-const URL: Misread = Misread(
-    "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH",
-);
+const URL: Misread = Misread(sink::destination::FORMS);
 
 impl Url {
     /// The text as it was given, with its password: for the sink alone.
@@ -33,23 +32,8 @@ impl FromStr for Url {
     type Err = Misread;
 
     fn from_str(text: &str) -> Result<Url, Misread> {
-        let is_known = if let Some(path) = text.strip_prefix("sqlite:") {
-            !path.is_empty()
-        } else if text.contains("://") && !is_connection_string(text) {
-            text.starts_with("postgres://") || text.starts_with("postgresql://")
-        } else {
-            is_connection_string(text)
-        };
-        if is_known { Ok(Url(text.to_owned())) } else { Err(URL) }
+        if sink::destination::is_named(text) { Ok(Url(text.to_owned())) } else { Err(URL) }
     }
-}
-
-/// Whether `text` begins as libpq's connection strings do: `name = value`.
-fn is_connection_string(text: &str) -> bool {
-    text.split_once('=').is_some_and(|(name, _)| {
-        let name = name.trim();
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-    })
 }
 
 impl fmt::Display for Url {

@@ -57,3 +57,10 @@ pub trait Format: Send + Sync {
     /// Reads one record. On an error the record's content means nothing.
     fn parse<'r>(&self, input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed>;
 }
+
+/// The format of a job: one arm for each.
+#[derive(Clone, Debug)]
+pub enum AnyFormat {
+    /// One JSON object per line.
+    Ndjson(Json),
+}

@@ -15,30 +15,27 @@ mod stats;
 mod survey;
 #[cfg(test)]
 mod tests;
-mod worker;
+mod workers;
 mod writer;
 
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::bounded;
-
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
-use crate::format::Format;
+use crate::format::AnyFormat;
 use crate::schema::Schema;
-use crate::sink::{Claim, Claims, Parcel, Rows, Sink, Task};
+use crate::sink::{Claim, Claims, Sink, Task};
 use crate::source::{self, Candidate, Found, Hash16};
 use crate::stop::Stop;
-use plan::{Cutting, Planned};
+use crate::work::{Parcel, Recipe};
+use plan::Planner;
 use queue::queue;
 pub use stats::{Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
-use worker::{Rules, Worker};
-use writer::{Spent, Writer};
+use workers::Workers;
+use writer::Writer;
 
 /// What a run is told.
 #[derive(Clone, Debug)]
@@ -67,13 +64,6 @@ pub struct Settings {
     pub observer: Observer,
 }
 
-/// No more rows' rooms are kept than this, however small the chunks.
-const SPARES_MAX: usize = 64;
-
-/// So many archives are begun ahead at most: each holds chunks and a window of its own, which
-/// no permit counts.
-const ARCHIVES_AHEAD_MAX: usize = 3;
-
 /// The lines of a chunk, where a line can become a row of a hundred KiB.
 const EXPANDING_LINES_MAX: usize = 256;
 
@@ -97,36 +87,57 @@ const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS
 ///
 /// `Ok` says what came of it, also where it ended early by a signal or where single files
 /// failed. `Err` means that the run could not go on; what was committed before is whole.
-pub fn run<F, S>(
+pub fn run(
     files: &[Found],
-    format: F,
+    format: AnyFormat,
     schema: Arc<Schema>,
-    sink: &mut S,
+    sink: &mut dyn Sink,
     settings: &Settings,
     stop: &Stop,
     stats: &Arc<Stats>,
-) -> Result<Outcome>
-where
-    F: Format + 'static,
-    S: Sink,
-{
+) -> Result<Outcome> {
     let began = Instant::now();
-    let mut outcome = Outcome::default();
     let mut settings = settings.clone();
     if schema.can_expand() {
         settings.source.lines_max = EXPANDING_LINES_MAX;
     }
-    let settings = &settings;
-    // Whoever waits for a stream to go on is told when the run has failed meanwhile.
+    let recipe = Recipe {
+        format,
+        schema,
+        record_bytes_max: settings.source.record_bytes_max,
+        raw_bytes_max: settings.raw_bytes_max,
+    };
+    // A reader that waits for a stream is woken when the run fails.
     let stop = &stop.branch();
-    let (claims, unreadable) = claims(files, settings, stop)?;
+    let mut outcome = Outcome::default();
+    let (claims, unreadable) = claims(files, &settings, stop)?;
     for (path, why) in unreadable {
         outcome.refuse(path, why, &settings.observer);
     }
     let claimed = sink.claim(&claims)?;
-    let mut selected = Vec::new();
-    let mut tasks = Vec::new();
-    for (file, claim) in claims.files.into_iter().zip(claimed) {
+    let (tasks, selected) = take_note(claims.files, claimed, &mut outcome, &settings.observer);
+    let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
+    stats::add(&stats.bytes_total, bytes);
+    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
+    if !tasks.is_empty() {
+        load(&tasks, recipe, sink, &settings, stop, stats, &mut outcome)?;
+    }
+    outcome.open_dead_letters = sink.open_dead_letters(&selected)?;
+    outcome.times = stats.times();
+    outcome.elapsed = began.elapsed();
+    Ok(outcome)
+}
+
+/// What is to be loaded, and the ids of all sources that the run is about; what became of the
+/// other files goes into the outcome.
+fn take_note(
+    files: Vec<Candidate>,
+    claimed: Vec<Claim>,
+    outcome: &mut Outcome,
+    observer: &Observer,
+) -> (Vec<(Task, Candidate)>, Vec<i32>) {
+    let (mut tasks, mut selected) = (Vec::new(), Vec::new());
+    for (file, claim) in files.into_iter().zip(claimed) {
         match claim {
             Claim::Load(task) => {
                 selected.push(task.source_id);
@@ -140,27 +151,10 @@ where
                 outcome.finished += 1;
             }
             Claim::Duplicate(of) => outcome.duplicates.push((file.path, of)),
-            Claim::Changed(why) => outcome.refuse(file.path, why, &settings.observer),
+            Claim::Changed(why) => outcome.refuse(file.path, why, observer),
         }
     }
-    let to_read = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
-    stats::add(&stats.bytes_total, to_read);
-    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes: to_read });
-
-    if !tasks.is_empty() {
-        let rules = Arc::new(Rules {
-            format,
-            schema,
-            encoder: sink.encoder(),
-            record_bytes_max: settings.source.record_bytes_max,
-            raw_bytes_max: settings.raw_bytes_max,
-        });
-        load(&tasks, &rules, sink, settings, stop, stats, &mut outcome)?;
-    }
-    outcome.open_dead_letters = sink.open_dead_letters(&selected)?;
-    outcome.times = stats.times();
-    outcome.elapsed = began.elapsed();
-    Ok(outcome)
+    (tasks, selected)
 }
 
 /// What a run asks for, and the files that it cannot read.
@@ -188,8 +182,8 @@ pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
     }
 }
 
-/// The threads that parse.
-fn workers(threads: usize) -> Result<rayon::ThreadPool> {
+/// Threads for work on records.
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("worker-{index}"))
@@ -197,109 +191,32 @@ fn workers(threads: usize) -> Result<rayon::ThreadPool> {
         .map_err(|cause| Error::usage(format!("cannot start {threads} workers: {cause}")))
 }
 
-fn load<F, S>(
+/// Plans, works and writes, each on threads of its own.
+fn load(
     tasks: &[(Task, Candidate)],
-    rules: &Arc<Rules<F, S::Encoder>>,
-    sink: &mut S,
+    recipe: Recipe,
+    sink: &mut dyn Sink,
     settings: &Settings,
     stop: &Stop,
     stats: &Arc<Stats>,
     outcome: &mut Outcome,
-) -> Result<()>
-where
-    F: Format + 'static,
-    S: Sink,
-{
-    let pool = workers(settings.threads)?;
-    // The memory of the workers. There is one for each thread, so taking one never waits.
-    let (give_back, idle) = bounded::<Worker>(settings.threads);
-    for _ in 0..settings.threads {
-        give_back.send(Worker::default()).expect("there is room for each");
-    }
-    // The room of rows that were committed is used again: to ask the system for it anew was a
-    // tenth of a worker's time. No more is kept than a batch is made of.
-    let spares_max = settings.batch_bytes / settings.source.chunk_bytes.max(1) + settings.threads;
-    let (spares, room) = bounded::<Rows>(spares_max.min(SPARES_MAX));
+) -> Result<()> {
+    let workers = Workers::start(sink.work(recipe), settings, stats)?;
     // Two batches, so that the workers prepare the next while the destination digests one,
     // and a chunk for each worker on top.
     let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
     let (entrance, exit) = queue::<Handed>(budget, 2 * settings.threads + 2);
-
     std::thread::scope(|scope| {
-        let planner = std::thread::Builder::new().name("planner".into());
-        let plan = planner.spawn_scoped(scope, || {
-            let entrance = entrance;
-            let mut hand_out = |place: queue::Place<Handed>, planned: Planned| match planned {
-                Planned::Failed { source_id, error } => place.fill(Handed::Failed { source_id, error }, 0),
-                Planned::Chunk(assignment) => {
-                    let (rules, idle, give_back) = (Arc::clone(rules), idle.clone(), give_back.clone());
-                    let room = room.clone();
-                    let stats = Arc::clone(stats);
-                    pool.spawn_fifo(move || {
-                        let began = Instant::now();
-                        let mut worker = idle.recv().unwrap_or_default();
-                        let path = assignment.source.path().to_owned();
-                        let span = assignment.chunk.span;
-                        let result = catch_unwind(AssertUnwindSafe(|| {
-                            worker.work(&rules, assignment, room.try_recv().unwrap_or_default())
-                        }));
-                        let (handed, bytes) = match result {
-                            Ok(parcel) => {
-                                let bytes = parcel.bytes();
-                                // A panicked worker's memory is left behind instead.
-                                let _ = give_back.send(worker);
-                                (Handed::Parcel(Box::new(parcel)), bytes)
-                            }
-                            Err(_) => {
-                                let _ = give_back.send(Worker::default());
-                                let what = format!(
-                                    "a worker panicked over bytes {}..{} of {}",
-                                    span.start,
-                                    span.end,
-                                    path.display()
-                                );
-                                (Handed::Panicked(what), 0)
-                            }
-                        };
-                        stats::add_time(&stats.work_ns, began.elapsed());
-                        place.fill(handed, bytes);
-                    });
-                }
-            };
-            // What is inflated is inflated side by side: the next few archives are begun
-            // while an earlier source is handed out.
-            let mut begun: VecDeque<Result<Cutting>> = VecDeque::new();
-            let mut next = 0;
-            for index in 0..tasks.len() {
-                while next < tasks.len()
-                    && (next == index || begun.len() <= settings.threads.min(ARCHIVES_AHEAD_MAX))
-                {
-                    let (task, candidate) = &tasks[next];
-                    if Cutting::is_work(candidate) {
-                        begun.push_back(Cutting::ahead(task, candidate, &settings.source, scope));
-                    } else if next == index {
-                        begun.push_back(Cutting::here(task, candidate, &settings.source));
-                    } else {
-                        break;
-                    }
-                    next += 1;
-                }
-                let cutting = begun.pop_front().expect("the task at hand was begun");
-                if !plan::cut(&tasks[index].0, cutting, &entrance, stop, stats, &mut hand_out) {
-                    break;
-                }
-            }
-        });
-        let plan =
-            plan.map_err(|error| Error::from(Kind::Usage(format!("cannot start a thread: {error}"))))?;
+        let planner = Planner { tasks, settings, workers: &workers, stop, stats, scope };
+        let thread = std::thread::Builder::new().name("planner".into());
+        let planned = thread.spawn_scoped(scope, move || planner.plan(&entrance));
+        let planned = planned.map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
         // The planner may be waiting for a silent stream when the writer fails, or panics.
         let awaited = stop.awaited();
-        let written =
-            Writer::new(tasks, sink, settings, stop, stats, &Spent { pool: &pool, spares }, outcome)
-                .write(exit);
+        let written = Writer::new(tasks, sink, &workers, settings, stop, stats, outcome).write(exit);
         drop(awaited);
         // To the writer, a planner that panicked has come to its end.
-        plan.join().map_err(|_| Error::broken("the planner panicked"))?;
+        planned.join().map_err(|_| Error::broken("the planner panicked"))?;
         written
     })
 }

@@ -1,5 +1,6 @@
 //! The planner: files to claims, and claims to chunks, in order.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Scope;
@@ -7,14 +8,16 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::queue::{Entrance, Place};
+use super::Handed;
+use super::queue::Entrance;
 use super::stats::{Stats, add_time};
-use super::worker::Assignment;
+use super::workers::Workers;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::sink::Task;
 use crate::source::{Candidate, Chunk, Chunks, Found, Settings, Source};
 use crate::stop::Stop;
+use crate::work::Assignment;
 
 /// Files that cannot be read, and why.
 pub(super) type Unreadable = Vec<(PathBuf, String)>;
@@ -37,21 +40,83 @@ pub(super) fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate
     Ok((candidates, failed))
 }
 
-/// What the planner hands to the writer, by way of a worker or past it.
-pub(super) enum Planned {
-    /// A chunk, for a worker.
-    Chunk(Assignment),
-    /// A source cannot be read on: what there is of it is complete as far as it goes.
-    Failed {
-        /// The source's id.
-        source_id: i32,
-        /// Why.
-        error: Error,
-    },
+/// Hands out the chunks of all tasks, in order.
+pub(super) struct Planner<'env, 'scope> {
+    pub(super) tasks: &'env [(Task, Candidate)],
+    pub(super) settings: &'env super::Settings,
+    pub(super) workers: &'env Workers,
+    pub(super) stop: &'env Stop,
+    pub(super) stats: &'env Stats,
+    pub(super) scope: &'scope Scope<'scope, 'env>,
+}
+
+/// Archives begun ahead at most: each holds chunks and a window of its own, which no place in
+/// line counts.
+const ARCHIVES_AHEAD_MAX: usize = 3;
+
+impl Planner<'_, '_> {
+    /// Plans until everything is handed out, or there is no use in going on.
+    pub(super) fn plan(&self, entrance: &Entrance<Handed>) {
+        // Archives are inflated side by side: the next few are begun while an earlier source is
+        // handed out.
+        let ahead_max = self.settings.threads.min(ARCHIVES_AHEAD_MAX);
+        let mut begun: VecDeque<Result<Cutting>> = VecDeque::new();
+        let mut next = 0;
+        for (index, (task, _)) in self.tasks.iter().enumerate() {
+            while next < self.tasks.len() && (next == index || begun.len() <= ahead_max) {
+                let (task, candidate) = &self.tasks[next];
+                if Cutting::is_work(candidate) {
+                    begun.push_back(Cutting::ahead(task, candidate, &self.settings.source, self.scope));
+                } else if next == index {
+                    begun.push_back(Cutting::here(task, candidate, &self.settings.source));
+                } else {
+                    break;
+                }
+                next += 1;
+            }
+            let cutting = begun.pop_front().expect("the task at hand was begun");
+            if !self.hand_out(task, cutting, entrance) {
+                break;
+            }
+        }
+    }
+
+    /// Hands out the chunks of a source, until its end or until the stop. Each takes its place in
+    /// line first. False when there is no use in going on: the writer is gone, or a stop was asked
+    /// for.
+    fn hand_out(&self, task: &Task, cutting: Result<Cutting>, entrance: &Entrance<Handed>) -> bool {
+        let source_id = task.source_id;
+        let reserve = |bytes| entrance.reserve(bytes, &|| self.stop.asked().is_some());
+        let fail = |error| match reserve(0) {
+            Some(place) => {
+                place.fill(Handed::Failed { source_id, error }, 0);
+                true
+            }
+            None => false,
+        };
+        let mut cutting = match cutting {
+            Ok(cutting) => cutting,
+            Err(error) => return fail(error),
+        };
+        loop {
+            let began = Instant::now();
+            let chunk = cutting.next();
+            add_time(&self.stats.plan_ns, began.elapsed());
+            match chunk {
+                Ok(Some(chunk)) => {
+                    let Some(place) = reserve(chunk.bytes()) else { return false };
+                    let source = Arc::clone(cutting.source());
+                    self.workers.give(Assignment { source, source_id, chunk }, place);
+                }
+                Ok(None) => return true,
+                Err(error) => return fail(error),
+            }
+        }
+    }
 }
 
 /// The chunks of a task's source, wherever they are cut.
-pub(super) enum Cutting {
+enum Cutting {
     /// Here, when they are asked for.
     Here(Arc<Source>, Chunks),
     /// On a thread of its own, a few ahead of where they are taken.
@@ -66,19 +131,19 @@ const AHEAD_BYTES_MIN: u64 = 1 << 20;
 
 impl Cutting {
     /// Whether cutting the file is work enough for a thread of its own.
-    pub(super) fn is_work(candidate: &Candidate) -> bool {
+    fn is_work(candidate: &Candidate) -> bool {
         candidate.fingerprint.container.is_some_and(|container| container.size >= AHEAD_BYTES_MIN)
     }
 
     /// Begins to cut, here.
-    pub(super) fn here(task: &Task, candidate: &Candidate, settings: &Settings) -> Result<Cutting> {
+    fn here(task: &Task, candidate: &Candidate, settings: &Settings) -> Result<Cutting> {
         let source = open(candidate)?;
         let chunks = Chunks::new(&source, task.start, settings)?;
         Ok(Cutting::Here(source, chunks))
     }
 
     /// Begins to cut, on a thread of its own.
-    pub(super) fn ahead<'scope>(
+    fn ahead<'scope>(
         task: &Task,
         candidate: &Candidate,
         settings: &Settings,
@@ -120,46 +185,4 @@ fn open(candidate: &Candidate) -> Result<Arc<Source>> {
     let source = candidate.reopen()?;
     failpoint::reached("after-open");
     Ok(source)
-}
-
-/// Hands out the chunks of a source, until its end or until the stop.
-///
-/// Each chunk takes its place in line before it is handed out. Returns false when there is
-/// no use in going on: the writer is gone, or a stop was asked for.
-pub(super) fn cut<T>(
-    task: &Task,
-    cutting: Result<Cutting>,
-    entrance: &Entrance<T>,
-    stop: &Stop,
-    stats: &Stats,
-    hand_out: &mut dyn FnMut(Place<T>, Planned),
-) -> bool {
-    let is_stopped = || stop.asked().is_some();
-    let source_id = task.source_id;
-    let mut send = |bytes, planned| match entrance.reserve(bytes, &is_stopped) {
-        Some(place) => {
-            hand_out(place, planned);
-            true
-        }
-        None => false,
-    };
-    let mut cutting = match cutting {
-        Ok(cutting) => cutting,
-        Err(error) => return send(0, Planned::Failed { source_id, error }),
-    };
-    loop {
-        let began = Instant::now();
-        let chunk = cutting.next();
-        add_time(&stats.plan_ns, began.elapsed());
-        match chunk {
-            Ok(Some(chunk)) => {
-                let source = Arc::clone(cutting.source());
-                if !send(chunk.bytes(), Planned::Chunk(Assignment { source, source_id, chunk })) {
-                    return false;
-                }
-            }
-            Ok(None) => return true,
-            Err(error) => return send(0, Planned::Failed { source_id, error }),
-        }
-    }
 }

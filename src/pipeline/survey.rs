@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bumpalo::Bump;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
-use super::workers;
+use super::pool;
 use crate::error::{Kind, Result};
 use crate::format::{Format, Input, Malformed, Record};
 use crate::reject::{Stage, code};
@@ -62,7 +62,7 @@ pub fn survey<T: Survey>(
     settings: &SurveySettings,
     stop: &Stop,
 ) -> Result<Surveyed<T>> {
-    let pool = workers(settings.threads)?;
+    let pool = pool(settings.threads)?;
     let sizes = files.iter().map(|file| std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len()));
     let all: u64 = sizes.sum();
     let mut surveyed = Surveyed {

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::Kind;
+use crate::format::Json;
 use crate::reject::Faults;
 use crate::schema::{Bounds, Field, Kind as FieldKind, Row, Text};
-use crate::sink::{Batch, Committed, Counts, Encoder, Ending, Memory, Place, decide};
+use crate::sink::{Batch, Committed, Counts, Ending, Memory, decide};
 use crate::source::{Pattern, Selection, discover, hash16};
+use crate::work::{self, Encoder, Place, Work};
 
 /// Rows as text: what they are is all that matters here.
 struct Plain;
@@ -42,10 +45,8 @@ struct InMemory {
 }
 
 impl Sink for InMemory {
-    type Encoder = Plain;
-
-    fn encoder(&self) -> Arc<Plain> {
-        Arc::new(Plain)
+    fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
+        work::with(recipe, Arc::new(Plain))
     }
 
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
@@ -201,7 +202,7 @@ fn load_into(sink: &mut InMemory, folder: &std::path::Path, cut: Cut) -> Result<
     let pattern = Pattern { text: "*".into(), base: folder.to_owned() };
     let files = discover(&[pattern], &Selection::default()).expect("readable");
     let schema = schema();
-    let format = crate::format::Json::new(&schema.paths(), schema.extras());
+    let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
     run(&files, format, schema, sink, &cut.settings(), &Stop::default(), &Arc::new(Stats::default()))
 }
 
@@ -435,9 +436,8 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
     }
     struct Mined(InMemory);
     impl Sink for Mined {
-        type Encoder = Bomb;
-        fn encoder(&self) -> Arc<Bomb> {
-            Arc::new(Bomb(Plain))
+        fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
+            work::with(recipe, Arc::new(Bomb(Plain)))
         }
         fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
             self.0.claim(claims)
@@ -459,7 +459,7 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
         discover(&[Pattern { text: "*".into(), base: folder.path().to_owned() }], &Selection::default())
             .expect("found");
     let schema = schema();
-    let format = crate::format::Json::new(&schema.paths(), schema.extras());
+    let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
     let cut = Cut {
         threads: 2,
         chunk_bytes: 50,
@@ -504,7 +504,7 @@ fn who_watches_a_run_hears_of_all_that_it_committed_and_of_what_it_could_not() {
     };
     let pattern = Pattern { text: "*".into(), base: folder.path().to_owned() };
     let files = discover(&[pattern], &Selection::default()).expect("readable");
-    let format = crate::format::Json::new(&schema().paths(), schema().extras());
+    let format = AnyFormat::Ndjson(Json::new(&schema().paths(), schema().extras()));
     let stats = Arc::new(Stats::default());
     let outcome =
         run(&files, format, schema(), &mut InMemory::default(), &settings, &Stop::default(), &stats)

@@ -5,29 +5,29 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::Sender;
-
 use super::queue::{Exit, Next};
 use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
+use super::workers::Workers;
 use super::{Handed, Settings};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::failpoint;
-use crate::sink::{Advance, Again, Batch, Counts, Parcel, Rows, Sink, Task};
+use crate::sink::{Advance, Again, Batch, Counts, Sink, Task};
 use crate::source::Candidate;
 use crate::stop::Stop;
+use crate::work::Parcel;
 
 /// How long the first batch is at most.
 const FIRST_BATCH_ROWS: usize = 10_000;
 const FIRST_BATCH_BYTES: usize = 4 << 20;
 
 /// Collects and commits.
-pub(super) struct Writer<'a, S> {
-    sink: &'a mut S,
+pub(super) struct Writer<'a> {
+    sink: &'a mut dyn Sink,
     settings: &'a Settings,
     stop: &'a Stop,
     stats: &'a Stats,
-    spent: &'a Spent<'a>,
+    workers: &'a Workers,
     outcome: &'a mut Outcome,
     sources: HashMap<i32, Progress>,
     reasons: Reasons,
@@ -38,31 +38,6 @@ pub(super) struct Writer<'a, S> {
     bytes: usize,
     /// and what their places in line are worth.
     weight: usize,
-}
-
-/// Where batches go that are committed.
-pub(super) struct Spent<'p> {
-    pub(super) pool: &'p rayon::ThreadPool,
-    /// Room for rows, to be used again.
-    pub(super) spares: Sender<Rows>,
-}
-
-impl Spent<'_> {
-    /// Gives a batch's memory back, or keeps it for rows to come if it is no larger than usual.
-    /// That takes as long as a commit, so a worker does it: the destination waits for the writer.
-    fn take(&self, batch: Arc<Batch>, usual: usize, free: impl FnOnce() + Send + 'static) {
-        let spares = self.spares.clone();
-        self.pool.spawn_fifo(move || {
-            for mut parcel in Arc::into_inner(batch).into_iter().flat_map(|batch| batch.parcels) {
-                if (1..=usual).contains(&parcel.rows.bytes.capacity()) {
-                    parcel.rows.clear();
-                    // One that finds no place is given back.
-                    let _ = spares.try_send(parcel.rows);
-                }
-            }
-            free();
-        });
-    }
 }
 
 /// A count of records. Ours are never negative.
@@ -85,14 +60,14 @@ struct Progress {
     has_failed: bool,
 }
 
-impl<'a, S: Sink> Writer<'a, S> {
+impl<'a> Writer<'a> {
     pub(super) fn new(
         tasks: &[(Task, Candidate)],
-        sink: &'a mut S,
+        sink: &'a mut dyn Sink,
+        workers: &'a Workers,
         settings: &'a Settings,
         stop: &'a Stop,
         stats: &'a Stats,
-        spent: &'a Spent<'a>,
         outcome: &'a mut Outcome,
     ) -> Self {
         let sources = tasks.iter().map(|(task, candidate)| {
@@ -112,7 +87,7 @@ impl<'a, S: Sink> Writer<'a, S> {
             settings,
             stop,
             stats,
-            spent,
+            workers,
             outcome,
             sources: sources.collect(),
             reasons: Reasons::default(),
@@ -204,7 +179,7 @@ impl<'a, S: Sink> Writer<'a, S> {
         (self.rows, self.bytes) = (0, 0);
         failpoint::reached("between-batches");
         let free = exit.free_later(std::mem::take(&mut self.weight));
-        self.spent.take(batch, 2 * self.settings.source.chunk_bytes, free);
+        self.workers.recycle(batch, free);
         Ok(())
     }
 

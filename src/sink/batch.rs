@@ -1,132 +1,16 @@
-//! Parcels and batches: what workers make and what commits together.
+//! Batches: what commits together.
 //!
-//! A [`Parcel`] is what a worker made of one chunk: the rows in the destination's own
-//! bytes, with the bounds of each so that any of them can be left out later, and the
-//! rejects. A [`Batch`] is a run of parcels in file order, of one source or several, with
-//! one [`Advance`] for each source that it moves. It is whole, in memory, before its
-//! transaction begins: a client that stalls inside COPY holds its locks.
+//! A [`Batch`] is a run of parcels in file order, of one source or several, with one
+//! [`Advance`] for each source that it moves. It is whole, in memory, before its transaction
+//! begins: a client that stalls inside COPY holds its locks.
 
-use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::dead_letter::Refused;
 use crate::error::Result;
-use crate::reject::Rejects;
-use crate::source::{Bytes, Hash16, Source};
+use crate::source::Hash16;
 use crate::span::Span;
-
-/// The rows of one chunk, encoded.
-#[derive(Debug, Default)]
-pub struct Rows {
-    /// The rows, one after the other, in the destination's own form.
-    pub bytes: Vec<u8>,
-    bounds: Vec<Bound>,
-}
-
-/// Where a row ends, and which record it was.
-#[derive(Clone, Copy, Debug)]
-struct Bound {
-    end: u32,
-    offset: u32,
-    length: u32,
-    line: u32,
-}
-
-impl Rows {
-    /// Notes that the row of a record ends at the end of `bytes`. `offset` counts from the
-    /// start of the chunk, `line` the lines of the chunk before the record.
-    #[inline]
-    pub fn end_row(&mut self, offset: usize, length: usize, line: u32) {
-        let narrow = |wide: usize| u32::try_from(wide).expect("a chunk and its rows are shorter than 4 GiB");
-        self.bounds.push(Bound {
-            end: narrow(self.bytes.len()),
-            offset: narrow(offset),
-            length: narrow(length),
-            line,
-        });
-    }
-
-    /// Forgets the rows, and keeps the room for others.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.bounds.clear();
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.bounds.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.bounds.is_empty()
-    }
-
-    /// The bytes of a run of rows.
-    pub fn slice(&self, rows: Range<usize>) -> &[u8] {
-        let start = rows.start.checked_sub(1).map_or(0, |before| self.bounds[before].end as usize);
-        let end = rows.end.checked_sub(1).map_or(0, |last| self.bounds[last].end as usize);
-        &self.bytes[start..end.max(start)]
-    }
-}
-
-/// What a worker made of one chunk.
-#[derive(Debug)]
-pub struct Parcel {
-    /// The source.
-    pub source: Arc<Source>,
-    /// Its id in the destination.
-    pub source_id: i32,
-    /// Where the chunk stands in it.
-    pub span: Span,
-    /// The source ends with this chunk, and this is its size.
-    pub ends: Option<u64>,
-    /// Bytes of the file, compressed as they are, that were read for it.
-    pub raw: u64,
-    /// The chunk's own bytes, where they cannot be had again from the source.
-    pub kept: Option<Bytes>,
-    /// The rows.
-    pub rows: Rows,
-    /// The rejects.
-    pub rejects: Rejects,
-    /// Lines of the source before the chunk. The writer knows, and fills it in.
-    pub first_line: u64,
-    /// Lines of the chunk, of any kind.
-    pub lines: u64,
-    /// Lines that are blank.
-    pub blank: u64,
-    /// Values of which a NUL was left out or replaced.
-    pub altered: u64,
-    /// XXH3 of the bytes that were parsed.
-    pub check: u64,
-    /// Length and hash of the last bytes before the end of the chunk.
-    pub tail: (u32, Hash16),
-    /// The start of the last line, where it has no line end.
-    pub unterminated: Option<u64>,
-    /// Whether every byte that was parsed was in the file: it was not cut under its map.
-    pub is_intact: bool,
-}
-
-impl Parcel {
-    /// The memory that it holds.
-    pub fn bytes(&self) -> usize {
-        let kept = self.kept.as_ref().map_or(0, Bytes::memory);
-        self.rows.bytes.len() + self.rows.bounds.len() * size_of::<Bound>() + self.rejects.bytes() + kept
-    }
-
-    /// The bytes of a record of the chunk.
-    pub fn read(&self, span: Span) -> Result<Cow<'_, [u8]>> {
-        match &self.kept {
-            Some(bytes) => {
-                let place =
-                    |offset: u64| usize::try_from(offset - self.span.start).expect("within the chunk");
-                Ok(Cow::Borrowed(&bytes[place(span.start)..place(span.end)]))
-            }
-            None => self.source.read(span).map(Cow::Owned),
-        }
-    }
-}
+use crate::work::Parcel;
 
 /// How far a batch moves one source, and what it found there.
 #[derive(Clone, Debug)]
@@ -308,9 +192,8 @@ impl Batch {
     /// Which record a row was.
     pub fn place(&self, row: usize) -> RowPlace {
         let parcel = self.starts.partition_point(|&start| start <= row) - 1;
-        let bound = self.parcels[parcel].rows.bounds[row - self.starts[parcel]];
-        let start = self.parcels[parcel].span.start + u64::from(bound.offset);
-        RowPlace { parcel, span: Span::new(start, start + u64::from(bound.length)), line: bound.line }
+        let (span, line) = self.parcels[parcel].place(row - self.starts[parcel]);
+        RowPlace { parcel, span, line }
     }
 
     /// Whether the first record of a source in the batch stands at `offset` and became a row.
@@ -336,8 +219,12 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::source::hash16;
+    use crate::reject::Rejects;
+    use crate::source::{Source, hash16};
+    use crate::work::Rows;
 
     fn parcel(source: &Arc<Source>, start: u64, rows: &[&str]) -> Parcel {
         let mut encoded = Rows::default();

@@ -17,8 +17,9 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::reject::{Faults, write_json_string};
 use crate::schema::{Extra, Kind, Row, Schema, Value};
 use crate::sink::key::EXTRA;
-use crate::sink::{Batch, Claim, Claims, Committed, Counts, Encoder, Ending, Place, Sink, Task};
+use crate::sink::{Batch, Claim, Claims, Committed, Counts, Ending, Sink, Task};
 use crate::source::Start;
+use crate::work::{self, Encoder, Place, Recipe, Work};
 
 /// Judges records, and keeps nothing of them.
 pub struct Check {
@@ -133,10 +134,8 @@ fn write_verdicts(out: &mut dyn Write, batch: &Batch, names: &[String]) -> io::R
 }
 
 impl Sink for Check {
-    type Encoder = CheckEncoder;
-
-    fn encoder(&self) -> Arc<CheckEncoder> {
-        Arc::clone(&self.encoder)
+    fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
+        work::with(recipe, Arc::clone(&self.encoder))
     }
 
     /// Every file is new: nothing is remembered.

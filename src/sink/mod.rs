@@ -1,9 +1,9 @@
 //! Sinks: rows to durable rows, and how far we are.
 //!
-//! A sink is a destination and keeps its promises in one transaction per batch: rows,
-//! dead letters, counters and checkpoint are there together or not at all. Its other half,
-//! the [`Encoder`], lives in the workers and turns rows into the destination's own bytes, so
-//! that the one serial writer only forwards them.
+//! A [`Destination`] is a place that a job names. Opened for a load it is a [`Sink`], which keeps
+//! its promises in one transaction per batch: rows, dead letters, counters and checkpoint are there
+//! together or not at all. Its other half, the encoder, lives in the workers and turns rows into
+//! the destination's own bytes, so that the one serial writer only forwards them.
 //!
 //! Only this folder knows SQL.
 
@@ -11,6 +11,7 @@ mod batch;
 pub mod check;
 mod claim;
 pub mod dead_letter;
+pub mod destination;
 pub mod forecast;
 pub mod history;
 pub mod key;
@@ -18,43 +19,25 @@ mod outage;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod statement;
+mod word;
 
 use std::sync::Arc;
 
-pub use batch::{Advance, Again, Batch, Counts, Parcel, RowPlace, Rows};
+pub use batch::{Advance, Again, Batch, Counts, RowPlace};
 pub use claim::{Claim, Claims, Decision, Memory, Task, decide};
 use dead_letter::Refused;
+pub use destination::{Destination, of};
 pub use key::{Key, OnConflict};
+pub(crate) use word::is_reserved;
 
 use crate::error::Result;
-use crate::reject::Faults;
-use crate::schema::Row;
+use crate::work::{Recipe, Work};
 
-/// Turns rows into a destination's own bytes. Shared by all workers.
-pub trait Encoder: Send + Sync {
-    /// Appends a row to `out`. False if a value does not fit its column; `faults` then says
-    /// what, and what was appended is cut off by the caller.
-    fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool;
-}
-
-/// Where a row comes from: what the key may be made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    /// The source's id.
-    pub source_id: i32,
-    /// The offset of the record's first byte.
-    pub offset: u64,
-    /// The record, without its line end.
-    pub raw: &'a [u8],
-}
-
-/// A destination.
+/// A destination that is open for a load.
 pub trait Sink: Send {
-    /// What turns rows into its bytes.
-    type Encoder: Encoder + 'static;
-
-    /// What turns rows into its bytes.
-    fn encoder(&self) -> Arc<Self::Encoder>;
+    /// What turns chunks into parcels for it.
+    fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
 
     /// Says which sources are known and which are new, makes the new ones, and takes
     /// ownership of all that are to be loaded, in one transaction.

@@ -15,7 +15,7 @@ use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Kind, Row, Value};
 use crate::sink::key::Origin;
-use crate::sink::{Encoder, Place};
+use crate::work::{Encoder, Place};
 
 /// What every COPY BINARY begins with: signature, no flags, no extension.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

@@ -1,7 +1,10 @@
 //! What a load into PostgreSQL would find and make, and the rights that it would lack.
 
+use std::sync::Arc;
+
 use postgres::{Client, Row};
 
+use super::connect::Target as Server;
 use super::own::{find_holder, memories};
 use super::prepare::{
     check_tables, compare, look_at_server, refuse_lost_target, refuse_pooler, warn_if_emptied,
@@ -17,10 +20,10 @@ use crate::sink::key::quote;
 use crate::sink::{Claim, Claims, Decision, Key, Memory};
 
 /// What a load of these files would find and make. Nothing is written.
-pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
-    let session = Session::visit(&settings.server, settings.timeouts)?;
-    let for_thread = settings.clone();
-    let looked = session.run(Step::Look, move |link| look(&mut link.client, &for_thread));
+pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, claims: &Claims) -> Result<Forecast> {
+    let session = Session::visit(server, settings.timeouts)?;
+    let (to, for_thread) = (Arc::clone(server), settings.clone());
+    let looked = session.run(Step::Look, move |link| look(&mut link.client, &to, &for_thread));
     let (mut forecast, rows, memories) = looked.map_err(Trouble::into_error)?;
     let decisions = forecast.decide(claims, &memories)?;
     let is_wanted = |index| {
@@ -46,10 +49,14 @@ fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T
 }
 
 /// What the server says, and what is remembered there of the sources.
-fn look(client: &mut Client, settings: &Settings) -> Result<(Forecast, Vec<Row>, Vec<Memory>), Trouble> {
+fn look(
+    client: &mut Client,
+    server: &Server,
+    settings: &Settings,
+) -> Result<(Forecast, Vec<Row>, Vec<Memory>), Trouble> {
     let mut found = Forecast::default();
     let forecast = &mut found;
-    pass(forecast, refuse_pooler(client, settings))?;
+    pass(forecast, refuse_pooler(client, server))?;
     pass(forecast, look_at_server(client))?;
     at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
     let role = Role::of(client, &settings.table)?;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use postgres::Client;
 
+use super::Timeouts;
 use super::connect::Target as Server;
 use super::session::Session;
-use super::shape::{Timeouts, begin_sql};
+use super::shape::begin_sql;
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
@@ -16,7 +17,12 @@ use crate::sink::history::Forgotten;
 
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
 /// kept with their dead letters, which become superseded.
-pub fn forget(server: &Arc<Server>, job: &str, sources: &[i32], timeouts: Timeouts) -> Result<Forgotten> {
+pub(super) fn forget(
+    server: &Arc<Server>,
+    job: &str,
+    sources: &[i32],
+    timeouts: Timeouts,
+) -> Result<Forgotten> {
     let (job, sources) = (job.to_owned(), sources.to_vec());
     let session = Session::visit(server, timeouts)?;
     let forgotten =

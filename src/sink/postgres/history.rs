@@ -8,9 +8,9 @@ use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
 use postgres::{IsolationLevel, Row, Transaction};
 
+use super::Timeouts;
 use super::connect::Target as Server;
 use super::session::{Link, Session};
-use super::shape::Timeouts;
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
@@ -22,7 +22,7 @@ use crate::sink::history::{
 };
 
 /// A PostgreSQL database that is only looked at.
-pub struct PostgresHistory {
+pub(super) struct PostgresHistory {
     session: Session,
 }
 
@@ -34,7 +34,7 @@ const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration:
 
 impl PostgresHistory {
     /// Connects.
-    pub fn open(server: &Arc<Server>) -> Result<PostgresHistory> {
+    pub(super) fn open(server: &Arc<Server>) -> Result<PostgresHistory> {
         Ok(PostgresHistory { session: Session::visit(server, TIMEOUTS)? })
     }
 }

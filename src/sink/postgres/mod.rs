@@ -9,6 +9,7 @@ mod commit;
 pub mod connect;
 mod copy;
 mod dead_letters;
+mod destination;
 mod forecast;
 mod forget;
 mod history;
@@ -29,81 +30,32 @@ mod verdict;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDate;
-
 use commit::{Care, Done, Manner, Path, transaction};
 use connect::Target as Server;
 pub use copy::CopyEncoder;
-pub use forecast::forecast;
-pub use forget::forget;
-pub use history::PostgresHistory;
+pub(in crate::sink) use destination::{is_named, make};
+use history::PostgresHistory;
 use own::{Claimed, Holder, Holding, Owned};
 use pieces::Seen;
 use session::{Backend, Link, Session};
 use shape::Shape;
-pub use shape::Timeouts;
-pub use tables::SQL as TABLES_SQL;
+use tables::SQL as TABLES_SQL;
 use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::Result;
-use crate::event::Observer;
-use crate::schema::Schema;
 use crate::sink::claim::{lost_ownership, unsigned};
-use crate::sink::outage::{self, Outage};
-use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OnConflict, Sink, decide};
-use crate::source::Hash16;
-use crate::stop::Stop;
-
-/// What the destination is told by the job.
-#[derive(Clone)]
-pub struct Settings {
-    /// Where the server is.
-    pub server: Arc<Server>,
-    /// The name of the job, under which sources are remembered.
-    pub job: String,
-    /// The day that the run is about.
-    pub data_date: Option<NaiveDate>,
-    /// The command line, for the run's row.
-    pub command: String,
-    /// The target, as the job names it.
-    pub table: String,
-    /// Whether a missing target is made.
-    pub create: bool,
-    /// What a row is known by.
-    pub key: Key,
-    /// What happens when a row meets one of the same key.
-    pub on_conflict: OnConflict,
-    /// What every row is.
-    pub schema: Arc<Schema>,
-    /// What decides the rows, as one hash.
-    pub rules_hash: Hash16,
-    /// A longer record is kept by hash and place when it is refused.
-    pub raw_max: usize,
-    /// How long statements and locks may take.
-    pub timeouts: Timeouts,
-    /// How long an outage is waited out.
-    pub retry_for: Duration,
-    /// How long the server may be silent before it is given up.
-    pub deadline: Duration,
-    /// When to stop waiting.
-    pub stop: Stop,
-    /// Is told what happens.
-    pub observer: Observer,
-}
-
-impl Settings {
-    /// Whether rows that are there can be changed.
-    fn changes_rows(&self) -> bool {
-        self.key != Key::None && self.on_conflict != OnConflict::Keep
-    }
-}
+use crate::sink::destination::{Settings, Timeouts};
+use crate::sink::outage::{Outage, Patience};
+use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, Sink, decide};
+use crate::work::{self, Recipe, Work};
 
 /// After a conflict, so many batches go by the stage before the direct path is tried again.
 const STAGED_BATCHES: u32 = 16;
 
 /// A PostgreSQL database as a destination.
 pub struct Postgres {
+    server: Arc<Server>,
     settings: Settings,
     session: Session,
     shape: Arc<Shape>,
@@ -122,11 +74,11 @@ pub struct Postgres {
 
 impl Postgres {
     /// Connects, and prepares everything up to the first row. An outage is waited out.
-    pub fn open(settings: Settings) -> Result<Postgres> {
-        let mut outage = Outage::new(settings.outages());
+    pub fn open(server: Arc<Server>, settings: Settings) -> Result<Postgres> {
+        let mut outage = Outage::new(settings.patience());
         let mut left = None;
         loop {
-            match Postgres::try_open(&settings, &mut left) {
+            match Postgres::try_open(&server, &settings, &mut left) {
                 Ok(postgres) => return Ok(postgres),
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
@@ -134,20 +86,25 @@ impl Postgres {
     }
 
     /// `left` is the backend of an earlier try, which may still hold locks, and then of this.
-    fn try_open(settings: &Settings, left: &mut Option<Backend>) -> Result<Postgres, Trouble> {
-        let session = settings.connect()?;
+    fn try_open(
+        server: &Arc<Server>,
+        settings: &Settings,
+        left: &mut Option<Backend>,
+    ) -> Result<Postgres, Trouble> {
+        let session = Session::open(server, settings.deadline, settings.timeouts)?;
         let old = left.replace(session.backend);
-        let for_thread = settings.clone();
+        let (to, for_thread) = (Arc::clone(server), settings.clone());
         let prepared = session.run(Step::Prepare, move |link| {
             if let Some(old) = old {
                 own::end_idle(&mut link.client, old)?;
             }
-            in_transaction(link, |link| prepare::prepare(link, &for_thread))
+            in_transaction(link, |link| prepare::prepare(link, &to, &for_thread))
         })?;
         for warning in prepared.warnings {
             settings.observer.warn(warning);
         }
         Ok(Postgres {
+            server: Arc::clone(server),
             settings: settings.clone(),
             session,
             shape: Arc::new(prepared.shape),
@@ -159,6 +116,12 @@ impl Postgres {
             staged_left: 0,
             seen: None,
         })
+    }
+
+    /// What turns rows into the bytes of COPY: for a benchmark of it.
+    #[doc(hidden)]
+    pub fn encoder(&self) -> Arc<CopyEncoder> {
+        Arc::clone(&self.encoder)
     }
 
     /// Does `work` on the session's thread. After an error the transaction is rolled back.
@@ -178,7 +141,7 @@ impl Postgres {
         work: impl Fn(&mut Link) -> Result<T, Trouble> + Clone + Send + 'static,
     ) -> Result<T> {
         let settings = self.settings.clone();
-        let mut outage = Outage::new(outage::Patience { retry_for, ..settings.outages() });
+        let mut outage = Outage::new(Patience { retry_for, ..settings.patience() });
         loop {
             match self.run(Step::Claim, work.clone()) {
                 Ok(value) => return Ok(value),
@@ -196,7 +159,7 @@ impl Postgres {
             return Ok(None);
         }
         loop {
-            match self.settings.connect() {
+            match Session::open(&self.server, self.settings.deadline, self.settings.timeouts) {
                 Ok(session) => return Ok(Some(std::mem::replace(&mut self.session, session).backend)),
                 Err(trouble) => wait_out(outage, trouble)?,
             }
@@ -230,16 +193,6 @@ impl Postgres {
     }
 }
 
-impl Settings {
-    fn connect(&self) -> Result<Session, Trouble> {
-        Session::open(&self.server, self.deadline, self.timeouts)
-    }
-
-    fn outages(&self) -> outage::Patience<'_> {
-        outage::Patience { retry_for: self.retry_for, stop: &self.stop, observer: &self.observer }
-    }
-}
-
 /// Rolls back after an error, so that the connection can be used again. Where that fails
 /// too, the next use of the connection says so.
 fn in_transaction<T>(
@@ -266,15 +219,13 @@ fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> {
 }
 
 impl Sink for Postgres {
-    type Encoder = CopyEncoder;
-
-    fn encoder(&self) -> Arc<CopyEncoder> {
-        Arc::clone(&self.encoder)
+    fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
+        work::with(recipe, Arc::clone(&self.encoder))
     }
 
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
         let settings = self.settings.clone();
-        let mut outage = Outage::new(settings.outages());
+        let mut outage = Outage::new(settings.patience());
         let mut holder_since: Option<Instant> = None;
         let mut old = None;
         if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
@@ -303,13 +254,13 @@ impl Sink for Postgres {
                     Ok(()) => continue,
                     // Its backend does not end, and holds the locks.
                     Err(trouble) if trouble.verdict(&[]) == Verdict::Retry => {
-                        holder.wait(&mut holder_since, settings.outages())?;
+                        holder.wait(&mut holder_since, settings.patience())?;
                         continue;
                     }
                     Err(trouble) => trouble,
                 },
                 Ok(Claimed::Busy(holder)) => {
-                    holder.wait(&mut holder_since, settings.outages())?;
+                    holder.wait(&mut holder_since, settings.patience())?;
                     continue;
                 }
                 Err(trouble) => trouble,
@@ -320,7 +271,7 @@ impl Sink for Postgres {
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         let settings = self.settings.clone();
-        let mut outage = Outage::new(settings.outages());
+        let mut outage = Outage::new(settings.patience());
         let mut manner = self.manner(batch);
         loop {
             // What the transaction found out is put here before COMMIT is sent, so that it is

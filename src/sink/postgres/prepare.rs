@@ -2,8 +2,7 @@
 
 use postgres::{Client, SimpleQueryMessage};
 
-use super::Settings;
-use super::check;
+use super::connect::Target as Server;
 use super::copy::{Column, CopyEncoder, Wire};
 use super::merge::{Merge, STAGE};
 use super::session::{APPLICATION_NAME, Link};
@@ -12,6 +11,7 @@ use super::tables;
 use super::target::{self, IndexName, Target, TargetColumn, exists_already, signature_sql};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
+use super::{Settings, check};
 use crate::error::Kind;
 use crate::sink::Key;
 use crate::sink::claim::unsigned;
@@ -31,10 +31,10 @@ pub(super) struct Prepared {
 const SERVER_VERSION_MIN: i32 = 120_000;
 
 /// Looks at the server, makes what is missing, and compares what is there with the job.
-pub(super) fn prepare(link: &mut Link, settings: &Settings) -> Result<Prepared, Trouble> {
+pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> Result<Prepared, Trouble> {
     let client = &mut link.client;
     pass(Step::Prepare, "before-prepare")?;
-    refuse_pooler(client, settings)?;
+    refuse_pooler(client, server)?;
     look_at_server(client)?;
     let path: String =
         at(Step::Prepare, client.query_one("SELECT current_setting('search_path')", &[]))?.get(0);
@@ -407,8 +407,8 @@ fn stage_checks(client: &mut Client, target: &Target, columns: &[Column]) -> Res
 /// Refuses a pooler that gives every transaction another backend: locks and ownership would
 /// belong to nobody. Such a pooler shows when a second connection comes in between: it hands
 /// the first one's backend to the second.
-pub(super) fn refuse_pooler(first: &mut Client, settings: &Settings) -> Result<(), Trouble> {
-    let Ok(mut second) = settings.server.connect(APPLICATION_NAME) else {
+pub(super) fn refuse_pooler(first: &mut Client, server: &Server) -> Result<(), Trouble> {
+    let Ok(mut second) = server.connect(APPLICATION_NAME) else {
         // Not a finding: a server with one connection left can still be loaded.
         return Ok(());
     };

@@ -18,8 +18,8 @@ use postgres::error::SqlState;
 use postgres::types::ToSql;
 use postgres::{Client, Statement};
 
+use super::Timeouts;
 use super::connect::{Cause, NotConnected, Target as Server};
-use super::shape::Timeouts;
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};

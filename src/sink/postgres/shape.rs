@@ -1,9 +1,8 @@
 //! What does not change during a run: the target, the columns, the statements.
 
-use std::time::Duration;
-
 use chrono::NaiveDate;
 
+use super::Timeouts;
 use super::copy::{Column, EPOCH_DAYS, EPOCH_US, Wire};
 use super::merge::Merge;
 use super::target::{IndexName, Target};
@@ -115,15 +114,6 @@ fn stamp_literal(us: i64) -> Option<String> {
 fn date_literal(days: i64) -> Option<String> {
     let date = NaiveDate::from_epoch_days(i32::try_from(days).ok()? + EPOCH_DAYS)?;
     Some(format!("'{date}'"))
-}
-
-/// The limits of statements on the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// One statement.
-    pub statement: Duration,
-    /// One lock.
-    pub lock: Duration,
 }
 
 /// BEGIN, and every setting that a result could depend on. `path` is the role's own.

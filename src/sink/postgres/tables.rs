@@ -7,7 +7,7 @@ use super::verdict::Step;
 use crate::error::{Error, Kind};
 
 /// The statements that make them. Also what `plan --print-sql` prints.
-pub const SQL: &str = include_str!("tables.sql");
+pub(super) const SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
 pub(super) const VERSION: i32 = 1;

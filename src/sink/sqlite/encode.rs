@@ -9,11 +9,11 @@ use std::io::Write as _;
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Kind, Row, Value};
 use crate::sink::key::Origin;
-use crate::sink::{Encoder, Place};
+use crate::work::{Encoder, Place};
 
 /// Encodes rows for SQLite.
 #[derive(Clone, Debug)]
-pub struct SqliteEncoder {
+pub(super) struct SqliteEncoder {
     columns: Vec<Column>,
 }
 

@@ -13,8 +13,7 @@ use crate::sink::forecast::Forecast;
 use crate::sink::{Claim, Claims, Memory};
 
 /// What a load of these files would find and make. Nothing is written.
-pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
-    let path = &settings.path;
+pub(super) fn forecast(path: &Path, settings: &Settings, claims: &Claims) -> Result<Forecast> {
     let mut forecast = Forecast::default();
     let create_table = target::create_table(&settings.table, &settings.schema, &settings.key);
     if path.exists() {
@@ -23,7 +22,7 @@ pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
         let looked = (|| {
             let connection = open_existing(path)?;
             connection.pragma_update(None, "query_only", true)?;
-            look(&connection, &locks, settings, claims, &mut forecast)
+            look(&connection, &locks, path, settings, claims, &mut forecast)
         })();
         looked.map_err(|trouble: Trouble| trouble.into_error(path))?;
     } else {
@@ -50,6 +49,7 @@ pub fn forecast(settings: &Settings, claims: &Claims) -> Result<Forecast> {
 fn look(
     connection: &Connection,
     locks: &SourceLocks,
+    path: &Path,
     settings: &Settings,
     claims: &Claims,
     forecast: &mut Forecast,
@@ -76,7 +76,7 @@ fn look(
             make_target(settings, forecast);
             if has_tables {
                 let refused = refuse_lost_target(connection, settings);
-                forecast.pass(refused.map_err(|trouble| trouble.into_error(&settings.path)))?;
+                forecast.pass(refused.map_err(|trouble| trouble.into_error(path)))?;
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::sink::history::Forgotten;
 
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
 /// kept with their dead letters, which become superseded.
-pub fn forget(path: &Path, job: &str, sources: &[i32], patience: Duration) -> Result<Forgotten> {
+pub(super) fn forget(path: &Path, job: &str, sources: &[i32], patience: Duration) -> Result<Forgotten> {
     let failed = |cause| Error::file("open", path, cause);
     // Before the connection, because they must be dropped after it.
     let locks = SourceLocks::open(path).map_err(failed)?;

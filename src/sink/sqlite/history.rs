@@ -16,7 +16,7 @@ use crate::sink::history::{
 };
 
 /// An SQLite database that is only looked at.
-pub struct SqliteHistory {
+pub(super) struct SqliteHistory {
     path: PathBuf,
     // Before the locks, because these must be dropped after it.
     connection: Option<Connection>,
@@ -27,7 +27,7 @@ const RUNS_MAX: i64 = 10;
 
 impl SqliteHistory {
     /// Opens the database. One that is not there yet has no past.
-    pub fn open(path: &Path) -> Result<SqliteHistory> {
+    pub(super) fn open(path: &Path) -> Result<SqliteHistory> {
         let missing = SqliteHistory { path: path.to_owned(), connection: None, locks: None };
         if !path.exists() {
             return Ok(missing);

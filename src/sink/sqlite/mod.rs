@@ -10,6 +10,7 @@
 //! in measurements. So a refused row is found where it is refused, and costs only itself.
 
 mod commit;
+mod destination;
 mod encode;
 mod forecast;
 mod forget;
@@ -25,69 +26,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use rusqlite::{Connection, OpenFlags, params};
 
-pub use encode::SqliteEncoder;
-pub use forecast::forecast;
-pub use forget::forget;
-pub use history::SqliteHistory;
+pub(in crate::sink) use destination::{is_named, make};
+use encode::SqliteEncoder;
+use history::SqliteHistory;
 use lock::SourceLocks;
 use own::{Claimed, Owned};
 use refusal::{Verdict, advice, message, verdict};
 use shape::Shape;
 use target::Target;
 
-use super::outage::{self, Outage};
-use super::{Batch, Claim, Claims, Committed, Ending, Key, OnConflict, Sink};
+use super::destination::Settings;
+use super::outage::Outage;
+use super::{Batch, Claim, Claims, Committed, Ending, Sink};
 use crate::error::{Error, Kind, Result};
-use crate::event::Observer;
 use crate::failpoint;
-use crate::schema::Schema;
-use crate::source::Hash16;
-use crate::stop::Stop;
+use crate::work::{self, Recipe, Work};
 
 /// The statements that make the tables of ours. Also what `plan --print-sql` prints.
-pub const TABLES_SQL: &str = include_str!("tables.sql");
+const TABLES_SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
 const VERSION: i64 = 1;
 
-/// What the destination is told by the job.
-#[derive(Clone)]
-pub struct Settings {
-    /// The file.
-    pub path: PathBuf,
-    /// The name of the job, under which sources are remembered.
-    pub job: String,
-    /// The day that the run is about.
-    pub data_date: Option<NaiveDate>,
-    /// The command line, for the run's row.
-    pub command: String,
-    /// The target, as the job names it.
-    pub table: String,
-    /// Whether a missing target is made.
-    pub create: bool,
-    /// What a row is known by.
-    pub key: Key,
-    /// What happens when a row meets one of the same key.
-    pub on_conflict: OnConflict,
-    /// What every row is.
-    pub schema: Arc<Schema>,
-    /// What decides the rows, as one hash.
-    pub rules_hash: Hash16,
-    /// A longer record is kept by hash and place when it is refused.
-    pub raw_max: usize,
-    /// How long a database that somebody else holds is waited for.
-    pub retry_for: Duration,
-    /// When to stop waiting.
-    pub stop: Stop,
-    /// Is told what happens.
-    pub observer: Observer,
-}
-
 /// An SQLite database as a destination.
 pub struct Sqlite {
+    path: PathBuf,
     settings: Settings,
     // Before the locks, because these must be dropped after it.
     connection: Connection,
@@ -144,39 +109,33 @@ fn pass(point: &'static str) -> Result<(), Trouble> {
     }
 }
 
-impl Settings {
-    fn outages(&self) -> outage::Patience<'_> {
-        outage::Patience { retry_for: self.retry_for, stop: &self.stop, observer: &self.observer }
-    }
-
-    /// Tries `work` until it succeeds, or waiting is no use.
-    fn persist<T>(&self, mut work: impl FnMut() -> Result<T, Trouble>) -> Result<T> {
-        let mut outage = Outage::new(self.outages());
-        loop {
-            match work() {
-                Ok(value) => return Ok(value),
-                Err(Trouble::Sqlite(error)) if verdict(&error, false) == Verdict::Wait => {
-                    let what = format!("{}: {}", self.path.display(), message(&error));
-                    outage.wait(&what, || Trouble::Sqlite(error).into_error(&self.path))?;
-                }
-                Err(trouble) => return Err(trouble.into_error(&self.path)),
+/// Tries `work` until it succeeds, or waiting is no use.
+fn persist<T>(path: &Path, settings: &Settings, mut work: impl FnMut() -> Result<T, Trouble>) -> Result<T> {
+    let mut outage = Outage::new(settings.patience());
+    loop {
+        match work() {
+            Ok(value) => return Ok(value),
+            Err(Trouble::Sqlite(error)) if verdict(&error, false) == Verdict::Wait => {
+                let what = format!("{}: {}", path.display(), message(&error));
+                outage.wait(&what, || Trouble::Sqlite(error).into_error(path))?;
             }
+            Err(trouble) => return Err(trouble.into_error(path)),
         }
     }
 }
 
 impl Sqlite {
     /// Opens the database, and prepares everything up to the first row.
-    pub fn open(settings: Settings) -> Result<Sqlite> {
-        let connection = settings.persist(|| open_connection(&settings.path))?;
-        let locks =
-            SourceLocks::open(&settings.path).map_err(|cause| Error::file("lock", &settings.path, cause))?;
-        let (shape, encoder, warnings) = settings.persist(|| prepare(&connection, &settings))?;
+    pub fn open(path: &Path, settings: Settings) -> Result<Sqlite> {
+        let connection = persist(path, &settings, || open_connection(path))?;
+        let locks = SourceLocks::open(path).map_err(|cause| Error::file("lock", path, cause))?;
+        let (shape, encoder, warnings) = persist(path, &settings, || prepare(&connection, &settings))?;
         for warning in warnings {
             settings.observer.warn(warning);
         }
-        let run = settings.persist(|| begin_run(&connection, &settings))?;
+        let run = persist(path, &settings, || begin_run(&connection, &settings))?;
         Ok(Sqlite {
+            path: path.to_owned(),
             connection,
             locks,
             has_taken_over: false,
@@ -360,26 +319,24 @@ fn begin_run(connection: &Connection, settings: &Settings) -> Result<i64, Troubl
 }
 
 impl Sink for Sqlite {
-    type Encoder = SqliteEncoder;
-
-    fn encoder(&self) -> Arc<SqliteEncoder> {
-        Arc::clone(&self.encoder)
+    fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
+        work::with(recipe, Arc::clone(&self.encoder))
     }
 
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
         self.has_taken_over = claims.take_over;
         let mut since = None;
         loop {
-            let claimed = self
-                .settings
-                .persist(|| own::claim(&self.connection, &self.locks, &self.settings, claims, self.run))?;
+            let claimed = persist(&self.path, &self.settings, || {
+                own::claim(&self.connection, &self.locks, &self.path, &self.settings, claims, self.run)
+            })?;
             match claimed {
                 Claimed::Ours(result, owned) => {
                     self.owned = owned;
                     return Ok(result);
                 }
                 Claimed::Busy(holder) => {
-                    holder.wait(&mut since, self.settings.outages())?;
+                    holder.wait(&mut since, self.settings.patience())?;
                 }
             }
         }
@@ -391,10 +348,10 @@ impl Sink for Sqlite {
             // that these sources are held; until then it sees that of the other.
             for advance in &batch.advances {
                 let taken = self.locks.take(advance.source_id);
-                taken.map_err(|cause| Error::file("lock", &self.settings.path, cause))?;
+                taken.map_err(|cause| Error::file("lock", &self.path, cause))?;
             }
         }
-        let committed = self.settings.persist(|| {
+        let committed = persist(&self.path, &self.settings, || {
             commit::transaction(&self.connection, &self.settings, &self.shape, batch, &self.owned)
         })?;
         for advance in &batch.advances {
@@ -404,7 +361,7 @@ impl Sink for Sqlite {
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
-        self.settings.persist(|| {
+        persist(&self.path, &self.settings, || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT count(*) FROM logmill_dead_letters WHERE source_id = ?1 AND state = 'open'",
             )?;
@@ -418,20 +375,20 @@ impl Sink for Sqlite {
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
-        self.settings.persist(|| {
+        persist(&self.path, &self.settings, || {
             pass("before-finish")?;
             // From here on, what was said to be done is on the disk.
             self.connection.pragma_update(None, "synchronous", "FULL")?;
             let counts = ending.counts;
             let connection = &self.connection;
             immediate(connection, || {
-            connection.execute(
-                "UPDATE logmill_checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
+                connection.execute(
+                    "UPDATE logmill_checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
                  WHERE owner_run = ?1",
-                [self.run],
-            )?;
-            pass("mid-finish")?;
-            connection.execute(
+                    [self.run],
+                )?;
+                pass("mid-finish")?;
+                connection.execute(
                 "UPDATE logmill_runs
                  SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?2, exit_code = ?3, records = ?4,
                      inserted = ?5, updated = ?6, unchanged = ?7, superseded = ?8, rejected = ?9, blank = ?10,
@@ -452,7 +409,7 @@ impl Sink for Sqlite {
                     i64::try_from(ending.bytes).unwrap_or(i64::MAX)
                 ],
             )?;
-            Ok(())
+                Ok(())
             })
         })
     }

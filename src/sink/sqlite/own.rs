@@ -5,6 +5,7 @@
 //! raises the epoch over its head, and the other finds out at its next batch and leaves.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Instant;
 
 use rusqlite::{Connection, params};
@@ -67,6 +68,7 @@ struct Stored {
 pub(super) fn claim(
     connection: &Connection,
     locks: &SourceLocks,
+    path: &Path,
     settings: &Settings,
     claims: &Claims,
     run: i64,
@@ -79,7 +81,7 @@ pub(super) fn claim(
     }
     // Where somebody else holds a source, nothing was written.
     let claimed = immediate(connection, || {
-        let claimed = claim_all(connection, locks, settings, claims, run)?;
+        let claimed = claim_all(connection, locks, path, settings, claims, run)?;
         if matches!(claimed, Claimed::Ours(..)) {
             pass("before-claim-commit")?;
         }
@@ -94,6 +96,7 @@ pub(super) fn claim(
 fn claim_all(
     connection: &Connection,
     locks: &SourceLocks,
+    path: &Path,
     settings: &Settings,
     claims: &Claims,
     run: i64,
@@ -102,7 +105,7 @@ fn claim_all(
     let memories: Vec<Memory> = stored.iter().map(|stored| stored.memory.clone()).collect();
     pass("after-memories")?;
     let decisions = decide(claims, &memories)?;
-    let failed = |cause| Trouble::Ours(Error::file("lock", &settings.path, cause));
+    let failed = |cause| Trouble::Ours(Error::file("lock", path, cause));
 
     let mut taken: Vec<i32> = Vec::new();
     for decision in &decisions {

@@ -10,30 +10,21 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
+use super::{Encoder, Parcel, Pass, Place, Rows};
 use crate::failpoint;
 use crate::format::{Format, Input, Malformed, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
-use crate::schema::Schema;
-use crate::sink::{Encoder, Parcel, Place, Rows};
 use crate::source::{Body, Bytes, Chunk, Lines, Source, TAIL_BYTES, hash16, is_blank};
 use crate::span::Span;
 
-/// What all workers share.
-pub(super) struct Rules<F, E> {
-    pub(super) format: F,
-    pub(super) schema: Arc<Schema>,
-    pub(super) encoder: Arc<E>,
-    /// A longer record is a reject.
-    pub(super) record_bytes_max: usize,
-    /// Of a longer reject only hash and place are kept.
-    pub(super) raw_bytes_max: usize,
-}
-
 /// A chunk, and whose it is.
-pub(super) struct Assignment {
-    pub(super) source: Arc<Source>,
-    pub(super) source_id: i32,
-    pub(super) chunk: Chunk,
+pub struct Assignment {
+    /// The source.
+    pub source: Arc<Source>,
+    /// Its id in the destination.
+    pub source_id: i32,
+    /// The chunk.
+    pub chunk: Chunk,
 }
 
 /// What a worker needed beyond this was for a record such as is rare, and is given back.
@@ -45,7 +36,7 @@ const ROOM_BYTES_MAX: usize = 16 << 20;
 
 /// The memory of one worker, reused from chunk to chunk.
 #[derive(Default)]
-pub(super) struct Worker {
+pub struct Worker {
     block: Vec<u8>,
     arena: Bump,
     record: Record<'static>,
@@ -58,7 +49,7 @@ impl Worker {
     /// Makes a parcel of a chunk, in rows that are empty, and may have room from before.
     pub(super) fn work<F: Format, E: Encoder>(
         &mut self,
-        rules: &Rules<F, E>,
+        pass: &Pass<F, E>,
         assignment: Assignment,
         rows: Rows,
     ) -> Parcel {
@@ -84,13 +75,13 @@ impl Worker {
         };
         match chunk.body {
             Body::Records(bytes) => {
-                self.parse(rules, &bytes, &mut parcel);
+                self.parse(pass, &bytes, &mut parcel);
                 // A row that is refused later is explained with its bytes.
                 parcel.kept = (!parcel.source.can_be_read_again()).then_some(bytes);
             }
             Body::TooLong { length, hash, check, tail, is_terminated } => {
                 self.faults.clear();
-                too_long(&mut self.faults, length, rules.record_bytes_max);
+                too_long(&mut self.faults, length, pass.recipe.record_bytes_max);
                 let span = Span::new(chunk.span.start, chunk.span.start + length);
                 parcel.rejects.push_hashed(span, 0, Stage::Decode, &self.faults, &[], Some(hash));
                 parcel.lines = 1;
@@ -102,7 +93,7 @@ impl Worker {
         parcel
     }
 
-    fn parse<F: Format, E: Encoder>(&mut self, rules: &Rules<F, E>, bytes: &Bytes, parcel: &mut Parcel) {
+    fn parse<F: Format, E: Encoder>(&mut self, pass: &Pass<F, E>, bytes: &Bytes, parcel: &mut Parcel) {
         let block = bytes.stable(&mut self.block);
         parcel.check = xxhash_rust::xxh3::xxh3_64(block);
         parcel.tail = match block.last_chunk::<TAIL_BYTES>() {
@@ -136,12 +127,12 @@ impl Worker {
             let place = Place { source_id: parcel.source_id, offset, raw };
             let rows_end = parcel.rows.bytes.len();
             let mut record: Record<'_> = spare;
-            let altered = if length > rules.record_bytes_max {
-                too_long(&mut self.faults, length as u64, rules.record_bytes_max);
+            let altered = if length > pass.recipe.record_bytes_max {
+                too_long(&mut self.faults, length as u64, pass.recipe.record_bytes_max);
                 Err(Stage::Decode)
             } else {
                 let input = Input { raw, text: line.text, arena: &self.arena };
-                row(rules, input, &mut record, place, &mut parcel.rows.bytes, &mut self.faults)
+                row(pass, input, &mut record, place, &mut parcel.rows.bytes, &mut self.faults)
             };
             spare = record.reset();
             match altered {
@@ -152,9 +143,9 @@ impl Worker {
                 Err(stage) => {
                     parcel.rows.bytes.truncate(rows_end);
                     let span = Span::new(offset, offset + length as u64);
-                    let raw_bytes_max = match length > rules.record_bytes_max {
+                    let raw_bytes_max = match length > pass.recipe.record_bytes_max {
                         true => 0,
-                        false => rules.raw_bytes_max,
+                        false => pass.recipe.raw_bytes_max,
                     };
                     parcel.rejects.push(span, line_number, stage, &self.faults, raw, raw_bytes_max);
                 }
@@ -176,7 +167,7 @@ impl Worker {
 /// not as they stand in the record.
 #[inline]
 fn row<'r, F: Format, E: Encoder>(
-    rules: &Rules<F, E>,
+    pass: &Pass<F, E>,
     input: Input<'r>,
     record: &mut Record<'r>,
     place: Place<'_>,
@@ -184,12 +175,12 @@ fn row<'r, F: Format, E: Encoder>(
     faults: &mut Faults,
 ) -> Result<u32, Stage> {
     let arena = input.arena;
-    if let Err(Malformed { stage, code, what, at }) = rules.format.parse(input, record) {
+    if let Err(Malformed { stage, code, what, at }) = pass.format.parse(input, record) {
         faults.push(code, &Path::Record, format_args!("{what}, at byte {at} of the record"), None);
         return Err(stage);
     }
-    let row = rules.schema.bind(record, arena, faults).ok_or(Stage::Schema)?;
-    match rules.encoder.encode(&row, place, out, faults) {
+    let row = pass.recipe.schema.bind(record, arena, faults).ok_or(Stage::Schema)?;
+    match pass.encoder.encode(&row, place, out, faults) {
         true => Ok(row.altered()),
         false => Err(Stage::Schema),
     }

@@ -1,0 +1,97 @@
+//! The workers: a pool of threads, and the memory that goes round between them and the writer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::queue::Place;
+use super::stats::{Stats, add_time};
+use super::{Handed, Settings, pool};
+use crate::error::Result;
+use crate::sink::Batch;
+use crate::work::{Assignment, Rows, Work, Worker};
+
+/// Row buffers kept for reuse at most, however small the chunks.
+const SPARES_MAX: usize = 64;
+
+/// The threads that turn chunks into parcels.
+pub(super) struct Workers {
+    pool: rayon::ThreadPool,
+    work: Arc<dyn Work>,
+    /// The memory of each worker. There is one per thread, so taking one never waits.
+    idle: (Sender<Worker>, Receiver<Worker>),
+    /// Rows whose buffers are used again: allocating them afresh cost a tenth of a worker's time.
+    spares: (Sender<Rows>, Receiver<Rows>),
+    /// Larger buffers than this are not kept.
+    spare_bytes_max: usize,
+    stats: Arc<Stats>,
+}
+
+impl Workers {
+    pub(super) fn start(work: Arc<dyn Work>, settings: &Settings, stats: &Arc<Stats>) -> Result<Workers> {
+        let idle = bounded(settings.threads);
+        for _ in 0..settings.threads {
+            idle.0.send(Worker::default()).expect("there is room for each");
+        }
+        // No more than a batch is made of.
+        let chunk_bytes = settings.source.chunk_bytes;
+        let spares = settings.batch_bytes / chunk_bytes.max(1) + settings.threads;
+        Ok(Workers {
+            pool: pool(settings.threads)?,
+            work,
+            idle,
+            spares: bounded(spares.min(SPARES_MAX)),
+            spare_bytes_max: 2 * chunk_bytes,
+            stats: Arc::clone(stats),
+        })
+    }
+
+    /// Has a worker make a parcel of a chunk and put it into `place`.
+    pub(super) fn give(&self, assignment: Assignment, place: Place<Handed>) {
+        let (work, stats) = (Arc::clone(&self.work), Arc::clone(&self.stats));
+        let (give_back, idle) = self.idle.clone();
+        let spares = self.spares.1.clone();
+        self.pool.spawn_fifo(move || {
+            let began = Instant::now();
+            let mut worker = idle.recv().unwrap_or_default();
+            let path = assignment.source.path().to_owned();
+            let span = assignment.chunk.span;
+            let rows = spares.try_recv().unwrap_or_default();
+            let result = catch_unwind(AssertUnwindSafe(|| work.work(&mut worker, assignment, rows)));
+            let (handed, bytes) = match result {
+                Ok(parcel) => {
+                    let bytes = parcel.bytes();
+                    let _ = give_back.send(worker);
+                    (Handed::Parcel(Box::new(parcel)), bytes)
+                }
+                Err(_) => {
+                    // The memory of a worker that panicked is left behind.
+                    let _ = give_back.send(Worker::default());
+                    let path = path.display();
+                    let what = format!("a worker panicked over bytes {}..{} of {path}", span.start, span.end);
+                    (Handed::Panicked(what), 0)
+                }
+            };
+            add_time(&stats.work_ns, began.elapsed());
+            place.fill(handed, bytes);
+        });
+    }
+
+    /// Takes the memory of a committed batch back, and frees its places in line. Giving it to the
+    /// system takes as long as a commit, so a worker does it: the destination waits for the writer.
+    pub(super) fn recycle(&self, batch: Arc<Batch>, free: impl FnOnce() + Send + 'static) {
+        let (spares, bytes_max) = (self.spares.0.clone(), self.spare_bytes_max);
+        self.pool.spawn_fifo(move || {
+            for mut parcel in Arc::into_inner(batch).into_iter().flat_map(|batch| batch.parcels) {
+                if (1..=bytes_max).contains(&parcel.rows.bytes.capacity()) {
+                    parcel.rows.clear();
+                    // One for which there is no room is dropped.
+                    let _ = spares.try_send(parcel.rows);
+                }
+            }
+            free();
+        });
+    }
+}

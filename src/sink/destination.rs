@@ -1,0 +1,162 @@
+//! Destinations: where rows go, found by the text that names one.
+//!
+//! A [`Destination`] is everything a job can ask of the place: to be opened for a load, what it
+//! remembers, what a load would find, and how a person is told of it. Nothing outside this folder
+//! knows which kinds there are. A new kind is a folder and a line in [`KINDS`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+
+use super::forecast::Forecast;
+use super::history::{Forgotten, History};
+use super::key::{Key, OnConflict};
+use super::outage::Patience;
+use super::{Claims, Sink};
+use crate::error::{Error, Result};
+use crate::event::Observer;
+use crate::schema::Schema;
+use crate::source::Hash16;
+use crate::stop::Stop;
+
+/// A place that rows can be loaded into, for one job. Nothing is connected to before it is asked for.
+pub trait Destination {
+    /// Opens it for a load, and prepares everything up to the first row.
+    fn open(&self) -> Result<Box<dyn Sink>>;
+
+    /// What a load of these files would find and make. Nothing is written.
+    fn forecast(&self, claims: &Claims) -> Result<Forecast>;
+
+    /// What it remembers of loads.
+    fn history(&self) -> Result<Box<dyn History>>;
+
+    /// Forgets sources of the job: all of them, or none if a living run holds one.
+    fn forget(&self, sources: &[i32]) -> Result<Forgotten>;
+
+    /// Table and place in words, without secrets.
+    fn describe(&self) -> String;
+
+    /// The file that it is, if it is one.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
+
+    /// The table as a statement names it.
+    fn table(&self) -> String;
+
+    /// The command for a shell that runs a statement.
+    fn shell(&self, sql: &str) -> String;
+
+    /// What its promises rest on: the last line of a plan's guarantees.
+    fn rests_on(&self) -> &'static str;
+}
+
+/// What a destination is told by the job.
+#[derive(Clone)]
+pub struct Settings {
+    /// The name of the job, under which sources are remembered.
+    pub job: String,
+    /// The day that the run is about.
+    pub data_date: Option<NaiveDate>,
+    /// The command line, for the run's row.
+    pub command: String,
+    /// The target, as the job names it.
+    pub table: String,
+    /// Whether a missing target is made.
+    pub create: bool,
+    /// What a row is known by.
+    pub key: Key,
+    /// What happens when a row meets one of the same key.
+    pub on_conflict: OnConflict,
+    /// What every row is.
+    pub schema: Arc<Schema>,
+    /// What decides the rows, as one hash.
+    pub rules_hash: Hash16,
+    /// A longer record is kept by hash and place when it is refused.
+    pub raw_max: usize,
+    /// How long one attempt to connect may take.
+    pub connect_timeout: Duration,
+    /// How long single steps may take.
+    pub timeouts: Timeouts,
+    /// How long an outage is waited out.
+    pub retry_for: Duration,
+    /// How long the destination may be silent before it is given up.
+    pub deadline: Duration,
+    /// When to stop waiting.
+    pub stop: Stop,
+    /// Is told what happens.
+    pub observer: Observer,
+}
+
+impl Settings {
+    /// How long to wait for what may come back, and whom to tell.
+    pub(super) fn patience(&self) -> Patience<'_> {
+        Patience { retry_for: self.retry_for, stop: &self.stop, observer: &self.observer }
+    }
+
+    /// Whether rows that are there can be changed.
+    pub(super) fn changes_rows(&self) -> bool {
+        self.key != Key::None && self.on_conflict != OnConflict::Keep
+    }
+}
+
+/// How long single steps may take, where the destination can be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// One statement.
+    pub statement: Duration,
+    /// One lock.
+    pub lock: Duration,
+}
+
+/// The text that names a destination.
+#[derive(Clone)]
+pub struct Address {
+    /// As it was given, with its password.
+    pub text: String,
+    /// The same for people, without it.
+    pub shown: String,
+    /// Where a relative path in it starts.
+    pub folder: PathBuf,
+}
+
+/// A kind of destination.
+struct Kind {
+    /// Whether a text names one of this kind.
+    is_named: fn(&str) -> bool,
+    make: fn(&Address, Settings) -> Result<Box<dyn Destination>>,
+}
+
+const KINDS: &[Kind] = &[
+    Kind { is_named: super::postgres::is_named, make: super::postgres::make },
+    #[cfg(feature = "sqlite")]
+    Kind { is_named: super::sqlite::is_named, make: super::sqlite::make },
+    #[cfg(not(feature = "sqlite"))]
+    Kind { is_named: |text| text.starts_with("sqlite:"), make: |_, _| Err(not_compiled("SQLite", "sqlite")) },
+];
+
+#[cfg(not(feature = "sqlite"))]
+fn not_compiled(what: &str, feature: &str) -> Error {
+    Error::usage(format!("this logmill was built without {what}; build it with the feature `{feature}`"))
+}
+
+/// Where rows go that nobody has named a place for.
+pub const DEFAULT: &str = "sqlite:logmill.db";
+
+/// How destinations are named, for a person who has named none.
+pub const FORMS: &str = "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH";
+
+/// Whether a text names a destination of a known kind.
+pub fn is_named(text: &str) -> bool {
+    KINDS.iter().any(|kind| (kind.is_named)(text))
+}
+
+/// The destination of a job.
+pub fn of(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
+    match KINDS.iter().find(|kind| (kind.is_named)(&address.text)) {
+        Some(kind) => (kind.make)(address, settings),
+        None => Err(Error::usage(FORMS)),
+    }
+}

@@ -1,0 +1,91 @@
+//! PostgreSQL as a destination: what can be asked of a server for one job.
+
+use std::sync::Arc;
+
+use super::connect::{Target as Server, Timeouts as ConnectTimeouts};
+use super::{Postgres, PostgresHistory};
+use crate::error::Result;
+use crate::sink::destination::{Address, Destination, Settings};
+use crate::sink::forecast::Forecast;
+use crate::sink::history::{Forgotten, History};
+use crate::sink::statement::shell_word;
+use crate::sink::{Claims, Sink};
+
+struct PostgresDestination {
+    server: Arc<Server>,
+    /// The connection string for people, without its password.
+    shown: String,
+    settings: Settings,
+}
+
+/// Whether `text` is a URL of PostgreSQL's or one of libpq's connection strings.
+pub(in crate::sink) fn is_named(text: &str) -> bool {
+    match is_connection_string(text) {
+        true => true,
+        false => text.starts_with("postgres://") || text.starts_with("postgresql://"),
+    }
+}
+
+/// Whether `text` begins as libpq's connection strings do: `name = value`.
+fn is_connection_string(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        let name = name.trim();
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    })
+}
+
+pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
+    let timeouts = ConnectTimeouts { connect: settings.connect_timeout, ..ConnectTimeouts::default() };
+    let environment = |name: &str| std::env::var(name).ok();
+    let server = Arc::new(Server::new(&address.text, &environment, timeouts)?);
+    Ok(Box::new(PostgresDestination { server, shown: address.shown.clone(), settings }))
+}
+
+impl PostgresDestination {
+    fn warn_if_unverified(&self) {
+        if self.server.is_unverified() {
+            self.settings.observer.warn(format!(
+                "the connection to {} is not verified: anybody in between could read it (sslmode=verify-full)",
+                self.server.describe()
+            ));
+        }
+    }
+}
+
+impl Destination for PostgresDestination {
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        self.warn_if_unverified();
+        Ok(Box::new(Postgres::open(Arc::clone(&self.server), self.settings.clone())?))
+    }
+
+    fn forecast(&self, claims: &Claims) -> Result<Forecast> {
+        self.warn_if_unverified();
+        super::forecast::forecast(&self.server, &self.settings, claims)
+    }
+
+    fn history(&self) -> Result<Box<dyn History>> {
+        Ok(Box::new(PostgresHistory::open(&self.server)?))
+    }
+
+    fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
+        super::forget::forget(&self.server, &self.settings.job, sources, self.settings.timeouts)
+    }
+
+    fn describe(&self) -> String {
+        format!("{} at {}", self.settings.table, self.server.describe())
+    }
+
+    /// It stands in the job as SQL has it.
+    fn table(&self) -> String {
+        self.settings.table.clone()
+    }
+
+    fn shell(&self, sql: &str) -> String {
+        format!("psql {} -c {}", shell_word(&self.shown), shell_word(sql))
+    }
+
+    fn rests_on(&self) -> &'static str {
+        "one local transaction per batch with synchronous_commit on, logged tables, and a server that keeps what \
+         it acknowledged"
+    }
+}

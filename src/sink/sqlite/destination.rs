@@ -1,0 +1,70 @@
+//! SQLite as a destination: what can be asked of a file for one job.
+
+use std::path::{Path, PathBuf};
+
+use super::{Sqlite, SqliteHistory};
+use crate::error::Result;
+use crate::sink::destination::{Address, Destination, Settings};
+use crate::sink::forecast::Forecast;
+use crate::sink::history::{Forgotten, History};
+use crate::sink::statement::{quoted, shell_word};
+use crate::sink::{Claims, Sink};
+
+struct SqliteDestination {
+    path: PathBuf,
+    settings: Settings,
+}
+
+/// The path that `text` names, if it names a database.
+fn path(text: &str) -> Option<&str> {
+    text.strip_prefix("sqlite:").filter(|path| !path.is_empty())
+}
+
+/// Whether `text` names a database that is a file.
+pub(in crate::sink) fn is_named(text: &str) -> bool {
+    path(text).is_some()
+}
+
+pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
+    let path = address.folder.join(path(&address.text).unwrap_or_default());
+    Ok(Box::new(SqliteDestination { path, settings }))
+}
+
+impl Destination for SqliteDestination {
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Sqlite::open(&self.path, self.settings.clone())?))
+    }
+
+    fn forecast(&self, claims: &Claims) -> Result<Forecast> {
+        super::forecast::forecast(&self.path, &self.settings, claims)
+    }
+
+    fn history(&self) -> Result<Box<dyn History>> {
+        Ok(Box::new(SqliteHistory::open(&self.path)?))
+    }
+
+    fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
+        super::forget::forget(&self.path, &self.settings.job, sources, self.settings.timeouts.lock)
+    }
+
+    fn describe(&self) -> String {
+        format!("{} in {}", self.settings.table, self.path.display())
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn table(&self) -> String {
+        quoted(&self.settings.table)
+    }
+
+    fn shell(&self, sql: &str) -> String {
+        format!("sqlite3 {} {}", shell_word(&self.path.to_string_lossy()), shell_word(sql))
+    }
+
+    fn rests_on(&self) -> &'static str {
+        "one transaction per batch in WAL mode; a power loss may take the last ones, with their checkpoints; \
+         a run's last commit is on the disk; a file system with working locks"
+    }
+}

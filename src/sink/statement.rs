@@ -1,0 +1,52 @@
+//! Statements and commands for people: what somebody who has just loaded may want to type.
+
+use super::destination::Destination;
+use super::key::SOURCE_ID;
+use super::word::is_reserved;
+use crate::schema::Schema;
+
+/// Columns that fit onto a line.
+const COLUMNS_SHOWN: usize = 4;
+
+/// The command that shows the first rows.
+pub fn first_rows(destination: &dyn Destination, schema: &Schema) -> String {
+    let columns = schema.fields.iter().filter(|field| field.kind.is_scalar());
+    let columns: Vec<String> = columns.take(COLUMNS_SHOWN).map(|field| quoted(&field.name)).collect();
+    let columns = if columns.is_empty() { "*".to_owned() } else { columns.join(", ") };
+    destination.shell(&format!("select {columns} from {} limit 5", destination.table()))
+}
+
+/// The statement that deletes the rows of some sources, where rows say which source they are of.
+pub fn delete_rows(destination: &dyn Destination, sources: &[i32]) -> String {
+    let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    format!("delete from {} where {SOURCE_ID} in ({})", destination.table(), ids.join(", "))
+}
+
+/// An identifier, in quotes where it needs them.
+pub(super) fn quoted(name: &str) -> String {
+    let is_plain =
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            && !name.starts_with(|ch: char| ch.is_ascii_digit())
+            && !is_reserved(name);
+    if is_plain { name.to_owned() } else { super::key::quote(name) }
+}
+
+/// A word as a shell takes it.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+=,".contains(&byte);
+    match word.bytes().all(is_plain) && !word.is_empty() {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        assert_eq!([quoted("level"), quoted("user"), quoted("a b")], ["level", "\"user\"", "\"a b\""]);
+        assert_eq!([shell_word("logmill.db"), shell_word("it's")], ["logmill.db", "'it'\\''s'"]);
+    }
+}

@@ -1,0 +1,22 @@
+//! Encoders: a row to a destination's own bytes.
+
+use crate::reject::Faults;
+use crate::schema::Row;
+
+/// Turns rows into a destination's own bytes. Shared by all workers.
+pub trait Encoder: Send + Sync {
+    /// Appends a row to `out`. False if a value does not fit its column; `faults` then says
+    /// what, and what was appended is cut off by the caller.
+    fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool;
+}
+
+/// Where a row comes from: what the key may be made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The source's id.
+    pub source_id: i32,
+    /// The offset of the record's first byte.
+    pub offset: u64,
+    /// The record, without its line end.
+    pub raw: &'a [u8],
+}

@@ -1,0 +1,59 @@
+//! Work: a chunk to a parcel.
+//!
+//! A [`Worker`] parses, binds and encodes each record in one pass. That loop is made once for each
+//! format and each encoder, so that it can be compiled as one piece; everybody else sees it as
+//! [`Work`], one call per chunk. A sink knows its encoder and a recipe its format: where the two
+//! meet, in [`with`], is the only place that knows both.
+
+mod encode;
+mod parcel;
+mod worker;
+
+use std::sync::Arc;
+
+pub use encode::{Encoder, Place};
+pub use parcel::{Parcel, Rows};
+pub use worker::{Assignment, Worker};
+
+use crate::format::{AnyFormat, Format};
+use crate::schema::Schema;
+
+/// How records become rows, as far as the destination has no say in it.
+#[derive(Clone)]
+pub struct Recipe {
+    /// How records are written.
+    pub format: AnyFormat,
+    /// What they must be.
+    pub schema: Arc<Schema>,
+    /// A longer record is a reject.
+    pub record_bytes_max: usize,
+    /// Of a longer reject only hash and place are kept.
+    pub raw_bytes_max: usize,
+}
+
+/// Turns chunks into parcels, for one recipe and one destination.
+pub trait Work: Send + Sync {
+    /// Makes a parcel of a chunk, with the memory of a worker, in rows that are empty, and may have
+    /// room from before.
+    fn work(&self, worker: &mut Worker, assignment: Assignment, rows: Rows) -> Parcel;
+}
+
+/// The work of a recipe for a destination that encodes with `encoder`.
+pub fn with<E: Encoder + 'static>(recipe: Recipe, encoder: Arc<E>) -> Arc<dyn Work> {
+    match recipe.format.clone() {
+        AnyFormat::Ndjson(format) => Arc::new(Pass { format, recipe, encoder }),
+    }
+}
+
+/// What all workers share.
+struct Pass<F, E> {
+    format: F,
+    recipe: Recipe,
+    encoder: Arc<E>,
+}
+
+impl<F: Format, E: Encoder> Work for Pass<F, E> {
+    fn work(&self, worker: &mut Worker, assignment: Assignment, rows: Rows) -> Parcel {
+        worker.work(self, assignment, rows)
+    }
+}
