@@ -296,7 +296,7 @@ fn set_mode(path: &Path, mode: u32) {
 #[cfg(feature = "tls")]
 mod tls {
     use super::*;
-    use crate::harness::authority::{self, Authority, Certificate};
+    use crate::harness::authority::{Authority, Certificate};
     use crate::harness::postgres::Tls;
 
     /// A server that shows `certificate`, on 127.0.0.1.
@@ -369,9 +369,6 @@ mod tls {
 
     #[test]
     fn each_mode_verifies_what_libpq_verifies() {
-        if !authority::is_possible() {
-            return;
-        }
         let (ours, other) = (Authority::new(), Authority::new());
         let server = server(&ours.sign("localhost", "DNS:localhost"));
         let trusting = |authority: &Authority| format!("sslrootcert={}", authority.file().display());
@@ -419,9 +416,6 @@ mod tls {
 
     #[test]
     fn a_certificate_that_is_over_is_refused_by_those_who_verify() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let server = server(&ours.sign_expired("localhost", "DNS:localhost"));
         let root = format!("sslrootcert={}", ours.file().display());
@@ -437,9 +431,6 @@ mod tls {
 
     #[test]
     fn a_certificate_that_was_taken_back_is_refused_by_those_who_ask() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let certificate = ours.sign("localhost", "DNS:localhost");
         let server = server(&certificate);
@@ -450,9 +441,6 @@ mod tls {
 
     #[test]
     fn a_self_signed_certificate_is_good_for_whoever_has_it_as_root() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let certificate = ours.self_signed("DNS:localhost");
         let server = server(&certificate);
@@ -483,9 +471,6 @@ mod tls {
 
     #[test]
     fn the_common_name_alone_does_not_name_a_host() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let server = server(&ours.sign("localhost", ""));
         let root = format!("host=localhost sslrootcert={}", ours.file().display());
@@ -509,9 +494,6 @@ mod tls {
 
     #[test]
     fn somebody_between_who_denies_tls_gets_nothing() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let server = server(&ours.sign("localhost", "DNS:localhost,IP:127.0.0.1"));
         let database = server.database();
@@ -528,9 +510,6 @@ mod tls {
 
     #[test]
     fn prefer_goes_without_tls_where_the_server_wants_that() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let server = server_with(
             &ours.sign("localhost", "DNS:localhost"),
@@ -548,9 +527,6 @@ mod tls {
 
     #[test]
     fn a_client_certificate_is_shown_to_a_server_that_asks() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let server = server_with(
             &ours.sign("localhost", "DNS:localhost"),
@@ -596,9 +572,6 @@ mod tls {
 
     #[test]
     fn a_password_can_be_bound_to_the_certificate() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let server = server_with(
             &ours.sign("localhost", "DNS:localhost"),
@@ -618,9 +591,6 @@ mod tls {
 
     #[test]
     fn a_query_is_cancelled_over_tls() {
-        if !authority::is_possible() {
-            return;
-        }
         let ours = Authority::new();
         let server =
             server_with(&ours.sign("localhost", "DNS:localhost"), None, Some("hostssl all all all trust"));

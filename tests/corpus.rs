@@ -10,29 +10,27 @@ use serde_json::{Value, json};
 
 use crate::harness::{logmill, skip_here};
 
-/// A file of the corpus, which is not part of the repository. Without it a test says so
-/// and passes.
-pub(crate) fn corpus(name: &str) -> Option<PathBuf> {
+/// A file of the corpus, which is not part of the repository. Without it a test is left out.
+pub(crate) fn corpus(name: &str) -> PathBuf {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let file = std::env::var_os("LOGMILL_CORPUS").map_or(beside, PathBuf::from).join(name);
     if !file.exists() {
         skip_here(&format!("there is no {}", file.display()));
-        return None;
     }
-    Some(file)
+    file
 }
 
 /// The lines of a file of the corpus, without their newlines.
-pub(crate) fn lines(name: &str) -> Option<Vec<Vec<u8>>> {
-    let bytes = std::fs::read(corpus(name)?).expect("readable");
+pub(crate) fn lines(name: &str) -> Vec<Vec<u8>> {
+    let bytes = std::fs::read(corpus(name)).expect("readable");
     let mut lines: Vec<_> = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
     lines.pop_if(|last| last.is_empty());
-    Some(lines)
+    lines
 }
 
 #[test]
 fn the_conformance_suite_is_judged_as_it_asks() {
-    let Some(cases) = lines("jsontestsuite/manifest.ndjson") else { return };
+    let cases = lines("jsontestsuite/manifest.ndjson");
     let format = Json::new(&[vec!["a"]], Extras::Gathered);
     for case in cases {
         let case: Value = serde_json::from_slice(&case).expect("JSON");
@@ -60,9 +58,7 @@ fn the_conformance_suite_is_judged_as_it_asks() {
 #[test]
 fn values_of_real_logs_are_found_at_their_pointers() {
     for name in ["json/gharchive.ndjson", "json/traefik.ndjson"] {
-        let (Some(lines), Some(verdicts)) = (lines(name), lines(&format!("{name}.verdict.ndjson"))) else {
-            return;
-        };
+        let (lines, verdicts) = (lines(name), lines(&format!("{name}.verdict.ndjson")));
         assert_eq!(lines.len(), verdicts.len());
         for (line, verdict) in lines.iter().zip(verdicts) {
             let verdict: Value = serde_json::from_slice(&verdict).expect("JSON");
@@ -113,7 +109,7 @@ pub(crate) fn check(file: &Path, record: &str) -> (Value, Vec<Value>) {
 #[track_caller]
 fn counts(record: &str, files: &[(&str, [u64; 3])]) {
     for (name, [valid, rejected, blank]) in files {
-        let Some(file) = corpus(name) else { return };
+        let file = corpus(name);
         let said = check(&file, record).0;
         assert_eq!(said["outcome"], if *rejected > 0 { "rejects" } else { "finished" }, "{name}");
         let counts = json!({
@@ -186,7 +182,7 @@ fn what_is_no_json_is_a_reject_and_nothing_else_is() {
 #[test]
 fn a_file_in_utf_16_is_refused_as_a_whole() {
     for name in ["framing/utf16le_bom.ndjson", "encoding/unicode_c.log", "encoding/unicode_be_j.log"] {
-        let Some(file) = corpus(name) else { return };
+        let file = corpus(name);
         let said = check(&file, ANYTHING).0;
         assert_eq!(said["outcome"], "failed", "{name}");
         let why = said["sources"]["failed"][0]["why"].as_str().expect("a reason");
@@ -197,7 +193,7 @@ fn a_file_in_utf_16_is_refused_as_a_whole() {
 #[test]
 fn naughty_strings_come_through_byte_for_byte() {
     for (name, others) in [("encoding/blns.txt", 0), ("encoding/UTF-8-test.txt", 69)] {
-        let Some(lines) = lines(name) else { return };
+        let lines = lines(name);
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         for line in &lines {
             // The bytes as they are, but for those that cannot stand in a JSON text.

@@ -14,7 +14,7 @@ use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, log, noisy_log};
 use crate::harness::oracle::{check, check_against};
 use crate::harness::reading::Values;
-use crate::harness::run::has_failpoints;
+use crate::harness::run::needs_failpoints;
 use crate::harness::trials::{factor, trials};
 use crate::harness::twin::Verdicts;
 use crate::harness::wait_until;
@@ -129,9 +129,7 @@ enum Passings {
 /// Kills the load at each point; checks, runs it again and checks. `misses` are the points
 /// that this load never comes by.
 fn kill_everywhere(load: &Load, passings: Passings, misses: &[&[&str]], prepare: impl Fn(&Load)) {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let verdicts = match load.given_sql() {
         "" => Verdicts::default(),
         _ => Verdicts::of(load),
@@ -293,9 +291,7 @@ fn kill_after_parts(load: &Load) {
 }
 
 fn an_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     for name in ["a.ndjson.gz", "a.ndjson.zst"] {
         kill_after_parts(
             &Load::empty().to(kind).file(name, log(4, 300)).schema(SCHEMA).batches_of(3).audited(),
@@ -305,9 +301,7 @@ fn an_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
 
 /// So large that it is inflated on a thread of its own.
 fn a_large_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     for name in ["a.ndjson.gz", "a.ndjson.zst"] {
         let load = Load::empty().to(kind).file(name, noisy_log(5, 5_000)).schema(SCHEMA);
         let load = load.pipeline("batch_rows = 200").pipeline("chunk_size = \"16KiB\"");
@@ -318,9 +312,7 @@ fn a_large_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
 
 #[test]
 fn a_run_that_takes_back_its_own_can_be_killed_at_any_step_of_it() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = three_files(Kind::Postgres).audited();
     for lost in ["after-fence", "mid-copy", "after-dead-letters", "before-commit", "after-commit"] {
         for point in RECLAIM_POINTS {
@@ -341,9 +333,7 @@ const NOT_ON_THE_LINE: [&str; 3] = ["before-open", "before-chunk", "between-batc
 
 #[test]
 fn a_run_that_loses_its_connection_at_any_step_goes_on_by_itself() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let makes_the_target = three_files(Kind::Postgres).audited();
     lose_everywhere(&makes_the_target, &Verdicts::default(), &[&MERGING, &REFUSING]);
     let merges_and_refuses = three_files(Kind::Postgres).key("[\"id\"]").given(
@@ -383,9 +373,7 @@ fn lose_everywhere(load: &Load, verdicts: &Verdicts, misses: &[&[&str]]) {
 }
 
 fn a_load_killed_again_and_again_while_it_recovers_comes_to_its_end(kind: Kind) {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let test = "a_load_killed_again_and_again_while_it_recovers_comes_to_its_end";
     trials(&named(kind, test), 15, |mut rng| {
         let load = random_load(kind, &mut rng);

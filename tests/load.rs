@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
-use crate::harness::run::has_failpoints;
+use crate::harness::run::needs_failpoints;
 
 #[test]
 fn a_bad_line_is_set_aside_with_its_place_and_every_reason() {
@@ -46,9 +46,7 @@ impl Change {
 
 #[test]
 fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     // A small file is read, a large one mapped. It is cut within a page, so that the rest of
     // the page reads as NUL; at the border of one, whatever their size; and altogether.
     for (lines, rows, cuts) in [(60, 20, [3_000, 4_096, 0]), (5_000, 1_000, [132_000, 128 << 10, 0])] {
@@ -80,9 +78,7 @@ fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
 
 #[test]
 fn a_panic_ends_a_run_cleanly_and_the_next_goes_on() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     // In a worker, in the planner, on the connection, in the writer.
     for point in ["before-chunk", "after-open", "mid-copy", "between-batches"] {
         let load = Load::of(log(7, 60)).schema(SCHEMA).batches_of(10).audited();

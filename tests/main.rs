@@ -1,5 +1,23 @@
 //! The one test binary: a module per subject.
+//!
+//! A test is a function under `#[test]`, as ever, in the file of its subject; its name is a
+//! sentence. It passes if it returns and fails if it panics. One that needs what is not
+//! everywhere says so where it finds out, and ends there: [`harness::skip`] and its like
+//! (`needs_failpoints`, `Authority::new`) leave it out with a reason, and the closing lines
+//! count it as ignored. With `LOGMILL_NO_SKIPS=1` what could have been installed or built must
+//! be there. `runner.rs` does this, and `attribute/` is the `#[test]` that hands tests to it.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+// `#[test]` in all modules is ours.
+#[macro_use]
+extern crate logmill_test;
+
+/// What a test says is held back until it fails.
+macro_rules! eprintln {
+    ($($said:tt)*) => { $crate::runner::say(format_args!($($said)*)) };
+}
+
+use std::process::ExitCode;
 
 /// The commands as a person types them.
 mod cli;
@@ -28,6 +46,8 @@ mod ownership;
 mod partitions;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
+/// What runs all of these.
+mod runner;
 /// The server dies, comes back, hangs, has no room.
 mod server;
 /// What a session finds already decided.
@@ -48,3 +68,7 @@ mod types;
 mod upgrade;
 /// The connection breaks or falls silent at any message.
 mod wire;
+
+fn main() -> ExitCode {
+    runner::main()
+}

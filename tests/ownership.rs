@@ -6,7 +6,7 @@ use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
-use crate::harness::run::has_failpoints;
+use crate::harness::run::needs_failpoints;
 use crate::harness::wait_until;
 
 fn two_files() -> Load {
@@ -69,9 +69,7 @@ fn a_run_that_wakes_in_the_middle_of_its_successor_changes_nothing() {
 /// must do.
 #[test]
 fn a_run_that_keeps_its_connection_finds_out_by_the_epoch_that_it_is_not_the_owner() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     for point in ["before-begin", "before-fence", "between-batches"] {
         load.reset();
@@ -87,9 +85,7 @@ fn a_run_that_keeps_its_connection_finds_out_by_the_epoch_that_it_is_not_the_own
 
 #[test]
 fn a_run_that_wakes_before_it_holds_anything_finds_what_was_done() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     for point in ["before-prepare", "after-prepare", "before-claim"] {
         load.reset();
@@ -104,9 +100,7 @@ fn a_run_that_wakes_before_it_holds_anything_finds_what_was_done() {
 
 #[test]
 fn a_run_that_connects_again_faster_than_it_is_taken_over_loses_all_the_same() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).stop_at("after-reclaim", 0).start().wait_stopped();
     let successor = load.call().arg("--take-over").stop_at("mid-take-over", 0).start().wait_stopped();
@@ -140,9 +134,7 @@ fn a_run_in_full_swing_is_taken_over() {
 
 #[test]
 fn all_that_hold_a_part_of_a_job_are_taken_over() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     let path = |name| load.path(name).display().to_string();
     let one = load.call().arg(&path("a.ndjson")).stop_at("before-commit", 0).start().wait_stopped();
@@ -158,9 +150,7 @@ fn all_that_hold_a_part_of_a_job_are_taken_over() {
 
 #[test]
 fn of_ten_runs_of_one_job_one_loads_and_nine_leave() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
     let others: Vec<_> = (0..9).map(|_| load.call().start()).collect();
@@ -209,9 +199,7 @@ fn the_first_runs_of_ten_jobs_at_once_make_the_tables_without_a_race() {
 
 #[test]
 fn an_owner_that_finishes_while_it_is_looked_for_is_not_mistaken() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
     // It has read how far the sources are, and not yet who holds them.
@@ -225,9 +213,7 @@ fn an_owner_that_finishes_while_it_is_looked_for_is_not_mistaken() {
 
 #[test]
 fn an_owner_that_dies_while_it_is_looked_for_is_gone_on_from() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).kill_at("after-rows", 2).start().wait_stopped();
     let newcomer = load.call().stop_at("after-memories", 0).start().wait_stopped();
@@ -251,9 +237,7 @@ fn plain_role(load: &Load, name: &str) -> String {
 
 #[test]
 fn an_owner_of_another_role_counts_as_alive_and_is_not_ended_without_the_right() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     // The tables are there, and nothing is in them.
     load.call().kill_at("before-claim", 0).run().killed();
@@ -287,9 +271,7 @@ fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_in_a_file() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_run_that_is_stopped_within_a_transaction_of_a_file_is_waited_for() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files().to(Kind::Sqlite);
     for point in ["after-fence", "mid-copy", "before-commit"] {
         load.reset();
@@ -309,9 +291,7 @@ fn a_run_that_is_stopped_within_a_transaction_of_a_file_is_waited_for() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn of_two_runs_into_one_file_one_loads_and_the_other_waits() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files().to(Kind::Sqlite);
     let owner = load.call().stop_at("between-batches", 1).start().wait_stopped();
     let mut other = load.call().start();
@@ -325,9 +305,7 @@ fn of_two_runs_into_one_file_one_loads_and_the_other_waits() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn who_has_taken_a_file_over_holds_it_when_the_other_is_gone() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files().to(Kind::Sqlite);
     let owner = load.call().stop_at("between-batches", 0).start().wait_stopped();
     let successor = load.call().arg("--take-over").stop_at("before-begin", 0).stop_at("after-commit", 1);

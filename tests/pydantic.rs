@@ -183,11 +183,8 @@ enum Verdict {
 
 /// Compares our verdicts with those of the corpus.
 fn agree(model: &str, schema: &Schema, file: &str, judge: impl Fn(&Value) -> Value) {
-    let (Some(lines), Some(verdicts)) =
-        (lines(&format!("pydantic/{file}.ndjson")), lines(&format!("pydantic/{file}.verdict.ndjson")))
-    else {
-        return;
-    };
+    let (lines, verdicts) =
+        (lines(&format!("pydantic/{file}.ndjson")), lines(&format!("pydantic/{file}.verdict.ndjson")));
     assert_eq!(lines.len(), verdicts.len());
     let mut subject = Subject::new(schema);
     let (mut compared, mut agreeing, mut disputed) = (0_u32, 0_u32, Vec::new());

@@ -11,7 +11,7 @@ use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
 use crate::harness::postgres::{Options, Server};
 use crate::harness::proxy::{At, Fault, Proxy, Rule};
-use crate::harness::run::{Ended, Running, has_failpoints};
+use crate::harness::run::{Ended, Running, needs_failpoints};
 use crate::harness::trials::trials;
 use crate::harness::{skip_here, wait_for, wait_until};
 
@@ -173,9 +173,7 @@ fn hold_target(load: &Load) -> postgres::Client {
 
 #[test]
 fn a_statement_that_somebody_cancels_is_sent_again() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     let run = load.call().stop_at("before-begin", 1).start().wait_stopped();
     let holder = hold_target(&load);
@@ -194,9 +192,7 @@ fn a_statement_that_somebody_cancels_is_sent_again() {
 
 #[test]
 fn a_lock_that_is_held_for_long_is_waited_for() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files().pipeline("lock_timeout = \"50ms\"");
     let mut run = load.call().stop_at("before-begin", 1).start().wait_stopped();
     let holder = hold_target(&load);
@@ -210,9 +206,7 @@ fn a_lock_that_is_held_for_long_is_waited_for() {
 
 #[test]
 fn an_outage_longer_than_the_patience_ends_the_run_and_loses_nothing() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let server = Server::start(Options::default());
     let load = two_files().on(&server).pipeline("retry_for = \"300ms\"");
     let run = load.call().stop_at("before-commit", 1).start().wait_stopped();
@@ -248,9 +242,7 @@ fn a_server_without_a_free_connection_is_waited_for() {
 
 #[test]
 fn a_server_that_takes_no_writes_for_a_while_is_waited_for() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files();
     let name = load.database().name().to_owned();
     let mut run = load.call().stop_at("between-batches", 0).start().wait_stopped();
@@ -345,9 +337,13 @@ struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     /// `None` where we may not mount.
-    fn new(size: &str) -> Option<SmallDisk> {
+    /// Without the right to mount one the test is left out.
+    fn new(size: &str) -> SmallDisk {
         let disk = SmallDisk(tempfile::Builder::new().prefix("lm").tempdir_in("/tmp").unwrap());
-        disk.mount(size, "").then_some(disk)
+        if !disk.mount(size, "") {
+            skip_here("this takes the right to mount a file system");
+        }
+        disk
     }
 
     fn mount(&self, size: &str, more: &str) -> bool {
@@ -373,9 +369,7 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_is_waited_for_and_rejects_nothing() {
-    let Some(disk) = SmallDisk::new("1m") else {
-        return skip_here("this takes the right to mount a file system");
-    };
+    let disk = SmallDisk::new("1m");
     let place = disk.path().join("space");
     std::fs::create_dir(&place).unwrap();
     let server = Server::start(Options::default());
@@ -400,9 +394,7 @@ fn a_full_disk_is_waited_for_and_rejects_nothing() {
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_full_disk_under_a_file_is_waited_for_and_rejects_nothing() {
-    let Some(disk) = SmallDisk::new("1m") else {
-        return skip_here("this takes the right to mount a file system");
-    };
+    let disk = SmallDisk::new("1m");
     let load = Load::of(good_log(0, 20_000)).schema(SCHEMA).batches_of(2_000);
     let load = load.into_file(disk.path().join("t.db"));
     let mut run = load.call().start();
@@ -476,9 +468,7 @@ fn batches(load: &Load) -> i64 {
 
 #[test]
 fn a_commit_that_still_runs_when_the_client_is_back_is_waited_for() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let ghost = Ghost::new();
     let load = two_files().on(&ghost.0);
     // The answer to the second batch's end never comes; the connections after it are honest.
@@ -504,9 +494,7 @@ fn a_commit_that_still_runs_when_the_client_is_back_is_waited_for() {
 
 #[test]
 fn a_commit_that_still_runs_when_its_client_is_dead_is_waited_for() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let ghost = Ghost::new();
     let load = two_files().on(&ghost.0);
     for take_over in [false, true] {
@@ -543,9 +531,7 @@ fn with_waiting_successor(load: &Load, take_over: bool) -> (Running<'_>, Running
 
 #[test]
 fn a_commit_that_hangs_when_the_server_dies_is_found_done() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let ghost = Ghost::new();
     let load = two_files().on(&ghost.0);
     let (run, _) = committing(&ghost, &load, &load.database().url());
@@ -560,9 +546,7 @@ fn a_commit_that_hangs_when_the_server_dies_is_found_done() {
 /// The points at which a backend stands still, with the next statement in its socket.
 #[test]
 fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let load = two_files().pipeline("lock_timeout = \"100ms\"");
     for (point, holds_locks) in [
         ("before-begin", false),

@@ -4,7 +4,7 @@
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::oracle::check_complete;
-use crate::harness::run::has_failpoints;
+use crate::harness::run::needs_failpoints;
 
 pub(crate) fn lines(numbers: impl IntoIterator<Item = i32>) -> String {
     numbers.into_iter().map(|n| format!("{{\"n\":{n}}}\n")).collect()
@@ -378,9 +378,7 @@ fn a_right_that_is_needed_only_when_rows_meet_is_missed_before_the_first() {
 
 #[test]
 fn a_table_that_is_changed_between_two_batches_stops_the_run_and_the_next_goes_on() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     for change in [
         "ALTER COLUMN w TYPE varchar(9)",
         "ALTER COLUMN n TYPE integer",

@@ -29,7 +29,7 @@ use super::audit;
 use super::destination::{Destination, Kind};
 use super::field::Field;
 use super::postgres::{Database, Server, folder};
-use super::run::{Call, Ended, Running, has_failpoints};
+use super::run::{Call, Ended, Running, needs_failpoints};
 use super::{logmill, wait_until};
 
 /// A job with its files, its folder and its destination.
@@ -199,9 +199,7 @@ impl Load {
         points: &[&'static str],
         mut story: impl FnMut(&'static str, Running<'l>),
     ) {
-        if !has_failpoints() {
-            return;
-        }
+        needs_failpoints();
         for (index, point) in points.iter().enumerate() {
             eprintln!("at {point}, passed {} times", index % 3);
             self.reset();

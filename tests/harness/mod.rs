@@ -22,7 +22,6 @@ pub(crate) mod run;
 pub(crate) mod trials;
 pub(crate) mod twin;
 
-use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -55,19 +54,21 @@ fn without(command: &mut Command, is_taken: impl Fn(&str) -> bool) {
     }
 }
 
-/// Says that a test, or a part of it, is left out because of what was not installed or not built.
-/// With `LOGMILL_NO_SKIPS=1` that is a failure.
+/// What a test unwinds with that is left out: why.
+pub(crate) struct Lacking(pub(crate) String);
+
+/// Leaves a test out because of what was not installed or not built. With `LOGMILL_NO_SKIPS=1`
+/// that is a failure.
 #[track_caller]
-pub(crate) fn skip(why: &str) {
+pub(crate) fn skip(why: &str) -> ! {
     assert!(std::env::var_os("LOGMILL_NO_SKIPS").is_none_or(|value| value != "1"), "skipped: {why}");
-    skip_here(why);
+    skip_here(why)
 }
 
 /// The same because of what this machine does not allow or does not have, and nobody can help.
-pub(crate) fn skip_here(why: &str) {
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    // Not by a macro: what those say in a test that passes, nobody sees.
-    let _ = std::io::stderr().write_all(format!("skipped: {test}: {why}\n").as_bytes());
+pub(crate) fn skip_here(why: &str) -> ! {
+    // Not a panic: nothing is to be told of it but the reason.
+    std::panic::resume_unwind(Box::new(Lacking(why.to_owned())))
 }
 
 /// Waits until `condition` holds. A test that waits for longer than this has failed.

@@ -2,7 +2,7 @@
 //! decompressed bytes, and damage costs what is behind it until the whole file comes.
 
 use super::*;
-use crate::harness::run::has_failpoints;
+use crate::harness::run::needs_failpoints;
 
 /// A block of gzip with the extra field in which bgzip keeps its size.
 fn bgzf_block(content: &[u8]) -> Vec<u8> {
@@ -89,9 +89,7 @@ fn several_archives_are_inflated_side_by_side_and_come_in_order() {
 
 #[test]
 fn a_load_that_was_stopped_goes_on_inside_an_archive() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let content = log(1..=2000);
     for archive in [gzip(&content, 6), pieces(&content, 10_000, |piece| gzip(piece, 6)), zstd(&content)] {
         // 97 batches, of 20 or 21 lines each: killed behind 10, 50 and 95 %.
@@ -115,9 +113,7 @@ fn a_load_that_was_stopped_goes_on_inside_an_archive() {
 
 #[test]
 fn a_signal_stops_an_archive_cleanly() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let logs = Logs::new().pipeline("batch_rows = 10\nbatch_bytes = \"64KiB\"\nchunk_size = \"2000\"");
     logs.write("app.log", gzip(&log(1..=2000), 6));
     let mut command = logs.command("");

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::*;
-use crate::harness::run::has_failpoints;
+use crate::harness::run::needs_failpoints;
 
 #[test]
 fn a_directory_is_all_that_is_in_it_but_for_what_is_left_out() {
@@ -54,9 +54,7 @@ fn names_can_be_any_bytes() {
 
 #[test]
 fn a_file_that_vanishes_is_named_and_costs_no_other() {
-    if !has_failpoints() {
-        return;
-    }
+    needs_failpoints();
     let logs = Logs::new();
     logs.write("a.log", log(1..=10)).write("b.log", log(11..=20)).write("c.log", log(21..=30));
     // It was found and recognised, and goes before it is read.
