@@ -50,5 +50,6 @@ pub mod schema;
 pub mod sink;
 pub mod source;
 pub mod span;
+pub mod split;
 pub mod stop;
 pub mod work;

@@ -28,7 +28,7 @@ pub fn run(data: &[u8]) {
     let settings =
         Settings { chunk_bytes: CHUNK_BYTES, record_bytes_max: RECORD_BYTES_MAX, ..Settings::default() };
     let Ok(source) = Source::open(file.path()) else { return };
-    let Ok(mut chunks) = Chunks::new(&Arc::new(source), Start::zero(), &settings) else { return };
+    let Ok(mut chunks) = Chunks::new(&Arc::new(source), Start::zero(), None, &settings) else { return };
     let mut end = None;
     while let Ok(Some(chunk)) = chunks.next_chunk() {
         assert!(end.is_none_or(|end| end == chunk.span.start), "chunks follow each other");

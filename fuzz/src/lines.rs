@@ -44,7 +44,7 @@ fn lines_of(bytes: &[u8]) -> Vec<Line> {
 
 fn read(path: &std::path::Path, settings: &Settings) -> Vec<Line> {
     let source = Arc::new(Source::open(path).expect("opened"));
-    let mut chunks = Chunks::new(&source, Start::zero(), settings).expect("started");
+    let mut chunks = Chunks::new(&source, Start::zero(), None, settings).expect("started");
     let (mut found, mut end) = (Vec::new(), 0);
     while let Some(chunk) = chunks.next_chunk().expect("read") {
         assert_eq!(chunk.span.start, end, "a chunk starts where the one before it ends");

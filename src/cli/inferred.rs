@@ -102,7 +102,7 @@ fn head(path: &Path, stop: &Stop) -> Result<(Vec<u8>, bool)> {
     let (source, is_cut) = Source::preview(path, stop)?;
     let source = Arc::new(source);
     let settings = Settings { chunk_bytes: LOOK_BYTES, mmap: false, ..Settings::default() };
-    Ok(match Chunks::new(&source, Start::zero(), &settings)?.next_chunk()? {
+    Ok(match Chunks::new(&source, Start::zero(), None, &settings)?.next_chunk()? {
         Some(chunk) => match chunk.body {
             Body::Records(bytes) => {
                 let is_all = chunk.ends.is_some() || source.size() == Some(chunk.span.end);

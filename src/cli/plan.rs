@@ -99,9 +99,10 @@ impl<'a> Plan<'a> {
         );
         let decided = claims.files.into_iter().zip(&forecast.claims).map(|(file, claim)| {
             let fate = match claim {
-                Claim::Load(task) => {
-                    Fate::Read { position: task.start.record, bytes: Some(bytes_to_read(task, &file)) }
-                }
+                Claim::Load { tasks, .. } => Fate::Read {
+                    position: tasks.first().map_or(0, |task| task.start.record),
+                    bytes: Some(tasks.iter().map(|task| bytes_to_read(task, &file)).sum()),
+                },
                 Claim::Finished { .. } => Fate::LeftOut("loaded to the end before".to_owned()),
                 Claim::Duplicate(of) => Fate::LeftOut(format!("holds the same as {of}")),
                 Claim::Changed(why) => Fate::Refused(why.clone()),

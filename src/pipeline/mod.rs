@@ -28,6 +28,7 @@ use crate::format::AnyFormat;
 use crate::schema::Schema;
 use crate::sink::{Claim, Claims, Sink, Task};
 use crate::source::{self, Candidate, Found, Hash16};
+use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Parcel, Recipe};
 use plan::Planner;
@@ -70,9 +71,9 @@ const EXPANDING_LINES_MAX: usize = 256;
 /// What a worker hands to the writer.
 enum Handed {
     Parcel(Box<Parcel>),
-    /// A source cannot be read on.
+    /// A split cannot be read on.
     Failed {
-        source_id: i32,
+        split: Split,
         error: Error,
     },
     /// A worker panicked over a chunk of this file.
@@ -139,12 +140,12 @@ fn take_note(
     let (mut tasks, mut selected) = (Vec::new(), Vec::new());
     for (file, claim) in files.into_iter().zip(claimed) {
         match claim {
-            Claim::Load(task) => {
-                selected.push(task.source_id);
+            Claim::Load { source_id, tasks: splits } => {
+                selected.push(source_id);
                 if file.fingerprint.has_only_returns {
                     outcome.notices.push((file.path.clone(), ONLY_RETURNS.to_owned()));
                 }
-                tasks.push((task, file));
+                tasks.extend(splits.into_iter().map(|task| (task, file.clone())));
             }
             Claim::Finished { source_id } => {
                 selected.push(source_id);
@@ -176,7 +177,7 @@ pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
     let fingerprint = &file.fingerprint;
     match (fingerprint.container, fingerprint.size) {
         (Some(container), _) => container.size,
-        (None, Some(size)) => size.saturating_sub(task.start.record),
+        (None, Some(size)) => task.end.unwrap_or(size).saturating_sub(task.start.record),
         // Only reading a stream will tell.
         (None, None) => 0,
     }

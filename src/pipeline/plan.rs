@@ -81,15 +81,15 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Hands out the chunks of a source, until its end or until the stop. Each takes its place in
+    /// Hands out the chunks of a split, until its end or until the stop. Each takes its place in
     /// line first. False when there is no use in going on: the writer is gone, or a stop was asked
     /// for.
     fn hand_out(&self, task: &Task, cutting: Result<Cutting>, entrance: &Entrance<Handed>) -> bool {
-        let source_id = task.source_id;
+        let split = task.split;
         let reserve = |bytes| entrance.reserve(bytes, &|| self.stop.asked().is_some());
         let fail = |error| match reserve(0) {
             Some(place) => {
-                place.fill(Handed::Failed { source_id, error }, 0);
+                place.fill(Handed::Failed { split, error }, 0);
                 true
             }
             None => false,
@@ -106,7 +106,7 @@ impl Planner<'_, '_> {
                 Ok(Some(chunk)) => {
                     let Some(place) = reserve(chunk.bytes()) else { return false };
                     let source = Arc::clone(cutting.source());
-                    self.workers.give(Assignment { source, source_id, chunk }, place);
+                    self.workers.give(Assignment { source, split, chunk }, place);
                 }
                 Ok(None) => return true,
                 Err(error) => return fail(error),
@@ -138,7 +138,7 @@ impl Cutting {
     /// Begins to cut, here.
     fn here(task: &Task, candidate: &Candidate, settings: &Settings) -> Result<Cutting> {
         let source = open(candidate)?;
-        let chunks = Chunks::new(&source, task.start, settings)?;
+        let chunks = Chunks::new(&source, task.start, task.end, settings)?;
         Ok(Cutting::Here(source, chunks))
     }
 
@@ -150,7 +150,7 @@ impl Cutting {
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<Cutting> {
         let source = open(candidate)?;
-        let mut chunks = Chunks::new(&source, task.start, settings)?;
+        let mut chunks = Chunks::new(&source, task.start, task.end, settings)?;
         let (give, take) = bounded(CHUNKS_AHEAD);
         let thread = std::thread::Builder::new().name("inflater".into()).spawn_scoped(scope, move || {
             while let Some(next) = chunks.next_chunk().transpose() {

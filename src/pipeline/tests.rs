@@ -11,7 +11,7 @@ use crate::error::Kind;
 use crate::format::Json;
 use crate::reject::Faults;
 use crate::schema::{Bounds, Field, Kind as FieldKind, Row, Text};
-use crate::sink::{Batch, Committed, Counts, Ending, Memory, decide};
+use crate::sink::{Batch, Checkpoint, Committed, Counts, Ending, Memory, decide};
 use crate::source::{Pattern, Selection, discover, hash16};
 use crate::work::{self, Encoder, Place, Work};
 
@@ -53,26 +53,24 @@ impl Sink for InMemory {
         let mut result = Vec::new();
         for (file, decision) in claims.files.iter().zip(decide(claims, &self.memories)?) {
             let mut claim = decision.claim;
-            if let Claim::Load(task) = &mut claim
-                && task.source_id == 0
-            {
-                task.source_id = i32::try_from(self.memories.len()).expect("few") + 1;
-                self.memories.push(Memory {
-                    source_id: task.source_id,
-                    known: source::Known {
-                        name: file.name.clone(),
-                        head_len: file.fingerprint.head_len,
-                        head_hash: file.fingerprint.head_hash,
-                        position: 0,
-                        tail_len: 0,
-                        tail_hash: hash16(b""),
-                        complete: false,
-                        containers: file.fingerprint.container.into_iter().collect(),
-                    },
+            if let Claim::Load { source_id: 0, .. } = claim {
+                let id = i32::try_from(self.memories.len()).expect("few") + 1;
+                claim.give_id(id);
+                let print = &file.fingerprint;
+                let mut memory = Memory::new(id, file.name.clone(), (print.head_len, print.head_hash), None);
+                memory.known.containers.extend(print.container);
+                memory.push(Checkpoint {
+                    split: Split::whole(id),
+                    end: None,
+                    position: 0,
                     lines: 0,
-                    tail_start: None,
+                    tail: (0, hash16(b"")),
+                    complete: false,
                     rules_hash: claims.rules_hash,
+                    epoch: 1,
+                    owner: None,
                 });
+                self.memories.push(memory);
             }
             result.push(claim);
         }
@@ -87,36 +85,40 @@ impl Sink for InMemory {
         self.batches += 1;
         for number in 0..batch.rows() {
             let place = batch.place(number);
-            let source_id = batch.parcels[place.parcel].source_id;
+            let split = batch.parcels[place.parcel].split;
             let bytes: Vec<u8> = batch.slices(number..number + 1).flatten().copied().collect();
             let row = String::from_utf8(bytes).expect("text");
-            let old = self.tables.rows.insert((source_id, place.span.start), row);
-            let again = batch.advances[batch.advance_of(source_id)].again;
+            let old = self.tables.rows.insert((split.source, place.span.start), row);
+            let again = batch.advances[batch.advance_of(split)].again;
             assert!(old.is_none() || again.is_some_and(|again| again.offset == place.span.start), "twice");
         }
         let mut counts = Vec::new();
         for advance in &batch.advances {
-            let memory = self.memories.iter_mut().find(|memory| memory.source_id == advance.source_id);
+            let source_id = advance.split.source;
+            let memory = self.memories.iter_mut().find(|memory| memory.source_id == source_id);
             let memory = memory.expect("claimed");
-            assert_eq!(memory.known.position, advance.from, "a gap");
-            memory.known.position = advance.to;
-            (memory.known.tail_len, memory.known.tail_hash) = advance.tail;
-            memory.known.complete = advance.ends.is_some();
+            let mut checkpoint = memory.checkpoints.pop().expect("one split");
+            assert_eq!(checkpoint.position, advance.from, "a gap");
+            checkpoint.position = advance.to;
+            checkpoint.tail = advance.tail;
+            checkpoint.complete = advance.completes;
             memory.tail_start = advance.unterminated;
             let mut found = advance.counts;
             found.inserted = found.records - found.rejected;
-            let total = self.tables.counts.entry(advance.source_id).or_default();
+            let total = self.tables.counts.entry(source_id).or_default();
             total.add(&found);
             if let Some(again) = advance.again {
                 total.lines -= 1;
-                match self.tables.rejects.remove(&(advance.source_id, again.offset)) {
+                match self.tables.rejects.remove(&(source_id, again.offset)) {
                     _ if again.was_blank => total.blank -= 1,
                     Some(_) => (total.records, total.rejected) = (total.records - 1, total.rejected - 1),
                     None => (total.records, total.inserted) = (total.records - 1, total.inserted - 1),
                 }
             }
-            memory.lines = u64::try_from(total.lines).expect("not negative");
-            self.tables.positions.insert(advance.source_id, advance.to);
+            checkpoint.lines = u64::try_from(total.lines).expect("not negative");
+            memory.known.complete = true;
+            memory.push(checkpoint);
+            self.tables.positions.insert(source_id, advance.to);
             counts.push(found);
         }
         for letter in batch.dead_letters(&[], usize::MAX)? {
@@ -127,7 +129,9 @@ impl Sink for InMemory {
             let value = (letter.line, letter.reasons.into_owned(), raw);
             self.tables.rejects.insert((letter.source_id, letter.span.start), value);
         }
-        Ok(Committed { counts, refused: Vec::new() })
+        let complete = batch.advances.iter().filter(|advance| advance.completes);
+        let completed = complete.map(|advance| advance.split.source).collect();
+        Ok(Committed { counts, refused: Vec::new(), completed })
     }
 
     fn open_dead_letters(&mut self, _: &[i32]) -> Result<u64> {

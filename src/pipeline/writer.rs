@@ -12,8 +12,9 @@ use super::{Handed, Settings};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::failpoint;
-use crate::sink::{Advance, Again, Batch, Counts, Sink, Task};
+use crate::sink::{Advance, Again, Batch, Committed, Counts, Sink, Task};
 use crate::source::Candidate;
+use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::Parcel;
 
@@ -29,7 +30,7 @@ pub(super) struct Writer<'a> {
     stats: &'a Stats,
     workers: &'a Workers,
     outcome: &'a mut Outcome,
-    sources: HashMap<i32, Progress>,
+    splits: HashMap<Split, Progress>,
     reasons: Reasons,
     /// The parcels of the batch that is being collected.
     parcels: Vec<Parcel>,
@@ -45,7 +46,7 @@ fn countable(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
-/// How far a source is in this run.
+/// How far a split is in this run.
 struct Progress {
     path: PathBuf,
     /// The checkpoint, with all batches that were collected.
@@ -70,7 +71,7 @@ impl<'a> Writer<'a> {
         stats: &'a Stats,
         outcome: &'a mut Outcome,
     ) -> Self {
-        let sources = tasks.iter().map(|(task, candidate)| {
+        let splits = tasks.iter().map(|(task, candidate)| {
             let progress = Progress {
                 path: candidate.path.clone(),
                 position: task.start.position,
@@ -80,7 +81,7 @@ impl<'a> Writer<'a> {
                 is_complete: false,
                 has_failed: false,
             };
-            (task.source_id, progress)
+            (task.split, progress)
         });
         Writer {
             sink,
@@ -89,7 +90,7 @@ impl<'a> Writer<'a> {
             stats,
             workers,
             outcome,
-            sources: sources.collect(),
+            splits: splits.collect(),
             reasons: Reasons::default(),
             parcels: Vec::new(),
             rows: 0,
@@ -106,14 +107,17 @@ impl<'a> Writer<'a> {
             add_time(&self.stats.waited_ns, began.elapsed());
             match next {
                 Next::Filling(Handed::Parcel(parcel), weight) => {
+                    if self.has_sibling_of(&parcel) {
+                        self.commit(&exit)?;
+                    }
                     self.collect(*parcel, weight);
                     if self.is_full() {
                         self.commit(&exit)?;
                     }
                 }
-                Next::Filling(Handed::Failed { source_id, error }, weight) => {
+                Next::Filling(Handed::Failed { split, error }, weight) => {
                     exit.free(weight);
-                    self.fail(source_id, error)?;
+                    self.fail(split, error)?;
                 }
                 Next::Filling(Handed::Panicked(what), _) => return Err(Error::broken(what)),
                 Next::Lost => return Err(Error::broken("a worker panicked")),
@@ -129,8 +133,16 @@ impl<'a> Writer<'a> {
         self.conclude()
     }
 
+    /// Whether the batch moves another split of the source. Destinations count rows by source,
+    /// so of each a batch moves one split at most.
+    fn has_sibling_of(&self, parcel: &Parcel) -> bool {
+        self.parcels
+            .last()
+            .is_some_and(|last| last.split.source == parcel.split.source && last.split != parcel.split)
+    }
+
     fn collect(&mut self, mut parcel: Parcel, weight: usize) {
-        let progress = self.sources.get_mut(&parcel.source_id).expect("a parcel is of a source of this run");
+        let progress = self.splits.get_mut(&parcel.split).expect("a parcel is of a split of this run");
         parcel.first_line = progress.lines;
         progress.lines += parcel.lines;
         self.rows += parcel.rows.len();
@@ -165,7 +177,7 @@ impl<'a> Writer<'a> {
         add_time(&self.stats.commit_ns, took);
         let committed = committed?;
 
-        let of_batch = self.account(&batch, &committed.counts);
+        let of_batch = self.account(&batch, &committed);
         let raw = batch.parcels.iter().map(|parcel| parcel.raw).sum();
         add(&self.stats.bytes_done, raw);
         self.outcome.raw_bytes += raw;
@@ -173,6 +185,7 @@ impl<'a> Writer<'a> {
         self.outcome.bytes += bytes;
         self.outcome.altered += batch.parcels.iter().map(|parcel| parcel.altered).sum::<u64>();
         self.outcome.batches += 1;
+        self.outcome.loaded += committed.completed.len() as u64;
         self.explain(&batch, &committed.refused);
         let (records, rejected) = (countable(of_batch.records), countable(of_batch.rejected));
         self.settings.observer.tell(&Event::Committed { records, rejected, bytes, took });
@@ -183,15 +196,15 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Adds what became of the records of a batch to its sources, and gives the sum.
-    fn account(&mut self, batch: &Batch, counts: &[Counts]) -> Counts {
+    /// Adds what became of the records of a batch to its splits, and gives the sum.
+    fn account(&mut self, batch: &Batch, committed: &Committed) -> Counts {
         let mut of_batch = Counts::default();
-        for (advance, counts) in batch.advances.iter().zip(counts) {
-            let progress = self.sources.get_mut(&advance.source_id).expect("a source of this run");
+        for (advance, counts) in batch.advances.iter().zip(&committed.counts) {
+            let progress = self.splits.get_mut(&advance.split).expect("a split of this run");
             progress.counts.add(counts);
             of_batch.add(counts);
-            if advance.ends.is_some() {
-                progress.is_complete = true;
+            progress.is_complete |= advance.completes;
+            if committed.completed.binary_search(&advance.split.source).is_ok() {
                 let (file, records) = (progress.path.clone(), countable(progress.counts.records));
                 self.settings.observer.tell(&Event::Finished { file, records });
             }
@@ -202,21 +215,22 @@ impl<'a> Writer<'a> {
         of_batch
     }
 
-    /// How far each source moves, from its parcels in order.
+    /// How far each split moves, from its parcels in order.
     fn advances(&mut self, parcels: &[Parcel]) -> Vec<Advance> {
         let mut advances: Vec<Advance> = Vec::new();
         for parcel in parcels {
-            let progress = self.sources.get_mut(&parcel.source_id).expect("a source of this run");
-            let is_same = advances.last().is_some_and(|advance| advance.source_id == parcel.source_id);
+            let progress = self.splits.get_mut(&parcel.split).expect("a split of this run");
+            let is_same = advances.last().is_some_and(|advance| advance.split == parcel.split);
             if !is_same {
                 advances.push(Advance {
-                    source_id: parcel.source_id,
+                    split: parcel.split,
                     from: progress.position,
                     start: parcel.span.start,
                     to: progress.position,
                     counts: Counts::default(),
                     tail: parcel.tail,
                     ends: None,
+                    completes: false,
                     unterminated: None,
                     again: progress.again.take(),
                 });
@@ -224,7 +238,7 @@ impl<'a> Writer<'a> {
             let advance = advances.last_mut().expect("just pushed");
             advance.to = parcel.span.end;
             advance.tail = parcel.tail;
-            advance.ends = parcel.ends;
+            (advance.ends, advance.completes) = (parcel.ends, parcel.completes);
             advance.unterminated = parcel.unterminated;
             let number = |count: usize| i64::try_from(count).expect("what is in memory is countable");
             let lines = i64::try_from(parcel.lines).expect("what is in memory is countable");
@@ -269,8 +283,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn fail(&mut self, source_id: i32, error: Error) -> Result<()> {
-        let progress = self.sources.get_mut(&source_id).expect("a source of this run");
+    fn fail(&mut self, split: Split, error: Error) -> Result<()> {
+        let progress = self.splits.get_mut(&split).expect("a split of this run");
         if !error.is_about_one_source() {
             return Err(error);
         }
@@ -282,7 +296,7 @@ impl<'a> Writer<'a> {
 
     /// Checks that every record is accounted for, and says how the run ended.
     fn conclude(self) -> Result<()> {
-        for progress in self.sources.values() {
+        for progress in self.splits.values() {
             let counts = &progress.counts;
             if !counts.is_conserved() || counts.lines != counts.records + counts.blank + counts.skipped {
                 return Err(Error::broken(format!(
@@ -291,10 +305,8 @@ impl<'a> Writer<'a> {
                 )));
             }
         }
-        let complete = self.sources.values().filter(|progress| progress.is_complete).count();
-        self.outcome.loaded += complete as u64;
         if self.stop.asked().is_none() {
-            let others = self.sources.values().filter(|source| !source.is_complete && !source.has_failed);
+            let others = self.splits.values().filter(|split| !split.is_complete && !split.has_failed);
             self.outcome.waiting += others.count() as u64;
         }
         self.outcome.reasons = self.reasons.sorted();

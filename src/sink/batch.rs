@@ -10,13 +10,14 @@ use super::dead_letter::Refused;
 use crate::error::Result;
 use crate::source::Hash16;
 use crate::span::Span;
+use crate::split::Split;
 use crate::work::Parcel;
 
-/// How far a batch moves one source, and what it found there.
+/// How far a batch moves one split, and what it found there.
 #[derive(Clone, Debug)]
 pub struct Advance {
-    /// The source's id in the destination.
-    pub source_id: i32,
+    /// The split.
+    pub split: Split,
     /// The checkpoint from which it moves. The commit compares it with the stored one.
     pub from: u64,
     /// Where the first record of the batch stands. That is not the checkpoint where a last
@@ -29,8 +30,10 @@ pub struct Advance {
     pub counts: Counts,
     /// Length and hash of the bytes before `to`.
     pub tail: (u32, Hash16),
-    /// Set with the batch that ends the source: its size.
+    /// Set with the batch that reaches the end of the source: its size.
     pub ends: Option<u64>,
+    /// The split is at its end.
+    pub completes: bool,
     /// The start of a last line without a line end. Only at the end of a source.
     pub unterminated: Option<u64>,
     /// The last line of an earlier run had no line end and has grown: it is read again
@@ -107,11 +110,14 @@ impl Counts {
     }
 }
 
-/// What the checkpoint of a source says of its rows when a batch begins.
+/// What the checkpoint of a split says of its rows when a batch begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
     pub(super) inserted: i64,
     pub(super) updated: i64,
+    /// Other splits of its source are not at their end. Only asked where the batch completes a
+    /// split of several.
+    pub(super) has_open_siblings: bool,
 }
 
 /// Consecutive parcels that commit together.
@@ -119,7 +125,7 @@ pub(super) struct Stored {
 pub struct Batch {
     /// The parcels, in file order.
     pub parcels: Vec<Parcel>,
-    /// How far each source moves, in the order of their ids. `counts` holds what the
+    /// How far each split moves, in their order, and at most one of a source. `counts` holds what the
     /// workers know; what the destination did with the rows is added by the commit.
     pub advances: Vec<Advance>,
     /// The number of the first row of each parcel, and of all rows at the end.
@@ -140,7 +146,7 @@ pub struct RowPlace {
 impl Batch {
     /// A batch of `parcels` that moves its sources by `advances`.
     pub fn new(parcels: Vec<Parcel>, mut advances: Vec<Advance>) -> Batch {
-        advances.sort_by_key(|advance| advance.source_id);
+        advances.sort_by_key(|advance| advance.split);
         let mut starts = Vec::with_capacity(parcels.len() + 1);
         let mut rows = 0;
         for parcel in &parcels {
@@ -175,18 +181,18 @@ impl Batch {
         self.parcels[parcel].rows.slice(number..number + 1)
     }
 
-    /// A run of its rows, cut by parcel: the source's id, and the rows.
-    pub fn runs(&self, rows: Range<usize>) -> impl Iterator<Item = (i32, Range<usize>)> {
+    /// A run of its rows, cut by parcel: the split, and the rows.
+    pub fn runs(&self, rows: Range<usize>) -> impl Iterator<Item = (Split, Range<usize>)> {
         let parcels = self.parcels.iter().zip(self.starts.windows(2));
         let parts = parcels
-            .map(move |(parcel, range)| (parcel.source_id, rows.start.max(range[0])..rows.end.min(range[1])));
+            .map(move |(parcel, range)| (parcel.split, rows.start.max(range[0])..rows.end.min(range[1])));
         parts.filter(|(_, part)| !part.is_empty())
     }
 
-    /// The number of the advance of a source.
-    pub fn advance_of(&self, source_id: i32) -> usize {
-        let found = self.advances.binary_search_by_key(&source_id, |advance| advance.source_id);
-        found.expect("a parcel's source is moved by its batch")
+    /// The number of the advance of a split.
+    pub fn advance_of(&self, split: Split) -> usize {
+        let found = self.advances.binary_search_by_key(&split, |advance| advance.split);
+        found.expect("a parcel's split is moved by its batch")
     }
 
     /// Which record a row was.
@@ -196,13 +202,21 @@ impl Batch {
         RowPlace { parcel, span, line }
     }
 
-    /// Whether the first record of a source in the batch stands at `offset` and became a row.
-    /// A line that is read again is the first that there is of its source.
-    pub fn has_row_at(&self, refused: &[Refused], source_id: i32, offset: u64) -> bool {
-        let row = self.runs(0..self.rows()).find(|(id, _)| *id == source_id).map(|(_, rows)| rows.start);
+    /// Whether the first record of a split in the batch stands at `offset` and became a row.
+    /// A line that is read again is the first that there is of its split.
+    pub fn has_row_at(&self, refused: &[Refused], split: Split, offset: u64) -> bool {
+        let row = self.runs(0..self.rows()).find(|(of, _)| *of == split).map(|(_, rows)| rows.start);
         row.is_some_and(|row| {
             self.place(row).span.start == offset && refused.iter().all(|refused| refused.row != row)
         })
+    }
+
+    /// The sources that the batch completes, by what the ledger said of its splits: a source is
+    /// complete with the last of its splits.
+    pub(super) fn completed(&self, stored: &[Stored]) -> Vec<i32> {
+        let advances = self.advances.iter().zip(stored);
+        let last = advances.filter(|(advance, stored)| advance.completes && !stored.has_open_siblings);
+        last.map(|(advance, _)| advance.split.source).collect()
     }
 
     /// Checks that every byte that was parsed is still in its file, and was when it was
@@ -236,9 +250,10 @@ mod tests {
         }
         Parcel {
             source: Arc::clone(source),
-            source_id: 1,
+            split: Split::whole(1),
             span: Span::new(start, start + offset as u64),
             ends: None,
+            completes: false,
             raw: 0,
             kept: None,
             rows: encoded,

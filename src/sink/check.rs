@@ -18,7 +18,6 @@ use crate::reject::{Faults, write_json_string};
 use crate::schema::{Extra, Kind, Row, Schema, Value};
 use crate::sink::key::EXTRA;
 use crate::sink::{Batch, Claim, Claims, Committed, Counts, Ending, Sink, Task};
-use crate::source::Start;
 use crate::work::{self, Encoder, Place, Recipe, Work};
 
 /// Judges records, and keeps nothing of them.
@@ -97,7 +96,7 @@ impl Verdicts {
 fn write_verdicts(out: &mut dyn Write, batch: &Batch, names: &[String]) -> io::Result<()> {
     let mut row = 0;
     for (number, parcel) in batch.parcels.iter().enumerate() {
-        let name = &names[usize::try_from(parcel.source_id).expect("ids begin with 1") - 1];
+        let name = &names[usize::try_from(parcel.split.source).expect("ids begin with 1") - 1];
         let mut rejects = parcel.rejects.iter().peekable();
         let last = row + parcel.rows.len();
         loop {
@@ -146,8 +145,7 @@ impl Sink for Check {
             let mut name = String::new();
             write_json_string(&mut name, file.path.to_str().unwrap_or(&file.name));
             self.names.push(name);
-            let task = Task { source_id, start: Start::zero(), lines: 0, again: None };
-            result.push(Claim::Load(task));
+            result.push(Claim::Load { source_id, tasks: vec![Task::whole(source_id)] });
         }
         Ok(result)
     }
@@ -169,7 +167,9 @@ impl Sink for Check {
                 Counts { inserted: counts.records - counts.rejected, ..counts }
             })
             .collect();
-        Ok(Committed { counts, refused: Vec::new() })
+        let complete = batch.advances.iter().filter(|advance| advance.completes);
+        let completed = complete.map(|advance| advance.split.source).collect();
+        Ok(Committed { counts, refused: Vec::new(), completed })
     }
 
     /// What would be dead letters.

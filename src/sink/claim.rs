@@ -12,7 +12,8 @@ use super::Again;
 use super::outage::{Patience, stopped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Event;
-use crate::source::{Candidate, Container, Hash16, Known, Recognised, Start, is_blank, recognise};
+use crate::source::{Candidate, Container, Hash16, Known, Recognised, Start, hash16, is_blank, recognise};
+use crate::split::Split;
 
 /// What a run asks for.
 #[derive(Clone, Debug)]
@@ -36,21 +37,92 @@ pub struct Claims {
 pub struct Memory {
     /// Its id.
     pub source_id: i32,
-    /// What it is recognised by, and how far it is.
+    /// What it is recognised by.
     pub known: Known,
-    /// Lines up to the position.
-    pub lines: u64,
     /// The start of a last line that had no line end.
     pub tail_start: Option<u64>,
+    /// How far each of its splits is, in their order. There is at least one.
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// How far a split is, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Checkpoint {
+    /// The split.
+    pub split: Split,
+    /// Where it ends. The last split of a source goes on to its end, wherever that is.
+    pub end: Option<u64>,
+    /// The position up to which it is committed.
+    pub position: u64,
+    /// Lines of the split up to the position.
+    pub lines: u64,
+    /// Length and hash of the bytes before the position.
+    pub tail: (u32, Hash16),
+    /// Whether it is committed to its end.
+    pub complete: bool,
     /// What decided the rows up to the position.
     pub rules_hash: Hash16,
+    /// Raised each time that it is taken.
+    pub epoch: i64,
+    /// Whose it is.
+    pub owner: Option<Owner>,
+}
+
+/// Who owns a split: a run, and the process that keeps it alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The run.
+    pub run: i64,
+    /// The server's process or, where there is none, the program's.
+    pub pid: i32,
+    /// When the process began, in microseconds since 1970, where that is known.
+    pub start_us: Option<i64>,
+}
+
+impl Memory {
+    /// A source, before its splits are known.
+    pub fn new(source_id: i32, name: String, head: (u32, Hash16), tail_start: Option<u64>) -> Memory {
+        let known = Known {
+            name,
+            head_len: head.0,
+            head_hash: head.1,
+            position: 0,
+            tail_len: 0,
+            tail_hash: hash16(b""),
+            complete: true,
+            containers: Vec::new(),
+        };
+        Memory { source_id, known, tail_start, checkpoints: Vec::new() }
+    }
+
+    /// Adds the next split. A file is this source if it holds what was committed, and the end of
+    /// that proves it: so the source is as far as the farthest of its splits.
+    pub fn push(&mut self, checkpoint: Checkpoint) {
+        let known = &mut self.known;
+        if checkpoint.position > checkpoint.split.start {
+            known.position = checkpoint.position;
+            (known.tail_len, known.tail_hash) = checkpoint.tail;
+        }
+        known.complete &= checkpoint.complete;
+        self.checkpoints.push(checkpoint);
+    }
+
+    /// The checkpoint of one of its splits.
+    pub fn checkpoint(&self, split: Split) -> Option<&Checkpoint> {
+        self.checkpoints.iter().find(|checkpoint| checkpoint.split == split)
+    }
 }
 
 /// What is to be done with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Load it, from where the task says.
-    Load(Task),
+    /// Load it: each of its splits that is open.
+    Load {
+        /// The source's id. 0 until the destination has given one to a new source.
+        source_id: i32,
+        /// Its open splits, in their order.
+        tasks: Vec<Task>,
+    },
     /// It is loaded to its end.
     Finished {
         /// The source's id.
@@ -62,18 +134,42 @@ pub enum Claim {
     Changed(String),
 }
 
-/// A source to load.
+/// A split to load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// The source's id. 0 until the destination has given one to a new source.
-    pub source_id: i32,
+    /// The split.
+    pub split: Split,
     /// Where reading starts: the checkpoint, or a little before or behind it where the last
     /// line had no line end.
     pub start: Start,
-    /// Lines before the first record that is read.
+    /// Where it ends; without one, where its source does.
+    pub end: Option<u64>,
+    /// Lines of the split before the first record that is read.
     pub lines: u64,
     /// The line that is read again.
     pub again: Option<Again>,
+}
+
+impl Task {
+    /// All of a source of which nothing was loaded.
+    pub fn whole(source_id: i32) -> Task {
+        Task { split: Split::whole(source_id), start: Start::zero(), end: None, lines: 0, again: None }
+    }
+
+    /// Whether its source has other splits.
+    pub fn is_part(&self) -> bool {
+        self.split.start > 0 || self.end.is_some()
+    }
+}
+
+impl Claim {
+    /// Gives a new source its id.
+    pub(crate) fn give_id(&mut self, id: i32) {
+        if let Claim::Load { source_id, tasks } = self {
+            *source_id = id;
+            tasks.iter_mut().for_each(|task| task.split.source = id);
+        }
+    }
 }
 
 /// A claim, and what the destination has to write down for it.
@@ -121,7 +217,7 @@ fn decide_one(
     Ok(match recognised {
         Recognised::New => Decision {
             new_container: file.fingerprint.container,
-            ..Decision::alone(Claim::Load(Task { source_id: 0, start: Start::zero(), lines: 0, again: None }))
+            ..Decision::alone(Claim::Load { source_id: 0, tasks: vec![Task::whole(0)] })
         },
         Recognised::Known(index) => {
             let memory = &memories[index];
@@ -140,10 +236,13 @@ fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decisio
         return Ok(());
     }
     let begun = claims.files.iter().zip(decisions).filter(|(_, decision)| {
-        let Claim::Load(task) = &decision.claim else { return false };
-        decision
-            .memory
-            .is_some_and(|index| task.start.position > 0 && memories[index].rules_hash != claims.rules_hash)
+        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else {
+            return false;
+        };
+        let mut checkpoints = tasks.iter().filter_map(|task| memories[index].checkpoint(task.split));
+        checkpoints.any(|checkpoint| {
+            checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != claims.rules_hash
+        })
     });
     let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
     let Some((first, more)) = names.split_first() else { return Ok(()) };
@@ -156,45 +255,89 @@ fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decisio
 
 /// How to go on with a known source.
 fn resume(file: &Candidate, memory: &Memory, key_is_position: bool) -> Result<Claim> {
-    let known = &memory.known;
-    let position = known.position;
+    let Memory { source_id, known, checkpoints, .. } = memory;
+    let (last, before) = checkpoints.split_last().expect("a source has a checkpoint");
     // A stream has to be read to see whether it is all there; what was loaded is compared.
     let is_stream = file.stream.is_some();
     let is_known_archive = file.fingerprint.container.is_some_and(|own| known.containers.contains(&own));
-    if known.complete && !is_stream && (is_known_archive || file.ends_at(position)?) {
-        return Ok(Claim::Finished { source_id: memory.source_id });
+    let is_at_end = last.complete && !is_stream && (is_known_archive || file.ends_at(last.position)?);
+    let open: Vec<&Checkpoint> = before.iter().filter(|checkpoint| !checkpoint.complete).collect();
+    // Who the file is was seen at the farthest of its positions; it has to be so at the others.
+    for checkpoint in open.iter().copied().chain([last]).filter(|it| it.position != known.position) {
+        if !holds_tail(file, checkpoint)? {
+            return Ok(Claim::Changed(format!(
+                "what stands before byte {} is not what was loaded; `logmill forget` it to load it anew",
+                checkpoint.position
+            )));
+        }
     }
-    let mut task = Task {
-        source_id: memory.source_id,
-        start: Start {
-            position,
-            tail: (known.tail_len, known.tail_hash),
-            record: position,
-            follows_open_line: memory.tail_start.is_some(),
-        },
-        lines: memory.lines,
+    let mut tasks: Vec<Task> = open.into_iter().map(go_on).collect();
+    if !is_at_end {
+        match resume_last(file, last, memory.tail_start, key_is_position)? {
+            Ok(task) => tasks.push(task),
+            Err(why) => return Ok(Claim::Changed(why)),
+        }
+    }
+    Ok(match tasks.is_empty() {
+        true => Claim::Finished { source_id: *source_id },
+        false => Claim::Load { source_id: *source_id, tasks },
+    })
+}
+
+/// Whether what was hashed before a position still stands there.
+fn holds_tail(file: &Candidate, checkpoint: &Checkpoint) -> Result<bool> {
+    let (length, hash) = checkpoint.tail;
+    if length == 0 {
+        return Ok(true);
+    }
+    let probe = file.probe(checkpoint.position)?;
+    Ok(probe.is_some_and(|probe| probe.last(length.into()).is_some_and(|tail| hash16(tail) == hash)))
+}
+
+/// From the position of a split on.
+fn go_on(checkpoint: &Checkpoint) -> Task {
+    let &Checkpoint { split, end, position, lines, tail, .. } = checkpoint;
+    Task {
+        split,
+        start: Start { position, tail, record: position, follows_open_line: false },
+        end,
+        lines,
         again: None,
-    };
-    let Some(tail_start) = memory.tail_start.filter(|_| !is_stream) else { return Ok(Claim::Load(task)) };
-    task.start.follows_open_line = false;
-    // The last line had no line end, and the file may have grown.
-    let Some(probe) = file.probe(position)? else { return Ok(Claim::Load(task)) };
+    }
+}
+
+/// How to go on with the split at the end of a source, or why that cannot be. Its last line may
+/// have had no line end, and may have grown.
+fn resume_last(
+    file: &Candidate,
+    checkpoint: &Checkpoint,
+    tail_start: Option<u64>,
+    key_is_position: bool,
+) -> Result<Result<Task, String>> {
+    let position = checkpoint.position;
+    let mut task = go_on(checkpoint);
+    let Some(tail_start) = tail_start else { return Ok(Ok(task)) };
+    if file.stream.is_some() {
+        task.start.follows_open_line = true;
+        return Ok(Ok(task));
+    }
+    let Some(probe) = file.probe(position)? else { return Ok(Ok(task)) };
     match probe.next.as_slice() {
-        [] => return Ok(Claim::Load(task)),
+        [] => {}
         // Only its line end was missing: the line is what it was.
         [b'\n', ..] => task.start.record = position + 1,
         [b'\r', b'\n'] => task.start.record = position + 2,
         _ => {
             let was_blank = probe.last(position - tail_start).is_some_and(is_blank);
             if !key_is_position && !was_blank {
-                return Ok(Claim::Changed(grew_inside_a_line(tail_start)));
+                return Ok(Err(grew_inside_a_line(tail_start)));
             }
             task.start.record = tail_start;
             task.lines -= 1;
             task.again = Some(Again { offset: tail_start, was_blank });
         }
     }
-    Ok(Claim::Load(task))
+    Ok(Ok(task))
 }
 
 fn grew_inside_a_line(tail_start: u64) -> String {

@@ -58,7 +58,7 @@ impl Batch {
         for (index, parcel) in self.parcels.iter().enumerate() {
             for reject in parcel.rejects.iter() {
                 let letter = Letter {
-                    source_id: parcel.source_id,
+                    source_id: parcel.split.source,
                     span: reject.span,
                     line: parcel.first_line + u64::from(reject.line) + 1,
                     stage: reject.stage,
@@ -76,7 +76,7 @@ impl Batch {
             let parcel = &self.parcels[place.parcel];
             let raw = parcel.read(place.span)?;
             let letter = Letter {
-                source_id: parcel.source_id,
+                source_id: parcel.split.source,
                 span: place.span,
                 line: parcel.first_line + u64::from(place.line) + 1,
                 stage: Stage::Server,

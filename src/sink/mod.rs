@@ -25,7 +25,7 @@ mod word;
 use std::sync::Arc;
 
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
-pub use claim::{Claim, Claims, Decision, Memory, Task, decide};
+pub use claim::{Checkpoint, Claim, Claims, Decision, Memory, Owner, Task, decide};
 use dead_letter::Refused;
 pub use destination::{Destination, of};
 pub use key::{Key, OnConflict};
@@ -67,6 +67,8 @@ pub struct Committed {
     pub counts: Vec<Counts>,
     /// The rows that the destination refused, in order. They are dead letters already.
     pub refused: Vec<Refused>,
+    /// The sources of which this batch committed the last that was left, in their order.
+    pub completed: Vec<i32>,
 }
 
 /// How a run ended, for its row.

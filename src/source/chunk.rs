@@ -17,7 +17,7 @@ use super::identity::{Hash16, hash16};
 use super::map::{Window, Windows};
 use super::read::Blocks;
 use super::{Settings, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::span::Span;
 
 /// How many bytes before a position are hashed with a checkpoint.
@@ -32,6 +32,8 @@ pub struct Chunk {
     pub body: Body,
     /// The source ends with it, and this is its size.
     pub ends: Option<u64>,
+    /// The range that was asked for ends with it.
+    pub is_last: bool,
     /// Bytes of the file, compressed as they are, that were read for it.
     pub raw: u64,
 }
@@ -168,10 +170,12 @@ impl Start {
     }
 }
 
-/// The chunks of a source from a position on, in order.
+/// The chunks of a range of a source, in order.
 #[derive(Debug)]
 pub struct Chunks {
     feed: Feed,
+    source: Arc<Source>,
+    end: Option<u64>,
     has_ended: bool,
 }
 
@@ -182,20 +186,21 @@ enum Feed {
 }
 
 impl Chunks {
-    /// The chunks of `source` from `start`.
-    pub fn new(source: &Arc<Source>, start: Start, settings: &Settings) -> Result<Chunks> {
+    /// The chunks of `source` from `start` to `end`, which is the start of a record; without one,
+    /// to the end of the source.
+    pub fn new(source: &Arc<Source>, start: Start, end: Option<u64>, settings: &Settings) -> Result<Chunks> {
         let rest = source.size().map_or(0, |size| size.saturating_sub(start.record));
         let feed = if settings.mmap && source.can_be_mapped() && rest >= settings.map_bytes_min {
-            Feed::Mapped(Windows::new(source, start, settings)?)
+            Feed::Mapped(Windows::new(source, start, end, settings)?)
         } else {
-            Feed::Read(Box::new(Blocks::new(source, start, settings)?))
+            Feed::Read(Box::new(Blocks::new(source, start, end, settings)?))
         };
-        Ok(Chunks { feed, has_ended: false })
+        Ok(Chunks { feed, source: Arc::clone(source), end, has_ended: false })
     }
 
-    /// The next chunk, or `None` at the end. The last one says that the source ends with it;
-    /// it is empty where that was not known before. A last line that waits for its rest is
-    /// no part of any, and the source then does not end.
+    /// The next chunk, or `None` at the end. The last one says that it is the last, and whether
+    /// the source ends with it; it is empty where that was not known before. A last line that
+    /// waits for its rest is no part of any, and the source then does not end.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         if self.has_ended {
             return Ok(None);
@@ -204,8 +209,23 @@ impl Chunks {
             Feed::Mapped(windows) => windows.next_chunk()?,
             Feed::Read(blocks) => blocks.next_chunk()?,
         };
-        self.has_ended = chunk.as_ref().is_none_or(|chunk| chunk.ends.is_some());
-        Ok(chunk)
+        let Some(mut chunk) = chunk else {
+            self.has_ended = true;
+            return Ok(None);
+        };
+        if let (Some(size), Some(end)) = (chunk.ends, self.end)
+            && size < end
+        {
+            return Err(Error::source(
+                self.source.path(),
+                format!(
+                    "it ends at byte {size}, within a split that ends at byte {end} (truncated or replaced?)"
+                ),
+            ));
+        }
+        chunk.is_last = chunk.ends.is_some() || self.end == Some(chunk.span.end);
+        self.has_ended = chunk.is_last;
+        Ok(Some(chunk))
     }
 }
 
@@ -304,7 +324,7 @@ impl LongRecord {
             tail: self.tail,
             is_terminated,
         };
-        Chunk { span: Span::new(self.start, end), body, ends: ends.then_some(end), raw: 0 }
+        Chunk { span: Span::new(self.start, end), body, ends: ends.then_some(end), is_last: false, raw: 0 }
     }
 }
 

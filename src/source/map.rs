@@ -75,13 +75,20 @@ impl Drop for Window {
 pub(super) struct Windows {
     source: Arc<Source>,
     size: u64,
+    /// Where the range ends that is cut.
+    end: u64,
     settings: Settings,
     position: u64,
     window: Option<(u64, Arc<Window>)>,
 }
 
 impl Windows {
-    pub(super) fn new(source: &Arc<Source>, start: Start, settings: &Settings) -> Result<Windows> {
+    pub(super) fn new(
+        source: &Arc<Source>,
+        start: Start,
+        end: Option<u64>,
+        settings: &Settings,
+    ) -> Result<Windows> {
         let size = source.size().expect("only plain files are mapped");
         let position = match start.record {
             0 => {
@@ -90,11 +97,19 @@ impl Windows {
             }
             record => record,
         };
-        Ok(Windows { source: Arc::clone(source), size, settings: settings.clone(), position, window: None })
+        let end = end.map_or(size, |end| end.min(size));
+        Ok(Windows {
+            source: Arc::clone(source),
+            size,
+            end,
+            settings: settings.clone(),
+            position,
+            window: None,
+        })
     }
 
     pub(super) fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        if self.position >= self.size {
+        if self.position >= self.end {
             return Ok(None);
         }
         if let Some(chunk) = self.cut_here()? {
@@ -117,7 +132,7 @@ impl Windows {
     }
 
     fn window_reaches_end(&self) -> bool {
-        self.window.as_ref().is_some_and(|(offset, window)| offset + window.len() as u64 == self.size)
+        self.window.as_ref().is_some_and(|(offset, window)| offset + window.len() as u64 == self.end)
     }
 
     /// A chunk out of the present window, if a record ends in it.
@@ -134,13 +149,13 @@ impl Windows {
         let span = Span::new(self.position, self.position + length as u64);
         self.position = span.end;
         let ends = (span.end == self.size).then_some(self.size);
-        Ok(Some(Chunk { span, body: Body::Records(bytes), ends, raw: span.len() }))
+        Ok(Some(Chunk { span, body: Body::Records(bytes), ends, is_last: false, raw: span.len() }))
     }
 
     /// Maps at least `reach` bytes from the position on, and what a tail may need before.
     fn open_window(&mut self, reach: usize) -> Result<()> {
         let offset = self.position.saturating_sub(TAIL_BYTES as u64);
-        let end = (self.position + reach as u64).min(self.size);
+        let end = (self.position + reach as u64).min(self.end);
         let length = usize::try_from(end - offset).expect("a window fits into memory");
         let window = Window::open(&self.source, offset, length)
             .map_err(|cause| Error::file("map", self.source.path(), cause))?;
@@ -160,13 +175,13 @@ impl Windows {
                 return Err(self.source.shrank());
             }
             self.position += taken as u64;
-            let is_end = self.position >= self.size;
+            let is_end = self.position >= self.end;
             if !ended && is_end && self.settings.growing {
                 self.position = start;
                 return Ok(None);
             }
             if ended || is_end {
-                let mut chunk = record.finish(self.position, ended, is_end);
+                let mut chunk = record.finish(self.position, ended, self.position >= self.size);
                 chunk.raw = chunk.span.len();
                 return Ok(Some(chunk));
             }

@@ -17,6 +17,8 @@ use crate::span::Span;
 #[derive(Debug)]
 pub(super) struct Blocks {
     source: Arc<Source>,
+    /// Where the range ends that is cut; without one, where the source does.
+    end: Option<u64>,
     feed: Feed,
     settings: Settings,
     block: Arc<Vec<u8>>,
@@ -33,12 +35,18 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn new(source: &Arc<Source>, start: Start, settings: &Settings) -> Result<Blocks> {
+    pub(super) fn new(
+        source: &Arc<Source>,
+        start: Start,
+        end: Option<u64>,
+        settings: &Settings,
+    ) -> Result<Blocks> {
         // The bytes before the first record are needed for the first tail.
         let first = start.record.min(start.position).saturating_sub(TAIL_BYTES as u64);
         let feed = source.feed(first)?;
         Ok(Blocks {
             source: Arc::clone(source),
+            end,
             feed,
             settings: settings.clone(),
             block: Arc::default(),
@@ -55,11 +63,15 @@ impl Blocks {
             self.go_to(start)?;
         }
         loop {
-            let rest_is_record = self.is_end && !self.settings.growing && self.failure.is_none();
+            let (rest, ends_here) = self.rest();
+            let rest_is_record = ends_here || self.is_end && !self.settings.growing && self.failure.is_none();
             // A chunk may be shorter than `chunk_bytes` only where nothing more can be read
             // into the block: otherwise the cuts would depend on how far reads happen to reach.
-            if let Some(length) = cut(&self.block[self.start..], &self.settings, rest_is_record) {
+            if let Some(length) = cut(rest, &self.settings, rest_is_record) {
                 return Ok(Some(self.give(length)));
+            }
+            if ends_here {
+                return Ok(Some(self.give(0)));
             }
             if let Some(failure) = self.failure.take() {
                 return Err(failure);
@@ -72,6 +84,16 @@ impl Blocks {
                 return self.follow_long_record();
             }
             self.fill();
+        }
+    }
+
+    /// What the block holds of the range and was not handed out, and whether the range ends there.
+    fn rest(&self) -> (&[u8], bool) {
+        let rest = &self.block[self.start..];
+        let left = self.end.map(|end| end.saturating_sub(self.offset(self.start)));
+        match left.and_then(|left| usize::try_from(left).ok()).filter(|&left| left <= rest.len()) {
+            Some(left) => (&rest[..left], true),
+            None => (rest, false),
         }
     }
 
@@ -163,7 +185,13 @@ impl Blocks {
         let bytes = Bytes::of_block(Arc::clone(&self.block), self.start, end);
         self.start = end;
         let span = Span::new(offset, offset + length as u64);
-        Chunk { span, body: Body::Records(bytes), ends: ends.then_some(span.end), raw: self.raw_since() }
+        Chunk {
+            span,
+            body: Body::Records(bytes),
+            ends: ends.then_some(span.end),
+            is_last: false,
+            raw: self.raw_since(),
+        }
     }
 
     /// Bytes of the file that were read since this was asked last.
@@ -240,7 +268,7 @@ mod tests {
         file.write_all(text).expect("written");
         let source = Arc::new(Source::open(file.path()).expect("opened"));
         let start = Start { position, record: position, ..Start::zero() };
-        let mut chunks = Chunks::new(&source, start, settings).expect("opened");
+        let mut chunks = Chunks::new(&source, start, None, settings).expect("opened");
         let mut found = Vec::new();
         let mut has_ended = false;
         while let Some(chunk) = chunks.next_chunk().expect("readable") {

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::reject::Rejects;
 use crate::source::{Bytes, Hash16, Source};
 use crate::span::Span;
+use crate::split::Split;
 
 /// The rows of one chunk, encoded.
 #[derive(Debug, Default)]
@@ -72,12 +73,14 @@ impl Rows {
 pub struct Parcel {
     /// The source.
     pub source: Arc<Source>,
-    /// Its id in the destination.
-    pub source_id: i32,
-    /// Where the chunk stands in it.
+    /// The split of it that the chunk belongs to.
+    pub split: Split,
+    /// Where the chunk stands in the source.
     pub span: Span,
     /// The source ends with this chunk, and this is its size.
     pub ends: Option<u64>,
+    /// The split ends with this chunk.
+    pub completes: bool,
     /// Bytes of the file, compressed as they are, that were read for it.
     pub raw: u64,
     /// The chunk's own bytes, where they cannot be had again from the source.
@@ -86,7 +89,7 @@ pub struct Parcel {
     pub rows: Rows,
     /// The rejects.
     pub rejects: Rejects,
-    /// Lines of the source before the chunk. The writer knows, and fills it in.
+    /// Lines of the split before the chunk. The writer knows, and fills it in.
     pub first_line: u64,
     /// Lines of the chunk, of any kind.
     pub lines: u64,

@@ -16,13 +16,14 @@ use crate::format::{Format, Input, Malformed, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
 use crate::source::{Body, Bytes, Chunk, Lines, Source, TAIL_BYTES, hash16, is_blank};
 use crate::span::Span;
+use crate::split::Split;
 
 /// A chunk, and whose it is.
 pub struct Assignment {
     /// The source.
     pub source: Arc<Source>,
-    /// Its id in the destination.
-    pub source_id: i32,
+    /// The split of it that the chunk belongs to.
+    pub split: Split,
     /// The chunk.
     pub chunk: Chunk,
 }
@@ -54,12 +55,13 @@ impl Worker {
         rows: Rows,
     ) -> Parcel {
         failpoint::reached("before-chunk");
-        let Assignment { source, source_id, chunk } = assignment;
+        let Assignment { source, split, chunk } = assignment;
         let mut parcel = Parcel {
             source,
-            source_id,
+            split,
             span: chunk.span,
             ends: chunk.ends,
+            completes: chunk.is_last,
             raw: chunk.raw,
             kept: None,
             rows,
@@ -124,7 +126,7 @@ impl Worker {
             let raw = line.bytes;
             let length = raw.len();
             let offset = parcel.span.start + line.start as u64;
-            let place = Place { source_id: parcel.source_id, offset, raw };
+            let place = Place { source_id: parcel.split.source, offset, raw };
             let rows_end = parcel.rows.bytes.len();
             let mut record: Record<'_> = spare;
             let altered = if length > pass.recipe.record_bytes_max {

@@ -15,7 +15,7 @@ use postgres::{SimpleQueryMessage, Statement};
 
 use super::copy::{HEADER, TRAILER};
 use super::dead_letters;
-use super::ledger::{end_sql, fence};
+use super::ledger::{end_sql, fence, lock_sources_sql};
 use super::merge::{MERGE_SETTINGS_SQL, NUMBER_ROWS_SQL, STAGE, Staged, count_of};
 use super::own::Owned;
 use super::pieces::{Pieces, Seen};
@@ -128,6 +128,8 @@ pub(super) struct Done {
     pub(super) path: Path,
     /// Rows were refused, and the next batch may begin with care.
     pub(super) seen: Option<Seen>,
+    /// The sources of which it committed the last that was left.
+    pub(super) completed: Vec<i32>,
 }
 
 /// Commits `batch`. Its sources move from the positions in `owned`. What became of the batch
@@ -141,7 +143,7 @@ pub(super) fn transaction(
     found: &Mutex<Option<Done>>,
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
-    begin(link, shape)?;
+    begin(link, shape, batch, owned)?;
     pass(Step::Fence, "before-fence")?;
     let stored = fence(link, batch, owned)?;
     pass(Step::Fence, "after-fence")?;
@@ -160,7 +162,7 @@ pub(super) fn transaction(
         counts.add(&advance.counts);
     }
     for row in &refused {
-        let advance = batch.advance_of(batch.parcels[batch.place(row.row).parcel].source_id);
+        let advance = batch.advance_of(batch.parcels[batch.place(row.row).parcel].split);
         counts[advance].rejected += 1;
     }
     // What the checkpoint's counters change by: what became of the records, but for lines
@@ -170,8 +172,8 @@ pub(super) fn transaction(
         if let Some(again) = advance.again {
             dead_letters::forget_tail(link, advance, again, *stored, deltas)?;
             // A blank line left no row; only then can the key be one without a position.
-            if !again.was_blank && !batch.has_row_at(&refused, advance.source_id, again.offset) {
-                forget_row(link, shape, advance.source_id, again.offset)?;
+            if !again.was_blank && !batch.has_row_at(&refused, advance.split, again.offset) {
+                forget_row(link, shape, advance.split.source, again.offset)?;
             }
         }
     }
@@ -181,8 +183,10 @@ pub(super) fn transaction(
 
     batch.still_holds().map_err(Trouble::Ours)?;
     pass(Step::End, "before-commit")?;
+    let completed = batch.completed(&stored);
     let end_sql = end_sql(batch, owned, &deltas);
-    *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(Done { counts, refused, path, seen });
+    *found.lock().unwrap_or_else(PoisonError::into_inner) =
+        Some(Done { counts, refused, path, seen, completed });
     at(Step::End, link.client.batch_execute(&end_sql))?;
     link.statements.stage = stage;
     pass(Step::End, "after-commit")
@@ -190,8 +194,9 @@ pub(super) fn transaction(
 
 /// Begins, and compares the target with what it was: a changed type loads as garbage in COPY
 /// BINARY. All in one message, of which the lock comes before the look.
-fn begin(link: &mut Link, shape: &Shape) -> Result<(), Trouble> {
-    let said = at(Step::Begin, link.client.simple_query(&shape.begin_batch_sql))?;
+fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Owned) -> Result<(), Trouble> {
+    let begin_sql = format!("{}{}", shape.begin_batch_sql, lock_sources_sql(batch, owned));
+    let said = at(Step::Begin, link.client.simple_query(&begin_sql))?;
     link.pulse.beat();
     let signature = said.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
@@ -240,10 +245,10 @@ fn probe(link: &mut Link, shape: &Shape, batch: &Batch, far: bool) -> Result<boo
     // a batch can hold thousands.
     let mut advances = batch.advances.iter().peekable();
     while let Some(advance) = advances.next() {
-        let (first, mut last) = (advance.source_id, advance.source_id);
+        let (first, mut last) = (advance.split.source, advance.split.source);
         if advance.from == 0 {
-            while let Some(next) = advances.next_if(|next| next.from == 0 && next.source_id == last + 1) {
-                last = next.source_id;
+            while let Some(next) = advances.next_if(|next| next.from == 0 && next.split.source == last + 1) {
+                last = next.split.source;
             }
         }
         let from = advance.again.map_or(advance.from, |again| again.offset.min(advance.from));
@@ -397,7 +402,7 @@ impl<'a> RowWriter<'a> {
                     return self.merge_all(rows, &parts);
                 }
                 for (index, rows) in parts {
-                    let counts = self.merge(self.batch.advances[index].source_id, rows)?;
+                    let counts = self.merge(self.batch.advances[index].split.source, rows)?;
                     self.counts[index].add(&counts);
                 }
             }
@@ -408,8 +413,8 @@ impl<'a> RowWriter<'a> {
     /// The rows of a run, by source: the number of the advance, and its rows.
     fn by_source(&self, rows: Range<usize>) -> Vec<(usize, Range<usize>)> {
         let mut runs: Vec<(usize, Range<usize>)> = Vec::new();
-        for (source_id, part) in self.batch.runs(rows) {
-            let index = self.batch.advance_of(source_id);
+        for (split, part) in self.batch.runs(rows) {
+            let index = self.batch.advance_of(split);
             match runs.last_mut() {
                 Some((last, run)) if *last == index => run.end = part.end,
                 _ => runs.push((index, part)),
@@ -485,7 +490,7 @@ impl<'a> RowWriter<'a> {
         pass(Step::Merge, "before-merge")?;
         let sources: Vec<(i32, i64)> = parts
             .iter()
-            .map(|(index, rows)| (self.batch.advances[*index].source_id, count(rows.len())))
+            .map(|(index, rows)| (self.batch.advances[*index].split.source, count(rows.len())))
             .collect();
         let counts = self.shape.merge.run_all(self.link, &sources)?;
         for ((index, _), counts) in parts.iter().zip(&counts) {

@@ -84,7 +84,7 @@ pub(super) fn forget_tail(
         let update = link.client.execute(
             "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()
              WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'",
-            &[&advance.source_id, &signed(again.offset)],
+            &[&advance.split.source, &signed(again.offset)],
         );
         superseded = at(Step::DeadLetters, update)?;
     }

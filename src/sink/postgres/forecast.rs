@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postgres::{Client, Row};
+use postgres::Client;
 
 use super::connect::Target as Server;
 use super::own::{find_holder, memories};
@@ -24,18 +24,22 @@ pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, claims: &Claim
     let session = Session::visit(server, settings.timeouts)?;
     let (to, for_thread) = (Arc::clone(server), settings.clone());
     let looked = session.run(Step::Look, move |link| look(&mut link.client, &to, &for_thread));
-    let (mut forecast, rows, memories) = looked.map_err(Trouble::into_error)?;
+    let (mut forecast, memories) = looked.map_err(Trouble::into_error)?;
     let decisions = forecast.decide(claims, &memories)?;
     let is_wanted = |index| {
-        let loads =
-            |decision: &Decision| decision.memory == Some(index) && matches!(decision.claim, Claim::Load(_));
+        let loads = |decision: &Decision| {
+            decision.memory == Some(index) && matches!(decision.claim, Claim::Load { .. })
+        };
         decisions.iter().any(loads)
     };
-    let wanted = rows.into_iter().enumerate().filter(|(index, _)| is_wanted(*index)).map(|(_, row)| row);
-    let wanted: Vec<Row> = wanted.collect();
+    let wanted = memories.into_iter().enumerate().filter(|(index, _)| is_wanted(*index));
+    let wanted: Vec<Memory> = wanted.map(|(_, memory)| memory).collect();
     let held = session.run(Step::Look, move |link| {
         let no_run = 0;
-        find_holder(&mut link.client, &wanted.iter().collect::<Vec<_>>(), no_run)
+        let wanted = wanted.iter().flat_map(|memory| {
+            memory.checkpoints.iter().map(|checkpoint| (memory.known.name.as_str(), checkpoint))
+        });
+        find_holder(&mut link.client, &wanted.collect::<Vec<_>>(), no_run)
     });
     forecast.held = held
         .map_err(Trouble::into_error)?
@@ -53,7 +57,7 @@ fn look(
     client: &mut Client,
     server: &Server,
     settings: &Settings,
-) -> Result<(Forecast, Vec<Row>, Vec<Memory>), Trouble> {
+) -> Result<(Forecast, Vec<Memory>), Trouble> {
     let mut found = Forecast::default();
     let forecast = &mut found;
     pass(forecast, refuse_pooler(client, server))?;
@@ -94,11 +98,11 @@ fn look(
         }
     }
     forecast.sql = script(settings, target.as_ref(), &role);
-    let (rows, memories) = match has_tables {
+    let memories = match has_tables {
         true => memories(client, &settings.job, settings.data_date)?,
         false => Default::default(),
     };
-    Ok((found, rows, memories))
+    Ok((found, memories))
 }
 
 /// Who we are, and what we may make.

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use postgres::Row;
+
 use super::own::Owned;
 use super::session::{Link, prepared};
 use super::trouble::{Trouble, at};
@@ -13,18 +15,38 @@ use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::{Advance, Batch, Counts};
 
+/// What locks the sources that have several splits, and of which the batch completes one. Of
+/// the last two splits that are open, the later one then sees the other complete, and knows that
+/// it completes the source. It goes with the message that begins.
+pub(super) fn lock_sources_sql(batch: &Batch, owned: &Owned) -> String {
+    let mut sql = String::new();
+    for advance in &batch.advances {
+        if advance.completes && owned.get(advance.split).is_part {
+            let start = if sql.is_empty() { "; SELECT FROM logmill.sources WHERE id IN (" } else { ", " };
+            let _ = write!(sql, "{start}{}", advance.split.source);
+        }
+    }
+    if !sql.is_empty() {
+        sql.push_str(") ORDER BY id FOR UPDATE");
+    }
+    sql
+}
+
 /// Locks the checkpoints, and raises where one is not as we believe.
 const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
-         SELECT c.source_id, c.position, c.epoch, c.owner_pid, c.inserted, c.updated
-         FROM logmill.checkpoints c
-         WHERE c.source_id = ANY($1) AND c.split_start = 0
-         ORDER BY c.source_id, c.split_start FOR UPDATE
+         SELECT c.source_id, c.split_start, c.position, c.epoch, c.owner_pid, c.inserted, c.updated
+         FROM unnest($1::int[], $2::bigint[]) m (id, start)
+         JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
+         ORDER BY c.source_id, c.split_start FOR UPDATE OF c
      )
      SELECT CASE WHEN l.position = n.position AND l.epoch = n.epoch AND l.owner_pid = pg_backend_pid() THEN 0
-                 ELSE ('logmill: the checkpoint of source ' || n.id || ' is not ours')::int END,
-            l.inserted, l.updated
-     FROM unnest($1::int[], $2::bigint[], $3::bigint[]) WITH ORDINALITY n (id, position, epoch, place)
-     LEFT JOIN locked l ON l.source_id = n.id
+                 ELSE ('logmill: the checkpoint of split ' || n.id || '-' || n.start || ' is not ours')::int END,
+            l.inserted, l.updated,
+            n.asks AND EXISTS (SELECT FROM logmill.checkpoints o
+                               WHERE o.source_id = n.id AND o.split_start <> n.start AND NOT o.complete)
+     FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bool[])
+          WITH ORDINALITY n (id, start, position, epoch, asks, place)
+     LEFT JOIN locked l ON l.source_id = n.id AND l.split_start = n.start
      ORDER BY n.place";
 
 /// Locks the checkpoints of the batch, in the order of their key, and compares them. A
@@ -32,14 +54,22 @@ const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
 /// it has written anything; and the comparison fails *on the server*, so that it holds even
 /// for messages that nobody waits for any more.
 pub(super) fn fence(link: &mut Link, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, Trouble> {
-    let ids: Vec<i32> = batch.advances.iter().map(|advance| advance.source_id).collect();
-    let positions: Vec<i64> = batch.advances.iter().map(|advance| signed(advance.from)).collect();
-    let epochs: Vec<i64> = batch.advances.iter().map(|advance| owned.get(advance.source_id).epoch).collect();
+    let advances = &batch.advances;
+    let ids: Vec<i32> = advances.iter().map(|advance| advance.split.source).collect();
+    let starts: Vec<i64> = advances.iter().map(|advance| signed(advance.split.start)).collect();
+    let positions: Vec<i64> = advances.iter().map(|advance| signed(advance.from)).collect();
+    let (epochs, asks): (Vec<i64>, Vec<bool>) = advances
+        .iter()
+        .map(|advance| (advance.completes, owned.get(advance.split)))
+        .map(|(completes, holding)| (holding.epoch, completes && holding.is_part))
+        .unzip();
     let statement = prepared(&mut link.client, &mut link.statements.fence, Step::Fence, FENCE_SQL)?;
-    let rows = link.client.query(&statement, &[&ids, &positions, &epochs]);
+    let rows = link.client.query(&statement, &[&ids, &starts, &positions, &epochs, &asks]);
     let rows = at(Step::Fence, rows)?;
     link.pulse.beat();
-    Ok(rows.iter().map(|row| Stored { inserted: row.get(1), updated: row.get(2) }).collect())
+    let stored =
+        |row: &Row| Stored { inserted: row.get(1), updated: row.get(2), has_open_siblings: row.get(3) };
+    Ok(rows.iter().map(stored).collect())
 }
 
 /// The checkpoints and COMMIT, as one message. On a transaction that has failed, the first
@@ -65,14 +95,15 @@ pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String
         }
         let _ = write!(
             sql,
-            "({}, {}::bigint, {}::bigint, {}::bigint, {}, '\\x{}'::bytea, {}, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint)",
-            advance.source_id,
-            owned.get(advance.source_id).epoch,
+            "({}, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}, '\\x{}'::bytea, {}, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint)",
+            advance.split.source,
+            advance.split.start,
+            owned.get(advance.split).epoch,
             advance.from,
             advance.to,
             advance.tail.0,
             hex(&advance.tail.1.0),
-            advance.ends.is_some(),
+            advance.completes,
             deltas.lines,
             deltas.inserted,
             deltas.updated,
@@ -85,8 +116,8 @@ pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String
     }
     let _ = write!(
         sql,
-        ") n (source_id, epoch, before, after, tail_len, tail_hash, complete, lines, inserted, updated, unchanged, superseded, rejected, blank, skipped)
-             WHERE c.source_id = n.source_id AND c.split_start = 0 AND c.epoch = n.epoch AND c.position = n.before
+        ") n (source_id, split_start, epoch, before, after, tail_len, tail_hash, complete, lines, inserted, updated, unchanged, superseded, rejected, blank, skipped)
+             WHERE c.source_id = n.source_id AND c.split_start = n.split_start AND c.epoch = n.epoch AND c.position = n.before
              RETURNING 1
          )
          SELECT CASE WHEN count(*) = {} THEN 0 ELSE ('logmill: only ' || count(*) || ' checkpoints moved')::int END FROM moved;",
@@ -109,8 +140,8 @@ fn write_ends(sql: &mut String, advances: &[Advance]) {
     let mut comma = "";
     for advance in ends {
         let _ = match advance.ends {
-            Some(size) => write!(sql, "{comma}({}, {size}::bigint, ", advance.source_id),
-            None => write!(sql, "{comma}({}, NULL::bigint, ", advance.source_id),
+            Some(size) => write!(sql, "{comma}({}, {size}::bigint, ", advance.split.source),
+            None => write!(sql, "{comma}({}, NULL::bigint, ", advance.split.source),
         };
         let _ = match advance.unterminated {
             Some(start) => write!(sql, "{start}::bigint)"),

@@ -186,7 +186,7 @@ impl Postgres {
         // Where rows were refused, others are likely to be: the batch is not sent twice then.
         let care = self.seen.map(|seen| Care { seen, ..Care::default() });
         let upsert = self.shape.target.has_row_triggers;
-        let is_first = |advance: &Advance| self.claimed.get(advance.source_id).position == advance.from;
+        let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
         let probes_far =
             self.shape.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
         Manner { path, care, probes_far, upsert, rows_max: usize::MAX }
@@ -233,9 +233,8 @@ impl Sink for Postgres {
             // candidates, so it is done here once, and neither while we hold the lock nor where
             // silence is taken for a dead line.
             let (job, data_date) = (settings.job.clone(), settings.data_date);
-            let memories = self.persist(settings.retry_for, move |link| {
-                own::memories(&mut link.client, &job, data_date).map(|(_, memories)| memories)
-            })?;
+            let memories = self
+                .persist(settings.retry_for, move |link| own::memories(&mut link.client, &job, data_date))?;
             let _ = decide(claims, &memories);
         }
         let claims = Arc::new(claims.clone());
@@ -370,10 +369,10 @@ impl Postgres {
                 Err(another) => trouble = another,
             }
         }
-        let holding = |advance: &Advance| self.owned.get(advance.source_id);
+        let holding = |advance: &Advance| self.owned.get(advance.split);
         let is_there = |advance: &&Advance| {
             let holding = holding(advance);
-            holding.position == advance.to && holding.is_complete == advance.ends.is_some()
+            holding.position == advance.to && holding.is_complete == advance.completes
         };
         let is_not_there = |advance: &&Advance| {
             let holding = holding(advance);
@@ -396,12 +395,12 @@ impl Postgres {
         let done = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let done = done.expect("a transaction leaves what it found before it commits");
         for advance in &batch.advances {
-            match advance.ends {
+            match advance.completes {
                 // It is nobody's now, and no reconnect takes it again.
-                Some(_) => self.owned.forget(advance.source_id),
-                None => {
-                    let epoch = self.owned.get(advance.source_id).epoch;
-                    self.owned.set(advance.source_id, Holding::open(epoch, advance.to));
+                true => self.owned.forget(advance.split),
+                false => {
+                    let holding = self.owned.get(advance.split);
+                    self.owned.set(advance.split, Holding { position: advance.to, ..holding });
                 }
             }
         }
@@ -410,6 +409,6 @@ impl Postgres {
             self.is_rerun |= self.shape.key == Key::Position;
             self.staged_left = self.staged_left.saturating_sub(1);
         }
-        Committed { counts: done.counts, refused: done.refused }
+        Committed { counts: done.counts, refused: done.refused, completed: done.completed }
     }
 }

@@ -21,45 +21,49 @@ use super::verdict::Step;
 use crate::error::{Error, Kind};
 use crate::sink::claim::{hash, lost_ownership, signed, unsigned, wait_for};
 use crate::sink::outage::Patience;
-use crate::sink::{Claim, Claims, Memory, decide};
-use crate::source::{Candidate, Container, Hash16, Known};
+use crate::sink::{Checkpoint, Claim, Claims, Memory, Owner, Task, decide};
+use crate::source::{Candidate, Container, Hash16};
+use crate::split::Split;
 
-/// What a run owns: for each source the epoch under which it does, and how far it is.
+/// What a run owns: for each split the epoch under which it does, and how far it is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Owned(HashMap<i32, Holding>);
+pub(super) struct Owned(HashMap<Split, Holding>);
 
-/// One source that is ours.
+/// One split that is ours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holding {
     pub(super) epoch: i64,
     pub(super) position: u64,
     /// Its end is committed. A claim takes that back.
     pub(super) is_complete: bool,
+    /// Its source has other splits.
+    pub(super) is_part: bool,
 }
 
 impl Holding {
-    /// A source that is ours and not at its end.
-    pub(super) fn open(epoch: i64, position: u64) -> Holding {
-        Holding { epoch, position, is_complete: false }
+    /// A split that is ours and not at its end.
+    pub(super) fn open(epoch: i64, task: &Task) -> Holding {
+        Holding { epoch, position: task.start.position, is_complete: false, is_part: task.is_part() }
     }
 }
 
 impl Owned {
-    pub(super) fn get(&self, source_id: i32) -> Holding {
-        *self.0.get(&source_id).expect("a source of this run was claimed")
+    pub(super) fn get(&self, split: Split) -> Holding {
+        *self.0.get(&split).expect("a split of this run was claimed")
     }
 
-    pub(super) fn set(&mut self, source_id: i32, holding: Holding) {
-        self.0.insert(source_id, holding);
+    pub(super) fn set(&mut self, split: Split, holding: Holding) {
+        self.0.insert(split, holding);
     }
 
-    pub(super) fn forget(&mut self, source_id: i32) {
-        self.0.remove(&source_id);
+    pub(super) fn forget(&mut self, split: Split) {
+        self.0.remove(&split);
     }
 
-    /// The ids and epochs, as the arrays that statements take.
-    fn arrays(&self) -> (Vec<i32>, Vec<i64>) {
-        self.0.iter().map(|(&id, holding)| (id, holding.epoch)).unzip()
+    /// The splits and epochs, as the arrays that statements take.
+    fn arrays(&self) -> (Vec<i32>, Vec<i64>, Vec<i64>) {
+        let splits = self.0.iter();
+        splits.map(|(split, holding)| (split.source, signed(split.start), holding.epoch)).collect()
     }
 }
 
@@ -107,11 +111,16 @@ pub(super) fn claim(
     // The lock on ids: of two runs with the same new file, one makes the source.
     let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
     let first_id: i32 = at(Step::Claim, next)?.get(0);
-    let (rows, memories) = memories(client, &shape.job, shape.data_date)?;
+    let memories = memories(client, &shape.job, shape.data_date)?;
     pass(Step::Claim, "after-memories")?;
     let decisions = decide(claims, &memories).map_err(Trouble::Ours)?;
-    let wanted = decisions.iter().filter(|decision| matches!(decision.claim, Claim::Load(_)));
-    let wanted: Vec<&Row> = wanted.filter_map(|decision| decision.memory).map(|index| &rows[index]).collect();
+    let mut wanted = Vec::new();
+    for decision in &decisions {
+        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else { continue };
+        let memory = &memories[index];
+        let checkpoints = tasks.iter().filter_map(|task| memory.checkpoint(task.split));
+        wanted.extend(checkpoints.map(|checkpoint| (memory.known.name.as_str(), checkpoint)));
+    }
     if let Some(holder) = find_holder(client, &wanted, run)? {
         at(Step::Claim, client.batch_execute("ROLLBACK"))?;
         return Ok(Claimed::Busy(holder));
@@ -124,18 +133,21 @@ pub(super) fn claim(
         let mut claim = decision.claim;
         let mut source_id = decision.memory.map(|index| memories[index].source_id);
         match (&mut claim, decision.memory) {
-            (Claim::Load(task), Some(index)) => {
-                let epoch: i64 = rows[index].get::<_, i64>(EPOCH) + 1;
-                writes.resume(task.source_id, epoch, task.start.position);
-                writes.describe(task.source_id, file, &memories[index]);
-                owned.set(task.source_id, Holding::open(epoch, task.start.position));
+            (Claim::Load { source_id, tasks }, Some(index)) => {
+                for task in tasks {
+                    let epoch = memories[index].checkpoint(task.split).map_or(0, |it| it.epoch) + 1;
+                    writes.resume(task, epoch);
+                    owned.set(task.split, Holding::open(epoch, task));
+                }
+                writes.describe(*source_id, file, &memories[index]);
             }
-            (Claim::Load(task), None) => {
-                task.source_id = next_id;
+            (claim @ Claim::Load { .. }, None) => {
+                claim.give_id(next_id);
                 source_id = Some(next_id);
+                writes.create(next_id, file);
+                let task = Task::whole(next_id);
+                owned.set(task.split, Holding::open(1, &task));
                 next_id += 1;
-                writes.create(task.source_id, file);
-                owned.set(task.source_id, Holding::open(1, 0));
             }
             (Claim::Finished { source_id }, Some(index)) if file.name != memories[index].known.name => {
                 writes.describe(*source_id, file, &memories[index]);
@@ -159,29 +171,33 @@ pub(super) fn claim(
     Ok(Claimed::Ours(result, owned))
 }
 
-/// Columns of what [`memories`] reads.
-const EPOCH: usize = 11;
-const OWNER_RUN: usize = 12;
-const OWNER_PID: usize = 13;
-const OWNER_START: usize = 14;
-
 /// What is remembered of the job's sources.
 pub(super) fn memories(
     client: &mut postgres::Client,
     job: &str,
     data_date: Option<NaiveDate>,
-) -> Result<(Vec<Row>, Vec<Memory>), Trouble> {
+) -> Result<Vec<Memory>, Trouble> {
     let rows = client.query(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
-                c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
-                c.epoch, c.owner_run, c.owner_pid, (extract(epoch FROM c.owner_start) * 1000000)::bigint
-         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id AND c.split_start = 0
+                c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
+                c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
+                (extract(epoch FROM c.owner_start) * 1000000)::bigint
+         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
          WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2
-         ORDER BY s.id",
+         ORDER BY s.id, c.split_start",
         &[&job, &data_date],
     );
-    let rows = at(Step::Claim, rows)?;
-    let mut memories: Vec<Memory> = rows.iter().map(memory).collect();
+    let mut memories: Vec<Memory> = Vec::new();
+    for row in at(Step::Claim, rows)? {
+        let id = row.get(0);
+        if memories.last().is_none_or(|memory| memory.source_id != id) {
+            let head_len = u32::try_from(row.get::<_, i32>(2)).unwrap_or(0);
+            let tail_start = row.get::<_, Option<i64>>(4).map(unsigned);
+            memories.push(Memory::new(id, row.get(1), (head_len, hash(row.get(3))), tail_start));
+        }
+        let memory = memories.last_mut().expect("just pushed");
+        memory.push(checkpoint(&row));
+    }
     let containers = client.query(
         "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
          FROM logmill.containers k JOIN logmill.sources s ON s.id = k.source_id
@@ -199,42 +215,37 @@ pub(super) fn memories(
             memories[index].known.containers.push(container);
         }
     }
-    Ok((rows, memories))
+    Ok(memories)
 }
 
-fn memory(row: &Row) -> Memory {
-    Memory {
-        source_id: row.get(0),
-        known: Known {
-            name: row.get(1),
-            head_len: u32::try_from(row.get::<_, i32>(2)).unwrap_or(0),
-            head_hash: hash(row.get(3)),
-            position: unsigned(row.get(5)),
-            tail_len: u32::try_from(row.get::<_, i32>(7)).unwrap_or(0),
-            tail_hash: hash(row.get(8)),
-            complete: row.get(9),
-            containers: Vec::new(),
-        },
-        lines: unsigned(row.get(6)),
-        tail_start: row.get::<_, Option<i64>>(4).map(unsigned),
-        rules_hash: hash(row.get(10)),
+fn checkpoint(row: &Row) -> Checkpoint {
+    let owner = |run| Some(Owner { run, pid: row.get::<_, Option<i32>>(15)?, start_us: row.get(16) });
+    Checkpoint {
+        split: Split { source: row.get(0), start: unsigned(row.get(5)) },
+        end: row.get::<_, Option<i64>>(6).map(unsigned),
+        position: unsigned(row.get(7)),
+        lines: unsigned(row.get(8)),
+        tail: (u32::try_from(row.get::<_, i32>(9)).unwrap_or(0), hash(row.get(10))),
+        complete: row.get(11),
+        rules_hash: hash(row.get(12)),
+        epoch: row.get(13),
+        owner: row.get::<_, Option<i64>>(14).and_then(owner),
     }
 }
 
-/// A living owner of one of these checkpoints, other than this run.
+/// A living owner of one of these checkpoints, each with the name of its source, other than
+/// this run.
 pub(super) fn find_holder(
     client: &mut postgres::Client,
-    rows: &[&Row],
+    wanted: &[(&str, &Checkpoint)],
     run: i64,
 ) -> Result<Option<Holder>, Trouble> {
-    let owner = |row: &Row| {
-        let pid: Option<i32> = row.get(OWNER_PID);
-        let start_us: Option<i64> = row.get(OWNER_START);
-        // A claim whose answer was lost is ours all the same.
-        let is_other = row.get::<_, Option<i64>>(OWNER_RUN) != Some(run);
-        Some(Backend { pid: pid?, start_us: start_us? }).filter(|_| is_other)
-    };
-    let pids: Vec<i32> = rows.iter().filter_map(|row| owner(row)).map(|backend| backend.pid).collect();
+    // A claim whose answer was lost is ours all the same.
+    let others = wanted.iter().filter_map(|(name, checkpoint)| {
+        let owner = checkpoint.owner.filter(|owner| owner.run != run)?;
+        Some((name, owner.run, Backend { pid: owner.pid, start_us: owner.start_us? }))
+    });
+    let pids: Vec<i32> = others.clone().map(|(_, _, backend)| backend.pid).collect();
     if pids.is_empty() {
         return Ok(None);
     }
@@ -246,19 +257,14 @@ pub(super) fn find_holder(
         &[&pids],
     );
     let alive = at(Step::Claim, alive)?;
-    for row in rows {
-        let Some(owner) = owner(row) else { continue };
+    for (name, run, backend) in others {
         let found = alive.iter().find(|alive| {
             let start_us: Option<i64> = alive.get(1);
-            alive.get::<_, i32>(0) == owner.pid && start_us.is_none_or(|start_us| start_us == owner.start_us)
+            alive.get::<_, i32>(0) == backend.pid
+                && start_us.is_none_or(|start_us| start_us == backend.start_us)
         });
         if let Some(found) = found {
-            return Ok(Some(Holder {
-                source: row.get(1),
-                backend: owner,
-                run: row.get::<_, Option<i64>>(OWNER_RUN).unwrap_or(0),
-                who: found.get(2),
-            }));
+            return Ok(Some(Holder { source: name.to_string(), backend, run, who: found.get(2) }));
         }
     }
     Ok(None)
@@ -270,9 +276,10 @@ struct Writes {
     new: Sources,
     seen: Sources,
     resumed: Vec<i32>,
+    starts: Vec<i64>,
     epochs: Vec<i64>,
-    containers: Vec<(i32, Container)>,
     positions: Vec<i64>,
+    containers: Vec<(i32, Container)>,
 }
 
 #[derive(Default)]
@@ -299,10 +306,11 @@ impl Writes {
         self.new.push(id, file, file.fingerprint.head_len, file.fingerprint.head_hash);
     }
 
-    fn resume(&mut self, id: i32, epoch: i64, position: u64) {
-        self.resumed.push(id);
+    fn resume(&mut self, task: &Task, epoch: i64) {
+        self.resumed.push(task.split.source);
+        self.starts.push(signed(task.split.start));
         self.epochs.push(epoch);
-        self.positions.push(signed(position));
+        self.positions.push(signed(task.start.position));
     }
 
     fn describe(&mut self, id: i32, file: &Candidate, memory: &Memory) {
@@ -348,8 +356,8 @@ impl Writes {
                 "UPDATE logmill.checkpoints c
                  SET epoch = n.epoch, complete = false, owner_run = $3, owner_pid = $4,
                      owner_start = to_timestamp(0) + $5::bigint * interval '1 microsecond', rules_hash = $6
-                 FROM unnest($1::int[], $2::bigint[], $7::bigint[]) n (id, epoch, position)
-                 WHERE c.source_id = n.id AND c.split_start = 0
+                 FROM unnest($1::int[], $8::bigint[], $2::bigint[], $7::bigint[]) n (id, start, epoch, position)
+                 WHERE c.source_id = n.id AND c.split_start = n.start
                    AND c.epoch = n.epoch - 1 AND c.position = n.position",
                 &[
                     &self.resumed,
@@ -359,6 +367,7 @@ impl Writes {
                     &backend.start_us,
                     &rules_hash,
                     &self.positions,
+                    &self.starts,
                 ],
             );
             // What was decided rests on a plain read. A COMMIT of the last owner that was
@@ -443,22 +452,25 @@ pub(super) fn reclaim(
     pass(Step::Claim, "before-reclaim")?;
     end_old(client, run, old)?;
     at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
-    let (ids, epochs) = owned.arrays();
+    let (ids, starts, epochs) = owned.arrays();
     // What is ours can have been taken away a moment later; what is another's does not come
     // back, so that we need not wait for its locks to know.
     let others = client.query_one(
-        "SELECT count(*) FROM logmill.checkpoints c JOIN unnest($1::int[], $2::bigint[]) n (id, epoch) ON c.source_id = n.id
-         WHERE c.split_start = 0 AND NOT CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run IS NOT DISTINCT FROM $3 END",
-        &[&ids, &epochs, &run],
+        "SELECT count(*) FROM logmill.checkpoints c 
+         JOIN unnest($1::int[], $4::bigint[], $2::bigint[]) n (id, start, epoch)
+              ON c.source_id = n.id AND c.split_start = n.start
+         WHERE NOT CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run IS NOT DISTINCT FROM $3 END",
+        &[&ids, &epochs, &run, &starts],
     );
     if at(Step::Claim, others)?.get::<_, i64>(0) > 0 {
         return Err(Trouble::Ours(lost_ownership()));
     }
     // Two statements, so that the second reads what was committed while the first waited.
     let locked = client.query(
-        "SELECT c.source_id FROM logmill.checkpoints c
-         WHERE c.source_id = ANY($1::int[]) AND c.split_start = 0 ORDER BY c.source_id FOR UPDATE",
-        &[&ids],
+        "SELECT FROM unnest($1::int[], $2::bigint[]) m (id, start)
+         JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
+         ORDER BY c.source_id, c.split_start FOR UPDATE OF c",
+        &[&ids, &starts],
     );
     at(Step::Claim, locked)?;
     pass(Step::Claim, "mid-reclaim")?;
@@ -471,11 +483,11 @@ pub(super) fn reclaim(
              owner_pid = CASE WHEN c.complete THEN NULL ELSE $4::int END,
              owner_start = CASE WHEN c.complete THEN NULL
                                 ELSE to_timestamp(0) + $5::bigint * interval '1 microsecond' END
-         FROM unnest($1::int[], $2::bigint[]) n (id, epoch)
-         WHERE c.source_id = n.id AND c.split_start = 0
+         FROM unnest($1::int[], $6::bigint[], $2::bigint[]) n (id, start, epoch)
+         WHERE c.source_id = n.id AND c.split_start = n.start
            AND CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run = $3 END
-         RETURNING c.source_id, c.epoch, c.position, c.complete",
-        &[&ids, &epochs, &run, &backend.pid, &backend.start_us],
+         RETURNING c.source_id, c.split_start, c.epoch, c.position, c.complete",
+        &[&ids, &epochs, &run, &backend.pid, &backend.start_us, &starts],
     );
     let rows = at(Step::Claim, rows)?;
     if rows.len() != ids.len() {
@@ -483,8 +495,10 @@ pub(super) fn reclaim(
     }
     let mut again = Owned::default();
     for row in &rows {
-        let holding = Holding { epoch: row.get(1), position: unsigned(row.get(2)), is_complete: row.get(3) };
-        again.set(row.get(0), holding);
+        let split = Split { source: row.get(0), start: unsigned(row.get(1)) };
+        let is_part = owned.get(split).is_part;
+        let (epoch, position, is_complete) = (row.get(2), unsigned(row.get(3)), row.get(4));
+        again.set(split, Holding { epoch, position, is_complete, is_part });
     }
     pass(Step::Claim, "before-reclaim-commit")?;
     at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;

@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::encode::{Bound, Values};
-use super::own::Owned;
+use super::own::{Holding, Owned};
 use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
 use super::shape::Shape;
 use super::{Settings, Trouble, immediate, pass};
@@ -13,6 +13,7 @@ use crate::sink::batch::Stored;
 use crate::sink::claim::{lost_ownership, signed};
 use crate::sink::dead_letter::{Evidence, Refused};
 use crate::sink::{Advance, Again, Batch, Committed, Counts};
+use crate::split::Split;
 
 /// Commits `batch`. After an error nothing of it is there.
 pub(super) fn transaction(
@@ -64,9 +65,9 @@ fn write(
         if let Some(again) = advance.again {
             forget_tail(connection, advance, again, *stored, deltas)?;
             // A blank line left no row; only then can the key be one without a position.
-            if !again.was_blank && !batch.has_row_at(&refused, advance.source_id, again.offset) {
+            if !again.was_blank && !batch.has_row_at(&refused, advance.split, again.offset) {
                 let mut forget = connection.prepare_cached(&shape.forget_sql)?;
-                forget.execute(params![advance.source_id, signed(again.offset)])?;
+                forget.execute(params![advance.split.source, signed(again.offset)])?;
             }
         }
     }
@@ -75,24 +76,29 @@ fn write(
     batch.still_holds()?;
     move_checkpoints(connection, batch, owned, &deltas)?;
     pass("before-commit")?;
-    Ok(Committed { counts, refused })
+    Ok(Committed { counts, refused, completed: batch.completed(&stored) })
 }
 
 /// Compares the checkpoints of the batch. The transaction already excludes other writers,
 /// so what is read here stays true until COMMIT.
 fn fence(connection: &Connection, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, Trouble> {
     let mut statement = connection.prepare_cached(
-        "SELECT position, epoch, inserted, updated FROM logmill_checkpoints WHERE source_id = ?1 AND split_start = 0",
+        "SELECT position, epoch, inserted, updated,
+                ?3 AND EXISTS (SELECT 1 FROM logmill_checkpoints o
+                               WHERE o.source_id = ?1 AND o.split_start <> ?2 AND NOT o.complete)
+         FROM logmill_checkpoints WHERE source_id = ?1 AND split_start = ?2",
     )?;
     let mut all = Vec::with_capacity(batch.advances.len());
     for advance in &batch.advances {
+        let Split { source, start } = advance.split;
+        let Holding { epoch, is_part } = owned.get(advance.split);
         let found = statement
-            .query_row([advance.source_id], |row| {
-                let stored = Stored { inserted: row.get(2)?, updated: row.get(3)? };
+            .query_row(params![source, signed(start), advance.completes && is_part], |row| {
+                let stored =
+                    Stored { inserted: row.get(2)?, updated: row.get(3)?, has_open_siblings: row.get(4)? };
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, stored))
             })
             .optional()?;
-        let (epoch, _) = owned.get(advance.source_id);
         match found {
             Some((position, stored_epoch, stored))
                 if position == signed(advance.from) && stored_epoch == epoch =>
@@ -172,8 +178,8 @@ impl<'c> RowWriter<'c> {
 
     fn write_all(&mut self) -> Result<(), Trouble> {
         let batch = self.batch;
-        for (source_id, rows) in batch.runs(0..batch.rows()) {
-            let advance = batch.advance_of(source_id);
+        for (split, rows) in batch.runs(0..batch.rows()) {
+            let advance = batch.advance_of(split);
             for row in rows {
                 let bytes = batch.row(row);
                 match self.write_or_refuse(bytes) {
@@ -284,7 +290,9 @@ fn meets_rows(connection: &Connection, shape: &Shape, batch: &Batch) -> Result<b
     let mut probe = connection.prepare_cached(probe_sql)?;
     for advance in &batch.advances {
         let from = advance.again.map_or(advance.from, |again| again.offset.min(advance.from));
-        if probe.query_row(params![advance.source_id, signed(from), signed(advance.to)], |row| row.get(0))? {
+        if probe
+            .query_row(params![advance.split.source, signed(from), signed(advance.to)], |row| row.get(0))?
+        {
             return Ok(true);
         }
     }
@@ -358,7 +366,7 @@ fn forget_tail(
         superseded = connection.execute(
             "UPDATE logmill_dead_letters SET state = 'superseded', last_seen = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
              WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'",
-            params![advance.source_id, signed(again.offset)],
+            params![advance.split.source, signed(again.offset)],
         )?;
     }
     deltas.take_back(again, superseded > 0, stored);
@@ -380,30 +388,30 @@ fn move_checkpoints(
              inserted = inserted + ?9, updated = updated + ?10, unchanged = unchanged + ?11,
              superseded = superseded + ?12, rejected = rejected + ?13, blank = blank + ?14, skipped = skipped + ?15,
              updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-         WHERE source_id = ?1 AND split_start = 0 AND epoch = ?2 AND position = ?3",
+         WHERE source_id = ?1 AND split_start = ?16 AND epoch = ?2 AND position = ?3",
     )?;
     let mut source = connection.prepare_cached(
         "UPDATE logmill_sources SET size = coalesce(?2, size), tail_start = ?3
          WHERE id = ?1 AND (size, tail_start) IS NOT (coalesce(?2, size), ?3)",
     )?;
     for (advance, deltas) in batch.advances.iter().zip(deltas) {
-        let (epoch, _) = owned.get(advance.source_id);
         let moved = checkpoint.execute(params![
-            advance.source_id,
-            epoch,
+            advance.split.source,
+            owned.get(advance.split).epoch,
             signed(advance.from),
             signed(advance.to),
             deltas.lines,
             advance.tail.0,
             advance.tail.1.0,
-            advance.ends.is_some(),
+            advance.completes,
             deltas.inserted,
             deltas.updated,
             deltas.unchanged,
             deltas.superseded,
             deltas.rejected,
             deltas.blank,
-            deltas.skipped
+            deltas.skipped,
+            signed(advance.split.start)
         ])?;
         if moved != 1 {
             return Err(Trouble::Ours(lost_ownership()));
@@ -411,7 +419,7 @@ fn move_checkpoints(
         // At its end, and where a last line that had none has got its line end.
         if advance.ends.is_some() || advance.start != advance.from {
             let tail_start = advance.unterminated.map(signed);
-            source.execute(params![advance.source_id, advance.ends.map(signed), tail_start])?;
+            source.execute(params![advance.split.source, advance.ends.map(signed), tail_start])?;
         }
     }
     Ok(())

@@ -81,8 +81,8 @@ fn look(
         }
     }
     for (decision, file) in forecast.decide(claims, &memories)?.iter().zip(&claims.files) {
-        if let (Claim::Load(task), Some(_)) = (&decision.claim, decision.memory)
-            && locks.is_held(task.source_id).unwrap_or(false)
+        if let (Claim::Load { tasks, .. }, Some(_)) = (&decision.claim, decision.memory)
+            && tasks.iter().any(|task| locks.is_held(task.split).unwrap_or(false))
         {
             forecast.held = Some(format!("{} is held by a run that lives", file.path.display()));
         }

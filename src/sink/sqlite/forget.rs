@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::lock::SourceLocks;
 use super::{Trouble, check_version, has_tables, immediate, open_existing};
 use crate::error::{Error, Kind, Result};
+use crate::sink::claim::unsigned;
 use crate::sink::history::Forgotten;
+use crate::split::Split;
 
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
 /// kept with their dead letters, which become superseded.
@@ -37,24 +39,27 @@ fn forget_all(
 ) -> Result<Forgotten, Trouble> {
     let mut forgotten = Forgotten::default();
     for &source in sources {
-        let owner = connection
-            .query_row(
-                "SELECT s.name, c.owner_run, c.owner_pid FROM logmill_sources s
-                 JOIN logmill_checkpoints c ON c.source_id = s.id WHERE s.id = ?1 AND s.job = ?2",
-                params![source, job],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()?;
-        let Some((name, run, pid)): Option<(String, Option<i64>, Option<i64>)> = owner else { continue };
-        if locks.is_held(source).unwrap_or(true) {
-            let (run, pid) = (run.unwrap_or(0), pid.unwrap_or(0));
-            return Err(Trouble::Ours(
-                Kind::Held(format!(
-                    "{name} is held by run {run} (process {pid}), so nothing was forgotten; wait for it, or end it"
-                ))
-                .into(),
-            ));
+        let mut splits = connection.prepare_cached(
+            "SELECT s.name, c.split_start, coalesce(c.owner_run, 0), coalesce(c.owner_pid, 0)
+             FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
+             WHERE s.id = ?1 AND s.job = ?2",
+        )?;
+        let mut splits = splits.query(params![source, job])?;
+        let mut name = None;
+        while let Some(row) = splits.next()? {
+            let name: &String = name.insert(row.get(0)?);
+            if locks.is_held(Split { source, start: unsigned(row.get(1)?) }).unwrap_or(true) {
+                let (run, pid): (i64, i64) = (row.get(2)?, row.get(3)?);
+                return Err(Trouble::Ours(
+                    Kind::Held(format!(
+                        "{name} is held by run {run} (process {pid}), so nothing was forgotten; \
+                         wait for it, or end it"
+                    ))
+                    .into(),
+                ));
+            }
         }
+        let Some(name) = name else { continue };
         let superseded = connection.execute(
             "UPDATE logmill_dead_letters
              SET state = 'superseded', note = concat_ws('; ', note, ?2)

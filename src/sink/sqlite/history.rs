@@ -14,6 +14,7 @@ use crate::sink::claim::unsigned;
 use crate::sink::history::{
     DeadLetter, Filter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
 };
+use crate::split::Split;
 
 /// An SQLite database that is only looked at.
 pub(super) struct SqliteHistory {
@@ -80,11 +81,11 @@ fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Re
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
                 (SELECT count(*) FROM logmill_dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
                 c.owner_run, c.owner_pid, c.updated_at,
-                (SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id)
+                (SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id), c.split_start
          FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
          WHERE s.job = ?1 ORDER BY s.id, c.split_start",
     )?;
-    let is_held = |id: i32| locks.is_some_and(|locks| locks.is_held(id).unwrap_or(false));
+    let is_held = |split: Split| locks.is_some_and(|locks| locks.is_held(split).unwrap_or(false));
     let sources = sources.query_map([job], |row| source_status(row, &is_held))?;
     let mut reasons = connection.prepare(
         "WITH reason AS (
@@ -126,7 +127,7 @@ fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Re
     })
 }
 
-fn source_status(row: &Row<'_>, is_held: &dyn Fn(i32) -> bool) -> rusqlite::Result<SourceStatus> {
+fn source_status(row: &Row<'_>, is_held: &dyn Fn(Split) -> bool) -> rusqlite::Result<SourceStatus> {
     let (inserted, updated, unchanged, superseded, rejected) =
         (row.get(9)?, row.get(10)?, row.get(11)?, row.get(12)?, row.get(13)?);
     let id = row.get(0)?;
@@ -152,9 +153,11 @@ fn source_status(row: &Row<'_>, is_held: &dyn Fn(i32) -> bool) -> rusqlite::Resu
         },
         open_dead_letters: unsigned(row.get(14)?),
         owner: match owner_run {
-            Some(run) => {
-                Some(Owner { run, pid: row.get::<_, Option<i32>>(16)?.unwrap_or(0), is_alive: is_held(id) })
-            }
+            Some(run) => Some(Owner {
+                run,
+                pid: row.get::<_, Option<i32>>(16)?.unwrap_or(0),
+                is_alive: is_held(Split { source: id, start: unsigned(row.get(19)?) }),
+            }),
             None => None,
         },
         updated_at: time(row, 17)?,

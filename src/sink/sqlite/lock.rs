@@ -1,6 +1,6 @@
 //! Who holds a source, in a database that is a file.
 //!
-//! A run locks one byte for each source that it loads, far behind the end of the file and of
+//! A run locks one byte for each split that it loads, far behind the end of the file and of
 //! the bytes that SQLite locks itself. The kernel gives the lock back when the process ends,
 //! however it ends: that is how a dead owner is recognised, and no pid has to be trusted.
 //! The owner columns say who it is, for people.
@@ -16,6 +16,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::split::Split;
+
 /// The locks of a run.
 #[derive(Debug)]
 pub(super) struct SourceLocks(File);
@@ -23,39 +25,49 @@ pub(super) struct SourceLocks(File);
 /// The byte of source 0. SQLite's own are at 1 GiB.
 const BASE: i64 = 1 << 61;
 
+/// From here on are the bytes of splits that do not begin with their source, by a hash.
+const PARTS: i64 = 1 << 62;
+
 impl SourceLocks {
     pub(super) fn open(database: &Path) -> io::Result<SourceLocks> {
         Ok(SourceLocks(OpenOptions::new().read(true).write(true).open(database)?))
     }
 
-    /// Takes the lock of a source. False if another run has it.
-    pub(super) fn take(&self, source_id: i32) -> io::Result<bool> {
-        match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(source_id, libc::F_WRLCK))) {
+    /// Takes the lock of a split. False if another run has it.
+    pub(super) fn take(&self, split: Split) -> io::Result<bool> {
+        match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(split, libc::F_WRLCK))) {
             Ok(_) => Ok(true),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Gives the lock of a source back.
-    pub(super) fn give_back(&self, source_id: i32) -> io::Result<()> {
-        fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(source_id, libc::F_UNLCK)))?;
+    /// Gives the lock of a split back.
+    pub(super) fn give_back(&self, split: Split) -> io::Result<()> {
+        fcntl(&self.0, FcntlArg::F_OFD_SETLK(&region(split, libc::F_UNLCK)))?;
         Ok(())
     }
 
-    /// Whether another run has the lock of a source.
-    pub(super) fn is_held(&self, source_id: i32) -> io::Result<bool> {
-        let mut region = region(source_id, libc::F_WRLCK);
+    /// Whether another run has the lock of a split.
+    pub(super) fn is_held(&self, split: Split) -> io::Result<bool> {
+        let mut region = region(split, libc::F_WRLCK);
         fcntl(&self.0, FcntlArg::F_OFD_GETLK(&mut region))?;
         Ok(i32::from(region.l_type) != libc::F_UNLCK)
     }
 }
 
-fn region(source_id: i32, kind: i32) -> libc::flock {
+fn region(split: Split, kind: i32) -> libc::flock {
+    let l_start = match split.start {
+        0 => BASE + i64::from(split.source),
+        start => {
+            let hash = xxhash_rust::xxh3::xxh3_64_with_seed(&split.source.to_le_bytes(), start);
+            PARTS | i64::try_from(hash >> 2).expect("62 bits")
+        }
+    };
     libc::flock {
         l_type: i16::try_from(kind).expect("a small number"),
         l_whence: i16::try_from(libc::SEEK_SET).expect("a small number"),
-        l_start: BASE + i64::from(source_id),
+        l_start,
         l_len: 1,
         l_pid: 0,
     }
@@ -66,16 +78,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_has_one_holder_and_is_free_when_that_is_gone() {
+    fn a_split_has_one_holder_and_is_free_when_that_is_gone() {
         let file = tempfile::NamedTempFile::new().expect("a file");
+        let (seven, eight) = (Split::whole(7), Split::whole(8));
         let one = SourceLocks::open(file.path()).expect("opened");
         let other = SourceLocks::open(file.path()).expect("opened");
-        assert!(one.take(7).expect("asked") && one.take(7).expect("asked again"));
-        assert!(!other.take(7).expect("asked") && other.is_held(7).expect("asked"));
-        assert!(other.take(8).expect("another source"));
-        one.give_back(7).expect("given");
-        assert!(other.take(7).expect("asked") && !other.is_held(7).expect("its own does not count"));
+        assert!(one.take(seven).expect("asked") && one.take(seven).expect("asked again"));
+        assert!(!other.take(seven).expect("asked") && other.is_held(seven).expect("asked"));
+        assert!(other.take(eight).expect("another source"));
+        one.give_back(seven).expect("given");
+        assert!(other.take(seven).expect("asked") && !other.is_held(seven).expect("its own does not count"));
         drop(other);
-        assert!(one.take(8).expect("the holder is gone"));
+        assert!(one.take(eight).expect("the holder is gone"));
+        let part = Split { start: 9, ..seven };
+        assert!(one.take(part).expect("another split") && one.take(seven).expect("its sibling"));
     }
 }

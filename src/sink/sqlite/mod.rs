@@ -347,17 +347,13 @@ impl Sink for Sqlite {
             // The other run leaves at its next batch. From then on a third one has to see
             // that these sources are held; until then it sees that of the other.
             for advance in &batch.advances {
-                let taken = self.locks.take(advance.source_id);
+                let taken = self.locks.take(advance.split);
                 taken.map_err(|cause| Error::file("lock", &self.path, cause))?;
             }
         }
-        let committed = persist(&self.path, &self.settings, || {
+        persist(&self.path, &self.settings, || {
             commit::transaction(&self.connection, &self.settings, &self.shape, batch, &self.owned)
-        })?;
-        for advance in &batch.advances {
-            self.owned.moved(advance.source_id, advance.to);
-        }
-        Ok(committed)
+        })
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {

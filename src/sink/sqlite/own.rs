@@ -8,30 +8,32 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::lock::SourceLocks;
 use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, Result};
 use crate::sink::claim::{hash, signed, unsigned, wait_for};
 use crate::sink::outage::Patience;
-use crate::sink::{Claim, Claims, Memory, decide};
-use crate::source::{Candidate, Container, Hash16, Known, hash16};
+use crate::sink::{Checkpoint, Claim, Claims, Memory, Owner, decide};
+use crate::source::{Candidate, Container, Hash16, hash16};
+use crate::split::Split;
 
-/// What a run owns: for each source the epoch under which it does, and how far it is.
+/// What a run owns: for each split the epoch under which it does.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Owned(HashMap<i32, (i64, u64)>);
+pub(super) struct Owned(HashMap<Split, Holding>);
+
+/// One split that is ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holding {
+    pub(super) epoch: i64,
+    /// Its source has other splits.
+    pub(super) is_part: bool,
+}
 
 impl Owned {
-    /// The epoch and the position of a source.
-    pub(super) fn get(&self, source_id: i32) -> (i64, u64) {
-        *self.0.get(&source_id).expect("a source of this run was claimed")
-    }
-
-    pub(super) fn moved(&mut self, source_id: i32, position: u64) {
-        if let Some(holding) = self.0.get_mut(&source_id) {
-            holding.1 = position;
-        }
+    pub(super) fn get(&self, split: Split) -> Holding {
+        *self.0.get(&split).expect("a split of this run was claimed")
     }
 }
 
@@ -45,7 +47,7 @@ pub(super) enum Claimed {
 pub(super) struct Holder {
     source: String,
     run: i64,
-    pid: i64,
+    pid: i32,
 }
 
 impl Holder {
@@ -54,14 +56,6 @@ impl Holder {
         let Holder { source, run, pid } = self;
         wait_for(source, &format!("run {run} (process {pid})"), since, patience)
     }
-}
-
-/// One source as it is stored.
-struct Stored {
-    memory: Memory,
-    epoch: i64,
-    owner_run: Option<i64>,
-    owner_pid: Option<i64>,
 }
 
 /// Claims the sources of a run in one transaction.
@@ -101,27 +95,26 @@ fn claim_all(
     claims: &Claims,
     run: i64,
 ) -> Result<Claimed, Trouble> {
-    let stored = read(connection, settings)?;
-    let memories: Vec<Memory> = stored.iter().map(|stored| stored.memory.clone()).collect();
+    let memories = memories(connection, settings)?;
     pass("after-memories")?;
     let decisions = decide(claims, &memories)?;
     let failed = |cause| Trouble::Ours(Error::file("lock", path, cause));
 
-    let mut taken: Vec<i32> = Vec::new();
+    let mut taken: Vec<Split> = Vec::new();
     for decision in &decisions {
-        let (Claim::Load(task), Some(index)) = (&decision.claim, decision.memory) else { continue };
-        if locks.take(task.source_id).map_err(failed)? {
-            taken.push(task.source_id);
-        } else if !claims.take_over {
-            for source_id in taken {
-                locks.give_back(source_id).map_err(failed)?;
+        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else { continue };
+        let memory = &memories[index];
+        for task in tasks {
+            if locks.take(task.split).map_err(failed)? {
+                taken.push(task.split);
+            } else if !claims.take_over {
+                for split in taken {
+                    locks.give_back(split).map_err(failed)?;
+                }
+                let owner = memory.checkpoint(task.split).and_then(|checkpoint| checkpoint.owner);
+                let (run, pid) = owner.map_or((0, 0), |owner| (owner.run, owner.pid));
+                return Ok(Claimed::Busy(Holder { source: memory.known.name.clone(), run, pid }));
             }
-            let known = &stored[index];
-            return Ok(Claimed::Busy(Holder {
-                source: known.memory.known.name.clone(),
-                run: known.owner_run.unwrap_or(0),
-                pid: known.owner_pid.unwrap_or(0),
-            }));
         }
     }
 
@@ -130,24 +123,27 @@ fn claim_all(
     let mut next_id = first_id;
     let mut owned = Owned::default();
     let mut result = Vec::with_capacity(decisions.len());
-    let owner = Owner { run, pid: std::process::id(), rules_hash: claims.rules_hash };
+    let owner = Taker { run, pid: std::process::id(), rules_hash: claims.rules_hash };
     for (file, decision) in claims.files.iter().zip(decisions) {
         let mut claim = decision.claim;
         let mut source_id = decision.memory.map(|index| memories[index].source_id);
         match (&mut claim, decision.memory) {
-            (Claim::Load(task), Some(index)) => {
-                let epoch = stored[index].epoch + 1;
-                owner.resume(connection, task.source_id, epoch)?;
-                describe(connection, task.source_id, file, &memories[index])?;
-                owned.0.insert(task.source_id, (epoch, task.start.position));
+            (Claim::Load { source_id, tasks }, Some(index)) => {
+                for task in tasks {
+                    let epoch = memories[index].checkpoint(task.split).map_or(0, |it| it.epoch) + 1;
+                    owner.resume(connection, task.split, epoch)?;
+                    owned.0.insert(task.split, Holding { epoch, is_part: task.is_part() });
+                }
+                describe(connection, *source_id, file, &memories[index])?;
             }
-            (Claim::Load(task), None) => {
-                task.source_id = next_id;
+            (claim @ Claim::Load { .. }, None) => {
+                claim.give_id(next_id);
                 source_id = Some(next_id);
+                owner.create(connection, settings, next_id, file)?;
+                let split = Split::whole(next_id);
+                locks.take(split).map_err(failed)?;
+                owned.0.insert(split, Holding { epoch: 1, is_part: false });
                 next_id += 1;
-                owner.create(connection, settings, task.source_id, file)?;
-                locks.take(task.source_id).map_err(failed)?;
-                owned.0.insert(task.source_id, (1, 0));
             }
             (Claim::Finished { source_id }, Some(index)) if file.name != memories[index].known.name => {
                 describe(connection, *source_id, file, &memories[index])?;
@@ -175,43 +171,27 @@ fn claim_all(
 
 /// What is remembered of the job's sources.
 pub(super) fn memories(connection: &Connection, settings: &Settings) -> Result<Vec<Memory>, Trouble> {
-    Ok(read(connection, settings)?.into_iter().map(|stored| stored.memory).collect())
-}
-
-fn read(connection: &Connection, settings: &Settings) -> Result<Vec<Stored>, Trouble> {
     let mut statement = connection.prepare_cached(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
-                c.position, c.lines, c.tail_len, c.tail_hash, c.complete, c.rules_hash,
-                c.epoch, c.owner_run, c.owner_pid
-         FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id AND c.split_start = 0
+                c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
+                c.rules_hash, c.epoch, c.owner_run, c.owner_pid
+         FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
          WHERE s.job = ?1 AND s.data_date IS ?2
-         ORDER BY s.id",
+         ORDER BY s.id, c.split_start",
     )?;
     let date = settings.data_date.map(|date| date.to_string());
-    let rows = statement.query_map(params![settings.job, date], |row| {
-        Ok(Stored {
-            memory: Memory {
-                source_id: row.get(0)?,
-                known: Known {
-                    name: row.get(1)?,
-                    head_len: row.get(2)?,
-                    head_hash: hash(&row.get::<_, Vec<u8>>(3)?),
-                    position: unsigned(row.get(5)?),
-                    tail_len: row.get(7)?,
-                    tail_hash: hash(&row.get::<_, Vec<u8>>(8)?),
-                    complete: row.get(9)?,
-                    containers: Vec::new(),
-                },
-                lines: unsigned(row.get(6)?),
-                tail_start: row.get::<_, Option<i64>>(4)?.map(unsigned),
-                rules_hash: hash(&row.get::<_, Vec<u8>>(10)?),
-            },
-            epoch: row.get(11)?,
-            owner_run: row.get(12)?,
-            owner_pid: row.get(13)?,
-        })
-    })?;
-    let mut stored: Vec<Stored> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut rows = statement.query(params![settings.job, date])?;
+    let mut memories: Vec<Memory> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        if memories.last().is_none_or(|memory| memory.source_id != id) {
+            let head = (row.get(2)?, hash(&row.get::<_, Vec<u8>>(3)?));
+            let tail_start = row.get::<_, Option<i64>>(4)?.map(unsigned);
+            memories.push(Memory::new(id, row.get(1)?, head, tail_start));
+        }
+        let memory = memories.last_mut().expect("just pushed");
+        memory.push(checkpoint(row)?);
+    }
     let mut statement = connection.prepare_cached(
         "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
          FROM logmill_containers k JOIN logmill_sources s ON s.id = k.source_id
@@ -225,21 +205,39 @@ fn read(connection: &Connection, settings: &Settings) -> Result<Vec<Stored>, Tro
             tail_hash: hash(&row.get::<_, Vec<u8>>(3)?),
         };
         // They come by id, as the sources do.
-        if let Ok(index) = stored.binary_search_by_key(&row.get(0)?, |stored| stored.memory.source_id) {
-            stored[index].memory.known.containers.push(container);
+        if let Ok(index) = memories.binary_search_by_key(&row.get(0)?, |memory| memory.source_id) {
+            memories[index].known.containers.push(container);
         }
     }
-    Ok(stored)
+    Ok(memories)
 }
 
-/// Who takes sources.
-struct Owner {
+fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
+    let owner = match (row.get(14)?, row.get(15)?) {
+        (Some(run), Some(pid)) => Some(Owner { run, pid, start_us: None }),
+        _ => None,
+    };
+    Ok(Checkpoint {
+        split: Split { source: row.get(0)?, start: unsigned(row.get(5)?) },
+        end: row.get::<_, Option<i64>>(6)?.map(unsigned),
+        position: unsigned(row.get(7)?),
+        lines: unsigned(row.get(8)?),
+        tail: (row.get(9)?, hash(&row.get::<_, Vec<u8>>(10)?)),
+        complete: row.get(11)?,
+        rules_hash: hash(&row.get::<_, Vec<u8>>(12)?),
+        epoch: row.get(13)?,
+        owner,
+    })
+}
+
+/// Who takes splits.
+struct Taker {
     run: i64,
     pid: u32,
     rules_hash: Hash16,
 }
 
-impl Owner {
+impl Taker {
     fn create(
         &self,
         connection: &Connection,
@@ -269,14 +267,21 @@ impl Owner {
         Ok(())
     }
 
-    fn resume(&self, connection: &Connection, id: i32, epoch: i64) -> Result<(), Trouble> {
+    fn resume(&self, connection: &Connection, split: Split, epoch: i64) -> Result<(), Trouble> {
         let mut statement = connection.prepare_cached(
             "UPDATE logmill_checkpoints
              SET epoch = ?2, complete = 0, owner_run = ?3, owner_pid = ?4,
                  owner_start = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), rules_hash = ?5
-             WHERE source_id = ?1 AND split_start = 0",
+             WHERE source_id = ?1 AND split_start = ?6",
         )?;
-        statement.execute(params![id, epoch, self.run, self.pid, self.rules_hash.0])?;
+        statement.execute(params![
+            split.source,
+            epoch,
+            self.run,
+            self.pid,
+            self.rules_hash.0,
+            signed(split.start)
+        ])?;
         Ok(())
     }
 }
