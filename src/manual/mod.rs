@@ -9,7 +9,7 @@
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
-#[doc = include_str!("changes.md")]
+#[doc = include_str!("../../CHANGELOG.md")]
 pub mod changes {}
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
