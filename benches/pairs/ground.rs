@@ -1,6 +1,7 @@
 //! What the pairs stand on: a private server that writes to the disk, a file of logs, and its
 //! rows in the form in which psql can copy them.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use std::process::Command;
 use postgres::Client;
 
 use crate::generate::{self, Recipe};
-use crate::harness::logmill;
 use crate::harness::postgres::{Database, Options, Server};
+use crate::harness::{logmill, without_the_machine};
 use crate::measure::{self, Cost};
 
 /// Rows of a transaction, on both sides.
@@ -36,6 +37,8 @@ pub(crate) struct Ground {
     pub(crate) directory: tempfile::TempDir,
     database: Database,
     pub(crate) lines: u64,
+    /// Another build of the program, while that is measured.
+    program: RefCell<Option<PathBuf>>,
 }
 
 impl Ground {
@@ -48,7 +51,12 @@ impl Ground {
             ..Options::default()
         };
         let database = Server::start(options).database();
-        let ground = Ground { directory: tempfile::tempdir().expect("a directory"), database, lines };
+        let ground = Ground {
+            directory: tempfile::tempdir().expect("a directory"),
+            database,
+            lines,
+            program: RefCell::default(),
+        };
         let log = fs::File::create(ground.log()).expect("a file");
         generate::write(Recipe { lines, seed: 1, bad_per_million: 0 }, log).expect("written");
         ground
@@ -109,6 +117,11 @@ impl Ground {
         cost
     }
 
+    /// From now on the program is this one, or that of this build.
+    pub(crate) fn run_program(&self, program: Option<&Path>) {
+        self.program.replace(program.map(Path::to_owned));
+    }
+
     /// The command with a job of its own.
     pub(crate) fn command(&self, verb: &str, table: &str, destination: &str) -> Command {
         let job = self.path(&format!("{table}.toml"));
@@ -118,6 +131,10 @@ impl Ground {
         );
         fs::write(&job, text).expect("written");
         let mut command = logmill();
+        if let Some(program) = &*self.program.borrow() {
+            command = Command::new(program);
+            without_the_machine(&mut command);
+        }
         command.args([verb, "--quiet", "-j"]).arg(job);
         command
     }

@@ -1,13 +1,16 @@
 //! How fast is the whole command, beside the best that can be done by hand?
 //!
-//! `cargo bench --bench pairs -- [--pairs N] [--lines N] [NAME…]`
+//! `cargo bench --bench pairs -- [--pairs N] [--lines N] [--beside PROGRAM] [--record] [NAME…]`
 //!
 //! Both sides of a pair run one after the other on the same machine, in turns of who goes
 //! first, against the same private server that writes to the disk. What counts is the ratio of
-//! each pair: a noisy machine slows both. The table is Markdown, for `benches/runs`.
+//! each pair: a noisy machine slows both. The table is Markdown, for `benches/runs`; with
+//! `--record` every single figure goes there too, into `<date>-<machine>/raw.tsv`. With `--beside`
+//! the other side of every pair is another build of logmill.
 
 mod ground;
 mod measure;
+mod raw;
 mod scenarios;
 
 /// The generator of the file.
@@ -24,14 +27,16 @@ mod generate;
 )]
 mod harness;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ground::Ground;
 use measure::{Cost, spread};
-use scenarios::{SCENARIOS, Scenario};
+use raw::Raw;
+use scenarios::{SCENARIOS, Scenario, Sides};
 
 fn main() {
     let (mut pairs, mut lines, mut names) = (7, 1_000_000, Vec::new());
+    let (mut beside, mut is_recorded) = (None, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number follows");
@@ -42,6 +47,8 @@ fn main() {
                 let mut path = || PathBuf::from(arguments.next().expect("a path follows"));
                 return scenarios::by_hand(&path(), &path());
             }
+            "--beside" => beside = Some(PathBuf::from(arguments.next().expect("a path follows"))),
+            "--record" => is_recorded = true,
             // What cargo says to every bench.
             "--bench" => {}
             name => names.push(name.to_owned()),
@@ -57,18 +64,22 @@ fn main() {
         std::process::exit(2);
     }
     let ground = Ground::prepare(lines);
+    let mut raw = is_recorded.then(|| Raw::open(lines, beside.as_deref()));
     println!("{lines} lines, {} bytes, {pairs} pairs\n", ground.log().metadata().expect("a file").len());
     println!(
         "| what | ratio: median (spread) | ours s | other s | ours krows/s | CPU s | peak MiB | other CPU s |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for scenario in selected {
-        report(scenario, &ground, pairs);
+        report(scenario, &ground, pairs, beside.as_deref(), raw.as_mut());
     }
 }
 
-fn report(scenario: &Scenario, ground: &Ground, pairs: u64) {
-    let mut sides = (scenario.prepare)(ground);
+fn report(scenario: &Scenario, ground: &Ground, pairs: u64, beside: Option<&Path>, raw: Option<&mut Raw>) {
+    let mut sides = match beside {
+        Some(program) => beside_another(scenario, ground, program),
+        None => (scenario.prepare)(ground),
+    };
     let (mut ours, mut other) = (Vec::new(), Vec::new());
     for pair in 0..pairs {
         // Who goes second finds the machine as the first left it.
@@ -79,6 +90,9 @@ fn report(scenario: &Scenario, ground: &Ground, pairs: u64) {
             other.push((sides.other)());
             ours.push((sides.ours)());
         }
+    }
+    if let Some(raw) = raw {
+        raw.write(scenario.name, &ours, &other);
     }
     let ratios: Vec<f64> =
         ours.iter().zip(&other).map(|(ours, other)| other.seconds / ours.seconds).collect();
@@ -99,4 +113,17 @@ fn report(scenario: &Scenario, ground: &Ground, pairs: u64) {
     for note in (sides.notes)() {
         println!("<!-- {}: {note} -->", scenario.name);
     }
+}
+
+/// Our side, by this build and by another.
+fn beside_another<'g>(scenario: &Scenario, ground: &'g Ground, program: &'g Path) -> Sides<'g> {
+    let (new, old) = ((scenario.prepare)(ground), (scenario.prepare)(ground));
+    let mut old_side = old.ours;
+    let other = Box::new(move || {
+        ground.run_program(Some(program));
+        let cost = old_side();
+        ground.run_program(None);
+        cost
+    });
+    Sides { ours: new.ours, other, rows: new.rows, notes: new.notes }
 }

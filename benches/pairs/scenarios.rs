@@ -373,7 +373,7 @@ fn zstd(ground: &Ground) -> Sides<'_> {
 
 fn finished(ground: &Ground) -> Sides<'_> {
     let many = ground.path("many");
-    fs::create_dir(&many).expect("a directory");
+    fs::create_dir_all(&many).expect("a directory");
     let log = fs::read(ground.log()).expect("readable");
     let lines: Vec<&[u8]> = log.split_inclusive(|&byte| byte == b'\n').take(20_000).collect();
     for (index, lines) in lines.chunks(20).enumerate() {
