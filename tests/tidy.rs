@@ -184,6 +184,22 @@ fn only_the_destinations_know_sql() {
     }
 }
 
+/// The toolchain that is used is the oldest that Cargo.toml promises, so every run tries that.
+#[test]
+fn the_version_of_rust_is_the_one_that_is_promised() {
+    let value = |file: &str, key: &str| {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).expect("the key");
+        line.trim_matches([' ', '=', '"']).to_owned()
+    };
+    let channel = value("rust-toolchain.toml", "channel");
+    let promised = value("Cargo.toml", "rust-version");
+    assert!(
+        channel == promised || channel.starts_with(&format!("{promised}.")),
+        "{channel} is not {promised}"
+    );
+}
+
 /// The bugs that can be planted: their names, their patches, and the tests that are to notice.
 fn planted() -> Vec<(String, PathBuf, Vec<String>)> {
     let directory = root().join("tests/planted");
