@@ -1,5 +1,8 @@
 //! Connecting: what libpq connects to we do, and what it refuses we refuse.
 
+/// What answers is no server.
+mod hostile;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -383,8 +386,6 @@ mod tls {
                 (&format!("host=localhost sslmode=require {ours}"), "tls"),
                 (&format!("host=localhost sslmode=verify-ca {ours}"), "tls"),
                 (&format!("host=localhost sslmode=verify-full {ours}"), "tls"),
-                // With another authority, prefer goes without TLS and the others do not go.
-                (&format!("host=localhost sslmode=prefer {other}"), "plain"),
                 (&format!("host=localhost sslmode=require {other}"), "an authority of"),
                 (&format!("host=localhost sslmode=verify-ca {other}"), "an authority of"),
                 (&format!("host=localhost sslmode=verify-full {other}"), "an authority of"),
@@ -490,6 +491,41 @@ mod tls {
                 ("host=127.0.0.1 sslmode=require", "has no TLS"),
             ],
         );
+    }
+
+    /// Here libpq goes on, past the authorities that it was told to ask.
+    #[test]
+    fn an_authority_that_is_named_is_always_asked() {
+        if !authority::is_possible() {
+            return;
+        }
+        let (ours, other) = (Authority::new(), Authority::new());
+        let trusting = |authority: &Authority| format!("sslrootcert={}", authority.file().display());
+        let (right, wrong) = (trusting(&ours), trusting(&other));
+        let with_tls = server(&ours.sign("localhost", "DNS:localhost"));
+        let without = Server::start(Options { tcp: true, ..Options::default() });
+        for mode in ["", "sslmode=prefer"] {
+            check_ours(
+                &with_tls,
+                &[
+                    (&format!("host=localhost {mode} {right}"), "tls"),
+                    (&format!("host=localhost {mode} {wrong}"), "an authority of"),
+                ],
+            );
+            check_ours(&without, &[(&format!("host=localhost {mode} {right}"), "has no TLS")]);
+        }
+        check_ours(&without, &[(&format!("host=localhost sslmode=disable {right}"), "plain")]);
+
+        // One that only stands in the usual place is asked of a server that has TLS.
+        let person = Person::new();
+        let home = person.home.path().join(".postgresql");
+        std::fs::create_dir(&home).unwrap();
+        std::fs::copy(other.file(), home.join("root.crt")).unwrap();
+        let url =
+            |server: &Server| format!("host=localhost port={} user=postgres dbname=postgres", server.port());
+        let message = cause(person.connect(&url(&with_tls))).to_string();
+        assert!(message.contains("an authority of") && !message.contains("before that"), "{message}");
+        person.connect(&url(&without)).unwrap();
     }
 
     #[test]

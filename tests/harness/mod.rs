@@ -11,6 +11,7 @@ pub(crate) mod destination;
 mod field;
 mod fold;
 mod found;
+pub(crate) mod impostor;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod oracle;

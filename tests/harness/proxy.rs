@@ -430,7 +430,7 @@ fn contains(message: &[u8], text: &str) -> bool {
 }
 
 /// A message: a letter, and a length that counts itself.
-pub(super) fn read_message(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+pub(crate) fn read_message(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let mut kind = [0];
     from.read_exact(&mut kind)?;
     let mut message = kind.to_vec();

@@ -10,7 +10,6 @@
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
@@ -19,7 +18,7 @@ use postgres::types::ToSql;
 use postgres::{Client, Statement};
 
 use super::Timeouts;
-use super::connect::{Cause, NotConnected, Target as Server};
+use super::connect::{Cause, NotConnected, Pulse, Target as Server};
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
@@ -79,21 +78,6 @@ pub(super) fn prepared(
     }
 }
 
-/// Signs of life of a session, counted.
-#[derive(Debug, Default)]
-pub(super) struct Pulse(AtomicU64);
-
-impl Pulse {
-    /// Something went on.
-    pub(super) fn beat(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn beats(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 impl Session {
     /// Connects. Waits no longer than the connection's own timeout allows, and then no longer
     /// than `deadline` for the first answer.
@@ -110,7 +94,7 @@ impl Session {
         std::thread::Builder::new()
             .name("session".into())
             .spawn(move || {
-                let mut client = match server_there.connect(APPLICATION_NAME) {
+                let mut client = match server_there.connect_watched(APPLICATION_NAME, &thread_pulse) {
                     Ok(client) => client,
                     Err(error) => {
                         let _ = ready.send(Err(not_connected(&error)));

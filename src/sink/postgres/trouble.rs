@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use postgres::error::SqlState;
 
+use super::connect::hostility;
 use super::target::IndexName;
 use super::verdict::{Step, Verdict, verdict};
 use crate::error::{Error, Kind};
@@ -62,7 +63,7 @@ impl Trouble {
         match error.as_db_error() {
             Some(db) => Trouble::Server(Box::new(Refusal {
                 step,
-                code: db.code().clone(),
+                code: well_formed(db.code()),
                 message: db.message().to_owned(),
                 hint: db.hint().map(str::to_owned),
                 schema: db.schema().map(str::to_owned),
@@ -71,6 +72,14 @@ impl Trouble {
                 row: None,
                 context: db.where_().map(str::to_owned),
             })),
+            None if let Some(why) = hostility(error) => Trouble::Ours(
+                Kind::Server {
+                    doing: format!("{}, we broke off", step.doing()),
+                    sqlstate: None,
+                    message: format!("{why}; what was committed is kept"),
+                }
+                .into(),
+            ),
             None if breaks_off(error) => Trouble::Lost { step, what: describe(error) },
             None => Trouble::Ours(
                 Kind::Server {
@@ -180,7 +189,7 @@ impl Refusal {
 
     /// What a server said instead of letting us in.
     pub(super) fn at_connecting(code: SqlState, message: String) -> Refusal {
-        Refusal::bare(Step::Prepare, code, message)
+        Refusal::bare(Step::Prepare, well_formed(&code), message)
     }
 
     fn bare(step: Step, code: SqlState, message: String) -> Refusal {
@@ -234,6 +243,17 @@ fn advice(code: &SqlState) -> &'static str {
     }
 }
 
+/// A code as all servers have them. One of another form tells nothing, and is an internal error
+/// of what answers there.
+fn well_formed(code: &SqlState) -> SqlState {
+    let text = code.code().as_bytes();
+    let is_of_code = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+    match text.len() == 5 && text.iter().all(is_of_code) {
+        true => code.clone(),
+        false => SqlState::INTERNAL_ERROR,
+    }
+}
+
 /// Whether an error of the driver is one of the line: it is closed, a socket failed, or what
 /// came over it was no answer. Others (an answer of other rows or types than we asked for) are
 /// ours, and no new connection mends them.
@@ -275,6 +295,20 @@ mod tests {
         assert_eq!(refusal("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9").line_of("t"), Some(8));
         assert_eq!(refusal("SQL statement \"INSERT\"").line_of("t"), None);
         assert_eq!(refusal("COPY other, line 5").line_of("t"), None);
+    }
+
+    #[test]
+    fn a_code_of_another_form_is_an_internal_error() {
+        for (code, expected) in [
+            ("23505", "23505"),
+            ("ZZ001", "ZZ001"),
+            ("", "XX000"),
+            ("1", "XX000"),
+            ("ééééé", "XX000"),
+            ("23505\0", "XX000"),
+        ] {
+            assert_eq!(well_formed(&SqlState::from_code(code)).code(), expected, "{code:?}");
+        }
     }
 
     #[test]

@@ -8,17 +8,18 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use postgres::config::{Config, SslMode};
+use postgres::config::{Config, SslMode, SslNegotiation};
 use postgres::error::SqlState;
-use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+use postgres::{CancelToken, Client, SimpleQueryMessage};
 
 use super::failure::{Cause, Failure, NotConnected};
 use super::host::{Address, Host};
-use super::tls_settings::Mode;
+use super::line::{Line, Pulse};
+use super::tls_settings::{Authorities, Mode};
 use super::{Session, Target, tls};
 
 impl Target {
@@ -27,13 +28,23 @@ impl Target {
     /// The server knows us as `application_name`, unless the settings say another one. Each
     /// attempt is bounded by the connect timeout; the whole by that times the addresses.
     pub fn connect(&self, application_name: &str) -> Result<Client, NotConnected> {
+        self.connect_watched(application_name, &Arc::default())
+    }
+
+    /// The same. Bytes that come and go over a network are life in `pulse`, by which the
+    /// connection can be broken off too.
+    pub fn connect_watched(
+        &self,
+        application_name: &str,
+        pulse: &Arc<Pulse>,
+    ) -> Result<Client, NotConnected> {
         let mut order: Vec<&Host> = self.hosts.iter().collect();
         if self.hosts_are_shuffled {
             fastrand::shuffle(&mut order);
         }
         let mut failures = Vec::new();
         for host in order {
-            match self.connect_host(host, application_name) {
+            match self.connect_host(host, application_name, pulse) {
                 Ok(client) => return Ok(client),
                 Err(cause) => {
                     // Whoever we are at one host we are at all; and a wrong password sent
@@ -52,19 +63,28 @@ impl Target {
     /// Asks the server to cancel what the session of `token` does. Opens a connection for
     /// it; that no error came back does not mean that anything was cancelled.
     pub fn cancel(&self, token: &CancelToken) -> Result<(), postgres::Error> {
-        match &self.connector {
-            Some(connector) => token.cancel_query(connector.get()),
-            None => token.cancel_query(NoTls),
+        token.cancel_query(self.line(&Arc::default()))
+    }
+
+    /// A line that no password may go over where others can read it.
+    fn line(&self, pulse: &Arc<Pulse>) -> Line {
+        Line {
+            connector: self.connector.clone(),
+            may_be_plain: self.mode == Mode::Prefer,
+            may_tell_password: false,
+            pulse: Arc::clone(pulse),
         }
     }
 
-    fn connect_host(&self, host: &Host, application_name: &str) -> Result<Client, Cause> {
+    fn connect_host(&self, host: &Host, application_name: &str, pulse: &Arc<Pulse>) -> Result<Client, Cause> {
+        let line =
+            Line { may_tell_password: self.mode == Mode::Disable || host.is_local(), ..self.line(pulse) };
         let config = self.config(host, application_name);
         match &host.address {
             Address::Socket(directory) => {
                 let mut config = config;
                 config.host_path(directory).ssl_mode(SslMode::Disable);
-                self.attempt(config, None).map_err(|cause| match cause {
+                self.attempt(config, line).map_err(|cause| match cause {
                     Cause::Unreached(what) => Cause::Unreached(format!(
                         "{what} (socket {}); is the server running?",
                         directory.join(format!(".s.PGSQL.{}", host.port)).display()
@@ -80,6 +100,8 @@ impl Target {
                 let mut outcome = Err(Cause::Unreached(format!("the name {name:?} has no address")));
                 for address in addresses {
                     let mut config = config.clone();
+                    // The line asks for TLS, and not the driver.
+                    config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
                     config.hostaddr(address.ip());
                     // What the certificate must name.
                     if name.is_empty() {
@@ -87,7 +109,7 @@ impl Target {
                     } else {
                         config.host(name)
                     };
-                    outcome = self.attempt_by_mode(&config);
+                    outcome = self.attempt_by_mode(&config, &line);
                     match &outcome {
                         Err(cause) if !cause.is_about_us() => {}
                         _ => break,
@@ -140,40 +162,26 @@ impl Target {
             .map_err(|error: io::Error| Cause::Unreached(error.to_string()))
     }
 
-    /// `prefer` tries TLS first and goes without when the server has none, when TLS fails,
-    /// and when the server does not let us in with it; the others make one attempt.
-    fn attempt_by_mode(&self, config: &Config) -> Result<Client, Cause> {
-        let mut config = config.clone();
-        match &self.connector {
-            None => {
-                config.ssl_mode(SslMode::Disable);
-                self.attempt(config, None)
-            }
-            Some(connector) if self.mode == Mode::Prefer => {
-                config.ssl_mode(SslMode::Prefer);
-                let first = match self.attempt(config.clone(), Some(connector)) {
-                    Err(first) if is_mended_without_tls(&first) => first,
-                    decided => return decided,
-                };
-                config.ssl_mode(SslMode::Disable);
-                self.attempt(config, None).map_err(|cause| cause.after(&first))
-            }
-            Some(connector) => {
-                config.ssl_mode(SslMode::Require);
-                self.attempt(config, Some(connector))
-            }
+    /// `prefer` tries TLS first and goes without when TLS fails, and when the server does not let
+    /// us in with it: but not where somebody is there to vouch for the server. The others make one
+    /// attempt.
+    fn attempt_by_mode(&self, config: &Config, line: &Line) -> Result<Client, Cause> {
+        let first = match self.attempt(config.clone(), line.clone()) {
+            Err(first) if is_mended_without_tls(&first) => first,
+            decided => return decided,
+        };
+        if self.connector.is_none() || self.mode != Mode::Prefer || self.authorities != Authorities::None {
+            return Err(first);
         }
+        let line = Line { connector: None, ..line.clone() };
+        self.attempt(config.clone(), line).map_err(|cause| cause.after(&first))
     }
 
     /// One attempt at one address.
-    fn attempt(&self, config: Config, connector: Option<&tls::Connector>) -> Result<Client, Cause> {
+    fn attempt(&self, config: Config, line: Line) -> Result<Client, Cause> {
         let session = self.session;
-        let connector = connector.cloned();
         let outcome = within(self.connect_timeout, move || {
-            let mut client = match connector {
-                Some(connector) => config.connect(connector.get())?,
-                None => config.connect(NoTls)?,
-            };
+            let mut client = config.connect(line)?;
             let lack = lack(session, &mut client)?;
             Ok((client, lack))
         })?;

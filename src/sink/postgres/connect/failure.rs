@@ -9,6 +9,8 @@ use std::io;
 
 use postgres::error::SqlState;
 
+use super::line::Unacceptable;
+
 /// No host gave a connection.
 #[derive(Debug)]
 pub struct NotConnected {
@@ -44,6 +46,8 @@ pub enum Cause {
     /// What answers is not what was asked for: no TLS, a certificate that does not verify, a
     /// method of authentication that we do not have. Trying again does not help.
     Unfit(String),
+    /// What answers says what no server says, or asks for what no server should.
+    Hostile(String),
 }
 
 impl NotConnected {
@@ -84,12 +88,14 @@ impl Cause {
                     "the server wants a password and there is none; give it by PGPASSWORD or in ~/.pgpass"
                         .to_owned()
                 }
-                "server does not support TLS" => {
-                    "the server has no TLS, which sslmode asks for; turn it on there (ssl = on)".to_owned()
-                }
                 words => words.to_owned(),
             });
         };
+        match unacceptable(io) {
+            Some(Unacceptable::Plain) => return Cause::Unfit(io.to_string()),
+            Some(Unacceptable::Hostile(why)) => return Cause::Hostile(why.clone()),
+            None => {}
+        }
         match explain(io) {
             Some(explanation) => Cause::Unfit(explanation),
             None => Cause::Unreached(io.to_string()),
@@ -102,6 +108,7 @@ impl Cause {
         let (Cause::Unreached(what)
         | Cause::ReadOnly(what)
         | Cause::Unfit(what)
+        | Cause::Hostile(what)
         | Cause::Refused { message: what, .. }) = &mut self;
         if *what != first {
             what.push_str("; before that, with TLS: ");
@@ -117,10 +124,23 @@ impl Cause {
     }
 }
 
+/// Why we broke off a connection, if it was we who did: what came over it was nothing that a server
+/// should send. A new connection mends nothing then.
+pub fn hostility(error: &postgres::Error) -> Option<String> {
+    let io = error.source()?.downcast_ref::<io::Error>()?;
+    unacceptable(io).map(Unacceptable::to_string)
+}
+
+fn unacceptable(error: &io::Error) -> Option<&Unacceptable> {
+    error.get_ref()?.downcast_ref::<Unacceptable>()
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::Unreached(what) | Cause::ReadOnly(what) | Cause::Unfit(what) => f.write_str(what),
+            Cause::Unreached(what) | Cause::ReadOnly(what) | Cause::Unfit(what) | Cause::Hostile(what) => {
+                f.write_str(what)
+            }
             Cause::Refused { sqlstate, message } => write!(f, "{message} ({})", sqlstate.code()),
         }
     }

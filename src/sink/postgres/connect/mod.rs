@@ -18,6 +18,7 @@ mod failure;
 mod tls;
 
 mod host;
+mod line;
 mod parameter;
 mod passfile;
 mod service;
@@ -30,8 +31,9 @@ use std::time::Duration;
 
 use postgres::config::ChannelBinding;
 
-pub use failure::{Cause, Failure, NotConnected};
+pub use failure::{Cause, Failure, NotConnected, hostility};
 use host::{Host, Printable, SOCKET_DIRECTORIES, hosts, set_passwords};
+pub use line::Pulse;
 use parameter::Parameters;
 use tls_settings::{Authorities, Mode, TlsSettings};
 
@@ -467,7 +469,10 @@ mod tests {
         assert_eq!(settings(&bare, "").mode, Mode::Prefer);
         assert_eq!(settings(&bare, "sslmode=require").mode, Mode::Require);
         assert_eq!(settings(&bare, "sslmode=require sslrootcert=/x").mode, Mode::VerifyCa);
-        assert_eq!(settings(&bare, "sslmode=prefer sslrootcert=/x").mode, Mode::Prefer);
+        // Beyond libpq: who names the authorities is never led past them.
+        assert_eq!(settings(&bare, "sslmode=prefer sslrootcert=/x").mode, Mode::VerifyCa);
+        assert_eq!(settings(&bare, "sslrootcert=/x").mode, Mode::VerifyCa);
+        assert_eq!(settings(&bare, "sslmode=disable sslrootcert=/x").mode, Mode::Disable);
         assert_eq!(settings(&bare, "sslrootcert=system").mode, Mode::VerifyFull);
         assert_eq!(settings(&bare, "sslrootcert=system").authorities, Authorities::System);
         assert_eq!(settings(&bare, "sslmode=verify-full").mode, Mode::VerifyFull);
@@ -479,6 +484,7 @@ mod tests {
         let usual = settings(&furnished, "sslmode=require");
         let home = furnished.path("home/.postgresql");
         assert_eq!(usual.mode, Mode::VerifyCa);
+        assert_eq!(settings(&furnished, "").mode, Mode::Prefer);
         assert_eq!(usual.authorities, Authorities::File(home.join("root.crt")));
         assert_eq!(usual.revoked, Some(home.join("root.crl")));
         assert_eq!(usual.certificate, Some((home.join("postgresql.crt"), home.join("postgresql.key"))));

@@ -39,9 +39,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::tls_settings::{Authorities, Mode, TlsSettings};
 use crate::error::{Error, Result};
 
+/// The driver's way to TLS.
+pub(super) type Maker = MakeRustlsConnect;
+
 /// Makes the TLS side of connections. Every file was read when it was made.
 #[derive(Clone)]
-pub(super) struct Connector(MakeRustlsConnect);
+pub(super) struct Connector(Maker);
 
 impl Connector {
     pub(super) fn new(settings: &TlsSettings) -> Result<Option<Connector>> {
@@ -72,7 +75,7 @@ impl Connector {
         Ok(Some(Connector(MakeRustlsConnect::new(config))))
     }
 
-    pub(super) fn get(&self) -> MakeRustlsConnect {
+    pub(super) fn get(&self) -> Maker {
         self.0.clone()
     }
 }

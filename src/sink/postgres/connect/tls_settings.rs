@@ -80,9 +80,12 @@ impl TlsSettings {
         )?;
         let mode = match (mode, &authorities) {
             (None, Authorities::System) => Mode::VerifyFull,
-            (None, _) => Mode::Prefer,
-            // Who names the authorities wants them asked.
+            // Who names the authorities wants them asked; so does who asks for TLS where they are.
+            (None | Some(Mode::Prefer), Authorities::File(_)) if given.text("sslrootcert").is_some() => {
+                Mode::VerifyCa
+            }
             (Some(Mode::Require), Authorities::File(_)) => Mode::VerifyCa,
+            (None, _) => Mode::Prefer,
             (Some(mode), _) => mode,
         };
         let certificate = file("sslcert", "postgresql.crt").map(|certificate| {

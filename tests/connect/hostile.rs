@@ -1,0 +1,120 @@
+//! What answers is no server, or one that wants our harm: it costs a moment, and is told.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use super::{Person, cause};
+use crate::harness::impostor::{Impostor, announced, complaint, let_in, message};
+use crate::harness::load::Load;
+use crate::harness::proxy::read_message;
+use logmill::sink::postgres::connect::Cause;
+
+/// Longer than any of these takes on a busy machine, and shorter than the timeouts that would
+/// end them otherwise.
+const SOON: Duration = Duration::from_secs(8);
+
+/// Connects to one that, before it lets us in, says one thing and then another over and over.
+fn met_with(first: Vec<u8>, says: Vec<u8>) -> String {
+    let impostor = Impostor::new(move |client| {
+        client.write_all(&first)?;
+        loop {
+            client.write_all(&says)?;
+        }
+    });
+    let since = Instant::now();
+    let cause = cause(Person::new().connect(&impostor.url("127.0.0.1")));
+    assert!(since.elapsed() < SOON, "{:?}: {cause}", since.elapsed());
+    assert!(matches!(cause, Cause::Hostile(_)), "{cause:?}");
+    cause.to_string()
+}
+
+#[test]
+fn whoever_is_met_before_the_login_is_not_listened_to_for_long() {
+    let (long, known) = (vec![b'x'; 60_000], message(b'R', &[0; 4]));
+    for (what, first, says) in [
+        ("a message of 2 GB", vec![], announced(b'E', i32::MAX as usize)),
+        ("a message of no length", vec![], announced(b'E', 0)),
+        ("an error of 64 MB", vec![], [announced(b'E', 64 << 20), long.clone()].concat()),
+        ("notices", known.clone(), complaint(b'N', "00000", "anything")),
+        ("parameters", known, message(b'S', &[&long[..], b"\0on\0"].concat())),
+        ("another protocol", vec![], b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+    ] {
+        let told = met_with(first, says);
+        assert!(told.contains("is it a PostgreSQL server?"), "{what}: {told}");
+    }
+}
+
+#[test]
+fn a_password_is_told_to_nobody_on_a_line_that_others_can_read() {
+    for (kind, name) in [(3_u32, "in clear text"), (5, "by MD5")] {
+        let (heard, told) = std::sync::mpsc::channel();
+        let impostor = Impostor::new(move |client| {
+            client.write_all(&message(
+                b'R',
+                &[&kind.to_be_bytes()[..], b"salt"].concat()[..if kind == 3 { 4 } else { 8 }],
+            ))?;
+            let answer = read_message(client);
+            let _ = heard.send(answer.is_ok_and(|(kind, _)| kind == b'p'));
+            Ok(())
+        });
+        for (host, settings, is_told) in [
+            // An address that is not known to be of this machine, and is.
+            ("0.0.0.0", "", false),
+            ("0.0.0.0", "?sslmode=prefer", false),
+            ("0.0.0.0", "?sslmode=disable", true),
+            ("127.0.0.1", "", true),
+        ] {
+            let outcome = Person::new().connect(&(impostor.url(host) + settings));
+            let cause = cause(outcome);
+            assert_eq!(told.recv_timeout(SOON).unwrap(), is_told, "{name}, {host}{settings}: {cause}");
+            assert_eq!(cause.to_string().contains("asks for the password"), !is_told, "{cause}");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_says_that_nobody_asked_for_is_dropped_and_then_given_up() {
+    for unasked in [
+        complaint(b'N', "00000", "anything"),
+        message(b'A', b"\0\0\0\x01channel\0payload\0"),
+        message(b'S', b"name\0value\0"),
+    ] {
+        let flood = unasked.repeat(1000);
+        let impostor = Impostor::new(move |client| {
+            let_in(client)?;
+            loop {
+                client.write_all(&flood)?;
+            }
+        });
+        let load = Load::of("{}").field("a = \"text\"");
+        let since = Instant::now();
+        load.call().into(&impostor.url("127.0.0.1")).run().exit(1).says("for which nobody asked");
+        assert!(since.elapsed() < SOON * 2, "{:?}", since.elapsed());
+    }
+}
+
+#[test]
+fn answers_that_no_server_gives_are_errors_and_no_panics() {
+    let ready = message(b'Z', b"I");
+    let then_ready = |answer: Vec<u8>| [answer, ready.clone()].concat();
+    for (what, answer) in [
+        ("a code of one letter", then_ready(complaint(b'E', "2", "odd"))),
+        ("a code of other letters", then_ready(complaint(b'E', "ééé", "odd"))),
+        ("a code that is none", then_ready(complaint(b'E', "", "odd"))),
+        ("a message of 2 GB", announced(b'D', i32::MAX as usize)),
+        ("nothing", ready.clone()),
+        (
+            "rows of nothing",
+            then_ready(
+                [message(b'T', &[0, 0]), message(b'D', &[0, 0]), message(b'C', b"SELECT 1\0")].concat(),
+            ),
+        ),
+        ("no words at all", message(b'?', b"")),
+    ] {
+        let impostor = Impostor::answering(answer);
+        let load = Load::of("{}").field("a = \"text\"").pipeline("retry_for = \"1s\"");
+        let ended = load.call().into(&impostor.url("127.0.0.1")).run();
+        assert!(matches!(ended.code(), Some(1 | 2 | 4 | 5)), "{what}: {:?}", ended.code());
+        ended.never_says("panicked");
+    }
+}
