@@ -496,9 +496,6 @@ mod tls {
     /// Here libpq goes on, past the authorities that it was told to ask.
     #[test]
     fn an_authority_that_is_named_is_always_asked() {
-        if !authority::is_possible() {
-            return;
-        }
         let (ours, other) = (Authority::new(), Authority::new());
         let trusting = |authority: &Authority| format!("sslrootcert={}", authority.file().display());
         let (right, wrong) = (trusting(&ours), trusting(&other));

@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
-use super::copy::{HEADER, TRAILER, put};
-use super::session::Link;
+use super::link::Link;
 use super::shape::Shape;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
+use super::wire::{HEADER, TRAILER, put};
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::dead_letter::{Evidence, Letter, Refused};

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use postgres::Client;
 
+use super::catalog::Target;
 use super::connect::Target as Server;
+use super::fit;
 use super::own::{find_holder, memories};
 use super::prepare::{
     check_tables, compare, look_at_server, refuse_lost_target, refuse_pooler, warn_if_emptied,
 };
 use super::session::Session;
-use super::target::{self, Target};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::{Settings, TABLES_SQL, tables};
@@ -205,7 +206,7 @@ fn script(settings: &Settings, target: Option<&Target>, role: &Role) -> String {
             target.quoted()
         }
         None => {
-            let create = target::create_table(&settings.table, &settings.schema, &settings.key);
+            let create = fit::create_table(&settings.table, &settings.schema, &settings.key);
             if !role.has_schema {
                 sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema};\n"));
             }

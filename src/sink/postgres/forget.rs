@@ -6,8 +6,8 @@ use postgres::Client;
 
 use super::Timeouts;
 use super::connect::Target as Server;
+use super::link::begin_sql;
 use super::session::Session;
-use super::shape::begin_sql;
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;

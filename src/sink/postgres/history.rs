@@ -10,7 +10,8 @@ use postgres::{IsolationLevel, Row, Transaction};
 
 use super::Timeouts;
 use super::connect::Target as Server;
-use super::session::{Link, Session};
+use super::link::Link;
+use super::session::Session;
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;

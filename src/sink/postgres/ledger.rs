@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use postgres::Row;
 
+use super::link::{Link, prepared};
 use super::own::Owned;
-use super::session::{Link, prepared};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::sink::batch::Stored;

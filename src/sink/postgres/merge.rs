@@ -14,30 +14,20 @@ use std::collections::HashMap;
 
 use postgres::SimpleQueryMessage;
 
-use super::copy::{Column, Sameness, Wire};
-use super::session::Link;
-use super::target::Target;
+use super::catalog::Target;
+use super::link::Link;
+use super::stage::{STAGE, STAGE_ROW};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
+use super::wire::{Column, Sameness, Wire};
 use crate::error::Error;
 use crate::sink::claim::signed;
 use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET, quote};
 use crate::sink::{Counts, Key, OnConflict};
 
-/// The name of the temporary table.
-pub(super) const STAGE: &str = "logmill_stage";
-
-/// The column by which rows of a stage keep their order, where keys repeat.
-const STAGE_ROW: &str = "logmill_row";
-
 /// What the statements of a merge need, for its transaction.
 pub(super) const MERGE_SETTINGS_SQL: &str =
     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
-
-/// Numbers the rows that are copied into the stage from then on. A sequence costs as much as
-/// the copy itself, so only where an order is needed.
-pub(super) const NUMBER_ROWS_SQL: &str = "ALTER TABLE pg_temp.logmill_stage
-     ADD COLUMN IF NOT EXISTS logmill_row bigint GENERATED ALWAYS AS IDENTITY";
 
 /// Removing what moved looks at a range of every partition, and needs no order of rows.
 const BY_RANGE_SQL: &str = "SET LOCAL enable_hashjoin = on";

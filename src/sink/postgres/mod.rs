@@ -2,44 +2,53 @@
 //!
 //! No two-phase commit, no superuser, no extension, no session-level lock. This file holds
 //! the loop around the transaction: what is tried again, when a connection is given up, and
-//! how the outcome of a lost COMMIT is found out. The transaction itself is in `commit`.
+//! how the outcome of a lost COMMIT is found out. The transaction itself is in `transaction`.
 
+mod catalog;
 mod check;
-mod commit;
 pub mod connect;
-mod copy;
 mod dead_letters;
 mod destination;
+mod encode;
+mod fit;
 mod forecast;
 mod forget;
 mod history;
 mod jsonb;
 mod ledger;
+mod link;
 mod merge;
+mod names;
 mod numeric;
 mod own;
 mod pieces;
 mod prepare;
+mod probe;
+mod rows;
 mod session;
 mod shape;
+mod stage;
+mod strategy;
 mod tables;
-mod target;
+mod transaction;
 mod trouble;
 mod verdict;
+mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use commit::{Care, Done, Manner, Path, transaction};
 use connect::Target as Server;
-pub use copy::CopyEncoder;
 pub(in crate::sink) use destination::{is_named, make};
+pub use encode::CopyEncoder;
 use history::PostgresHistory;
+use link::{Backend, Link};
 use own::{Claimed, Holder, Holding, Owned};
-use pieces::Seen;
-use session::{Backend, Link, Session};
+use session::Session;
 use shape::Shape;
+use strategy::Strategy;
 use tables::SQL as TABLES_SQL;
+use transaction::{Done, transaction};
 use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
@@ -47,11 +56,8 @@ use crate::error::Result;
 use crate::sink::claim::{lost_ownership, unsigned};
 use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::outage::{Outage, Patience};
-use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, Sink, decide};
+use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Sink, decide};
 use crate::work::{self, Recipe, Work};
-
-/// After a conflict, so many batches go by the stage before the direct path is tried again.
-const STAGED_BATCHES: u32 = 16;
 
 /// A PostgreSQL database as a destination.
 pub struct Postgres {
@@ -62,14 +68,7 @@ pub struct Postgres {
     encoder: Arc<CopyEncoder>,
     run: i64,
     owned: Owned,
-    /// How far each source was when it was claimed.
-    claimed: Owned,
-    /// Rows of ours were there before their batch.
-    is_rerun: bool,
-    /// Batches that still go by the stage.
-    staged_left: u32,
-    /// How often rows were refused in the last batch, if any were.
-    seen: Option<Seen>,
+    strategy: Strategy,
 }
 
 impl Postgres {
@@ -111,10 +110,7 @@ impl Postgres {
             encoder: Arc::new(prepared.encoder),
             run: prepared.run,
             owned: Owned::default(),
-            claimed: Owned::default(),
-            is_rerun: false,
-            staged_left: 0,
-            seen: None,
+            strategy: Strategy::default(),
         })
     }
 
@@ -175,22 +171,6 @@ impl Postgres {
             self.run(Step::Claim, move |link| own::reclaim(link, &shape, &owned, run, old, backend))?;
         Ok(())
     }
-
-    /// How a batch is written.
-    fn manner(&self, batch: &Batch) -> Manner {
-        let path = match self.shape.key {
-            _ if self.shape.must_stage || self.staged_left > 0 => Some(Path::Staged),
-            Key::Position => None,
-            _ => Some(Path::Direct),
-        };
-        // Where rows were refused, others are likely to be: the batch is not sent twice then.
-        let care = self.seen.map(|seen| Care { seen, ..Care::default() });
-        let upsert = self.shape.target.has_row_triggers;
-        let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
-        let probes_far =
-            self.shape.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
-        Manner { path, care, probes_far, upsert, rows_max: usize::MAX }
-    }
 }
 
 /// Rolls back after an error, so that the connection can be used again. Where that fails
@@ -245,7 +225,7 @@ impl Sink for Postgres {
                 self.run(Step::Claim, move |link| own::claim(link, &shape, &for_thread, run, old, backend));
             let trouble = match claimed {
                 Ok(Claimed::Ours(result, owned)) => {
-                    self.claimed = owned.clone();
+                    self.strategy = Strategy::new(owned.clone());
                     self.owned = owned;
                     return Ok(result);
                 }
@@ -271,7 +251,7 @@ impl Sink for Postgres {
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
-        let mut manner = self.manner(batch);
+        let mut manner = self.strategy.first(&self.shape, batch);
         loop {
             // What the transaction found out is put here before COMMIT is sent, so that it is
             // known even if the answer is not.
@@ -286,14 +266,11 @@ impl Sink for Postgres {
                 Ok(()) => return Ok(self.committed(batch, &found)),
                 Err(trouble) => trouble,
             };
-            match trouble.verdict(&self.shape.key_index) {
-                Verdict::Isolate if manner.be_careful(&trouble, batch.rows()) => {}
-                Verdict::Conflict if manner.path == Some(Path::Direct) => {
-                    manner.path = Some(Path::Staged);
-                    self.staged_left = STAGED_BATCHES;
-                }
-                Verdict::Conflict if !manner.upsert => manner.upsert = true,
-                Verdict::Halve if manner.halve(batch.rows()) => {}
+            let verdict = trouble.verdict(&self.shape.key_index);
+            if self.strategy.after(&mut manner, &trouble, verdict, batch.rows()) {
+                continue;
+            }
+            match verdict {
                 Verdict::Conflict | Verdict::Retry | Verdict::Wait => {
                     wait_out(&mut outage, trouble.retryable())?
                 }
@@ -404,11 +381,7 @@ impl Postgres {
                 }
             }
         }
-        self.seen = done.seen;
-        if done.path == Path::Staged {
-            self.is_rerun |= self.shape.key == Key::Position;
-            self.staged_left = self.staged_left.saturating_sub(1);
-        }
+        self.strategy.done(&self.shape, done.route, done.seen);
         Committed { counts: done.counts, refused: done.refused, completed: done.completed }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use chrono::NaiveDate;
 use postgres::Row;
 
-use super::session::{Backend, Link};
+use super::link::{Backend, Link};
 use super::shape::Shape;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;

@@ -2,15 +2,20 @@
 
 use postgres::{Client, SimpleQueryMessage};
 
+use super::catalog::{self, Target, TargetColumn, signature_sql};
 use super::connect::Target as Server;
-use super::copy::{Column, CopyEncoder, Wire};
-use super::merge::{Merge, STAGE};
-use super::session::{APPLICATION_NAME, Link};
-use super::shape::{Shape, begin_sql, copy_sql, must_stage};
+use super::encode::CopyEncoder;
+use super::fit::{self, exists_already};
+use super::link::begin_sql;
+use super::link::{APPLICATION_NAME, Link};
+use super::merge::Merge;
+use super::names::IndexName;
+use super::shape::{Shape, copy_sql, must_stage};
+use super::stage::STAGE;
 use super::tables;
-use super::target::{self, IndexName, Target, TargetColumn, exists_already, signature_sql};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
+use super::wire::{Column, Wire};
 use super::{Settings, check};
 use crate::error::Kind;
 use crate::sink::Key;
@@ -196,7 +201,7 @@ fn make_target(client: &mut Client, settings: &Settings, path: &str) -> Result<T
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
     // Somebody may have made it while we waited for the lock.
     if Target::find(client, table)?.is_none() {
-        let sql = target::create_table(table, &settings.schema, &settings.key);
+        let sql = fit::create_table(table, &settings.schema, &settings.key);
         match at(Step::Prepare, client.batch_execute(&sql)) {
             Ok(()) => {}
             Err(Trouble::Server(refusal)) if exists_already(&refusal.code) => {}
@@ -278,8 +283,8 @@ pub(super) fn compare(
         return Err(unfit(vec![format!("{name} is {kind}; rows can only be loaded into a table")]));
     }
     let mut findings = Vec::new();
-    let types = target::read_types(client, target)?;
-    let columns = match target::fit(target, &settings.schema, &settings.key, &types) {
+    let types = catalog::read_types(client, target)?;
+    let columns = match fit::fit(target, &settings.schema, &settings.key, &types) {
         Ok(columns) => columns,
         Err(mismatches) => {
             findings.extend(mismatches);
@@ -297,7 +302,7 @@ pub(super) fn compare(
         ));
     }
     let lacks_key_columns = target.identity(&settings.key).iter().any(|name| target.column(name).is_none());
-    let key_index = match target::find_key_index(client, target, &settings.key)? {
+    let key_index = match catalog::find_key_index(client, target, &settings.key)? {
         Ok(index) => index,
         // That was told already.
         Err(_) if lacks_key_columns => Vec::new(),

@@ -13,18 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
-use postgres::{Client, Statement};
 
-use super::Timeouts;
 use super::connect::{Cause, NotConnected, Pulse, Target as Server};
+use super::link::{APPLICATION_NAME, Backend, Link};
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
-
-/// What `pg_stat_activity` calls us.
-pub(super) const APPLICATION_NAME: &str = "logmill";
+use crate::sink::destination::Timeouts;
 
 /// How long a command that only looks bears silence.
 const VISIT_DEADLINE: Duration = Duration::from_secs(60);
@@ -47,36 +45,6 @@ pub(super) struct Session {
 }
 
 type Work = Box<dyn FnOnce(&mut Link) + Send>;
-
-/// A backend process. The pid alone is not enough: pids come back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Backend {
-    pub(super) pid: i32,
-    /// When it began, in microseconds since 1970.
-    pub(super) start_us: i64,
-}
-
-/// The connection, and what is remembered with it.
-pub(super) struct Link {
-    pub(super) client: Client,
-    pub(super) pulse: Arc<Pulse>,
-    /// Statements that are prepared on this connection, and what is known of its stage.
-    pub(super) statements: super::commit::Statements,
-}
-
-/// A statement that is prepared once per connection: each round trip is a time in which the
-/// server has nothing to do.
-pub(super) fn prepared(
-    client: &mut Client,
-    slot: &mut Option<Statement>,
-    step: Step,
-    sql: &str,
-) -> Result<Statement, Trouble> {
-    match slot {
-        Some(statement) => Ok(statement.clone()),
-        None => Ok(slot.insert(at(step, client.prepare(sql))?).clone()),
-    }
-}
 
 impl Session {
     /// Connects. Waits no longer than the connection's own timeout allows, and then no longer
@@ -107,7 +75,12 @@ impl Session {
                 if ready.send(backend.map(Some)).is_err() {
                     return;
                 }
-                let mut link = Link { client, pulse: thread_pulse, statements: Default::default() };
+                let mut link = Link {
+                    client,
+                    pulse: thread_pulse,
+                    statements: Default::default(),
+                    stage: Default::default(),
+                };
                 // Ends when the session is dropped.
                 for work in queue {
                     work(&mut link);

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use postgres::error::SqlState;
 
 use super::connect::hostility;
-use super::target::IndexName;
+use super::names::IndexName;
 use super::verdict::{Step, Verdict, verdict};
 use crate::error::{Error, Kind};
 use crate::failpoint;

@@ -10,8 +10,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use super::parse::{Expr, Type};
 use super::{Constant, Operator, Subject, Test};
 use crate::schema::Exact;
-use crate::sink::postgres::copy::{Column, Wire};
-use crate::sink::postgres::target::TargetColumn;
+use crate::sink::postgres::catalog::TargetColumn;
+use crate::sink::postgres::wire::{Column, Wire};
 
 /// A column whose values are known here.
 pub(super) struct Known<'a> {

@@ -16,10 +16,10 @@ use std::cmp::Ordering;
 
 use postgres::GenericClient;
 
-use super::copy::Column;
-use super::target::Target;
+use super::catalog::Target;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
+use super::wire::Column;
 use crate::reject::{Code, Faults, Path};
 use crate::schema::{Exact, Value};
 use crate::sink::key::Origin;

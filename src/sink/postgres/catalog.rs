@@ -1,21 +1,14 @@
-//! The target: creating it, and comparing one that exists with what the job writes.
-//!
-//! Everything that can be known before the first row is found here and told at once, with
-//! the name of each column, what it is and what it should be. What remains are the rows'
-//! own faults.
+//! The catalog: what the server says of a table, its columns and the index of its key.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
-use postgres::{GenericClient, Row, error::SqlState};
+use postgres::{GenericClient, Row};
 
-use super::copy::{Column, Wire};
-use super::numeric;
+use super::names::IndexName;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
-use crate::schema::{Field, Kind, Schema, Zone};
 use crate::sink::Key;
-use crate::sink::key::{Origin, columns_of, quote};
+use crate::sink::key::quote;
 
 /// A table as the server describes it.
 #[derive(Clone, Debug)]
@@ -45,12 +38,12 @@ pub(super) struct TargetColumn {
     /// The type as people write it: `character varying(10)`.
     pub(super) type_name: String,
     /// The same without a length.
-    plain_type: String,
+    pub(super) plain_type: String,
     pub(super) not_null: bool,
     /// Its type is a domain.
-    is_domain: bool,
+    pub(super) is_domain: bool,
     /// And takes no null.
-    domain_not_null: bool,
+    pub(super) domain_not_null: bool,
     pub(super) has_default: bool,
     /// Written by the server always: generated, or an identity that takes no values.
     pub(super) is_generated: bool,
@@ -58,10 +51,10 @@ pub(super) struct TargetColumn {
     /// end.
     pub(super) equates_texts: bool,
     /// The type below all domains.
-    base_oid: u32,
-    base_modifier: i32,
-    base_kind: char,
-    item_oid: u32,
+    pub(super) base_oid: u32,
+    pub(super) base_modifier: i32,
+    pub(super) base_kind: char,
+    pub(super) item_oid: u32,
 }
 
 impl TargetColumn {
@@ -206,245 +199,40 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
     Ok(columns.collect())
 }
 
-/// The statement that makes a missing target.
-pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
-    let mut sql = format!("CREATE TABLE {table} (");
-    for (name, origin) in columns_of(schema, key) {
-        let (type_name, not_null) = match origin {
-            Origin::Field(index) => {
-                let field = &schema.fields[index];
-                (sql_type(&field.kind), !field.may_be_null())
-            }
-            Origin::Extra(_) => ("jsonb".to_owned(), false),
-            Origin::SourceId => ("integer".to_owned(), true),
-            Origin::SourceOffset => ("bigint".to_owned(), true),
-            Origin::RecordHash => ("uuid".to_owned(), true),
-        };
-        let not_null = if not_null { " NOT NULL" } else { "" };
-        let _ = write!(sql, "\n    {} {type_name}{not_null},", quote(&name));
-    }
-    let key_columns: Vec<String> = key.columns().into_iter().map(quote).collect();
-    if key_columns.is_empty() {
-        sql.pop();
-    } else {
-        let _ = write!(sql, "\n    PRIMARY KEY ({})", key_columns.join(", "));
-    }
-    sql.push_str("\n)");
-    sql
-}
-
-/// The type of a new column.
-fn sql_type(kind: &Kind) -> String {
-    match kind {
-        Kind::Text(_) | Kind::Enum(_) => "text".to_owned(),
-        Kind::Int(_) => "bigint".to_owned(),
-        Kind::Float(_) => "double precision".to_owned(),
-        Kind::Bool => "boolean".to_owned(),
-        Kind::Timestamp(rules) if rules.zone == Zone::Naive => "timestamp".to_owned(),
-        Kind::Timestamp(_) => "timestamptz".to_owned(),
-        Kind::Date => "date".to_owned(),
-        Kind::Time => "time".to_owned(),
-        Kind::Uuid => "uuid".to_owned(),
-        Kind::Decimal(rules) => match (rules.max_digits, rules.decimal_places) {
-            (Some(digits), Some(places)) => format!("numeric({digits},{places})"),
-            _ => "numeric".to_owned(),
-        },
-        Kind::Json(_) | Kind::Object(_) => "jsonb".to_owned(),
-        Kind::Ip { .. } => "inet".to_owned(),
-        Kind::List(list) if list.items.kind.is_scalar() => format!("{}[]", sql_type(&list.items.kind)),
-        Kind::List(_) => "jsonb".to_owned(),
-    }
-}
-
-/// How each column is written, or every reason why that cannot be.
-pub(super) fn fit(
-    target: &Target,
-    schema: &Schema,
-    key: &Key,
-    types: &Types,
-) -> Result<Vec<Column>, Vec<String>> {
-    let mut findings = Vec::new();
-    let mut written = Vec::new();
-    for (name, origin) in columns_of(schema, key) {
-        let field = match origin {
-            Origin::Field(index) => Some(&schema.fields[index]),
-            _ => None,
-        };
-        let Some(column) = target.column(&name) else {
-            let wanted = match (field, origin) {
-                (Some(field), _) => sql_type(&field.kind),
-                (None, Origin::SourceId) => "integer".to_owned(),
-                (None, Origin::SourceOffset) => "bigint".to_owned(),
-                (None, Origin::RecordHash) => "uuid".to_owned(),
-                (None, Origin::Field(_) | Origin::Extra(_)) => "jsonb".to_owned(),
-            };
-            findings.push(format!(
-                "column {name} is missing from {}; add it (ALTER TABLE {} ADD COLUMN {} {wanted})",
-                target.name,
-                target.quoted(),
-                quote(&name)
-            ));
-            continue;
-        };
-        if column.is_generated {
-            findings.push(format!(
-                "column {name} is generated by the server and takes no values; leave the field out"
-            ));
-            continue;
-        }
-        let wire = match (origin, field) {
-            (_, Some(field)) => wire_of(field, column, types),
-            (Origin::Field(_) | Origin::Extra(_), None) => json_wire(column).ok_or("json or jsonb"),
-            (Origin::SourceId, _) => (column.base_oid == oid::INT4).then_some(Wire::Int4).ok_or("integer"),
-            (Origin::SourceOffset, _) => (column.base_oid == oid::INT8).then_some(Wire::Int8).ok_or("bigint"),
-            (Origin::RecordHash, _) => (column.base_oid == oid::UUID).then_some(Wire::Uuid).ok_or("uuid"),
-        };
-        match wire {
-            Ok(wire) => written.push(Column {
-                name,
-                origin,
-                wire,
-                kind: field.map(|field| field.kind.clone()),
-                type_name: column.type_name.clone(),
-                plain_type: column.plain_type.clone(),
-                equates_texts: column.equates_texts,
-                is_domain: column.is_domain,
-                // A trigger can put something in the place of a null, but not before the
-                // value has passed its domain.
-                not_null: column.domain_not_null || column.not_null && !target.has_row_triggers,
-            }),
-            Err(wanted) => {
-                findings.push(format!("column {name} is {}, and should be {wanted}", column.type_name));
-            }
-        }
-    }
-    let names: Vec<String> = columns_of(schema, key).into_iter().map(|(name, _)| name).collect();
-    for column in &target.columns {
-        let is_left_out = !names.contains(&column.name) && !target.has_row_triggers;
-        if is_left_out && column.not_null && !column.has_default && !column.is_generated {
-            findings.push(format!(
-                "column {} takes no null, has no default, and no field is written to it; add a field or a default",
-                column.name
-            ));
-        }
-    }
-    if findings.is_empty() { Ok(written) } else { Err(findings) }
-}
-
 /// The ids of types, which are the same on every server.
-mod oid {
-    pub(super) const BOOL: u32 = 16;
+pub(super) mod oid {
+    pub(in super::super) const BOOL: u32 = 16;
     /// `"char"`, which is one byte.
-    pub(super) const CHAR: u32 = 18;
-    pub(super) const NAME: u32 = 19;
-    pub(super) const INT8: u32 = 20;
-    pub(super) const INT2: u32 = 21;
-    pub(super) const INT4: u32 = 23;
-    pub(super) const TEXT: u32 = 25;
-    pub(super) const JSON: u32 = 114;
-    pub(super) const CIDR: u32 = 650;
-    pub(super) const FLOAT4: u32 = 700;
-    pub(super) const FLOAT8: u32 = 701;
-    pub(super) const INET: u32 = 869;
-    pub(super) const BPCHAR: u32 = 1042;
-    pub(super) const VARCHAR: u32 = 1043;
-    pub(super) const DATE: u32 = 1082;
-    pub(super) const TIME: u32 = 1083;
-    pub(super) const TIMESTAMP: u32 = 1114;
-    pub(super) const TIMESTAMPTZ: u32 = 1184;
-    pub(super) const TIMETZ: u32 = 1266;
-    pub(super) const NUMERIC: u32 = 1700;
-    pub(super) const UUID: u32 = 2950;
-    pub(super) const JSONB: u32 = 3802;
-}
-
-/// How a field is written into a column, or what the column should be.
-fn wire_of(field: &Field, column: &TargetColumn, types: &Types) -> Result<Wire, &'static str> {
-    let numeric = || Wire::Numeric(numeric::Limits::of_modifier(column.base_modifier));
-    let base = column.base_oid;
-    match &field.kind {
-        Kind::Text(_) | Kind::Enum(_) => text_wire(column, types),
-        Kind::Int(_) => match base {
-            oid::INT8 => Ok(Wire::Int8),
-            oid::INT4 => Ok(Wire::Int4),
-            oid::INT2 => Ok(Wire::Int2),
-            oid::NUMERIC => Ok(numeric()),
-            _ => Err("bigint, integer, smallint or numeric"),
-        },
-        Kind::Float(_) => match base {
-            oid::FLOAT8 => Ok(Wire::Float8),
-            oid::FLOAT4 => Ok(Wire::Float4),
-            _ => Err("double precision or real"),
-        },
-        Kind::Bool => (base == oid::BOOL).then_some(Wire::Bool).ok_or("boolean"),
-        Kind::Timestamp(rules) if rules.zone == Zone::Naive => {
-            (base == oid::TIMESTAMP).then_some(Wire::Timestamp).ok_or("timestamp (zone = \"naive\")")
-        }
-        Kind::Timestamp(_) => (base == oid::TIMESTAMPTZ)
-            .then_some(Wire::Timestamp)
-            .ok_or("timestamptz (or the field zone = \"naive\", for timestamp)"),
-        Kind::Date => (base == oid::DATE).then_some(Wire::Date).ok_or("date"),
-        Kind::Time => (base == oid::TIME).then_some(Wire::Time).ok_or("time"),
-        Kind::Uuid => (base == oid::UUID).then_some(Wire::Uuid).ok_or("uuid"),
-        Kind::Decimal(_) => (base == oid::NUMERIC).then(numeric).ok_or("numeric"),
-        Kind::Json(_) | Kind::Object(_) => json_wire(column).ok_or("jsonb or json"),
-        Kind::Ip { .. } => match base {
-            oid::INET => Ok(Wire::Inet { is_cidr: false }),
-            oid::CIDR => Ok(Wire::Inet { is_cidr: true }),
-            _ => Err("inet or cidr"),
-        },
-        Kind::List(list) => {
-            if let Some(json) = json_wire(column) {
-                return Ok(json);
-            }
-            let item = types.items.get(&column.item_oid).filter(|_| list.items.kind.is_scalar());
-            let Some(item) = item else { return Err("jsonb, json or an array") };
-            // The modifier of an array's column is that of its items.
-            let item = TargetColumn { base_modifier: column.base_modifier, ..item.clone() };
-            match wire_of(&list.items, &item, types) {
-                Ok(Wire::Cast) | Err(_) => Err("jsonb, json or an array of the items' type"),
-                Ok(item) => Ok(Wire::Array { item_oid: column.item_oid, item: Box::new(item) }),
-            }
-        }
-    }
-}
-
-fn json_wire(column: &TargetColumn) -> Option<Wire> {
-    match column.base_oid {
-        oid::JSON => Some(Wire::Json),
-        oid::JSONB => Some(Wire::Jsonb),
-        _ => None,
-    }
-}
-
-/// How a text is written. A type that has a field of its own takes no text: what the server
-/// makes of one is not what we promise (it rounds, and knows words like `now`). Others are
-/// cast, but for those that would cut a text off without a word.
-fn text_wire(column: &TargetColumn, types: &Types) -> Result<Wire, &'static str> {
-    let chars_max = usize::try_from(column.base_modifier - 4).ok();
-    match column.base_oid {
-        oid::TEXT => Ok(Wire::Text { chars_max: None }),
-        oid::VARCHAR | oid::BPCHAR => Ok(Wire::Text { chars_max }),
-        oid::INT2 | oid::INT4 | oid::INT8 | oid::NUMERIC | oid::FLOAT4 | oid::FLOAT8 | oid::BOOL => {
-            Err("text")
-        }
-        oid::DATE | oid::TIME | oid::TIMETZ | oid::TIMESTAMP | oid::TIMESTAMPTZ => Err("text"),
-        oid::UUID | oid::JSON | oid::JSONB | oid::INET | oid::CIDR | oid::NAME | oid::CHAR => Err("text"),
-        _ if column.item_oid != 0 => Err("text"),
-        _ => match types.labels.get(&column.base_oid) {
-            Some(labels) if column.base_kind == 'e' => Ok(Wire::Label(labels.clone())),
-            _ => Ok(Wire::Cast),
-        },
-    }
+    pub(in super::super) const CHAR: u32 = 18;
+    pub(in super::super) const NAME: u32 = 19;
+    pub(in super::super) const INT8: u32 = 20;
+    pub(in super::super) const INT2: u32 = 21;
+    pub(in super::super) const INT4: u32 = 23;
+    pub(in super::super) const TEXT: u32 = 25;
+    pub(in super::super) const JSON: u32 = 114;
+    pub(in super::super) const CIDR: u32 = 650;
+    pub(in super::super) const FLOAT4: u32 = 700;
+    pub(in super::super) const FLOAT8: u32 = 701;
+    pub(in super::super) const INET: u32 = 869;
+    pub(in super::super) const BPCHAR: u32 = 1042;
+    pub(in super::super) const VARCHAR: u32 = 1043;
+    pub(in super::super) const DATE: u32 = 1082;
+    pub(in super::super) const TIME: u32 = 1083;
+    pub(in super::super) const TIMESTAMP: u32 = 1114;
+    pub(in super::super) const TIMESTAMPTZ: u32 = 1184;
+    pub(in super::super) const TIMETZ: u32 = 1266;
+    pub(in super::super) const NUMERIC: u32 = 1700;
+    pub(in super::super) const UUID: u32 = 2950;
+    pub(in super::super) const JSONB: u32 = 3802;
 }
 
 /// What `fit` needs to know of the server besides the table.
 #[derive(Debug, Default)]
 pub(super) struct Types {
     /// The labels of enum types.
-    labels: HashMap<u32, Vec<String>>,
+    pub(super) labels: HashMap<u32, Vec<String>>,
     /// The types of the items of arrays, each as if it were a column of no modifier.
-    items: HashMap<u32, TargetColumn>,
+    pub(super) items: HashMap<u32, TargetColumn>,
 }
 
 /// Reads the types that the columns of `target` are made of.
@@ -487,14 +275,6 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
         );
     }
     Ok(Types { labels, items })
-}
-
-/// An index by its whole name: a trigger can write to a table of another schema, which has one
-/// of the same name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IndexName {
-    pub(super) schema: String,
-    pub(super) name: String,
 }
 
 /// Finds the unique index that the key needs: it and, on a partitioned target, its parts; or
@@ -566,11 +346,4 @@ pub(super) fn find_key_index(
         target.name,
         target.quoted()
     )))
-}
-
-/// Whether an error says that a table of that name was made by somebody else just now.
-pub(super) fn exists_already(code: &SqlState) -> bool {
-    *code == SqlState::DUPLICATE_TABLE
-        || *code == SqlState::DUPLICATE_OBJECT
-        || *code == SqlState::UNIQUE_VIOLATION
 }

@@ -11,127 +11,21 @@ use std::io::Write as _;
 use std::net::IpAddr;
 
 use super::check::Check;
+use super::wire::{Column, EPOCH_DAYS, EPOCH_US, Wire, put};
 use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
-use crate::schema::{Kind, Row, Value};
+use crate::schema::{Row, Value};
 use crate::sink::key::Origin;
 use crate::work::{Encoder, Place};
 
-/// What every COPY BINARY begins with: signature, no flags, no extension.
-pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-
-/// What it ends with.
-pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
-
 /// What the wire form of jsonb begins with.
 const JSONB_VERSION: u8 = 1;
-
-/// Microseconds from 1970-01-01 to PostgreSQL's own epoch, 2000-01-01.
-pub(super) const EPOCH_US: i64 = 946_684_800_000_000;
-
-/// Days between the two.
-pub(super) const EPOCH_DAYS: i32 = 10_957;
 
 /// Encodes rows as COPY BINARY tuples.
 #[derive(Clone, Debug)]
 pub struct CopyEncoder {
     columns: Vec<Column>,
     checks: Vec<Check>,
-}
-
-/// One column that is written.
-#[derive(Clone, Debug)]
-pub(super) struct Column {
-    /// Its name.
-    pub(super) name: String,
-    /// What goes into it.
-    pub(super) origin: Origin,
-    /// How it is written.
-    pub(super) wire: Wire,
-    /// What the values of its field are; a list in a JSON column is written by it.
-    pub(super) kind: Option<Kind>,
-    /// Its type as the server writes it, for messages and casts.
-    pub(super) type_name: String,
-    /// The same without a length: a cast to `bit(3)` would make three bits of five.
-    pub(super) plain_type: String,
-    /// Texts of different bytes can be equal in it.
-    pub(super) equates_texts: bool,
-    /// Its type is a domain.
-    pub(super) is_domain: bool,
-    /// Whether it refuses null.
-    pub(super) not_null: bool,
-}
-
-/// The wire form of a type.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Wire {
-    Bool,
-    Int2,
-    Int4,
-    Int8,
-    Float4,
-    Float8,
-    Numeric(Option<numeric::Limits>),
-    /// Text of any type that takes it as it is: `text`, `varchar(n)`, `char(n)`.
-    Text {
-        chars_max: Option<usize>,
-    },
-    /// An enum type, with its labels.
-    Label(Vec<String>),
-    Timestamp,
-    Date,
-    Time,
-    Uuid,
-    Json,
-    Jsonb,
-    Inet {
-        is_cidr: bool,
-    },
-    /// An array, with the type of its items.
-    Array {
-        item_oid: u32,
-        item: Box<Wire>,
-    },
-    /// A type whose binary form we do not know: the text is staged and the server casts it.
-    Cast,
-}
-
-/// How it is told that two values in a column are the same bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sameness {
-    /// They are equal to the server.
-    Equal,
-    /// Equal, and the same to this function, if they are zero or not a number.
-    Float(&'static str),
-    /// Equal, and of the same scale.
-    Scaled,
-    /// Only by their bytes.
-    Image,
-}
-
-impl Column {
-    pub(super) fn sameness(&self) -> Sameness {
-        match self.wire {
-            Wire::Text { .. } if self.equates_texts => Sameness::Image,
-            // An enum has no `=` where it is below a domain.
-            Wire::Label(_) if self.is_domain => Sameness::Image,
-            Wire::Text { .. } | Wire::Label(_) => Sameness::Equal,
-            Wire::Bool | Wire::Int2 | Wire::Int4 | Wire::Int8 => Sameness::Equal,
-            Wire::Timestamp | Wire::Date | Wire::Time | Wire::Uuid | Wire::Inet { .. } => Sameness::Equal,
-            Wire::Float4 => Sameness::Float("float4send"),
-            Wire::Float8 => Sameness::Float("float8send"),
-            // A column with a scale gives it to all of its values.
-            Wire::Numeric(Some(_)) => Sameness::Equal,
-            Wire::Numeric(None) => Sameness::Scaled,
-            // What is made of numbers has what these have.
-            Wire::Json | Wire::Jsonb | Wire::Array { .. } | Wire::Cast => Sameness::Image,
-        }
-    }
-
-    /// Whether its values are long, and compared after those that are not.
-    pub(super) fn is_text(&self) -> bool {
-        matches!(self.wire, Wire::Text { .. })
-    }
 }
 
 impl CopyEncoder {
@@ -167,14 +61,6 @@ impl Encoder for CopyEncoder {
         }
         faults.len() == before
     }
-}
-
-/// Appends a field: its length and its bytes.
-#[inline]
-pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = u32::try_from(bytes.len()).expect("a value is shorter than 4 GiB");
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(bytes);
 }
 
 /// Appends a field whose length is known when it is written.

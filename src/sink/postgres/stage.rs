@@ -1,0 +1,130 @@
+//! The stage: the temporary table in which rows wait for their merge, and what is known of it.
+//!
+//! A connection keeps it from one transaction to the next, and COMMIT empties it. A rollback takes
+//! back what its transaction made of it, but not the room in its file. So there are two answers to
+//! what the next transaction will find, and the end of this one chooses.
+
+/// The name of the temporary table.
+pub(super) const STAGE: &str = "logmill_stage";
+
+/// The column by which rows of a stage keep their order, where keys repeat.
+pub(super) const STAGE_ROW: &str = "logmill_row";
+
+/// Numbers the rows that are copied into the stage from then on. A sequence costs as much as
+/// the copy itself, so only where an order is needed.
+const NUMBER_ROWS_SQL: &str = "ALTER TABLE pg_temp.logmill_stage
+     ADD COLUMN IF NOT EXISTS logmill_row bigint GENERATED ALWAYS AS IDENTITY";
+
+/// What a transaction finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Known {
+    /// Nothing. One of its name may be there: of another job, where a pool gives connections
+    /// on; or one whose rows are numbered, which costs at every COPY.
+    #[default]
+    Nothing,
+    /// It is ours, and empty.
+    Empty,
+    /// It is ours, and what a transaction wrote that was rolled back may take room in it.
+    Littered,
+}
+
+/// What is known of the stage of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    /// What the next transaction finds if this one is rolled back.
+    after_rollback: Known,
+    /// And if it is committed.
+    after_commit: Known,
+    /// This transaction has copied rows into it.
+    holds_rows: bool,
+}
+
+impl Stage {
+    /// A transaction begins. Whatever became of the last one, nobody said that it was committed.
+    pub(super) fn begin(&mut self) {
+        self.after_commit = self.after_rollback;
+        self.holds_rows = false;
+    }
+
+    /// What sees to it that there is a stage, and an empty one.
+    pub(super) fn make(&mut self, create_sql: &str) -> String {
+        let make = match self.after_rollback {
+            Known::Nothing => format!("DROP TABLE IF EXISTS pg_temp.{STAGE}; {create_sql}; "),
+            Known::Empty => String::new(),
+            Known::Littered => format!("TRUNCATE pg_temp.{STAGE}; "),
+        };
+        if self.after_rollback == Known::Empty {
+            self.after_rollback = Known::Littered;
+        }
+        self.after_commit = Known::Empty;
+        make
+    }
+
+    /// What makes it ready for the next rows, which are numbered if need be.
+    pub(super) fn clear(&mut self, must_number: bool) -> String {
+        let mut sql = String::new();
+        if self.holds_rows {
+            sql = format!("TRUNCATE pg_temp.{STAGE}; ");
+        }
+        if must_number {
+            sql.push_str(NUMBER_ROWS_SQL);
+            self.after_commit = Known::Nothing;
+        }
+        self.holds_rows = true;
+        sql
+    }
+
+    /// The transaction was committed.
+    pub(super) fn committed(&mut self) {
+        self.after_rollback = self.after_commit;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A transaction that stages rows so often. Gives what it sends for that.
+    fn transaction(stage: &mut Stage, pieces: usize, numbered: bool, commits: bool) -> Vec<String> {
+        stage.begin();
+        let mut sent = vec![stage.make("CREATE")];
+        sent.extend((0..pieces).map(|_| stage.clear(numbered)));
+        if commits {
+            stage.committed();
+        }
+        sent
+    }
+
+    const MAKE: &str = "DROP TABLE IF EXISTS pg_temp.logmill_stage; CREATE; ";
+    const EMPTY: &str = "TRUNCATE pg_temp.logmill_stage; ";
+
+    #[test]
+    fn what_is_there_is_used_again_and_emptied_only_where_it_must_be() {
+        let mut stage = Stage::default();
+        assert_eq!(transaction(&mut stage, 2, false, true), [MAKE, "", EMPTY]);
+        assert_eq!(transaction(&mut stage, 1, false, true), ["", ""]);
+        assert_eq!(transaction(&mut stage, 1, false, false), ["", ""]);
+        // That was rolled back.
+        assert_eq!(transaction(&mut stage, 1, false, false), [EMPTY, ""]);
+        assert_eq!(transaction(&mut stage, 1, false, true), [EMPTY, ""]);
+        assert_eq!(transaction(&mut stage, 0, false, true), [""]);
+    }
+
+    #[test]
+    fn one_that_was_made_in_vain_or_numbers_its_rows_is_made_anew() {
+        let mut stage = Stage::default();
+        transaction(&mut stage, 1, false, false);
+        assert_eq!(transaction(&mut stage, 1, false, true)[0], MAKE);
+        transaction(&mut stage, 1, true, true);
+        assert_eq!(transaction(&mut stage, 1, false, true)[0], MAKE);
+    }
+
+    #[test]
+    fn a_transaction_without_it_changes_nothing() {
+        let mut stage = Stage::default();
+        transaction(&mut stage, 1, false, true);
+        stage.begin();
+        stage.committed();
+        assert_eq!(transaction(&mut stage, 1, false, true)[0], "");
+    }
+}
