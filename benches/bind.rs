@@ -24,14 +24,14 @@ use std::time::Duration;
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use logmill::event::Observer;
-use logmill::format::{Format, Input, Json, Record};
+use logmill::format::{Chunk, Json, Memory, Preamble, Record, each_record};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
 use logmill::sink::destination::{Settings, Timeouts};
 use logmill::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
 use logmill::sink::postgres::{CopyEncoder, Postgres};
 use logmill::sink::{Key, OnConflict};
-use logmill::source::{Hash16, Lines};
+use logmill::source::{Framing, Hash16};
 use logmill::stop::Stop;
 use logmill::work::{Encoder, Place};
 
@@ -116,25 +116,16 @@ fn encoder(url: &str) -> Arc<CopyEncoder> {
     Postgres::open(server, settings).expect("a server").encoder()
 }
 
-/// Runs `visit` over every line, with the memory that a worker would reuse.
-fn each_line(lines: &[u8], json: &Json, mut visit: impl FnMut(&Record<'_>, &Bump)) {
-    let (mut arena, mut record) = (Bump::new(), Record::default());
-    let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', lines) {
-        let line = &lines[start..end];
-        start = end + 1;
-        arena.reset();
-        let mut parsed = record.reset();
-        let input = Input::new(line, &arena);
-        json.parse(input, &mut parsed).expect("a valid line");
-        visit(&parsed, &arena);
-        record = parsed.reset();
-    }
+/// Runs `visit` over every line, as a worker does over those of a chunk.
+fn each_line(lines: &[u8], json: &Json, memory: &mut Memory, mut visit: impl FnMut(&Record<'_>, &Bump)) {
+    let chunk = Chunk { bytes: lines, preamble: &Preamble::default(), record_bytes_max: usize::MAX };
+    each_record(json, chunk, memory, |_, record, arena| visit(record.expect("a valid line"), arena));
 }
 
 fn bind(criterion: &mut Criterion) {
     let (schema, lines) = (schema(), lines());
     let json = Json::new(&schema.paths(), schema.extras());
+    let mut memory = Memory::default();
     println!("{} bytes per line", lines.len() / LINES);
 
     let mut group = criterion.benchmark_group("ndjson");
@@ -144,7 +135,7 @@ fn bind(criterion: &mut Criterion) {
     });
     group.bench_function("lines", |bencher| {
         bencher.iter(|| {
-            for line in Lines::new(black_box(&lines)) {
+            for line in Framing::Lines.records(black_box(&lines)) {
                 black_box(line.start);
             }
         });
@@ -167,7 +158,7 @@ fn bind(criterion: &mut Criterion) {
     });
     group.bench_function("parse", |bencher| {
         bencher.iter(|| {
-            each_line(&lines, &json, |record, _| {
+            each_line(&lines, &json, &mut memory, |record, _| {
                 black_box(record.get(0).is_some());
             });
         });
@@ -175,7 +166,7 @@ fn bind(criterion: &mut Criterion) {
     group.bench_function("parse and bind", |bencher| {
         bencher.iter(|| {
             let mut faults = Faults::default();
-            each_line(&lines, &json, |record, arena| {
+            each_line(&lines, &json, &mut memory, |record, arena| {
                 black_box(schema.bind(record, arena, &mut faults).expect("a valid record").values());
             });
         });
@@ -187,7 +178,7 @@ fn bind(criterion: &mut Criterion) {
         bencher.iter(|| {
             let mut faults = Faults::default();
             rows.clear();
-            each_line(&lines, &json, |record, arena| {
+            each_line(&lines, &json, &mut memory, |record, arena| {
                 let row = schema.bind(record, arena, &mut faults).expect("a valid record");
                 let place = Place { source_id: 1, offset, raw: &[] };
                 offset += 1;

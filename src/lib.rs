@@ -9,8 +9,7 @@
 //! wrong with it:
 //!
 //! ```
-//! use bumpalo::Bump;
-//! use logmill::format::{Format, Input, Json, Record};
+//! use logmill::format::{Chunk, Json, Memory, Preamble, each_record};
 //! use logmill::reject::Faults;
 //! use logmill::schema::{Bounds, Field, Kind, Schema, Text};
 //!
@@ -24,14 +23,13 @@
 //! let json = Json::new(&schema.paths(), schema.extras());
 //!
 //! let line = br#"{"module": "", "user_id": "-7"}"#;
-//! let (arena, mut record) = (Bump::new(), Record::default());
-//! let mut parsed = record.reset();
-//! json.parse(Input::new(line, &arena), &mut parsed).unwrap();
-//!
-//! let mut faults = Faults::default();
-//! assert!(schema.bind(&parsed, &arena, &mut faults).is_none());
-//! let codes: Vec<_> = faults.iter().map(|(code, _)| code.to_string()).collect();
-//! assert_eq!(codes, ["string_too_short", "greater_than_equal"]);
+//! let chunk = Chunk { bytes: line, preamble: &Preamble::default(), record_bytes_max: 1 << 20 };
+//! each_record(&json, chunk, &mut Memory::default(), |_, record, arena| {
+//!     let mut faults = Faults::default();
+//!     assert!(schema.bind(record.unwrap(), arena, &mut faults).is_none());
+//!     let codes: Vec<_> = faults.iter().map(|(code, _)| code.to_string()).collect();
+//!     assert_eq!(codes, ["string_too_short", "greater_than_equal"]);
+//! });
 //! ```
 #![deny(unsafe_code)]
 

@@ -7,8 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bumpalo::Bump;
-use logmill::format::{Format, Input, Json, Record};
+use logmill::format::{Chunk, Json, Memory, Preamble, each_record};
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Extra, Field, Float, Kind, List, Nul, Object, Schema};
 use logmill::schema::{StampFormat, Strptime, Text, Timestamp};
@@ -85,26 +84,24 @@ const LINES: [&str; 3] = [
 fn a_valid_record_allocates_nothing_once_the_buffers_are_warm() {
     let schema = schema();
     let json = Json::new(&schema.paths(), schema.extras());
-    let (mut arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+    let lines = LINES.join("\n");
+    let preamble = Preamble::default();
+    let chunk = Chunk { bytes: lines.as_bytes(), preamble: &preamble, record_bytes_max: usize::MAX };
+    let (mut memory, mut faults) = (Memory::default(), Faults::default());
     let mut warm = 0;
     for round in 0..100 {
         if round == 50 {
             warm = ALLOCATIONS.load(Ordering::Relaxed);
         }
-        for line in LINES {
-            arena.reset();
+        each_record(&json, chunk, &mut memory, |_, record, arena| {
             faults.clear();
-            let mut parsed = record.reset();
-            let input = Input::new(line.as_bytes(), &arena);
-            json.parse(input, &mut parsed).expect("an object");
-            let row = schema.bind(&parsed, &arena, &mut faults);
+            let row = schema.bind(record.expect("an object"), arena, &mut faults);
             assert!(
                 row.is_some(),
                 "{:?}",
                 faults.iter().map(|(code, field)| format!("{field}: {code}")).collect::<Vec<_>>()
             );
-            record = parsed.reset();
-        }
+        });
     }
     let since = ALLOCATIONS.load(Ordering::Relaxed) - warm;
     assert!(warm > 0, "the counter does not count");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use bumpalo::Bump;
-use logmill::format::{Extras, Format, Input, Json, Raw, Record, pointer_steps};
+use logmill::format::{Extras, Format, Input, Json, JsonScratch, Raw, Record, pointer_steps};
 use logmill::reject::code;
 use serde_json::{Value, json};
 
@@ -40,8 +40,8 @@ fn the_conformance_suite_is_judged_as_it_asks() {
             None => vec![b'['; usize::try_from(case["bytes"].as_u64().expect("a number")).expect("small")],
         };
         let arena = Bump::new();
-        let mut record = Record::default();
-        let parsed = format.parse(Input::new(&bytes, &arena), &mut record);
+        let (mut scratch, mut record) = (JsonScratch::default(), Record::default());
+        let parsed = format.parse(Input::new(&bytes, &arena), &mut scratch, &mut record);
         // A record is an object; any other JSON text is told apart from what is none.
         let is_json = !matches!(&parsed, Err(malformed) if malformed.code == code::JSON_INVALID);
         match case["expect"].as_str().expect("text") {
@@ -67,8 +67,8 @@ fn values_of_real_logs_are_found_at_their_pointers() {
                 fields.keys().map(|pointer| pointer_steps(pointer).expect("a pointer")).collect();
             let format = Json::new(&paths, Extras::Ignored);
             let arena = Bump::new();
-            let mut record = Record::default();
-            format.parse(Input::new(line, &arena), &mut record).expect("an object");
+            let (mut scratch, mut record) = (JsonScratch::default(), Record::default());
+            format.parse(Input::new(line, &arena), &mut scratch, &mut record).expect("an object");
             for (slot, (pointer, expected)) in fields.iter().enumerate() {
                 let found = record.get(slot).map_or(Raw::Null, |item| item.raw());
                 let found = match found {

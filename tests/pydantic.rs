@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use bumpalo::Bump;
-use logmill::format::{Extras, Format, Input, Item, Json, Raw, Record};
+use logmill::format::{Extras, Format, Input, Item, Json, JsonScratch, Raw, Record};
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Exact, Extra, Field, Float, Kind, List, Object, Schema};
 use logmill::schema::{Text, Timestamp, Zone, from_json_schema};
@@ -224,9 +224,9 @@ impl<'s> Subject<'s> {
 
     fn judge(&mut self, line: &[u8]) -> Verdict {
         let arena = Bump::new();
-        let mut record = Record::default();
+        let (mut scratch, mut record) = (JsonScratch::default(), Record::default());
         let input = Input::new(line, &arena);
-        if let Err(malformed) = self.format.parse(input, &mut record) {
+        if let Err(malformed) = self.format.parse(input, &mut scratch, &mut record) {
             return Verdict::Invalid(BTreeSet::from([(String::new(), malformed.code.to_string())]));
         }
         self.faults.clear();
@@ -347,9 +347,9 @@ fn json_of(text: &[u8]) -> Value {
     }
     let line = [b"{\"v\":", text, b"}"].concat();
     let arena = Bump::new();
-    let mut record = Record::default();
+    let (mut scratch, mut record) = (JsonScratch::default(), Record::default());
     let format = Json::new(&[vec!["v"]], Extras::Ignored);
-    format.parse(Input::new(&line, &arena), &mut record).expect("JSON");
+    format.parse(Input::new(&line, &arena), &mut scratch, &mut record).expect("JSON");
     value_of(record.get(0).expect("present"))
 }
 

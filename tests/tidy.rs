@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("source", &["error", "span", "stop"]),
-    ("format", &["reject"]),
+    ("format", &["reject", "source"]),
     ("schema", &["format", "reject"]),
     ("sink", &["error", "event", "failpoint", "reject", "schema", "source", "span", "split", "stop", "work"]),
     ("work", &["error", "failpoint", "format", "reject", "schema", "source", "span", "split"]),

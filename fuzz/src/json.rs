@@ -2,7 +2,7 @@
 //! serde_json's agree on whether they are an object, and on its values.
 
 use bumpalo::Bump;
-use logmill::format::{Extras, Format, Input, Item, Json, Raw, Record};
+use logmill::format::{Extras, Format, Input, Item, Json, JsonScratch, Raw, Record};
 use serde_json::Value;
 
 pub const SEEDS: &[&[u8]] = &[
@@ -44,7 +44,8 @@ pub fn run(data: &[u8]) {
 /// What a reader that has met `before` makes of `data`: all that the schema will see of it.
 fn read(json: &Json, before: &[&[u8]], data: &[u8]) -> Result<String, String> {
     with(json, before, data, |record| {
-        let shown = |item: Item<'_>| format!("{} {:?}", value_of(item), item.json());
+        let arena = Bump::new();
+        let shown = |item: Item<'_>| format!("{} {:?}", value_of(item), item.json(&arena));
         let slots: Vec<_> = (0..4).map(|slot| record.get(slot).map(shown)).collect();
         let extras: Vec<_> = record.extras().map(|(key, item)| (key.to_owned(), shown(item))).collect();
         format!("{slots:?} {extras:?} {}", shown(record.root()))
@@ -57,16 +58,17 @@ fn with<T>(
     data: &[u8],
     look: impl FnOnce(&Record<'_>) -> T,
 ) -> Result<T, String> {
-    let mut spare = Record::default();
+    let (mut scratch, mut spare) = (JsonScratch::default(), Record::default());
     for line in before {
         let arena = Bump::new();
         let mut record = spare.reset();
-        json.parse(Input::new(line, &arena), &mut record).expect("an object");
+        json.parse(Input::new(line, &arena), &mut scratch, &mut record).expect("an object");
         spare = record.reset();
     }
     let arena = Bump::new();
     let mut record = spare.reset();
-    json.parse(Input::new(data, &arena), &mut record).map_err(|malformed| malformed.code.to_string())?;
+    json.parse(Input::new(data, &arena), &mut scratch, &mut record)
+        .map_err(|malformed| malformed.code.to_string())?;
     Ok(look(&record))
 }
 

@@ -1,20 +1,23 @@
-//! Cutting: whatever the bytes of a file, and wherever its chunks end, its lines are the same.
+//! Cutting: whatever the bytes of a file, and wherever its chunks end, its records are the same,
+//! be they lines, begun by a line, or held together by quotes.
 
 use std::sync::Arc;
 
-use logmill::source::{Body, Chunks, Lines, Settings, Source, Start};
+use logmill::source::{Body, Chunks, Framing, Quotes, Settings, Source, Start};
 
 pub const SEEDS: &[&[u8]] = &[
     b"\x10{\"a\":1}\n{\"a\":2}\r\n\n\r\n{\"a\":3}",
     b"\x01\n\n\n\r\r\n\r",
+    b"\x031 a\n  at\r\n2 b\n\n3\n",
+    b"\x07a,\"b\n\"\"c\",d\n5\" e,f\r\n\"g",
     b"\x40a line that is longer than any chunk, and than the longest record too: so it is only counted\nb\n",
 ];
 
 /// A longer record is counted and hashed, and never in memory at once.
 const RECORD_BYTES_MAX: usize = 64;
 
-/// What is known of a line: where it starts, how long it is, and the hash of its bytes.
-type Line = (u64, u64, [u8; 32]);
+/// What is known of a record: where it starts, how long it is, and the hash of its bytes.
+type Known = (u64, u64, [u8; 32]);
 
 pub fn run(data: &[u8]) {
     let Some((&chunk_bytes, text)) = data.split_first() else { return };
@@ -22,15 +25,35 @@ pub fn run(data: &[u8]) {
     let bytes = [b"x\n", text].concat();
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), &bytes).expect("written");
-    let expected = lines_of(&bytes);
-    for chunk_bytes in [usize::from(chunk_bytes).max(1), 1 << 16] {
-        let settings = Settings { chunk_bytes, record_bytes_max: RECORD_BYTES_MAX, ..Settings::default() };
-        assert_eq!(read(file.path(), &settings), expected, "in chunks of {chunk_bytes} bytes");
+    let quotes = Quotes { delimiter: b',', quote: b'"', escape: None, comment: None };
+    let starts = regex::bytes::Regex::new("^[0-9]").expect("a pattern");
+    assert_eq!(records_of(&bytes, &Framing::Lines), lines_of(&bytes));
+    for framing in [Framing::Lines, Framing::Starts(starts), Framing::Quoted(quotes)] {
+        let expected = records_of(&bytes, &framing);
+        for chunk_bytes in [usize::from(chunk_bytes).max(1), 1 << 16] {
+            let settings = Settings {
+                framing: framing.clone(),
+                chunk_bytes,
+                record_bytes_max: RECORD_BYTES_MAX,
+                ..Settings::default()
+            };
+            assert_eq!(
+                read(file.path(), &settings),
+                expected,
+                "{framing:?}, in chunks of {chunk_bytes} bytes"
+            );
+        }
     }
 }
 
+fn records_of(bytes: &[u8], framing: &Framing) -> Vec<Known> {
+    let known =
+        |start: usize, record: &[u8]| (start as u64, record.len() as u64, *blake3::hash(record).as_bytes());
+    framing.records(bytes).map(|record| known(record.start, record.bytes)).collect()
+}
+
 /// The lines as the first sentence of their definition has them.
-fn lines_of(bytes: &[u8]) -> Vec<Line> {
+fn lines_of(bytes: &[u8]) -> Vec<Known> {
     let mut start = 0;
     let mut lines = Vec::new();
     for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -42,7 +65,7 @@ fn lines_of(bytes: &[u8]) -> Vec<Line> {
     lines
 }
 
-fn read(path: &std::path::Path, settings: &Settings) -> Vec<Line> {
+fn read(path: &std::path::Path, settings: &Settings) -> Vec<Known> {
     let source = Arc::new(Source::open(path).expect("opened"));
     let mut chunks = Chunks::new(&source, Start::zero(), None, settings).expect("started");
     let (mut found, mut end) = (Vec::new(), 0);
@@ -51,10 +74,9 @@ fn read(path: &std::path::Path, settings: &Settings) -> Vec<Line> {
         end = chunk.span.end;
         match chunk.body {
             Body::Records(bytes) => {
-                for line in Lines::new(&bytes) {
-                    let start = chunk.span.start + line.start as u64;
-                    found.push((start, line.bytes.len() as u64, *blake3::hash(line.bytes).as_bytes()));
-                }
+                let first = chunk.span.start;
+                let records = records_of(&bytes, &settings.framing).into_iter();
+                found.extend(records.map(|(start, length, hash)| (first + start, length, hash)));
             }
             Body::TooLong { length, hash, .. } => {
                 assert!(length > RECORD_BYTES_MAX as u64, "a record of {length} bytes is not too long");

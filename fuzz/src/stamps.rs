@@ -2,7 +2,7 @@
 
 use bumpalo::Bump;
 use chrono::{Datelike as _, NaiveDate, Timelike as _};
-use logmill::format::{Format, Input, Json, Record};
+use logmill::format::{Format, Input, Json, JsonScratch, Record};
 use logmill::reject::Faults;
 use logmill::schema::{Field, Kind, Schema, StampFormat, Strptime, Timestamp, Value};
 use speedate::{DateTime, DateTimeConfig, MicrosecondsPrecisionOverflowBehavior, TimeConfig, TimestampUnit};
@@ -44,8 +44,9 @@ fn read(format: StampFormat, text: &str) -> Option<i64> {
     let schema = Schema { fields: vec![field], ..Schema::default() };
     let json = Json::new(&schema.paths(), schema.extras());
     let line = format!("{{\"at\":{}}}", serde_json::Value::from(text));
-    let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
-    json.parse(Input::new(line.as_bytes(), &arena), &mut record).expect("an object");
+    let (arena, mut scratch) = (Bump::new(), JsonScratch::default());
+    let (mut record, mut faults) = (Record::default(), Faults::default());
+    json.parse(Input::new(line.as_bytes(), &arena), &mut scratch, &mut record).expect("an object");
     let row = schema.bind(&record, &arena, &mut faults)?;
     match row.values()[0] {
         Value::Timestamp(micros) => Some(micros),

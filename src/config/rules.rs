@@ -41,6 +41,8 @@ pub(super) fn canonical(config: &Config) -> String {
     // The offset is with each field that it decides; the rest is about files and how they are read.
     let Source { format, settings, files: _, selection: _, offset_s: _ } = source;
     let Settings {
+        // The format decides it.
+        framing: _,
         record_bytes_max,
         chunk_bytes: _,
         lines_max: _,

@@ -6,19 +6,28 @@
 //! the bytes have the shape of the format and nothing else; what the values mean is the
 //! schema's business.
 
+mod any;
+mod each;
 mod json;
+mod preamble;
 mod record;
+mod spelling;
 mod wanted;
 
 use bumpalo::Bump;
 
-pub use json::Json;
+pub use any::AnyFormat;
+pub use each::{Chunk, Counted, Memory, Place, TOO_LONG, each_record};
 pub(crate) use json::parse_json;
+pub use json::{Json, Scratch as JsonScratch};
+pub use preamble::Preamble;
 pub use record::{Extras, Item, Items, Members, Raw, Record, Unstorable};
+pub(crate) use spelling::write_text;
 pub(crate) use wanted::is_same;
 pub use wanted::{Wanted, pointer_steps};
 
 use crate::reject::{Code, Stage};
+use crate::source::Framing;
 
 /// The bytes of one record.
 #[derive(Clone, Copy, Debug)]
@@ -51,16 +60,42 @@ pub struct Malformed {
     pub at: usize,
 }
 
-/// Bytes to fields. Shared by all workers; what is reused from record to record is in the
-/// [`Record`].
-pub trait Format: Send + Sync {
-    /// Reads one record. On an error the record's content means nothing.
-    fn parse<'r>(&self, input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed>;
+/// What the bytes of a record are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// A record.
+    Record,
+    /// Something that the format has beside its records: a header, a directive, a comment.
+    Skipped,
 }
 
-/// The format of a job: one arm for each.
-#[derive(Clone, Debug)]
-pub enum AnyFormat {
-    /// One JSON object per line.
-    Ndjson(Json),
+/// Bytes to fields. Shared by all workers.
+pub trait Format: Send + Sync {
+    /// What a worker reuses from record to record, beside the [`Record`].
+    type Scratch: Default + Send + 'static;
+
+    /// What separates its records.
+    fn framing(&self) -> &Framing {
+        static LINES: Framing = Framing::Lines;
+        &LINES
+    }
+
+    /// Moves `preamble` on over the bytes of a chunk that stands behind it. Asked by the planner
+    /// for each chunk in turn, so a format that has none, or has it already, looks at nothing.
+    fn follow(&self, preamble: &mut Preamble, chunk: &[u8]) {
+        let _ = (preamble, chunk);
+    }
+
+    /// Makes `scratch` ready for a chunk that stands behind `preamble`.
+    fn begin(&self, preamble: &Preamble, scratch: &mut Self::Scratch) {
+        let _ = (preamble, scratch);
+    }
+
+    /// Reads one record. On an error the record's content means nothing.
+    fn parse<'r>(
+        &'r self,
+        input: Input<'r>,
+        scratch: &'r mut Self::Scratch,
+        record: &mut Record<'r>,
+    ) -> Result<Parsed, Malformed>;
 }

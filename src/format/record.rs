@@ -1,21 +1,22 @@
-//! A record: the values of one line as a flat tree, in memory that is reused.
+//! A record: its values as a flat tree, in memory that is reused.
 //!
 //! The tree is simd-json's tape, whatever the format: a text format pushes strings onto it.
-//! Everything in it is borrowed from the record's copy or its arena, so a `Record<'r>` dies
-//! with its line; [`Record::reset`] takes only the memory along to the next.
+//! Everything in it is borrowed from the record's copy, its arena or the scratch of its
+//! format, so a `Record<'r>` dies with its bytes; [`Record::reset`] takes only the memory along
+//! to the next.
 
-use std::cell::Cell;
-use std::ops::Range;
+use std::borrow::Cow;
+use std::io::{self, Write};
 
-use simd_json::{Buffers, Node, StaticNode, Tape};
+use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
+use simd_json::{Node, StaticNode, Tape};
 
 use super::Wanted;
-use super::json::Pause;
+use super::spelling::{Spelling, write_text};
 
 /// The values of one record.
 pub struct Record<'r> {
-    /// In a box, because a record is moved from line to line.
-    pub(super) buffers: Box<Buffers>,
     pub(super) tape: Tape<'r>,
     /// For each slot of [`Wanted`] the index of its value in the tape; 0 is absent.
     pub(super) slots: Vec<u32>,
@@ -24,20 +25,12 @@ pub struct Record<'r> {
     pub(super) extras: Vec<u32>,
     /// Numbers that no machine type holds, with their index in the tape.
     pub(super) exact: Vec<(u32, &'r str)>,
-    /// The record's text, which JSON values are copied from as they stand.
-    pub(super) text: &'r [u8],
-    /// Where each value of the tape stands in the text, if the plain reader was asked. After
-    /// the others it is found again when somebody wants to know.
-    pub(super) places: Vec<(u32, u32)>,
-    /// The reader of flat records has read this one.
-    pub(super) is_flat: bool,
-    /// The value whose place was asked for last, and the structural character it starts at.
-    pub(super) cursor: Cell<(usize, usize)>,
-    /// Whether a text of the record may hold a NUL. In JSON only an escape can say one, and
-    /// most records have none.
+    /// How the record itself writes its values, if it writes them as JSON. In a text format
+    /// every value is a text.
+    pub(super) spelling: Spelling<'r>,
+    /// Whether a text of the record may hold a NUL: most records have none, and then no text is
+    /// searched for one.
     pub(super) may_hold_nul: bool,
-    /// How long the reader of flat records is not to be tried.
-    pub(super) pause: Pause,
 }
 
 /// Whether the members that nobody wants are gathered.
@@ -49,28 +42,18 @@ pub enum Extras {
     Gathered,
 }
 
-/// Pydantic's limit: so many objects and lists may be within each other, not counting one
-/// that is empty.
-pub(super) const DEPTH_MAX: usize = 200;
-
 /// A record of more values is rare, and the memory that it needed is given back.
 const NODES_KEPT: usize = 64 << 10;
-const TEXT_BYTES_KEPT: usize = 1 << 20;
 
 impl Default for Record<'_> {
     fn default() -> Self {
         Record {
-            buffers: Box::new(Buffers::with_max_depth(4096, DEPTH_MAX)),
             tape: Tape(Vec::new()),
             slots: Vec::new(),
             extras: Vec::new(),
             exact: Vec::new(),
-            text: &[],
-            places: Vec::new(),
-            is_flat: false,
-            cursor: Cell::default(),
+            spelling: Spelling::Text,
             may_hold_nul: true,
-            pause: Pause::default(),
         }
     }
 }
@@ -78,23 +61,17 @@ impl Default for Record<'_> {
 impl<'r> Record<'r> {
     /// The same memory, for the next record.
     pub fn reset<'next>(mut self) -> Record<'next> {
-        if self.tape.0.capacity() > NODES_KEPT || self.text.len() > TEXT_BYTES_KEPT {
-            return Record { pause: self.pause, ..Record::default() };
+        if self.tape.0.capacity() > NODES_KEPT {
+            return Record::default();
         }
         self.exact.clear();
-        self.places.clear();
         Record {
-            buffers: self.buffers,
             tape: self.tape.reset(),
             slots: self.slots,
             extras: self.extras,
             exact: recycle(self.exact),
-            text: &[],
-            places: self.places,
-            is_flat: false,
-            cursor: Cell::default(),
+            spelling: Spelling::Text,
             may_hold_nul: true,
-            pause: self.pause,
         }
     }
 
@@ -137,89 +114,11 @@ impl<'r> Record<'r> {
         pick(&self.tape.0, 0, wanted, &mut self.slots, gather);
     }
 
-    #[cfg(test)]
-    pub(super) fn place_of(&self, index: usize) -> Range<usize> {
-        self.place(index)
-    }
-
     fn key(&self, index: usize) -> &str {
         match self.tape.0[index] {
             Node::String(key) => key,
             _ => unreachable!("the members of an object begin with a key"),
         }
-    }
-
-    /// Where the value at `index` stands in the text.
-    fn place(&self, index: usize) -> Range<usize> {
-        if let Some(&(start, end)) = self.places.get(index) {
-            return start as usize..end as usize;
-        }
-        match self.is_flat {
-            true => self.place_in_flat(index),
-            false => self.place_by_structurals(index),
-        }
-    }
-
-    /// The strings of a flat record are pieces of its text, and its scalars stand between them.
-    fn place_in_flat(&self, index: usize) -> Range<usize> {
-        let start_of = |piece: &str| piece.as_ptr() as usize - self.text.as_ptr() as usize;
-        match self.tape.0[index] {
-            Node::String(text) => start_of(text) - 1..start_of(text) + text.len() + 1,
-            Node::Static(_) => {
-                let key = self.key(index - 1);
-                let colon = start_of(key) + key.len() + 1;
-                let start = colon + 1 + usize::from(self.text[colon + 1] == b' ');
-                let length = self.text[start..].iter().position(|byte| matches!(byte, b',' | b'}'));
-                start..start + length.expect("a separator follows each value")
-            }
-            Node::Object { .. } | Node::Array { .. } => 0..self.text.len(),
-        }
-    }
-
-    fn place_by_structurals(&self, index: usize) -> Range<usize> {
-        let structurals = self.buffers.structural_indexes();
-        let byte = |place: usize| self.text.get(place).copied().unwrap_or(b' ');
-        // Every key and value of the tape starts at a structural character that is none of
-        // these, in the order of the tape. From the last one that was asked for it is never
-        // far: values are asked for roughly in their order.
-        let is_start = |place: u32| !matches!(byte(place as usize), b',' | b':' | b'}' | b']');
-        let (mut at, mut place) = self.cursor.get();
-        while at < index {
-            let Some(next) =
-                structurals.get(place + 1..).and_then(|rest| rest.iter().position(|&p| is_start(p)))
-            else {
-                return 0..0;
-            };
-            (at, place) = (at + 1, place + 1 + next);
-        }
-        while at > index {
-            let Some(before) =
-                structurals.get(..place).and_then(|rest| rest.iter().rposition(|&p| is_start(p)))
-            else {
-                return 0..0;
-            };
-            (at, place) = (at - 1, before);
-        }
-        self.cursor.set((at, place));
-        let mut rest = structurals.get(place..).unwrap_or_default().iter().map(|&place| place as usize);
-        let Some(start) = rest.next() else { return 0..0 };
-        let end = if matches!(byte(start), b'{' | b'[') {
-            let mut depth = 1_usize;
-            let close = rest.find(|&place| {
-                match byte(place) {
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' => depth -= 1,
-                    _ => {}
-                }
-                depth == 0
-            });
-            close.map_or(start, |place| place + 1)
-        } else {
-            // A scalar ends where the next structural character stands, but for white space.
-            let next = rest.next().unwrap_or(self.text.len());
-            start + self.text.get(start..next).unwrap_or_default().trim_ascii_end().len()
-        };
-        start..end
     }
 }
 
@@ -366,9 +265,60 @@ impl<'a> Item<'a> {
         Some(exact[found].1)
     }
 
-    /// The value as JSON text, just as it stands in the record.
-    pub fn json(self) -> &'a [u8] {
-        self.record.text.get(self.record.place(self.index)).unwrap_or_default()
+    /// Whether the record writes its values as text, so that a number is one by its looks.
+    #[inline]
+    pub fn is_text(self) -> bool {
+        matches!(self.record.spelling, Spelling::Text)
+    }
+
+    /// The value as JSON: just as it stands in the record, if it stands there as JSON, or else
+    /// written into `arena`.
+    pub fn json<'o>(self, arena: &'o Bump) -> &'o [u8]
+    where
+        'a: 'o,
+    {
+        if let Some(text) = self.spelled() {
+            return text;
+        }
+        let mut out = ArenaVec::new_in(arena);
+        // A vector takes everything that is written to it.
+        let _ = self.write_anew(&mut out);
+        out.into_bump_slice()
+    }
+
+    /// The value just as it stands in the record, if it stands there as JSON.
+    pub(crate) fn spelled(self) -> Option<&'a [u8]> {
+        self.record.spelling.of(&self.record.tape.0, self.index)
+    }
+
+    fn write_anew(self, out: &mut impl Write) -> io::Result<()> {
+        match self.raw() {
+            Raw::Null => out.write_all(b"null"),
+            Raw::Bool(value) => write!(out, "{value}"),
+            Raw::Int(number) => write!(out, "{number}"),
+            Raw::UInt(number) => write!(out, "{number}"),
+            Raw::Float(number) => write!(out, "{number:?}"),
+            Raw::BigInt(digits) => out.write_all(digits.as_bytes()),
+            Raw::Text(text) => write_text(out, text),
+            Raw::List { .. } => {
+                out.write_all(b"[")?;
+                for (index, item) in self.items().enumerate() {
+                    out.write_all(if index > 0 { b"," } else { b"" })?;
+                    item.write_anew(out)?;
+                }
+                out.write_all(b"]")
+            }
+            Raw::Object { .. } => {
+                out.write_all(b"{")?;
+                for (index, (key, item)) in self.members().enumerate() {
+                    out.write_all(if index > 0 { b"," } else { b"" })?;
+                    write_text(out, key)?;
+                    out.write_all(b":")?;
+                    item.write_anew(out)?;
+                }
+                out.write_all(b"}")
+            }
+        }
     }
 
     /// Whether anything in it cannot be held by a `jsonb` of PostgreSQL. Of both faults the
@@ -451,7 +401,13 @@ impl std::fmt::Display for Item<'_> {
         match self.raw() {
             Raw::Text(text) => f.write_str(&text[..text.floor_char_boundary(SHOWN_BYTES_MAX)]),
             _ => {
-                let json = self.json();
+                let anew = || {
+                    let mut out = Vec::new();
+                    // A vector takes everything that is written to it.
+                    let _ = self.write_anew(&mut out);
+                    Cow::Owned(out)
+                };
+                let json = self.spelled().map_or_else(anew, Cow::Borrowed);
                 f.write_str(&String::from_utf8_lossy(&json[..json.len().min(SHOWN_BYTES_MAX)]))
             }
         }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use bumpalo::Bump;
 use regex::bytes::Regex;
 
-use crate::format::{Raw, Record, parse_json};
+use crate::format::{JsonScratch, Raw, Record, parse_json};
 
 /// What a file looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +64,9 @@ pub fn look(bytes: &[u8], is_all: bool) -> Looks {
 
 fn is_object(line: &[u8]) -> bool {
     // Most lines that are no objects show it with their first byte.
-    let (arena, mut record) = (Bump::new(), Record::default());
+    let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
     line.first() == Some(&b'{')
-        && parse_json(line, &arena, &mut record).is_ok()
+        && parse_json(line, &arena, &mut scratch, &mut record).is_ok()
         && matches!(record.root().raw(), Raw::Object { .. })
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::format::{Extras, Format as _, Input, Json};
+use crate::format::{Extras, Format as _, Input, Json, JsonScratch};
 use crate::reject::Faults;
 use crate::schema::{Extra, Kind, Schema};
 
@@ -17,10 +17,10 @@ fn seen_from<S: AsRef<str>>(from: usize, lines: &[S]) -> Seen {
     let mut seen = Seen::default();
     for (number, line) in lines.iter().enumerate() {
         let line = line.as_ref().as_bytes();
-        let (arena, mut record) = (Bump::new(), Record::default());
+        let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
         let spot = Spot { file: 0, offset: (from + number) as u64 };
-        match format.parse(Input::new(line, &arena), &mut record) {
-            Ok(()) => seen.record(spot, &record, &arena),
+        match format.parse(Input::new(line, &arena), &mut scratch, &mut record) {
+            Ok(_) => seen.record(spot, &record, &arena),
             Err(malformed) => seen.malformed(spot, &malformed),
         }
     }
@@ -223,9 +223,10 @@ proptest! {
         let schema = Schema { fields, extra: Extra::Forbid, ..Schema::default() };
         let format = Json::new(&schema.paths(), schema.extras());
         for line in &lines {
-            let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+            let (arena, mut scratch) = (Bump::new(), JsonScratch::default());
+            let (mut record, mut faults) = (Record::default(), Faults::default());
             let input = Input::new(line.as_bytes(), &arena);
-            format.parse(input, &mut record).expect("an object");
+            format.parse(input, &mut scratch, &mut record).expect("an object");
             let is_bound = schema.bind(&record, &arena, &mut faults).is_some();
             prop_assert!(is_bound, "{line}: {:?}", faults.messages().collect::<Vec<_>>());
         }

@@ -99,6 +99,7 @@ pub fn run(
 ) -> Result<Outcome> {
     let began = Instant::now();
     let mut settings = settings.clone();
+    settings.source.framing = format.framing().clone();
     if schema.can_expand() {
         settings.source.lines_max = EXPANDING_LINES_MAX;
     }

@@ -14,6 +14,7 @@ use super::stats::{Stats, add_time};
 use super::workers::Workers;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
+use crate::format::Preamble;
 use crate::sink::Task;
 use crate::source::{Candidate, Chunk, Chunks, Found, Settings, Source};
 use crate::stop::Stop;
@@ -106,7 +107,8 @@ impl Planner<'_, '_> {
                 Ok(Some(chunk)) => {
                     let Some(place) = reserve(chunk.bytes()) else { return false };
                     let source = Arc::clone(cutting.source());
-                    self.workers.give(Assignment { source, split, chunk }, place);
+                    let preamble = Preamble::default();
+                    self.workers.give(Assignment { source, split, chunk, preamble }, place);
                 }
                 Ok(None) => return true,
                 Err(error) => return fail(error),

@@ -13,9 +13,8 @@ use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use super::pool;
 use crate::error::{Kind, Result};
-use crate::format::{Format, Input, Malformed, Record};
-use crate::reject::{Stage, code};
-use crate::source::{Body, Chunk, Chunks, Found, Lines, Settings, Source, Start, is_blank};
+use crate::format::{self, Format, Malformed, Memory, Preamble, Record, TOO_LONG, each_record};
+use crate::source::{Body, Chunk, Chunks, Found, Settings, Source, Start};
 use crate::stop::Stop;
 
 /// How files are surveyed.
@@ -114,7 +113,8 @@ fn survey_one<T: Survey>(
     let share = share_of(&source);
     let chunk_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(settings.source.chunk_bytes);
     // The last line of what is cut off is none.
-    let settings_of_chunks = Settings { chunk_bytes, growing: is_cut, ..settings.source.clone() };
+    let framing = format.framing().clone();
+    let settings_of_chunks = Settings { framing, chunk_bytes, growing: is_cut, ..settings.source.clone() };
     let mut chunks = Chunks::new(&source, Start::zero(), None, &settings_of_chunks)?;
     let (mut read, mut raw, mut is_all, mut failed) = (0, 0, false, None);
     let chunks = std::iter::from_fn(|| {
@@ -131,9 +131,9 @@ fn survey_one<T: Survey>(
         is_all = chunk.ends.is_some() && !is_cut;
         Some(chunk)
     });
-    let look = |(mut memory, mut seen): (Memory, T), chunk| {
-        memory.look(format, settings, number, chunk, &mut seen);
-        (memory, seen)
+    let look = |(mut worker, mut seen): (Worker, T), chunk| {
+        worker.look(format, settings, number, chunk, &mut seen);
+        (worker, seen)
     };
     let seen = pool.install(|| {
         let folded = chunks.par_bridge().fold(Default::default, look);
@@ -158,13 +158,12 @@ fn share(size: u64, bytes_max: u64, all: u64) -> u64 {
 
 /// The memory of one worker.
 #[derive(Default)]
-struct Memory {
+struct Worker {
     block: Vec<u8>,
-    arena: Bump,
-    record: Record<'static>,
+    memory: Memory,
 }
 
-impl Memory {
+impl Worker {
     /// Shows the records of a chunk of a file to `seen`.
     fn look<T: Survey>(
         &mut self,
@@ -174,34 +173,19 @@ impl Memory {
         chunk: Chunk,
         seen: &mut T,
     ) {
-        let too_long = Malformed {
-            stage: Stage::Decode,
-            code: code::RECORD_TOO_LONG,
-            what: "a record beyond max_record",
-            at: 0,
-        };
+        let start = chunk.span.start;
         let bytes = match chunk.body {
             Body::Records(bytes) => bytes,
-            Body::TooLong { .. } => return seen.see(file, chunk.span.start, Err(too_long), &self.arena),
+            Body::TooLong { .. } => return seen.see(file, start, Err(TOO_LONG), &Bump::new()),
         };
-        let mut spare = std::mem::take(&mut self.record);
-        for line in Lines::new(bytes.stable(&mut self.block)) {
-            if is_blank(line.bytes) {
-                continue;
-            }
-            self.arena.reset();
-            let offset = chunk.span.start + line.start as u64;
-            if line.bytes.len() > settings.source.record_bytes_max {
-                seen.see(file, offset, Err(too_long), &self.arena);
-                continue;
-            }
-            let mut record: Record<'_> = spare;
-            let input = Input { raw: line.bytes, text: line.text, arena: &self.arena };
-            let parsed = format.parse(input, &mut record);
-            seen.see(file, offset, parsed.map(|()| &record), &self.arena);
-            spare = record.reset();
-        }
-        self.record = spare;
+        let chunk = format::Chunk {
+            bytes: bytes.stable(&mut self.block),
+            preamble: &Preamble::default(),
+            record_bytes_max: settings.source.record_bytes_max,
+        };
+        each_record(format, chunk, &mut self.memory, |place, record, arena| {
+            seen.see(file, start + place.start as u64, record, arena);
+        });
     }
 }
 

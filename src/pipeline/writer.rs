@@ -240,14 +240,13 @@ impl<'a> Writer<'a> {
             advance.tail = parcel.tail;
             (advance.ends, advance.completes) = (parcel.ends, parcel.completes);
             advance.unterminated = parcel.unterminated;
-            let number = |count: usize| i64::try_from(count).expect("what is in memory is countable");
-            let lines = i64::try_from(parcel.lines).expect("what is in memory is countable");
-            let blank = i64::try_from(parcel.blank).expect("what is in memory is countable");
+            let count = |count: u64| i64::try_from(count).expect("what is in memory is countable");
             advance.counts.add(&Counts {
-                lines,
-                blank,
-                records: lines - blank,
-                rejected: number(parcel.rejects.len()),
+                lines: count(parcel.lines),
+                blank: count(parcel.blank),
+                skipped: count(parcel.skipped),
+                records: count(parcel.records),
+                rejected: count(parcel.rejects.len() as u64),
                 ..Counts::default()
             });
             progress.position = parcel.span.end;

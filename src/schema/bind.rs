@@ -122,14 +122,15 @@ mod tests {
 
     use super::super::{Bounds, Float, Json, Kind, Nul, Text};
     use super::*;
-    use crate::format::{Format, Input};
+    use crate::format::{Format, Input, JsonScratch};
 
     /// What `schema` makes of a line: the values as JSON, or the faults as `field: code`.
     fn bind(schema: &Schema, line: &str) -> Result<Vec<String>, String> {
         let format = crate::format::Json::new(&schema.paths(), schema.extras());
-        let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+        let (arena, mut scratch) = (Bump::new(), JsonScratch::default());
+        let (mut record, mut faults) = (Record::default(), Faults::default());
         let input = Input::new(line.as_bytes(), &arena);
-        format.parse(input, &mut record).expect("a JSON object");
+        format.parse(input, &mut scratch, &mut record).expect("a JSON object");
         let Some(row) = schema.bind(&record, &arena, &mut faults) else {
             let faults = faults.iter().map(|(code, field)| format!("{field}: {code}"));
             return Err(faults.collect::<Vec<_>>().join(", "));
@@ -184,9 +185,10 @@ mod tests {
         let schema = Schema { nul: Nul::Strip, ..schema(Extra::Keep) };
         let line = r#"{"a":1,"b":{"c":"t\u0000\u0000"},"x":"\u0000","y":1}"#;
         let format = crate::format::Json::new(&schema.paths(), schema.extras());
-        let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
+        let (arena, mut scratch) = (Bump::new(), JsonScratch::default());
+        let (mut record, mut faults) = (Record::default(), Faults::default());
         let input = Input::new(line.as_bytes(), &arena);
-        format.parse(input, &mut record).expect("a JSON object");
+        format.parse(input, &mut scratch, &mut record).expect("a JSON object");
         let row = schema.bind(&record, &arena, &mut faults).expect("valid");
         assert_eq!(row.altered(), 2);
     }

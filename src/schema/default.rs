@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use super::read::{Context, read};
 use super::value::{Owned, Value};
 use super::{Field, Nul};
-use crate::format::{Item, Raw, Record, parse_json};
+use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 use crate::reject::{Faults, Path};
 
 impl Field {
@@ -27,8 +27,9 @@ impl Field {
 
     /// The value that `json` is to this field, or what is wrong with it.
     pub fn read_default(&self, json: &str) -> Result<Owned, String> {
-        let (arena, mut record) = (Bump::new(), Record::default());
-        parse_json(json.as_bytes(), &arena, &mut record).map_err(|malformed| malformed.what.to_owned())?;
+        let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
+        parse_json(json.as_bytes(), &arena, &mut scratch, &mut record)
+            .map_err(|malformed| malformed.what.to_owned())?;
         if record.root().raw() == Raw::Null && self.nullable {
             return Ok(Owned::Plain(Value::Null));
         }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Datelike as _, NaiveDate, Timelike as _};
 
 use super::{Kind, Value, Zone};
+use crate::format::write_text;
 
 impl Kind {
     /// Writes a value of this kind as JSON. Doubles that are not finite, which JSON does not
@@ -72,31 +73,6 @@ pub(super) fn write_member<'a>(
     let _ = write_text(out, key);
     out.push(b':');
     let _ = value(out);
-}
-
-/// Writes text as a JSON string.
-pub(super) fn write_text(out: &mut impl Write, text: &str) -> io::Result<()> {
-    out.write_all(b"\"")?;
-    let mut start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0..=0x1f => b"\\u",
-            _ => continue,
-        };
-        out.write_all(&text.as_bytes()[start..at])?;
-        out.write_all(escape)?;
-        if escape == b"\\u" {
-            write!(out, "{byte:04x}")?;
-        }
-        start = at + 1;
-    }
-    out.write_all(&text.as_bytes()[start..])?;
-    out.write_all(b"\"")
 }
 
 fn write_timestamp(out: &mut impl Write, micros: i64, zone: &str) -> io::Result<()> {

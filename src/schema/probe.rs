@@ -4,7 +4,7 @@ use bumpalo::Bump;
 
 use super::read::{Context, read};
 use super::{Field, Nul, Value};
-use crate::format::{Raw, Record, parse_json};
+use crate::format::{JsonScratch, Raw, Record, parse_json};
 use crate::reject::{Faults, Path};
 
 /// The value as JSON, or the faults as `field: code`, one after the other.
@@ -14,8 +14,9 @@ pub(super) fn given(field: &Field, json: &str) -> String {
 
 /// The same, where NULs are not faults.
 pub(super) fn given_with(field: &Field, json: &str, nul: Nul) -> String {
-    let (arena, mut record, mut faults) = (Bump::new(), Record::default(), Faults::default());
-    parse_json(json.as_bytes(), &arena, &mut record).expect("JSON");
+    let (arena, mut scratch) = (Bump::new(), JsonScratch::default());
+    let (mut record, mut faults) = (Record::default(), Faults::default());
+    parse_json(json.as_bytes(), &arena, &mut scratch, &mut record).expect("JSON");
     if field.nullable && record.root().raw() == Raw::Null {
         return "null".to_owned();
     }

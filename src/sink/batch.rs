@@ -261,6 +261,8 @@ mod tests {
             first_line: 0,
             lines: rows.len() as u64,
             blank: 0,
+            skipped: 0,
+            records: rows.len() as u64,
             altered: 0,
             check: 0,
             tail: (0, hash16(b"")),

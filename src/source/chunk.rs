@@ -1,9 +1,8 @@
 //! What a chunk is, and how one is cut.
 //!
-//! A chunk starts at the first byte of a record and ends just after a newline or at the
-//! end of its source, so a worker never needs its neighbour's bytes. We cut every
-//! `chunk_bytes` and then move each cut forward to the next newline; where there is none
-//! in reach, back to the last one.
+//! A chunk starts at the first byte of a record and ends at the end of one, so a worker never
+//! needs its neighbour's bytes. We cut every `chunk_bytes` and then move each cut forward to
+//! the next record (`framing` finds it); where there is none in reach, back to the last one.
 //!
 //! A record that is longer than the bound is never whole in memory. It becomes a chunk of
 //! its own, [`Body::TooLong`], that holds only its length and its hash.
@@ -11,8 +10,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use memchr::{memchr, memchr_iter, memrchr};
-
+use super::framing::{Follower, Framing};
 use super::identity::{Hash16, hash16};
 use super::map::{Window, Windows};
 use super::read::Blocks;
@@ -57,13 +55,15 @@ pub enum Body {
     TooLong {
         /// Bytes of the record, without its line end.
         length: u64,
+        /// How many lines they are.
+        lines: u64,
         /// BLAKE3 of these bytes.
         hash: [u8; 32],
         /// XXH3 of the whole span, to see whether the file changed.
         check: u64,
         /// The last bytes of the span.
         tail: Vec<u8>,
-        /// Whether it has a line end; without one it is the end of its source.
+        /// Whether it cannot go on: its end was seen. Without one it is the end of its source.
         is_terminated: bool,
     },
 }
@@ -229,96 +229,52 @@ impl Chunks {
     }
 }
 
-/// So many newlines are looked for one by one rather than counted.
-const COUNTED_LINES_MIN: usize = 4 << 10;
-
-/// Where to cut `bytes`, which start on a record start: the length of the next chunk, or
-/// `None` if no record ends here. With `rest_is_record` the rest is one even without a newline.
-pub(super) fn cut(bytes: &[u8], settings: &Settings, rest_is_record: bool) -> Option<usize> {
-    let length = cut_by_bytes(bytes, settings.chunk_bytes, rest_is_record)?;
-    let lines_max = settings.lines_max.max(1);
-    // To count is cheap, to look for each newline is not; unless there are few to look for.
-    let are_counted = length > lines_max && lines_max >= COUNTED_LINES_MIN;
-    if length <= lines_max || are_counted && memchr_iter(b'\n', &bytes[..length]).count() <= lines_max {
-        return Some(length);
-    }
-    let newline = memchr_iter(b'\n', &bytes[..length]).nth(lines_max - 1);
-    Some(newline.map_or(length, |newline| newline + 1))
-}
-
-fn cut_by_bytes(bytes: &[u8], chunk_bytes: usize, rest_is_record: bool) -> Option<usize> {
-    if bytes.is_empty() {
-        return None;
-    }
-    let from = chunk_bytes.max(1) - 1;
-    if from < bytes.len()
-        && let Some(newline) = memchr(b'\n', &bytes[from..])
-    {
-        return Some(from + newline + 1);
-    }
-    if rest_is_record {
-        return Some(bytes.len());
-    }
-    memrchr(b'\n', &bytes[..from.min(bytes.len())]).map(|newline| newline + 1)
-}
-
 /// Follows one record of any length to its end, in pieces.
 pub(super) struct LongRecord {
     start: u64,
     length: u64,
+    follower: Follower,
     record: blake3::Hasher,
     check: xxhash_rust::xxh3::Xxh3Default,
     tail: Vec<u8>,
-    /// A carriage return that belongs to the line end if a newline or the end follows.
-    held_back: bool,
 }
 
 impl LongRecord {
-    pub(super) fn new(start: u64) -> LongRecord {
+    pub(super) fn new(start: u64, framing: &Framing) -> LongRecord {
         LongRecord {
             start,
             length: 0,
+            follower: Follower::new(framing),
             record: blake3::Hasher::new(),
             check: xxhash_rust::xxh3::Xxh3Default::new(),
             tail: Vec::new(),
-            held_back: false,
         }
     }
 
     /// Takes the next piece; returns how much of it belongs to the record and whether the
-    /// record ended there.
-    pub(super) fn take(&mut self, piece: &[u8]) -> (usize, bool) {
-        let newline = memchr(b'\n', piece);
-        let taken = newline.map_or(piece.len(), |newline| newline + 1);
+    /// record ended there. What is left comes again, with more behind it unless it `is_last`.
+    pub(super) fn take(&mut self, piece: &[u8], is_last: bool) -> (usize, bool) {
+        let (taken, ended) = self.follower.find_end(piece, is_last);
         let piece = &piece[..taken];
         self.check.update(piece);
         let last = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
         let excess = (self.tail.len() + last.len()).saturating_sub(TAIL_BYTES);
         self.tail.drain(..excess);
         self.tail.extend_from_slice(last);
-
-        let mut content = &piece[..newline.unwrap_or(piece.len())];
-        if self.held_back && !content.is_empty() {
-            self.push(b"\r");
-            self.held_back = false;
-        }
-        if let [rest @ .., b'\r'] = content {
-            content = rest;
-            self.held_back = true;
-        }
-        self.push(content);
-        (taken, newline.is_some())
+        let (record, length) = (&mut self.record, &mut self.length);
+        self.follower.content(piece, |content| {
+            record.update(content);
+            *length += content.len() as u64;
+        });
+        (taken, ended)
     }
 
-    fn push(&mut self, content: &[u8]) {
-        self.record.update(content);
-        self.length += content.len() as u64;
-    }
-
-    /// The chunk of the record. `ends` says that its source ends there.
+    /// The chunk of the record, which ends at `end`. `is_terminated` says that it cannot go
+    /// on, `ends` that its source ends there.
     pub(super) fn finish(self, end: u64, is_terminated: bool, ends: bool) -> Chunk {
         let body = Body::TooLong {
             length: self.length,
+            lines: self.follower.lines(),
             hash: *self.record.finalize().as_bytes(),
             check: self.check.digest(),
             tail: self.tail,
@@ -332,45 +288,14 @@ impl LongRecord {
 mod tests {
     use super::*;
 
-    fn of(chunk_bytes: usize) -> Settings {
-        Settings { chunk_bytes, ..Settings::default() }
-    }
-
-    #[test]
-    fn a_cut_moves_forward_to_the_next_newline() {
-        assert_eq!(cut(b"ab\ncd\nef", &of(1), false), Some(3));
-        assert_eq!(cut(b"ab\ncd\nef", &of(3), false), Some(3));
-        assert_eq!(cut(b"ab\ncd\nef", &of(4), false), Some(6));
-    }
-
-    #[test]
-    fn a_chunk_of_short_lines_is_shorter() {
-        let text = b"x\n".repeat(100_000);
-        let settings = Settings { lines_max: 1_000, ..Settings::default() };
-        assert_eq!(cut(&text, &settings, true), Some(2_000));
-        assert_eq!(cut(&text[..2_000], &settings, true), Some(2_000));
-    }
-
-    #[test]
-    fn without_a_newline_ahead_a_cut_moves_back() {
-        assert_eq!(cut(b"ab\ncd\nef", &of(7), false), Some(6));
-        assert_eq!(cut(b"abcdef", &of(2), false), None);
-    }
-
-    #[test]
-    fn at_the_end_the_rest_is_a_record() {
-        assert_eq!(cut(b"ab\ncd\nef", &of(7), true), Some(8));
-        assert_eq!(cut(b"", &of(7), true), None);
-    }
-
     #[test]
     fn a_long_record_is_the_same_however_it_is_taken() {
         let text = b"a\rbc\r\r\nnext";
         for size in 1..text.len() {
-            let mut record = LongRecord::new(0);
+            let mut record = LongRecord::new(0, &Framing::Lines);
             let mut end = 0;
             for piece in text.chunks(size) {
-                let (taken, ended) = record.take(piece);
+                let (taken, ended) = record.take(piece, false);
                 end += taken;
                 if ended {
                     break;
@@ -378,8 +303,8 @@ mod tests {
             }
             let chunk = record.finish(end as u64, true, false);
             assert_eq!(chunk.span, Span::new(0, 7));
-            let Body::TooLong { length, hash, tail, .. } = chunk.body else { panic!("a long record") };
-            assert_eq!(length, 5);
+            let Body::TooLong { length, lines, hash, tail, .. } = chunk.body else { panic!("a long record") };
+            assert_eq!((length, lines), (5, 1));
             assert_eq!(hash, *blake3::hash(b"a\rbc\r").as_bytes());
             assert_eq!(tail, &text[..7]);
         }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use memmap2::{Mmap, MmapOptions};
 
-use super::chunk::{Bytes, Chunk, LongRecord, Start, TAIL_BYTES, cut};
+use super::chunk::{Bytes, Chunk, LongRecord, Start, TAIL_BYTES};
 use super::{Body, Settings, Source, first_record};
 use crate::error::{Error, Result};
 use crate::span::Span;
@@ -120,12 +120,12 @@ impl Windows {
         if let Some(chunk) = self.cut_here()? {
             return Ok(Some(chunk));
         }
-        // Nor in a whole window: the record is long. Two bytes more for the line end.
-        self.open_window(self.settings.record_bytes_max + 2)?;
+        // Nor in a whole window: the record is long. A little more shows where it ends.
+        self.open_window(self.settings.reach())?;
         if let Some(chunk) = self.cut_here()? {
             return Ok(Some(chunk));
         }
-        if self.settings.growing && self.window_reaches_end() {
+        if self.window_reaches_end() && !self.rest_is_record() {
             return Ok(None);
         }
         self.follow_long_record()
@@ -135,12 +135,18 @@ impl Windows {
         self.window.as_ref().is_some_and(|(offset, window)| offset + window.len() as u64 == self.end)
     }
 
+    /// Whether what the window holds last is a record, even if it may go on: a range that ends
+    /// before its source ends on a record start.
+    fn rest_is_record(&self) -> bool {
+        self.window_reaches_end() && (!self.settings.growing || self.end < self.size)
+    }
+
     /// A chunk out of the present window, if a record ends in it.
     fn cut_here(&mut self) -> Result<Option<Chunk>> {
-        let rest_is_record = self.window_reaches_end() && !self.settings.growing;
+        let rest_is_record = self.rest_is_record();
         let Some((offset, window)) = &self.window else { return Ok(None) };
         let start = usize::try_from(self.position - offset).expect("within the window or just behind");
-        let cut = cut(&window[start..], &self.settings, rest_is_record);
+        let cut = self.settings.cut(&window[start..], rest_is_record);
         if !window.is_intact() {
             return Err(self.source.shrank());
         }
@@ -165,23 +171,27 @@ impl Windows {
 
     fn follow_long_record(&mut self) -> Result<Option<Chunk>> {
         let start = self.position;
-        let mut record = LongRecord::new(start);
+        let mut record = LongRecord::new(start, &self.settings.framing);
+        // More than is ever left over, so that each window moves on.
+        let reach = self.settings.window_bytes.max(2 * self.settings.framing.look_ahead());
         loop {
-            self.open_window(self.settings.window_bytes)?;
+            self.open_window(reach)?;
+            let is_last = self.rest_is_record();
             let (offset, window) = self.window.as_ref().expect("just opened");
             let from = usize::try_from(self.position - offset).expect("within the window");
-            let (taken, ended) = record.take(&window[from..]);
+            let (taken, ended) = record.take(&window[from..], is_last);
             if !window.is_intact() {
                 return Err(self.source.shrank());
             }
             self.position += taken as u64;
             let is_end = self.position >= self.end;
-            if !ended && is_end && self.settings.growing {
+            if !ended && self.window_reaches_end() && !self.rest_is_record() {
                 self.position = start;
                 return Ok(None);
             }
             if ended || is_end {
-                let mut chunk = record.finish(self.position, ended, self.position >= self.size);
+                let ends = self.position >= self.size;
+                let mut chunk = record.finish(self.position, ended || !ends, ends);
                 chunk.raw = chunk.span.len();
                 return Ok(Some(chunk));
             }

@@ -1,4 +1,4 @@
-//! Sources: files to chunks of whole records. Knows bytes and newlines only.
+//! Sources: files to chunks of whole records. Knows bytes, and what separates records.
 //!
 //! A source is opened once per run. What it held at that moment is what the run loads:
 //! bytes that are appended meanwhile wait for the next run, and bytes that change under us
@@ -7,14 +7,14 @@
 //! There are two ways to a chunk, and both give the same [`Chunk`]: a window of a memory
 //! map (`map`) for large plain files, and owned blocks (`read`) for everything that is
 //! small, compressed, a stream, or must not be mapped. What a chunk *is*, is in `chunk`;
-//! nothing here looks inside a line.
+//! nothing but `framing` looks inside a record.
 
 mod chunk;
 mod discover;
 mod feed;
+mod framing;
 mod identity;
 mod inflate;
-mod line;
 #[expect(unsafe_code, reason = "mapping a file that others may change; the module comment is the contract")]
 mod map;
 mod patient;
@@ -33,10 +33,10 @@ use nix::sys::statfs::FsType;
 
 pub use chunk::{Body, Bytes, Chunk, Chunks, Start, TAIL_BYTES};
 pub use discover::{Found, Order, Pattern, Selection, discover};
+pub use framing::{Framed, Framing, Quotes, Records, is_blank};
 pub use identity::{
     Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Probe, Recognised, hash16, recognise,
 };
-pub use line::{Line, Lines, is_blank};
 
 use crate::error::{Error, Result};
 use crate::span::Span;
@@ -48,7 +48,9 @@ use patient::Patient;
 /// How sources are read.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Bytes after which a chunk ends at the next newline.
+    /// What separates records.
+    pub framing: Framing,
+    /// Bytes after which a chunk ends with the record at hand.
     pub chunk_bytes: usize,
     /// A chunk has no more lines.
     pub lines_max: usize,
@@ -60,13 +62,14 @@ pub struct Settings {
     pub mmap: bool,
     /// A smaller file is read: mapping and unmapping costs more than copying it.
     pub map_bytes_min: u64,
-    /// Whether files are still being written: a last line without its line end then waits.
+    /// Whether files are still being written: a last record that may go on then waits.
     pub growing: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            framing: Framing::Lines,
             chunk_bytes: 1 << 20,
             // What a record becomes has a size of its own, and a reject with its reasons is a
             // hundred times as large as the two bytes of the shortest line.
@@ -79,6 +82,20 @@ impl Default for Settings {
             map_bytes_min: 256 << 10,
             growing: false,
         }
+    }
+}
+
+impl Settings {
+    /// Where to cut `bytes`, which start on a record start; `None` if no record ends here. With
+    /// `rest_is_record` the rest is one even if it has no end.
+    fn cut(&self, bytes: &[u8], rest_is_record: bool) -> Option<usize> {
+        self.framing.cut(bytes, self.chunk_bytes, self.lines_max, rest_is_record)
+    }
+
+    /// Where no record ends within this many bytes, there is one that is too long: its line end
+    /// and what shows that it is its end come on top.
+    fn reach(&self) -> usize {
+        self.record_bytes_max + 2 + self.framing.look_ahead()
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::chunk::{Bytes, Chunk, LongRecord, Start, TAIL_BYTES, cut};
+use super::chunk::{Bytes, Chunk, LongRecord, Start, TAIL_BYTES};
 use super::feed::Feed;
 use super::{Body, Settings, Source, first_record, hash16};
 use crate::error::{Error, Result};
@@ -67,7 +67,7 @@ impl Blocks {
             let rest_is_record = ends_here || self.is_end && !self.settings.growing && self.failure.is_none();
             // A chunk may be shorter than `chunk_bytes` only where nothing more can be read
             // into the block: otherwise the cuts would depend on how far reads happen to reach.
-            if let Some(length) = cut(rest, &self.settings, rest_is_record) {
+            if let Some(length) = self.settings.cut(rest, rest_is_record) {
                 return Ok(Some(self.give(length)));
             }
             if ends_here {
@@ -80,7 +80,7 @@ impl Blocks {
                 let waits = self.start < self.block.len();
                 return Ok((!waits).then(|| self.give(0)));
             }
-            if self.block.len() - self.start > self.settings.record_bytes_max + 2 {
+            if self.block.len() - self.start > self.settings.reach() {
                 return self.follow_long_record();
             }
             self.fill();
@@ -157,23 +157,23 @@ impl Blocks {
 
     /// Passes over the line end that was missing when the position was reached.
     fn pass_line_end(&mut self, position: u64) -> Result<()> {
-        while self.block.len() - self.start < 2 && !self.is_end && self.failure.is_none() {
+        let wanted = self.settings.framing.next_bytes();
+        while self.block.len() - self.start < wanted && !self.is_end && self.failure.is_none() {
             self.fill();
         }
-        self.start += match &self.block[self.start..] {
-            [] => 0,
-            [b'\n', ..] => 1,
-            [b'\r', b'\n', ..] => 2,
-            _ => {
+        let (open, next) = self.block.split_at(self.start);
+        match self.settings.framing.goes_on(open, next, self.is_end) {
+            Some(line_end) => self.start += line_end,
+            None => {
                 return Err(Error::source(
                     self.source.path(),
                     format!(
-                        "the line that ends at byte {position} had no line end when it was loaded, and goes on now; \
-                         a line of a stream cannot be loaded again"
+                        "the record that ends at byte {position} was the last when it was loaded, and goes on now; \
+                         a record of a stream cannot be loaded again"
                     ),
                 ));
             }
-        };
+        }
         Ok(())
     }
 
@@ -233,19 +233,20 @@ impl Blocks {
     }
 
     fn follow_long_record(&mut self) -> Result<Option<Chunk>> {
-        let mut record = LongRecord::new(self.offset(self.start));
+        let mut record = LongRecord::new(self.offset(self.start), &self.settings.framing);
         loop {
-            let (taken, ended) = record.take(&self.block[self.start..]);
+            let is_last = self.is_end && !self.settings.growing && self.failure.is_none();
+            let (taken, ended) = record.take(&self.block[self.start..], is_last);
             self.start += taken;
             let end = self.offset(self.start);
             if let Some(failure) = self.failure.take_if(|_| !ended) {
                 return Err(failure);
             }
+            if !ended && self.is_end && self.settings.growing {
+                return Ok(None);
+            }
             let is_end = self.is_end && self.start == self.block.len();
             if ended || is_end {
-                if !ended && self.settings.growing {
-                    return Ok(None);
-                }
                 let mut chunk = record.finish(end, ended, is_end);
                 chunk.raw = self.raw_since();
                 return Ok(Some(chunk));

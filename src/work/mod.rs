@@ -2,8 +2,8 @@
 //!
 //! A [`Worker`] parses, binds and encodes each record in one pass. That loop is made once for each
 //! format and each encoder, so that it can be compiled as one piece; everybody else sees it as
-//! [`Work`], one call per chunk. A sink knows its encoder and a recipe its format: where the two
-//! meet, in [`with`], is the only place that knows both.
+//! [`Work`], one call per chunk. A sink knows its encoder and a recipe its format; here the two
+//! meet.
 
 mod encode;
 mod parcel;
@@ -15,7 +15,7 @@ pub use encode::{Encoder, Place};
 pub use parcel::{Parcel, Rows};
 pub use worker::{Assignment, Worker};
 
-use crate::format::{AnyFormat, Format};
+use crate::format::AnyFormat;
 use crate::schema::Schema;
 
 /// How records become rows, as far as the destination has no say in it.
@@ -40,19 +40,16 @@ pub trait Work: Send + Sync {
 
 /// The work of a recipe for a destination that encodes with `encoder`.
 pub fn with<E: Encoder + 'static>(recipe: Recipe, encoder: Arc<E>) -> Arc<dyn Work> {
-    match recipe.format.clone() {
-        AnyFormat::Ndjson(format) => Arc::new(Pass { format, recipe, encoder }),
-    }
+    Arc::new(Pass { recipe, encoder })
 }
 
 /// What all workers share.
-struct Pass<F, E> {
-    format: F,
+struct Pass<E> {
     recipe: Recipe,
     encoder: Arc<E>,
 }
 
-impl<F: Format, E: Encoder> Work for Pass<F, E> {
+impl<E: Encoder> Work for Pass<E> {
     fn work(&self, worker: &mut Worker, assignment: Assignment, rows: Rows) -> Parcel {
         worker.work(self, assignment, rows)
     }

@@ -95,6 +95,10 @@ pub struct Parcel {
     pub lines: u64,
     /// Lines that are blank.
     pub blank: u64,
+    /// Lines that are no records by their format.
+    pub skipped: u64,
+    /// Records, of one line or more.
+    pub records: u64,
     /// Values of which a NUL was left out or replaced.
     pub altered: u64,
     /// XXH3 of the bytes that were parsed.

@@ -12,9 +12,9 @@ use bumpalo::Bump;
 
 use super::{Encoder, Parcel, Pass, Place, Rows};
 use crate::failpoint;
-use crate::format::{Format, Input, Malformed, Record};
+use crate::format::{self, Malformed, Memory, Preamble, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
-use crate::source::{Body, Bytes, Chunk, Lines, Source, TAIL_BYTES, hash16, is_blank};
+use crate::source::{Body, Bytes, Chunk, Source, TAIL_BYTES, hash16};
 use crate::span::Span;
 use crate::split::Split;
 
@@ -26,10 +26,11 @@ pub struct Assignment {
     pub split: Split,
     /// The chunk.
     pub chunk: Chunk,
+    /// What stands before it.
+    pub preamble: Preamble,
 }
 
-/// What a worker needed beyond this was for a record such as is rare, and is given back.
-const ARENA_BYTES_KEPT: usize = 1 << 20;
+/// A longer block was for a record such as is rare, and is given back.
 const BLOCK_BYTES_KEPT: usize = 4 << 20;
 
 /// Rows are given no more room than this in advance, however much those before them needed.
@@ -39,8 +40,7 @@ const ROOM_BYTES_MAX: usize = 16 << 20;
 #[derive(Default)]
 pub struct Worker {
     block: Vec<u8>,
-    arena: Bump,
-    record: Record<'static>,
+    memory: Memory,
     faults: Faults,
     /// Bytes of rows per byte of chunk in the last chunk: how much room the next will need.
     growth: f64,
@@ -48,14 +48,9 @@ pub struct Worker {
 
 impl Worker {
     /// Makes a parcel of a chunk, in rows that are empty, and may have room from before.
-    pub(super) fn work<F: Format, E: Encoder>(
-        &mut self,
-        pass: &Pass<F, E>,
-        assignment: Assignment,
-        rows: Rows,
-    ) -> Parcel {
+    pub(super) fn work<E: Encoder>(&mut self, pass: &Pass<E>, assignment: Assignment, rows: Rows) -> Parcel {
         failpoint::reached("before-chunk");
-        let Assignment { source, split, chunk } = assignment;
+        let Assignment { source, split, chunk, preamble } = assignment;
         let mut parcel = Parcel {
             source,
             split,
@@ -69,6 +64,8 @@ impl Worker {
             first_line: 0,
             lines: 0,
             blank: 0,
+            skipped: 0,
+            records: 0,
             altered: 0,
             check: 0,
             tail: (0, hash16(b"")),
@@ -77,16 +74,16 @@ impl Worker {
         };
         match chunk.body {
             Body::Records(bytes) => {
-                self.parse(pass, &bytes, &mut parcel);
+                self.parse(pass, &bytes, &preamble, &mut parcel);
                 // A row that is refused later is explained with its bytes.
                 parcel.kept = (!parcel.source.can_be_read_again()).then_some(bytes);
             }
-            Body::TooLong { length, hash, check, tail, is_terminated } => {
+            Body::TooLong { length, lines, hash, check, tail, is_terminated } => {
                 self.faults.clear();
                 too_long(&mut self.faults, length, pass.recipe.record_bytes_max);
                 let span = Span::new(chunk.span.start, chunk.span.start + length);
                 parcel.rejects.push_hashed(span, 0, Stage::Decode, &self.faults, &[], Some(hash));
-                parcel.lines = 1;
+                (parcel.lines, parcel.records) = (lines, 1);
                 parcel.check = check;
                 parcel.tail = (u32::try_from(tail.len()).expect("at most TAIL_BYTES"), hash16(&tail));
                 parcel.unterminated = (!is_terminated).then_some(chunk.span.start);
@@ -95,7 +92,7 @@ impl Worker {
         parcel
     }
 
-    fn parse<F: Format, E: Encoder>(&mut self, pass: &Pass<F, E>, bytes: &Bytes, parcel: &mut Parcel) {
+    fn parse<E: Encoder>(&mut self, pass: &Pass<E>, bytes: &Bytes, preamble: &Preamble, parcel: &mut Parcel) {
         let block = bytes.stable(&mut self.block);
         parcel.check = xxhash_rust::xxh3::xxh3_64(block);
         parcel.tail = match block.last_chunk::<TAIL_BYTES>() {
@@ -104,61 +101,41 @@ impl Worker {
             None => bytes.tail(),
         };
         parcel.is_intact = bytes.is_intact();
-        if block.last().is_some_and(|&byte| byte != b'\n') {
-            let last = memchr::memrchr(b'\n', block).map_or(0, |newline| newline + 1);
-            parcel.unterminated = Some(parcel.span.start + last as u64);
-        }
         let room = (block.len() as f64 * self.growth * 1.05) as usize;
         parcel.rows.bytes.reserve(room.min(ROOM_BYTES_MAX));
 
-        let mut number = 0_u32;
-        // The record's memory is handed from line to line under another lifetime each time.
-        let mut spare = std::mem::take(&mut self.record);
-        for line in Lines::new(block) {
-            let line_number = number;
-            number += 1;
-            if is_blank(line.bytes) {
-                parcel.blank += 1;
-                continue;
-            }
-            self.faults.clear();
-            self.arena.reset();
-            let raw = line.bytes;
-            let length = raw.len();
-            let offset = parcel.span.start + line.start as u64;
-            let place = Place { source_id: parcel.split.source, offset, raw };
-            let rows_end = parcel.rows.bytes.len();
-            let mut record: Record<'_> = spare;
-            let altered = if length > pass.recipe.record_bytes_max {
-                too_long(&mut self.faults, length as u64, pass.recipe.record_bytes_max);
-                Err(Stage::Decode)
-            } else {
-                let input = Input { raw, text: line.text, arena: &self.arena };
-                row(pass, input, &mut record, place, &mut parcel.rows.bytes, &mut self.faults)
-            };
-            spare = record.reset();
-            match altered {
-                Ok(altered) => {
-                    parcel.rows.end_row(line.start, length, line_number);
-                    parcel.altered += u64::from(altered);
+        let Worker { memory, faults, .. } = self;
+        let Parcel { rows, rejects, altered, .. } = parcel;
+        let (first, source_id) = (parcel.span.start, parcel.split.source);
+        let chunk = format::Chunk { bytes: block, preamble, record_bytes_max: pass.recipe.record_bytes_max };
+        let counted = pass.recipe.format.each_record(chunk, memory, |place, record, arena| {
+            faults.clear();
+            let format::Place { start, line, raw } = place;
+            let (offset, rows_end) = (first + start as u64, rows.bytes.len());
+            let place = Place { source_id, offset, raw };
+            match row(pass, record, place, arena, &mut rows.bytes, faults) {
+                Ok(changed) => {
+                    rows.end_row(start, raw.len(), line);
+                    *altered += u64::from(changed);
                 }
                 Err(stage) => {
-                    parcel.rows.bytes.truncate(rows_end);
-                    let span = Span::new(offset, offset + length as u64);
-                    let raw_bytes_max = match length > pass.recipe.record_bytes_max {
+                    rows.bytes.truncate(rows_end);
+                    let span = Span::new(offset, offset + raw.len() as u64);
+                    let raw_bytes_max = match raw.len() > pass.recipe.record_bytes_max {
                         true => 0,
                         false => pass.recipe.raw_bytes_max,
                     };
-                    parcel.rejects.push(span, line_number, stage, &self.faults, raw, raw_bytes_max);
+                    rejects.push(span, line, stage, faults, raw, raw_bytes_max);
                 }
             }
-        }
-        self.record = spare;
-        parcel.lines = u64::from(number);
+        });
+        parcel.lines = u64::from(counted.lines);
+        parcel.blank = u64::from(counted.blank);
+        parcel.skipped = u64::from(counted.skipped);
+        parcel.records = u64::from(counted.records);
+        let is_open = pass.recipe.format.framing().is_open(&block[counted.last..], parcel.ends.is_some());
+        parcel.unterminated = is_open.then_some(first + counted.last as u64);
         self.growth = parcel.rows.bytes.len() as f64 / block.len().max(1) as f64;
-        if self.arena.allocated_bytes() > ARENA_BYTES_KEPT {
-            self.arena = Bump::new();
-        }
         if self.block.capacity() > BLOCK_BYTES_KEPT {
             self.block = Vec::new();
         }
@@ -168,19 +145,25 @@ impl Worker {
 /// One record to one encoded row, or the stage that refuses it. Says how many of its values are
 /// not as they stand in the record.
 #[inline]
-fn row<'r, F: Format, E: Encoder>(
-    pass: &Pass<F, E>,
-    input: Input<'r>,
-    record: &mut Record<'r>,
+fn row<E: Encoder>(
+    pass: &Pass<E>,
+    record: Result<&Record<'_>, Malformed>,
     place: Place<'_>,
+    arena: &Bump,
     out: &mut Vec<u8>,
     faults: &mut Faults,
 ) -> Result<u32, Stage> {
-    let arena = input.arena;
-    if let Err(Malformed { stage, code, what, at }) = pass.format.parse(input, record) {
-        faults.push(code, &Path::Record, format_args!("{what}, at byte {at} of the record"), None);
-        return Err(stage);
-    }
+    let record = match record {
+        Ok(record) => record,
+        Err(Malformed { stage, code: code::RECORD_TOO_LONG, .. }) => {
+            too_long(faults, place.raw.len() as u64, pass.recipe.record_bytes_max);
+            return Err(stage);
+        }
+        Err(Malformed { stage, code, what, at }) => {
+            faults.push(code, &Path::Record, format_args!("{what}, at byte {at} of the record"), None);
+            return Err(stage);
+        }
+    };
     let row = pass.recipe.schema.bind(record, arena, faults).ok_or(Stage::Schema)?;
     match pass.encoder.encode(&row, place, out, faults) {
         true => Ok(row.altered()),

@@ -13,6 +13,7 @@ use simd_json::{Node, StaticNode};
 
 use super::super::Wanted;
 use super::super::record::{Record, as_index};
+use super::super::spelling::Spelling;
 use super::super::wanted::is_same;
 
 /// At most so many records are not tried after one that was not flat. The pause doubles with
@@ -22,7 +23,7 @@ const PAUSE_MAX: u8 = 63;
 
 /// How long this reader is not to be tried.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in super::super) struct Pause {
+pub(super) struct Pause {
     /// So many records from now.
     pub(super) left: u8,
     /// So many the next time.
@@ -31,20 +32,27 @@ pub(in super::super) struct Pause {
 
 /// Reads `text` and marks the values that are wanted. If this is false, `text` is for others
 /// to read.
-pub(super) fn read<'r>(text: &'r str, wanted: &Wanted, gather: bool, record: &mut Record<'r>) -> bool {
-    if record.pause.left > 0 {
-        record.pause.left -= 1;
+pub(super) fn read<'r>(
+    text: &'r str,
+    wanted: &Wanted,
+    gather: bool,
+    pause: &mut Pause,
+    record: &mut Record<'r>,
+) -> bool {
+    if pause.left > 0 {
+        pause.left -= 1;
         return false;
     }
     let is_flat =
         has_no_escapes(text.as_bytes()) && Flat { text, at: 0 }.members(wanted, gather, record).is_some();
     if is_flat {
-        record.is_flat = true;
+        record.spelling = Spelling::Flat(text.as_bytes());
+        // Only an escape can say one.
         record.may_hold_nul = false;
-        record.pause = Pause::default();
+        *pause = Pause::default();
     } else {
-        record.pause.left = record.pause.next;
-        record.pause.next = (record.pause.next * 2 + 1).min(PAUSE_MAX);
+        pause.left = pause.next;
+        pause.next = (pause.next * 2 + 1).min(PAUSE_MAX);
     }
     is_flat
 }

@@ -10,12 +10,23 @@
 mod flat;
 mod plain;
 
+use std::cell::Cell;
+
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
+use simd_json::{Buffers, Node, Tape};
 
-pub(super) use self::flat::Pause;
-use super::{Extras, Format, Input, Malformed, Record, Wanted};
+use self::flat::Pause;
+use super::spelling::Spelling;
+use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted};
 use crate::reject::{Stage, code};
+
+/// Pydantic's limit: so many objects and lists may be within each other, not counting one
+/// that is empty.
+const DEPTH_MAX: usize = 200;
+
+/// A longer text is rare, and the memory that it needed is given back.
+const TEXT_BYTES_KEPT: usize = 1 << 20;
 
 /// One JSON object per record.
 #[derive(Clone, Debug)]
@@ -23,6 +34,25 @@ pub struct Json {
     wanted: Wanted,
     slots: usize,
     extras: Extras,
+}
+
+/// What the readers reuse from text to text.
+pub struct Scratch {
+    /// Those of simd-json.
+    buffers: Buffers,
+    /// Where the plain reader found each value of the tape.
+    places: Vec<(u32, u32)>,
+    /// How long the reader of flat records is not to be tried.
+    pause: Pause,
+    /// Bytes of the text that was read last.
+    last: usize,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        let buffers = Buffers::with_max_depth(4096, DEPTH_MAX);
+        Scratch { buffers, places: Vec::new(), pause: Pause::default(), last: 0 }
+    }
 }
 
 impl Json {
@@ -33,21 +63,27 @@ impl Json {
 }
 
 impl Format for Json {
-    fn parse<'r>(&self, input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
-        record.text = input.raw;
+    type Scratch = Scratch;
+
+    fn parse<'r>(
+        &'r self,
+        input: Input<'r>,
+        scratch: &'r mut Scratch,
+        record: &mut Record<'r>,
+    ) -> Result<Parsed, Malformed> {
         record.unmark(self.slots);
         if let Some(text) = input.text
-            && flat::read(text, &self.wanted, self.extras == Extras::Gathered, record)
+            && flat::read(text, &self.wanted, self.extras == Extras::Gathered, &mut scratch.pause, record)
         {
-            return Ok(());
+            return Ok(Parsed::Record);
         }
-        read(input, record)?;
-        let simd_json::Node::Object { .. } = record.tape.0[0] else {
+        read(input, scratch, record)?;
+        let Node::Object { .. } = record.tape.0[0] else {
             let what = "a JSON text that is not an object";
             return Err(Malformed { stage: Stage::Parse, code: code::MODEL_TYPE, what, at: 0 });
         };
         record.mark(&self.wanted, self.slots, self.extras);
-        Ok(())
+        Ok(Parsed::Record)
     }
 }
 
@@ -55,57 +91,74 @@ impl Format for Json {
 pub(crate) fn parse_json<'r>(
     text: &'r [u8],
     arena: &'r Bump,
+    scratch: &'r mut Scratch,
     record: &mut Record<'r>,
 ) -> Result<(), Malformed> {
-    record.text = text;
-    read(Input::new(text, arena), record)
+    read(Input::new(text, arena), scratch, record)
 }
 
-fn read<'r>(input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
+fn read<'r>(input: Input<'r>, scratch: &'r mut Scratch, record: &mut Record<'r>) -> Result<(), Malformed> {
+    let text = input.raw;
+    if scratch.last > TEXT_BYTES_KEPT {
+        *scratch = Scratch { pause: scratch.pause, ..Scratch::default() };
+    }
+    scratch.last = text.len();
     record.may_hold_nul = true;
-    record.cursor.set((0, 0));
-    if fill_tape(input, record).is_err() {
-        plain::read(input, record)?;
+    if fill_tape(input, &mut scratch.buffers, &mut record.tape).is_ok() {
+        let structurals = scratch.buffers.structural_indexes();
+        record.spelling = Spelling::Structured { text, structurals, cursor: Cell::default() };
+    } else {
+        plain::read(input, &mut scratch.places, record)?;
+        record.spelling = Spelling::Listed(text, &scratch.places);
     }
     Ok(())
 }
 
 /// Lets simd-json read a copy: it unescapes in place, and looks beyond the end.
-fn fill_tape<'r>(input: Input<'r>, record: &mut Record<'r>) -> simd_json::Result<()> {
+fn fill_tape<'r>(input: Input<'r>, buffers: &mut Buffers, tape: &mut Tape<'r>) -> simd_json::Result<()> {
     let length = input.raw.len();
     let mut copy = ArenaVec::with_capacity_in(length + simd_json::INPUT_PADDING, input.arena);
     copy.extend_from_slice_copy(input.raw);
     copy.extend_from_slice_copy(&[b' '; simd_json::INPUT_PADDING]);
     let copy = copy.into_bump_slice_mut();
-    simd_json::fill_tape_padded(copy, length, &mut record.buffers, &mut record.tape)
+    simd_json::fill_tape_padded(copy, length, buffers, tape)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use simd_json::Node;
 
     use super::super::Raw;
     use super::*;
+
+    /// Where the value at `index` stands in `text`.
+    fn place_of(text: &[u8], record: &Record<'_>, index: usize) -> std::ops::Range<usize> {
+        let json = record.spelling.of(&record.tape.0, index).expect("it stands there as JSON");
+        let start = (json.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        if json.is_empty() { 0..0 } else { start..start + json.len() }
+    }
 
     /// What either reader makes of `text`, in a form that can be compared: the values with
     /// their places in the text, or the fault.
     fn read(text: &[u8], plainly: bool) -> Result<Vec<String>, Malformed> {
         let arena = Bump::new();
         let input = Input::new(text, &arena);
-        let mut record = Record { text, ..Record::default() };
+        let (mut scratch, mut record) = (Scratch::default(), Record::default());
         if plainly {
-            plain::read(input, &mut record)?;
+            plain::read(input, &mut scratch.places, &mut record)?;
+            record.spelling = Spelling::Listed(text, &scratch.places);
         } else {
-            fill_tape(input, &mut record).map_err(|_| Malformed {
+            fill_tape(input, &mut scratch.buffers, &mut record.tape).map_err(|_| Malformed {
                 stage: Stage::Parse,
                 code: code::JSON_INVALID,
                 what: "simd-json",
                 at: 0,
             })?;
+            let structurals = scratch.buffers.structural_indexes();
+            record.spelling = Spelling::Structured { text, structurals, cursor: Cell::default() };
         }
         let describe = |(index, node): (usize, &Node<'_>)| {
-            let place = record.place_of(index);
+            let place = place_of(text, &record, index);
             match node {
                 // Told apart by their bits: -0.0 is not 0.0.
                 Node::Static(simd_json::StaticNode::F64(number)) => {
@@ -213,8 +266,8 @@ mod tests {
         let arena = Bump::new();
         let text = br#"{"a":123456789012345678901234567890,"b":1e400,"c":NaN,"d":-Infinity,"e":18446744073709551616}"#;
         let json = Json::new(&[vec!["a"], vec!["b"], vec!["c"], vec!["d"], vec!["e"]], Extras::Ignored);
-        let mut record = Record::default();
-        json.parse(Input::new(text, &arena), &mut record).expect("accepted");
+        let (mut scratch, mut record) = (Scratch::default(), Record::default());
+        json.parse(Input::new(text, &arena), &mut scratch, &mut record).expect("accepted");
         let raw = |slot| record.get(slot).expect("present").raw();
         assert_eq!(raw(0), Raw::BigInt("123456789012345678901234567890"));
         assert_eq!(raw(1), Raw::Float(f64::INFINITY));
@@ -261,15 +314,16 @@ mod tests {
     fn places_are_found_in_any_order() {
         let arena = Bump::new();
         let text = br#" {"a":[1, {"b" : "}"}],"c":-2.5 ,"d":{}} "#;
-        let mut record = Record { text, ..Record::default() };
-        fill_tape(Input::new(text, &arena), &mut record).expect("JSON");
-        let there: Vec<_> = (0..record.tape.0.len()).map(|index| record.place_of(index)).collect();
-        let mut back: Vec<_> = (0..record.tape.0.len()).rev().map(|index| record.place_of(index)).collect();
+        let (mut scratch, mut record) = (Scratch::default(), Record::default());
+        parse_json(text, &arena, &mut scratch, &mut record).expect("JSON");
+        let place = |index: usize| place_of(text, &record, index);
+        let there: Vec<_> = (0..record.tape.0.len()).map(place).collect();
+        let mut back: Vec<_> = (0..record.tape.0.len()).rev().map(place).collect();
         back.reverse();
         assert_eq!(there, back);
-        assert_eq!(&text[record.place_of(2)], br#"[1, {"b" : "}"}]"#);
-        assert_eq!(&text[record.place_of(8)], b"-2.5");
-        assert_eq!(record.place_of(99), 0..0);
+        assert_eq!(&text[place(2)], br#"[1, {"b" : "}"}]"#);
+        assert_eq!(&text[place(8)], b"-2.5");
+        assert_eq!(place(99), 0..0);
     }
 
     #[test]
@@ -277,11 +331,11 @@ mod tests {
         let arena = Bump::new();
         let json = Json::new(&[vec!["user", "id"], vec!["list", "1"], vec!["user"]], Extras::Gathered);
         let text = br#"{"user":{"id":1},"x":0,"list":[7,8],"user":{"name":"n"},"y":1}"#;
-        let mut record = Record::default();
-        json.parse(Input::new(text, &arena), &mut record).expect("accepted");
+        let (mut scratch, mut record) = (Scratch::default(), Record::default());
+        json.parse(Input::new(text, &arena), &mut scratch, &mut record).expect("accepted");
         assert!(record.get(0).is_none(), "the second user has no id");
         assert_eq!(record.get(1).expect("present").raw(), Raw::Int(8));
-        assert_eq!(record.get(2).expect("present").json(), br#"{"name":"n"}"#);
+        assert_eq!(record.get(2).expect("present").json(&arena), br#"{"name":"n"}"#);
         let extras: Vec<_> = record.extras().map(|(key, item)| (key.to_owned(), item.raw())).collect();
         assert_eq!(extras, [("x".to_owned(), Raw::Int(0)), ("y".to_owned(), Raw::Int(1))]);
     }
@@ -290,15 +344,15 @@ mod tests {
     /// without, in a form that can be compared.
     fn parse(text: &[u8], json: &Json, flatly: bool) -> (bool, Result<String, Malformed>) {
         let arena = Bump::new();
-        let mut record = Record::default();
-        record.pause.left = if flatly { 0 } else { 1 };
-        let parsed = json.parse(Input::new(text, &arena), &mut record);
-        let is_flat = record.is_flat;
-        let described = parsed.map(|()| {
+        let (mut scratch, mut record) = (Scratch::default(), Record::default());
+        scratch.pause.left = if flatly { 0 } else { 1 };
+        let parsed = json.parse(Input::new(text, &arena), &mut scratch, &mut record);
+        let is_flat = matches!(record.spelling, Spelling::Flat(_));
+        let described = parsed.map(|_| {
             let item = |item: super::super::Item<'_>| match item.raw() {
                 // Told apart by their bits: -0.0 is not 0.0.
-                Raw::Float(number) => format!("{:x} {:?}", number.to_bits(), item.json()),
-                raw => format!("{raw:?} {:?}", item.json()),
+                Raw::Float(number) => format!("{:x} {:?}", number.to_bits(), item.json(&arena)),
+                raw => format!("{raw:?} {:?}", item.json(&arena)),
             };
             let slots: Vec<_> = (0..json.slots).map(|slot| record.get(slot).map(item)).collect();
             let extras: Vec<_> = record.extras().map(|(key, value)| (key.to_owned(), item(value))).collect();
@@ -358,14 +412,14 @@ mod tests {
     #[test]
     fn records_that_are_not_flat_are_rarely_tried() {
         let json = Json::new(&[vec!["a"]], Extras::Ignored);
-        let mut record = Record::default();
+        let (mut scratch, mut record) = (Scratch::default(), Record::default());
         let mut tried = 0;
         for n in 0..700 {
             let text: &[u8] = if n < 64 { b"{\"a\":1}" } else { b"{\"a\":[1]}" };
-            tried += u32::from(record.pause.left == 0);
+            tried += u32::from(scratch.pause.left == 0);
             let arena = Bump::new();
             let mut parsed = record.reset();
-            json.parse(Input::new(text, &arena), &mut parsed).expect("an object");
+            json.parse(Input::new(text, &arena), &mut scratch, &mut parsed).expect("an object");
             record = parsed.reset();
         }
         // All of the flat ones, and of the others seven among the first 64 and then one in 64.

@@ -7,12 +7,16 @@
 use bumpalo::Bump;
 use simd_json::{Node, StaticNode};
 
-use super::super::record::DEPTH_MAX;
 use super::super::{Input, Malformed, Record};
+use super::DEPTH_MAX;
 use crate::reject::{Code, Stage, code};
 
-/// Reads a record whose values and places nobody has found yet.
-pub(super) fn read<'r>(input: Input<'r>, record: &mut Record<'r>) -> Result<(), Malformed> {
+/// Reads a text into `record`, and notes in `places` where each value stands.
+pub(super) fn read<'r>(
+    input: Input<'r>,
+    places: &mut Vec<(u32, u32)>,
+    record: &mut Record<'r>,
+) -> Result<(), Malformed> {
     let Input { raw, arena, .. } = input;
     let text = match std::str::from_utf8(raw) {
         Ok(text) => text,
@@ -20,8 +24,8 @@ pub(super) fn read<'r>(input: Input<'r>, record: &mut Record<'r>) -> Result<(), 
     };
     record.tape.0.clear();
     record.exact.clear();
-    record.places.clear();
-    let mut reader = Reader { text, at: 0, depth: 0, arena, record };
+    places.clear();
+    let mut reader = Reader { text, at: 0, depth: 0, arena, places, record };
     reader.space();
     reader.value()?;
     reader.space();
@@ -43,6 +47,7 @@ struct Reader<'t, 'r> {
     at: usize,
     depth: usize,
     arena: &'r Bump,
+    places: &'t mut Vec<(u32, u32)>,
     record: &'t mut Record<'r>,
 }
 
@@ -74,7 +79,7 @@ impl<'r> Reader<'_, 'r> {
         self.record.tape.0.push(node);
         let start = u32::try_from(start).expect("a record is shorter than 4 GiB");
         let end = u32::try_from(self.at).expect("a record is shorter than 4 GiB");
-        self.record.places.push((start, end));
+        self.places.push((start, end));
         self.record.tape.0.len() - 1
     }
 
@@ -186,7 +191,7 @@ impl<'r> Reader<'_, 'r> {
 
     fn leave(&mut self, header: usize, node: Node<'r>) {
         self.record.tape.0[header] = node;
-        self.record.places[header].1 = u32::try_from(self.at).expect("a record is shorter than 4 GiB");
+        self.places[header].1 = u32::try_from(self.at).expect("a record is shorter than 4 GiB");
     }
 
     fn string(&mut self) -> Result<&'r str, Malformed> {

@@ -19,7 +19,7 @@ use bumpalo::Bump;
 use self::node::Node;
 use self::shape::Shape;
 use super::{Extra, Field, Owned, Schema, Value};
-use crate::format::{Item, Raw, Record, parse_json};
+use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 
 /// The schema that the JSON Schema in `text` describes. With `strict`, values are taken as
 /// they are; without, they are coerced. A stamp that names no zone, a default too, is `offset_s`
@@ -28,8 +28,8 @@ use crate::format::{Item, Raw, Record, parse_json};
 /// The properties become fields in their order, each under its own name. Members that the
 /// schema does not name are ignored, or with `additionalProperties: false` refused.
 pub fn from_json_schema(text: &str, strict: bool, offset_s: i32) -> Result<Schema, JsonSchemaError> {
-    let (arena, mut record) = (Bump::new(), Record::default());
-    parse_json(text.as_bytes(), &arena, &mut record).map_err(|malformed| {
+    let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
+    parse_json(text.as_bytes(), &arena, &mut scratch, &mut record).map_err(|malformed| {
         JsonSchemaError::new("#", format!("{} at byte {}", malformed.what, malformed.at))
     })?;
     let mut import = Import { root: record.root(), strict, offset_s, references: Vec::new(), fields: 0 };

@@ -63,7 +63,7 @@ impl<'s> Node<'s> {
 
     /// The value as JSON text.
     pub(super) fn text(&self) -> Result<&'s str> {
-        std::str::from_utf8(self.item.json()).map_err(|_| self.error("not UTF-8"))
+        std::str::from_utf8(self.item.spelled().unwrap_or_default()).map_err(|_| self.error("not UTF-8"))
     }
 
     /// The items of what should be a list.

@@ -11,7 +11,7 @@ const FALSE: [&str; 6] = ["0", "f", "n", "no", "off", "false"];
 pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<bool> {
     let coerced = match at.item.raw() {
         Raw::Bool(value) => return Some(value),
-        Raw::Text(text) if !strict => {
+        Raw::Text(text) if !strict || at.item.is_text() => {
             let is_one_of = |words: [&str; 6]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
             if is_one_of(TRUE) {
                 Some(true)

@@ -24,10 +24,12 @@ pub(super) fn read<'a>(
         Raw::BigInt(digits) => decimal::shift(digits, shift, context).ok_or(NOT_A_NUMBER)?,
         // As it is written: a double has no more than sixteen digits.
         Raw::Float(number) if number.is_finite() => {
-            let text = std::str::from_utf8(item.json()).map_err(|_| NOT_A_NUMBER)?;
+            let text = std::str::from_utf8(item.json(context.arena)).map_err(|_| NOT_A_NUMBER)?;
             decimal::shift(text, shift, context).ok_or(NOT_A_NUMBER)?
         }
-        Raw::Text(text) if !strict => decimal::shift(text, shift, context).ok_or(NOT_A_NUMBER)?,
+        Raw::Text(text) if !strict || item.is_text() => {
+            decimal::shift(text, shift, context).ok_or(NOT_A_NUMBER)?
+        }
         Raw::Float(_) => return Err(NOT_A_NUMBER),
         _ => return Err((code::DATETIME_TYPE, "not an epoch number")),
     };

@@ -24,7 +24,7 @@ pub(super) fn read<'a>(
         Raw::UInt(number) => Ok(number as f64),
         Raw::BigInt(digits) => Ok(digits.parse().expect("digits are a number")),
         Raw::Bool(value) if !strict => Ok(f64::from(u8::from(value))),
-        Raw::Text(text) if !strict => of_text(text, context),
+        Raw::Text(text) if !strict || at.item.is_text() => of_text(text, context),
         _ => Err((code::FLOAT_TYPE, "not a number")),
     };
     let number = match number {

@@ -29,7 +29,7 @@ pub(super) fn read<'a>(
         Raw::BigInt(digits) => Ok(Integer::Big(digits)),
         Raw::Bool(value) if !strict => Ok(Integer::Small(i64::from(value))),
         Raw::Float(number) if !strict => of_float(number),
-        Raw::Text(text) if !strict => of_text(text, context),
+        Raw::Text(text) if !strict || at.item.is_text() => of_text(text, context),
         _ => Err((code::INT_TYPE, "not an integer")),
     };
     match number {

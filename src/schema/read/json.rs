@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::super::{Json, Nul};
 use super::{At, Context};
-use crate::format::{Item, Raw, Record, Unstorable};
+use crate::format::{Item, JsonScratch, Raw, Record, Unstorable, parse_json};
 use crate::reject::code;
 
 /// Reads a JSON value.
@@ -18,24 +18,27 @@ pub(in crate::schema) fn storable<'a>(
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<&'a [u8]> {
-    settle(item.find_unstorable(), item.json(), at, context)
+    settle(item.find_unstorable(), item.json(context.arena), at, context)
 }
 
 thread_local! {
-    /// What a JSON text within a text is parsed into. Its memory is reused, as a record's is.
-    static INNER: Cell<Option<Record<'static>>> = const { Cell::new(None) };
+    /// What a JSON text within a text is parsed with, and into. Its memory is reused, as a
+    /// record's is.
+    static INNER: Cell<Option<(JsonScratch, Record<'static>)>> = const { Cell::new(None) };
 }
 
 fn read_text<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     let Raw::Text(text) = at.item.raw() else {
         return context.refuse(at, code::JSON_TYPE, format_args!("not a text that holds JSON"));
     };
-    let mut inner = INNER.take().unwrap_or_default().reset();
-    let found = match crate::format::parse_json(text.as_bytes(), context.arena, &mut inner) {
+    let (mut scratch, inner) = INNER.take().unwrap_or_default();
+    let mut inner = inner.reset();
+    let found = match parse_json(text.as_bytes(), context.arena, &mut scratch, &mut inner) {
         Ok(()) => Ok(inner.root().find_unstorable()),
         Err(malformed) => Err(malformed),
     };
-    INNER.set(Some(inner.reset()));
+    let inner = inner.reset();
+    INNER.set(Some((scratch, inner)));
     match found {
         Ok(unstorable) => settle(unstorable, text.trim().as_bytes(), at, context),
         Err(malformed) => {

@@ -1,0 +1,118 @@
+//! The records of a chunk, one after the other: the one loop over records, for everybody who
+//! reads them. `load` and `check`, inference, benches and tests differ in what they do with one.
+
+use std::any::Any;
+
+use bumpalo::Bump;
+
+use super::{Format, Input, Malformed, Parsed, Preamble, Record};
+use crate::reject::{Stage, code};
+use crate::source::is_blank;
+
+/// The memory of one worker, reused from record to record and from chunk to chunk.
+#[derive(Default)]
+pub struct Memory {
+    arena: Bump,
+    record: Record<'static>,
+    /// That of the format whose chunk was last.
+    scratch: Option<Box<dyn Any + Send>>,
+}
+
+/// What was needed beyond this was for a record such as is rare, and is given back.
+const ARENA_BYTES_KEPT: usize = 1 << 20;
+
+/// A range of a source whose records are to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'b> {
+    /// Its bytes, which do not change.
+    pub bytes: &'b [u8],
+    /// What stands before it.
+    pub preamble: &'b Preamble,
+    /// A longer record is not parsed.
+    pub record_bytes_max: usize,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'r> {
+    /// Its first byte in the chunk.
+    pub start: usize,
+    /// Lines of the chunk before it.
+    pub line: u32,
+    /// The record, without its line end.
+    pub raw: &'r [u8],
+}
+
+/// What a chunk consists of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Lines of any kind.
+    pub lines: u32,
+    /// Lines that are blank.
+    pub blank: u32,
+    /// Lines that the format has beside its records.
+    pub skipped: u32,
+    /// Records, of one line or more.
+    pub records: u32,
+    /// Where in the chunk its last record or other piece starts.
+    pub last: usize,
+}
+
+impl Memory {
+    /// The scratch of `F`, as its last chunk has left it.
+    fn scratch<F: Format>(&mut self) -> Box<F::Scratch> {
+        let scratch = self.scratch.take().and_then(|scratch| scratch.downcast().ok());
+        scratch.unwrap_or_default()
+    }
+}
+
+/// Shows every record of a chunk to `visit`, with memory that lives as long as the record.
+pub fn each_record<F: Format>(
+    format: &F,
+    chunk: Chunk<'_>,
+    memory: &mut Memory,
+    mut visit: impl FnMut(Place<'_>, Result<&Record<'_>, Malformed>, &Bump),
+) -> Counted {
+    let (framing, mut scratch) = (format.framing(), memory.scratch::<F>());
+    format.begin(chunk.preamble, &mut scratch);
+    let mut counted = Counted::default();
+    // The record's memory is handed from one to the next under another lifetime each time.
+    let mut spare = std::mem::take(&mut memory.record);
+    for framed in framing.records(chunk.bytes) {
+        let place = Place { start: framed.start, line: counted.lines, raw: framed.bytes };
+        counted.lines += framed.lines;
+        counted.last = framed.start;
+        if is_blank(framed.bytes) {
+            counted.blank += framed.lines;
+            continue;
+        }
+        memory.arena.reset();
+        let mut record: Record<'_> = spare;
+        let input = Input { raw: framed.bytes, text: framed.text, arena: &memory.arena };
+        let parsed = match framed.bytes.len() > chunk.record_bytes_max {
+            false => format.parse(input, &mut scratch, &mut record),
+            true => Err(TOO_LONG),
+        };
+        if parsed == Ok(Parsed::Skipped) {
+            counted.skipped += framed.lines;
+        } else {
+            counted.records += 1;
+            visit(place, parsed.map(|_| &record), &memory.arena);
+        }
+        spare = record.reset();
+    }
+    memory.record = spare;
+    memory.scratch = Some(scratch);
+    if memory.arena.allocated_bytes() > ARENA_BYTES_KEPT {
+        memory.arena = Bump::new();
+    }
+    counted
+}
+
+/// What is said of a record that is not parsed because of its length.
+pub const TOO_LONG: Malformed = Malformed {
+    stage: Stage::Decode,
+    code: code::RECORD_TOO_LONG,
+    what: "a record beyond max_record",
+    at: 0,
+};

@@ -1,0 +1,137 @@
+//! How a record itself writes its values: a JSON column keeps a JSON value just as it stands.
+//!
+//! A reader of JSON leaves only what it has at hand, and a place is looked for when somebody
+//! asks: most records are never asked.
+
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::ops::Range;
+
+use simd_json::Node;
+
+/// How the values of a record stand in it, and what it takes to find them.
+#[derive(Clone, Debug)]
+pub(super) enum Spelling<'r> {
+    /// As text that is not JSON: every value is a piece of it.
+    Text,
+    /// As JSON, one object of scalars without escapes: strings are pieces of the text, and the
+    /// other scalars stand between them.
+    Flat(&'r [u8]),
+    /// As JSON, with the place of each value of the tape.
+    Listed(&'r [u8], &'r [(u32, u32)]),
+    /// As JSON, with its structural characters.
+    Structured {
+        /// The JSON.
+        text: &'r [u8],
+        /// Where its structural characters stand.
+        structurals: &'r [u32],
+        /// The value that was asked for last, and the structural character it starts at.
+        cursor: Cell<(usize, usize)>,
+    },
+}
+
+impl<'r> Spelling<'r> {
+    /// The JSON of the value at `index` of the tape, if it stands in the record as JSON.
+    pub(super) fn of(&self, tape: &[Node<'r>], index: usize) -> Option<&'r [u8]> {
+        let (text, place) = match self {
+            Spelling::Text => return None,
+            Spelling::Flat(text) => (*text, place_in_flat(text, tape, index)),
+            Spelling::Listed(text, places) => {
+                let &(start, end) = places.get(index)?;
+                (*text, start as usize..end as usize)
+            }
+            Spelling::Structured { text, structurals, cursor } => {
+                (*text, place_by_structurals(text, structurals, cursor, index))
+            }
+        };
+        Some(text.get(place).unwrap_or_default())
+    }
+}
+
+fn place_in_flat(text: &[u8], tape: &[Node<'_>], index: usize) -> Range<usize> {
+    let start_of = |piece: &str| piece.as_ptr() as usize - text.as_ptr() as usize;
+    match tape[index] {
+        Node::String(piece) => start_of(piece) - 1..start_of(piece) + piece.len() + 1,
+        Node::Static(_) => {
+            let Node::String(key) = tape[index - 1] else { unreachable!("a member begins with its key") };
+            let colon = start_of(key) + key.len() + 1;
+            let start = colon + 1 + usize::from(text[colon + 1] == b' ');
+            let length = text[start..].iter().position(|byte| matches!(byte, b',' | b'}'));
+            start..start + length.expect("a separator follows each value")
+        }
+        Node::Object { .. } | Node::Array { .. } => 0..text.len(),
+    }
+}
+
+fn place_by_structurals(
+    text: &[u8],
+    structurals: &[u32],
+    cursor: &Cell<(usize, usize)>,
+    index: usize,
+) -> Range<usize> {
+    let byte = |place: usize| text.get(place).copied().unwrap_or(b' ');
+    // Every key and value of the tape starts at a structural character that is none of
+    // these, in the order of the tape. From the last one that was asked for it is never
+    // far: values are asked for roughly in their order.
+    let is_start = |place: u32| !matches!(byte(place as usize), b',' | b':' | b'}' | b']');
+    let (mut at, mut place) = cursor.get();
+    while at < index {
+        let Some(next) = structurals.get(place + 1..).and_then(|rest| rest.iter().position(|&p| is_start(p)))
+        else {
+            return 0..0;
+        };
+        (at, place) = (at + 1, place + 1 + next);
+    }
+    while at > index {
+        let Some(before) = structurals.get(..place).and_then(|rest| rest.iter().rposition(|&p| is_start(p)))
+        else {
+            return 0..0;
+        };
+        (at, place) = (at - 1, before);
+    }
+    cursor.set((at, place));
+    let mut rest = structurals.get(place..).unwrap_or_default().iter().map(|&place| place as usize);
+    let Some(start) = rest.next() else { return 0..0 };
+    let end = if matches!(byte(start), b'{' | b'[') {
+        let mut depth = 1_usize;
+        let close = rest.find(|&place| {
+            match byte(place) {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            depth == 0
+        });
+        close.map_or(start, |place| place + 1)
+    } else {
+        // A scalar ends where the next structural character stands, but for white space.
+        let next = rest.next().unwrap_or(text.len());
+        start + text.get(start..next).unwrap_or_default().trim_ascii_end().len()
+    };
+    start..end
+}
+
+/// Writes text as a JSON string.
+pub(crate) fn write_text(out: &mut impl Write, text: &str) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    let mut start = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0..=0x1f => b"\\u",
+            _ => continue,
+        };
+        out.write_all(&text.as_bytes()[start..at])?;
+        out.write_all(escape)?;
+        if escape == b"\\u" {
+            write!(out, "{byte:04x}")?;
+        }
+        start = at + 1;
+    }
+    out.write_all(&text.as_bytes()[start..])?;
+    out.write_all(b"\"")
+}

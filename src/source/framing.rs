@@ -1,0 +1,657 @@
+//! Framing: what separates records. The only file that knows.
+//!
+//! A line is the bytes up to a newline; a carriage return before the newline belongs to the
+//! line end. A record is one line ([`Framing::Lines`]), or a line that says that a record
+//! starts with it and the lines behind it ([`Framing::Starts`]), or as many lines as its quotes
+//! hold together ([`Framing::Quoted`]). What stands at the end without a line end is a line if
+//! it is not empty.
+//!
+//! Chunks, splits and checkpoints stand on record starts, so whatever the planner asks
+//! ([`Framing::cut`]), the worker ([`Framing::records`]) and the next run ([`Framing::goes_on`])
+//! must get the same answer: a record is the same however its source is cut.
+
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
+use regex::bytes::Regex;
+
+/// What separates the records of a source.
+#[derive(Clone, Debug, Default)]
+pub enum Framing {
+    /// Nothing but line ends: each line is a record.
+    #[default]
+    Lines,
+    /// A record starts with a line in which this is found; the lines behind it, up to the next
+    /// such line, belong to it. Lines before the first one are a record too.
+    Starts(Regex),
+    /// A line end within quotes belongs to the record.
+    Quoted(Quotes),
+}
+
+/// How fields are quoted, as Python's `csv` has it: only a quote at the start of a field opens,
+/// and a doubled one within quotes is a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotes {
+    /// What separates fields.
+    pub delimiter: u8,
+    /// What opens and closes.
+    pub quote: u8,
+    /// What takes its meaning from the next byte, in quotes and outside.
+    pub escape: Option<u8>,
+    /// What a line begins with that holds no fields, and so no quotes.
+    pub comment: Option<u8>,
+}
+
+/// Whether a line starts a record is decided by this much of it, so that nobody has to wait for
+/// the end of a line that has none.
+const START_BYTES_MAX: usize = 4096;
+
+/// So many newlines are looked for one by one rather than counted.
+const COUNTED_LINES_MIN: usize = 4 << 10;
+
+impl Framing {
+    /// Where to cut `bytes`, which start on a record start: the length of the next chunk, of
+    /// about `bytes_max` and at most `lines_max` lines, or of one record. `None` if no record
+    /// is known to end here. At the end of a source (`is_end`) the rest is a record.
+    pub(super) fn cut(
+        &self,
+        bytes: &[u8],
+        bytes_max: usize,
+        lines_max: usize,
+        is_end: bool,
+    ) -> Option<usize> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let length = self.cut_by_bytes(bytes, bytes_max.max(1) - 1, is_end)?;
+        let lines_max = lines_max.max(1);
+        // To count is cheap, to look for each newline is not; unless there are few to look for.
+        let are_counted = length > lines_max && lines_max >= COUNTED_LINES_MIN;
+        if length <= lines_max || are_counted && memchr_iter(b'\n', &bytes[..length]).count() <= lines_max {
+            return Some(length);
+        }
+        let mut newlines = memchr_iter(b'\n', &bytes[..length]);
+        match self {
+            Framing::Lines => Some(newlines.nth(lines_max - 1).map_or(length, |newline| newline + 1)),
+            // The records that end before the bound, or the one that it is in.
+            _ => {
+                let bound = newlines.nth(lines_max - 1).map_or(length, |newline| newline + 1);
+                let ends = self.records(&bytes[..length]).scan(0, |end, record| {
+                    *end = record.end;
+                    Some(*end)
+                });
+                let mut last = None;
+                for end in ends {
+                    if end > bound && last.is_some() {
+                        break;
+                    }
+                    last = Some(end);
+                    if end >= bound {
+                        break;
+                    }
+                }
+                last
+            }
+        }
+    }
+
+    /// The end of the record that `from` is in, or else of the last one that is known to end
+    /// before it.
+    fn cut_by_bytes(&self, bytes: &[u8], from: usize, is_end: bool) -> Option<usize> {
+        let rest = is_end.then_some(bytes.len());
+        match self {
+            Framing::Lines => {
+                if from < bytes.len()
+                    && let Some(newline) = memchr(b'\n', &bytes[from..])
+                {
+                    return Some(from + newline + 1);
+                }
+                rest.or_else(|| memrchr(b'\n', &bytes[..from.min(bytes.len())]).map(|newline| newline + 1))
+            }
+            Framing::Starts(pattern) => {
+                let starts = |newline: &usize| starts(pattern, &bytes[newline + 1..], is_end) == Some(true);
+                let ahead = memchr_iter(b'\n', bytes.get(from..).unwrap_or_default());
+                let ahead = ahead.map(|newline| from + newline).find(starts);
+                let before = || memchr::memrchr_iter(b'\n', &bytes[..from.min(bytes.len())]).find(starts);
+                ahead.map(|newline| newline + 1).or(rest).or_else(|| before().map(|newline| newline + 1))
+            }
+            Framing::Quoted(quotes) => {
+                let mut last = None;
+                while let Some(end) = quotes.record_end(bytes, last.unwrap_or(0)) {
+                    last = Some(end);
+                    if end > from {
+                        return last;
+                    }
+                }
+                rest.or(last)
+            }
+        }
+    }
+
+    /// How far behind the end of a record one has to see to know that it is its end.
+    pub(super) fn look_ahead(&self) -> usize {
+        match self {
+            Framing::Lines | Framing::Quoted(_) => 0,
+            Framing::Starts(_) => START_BYTES_MAX,
+        }
+    }
+
+    /// The records of a chunk.
+    pub fn records<'b>(&'b self, bytes: &'b [u8]) -> Records<'b> {
+        Records { framing: self, bytes, text: std::str::from_utf8(bytes).ok(), next: 0 }
+    }
+
+    /// Whether a record, given with its line end, may go on behind it. `ends` says that the
+    /// source ends with it.
+    pub fn is_open(&self, record: &[u8], ends: bool) -> bool {
+        let has_no_end = record.last().is_some_and(|&byte| byte != b'\n');
+        match self {
+            Framing::Lines => has_no_end,
+            // Only the start of the next one would say so.
+            Framing::Starts(_) => ends && !record.is_empty(),
+            Framing::Quoted(quotes) => {
+                has_no_end || quotes.record_end(record, 0).is_none() && !record.is_empty()
+            }
+        }
+    }
+
+    /// Whether `open`, the last record of what a source held, goes on in `next`, which has come
+    /// since: `None` if so, or else how many bytes of `next` are only its line end. `is_end`
+    /// says that nothing comes behind `next`.
+    pub fn goes_on(&self, open: &[u8], next: &[u8], is_end: bool) -> Option<usize> {
+        let line_end = match next {
+            _ if open.last() == Some(&b'\n') => Some(0),
+            [b'\n', ..] => Some(1),
+            [b'\r', b'\n', ..] => Some(2),
+            _ => None,
+        };
+        match self {
+            _ if next.is_empty() => Some(0),
+            Framing::Lines => line_end,
+            Framing::Starts(pattern) => {
+                line_end.filter(|&length| starts(pattern, &next[length..], is_end) == Some(true))
+            }
+            Framing::Quoted(quotes) => {
+                let is_within_quotes = quotes.record_end(&[open, b"\n"].concat(), 0).is_none();
+                line_end.filter(|_| !is_within_quotes)
+            }
+        }
+    }
+
+    /// Bytes behind a position that [`Framing::goes_on`] wants to see.
+    pub fn next_bytes(&self) -> usize {
+        2 + self.look_ahead()
+    }
+}
+
+/// Whether the line that `rest` begins with starts a record; `None` if that cannot be known yet.
+fn starts(pattern: &Regex, rest: &[u8], is_end: bool) -> Option<bool> {
+    let head = &rest[..rest.len().min(START_BYTES_MAX)];
+    let line = match memchr(b'\n', head) {
+        Some(newline) => &head[..newline],
+        None if is_end || head.len() == START_BYTES_MAX => head,
+        None => return None,
+    };
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Some(!rest.is_empty() && pattern.is_match(line))
+}
+
+impl Quotes {
+    /// The end of the record that starts at `start`, behind its newline; `None` if it is not
+    /// in `bytes`.
+    fn record_end(&self, bytes: &[u8], start: usize) -> Option<usize> {
+        let (mut at, mut field) = (start, start);
+        if self.comment.is_some() && bytes.get(start) == self.comment.as_ref() {
+            return memchr(b'\n', &bytes[at..]).map(|newline| at + newline + 1);
+        }
+        loop {
+            let rest = &bytes[at.min(bytes.len())..];
+            at += match self.escape {
+                None => memchr2(self.quote, b'\n', rest)?,
+                Some(escape) => memchr3(self.quote, b'\n', escape, rest)?,
+            };
+            match bytes[at] {
+                b'\n' => return Some(at + 1),
+                byte if byte == self.quote => {
+                    // A delimiter that was escaped begins no field.
+                    let opens = at == start || at > field && bytes[at - 1] == self.delimiter;
+                    at = if opens { self.close(bytes, at + 1)? } else { at + 1 };
+                    // Directly behind quotes an escape is a character.
+                    at +=
+                        usize::from(opens && self.escape.is_some() && bytes.get(at) == self.escape.as_ref());
+                }
+                _ => (at, field) = (at + 2, at + 2),
+            }
+        }
+    }
+
+    /// The byte behind the quote that closes what was opened before `at`.
+    fn close(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            let rest = bytes.get(at..)?;
+            at += memchr2(self.quote, self.escape.unwrap_or(self.quote), rest)?;
+            match bytes.get(at + 1) {
+                Some(&next) if bytes[at] != self.quote || next == self.quote => at += 2,
+                Some(_) => return Some(at + 1),
+                None => return None,
+            }
+        }
+    }
+}
+
+/// The records of a buffer that does not change.
+#[derive(Clone, Debug)]
+pub struct Records<'b> {
+    framing: &'b Framing,
+    bytes: &'b [u8],
+    /// All of the buffer, if it is UTF-8: to find that out in one go is faster than piece by piece.
+    text: Option<&'b str>,
+    next: usize,
+}
+
+/// One record, without its line end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framed<'b> {
+    /// Where in the buffer its first byte stands.
+    pub start: usize,
+    /// Where in the buffer the next one starts.
+    pub end: usize,
+    /// Its bytes.
+    pub bytes: &'b [u8],
+    /// The same as text, if they are UTF-8.
+    pub text: Option<&'b str>,
+    /// How many lines it has.
+    pub lines: u32,
+}
+
+impl<'b> Iterator for Records<'b> {
+    type Item = Framed<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Framed<'b>> {
+        let start = self.next;
+        let rest = self.bytes.get(start..).filter(|rest| !rest.is_empty())?;
+        let end = match self.framing {
+            Framing::Lines => memchr(b'\n', rest).map_or(self.bytes.len(), |newline| start + newline + 1),
+            _ => self.end_of_lines(start),
+        };
+        self.next = end;
+        let bytes = without_line_end(&self.bytes[start..end]);
+        let text = match self.text {
+            Some(text) => text.get(start..start + bytes.len()),
+            None => std::str::from_utf8(bytes).ok(),
+        };
+        let lines = match self.framing {
+            Framing::Lines => 1,
+            _ => lines(bytes),
+        };
+        Some(Framed { start, end, bytes, text, lines })
+    }
+}
+
+impl Records<'_> {
+    fn end_of_lines(&self, start: usize) -> usize {
+        let bytes = self.bytes;
+        let end = match self.framing {
+            Framing::Lines => None,
+            Framing::Starts(pattern) => memchr_iter(b'\n', &bytes[start..])
+                .map(|newline| start + newline + 1)
+                .find(|&next| starts(pattern, &bytes[next..], true) == Some(true)),
+            Framing::Quoted(quotes) => quotes.record_end(bytes, start),
+        };
+        end.unwrap_or(bytes.len())
+    }
+}
+
+fn lines(record: &[u8]) -> u32 {
+    let newlines = memchr_iter(b'\n', record).count();
+    u32::try_from(newlines + 1).expect("a chunk is shorter than 4 GiB")
+}
+
+#[inline]
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// Whether a record holds nothing but white space, and so is none.
+#[inline]
+pub fn is_blank(record: &[u8]) -> bool {
+    // Nearly every record begins with something else, and then nothing more is looked at.
+    record.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+}
+
+/// Follows one record of any length to its end, in pieces.
+pub(super) struct Follower {
+    framing: Framing,
+    /// How far within its quotes it is.
+    state: QuoteState,
+    /// What may be its line end: at most a carriage return and a newline.
+    held: Vec<u8>,
+    lines: u64,
+}
+
+impl Follower {
+    pub(super) fn new(framing: &Framing) -> Follower {
+        Follower { framing: framing.clone(), state: QuoteState::Record, held: Vec::new(), lines: 1 }
+    }
+
+    /// Looks at the next piece: how much of it belongs to the record, and whether the record
+    /// ends there. What is left belongs to the next piece, which must then be longer, unless
+    /// this one `is_last`.
+    pub(super) fn find_end(&mut self, piece: &[u8], is_last: bool) -> (usize, bool) {
+        match &self.framing {
+            Framing::Lines => match memchr(b'\n', piece) {
+                Some(newline) => (newline + 1, true),
+                None => (piece.len(), false),
+            },
+            Framing::Starts(pattern) => {
+                for newline in memchr_iter(b'\n', piece) {
+                    match starts(pattern, &piece[newline + 1..], is_last) {
+                        Some(true) => return (newline + 1, true),
+                        Some(false) => {}
+                        // It is asked again, when more is there.
+                        None => return (newline, false),
+                    }
+                }
+                (piece.len(), false)
+            }
+            Framing::Quoted(quotes) => {
+                for (at, &byte) in piece.iter().enumerate() {
+                    if self.state.step(byte, quotes) {
+                        return (at + 1, true);
+                    }
+                }
+                (piece.len(), false)
+            }
+        }
+    }
+
+    /// Hands what belongs to the record, without its line end, to `push`.
+    pub(super) fn content(&mut self, piece: &[u8], mut push: impl FnMut(&[u8])) {
+        let mut push = |content: &[u8]| {
+            self.lines += memchr_iter(b'\n', content).count() as u64;
+            push(content);
+        };
+        let joined;
+        let whole = if piece.len() < 2 {
+            joined = [&self.held, piece].concat();
+            &joined
+        } else {
+            // What was held was no line end, or not the last.
+            push(&self.held);
+            piece
+        };
+        let content = without_line_end(whole);
+        push(content);
+        self.held = whole[content.len()..].to_vec();
+    }
+
+    /// How many lines the record has.
+    pub(super) fn lines(&self) -> u64 {
+        self.lines
+    }
+}
+
+/// Where in a record with quotes one is. Byte by byte, as Python's reader does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum QuoteState {
+    /// Before its first byte.
+    Record,
+    Comment,
+    /// Before the first byte of a field.
+    Field,
+    Unquoted,
+    Quoted,
+    /// Behind a quote within quotes.
+    Closed,
+    /// Behind an escape.
+    Escaped {
+        is_quoted: bool,
+    },
+}
+
+impl QuoteState {
+    /// Takes the next byte; true if the record ends with it.
+    fn step(&mut self, byte: u8, quotes: &Quotes) -> bool {
+        use QuoteState::{Closed, Comment, Escaped, Field, Quoted, Record, Unquoted};
+        *self = match *self {
+            Escaped { is_quoted: true } => Quoted,
+            Escaped { is_quoted: false } => Unquoted,
+            Record if quotes.comment == Some(byte) => Comment,
+            Record | Field if byte == quotes.quote => Quoted,
+            Quoted if quotes.escape == Some(byte) => Escaped { is_quoted: true },
+            Quoted if byte == quotes.quote => Closed,
+            Closed if byte == quotes.quote => Quoted,
+            Quoted => Quoted,
+            _ if byte == b'\n' => return true,
+            Comment => Comment,
+            Closed if quotes.escape == Some(byte) => Unquoted,
+            _ if quotes.escape == Some(byte) => Escaped { is_quoted: false },
+            _ if byte == quotes.delimiter => Field,
+            _ => Unquoted,
+        };
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn starting(pattern: &str) -> Framing {
+        Framing::Starts(Regex::new(pattern).expect("a pattern"))
+    }
+
+    fn quoted() -> Framing {
+        Framing::Quoted(Quotes { delimiter: b',', quote: b'"', escape: None, comment: None })
+    }
+
+    fn records<'b>(framing: &'b Framing, text: &'b str) -> Vec<&'b str> {
+        framing.records(text.as_bytes()).map(|record| record.text.expect("text")).collect()
+    }
+
+    #[test]
+    fn a_carriage_return_belongs_to_the_line_end() {
+        assert_eq!(records(&Framing::Lines, "a\r\nb\r\r\nc\rd\n"), ["a", "b\r", "c\rd"]);
+    }
+
+    #[test]
+    fn the_last_piece_is_a_line_if_it_is_not_empty() {
+        let lines = |text| records(&Framing::Lines, text);
+        assert_eq!(lines("a\nb"), ["a", "b"]);
+        assert_eq!(lines("a\n"), ["a"]);
+        assert_eq!(lines("\n\r\n"), ["", ""]);
+        assert_eq!(lines("\n\r"), ["", ""]);
+        assert_eq!(lines(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_that_is_not_text_spoils_no_other() {
+        let bytes = b"gr\xc3\xbcn\r\n\xc3\n\xbc\nb";
+        let found: Vec<_> =
+            Framing::Lines.records(bytes).map(|line| (line.start, line.bytes, line.text)).collect();
+        assert_eq!(
+            found,
+            [
+                (0, "grün".as_bytes(), Some("grün")),
+                (7, &b"\xc3"[..], None),
+                (9, b"\xbc", None),
+                (11, b"b", Some("b")),
+            ]
+        );
+    }
+
+    #[test]
+    fn white_space_is_blank() {
+        assert!(is_blank(b"") && is_blank(b" \t\r") && !is_blank(b" x") && !is_blank(b"\x0b"));
+    }
+
+    #[test]
+    fn a_record_goes_on_until_the_next_one_starts() {
+        let framing = starting(r"^\d");
+        assert_eq!(records(&framing, "1\n at\r\n\n2\r\n3\n at"), ["1\n at\r\n", "2", "3\n at"]);
+        assert_eq!(records(&framing, " at\n1\n"), [" at", "1"]);
+        let lines: Vec<u32> = framing.records(b"1\n at\n\n2\r\n3\n at").map(|record| record.lines).collect();
+        assert_eq!(lines, [3, 1, 2]);
+    }
+
+    #[test]
+    fn quotes_hold_lines_together() {
+        assert_eq!(records(&quoted(), "a,\"b\n\",c\nd\n"), ["a,\"b\n\",c", "d"]);
+        assert_eq!(records(&quoted(), "\"a\"\"\n\"\n\"b"), ["\"a\"\"\n\"", "\"b"]);
+        // A quote that does not start a field opens nothing.
+        assert_eq!(records(&quoted(), "5\" disk,a\nb,\"c\"d\"\ne\n"), ["5\" disk,a", "b,\"c\"d\"", "e"]);
+        let escaped = Framing::Quoted(Quotes {
+            delimiter: b';',
+            quote: b'\'',
+            escape: Some(b'\\'),
+            comment: Some(b'#'),
+        });
+        assert_eq!(records(&escaped, "'a\\'\n';b\\\nc\n# it's\nd\n"), ["'a\\'\n';b\\\nc", "# it's", "d"]);
+    }
+
+    #[test]
+    fn a_cut_moves_forward_to_the_next_record() {
+        let cut = |text: &[u8], bytes_max, is_end| Framing::Lines.cut(text, bytes_max, usize::MAX, is_end);
+        assert_eq!(cut(b"ab\ncd\nef", 1, false), Some(3));
+        assert_eq!(cut(b"ab\ncd\nef", 3, false), Some(3));
+        assert_eq!(cut(b"ab\ncd\nef", 4, false), Some(6));
+        // Where there is none ahead, back.
+        assert_eq!(cut(b"ab\ncd\nef", 7, false), Some(6));
+        assert_eq!(cut(b"abcdef", 2, false), None);
+        assert_eq!(cut(b"ab\ncd\nef", 7, true), Some(8));
+        assert_eq!(cut(b"", 7, true), None);
+    }
+
+    #[test]
+    fn a_chunk_of_short_lines_is_shorter() {
+        let text = b"x\n".repeat(100_000);
+        assert_eq!(Framing::Lines.cut(&text, 1 << 20, 1_000, true), Some(2_000));
+        assert_eq!(Framing::Lines.cut(&text[..2_000], 1 << 20, 1_000, true), Some(2_000));
+        assert_eq!(quoted().cut(&text, 1 << 20, 1_000, true), Some(2_000));
+        assert_eq!(starting("z").cut(&text, 1 << 20, 1_000, true), Some(200_000));
+    }
+
+    #[test]
+    fn an_open_record_goes_on_or_does_not() {
+        let (lines, starts, quotes) = (Framing::Lines, starting(r"^\d"), quoted());
+        assert!(lines.is_open(b"a", true) && !lines.is_open(b"a\n", true) && !lines.is_open(b"", true));
+        assert!(starts.is_open(b"1\n", true) && !starts.is_open(b"1\n", false));
+        assert!(
+            quotes.is_open(b"\"\n", true) && quotes.is_open(b"a", true) && !quotes.is_open(b"\"a\"\n", true)
+        );
+        for (framing, open, next, expected) in [
+            (&lines, "a", "\nb", Some(1)),
+            (&lines, "a", "\r\nb", Some(2)),
+            (&lines, "a", "b", None),
+            (&lines, "a", "", Some(0)),
+            (&starts, "1\n", "2\n", Some(0)),
+            (&starts, "1\n", " at\n", None),
+            (&starts, "1", "\n2", Some(1)),
+            (&starts, "1", "\n", None),
+            (&starts, "1", "2", None),
+            (&quotes, "\"a", "\n", None),
+            (&quotes, "\"a\n", "b\"\n", None),
+            (&quotes, "\"a\"", "\nb", Some(1)),
+            (&quotes, "\"a\"", "\"\nb", None),
+        ] {
+            let goes_on = framing.goes_on(open.as_bytes(), next.as_bytes(), true);
+            assert_eq!(goes_on, expected, "{open:?} and then {next:?}");
+        }
+    }
+
+    /// The records of `text`, cut into chunks first.
+    fn cut_records(
+        framing: &Framing,
+        text: &[u8],
+        bytes_max: usize,
+        lines_max: usize,
+    ) -> Vec<(usize, Vec<u8>)> {
+        let (mut found, mut start) = (Vec::new(), 0);
+        while start < text.len() {
+            // As from a block that happens to reach so far, or all.
+            let reach = text.len().min(start + 2 * bytes_max);
+            let is_end = reach == text.len();
+            let length = framing.cut(&text[start..reach], bytes_max, lines_max, is_end);
+            let length = length.or_else(|| framing.cut(&text[start..], bytes_max, lines_max, true));
+            let length = length.expect("a record ends at the end");
+            let records = framing.records(&text[start..start + length]);
+            found.extend(records.map(|record| (start + record.start, record.bytes.to_vec())));
+            start += length;
+        }
+        found
+    }
+
+    /// The same, with every record followed as if it were too long, in pieces.
+    fn followed_records(framing: &Framing, text: &[u8], piece: usize) -> Vec<(usize, Vec<u8>, u64)> {
+        let (mut found, mut start) = (Vec::new(), 0);
+        while start < text.len() {
+            let (mut follower, mut record, mut at, mut length) =
+                (Follower::new(framing), Vec::new(), start, piece);
+            loop {
+                let end = text.len().min(at + length);
+                let (taken, ended) = follower.find_end(&text[at..end], end == text.len());
+                follower.content(&text[at..at + taken], |content| record.extend_from_slice(content));
+                at += taken;
+                if ended || at == text.len() {
+                    break;
+                }
+                length = if taken == 0 { 2 * length } else { piece };
+            }
+            found.push((start, record, follower.lines()));
+            start = at;
+        }
+        found
+    }
+
+    /// One byte after the other, in quotes or not.
+    fn plain_quoted(quotes: &Quotes, text: &[u8]) -> Vec<(usize, Vec<u8>)> {
+        let (mut found, mut start, mut state) = (Vec::new(), 0, QuoteState::Record);
+        for (at, &byte) in text.iter().enumerate() {
+            if state.step(byte, quotes) {
+                found.push((start, without_line_end(&text[start..=at]).to_vec()));
+                (start, state) = (at + 1, QuoteState::Record);
+            }
+        }
+        if start < text.len() {
+            found.push((start, without_line_end(&text[start..]).to_vec()));
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn a_record_is_the_same_however_its_source_is_cut(
+            text in proptest::collection::vec(
+                prop_oneof![3 => Just(b'\n'), 1 => Just(b'\r'), 2 => Just(b'"'), 2 => Just(b','), 1 => Just(b'1'), 1 => Just(b'\\'), 1 => Just(b'#'), 1 => Just(b'x'), 1 => Just(b' ')],
+                0..60,
+            ),
+            bytes_max in 1_usize..30,
+            lines_max in 1_usize..8,
+            piece in 1_usize..12,
+            has_escape in any::<bool>(),
+        ) {
+            let mut quotes = Quotes { delimiter: b',', quote: b'"', escape: None, comment: None };
+            if has_escape {
+                quotes = Quotes { escape: Some(b'\\'), comment: Some(b'#'), ..quotes };
+            }
+            for framing in [Framing::Lines, starting(r"^\d"), starting("x$"), Framing::Quoted(quotes)] {
+                let all: Vec<_> =
+                    framing.records(&text).map(|record| (record.start, record.bytes.to_vec())).collect();
+                prop_assert_eq!(&cut_records(&framing, &text, bytes_max, lines_max), &all, "{:?}", &framing);
+                let lines: Vec<_> = framing.records(&text).map(|record| u64::from(record.lines)).collect();
+                let followed = followed_records(&framing, &text, piece);
+                let followed_lines: Vec<_> = followed.iter().map(|(_, _, lines)| *lines).collect();
+                let followed: Vec<_> = followed.into_iter().map(|(start, record, _)| (start, record)).collect();
+                prop_assert_eq!(&followed, &all, "{:?}", &framing);
+                prop_assert_eq!(followed_lines, lines, "{:?}", &framing);
+                if let Framing::Quoted(quotes) = &framing {
+                    prop_assert_eq!(&plain_quoted(quotes, &text), &all);
+                }
+            }
+        }
+    }
+}
