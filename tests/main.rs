@@ -54,6 +54,8 @@ mod server;
 mod session;
 /// The files that people really have.
 mod sources;
+/// One source in several splits.
+mod splits;
 /// Tables in SQLite that are there before we are.
 #[cfg(feature = "sqlite")]
 mod sqlite_tables;

@@ -56,7 +56,7 @@ pub struct SourceStatus {
     pub data_date: Option<NaiveDate>,
     /// Its size when it was last seen.
     pub size: u64,
-    /// How far it is committed.
+    /// How many of its bytes are committed.
     pub position: u64,
     /// Whether that is its end.
     pub complete: bool,
@@ -70,6 +70,31 @@ pub struct SourceStatus {
     pub owner: Option<Owner>,
     /// When its checkpoint moved last.
     pub updated_at: DateTime<Utc>,
+}
+
+impl SourceStatus {
+    /// Sources, from their splits as they are stored: the splits of a source one after the other.
+    pub(super) fn of_splits(splits: impl IntoIterator<Item = SourceStatus>) -> Vec<SourceStatus> {
+        let mut sources: Vec<SourceStatus> = Vec::new();
+        for split in splits {
+            match sources.last_mut().filter(|source| source.id == split.id) {
+                Some(source) => source.add(split),
+                None => sources.push(split),
+            }
+        }
+        sources
+    }
+
+    fn add(&mut self, other: SourceStatus) {
+        self.position += other.position;
+        self.complete &= other.complete;
+        self.counts.add(&other.counts);
+        self.updated_at = self.updated_at.max(other.updated_at);
+        // Of several owners, one that lives is the one to know.
+        if other.owner.as_ref().is_some_and(|owner| owner.is_alive) || self.owner.is_none() {
+            self.owner = other.owner;
+        }
+    }
 }
 
 /// Who holds a source.

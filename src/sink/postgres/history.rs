@@ -79,7 +79,7 @@ impl History for PostgresHistory {
 
 fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Trouble> {
     let sources = transaction.query(
-        "SELECT s.id, s.name, s.data_date, s.size, c.position, c.complete, c.lines, c.blank, c.skipped,
+        "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
                 (SELECT count(*) FROM logmill.dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
                 c.owner_run, c.owner_pid,
@@ -112,7 +112,7 @@ fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Troubl
         &[&job, &RUNS_MAX],
     );
     Ok(Status {
-        sources: at(Step::Look, sources)?.iter().map(source_status).collect(),
+        sources: SourceStatus::of_splits(at(Step::Look, sources)?.iter().map(source_status)),
         reasons: at(Step::Look, reasons)?
             .iter()
             .map(|row| ReasonCount {

@@ -7,13 +7,31 @@ use std::fmt::Write as _;
 
 use postgres::Row;
 
+use super::Settings;
 use super::link::{Link, prepared};
 use super::own::Owned;
-use super::trouble::{Trouble, at};
+use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::{Advance, Batch, Counts};
+
+/// Opens the row of a run, which all its connections share.
+pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<i64, Trouble> {
+    let run = link.client.query_one(
+        "INSERT INTO logmill.runs (job, data_date, command, version, rules_hash) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        &[
+            &settings.job,
+            &settings.data_date,
+            &settings.command,
+            &env!("CARGO_PKG_VERSION"),
+            &&settings.rules_hash.0[..],
+        ],
+    );
+    let run = at(Step::Prepare, run)?.get(0);
+    pass(Step::Prepare, "after-prepare")?;
+    Ok(run)
+}
 
 /// What locks the sources that have several splits, and of which the batch completes one. Of
 /// the last two splits that are open, the later one then sees the other complete, and knows that

@@ -72,16 +72,21 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and prepares everything up to the first row. An outage is waited out.
+    /// Connects, prepares everything up to the first row, and opens the run's row. An outage is
+    /// waited out.
     pub fn open(server: Arc<Server>, settings: Settings) -> Result<Postgres> {
         let mut outage = Outage::new(settings.patience());
         let mut left = None;
-        loop {
+        let mut postgres = loop {
             match Postgres::try_open(&server, &settings, &mut left) {
-                Ok(postgres) => return Ok(postgres),
+                Ok(postgres) => break postgres,
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
-        }
+        };
+        let for_thread = settings.clone();
+        let begin_run = move |link: &mut Link| ledger::begin_run(link, &for_thread);
+        postgres.run = postgres.persist(settings.retry_for, begin_run)?;
+        Ok(postgres)
     }
 
     /// `left` is the backend of an earlier try, which may still hold locks, and then of this.
@@ -108,7 +113,7 @@ impl Postgres {
             session,
             shape: Arc::new(prepared.shape),
             encoder: Arc::new(prepared.encoder),
-            run: prepared.run,
+            run: 0,
             owned: Owned::default(),
             strategy: Strategy::default(),
         })

@@ -26,8 +26,6 @@ use crate::sink::key::quote;
 pub(super) struct Prepared {
     pub(super) shape: Shape,
     pub(super) encoder: CopyEncoder,
-    /// The id of this run.
-    pub(super) run: i64,
     /// What a person should know, though it does not stop the run.
     pub(super) warnings: Vec<String>,
 }
@@ -67,18 +65,6 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
             target.name
         ));
     }
-    let run = client.query_one(
-        "INSERT INTO logmill.runs (job, data_date, command, version, rules_hash) VALUES ($1, $2, $3, $4, $5) RETURNING id",
-        &[
-            &settings.job,
-            &settings.data_date,
-            &settings.command,
-            &env!("CARGO_PKG_VERSION"),
-            &&settings.rules_hash.0[..],
-        ],
-    );
-    let run = at(Step::Prepare, run)?.get(0);
-    pass(Step::Prepare, "after-prepare")?;
     let checks = check::read(client, &target, &columns)?;
     let mut merge = Merge::new(&target, &columns, &settings.key, &settings.on_conflict);
     merge.create_sql.push_str(&stage_checks(client, &target, &columns)?);
@@ -106,7 +92,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         key_index,
         target,
     };
-    Ok(Prepared { shape, encoder: CopyEncoder::new(columns, checks), run, warnings })
+    Ok(Prepared { shape, encoder: CopyEncoder::new(columns, checks), warnings })
 }
 
 fn unfit(findings: Vec<String>) -> Trouble {

@@ -77,7 +77,7 @@ impl History for SqliteHistory {
 
 fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Result<Status, Trouble> {
     let mut sources = connection.prepare(
-        "SELECT s.id, s.name, s.data_date, s.size, c.position, c.complete, c.lines, c.blank, c.skipped,
+        "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
                 (SELECT count(*) FROM logmill_dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
                 c.owner_run, c.owner_pid, c.updated_at,
@@ -120,7 +120,7 @@ fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Re
     )?;
     let runs = runs.query_map(params![job, RUNS_MAX], run_status)?;
     Ok(Status {
-        sources: sources.collect::<rusqlite::Result<_>>()?,
+        sources: SourceStatus::of_splits(sources.collect::<rusqlite::Result<Vec<_>>>()?),
         reasons: reasons.collect::<rusqlite::Result<_>>()?,
         open_dead_letters: unsigned(open),
         runs: runs.collect::<rusqlite::Result<_>>()?,

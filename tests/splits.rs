@@ -1,0 +1,163 @@
+//! One source in several splits: in whatever order they are loaded, and wherever a run is
+//! killed, the destination holds what an unsplit load leaves there.
+//!
+//! The program does not cut sources yet, so the tests write the second checkpoint themselves, as
+//! a plan of splits would.
+
+use crate::harness::destination::{Cell, Kind};
+use crate::harness::load::Load;
+use crate::harness::log::{SCHEMA, log};
+
+/// Makes a test for each destination of each of these stories.
+macro_rules! on_each_destination {
+    ($($story:ident)*) => {
+        mod postgres {
+            $(#[test]
+            fn $story() {
+                super::$story(crate::harness::destination::Kind::Postgres);
+            })*
+        }
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                super::$story(crate::harness::destination::Kind::Sqlite);
+            })*
+        }
+    };
+}
+
+on_each_destination! {
+    two_splits_in_one_run_are_the_whole_source
+    the_second_split_may_be_loaded_first
+    two_splits_are_whole_wherever_a_load_is_killed
+    a_source_that_grows_goes_on_with_its_last_split
+    a_split_that_the_file_does_not_reach_is_refused
+}
+
+/// What a load leaves: every row, every dead letter, and the sums of the counters.
+type Left = (Vec<Vec<Cell>>, Vec<Vec<Cell>>, Vec<Vec<Cell>>);
+
+fn left(load: &Load) -> Left {
+    let (letters, checkpoints) = (load.ours("dead_letters"), load.ours("checkpoints"));
+    let rows =
+        "SELECT source_id, source_offset, id, level, message, CAST(ratio AS text) FROM t ORDER BY 1, 2";
+    let letters = format!(
+        "SELECT source_id, source_offset, length, raw, stage, CAST(reasons AS text) FROM {letters} ORDER BY 1, 2"
+    );
+    let sums = format!(
+        "SELECT source_id, CAST(sum(lines) AS bigint), CAST(sum(blank) AS bigint), CAST(sum(rejected) AS bigint),
+                CAST(sum(inserted + updated + unchanged + superseded) AS bigint),
+                CAST(sum(CASE WHEN complete THEN 0 ELSE 1 END) AS bigint), max(position)
+         FROM {checkpoints} GROUP BY source_id ORDER BY 1"
+    );
+    load.made().look(|snapshot| (snapshot.query(rows), snapshot.query(&letters), snapshot.query(&sums)))
+}
+
+/// A claimed source of which nothing is loaded, cut at the start of a line near its middle.
+fn cut(load: &Load) -> u64 {
+    load.reset();
+    let ended = load.call().kill_at("after-claim", 0).run();
+    assert!(ended.is_killed());
+    load.wait_alone();
+    let content = load.files()[0].versions[0].clone();
+    let middle = content.len() / 2;
+    let place = middle + content[middle..].iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let checkpoints = load.ours("checkpoints");
+    load.sql(&format!(
+        "UPDATE {checkpoints} SET split_end = {place};
+         INSERT INTO {checkpoints} (source_id, split_start, position, tail_hash, rules_hash)
+         SELECT source_id, {place}, {place}, tail_hash, rules_hash FROM {checkpoints}"
+    ));
+    place as u64
+}
+
+/// Loads of one file, by small batches, and of one that is mapped rather than read.
+fn loads(kind: Kind) -> [Load; 2] {
+    let small = Load::of(log(1, 90)).to(kind).schema(SCHEMA).batches_of(20).pipeline("chunk_size = \"1KiB\"");
+    let mapped = Load::of(log(6, 3_000)).to(kind).schema(SCHEMA);
+    [small, mapped.pipeline("batch_rows = 700").pipeline("chunk_size = \"16KiB\"")]
+}
+
+fn two_splits_in_one_run_are_the_whole_source(kind: Kind) {
+    for load in loads(kind) {
+        load.run().exit(3);
+        let whole = left(&load);
+        cut(&load);
+        let loaded = load.run().exit(3).result("/sources/loaded");
+        assert_eq!(loaded, 1);
+        assert_eq!(left(&load), whole);
+        load.run().exit(3);
+        assert_eq!(left(&load), whole, "a second run changes nothing");
+    }
+}
+
+fn the_second_split_may_be_loaded_first(kind: Kind) {
+    for load in loads(kind) {
+        load.run().exit(3);
+        let whole = left(&load);
+        cut(&load);
+        let first_is_done = |is_done: &str| {
+            let checkpoints = load.ours("checkpoints");
+            let is_done = kind.word("CAST({} AS boolean)", "{}").replace("{}", is_done);
+            load.sql(&format!("UPDATE {checkpoints} SET complete = {is_done} WHERE split_start = 0"));
+        };
+        first_is_done("1");
+        load.run().exit(3);
+        let (rows, _, _) = left(&load);
+        assert!(rows.len() < whole.0.len() && whole.0.ends_with(&rows), "{} rows", rows.len());
+        first_is_done("0");
+        load.run().exit(3);
+        assert_eq!(left(&load), whole);
+    }
+}
+
+fn two_splits_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let [load, _] = loads(kind);
+    load.run().exit(3);
+    let whole = left(&load);
+    for point in ["before-fence", "after-rows", "before-commit", "after-commit"] {
+        let mut passed = 0;
+        loop {
+            cut(&load);
+            let ended = load.call().kill_at(point, passed).run();
+            if !ended.is_killed() {
+                break;
+            }
+            load.wait_alone();
+            load.run().exit(3);
+            assert_eq!(left(&load), whole, "killed at {point} after {passed}");
+            passed += 1;
+        }
+        assert!(passed >= 4, "{point} was passed {passed} times: there were not two batches of each split");
+    }
+}
+
+/// The last split has no end of its own.
+fn a_source_that_grows_goes_on_with_its_last_split(kind: Kind) {
+    let [load, _] = loads(kind);
+    let young = load.files()[0].versions[0].clone();
+    let grown = [young.clone(), log(2, 30)].concat();
+    load.write("log.ndjson", &grown);
+    load.run().exit(3);
+    let whole = left(&load);
+    load.write("log.ndjson", &young);
+    cut(&load);
+    load.run().exit(3);
+    load.write("log.ndjson", &grown);
+    load.run().exit(3);
+    assert_eq!(left(&load), whole);
+}
+
+fn a_split_that_the_file_does_not_reach_is_refused(kind: Kind) {
+    for load in loads(kind) {
+        let place = cut(&load);
+        let content = load.files()[0].versions[0].clone();
+        let size = usize::try_from(place).unwrap() - 200;
+        let newline = content[..size].iter().rposition(|&byte| byte == b'\n').unwrap();
+        load.write("log.ndjson", &content[..=newline]);
+        load.run().exit(1).tells("within a split that ends at byte");
+        let (_, _, sums) = left(&load);
+        assert_ne!(sums[0][5].int(), 0, "the source is not complete");
+    }
+}
