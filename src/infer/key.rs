@@ -3,7 +3,8 @@
 use bumpalo::Bump;
 
 use super::text::Texts;
-use super::{Inferred, Spot};
+use super::{Inferred, Spot, widen};
+use crate::figure::count;
 use crate::format::{Item, Raw, is_same};
 use crate::schema::{Bounds, Decimal, Field, Float, Json, Kind, Text, Timestamp};
 
@@ -216,26 +217,4 @@ impl Key {
         let note = all.map_or_else(String::new, |(low, high)| range(low.to_string(), high.to_string()));
         (Kind::Float(Float::default()), note)
     }
-}
-
-pub(super) fn widen<T: PartialOrd>(range: Option<(T, T)>, (low, high): (T, T)) -> Option<(T, T)> {
-    Some(match range {
-        Some((least, greatest)) => {
-            (if low < least { low } else { least }, if high > greatest { high } else { greatest })
-        }
-        None => (low, high),
-    })
-}
-
-/// `1,234`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

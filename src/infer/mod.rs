@@ -175,5 +175,15 @@ impl Seen {
     }
 }
 
+/// The range that holds both.
+fn widen<T: PartialOrd>(range: Option<(T, T)>, (low, high): (T, T)) -> Option<(T, T)> {
+    Some(match range {
+        Some((least, greatest)) => {
+            (if low < least { low } else { least }, if high > greatest { high } else { greatest })
+        }
+        None => (low, high),
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 use bumpalo::Bump;
 use chrono::{DateTime, NaiveDate};
 
-use super::key::{count, widen};
+use super::widen;
+use crate::figure::count;
 use crate::format::Item;
 use crate::schema::{Field, Kind, Timestamp, Value};
 

@@ -3,15 +3,11 @@
 //! As Pydantic has them: `YYYY-MM-DD`, an epoch number in text that is a midnight, and in
 //! lax mode whatever is a timestamp at midnight, in whatever zone.
 
-use speedate::{Date, DateConfig};
-
-use super::rfc3339::{self, Stamp};
-use super::timestamp::{self, Flaw};
-use super::{At, Context};
+use super::stamp::{DAY_US, Flaw, Stamp};
+use super::timestamp::{self, as_days};
+use super::{At, Context, rfc3339};
 use crate::format::Raw;
 use crate::reject::code;
-
-pub(super) const DAY_US: i64 = 86_400_000_000;
 
 /// Reads a date.
 pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<i32> {
@@ -35,7 +31,7 @@ pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '
 const YEAR_1: i32 = -719_162;
 
 fn of_text(text: &[u8], strict: bool) -> Result<i32, Flaw> {
-    match parse(text) {
+    match timestamp::parse_date(text) {
         Some(days) => Ok(days),
         None if strict => Err((code::DATE_PARSING, "text that is not a date")),
         None => of_stamp(timestamp::parse(text)),
@@ -51,16 +47,6 @@ fn of_stamp(stamp: Option<Stamp>) -> Result<i32, Flaw> {
         return Err((code::DATE_FROM_DATETIME_INEXACT, "a timestamp that is not at midnight, not a date"));
     }
     Ok(as_days(stamp.local_us / DAY_US))
-}
-
-/// What speedate takes for a date, as days since 1970-01-01.
-pub(super) fn parse(text: &[u8]) -> Option<i32> {
-    let date = Date::parse_bytes_with_config(text, &DateConfig::default()).ok()?;
-    Some(as_days(date.timestamp() / 86_400))
-}
-
-fn as_days(days: i64) -> i32 {
-    i32::try_from(days).expect("within the years 0 to 9999")
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 //! very millisecond, and what is finer than a microsecond is cut off, towards the past on
 //! both sides of 1970.
 
-use super::rfc3339::Stamp;
-use super::timestamp::{BEYOND, Flaw};
+use super::stamp::{BEYOND, Flaw, Stamp};
 use super::{Context, decimal};
 use crate::format::{Item, Raw};
 use crate::reject::code;

@@ -16,6 +16,7 @@ mod list;
 mod number;
 mod object;
 mod rfc3339;
+mod stamp;
 pub(super) mod strptime;
 mod text;
 mod time;

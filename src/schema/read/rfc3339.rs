@@ -4,14 +4,7 @@
 //! about any other text: that is left to the slow readers, which have the last word. What
 //! it takes, they read as the same, and a property test holds it to that.
 
-/// A date and time, before the zone is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    /// Microseconds since 1970-01-01 00:00 on the clock that the stamp was read from.
-    pub(super) local_us: i64,
-    /// How far that clock is ahead of UTC, in seconds, if the stamp says so.
-    pub(super) offset_s: Option<i32>,
-}
+use super::stamp::Stamp;
 
 /// `YYYY-MM-DD`, one of `T`, `t` and a blank, `HH:MM:SS`, perhaps a point and digits,
 /// perhaps `Z`, `z` or `±HH:MM`.

@@ -11,8 +11,8 @@ use chrono::format::{Fixed, Item, Numeric, Pad, Parsed, StrftimeItems};
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime};
 
 use super::super::Year;
-use super::rfc3339::{Stamp, days};
-use super::timestamp::Flaw;
+use super::rfc3339::days;
+use super::stamp::{DAY_US, Flaw, Stamp};
 use crate::reject::code;
 
 /// A layout, ready to be read.
@@ -58,8 +58,6 @@ const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 /// From the day of 1970-01-01 on.
 const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
-
-const DAY_US: i64 = 86_400_000_000;
 
 impl Strptime {
     /// The layout that `letters` describe, or what is wrong with them.

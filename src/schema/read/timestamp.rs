@@ -10,16 +10,16 @@
 
 use std::ops::RangeInclusive;
 
-use speedate::{DateTime, DateTimeConfig, MicrosecondsPrecisionOverflowBehavior, TimeConfig, TimestampUnit};
+use speedate::{
+    Date, DateConfig, DateTime, DateTimeConfig, MicrosecondsPrecisionOverflowBehavior, TimeConfig,
+    TimestampUnit,
+};
 
 use super::super::{StampFormat, Timestamp, Zone};
-use super::rfc3339::{self, Stamp};
-use super::{At, Context, date, epoch};
+use super::stamp::{BEYOND, DAY_US, Flaw, Stamp};
+use super::{At, Context, epoch, rfc3339};
 use crate::format::Raw;
-use crate::reject::{Code, code};
-
-/// Why there is no stamp.
-pub(super) type Flaw = (Code, &'static str);
+use crate::reject::code;
 
 /// Reads a timestamp.
 #[inline]
@@ -87,8 +87,8 @@ fn of_text(text: &[u8], strict: bool) -> Result<Stamp, Flaw> {
     match DateTime::parse_bytes_with_config(text, &config()) {
         Ok(stamp) => Ok(convert(stamp)),
         Err(_) if strict => Err((code::DATETIME_PARSING, "text that is not a timestamp")),
-        Err(_) => match date::parse(text) {
-            Some(days) => Ok(Stamp { local_us: i64::from(days) * date::DAY_US, offset_s: None }),
+        Err(_) => match parse_date(text) {
+            Some(days) => Ok(Stamp { local_us: i64::from(days) * DAY_US, offset_s: None }),
             None => Err((code::DATETIME_FROM_DATE_PARSING, "text that is neither a timestamp nor a date")),
         },
     }
@@ -121,9 +121,6 @@ pub(super) fn of_float(number: f64) -> Result<Stamp, Flaw> {
     DateTime::from_float_with_config(number, &config()).map(convert).map_err(|_| BEYOND)
 }
 
-/// What a stamp outside of those years is.
-pub(super) const BEYOND: Flaw = (code::DATETIME_PARSING, "a timestamp outside of the years 1 to 9999");
-
 /// Pydantic's settings: what is beyond six digits is cut off, epoch numbers are in UTC.
 fn config() -> DateTimeConfig {
     DateTimeConfig {
@@ -138,6 +135,16 @@ fn config() -> DateTimeConfig {
 /// A date with a time, in any form but that of a date. For dates that are written so.
 pub(super) fn parse(text: &[u8]) -> Option<Stamp> {
     DateTime::parse_bytes_with_config(text, &config()).ok().map(convert)
+}
+
+/// What speedate takes for a date, as days since 1970-01-01.
+pub(super) fn parse_date(text: &[u8]) -> Option<i32> {
+    let date = Date::parse_bytes_with_config(text, &DateConfig::default()).ok()?;
+    Some(as_days(date.timestamp() / 86_400))
+}
+
+pub(super) fn as_days(days: i64) -> i32 {
+    i32::try_from(days).expect("within the years 0 to 9999")
 }
 
 fn convert(stamp: DateTime) -> Stamp {
