@@ -164,7 +164,7 @@ impl Inferred {
         }
         let unlisted = names.len() - listed.len();
         let table = overrides.table.clone().unwrap_or_else(|| table_name(name));
-        let url = overrides.into.as_ref().map_or(sink::destination::DEFAULT, |url| url.reveal());
+        let url = overrides.into.as_ref().map_or(sink::kinds::DEFAULT, |url| url.reveal());
         let text = config::write(&Draft {
             name,
             files: &listed,

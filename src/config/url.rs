@@ -14,7 +14,7 @@ use crate::sink;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url(String);
 
-const URL: Misread = Misread(sink::destination::FORMS);
+const URL: Misread = Misread(sink::kinds::FORMS);
 
 impl Url {
     /// The text as it was given, with its password: for the sink alone.
@@ -32,7 +32,7 @@ impl FromStr for Url {
     type Err = Misread;
 
     fn from_str(text: &str) -> Result<Url, Misread> {
-        if sink::destination::is_named(text) { Ok(Url(text.to_owned())) } else { Err(URL) }
+        if sink::kinds::is_named(text) { Ok(Url(text.to_owned())) } else { Err(URL) }
     }
 }
 

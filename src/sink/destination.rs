@@ -1,8 +1,8 @@
 //! Destinations: where rows go, found by the text that names one.
 //!
 //! A [`Destination`] is everything a job can ask of the place: to be opened for a load, what it
-//! remembers, what a load would find, and how a person is told of it. Nothing outside this folder
-//! knows which kinds there are. A new kind is a folder and a line in [`KINDS`].
+//! remembers, what a load would find, and how a person is told of it. Which kinds
+//! there are stands in `kinds.rs`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::history::{Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
 use super::{Claims, Sink};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Observer;
 use crate::schema::Schema;
 use crate::source::Hash16;
@@ -120,43 +120,4 @@ pub struct Address {
     pub shown: String,
     /// Where a relative path in it starts.
     pub folder: PathBuf,
-}
-
-/// A kind of destination.
-struct Kind {
-    /// Whether a text names one of this kind.
-    is_named: fn(&str) -> bool,
-    make: fn(&Address, Settings) -> Result<Box<dyn Destination>>,
-}
-
-const KINDS: &[Kind] = &[
-    Kind { is_named: super::postgres::is_named, make: super::postgres::make },
-    #[cfg(feature = "sqlite")]
-    Kind { is_named: super::sqlite::is_named, make: super::sqlite::make },
-    #[cfg(not(feature = "sqlite"))]
-    Kind { is_named: |text| text.starts_with("sqlite:"), make: |_, _| Err(not_compiled("SQLite", "sqlite")) },
-];
-
-#[cfg(not(feature = "sqlite"))]
-fn not_compiled(what: &str, feature: &str) -> Error {
-    Error::usage(format!("this logmill was built without {what}; build it with the feature `{feature}`"))
-}
-
-/// Where rows go that nobody has named a place for.
-pub const DEFAULT: &str = "sqlite:logmill.db";
-
-/// How destinations are named, for a person who has named none.
-pub const FORMS: &str = "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH";
-
-/// Whether a text names a destination of a known kind.
-pub fn is_named(text: &str) -> bool {
-    KINDS.iter().any(|kind| (kind.is_named)(text))
-}
-
-/// The destination of a job.
-pub fn of(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
-    match KINDS.iter().find(|kind| (kind.is_named)(&address.text)) {
-        Some(kind) => (kind.make)(address, settings),
-        None => Err(Error::usage(FORMS)),
-    }
 }

@@ -15,6 +15,7 @@ pub mod destination;
 pub mod forecast;
 pub mod history;
 pub mod key;
+pub mod kinds;
 mod outage;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
@@ -27,8 +28,9 @@ use std::sync::Arc;
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
 pub use claim::{Checkpoint, Claim, Claims, Decision, Memory, Owner, Task, decide};
 use dead_letter::Refused;
-pub use destination::{Destination, of};
+pub use destination::Destination;
 pub use key::{Key, OnConflict};
+pub use kinds::of;
 pub(crate) use word::is_reserved;
 
 use crate::error::Result;
