@@ -7,6 +7,7 @@
 use fastrand::Rng;
 use serde_json::json;
 
+use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::trials::factor;
 
@@ -531,5 +532,16 @@ fn a_column_of_another_type_is_refused_by_name_with_what_it_should_be() {
     ended.exit(2).says(&format!("{} things stand in the way", findings.len()));
     for finding in findings {
         ended.says(&finding);
+    }
+}
+
+#[test]
+fn of_members_with_one_key_every_destination_holds_the_last() {
+    let log = r#"{"n":1,"j":{"a":1,"a":2,"b":[{"c":1,"c":2}]},"x":{"a":1,"a":2},"x":{"a":3,"a":4}}"#;
+    for kind in [Kind::Postgres, Kind::Sqlite] {
+        let load = Load::of(log).to(kind).schema("n int").field("j = \"json\"").record("extra = \"keep\"");
+        load.run().exit(0);
+        let sql = "SELECT j->>'a', j->'b'->0->>'c', extra->'x'->>'a' FROM t";
+        assert_eq!(crate::tables::select(&load, sql), ["2 2 4"], "{kind:?}");
     }
 }

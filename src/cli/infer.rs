@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::inferred::Inferred;
 use super::speech::{Speech, print};
 use super::{files, job};
+use crate::config::Config;
 use crate::error::Error;
 use crate::stop::Stop;
 
@@ -27,6 +28,8 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         false => names,
     };
     let inferred = Inferred::of(&name, &names, &found, &args.destination.overrides(), stop)?;
+    // What a load would refuse is not written.
+    Config::of_text(path, &inferred.text, &args.destination.overrides())?;
     if path == Path::new("-") {
         inferred.warn(speech);
         match speech.output {

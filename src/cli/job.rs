@@ -8,7 +8,7 @@ use super::inferred::Inferred;
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Result};
-use crate::infer::job_name;
+use crate::infer::{job_name, job_name_of_directory};
 use crate::source::{Found, Pattern, STDIN, Selection, discover};
 use crate::stop::Stop;
 
@@ -67,16 +67,16 @@ pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> 
     let name = match names {
         [name] if name == Path::new(STDIN) => Some("stdin".to_owned()),
         // All that is in a directory is called like the directory.
-        [directory] if directory.is_dir() => std::fs::canonicalize(directory)
-            .ok()
-            .and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned())),
+        [directory] if directory.is_dir() => {
+            std::fs::canonicalize(directory).ok().and_then(|path| job_name_of_directory(&path))
+        }
         _ => None,
     };
     let name = name.or_else(|| job_name(&paths));
     let name = name.filter(|_| !paths.is_empty()).ok_or_else(|| nothing_found(names))?;
-    // A name becomes a part of messages and of a path.
-    let name: String = name.chars().map(|ch| if ch.is_control() { '_' } else { ch }).collect();
-    Ok((PathBuf::from(format!("{name}.logmill.toml")), name, files))
+    // A path that begins with a dash would be taken for a flag.
+    let here = if name.starts_with('-') { "./" } else { "" };
+    Ok((PathBuf::from(format!("{here}{name}.logmill.toml")), name, files))
 }
 
 /// Writes a job file, unless one is there.

@@ -92,7 +92,8 @@ impl Destination {
                 None => unknown_column(reader, "'newest'", column, schema, &place),
             }
         }
-        check_names(reader, record, schema, key);
+        check_columns(reader, record, schema, self);
+        check_table(reader, scope, self);
     }
 }
 
@@ -197,24 +198,62 @@ fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Sc
     reader.find(message, place);
 }
 
-/// Two columns cannot have one name.
-fn check_names(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, key: &Key) {
-    let mut ours = key.extra_columns().to_vec();
-    if schema.extra == Extra::Keep {
-        ours.push(EXTRA);
-    }
-    for name in ours {
-        if !schema.fields.iter().any(|field| field.name == name) {
-            continue;
-        }
-        let message = format!(
-            "field '{name}' has the name of a column that logmill adds; give it another name and from = \"{name}\""
-        );
+/// Two columns cannot have one name, which in SQLite has no case.
+fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, destination: &Destination) {
+    let is_sqlite = destination.url.is_sqlite();
+    let is_same = |one: &str, other: &str| one == other || is_sqlite && one.eq_ignore_ascii_case(other);
+    let mut find = |name: &str, message: String| {
         let fields = record.value("fields").and_then(|value| value.get_ref().as_table());
         match fields.and_then(|fields| fields.get_key_value(name)) {
             Some((key, _)) => reader.find(message, &key.span()),
             None => reader.find_absent(message, record),
         }
+    };
+    let mut ours = destination.key.extra_columns().to_vec();
+    if schema.extra == Extra::Keep {
+        ours.push(EXTRA);
+    }
+    for (index, field) in schema.fields.iter().enumerate() {
+        let name = &field.name;
+        if ours.iter().any(|our| is_same(our, name)) {
+            find(
+                name,
+                format!(
+                    "field '{name}' has the name of a column that logmill adds; give it another name and from = \"{name}\""
+                ),
+            );
+        } else if let Some(other) = schema.fields[..index].iter().find(|other| is_same(&other.name, name)) {
+            find(
+                name,
+                format!(
+                    "field '{name}' differs from '{}' by case only, and to SQLite both are one column; give it another name \
+                     and from = \"{name}\"",
+                    other.name
+                ),
+            );
+        }
+    }
+}
+
+/// The beginnings of names that SQLite and we keep for ourselves in one of its files.
+const SQLITE_PREFIXES: [&str; 2] = ["sqlite_", "logmill_"];
+
+fn check_table(reader: &mut Reader<'_>, scope: &Scope<'_>, destination: &Destination) {
+    let table = destination.table.to_ascii_lowercase();
+    let taken = SQLITE_PREFIXES.iter().find(|prefix| table.starts_with(**prefix));
+    let Some(prefix) = taken.filter(|_| destination.url.is_sqlite()) else { return };
+    let whose = if *prefix == "sqlite_" { "SQLite" } else { "logmill" };
+    let message = format!(
+        "the table is called {}, and names that begin with {prefix} are {whose}'s own; give it another",
+        quoted(&destination.table)
+    );
+    // Its name may come from the command line.
+    match scope
+        .value("table")
+        .filter(|value| as_text(value).is_some_and(|written| written.text == destination.table))
+    {
+        Some(value) => reader.find(message, &value.span()),
+        None => reader.find_absent(message, scope),
     }
 }
 
@@ -357,6 +396,39 @@ mod tests {
         let kept =
             with("[record]\nextra = \"keep\"").replace("[destination]", "[destination]\nkey = [\"id\"]");
         assert_eq!(findings(&kept), [(message("extra"), "extra".to_owned())]);
+    }
+
+    #[test]
+    fn names_that_sqlite_cannot_tell_apart_are_refused_for_sqlite() {
+        let fields = small_with("record.fields", "userId = \"int\"\nuserid = \"int\"\nSource_ID = \"int\"");
+        let (sqlite, server) = ("url = \"sqlite:x.db\"", "url = \"postgres://h/d\"");
+        let into = |url: &str| fields.replace("[destination]", &format!("[destination]\n{url}"));
+        let [(case, userid), (ours, source_id)] = &findings(&into(sqlite))[..] else {
+            panic!("not two findings")
+        };
+        assert!(case.starts_with("field 'userid' differs from 'userId' by case only"), "{case}");
+        assert!(ours.starts_with("field 'Source_ID' has the name of a column that logmill adds"), "{ours}");
+        assert_eq!((userid.as_str(), source_id.as_str()), ("userid", "Source_ID"));
+        config(&into(server));
+    }
+
+    #[test]
+    fn a_table_is_not_called_like_those_of_sqlite_or_ours() {
+        for (table, whose) in [
+            ("sqlite_log", "SQLite"),
+            ("SQLite_", "SQLite"),
+            ("logmill_sources", "logmill"),
+            ("Logmill_x", "logmill"),
+        ] {
+            let into =
+                |url: &str| SMALL.replace("table = \"t\"", &format!("url = \"{url}\"\ntable = \"{table}\""));
+            let prefix = &table.to_ascii_lowercase()[..if whose == "SQLite" { 7 } else { 8 }];
+            let message = format!(
+                "the table is called '{table}', and names that begin with {prefix} are {whose}'s own; give it another"
+            );
+            assert_eq!(findings(&into("sqlite:x.db")), [(message, format!("\"{table}\""))]);
+            config(&into("postgres://h/d"));
+        }
     }
 
     #[test]

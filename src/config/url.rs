@@ -22,6 +22,11 @@ impl Url {
         &self.0
     }
 
+    /// Whether it names a file of SQLite.
+    pub fn is_sqlite(&self) -> bool {
+        self.0.starts_with("sqlite:")
+    }
+
     /// The text without its password: for a command that a person is shown and may run.
     pub fn without_password(&self) -> String {
         secret::removed(&self.0)

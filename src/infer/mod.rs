@@ -30,7 +30,7 @@ use crate::schema::Field;
 use key::Key;
 pub use looks::{Looks, look};
 use name::Names;
-pub use name::{job_name, table_name};
+pub use name::{job_name, job_name_of_directory, table_name};
 
 /// What was seen in the records so far.
 #[derive(Debug, Default)]

@@ -7,6 +7,8 @@
 //! stay what they are: `user` in quotes is still better than a name that nobody knows.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use crate::sink::is_reserved;
@@ -49,11 +51,17 @@ impl Names {
 pub fn table_name(job: &str) -> String {
     let name = plain(job, "records");
     // The name of a table stands in the job as SQL has it, so here quotes are no way out.
-    match is_reserved(&name) {
-        true => format!("{name}_log"),
+    if is_reserved(&name) {
+        return format!("{name}_log");
+    }
+    match OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        true => cut(&format!("log_{name}"), NAME_BYTES_MAX).to_owned(),
         false => name,
     }
 }
+
+/// Tables of SQLite and of ours begin with these.
+const OWNED_PREFIXES: [&str; 2] = ["sqlite_", "logmill_"];
 
 /// `text` as a name that needs no quotes; `empty` if nothing of it is left.
 fn plain(text: &str, empty: &str) -> String {
@@ -92,6 +100,42 @@ fn cut(name: &str, bytes_max: usize) -> &str {
 /// of several have in common, or the directory they are in, or else as the first of them.
 /// `None` if there is no file.
 pub fn job_name(files: &[&Path]) -> Option<String> {
+    common_stem(files).map(|name| fitting(&name))
+}
+
+/// What a job over all that is in `directory` is called.
+pub fn job_name_of_directory(directory: &Path) -> Option<String> {
+    directory.file_name().map(|name| fitting(&readable(name)))
+}
+
+/// A name that can be part of a message, and of the name of a file that begins with it.
+fn fitting(name: &str) -> String {
+    let name: String = name.chars().map(|ch| if ch.is_control() { '_' } else { ch }).collect();
+    if name.len() <= JOB_NAME_BYTES_MAX {
+        return name;
+    }
+    // What is cut off may be all that tells two files apart.
+    let hash = xxhash_rust::xxh3::xxh3_64(name.as_bytes());
+    let hash = format!("-{hash:016x}");
+    format!("{}{hash}", cut(&name, JOB_NAME_BYTES_MAX - hash.len()))
+}
+
+/// Linux takes names of 255 bytes, and `.logmill.toml` stands behind this one.
+const JOB_NAME_BYTES_MAX: usize = 255 - ".logmill.toml".len();
+
+/// A name of a file as text. Bytes that are not UTF-8 are told apart.
+fn readable(name: &OsStr) -> String {
+    let mut text = String::new();
+    for piece in name.as_bytes().utf8_chunks() {
+        text.push_str(piece.valid());
+        for byte in piece.invalid() {
+            text.push_str(&format!("x{byte:02x}"));
+        }
+    }
+    text
+}
+
+fn common_stem(files: &[&Path]) -> Option<String> {
     let (first, others) = files.split_first()?;
     let first_stem = stem(first);
     if others.is_empty() {
@@ -114,13 +158,13 @@ pub fn job_name(files: &[&Path]) -> Option<String> {
     }
     let parents: HashSet<_> = files.iter().map(|file| file.parent()).collect();
     let directory = first.parent().and_then(Path::file_name).filter(|_| parents.len() == 1);
-    Some(directory.map_or(first_stem, |name| name.to_string_lossy().into_owned()))
+    Some(directory.map_or(first_stem, readable))
 }
 
 /// The name of a file without the endings that say how it is written, and without the number
 /// that a rotation gave it: `web.ndjson.1.gz` is `web`.
 fn stem(path: &Path) -> String {
-    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name = path.file_name().map_or_else(String::new, readable);
     let is_known = |ending: &str| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
     let mut stem = name.as_str();
     while let Some((rest, ending)) = stem.rsplit_once('.') {
@@ -191,6 +235,9 @@ mod tests {
         assert_eq!(table_name("2024-10-27"), "_2024_10_27");
         assert_eq!(table_name("order"), "order_log");
         assert_eq!(table_name("…"), "records");
+        assert_eq!(table_name("sqlite-master"), "log_sqlite_master");
+        assert_eq!(table_name("logmill_sources"), "log_logmill_sources");
+        assert_eq!(table_name(&format!("sqlite_{}", "x".repeat(80))).len(), NAME_BYTES_MAX);
     }
 
     #[test]
@@ -216,5 +263,14 @@ mod tests {
             assert_eq!(job_name(&paths).as_deref(), Some(expected), "{files:?}");
         }
         assert_eq!(job_name(&[]), None);
+    }
+
+    #[test]
+    fn a_job_over_any_name_of_a_file_has_a_name_of_its_own_that_fits() {
+        let name = |bytes: &[u8]| job_name(&[Path::new(OsStr::from_bytes(bytes))]).expect("a file");
+        assert_eq!([name(b"a\xff.log"), name(b"a\xfe.log"), name(b"a\n.log")], ["axff", "axfe", "a_"]);
+        let long = ["a", "b"].map(|end| name(format!("{}{end}.x", "ä".repeat(126)).as_bytes()));
+        assert!(long.iter().all(|name| name.len() <= JOB_NAME_BYTES_MAX), "{long:?}");
+        assert_ne!(long[0], long[1]);
     }
 }

@@ -4,7 +4,7 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
 use super::json::write_member;
-use super::read::{At, Context, read, storable};
+use super::read::{At, Context, keep_last, read, storable};
 use super::{Extra, Field, Schema, Value};
 use crate::format::{Item, Raw, Record};
 use crate::reject::{Faults, Path, code};
@@ -93,6 +93,7 @@ impl Schema {
         out: &mut ArenaVec<'a, u8>,
         context: &mut Context<'a, '_>,
     ) {
+        let mut kept = ArenaVec::new_in(context.arena);
         for (key, item) in extras {
             let path = Path::Field(parent, key);
             let at = At { item, path: &path };
@@ -103,15 +104,14 @@ impl Schema {
                     context.refuse::<()>(at, code::EXTRA_FORBIDDEN, message);
                 }
                 Extra::Keep => {
-                    let is_taken = fields.iter().any(|field| field.name == key);
-                    let kept = context.storable_key(key, at).zip(storable(item, at, context));
-                    if let Some((key, value)) = kept
-                        && !is_taken
-                    {
-                        write_member(out, key, |out| std::io::Write::write_all(out, value));
-                    }
+                    let member = context.storable_key(key, at).zip(storable(item, at, context));
+                    kept.extend(member.filter(|(key, _)| fields.iter().all(|field| field.name != *key)));
                 }
             }
+        }
+        keep_last(&mut kept, context.arena);
+        for (key, value) in kept {
+            write_member(out, key, |out| std::io::Write::write_all(out, value));
         }
     }
 }
@@ -178,6 +178,19 @@ mod tests {
         assert_eq!(kept[3], r#"{"x":[1, 2],"":{}}"#);
         assert_eq!(bind(&schema(Extra::Keep), r#"{"a":1}"#).expect("valid")[3], "{}");
         assert_eq!(bind(&schema(Extra::Keep), r#"{"a":1,"x":"\u0000"}"#), Err("x: nul".into()));
+    }
+
+    #[test]
+    fn of_kept_members_with_one_key_the_last_is_kept() {
+        let schema = Schema { nul: Nul::Strip, ..schema(Extra::Keep) };
+        for (line, kept) in [
+            (r#"{"x":1,"a":1,"y":{},"x":[2]}"#, r#"{"y":{},"x":[2]}"#),
+            (r#"{"x":1,"a":1,"\u0078":2}"#, r#"{"x":2}"#),
+            (r#"{"x\u0000":1,"a":1,"x":2}"#, r#"{"x":2}"#),
+            (r#"{"x":{"k":1,"k":2},"a":1}"#, r#"{"x":{"k":2}}"#),
+        ] {
+            assert_eq!(bind(&schema, line).expect("valid")[3], kept);
+        }
     }
 
     #[test]

@@ -205,6 +205,51 @@ fn names_that_are_no_columns_are_still_found() {
 }
 
 #[test]
+fn a_file_of_any_name_has_a_job_and_a_table_that_a_load_takes() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::new();
+    let long = format!("{}.ndjson", "x".repeat(248));
+    let names: [(&[u8], &str); 7] = [
+        (b"sqlite_master.ndjson", "log_sqlite_master"),
+        (b"SQLite_x.ndjson", "log_sqlite_x"),
+        (b"logmill_sources.ndjson", "log_logmill_sources"),
+        (b"select.ndjson", "select_log"),
+        (b"-n.ndjson", "n"),
+        (b"a\xff.ndjson", "axff"),
+        (b"a\xfe.ndjson", "axfe"),
+    ];
+    let names = names.into_iter().chain([(long.as_bytes(), &long[..63])]);
+    for (number, (name, table)) in (1..).zip(names) {
+        let name = OsStr::from_bytes(name);
+        place.write(name, format!("{{\"a\":1,\"A\":{number}}}\n"));
+        let mut path = OsString::from("./");
+        path.push(name);
+        Said::of(place.command("load").arg(path), b"").ended(0, &["inserted                1"]);
+        assert_eq!(place.query(&format!("select a, a_2 from \"{table}\"")), [format!("1|{number}")]);
+    }
+    place.run("load -j ./-n.logmill.toml").ended(0, &["1 file was loaded to the end before"]);
+}
+
+#[test]
+fn names_that_sqlite_does_not_take_are_refused_before_anything_is_written() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    for table in ["sqlite_x", "LOGMILL_sources"] {
+        for command in ["load", "infer"] {
+            place.run(&format!("{command} app.ndjson --table {table}")).ended(2, &["it another"]);
+        }
+    }
+    let job = |fields: &str| JOB.replace("n    = \"int\"", fields).replace("URL", "sqlite:logmill.db");
+    place.write("job.toml", job("n = \"int\"\nN = \"int\""));
+    for command in ["load -j job.toml app.ndjson", "plan -j job.toml app.ndjson"] {
+        place.run(command).ended(2, &["field 'N' differs from 'n' by case only"]);
+    }
+    let left = std::fs::read_dir(place.path("")).unwrap().count();
+    assert_eq!(left, 2, "more than the log and the job");
+}
+
+#[test]
 fn infer_writes_a_job_and_loads_nothing() {
     let place = Place::new();
     place.write("app.ndjson", LINES);

@@ -42,6 +42,7 @@ pub(crate) struct Load {
     files: RefCell<Vec<LogFile>>,
     fields: Vec<Field>,
     field_lines: String,
+    record_lines: String,
     key: String,
     destination_lines: String,
     pipeline: String,
@@ -79,6 +80,7 @@ impl Load {
             files: RefCell::default(),
             fields: Vec::new(),
             field_lines: String::new(),
+            record_lines: String::new(),
             key: "\"position\"".to_owned(),
             destination_lines: String::new(),
             // Nothing here waits for long: an outage that a test does not mean is a failure.
@@ -119,6 +121,12 @@ impl Load {
     /// A field more, as TOML has it. The oracles know nothing of it.
     pub(crate) fn field(mut self, line: &str) -> Load {
         let _ = writeln!(self.field_lines, "{line}");
+        self
+    }
+
+    /// A line in `[record]`.
+    pub(crate) fn record(mut self, line: &str) -> Load {
+        let _ = writeln!(self.record_lines, "{line}");
         self
     }
 
@@ -226,9 +234,10 @@ impl Load {
             let _ = writeln!(fields, "{} = {}", field.name, field.toml());
         }
         format!(
-            "name = \"{}\"\n\n[source]\nfiles = [\"*.ndjson*\"]\nformat = \"ndjson\"\n\n[record.fields]\n{fields}\n\
+            "name = \"{}\"\n\n[source]\nfiles = [\"*.ndjson*\"]\nformat = \"ndjson\"\n\n[record]\n{}\n[record.fields]\n{fields}\n\
              [destination]\nurl = \"{}\"\ntable = \"t\"\nkey = {}\n{}\n[pipeline]\n{}",
             self.name,
+            self.record_lines,
             self.made().url(),
             self.key,
             self.destination_lines,

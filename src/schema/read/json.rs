@@ -2,9 +2,12 @@
 
 use std::cell::Cell;
 
+use bumpalo::Bump;
+
 use super::super::{Json, Nul};
+use super::repeats::{has_repeats, write_without};
 use super::{At, Context};
-use crate::format::{Item, JsonScratch, Raw, Record, Unstorable, parse_json};
+use crate::format::{Item, JsonScratch, Malformed, Raw, Record, Unstorable, parse_json};
 use crate::reject::code;
 
 /// Reads a JSON value.
@@ -18,7 +21,7 @@ pub(in crate::schema) fn storable<'a>(
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<&'a [u8]> {
-    settle(item.find_unstorable(), item.json(context.arena), at, context)
+    settle(item, item.json(context.arena), at, context)
 }
 
 thread_local! {
@@ -27,25 +30,28 @@ thread_local! {
     static INNER: Cell<Option<(JsonScratch, Record<'static>)>> = const { Cell::new(None) };
 }
 
+/// Parses JSON text, and looks at what it is.
+fn parsed<T>(text: &[u8], arena: &Bump, look: impl FnOnce(Result<Item<'_>, Malformed>) -> T) -> T {
+    let (mut scratch, inner) = INNER.take().unwrap_or_default();
+    let mut inner = inner.reset();
+    let result = parse_json(text, arena, &mut scratch, &mut inner);
+    let looked = look(result.map(|()| inner.root()));
+    let inner = inner.reset();
+    INNER.set(Some((scratch, inner)));
+    looked
+}
+
 fn read_text<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     let Raw::Text(text) = at.item.raw() else {
         return context.refuse(at, code::JSON_TYPE, format_args!("not a text that holds JSON"));
     };
-    let (mut scratch, inner) = INNER.take().unwrap_or_default();
-    let mut inner = inner.reset();
-    let found = match parse_json(text.as_bytes(), context.arena, &mut scratch, &mut inner) {
-        Ok(()) => Ok(inner.root().find_unstorable()),
-        Err(malformed) => Err(malformed),
-    };
-    let inner = inner.reset();
-    INNER.set(Some((scratch, inner)));
-    match found {
-        Ok(unstorable) => settle(unstorable, text.trim().as_bytes(), at, context),
+    parsed(text.as_bytes(), context.arena, |found| match found {
+        Ok(item) => settle(item, text.trim().as_bytes(), at, context),
         Err(malformed) => {
             let message = format_args!("text that is not JSON: {} at byte {}", malformed.what, malformed.at);
             context.refuse(at, code::JSON_INVALID, message)
         }
-    }
+    })
 }
 
 impl<'a> Context<'a, '_> {
@@ -61,15 +67,16 @@ impl<'a> Context<'a, '_> {
     }
 }
 
-/// What is stored of `json`, in which `unstorable` was found.
+/// What is stored of `item`, whose text is `json`.
 fn settle<'a>(
-    unstorable: Option<Unstorable>,
+    item: Item<'_>,
     json: &'a [u8],
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<&'a [u8]> {
-    match unstorable {
-        None => Some(json),
+    let arena = context.arena;
+    match item.find_unstorable() {
+        None => Some(without_repeats(item, json, arena)),
         Some(Unstorable::NotFinite) => refuse_not_finite(at, context),
         Some(Unstorable::Nul) => match context.nul {
             Nul::Reject => context.refuse(
@@ -79,10 +86,24 @@ fn settle<'a>(
             ),
             nul => {
                 context.altered += 1;
-                Some(without_nul(json, nul, context))
+                let json = without_nul(json, nul, context);
+                // Keys that only a NUL told apart are equal now.
+                Some(parsed(json, arena, |found| {
+                    found.map_or(json, |item| without_repeats(item, json, arena))
+                }))
             }
         },
     }
+}
+
+/// The text of `item`, in which no object has two members of one key.
+fn without_repeats<'a>(item: Item<'_>, json: &'a [u8], arena: &'a Bump) -> &'a [u8] {
+    if !has_repeats(item, arena) {
+        return json;
+    }
+    let mut out = bumpalo::collections::Vec::with_capacity_in(json.len(), arena);
+    write_without(item, arena, &mut out);
+    out.into_bump_slice()
 }
 
 /// Notes that a number within JSON is none that JSON has.
@@ -127,12 +148,35 @@ mod tests {
     #[test]
     fn a_value_is_kept_as_it_stands() {
         for text in
-            ["null", "1.50", r#"{"a" : [1e3, "ä\u0041"],"a":{}}"#, "123456789012345678901234567890", "[]"]
+            ["null", "1.50", r#"{"a" : [1e3, "ä\u0041"],"b":{}}"#, "123456789012345678901234567890", "[]"]
         {
             assert_eq!(given(&json(false), text), text);
         }
         let digits = "1".repeat(400);
         assert_eq!(given(&json(false), &digits), digits);
+    }
+
+    #[test]
+    fn of_members_with_one_key_the_last_is_kept() {
+        for (text, kept) in [
+            (r#"{"a":1, "a":2}"#, r#"{"a":2}"#),
+            (r#"{"a":1,"\u0061":[1e3],"b":""}"#, r#"{"a":[1e3],"b":""}"#),
+            (r#"[0,{"b":{"a":1,"a":{"c":1,"c":1.50}}}]"#, r#"[0,{"b":{"a":{"c":1.50}}}]"#),
+            (
+                r#"{"":1,"b\"":1,"":123456789012345678901234567890}"#,
+                r#"{"b\"":1,"":123456789012345678901234567890}"#,
+            ),
+        ] {
+            assert_eq!(given(&json(false), text), kept);
+            assert_eq!(given(&json(true), &quoted(text)), kept);
+        }
+        let members =
+            |values: std::ops::Range<u32>| values.map(|n| format!("\"{}\":{n}", n % 50)).collect::<Vec<_>>();
+        let text = |members: Vec<String>| format!("{{{}}}", members.join(","));
+        assert_eq!(given(&json(false), &text(members(0..120))), text(members(70..120)));
+        // Also where a NUL was all the difference.
+        assert_eq!(given_with(&json(false), r#"{"a\u0000":1,"a":2}"#, Nul::Strip), r#"{"a":2}"#);
+        assert_eq!(given_with(&json(false), r#"{"a":1,"a\u0000":2}"#, Nul::Strip), r#"{"a":2}"#);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod json;
 mod list;
 mod number;
 mod object;
+mod repeats;
 mod rfc3339;
 mod stamp;
 pub(super) mod strptime;
@@ -91,6 +92,7 @@ fn read_rarer<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_
 }
 
 pub(super) use json::storable;
+pub(super) use repeats::keep_last;
 
 /// A value and where it stands.
 #[derive(Clone, Copy)]
