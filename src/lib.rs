@@ -50,4 +50,5 @@ pub mod source;
 pub mod span;
 pub mod split;
 pub mod stop;
+mod trust;
 pub mod work;

@@ -63,6 +63,8 @@ mod sqlite_tables;
 mod tables;
 /// The shape of the code.
 mod tidy;
+/// Files of others, and what others may read of ours.
+mod trust;
 /// What columns hold, held against what the server reads from text.
 mod types;
 /// What earlier programs have left goes on.

@@ -273,21 +273,25 @@ impl Loaded {
 }
 
 /// A load whose result is read from its pipes.
-struct Piped(Process);
+pub(crate) struct Piped(Process);
 
 impl Piped {
-    fn start(mut command: Command) -> Piped {
+    pub(crate) fn start(mut command: Command) -> Piped {
         Piped(Process::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())))
     }
 
     #[track_caller]
-    fn stopped(mut self) -> Piped {
+    pub(crate) fn stopped(mut self) -> Piped {
         assert!(self.0.stops(), "it ended instead");
         self
     }
 
+    pub(crate) fn signal(&self, signal: &str) {
+        self.0.signal(signal);
+    }
+
     #[track_caller]
-    fn wait(mut self) -> Loaded {
+    pub(crate) fn wait(mut self) -> Loaded {
         let (mut stdout, mut stderr) = self.0.pipes();
         let mut said = Said { code: -1, stdout: String::new(), stderr: String::new() };
         stdout.read_to_string(&mut said.stdout).unwrap();

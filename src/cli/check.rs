@@ -1,6 +1,5 @@
 //! `check`: the verdict on every record, without a destination.
 
-use std::fs::File;
 use std::io::{self, BufWriter};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -24,8 +23,9 @@ use crate::error::{Error, Kind, Result};
 use crate::pipeline::{Outcome, Settings, Stats};
 use crate::sink::check::{Check, Verdicts};
 use crate::sink::key::EXTRA;
-use crate::source::Found;
+use crate::source::{Discovered, Found};
 use crate::stop::Stop;
+use crate::trust::create_private;
 
 /// Verdicts are written in pieces of this size.
 const WRITE_BYTES: usize = 256 << 10;
@@ -55,7 +55,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         ..Overrides::default()
     };
     let Job { config, path, inferred, .. } = job::choose(args.job.as_deref(), &overrides, speech, stop)?;
-    let files = files::of(&config)?;
+    let Discovered { files, passed_over } = files::of(&config)?;
     if let Some(inferred) = &inferred {
         inferred.tell_unwritten(speech);
     }
@@ -70,7 +70,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     };
     let result = run(&mut sink, &config, &files, &settings, false, stop, &stats);
     drop(progress);
-    let (outcome, exit) = match result {
+    let (mut outcome, exit) = match result {
         Ok(result) => result,
         // Who reads the verdicts has gone: a normal end, and nobody is left to be told.
         Err(error) if matches!(error.kind(), Kind::Stopped(libc::SIGPIPE)) => {
@@ -83,6 +83,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
             return Err(error.into());
         }
     };
+    outcome.notices.extend(files::notice_of_links(&passed_over));
     let object = || {
         let path = inferred.is_none().then_some(path.as_path());
         object(&config.name, path, inferred.as_ref(), &outcome, exit, &sink)
@@ -133,7 +134,7 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
             )));
         }
     }
-    let file = File::create(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
+    let file = create_private(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
     Ok(Verdicts { path: path.to_owned(), out: Box::new(BufWriter::with_capacity(WRITE_BYTES, file)) })
 }
 

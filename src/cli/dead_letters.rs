@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
 use super::destination::{looked_at, next_command};
 use super::exit::Exit;
+use super::job;
 use super::speech::{Speech, one_line, print, print_bytes, printable};
-use crate::config::Config;
 use crate::error::Error;
 use crate::figure;
 use crate::sink::history::{DeadLetter, Filter};
@@ -23,7 +23,7 @@ pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyh
 }
 
 fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
+    let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
     let filter = Filter {
         job: config.name.clone(),
         id: None,
@@ -75,7 +75,7 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
 }
 
 fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
+    let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
     let filter = Filter { job: config.name.clone(), id: Some(args.id), ..Filter::default() };
     let mut found = None;
     looked_at(&config)?.history()?.dead_letters(&filter, &mut |letter| {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::args::FileArgs;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::source::{Found, discover};
+use crate::figure;
+use crate::source::{Discovered, discover};
 
 /// A longer list is not read: it is no list.
 const LIST_BYTES_MAX: u64 = 1 << 30;
@@ -58,18 +59,35 @@ fn names(bytes: Vec<u8>, is_null: bool) -> Vec<PathBuf> {
 }
 
 /// The files of a job, or those that were given in their place.
-pub(super) fn of(config: &Config) -> Result<Vec<Found>> {
+pub(super) fn of(config: &Config) -> Result<Discovered> {
     let patterns = config.patterns()?;
-    let files = discover(&patterns, &config.source.selection)?;
-    if files.is_empty() && !patterns.is_empty() {
+    let found = discover(&patterns, &config.source.selection)?;
+    if found.files.is_empty() && !patterns.is_empty() {
         let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
-        return Err(nothing_found(&names));
+        return Err(nothing_found(&names, &found.passed_over));
     }
-    Ok(files)
+    Ok(found)
+}
+
+/// Why a link is passed over.
+pub(super) const LINK_OF_ANOTHER: &str =
+    "a link of another user, which is not followed; name it to load what it leads to";
+
+/// What the summary says of links that were passed over, all at once: there can be many.
+pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
+    let (first, more) = links.split_first()?;
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" ({} like it)", figure::some(more, "more link")),
+    };
+    Some((first.clone(), format!("{LINK_OF_ANOTHER}{more}")))
 }
 
 /// What to say of names that stand for no file at all.
-pub(super) fn nothing_found(names: &[PathBuf]) -> Error {
+pub(super) fn nothing_found(names: &[PathBuf], passed_over: &[PathBuf]) -> Error {
+    if let Some((link, what)) = notice_of_links(passed_over) {
+        return Error::usage(format!("no file was found, but {}: {what}", link.display()));
+    }
     let shown: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
     let shown = shown.join(", ");
     Error::usage(match names.iter().all(|name| name.is_dir()) {

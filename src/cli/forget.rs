@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::{ForgetArgs, Output};
 use super::destination::{looked_at, next_command};
 use super::exit::Exit;
+use super::job;
 use super::selected::selected;
 use super::speech::{Speech, one_line, print};
 use crate::config::Config;
@@ -23,7 +24,7 @@ use crate::sink::{Destination, Key};
 const SOURCES_SHOWN: usize = 20;
 
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
+    let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
     let destination = looked_at(&config)?;
     let status = destination.history()?.status(&config.name)?.unwrap_or_default();
     let sources = meant(args, &config, &status.sources)?;

@@ -67,7 +67,7 @@ fn look_at(files: &[Found], stop: &Stop) -> Result<Vec<Found>> {
     let mut readable = Vec::new();
     let mut failed = None;
     for file in files {
-        match head(&file.path, stop).map(|(head, is_all)| look(&head, is_all)) {
+        match head(file, stop).map(|(head, is_all)| look(&head, is_all)) {
             Ok(Looks::Ndjson) => readable.push(file.clone()),
             Ok(Looks::Empty) => {}
             Ok(Looks::Other { what, hint }) => return Err(Error::usage(other(&file.path, what, hint))),
@@ -98,8 +98,8 @@ fn other(path: &Path, what: &str, hint: Option<&str>) -> String {
 }
 
 /// The first bytes of a file, and whether they are all.
-fn head(path: &Path, stop: &Stop) -> Result<(Vec<u8>, bool)> {
-    let (source, is_cut) = Source::preview(path, stop)?;
+fn head(file: &Found, stop: &Stop) -> Result<(Vec<u8>, bool)> {
+    let (source, is_cut) = Source::preview(file, stop)?;
     let source = Arc::new(source);
     let settings = Settings { chunk_bytes: LOOK_BYTES, mmap: false, ..Settings::default() };
     Ok(match Chunks::new(&source, Start::zero(), None, &settings)?.next_chunk()? {

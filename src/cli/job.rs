@@ -3,14 +3,16 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::destination::looked_at;
 use super::files::nothing_found;
 use super::inferred::Inferred;
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Result};
 use crate::infer::{job_name, job_name_of_directory};
-use crate::source::{Found, Pattern, STDIN, Selection, discover};
+use crate::source::{Discovered, Found, Pattern, STDIN, Selection, discover};
 use crate::stop::Stop;
+use crate::trust::{open_found, others_may_read};
 
 /// A job, and where it came from.
 #[derive(Debug)]
@@ -33,19 +35,56 @@ pub(super) fn choose(
     stop: &Stop,
 ) -> Result<Job> {
     if let Some(path) = named {
-        let config = Config::load(path, overrides)?;
+        let config = read(path, overrides, speech)?;
         return Ok(Job { config, path: path.to_owned(), is_found: false, inferred: None });
     }
     let names = overrides.files.as_deref().unwrap_or_default();
     let (path, name, files) = place(names)?;
-    if path.exists() {
+    let found = open_found(&path).map_err(|why| {
+        Error::usage(format!(
+            "{} was not named, but is there, and {why}; if it is the right job, name it with -j",
+            path.display()
+        ))
+    })?;
+    if let Some(file) = found {
         speech.inform(&format!("{} is there, so it is used as it stands", path.display()));
-        let config = Config::load(&path, overrides)?;
+        let config = Config::of_file(&path, file, overrides)?;
+        warn_of_password(&config, &path, speech);
         return Ok(Job { config, path, is_found: true, inferred: None });
     }
     let inferred = Inferred::of(&name, names, &files, overrides, stop)?;
     let config = Config::of_text(&path, &inferred.text, overrides)?;
     Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
+}
+
+/// Reads a job that was named.
+pub(super) fn read(path: &Path, overrides: &Overrides, speech: Speech) -> Result<Config> {
+    let config = Config::load(path, overrides)?;
+    warn_of_password(&config, path, speech);
+    Ok(config)
+}
+
+fn warn_of_password(config: &Config, path: &Path, speech: Speech) {
+    let can_be_read = std::fs::metadata(path).is_ok_and(|metadata| others_may_read(&metadata));
+    if config.destination.has_password && can_be_read {
+        speech.warn(&format!(
+            "{} holds a password, and others may read it; `chmod 600` it, or let ~/.pgpass or ${{VARIABLE}} hold the password",
+            path.display()
+        ));
+    }
+}
+
+/// Refuses a database that nobody named and somebody else may have put there.
+pub(super) fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<()> {
+    let destination = looked_at(config)?;
+    let Some(path) = destination.file().filter(|_| overrides.into.is_none()) else { return Ok(()) };
+    match open_found(path) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(Error::usage(format!(
+            "{path} was not named, but is there, and {why}; if it is the right database, name it with --into sqlite:{path}",
+            path = path.display()
+        ))),
+    }
 }
 
 /// Where the job for these files is or would be, what it is called, and the files.
@@ -55,7 +94,7 @@ pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> 
     }
     let patterns: Vec<Pattern> =
         names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
-    let files = discover(&patterns, &Selection::default())?;
+    let Discovered { files, passed_over } = discover(&patterns, &Selection::default())?;
     // The standard input is looked at and then read; of another stream a look takes something away.
     if let Some(stream) = files.iter().find(|file| file.is_stream()).filter(|_| names != [Path::new(STDIN)]) {
         return Err(Error::usage(format!(
@@ -73,7 +112,7 @@ pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> 
         _ => None,
     };
     let name = name.or_else(|| job_name(&paths));
-    let name = name.filter(|_| !paths.is_empty()).ok_or_else(|| nothing_found(names))?;
+    let name = name.filter(|_| !paths.is_empty()).ok_or_else(|| nothing_found(names, &passed_over))?;
     // A path that begins with a dash would be taken for a flag.
     let here = if name.starts_with('-') { "./" } else { "" };
     Ok((PathBuf::from(format!("{here}{name}.logmill.toml")), name, files))

@@ -15,6 +15,7 @@ use super::summary::{self, Subject};
 use crate::error::Kind;
 use crate::pipeline::{Settings, Stats};
 use crate::sink::statement::first_rows;
+use crate::source::Discovered;
 use crate::stop::Stop;
 
 /// Loads, and says what came of it.
@@ -27,7 +28,10 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let overrides = args.overrides(given);
     let Job { config, path: job_path, is_found, inferred } =
         job::choose(args.job.job.as_deref(), &overrides, speech, stop)?;
-    let files = files::of(&config)?;
+    let Discovered { files, passed_over } = files::of(&config)?;
+    if is_found {
+        job::refuse_found_database(&config, &overrides)?;
+    }
     if let Some(inferred) = &inferred {
         job::write(&job_path, &inferred.text)?;
         inferred.tell_written(&job_path, speech);
@@ -46,7 +50,8 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let mut sink = destination.open()?;
     let result = run(&mut *sink, &config, &files, &pace, args.allow_rejects, stop, &stats);
     drop(progress);
-    let (outcome, exit) = result?;
+    let (mut outcome, exit) = result?;
+    outcome.notices.extend(files::notice_of_links(&passed_over));
     let subject = Subject {
         job: &config.name,
         job_file: job_path.display().to_string(),

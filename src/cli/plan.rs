@@ -11,13 +11,13 @@ use super::exit::Exit;
 use super::guarantees::{Kinds, guarantees};
 use super::run::settings;
 use super::speech::{Speech, one_line, print, printable};
-use super::{files, table};
+use super::{files, job, table};
 use crate::config::{Config, Overrides};
 use crate::figure;
 use crate::pipeline::{self, bytes_to_read};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Claim, Claims, Destination, Key};
-use crate::source::Found;
+use crate::source::{Discovered, Found};
 use crate::stop::Stop;
 
 /// How many files of a kind are named; a machine gets them all.
@@ -26,10 +26,11 @@ const FILES_SHOWN: usize = 20;
 pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let given = files::given(&args.files)?;
     let overrides = Overrides { files: given, date: args.date.date, ..args.job.destination.overrides() };
-    let config = Config::load(&args.job.job, &overrides)?;
+    let config = job::read(&args.job.job, &overrides, speech)?;
     let only_sql = args.print_sql && speech.output == Output::Text;
     // There may be none yet, and a statement asks for no day.
-    let found = if only_sql { Vec::new() } else { files::of(&config)? };
+    let Discovered { files: found, passed_over } =
+        if only_sql { Discovered::default() } else { files::of(&config)? };
     let pace = pipeline::Settings {
         allow_duplicates: args.allow_duplicates,
         accept_new_rules: args.accept_new_rules,
@@ -40,7 +41,11 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let (claims, unreadable) = pipeline::claims(&found, &pace, stop)?;
     let destination = destination(&config, stop, speech.observer())?;
     let forecast = destination.forecast(&claims)?;
-    let plan = Plan::new(&config, &*destination, claims, unreadable, streams, forecast);
+    let mut plan = Plan::new(&config, &*destination, claims, unreadable, streams, forecast);
+    let passed_over = passed_over.into_iter();
+    plan.files.extend(
+        passed_over.map(|path| Planned { path, fate: Fate::LeftOut(files::LINK_OF_ANOTHER.to_owned()) }),
+    );
     if only_sql {
         for obstacle in &plan.forecast.obstacles {
             speech.warn(obstacle);

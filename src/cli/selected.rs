@@ -20,7 +20,7 @@ pub(super) fn selected<'a>(
     for file in files {
         let pattern = Pattern { text: file.clone(), base: PathBuf::new() };
         let names: Vec<String> =
-            discover(&[pattern], &Selection::default())?.into_iter().map(|found| found.name).collect();
+            discover(&[pattern], &Selection::default())?.files.into_iter().map(|found| found.name).collect();
         let folder = match file.is_dir() {
             true => {
                 let path = std::path::absolute(file).map_err(|error| {

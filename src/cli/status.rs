@@ -7,6 +7,7 @@ use serde_json::json;
 use super::args::{Output, StatusArgs};
 use super::destination::looked_at;
 use super::exit::Exit;
+use super::job;
 use super::selected::selected;
 use super::speech::{Speech, one_line, print, printable};
 use super::summary::counts_json;
@@ -18,7 +19,7 @@ use crate::sink::history::{RunStatus, SourceStatus, Status};
 const SOURCES_SHOWN: usize = 20;
 
 pub(super) fn status(args: &StatusArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = Config::load(&args.job.job, &args.job.destination.overrides())?;
+    let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
     let destination = looked_at(&config)?;
     let status = destination.history()?.status(&config.name)?;
     if !args.files.is_empty() {

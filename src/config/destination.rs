@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
 use super::reader::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
-use super::{Overrides, Url, keys, name, units};
+use super::{Overrides, Url, keys, name, secret, units};
 use crate::schema::{Extra, Field, Kind, Schema};
 use crate::sink::key::EXTRA;
+use crate::sink::kinds::names;
 use crate::sink::{Key, OnConflict};
 
 /// Where rows go.
@@ -17,6 +18,8 @@ use crate::sink::{Key, OnConflict};
 pub struct Destination {
     /// The database.
     pub url: Url,
+    /// Whether a password stands in the job file.
+    pub has_password: bool,
     /// What a relative path in the url starts at.
     pub folder: PathBuf,
     /// The table, as the job names it.
@@ -38,6 +41,8 @@ impl Destination {
         folder: &Path,
         overrides: &Overrides,
     ) -> Destination {
+        let written = scope.value("url").and_then(as_text);
+        let has_password = written.is_some_and(|written| secret::removed(written.text) != written.text);
         let (url, folder) = match &overrides.into {
             Some(url) => {
                 reader.written(scope, "url");
@@ -54,7 +59,15 @@ impl Destination {
         };
         let key = key(reader, scope, schema);
         let on_conflict = on_conflict(reader, scope, &key);
-        Destination { url, folder, table, key, on_conflict, create: reader.flag(scope, "create") }
+        Destination {
+            url,
+            has_password,
+            folder,
+            table,
+            key,
+            on_conflict,
+            create: reader.flag(scope, "create"),
+        }
     }
 
     /// Checks that the fields are there that `key` and `on_conflict` speak of, and fit.
@@ -198,10 +211,10 @@ fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Sc
     reader.find(message, place);
 }
 
-/// Two columns cannot have one name, which in SQLite has no case.
+/// Two columns cannot have one name, whose case may not matter.
 fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, destination: &Destination) {
-    let is_sqlite = destination.url.is_sqlite();
-    let is_same = |one: &str, other: &str| one == other || is_sqlite && one.eq_ignore_ascii_case(other);
+    let names = names(destination.url.reveal());
+    let is_same = |one: &str, other: &str| one == other || names.fold_case && one.eq_ignore_ascii_case(other);
     let mut find = |name: &str, message: String| {
         let fields = record.value("fields").and_then(|value| value.get_ref().as_table());
         match fields.and_then(|fields| fields.get_key_value(name)) {
@@ -226,7 +239,7 @@ fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, d
             find(
                 name,
                 format!(
-                    "field '{name}' differs from '{}' by case only, and to SQLite both are one column; give it another name \
+                    "field '{name}' differs from '{}' by case only, and to the destination both are one column; give it another name \
                      and from = \"{name}\"",
                     other.name
                 ),
@@ -235,23 +248,17 @@ fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, d
     }
 }
 
-/// The beginnings of names that SQLite and we keep for ourselves in one of its files.
-const SQLITE_PREFIXES: [&str; 2] = ["sqlite_", "logmill_"];
-
 fn check_table(reader: &mut Reader<'_>, scope: &Scope<'_>, destination: &Destination) {
     let table = destination.table.to_ascii_lowercase();
-    let taken = SQLITE_PREFIXES.iter().find(|prefix| table.starts_with(**prefix));
-    let Some(prefix) = taken.filter(|_| destination.url.is_sqlite()) else { return };
-    let whose = if *prefix == "sqlite_" { "SQLite" } else { "logmill" };
+    let taken = names(destination.url.reveal()).taken;
+    let Some((prefix, whose)) = taken.iter().find(|(prefix, _)| table.starts_with(prefix)) else { return };
     let message = format!(
         "the table is called {}, and names that begin with {prefix} are {whose}'s own; give it another",
         quoted(&destination.table)
     );
     // Its name may come from the command line.
-    match scope
-        .value("table")
-        .filter(|value| as_text(value).is_some_and(|written| written.text == destination.table))
-    {
+    let is_written = |written: Written<'_>| written.text == destination.table;
+    match scope.value("table").filter(|value| as_text(value).is_some_and(is_written)) {
         Some(value) => reader.find(message, &value.span()),
         None => reader.find_absent(message, scope),
     }

@@ -29,6 +29,7 @@ pub mod units;
 mod url;
 mod write;
 
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -85,7 +86,13 @@ impl Config {
     /// Whatever is wrong is a mistake in usage: nothing was touched.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Config> {
         overrides.check()?;
-        Config::of_text(path, &Config::text(path)?, overrides)
+        let file = File::open(path).map_err(|cause| unreadable(path, &cause))?;
+        Config::of_file(path, file, overrides)
+    }
+
+    /// The same for a job file that was opened.
+    pub fn of_file(path: &Path, file: File, overrides: &Overrides) -> Result<Config> {
+        Config::of_text(path, &Config::text(path, file)?, overrides)
     }
 
     /// The same for the text of a job file that is, or will be, at `path`.
@@ -95,12 +102,10 @@ impl Config {
     }
 
     /// The text of the job file at `path`.
-    fn text(path: &Path) -> Result<String> {
-        let unreadable =
-            |cause| Error::usage(format!("cannot read the job file {}: {cause}", path.display()));
-        let file = std::fs::File::open(path).map_err(unreadable)?;
+    fn text(path: &Path, file: File) -> Result<String> {
         let mut bytes = Vec::new();
-        file.take(JOB_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let read = file.take(JOB_BYTES_MAX + 1).read_to_end(&mut bytes);
+        read.map_err(|cause| unreadable(path, &cause))?;
         if bytes.len() as u64 > JOB_BYTES_MAX {
             return Err(Error::usage(format!(
                 "{} has more than {} and is no job file; a file to load is named without -j",
@@ -120,6 +125,10 @@ impl Config {
     pub fn patterns(&self) -> Result<Vec<Pattern>> {
         self.source.patterns(self.date)
     }
+}
+
+fn unreadable(path: &Path, cause: &std::io::Error) -> Error {
+    Error::usage(format!("cannot read the job file {}: {cause}", path.display()))
 }
 
 /// Reads the text of a job file.

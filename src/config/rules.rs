@@ -53,7 +53,8 @@ pub(super) fn canonical(config: &Config) -> String {
     } = settings;
     let Record { schema, schema_file: _ } = record;
     let Schema { fields, extra, nul } = schema;
-    let Destination { key, on_conflict, url: _, folder: _, table: _, create: _ } = destination;
+    let Destination { key, on_conflict, url: _, folder: _, table: _, create: _, has_password: _ } =
+        destination;
 
     let mut out = Canonical("rules 1\n".to_owned());
     match format {

@@ -22,11 +22,6 @@ impl Url {
         &self.0
     }
 
-    /// Whether it names a file of SQLite.
-    pub fn is_sqlite(&self) -> bool {
-        self.0.starts_with("sqlite:")
-    }
-
     /// The text without its password: for a command that a person is shown and may run.
     pub fn without_password(&self) -> String {
         secret::removed(&self.0)
@@ -71,7 +66,17 @@ mod tests {
         ] {
             assert!(Url::from_str(text).is_ok(), "{text}");
         }
-        for text in ["", "localhost", "mysql://h/db", "sqlite:", "logs.db", "http://h/?a=b", "=x", "Host=x"] {
+        for text in [
+            "",
+            "localhost",
+            "mysql://h/db",
+            "sqlite:",
+            "sqlite::memory:",
+            "logs.db",
+            "http://h/?a=b",
+            "=x",
+            "Host=x",
+        ] {
             assert_eq!(Url::from_str(text), Err(URL), "{text}");
         }
     }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use crate::sink::is_reserved;
 use crate::sink::key::{EXTRA, RECORD_HASH, SOURCE_ID, SOURCE_OFFSET};
+use crate::sink::kinds::is_free;
 
 /// PostgreSQL cuts longer names off.
 const NAME_BYTES_MAX: usize = 63;
@@ -54,14 +55,11 @@ pub fn table_name(job: &str) -> String {
     if is_reserved(&name) {
         return format!("{name}_log");
     }
-    match OWNED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-        true => cut(&format!("log_{name}"), NAME_BYTES_MAX).to_owned(),
-        false => name,
+    match is_free(&name) {
+        true => name,
+        false => cut(&format!("log_{name}"), NAME_BYTES_MAX).to_owned(),
     }
 }
-
-/// Tables of SQLite and of ours begin with these.
-const OWNED_PREFIXES: [&str; 2] = ["sqlite_", "logmill_"];
 
 /// `text` as a name that needs no quotes; `empty` if nothing of it is left.
 fn plain(text: &str, empty: &str) -> String {

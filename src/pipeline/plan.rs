@@ -29,7 +29,7 @@ pub(super) fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate
     let mut candidates = Vec::with_capacity(files.len());
     let mut failed = Vec::new();
     for file in files {
-        let opened = Candidate::open(&file.path, &file.name, stop);
+        let opened = Candidate::open(file, stop);
         if let Some(signal) = stop.asked() {
             return Err(Kind::Stopped(signal).into());
         }

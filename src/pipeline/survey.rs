@@ -108,7 +108,7 @@ fn survey_one<T: Survey>(
     stop: &Stop,
     pool: &rayon::ThreadPool,
 ) -> Result<Surveyed<T>> {
-    let (source, is_cut) = Source::preview(&file.path, stop)?;
+    let (source, is_cut) = Source::preview(file, stop)?;
     let source = Arc::new(source);
     let share = share_of(&source);
     let chunk_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(settings.source.chunk_bytes);
@@ -219,7 +219,7 @@ mod tests {
             std::fs::write(folder.path().join(number.to_string()), text).expect("written");
         }
         let pattern = Pattern { text: folder.path().to_owned(), base: PathBuf::new() };
-        let files = discover(&[pattern], &Selection::default()).expect("found");
+        let files = discover(&[pattern], &Selection::default()).expect("found").files;
         let source = Settings { chunk_bytes: 64, ..Settings::default() };
         let settings = SurveySettings { threads: 2, source, bytes_max };
         let format = Json::new::<String>(&[], Extras::Ignored);

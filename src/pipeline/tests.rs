@@ -204,7 +204,7 @@ fn any_cut() -> impl Strategy<Value = Cut> {
 
 fn load_into(sink: &mut InMemory, folder: &std::path::Path, cut: Cut) -> Result<Outcome> {
     let pattern = Pattern { text: "*".into(), base: folder.to_owned() };
-    let files = discover(&[pattern], &Selection::default()).expect("readable");
+    let files = discover(&[pattern], &Selection::default()).expect("readable").files;
     let schema = schema();
     let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
     run(&files, format, schema, sink, &cut.settings(), &Stop::default(), &Arc::new(Stats::default()))
@@ -461,7 +461,8 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
     write_files(folder.path(), &[content.into_bytes()], Form::Plain);
     let files =
         discover(&[Pattern { text: "*".into(), base: folder.path().to_owned() }], &Selection::default())
-            .expect("found");
+            .expect("found")
+            .files;
     let schema = schema();
     let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
     let cut = Cut {
@@ -507,7 +508,7 @@ fn who_watches_a_run_hears_of_all_that_it_committed_and_of_what_it_could_not() {
         ..cut.settings()
     };
     let pattern = Pattern { text: "*".into(), base: folder.path().to_owned() };
-    let files = discover(&[pattern], &Selection::default()).expect("readable");
+    let files = discover(&[pattern], &Selection::default()).expect("readable").files;
     let format = AnyFormat::Ndjson(Json::new(&schema().paths(), schema().extras()));
     let stats = Arc::new(Stats::default());
     let outcome =

@@ -8,15 +8,34 @@ use crate::error::{Error, Result};
 struct Kind {
     /// Whether a text names one of this kind.
     is_named: fn(&str) -> bool,
+    names: Names,
     make: fn(&Address, Settings) -> Result<Box<dyn Destination>>,
 }
 
+/// Which names of tables and columns a kind can take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names {
+    /// Two names that differ by the case of ASCII letters only are one.
+    pub fold_case: bool,
+    /// How names of tables begin that are not free, in lower case, and whose they are.
+    pub taken: &'static [(&'static str, &'static str)],
+}
+
+const POSTGRES_NAMES: Names = Names { fold_case: false, taken: &[] };
+
+const SQLITE_NAMES: Names =
+    Names { fold_case: true, taken: &[("sqlite_", "SQLite"), ("logmill_", "logmill")] };
+
 const KINDS: &[Kind] = &[
-    Kind { is_named: super::postgres::is_named, make: super::postgres::make },
+    Kind { is_named: super::postgres::is_named, names: POSTGRES_NAMES, make: super::postgres::make },
     #[cfg(feature = "sqlite")]
-    Kind { is_named: super::sqlite::is_named, make: super::sqlite::make },
+    Kind { is_named: super::sqlite::is_named, names: SQLITE_NAMES, make: super::sqlite::make },
     #[cfg(not(feature = "sqlite"))]
-    Kind { is_named: |text| text.starts_with("sqlite:"), make: |_, _| Err(not_compiled("SQLite", "sqlite")) },
+    Kind {
+        is_named: |text| text.starts_with("sqlite:"),
+        names: SQLITE_NAMES,
+        make: |_, _| Err(not_compiled("SQLite", "sqlite")),
+    },
 ];
 
 #[cfg(not(feature = "sqlite"))]
@@ -33,6 +52,16 @@ pub const FORMS: &str = "a destination is a URL (postgres://HOST/DATABASE), a co
 /// Whether a text names a destination of a known kind.
 pub fn is_named(text: &str) -> bool {
     KINDS.iter().any(|kind| (kind.is_named)(text))
+}
+
+/// Which names the destination that a text names can take.
+pub fn names(text: &str) -> Names {
+    KINDS.iter().find(|kind| (kind.is_named)(text)).map_or_else(Names::default, |kind| kind.names)
+}
+
+/// Whether a name of a table, in lower case, is free on every kind of destination.
+pub fn is_free(table: &str) -> bool {
+    KINDS.iter().flat_map(|kind| kind.names.taken).all(|(prefix, _)| !table.starts_with(prefix))
 }
 
 /// The destination of a job.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::STDIN;
 use crate::error::{Error, Result};
+use crate::trust::is_ours;
 
 /// One entry of the list of files: a file, a directory, or a glob.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +64,26 @@ pub struct Found {
     /// Its absolute path as text, under which it is remembered. Bytes that are not UTF-8
     /// are written as `\xNN`.
     pub name: String,
+    /// The beginning of the path that a person named. Of the links behind it only ours are
+    /// followed.
+    pub(super) named: PathBuf,
+}
+
+/// What names stand for.
+#[derive(Clone, Debug, Default)]
+pub struct Discovered {
+    /// The files, in order.
+    pub files: Vec<Found>,
+    /// Links of others that were met, and passed over.
+    pub passed_over: Vec<PathBuf>,
 }
 
 impl Found {
+    /// A file that was named by its path.
+    pub(super) fn of_path(path: &Path) -> Found {
+        Found { path: path.to_owned(), name: String::new(), named: path.to_owned() }
+    }
+
     /// Whether it can be read only once.
     pub fn is_stream(&self) -> bool {
         let kind = || std::fs::metadata(&self.path).map(|metadata| metadata.file_type());
@@ -75,18 +93,19 @@ impl Found {
 
 /// The files that `patterns` name, each once, in order. A plain name is found whether it
 /// exists or not: that it does not is an error of that file, told when it is opened.
-pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Vec<Found>> {
-    let mut found = Vec::new();
+pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Discovered> {
+    let mut found = Discovered::default();
     let mut seen = HashSet::new();
     for pattern in patterns {
         if pattern.text == Path::new(STDIN) {
             // It is no file: it has no place, and no name but this.
             if seen.insert(Err(STDIN.into())) {
-                found.push(Found { path: STDIN.into(), name: STDIN.to_owned() });
+                found.files.push(Found { name: STDIN.to_owned(), ..Found::of_path(Path::new(STDIN)) });
             }
             continue;
         }
-        let mut files = expand(pattern, selection)?;
+        let Met { named, mut files, passed_over } = expand(pattern, selection)?;
+        found.passed_over.extend(passed_over);
         files.sort_by(|one, other| natural(one.as_os_str().as_bytes(), other.as_os_str().as_bytes()));
         if selection.order == Order::NameReverse {
             files.reverse();
@@ -100,26 +119,53 @@ pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Vec<Found
             };
             if is_new {
                 let name = name_of(&path)?;
-                found.push(Found { path, name });
+                found.files.push(Found { path, name, named: named.clone() });
             }
         }
     }
     Ok(found)
 }
 
-fn expand(pattern: &Pattern, selection: &Selection) -> Result<Vec<PathBuf>> {
+/// What is met on the way through directories.
+#[derive(Default)]
+struct Met {
+    /// The part of the way that was named.
+    named: PathBuf,
+    files: Vec<PathBuf>,
+    passed_over: Vec<PathBuf>,
+}
+
+impl Met {
+    /// Whether to go on with what stands at `path`. A link of another user could lead to what
+    /// only we may read, so it is passed over.
+    fn follows(&mut self, path: &Path) -> bool {
+        let is_ours = match path.symlink_metadata() {
+            Ok(metadata) => !metadata.is_symlink() || is_ours(&metadata),
+            // To open it will say what is wrong.
+            Err(_) => true,
+        };
+        if !is_ours {
+            self.passed_over.push(path.to_owned());
+        }
+        is_ours
+    }
+}
+
+fn expand(pattern: &Pattern, selection: &Selection) -> Result<Met> {
     let path = pattern.base.join(&pattern.text);
     let is_glob = is_wild(pattern.text.as_os_str().as_bytes());
     // A name with a bracket in it that exists is that file.
-    let paths = if is_glob && !path.exists() { glob(pattern)? } else { vec![path] };
-    let mut files = Vec::new();
+    let (mut met, paths) = match is_glob && !path.exists() {
+        true => glob(pattern)?,
+        false => (Met { named: path.clone(), ..Met::default() }, vec![path]),
+    };
     for path in paths {
         match path.is_dir() {
-            true => walk(&path, selection, &mut files),
-            false => files.push(path),
+            true => walk(&path, selection, &mut met),
+            false => met.files.push(path),
         }
     }
-    Ok(files)
+    Ok(met)
 }
 
 fn is_wild(text: &[u8]) -> bool {
@@ -129,16 +175,21 @@ fn is_wild(text: &[u8]) -> bool {
 /// What a pattern matches, component by component. (The walk of the crate `glob` passes over
 /// names that are not UTF-8 without a word; its patterns do not, if they see such a name with
 /// its bad bytes replaced.)
-fn glob(pattern: &Pattern) -> Result<Vec<PathBuf>> {
+fn glob(pattern: &Pattern) -> Result<(Met, Vec<PathBuf>)> {
     let shown = pattern.text.display();
     let text = pattern.text.to_str().ok_or_else(|| {
         Error::usage(format!("the pattern '{shown}' is not UTF-8; name the files or their directory"))
     })?;
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::default() };
     let start = if text.starts_with('/') { PathBuf::from("/") } else { pattern.base.clone() };
+    let mut met = Met { named: start.clone(), ..Met::default() };
     let mut found = vec![start];
     let mut unreadable = Vec::new();
-    for component in text.split('/').filter(|component| !component.is_empty()) {
+    let mut is_named = true;
+    let mut components = text.split('/').filter(|component| !component.is_empty()).peekable();
+    while let Some(component) = components.next() {
+        let is_last = components.peek().is_none();
+        is_named &= !is_wild(component.as_bytes());
         let pattern = glob::Pattern::new(component)
             .map_err(|error| Error::usage(format!("the pattern '{shown}' cannot be read: {error}")))?;
         let mut next = Vec::new();
@@ -153,10 +204,14 @@ fn glob(pattern: &Pattern) -> Result<Vec<PathBuf>> {
                 next.extend(names.map(|name| place.join(name)));
             }
         }
+        match is_named {
+            true => met.named.push(component),
+            false => next.retain(|path| (is_last || path.is_dir()) && met.follows(path)),
+        }
         found = next;
     }
     found.extend(unreadable);
-    Ok(found)
+    Ok((met, found))
 }
 
 /// A directory and all below it, without hidden ones and links.
@@ -182,8 +237,8 @@ fn entries(directory: &Path, unreadable: &mut Vec<PathBuf>) -> Vec<DirEntry> {
 }
 
 /// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out.
-fn walk(directory: &Path, selection: &Selection, files: &mut Vec<PathBuf>) {
-    for entry in entries(directory, files) {
+fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
+    for entry in entries(directory, &mut met.files) {
         let (name, path) = (entry.file_name(), entry.path());
         if name.as_bytes().starts_with(b".") {
             continue;
@@ -191,12 +246,13 @@ fn walk(directory: &Path, selection: &Selection, files: &mut Vec<PathBuf>) {
         // What cannot be looked at is opened all the same, and that says why.
         let kind = entry.file_type().ok();
         if kind.is_some_and(|kind| kind.is_dir()) {
-            walk(&path, selection, files);
+            walk(&path, selection, met);
         } else if selection.takes(&name)
             && kind.is_none_or(|kind| kind.is_file() || kind.is_symlink() && path.is_file())
+            && met.follows(&path)
         {
             // A link to a directory is not followed: it may lead round in a circle.
-            files.push(path);
+            met.files.push(path);
         }
     }
 }
@@ -275,10 +331,8 @@ mod tests {
         let patterns: Vec<Pattern> =
             patterns.iter().map(|text| Pattern { text: text.into(), base: folder.to_owned() }).collect();
         let found = discover(&patterns, &Selection { order, ..Selection::default() }).expect("readable");
-        found
-            .iter()
-            .map(|file| file.path.strip_prefix(folder).expect("below").display().to_string())
-            .collect()
+        let files = found.files.iter();
+        files.map(|file| file.path.strip_prefix(folder).expect("below").display().to_string()).collect()
     }
 
     #[test]
@@ -306,10 +360,46 @@ mod tests {
         let selection = Selection { include: globs("log.*"), exclude: globs("*.1"), ..Selection::default() };
         let found =
             discover(&[Pattern { text: ".".into(), base: folder.to_owned() }], &selection).expect("readable");
-        let names: Vec<_> = found.iter().map(|file| file.path.file_name().expect("a name")).collect();
+        let names: Vec<_> = found.files.iter().map(|file| file.path.file_name().expect("a name")).collect();
         assert_eq!(names, ["log.2", "log.10"]);
         assert_eq!(names_below(folder, &["odd[1]", "missing"], Order::Name), ["odd[1]", "missing"]);
         assert_eq!(names_below(folder, &["none*"], Order::Name), [""; 0]);
+    }
+
+    #[test]
+    fn links_of_others_are_passed_over_where_they_are_met() {
+        use std::os::unix::fs::{lchown, symlink};
+        let folder = tempfile::tempdir().expect("a directory");
+        let base = folder.path();
+        std::fs::create_dir_all(base.join("logs/sub")).expect("created");
+        for name in ["secret", "logs/a.log", "logs/sub/b.log"] {
+            std::fs::write(base.join(name), name).expect("written");
+        }
+        symlink("../secret", base.join("logs/ours.log")).expect("linked");
+        for (target, name) in [("../secret", "theirs.log"), ("sub", "dir"), ("/nowhere", "broken.log")] {
+            symlink(target, base.join("logs").join(name)).expect("linked");
+            // Only root can give links away.
+            if lchown(base.join("logs").join(name), Some(12_345), None).is_err() {
+                return;
+            }
+        }
+        let discover = |text: &str| {
+            let pattern = Pattern { text: text.into(), base: base.to_owned() };
+            let Discovered { files, passed_over } =
+                discover(&[pattern], &Selection::default()).expect("readable");
+            let name = |path: &PathBuf| path.strip_prefix(base).expect("below").display().to_string();
+            let files = files.iter().map(|file| name(&file.path)).collect::<Vec<_>>().join(" ");
+            (files, passed_over.iter().map(name).collect::<Vec<_>>().join(" "))
+        };
+        let pair = |files: &str, passed_over: &str| (files.to_owned(), passed_over.to_owned());
+        assert_eq!(discover("logs"), pair("logs/a.log logs/ours.log logs/sub/b.log", "logs/theirs.log"));
+        assert_eq!(discover("logs/t*.log"), pair("", "logs/theirs.log"));
+        assert_eq!(discover("logs/*/b.log"), pair("logs/sub/b.log", "logs/dir"));
+        assert_eq!(discover("*/theirs.log"), pair("", "logs/theirs.log"));
+        // What is named is meant.
+        assert_eq!(discover("logs/theirs.log"), pair("logs/theirs.log", ""));
+        assert_eq!(discover("logs/dir/*"), pair("logs/dir/b.log", ""));
+        assert_eq!(discover("logs/dir"), pair("logs/dir/b.log", ""));
     }
 
     #[test]
@@ -323,7 +413,7 @@ mod tests {
         }
         for (text, count) in [("log.*", 1), ("*/log.??1", 1), ("**/*", 2), ("**/log.[a-z]*", 0)] {
             let pattern = Pattern { text: text.into(), base: base.clone() };
-            let found = discover(&[pattern], &Selection::default()).expect("readable");
+            let found = discover(&[pattern], &Selection::default()).expect("readable").files;
             assert_eq!(found.len(), count, "{text}");
             assert!(found.iter().all(|file| file.name.ends_with("/log.\\xff\n1")), "{found:?}");
         }

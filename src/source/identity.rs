@@ -11,11 +11,11 @@
 //! because the old content is found elsewhere.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chunk::TAIL_BYTES;
-use super::{Kind, Source, first_record};
+use super::{Found, Kind, Source, first_record};
 use crate::error::Result;
 use crate::span::Span;
 use crate::stop::Stop;
@@ -201,6 +201,8 @@ pub struct Candidate {
     pub path: PathBuf,
     /// The name under which it is remembered.
     pub name: String,
+    /// How it was found.
+    found: Found,
     /// What it is recognised by.
     pub fingerprint: Fingerprint,
     /// What was opened to see that, where it can be read only once.
@@ -211,13 +213,14 @@ pub struct Candidate {
 
 impl Candidate {
     /// Opens a file and takes its fingerprint.
-    pub fn open(path: &Path, name: &str, stop: &Stop) -> Result<Candidate> {
-        let source = Arc::new(Source::open_until(path, stop)?);
+    pub fn open(found: &Found, stop: &Stop) -> Result<Candidate> {
+        let source = Arc::new(Source::open_found(found, stop)?);
         let fingerprint = source.fingerprint()?;
         let stream = source.is_stream().then_some(source);
         Ok(Candidate {
-            path: path.to_owned(),
-            name: name.to_owned(),
+            path: found.path.clone(),
+            name: found.name.clone(),
+            found: found.clone(),
             fingerprint,
             stream,
             probes: Arc::default(),
@@ -230,7 +233,7 @@ impl Candidate {
         if let Some(stream) = &self.stream {
             return Ok(Arc::clone(stream));
         }
-        let source = Arc::new(Source::open(&self.path)?);
+        let source = self.open_again()?;
         let now = source.fingerprint()?;
         let before = &self.fingerprint;
         let begins_alike = match now.head_len >= before.head_len {
@@ -247,6 +250,10 @@ impl Candidate {
         }
     }
 
+    fn open_again(&self) -> Result<Arc<Source>> {
+        Ok(Arc::new(Source::open_found(&self.found, &Stop::default())?))
+    }
+
     /// The hashes of the beginnings of the file that are so long, the shortest first. It is
     /// opened and read once for all of them. Not for streams.
     fn head_hashes(&self, lengths: &[u32]) -> Result<Vec<Hash16>> {
@@ -256,7 +263,7 @@ impl Candidate {
             [only] if *only == fingerprint.head_len => return Ok(vec![fingerprint.head_hash]),
             [.., longest] => *longest as usize,
         };
-        let source = Arc::new(Source::open(&self.path)?);
+        let source = self.open_again()?;
         let mut head = vec![0; length];
         let filled = source.feed(0)?.fill(&source, &mut head)?;
         let (mut hasher, mut hashed) = (blake3::Hasher::new(), 0);
@@ -275,7 +282,7 @@ impl Candidate {
         if let Some(probe) = probes.get(&position) {
             return Ok(probe.clone());
         }
-        let probe = Arc::new(Source::open(&self.path)?).probe(position)?;
+        let probe = self.open_again()?.probe(position)?;
         probes.insert(position, probe.clone());
         Ok(probe)
     }
@@ -304,7 +311,7 @@ impl Candidate {
             (true, _) => fingerprint.head_hash == known.head_hash,
             (false, Some(stream)) => stream.head_of_stream(known.head_len) == Some(known.head_hash),
             (false, None) => {
-                let source = Arc::new(Source::open(&self.path)?);
+                let source = self.open_again()?;
                 head_hash(&source, known.head_len, fingerprint)? == known.head_hash
             }
         };
@@ -519,7 +526,7 @@ impl<'k> Search<'k> {
             let other = &files[other];
             let sizes = (fingerprint.size, other.fingerprint.size);
             let can_be = !matches!(sizes, (Some(one), Some(two)) if one != two);
-            if can_be && other.stream.is_none() && same_bytes(&file.path, &other.path)? {
+            if can_be && other.stream.is_none() && same_bytes(file, other)? {
                 return Ok(Some(other.name.clone()));
             }
         }
@@ -533,8 +540,8 @@ fn is_proof(known: &Known) -> bool {
     u64::from(known.head_len) + u64::from(known.tail_len) >= PROOF_BYTES_MIN
 }
 
-fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
-    let (one, other) = (Arc::new(Source::open(one)?), Arc::new(Source::open(other)?));
+fn same_bytes(one: &Candidate, other: &Candidate) -> Result<bool> {
+    let (one, other) = (one.open_again()?, other.open_again()?);
     let (mut left, mut right) = (one.feed(0)?, other.feed(0)?);
     let (mut left_bytes, mut right_bytes) = (vec![0; 1 << 20], vec![0; 1 << 20]);
     loop {
@@ -577,7 +584,8 @@ mod tests {
         fn file(&self, name: &str, content: &[u8]) -> Candidate {
             let path = self.0.path().join(name);
             std::fs::write(&path, content).expect("written");
-            Candidate::open(&path, name, &Stop::default()).expect("read")
+            let found = Found { name: name.to_owned(), ..Found::of_path(&path) };
+            Candidate::open(&found, &Stop::default()).expect("read")
         }
     }
 

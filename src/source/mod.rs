@@ -17,13 +17,14 @@ mod identity;
 mod inflate;
 #[expect(unsafe_code, reason = "mapping a file that others may change; the module comment is the contract")]
 mod map;
+mod open;
 mod patient;
 mod read;
 mod stdin;
 
 use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +33,7 @@ use std::time::{Duration, SystemTime};
 use nix::sys::statfs::FsType;
 
 pub use chunk::{Body, Bytes, Chunk, Chunks, Start, TAIL_BYTES};
-pub use discover::{Found, Order, Pattern, Selection, discover};
+pub use discover::{Discovered, Found, Order, Pattern, Selection, discover};
 pub use framing::{Framed, Framing, Quotes, Records, is_blank};
 pub use identity::{
     Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Probe, Recognised, hash16, recognise,
@@ -157,20 +158,19 @@ impl Stamp {
 }
 
 impl Source {
-    /// Opens a file, a FIFO, or (`-`) the standard input.
+    /// Opens a file, a FIFO, or (`-`) the standard input, named by its path.
     pub fn open(path: &Path) -> Result<Source> {
-        Source::open_until(path, &Stop::default())
+        Source::open_found(&Found::of_path(path), &Stop::default())
     }
 
-    /// The same, but what has to be waited for is given up at a request to stop.
-    pub fn open_until(path: &Path, stop: &Stop) -> Result<Source> {
+    /// Opens what was found. What has to be waited for is given up at a request to stop.
+    pub fn open_found(found: &Found, stop: &Stop) -> Result<Source> {
+        let path = &found.path;
         if path == Path::new(STDIN) {
             let stdin = stdin::open(stop).map_err(|cause| Error::file("open", path, cause))?;
             return Source::of_stream(path, stdin);
         }
-        // To open a FIFO is to wait for its writer, unless one says that one will not.
-        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-        let file = file.map_err(|cause| Error::file("open", path, cause))?;
+        let file = open::open(found).map_err(|cause| Error::file("open", path, cause))?;
         let metadata = file.metadata().map_err(|cause| Error::file("look at", path, cause))?;
         let kind = metadata.file_type();
         if kind.is_fifo() || kind.is_char_device() {
@@ -190,7 +190,7 @@ impl Source {
             moved: AtomicBool::new(false),
             is_remote,
         };
-        let mut source = Source { path: path.to_owned(), kind: Kind::File(file) };
+        let mut source = Source { path: path.clone(), kind: Kind::File(file) };
         let mut start = [0; inflate::DETECT_BYTES];
         let start = &mut start[..usize::try_from(metadata.len())
             .map_or(inflate::DETECT_BYTES, |size| size.min(inflate::DETECT_BYTES))];
@@ -204,9 +204,10 @@ impl Source {
 
     /// Opens it for a look, after which all of it can still be read. Of the standard input that
     /// is its beginning; the second value says whether it was cut off behind that.
-    pub fn preview(path: &Path, stop: &Stop) -> Result<(Source, bool)> {
+    pub fn preview(found: &Found, stop: &Stop) -> Result<(Source, bool)> {
+        let path = &found.path;
         if path != Path::new(STDIN) {
-            return Ok((Source::open_until(path, stop)?, false));
+            return Ok((Source::open_found(found, stop)?, false));
         }
         let (ahead, is_all) =
             stdin::look_ahead(STDIN_AHEAD_BYTES, stop).map_err(|cause| match cause.downcast::<Error>() {

@@ -17,7 +17,8 @@ struct SqliteDestination {
 
 /// The path that `text` names, if it names a database.
 fn path(text: &str) -> Option<&str> {
-    text.strip_prefix("sqlite:").filter(|path| !path.is_empty())
+    // A database in memory would be gone when the run ends.
+    text.strip_prefix("sqlite:").filter(|path| !path.is_empty() && *path != ":memory:")
 }
 
 /// Whether `text` names a database that is a file.

@@ -42,6 +42,7 @@ use super::outage::Outage;
 use super::{Batch, Claim, Claims, Committed, Ending, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
+use crate::trust::make_private;
 use crate::work::{self, Recipe, Work};
 
 /// The statements that make the tables of ours. Also what `plan --print-sql` prints.
@@ -149,8 +150,9 @@ impl Sqlite {
 }
 
 fn open_connection(path: &Path) -> Result<Connection, Trouble> {
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // SQLite would let others read it, and gives its own files the permissions of this one.
+    make_private(path);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_WAIT)?;
     connection.set_prepared_statement_cache_capacity(32);

@@ -1,0 +1,149 @@
+//! Files that others could lay out for us, or read behind us.
+//!
+//! Logs often lie where somebody else may write, and whoever loads them often may read more
+//! than that somebody. So what is merely found is used only if nobody else could have put it
+//! there, and what holds rows is for the eyes of its owner.
+
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use nix::unistd::{Gid, Group, Uid, User, geteuid};
+
+/// The permissions of what holds rows.
+const PRIVATE: u32 = 0o600;
+
+/// Whether we or root own it. Root could do to us whatever a file of its own could.
+pub(crate) fn is_ours(metadata: &Metadata) -> bool {
+    let owner = Uid::from_raw(metadata.uid());
+    owner.is_root() || owner == geteuid()
+}
+
+/// Whether anybody but its owner and root may read it.
+pub(crate) fn others_may_read(metadata: &Metadata) -> bool {
+    others_may(metadata, 0o4)
+}
+
+fn others_may(metadata: &Metadata, permission: u32) -> bool {
+    let granted = |class: u32| metadata.mode() & (permission << class) != 0;
+    granted(0) || granted(3) && !is_private_group(metadata)
+}
+
+/// Whether its group is the one that many systems give to each user alone.
+fn is_private_group(metadata: &Metadata) -> bool {
+    let gid = Gid::from_raw(metadata.gid());
+    let user = User::from_uid(Uid::from_raw(metadata.uid()));
+    let (Ok(Some(user)), Ok(Some(group))) = (user, Group::from_gid(gid)) else { return false };
+    user.gid == gid && group.name == user.name && group.mem.iter().all(|member| *member == user.name)
+}
+
+/// Opens a file that nobody named, if it is there. `Err` says why it is not to be used.
+pub(crate) fn open_found(path: &Path) -> Result<Option<File>, String> {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err("is a link".to_owned()),
+        Err(error) => return Err(format!("cannot be opened: {error}")),
+    };
+    let metadata = file.metadata().map_err(|error| format!("cannot be looked at: {error}"))?;
+    if !metadata.is_file() {
+        Err("is no plain file".to_owned())
+    } else if !is_ours(&metadata) {
+        Err(format!("belongs to another user (uid {})", metadata.uid()))
+    } else if others_may(&metadata, 0o2) {
+        Err(format!("can be written by others (mode {:o})", metadata.mode() & 0o777))
+    } else {
+        Ok(Some(file))
+    }
+}
+
+/// Makes a file for rows, or empties the one that is there. Never goes through a link, unless
+/// to a pipe or a terminal, as `/dev/stdout` is one.
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(PRIVATE);
+    let made = options.clone().create(true).custom_flags(libc::O_NOFOLLOW).truncate(false).open(path);
+    let file = match made {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            let led_to =
+                options.open(path).ok().filter(|file| file.metadata().is_ok_and(|found| !found.is_file()));
+            return led_to.ok_or_else(|| io::Error::other("it is a link; name the file that it leads to"));
+        }
+        made => made?,
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(file);
+    }
+    if !is_ours(&metadata) {
+        return Err(io::Error::other(format!("it belongs to another user (uid {})", metadata.uid())));
+    }
+    file.set_permissions(Permissions::from_mode(PRIVATE))?;
+    file.set_len(0)?;
+    Ok(file)
+}
+
+/// Makes an empty file for a database, unless one is there. If that fails, to open it will say
+/// why.
+#[cfg(feature = "sqlite")]
+pub(crate) fn make_private(path: &Path) {
+    let _ = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").mode() & 0o777
+    }
+
+    #[test]
+    fn what_holds_rows_is_private_and_never_written_through_a_link() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, link) = (folder.path().join("rows"), folder.path().join("link"));
+        drop(create_private(&path).expect("made"));
+        assert_eq!(mode(&path), 0o600);
+        fs::write(&path, "old").expect("written");
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).expect("opened up");
+        symlink(&path, &link).expect("linked");
+        create_private(&link).expect_err("a link");
+        assert_eq!(fs::read(&path).expect("there"), b"old");
+        drop(create_private(&path).expect("emptied"));
+        assert_eq!((mode(&path), fs::read(&path).expect("there").len()), (0o600, 0));
+        // A link to nothing makes nothing.
+        fs::remove_file(&path).expect("removed");
+        create_private(&link).expect_err("a link");
+        assert!(!path.exists());
+        create_private(Path::new("/dev/null")).expect("no file");
+    }
+
+    #[test]
+    fn what_is_found_is_used_only_if_nobody_else_could_have_made_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, link) = (folder.path().join("job"), folder.path().join("link"));
+        assert!(open_found(&path).expect("not there").is_none());
+        fs::write(&path, "job").expect("written");
+        symlink(&path, &link).expect("linked");
+        assert_eq!(open_found(&link).expect_err("a link"), "is a link");
+        assert_eq!(open_found(folder.path()).expect_err("a folder"), "is no plain file");
+        for (mode, is_used) in [(0o644, true), (0o600, true), (0o646, false), (0o666, false)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
+            assert_eq!(open_found(&path).is_ok(), is_used, "{mode:o}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("set");
+        // Only root can give files away.
+        if chown(&path, Some(12_345), Some(12_345)).is_ok() {
+            assert!(open_found(&path).expect_err("of another").contains("uid 12345"));
+            assert!(others_may_read(&fs::metadata(&path).expect("there")));
+            chown(&path, Some(0), Some(12_345)).expect("given back");
+            fs::set_permissions(&path, Permissions::from_mode(0o660)).expect("set");
+            assert!(open_found(&path).expect_err("its group").contains("mode 660"));
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Files of others: what somebody who may write where the logs are cannot make us read, use or
+//! write, and what nobody else can read of what we write.
+//!
+//! Somebody else is the user 12345, to whom only root can give a file; without that right a
+//! test says what it skipped.
+#![cfg(all(feature = "sqlite", feature = "gzip", feature = "zstd"))]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, lchown, symlink};
+use std::path::Path;
+
+use crate::cli::Place;
+use crate::harness::run::needs_failpoints;
+use crate::harness::skip_here;
+use crate::sources::{Logs, Piped, log};
+
+const OTHER: u32 = 12_345;
+
+/// Gives a file to somebody else.
+fn give_away(path: &Path) {
+    if lchown(path, Some(OTHER), None).is_err() {
+        skip_here("only root can give a file to another user");
+    }
+}
+
+fn link_of_another(target: impl AsRef<Path>, path: &Path) {
+    symlink(target, path).unwrap();
+    give_away(path);
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o777
+}
+
+#[test]
+fn a_link_of_another_user_is_passed_over_and_counted() {
+    for source in ["files = [\"logs\"]", "files = [\"logs/*.log\"]", "files = [\"*/*.log\"]"] {
+        let logs = Logs::new().source(source);
+        logs.write("logs/a.log", log(1..=10)).write("secret/shadow", log(900..=999));
+        symlink("../secret/shadow", logs.path("logs/ours.log")).unwrap();
+        for name in ["logs/b.log", "logs/c.log"] {
+            link_of_another(logs.path("secret/shadow"), &logs.path(name));
+        }
+        fs::remove_file(logs.path("logs/ours.log")).unwrap();
+        let loaded = logs.load();
+        loaded.exit(0).did(10, 0);
+        let notice = loaded.result("/notices/0/notice").as_str().unwrap();
+        assert!(notice.starts_with("a link of another user, which is not followed"), "{notice}");
+        assert!(notice.ends_with("(1 more link like it)"), "{notice}");
+        assert_eq!(logs.sources(), ["a.log 1-10"]);
+        // Named, it is meant; and ours is followed.
+        logs.load_with("logs/b.log").exit(0).did(100, 0);
+    }
+    // Where there is nothing else, that is said.
+    let logs = Logs::new().source("files = [\"logs\"]");
+    logs.write("secret", log(1..=1)).write("logs/.keep", "");
+    link_of_another("../secret", &logs.path("logs/a.log"));
+    let said = logs.load().exit(2).result("/error").as_str().unwrap().to_owned();
+    assert!(said.contains("no file was found, but"), "{said}");
+}
+
+#[test]
+fn a_file_that_becomes_a_link_of_another_user_before_it_is_opened_is_refused() {
+    needs_failpoints();
+    for is_folder in [false, true] {
+        let logs = Logs::new().source("files = [\"logs\"]");
+        // As long and as alike as can be, so that nothing but the link gives it away.
+        logs.write("logs/sub/a.log", log(1..=10)).write("secret/a.log", log(1..=10));
+        let mut command = logs.command("");
+        command.env("FAILPOINTS", "before-open=1*return(stop)");
+        let child = Piped::start(command).stopped();
+        match is_folder {
+            true => {
+                fs::rename(logs.path("logs/sub"), logs.path("logs/.sub")).unwrap();
+                link_of_another(logs.path("secret"), &logs.path("logs/sub"));
+            }
+            false => {
+                logs.remove("logs/sub/a.log");
+                link_of_another(logs.path("secret/a.log"), &logs.path("logs/sub/a.log"));
+            }
+        }
+        child.signal("CONT");
+        child.wait().failed("a.log", "there is a link of another user on the way").did(0, 0);
+    }
+}
+
+#[test]
+fn a_database_that_we_make_is_for_its_owner() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    place.run("load app.ndjson").ended(0, &[]);
+    assert_eq!(mode(&place.path("logmill.db")), 0o600);
+    // SQLite's own files stay while somebody looks.
+    let reader = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
+    let count = |table: &str| {
+        let sql = format!("select count(*) from {table}");
+        reader.query_row(&sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    count("app");
+    place.write("app.ndjson", "{\"a\":1}\n{\"a\":2}\n");
+    place.run("load app.ndjson").ended(0, &[]);
+    assert_eq!(count("app"), 2);
+    for name in ["logmill.db-wal", "logmill.db-shm"] {
+        assert_eq!(mode(&place.path(name)), 0o600, "{name}");
+    }
+    // One that was there keeps the permissions that somebody gave it.
+    drop(reader);
+    fs::set_permissions(place.path("logmill.db"), Permissions::from_mode(0o644)).unwrap();
+    place.run("load app.ndjson").ended(0, &[]);
+    assert_eq!(mode(&place.path("logmill.db")), 0o644);
+}
+
+#[test]
+fn a_database_is_not_made_behind_a_link_that_leads_nowhere() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    symlink("elsewhere.db", place.path("x.db")).unwrap();
+    place.run("load app.ndjson --into sqlite:x.db").ended(1, &["x.db"]);
+    assert!(!place.path("elsewhere.db").exists());
+}
+
+#[test]
+fn verdicts_are_for_their_owner_and_never_go_through_a_link() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    place.write("precious", "text");
+    symlink("precious", place.path("link")).unwrap();
+    symlink("nowhere", place.path("broken")).unwrap();
+    for out in ["link", "broken"] {
+        place.run(&format!("check app.ndjson --verdicts {out}")).ended(1, &["it is a link"]);
+    }
+    assert_eq!((place.read("precious").as_str(), place.path("nowhere").exists()), ("text", false));
+    place.run("check app.ndjson --verdicts out").ended(0, &[]);
+    assert_eq!(mode(&place.path("out")), 0o600);
+    fs::set_permissions(place.path("precious"), Permissions::from_mode(0o644)).unwrap();
+    place.run("check app.ndjson --verdicts precious").ended(0, &[]);
+    assert_eq!(mode(&place.path("precious")), 0o600);
+    place.run("check app.ndjson --verdicts /dev/null").ended(0, &[]);
+    // Nor into the file of somebody else, who could read it.
+    place.write("theirs", "");
+    give_away(&place.path("theirs"));
+    place.run("check app.ndjson --verdicts theirs").ended(1, &["it belongs to another user"]);
+}
+
+#[test]
+fn a_job_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    place.run("infer app.ndjson").ended(0, &[]);
+    let job = place.path("app.logmill.toml");
+    let refused = |why: &str| {
+        for command in ["load app.ndjson", "check app.ndjson"] {
+            place.run(command).ended(2, &["app.logmill.toml was not named, but is there, and", why]);
+        }
+        assert!(!place.path("logmill.db").exists());
+    };
+    fs::set_permissions(&job, Permissions::from_mode(0o666)).unwrap();
+    refused("can be written by others (mode 666)");
+    fs::set_permissions(&job, Permissions::from_mode(0o644)).unwrap();
+    fs::rename(&job, place.path("elsewhere.toml")).unwrap();
+    symlink("elsewhere.toml", &job).unwrap();
+    refused("is a link");
+    fs::remove_file(&job).unwrap();
+    fs::rename(place.path("elsewhere.toml"), &job).unwrap();
+    if chown(&job, Some(OTHER), Some(OTHER)).is_ok() {
+        refused("belongs to another user (uid 12345)");
+        chown(&job, Some(0), Some(OTHER)).unwrap();
+        fs::set_permissions(&job, Permissions::from_mode(0o664)).unwrap();
+        refused("can be written by others (mode 664)");
+    }
+    // Whoever names it has looked at it.
+    place.run("check -j app.logmill.toml").ended(0, &[]);
+    fs::set_permissions(&job, Permissions::from_mode(0o644)).unwrap();
+    place.run("load app.ndjson").ended(0, &["is there, so it is used"]);
+}
+
+#[test]
+fn a_database_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    place.write("elsewhere.db", "");
+    let db = place.path("logmill.db");
+    let refused = |why: &str| {
+        let said = ["logmill.db was not named, but is there, and", why];
+        place.run("load app.ndjson").ended(2, &said);
+        assert!(!place.path("app.logmill.toml").exists());
+    };
+    symlink("elsewhere.db", &db).unwrap();
+    refused("is a link");
+    fs::remove_file(&db).unwrap();
+    place.write("logmill.db", "");
+    fs::set_permissions(&db, Permissions::from_mode(0o666)).unwrap();
+    refused("can be written by others");
+    fs::set_permissions(&db, Permissions::from_mode(0o644)).unwrap();
+    place.run("load app.ndjson").ended(0, &[]);
+    // Where it is named, it is meant.
+    fs::set_permissions(&db, Permissions::from_mode(0o666)).unwrap();
+    place.run("load -j app.logmill.toml").ended(0, &[]);
+    place.run("load app.ndjson --into sqlite:logmill.db").ended(0, &[]);
+    fs::remove_file(place.path("app.logmill.toml")).unwrap();
+    fs::set_permissions(&db, Permissions::from_mode(0o644)).unwrap();
+    give_away(&db);
+    refused("belongs to another user (uid 12345)");
+}
+
+#[test]
+fn a_job_with_a_password_that_others_may_read_is_warned_of() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    let job = |url: &str| {
+        format!(
+            "name = \"app\"\n[source]\nfiles = [\"app.ndjson\"]\nformat = \"ndjson\"\n[record.fields]\na = \"int\"\n\
+             password = {{ type = \"text\", required = false }}\n[destination]\nurl = \"{url}\"\ntable = \"t\"\n"
+        )
+    };
+    let warning = "app.toml holds a password, and others may read it";
+    for (url, mode, is_warned) in [
+        ("postgres://ada:geheim@localhost/app", 0o644, true),
+        ("host=localhost user=ada password=geheim", 0o604, true),
+        ("postgres://ada:geheim@localhost/app", 0o600, false),
+        ("postgres://ada:${NAME}@localhost/app", 0o644, false),
+        ("postgres://ada@localhost/app", 0o644, false),
+    ] {
+        place.write("app.toml", job(url));
+        fs::set_permissions(place.path("app.toml"), Permissions::from_mode(mode)).unwrap();
+        let mut command = place.command("check -j app.toml");
+        let said = crate::cli::Said::of(command.env("NAME", "x"), b"").ended(0, &[]);
+        assert_eq!(said.stderr.contains(warning), is_warned, "{url} {mode:o}: {}", said.stderr);
+        assert!(!said.stderr.contains("geheim"), "{}", said.stderr);
+    }
+}
