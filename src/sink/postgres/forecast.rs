@@ -68,6 +68,9 @@ fn look(
     let has_tables = match tables::version(client)? {
         Some(version) => {
             tables::check_version(version)?;
+            if version < tables::VERSION {
+                forecast.makes.push("the present version of the tables in schema logmill".to_owned());
+            }
             pass(forecast, check_tables(client))?.is_some()
         }
         None => {

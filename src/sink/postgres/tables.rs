@@ -10,13 +10,13 @@ use crate::error::{Error, Kind};
 pub(super) const SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// The only advisory lock there is: it keeps the first runs of ten jobs from making the
 /// same tables at once. It is held for a transaction, and bounded by lock_timeout.
 pub(super) const DDL_LOCK: &str = "SELECT pg_advisory_xact_lock(6021020241109)";
 
-/// Makes the tables if they are not there. Must run in a transaction that holds the lock
+/// Makes the tables, or what the present version has more than theirs. Must run in a transaction that holds the lock
 /// for definitions.
 pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
     match version(client)? {

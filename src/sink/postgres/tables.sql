@@ -1,5 +1,6 @@
--- The tables of logmill, version 1. They are part of the interface: people read them, and
--- older versions are migrated, never dropped. Every statement can be run twice.
+-- The tables of logmill, version 2. They are part of the interface: people read them, and
+-- older versions are migrated, never dropped. Every statement can be run twice, on nothing and
+-- on the tables of any older version.
 
 CREATE SCHEMA IF NOT EXISTS logmill;
 
@@ -103,3 +104,7 @@ CREATE TABLE IF NOT EXISTS logmill.runs (
     version     text NOT NULL,
     rules_hash  bytea NOT NULL
 );
+
+-- Version 2: what must be known from before the position, such as the header of a file.
+ALTER TABLE logmill.checkpoints ADD COLUMN IF NOT EXISTS preamble bytea;
+UPDATE logmill.meta SET version = 2 WHERE version < 2;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::lock::SourceLocks;
 use super::target::{self, Target};
-use super::{Settings, TABLES_SQL, Trouble, check_version, has_tables, open_existing, own};
+use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, open_existing, own};
 use super::{refuse_lost_target, warn_if_emptied};
 use crate::error::{Error, Result};
 use crate::sink::forecast::Forecast;
@@ -57,7 +57,9 @@ fn look(
     let has_tables = has_tables(connection)?;
     let mut memories: Vec<Memory> = Vec::new();
     if has_tables {
-        check_version(connection)?;
+        if check_version(connection)? < VERSION {
+            forecast.makes.push("the present version of the tables logmill_*".to_owned());
+        }
         memories = own::memories(connection, settings)?;
     } else {
         forecast.makes.push("the tables logmill_*".to_owned());

@@ -49,7 +49,10 @@ use crate::work::{self, Recipe, Work};
 const TABLES_SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+/// What each version has more than the one before: the first makes version 2 of version 1.
+const MIGRATIONS: [&str; 1] = ["ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB"];
 
 /// An SQLite database as a destination.
 pub struct Sqlite {
@@ -193,7 +196,7 @@ fn prepare(
     // One writer at a time: of ten first runs, one makes the tables and nine find them.
     let prepared = immediate(connection, || {
         connection.execute_batch(TABLES_SQL)?;
-        check_version(connection)?;
+        migrate(connection)?;
         let mut warnings = Vec::new();
         let target = match Target::find(connection, &settings.table)? {
             Some(target) => {
@@ -231,10 +234,21 @@ fn immediate<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Troubl
     result
 }
 
-fn check_version(connection: &Connection) -> Result<(), Trouble> {
+/// Brings tables that an older program has made up to date.
+fn migrate(connection: &Connection) -> Result<(), Trouble> {
+    let version = check_version(connection)?;
+    for (migration, from) in MIGRATIONS.iter().zip(1..).filter(|(_, from)| *from >= version) {
+        connection.execute_batch(migration)?;
+        connection.execute("UPDATE logmill_meta SET version = ?1", [from + 1])?;
+    }
+    Ok(())
+}
+
+/// The version of the tables, which must not be newer than the program.
+fn check_version(connection: &Connection) -> Result<i64, Trouble> {
     let version: i64 = connection.query_row("SELECT version FROM logmill_meta", [], |row| row.get(0))?;
     if version <= VERSION {
-        return Ok(());
+        return Ok(version);
     }
     let error: Error = Kind::Unfit(vec![format!(
         "the tables logmill_* are of version {version}, and this program knows {VERSION}; \

@@ -1,4 +1,4 @@
--- The tables of logmill in an SQLite database, version 1: those of PostgreSQL, with a prefix
+-- The tables of logmill in an SQLite database, version 2: those of PostgreSQL, with a prefix
 -- instead of a schema. Every statement can be run twice.
 
 CREATE TABLE IF NOT EXISTS logmill_meta (
@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS logmill_meta (
     version         INTEGER NOT NULL,
     next_source_id  INTEGER NOT NULL
 ) STRICT;
-INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 1, 1) ON CONFLICT DO NOTHING;
+INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 2, 1) ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS logmill_sources (
     id          INTEGER PRIMARY KEY,
@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS logmill_checkpoints (
     blank       INTEGER NOT NULL DEFAULT 0,
     skipped     INTEGER NOT NULL DEFAULT 0,
     updated_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    preamble    BLOB,
     PRIMARY KEY (source_id, split_start)
 ) STRICT, WITHOUT ROWID;
 
