@@ -3,7 +3,7 @@
 //! A record that cannot be a row is *data* and never comes here (see `reject`). A broken
 //! invariant is a panic. What is left is the world failing: a file that vanished, a server
 //! that is gone, a job file that asks for the impossible. Each kind holds what a person
-//! needs to act, and `cli::exit` turns it into an exit code; nothing else looks inside.
+//! needs to act, and `report::Exit` turns it into an exit code; nothing else looks inside.
 //!
 //! There is one type because a caller of `pipeline::run` can do only one thing with any of
 //! these: report it and tell the shell. It is boxed, so that `Result` stays one word wide

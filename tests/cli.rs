@@ -26,6 +26,8 @@ mod infer;
 mod load;
 /// What a destination remembers: status, dead letters, and forgetting.
 mod memory;
+/// What goes out, whatever it is about.
+mod output;
 
 /// What a load would do, before it is let.
 mod plan;

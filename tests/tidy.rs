@@ -24,6 +24,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "format",
             "infer",
             "pipeline",
+            "printable",
+            "report",
             "schema",
             "sink",
             "source",
@@ -32,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("infer", &["figure", "format", "reject", "schema", "sink"]),
-    ("config", &["error", "format", "schema", "sink", "source"]),
+    ("config", &["error", "format", "printable", "schema", "sink", "source"]),
     (
         "pipeline",
         &[
@@ -71,9 +73,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("work", &["error", "failpoint", "format", "reject", "schema", "source", "span", "split"]),
     // A complaint about a job file is an error, and knows how it is shown.
     ("error", &["config"]),
+    ("report", &["error", "figure", "pipeline", "printable", "sink"]),
     ("event", &["figure"]),
     ("reject", &["span"]),
     ("figure", &[]),
+    ("printable", &[]),
     ("span", &[]),
     ("split", &[]),
     ("stop", &[]),

@@ -5,24 +5,20 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use super::args::{CheckArgs, Output};
 use super::destination::looked_at;
-use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
 use super::job::{self, Job};
 use super::progress::Progress;
 use super::run::{cores, nothing_to_do, run, settings};
-use super::speech::{Speech, print, printable};
-use super::summary::{check_text, notices_json, reasons_json};
-use super::table;
+use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
-use crate::pipeline::{Outcome, Settings, Stats};
-use crate::sink::check::{Check, Verdicts};
-use crate::sink::key::EXTRA;
+use crate::pipeline::{Settings, Stats};
+use crate::printable::PrintableJson;
+use crate::report::{Check, Exit};
+use crate::sink::check::{Check as Judge, Verdicts};
 use crate::source::{Discovered, Found};
 use crate::stop::Stop;
 use crate::trust::create_private;
@@ -60,7 +56,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         inferred.tell_unwritten(speech);
     }
     let verdicts = args.verdicts.as_deref().map(|out| open(out, &config, &path, &files)).transpose()?;
-    let mut sink = Check::new(Arc::new(config.record.schema.clone()), verdicts);
+    let mut sink = Judge::new(Arc::new(config.record.schema.clone()), verdicts);
     let stats = Arc::new(Stats::default());
     let progress = Progress::start(speech, &stats);
     let settings = Settings {
@@ -84,21 +80,19 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         }
     };
     outcome.notices.extend(files::notice_of_links(&passed_over));
-    let object = || {
-        let path = inferred.is_none().then_some(path.as_path());
-        object(&config.name, path, inferred.as_ref(), &outcome, exit, &sink)
-    };
-    match speech.output {
-        Output::Json => print(&format!("{}\n", object()))?,
-        Output::Text => {
-            let mut text = check_text(&config.name, &outcome);
-            text.push_str(&sample(&sink, table::width()));
-            match to_stdout {
-                true => speech.summarize(&text, object),
-                // It is the result, however messages are written.
-                false => print(&printable(&text))?,
-            }
-        }
+    let report = Check::new(
+        &config.name,
+        inferred.is_none().then(|| path.display().to_string()),
+        inferred.as_ref().map(Inferred::report),
+        &outcome,
+        exit,
+        sink.sample(),
+    );
+    // It is the result, however messages are written, unless verdicts are.
+    if to_stdout {
+        speech.summarize(&report)?
+    } else {
+        speech.show(&report)?
     }
     if let Exit::Stopped(_) = exit {
         speech.inform("stopped; this is what was checked until then");
@@ -110,7 +104,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
 fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Verdicts> {
     if path == Path::new("-") {
         let out = BufWriter::with_capacity(WRITE_BYTES, io::stdout());
-        return Ok(Verdicts { path: "stdout".into(), out: Box::new(out) });
+        return Ok(Verdicts { path: "stdout".into(), out: Box::new(PrintableJson(out)) });
     }
     // To open it is to empty it.
     if let Ok(there) = std::fs::metadata(path) {
@@ -135,58 +129,6 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
         }
     }
     let file = create_private(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
-    Ok(Verdicts { path: path.to_owned(), out: Box::new(BufWriter::with_capacity(WRITE_BYTES, file)) })
-}
-
-/// The first rows, as a table.
-fn sample(sink: &Check, width: usize) -> String {
-    let rows: Vec<Map<String, Value>> =
-        sink.sample().iter().filter_map(|json| serde_json::from_str(json).ok()).collect();
-    let Some(first) = rows.first() else { return String::new() };
-    // What nobody asked for is shown where there is any.
-    let is_shown = |name: &str| name != EXTRA || rows.iter().any(|row| row[name] != json!({}));
-    let names: Vec<String> = first.keys().filter(|name| is_shown(name)).cloned().collect();
-    let rows: Vec<Vec<Value>> =
-        rows.iter().map(|row| names.iter().map(|name| row[name].clone()).collect()).collect();
-    format!("\n  the first valid records\n{}", table::table(&names, &rows, width))
-}
-
-fn object(
-    job: &str,
-    path: Option<&Path>,
-    inferred: Option<&Inferred>,
-    outcome: &Outcome,
-    exit: Exit,
-    sink: &Check,
-) -> Value {
-    let counts = &outcome.counts;
-    json!({
-        "schema_version": 1,
-        "command": "check",
-        "job": job,
-        "job_file": path.map(|path| path.to_string_lossy()),
-        "inferred": inferred.map(Inferred::json),
-        "outcome": exit.outcome(),
-        "exit_code": exit.code(),
-        "sources": {
-            "checked": outcome.loaded,
-            "waiting": outcome.waiting,
-            "failed": outcome.failed.iter()
-                .map(|(path, why)| json!({"file": path.to_string_lossy(), "why": why})).collect::<Vec<_>>(),
-        },
-        "notices": notices_json(outcome),
-        "counts": {
-            "lines": counts.lines,
-            "blank": counts.blank,
-            "skipped": counts.skipped,
-            "records": counts.records,
-            "valid": counts.inserted,
-            "rejected": counts.rejected,
-        },
-        "altered_values": outcome.altered,
-        "bytes": outcome.bytes,
-        "reasons": reasons_json(outcome),
-        "sample": sink.sample().iter().filter_map(|json| serde_json::from_str(json).ok()).collect::<Vec<Value>>(),
-        "seconds": outcome.elapsed.as_secs_f64(),
-    })
+    let out = BufWriter::with_capacity(WRITE_BYTES, file);
+    Ok(Verdicts { path: path.to_owned(), out: Box::new(PrintableJson(out)) })
 }

@@ -2,43 +2,30 @@
 //!
 //! The rows stay. What that means for the next load depends on the key, so it is said.
 
-use std::fmt::Write as _;
-
-use serde_json::json;
-
-use super::args::{ForgetArgs, Output};
+use super::args::ForgetArgs;
 use super::destination::{looked_at, next_command};
-use super::exit::Exit;
 use super::job;
 use super::selected::selected;
-use super::speech::{Speech, one_line, print};
+use super::speech::Speech;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::figure;
-use crate::sink::history::{Forgotten, SourceStatus};
+use crate::report::{Exit, Forget, Rows};
+use crate::sink::history::SourceStatus;
 use crate::sink::key::SOURCE_ID;
 use crate::sink::statement::delete_rows;
 use crate::sink::{Destination, Key};
-
-/// How many sources are named; a machine gets them all.
-const SOURCES_SHOWN: usize = 20;
 
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
     let destination = looked_at(&config)?;
     let status = destination.history()?.status(&config.name)?.unwrap_or_default();
     let sources = meant(args, &config, &status.sources)?;
-    let forgotten = match args.dry_run {
-        true => None,
-        false => {
-            let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
-            Some(destination.forget(&ids)?)
-        }
-    };
-    match speech.output {
-        Output::Json => print(&format!("{}\n", json(&config, &*destination, &sources, forgotten)))?,
-        Output::Text => print(&text(&config, &*destination, &sources, forgotten))?,
-    }
+    let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
+    let forgotten = if args.dry_run { None } else { Some(destination.forget(&ids)?) };
+    let delete_sql = delete_sql(&config, &*destination, &sources);
+    let rows = rows(&config, &*destination, delete_sql.as_deref());
+    let report = Forget::new(&config.name, destination.describe(), &sources, forgotten, delete_sql, rows);
+    speech.show(&report)?;
     Ok(Exit::Success)
 }
 
@@ -83,89 +70,18 @@ fn meant<'a>(
     Ok(meant)
 }
 
-fn text(
-    config: &Config,
-    destination: &dyn Destination,
-    sources: &[&SourceStatus],
-    forgotten: Option<Forgotten>,
-) -> String {
-    let mut out = String::new();
-    let number = figure::some(sources.len(), "source");
-    let _ = match forgotten {
-        Some(_) => writeln!(out, "{}: forgot {number} of {}", config.name, destination.describe()),
-        None => writeln!(out, "{}: {number} of {} would be forgotten", config.name, destination.describe()),
-    };
-    for source in sources.iter().take(SOURCES_SHOWN) {
-        let date = source.data_date.map(|date| format!(" ({date})")).unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "  {:>6}  {}{date}, {}",
-            source.id,
-            one_line(&source.name),
-            figure::some(source.counts.records, "record")
-        );
-    }
-    if sources.len() > SOURCES_SHOWN {
-        let _ = writeln!(out, "  and {} more", sources.len() - SOURCES_SHOWN);
-    }
-    let letters = match forgotten {
-        Some(forgotten) => forgotten.dead_letters,
-        None => sources.iter().map(|source| source.open_dead_letters).sum(),
-    };
-    if letters > 0 {
-        let letters = figure::some(letters, "open dead letter");
-        let _ = match forgotten {
-            Some(_) => writeln!(out, "\n{letters} of theirs became superseded: a load will make new ones."),
-            None => writeln!(out, "\n{letters} of theirs would become superseded."),
-        };
-    }
-    out.push('\n');
-    match rows_of(config, destination, sources) {
-        Some(sql) => {
-            let _ = writeln!(
-                out,
-                "The rows stay. Loaded again they would be there twice, because {}; delete the old ones first:\n  {}",
-                match config.destination.key {
-                    Key::None => "the job has no key",
-                    _ => "their key is the source and the place in it",
-                },
-                destination.shell(&sql)
-            );
-        }
-        None => out.push_str(
-            "The rows stay, and a load finds them by their key: none of them will be there twice.\n",
-        ),
-    }
-    out
-}
-
 /// The statement that deletes the rows of the sources, where they can be told apart.
-fn rows_of(config: &Config, destination: &dyn Destination, sources: &[&SourceStatus]) -> Option<String> {
+fn delete_sql(config: &Config, destination: &dyn Destination, sources: &[&SourceStatus]) -> Option<String> {
     let has_place = config.destination.key.extra_columns().contains(&SOURCE_ID);
     let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
     has_place.then(|| delete_rows(destination, &ids))
 }
 
-fn json(
-    config: &Config,
-    destination: &dyn Destination,
-    sources: &[&SourceStatus],
-    forgotten: Option<Forgotten>,
-) -> serde_json::Value {
-    json!({
-        "schema_version": 1,
-        "command": "forget",
-        "job": config.name,
-        "destination": destination.describe(),
-        "dry_run": forgotten.is_none(),
-        "sources": sources.iter().map(|source| json!({
-            "id": source.id,
-            "name": source.name,
-            "data_date": source.data_date.map(|date| date.to_string()),
-            "records": source.counts.records,
-        })).collect::<Vec<_>>(),
-        "forgotten": forgotten.map_or(0, |forgotten| forgotten.sources),
-        "superseded_dead_letters": forgotten.map_or(0, |forgotten| forgotten.dead_letters),
-        "delete_rows": rows_of(config, destination, sources),
-    })
+/// What becomes of rows that are there when their sources are loaded again.
+fn rows(config: &Config, destination: &dyn Destination, delete_sql: Option<&str>) -> Rows {
+    let because = match config.destination.key {
+        Key::None => "the job has no key",
+        _ => "their key is the source and the place in it",
+    };
+    delete_sql.map_or(Rows::Found, |sql| Rows::Doubled { because, command: destination.shell(sql) })
 }

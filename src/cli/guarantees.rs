@@ -3,6 +3,7 @@
 //! The same as the page of the manual about guarantees, cut down to the job at hand.
 
 use crate::config::Config;
+use crate::report::Guarantee;
 use crate::sink::{Key, OnConflict};
 
 /// Which kinds of sources a job has.
@@ -14,7 +15,7 @@ pub(super) struct Kinds {
 }
 
 /// What holds, in the order in which it is asked: a subject, and what is true of it.
-pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<(&'static str, String)> {
+pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<Guarantee> {
     let key = &config.destination.key;
     let mut lines = vec![("one row is", one_row(key)), ("run again", again(kinds).to_owned())];
     for (is_there, what, text) in [
@@ -40,7 +41,7 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<(
     lines.push(("checkpoints lost", checkpoints_lost(key).to_owned()));
     lines.push(("target restored", target_restored(key).to_owned()));
     lines.push(("rests on", rests_on.to_owned()));
-    lines
+    lines.into_iter().map(|(what, holds)| Guarantee { what, holds }).collect()
 }
 
 fn one_row(key: &Key) -> String {

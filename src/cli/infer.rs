@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use super::args::{InferArgs, Output};
 use super::destination::next_command;
-use super::exit::Exit;
 use super::inferred::Inferred;
-use super::speech::{Speech, print};
+use super::speech::{Speech, print_as_is};
 use super::{files, job};
 use crate::config::Config;
 use crate::error::Error;
+use crate::report::{Exit, Infer, Report as _};
 use crate::stop::Stop;
 
 pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
@@ -30,24 +28,17 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     let inferred = Inferred::of(&name, &names, &found, &args.destination.overrides(), stop)?;
     // What a load would refuse is not written.
     Config::of_text(path, &inferred.text, &args.destination.overrides())?;
+    let text = inferred.text.clone();
     if path == Path::new("-") {
         inferred.warn(speech);
+        let report = Infer::new(&name, None, Some(text), inferred.report());
         match speech.output {
-            Output::Text => print(&inferred.text)?,
-            Output::Json => {
-                let object = json!({
-                    "schema_version": 1,
-                    "command": "infer",
-                    "job": name,
-                    "text": inferred.text,
-                    "inferred": inferred.json(),
-                });
-                print(&format!("{object}\n"))?;
-            }
+            Output::Text => print_as_is(report.text(0).as_bytes())?,
+            Output::Json => speech.show(&report)?,
         }
         return Ok(Exit::Success);
     }
-    job::write(path, &inferred.text)?;
+    job::write(path, &text)?;
     match speech.output {
         Output::Text => {
             inferred.tell_written(path, speech);
@@ -55,14 +46,7 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
             speech.inform(&format!("to load: {}", next_command("load", path, None)));
         }
         Output::Json => {
-            let object = json!({
-                "schema_version": 1,
-                "command": "infer",
-                "job": name,
-                "job_file": path.display().to_string(),
-                "inferred": inferred.json(),
-            });
-            print(&format!("{object}\n"))?;
+            speech.show(&Infer::new(&name, Some(path.display().to_string()), None, inferred.report()))?;
         }
     }
     Ok(Exit::Success)

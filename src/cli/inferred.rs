@@ -1,20 +1,19 @@
 //! Jobs that nobody wrote: what is found in files, as a job and as a text about it.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use serde_json::{Value, json};
 
 use super::run::cores;
-use super::speech::{Speech, printable};
+use super::speech::Speech;
 use crate::config::{self, Draft, Overrides, Proposed, escape};
 use crate::error::{Error, Result};
 use crate::figure;
 use crate::format::{Extras, Json, Malformed, Record};
 use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
 use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
+use crate::report::{self, InferredField};
 use crate::schema::Extra;
 use crate::sink;
 use crate::source::{Body, Chunks, Found, STDIN, Settings, Source, Start};
@@ -184,11 +183,11 @@ impl Inferred {
         speech.inform(&format!(
             "wrote {}, {}\nit is yours to edit, and is used from now on",
             path.display(),
-            self.read_in_words()
+            self.report().sentence()
         ));
         self.warn(speech);
         if speech.speaks() {
-            speech.tell(&format!("\n{}\n", self.fields_in_words()));
+            speech.tell(&format!("\n{}\n", self.report().table()));
         }
     }
 
@@ -196,7 +195,7 @@ impl Inferred {
     pub(super) fn tell_unwritten(&self, speech: Speech) {
         speech.inform(&format!(
             "there is no job, so this is against what was {}\n`logmill infer` writes it down, to be edited",
-            self.read_in_words()
+            self.report().sentence()
         ));
         self.warn(speech);
     }
@@ -205,32 +204,6 @@ impl Inferred {
     pub(super) fn warn(&self, speech: Speech) {
         for warning in self.warnings() {
             speech.warn(&warning);
-        }
-    }
-
-    /// What was read, in one sentence.
-    fn read_in_words(&self) -> String {
-        let what = match self.files.as_slice() {
-            [file] if file == Path::new(STDIN) => "stdin".to_owned(),
-            [file] => file.display().to_string(),
-            files => figure::some(files.len(), "file"),
-        };
-        let count = self.proposal.records;
-        let records = figure::some(count, "record");
-        match self.is_all {
-            false if self.raw_size == 0 => {
-                format!("inferred from {records}, the first {} of {what}", figure::bytes(self.bytes))
-            }
-            false => format!(
-                "inferred from {records}, the first {} of {what} ({} of {})",
-                figure::bytes(self.bytes),
-                figure::share(self.raw_bytes, self.raw_size),
-                figure::bytes(self.raw_size),
-            ),
-            true => {
-                let all = if count == 1 { "" } else { "all " };
-                format!("inferred from {all}{records} of {what}, {}", figure::bytes(self.bytes))
-            }
         }
     }
 
@@ -270,54 +243,34 @@ impl Inferred {
         warnings
     }
 
-    /// The fields as a table for people.
-    fn fields_in_words(&self) -> String {
-        let rows: Vec<[String; 3]> = self
-            .proposal
-            .fields
-            .iter()
-            .map(|inferred| {
-                let name = printable(&inferred.field.name);
-                [name, inferred.field.kind.name().to_owned(), printable(&inferred.note)]
-            })
-            .collect();
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let (names, kinds) = (width(0).min(40), width(1));
-        let mut out = String::new();
-        for [name, kind, note] in rows.iter().take(FIELDS_SHOWN) {
-            let line = format!("  {name:<names$}  {kind:<kinds$}  {note}");
-            let _ = writeln!(out, "{}", line.trim_end());
-        }
-        if rows.len() > FIELDS_SHOWN {
-            let _ = writeln!(out, "  and {} more", rows.len() - FIELDS_SHOWN);
-        }
-        out
-    }
-
-    /// What was inferred, for a machine.
-    pub(super) fn json(&self) -> Value {
+    /// What was inferred, to be told.
+    pub(super) fn report(&self) -> report::Inferred {
         let proposal = &self.proposal;
-        json!({
-            "records": proposal.records,
-            "malformed": proposal.malformed,
-            "bytes_read": self.raw_bytes,
-            "bytes": self.raw_size,
-            "all": self.is_all,
-            "files": self.files.len(),
-            "fields": proposal.fields.iter().map(|inferred| json!({
-                "name": inferred.field.name,
-                "from": inferred.field.from,
-                "type": inferred.field.kind.name(),
-                "required": inferred.field.required,
-                "nullable": inferred.field.nullable,
-                "note": inferred.note,
-            })).collect::<Vec<_>>(),
-        })
+        let fields = proposal.fields.iter().map(|inferred| InferredField {
+            name: inferred.field.name.clone(),
+            from: inferred.field.from.clone(),
+            kind: inferred.field.kind.name(),
+            required: inferred.field.required,
+            nullable: inferred.field.nullable,
+            note: inferred.note.clone(),
+        });
+        report::Inferred {
+            records: proposal.records,
+            malformed: proposal.malformed,
+            bytes_read: self.raw_bytes,
+            bytes: self.raw_size,
+            all: self.is_all,
+            files: self.files.len(),
+            fields: fields.collect(),
+            what: match self.files.as_slice() {
+                [file] if file == Path::new(STDIN) => "stdin".to_owned(),
+                [file] => file.display().to_string(),
+                files => figure::some(files.len(), "file"),
+            },
+            inflated: self.bytes,
+        }
     }
 }
 
 /// More names than this are a list, and no job: somebody will write a pattern instead.
 const NAMES_MAX: usize = 100;
-
-/// More fields than this are in the job file only.
-const FIELDS_SHOWN: usize = 40;

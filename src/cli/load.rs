@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::args::{LoadArgs, Output};
+use super::args::LoadArgs;
 use super::destination::{destination, next_command};
-use super::exit::Exit;
 use super::files;
 use super::inferred::Inferred;
 use super::job::{self, Job};
 use super::progress::Progress;
 use super::run::{nothing_to_do, run, settings};
-use super::speech::{Speech, print};
-use super::summary::{self, Subject};
+use super::speech::Speech;
 use crate::error::Kind;
 use crate::pipeline::{Settings, Stats};
+use crate::report::{Exit, Load, Next, Subject};
 use crate::sink::statement::first_rows;
 use crate::source::Discovered;
 use crate::stop::Stop;
@@ -55,16 +54,15 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let subject = Subject {
         job: &config.name,
         job_file: job_path.display().to_string(),
+        inferred: inferred.as_ref().map(Inferred::report),
         destination: destination.describe(),
-        inferred: inferred.as_ref().map(Inferred::json),
-        dead_letters: next_command("dead-letters list", &job_path, overrides.into.as_ref()),
-        query: is_found.then(|| first_rows(&*destination, &config.record.schema)),
+        run: None,
+        next: Next {
+            dead_letters: next_command("dead-letters list", &job_path, overrides.into.as_ref()),
+            query: is_found.then(|| first_rows(&*destination, &config.record.schema)),
+        },
     };
-    let object = || summary::json(&subject, &outcome, exit);
-    match speech.output {
-        Output::Json => print(&format!("{}\n", object()))?,
-        Output::Text => speech.summarize(&summary::text(&subject, &outcome), object),
-    }
+    speech.summarize(&Load::new(subject, &outcome, exit, None))?;
     if let Exit::Stopped(signal) = exit {
         speech.inform(&Kind::Stopped(signal).to_string());
     }

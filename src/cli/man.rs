@@ -4,9 +4,9 @@ use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 
 use super::args::CommandLine;
-use super::exit::Exit;
-use super::speech::print_bytes;
+use super::speech::print_as_is;
 use crate::error::Error;
+use crate::report::Exit;
 
 /// Prints the page of a command, or of all of them.
 pub(super) fn man(path: &[String]) -> anyhow::Result<Exit> {
@@ -17,7 +17,7 @@ pub(super) fn man(path: &[String]) -> anyhow::Result<Exit> {
             Error::usage(format!("there is no command {name}; `logmill help` lists what there is"))
         })?;
     }
-    print_bytes(&page(&command)?)?;
+    print_as_is(&page(&command)?)?;
     Ok(Exit::Success)
 }
 

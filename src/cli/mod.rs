@@ -7,7 +7,6 @@ mod args;
 mod check;
 mod dead_letters;
 mod destination;
-mod exit;
 mod files;
 mod forget;
 mod guarantees;
@@ -22,39 +21,42 @@ mod run;
 mod selected;
 mod speech;
 mod status;
-mod summary;
-mod table;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory as _, Parser as _};
-use serde_json::json;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config::masked;
 use crate::error::Error;
+use crate::printable::printable;
+use crate::report::{Bare, Exit, Head};
 use crate::stop::Stop;
 use args::{Command, CommandLine, Output};
-use exit::Exit;
-use speech::{Speech, print, print_bytes};
+use speech::{Speech, complain, print, print_as_is};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     crate::failpoint::setup();
-    let line = match CommandLine::try_parse() {
+    let (line, command) = match read_command_line() {
         Ok(line) => line,
-        Err(error) => {
-            // Help and version are results; everything else is a usage error.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-            let _ = without_passwords(error).print();
-            return exit.into();
+        // Help and version are results; everything else is a usage error.
+        Err(error) if error.use_stderr() => {
+            complain(&shown(error).render().to_string());
+            return Exit::Usage.into();
+        }
+        Err(result) => {
+            let _ = result.print();
+            return Exit::Success.into();
         }
     };
     let speech = Speech::new(&line.speech);
+    // What is told of a bug passes the same filter as everything else.
+    std::panic::set_hook(Box::new(move |panic| speech.error(&panic.to_string())));
     let stop = Stop::default();
     let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| {
         // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
@@ -63,37 +65,47 @@ pub fn run() -> ExitCode {
             .unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
     });
     let output = if line.command.has_one_result() { speech.output } else { Output::Text };
-    exit.unwrap_or_else(|error| failed(&error, speech, output)).into()
+    exit.unwrap_or_else(|error| failed(&error, &command, speech, output)).into()
+}
+
+/// The command line, and the name of its command in words.
+fn read_command_line() -> Result<(CommandLine, String), clap::Error> {
+    let mut command = CommandLine::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let line = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    let mut names = Vec::new();
+    let mut below = matches.subcommand();
+    while let Some((name, matches)) = below {
+        names.push(name);
+        below = matches.subcommand();
+    }
+    Ok((line, names.join(" ")))
 }
 
 /// Says how a command failed. Whoever asked for one object on stdout gets one.
-fn failed(error: &anyhow::Error, speech: Speech, output: Output) -> Exit {
+fn failed(error: &anyhow::Error, command: &str, speech: Speech, output: Output) -> Exit {
     let text = format!("{error:#}");
     speech.error(&text);
     let exit = error.downcast_ref::<Error>().map_or(Exit::Failed, Exit::of_error);
     if output == Output::Json {
-        let object = json!({
-            "schema_version": 1,
-            "outcome": exit.outcome(),
-            "exit_code": exit.code(),
-            "error": text,
-        });
         // It may be stdout that failed.
-        let _ = print(&format!("{object}\n"));
+        let _ = speech.show(&Bare { head: Head::new(command, None, exit), error: Some(text) });
     }
     exit
 }
 
 /// The complaint about a command line, which quotes what was typed: also a destination that is
-/// none, with its password. Each quotation is masked by itself, since what stands around it has
-/// quotes of its own.
-fn without_passwords(mut error: clap::Error) -> clap::Error {
+/// none, with its password, or a name with control characters. Each quotation is masked and
+/// escaped by itself: what stands around it has quotes of its own, and a complaint that is
+/// rendered has lost its escape sequences.
+fn shown(mut error: clap::Error) -> clap::Error {
+    let shown = |text: &String| printable(&masked(text));
     let quoted: Vec<(ContextKind, ContextValue)> = error
         .context()
         .filter_map(|(kind, value)| match value {
-            ContextValue::String(text) => Some((kind, ContextValue::String(masked(text)))),
+            ContextValue::String(text) => Some((kind, ContextValue::String(shown(text)))),
             ContextValue::Strings(texts) => {
-                Some((kind, ContextValue::Strings(texts.iter().map(|text| masked(text)).collect())))
+                Some((kind, ContextValue::Strings(texts.iter().map(shown).collect())))
             }
             _ => None,
         })
@@ -139,7 +151,7 @@ fn watch_signals(stop: &Stop, speech: Speech) -> io::Result<()> {
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut CommandLine::command(), "logmill", &mut script);
-    print_bytes(&script)?;
+    print_as_is(&script)?;
     Ok(Exit::Success)
 }
 

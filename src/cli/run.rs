@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::args::Output;
-use super::exit::Exit;
-use super::speech::{Speech, print};
+use super::speech::Speech;
 use crate::config::{Config, Format};
 use crate::error::Result;
 use crate::event::Observer;
 use crate::format::{AnyFormat, Json};
 use crate::pipeline::{self, Outcome, Settings, Stats};
+use crate::report::{Bare, Exit, Head};
 use crate::sink::{Ending, Sink};
 use crate::source::{Found, Hash16};
 use crate::stop::Stop;
@@ -85,14 +83,7 @@ pub(super) fn cores() -> usize {
 pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
     speech.inform(&format!("the list names no files, so there is nothing to {command}"));
     if speech.output == Output::Json {
-        let exit = Exit::Success;
-        let object = json!({
-            "schema_version": 1,
-            "command": command,
-            "outcome": exit.outcome(),
-            "exit_code": exit.code(),
-        });
-        print(&format!("{object}\n"))?;
+        speech.show(&Bare { head: Head::new(command, None, Exit::Success), error: None })?;
     }
     Ok(Exit::Success)
 }

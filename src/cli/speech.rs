@@ -1,15 +1,18 @@
 //! How the command speaks: results to stdout, everything else to stderr.
 //!
 //! Text from logs (names, values, messages of a server) can hold escape sequences that forge
-//! or wipe what a terminal shows, so nothing goes out with control characters in it.
+//! or wipe what a terminal shows. Everything that is written passes through this file, and text
+//! leaves it without control characters, whoever made it. Only what is asked for byte by byte (a
+//! record, a statement, a job file) goes out as it is, and not to a terminal.
 
-use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write};
 
 use serde_json::{Value, json};
 
 use super::args::{LogFormat, Output, SpeechArgs};
 use crate::event::{Event, Level, Observer};
+use crate::printable::{printable, printable_json};
+use crate::report::Report;
 
 /// How loud, and in which form.
 #[derive(Clone, Copy, Debug)]
@@ -90,22 +93,33 @@ impl Speech {
         Observer::new(move |event| self.event(event))
     }
 
-    /// What came of the work. `text` is for people and stands by itself; where messages are JSON,
-    /// its first line is one and carries `object`.
-    pub(super) fn summarize(&self, text: &str, object: impl FnOnce() -> Value) {
-        match self.log_format {
+    /// A report as the result of the command, in the form that was asked for.
+    pub(super) fn show(&self, report: &impl Report) -> io::Result<()> {
+        print(&match self.output {
+            Output::Json => report.json(),
+            Output::Text => report.text(width()),
+        })
+    }
+
+    /// A report on work whose result is elsewhere: in a destination, or on stdout already. Where
+    /// messages are JSON, its first line is one and carries all of it.
+    pub(super) fn summarize(&self, report: &impl Report) -> io::Result<()> {
+        match (self.output, self.log_format) {
+            (Output::Json, _) => print(&report.json())?,
             _ if self.is_quiet => {}
-            LogFormat::Text => self.tell(text),
-            LogFormat::Json => {
+            (Output::Text, LogFormat::Text) => self.tell(&report.text(width())),
+            (Output::Text, LogFormat::Json) => {
+                let text = report.text(width());
                 let first = text.lines().next().unwrap_or_default();
-                self.say("info", first, Some(("summary", object())));
+                self.say("info", first, Some(("summary", json!(report))));
             }
         }
+        Ok(())
     }
 
     /// A text for people that stands by itself.
     pub(super) fn tell(&self, text: &str) {
-        let _ = io::stderr().lock().write_all(printable(text).as_bytes());
+        complain(text);
     }
 
     fn say(&self, level: &str, text: &str, fields: Option<(&str, Value)>) {
@@ -124,7 +138,7 @@ impl Speech {
                 if let Some((name, fields)) = fields {
                     line[name] = fields;
                 }
-                format!("{line}\n")
+                printable_json(&format!("{line}\n"))
             }
         };
         // Nobody is left to be told that stderr is gone.
@@ -132,13 +146,24 @@ impl Speech {
     }
 }
 
-/// Writes a result to stdout. A reader that went away is a normal end.
+/// A result that somebody reads.
 pub(super) fn print(text: &str) -> io::Result<()> {
-    print_bytes(text.as_bytes())
+    write_out(printable(text).as_bytes())
 }
 
-/// Writes bytes to stdout as they are.
-pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
+/// A result that is used byte by byte: a record, a statement, a job file, a script. On a
+/// terminal it is only looked at.
+pub(super) fn print_as_is(bytes: &[u8]) -> io::Result<()> {
+    if io::stdout().is_terminal() { print(&String::from_utf8_lossy(bytes)) } else { write_out(bytes) }
+}
+
+/// What is wrong with a command line that could not be read, so that nobody knows how to speak.
+pub(super) fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(printable(text).as_bytes());
+}
+
+/// Writes to stdout. A reader that went away is a normal end.
+fn write_out(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -148,41 +173,13 @@ pub(super) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// The text without anything that a terminal would act upon: control characters but the
-/// newline, and those that turn the direction of writing.
-pub(super) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for ch in text.chars() {
-        match ch {
-            '\n' => out.push('\n'),
-            '\t' => out.push_str("\\t"),
-            ch if is_unsafe(ch) => {
-                let _ = write!(out, "{}", ch.escape_default());
-            }
-            ch => out.push(ch),
-        }
-    }
-    out
-}
-
-/// A name of a file or of a field, on one line whatever it holds.
-pub(super) fn one_line(text: &str) -> String {
-    printable(text).replace('\n', "\\n")
-}
-
-fn is_unsafe(ch: char) -> bool {
-    ch.is_control()
-        || matches!(ch, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_that_a_terminal_acts_upon_goes_out() {
-        assert_eq!(printable("a\x1b[2Jb\r\u{9b}c\u{202e}d\te"), "a\\u{1b}[2Jb\\r\\u{9b}c\\u{202e}d\\te");
-        assert_eq!(printable("ä\n日本"), "ä\n日本");
-        assert_eq!(one_line("ä\n日本\r"), "ä\\n日本\\r");
+/// How many characters a line of stdout has.
+fn width() -> usize {
+    match terminal_size::terminal_size_of(io::stdout()) {
+        Some((terminal_size::Width(width), _)) if io::stdout().is_terminal() => usize::from(width),
+        _ => PIPED_CHARS,
     }
 }
+
+/// How wide a table may be where nobody looks at a terminal.
+const PIPED_CHARS: usize = 120;

@@ -12,6 +12,7 @@
 use std::fmt::Write as _;
 
 use super::secret;
+use crate::printable::is_unsafe;
 use crate::schema::{
     Bounds, Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp, Zone,
 };
@@ -124,7 +125,7 @@ fn write_fields(out: &mut String, fields: &[Proposed], mode: Mode) {
     let lines: Vec<(String, String, String)> = fields
         .iter()
         .map(|Proposed { field, note }| {
-            let note: String = note.chars().map(|ch| if ch.is_control() { ' ' } else { ch }).collect();
+            let note: String = note.chars().map(|ch| if is_unsafe(ch) { ' ' } else { ch }).collect();
             (key(&field.name), value(field, mode), note)
         })
         .collect();
@@ -288,7 +289,7 @@ fn quote(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            ch if ch.is_control() => {
+            ch if is_unsafe(ch) => {
                 write!(quoted, "\\u{:04X}", u32::from(ch)).expect("writing to a text does not fail");
             }
             ch => quoted.push(ch),

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use serde::Serialize;
+
 use super::dead_letter::Refused;
 use crate::error::Result;
 use crate::source::Hash16;
@@ -52,7 +54,7 @@ pub struct Again {
 
 /// What became of the lines and records of a source. Signed, because a checkpoint's counters
 /// can also go back: by a line that is read again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Lines of any kind.
     pub lines: i64,

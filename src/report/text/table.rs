@@ -4,14 +4,10 @@
 //! left out and named below: a table that wraps is no table.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use serde_json::Value;
 
-use super::speech::printable;
-
-/// How wide a table may be where nobody looks at a terminal.
-const PIPED_CHARS: usize = 120;
+use crate::printable::one_line;
 
 /// A cell shows no more, even if there is room.
 const CELL_CHARS_MAX: usize = 40;
@@ -19,19 +15,11 @@ const CELL_CHARS_MAX: usize = 40;
 /// A column that would be narrower than this has no room.
 const CELL_CHARS_MIN: usize = 8;
 
-/// How many characters a line of stdout has.
-pub(super) fn width() -> usize {
-    match terminal_size::terminal_size_of(std::io::stdout()) {
-        Some((terminal_size::Width(width), _)) if std::io::stdout().is_terminal() => usize::from(width),
-        _ => PIPED_CHARS,
-    }
-}
-
 /// Rows of values under their names, indented.
 pub(super) fn table(names: &[String], rows: &[Vec<Value>], width: usize) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
     let chars = |text: &str| text.chars().count();
-    let names: Vec<String> = names.iter().map(|name| printable(name)).collect();
+    let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
     let wanted: Vec<usize> = (0..names.len())
         .map(|column| {
             let longest = cells.iter().map(|row| chars(&row[column])).max().unwrap_or(0);
@@ -89,8 +77,8 @@ fn fit(wanted: &[usize], width: usize) -> Vec<usize> {
 
 fn cell(value: &Value) -> String {
     match value {
-        Value::String(text) => printable(text).replace('\n', "\\n"),
-        value => printable(&value.to_string()),
+        Value::String(text) => one_line(text),
+        value => one_line(&value.to_string()),
     }
 }
 

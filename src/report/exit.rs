@@ -7,7 +7,7 @@ use crate::pipeline::Outcome;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exit {
+pub enum Exit {
     /// Every record is accounted for, and no dead letter is open.
     Success,
     /// It failed. Nothing is lost; running again goes on.
@@ -24,7 +24,7 @@ pub(super) enum Exit {
 
 impl Exit {
     /// The number.
-    pub(super) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         match self {
             Exit::Success => 0,
             Exit::Failed => 1,
@@ -36,7 +36,7 @@ impl Exit {
     }
 
     /// The word in the table of runs.
-    pub(super) fn outcome(self) -> &'static str {
+    pub fn outcome(self) -> &'static str {
         match self {
             Exit::Success => "finished",
             Exit::Failed => "failed",
@@ -48,7 +48,7 @@ impl Exit {
     }
 
     /// The code of an error.
-    pub(super) fn of_error(error: &Error) -> Exit {
+    pub fn of_error(error: &Error) -> Exit {
         match error.kind() {
             Kind::Usage(_) | Kind::Job(_) | Kind::Unfit(_) => Exit::Usage,
             Kind::Held(_) => Exit::Held,
@@ -59,7 +59,7 @@ impl Exit {
 
     /// The code of a load that ran to its end, or to a clean stop. It tells the state of the
     /// selected sources, so a second load over open dead letters gives the same.
-    pub(super) fn of_outcome(outcome: &Outcome, allow_rejects: bool) -> Exit {
+    pub fn of_outcome(outcome: &Outcome, allow_rejects: bool) -> Exit {
         match outcome {
             Outcome { stopped: Some(signal), .. } => Exit::Stopped(*signal),
             Outcome { failed, .. } if !failed.is_empty() => Exit::Failed,

@@ -1,0 +1,114 @@
+//! What may go out to a terminal, and what is escaped.
+//!
+//! Text from logs, from a server or from the command line can hold sequences that forge or wipe
+//! what a terminal shows. Piped text is held to the same rule: it may end in a terminal later.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+/// The text without anything that a terminal would act upon: control characters but the
+/// newline, those that turn the direction of writing, and line ends that are none.
+pub(crate) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for ch in text.chars() {
+        match ch {
+            '\n' => out.push('\n'),
+            '\t' => out.push_str("\\t"),
+            ch if is_unsafe(ch) => {
+                let _ = write!(out, "{}", ch.escape_default());
+            }
+            ch => out.push(ch),
+        }
+    }
+    out
+}
+
+/// A name of a file or of a field, on one line whatever it holds.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
+/// JSON with the same characters escaped. JSON itself lets all of them but C0 stand as they are.
+/// They can only be inside of strings, where `\u` is at home, so this works on text that is
+/// written already.
+pub(crate) fn printable_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find(|ch| ch > '\u{7e}' && is_unsafe(ch)) {
+        let ch = rest[at..].chars().next().unwrap_or_default();
+        out.push_str(&rest[..at]);
+        let _ = write!(out, "\\u{:04x}", u32::from(ch));
+        rest = &rest[at + ch.len_utf8()..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A writer of JSON that is given whole pieces of it, and lets nothing pass that a terminal would
+/// act upon.
+pub(crate) struct PrintableJson<W>(pub(crate) W);
+
+impl<W: Write> Write for PrintableJson<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        // These bytes begin the characters in question, and are rare in logs.
+        let is_suspect =
+            memchr::memchr3(0x7f, 0xc2, 0xe2, piece).is_some() || memchr::memchr(0xd8, piece).is_some();
+        match std::str::from_utf8(piece) {
+            Ok(json) if is_suspect => self.0.write_all(printable_json(json).as_bytes())?,
+            _ => self.0.write_all(piece)?,
+        }
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Whether a terminal acts upon it, or turns what stands around it.
+///
+/// None of these is above U+FFFF, so that one `\u` of JSON is enough.
+pub(crate) fn is_unsafe(ch: char) -> bool {
+    ch.is_control()
+        || matches!(
+            ch,
+            '\u{61c}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_acts_upon_goes_out() {
+        assert_eq!(
+            printable("a\x1b[2Jb\r\u{9b}c\u{202e}d\te\x7ff\u{2028}g"),
+            "a\\u{1b}[2Jb\\r\\u{9b}c\\u{202e}d\\te\\u{7f}f\\u{2028}g"
+        );
+        assert_eq!(printable("ä\n日本"), "ä\n日本");
+        assert_eq!(one_line("ä\n日本\r"), "ä\\n日本\\r");
+    }
+
+    #[test]
+    fn all_of_unicode_is_either_safe_or_escaped_and_json_means_the_same() {
+        for ch in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let once = printable(&ch.to_string());
+            assert!(!once.chars().any(|ch| ch != '\n' && is_unsafe(ch)), "{ch:?}");
+            assert_eq!(printable(&once), once, "what is escaped is not escaped again");
+            let json = serde_json::to_string(&ch).expect("a string");
+            let mut shown = PrintableJson(Vec::new());
+            shown.write_all(json.as_bytes()).expect("a vector takes everything");
+            let shown = String::from_utf8(shown.0).expect("text");
+            assert_eq!(shown, printable_json(&json));
+            assert!(!shown.chars().any(is_unsafe), "{ch:?}");
+            assert_eq!(serde_json::from_str::<char>(&shown).ok(), Some(ch));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What was forgotten, or would be.
+
+use serde::Serialize;
+
+use super::{Exit, Head, Report, text};
+use crate::sink::history::{Forgotten, SourceStatus};
+
+/// What was forgotten, or would be.
+#[derive(Clone, Debug, Serialize)]
+pub struct Forget {
+    /// What every report begins with.
+    #[serde(flatten)]
+    pub head: Head,
+    /// Where the rows are, without secrets.
+    pub destination: String,
+    /// Nothing was done.
+    pub dry_run: bool,
+    /// The sources that are meant.
+    pub sources: Vec<ForgottenSource>,
+    /// How many of them were forgotten.
+    pub forgotten: u64,
+    /// How many open dead letters of theirs are superseded now.
+    pub superseded_dead_letters: u64,
+    /// The statement that deletes their rows, where these can be told apart.
+    pub delete_rows: Option<String>,
+    /// What a person has to know about the rows, who will load the sources again.
+    #[serde(skip)]
+    pub rows: Rows,
+}
+
+/// A source that is meant.
+#[derive(Clone, Debug, Serialize)]
+pub struct ForgottenSource {
+    /// Its id.
+    pub id: i32,
+    /// The name under which it was last seen.
+    pub name: String,
+    /// The day it belongs to.
+    pub data_date: Option<String>,
+    /// How many records it has.
+    pub records: i64,
+    /// How many open dead letters it has, or had.
+    #[serde(skip)]
+    pub open_dead_letters: u64,
+}
+
+/// What becomes of rows whose source is loaded again.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// They are found by their key.
+    Found,
+    /// They would be there twice.
+    Doubled {
+        /// Why they are not found.
+        because: &'static str,
+        /// The command that deletes them.
+        command: String,
+    },
+}
+
+impl Forget {
+    /// The report on `sources`; on what would be done, where nothing was.
+    pub fn new(
+        job: &str,
+        destination: String,
+        sources: &[&SourceStatus],
+        forgotten: Option<Forgotten>,
+        delete_rows: Option<String>,
+        rows: Rows,
+    ) -> Forget {
+        let sources = sources.iter().map(|source| ForgottenSource {
+            id: source.id,
+            name: source.name.clone(),
+            data_date: source.data_date.map(|date| date.to_string()),
+            records: source.counts.records,
+            open_dead_letters: source.open_dead_letters,
+        });
+        Forget {
+            head: Head::new("forget", Some(job), Exit::Success),
+            destination,
+            dry_run: forgotten.is_none(),
+            sources: sources.collect(),
+            forgotten: forgotten.map_or(0, |forgotten| forgotten.sources),
+            superseded_dead_letters: forgotten.map_or(0, |forgotten| forgotten.dead_letters),
+            delete_rows,
+            rows,
+        }
+    }
+}
+
+impl Report for Forget {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn text(&self, _: usize) -> String {
+        text::forget(self)
+    }
+}

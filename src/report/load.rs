@@ -1,0 +1,231 @@
+//! What a load did.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::infer::Inferred;
+use super::{Exit, Head, Report, text};
+use crate::error::Error;
+use crate::pipeline::Outcome;
+use crate::sink::Counts;
+
+/// What a load did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Load {
+    /// What every report begins with.
+    #[serde(flatten)]
+    pub head: Head,
+    /// The job file.
+    pub job_file: String,
+    /// What the job was inferred from, if it was just now.
+    pub inferred: Option<Inferred>,
+    /// Where the rows went, without secrets.
+    pub destination: String,
+    /// What became of the sources.
+    pub sources: LoadSources,
+    /// What there is to know about files that were read.
+    pub notices: Vec<Notice>,
+    /// What became of the records of this run.
+    pub counts: Counts,
+    /// Values that were stored without a NUL that the record has.
+    pub altered_values: u64,
+    /// Bytes that were read and committed, decompressed.
+    pub bytes: u64,
+    /// The same in the files, compressed as they are.
+    pub raw_bytes: u64,
+    /// How many batches were committed.
+    pub batches: u64,
+    /// Dead letters of the selected sources that are open, from this run or an earlier one.
+    pub open_dead_letters: u64,
+    /// Why records were rejected, the most frequent reason first.
+    pub reasons: Vec<Reason>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Where the time went.
+    pub times: Times,
+    /// Why the run could not go on, if it could not. What was committed before is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What to type next.
+    #[serde(skip)]
+    pub next: Next,
+}
+
+/// What became of the sources of a load.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LoadSources {
+    /// Loaded to their end.
+    pub loaded: u64,
+    /// Loaded up to a last line that is still being written.
+    pub waiting: u64,
+    /// At their end already.
+    pub finished_before: u64,
+    /// Left out, because another file holds the same.
+    pub duplicates: Vec<Duplicate>,
+    /// Not loaded.
+    pub failed: Vec<FailedFile>,
+}
+
+/// A file that holds what another one holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Duplicate {
+    /// The file.
+    pub file: String,
+    /// The other.
+    pub same_as: String,
+}
+
+/// A file that could not be read or loaded.
+#[derive(Clone, Debug, Serialize)]
+pub struct FailedFile {
+    /// The file.
+    pub file: String,
+    /// Why, and what to do.
+    pub why: String,
+}
+
+/// Something to know about a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Notice {
+    /// The file.
+    pub file: String,
+    /// What.
+    pub notice: String,
+}
+
+/// Why records were rejected.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reason {
+    /// The code of the reason.
+    pub code: String,
+    /// The field it is about; empty for the record as a whole.
+    pub field: String,
+    /// How many records have it.
+    pub count: u64,
+    /// The first of them.
+    pub first: Place,
+}
+
+/// Where a record stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Place {
+    /// Its file.
+    pub file: String,
+    /// The number of its first line, counted from one.
+    pub line: u64,
+    /// The offset of its first byte.
+    pub offset: u64,
+}
+
+/// Where the time went, in seconds. Each is that of one thread; they overlap.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Times {
+    /// The writer waited for workers.
+    pub writer_waited: f64,
+    /// The destination worked.
+    pub commit: f64,
+    /// The workers worked, all together.
+    pub work: f64,
+    /// The planner read and cut.
+    pub plan: f64,
+}
+
+/// What a person may type after a load.
+#[derive(Clone, Debug, Default)]
+pub struct Next {
+    /// To see the dead letters.
+    pub dead_letters: String,
+    /// To look at the rows, for somebody who has written no job.
+    pub query: Option<String>,
+}
+
+/// What a load was about.
+#[derive(Clone, Debug, Default)]
+pub struct Subject<'a> {
+    /// The name of the job.
+    pub job: &'a str,
+    /// The job file.
+    pub job_file: String,
+    /// What the job was inferred from, if it was just now.
+    pub inferred: Option<Inferred>,
+    /// Where the rows went, without secrets.
+    pub destination: String,
+    /// The id of the run.
+    pub run: Option<i64>,
+    /// What to type next.
+    pub next: Next,
+}
+
+impl Load {
+    /// The report on `outcome`; on that until `error`, where one ended the run.
+    pub fn new(subject: Subject<'_>, outcome: &Outcome, exit: Exit, error: Option<&Error>) -> Load {
+        Load {
+            head: Head { run: subject.run, ..Head::new("load", Some(subject.job), exit) },
+            job_file: subject.job_file,
+            inferred: subject.inferred,
+            destination: subject.destination,
+            sources: LoadSources {
+                loaded: outcome.loaded,
+                waiting: outcome.waiting,
+                finished_before: outcome.finished,
+                duplicates: outcome
+                    .duplicates
+                    .iter()
+                    .map(|(path, of)| Duplicate { file: name(path), same_as: of.clone() })
+                    .collect(),
+                failed: failed(outcome),
+            },
+            notices: notices(outcome),
+            counts: outcome.counts,
+            altered_values: outcome.altered,
+            bytes: outcome.bytes,
+            raw_bytes: outcome.raw_bytes,
+            batches: outcome.batches,
+            open_dead_letters: outcome.open_dead_letters,
+            reasons: reasons(outcome),
+            seconds: outcome.elapsed.as_secs_f64(),
+            times: Times {
+                writer_waited: outcome.times.waited.as_secs_f64(),
+                commit: outcome.times.commit.as_secs_f64(),
+                work: outcome.times.work.as_secs_f64(),
+                plan: outcome.times.plan.as_secs_f64(),
+            },
+            error: error.map(Error::to_string),
+            next: subject.next,
+        }
+    }
+}
+
+impl Report for Load {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn text(&self, _: usize) -> String {
+        text::load(self)
+    }
+}
+
+/// A path as it is shown. One that is no UTF-8 is still a name.
+fn name(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+pub(super) fn failed(outcome: &Outcome) -> Vec<FailedFile> {
+    outcome.failed.iter().map(|(path, why)| FailedFile { file: name(path), why: why.clone() }).collect()
+}
+
+pub(super) fn notices(outcome: &Outcome) -> Vec<Notice> {
+    outcome.notices.iter().map(|(path, text)| Notice { file: name(path), notice: text.clone() }).collect()
+}
+
+pub(super) fn reasons(outcome: &Outcome) -> Vec<Reason> {
+    let reasons = outcome.reasons.iter().map(|reason| Reason {
+        code: reason.code.to_string(),
+        field: reason.field.clone(),
+        count: reason.count,
+        first: Place { file: name(&reason.path), line: reason.line, offset: reason.offset },
+    });
+    reasons.collect()
+}

@@ -1,0 +1,112 @@
+//! Reports: what a command did or found, as values.
+//!
+//! A report is plain data that anything can show. Here it becomes JSON (by `serde`, so a field
+//! of a struct is a field of the object) and text for people (in `text`); nothing is printed
+//! here, and nothing decides anything by reading one.
+//!
+//! Every object begins with the same [`Head`].
+
+mod check;
+mod exit;
+mod forget;
+mod infer;
+mod letters;
+mod load;
+mod plan;
+mod status;
+mod text;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::printable::printable_json;
+
+pub use check::{Check, CheckCounts, CheckSources};
+pub use exit::Exit;
+pub use forget::{Forget, ForgottenSource, Rows};
+pub use infer::{Infer, Inferred, InferredField};
+pub use letters::{Letter, Letters, ShownLetter};
+pub use load::{Duplicate, FailedFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times};
+pub use plan::{Fate, Guarantee, Plan, PlannedFile};
+pub use status::{FirstLetter, OpenReason, Owner, Run, Source, SourcesStatus, Status};
+
+/// The version of these objects. A field may come; none goes or changes its meaning without a
+/// new version.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What every report begins with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Head {
+    /// The version of the object.
+    pub schema_version: u32,
+    /// The command that made it.
+    pub command: String,
+    /// The name of the job, where there was one.
+    pub job: Option<String>,
+    /// The id of the run, where the destination was written to.
+    pub run: Option<i64>,
+    /// One word for how it ended.
+    pub outcome: &'static str,
+    /// What the shell is told.
+    pub exit_code: u8,
+}
+
+impl Head {
+    /// The head of a command that ended with `exit`.
+    pub fn new(command: &str, job: Option<&str>, exit: Exit) -> Head {
+        Head {
+            schema_version: SCHEMA_VERSION,
+            command: command.to_owned(),
+            job: job.map(str::to_owned),
+            run: None,
+            outcome: exit.outcome(),
+            exit_code: exit.code(),
+        }
+    }
+
+    /// The job as text names it.
+    fn job(&self) -> &str {
+        self.job.as_deref().unwrap_or_default()
+    }
+}
+
+/// Something that can be shown in every form.
+pub trait Report: Serialize {
+    /// What it begins with.
+    fn head(&self) -> &Head;
+
+    /// It as a person likes to read it, in lines of about `width` characters.
+    fn text(&self, width: usize) -> String;
+
+    /// It as one line of JSON, with nothing in it that a terminal would act upon.
+    fn json(&self) -> String {
+        let json = serde_json::to_string(self).expect("names are strings, and nothing else fails");
+        printable_json(&json) + "\n"
+    }
+}
+
+/// A command that had nothing to do, or failed before there was anything else to tell.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bare {
+    /// What every report begins with.
+    #[serde(flatten)]
+    pub head: Head,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Report for Bare {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn text(&self, _: usize) -> String {
+        self.error.as_ref().map(|error| format!("{error}\n")).unwrap_or_default()
+    }
+}
+
+/// A moment, as RFC 3339 has it.
+fn moment<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
+}

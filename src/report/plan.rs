@@ -1,0 +1,86 @@
+//! What a load would do, and what it promises.
+
+use serde::Serialize;
+
+use super::{Head, Report, text};
+
+/// What a load would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// What every report begins with. It ends as a load would before it has read anything.
+    #[serde(flatten)]
+    pub head: Head,
+    /// Where the rows would go, without secrets.
+    pub destination: String,
+    /// What would be done with each file.
+    pub sources: Vec<PlannedFile>,
+    /// Whether the target is there.
+    pub target_exists: bool,
+    /// What would be made first, in words.
+    pub would_make: Vec<String>,
+    /// What would keep a load from its first row, each with what to do.
+    pub obstacles: Vec<String>,
+    /// What to know, though it stops nothing.
+    pub warnings: Vec<String>,
+    /// A source that a living run holds, and by whom.
+    pub held: Option<String>,
+    /// What a row is known by.
+    pub key: String,
+    /// What is promised.
+    pub guarantees: Vec<Guarantee>,
+    /// The statements that would be run first, where they are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+}
+
+/// What would be done with a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedFile {
+    /// The file.
+    pub file: String,
+    /// What.
+    #[serde(flatten)]
+    pub fate: Fate,
+}
+
+/// What would be done with a file.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Fate {
+    /// It is read.
+    Read {
+        /// From this position on.
+        position: u64,
+        /// This many bytes of the file; nothing if only reading will tell.
+        bytes: Option<u64>,
+    },
+    /// There is nothing new in it.
+    LeaveOut {
+        /// Why.
+        why: String,
+    },
+    /// It cannot be loaded.
+    Refuse {
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+/// A promise.
+#[derive(Clone, Debug, Serialize)]
+pub struct Guarantee {
+    /// What it is about.
+    pub what: &'static str,
+    /// What holds.
+    pub holds: String,
+}
+
+impl Report for Plan {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn text(&self, width: usize) -> String {
+        text::plan(self, width)
+    }
+}

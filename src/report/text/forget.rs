@@ -1,0 +1,57 @@
+//! What was forgotten, or would be, for people.
+
+use std::fmt::Write as _;
+
+use crate::figure;
+use crate::printable::one_line;
+use crate::report::{Forget, Rows};
+
+/// How many sources are named; a machine gets them all.
+const SOURCES_SHOWN: usize = 20;
+
+pub(in crate::report) fn forget(forget: &Forget) -> String {
+    let (job, destination) = (one_line(forget.head.job()), one_line(&forget.destination));
+    let number = figure::some(forget.sources.len(), "source");
+    let mut out = if forget.dry_run {
+        format!("{job}: {number} of {destination} would be forgotten\n")
+    } else {
+        format!("{job}: forgot {number} of {destination}\n")
+    };
+    for source in forget.sources.iter().take(SOURCES_SHOWN) {
+        let date = source.data_date.as_ref().map(|date| format!(" ({date})")).unwrap_or_default();
+        let records = figure::some(source.records, "record");
+        let _ = writeln!(out, "  {:>6}  {}{date}, {records}", source.id, one_line(&source.name));
+    }
+    if forget.sources.len() > SOURCES_SHOWN {
+        let _ = writeln!(out, "  and {} more", forget.sources.len() - SOURCES_SHOWN);
+    }
+    letters(&mut out, forget);
+    match &forget.rows {
+        Rows::Found => {
+            out.push_str(
+                "\nThe rows stay, and a load finds them by their key: none of them will be there twice.\n",
+            );
+        }
+        Rows::Doubled { because, command } => {
+            let _ = writeln!(
+                out,
+                "\nThe rows stay. Loaded again they would be there twice, because {because}; delete the old ones first:\n  {command}"
+            );
+        }
+    }
+    out
+}
+
+fn letters(out: &mut String, forget: &Forget) {
+    let of_sources = forget.sources.iter().map(|source| source.open_dead_letters).sum();
+    let letters = if forget.dry_run { of_sources } else { forget.superseded_dead_letters };
+    if letters == 0 {
+        return;
+    }
+    let letters = figure::some(letters, "open dead letter");
+    if forget.dry_run {
+        let _ = writeln!(out, "\n{letters} of theirs would become superseded.");
+    } else {
+        let _ = writeln!(out, "\n{letters} of theirs became superseded: a load will make new ones.");
+    }
+}

@@ -1,0 +1,52 @@
+//! What was inferred, for people.
+
+use std::fmt::Write as _;
+
+use crate::figure;
+use crate::printable::one_line;
+use crate::report::Inferred;
+
+/// More fields than this are in the job file only.
+const FIELDS_SHOWN: usize = 40;
+
+/// A column of names is no wider.
+const NAME_CHARS_MAX: usize = 40;
+
+/// What was read, in one sentence.
+pub(in crate::report) fn inferred_from(inferred: &Inferred) -> String {
+    let Inferred { what, .. } = inferred;
+    let records = figure::some(inferred.records, "record");
+    let bytes = figure::bytes(inferred.inflated);
+    match (inferred.all, inferred.bytes) {
+        (true, _) => {
+            let all = if inferred.records == 1 { "" } else { "all " };
+            format!("inferred from {all}{records} of {what}, {bytes}")
+        }
+        (false, 0) => format!("inferred from {records}, the first {bytes} of {what}"),
+        (false, size) => format!(
+            "inferred from {records}, the first {bytes} of {what} ({} of {})",
+            figure::share(inferred.bytes_read, size),
+            figure::bytes(size),
+        ),
+    }
+}
+
+/// The fields, one on each line.
+pub(in crate::report) fn inferred_fields(inferred: &Inferred) -> String {
+    let rows: Vec<[String; 3]> = inferred
+        .fields
+        .iter()
+        .map(|field| [one_line(&field.name), field.kind.to_owned(), one_line(&field.note)])
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (names, kinds) = (width(0).min(NAME_CHARS_MAX), width(1));
+    let mut out = String::new();
+    for [name, kind, note] in rows.iter().take(FIELDS_SHOWN) {
+        let line = format!("  {name:<names$}  {kind:<kinds$}  {note}");
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    if rows.len() > FIELDS_SHOWN {
+        let _ = writeln!(out, "  and {} more", rows.len() - FIELDS_SHOWN);
+    }
+    out
+}

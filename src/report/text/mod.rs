@@ -1,0 +1,20 @@
+//! Reports as people read them.
+//!
+//! Names and values come from logs and from databases, and can hold what forges a line or what a
+//! terminal acts upon. A name is put on one line here ([`one_line`]); whatever is left in the
+//! whole text is the business of the one who writes it out, who calls [`printable`] on all of it.
+
+mod forget;
+mod infer;
+mod letters;
+mod plan;
+mod run;
+mod status;
+mod table;
+
+pub(super) use forget::forget;
+pub(super) use infer::{inferred_fields, inferred_from};
+pub(super) use letters::{letter, letters, not_kept};
+pub(super) use plan::plan;
+pub(super) use run::{check, load};
+pub(super) use status::{sources, status};

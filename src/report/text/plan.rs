@@ -1,0 +1,94 @@
+//! What a load would do, for people.
+
+use std::fmt::Write as _;
+
+use crate::figure;
+use crate::printable::{one_line, printable};
+use crate::report::{Fate, Plan};
+
+/// How many files of a kind are named; a machine gets them all.
+const FILES_SHOWN: usize = 20;
+
+pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
+    let mut out = format!("{} → {}\n", one_line(plan.head.job()), one_line(&plan.destination));
+    list(&mut out, plan, "would be read", |fate| match fate {
+        Fate::Read { position, bytes } => {
+            let bytes = bytes.map_or("a stream, which only a load can look at".to_owned(), figure::bytes);
+            let from = match position {
+                0 => String::new(),
+                position => format!(", from byte {} on", figure::count(*position)),
+            };
+            Some(bytes + &from)
+        }
+        _ => None,
+    });
+    list(&mut out, plan, "would be left out", |fate| match fate {
+        Fate::LeaveOut { why } => Some(why.clone()),
+        _ => None,
+    });
+    list(&mut out, plan, "cannot be loaded", |fate| match fate {
+        Fate::Refuse { why } => Some(why.clone()),
+        _ => None,
+    });
+    if let Some(held) = &plan.held {
+        let _ = writeln!(out, "\n{}, and would be waited for", one_line(held));
+    }
+    paragraphs(&mut out, "stands in the way", &plan.obstacles);
+    paragraphs(&mut out, "to know", &plan.warnings);
+    paragraphs(&mut out, "would be made first (--print-sql shows the statements)", &plan.would_make);
+    guarantees(&mut out, plan, width);
+    out
+}
+
+/// The files of one fate, with what there is to say of each.
+fn list(out: &mut String, plan: &Plan, title: &str, say: impl Fn(&Fate) -> Option<String>) {
+    let files = plan.sources.iter().filter_map(|file| say(&file.fate).map(|text| (&file.file, text)));
+    let files: Vec<(&String, String)> = files.collect();
+    if files.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{} {title}", figure::some(files.len(), "file"));
+    for (file, text) in files.iter().take(FILES_SHOWN) {
+        let _ = writeln!(out, "  {}: {}", one_line(file), one_line(text));
+    }
+    if files.len() > FILES_SHOWN {
+        let _ = writeln!(out, "  and {} more (--output json names all)", files.len() - FILES_SHOWN);
+    }
+}
+
+fn paragraphs(out: &mut String, title: &str, texts: &[String]) {
+    if texts.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{title}");
+    for text in texts {
+        let _ = writeln!(out, "  {}", text.replace('\n', "\n  "));
+    }
+}
+
+fn guarantees(out: &mut String, plan: &Plan, width: usize) {
+    let _ = writeln!(out, "\nguaranteed, with key {}", one_line(&plan.key));
+    let column = plan.guarantees.iter().map(|line| line.what.chars().count()).max().unwrap_or(0);
+    for guarantee in &plan.guarantees {
+        let lines = wrapped(&printable(&guarantee.holds), width.saturating_sub(column + 4));
+        for (number, line) in lines.iter().enumerate() {
+            let what = if number == 0 { guarantee.what } else { "" };
+            let _ = writeln!(out, "  {what:<column$}  {line}");
+        }
+    }
+}
+
+/// A text in lines of at most `width` characters, where its words allow it.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

@@ -1,0 +1,250 @@
+//! What a load or a check did, for people.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::table;
+use crate::figure;
+use crate::printable::one_line;
+use crate::report::{Check, FailedFile, Load, Notice, Reason};
+use crate::sink::key::EXTRA;
+
+/// How many reasons are shown to people; a machine gets them all.
+const REASONS_SHOWN: usize = 10;
+
+/// How many files are named of a kind.
+const FILES_SHOWN: usize = 10;
+
+/// A shorter load shows more of how it began than of what limits it.
+const LIMIT_AFTER: Duration = Duration::from_secs(2);
+
+/// The outcome of a load.
+pub(in crate::report) fn load(report: &Load) -> String {
+    let mut out = headline(report);
+    let counts = &report.counts;
+    let tally = Tally {
+        lines: counts.lines,
+        records: counts.records,
+        kinds: &[
+            ("inserted", counts.inserted, true),
+            ("updated", counts.updated, false),
+            ("unchanged", counts.unchanged, false),
+            ("superseded", counts.superseded, false),
+        ],
+        rejected: counts.rejected,
+        beside: [counts.blank, counts.skipped, number(report.altered_values)],
+        bytes: report.bytes,
+        elapsed: elapsed(report.seconds),
+    };
+    tally.write(&mut out);
+    reasons(&mut out, &report.reasons);
+    let sources = &report.sources;
+    if sources.finished_before > 0 {
+        let was = if sources.finished_before == 1 { "was" } else { "were" };
+        let files = figure::some(sources.finished_before, "file");
+        let _ = writeln!(out, "\n  {files} {was} loaded to the end before");
+    }
+    let duplicates = sources.duplicates.iter().map(|file| (&file.file, format!("same as {}", file.same_as)));
+    files(&mut out, "left out, because another file holds the same", duplicates);
+    files(&mut out, "not loaded", failed(&sources.failed));
+    files(&mut out, "to look at", notices(&report.notices));
+    if let Some(limit) = limit(report) {
+        let _ = writeln!(out, "\n  {limit}");
+    }
+    if report.open_dead_letters > 0 {
+        let open = figure::some(report.open_dead_letters, "dead letter");
+        let _ = writeln!(out, "\n  {open} open: {}", report.next.dead_letters);
+    }
+    if let Some(query) = &report.next.query {
+        let _ = writeln!(out, "\n  look at the rows: {query}");
+    }
+    out
+}
+
+/// The outcome of a check, with the first rows.
+pub(in crate::report) fn check(report: &Check, width: usize) -> String {
+    let counts = &report.counts;
+    let elapsed = elapsed(report.seconds);
+    let mut out = format!(
+        "{}: {}, {} checked in {}\n",
+        one_line(report.head.job()),
+        files_read(report.sources.checked, report.sources.waiting),
+        figure::bytes(report.bytes),
+        figure::time(elapsed)
+    );
+    let tally = Tally {
+        lines: counts.lines,
+        records: counts.records,
+        kinds: &[("valid", counts.valid, true)],
+        rejected: counts.rejected,
+        beside: [counts.blank, counts.skipped, number(report.altered_values)],
+        bytes: report.bytes,
+        elapsed,
+    };
+    tally.write(&mut out);
+    reasons(&mut out, &report.reasons);
+    files(&mut out, "not checked", failed(&report.sources.failed));
+    files(&mut out, "to look at", notices(&report.notices));
+    sample(&mut out, report, width);
+    out
+}
+
+fn headline(report: &Load) -> String {
+    let sources = &report.sources;
+    let job = one_line(report.head.job());
+    let destination = one_line(&report.destination);
+    let is_nothing_new = sources.loaded + sources.waiting + report.batches == 0
+        && sources.failed.is_empty()
+        && report.head.exit_code < 128;
+    if is_nothing_new {
+        return format!("{job}: nothing new for {destination}\n");
+    }
+    let mut bytes = figure::bytes(report.bytes);
+    if report.raw_bytes < report.bytes {
+        let _ = write!(bytes, " ({} compressed)", figure::bytes(report.raw_bytes));
+    }
+    let files = files_read(sources.loaded, sources.waiting);
+    let time = figure::time(elapsed(report.seconds));
+    format!("{job}: {files}, {bytes} into {destination} in {time}\n")
+}
+
+/// How many files were read, whether to their end or to a line that is still being written.
+fn files_read(to_end: u64, waiting: u64) -> String {
+    let files = figure::some(to_end + waiting, "file");
+    match waiting {
+        0 => files,
+        _ => format!("{files} ({waiting} with an unfinished last line)"),
+    }
+}
+
+/// What became of records.
+struct Tally<'a> {
+    lines: i64,
+    records: i64,
+    /// A name, how many there are, and whether that is told if there are none.
+    kinds: &'a [(&'a str, i64, bool)],
+    rejected: i64,
+    /// Blank lines, skipped lines, and values without their NULs.
+    beside: [i64; 3],
+    bytes: u64,
+    elapsed: Duration,
+}
+
+impl Tally<'_> {
+    fn write(&self, out: &mut String) {
+        if self.lines == 0 {
+            return;
+        }
+        let records = u64::try_from(self.records).unwrap_or(0);
+        let _ = writeln!(
+            out,
+            "\n  records      {:>14}   {}/s, {}/s",
+            figure::count(self.records),
+            figure::count(figure::rate(records, self.elapsed)),
+            figure::bytes(figure::rate(self.bytes, self.elapsed))
+        );
+        for &(name, number, always) in self.kinds {
+            if always || number != 0 {
+                let _ = writeln!(out, "    {name:<10} {:>14}", figure::count(number));
+            }
+        }
+        let _ = write!(out, "    rejected   {:>14}", figure::count(self.rejected));
+        if let Ok(rejected @ 1..) = u64::try_from(self.rejected) {
+            let _ = write!(out, "   {}", figure::share(rejected, records));
+        }
+        out.push('\n');
+        for (name, number) in ["blank lines", "skipped lines", "without NULs"].into_iter().zip(self.beside) {
+            if number != 0 {
+                let _ = writeln!(out, "  {name:<12} {:>14}", figure::count(number));
+            }
+        }
+    }
+}
+
+fn reasons(out: &mut String, reasons: &[Reason]) {
+    if reasons.is_empty() {
+        return;
+    }
+    out.push_str("\n  rejected because\n");
+    let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
+    let names: Vec<String> =
+        shown.iter().map(|reason| one_line(format!("{} {}", reason.code, reason.field).trim_end())).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(48);
+    for (reason, name) in shown.iter().zip(names) {
+        let _ = writeln!(
+            out,
+            "    {name:<width$} {:>12}   first at {}:{} (byte {})",
+            figure::count(reason.count),
+            one_line(&reason.first.file),
+            reason.first.line,
+            figure::count(reason.first.offset)
+        );
+    }
+    if reasons.len() > shown.len() {
+        let _ = writeln!(out, "    and {} more reasons", reasons.len() - shown.len());
+    }
+}
+
+fn failed(files: &[FailedFile]) -> impl ExactSizeIterator<Item = (&String, String)> {
+    files.iter().map(|file| (&file.file, file.why.clone()))
+}
+
+fn notices(files: &[Notice]) -> impl ExactSizeIterator<Item = (&String, String)> {
+    files.iter().map(|file| (&file.file, file.notice.clone()))
+}
+
+/// The files of one fate, with what there is to say of each.
+fn files<'a>(out: &mut String, what: &str, files: impl ExactSizeIterator<Item = (&'a String, String)>) {
+    let number = files.len();
+    if number == 0 {
+        return;
+    }
+    let _ = writeln!(out, "\n  {} {what}", figure::some(number, "file"));
+    for (file, text) in files.take(FILES_SHOWN) {
+        let _ = writeln!(out, "    {}: {}", one_line(file), one_line(&text));
+    }
+    if number > FILES_SHOWN {
+        let _ = writeln!(out, "    and {} more", number - FILES_SHOWN);
+    }
+}
+
+/// What kept the load from being faster.
+fn limit(report: &Load) -> Option<String> {
+    if report.batches == 0 || elapsed(report.seconds) < LIMIT_AFTER {
+        return None;
+    }
+    let all = report.seconds.max(1e-6);
+    let percent = |seconds: f64| (100.0 * seconds / all).round().min(100.0);
+    let (commit, waited) = (percent(report.times.commit), percent(report.times.writer_waited));
+    Some(if commit >= waited {
+        format!(
+            "limited by the destination: it was at work {commit} % of the time, and waited {waited} % for us"
+        )
+    } else if report.times.plan > report.times.work {
+        format!("limited by reading: the destination waited {waited} % of the time for rows")
+    } else {
+        format!(
+            "limited by parsing: the destination waited {waited} % of the time for rows (more --threads may help)"
+        )
+    })
+}
+
+/// The first rows, as a table.
+fn sample(out: &mut String, report: &Check, width: usize) {
+    let Some(first) = report.sample.first().and_then(|row| row.as_object()) else { return };
+    let is_empty = |row: &serde_json::Value| row[EXTRA].as_object().is_some_and(serde_json::Map::is_empty);
+    // What nobody asked for is shown where there is any.
+    let is_shown = |name: &str| name != EXTRA || !report.sample.iter().all(is_empty);
+    let names: Vec<String> = first.keys().filter(|name| is_shown(name)).cloned().collect();
+    let rows = report.sample.iter().map(|row| names.iter().map(|name| row[name].clone()).collect());
+    let rows: Vec<Vec<serde_json::Value>> = rows.collect();
+    let _ = write!(out, "\n  the first valid records\n{}", table::table(&names, &rows, width));
+}
+
+fn elapsed(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

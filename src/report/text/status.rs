@@ -1,0 +1,160 @@
+//! How far a job is, for people.
+
+use std::fmt::Write as _;
+
+use crate::figure;
+use crate::printable::one_line;
+use crate::report::{Run, Source, SourcesStatus, Status};
+
+/// How many sources are shown unless all are asked for.
+const SOURCES_SHOWN: usize = 20;
+
+pub(in crate::report) fn status(status: &Status) -> String {
+    let (job, destination) = (one_line(status.head.job()), one_line(&status.destination));
+    if status.is_new {
+        return format!("{job}: nothing was loaded into {destination} yet\n");
+    }
+    let mut out = format!("{job} → {destination}\n");
+    let sources = &status.sources;
+    let complete = sources.iter().filter(|source| source.complete).count();
+    let (done, size) =
+        sources.iter().fold((0, 0), |(done, size), source| (done + source.position, size + source.size));
+    let _ = writeln!(
+        out,
+        "\nsources       {} of {} complete, {} of {}",
+        figure::count(complete),
+        figure::count(sources.len()),
+        figure::bytes(done),
+        figure::bytes(size)
+    );
+    let notable = |source: &&Source| status.shows_all || !source.complete || source.open_dead_letters > 0;
+    let notable: Vec<&Source> = sources.iter().filter(notable).collect();
+    let shown = if status.shows_all { notable.len() } else { notable.len().min(SOURCES_SHOWN) };
+    for source in &notable[..shown] {
+        let _ = writeln!(out, "  {}", source_line(source));
+    }
+    if notable.len() > shown {
+        let _ = writeln!(out, "  and {} more (--all)", notable.len() - shown);
+    }
+    let _ = writeln!(out, "\ndead letters  {} open", figure::count(status.open_dead_letters));
+    for reason in &status.reasons {
+        let _ = writeln!(
+            out,
+            "  {:>12}  {}  first is {} at {}:{}",
+            figure::count(reason.count),
+            one_line(format!("{} {}", reason.code, reason.field).trim_end()),
+            reason.first.id,
+            one_line(&reason.first.file),
+            reason.first.line
+        );
+    }
+    out.push_str("\nruns\n");
+    for run in &status.runs {
+        let _ = writeln!(out, "  {}", run_line(run));
+    }
+    out
+}
+
+/// Some sources, each on several lines.
+pub(in crate::report) fn sources(status: &SourcesStatus) -> String {
+    let mut blocks: Vec<String> = status.sources.iter().map(block).collect();
+    let job = one_line(status.head.job());
+    let unknown = status.unknown.iter();
+    blocks.extend(unknown.map(|file| format!("{}\n  never loaded by job {job}\n", one_line(file))));
+    blocks.join("\n")
+}
+
+fn block(source: &Source) -> String {
+    let mut out = String::new();
+    let counts = &source.counts;
+    let _ = writeln!(out, "{}", one_line(&source.name));
+    let mut line = |name: &str, text: String| {
+        let _ = writeln!(out, "  {name:<13} {text}");
+    };
+    line("id", source.id.to_string());
+    if let Some(date) = &source.data_date {
+        line("data date", date.clone());
+    }
+    line("state", state(source));
+    line("updated", source.updated_at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+    line("records", figure::count(counts.records));
+    let parts = [
+        ("inserted", counts.inserted),
+        ("updated", counts.updated),
+        ("unchanged", counts.unchanged),
+        ("superseded", counts.superseded),
+        ("rejected", counts.rejected),
+    ];
+    for (name, count) in parts.into_iter().filter(|(_, count)| *count != 0) {
+        line(&format!("  {name}"), figure::count(count));
+    }
+    for (name, count) in [("blank lines", counts.blank), ("skipped lines", counts.skipped)] {
+        if count != 0 {
+            line(name, figure::count(count));
+        }
+    }
+    if counts.rejected != 0 || source.open_dead_letters != 0 {
+        line("dead letters", format!("{} open", figure::count(source.open_dead_letters)));
+    }
+    if !source.containers.is_empty() {
+        let sizes: Vec<String> = source.containers.iter().map(|&size| figure::bytes(size)).collect();
+        line("archives", format!("{} ({})", sizes.len(), sizes.join(", ")));
+    }
+    if let Some(owner) = owner(source) {
+        line("owner", owner);
+    }
+    out
+}
+
+/// How far it is.
+fn state(source: &Source) -> String {
+    let position = figure::count(source.position);
+    match (source.complete, (100 * source.position).checked_div(source.size)) {
+        (true, _) => format!("complete, {position} bytes"),
+        // How much an archive has, only its end tells.
+        (false, Some(share)) if source.size >= source.position => {
+            format!("{share} %, at byte {position} of {}", figure::count(source.size))
+        }
+        (false, _) => format!("at byte {position}"),
+    }
+}
+
+fn owner(source: &Source) -> Option<String> {
+    let owner = source.owner.as_ref()?;
+    Some(if owner.alive {
+        format!("held by run {} (process {})", owner.run, owner.pid)
+    } else {
+        format!("left by run {}", owner.run)
+    })
+}
+
+fn source_line(source: &Source) -> String {
+    let mut line = format!("{:>4}  {}", source.id, one_line(&source.name));
+    if let Some(date) = &source.data_date {
+        let _ = write!(line, " ({date})");
+    }
+    let _ = write!(line, "  {}, {}", state(source), figure::some(source.counts.records, "record"));
+    if source.open_dead_letters > 0 {
+        let _ = write!(line, ", {} open", figure::some(source.open_dead_letters, "dead letter"));
+    }
+    if let Some(owner) = owner(source) {
+        let _ = write!(line, ", {owner}");
+    }
+    line
+}
+
+fn run_line(run: &Run) -> String {
+    let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
+    let mut line = format!("{:>4}  {started}  {}", run.id, one_line(&run.command));
+    let (Some(outcome), Some(ended)) = (&run.outcome, run.ended_at) else {
+        return line + "  running, or ended without a word";
+    };
+    let time = figure::time((ended - run.started_at).to_std().unwrap_or_default());
+    let code = run.exit_code.unwrap_or(0);
+    let _ = write!(line, "  {} ({code}) after {time}", one_line(outcome));
+    let _ = write!(line, ", {}", figure::some(run.counts.records, "record"));
+    if run.counts.rejected > 0 {
+        let _ = write!(line, ", {} rejected", figure::count(run.counts.rejected));
+    }
+    line
+}

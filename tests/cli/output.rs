@@ -1,0 +1,188 @@
+//! What goes out: every object begins alike, and nothing acts on the terminal of who reads it.
+
+use super::*;
+
+/// A title, a cleared screen, a bell, a C1 sequence, DEL, turned directions, line ends that are none.
+const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\u{2066}\u{61c}\u{2028}\u{85}";
+
+/// What a terminal acts upon, and a person does not see.
+fn is_hostile(ch: char) -> bool {
+    (ch != '\n' && ch.is_control())
+        || matches!(ch, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A job, files, a field, values and lines that are all hostile.
+fn place() -> Place {
+    let toml: String = HOSTILE.chars().map(|ch| format!("\\U{:08x}", u32::from(ch))).collect();
+    let json: String = HOSTILE.chars().map(|ch| format!("\\u{:04x}", u32::from(ch))).collect();
+    let place = Place::new();
+    let job = JOB.replace("URL", "sqlite:logmill.db").replace("word ", &format!("\"word{toml}\" "));
+    // Of a name, the reader of jobs allows what is no control character.
+    let name: String = HOSTILE.chars().filter(|ch| !ch.is_control()).collect();
+    place.write("job.toml", job.replace("\"app\"\n[source]", &format!("\"app{name}\"\n[source]")));
+    let bad = format!("{{\"n\":\"{json}\",\"word{json}\":\"long\"}}\nno{HOSTILE}\n");
+    place.write(format!("logs/a{HOSTILE}\n2"), format!("{{\"n\":1,\"word{json}\":\"{json}\"}}\n") + &bad);
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    place.write(format!("logs/b{HOSTILE}"), utf16);
+    place
+}
+
+/// Every command that says something of the job, and some that cannot be understood.
+fn commands() -> Vec<Vec<String>> {
+    let mut commands: Vec<Vec<String>> = [
+        "plan -j job.toml",
+        "check -j job.toml",
+        "check -j job.toml --verdicts -",
+        "check -j job.toml -v --log-format json",
+        "load -j job.toml -v",
+        "load -j job.toml -q",
+        "load -j job.toml -v --log-format json",
+        "status -j job.toml",
+        "status -j job.toml --all",
+        "status -j job.toml logs",
+        "dead-letters list -j job.toml",
+        "dead-letters list -j job.toml --state any",
+        "dead-letters show -j job.toml 1",
+        "dead-letters show -j job.toml 3",
+        "forget -j job.toml logs --dry-run",
+        "infer logs -o -",
+    ]
+    .map(|command| command.split(' ').map(str::to_owned).collect())
+    .into();
+    for command in [
+        "load",
+        "load -j",
+        "check",
+        "status -j job.toml",
+        "forget -j job.toml",
+        "load --threads",
+        "load --into",
+        "load --batch-bytes",
+        "load --",
+        "man",
+        "",
+    ] {
+        let words = command.split_whitespace().map(str::to_owned);
+        commands.push(words.chain([format!("-{HOSTILE}")]).collect());
+        let words = command.split_whitespace().map(str::to_owned);
+        commands.push(words.chain([format!("x{HOSTILE}")]).collect());
+    }
+    commands
+}
+
+/// What somebody with rights in the database may have written there.
+fn spoil(place: &Place) {
+    let connection = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
+    for sql in [
+        "PRAGMA ignore_check_constraints = on",
+        "UPDATE logmill_runs SET outcome = ?1, command = ?1",
+        "UPDATE logmill_dead_letters SET stage = ?1, note = ?1",
+        "UPDATE logmill_dead_letters SET reasons = json_array(json_object('code', ?1, 'field', ?1, 'message', ?1,
+             'input', ?1, 'constraint', ?1)) WHERE id = 3",
+    ] {
+        let text = format!("{HOSTILE}\nlogmill: all is well");
+        let parameters: &[&dyn rusqlite::ToSql] = if sql.contains("?1") { &[&text] } else { &[] };
+        connection.prepare(sql).unwrap().query(parameters).unwrap().next().unwrap();
+    }
+}
+
+#[test]
+fn nothing_that_a_terminal_acts_upon_goes_out() {
+    let place = place();
+    for round in 0..2 {
+        // All commands that can be understood do what they are for.
+        assert_eq!(place.run("load -j job.toml -q").code, 1);
+        for arguments in commands() {
+            for output in ["text", "json"] {
+                let said = Said::of(place.command("--output").arg(output).args(&arguments), b"");
+                for (stream, text) in [("stdout", &said.stdout), ("stderr", &said.stderr)] {
+                    let found = text.chars().find(|&ch| is_hostile(ch));
+                    assert_eq!(found, None, "{arguments:?} wrote to {stream}: {text:?}");
+                    let is_forged = text.lines().any(|line| line.starts_with("logmill: all is well"));
+                    assert!(!is_forged, "{arguments:?} wrote to {stream}: {text}");
+                }
+                assert_ne!(said.code, -1, "{arguments:?}");
+            }
+        }
+        if round == 0 {
+            spoil(&place);
+        }
+    }
+    // It was there to be shown.
+    let (_, object) = place.json("dead-letters show -j job.toml 3");
+    let text = format!("{HOSTILE}\nlogmill: all is well");
+    assert_eq!((&object["note"], &object["raw"]), (&text.clone().into(), &format!("no{HOSTILE}").into()));
+    let (_, status) = place.json("status -j job.toml");
+    let mut outcomes = status["runs"].as_array().unwrap().iter().map(|run| &run["outcome"]);
+    assert!(outcomes.any(|outcome| *outcome == text), "{status}");
+    // What is asked for byte by byte is given so, but not to a terminal.
+    let raw = place.run("dead-letters show -j job.toml 3 --raw");
+    assert_eq!(raw.stdout, format!("no{HOSTILE}"));
+}
+
+#[test]
+fn a_terminal_is_spared_what_a_pipe_is_given() {
+    let place = place();
+    let in_terminal = |arguments: &[String]| {
+        // It runs the program where stdin, stdout and stderr are a terminal.
+        let program = place.command("").get_program().to_string_lossy().into_owned();
+        let words = std::iter::once(&program).chain(arguments);
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
+        let mut command = Command::new("script");
+        command.args(["-q", "-e", "-c", &words.join(" "), "/dev/null"]).current_dir(place.path(""));
+        command.stdin(Stdio::null()).output()
+    };
+    let raw = "dead-letters show -j job.toml 3 --raw".split(' ').map(str::to_owned).collect();
+    for arguments in commands().into_iter().chain([raw]) {
+        let Ok(output) = in_terminal(&arguments) else {
+            return crate::harness::skip_here("there is no program `script`, which makes terminals");
+        };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!said.is_empty() || arguments.contains(&"-q".to_owned()), "{arguments:?}");
+        // The bar is ours, and moves the cursor and clears its line, so only the rest is looked for.
+        for part in [
+            "\u{1b}]0;",
+            "\u{1b}[2J",
+            "\u{7}",
+            "\u{9b}",
+            "\u{7f}",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{61c}",
+            "\u{2028}",
+            "\u{85}",
+        ] {
+            assert!(!said.contains(part), "{arguments:?} wrote {part:?}: {said:?}");
+        }
+    }
+}
+
+#[test]
+fn every_object_begins_alike() {
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));
+    place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\n");
+    for (arguments, command, outcome, code) in [
+        ("plan -j job.toml", "plan", "finished", 0),
+        ("check -j job.toml", "check", "rejects", 3),
+        ("load -j job.toml", "load", "rejects", 3),
+        ("status -j job.toml", "status", "finished", 0),
+        ("status -j job.toml logs", "status", "finished", 0),
+        ("dead-letters list -j job.toml", "dead-letters list", "finished", 0),
+        ("dead-letters show -j job.toml 1", "dead-letters show", "finished", 0),
+        ("dead-letters show -j job.toml 2", "dead-letters show", "refused", 2),
+        ("forget -j job.toml logs --dry-run", "forget", "finished", 0),
+        ("infer logs/a.ndjson -o -", "infer", "finished", 0),
+        ("infer logs/a.ndjson", "infer", "finished", 0),
+        ("plan -j gone.toml", "plan", "refused", 2),
+        ("load -j job.toml gone", "load", "failed", 1),
+        ("load --files-from -", "load", "finished", 0),
+    ] {
+        let (ended, object) = place.json(arguments);
+        let names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
+        let head = ["schema_version", "command", "job", "run", "outcome", "exit_code"];
+        assert_eq!(names[..head.len()], head, "{arguments}");
+        let found = (&object["command"], &object["outcome"], &object["exit_code"], ended);
+        assert_eq!(found, (&command.into(), &outcome.into(), &code.into(), code), "{arguments}");
+    }
+}
