@@ -1,6 +1,8 @@
 //! Several runs of one job: one loads, the others leave, and whoever was thought dead and
 //! was not changes nothing.
 
+use serde_json::{Value, json};
+
 #[cfg(feature = "sqlite")]
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
@@ -130,6 +132,59 @@ fn a_run_in_full_swing_is_taken_over() {
     // On a very slow machine it may have been done before it was taken over.
     let code = owner.wait().code();
     assert!(code == Some(6) || code == Some(0), "{code:?}");
+}
+
+#[test]
+fn a_run_tells_what_it_committed_however_it_ends() {
+    tells_what_it_committed(&long_file());
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_run_into_a_file_tells_what_it_committed_however_it_ends() {
+    tells_what_it_committed(&long_file().to(Kind::Sqlite));
+}
+
+fn long_file() -> Load {
+    let content = [log(11, 400), b"\n".to_vec(), good_log(400, 400)].concat();
+    Load::of(content).schema(SCHEMA).batches_of(10)
+}
+
+fn tells_what_it_committed(load: &Load) {
+    needs_failpoints();
+    let numbers = |sql: &str| -> Vec<i64> {
+        load.made().look(|snapshot| snapshot.query(sql)).remove(0).iter().map(|cell| cell.int()).collect()
+    };
+    let committed = || {
+        let all = "CAST(sum(inserted + updated + unchanged + superseded + rejected) AS bigint)";
+        numbers(&format!("SELECT {all}, CAST(sum(rejected) AS bigint) FROM {}", load.ours("checkpoints")))
+    };
+    let told =
+        |run: i64| numbers(&format!("SELECT records, rejected FROM {} WHERE id = {run}", load.ours("runs")));
+
+    // A worker that panics ends the run, after what came before its chunk was committed.
+    let failed = load.call().panic_at("before-chunk", 60).run();
+    failed.exit(1).says("panicked");
+    let counts = committed();
+    assert!(counts[0] > 100 && counts[1] > 0, "{counts:?}");
+    assert_eq!(told(1), counts);
+    let found = ["/counts/records", "/counts/rejected", "/outcome", "/open_dead_letters"];
+    let found = found.map(|pointer| failed.result(pointer));
+    assert_eq!(found, [json!(counts[0]), json!(counts[1]), json!("failed"), Value::Null]);
+    assert!(failed.result("/error").as_str().is_some_and(|error| error.contains("panicked")));
+
+    load.reset();
+    let overtaken = load.call().stop_at("between-batches", 3).start().wait_stopped();
+    let counts = committed();
+    assert!(counts[0] > 0, "{counts:?}");
+    load.call().arg("--take-over").run().done();
+    overtaken.wake();
+    let overtaken = overtaken.wait();
+    overtaken.exit(6);
+    let found = ["/counts/records", "/counts/rejected", "/outcome"].map(|pointer| overtaken.result(pointer));
+    assert_eq!(found, [json!(counts[0]), json!(counts[1]), json!("held")]);
+    assert_eq!(told(1), counts);
+    check_complete(load);
 }
 
 #[test]

@@ -64,28 +64,25 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         observer: progress.observer(speech),
         ..settings(&config)
     };
-    let result = run(&mut sink, &config, &files, &settings, false, stop, &stats);
+    let mut ended = run(&mut sink, &config, &files, &settings, false, stop, &stats);
     drop(progress);
-    let (mut outcome, exit) = match result {
-        Ok(result) => result,
+    if let Some(error) = ended.error {
         // Who reads the verdicts has gone: a normal end, and nobody is left to be told.
-        Err(error) if matches!(error.kind(), Kind::Stopped(libc::SIGPIPE)) => {
-            return Ok(Exit::Stopped(libc::SIGPIPE));
+        if matches!(error.kind(), Kind::Stopped(libc::SIGPIPE)) {
+            return Ok(ended.exit);
         }
-        Err(error) => {
-            if let Some(path) = args.verdicts.as_deref().filter(|_| !to_stdout) {
-                speech.warn(&format!("{} is not complete", path.display()));
-            }
-            return Err(error.into());
+        if let Some(path) = args.verdicts.as_deref().filter(|_| !to_stdout) {
+            speech.warn(&format!("{} is not complete", path.display()));
         }
-    };
-    outcome.notices.extend(files::notice_of_links(&passed_over));
+        return Err(error.into());
+    }
+    ended.outcome.notices.extend(files::notice_of_links(&passed_over));
     let report = Check::new(
         &config.name,
         inferred.is_none().then(|| path.display().to_string()),
         inferred.as_ref().map(Inferred::report),
-        &outcome,
-        exit,
+        &ended.outcome,
+        ended.exit,
         sink.sample(),
     );
     // It is the result, however messages are written, unless verdicts are.
@@ -94,10 +91,10 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     } else {
         speech.show(&report)?
     }
-    if let Exit::Stopped(_) = exit {
+    if let Exit::Stopped(_) = ended.exit {
         speech.inform("stopped; this is what was checked until then");
     }
-    Ok(exit)
+    Ok(ended.exit)
 }
 
 /// Opens the file for verdicts, before any work, so that a bad path is told at once.

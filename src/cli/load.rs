@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::args::LoadArgs;
+use super::args::{LoadArgs, Output};
 use super::destination::{destination, next_command};
 use super::files;
 use super::inferred::Inferred;
@@ -47,10 +47,9 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     };
     let destination = destination(&config, stop, observer)?;
     let mut sink = destination.open()?;
-    let result = run(&mut *sink, &config, &files, &pace, args.allow_rejects, stop, &stats);
+    let mut ended = run(&mut *sink, &config, &files, &pace, args.allow_rejects, stop, &stats);
     drop(progress);
-    let (mut outcome, exit) = result?;
-    outcome.notices.extend(files::notice_of_links(&passed_over));
+    ended.outcome.notices.extend(files::notice_of_links(&passed_over));
     let subject = Subject {
         job: &config.name,
         job_file: job_path.display().to_string(),
@@ -62,9 +61,15 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
             query: is_found.then(|| first_rows(&*destination, &config.record.schema)),
         },
     };
-    speech.summarize(&Load::new(subject, &outcome, exit, None))?;
-    if let Exit::Stopped(signal) = exit {
-        speech.inform(&Kind::Stopped(signal).to_string());
+    let report = Load::new(subject, &ended.outcome, ended.exit, ended.error.as_ref());
+    // Before the first batch, an error is all there is to tell.
+    if report.error.is_none() || report.has_begun() || speech.output == Output::Json {
+        speech.summarize(&report)?;
     }
-    Ok(exit)
+    match (&ended.error, ended.exit) {
+        (Some(error), _) => speech.error(&error.to_string()),
+        (None, Exit::Stopped(signal)) => speech.inform(&Kind::Stopped(signal).to_string()),
+        (None, _) => {}
+    }
+    Ok(ended.exit)
 }

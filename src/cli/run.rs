@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::args::Output;
 use super::speech::Speech;
 use crate::config::{Config, Format};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Observer;
 use crate::format::{AnyFormat, Json};
 use crate::pipeline::{self, Outcome, Settings, Stats};
@@ -13,6 +13,15 @@ use crate::report::{Bare, Exit, Head};
 use crate::sink::{Ending, Sink};
 use crate::source::{Found, Hash16};
 use crate::stop::Stop;
+
+/// How a run ended.
+pub(super) struct Ended {
+    /// What was committed.
+    pub(super) outcome: Outcome,
+    pub(super) exit: Exit,
+    /// Why it could not go on, if it could not.
+    pub(super) error: Option<Error>,
+}
 
 /// Runs the pipeline into `sink`, and closes the run whatever came of it.
 pub(super) fn run(
@@ -23,35 +32,26 @@ pub(super) fn run(
     allow_rejects: bool,
     stop: &Stop,
     stats: &Arc<Stats>,
-) -> Result<(Outcome, Exit)> {
+) -> Ended {
     let schema = Arc::new(config.record.schema.clone());
     let format = match config.source.format {
         Format::Ndjson => AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras())),
     };
-    match pipeline::run(files, format, schema, sink, settings, stop, stats) {
-        Ok(outcome) => {
-            let exit = Exit::of_outcome(&outcome, allow_rejects);
-            sink.finish(&Ending {
-                outcome: exit.outcome(),
-                exit_code: exit.code(),
-                counts: &outcome.counts,
-                bytes: outcome.bytes,
-            })?;
-            Ok((outcome, exit))
-        }
-        Err(error) => {
-            let exit = Exit::of_error(&error);
-            let nothing = crate::sink::Counts::default();
-            // The error that ended the run is the one to tell; this is a courtesy.
-            let _ = sink.finish(&Ending {
-                outcome: exit.outcome(),
-                exit_code: exit.code(),
-                counts: &nothing,
-                bytes: 0,
-            });
-            Err(error)
-        }
-    }
+    let (outcome, result) = pipeline::run(files, format, schema, sink, settings, stop, stats);
+    let exit_of = |result: &Result<()>| match result {
+        Ok(()) => Exit::of_outcome(&outcome, allow_rejects),
+        Err(error) => Exit::of_error(error),
+    };
+    let exit = exit_of(&result);
+    let closed = sink.finish(&Ending {
+        outcome: exit.outcome(),
+        exit_code: exit.code(),
+        counts: &outcome.counts,
+        bytes: outcome.bytes,
+    });
+    // Of a run that failed, its own error is the one to tell.
+    let result = result.and(closed);
+    Ended { exit: exit_of(&result), error: result.err(), outcome }
 }
 
 /// What the job says of the pipeline.

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use super::args::{LogFormat, Output, SpeechArgs};
 use crate::event::{Event, Level, Observer};
 use crate::printable::{printable, printable_json};
-use crate::report::Report;
+use crate::report::{FailedFile, Report};
+
+/// More files than this are counted only.
+const FAILURES_TOLD: usize = 10;
 
 /// How loud, and in which form.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +109,7 @@ impl Speech {
     pub(super) fn summarize(&self, report: &impl Report) -> io::Result<()> {
         match (self.output, self.log_format) {
             (Output::Json, _) => print(&report.json())?,
-            _ if self.is_quiet => {}
+            _ if self.is_quiet => self.tell_failures(report.failures()),
             (Output::Text, LogFormat::Text) => self.tell(&report.text(width())),
             (Output::Text, LogFormat::Json) => {
                 let text = report.text(width());
@@ -115,6 +118,19 @@ impl Speech {
             }
         }
         Ok(())
+    }
+
+    /// Files that could not be loaded, for those who want to hear of nothing else.
+    fn tell_failures(&self, failures: &[FailedFile]) {
+        for FailedFile { file, why } in failures.iter().take(FAILURES_TOLD) {
+            self.error(&format!("{file}: {why}"));
+        }
+        if failures.len() > FAILURES_TOLD {
+            self.error(&format!(
+                "and {} more files could not be read or loaded",
+                failures.len() - FAILURES_TOLD
+            ));
+        }
     }
 
     /// A text for people that stands by itself.

@@ -86,8 +86,9 @@ const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS
 
 /// Loads `files` into `sink`.
 ///
-/// `Ok` says what came of it, also where it ended early by a signal or where single files
-/// failed. `Err` means that the run could not go on; what was committed before is whole.
+/// The outcome is what was committed, which is whole however the run ended. It is `Ok` also where
+/// the run ended early by a signal or where single files failed; `Err` means that it could not
+/// go on.
 pub fn run(
     files: &[Found],
     format: AnyFormat,
@@ -96,7 +97,7 @@ pub fn run(
     settings: &Settings,
     stop: &Stop,
     stats: &Arc<Stats>,
-) -> Result<Outcome> {
+) -> (Outcome, Result<()>) {
     let began = Instant::now();
     let mut settings = settings.clone();
     settings.source.framing = format.framing().clone();
@@ -112,22 +113,25 @@ pub fn run(
     // A reader that waits for a stream is woken when the run fails.
     let stop = &stop.branch();
     let mut outcome = Outcome::default();
-    let (claims, unreadable) = claims(files, &settings, stop)?;
-    for (path, why) in unreadable {
-        outcome.refuse(path, why, &settings.observer);
-    }
-    let claimed = sink.claim(&claims)?;
-    let (tasks, selected) = take_note(claims.files, claimed, &mut outcome, &settings.observer);
-    let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
-    stats::add(&stats.bytes_total, bytes);
-    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
-    if !tasks.is_empty() {
-        load(&tasks, recipe, sink, &settings, stop, stats, &mut outcome)?;
-    }
-    outcome.open_dead_letters = sink.open_dead_letters(&selected)?;
+    let result = (|| {
+        let (claims, unreadable) = claims(files, &settings, stop)?;
+        for (path, why) in unreadable {
+            outcome.refuse(path, why, &settings.observer);
+        }
+        let claimed = sink.claim(&claims)?;
+        let (tasks, selected) = take_note(claims.files, claimed, &mut outcome, &settings.observer);
+        let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
+        stats::add(&stats.bytes_total, bytes);
+        settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
+        if !tasks.is_empty() {
+            load(&tasks, recipe, sink, &settings, stop, stats, &mut outcome)?;
+        }
+        outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
+        Ok(())
+    })();
     outcome.times = stats.times();
     outcome.elapsed = began.elapsed();
-    Ok(outcome)
+    (outcome, result)
 }
 
 /// What is to be loaded, and the ids of all sources that the run is about; what became of the

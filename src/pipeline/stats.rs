@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::event::{Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
-use crate::sink::Counts;
+use crate::sink::{Counts, OpenLetters};
 
 /// Counters of a run, updated as it goes.
 #[derive(Debug, Default)]
@@ -69,8 +69,9 @@ pub struct Outcome {
     pub reasons: Vec<Reason>,
     /// The signal that ended the run early.
     pub stopped: Option<i32>,
-    /// Dead letters of the selected sources that are open, from this run or an earlier one.
-    pub open_dead_letters: u64,
+    /// Dead letters that are open, from this run or an earlier one; nothing if the run failed
+    /// before it could ask.
+    pub open_dead_letters: Option<OpenLetters>,
     /// How long it took.
     pub elapsed: Duration,
     /// Where the time went.

@@ -11,7 +11,7 @@ use crate::error::Kind;
 use crate::format::Json;
 use crate::reject::Faults;
 use crate::schema::{Bounds, Field, Kind as FieldKind, Row, Text};
-use crate::sink::{Batch, Checkpoint, Committed, Counts, Ending, Memory, decide};
+use crate::sink::{Batch, Checkpoint, Committed, Counts, Ending, Memory, OpenLetters, decide};
 use crate::source::{Pattern, Selection, discover, hash16};
 use crate::work::{self, Encoder, Place, Work};
 
@@ -134,8 +134,9 @@ impl Sink for InMemory {
         Ok(Committed { counts, refused: Vec::new(), completed })
     }
 
-    fn open_dead_letters(&mut self, _: &[i32]) -> Result<u64> {
-        Ok(self.tables.rejects.len() as u64)
+    fn open_dead_letters(&mut self, _: &[i32]) -> Result<OpenLetters> {
+        let open = self.tables.rejects.len() as u64;
+        Ok(OpenLetters { selected: open, job: open })
     }
 
     fn finish(&mut self, _: &Ending<'_>) -> Result<()> {
@@ -207,7 +208,9 @@ fn load_into(sink: &mut InMemory, folder: &std::path::Path, cut: Cut) -> Result<
     let files = discover(&[pattern], &Selection::default()).expect("readable").files;
     let schema = schema();
     let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
-    run(&files, format, schema, sink, &cut.settings(), &Stop::default(), &Arc::new(Stats::default()))
+    let (outcome, result) =
+        run(&files, format, schema, sink, &cut.settings(), &Stop::default(), &Arc::new(Stats::default()));
+    result.map(|()| outcome)
 }
 
 /// The tables as a slow and simple reader makes them.
@@ -449,7 +452,7 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
         fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
             self.0.commit(batch)
         }
-        fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
+        fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
             self.0.open_dead_letters(sources)
         }
         fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
@@ -476,7 +479,8 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
     let mut sink = Mined(InMemory::default());
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let result = run(&files, format, schema, &mut sink, &cut.settings(), &Stop::default(), &Arc::default());
+    let (_, result) =
+        run(&files, format, schema, &mut sink, &cut.settings(), &Stop::default(), &Arc::default());
     std::panic::set_hook(previous);
     let error = result.expect_err("the worker panicked");
     assert!(error.to_string().contains("a worker panicked over bytes"), "{error}");
@@ -511,9 +515,9 @@ fn who_watches_a_run_hears_of_all_that_it_committed_and_of_what_it_could_not() {
     let files = discover(&[pattern], &Selection::default()).expect("readable").files;
     let format = AnyFormat::Ndjson(Json::new(&schema().paths(), schema().extras()));
     let stats = Arc::new(Stats::default());
-    let outcome =
-        run(&files, format, schema(), &mut InMemory::default(), &settings, &Stop::default(), &stats)
-            .expect("it ends");
+    let (outcome, result) =
+        run(&files, format, schema(), &mut InMemory::default(), &settings, &Stop::default(), &stats);
+    result.expect("it ends");
     let told = told.lock().expect("nobody panicked");
     let name = |file: &std::path::Path| file.file_name().map(|name| name.to_string_lossy().into_owned());
     let (mut sum, mut finished, mut refused) = ((0, 0, 0, 0), Vec::new(), Vec::new());

@@ -100,7 +100,15 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes everything out of the line and commits it, until the end or the stop.
-    pub(super) fn write(mut self, mut exit: Exit<Handed>) -> Result<()> {
+    pub(super) fn write(mut self, exit: Exit<Handed>) -> Result<()> {
+        let result = self.take_all(exit);
+        // A run that fails has committed something too, and tells why records were rejected.
+        self.outcome.reasons = std::mem::take(&mut self.reasons).sorted();
+        result?;
+        self.conclude()
+    }
+
+    fn take_all(&mut self, mut exit: Exit<Handed>) -> Result<()> {
         loop {
             let began = Instant::now();
             let next = exit.next(self.weight > 0);
@@ -124,13 +132,9 @@ impl<'a> Writer<'a> {
                 Next::Starved => self.commit(&exit)?,
                 // Nothing may come for long from a source that is slow to read.
                 Next::Quiet => self.commit(&exit)?,
-                Next::Ended => {
-                    self.commit(&exit)?;
-                    break;
-                }
+                Next::Ended => return self.commit(&exit),
             }
         }
-        self.conclude()
     }
 
     /// Whether the batch moves another split of the source. Destinations count rows by source,
@@ -308,7 +312,6 @@ impl<'a> Writer<'a> {
             let others = self.splits.values().filter(|split| !split.is_complete && !split.has_failed);
             self.outcome.waiting += others.count() as u64;
         }
-        self.outcome.reasons = self.reasons.sorted();
         self.outcome.stopped = self.stop.asked();
         Ok(())
     }

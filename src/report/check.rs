@@ -107,6 +107,10 @@ impl Report for Check {
         &self.head
     }
 
+    fn failures(&self) -> &[FailedFile] {
+        &self.sources.failed
+    }
+
     fn text(&self, width: usize) -> String {
         text::check(self, width)
     }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::error::{Error, Kind};
 use crate::pipeline::Outcome;
+use crate::sink::OpenLetters;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,9 @@ impl Exit {
         match outcome {
             Outcome { stopped: Some(signal), .. } => Exit::Stopped(*signal),
             Outcome { failed, .. } if !failed.is_empty() => Exit::Failed,
-            Outcome { open_dead_letters: 1.., .. } if !allow_rejects => Exit::Rejects,
+            Outcome { open_dead_letters: Some(OpenLetters { selected: 1.., .. }), .. } if !allow_rejects => {
+                Exit::Rejects
+            }
             _ => Exit::Success,
         }
     }
@@ -97,7 +100,8 @@ mod tests {
 
     #[test]
     fn a_failed_file_weighs_more_than_rejects_and_a_signal_more_than_both() {
-        let mut outcome = Outcome { open_dead_letters: 3, ..Outcome::default() };
+        let mut outcome =
+            Outcome { open_dead_letters: Some(OpenLetters { selected: 3, job: 4 }), ..Outcome::default() };
         assert_eq!(Exit::of_outcome(&outcome, false), Exit::Rejects);
         assert_eq!(Exit::of_outcome(&outcome, true), Exit::Success);
         outcome.failed.push(("a".into(), "gone".into()));

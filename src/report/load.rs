@@ -36,8 +36,11 @@ pub struct Load {
     pub raw_bytes: u64,
     /// How many batches were committed.
     pub batches: u64,
-    /// Dead letters of the selected sources that are open, from this run or an earlier one.
-    pub open_dead_letters: u64,
+    /// Dead letters of the selected sources that are open, from this run or an earlier one;
+    /// nothing if the run failed before it could ask.
+    pub open_dead_letters: Option<u64>,
+    /// Those of the whole job.
+    pub open_dead_letters_of_job: Option<u64>,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
     /// How long it took.
@@ -182,7 +185,8 @@ impl Load {
             bytes: outcome.bytes,
             raw_bytes: outcome.raw_bytes,
             batches: outcome.batches,
-            open_dead_letters: outcome.open_dead_letters,
+            open_dead_letters: outcome.open_dead_letters.map(|open| open.selected),
+            open_dead_letters_of_job: outcome.open_dead_letters.map(|open| open.job),
             reasons: reasons(outcome),
             seconds: outcome.elapsed.as_secs_f64(),
             times: Times {
@@ -197,9 +201,20 @@ impl Load {
     }
 }
 
+impl Load {
+    /// Whether there is more to tell than the error that ended it.
+    pub fn has_begun(&self) -> bool {
+        self.batches > 0 || !self.sources.failed.is_empty()
+    }
+}
+
 impl Report for Load {
     fn head(&self) -> &Head {
         &self.head
+    }
+
+    fn failures(&self) -> &[FailedFile] {
+        &self.sources.failed
     }
 
     fn text(&self, _: usize) -> String {

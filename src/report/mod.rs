@@ -75,6 +75,11 @@ pub trait Report: Serialize {
     /// What it begins with.
     fn head(&self) -> &Head;
 
+    /// The files that it could do nothing with, for those who want to hear of nothing else.
+    fn failures(&self) -> &[FailedFile] {
+        &[]
+    }
+
     /// It as a person likes to read it, in lines of about `width` characters.
     fn text(&self, width: usize) -> String;
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::reject::{Faults, write_json_string};
 use crate::schema::{Extra, Kind, Row, Schema, Value};
 use crate::sink::key::EXTRA;
-use crate::sink::{Batch, Claim, Claims, Committed, Counts, Ending, Sink, Task};
+use crate::sink::{Batch, Claim, Claims, Committed, Counts, Ending, OpenLetters, Sink, Task};
 use crate::work::{self, Encoder, Place, Recipe, Work};
 
 /// Judges records, and keeps nothing of them.
@@ -173,8 +173,8 @@ impl Sink for Check {
     }
 
     /// What would be dead letters.
-    fn open_dead_letters(&mut self, _: &[i32]) -> Result<u64> {
-        Ok(self.rejected)
+    fn open_dead_letters(&mut self, _: &[i32]) -> Result<OpenLetters> {
+        Ok(OpenLetters { selected: self.rejected, job: self.rejected })
     }
 
     fn finish(&mut self, _: &Ending<'_>) -> Result<()> {

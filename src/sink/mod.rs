@@ -54,8 +54,8 @@ pub trait Sink: Send {
     /// third state: a batch is never half there, and never there twice.
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed>;
 
-    /// How many dead letters of these sources are open.
-    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64>;
+    /// How many dead letters are open, of these sources and of the whole job.
+    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters>;
 
     /// Gives the sources back and closes the run's row. Not called after a crash, which is
     /// why nothing depends on it.
@@ -71,6 +71,15 @@ pub struct Committed {
     pub refused: Vec<Refused>,
     /// The sources of which this batch committed the last that was left, in their order.
     pub completed: Vec<i32>,
+}
+
+/// How many dead letters are open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenLetters {
+    /// Those of the sources that a run is about.
+    pub selected: u64,
+    /// Those of the job.
+    pub job: u64,
 }
 
 /// How a run ended, for its row.

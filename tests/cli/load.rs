@@ -43,8 +43,13 @@ fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
         !   2 dead letters open: logmill dead-letters list -j job.toml
         $ logmill load -j job.toml -q --allow-rejects
         $ logmill load -j job.toml -q logs/b.ndjson
+        # A failure is told even to who wants to hear of nothing.
         $ logmill load -j job.toml -q logs/gone
         ? 1
+        ! logmill: logs/gone: cannot open it: [..]
+        $ logmill check -j job.toml -q logs/gone --verdicts -
+        ? 1
+        ! logmill: logs/gone: cannot open it: [..]
         ",
     );
 }

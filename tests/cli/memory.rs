@@ -135,6 +135,35 @@ fn dead_letters_are_found_by_code_field_and_source() {
 }
 
 #[test]
+fn open_dead_letters_are_counted_alike_by_all_who_tell_of_them() {
+    on_both("\"position\"", |place, _| {
+        let of = |command: &str, pointer: &str| place.json(command).1.pointer(pointer).cloned().unwrap();
+        assert_eq!(of("load -j job.toml", "/open_dead_letters"), 3);
+        // Of a part of the files, the exit code tells the state of these.
+        let said = place.run("load -j job.toml logs/a.ndjson").ended(3, &[]);
+        let list = "logmill dead-letters list -j job.toml";
+        let line = format!("\n  3 dead letters open, 1 of them from these files: {list}\n");
+        assert!(said.stderr.ends_with(&line), "{}", said.stderr);
+        let said = place.run("load -j job.toml logs/c.ndjson.gz").ended(0, &[]);
+        assert!(said.stderr.contains("3 dead letters open, 0 of them from these files"), "{}", said.stderr);
+        for (files, open) in [("", 3), ("logs/a.ndjson", 1), ("logs/b.ndjson", 2), ("logs/c.ndjson.gz", 0)] {
+            let load = format!("load -j job.toml {files}");
+            assert_eq!(of(&load, "/open_dead_letters"), open, "{files}");
+            assert_eq!(of(&load, "/open_dead_letters_of_job"), 3, "{files}");
+        }
+        assert_eq!(of("status -j job.toml", "/open_dead_letters"), 3);
+        let sources = of("status -j job.toml", "/sources");
+        let open = sources.as_array().unwrap().iter().map(|source| source["open_dead_letters"].clone());
+        assert_eq!(open.collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(of("dead-letters list -j job.toml -n 1", "/more"), 2);
+        place.run("forget -j job.toml logs/a.ndjson").ended(0, &[]);
+        assert_eq!(of("status -j job.toml", "/open_dead_letters"), 2);
+        assert_eq!(of("load -j job.toml logs/b.ndjson", "/open_dead_letters_of_job"), 2);
+        assert_eq!(of("dead-letters list -j job.toml -n 0", "/dead_letters").as_array().unwrap().len(), 2);
+    });
+}
+
+#[test]
 fn a_name_with_a_line_end_forges_no_line() {
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db").replace("word ", "\"a\\n2  b\" "));

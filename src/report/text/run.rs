@@ -51,10 +51,7 @@ pub(in crate::report) fn load(report: &Load) -> String {
     if let Some(limit) = limit(report) {
         let _ = writeln!(out, "\n  {limit}");
     }
-    if report.open_dead_letters > 0 {
-        let open = figure::some(report.open_dead_letters, "dead letter");
-        let _ = writeln!(out, "\n  {open} open: {}", report.next.dead_letters);
-    }
+    open_letters(&mut out, report);
     if let Some(query) = &report.next.query {
         let _ = writeln!(out, "\n  look at the rows: {query}");
     }
@@ -89,13 +86,28 @@ pub(in crate::report) fn check(report: &Check, width: usize) -> String {
     out
 }
 
+/// How many dead letters are open. The command beside it shows those of the whole job.
+fn open_letters(out: &mut String, report: &Load) {
+    let (selected, job) =
+        (report.open_dead_letters.unwrap_or(0), report.open_dead_letters_of_job.unwrap_or(0));
+    if job == 0 {
+        return;
+    }
+    let open = figure::some(job, "dead letter");
+    let _ = write!(out, "\n  {open} open");
+    if selected != job {
+        let _ = write!(out, ", {} of them from these files", figure::count(selected));
+    }
+    let _ = writeln!(out, ": {}", report.next.dead_letters);
+}
+
 fn headline(report: &Load) -> String {
     let sources = &report.sources;
     let job = one_line(report.head.job());
     let destination = one_line(&report.destination);
     let is_nothing_new = sources.loaded + sources.waiting + report.batches == 0
         && sources.failed.is_empty()
-        && report.head.exit_code < 128;
+        && matches!(report.head.exit_code, 0 | 3);
     if is_nothing_new {
         return format!("{job}: nothing new for {destination}\n");
     }
@@ -105,7 +117,9 @@ fn headline(report: &Load) -> String {
     }
     let files = files_read(sources.loaded, sources.waiting);
     let time = figure::time(elapsed(report.seconds));
-    format!("{job}: {files}, {bytes} into {destination} in {time}\n")
+    // Files that were not finished are not counted, and all bytes are.
+    let failed = if report.error.is_some() { "failed after " } else { "" };
+    format!("{job}: {failed}{files}, {bytes} into {destination} in {time}\n")
 }
 
 /// How many files were read, whether to their end or to a line that is still being written.

@@ -56,7 +56,7 @@ use crate::error::Result;
 use crate::sink::claim::{lost_ownership, unsigned};
 use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::outage::{Outage, Patience};
-use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Sink, decide};
+use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, OpenLetters, Sink, decide};
 use crate::work::{self, Recipe, Work};
 
 /// A PostgreSQL database as a destination.
@@ -290,14 +290,16 @@ impl Sink for Postgres {
         }
     }
 
-    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
-        let sources = sources.to_vec();
+    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
+        let (sources, job) = (sources.to_vec(), self.settings.job.clone());
         self.persist(self.settings.retry_for, move |link| {
             let row = link.client.query_one(
-                "SELECT count(*) FROM logmill.dead_letters WHERE source_id = ANY($1) AND state = 'open'",
-                &[&sources],
+                "SELECT count(*) FILTER (WHERE source_id = ANY($1)), count(*) FROM logmill.dead_letters
+                 WHERE job = $2 AND state = 'open'",
+                &[&sources, &job],
             );
-            Ok(unsigned(at(Step::Claim, row)?.get(0)))
+            let row = at(Step::Claim, row)?;
+            Ok(OpenLetters { selected: unsigned(row.get(0)), job: unsigned(row.get(1)) })
         })
     }
 

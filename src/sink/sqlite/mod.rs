@@ -37,9 +37,10 @@ use refusal::{Verdict, advice, message, verdict};
 use shape::Shape;
 use target::Target;
 
+use super::claim::unsigned;
 use super::destination::Settings;
 use super::outage::Outage;
-use super::{Batch, Claim, Claims, Committed, Ending, Sink};
+use super::{Batch, Claim, Claims, Committed, Ending, OpenLetters, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::trust::make_private;
@@ -372,16 +373,15 @@ impl Sink for Sqlite {
         })
     }
 
-    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<u64> {
+    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
+        let sources = serde_json::json!(sources).to_string();
         persist(&self.path, &self.settings, || {
-            let mut statement = self.connection.prepare_cached(
-                "SELECT count(*) FROM logmill_dead_letters WHERE source_id = ?1 AND state = 'open'",
+            let open = self.connection.query_row(
+                "SELECT count(*) FILTER (WHERE source_id IN (SELECT value FROM json_each(?1))), count(*)
+                 FROM logmill_dead_letters WHERE job = ?2 AND state = 'open'",
+                [&sources, &self.settings.job],
+                |row| Ok(OpenLetters { selected: unsigned(row.get(0)?), job: unsigned(row.get(1)?) }),
             )?;
-            let mut open = 0;
-            for source in sources {
-                let count: i64 = statement.query_row([source], |row| row.get(0))?;
-                open += u64::try_from(count).unwrap_or(0);
-            }
             Ok(open)
         })
     }
