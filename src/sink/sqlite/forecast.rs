@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
-use super::lock::SourceLocks;
+use super::look::Look;
 use super::target::{self, Target};
-use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, open_existing, own};
+use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, own};
 use super::{refuse_lost_target, warn_if_emptied};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sink::forecast::Forecast;
 use crate::sink::{Claim, Claims, Memory};
 
@@ -17,14 +15,8 @@ pub(super) fn forecast(path: &Path, settings: &Settings, claims: &Claims) -> Res
     let mut forecast = Forecast::default();
     let create_table = target::create_table(&settings.table, &settings.schema, &settings.key);
     if path.exists() {
-        // Before the connection, because they must be dropped after it.
-        let locks = SourceLocks::open(path).map_err(|cause| Error::file("open", path, cause))?;
-        let looked = (|| {
-            let connection = open_existing(path)?;
-            connection.pragma_update(None, "query_only", true)?;
-            look(&connection, &locks, path, settings, claims, &mut forecast)
-        })();
-        looked.map_err(|trouble: Trouble| trouble.into_error(path))?;
+        let looked = Look::open(path).and_then(|at| look(&at, path, settings, claims, &mut forecast));
+        looked.map_err(|trouble| trouble.into_error(path))?;
     } else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {
@@ -47,13 +39,18 @@ pub(super) fn forecast(path: &Path, settings: &Settings, claims: &Claims) -> Res
 }
 
 fn look(
-    connection: &Connection,
-    locks: &SourceLocks,
+    Look { connection, locks, is_writable }: &Look,
     path: &Path,
     settings: &Settings,
     claims: &Claims,
     forecast: &mut Forecast,
 ) -> Result<(), Trouble> {
+    if !is_writable {
+        forecast.obstacles.push(format!(
+            "{} cannot be written: the file and its directory must be writable for this user",
+            path.display()
+        ));
+    }
     let has_tables = has_tables(connection)?;
     let mut memories: Vec<Memory> = Vec::new();
     if has_tables {

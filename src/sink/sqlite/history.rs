@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::lock::SourceLocks;
-use super::{Trouble, check_version, has_tables, open_existing};
-use crate::error::{Error, Result};
+use super::look::Look;
+use super::{Trouble, check_version, has_tables};
+use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
@@ -19,9 +19,7 @@ use crate::split::Split;
 /// An SQLite database that is only looked at.
 pub(super) struct SqliteHistory {
     path: PathBuf,
-    // Before the locks, because these must be dropped after it.
-    connection: Option<Connection>,
-    locks: Option<SourceLocks>,
+    look: Option<Look>,
 }
 
 const RUNS_MAX: i64 = 10;
@@ -29,22 +27,14 @@ const RUNS_MAX: i64 = 10;
 impl SqliteHistory {
     /// Opens the database. One that is not there yet has no past.
     pub(super) fn open(path: &Path) -> Result<SqliteHistory> {
-        let missing = SqliteHistory { path: path.to_owned(), connection: None, locks: None };
-        if !path.exists() {
-            return Ok(missing);
-        }
-        let locks = SourceLocks::open(path).map_err(|cause| Error::file("open", path, cause))?;
-        let open = || -> Result<Connection, Trouble> {
-            let connection = open_existing(path)?;
-            connection.pragma_update(None, "query_only", true)?;
-            Ok(connection)
-        };
-        let connection = open().map_err(|trouble| trouble.into_error(path))?;
-        Ok(SqliteHistory { connection: Some(connection), locks: Some(locks), ..missing })
+        let look = path.exists().then(|| Look::open(path)).transpose();
+        let look = look.map_err(|trouble| trouble.into_error(path))?;
+        Ok(SqliteHistory { path: path.to_owned(), look })
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<Option<T>> {
-        let Some(connection) = &self.connection else { return Ok(None) };
+    fn look<T>(&self, look: impl FnOnce(&Look) -> Result<T, Trouble>) -> Result<Option<T>> {
+        let Some(at) = &self.look else { return Ok(None) };
+        let connection = &at.connection;
         let result = (|| {
             if !has_tables(connection)? {
                 return Ok(None);
@@ -52,7 +42,7 @@ impl SqliteHistory {
             check_version(connection)?;
             // A read transaction is one snapshot.
             connection.execute_batch("BEGIN")?;
-            let found = look(connection);
+            let found = look(at);
             connection.execute_batch("ROLLBACK")?;
             found.map(Some)
         })();
@@ -62,7 +52,7 @@ impl SqliteHistory {
 
 impl History for SqliteHistory {
     fn status(&mut self, job: &str) -> Result<Option<Status>> {
-        self.look(|connection| status(connection, self.locks.as_ref(), job))
+        self.look(|at| status(at, job))
     }
 
     fn dead_letters(
@@ -70,12 +60,12 @@ impl History for SqliteHistory {
         filter: &Filter,
         visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.look(|connection| dead_letters(connection, filter, visit))?;
+        self.look(|at| dead_letters(&at.connection, filter, visit))?;
         Ok(())
     }
 }
 
-fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Result<Status, Trouble> {
+fn status(Look { connection, locks, .. }: &Look, job: &str) -> Result<Status, Trouble> {
     let mut sources = connection.prepare(
         "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
@@ -85,7 +75,7 @@ fn status(connection: &Connection, locks: Option<&SourceLocks>, job: &str) -> Re
          FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
          WHERE s.job = ?1 ORDER BY s.id, c.split_start",
     )?;
-    let is_held = |split: Split| locks.is_some_and(|locks| locks.is_held(split).unwrap_or(false));
+    let is_held = |split: Split| locks.is_held(split).unwrap_or(false);
     let sources = sources.query_map([job], |row| source_status(row, &is_held))?;
     let mut reasons = connection.prepare(
         "WITH reason AS (

@@ -16,6 +16,7 @@ mod forecast;
 mod forget;
 mod history;
 mod lock;
+mod look;
 mod order;
 mod own;
 mod refusal;
