@@ -46,6 +46,9 @@ mod ownership;
 mod partitions;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
+/// What a role must be granted.
+#[cfg(feature = "sqlite")]
+mod rights;
 /// What runs all of these.
 mod runner;
 /// The server dies, comes back, hangs, has no room.

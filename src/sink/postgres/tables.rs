@@ -9,6 +9,9 @@ use crate::error::{Error, Kind};
 /// The statements that make them. Also what `plan --print-sql` prints.
 pub(super) const SQL: &str = include_str!("tables.sql");
 
+/// The first of them.
+const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
+
 /// The version that these statements make and this program reads.
 pub(super) const VERSION: i32 = 2;
 
@@ -22,7 +25,13 @@ pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
     match version(client)? {
         Some(VERSION) => Ok(()),
         Some(version) if version > VERSION => check_version(version),
-        _ => at(Step::Prepare, client.batch_execute(SQL)),
+        _ => {
+            // Even where the schema is there, this wants a right on the database.
+            let exists = client.query_one("SELECT to_regnamespace('logmill') IS NOT NULL", &[]);
+            let exists = at(Step::Prepare, exists)?.get(0);
+            let sql = if exists { SQL.replacen(SCHEMA_SQL, "", 1) } else { SQL.to_owned() };
+            at(Step::Prepare, client.batch_execute(&sql))
+        }
     }
 }
 

@@ -1,0 +1,260 @@
+//! What a role must be granted: what the manual says suffices, and each of it is needed.
+#![cfg(feature = "sqlite")]
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::{fs, io};
+
+use serde_json::Value;
+
+use crate::cli::{Place, Said};
+use crate::harness::logmill;
+use crate::harness::postgres::{Database, Server};
+use crate::harness::run::needs_failpoints;
+
+/// A job of a role that has been granted what the manual says, perhaps but for one thing.
+struct Loader {
+    place: Place,
+    database: Database,
+    role: String,
+}
+
+impl Loader {
+    /// With all that is documented, but for the statements that begin so.
+    fn without(left_out: &str) -> Loader {
+        let database = Server::shared().database();
+        let name = database.name().to_owned();
+        let role = format!("loader_{name}");
+        database
+            .client()
+            .batch_execute(&format!(
+                "CREATE ROLE {role} LOGIN; REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {role};
+                 REVOKE ALL ON SCHEMA public FROM PUBLIC; CREATE SCHEMA app;
+                 CREATE TABLE app.log_entries
+                     (n bigint NOT NULL, source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset))"
+            ))
+            .unwrap();
+        let statements = documented();
+        let granted = statements.iter().filter(|statement| !is_left_out(statement, left_out));
+        assert!(left_out.is_empty() || granted.clone().count() + 1 == statements.len(), "{left_out}");
+        for statement in granted {
+            let statement =
+                statement.replace("loader", &role).replace("DATABASE app", &format!("DATABASE {name}"));
+            database.client().batch_execute(&statement).unwrap();
+        }
+        let place = Place::new();
+        place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":2}");
+        place.write(
+            "job.toml",
+            format!(
+                "name = \"app\"\n[source]\nfiles = [\"logs\"]\nformat = \"ndjson\"\n[record.fields]\nn = \"int\"\n\
+                 [destination]\nurl = \"{}\"\ntable = \"app.log_entries\"\n[pipeline]\nretry_for = \"0s\"\n",
+                database.url().replace("postgres@", &format!("{role}@"))
+            ),
+        );
+        Loader { place, database, role }
+    }
+
+    fn run(&self, command: &str) -> Said {
+        self.place.run(&format!("{command} -j job.toml"))
+    }
+
+    /// What a plan finds in the way, and what it warns of.
+    fn plan(&self) -> (i32, Vec<String>) {
+        let (code, plan) = self.place.json("plan -j job.toml");
+        let findings = ["obstacles", "warnings"].iter().filter_map(|key| plan[*key].as_array());
+        (code, findings.flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
+    /// The last line, which had no end, grows into something that is no record: its row goes.
+    fn grow(&self) -> Said {
+        self.place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":2} and more\n");
+        self.run("load")
+    }
+
+    fn sql(&self, sql: &str) {
+        self.database.client().batch_execute(sql).unwrap();
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        // A role belongs to the server, not to the database.
+        let role = &self.role;
+        let _ =
+            self.database.client().batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"));
+    }
+}
+
+/// The statements of the manual's page, without its comments.
+fn documented() -> Vec<String> {
+    let page = include_str!("../src/manual/operations.md");
+    let (_, section) = page.split_once("\n## Rights on PostgreSQL\n").expect("the section");
+    let sql = section.split("```").nth(1).expect("the statements").trim_start_matches("sql");
+    let lines = sql.lines().filter(|line| !line.is_empty() && !line.starts_with("--"));
+    lines.map(str::to_owned).collect()
+}
+
+fn is_left_out(statement: &str, left_out: &str) -> bool {
+    !left_out.is_empty() && statement.starts_with(left_out)
+}
+
+#[test]
+fn what_the_manual_grants_suffices() {
+    let loader = Loader::without("");
+    assert_eq!(loader.plan(), (0, vec![]));
+    loader.run("load").ended(0, &["inserted                2"]);
+    loader.grow().ended(3, &[]);
+    // A repeat merges, and what looks only looks.
+    loader.run("load --accept-new-rules").ended(3, &[]);
+    for look in ["status", "plan", "dead-letters list"] {
+        loader.run(look).ended(0, &[]);
+    }
+    loader.place.run("forget -j job.toml logs/a.ndjson").ended(0, &[]);
+}
+
+/// Where the schema of ours is there and its tables are not, no right on the database is needed.
+#[test]
+fn a_schema_that_is_there_is_not_made_again() {
+    let loader = Loader::without("");
+    let may_create: bool = loader
+        .database
+        .client()
+        .query_one("SELECT has_database_privilege($1, current_database(), 'CREATE')", &[&loader.role])
+        .unwrap()
+        .get(0);
+    assert!(!may_create);
+    loader.run("load").ended(0, &[]);
+}
+
+#[test]
+fn each_grant_is_needed_and_a_plan_says_so() {
+    for (left_out, missing) in [
+        ("CREATE SCHEMA logmill", "may not create the schema logmill"),
+        ("GRANT TEMPORARY", "GRANT TEMPORARY ON DATABASE"),
+        ("GRANT SELECT", "GRANT SELECT ON"),
+        ("GRANT INSERT", "GRANT INSERT ON"),
+        ("GRANT UPDATE", "GRANT UPDATE ON"),
+    ] {
+        eprintln!("without {left_out}");
+        let loader = Loader::without(left_out);
+        let (code, findings) = loader.plan();
+        assert_eq!(code, 2, "{findings:?}");
+        assert!(findings.iter().any(|finding| finding.contains(missing)), "no {missing} in {findings:?}");
+        let said = loader.run("load").ended(2, &[]);
+        assert!(
+            said.stderr.contains(missing) || left_out.starts_with("CREATE"),
+            "no {missing} in {}",
+            said.stderr
+        );
+        let count: i64 =
+            loader.database.client().query_one("SELECT count(*) FROM app.log_entries", &[]).unwrap().get(0);
+        assert_eq!(count, 0);
+    }
+}
+
+#[test]
+fn a_line_that_grew_needs_the_right_to_delete() {
+    let loader = Loader::without("GRANT DELETE");
+    let (code, findings) = loader.plan();
+    assert!(code == 0 && findings.iter().any(|finding| finding.contains("GRANT DELETE ON")), "{findings:?}");
+    loader.run("load").ended(0, &[]);
+    loader.grow().ended(1, &["permission denied for table log_entries"]);
+    loader.sql(&format!("GRANT DELETE ON app.log_entries TO {}", loader.role));
+    loader.grow().ended(3, &[]);
+}
+
+/// A backend of this number lives, but began at another time: the owner is gone, for whoever
+/// may see that.
+#[test]
+fn that_an_owner_of_another_role_has_died_is_seen_with_the_right_to_see_it() {
+    for (left_out, code) in [("", 0), ("GRANT pg_read_all_stats", 6)] {
+        let loader = Loader::without(left_out);
+        loader.run("load").ended(0, &[]);
+        let mut other = loader.database.client();
+        other
+            .batch_execute(
+                "UPDATE logmill.checkpoints SET complete = false, owner_run = 1, owner_pid = pg_backend_pid(),
+                                                owner_start = now() - interval '1 day'",
+            )
+            .unwrap();
+        loader.place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+        loader.run("load").ended(code, &[]);
+    }
+}
+
+#[test]
+fn a_run_of_another_role_is_ended_with_the_right_to_end_it() {
+    needs_failpoints();
+    for (left_out, code) in [("", 0), ("GRANT pg_signal_backend", 6)] {
+        let loader = Loader::without(left_out);
+        let other = format!("other_{}", loader.database.name());
+        // The tables are there, and both roles may write them.
+        loader.run("load").ended(0, &[]);
+        loader.place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
+        loader.sql(&format!("CREATE ROLE {other} LOGIN; GRANT {} TO {other}", loader.role));
+        let url = loader.database.url().replace("postgres@", &format!("{other}@"));
+        let mut owner = loader.place.command(&format!("load -j job.toml --into {url}"));
+        let mut owner = owner.env("FAILPOINTS", "before-commit=1*return(stop)").spawn().unwrap();
+        crate::harness::wait_until("the owner to hold the source", || {
+            let sql = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = '{other}' AND state LIKE 'idle in%'"
+            );
+            loader.database.client().query_one(&sql, &[]).unwrap().get::<_, i64>(0) > 0
+        });
+        let said = loader.run("load --take-over");
+        owner.kill().unwrap();
+        owner.wait().unwrap();
+        let words: &[&str] = if code == 6 { &["GRANT pg_signal_backend"] } else { &[] };
+        said.ended(code, words);
+        loader.sql(&format!("REVOKE {} FROM {other}; DROP ROLE {other}", loader.role));
+    }
+}
+
+/// Looks with the rights of nobody.
+fn run_as_nobody(place: &Place, arguments: &str) -> Said {
+    let mut command = logmill();
+    command.current_dir(place.path(".")).args(arguments.split_whitespace());
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(65534).gid(65534);
+    }
+    Said::of(&mut command, b"")
+}
+
+fn set_modes(place: &Place, file: u32, folder: u32) {
+    for entry in fs::read_dir(place.path(".")).unwrap() {
+        fs::set_permissions(entry.unwrap().path(), fs::Permissions::from_mode(file)).unwrap();
+    }
+    fs::set_permissions(place.path("."), fs::Permissions::from_mode(folder)).unwrap();
+}
+
+fn names(place: &Place) -> io::Result<Vec<String>> {
+    let mut names: Vec<_> = fs::read_dir(place.path("."))?
+        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<_>>()?;
+    names.sort();
+    Ok(names)
+}
+
+#[test]
+fn who_may_only_read_a_file_may_look_at_it_and_leaves_nothing_behind() {
+    let place = Place::new();
+    place.write("a.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\n");
+    place.write(
+        "job.toml",
+        "name = \"app\"\n[source]\nfiles = [\"a.ndjson\"]\nformat = \"ndjson\"\n[record.fields]\nn = \"int\"\n\
+         [destination]\nurl = \"sqlite:logs of ?.db\"\ntable = \"t\"\n",
+    );
+    place.run("load -j job.toml").ended(3, &[]);
+    let before = names(&place).unwrap();
+    set_modes(&place, 0o444, 0o555);
+    let said = run_as_nobody(&place, "status -j job.toml").ended(0, &[]);
+    assert!(said.stdout.contains("a.ndjson"), "{}", said.stdout);
+    let said = run_as_nobody(&place, "dead-letters list -j job.toml").ended(0, &[]);
+    assert!(said.stdout.contains("int_parsing"), "{}", said.stdout);
+    let said = run_as_nobody(&place, "plan -j job.toml").ended(2, &[]);
+    assert!(said.stdout.contains("must be writable"), "{}", said.stdout);
+    assert_eq!(names(&place).unwrap(), before);
+    set_modes(&place, 0o644, 0o755);
+    place.run("status -j job.toml").ended(0, &[]);
+}
