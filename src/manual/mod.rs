@@ -4,6 +4,7 @@
 //! - [`configuration`]: every key of a job file.
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
+//! - [`reports`]: every field of what a command tells as JSON.
 //! - [`architecture`]: the way of a line, the code map, the argument.
 //! - [`changes`]: what is new.
 
@@ -17,5 +18,7 @@ pub mod configuration {}
 pub mod guarantees {}
 #[doc = include_str!("operations.md")]
 pub mod operations {}
+#[doc = include_str!("reports.md")]
+pub mod reports {}
 #[doc = include_str!("schema.md")]
 pub mod schema {}

@@ -27,9 +27,9 @@ pub struct Inferred {
     pub records: u64,
     /// Lines that are none.
     pub malformed: u64,
-    /// Bytes of the files that were read, compressed as they are,
+    /// Bytes that were read, compressed as they are in the files.
     pub bytes_read: u64,
-    /// of this many; 0 if only reading will tell.
+    /// Bytes of all files, compressed as they are; 0 if only reading will tell.
     pub bytes: u64,
     /// Whether that is all there is.
     pub all: bool,

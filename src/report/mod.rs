@@ -12,6 +12,8 @@ mod forget;
 mod infer;
 mod letters;
 mod load;
+#[cfg(test)]
+mod manual;
 mod plan;
 mod status;
 mod text;

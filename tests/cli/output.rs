@@ -1,5 +1,7 @@
 //! What goes out: every object begins alike, and nothing acts on the terminal of who reads it.
 
+use std::collections::HashMap;
+
 use super::*;
 
 /// A title, a cleared screen, a bell, a C1 sequence, DEL, turned directions, line ends that are none.
@@ -157,8 +159,43 @@ fn a_terminal_is_spared_what_a_pipe_is_given() {
     }
 }
 
+/// The tables of the page of the manual about reports: by title, the type of each field.
+fn manual() -> HashMap<String, HashMap<String, String>> {
+    let page = include_str!("../../src/manual/reports.md");
+    let sections = page.split("\n## ").skip(1).map(|section| {
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let rows = rows.map(|(name, rest)| (name.to_owned(), rest.split(" | ").next().unwrap().to_owned()));
+        (section.lines().next().unwrap().to_owned(), rows.collect())
+    });
+    sections.collect()
+}
+
+/// Whether an object is what its section of the manual says. `head` is in no other section.
+#[track_caller]
+fn is_as_told(value: &Value, section: &str, manual: &HashMap<String, HashMap<String, String>>) {
+    for (name, value) in value.as_object().unwrap() {
+        let told = manual[section].get(name).or_else(|| manual["How each begins"].get(name));
+        let told = told.unwrap_or_else(|| panic!("the manual has no {name} in {section}"));
+        let is_told = match value {
+            Value::Null => told.contains("null"),
+            Value::Bool(_) => told.contains("boolean"),
+            Value::Number(number) => told.contains("number") || number.is_i64() && told.contains("integer"),
+            Value::String(_) => told.contains("text"),
+            Value::Array(_) => told.contains("list"),
+            Value::Object(_) => true,
+        } || told.starts_with("any");
+        assert!(is_told, "{section}.{name} is {value}, and the manual says {told}");
+        let Some((part, _)) = told.split_once('[').and_then(|(_, rest)| rest.split_once(']')) else {
+            continue;
+        };
+        let parts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        parts.iter().filter(|value| value.is_object()).for_each(|value| is_as_told(value, part, manual));
+    }
+}
+
 #[test]
-fn every_object_begins_alike() {
+fn every_object_begins_alike_and_is_what_the_manual_says() {
+    let manual = manual();
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));
     place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\n");
@@ -179,6 +216,15 @@ fn every_object_begins_alike() {
         ("load --files-from -", "load", "finished", 0),
     ] {
         let (ended, object) = place.json(arguments);
+        let section = match command {
+            _ if object["error"].is_string() => {
+                "A command that failed before there was anything else to tell"
+            }
+            _ if object["job"].is_null() => "A command that failed before there was anything else to tell",
+            "status" if arguments.ends_with("logs") => "`status FILE…`",
+            command => &format!("`{command}`"),
+        };
+        is_as_told(&object, section, &manual);
         let names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
         let head = ["schema_version", "command", "job", "run", "outcome", "exit_code"];
         assert_eq!(names[..head.len()], head, "{arguments}");

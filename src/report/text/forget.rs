@@ -35,7 +35,8 @@ pub(in crate::report) fn forget(forget: &Forget) -> String {
         Rows::Doubled { because, command } => {
             let _ = writeln!(
                 out,
-                "\nThe rows stay. Loaded again they would be there twice, because {because}; delete the old ones first:\n  {command}"
+                "\nThe rows stay. Loaded again they would be there twice, because {because}; delete the old ones first:\n  {}",
+                one_line(command)
             );
         }
     }

@@ -53,7 +53,7 @@ pub(in crate::report) fn load(report: &Load) -> String {
     }
     open_letters(&mut out, report);
     if let Some(query) = &report.next.query {
-        let _ = writeln!(out, "\n  look at the rows: {query}");
+        let _ = writeln!(out, "\n  look at the rows: {}", one_line(query));
     }
     out
 }
@@ -98,7 +98,7 @@ fn open_letters(out: &mut String, report: &Load) {
     if selected != job {
         let _ = write!(out, ", {} of them from these files", figure::count(selected));
     }
-    let _ = writeln!(out, ": {}", report.next.dead_letters);
+    let _ = writeln!(out, ": {}", one_line(&report.next.dead_letters));
 }
 
 fn headline(report: &Load) -> String {

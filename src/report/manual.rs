@@ -1,0 +1,233 @@
+//! The page of the manual about reports, made from the structs that they are.
+//!
+//! A field of an object is a field of a struct, and what the manual says of it is the comment
+//! above it. The page is kept in the source tree; the test below says whether it still is what
+//! the structs say. To write it anew: `UPDATE_MANUAL=1 cargo test manual`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+const PAGE: &str = "src/manual/reports.md";
+
+const HEAD: &str = r"# Reports
+
+<!-- Made from src/report and src/event.rs; a test holds them together. To write it anew: UPDATE_MANUAL=1 cargo test manual -->
+
+With `--output json` a command writes one object on one line to stdout, of a failure too. With `--log-format json` every message on stderr is one: `time`, `level`, `message`, and what happened in the run as an `event`. Within a `schema_version` fields may come, and none goes or changes its meaning. Control characters and those that turn the direction of writing are escaped.
+";
+
+/// The objects, each with the command that writes it.
+const OBJECTS: &[(&str, &str)] = &[
+    ("`load`", "Load"),
+    ("`check`", "Check"),
+    ("`plan`", "Plan"),
+    ("`status`", "Status"),
+    ("`status FILE…`", "SourcesStatus"),
+    ("`dead-letters list`", "Letters"),
+    ("`dead-letters show`", "ShownLetter"),
+    ("`forget`", "Forget"),
+    ("`infer`", "Infer"),
+    ("A command that failed before there was anything else to tell", "Bare"),
+    ("Messages: `event`", "Event"),
+];
+
+/// Where the structs stand.
+const FILES: &[&str] = &[
+    "src/report/mod.rs",
+    "src/report/load.rs",
+    "src/report/check.rs",
+    "src/report/plan.rs",
+    "src/report/status.rs",
+    "src/report/letters.rs",
+    "src/report/forget.rs",
+    "src/report/infer.rs",
+    "src/sink/batch.rs",
+    "src/event.rs",
+];
+
+/// A struct, or an enum whose variants are told apart by a field.
+#[derive(Debug, Default)]
+struct Shape {
+    doc: String,
+    /// The field that names the variant.
+    tag: Option<String>,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Default)]
+struct Field {
+    /// The variant that has it.
+    variant: Option<String>,
+    name: String,
+    doc: String,
+    kind: String,
+    is_flat: bool,
+}
+
+/// The value of an attribute of serde: `x` of `rename = "x"`.
+fn named<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = attributes.split_once(&format!("{name} = \""))?;
+    rest.split('"').next()
+}
+
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for ch in name.chars() {
+        if ch.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(ch.to_lowercase());
+    }
+    out
+}
+
+/// Everything in a file that is serialised, by its name. It is laid out by rustfmt.
+fn shapes(text: &str, found: &mut BTreeMap<String, Shape>) {
+    let (mut doc, mut attributes) = (String::new(), String::new());
+    let (mut name, mut variant): (Option<String>, Option<String>) = (None, None);
+    for line in text.lines() {
+        let code = line.trim();
+        if let Some(words) = code.strip_prefix("///") {
+            if !doc.is_empty() {
+                doc.push(' ');
+            }
+            doc.push_str(words.trim());
+            continue;
+        }
+        if code.starts_with("#[") {
+            attributes.push_str(code);
+            continue;
+        }
+        let item = code.strip_prefix("pub struct ").or_else(|| code.strip_prefix("pub enum "));
+        if let Some(rest) = item.filter(|_| code.ends_with('{')) {
+            let called = rest.split([' ', '<']).next().unwrap_or_default().to_owned();
+            if attributes.contains("Serialize") {
+                let tag = named(&attributes, "tag").map(str::to_owned);
+                found.insert(called.clone(), Shape { doc: doc.clone(), tag, fields: Vec::new() });
+                name = Some(called);
+            }
+        } else if line == "}" {
+            name = None;
+        } else if code == "}," {
+            variant = None;
+        } else if let Some(called) = code.strip_suffix(" {").filter(|_| name.is_some()) {
+            variant = Some(snake(called));
+        } else if let (Some(shape), Some((field, kind))) =
+            (name.as_ref().and_then(|name| found.get_mut(name)), code.trim_end_matches(',').split_once(": "))
+            && !attributes.contains("serde(skip)")
+        {
+            let kind = match named(&attributes, "serialize_with") {
+                Some("seconds") => "f64".to_owned(),
+                Some(_) if kind.starts_with("Option") => "Option<String>".to_owned(),
+                Some(_) => "String".to_owned(),
+                None => kind.to_owned(),
+            };
+            shape.fields.push(Field {
+                variant: variant.clone(),
+                name: named(&attributes, "rename")
+                    .unwrap_or_else(|| field.trim_start_matches("pub "))
+                    .to_owned(),
+                doc: doc.clone(),
+                kind,
+                is_flat: attributes.contains("flatten"),
+            });
+        }
+        doc.clear();
+        attributes.clear();
+    }
+}
+
+/// A type as a reader of JSON knows it.
+fn kind(kind: &str, parts: &mut Vec<String>) -> String {
+    let inner = |outer: &str| kind.strip_prefix(outer).and_then(|rest| rest.strip_suffix('>'));
+    if let Some(inner) = inner("Option<") {
+        return format!("{} or null", self::kind(inner, parts));
+    }
+    if let Some(inner) = inner("Vec<") {
+        return format!("list of {}", self::kind(inner, parts));
+    }
+    match kind {
+        "String" | "&'static str" => "text".to_owned(),
+        "bool" => "boolean".to_owned(),
+        "f64" => "number".to_owned(),
+        "Value" => "any".to_owned(),
+        "u8" | "u32" | "u64" | "i32" | "i64" | "usize" => "integer".to_owned(),
+        part => {
+            if !parts.iter().any(|known| known == part) {
+                parts.push(part.to_owned());
+            }
+            format!("[{part}](#{})", part.to_lowercase())
+        }
+    }
+}
+
+fn section(
+    page: &mut String,
+    title: &str,
+    name: &str,
+    shapes: &BTreeMap<String, Shape>,
+    parts: &mut Vec<String>,
+) {
+    let shape = shapes.get(name).unwrap_or_else(|| panic!("no {name} is serialised"));
+    let _ = writeln!(page, "\n## {title}\n\n{}\n\n| field | type | meaning |\n|---|---|---|", shape.doc);
+    rows(page, shape, shapes, parts);
+}
+
+fn rows(page: &mut String, shape: &Shape, shapes: &BTreeMap<String, Shape>, parts: &mut Vec<String>) {
+    if let Some(tag) = &shape.tag {
+        let mut names: Vec<&str> = Vec::new();
+        for variant in shape.fields.iter().filter_map(|field| field.variant.as_deref()) {
+            if !names.contains(&variant) {
+                names.push(variant);
+            }
+        }
+        let names = names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(page, "| `{tag}` | text | One of {names}. |");
+    }
+    for field in &shape.fields {
+        // Every object begins with it, and it has a section of its own.
+        if field.kind == "Head" {
+            continue;
+        }
+        if field.is_flat {
+            rows(page, &shapes[&field.kind], shapes, parts);
+            continue;
+        }
+        let of = field.variant.as_ref().map(|name| format!("Of `{name}`: ")).unwrap_or_default();
+        let kind = kind(&field.kind, parts);
+        let _ = writeln!(page, "| `{}` | {kind} | {of}{} |", field.name, field.doc.replace('|', "\\|"));
+    }
+}
+
+fn page() -> String {
+    let mut found = BTreeMap::new();
+    for file in FILES {
+        let text = std::fs::read_to_string(format!("{ROOT}/{file}")).expect("a file of ours");
+        shapes(&text, &mut found);
+    }
+    let (mut page, mut parts) = (HEAD.to_owned(), Vec::new());
+    section(&mut page, "How each begins", "Head", &found, &mut parts);
+    for (title, name) in OBJECTS {
+        section(&mut page, title, name, &found, &mut parts);
+    }
+    let mut next = 0;
+    while let Some(part) = parts.get(next).cloned() {
+        section(&mut page, &part, &part, &found, &mut parts);
+        next += 1;
+    }
+    page
+}
+
+#[test]
+fn the_manual_says_what_the_reports_say() {
+    let (path, page) = (format!("{ROOT}/{PAGE}"), page());
+    if std::env::var_os("UPDATE_MANUAL").is_some() {
+        std::fs::write(&path, &page).expect("the page can be written");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let differ = kept.lines().zip(page.lines()).find(|(kept, page)| kept != page);
+    assert_eq!(differ, None, "write it anew: UPDATE_MANUAL=1 cargo test manual");
+    assert_eq!(kept.len(), page.len(), "write it anew: UPDATE_MANUAL=1 cargo test manual");
+}
