@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use super::run::cores;
 use super::speech::Speech;
 use crate::config::{self, Draft, Overrides, Proposed, escape};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::figure;
 use crate::format::{Extras, Json, Malformed, Record};
 use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
@@ -16,7 +16,7 @@ use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
 use crate::report::{self, InferredField};
 use crate::schema::Extra;
 use crate::sink;
-use crate::source::{Body, Chunks, Found, STDIN, Settings, Source, Start};
+use crate::source::{Found, STDIN, Settings, Source};
 use crate::stop::Stop;
 
 /// So much is read at most, of all files together. It takes a second or two, and what is
@@ -70,6 +70,7 @@ fn look_at(files: &[Found], stop: &Stop) -> Result<Vec<Found>> {
             Ok(Looks::Ndjson) => readable.push(file.clone()),
             Ok(Looks::Empty) => {}
             Ok(Looks::Other { what, hint }) => return Err(Error::usage(other(&file.path, what, hint))),
+            Err(error) if matches!(error.kind(), Kind::Stopped(_)) => return Err(error),
             Err(error) => failed = failed.or(Some(error)),
         }
     }
@@ -99,18 +100,8 @@ fn other(path: &Path, what: &str, hint: Option<&str>) -> String {
 /// The first bytes of a file, and whether they are all.
 fn head(file: &Found, stop: &Stop) -> Result<(Vec<u8>, bool)> {
     let (source, is_cut) = Source::preview(file, stop)?;
-    let source = Arc::new(source);
-    let settings = Settings { chunk_bytes: LOOK_BYTES, mmap: false, ..Settings::default() };
-    Ok(match Chunks::new(&source, Start::zero(), None, &settings)?.next_chunk()? {
-        Some(chunk) => match chunk.body {
-            Body::Records(bytes) => {
-                let is_all = chunk.ends.is_some() || source.size() == Some(chunk.span.end);
-                (bytes.to_vec(), is_all && !is_cut)
-            }
-            Body::TooLong { .. } => (Vec::new(), false),
-        },
-        None => (Vec::new(), true),
-    })
+    let (head, is_all) = Arc::new(source).beginning(LOOK_BYTES, Settings::default().record_bytes_max)?;
+    Ok((head, is_all && !is_cut))
 }
 
 fn no_fields(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)]) -> String {

@@ -49,6 +49,7 @@ pub(super) fn canonical(config: &Config) -> String {
         window_bytes: _,
         mmap: _,
         map_bytes_min: _,
+        follow_bytes_max: _,
         growing: _,
     } = settings;
     let Record { schema, schema_file: _ } = record;

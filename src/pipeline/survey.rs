@@ -114,7 +114,14 @@ fn survey_one<T: Survey>(
     let chunk_bytes = usize::try_from(share).unwrap_or(usize::MAX).min(settings.source.chunk_bytes);
     // The last line of what is cut off is none.
     let framing = format.framing().clone();
-    let settings_of_chunks = Settings { framing, chunk_bytes, growing: is_cut, ..settings.source.clone() };
+    let settings_of_chunks = Settings {
+        framing,
+        chunk_bytes,
+        // One record can be longer than all that is to be read.
+        follow_bytes_max: share.min(settings.bytes_max),
+        growing: is_cut,
+        ..settings.source.clone()
+    };
     let mut chunks = Chunks::new(&source, Start::zero(), None, &settings_of_chunks)?;
     let (mut read, mut raw, mut is_all, mut failed) = (0, 0, false, None);
     let chunks = std::iter::from_fn(|| {

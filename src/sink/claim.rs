@@ -201,9 +201,12 @@ pub fn decide(claims: &Claims, memories: &[Memory]) -> Result<Vec<Decision>> {
         .zip(recognised)
         .map(|(file, recognised)| {
             let decision = recognised.and_then(|recognised| decide_one(file, recognised, claims, memories));
-            decision.unwrap_or_else(|error| Decision::alone(Claim::Changed(error.without_path(&file.path))))
+            decision.or_else(|error| match error.kind() {
+                Kind::Stopped(_) => Err(error),
+                _ => Ok(Decision::alone(Claim::Changed(error.without_path(&file.path)))),
+            })
         })
-        .collect();
+        .collect::<Result<_>>()?;
     refuse_other_rules(claims, memories, &decisions)?;
     Ok(decisions)
 }

@@ -74,6 +74,8 @@ impl Feed {
     pub(super) fn fill(&mut self, source: &Source, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
+            // A few bytes can be inflated to as many as one likes.
+            source.go_on()?;
             let read = match self.before.read(&mut buffer[filled..]) {
                 // What was put back comes before the error that was met behind it.
                 Ok(0) => match self.failure.take() {
@@ -154,6 +156,8 @@ struct AtOffset {
 
 impl Read for AtOffset {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // An archive can have members without end that hold nothing.
+        self.source.go_on().map_err(io::Error::other)?;
         let left = self.source.raw_size().saturating_sub(self.offset);
         let take = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         if take == 0 {

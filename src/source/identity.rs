@@ -203,6 +203,8 @@ pub struct Candidate {
     pub name: String,
     /// How it was found.
     found: Found,
+    /// When to stop reading it.
+    stop: Stop,
     /// What it is recognised by.
     pub fingerprint: Fingerprint,
     /// What was opened to see that, where it can be read only once.
@@ -221,6 +223,7 @@ impl Candidate {
             path: found.path.clone(),
             name: found.name.clone(),
             found: found.clone(),
+            stop: stop.clone(),
             fingerprint,
             stream,
             probes: Arc::default(),
@@ -251,7 +254,7 @@ impl Candidate {
     }
 
     fn open_again(&self) -> Result<Arc<Source>> {
-        Ok(Arc::new(Source::open_found(&self.found, &Stop::default())?))
+        Ok(Arc::new(Source::open_found(&self.found, &self.stop)?))
     }
 
     /// The hashes of the beginnings of the file that are so long, the shortest first. It is

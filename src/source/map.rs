@@ -175,6 +175,7 @@ impl Windows {
         // More than is ever left over, so that each window moves on.
         let reach = self.settings.window_bytes.max(2 * self.settings.framing.look_ahead());
         loop {
+            self.source.go_on()?;
             self.open_window(reach)?;
             let is_last = self.rest_is_record();
             let (offset, window) = self.window.as_ref().expect("just opened");
@@ -189,7 +190,8 @@ impl Windows {
                 self.position = start;
                 return Ok(None);
             }
-            if ended || is_end {
+            let is_enough = self.position - start >= self.settings.follow_bytes_max;
+            if ended || is_end || is_enough {
                 let ends = self.position >= self.size;
                 let mut chunk = record.finish(self.position, ended || !ends, ends);
                 chunk.raw = chunk.span.len();

@@ -39,7 +39,7 @@ pub use identity::{
     Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Probe, Recognised, hash16, recognise,
 };
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::span::Span;
 use crate::stop::Stop;
 use feed::Feed;
@@ -63,6 +63,8 @@ pub struct Settings {
     pub mmap: bool,
     /// A smaller file is read: mapping and unmapping costs more than copying it.
     pub map_bytes_min: u64,
+    /// No more than about this much of a longer record is followed. For those who only look.
+    pub follow_bytes_max: u64,
     /// Whether files are still being written: a last record that may go on then waits.
     pub growing: bool,
 }
@@ -81,6 +83,7 @@ impl Default for Settings {
             record_bytes_max: 16 << 20,
             mmap: true,
             map_bytes_min: 256 << 10,
+            follow_bytes_max: u64::MAX,
             growing: false,
         }
     }
@@ -105,6 +108,7 @@ impl Settings {
 pub struct Source {
     path: PathBuf,
     kind: Kind,
+    stop: Stop,
 }
 
 #[derive(Debug)]
@@ -137,6 +141,10 @@ struct Stamp {
     fresh: bool,
 }
 
+/// This much is read again before a commit in spite of a request to stop: what all but the
+/// longest records take.
+const AGAIN_BYTES_MAX: u64 = 64 << 20;
+
 /// The coarsest clock of a file system that we trust to tell two writes apart.
 const STAMP_TICK: Duration = Duration::from_secs(2);
 
@@ -168,13 +176,13 @@ impl Source {
         let path = &found.path;
         if path == Path::new(STDIN) {
             let stdin = stdin::open(stop).map_err(|cause| Error::file("open", path, cause))?;
-            return Source::of_stream(path, stdin);
+            return Source::of_stream(path, stdin, stop);
         }
         let file = open::open(found).map_err(|cause| Error::file("open", path, cause))?;
         let metadata = file.metadata().map_err(|cause| Error::file("look at", path, cause))?;
         let kind = metadata.file_type();
         if kind.is_fifo() || kind.is_char_device() {
-            return Source::of_stream(path, Patient::new(file, stop));
+            return Source::of_stream(path, Patient::new(file, stop), stop);
         }
         if !kind.is_file() {
             return Err(Error::source(
@@ -190,7 +198,7 @@ impl Source {
             moved: AtomicBool::new(false),
             is_remote,
         };
-        let mut source = Source { path: path.clone(), kind: Kind::File(file) };
+        let mut source = Source { path: path.clone(), kind: Kind::File(file), stop: stop.clone() };
         let mut start = [0; inflate::DETECT_BYTES];
         let start = &mut start[..usize::try_from(metadata.len())
             .map_or(inflate::DETECT_BYTES, |size| size.min(inflate::DETECT_BYTES))];
@@ -214,12 +222,38 @@ impl Source {
                 Ok(ours) => ours,
                 Err(cause) => Error::file("read", path, cause),
             })?;
-        Ok((Source::of_stream(path, std::io::Cursor::new(ahead))?, !is_all))
+        Ok((Source::of_stream(path, std::io::Cursor::new(ahead), stop)?, !is_all))
     }
 
-    fn of_stream(path: &Path, stream: impl Read + Send + 'static) -> Result<Source> {
+    fn of_stream(path: &Path, stream: impl Read + Send + 'static, stop: &Stop) -> Result<Source> {
         let feed = Feed::of_stream(path, stream)?;
-        Ok(Source { path: path.to_owned(), kind: Kind::Stream(Mutex::new(Some(feed))) })
+        let kind = Kind::Stream(Mutex::new(Some(feed)));
+        Ok(Source { path: path.to_owned(), kind, stop: stop.clone() })
+    }
+
+    /// Its first lines, at least `bytes_min` if it has them; or the beginning of a line that is
+    /// longer than `bytes_max`. And whether that is all. Of a stream they are taken away.
+    pub fn beginning(self: &Arc<Source>, bytes_min: usize, bytes_max: usize) -> Result<(Vec<u8>, bool)> {
+        let mut feed = self.feed(0)?;
+        let mut bytes = Vec::new();
+        let mut goal = bytes_min;
+        let is_all = loop {
+            let old = bytes.len();
+            bytes.resize(goal, 0);
+            let filled = feed.fill(self, &mut bytes[old..])?;
+            bytes.truncate(old + filled);
+            let is_all = bytes.len() < goal;
+            if is_all || goal >= bytes_max || memchr::memchr(b'\n', &bytes[old..]).is_some() {
+                break is_all;
+            }
+            goal = (2 * goal).min(bytes_max);
+        };
+        let first = usize::try_from(first_record(&self.path, &bytes)?).expect("a few bytes");
+        if !is_all && let Some(newline) = memchr::memrchr(b'\n', &bytes) {
+            bytes.truncate(newline + 1);
+        }
+        bytes.drain(..first);
+        Ok((bytes, is_all))
     }
 
     /// The file as the person named it.
@@ -320,6 +354,16 @@ impl Source {
         Ok(moved)
     }
 
+    /// Whoever reads at length asks this at every piece: it fails at a request to stop, and
+    /// when nobody wants the bytes any more.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        match (self.stop.asked(), self.stop.is_abandoned()) {
+            (Some(signal), _) => Err(ErrorKind::Stopped(signal).into()),
+            (None, true) => Err(Error::file("read", &self.path, std::io::ErrorKind::BrokenPipe.into())),
+            (None, false) => Ok(()),
+        }
+    }
+
     /// Reads `span` again and compares it with the XXH3 of what was parsed.
     pub(crate) fn still_holds(&self, span: Span, hash: u64) -> Result<()> {
         if self.is_compressed() {
@@ -333,6 +377,10 @@ impl Source {
         while offset < span.end {
             let take =
                 usize::try_from((span.end - offset).min(buffer.len() as u64)).expect("at most the buffer");
+            // What is in flight at a request to stop is committed, unless that takes long.
+            if offset - span.start >= AGAIN_BYTES_MAX {
+                self.go_on()?;
+            }
             self.read_into(offset, &mut buffer[..take])?;
             hasher.update(&buffer[..take]);
             offset += take as u64;

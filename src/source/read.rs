@@ -233,7 +233,8 @@ impl Blocks {
     }
 
     fn follow_long_record(&mut self) -> Result<Option<Chunk>> {
-        let mut record = LongRecord::new(self.offset(self.start), &self.settings.framing);
+        let start = self.offset(self.start);
+        let mut record = LongRecord::new(start, &self.settings.framing);
         loop {
             let is_last = self.is_end && !self.settings.growing && self.failure.is_none();
             let (taken, ended) = record.take(&self.block[self.start..], is_last);
@@ -246,7 +247,8 @@ impl Blocks {
                 return Ok(None);
             }
             let is_end = self.is_end && self.start == self.block.len();
-            if ended || is_end {
+            let is_enough = end - start >= self.settings.follow_bytes_max;
+            if ended || is_end || is_enough {
                 let mut chunk = record.finish(end, ended, is_end);
                 chunk.raw = self.raw_since();
                 return Ok(Some(chunk));

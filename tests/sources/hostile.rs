@@ -142,3 +142,67 @@ fn a_million_rejects_fit_into_memory() {
     loaded.exit(3).did(0, 0);
     assert_eq!(logs.number("select count(*) from logmill_dead_letters"), 1_000_000);
 }
+
+/// Seconds that a process has computed.
+fn seconds_of_cpu(id: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+#[test]
+fn a_signal_is_heeded_within_a_record_that_goes_on_for_hours() {
+    let begun = record(11)[..40].to_owned();
+    let terabyte = zstd(&vec![b'x'; 1 << 20]).repeat(1 << 20);
+    let hole = |logs: &Logs| write_around_hole(logs, "b.log", begun.as_bytes(), 1 << 40, b"}");
+    let stories: [(&str, &str, &dyn Fn(&Logs)); 4] = [
+        ("mmap = true", "load", &hole),
+        ("mmap = false", "check", &hole),
+        ("", "load", &|logs| logs.place.write("b.log", &terabyte)),
+        // Members that hold nothing: not one byte comes out.
+        ("", "check", &|logs| logs.place.write("b.log", gzip(b"", 6).repeat(4 << 20))),
+    ];
+    for (keys, command, write) in stories {
+        let logs = Logs::new().source(&format!("files = [\"*.log\"]\n{keys}"));
+        logs.write("a.log", log(1..=10));
+        write(&logs);
+        let mut arguments = logs.command("");
+        if command == "check" {
+            arguments = logs.place.command("check -j job.toml --output json");
+        }
+        let mut child = Piped::start(arguments);
+        wait_for("the record to be read", || (seconds_of_cpu(child.0.id()) > 1.0).then_some(()));
+        assert!(child.0.status().is_none(), "{keys} {command}: it has ended already");
+        let asked = std::time::Instant::now();
+        child.signal("INT");
+        let loaded = child.wait();
+        assert!(asked.elapsed().as_secs() < 5, "{keys} {command}: {:?}", asked.elapsed());
+        loaded.exit(130);
+        if command == "load" {
+            assert_eq!(logs.sources()[0], "a.log 1-10", "what was in line is committed");
+        }
+    }
+}
+
+#[test]
+fn infer_reads_no_more_of_one_record_than_of_many() {
+    let logs = Logs::new();
+    write_around_hole(&logs, "zeros.log", b"", 3 << 30, b"\0");
+    let infer = |arguments: &str| Said::of(&mut logs.place.command(&format!("infer {arguments}")), b"");
+    infer("zeros.log").ended(2, &["zeros.log looks like a binary file"]);
+    write_around_hole(&logs, "long.log", b"{\"t\":\"", 3 << 30, b"\"}\n");
+    infer("long.log").ended(2, &["the one at byte 0 is a record beyond max_record (record_too_long)"]);
+    logs.write("good.log", log(1..=10));
+    let said = infer("good.log long.log --output json -o -").ended(0, &[]);
+    let result: Value = serde_json::from_str(&said.stdout).unwrap();
+    let read = result["inferred"]["bytes_read"].as_u64().unwrap();
+    assert!(read < 400 << 20 && result["inferred"]["all"] == false, "{result}");
+    // It can be stopped before it has seen a byte.
+    logs.write("empty.log", gzip(b"", 6).repeat(4 << 20));
+    let mut child = Piped::start(logs.place.command("infer empty.log"));
+    wait_for("the archive to be read", || (seconds_of_cpu(child.0.id()) > 1.0).then_some(()));
+    assert!(child.0.status().is_none(), "it has ended already");
+    child.signal("INT");
+    child.wait().exit(130);
+}
