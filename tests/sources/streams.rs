@@ -47,7 +47,7 @@ fn the_last_line_of_a_stream_is_not_read_again() {
     let logs = Logs::new();
     let open = [&log(1..=2)[..], record(3).as_bytes()].concat();
     logs.load_stdin("-", &open).exit(0).did(3, 0);
-    let place = format!("the line that ends at byte {} had no line end", open.len());
+    let place = format!("the record that ends at byte {} was the last when it was loaded", open.len());
     logs.load_stdin("-", &[&open, &b" more\n"[..]].concat()).failed("-", &place);
     logs.load_stdin("-", &[&open, &b"\r\n"[..], &log(4..=5)].concat()).exit(0).did(2, 0);
     assert_eq!(logs.sources(), ["- 1-5"]);
