@@ -99,7 +99,7 @@ fn encoder(url: &str) -> Arc<CopyEncoder> {
         job: "bench".to_owned(),
         data_date: None,
         command: "bench".to_owned(),
-        table: "t".to_owned(),
+        table: "t".parse().expect("a name"),
         create: true,
         key: Key::Position,
         on_conflict: OnConflict::Update,

@@ -44,6 +44,8 @@ mod load;
 mod ownership;
 /// Partitioned targets.
 mod partitions;
+/// Names, and who decides what they mean.
+mod path;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
 /// What a role must be granted.

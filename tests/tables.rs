@@ -323,6 +323,7 @@ fn keys_that_the_server_calls_equal_are_one_key() {
     for (field, kind, keys) in [
         ("text", "char(3)", ["\"a\"", "\"a \"", "\"a  \""]),
         ("text", "citext", ["\"a\"", "\"A\"", "\"a\""]),
+        ("text", "email", ["\"a\"", "\"A\"", "\"a\""]),
         ("text", "text COLLATE caseless", ["\"a\"", "\"A\"", "\"a\""]),
         ("text", "macaddr", ["\"08:00:2b:01:02:03\"", "\"08002b-010203\"", "\"0800.2b01.0203\""]),
         ("timestamp", "timestamptz(0)", stamps),
@@ -346,8 +347,9 @@ fn keys_that_the_server_calls_equal_are_one_key() {
                     .pipeline(&format!("batch_rows = {rows}"))
                     .pipeline("chunk_size = 1")
                     .given(&format!(
-                        "CREATE EXTENSION citext; CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-                         CREATE DOMAIN rounded AS timestamptz(0); CREATE TABLE t (k {kind} PRIMARY KEY, n bigint)"
+                        "CREATE EXTENSION citext; CREATE SCHEMA far; CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+                         CREATE DOMAIN email AS citext; ALTER EXTENSION citext SET SCHEMA far;
+                         CREATE DOMAIN rounded AS timestamptz(0); SET search_path = public, far; CREATE TABLE t (k {kind} PRIMARY KEY, n bigint)"
                     ));
                 load.run().exit(0);
                 assert_eq!(
@@ -376,6 +378,45 @@ fn a_right_that_is_needed_only_when_rows_meet_is_missed_before_the_first() {
     load.sql(&format!("DROP OWNED BY {name} CASCADE; DROP ROLE {name}"));
 }
 
+/// Its columns may stand where those of the old one stood, and be others: COPY goes by their
+/// places, and by a name.
+#[test]
+fn another_table_of_the_same_name_is_not_the_target() {
+    needs_failpoints();
+    for (change, says) in [
+        (
+            "ALTER TABLE t RENAME TO old; CREATE TABLE t (w text, n bigint, more text, {key})",
+            "is another table than before",
+        ),
+        (
+            "ALTER TABLE t RENAME TO old; CREATE TABLE t (n bigint, w text, more text, {key})",
+            "is another table than before",
+        ),
+        ("ALTER TABLE t DROP CONSTRAINT t_pkey", "has lost the unique index of its key"),
+        ("ALTER TABLE t SET UNLOGGED", "is not a logged table any more"),
+        ("ALTER TABLE t RENAME TO old", "does not exist"),
+    ] {
+        for key in ["position", r#"["w"]"#] {
+            let also = if key == "position" { "{key}" } else { "CONSTRAINT t_pkey PRIMARY KEY (w)" };
+            let load = Load::of("{\"n\":1,\"w\":\"a\"}\n{\"n\":2,\"w\":\"b\"}\n")
+                .schema("n int, w text")
+                .key(key)
+                .given(&format!("CREATE TABLE t (n bigint, w text, more text, {also})"))
+                .pipeline("batch_rows = 1")
+                .pipeline("chunk_size = 1");
+            let run = load.call().stop_at("between-batches", 0).start().wait_stopped();
+            load.sql(&change.replace("{key}", also).replace("t_pkey PRIMARY", "new_pkey PRIMARY"));
+            run.wake();
+            run.wait().exit(1).says(says);
+            let rows = if change.contains("RENAME") { "old" } else { "t" };
+            assert_eq!(select(&load, &format!("SELECT n, w FROM {rows}")), ["1 a"], "{change}");
+            if change.contains("CREATE") {
+                assert_eq!(select(&load, "SELECT count(*) FROM t"), ["0"], "{change}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_table_that_is_changed_between_two_batches_stops_the_run_and_the_next_goes_on() {
     needs_failpoints();
@@ -393,7 +434,9 @@ fn a_table_that_is_changed_between_two_batches_stops_the_run_and_the_next_goes_o
         let run = load.call().stop_at("between-batches", 0).start().wait_stopped();
         load.sql(&format!("ALTER TABLE t {change}"));
         run.wake();
-        run.wait().exit(1).says("the columns of \"public\".\"t\" were changed during the run");
+        run.wait()
+            .exit(1)
+            .says("\"public\".\"t\" has other columns than before: it was changed during the run");
         assert_eq!(select(&load, "SELECT count(*) FROM t"), ["1"], "{change}");
         if change.starts_with("ALTER") {
             load.run().exit(0).rows(["1 a", "2 b"]);

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Overrides, Url, units};
 use crate::error::{Error, Result};
+use crate::sink::TableName;
 
 /// Years of logs into a database: every record once, at the speed of the server's own COPY.
 #[derive(Debug, Parser)]
@@ -235,7 +236,7 @@ pub(super) struct DestinationArgs {
     pub(super) into: Option<Url>,
     /// Another table than the job's
     #[arg(long, env = "LOGMILL_TABLE", hide_env_values = true)]
-    pub(super) table: Option<String>,
+    pub(super) table: Option<TableName>,
 }
 
 /// What the run is about.

@@ -153,7 +153,7 @@ impl Inferred {
             listed.clear();
         }
         let unlisted = names.len() - listed.len();
-        let table = overrides.table.clone().unwrap_or_else(|| table_name(name));
+        let table = overrides.table.as_ref().map_or_else(|| table_name(name), ToString::to_string);
         let url = overrides.into.as_ref().map_or(sink::kinds::DEFAULT, |url| url.reveal());
         let text = config::write(&Draft {
             name,

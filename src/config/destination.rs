@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
 use super::reader::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
-use super::{Overrides, Url, keys, name, secret, units};
+use super::{Overrides, Url, keys, secret, units};
 use crate::schema::{Extra, Field, Kind, Schema};
 use crate::sink::key::EXTRA;
 use crate::sink::kinds::names;
-use crate::sink::{Key, OnConflict};
+use crate::sink::{Key, OnConflict, TableName};
 
 /// Where rows go.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct Destination {
     /// What a relative path in the url starts at.
     pub folder: PathBuf,
     /// The table, as the job names it.
-    pub table: String,
+    pub table: TableName,
     /// What makes two rows the same.
     pub key: Key,
     /// What happens to the second of them.
@@ -55,7 +55,7 @@ impl Destination {
                 reader.written(scope, "table");
                 table.clone()
             }
-            None => name(reader, scope, "table", "[destination] has no table; add table = \"…\""),
+            None => table(reader, scope),
         };
         let key = key(reader, scope, schema);
         let on_conflict = on_conflict(reader, scope, &key);
@@ -108,6 +108,18 @@ impl Destination {
         check_columns(reader, record, schema, self);
         check_table(reader, scope, self);
     }
+}
+
+fn table(reader: &mut Reader<'_>, scope: &Scope<'_>) -> TableName {
+    match reader.text(scope, "table") {
+        Some((text, place)) => match text.parse() {
+            Ok(table) => return table,
+            Err(why) => reader.find(format!("'table' {why}"), &place),
+        },
+        None if scope.has("table") => {}
+        None => reader.find_absent("[destination] has no table; add table = \"…\"", scope),
+    }
+    TableName::default()
 }
 
 fn url(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Url {
@@ -249,15 +261,15 @@ fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, d
 }
 
 fn check_table(reader: &mut Reader<'_>, scope: &Scope<'_>, destination: &Destination) {
-    let table = destination.table.to_ascii_lowercase();
+    let table = destination.table.name.to_ascii_lowercase();
     let taken = names(destination.url.reveal()).taken;
     let Some((prefix, whose)) = taken.iter().find(|(prefix, _)| table.starts_with(prefix)) else { return };
     let message = format!(
         "the table is called {}, and names that begin with {prefix} are {whose}'s own; give it another",
-        quoted(&destination.table)
+        quoted(&destination.table.name)
     );
     // Its name may come from the command line.
-    let is_written = |written: Written<'_>| written.text == destination.table;
+    let is_written = |written: Written<'_>| written.text.parse().as_ref() == Ok(&destination.table);
     match scope.value("table").filter(|value| as_text(value).is_some_and(is_written)) {
         Some(value) => reader.find(message, &value.span()),
         None => reader.find_absent(message, scope),
@@ -431,7 +443,8 @@ mod tests {
                 |url: &str| SMALL.replace("table = \"t\"", &format!("url = \"{url}\"\ntable = \"{table}\""));
             let prefix = &table.to_ascii_lowercase()[..if whose == "SQLite" { 7 } else { 8 }];
             let message = format!(
-                "the table is called '{table}', and names that begin with {prefix} are {whose}'s own; give it another"
+                "the table is called '{}', and names that begin with {prefix} are {whose}'s own; give it another",
+                table.to_ascii_lowercase()
             );
             assert_eq!(findings(&into("sqlite:x.db")), [(message, format!("\"{table}\""))]);
             config(&into("postgres://h/d"));

@@ -398,7 +398,7 @@ pub(super) static DESTINATION: Table = Table {
         )
         .default("sqlite:logmill.db")
         .flag("--into"),
-        Key::new("table", Takes::Text, "The table. It is made if it is not there; one that is there is used as it is.")
+        Key::new("table", Takes::Text, "The table: `events`, `logs.events`, or any name in quotes, as in `'\"My events\"'`. Without quotes its letters are small, as PostgreSQL has it. It is made if it is not there; one that is there is used as it is.")
             .required()
             .flag("--table"),
         Key::new(

@@ -6,8 +6,9 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::keys::{self, Takes};
-use super::{Url, is_name, units};
+use super::{Url, units};
 use crate::error::{Error, Result};
+use crate::sink::TableName;
 
 /// What flags and environment say; each goes before what the job file says.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +19,7 @@ pub struct Overrides {
     /// Another destination. A relative path in it starts at the current directory.
     pub into: Option<Url>,
     /// Another table.
-    pub table: Option<String>,
+    pub table: Option<TableName>,
     /// The data date.
     pub date: Option<NaiveDate>,
     /// Threads that parse.
@@ -64,9 +65,6 @@ impl Overrides {
                 let flag = key.flag.expect("what can be overridden has a flag");
                 return Err(Error::usage(format!("{flag} takes {}, not {shown}", key.takes.describe())));
             }
-        }
-        if self.table.as_deref().is_some_and(|table| !is_name(table)) {
-            return Err(Error::usage("--table takes the name of a table"));
         }
         Ok(())
     }

@@ -81,7 +81,7 @@ fn a_small_job_is_complete() {
     assert_eq!(config.source.settings.record_bytes_max, 16 << 20);
     assert_eq!(config.destination.url.reveal(), "sqlite:logmill.db");
     assert_eq!(config.destination.folder, Path::new("jobs"));
-    assert_eq!(config.destination.table, "t");
+    assert_eq!(config.destination.table.name, "t");
     assert_eq!(config.destination.key, Key::Position);
     assert_eq!(config.destination.on_conflict, OnConflict::Update);
     assert!(config.destination.create);
@@ -235,6 +235,27 @@ fn names_can_be_read() {
 }
 
 #[test]
+fn a_table_is_one_identifier_or_two() {
+    let table =
+        |table: &str| small_with("destination", "").replace("table = \"t\"", &format!("table = {table}"));
+    for (given, schema, name) in [
+        ("\"Logs.Events\"", Some("logs"), "events"),
+        ("'select'", None, "select"),
+        ("'\"a.B\"'", None, "a.B"),
+    ] {
+        let config = config(&table(given));
+        assert_eq!(
+            (config.destination.table.schema.as_deref(), &*config.destination.table.name),
+            (schema, name)
+        );
+    }
+    for given in ["'a; b'", "''", "'a.b.c'", "'my table'"] {
+        let [(message, marked)] = &findings(&table(given))[..] else { panic!("{given} is wrong in one way") };
+        assert!(message.starts_with("'table' ") && marked == given, "{given}: {message}");
+    }
+}
+
+#[test]
 fn the_files_of_a_job_start_at_its_folder() {
     let config = config(&small_with("source", "files = [\"a/*.log\", \"/abs\"]"));
     let patterns = config.patterns().expect("no date is needed");
@@ -342,7 +363,7 @@ fn flags_go_before_the_job() {
     let text = text.replace("[destination]", "[destination]\nurl = \"postgres://${UNSET}\"");
     let overrides = Overrides {
         into: Some("sqlite:x.db".parse().expect("a destination")),
-        table: Some("other".to_owned()),
+        table: Some("other".parse().expect("a name")),
         threads: Some(5),
         chunk_size: Some(5),
         batch_rows: Some(5),
@@ -354,7 +375,7 @@ fn flags_go_before_the_job() {
     let config = read_job(&text, &overrides).expect("the job's url is not looked at");
     assert_eq!(config.destination.url.reveal(), "sqlite:x.db");
     assert_eq!(config.destination.folder, Path::new(""));
-    assert_eq!(config.destination.table, "other");
+    assert_eq!(config.destination.table.name, "other");
     assert_eq!(config.source.settings.chunk_bytes, 5);
     assert_eq!(config.pipeline.threads, Some(5));
     assert_eq!(config.pipeline.batch_rows, 5);
@@ -379,10 +400,6 @@ fn flags_have_the_limits_of_their_keys() {
     assert_eq!(
         refusal(Overrides { deadline: Some(Duration::ZERO), ..Overrides::default() }),
         "--deadline takes a duration from 100ms to 1d, as in \"1m30s\", not 0s"
-    );
-    assert_eq!(
-        refusal(Overrides { table: Some(String::new()), ..Overrides::default() }),
-        "--table takes the name of a table"
     );
 }
 

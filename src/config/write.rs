@@ -407,7 +407,7 @@ on_conflict = "update"
             fields: &proposed(&before),
             extra: before.record.schema.extra,
             url: "postgres://ada:pass@host/db",
-            table: "a\"b",
+            table: "\"a\"\"b\"",
         });
         let after = read_job(&text, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(canonical(&after), canonical(&before), "{text}");
@@ -417,7 +417,7 @@ on_conflict = "update"
         };
         assert_eq!(names(&after), names(&before));
         assert_eq!(after.name, "all $${of} them");
-        assert_eq!(after.destination.table, "a\"b");
+        assert_eq!(after.destination.table.name, "a\"b");
         let patterns = after.patterns().expect("no date is needed");
         let texts: Vec<_> = patterns.iter().map(|pattern| pattern.text.as_path()).collect();
         assert_eq!(texts, [Path::new("a"), Path::new("b[{]date}[*].log")]);

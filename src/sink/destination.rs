@@ -14,7 +14,7 @@ use super::forecast::Forecast;
 use super::history::{Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
-use super::{Claims, Sink};
+use super::{Claims, Sink, TableName};
 use crate::error::Result;
 use crate::event::Observer;
 use crate::schema::Schema;
@@ -63,7 +63,7 @@ pub struct Settings {
     /// The command line, for the run's row.
     pub command: String,
     /// The target, as the job names it.
-    pub table: String,
+    pub table: TableName,
     /// Whether a missing target is made.
     pub create: bool,
     /// What a row is known by.

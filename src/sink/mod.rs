@@ -21,6 +21,7 @@ pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod statement;
+mod table;
 mod word;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use dead_letter::Refused;
 pub use destination::Destination;
 pub use key::{Key, OnConflict};
 pub use kinds::of;
+pub use table::TableName;
 pub(crate) use word::is_reserved;
 
 use crate::error::Result;

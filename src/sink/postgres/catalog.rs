@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use postgres::{GenericClient, Row};
+use postgres::{GenericClient, Row, SimpleQueryRow};
 
-use super::names::IndexName;
+use super::names::{IndexName, Operator, Order, literal};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
-use crate::sink::Key;
 use crate::sink::key::quote;
+use crate::sink::{Key, TableName};
 
 /// A table as the server describes it.
 #[derive(Clone, Debug)]
@@ -18,8 +18,8 @@ pub(super) struct Target {
     pub(super) name: String,
     /// Its columns, those that are dropped left out.
     pub(super) columns: Vec<TargetColumn>,
-    /// Columns, types and modifiers in one text, to see whether they changed.
-    pub(super) signature: String,
+    /// What must stay as it is while rows are encoded for it.
+    pub(super) signature: Signature,
     /// `r` for a table, `p` for a partitioned one; anything else cannot be loaded.
     pub(super) kind: char,
     /// The columns by which it is partitioned; `None` where that is an expression. Parts that
@@ -103,26 +103,37 @@ impl Target {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Finds a table by the name that a job gives, under the role's own path. `None` if
-    /// there is none.
-    pub(super) fn find(client: &mut impl GenericClient, table: &str) -> Result<Option<Target>, Trouble> {
+    /// Finds the table that a job names: in the schema that it names, or in the first of `schemas`
+    /// that has one of that name. `None` if there is none.
+    pub(super) fn find(
+        client: &mut impl GenericClient,
+        schemas: &[String],
+        table: &TableName,
+    ) -> Result<Option<Target>, Trouble> {
+        let named = table.schema.as_ref().map(std::slice::from_ref);
         let found = client.query_opt(
-            "WITH RECURSIVE part (oid) AS (
-                 SELECT to_regclass($1)::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+            "WITH RECURSIVE target (oid) AS (
+                 SELECT c.oid FROM unnest($1::text[]) WITH ORDINALITY p (name, place)
+                 JOIN pg_namespace n ON n.nspname = p.name
+                 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2
+                 ORDER BY p.place LIMIT 1
+             ), part (oid) AS (
+                 SELECT oid FROM target UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
              )
              SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
                     EXISTS (SELECT FROM part JOIN pg_trigger g ON g.tgrelid = part.oid
                             WHERE NOT g.tgisinternal AND g.tgtype & 1 = 1),
                     EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = c.oid AND f.confrelid = c.oid)
-             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.oid = to_regclass($1)",
-            &[&table],
+             FROM target JOIN pg_class c ON c.oid = target.oid JOIN pg_namespace n ON n.oid = c.relnamespace",
+            &[&named.unwrap_or(schemas), &table.name],
         );
         let Some(row) = at(Step::Prepare, found)? else { return Ok(None) };
         let oid: u32 = row.get(0);
         let kind: String = row.get(3);
+        // Before the columns are read: what changes in between is found by the first batch.
+        let signature = at(Step::Prepare, client.query_one(&signature_sql(row.get(1), row.get(2)), &[]))?;
+        let signature = Signature::of(&signature);
         let columns = read_columns(client, oid)?;
-        let signature = at(Step::Prepare, client.query_one(&signature_sql(oid), &[]))?.get(0);
         let partition = client.query(
             "WITH RECURSIVE part (oid) AS (
                  SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
@@ -147,13 +158,59 @@ impl Target {
     }
 }
 
-/// The columns of a table in one text; asked again, under a lock, in every batch.
-pub(super) fn signature_sql(oid: u32) -> String {
+/// What a table is, as far as rows that are encoded for it depend on that. A table that was renamed
+/// away and made anew has other columns in the same places, and is found by its name all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signature {
+    oid: String,
+    persistence: String,
+    columns: String,
+    indexes: String,
+}
+
+/// Asks for the signature of the table that has this name now; asked again, under a lock, in every
+/// batch. The answer is four texts.
+pub(super) fn signature_sql(schema: &str, name: &str) -> String {
     format!(
-        "SELECT coalesce(string_agg(
-             concat_ws(' ', attnum, quote_ident(attname), atttypid, atttypmod), ',' ORDER BY attnum), '')
-         FROM pg_attribute WHERE attrelid = {oid} AND attnum > 0 AND NOT attisdropped"
+        "SELECT c.oid::text, c.relpersistence::text,
+                (SELECT string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)
+                 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                (SELECT string_agg(i.indexrelid::text, ',' ORDER BY i.indexrelid) FROM pg_index i
+                 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indisready)
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = {} AND c.relname = {}",
+        literal(schema),
+        literal(name)
     )
+}
+
+impl Signature {
+    fn of(row: &Row) -> Signature {
+        let text = |index: usize| row.get::<_, Option<String>>(index).unwrap_or_default();
+        Signature { oid: text(0), persistence: text(1), columns: text(2), indexes: text(3) }
+    }
+
+    /// What is different in the table that an answer describes: `None` where all is as it was.
+    pub(super) fn difference(
+        &self,
+        now: Option<&SimpleQueryRow>,
+        key_index: Option<u32>,
+    ) -> Option<&'static str> {
+        let Some(now) = now else { return Some("is not there any more") };
+        let text = |index: usize| now.try_get(index).ok().flatten().unwrap_or_default();
+        let has_index = key_index.is_none_or(|oid| text(3).split(',').any(|index| index == oid.to_string()));
+        if text(0) != self.oid {
+            Some("is another table than before")
+        } else if text(2) != self.columns {
+            Some("has other columns than before")
+        } else if text(1) != self.persistence {
+            Some("is not a logged table any more")
+        } else if !has_index {
+            Some("has lost the unique index of its key")
+        } else {
+            None
+        }
+    }
 }
 
 fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetColumn>, Trouble> {
@@ -277,16 +334,26 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
     Ok(Types { labels, items })
 }
 
-/// Finds the unique index that the key needs: it and, on a partitioned target, its parts; or
-/// what stands in the way of using one.
+/// The unique index of a key.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyIndex {
+    /// Which it is; none where there is no key.
+    pub(super) oid: Option<u32>,
+    /// It and, on a partitioned target, its parts.
+    pub(super) names: Vec<IndexName>,
+    /// How it compares the columns of the key: each with its operator.
+    pub(super) equals: Vec<(String, Operator)>,
+}
+
+/// Finds the unique index that the key needs, or what stands in the way of using one.
 pub(super) fn find_key_index(
     client: &mut impl GenericClient,
     target: &Target,
     key: &Key,
-) -> Result<Result<Vec<IndexName>, String>, Trouble> {
+) -> Result<Result<KeyIndex, String>, Trouble> {
     let mut wanted = target.identity(key);
     if wanted.is_empty() {
-        return Ok(Ok(Vec::new()));
+        return Ok(Ok(KeyIndex::default()));
     }
     if let (Key::Columns(columns), true) = (key, wanted.len() > key.columns().len()) {
         let missing = wanted.split_off(columns.len()).join(", ");
@@ -300,13 +367,17 @@ pub(super) fn find_key_index(
     let rows = client.query(
         "SELECT c.relname::text, i.indexrelid,
                 array_agg(a.attname::text ORDER BY a.attname) FILTER (WHERE k.n <= i.indnkeyatts),
-                i.indisvalid AND i.indisready, i.indimmediate, i.indpred IS NULL, i.indexprs IS NULL
+                i.indisvalid AND i.indisready, i.indimmediate, i.indpred IS NULL, i.indexprs IS NULL,
+                EXISTS (SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) d (attnum, collation_oid)
+                        JOIN pg_attribute b ON b.attrelid = i.indrelid AND b.attnum = d.attnum
+                        JOIN pg_collation o ON o.oid IN (d.collation_oid, b.attcollation) AND NOT o.collisdeterministic
+                        WHERE d.collation_oid <> b.attcollation)
          FROM pg_index i
          JOIN pg_class c ON c.oid = i.indexrelid
          CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n)
          LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
          WHERE i.indrelid = $1 AND i.indisunique
-         GROUP BY c.relname, i.indexrelid, i.indisvalid, i.indisready, i.indimmediate, i.indpred, i.indexprs, i.indisprimary
+         GROUP BY c.relname, i.indexrelid, i.indisvalid, i.indisready, i.indimmediate, i.indpred, i.indexprs, i.indisprimary, i.indrelid, i.indkey::int2[], i.indcollation::oid[]
          ORDER BY i.indisprimary DESC, c.relname",
         &[&target.oid],
     );
@@ -320,23 +391,13 @@ pub(super) fn find_key_index(
             continue;
         }
         let name: String = row.get(0);
-        let flaw = match (row.get(3), row.get(4), row.get(5), row.get(6)) {
+        let flaw = match (row.get(3), row.get(4), row.get(5), row.get(6), row.get(7)) {
             (false, ..) => "it is not valid yet",
             (_, false, ..) => "it is deferrable",
-            (_, _, false, _) => "it is partial",
-            (.., false) => "it has expressions",
-            _ => {
-                let parts = client.query(
-                    "WITH RECURSIVE part (oid) AS (
-                         SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
-                     ) SELECT n.nspname::text, c.relname::text
-                     FROM part JOIN pg_class c ON c.oid = part.oid JOIN pg_namespace n ON n.oid = c.relnamespace",
-                    &[&row.get::<_, u32>(1)],
-                );
-                let parts = at(Step::Prepare, parts)?;
-                let name = |row: &Row| IndexName { schema: row.get(0), name: row.get(1) };
-                return Ok(Ok(parts.iter().map(name).collect()));
-            }
+            (_, _, false, ..) => "it is partial",
+            (_, _, _, false, _) => "it has expressions",
+            (.., true) => "its collation calls other texts equal than that of the column",
+            _ => return read_key_index(client, row.get(1)).map(Ok),
         };
         nearly = Some(format!("the unique index {name} cannot be used: {flaw}"));
     }
@@ -346,4 +407,59 @@ pub(super) fn find_key_index(
         target.name,
         target.quoted()
     )))
+}
+
+fn read_key_index(client: &mut impl GenericClient, oid: u32) -> Result<KeyIndex, Trouble> {
+    let parts = client.query(
+        "WITH RECURSIVE part (oid) AS (
+             SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+         ) SELECT n.nspname::text, c.relname::text
+         FROM part JOIN pg_class c ON c.oid = part.oid JOIN pg_namespace n ON n.oid = c.relnamespace",
+        &[&oid],
+    );
+    let parts = at(Step::Prepare, parts)?;
+    let index = |row: &Row| IndexName { schema: row.get(0), name: row.get(1) };
+    let equals = client.query(
+        "SELECT a.attname::text, n.nspname::text, o.oprname::text
+         FROM pg_index i
+         CROSS JOIN unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY k (attnum, class, place)
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+         JOIN pg_opclass c ON c.oid = k.class
+         JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3 AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+         JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+         WHERE i.indexrelid = $1 AND k.place <= i.indnkeyatts",
+        &[&oid],
+    );
+    let equals = at(Step::Prepare, equals)?;
+    let operator = |row: &Row| (row.get(0), Operator { schema: row.get(1), name: row.get(2) });
+    Ok(KeyIndex {
+        oid: Some(oid),
+        names: parts.iter().map(index).collect(),
+        equals: equals.iter().map(operator).collect(),
+    })
+}
+
+/// Reads how the server orders the values of a column.
+pub(super) fn order_of(
+    client: &mut impl GenericClient,
+    target: &Target,
+    column: &str,
+) -> Result<Order, Trouble> {
+    let Some(column) = target.column(column) else { return Ok(Order::default()) };
+    let rows = client.query(
+        "SELECT n.nspname::text, o.oprname::text
+         FROM pg_opclass c JOIN pg_am a ON a.oid = c.opcmethod AND a.amname = 'btree'
+         JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy IN (3, 5)
+                       AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+         JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+         WHERE c.opcdefault AND c.opcintype = $1
+         ORDER BY m.amopstrategy",
+        &[&column.base_oid],
+    );
+    let rows = at(Step::Prepare, rows)?;
+    let operator = |row: &Row| Operator { schema: row.get(0), name: row.get(1) };
+    Ok(match &rows[..] {
+        [equal, greater] => Order { equal: operator(equal), greater: operator(greater) },
+        _ => Order::default(),
+    })
 }

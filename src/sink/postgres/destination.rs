@@ -64,10 +64,12 @@ impl Destination for PostgresDestination {
     }
 
     fn history(&self) -> Result<Box<dyn History>> {
+        self.warn_if_unverified();
         Ok(Box::new(PostgresHistory::open(&self.server)?))
     }
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
+        self.warn_if_unverified();
         super::forget::forget(&self.server, &self.settings.job, sources, self.settings.timeouts)
     }
 
@@ -75,9 +77,8 @@ impl Destination for PostgresDestination {
         format!("{} at {}", self.settings.table, self.server.describe())
     }
 
-    /// It stands in the job as SQL has it.
     fn table(&self) -> String {
-        self.settings.table.clone()
+        self.settings.table.to_string()
     }
 
     fn shell(&self, sql: &str) -> String {

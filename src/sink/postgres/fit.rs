@@ -12,12 +12,12 @@ use super::catalog::{Target, TargetColumn, Types, oid};
 use super::numeric;
 use super::wire::{Column, Wire};
 use crate::schema::{Field, Kind, Schema, Zone};
-use crate::sink::Key;
 use crate::sink::key::{Origin, columns_of, quote};
+use crate::sink::{Key, TableName};
 
 /// The statement that makes a missing target.
-pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
-    let mut sql = format!("CREATE TABLE {table} (");
+pub(super) fn create_table(table: &TableName, schema: &Schema, key: &Key) -> String {
+    let mut sql = format!("CREATE TABLE {} (", table.quoted());
     for (name, origin) in columns_of(schema, key) {
         let (type_name, not_null) = match origin {
             Origin::Field(index) => {

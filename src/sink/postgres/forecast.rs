@@ -7,9 +7,11 @@ use postgres::Client;
 use super::catalog::Target;
 use super::connect::Target as Server;
 use super::fit;
+use super::link::{Link, OUR_PATH};
 use super::own::{find_holder, memories};
 use super::prepare::{
-    check_tables, compare, look_at_server, refuse_lost_target, refuse_pooler, warn_if_emptied,
+    check_tables, compare, look_at_server, no_place, place_of, refuse_lost_target, refuse_pooler,
+    warn_if_emptied,
 };
 use super::session::Session;
 use super::trouble::{Trouble, at};
@@ -18,13 +20,13 @@ use super::{Settings, TABLES_SQL, tables};
 use crate::error::Result;
 use crate::sink::forecast::Forecast;
 use crate::sink::key::quote;
-use crate::sink::{Claim, Claims, Decision, Key, Memory};
+use crate::sink::{Claim, Claims, Decision, Key, Memory, TableName};
 
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, claims: &Claims) -> Result<Forecast> {
     let session = Session::visit(server, settings.timeouts)?;
     let (to, for_thread) = (Arc::clone(server), settings.clone());
-    let looked = session.run(Step::Look, move |link| look(&mut link.client, &to, &for_thread));
+    let looked = session.run(Step::Look, move |link| look(link, &to, &for_thread));
     let (mut forecast, memories) = looked.map_err(Trouble::into_error)?;
     let decisions = forecast.decide(claims, &memories)?;
     let is_wanted = |index| {
@@ -54,17 +56,14 @@ fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T
 }
 
 /// What the server says, and what is remembered there of the sources.
-fn look(
-    client: &mut Client,
-    server: &Server,
-    settings: &Settings,
-) -> Result<(Forecast, Vec<Memory>), Trouble> {
+fn look(link: &mut Link, server: &Server, settings: &Settings) -> Result<(Forecast, Vec<Memory>), Trouble> {
+    let Link { client, schemas, .. } = link;
     let mut found = Forecast::default();
     let forecast = &mut found;
     pass(forecast, refuse_pooler(client, server))?;
     pass(forecast, look_at_server(client))?;
     at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
-    let role = Role::of(client, &settings.table)?;
+    let role = Role::of(client, schemas, &settings.table)?;
     let has_tables = match tables::version(client)? {
         Some(version) => {
             tables::check_version(version)?;
@@ -84,7 +83,7 @@ fn look(
             false
         }
     };
-    let target = Target::find(client, &settings.table)?;
+    let target = Target::find(client, schemas, &settings.table)?;
     match &target {
         Some(target) => {
             forecast.has_target = true;
@@ -113,7 +112,9 @@ fn look(
 struct Role {
     name: String,
     database: String,
-    /// The schema in which the target is or would be, and whether there is one of that name.
+    /// Where a missing target would be made, if there is a place.
+    place: Option<TableName>,
+    /// Its schema, and whether there is one of that name.
     schema: String,
     has_schema: bool,
     may_make_target: bool,
@@ -122,30 +123,28 @@ struct Role {
 }
 
 impl Role {
-    fn of(client: &mut Client, table: &str) -> Result<Role, Trouble> {
+    fn of(client: &mut Client, schemas: &[String], table: &TableName) -> Result<Role, Trouble> {
+        let place = place_of(table, schemas);
+        let schema = place.as_ref().and_then(|place| place.schema.clone()).unwrap_or_default();
         let row = client.query_one(
-            "WITH place AS (
-                 SELECT coalesce(CASE WHEN array_length(parts, 1) > 1 THEN parts[1] END, current_schema()::text, '') AS name
-                 FROM parse_ident($1) parts
-             )
-             SELECT current_user::text, current_database()::text, p.name,
-                    to_regnamespace(quote_ident(p.name)) IS NOT NULL,
-                    coalesce(has_schema_privilege(to_regnamespace(quote_ident(p.name)), 'CREATE'), false),
+            "SELECT current_user::text, current_database()::text,
+                    to_regnamespace(quote_ident($1)) IS NOT NULL,
+                    coalesce(has_schema_privilege(to_regnamespace(quote_ident($1)), 'CREATE'), false),
                     coalesce(has_schema_privilege(to_regnamespace('logmill'), 'CREATE'),
                              has_database_privilege(current_database(), 'CREATE')),
-                    has_database_privilege(current_database(), 'TEMPORARY')
-             FROM place p",
-            &[&table],
+                    has_database_privilege(current_database(), 'TEMPORARY')",
+            &[&schema],
         );
         let row = at(Step::Look, row)?;
         Ok(Role {
             name: row.get(0),
             database: row.get(1),
-            schema: row.get(2),
-            has_schema: row.get(3),
-            may_make_target: row.get(4),
-            may_make_tables: row.get(5),
-            may_stage: row.get(6),
+            place,
+            schema,
+            has_schema: row.get(2),
+            may_make_target: row.get(3),
+            may_make_tables: row.get(4),
+            may_stage: row.get(5),
         })
     }
 
@@ -161,6 +160,7 @@ impl Role {
         }
         match (settings.create, self.has_schema, self.may_make_target) {
             (false, ..) => forecast.obstacles.push(format!("there is no table {table}, and create = false")),
+            _ if self.place.is_none() => forecast.obstacles.push(no_place(table)),
             (_, false, _) => forecast.obstacles.push(format!(
                 "there is no schema {schema}, in which table {table} would be made; CREATE SCHEMA {}",
                 quote(schema)
@@ -202,19 +202,21 @@ fn look_at_rarer_rights(
 /// The statements for somebody who may run them.
 fn script(settings: &Settings, target: Option<&Target>, role: &Role) -> String {
     let (name, schema) = (quote(&role.name), quote(&role.schema));
-    let mut sql = format!("{}\n\n", TABLES_SQL.trim_end());
+    // Whoever runs it may do more than the role, and have anything on his path.
+    let mut sql = format!("SET search_path = {OUR_PATH};\n\n{}\n\n", TABLES_SQL.trim_end());
     let table = match target {
         Some(target) => {
             sql.push_str(&format!("-- The table {} is there.\n", target.quoted()));
             target.quoted()
         }
         None => {
-            let create = fit::create_table(&settings.table, &settings.schema, &settings.key);
-            if !role.has_schema {
+            let place = role.place.as_ref().unwrap_or(&settings.table);
+            let create = fit::create_table(place, &settings.schema, &settings.key);
+            if !role.has_schema && !role.schema.is_empty() {
                 sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema};\n"));
             }
             sql.push_str(&format!("{};\n", create.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)));
-            settings.table.clone()
+            place.quoted()
         }
     };
     let schema = target.map_or(schema, |target| quote(&target.schema));

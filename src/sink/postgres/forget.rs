@@ -39,7 +39,7 @@ fn forget_all(
     let Some(version) = tables::version(client)? else { return Ok(Forgotten::default()) };
     tables::check_version(version)?;
     // To be closed without a COMMIT is to be rolled back.
-    at(Step::Forget, client.batch_execute(&begin_sql(None, "pg_catalog", timeouts)))?;
+    at(Step::Forget, client.batch_execute(&begin_sql(timeouts)))?;
     // The lock on ids: no run claims meanwhile.
     at(Step::Forget, client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]))?;
     // A start that we may not see counts as alive.

@@ -57,8 +57,8 @@ const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
          JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
          ORDER BY c.source_id, c.split_start FOR UPDATE OF c
      )
-     SELECT CASE WHEN l.position = n.position AND l.epoch = n.epoch AND l.owner_pid = pg_backend_pid() THEN 0
-                 ELSE ('logmill: the checkpoint of split ' || n.id || '-' || n.start || ' is not ours')::int END,
+     SELECT CASE WHEN l.position = n.position AND l.epoch = n.epoch AND l.owner_pid = pg_catalog.pg_backend_pid() THEN 0
+                 ELSE pg_catalog.concat('logmill: the checkpoint of split ', n.id, '-', n.start, ' is not ours')::int END,
             l.inserted, l.updated,
             n.asks AND EXISTS (SELECT FROM logmill.checkpoints o
                                WHERE o.source_id = n.id AND o.split_start <> n.start AND NOT o.complete)
@@ -138,7 +138,7 @@ pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String
              WHERE c.source_id = n.source_id AND c.split_start = n.split_start AND c.epoch = n.epoch AND c.position = n.before
              RETURNING 1
          )
-         SELECT CASE WHEN count(*) = {} THEN 0 ELSE ('logmill: only ' || count(*) || ' checkpoints moved')::int END FROM moved;",
+         SELECT CASE WHEN count(*) = {} THEN 0 ELSE concat('logmill: only ', count(*), ' checkpoints moved')::int END FROM moved;",
         batch.advances.len()
     );
     write_ends(&mut sql, &batch.advances);

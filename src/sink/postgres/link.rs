@@ -26,6 +26,8 @@ pub(super) struct Backend {
 pub(super) struct Link {
     pub(super) client: Client,
     pub(super) pulse: Arc<Pulse>,
+    /// The schemas on the path of its role, which it has left.
+    pub(super) schemas: Vec<String>,
     /// Statements that are prepared on this connection.
     pub(super) statements: Statements,
     pub(super) stage: Stage,
@@ -53,14 +55,30 @@ pub(super) struct Statements {
     pub(super) copy_to_stage: Option<Statement>,
 }
 
-/// BEGIN, and every setting that a result could depend on. `path` is the role's own.
-pub(super) fn begin_sql(schema: Option<&str>, path: &str, timeouts: Timeouts) -> String {
-    let path = match (schema, path) {
-        (None, "") => "pg_temp".to_owned(),
-        (None, path) => format!("{path}, pg_temp"),
-        (Some(schema), "") => format!("{}, pg_temp", quote(schema)),
-        (Some(schema), path) => format!("{}, {path}, pg_temp", quote(schema)),
-    };
+/// The path of everything that is ours: what the server itself has, and then, so that nothing is
+/// looked for there first, what is temporary. Operators, functions and types of these names that
+/// somebody else has made are not even seen.
+pub(super) const OUR_PATH: &str = "pg_catalog, pg_temp";
+
+/// Takes a session off the path of its role, and says which schemas were on it. Nothing else is
+/// asked of a session before.
+pub(super) fn leave_path(client: &mut Client) -> Result<Vec<String>, postgres::Error> {
+    let row = client.query_one("SELECT pg_catalog.current_schemas(false)", &[])?;
+    let schemas: Vec<String> = row.try_get(0)?;
+    client.batch_execute(&format!("SET search_path = {OUR_PATH}"))?;
+    Ok(schemas.into_iter().filter(|schema| !schema.starts_with("pg_")).collect())
+}
+
+/// The path of the statements that write the target: its triggers, its defaults and what these
+/// call find what their author meant. Nothing of ours is looked up on it.
+pub(super) fn path_of_target(schema: &str, schemas: &[String]) -> String {
+    let others = schemas.iter().map(String::as_str).filter(|other| *other != schema);
+    let schemas: Vec<String> = std::iter::once(schema).chain(others).map(quote).collect();
+    format!("pg_catalog, {}, pg_temp", schemas.join(", "))
+}
+
+/// BEGIN, and every setting that a result could depend on.
+pub(super) fn begin_sql(timeouts: Timeouts) -> String {
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED;
          SET LOCAL client_encoding = 'UTF8';
@@ -72,7 +90,7 @@ pub(super) fn begin_sql(schema: Option<&str>, path: &str, timeouts: Timeouts) ->
          SET LOCAL client_min_messages = warning;
          SET LOCAL statement_timeout = {};
          SET LOCAL lock_timeout = {};
-         SET LOCAL search_path = {path}",
+         SET LOCAL search_path = {OUR_PATH}",
         timeouts.statement.as_millis(),
         timeouts.lock.as_millis(),
     )

@@ -16,6 +16,7 @@ use postgres::SimpleQueryMessage;
 
 use super::catalog::Target;
 use super::link::Link;
+use super::names::{Operator, Order};
 use super::stage::{STAGE, STAGE_ROW};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
@@ -313,8 +314,14 @@ pub(super) fn count_of(rows: u64) -> i64 {
 }
 
 impl Merge {
-    pub(super) fn new(target: &Target, columns: &[Column], key: &Key, on_conflict: &OnConflict) -> Merge {
-        let words = Words { columns, key_columns: target.identity(key), on_conflict };
+    pub(super) fn new(
+        target: &Target,
+        columns: &[Column],
+        key: &Key,
+        on_conflict: &OnConflict,
+        operators: &Operators,
+    ) -> Merge {
+        let words = Words { columns, key_columns: target.identity(key), on_conflict, operators };
         let table = target.quoted();
         let names = words.list(columns, |column| quote(&column.name));
         let staged = words.list(columns, |column| match column.wire {
@@ -338,7 +345,7 @@ impl Merge {
         };
         let compare = |also: &str, stage: &str, group: &str| {
             format!(
-                "SELECT count(*), {}, count(*) FILTER (WHERE {}){also} FROM {stage} s JOIN {table} t ON {join}{group}",
+                "SELECT pg_catalog.count(*), {}, pg_catalog.count(*) FILTER (WHERE {}){also} FROM {stage} s JOIN {table} t ON {join}{group}",
                 words.count_equal(),
                 words.wins("s")
             )
@@ -354,7 +361,7 @@ impl Merge {
             dedupe_sql: has_key.then(|| {
                 format!(
                     "DELETE FROM pg_temp.{STAGE} d USING (
-                         SELECT {STAGE_ROW}, row_number() OVER (PARTITION BY {new_keys} ORDER BY {}) AS place
+                         SELECT {STAGE_ROW}, pg_catalog.row_number() OVER (PARTITION BY {new_keys} ORDER BY {}) AS place
                          FROM pg_temp.{STAGE} s
                      ) l WHERE d.{STAGE_ROW} = l.{STAGE_ROW} AND l.place > 1",
                     words.first_is_best()
@@ -393,6 +400,22 @@ struct Words<'a> {
     columns: &'a [Column],
     key_columns: Vec<String>,
     on_conflict: &'a OnConflict,
+    operators: &'a Operators,
+}
+
+/// How the server compares values of the target, where it is asked to. The path is that of the
+/// target's triggers, on which anybody may have put an operator: so none goes without its schema.
+#[derive(Clone, Debug)]
+pub(super) struct Operators {
+    /// Of the columns of the key, as their index has it: `=` of citext is not that of text.
+    pub(super) equals: Vec<(String, Operator)>,
+    /// Of the column that says which row is newer, if one does.
+    pub(super) order: Order,
+}
+
+/// Whether one is not the other; both can be null.
+fn distinct(equal: &Operator, one: &str, other: &str) -> String {
+    format!("({one} {equal} {other}) IS NOT TRUE AND ({one} IS NOT NULL OR {other} IS NOT NULL)")
 }
 
 impl<'a> Words<'a> {
@@ -439,9 +462,17 @@ impl<'a> Words<'a> {
     }
 
     fn join(&self) -> String {
-        let equal =
-            self.key_columns.iter().map(|name| format!("t.{} = {}", quote(name), self.value_of("s", name)));
+        let equal = self
+            .key_columns
+            .iter()
+            .map(|name| format!("t.{} {} {}", quote(name), self.equal(name), self.value_of("s", name)));
         equal.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// What says that two values of a column of the key are equal.
+    fn equal(&self, name: &str) -> Operator {
+        let known = self.operators.equals.iter().find(|(column, _)| column == name);
+        known.map_or_else(|| Operator::own("="), |(_, operator)| operator.clone())
     }
 
     /// The statement that removes what stands at a position of the stage in another partition;
@@ -449,12 +480,16 @@ impl<'a> Words<'a> {
     fn remove_moved(&self, table: &str) -> Option<String> {
         let is_position = |name: &&String| [SOURCE_ID, SOURCE_OFFSET].contains(&name.as_str());
         let (position, parts): (Vec<&String>, Vec<&String>) = self.key_columns.iter().partition(is_position);
-        let same = position.iter().map(|name| format!("t.{0} = s.{0}", quote(name)));
-        let other = parts.iter().map(|name| format!("t.{0} IS DISTINCT FROM s.{0}", quote(name)));
+        let same = position.iter().map(|name| format!("t.{0} {1} s.{0}", quote(name), self.equal(name)));
+        let other = parts.iter().map(|name| {
+            let name_of = |alias| format!("{alias}.{}", quote(name));
+            distinct(&self.equal(name), &name_of("t"), &name_of("s"))
+        });
         (!parts.is_empty()).then(|| {
             format!(
                 "DELETE FROM {table} t USING pg_temp.{STAGE} s
-                 WHERE t.source_id = $1 AND t.source_offset BETWEEN $2 AND $3 AND {} AND ({})",
+                 WHERE t.source_id OPERATOR(pg_catalog.=) $1 AND t.source_offset OPERATOR(pg_catalog.>=) $2
+                   AND t.source_offset OPERATOR(pg_catalog.<=) $3 AND {} AND ({})",
                 same.collect::<Vec<_>>().join(" AND "),
                 other.collect::<Vec<_>>().join(" OR ")
             )
@@ -473,15 +508,18 @@ impl<'a> Words<'a> {
             .into_iter()
             .map(|column| {
                 let (old, new) = (self.value("t", column), self.value(new, column));
-                let differs = format!("{old} IS DISTINCT FROM {new}");
+                let equal = Operator::own("=");
+                let differs = distinct(&equal, &old, &new);
                 match column.sameness() {
                     // Zero has a sign, and what is not a number has many forms.
-                    Sameness::Float(send) => {
-                        format!(
-                            "{differs} OR ({old} = '0' OR {old} = 'NaN') AND {send}({old}) <> {send}({new})"
-                        )
+                    Sameness::Float(send) => format!(
+                        "{differs} OR ({old} {equal} '0' OR {old} {equal} 'NaN')
+                            AND pg_catalog.{send}({old}) OPERATOR(pg_catalog.<>) pg_catalog.{send}({new})"
+                    ),
+                    Sameness::Scaled => {
+                        let scale = |value: &str| format!("pg_catalog.scale({value})");
+                        format!("{differs} OR {}", distinct(&equal, &scale(&old), &scale(&new)))
                     }
-                    Sameness::Scaled => format!("{differs} OR scale({old}) IS DISTINCT FROM scale({new})"),
                     Sameness::Equal | Sameness::Image => differs,
                 }
             })
@@ -501,9 +539,9 @@ impl<'a> Words<'a> {
     /// Counts the rows that are the same already.
     fn count_equal(&self) -> String {
         if self.rest().is_empty() || *self.on_conflict == OnConflict::Keep {
-            return "count(*)".to_owned();
+            return "pg_catalog.count(*)".to_owned();
         }
-        format!("count(*) - count(*) FILTER (WHERE {})", self.differs("s"))
+        format!("pg_catalog.count(*) - pg_catalog.count(*) FILTER (WHERE {})", self.differs("s"))
     }
 
     /// Whether the new row takes the place of the one that is there.
@@ -517,9 +555,10 @@ impl<'a> Words<'a> {
             OnConflict::Keep => "false".to_owned(),
             OnConflict::Newest(column) => {
                 let (old, new) = (format!("t.{}", quote(column)), self.value_of(new, column));
+                let Order { equal, greater } = &self.operators.order;
                 format!(
-                    "({new} IS NOT NULL AND ({old} IS NULL OR {new} > {old})
-                      OR ({new} = {old} OR {new} IS NULL AND {old} IS NULL)
+                    "({new} IS NOT NULL AND ({old} IS NULL OR {new} {greater} {old})
+                      OR ({new} {equal} {old} OR {new} IS NULL AND {old} IS NULL)
                          AND {new_image} OPERATOR(pg_catalog.*>) {old_image})"
                 )
             }

@@ -271,7 +271,7 @@ impl Sink for Postgres {
                 Ok(()) => return Ok(self.committed(batch, &found)),
                 Err(trouble) => trouble,
             };
-            let verdict = trouble.verdict(&self.shape.key_index);
+            let verdict = trouble.verdict(&self.shape.key_index.names);
             if self.strategy.after(&mut manner, &trouble, verdict, batch.rows()) {
                 continue;
             }

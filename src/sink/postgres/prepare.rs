@@ -1,26 +1,26 @@
 //! Before the first row: everything that can be known then is found here, and told at once.
 
+use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
-use super::catalog::{self, Target, TargetColumn, signature_sql};
+use super::catalog::{self, KeyIndex, Target, TargetColumn, signature_sql};
 use super::connect::Target as Server;
 use super::encode::CopyEncoder;
 use super::fit::{self, exists_already};
-use super::link::begin_sql;
-use super::link::{APPLICATION_NAME, Link};
-use super::merge::Merge;
-use super::names::IndexName;
+use super::link::{APPLICATION_NAME, Link, begin_sql, path_of_target};
+use super::merge::{Merge, Operators};
+use super::names::Operator;
 use super::shape::{Shape, copy_sql, must_stage};
 use super::stage::STAGE;
 use super::tables;
-use super::trouble::{Trouble, at, pass};
+use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use super::wire::{Column, Wire};
 use super::{Settings, check};
 use crate::error::Kind;
-use crate::sink::Key;
 use crate::sink::claim::unsigned;
 use crate::sink::key::quote;
+use crate::sink::{Key, OnConflict, TableName};
 
 /// What a destination is, once it is ready.
 pub(super) struct Prepared {
@@ -35,23 +35,20 @@ const SERVER_VERSION_MIN: i32 = 120_000;
 
 /// Looks at the server, makes what is missing, and compares what is there with the job.
 pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> Result<Prepared, Trouble> {
-    let client = &mut link.client;
+    let Link { client, schemas, .. } = link;
     pass(Step::Prepare, "before-prepare")?;
     refuse_pooler(client, server)?;
+    refuse_standby(client)?;
     look_at_server(client)?;
-    let path: String =
-        at(Step::Prepare, client.query_one("SELECT current_setting('search_path')", &[]))?.get(0);
-    let timeouts = settings.timeouts;
-    make_tables(client, settings, &path)?;
+    make_tables(client, settings)?;
 
-    let table = settings.table.as_str();
     let mut warnings = Vec::new();
-    let target = match Target::find(client, table)? {
+    let target = match Target::find(client, schemas, &settings.table)? {
         Some(target) => {
             warn_if_emptied(client, &target, settings, &mut warnings)?;
             target
         }
-        None => make_target(client, settings, &path)?,
+        None => make_target(client, schemas, settings)?,
     };
     let (mut columns, key_index) = compare(client, &target, settings)?;
     // No null is equal to another: no index would find a row again by one.
@@ -66,26 +63,35 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         ));
     }
     let checks = check::read(client, &target, &columns)?;
-    let mut merge = Merge::new(&target, &columns, &settings.key, &settings.on_conflict);
+    let operators = Operators {
+        equals: key_index.equals.clone(),
+        order: match &settings.on_conflict {
+            OnConflict::Newest(column) => catalog::order_of(client, &target, column)?,
+            _ => Default::default(),
+        },
+    };
+    let mut merge = Merge::new(&target, &columns, &settings.key, &settings.on_conflict, &operators);
     merge.create_sql.push_str(&stage_checks(client, &target, &columns)?);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
-    let begin_sql = begin_sql(Some(&target.schema), &path, timeouts);
+    let begin_sql = begin_sql(settings.timeouts);
     let shape = Shape {
         job: settings.job.clone(),
         data_date: settings.data_date,
         begin_batch_sql: format!(
             "{begin_sql}; LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}",
             target.quoted(),
-            signature_sql(target.oid)
+            signature_sql(&target.schema, &target.name)
         ),
+        target_path: path_of_target(&target.schema, schemas),
         begin_sql,
         copy_sql: copy_sql(&target, &columns),
         must_stage: must_stage(&columns),
         merge,
         raw_max: settings.raw_max,
         server_equates_keys: key_numbers.iter().any(|&number| columns[number].wire == Wire::Cast)
-            || key_columns.iter().filter_map(|name| target.column(name)).any(TargetColumn::equates),
+            || key_columns.iter().filter_map(|name| target.column(name)).any(TargetColumn::equates)
+            || operators.equals.iter().any(|(_, operator)| *operator != Operator::own("=")),
         key_columns: key_numbers,
         columns: columns.clone(),
         key: settings.key.clone(),
@@ -97,6 +103,17 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
 
 fn unfit(findings: Vec<String>) -> Trouble {
     Trouble::Ours(Kind::Unfit(findings).into())
+}
+
+/// A standby becomes the primary after a failover, and until then is waited for like a server that
+/// takes no writes.
+fn refuse_standby(client: &mut Client) -> Result<(), Trouble> {
+    let row = at(Step::Prepare, client.query_one("SELECT pg_is_in_recovery()", &[]))?;
+    if !row.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let message = "the server is a standby, and takes no writes until it is made the primary".to_owned();
+    Err(Trouble::Server(Box::new(Refusal::at_connecting(SqlState::READ_ONLY_SQL_TRANSACTION, message))))
 }
 
 pub(super) fn look_at_server(client: &mut Client) -> Result<(), Trouble> {
@@ -128,11 +145,11 @@ pub(super) fn look_at_server(client: &mut Client) -> Result<(), Trouble> {
 }
 
 /// Makes the tables of ours, once: under a lock, so that first runs do not race.
-fn make_tables(client: &mut Client, settings: &Settings, path: &str) -> Result<(), Trouble> {
+fn make_tables(client: &mut Client, settings: &Settings) -> Result<(), Trouble> {
     if tables::version(client)? == Some(tables::VERSION) {
         return check_tables(client);
     }
-    at(Step::Prepare, client.batch_execute(&begin_sql(None, path, settings.timeouts)))?;
+    at(Step::Prepare, client.batch_execute(&begin_sql(settings.timeouts)))?;
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
     match tables::make(client) {
         Ok(()) => {}
@@ -177,17 +194,18 @@ pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
     if findings.is_empty() { Ok(()) } else { Err(unfit(findings)) }
 }
 
-fn make_target(client: &mut Client, settings: &Settings, path: &str) -> Result<Target, Trouble> {
+fn make_target(client: &mut Client, schemas: &[String], settings: &Settings) -> Result<Target, Trouble> {
     let table = &settings.table;
     if !settings.create {
         return Err(unfit(vec![format!("there is no table {table}, and create = false")]));
     }
     refuse_lost_target(client, settings)?;
-    at(Step::Prepare, client.batch_execute(&begin_sql(None, path, settings.timeouts)))?;
+    at(Step::Prepare, client.batch_execute(&begin_sql(settings.timeouts)))?;
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
     // Somebody may have made it while we waited for the lock.
-    if Target::find(client, table)?.is_none() {
-        let sql = fit::create_table(table, &settings.schema, &settings.key);
+    if Target::find(client, schemas, table)?.is_none() {
+        let Some(place) = place_of(table, schemas) else { return Err(unfit(vec![no_place(table)])) };
+        let sql = fit::create_table(&place, &settings.schema, &settings.key);
         match at(Step::Prepare, client.batch_execute(&sql)) {
             Ok(()) => {}
             Err(Trouble::Server(refusal)) if exists_already(&refusal.code) => {}
@@ -197,8 +215,21 @@ fn make_target(client: &mut Client, settings: &Settings, path: &str) -> Result<T
     pass(Step::Prepare, "before-target-commit")?;
     at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Prepare, "after-target")?;
-    Target::find(client, table)?
+    Target::find(client, schemas, table)?
         .ok_or_else(|| unfit(vec![format!("the table {table} was made, and is not found")]))
+}
+
+/// Where a missing target would be made: a name without a schema goes into the first on the path.
+pub(super) fn place_of(table: &TableName, schemas: &[String]) -> Option<TableName> {
+    let schema = table.schema.as_ref().or(schemas.first())?;
+    Some(TableName { schema: Some(schema.clone()), name: table.name.clone() })
+}
+
+pub(super) fn no_place(table: &TableName) -> String {
+    format!(
+        "the table {table} is in no schema: the job names none, and the search_path of this role leads to none; \
+         write table = \"public.{table}\", or whichever schema it should be in"
+    )
 }
 
 /// Refuses to make a target for a job that has loaded rows before.
@@ -256,7 +287,7 @@ pub(super) fn compare(
     client: &mut Client,
     target: &Target,
     settings: &Settings,
-) -> Result<(Vec<Column>, Vec<IndexName>), Trouble> {
+) -> Result<(Vec<Column>, KeyIndex), Trouble> {
     let name = &target.name;
     let kind = match target.kind {
         'r' | 'p' => None,
@@ -291,10 +322,10 @@ pub(super) fn compare(
     let key_index = match catalog::find_key_index(client, target, &settings.key)? {
         Ok(index) => index,
         // That was told already.
-        Err(_) if lacks_key_columns => Vec::new(),
+        Err(_) if lacks_key_columns => KeyIndex::default(),
         Err(missing) => {
             findings.push(missing);
-            Vec::new()
+            KeyIndex::default()
         }
     };
     let row = client.query_one(
@@ -420,7 +451,7 @@ pub(super) fn refuse_pooler(first: &mut Client, server: &Server) -> Result<(), T
 
 /// By the simple protocol: a pooler may not know prepared statements.
 fn backend_pid(client: &mut Client) -> Result<String, Trouble> {
-    let messages = at(Step::Prepare, client.simple_query("SELECT pg_backend_pid()"))?;
+    let messages = at(Step::Prepare, client.simple_query("SELECT pg_catalog.pg_backend_pid()"))?;
     let pid = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,

@@ -13,6 +13,11 @@ use super::wire::{EPOCH_DAYS, EPOCH_US, Wire};
 use crate::sink::key::quote;
 use crate::sink::{Batch, Key};
 
+// The path is that of the target's triggers here, on which anybody may have put an operator.
+const EQUAL: &str = "OPERATOR(pg_catalog.=)";
+const AT_LEAST: &str = "OPERATOR(pg_catalog.>=)";
+const AT_MOST: &str = "OPERATOR(pg_catalog.<=)";
+
 /// Whether rows of this batch are in the target already. Only a position key can be asked:
 /// its rows are a range of the index.
 ///
@@ -40,11 +45,14 @@ pub(super) fn probe(link: &mut Link, shape: &Shape, batch: &Batch, far: bool) ->
         }
         let from = advance.again.map_or(advance.from, |again| again.offset.min(advance.from));
         let place = match first == last {
-            true if far => format!("source_id = {first} AND source_offset >= {from}"),
+            true if far => format!("source_id {EQUAL} {first} AND source_offset {AT_LEAST} {from}"),
             true => {
-                format!("source_id = {first} AND source_offset >= {from} AND source_offset < {}", advance.to)
+                format!(
+                    "source_id {EQUAL} {first} AND source_offset {AT_LEAST} {from} AND source_offset OPERATOR(pg_catalog.<) {}",
+                    advance.to
+                )
             }
-            false => format!("source_id BETWEEN {first} AND {last}"),
+            false => format!("source_id {AT_LEAST} {first} AND source_id {AT_MOST} {last}"),
         };
         let _ = write!(sql, " OR EXISTS (SELECT FROM {table} WHERE {place}{within})");
     }
@@ -77,7 +85,9 @@ fn partition_range(shape: &Shape, batch: &Batch) -> String {
         range = Some((low.min(value), high.max(value)));
     }
     let literals = range.and_then(|(low, high)| Some((literal(low)?, literal(high)?)));
-    literals.map_or(String::new(), |(low, high)| format!(" AND {} BETWEEN {low} AND {high}", quote(name)))
+    literals.map_or(String::new(), |(low, high)| {
+        format!(" AND {0} {AT_LEAST} {low} AND {0} {AT_MOST} {high}", quote(name))
+    })
 }
 
 /// The bytes of a field of an encoded row; nothing for null.

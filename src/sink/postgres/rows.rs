@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::ops::Range;
 
-use super::link::{Link, prepared};
+use super::link::{Link, OUR_PATH, prepared};
 use super::merge::{MERGE_SETTINGS_SQL, Staged, count_of};
 use super::pieces::{Pieces, Seen};
 use super::shape::Shape;
@@ -93,7 +93,7 @@ impl<'a> RowWriter<'a> {
 
     /// The refusal of a row; any other trouble is passed on.
     fn isolated(&self, trouble: Trouble) -> Result<Box<Refusal>, Trouble> {
-        match (trouble.verdict(&self.shape.key_index), trouble) {
+        match (trouble.verdict(&self.shape.key_index.names), trouble) {
             (Verdict::Isolate, Trouble::Server(refusal)) => Ok(refusal),
             (_, trouble) => Err(trouble),
         }
@@ -102,7 +102,12 @@ impl<'a> RowWriter<'a> {
     /// Sees to it that there is a stage, for this transaction and its settings.
     fn make_stage(&mut self) -> Result<(), Trouble> {
         let make = self.link.stage.make(&self.shape.merge.create_sql);
-        at(Step::Stage, self.link.client.batch_execute(&format!("{make}{MERGE_SETTINGS_SQL}")))
+        // The CHECKs that are copied to it were printed for our path.
+        let sql = format!(
+            "SET LOCAL search_path = {OUR_PATH}; {make}{MERGE_SETTINGS_SQL}; SET LOCAL search_path = {}",
+            self.shape.target_path
+        );
+        at(Step::Stage, self.link.client.batch_execute(&sql))
     }
 
     /// Writes a run of rows, and counts them for their sources.

@@ -18,7 +18,7 @@ use postgres::error::SqlState;
 use postgres::types::ToSql;
 
 use super::connect::{Cause, NotConnected, Pulse, Target as Server};
-use super::link::{APPLICATION_NAME, Backend, Link};
+use super::link::{APPLICATION_NAME, Backend, Link, leave_path};
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, Kind};
@@ -71,13 +71,18 @@ impl Session {
                 };
                 // From here on the caller counts the time.
                 let _ = ready.send(Ok(None));
-                let backend = greet(&mut client, timeouts);
-                if ready.send(backend.map(Some)).is_err() {
+                let greeted = greet(&mut client, timeouts);
+                let (backend, schemas) = match greeted {
+                    Ok((backend, schemas)) => (Ok(Some(backend)), schemas),
+                    Err(trouble) => (Err(trouble), Vec::new()),
+                };
+                if ready.send(backend).is_err() {
                     return;
                 }
                 let mut link = Link {
                     client,
                     pulse: thread_pulse,
+                    schemas,
                     statements: Default::default(),
                     stage: Default::default(),
                 };
@@ -194,6 +199,7 @@ impl Session {
         let (server, backend) = (Arc::clone(&self.server), self.backend);
         let ask = move || -> Result<bool, postgres::Error> {
             let Ok(mut client) = server.connect(APPLICATION_NAME) else { return Ok(false) };
+            leave_path(&mut client)?;
             let known: [&(dyn ToSql + Sync); 2] = [&backend.pid, &backend.start_us];
             let row = client.query_one(
                 "SELECT count(*) > 0 FROM pg_stat_activity
@@ -221,7 +227,8 @@ fn hand_over<T>(visitor: &Sender<T>, mut value: T, pulse: &Pulse) -> ControlFlow
 }
 
 /// The first words on a new connection.
-fn greet(client: &mut Client, timeouts: Timeouts) -> Result<Backend, Trouble> {
+fn greet(client: &mut Client, timeouts: Timeouts) -> Result<(Backend, Vec<String>), Trouble> {
+    let schemas = at(Step::Prepare, leave_path(client))?;
     // For what is done outside of a transaction; a batch sets them too.
     let limits = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}",
@@ -241,7 +248,7 @@ fn greet(client: &mut Client, timeouts: Timeouts) -> Result<Backend, Trouble> {
         &[],
     );
     let row = at(Step::Prepare, row)?;
-    Ok(Backend { pid: row.get(0), start_us: row.get(1) })
+    Ok((Backend { pid: row.get(0), start_us: row.get(1) }, schemas))
 }
 
 /// What `question` gives, unless that takes too long or its thread cannot be had.

@@ -2,9 +2,8 @@
 
 use chrono::NaiveDate;
 
-use super::catalog::Target;
+use super::catalog::{KeyIndex, Target};
 use super::merge::Merge;
-use super::names::IndexName;
 use super::wire::{Column, Wire};
 use crate::sink::Key;
 use crate::sink::key::quote;
@@ -16,8 +15,10 @@ pub(super) struct Shape {
     pub(super) data_date: Option<NaiveDate>,
     pub(super) target: Target,
     pub(super) key: Key,
-    /// The unique index of the key, and its parts.
-    pub(super) key_index: Vec<IndexName>,
+    /// The unique index of the key.
+    pub(super) key_index: KeyIndex,
+    /// Where the statements that write the target look names up.
+    pub(super) target_path: String,
     /// BEGIN with all our settings.
     pub(super) begin_sql: String,
     /// The same, the lock on the target, and a look at its columns.

@@ -11,7 +11,7 @@ use postgres::SimpleQueryMessage;
 
 use super::dead_letters;
 use super::ledger::{end_sql, fence, lock_sources_sql};
-use super::link::Link;
+use super::link::{Link, OUR_PATH};
 use super::own::Owned;
 use super::pieces::Seen;
 use super::probe::probe;
@@ -86,7 +86,9 @@ pub(super) fn transaction(
             }
         }
     }
-    at(Step::Constraints, link.client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE"))?;
+    // What comes now is ours alone, and looked up where only the server's own is.
+    let end_of_rows = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}");
+    at(Step::Constraints, link.client.batch_execute(&end_of_rows))?;
     dead_letters::write(link, shape, batch, &refused)?;
     pass(Step::DeadLetters, "after-dead-letters")?;
 
@@ -101,25 +103,30 @@ pub(super) fn transaction(
     pass(Step::End, "after-commit")
 }
 
-/// Begins, and compares the target with what it was: a changed type loads as garbage in COPY
-/// BINARY. All in one message, of which the lock comes before the look.
+/// Begins, and compares the target with what it was: a changed type, or another table of its name,
+/// loads as garbage in COPY BINARY. All in one message, of which the lock comes before the look.
+/// From here to the end of the rows, names are looked up as those who wrote the triggers of the
+/// target meant them.
 fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Owned) -> Result<(), Trouble> {
-    let begin_sql = format!("{}{}", shape.begin_batch_sql, lock_sources_sql(batch, owned));
+    let begin_sql = format!(
+        "{}{}; SET LOCAL search_path = {}",
+        shape.begin_batch_sql,
+        lock_sources_sql(batch, owned),
+        shape.target_path
+    );
     let said = at(Step::Begin, link.client.simple_query(&begin_sql))?;
     link.pulse.beat();
-    let signature = said.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0),
+    let now = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    if signature == Some(&*shape.target.signature) {
-        return Ok(());
-    }
+    let Some(difference) = shape.target.signature.difference(now, shape.key_index.oid) else { return Ok(()) };
     Err(Trouble::Ours(
         Kind::Server {
             doing: Step::Compare.doing().to_owned(),
             sqlstate: None,
             message: format!(
-                "the columns of {} were changed during the run; what was committed is kept, run again to go on",
+                "{} {difference}: it was changed during the run; what was committed is kept, run again to go on",
                 shape.target.quoted()
             ),
         }
@@ -130,7 +137,9 @@ fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Owned) -> Result
 /// A line that is read again and is now refused leaves no row of what it was.
 fn forget_row(link: &mut Link, shape: &Shape, source_id: i32, offset: u64) -> Result<(), Trouble> {
     let table = shape.target.quoted();
-    let sql = format!("DELETE FROM {table} WHERE source_id = $1 AND source_offset = $2");
+    let sql = format!(
+        "DELETE FROM {table} WHERE source_id OPERATOR(pg_catalog.=) $1 AND source_offset OPERATOR(pg_catalog.=) $2"
+    );
     at(Step::Merge, link.client.execute(&sql, &[&source_id, &signed(offset)]))?;
     Ok(())
 }

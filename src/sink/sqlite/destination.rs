@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{Sqlite, SqliteHistory};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
-use crate::sink::statement::{quoted, shell_word};
+use crate::sink::statement::shell_word;
 use crate::sink::{Claims, Sink};
 
 struct SqliteDestination {
@@ -28,6 +28,11 @@ pub(in crate::sink) fn is_named(text: &str) -> bool {
 
 pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
     let path = address.folder.join(path(&address.text).unwrap_or_default());
+    if let Some(schema) = &settings.table.schema {
+        return Err(Error::usage(format!(
+            "'table' names the schema {schema:?}, and a file of SQLite has none; put a name with a dot in quotes"
+        )));
+    }
     Ok(Box::new(SqliteDestination { path, settings }))
 }
 
@@ -57,7 +62,7 @@ impl Destination for SqliteDestination {
     }
 
     fn table(&self) -> String {
-        quoted(&self.settings.table)
+        self.settings.table.to_string()
     }
 
     fn shell(&self, sql: &str) -> String {

@@ -13,7 +13,7 @@ use crate::sink::{Claim, Claims, Memory};
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(path: &Path, settings: &Settings, claims: &Claims) -> Result<Forecast> {
     let mut forecast = Forecast::default();
-    let create_table = target::create_table(&settings.table, &settings.schema, &settings.key);
+    let create_table = target::create_table(&settings.table.name, &settings.schema, &settings.key);
     if path.exists() {
         let looked = Look::open(path).and_then(|at| look(&at, path, settings, claims, &mut forecast));
         looked.map_err(|trouble| trouble.into_error(path))?;
@@ -61,7 +61,7 @@ fn look(
     } else {
         forecast.makes.push("the tables logmill_*".to_owned());
     }
-    match Target::find(connection, &settings.table)? {
+    match Target::find(connection, &settings.table.name)? {
         Some(target) => {
             forecast.has_target = true;
             if has_tables {

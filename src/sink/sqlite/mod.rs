@@ -200,7 +200,7 @@ fn prepare(
         connection.execute_batch(TABLES_SQL)?;
         migrate(connection)?;
         let mut warnings = Vec::new();
-        let target = match Target::find(connection, &settings.table)? {
+        let target = match Target::find(connection, &settings.table.name)? {
             Some(target) => {
                 warn_if_emptied(connection, &target, settings, &mut warnings)?;
                 target
@@ -266,8 +266,8 @@ fn make_target(connection: &Connection, settings: &Settings) -> Result<Target, T
         return Err(unfit(format!("there is no table {table}, and create = false")));
     }
     refuse_lost_target(connection, settings)?;
-    connection.execute_batch(&target::create_table(table, &settings.schema, &settings.key))?;
-    Target::find(connection, table)?
+    connection.execute_batch(&target::create_table(&table.name, &settings.schema, &settings.key))?;
+    Target::find(connection, &table.name)?
         .ok_or_else(|| unfit(format!("the table {table} was made, and is not found")))
 }
 
