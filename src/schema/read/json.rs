@@ -21,7 +21,8 @@ pub(in crate::schema) fn storable<'a>(
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<&'a [u8]> {
-    settle(item, item.json(context.arena), at, context)
+    let json = item.json(context.arena);
+    settle(stored(item, json, context.arena), json, at, context)
 }
 
 thread_local! {
@@ -45,13 +46,16 @@ fn read_text<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u
     let Raw::Text(text) = at.item.raw() else {
         return context.refuse(at, code::JSON_TYPE, format_args!("not a text that holds JSON"));
     };
-    parsed(text.as_bytes(), context.arena, |found| match found {
-        Ok(item) => settle(item, text.trim().as_bytes(), at, context),
+    let json = text.trim().as_bytes();
+    // What is found is settled after the parser's memory is back: settling may parse once more.
+    let arena = context.arena;
+    match parsed(text.as_bytes(), arena, |found| found.map(|item| stored(item, json, arena))) {
+        Ok(found) => settle(found, json, at, context),
         Err(malformed) => {
             let message = format_args!("text that is not JSON: {} at byte {}", malformed.what, malformed.at);
             context.refuse(at, code::JSON_INVALID, message)
         }
-    })
+    }
 }
 
 impl<'a> Context<'a, '_> {
@@ -67,18 +71,25 @@ impl<'a> Context<'a, '_> {
     }
 }
 
-/// What is stored of `item`, whose text is `json`.
+/// What is stored of `item`, whose text is `json`, or why that cannot be.
+fn stored<'a>(item: Item<'_>, json: &'a [u8], arena: &'a Bump) -> Result<&'a [u8], Unstorable> {
+    match item.find_unstorable() {
+        None => Ok(without_repeats(item, json, arena)),
+        Some(unstorable) => Err(unstorable),
+    }
+}
+
+/// Refuses what cannot be stored of `json`, or makes it storable.
 fn settle<'a>(
-    item: Item<'_>,
+    found: Result<&'a [u8], Unstorable>,
     json: &'a [u8],
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<&'a [u8]> {
-    let arena = context.arena;
-    match item.find_unstorable() {
-        None => Some(without_repeats(item, json, arena)),
-        Some(Unstorable::NotFinite) => refuse_not_finite(at, context),
-        Some(Unstorable::Nul) => match context.nul {
+    match found {
+        Ok(json) => Some(json),
+        Err(Unstorable::NotFinite) => refuse_not_finite(at, context),
+        Err(Unstorable::Nul) => match context.nul {
             Nul::Reject => context.refuse(
                 at,
                 code::NUL,
@@ -88,6 +99,7 @@ fn settle<'a>(
                 context.altered += 1;
                 let json = without_nul(json, nul, context);
                 // Keys that only a NUL told apart are equal now.
+                let arena = context.arena;
                 Some(parsed(json, arena, |found| {
                     found.map_or(json, |item| without_repeats(item, json, arena))
                 }))
