@@ -10,18 +10,17 @@
 //! It is the first half of BLAKE3 over a text that says only what is not the default. A new
 //! rule therefore leaves the hash of every job that does not use it as it was; a change of
 //! this text for existing jobs would stop all their runs, and needs a new number in its first
-//! line and an answer to that. Every struct is taken apart by all its fields, so that a new
-//! rule cannot be forgotten here: it does not compile.
+//! line and an answer to that. Every struct is taken apart by all its fields, and the
+//! rules of a field are those that the schema lists, so that a new rule cannot be forgotten: it
+//! does not compile.
 
 use std::fmt::Write as _;
 
 use bumpalo::Bump;
+use regex::Regex;
 
 use super::{Config, Destination, Format, Record, Source};
-use crate::schema::{
-    Bounds, Decimal, Enum, Exact, Extra, Field, Float, Json, Kind, List, Nul, Object, Schema, StampFormat,
-    Text, Timestamp, Value, Zone,
-};
+use crate::schema::{Extra, Field, Kind, Nul, Object, OfSource, Rule, Schema, StampFormat, Value, Zone};
 use crate::sink::{Key, OnConflict};
 use crate::source::Settings;
 
@@ -81,7 +80,8 @@ pub(super) fn canonical(config: &Config) -> String {
     // The order of columns decides nothing.
     let mut sorted: Vec<&Field> = fields.iter().collect();
     sorted.sort_by(|one, other| one.name.cmp(&other.name));
-    out.schema(&sorted, *extra);
+    out.extra(*extra);
+    out.fields(sorted.into_iter());
     out.0
 }
 
@@ -104,6 +104,13 @@ impl Canonical {
         }
     }
 
+    /// The same, as a person sees the value.
+    fn shown(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
+        if let Some(value) = value {
+            self.add(format_args!(" {name} {value}"));
+        }
+    }
+
     /// ` name`, if it is so.
     fn flag(&mut self, name: &str, is_so: bool) {
         if is_so {
@@ -111,11 +118,14 @@ impl Canonical {
         }
     }
 
-    fn schema(&mut self, fields: &[&Field], extra: Extra) {
+    fn extra(&mut self, extra: Extra) {
         match extra {
             Extra::Ignore => {}
             Extra::Forbid | Extra::Keep => self.line(format_args!("extra {}", extra.word())),
         }
+    }
+
+    fn fields<'f>(&mut self, fields: impl Iterator<Item = &'f Field>) {
         for field in fields {
             self.field(field);
             self.0.push('\n');
@@ -137,108 +147,51 @@ impl Canonical {
     }
 
     fn kind(&mut self, kind: &Kind) {
-        match kind {
-            Kind::Text(Text { min_length, max_length, trim, lower, pattern }) => {
-                self.add("text");
-                self.option("min_length", *min_length);
-                self.option("max_length", *max_length);
-                self.flag("trim", *trim);
-                self.flag("lower", *lower);
-                self.option("pattern", pattern.as_ref().map(regex::Regex::as_str));
-            }
-            Kind::Int(bounds) => {
-                self.add("int");
-                self.bounds(bounds);
-            }
-            Kind::Float(Float { bounds, finite }) => {
-                self.add("float");
-                self.bounds(bounds);
-                self.flag("finite", *finite);
-            }
-            Kind::Bool => self.add("bool"),
-            Kind::Timestamp(Timestamp { format, zone, offset_s, year }) => {
-                self.add("timestamp");
-                self.stamp_format(format);
-                self.option("year", *year);
-                match zone {
-                    Zone::Any => self.option("offset_s", (*offset_s != 0).then_some(*offset_s)),
-                    // There is no stamp whose zone would have to be supplied.
-                    Zone::Required => self.add(" zone required"),
-                    Zone::Naive => self.add(" zone naive"),
-                }
-            }
-            Kind::Date => self.add("date"),
-            Kind::Time => self.add("time"),
-            Kind::Uuid => self.add("uuid"),
-            Kind::Decimal(Decimal { max_digits, decimal_places, bounds }) => {
-                self.add("decimal");
-                self.option("max_digits", *max_digits);
-                self.option("decimal_places", *decimal_places);
-                self.decimal_bounds(bounds);
-            }
-            Kind::Json(Json { text }) => {
-                self.add("json");
-                self.flag("json_text", *text);
-            }
-            Kind::Ip { version } => {
-                self.add("ip");
-                self.option("version", *version);
-            }
-            Kind::Enum(Enum { values, literal, trim, lower }) => {
-                let mut values = values.clone();
+        self.add(kind.name());
+        kind.clone().rules(&mut |name, rule| self.rule(name, rule));
+    }
+
+    fn rule(&mut self, name: &str, rule: Rule<'_>) {
+        match rule {
+            Rule::Flag(is_so) | Rule::Literal(is_so) => self.flag(name, *is_so),
+            Rule::Length(length) => self.option(name, *length),
+            Rule::Digits(digits) => self.option(name, *digits),
+            Rule::Pattern(pattern) => self.option(name, pattern.as_ref().map(Regex::as_str)),
+            Rule::Int(limit) => self.option(name, *limit),
+            Rule::Float(limit) => self.option(name, *limit),
+            Rule::Decimal(limit) => self.shown(name, limit.as_ref()),
+            Rule::Version(version) => self.option(name, *version),
+            // In any order: what counts is which there are.
+            Rule::Values(values) => {
                 values.sort();
-                self.add(format_args!("enum {}", json(&values)));
-                self.flag("literal", *literal);
-                self.flag("trim", *trim);
-                self.flag("lower", *lower);
+                self.add(format_args!(" {}", json(values)));
             }
-            Kind::Object(object) => {
-                // Where the fields are found follows from them.
-                // What happens to a NUL is said for the whole record.
-                let Object { schema: Schema { fields, extra, nul: _ }, wanted: _ } = &**object;
-                self.line("object {");
-                // The order of members is that of the JSON that is stored.
-                self.schema(&fields.iter().collect::<Vec<_>>(), *extra);
+            // What a person wrote is quoted; a word of ours is not.
+            Rule::Format(StampFormat::Strptime(letters)) => {
+                self.add(format_args!(" {name} {}", json(letters.letters())));
+            }
+            Rule::Format(format) => self.shown(name, format.word()),
+            Rule::Zone(Zone::Any) => {}
+            Rule::Zone(zone) => self.add(format_args!(" {name} {}", zone.word())),
+            Rule::OfSource(OfSource::Offset(offset_s)) => {
+                self.option(name, (*offset_s != 0).then_some(*offset_s));
+            }
+            Rule::OfSource(OfSource::Year(year)) => self.option(name, *year),
+            Rule::Extra(extra) => {
+                self.line(" {");
+                self.extra(*extra);
+            }
+            Rule::Fields(object) => {
+                // The order of members is that of the JSON that is stored. Where they are found
+                // follows from them, and what happens to a NUL is said for the whole record.
+                let Object { schema: Schema { fields, extra: _, nul: _ }, wanted: _ } = object;
+                self.fields(fields.iter());
                 self.add("}");
             }
-            Kind::List(list) => {
-                let List { items, min_items, max_items } = &**list;
-                self.add("list");
-                self.option("min_items", *min_items);
-                self.option("max_items", *max_items);
+            Rule::Items(items) => {
                 self.add(" [");
                 self.field(items);
                 self.add("]");
-            }
-        }
-    }
-
-    fn bounds<T: std::fmt::Debug>(&mut self, bounds: &Bounds<T>) {
-        let Bounds { ge, gt, le, lt, multiple_of } = bounds;
-        self.option("ge", ge.as_ref());
-        self.option("gt", gt.as_ref());
-        self.option("le", le.as_ref());
-        self.option("lt", lt.as_ref());
-        self.option("multiple_of", multiple_of.as_ref());
-    }
-
-    fn decimal_bounds(&mut self, bounds: &Bounds<Exact>) {
-        let Bounds { ge, gt, le, lt, multiple_of } = bounds;
-        for (name, bound) in [("ge", ge), ("gt", gt), ("le", le), ("lt", lt), ("multiple_of", multiple_of)] {
-            if let Some(bound) = bound {
-                self.add(format_args!(" {name} {bound}"));
-            }
-        }
-    }
-
-    fn stamp_format(&mut self, format: &StampFormat) {
-        match format {
-            // What a person wrote is quoted; a word of ours is not.
-            StampFormat::Strptime(letters) => self.add(format_args!(" format {}", json(letters.letters()))),
-            named => {
-                if let Some(word) = named.word() {
-                    self.add(format_args!(" format {word}"));
-                }
             }
         }
     }

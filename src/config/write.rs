@@ -5,17 +5,14 @@
 //! write it by hand: the settings that are likely to be changed are there even where they
 //! have their defaults, and a comment says what else there is.
 //!
-//! What is written can be read back and means the same; a test holds the two together. As in
-//! `rules`, every struct is taken apart by all its fields, so that a new rule must be written
-//! too.
+//! What is written can be read back and means the same; a test holds the two together. The
+//! rules of a field are those that the schema lists.
 
 use std::fmt::Write as _;
 
 use super::secret;
 use crate::printable::is_unsafe;
-use crate::schema::{
-    Bounds, Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp, Zone,
-};
+use crate::schema::{Extra, Field, Rule, Zone};
 
 /// What a job file should say.
 #[derive(Clone, Debug)]
@@ -150,8 +147,8 @@ fn write_fields(out: &mut String, fields: &[Proposed], mode: Mode) {
 fn value(field: &Field, mode: Mode) -> String {
     let Field { name, from, required, nullable, default, strict, kind } = field;
     assert!(default.is_none(), "a field with a default was proposed");
-    let mut keys = Vec::new();
-    write_kind(&mut keys, kind, mode);
+    let mut keys = vec![("type", string(kind.name()))];
+    kind.clone().rules(&mut |name, given| keys.extend(rule(given, mode).map(|value| (name, value))));
     if let [key] = from.as_slice()
         && !key.is_empty()
         && !key.starts_with('/')
@@ -177,92 +174,39 @@ fn value(field: &Field, mode: Mode) -> String {
     format!("{{ {} }}", keys.join(", "))
 }
 
-/// The keys that say what a value must be.
-fn write_kind(keys: &mut Vec<(&'static str, String)>, kind: &Kind, mode: Mode) {
-    keys.push(("type", string(kind.name())));
-    let mut flag = |key, is_so: bool| {
-        if is_so {
-            keys.push((key, "true".to_owned()));
-        }
-    };
-    match kind {
-        Kind::Text(Text { min_length, max_length, trim, lower, pattern }) => {
-            flag("trim", *trim);
-            flag("lower", *lower);
-            write_number(keys, "min_length", min_length.as_ref());
-            write_number(keys, "max_length", max_length.as_ref());
-            if let Some(pattern) = pattern {
-                keys.push(("pattern", string(pattern.as_str())));
-            }
-        }
-        Kind::Int(bounds) => write_bounds(keys, bounds),
-        Kind::Float(Float { bounds, finite }) => {
-            flag("finite", *finite);
-            write_bounds(keys, bounds);
-        }
-        // The offset of stamps without a zone is that of the source.
-        Kind::Timestamp(Timestamp { format, zone, offset_s: _, year: _ }) => {
-            keys.extend(format.word().map(|format| ("format", string(format))));
-            match zone {
-                Zone::Any => {}
-                Zone::Required => keys.push(("zone", string("required"))),
-                Zone::Naive => keys.push(("zone", string("naive"))),
-            }
-        }
-        Kind::Decimal(Decimal { max_digits, decimal_places, bounds }) => {
-            let Bounds { ge, gt, le, lt, multiple_of } = bounds;
-            for (key, bound) in [("ge", ge), ("gt", gt), ("le", le), ("lt", lt), ("multiple_of", multiple_of)]
-            {
-                keys.extend(bound.as_ref().map(|bound| (key, bound.to_string())));
-            }
-            write_number(keys, "max_digits", max_digits.as_ref());
-            write_number(keys, "decimal_places", decimal_places.as_ref());
-        }
-        Kind::Json(Json { text }) => flag("json_text", *text),
-        Kind::Ip { version } => write_number(keys, "version", version.as_ref()),
-        // How a fault is reported is not for a job to say.
-        Kind::Enum(Enum { values, literal: _, trim, lower }) => {
-            flag("trim", *trim);
-            flag("lower", *lower);
+/// A rule as TOML, if there is something to say.
+fn rule(rule: Rule<'_>, mode: Mode) -> Option<String> {
+    match rule {
+        Rule::Flag(is_so) => is_so.then(|| "true".to_owned()),
+        Rule::Length(length) => number(length),
+        Rule::Digits(digits) => number(digits),
+        Rule::Pattern(pattern) => pattern.as_ref().map(|pattern| string(pattern.as_str())),
+        Rule::Int(limit) => number(limit),
+        Rule::Float(limit) => number(limit),
+        Rule::Decimal(limit) => limit.as_ref().map(ToString::to_string),
+        Rule::Version(version) => number(version),
+        Rule::Values(values) => {
             let values: Vec<String> = values.iter().map(|value| string(value)).collect();
-            keys.push(("values", format!("[{}]", values.join(", "))));
+            Some(format!("[{}]", values.join(", ")))
         }
-        Kind::Object(object) => {
-            // What happens to a NUL is said for the whole record.
-            let Object { schema: Schema { fields, extra, nul: _ }, wanted: _ } = &**object;
-            keys.push(("extra", string(extra.word())));
+        Rule::Format(format) => format.word().map(string),
+        Rule::Zone(zone) => (*zone != Zone::Any).then(|| string(zone.word())),
+        Rule::Extra(extra) => Some(string(extra.word())),
+        Rule::Fields(object) => {
+            let fields = object.schema.fields.iter();
             let fields: Vec<String> =
-                fields.iter().map(|field| format!("{} = {}", key(&field.name), value(field, mode))).collect();
-            keys.push(("fields", format!("{{ {} }}", fields.join(", "))));
+                fields.map(|field| format!("{} = {}", key(&field.name), value(field, mode))).collect();
+            Some(format!("{{ {} }}", fields.join(", ")))
         }
-        Kind::List(list) => {
-            let List { items, min_items, max_items } = &**list;
-            write_number(keys, "min_items", min_items.as_ref());
-            write_number(keys, "max_items", max_items.as_ref());
-            keys.push(("items", value(items, mode)));
-        }
-        Kind::Bool | Kind::Date | Kind::Time | Kind::Uuid => {}
+        Rule::Items(items) => Some(value(items, mode)),
+        // Neither is for a field to say.
+        Rule::OfSource(_) | Rule::Literal(_) => None,
     }
-}
-
-fn write_bounds<T: std::fmt::Debug>(keys: &mut Vec<(&'static str, String)>, bounds: &Bounds<T>) {
-    let Bounds { ge, gt, le, lt, multiple_of } = bounds;
-    write_number(keys, "ge", ge.as_ref());
-    write_number(keys, "gt", gt.as_ref());
-    write_number(keys, "le", le.as_ref());
-    write_number(keys, "lt", lt.as_ref());
-    write_number(keys, "multiple_of", multiple_of.as_ref());
 }
 
 /// A number as Rust writes it, which is as TOML reads it.
-fn write_number<T: std::fmt::Debug>(
-    keys: &mut Vec<(&'static str, String)>,
-    key: &'static str,
-    number: Option<&T>,
-) {
-    if let Some(number) = number {
-        keys.push((key, format!("{number:?}")));
-    }
+fn number<T: std::fmt::Debug>(number: &Option<T>) -> Option<String> {
+    number.as_ref().map(|number| format!("{number:?}"))
 }
 
 /// A key, in quotes where it needs them.

@@ -168,6 +168,23 @@ pub enum Zone {
     Naive,
 }
 
+impl Zone {
+    /// The word for it in a job.
+    pub fn word(self) -> &'static str {
+        match self {
+            Zone::Any => "any",
+            Zone::Required => "required",
+            Zone::Naive => "naive",
+        }
+    }
+
+    /// What a word in a job means; the default if it is none of these.
+    pub fn from_word(word: &str) -> Zone {
+        let all = [Zone::Any, Zone::Required, Zone::Naive];
+        all.into_iter().find(|zone| zone.word() == word).unwrap_or_default()
+    }
+}
+
 /// The year of stamps that name none. Never taken from the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Year {
@@ -256,6 +273,31 @@ impl Kind {
     /// Whether a list of such values is a list of scalars, rather than JSON.
     pub fn is_scalar(&self) -> bool {
         !matches!(self, Kind::Json(_) | Kind::Object(_) | Kind::List(_))
+    }
+
+    /// Every kind, without a rule.
+    pub fn all() -> [Kind; 14] {
+        [
+            Kind::Text(Text::default()),
+            Kind::Int(Bounds::default()),
+            Kind::Float(Float::default()),
+            Kind::Bool,
+            Kind::Timestamp(Timestamp::default()),
+            Kind::Date,
+            Kind::Time,
+            Kind::Uuid,
+            Kind::Decimal(Decimal::default()),
+            Kind::Json(Json::default()),
+            Kind::Ip { version: None },
+            Kind::Enum(Enum::new::<String>([])),
+            Kind::Object(Box::new(Object::new(Schema::default()))),
+            Kind::List(Box::new(List::of(Field::new("", Kind::Json(Json::default()))))),
+        ]
+    }
+
+    /// The kind of this name, without a rule.
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::all().into_iter().find(|kind| kind.name() == name)
     }
 
     /// The word for it in a job.

@@ -16,6 +16,7 @@ mod kind;
 #[cfg(test)]
 mod probe;
 mod read;
+mod rules;
 mod value;
 
 pub use bind::Row;
@@ -24,6 +25,7 @@ pub use kind::{
     Bounds, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Strptime, Text, Timestamp,
     Year, Zone,
 };
+pub use rules::{OfSource, Rule, Visit};
 pub use value::{Owned, Value};
 
 use crate::format::Extras;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use self::kind::Rules;
 use super::keys::{self, Takes};
 use super::reader::{Place, Reader, Scope, as_text, describe, quoted};
 use crate::format::pointer_steps;
@@ -214,7 +215,8 @@ fn field<'s>(
         Part::Field => from(reader, &scope, name),
         Part::Items => Vec::new(),
     };
-    let kind = kind::kind(reader, &scope, kind_name, path, &called, place, common)?;
+    let rules = Rules { scope: &scope, path, called: &called, place, common };
+    let kind = rules.read(reader, kind_name)?;
     let mut field = Field { name: name.to_owned(), from, required, nullable, default: None, strict, kind };
     if let Some(value) = scope.value("default").filter(|_| part == Part::Field) {
         field.default = default::default(reader, &field, &called, value);

@@ -1,0 +1,124 @@
+//! The rules of a field's type, one by one: the only list of which type has which.
+//!
+//! A job is read, written and hashed, a JSON Schema imported and the table of keys filled in by
+//! going through this list. A new rule is a field of its kind's struct, a line here and a line
+//! in the table of keys; without the line here it does not compile.
+
+use regex::Regex;
+
+use super::kind::{
+    Bounds, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Text, Timestamp, Year, Zone,
+};
+use super::{Extra, Field};
+
+/// The place where a kind keeps one of its rules.
+#[derive(Debug)]
+pub enum Rule<'k> {
+    /// It holds, or it does not.
+    Flag(&'k mut bool),
+    /// A number of characters or items.
+    Length(&'k mut Option<usize>),
+    /// A number of digits.
+    Digits(&'k mut Option<u32>),
+    /// What a text must match.
+    Pattern(&'k mut Option<Regex>),
+    /// A limit of integers.
+    Int(&'k mut Option<i128>),
+    /// A limit of doubles.
+    Float(&'k mut Option<f64>),
+    /// A limit of decimals.
+    Decimal(&'k mut Option<Exact>),
+    /// The version of IP.
+    Version(&'k mut Option<u8>),
+    /// The texts that an enum can be.
+    Values(&'k mut Vec<String>),
+    /// How a stamp is written.
+    Format(&'k mut StampFormat),
+    /// What is known about its zone.
+    Zone(&'k mut Zone),
+    /// What becomes of members that no field asks for.
+    Extra(&'k mut Extra),
+    /// The fields of an object.
+    Fields(&'k mut Object),
+    /// What the items of a list are.
+    Items(&'k mut Field),
+    /// What is said for the whole source, not for a field.
+    OfSource(OfSource<'k>),
+    /// How a fault is reported, which no job says.
+    Literal(&'k mut bool),
+}
+
+/// What stamps lack and their source has.
+#[derive(Debug)]
+pub enum OfSource<'k> {
+    /// The offset from UTC, in seconds.
+    Offset(&'k mut i32),
+    /// The year.
+    Year(&'k mut Option<Year>),
+}
+
+/// Takes a rule's name and its place.
+pub type Visit<'v> = &'v mut dyn FnMut(&'static str, Rule<'_>);
+
+impl Kind {
+    /// Goes through the rules that such a value can have, given or not. The order is that in
+    /// which they are hashed, and stays.
+    pub fn rules(&mut self, visit: Visit<'_>) {
+        match self {
+            Kind::Text(Text { min_length, max_length, trim, lower, pattern }) => {
+                visit("min_length", Rule::Length(min_length));
+                visit("max_length", Rule::Length(max_length));
+                visit("trim", Rule::Flag(trim));
+                visit("lower", Rule::Flag(lower));
+                visit("pattern", Rule::Pattern(pattern));
+            }
+            Kind::Int(limits) => bounds(limits, Rule::Int, visit),
+            Kind::Float(Float { bounds: limits, finite }) => {
+                bounds(limits, Rule::Float, visit);
+                visit("finite", Rule::Flag(finite));
+            }
+            Kind::Timestamp(Timestamp { format, zone, offset_s, year }) => {
+                visit("format", Rule::Format(format));
+                visit("year", Rule::OfSource(OfSource::Year(year)));
+                visit("zone", Rule::Zone(zone));
+                // With another zone there is no stamp whose offset would have to be supplied.
+                if *zone == Zone::Any {
+                    visit("offset_s", Rule::OfSource(OfSource::Offset(offset_s)));
+                }
+            }
+            Kind::Decimal(Decimal { max_digits, decimal_places, bounds: limits }) => {
+                visit("max_digits", Rule::Digits(max_digits));
+                visit("decimal_places", Rule::Digits(decimal_places));
+                bounds(limits, Rule::Decimal, visit);
+            }
+            Kind::Json(Json { text }) => visit("json_text", Rule::Flag(text)),
+            Kind::Ip { version } => visit("version", Rule::Version(version)),
+            Kind::Enum(Enum { values, literal, trim, lower }) => {
+                visit("values", Rule::Values(values));
+                visit("literal", Rule::Literal(literal));
+                visit("trim", Rule::Flag(trim));
+                visit("lower", Rule::Flag(lower));
+            }
+            Kind::Object(object) => {
+                visit("extra", Rule::Extra(&mut object.schema.extra));
+                visit("fields", Rule::Fields(object));
+            }
+            Kind::List(list) => {
+                let List { items, min_items, max_items } = &mut **list;
+                visit("min_items", Rule::Length(min_items));
+                visit("max_items", Rule::Length(max_items));
+                visit("items", Rule::Items(items));
+            }
+            Kind::Bool | Kind::Date | Kind::Time | Kind::Uuid => {}
+        }
+    }
+}
+
+fn bounds<'k, T>(limits: &'k mut Bounds<T>, rule: fn(&'k mut Option<T>) -> Rule<'k>, visit: Visit<'_>) {
+    let Bounds { ge, gt, le, lt, multiple_of } = limits;
+    visit("ge", rule(ge));
+    visit("gt", rule(gt));
+    visit("le", rule(le));
+    visit("lt", rule(lt));
+    visit("multiple_of", rule(multiple_of));
+}
