@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::figure;
 use crate::source::{Discovered, discover};
 
-/// A longer list is not read: it is no list.
-const LIST_BYTES_MAX: u64 = 1 << 30;
+/// A longer list is not read: all its names are in memory at once.
+const LIST_BYTES_MAX: u64 = 64 << 20;
 
 /// The names that were given, if any were. Those of the line come first.
 pub(super) fn given(args: &FileArgs) -> Result<Option<Vec<PathBuf>>> {
@@ -33,13 +33,16 @@ fn read_list(path: &Path, is_null: bool) -> Result<Vec<PathBuf>> {
     };
     let mut bytes = Vec::new();
     let read = match path.as_os_str() == "-" {
-        true => std::io::stdin().lock().take(LIST_BYTES_MAX).read_to_end(&mut bytes),
-        false => std::fs::File::open(path).and_then(|file| file.take(LIST_BYTES_MAX).read_to_end(&mut bytes)),
+        true => std::io::stdin().lock().take(LIST_BYTES_MAX + 1).read_to_end(&mut bytes),
+        false => {
+            std::fs::File::open(path).and_then(|file| file.take(LIST_BYTES_MAX + 1).read_to_end(&mut bytes))
+        }
     };
     let read = read.map_err(failed)?;
-    if read as u64 == LIST_BYTES_MAX {
+    if read as u64 > LIST_BYTES_MAX {
         return Err(Error::usage(format!(
-            "{} has more than 1 GiB and is no list of files; a file to load is named without --files-from",
+            "{} has more than 64 MiB, too much for a list of files; divide it, or name its directories; \
+             a file to load is named without --files-from",
             path.display()
         )));
     }

@@ -103,16 +103,14 @@ impl Config {
 
     /// The text of the job file at `path`.
     fn text(path: &Path, file: File) -> Result<String> {
-        let mut bytes = Vec::new();
-        let read = file.take(JOB_BYTES_MAX + 1).read_to_end(&mut bytes);
-        read.map_err(|cause| unreadable(path, &cause))?;
-        if bytes.len() as u64 > JOB_BYTES_MAX {
-            return Err(Error::usage(format!(
+        let bytes = bounded(file, JOB_BYTES_MAX).map_err(|cause| unreadable(path, &cause))?;
+        let bytes = bytes.ok_or_else(|| {
+            Error::usage(format!(
                 "{} has more than {} and is no job file; a file to load is named without -j",
                 path.display(),
                 units::print_size(JOB_BYTES_MAX)
-            )));
-        }
+            ))
+        })?;
         String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes());
@@ -129,6 +127,13 @@ impl Config {
 
 fn unreadable(path: &Path, cause: &std::io::Error) -> Error {
     Error::usage(format!("cannot read the job file {}: {cause}", path.display()))
+}
+
+/// What a file holds, unless it is more than `bytes_max`.
+fn bounded(file: File, bytes_max: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= bytes_max))
 }
 
 /// Reads the text of a job file.

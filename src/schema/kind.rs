@@ -84,6 +84,22 @@ pub struct Text {
     pub lower: bool,
 }
 
+/// What a pattern may take in memory, once it is compiled.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// Reads a pattern of a text, or says what is wrong with it.
+pub fn pattern(text: &str) -> Result<Regex, String> {
+    let pattern = regex::RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
+    pattern.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "it becomes larger than 1 MiB; shorten what repeats".to_owned(),
+        // The crate draws the pattern over several lines; the last says what is wrong.
+        error => {
+            let error = error.to_string();
+            error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        }
+    })
+}
+
 /// The rules of a double.
 #[derive(Clone, Debug, Default)]
 pub struct Float {

@@ -20,10 +20,10 @@ mod rules;
 mod value;
 
 pub use bind::Row;
-pub use json_schema::{JsonSchemaError, from_json_schema};
+pub use json_schema::{Fault, JsonSchemaError, from_json_schema};
 pub use kind::{
     Bounds, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Strptime, Text, Timestamp,
-    Year, Zone,
+    Year, Zone, pattern,
 };
 pub use rules::{OfSource, Rule, Visit};
 pub use value::{Owned, Value};

@@ -122,3 +122,20 @@ fn bounds<'k, T>(limits: &'k mut Bounds<T>, rule: fn(&'k mut Option<T>) -> Rule<
     visit("lt", rule(lt));
     visit("multiple_of", rule(multiple_of));
 }
+
+/// The keyword of JSON Schema that means the same as a rule, where one does.
+pub(super) fn keyword(rule: &str) -> Option<&'static str> {
+    Some(match rule {
+        "min_length" => "minLength",
+        "max_length" => "maxLength",
+        "pattern" => "pattern",
+        "ge" => "minimum",
+        "gt" => "exclusiveMinimum",
+        "le" => "maximum",
+        "lt" => "exclusiveMaximum",
+        "multiple_of" => "multipleOf",
+        "min_items" => "minItems",
+        "max_items" => "maxItems",
+        _ => return None,
+    })
+}

@@ -12,7 +12,7 @@ use super::super::keys;
 use super::super::reader::{Place, Reader, Scope, as_integer, describe, first_repeated};
 use super::{Common, Part, field, fields};
 use crate::schema::{
-    Bounds, Exact, Extra, Kind, Object, OfSource, Rule, Schema, StampFormat, Strptime, Zone,
+    self, Bounds, Exact, Extra, Kind, Object, OfSource, Rule, Schema, StampFormat, Strptime, Zone,
 };
 
 /// The rules of one field as they stand in the job, and what the field is called.
@@ -130,12 +130,9 @@ impl Rules<'_, '_> {
     /// The pattern of a text.
     fn pattern(&self, reader: &mut Reader<'_>, name: &str) -> Option<Regex> {
         let (text, place) = reader.text(self.scope, name)?;
-        match Regex::new(&text) {
+        match schema::pattern(&text) {
             Ok(pattern) => Some(pattern),
-            Err(error) => {
-                // The crate draws the pattern over several lines; the last says what is wrong.
-                let error = error.to_string();
-                let what = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Err(what) => {
                 reader.find(format!("'{name}' cannot be read as a regular expression: {what}"), &place);
                 None
             }

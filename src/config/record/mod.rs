@@ -8,6 +8,7 @@
 mod default;
 mod kind;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -16,6 +17,7 @@ use toml::de::DeValue;
 use self::kind::Rules;
 use super::keys::{self, Takes};
 use super::reader::{Place, Reader, Scope, as_text, describe, quoted};
+use super::{bounded, units};
 use crate::format::pointer_steps;
 use crate::schema::{Extra, Field, Nul, Schema, from_json_schema};
 
@@ -93,22 +95,28 @@ impl Common {
     }
 }
 
+/// A longer file is no schema of a record.
+const SCHEMA_BYTES_MAX: u64 = 4 << 20;
+
 /// Reads a JSON Schema file.
 fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Common) -> Schema {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(cause) => {
-            reader.find(format!("cannot read the schema {}: {cause}", path.display()), place);
-            return Schema::default();
+    let shown = path.display();
+    let text = match File::open(path).and_then(|file| bounded(file, SCHEMA_BYTES_MAX)) {
+        Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|_| format!("the schema {shown} is not UTF-8")),
+        Ok(None) => {
+            let max = units::print_size(SCHEMA_BYTES_MAX);
+            Err(format!("{shown} has more than {max} and is no schema of a record"))
         }
+        Err(cause) => Err(format!("cannot read the schema {shown}: {cause}")),
     };
-    match from_json_schema(&text, common.strict, common.offset_s) {
-        Ok(schema) => schema,
-        Err(error) => {
-            reader.find(format!("{} cannot be used as a schema: {error}", path.display()), place);
-            Schema::default()
-        }
-    }
+    let schema = text.and_then(|text| {
+        from_json_schema(&text, common.strict, common.offset_s)
+            .map_err(|error| format!("{shown} cannot be used as a schema: {error}"))
+    });
+    schema.unwrap_or_else(|message| {
+        reader.find(message, place);
+        Schema::default()
+    })
 }
 
 /// Reads a table of fields. `parent` leads to them, with a dot at its end.
@@ -310,6 +318,10 @@ mod tests {
                 .contains("#/properties/a")
         );
         assert!(error(schema, "schema = \"y.schema.json\"").contains("cannot read the schema"));
+        assert!(
+            error(schema, "schema = \"/dev/zero\"")
+                .contains("/dev/zero has more than 4MiB and is no schema of a record")
+        );
         assert!(
             error(schema, "schema = \"x.schema.json\"\nfields.a = \"int\"")
                 .contains("leave out one of the two")

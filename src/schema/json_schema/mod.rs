@@ -18,7 +18,7 @@ use bumpalo::Bump;
 
 use self::node::Node;
 use self::shape::Shape;
-use super::{Extra, Field, Owned, Schema, Value};
+use super::{Extra, Field, Kind, Owned, Schema, Value};
 use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 
 /// The schema that the JSON Schema in `text` describes. With `strict`, values are taken as
@@ -30,39 +30,65 @@ use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 pub fn from_json_schema(text: &str, strict: bool, offset_s: i32) -> Result<Schema, JsonSchemaError> {
     let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
     parse_json(text.as_bytes(), &arena, &mut scratch, &mut record).map_err(|malformed| {
-        JsonSchemaError::new("#", format!("{} at byte {}", malformed.what, malformed.at))
+        let message = format!("{} at byte {}", malformed.what, malformed.at);
+        JsonSchemaError { faults: vec![Fault { path: "#".to_owned(), message }] }
     })?;
-    let mut import = Import { root: record.root(), strict, offset_s, references: Vec::new(), fields: 0 };
-    import.record(Node::new(record.root(), "#".to_owned()))
+    let mut import = Import {
+        root: record.root(),
+        strict,
+        offset_s,
+        references: Vec::new(),
+        fields: 0,
+        faults: Vec::new(),
+    };
+    let schema = import.record(Node::new(record.root(), "#".to_owned()));
+    let schema = schema.map_err(|fault| import.fault(fault));
+    match schema {
+        Ok(schema) if import.faults.is_empty() => Ok(schema),
+        _ => Err(JsonSchemaError { faults: import.faults }),
+    }
 }
 
-/// What is wrong with a JSON Schema, and where.
+/// What is wrong with a JSON Schema: everything that it asks for and that would not be enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonSchemaError {
+    /// At least one, in the order of the schema, each place once.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that is wrong with a JSON Schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
     /// A pointer into the schema, as `#/properties/host/pattern`.
     pub path: String,
     /// What is wrong there.
     pub message: String,
 }
 
-impl JsonSchemaError {
-    fn new(path: impl Into<String>, message: impl Into<String>) -> JsonSchemaError {
-        JsonSchemaError { path: path.into(), message: message.into() }
-    }
-}
+/// More are not told, and not looked for.
+const FAULTS_MAX: usize = 1000;
 
 impl fmt::Display for JsonSchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)
+        if let [Fault { path, message }] = self.faults.as_slice() {
+            return write!(f, "{path}: {message}");
+        }
+        let or_more = if self.faults.len() < FAULTS_MAX { "" } else { " or more" };
+        write!(f, "{}{or_more} things are wrong with it:", self.faults.len())?;
+        self.faults.iter().try_for_each(|Fault { path, message }| write!(f, "\n  - {path}: {message}"))
     }
 }
 
 impl std::error::Error for JsonSchemaError {}
 
-type Result<T, E = JsonSchemaError> = std::result::Result<T, E>;
+type Result<T, E = Fault> = std::result::Result<T, E>;
 
-/// References that meet at one definition multiply; no record has so many fields.
+/// References that meet at one definition multiply. No table has more columns than 1,600, and
+/// no record that many fields.
 const FIELDS_MAX: usize = 10_000;
+
+/// A longer chain of references is one that somebody has made to be long.
+const REFERENCES_MAX: usize = 100;
 
 /// What the import carries along.
 struct Import<'s> {
@@ -72,13 +98,28 @@ struct Import<'s> {
     /// The references that are being followed, to see one that leads to itself.
     references: Vec<String>,
     fields: usize,
+    /// What is wrong so far.
+    faults: Vec<Fault>,
 }
 
 impl<'s> Import<'s> {
+    /// Notes what is wrong, once for each place: definitions are read wherever they are referred to.
+    fn fault(&mut self, fault: Fault) {
+        if self.faults.len() < FAULTS_MAX && !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Notes the keywords of a place that nobody has asked for: they would go unenforced.
+    fn finish(&mut self, node: &Node<'_>) {
+        node.left().for_each(|fault| self.fault(fault));
+    }
+
     /// The schema of a record: an object, perhaps by reference.
     fn record(&mut self, mut node: Node<'s>) -> Result<Schema> {
+        let Raw::Object { .. } = node.item.raw() else { return Err(node.error("not a schema")) };
         if let Some(reference) = node.take("$ref") {
-            node.finish()?;
+            self.finish(&node);
             return self.follow(&reference, Import::record);
         }
         match node.take("type") {
@@ -88,7 +129,7 @@ impl<'s> Import<'s> {
             _ => {}
         }
         let schema = self.object(&mut node)?;
-        node.finish()?;
+        self.finish(&node);
         match schema {
             Some(Schema { extra: Extra::Keep, fields, .. }) => Ok(Schema { fields, ..Schema::default() }),
             Some(schema) if !schema.fields.is_empty() => Ok(schema),
@@ -104,7 +145,10 @@ impl<'s> Import<'s> {
             Some(allowed) => match allowed.item.raw() {
                 Raw::Bool(true) | Raw::Object { len: 0 } => Some(Extra::Keep),
                 Raw::Bool(false) => Some(Extra::Forbid),
-                _ => return Err(allowed.error("rules for members that are not named are not enforced")),
+                _ => {
+                    self.fault(allowed.error("rules for members that are not named are not enforced"));
+                    None
+                }
             },
         };
         let mut required = Vec::new();
@@ -120,10 +164,16 @@ impl<'s> Import<'s> {
         if let Some(properties) = &properties {
             for (name, property) in properties.members("an object of properties")? {
                 let is_required = required.iter().any(|(required, _)| *required == name);
-                let field = self.field(name, property, is_required)?;
                 // Of equal keys the last counts.
-                fields.retain(|other| other.name != field.name);
-                fields.push(field);
+                fields.retain(|other| other.name != name);
+                match self.field(name, property, is_required) {
+                    Ok(field) => fields.push(field),
+                    // So that all is told at once.
+                    Err(fault) => {
+                        self.fault(fault);
+                        fields.push(Field::new(name, Kind::Bool));
+                    }
+                }
             }
         }
         if let Some((name, place)) =
@@ -170,6 +220,11 @@ impl<'s> Import<'s> {
         if self.references.iter().any(|known| known == target) || target == "#" {
             return Err(reference.error(format!("{target:?} refers to itself, and a record has an end")));
         }
+        if self.references.len() == REFERENCES_MAX {
+            return Err(
+                reference.error(format!("more than {REFERENCES_MAX} references, one behind the other"))
+            );
+        }
         let found = node::find(self.root, target)
             .ok_or_else(|| reference.error(format!("there is no {target:?} in this document")))?;
         self.references.push(target.to_owned());
@@ -184,7 +239,7 @@ mod tests {
     use super::super::{Bounds, Kind, StampFormat, Zone};
     use super::*;
 
-    fn import(properties: &str) -> Result<Schema> {
+    fn import(properties: &str) -> Result<Schema, JsonSchemaError> {
         from_json_schema(&format!(r#"{{"type":"object","properties":{{{properties}}}}}"#), false, 0)
     }
 
@@ -486,6 +541,57 @@ mod tests {
             let complaint = from_json_schema(text, false, 0).expect_err(text).to_string();
             assert!(complaint.starts_with(expected), "{text}: {complaint}");
         }
+    }
+
+    #[test]
+    fn everything_that_is_not_enforced_is_told_at_once() {
+        let text = r##"{"properties": {"a": {"type": "string", "format": "email", "contains": {}}, "b": {"type": "integer", "not": {}, "minimum": "x"},
+            "c": {"properties": {"d": {"contains": {}}, "e": {"$ref": "#/$defs/E"}}}, "f": {"$ref": "#/$defs/E"}},
+            "$defs": {"E": {"type": "string", "if": {}, "else": {}}}, "minProperties": 1}"##;
+        let error = from_json_schema(text, false, 0).expect_err("nothing of it can be enforced");
+        let places: Vec<&str> = error.faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(
+            places,
+            [
+                "#/properties/a/format",
+                "#/properties/a/contains",
+                "#/properties/b/minimum",
+                "#/properties/b/not",
+                "#/properties/c/properties/d/contains",
+                "#/$defs/E/if",
+                "#/$defs/E/else",
+                "#/minProperties",
+            ]
+        );
+        assert!(
+            error.to_string().starts_with("8 things are wrong with it:\n  - #/properties/a/format: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn chains_of_references_and_large_patterns_are_bounded() {
+        let chain = |length: usize| {
+            let links = (0..length).map(|n| format!(r##""d{n}":{{"$ref":"#/$defs/d{}"}}"##, n + 1));
+            let links: Vec<String> = links.chain([format!(r#""d{length}":{{"type":"string"}}"#)]).collect();
+            from_json_schema(
+                &format!(
+                    r##"{{"properties":{{"a":{{"$ref":"#/$defs/d0"}}}},"$defs":{{{}}}}}"##,
+                    links.join(",")
+                ),
+                false,
+                0,
+            )
+        };
+        assert!(chain(REFERENCES_MAX - 1).is_ok());
+        let complaint = chain(100_000).expect_err("too long").to_string();
+        assert!(complaint.ends_with("more than 100 references, one behind the other"), "{complaint}");
+        let complaint = complaint_about_pattern(r"((\\w{99}){99}){99}");
+        assert!(complaint.ends_with("it becomes larger than 1 MiB; shorten what repeats"), "{complaint}");
+    }
+
+    fn complaint_about_pattern(pattern: &str) -> String {
+        complaint(&format!(r#"{{"type":"string","pattern":"{pattern}"}}"#))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! So that at the end it can tell the keywords that nobody asked about: they would go
 //! unenforced.
 
-use super::{JsonSchemaError, Result};
+use super::{Fault, Result};
 use crate::format::{Item, Raw, pointer_steps};
 
 /// A value of the schema, and the pointer to it.
@@ -43,22 +43,19 @@ impl<'s> Node<'s> {
         Some(Node::new(item, format!("{}/{keyword}", self.path)))
     }
 
-    /// That every keyword has been asked for, or says nothing.
-    pub(super) fn finish(&self) -> Result<()> {
-        let Raw::Object { .. } = self.item.raw() else { return Err(self.error("not a schema")) };
+    /// The keywords that nobody has asked for and that say something.
+    pub(super) fn left(&self) -> impl Iterator<Item = Fault> {
         let is_known =
             |key: &str| self.taken.contains(&key) || ANNOTATIONS.contains(&key) || key.starts_with("x-");
-        match self.item.members().find(|(key, _)| !is_known(key)) {
-            None => Ok(()),
-            Some((key, _)) => {
-                let path = format!("{}/{}", self.path, escaped(key));
-                Err(JsonSchemaError::new(path, "this keyword is not enforced"))
-            }
-        }
+        let left = self.item.members().map(|(key, _)| key).filter(move |key| !is_known(key));
+        left.map(|key| Fault {
+            path: format!("{}/{}", self.path, escaped(key)),
+            message: "this keyword is not enforced".to_owned(),
+        })
     }
 
-    pub(super) fn error(&self, message: impl Into<String>) -> JsonSchemaError {
-        JsonSchemaError::new(&*self.path, message)
+    pub(super) fn error(&self, message: impl Into<String>) -> Fault {
+        Fault { path: self.path.clone(), message: message.into() }
     }
 
     /// The value as JSON text.

@@ -1,75 +1,96 @@
-//! The limits of numbers, exactly as they are written.
+//! The rules that a schema shares with a field: limits, exactly as they are written.
 
-use super::super::{Bounds, Decimal, Exact};
-use super::Result;
+use super::super::rules::keyword;
+use super::super::{Bounds, Decimal, Exact, Kind, Rule};
 use super::node::Node;
+use super::{Import, Result};
 use crate::format::Raw;
 
-/// The limits of an integer. One with a fraction becomes the whole number that means the
-/// same; the names of machine types are limits too.
-pub(super) fn integer(node: &mut Node<'_>) -> Result<Bounds<i128>> {
-    let mut bounds = Bounds {
-        ge: limit(node, "minimum", Exact::ceil)?,
-        gt: limit(node, "exclusiveMinimum", Exact::floor)?,
-        le: limit(node, "maximum", Exact::floor)?,
-        lt: limit(node, "exclusiveMaximum", Exact::ceil)?,
-        multiple_of: None,
-    };
-    if let Some(of) = node.take("multipleOf") {
-        let number = exact(&of)?;
-        let whole = number.floor().filter(|&whole| whole > 0 && number.ceil() == Some(whole));
-        bounds.multiple_of = Some(whole.ok_or_else(|| of.error("not a whole number above zero"))?);
-    }
-    if let Some(format) = node.take("format") {
-        let (least, greatest) = match format.item.raw() {
-            Raw::Text("int8") => (i8::MIN.into(), i8::MAX.into()),
-            Raw::Text("int16") => (i16::MIN.into(), i16::MAX.into()),
-            Raw::Text("int32") => (i32::MIN.into(), i32::MAX.into()),
-            Raw::Text("int64") => (i64::MIN.into(), i64::MAX.into()),
-            Raw::Text("uint8") => (0, u8::MAX.into()),
-            Raw::Text("uint16") => (0, u16::MAX.into()),
-            Raw::Text("uint32") => (0, u32::MAX.into()),
-            Raw::Text("uint64") => (0, u64::MAX.into()),
-            _ => return Err(format.error("this format of an integer is not enforced")),
-        };
-        bounds.ge = Some(bounds.ge.map_or(least, |ge| ge.max(least)));
-        bounds.le = Some(bounds.le.map_or(greatest, |le| le.min(greatest)));
-    }
-    Ok(bounds)
+/// Reads the rules that a kind and a schema share, each by the keyword that means it.
+pub(super) fn limits<'s>(import: &mut Import<'s>, node: &mut Node<'s>, mut kind: Kind) -> Kind {
+    kind.rules(&mut |name, rule| {
+        if let Some(keyword) = keyword(name)
+            && let Some(given) = node.take(keyword)
+            && let Err(fault) = limit(name, rule, &given)
+        {
+            import.fault(fault);
+        }
+    });
+    kind
 }
 
-/// The limits of a double.
-pub(super) fn double(node: &mut Node<'_>) -> Result<Bounds<f64>> {
-    if let Some(format) = node.take("format")
-        && format.item.raw() != Raw::Text("double")
-    {
-        return Err(format.error("this format of a number is not enforced"));
+fn limit(name: &str, rule: Rule<'_>, given: &Node<'_>) -> Result<()> {
+    match rule {
+        Rule::Length(length) => *length = Some(given.count()?),
+        Rule::Pattern(pattern) => {
+            let Raw::Text(text) = given.item.raw() else { return Err(given.error("not a pattern")) };
+            *pattern = Some(super::super::kind::pattern(text).map_err(|what| given.error(what))?);
+        }
+        Rule::Int(limit) => *limit = Some(whole(name, given)?),
+        Rule::Float(limit) => {
+            *limit = Some(positive(name, given)?.to_string().parse().expect("digits are a number"));
+        }
+        Rule::Decimal(limit) => *limit = Some(positive(name, given)?),
+        _ => unreachable!("the rule {name} has a keyword"),
     }
-    let limits = bounds(node)?;
-    let double =
-        |limit: Option<Exact>| limit.map(|limit| limit.to_string().parse().expect("digits are a number"));
-    Ok(Bounds {
-        ge: double(limits.ge),
-        gt: double(limits.gt),
-        le: double(limits.le),
-        lt: double(limits.lt),
-        multiple_of: double(limits.multiple_of),
-    })
+    Ok(())
+}
+
+/// A limit of integers. One with a fraction becomes the whole number that means the same.
+fn whole(name: &str, given: &Node<'_>) -> Result<i128> {
+    let number = exact(given)?;
+    let (floor, ceil) = (number.floor(), number.ceil());
+    match name {
+        "multiple_of" => floor
+            .filter(|&whole| whole > 0 && ceil == Some(whole))
+            .ok_or_else(|| given.error("not a whole number above zero")),
+        "ge" | "lt" => ceil.ok_or_else(|| given.error("a number beyond 128 bits")),
+        _ => floor.ok_or_else(|| given.error("a number beyond 128 bits")),
+    }
+}
+
+/// A limit of other numbers, of which a step is above zero.
+fn positive(name: &str, given: &Node<'_>) -> Result<Exact> {
+    let number = exact(given)?;
+    match name {
+        "multiple_of" if !number.is_positive() => Err(given.error("not above zero")),
+        _ => Ok(number),
+    }
+}
+
+/// Whether `format` is the name of a machine type, whose limits are limits too.
+pub(super) fn is_of_machine_type(format: &Node<'_>, bounds: &mut Bounds<i128>) -> bool {
+    let (least, greatest) = match format.item.raw() {
+        Raw::Text("int8") => (i8::MIN.into(), i8::MAX.into()),
+        Raw::Text("int16") => (i16::MIN.into(), i16::MAX.into()),
+        Raw::Text("int32") => (i32::MIN.into(), i32::MAX.into()),
+        Raw::Text("int64") => (i64::MIN.into(), i64::MAX.into()),
+        Raw::Text("uint8") => (0, u8::MAX.into()),
+        Raw::Text("uint16") => (0, u16::MAX.into()),
+        Raw::Text("uint32") => (0, u32::MAX.into()),
+        Raw::Text("uint64") => (0, u64::MAX.into()),
+        _ => return false,
+    };
+    bounds.ge = Some(bounds.ge.map_or(least, |ge| ge.max(least)));
+    bounds.le = Some(bounds.le.map_or(greatest, |le| le.min(greatest)));
+    true
 }
 
 /// The rules of a decimal, which Pydantic writes as a number, with its limits, or a text.
-pub(super) fn decimal(mut number: Node<'_>, mut text: Node<'_>) -> Result<Decimal> {
-    number.take("type");
-    let limits = bounds(&mut number)?;
-    number.finish()?;
+pub(super) fn decimal<'s>(import: &mut Import<'s>, mut number: Node<'s>, mut text: Node<'s>) -> Kind {
     text.take("type");
     let rules = match text.take("pattern") {
         None => Decimal::default(),
-        Some(pattern) => decimal_of_pattern(&pattern)
-            .ok_or_else(|| pattern.error("a pattern of decimals is not enforced, but for Pydantic's"))?,
+        Some(pattern) => decimal_of_pattern(&pattern).unwrap_or_else(|| {
+            import.fault(pattern.error("a pattern of decimals is not enforced, but for Pydantic's"));
+            Decimal::default()
+        }),
     };
-    text.finish()?;
-    Ok(Decimal { bounds: limits, ..rules })
+    import.finish(&text);
+    number.take("type");
+    let kind = limits(import, &mut number, Kind::Decimal(rules));
+    import.finish(&number);
+    kind
 }
 
 /// The rules that Pydantic, before 2.14, wrote as a pattern of the decimal's text.
@@ -94,28 +115,6 @@ pub(super) fn decimal_of_pattern(pattern: &Node<'_>) -> Option<Decimal> {
     let rest = rest.strip_prefix(r"\d{0,")?.strip_prefix(wholes)?.strip_prefix(r"}\.\d{0,")?;
     let decimal_places = Some(count(rest.strip_suffix('}')?)?);
     Some(Decimal { max_digits, decimal_places, ..Decimal::default() })
-}
-
-fn bounds(node: &mut Node<'_>) -> Result<Bounds<Exact>> {
-    let mut limit = |keyword| node.take(keyword).map(|limit| exact(&limit)).transpose();
-    let (ge, gt) = (limit("minimum")?, limit("exclusiveMinimum")?);
-    let (le, lt) = (limit("maximum")?, limit("exclusiveMaximum")?);
-    let multiple_of = limit("multipleOf")?;
-    if multiple_of.as_ref().is_some_and(|of| !of.is_positive()) {
-        return Err(node.error("multipleOf is not above zero"));
-    }
-    Ok(Bounds { ge, gt, le, lt, multiple_of })
-}
-
-/// A limit of an integer, rounded to the side where it means the same.
-fn limit(
-    node: &mut Node<'_>,
-    keyword: &'static str,
-    round: fn(&Exact) -> Option<i128>,
-) -> Result<Option<i128>> {
-    let Some(limit) = node.take(keyword) else { return Ok(None) };
-    let number = exact(&limit)?;
-    Ok(Some(round(&number).ok_or_else(|| limit.error("a number beyond 128 bits"))?))
 }
 
 fn exact(node: &Node<'_>) -> Result<Exact> {

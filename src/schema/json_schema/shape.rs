@@ -1,8 +1,8 @@
 //! What one value must be: the keywords that stand for a type, and those that go with it.
 
-use regex::Regex;
-
-use super::super::{Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp};
+use super::super::{
+    Bounds, Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp,
+};
 use super::node::Node;
 use super::number::{self, decimal_of_pattern};
 use super::{Import, Result};
@@ -48,7 +48,10 @@ impl<'s> Import<'s> {
         } else if let Some(branches) = node.take("allOf") {
             match &*branches.items("a list of schemas")? {
                 [one] => self.shape(one.clone())?,
-                _ => return Err(branches.error("several schemas at once are not enforced")),
+                _ => {
+                    self.fault(branches.error("several schemas at once are not enforced"));
+                    Shape::any()
+                }
             }
         } else if let Some(values) = node.take("enum") {
             enumerated(&mut node, &values, &values.items("a list of values")?)?
@@ -57,7 +60,7 @@ impl<'s> Import<'s> {
         } else {
             self.typed(&mut node)?
         };
-        node.finish()?;
+        self.finish(&node);
         Ok(shape)
     }
 
@@ -65,7 +68,7 @@ impl<'s> Import<'s> {
     fn union(&mut self, branches: &Node<'s>) -> Result<Shape> {
         let (mut nullable, mut others) = (false, Vec::new());
         for branch in branches.items("a list of schemas")? {
-            if is_null(&branch)? {
+            if self.is_null(&branch) {
                 nullable = true;
             } else {
                 others.push(branch);
@@ -81,7 +84,7 @@ impl<'s> Import<'s> {
                 if !is_of(number, "number") || !is_of(text, "string") {
                     return Err(branches.error("a column has one type, these are several"));
                 }
-                Shape::of(Kind::Decimal(number::decimal(number.clone(), text.clone())?))
+                Shape::of(number::decimal(self, number.clone(), text.clone()))
             }
             _ => return Err(branches.error("a column has one type, these are several")),
         };
@@ -123,14 +126,84 @@ impl<'s> Import<'s> {
     /// The shape of the type `name`, which stands at `place`.
     fn of_type(&mut self, name: &str, place: &Node<'s>, node: &mut Node<'s>) -> Result<Shape> {
         Ok(Shape::of(match name {
-            "string" => string(node, self.offset_s)?,
-            "integer" => Kind::Int(number::integer(node)?),
-            "number" => Kind::Float(Float { bounds: number::double(node)?, finite: false }),
+            "string" => self.string(node)?,
+            "integer" => {
+                let mut kind = number::limits(self, node, Kind::Int(Bounds::default()));
+                if let (Kind::Int(bounds), Some(format)) = (&mut kind, node.take("format"))
+                    && !number::is_of_machine_type(&format, bounds)
+                {
+                    self.fault(format.error("this format of an integer is not enforced"));
+                }
+                kind
+            }
+            "number" => {
+                if let Some(format) = node.take("format")
+                    && format.item.raw() != Raw::Text("double")
+                {
+                    self.fault(format.error("this format of a number is not enforced"));
+                }
+                number::limits(self, node, Kind::Float(Float::default()))
+            }
             "boolean" => Kind::Bool,
-            "array" => Kind::List(Box::new(self.list(node)?)),
+            "array" => self.list(node)?,
             "object" => self.object_or_any(node)?,
             _ => return Err(place.error(format!("there is no type {name:?}"))),
         }))
+    }
+
+    /// Whether a schema allows null and nothing else.
+    fn is_null(&mut self, node: &Node<'s>) -> bool {
+        let mut node = node.clone();
+        let is_null = node.take("type").is_some_and(|name| name.item.raw() == Raw::Text("null"));
+        if is_null {
+            self.finish(&node);
+        }
+        is_null
+    }
+
+    /// What a string stands for.
+    fn string(&mut self, node: &mut Node<'s>) -> Result<Kind> {
+        if let Some(media) = node.take("contentMediaType") {
+            if media.item.raw() != Raw::Text("application/json") {
+                self.fault(media.error("only JSON within a text is enforced"));
+            }
+            if let Some(inner) = node.take("contentSchema")
+                && !matches!(inner.item.raw(), Raw::Bool(true) | Raw::Object { len: 0 })
+            {
+                self.fault(inner.error("rules for JSON within a text are not enforced"));
+            }
+            return Ok(Kind::Json(Json { text: true }));
+        }
+        if let Some(format) = node.take("format") {
+            let Raw::Text(name) = format.item.raw() else {
+                return Err(format.error("not the name of a format"));
+            };
+            match name {
+                "date-time" => {
+                    return Ok(Kind::Timestamp(Timestamp {
+                        offset_s: self.offset_s,
+                        ..Timestamp::default()
+                    }));
+                }
+                "date" => return Ok(Kind::Date),
+                "time" => return Ok(Kind::Time),
+                "uuid" => return Ok(Kind::Uuid),
+                "ipv4" => return Ok(Kind::Ip { version: Some(4) }),
+                "ipv6" => return Ok(Kind::Ip { version: Some(6) }),
+                "ipvanyaddress" => return Ok(Kind::Ip { version: None }),
+                "json-string" => return Ok(Kind::Json(Json { text: true })),
+                // How it is shown, not what it is.
+                "password" => {}
+                _ => self.fault(format.error(format!("the format {name:?} is not enforced"))),
+            }
+        }
+        if let Some(pattern) = node.clone().take("pattern")
+            && let Some(rules) = decimal_of_pattern(&pattern)
+        {
+            node.take("pattern");
+            return Ok(Kind::Decimal(rules));
+        }
+        Ok(number::limits(self, node, Kind::Text(Text::default())))
     }
 
     fn object_or_any(&mut self, node: &mut Node<'s>) -> Result<Kind> {
@@ -138,7 +211,7 @@ impl<'s> Import<'s> {
         Ok(Kind::Object(Box::new(Object::new(self.object(node)?.unwrap_or(any)))))
     }
 
-    fn list(&mut self, node: &mut Node<'s>) -> Result<List> {
+    fn list(&mut self, node: &mut Node<'s>) -> Result<Kind> {
         let Shape { kind, nullable } = match node.take("items") {
             Some(items) => self.shape(items)?,
             None => Shape::any(),
@@ -146,19 +219,8 @@ impl<'s> Import<'s> {
         // Null within JSON is JSON, there is no column for it to be absent from.
         let nullable = nullable && !matches!(kind, Kind::Json(_));
         let items = Field { nullable, strict: self.strict, ..Field::new("", kind) };
-        let mut count = |keyword| node.take(keyword).map(|count| count.count()).transpose();
-        Ok(List { items, min_items: count("minItems")?, max_items: count("maxItems")? })
+        Ok(number::limits(self, node, Kind::List(Box::new(List::of(items)))))
     }
-}
-
-/// Whether a schema allows null and nothing else.
-fn is_null(node: &Node<'_>) -> Result<bool> {
-    let mut node = node.clone();
-    let is_null = node.take("type").is_some_and(|name| name.item.raw() == Raw::Text("null"));
-    if is_null {
-        node.finish()?;
-    }
-    Ok(is_null)
 }
 
 /// One of the texts that are listed.
@@ -189,48 +251,4 @@ fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> 
     }
     let rules = Enum { literal: true, ..Enum::new(texts) };
     Ok(Shape { kind: Kind::Enum(rules), nullable })
-}
-
-/// What a string stands for.
-fn string(node: &mut Node<'_>, offset_s: i32) -> Result<Kind> {
-    if let Some(media) = node.take("contentMediaType") {
-        if media.item.raw() != Raw::Text("application/json") {
-            return Err(media.error("only JSON within a text is enforced"));
-        }
-        return match node.take("contentSchema") {
-            Some(inner) if !matches!(inner.item.raw(), Raw::Bool(true) | Raw::Object { len: 0 }) => {
-                Err(inner.error("rules for JSON within a text are not enforced"))
-            }
-            _ => Ok(Kind::Json(Json { text: true })),
-        };
-    }
-    if let Some(format) = node.take("format") {
-        let Raw::Text(name) = format.item.raw() else { return Err(format.error("not the name of a format")) };
-        match name {
-            "date-time" => return Ok(Kind::Timestamp(Timestamp { offset_s, ..Timestamp::default() })),
-            "date" => return Ok(Kind::Date),
-            "time" => return Ok(Kind::Time),
-            "uuid" => return Ok(Kind::Uuid),
-            "ipv4" => return Ok(Kind::Ip { version: Some(4) }),
-            "ipv6" => return Ok(Kind::Ip { version: Some(6) }),
-            "ipvanyaddress" => return Ok(Kind::Ip { version: None }),
-            "json-string" => return Ok(Kind::Json(Json { text: true })),
-            // How it is shown, not what it is.
-            "password" => {}
-            _ => return Err(format.error(format!("the format {name:?} is not enforced"))),
-        }
-    }
-    let pattern = node.take("pattern");
-    if let Some(pattern) = &pattern
-        && let Some(rules) = decimal_of_pattern(pattern)
-    {
-        return Ok(Kind::Decimal(rules));
-    }
-    let pattern = pattern.map(|pattern| match pattern.item.raw() {
-        Raw::Text(text) => Regex::new(text).map_err(|error| pattern.error(error.to_string())),
-        _ => Err(pattern.error("not a pattern")),
-    });
-    let mut count = |keyword| node.take(keyword).map(|count| count.count()).transpose();
-    let (min_length, max_length) = (count("minLength")?, count("maxLength")?);
-    Ok(Kind::Text(Text { min_length, max_length, pattern: pattern.transpose()?, ..Text::default() }))
 }
