@@ -1,5 +1,7 @@
 //! Binding: a record to a row, or all that is wrong with it.
 
+use std::collections::BTreeSet;
+
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
@@ -94,11 +96,14 @@ impl Schema {
         context: &mut Context<'a, '_>,
     ) {
         let mut kept = ArenaVec::new_in(context.arena);
+        let mut forbidden = BTreeSet::new();
         for (key, item) in extras {
             let path = Path::Field(parent, key);
             let at = At { item, path: &path };
             match self.extra {
                 Extra::Ignore => {}
+                // However often it stands there, it is one fault.
+                Extra::Forbid if !forbidden.insert(key) => {}
                 Extra::Forbid => {
                     let message = format_args!("no field of the schema has this name");
                     context.refuse::<()>(at, code::EXTRA_FORBIDDEN, message);
@@ -174,6 +179,8 @@ mod tests {
         let line = r#"{"x":[1, 2],"a":1,"b":{"c":"t","y":1},"":{}}"#;
         assert_eq!(bind(&schema(Extra::Ignore), line).map(|values| values.len()), Ok(3));
         assert_eq!(bind(&schema(Extra::Forbid), line), Err("x: extra_forbidden, : extra_forbidden".into()));
+        let twice = r#"{"a":1,"x":1,"y":2,"x":3,"b":{"x":1}}"#;
+        assert_eq!(bind(&schema(Extra::Forbid), twice), Err("x: extra_forbidden, y: extra_forbidden".into()));
         let kept = bind(&schema(Extra::Keep), line).expect("valid");
         assert_eq!(kept[3], r#"{"x":[1, 2],"":{}}"#);
         assert_eq!(bind(&schema(Extra::Keep), r#"{"a":1}"#).expect("valid")[3], "{}");

@@ -96,9 +96,13 @@ fn of_text(text: &[u8], strict: bool) -> Result<Stamp, Flaw> {
 
 fn of_rfc3339(text: &str) -> Result<Stamp, Flaw> {
     use chrono::{Datelike as _, Timelike as _};
+    // chrono takes U+2212 for a minus, and RFC 3339 is ASCII; it keeps a leap second as a second and
+    // more of nanoseconds.
+    let is_fit = |stamp: &chrono::DateTime<_>| {
+        text.is_ascii() && stamp.nanosecond() < 1_000_000_000 && (1..=9999).contains(&stamp.year())
+    };
     match chrono::DateTime::parse_from_rfc3339(text) {
-        // chrono keeps a leap second as a second and more of nanoseconds.
-        Ok(stamp) if stamp.nanosecond() < 1_000_000_000 && (1..=9999).contains(&stamp.year()) => Ok(Stamp {
+        Ok(stamp) if is_fit(&stamp) => Ok(Stamp {
             local_us: stamp.naive_local().and_utc().timestamp_micros(),
             offset_s: Some(stamp.offset().local_minus_utc()),
         }),
@@ -242,6 +246,8 @@ mod tests {
                 (r#""2023-10-27T12:34Z""#, "datetime_parsing"),
                 (r#""2023-10-27T23:59:60Z""#, "datetime_parsing"),
                 (r#""2023-10-27T12:34:56+0200""#, "datetime_parsing"),
+                ("\"2023-10-27T12:34:56\u{2212}02:00\"", "datetime_parsing"),
+                (r#""2023-10-27T12:34:56-02:00""#, r#""2023-10-27T14:34:56.000000Z""#),
                 (r#""0000-10-27T12:34:56Z""#, "datetime_parsing"),
                 (r#""1698410096""#, "datetime_parsing"),
                 ("1698410096", "datetime_type"),
