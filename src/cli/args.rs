@@ -1,18 +1,17 @@
 //! What can be typed: every flag and its help, and nothing else.
 //!
 //! The doc comment of a flag is its help: the first paragraph for `-h`, all of it for
-//! `--help`. What a flag means is decided in `config`, once.
+//! `--help`. A flag that sets a key of the job has none: its help and its default are the key's.
+//! What a flag means is decided in `config`, once.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::config::{Overrides, Url, units};
-use crate::error::{Error, Result};
+use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
 
 /// Years of logs into a database: every record once, at the speed of the server's own COPY.
@@ -28,6 +27,20 @@ pub(super) struct CommandLine {
     pub(super) command: Command,
     #[command(flatten)]
     pub(super) speech: SpeechArgs,
+}
+
+/// The command line with all its help: what clap is to be asked for.
+pub(super) fn command_line() -> clap::Command {
+    described(CommandLine::command())
+}
+
+/// Gives each flag that sets a key what the table of keys says of it.
+fn described(command: clap::Command) -> clap::Command {
+    let described_flag = |flag: clap::Arg| {
+        let help = flag.get_long().filter(|_| flag.get_help().is_none()).and_then(flag_help);
+        help.map_or(flag.clone(), |help| flag.help(help))
+    };
+    command.mut_args(described_flag).mut_subcommands(described)
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,28 +108,6 @@ pub(super) enum Command {
         /// The command, as in `logmill man dead-letters list`
         command: Vec<String>,
     },
-    #[command(flatten)]
-    NotYet(NotYetCommand),
-}
-
-/// Commands that are designed and not built: known, so that they are not taken for mistyped.
-#[derive(Debug, Subcommand)]
-pub(super) enum NotYetCommand {
-    #[command(hide = true, disable_help_flag = true)]
-    Backfill(AnyArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Rollup(AnyArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Verify(AnyArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Bench(AnyArgs),
-}
-
-/// Whatever stands behind a command that is not built.
-#[derive(Debug, Args)]
-pub(super) struct AnyArgs {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _any: Vec<OsString>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,31 +119,6 @@ pub(super) enum DeadLettersCommand {
     List(ListArgs),
     /// Show one whole: its bytes, its place and every reason
     Show(ShowArgs),
-    #[command(flatten)]
-    NotYet(NotYetDeadLettersCommand),
-}
-
-impl Command {
-    /// Whether stdout is for one result, whatever its form, and for nothing else.
-    pub(super) fn has_one_result(&self) -> bool {
-        match self {
-            Command::DeadLetters(DeadLettersCommand::Show(args)) => !args.raw,
-            Command::Check(args) => args.verdicts.as_deref() != Some(Path::new("-")),
-            Command::Config { .. } | Command::Completions { .. } | Command::Man { .. } => false,
-            _ => true,
-        }
-    }
-}
-
-/// What is designed for dead letters and not built.
-#[derive(Debug, Subcommand)]
-pub(super) enum NotYetDeadLettersCommand {
-    #[command(hide = true, disable_help_flag = true)]
-    Replay(AnyArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Discard(AnyArgs),
-    #[command(hide = true, disable_help_flag = true)]
-    Export(AnyArgs),
 }
 
 /// How the command speaks.
@@ -250,10 +216,8 @@ pub(super) struct DateArg {
 /// How the work is divided.
 #[derive(Debug, Args)]
 pub(super) struct WorkArgs {
-    /// Worker threads [default: one per core, but one]
     #[arg(long, value_parser = units::parse_count, env = "LOGMILL_THREADS", hide_env_values = true, help_heading = "Limits")]
     pub(super) threads: Option<u64>,
-    /// Bytes of a file that one worker takes at a time [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_CHUNK_SIZE", hide_env_values = true, help_heading = "Limits")]
     pub(super) chunk_size: Option<u64>,
 }
@@ -305,13 +269,6 @@ pub(super) struct LoadArgs {
 
     #[command(flatten)]
     pub(super) limits: LimitArgs,
-
-    #[arg(long, hide = true)]
-    pub(super) split: Option<String>,
-    #[arg(long, hide = true)]
-    pub(super) lanes: Option<u64>,
-    #[arg(long, hide = true)]
-    pub(super) rebuild: bool,
 }
 
 /// Limits that a person wants to change on the spot.
@@ -319,16 +276,12 @@ pub(super) struct LoadArgs {
 pub(super) struct LimitArgs {
     #[command(flatten)]
     pub(super) work: WorkArgs,
-    /// Rows that commit together [default: 100000]
     #[arg(long, value_name = "ROWS", value_parser = units::parse_count, env = "LOGMILL_BATCH_ROWS", hide_env_values = true, help_heading = "Limits")]
     pub(super) batch_rows: Option<u64>,
-    /// Bytes of rows that commit together [default: 24MiB]
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_BATCH_BYTES", hide_env_values = true, help_heading = "Limits")]
     pub(super) batch_bytes: Option<u64>,
-    /// How long an outage of the destination is waited out [default: 10m]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_RETRY_FOR", hide_env_values = true, help_heading = "Limits")]
     pub(super) retry_for: Option<Duration>,
-    /// How long the destination may be silent before it is given up [default: 60s]
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_DEADLINE", hide_env_values = true, help_heading = "Limits")]
     pub(super) deadline: Option<Duration>,
 }
@@ -348,7 +301,6 @@ pub(super) struct InferArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(mut_arg("threads", |threads| threads.help("Worker threads [default: one per core]")))]
 pub(super) struct CheckArgs {
     /// The job file [default: ./FILE.logmill.toml, or what is inferred from FILE]
     #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
@@ -461,82 +413,37 @@ fn name_of_file() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
-impl LoadArgs {
-    /// What goes before the job file.
-    pub(super) fn overrides(&self, files: Option<Vec<PathBuf>>) -> Overrides {
-        Overrides {
-            files,
-            date: self.date.date,
-            threads: self.limits.work.threads,
-            chunk_size: self.limits.work.chunk_size,
-            batch_rows: self.limits.batch_rows,
-            batch_bytes: self.limits.batch_bytes,
-            retry_for: self.limits.retry_for,
-            deadline: self.limits.deadline,
-            ..self.job.destination.overrides()
-        }
-    }
-
-    /// Refuses the first flag that is known and not built yet.
-    pub(super) fn check_built(&self) -> Result<()> {
-        let flags = [
-            ("--split", self.split.is_some()),
-            ("--lanes", self.lanes.is_some()),
-            ("--rebuild", self.rebuild),
-        ];
-        flags.into_iter().find(|(_, given)| *given).map_or(Ok(()), |(flag, _)| Err(not_yet(flag)))
-    }
-}
-
-impl NotYetCommand {
-    /// The complaint about it.
-    pub(super) fn refused(&self) -> Error {
-        not_yet(match self {
-            NotYetCommand::Backfill(_) => "backfill",
-            NotYetCommand::Rollup(_) => "rollup",
-            NotYetCommand::Verify(_) => "verify",
-            NotYetCommand::Bench(_) => "bench",
-        })
-    }
-}
-
-impl NotYetDeadLettersCommand {
-    /// The complaint about it.
-    pub(super) fn refused(&self) -> Error {
-        not_yet(match self {
-            NotYetDeadLettersCommand::Replay(_) => "dead-letters replay",
-            NotYetDeadLettersCommand::Discard(_) => "dead-letters discard",
-            NotYetDeadLettersCommand::Export(_) => "dead-letters export",
-        })
-    }
-}
-
-fn not_yet(what: &str) -> Error {
-    Error::usage(format!("{what} is planned and not built yet"))
-}
-
-impl DestinationArgs {
-    /// What goes before the job file, or into one that is written.
-    pub(super) fn overrides(&self) -> Overrides {
-        Overrides { into: self.into.clone(), table: self.table.clone(), ..Overrides::default() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_sound_and_every_flag_has_help() {
-        CommandLine::command().debug_assert();
+        command_line().debug_assert();
         fn check(command: &clap::Command) {
             for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
                 assert!(argument.get_help().is_some(), "{} of {}", argument.get_id(), command.get_name());
             }
             command.get_subcommands().for_each(check);
         }
-        check(&CommandLine::command());
+        check(&command_line());
+    }
+
+    #[test]
+    fn every_flag_that_sets_a_key_says_what_the_key_means() {
+        let load = command_line().find_subcommand("load").expect("a command").clone();
+        for (flag, default) in [
+            ("threads", "one per core"),
+            ("chunk-size", "1MiB"),
+            ("batch-rows", "100000"),
+            ("batch-bytes", "24MiB"),
+            ("retry-for", "10m"),
+            ("deadline", "60s"),
+        ] {
+            let flag =
+                load.get_arguments().find(|argument| argument.get_long() == Some(flag)).expect("a flag");
+            let help = flag.get_help().expect("help").to_string();
+            assert!(help.contains(&format!("[default: {default}")), "{help}");
+        }
     }
 }

@@ -15,7 +15,6 @@ pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyh
     match command {
         DeadLettersCommand::List(args) => list(args, speech),
         DeadLettersCommand::Show(args) => show(args, speech),
-        DeadLettersCommand::NotYet(command) => Err(command.refused().into()),
     }
 }
 

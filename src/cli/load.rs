@@ -19,7 +19,6 @@ use crate::stop::Stop;
 
 /// Loads, and says what came of it.
 pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
-    args.check_built()?;
     let given = files::given(&args.files)?;
     if args.job.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
         return nothing_to_do("load", speech);

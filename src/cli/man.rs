@@ -1,16 +1,16 @@
 //! The manual page, from the same texts as the help.
 
-use clap::{Command, CommandFactory as _};
+use clap::Command;
 use clap_mangen::Man;
 
-use super::args::CommandLine;
+use super::args::command_line;
 use super::speech::print_as_is;
 use crate::error::Error;
 use crate::report::Exit;
 
 /// Prints the page of a command, or of all of them.
 pub(super) fn man(path: &[String]) -> anyhow::Result<Exit> {
-    let mut command = CommandLine::command();
+    let mut command = command_line();
     command.build();
     for name in path {
         command = command.find_subcommand(name).cloned().ok_or_else(|| {

@@ -13,8 +13,10 @@ mod guarantees;
 mod infer;
 mod inferred;
 mod job;
+mod later;
 mod load;
 mod man;
+mod overrides;
 mod plan;
 mod progress;
 mod run;
@@ -24,10 +26,11 @@ mod status;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 
+use clap::FromArgMatches as _;
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory as _, FromArgMatches as _};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -36,14 +39,14 @@ use crate::error::Error;
 use crate::printable::printable;
 use crate::report::{Bare, Exit, Head};
 use crate::stop::Stop;
-use args::{Command, CommandLine, Output};
+use args::{Command, CommandLine, DeadLettersCommand, Output, SpeechArgs};
 use speech::{Speech, complain, print, print_as_is};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     crate::failpoint::setup();
-    let (line, command) = match read_command_line() {
-        Ok(line) => line,
+    let (speech, name, command) = match read_line() {
+        Ok(read) => read,
         // Help and version are results; everything else is a usage error.
         Err(error) if error.use_stderr() => {
             complain(&shown(error).render().to_string());
@@ -54,32 +57,51 @@ pub fn run() -> ExitCode {
             return Exit::Success.into();
         }
     };
-    let speech = Speech::new(&line.speech);
     // What is told of a bug passes the same filter as everything else.
     std::panic::set_hook(Box::new(move |panic| speech.error(&panic.to_string())));
+    let has_one_result = command.as_ref().map_or(true, has_one_result);
+    let output = if has_one_result { speech.output } else { Output::Text };
     let stop = Stop::default();
     let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| {
+        let command = command?;
         // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
         // to run again.
-        catch_unwind(AssertUnwindSafe(|| execute(&line.command, speech, &stop)))
+        catch_unwind(AssertUnwindSafe(|| execute(&command, speech, &stop)))
             .unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
     });
-    let output = if line.command.has_one_result() { speech.output } else { Output::Text };
-    exit.unwrap_or_else(|error| failed(&error, &command, speech, output)).into()
+    exit.unwrap_or_else(|error| failed(&error, &name, speech, output)).into()
 }
 
-/// The command line, and the name of its command in words.
-fn read_command_line() -> Result<(CommandLine, String), clap::Error> {
-    let mut command = CommandLine::command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    let line = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+/// Reads the command line: how we are to speak, the name of the command in words, and what is asked
+/// for. That is an error of its own if it is not built, and told as every other error is.
+fn read_line() -> Result<(Speech, String, Result<Command, Error>), clap::Error> {
+    let mut line = later::known(args::command_line());
+    let matches = line.try_get_matches_from_mut(std::env::args_os())?;
+    let speech = Speech::new(&SpeechArgs::from_arg_matches(&matches)?);
+    let command = match later::refused(&matches) {
+        Some(error) => Err(error),
+        None => {
+            let read = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut line))?;
+            Ok(read.command)
+        }
+    };
     let mut names = Vec::new();
     let mut below = matches.subcommand();
     while let Some((name, matches)) = below {
         names.push(name);
         below = matches.subcommand();
     }
-    Ok((line, names.join(" ")))
+    Ok((speech, names.join(" "), command))
+}
+
+/// Whether stdout is for one result, whatever its form, and for nothing else.
+fn has_one_result(command: &Command) -> bool {
+    match command {
+        Command::DeadLetters(DeadLettersCommand::Show(args)) => !args.raw,
+        Command::Check(args) => args.verdicts.as_deref() != Some(Path::new("-")),
+        Command::Config { .. } | Command::Completions { .. } | Command::Man { .. } => false,
+        _ => true,
+    }
 }
 
 /// Says how a command failed. Whoever asked for one object on stdout gets one.
@@ -128,7 +150,6 @@ fn execute(command: &Command, speech: Speech, stop: &Stop) -> anyhow::Result<Exi
         Command::Config { json_schema: _ } => json_schema(),
         Command::Completions { shell } => completions(*shell),
         Command::Man { command } => man::man(command),
-        Command::NotYet(command) => Err(command.refused().into()),
     }
 }
 
@@ -150,7 +171,7 @@ fn watch_signals(stop: &Stop, speech: Speech) -> io::Result<()> {
 
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut CommandLine::command(), "logmill", &mut script);
+    clap_complete::generate(shell, &mut args::command_line(), "logmill", &mut script);
     print_as_is(&script)?;
     Ok(Exit::Success)
 }

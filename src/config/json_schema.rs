@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Fallback, Key, State, Table, Takes, Word};
+use super::keys::{self, Fallback, Key, Table, Takes, Word};
+use super::later;
 
 /// The JSON Schema (2020-12) of a job file.
 pub fn json_schema() -> Value {
@@ -22,18 +23,23 @@ pub fn json_schema() -> Value {
 fn field() -> Value {
     let mut full = table(&keys::FIELD);
     let mut dependent = Map::new();
-    for key in keys::FIELD.keys.iter().filter(|key| key.is_built() && !key.types.is_empty()) {
-        let built: Vec<&str> =
-            key.types.iter().filter(|name| !key.types_later.contains(name)).copied().collect();
-        dependent.insert(key.name.to_owned(), json!({ "properties": { "type": { "enum": built } } }));
+    for key in keys::FIELD.keys {
+        let types = keys::types(key.name);
+        if !types.is_empty() {
+            dependent.insert(key.name.to_owned(), json!({ "properties": { "type": { "enum": types } } }));
+        }
     }
     full["dependentSchemas"] = Value::Object(dependent);
     json!({ "anyOf": [one_of(keys::TYPES), full] })
 }
 
 fn table(table: &Table) -> Value {
-    let properties: Map<String, Value> =
-        table.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    // Known, so that it can be explained, and wrong, because it would be refused.
+    let later = |(name, doc): (&str, &str)| {
+        (name.to_owned(), json!({ "description": format!("Not yet built. {doc}"), "not": {} }))
+    };
+    let built = table.keys.iter().map(|key| (key.name.to_owned(), property(key)));
+    let properties: Map<String, Value> = built.chain(later::keys(table.called).map(later)).collect();
     let required: Vec<&str> =
         table.keys.iter().filter(|key| key.default == Fallback::Required).map(|key| key.name).collect();
     let mut schema = json!({
@@ -52,16 +58,14 @@ fn property(key: &Key) -> Value {
     let mut description = key.doc.to_owned();
     if let Takes::Word(words) = key.takes {
         for word in words {
-            let later = if word.state == State::NotYet { " (not yet)" } else { "" };
-            description.push_str(&format!("\n- `{}`{later}: {}", word.name, word.doc));
+            description.push_str(&format!("\n- `{}`: {}", word.name, word.doc));
+        }
+        for (name, doc) in later::words(key.name) {
+            description.push_str(&format!("\n- `{name}` (not yet): {doc}"));
         }
     }
     if let Fallback::Said(words) = key.default {
         description.push_str(&format!("\n\nDefault: {words}."));
-    }
-    if !key.is_built() {
-        // Known, so that it can be explained, and wrong, because it would be refused.
-        return json!({ "description": format!("Not yet built. {description}"), "not": {} });
     }
     let mut schema = value(&key.takes);
     schema["description"] = json!(description);
@@ -113,15 +117,12 @@ fn value(takes: &Takes) -> Value {
             "minProperties": 1,
         }),
         Takes::Table(inner) => table(inner),
-        Takes::Tables(inner) => json!({ "type": "array", "items": table(inner) }),
     }
 }
 
-/// The words that are built.
+/// One of these words.
 fn one_of(words: &[Word]) -> Value {
-    let built: Vec<&str> =
-        words.iter().filter(|word| word.state == State::Built).map(|word| word.name).collect();
-    json!({ "enum": built })
+    json!({ "enum": words.iter().map(|word| word.name).collect::<Vec<_>>() })
 }
 
 /// The whole text is this, or a variable of the environment stands in it.

@@ -4,11 +4,11 @@
 //! JSON Schema for editors and the page of the manual are all made from it, so they cannot
 //! drift apart; what a value *means* is in the files beside this one.
 //!
-//! Keys and values that are designed but not built are here too, marked. A job that uses
-//! one is refused with the words "not yet": passing over a key would load something else
-//! than the job says.
+//! What is designed but not built is in `later`, and which type of field takes which rule is told
+//! by the schema.
 
 use super::units;
+use crate::schema::Kind;
 
 /// A table of the job file.
 #[derive(Debug)]
@@ -27,13 +27,8 @@ pub(super) struct Key {
     pub(super) default: Fallback,
     /// What it means, for people. Complete sentences in Markdown.
     pub(super) doc: &'static str,
-    pub(super) state: State,
     /// The flag that sets it on the command line.
     pub(super) flag: Option<&'static str>,
-    /// The types of fields that take it; empty where that is no question.
-    pub(super) types: &'static [&'static str],
-    /// Those of them for which it is not yet built.
-    pub(super) types_later: &'static [&'static str],
 }
 
 /// What a key's value is when the job does not give it.
@@ -47,13 +42,6 @@ pub(super) enum Fallback {
     Is(&'static str),
     /// What these words say.
     Said(&'static str),
-}
-
-/// Whether something is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Built,
-    NotYet,
 }
 
 /// What a key's value may be.
@@ -91,8 +79,6 @@ pub(super) enum Takes {
     Fields,
     /// A table.
     Table(&'static Table),
-    /// Any number of tables.
-    Tables(&'static Table),
 }
 
 /// A word that a key takes.
@@ -100,7 +86,6 @@ pub(super) enum Takes {
 pub(super) struct Word {
     pub(super) name: &'static str,
     pub(super) doc: &'static str,
-    pub(super) state: State,
 }
 
 const KIB: u64 = 1 << 10;
@@ -129,7 +114,6 @@ pub(super) static JOB: Table = Table {
         Key::new("destination", Takes::Table(&DESTINATION), DESTINATION.doc).required(),
         Key::new("dead_letters", Takes::Table(&DEAD_LETTERS), DEAD_LETTERS.doc),
         Key::new("pipeline", Takes::Table(&PIPELINE), PIPELINE.doc),
-        Key::new("rollup", Takes::Tables(&ROLLUP), ROLLUP.doc).not_yet(),
     ],
 };
 
@@ -157,28 +141,6 @@ static SOURCE: Table = Table {
         .otherwise("no file"),
         Key::new("format", Takes::Word(FORMATS), "How a record is written.").required(),
         Key::new(
-            "pattern",
-            Takes::Text,
-            "For `regex`: a regular expression whose named groups are the fields. `%{NAME:field}` stands for a pattern of the library.",
-        )
-        .not_yet(),
-        Key::new("log_format", Takes::Text, "For `access`: the format string of nginx or Apache.").not_yet(),
-        Key::new(
-            "record_start",
-            Takes::Text,
-            "A regular expression for the first line of a record. Lines that do not match belong to the record before.",
-        )
-        .otherwise("every line is a record")
-        .not_yet(),
-        Key::new("delimiter", Takes::Text, "For `csv`: the character between columns.").default(",").not_yet(),
-        Key::new("quote", Takes::Text, "For `csv`: the character around values.").default("\"").not_yet(),
-        Key::new("header", Takes::Flag, "For `csv`: whether the first line names the columns.")
-            .default("true")
-            .not_yet(),
-        Key::new("columns", Takes::Texts, "For `csv`: the names of the columns, where no header has them.")
-            .not_yet(),
-        Key::new("comment", Takes::Text, "Lines that begin with this are skipped, and counted.").not_yet(),
-        Key::new(
             "max_record",
             Takes::Size { min: 1, max: GIB },
             "A longer record is a reject, kept by its place and its hash.",
@@ -190,12 +152,6 @@ static SOURCE: Table = Table {
             "The zone of stamps that name none: `UTC`, or an offset such as `+02:00`. (Names of zones: not yet.)",
         )
         .default("UTC"),
-        Key::new("year", Takes::Count { min: 1, max: 9999 }, "The year of stamps that have none.")
-            .otherwise("that of the data date")
-            .not_yet(),
-        Key::new("nulls", Takes::Texts, "Texts that mean null.")
-            .otherwise("`-` for `access`, `syslog` and `w3c`")
-            .not_yet(),
         Key::new(
             "order",
             Takes::Word(&[
@@ -220,18 +176,7 @@ static SOURCE: Table = Table {
     ],
 };
 
-const FORMATS: &[Word] = &[
-    Word::new("ndjson", "one JSON object per line"),
-    Word::later("regex", "a regular expression with named groups"),
-    Word::later("combined", "the combined log format of web servers"),
-    Word::later("common", "the common log format of web servers"),
-    Word::later("access", "a log of nginx or Apache with a format of its own"),
-    Word::later("logfmt", "`key=value` pairs"),
-    Word::later("syslog", "RFC 3164 and RFC 5424"),
-    Word::later("csv", "values with a delimiter between them"),
-    Word::later("tsv", "the same, with tabs"),
-    Word::later("w3c", "the extended log format of the W3C"),
-];
+const FORMATS: &[Word] = &[Word::new("ndjson", "one JSON object per line")];
 
 static RECORD: Table = Table {
     called: "[record]",
@@ -263,7 +208,6 @@ static RECORD: Table = Table {
             "What happens to a NUL character in a text, which no database can hold.",
         )
         .default("reject"),
-        Key::new("time", Takes::Text, "The field that says when a record happened, for rollups.").not_yet(),
         Key::new(
             "fields",
             Takes::Fields,
@@ -300,26 +244,22 @@ pub(super) static FIELD: Table = Table {
         Key::new(
             "min_length",
             Takes::Count { min: 0, max: LENGTH_MAX },
-            "It has at least so many characters.",
-        )
-        .on(&["text"], &[]),
-        Key::new("max_length", Takes::Count { min: 0, max: LENGTH_MAX }, "It has at most so many characters.")
-            .on(&["text"], &[]),
-        Key::new("pattern", Takes::Text, "A regular expression that it matches somewhere.")
-            .on(&["text"], &[]),
-        Key::new("ge", Takes::Number, "It is at least this.").on(NUMBERS, &[]),
-        Key::new("gt", Takes::Number, "It is greater than this.").on(NUMBERS, &[]),
-        Key::new("le", Takes::Number, "It is at most this.").on(NUMBERS, &[]),
-        Key::new("lt", Takes::Number, "It is less than this.").on(NUMBERS, &[]),
-        Key::new("multiple_of", Takes::Number, "It is a multiple of this.").on(NUMBERS, &[]),
-        Key::new("values", Takes::Texts, "What it can be. An enum must have this.").on(&["enum"], &[]),
+            "The least number of characters.",
+        ),
+        Key::new("max_length", Takes::Count { min: 0, max: LENGTH_MAX }, "The greatest number of characters."),
+        Key::new("pattern", Takes::Text, "A regular expression that it matches somewhere."),
+        Key::new("ge", Takes::Number, "It is at least this."),
+        Key::new("gt", Takes::Number, "It is greater than this."),
+        Key::new("le", Takes::Number, "It is at most this."),
+        Key::new("lt", Takes::Number, "It is less than this."),
+        Key::new("multiple_of", Takes::Number, "It is a multiple of this."),
+        Key::new("values", Takes::Texts, "What it can be. An enum must have this."),
         Key::new(
             "format",
             Takes::Text,
             "How it is written: `rfc3339`, `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or a pattern such as `%d/%b/%Y:%H:%M:%S %z`.",
         )
-        .otherwise("every ISO 8601 form, and epochs as Pydantic reads them")
-        .on(&["timestamp"], &[]),
+        .otherwise("every ISO 8601 form, and epochs as Pydantic reads them"),
         Key::new(
             "zone",
             Takes::Word(&[
@@ -329,45 +269,31 @@ pub(super) static FIELD: Table = Table {
             ]),
             "What is known about its zone.",
         )
-        .default("any")
-        .on(&["timestamp"], &[]),
-        Key::new("max_digits", Takes::Count { min: 1, max: 1000 }, "It has at most so many digits.")
-            .on(&["decimal"], &[]),
+        .default("any"),
+        Key::new("max_digits", Takes::Count { min: 1, max: 1000 }, "The greatest number of digits."),
         Key::new(
             "decimal_places",
             Takes::Count { min: 0, max: 1000 },
-            "At most so many of its digits are after the point.",
-        )
-        .on(&["decimal"], &[]),
+            "The greatest number of digits after the point.",
+        ),
         Key::new("finite", Takes::Flag, "Whether NaN and the infinities are faults.")
-            .default("false")
-            .on(&["float"], &[]),
+            .default("false"),
         Key::new("version", Takes::Version, "Only addresses of this version, 4 or 6.")
-            .otherwise("both")
-            .on(&["ip"], &[]),
+            .otherwise("both"),
         Key::new("trim", Takes::Flag, "Whether white space at both ends is left out first.")
-            .default("false")
-            .on(&["text", "enum"], &[]),
+            .default("false"),
         Key::new("lower", Takes::Flag, "Whether upper case becomes lower case.")
-            .default("false")
-            .on(&["text", "enum"], &[]),
+            .default("false"),
         Key::new("json_text", Takes::Flag, "Whether it is given as a text that holds JSON.")
-            .default("false")
-            .on(&["json", "object", "list"], &["object", "list"]),
-        Key::new("fields", Takes::Fields, "Its own fields. An object must have this.").on(&["object"], &[]),
+            .default("false"),
+        Key::new("fields", Takes::Fields, "Its own fields. An object must have this."),
         Key::new("extra", Takes::Word(EXTRAS), "What happens to members that none of its fields asks for.")
-            .otherwise("as `extra` of `[record]` says")
-            .on(&["object"], &[]),
-        Key::new("items", Takes::Field, "What its items are. A list must have this.").on(&["list"], &[]),
-        Key::new("min_items", Takes::Count { min: 0, max: LENGTH_MAX }, "It has at least so many items.")
-            .on(&["list"], &[]),
-        Key::new("max_items", Takes::Count { min: 0, max: LENGTH_MAX }, "It has at most so many items.")
-            .on(&["list"], &[]),
+            .otherwise("as `extra` of `[record]` says"),
+        Key::new("items", Takes::Field, "What its items are. A list must have this."),
+        Key::new("min_items", Takes::Count { min: 0, max: LENGTH_MAX }, "The least number of items."),
+        Key::new("max_items", Takes::Count { min: 0, max: LENGTH_MAX }, "The greatest number of items."),
     ],
 };
-
-/// The types of fields that have bounds.
-const NUMBERS: &[&str] = &["int", "float", "decimal"];
 
 /// The types of fields.
 pub(super) const TYPES: &[Word] = &[
@@ -413,8 +339,6 @@ pub(super) static DESTINATION: Table = Table {
             "What happens to a row whose key is there already: `update`, the later record wins; `keep`, the one that is there stays; `newest(column)`, the one with the greater value in this field wins.",
         )
         .default("update"),
-        Key::new("columns", Takes::Fields, "Columns with the same value in every row; `{date}` stands for the data date.")
-            .not_yet(),
         Key::new("create", Takes::Flag, "Whether a missing table is made.").default("true"),
     ],
 };
@@ -422,20 +346,12 @@ pub(super) static DESTINATION: Table = Table {
 static DEAD_LETTERS: Table = Table {
     called: "[dead_letters]",
     doc: "What happens to records that cannot become rows.",
-    keys: &[
-        Key::new(
-            "stop_above",
-            Takes::Text,
-            "A number or share of rejects, as in `1000` or `5%`, above which a source is given up.",
-        )
-        .not_yet(),
-        Key::new(
-            "max_raw",
-            Takes::Size { min: 0, max: 64 * MIB },
-            "A longer record is kept by its place and its hash, not by its bytes.",
-        )
-        .default("1MiB"),
-    ],
+    keys: &[Key::new(
+        "max_raw",
+        Takes::Size { min: 0, max: 64 * MIB },
+        "A longer record is kept by its place and its hash, not by its bytes.",
+    )
+    .default("1MiB")],
 };
 
 pub(super) static PIPELINE: Table = Table {
@@ -443,7 +359,7 @@ pub(super) static PIPELINE: Table = Table {
     doc: "How fast, and how patiently. Nothing here changes which rows there will be.",
     keys: &[
         Key::new("threads", Takes::Count { min: 1, max: 1024 }, "Threads that parse.")
-            .otherwise("one per core; a load leaves one core to whoever writes")
+            .otherwise("one per core; a load leaves one core to its writer")
             .flag("--threads"),
         // A chunk larger than the window that is mapped at a time would be cut at its end anyway.
         Key::new(
@@ -456,20 +372,17 @@ pub(super) static PIPELINE: Table = Table {
         Key::new(
             "batch_rows",
             Takes::Count { min: 1, max: 10_000_000 },
-            "A transaction has about so many rows; the first ones of a run are shorter.",
+            "About how many rows commit together; the first batches of a run have fewer.",
         )
         .default("100000")
         .flag("--batch-rows"),
         Key::new(
             "batch_bytes",
             Takes::Size { min: KIB, max: GIB },
-            "A transaction has about so many bytes; the first ones of a run are shorter. Memory holds a few of them.",
+            "About how many bytes of rows commit together; the first batches of a run have fewer. Memory holds a few of them.",
         )
         .default("24MiB")
         .flag("--batch-bytes"),
-        Key::new("lanes", Takes::Count { min: 1, max: 64 }, "Connections that write side by side.")
-            .default("1")
-            .not_yet(),
         Key::new(
             "retry_for",
             Takes::Duration { min_ms: 0, max_ms: 7 * DAY_MS },
@@ -505,34 +418,9 @@ pub(super) static PIPELINE: Table = Table {
     ],
 };
 
-static ROLLUP: Table = Table {
-    called: "[[rollup]]",
-    doc: "A metric per date, recomputed for every date that a load touched.",
-    keys: &[
-        Key::new("metric", Takes::Text, "Its name.").required(),
-        Key::new(
-            "sql",
-            Takes::Text,
-            "The query that computes it for the day from `{date}` to before `{next_date}`.",
-        )
-        .required(),
-        Key::new("by", Takes::Texts, "Columns of the query that divide the metric."),
-        Key::new("table", Takes::Text, "The table that it is stored in.").default("daily_metrics"),
-    ],
-};
-
 impl Key {
     const fn new(name: &'static str, takes: Takes, doc: &'static str) -> Key {
-        Key {
-            name,
-            takes,
-            default: Fallback::None,
-            doc,
-            state: State::Built,
-            flag: None,
-            types: &[],
-            types_later: &[],
-        }
+        Key { name, takes, default: Fallback::None, doc, flag: None }
     }
 
     const fn required(mut self) -> Key {
@@ -555,23 +443,6 @@ impl Key {
         self
     }
 
-    const fn on(mut self, types: &'static [&'static str], later: &'static [&'static str]) -> Key {
-        self.types = types;
-        self.types_later = later;
-        self
-    }
-
-    const fn not_yet(mut self) -> Key {
-        self.state = State::NotYet;
-        self
-    }
-
-    /// Whether anything can be given for it.
-    pub(super) fn is_built(&self) -> bool {
-        let is_for_a_type = self.types.is_empty() || self.types.len() > self.types_later.len();
-        self.state == State::Built && is_for_a_type
-    }
-
     /// The default, where it is a value.
     pub(super) fn default_text(&self) -> Option<&'static str> {
         match self.default {
@@ -583,11 +454,7 @@ impl Key {
 
 impl Word {
     const fn new(name: &'static str, doc: &'static str) -> Word {
-        Word { name, doc, state: State::Built }
-    }
-
-    const fn later(name: &'static str, doc: &'static str) -> Word {
-        Word { name, doc, state: State::NotYet }
+        Word { name, doc }
     }
 }
 
@@ -610,7 +477,7 @@ impl Takes {
             Takes::Text => "text".to_owned(),
             Takes::Texts => "a list of texts".to_owned(),
             Takes::Flag => "true or false".to_owned(),
-            Takes::Word(words) => built_words(words),
+            Takes::Word(words) => any_word(words),
             Takes::Count { min, max } => {
                 format!("a whole number from {} to {}", units::print_count(*min), units::print_count(*max))
             }
@@ -632,15 +499,13 @@ impl Takes {
             Takes::Field => "the name of a type or a table".to_owned(),
             Takes::Fields => "a table of fields".to_owned(),
             Takes::Table(_) => "a table".to_owned(),
-            Takes::Tables(_) => "a list of tables".to_owned(),
         }
     }
 }
 
-/// The words that are built, as a list with "or".
-pub(super) fn built_words(words: &[Word]) -> String {
-    let built = words.iter().filter(|word| word.state == State::Built);
-    any_of(&built.map(|word| format!("'{}'", word.name)).collect::<Vec<_>>())
+/// The words, as a list with "or".
+pub(super) fn any_word(words: &[Word]) -> String {
+    any_of(&words.iter().map(|word| format!("'{}'", word.name)).collect::<Vec<_>>())
 }
 
 /// `a, b or c`.
@@ -654,13 +519,30 @@ pub(super) fn any_of<S: AsRef<str>>(names: &[S]) -> String {
 }
 
 /// All tables that have keys, for whoever goes through them all.
-pub(super) fn tables() -> [&'static Table; 8] {
-    [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE, &ROLLUP]
+pub(super) fn tables() -> [&'static Table; 7] {
+    [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE]
+}
+
+/// The types of fields that take a key of [`FIELD`]: those that have such a rule. None if it is
+/// no rule of a type, and every field takes it.
+pub(super) fn types(key: &str) -> Vec<&'static str> {
+    let has_rule = |kind: &mut Kind| {
+        let mut has_rule = false;
+        kind.rules(&mut |name, rule| has_rule |= name == key && rule.is_of_job());
+        has_rule
+    };
+    Kind::all().into_iter().filter_map(|mut kind| has_rule(&mut kind).then(|| kind.name())).collect()
+}
+
+/// The key that a flag of the command line sets.
+pub(super) fn of_flag(flag: &str) -> Option<&'static Key> {
+    tables().into_iter().flat_map(|table| table.keys).find(|key| key.flag == Some(flag))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Rule;
 
     #[test]
     fn every_key_is_there_once_and_says_what_it_means() {
@@ -668,11 +550,35 @@ mod tests {
             for key in table.keys {
                 assert_eq!(table.keys.iter().filter(|other| other.name == key.name).count(), 1);
                 assert!(key.doc.ends_with(['.', ')']), "{}: {}", key.name, key.doc);
-                for name in key.types.iter().chain(key.types_later) {
-                    assert!(TYPES.iter().any(|word| word.name == *name), "{}: {name}", key.name);
-                }
-                assert!(key.types_later.iter().all(|name| key.types.contains(name)), "{}", key.name);
             }
+        }
+    }
+
+    #[test]
+    fn every_type_and_every_rule_of_one_is_a_key() {
+        let types: Vec<&str> = TYPES.iter().map(|word| word.name).collect();
+        assert_eq!(types, Kind::all().iter().map(Kind::name).collect::<Vec<_>>());
+        for mut kind in Kind::all() {
+            let type_name = kind.name();
+            kind.rules(&mut |name, rule| {
+                if !rule.is_of_job() {
+                    return;
+                }
+                let takes = FIELD.key(name).takes;
+                let is_fit = match rule {
+                    Rule::Flag(_) => matches!(takes, Takes::Flag),
+                    Rule::Length(_) | Rule::Digits(_) => matches!(takes, Takes::Count { .. }),
+                    Rule::Pattern(_) | Rule::Format(_) => matches!(takes, Takes::Text),
+                    Rule::Int(_) | Rule::Float(_) | Rule::Decimal(_) => matches!(takes, Takes::Number),
+                    Rule::Version(_) => matches!(takes, Takes::Version),
+                    Rule::Values(_) => matches!(takes, Takes::Texts),
+                    Rule::Zone(_) | Rule::Extra(_) => matches!(takes, Takes::Word(_)),
+                    Rule::Fields(_) => matches!(takes, Takes::Fields),
+                    Rule::Items(_) => matches!(takes, Takes::Field),
+                    Rule::OfSource(_) | Rule::Literal(_) => false,
+                };
+                assert!(is_fit, "{name} of {type_name} takes {takes:?}");
+            });
         }
     }
 

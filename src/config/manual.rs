@@ -6,7 +6,8 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{self, Fallback, Key, State, Table, Takes};
+use super::keys::{self, Fallback, Key, Table, Takes};
+use super::later;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/configuration.md");
 
@@ -58,23 +59,20 @@ fn section(page: &mut String, table: &Table) {
         called if called.starts_with('[') => format!("`{called}`"),
         _ => "At the top".to_owned(),
     };
-    let later = keys::JOB.keys.iter().any(|key| {
-        matches!(key.takes, Takes::Tables(inner) if inner.called == table.called)
-            && key.state == State::NotYet
-    });
-    let later = if later { " *Not yet.*" } else { "" };
     let doc = if std::ptr::eq(table, &keys::JOB) { "" } else { table.doc };
     line(page, format_args!("\n## {title}\n"));
     if !doc.is_empty() {
-        line(page, format_args!("{doc}{later}\n"));
+        line(page, format_args!("{doc}\n"));
     }
     line(page, "| key | takes | default | meaning |\n|---|---|---|---|");
-    for key in table.keys.iter().filter(|key| !matches!(key.takes, Takes::Table(_) | Takes::Tables(_))) {
+    for key in table.keys.iter().filter(|key| !matches!(key.takes, Takes::Table(_))) {
         row(page, key);
     }
-    let fields_with_types = table.keys.iter().any(|key| !key.types.is_empty());
-    if fields_with_types {
-        types(page, table);
+    for (name, doc) in later::keys(table.called) {
+        line(page, format_args!("| `{name}` | | | *Not yet.* {doc} |"));
+    }
+    if std::ptr::eq(table, &keys::FIELD) {
+        types(page);
     }
 }
 
@@ -100,14 +98,10 @@ fn row(page: &mut String, key: &Key) {
     if let Takes::Word(words) = key.takes
         && words.len() <= 10
     {
-        let words = words.iter().map(|word| {
-            let later = if word.state == State::NotYet { " (*not yet*)" } else { "" };
-            format!("`{}`{later}: {}", word.name, word.doc)
-        });
+        let built = words.iter().map(|word| format!("`{}`: {}", word.name, word.doc));
+        let later = later::words(key.name).map(|(name, doc)| format!("`{name}` (*not yet*): {doc}"));
+        let words = built.chain(later);
         write!(meaning, " {}.", words.collect::<Vec<_>>().join("; ")).expect("a text");
-    }
-    if !key.is_built() {
-        meaning.insert_str(0, "*Not yet.* ");
     }
     if let Some(flag) = key.flag {
         write!(meaning, " On the command line: `{flag}`.").expect("a text");
@@ -118,15 +112,19 @@ fn row(page: &mut String, key: &Key) {
 }
 
 /// The types of fields, with the keys that only some of them take.
-fn types(page: &mut String, table: &Table) {
-    let common = table.keys.iter().filter(|key| key.types.is_empty()).map(|key| format!("`{}`", key.name));
-    let common = common.collect::<Vec<_>>().join(", ");
+fn types(page: &mut String) {
+    let is_common = |key: &&Key| keys::types(key.name).is_empty();
+    let common: Vec<String> =
+        keys::FIELD.keys.iter().filter(is_common).map(|key| format!("`{}`", key.name)).collect();
+    let common = common.join(", ");
     line(page, format_args!("\nEvery type takes {common}; the other keys are for these types:\n"));
     line(page, "| type | is | also takes |\n|---|---|---|");
     for word in keys::TYPES {
-        let takes = table.keys.iter().filter(|key| key.types.contains(&word.name)).map(|key| {
-            let later = if key.types_later.contains(&word.name) { " (*not yet*)" } else { "" };
-            format!("`{}`{later}", key.name)
+        let takes = keys::FIELD.keys.iter().filter_map(|key| {
+            let is_built = keys::types(key.name).contains(&word.name);
+            let is_later = later::types(key.name).any(|later| later == word.name);
+            let later = if is_later { " (*not yet*)" } else { "" };
+            (is_built || is_later).then(|| format!("`{}`{later}", key.name))
         });
         let takes = takes.collect::<Vec<_>>().join(", ");
         line(page, format_args!("| `{}` | {} | {takes} |", word.name, word.doc));

@@ -15,6 +15,7 @@ mod date;
 mod destination;
 mod json_schema;
 mod keys;
+pub(crate) mod later;
 #[cfg(test)]
 mod manual;
 mod nearest;
@@ -69,6 +70,17 @@ pub struct Config {
     pub dead_letters: DeadLetters,
     /// How fast, and how patiently.
     pub pipeline: Pipeline,
+}
+
+/// What the help of a flag says that sets a key: what the key means, and its default.
+pub fn flag_help(flag: &str) -> Option<String> {
+    let key = keys::of_flag(&format!("--{flag}"))?;
+    let default = match key.default {
+        keys::Fallback::Is(text) => format!(" [default: {text}]"),
+        keys::Fallback::Said(words) => format!(" [default: {words}]"),
+        _ => String::new(),
+    };
+    Some(format!("{}{default}", key.doc.trim_end_matches('.')))
 }
 
 /// What happens to records that cannot become rows.

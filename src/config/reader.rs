@@ -18,7 +18,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Complaint;
-use super::keys::{self, Key, State, Table, Takes, Word};
+use super::keys::{self, Key, Table, Takes, Word};
+use super::later;
 use super::nearest::nearest;
 use super::{secret, units};
 
@@ -142,12 +143,8 @@ impl<'d> Reader<'d> {
     fn check_keys(&mut self, scope: &Scope<'_>, called: &str) {
         for given in scope.values.into_iter().flat_map(|values| values.keys()) {
             match scope.keys.find(given.get_ref()) {
-                None => self.find(unknown_key(given.get_ref(), scope.keys, called), &given.span()),
-                Some(key) if key.state == State::NotYet => self.find(
-                    format!("'{}' is not yet built; leave it out until a later version takes it", key.name),
-                    &given.span(),
-                ),
                 Some(_) => {}
+                None => self.find(unknown_key(given.get_ref(), scope.keys, called), &given.span()),
             }
         }
     }
@@ -233,22 +230,22 @@ impl<'d> Reader<'d> {
     ) -> Option<&'static str> {
         let text = self.expand(written)?;
         match words.iter().find(|word| word.name == text) {
-            Some(word) if word.state == State::Built => return Some(word.name),
-            Some(word) => {
-                let built = keys::built_words(words);
-                let message = format!("{what} '{}' is not yet built; this version takes {built}", word.name);
-                self.find(message, &written.place);
-            }
+            Some(word) => Some(word.name),
             None => {
-                let given = quoted(written.text);
-                let message = match nearest(&text, words.iter().map(|word| word.name)) {
-                    Some(nearest) => format!("unknown {what} {given}; did you mean '{nearest}'?"),
-                    None => format!("unknown {what} {given}; it is {}", keys::built_words(words)),
+                let (given, known) = (quoted(written.text), keys::any_word(words));
+                let later = later::words(what).map(|(name, _)| name);
+                let message = if later.clone().any(|name| name == text) {
+                    format!("{what} '{text}' is not yet built; this version takes {known}")
+                } else {
+                    match nearest(&text, words.iter().map(|word| word.name).chain(later)) {
+                        Some(nearest) => format!("unknown {what} {given}; did you mean '{nearest}'?"),
+                        None => format!("unknown {what} {given}; it is {known}"),
+                    }
                 };
                 self.find(message, &written.place);
+                None
             }
         }
-        None
     }
 
     /// A whole number; the default if it is not given.
@@ -434,8 +431,12 @@ impl<'d> Scope<'d> {
 }
 
 fn unknown_key(given: &str, table: &'static Table, called: &str) -> String {
+    let later = later::keys(table.called).map(|(name, _)| name);
+    if let Some(name) = later.clone().find(|name| *name == given) {
+        return format!("'{name}' is not yet built; leave it out until a later version takes it");
+    }
     let start = format!("unknown key {} in {called}", quoted(given));
-    if let Some(nearest) = nearest(given, table.keys.iter().map(|key| key.name)) {
+    if let Some(nearest) = nearest(given, table.keys.iter().map(|key| key.name).chain(later)) {
         return format!("{start}; did you mean '{nearest}'?");
     }
     let elsewhere = keys::tables().into_iter().find(|other| other.find(given).is_some());
@@ -532,13 +533,13 @@ mod tests {
         assert_wrong(
             "dead_letters",
             "colour = 1",
-            "unknown key 'colour' in [dead_letters]; known are stop_above, max_raw",
+            "unknown key 'colour' in [dead_letters]; known are max_raw",
             "colour",
         );
         assert_wrong(
             "dead_letters",
             "\"a\\nb\" = 1",
-            "unknown key 'a\\nb' in [dead_letters]; known are stop_above, max_raw",
+            "unknown key 'a\\nb' in [dead_letters]; known are max_raw",
             "\"a\\nb\"",
         );
     }
@@ -728,7 +729,7 @@ mod tests {
         );
         assert_eq!(
             complaint(&small_with("destination", "password = \"geheim\"")),
-            "unknown key 'password' in [destination]; known are url, table, key, on_conflict, columns, create\n \
+            "unknown key 'password' in [destination]; known are url, table, key, on_conflict, create\n \
              --> jobs/app.toml:7:1\n  |\n7 | password = \"***\"\n  | ^^^^^^^^"
         );
         assert_wrong(

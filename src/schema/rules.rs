@@ -57,6 +57,13 @@ pub enum OfSource<'k> {
     Year(&'k mut Option<Year>),
 }
 
+impl Rule<'_> {
+    /// Whether a job says it of a field.
+    pub fn is_of_job(&self) -> bool {
+        !matches!(self, Rule::OfSource(_) | Rule::Literal(_))
+    }
+}
+
 /// Takes a rule's name and its place.
 pub type Visit<'v> = &'v mut dyn FnMut(&'static str, Rule<'_>);
 

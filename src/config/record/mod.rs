@@ -17,7 +17,7 @@ use toml::de::DeValue;
 use self::kind::Rules;
 use super::keys::{self, Takes};
 use super::reader::{Place, Reader, Scope, as_text, describe, quoted};
-use super::{bounded, units};
+use super::{bounded, later, units};
 use crate::format::pointer_steps;
 use crate::schema::{Extra, Field, Nul, Schema, from_json_schema};
 
@@ -174,7 +174,7 @@ fn field<'s>(
             let scope = reader.table_of(&keys::FIELD, table, value.span(), &called);
             let Some(written) = reader.written(&scope, "type") else {
                 if !scope.has("type") {
-                    let types = keys::built_words(keys::TYPES);
+                    let types = keys::any_word(keys::TYPES);
                     reader.find(format!("{called} has no type; add one of {types}"), place);
                 }
                 return None;
@@ -237,17 +237,15 @@ fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part:
     for (key, place) in scope.given() {
         if part == Part::Items && NOT_OF_ITEMS.contains(&key.name) {
             reader.find(format!("'{}' is not for the items of a list", key.name), &place);
-        } else if !key.types.is_empty() && !key.types.contains(&kind_name) {
-            let types = keys::any_of(key.types);
-            reader.find(format!("'{}' is not for type {kind_name}; it is for {types}", key.name), &place);
-        } else if key.types_later.contains(&kind_name) {
-            reader.find(
-                format!(
-                    "'{}' is not yet built for type {kind_name}; leave it out until a later version takes it",
-                    key.name
-                ),
-                &place,
-            );
+            continue;
+        }
+        let (name, types) = (key.name, keys::types(key.name));
+        if later::types(name).any(|later| later == kind_name) {
+            let until = "leave it out until a later version takes it";
+            reader.find(format!("'{name}' is not yet built for type {kind_name}; {until}"), &place);
+        } else if !types.is_empty() && !types.contains(&kind_name) {
+            let types = keys::any_of(&types);
+            reader.find(format!("'{name}' is not for type {kind_name}; it is for {types}"), &place);
         }
     }
 }
@@ -405,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_field_that_cannot_be_is_refused() {
-        let types = keys::built_words(keys::TYPES);
+        let types = keys::any_word(keys::TYPES);
         for (line, message, marked) in [
             ("a = {}", format!("field 'a' has no type; add one of {types}"), "a"),
             ("a = 1", "field 'a' takes the name of a type or a table, not 1".to_owned(), "1"),

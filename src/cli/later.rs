@@ -1,0 +1,47 @@
+//! What the command line knows and does not do yet: hidden from help, and refused with a word.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::config::later::{LATER, What};
+use crate::error::Error;
+
+/// `command` with all that is designed for it and not built, so that none of it is taken for
+/// mistyped.
+pub(super) fn known(mut command: Command) -> Command {
+    let called = command.get_name().to_owned();
+    for later in LATER {
+        match later.what {
+            What::Command(under, name) if under == called => {
+                // Whatever stands behind it.
+                let any = Arg::new("any").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
+                let unbuilt = Command::new(name).hide(true).disable_help_flag(true);
+                command = command.subcommand(unbuilt.arg(any.value_parser(value_parser!(OsString))));
+            }
+            What::Flag(of, flag) if of == called => {
+                let unbuilt = Arg::new(flag).long(flag.trim_start_matches('-')).hide(true);
+                command = command.arg(unbuilt.action(ArgAction::Append).num_args(0..=1));
+            }
+            _ => {}
+        }
+    }
+    command.mut_subcommands(known)
+}
+
+/// The complaint about the first thing on the command line that is not built.
+pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
+    let (mut called, mut matches) = ("logmill", matches);
+    loop {
+        let given = matches.subcommand();
+        let is_given = |what: &What| match *what {
+            What::Flag(of, flag) => of == called && matches.contains_id(flag),
+            What::Command(under, name) => under == called && given.is_some_and(|(given, _)| given == name),
+            _ => false,
+        };
+        if let Some(later) = LATER.iter().find(|later| is_given(&later.what)) {
+            return Some(Error::usage(format!("{} is planned and not built yet", later.what)));
+        }
+        (called, matches) = given?;
+    }
+}

@@ -1,0 +1,30 @@
+//! What the flags of a command put over its job.
+
+use std::path::PathBuf;
+
+use super::args::{DestinationArgs, LoadArgs};
+use crate::config::Overrides;
+
+impl LoadArgs {
+    /// What goes before the job file.
+    pub(super) fn overrides(&self, files: Option<Vec<PathBuf>>) -> Overrides {
+        Overrides {
+            files,
+            date: self.date.date,
+            threads: self.limits.work.threads,
+            chunk_size: self.limits.work.chunk_size,
+            batch_rows: self.limits.batch_rows,
+            batch_bytes: self.limits.batch_bytes,
+            retry_for: self.limits.retry_for,
+            deadline: self.limits.deadline,
+            ..self.job.destination.overrides()
+        }
+    }
+}
+
+impl DestinationArgs {
+    /// What goes before the job file, or into one that is written.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides { into: self.into.clone(), table: self.table.clone(), ..Overrides::default() }
+    }
+}

@@ -1,0 +1,137 @@
+//! What is designed and not built yet: one list.
+//!
+//! A job or a command line that uses any of it is refused with the words "not yet": passing over
+//! it would do something else than was asked. The reader of jobs, the JSON Schema for editors,
+//! the manual and the command line look here. When something is built, its line leaves this list
+//! for the table of keys or the command line.
+
+use std::fmt;
+
+/// One thing that is not built.
+#[derive(Debug)]
+pub(crate) struct Later {
+    pub(crate) what: What,
+    /// What it will be, in one sentence.
+    pub(crate) doc: &'static str,
+}
+
+/// Where one would write it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A key, in the table that is called so.
+    Key(&'static str, &'static str),
+    /// A value of a key.
+    Word(&'static str, &'static str),
+    /// A key of `[record.fields.X]`, for fields of this type.
+    Rule(&'static str, &'static str),
+    /// A command, with the one that it belongs to: `dead-letters replay`.
+    Command(&'static str, &'static str),
+    /// A flag, of this command.
+    Flag(&'static str, &'static str),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Command("logmill", name) | Flag(_, name) => f.write_str(name),
+            Command(under, name) => write!(f, "{under} {name}"),
+            Key(table, name) => write!(f, "'{name}' of {table}"),
+            Word(key, name) | Rule(key, name) => write!(f, "'{key}' for '{name}'"),
+        }
+    }
+}
+
+use What::{Command, Flag, Key, Rule, Word};
+
+// One line each.
+#[rustfmt::skip]
+pub(crate) static LATER: &[Later] = &[
+    later(Key("the job file", "state"), "Where the state of a load into a bucket is kept."),
+    later(Key("the job file", "rollup"), "A metric per date, recomputed for every date that a load touched."),
+    later(Key("[source]", "pattern"), "For `regex`: a regular expression whose named groups are the fields; `%{NAME:field}` stands for a pattern of the library."),
+    later(Key("[source]", "log_format"), "For `access`: the format string of nginx or Apache."),
+    later(Key("[source]", "record_start"), "A regular expression for the first line of a record; lines that do not match belong to the record before."),
+    later(Key("[source]", "delimiter"), "For `csv`: the character between columns."),
+    later(Key("[source]", "quote"), "For `csv`: the character around values."),
+    later(Key("[source]", "header"), "For `csv`: whether the first line names the columns."),
+    later(Key("[source]", "columns"), "For `csv`: the names of the columns, where no header has them."),
+    later(Key("[source]", "comment"), "Lines that begin with this are skipped, and counted."),
+    later(Key("[source]", "year"), "The year of stamps that have none; else that of the data date."),
+    later(Key("[source]", "nulls"), "Texts that mean null."),
+    later(Key("[source]", "preset"), "The format and fields of a well-known log, by its name."),
+    later(Key("[record]", "time"), "The field that says when a record happened, for rollups."),
+    later(Key("[destination]", "columns"), "Columns with the same value in every row; `{date}` stands for the data date."),
+    later(Key("[destination]", "as"), "For buckets: the format of the objects."),
+    later(Key("[destination]", "object_size"), "For buckets: about how large an object is."),
+    later(Key("[destination]", "path"), "For buckets: how the names of objects are made."),
+    later(Key("[dead_letters]", "stop_above"), "A number or share of rejects, as in `1000` or `5%`, above which a source is given up."),
+    later(Key("[dead_letters]", "to"), "Where dead letters are delivered besides."),
+    later(Key("[pipeline]", "lanes"), "Connections that write side by side."),
+    later(Word("format", "json"), "JSON objects, one behind the other or in an array"),
+    later(Word("format", "regex"), "a regular expression with named groups"),
+    later(Word("format", "combined"), "the combined log format of web servers"),
+    later(Word("format", "common"), "the common log format of web servers"),
+    later(Word("format", "vhost_combined"), "the combined log format behind the name of the host"),
+    later(Word("format", "access"), "a log of nginx or Apache with a format of its own"),
+    later(Word("format", "logfmt"), "`key=value` pairs"),
+    later(Word("format", "syslog"), "RFC 3164 and RFC 5424"),
+    later(Word("format", "csv"), "values with a delimiter between them"),
+    later(Word("format", "tsv"), "the same, with tabs"),
+    later(Word("format", "w3c"), "the extended log format of the W3C"),
+    later(Word("format", "zeek"), "the logs of Zeek"),
+    later(Word("format", "cri"), "the lines of a container runtime around another format"),
+    later(Word("format", "docker"), "Docker's JSON files around another format"),
+    later(Word("format", "alb"), "an AWS load balancer's access log"),
+    later(Word("format", "elb"), "a classic AWS load balancer's access log"),
+    later(Word("format", "s3_access"), "an S3 bucket's access log"),
+    later(Word("format", "vpc_flow"), "AWS VPC flow logs"),
+    later(Word("format", "cloudtrail"), "AWS CloudTrail"),
+    later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
+    later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
+    later(Command("logmill", "backfill"), "Runs a job for many dates."),
+    later(Command("logmill", "rollup"), "Computes the metrics of dates."),
+    later(Command("logmill", "verify"), "Recounts the sources against the destination."),
+    later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),
+    later(Command("logmill", "bench"), "Measures throughput, stage by stage."),
+    later(Command("dead-letters", "replay"), "Runs the present rules over dead letters."),
+    later(Command("dead-letters", "discard"), "Marks dead letters that nobody wants."),
+    later(Command("dead-letters", "export"), "Writes dead letters to a file, to be mended."),
+    later(Command("dead-letters", "deliver"), "Delivers dead letters where `to` says."),
+    later(Flag("load", "--split"), "Loads one split of a source."),
+    later(Flag("load", "--lanes"), "Connections that write side by side."),
+    later(Flag("load", "--rebuild"), "Loads again what was loaded, in the place of its rows."),
+    later(Flag("load", "--wait"), "Waits for another run that holds the sources."),
+    later(Flag("load", "--allow-missing"), "With `--rebuild`: sources may have lost their files."),
+    later(Flag("load", "--metrics"), "Writes figures for Prometheus to a file."),
+    later(Flag("forget", "--delete-rows"), "Deletes the rows of the sources too."),
+    later(Flag("status", "--fail-if-open"), "Ends with 3 if there are open dead letters."),
+    later(Flag("status", "--fail-if-older"), "Ends with 1 if the last load is older."),
+];
+
+const fn later(what: What, doc: &'static str) -> Later {
+    Later { what, doc }
+}
+
+/// The keys that a table will have, with what they mean.
+pub(super) fn keys(table: &str) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    LATER.iter().filter_map(move |later| match later.what {
+        Key(of, name) if of == table => Some((name, later.doc)),
+        _ => None,
+    })
+}
+
+/// The values that a key will take, with what they mean.
+pub(super) fn words(key: &str) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    LATER.iter().filter_map(move |later| match later.what {
+        Word(of, name) if of == key => Some((name, later.doc)),
+        _ => None,
+    })
+}
+
+/// The types of fields for which a key is not built, though it is for others.
+pub(super) fn types(key: &str) -> impl Iterator<Item = &'static str> {
+    LATER.iter().filter_map(move |later| match later.what {
+        Rule(of, kind) if of == key => Some(kind),
+        _ => None,
+    })
+}
