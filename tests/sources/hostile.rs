@@ -156,7 +156,8 @@ fn a_signal_is_heeded_within_a_record_that_goes_on_for_hours() {
     let begun = record(11)[..40].to_owned();
     let terabyte = zstd(&vec![b'x'; 1 << 20]).repeat(1 << 20);
     let hole = |logs: &Logs| write_around_hole(logs, "b.log", begun.as_bytes(), 1 << 40, b"}");
-    let stories: [(&str, &str, &dyn Fn(&Logs)); 4] = [
+    type Story<'s> = (&'s str, &'s str, &'s dyn Fn(&Logs));
+    let stories: [Story<'_>; 4] = [
         ("mmap = true", "load", &hole),
         ("mmap = false", "check", &hole),
         ("", "load", &|logs| logs.place.write("b.log", &terabyte)),
