@@ -268,6 +268,7 @@ fn checks_that_compare_with_constants_are_known_before_a_row_is_sent() {
 
 #[test]
 fn what_is_not_understood_exactly_is_left_to_the_server() {
+    Server::shared().needs("ICU");
     let texts = || ["abc", "ABC", "abc  ", "xyz", "b", "zz"].map(Value::from).to_vec();
     let story = Story {
         before: "CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

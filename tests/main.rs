@@ -53,6 +53,8 @@ mod pydantic;
 mod rights;
 /// What runs all of these.
 mod runner;
+/// What must hold, and which test says so.
+mod security;
 /// The server dies, comes back, hangs, has no room.
 mod server;
 /// What a session finds already decided.

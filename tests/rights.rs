@@ -48,7 +48,7 @@ impl Loader {
             "job.toml",
             format!(
                 "name = \"app\"\n[source]\nfiles = [\"logs\"]\nformat = \"ndjson\"\n[record.fields]\nn = \"int\"\n\
-                 [destination]\nurl = \"{}\"\ntable = \"app.log_entries\"\n[pipeline]\nretry_for = \"0s\"\n",
+                 [destination]\nurl = \"{}\"\ntable = \"app.log_entries\"\n[pipeline]\nretry_for = \"0s\"\nlock_timeout = \"2s\"\n",
                 database.url().replace("postgres@", &format!("{role}@"))
             ),
         );
@@ -132,6 +132,7 @@ fn each_grant_is_needed_and_a_plan_says_so() {
     for (left_out, missing) in [
         ("CREATE SCHEMA logmill", "may not create the schema logmill"),
         ("GRANT TEMPORARY", "GRANT TEMPORARY ON DATABASE"),
+        ("GRANT USAGE", "GRANT USAGE ON SCHEMA"),
         ("GRANT SELECT", "GRANT SELECT ON"),
         ("GRANT INSERT", "GRANT INSERT ON"),
         ("GRANT UPDATE", "GRANT UPDATE ON"),
@@ -162,6 +163,23 @@ fn a_line_that_grew_needs_the_right_to_delete() {
     loader.grow().ended(1, &["permission denied for table log_entries"]);
     loader.sql(&format!("GRANT DELETE ON app.log_entries TO {}", loader.role));
     loader.grow().ended(3, &[]);
+}
+
+/// There is one lock that anybody can name. It is taken to make tables, and by nothing else.
+#[test]
+fn a_lock_of_a_stranger_stops_no_load() {
+    let loader = Loader::without("");
+    let mut stranger = loader.database.client();
+    let take = "SELECT pg_advisory_lock(6021020241109)";
+    stranger.batch_execute(take).unwrap();
+    let began = std::time::Instant::now();
+    loader.run("load").ended(1, &["lock"]);
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    stranger.batch_execute("SELECT pg_advisory_unlock_all()").unwrap();
+    loader.run("load").ended(0, &[]);
+    stranger.batch_execute(take).unwrap();
+    loader.place.write("logs/b.ndjson", "{\"n\":3}\n");
+    loader.run("load").ended(0, &["inserted                1"]);
 }
 
 /// A backend of this number lives, but began at another time: the owner is gone, for whoever

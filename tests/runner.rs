@@ -28,6 +28,18 @@ thread_local! {
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// The paths of all tests.
+pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
+    inventory::iter::<Test>.into_iter().map(Test::path)
+}
+
+impl Test {
+    /// Without the name of the crate.
+    fn path(&self) -> &'static str {
+        self.path.split_once("::").map_or(self.path, |(_, path)| path)
+    }
+}
+
 /// Options that are followed by a value.
 const WITH_VALUE: [&str; 6] = ["--skip", "--test-threads", "--color", "--format", "--logfile", "-Z"];
 
@@ -36,7 +48,7 @@ pub(crate) fn main() -> ExitCode {
     let (arguments, filters) = arguments();
     let mut trials: Vec<Trial> = inventory::iter::<Test>
         .into_iter()
-        .map(|test| (test.path.split_once("::").map_or(test.path, |(_, path)| path), test.run))
+        .map(|test| (test.path(), test.run))
         .filter(|(path, _)| {
             filters.is_empty() || filters.iter().any(|filter| is_meant(path, filter, &arguments))
         })

@@ -4,6 +4,7 @@
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::oracle::check_complete;
+use crate::harness::postgres::Server;
 use crate::harness::run::needs_failpoints;
 
 pub(crate) fn lines(numbers: impl IntoIterator<Item = i32>) -> String {
@@ -141,6 +142,7 @@ fn every_mismatch_is_told_in_one_message() {
 
 #[test]
 fn what_is_no_table_is_refused() {
+    Server::shared().needs("file_fdw");
     for (what, given) in [
         ("t is a view", "CREATE VIEW t AS SELECT 1::bigint AS n"),
         ("t is a materialized view", "CREATE MATERIALIZED VIEW t AS SELECT 1::bigint AS n"),
@@ -317,6 +319,8 @@ fn a_trigger_that_raises_sets_the_row_aside_with_its_code() {
 
 #[test]
 fn keys_that_the_server_calls_equal_are_one_key() {
+    Server::shared().needs("citext");
+    Server::shared().needs("ICU");
     let stamps = [".1Z", ".2Z", "Z"].map(|end| format!("\"2023-10-27T12:00:00{end}\""));
     let stamps = stamps.each_ref().map(String::as_str);
     let naive = ["\"2023-10-27T12:00:00.1\"", "\"2023-10-27T11:59:59.9\"", "\"2023-10-27T12:00:00\""];
@@ -446,6 +450,8 @@ fn a_table_that_is_changed_between_two_batches_stops_the_run_and_the_next_goes_o
 
 #[test]
 fn a_row_is_changed_if_a_byte_of_it_is_however_equal_the_server_finds_it() {
+    Server::shared().needs("citext");
+    Server::shared().needs("ICU");
     for (kind, column, old, new, changes) in [
         ("float", "real", "0.0", "-0.0", true),
         ("float", "double precision", "\"NaN\"", "\"NaN\"", false),

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
+use crate::harness::postgres::Server;
 use crate::harness::trials::factor;
 
 /// A column, its field, and values for it.
@@ -438,6 +439,9 @@ fn what_goes_by_the_stage_is_what_the_server_reads_from_text() {
 
 #[test]
 fn a_text_is_cast_into_what_has_no_binary_form_of_ours() {
+    Server::shared().needs("citext");
+    Server::shared().needs("hstore");
+    Server::shared().needs("ltree");
     let texts = |column, good: &[&str], bad: &[&str]| {
         let bad: Vec<String> = bad.iter().map(|bad| json!(bad).to_string()).collect();
         pair("text", column, quoted(good), &[]).refusing(bad)

@@ -3,6 +3,7 @@
 //! - [`guarantees`]: what holds, for which key and destination, and what it depends on.
 //! - [`configuration`]: every key of a job file.
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
+//! - [`security`]: what must hold against whom, and which test says so.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
 //! - [`reports`]: every field of what a command tells as JSON.
 //! - [`architecture`]: the way of a line, the code map, the argument.
@@ -22,3 +23,5 @@ pub mod operations {}
 pub mod reports {}
 #[doc = include_str!("schema.md")]
 pub mod schema {}
+#[doc = include_str!("security.md")]
+pub mod security {}

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use postgres::{Client, NoTls};
 
-use super::{wait_for, wait_until, without_pg_variables};
+use super::{skip_here, wait_for, wait_until, without_pg_variables};
 
 /// A running server. Clones are the same server; it stops when the last one is dropped.
 #[derive(Clone)]
@@ -111,6 +111,11 @@ impl Server {
             if server.try_launch() {
                 return server;
             }
+            // Its directory is the next one's.
+            std::mem::forget(server);
+        }
+        if log(&directory).contains("not supported by this build") {
+            skip_here("this server was built without what the test needs");
         }
         panic!("the server does not start:\n{}", log(&directory));
     }
@@ -147,6 +152,20 @@ impl Server {
             without_pg_variables(&mut command);
             command
         })
+    }
+
+    /// Leaves a test out if the server was built or packed without this extension, or without ICU.
+    pub(crate) fn needs(&self, part: &str) {
+        let sql = match part {
+            "ICU" => "SELECT count(*) FROM pg_collation WHERE collprovider = 'i'",
+            _ => "SELECT count(*) FROM pg_available_extensions WHERE name = $1",
+        };
+        let name: &(dyn postgres::types::ToSql + Sync) = &part;
+        let names = if part == "ICU" { &[][..] } else { &[name][..] };
+        let count: i64 = self.client("postgres").query_one(sql, names).unwrap().get(0);
+        if count == 0 {
+            skip_here(&format!("this server has no {part}"));
+        }
     }
 
     /// The directory of its socket.

@@ -341,8 +341,9 @@ pub(super) fn compare(
                 has_table_privilege($1::oid, 'DELETE'),
                 current_user::text,
                 has_database_privilege(current_database(), 'TEMPORARY'),
-                current_database()::text",
-        &[&target.oid],
+                current_database()::text,
+                has_schema_privilege($2, 'USAGE')",
+        &[&target.oid, &target.schema],
     );
     let row = at(Step::Prepare, row)?;
     if let Some(unlogged) = row.get::<_, Option<String>>(0) {
@@ -358,6 +359,14 @@ pub(super) fn compare(
         findings.push(format!("row security applies to this role on {name}, so it may not see rows that are there; use a role with BYPASSRLS"));
     }
     let role: String = row.get(7);
+    if !row.get::<_, bool>(10) {
+        findings.push(format!(
+            "role {role} may not use what is in schema {schema} (GRANT USAGE ON SCHEMA {} TO {})",
+            quote(&target.schema),
+            quote(&role),
+            schema = target.schema
+        ));
+    }
     let mut missing = Vec::new();
     let rights = [
         ("INSERT", 3, true),
