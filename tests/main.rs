@@ -19,6 +19,8 @@ macro_rules! eprintln {
 
 use std::process::ExitCode;
 
+/// The server refuses nearly everything.
+mod apart;
 /// The commands as a person types them.
 mod cli;
 /// Connecting, with every kind of server, certificate and password.

@@ -593,3 +593,34 @@ fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn a_role_with_one_connection_loses_it_and_gets_another() {
+    for point in ["after-fence", "after-commit", "before-finish"] {
+        let load = Load::of(log(71, 40)).schema(SCHEMA).batches_of(20).pipeline("retry_for = \"20s\"");
+        let (database, role) = (load.database().name().to_owned(), format!("{}_one", load.database().name()));
+        load.sql(&format!("CREATE ROLE {role} LOGIN SUPERUSER CONNECTION LIMIT 1"));
+        // A superuser has no limit.
+        load.sql(&format!("ALTER ROLE {role} NOSUPERUSER; GRANT CREATE ON DATABASE {database} TO {role}; GRANT ALL ON SCHEMA public, audit TO {role};
+                           GRANT ALL ON ALL TABLES IN SCHEMA audit TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA audit TO {role}"));
+        let url = load.database().url().replace("postgres@", &format!("{role}@"));
+        load.call().into(&url).lose_at(point, 0).run().exit(3);
+        check_complete(&load);
+    }
+}
+
+#[test]
+fn a_standby_is_waited_for_until_it_is_the_primary() {
+    let server = Server::start(Options::default());
+    let load = Load::of(log(72, 20)).schema(SCHEMA).on(&server);
+    load.made();
+    let signal = server.directory().join("data/standby.signal");
+    std::fs::write(&signal, "").unwrap();
+    server.adopt(&signal);
+    server.restart();
+    let mut run = load.call().start();
+    run.wait_says("is a standby");
+    server.client("postgres").batch_execute("SELECT pg_promote()").unwrap();
+    run.wait().exit(3);
+    check_complete(&load);
+}

@@ -39,6 +39,8 @@ pub(super) struct TargetColumn {
     pub(super) type_name: String,
     /// The same without a length.
     pub(super) plain_type: String,
+    /// The type below all domains, without a length.
+    pub(super) base_type: String,
     pub(super) not_null: bool,
     /// Its type is a domain.
     pub(super) is_domain: bool,
@@ -230,7 +232,7 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
                 coalesce((SELECT i.oid FROM pg_type i WHERE i.oid = t.typelem AND i.typarray = t.oid), 0::oid),
                 b.not_null,
                 NOT coalesce((SELECT collisdeterministic FROM pg_collation c WHERE c.oid = a.attcollation), true),
-                format_type(a.atttypid, -1), a.atttypid <> t.oid
+                format_type(a.atttypid, -1), a.atttypid <> t.oid, format_type(t.oid, -1)
          FROM pg_attribute a
          JOIN base b ON b.attnum = a.attnum
          JOIN pg_type t ON t.oid = b.oid AND t.typtype <> 'd'
@@ -242,6 +244,7 @@ fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetC
         name: row.get(0),
         type_name: row.get(1),
         plain_type: row.get(12),
+        base_type: row.get(14),
         not_null: row.get(2),
         has_default: row.get::<_, bool>(3) || row.get::<_, bool>(5),
         is_generated: row.get(4),
@@ -318,6 +321,7 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
                 name: column.name.clone(),
                 type_name: row.get(0),
                 plain_type: row.get(0),
+                base_type: row.get(0),
                 not_null: false,
                 is_domain: false,
                 domain_not_null: false,

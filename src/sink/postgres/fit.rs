@@ -116,6 +116,7 @@ pub(super) fn fit(
                 kind: field.map(|field| field.kind.clone()),
                 type_name: column.type_name.clone(),
                 plain_type: column.plain_type.clone(),
+                base_type: column.base_type.clone(),
                 equates_texts: column.equates_texts,
                 is_domain: column.is_domain,
                 // A trigger can put something in the place of a null, but not before the

@@ -16,14 +16,14 @@ use postgres::SimpleQueryMessage;
 
 use super::catalog::Target;
 use super::link::Link;
-use super::names::{Operator, Order};
 use super::stage::{STAGE, STAGE_ROW};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
-use super::wire::{Column, Sameness, Wire};
+use super::wire::{Column, Wire};
+use super::words::{Operators, Words};
 use crate::error::Error;
 use crate::sink::claim::signed;
-use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET, quote};
+use crate::sink::key::quote;
 use crate::sink::{Counts, Key, OnConflict};
 
 /// What the statements of a merge need, for its transaction.
@@ -321,27 +321,20 @@ impl Merge {
         on_conflict: &OnConflict,
         operators: &Operators,
     ) -> Merge {
-        let words = Words { columns, key_columns: target.identity(key), on_conflict, operators };
+        let words =
+            Words { columns, key_columns: target.identity(key), on_conflict, operators, is_raw: false };
         let table = target.quoted();
-        let names = words.list(columns, |column| quote(&column.name));
         let staged = words.list(columns, |column| match column.wire {
             // What the server casts is staged as text; everything else has the target's type.
             Wire::Cast => format!("NULL::text AS {}", quote(&column.name)),
             _ => format!("t.{}", quote(&column.name)),
         });
-        let rest = words.rest();
-        let has_key = !words.key_columns.is_empty();
-        let can_change = has_key && !rest.is_empty() && *on_conflict != OnConflict::Keep;
+        let (names, has_key, can_change) = (words.names(), !words.key_columns.is_empty(), words.can_change());
         let join = words.join();
-        let keys = words.key_columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
         let new_keys =
             words.key_columns.iter().map(|name| words.value_of("s", name)).collect::<Vec<_>>().join(", ");
         let insert = |alias: &str| {
-            let values = words.list(columns, |column| words.stored("s", column));
-            format!("INSERT INTO {table}{alias} ({names}) SELECT {values} FROM pg_temp.{STAGE} s")
-        };
-        let set = |from: &str| {
-            words.list(&rest, |column| format!("{} = {}", quote(&column.name), words.stored(from, column)))
+            format!("INSERT INTO {table}{alias} ({names}) SELECT {} FROM pg_temp.{STAGE} s", words.new_row())
         };
         let compare = |also: &str, stage: &str, group: &str| {
             format!(
@@ -351,7 +344,14 @@ impl Merge {
             )
         };
         let stage = format!("pg_temp.{STAGE}");
-        let remove_moved_sql = (*key == Key::Position).then(|| words.remove_moved(&table)).flatten();
+        let has_moved = (*key == Key::Position).then(|| words.has_moved()).flatten();
+        let remove_moved_sql = has_moved.map(|has_moved| {
+            format!(
+                "DELETE FROM {table} t USING pg_temp.{STAGE} s
+                 WHERE t.source_id OPERATOR(pg_catalog.=) $1 AND t.source_offset OPERATOR(pg_catalog.>=) $2
+                   AND t.source_offset OPERATOR(pg_catalog.<=) $3 AND {has_moved}"
+            )
+        });
         Merge {
             create_sql: format!(
                 "CREATE TEMPORARY TABLE {STAGE} ON COMMIT DELETE ROWS AS
@@ -376,205 +376,14 @@ impl Merge {
             update_sql: can_change.then(|| {
                 format!(
                     "UPDATE {table} t SET {} FROM pg_temp.{STAGE} s WHERE {join} AND {}",
-                    set("s"),
+                    words.set("s"),
                     words.wins("s")
                 )
             }),
             insert_sql: insert(""),
             insert_absent_sql: has_key
                 .then(|| format!("{} WHERE NOT EXISTS (SELECT FROM {table} t WHERE {join})", insert(""))),
-            upsert_sql: has_key.then(|| {
-                let action = match can_change {
-                    true => format!("UPDATE SET {} WHERE {}", set("excluded"), words.wins("excluded")),
-                    false => "NOTHING".to_owned(),
-                };
-                format!("{} ON CONFLICT ({keys}) DO {action}", insert(" AS t"))
-            }),
-        }
-    }
-}
-
-/// The pieces that the statements of a merge are made of. `t` is the row that is there; the
-/// new one is `s` (the stage) or `excluded`.
-struct Words<'a> {
-    columns: &'a [Column],
-    key_columns: Vec<String>,
-    on_conflict: &'a OnConflict,
-    operators: &'a Operators,
-}
-
-/// How the server compares values of the target, where it is asked to. The path is that of the
-/// target's triggers, on which anybody may have put an operator: so none goes without its schema.
-#[derive(Clone, Debug)]
-pub(super) struct Operators {
-    /// Of the columns of the key, as their index has it: `=` of citext is not that of text.
-    pub(super) equals: Vec<(String, Operator)>,
-    /// Of the column that says which row is newer, if one does.
-    pub(super) order: Order,
-}
-
-/// Whether one is not the other; both can be null.
-fn distinct(equal: &Operator, one: &str, other: &str) -> String {
-    format!("({one} {equal} {other}) IS NOT TRUE AND ({one} IS NOT NULL OR {other} IS NOT NULL)")
-}
-
-impl<'a> Words<'a> {
-    fn list<'c>(
-        &self,
-        columns: impl IntoIterator<Item = &'c Column>,
-        word: impl Fn(&Column) -> String,
-    ) -> String {
-        columns.into_iter().map(word).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The columns besides the key.
-    fn rest(&self) -> Vec<Column> {
-        let is_key = |column: &&Column| self.key_columns.contains(&column.name);
-        self.columns.iter().filter(|column| !is_key(column)).cloned().collect()
-    }
-
-    /// A column's new value. The stage's text is cast; `excluded` has the target's own type.
-    fn value(&self, from: &str, column: &Column) -> String {
-        match column.wire {
-            Wire::Cast if from == "s" => format!("s.{}::{}", quote(&column.name), column.type_name),
-            _ => format!("{from}.{}", quote(&column.name)),
-        }
-    }
-
-    /// The same, on its way into the column, which then refuses what is too long for it.
-    fn stored(&self, from: &str, column: &Column) -> String {
-        match column.wire {
-            Wire::Cast if from == "s" => format!("s.{}::{}", quote(&column.name), column.plain_type),
-            _ => self.value(from, column),
-        }
-    }
-
-    fn value_of(&self, from: &str, name: &str) -> String {
-        let column = self.columns.iter().find(|column| column.name == name);
-        self.value(from, column.expect("keys and ages are columns that are written"))
-    }
-
-    /// The columns besides the key as one value, compared byte by byte: two rows of the same
-    /// image are the same row, whatever `=` thinks of their types.
-    fn image(&self, from: &str) -> String {
-        let rest = self.rest();
-        format!("ROW({})::record", self.list(&rest, |column| self.value(from, column)))
-    }
-
-    fn join(&self) -> String {
-        let equal = self
-            .key_columns
-            .iter()
-            .map(|name| format!("t.{} {} {}", quote(name), self.equal(name), self.value_of("s", name)));
-        equal.collect::<Vec<_>>().join(" AND ")
-    }
-
-    /// What says that two values of a column of the key are equal.
-    fn equal(&self, name: &str) -> Operator {
-        let known = self.operators.equals.iter().find(|(column, _)| column == name);
-        known.map_or_else(|| Operator::own("="), |(_, operator)| operator.clone())
-    }
-
-    /// The statement that removes what stands at a position of the stage in another partition;
-    /// none where positions alone decide the partition.
-    fn remove_moved(&self, table: &str) -> Option<String> {
-        let is_position = |name: &&String| [SOURCE_ID, SOURCE_OFFSET].contains(&name.as_str());
-        let (position, parts): (Vec<&String>, Vec<&String>) = self.key_columns.iter().partition(is_position);
-        let same = position.iter().map(|name| format!("t.{0} {1} s.{0}", quote(name), self.equal(name)));
-        let other = parts.iter().map(|name| {
-            let name_of = |alias| format!("{alias}.{}", quote(name));
-            distinct(&self.equal(name), &name_of("t"), &name_of("s"))
-        });
-        (!parts.is_empty()).then(|| {
-            format!(
-                "DELETE FROM {table} t USING pg_temp.{STAGE} s
-                 WHERE t.source_id OPERATOR(pg_catalog.=) $1 AND t.source_offset OPERATOR(pg_catalog.>=) $2
-                   AND t.source_offset OPERATOR(pg_catalog.<=) $3 AND {} AND ({})",
-                same.collect::<Vec<_>>().join(" AND "),
-                other.collect::<Vec<_>>().join(" OR ")
-            )
-        })
-    }
-
-    /// Whether the images differ. A record of all columns would say it in one word, and cost
-    /// more than the rest of the join; so it is made only of those of which nothing simpler is
-    /// known, and comes last.
-    fn differs(&self, new: &str) -> String {
-        let rest = self.rest();
-        let (images, mut simple): (Vec<&Column>, Vec<&Column>) =
-            rest.iter().partition(|column| column.sameness() == Sameness::Image);
-        simple.sort_by_key(|column| column.is_text());
-        let mut words: Vec<String> = simple
-            .into_iter()
-            .map(|column| {
-                let (old, new) = (self.value("t", column), self.value(new, column));
-                let equal = Operator::own("=");
-                let differs = distinct(&equal, &old, &new);
-                match column.sameness() {
-                    // Zero has a sign, and what is not a number has many forms.
-                    Sameness::Float(send) => format!(
-                        "{differs} OR ({old} {equal} '0' OR {old} {equal} 'NaN')
-                            AND pg_catalog.{send}({old}) OPERATOR(pg_catalog.<>) pg_catalog.{send}({new})"
-                    ),
-                    Sameness::Scaled => {
-                        let scale = |value: &str| format!("pg_catalog.scale({value})");
-                        format!("{differs} OR {}", distinct(&equal, &scale(&old), &scale(&new)))
-                    }
-                    Sameness::Equal | Sameness::Image => differs,
-                }
-            })
-            .collect();
-        if !images.is_empty() {
-            let image = |from| {
-                format!(
-                    "ROW({})::record",
-                    self.list(images.iter().copied(), |column| self.value(from, column))
-                )
-            };
-            words.push(format!("{} OPERATOR(pg_catalog.*<>) {}", image("t"), image(new)));
-        }
-        format!("({})", words.join(" OR "))
-    }
-
-    /// Counts the rows that are the same already.
-    fn count_equal(&self) -> String {
-        if self.rest().is_empty() || *self.on_conflict == OnConflict::Keep {
-            return "pg_catalog.count(*)".to_owned();
-        }
-        format!("pg_catalog.count(*) - pg_catalog.count(*) FILTER (WHERE {})", self.differs("s"))
-    }
-
-    /// Whether the new row takes the place of the one that is there.
-    fn wins(&self, new: &str) -> String {
-        if self.rest().is_empty() {
-            return "false".to_owned();
-        }
-        let (old_image, new_image) = (self.image("t"), self.image(new));
-        match self.on_conflict {
-            OnConflict::Update => self.differs(new),
-            OnConflict::Keep => "false".to_owned(),
-            OnConflict::Newest(column) => {
-                let (old, new) = (format!("t.{}", quote(column)), self.value_of(new, column));
-                let Order { equal, greater } = &self.operators.order;
-                format!(
-                    "({new} IS NOT NULL AND ({old} IS NULL OR {new} {greater} {old})
-                      OR ({new} {equal} {old} OR {new} IS NULL AND {old} IS NULL)
-                         AND {new_image} OPERATOR(pg_catalog.*>) {old_image})"
-                )
-            }
-        }
-    }
-
-    /// The order in which, of rows with the same key, the one that stays comes first.
-    fn first_is_best(&self) -> String {
-        match self.on_conflict {
-            OnConflict::Update => format!("{STAGE_ROW} DESC"),
-            OnConflict::Keep => STAGE_ROW.to_owned(),
-            OnConflict::Newest(column) => format!(
-                "{} DESC NULLS LAST, {} USING OPERATOR(pg_catalog.*>), {STAGE_ROW} DESC",
-                self.value_of("s", column),
-                self.image("s")
-            ),
+            upsert_sql: has_key.then(|| format!("{} {}", insert(" AS t"), words.instead())),
         }
     }
 }

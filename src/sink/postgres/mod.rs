@@ -4,6 +4,7 @@
 //! the loop around the transaction: what is tried again, when a connection is given up, and
 //! how the outcome of a lost COMMIT is found out. The transaction itself is in `transaction`.
 
+mod apart;
 mod catalog;
 mod check;
 pub mod connect;
@@ -34,6 +35,7 @@ mod transaction;
 mod trouble;
 mod verdict;
 mod wire;
+mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -159,6 +161,8 @@ impl Postgres {
         if !is_lost {
             return Ok(None);
         }
+        // Before another is asked for: a role or a pool may have room for one only.
+        self.session.leave();
         loop {
             match Session::open(&self.server, self.settings.deadline, self.settings.timeouts) {
                 Ok(session) => return Ok(Some(std::mem::replace(&mut self.session, session).backend)),

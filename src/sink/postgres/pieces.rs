@@ -12,6 +12,9 @@ use std::ops::Range;
 /// Pieces are no shorter than this, but for those that look for a row.
 const ROWS_MIN: usize = 64;
 
+/// More refusals than this, with few rows between them, are not looked for one by one.
+const REFUSED_MAX: usize = 64;
+
 /// How often rows were refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
@@ -50,6 +53,17 @@ impl Pieces {
             _ => (self.seen.rows / self.seen.refused.max(1) / 2).max(ROWS_MIN),
         };
         Some(self.start..self.start + size.min(self.rows_max).min(self.rows - self.start))
+    }
+
+    /// Whether so many rows are refused that it takes less to try each by itself than to find
+    /// those by sending less.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.seen.refused > REFUSED_MAX && self.seen.rows / self.seen.refused < ROWS_MIN
+    }
+
+    /// The rows that are left.
+    pub(super) fn rest(&self) -> Range<usize> {
+        self.start..self.rows
     }
 
     /// These rows are in.

@@ -4,6 +4,9 @@ use std::collections::HashSet;
 use std::io::Write as _;
 use std::ops::Range;
 
+use postgres::Statement;
+
+use super::apart;
 use super::link::{Link, OUR_PATH, prepared};
 use super::merge::{MERGE_SETTINGS_SQL, Staged, count_of};
 use super::pieces::{Pieces, Seen};
@@ -63,7 +66,14 @@ impl<'a> RowWriter<'a> {
             Pieces::new(self.batch.rows(), self.manner.rows_max, care.suspects.clone(), care.seen);
         let checks = if care.checks_deferred { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
         at(Step::Constraints, self.link.client.batch_execute(&format!("{checks}SAVEPOINT piece")))?;
+        let mut can_be_taken_apart = true;
         while let Some(piece) = pieces.next() {
+            if can_be_taken_apart && pieces.is_hopeless() {
+                match self.take_apart(pieces.rest())? {
+                    true => break,
+                    false => can_be_taken_apart = false,
+                }
+            }
             let before = self.counts.clone();
             let next = match self.write(piece.clone()) {
                 Ok(()) => {
@@ -89,6 +99,59 @@ impl<'a> RowWriter<'a> {
             self.seen = Some(Seen { rows: self.batch.rows(), refused: self.refused.len() });
         }
         at(Step::Begin, self.link.client.batch_execute("RELEASE SAVEPOINT piece"))
+    }
+
+    /// Lets the server try each of these rows by itself. False if that is not possible here.
+    fn take_apart(&mut self, rows: Range<usize>) -> Result<bool, Trouble> {
+        let (counts, refused) = (self.counts.clone(), self.refused.len());
+        match self.try_each(&rows) {
+            Ok(()) => Ok(true),
+            Err(Trouble::Server(refusal)) if refusal.step != Step::Merge => {
+                self.counts = counts;
+                self.refused.truncate(refused);
+                at(Step::Begin, self.link.client.batch_execute("ROLLBACK TO SAVEPOINT piece"))?;
+                self.link.stage.forget();
+                Ok(false)
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    fn try_each(&mut self, rows: &Range<usize>) -> Result<(), Trouble> {
+        match self.route {
+            Route::Direct => self.make_stage()?,
+            Route::Staged => self.empty_stage(false)?,
+        }
+        let apart = &self.shape.apart;
+        apart.make(self.link, &self.shape.target_path)?;
+        let (statement, step) = (at(Step::Stage, self.link.client.prepare(&apart.copy_sql))?, Step::Stage);
+        self.send_by(&statement, step, rows)?;
+        for (index, part) in self.by_source(rows.clone()) {
+            let mut next = part.start;
+            while next < part.end {
+                let end = part.end.min(next + self.manner.rows_max.min(apart::ROWS_MAX));
+                let tried = apart.run(self.link, next - rows.start + 1, end - rows.start)?;
+                let counts = &mut self.counts[index];
+                counts.inserted += tried.inserted;
+                counts.updated += tried.updated;
+                counts.unchanged += tried.unchanged;
+                counts.superseded += tried.superseded;
+                for (number, refusal) in tried.refused {
+                    let refusal = self.isolated(Trouble::Server(Box::new(refusal)))?;
+                    self.refused.push(refusal.of_row(rows.start + number - 1));
+                }
+                if tried.swallowed > 0 {
+                    let sent = count(end - next);
+                    return Err(Trouble::Ours(swallowed(
+                        &self.shape.target.name,
+                        sent,
+                        sent - tried.swallowed,
+                    )));
+                }
+                next = rows.start + tried.last;
+            }
+        }
+        Ok(())
     }
 
     /// The refusal of a row; any other trouble is passed on.
@@ -168,7 +231,11 @@ impl<'a> RowWriter<'a> {
             false => (&self.shape.copy_sql, &mut self.link.statements.copy),
         };
         let statement = prepared(&mut self.link.client, slot, step, sql)?;
-        let mut writer = at(step, self.link.client.copy_in(&statement))?;
+        self.send_by(&statement, step, rows)
+    }
+
+    fn send_by(&mut self, statement: &Statement, step: Step, rows: &Range<usize>) -> Result<u64, Trouble> {
+        let mut writer = at(step, self.link.client.copy_in(statement))?;
         let fail = |error| Trouble::of_write(step, error);
         writer.write_all(HEADER).map_err(fail)?;
         for (index, slice) in self.batch.slices(rows.clone()).enumerate() {

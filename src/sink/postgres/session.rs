@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
@@ -27,6 +27,13 @@ use crate::sink::destination::Timeouts;
 /// How long a command that only looks bears silence.
 const VISIT_DEADLINE: Duration = Duration::from_secs(60);
 
+/// A backend that cannot be looked at, for want of a second connection, may be silent for so many
+/// deadlines.
+const BLIND_DEADLINES: u32 = 5;
+
+/// How long it is waited for a connection that was left to be gone.
+const LEAVING_MAX: Duration = Duration::from_secs(1);
+
 /// So many values of a stream wait for whoever visits them.
 const STREAM_MAX: usize = 64;
 
@@ -36,7 +43,10 @@ pub(super) struct Session {
     server: Arc<Server>,
     /// Without a sign of life for this long, the backend is looked at.
     deadline: Duration,
-    work: Sender<Work>,
+    /// None once it was left.
+    work: Option<Sender<Work>>,
+    /// Is closed when its thread ends, and its connection with it.
+    ended: Receiver<()>,
     pulse: Arc<Pulse>,
     /// The backend, as pg_stat_activity knows it.
     pub(super) backend: Backend,
@@ -55,6 +65,7 @@ impl Session {
         timeouts: Timeouts,
     ) -> Result<Session, Trouble> {
         let (work, queue) = bounded::<Work>(1);
+        let (end, ended) = bounded::<()>(0);
         let (ready, opened) = bounded::<Result<Option<Backend>, Trouble>>(2);
         let pulse = Arc::new(Pulse::default());
         let (server, server_there) = (Arc::clone(server), Arc::clone(server));
@@ -62,6 +73,7 @@ impl Session {
         std::thread::Builder::new()
             .name("session".into())
             .spawn(move || {
+                let _end = end;
                 let mut client = match server_there.connect_watched(APPLICATION_NAME, &thread_pulse) {
                     Ok(client) => client,
                     Err(error) => {
@@ -99,7 +111,15 @@ impl Session {
                 opened.recv_timeout(deadline).map_err(|_| lost("no answer to the first question"))??;
         }
         let backend = backend.ok_or_else(|| lost("the connection's thread ended"))?;
-        Ok(Session { server, deadline, work, pulse, backend, is_given_up: Cell::new(false) })
+        Ok(Session {
+            server,
+            deadline,
+            work: Some(work),
+            ended,
+            pulse,
+            backend,
+            is_given_up: Cell::new(false),
+        })
     }
 
     /// A session for a command that only looks, or asks for one thing: there is no waiting for a
@@ -134,10 +154,11 @@ impl Session {
             return Err(lost("the connection was given up"));
         }
         let gone = || lost("the connection's thread ended");
-        self.work.try_send(work).map_err(|_| gone())?;
+        self.work.as_ref().ok_or_else(gone)?.try_send(work).map_err(|_| gone())?;
 
         let mut beats = self.pulse.beats();
         let mut silent_since = Instant::now();
+        let mut last_beat = silent_since;
         loop {
             match answered.recv_timeout(Duration::from_millis(100)) {
                 Ok(result) => return result,
@@ -148,14 +169,29 @@ impl Session {
             if now != beats {
                 beats = now;
                 silent_since = Instant::now();
+                last_beat = silent_since;
             } else if silent_since.elapsed() >= self.deadline {
-                if !self.is_at_work() {
+                let bears = match self.is_at_work() {
+                    Some(is_at_work) => is_at_work,
+                    None => last_beat.elapsed() < self.deadline * BLIND_DEADLINES,
+                };
+                if !bears {
                     self.is_given_up.set(true);
-                    return Err(lost(&format!("no answer for {} s", silent_since.elapsed().as_secs())));
+                    return Err(lost(&format!("no answer for {} s", last_beat.elapsed().as_secs())));
                 }
                 silent_since = Instant::now();
             }
         }
+    }
+
+    /// Gives its place on the server back, as far as that is up to us: a role or a pool may have only
+    /// one. Where nobody answers, it hangs up.
+    pub(super) fn leave(&mut self) {
+        if self.is_given_up.replace(true) {
+            self.pulse.hang_up();
+        }
+        self.work = None;
+        let _ = self.ended.recv_timeout(LEAVING_MAX);
     }
 
     /// The same for work that gives values, which are shown to `visit` until it has seen enough.
@@ -194,11 +230,15 @@ impl Session {
 
     /// Whether the backend does something for us, as a second connection sees it: it is at
     /// work, or waits for a lock; it does not wait for its client, which is us. Who does not
-    /// answer that in time does nothing.
-    fn is_at_work(&self) -> bool {
+    /// answer that in time does nothing. `None` where there is no room for a second connection.
+    fn is_at_work(&self) -> Option<bool> {
         let (server, backend) = (Arc::clone(&self.server), self.backend);
-        let ask = move || -> Result<bool, postgres::Error> {
-            let Ok(mut client) = server.connect(APPLICATION_NAME) else { return Ok(false) };
+        let ask = move || -> Result<Option<bool>, postgres::Error> {
+            let mut client = match server.connect(APPLICATION_NAME) {
+                Ok(client) => client,
+                Err(error) if error.is_for_want_of_room() => return Ok(None),
+                Err(_) => return Ok(Some(false)),
+            };
             leave_path(&mut client)?;
             let known: [&(dyn ToSql + Sync); 2] = [&backend.pid, &backend.start_us];
             let row = client.query_one(
@@ -207,9 +247,12 @@ impl Session {
                    AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'",
                 &known,
             )?;
-            Ok(row.get(0))
+            row.try_get(0).map(Some)
         };
-        matches!(within(self.deadline, ask), Some(Ok(true)))
+        match within(self.deadline, ask) {
+            Some(Ok(answer)) => answer,
+            _ => Some(false),
+        }
     }
 }
 

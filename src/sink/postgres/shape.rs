@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::apart::Apart;
 use super::catalog::{KeyIndex, Target};
 use super::merge::Merge;
 use super::wire::{Column, Wire};
@@ -27,6 +28,7 @@ pub(super) struct Shape {
     /// Rows can only go by the stage: a column is staged as text and cast.
     pub(super) must_stage: bool,
     pub(super) merge: Merge,
+    pub(super) apart: Apart,
     /// A longer record is kept by hash and place when it is refused.
     pub(super) raw_max: usize,
     /// The written columns.

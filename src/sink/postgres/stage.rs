@@ -74,6 +74,11 @@ impl Stage {
         sql
     }
 
+    /// A part of the transaction was rolled back, which may have made it.
+    pub(super) fn forget(&mut self) {
+        (self.after_rollback, self.after_commit) = (Known::Nothing, Known::Nothing);
+    }
+
     /// The transaction was committed.
     pub(super) fn committed(&mut self) {
         self.after_rollback = self.after_commit;

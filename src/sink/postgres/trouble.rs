@@ -192,6 +192,19 @@ impl Refusal {
         Refusal::bare(Step::Prepare, well_formed(&code), message)
     }
 
+    /// What the server said of a row that it tried by itself.
+    pub(super) fn in_row(
+        code: &str,
+        message: &str,
+        schema: Option<&str>,
+        constraint: Option<&str>,
+        column: Option<&str>,
+    ) -> Refusal {
+        let named = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        let bare = Refusal::bare(Step::Merge, well_formed(&SqlState::from_code(code)), message.to_owned());
+        Refusal { schema: named(schema), constraint: named(constraint), column: named(column), ..bare }
+    }
+
     fn bare(step: Step, code: SqlState, message: String) -> Refusal {
         Refusal {
             step,

@@ -31,6 +31,8 @@ pub(super) struct Column {
     pub(super) type_name: String,
     /// The same without a length: a cast to `bit(3)` would make three bits of five.
     pub(super) plain_type: String,
+    /// The type below all domains, without a length: what its wire form is that of.
+    pub(super) base_type: String,
     /// Texts of different bytes can be equal in it.
     pub(super) equates_texts: bool,
     /// Its type is a domain.

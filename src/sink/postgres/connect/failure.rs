@@ -60,6 +60,12 @@ impl NotConnected {
         &self.failures
     }
 
+    /// Whether a server was there and had no connection left for us.
+    pub fn is_for_want_of_room(&self) -> bool {
+        let is_full = |failure: &Failure| matches!(&failure.cause, Cause::Refused { sqlstate, .. } if *sqlstate == SqlState::TOO_MANY_CONNECTIONS);
+        self.failures.iter().any(is_full)
+    }
+
     /// The same, to keep.
     pub fn into_failures(self) -> Vec<Failure> {
         self.failures

@@ -1,0 +1,87 @@
+//! The server refuses nearly everything: exactly that is set aside, whoever finds it.
+
+use crate::harness::load::Load;
+use crate::tables::select;
+
+/// Numbers of which only those under one hundred, and each thousandth, find what they need.
+fn needy(count: usize) -> String {
+    (0..count)
+        .map(|n| format!("{{\"n\":{n},\"d\":\"{}\"}}\n", if is_fed(n) { "2024-01-01" } else { "2030-01-01" }))
+        .collect()
+}
+
+fn is_fed(n: usize) -> bool {
+    n < 100 || n % 1000 == 0
+}
+
+#[test]
+fn where_nearly_everything_is_refused_exactly_that_is_a_dead_letter() {
+    const COUNT: usize = 5000;
+    let fed = (0..COUNT).filter(|&n| is_fed(n)).count();
+    let trigger = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.n >= 100 AND NEW.n % 1000 <> 0 THEN RAISE EXCEPTION 'hungry'; END IF; RETURN NEW;
+        END $$;";
+    let host = "CREATE TABLE host (n bigint PRIMARY KEY); INSERT INTO host SELECT n FROM generate_series(0, 100000) n WHERE n < 100 OR n % 1000 = 0;";
+    for (given, code, constraint) in [
+        (
+            "CREATE TABLE t (n bigint, d date, {key}) PARTITION BY RANGE (d); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')".to_owned(),
+            "server_23514",
+            "",
+        ),
+        (format!("{host} CREATE TABLE t (n bigint CONSTRAINT fed REFERENCES host, d date, {{key}})"), "server_23503", "fed"),
+        (
+            format!("{host} CREATE TABLE t (n bigint CONSTRAINT fed REFERENCES host DEFERRABLE INITIALLY DEFERRED, d date, {{key}})"),
+            "server_23503",
+            "fed",
+        ),
+        (
+            format!("{trigger} CREATE TABLE t (n bigint, d date, {{key}}); CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION refuse()"),
+            "server_p0001",
+            "",
+        ),
+    ] {
+        for key in ["position", "[\"n\"]"] {
+            let is_partitioned = given.contains("PARTITION");
+            let given = match (key, is_partitioned) {
+                ("position", true) => given.replace("{key}", "source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset, d)"),
+                ("position", false) => given.clone(),
+                (_, true) => given.replace("{key}", "PRIMARY KEY (n, d)"),
+                (_, false) => given.replace("{key}", "PRIMARY KEY (n)"),
+            };
+            let key = if key != "position" && is_partitioned { "[\"n\", \"d\"]" } else { key };
+            let load = Load::of(needy(COUNT)).schema("n int, d date").key(key).given(&given).pipeline("batch_rows = 2000");
+            load.run().exit(3).counts(&format!("{fed} inserted, {} rejected", COUNT - fed));
+            let told = select(&load, "SELECT r ->> 'code', coalesce(r ->> 'constraint', ''), count(*), min(source_offset) > 0 FROM logmill.dead_letters, jsonb_array_elements(reasons) r GROUP BY 1, 2");
+            assert_eq!(told, [format!("{code} {constraint} {} 1", COUNT - fed)], "{given}, {key}");
+            assert_eq!(select(&load, "SELECT count(*), sum(n)::bigint FROM t"), [format!("{fed} {}", (0..COUNT).filter(|&n| is_fed(n)).sum::<usize>())]);
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_is_taken_apart_becomes_what_it_would_have_become_in_pieces() {
+    // Each key three times, with two rows between that are refused; over rows that are there.
+    let line = |n: usize, v: usize| format!("{{\"k\":\"k{}\",\"n\":{n},\"v\":{v}}}\n", n % 50);
+    let log: String = (0..600).map(|n| if n % 3 == 0 { line(n, n) } else { line(n, 1_000_000) }).collect();
+    for on_conflict in ["update", "keep", "newest(v)"] {
+        let mut tables = Vec::new();
+        for rows in [1, 40, 1000] {
+            let load = Load::of(&log)
+                .schema("k text, n int, v int")
+                .key(r#"["k"]"#)
+                .destination(&format!("on_conflict = \"{on_conflict}\""))
+                .pipeline(&format!("batch_rows = {rows}"))
+                .given(
+                    "CREATE TABLE limits (v bigint); INSERT INTO limits VALUES (1000);
+                     CREATE FUNCTION below(bigint) RETURNS boolean LANGUAGE sql AS 'SELECT $1 < v FROM limits';
+                     CREATE TABLE t (k varchar(9) PRIMARY KEY, n bigint, v integer CONSTRAINT low CHECK (below(v)));
+                     INSERT INTO t SELECT 'k' || n, -1, 7 FROM generate_series(0, 24) n",
+                );
+            load.run().exit(3);
+            assert_eq!(load.ask::<i64>("SELECT count(*) FROM logmill.dead_letters"), 400);
+            tables.push(select(&load, "SELECT k, n, v FROM t ORDER BY k"));
+        }
+        assert_eq!(tables[0], tables[1], "{on_conflict}");
+        assert_eq!(tables[0], tables[2], "{on_conflict}");
+    }
+}
