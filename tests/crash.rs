@@ -11,9 +11,9 @@ use fastrand::Rng;
 
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
-use crate::harness::log::{SCHEMA, log, noisy_log};
+use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, log, noisy_log, pretty_log};
 use crate::harness::oracle::{check, check_against};
-use crate::harness::reading::Values;
+use crate::harness::reading::{Shape, Values};
 use crate::harness::run::needs_failpoints;
 use crate::harness::trials::{factor, trials};
 use crate::harness::twin::Verdicts;
@@ -45,6 +45,9 @@ on_each_destination! {
     a_load_of_which_rows_are_refused_can_be_killed_anywhere
     a_line_that_grew_is_read_again_once_wherever_a_load_is_killed
     a_line_that_grew_is_read_again_once_into_a_target_with_triggers
+    records_of_several_lines_are_whole_wherever_a_load_is_killed
+    values_with_line_ends_are_whole_wherever_a_load_is_killed
+    a_record_of_several_lines_that_grew_is_read_again_once
     the_last_of_a_key_stays_wherever_a_load_is_killed
     the_first_of_a_key_stays_wherever_a_load_is_killed
     the_newest_of_a_key_stays_wherever_a_load_is_killed
@@ -196,6 +199,53 @@ fn a_load_of_which_rows_are_refused_can_be_killed_anywhere(kind: Kind) {
         )
         .audited();
     kill_everywhere(&load, Passings::One, &[&MAKING_THE_TARGET, &MERGING], |_| {});
+}
+
+fn records_of_several_lines_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::empty()
+        .to(kind)
+        .shaped(Shape::Braces)
+        .file("a.ndjson", pretty_log(1, 60))
+        .file("b.ndjson", pretty_log(2, 45))
+        .schema(SCHEMA)
+        .batches_of(20);
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+fn values_with_line_ends_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::empty()
+        .to(kind)
+        .shaped(Shape::Csv)
+        .file("a.ndjson", csv_log(1, 60))
+        .file("b.ndjson", "")
+        .file("c.ndjson", csv_log(2, 45))
+        .schema(CSV_SCHEMA)
+        .batches_of(20);
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+/// A file that ends within a record, one that ends with the first line of one, and one that ends
+/// with a whole one, which goes on all the same.
+fn a_record_of_several_lines_that_grew_is_read_again_once(kind: Kind) {
+    let load = Load::empty().to(kind).shaped(Shape::Braces).schema(SCHEMA).batches_of(10);
+    let whole = pretty_log(3, 40);
+    let record = "{\n \"id\": 1,\n \"level\": \"INFO\",\n \"message\": \"it\"\n}\n";
+    let young = |load: &Load| {
+        load.write("a.ndjson", &whole[..whole.len() * 2 / 3]);
+        load.write("b.ndjson", record);
+        load.write("c.ndjson", format!("{record}{{\n"));
+    };
+    young(&load);
+    let grow = |load: &Load| {
+        young(load);
+        load.run().exit(3);
+        assert!(check(load).is_complete);
+        load.write("a.ndjson", &whole);
+        load.write("b.ndjson", format!("{record}it goes on\n{record}{record}"));
+        load.write("c.ndjson", format!("{record}{record}{record}"));
+    };
+    let misses: [&[&str]; 3] = [&MAKING_TABLES, &MAKING_THE_TARGET, &REFUSING];
+    kill_everywhere(&load, Passings::One, &misses, grow);
 }
 
 /// Files as they are when they are loaded first. One ends within a record, one just before a

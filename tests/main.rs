@@ -70,6 +70,9 @@ mod splits;
 mod sqlite_tables;
 /// Tables that are there before we are.
 mod tables;
+/// Text formats, compared with Pydantic's strings.
+#[cfg(feature = "gzip")]
+mod text;
 /// The shape of the code.
 mod tidy;
 /// Files of others, and what others may read of ours.

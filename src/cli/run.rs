@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::args::Output;
 use super::speech::Speech;
-use crate::config::{Config, Format};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::Observer;
-use crate::format::{AnyFormat, Json};
+use crate::format;
 use crate::pipeline::{self, Outcome, Settings, Stats};
 use crate::report::{Bare, Exit, Head};
 use crate::sink::{Ending, Sink};
@@ -34,9 +34,7 @@ pub(super) fn run(
     stats: &Arc<Stats>,
 ) -> Ended {
     let schema = Arc::new(config.record.schema.clone());
-    let format = match config.source.format {
-        Format::Ndjson => AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras())),
-    };
+    let format = format::of(&config.source.format, &schema.paths(), schema.extras());
     let (outcome, result) = pipeline::run(files, format, schema, sink, settings, stop, stats);
     let exit_of = |result: &Result<()>| match result {
         Ok(()) => Exit::of_outcome(&outcome, allow_rejects),

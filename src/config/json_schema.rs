@@ -233,8 +233,8 @@ pub(super) mod tests {
         for (table, lines) in [
             ("source", "fils = [\"a\"]"),
             ("source", "files = \"a\""),
-            ("source", "pattern = \"x\""),
-            ("source", "header = true"),
+            ("source", "log_format = \"x\""),
+            ("source", "nulls = [\"-\"]"),
             ("record", "mode = \"strikt\""),
             ("record", "time = \"id\""),
             ("record.fields", "a = {}"),

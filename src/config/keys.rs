@@ -141,6 +141,23 @@ static SOURCE: Table = Table {
         .otherwise("no file"),
         Key::new("format", Takes::Word(FORMATS), "How a record is written.").required(),
         Key::new(
+            "pattern",
+            Takes::Text,
+            "For `regex`: a regular expression whose named groups are the fields. `%{NAME:field}` stands for a pattern of the library.",
+        ),
+        Key::new(
+            "record_start",
+            Takes::Text,
+            "A regular expression for the first line of a record. Lines that do not match belong to the record before.",
+        )
+        .otherwise("every line is a record"),
+        Key::new("delimiter", Takes::Text, "For `csv`: the character between columns.").default(","),
+        Key::new("quote", Takes::Text, "For `csv`: the character around values.").default("\""),
+        Key::new("header", Takes::Flag, "For `csv`: whether the first line names the columns.")
+            .default("true"),
+        Key::new("columns", Takes::Texts, "For `csv`: the names of the columns, where no header has them."),
+        Key::new("comment", Takes::Text, "Lines that begin with this are skipped, and counted."),
+        Key::new(
             "max_record",
             Takes::Size { min: 1, max: GIB },
             "A longer record is a reject, kept by its place and its hash.",
@@ -176,7 +193,12 @@ static SOURCE: Table = Table {
     ],
 };
 
-const FORMATS: &[Word] = &[Word::new("ndjson", "one JSON object per line")];
+const FORMATS: &[Word] = &[
+    Word::new("ndjson", "one JSON object per line"),
+    Word::new("regex", "a regular expression with named groups"),
+    Word::new("csv", "values with a delimiter between them"),
+    Word::new("tsv", "the same, with tabs"),
+];
 
 static RECORD: Table = Table {
     called: "[record]",

@@ -13,6 +13,7 @@
 mod complaint;
 mod date;
 mod destination;
+mod format;
 mod json_schema;
 mod keys;
 pub(crate) mod later;
@@ -47,7 +48,7 @@ pub use overrides::Overrides;
 pub use pipeline::Pipeline;
 pub use record::Record;
 pub(crate) use secret::masked;
-pub use source::{Format, Source};
+pub use source::Source;
 pub use url::Url;
 pub use write::{Draft, Proposed, write};
 

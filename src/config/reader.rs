@@ -548,9 +548,9 @@ mod tests {
     fn what_is_not_yet_built_is_refused() {
         let leave_out = "leave it out until a later version takes it";
         for (table, key, line) in [
-            ("source", "pattern", "pattern = \"x\""),
-            ("source", "columns", "columns = [\"a\"]"),
-            ("source", "header", "header = true"),
+            ("source", "log_format", "log_format = \"x\""),
+            ("source", "nulls", "nulls = [\"-\"]"),
+            ("source", "year", "year = 2023"),
             ("record", "time", "time = \"id\""),
             ("destination", "columns", "columns = {}"),
             ("dead_letters", "stop_above", "stop_above = \"5%\""),
@@ -559,8 +559,12 @@ mod tests {
             assert_wrong(table, line, &format!("'{key}' is not yet built; {leave_out}"), key);
         }
         assert_eq!(
-            findings(&SMALL.replace("\"ndjson\"", "\"csv\"")),
-            [("format 'csv' is not yet built; this version takes 'ndjson'".to_owned(), "\"csv\"".to_owned())]
+            findings(&SMALL.replace("\"ndjson\"", "\"syslog\"")),
+            [(
+                "format 'syslog' is not yet built; this version takes 'ndjson', 'regex', 'csv' or 'tsv'"
+                    .to_owned(),
+                "\"syslog\"".to_owned()
+            )]
         );
     }
 

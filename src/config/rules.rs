@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use bumpalo::Bump;
 use regex::Regex;
 
-use super::{Config, Destination, Format, Record, Source};
+use super::{Config, Destination, Record, Source};
 use crate::schema::{Extra, Field, Kind, Nul, Object, OfSource, Rule, Schema, StampFormat, Value, Zone};
 use crate::sink::{Key, OnConflict};
 use crate::source::Settings;
@@ -57,9 +57,7 @@ pub(super) fn canonical(config: &Config) -> String {
         destination;
 
     let mut out = Canonical("rules 1\n".to_owned());
-    match format {
-        Format::Ndjson => out.line("format ndjson"),
-    }
+    out.line(format);
     out.line(format_args!("max_record {record_bytes_max}"));
     match key {
         Key::Position => out.line("key position"),

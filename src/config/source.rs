@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 use super::reader::{Reader, Scope, quoted};
-use super::{Overrides, as_usize, date};
+use super::{Overrides, as_usize, date, format};
 use crate::error::{Error, Result};
+use crate::format::Spec;
 use crate::source::{Order, Pattern, Selection, Settings};
 
 /// Which files are read, and how.
@@ -19,7 +20,7 @@ pub struct Source {
     /// Which of the files found are read, and in what order.
     pub selection: Selection,
     /// How a record is written.
-    pub format: Format,
+    pub format: Spec,
     /// How bytes become chunks.
     pub settings: Settings,
     /// The offset from UTC of stamps that name no zone, in seconds.
@@ -33,13 +34,6 @@ pub(super) enum Files {
     OfJob { patterns: Vec<String>, folder: PathBuf },
     /// On the command line: relative to where the person is.
     Given(Vec<PathBuf>),
-}
-
-/// How a record is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// One JSON object per line.
-    Ndjson,
 }
 
 impl Source {
@@ -59,12 +53,9 @@ impl Source {
             }
             None => Files::OfJob { patterns: patterns(reader, scope), folder: folder.to_owned() },
         };
-        // The only format that is built. What another one says has been told then.
-        reader.word(scope, "format");
-        if !scope.has("format") {
-            reader.find_absent("[source] has no format; add format = \"ndjson\"", scope);
-        }
+        let format = format::read(reader, scope);
         let settings = Settings {
+            framing: format.framing(),
             chunk_bytes,
             record_bytes_max: as_usize(reader.size(scope, "max_record")),
             mmap: reader.flag(scope, "mmap"),
@@ -82,7 +73,7 @@ impl Source {
                 include: globs(reader, scope, "include"),
                 exclude: globs(reader, scope, "exclude"),
             },
-            format: Format::Ndjson,
+            format,
             settings,
             offset_s: timezone(reader, scope),
         }

@@ -73,7 +73,7 @@ fn a_small_job_is_complete() {
     let config = config(SMALL);
     assert_eq!(config.name, "small");
     assert_eq!(config.date, None);
-    assert_eq!(config.source.format, Format::Ndjson);
+    assert_eq!(config.source.format.to_string(), "format ndjson");
     assert_eq!(config.source.selection.order, Order::Name);
     assert_eq!(config.source.offset_s, 0);
     assert!(!config.source.settings.growing && config.source.settings.mmap);

@@ -1,19 +1,65 @@
 //! The format of a job, whichever it is: the one place that tells formats apart.
 //!
-//! Which one it is is asked once per chunk; the loop over the records of a chunk is compiled for
-//! each.
+//! [`Spec`] is what a job says, [`AnyFormat`] what is made of it for a schema. Which format it is
+//! is asked once per chunk; the loop over the records of a chunk is compiled for each.
+
+use std::fmt;
 
 use bumpalo::Bump;
+use regex::bytes::Regex;
 
 use super::each::{Chunk, Counted, Memory, Place, each_record};
-use super::{Format, Json, Malformed, Record};
+use super::{Csv, Dialect, Extras, Format, Json, Malformed, Matched, Pattern, Preamble, Record};
 use crate::source::Framing;
 
-/// The format of a job: one arm for each.
+/// How records are written, as a job says it.
+#[derive(Clone, Debug)]
+pub enum Spec {
+    /// One JSON object per record.
+    Ndjson {
+        /// Found in the first line of a record; without it each line is one.
+        record_start: Option<Regex>,
+    },
+    /// What a pattern finds in each record.
+    Regex {
+        /// The pattern.
+        pattern: Pattern,
+        /// Found in the first line of a record; without it each line is one.
+        record_start: Option<Regex>,
+    },
+    /// Values with a delimiter between them.
+    Csv(Dialect),
+}
+
+/// All that decides what a record is, in the form that is hashed: a line for each key.
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, record_start) = match self {
+            Spec::Ndjson { record_start } => ("ndjson", record_start.as_ref()),
+            Spec::Regex { record_start, .. } => ("regex", record_start.as_ref()),
+            Spec::Csv(_) => ("csv", None),
+        };
+        write!(f, "format {name}")?;
+        if let Some(pattern) = record_start {
+            write!(f, "\nrecord_start {:?}", pattern.as_str())?;
+        }
+        match self {
+            Spec::Ndjson { .. } => Ok(()),
+            Spec::Regex { pattern, .. } => write!(f, "\npattern {:?}", pattern.to_string()),
+            Spec::Csv(dialect) => write!(f, "\n{dialect}"),
+        }
+    }
+}
+
+/// A format, ready for the records of a schema.
 #[derive(Clone, Debug)]
 pub enum AnyFormat {
-    /// One JSON object per line.
+    /// One JSON object per record.
     Ndjson(Json),
+    /// What a pattern finds in each record.
+    Regex(Matched),
+    /// Values with a delimiter between them.
+    Csv(Csv),
 }
 
 /// The same for each format: `$body`, with the format called `$format`.
@@ -21,14 +67,47 @@ macro_rules! with {
     ($any:expr, $format:ident => $body:expr) => {
         match $any {
             AnyFormat::Ndjson($format) => $body,
+            AnyFormat::Regex($format) => $body,
+            AnyFormat::Csv($format) => $body,
         }
     };
+}
+
+/// The format that `spec` asks for, for the values at `paths`; path `n` goes to slot `n`.
+pub fn of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> AnyFormat {
+    match spec {
+        Spec::Ndjson { .. } => AnyFormat::Ndjson(Json::new(paths, extras).framed(spec.framing())),
+        Spec::Regex { pattern, .. } => AnyFormat::Regex(Matched::new(pattern, spec.framing(), paths, extras)),
+        Spec::Csv(dialect) => AnyFormat::Csv(Csv::new(dialect.clone(), paths, extras)),
+    }
+}
+
+impl Spec {
+    /// What separates its records.
+    pub fn framing(&self) -> Framing {
+        match self {
+            Spec::Ndjson { record_start: Some(pattern) }
+            | Spec::Regex { record_start: Some(pattern), .. } => Framing::Starts(pattern.clone()),
+            Spec::Ndjson { .. } | Spec::Regex { .. } => Framing::Lines,
+            Spec::Csv(dialect) => dialect.framing(),
+        }
+    }
 }
 
 impl AnyFormat {
     /// What separates its records.
     pub fn framing(&self) -> &Framing {
         with!(self, format => format.framing())
+    }
+
+    /// Whether nothing that comes can change what stands before a chunk.
+    pub fn is_settled(&self, preamble: &Preamble) -> bool {
+        with!(self, format => format.is_settled(preamble))
+    }
+
+    /// What stands before the chunk that comes behind this one.
+    pub fn follow(&self, chunk: Chunk<'_>) -> Preamble {
+        with!(self, format => format.follow(chunk))
     }
 
     /// Shows every record of a chunk to `visit`, with memory that lives as long as the record.

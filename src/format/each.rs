@@ -52,8 +52,10 @@ pub struct Counted {
     pub blank: u32,
     /// Lines that the format has beside its records.
     pub skipped: u32,
-    /// Records, of one line or more.
+    /// Records,
     pub records: u32,
+    /// and the lines that they have.
+    pub record_lines: u32,
     /// Where in the chunk its last record or other piece starts.
     pub last: usize,
 }
@@ -97,6 +99,7 @@ pub fn each_record<F: Format>(
             counted.skipped += framed.lines;
         } else {
             counted.records += 1;
+            counted.record_lines += framed.lines;
             visit(place, parsed.map(|_| &record), &memory.arena);
         }
         spare = record.reset();

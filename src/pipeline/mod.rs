@@ -100,7 +100,6 @@ pub fn run(
 ) -> (Outcome, Result<()>) {
     let began = Instant::now();
     let mut settings = settings.clone();
-    settings.source.framing = format.framing().clone();
     if schema.can_expand() {
         settings.source.lines_max = EXPANDING_LINES_MAX;
     }
@@ -172,6 +171,7 @@ pub fn claims(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Clai
         accept_new_rules: settings.accept_new_rules,
         take_over: settings.take_over,
         key_is_position: settings.key_is_position,
+        framing: settings.source.framing.clone(),
         rules_hash: settings.rules_hash,
     };
     Ok((claims, failed))
@@ -207,13 +207,14 @@ fn load(
     stats: &Arc<Stats>,
     outcome: &mut Outcome,
 ) -> Result<()> {
+    let format = recipe.format.clone();
     let workers = Workers::start(sink.work(recipe), settings, stats)?;
     // Two batches, so that the workers prepare the next while the destination digests one,
     // and a chunk for each worker on top.
     let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
     let (entrance, exit) = queue::<Handed>(budget, 2 * settings.threads + 2);
     std::thread::scope(|scope| {
-        let planner = Planner { tasks, settings, workers: &workers, stop, stats, scope };
+        let planner = Planner { tasks, settings, format: &format, workers: &workers, stop, stats, scope };
         let thread = std::thread::Builder::new().name("planner".into());
         let planned = thread.spawn_scoped(scope, move || planner.plan(&entrance));
         let planned = planned.map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;

@@ -65,6 +65,7 @@ impl Sink for InMemory {
                     position: 0,
                     lines: 0,
                     tail: (0, hash16(b"")),
+                    preamble: crate::source::Preamble::default(),
                     complete: false,
                     rules_hash: claims.rules_hash,
                     epoch: 1,

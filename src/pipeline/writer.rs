@@ -54,8 +54,10 @@ struct Progress {
     /// Lines before the next parcel.
     lines: u64,
     again: Option<Again>,
-    /// What became of its records in this run.
+    /// What became of its records in this run,
     counts: Counts,
+    /// and the lines that they have.
+    record_lines: i64,
     /// Its last parcel was committed.
     is_complete: bool,
     has_failed: bool,
@@ -78,6 +80,7 @@ impl<'a> Writer<'a> {
                 lines: task.lines,
                 again: task.again,
                 counts: Counts::default(),
+                record_lines: 0,
                 is_complete: false,
                 has_failed: false,
             };
@@ -237,11 +240,13 @@ impl<'a> Writer<'a> {
                     completes: false,
                     unterminated: None,
                     again: progress.again.take(),
+                    preamble: parcel.preamble.clone(),
                 });
             }
             let advance = advances.last_mut().expect("just pushed");
             advance.to = parcel.span.end;
             advance.tail = parcel.tail;
+            advance.preamble.clone_from(&parcel.preamble);
             (advance.ends, advance.completes) = (parcel.ends, parcel.completes);
             advance.unterminated = parcel.unterminated;
             let count = |count: u64| i64::try_from(count).expect("what is in memory is countable");
@@ -253,6 +258,7 @@ impl<'a> Writer<'a> {
                 rejected: count(parcel.rejects.len() as u64),
                 ..Counts::default()
             });
+            progress.record_lines += count(parcel.record_lines);
             progress.position = parcel.span.end;
         }
         advances
@@ -301,7 +307,8 @@ impl<'a> Writer<'a> {
     fn conclude(self) -> Result<()> {
         for progress in self.splits.values() {
             let counts = &progress.counts;
-            if !counts.is_conserved() || counts.lines != counts.records + counts.blank + counts.skipped {
+            if !counts.is_conserved() || counts.lines != progress.record_lines + counts.blank + counts.skipped
+            {
                 return Err(Error::broken(format!(
                     "{}: the records do not add up: {counts:?}",
                     progress.path.display()

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::dead_letter::Refused;
 use crate::error::Result;
-use crate::source::Hash16;
+use crate::source::{Hash16, Preamble};
 use crate::span::Span;
 use crate::split::Split;
 use crate::work::Parcel;
@@ -38,18 +38,24 @@ pub struct Advance {
     pub completes: bool,
     /// The start of a last line without a line end. Only at the end of a source.
     pub unterminated: Option<u64>,
-    /// The last line of an earlier run had no line end and has grown: it is read again
-    /// from there, and no longer counts as what it was.
+    /// The last record of an earlier run has grown: it is read again from there, and no longer
+    /// counts as what it was.
     pub again: Option<Again>,
+    /// What stands before `to`, where the records behind it mean nothing without it.
+    pub preamble: Preamble,
 }
 
-/// An unterminated last line that is read again.
+/// A last record that was open and is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
     /// Where it starts.
     pub offset: u64,
-    /// Whether it was blank when it was read first.
+    /// How many lines it had when it was read first,
+    pub lines: u64,
+    /// whether it was blank then,
     pub was_blank: bool,
+    /// and whether the format skipped it.
+    pub was_skipped: bool,
 }
 
 /// What became of the lines and records of a source. Signed, because a checkpoint's counters
@@ -96,9 +102,11 @@ impl Counts {
     /// What a row was counted as is not remembered; that it was counted is. The sum is right,
     /// and the parts are as right as the parts of a sum over batches can be.
     pub(super) fn take_back(&mut self, again: Again, was_rejected: bool, stored: Stored) {
-        self.lines -= 1;
+        let lines = i64::try_from(again.lines).expect("the lines of a record are countable");
+        self.lines -= lines;
         match stored {
-            _ if again.was_blank => self.blank -= 1,
+            _ if again.was_blank => self.blank -= lines,
+            _ if again.was_skipped => self.skipped -= lines,
             _ if was_rejected => self.rejected -= 1,
             Stored { inserted: 1.., .. } => self.inserted -= 1,
             Stored { updated: 1.., .. } => self.updated -= 1,
@@ -265,9 +273,11 @@ mod tests {
             blank: 0,
             skipped: 0,
             records: rows.len() as u64,
+            record_lines: rows.len() as u64,
             altered: 0,
             check: 0,
             tail: (0, hash16(b"")),
+            preamble: Preamble::default(),
             unterminated: None,
             is_intact: true,
         }

@@ -12,7 +12,8 @@ use super::Again;
 use super::outage::{Patience, stopped};
 use crate::error::{Error, Kind, Result};
 use crate::event::Event;
-use crate::source::{Candidate, Container, Hash16, Known, Recognised, Start, hash16, is_blank, recognise};
+use crate::source::{Candidate, Container, Framing, Hash16, Known, Preamble, Recognised, Start};
+use crate::source::{hash16, is_blank, recognise};
 use crate::split::Split;
 
 /// What a run asks for.
@@ -26,8 +27,10 @@ pub struct Claims {
     pub accept_new_rules: bool,
     /// End the run that holds a source, rather than leave.
     pub take_over: bool,
-    /// The rows are known by their position, so a line can be read again.
+    /// The rows are known by their position, so a record can be read again.
     pub key_is_position: bool,
+    /// What separates records.
+    pub framing: Framing,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
 }
@@ -46,7 +49,7 @@ pub struct Memory {
 }
 
 /// How far a split is, and whose it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The split.
     pub split: Split,
@@ -58,6 +61,8 @@ pub struct Checkpoint {
     pub lines: u64,
     /// Length and hash of the bytes before the position.
     pub tail: (u32, Hash16),
+    /// What stands before the position.
+    pub preamble: Preamble,
     /// Whether it is committed to its end.
     pub complete: bool,
     /// What decided the rows up to the position.
@@ -146,14 +151,23 @@ pub struct Task {
     pub end: Option<u64>,
     /// Lines of the split before the first record that is read.
     pub lines: u64,
-    /// The line that is read again.
+    /// The record that is read again.
     pub again: Option<Again>,
+    /// What stands before the first record that is read.
+    pub preamble: Preamble,
 }
 
 impl Task {
     /// All of a source of which nothing was loaded.
     pub fn whole(source_id: i32) -> Task {
-        Task { split: Split::whole(source_id), start: Start::zero(), end: None, lines: 0, again: None }
+        Task {
+            split: Split::whole(source_id),
+            start: Start::zero(),
+            end: None,
+            lines: 0,
+            again: None,
+            preamble: Preamble::default(),
+        }
     }
 
     /// Whether its source has other splits.
@@ -225,7 +239,7 @@ fn decide_one(
         Recognised::Known(index) => {
             let memory = &memories[index];
             let container = file.fingerprint.container.filter(|own| !memory.known.containers.contains(own));
-            let claim = resume(file, memory, claims.key_is_position)?;
+            let claim = resume(file, memory, claims)?;
             Decision { claim, memory: Some(index), new_container: container }
         }
         Recognised::DuplicateOf(name) => Decision::alone(Claim::Duplicate(name)),
@@ -257,7 +271,7 @@ fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decisio
 }
 
 /// How to go on with a known source.
-fn resume(file: &Candidate, memory: &Memory, key_is_position: bool) -> Result<Claim> {
+fn resume(file: &Candidate, memory: &Memory, claims: &Claims) -> Result<Claim> {
     let Memory { source_id, known, checkpoints, .. } = memory;
     let (last, before) = checkpoints.split_last().expect("a source has a checkpoint");
     // A stream has to be read to see whether it is all there; what was loaded is compared.
@@ -276,7 +290,7 @@ fn resume(file: &Candidate, memory: &Memory, key_is_position: bool) -> Result<Cl
     }
     let mut tasks: Vec<Task> = open.into_iter().map(go_on).collect();
     if !is_at_end {
-        match resume_last(file, last, memory.tail_start, key_is_position)? {
+        match resume_last(file, last, memory.tail_start, claims)? {
             Ok(task) => tasks.push(task),
             Err(why) => return Ok(Claim::Changed(why)),
         }
@@ -299,13 +313,14 @@ fn holds_tail(file: &Candidate, checkpoint: &Checkpoint) -> Result<bool> {
 
 /// From the position of a split on.
 fn go_on(checkpoint: &Checkpoint) -> Task {
-    let &Checkpoint { split, end, position, lines, tail, .. } = checkpoint;
+    let &Checkpoint { split, end, position, lines, tail, ref preamble, .. } = checkpoint;
     Task {
         split,
         start: Start { position, tail, record: position, follows_open_line: false },
         end,
         lines,
         again: None,
+        preamble: preamble.clone(),
     }
 }
 
@@ -315,8 +330,9 @@ fn resume_last(
     file: &Candidate,
     checkpoint: &Checkpoint,
     tail_start: Option<u64>,
-    key_is_position: bool,
+    claims: &Claims,
 ) -> Result<Result<Task, String>> {
+    let &Claims { key_is_position, ref framing, .. } = claims;
     let position = checkpoint.position;
     let mut task = go_on(checkpoint);
     let Some(tail_start) = tail_start else { return Ok(Ok(task)) };
@@ -325,19 +341,30 @@ fn resume_last(
         return Ok(Ok(task));
     }
     let Some(probe) = file.probe(position)? else { return Ok(Ok(task)) };
-    match probe.next.as_slice() {
-        [] => {}
-        // Only its line end was missing: the line is what it was.
-        [b'\n', ..] => task.start.record = position + 1,
-        [b'\r', b'\n'] => task.start.record = position + 2,
-        _ => {
-            let was_blank = probe.last(position - tail_start).is_some_and(is_blank);
+    if probe.next.is_empty() {
+        return Ok(Ok(task));
+    }
+    let Some(last) = file.last_record(tail_start..position, framing)? else {
+        return Ok(Err(format!(
+            "its last record, at byte {tail_start}, is too long to see whether it goes on; `logmill forget` the file"
+        )));
+    };
+    match framing.goes_on(&last.bytes, &last.next, last.ends) {
+        // Only its line end was missing: the record is what it was.
+        Some(line_end) => task.start.record = position + line_end as u64,
+        None => {
+            let was_blank = is_blank(&last.bytes);
             if !key_is_position && !was_blank {
                 return Ok(Err(grew_inside_a_line(tail_start)));
             }
             task.start.record = tail_start;
-            task.lines -= 1;
-            task.again = Some(Again { offset: tail_start, was_blank });
+            let lines = framing.records(&last.bytes).map(|record| u64::from(record.lines)).sum();
+            task.lines -= lines;
+            // A header that has grown is read again as one.
+            let before = checkpoint.preamble.before(&last.bytes);
+            let was_skipped = before.is_some() || framing.is_comment(&last.bytes);
+            task.preamble = before.unwrap_or(task.preamble);
+            task.again = Some(Again { offset: tail_start, lines, was_blank, was_skipped });
         }
     }
     Ok(Ok(task))

@@ -176,6 +176,14 @@ impl Framing {
         }
     }
 
+    /// Whether a record is a line that holds no fields.
+    pub fn is_comment(&self, record: &[u8]) -> bool {
+        match self {
+            Framing::Lines | Framing::Starts(_) => false,
+            Framing::Quoted(quotes) => quotes.is_comment(record),
+        }
+    }
+
     /// Bytes behind a position that [`Framing::goes_on`] wants to see.
     pub fn next_bytes(&self) -> usize {
         2 + self.look_ahead()
@@ -195,11 +203,15 @@ fn starts(pattern: &Regex, rest: &[u8], is_end: bool) -> Option<bool> {
 }
 
 impl Quotes {
+    fn is_comment(&self, record: &[u8]) -> bool {
+        self.comment.is_some() && record.first() == self.comment.as_ref()
+    }
+
     /// The end of the record that starts at `start`, behind its newline; `None` if it is not
     /// in `bytes`.
     fn record_end(&self, bytes: &[u8], start: usize) -> Option<usize> {
         let (mut at, mut field) = (start, start);
-        if self.comment.is_some() && bytes.get(start) == self.comment.as_ref() {
+        if self.is_comment(&bytes[start..]) {
             return memchr(b'\n', &bytes[at..]).map(|newline| at + newline + 1);
         }
         loop {

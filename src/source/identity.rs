@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chunk::TAIL_BYTES;
+use super::framing::Framing;
 use super::{Found, Kind, Source, first_record};
 use crate::error::Result;
 use crate::span::Span;
@@ -166,6 +167,20 @@ impl Source {
     }
 }
 
+/// The last record that a file had when it was read, and what has come behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// The record, with its line end if it had one.
+    pub bytes: Vec<u8>,
+    /// The bytes behind it, as many as show whether it goes on.
+    pub next: Vec<u8>,
+    /// Whether nothing comes behind those.
+    pub ends: bool,
+}
+
+/// A longer last record is not looked at: that is one that no reader would have taken.
+const LAST_BYTES_MAX: u64 = 64 << 20;
+
 /// Whether lines seem to end as they did on the classic Mac. One return at the end of all is a
 /// line end that lost its newline.
 fn has_only_returns(head: &[u8]) -> bool {
@@ -288,6 +303,30 @@ impl Candidate {
         let probe = self.open_again()?.probe(position)?;
         probes.insert(position, probe.clone());
         Ok(probe)
+    }
+
+    /// The record at `span`, and what stands behind it. `None` if it is too long to be looked at.
+    pub fn last_record(&self, span: std::ops::Range<u64>, framing: &Framing) -> Result<Option<Last>> {
+        if span.end - span.start > LAST_BYTES_MAX {
+            return Ok(None);
+        }
+        let source = Arc::new(Source::open(&self.path)?);
+        let mut feed = source.feed(span.start)?;
+        let mut buffer = vec![0; 1 << 20];
+        while feed.position() < span.start {
+            let left = usize::try_from(span.start - feed.position()).unwrap_or(usize::MAX);
+            let take = left.min(buffer.len());
+            if feed.fill(&source, &mut buffer[..take])? < take {
+                break;
+            }
+        }
+        let length = usize::try_from(span.end - span.start).expect("at most LAST_BYTES_MAX");
+        let mut bytes = vec![0; length + framing.next_bytes()];
+        let filled = feed.fill(&source, &mut bytes)?;
+        let ends = filled < bytes.len();
+        bytes.truncate(filled);
+        let next = bytes.split_off(length.min(filled));
+        Ok(Some(Last { bytes, next, ends }))
     }
 
     /// Whether the file ends at `position`.

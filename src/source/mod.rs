@@ -19,6 +19,7 @@ mod inflate;
 mod map;
 mod open;
 mod patient;
+mod preamble;
 mod read;
 mod stdin;
 
@@ -36,8 +37,9 @@ pub use chunk::{Body, Bytes, Chunk, Chunks, Start, TAIL_BYTES};
 pub use discover::{Discovered, Found, Order, Pattern, Selection, discover};
 pub use framing::{Framed, Framing, Quotes, Records, is_blank};
 pub use identity::{
-    Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Probe, Recognised, hash16, recognise,
+    Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Last, Probe, Recognised, hash16, recognise,
 };
+pub use preamble::Preamble;
 
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::span::Span;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::reject::Rejects;
-use crate::source::{Bytes, Hash16, Source};
+use crate::source::{Bytes, Hash16, Preamble, Source};
 use crate::span::Span;
 use crate::split::Split;
 
@@ -97,14 +97,18 @@ pub struct Parcel {
     pub blank: u64,
     /// Lines that are no records by their format.
     pub skipped: u64,
-    /// Records, of one line or more.
+    /// Records,
     pub records: u64,
+    /// and the lines that they have.
+    pub record_lines: u64,
     /// Values of which a NUL was left out or replaced.
     pub altered: u64,
     /// XXH3 of the bytes that were parsed.
     pub check: u64,
     /// Length and hash of the last bytes before the end of the chunk.
     pub tail: (u32, Hash16),
+    /// What stands before the end of the chunk, and is to be known behind it.
+    pub preamble: Preamble,
     /// The start of the last line, where it has no line end.
     pub unterminated: Option<u64>,
     /// Whether every byte that was parsed was in the file: it was not cut under its map.

@@ -12,9 +12,9 @@ use bumpalo::Bump;
 
 use super::{Encoder, Parcel, Pass, Place, Rows};
 use crate::failpoint;
-use crate::format::{self, Malformed, Memory, Preamble, Record};
+use crate::format::{self, Malformed, Memory, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
-use crate::source::{Body, Bytes, Chunk, Source, TAIL_BYTES, hash16};
+use crate::source::{Body, Bytes, Chunk, Preamble, Source, TAIL_BYTES, hash16};
 use crate::span::Span;
 use crate::split::Split;
 
@@ -26,8 +26,10 @@ pub struct Assignment {
     pub split: Split,
     /// The chunk.
     pub chunk: Chunk,
-    /// What stands before it.
-    pub preamble: Preamble,
+    /// What stands before it,
+    pub before: Preamble,
+    /// and what before the one that comes behind it.
+    pub behind: Preamble,
 }
 
 /// A longer block was for a record such as is rare, and is given back.
@@ -50,7 +52,7 @@ impl Worker {
     /// Makes a parcel of a chunk, in rows that are empty, and may have room from before.
     pub(super) fn work<E: Encoder>(&mut self, pass: &Pass<E>, assignment: Assignment, rows: Rows) -> Parcel {
         failpoint::reached("before-chunk");
-        let Assignment { source, split, chunk, preamble } = assignment;
+        let Assignment { source, split, chunk, before, behind } = assignment;
         let mut parcel = Parcel {
             source,
             split,
@@ -66,15 +68,17 @@ impl Worker {
             blank: 0,
             skipped: 0,
             records: 0,
+            record_lines: 0,
             altered: 0,
             check: 0,
             tail: (0, hash16(b"")),
+            preamble: behind,
             unterminated: None,
             is_intact: true,
         };
         match chunk.body {
             Body::Records(bytes) => {
-                self.parse(pass, &bytes, &preamble, &mut parcel);
+                self.parse(pass, &bytes, &before, &mut parcel);
                 // A row that is refused later is explained with its bytes.
                 parcel.kept = (!parcel.source.can_be_read_again()).then_some(bytes);
             }
@@ -83,7 +87,7 @@ impl Worker {
                 too_long(&mut self.faults, length, pass.recipe.record_bytes_max);
                 let span = Span::new(chunk.span.start, chunk.span.start + length);
                 parcel.rejects.push_hashed(span, 0, Stage::Decode, &self.faults, &[], Some(hash));
-                (parcel.lines, parcel.records) = (lines, 1);
+                (parcel.lines, parcel.record_lines, parcel.records) = (lines, lines, 1);
                 parcel.check = check;
                 parcel.tail = (u32::try_from(tail.len()).expect("at most TAIL_BYTES"), hash16(&tail));
                 parcel.unterminated = (!is_terminated).then_some(chunk.span.start);
@@ -133,6 +137,7 @@ impl Worker {
         parcel.blank = u64::from(counted.blank);
         parcel.skipped = u64::from(counted.skipped);
         parcel.records = u64::from(counted.records);
+        parcel.record_lines = u64::from(counted.record_lines);
         let is_open = pass.recipe.format.framing().is_open(&block[counted.last..], parcel.ends.is_some());
         parcel.unterminated = is_open.then_some(first + counted.last as u64);
         self.growth = parcel.rows.bytes.len() as f64 / block.len().max(1) as f64;

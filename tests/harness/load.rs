@@ -29,6 +29,7 @@ use super::audit;
 use super::destination::{Destination, Kind};
 use super::field::Field;
 use super::postgres::{Database, Server, folder};
+use super::reading::Shape;
 use super::run::{Call, Ended, Running, needs_failpoints};
 use super::{logmill, wait_until};
 
@@ -40,6 +41,7 @@ pub(crate) struct Load {
     folder: tempfile::TempDir,
     name: String,
     files: RefCell<Vec<LogFile>>,
+    shape: Shape,
     fields: Vec<Field>,
     field_lines: String,
     record_lines: String,
@@ -78,6 +80,7 @@ impl Load {
             folder: folder(),
             name: "job".to_owned(),
             files: RefCell::default(),
+            shape: Shape::Lines,
             fields: Vec::new(),
             field_lines: String::new(),
             record_lines: String::new(),
@@ -109,6 +112,12 @@ impl Load {
     /// compressed.
     pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Load {
         self.write(name, content);
+        self
+    }
+
+    /// Whose records are written otherwise than one per line.
+    pub(crate) fn shaped(mut self, shape: Shape) -> Load {
+        self.shape = shape;
         self
     }
 
@@ -234,9 +243,10 @@ impl Load {
             let _ = writeln!(fields, "{} = {}", field.name, field.toml());
         }
         format!(
-            "name = \"{}\"\n\n[source]\nfiles = [\"*.ndjson*\"]\nformat = \"ndjson\"\n\n[record]\n{}\n[record.fields]\n{fields}\n\
+            "name = \"{}\"\n\n[source]\nfiles = [\"*.ndjson*\"]\n{}\n\n[record]\n{}\n[record.fields]\n{fields}\n\
              [destination]\nurl = \"{}\"\ntable = \"t\"\nkey = {}\n{}\n[pipeline]\n{}",
             self.name,
+            self.shape.toml(),
             self.record_lines,
             self.made().url(),
             self.key,
@@ -247,6 +257,10 @@ impl Load {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
     }
 
     pub(crate) fn fields(&self) -> &[Field] {

@@ -27,6 +27,46 @@ pub(crate) fn log(seed: u64, lines: usize) -> Vec<u8> {
     log
 }
 
+/// The same records, each over several lines; what is no object goes on behind the one before it.
+pub(crate) fn pretty_log(seed: u64, lines: usize) -> Vec<u8> {
+    let log = log(seed, lines);
+    let mut pretty = Vec::new();
+    for line in log.split_inclusive(|&byte| byte == b'\n') {
+        match serde_json::from_slice::<serde_json::Value>(line) {
+            Ok(value) => {
+                pretty.extend_from_slice(&serde_json::to_vec_pretty(&value).unwrap());
+                pretty.push(b'\n');
+            }
+            Err(_) => pretty.extend_from_slice(line),
+        }
+    }
+    pretty
+}
+
+/// The fields of a log of CSV.
+pub(crate) const CSV_SCHEMA: &str = "id int, level enum(INFO|WARN|ERROR), message text, ratio float";
+
+/// A log of so many records of CSV behind a header, one in ten of them bad.
+pub(crate) fn csv_log(seed: u64, records: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut log = "more,id,\"level\",message,ratio\r\n".to_owned();
+    for number in 0..records {
+        let message =
+            ["started", "\"two\nlines\"", "\"a \"\"word\"\", and\r\n\r\nmore\"", "gr\u{fc}n", "", "\"\""]
+                [rng.usize(..6)];
+        let level = ["INFO", "WARN", "ERROR"][rng.usize(..3)];
+        let ratio = f64::from(rng.i32(-1000..1000)) / 8.0;
+        log += &match rng.u8(..20) {
+            0 => format!(",x{number},{level},{message},{ratio}"),
+            1 => format!(",{number},{level},{message}"),
+            2 => String::new(),
+            _ => format!("{},{number},{level},{message},{ratio}", "m".repeat(rng.usize(..30))),
+        };
+        log += ["\n", "\r\n"][usize::from(rng.u8(..6) == 0)];
+    }
+    log.into_bytes()
+}
+
 /// A log in which every line is a row: `id` counts from `first`.
 pub(crate) fn good_log(first: usize, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(first as u64);

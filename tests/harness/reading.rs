@@ -1,4 +1,4 @@
-//! What a file says, read line by line by serde_json and chrono.
+//! What a file says, read record by record by serde_json and chrono.
 //!
 //! It is the other implementation that the program is held against: slow, obvious, and
 //! without a line in common.
@@ -17,6 +17,8 @@ pub(super) struct Record {
     pub(super) offset: u64,
     /// Counted from one.
     pub(super) line: i64,
+    /// How many it has.
+    pub(super) lines: i64,
     /// Without its line end.
     pub(super) raw: Vec<u8>,
     /// The values, if it is valid.
@@ -28,27 +30,118 @@ pub(super) struct Record {
 pub(super) struct Reading {
     pub(super) lines: i64,
     pub(super) blank: i64,
+    pub(super) skipped: i64,
     pub(super) records: Vec<Record>,
 }
 
-/// Reads records as NDJSON has them.
-pub(super) fn read(content: &[u8], fields: &[Field]) -> Reading {
+/// How records are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One JSON object per line.
+    Lines,
+    /// One JSON object from a line that begins with a brace to the next.
+    Braces,
+    /// Values with commas between them, behind a header.
+    Csv,
+}
+
+impl Shape {
+    /// What a job says of it.
+    pub(super) fn toml(self) -> &'static str {
+        match self {
+            Shape::Lines => "format = \"ndjson\"",
+            Shape::Braces => "format = \"ndjson\"\nrecord_start = \"^[{]\"",
+            Shape::Csv => "format = \"csv\"",
+        }
+    }
+
+    /// The first record of `rest`, with its line end.
+    fn first(self, rest: &[u8]) -> &[u8] {
+        let lines = rest.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len);
+        let length = match self {
+            Shape::Lines => lines.take(1).sum(),
+            Shape::Braces => {
+                let mut end = 0;
+                for line in lines {
+                    if end > 0 && rest[end] == b'{' {
+                        break;
+                    }
+                    end += line;
+                }
+                end
+            }
+            // The values of these logs have quotes in pairs, and nowhere else.
+            Shape::Csv => {
+                let mut end = 0;
+                for line in lines {
+                    end += line;
+                    if rest[..end].iter().filter(|&&byte| byte == b'"').count() % 2 == 0 {
+                        break;
+                    }
+                }
+                end
+            }
+        };
+        &rest[..length]
+    }
+}
+
+/// Reads records as they are written.
+pub(super) fn read(content: &[u8], shape: Shape, fields: &[Field]) -> Reading {
     let mut reading = Reading::default();
     let mut offset = if content.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    for line in content[offset..].split_inclusive(|&byte| byte == b'\n') {
-        let text = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut header = None;
+    while offset < content.len() {
+        let whole = shape.first(&content[offset..]);
+        let text = whole.strip_suffix(b"\n").unwrap_or(whole);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        reading.lines += 1;
-        if text.iter().all(|byte| b" \t\r".contains(byte)) {
-            reading.blank += 1;
+        let lines = 1 + text.iter().filter(|&&byte| byte == b'\n').count() as i64;
+        let line = reading.lines + 1;
+        reading.lines += lines;
+        if text.iter().all(|byte| b" \t\r\n".contains(byte)) {
+            reading.blank += lines;
+        } else if shape == Shape::Csv && header.is_none() {
+            header = Some(values(text));
+            reading.skipped += lines;
         } else {
-            let row = serde_json::from_slice(text).ok().and_then(|value| bind(value, fields));
-            let record = Record { offset: offset as u64, line: reading.lines, raw: text.to_vec(), row };
-            reading.records.push(record);
+            let value = match &header {
+                Some(names) => object(names.as_deref(), text),
+                None => serde_json::from_slice(text).ok(),
+            };
+            let row = value.and_then(|value| bind(value, fields));
+            reading.records.push(Record { offset: offset as u64, line, lines, raw: text.to_vec(), row });
         }
-        offset += line.len();
+        offset += whole.len();
     }
     reading
+}
+
+/// The values of a record of CSV, if it has no open quote.
+fn values(record: &[u8]) -> Option<Vec<String>> {
+    let text = std::str::from_utf8(record).ok()?;
+    let (mut values, mut is_quoted) = (vec![String::new()], false);
+    let mut chars = text.chars().peekable();
+    while let Some(ch) = chars.next() {
+        match ch {
+            '"' if is_quoted && chars.next_if_eq(&'"').is_some() => values.last_mut().unwrap().push('"'),
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => values.push(String::new()),
+            ch => values.last_mut().unwrap().push(ch),
+        }
+    }
+    (!is_quoted).then_some(values)
+}
+
+/// The same as an object, if it has as many values as there are names. What looks like a number
+/// is one.
+fn object(names: Option<&[String]>, record: &[u8]) -> Option<Value> {
+    let (names, values) = (names?, values(record)?);
+    let member = |(name, text): (&String, String)| {
+        let is_number = matches!(name.as_str(), "id" | "ratio");
+        let number = is_number.then(|| serde_json::from_str(&text).ok()).flatten();
+        (name.clone(), number.unwrap_or(Value::String(text)))
+    };
+    (names.len() == values.len()).then(|| Value::Object(names.iter().zip(values).map(member).collect()))
 }
 
 /// The values of the fields, if all of them are what they should be.

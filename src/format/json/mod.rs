@@ -20,6 +20,7 @@ use self::flat::Pause;
 use super::spelling::Spelling;
 use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted};
 use crate::reject::{Stage, code};
+use crate::source::Framing;
 
 /// Pydantic's limit: so many objects and lists may be within each other, not counting one
 /// that is empty.
@@ -34,6 +35,7 @@ pub struct Json {
     wanted: Wanted,
     slots: usize,
     extras: Extras,
+    framing: Framing,
 }
 
 /// What the readers reuse from text to text.
@@ -58,12 +60,22 @@ impl Default for Scratch {
 impl Json {
     /// A reader for the values at `paths`; path `n` goes to slot `n`.
     pub fn new<S: AsRef<str>>(paths: &[Vec<S>], extras: Extras) -> Json {
-        Json { wanted: Wanted::new(paths), slots: paths.len(), extras }
+        let framing = Framing::Lines;
+        Json { wanted: Wanted::new(paths), slots: paths.len(), extras, framing }
+    }
+
+    /// The same, for records that are separated otherwise than by lines.
+    pub fn framed(self, framing: Framing) -> Json {
+        Json { framing, ..self }
     }
 }
 
 impl Format for Json {
     type Scratch = Scratch;
+
+    fn framing(&self) -> &Framing {
+        &self.framing
+    }
 
     fn parse<'r>(
         &'r self,

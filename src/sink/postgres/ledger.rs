@@ -15,6 +15,7 @@ use super::verdict::Step;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::{Advance, Batch, Counts};
+use crate::source::Preamble;
 
 /// Opens the row of a run, which all its connections share.
 pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<i64, Trouble> {
@@ -97,6 +98,7 @@ pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String
         "WITH moved AS (
              UPDATE logmill.checkpoints c SET
                  position = n.after, lines = c.lines + n.lines, tail_len = n.tail_len, tail_hash = n.tail_hash,
+                 preamble = n.preamble,
                  complete = n.complete,
                  owner_run = CASE WHEN n.complete THEN NULL ELSE c.owner_run END,
                  owner_pid = CASE WHEN n.complete THEN NULL ELSE c.owner_pid END,
@@ -113,7 +115,7 @@ pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String
         }
         let _ = write!(
             sql,
-            "({}, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}, '\\x{}'::bytea, {}, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint)",
+            "({}, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}, '\\x{}'::bytea, {}, {}, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint, {}::bigint)",
             advance.split.source,
             advance.split.start,
             owned.get(advance.split).epoch,
@@ -121,6 +123,7 @@ pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String
             advance.to,
             advance.tail.0,
             hex(&advance.tail.1.0),
+            stored_preamble(&advance.preamble),
             advance.completes,
             deltas.lines,
             deltas.inserted,
@@ -134,7 +137,7 @@ pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String
     }
     let _ = write!(
         sql,
-        ") n (source_id, split_start, epoch, before, after, tail_len, tail_hash, complete, lines, inserted, updated, unchanged, superseded, rejected, blank, skipped)
+        ") n (source_id, split_start, epoch, before, after, tail_len, tail_hash, preamble, complete, lines, inserted, updated, unchanged, superseded, rejected, blank, skipped)
              WHERE c.source_id = n.source_id AND c.split_start = n.split_start AND c.epoch = n.epoch AND c.position = n.before
              RETURNING 1
          )
@@ -171,6 +174,13 @@ fn write_ends(sql: &mut String, advances: &[Advance]) {
         ") n (id, size, tail_start) WHERE s.id = n.id
              AND (s.size, s.tail_start) IS DISTINCT FROM (coalesce(n.size, s.size), n.tail_start);",
     );
+}
+
+fn stored_preamble(preamble: &Preamble) -> String {
+    match preamble.bytes() {
+        [] => "NULL::bytea".to_owned(),
+        bytes => format!("'\\x{}'::bytea", hex(bytes)),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -22,7 +22,7 @@ use crate::error::{Error, Kind};
 use crate::sink::claim::{hash, lost_ownership, signed, unsigned, wait_for};
 use crate::sink::outage::Patience;
 use crate::sink::{Checkpoint, Claim, Claims, Memory, Owner, Task, decide};
-use crate::source::{Candidate, Container, Hash16};
+use crate::source::{Candidate, Container, Hash16, Preamble};
 use crate::split::Split;
 
 /// What a run owns: for each split the epoch under which it does, and how far it is.
@@ -181,7 +181,9 @@ pub(super) fn memories(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
                 c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
-                (extract(epoch FROM c.owner_start) * 1000000)::bigint
+                (extract(epoch FROM c.owner_start) * 1000000)::bigint,
+                -- Tables of version 1, which `plan` only looks at, have none.
+                (to_jsonb(c) ->> 'preamble')::bytea
          FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
          WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2
          ORDER BY s.id, c.split_start",
@@ -226,6 +228,7 @@ fn checkpoint(row: &Row) -> Checkpoint {
         position: unsigned(row.get(7)),
         lines: unsigned(row.get(8)),
         tail: (u32::try_from(row.get::<_, i32>(9)).unwrap_or(0), hash(row.get(10))),
+        preamble: Preamble::new(row.get::<_, Option<&[u8]>>(17).unwrap_or_default()),
         complete: row.get(11),
         rules_hash: hash(row.get(12)),
         epoch: row.get(13),

@@ -387,7 +387,7 @@ fn move_checkpoints(
              owner_start = CASE WHEN ?8 THEN NULL ELSE owner_start END,
              inserted = inserted + ?9, updated = updated + ?10, unchanged = unchanged + ?11,
              superseded = superseded + ?12, rejected = rejected + ?13, blank = blank + ?14, skipped = skipped + ?15,
-             updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+             updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), preamble = ?17
          WHERE source_id = ?1 AND split_start = ?16 AND epoch = ?2 AND position = ?3",
     )?;
     let mut source = connection.prepare_cached(
@@ -411,7 +411,8 @@ fn move_checkpoints(
             deltas.rejected,
             deltas.blank,
             deltas.skipped,
-            signed(advance.split.start)
+            signed(advance.split.start),
+            Some(advance.preamble.bytes()).filter(|bytes| !bytes.is_empty())
         ])?;
         if moved != 1 {
             return Err(Trouble::Ours(lost_ownership()));

@@ -11,12 +11,12 @@ use std::time::Instant;
 use rusqlite::{Connection, Row, params};
 
 use super::lock::SourceLocks;
-use super::{Settings, Trouble, immediate, pass};
+use super::{Settings, Trouble, check_version, immediate, pass};
 use crate::error::{Error, Result};
 use crate::sink::claim::{hash, signed, unsigned, wait_for};
 use crate::sink::outage::Patience;
 use crate::sink::{Checkpoint, Claim, Claims, Memory, Owner, decide};
-use crate::source::{Candidate, Container, Hash16, hash16};
+use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
 /// What a run owns: for each split the epoch under which it does.
@@ -171,14 +171,16 @@ fn claim_all(
 
 /// What is remembered of the job's sources.
 pub(super) fn memories(connection: &Connection, settings: &Settings) -> Result<Vec<Memory>, Trouble> {
-    let mut statement = connection.prepare_cached(
+    // Tables of version 1, which `plan` only looks at, have none.
+    let preamble = if check_version(connection)? > 1 { "c.preamble" } else { "NULL" };
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
-                c.rules_hash, c.epoch, c.owner_run, c.owner_pid
+                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, {preamble}
          FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
          WHERE s.job = ?1 AND s.data_date IS ?2
          ORDER BY s.id, c.split_start",
-    )?;
+    ))?;
     let date = settings.data_date.map(|date| date.to_string());
     let mut rows = statement.query(params![settings.job, date])?;
     let mut memories: Vec<Memory> = Vec::new();
@@ -223,6 +225,7 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         position: unsigned(row.get(7)?),
         lines: unsigned(row.get(8)?),
         tail: (row.get(9)?, hash(&row.get::<_, Vec<u8>>(10)?)),
+        preamble: Preamble::new(&row.get::<_, Option<Vec<u8>>>(16)?.unwrap_or_default()),
         complete: row.get(11)?,
         rules_hash: hash(&row.get::<_, Vec<u8>>(12)?),
         epoch: row.get(13)?,

@@ -17,6 +17,12 @@ impl Preamble {
         Preamble((!bytes.is_empty()).then(|| bytes.into()))
     }
 
+    /// The same before its last lines were read, if those are `lines`.
+    pub fn before(&self, lines: &[u8]) -> Option<Preamble> {
+        let before = self.bytes().strip_suffix(lines).filter(|_| !lines.is_empty())?;
+        Some(Preamble::new(before))
+    }
+
     /// As it is stored.
     pub fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()

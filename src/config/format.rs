@@ -1,0 +1,164 @@
+//! `[source]`: how a record is written. The format, and the keys that only some formats have.
+
+use super::reader::{Place, Reader, Scope};
+use crate::format::{Dialect, Pattern, Spec};
+
+/// Keys that mean something to some formats only.
+const KEYS: [(&str, &[&str]); 7] = [
+    ("pattern", &["regex"]),
+    ("record_start", &["ndjson", "regex"]),
+    ("delimiter", &["csv"]),
+    ("quote", &["csv", "tsv"]),
+    ("header", &["csv", "tsv"]),
+    ("columns", &["csv", "tsv"]),
+    ("comment", &["csv", "tsv"]),
+];
+
+/// Reads how a record is written. What is wrong has been told then, and something stands in
+/// its place.
+pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Spec {
+    let name = reader.word(scope, "format");
+    if !scope.has("format") {
+        reader.find_absent("[source] has no format; add format = \"ndjson\"", scope);
+    }
+    for (key, formats) in KEYS {
+        if let Some(place) = scope.place_of(key)
+            && !formats.contains(&name)
+        {
+            let message =
+                format!("'{key}' is for the format {}, and this job has '{name}'", formats.join(" or "));
+            reader.find(message, &place);
+        }
+    }
+    match name {
+        "regex" => {
+            let pattern = pattern(reader, scope);
+            let record_start = record_start(reader, scope);
+            match pattern {
+                Some(pattern) => Spec::Regex { pattern, record_start },
+                None => Spec::Ndjson { record_start },
+            }
+        }
+        "csv" => Spec::Csv(dialect(reader, scope, b',')),
+        "tsv" => Spec::Csv(dialect(reader, scope, b'\t')),
+        _ => Spec::Ndjson { record_start: record_start(reader, scope) },
+    }
+}
+
+fn pattern(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Pattern> {
+    let Some((text, place)) = reader.text(scope, "pattern") else {
+        if !scope.has("pattern") {
+            reader.find_absent(
+                "[source] has no pattern, which the format regex is made of; add one with named groups, such as pattern = '^(?P<level>[A-Z]+) (?P<message>.*)$'",
+                scope,
+            );
+        }
+        return None;
+    };
+    told(reader, Pattern::new(&text), "a pattern", &place)
+}
+
+fn record_start(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<regex::bytes::Regex> {
+    let (text, place) = reader.text(scope, "record_start")?;
+    let regex = regex::bytes::Regex::new(&text).map_err(|error| error.to_string());
+    told(reader, regex, "a regular expression", &place)
+}
+
+/// What was read, or nothing, and what is wrong has been told.
+fn told<T>(reader: &mut Reader<'_>, read: Result<T, String>, what: &str, place: &Place) -> Option<T> {
+    read.map_err(|error| {
+        // The crate draws the pattern over several lines; its last one says what is wrong.
+        let error = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        reader.find(format!("this is not {what}: {error}"), place);
+    })
+    .ok()
+}
+
+fn dialect(reader: &mut Reader<'_>, scope: &Scope<'_>, delimiter: u8) -> Dialect {
+    let delimiter = character(reader, scope, "delimiter").flatten().unwrap_or(delimiter);
+    let quote = character(reader, scope, "quote").unwrap_or(Some(b'"'));
+    let comment = character(reader, scope, "comment").flatten();
+    if let Some(place) = scope.place_of("quote").filter(|_| quote == Some(delimiter)) {
+        reader.find("the quote cannot be the delimiter", &place);
+    }
+    let columns = reader.texts(scope, "columns");
+    let columns = columns.map(|names| names.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
+    match (reader.flag_given(scope, "header"), &columns, scope.place_of("header")) {
+        (Some(true), Some(_), Some(place)) => {
+            reader.find("a header names the columns, and so does 'columns'; leave one of them out", &place);
+        }
+        (Some(false), None, Some(place)) => {
+            reader.find("without a header the job must name the columns; add columns = [\"…\"]", &place);
+        }
+        _ => {}
+    }
+    Dialect { delimiter, quote, escape: None, comment, columns }
+}
+
+/// A character of a key: `None` if the key is not given, nothing if it is empty.
+fn character(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &str) -> Option<Option<u8>> {
+    let (text, place) = reader.text(scope, key)?;
+    match text.as_bytes() {
+        [] => Some(None),
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Some(Some(*byte)),
+        _ => {
+            let given = reader.quoted_part(&text, &place);
+            reader.find(format!("{given} is not one character of ASCII"), &place);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SMALL, assert_wrong, config, findings};
+
+    fn spec(lines: &str) -> String {
+        config(&SMALL.replace("format = \"ndjson\"", lines)).source.format.to_string()
+    }
+
+    #[test]
+    fn a_format_has_the_keys_that_belong_to_it() {
+        assert_eq!(
+            spec("format = \"ndjson\"\nrecord_start = '^[{]'"),
+            "format ndjson\nrecord_start \"^[{]\""
+        );
+        assert_eq!(spec("format = \"regex\"\npattern = '%{INT:id}'"), "format regex\npattern \"%{INT:id}\"");
+        assert_eq!(spec("format = \"csv\""), "format csv\ndelimiter 44\nquote 34");
+        assert_eq!(
+            spec("format = \"tsv\"\nquote = \"\"\ncomment = \"#\"\ncolumns = [\"id\"]"),
+            "format csv\ndelimiter 9\ncomment 35\ncolumns [\"id\"]"
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_another_format_is_refused() {
+        let message = "'delimiter' is for the format csv, and this job has 'ndjson'";
+        assert_wrong("source", "delimiter = \";\"", message, "delimiter");
+    }
+
+    #[test]
+    fn what_cannot_be_is_told() {
+        let told = |lines: &str| {
+            let found = findings(&SMALL.replace("format = \"ndjson\"", lines));
+            found.into_iter().map(|(message, _)| message).collect::<Vec<_>>().join("; ")
+        };
+        let cases = [
+            ("format = \"regex\"", "[source] has no pattern"),
+            ("format = \"regex\"\npattern = '('", "this is not a pattern: unclosed group"),
+            ("format = \"regex\"\npattern = 'a'", "this is not a pattern: it has no named group"),
+            (
+                "format = \"regex\"\npattern = '(?P<a>.)'\nrecord_start = '['",
+                "this is not a regular expression: ",
+            ),
+            ("format = \"csv\"\ndelimiter = \"ab\"", "'ab' is not one character of ASCII"),
+            ("format = \"csv\"\nquote = \",\"", "the quote cannot be the delimiter"),
+            ("format = \"csv\"\nheader = false", "without a header the job must name the columns"),
+            ("format = \"csv\"\nheader = true\ncolumns = [\"a\"]", "a header names the columns"),
+        ];
+        for (lines, expected) in cases {
+            let told = told(lines);
+            assert!(told.starts_with(expected), "{lines}: {told}");
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! CSV and its kin: values with a delimiter between them, in quotes or not, and the names of the
+//! columns in a header or in the job.
+//!
+//! The rules are those of Python's `csv`: a quote opens only at the start of a value, a doubled
+//! one within quotes is a character, and what stands behind the closing one belongs to the
+//! value. A record with more values than columns, or fewer, is a `column_count`.
+
+#[cfg(test)]
+mod plain;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use bumpalo::collections::String as ArenaString;
+use memchr::{memchr, memchr2};
+
+use super::columns::Columns;
+use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
+use crate::reject::{Stage, code};
+use crate::source::{Framing, Quotes, is_blank};
+
+/// How values are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// What stands between values.
+    pub delimiter: u8,
+    /// What stands around values that hold delimiters, quotes or line ends; nothing if they do not.
+    pub quote: Option<u8>,
+    /// What takes its meaning from the next character.
+    pub escape: Option<u8>,
+    /// What a line begins with that is no record.
+    pub comment: Option<u8>,
+    /// The names of the columns; without them the first record has them.
+    pub columns: Option<Vec<String>>,
+}
+
+impl Default for Dialect {
+    fn default() -> Dialect {
+        Dialect { delimiter: b',', quote: Some(b'"'), escape: None, comment: None, columns: None }
+    }
+}
+
+/// As it is hashed: a line for each key.
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Dialect { delimiter, quote, escape, comment, columns } = self;
+        write!(f, "delimiter {delimiter}")?;
+        for (name, byte) in [("quote", quote), ("escape", escape), ("comment", comment)] {
+            if let Some(byte) = byte {
+                write!(f, "\n{name} {byte}")?;
+            }
+        }
+        match columns {
+            Some(names) => write!(f, "\ncolumns {names:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Dialect {
+    /// What separates records: only quotes can hold a line end.
+    pub(super) fn framing(&self) -> Framing {
+        let Dialect { delimiter, quote, escape, comment, .. } = *self;
+        match quote {
+            Some(quote) => Framing::Quoted(Quotes { delimiter, quote, escape, comment }),
+            None => Framing::Lines,
+        }
+    }
+}
+
+/// One record of values.
+#[derive(Clone, Debug)]
+pub struct Csv {
+    dialect: Dialect,
+    framing: Framing,
+    wanted: Arc<Wanted>,
+    slots: usize,
+    extras: Extras,
+}
+
+/// The columns, as the header at hand has them.
+#[derive(Default)]
+pub struct Scratch {
+    /// What they were made of: for whom, and of which header.
+    of: Option<(Arc<Wanted>, Preamble)>,
+    columns: Option<Columns>,
+}
+
+impl Csv {
+    /// A reader for the values at `paths`; path `n` goes to slot `n`.
+    pub fn new<S: AsRef<str>>(dialect: Dialect, paths: &[Vec<S>], extras: Extras) -> Csv {
+        let framing = dialect.framing();
+        Csv { dialect, framing, wanted: Arc::new(Wanted::new(paths)), slots: paths.len(), extras }
+    }
+
+    fn columns<S: AsRef<str>>(&self, names: &[S]) -> Columns {
+        Columns::new(names, &self.wanted, self.slots, self.extras)
+    }
+
+    /// The columns that a header names.
+    fn columns_of(&self, header: &str) -> Result<Columns, Malformed> {
+        let (arena, mut names) = (Bump::new(), Vec::new());
+        let mut values = Values { dialect: &self.dialect, text: header, at: Some(0), arena: &arena };
+        while let Some(name) = values.next()? {
+            names.push(name);
+        }
+        Ok(self.columns(&names))
+    }
+
+    fn is_comment(&self, record: &[u8]) -> bool {
+        self.dialect.comment.is_some() && record.first() == self.dialect.comment.as_ref()
+    }
+}
+
+impl Format for Csv {
+    type Scratch = Scratch;
+
+    fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
+    fn is_settled(&self, preamble: &Preamble) -> bool {
+        self.dialect.columns.is_some() || !preamble.bytes().is_empty()
+    }
+
+    fn follow(&self, chunk: Chunk<'_>) -> Preamble {
+        let mut records = self.framing.records(chunk.bytes).filter(|record| {
+            !is_blank(record.bytes)
+                && !self.is_comment(record.bytes)
+                && record.bytes.len() <= chunk.record_bytes_max
+        });
+        let header = records.find_map(|record| record.text.filter(|text| self.columns_of(text).is_ok()));
+        Preamble::new(header.unwrap_or_default().as_bytes())
+    }
+
+    fn begin(&self, preamble: &Preamble, scratch: &mut Scratch) {
+        let is_same = |(wanted, header): &(Arc<Wanted>, Preamble)| {
+            Arc::ptr_eq(wanted, &self.wanted) && header == preamble
+        };
+        if scratch.of.as_ref().is_some_and(is_same) && scratch.columns.is_some() {
+            return;
+        }
+        scratch.of = Some((Arc::clone(&self.wanted), preamble.clone()));
+        let header = preamble.bytes();
+        scratch.columns = match &self.dialect.columns {
+            Some(names) => Some(self.columns(names)),
+            None if header.is_empty() => None,
+            None => Some(self.columns_of(&String::from_utf8_lossy(header)).unwrap_or_default()),
+        };
+    }
+
+    fn parse<'r>(
+        &'r self,
+        input: Input<'r>,
+        scratch: &'r mut Scratch,
+        record: &mut Record<'r>,
+    ) -> Result<Parsed, Malformed> {
+        if self.is_comment(input.raw) {
+            return Ok(Parsed::Skipped);
+        }
+        let text = input.utf8()?;
+        if scratch.columns.is_none() {
+            scratch.of = None;
+            scratch.columns = Some(self.columns_of(text)?);
+            return Ok(Parsed::Skipped);
+        }
+        let columns = scratch.columns.as_ref().expect("just looked at");
+        record.begin_columns(columns, input.raw);
+        let mut values = Values { dialect: &self.dialect, text, at: Some(0), arena: input.arena };
+        let mut count = 0;
+        while let Some(value) = values.next()? {
+            if count < columns.len() {
+                record.put(columns, count, value);
+            }
+            count += 1;
+        }
+        if count != columns.len() {
+            return Err(Malformed {
+                stage: Stage::Parse,
+                code: code::COLUMN_COUNT,
+                what: if count < columns.len() {
+                    "fewer values than columns"
+                } else {
+                    "more values than columns"
+                },
+                at: 0,
+            });
+        }
+        record.end();
+        Ok(Parsed::Record)
+    }
+}
+
+/// The values of a record. One is borrowed from it unless it has to be put together.
+struct Values<'d, 'r> {
+    dialect: &'d Dialect,
+    text: &'r str,
+    /// Where the next one starts, if there is one.
+    at: Option<usize>,
+    arena: &'r Bump,
+}
+
+impl<'r> Values<'_, 'r> {
+    fn next(&mut self) -> Result<Option<&'r str>, Malformed> {
+        let Some(start) = self.at else { return Ok(None) };
+        let bytes = self.text.as_bytes();
+        let Dialect { delimiter, quote, escape, .. } = *self.dialect;
+        let opening = quote.filter(|quote| bytes.get(start) == Some(quote));
+        if opening.is_none() && escape.is_none() {
+            let end = memchr(delimiter, &bytes[start..]).map(|length| start + length);
+            self.at = end.map(|end| end + 1);
+            return Ok(self.text.get(start..end.unwrap_or(bytes.len())));
+        }
+        // Most values in quotes hold none, and end at the closing one.
+        if let Some(quote) = opening
+            && let Some(length) = memchr2(quote, escape.unwrap_or(quote), &bytes[start + 1..])
+            && bytes[start + 1 + length] == quote
+        {
+            let end = start + 1 + length;
+            if bytes.get(end + 1).is_none_or(|&byte| byte == delimiter) {
+                self.at = (end + 1 < bytes.len()).then_some(end + 2);
+                return Ok(self.text.get(start + 1..end));
+            }
+        }
+        self.put_together(start, opening).map(Some)
+    }
+
+    /// A value with escapes or doubled quotes, or with something behind its quotes.
+    fn put_together(&mut self, start: usize, opening: Option<u8>) -> Result<&'r str, Malformed> {
+        let Dialect { delimiter, escape, .. } = *self.dialect;
+        let is = |ch: char, byte: u8| u32::from(ch) == u32::from(byte);
+        let mut out = ArenaString::new_in(self.arena);
+        let mut chars = self.text[start..].char_indices().peekable();
+        let mut is_quoted = opening.is_some();
+        if is_quoted {
+            chars.next();
+        }
+        // Directly behind quotes an escape is a character.
+        let mut is_behind = false;
+        self.at = None;
+        while let Some((at, ch)) = chars.next() {
+            let escapes = !is_behind && escape.is_some_and(|escape| is(ch, escape));
+            is_behind = false;
+            if escapes {
+                if let Some((_, next)) = chars.next() {
+                    out.push(next);
+                }
+            } else if is_quoted && opening.is_some_and(|quote| is(ch, quote)) {
+                if chars.next_if(|(_, next)| *next == ch).is_some() {
+                    out.push(ch);
+                } else {
+                    (is_quoted, is_behind) = (false, true);
+                }
+            } else if !is_quoted && is(ch, delimiter) {
+                self.at = Some(start + at + 1);
+                break;
+            } else {
+                out.push(ch);
+            }
+        }
+        if is_quoted {
+            let what = "a quote that is not closed";
+            return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: start });
+        }
+        Ok(out.into_bump_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Counted, Memory, Raw, each_record};
+    use super::*;
+
+    /// What a source comes to, read in chunks that end behind these records.
+    fn read(csv: &Csv, text: &[u8], bytes_max: usize) -> (Vec<String>, Counted) {
+        let (mut found, mut all, mut memory) = (Vec::new(), Counted::default(), Memory::default());
+        let (mut preamble, mut start) = (Preamble::default(), 0);
+        while start < text.len() {
+            let ends = csv.framing.records(&text[start..]).map(|record| record.end);
+            let length = ends.into_iter().find(|&end| end >= bytes_max).unwrap_or(text.len() - start);
+            let bytes = &text[start..start + length];
+            let chunk = Chunk { bytes, preamble: &preamble, record_bytes_max: 1000 };
+            let counted = each_record(csv, chunk, &mut memory, |_, record, _| {
+                found.push(match record {
+                    Ok(record) => {
+                        let members = record.root().members().map(|(name, item)| match item.raw() {
+                            Raw::Text(text) => format!("{name}={text}"),
+                            other => panic!("{other:?} is no text"),
+                        });
+                        members.collect::<Vec<_>>().join("|")
+                    }
+                    Err(fault) => fault.code.to_string(),
+                });
+            });
+            all.lines += counted.lines;
+            all.blank += counted.blank;
+            all.skipped += counted.skipped;
+            all.records += counted.records;
+            all.record_lines += counted.record_lines;
+            if !csv.is_settled(&preamble) {
+                preamble = csv.follow(chunk);
+            }
+            start += length;
+        }
+        (found, all)
+    }
+
+    fn all_of(dialect: Dialect) -> Csv {
+        Csv::new::<&str>(dialect, &[], Extras::Gathered)
+    }
+
+    #[test]
+    fn a_header_names_the_values() {
+        let csv = all_of(Dialect { comment: Some(b'#'), ..Dialect::default() });
+        let text =
+            b"# made by hand\r\n\r\na,\"b \"\"c\"\"\"\r\n1,\"x\r\ny\"\r\n2\n#,\n3,4,5\n,\"\"\"\"\n\"6\"7,8";
+        for bytes_max in 1..text.len() {
+            let (found, counted) = read(&csv, text, bytes_max);
+            assert_eq!(
+                found,
+                ["a=1|b \"c\"=x\r\ny", "column_count", "column_count", "a=|b \"c\"=\"", "a=67|b \"c\"=8"]
+            );
+            assert_eq!(
+                counted,
+                Counted {
+                    lines: 10,
+                    blank: 1,
+                    skipped: 3,
+                    records: 5,
+                    record_lines: 6,
+                    ..Counted::default()
+                },
+                "in chunks of {bytes_max} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_job_may_name_the_columns() {
+        let columns = Some(vec!["x".to_owned(), "y".to_owned()]);
+        let csv = all_of(Dialect { delimiter: b'\t', quote: None, columns, ..Dialect::default() });
+        assert_eq!(read(&csv, b"a\t\"b\nc\td", 1).0, ["x=a|y=\"b", "x=c|y=d"]);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_a_reject() {
+        let csv = all_of(Dialect::default());
+        assert_eq!(read(&csv, b"a\n\"1\n2\n", 100).0, ["no_match"]);
+        assert_eq!(read(&csv, b"a\n1\n\xff\n", 100).0, ["a=1", "invalid_utf8"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn it_reads_what_the_plain_reader_reads(
+            text in proptest::collection::vec(
+                prop_oneof![3 => Just(b'"'), 3 => Just(b','), 2 => Just(b'\n'), 1 => Just(b'\\'), 2 => Just(b'x'), 1 => Just(b' '), 1 => any::<u8>()],
+                0..50,
+            ),
+            has_escape in any::<bool>(),
+            bytes_max in 1_usize..40,
+        ) {
+            let dialect = Dialect { escape: has_escape.then_some(b'\\'), ..Dialect::default() };
+            let csv = all_of(dialect.clone());
+            let expected = plain::read(&dialect, &text);
+            prop_assert_eq!(read(&csv, &text, bytes_max).0, expected);
+        }
+    }
+}
