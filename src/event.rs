@@ -91,6 +91,11 @@ pub enum Event {
         /// What, and what to do.
         text: String,
     },
+    /// Others could read or change what is sent. It is said also to those who want to hear nothing.
+    Unsafe {
+        /// What, and what to do.
+        text: String,
+    },
 }
 
 /// How much an event matters to a person.
@@ -102,6 +107,8 @@ pub enum Level {
     Info,
     /// Something may have to be done.
     Warning,
+    /// And it must not be missed.
+    Alarm,
 }
 
 impl Event {
@@ -110,6 +117,7 @@ impl Event {
         match self {
             Event::Waiting { .. } | Event::Resumed { .. } | Event::Held { .. } => Level::Info,
             Event::Warning { .. } => Level::Warning,
+            Event::Unsafe { .. } => Level::Alarm,
             // The summary tells of refused files, all in one place.
             Event::Retried { .. }
             | Event::Claimed { .. }
@@ -145,7 +153,7 @@ impl fmt::Display for Event {
             Event::Finished { file, records } => {
                 write!(f, "{}: loaded to its end, {}", file.display(), figure::some(*records, "record"))
             }
-            Event::Warning { text } => f.write_str(text),
+            Event::Warning { text } | Event::Unsafe { text } => f.write_str(text),
         }
     }
 }

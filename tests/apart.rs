@@ -1,6 +1,7 @@
 //! The server refuses nearly everything: exactly that is set aside, whoever finds it.
 
 use crate::harness::load::Load;
+use crate::harness::logmill;
 use crate::tables::select;
 
 /// Numbers of which only those under one hundred, and each thousandth, find what they need.
@@ -84,4 +85,30 @@ fn a_batch_that_is_taken_apart_becomes_what_it_would_have_become_in_pieces() {
         assert_eq!(tables[0], tables[1], "{on_conflict}");
         assert_eq!(tables[0], tables[2], "{on_conflict}");
     }
+}
+
+#[test]
+fn a_plan_says_by_what_rows_can_be_refused() {
+    let load = Load::of(needy(3)).schema("n int, d date").given(
+        "CREATE TABLE host (n bigint PRIMARY KEY); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TABLE t (n bigint CONSTRAINT fed REFERENCES host CONSTRAINT more CHECK (n > 0), d date, source_id integer, source_offset bigint,
+                         PRIMARY KEY (source_id, source_offset, d), UNIQUE (n, d)) PARTITION BY RANGE (d);
+         CREATE TABLE t1 PARTITION OF t FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+         CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    // That writes the job.
+    load.call().arg("--table").arg("a b").run().exit(2);
+    let output =
+        logmill().args(["plan", "--output", "json", "-j"]).arg(load.path("job.toml")).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "what has none of its partitions: RANGE (d), FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')",
+        "more: CHECK ((n > 0))",
+        "fed: FOREIGN KEY (n) REFERENCES public.host(n)",
+        "t_n_d_key: UNIQUE btree (n, d)",
+        "the trigger refuse",
+    ] {
+        assert!(said.contains(part), "{part} is not said: {said}");
+    }
+    assert!(!said.contains("t_pkey"), "{said}");
 }

@@ -382,6 +382,30 @@ fn a_right_that_is_needed_only_when_rows_meet_is_missed_before_the_first() {
     load.sql(&format!("DROP OWNED BY {name} CASCADE; DROP ROLE {name}"));
 }
 
+#[test]
+fn rows_that_somebody_takes_away_while_they_are_loaded_are_missed() {
+    needs_failpoints();
+    for (key, change, is_missed) in [
+        ("position", "TRUNCATE t", true),
+        ("position", "DELETE FROM t", true),
+        ("position", "UPDATE t SET w = 'z'", false),
+        (r#"["w"]"#, "SELECT 1", false),
+    ] {
+        let load = Load::of("{\"n\":1,\"w\":\"a\"}\n{\"n\":2,\"w\":\"b\"}\n")
+            .schema("n int, w text")
+            .key(key)
+            .pipeline("batch_rows = 1")
+            .pipeline("chunk_size = 1");
+        let run = load.call().stop_at("between-batches", 0).start().wait_stopped();
+        load.sql(change);
+        run.wake();
+        let ended = run.wait();
+        ended.exit(0);
+        let notices = ended.result("/notices").to_string();
+        assert_eq!(notices.contains("not in the table any more"), is_missed, "{change}: {notices}");
+    }
+}
+
 /// Its columns may stand where those of the old one stood, and be others: COPY goes by their
 /// places, and by a name.
 #[test]

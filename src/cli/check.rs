@@ -15,6 +15,7 @@ use super::run::{cores, nothing_to_do, run, settings};
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Kind, Result};
+use crate::event::Observer;
 use crate::pipeline::{Settings, Stats};
 use crate::printable::PrintableJson;
 use crate::report::{Check, Exit};
@@ -105,7 +106,7 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
     }
     // To open it is to empty it.
     if let Ok(there) = std::fs::metadata(path) {
-        let destination = looked_at(config).ok();
+        let destination = looked_at(config, Observer::default()).ok();
         let database = destination.as_ref().and_then(|destination| destination.file());
         let of_job = [
             (Some(job), "the job"),

@@ -29,7 +29,7 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
         source: args.source.clone(),
     };
     let (mut dead_letters, mut more) = (Vec::new(), 0);
-    looked_at(&config)?.history()?.dead_letters(&filter, &mut |letter| {
+    looked_at(&config, speech.observer())?.history()?.dead_letters(&filter, &mut |letter| {
         if args.limit == 0 || (dead_letters.len() as u64) < args.limit {
             // Without its record, which may be long.
             dead_letters.push(Letter::from(letter));
@@ -50,7 +50,7 @@ fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
     let filter = Filter { job: config.name.clone(), id: Some(args.id), ..Filter::default() };
     let mut found = None;
-    looked_at(&config)?.history()?.dead_letters(&filter, &mut |letter| {
+    looked_at(&config, speech.observer())?.history()?.dead_letters(&filter, &mut |letter| {
         found = Some(letter);
         ControlFlow::Break(())
     })?;

@@ -42,8 +42,8 @@ pub(super) fn destination(config: &Config, stop: &Stop, observer: Observer) -> R
 }
 
 /// The same, for a command that only looks and waits for nobody.
-pub(super) fn looked_at(config: &Config) -> Result<Box<dyn Destination>> {
-    destination(config, &Stop::default(), Observer::default())
+pub(super) fn looked_at(config: &Config, observer: Observer) -> Result<Box<dyn Destination>> {
+    destination(config, &Stop::default(), observer)
 }
 
 /// The command of ours that goes on with a job, in the destination that `into` put into the

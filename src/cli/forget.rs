@@ -17,7 +17,7 @@ use crate::sink::{Destination, Key};
 
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
-    let destination = looked_at(&config)?;
+    let destination = looked_at(&config, speech.observer())?;
     let status = destination.history()?.status(&config.name)?.unwrap_or_default();
     let sources = meant(args, &config, &status.sources)?;
     let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();

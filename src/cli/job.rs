@@ -9,6 +9,7 @@ use super::inferred::Inferred;
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::error::{Error, Result};
+use crate::event::Observer;
 use crate::infer::{job_name, job_name_of_directory};
 use crate::source::{Discovered, Found, Pattern, STDIN, Selection, discover};
 use crate::stop::Stop;
@@ -76,7 +77,7 @@ fn warn_of_password(config: &Config, path: &Path, speech: Speech) {
 
 /// Refuses a database that nobody named and somebody else may have put there.
 pub(super) fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<()> {
-    let destination = looked_at(config)?;
+    let destination = looked_at(config, Observer::default())?;
     let Some(path) = destination.file().filter(|_| overrides.into.is_none()) else { return Ok(()) };
     match open_found(path) {
         Ok(_) => Ok(()),

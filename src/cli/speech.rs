@@ -77,7 +77,7 @@ impl Speech {
             let level = match event.level() {
                 Level::Debug => "debug",
                 Level::Info => "info",
-                Level::Warning => "warning",
+                Level::Warning | Level::Alarm => "warning",
             };
             self.say(level, &event.to_string(), Some(("event", json!(event))));
         }
@@ -88,6 +88,7 @@ impl Speech {
         match event.level() {
             Level::Debug => self.is_verbose,
             Level::Info | Level::Warning => !self.is_quiet,
+            Level::Alarm => true,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::report::{Exit, Head, Source, SourcesStatus, Status};
 
 pub(super) fn status(args: &StatusArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
-    let destination = looked_at(&config)?;
+    let destination = looked_at(&config, speech.observer())?;
     let found = destination.history()?.status(&config.name)?;
     if args.files.is_empty() {
         speech.show(&Status::new(&config.name, destination.describe(), found, args.all))?;

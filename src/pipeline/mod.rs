@@ -84,6 +84,10 @@ enum Handed {
 const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is \
     one record; convert it first (tr '\\r' '\\n')";
 
+/// What is said of a file whose rows somebody has taken away while it was loaded.
+const LOST: &str = "rows of it that this run committed are not in the table any more: somebody has removed them meanwhile; \
+    what is loaded is not loaded again (`logmill forget` for that)";
+
 /// Loads `files` into `sink`.
 ///
 /// The outcome is what was committed, which is whole however the run ended. It is `Ok` also where
@@ -124,6 +128,10 @@ pub fn run(
         settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
         if !tasks.is_empty() {
             load(&tasks, recipe, sink, &settings, stop, stats, &mut outcome)?;
+        }
+        let lost = sink.lost()?;
+        for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
+            outcome.notices.push((file.path.clone(), LOST.to_owned()));
         }
         outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
         Ok(())

@@ -212,6 +212,17 @@ impl Batch {
         RowPlace { parcel, span, line }
     }
 
+    /// Of each run of rows of one source, without the refused ones, the first and the last offset.
+    pub fn ends(&self, refused: &[Refused]) -> Vec<(i32, u64, u64)> {
+        let is_in = |row: &usize| refused.binary_search_by_key(row, |refused| refused.row).is_err();
+        let runs = self.runs(0..self.rows()).filter_map(|(split, mut rows)| {
+            let last = rows.clone().rev().find(is_in)?;
+            let first = rows.find(is_in)?;
+            Some((split.source, self.place(first).span.start, self.place(last).span.start))
+        });
+        runs.collect()
+    }
+
     /// Whether the first record of a split in the batch stands at `offset` and became a row.
     /// A line that is read again is the first that there is of its split.
     pub fn has_row_at(&self, refused: &[Refused], split: Split, offset: u64) -> bool {

@@ -59,6 +59,12 @@ pub trait Sink: Send {
     /// How many dead letters are open, of these sources and of the whole job.
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters>;
 
+    /// The sources whose rows, committed by this run, are there no more: somebody has taken them
+    /// away meanwhile. As far as that shows at a glance.
+    fn lost(&mut self) -> Result<Vec<i32>> {
+        Ok(Vec::new())
+    }
+
     /// Gives the sources back and closes the run's row. Not called after a crash, which is
     /// why nothing depends on it.
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()>;

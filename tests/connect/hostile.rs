@@ -118,3 +118,19 @@ fn answers_that_no_server_gives_are_errors_and_no_panics() {
         ended.never_says("panicked");
     }
 }
+
+#[test]
+fn a_connection_that_others_could_read_is_told_of_by_every_command_and_in_every_tone() {
+    let impostor = Impostor::answering(complaint(b'E', "57P03", "later"));
+    let url = impostor.url("0.0.0.0");
+    let load = Load::of("{}").field("a = \"text\"").pipeline("retry_for = \"1s\"");
+    load.call().into(&url).run();
+    for command in
+        ["load -q", "load", "plan -q", "status", "status -q", "dead-letters list", "forget --id 1 -q"]
+    {
+        let mut process = crate::harness::logmill();
+        process.args(command.split(' ')).arg("-j").arg(load.path("job.toml")).args(["--into", &url]);
+        let said = String::from_utf8(process.output().unwrap().stderr).unwrap();
+        assert!(said.contains("is not verified"), "{command}: {said}");
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::connect::{Target as Server, Timeouts as ConnectTimeouts};
 use super::{Postgres, PostgresHistory};
 use crate::error::Result;
+use crate::event::Event;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
@@ -44,10 +45,11 @@ pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box
 impl PostgresDestination {
     fn warn_if_unverified(&self) {
         if self.server.is_unverified() {
-            self.settings.observer.warn(format!(
+            let text = format!(
                 "the connection to {} is not verified: anybody in between could read it (sslmode=verify-full)",
                 self.server.describe()
-            ));
+            );
+            self.settings.observer.tell(&Event::Unsafe { text });
         }
     }
 }
@@ -69,7 +71,6 @@ impl Destination for PostgresDestination {
     }
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
-        self.warn_if_unverified();
         super::forget::forget(&self.server, &self.settings.job, sources, self.settings.timeouts)
     }
 

@@ -90,7 +90,9 @@ fn look(link: &mut Link, server: &Server, settings: &Settings) -> Result<(Foreca
             if has_tables {
                 warn_if_emptied(client, target, settings, &mut forecast.warnings)?;
             }
-            pass(forecast, compare(client, target, settings))?;
+            if let Some((_, key_index)) = pass(forecast, compare(client, target, settings))? {
+                look_at_refusals(client, target, key_index.oid, forecast)?;
+            }
             look_at_rarer_rights(client, target, settings, &role, forecast)?;
         }
         None => {
@@ -174,6 +176,49 @@ impl Role {
             _ => forecast.makes.push(format!("the table {table}")),
         }
     }
+}
+
+/// What the server can refuse of the rows, as far as it is known before.
+fn look_at_refusals(
+    client: &mut Client,
+    target: &Target,
+    key_index: Option<u32>,
+    forecast: &mut Forecast,
+) -> Result<(), Trouble> {
+    let rows = client.query(
+        "WITH RECURSIVE part (oid) AS (
+             SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
+         ), found (place, what) AS (
+             SELECT CASE contype WHEN 'c' THEN 2 WHEN 'f' THEN 3 ELSE 4 END,
+                    concat(conname, ': ', pg_get_constraintdef(oid))
+             FROM pg_constraint WHERE conrelid = $1 AND contype IN ('c', 'f', 'x')
+             UNION ALL
+             SELECT 4, concat(c.relname, ': ', regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING ', 'UNIQUE '))
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+             WHERE i.indrelid = $1 AND i.indisunique AND i.indexrelid IS DISTINCT FROM $2
+             UNION ALL
+             SELECT DISTINCT 5, concat('the trigger ', g.tgname) FROM pg_trigger g JOIN part ON part.oid = g.tgrelid
+             WHERE NOT g.tgisinternal AND g.tgtype & 1 = 1
+             UNION ALL
+             SELECT 1, concat('what has none of its partitions: ', pg_get_partkeydef(p.partrelid), ', ',
+                              (SELECT CASE WHEN count(*) > 3 THEN concat(count(*), ' partitions, the first ') ELSE '' END
+                                      || coalesce(string_agg(b.bound, '; ') FILTER (WHERE b.place <= 3), 'there is none')
+                               FROM (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound, row_number() OVER (ORDER BY c.relname) AS place
+                                     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = p.partrelid) b))
+             FROM pg_partitioned_table p WHERE p.partrelid = $1 AND p.partdefid = 0 AND p.partstrat <> 'h'
+         )
+         SELECT what FROM found ORDER BY place, what",
+        &[&target.oid, &key_index],
+    );
+    let whats: Vec<String> = at(Step::Look, rows)?.iter().map(|row| row.get(0)).collect();
+    if !whats.is_empty() {
+        forecast.warnings.push(format!(
+            "{} can refuse rows, which become dead letters then, by {}",
+            target.name,
+            whats.join("; ")
+        ));
+    }
+    Ok(())
 }
 
 /// Rights without which a load begins, and may not end.

@@ -37,6 +37,7 @@ mod verdict;
 mod wire;
 mod words;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,10 +56,10 @@ use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::Result;
-use crate::sink::claim::{lost_ownership, unsigned};
+use crate::sink::claim::{lost_ownership, signed, unsigned};
 use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::outage::{Outage, Patience};
-use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, OpenLetters, Sink, decide};
+use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OpenLetters, Sink, decide};
 use crate::work::{self, Recipe, Work};
 
 /// A PostgreSQL database as a destination.
@@ -71,6 +72,8 @@ pub struct Postgres {
     run: i64,
     owned: Owned,
     strategy: Strategy,
+    /// The first and the last row of each source that were committed, by their offsets.
+    written: BTreeMap<i32, (u64, u64)>,
 }
 
 impl Postgres {
@@ -118,6 +121,7 @@ impl Postgres {
             run: 0,
             owned: Owned::default(),
             strategy: Strategy::default(),
+            written: BTreeMap::new(),
         })
     }
 
@@ -307,6 +311,36 @@ impl Sink for Postgres {
         })
     }
 
+    fn lost(&mut self) -> Result<Vec<i32>> {
+        let table = self.shape.target.quoted();
+        let is_gone = match self.shape.key {
+            // The right to read the table was not asked for.
+            Key::None => return Ok(Vec::new()),
+            Key::Position => {
+                let gone = |place: &str| {
+                    format!(
+                        "NOT EXISTS (SELECT FROM {table} t WHERE t.source_id = w.id AND t.source_offset = {place})"
+                    )
+                };
+                format!("{} OR {}", gone("w.first"), gone("w.last"))
+            }
+            _ => format!("NOT EXISTS (SELECT FROM {table})"),
+        };
+        let sql = format!(
+            "SELECT w.id FROM unnest($1::int[], $2::bigint[], $3::bigint[]) w (id, first, last) WHERE {is_gone}"
+        );
+        let ids: Vec<i32> = self.written.keys().copied().collect();
+        let (first, last): (Vec<i64>, Vec<i64>) =
+            self.written.values().map(|&(first, last)| (signed(first), signed(last))).unzip();
+        self.persist(self.settings.retry_for, move |link| {
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            let rows = at(Step::Claim, link.client.query(&sql, &[&ids, &first, &last]))?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
+        })
+    }
+
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
         let run = self.run;
         let release_sql = format!(
@@ -391,6 +425,9 @@ impl Postgres {
                     self.owned.set(advance.split, Holding { position: advance.to, ..holding });
                 }
             }
+        }
+        for (source, first, last) in batch.ends(&done.refused) {
+            self.written.entry(source).or_insert((first, last)).1 = last;
         }
         self.strategy.done(&self.shape, done.route, done.seen);
         Committed { counts: done.counts, refused: done.refused, completed: done.completed }
