@@ -45,6 +45,7 @@ pub(super) fn canonical(config: &Config) -> String {
         record_bytes_max,
         chunk_bytes: _,
         lines_max: _,
+        border_bytes: _,
         window_bytes: _,
         mmap: _,
         map_bytes_min: _,

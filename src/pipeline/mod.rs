@@ -11,6 +11,8 @@
 
 mod plan;
 mod queue;
+#[cfg(test)]
+mod ranges_tests;
 mod stats;
 mod survey;
 #[cfg(test)]
@@ -26,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::format::AnyFormat;
 use crate::schema::Schema;
-use crate::sink::{Claim, Claims, Sink, Task};
+use crate::sink::{Claim, Claims, Closes, Sink, Task};
 use crate::source::{self, Candidate, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -106,6 +108,9 @@ pub fn run(
     let mut settings = settings.clone();
     if schema.can_expand() {
         settings.source.lines_max = EXPANDING_LINES_MAX;
+    }
+    if let Closes::At(bytes) = sink.closes() {
+        settings.source.border_bytes = Some(bytes);
     }
     let recipe = Recipe {
         format,

@@ -19,6 +19,8 @@ use crate::work::{self, Encoder, Place, Work};
 struct Plain;
 
 impl Encoder for Plain {
+    type Rows = Vec<u8>;
+
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, _: &mut Faults) -> bool {
         write!(out, "{}:{:?}", place.offset, row.values()).expect("a vector takes everything");
         true
@@ -27,8 +29,8 @@ impl Encoder for Plain {
 
 /// What was committed: the tables of a destination, in memory.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Tables {
-    rows: BTreeMap<(i32, u64), String>,
+pub(super) struct Tables {
+    pub(super) rows: BTreeMap<(i32, u64), String>,
     /// By place: line, reasons, bytes.
     rejects: BTreeMap<(i32, u64), (u64, String, Vec<u8>)>,
     counts: BTreeMap<i32, Counts>,
@@ -36,12 +38,12 @@ struct Tables {
 }
 
 #[derive(Default)]
-struct InMemory {
-    tables: Tables,
+pub(super) struct InMemory {
+    pub(super) tables: Tables,
     memories: Vec<Memory>,
-    batches: usize,
+    pub(super) batches: usize,
     /// Fails before this batch, by number.
-    fails_at: Option<usize>,
+    pub(super) fails_at: Option<usize>,
 }
 
 impl Sink for InMemory {
@@ -93,6 +95,22 @@ impl Sink for InMemory {
             let again = batch.advances[batch.advance_of(split)].again;
             assert!(old.is_none() || again.is_some_and(|again| again.offset == place.span.start), "twice");
         }
+        self.advance(batch)
+    }
+
+    fn open_dead_letters(&mut self, _: &[i32]) -> Result<OpenLetters> {
+        let open = self.tables.rejects.len() as u64;
+        Ok(OpenLetters { selected: open, job: open })
+    }
+
+    fn finish(&mut self, _: &Ending<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl InMemory {
+    /// Everything of a commit but the rows.
+    pub(super) fn advance(&mut self, batch: &Batch) -> Result<Committed> {
         let mut counts = Vec::new();
         for advance in &batch.advances {
             let source_id = advance.split.source;
@@ -134,15 +152,6 @@ impl Sink for InMemory {
         let completed = complete.map(|advance| advance.split.source).collect();
         Ok(Committed { counts, refused: Vec::new(), completed })
     }
-
-    fn open_dead_letters(&mut self, _: &[i32]) -> Result<OpenLetters> {
-        let open = self.tables.rejects.len() as u64;
-        Ok(OpenLetters { selected: open, job: open })
-    }
-
-    fn finish(&mut self, _: &Ending<'_>) -> Result<()> {
-        Ok(())
-    }
 }
 
 fn schema() -> Arc<Schema> {
@@ -155,17 +164,17 @@ fn schema() -> Arc<Schema> {
 
 /// How a file is cut.
 #[derive(Clone, Copy, Debug)]
-struct Cut {
-    threads: usize,
-    chunk_bytes: usize,
-    window_bytes: usize,
-    batch_rows: usize,
-    batch_bytes: usize,
-    mmap: bool,
+pub(super) struct Cut {
+    pub(super) threads: usize,
+    pub(super) chunk_bytes: usize,
+    pub(super) window_bytes: usize,
+    pub(super) batch_rows: usize,
+    pub(super) batch_bytes: usize,
+    pub(super) mmap: bool,
 }
 
 impl Cut {
-    fn settings(self) -> Settings {
+    pub(super) fn settings(self) -> Settings {
         Settings {
             threads: self.threads,
             source: source::Settings {
@@ -191,7 +200,7 @@ impl Cut {
     }
 }
 
-fn any_cut() -> impl Strategy<Value = Cut> {
+pub(super) fn any_cut() -> impl Strategy<Value = Cut> {
     (1..4_usize, 1..2_000_usize, 5_000..20_000_usize, 1..50_usize, 1..5_000_usize, any::<bool>()).prop_map(
         |(threads, chunk_bytes, window_bytes, batch_rows, batch_bytes, mmap)| Cut {
             threads,
@@ -204,18 +213,26 @@ fn any_cut() -> impl Strategy<Value = Cut> {
     )
 }
 
-fn load_into(sink: &mut InMemory, folder: &std::path::Path, cut: Cut) -> Result<Outcome> {
+pub(super) fn load_into(sink: &mut dyn Sink, folder: &std::path::Path, cut: Cut) -> Result<Outcome> {
+    load_with(sink, folder, &cut.settings())
+}
+
+pub(super) fn load_with(
+    sink: &mut dyn Sink,
+    folder: &std::path::Path,
+    settings: &Settings,
+) -> Result<Outcome> {
     let pattern = Pattern { text: "*".into(), base: folder.to_owned() };
     let files = discover(&[pattern], &Selection::default()).expect("readable").files;
     let schema = schema();
     let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
     let (outcome, result) =
-        run(&files, format, schema, sink, &cut.settings(), &Stop::default(), &Arc::new(Stats::default()));
+        run(&files, format, schema, sink, settings, &Stop::default(), &Arc::new(Stats::default()));
     result.map(|()| outcome)
 }
 
 /// The tables as a slow and simple reader makes them.
-fn expected(files: &[Vec<u8>]) -> Tables {
+pub(super) fn expected(files: &[Vec<u8>]) -> Tables {
     let mut tables = Tables::default();
     for (index, content) in files.iter().enumerate() {
         let source_id = i32::try_from(index).expect("few") + 1;
@@ -266,7 +283,7 @@ fn without_reasons(mut tables: Tables) -> Tables {
 
 /// How a file is stored. Its name never says so: the content decides.
 #[derive(Clone, Copy, Debug)]
-enum Form {
+pub(super) enum Form {
     Plain,
     #[cfg(feature = "gzip")]
     Gzip {
@@ -306,7 +323,7 @@ impl Form {
     }
 }
 
-fn any_form() -> impl Strategy<Value = Form> {
+pub(super) fn any_form() -> impl Strategy<Value = Form> {
     prop_oneof![
         Just(Form::Plain),
         #[cfg(feature = "gzip")]
@@ -316,7 +333,7 @@ fn any_form() -> impl Strategy<Value = Form> {
     ]
 }
 
-fn write_files(folder: &std::path::Path, files: &[Vec<u8>], form: Form) {
+pub(super) fn write_files(folder: &std::path::Path, files: &[Vec<u8>], form: Form) {
     for (index, content) in files.iter().enumerate() {
         std::fs::write(folder.join(format!("log.{index}")), form.store(content)).expect("written");
     }
@@ -338,7 +355,7 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn any_file() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn any_file() -> impl Strategy<Value = Vec<u8>> {
     let line = || (any_line(), prop_oneof![5 => Just(&b"\n"[..]), 1 => Just(&b"\r\n"[..])]);
     // Only a long file has more than one window, and one in some cases is enough: each of its
     // lines can be a batch.
@@ -354,8 +371,9 @@ fn any_file() -> impl Strategy<Value = Vec<u8>> {
                 content.extend_from_slice(end);
             }
             content.extend_from_slice(&last.unwrap_or_default());
-            // What begins like another encoding is refused whole, which is another test.
-            if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+            // What begins like another encoding, or like an archive, is another test.
+            let others: [&[u8]; 4] = [b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"];
+            if others.iter().any(|other| content.starts_with(other)) {
                 content.insert(0, b'\n');
             }
             content
@@ -437,6 +455,8 @@ proptest! {
 fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
     struct Bomb(Plain);
     impl Encoder for Bomb {
+        type Rows = Vec<u8>;
+
         fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool {
             assert!(place.offset < 500, "boom");
             self.0.encode(row, place, out, faults)

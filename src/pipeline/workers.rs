@@ -85,8 +85,7 @@ impl Workers {
         let (spares, bytes_max) = (self.spares.0.clone(), self.spare_bytes_max);
         self.pool.spawn_fifo(move || {
             for mut parcel in Arc::into_inner(batch).into_iter().flat_map(|batch| batch.parcels) {
-                if (1..=bytes_max).contains(&parcel.rows.bytes.capacity()) {
-                    parcel.rows.clear();
+                if parcel.rows.clear(bytes_max) {
                     // One for which there is no room is dropped.
                     let _ = spares.try_send(parcel.rows);
                 }

@@ -12,7 +12,7 @@ use super::{Handed, Settings};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::failpoint;
-use crate::sink::{Advance, Again, Batch, Committed, Counts, Sink, Task};
+use crate::sink::{Advance, Again, Batch, Closes, Committed, Counts, Sink, Task};
 use crate::source::Candidate;
 use crate::split::Split;
 use crate::stop::Stop;
@@ -25,6 +25,7 @@ const FIRST_BATCH_BYTES: usize = 4 << 20;
 /// Collects and commits.
 pub(super) struct Writer<'a> {
     sink: &'a mut dyn Sink,
+    closes: Closes,
     settings: &'a Settings,
     stop: &'a Stop,
     stats: &'a Stats,
@@ -87,6 +88,7 @@ impl<'a> Writer<'a> {
             (task.split, progress)
         });
         Writer {
+            closes: sink.closes(),
             sink,
             settings,
             stop,
@@ -118,9 +120,7 @@ impl<'a> Writer<'a> {
             add_time(&self.stats.waited_ns, began.elapsed());
             match next {
                 Next::Filling(Handed::Parcel(parcel), weight) => {
-                    if self.has_sibling_of(&parcel) {
-                        self.commit(&exit)?;
-                    }
+                    self.close_before(&parcel, &exit)?;
                     self.collect(*parcel, weight);
                     if self.is_full() {
                         self.commit(&exit)?;
@@ -132,20 +132,61 @@ impl<'a> Writer<'a> {
                 }
                 Next::Filling(Handed::Panicked(what), _) => return Err(Error::broken(what)),
                 Next::Lost => return Err(Error::broken("a worker panicked")),
-                Next::Starved => self.commit(&exit)?,
+                Next::Starved => match self.closes {
+                    Closes::WhenFull => self.commit(&exit)?,
+                    // A range is collected whatever it takes: it does not count against the budget.
+                    Closes::At(_) => exit.free(std::mem::take(&mut self.weight)),
+                },
                 // Nothing may come for long from a source that is slow to read.
-                Next::Quiet => self.commit(&exit)?,
-                Next::Ended => return self.commit(&exit),
+                Next::Quiet if self.closes == Closes::WhenFull => self.commit(&exit)?,
+                Next::Quiet => {}
+                Next::Ended if self.is_whole() => return self.commit(&exit),
+                Next::Ended => return Ok(()),
             }
         }
     }
 
-    /// Whether the batch moves another split of the source. Destinations count rows by source,
-    /// so of each a batch moves one split at most.
-    fn has_sibling_of(&self, parcel: &Parcel) -> bool {
-        self.parcels
-            .last()
-            .is_some_and(|last| last.split.source == parcel.split.source && last.split != parcel.split)
+    /// Commits what was collected where `parcel` is not to be in one batch with it.
+    fn close_before(&mut self, parcel: &Parcel, exit: &Exit<Handed>) -> Result<()> {
+        let Some(first) = self.parcels.first() else { return Ok(()) };
+        let closes = match self.closes {
+            // Destinations count rows by source, so of each a batch moves one split at most.
+            Closes::WhenFull => self
+                .parcels
+                .last()
+                .is_some_and(|last| last.split.source == parcel.split.source && last.split != parcel.split),
+            // A chunk of nothing says that the source ended with the one before it.
+            Closes::At(bytes) => {
+                let is_next = parcel.span.start / bytes != first.span.start / bytes;
+                parcel.split != first.split || is_next && !parcel.span.is_empty()
+            }
+        };
+        match closes {
+            true if self.is_whole() => self.commit(exit),
+            true => {
+                self.forget(exit);
+                Ok(())
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Whether what was collected can be a batch. It cannot where it is a part of a range, of a
+    /// source that failed or is still being written: the next run begins the range again.
+    fn is_whole(&self) -> bool {
+        match (self.closes, self.parcels.first(), self.parcels.last()) {
+            (Closes::At(bytes), Some(first), Some(last)) => {
+                last.completes || last.span.end / bytes != first.span.start / bytes
+            }
+            _ => true,
+        }
+    }
+
+    /// Lets go of what was collected, as if it had never been read.
+    fn forget(&mut self, exit: &Exit<Handed>) {
+        self.parcels.clear();
+        (self.rows, self.bytes) = (0, 0);
+        exit.free(std::mem::take(&mut self.weight));
     }
 
     fn collect(&mut self, mut parcel: Parcel, weight: usize) {
@@ -162,6 +203,9 @@ impl<'a> Writer<'a> {
     /// as long as the one before: the destination begins sooner, and so does whatever it has to
     /// say of the rows.
     fn is_full(&self) -> bool {
+        if self.closes != Closes::WhenFull {
+            return self.parcels.last().is_some_and(|last| last.completes);
+        }
         let first = |max: usize, first: usize| {
             let batches = u32::try_from(self.outcome.batches).unwrap_or(u32::MAX);
             max.min(first.saturating_mul(2_usize.saturating_pow(batches)))

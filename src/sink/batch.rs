@@ -262,13 +262,14 @@ mod tests {
     use crate::work::Rows;
 
     fn parcel(source: &Arc<Source>, start: u64, rows: &[&str]) -> Parcel {
-        let mut encoded = Rows::default();
+        let (mut encoded, mut bytes) = (Rows::default(), Vec::new());
         let mut offset = 0;
         for (line, row) in rows.iter().enumerate() {
-            encoded.bytes.extend_from_slice(row.as_bytes());
-            encoded.end_row(offset, row.len(), line as u32);
+            bytes.extend_from_slice(row.as_bytes());
+            encoded.end_row(bytes.len(), offset, row.len(), line as u32);
             offset += row.len() + 1;
         }
+        encoded.put(bytes);
         Parcel {
             source: Arc::clone(source),
             split: Split::whole(1),

@@ -217,6 +217,8 @@ fn columns(schema: &Schema) -> Vec<Column> {
 }
 
 impl Encoder for CheckEncoder {
+    type Rows = Vec<u8>;
+
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, _: &mut Faults) -> bool {
         let is_seen =
             self.writes_all || place.offset < SAMPLE_BYTES && !self.has_sample.load(Ordering::Relaxed);

@@ -43,6 +43,11 @@ pub trait Sink: Send {
     /// What turns chunks into parcels for it.
     fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
 
+    /// Where batches end.
+    fn closes(&self) -> Closes {
+        Closes::WhenFull
+    }
+
     /// Says which sources are known and which are new, makes the new ones, and takes
     /// ownership of all that are to be loaded, in one transaction.
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>>;
@@ -68,6 +73,17 @@ pub trait Sink: Send {
     /// Gives the sources back and closes the run's row. Not called after a crash, which is
     /// why nothing depends on it.
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()>;
+}
+
+/// Where batches end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closes {
+    /// When there are rows enough, or when nothing more comes: it depends on settings and time.
+    WhenFull,
+    /// At fixed places of the source: a batch is all records that begin in one range of this many
+    /// bytes, counted from the beginning of the source, or in what the source has of the range
+    /// when it ends. How it is cut, by how many workers, and how fast, makes no difference.
+    At(u64),
 }
 
 /// What became of a batch.

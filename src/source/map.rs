@@ -146,7 +146,7 @@ impl Windows {
         let rest_is_record = self.rest_is_record();
         let Some((offset, window)) = &self.window else { return Ok(None) };
         let start = usize::try_from(self.position - offset).expect("within the window or just behind");
-        let cut = self.settings.cut(&window[start..], rest_is_record);
+        let cut = self.settings.cut(self.position, &window[start..], rest_is_record);
         if !window.is_intact() {
             return Err(self.source.shrank());
         }

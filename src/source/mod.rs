@@ -59,6 +59,8 @@ pub struct Settings {
     pub lines_max: usize,
     /// Bytes of a file that are mapped at a time.
     pub window_bytes: usize,
+    /// A chunk also ends at the first record behind each multiple of this.
+    pub border_bytes: Option<u64>,
     /// A longer record is never in memory at once, and is a reject.
     pub record_bytes_max: usize,
     /// Whether large plain files are mapped at all.
@@ -82,6 +84,7 @@ impl Default for Settings {
             // Small enough that two windows and two batches stay far below the bound on
             // memory, large enough that mapping costs nothing (a window is 6 ms per GB).
             window_bytes: 16 << 20,
+            border_bytes: None,
             record_bytes_max: 16 << 20,
             mmap: true,
             map_bytes_min: 256 << 10,
@@ -92,10 +95,15 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Where to cut `bytes`, which start on a record start; `None` if no record ends here. With
-    /// `rest_is_record` the rest is one even if it has no end.
-    fn cut(&self, bytes: &[u8], rest_is_record: bool) -> Option<usize> {
-        self.framing.cut(bytes, self.chunk_bytes, self.lines_max, rest_is_record)
+    /// Where to cut `bytes`, which start on a record start, at `offset` of the source; `None` if no
+    /// record ends here. With `rest_is_record` the rest is one even if it has no end.
+    fn cut(&self, offset: u64, bytes: &[u8], rest_is_record: bool) -> Option<usize> {
+        let to_border = self.border_bytes.map(|every| usize::try_from(every - offset % every));
+        let chunk_bytes = match to_border {
+            Some(Ok(to_border)) => self.chunk_bytes.min(to_border),
+            _ => self.chunk_bytes,
+        };
+        self.framing.cut(bytes, chunk_bytes, self.lines_max, rest_is_record)
     }
 
     /// Where no record ends within this many bytes, there is one that is too long: its line end

@@ -67,7 +67,7 @@ impl Blocks {
             let rest_is_record = ends_here || self.is_end && !self.settings.growing && self.failure.is_none();
             // A chunk may be shorter than `chunk_bytes` only where nothing more can be read
             // into the block: otherwise the cuts would depend on how far reads happen to reach.
-            if let Some(length) = self.settings.cut(rest, rest_is_record) {
+            if let Some(length) = self.settings.cut(self.offset(self.start), rest, rest_is_record) {
                 return Ok(Some(self.give(length)));
             }
             if ends_here {

@@ -1,13 +1,17 @@
-//! Encoders: a row to a destination's own bytes.
+//! Encoders: rows to what a destination takes.
 
+use super::rows::Gather;
 use crate::reject::Faults;
 use crate::schema::Row;
 
-/// Turns rows into a destination's own bytes. Shared by all workers.
+/// Turns rows into what a destination takes. Shared by all workers.
 pub trait Encoder: Send + Sync {
+    /// What the rows of a chunk are gathered in: bytes, or columns of the destination's own.
+    type Rows: Gather;
+
     /// Appends a row to `out`. False if a value does not fit its column; `faults` then says
     /// what, and what was appended is cut off by the caller.
-    fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool;
+    fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Self::Rows, faults: &mut Faults) -> bool;
 }
 
 /// Where a row comes from: what the key may be made of.

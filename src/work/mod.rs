@@ -7,12 +7,14 @@
 
 mod encode;
 mod parcel;
+mod rows;
 mod worker;
 
 use std::sync::Arc;
 
 pub use encode::{Encoder, Place};
-pub use parcel::{Parcel, Rows};
+pub use parcel::Parcel;
+pub use rows::{Gather, Gathered, Rows};
 pub use worker::{Assignment, Worker};
 
 use crate::format::AnyFormat;

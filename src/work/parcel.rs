@@ -1,72 +1,17 @@
 //! Parcels: what a worker makes of one chunk.
 //!
-//! The rows in the destination's own bytes, with the bounds of each so that any of them can be
+//! The rows in the destination's own form, with the bounds of each so that any of them can be
 //! left out later, and the rejects.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
+use super::rows::Rows;
 use crate::error::Result;
 use crate::reject::Rejects;
 use crate::source::{Bytes, Hash16, Preamble, Source};
 use crate::span::Span;
 use crate::split::Split;
-
-/// The rows of one chunk, encoded.
-#[derive(Debug, Default)]
-pub struct Rows {
-    /// The rows, one after the other, in the destination's own form.
-    pub bytes: Vec<u8>,
-    bounds: Vec<Bound>,
-}
-
-/// Where a row ends, and which record it was.
-#[derive(Clone, Copy, Debug)]
-struct Bound {
-    end: u32,
-    offset: u32,
-    length: u32,
-    line: u32,
-}
-
-impl Rows {
-    /// Notes that the row of a record ends at the end of `bytes`. `offset` counts from the
-    /// start of the chunk, `line` the lines of the chunk before the record.
-    #[inline]
-    pub fn end_row(&mut self, offset: usize, length: usize, line: u32) {
-        let narrow = |wide: usize| u32::try_from(wide).expect("a chunk and its rows are shorter than 4 GiB");
-        self.bounds.push(Bound {
-            end: narrow(self.bytes.len()),
-            offset: narrow(offset),
-            length: narrow(length),
-            line,
-        });
-    }
-
-    /// Forgets the rows, and keeps the room for others.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.bounds.clear();
-    }
-
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.bounds.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.bounds.is_empty()
-    }
-
-    /// The bytes of a run of rows.
-    pub fn slice(&self, rows: Range<usize>) -> &[u8] {
-        let start = rows.start.checked_sub(1).map_or(0, |before| self.bounds[before].end as usize);
-        let end = rows.end.checked_sub(1).map_or(0, |last| self.bounds[last].end as usize);
-        &self.bytes[start..end.max(start)]
-    }
-}
 
 /// What a worker made of one chunk.
 #[derive(Debug)]
@@ -119,14 +64,14 @@ impl Parcel {
     /// The memory that it holds.
     pub fn bytes(&self) -> usize {
         let kept = self.kept.as_ref().map_or(0, Bytes::memory);
-        self.rows.bytes.len() + self.rows.bounds.len() * size_of::<Bound>() + self.rejects.bytes() + kept
+        self.rows.bytes() + self.rejects.bytes() + kept
     }
 
     /// Where the record of a row stands in its source, and how many lines of the chunk are before it.
     pub fn place(&self, row: usize) -> (Span, u32) {
-        let bound = self.rows.bounds[row];
-        let start = self.span.start + u64::from(bound.offset);
-        (Span::new(start, start + u64::from(bound.length)), bound.line)
+        let (offset, length, line) = self.rows.record(row);
+        let start = self.span.start + u64::from(offset);
+        (Span::new(start, start + u64::from(length)), line)
     }
 
     /// The bytes of a record of the chunk.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
-use super::{Encoder, Parcel, Pass, Place, Rows};
+use super::{Encoder, Gather as _, Parcel, Pass, Place, Rows};
 use crate::failpoint;
 use crate::format::{self, Malformed, Memory, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
@@ -106,7 +106,8 @@ impl Worker {
         };
         parcel.is_intact = bytes.is_intact();
         let room = (block.len() as f64 * self.growth * 1.05) as usize;
-        parcel.rows.bytes.reserve(room.min(ROOM_BYTES_MAX));
+        let mut out: E::Rows = parcel.rows.take();
+        out.reserve(room.min(ROOM_BYTES_MAX));
 
         let Worker { memory, faults, .. } = self;
         let Parcel { rows, rejects, altered, .. } = parcel;
@@ -115,15 +116,15 @@ impl Worker {
         let counted = pass.recipe.format.each_record(chunk, memory, |place, record, arena| {
             faults.clear();
             let format::Place { start, line, raw } = place;
-            let (offset, rows_end) = (first + start as u64, rows.bytes.len());
+            let (offset, end) = (first + start as u64, out.end());
             let place = Place { source_id, offset, raw };
-            match row(pass, record, place, arena, &mut rows.bytes, faults) {
+            match row(pass, record, place, arena, &mut out, faults) {
                 Ok(changed) => {
-                    rows.end_row(start, raw.len(), line);
+                    rows.end_row(out.end(), start, raw.len(), line);
                     *altered += u64::from(changed);
                 }
                 Err(stage) => {
-                    rows.bytes.truncate(rows_end);
+                    out.cut(end);
                     let span = Span::new(offset, offset + raw.len() as u64);
                     let raw_bytes_max = match raw.len() > pass.recipe.record_bytes_max {
                         true => 0,
@@ -140,7 +141,8 @@ impl Worker {
         parcel.record_lines = u64::from(counted.record_lines);
         let is_open = pass.recipe.format.framing().is_open(&block[counted.last..], parcel.ends.is_some());
         parcel.unterminated = is_open.then_some(first + counted.last as u64);
-        self.growth = parcel.rows.bytes.len() as f64 / block.len().max(1) as f64;
+        self.growth = out.bytes() as f64 / block.len().max(1) as f64;
+        parcel.rows.put(out);
         if self.block.capacity() > BLOCK_BYTES_KEPT {
             self.block = Vec::new();
         }
@@ -155,7 +157,7 @@ fn row<E: Encoder>(
     record: Result<&Record<'_>, Malformed>,
     place: Place<'_>,
     arena: &Bump,
-    out: &mut Vec<u8>,
+    out: &mut E::Rows,
     faults: &mut Faults,
 ) -> Result<u32, Stage> {
     let record = match record {

@@ -35,6 +35,8 @@ impl CopyEncoder {
 }
 
 impl Encoder for CopyEncoder {
+    type Rows = Vec<u8>;
+
     #[inline]
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool {
         let before = faults.len();

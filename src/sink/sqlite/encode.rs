@@ -49,6 +49,8 @@ impl SqliteEncoder {
 }
 
 impl Encoder for SqliteEncoder {
+    type Rows = Vec<u8>;
+
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, faults: &mut Faults) -> bool {
         let before = faults.len();
         for column in &self.columns {

@@ -1,0 +1,164 @@
+//! Rows: what an encoder gathers, as bytes or as columns, with the bounds of each.
+//!
+//! A destination that sends rows takes bytes; one that writes files takes columns. The worker
+//! takes what rows are gathered in out of the parcel before its loop, and puts it back behind it.
+
+use std::any::Any;
+use std::ops::Range;
+
+/// What rows are gathered in, one after the other.
+pub trait Gather: Default {
+    /// Where the next row begins: so many bytes, or rows, are before it.
+    fn end(&self) -> usize;
+
+    /// Cuts off all that was appended since `end` was this.
+    fn cut(&mut self, end: usize);
+
+    /// The memory that it holds.
+    fn bytes(&self) -> usize;
+
+    /// Makes room for about so many bytes more.
+    fn reserve(&mut self, bytes: usize);
+
+    /// Itself, out of a parcel; nothing if that holds something else.
+    fn out_of(gathered: Gathered) -> Option<Self>;
+
+    /// Itself, into a parcel.
+    fn into_gathered(self) -> Gathered;
+}
+
+impl Gather for Vec<u8> {
+    #[inline]
+    fn end(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn cut(&mut self, end: usize) {
+        self.truncate(end);
+    }
+
+    fn bytes(&self) -> usize {
+        self.len()
+    }
+
+    fn reserve(&mut self, bytes: usize) {
+        self.reserve(bytes);
+    }
+
+    fn out_of(gathered: Gathered) -> Option<Vec<u8>> {
+        match gathered {
+            Gathered::Bytes(bytes) => Some(bytes),
+            Gathered::Columns(_) => None,
+        }
+    }
+
+    fn into_gathered(self) -> Gathered {
+        Gathered::Bytes(self)
+    }
+}
+
+/// The rows of one chunk, encoded.
+#[derive(Debug, Default)]
+pub struct Rows {
+    gathered: Gathered,
+    /// The memory that they hold, without their bounds.
+    bytes: usize,
+    bounds: Vec<Bound>,
+}
+
+/// Rows in the form of their destination.
+#[derive(Debug)]
+pub enum Gathered {
+    /// One after the other: any run of them is a slice.
+    Bytes(Vec<u8>),
+    /// In columns that only the destination knows.
+    Columns(Box<dyn Any + Send + Sync>),
+}
+
+impl Default for Gathered {
+    fn default() -> Gathered {
+        Gathered::Bytes(Vec::new())
+    }
+}
+
+/// Where a row ends, and which record it was.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    end: u32,
+    offset: u32,
+    length: u32,
+    line: u32,
+}
+
+impl Rows {
+    /// What rows are gathered in, with the room that it has from before.
+    pub fn take<G: Gather>(&mut self) -> G {
+        G::out_of(std::mem::take(&mut self.gathered)).unwrap_or_default()
+    }
+
+    /// Puts back what was taken, with the rows in it.
+    pub fn put(&mut self, gathered: impl Gather) {
+        self.bytes = gathered.bytes();
+        self.gathered = gathered.into_gathered();
+    }
+
+    /// Notes that the row of a record ends at `end`. `offset` counts from the start of the chunk,
+    /// `line` the lines of the chunk before the record.
+    #[inline]
+    pub fn end_row(&mut self, end: usize, offset: usize, length: usize, line: u32) {
+        let narrow = |wide: usize| u32::try_from(wide).expect("a chunk and its rows are shorter than 4 GiB");
+        let bound = Bound { end: narrow(end), offset: narrow(offset), length: narrow(length), line };
+        self.bounds.push(bound);
+    }
+
+    /// Forgets the rows, and keeps the room for others. False if there is none to keep, or more
+    /// than `bytes_max`.
+    pub fn clear(&mut self, bytes_max: usize) -> bool {
+        self.bounds.clear();
+        match &mut self.gathered {
+            Gathered::Bytes(bytes) => {
+                bytes.clear();
+                (1..=bytes_max).contains(&bytes.capacity())
+            }
+            Gathered::Columns(_) => false,
+        }
+    }
+
+    /// The memory that they hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.bounds.len() * size_of::<Bound>()
+    }
+
+    /// The record of a row: offset and length in its chunk, and the lines of the chunk before it.
+    pub(super) fn record(&self, row: usize) -> (u32, u32, u32) {
+        let Bound { offset, length, line, .. } = self.bounds[row];
+        (offset, length, line)
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.bounds.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bounds.is_empty()
+    }
+
+    /// The bytes of a run of rows. Rows in columns have none.
+    pub fn slice(&self, rows: Range<usize>) -> &[u8] {
+        let Gathered::Bytes(bytes) = &self.gathered else { return &[] };
+        let start = rows.start.checked_sub(1).map_or(0, |before| self.bounds[before].end as usize);
+        let end = rows.end.checked_sub(1).map_or(0, |last| self.bounds[last].end as usize);
+        &bytes[start..end.max(start)]
+    }
+
+    /// The rows as columns of type `C`, if that is what they are gathered in.
+    pub fn columns<C: 'static>(&self) -> Option<&C> {
+        match &self.gathered {
+            Gathered::Bytes(_) => None,
+            Gathered::Columns(columns) => columns.downcast_ref(),
+        }
+    }
+}
