@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "config",
+            "engine",
             "error",
             "event",
             "failpoint",
@@ -32,6 +33,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "stop",
             "trust",
         ],
+    ),
+    (
+        "engine",
+        &["config", "error", "event", "figure", "format", "pipeline", "report", "sink", "source", "stop"],
     ),
     ("infer", &["figure", "format", "reject", "schema", "sink"]),
     ("config", &["error", "format", "printable", "schema", "sink", "source"]),
@@ -267,6 +272,23 @@ fn the_version_of_rust_is_the_one_that_is_promised() {
         channel == promised || channel.starts_with(&format!("{promised}.")),
         "{channel} is not {promised}"
     );
+}
+
+/// What is known of a destination is in its folder. Beside the table of all of them, one is named
+/// where a person is told which there are, and where a file is recognised that is no log.
+#[test]
+fn sqlite_is_named_in_four_files_besides_its_own() {
+    let named = sources("src").into_iter().filter_map(|(path, text)| {
+        let inside = path.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
+        let code = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
+        let is_feature = |line: &str| line.contains("feature = \"");
+        let names =
+            code.into_iter().any(|line| line.to_ascii_lowercase().contains("sqlite") && !is_feature(line));
+        (names && !inside.starts_with("sink/sqlite/") && !inside.ends_with("tests.rs")).then_some(inside)
+    });
+    let mut named: Vec<String> = named.collect();
+    named.sort();
+    assert_eq!(named, ["config/keys.rs", "infer/looks.rs", "sink/kinds.rs", "sink/mod.rs"]);
 }
 
 /// The bugs that can be planted: their names, their patches, and the tests that are to notice.

@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
+use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
 
 /// Years of logs into a database: every record once, at the speed of the server's own COPY.
 #[derive(Debug, Parser)]
@@ -197,8 +198,7 @@ pub(super) struct ChosenJobArgs {
 /// Where rows go, if not where the job says.
 #[derive(Debug, Args)]
 pub(super) struct DestinationArgs {
-    /// Another destination than the job's: sqlite:PATH, a PostgreSQL URL or key=value string
-    #[arg(long, value_name = "URL", env = "LOGMILL_INTO", hide_env_values = true)]
+    #[arg(long, value_name = "URL", help = format!("Another destination than the job's: {FORMS_IN_SHORT}"), env = "LOGMILL_INTO", hide_env_values = true)]
     pub(super) into: Option<Url>,
     /// Another table than the job's
     #[arg(long, env = "LOGMILL_TABLE", hide_env_values = true)]
@@ -288,7 +288,7 @@ pub(super) struct LimitArgs {
 
 #[derive(Debug, Args)]
 #[command(mut_arg("files", |files| files.help("Files, directories or patterns; `-` is stdin")))]
-#[command(mut_arg("into", |into| into.help("The destination that the job names [default: sqlite:logmill.db]")))]
+#[command(mut_arg("into", |into| into.help(format!("The destination that the job names [default: {DEFAULT}]"))))]
 #[command(mut_arg("table", |table| table.help("The table that the job names [default: after FILE]")))]
 pub(super) struct InferArgs {
     #[command(flatten)]

@@ -3,24 +3,20 @@
 use std::io::{self, BufWriter};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::args::{CheckArgs, Output};
-use super::destination::looked_at;
-use super::files;
+use super::files::{self, nothing_to_do};
 use super::inferred::Inferred;
 use super::job::{self, Job};
 use super::progress::Progress;
-use super::run::{cores, nothing_to_do, run, settings};
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
+use crate::engine::{self, Watch};
 use crate::error::{Error, Kind, Result};
-use crate::event::Observer;
-use crate::pipeline::{Settings, Stats};
 use crate::printable::PrintableJson;
-use crate::report::{Check, Exit};
-use crate::sink::check::{Check as Judge, Verdicts};
-use crate::source::{Discovered, Found};
+use crate::report::Exit;
+use crate::sink::check::Verdicts;
+use crate::source::Found;
 use crate::stop::Stop;
 use crate::trust::create_private;
 
@@ -52,50 +48,41 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         ..Overrides::default()
     };
     let Job { config, path, inferred, .. } = job::choose(args.job.as_deref(), &overrides, speech, stop)?;
-    let Discovered { files, passed_over } = files::of(&config)?;
+    let files = engine::files(&config)?;
     if let Some(inferred) = &inferred {
         inferred.tell_unwritten(speech);
     }
-    let verdicts = args.verdicts.as_deref().map(|out| open(out, &config, &path, &files)).transpose()?;
-    let mut sink = Judge::new(Arc::new(config.record.schema.clone()), verdicts);
-    let stats = Arc::new(Stats::default());
-    let progress = Progress::start(speech, &stats);
-    let settings = Settings {
-        threads: config.pipeline.threads.unwrap_or_else(cores),
-        observer: progress.observer(speech),
-        ..settings(&config)
-    };
-    let mut ended = run(&mut sink, &config, &files, &settings, false, stop, &stats);
+    let verdicts = args.verdicts.as_deref().map(|out| open(out, &config, &path, &files.files)).transpose()?;
+    let mut watch = Watch { stop: stop.clone(), ..Watch::default() };
+    let progress = Progress::start(speech, &watch.stats);
+    watch.observer = progress.observer(speech);
+    let checked = engine::check(&config, &files, verdicts, &watch);
     drop(progress);
-    if let Some(error) = ended.error {
+    let mut report = match checked {
+        Ok(report) => report,
         // Who reads the verdicts has gone: a normal end, and nobody is left to be told.
-        if matches!(error.kind(), Kind::Stopped(libc::SIGPIPE)) {
-            return Ok(ended.exit);
+        Err(error) if matches!(error.kind(), Kind::Stopped(libc::SIGPIPE)) => {
+            return Ok(Exit::Stopped(libc::SIGPIPE));
         }
-        if let Some(path) = args.verdicts.as_deref().filter(|_| !to_stdout) {
-            speech.warn(&format!("{} is not complete", path.display()));
+        Err(error) => {
+            if let Some(path) = args.verdicts.as_deref().filter(|_| !to_stdout) {
+                speech.warn(&format!("{} is not complete", path.display()));
+            }
+            return Err(error.into());
         }
-        return Err(error.into());
-    }
-    ended.outcome.notices.extend(files::notice_of_links(&passed_over));
-    let report = Check::new(
-        &config.name,
-        inferred.is_none().then(|| path.display().to_string()),
-        inferred.as_ref().map(Inferred::report),
-        &ended.outcome,
-        ended.exit,
-        sink.sample(),
-    );
+    };
+    report.job_file = inferred.is_none().then(|| path.display().to_string());
+    report.inferred = inferred.as_ref().map(Inferred::report);
     // It is the result, however messages are written, unless verdicts are.
     if to_stdout {
         speech.summarize(&report)?
     } else {
         speech.show(&report)?
     }
-    if let Exit::Stopped(_) = ended.exit {
+    if let Exit::Stopped(_) = report.head.exit {
         speech.inform("stopped; this is what was checked until then");
     }
-    Ok(ended.exit)
+    Ok(report.head.exit)
 }
 
 /// Opens the file for verdicts, before any work, so that a bad path is told at once.
@@ -106,7 +93,7 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
     }
     // To open it is to empty it.
     if let Ok(there) = std::fs::metadata(path) {
-        let destination = looked_at(config, Observer::default()).ok();
+        let destination = engine::destination(config, &Watch::default()).ok();
         let database = destination.as_ref().and_then(|destination| destination.file());
         let of_job = [
             (Some(job), "the job"),

@@ -1,15 +1,14 @@
-//! The files of a command: those of its line, of a list, or of the job.
+//! The names of files that a command is given, on its line or in a list.
 
 use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use super::args::FileArgs;
-use crate::config::Config;
+use super::args::{FileArgs, Output};
+use super::speech::Speech;
 use crate::error::{Error, Result};
-use crate::figure;
-use crate::source::{Discovered, discover};
+use crate::report::{Bare, Exit, Head};
 
 /// A longer list is not read: all its names are in memory at once.
 const LIST_BYTES_MAX: u64 = 64 << 20;
@@ -61,42 +60,13 @@ fn names(bytes: Vec<u8>, is_null: bool) -> Vec<PathBuf> {
     names.filter(|name| !name.is_empty()).map(|name| OsString::from_vec(name.to_vec()).into()).collect()
 }
 
-/// The files of a job, or those that were given in their place.
-pub(super) fn of(config: &Config) -> Result<Discovered> {
-    let patterns = config.patterns()?;
-    let found = discover(&patterns, &config.source.selection)?;
-    if found.files.is_empty() && !patterns.is_empty() {
-        let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
-        return Err(nothing_found(&names, &found.passed_over));
+/// A list without names, and no job: there is nothing to infer one from.
+pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
+    speech.inform(&format!("the list names no files, so there is nothing to {command}"));
+    if speech.output == Output::Json {
+        speech.show(&Bare { head: Head::new(command, None, Exit::Success), error: None })?;
     }
-    Ok(found)
-}
-
-/// Why a link is passed over.
-pub(super) const LINK_OF_ANOTHER: &str =
-    "a link of another user, which is not followed; name it to load what it leads to";
-
-/// What the summary says of links that were passed over, all at once: there can be many.
-pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
-    let (first, more) = links.split_first()?;
-    let more = match more.len() {
-        0 => String::new(),
-        more => format!(" ({} like it)", figure::some(more, "more link")),
-    };
-    Some((first.clone(), format!("{LINK_OF_ANOTHER}{more}")))
-}
-
-/// What to say of names that stand for no file at all.
-pub(super) fn nothing_found(names: &[PathBuf], passed_over: &[PathBuf]) -> Error {
-    if let Some((link, what)) = notice_of_links(passed_over) {
-        return Error::usage(format!("no file was found, but {}: {what}", link.display()));
-    }
-    let shown: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
-    let shown = shown.join(", ");
-    Error::usage(match names.iter().all(|name| name.is_dir()) {
-        true => format!("there is no file in {shown} (hidden ones are left out)"),
-        false => format!("no file matches {shown}"),
-    })
+    Ok(Exit::Success)
 }
 
 #[cfg(test)]

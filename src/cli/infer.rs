@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{InferArgs, Output};
-use super::destination::next_command;
 use super::inferred::Inferred;
+use super::next::next_command;
 use super::speech::{Speech, print_as_is};
 use super::{files, job};
 use crate::config::Config;

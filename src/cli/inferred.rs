@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
-use super::run::cores;
 use super::speech::Speech;
 use crate::config::{self, Draft, Overrides, Proposed, escape};
+use crate::engine::cores;
 use crate::error::{Error, Kind, Result};
 use crate::figure;
 use crate::format::{Extras, Json, Malformed, Record};

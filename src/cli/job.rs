@@ -3,13 +3,11 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::destination::looked_at;
-use super::files::nothing_found;
 use super::inferred::Inferred;
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
+use crate::engine::{self, Watch, nothing_found};
 use crate::error::{Error, Result};
-use crate::event::Observer;
 use crate::infer::{job_name, job_name_of_directory};
 use crate::source::{Discovered, Found, Pattern, STDIN, Selection, discover};
 use crate::stop::Stop;
@@ -77,13 +75,14 @@ fn warn_of_password(config: &Config, path: &Path, speech: Speech) {
 
 /// Refuses a database that nobody named and somebody else may have put there.
 pub(super) fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<()> {
-    let destination = looked_at(config, Observer::default())?;
+    let destination = engine::destination(config, &Watch::default())?;
     let Some(path) = destination.file().filter(|_| overrides.into.is_none()) else { return Ok(()) };
     match open_found(path) {
         Ok(_) => Ok(()),
         Err(why) => Err(Error::usage(format!(
-            "{path} was not named, but is there, and {why}; if it is the right database, name it with --into sqlite:{path}",
-            path = path.display()
+            "{} was not named, but is there, and {why}; if it is the right database, name it with --into {}",
+            path.display(),
+            config.destination.url
         ))),
     }
 }

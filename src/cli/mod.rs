@@ -6,21 +6,18 @@
 mod args;
 mod check;
 mod dead_letters;
-mod destination;
 mod files;
 mod forget;
-mod guarantees;
 mod infer;
 mod inferred;
 mod job;
 mod later;
 mod load;
 mod man;
+mod next;
 mod overrides;
 mod plan;
 mod progress;
-mod run;
-mod selected;
 mod speech;
 mod status;
 

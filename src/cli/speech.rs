@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal as _, Write};
 use serde_json::{Value, json};
 
 use super::args::{LogFormat, Output, SpeechArgs};
+use crate::engine::Watch;
 use crate::event::{Event, Level, Observer};
 use crate::printable::{printable, printable_json};
 use crate::report::{FailedFile, Report};
@@ -90,6 +91,11 @@ impl Speech {
             Level::Info | Level::Warning => !self.is_quiet,
             Level::Alarm => true,
         }
+    }
+
+    /// For a command that looks and is done: what happens gets a line of the log.
+    pub(super) fn watch(self) -> Watch {
+        Watch { observer: self.observer(), ..Watch::default() }
     }
 
     /// A line of the log for everything that happens.

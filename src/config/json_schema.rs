@@ -217,7 +217,7 @@ pub(super) mod tests {
                 "record.fields",
                 "a = { type = \"list\", items = { type = \"object\", fields = { b = \"uuid\" } } }",
             ),
-            ("destination", "url = \"sqlite:x.db\"\nkey = \"content\"\non_conflict = \"keep\""),
+            ("destination", "url = \"postgres://host/db\"\nkey = \"content\"\non_conflict = \"keep\""),
             ("destination", "key = [\"id\"]\non_conflict = \"newest(id)\"\ncreate = false"),
             ("dead_letters", "max_raw = \"0B\""),
             ("pipeline", "threads = 1\nretry_for = \"1h30m\""),

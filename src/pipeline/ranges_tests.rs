@@ -226,7 +226,7 @@ fn of_a_source_that_is_still_written_only_whole_ranges_are_committed() {
     assert!(
         ends.iter().zip([1_000, 2_000, 3_000]).all(|(&end, border)| (border..border + 100).contains(&end))
     );
-    write_files(folder.path(), &[content.clone()], Form::Plain);
+    write_files(folder.path(), std::slice::from_ref(&content), Form::Plain);
     load_into(&mut sink, folder.path(), cut).expect("loaded");
     assert_eq!(shown(sink.objects), objects(&[content], 1_000));
 }

@@ -51,6 +51,9 @@ pub struct Head {
     pub outcome: &'static str,
     /// What the shell is told.
     pub exit_code: u8,
+    /// Both of them as one value.
+    #[serde(skip)]
+    pub exit: Exit,
 }
 
 impl Head {
@@ -63,6 +66,7 @@ impl Head {
             run: None,
             outcome: exit.outcome(),
             exit_code: exit.code(),
+            exit,
         }
     }
 

@@ -49,6 +49,9 @@ pub const DEFAULT: &str = "sqlite:logmill.db";
 /// How destinations are named, for a person who has named none.
 pub const FORMS: &str = "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH";
 
+/// The same in a few words.
+pub const FORMS_IN_SHORT: &str = "sqlite:PATH, a PostgreSQL URL or key=value string";
+
 /// Whether a text names a destination of a known kind.
 pub fn is_named(text: &str) -> bool {
     KINDS.iter().any(|kind| (kind.is_named)(text))

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use super::args::Output;
-use super::speech::Speech;
+use super::Watch;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::event::Observer;
 use crate::format;
-use crate::pipeline::{self, Outcome, Settings, Stats};
-use crate::report::{Bare, Exit, Head};
-use crate::sink::{Ending, Sink};
+use crate::pipeline::{self, Outcome, Settings};
+use crate::report::Exit;
+use crate::sink::{Ending, Key, Sink};
 use crate::source::{Found, Hash16};
-use crate::stop::Stop;
 
 /// How a run ended.
 pub(super) struct Ended {
@@ -30,12 +27,11 @@ pub(super) fn run(
     files: &[Found],
     settings: &Settings,
     allow_rejects: bool,
-    stop: &Stop,
-    stats: &Arc<Stats>,
+    watch: &Watch,
 ) -> Ended {
     let schema = Arc::new(config.record.schema.clone());
     let format = format::of(&config.source.format, &schema.paths(), schema.extras());
-    let (outcome, result) = pipeline::run(files, format, schema, sink, settings, stop, stats);
+    let (outcome, result) = pipeline::run(files, format, schema, sink, settings, &watch.stop, &watch.stats);
     let exit_of = |result: &Result<()>| match result {
         Ok(()) => Exit::of_outcome(&outcome, allow_rejects),
         Err(error) => Exit::of_error(error),
@@ -53,7 +49,7 @@ pub(super) fn run(
 }
 
 /// What the job says of the pipeline.
-pub(super) fn settings(config: &Config) -> Settings {
+pub(super) fn settings(config: &Config, watch: &Watch) -> Settings {
     // The destination is the limit, and often on this machine. Workers that are ahead of it
     // anyway only take its core away (measured on 2 cores: 5 % of a load).
     let all_but_one = || cores().saturating_sub(1).max(1);
@@ -66,22 +62,13 @@ pub(super) fn settings(config: &Config) -> Settings {
         allow_duplicates: false,
         accept_new_rules: false,
         take_over: false,
-        key_is_position: config.destination.key == crate::sink::Key::Position,
-        observer: Observer::default(),
+        key_is_position: config.destination.key == Key::Position,
+        observer: watch.observer.clone(),
         rules_hash: Hash16(config.rules_hash()),
     }
 }
 
 /// How many threads can run at once.
-pub(super) fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A list without names, and no job: there is nothing to infer one from.
-pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
-    speech.inform(&format!("the list names no files, so there is nothing to {command}"));
-    if speech.output == Output::Json {
-        speech.show(&Bare { head: Head::new(command, None, Exit::Success), error: None })?;
-    }
-    Ok(Exit::Success)
 }

@@ -1,0 +1,33 @@
+//! `check`: the verdict on every record, without a destination.
+
+use std::sync::Arc;
+
+use super::Watch;
+use super::files::notice_of_links;
+use super::run::{cores, run, settings};
+use crate::config::Config;
+use crate::error::Result;
+use crate::pipeline::Settings;
+use crate::report::Check;
+use crate::sink::check::{Check as Judge, Verdicts};
+use crate::source::Discovered;
+
+/// Judges the records of `files`, which are those of the job, as a load would, and writes the
+/// verdict on each where it is wanted.
+pub fn check(
+    config: &Config,
+    files: &Discovered,
+    verdicts: Option<Verdicts>,
+    watch: &Watch,
+) -> Result<Check> {
+    let mut judge = Judge::new(Arc::new(config.record.schema.clone()), verdicts);
+    // There is no destination to leave a core to.
+    let threads = config.pipeline.threads.unwrap_or_else(cores);
+    let settings = Settings { threads, ..settings(config, watch) };
+    let mut ended = run(&mut judge, config, &files.files, &settings, false, watch);
+    ended.outcome.notices.extend(notice_of_links(&files.passed_over));
+    match ended.error {
+        Some(error) => Err(error),
+        None => Ok(Check::new(&config.name, None, None, &ended.outcome, ended.exit, judge.sample())),
+    }
+}

@@ -1,0 +1,46 @@
+//! The files of a job, or those that were given in their place.
+
+use std::path::PathBuf;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::figure;
+use crate::source::{Discovered, discover};
+
+/// The files, in the order in which they are loaded. That there are none is an error.
+pub fn files(config: &Config) -> Result<Discovered> {
+    let patterns = config.patterns()?;
+    let found = discover(&patterns, &config.source.selection)?;
+    if found.files.is_empty() && !patterns.is_empty() {
+        let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
+        return Err(nothing_found(&names, &found.passed_over));
+    }
+    Ok(found)
+}
+
+/// Why a link is passed over.
+pub(super) const LINK_OF_ANOTHER: &str =
+    "a link of another user, which is not followed; name it to load what it leads to";
+
+/// What the summary says of links that were passed over, all at once: there can be many.
+pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
+    let (first, more) = links.split_first()?;
+    let more = match more.len() {
+        0 => String::new(),
+        more => format!(" ({} like it)", figure::some(more, "more link")),
+    };
+    Some((first.clone(), format!("{LINK_OF_ANOTHER}{more}")))
+}
+
+/// What to say of names that stand for no file at all.
+pub(crate) fn nothing_found(names: &[PathBuf], passed_over: &[PathBuf]) -> Error {
+    if let Some((link, what)) = notice_of_links(passed_over) {
+        return Error::usage(format!("no file was found, but {}: {what}", link.display()));
+    }
+    let shown: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
+    let shown = shown.join(", ");
+    Error::usage(match names.iter().all(|name| name.is_dir()) {
+        true => format!("there is no file in {shown} (hidden ones are left out)"),
+        false => format!("no file matches {shown}"),
+    })
+}

@@ -1,0 +1,50 @@
+//! `load`: the files of a job into its destination.
+
+use super::files::notice_of_links;
+use super::run::{run, settings};
+use super::{Watch, destination};
+use crate::config::Config;
+use crate::error::Result;
+use crate::pipeline::Settings;
+use crate::report::{Load, Next, Subject};
+use crate::sink::statement::first_rows;
+use crate::source::Discovered;
+
+/// What a load may do that its job does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// Open dead letters are no reason to end otherwise than well.
+    pub allow_rejects: bool,
+    /// Load whole duplicates as sources of their own.
+    pub allow_duplicates: bool,
+    /// Go on with sources that were begun under other rules.
+    pub accept_new_rules: bool,
+    /// End the run that holds a source, rather than leave.
+    pub take_over: bool,
+}
+
+/// Loads what is new in `files`, which are those of the job.
+///
+/// The report also tells of a run that a signal ended early, where single files failed, or that
+/// could not go on: what was committed until then is whole, and a second load goes on from there.
+/// `Err` is that nothing was begun.
+pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &Watch) -> Result<Load> {
+    let settings = Settings {
+        allow_duplicates: options.allow_duplicates,
+        accept_new_rules: options.accept_new_rules,
+        take_over: options.take_over,
+        ..settings(config, watch)
+    };
+    let destination = destination(config, watch)?;
+    let mut sink = destination.open()?;
+    let mut ended = run(&mut *sink, config, &files.files, &settings, options.allow_rejects, watch);
+    ended.outcome.notices.extend(notice_of_links(&files.passed_over));
+    let query = Some(first_rows(&*destination, &config.record.schema));
+    let subject = Subject {
+        job: &config.name,
+        destination: destination.describe(),
+        next: Next { query, ..Next::default() },
+        ..Subject::default()
+    };
+    Ok(Load::new(subject, &ended.outcome, ended.exit, ended.error.as_ref()))
+}

@@ -1,0 +1,76 @@
+//! The engine: a job in, a report out.
+//!
+//! Everything the command does, without the command: no flags are known here, nothing is printed,
+//! and no terminal is asked. Whoever calls gives a [`Config`], watches by a [`Watch`] while it
+//! lasts, and gets a value of [`report`](crate::report).
+
+mod check;
+mod files;
+mod forget;
+mod guarantees;
+mod letters;
+mod load;
+mod plan;
+mod run;
+mod selected;
+mod status;
+
+use std::sync::Arc;
+
+pub use check::check;
+pub use files::files;
+pub(crate) use files::nothing_found;
+pub use forget::{Meant, forget};
+pub use letters::{dead_letter, dead_letters};
+pub use load::{LoadOptions, load};
+pub use plan::{PlanOptions, plan};
+pub(crate) use run::cores;
+pub use status::{status, status_of};
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::event::Observer;
+use crate::pipeline::Stats;
+use crate::sink::destination::{Address, Destination, Settings, Timeouts};
+use crate::source::Hash16;
+use crate::stop::Stop;
+
+/// What a caller keeps while the engine is at work: to stop it, and to see how far it is.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// Asks for a clean stop.
+    pub stop: Stop,
+    /// Is told what happens.
+    pub observer: Observer,
+    /// Counts what is done.
+    pub stats: Arc<Stats>,
+}
+
+/// The destination of a job. Nothing is connected to.
+pub(crate) fn destination(config: &Config, watch: &Watch) -> Result<Box<dyn Destination>> {
+    let (destination, pipeline) = (&config.destination, &config.pipeline);
+    let address = Address {
+        text: destination.url.reveal().to_owned(),
+        shown: destination.url.without_password(),
+        folder: destination.folder.clone(),
+    };
+    let settings = Settings {
+        job: config.name.clone(),
+        data_date: config.date,
+        command: "load".to_owned(),
+        table: destination.table.clone(),
+        create: destination.create,
+        key: destination.key.clone(),
+        on_conflict: destination.on_conflict.clone(),
+        schema: Arc::new(config.record.schema.clone()),
+        rules_hash: Hash16(config.rules_hash()),
+        raw_max: config.dead_letters.raw_bytes_max,
+        connect_timeout: pipeline.connect_timeout,
+        timeouts: Timeouts { statement: pipeline.statement_timeout, lock: pipeline.lock_timeout },
+        retry_for: pipeline.retry_for,
+        deadline: pipeline.deadline,
+        stop: watch.stop.clone(),
+        observer: watch.observer.clone(),
+    };
+    crate::sink::of(&address, settings)
+}

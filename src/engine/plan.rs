@@ -1,0 +1,123 @@
+//! `plan`: what a load would do, and what it promises, before it is let.
+
+use std::path::PathBuf;
+
+use super::files::{LINK_OF_ANOTHER, files};
+use super::guarantees::{Kinds, guarantees};
+use super::run::settings;
+use super::{Watch, destination};
+use crate::config::Config;
+use crate::error::Result;
+use crate::pipeline::{self, Settings, bytes_to_read};
+use crate::report::{Exit, Fate, Head, Plan, PlannedFile};
+use crate::sink::forecast::Forecast;
+use crate::sink::{Claim, Claims, Destination, Key};
+use crate::source::{Discovered, Found};
+
+/// What the load that is foretold may do, and what is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanOptions {
+    /// Load whole duplicates as sources of their own.
+    pub allow_duplicates: bool,
+    /// Go on with sources that were begun under other rules.
+    pub accept_new_rules: bool,
+    /// The statements that would be run first are asked for,
+    pub with_sql: bool,
+    /// and nothing about files: there may be none yet, and a statement asks for no day.
+    pub without_files: bool,
+}
+
+/// Foretells a load. Nothing is written.
+pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan> {
+    let Discovered { files: found, passed_over } =
+        if options.without_files { Discovered::default() } else { files(config)? };
+    let settings = Settings {
+        allow_duplicates: options.allow_duplicates,
+        accept_new_rules: options.accept_new_rules,
+        ..settings(config, watch)
+    };
+    // To look at a stream is to take from it.
+    let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
+    let (claims, unreadable) = pipeline::claims(&found, &settings, &watch.stop)?;
+    let destination = destination(config, watch)?;
+    let forecast = destination.forecast(&claims)?;
+    let kinds = kinds(&claims, &streams);
+    let files = fates(claims, &forecast, unreadable, streams, passed_over);
+    Ok(report(config, &*destination, kinds, files, forecast, options.with_sql))
+}
+
+/// Which kinds of sources there are.
+fn kinds(claims: &Claims, streams: &[Found]) -> Kinds {
+    let archive = claims.files.iter().any(|file| file.fingerprint.container.is_some());
+    let plain = claims.files.iter().any(|file| file.fingerprint.container.is_none());
+    Kinds { plain, archive, stream: !streams.is_empty() }
+}
+
+/// What would be done with each file.
+fn fates(
+    claims: Claims,
+    forecast: &Forecast,
+    unreadable: Vec<(PathBuf, String)>,
+    streams: Vec<Found>,
+    passed_over: Vec<PathBuf>,
+) -> Vec<PlannedFile> {
+    let decided = claims.files.into_iter().zip(&forecast.claims).map(|(file, claim)| {
+        let fate = match claim {
+            Claim::Load { tasks, .. } => Fate::Read {
+                position: tasks.first().map_or(0, |task| task.start.record),
+                bytes: Some(tasks.iter().map(|task| bytes_to_read(task, &file)).sum()),
+            },
+            Claim::Finished { .. } => Fate::LeaveOut { why: "loaded to the end before".to_owned() },
+            Claim::Duplicate(of) => Fate::LeaveOut { why: format!("holds the same as {of}") },
+            Claim::Changed(why) => Fate::Refuse { why: why.clone() },
+        };
+        (file.path, fate)
+    });
+    let unreadable = unreadable.into_iter().map(|(path, why)| (path, Fate::Refuse { why }));
+    let streams = streams.into_iter().map(|found| (found.path, Fate::Read { position: 0, bytes: None }));
+    let links = passed_over.into_iter();
+    let links = links.map(|path| (path, Fate::LeaveOut { why: LINK_OF_ANOTHER.to_owned() }));
+    let files = decided.chain(streams).chain(unreadable).chain(links);
+    files.map(|(path, fate)| PlannedFile { file: path.to_string_lossy().into_owned(), fate }).collect()
+}
+
+/// The plan. Its head says how a load would end before it has read anything.
+fn report(
+    config: &Config,
+    destination: &dyn Destination,
+    kinds: Kinds,
+    sources: Vec<PlannedFile>,
+    forecast: Forecast,
+    with_sql: bool,
+) -> Plan {
+    let exit = if !forecast.obstacles.is_empty() {
+        Exit::Usage
+    } else if sources.iter().any(|file| matches!(file.fate, Fate::Refuse { .. })) {
+        Exit::Failed
+    } else {
+        Exit::Success
+    };
+    Plan {
+        head: Head::new("plan", Some(&config.name), exit),
+        destination: destination.describe(),
+        sources,
+        target_exists: forecast.has_target,
+        would_make: forecast.makes,
+        obstacles: forecast.obstacles,
+        warnings: forecast.warnings,
+        held: forecast.held,
+        key: key(config),
+        guarantees: guarantees(config, kinds, destination.rests_on()),
+        sql: with_sql.then_some(forecast.sql),
+    }
+}
+
+/// The key in words.
+fn key(config: &Config) -> String {
+    match &config.destination.key {
+        Key::Position => "\"position\"".to_owned(),
+        Key::Content => "\"content\"".to_owned(),
+        Key::Columns(columns) => format!("[{}]", columns.join(", ")),
+        Key::None => "\"none\"".to_owned(),
+    }
+}

@@ -1,0 +1,28 @@
+//! `status`: how far a job is, as its destination remembers it.
+
+use std::path::PathBuf;
+
+use super::selected::selected;
+use super::{Watch, destination};
+use crate::config::Config;
+use crate::error::Result;
+use crate::report::{Exit, Head, Source, SourcesStatus, Status};
+
+/// How far the job is.
+pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
+    let destination = destination(config, watch)?;
+    let found = destination.history()?.status(&config.name)?;
+    Ok(Status::new(&config.name, destination.describe(), found, false))
+}
+
+/// How far some of its files are. They may be gone.
+pub fn status_of(config: &Config, files: &[PathBuf], watch: &Watch) -> Result<SourcesStatus> {
+    let destination = destination(config, watch)?;
+    let known = destination.history()?.status(&config.name)?.unwrap_or_default().sources;
+    let (sources, unknown) = selected(files, &known)?;
+    Ok(SourcesStatus {
+        head: Head::new("status", Some(&config.name), Exit::Success),
+        sources: sources.into_iter().map(Source::from).collect(),
+        unknown: unknown.iter().map(|file| file.to_string_lossy().into_owned()).collect(),
+    })
+}
