@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::dead_letter::Refused;
 use crate::error::Result;
+use crate::reject::Code;
 use crate::source::{Hash16, Preamble};
 use crate::span::Span;
 use crate::split::Split;
@@ -151,6 +151,22 @@ pub struct RowPlace {
     pub span: Span,
     /// Lines of the chunk before it.
     pub line: u32,
+}
+
+/// A row that the destination refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Its number in the batch.
+    pub row: usize,
+    /// The destination's code.
+    pub code: Code,
+    /// The column, where it is known.
+    pub column: Option<String>,
+    /// The constraint, where there is one.
+    pub constraint: Option<String>,
+    /// What the destination said. May hold values of the row: it goes into the dead letter
+    /// and nowhere else.
+    pub message: String,
 }
 
 impl Batch {

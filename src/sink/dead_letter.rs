@@ -4,25 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Batch;
+pub use super::batch::Refused;
 use crate::error::Result;
-use crate::reject::{Code, Stage, write_json_string};
+use crate::reject::{Stage, write_json_string};
 use crate::span::Span;
-
-/// A row that the destination refused.
-#[derive(Clone, Debug)]
-pub struct Refused {
-    /// Its number in the batch.
-    pub row: usize,
-    /// The destination's code.
-    pub code: Code,
-    /// The column, where it is known.
-    pub column: Option<String>,
-    /// The constraint, where there is one.
-    pub constraint: Option<String>,
-    /// What the destination said. May hold values of the row: it goes into the dead letter
-    /// and nowhere else.
-    pub message: String,
-}
 
 /// A reject as it is stored.
 #[derive(Debug)]

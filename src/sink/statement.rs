@@ -2,7 +2,7 @@
 
 use super::destination::Destination;
 use super::key::SOURCE_ID;
-use super::word::is_reserved;
+use super::word::quoted;
 use crate::schema::Schema;
 
 /// Columns that fit onto a line.
@@ -20,15 +20,6 @@ pub fn first_rows(destination: &dyn Destination, schema: &Schema) -> String {
 pub fn delete_rows(destination: &dyn Destination, sources: &[i32]) -> String {
     let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
     format!("delete from {} where {SOURCE_ID} in ({})", destination.table(), ids.join(", "))
-}
-
-/// An identifier, in quotes where it needs them.
-pub(super) fn quoted(name: &str) -> String {
-    let is_plain =
-        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-            && !name.starts_with(|ch: char| ch.is_ascii_digit())
-            && !is_reserved(name);
-    if is_plain { name.to_owned() } else { super::key::quote(name) }
 }
 
 /// A word as a shell takes it.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::key::quote;
-use super::statement::quoted;
+use super::word::quoted;
 
 /// PostgreSQL cuts longer identifiers off, and two of them would be one table.
 const IDENTIFIER_BYTES_MAX: usize = 63;

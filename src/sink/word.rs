@@ -1,8 +1,19 @@
 //! The words of SQL that cannot be names without quotes.
 
+use super::key::quote;
+
 /// Whether a name, in lower case, needs quotes in SQL because it is a word of the language.
 pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
+}
+
+/// An identifier, in quotes where it needs them.
+pub(super) fn quoted(name: &str) -> String {
+    let is_plain =
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+            && !name.starts_with(|ch: char| ch.is_ascii_digit())
+            && !is_reserved(name);
+    if is_plain { name.to_owned() } else { quote(name) }
 }
 
 /// What any of the destinations has reserved.
