@@ -61,6 +61,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         prepare: peer,
     },
     Scenario { name: "refused", what: "0.1 % refused by the server, against none", prepare: refused },
+    Scenario {
+        name: "known",
+        what: "0.1 % break a CHECK that the program knows, against one that only the server does",
+        prepare: known,
+    },
     Scenario { name: "sqlite", what: "SQLite, against a prepared loop over ready rows", prepare: sqlite },
     Scenario { name: "check", what: "check on two threads, against one", prepare: check },
     Scenario { name: "gzip", what: "a .gz, against the plain file", prepare: gzip },
@@ -200,29 +205,44 @@ fn peer(ground: &Ground) -> Sides<'_> {
     sides
 }
 
+/// A load into a table with this CHECK, which ends so.
+fn load_checked(ground: &Ground, check: &str, exit: i32) -> Cost {
+    ground.begin_anew("TRUNCATE refusing; ALTER TABLE refusing DROP CONSTRAINT IF EXISTS odd");
+    ground.sql(&format!("ALTER TABLE refusing ADD CONSTRAINT odd CHECK ({check})"));
+    let cost = ground.load_file(&ground.log(), "refusing", "", &[]);
+    assert_eq!(cost.exit, exit, "{check}");
+    cost
+}
+
 fn refused(ground: &Ground) -> Sides<'_> {
     ground.begin_anew("DROP TABLE IF EXISTS refusing");
     ground.load("refusing", "", &[]);
     // What only the server can know, and has to look at on both sides: no remainder is 1024.
-    let load = |remainder: u32| {
-        ground.begin_anew("TRUNCATE refusing; ALTER TABLE refusing DROP CONSTRAINT IF EXISTS odd");
-        ground.sql(&format!(
-            "ALTER TABLE refusing ADD CONSTRAINT odd \
-             CHECK (hashtext(trace::text) & 1023 <> {remainder})"
-        ));
-        ground.load_file(&ground.log(), "refusing", "", &[])
+    let load = |remainder: u32, exit| {
+        load_checked(ground, &format!("hashtext(trace::text) & 1023 <> {remainder}"), exit)
     };
-    let ours = move || {
-        let cost = load(7);
-        assert_eq!(cost.exit, 3, "some rows are refused");
-        cost
+    Sides::new(ground, move || load(7, 3), move || load(1024, 0))
+}
+
+/// The same rows are refused on both sides: what the CHECKs that a worker looks at gain.
+fn known(ground: &Ground) -> Sides<'_> {
+    ground.begin_anew("DROP TABLE IF EXISTS refusing");
+    ground.load("refusing", "", &[]);
+    // Bounds between which one row in a thousand is.
+    let (low, high): (i64, i64) = {
+        let row = ground
+            .client()
+            .query_one(
+                "SELECT (percentile_disc(0.5) WITHIN GROUP (ORDER BY user_id)),
+                        (percentile_disc(0.501) WITHIN GROUP (ORDER BY user_id)) FROM refusing",
+                &[],
+            )
+            .expect("SQL that runs");
+        (row.get(0), row.get(1))
     };
-    let other = move || {
-        let cost = load(1024);
-        assert_eq!(cost.exit, 0, "no row is refused");
-        cost
-    };
-    Sides::new(ground, ours, other)
+    let ours = format!("user_id <= {low} OR user_id > {high}");
+    let other = ours.replace("user_id", "(user_id # 0::bigint)");
+    Sides::new(ground, move || load_checked(ground, &ours, 3), move || load_checked(ground, &other, 3))
 }
 
 fn sqlite(ground: &Ground) -> Sides<'_> {
