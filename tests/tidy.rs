@@ -93,7 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// How many files use each other in a circle, and cannot be understood one by one. The number
 /// only gets smaller.
-const IN_CIRCLES: usize = 21;
+const IN_CIRCLES: usize = 6;
 
 /// Who may start threads, and why.
 const THREADS: &[&str] = &[
