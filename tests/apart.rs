@@ -12,7 +12,7 @@ fn needy(count: usize) -> String {
 }
 
 fn is_fed(n: usize) -> bool {
-    n < 100 || n % 1000 == 0
+    n < 100 || n.is_multiple_of(1000)
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cli::{Place, Said};
 use crate::harness::logmill;
 use crate::harness::postgres::{Database, Server};
-use crate::harness::run::needs_failpoints;
+use crate::harness::run::{Process, needs_failpoints};
 
 /// A job of a role that has been granted what the manual says, perhaps but for one thing.
 struct Loader {
@@ -213,16 +213,10 @@ fn a_run_of_another_role_is_ended_with_the_right_to_end_it() {
         loader.sql(&format!("CREATE ROLE {other} LOGIN; GRANT {} TO {other}", loader.role));
         let url = loader.database.url().replace("postgres@", &format!("{other}@"));
         let mut owner = loader.place.command(&format!("load -j job.toml --into {url}"));
-        let mut owner = owner.env("FAILPOINTS", "before-commit=1*return(stop)").spawn().unwrap();
-        crate::harness::wait_until("the owner to hold the source", || {
-            let sql = format!(
-                "SELECT count(*) FROM pg_stat_activity WHERE usename = '{other}' AND state LIKE 'idle in%'"
-            );
-            loader.database.client().query_one(&sql, &[]).unwrap().get::<_, i64>(0) > 0
-        });
+        let mut owner = Process::spawn(owner.env("FAILPOINTS", "before-commit=1*return(stop)"));
+        assert!(owner.stops(), "it ended instead");
         let said = loader.run("load --take-over");
-        owner.kill().unwrap();
-        owner.wait().unwrap();
+        drop(owner);
         let words: &[&str] = if code == 6 { &["GRANT pg_signal_backend"] } else { &[] };
         said.ended(code, words);
         loader.sql(&format!("REVOKE {} FROM {other}; DROP ROLE {other}", loader.role));
