@@ -10,12 +10,14 @@
 mod batch;
 pub mod check;
 mod claim;
+mod commit;
 pub mod dead_letter;
 pub mod destination;
 pub mod forecast;
 pub mod history;
 pub mod key;
 pub mod kinds;
+mod ledger;
 mod outage;
 pub mod postgres;
 #[cfg(feature = "sqlite")]

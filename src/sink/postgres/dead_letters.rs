@@ -3,35 +3,23 @@
 use std::io::Write as _;
 
 use super::link::Link;
-use super::shape::Shape;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use super::wire::{HEADER, TRAILER, put};
-use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
-use crate::sink::dead_letter::{Evidence, Letter, Refused};
-use crate::sink::{Advance, Again, Batch, Counts};
+use crate::sink::dead_letter::{Evidence, Letter};
 
 const COPY: &str = "COPY logmill.dead_letters
     (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons) FROM STDIN BINARY";
 
-/// Writes the rejects of the workers and the rows that the server refused, in file order.
-pub(super) fn write(
-    link: &mut Link,
-    shape: &Shape,
-    batch: &Batch,
-    refused: &[Refused],
-) -> Result<(), Trouble> {
-    let letters = batch.dead_letters(refused, shape.raw_max).map_err(Trouble::Ours)?;
-    if letters.is_empty() {
-        return Ok(());
-    }
+/// Writes letters.
+pub(super) fn write(link: &mut Link, job: &str, letters: &[Letter<'_>]) -> Result<(), Trouble> {
     let fail = |error| Trouble::of_write(Step::DeadLetters, error);
     let mut writer = at(Step::DeadLetters, link.client.copy_in(COPY))?;
     writer.write_all(HEADER).map_err(fail)?;
     let mut tuple = Vec::new();
-    for letter in &letters {
-        encode(letter, &shape.job, &mut tuple);
+    for letter in letters {
+        encode(letter, job, &mut tuple);
         writer.write_all(&tuple).map_err(fail)?;
         link.pulse.beat();
     }
@@ -69,25 +57,12 @@ fn encode(letter: &Letter<'_>, job: &str, tuple: &mut Vec<u8>) {
     tuple.extend_from_slice(letter.reasons.as_bytes());
 }
 
-/// A last line without a line end is read again: what it was before no longer counts, and
-/// its dead letter, if it was one, is superseded. `deltas` are what the checkpoint's
-/// counters change by.
-pub(super) fn forget_tail(
-    link: &mut Link,
-    advance: &Advance,
-    again: Again,
-    stored: Stored,
-    deltas: &mut Counts,
-) -> Result<(), Trouble> {
-    let mut superseded = 0;
-    if !again.was_blank {
-        let update = link.client.execute(
-            "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()
-             WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'",
-            &[&advance.split.source, &signed(again.offset)],
-        );
-        superseded = at(Step::DeadLetters, update)?;
-    }
-    deltas.take_back(again, superseded > 0, stored);
-    Ok(())
+/// Supersedes the letter of a record that is read again. False if there is none.
+pub(super) fn supersede(link: &mut Link, source_id: i32, offset: u64) -> Result<bool, Trouble> {
+    let update = link.client.execute(
+        "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()
+         WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'",
+        &[&source_id, &signed(offset)],
+    );
+    Ok(at(Step::DeadLetters, update)? > 0)
 }

@@ -20,7 +20,8 @@ use super::{Settings, TABLES_SQL, tables};
 use crate::error::Result;
 use crate::sink::forecast::Forecast;
 use crate::sink::key::quote;
-use crate::sink::{Claim, Claims, Decision, Key, Memory, TableName};
+use crate::sink::ledger::wanted;
+use crate::sink::{Claims, Key, Memory, TableName};
 
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, claims: &Claims) -> Result<Forecast> {
@@ -29,24 +30,13 @@ pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, claims: &Claim
     let looked = session.run(Step::Look, move |link| look(link, &to, &for_thread));
     let (mut forecast, memories) = looked.map_err(Trouble::into_error)?;
     let decisions = forecast.decide(claims, &memories)?;
-    let is_wanted = |index| {
-        let loads = |decision: &Decision| {
-            decision.memory == Some(index) && matches!(decision.claim, Claim::Load { .. })
-        };
-        decisions.iter().any(loads)
-    };
-    let wanted = memories.into_iter().enumerate().filter(|(index, _)| is_wanted(*index));
-    let wanted: Vec<Memory> = wanted.map(|(_, memory)| memory).collect();
     let held = session.run(Step::Look, move |link| {
         let no_run = 0;
-        let wanted = wanted.iter().flat_map(|memory| {
-            memory.checkpoints.iter().map(|checkpoint| (memory.known.name.as_str(), checkpoint))
-        });
-        find_holder(&mut link.client, &wanted.collect::<Vec<_>>(), no_run)
+        find_holder(&mut link.client, &wanted(&decisions, &memories), no_run)
     });
     forecast.held = held
         .map_err(Trouble::into_error)?
-        .map(|holder| format!("{} is held by run {} ({})", holder.source, holder.run, holder.who));
+        .map(|holder| format!("{} is held by run {} ({})", holder.source, holder.owner.run, holder.who));
     Ok(forecast)
 }
 

@@ -9,11 +9,11 @@ use postgres::Row;
 
 use super::Settings;
 use super::link::{Link, prepared};
-use super::own::Owned;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
+use crate::sink::ledger::Owned;
 use crate::sink::{Advance, Batch, Counts};
 use crate::source::Preamble;
 

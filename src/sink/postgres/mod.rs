@@ -46,7 +46,6 @@ pub(in crate::sink) use destination::{is_named, make};
 pub use encode::CopyEncoder;
 use history::PostgresHistory;
 use link::{Backend, Link};
-use own::{Claimed, Holder, Holding, Owned};
 use session::Session;
 use shape::Shape;
 use strategy::Strategy;
@@ -58,6 +57,7 @@ use verdict::{Step, Verdict};
 use crate::error::Result;
 use crate::sink::claim::{lost_ownership, signed, unsigned};
 use crate::sink::destination::{Settings, Timeouts};
+use crate::sink::ledger::{Claimed, Holder, Holding, Owned};
 use crate::sink::outage::{Outage, Patience};
 use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OpenLetters, Sink, decide};
 use crate::work::{self, Recipe, Work};
@@ -426,10 +426,10 @@ impl Postgres {
                 }
             }
         }
-        for (source, first, last) in batch.ends(&done.refused) {
+        for (source, first, last) in batch.ends(&done.committed.refused) {
             self.written.entry(source).or_insert((first, last)).1 = last;
         }
         self.strategy.done(&self.shape, done.route, done.seen);
-        Committed { counts: done.counts, refused: done.refused, completed: done.completed }
+        done.committed
     }
 }

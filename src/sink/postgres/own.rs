@@ -8,90 +8,19 @@
 //! An owner is dead when pg_stat_activity no longer has its backend. A backend outlives a
 //! killed client for a moment, so a newcomer waits a little before it gives up.
 
-use std::collections::HashMap;
-use std::time::Instant;
-
 use chrono::NaiveDate;
-use postgres::Row;
+use postgres::{Client, Row};
 
 use super::link::{Backend, Link};
 use super::shape::Shape;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
-use crate::error::{Error, Kind};
-use crate::sink::claim::{hash, lost_ownership, signed, unsigned, wait_for};
-use crate::sink::outage::Patience;
-use crate::sink::{Checkpoint, Claim, Claims, Memory, Owner, Task, decide};
-use crate::source::{Candidate, Container, Hash16, Preamble};
+use crate::error::Kind;
+use crate::sink::claim::{hash, lost_ownership, signed, unsigned};
+use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Holding, Ledger, Owned, Taken, Wanted};
+use crate::sink::{Checkpoint, Claims, Memory, Owner};
+use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
-
-/// What a run owns: for each split the epoch under which it does, and how far it is.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Owned(HashMap<Split, Holding>);
-
-/// One split that is ours.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Holding {
-    pub(super) epoch: i64,
-    pub(super) position: u64,
-    /// Its end is committed. A claim takes that back.
-    pub(super) is_complete: bool,
-    /// Its source has other splits.
-    pub(super) is_part: bool,
-}
-
-impl Holding {
-    /// A split that is ours and not at its end.
-    pub(super) fn open(epoch: i64, task: &Task) -> Holding {
-        Holding { epoch, position: task.start.position, is_complete: false, is_part: task.is_part() }
-    }
-}
-
-impl Owned {
-    pub(super) fn get(&self, split: Split) -> Holding {
-        *self.0.get(&split).expect("a split of this run was claimed")
-    }
-
-    pub(super) fn set(&mut self, split: Split, holding: Holding) {
-        self.0.insert(split, holding);
-    }
-
-    pub(super) fn forget(&mut self, split: Split) {
-        self.0.remove(&split);
-    }
-
-    /// The splits and epochs, as the arrays that statements take.
-    fn arrays(&self) -> (Vec<i32>, Vec<i64>, Vec<i64>) {
-        let splits = self.0.iter();
-        splits.map(|(split, holding)| (split.source, signed(split.start), holding.epoch)).collect()
-    }
-}
-
-/// How a try to claim ended.
-pub(super) enum Claimed {
-    /// All that is to be loaded is ours.
-    Ours(Vec<Claim>, Owned),
-    /// Somebody else, who is alive, holds a source.
-    Busy(Holder),
-}
-
-/// Somebody who holds a source.
-#[derive(Clone, Debug)]
-pub(super) struct Holder {
-    pub(super) source: String,
-    pub(super) backend: Backend,
-    pub(super) run: i64,
-    /// What pg_stat_activity shows of it.
-    pub(super) who: String,
-}
-
-impl Holder {
-    /// Waits for it a moment, or gives up.
-    pub(super) fn wait(&self, since: &mut Option<Instant>, patience: Patience<'_>) -> Result<(), Error> {
-        let Holder { source, backend, run, who } = self;
-        wait_for(source, &format!("run {run} ({who}, backend {})", backend.pid), since, patience)
-    }
-}
 
 /// Claims the sources of a run in one transaction.
 pub(super) fn claim(
@@ -108,72 +37,61 @@ pub(super) fn claim(
         end_old(client, run, old)?;
     }
     at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
-    // The lock on ids: of two runs with the same new file, one makes the source.
-    let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
-    let first_id: i32 = at(Step::Claim, next)?.get(0);
-    let memories = memories(client, &shape.job, shape.data_date)?;
-    pass(Step::Claim, "after-memories")?;
-    let decisions = decide(claims, &memories).map_err(Trouble::Ours)?;
-    let mut wanted = Vec::new();
-    for decision in &decisions {
-        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else { continue };
-        let memory = &memories[index];
-        let checkpoints = tasks.iter().filter_map(|task| memory.checkpoint(task.split));
-        wanted.extend(checkpoints.map(|checkpoint| (memory.known.name.as_str(), checkpoint)));
-    }
-    if let Some(holder) = find_holder(client, &wanted, run)? {
-        at(Step::Claim, client.batch_execute("ROLLBACK"))?;
-        return Ok(Claimed::Busy(holder));
-    }
-    let mut writes = Writes::default();
-    let mut owned = Owned::default();
-    let mut next_id = first_id;
-    let mut result = Vec::with_capacity(decisions.len());
-    for (file, decision) in claims.files.iter().zip(decisions) {
-        let mut claim = decision.claim;
-        let mut source_id = decision.memory.map(|index| memories[index].source_id);
-        match (&mut claim, decision.memory) {
-            (Claim::Load { source_id, tasks }, Some(index)) => {
-                for task in tasks {
-                    let epoch = memories[index].checkpoint(task.split).map_or(0, |it| it.epoch) + 1;
-                    writes.resume(task, epoch);
-                    owned.set(task.split, Holding::open(epoch, task));
-                }
-                writes.describe(*source_id, file, &memories[index]);
-            }
-            (claim @ Claim::Load { .. }, None) => {
-                claim.give_id(next_id);
-                source_id = Some(next_id);
-                writes.create(next_id, file);
-                let task = Task::whole(next_id);
-                owned.set(task.split, Holding::open(1, &task));
-                next_id += 1;
-            }
-            (Claim::Finished { source_id }, Some(index)) if file.name != memories[index].known.name => {
-                writes.describe(*source_id, file, &memories[index]);
-            }
-            _ => {}
-        }
-        if let (Some(source_id), Some(container)) = (source_id, decision.new_container) {
-            writes.containers.push((source_id, container));
-        }
-        result.push(claim);
-    }
-    writes.send(client, shape, run, backend, claims.rules_hash)?;
     // Never a lone COMMIT: on a transaction that has failed it is answered without an error.
-    let end = match next_id == first_id {
-        true => "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned(),
-        false => format!("UPDATE logmill.meta SET next_source_id = {next_id}; COMMIT"),
-    };
+    let end_sql = "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned();
+    let mut claiming = Claiming { client, shape, run, backend, end_sql };
+    let claimed = ledger::claim(&mut claiming, claims)?;
+    let end_sql = claiming.end_sql;
+    if let Claimed::Busy(_) = claimed {
+        at(Step::Claim, client.batch_execute("ROLLBACK"))?;
+        return Ok(claimed);
+    }
     pass(Step::Claim, "before-claim-commit")?;
-    at(Step::Claim, client.batch_execute(&end))?;
+    at(Step::Claim, client.batch_execute(&end_sql))?;
     pass(Step::Claim, "after-claim")?;
-    Ok(Claimed::Ours(result, owned))
+    Ok(claimed)
+}
+
+/// The transaction that claims.
+struct Claiming<'a> {
+    client: &'a mut Client,
+    shape: &'a Shape,
+    run: i64,
+    backend: Backend,
+    /// What ends it.
+    end_sql: String,
+}
+
+impl Ledger for Claiming<'_> {
+    type Trouble = Trouble;
+
+    /// Takes the lock on ids first: of two runs with the same new file, one makes the source.
+    fn remembered(&mut self) -> Result<(Vec<Memory>, i32), Trouble> {
+        let next = self.client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
+        let next_id = at(Step::Claim, next)?.get(0);
+        let memories = memories(self.client, &self.shape.job, self.shape.data_date)?;
+        pass(Step::Claim, "after-memories")?;
+        Ok((memories, next_id))
+    }
+
+    fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
+        find_holder(self.client, wanted, self.run)
+    }
+
+    fn write(&mut self, decided: &Decided<'_>) -> Result<(), Trouble> {
+        self.create(&decided.new, decided.rules_hash)?;
+        if !decided.new.is_empty() {
+            self.end_sql = format!("UPDATE logmill.meta SET next_source_id = {}; COMMIT", decided.next_id);
+        }
+        self.take(&decided.taken, decided.rules_hash)?;
+        self.describe(&decided.described)?;
+        self.add_containers(&decided.containers)
+    }
 }
 
 /// What is remembered of the job's sources.
 pub(super) fn memories(
-    client: &mut postgres::Client,
+    client: &mut Client,
     job: &str,
     data_date: Option<NaiveDate>,
 ) -> Result<Vec<Memory>, Trouble> {
@@ -236,19 +154,18 @@ fn checkpoint(row: &Row) -> Checkpoint {
     }
 }
 
-/// A living owner of one of these checkpoints, each with the name of its source, other than
-/// this run.
+/// A living owner of one of these splits, other than this run.
 pub(super) fn find_holder(
-    client: &mut postgres::Client,
-    wanted: &[(&str, &Checkpoint)],
+    client: &mut Client,
+    wanted: &[Wanted<'_>],
     run: i64,
 ) -> Result<Option<Holder>, Trouble> {
     // A claim whose answer was lost is ours all the same.
     let others = wanted.iter().filter_map(|(name, checkpoint)| {
         let owner = checkpoint.owner.filter(|owner| owner.run != run)?;
-        Some((name, owner.run, Backend { pid: owner.pid, start_us: owner.start_us? }))
+        Some((name, owner, owner.start_us?))
     });
-    let pids: Vec<i32> = others.clone().map(|(_, _, backend)| backend.pid).collect();
+    let pids: Vec<i32> = others.clone().map(|(_, owner, _)| owner.pid).collect();
     if pids.is_empty() {
         return Ok(None);
     }
@@ -260,31 +177,20 @@ pub(super) fn find_holder(
         &[&pids],
     );
     let alive = at(Step::Claim, alive)?;
-    for (name, run, backend) in others {
+    for (name, owner, owner_start) in others {
         let found = alive.iter().find(|alive| {
             let start_us: Option<i64> = alive.get(1);
-            alive.get::<_, i32>(0) == backend.pid
-                && start_us.is_none_or(|start_us| start_us == backend.start_us)
+            alive.get::<_, i32>(0) == owner.pid && start_us.is_none_or(|start_us| start_us == owner_start)
         });
         if let Some(found) = found {
-            return Ok(Some(Holder { source: name.to_string(), backend, run, who: found.get(2) }));
+            let who = format!("{}, backend {}", found.get::<_, String>(2), owner.pid);
+            return Ok(Some(Holder { source: name.to_string(), owner, who }));
         }
     }
     Ok(None)
 }
 
-/// What a claim writes, gathered so that 50,000 files are a handful of statements.
-#[derive(Default)]
-struct Writes {
-    new: Sources,
-    seen: Sources,
-    resumed: Vec<i32>,
-    starts: Vec<i64>,
-    epochs: Vec<i64>,
-    positions: Vec<i64>,
-    containers: Vec<(i32, Container)>,
-}
-
+/// Sources, as the arrays that statements take.
 #[derive(Default)]
 struct Sources {
     ids: Vec<i32>,
@@ -295,118 +201,106 @@ struct Sources {
 }
 
 impl Sources {
-    fn push(&mut self, id: i32, file: &Candidate, head_len: u32, head_hash: Hash16) {
+    fn push(&mut self, id: i32, file: &Candidate, head: (u32, Hash16)) {
         self.ids.push(id);
         self.names.push(file.name.clone());
         self.sizes.push(file.fingerprint.size.map(signed));
-        self.head_lens.push(i32::try_from(head_len).expect("at most HEAD_BYTES"));
-        self.head_hashes.push(head_hash.0.to_vec());
+        self.head_lens.push(i32::try_from(head.0).expect("at most HEAD_BYTES"));
+        self.head_hashes.push(head.1.0.to_vec());
     }
 }
 
-impl Writes {
-    fn create(&mut self, id: i32, file: &Candidate) {
-        self.new.push(id, file, file.fingerprint.head_len, file.fingerprint.head_hash);
+impl Claiming<'_> {
+    fn create(&mut self, new: &[(i32, &Candidate)], rules_hash: Hash16) -> Result<(), Trouble> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let Claiming { client, shape, run, backend, .. } = self;
+        let mut sources = Sources::default();
+        for (id, file) in new {
+            sources.push(*id, file, (file.fingerprint.head_len, file.fingerprint.head_hash));
+        }
+        let Sources { ids, names, sizes, head_lens, head_hashes } = &sources;
+        let made = client.execute(
+            "INSERT INTO logmill.sources (id, job, data_date, name, size, head_len, head_hash)
+             SELECT id, $1, $2, name, coalesce(size, 0), head_len, head_hash
+             FROM unnest($3::int[], $4::text[], $5::bigint[], $6::int[], $7::bytea[]) n (id, name, size, head_len, head_hash)",
+            &[&shape.job, &shape.data_date, ids, names, sizes, head_lens, head_hashes],
+        );
+        at(Step::Claim, made)?;
+        let made = client.execute(
+            "INSERT INTO logmill.checkpoints
+                 (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
+             SELECT id, 0, 0, $5, 1, $2, $3, to_timestamp(0) + $4::bigint * interval '1 microsecond', $6
+             FROM unnest($1::int[]) n (id)",
+            &[ids, run, &backend.pid, &backend.start_us, &&hash16(b"").0[..], &&rules_hash.0[..]],
+        );
+        at(Step::Claim, made)?;
+        Ok(())
     }
 
-    fn resume(&mut self, task: &Task, epoch: i64) {
-        self.resumed.push(task.split.source);
-        self.starts.push(signed(task.split.start));
-        self.epochs.push(epoch);
-        self.positions.push(signed(task.start.position));
+    fn take(&mut self, taken: &[Taken], rules_hash: Hash16) -> Result<(), Trouble> {
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let Claiming { client, run, backend, .. } = self;
+        let ids: Vec<i32> = taken.iter().map(|it| it.split.source).collect();
+        let starts: Vec<i64> = taken.iter().map(|it| signed(it.split.start)).collect();
+        let epochs: Vec<i64> = taken.iter().map(|it| it.epoch).collect();
+        let positions: Vec<i64> = taken.iter().map(|it| signed(it.position)).collect();
+        let updated = client.execute(
+            "UPDATE logmill.checkpoints c
+             SET epoch = n.epoch, complete = false, owner_run = $5, owner_pid = $6,
+                 owner_start = to_timestamp(0) + $7::bigint * interval '1 microsecond', rules_hash = $8
+             FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) n (id, start, epoch, position)
+             WHERE c.source_id = n.id AND c.split_start = n.start
+               AND c.epoch = n.epoch - 1 AND c.position = n.position",
+            &[&ids, &starts, &epochs, &positions, run, &backend.pid, &backend.start_us, &&rules_hash.0[..]],
+        );
+        // What was decided rests on a plain read. A COMMIT of the last owner that was running
+        // then has ended by now, since this waited for its lock.
+        match at(Step::Claim, updated)? == taken.len() as u64 {
+            true => Ok(()),
+            false => Err(Trouble::Server(Box::new(Refusal::overtaken()))),
+        }
     }
 
-    fn describe(&mut self, id: i32, file: &Candidate, memory: &Memory) {
-        // As long as nothing is committed, the content is not the source's yet.
-        let known = &memory.known;
-        let (head_len, head_hash) = match known.position {
-            0 => (file.fingerprint.head_len, file.fingerprint.head_hash),
-            _ => (known.head_len, known.head_hash),
+    fn describe(&mut self, described: &[Described<'_>]) -> Result<(), Trouble> {
+        if described.is_empty() {
+            return Ok(());
+        }
+        let mut sources = Sources::default();
+        described.iter().for_each(|it| sources.push(it.id, it.file, it.head));
+        let Sources { ids, names, sizes, head_lens, head_hashes } = &sources;
+        let updated = self.client.execute(
+            "UPDATE logmill.sources s
+             SET name = n.name, size = coalesce(n.size, s.size), head_len = n.head_len, head_hash = n.head_hash
+             FROM unnest($1::int[], $2::text[], $3::bigint[], $4::int[], $5::bytea[]) n (id, name, size, head_len, head_hash)
+             WHERE s.id = n.id AND (s.name, s.size, s.head_len, s.head_hash)
+                 IS DISTINCT FROM (n.name, coalesce(n.size, s.size), n.head_len, n.head_hash)",
+            &[ids, names, sizes, head_lens, head_hashes],
+        );
+        at(Step::Claim, updated)?;
+        Ok(())
+    }
+
+    fn add_containers(&mut self, containers: &[(i32, Container)]) -> Result<(), Trouble> {
+        if containers.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<i32> = containers.iter().map(|(id, _)| *id).collect();
+        let sizes: Vec<i64> = containers.iter().map(|(_, container)| signed(container.size)).collect();
+        let column = |of: fn(&Container) -> Hash16| -> Vec<Vec<u8>> {
+            containers.iter().map(|(_, container)| of(container).0.to_vec()).collect()
         };
-        self.seen.push(id, file, head_len, head_hash);
-    }
-
-    fn send(
-        &self,
-        client: &mut postgres::Client,
-        shape: &Shape,
-        run: i64,
-        backend: Backend,
-        rules_hash: Hash16,
-    ) -> Result<(), Trouble> {
-        let rules_hash = &rules_hash.0[..];
-        let empty_hash = crate::source::hash16(b"").0.to_vec();
-        if !self.new.ids.is_empty() {
-            let new = &self.new;
-            let made = client.execute(
-                "INSERT INTO logmill.sources (id, job, data_date, name, size, head_len, head_hash)
-                 SELECT id, $1, $2, name, coalesce(size, 0), head_len, head_hash
-                 FROM unnest($3::int[], $4::text[], $5::bigint[], $6::int[], $7::bytea[]) n (id, name, size, head_len, head_hash)",
-                &[&shape.job, &shape.data_date, &new.ids, &new.names, &new.sizes, &new.head_lens, &new.head_hashes],
-            );
-            at(Step::Claim, made)?;
-            let made = client.execute(
-                "INSERT INTO logmill.checkpoints
-                     (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
-                 SELECT id, 0, 0, $5, 1, $2, $3, to_timestamp(0) + $4::bigint * interval '1 microsecond', $6
-                 FROM unnest($1::int[]) n (id)",
-                &[&new.ids, &run, &backend.pid, &backend.start_us, &empty_hash, &rules_hash],
-            );
-            at(Step::Claim, made)?;
-        }
-        if !self.resumed.is_empty() {
-            let taken = client.execute(
-                "UPDATE logmill.checkpoints c
-                 SET epoch = n.epoch, complete = false, owner_run = $3, owner_pid = $4,
-                     owner_start = to_timestamp(0) + $5::bigint * interval '1 microsecond', rules_hash = $6
-                 FROM unnest($1::int[], $8::bigint[], $2::bigint[], $7::bigint[]) n (id, start, epoch, position)
-                 WHERE c.source_id = n.id AND c.split_start = n.start
-                   AND c.epoch = n.epoch - 1 AND c.position = n.position",
-                &[
-                    &self.resumed,
-                    &self.epochs,
-                    &run,
-                    &backend.pid,
-                    &backend.start_us,
-                    &rules_hash,
-                    &self.positions,
-                    &self.starts,
-                ],
-            );
-            // What was decided rests on a plain read. A COMMIT of the last owner that was
-            // running then has ended by now, since this waited for its lock.
-            if at(Step::Claim, taken)? != self.resumed.len() as u64 {
-                return Err(Trouble::Server(Box::new(Refusal::overtaken())));
-            }
-        }
-        if !self.seen.ids.is_empty() {
-            let seen = &self.seen;
-            let described = client.execute(
-                "UPDATE logmill.sources s
-                 SET name = n.name, size = coalesce(n.size, s.size), head_len = n.head_len, head_hash = n.head_hash
-                 FROM unnest($1::int[], $2::text[], $3::bigint[], $4::int[], $5::bytea[]) n (id, name, size, head_len, head_hash)
-                 WHERE s.id = n.id AND (s.name, s.size, s.head_len, s.head_hash)
-                     IS DISTINCT FROM (n.name, coalesce(n.size, s.size), n.head_len, n.head_hash)",
-                &[&seen.ids, &seen.names, &seen.sizes, &seen.head_lens, &seen.head_hashes],
-            );
-            at(Step::Claim, described)?;
-        }
-        if !self.containers.is_empty() {
-            let ids: Vec<i32> = self.containers.iter().map(|(id, _)| *id).collect();
-            let sizes: Vec<i64> =
-                self.containers.iter().map(|(_, container)| signed(container.size)).collect();
-            let column = |of: fn(&Container) -> Hash16| -> Vec<Vec<u8>> {
-                self.containers.iter().map(|(_, container)| of(container).0.to_vec()).collect()
-            };
-            let (heads, tails) =
-                (column(|container| container.head_hash), column(|container| container.tail_hash));
-            let seen = client.execute(
-                "INSERT INTO logmill.containers SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[])
-                 ON CONFLICT DO NOTHING",
-                &[&ids, &sizes, &heads, &tails],
-            );
-            at(Step::Claim, seen)?;
-        }
+        let (heads, tails) =
+            (column(|container| container.head_hash), column(|container| container.tail_hash));
+        let added = self.client.execute(
+            "INSERT INTO logmill.containers SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[])
+             ON CONFLICT DO NOTHING",
+            &[&ids, &sizes, &heads, &tails],
+        );
+        at(Step::Claim, added)?;
         Ok(())
     }
 }
@@ -455,7 +349,9 @@ pub(super) fn reclaim(
     pass(Step::Claim, "before-reclaim")?;
     end_old(client, run, old)?;
     at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
-    let (ids, starts, epochs) = owned.arrays();
+    let mut arrays: (Vec<i32>, Vec<i64>, Vec<i64>) = Default::default();
+    arrays.extend(owned.iter().map(|(split, held)| (split.source, signed(split.start), held.epoch)));
+    let (ids, starts, epochs) = arrays;
     // What is ours can have been taken away a moment later; what is another's does not come
     // back, so that we need not wait for its locks to know.
     let others = client.query_one(
@@ -515,16 +411,16 @@ pub(super) fn take_over(link: &mut Link, shape: &Shape, holder: &Holder) -> Resu
     let ended = link.client.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE pid = $1 AND coalesce((extract(epoch FROM backend_start) * 1000000)::bigint, $2) = $2",
-        &[&holder.backend.pid, &holder.backend.start_us],
+        &[&holder.owner.pid, &holder.owner.start_us],
     );
     match at(Step::Claim, ended) {
         Ok(_) => {}
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
             return Err(Trouble::Ours(
                 Kind::Held(format!(
-                    "{} is held by run {} ({}, backend {}), and ending it takes a right that this role lacks: \
+                    "{} is held by run {} ({}), and ending it takes a right that this role lacks: \
                      GRANT pg_signal_backend, or connect as its role",
-                    holder.source, holder.run, holder.who, holder.backend.pid
+                    holder.source, holder.owner.run, holder.who
                 ))
                 .into(),
             ));
@@ -539,7 +435,7 @@ pub(super) fn take_over(link: &mut Link, shape: &Shape, holder: &Holder) -> Resu
     let taken = client.execute(
         "UPDATE logmill.checkpoints
          SET epoch = epoch + 1, owner_run = NULL, owner_pid = NULL, owner_start = NULL WHERE owner_run = $1",
-        &[&holder.run],
+        &[&holder.owner.run],
     );
     if at(Step::Claim, taken)? == 0 {
         return Err(Trouble::Server(Box::new(Refusal::overtaken())));

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::own::Owned;
 use super::pieces::Seen;
 use super::shape::Shape;
 use super::trouble::Trouble;
 use super::verdict::{Step, Verdict};
+use crate::sink::ledger::Owned;
 use crate::sink::{Advance, Batch, Key};
 
 /// How a batch is written.

@@ -1,9 +1,4 @@
-//! One batch, one transaction.
-//!
-//! The order of the steps is the argument for exactly-once, so it is kept in one function,
-//! [`transaction`], to be read from top to bottom: fence, rows, constraints, dead letters,
-//! then checkpoints and COMMIT in one message. Whatever fails before the end leaves nothing;
-//! a failure at the end leaves all or nothing, and the checkpoint knows which.
+//! One batch, one transaction: how PostgreSQL takes the steps of a commit.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +7,6 @@ use postgres::SimpleQueryMessage;
 use super::dead_letters;
 use super::ledger::{end_sql, fence, lock_sources_sql};
 use super::link::{Link, OUR_PATH};
-use super::own::Owned;
 use super::pieces::Seen;
 use super::probe::probe;
 use super::rows::RowWriter;
@@ -21,27 +15,37 @@ use super::strategy::{Manner, Route};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Kind;
+use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
-use crate::sink::dead_letter::Refused;
-use crate::sink::{Batch, Counts};
+use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
+use crate::sink::dead_letter::Letter;
+use crate::sink::ledger::Owned;
+use crate::sink::{Batch, Committed, Counts};
 
 /// What a batch became.
 #[derive(Debug)]
 pub(super) struct Done {
-    /// Per advance, what became of its records.
-    pub(super) counts: Vec<Counts>,
-    /// The rows that the server refused, in order.
-    pub(super) refused: Vec<Refused>,
+    pub(super) committed: Committed,
     /// The way that the rows went.
     pub(super) route: Route,
     /// Rows were refused, and the next batch may begin with care.
     pub(super) seen: Option<Seen>,
-    /// The sources of which it committed the last that was left.
-    pub(super) completed: Vec<i32>,
 }
 
-/// Commits `batch`. Its sources move from the positions in `owned`. What became of the batch
-/// is in `found` before COMMIT is sent.
+/// A transaction that writes a batch.
+struct Transaction<'a> {
+    link: &'a mut Link,
+    shape: &'a Shape,
+    batch: &'a Batch,
+    owned: &'a Owned,
+    manner: &'a Manner,
+    found: &'a Mutex<Option<Done>>,
+    route: Route,
+    seen: Option<Seen>,
+}
+
+/// Commits `batch`. Its splits move from the positions in `owned`. What became of the batch is in
+/// `found` before COMMIT is sent.
 pub(super) fn transaction(
     link: &mut Link,
     shape: &Shape,
@@ -53,54 +57,76 @@ pub(super) fn transaction(
     pass(Step::Begin, "before-begin")?;
     link.stage.begin();
     begin(link, shape, batch, owned)?;
-    pass(Step::Fence, "before-fence")?;
-    let stored = fence(link, batch, owned)?;
-    pass(Step::Fence, "after-fence")?;
-
-    let route = match manner.route {
-        Some(route) => route,
-        None if probe(link, shape, batch, manner.probes_far)? => Route::Staged,
-        None => Route::Direct,
-    };
-    let mut rows = RowWriter::new(link, shape, batch, route, manner);
-    rows.write_all()?;
-    let (refused, mut counts, seen) = (rows.refused, rows.counts, rows.seen);
-    pass(Step::DeadLetters, "after-rows")?;
-
-    for (advance, counts) in batch.advances.iter().zip(&mut counts) {
-        counts.add(&advance.counts);
-    }
-    for row in &refused {
-        let advance = batch.advance_of(batch.parcels[batch.place(row.row).parcel].split);
-        counts[advance].rejected += 1;
-    }
-    // What the checkpoint's counters change by: what became of the records, but for lines
-    // that were counted in an earlier run and are read again.
-    let mut deltas = counts.clone();
-    for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
-        if let Some(again) = advance.again {
-            dead_letters::forget_tail(link, advance, again, *stored, deltas)?;
-            // A blank line left no row; only then can the key be one without a position.
-            if !again.was_blank && !batch.has_row_at(&refused, advance.split, again.offset) {
-                forget_row(link, shape, advance.split.source, again.offset)?;
-            }
-        }
-    }
-    // What comes now is ours alone, and looked up where only the server's own is.
-    let end_of_rows = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}");
-    at(Step::Constraints, link.client.batch_execute(&end_of_rows))?;
-    dead_letters::write(link, shape, batch, &refused)?;
-    pass(Step::DeadLetters, "after-dead-letters")?;
-
-    batch.still_holds().map_err(Trouble::Ours)?;
-    pass(Step::End, "before-commit")?;
-    let completed = batch.completed(&stored);
-    let end_sql = end_sql(batch, owned, &deltas);
-    *found.lock().unwrap_or_else(PoisonError::into_inner) =
-        Some(Done { counts, refused, route, seen, completed });
-    at(Step::End, link.client.batch_execute(&end_sql))?;
-    link.stage.committed();
+    let route = Route::Direct;
+    let mut transaction = Transaction { link, shape, batch, owned, manner, found, route, seen: None };
+    commit(&mut transaction, batch, shape.raw_max, |point| pass(step_of(point), point))?;
     pass(Step::End, "after-commit")
+}
+
+/// The step at which a point is passed.
+fn step_of(point: &str) -> Step {
+    match point {
+        "before-fence" | "after-fence" => Step::Fence,
+        "before-commit" => Step::End,
+        _ => Step::DeadLetters,
+    }
+}
+
+impl Checkpoints for Transaction<'_> {
+    type Trouble = Trouble;
+
+    fn fence(&mut self) -> Result<Vec<Stored>, Trouble> {
+        fence(self.link, self.batch, self.owned)
+    }
+
+    fn advance(&mut self, deltas: &[Counts], committed: Committed) -> Result<(), Trouble> {
+        let end_sql = end_sql(self.batch, self.owned, deltas);
+        let done = Done { committed, route: self.route, seen: self.seen };
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        at(Step::End, self.link.client.batch_execute(&end_sql))?;
+        self.link.stage.committed();
+        Ok(())
+    }
+}
+
+impl Rows for Transaction<'_> {
+    fn write_rows(&mut self) -> Result<Written, Trouble> {
+        let Transaction { link, shape, batch, manner, .. } = self;
+        self.route = match manner.route {
+            Some(route) => route,
+            None if probe(link, shape, batch, manner.probes_far)? => Route::Staged,
+            None => Route::Direct,
+        };
+        let mut rows = RowWriter::new(link, shape, batch, self.route, manner);
+        rows.write_all()?;
+        self.seen = rows.seen;
+        Ok(Written { counts: rows.counts, refused: rows.refused })
+    }
+
+    fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Trouble> {
+        let table = self.shape.target.quoted();
+        let sql = format!(
+            "DELETE FROM {table} WHERE source_id OPERATOR(pg_catalog.=) $1 AND source_offset OPERATOR(pg_catalog.=) $2"
+        );
+        at(Step::Merge, self.link.client.execute(&sql, &[&source_id, &signed(offset)]))?;
+        Ok(())
+    }
+
+    fn check_constraints(&mut self) -> Result<(), Trouble> {
+        // What comes now is ours alone, and looked up where only the server's own is.
+        let end_of_rows = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}");
+        at(Step::Constraints, self.link.client.batch_execute(&end_of_rows))
+    }
+}
+
+impl Letters for Transaction<'_> {
+    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<bool, Trouble> {
+        dead_letters::supersede(self.link, source_id, offset)
+    }
+
+    fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
+        dead_letters::write(self.link, &self.shape.job, letters)
+    }
 }
 
 /// Begins, and compares the target with what it was: a changed type, or another table of its name,
@@ -132,14 +158,4 @@ fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Owned) -> Result
         }
         .into(),
     ))
-}
-
-/// A line that is read again and is now refused leaves no row of what it was.
-fn forget_row(link: &mut Link, shape: &Shape, source_id: i32, offset: u64) -> Result<(), Trouble> {
-    let table = shape.target.quoted();
-    let sql = format!(
-        "DELETE FROM {table} WHERE source_id OPERATOR(pg_catalog.=) $1 AND source_offset OPERATOR(pg_catalog.=) $2"
-    );
-    at(Step::Merge, link.client.execute(&sql, &[&source_id, &signed(offset)]))?;
-    Ok(())
 }

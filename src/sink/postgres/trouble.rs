@@ -58,6 +58,12 @@ pub(super) fn pass(step: Step, point: &'static str) -> Result<(), Trouble> {
     }
 }
 
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        Trouble::Ours(error)
+    }
+}
+
 impl Trouble {
     pub(super) fn new(step: Step, error: &postgres::Error) -> Trouble {
         match error.as_db_error() {

@@ -4,15 +4,16 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::encode::{Bound, Values};
-use super::own::{Holding, Owned};
 use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
 use super::shape::Shape;
 use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, Kind};
 use crate::sink::batch::Stored;
 use crate::sink::claim::{lost_ownership, signed};
-use crate::sink::dead_letter::{Evidence, Refused};
-use crate::sink::{Advance, Again, Batch, Committed, Counts};
+use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
+use crate::sink::dead_letter::{Evidence, Letter, Refused};
+use crate::sink::ledger::{Holding, Owned};
+use crate::sink::{Batch, Committed, Counts};
 use crate::split::Split;
 
 /// Commits `batch`. After an error nothing of it is there.
@@ -24,13 +25,20 @@ pub(super) fn transaction(
     owned: &Owned,
 ) -> Result<Committed, Trouble> {
     pass("before-begin")?;
-    let commit =
-        |orphan_sql| immediate(connection, || write(connection, settings, shape, batch, owned, orphan_sql));
-    let committed = match commit(shape.orphan_sql.as_ref()) {
+    let write = |orphan_sql| {
+        immediate(connection, || {
+            let committed = None;
+            let mut transaction =
+                Transaction { connection, settings, shape, batch, owned, orphan_sql, committed };
+            commit(&mut transaction, batch, settings.raw_max, pass)?;
+            Ok(transaction.committed.expect("a commit ends with the checkpoints"))
+        })
+    };
+    let committed = match write(shape.orphan_sql.as_ref()) {
         // A deferred key of the target to itself fails at COMMIT and names no row: once more, and
         // each is asked, as it is for its parent in another table from the start.
         Err(Trouble::Sqlite(error)) if is_orphaned(&error) && shape.any_orphan_sql.is_some() => {
-            commit(shape.any_orphan_sql.as_ref())
+            write(shape.any_orphan_sql.as_ref())
         }
         committed => committed,
     }?;
@@ -38,45 +46,86 @@ pub(super) fn transaction(
     Ok(committed)
 }
 
-fn write(
-    connection: &Connection,
-    settings: &Settings,
-    shape: &Shape,
-    batch: &Batch,
-    owned: &Owned,
-    orphan_sql: Option<&String>,
-) -> Result<Committed, Trouble> {
-    pass("before-fence")?;
-    let stored = fence(connection, batch, owned)?;
-    compare_target(connection, shape)?;
-    pass("after-fence")?;
-    let mut rows = RowWriter::new(connection, shape, batch)?;
-    if let Some(sql) = orphan_sql {
-        rows.orphan = Some(connection.prepare_cached(sql)?);
+/// A transaction that writes a batch.
+struct Transaction<'a> {
+    connection: &'a Connection,
+    settings: &'a Settings,
+    shape: &'a Shape,
+    batch: &'a Batch,
+    owned: &'a Owned,
+    /// Asks a row that was written whether what it refers to is there.
+    orphan_sql: Option<&'a String>,
+    committed: Option<Committed>,
+}
+
+impl Checkpoints for Transaction<'_> {
+    type Trouble = Trouble;
+
+    fn fence(&mut self) -> Result<Vec<Stored>, Trouble> {
+        let stored = fence(self.connection, self.batch, self.owned)?;
+        compare_target(self.connection, self.shape)?;
+        Ok(stored)
     }
-    rows.write_all()?;
-    let (mut counts, refused) = (rows.counts, rows.refused);
-    pass("after-rows")?;
-    for (advance, counts) in batch.advances.iter().zip(&mut counts) {
-        counts.add(&advance.counts);
+
+    fn advance(&mut self, deltas: &[Counts], committed: Committed) -> Result<(), Trouble> {
+        move_checkpoints(self.connection, self.batch, self.owned, deltas)?;
+        self.committed = Some(committed);
+        Ok(())
     }
-    let mut deltas = counts.clone();
-    for ((advance, stored), deltas) in batch.advances.iter().zip(&stored).zip(&mut deltas) {
-        if let Some(again) = advance.again {
-            forget_tail(connection, advance, again, *stored, deltas)?;
-            // A blank line left no row; only then can the key be one without a position.
-            if !again.was_blank && !batch.has_row_at(&refused, advance.split, again.offset) {
-                let mut forget = connection.prepare_cached(&shape.forget_sql)?;
-                forget.execute(params![advance.split.source, signed(again.offset)])?;
-            }
+}
+
+impl Rows for Transaction<'_> {
+    fn write_rows(&mut self) -> Result<Written, Trouble> {
+        let mut rows = RowWriter::new(self.connection, self.shape, self.batch)?;
+        if let Some(sql) = self.orphan_sql {
+            rows.orphan = Some(self.connection.prepare_cached(sql)?);
         }
+        rows.write_all()?;
+        Ok(Written { counts: rows.counts, refused: rows.refused })
     }
-    write_dead_letters(connection, settings, batch, &refused)?;
-    pass("after-dead-letters")?;
-    batch.still_holds()?;
-    move_checkpoints(connection, batch, owned, &deltas)?;
-    pass("before-commit")?;
-    Ok(Committed { counts, refused, completed: batch.completed(&stored) })
+
+    fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Trouble> {
+        let mut forget = self.connection.prepare_cached(&self.shape.forget_sql)?;
+        forget.execute(params![source_id, signed(offset)])?;
+        Ok(())
+    }
+}
+
+impl Letters for Transaction<'_> {
+    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<bool, Trouble> {
+        let superseded = self.connection.execute(
+            "UPDATE logmill_dead_letters SET state = 'superseded', last_seen = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+             WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'",
+            params![source_id, signed(offset)],
+        )?;
+        Ok(superseded > 0)
+    }
+
+    fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        for letter in letters {
+            let (raw, hash) = match &letter.record {
+                Evidence::Raw(raw) => (Some(&raw[..]), None),
+                Evidence::Hash(hash) => (None, Some(&hash[..])),
+            };
+            statement.execute(params![
+                self.settings.job,
+                letter.source_id,
+                signed(letter.span.start),
+                signed(letter.line),
+                signed(letter.span.len()),
+                raw,
+                hash,
+                letter.stage.as_str(),
+                letter.reasons
+            ])?;
+            pass("mid-dead-letters")?;
+        }
+        Ok(())
+    }
 }
 
 /// Compares the checkpoints of the batch. The transaction already excludes other writers,
@@ -91,7 +140,7 @@ fn fence(connection: &Connection, batch: &Batch, owned: &Owned) -> Result<Vec<St
     let mut all = Vec::with_capacity(batch.advances.len());
     for advance in &batch.advances {
         let Split { source, start } = advance.split;
-        let Holding { epoch, is_part } = owned.get(advance.split);
+        let Holding { epoch, is_part, .. } = owned.get(advance.split);
         let found = statement
             .query_row(params![source, signed(start), advance.completes && is_part], |row| {
                 let stored =
@@ -197,7 +246,6 @@ impl<'c> RowWriter<'c> {
                             return Err(Trouble::Ours(rolled_back(&self.shape.target.name)));
                         }
                         pass("after-refusal")?;
-                        self.counts[advance].rejected += 1;
                         self.refused.push(refused(row, &error));
                     }
                     Err(trouble) => return Err(trouble),
@@ -319,58 +367,6 @@ fn rolled_back(table: &str) -> Error {
             .to_owned(),
     }
     .into()
-}
-
-fn write_dead_letters(
-    connection: &Connection,
-    settings: &Settings,
-    batch: &Batch,
-    refused: &[Refused],
-) -> Result<(), Trouble> {
-    let letters = batch.dead_letters(refused, settings.raw_max)?;
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?;
-    for letter in &letters {
-        let (raw, hash) = match &letter.record {
-            Evidence::Raw(raw) => (Some(&raw[..]), None),
-            Evidence::Hash(hash) => (None, Some(&hash[..])),
-        };
-        statement.execute(params![
-            settings.job,
-            letter.source_id,
-            signed(letter.span.start),
-            signed(letter.line),
-            signed(letter.span.len()),
-            raw,
-            hash,
-            letter.stage.as_str(),
-            letter.reasons
-        ])?;
-        pass("mid-dead-letters")?;
-    }
-    Ok(())
-}
-
-/// A last line without a line end is read again: what it was before no longer counts.
-fn forget_tail(
-    connection: &Connection,
-    advance: &Advance,
-    again: Again,
-    stored: Stored,
-    deltas: &mut Counts,
-) -> Result<(), Trouble> {
-    let mut superseded = 0;
-    if !again.was_blank {
-        superseded = connection.execute(
-            "UPDATE logmill_dead_letters SET state = 'superseded', last_seen = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-             WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'",
-            params![advance.split.source, signed(again.offset)],
-        )?;
-    }
-    deltas.take_back(again, superseded > 0, stored);
-    Ok(())
 }
 
 fn move_checkpoints(

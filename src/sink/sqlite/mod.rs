@@ -33,13 +33,13 @@ pub(in crate::sink) use destination::{is_named, make};
 use encode::SqliteEncoder;
 use history::SqliteHistory;
 use lock::SourceLocks;
-use own::{Claimed, Owned};
 use refusal::{Verdict, advice, message, verdict};
 use shape::Shape;
 use target::Target;
 
 use super::claim::unsigned;
 use super::destination::Settings;
+use super::ledger::{Claimed, Owned};
 use super::outage::Outage;
 use super::{Batch, Claim, Claims, Committed, Ending, OpenLetters, Sink};
 use crate::error::{Error, Kind, Result};

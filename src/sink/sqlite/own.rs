@@ -4,59 +4,19 @@
 //! position and epoch before it writes. `--take-over` does not end the other process: it
 //! raises the epoch over its head, and the other finds out at its next batch and leaves.
 
-use std::collections::HashMap;
+use std::io;
 use std::path::Path;
-use std::time::Instant;
 
 use rusqlite::{Connection, Row, params};
 
 use super::lock::SourceLocks;
 use super::{Settings, Trouble, check_version, immediate, pass};
 use crate::error::{Error, Result};
-use crate::sink::claim::{hash, signed, unsigned, wait_for};
-use crate::sink::outage::Patience;
-use crate::sink::{Checkpoint, Claim, Claims, Memory, Owner, decide};
+use crate::sink::claim::{hash, signed, unsigned};
+use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Ledger, Taken, Wanted};
+use crate::sink::{Checkpoint, Claims, Memory, Owner, decide};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
-
-/// What a run owns: for each split the epoch under which it does.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Owned(HashMap<Split, Holding>);
-
-/// One split that is ours.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Holding {
-    pub(super) epoch: i64,
-    /// Its source has other splits.
-    pub(super) is_part: bool,
-}
-
-impl Owned {
-    pub(super) fn get(&self, split: Split) -> Holding {
-        *self.0.get(&split).expect("a split of this run was claimed")
-    }
-}
-
-pub(super) enum Claimed {
-    Ours(Vec<Claim>, Owned),
-    Busy(Holder),
-}
-
-/// Somebody who holds a source.
-#[derive(Clone, Debug)]
-pub(super) struct Holder {
-    source: String,
-    run: i64,
-    pid: i32,
-}
-
-impl Holder {
-    /// Waits for it a moment, or gives up.
-    pub(super) fn wait(&self, since: &mut Option<Instant>, patience: Patience<'_>) -> Result<()> {
-        let Holder { source, run, pid } = self;
-        wait_for(source, &format!("run {run} (process {pid})"), since, patience)
-    }
-}
 
 /// Claims the sources of a run in one transaction.
 pub(super) fn claim(
@@ -73,9 +33,11 @@ pub(super) fn claim(
         // candidates, so it is done here once, and not while we hold the database.
         let _ = decide(claims, &memories(connection, settings)?);
     }
-    // Where somebody else holds a source, nothing was written.
+    let take_over = claims.take_over;
+    let mut claiming = Claiming { connection, locks, path, settings, run, take_over };
+    // Where another run holds a source, nothing was written.
     let claimed = immediate(connection, || {
-        let claimed = claim_all(connection, locks, path, settings, claims, run)?;
+        let claimed = ledger::claim(&mut claiming, claims)?;
         if matches!(claimed, Claimed::Ours(..)) {
             pass("before-claim-commit")?;
         }
@@ -87,86 +49,120 @@ pub(super) fn claim(
     Ok(claimed)
 }
 
-fn claim_all(
-    connection: &Connection,
-    locks: &SourceLocks,
-    path: &Path,
-    settings: &Settings,
-    claims: &Claims,
+/// The transaction that claims.
+struct Claiming<'a> {
+    connection: &'a Connection,
+    locks: &'a SourceLocks,
+    path: &'a Path,
+    settings: &'a Settings,
     run: i64,
-) -> Result<Claimed, Trouble> {
-    let memories = memories(connection, settings)?;
-    pass("after-memories")?;
-    let decisions = decide(claims, &memories)?;
-    let failed = |cause| Trouble::Ours(Error::file("lock", path, cause));
+    take_over: bool,
+}
 
-    let mut taken: Vec<Split> = Vec::new();
-    for decision in &decisions {
-        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else { continue };
-        let memory = &memories[index];
-        for task in tasks {
-            if locks.take(task.split).map_err(failed)? {
-                taken.push(task.split);
-            } else if !claims.take_over {
-                for split in taken {
-                    locks.give_back(split).map_err(failed)?;
-                }
-                let owner = memory.checkpoint(task.split).and_then(|checkpoint| checkpoint.owner);
-                let (run, pid) = owner.map_or((0, 0), |owner| (owner.run, owner.pid));
-                return Ok(Claimed::Busy(Holder { source: memory.known.name.clone(), run, pid }));
-            }
-        }
+impl Ledger for Claiming<'_> {
+    type Trouble = Trouble;
+
+    fn remembered(&mut self) -> Result<(Vec<Memory>, i32), Trouble> {
+        let memories = memories(self.connection, self.settings)?;
+        pass("after-memories")?;
+        let next_id = "SELECT next_source_id FROM logmill_meta";
+        Ok((memories, self.connection.query_row(next_id, [], |row| row.get(0))?))
     }
 
-    let first_id: i32 =
-        connection.query_row("SELECT next_source_id FROM logmill_meta", [], |row| row.get(0))?;
-    let mut next_id = first_id;
-    let mut owned = Owned::default();
-    let mut result = Vec::with_capacity(decisions.len());
-    let owner = Taker { run, pid: std::process::id(), rules_hash: claims.rules_hash };
-    for (file, decision) in claims.files.iter().zip(decisions) {
-        let mut claim = decision.claim;
-        let mut source_id = decision.memory.map(|index| memories[index].source_id);
-        match (&mut claim, decision.memory) {
-            (Claim::Load { source_id, tasks }, Some(index)) => {
-                for task in tasks {
-                    let epoch = memories[index].checkpoint(task.split).map_or(0, |it| it.epoch) + 1;
-                    owner.resume(connection, task.split, epoch)?;
-                    owned.0.insert(task.split, Holding { epoch, is_part: task.is_part() });
-                }
-                describe(connection, *source_id, file, &memories[index])?;
+    /// Takes the locks of all that are wanted, or of none.
+    fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
+        for (index, (source, checkpoint)) in wanted.iter().enumerate() {
+            if self.lock(checkpoint.split)? || self.take_over {
+                continue;
             }
-            (claim @ Claim::Load { .. }, None) => {
-                claim.give_id(next_id);
-                source_id = Some(next_id);
-                owner.create(connection, settings, next_id, file)?;
-                let split = Split::whole(next_id);
-                locks.take(split).map_err(failed)?;
-                owned.0.insert(split, Holding { epoch: 1, is_part: false });
-                next_id += 1;
+            for (_, before) in &wanted[..index] {
+                self.locks.give_back(before.split).map_err(|cause| self.failed(cause))?;
             }
-            (Claim::Finished { source_id }, Some(index)) if file.name != memories[index].known.name => {
-                describe(connection, *source_id, file, &memories[index])?;
-            }
-            _ => {}
+            let owner = checkpoint.owner.unwrap_or(Owner { run: 0, pid: 0, start_us: None });
+            let who = format!("process {}", owner.pid);
+            return Ok(Some(Holder { source: (*source).to_owned(), owner, who }));
         }
-        if let (Some(source_id), Some(container)) = (source_id, decision.new_container) {
-            let mut seen = connection.prepare_cached(
-                "INSERT INTO logmill_containers VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            )?;
-            seen.execute(params![
-                source_id,
-                signed(container.size),
-                container.head_hash.0,
-                container.tail_hash.0
-            ])?;
+        Ok(None)
+    }
+
+    fn write(&mut self, decided: &Decided<'_>) -> Result<(), Trouble> {
+        for (id, file) in &decided.new {
+            self.create(*id, file, decided.rules_hash)?;
         }
-        result.push(claim);
+        for taken in &decided.taken {
+            self.take(taken, decided.rules_hash)?;
+        }
+        for described in &decided.described {
+            self.describe(described)?;
+        }
+        let mut seen = self.connection.prepare_cached(
+            "INSERT INTO logmill_containers VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?;
+        for (id, Container { size, head_hash, tail_hash }) in &decided.containers {
+            seen.execute(params![id, signed(*size), head_hash.0, tail_hash.0])?;
+        }
+        if !decided.new.is_empty() {
+            self.connection.execute("UPDATE logmill_meta SET next_source_id = ?1", [decided.next_id])?;
+        }
+        Ok(())
     }
-    if next_id != first_id {
-        connection.execute("UPDATE logmill_meta SET next_source_id = ?1", [next_id])?;
+}
+
+impl Claiming<'_> {
+    fn failed(&self, cause: io::Error) -> Trouble {
+        Trouble::Ours(Error::file("lock", self.path, cause))
     }
-    Ok(Claimed::Ours(result, owned))
+
+    fn lock(&self, split: Split) -> Result<bool, Trouble> {
+        self.locks.take(split).map_err(|cause| self.failed(cause))
+    }
+
+    fn create(&self, id: i32, file: &Candidate, rules_hash: Hash16) -> Result<(), Trouble> {
+        let mut source = self.connection.prepare_cached(
+            "INSERT INTO logmill_sources (id, job, data_date, name, size, head_len, head_hash)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        source.execute(params![
+            id,
+            self.settings.job,
+            self.settings.data_date.map(|date| date.to_string()),
+            file.name,
+            file.fingerprint.size.map_or(0, signed),
+            file.fingerprint.head_len,
+            file.fingerprint.head_hash.0
+        ])?;
+        let mut checkpoint = self.connection.prepare_cached(
+            "INSERT INTO logmill_checkpoints
+                 (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
+             VALUES (?1, 0, 0, ?2, 1, ?3, ?4, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?5)",
+        )?;
+        checkpoint.execute(params![id, hash16(b"").0, self.run, std::process::id(), rules_hash.0])?;
+        self.lock(Split::whole(id))?;
+        Ok(())
+    }
+
+    fn take(&self, taken: &Taken, rules_hash: Hash16) -> Result<(), Trouble> {
+        let mut statement = self.connection.prepare_cached(
+            "UPDATE logmill_checkpoints
+             SET epoch = ?3, complete = 0, owner_run = ?4, owner_pid = ?5,
+                 owner_start = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), rules_hash = ?6
+             WHERE source_id = ?1 AND split_start = ?2",
+        )?;
+        let Split { source, start } = taken.split;
+        let pid = std::process::id();
+        statement.execute(params![source, signed(start), taken.epoch, self.run, pid, rules_hash.0])?;
+        Ok(())
+    }
+
+    fn describe(&self, described: &Described<'_>) -> Result<(), Trouble> {
+        let Described { id, file, head } = described;
+        let mut statement = self.connection.prepare_cached(
+            "UPDATE logmill_sources SET name = ?2, size = coalesce(?3, size), head_len = ?4, head_hash = ?5
+             WHERE id = ?1 AND (name, size, head_len, head_hash) IS NOT (?2, coalesce(?3, size), ?4, ?5)",
+        )?;
+        statement.execute(params![id, file.name, file.fingerprint.size.map(signed), head.0, head.1.0])?;
+        Ok(())
+    }
 }
 
 /// What is remembered of the job's sources.
@@ -231,75 +227,4 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         epoch: row.get(13)?,
         owner,
     })
-}
-
-/// Who takes splits.
-struct Taker {
-    run: i64,
-    pid: u32,
-    rules_hash: Hash16,
-}
-
-impl Taker {
-    fn create(
-        &self,
-        connection: &Connection,
-        settings: &Settings,
-        id: i32,
-        file: &Candidate,
-    ) -> Result<(), Trouble> {
-        let mut source = connection.prepare_cached(
-            "INSERT INTO logmill_sources (id, job, data_date, name, size, head_len, head_hash)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
-        source.execute(params![
-            id,
-            settings.job,
-            settings.data_date.map(|date| date.to_string()),
-            file.name,
-            file.fingerprint.size.map_or(0, signed),
-            file.fingerprint.head_len,
-            file.fingerprint.head_hash.0
-        ])?;
-        let mut checkpoint = connection.prepare_cached(
-            "INSERT INTO logmill_checkpoints
-                 (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
-             VALUES (?1, 0, 0, ?2, 1, ?3, ?4, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?5)",
-        )?;
-        checkpoint.execute(params![id, hash16(b"").0, self.run, self.pid, self.rules_hash.0])?;
-        Ok(())
-    }
-
-    fn resume(&self, connection: &Connection, split: Split, epoch: i64) -> Result<(), Trouble> {
-        let mut statement = connection.prepare_cached(
-            "UPDATE logmill_checkpoints
-             SET epoch = ?2, complete = 0, owner_run = ?3, owner_pid = ?4,
-                 owner_start = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), rules_hash = ?5
-             WHERE source_id = ?1 AND split_start = ?6",
-        )?;
-        statement.execute(params![
-            split.source,
-            epoch,
-            self.run,
-            self.pid,
-            self.rules_hash.0,
-            signed(split.start)
-        ])?;
-        Ok(())
-    }
-}
-
-fn describe(connection: &Connection, id: i32, file: &Candidate, memory: &Memory) -> Result<(), Trouble> {
-    // As long as nothing is committed, the content is not the source's yet.
-    let known = &memory.known;
-    let (head_len, head_hash) = match known.position {
-        0 => (file.fingerprint.head_len, file.fingerprint.head_hash),
-        _ => (known.head_len, known.head_hash),
-    };
-    let mut statement = connection.prepare_cached(
-        "UPDATE logmill_sources SET name = ?2, size = coalesce(?3, size), head_len = ?4, head_hash = ?5
-         WHERE id = ?1 AND (name, size, head_len, head_hash) IS NOT (?2, coalesce(?3, size), ?4, ?5)",
-    )?;
-    statement.execute(params![id, file.name, file.fingerprint.size.map(signed), head_len, head_hash.0])?;
-    Ok(())
 }

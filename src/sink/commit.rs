@@ -1,0 +1,117 @@
+//! The steps of a commit, in the order that makes it exactly-once.
+//!
+//! Fence, rows, constraints, dead letters, the look at the files, then the checkpoints. The fence
+//! finds out who is not the owner any more before he has written anything; nothing is moved
+//! before all that it stands for is written; and what moves the checkpoints makes the rest
+//! durable. Whatever fails before leaves nothing. The order is the argument, so it stands here
+//! once, and each kind of destination says how it takes a step.
+
+use super::batch::Stored;
+use super::dead_letter::{Letter, Refused};
+use super::{Batch, Committed, Counts};
+use crate::error::Error;
+
+/// How far sources are: the ledger's part.
+pub(super) trait Checkpoints {
+    /// What can go wrong, before it is judged.
+    type Trouble: From<Error>;
+
+    /// Locks the checkpoints of the batch, compares them with what this run owns, and says what
+    /// they hold, per advance.
+    fn fence(&mut self) -> Result<Vec<Stored>, Self::Trouble>;
+
+    /// Moves the checkpoints, their counters by `deltas`, and with them everything that was
+    /// written. What became of the batch is handed on before that begins: the answer may be lost.
+    fn advance(&mut self, deltas: &[Counts], committed: Committed) -> Result<(), Self::Trouble>;
+}
+
+/// The rows: the part of the job's own table.
+pub(super) trait Rows: Checkpoints {
+    /// Writes the rows of the batch.
+    fn write_rows(&mut self) -> Result<Written, Self::Trouble>;
+
+    /// Removes the row of a record that is read again and is now none.
+    fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Self::Trouble>;
+
+    /// Brings refusals that were put off to the end here.
+    fn check_constraints(&mut self) -> Result<(), Self::Trouble> {
+        Ok(())
+    }
+}
+
+/// The dead letters.
+pub(super) trait Letters: Checkpoints {
+    /// Supersedes the letter of a record that is read again. False if there is none.
+    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<bool, Self::Trouble>;
+
+    /// Writes letters, in file order.
+    fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Self::Trouble>;
+}
+
+/// What became of the rows of a batch.
+pub(super) struct Written {
+    /// Per advance.
+    pub(super) counts: Vec<Counts>,
+    /// The rows that the destination refused, in order.
+    pub(super) refused: Vec<Refused>,
+}
+
+/// Takes the steps of a commit in a transaction that has begun. `pass` comes by between them: at
+/// each a run can die.
+pub(super) fn commit<T: Rows + Letters>(
+    transaction: &mut T,
+    batch: &Batch,
+    raw_max: usize,
+    pass: impl Fn(&'static str) -> Result<(), T::Trouble>,
+) -> Result<(), T::Trouble> {
+    pass("before-fence")?;
+    let stored = transaction.fence()?;
+    pass("after-fence")?;
+
+    let Written { mut counts, refused } = transaction.write_rows()?;
+    pass("after-rows")?;
+    for (advance, counts) in batch.advances.iter().zip(&mut counts) {
+        counts.add(&advance.counts);
+    }
+    for row in &refused {
+        let advance = batch.advance_of(batch.parcels[batch.place(row.row).parcel].split);
+        counts[advance].rejected += 1;
+    }
+    let deltas = read_again(transaction, batch, &stored, &counts, &refused)?;
+    transaction.check_constraints()?;
+
+    let letters = batch.dead_letters(&refused, raw_max)?;
+    if !letters.is_empty() {
+        transaction.write_letters(&letters)?;
+    }
+    pass("after-dead-letters")?;
+
+    batch.still_holds()?;
+    pass("before-commit")?;
+    let completed = batch.completed(&stored);
+    transaction.advance(&deltas, Committed { counts, refused, completed })
+}
+
+/// What the counters of the checkpoints change by: what became of the records, but for those
+/// that were counted in an earlier run and are read again. What these were no longer counts.
+fn read_again<T: Rows + Letters>(
+    transaction: &mut T,
+    batch: &Batch,
+    stored: &[Stored],
+    counts: &[Counts],
+    refused: &[Refused],
+) -> Result<Vec<Counts>, T::Trouble> {
+    let mut deltas = counts.to_vec();
+    for ((advance, stored), deltas) in batch.advances.iter().zip(stored).zip(&mut deltas) {
+        let Some(again) = advance.again else { continue };
+        let source_id = advance.split.source;
+        // A blank line left neither a letter nor a row; only then can the key be one without a
+        // position.
+        let was_rejected = !again.was_blank && transaction.supersede(source_id, again.offset)?;
+        deltas.take_back(again, was_rejected, *stored);
+        if !again.was_blank && !batch.has_row_at(refused, advance.split, again.offset) {
+            transaction.forget_row(source_id, again.offset)?;
+        }
+    }
+    Ok(deltas)
+}

@@ -1,0 +1,214 @@
+//! Ledgers: what is remembered of sources, and who decides about them.
+//!
+//! A ledger keeps the sources of a job, how far each of their splits is, and whose it is. What
+//! is done with a file is decided here, once, for every place in which a ledger is kept; the
+//! places say how they remember. A database keeps its ledger in its own transaction, beside the
+//! rows, and answers [`Ledger`] in SQL.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::claim::{Checkpoint, Claim, Claims, Decision, Memory, Owner, Task, decide, wait_for};
+use super::outage::Patience;
+use crate::error::{Error, Result};
+use crate::source::{Candidate, Container, Hash16};
+use crate::split::Split;
+
+/// Where sources are remembered, within the transaction that claims them.
+pub(super) trait Ledger {
+    /// What can go wrong, before it is judged.
+    type Trouble: From<Error>;
+
+    /// What is remembered of the job's sources, in the order of their ids, and the next id that
+    /// is free. Of two runs that read this at once, one fails to write what it decides.
+    fn remembered(&mut self) -> Result<(Vec<Memory>, i32), Self::Trouble>;
+
+    /// A living owner of one of these splits, other than this run.
+    fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Self::Trouble>;
+
+    /// Writes down what was decided.
+    fn write(&mut self, decided: &Decided<'_>) -> Result<(), Self::Trouble>;
+}
+
+/// A split that a run wants, with the name of its source.
+pub(super) type Wanted<'m> = (&'m str, &'m Checkpoint);
+
+/// Claims the sources of a run: all that are to be loaded, or none.
+pub(super) fn claim<L: Ledger>(ledger: &mut L, claims: &Claims) -> Result<Claimed, L::Trouble> {
+    let (memories, next_id) = ledger.remembered()?;
+    let decisions = decide(claims, &memories)?;
+    if let Some(holder) = ledger.holder(&wanted(&decisions, &memories))? {
+        return Ok(Claimed::Busy(holder));
+    }
+    let mut decided = Decided::new(claims.rules_hash, next_id);
+    let files = claims.files.iter().zip(decisions);
+    let answers = files.map(|(file, decision)| decided.note(file, decision, &memories)).collect();
+    ledger.write(&decided)?;
+    Ok(Claimed::Ours(answers, decided.owned))
+}
+
+/// The splits that are to be loaded and are known.
+pub(super) fn wanted<'m>(decisions: &[Decision], memories: &'m [Memory]) -> Vec<Wanted<'m>> {
+    let mut wanted = Vec::new();
+    for decision in decisions {
+        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else { continue };
+        let memory = &memories[index];
+        let checkpoints = tasks.iter().filter_map(|task| memory.checkpoint(task.split));
+        wanted.extend(checkpoints.map(|checkpoint| (memory.known.name.as_str(), checkpoint)));
+    }
+    wanted
+}
+
+/// How a try to claim ended.
+pub(super) enum Claimed {
+    /// All that is to be loaded is ours.
+    Ours(Vec<Claim>, Owned),
+    /// A run that is alive holds a source.
+    Busy(Holder),
+}
+
+/// Who holds a source.
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    pub(super) source: String,
+    pub(super) owner: Owner,
+    /// Its process, in words.
+    pub(super) who: String,
+}
+
+impl Holder {
+    /// Waits for it a moment, or gives up.
+    pub(super) fn wait(&self, since: &mut Option<Instant>, patience: Patience<'_>) -> Result<()> {
+        wait_for(&self.source, &format!("run {} ({})", self.owner.run, self.who), since, patience)
+    }
+}
+
+/// What a claim has decided, gathered, so that 50,000 files can be a handful of statements.
+pub(super) struct Decided<'a> {
+    /// Sources to make, in the order of their ids: each is one split, and ours.
+    pub(super) new: Vec<(i32, &'a Candidate)>,
+    /// Splits to take.
+    pub(super) taken: Vec<Taken>,
+    /// Sources to describe anew.
+    pub(super) described: Vec<Described<'a>>,
+    /// Archives in which sources were seen for the first time.
+    pub(super) containers: Vec<(i32, Container)>,
+    /// What decides the rows from here on.
+    pub(super) rules_hash: Hash16,
+    /// The id after the last that was given.
+    pub(super) next_id: i32,
+    owned: Owned,
+}
+
+/// A split that a run takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    pub(super) split: Split,
+    /// The epoch from now on: one more than was remembered.
+    pub(super) epoch: i64,
+    /// The position that was remembered.
+    pub(super) position: u64,
+}
+
+/// How a known source looks now.
+pub(super) struct Described<'a> {
+    pub(super) id: i32,
+    pub(super) file: &'a Candidate,
+    /// Length and hash of its first bytes.
+    pub(super) head: (u32, Hash16),
+}
+
+impl<'a> Decided<'a> {
+    fn new(rules_hash: Hash16, next_id: i32) -> Decided<'a> {
+        Decided {
+            new: Vec::new(),
+            taken: Vec::new(),
+            described: Vec::new(),
+            containers: Vec::new(),
+            rules_hash,
+            next_id,
+            owned: Owned::default(),
+        }
+    }
+
+    /// Takes note of what was decided about a file, and gives the answer for the run.
+    fn note(&mut self, file: &'a Candidate, decision: Decision, memories: &[Memory]) -> Claim {
+        let Decision { mut claim, memory, new_container } = decision;
+        let memory = memory.map(|index| &memories[index]);
+        let mut id = memory.map(|memory| memory.source_id);
+        match (&mut claim, memory) {
+            (Claim::Load { tasks, .. }, Some(memory)) => {
+                for task in tasks {
+                    let epoch = memory.checkpoint(task.split).map_or(0, |checkpoint| checkpoint.epoch) + 1;
+                    self.taken.push(Taken { split: task.split, epoch, position: task.start.position });
+                    self.owned.set(task.split, Holding::open(epoch, task));
+                }
+                self.describe(file, memory);
+            }
+            (claim @ Claim::Load { .. }, None) => {
+                id = Some(self.next_id);
+                claim.give_id(self.next_id);
+                self.new.push((self.next_id, file));
+                let task = Task::whole(self.next_id);
+                self.owned.set(task.split, Holding::open(1, &task));
+                self.next_id += 1;
+            }
+            (Claim::Finished { .. }, Some(memory)) if file.name != memory.known.name => {
+                self.describe(file, memory);
+            }
+            _ => {}
+        }
+        self.containers.extend(id.zip(new_container));
+        claim
+    }
+
+    fn describe(&mut self, file: &'a Candidate, memory: &Memory) {
+        // As long as nothing is committed, the content is not the source's yet.
+        let (known, now) = (&memory.known, &file.fingerprint);
+        let head = match known.position {
+            0 => (now.head_len, now.head_hash),
+            _ => (known.head_len, known.head_hash),
+        };
+        self.described.push(Described { id: memory.source_id, file, head });
+    }
+}
+
+/// What a run owns.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owned(HashMap<Split, Holding>);
+
+/// One split that is ours: the epoch under which it is, and how far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holding {
+    pub(super) epoch: i64,
+    pub(super) position: u64,
+    /// Its end is committed. A claim takes that back.
+    pub(super) is_complete: bool,
+    /// Its source has other splits.
+    pub(super) is_part: bool,
+}
+
+impl Holding {
+    /// A split that is ours and not at its end.
+    pub(super) fn open(epoch: i64, task: &Task) -> Holding {
+        Holding { epoch, position: task.start.position, is_complete: false, is_part: task.is_part() }
+    }
+}
+
+impl Owned {
+    pub(super) fn get(&self, split: Split) -> Holding {
+        *self.0.get(&split).expect("a split of this run was claimed")
+    }
+
+    pub(super) fn set(&mut self, split: Split, holding: Holding) {
+        self.0.insert(split, holding);
+    }
+
+    pub(super) fn forget(&mut self, split: Split) {
+        self.0.remove(&split);
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Split, Holding)> {
+        self.0.iter().map(|(split, holding)| (*split, *holding))
+    }
+}
