@@ -42,7 +42,7 @@ fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
         Error::usage(format!("job {} has no dead letter {}; `{list}` shows them", config.name, args.id))
     })?;
     if args.raw {
-        let raw = letter.raw.as_ref().ok_or_else(|| Error::usage(letter.letter.not_kept()))?;
+        let raw = letter.raw.as_ref().ok_or_else(|| Error::usage(letter.not_kept()))?;
         print_as_is(raw)?;
         return Ok(Exit::Success);
     }

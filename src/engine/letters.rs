@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
-use crate::report::{Exit, Head, Letter, Letters, ShownLetter};
-use crate::sink::history::Filter;
+use crate::report::{Exit, Head, Letters, ShownLetter};
+use crate::sink::history::{DeadLetter, Filter};
 
 /// The job's dead letters that pass the filter, without their records; all of them, or up to a
 /// limit.
@@ -14,9 +14,10 @@ pub fn dead_letters(config: &Config, filter: Filter, limit: Option<u64>, watch: 
     let filter = Filter { job: config.name.clone(), ..filter };
     let (mut dead_letters, mut more) = (Vec::new(), 0);
     destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
-        match limit.is_none_or(|limit| (dead_letters.len() as u64) < limit) {
-            true => dead_letters.push(Letter::from(letter)),
-            false => more += 1,
+        if limit.is_none_or(|limit| (dead_letters.len() as u64) < limit) {
+            dead_letters.push(DeadLetter { raw: None, ..letter });
+        } else {
+            more += 1;
         }
         ControlFlow::Continue(())
     })?;
@@ -36,5 +37,5 @@ pub fn dead_letter(config: &Config, id: i64, watch: &Watch) -> Result<Option<Sho
         ControlFlow::Break(())
     })?;
     let head = Head::new("dead-letters show", Some(&config.name), Exit::Success);
-    Ok(found.map(|mut letter| ShownLetter { head, raw: letter.raw.take(), letter: Letter::from(letter) }))
+    Ok(found.map(|mut letter| ShownLetter { head, raw: letter.raw.take(), letter }))
 }

@@ -42,6 +42,7 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
     let query = Some(first_rows(&*destination, &config.record.schema));
     let subject = Subject {
         job: &config.name,
+        run: sink.run_id(),
         destination: destination.describe(),
         next: Next { query, ..Next::default() },
         ..Subject::default()

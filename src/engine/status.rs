@@ -6,7 +6,7 @@ use super::selected::selected;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
-use crate::report::{Exit, Head, Source, SourcesStatus, Status};
+use crate::report::{Exit, Head, SourcesStatus, Status};
 
 /// How far the job is.
 pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
@@ -22,7 +22,7 @@ pub fn status_of(config: &Config, files: &[PathBuf], watch: &Watch) -> Result<So
     let (sources, unknown) = selected(files, &known)?;
     Ok(SourcesStatus {
         head: Head::new("status", Some(&config.name), Exit::Success),
-        sources: sources.into_iter().map(Source::from).collect(),
+        sources: sources.into_iter().cloned().collect(),
         unknown: unknown.iter().map(|file| file.to_string_lossy().into_owned()).collect(),
     })
 }

@@ -240,6 +240,7 @@ impl<'a> Writer<'a> {
         self.explain(&batch, &committed.refused);
         let (records, rejected) = (countable(of_batch.records), countable(of_batch.rejected));
         self.settings.observer.tell(&Event::Committed { records, rejected, bytes, took });
+        self.tell_finished(&batch, &committed.completed);
         (self.rows, self.bytes) = (0, 0);
         failpoint::reached("between-batches");
         let free = exit.free_later(std::mem::take(&mut self.weight));
@@ -255,15 +256,22 @@ impl<'a> Writer<'a> {
             progress.counts.add(counts);
             of_batch.add(counts);
             progress.is_complete |= advance.completes;
-            if committed.completed.binary_search(&advance.split.source).is_ok() {
-                let (file, records) = (progress.path.clone(), countable(progress.counts.records));
-                self.settings.observer.tell(&Event::Finished { file, records });
-            }
         }
         self.outcome.counts.add(&of_batch);
         add(&self.stats.records, countable(of_batch.records));
         add(&self.stats.rejected, countable(of_batch.rejected));
         of_batch
+    }
+
+    /// Tells of the sources that a batch has brought to their end.
+    fn tell_finished(&self, batch: &Batch, completed: &[i32]) {
+        for advance in &batch.advances {
+            if completed.binary_search(&advance.split.source).is_ok() {
+                let progress = &self.splits[&advance.split];
+                let (file, records) = (progress.path.clone(), countable(progress.counts.records));
+                self.settings.observer.tell(&Event::Finished { file, records });
+            }
+        }
     }
 
     /// How far each split moves, from its parcels in order.

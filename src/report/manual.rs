@@ -44,6 +44,7 @@ const FILES: &[&str] = &[
     "src/report/forget.rs",
     "src/report/infer.rs",
     "src/sink/batch.rs",
+    "src/sink/history.rs",
     "src/event.rs",
 ];
 

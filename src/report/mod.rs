@@ -18,8 +18,7 @@ mod plan;
 mod status;
 mod text;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::printable::printable_json;
 
@@ -27,10 +26,10 @@ pub use check::{Check, CheckCounts, CheckSources};
 pub use exit::Exit;
 pub use forget::{Forget, ForgottenSource, Rows};
 pub use infer::{Infer, Inferred, InferredField};
-pub use letters::{Letter, Letters, ShownLetter};
+pub use letters::{Letters, ShownLetter};
 pub use load::{Duplicate, FailedFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times};
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};
-pub use status::{FirstLetter, OpenReason, Owner, Run, Source, SourcesStatus, Status};
+pub use status::{SourcesStatus, Status};
 
 /// The version of these objects. A field may come; none goes or changes its meaning without a
 /// new version.
@@ -115,9 +114,4 @@ impl Report for Bare {
     fn text(&self, _: usize) -> String {
         self.error.as_ref().map(|error| format!("{error}\n")).unwrap_or_default()
     }
-}
-
-/// A moment, as RFC 3339 has it.
-fn moment<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }

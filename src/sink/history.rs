@@ -2,10 +2,14 @@
 //!
 //! Read in one snapshot, so that what is shown belongs together, and never under a lock: to
 //! look is not to disturb. Nothing that decides anything reads from here.
+//!
+//! These are parts of reports as they stand, so a field here is a field of an object there.
 
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::error::Result;
 use crate::sink::Counts;
@@ -46,13 +50,14 @@ pub struct Status {
 }
 
 /// How far a source is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SourceStatus {
     /// Its id.
     pub id: i32,
     /// The name under which it was last seen.
     pub name: String,
     /// The day it belongs to.
+    #[serde(serialize_with = "maybe_day")]
     pub data_date: Option<NaiveDate>,
     /// Its size when it was last seen.
     pub size: u64,
@@ -69,6 +74,7 @@ pub struct SourceStatus {
     /// Who holds it, and whether they live.
     pub owner: Option<Owner>,
     /// When its checkpoint moved last.
+    #[serde(serialize_with = "moment")]
     pub updated_at: DateTime<Utc>,
 }
 
@@ -98,18 +104,19 @@ impl SourceStatus {
 }
 
 /// Who holds a source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Owner {
     /// The run.
     pub run: i64,
     /// The server process, or the process on this machine.
     pub pid: i32,
     /// Whether it is still there.
+    #[serde(rename = "alive")]
     pub is_alive: bool,
 }
 
-/// How often a reason was given.
-#[derive(Clone, Debug)]
+/// Why dead letters are open.
+#[derive(Clone, Debug, Serialize)]
 pub struct ReasonCount {
     /// The code.
     pub code: String,
@@ -117,24 +124,33 @@ pub struct ReasonCount {
     pub field: String,
     /// How many open dead letters have it.
     pub count: u64,
-    /// The first of them: its id,
+    /// The first of them.
+    pub first: FirstLetter,
+}
+
+/// The first dead letter of a kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct FirstLetter {
+    /// Its id.
     pub id: i64,
-    /// its source
-    pub source: String,
-    /// and its line.
+    /// The name of its source.
+    pub file: String,
+    /// The number of its first line, counted from one.
     pub line: u64,
 }
 
 /// A run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct RunStatus {
     /// Its id.
     pub id: i64,
     /// The command.
     pub command: String,
     /// When it began.
+    #[serde(serialize_with = "moment")]
     pub started_at: DateTime<Utc>,
     /// When it ended; nothing if it still runs or was killed.
+    #[serde(serialize_with = "maybe_moment")]
     pub ended_at: Option<DateTime<Utc>>,
     /// How it ended.
     pub outcome: Option<String>,
@@ -161,8 +177,8 @@ pub struct Filter {
     pub source: Option<String>,
 }
 
-/// A stored reject.
-#[derive(Clone, Debug)]
+/// A dead letter. Its record is told only where it is asked for by itself.
+#[derive(Clone, Debug, Serialize)]
 pub struct DeadLetter {
     /// Its id.
     pub id: i64,
@@ -175,21 +191,41 @@ pub struct DeadLetter {
     /// Bytes of its record.
     pub length: u64,
     /// The record, unless it was too long.
+    #[serde(skip)]
     pub raw: Option<Vec<u8>>,
     /// BLAKE3 of the record, where it was too long.
+    #[serde(skip)]
     pub raw_hash: Option<Vec<u8>>,
-    /// Which step refused it.
+    /// The step that refused it: `decode`, `parse`, `schema`, `server`.
     pub stage: String,
     /// The reasons: a list of `{code, field, message, input}`.
-    pub reasons: serde_json::Value,
+    pub reasons: Value,
     /// `open`, `replayed`, `discarded` or `superseded`.
     pub state: String,
     /// How often it was tried.
     pub attempts: i32,
     /// When it was first seen.
+    #[serde(serialize_with = "moment")]
     pub first_seen: DateTime<Utc>,
     /// When it was last seen.
+    #[serde(serialize_with = "moment")]
     pub last_seen: DateTime<Utc>,
     /// What a person wrote about it.
     pub note: Option<String>,
+}
+
+/// A moment, as RFC 3339 has it.
+fn moment<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
+}
+
+fn maybe_moment<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => moment(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn maybe_day<S: Serializer>(day: &Option<NaiveDate>, serializer: S) -> Result<S::Ok, S::Error> {
+    day.as_ref().map(NaiveDate::to_string).serialize(serializer)
 }

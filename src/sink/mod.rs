@@ -50,6 +50,11 @@ pub trait Sink: Send {
         Closes::WhenFull
     }
 
+    /// The id of the run, if runs are remembered.
+    fn run_id(&self) -> Option<i64> {
+        None
+    }
+
     /// Says which sources are known and which are new, makes the new ones, and takes
     /// ownership of all that are to be loaded, in one transaction.
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>>;

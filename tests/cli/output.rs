@@ -228,6 +228,8 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
         let names: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
         let head = ["schema_version", "command", "job", "run", "outcome", "exit_code"];
         assert_eq!(names[..head.len()], head, "{arguments}");
+        let runs = command == "load" && !object["job"].is_null();
+        assert_eq!(object["run"].is_i64(), runs, "{arguments}");
         let found = (&object["command"], &object["outcome"], &object["exit_code"], ended);
         assert_eq!(found, (&command.into(), &outcome.into(), &code.into(), code), "{arguments}");
     }

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::figure;
 use crate::printable::{one_line, printable};
-use crate::report::{Letter, Letters, ShownLetter};
+use crate::report::{Letters, ShownLetter};
+use crate::sink::history::DeadLetter;
 
 /// One on each line.
 pub(in crate::report) fn letters(letters: &Letters) -> String {
@@ -47,7 +48,7 @@ pub(in crate::report) fn letter(shown: &ShownLetter) -> String {
 }
 
 /// Why a record cannot be shown.
-pub(in crate::report) fn not_kept(letter: &Letter) -> String {
+pub(in crate::report) fn not_kept(letter: &DeadLetter) -> String {
     let (size, source) = (figure::bytes(letter.length), one_line(&letter.source));
     format!("the record of {size} is not kept; it stands in {source} at byte {}", letter.offset)
 }

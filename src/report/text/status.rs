@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::figure;
 use crate::printable::one_line;
-use crate::report::{Run, Source, SourcesStatus, Status};
+use crate::report::{SourcesStatus, Status};
+use crate::sink::history::{RunStatus, SourceStatus};
 
 /// How many sources are shown unless all are asked for.
 const SOURCES_SHOWN: usize = 20;
@@ -27,8 +28,9 @@ pub(in crate::report) fn status(status: &Status) -> String {
         figure::bytes(done),
         figure::bytes(size)
     );
-    let notable = |source: &&Source| status.shows_all || !source.complete || source.open_dead_letters > 0;
-    let notable: Vec<&Source> = sources.iter().filter(notable).collect();
+    let notable =
+        |source: &&SourceStatus| status.shows_all || !source.complete || source.open_dead_letters > 0;
+    let notable: Vec<&SourceStatus> = sources.iter().filter(notable).collect();
     let shown = if status.shows_all { notable.len() } else { notable.len().min(SOURCES_SHOWN) };
     for source in &notable[..shown] {
         let _ = writeln!(out, "  {}", source_line(source));
@@ -64,7 +66,7 @@ pub(in crate::report) fn sources(status: &SourcesStatus) -> String {
     blocks.join("\n")
 }
 
-fn block(source: &Source) -> String {
+fn block(source: &SourceStatus) -> String {
     let mut out = String::new();
     let counts = &source.counts;
     let _ = writeln!(out, "{}", one_line(&source.name));
@@ -73,7 +75,7 @@ fn block(source: &Source) -> String {
     };
     line("id", source.id.to_string());
     if let Some(date) = &source.data_date {
-        line("data date", date.clone());
+        line("data date", date.to_string());
     }
     line("state", state(source));
     line("updated", source.updated_at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
@@ -107,7 +109,7 @@ fn block(source: &Source) -> String {
 }
 
 /// How far it is.
-fn state(source: &Source) -> String {
+fn state(source: &SourceStatus) -> String {
     let position = figure::count(source.position);
     match (source.complete, (100 * source.position).checked_div(source.size)) {
         (true, _) => format!("complete, {position} bytes"),
@@ -119,16 +121,16 @@ fn state(source: &Source) -> String {
     }
 }
 
-fn owner(source: &Source) -> Option<String> {
+fn owner(source: &SourceStatus) -> Option<String> {
     let owner = source.owner.as_ref()?;
-    Some(if owner.alive {
+    Some(if owner.is_alive {
         format!("held by run {} (process {})", owner.run, owner.pid)
     } else {
         format!("left by run {}", owner.run)
     })
 }
 
-fn source_line(source: &Source) -> String {
+fn source_line(source: &SourceStatus) -> String {
     let mut line = format!("{:>4}  {}", source.id, one_line(&source.name));
     if let Some(date) = &source.data_date {
         let _ = write!(line, " ({date})");
@@ -143,7 +145,7 @@ fn source_line(source: &Source) -> String {
     line
 }
 
-fn run_line(run: &Run) -> String {
+fn run_line(run: &RunStatus) -> String {
     let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     let mut line = format!("{:>4}  {started}  {}", run.id, one_line(&run.command));
     let (Some(outcome), Some(ended)) = (&run.outcome, run.ended_at) else {

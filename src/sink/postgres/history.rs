@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
+    DeadLetter, Filter, FirstLetter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
 };
 
 /// A PostgreSQL database that is only looked at.
@@ -119,9 +119,7 @@ fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Troubl
                 code: row.get(0),
                 field: row.get(1),
                 count: unsigned(row.get(2)),
-                id: row.get(3),
-                source: row.get(4),
-                line: unsigned(row.get(5)),
+                first: FirstLetter { id: row.get(3), file: row.get(4), line: unsigned(row.get(5)) },
             })
             .collect(),
         open_dead_letters: unsigned(at(Step::Look, open)?.get(0)),

@@ -216,6 +216,10 @@ impl Sink for Postgres {
         work::with(recipe, Arc::clone(&self.encoder))
     }
 
+    fn run_id(&self) -> Option<i64> {
+        Some(self.run)
+    }
+
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
+    DeadLetter, Filter, FirstLetter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
 };
 use crate::split::Split;
 
@@ -93,9 +93,7 @@ fn status(Look { connection, locks, .. }: &Look, job: &str) -> Result<Status, Tr
             code: row.get(0)?,
             field: row.get(1)?,
             count: unsigned(row.get(2)?),
-            id: row.get(3)?,
-            source: row.get(4)?,
-            line: unsigned(row.get(5)?),
+            first: FirstLetter { id: row.get(3)?, file: row.get(4)?, line: unsigned(row.get(5)?) },
         })
     })?;
     let open: i64 = connection.query_row(

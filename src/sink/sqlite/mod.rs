@@ -341,6 +341,10 @@ impl Sink for Sqlite {
         work::with(recipe, Arc::clone(&self.encoder))
     }
 
+    fn run_id(&self) -> Option<i64> {
+        Some(self.run)
+    }
+
     fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
         self.has_taken_over = claims.take_over;
         let mut since = None;
