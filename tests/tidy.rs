@@ -220,6 +220,22 @@ fn only_the_command_prints() {
     }
 }
 
+/// There, control characters are escaped.
+#[test]
+fn everything_that_is_written_out_passes_one_file() {
+    for (path, text) in sources("src") {
+        let inside = path.strip_prefix(root().join("src")).unwrap();
+        // The bar draws itself, and has nothing but figures in it.
+        let text = without_tests(&text).replace("ProgressDrawTarget::stderr()", "");
+        let names = |word: &str| {
+            text.match_indices(word)
+                .any(|(at, _)| !text[..at].ends_with(|ch: char| ch.is_alphanumeric() || ch == '_'))
+        };
+        let writes = ["stdout()", "stderr()", "Stdout", "Stderr"].into_iter().any(names);
+        assert!(inside.ends_with("cli/speech.rs") || !writes, "{} writes out", inside.display());
+    }
+}
+
 #[test]
 fn threads_start_where_the_page_says() {
     for (path, text) in sources("src") {

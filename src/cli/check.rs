@@ -1,6 +1,5 @@
 //! `check`: the verdict on every record, without a destination.
 
-use std::io::{self, BufWriter};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -9,19 +8,15 @@ use super::files::{self, nothing_to_do};
 use super::inferred::Inferred;
 use super::job::{self, Job};
 use super::progress::Progress;
-use super::speech::Speech;
+use super::speech::{Speech, json_lines};
 use crate::config::{Config, Overrides};
 use crate::engine::{self, Watch};
 use crate::error::{Error, Kind, Result};
-use crate::printable::PrintableJson;
 use crate::report::Exit;
 use crate::sink::check::Verdicts;
 use crate::source::Found;
 use crate::stop::Stop;
 use crate::trust::create_private;
-
-/// Verdicts are written in pieces of this size.
-const WRITE_BYTES: usize = 256 << 10;
 
 pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let to_stdout = args.verdicts.as_deref() == Some(Path::new("-"));
@@ -88,8 +83,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
 /// Opens the file for verdicts, before any work, so that a bad path is told at once.
 fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Verdicts> {
     if path == Path::new("-") {
-        let out = BufWriter::with_capacity(WRITE_BYTES, io::stdout());
-        return Ok(Verdicts { path: "stdout".into(), out: Box::new(PrintableJson(out)) });
+        return Ok(Verdicts { path: "stdout".into(), out: json_lines(None) });
     }
     // To open it is to empty it.
     if let Ok(there) = std::fs::metadata(path) {
@@ -114,6 +108,5 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
         }
     }
     let file = create_private(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
-    let out = BufWriter::with_capacity(WRITE_BYTES, file);
-    Ok(Verdicts { path: path.to_owned(), out: Box::new(PrintableJson(out)) })
+    Ok(Verdicts { path: path.to_owned(), out: json_lines(Some(file)) })
 }

@@ -5,14 +5,15 @@
 //! leaves it without control characters, whoever made it. Only what is asked for byte by byte (a
 //! record, a statement, a job file) goes out as it is, and not to a terminal.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use serde_json::{Value, json};
 
 use super::args::{LogFormat, Output, SpeechArgs};
 use crate::engine::Watch;
 use crate::event::{Event, Level, Observer};
-use crate::printable::{printable, printable_json};
+use crate::printable::{PrintableJson, printable, printable_json};
 use crate::report::{FailedFile, Report};
 
 /// More files than this are counted only.
@@ -195,6 +196,18 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
         }
     }
 }
+
+/// A writer of many objects, one on each line: into a file, or to stdout.
+pub(super) fn json_lines(file: Option<File>) -> Box<dyn Write + Send> {
+    let out: Box<dyn Write + Send> = match file {
+        Some(file) => Box::new(file),
+        None => Box::new(io::stdout()),
+    };
+    Box::new(PrintableJson(BufWriter::with_capacity(WRITE_BYTES, out)))
+}
+
+/// Lines are written in pieces of this size.
+const WRITE_BYTES: usize = 256 << 10;
 
 /// How many characters a line of stdout has.
 fn width() -> usize {
