@@ -21,6 +21,7 @@ mod progress;
 mod speech;
 mod status;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -54,8 +55,7 @@ pub fn run() -> ExitCode {
             return Exit::Success.into();
         }
     };
-    // What is told of a bug passes the same filter as everything else.
-    std::panic::set_hook(Box::new(move |panic| speech.error(&panic.to_string())));
+    tell_panics(speech);
     let has_one_result = command.as_ref().map_or(true, has_one_result);
     let output = if has_one_result { speech.output } else { Output::Text };
     let stop = Stop::default();
@@ -99,6 +99,18 @@ fn has_one_result(command: &Command) -> bool {
         Command::Config { .. } | Command::Completions { .. } | Command::Man { .. } => false,
         _ => true,
     }
+}
+
+/// What is told of a bug passes the same filter as everything else.
+fn tell_panics(speech: Speech) {
+    std::panic::set_hook(Box::new(move |panic| {
+        // Where RUST_BACKTRACE asks for one.
+        let trace = Backtrace::capture();
+        match trace.status() {
+            BacktraceStatus::Captured => speech.error(&format!("{panic}\n{trace}")),
+            _ => speech.error(&panic.to_string()),
+        }
+    }));
 }
 
 /// Says how a command failed. Whoever asked for one object on stdout gets one.
