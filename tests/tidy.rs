@@ -76,8 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("work", &["error", "failpoint", "format", "reject", "schema", "source", "span", "split"]),
-    // A complaint about a job file is an error, and knows how it is shown.
-    ("error", &["config"]),
+    ("error", &[]),
     ("report", &["error", "figure", "pipeline", "printable", "sink"]),
     ("event", &["figure"]),
     ("reject", &["span"]),

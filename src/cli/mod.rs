@@ -32,8 +32,8 @@ use clap::error::{ContextKind, ContextValue};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::config::masked;
 use crate::error::Error;
+use crate::error::secret::masked;
 use crate::printable::printable;
 use crate::report::{Bare, Exit, Head};
 use crate::stop::Stop;

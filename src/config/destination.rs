@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
 use super::reader::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
-use super::{Overrides, Url, keys, secret, units};
+use super::{Overrides, Url, keys, units};
+use crate::error::secret;
 use crate::schema::{Extra, Field, Kind, Schema};
 use crate::sink::key::EXTRA;
 use crate::sink::kinds::names;
@@ -161,7 +162,7 @@ fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema) -> Key {
 }
 
 fn unknown_key(reader: &mut Reader<'_>, written: &Written<'_>, text: &str, schema: &Schema) {
-    let given = quoted(written.text);
+    let given = reader.quoted(written);
     let fields = schema.fields.iter().map(|field| field.name.as_str());
     let known = ["position", "content", "none"].into_iter().chain(fields);
     let message = match nearest(text, known) {

@@ -10,10 +10,10 @@
 //! Config builds the settings that the other parts declare, and is known by none of them.
 //! It prints nothing, opens nothing but the job file, and never asks what time it is.
 
-mod complaint;
 mod date;
 mod destination;
 mod format;
+mod hide;
 mod json_schema;
 mod keys;
 pub(crate) mod later;
@@ -25,7 +25,6 @@ mod pipeline;
 mod reader;
 mod record;
 mod rules;
-mod secret;
 mod source;
 pub mod units;
 mod url;
@@ -37,17 +36,15 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Complaint, Error, Kind, Result};
 use crate::source::Pattern;
 
-pub use complaint::{Complaint, Excerpt, Finding};
 pub use date::{escape, put_date};
 pub use destination::Destination;
 pub use json_schema::json_schema;
 pub use overrides::Overrides;
 pub use pipeline::Pipeline;
 pub use record::Record;
-pub(crate) use secret::masked;
 pub use source::Source;
 pub use url::Url;
 pub use write::{Draft, Proposed, write};
@@ -128,7 +125,7 @@ impl Config {
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes());
             let finding = ("not UTF-8; save the file as UTF-8".to_owned(), Some(at..at + 1));
-            Kind::from(Complaint::new(path, &text, vec![finding])).into()
+            Kind::from(Complaint::new(path, &text, vec![finding], &hide::of_broken(&text))).into()
         })
     }
 

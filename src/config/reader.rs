@@ -17,11 +17,11 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Complaint;
 use super::keys::{self, Key, Table, Takes, Word};
 use super::later;
 use super::nearest::nearest;
-use super::{secret, units};
+use super::{hide, units};
+use crate::error::{Complaint, secret};
 
 /// How much of a given text is quoted in a message.
 const QUOTE_CHARS_MAX: usize = 60;
@@ -38,6 +38,8 @@ pub(super) struct Reader<'d> {
     source: &'d str,
     environment: Environment<'d>,
     findings: Vec<(String, Option<Place>)>,
+    /// What is not shown of the file.
+    hidden: Vec<Place>,
 }
 
 /// A table of the file, and the keys that it may have.
@@ -72,12 +74,13 @@ pub(super) fn parse<'d>(path: &Path, source: &'d str) -> Result<Spanned<DeTable<
         };
         (message, place)
     });
-    Err(Complaint::new(path, source, findings.collect()))
+    let hidden = [hide::of_tree(source, tree.get_ref()), hide::of_broken(source)].concat();
+    Err(Complaint::new(path, source, findings.collect(), &hidden))
 }
 
 impl<'d> Reader<'d> {
     pub(super) fn new(path: &'d Path, source: &'d str, environment: Environment<'d>) -> Reader<'d> {
-        Reader { path, source, environment, findings: Vec::new() }
+        Reader { path, source, environment, findings: Vec::new(), hidden: Vec::new() }
     }
 
     /// Notes that something at `place` is wrong.
@@ -99,12 +102,13 @@ impl<'d> Reader<'d> {
     pub(super) fn finish(self) -> Result<(), Complaint> {
         match self.findings.is_empty() {
             true => Ok(()),
-            false => Err(Complaint::new(self.path, self.source, self.findings)),
+            false => Err(Complaint::new(self.path, self.source, self.findings, &self.hidden)),
         }
     }
 
     /// The scope of the whole file.
     pub(super) fn root<'s>(&mut self, tree: &'s Spanned<DeTable<'s>>) -> Scope<'s> {
+        self.hidden = hide::of_tree(self.source, tree.get_ref());
         let scope = Scope { keys: &keys::JOB, values: Some(tree.get_ref()), place: None };
         self.check_keys(&scope, "the job file");
         scope
@@ -232,7 +236,7 @@ impl<'d> Reader<'d> {
         match words.iter().find(|word| word.name == text) {
             Some(word) => Some(word.name),
             None => {
-                let (given, known) = (quoted(written.text), keys::any_word(words));
+                let (given, known) = (self.quoted(written), keys::any_word(words));
                 let later = later::words(what).map(|(name, _)| name);
                 let message = if later.clone().any(|name| name == text) {
                     format!("{what} '{text}' is not yet built; this version takes {known}")
@@ -321,17 +325,54 @@ impl<'d> Reader<'d> {
 
     /// Notes that `value` is not what `key` takes.
     pub(super) fn mismatch(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) {
-        let message = format!("'{}' takes {}, not {}", key.name, key.takes.describe(), describe(value));
+        let message = format!("'{}' takes {}, not {}", key.name, key.takes.describe(), self.describe(value));
         self.find(message, &value.span());
+    }
+
+    /// A text as it is quoted in a message.
+    pub(super) fn quoted(&self, written: &Written<'_>) -> String {
+        if self.is_hidden(&written.place) { quoted(secret::MASK) } else { quoted(written.text) }
     }
 
     /// A part of the text at `place` as it is quoted in a message: itself if it stands there,
     /// else what stands there, because it came out of a variable.
     pub(super) fn quoted_part(&self, part: &str, place: &Place) -> String {
         match self.source.get(place.clone()) {
+            _ if self.is_hidden(place) => quoted(secret::MASK),
             Some(written) if !written.contains(part) => quoted(written.trim_matches(['"', '\''])),
             _ => quoted(part),
         }
+    }
+
+    /// A value as an object in a sentence: what it is if that is short, else its type.
+    pub(super) fn describe(&self, value: &Spanned<DeValue<'_>>) -> String {
+        match value.get_ref() {
+            DeValue::Array(_) => "a list".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+            _ if self.is_hidden(&value.span()) => quoted(secret::MASK),
+            DeValue::String(text) => quoted(text),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(flag) => flag.to_string(),
+            DeValue::Datetime(stamp) => stamp.to_string(),
+        }
+    }
+
+    /// Whether nothing of the value at `place` is shown.
+    fn is_hidden(&self, place: &Place) -> bool {
+        let inside = hide::inside(self.source, place.clone());
+        self.hidden.iter().any(|hidden| hidden.start <= inside.start && inside.end <= hidden.end)
+    }
+
+    /// Whether a variable of the environment is part of what stands at `place`.
+    pub(super) fn has_variable(&self, place: &Place) -> bool {
+        self.source.get(place.clone()).is_some_and(|written| written.contains("${"))
+    }
+
+    /// Whether a variable is part of a value in `scope`.
+    pub(super) fn has_variables(&self, scope: &Scope<'_>) -> bool {
+        let values = scope.values.into_iter().flat_map(|values| values.values());
+        values.into_iter().any(|value| self.has_variable(&value.span()))
     }
 
     /// Puts the environment into a text: `${NAME}` is a variable, `$$` a dollar, and any other
@@ -456,19 +497,6 @@ pub(super) fn quoted(text: &str) -> String {
     }
     // What a person would type between single quotes.
     format!("'{}'", shown.replace("\\'", "'").replace("\\\"", "\""))
-}
-
-/// A value as an object in a sentence: what it is if that is short, else its type.
-pub(super) fn describe(value: &Spanned<DeValue<'_>>) -> String {
-    match value.get_ref() {
-        DeValue::String(text) => quoted(text),
-        DeValue::Integer(number) => number.to_string(),
-        DeValue::Float(number) => number.to_string(),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(stamp) => stamp.to_string(),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
 }
 
 pub(super) fn as_text<'d>(value: &'d Spanned<DeValue<'d>>) -> Option<Written<'d>> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
-use super::reader::{Reader, Scope, quoted};
+use super::reader::{Reader, Scope};
 use super::{Overrides, as_usize, date, format};
 use crate::error::{Error, Result};
 use crate::format::Spec;
@@ -173,7 +173,7 @@ fn timezone(reader: &mut Reader<'_>, scope: &Scope<'_>) -> i32 {
         true => reader.find(
             format!(
                 "timezone {} is not yet built; this version takes 'UTC' or an offset, as in \"+02:00\"",
-                quoted(written.text)
+                reader.quoted(&written)
             ),
             &written.place,
         ),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::error::Excerpt;
 use crate::sink::{Key, OnConflict};
 use crate::source::Order;
 

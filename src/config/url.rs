@@ -6,8 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::secret;
 use super::units::Misread;
+use crate::error::secret;
 use crate::sink;
 
 /// Where rows go. Shown without its password, by `Display` and by `Debug`.

@@ -10,7 +10,7 @@
 
 use std::fmt::Write as _;
 
-use super::secret;
+use crate::error::secret;
 use crate::printable::is_unsafe;
 use crate::schema::{Extra, Field, Rule, Zone};
 

@@ -82,7 +82,7 @@ impl Sink for InMemory {
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         if self.fails_at == Some(self.batches) {
-            return Err(Kind::Unreachable("planned".into()).into());
+            return Err(Kind::Unreachable { what: "planned".into(), waited: None }.into());
         }
         batch.still_holds()?;
         self.batches += 1;

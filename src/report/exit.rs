@@ -52,7 +52,7 @@ impl Exit {
     pub fn of_error(error: &Error) -> Exit {
         match error.kind() {
             Kind::Usage(_) | Kind::Job(_) | Kind::Unfit(_) => Exit::Usage,
-            Kind::Held(_) => Exit::Held,
+            Kind::Held { .. } | Kind::TakenOver => Exit::Held,
             Kind::Stopped(signal) => Exit::Stopped(*signal),
             _ => Exit::Failed,
         }

@@ -390,9 +390,9 @@ pub(super) fn wait_for(
     let is_first = since.is_none();
     let waited = since.get_or_insert_with(Instant::now).elapsed();
     if waited >= HOLDER_WAIT {
-        let message =
-            format!("{source} is held by {holder}; wait for it, or take its place with --take-over");
-        return Err(Kind::Held(message).into());
+        let then = "; wait for it, or take its place with --take-over";
+        let (source_name, holder) = (source.to_owned(), holder.to_owned());
+        return Err(Kind::Held { source_name, holder, then }.into());
     }
     if is_first {
         let (source, holder) = (source.to_owned(), holder.to_owned());
@@ -406,12 +406,7 @@ pub(super) fn wait_for(
 
 /// What a run says that finds its sources taken.
 pub(super) fn lost_ownership() -> Error {
-    Kind::Held(
-        "another run has taken over the sources of this one; nothing more was written. \
-         `logmill status` shows who has them"
-            .to_owned(),
-    )
-    .into()
+    Kind::TakenOver.into()
 }
 
 /// A count or an offset as it is stored. Ours are never negative.

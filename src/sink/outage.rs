@@ -38,7 +38,7 @@ impl<'a> Outage<'a> {
         if waited >= retry_for {
             self.told = None;
             let error = error();
-            return Err(Kind::Unreachable(format!("{error}; gave up after {} s", waited.as_secs())).into());
+            return Err(Kind::Unreachable { what: error.to_string(), waited: Some(waited) }.into());
         }
         let pause = backoff(self.attempt);
         self.attempt += 1;
@@ -124,7 +124,7 @@ mod tests {
         let lost = || Error::broken("lost");
         let patience = Patience { retry_for: Duration::ZERO, stop: &stop, observer: &observer };
         let error = Outage::new(patience).wait("lost", lost).expect_err("no time is left");
-        assert!(matches!(error.kind(), Kind::Unreachable(_)));
+        assert!(matches!(error.kind(), Kind::Unreachable { .. }));
         stop.ask(libc::SIGTERM);
         let patience = Patience { retry_for: Duration::from_secs(9), ..patience };
         let error = Outage::new(patience).wait("lost", lost).expect_err("stopped");

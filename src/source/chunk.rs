@@ -216,8 +216,9 @@ impl Chunks {
         if let (Some(size), Some(end)) = (chunk.ends, self.end)
             && size < end
         {
-            return Err(Error::source(
+            return Err(Error::source_at(
                 self.source.path(),
+                size,
                 format!(
                     "it ends at byte {size}, within a split that ends at byte {end} (truncated or replaced?)"
                 ),

@@ -129,8 +129,9 @@ impl Feed {
                     io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
                     _ => cause.to_string(),
                 };
-                Error::source(
+                Error::source_at(
                     source.path(),
+                    position,
                     format!(
                         "the {codec} data is damaged after byte {position} (decompressed): {what}. The records before \
                          that are loaded; run again when the file is whole"

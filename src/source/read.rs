@@ -120,8 +120,9 @@ impl Blocks {
         let first = self.offset(0);
         if self.feed.position() < goal {
             let has = self.feed.position();
-            return Err(Error::source(
+            return Err(Error::source_at(
                 self.source.path(),
+                has,
                 format!(
                     "it ends at byte {has}, but was loaded up to byte {position} (truncated or replaced?). Nothing of it \
                      was loaded; if it is a new file under an old name, `logmill forget` the old one first"
@@ -132,8 +133,9 @@ impl Blocks {
         if tail.0 > 0 && !self.source.can_be_read_again() {
             let before = &self.block[place(position - u64::from(tail.0))..place(position)];
             if hash16(before) != tail.1 {
-                return Err(Error::source(
+                return Err(Error::source_at(
                     self.source.path(),
+                    position,
                     format!(
                         "what stands before byte {position} is not what was loaded (another file?). Nothing of it was \
                          loaded; if it is a new one under an old name, `logmill forget` the old one first"
@@ -165,8 +167,9 @@ impl Blocks {
         match self.settings.framing.goes_on(open, next, self.is_end) {
             Some(line_end) => self.start += line_end,
             None => {
-                return Err(Error::source(
+                return Err(Error::source_at(
                     self.source.path(),
+                    position,
                     format!(
                         "the record that ends at byte {position} was the last when it was loaded, and goes on now; \
                          a record of a stream cannot be loaded again"

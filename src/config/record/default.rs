@@ -6,13 +6,14 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::reader::{Reader, Written};
+use super::super::reader::{Reader, Scope, Written};
 use crate::schema::{Field, Owned};
 
 /// Reads a default as the field would read it from a record, so that it is held to the
 /// same rules.
 pub(super) fn default(
     reader: &mut Reader<'_>,
+    scope: &Scope<'_>,
     field: &Field,
     called: &str,
     value: &Spanned<DeValue<'_>>,
@@ -22,6 +23,11 @@ pub(super) fn default(
     match field.read_default(&json) {
         Ok(default) => Some(default),
         Err(reasons) => {
+            // The reasons can quote a rule, and a rule can come out of a variable.
+            let reasons = match reader.has_variables(scope) {
+                true => "one of its rules, or the default, has a variable in it".to_owned(),
+                false => reasons,
+            };
             reader.find(format!("the default of {called} does not fit: {reasons}"), &value.span());
             None
         }

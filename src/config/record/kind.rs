@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::keys;
-use super::super::reader::{Place, Reader, Scope, as_integer, describe, first_repeated};
+use super::super::reader::{Place, Reader, Scope, as_integer, first_repeated};
 use super::{Common, Part, field, fields};
 use crate::schema::{
     self, Bounds, Exact, Extra, Kind, Object, OfSource, Rule, Schema, StampFormat, Strptime, Zone,
@@ -96,7 +96,7 @@ impl Rules<'_, '_> {
         let value = self.scope.value(name)?;
         let number = read(value);
         if number.is_none() {
-            let given = describe(value);
+            let given = reader.describe(value);
             reader.find(format!("'{name}' takes {expected}, not {given}"), &value.span());
         }
         number
@@ -153,6 +153,7 @@ impl Rules<'_, '_> {
             match Strptime::new(&text) {
                 Ok(letters) if letters.names_year() => return StampFormat::Strptime(letters),
                 Ok(_) => "the format names no year, which is not built yet; leave it out until a later version takes it".to_owned(),
+                Err(_) if reader.has_variable(&place) => "the format cannot be read".to_owned(),
                 Err(what) => format!("the format cannot be read: {what}"),
             }
         };

@@ -16,7 +16,7 @@ use toml::de::DeValue;
 
 use self::kind::Rules;
 use super::keys::{self, Takes};
-use super::reader::{Place, Reader, Scope, as_text, describe, quoted};
+use super::reader::{Place, Reader, Scope, as_text, quoted};
 use super::{bounded, later, units};
 use crate::format::pointer_steps;
 use crate::schema::{Extra, Field, Nul, Schema, from_json_schema};
@@ -100,7 +100,10 @@ const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 
 /// Reads a JSON Schema file.
 fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Common) -> Schema {
-    let shown = path.display();
+    let shown = match reader.has_variable(place) {
+        true => reader.quoted_part(&path.to_string_lossy(), place),
+        false => path.display().to_string(),
+    };
     let text = match File::open(path).and_then(|file| bounded(file, SCHEMA_BYTES_MAX)) {
         Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|_| format!("the schema {shown} is not UTF-8")),
         Ok(None) => {
@@ -185,7 +188,7 @@ fn field<'s>(
             Some(written) => (Scope::empty(&keys::FIELD, value.span()), written),
             None => {
                 reader.find(
-                    format!("{called} takes {}, not {}", Takes::Field.describe(), describe(value)),
+                    format!("{called} takes {}, not {}", Takes::Field.describe(), reader.describe(value)),
                     &value.span(),
                 );
                 return None;
@@ -227,7 +230,7 @@ fn field<'s>(
     let kind = rules.read(reader, kind_name)?;
     let mut field = Field { name: name.to_owned(), from, required, nullable, default: None, strict, kind };
     if let Some(value) = scope.value("default").filter(|_| part == Part::Field) {
-        field.default = default::default(reader, &field, &called, value);
+        field.default = default::default(reader, &scope, &field, &called, value);
     }
     Some(field)
 }

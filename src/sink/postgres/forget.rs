@@ -52,10 +52,9 @@ fn forget_all(
     );
     if let Some(row) = at(Step::Forget, held)? {
         let (name, run, pid): (String, i64, i32) = (row.get(0), row.get(1), row.get(2));
-        let message = format!(
-            "{name} is held by run {run} (backend {pid}), so nothing was forgotten; wait for it, or end it"
-        );
-        return Err(Trouble::Ours(Kind::Held(message).into()));
+        let holder = format!("run {run} (backend {pid})");
+        let then = ", so nothing was forgotten; wait for it, or end it";
+        return Err(Trouble::Ours(Kind::Held { source_name: name, holder, then }.into()));
     }
     let superseded = client.execute(
         "UPDATE logmill.dead_letters d

@@ -417,11 +417,12 @@ pub(super) fn take_over(link: &mut Link, shape: &Shape, holder: &Holder) -> Resu
         Ok(_) => {}
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
             return Err(Trouble::Ours(
-                Kind::Held(format!(
-                    "{} is held by run {} ({}), and ending it takes a right that this role lacks: \
-                     GRANT pg_signal_backend, or connect as its role",
-                    holder.source, holder.owner.run, holder.who
-                ))
+                Kind::Held {
+                    source_name: holder.source.clone(),
+                    holder: format!("run {} ({})", holder.owner.run, holder.who),
+                    then: ", and ending it takes a right that this role lacks: GRANT pg_signal_backend, or \
+                           connect as its role",
+                }
                 .into(),
             ));
         }

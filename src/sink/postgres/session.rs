@@ -126,7 +126,7 @@ impl Session {
     /// server that is not there, and not much for one that falls silent.
     pub(super) fn visit(server: &Arc<Server>, timeouts: Timeouts) -> Result<Session, Error> {
         Session::open(server, VISIT_DEADLINE, timeouts).map_err(|trouble| match trouble {
-            Trouble::Lost { what, .. } => Kind::Unreachable(what).into(),
+            Trouble::Lost { what, .. } => Kind::Unreachable { what, waited: None }.into(),
             trouble => trouble.into_error(),
         })
     }
@@ -317,6 +317,6 @@ fn not_connected(error: &NotConnected) -> Trouble {
     }
     match causes().next_back() {
         Some(Cause::Refused { sqlstate, .. }) => server(sqlstate.clone()),
-        _ => Trouble::Ours(Kind::Unreachable(what).into()),
+        _ => Trouble::Ours(Kind::Unreachable { what, waited: None }.into()),
     }
 }

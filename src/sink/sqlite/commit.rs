@@ -169,9 +169,9 @@ fn compare_target(connection: &Connection, shape: &Shape) -> Result<(), Trouble>
         return Ok(());
     }
     Err(Trouble::Ours(
-        Kind::Server {
+        Kind::DatabaseFile {
             doing: "looking at the target's columns".to_owned(),
-            sqlstate: None,
+            code: None,
             message: format!(
                 "{} was changed during the run; what was committed is kept, run again to go on",
                 shape.target.name
@@ -348,9 +348,9 @@ fn meets_rows(connection: &Connection, shape: &Shape, batch: &Batch) -> Result<b
 }
 
 fn swallowed(table: &str) -> Error {
-    Kind::Server {
+    Kind::DatabaseFile {
         doing: format!("writing to {table}"),
-        sqlstate: None,
+        code: None,
         message: "a trigger leaves rows out without an error. Nothing of the batch was kept; drop the trigger for the \
                   load, or let it raise"
             .to_owned(),
@@ -359,9 +359,9 @@ fn swallowed(table: &str) -> Error {
 }
 
 fn rolled_back(table: &str) -> Error {
-    Kind::Server {
+    Kind::DatabaseFile {
         doing: format!("writing to {table}"),
-        sqlstate: None,
+        code: None,
         message: "a constraint or trigger of the table rolls the whole transaction back, so that one bad row would cost \
                   all others; let it abort instead"
             .to_owned(),

@@ -51,10 +51,11 @@ fn forget_all(
             if locks.is_held(Split { source, start: unsigned(row.get(1)?) }).unwrap_or(true) {
                 let (run, pid): (i64, i64) = (row.get(2)?, row.get(3)?);
                 return Err(Trouble::Ours(
-                    Kind::Held(format!(
-                        "{name} is held by run {run} (process {pid}), so nothing was forgotten; \
-                         wait for it, or end it"
-                    ))
+                    Kind::Held {
+                        source_name: name.clone(),
+                        holder: format!("run {run} (process {pid})"),
+                        then: ", so nothing was forgotten; wait for it, or end it",
+                    }
                     .into(),
                 ));
             }

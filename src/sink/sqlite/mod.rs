@@ -97,9 +97,9 @@ impl Trouble {
     fn into_error(self, path: &Path) -> Error {
         match self {
             Trouble::Ours(error) => error,
-            Trouble::Sqlite(error) => Kind::Server {
+            Trouble::Sqlite(error) => Kind::DatabaseFile {
                 doing: path.display().to_string(),
-                sqlstate: None,
+                code: error.sqlite_error().map(|error| error.extended_code),
                 message: format!("{}; {}", message(&error), advice(&error)),
             }
             .into(),

@@ -8,10 +8,33 @@
 use std::ops::Range;
 
 /// What is shown in place of a password.
-pub(super) const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
-/// Names of settings whose values are secret, wherever they stand.
-const NAMES: [&str; 4] = ["password", "passwd", "secret", "token"];
+/// What the names of settings hold whose values are secret, wherever they stand.
+const NAMES: [&str; 11] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "api_key",
+    "access_key",
+    "private_key",
+];
+
+/// Whether the value of a setting of this name is secret.
+pub(crate) fn is_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    NAMES.iter().any(|secret| name.contains(secret))
+}
+
+/// Whether a password may be near: a name of one, or a URL.
+pub(crate) fn is_hint(text: &str) -> bool {
+    text.contains("://") || is_name(text)
+}
 
 /// A password in a text.
 struct Secret {
@@ -24,7 +47,7 @@ struct Secret {
 }
 
 /// Where in `text` passwords stand, in order and apart.
-pub(super) fn find(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn find(text: &str) -> Vec<Range<usize>> {
     secrets(text).into_iter().map(|secret| secret.value).collect()
 }
 
@@ -65,7 +88,7 @@ pub(crate) fn masked(text: &str) -> String {
 
 /// `text` without its passwords: `postgres://ada:pass@host` becomes `postgres://ada@host`,
 /// and `user=ada password=pass` becomes `user=ada`.
-pub(super) fn removed(text: &str) -> String {
+pub(crate) fn removed(text: &str) -> String {
     let mut kept = text.to_owned();
     let mut cuts: Vec<Range<usize>> = secrets(text).into_iter().map(|secret| secret.whole).collect();
     cuts.sort_by_key(|cut| cut.start);
@@ -165,7 +188,7 @@ fn unescaped(text: &str, is_end: impl Fn(char) -> bool) -> usize {
 }
 
 /// Whether `text` is `${NAME}` and nothing else.
-fn is_reference(text: &str) -> bool {
+pub(crate) fn is_reference(text: &str) -> bool {
     text.strip_prefix("${").and_then(|text| text.strip_suffix('}')).is_some_and(|name| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     })

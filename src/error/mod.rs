@@ -9,9 +9,15 @@
 //! these: report it and tell the shell. It is boxed, so that `Result` stays one word wide
 //! on the hot path.
 
+mod complaint;
+pub(crate) mod secret;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use complaint::{Complaint, Excerpt, Finding};
 
 /// The result of everything that can fail for a reason outside a record.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -29,7 +35,7 @@ pub enum Kind {
 
     /// The job file cannot be understood. Nothing was touched.
     #[error("{0}")]
-    Job(#[from] crate::config::Complaint),
+    Job(#[from] Complaint),
 
     /// A file or directory could not be used.
     #[error("cannot {doing} {}: {cause}", path.display())]
@@ -47,6 +53,8 @@ pub enum Kind {
     Source {
         /// The file, as the person named it.
         path: PathBuf,
+        /// Where in it, decompressed, if that is known.
+        offset: Option<u64>,
         /// What was found, where, and what to do about it.
         what: String,
     },
@@ -66,13 +74,43 @@ pub enum Kind {
         message: String,
     },
 
-    /// The destination did not come back in the time that the job allows.
-    #[error("{0}")]
-    Unreachable(String),
+    /// The destination is a file, and the library that writes it refused.
+    #[error("{doing}: {message}")]
+    DatabaseFile {
+        /// The step at which it happened, or the file.
+        doing: String,
+        /// The library's own code, where it gave one.
+        code: Option<i32>,
+        /// Its message and what to do next. Never the values of a row.
+        message: String,
+    },
 
-    /// Another run holds the sources, or took them over from us.
-    #[error("{0}")]
-    Held(String),
+    /// The destination did not come back in the time that the job allows.
+    #[error("{what}{}", gave_up(.waited.as_ref()))]
+    Unreachable {
+        /// The last thing that was tried, and what came of it.
+        what: String,
+        /// How long was waited before we gave up, if at all.
+        waited: Option<Duration>,
+    },
+
+    /// Another run holds the sources.
+    #[error("{source_name} is held by {holder}{then}")]
+    Held {
+        /// One source that it holds.
+        source_name: String,
+        /// The run and its backend or process.
+        holder: String,
+        /// What became of it and what to do about it.
+        then: &'static str,
+    },
+
+    /// Another run has taken over the sources of this one.
+    #[error(
+        "another run has taken over the sources of this one; nothing more was written. \
+         `logmill status` shows who has them"
+    )]
+    TakenOver,
 
     /// A signal asked us to stop, and we did, cleanly.
     #[error("stopped by {}; everything committed so far is kept, run again to go on", signal_name(*.0))]
@@ -101,7 +139,12 @@ impl Error {
     }
 
     pub(crate) fn source(path: &Path, what: impl Into<String>) -> Error {
-        Kind::Source { path: path.to_owned(), what: what.into() }.into()
+        Kind::Source { path: path.to_owned(), offset: None, what: what.into() }.into()
+    }
+
+    /// The same, at a place in it.
+    pub(crate) fn source_at(path: &Path, offset: u64, what: impl Into<String>) -> Error {
+        Kind::Source { path: path.to_owned(), offset: Some(offset), what: what.into() }.into()
     }
 
     pub(crate) fn broken(what: impl Into<String>) -> Error {
@@ -110,21 +153,36 @@ impl Error {
 
     /// The text without the name of the file that it is about, for where that stands beside.
     pub(crate) fn without_path(&self, path: &Path) -> String {
-        if let Kind::File { doing, path: of, cause } = self.kind()
-            && of == path
-        {
-            return format!("cannot {doing} it: {cause}");
-        }
-        let text = self.to_string();
-        match text.strip_prefix(&format!("{}: ", path.display())) {
-            Some(rest) => rest.to_owned(),
-            None => text,
+        match self.kind() {
+            Kind::File { doing, path: of, cause } if of == path => format!("cannot {doing} it: {cause}"),
+            Kind::Source { path: of, what, .. } if of == path => what.clone(),
+            kind => kind.to_string(),
         }
     }
 
     /// Whether this concerns one source alone, so that the others can still be loaded.
     pub(crate) fn is_about_one_source(&self) -> bool {
         matches!(*self.0, Kind::File { .. } | Kind::Source { .. })
+    }
+}
+
+impl Kind {
+    /// The word for it that programs may rely on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Kind::Usage(_) => "usage",
+            Kind::Job(_) => "job",
+            Kind::File { .. } => "file",
+            Kind::Source { .. } => "source",
+            Kind::Unfit(_) => "unfit",
+            Kind::Server { .. } => "server",
+            Kind::DatabaseFile { .. } => "database_file",
+            Kind::Unreachable { .. } => "unreachable",
+            Kind::Held { .. } => "held",
+            Kind::TakenOver => "taken_over",
+            Kind::Stopped(_) => "stopped",
+            Kind::Broken(_) => "broken",
+        }
     }
 }
 
@@ -161,6 +219,10 @@ fn list(findings: &[String]) -> String {
             text
         }
     }
+}
+
+fn gave_up(waited: Option<&Duration>) -> String {
+    waited.map_or(String::new(), |waited| format!("; gave up after {} s", waited.as_secs()))
 }
 
 fn signal_name(signal: i32) -> &'static str {

@@ -2,8 +2,8 @@
 //!
 //! All that is wrong is told at once, each thing with its line and a caret, as rustc does:
 //! whoever mends a job file should not have to run the program once per mistake. What is
-//! shown is the file's own text, never what a `${VARIABLE}` in it became, and passwords that
-//! stand in it are hidden.
+//! shown is the file's own text, never what a `${VARIABLE}` in it became. What must not be seen is
+//! told by the reader of the file; what still looks like a password is hidden besides.
 
 use std::fmt;
 use std::ops::Range;
@@ -49,11 +49,13 @@ pub struct Excerpt {
 }
 
 impl Complaint {
-    /// A complaint about the file at `path`, whose findings stand at these ranges of `source`.
-    pub(super) fn new(
+    /// A complaint about the file at `path`, whose findings stand at these ranges of `source`; what
+    /// stands at the ranges of `hidden` is not shown.
+    pub(crate) fn new(
         path: &Path,
         source: &str,
         mut findings: Vec<(String, Option<Range<usize>>)>,
+        hidden: &[Range<usize>],
     ) -> Complaint {
         assert!(!findings.is_empty(), "a complaint without a finding");
         // In the order of the file; what is absent comes last.
@@ -64,7 +66,7 @@ impl Complaint {
             .into_iter()
             .map(|(message, range)| Finding {
                 message,
-                excerpt: range.map(|range| Excerpt::of(source, &range)),
+                excerpt: range.map(|range| Excerpt::of(source, &range, hidden)),
             })
             .collect();
         Complaint { path: path.to_owned(), findings, more }
@@ -115,7 +117,7 @@ impl Finding {
 }
 
 impl Excerpt {
-    fn of(source: &str, range: &Range<usize>) -> Excerpt {
+    fn of(source: &str, range: &Range<usize>, hidden: &[Range<usize>]) -> Excerpt {
         let start = range.start.min(source.len());
         let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = source[line_start..].find('\n').map_or(source.len(), |newline| line_start + newline);
@@ -123,15 +125,29 @@ impl Excerpt {
         let within = |offset: usize| offset.clamp(line_start, line_start + text.len()) - line_start;
         let line = source[..line_start].matches('\n').count() + 1;
         let column = text[..within(start)].chars().count() + 1;
-        let (text, caret) = shown(text, within(start)..within(range.end));
+        let hidden = hidden.iter().map(|range| within(range.start)..within(range.end));
+        let secrets = apart(hidden.chain(secret::find(text)).filter(|range| !range.is_empty()).collect());
+        let (text, caret) = shown(text, within(start)..within(range.end), &secrets);
         Excerpt { line, column, text, caret }
     }
 }
 
+/// The same parts of a text, in order and without overlaps.
+fn apart(mut parts: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    parts.sort_by_key(|part| part.start);
+    parts.dedup_by(|later, earlier| {
+        let overlap = later.start < earlier.end;
+        if overlap {
+            earlier.end = earlier.end.max(later.end);
+        }
+        overlap
+    });
+    parts
+}
+
 /// A line as it is shown, and the characters of it that `range` became: passwords and what
 /// would upset a terminal are replaced, and a long line is cut around the caret.
-fn shown(line: &str, range: Range<usize>) -> (String, Range<usize>) {
-    let secrets = secret::find(line);
+fn shown(line: &str, range: Range<usize>, secrets: &[Range<usize>]) -> (String, Range<usize>) {
     let mut cells: Vec<char> = Vec::new();
     let (mut start, mut end) = (None, None);
     for (offset, ch) in line.char_indices() {
@@ -171,7 +187,7 @@ mod tests {
     fn complain(source: &str, findings: &[(&str, &str)]) -> String {
         let find = |what: &str| source.find(what).map(|start| start..start + what.len());
         let findings = findings.iter().map(|(message, what)| ((*message).to_owned(), find(what))).collect();
-        Complaint::new(Path::new("app.toml"), source, findings).to_string()
+        Complaint::new(Path::new("app.toml"), source, findings, &[]).to_string()
     }
 
     #[test]
@@ -217,6 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_hidden_is_hidden_on_every_line_of_it() {
+        let source = "a = \"\"\"one\ntwo\"\"\" b";
+        let complaint = |at: Range<usize>| {
+            let (finding, hidden) = (("wrong".to_owned(), Some(at)), 7..14);
+            Complaint::new(Path::new("a"), source, vec![finding], std::slice::from_ref(&hidden)).to_string()
+        };
+        assert!(complaint(4..17).contains("1 | a = \"\"\"***\n"), "{}", complaint(4..17));
+        assert!(complaint(18..19).contains("2 | ***\"\"\" b\n  |        ^"), "{}", complaint(18..19));
+    }
+
+    #[test]
     fn tabs_and_control_characters_do_not_move_the_caret() {
         assert_eq!(
             complain("\ta\t= \u{1b}[31m'ö'\r\n", &[("wrong", "'ö'")]),
@@ -235,7 +262,7 @@ mod tests {
     #[test]
     fn the_end_of_the_file_is_a_place_too() {
         let findings = vec![("unfinished".to_owned(), Some(8..8))];
-        let complaint = Complaint::new(Path::new("a"), "x\na = [1\n", findings);
+        let complaint = Complaint::new(Path::new("a"), "x\na = [1\n", findings, &[]);
         assert_eq!(complaint.to_string(), "unfinished\n --> a:2:7\n  |\n2 | a = [1\n  |       ^");
         let excerpt = complaint.findings()[0].excerpt.as_ref().expect("a place");
         assert_eq!((excerpt.line, excerpt.column), (2, 7));
