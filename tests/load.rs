@@ -100,6 +100,25 @@ fn a_password_is_never_said() {
 }
 
 #[test]
+fn a_trigger_that_stops_the_run_says_no_row() {
+    // A disk that is full is waited for, an internal error is not.
+    for code in ["XX001", "53100", "42501"] {
+        let load = Load::of("{\"id\":1,\"message\":\"canary\"}\n")
+            .schema("id int, message text")
+            .given(&format!(
+                "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     RAISE EXCEPTION 'full: %', NEW.message
+                     USING ERRCODE = '{code}', DETAIL = NEW.message, HINT = NEW.message;
+                 END $$;
+                 CREATE TABLE t (id bigint, message text, {{key}});
+                 CREATE TRIGGER tell BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION tell()"
+            ))
+            .pipeline("retry_for = \"300ms\"");
+        load.call().arg("-v").run().exit(1).rejects([]).never_says("canary").says(code);
+    }
+}
+
+#[test]
 fn what_a_line_holds_is_never_said() {
     let canary = r#"{"id":1,"level":"canary","message":"canary"}"#;
     let load = Load::of([canary, "\n{\"canary\":\n", canary.replace('1', "2").as_str(), "\n"].concat())

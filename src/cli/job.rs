@@ -1,6 +1,7 @@
 //! The job of a command: the one that is named, the one that stands beside, or a new one.
 
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::inferred::Inferred;
@@ -8,6 +9,7 @@ use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::engine::{self, Watch, nothing_found};
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::infer::{job_name, job_name_of_directory};
 use crate::source::{Discovered, Found, Pattern, STDIN, Selection, discover};
 use crate::stop::Stop;
@@ -118,23 +120,43 @@ pub(super) fn place(names: &[PathBuf]) -> Result<(PathBuf, String, Vec<Found>)> 
     Ok((PathBuf::from(format!("{here}{name}.logmill.toml")), name, files))
 }
 
-/// Writes a job file, unless one is there.
+/// Writes a job file, whole or not at all, unless one is there: half a job would be found by the
+/// next run.
 pub(super) fn write(path: &Path, text: &str) -> Result<()> {
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = match file {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::usage(format!(
-                "{} is there already, and a job that somebody may have edited is not written over; \
-                 name another file with -o, or remove it",
-                path.display()
-            )));
-        }
-        Err(cause) => return Err(Error::file("write the job file", path, cause)),
-    };
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|cause| {
-        // Half a job would be found by the next run.
-        let _ = std::fs::remove_file(path);
-        Error::file("write the job file", path, cause)
+    // Nobody takes it for a job or a log, and it is on the same file system.
+    let draft = path.with_file_name(format!(".logmill-{}.tmp", std::process::id()));
+    let written = write_draft(&draft, text).and_then(|()| give_name(&draft, path));
+    let _ = fs::remove_file(&draft);
+    written.map_err(|cause| match cause.kind() {
+        io::ErrorKind::AlreadyExists => Error::usage(format!(
+            "{} is there already, and a job that somebody may have edited is not written over; \
+             name another file with -o, or remove it",
+            path.display()
+        )),
+        _ => Error::file("write the job file", path, cause),
     })
+}
+
+fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
+    // Of a run that was killed.
+    let _ = fs::remove_file(draft);
+    let mut file = File::create_new(draft)?;
+    let (one_half, other_half) = text.as_bytes().split_at(text.len() / 2);
+    file.write_all(one_half)?;
+    if failpoint::reached("job-file") {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    file.write_all(other_half)?;
+    file.sync_all()
+}
+
+/// Gives the file its name, if that is free. (A rename would take it.)
+fn give_name(draft: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(draft, path) {
+        // Some file systems have no links.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_err() => {
+            fs::rename(draft, path)
+        }
+        linked => linked,
+    }
 }

@@ -740,15 +740,20 @@ mod tests {
             ("record.fields", "a = \"${SECRET}\""),
             ("record.fields", "a = { type = \"${SECRET}\" }"),
             ("record.fields", "a = { type = \"int\", default = \"${SECRET}\" }"),
-            (
-                "record.fields",
-                "a = { type = \"enum\", values = [\"${SECRET}\", \"geheim\"], default = \"x${SECRET}\" }",
-            ),
+            ("record.fields", "a = { type = \"enum\", values = [\"${SECRET}\"], default = \"x${SECRET}\" }"),
+            ("record.fields", "a = { type = \"timestamp\", format = \"${SECRET}%Q\" }"),
+            ("record.fields", "a = { type = \"text\", pattern = \"(${SECRET}\" }"),
+            ("record.fields", "a = { type = \"text\", from = \"/~${SECRET}\" }"),
         ] {
             let complaint = complaint(&small_with(table, line));
-            let shown = complaint.replace("\"geheim\"", "");
-            assert!(!shown.contains("geheim"), "{complaint}");
+            assert!(!complaint.contains("geheim"), "{complaint}");
         }
+        let schema = SMALL.replace("[record.fields]\nid = \"int\"", "[record]\nschema = \"${SECRET}.json\"");
+        assert!(
+            complaint(&schema).contains("cannot read the schema '${SECRET}.json'"),
+            "{}",
+            complaint(&schema)
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Loading without a job, and what is inferred.
 
 use super::*;
+use crate::harness::run::needs_failpoints;
 
 const LINES: &str = r#"{"at":"2023-10-27T12:34:56.789Z","level":"INFO","userId":7,"ctx":{"a":1},"took":1}
 {"at":"2023-10-28T00:00:00+02:00","level":"WARN","userId":null,"took":0.25}
@@ -267,4 +268,24 @@ fn infer_writes_a_job_and_loads_nothing() {
     place.run("infer app.ndjson -o jobs/app.toml").ended(0, &["wrote jobs/app.toml"]);
     place.run("load -j jobs/app.toml").ended(0, &["2 "]);
     assert!(place.path("jobs/logmill.db").exists());
+}
+
+#[test]
+fn a_job_file_is_written_whole_or_not_at_all() {
+    needs_failpoints();
+    let place = Place::new();
+    place.write("a.ndjson", "{\"n\":1}\n");
+    for (fault, code) in [("return", 1), ("return(kill)", -1)] {
+        let mut infer = place.command("infer a.ndjson");
+        let said = Said::of(infer.env("FAILPOINTS", format!("job-file={fault}")), b"");
+        assert!(!place.path("a.logmill.toml").exists(), "{said:?}");
+        assert_eq!(said.code, code, "{said:?}");
+    }
+    let said = Said::of(&mut place.command("infer a.ndjson"), b"").ended(0, &[]);
+    assert!(place.read("a.logmill.toml").contains("table       = \"a\""), "{said:?}");
+    let is_left = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with(".tmp");
+    let left = std::fs::read_dir(place.path("")).unwrap().filter(|entry| entry.as_ref().is_ok_and(is_left));
+    // That of the run that was killed.
+    assert_eq!(left.count(), 1);
+    Said::of(&mut place.command("infer a.ndjson"), b"").ended(2, &["is there already"]);
 }

@@ -73,6 +73,19 @@ fn a_password_is_told_to_nobody_on_a_line_that_others_can_read() {
 }
 
 #[test]
+fn what_a_server_repeats_of_the_password_is_not_said() {
+    let impostor = Impostor::new(move |client| {
+        client.write_all(&message(b'R', &3_u32.to_be_bytes()))?;
+        let (_, heard) = read_message(client)?;
+        // Behind its kind and length.
+        let password = String::from_utf8_lossy(&heard[5..]).trim_end_matches('\0').to_owned();
+        client.write_all(&complaint(b'E', "28P01", &format!("wrong: {password}")))
+    });
+    let cause = cause(Person::new().connect(&impostor.url("127.0.0.1"))).to_string();
+    assert!(cause.contains("wrong: *** ") && !cause.contains("s3cr3t"), "{cause}");
+}
+
+#[test]
 fn what_a_server_says_that_nobody_asked_for_is_dropped_and_then_given_up() {
     for unasked in [
         complaint(b'N', "00000", "anything"),

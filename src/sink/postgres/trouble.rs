@@ -135,7 +135,7 @@ impl Trouble {
     /// What happened, in one line, while it is waited out.
     pub(super) fn summary(&self) -> String {
         match self {
-            Trouble::Server(refusal) => format!("{}: {}", refusal.step.doing(), refusal.message),
+            Trouble::Server(refusal) => format!("{}: {}", refusal.step.doing(), refusal.told()),
             Trouble::Lost { step, what } => format!("{}: {what}", step.doing()),
             Trouble::Ours(error) => error.to_string(),
         }
@@ -155,10 +155,7 @@ impl Trouble {
     pub(super) fn into_error(self) -> Error {
         match self {
             Trouble::Server(refusal) => {
-                let mut message = refusal.message;
-                if let Some(hint) = refusal.hint {
-                    message = format!("{message} ({hint})");
-                }
+                let message = refusal.told();
                 let advice = advice(&refusal.code);
                 Kind::Server {
                     doing: format!("{}, the server said", refusal.step.doing()),
@@ -234,6 +231,21 @@ impl Refusal {
             column: self.column,
             constraint: self.constraint,
             message: self.message,
+        }
+    }
+
+    /// What the server said, for people. The words of a trigger or function are its own, and can
+    /// hold the row: those are not repeated.
+    fn told(&self) -> String {
+        let is_own = |context: &str| context.lines().any(|line| !line.starts_with("COPY "));
+        if self.context.as_deref().is_some_and(is_own) {
+            return "a trigger or function of the database stopped it, in words that may hold a row and stand in the \
+                    server's log"
+                .to_owned();
+        }
+        match &self.hint {
+            Some(hint) => format!("{} ({hint})", self.message),
+            None => self.message.clone(),
         }
     }
 

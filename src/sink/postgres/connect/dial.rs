@@ -180,6 +180,7 @@ impl Target {
     /// One attempt at one address.
     fn attempt(&self, config: Config, line: Line) -> Result<Client, Cause> {
         let session = self.session;
+        let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
         let outcome = within(self.connect_timeout, move || {
             let mut client = config.connect(line)?;
             let lack = lack(session, &mut client)?;
@@ -188,7 +189,11 @@ impl Target {
         match outcome {
             Ok((client, None)) => Ok(client),
             Ok((_, Some(lack))) => Err(Cause::ReadOnly(lack.to_owned())),
-            Err(error) => Err(Cause::of(&error, |error| tls::explain(error, &self.authorities))),
+            Err(error) => {
+                let cause = Cause::of(&error, |error| tls::explain(error, &self.authorities));
+                // What answers has heard the password, and must not have us write it down.
+                Err(cause.without(password.as_deref().unwrap_or_default()))
+            }
         }
     }
 }

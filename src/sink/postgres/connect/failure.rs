@@ -73,6 +73,19 @@ impl NotConnected {
 }
 
 impl Cause {
+    /// The same, if what is said repeats a secret.
+    pub(super) fn without(mut self, secret: &str) -> Cause {
+        let (Cause::Unreached(told)
+        | Cause::Refused { message: told, .. }
+        | Cause::ReadOnly(told)
+        | Cause::Unfit(told)
+        | Cause::Hostile(told)) = &mut self;
+        if !secret.is_empty() {
+            *told = told.replace(secret, "***");
+        }
+        self
+    }
+
     /// Sorts an error of the driver. `explain` knows the errors of TLS.
     pub(super) fn of(error: &postgres::Error, explain: impl FnOnce(&io::Error) -> Option<String>) -> Cause {
         if let Some(refusal) = error.as_db_error() {
