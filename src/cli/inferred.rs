@@ -10,7 +10,7 @@ use crate::config::{self, Draft, Overrides, Proposed, escape};
 use crate::engine::cores;
 use crate::error::{Error, Kind, Result};
 use crate::figure;
-use crate::format::{Extras, Json, Malformed, Record};
+use crate::format::{AnyFormat, Extras, Json, Malformed, Record};
 use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
 use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
 use crate::report::{self, InferredField};
@@ -136,7 +136,7 @@ impl Inferred {
             source: Settings::default(),
             bytes_max: BYTES_MAX,
         };
-        let format = Json::new::<String>(&[], Extras::Ignored);
+        let format = AnyFormat::Ndjson(Json::new::<String>(&[], Extras::Ignored));
         let surveyed = survey::<Seen>(&readable, &format, &settings, stop)?;
         let files: Vec<PathBuf> = readable.into_iter().map(|file| file.path).collect();
         let proposal = surveyed.seen.propose();

@@ -10,7 +10,7 @@ use regex::bytes::Regex;
 
 use super::each::{Chunk, Counted, Memory, Place, each_record};
 use super::{Csv, Dialect, Extras, Format, Json, Malformed, Matched, Pattern, Preamble, Record};
-use crate::source::Framing;
+use crate::source::{Body, Framing};
 
 /// How records are written, as a job says it.
 #[derive(Clone, Debug)]
@@ -100,14 +100,22 @@ impl AnyFormat {
         with!(self, format => format.framing())
     }
 
-    /// Whether nothing that comes can change what stands before a chunk.
-    pub fn is_settled(&self, preamble: &Preamble) -> bool {
-        with!(self, format => format.is_settled(preamble))
-    }
-
-    /// What stands before the chunk that comes behind this one.
-    pub fn follow(&self, chunk: Chunk<'_>) -> Preamble {
-        with!(self, format => format.follow(chunk))
+    /// What stands behind a chunk of a source, behind `before`. `copy` is memory to look at its
+    /// bytes in, where they must be looked at.
+    pub fn behind(
+        &self,
+        before: &Preamble,
+        body: &Body,
+        record_bytes_max: usize,
+        copy: &mut Vec<u8>,
+    ) -> Preamble {
+        match body {
+            Body::Records(bytes) if !with!(self, format => format.is_settled(before)) => {
+                let chunk = Chunk { bytes: bytes.stable(copy), preamble: before, record_bytes_max };
+                with!(self, format => format.follow(chunk))
+            }
+            _ => before.clone(),
+        }
     }
 
     /// Shows every record of a chunk to `visit`, with memory that lives as long as the record.

@@ -14,9 +14,9 @@ use super::stats::{Stats, add_time};
 use super::workers::Workers;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
-use crate::format::{self, AnyFormat};
+use crate::format::AnyFormat;
 use crate::sink::Task;
-use crate::source::{Body, Candidate, Chunk, Chunks, Found, Preamble, Settings, Source};
+use crate::source::{Candidate, Chunk, Chunks, Found, Settings, Source};
 use crate::stop::Stop;
 use crate::work::Assignment;
 
@@ -109,28 +109,14 @@ impl Planner<'_, '_> {
                 Ok(Some(chunk)) => {
                     let Some(place) = reserve(chunk.bytes()) else { return false };
                     let source = Arc::clone(cutting.source());
-                    let behind = self.behind(&preamble, &chunk, &mut copy);
+                    let max = self.settings.source.record_bytes_max;
+                    let behind = self.format.behind(&preamble, &chunk.body, max, &mut copy);
                     let before = std::mem::replace(&mut preamble, behind.clone());
                     self.workers.give(Assignment { source, split, chunk, before, behind }, place);
                 }
                 Ok(None) => return true,
                 Err(error) => return fail(error),
             }
-        }
-    }
-
-    /// What stands before the chunk that comes behind `chunk`.
-    fn behind(&self, before: &Preamble, chunk: &Chunk, copy: &mut Vec<u8>) -> Preamble {
-        match &chunk.body {
-            Body::Records(bytes) if !self.format.is_settled(before) => {
-                let record_bytes_max = self.settings.source.record_bytes_max;
-                self.format.follow(format::Chunk {
-                    bytes: bytes.stable(copy),
-                    preamble: before,
-                    record_bytes_max,
-                })
-            }
-            _ => before.clone(),
         }
     }
 }

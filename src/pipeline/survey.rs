@@ -13,8 +13,8 @@ use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use super::pool;
 use crate::error::{Kind, Result};
-use crate::format::{self, Format, Malformed, Memory, Preamble, Record, TOO_LONG, each_record};
-use crate::source::{Body, Chunk, Chunks, Found, Settings, Source, Start};
+use crate::format::{self, AnyFormat, Malformed, Memory, Record, TOO_LONG};
+use crate::source::{Body, Chunk, Chunks, Found, Preamble, Settings, Source, Start};
 use crate::stop::Stop;
 
 /// How files are surveyed.
@@ -57,7 +57,7 @@ pub trait Survey: Default + Send {
 /// Shows the records of `files` to surveyors of type `T`.
 pub fn survey<T: Survey>(
     files: &[Found],
-    format: &impl Format,
+    format: &AnyFormat,
     settings: &SurveySettings,
     stop: &Stop,
 ) -> Result<Surveyed<T>> {
@@ -102,7 +102,7 @@ pub fn survey<T: Survey>(
 fn survey_one<T: Survey>(
     number: usize,
     file: &Found,
-    format: &impl Format,
+    format: &AnyFormat,
     settings: &SurveySettings,
     share_of: &dyn Fn(&Source) -> u64,
     stop: &Stop,
@@ -124,6 +124,7 @@ fn survey_one<T: Survey>(
     };
     let mut chunks = Chunks::new(&source, Start::zero(), None, &settings_of_chunks)?;
     let (mut read, mut raw, mut is_all, mut failed) = (0, 0, false, None);
+    let (mut preamble, mut copy) = (Preamble::default(), Vec::new());
     let chunks = std::iter::from_fn(|| {
         if read >= share || stop.asked().is_some() {
             return None;
@@ -136,10 +137,12 @@ fn survey_one<T: Survey>(
         read = chunk.span.end;
         raw += chunk.raw;
         is_all = chunk.ends.is_some() && !is_cut;
-        Some(chunk)
+        let max = settings.source.record_bytes_max;
+        let behind = format.behind(&preamble, &chunk.body, max, &mut copy);
+        Some((std::mem::replace(&mut preamble, behind), chunk))
     });
-    let look = |(mut worker, mut seen): (Worker, T), chunk| {
-        worker.look(format, settings, number, chunk, &mut seen);
+    let look = |(mut worker, mut seen): (Worker, T), (preamble, chunk): (Preamble, Chunk)| {
+        worker.look(format, settings, number, &preamble, chunk, &mut seen);
         (worker, seen)
     };
     let seen = pool.install(|| {
@@ -174,9 +177,10 @@ impl Worker {
     /// Shows the records of a chunk of a file to `seen`.
     fn look<T: Survey>(
         &mut self,
-        format: &impl Format,
+        format: &AnyFormat,
         settings: &SurveySettings,
         file: usize,
+        preamble: &Preamble,
         chunk: Chunk,
         seen: &mut T,
     ) {
@@ -187,10 +191,10 @@ impl Worker {
         };
         let chunk = format::Chunk {
             bytes: bytes.stable(&mut self.block),
-            preamble: &Preamble::default(),
+            preamble,
             record_bytes_max: settings.source.record_bytes_max,
         };
-        each_record(format, chunk, &mut self.memory, |place, record, arena| {
+        format.each_record(chunk, &mut self.memory, |place, record, arena| {
             seen.see(file, start + place.start as u64, record, arena);
         });
     }
@@ -229,7 +233,7 @@ mod tests {
         let files = discover(&[pattern], &Selection::default()).expect("found").files;
         let source = Settings { chunk_bytes: 64, ..Settings::default() };
         let settings = SurveySettings { threads: 2, source, bytes_max };
-        let format = Json::new::<String>(&[], Extras::Ignored);
+        let format = AnyFormat::Ndjson(Json::new::<String>(&[], Extras::Ignored));
         let surveyed: Surveyed<Counter> = survey(&files, &format, &settings, &Stop::default()).expect("read");
         assert!(surveyed.failed.is_empty());
         let Counter(records, others) = surveyed.seen;
