@@ -36,6 +36,7 @@ use crate::error::Error;
 use crate::error::secret::masked;
 use crate::printable::printable;
 use crate::report::{Bare, Exit, Head};
+use crate::sink::is_of_answer;
 use crate::stop::Stop;
 use args::{Command, CommandLine, DeadLettersCommand, Output, SpeechArgs};
 use speech::{Speech, complain, print, print_as_is};
@@ -104,6 +105,10 @@ fn has_one_result(command: &Command) -> bool {
 /// What is told of a bug passes the same filter as everything else.
 fn tell_panics(speech: Speech) {
     std::panic::set_hook(Box::new(move |panic| {
+        // That is no bug of ours, and becomes an error.
+        if is_of_answer(panic.payload()) {
+            return;
+        }
         // Where RUST_BACKTRACE asks for one.
         let trace = Backtrace::capture();
         match trace.status() {

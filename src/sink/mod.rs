@@ -93,6 +93,12 @@ pub enum Closes {
     At(u64),
 }
 
+/// Whether a panic is over an answer that no destination gives. The destination makes an error of
+/// it, and nothing is to be said of the panic.
+pub fn is_of_answer(panic: &(dyn std::any::Any + Send)) -> bool {
+    postgres::is_of_answer(panic)
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug)]
 pub struct Committed {

@@ -132,6 +132,79 @@ fn answers_that_no_server_gives_are_errors_and_no_panics() {
     }
 }
 
+/// The description of columns of these types.
+fn columns(types: &[u32]) -> Vec<u8> {
+    let count = u16::try_from(types.len()).unwrap().to_be_bytes().to_vec();
+    let column =
+        |oid: &u32| [b"c\0", &[0; 6][..], &oid.to_be_bytes(), &[0xff; 2], &[0xff; 4], &[0, 1]].concat();
+    message(b'T', &[count, types.iter().flat_map(column).collect()].concat())
+}
+
+/// A row of these values.
+fn row(values: &[&[u8]]) -> Vec<u8> {
+    let count = u16::try_from(values.len()).unwrap().to_be_bytes().to_vec();
+    let value = |value: &&[u8]| [&u32::try_from(value.len()).unwrap().to_be_bytes()[..], value].concat();
+    message(b'D', &[count, values.iter().flat_map(value).collect()].concat())
+}
+
+/// One that knows how to ask and answer, and answers whatever it does not know with one boolean.
+fn answering_amiss(known: usize) -> Impostor {
+    Impostor::new(move |client| {
+        let_in(client)?;
+        let pid = client.peer_addr()?.port().to_string();
+        let (mut sql, mut answer) = (String::new(), Vec::new());
+        let types_and_row = |sql: &str| match sql {
+            sql if sql.contains("current_schemas") && known > 0 => {
+                (columns(&[1003]), row(&[&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 19]]))
+            }
+            sql if sql.contains("pg_stat_get_activity") && known > 1 => {
+                (columns(&[23, 20]), row(&[&[0; 4], &[0; 8]]))
+            }
+            _ => (columns(&[16]), row(&[&[0]])),
+        };
+        loop {
+            let (kind, said) = read_message(client)?;
+            match kind {
+                b'P' => sql = String::from_utf8_lossy(&said).into_owned(),
+                b'D' => answer
+                    .extend([message(b'1', b""), message(b't', &[0, 0]), types_and_row(&sql).0].concat()),
+                b'B' => answer.extend(message(b'2', b"")),
+                b'E' => answer.extend([types_and_row(&sql).1, message(b'C', b"SELECT 1\0")].concat()),
+                b'C' => answer.extend(message(b'3', b"")),
+                b'S' => client.write_all(&[std::mem::take(&mut answer), message(b'Z', b"I")].concat())?,
+                b'Q' if said[5..].starts_with(b"SELECT") => {
+                    let rows = [
+                        columns(&[25]),
+                        row(&[pid.as_bytes()]),
+                        message(b'C', b"SELECT 1\0"),
+                        message(b'Z', b"I"),
+                    ];
+                    client.write_all(&rows.concat())?;
+                }
+                b'Q' => client.write_all(&[message(b'C', b"SET\0"), message(b'Z', b"I")].concat())?,
+                _ => return Ok(()),
+            }
+        }
+    })
+}
+
+#[test]
+fn rows_of_another_shape_are_an_error_and_no_panic() {
+    for known in [0, 1, 2] {
+        let impostor = answering_amiss(known);
+        let load = Load::of("{}").field("a = \"text\"").pipeline("retry_for = \"1s\"");
+        load.call().into(&impostor.url("127.0.0.1")).run().exit(1).never_says("panicked").never_says("a bug");
+        for command in ["plan", "status", "dead-letters list"] {
+            let mut process = crate::harness::logmill();
+            process.args(command.split(' ')).arg("-j").arg(load.path("job.toml"));
+            let output = process.args(["--into", &impostor.url("127.0.0.1")]).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code().is_some(), "{command}: {:?}", output.status);
+            assert!(!said.contains("panicked"), "{command}: {said}");
+        }
+    }
+}
+
 #[test]
 fn a_connection_that_others_could_read_is_told_of_by_every_command_and_in_every_tone() {
     let impostor = Impostor::answering(complaint(b'E', "57P03", "later"));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use postgres::Client;
 
 use super::catalog::Target;
+use super::compare::compare;
 use super::connect::Target as Server;
 use super::fit;
 use super::link::{Link, OUR_PATH};
 use super::own::{find_holder, memories};
 use super::prepare::{
-    check_tables, compare, look_at_server, no_place, place_of, refuse_lost_target, refuse_pooler,
-    warn_if_emptied,
+    check_tables, look_at_server, no_place, place_of, refuse_lost_target, refuse_pooler, warn_if_emptied,
 };
 use super::session::Session;
 use super::trouble::{Trouble, at};

@@ -7,6 +7,7 @@
 mod apart;
 mod catalog;
 mod check;
+mod compare;
 pub mod connect;
 mod dead_letters;
 mod destination;
@@ -47,6 +48,7 @@ pub use encode::CopyEncoder;
 use history::PostgresHistory;
 use link::{Backend, Link};
 use session::Session;
+pub(in crate::sink) use session::is_of_answer;
 use shape::Shape;
 use strategy::Strategy;
 use tables::SQL as TABLES_SQL;

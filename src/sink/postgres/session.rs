@@ -7,6 +7,7 @@
 //! and its connection are abandoned. That is safe because the fence is: whatever the old
 //! backend may still do, it does under an epoch that is no longer the newest.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -143,9 +144,12 @@ impl Session {
         let work: Work = Box::new(move |link| {
             // A panic must not end the thread without a word: the writer waits for it.
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(link)));
-            let result = result.unwrap_or_else(|_| {
+            let result = result.unwrap_or_else(|panic| {
                 let _ = link.client.batch_execute("ROLLBACK");
-                Err(Trouble::Ours(Error::broken("the writer panicked")))
+                Err(Trouble::Ours(match is_of_answer(&*panic) {
+                    true => odd_answer(step),
+                    false => Error::broken("the writer panicked"),
+                }))
             });
             let _ = answer.send(result);
         });
@@ -291,7 +295,24 @@ fn greet(client: &mut Client, timeouts: Timeouts) -> Result<(Backend, Vec<String
         &[],
     );
     let row = at(Step::Prepare, row)?;
-    Ok((Backend { pid: row.get(0), start_us: row.get(1) }, schemas))
+    let backend = (|| Ok(Backend { pid: row.try_get(0)?, start_us: row.try_get(1)? }))();
+    Ok((at(Step::Prepare, backend)?, schemas))
+}
+
+/// Whether a panic is the driver's, over an answer of other columns than were asked for. No server
+/// gives one; what only plays a server may, and is an error like others.
+pub(in crate::sink) fn is_of_answer(panic: &(dyn Any + Send)) -> bool {
+    panic.downcast_ref::<String>().is_some_and(|text| text.starts_with("error retrieving column"))
+}
+
+fn odd_answer(step: Step) -> Error {
+    Kind::Server {
+        doing: step.doing().to_owned(),
+        sqlstate: None,
+        message: "the server answered with other columns than were asked for; is it a PostgreSQL server?"
+            .to_owned(),
+    }
+    .into()
 }
 
 /// What `question` gives, unless that takes too long or its thread cannot be had.

@@ -102,23 +102,7 @@ impl Target {
         set_passwords(&mut hosts, &given, home, socket_directories, &user, &database)?;
 
         let tls = TlsSettings::resolve(&given, home)?;
-        // A socket has no TLS, so with nothing else its files are not looked at.
-        let connector = match tls.mode {
-            Mode::Disable => None,
-            _ if hosts.iter().all(Host::is_socket) => None,
-            mode => {
-                tls.check(&given, &hosts)?;
-                let connector = tls::Connector::new(&tls)?;
-                if connector.is_none() && mode > Mode::Prefer {
-                    return Err(Error::usage(format!(
-                        "{} needs TLS, and this program was built without it; build it with the feature `tls`",
-                        given.quote("sslmode")
-                    )));
-                }
-                connector
-            }
-        };
-
+        let connector = connector(&given, &tls, &hosts)?;
         Ok(Target {
             hosts,
             hosts_are_shuffled: given
@@ -179,6 +163,26 @@ impl Target {
     /// That is libpq's default, so it is ours; but whoever runs us should be told.
     pub fn is_unverified(&self) -> bool {
         self.mode < Mode::VerifyCa && self.hosts.iter().any(|host| !host.is_local())
+    }
+}
+
+/// The TLS side of connections to these hosts, if they have one. Sockets have none, so with
+/// nothing else its files are not looked at.
+fn connector(given: &Parameters, tls: &TlsSettings, hosts: &[Host]) -> Result<Option<tls::Connector>> {
+    match tls.mode {
+        Mode::Disable => Ok(None),
+        _ if hosts.iter().all(Host::is_socket) => Ok(None),
+        mode => {
+            tls.check(given, hosts)?;
+            let connector = tls::Connector::new(tls)?;
+            if connector.is_none() && mode > Mode::Prefer {
+                return Err(Error::usage(format!(
+                    "{} needs TLS, and this program was built without it; build it with the feature `tls`",
+                    given.quote("sslmode")
+                )));
+            }
+            Ok(connector)
+        }
     }
 }
 
