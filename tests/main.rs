@@ -25,6 +25,8 @@ mod apart;
 mod cli;
 /// Connecting, with every kind of server, certificate and password.
 mod connect;
+/// What each place that remembers sources has to keep.
+mod contract;
 /// The JSON of the corpus: the conformance suite, and real logs.
 mod corpus;
 /// Killed at every step, at any moment, and again while it recovers.

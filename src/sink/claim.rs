@@ -390,9 +390,7 @@ pub(super) fn wait_for(
     let is_first = since.is_none();
     let waited = since.get_or_insert_with(Instant::now).elapsed();
     if waited >= HOLDER_WAIT {
-        let then = "; wait for it, or take its place with --take-over";
-        let (source_name, holder) = (source.to_owned(), holder.to_owned());
-        return Err(Kind::Held { source_name, holder, then }.into());
+        return Err(held(source, holder));
     }
     if is_first {
         let (source, holder) = (source.to_owned(), holder.to_owned());
@@ -402,6 +400,12 @@ pub(super) fn wait_for(
         true => Ok(()),
         false => Err(stopped(patience.stop)),
     }
+}
+
+/// What a run says that finds a source in the hands of another that lives.
+pub(super) fn held(source: &str, holder: &str) -> Error {
+    let then = "; wait for it, or take its place with --take-over";
+    Kind::Held { source_name: source.to_owned(), holder: holder.to_owned(), then }.into()
 }
 
 /// What a run says that finds its sources taken.

@@ -17,7 +17,7 @@ pub mod forecast;
 pub mod history;
 pub mod key;
 pub mod kinds;
-mod ledger;
+pub mod ledger;
 mod outage;
 pub mod postgres;
 #[cfg(feature = "sqlite")]

@@ -3,10 +3,17 @@
 //! A ledger keeps the sources of a job, how far each of their splits is, and whose it is. What
 //! is done with a file is decided here, once, for every place in which a ledger is kept; the
 //! places say how they remember. A database keeps its ledger in its own transaction, beside the
-//! rows, and answers [`Ledger`] in SQL.
+//! rows, and answers [`Ledger`] in SQL. Stores that know compare-and-set and no more share one
+//! ledger, [`MapLedger`].
+
+mod map;
+mod store;
 
 use std::collections::HashMap;
 use std::time::Instant;
+
+pub use map::{Heart, MapLedger, Settings, SplitStatus};
+pub use store::{Answer, Entry, Failure, Store, Version};
 
 use super::claim::{Checkpoint, Claim, Claims, Decision, Memory, Owner, Task, decide, wait_for};
 use super::outage::Patience;
@@ -79,7 +86,11 @@ pub(super) struct Holder {
 impl Holder {
     /// Waits for it a moment, or gives up.
     pub(super) fn wait(&self, since: &mut Option<Instant>, patience: Patience<'_>) -> Result<()> {
-        wait_for(&self.source, &format!("run {} ({})", self.owner.run, self.who), since, patience)
+        wait_for(&self.source, &self.in_words(), since, patience)
+    }
+
+    fn in_words(&self) -> String {
+        format!("run {} ({})", self.owner.run, self.who)
     }
 }
 

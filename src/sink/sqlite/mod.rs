@@ -428,7 +428,11 @@ impl Sink for Sqlite {
             )?;
                 Ok(())
             })
-        })
+        })?;
+        for (split, _) in self.owned.iter() {
+            self.locks.give_back(split).map_err(|cause| Error::file("unlock", &self.path, cause))?;
+        }
+        Ok(())
     }
 }
 
