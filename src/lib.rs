@@ -33,25 +33,38 @@
 //! ```
 #![deny(unsafe_code)]
 
-pub mod cli;
+// What is promised to those who call: a job in, a report out, and the parts that can be used by
+// themselves.
 pub mod config;
 pub mod engine;
 pub mod error;
 pub mod event;
-mod failpoint;
-mod figure;
 pub mod format;
-pub mod infer;
 pub mod manual;
-pub mod pipeline;
-mod printable;
 pub mod reject;
 pub mod report;
 pub mod schema;
-pub mod sink;
-pub mod source;
-pub mod span;
-pub mod split;
 pub mod stop;
-mod trust;
+
+// What the command, the tests and the benches reach, and nobody else relies on.
+#[doc(hidden)]
+pub mod cli;
+#[doc(hidden)]
+pub mod infer;
+#[doc(hidden)]
+pub mod pipeline;
+#[doc(hidden)]
+pub mod sink;
+#[doc(hidden)]
+pub mod source;
+#[doc(hidden)]
+pub mod span;
+#[doc(hidden)]
+pub mod split;
+#[doc(hidden)]
 pub mod work;
+
+mod failpoint;
+mod figure;
+mod printable;
+mod trust;

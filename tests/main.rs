@@ -36,6 +36,9 @@ mod crash;
 mod datasets;
 /// What the target demands, and who finds out.
 mod edge;
+/// The library, without the command.
+#[cfg(feature = "sqlite")]
+mod engine;
 /// What is fuzzed, for a moment.
 mod fuzz;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.

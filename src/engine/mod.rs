@@ -27,10 +27,13 @@ pub use plan::{PlanOptions, plan};
 pub(crate) use run::cores;
 pub use status::{status, status_of};
 
+pub use crate::pipeline::Stats;
+pub use crate::sink::check::Verdicts;
+pub use crate::source::Discovered;
+
 use crate::config::Config;
 use crate::error::Result;
 use crate::event::Observer;
-use crate::pipeline::Stats;
 use crate::sink::destination::{Address, Destination, Settings, Timeouts};
 use crate::source::Hash16;
 use crate::stop::Stop;

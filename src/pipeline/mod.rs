@@ -105,45 +105,61 @@ pub fn run(
     stats: &Arc<Stats>,
 ) -> (Outcome, Result<()>) {
     let began = Instant::now();
+    let mut outcome = Outcome::default();
+    let (recipe, settings) = prepare(format, schema, settings, sink.closes());
+    // A reader that waits for a stream is woken when the run fails.
+    let result = carry_out(files, recipe, sink, &settings, &stop.branch(), stats, &mut outcome);
+    outcome.times = stats.times();
+    outcome.elapsed = began.elapsed();
+    (outcome, result)
+}
+
+/// How records become rows, and how sources are read for that.
+fn prepare(
+    format: AnyFormat,
+    schema: Arc<Schema>,
+    settings: &Settings,
+    closes: Closes,
+) -> (Recipe, Settings) {
     let mut settings = settings.clone();
     if schema.can_expand() {
         settings.source.lines_max = EXPANDING_LINES_MAX;
     }
-    if let Closes::At(bytes) = sink.closes() {
+    if let Closes::At(bytes) = closes {
         settings.source.border_bytes = Some(bytes);
     }
-    let recipe = Recipe {
-        format,
-        schema,
-        record_bytes_max: settings.source.record_bytes_max,
-        raw_bytes_max: settings.raw_bytes_max,
-    };
-    // A reader that waits for a stream is woken when the run fails.
-    let stop = &stop.branch();
-    let mut outcome = Outcome::default();
-    let result = (|| {
-        let (claims, unreadable) = claims(files, &settings, stop)?;
-        for (path, why) in unreadable {
-            outcome.refuse(path, why, &settings.observer);
-        }
-        let claimed = sink.claim(&claims)?;
-        let (tasks, selected) = take_note(claims.files, claimed, &mut outcome, &settings.observer);
-        let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
-        stats::add(&stats.bytes_total, bytes);
-        settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
-        if !tasks.is_empty() {
-            load(&tasks, recipe, sink, &settings, stop, stats, &mut outcome)?;
-        }
-        let lost = sink.lost()?;
-        for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
-            outcome.notices.push((file.path.clone(), LOST.to_owned()));
-        }
-        outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
-        Ok(())
-    })();
-    outcome.times = stats.times();
-    outcome.elapsed = began.elapsed();
-    (outcome, result)
+    let record_bytes_max = settings.source.record_bytes_max;
+    (Recipe { format, schema, record_bytes_max, raw_bytes_max: settings.raw_bytes_max }, settings)
+}
+
+/// Claims the sources, loads what is new in them, and asks the destination how it stands then.
+fn carry_out(
+    files: &[Found],
+    recipe: Recipe,
+    sink: &mut dyn Sink,
+    settings: &Settings,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let (claims, unreadable) = claims(files, settings, stop)?;
+    for (path, why) in unreadable {
+        outcome.refuse(path, why, &settings.observer);
+    }
+    let claimed = sink.claim(&claims)?;
+    let (tasks, selected) = take_note(claims.files, claimed, outcome, &settings.observer);
+    let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
+    stats::add(&stats.bytes_total, bytes);
+    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
+    if !tasks.is_empty() {
+        load(&tasks, recipe, sink, settings, stop, stats, outcome)?;
+    }
+    let lost = sink.lost()?;
+    for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
+        outcome.notices.push((file.path.clone(), LOST.to_owned()));
+    }
+    outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
+    Ok(())
 }
 
 /// What is to be loaded, and the ids of all sources that the run is about; what became of the
