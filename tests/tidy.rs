@@ -1,7 +1,6 @@
 //! What the architecture page promises of the code itself, read off the code.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -90,9 +89,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("manual", &[]),
 ];
 
-/// How many files use each other in a circle, and cannot be understood one by one. The number
-/// only gets smaller.
-const IN_CIRCLES: usize = 6;
+/// Files that use each other in a circle, and cannot be understood one by one. The list only
+/// gets shorter.
+const CIRCLES: &[&[&str]] = &[
+    &["sink/postgres/connect/parameter.rs", "sink/postgres/connect/service.rs"],
+    &["source/chunk.rs", "source/identity.rs", "source/map.rs", "source/read.rs"],
+];
 
 /// Who may start threads, and why.
 const THREADS: &[&str] = &[
@@ -169,13 +171,10 @@ fn files_are_in_no_new_circle() {
         is_code.then(|| (name, without_tests(text)))
     });
     let files = Crate::of(files);
-    let found = files.circles();
-    let shown = found.iter().fold(String::new(), |mut shown, circle| {
-        let _ = writeln!(shown, "    &{circle:?},");
-        shown
-    });
-    let count: usize = found.iter().map(Vec::len).sum();
-    assert!(count <= IN_CIRCLES, "{count} files use each other in circles:\n{shown}");
+    for circle in files.circles() {
+        let is_known = CIRCLES.iter().any(|known| circle.iter().all(|file| known.contains(file)));
+        assert!(is_known, "these files use each other: {circle:?}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::fmt::Debug;
 
 use super::destination::Kind;
 use super::fold::Fold;
-use super::found::{Applied, Found, Move, Source};
+use super::found::{Applied, DeadLetter, Found, Move, Source};
 use super::load::{Load, LogFile};
 use super::reading::{Reading, Record, Values, canonical, read};
 use super::twin::Verdicts;
@@ -85,7 +85,10 @@ fn check_files(load: &Load, files: &[LogFile], verdicts: &Verdicts) -> State {
         let content = content_at(file, source);
         let reading =
             read(&content[..usize::try_from(source.position).unwrap()], load.shape(), load.fields());
-        check_source(load, &found, source, file, content, &reading, verdicts);
+        let letters = found.letters_of(source);
+        let moves = found.moves.iter().filter(|it| it.source_id == source.id).collect();
+        let snapshot = &found;
+        Judged { load, snapshot, source, file, content, reading: &reading, verdicts, letters, moves }.check();
         fold.add(file, &reading, verdicts);
         state.positions.insert(file.name.clone(), source.position);
     }
@@ -117,131 +120,190 @@ fn content_at<'f>(file: &'f LogFile, source: &Source) -> &'f [u8] {
     content
 }
 
-#[track_caller]
-fn check_source(
-    load: &Load,
-    snapshot: &Found,
-    source: &Source,
-    file: &LogFile,
-    content: &[u8],
-    reading: &Reading,
-    verdicts: &Verdicts,
-) {
-    let name = &file.name;
-    let place = |record: &Record| (name.clone(), record.offset);
-    let is_refused = |record: &Record| verdicts.refused.contains_key(&place(record));
+/// One source: what its file says, and what was found of it.
+struct Judged<'a> {
+    load: &'a Load,
+    snapshot: &'a Found,
+    source: &'a Source,
+    file: &'a LogFile,
+    content: &'a [u8],
+    reading: &'a Reading,
+    verdicts: &'a Verdicts,
+    letters: Vec<&'a DeadLetter>,
+    moves: Vec<&'a Move>,
+}
 
-    // I1: the target. With a key of columns it is compared as a whole, see `Fold`.
-    if load.rows_have_places() {
-        let valid = reading.records.iter().filter(|record| record.row.is_some() && !is_refused(record));
+impl Judged<'_> {
+    #[track_caller]
+    fn check(&self) {
+        self.the_rows_are_the_valid_records();
+        self.the_dead_letters_are_the_rejects();
+        self.the_counters_are_those_of_the_file();
+        self.the_checkpoint_came_in_one_chain();
+        self.each_part_was_written_by_the_transaction_that_moved_over_it();
+        self.each_row_was_applied_once();
+    }
+
+    fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    fn place(&self, record: &Record) -> (String, u64) {
+        (self.file.name.clone(), record.offset)
+    }
+
+    fn is_refused(&self, record: &Record) -> bool {
+        self.verdicts.refused.contains_key(&self.place(record))
+    }
+
+    /// The records that are no rows, whoever refused them.
+    fn rejects(&self) -> impl Iterator<Item = &Record> {
+        self.reading.records.iter().filter(|record| record.row.is_none() || self.is_refused(record))
+    }
+
+    /// I1. With a key of columns the target is compared as a whole, see `Fold`.
+    #[track_caller]
+    fn the_rows_are_the_valid_records(&self) {
+        if !self.load.rows_have_places() {
+            return;
+        }
+        let valid =
+            self.reading.records.iter().filter(|record| record.row.is_some() && !self.is_refused(record));
         let expected: Vec<(u64, Values)> = valid
             .map(|record| {
-                let row = verdicts.rows.get(&place(record)).cloned();
+                let row = self.verdicts.rows.get(&self.place(record)).cloned();
                 (record.offset, row.unwrap_or_else(|| record.row.clone().unwrap()))
             })
             .collect();
+        let rows = self.snapshot.rows_of(self.source);
         let found: Vec<(u64, Values)> =
-            snapshot.rows_of(source).map(|row| (row.offset, canonical(&row.value, load.fields()))).collect();
-        same(&format!("rows of {name}"), &expected, &found);
+            rows.map(|row| (row.offset, canonical(&row.value, self.load.fields()))).collect();
+        same(&format!("rows of {}", self.name()), &expected, &found);
     }
 
-    // I1, I14: the dead letters, with their bytes.
-    let refused = reading.records.iter().filter(|record| record.row.is_none() || is_refused(record));
-    let expected: Vec<(u64, i64, String, String)> = refused
-        .map(|record| {
-            let sqlstate = verdicts.refused.get(&place(record)).filter(|_| record.row.is_some());
-            let stage = sqlstate.map_or("ours".to_owned(), |sqlstate| format!("server_{sqlstate}"));
-            (record.offset, record.line, stage, String::from_utf8_lossy(&record.raw).into_owned())
-        })
-        .collect();
-    let letters = snapshot.letters_of(source);
-    let found: Vec<(u64, i64, String, String)> = letters
-        .iter()
-        .map(|letter| {
-            let stage = match letter.stage.as_str() {
-                "server" => letter.code.to_ascii_lowercase(),
-                "decode" | "parse" | "schema" => "ours".to_owned(),
-                stage => stage.to_owned(),
-            };
-            (letter.offset, letter.line, stage, String::from_utf8_lossy(&letter.raw).into_owned())
-        })
-        .collect();
-    let lower = |mut letters: Vec<(u64, i64, String, String)>| {
-        letters.iter_mut().for_each(|letter| letter.2.make_ascii_lowercase());
-        letters
-    };
-    same(&format!("dead letters of {name}"), &lower(expected), &found);
-    for (letter, record) in
-        letters.iter().zip(reading.records.iter().filter(|record| record.row.is_none() || is_refused(record)))
-    {
-        // As bytes: what is shown above is made readable.
-        assert_eq!(letter.raw, record.raw, "the bytes of {name}, line {}", record.line);
-        assert_eq!(letter.length, record.raw.len() as i64);
-    }
-
-    // I5: the counters are those of the file, and add up.
-    let counts = &source.counts;
-    let records = reading.records.len() as i64;
-    let rejected = letters.len() as i64;
-    let of_records = reading.records.iter().map(|record| record.lines).sum::<i64>();
-    let counted = (source.lines, counts["blank"], counts["skipped"]);
-    assert_eq!(counted, (reading.lines, reading.blank, reading.skipped), "lines and blanks of {name}");
-    assert_eq!(counts["rejected"], rejected, "rejected of {name}");
-    let kept = counts["inserted"] + counts["updated"] + counts["unchanged"] + counts["superseded"];
-    assert_eq!(kept, records - rejected, "records of {name}: {counts:?}");
-    assert_eq!(source.lines, of_records + counts["blank"] + counts["skipped"], "lines of {name}");
-    assert!(counts.values().all(|&count| count >= 0), "{name}: {counts:?}");
-    if source.is_complete {
-        assert_eq!(source.position, content.len() as u64, "{name} is called complete");
-    }
-
-    // I3: the checkpoint has come here in one chain of moves, where they are written down.
-    let moves: Vec<&Move> = snapshot.moves.iter().filter(|it| it.source_id == source.id).collect();
-    let mut position = 0;
-    for step in &moves {
-        assert_eq!(step.before, position, "{name}: a gap or a jump in {moves:?}");
-        assert!(step.after > step.before, "{name}: a step back in {moves:?}");
-        position = step.after;
-    }
-    if load.kind() == Kind::Postgres || load.is_audited() {
-        assert_eq!(position, source.position, "{name}: the checkpoint was moved by somebody else: {moves:?}");
-    }
-
-    // I4: what lies between two positions was written by the transaction that moved it. Rows
-    // written under a savepoint carry the savepoint's number, so where the server refuses rows
-    // or is too slow, only dead letters and the audit tell. A line that is read again is
-    // written later. SQLite does not say who wrote what.
-    let is_read_again = file.versions.len() > 1;
-    let writer =
-        |offset: u64| moves.iter().find(|step| step.before <= offset && offset < step.after).unwrap().xid;
-    let is_signed = load.kind() == Kind::Postgres;
-    if !is_read_again && is_signed {
-        for letter in &letters {
-            assert_eq!(letter.xid, writer(letter.offset), "{name}: the dead letter at {}", letter.offset);
+    /// I1, I14: with their bytes.
+    #[track_caller]
+    fn the_dead_letters_are_the_rejects(&self) {
+        let name = self.name();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let expected: Vec<(u64, i64, String, String)> = self
+            .rejects()
+            .map(|record| {
+                let refused = self.verdicts.refused.get(&self.place(record)).filter(|_| record.row.is_some());
+                let stage = refused.map_or("ours".to_owned(), |sqlstate| format!("server_{sqlstate}"));
+                (record.offset, record.line, stage.to_ascii_lowercase(), text(&record.raw))
+            })
+            .collect();
+        let found: Vec<(u64, i64, String, String)> = self
+            .letters
+            .iter()
+            .map(|letter| {
+                let stage = match letter.stage.as_str() {
+                    "server" => letter.code.to_ascii_lowercase(),
+                    "decode" | "parse" | "schema" => "ours".to_owned(),
+                    stage => stage.to_owned(),
+                };
+                (letter.offset, letter.line, stage, text(&letter.raw))
+            })
+            .collect();
+        same(&format!("dead letters of {name}"), &expected, &found);
+        for (letter, record) in self.letters.iter().zip(self.rejects()) {
+            // As bytes: what is shown above is made readable.
+            assert_eq!(letter.raw, record.raw, "the bytes of {name}, line {}", record.line);
+            assert_eq!(letter.length, record.raw.len() as i64);
         }
-        if verdicts.refused.is_empty() && load.rows_have_places() && !load.is_audited() {
-            for row in snapshot.rows_of(source) {
-                assert_eq!(row.xid, writer(row.offset), "{name}: the row at {}", row.offset);
+    }
+
+    /// I5: and they add up.
+    #[track_caller]
+    fn the_counters_are_those_of_the_file(&self) {
+        let Judged { source, reading, .. } = self;
+        let (name, counts) = (self.name(), &source.counts);
+        let records = reading.records.len() as i64;
+        let rejected = self.letters.len() as i64;
+        let of_records = reading.records.iter().map(|record| record.lines).sum::<i64>();
+        let counted = (source.lines, counts["blank"], counts["skipped"]);
+        assert_eq!(counted, (reading.lines, reading.blank, reading.skipped), "lines and blanks of {name}");
+        assert_eq!(counts["rejected"], rejected, "rejected of {name}");
+        let kept = counts["inserted"] + counts["updated"] + counts["unchanged"] + counts["superseded"];
+        assert_eq!(kept, records - rejected, "records of {name}: {counts:?}");
+        assert_eq!(source.lines, of_records + counts["blank"] + counts["skipped"], "lines of {name}");
+        assert!(counts.values().all(|&count| count >= 0), "{name}: {counts:?}");
+        if source.is_complete {
+            assert_eq!(source.position, self.content.len() as u64, "{name} is called complete");
+        }
+    }
+
+    /// I3: where its moves are written down.
+    #[track_caller]
+    fn the_checkpoint_came_in_one_chain(&self) {
+        let Judged { moves, .. } = self;
+        let (name, mut position) = (self.name(), 0);
+        for step in moves {
+            assert_eq!(step.before, position, "{name}: a gap or a jump in {moves:?}");
+            assert!(step.after > step.before, "{name}: a step back in {moves:?}");
+            position = step.after;
+        }
+        if self.is_signed() || self.load.is_audited() {
+            let other = "the checkpoint was moved by somebody else";
+            assert_eq!(position, self.source.position, "{name}: {other}: {moves:?}");
+        }
+    }
+
+    /// I4. Rows written under a savepoint carry the savepoint's number, so where the server
+    /// refuses rows or is too slow, only dead letters and the audit tell.
+    #[track_caller]
+    fn each_part_was_written_by_the_transaction_that_moved_over_it(&self) {
+        if self.is_read_again() || !self.is_signed() {
+            return;
+        }
+        let name = self.name();
+        for letter in &self.letters {
+            assert_eq!(
+                letter.xid,
+                self.writer(letter.offset),
+                "{name}: the dead letter at {}",
+                letter.offset
+            );
+        }
+        if self.verdicts.refused.is_empty() && self.load.rows_have_places() && !self.load.is_audited() {
+            for row in self.snapshot.rows_of(self.source) {
+                assert_eq!(row.xid, self.writer(row.offset), "{name}: the row at {}", row.offset);
             }
         }
     }
 
-    // I2: each row was applied once, by that transaction.
-    if load.is_audited() {
-        let applied: Vec<&Applied> = snapshot.applied.iter().filter(|it| it.source_id == source.id).collect();
+    /// I2: by the transaction that moved the checkpoint over it.
+    #[track_caller]
+    fn each_row_was_applied_once(&self) {
+        if !self.load.is_audited() || self.is_read_again() {
+            return;
+        }
+        let name = self.name();
+        let applied = self.snapshot.applied.iter().filter(|it| it.source_id == self.source.id);
+        let applied: Vec<&Applied> = applied.collect();
         let offsets: Vec<u64> = applied.iter().map(|it| it.offset).collect();
-        let rows: Vec<u64> = snapshot.rows_of(source).map(|row| row.offset).collect();
-        if !is_read_again {
-            same(&format!("applications of rows of {name}"), &rows, &offsets);
-            for it in applied.into_iter().filter(|_| is_signed) {
-                assert_eq!(
-                    it.xid,
-                    writer(it.offset),
-                    "{name}: the row at {} was applied by another",
-                    it.offset
-                );
-            }
+        let rows: Vec<u64> = self.snapshot.rows_of(self.source).map(|row| row.offset).collect();
+        same(&format!("applications of rows of {name}"), &rows, &offsets);
+        for it in applied.into_iter().filter(|_| self.is_signed()) {
+            let offset = it.offset;
+            assert_eq!(it.xid, self.writer(offset), "{name}: the row at {offset} was applied by another");
         }
+    }
+
+    /// A line that is read again is written later.
+    fn is_read_again(&self) -> bool {
+        self.file.versions.len() > 1
+    }
+
+    /// Whether the destination says who wrote what. SQLite does not.
+    fn is_signed(&self) -> bool {
+        self.load.kind() == Kind::Postgres
+    }
+
+    /// The transaction that moved the checkpoint over this place.
+    fn writer(&self, offset: u64) -> i64 {
+        self.moves.iter().find(|step| step.before <= offset && offset < step.after).unwrap().xid
     }
 }
 
