@@ -17,6 +17,16 @@ use crate::span::Span;
 /// How much of an offending value a reason quotes.
 const INPUT_BYTES_MAX: usize = 200;
 
+/// What a reason says is ours, and short, but may name what stands in the record.
+const MESSAGE_BYTES_MAX: usize = 1_000;
+
+/// The reasons of one reject are about this long at most: some forty of the usual kind. Two
+/// bytes of a record can be wrong in a thousand ways.
+pub(crate) const REASONS_BYTES_MAX: usize = 4 << 10;
+
+/// What a usual reason takes.
+pub(crate) const REASON_BYTES: usize = 100;
+
 /// The stable name of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -167,6 +177,8 @@ pub mod code {
         NO_MATCH = "no_match",
         /// More or fewer columns than the header names.
         COLUMN_COUNT = "column_count",
+        /// There are more reasons than are told, and the message says how many.
+        MORE_REASONS = "more_reasons",
     }
 }
 
@@ -242,14 +254,9 @@ impl Faults {
         message: impl fmt::Display,
         input: Option<&dyn fmt::Display>,
     ) {
-        let field = self.append(path);
-        let message = self.append(&message);
-        let input = input.map(|input| {
-            let range = self.append(input);
-            let end = floor_char_boundary(&self.text, range.start, INPUT_BYTES_MAX);
-            self.text.truncate(end);
-            range.start..end
-        });
+        let field = self.append(path, FIELD_BYTES_MAX);
+        let message = self.append(&message, MESSAGE_BYTES_MAX);
+        let input = input.map(|input| self.append(input, INPUT_BYTES_MAX));
         self.list.push(Fault { code, field, message, input, constraint: None });
     }
 
@@ -261,9 +268,9 @@ impl Faults {
         message: impl fmt::Display,
         constraint: &str,
     ) {
-        let field = self.append(path);
-        let message = self.append(&message);
-        let constraint = Some(self.append(constraint));
+        let field = self.append(path, FIELD_BYTES_MAX);
+        let message = self.append(&message, MESSAGE_BYTES_MAX);
+        let constraint = Some(self.append(constraint, MESSAGE_BYTES_MAX));
         self.list.push(Fault { code, field, message, input: None, constraint });
     }
 
@@ -277,10 +284,13 @@ impl Faults {
         self.list.iter().map(|fault| &self.text[fault.message.clone()])
     }
 
-    /// Writes the faults as a JSON list of `{code, field, message, input, constraint}`.
+    /// Writes the faults as a JSON list of `{code, field, message, input, constraint}`. Where they
+    /// are very many, the last one says how many more there are.
     pub fn write_json(&self, out: &mut String) {
         out.push('[');
+        let start = out.len();
         for (index, fault) in self.list.iter().enumerate() {
+            let before = out.len();
             if index > 0 {
                 out.push(',');
             }
@@ -297,14 +307,21 @@ impl Faults {
                 write_json_string(out, &self.text[constraint.clone()]);
             }
             out.push('}');
+            if index > 0 && out.len() - start > REASONS_BYTES_MAX {
+                out.truncate(before);
+                let (code, more) = (code::MORE_REASONS, self.list.len() - index);
+                let _ = write!(out, ",{{\"code\":\"{code}\",\"field\":\"\",\"message\":\"{more} more\"}}");
+                break;
+            }
         }
         out.push(']');
     }
 
-    fn append(&mut self, text: &(impl fmt::Display + ?Sized)) -> Range<usize> {
+    fn append(&mut self, text: &(impl fmt::Display + ?Sized), bytes_max: usize) -> Range<usize> {
         let start = self.text.len();
         // Writing to a String cannot fail; a Display that says it did is cut off there.
         let _ = write!(self.text, "{text}");
+        self.text.truncate(floor_char_boundary(&self.text, start, bytes_max));
         start..self.text.len()
     }
 }
@@ -524,6 +541,39 @@ mod tests {
         let mut json = String::new();
         faults.write_json(&mut json);
         assert_eq!(json.matches('ä').count(), 100);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_record_is_told_up_to_a_bound() {
+        let told = |faults: &Faults| {
+            let mut json = String::from("before");
+            faults.write_json(&mut json);
+            serde_json::from_str::<Vec<serde_json::Value>>(&json[6..]).expect("valid JSON")
+        };
+        let mut faults = Faults::default();
+        for n in 0..1_000 {
+            faults.push(code::MISSING, &Path::Item(&Path::Record, n), "this field is required", None);
+        }
+        let (reasons, mut json) = (told(&faults), String::new());
+        faults.write_json(&mut json);
+        assert!(json.len() < REASONS_BYTES_MAX + REASON_BYTES, "{} bytes", json.len());
+        let (last, others) = reasons.split_last().expect("reasons");
+        assert_eq!(last["code"], "more_reasons");
+        assert_eq!(last["message"], format!("{} more", 1_000 - others.len()));
+        // One reason is always whole, however the record blows it up.
+        let mut faults = Faults::default();
+        let hostile = "\u{1}".repeat(1 << 20);
+        for _ in 0..2 {
+            faults.push(
+                code::EXTRA_FORBIDDEN,
+                &Path::Field(&Path::Record, &hostile),
+                &hostile,
+                Some(&hostile),
+            );
+        }
+        let reasons = told(&faults);
+        assert_eq!(reasons.len(), 2);
+        assert_eq!(reasons[0]["field"].as_str().map(str::len), Some(FIELD_BYTES_MAX));
     }
 
     #[test]

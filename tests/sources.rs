@@ -41,6 +41,7 @@ pub(crate) struct Logs {
     source: String,
     key: String,
     pipeline: String,
+    fields: String,
 }
 
 impl Logs {
@@ -52,6 +53,7 @@ impl Logs {
             source: "files = [\"*.log*\"]".to_owned(),
             key: "\"position\"".to_owned(),
             pipeline: "threads = 2".to_owned(),
+            fields: String::new(),
         }
     }
 
@@ -64,6 +66,12 @@ impl Logs {
     /// With another key, as it stands in TOML.
     pub(crate) fn key(mut self, key: &str) -> Logs {
         self.key = key.to_owned();
+        self
+    }
+
+    /// With more lines in `[record.fields]`.
+    pub(crate) fn fields(mut self, lines: &str) -> Logs {
+        self.fields = lines.to_owned();
         self
     }
 
@@ -86,9 +94,9 @@ impl Logs {
         };
         format!(
             "name = \"logs\"\n[source]\nformat = \"ndjson\"\n{}\n[record.fields]\nn = \"int\"\n\
-             t = {{ type = \"text\", required = false }}\n\
+             t = {{ type = \"text\", required = false }}\n{}\
              [destination]\nurl = \"{url}\"\ntable = \"t\"\nkey = {}\n[pipeline]\n{}\n",
-            self.source, self.key, self.pipeline
+            self.source, self.fields, self.key, self.pipeline
         )
     }
 

@@ -70,6 +70,12 @@ pub struct Settings {
 /// The lines of a chunk, where a line can become a row of a hundred KiB.
 const EXPANDING_LINES_MAX: usize = 256;
 
+/// What the reasons of a chunk may come to if each of its lines is a reject.
+const REASONS_BYTES: usize = 16 << 20;
+
+/// A chunk of fewer lines costs more than it is worth.
+const SMALL_LINES_MAX: usize = 4 << 10;
+
 /// What a worker hands to the writer.
 enum Handed {
     Parcel(Box<Parcel>),
@@ -122,9 +128,12 @@ fn prepare(
     closes: Closes,
 ) -> (Recipe, Settings) {
     let mut settings = settings.clone();
-    if schema.can_expand() {
-        settings.source.lines_max = EXPANDING_LINES_MAX;
-    }
+    settings.source.lines_max = match schema.can_expand() {
+        true => EXPANDING_LINES_MAX,
+        false => (REASONS_BYTES / schema.reasons_bytes_max().max(1))
+            .max(SMALL_LINES_MAX)
+            .min(settings.source.lines_max),
+    };
     if let Closes::At(bytes) = closes {
         settings.source.border_bytes = Some(bytes);
     }

@@ -29,6 +29,7 @@ pub use rules::{OfSource, Rule, Visit};
 pub use value::{Owned, Value};
 
 use crate::format::Extras;
+use crate::reject::{REASON_BYTES, REASONS_BYTES_MAX};
 
 /// What every record must be.
 #[derive(Clone, Debug, Default)]
@@ -118,6 +119,16 @@ impl Schema {
 }
 
 impl Schema {
+    /// How many bytes the reasons of a record can come to.
+    pub fn reasons_bytes_max(&self) -> usize {
+        let is_simple = |field: &Field| !matches!(field.kind, Kind::Object(_) | Kind::List(_));
+        match self.extra != Extra::Forbid && self.fields.iter().all(is_simple) {
+            true => (self.fields.len() * REASON_BYTES).min(REASONS_BYTES_MAX),
+            // As many as the record has members and items.
+            false => REASONS_BYTES_MAX,
+        }
+    }
+
     /// Whether a record of a few bytes can become a row of very many: `1E+131071`.
     pub fn can_expand(&self) -> bool {
         fn expands(field: &Field) -> bool {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::Batch;
 pub use super::batch::Refused;
 use crate::error::Result;
-use crate::reject::{Stage, write_json_string};
+use crate::reject::{REASONS_BYTES_MAX, Stage, write_json_string};
 use crate::span::Span;
 
 /// A reject as it is stored.
@@ -83,7 +83,9 @@ impl Refused {
         let mut json = format!("[{{\"code\":\"{}\",\"field\":", self.code);
         write_json_string(&mut json, self.column.as_deref().unwrap_or(""));
         json.push_str(",\"message\":");
-        write_json_string(&mut json, &self.message);
+        // What a trigger raises can be as long as it likes.
+        let end = self.message.floor_char_boundary(REASONS_BYTES_MAX);
+        write_json_string(&mut json, &self.message[..end]);
         if let Some(constraint) = &self.constraint {
             let _ = write!(json, ",\"constraint\":");
             write_json_string(&mut json, constraint);

@@ -135,6 +135,21 @@ fn a_frame_that_asks_for_too_much_memory_is_refused() {
 }
 
 #[test]
+fn records_that_lack_everything_fit_into_memory_and_into_the_database() {
+    // 300 kB that were 106 MB of reasons with 12 fields, and 226 MB of memory with a thousand.
+    for (fields, records, bytes_max) in [(12, 100_000, 2_000), (1_000, 20_000, 4_500)] {
+        let logs = Logs::new().fields(&(0..fields).map(|n| format!("f{n} = \"int\"\n")).collect::<String>());
+        logs.write("app.log", b"{}\n".repeat(records));
+        load_within_bounds(&logs).exit(3).did(0, 0);
+        assert_eq!(logs.number("select count(*) from logmill_dead_letters"), records as i64);
+        let longest = logs.number("select max(length(reasons)) from logmill_dead_letters");
+        assert!(longest < bytes_max, "{longest} bytes of {fields} fields");
+        let reasons = logs.query("select reasons ->> '$[#-1].code' from logmill_dead_letters limit 1");
+        assert_eq!(reasons, [if fields > 40 { "more_reasons" } else { "missing" }]);
+    }
+}
+
+#[test]
 fn a_million_rejects_fit_into_memory() {
     let logs = Logs::new();
     logs.write("app.log", b"x\n".repeat(1_000_000));
