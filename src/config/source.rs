@@ -17,6 +17,8 @@ use crate::source::{Order, Pattern, Selection, Settings};
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(super) files: Files,
+    /// The first name in the job that depends on the data date, if one does.
+    pub(super) dated: Option<String>,
     /// Which of the files found are read, and in what order.
     pub selection: Selection,
     /// How a record is written.
@@ -45,13 +47,18 @@ impl Source {
         overrides: &Overrides,
         chunk_bytes: usize,
     ) -> Source {
-        let files = match &overrides.files {
+        let (files, dated) = match &overrides.files {
             Some(files) => {
                 // What is not used need not be in the environment, but it must still be a list.
-                reader.written_list(scope, "files");
-                Files::Given(files.clone())
+                let written = reader.written_list(scope, "files").unwrap_or_default();
+                let dated = written.iter().map(|written| written.text).find(|text| needs_date(text));
+                (Files::Given(files.clone()), dated.map(str::to_owned))
             }
-            None => Files::OfJob { patterns: patterns(reader, scope), folder: folder.to_owned() },
+            None => {
+                let patterns = patterns(reader, scope);
+                let dated = patterns.iter().find(|text| needs_date(text)).cloned();
+                (Files::OfJob { patterns, folder: folder.to_owned() }, dated)
+            }
         };
         let format = format::read(reader, scope);
         let settings = Settings {
@@ -68,6 +75,7 @@ impl Source {
         };
         Source {
             files,
+            dated,
             selection: Selection {
                 order,
                 include: globs(reader, scope, "include"),
@@ -79,9 +87,24 @@ impl Source {
         }
     }
 
-    /// The files to load on `date`. Refused if there are none, or if they depend on a date
-    /// and there is none.
+    /// The files to load on `date`. Refused if there are none, if the job is about a date and
+    /// there is none, or the other way round: each date would load the same files again.
     pub fn patterns(&self, date: Option<NaiveDate>) -> Result<Vec<Pattern>> {
+        match (&self.dated, date) {
+            (Some(text), None) => {
+                return Err(Error::usage(format!(
+                    "the job is about a data date ({} in `files`); say which day with --date",
+                    quoted(text)
+                )));
+            }
+            (None, Some(date)) => {
+                return Err(Error::usage(format!(
+                    "nothing in the job depends on a data date, and --date {date} would load the same files again for each \
+                     date; leave it out, or put {{date}} into `files`"
+                )));
+            }
+            _ => {}
+        }
         let (patterns, folder) = match &self.files {
             Files::Given(names) => {
                 let pattern = |name: &PathBuf| Pattern { text: name.clone(), base: PathBuf::new() };
@@ -94,23 +117,15 @@ impl Source {
                 "there is nothing to load: the job names no files; name some in it, under [source], or on the command line",
             ));
         }
-        let dated = |text: &String| match date {
-            Some(date) => Ok(date::put_date(text, date)),
-            None if needs_date(text) => Err(Error::usage(
-                "the names of the files of this job depend on the data date; say which day with --date",
-            )),
-            None => Ok(text.clone()),
-        };
-        patterns.iter().map(|text| Ok(Pattern { text: dated(text)?.into(), base: folder.clone() })).collect()
+        let dated = |text: &String| date.map_or_else(|| text.clone(), |date| date::put_date(text, date));
+        let pattern = |text: &String| Pattern { text: dated(text).into(), base: folder.clone() };
+        Ok(patterns.iter().map(pattern).collect())
     }
 
-    /// Whether the names of the files depend on the data date.
+    /// Whether the job is about a data date.
     #[cfg(test)]
     pub(super) fn needs_date(&self) -> bool {
-        match &self.files {
-            Files::OfJob { patterns, .. } => patterns.iter().any(|text| needs_date(text)),
-            Files::Given(_) => false,
-        }
+        self.dated.is_some()
     }
 }
 

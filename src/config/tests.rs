@@ -281,7 +281,7 @@ fn the_data_date_is_put_into_the_names_of_files() {
     assert!(config.source.needs_date());
     assert_eq!(
         config.patterns().expect_err("no date").to_string(),
-        "the names of the files of this job depend on the data date; say which day with --date"
+        "the job is about a data date ('{yyyy}/{mm}/{dd}/{date}.log' in `files`); say which day with --date"
     );
     let date = NaiveDate::from_ymd_opt(2024, 2, 9);
     let names = |patterns: Vec<Pattern>| -> Vec<String> {

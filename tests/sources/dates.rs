@@ -16,7 +16,7 @@ fn the_date_is_put_into_names_and_kept_with_the_sources() {
         logs.write(name, log(n..=n));
     }
     let said = Said::of(&mut logs.command(""), b"");
-    said.ended(2, &["the names of the files of this job depend on the data date; say which day with --date"]);
+    said.ended(2, &["the job is about a data date ('{date}/*.log' in `files`); say which day with --date"]);
     logs.load_with("--date 2023-10-27").exit(0).did(3, 0);
     assert_eq!(logs.sources(), ["a.log 1", "app-27.log 3", "odd{1}.log 5"]);
     // The other day has a file less, and the one without a date is loaded for it too.
@@ -30,6 +30,36 @@ fn the_date_is_put_into_names_and_kept_with_the_sources() {
         logs.query("select distinct data_date from logmill_runs order by 1"),
         ["2023-10-27", "2023-10-28"]
     );
+}
+
+#[test]
+fn a_job_takes_a_date_or_refuses_one_whichever_files_it_is_given() {
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=10));
+    let ended = |command: &str, date: Option<&str>, code: i32, said: &str| {
+        logs.command("");
+        let mut command = logs.place.command(command);
+        Said::of(command.envs(date.map(|date| ("LOGMILL_DATE", date))), b"").ended(code, &[said]);
+    };
+    let refused =
+        "nothing in the job depends on a data date, and --date 2023-10-27 would load the same files again";
+    for command in ["load", "load app.log", "check", "plan", "check app.log"] {
+        ended(&format!("{command} -j job.toml --date 2023-10-27"), None, 2, refused);
+        ended(&format!("{command} -j job.toml"), Some("2023-10-27"), 2, refused);
+    }
+    ended("load app.log --date 2023-10-27", None, 2, refused);
+    assert!(!logs.path("app.logmill.toml").exists() && !logs.path("logmill.db").exists());
+    let logs = logs.source("files = [\"{date}/*.log\"]");
+    logs.command("");
+    for command in ["load", "load app.log", "check app.log", "plan app.log"] {
+        let said = logs.place.run(&format!("{command} -j job.toml"));
+        said.ended(
+            2,
+            &["the job is about a data date ('{date}/*.log' in `files`); say which day with --date"],
+        );
+    }
+    logs.load_with("app.log --date 2023-10-27").exit(0).did(10, 0);
+    logs.load_with("app.log --date 2023-10-28").exit(0).did(10, 0);
 }
 
 #[test]

@@ -350,6 +350,7 @@ fn a_part_came_first() {
 #[test]
 fn the_same_file_under_two_data_dates() {
     for logs in both() {
+        let logs = logs.source("files = [\"*/{date}.log\", \"app.log\"]");
         logs.write("app.log", log(1..=100));
         logs.load_with("--date 2023-10-27").exit(0).did(100, 0);
         logs.load_with("--date 2023-10-28").exit(0).did(100, 0);
