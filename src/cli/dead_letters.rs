@@ -1,9 +1,11 @@
 //! `dead-letters`: the records that did not become rows, with the evidence.
 
+use std::ops::ControlFlow;
+
 use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
 use super::job;
 use super::next::next_command;
-use super::speech::{Speech, print_as_is};
+use super::speech::{Speech, print, print_as_is};
 use crate::engine;
 use crate::error::Error;
 use crate::figure;
@@ -27,9 +29,15 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
         ..Filter::default()
     };
     let limit = (args.limit > 0).then_some(args.limit);
-    let letters = engine::dead_letters(&config, filter, limit, &speech.watch())?;
-    speech.show(&letters)?;
-    if letters.more > 0 && speech.output == Output::Text {
+    let is_json = speech.output == Output::Json;
+    let mut printed = Ok(());
+    let letters = engine::dead_letters(&config, filter, limit, &speech.watch(), &mut |letters| {
+        printed = print(&letters.take_piece(is_json));
+        if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    printed?;
+    print(&letters.end(is_json))?;
+    if letters.more > 0 && !is_json {
         speech.inform(&format!("{} more; -n 0 lists all", figure::count(letters.more)));
     }
     Ok(Exit::Success)

@@ -8,24 +8,34 @@ use crate::error::Result;
 use crate::report::{Exit, Head, Letters, ShownLetter};
 use crate::sink::history::{DeadLetter, Filter};
 
+/// So many letters are in memory at a time.
+const PIECE: usize = 1_000;
+
 /// The job's dead letters that pass the filter, without their records; all of them, or up to a
-/// limit.
-pub fn dead_letters(config: &Config, filter: Filter, limit: Option<u64>, watch: &Watch) -> Result<Letters> {
+/// limit. There can be more than memory has room for, so `take` is given some at a time and takes
+/// them out.
+pub fn dead_letters(
+    config: &Config,
+    filter: Filter,
+    limit: Option<u64>,
+    watch: &Watch,
+    take: &mut dyn FnMut(&mut Letters) -> ControlFlow<()>,
+) -> Result<Letters> {
     let filter = Filter { job: config.name.clone(), ..filter };
-    let (mut dead_letters, mut more) = (Vec::new(), 0);
+    let mut letters = Letters::new(Head::new("dead-letters list", Some(&config.name), Exit::Success));
+    let mut found = 0;
     destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
-        if limit.is_none_or(|limit| (dead_letters.len() as u64) < limit) {
-            dead_letters.push(DeadLetter { raw: None, ..letter });
-        } else {
-            more += 1;
+        if limit.is_some_and(|limit| found >= limit) {
+            letters.more += 1;
+            return ControlFlow::Continue(());
         }
-        ControlFlow::Continue(())
+        found += 1;
+        letters.dead_letters.push(DeadLetter { raw: None, ..letter });
+        if letters.dead_letters.len() == PIECE { take(&mut letters) } else { ControlFlow::Continue(()) }
     })?;
-    Ok(Letters {
-        head: Head::new("dead-letters list", Some(&config.name), Exit::Success),
-        dead_letters,
-        more,
-    })
+    // After this there is nothing to break off.
+    let _ = take(&mut letters);
+    Ok(letters)
 }
 
 /// One of them, with its record.

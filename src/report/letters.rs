@@ -1,8 +1,10 @@
 //! The records that did not become rows.
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::{Head, Report, text};
+use crate::printable::printable_json;
 use crate::sink::history::DeadLetter;
 
 /// Some dead letters.
@@ -15,6 +17,9 @@ pub struct Letters {
     pub dead_letters: Vec<DeadLetter>,
     /// How many more there are.
     pub more: u64,
+    /// How many were taken out as pieces.
+    #[serde(skip)]
+    taken: u64,
 }
 
 /// One dead letter, with its record.
@@ -36,6 +41,50 @@ impl ShownLetter {
     /// Why its record cannot be shown, where it was too long to be kept.
     pub fn not_kept(&self) -> String {
         text::not_kept(&self.letter)
+    }
+}
+
+impl Letters {
+    /// A report on no letters so far.
+    pub fn new(head: Head) -> Letters {
+        Letters { head, dead_letters: Vec::new(), more: 0, taken: 0 }
+    }
+
+    /// Takes the letters at hand out, as they stand in the report of all.
+    pub fn take_piece(&mut self, is_json: bool) -> String {
+        let letters = std::mem::take(&mut self.dead_letters);
+        let mut piece = match (is_json, self.taken) {
+            (true, 0) => self.frame().0,
+            _ => String::new(),
+        };
+        for letter in letters {
+            match is_json {
+                true => {
+                    piece.push_str(if self.taken > 0 { "," } else { "" });
+                    piece.push_str(&printable_json(&json!(letter).to_string()));
+                }
+                false => text::listed(&letter, &mut piece),
+            }
+            self.taken += 1;
+        }
+        piece
+    }
+
+    /// What stands behind the last piece.
+    pub fn end(&self, is_json: bool) -> String {
+        match (is_json, self.taken) {
+            (true, _) => self.frame().1,
+            (false, 0) => text::letters(self),
+            (false, _) => String::new(),
+        }
+    }
+
+    /// The report as JSON, before and behind its letters.
+    fn frame(&self) -> (String, String) {
+        const LETTERS: &str = "\"dead_letters\":[";
+        let empty = self.json();
+        let at = empty.find(LETTERS).map_or(empty.len(), |at| at + LETTERS.len());
+        (empty[..at].to_owned(), empty[at..].to_owned())
     }
 }
 

@@ -276,3 +276,20 @@ fn what_a_living_run_holds_is_not_forgotten() {
         assert_eq!(place.json("status -j job.toml").1["sources"].as_array().unwrap().len(), 0);
     });
 }
+
+#[test]
+fn all_dead_letters_are_listed_however_many_there_are() {
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));
+    place.write("logs/a.ndjson", "x\n".repeat(2_500));
+    place.run("load -j job.toml logs/a.ndjson").ended(3, &[]);
+    let listed = |limit: u64| {
+        let text = place.run(&format!("dead-letters list -j job.toml -n {limit}")).ended(0, &[]);
+        let (_, object) = place.json(&format!("dead-letters list -j job.toml -n {limit}"));
+        let letters = object["dead_letters"].as_array().unwrap();
+        let ids: Vec<i64> = letters.iter().map(|letter| letter["id"].as_i64().unwrap()).collect();
+        assert!(ids.is_sorted() && text.stdout.lines().count() == ids.len(), "{}", text.stdout);
+        (ids.len(), object["more"].as_u64().unwrap())
+    };
+    assert_eq!([listed(0), listed(1_000), listed(2_499)], [(2_500, 0), (1_000, 1_500), (2_499, 1)]);
+}

@@ -12,18 +12,21 @@ use crate::sink::history::DeadLetter;
 /// One on each line.
 pub(in crate::report) fn letters(letters: &Letters) -> String {
     let mut out = String::new();
-    for letter in &letters.dead_letters {
-        let source = one_line(&letter.source);
-        let _ = write!(out, "{:>8}  {source}:{}  {}", letter.id, letter.line, in_short(&letter.reasons));
-        if letter.state != "open" {
-            let _ = write!(out, "  ({})", one_line(&letter.state));
-        }
-        out.push('\n');
-    }
+    letters.dead_letters.iter().for_each(|letter| listed(letter, &mut out));
     if letters.dead_letters.is_empty() {
         out.push_str("no dead letters\n");
     }
     out
+}
+
+/// The line of one.
+pub(in crate::report) fn listed(letter: &DeadLetter, out: &mut String) {
+    let source = one_line(&letter.source);
+    let _ = write!(out, "{:>8}  {source}:{}  {}", letter.id, letter.line, in_short(&letter.reasons));
+    if letter.state != "open" {
+        let _ = write!(out, "  ({})", one_line(&letter.state));
+    }
+    out.push('\n');
 }
 
 /// One with all that is known of it.
