@@ -1,6 +1,9 @@
 //! Tables in SQLite that are there before we are: strict and not, with columns of their own,
 //! and those that would turn values into others.
 
+use std::fs;
+use std::path::Path;
+
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::tables::{lines, select};
@@ -255,4 +258,28 @@ fn a_deferred_foreign_key_to_the_table_itself_is_asked_of_each_row_only_where_it
         .run()
         .exit(1)
         .says("FOREIGN KEY constraint failed");
+}
+
+#[test]
+fn a_database_that_loses_its_name_during_a_load_is_a_failure_and_said() {
+    type Change = fn(&Path);
+    let changes: [Change; 3] = [
+        |path| fs::remove_file(path).unwrap(),
+        |path| fs::rename(path, path.with_extension("moved")).unwrap(),
+        |path| {
+            fs::rename(path, path.with_extension("moved")).unwrap();
+            fs::copy(path.with_extension("moved"), path).unwrap();
+        },
+    ];
+    for change in changes {
+        for point in ["between-batches", "before-finish"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.db");
+            let load = load(lines(1..=40)).into_file(path.clone()).schema("n int").batches_of(10);
+            let running = load.call().stop_at(point, 1).start().wait_stopped();
+            change(&path);
+            running.wake();
+            running.wait().exit(1).says("was moved, deleted or replaced while it was being written to");
+        }
+    }
 }

@@ -9,8 +9,9 @@
 //! the process, and would vanish with any descriptor of the file that is closed. So this
 //! descriptor must outlive the connection, and [`super::Sqlite`] drops it last.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -31,6 +32,13 @@ const PARTS: i64 = 1 << 62;
 impl SourceLocks {
     pub(super) fn open(database: &Path) -> io::Result<SourceLocks> {
         Ok(SourceLocks(OpenOptions::new().read(true).write(true).open(database)?))
+    }
+
+    /// Whether `database` still names the file that was opened.
+    pub(super) fn is_still(&self, database: &Path) -> bool {
+        let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let opened = self.0.metadata().map(id);
+        opened.is_ok_and(|opened| std::fs::metadata(database).map(id).is_ok_and(|now| now == opened))
     }
 
     /// To ask who holds what, which takes no right to write.

@@ -336,6 +336,23 @@ fn begin_run(connection: &Connection, settings: &Settings) -> Result<i64, Troubl
     Ok(connection.last_insert_rowid())
 }
 
+impl Sqlite {
+    /// SQLite goes on writing to a file that has lost its name, and nobody would find the rows.
+    fn refuse_moved(&self) -> Result<()> {
+        if self.locks.is_still(&self.path) {
+            return Ok(());
+        }
+        let message = "the database was moved, deleted or replaced while it was being written to. What was committed is in \
+                       the file that was there: put it back and run again to go on, or run again to load everything anew";
+        Err(Kind::Server {
+            doing: self.path.display().to_string(),
+            sqlstate: None,
+            message: message.to_owned(),
+        }
+        .into())
+    }
+}
+
 impl Sink for Sqlite {
     fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
         work::with(recipe, Arc::clone(&self.encoder))
@@ -373,9 +390,12 @@ impl Sink for Sqlite {
                 taken.map_err(|cause| Error::file("lock", &self.path, cause))?;
             }
         }
-        persist(&self.path, &self.settings, || {
+        self.refuse_moved()?;
+        let committed = persist(&self.path, &self.settings, || {
             commit::transaction(&self.connection, &self.settings, &self.shape, batch, &self.owned)
-        })
+        })?;
+        self.refuse_moved()?;
+        Ok(committed)
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
@@ -432,7 +452,7 @@ impl Sink for Sqlite {
         for (split, _) in self.owned.iter() {
             self.locks.give_back(split).map_err(|cause| Error::file("unlock", &self.path, cause))?;
         }
-        Ok(())
+        self.refuse_moved()
     }
 }
 
