@@ -38,7 +38,7 @@ impl Config {
 pub(super) fn canonical(config: &Config) -> String {
     let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _ } = config;
     // The offset is with each field that it decides; the rest is about files and how they are read.
-    let Source { format, settings, files: _, dated: _, selection: _, offset_s: _ } = source;
+    let Source { format, settings, files: _, needs_date: _, selection: _, offset_s: _ } = source;
     let Settings {
         // The format decides it.
         framing: _,

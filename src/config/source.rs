@@ -17,8 +17,8 @@ use crate::source::{Order, Pattern, Selection, Settings};
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(super) files: Files,
-    /// The first name in the job that depends on the data date, if one does.
-    pub(super) dated: Option<String>,
+    /// Whether a name in the job depends on the data date.
+    pub(super) needs_date: bool,
     /// Which of the files found are read, and in what order.
     pub selection: Selection,
     /// How a record is written.
@@ -47,17 +47,16 @@ impl Source {
         overrides: &Overrides,
         chunk_bytes: usize,
     ) -> Source {
-        let (files, dated) = match &overrides.files {
+        let (files, is_dated) = match &overrides.files {
             Some(files) => {
                 // What is not used need not be in the environment, but it must still be a list.
                 let written = reader.written_list(scope, "files").unwrap_or_default();
-                let dated = written.iter().map(|written| written.text).find(|text| needs_date(text));
-                (Files::Given(files.clone()), dated.map(str::to_owned))
+                (Files::Given(files.clone()), written.iter().any(|written| needs_date(written.text)))
             }
             None => {
                 let patterns = patterns(reader, scope);
-                let dated = patterns.iter().find(|text| needs_date(text)).cloned();
-                (Files::OfJob { patterns, folder: folder.to_owned() }, dated)
+                let is_dated = patterns.iter().any(|text| needs_date(text));
+                (Files::OfJob { patterns, folder: folder.to_owned() }, is_dated)
             }
         };
         let format = format::read(reader, scope);
@@ -75,7 +74,7 @@ impl Source {
         };
         Source {
             files,
-            dated,
+            needs_date: is_dated,
             selection: Selection {
                 order,
                 include: globs(reader, scope, "include"),
@@ -90,14 +89,13 @@ impl Source {
     /// The files to load on `date`. Refused if there are none, if the job is about a date and
     /// there is none, or the other way round: each date would load the same files again.
     pub fn patterns(&self, date: Option<NaiveDate>) -> Result<Vec<Pattern>> {
-        match (&self.dated, date) {
-            (Some(text), None) => {
-                return Err(Error::usage(format!(
-                    "the job is about a data date ({} in `files`); say which day with --date",
-                    quoted(text)
-                )));
+        match (self.needs_date, date) {
+            (true, None) => {
+                return Err(Error::usage(
+                    "`files` of the job has a placeholder for the data date; say which day with --date",
+                ));
             }
-            (None, Some(date)) => {
+            (false, Some(date)) => {
                 return Err(Error::usage(format!(
                     "nothing in the job depends on a data date, and --date {date} would load the same files again for each \
                      date; leave it out, or put {{date}} into `files`"
@@ -120,12 +118,6 @@ impl Source {
         let dated = |text: &String| date.map_or_else(|| text.clone(), |date| date::put_date(text, date));
         let pattern = |text: &String| Pattern { text: dated(text).into(), base: folder.clone() };
         Ok(patterns.iter().map(pattern).collect())
-    }
-
-    /// Whether the job is about a data date.
-    #[cfg(test)]
-    pub(super) fn needs_date(&self) -> bool {
-        self.dated.is_some()
     }
 }
 

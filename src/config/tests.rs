@@ -269,7 +269,7 @@ fn files_on_the_command_line_replace_those_of_the_job() {
     let overrides = Overrides { files: Some(vec!["x{date}.log".into(), "-".into()]), ..Overrides::default() };
     let text = small_with("source", "files = [\"a/${UNSET}/{date}\"]");
     let config = read_job(&text, &overrides).expect("the job's files are not looked at");
-    assert!(!config.source.needs_date());
+    assert!(!config.source.needs_date);
     let pattern = |text: &str| Pattern { text: text.into(), base: PathBuf::new() };
     assert_eq!(config.patterns().expect("names"), [pattern("x{date}.log"), pattern("-")]);
 }
@@ -278,10 +278,10 @@ fn files_on_the_command_line_replace_those_of_the_job() {
 fn the_data_date_is_put_into_the_names_of_files() {
     let text = small_with("source", "files = [\"{yyyy}/{mm}/{dd}/{date}.log\", \"all.log\"]");
     let config = read_job(&text, &Overrides::default()).expect("a job");
-    assert!(config.source.needs_date());
+    assert!(config.source.needs_date);
     assert_eq!(
         config.patterns().expect_err("no date").to_string(),
-        "the job is about a data date ('{yyyy}/{mm}/{dd}/{date}.log' in `files`); say which day with --date"
+        "`files` of the job has a placeholder for the data date; say which day with --date"
     );
     let date = NaiveDate::from_ymd_opt(2024, 2, 9);
     let names = |patterns: Vec<Pattern>| -> Vec<String> {

@@ -16,7 +16,7 @@ fn the_date_is_put_into_names_and_kept_with_the_sources() {
         logs.write(name, log(n..=n));
     }
     let said = Said::of(&mut logs.command(""), b"");
-    said.ended(2, &["the job is about a data date ('{date}/*.log' in `files`); say which day with --date"]);
+    said.ended(2, &["`files` of the job has a placeholder for the data date; say which day with --date"]);
     logs.load_with("--date 2023-10-27").exit(0).did(3, 0);
     assert_eq!(logs.sources(), ["a.log 1", "app-27.log 3", "odd{1}.log 5"]);
     // The other day has a file less, and the one without a date is loaded for it too.
@@ -53,10 +53,7 @@ fn a_job_takes_a_date_or_refuses_one_whichever_files_it_is_given() {
     logs.command("");
     for command in ["load", "load app.log", "check app.log", "plan app.log"] {
         let said = logs.place.run(&format!("{command} -j job.toml"));
-        said.ended(
-            2,
-            &["the job is about a data date ('{date}/*.log' in `files`); say which day with --date"],
-        );
+        said.ended(2, &["`files` of the job has a placeholder for the data date; say which day with --date"]);
     }
     logs.load_with("app.log --date 2023-10-27").exit(0).did(10, 0);
     logs.load_with("app.log --date 2023-10-28").exit(0).did(10, 0);
