@@ -59,7 +59,12 @@ fn a_program_loads_and_is_told_of_it_in_values() {
 
     let status = engine::status(&config, &watch).unwrap();
     assert_eq!((status.sources.len(), status.open_dead_letters), (1, 1));
-    let letters = engine::dead_letters(&config, Default::default(), None, &watch).unwrap().dead_letters;
+    let mut letters = Vec::new();
+    let mut take = |some: &mut logmill::report::Letters| {
+        letters.append(&mut some.dead_letters);
+        std::ops::ControlFlow::Continue(())
+    };
+    engine::dead_letters(&config, Default::default(), None, &watch, &mut take).unwrap();
     let letter = engine::dead_letter(&config, letters[0].id, &watch).unwrap().unwrap();
     assert_eq!(letter.raw.unwrap(), b"{\"n\":\"x\"}");
 
