@@ -45,3 +45,31 @@ pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
         (called, matches) = given?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::args::command_line;
+    use super::*;
+
+    #[test]
+    fn what_is_not_built_is_refused_and_nothing_of_it_is_built() {
+        // Panics at a name that is there twice.
+        known(command_line()).debug_assert();
+        let mut refusals = 0;
+        for later in LATER {
+            let line = match later.what {
+                What::Command("logmill", name) => format!("logmill {name} --any x"),
+                What::Command(under, name) => format!("logmill {under} {name} x"),
+                What::Flag(of, flag) => format!("logmill {of} -j j.toml x {flag} 1"),
+                _ => continue,
+            };
+            let matches = known(command_line()).try_get_matches_from(line.split(' ')).expect(&line);
+            let refusal = refused(&matches).expect(&line).to_string();
+            assert_eq!(refusal, format!("{} is planned and not built yet", later.what));
+            refusals += 1;
+        }
+        assert!(refusals > 0);
+        let line = "logmill load -j j.toml x".split(' ');
+        assert!(refused(&known(command_line()).try_get_matches_from(line).expect("a line")).is_none());
+    }
+}

@@ -563,6 +563,7 @@ pub(super) fn of_flag(flag: &str) -> Option<&'static Key> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::later;
     use super::*;
     use crate::schema::Rule;
 
@@ -601,6 +602,26 @@ mod tests {
                 };
                 assert!(is_fit, "{name} of {type_name} takes {takes:?}");
             });
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_built_is_said_to_be_not_built() {
+        for table in tables() {
+            assert!(
+                later::keys(table.called).all(|(name, _)| table.find(name).is_none()),
+                "{}",
+                table.called
+            );
+            for key in table.keys {
+                let Takes::Word(words) = key.takes else { continue };
+                let is_built = |name: &str| words.iter().any(|word| word.name == name);
+                assert!(later::words(key.name).all(|(name, _)| !is_built(name)), "{}", key.name);
+            }
+        }
+        for key in FIELD.keys {
+            let built = types(key.name);
+            assert!(later::types(key.name).all(|name| !built.contains(&name)), "{}", key.name);
         }
     }
 

@@ -126,23 +126,11 @@ impl Excerpt {
         let line = source[..line_start].matches('\n').count() + 1;
         let column = text[..within(start)].chars().count() + 1;
         let hidden = hidden.iter().map(|range| within(range.start)..within(range.end));
-        let secrets = apart(hidden.chain(secret::find(text)).filter(|range| !range.is_empty()).collect());
+        let secrets =
+            secret::apart(hidden.chain(secret::find(text)).filter(|range| !range.is_empty()).collect());
         let (text, caret) = shown(text, within(start)..within(range.end), &secrets);
         Excerpt { line, column, text, caret }
     }
-}
-
-/// The same parts of a text, in order and without overlaps.
-fn apart(mut parts: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    parts.sort_by_key(|part| part.start);
-    parts.dedup_by(|later, earlier| {
-        let overlap = later.start < earlier.end;
-        if overlap {
-            earlier.end = earlier.end.max(later.end);
-        }
-        overlap
-    });
-    parts
 }
 
 /// A line as it is shown, and the characters of it that `range` became: passwords and what

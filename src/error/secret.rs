@@ -48,7 +48,7 @@ struct Secret {
 
 /// Where in `text` passwords stand, in order and apart.
 pub(crate) fn find(text: &str) -> Vec<Range<usize>> {
-    secrets(text).into_iter().map(|secret| secret.value).collect()
+    apart(secrets(text).into_iter().map(|secret| secret.value).collect())
 }
 
 fn secrets(text: &str) -> Vec<Secret> {
@@ -61,16 +61,20 @@ fn secrets(text: &str) -> Vec<Secret> {
     });
     // A reference to a variable is no secret, and helps whoever reads the line.
     found.retain(|Secret { value, .. }| !value.is_empty() && !is_reference(&text[value.clone()]));
-    found.sort_by_key(|secret| secret.value.start);
-    found.dedup_by(|later, earlier| {
-        let overlap = later.value.start < earlier.value.end;
+    found
+}
+
+/// The same parts of a text, in order and without overlaps.
+pub(super) fn apart(mut parts: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    parts.sort_by_key(|part| part.start);
+    parts.dedup_by(|later, earlier| {
+        let overlap = later.start < earlier.end;
         if overlap {
-            earlier.value.end = earlier.value.end.max(later.value.end);
-            earlier.whole.end = earlier.whole.end.max(later.whole.end);
+            earlier.end = earlier.end.max(later.end);
         }
         overlap
     });
-    found
+    parts
 }
 
 /// `text` with every password hidden.
@@ -90,15 +94,7 @@ pub(crate) fn masked(text: &str) -> String {
 /// and `user=ada password=pass` becomes `user=ada`.
 pub(crate) fn removed(text: &str) -> String {
     let mut kept = text.to_owned();
-    let mut cuts: Vec<Range<usize>> = secrets(text).into_iter().map(|secret| secret.whole).collect();
-    cuts.sort_by_key(|cut| cut.start);
-    cuts.dedup_by(|later, earlier| {
-        let overlap = later.start < earlier.end;
-        if overlap {
-            earlier.end = earlier.end.max(later.end);
-        }
-        overlap
-    });
+    let cuts = apart(secrets(text).into_iter().map(|secret| secret.whole).collect());
     for Range { start, end } in cuts.into_iter().rev() {
         let (before, after) = (&kept[..start], &kept[end..]);
         // What separates it from its neighbour goes with it. The first parameter of a URL leaves

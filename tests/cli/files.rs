@@ -28,6 +28,7 @@ fn a_list_of_nothing_is_nothing_to_do() {
     let place = Place::new();
     place.write("list", "\n");
     place.run("load --files-from list").ended(0, &["the list names no files"]);
+    place.run("load --files-from /dev/zero").ended(2, &["/dev/zero has more than 64 MiB"]);
     place.run("load --files-from nothing").ended(1, &["cannot read the names of files from nothing"]);
     place.run("load -0 a.ndjson").ended(2, &["--files-from"]);
 }

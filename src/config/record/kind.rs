@@ -310,6 +310,11 @@ mod tests {
                 "\"a(\"",
             ),
             (
+                "a = { type = \"text\", pattern = '((\\w{99}){99}){99}' }",
+                "'pattern' cannot be read as a regular expression: it becomes larger than 1 MiB; shorten what repeats",
+                "'((\\w{99}){99}){99}'",
+            ),
+            (
                 "a = { type = \"timestamp\", format = \"iso\" }",
                 "not a format; it is one of rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns, or letters such as %d/%b/%Y:%H:%M:%S %z",
                 "\"iso\"",
