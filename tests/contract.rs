@@ -604,7 +604,7 @@ impl Store for InMemory {
             Some(value) => entries.insert(key.to_owned(), (version, value.to_vec())),
             None => entries.remove(key),
         };
-        match self.fault == Fault::LosesAnswers && changed % 2 == 0 {
+        match self.fault == Fault::LosesAnswers && changed.is_multiple_of(2) {
             true => Err(Failure("no answer".to_owned())),
             false => Ok(Answer::Done(value.map(|_| Version(version.to_string())))),
         }
