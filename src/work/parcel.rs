@@ -16,7 +16,6 @@ use crate::split::Split;
 /// What a worker made of one chunk.
 #[derive(Debug)]
 pub struct Parcel {
-    /// The source.
     pub source: Arc<Source>,
     /// The split of it that the chunk belongs to.
     pub split: Split,
@@ -30,9 +29,7 @@ pub struct Parcel {
     pub raw: u64,
     /// The chunk's own bytes, where they cannot be had again from the source.
     pub kept: Option<Bytes>,
-    /// The rows.
     pub rows: Rows,
-    /// The rejects.
     pub rejects: Rejects,
     /// Lines of the split before the chunk. The writer knows, and fills it in.
     pub first_line: u64,

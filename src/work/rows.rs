@@ -136,12 +136,10 @@ impl Rows {
         (offset, length, line)
     }
 
-    /// How many rows there are.
     pub fn len(&self) -> usize {
         self.bounds.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.bounds.is_empty()
     }

@@ -20,11 +20,9 @@ use crate::split::Split;
 
 /// A chunk, and whose it is.
 pub struct Assignment {
-    /// The source.
     pub source: Arc<Source>,
     /// The split of it that the chunk belongs to.
     pub split: Split,
-    /// The chunk.
     pub chunk: Chunk,
     /// What stands before it,
     pub before: Preamble,
