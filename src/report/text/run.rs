@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::table;
 use crate::figure;
 use crate::printable::one_line;
-use crate::report::{Check, FailedFile, Load, Notice, Reason};
+use crate::report::{Check, Exit, FailedFile, Load, Notice, Reason};
 use crate::sink::key::EXTRA;
 
 /// How many reasons are shown to people; a machine gets them all.
@@ -115,11 +115,19 @@ fn headline(report: &Load) -> String {
     if report.raw_bytes < report.bytes {
         let _ = write!(bytes, " ({} compressed)", figure::bytes(report.raw_bytes));
     }
-    let files = files_read(sources.loaded, sources.waiting);
+    let files = match sources.loaded + sources.waiting {
+        // A file that was begun is not counted, and its bytes are.
+        0 if report.error.is_some() => String::new(),
+        _ => files_read(sources.loaded, sources.waiting) + ", ",
+    };
+    let ended = match (&report.error, report.head.exit) {
+        (None, _) => "",
+        (Some(_), Exit::Held) => "overtaken after ",
+        (Some(_), Exit::Stopped(_)) => "stopped after ",
+        (Some(_), _) => "failed after ",
+    };
     let time = figure::time(elapsed(report.seconds));
-    // Files that were not finished are not counted, and all bytes are.
-    let failed = if report.error.is_some() { "failed after " } else { "" };
-    format!("{job}: {failed}{files}, {bytes} into {destination} in {time}\n")
+    format!("{job}: {ended}{files}{bytes} into {destination} in {time}\n")
 }
 
 /// How many files were read, whether to their end or to a line that is still being written.
@@ -261,4 +269,32 @@ fn elapsed(seconds: f64) -> Duration {
 
 fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::pipeline::Outcome;
+    use crate::report::Subject;
+
+    #[test]
+    fn the_first_line_says_how_a_load_ended_and_how_much_it_committed() {
+        let elapsed = Duration::from_secs(2);
+        let begun = Outcome { batches: 2, bytes: 2000, raw_bytes: 2000, elapsed, ..Outcome::default() };
+        let loaded = Outcome { loaded: 1, ..begun.clone() };
+        let nothing = Outcome { elapsed, ..Outcome::default() };
+        for (outcome, exit, fails, line) in [
+            (&loaded, Exit::Success, false, "app: 1 file, 2.00 kB into t in 2.0 s"),
+            (&nothing, Exit::Rejects, false, "app: nothing new for t"),
+            (&loaded, Exit::Failed, true, "app: failed after 1 file, 2.00 kB into t in 2.0 s"),
+            (&begun, Exit::Held, true, "app: overtaken after 2.00 kB into t in 2.0 s"),
+            (&begun, Exit::Stopped(2), true, "app: stopped after 2.00 kB into t in 2.0 s"),
+        ] {
+            let error = Error::broken("it broke");
+            let subject = Subject { job: "app", destination: "t".to_owned(), ..Subject::default() };
+            let report = Load::new(subject, outcome, exit, fails.then_some(&error));
+            assert_eq!(load(&report).lines().next(), Some(line));
+        }
+    }
 }
