@@ -8,7 +8,7 @@
 use std::fmt;
 
 use chrono::format::{Fixed, Item, Numeric, Pad, Parsed, StrftimeItems};
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime};
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveTime};
 
 use super::super::Year;
 use super::rfc3339::days;
@@ -139,6 +139,10 @@ impl Strptime {
             return None;
         }
         let offset_s = parsed.offset();
+        // chrono parses +8200 too; no clock is a day ahead.
+        if offset_s.is_some_and(|offset_s| FixedOffset::east_opt(offset_s).is_none()) {
+            return None;
+        }
         if parsed.timestamp().is_some() {
             let offset_s = offset_s.unwrap_or(0);
             let local = parsed.to_naive_datetime_with_offset(offset_s).ok()?;
@@ -341,6 +345,8 @@ mod tests {
             ("%Y-%m-%d %H:%M:%S", "2023-10-27 12:34:56 x"),
             ("%a %Y-%m-%d %H:%M:%S", "Mon 2023-10-27 12:34:56"),
             ("%b %e %H:%M:%S", "Oct 27 12:34:56"),
+            ("%d/%b/%Y:%H:%M:%S %z", "27/Oct/2023:12:34:56 +8200"),
+            ("%d/%b/%Y:%H:%M:%S %z", "27/Oct/2023:12:34:56 -2400"),
         ] {
             assert_eq!(read(letters, text, None), None, "{letters}");
         }
