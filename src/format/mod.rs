@@ -9,7 +9,7 @@
 //! # How to add a format
 //!
 //! 1. A folder with a type that implements [`Format`]. `framing` says what separates its records.
-//!    `parse` reads one: a text format calls [`Input::utf8`], then `Record::begin_columns`,
+//!    `parse` reads one: a text format calls `Input::utf8`, then `Record::begin_columns`,
 //!    `Record::put` for each value and `Record::end` (see `columns`; `regex` is the smallest
 //!    example), and answers [`Parsed::Skipped`] for what is none of its records. What it reuses
 //!    from record to record is its `Scratch`.

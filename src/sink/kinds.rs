@@ -1,5 +1,5 @@
 //! The kinds of destinations. Nothing outside this folder knows which there are: a new one is a
-//! folder and a line in [`KINDS`].
+//! folder and a line in `KINDS`.
 
 use super::destination::{Address, Destination, Settings};
 use crate::error::{Error, Result};

@@ -1,8 +1,8 @@
 //! Reports as people read them.
 //!
 //! Names and values come from logs and from databases, and can hold what forges a line or what a
-//! terminal acts upon. A name is put on one line here ([`one_line`]); whatever is left in the
-//! whole text is the business of the one who writes it out, who calls [`printable`] on all of it.
+//! terminal acts upon. A name is put on one line here (`one_line`); whatever is left in the
+//! whole text is the business of the one who writes it out, who calls `printable` on all of it.
 
 mod forget;
 mod infer;

@@ -3,7 +3,7 @@
 //! A ledger keeps the sources of a job, how far each of their splits is, and whose it is. What
 //! is done with a file is decided here, once, for every place in which a ledger is kept; the
 //! places say how they remember. A database keeps its ledger in its own transaction, beside the
-//! rows, and answers [`Ledger`] in SQL. Stores that know compare-and-set and no more share one
+//! rows, and answers `Ledger` in SQL. Stores that know compare-and-set and no more share one
 //! ledger, [`MapLedger`].
 
 mod map;
