@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::chunk::TAIL_BYTES;
 use super::framing::Framing;
 use super::{Found, Kind, Source, first_record};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::span::Span;
 use crate::stop::Stop;
 
@@ -392,7 +392,7 @@ pub enum Recognised {
 
 /// Decides who each of `files` is.
 pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -> Vec<Result<Recognised>> {
-    let mut search = Search::new(known);
+    let mut search = Search::new(known, allow_duplicates);
     let mut decided: Vec<Option<Result<Recognised>>> = files.iter().map(|_| None).collect();
     // First those that stand where they stood, then those that moved: who stands where
     // another one stood is new only if that one is found elsewhere.
@@ -436,6 +436,7 @@ pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -
 /// nothing here looks at each source for each file.
 struct Search<'k> {
     known: &'k [Known],
+    allow_duplicates: bool,
     taken: Vec<bool>,
     names: HashMap<&'k str, Vec<usize>>,
     containers: HashMap<Container, Vec<usize>>,
@@ -448,7 +449,7 @@ struct Search<'k> {
 }
 
 impl<'k> Search<'k> {
-    fn new(known: &'k [Known]) -> Search<'k> {
+    fn new(known: &'k [Known], allow_duplicates: bool) -> Search<'k> {
         let mut names: HashMap<&str, Vec<usize>> = HashMap::new();
         let mut containers: HashMap<Container, Vec<usize>> = HashMap::new();
         let mut heads: HashMap<(u32, Hash16), Vec<usize>> = HashMap::new();
@@ -469,7 +470,7 @@ impl<'k> Search<'k> {
             }
         }
         let taken = vec![false; known.len()];
-        Search { known, taken, names, containers, heads, head_lens, complete }
+        Search { known, allow_duplicates, taken, names, containers, heads, head_lens, complete }
     }
 
     fn take(&mut self, index: usize) {
@@ -487,8 +488,17 @@ impl<'k> Search<'k> {
         let lengths = self.head_lens.range(..=file.fingerprint.head_len);
         let lengths: Vec<u32> =
             lengths.filter(|(_, waiting)| all || **waiting > 0).map(|(length, _)| *length).collect();
-        let hashes = file.head_hashes(&lengths)?;
-        let found = lengths.into_iter().zip(hashes).filter_map(|head| self.heads.get(&head));
+        let heads: Vec<(u32, Hash16)> = match &file.stream {
+            Some(stream) => {
+                let head = |length| Some((length, stream.head_of_stream(length)?));
+                lengths.into_iter().filter_map(head).collect()
+            }
+            None => {
+                let hashes = file.head_hashes(&lengths)?;
+                lengths.into_iter().zip(hashes).collect()
+            }
+        };
+        let found = heads.iter().filter_map(|head| self.heads.get(head));
         Ok(found.flatten().copied().filter(|&index| all || !self.taken[index]).collect())
     }
 
@@ -510,9 +520,10 @@ impl<'k> Search<'k> {
         Ok(same_name.iter().copied().find(|&index| !self.taken[index] && self.known[index].position == 0))
     }
 
-    /// The source that stood under another name. A stream has no place to have moved from.
+    /// The source that stood under another name. Of a stream only the beginning is looked at; the
+    /// bytes before the checkpoint are compared on the way.
     fn by_content(&self, file: &Candidate) -> Result<Option<usize>> {
-        if file.stream.is_some() {
+        if file.stream.is_some() && self.allow_duplicates {
             return Ok(None);
         }
         // The longest first: a short log can be the beginning of a longer one.
@@ -543,7 +554,7 @@ impl<'k> Search<'k> {
         new_here: &HashMap<Hash16, Vec<usize>>,
     ) -> Result<Option<String>> {
         let fingerprint = &file.fingerprint;
-        if fingerprint.size == Some(0) || file.stream.is_some() {
+        if fingerprint.size == Some(0) {
             return Ok(None);
         }
         let same_archive = fingerprint.container.and_then(|container| self.containers.get(&container));
@@ -561,6 +572,10 @@ impl<'k> Search<'k> {
             if file.holds(source)? && file.ends_at(source.position)? {
                 return Ok(Some(source.name.clone()));
             }
+            // A longer stream would have to be read to know, and then it is too late.
+            if file.stream.is_some() && fingerprint.size.is_none() {
+                return Err(begins_as(file, &source.name));
+            }
         }
         // Both files are at hand, so nothing is left to trust: they are compared whole.
         let same_start = new_here.get(&fingerprint.head_hash);
@@ -568,7 +583,14 @@ impl<'k> Search<'k> {
             let other = &files[other];
             let sizes = (fingerprint.size, other.fingerprint.size);
             let can_be = !matches!(sizes, (Some(one), Some(two)) if one != two);
-            if can_be && other.stream.is_none() && same_bytes(file, other)? {
+            let is_same = match (can_be, &file.stream, &other.stream) {
+                (false, ..) => false,
+                (true, None, None) => same_bytes(file, other)?,
+                // Their heads are all that they hold.
+                _ if fingerprint.size.is_some_and(|size| size <= u64::from(HEAD_BYTES)) => true,
+                _ => return Err(begins_as(file, &other.name)),
+            };
+            if is_same {
                 return Ok(Some(other.name.clone()));
             }
         }
@@ -580,6 +602,17 @@ impl<'k> Search<'k> {
 /// is the same: a banner that every file of a service begins with is not.
 fn is_proof(known: &Known) -> bool {
     u64::from(known.head_len) + u64::from(known.tail_len) >= PROOF_BYTES_MIN
+}
+
+/// What is said of a stream that may be a copy of what this run loads.
+fn begins_as(stream: &Candidate, name: &str) -> Error {
+    Error::source(
+        &stream.path,
+        format!(
+            "it begins as {name} does, which this run has too, and only reading it would tell whether it is the same; load \
+             one of them by itself, or with --allow-duplicates as a source of its own"
+        ),
+    )
 }
 
 fn same_bytes(one: &Candidate, other: &Candidate) -> Result<bool> {

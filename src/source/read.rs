@@ -138,7 +138,8 @@ impl Blocks {
                     position,
                     format!(
                         "what stands before byte {position} is not what was loaded (another file?). Nothing of it was \
-                         loaded; if it is a new one under an old name, `logmill forget` the old one first"
+                         loaded; if it is a new one under an old name, `logmill forget` the old one first; a stream that only \
+                         begins alike is loaded with --allow-duplicates"
                     ),
                 ));
             }

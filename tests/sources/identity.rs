@@ -348,6 +348,31 @@ fn a_part_came_first() {
 }
 
 #[test]
+fn streamed() {
+    for logs in both() {
+        // One whose end is in sight at once, and one that has to be read.
+        for (name, first, count) in [("short.log", 1, 100), ("long.log", 1001, 1000)] {
+            let (whole, more) = (log(first..=first + count - 1), log(first + count..=first + count + 9));
+            logs.write(name, &whole);
+            logs.load_with(name).exit(0).did(i64::try_from(count).unwrap(), 0);
+            logs.load_stdin("-", &whole).exit(0).did(0, 0);
+            logs.load_stdin("-", &[&whole[..], &more].concat()).exit(0).did(10, 0);
+            logs.append(name, &more);
+            logs.load_with(name).exit(0).did(0, 1);
+        }
+        assert_eq!(logs.sources(), ["short.log 1-110", "long.log 1001-2010"]);
+        // Beside what it is a copy of, it cannot be told in time.
+        logs.load_stdin("long.log -", &log(1001..=2010)).failed("-", "it begins as ").did(0, 1);
+        // It only begins alike.
+        let other = [&log(1001..=1900)[..], &log(5001..=5200)].concat();
+        logs.load_stdin("-", &other).failed("-", "is not what was loaded (another file?)").did(0, 0);
+        logs.load_stdin("- --allow-duplicates", &other).exit(0).did(1100, 0);
+        logs.write("new.log", log(7001..=8000));
+        logs.load_stdin("new.log -", &log(7001..=8000)).failed("-", "it begins as ").did(1000, 0);
+    }
+}
+
+#[test]
 fn the_same_file_under_two_data_dates() {
     for logs in both() {
         let logs = logs.source("files = [\"*/{date}.log\", \"app.log\"]");

@@ -174,6 +174,10 @@ impl<'a> Decided<'a> {
     }
 
     fn describe(&mut self, file: &'a Candidate, memory: &Memory) {
+        // A stream is how a file came this time, and no name to find it by.
+        if file.stream.is_some() && file.name != memory.known.name {
+            return;
+        }
         // As long as nothing is committed, the content is not the source's yet.
         let (known, now) = (&memory.known, &file.fingerprint);
         let head = match known.position {
