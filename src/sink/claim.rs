@@ -353,7 +353,7 @@ fn resume_last(
         // Only its line end was missing: the record is what it was.
         Some(line_end) => task.start.record = position + line_end as u64,
         None => {
-            let was_blank = is_blank(&last.bytes);
+            let was_blank = last.is_whole && is_blank(&last.bytes);
             if !key_is_position && !was_blank {
                 return Ok(Err(grew_inside_a_line(tail_start)));
             }

@@ -172,13 +172,15 @@ impl Source {
 pub struct Last {
     /// The record, with its line end if it had one.
     pub bytes: Vec<u8>,
+    /// Whether that is all of it. Of a line that is too long, only its end is looked at.
+    pub is_whole: bool,
     /// The bytes behind it, as many as show whether it goes on.
     pub next: Vec<u8>,
     /// Whether nothing comes behind those.
     pub ends: bool,
 }
 
-/// A longer last record is not looked at: that is one that no reader would have taken.
+/// A longer last record is not looked at as a whole: no reader would have taken it.
 const LAST_BYTES_MAX: u64 = 64 << 20;
 
 /// Whether lines seem to end as they did on the classic Mac. One return at the end of all is a
@@ -306,9 +308,12 @@ impl Candidate {
     }
 
     /// The record at `span`, and what stands behind it. `None` if it is too long to be looked at.
-    pub fn last_record(&self, span: std::ops::Range<u64>, framing: &Framing) -> Result<Option<Last>> {
-        if span.end - span.start > LAST_BYTES_MAX {
-            return Ok(None);
+    pub fn last_record(&self, mut span: std::ops::Range<u64>, framing: &Framing) -> Result<Option<Last>> {
+        let is_whole = span.end - span.start <= LAST_BYTES_MAX;
+        if !is_whole {
+            // Whether a line goes on shows at its end, however long it is.
+            let Framing::Lines = framing else { return Ok(None) };
+            span.start = span.end - TAIL_BYTES as u64;
         }
         let source = Arc::new(Source::open(&self.path)?);
         let mut feed = source.feed(span.start)?;
@@ -326,7 +331,7 @@ impl Candidate {
         let ends = filled < bytes.len();
         bytes.truncate(filled);
         let next = bytes.split_off(length.min(filled));
-        Ok(Some(Last { bytes, next, ends }))
+        Ok(Some(Last { bytes, is_whole, next, ends }))
     }
 
     /// Whether the file ends at `position`.
