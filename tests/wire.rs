@@ -77,10 +77,10 @@ fn a_line_that_falls_silent_around_a_commit_is_given_up() {
 /// Longer for one answer than the deadline: such a line is slow, or given up, and right.
 #[test]
 fn a_line_that_drips_loads_the_same() {
-    let load = Load::of([&log(15, 12)[..], b"\nbad"].concat())
+    let load = Load::of([&log(43, 12)[..], b"\nbad"].concat())
         .schema(SCHEMA)
         .batches_of(6)
-        .pipeline("deadline = \"1s\"")
+        .pipeline("deadline = \"300ms\"")
         .audited();
     let honest = honest(&load);
     let message = |sender, count, part| At::Message(sender, count / part);
@@ -94,7 +94,7 @@ fn a_line_that_drips_loads_the_same() {
     // Beside other tests a connection can be given up before it comes so far, as in a sweep; the
     // load must be right all the same.
     let strikes = places.into_iter().filter(|at| {
-        let fault = Fault::Drip(Duration::from_millis(12));
+        let fault = Fault::Drip(Duration::from_millis(4));
         let proxy = run_through(&load, vec![Rule { at: at.clone(), fault }]);
         proxy.traffic().iter().any(|traffic| traffic.struck)
     });
