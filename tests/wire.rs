@@ -83,22 +83,13 @@ fn a_line_that_drips_loads_the_same() {
         .pipeline("deadline = \"300ms\"")
         .audited();
     let honest = honest(&load);
-    let message = |sender, count, part| At::Message(sender, count / part);
-    let (client, server) = (honest.client.len(), honest.server.len());
-    let places = [
-        message(Sender::Client, client, 4),
-        At::Query(END_OF_BATCH, 0),
-        message(Sender::Server, server, 4),
-        message(Sender::Server, server, 2),
-    ];
-    // Beside other tests a connection can be given up before it comes so far, as in a sweep; the
-    // load must be right all the same.
-    let strikes = places.into_iter().filter(|at| {
-        let fault = Fault::Drip(Duration::from_millis(4));
-        let proxy = run_through(&load, vec![Rule { at: at.clone(), fault }]);
-        proxy.traffic().iter().any(|traffic| traffic.struck)
-    });
-    assert!(strikes.count() > 0, "no line dripped");
+    for (sender, count) in [(Sender::Client, honest.client.len()), (Sender::Server, honest.server.len())] {
+        for number in [count / 4, count / 2] {
+            let fault = Fault::Drip(Duration::from_millis(4));
+            let proxy = run_through(&load, vec![Rule { at: At::Message(sender, number), fault }]);
+            assert!(proxy.traffic()[0].struck, "{sender:?} {number}");
+        }
+    }
 }
 
 #[test]

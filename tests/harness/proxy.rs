@@ -389,6 +389,8 @@ impl Pump {
             }
             Fault::Drip(pause) => {
                 self.pause = Some(pause);
+                // The drip has begun, even if the connection is given up before its end.
+                self.link.note_strike();
                 self.forward(&message)?;
             }
         }
