@@ -9,7 +9,7 @@ use super::compare::compare;
 use super::connect::Target as Server;
 use super::fit;
 use super::link::{Link, OUR_PATH};
-use super::own::{find_holder, memories};
+use super::ownership::{find_holder, memories};
 use super::prepare::{
     check_tables, look_at_server, no_place, place_of, refuse_lost_target, refuse_pooler, warn_if_emptied,
 };

@@ -22,7 +22,7 @@ mod link;
 mod merge;
 mod names;
 mod numeric;
-mod own;
+mod ownership;
 mod pieces;
 mod prepare;
 mod probe;
@@ -107,7 +107,7 @@ impl Postgres {
         let (to, for_thread) = (Arc::clone(server), settings.clone());
         let prepared = session.run(Step::Prepare, move |link| {
             if let Some(old) = old {
-                own::end_idle(&mut link.client, old)?;
+                ownership::end_idle(&mut link.client, old)?;
             }
             in_transaction(link, |link| prepare::prepare(link, &to, &for_thread))
         })?;
@@ -183,7 +183,7 @@ impl Postgres {
         let (shape, owned, run, backend) =
             (Arc::clone(&self.shape), self.owned.clone(), self.run, self.session.backend);
         self.owned =
-            self.run(Step::Claim, move |link| own::reclaim(link, &shape, &owned, run, old, backend))?;
+            self.run(Step::Claim, move |link| ownership::reclaim(link, &shape, &owned, run, old, backend))?;
         Ok(())
     }
 }
@@ -232,16 +232,17 @@ impl Sink for Postgres {
             // candidates, so it is done here once, and neither while we hold the lock nor where
             // silence is taken for a dead line.
             let (job, data_date) = (settings.job.clone(), settings.data_date);
-            let memories = self
-                .persist(settings.retry_for, move |link| own::memories(&mut link.client, &job, data_date))?;
+            let memories = self.persist(settings.retry_for, move |link| {
+                ownership::memories(&mut link.client, &job, data_date)
+            })?;
             let _ = decide(claims, &memories);
         }
         let claims = Arc::new(claims.clone());
         loop {
             let (shape, run, backend, for_thread) =
                 (Arc::clone(&self.shape), self.run, self.session.backend, Arc::clone(&claims));
-            let claimed =
-                self.run(Step::Claim, move |link| own::claim(link, &shape, &for_thread, run, old, backend));
+            let claimed = self
+                .run(Step::Claim, move |link| ownership::claim(link, &shape, &for_thread, run, old, backend));
             let trouble = match claimed {
                 Ok(Claimed::Ours(result, owned)) => {
                     self.strategy = Strategy::new(owned.clone());
@@ -383,7 +384,7 @@ impl Postgres {
     /// Takes away from a holder what it holds.
     fn take_over(&mut self, holder: &Holder) -> Result<(), Trouble> {
         let (shape, holder) = (Arc::clone(&self.shape), holder.clone());
-        self.run(Step::Claim, move |link| own::take_over(link, &shape, &holder))
+        self.run(Step::Claim, move |link| ownership::take_over(link, &shape, &holder))
     }
 
     /// After the connection was lost by `trouble`: connects again until it is known whether

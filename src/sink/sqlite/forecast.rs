@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::look::Look;
 use super::target::{self, Target};
-use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, own};
+use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, ownership};
 use super::{refuse_lost_target, warn_if_emptied};
 use crate::error::Result;
 use crate::sink::forecast::Forecast;
@@ -57,7 +57,7 @@ fn look(
         if check_version(connection)? < VERSION {
             forecast.makes.push("the present version of the tables logmill_*".to_owned());
         }
-        memories = own::memories(connection, settings)?;
+        memories = ownership::memories(connection, settings)?;
     } else {
         forecast.makes.push("the tables logmill_*".to_owned());
     }

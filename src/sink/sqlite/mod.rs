@@ -18,7 +18,7 @@ mod history;
 mod lock;
 mod look;
 mod order;
-mod own;
+mod ownership;
 mod refusal;
 mod shape;
 mod target;
@@ -367,7 +367,7 @@ impl Sink for Sqlite {
         let mut since = None;
         loop {
             let claimed = persist(&self.path, &self.settings, || {
-                own::claim(&self.connection, &self.locks, &self.path, &self.settings, claims, self.run)
+                ownership::claim(&self.connection, &self.locks, &self.path, &self.settings, claims, self.run)
             })?;
             match claimed {
                 Claimed::Ours(result, owned) => {
