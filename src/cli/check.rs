@@ -13,7 +13,7 @@ use crate::config::{Config, Overrides};
 use crate::engine::{self, Watch};
 use crate::error::{Error, Kind, Result};
 use crate::report::Exit;
-use crate::sink::check::Verdicts;
+use crate::sink::judge::Verdicts;
 use crate::source::Found;
 use crate::stop::Stop;
 use crate::trust::create_private;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::pipeline::Settings;
 use crate::report::Check;
-use crate::sink::check::{Check as Judge, Verdicts};
+use crate::sink::judge::{Judge, Verdicts};
 use crate::source::Discovered;
 
 /// Judges the records of `files`, which are those of the job, as a load would, and writes the

@@ -28,7 +28,7 @@ pub(crate) use run::cores;
 pub use status::{status, status_of};
 
 pub use crate::pipeline::Stats;
-pub use crate::sink::check::Verdicts;
+pub use crate::sink::judge::Verdicts;
 pub use crate::source::Discovered;
 
 use crate::config::Config;

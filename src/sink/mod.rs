@@ -8,13 +8,13 @@
 //! Only this folder knows SQL.
 
 mod batch;
-pub mod check;
 mod claim;
 mod commit;
 pub mod dead_letter;
 pub mod destination;
 pub mod forecast;
 pub mod history;
+pub mod judge;
 pub mod key;
 pub mod kinds;
 pub mod ledger;

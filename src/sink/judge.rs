@@ -21,8 +21,8 @@ use crate::sink::{Batch, Claim, Claims, Committed, Counts, Ending, OpenLetters, 
 use crate::work::{self, Encoder, Place, Recipe, Work};
 
 /// Judges records, and keeps nothing of them.
-pub struct Check {
-    encoder: Arc<CheckEncoder>,
+pub struct Judge {
+    encoder: Arc<JudgeEncoder>,
     verdicts: Option<Verdicts>,
     /// The names of the sources, as JSON, by their ids from 1 on.
     names: Vec<String>,
@@ -45,15 +45,15 @@ const SAMPLE_ROWS: usize = 10;
 /// first, only which may be.
 const SAMPLE_BYTES: u64 = 256 << 10;
 
-impl Check {
+impl Judge {
     /// A check against `schema`.
-    pub fn new(schema: Arc<Schema>, verdicts: Option<Verdicts>) -> Check {
-        let encoder = CheckEncoder {
+    pub fn new(schema: Arc<Schema>, verdicts: Option<Verdicts>) -> Judge {
+        let encoder = JudgeEncoder {
             columns: columns(&schema),
             writes_all: verdicts.is_some(),
             has_sample: AtomicBool::new(false),
         };
-        Check { encoder: Arc::new(encoder), verdicts, names: Vec::new(), sample: Vec::new(), rejected: 0 }
+        Judge { encoder: Arc::new(encoder), verdicts, names: Vec::new(), sample: Vec::new(), rejected: 0 }
     }
 
     /// The first valid rows, each as a JSON object of its values.
@@ -132,7 +132,7 @@ fn write_verdicts(out: &mut dyn Write, batch: &Batch, names: &[String]) -> io::R
     Ok(())
 }
 
-impl Sink for Check {
+impl Sink for Judge {
     fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
         work::with(recipe, Arc::clone(&self.encoder))
     }
@@ -187,7 +187,7 @@ impl Sink for Check {
 
 /// Writes rows as JSON objects, where anybody will see them.
 #[derive(Debug)]
-pub struct CheckEncoder {
+pub struct JudgeEncoder {
     columns: Vec<Column>,
     writes_all: bool,
     /// There are enough rows for the sample.
@@ -216,7 +216,7 @@ fn columns(schema: &Schema) -> Vec<Column> {
     columns.collect()
 }
 
-impl Encoder for CheckEncoder {
+impl Encoder for JudgeEncoder {
     type Rows = Vec<u8>;
 
     fn encode(&self, row: &Row<'_>, place: Place<'_>, out: &mut Vec<u8>, _: &mut Faults) -> bool {
