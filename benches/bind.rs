@@ -28,7 +28,7 @@ use logmill::format::{Chunk, Json, Memory, Preamble, Record, each_record};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
 use logmill::sink::destination::{Settings, Timeouts};
-use logmill::sink::postgres::connect::{Target, Timeouts as ConnectTimeouts};
+use logmill::sink::postgres::connect::{Server, Timeouts as ConnectTimeouts};
 use logmill::sink::postgres::{CopyEncoder, Postgres};
 use logmill::sink::{Key, OnConflict};
 use logmill::source::{Framing, Hash16};
@@ -94,7 +94,7 @@ fn lines() -> Vec<u8> {
 /// What encodes rows for a table that is made for them.
 fn encoder(url: &str) -> Arc<CopyEncoder> {
     let second = Duration::from_secs(1);
-    let server = Arc::new(Target::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL"));
+    let server = Arc::new(Server::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL"));
     let settings = Settings {
         job: "bench".to_owned(),
         data_date: None,

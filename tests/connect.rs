@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use logmill::sink::postgres::connect::{Cause, NotConnected, Target, Timeouts};
+use logmill::sink::postgres::connect::{self, Cause, NotConnected, Timeouts};
 use postgres::Client;
 
 use crate::harness::postgres::{Options, Server};
@@ -29,12 +29,12 @@ impl Person {
         self
     }
 
-    fn target(&self, url: &str) -> Result<Target, logmill::error::Error> {
+    fn target(&self, url: &str) -> Result<connect::Server, logmill::error::Error> {
         let env = |name: &str| match name {
             "HOME" => self.home.path().to_str().map(str::to_owned),
             _ => self.env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone()),
         };
-        Target::new(url, &env, Timeouts::default())
+        connect::Server::new(url, &env, Timeouts::default())
     }
 
     fn connect(&self, url: &str) -> Result<Client, NotConnected> {

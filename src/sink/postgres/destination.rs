@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::connect::{Target as Server, Timeouts as ConnectTimeouts};
+use super::connect::{Server, Timeouts as ConnectTimeouts};
 use super::{Postgres, PostgresHistory};
 use crate::error::Result;
 use crate::event::Event;

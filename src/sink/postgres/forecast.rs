@@ -6,7 +6,7 @@ use postgres::Client;
 
 use super::catalog::Target;
 use super::compare::compare;
-use super::connect::Target as Server;
+use super::connect::Server;
 use super::fit;
 use super::link::{Link, OUR_PATH};
 use super::ownership::{find_holder, memories};

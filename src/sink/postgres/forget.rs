@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postgres::Client;
 
 use super::Timeouts;
-use super::connect::Target as Server;
+use super::connect::Server;
 use super::link::begin_sql;
 use super::session::Session;
 use super::tables;

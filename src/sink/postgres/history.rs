@@ -9,7 +9,7 @@ use postgres::types::ToSql;
 use postgres::{IsolationLevel, Row, Transaction};
 
 use super::Timeouts;
-use super::connect::Target as Server;
+use super::connect::Server;
 use super::link::Link;
 use super::session::Session;
 use super::tables;

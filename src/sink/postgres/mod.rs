@@ -42,7 +42,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use connect::Target as Server;
+use connect::Server;
 pub(in crate::sink) use destination::{is_named, make};
 pub use encode::CopyEncoder;
 use history::PostgresHistory;

@@ -6,7 +6,7 @@ use postgres::{Client, SimpleQueryMessage};
 use super::apart::Apart;
 use super::catalog::{self, Target, TargetColumn, signature_sql};
 use super::compare::{compare, unfit};
-use super::connect::Target as Server;
+use super::connect::Server;
 use super::encode::CopyEncoder;
 use super::fit::{self, exists_already};
 use super::link::{APPLICATION_NAME, Link, begin_sql, path_of_target};

@@ -18,7 +18,7 @@ use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
 
-use super::connect::{Cause, NotConnected, Pulse, Target as Server};
+use super::connect::{Cause, NotConnected, Pulse, Server};
 use super::link::{APPLICATION_NAME, Backend, Link, leave_path};
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;

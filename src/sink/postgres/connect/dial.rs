@@ -20,9 +20,9 @@ use super::failure::{Cause, Failure, NotConnected};
 use super::host::{Address, Host};
 use super::line::{Line, Pulse};
 use super::tls_settings::{Authorities, Mode};
-use super::{Session, Target, tls};
+use super::{Server, Session, tls};
 
-impl Target {
+impl Server {
     /// Connects to the first host that answers and is good for what was asked.
     ///
     /// The server knows us as `application_name`, unless the settings say another one. Each

@@ -14,7 +14,7 @@ use super::line::Unacceptable;
 /// No host gave a connection.
 #[derive(Debug)]
 pub struct NotConnected {
-    target: String,
+    server: String,
     failures: Vec<Failure>,
 }
 
@@ -51,8 +51,8 @@ pub enum Cause {
 }
 
 impl NotConnected {
-    pub(super) fn new(target: String, failures: Vec<Failure>) -> NotConnected {
-        NotConnected { target, failures }
+    pub(super) fn new(server: String, failures: Vec<Failure>) -> NotConnected {
+        NotConnected { server, failures }
     }
 
     /// What came of each attempt, in the order in which they were made.
@@ -167,7 +167,7 @@ impl fmt::Display for Cause {
 
 impl fmt::Display for NotConnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}", self.target)?;
+        write!(f, "cannot connect to {}", self.server)?;
         match self.failures.as_slice() {
             [only] => write!(f, ": {}", only.cause),
             failures => {

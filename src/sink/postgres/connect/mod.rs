@@ -2,8 +2,8 @@
 //!
 //! The driver knows a part of this. It has no password file, no services and no variables of
 //! the environment, and of TLS only whether to use it, so a `sslmode=verify-full` is an error
-//! to it. So we read everything ourselves ([`Target::new`]) and hand the driver one host at
-//! a time, with one password and one kind of TLS ([`Target::connect`]).
+//! to it. So we read everything ourselves ([`Server::new`]) and hand the driver one host at
+//! a time, with one password and one kind of TLS ([`Server::connect`]).
 //!
 //! What libpq does and we do not is refused, never skipped: a setting that somebody wrote
 //! down is a setting that somebody relies on. We differ on purpose where libpq is more
@@ -40,7 +40,7 @@ use tls_settings::{Authorities, Mode, TlsSettings};
 use crate::error::{Error, Result};
 
 /// A database, and everything that is needed to connect to it.
-pub struct Target {
+pub struct Server {
     hosts: Vec<Host>,
     hosts_are_shuffled: bool,
     user: String,
@@ -73,14 +73,14 @@ impl Default for Timeouts {
     }
 }
 
-impl Target {
+impl Server {
     /// Works out where to connect from a connection string, the service file, the
     /// environment and the password file.
     ///
     /// Reads files, connects to nothing. An error is one of the settings (exit code 2).
-    pub fn new(url: &str, env: &dyn Fn(&str) -> Option<String>, timeouts: Timeouts) -> Result<Target> {
+    pub fn new(url: &str, env: &dyn Fn(&str) -> Option<String>, timeouts: Timeouts) -> Result<Server> {
         let home = env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).or_else(std::env::home_dir);
-        Target::resolve(url, env, timeouts, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
+        Server::resolve(url, env, timeouts, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
     }
 
     fn resolve(
@@ -89,7 +89,7 @@ impl Target {
         timeouts: Timeouts,
         home: Option<&Path>,
         socket_directories: &[&Path],
-    ) -> Result<Target> {
+    ) -> Result<Server> {
         let given = Parameters::gather(url, env, home)?;
         let user = match given.text("user") {
             Some(user) => user.to_owned(),
@@ -103,7 +103,7 @@ impl Target {
 
         let tls = TlsSettings::resolve(&given, home)?;
         let connector = connector(&given, &tls, &hosts)?;
-        Ok(Target {
+        Ok(Server {
             hosts,
             hosts_are_shuffled: given
                 .choice("load_balance_hosts", &[("disable", false), ("random", true)])?
@@ -152,7 +152,7 @@ impl Target {
         })
     }
 
-    /// The target for people: `host:port/database as user`.
+    /// The server for people: `host:port/database as user`.
     pub fn describe(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
         format!("{}/{} as {}", hosts.join(","), Printable(&self.database), Printable(&self.user))
@@ -186,9 +186,9 @@ fn connector(given: &Parameters, tls: &TlsSettings, hosts: &[Host]) -> Result<Op
     }
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Target({})", self.describe())
+        write!(f, "Server({})", self.describe())
     }
 }
 
@@ -267,20 +267,20 @@ mod tests {
             self.root.path().join(name)
         }
 
-        fn try_target(&self, url: &str) -> Result<Target> {
+        fn try_server(&self, url: &str) -> Result<Server> {
             let env = |name: &str| {
                 self.env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone())
             };
             let (home, sockets) = (self.path("home"), self.path("sockets"));
-            Target::resolve(url, &env, Timeouts::default(), Some(&home), &[&sockets])
+            Server::resolve(url, &env, Timeouts::default(), Some(&home), &[&sockets])
         }
 
-        fn target(&self, url: &str) -> Target {
-            self.try_target(url).unwrap_or_else(|error| panic!("{url}: {error}"))
+        fn server(&self, url: &str) -> Server {
+            self.try_server(url).unwrap_or_else(|error| panic!("{url}: {error}"))
         }
 
         fn complaint(&self, url: &str) -> String {
-            self.try_target(url).err().unwrap_or_else(|| panic!("{url} was taken")).to_string()
+            self.try_server(url).err().unwrap_or_else(|| panic!("{url} was taken")).to_string()
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
             ("postgres:///app?host=/tmp/x", "/tmp/x:5432/app as me"),
             ("host=a\u{1b}[2J", "a\\u{1b}[2J:5432/me as me"),
         ] {
-            assert_eq!(machine.target(url).describe(), expected, "{url}");
+            assert_eq!(machine.server(url).describe(), expected, "{url}");
         }
     }
 
@@ -313,15 +313,15 @@ mod tests {
     fn without_a_host_the_socket_of_this_machine_is_taken_if_there_is_one() {
         let machine = Machine::new().with_file("sockets/.s.PGSQL.6432", "");
         let sockets = machine.path("sockets").display().to_string();
-        assert_eq!(machine.target("port=6432").describe(), format!("{sockets}:6432/me as me"));
-        assert_eq!(machine.target("port=5432").describe(), "localhost:5432/me as me");
+        assert_eq!(machine.server("port=6432").describe(), format!("{sockets}:6432/me as me"));
+        assert_eq!(machine.server("port=5432").describe(), "localhost:5432/me as me");
     }
 
     #[test]
     fn without_a_user_it_is_that_of_the_system() {
         let machine = Machine { env: Vec::new(), ..Machine::new() };
         let us = whoami::username().expect("somebody");
-        assert_eq!(machine.target("host=db").describe(), format!("db:5432/{us} as {us}"));
+        assert_eq!(machine.server("host=db").describe(), format!("db:5432/{us} as {us}"));
     }
 
     #[test]
@@ -338,38 +338,38 @@ mod tests {
             .with_env("PGOPTIONS", "-c work_mem=1MB")
             .with_env("PGTARGETSESSIONATTRS", "read-write")
             .with_env("PGCHANNELBINDING", "disable");
-        let target = machine.target("");
-        assert_eq!(target.describe(), "db:6432/app as me");
+        let server = machine.server("");
+        assert_eq!(server.describe(), "db:6432/app as me");
         let ip = Some("10.0.0.1".parse().expect("an address"));
-        assert_eq!(target.hosts[0].address, Address::Network { name: "db".to_owned(), ip });
-        assert_eq!(target.hosts[0].password.as_deref(), Some(&b"s3cr3t"[..]));
-        assert_eq!(target.mode, Mode::Disable);
-        assert_eq!(target.application_name.as_deref(), Some("mine"));
-        assert_eq!(target.connect_timeout, Some(Duration::from_secs(3)));
-        assert_eq!(target.options.as_deref(), Some("-c work_mem=1MB"));
-        assert_eq!(target.session, Session::ReadWrite);
-        assert_eq!(target.channel_binding, ChannelBinding::Disable);
+        assert_eq!(server.hosts[0].address, Address::Network { name: "db".to_owned(), ip });
+        assert_eq!(server.hosts[0].password.as_deref(), Some(&b"s3cr3t"[..]));
+        assert_eq!(server.mode, Mode::Disable);
+        assert_eq!(server.application_name.as_deref(), Some("mine"));
+        assert_eq!(server.connect_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(server.options.as_deref(), Some("-c work_mem=1MB"));
+        assert_eq!(server.session, Session::ReadWrite);
+        assert_eq!(server.channel_binding, ChannelBinding::Disable);
     }
 
     #[test]
     fn a_dead_peer_is_noticed_unless_the_settings_say_otherwise() {
         let machine = Machine::new();
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        let target = machine.target("");
-        assert_eq!((target.connect_timeout, target.tcp_user_timeout), (seconds(10), seconds(60)));
+        let server = machine.server("");
+        assert_eq!((server.connect_timeout, server.tcp_user_timeout), (seconds(10), seconds(60)));
         let ours = Keepalives { idle: seconds(30), interval: seconds(10), retries: Some(3) };
-        assert_eq!(target.keepalives, Some(ours));
+        assert_eq!(server.keepalives, Some(ours));
 
-        let target = machine.target(
+        let server = machine.server(
             "connect_timeout=0 tcp_user_timeout=1500 keepalives_idle=5 keepalives_interval=0 keepalives_count=9",
         );
         assert_eq!(
-            (target.connect_timeout, target.tcp_user_timeout),
+            (server.connect_timeout, server.tcp_user_timeout),
             (None, Some(Duration::from_millis(1500)))
         );
         let theirs = Keepalives { idle: seconds(5), interval: None, retries: Some(9) };
-        assert_eq!(target.keepalives, Some(theirs));
-        assert_eq!(machine.target("keepalives=0").keepalives, None);
+        assert_eq!(server.keepalives, Some(theirs));
+        assert_eq!(machine.server("keepalives=0").keepalives, None);
     }
 
     #[test]
@@ -392,8 +392,8 @@ mod tests {
             ("host=/x", &[Some("socket")]),
             ("host=a port=1 passfile=/dev/null", &[None]),
         ] {
-            let target = machine.target(url);
-            let passwords: Vec<_> = target.hosts.iter().map(|host| host.password.as_deref()).collect();
+            let server = machine.server(url);
+            let passwords: Vec<_> = server.hosts.iter().map(|host| host.password.as_deref()).collect();
             let expected: Vec<_> = expected.iter().map(|password| password.map(str::as_bytes)).collect();
             assert_eq!(passwords, expected, "{url}");
         }
@@ -423,9 +423,9 @@ mod tests {
     fn a_password_is_in_nothing_that_can_be_printed() {
         let machine = Machine::new().with_file("home/.pgpass", "*:*:*:*:s3cr3t\n");
         for url in ["postgres://me:s3cr3t@db/app", "host=db password=s3cr3t", "host=db"] {
-            let target = machine.target(url);
-            assert_eq!(target.hosts[0].password.as_deref(), Some(&b"s3cr3t"[..]));
-            for text in [format!("{target:?}"), format!("{target:#?}"), target.describe()] {
+            let server = machine.server(url);
+            assert_eq!(server.hosts[0].password.as_deref(), Some(&b"s3cr3t"[..]));
+            for text in [format!("{server:?}"), format!("{server:#?}"), server.describe()] {
                 assert!(!text.contains("s3cr3t"), "{text}");
             }
         }
@@ -434,7 +434,7 @@ mod tests {
     #[test]
     fn a_target_can_be_shared_between_threads() {
         fn shared<T: Send + Sync>() {}
-        shared::<Target>();
+        shared::<Server>();
     }
 
     #[test]
@@ -448,7 +448,7 @@ mod tests {
             ("host=localhost,db", true),
             ("host=localhost,::1,127.0.0.9,/tmp", false),
         ] {
-            assert_eq!(machine.target(url).is_unverified(), unverified, "{url}");
+            assert_eq!(machine.server(url).is_unverified(), unverified, "{url}");
         }
     }
 
@@ -460,7 +460,7 @@ mod tests {
             let message = machine.complaint(&format!("host=db sslmode={mode}"));
             assert!(message.contains("built without it"), "{message}");
         }
-        machine.target("host=db sslmode=prefer");
+        machine.server("host=db sslmode=prefer");
     }
 
     #[test]
@@ -510,7 +510,7 @@ mod tests {
             assert!(message.contains(expected), "{url}: {message}");
         }
         // A socket has no TLS, whatever is asked.
-        machine.target("host=/tmp sslmode=verify-full");
+        machine.server("host=/tmp sslmode=verify-full");
     }
 
     #[cfg(feature = "tls")]
