@@ -12,7 +12,7 @@ use postgres::SimpleQueryMessage;
 use super::catalog::Target;
 use super::link::{Link, OUR_PATH};
 use super::names::literal;
-use super::stage::STAGE;
+use super::staging::STAGE;
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use super::wire::{Column, Wire};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postgres::{Client, Statement};
 
 use super::connect::Pulse;
-use super::stage::Stage;
+use super::staging::Staging;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::sink::destination::Timeouts;
@@ -30,7 +30,7 @@ pub(super) struct Link {
     pub(super) schemas: Vec<String>,
     /// Statements that are prepared on this connection.
     pub(super) statements: Statements,
-    pub(super) stage: Stage,
+    pub(super) staging: Staging,
 }
 
 /// A statement that is prepared once per connection: each round trip is a time in which the

@@ -16,7 +16,7 @@ use postgres::SimpleQueryMessage;
 
 use super::catalog::Target;
 use super::link::Link;
-use super::stage::{STAGE, STAGE_ROW};
+use super::staging::{STAGE, STAGE_ROW};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use super::wire::{Column, Wire};

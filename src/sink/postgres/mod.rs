@@ -29,7 +29,7 @@ mod probe;
 mod rows;
 mod session;
 mod shape;
-mod stage;
+mod staging;
 mod strategy;
 mod tables;
 mod transaction;

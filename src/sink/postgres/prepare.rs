@@ -13,7 +13,7 @@ use super::link::{APPLICATION_NAME, Link, begin_sql, path_of_target};
 use super::merge::Merge;
 use super::names::Operator;
 use super::shape::{Shape, copy_sql, must_stage};
-use super::stage::STAGE;
+use super::staging::STAGE;
 use super::tables;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;

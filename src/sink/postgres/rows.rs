@@ -11,7 +11,7 @@ use super::link::{Link, OUR_PATH, prepared};
 use super::merge::{MERGE_SETTINGS_SQL, Staged, count_of};
 use super::pieces::{Pieces, Seen};
 use super::shape::Shape;
-use super::stage::STAGE;
+use super::staging::STAGE;
 use super::strategy::{Care, Manner, Route};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::{Step, Verdict};
@@ -110,7 +110,7 @@ impl<'a> RowWriter<'a> {
                 self.counts = counts;
                 self.refused.truncate(refused);
                 at(Step::Begin, self.link.client.batch_execute("ROLLBACK TO SAVEPOINT piece"))?;
-                self.link.stage.forget();
+                self.link.staging.forget();
                 Ok(false)
             }
             Err(trouble) => Err(trouble),
@@ -164,7 +164,7 @@ impl<'a> RowWriter<'a> {
 
     /// Sees to it that there is a stage, for this transaction and its settings.
     fn make_stage(&mut self) -> Result<(), Trouble> {
-        let make = self.link.stage.make(&self.shape.merge.create_sql);
+        let make = self.link.staging.make(&self.shape.merge.create_sql);
         // The CHECKs that are copied to it were printed for our path.
         let sql = format!(
             "SET LOCAL search_path = {OUR_PATH}; {make}{MERGE_SETTINGS_SQL}; SET LOCAL search_path = {}",
@@ -293,7 +293,7 @@ impl<'a> RowWriter<'a> {
 
     /// Makes room for the next rows. COMMIT did that already for the first of a transaction.
     fn empty_stage(&mut self, must_number: bool) -> Result<(), Trouble> {
-        let sql = self.link.stage.clear(must_number);
+        let sql = self.link.staging.clear(must_number);
         if sql.is_empty() { Ok(()) } else { at(Step::Stage, self.link.client.batch_execute(&sql)) }
     }
 

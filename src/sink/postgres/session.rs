@@ -97,7 +97,7 @@ impl Session {
                     pulse: thread_pulse,
                     schemas,
                     statements: Default::default(),
-                    stage: Default::default(),
+                    staging: Default::default(),
                 };
                 // Ends when the session is dropped.
                 for work in queue {

@@ -55,7 +55,7 @@ pub(super) fn transaction(
     found: &Mutex<Option<Done>>,
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
-    link.stage.begin();
+    link.staging.begin();
     begin(link, shape, batch, owned)?;
     let route = Route::Direct;
     let mut transaction = Transaction { link, shape, batch, owned, manner, found, route, seen: None };
@@ -84,7 +84,7 @@ impl Checkpoints for Transaction<'_> {
         let done = Done { committed, route: self.route, seen: self.seen };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         at(Step::End, self.link.client.batch_execute(&end_sql))?;
-        self.link.stage.committed();
+        self.link.staging.committed();
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! or `excluded`, as the server was about to store it.
 
 use super::names::{Operator, Order};
-use super::stage::STAGE_ROW;
+use super::staging::STAGE_ROW;
 use super::wire::{Column, Sameness, Wire};
 use crate::sink::OnConflict;
 use crate::sink::key::{SOURCE_ID, SOURCE_OFFSET, quote};

@@ -1,4 +1,4 @@
-//! The stage: the temporary table in which rows wait for their merge, and what is known of it.
+//! Staging: the temporary table in which rows wait for their merge, and what is known of it.
 //!
 //! A connection keeps it from one transaction to the next, and COMMIT empties it. A rollback takes
 //! back what its transaction made of it, but not the room in its file. So there are two answers to
@@ -17,7 +17,7 @@ const NUMBER_ROWS_SQL: &str = "ALTER TABLE pg_temp.logmill_stage
 
 /// What a transaction finds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Known {
+enum Content {
     /// Nothing. One of its name may be there: of another job, where a pool gives connections
     /// on; or one whose rows are numbered, which costs at every COPY.
     #[default]
@@ -30,33 +30,33 @@ enum Known {
 
 /// What is known of the stage of a connection.
 #[derive(Debug, Default)]
-pub(super) struct Stage {
+pub(super) struct Staging {
     /// What the next transaction finds if this one is rolled back.
-    after_rollback: Known,
+    after_rollback: Content,
     /// And if it is committed.
-    after_commit: Known,
+    after_commit: Content,
     /// This transaction has copied rows into it.
     holds_rows: bool,
 }
 
-impl Stage {
+impl Staging {
     /// A transaction begins. Whatever became of the last one, nobody said that it was committed.
     pub(super) fn begin(&mut self) {
         self.after_commit = self.after_rollback;
         self.holds_rows = false;
     }
 
-    /// What sees to it that there is a stage, and an empty one.
+    /// What sees to it that the table is there, and empty.
     pub(super) fn make(&mut self, create_sql: &str) -> String {
         let make = match self.after_rollback {
-            Known::Nothing => format!("DROP TABLE IF EXISTS pg_temp.{STAGE}; {create_sql}; "),
-            Known::Empty => String::new(),
-            Known::Littered => format!("TRUNCATE pg_temp.{STAGE}; "),
+            Content::Nothing => format!("DROP TABLE IF EXISTS pg_temp.{STAGE}; {create_sql}; "),
+            Content::Empty => String::new(),
+            Content::Littered => format!("TRUNCATE pg_temp.{STAGE}; "),
         };
-        if self.after_rollback == Known::Empty {
-            self.after_rollback = Known::Littered;
+        if self.after_rollback == Content::Empty {
+            self.after_rollback = Content::Littered;
         }
-        self.after_commit = Known::Empty;
+        self.after_commit = Content::Empty;
         make
     }
 
@@ -68,7 +68,7 @@ impl Stage {
         }
         if must_number {
             sql.push_str(NUMBER_ROWS_SQL);
-            self.after_commit = Known::Nothing;
+            self.after_commit = Content::Nothing;
         }
         self.holds_rows = true;
         sql
@@ -76,7 +76,7 @@ impl Stage {
 
     /// A part of the transaction was rolled back, which may have made it.
     pub(super) fn forget(&mut self) {
-        (self.after_rollback, self.after_commit) = (Known::Nothing, Known::Nothing);
+        (self.after_rollback, self.after_commit) = (Content::Nothing, Content::Nothing);
     }
 
     /// The transaction was committed.
@@ -90,12 +90,12 @@ mod tests {
     use super::*;
 
     /// A transaction that stages rows so often. Gives what it sends for that.
-    fn transaction(stage: &mut Stage, pieces: usize, numbered: bool, commits: bool) -> Vec<String> {
-        stage.begin();
-        let mut sent = vec![stage.make("CREATE")];
-        sent.extend((0..pieces).map(|_| stage.clear(numbered)));
+    fn transaction(staging: &mut Staging, pieces: usize, numbered: bool, commits: bool) -> Vec<String> {
+        staging.begin();
+        let mut sent = vec![staging.make("CREATE")];
+        sent.extend((0..pieces).map(|_| staging.clear(numbered)));
         if commits {
-            stage.committed();
+            staging.committed();
         }
         sent
     }
@@ -105,31 +105,31 @@ mod tests {
 
     #[test]
     fn what_is_there_is_used_again_and_emptied_only_where_it_must_be() {
-        let mut stage = Stage::default();
-        assert_eq!(transaction(&mut stage, 2, false, true), [MAKE, "", EMPTY]);
-        assert_eq!(transaction(&mut stage, 1, false, true), ["", ""]);
-        assert_eq!(transaction(&mut stage, 1, false, false), ["", ""]);
+        let mut staging = Staging::default();
+        assert_eq!(transaction(&mut staging, 2, false, true), [MAKE, "", EMPTY]);
+        assert_eq!(transaction(&mut staging, 1, false, true), ["", ""]);
+        assert_eq!(transaction(&mut staging, 1, false, false), ["", ""]);
         // That was rolled back.
-        assert_eq!(transaction(&mut stage, 1, false, false), [EMPTY, ""]);
-        assert_eq!(transaction(&mut stage, 1, false, true), [EMPTY, ""]);
-        assert_eq!(transaction(&mut stage, 0, false, true), [""]);
+        assert_eq!(transaction(&mut staging, 1, false, false), [EMPTY, ""]);
+        assert_eq!(transaction(&mut staging, 1, false, true), [EMPTY, ""]);
+        assert_eq!(transaction(&mut staging, 0, false, true), [""]);
     }
 
     #[test]
     fn one_that_was_made_in_vain_or_numbers_its_rows_is_made_anew() {
-        let mut stage = Stage::default();
-        transaction(&mut stage, 1, false, false);
-        assert_eq!(transaction(&mut stage, 1, false, true)[0], MAKE);
-        transaction(&mut stage, 1, true, true);
-        assert_eq!(transaction(&mut stage, 1, false, true)[0], MAKE);
+        let mut staging = Staging::default();
+        transaction(&mut staging, 1, false, false);
+        assert_eq!(transaction(&mut staging, 1, false, true)[0], MAKE);
+        transaction(&mut staging, 1, true, true);
+        assert_eq!(transaction(&mut staging, 1, false, true)[0], MAKE);
     }
 
     #[test]
     fn a_transaction_without_it_changes_nothing() {
-        let mut stage = Stage::default();
-        transaction(&mut stage, 1, false, true);
-        stage.begin();
-        stage.committed();
-        assert_eq!(transaction(&mut stage, 1, false, true)[0], "");
+        let mut staging = Staging::default();
+        transaction(&mut staging, 1, false, true);
+        staging.begin();
+        staging.committed();
+        assert_eq!(transaction(&mut staging, 1, false, true)[0], "");
     }
 }
