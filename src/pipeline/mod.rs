@@ -2,7 +2,7 @@
 //!
 //! A planner thread finds and cuts, rayon workers parse, bind and encode, and the calling
 //! thread is the writer: it collects parcels in file order into batches and commits them,
-//! one at a time. The planner takes a place in line before it hands a chunk out and the
+//! one at a time. The planner takes a seat in line before it hands a chunk out and the
 //! writer gives it back after the commit, so memory is bounded and nobody waits for anybody
 //! in a circle (see `queue`).
 //!
@@ -250,15 +250,15 @@ fn load(
     // Two batches, so that the workers prepare the next while the destination digests one,
     // and a chunk for each worker on top.
     let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
-    let (entrance, exit) = queue::<Handed>(budget, 2 * settings.threads + 2);
+    let (front, back) = queue::<Handed>(budget, 2 * settings.threads + 2);
     std::thread::scope(|scope| {
         let planner = Planner { tasks, settings, format: &format, workers: &workers, stop, stats, scope };
         let thread = std::thread::Builder::new().name("planner".into());
-        let planned = thread.spawn_scoped(scope, move || planner.plan(&entrance));
+        let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
         let planned = planned.map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
         // The planner may be waiting for a silent stream when the writer fails, or panics.
         let awaited = stop.awaited();
-        let written = Writer::new(tasks, sink, &workers, settings, stop, stats, outcome).write(exit);
+        let written = Writer::new(tasks, sink, &workers, settings, stop, stats, outcome).write(back);
         drop(awaited);
         // To the writer, a planner that panicked has come to its end.
         planned.join().map_err(|_| Error::broken("the planner panicked"))?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::Handed;
-use super::queue::Entrance;
+use super::queue::Front;
 use super::stats::{Stats, add_time};
 use super::workers::Workers;
 use crate::error::{Error, Kind, Result};
@@ -52,13 +52,13 @@ pub(super) struct Planner<'env, 'scope> {
     pub(super) scope: &'scope Scope<'scope, 'env>,
 }
 
-/// Archives begun ahead at most: each holds chunks and a window of its own, which no place in
+/// Archives begun ahead at most: each holds chunks and a window of its own, which no seat in
 /// line counts.
 const ARCHIVES_AHEAD_MAX: usize = 3;
 
 impl Planner<'_, '_> {
     /// Plans until everything is handed out, or there is no use in going on.
-    pub(super) fn plan(&self, entrance: &Entrance<Handed>) {
+    pub(super) fn plan(&self, front: &Front<Handed>) {
         // Archives are inflated side by side: the next few are begun while an earlier source is
         // handed out.
         let ahead_max = self.settings.threads.min(ARCHIVES_AHEAD_MAX);
@@ -77,21 +77,21 @@ impl Planner<'_, '_> {
                 next += 1;
             }
             let cutting = begun.pop_front().expect("the task at hand was begun");
-            if !self.hand_out(task, cutting, entrance) {
+            if !self.hand_out(task, cutting, front) {
                 break;
             }
         }
     }
 
-    /// Hands out the chunks of a split, until its end or until the stop. Each takes its place in
+    /// Hands out the chunks of a split, until its end or until the stop. Each takes its seat in
     /// line first. False when there is no use in going on: the writer is gone, or a stop was asked
     /// for.
-    fn hand_out(&self, task: &Task, cutting: Result<Cutting>, entrance: &Entrance<Handed>) -> bool {
+    fn hand_out(&self, task: &Task, cutting: Result<Cutting>, front: &Front<Handed>) -> bool {
         let split = task.split;
-        let reserve = |bytes| entrance.reserve(bytes, &|| self.stop.asked().is_some());
+        let reserve = |bytes| front.reserve(bytes, &|| self.stop.asked().is_some());
         let fail = |error| match reserve(0) {
-            Some(place) => {
-                place.fill(Handed::Failed { split, error }, 0);
+            Some(seat) => {
+                seat.fill(Handed::Failed { split, error }, 0);
                 true
             }
             None => false,
@@ -107,12 +107,12 @@ impl Planner<'_, '_> {
             add_time(&self.stats.plan_ns, began.elapsed());
             match chunk {
                 Ok(Some(chunk)) => {
-                    let Some(place) = reserve(chunk.bytes()) else { return false };
+                    let Some(seat) = reserve(chunk.bytes()) else { return false };
                     let source = Arc::clone(cutting.source());
                     let max = self.settings.source.record_bytes_max;
                     let behind = self.format.behind(&preamble, &chunk.body, max, &mut copy);
                     let before = std::mem::replace(&mut preamble, behind.clone());
-                    self.workers.give(Assignment { source, split, chunk, before, behind }, place);
+                    self.workers.give(Assignment { source, split, chunk, before, behind }, seat);
                 }
                 Ok(None) => return true,
                 Err(error) => return fail(error),

@@ -1,14 +1,14 @@
-//! Places in line: ordered, bounded, and never waited for by a worker.
+//! Seats in line: ordered, bounded, and never waited for by a worker.
 //!
-//! The planner takes a place, which is worth the bytes of its chunk, before the chunk is
+//! The planner takes a seat, which is worth the bytes of its chunk, before the chunk is
 //! handed to a worker; the worker fills it, in whatever order workers finish; the writer
-//! takes the fillings out in the order of the places and gives their worth back when they
+//! takes the fillings out in the order of the seats and gives their worth back when they
 //! are committed. So memory is bounded by the budget, batches come in file order, and a
 //! worker's `fill` is a send that never blocks.
 //!
 //! The planner waits only for budget, and says so. A writer that has taken everything that
 //! was handed out and finds the planner waiting is told ([`Next::Starved`]) and commits what
-//! it has, which frees budget: the two can never wait for each other. A place that is
+//! it has, which frees budget: the two can never wait for each other. A seat that is
 //! dropped unfilled (its worker panicked) arrives as [`Next::Lost`].
 
 use std::collections::VecDeque;
@@ -29,9 +29,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The worth of all places that are out.
+    /// The worth of all seats that are out.
     taken: usize,
-    /// How many places were given out,
+    /// How many seats were given out,
     issued: u64,
     /// and how many of these are not filled yet.
     unfilled: usize,
@@ -60,13 +60,13 @@ enum Message<T> {
 }
 
 /// The planner's end.
-pub(super) struct Entrance<T> {
+pub(super) struct Front<T> {
     shared: Arc<Shared>,
     messages: Sender<Message<T>>,
 }
 
-/// A place in line, to be filled by a worker.
-pub(super) struct Place<T> {
+/// A seat in line, to be filled by a worker.
+pub(super) struct Seat<T> {
     number: u64,
     weight: usize,
     shared: Arc<Shared>,
@@ -75,20 +75,20 @@ pub(super) struct Place<T> {
 }
 
 /// The writer's end.
-pub(super) struct Exit<T> {
+pub(super) struct Back<T> {
     shared: Arc<Shared>,
     messages: Receiver<Message<T>>,
     next: u64,
-    /// Fillings that came before their turn; the first is that of place `next`.
+    /// Fillings that came before their turn; the first is that of seat `next`.
     early: VecDeque<Option<Option<(T, usize)>>>,
     has_ended: bool,
 }
 
 /// What the writer is given.
 pub(super) enum Next<T> {
-    /// The next filling, and what it is worth. The worth is given back by [`Exit::free`].
+    /// The next filling, and what it is worth. The worth is given back by [`Back::free`].
     Filling(T, usize),
-    /// A worker panicked over the next place.
+    /// A worker panicked over the next seat.
     Lost,
     /// Everything that was handed out was taken, and the planner waits for budget that the
     /// writer holds.
@@ -102,20 +102,20 @@ pub(super) enum Next<T> {
 /// A line with a budget of bytes.
 ///
 /// What a filling is worth is known when it is there, and it may be worth much more than the
-/// chunk that it was made of. So no more than `unfilled_max` places are out unfilled.
-pub(super) fn queue<T>(budget: usize, unfilled_max: usize) -> (Entrance<T>, Exit<T>) {
+/// chunk that it was made of. So no more than `unfilled_max` seats are out unfilled.
+pub(super) fn queue<T>(budget: usize, unfilled_max: usize) -> (Front<T>, Back<T>) {
     let shared = Shared { state: Mutex::default(), freed: Condvar::new(), budget, unfilled_max };
     let shared = Arc::new(shared);
     let (sender, receiver) = unbounded();
-    let entrance = Entrance { shared: Arc::clone(&shared), messages: sender };
-    (entrance, Exit { shared, messages: receiver, next: 0, early: VecDeque::new(), has_ended: false })
+    let front = Front { shared: Arc::clone(&shared), messages: sender };
+    (front, Back { shared, messages: receiver, next: 0, early: VecDeque::new(), has_ended: false })
 }
 
-impl<T> Entrance<T> {
-    /// Takes a place worth `bytes`, waiting until there is budget for it. A place that is
+impl<T> Front<T> {
+    /// Takes a seat worth `bytes`, waiting until there is budget for it. A seat that is
     /// worth more than the whole budget is given when nothing else is out. `None` if the
     /// writer is gone or `is_stopped` says so.
-    pub(super) fn reserve(&self, bytes: usize, is_stopped: &dyn Fn() -> bool) -> Option<Place<T>> {
+    pub(super) fn reserve(&self, bytes: usize, is_stopped: &dyn Fn() -> bool) -> Option<Seat<T>> {
         let weight = bytes.max(WEIGHT_MIN);
         let mut state = self.shared.lock();
         loop {
@@ -128,7 +128,7 @@ impl<T> Entrance<T> {
                 state.is_waiting = false;
                 return None;
             }
-            // The workers give unfilled places back by themselves.
+            // The workers give unfilled seats back by themselves.
             if !has_budget && !state.is_waiting {
                 state.is_waiting = true;
                 // The writer may be waiting for us; it looks at the state when it hears this.
@@ -146,18 +146,18 @@ impl<T> Entrance<T> {
         state.issued += 1;
         state.unfilled += 1;
         let (shared, messages) = (Arc::clone(&self.shared), self.messages.clone());
-        Some(Place { number, weight, shared, messages, is_filled: false })
+        Some(Seat { number, weight, shared, messages, is_filled: false })
     }
 }
 
-impl<T> Drop for Entrance<T> {
+impl<T> Drop for Front<T> {
     fn drop(&mut self) {
         let _ = self.messages.send(Message::Ended);
     }
 }
 
-impl<T> Place<T> {
-    /// Fills the place. From here on it is worth `bytes`, what it now really holds.
+impl<T> Seat<T> {
+    /// Fills the seat. From here on it is worth `bytes`, what it now really holds.
     pub(super) fn fill(mut self, filling: T, bytes: usize) {
         let weight = bytes.max(WEIGHT_MIN);
         {
@@ -171,7 +171,7 @@ impl<T> Place<T> {
     }
 }
 
-impl<T> Drop for Place<T> {
+impl<T> Drop for Seat<T> {
     fn drop(&mut self) {
         if !self.is_filled {
             self.shared.lock().unfilled -= 1;
@@ -181,7 +181,7 @@ impl<T> Drop for Place<T> {
     }
 }
 
-impl<T> Exit<T> {
+impl<T> Back<T> {
     /// Waits for the next filling, or for what there is to say instead. Who `holds` nothing is
     /// waited for by nobody: what was held is on its way back.
     pub(super) fn next(&mut self, holds: bool) -> Next<T> {
@@ -230,7 +230,7 @@ impl<T> Exit<T> {
     }
 }
 
-impl<T> Drop for Exit<T> {
+impl<T> Drop for Back<T> {
     fn drop(&mut self) {
         self.shared.lock().is_closed = true;
         self.shared.freed.notify_all();
@@ -251,32 +251,31 @@ mod tests {
     }
 
     #[test]
-    fn fillings_come_in_the_order_of_their_places() {
-        let (entrance, mut exit) = queue(1 << 20, 100);
-        let places: Vec<Place<u64>> =
-            (0..10).map(|_| entrance.reserve(1, &|| false).expect("a place")).collect();
-        for place in places.into_iter().rev() {
-            let number = place.number;
-            place.fill(number, 1);
+    fn fillings_come_in_the_order_of_their_seats() {
+        let (front, mut back) = queue(1 << 20, 100);
+        let seats: Vec<Seat<u64>> = (0..10).map(|_| front.reserve(1, &|| false).expect("a seat")).collect();
+        for seat in seats.into_iter().rev() {
+            let number = seat.number;
+            seat.fill(number, 1);
         }
-        drop(entrance);
+        drop(front);
         for number in 0..10 {
-            assert_eq!(taken(exit.next(true)), Some((number, WEIGHT_MIN)));
+            assert_eq!(taken(back.next(true)), Some((number, WEIGHT_MIN)));
         }
-        assert!(matches!(exit.next(true), Next::Ended));
+        assert!(matches!(back.next(true), Next::Ended));
     }
 
     #[test]
     fn a_starved_planner_is_told_to_the_writer_and_goes_on_when_it_commits() {
-        let (entrance, mut exit) = queue::<u32>(3 * WEIGHT_MIN, 100);
+        let (front, mut back) = queue::<u32>(3 * WEIGHT_MIN, 100);
         let planner = thread::spawn(move || {
             for number in 0..100 {
-                entrance.reserve(1, &|| false).expect("the writer is there").fill(number, 1);
+                front.reserve(1, &|| false).expect("the writer is there").fill(number, 1);
             }
         });
         let (mut held, mut seen, mut starved) = (0, 0, 0);
         loop {
-            match exit.next(true) {
+            match back.next(true) {
                 Next::Filling(number, weight) => {
                     assert_eq!(number, seen);
                     seen += 1;
@@ -285,7 +284,7 @@ mod tests {
                 // Nothing is given back before this: without it, both would wait for ever.
                 Next::Starved => {
                     starved += 1;
-                    exit.free(std::mem::take(&mut held));
+                    back.free(std::mem::take(&mut held));
                 }
                 Next::Quiet => {}
                 Next::Ended => break,
@@ -299,84 +298,84 @@ mod tests {
 
     #[test]
     fn a_planner_that_is_stopped_while_it_waits_is_not_waited_for() {
-        let (entrance, mut exit) = queue(WEIGHT_MIN, 100);
-        entrance.reserve(1, &|| false).expect("nothing else is out").fill((), 1);
-        assert!(taken(exit.next(true)).is_some());
+        let (front, mut back) = queue(WEIGHT_MIN, 100);
+        front.reserve(1, &|| false).expect("nothing else is out").fill((), 1);
+        assert!(taken(back.next(true)).is_some());
         let is_asked = std::cell::Cell::new(false);
         // It waits once, and is stopped when it looks again.
-        assert!(entrance.reserve(1, &|| is_asked.replace(true)).is_none());
-        drop(entrance);
-        assert!(matches!(exit.next(true), Next::Ended));
+        assert!(front.reserve(1, &|| is_asked.replace(true)).is_none());
+        drop(front);
+        assert!(matches!(back.next(true), Next::Ended));
     }
 
     #[test]
-    fn no_more_places_are_out_unfilled_than_are_allowed() {
-        let (entrance, mut exit) = queue(1 << 20, 2);
-        let place = entrance.reserve(1, &|| false).expect("nothing is out");
-        let _other = entrance.reserve(1, &|| false).expect("one is out");
+    fn no_more_seats_are_out_unfilled_than_are_allowed() {
+        let (front, mut back) = queue(1 << 20, 2);
+        let seat = front.reserve(1, &|| false).expect("nothing is out");
+        let _other = front.reserve(1, &|| false).expect("one is out");
         let is_asked = std::cell::Cell::new(false);
-        assert!(entrance.reserve(1, &|| is_asked.replace(true)).is_none());
+        assert!(front.reserve(1, &|| is_asked.replace(true)).is_none());
         // The writer is not told that anybody starves: it would commit too early.
-        place.fill(7, 1);
-        assert_eq!(taken(exit.next(true)), Some((7, WEIGHT_MIN)));
-        assert!(entrance.reserve(1, &|| false).is_some());
+        seat.fill(7, 1);
+        assert_eq!(taken(back.next(true)), Some((7, WEIGHT_MIN)));
+        assert!(front.reserve(1, &|| false).is_some());
     }
 
     #[test]
-    fn one_place_may_be_worth_more_than_the_budget() {
-        let (entrance, mut exit) = queue(WEIGHT_MIN, 100);
-        entrance.reserve(1 << 30, &|| false).expect("nothing else is out").fill((), 1 << 30);
-        let (_, weight) = taken(exit.next(true)).expect("filled");
-        assert!(entrance.reserve(1, &|| true).is_none(), "the budget is spent");
-        exit.free(weight);
-        assert!(entrance.reserve(1, &|| false).is_some());
+    fn one_seat_may_be_worth_more_than_the_budget() {
+        let (front, mut back) = queue(WEIGHT_MIN, 100);
+        front.reserve(1 << 30, &|| false).expect("nothing else is out").fill((), 1 << 30);
+        let (_, weight) = taken(back.next(true)).expect("filled");
+        assert!(front.reserve(1, &|| true).is_none(), "the budget is spent");
+        back.free(weight);
+        assert!(front.reserve(1, &|| false).is_some());
     }
 
     #[test]
-    fn a_place_that_is_dropped_is_lost_and_not_waited_for() {
-        let (entrance, mut exit) = queue(1 << 20, 100);
-        let lost: Place<u8> = entrance.reserve(1, &|| false).expect("a place");
-        entrance.reserve(1, &|| false).expect("a place").fill(1, 1);
+    fn a_seat_that_is_dropped_is_lost_and_not_waited_for() {
+        let (front, mut back) = queue(1 << 20, 100);
+        let lost: Seat<u8> = front.reserve(1, &|| false).expect("a seat");
+        front.reserve(1, &|| false).expect("a seat").fill(1, 1);
         drop(lost);
-        assert!(matches!(exit.next(true), Next::Lost));
-        assert_eq!(taken(exit.next(true)).map(|(filling, _)| filling), Some(1));
+        assert!(matches!(back.next(true), Next::Lost));
+        assert_eq!(taken(back.next(true)).map(|(filling, _)| filling), Some(1));
     }
 
     #[test]
     fn without_a_writer_nothing_is_planned() {
-        let (entrance, exit) = queue::<u8>(WEIGHT_MIN, 100);
-        let _held = entrance.reserve(1, &|| false).expect("a place");
-        let waiting = thread::spawn(move || entrance.reserve(1, &|| false).is_none());
-        drop(exit);
+        let (front, back) = queue::<u8>(WEIGHT_MIN, 100);
+        let _held = front.reserve(1, &|| false).expect("a seat");
+        let waiting = thread::spawn(move || front.reserve(1, &|| false).is_none());
+        drop(back);
         assert!(waiting.join().expect("no panic"));
     }
 
     #[test]
     fn any_number_of_workers_and_any_budget_keep_the_order() {
         for (workers, budget) in [(1, 1), (2, 10 * WEIGHT_MIN), (4, 3 * WEIGHT_MIN), (8, 100 * WEIGHT_MIN)] {
-            let (entrance, mut exit) = queue::<u64>(budget, 100);
+            let (front, mut back) = queue::<u64>(budget, 100);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build().expect("a pool");
             let planner = thread::spawn(move || {
                 for number in 0..500_u64 {
-                    let place = entrance.reserve(1, &|| false).expect("the writer is there");
+                    let seat = front.reserve(1, &|| false).expect("the writer is there");
                     pool.spawn_fifo(move || {
                         thread::sleep(Duration::from_micros(fastrand::u64(..200)));
-                        place.fill(number, fastrand::usize(..20_000));
+                        seat.fill(number, fastrand::usize(..20_000));
                     });
                 }
             });
             let (mut seen, mut held) = (0, 0);
             loop {
-                match exit.next(true) {
+                match back.next(true) {
                     Next::Filling(number, weight) => {
                         assert_eq!(number, seen);
                         seen += 1;
                         held += weight;
                         if seen % 7 == 0 {
-                            exit.free(std::mem::take(&mut held));
+                            back.free(std::mem::take(&mut held));
                         }
                     }
-                    Next::Starved => exit.free(std::mem::take(&mut held)),
+                    Next::Starved => back.free(std::mem::take(&mut held)),
                     Next::Quiet => {}
                     Next::Ended => break,
                     Next::Lost => panic!("no worker panicked"),

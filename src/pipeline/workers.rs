@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::queue::Place;
+use super::queue::Seat;
 use super::stats::{Stats, add_time};
 use super::{Handed, Settings, pool};
 use crate::error::Result;
@@ -48,8 +48,8 @@ impl Workers {
         })
     }
 
-    /// Has a worker make a parcel of a chunk and put it into `place`.
-    pub(super) fn give(&self, assignment: Assignment, place: Place<Handed>) {
+    /// Has a worker make a parcel of a chunk and put it into `seat`.
+    pub(super) fn give(&self, assignment: Assignment, seat: Seat<Handed>) {
         let (work, stats) = (Arc::clone(&self.work), Arc::clone(&self.stats));
         let (give_back, idle) = self.idle.clone();
         let spares = self.spares.1.clone();
@@ -75,11 +75,11 @@ impl Workers {
                 }
             };
             add_time(&stats.work_ns, began.elapsed());
-            place.fill(handed, bytes);
+            seat.fill(handed, bytes);
         });
     }
 
-    /// Takes the memory of a committed batch back, and frees its places in line. Giving it to the
+    /// Takes the memory of a committed batch back, and frees its seats in line. Giving it to the
     /// system takes as long as a commit, so a worker does it: the destination waits for the writer.
     pub(super) fn recycle(&self, batch: Arc<Batch>, free: impl FnOnce() + Send + 'static) {
         let (spares, bytes_max) = (self.spares.0.clone(), self.spare_bytes_max);

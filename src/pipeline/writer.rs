@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::queue::{Exit, Next};
+use super::queue::{Back, Next};
 use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
 use super::workers::Workers;
 use super::{Handed, Settings};
@@ -38,7 +38,7 @@ pub(super) struct Writer<'a> {
     /// What they hold,
     rows: usize,
     bytes: usize,
-    /// and what their places in line are worth.
+    /// and what their seats in line are worth.
     weight: usize,
 }
 
@@ -105,49 +105,49 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes everything out of the line and commits it, until the end or the stop.
-    pub(super) fn write(mut self, exit: Exit<Handed>) -> Result<()> {
-        let result = self.take_all(exit);
+    pub(super) fn write(mut self, back: Back<Handed>) -> Result<()> {
+        let result = self.take_all(back);
         // A run that fails has committed something too, and tells why records were rejected.
         self.outcome.reasons = std::mem::take(&mut self.reasons).sorted();
         result?;
         self.conclude()
     }
 
-    fn take_all(&mut self, mut exit: Exit<Handed>) -> Result<()> {
+    fn take_all(&mut self, mut back: Back<Handed>) -> Result<()> {
         loop {
             let began = Instant::now();
-            let next = exit.next(self.weight > 0);
+            let next = back.next(self.weight > 0);
             add_time(&self.stats.waited_ns, began.elapsed());
             match next {
                 Next::Filling(Handed::Parcel(parcel), weight) => {
-                    self.close_before(&parcel, &exit)?;
+                    self.close_before(&parcel, &back)?;
                     self.collect(*parcel, weight);
                     if self.is_full() {
-                        self.commit(&exit)?;
+                        self.commit(&back)?;
                     }
                 }
                 Next::Filling(Handed::Failed { split, error }, weight) => {
-                    exit.free(weight);
+                    back.free(weight);
                     self.fail(split, error)?;
                 }
                 Next::Filling(Handed::Panicked(what), _) => return Err(Error::broken(what)),
                 Next::Lost => return Err(Error::broken("a worker panicked")),
                 Next::Starved => match self.closes {
-                    Closes::WhenFull => self.commit(&exit)?,
+                    Closes::WhenFull => self.commit(&back)?,
                     // A range is collected whatever it takes: it does not count against the budget.
-                    Closes::At(_) => exit.free(std::mem::take(&mut self.weight)),
+                    Closes::At(_) => back.free(std::mem::take(&mut self.weight)),
                 },
                 // Nothing may come for long from a source that is slow to read.
-                Next::Quiet if self.closes == Closes::WhenFull => self.commit(&exit)?,
+                Next::Quiet if self.closes == Closes::WhenFull => self.commit(&back)?,
                 Next::Quiet => {}
-                Next::Ended if self.is_whole() => return self.commit(&exit),
+                Next::Ended if self.is_whole() => return self.commit(&back),
                 Next::Ended => return Ok(()),
             }
         }
     }
 
     /// Commits what was collected where `parcel` is not to be in one batch with it.
-    fn close_before(&mut self, parcel: &Parcel, exit: &Exit<Handed>) -> Result<()> {
+    fn close_before(&mut self, parcel: &Parcel, back: &Back<Handed>) -> Result<()> {
         let Some(first) = self.parcels.first() else { return Ok(()) };
         let closes = match self.closes {
             // Destinations count rows by source, so of each a batch moves one split at most.
@@ -162,9 +162,9 @@ impl<'a> Writer<'a> {
             }
         };
         match closes {
-            true if self.is_whole() => self.commit(exit),
+            true if self.is_whole() => self.commit(back),
             true => {
-                self.forget(exit);
+                self.forget(back);
                 Ok(())
             }
             false => Ok(()),
@@ -183,10 +183,10 @@ impl<'a> Writer<'a> {
     }
 
     /// Lets go of what was collected, as if it had never been read.
-    fn forget(&mut self, exit: &Exit<Handed>) {
+    fn forget(&mut self, back: &Back<Handed>) {
         self.parcels.clear();
         (self.rows, self.bytes) = (0, 0);
-        exit.free(std::mem::take(&mut self.weight));
+        back.free(std::mem::take(&mut self.weight));
     }
 
     fn collect(&mut self, mut parcel: Parcel, weight: usize) {
@@ -214,8 +214,8 @@ impl<'a> Writer<'a> {
             || self.bytes >= first(self.settings.batch_bytes, FIRST_BATCH_BYTES)
     }
 
-    /// Commits what was collected, and gives its places back.
-    fn commit(&mut self, exit: &Exit<Handed>) -> Result<()> {
+    /// Commits what was collected, and gives its seats back.
+    fn commit(&mut self, back: &Back<Handed>) -> Result<()> {
         if self.parcels.is_empty() {
             return Ok(());
         }
@@ -243,7 +243,7 @@ impl<'a> Writer<'a> {
         self.tell_finished(&batch, &committed.completed);
         (self.rows, self.bytes) = (0, 0);
         failpoint::reached("between-batches");
-        let free = exit.free_later(std::mem::take(&mut self.weight));
+        let free = back.free_later(std::mem::take(&mut self.weight));
         self.workers.recycle(batch, free);
         Ok(())
     }
