@@ -21,9 +21,9 @@ use logmill::schema::{Bounds, Extra, Field, Kind as FieldKind, Nul, Schema};
 use logmill::sink::destination::{Address, Settings, Timeouts};
 use logmill::sink::forecast::Forecast;
 use logmill::sink::history::{DeadLetter, Filter, Forgotten, History, Owner, SourceStatus, Status};
-use logmill::sink::ledger::{self, Answer, Entry, Failure, MapLedger, Store, Version};
+use logmill::sink::ledger::{self, Entry, Failure, MapLedger, Store, Swap, Version};
 use logmill::sink::{
-    Advance, Batch, Claim, Claims, Committed, Counts, Destination, Ending, Key, OnConflict, OpenLetters,
+    Advance, Answer, Asked, Batch, Committed, Counts, Destination, Ending, Key, OnConflict, OpenLetters,
     Sink, Task,
 };
 use logmill::source::{Candidate, Framing, Hash16, Pattern, Preamble, Selection, discover, hash16};
@@ -218,8 +218,8 @@ fn candidate(path: &Path) -> Candidate {
     Candidate::open(&found[0], &Stop::default()).unwrap()
 }
 
-fn claims(files: &[&Path]) -> Claims {
-    Claims {
+fn asked(files: &[&Path]) -> Asked {
+    Asked {
         files: files.iter().map(|path| candidate(path)).collect(),
         allow_duplicates: false,
         accept_new_rules: false,
@@ -232,10 +232,10 @@ fn claims(files: &[&Path]) -> Claims {
 
 /// Claims files, and gives the tasks of the only one that is to be loaded.
 #[track_caller]
-fn tasks(sink: &mut dyn Sink, claims: &Claims) -> Vec<Task> {
-    let mut claimed = sink.claim(claims).unwrap();
+fn tasks(sink: &mut dyn Sink, asked: &Asked) -> Vec<Task> {
+    let mut claimed = sink.claim(asked).unwrap();
     match claimed.pop() {
-        Some(Claim::Load { source_id, tasks }) if claimed.is_empty() => {
+        Some(Answer::Load { source_id, tasks }) if claimed.is_empty() => {
             assert!(tasks.iter().all(|task| task.split.source == source_id));
             tasks
         }
@@ -244,8 +244,8 @@ fn tasks(sink: &mut dyn Sink, claims: &Claims) -> Vec<Task> {
 }
 
 #[track_caller]
-fn task(sink: &mut dyn Sink, claims: &Claims) -> Task {
-    let [task] = <[Task; 1]>::try_from(tasks(sink, claims)).unwrap();
+fn task(sink: &mut dyn Sink, asked: &Asked) -> Task {
+    let [task] = <[Task; 1]>::try_from(tasks(sink, asked)).unwrap();
     task
 }
 
@@ -338,7 +338,7 @@ fn is_held<T>(result: Result<T>) {
 
 fn a_new_source_is_made_and_loaded_to_its_end(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     assert_eq!(first, Task::whole(1));
     assert_eq!(place.source(), (1, 0, false));
     assert!(run.commit(&batch(&path, first.split, (0, 6), false)).unwrap().completed.is_empty());
@@ -346,45 +346,45 @@ fn a_new_source_is_made_and_loaded_to_its_end(place: &Place) {
     assert_eq!(run.commit(&batch(&path, first.split, (6, 10), false)).unwrap().completed, [1]);
     assert_eq!(place.source(), (1, 10, true));
     run.finish(&ENDING).unwrap();
-    assert_eq!(place.open().claim(&claims(&[&path])).unwrap(), [Claim::Finished { source_id: 1 }]);
+    assert_eq!(place.open().claim(&asked(&[&path])).unwrap(), [Answer::Finished { source_id: 1 }]);
 }
 
 fn a_source_is_held_while_its_run_lives(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    task(&mut *run, &claims(&[&path]));
+    task(&mut *run, &asked(&[&path]));
     let mut other = place.open_impatient();
-    is_held(other.claim(&claims(&[&path])));
+    is_held(other.claim(&asked(&[&path])));
     assert!(place.sources()[0].owner.is_some());
     run.commit(&batch(&path, Split::whole(1), (0, 10), false)).unwrap();
 }
 
 fn a_run_that_died_is_gone_on_from(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 4), false)).unwrap();
     drop(run);
     let mut next = place.open();
-    let second = task(&mut *next, &claims(&[&path]));
+    let second = task(&mut *next, &asked(&[&path]));
     assert_eq!((second.split, second.start.position, second.lines), (first.split, 4, 4));
     assert_eq!(next.commit(&batch(&path, second.split, (4, 10), false)).unwrap().completed, [1]);
 }
 
 fn a_run_that_ended_gives_its_sources_back(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     run.finish(&ENDING).unwrap();
     assert!(place.sources()[0].owner.is_none());
     // The process is still there, and its connection.
-    assert_eq!(task(&mut *place.open(), &claims(&[&path])), first);
+    assert_eq!(task(&mut *place.open(), &asked(&[&path])), first);
     is_held(run.commit(&batch(&path, first.split, (0, 10), false)));
 }
 
 fn a_run_that_was_taken_over_moves_nothing(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 4), false)).unwrap();
     let mut next = place.open();
-    let second = task(&mut *next, &Claims { take_over: true, ..claims(&[&path]) });
+    let second = task(&mut *next, &Asked { take_over: true, ..asked(&[&path]) });
     assert_eq!(second.start.position, 4);
     is_held(run.commit(&batch(&path, first.split, (4, 8), false)));
     assert_eq!(place.source(), (1, 4, false));
@@ -395,7 +395,7 @@ fn a_run_that_was_taken_over_moves_nothing(place: &Place) {
 
 fn a_move_from_elsewhere_is_refused(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     is_held(run.commit(&batch(&path, first.split, (3, 6), true)));
     assert_eq!(place.source(), (1, 0, false));
     assert_eq!(run.open_dead_letters(&[1]).unwrap().selected, 0);
@@ -403,7 +403,7 @@ fn a_move_from_elsewhere_is_refused(place: &Place) {
 
 fn a_move_is_not_made_twice(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     let again = batch(&path, first.split, (0, 4), true);
     run.commit(&again).unwrap();
     is_held(run.commit(&again));
@@ -419,7 +419,7 @@ fn of_two_runs_that_begin_at_once_one_makes_the_source(place: &Place) {
         let threads = runs.each_mut().map(|run| {
             scope.spawn(|| {
                 both.wait();
-                run.claim(&claims(&[&path]))
+                run.claim(&asked(&[&path]))
             })
         });
         threads.map(|thread| thread.join().unwrap())
@@ -431,12 +431,12 @@ fn of_two_runs_that_begin_at_once_one_makes_the_source(place: &Place) {
 
 fn a_source_is_complete_with_the_last_of_its_splits(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    task(&mut *run, &claims(&[&path]));
+    task(&mut *run, &asked(&[&path]));
     drop(run);
     (place.cut)(4);
     let (first, second) = (Split::whole(1), Split { source: 1, start: 4 });
     let mut run = place.open();
-    let both = tasks(&mut *run, &claims(&[&path]));
+    let both = tasks(&mut *run, &asked(&[&path]));
     let ranges: Vec<_> = both.iter().map(|task| (task.split, task.start.position, task.end)).collect();
     assert_eq!(ranges, [(first, 0, Some(4)), (second, 4, None)]);
     assert!(run.commit(&batch(&path, second, (4, 10), true)).unwrap().completed.is_empty());
@@ -446,12 +446,12 @@ fn a_source_is_complete_with_the_last_of_its_splits(place: &Place) {
     assert_eq!(place.source(), (1, 10, true));
     assert_eq!(place.sources()[0].counts.lines, 10);
     run.finish(&ENDING).unwrap();
-    assert_eq!(place.open().claim(&claims(&[&path])).unwrap(), [Claim::Finished { source_id: 1 }]);
+    assert_eq!(place.open().claim(&asked(&[&path])).unwrap(), [Answer::Finished { source_id: 1 }]);
 }
 
 fn counters_add_up_and_open_letters_are_counted(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     for range in [(0, 3), (3, 5), (5, 10)] {
         let committed = run.commit(&batch(&path, first.split, range, range.0 != 3)).unwrap();
         assert_eq!(committed.counts[0].rejected, i64::from(range.0 != 3));
@@ -465,61 +465,61 @@ fn counters_add_up_and_open_letters_are_counted(place: &Place) {
 fn an_id_is_never_given_twice(place: &Place) {
     let [one, two] = ["a", "b"].map(|name| place.file(name, 10));
     let mut run = place.open();
-    task(&mut *run, &claims(&[&one]));
+    task(&mut *run, &asked(&[&one]));
     run.finish(&ENDING).unwrap();
     drop(run);
     assert_eq!(place.destination().forget(&[1, 7]).unwrap().sources, 1);
     assert!(place.sources().is_empty());
     let mut run = place.open();
-    assert_eq!(task(&mut *run, &claims(&[&two])).split, Split::whole(2));
+    assert_eq!(task(&mut *run, &asked(&[&two])).split, Split::whole(2));
     run.finish(&ENDING).unwrap();
     drop(run);
-    assert_eq!(task(&mut *place.open(), &claims(&[&one])).split, Split::whole(3));
+    assert_eq!(task(&mut *place.open(), &asked(&[&one])).split, Split::whole(3));
 }
 
 fn what_is_held_is_not_forgotten(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    task(&mut *run, &claims(&[&path]));
+    task(&mut *run, &asked(&[&path]));
     is_held(place.destination().forget(&[1]));
     assert_eq!(place.source(), (1, 0, false));
 }
 
 fn a_copy_is_a_duplicate(place: &Place) {
     let (path, mut run) = (place.file("a", 10_000), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 10_000), false)).unwrap();
     run.finish(&ENDING).unwrap();
     let copy = place.file("b", 10_000);
     let mut run = place.open();
-    let claimed = run.claim(&claims(&[&path, &copy])).unwrap();
-    assert_eq!(claimed[0], Claim::Finished { source_id: 1 });
-    assert!(matches!(claimed[1], Claim::Duplicate(_)), "{claimed:?}");
-    let allowed = Claims { allow_duplicates: true, ..claims(&[&path, &copy]) };
+    let claimed = run.claim(&asked(&[&path, &copy])).unwrap();
+    assert_eq!(claimed[0], Answer::Finished { source_id: 1 });
+    assert!(matches!(claimed[1], Answer::Duplicate(_)), "{claimed:?}");
+    let allowed = Asked { allow_duplicates: true, ..asked(&[&path, &copy]) };
     let claimed = run.claim(&allowed).unwrap();
-    assert!(matches!(claimed[1], Claim::Load { source_id: 2, .. }), "{claimed:?}");
+    assert!(matches!(claimed[1], Answer::Load { source_id: 2, .. }), "{claimed:?}");
 }
 
 fn a_name_that_changed_is_told_anew(place: &Place) {
     let (path, mut run) = (place.file("a", 10_000), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 10_000), false)).unwrap();
     run.finish(&ENDING).unwrap();
     let renamed = place.folder.path().join("b");
     fs::rename(&path, &renamed).unwrap();
-    assert_eq!(place.open().claim(&claims(&[&renamed])).unwrap(), [Claim::Finished { source_id: 1 }]);
+    assert_eq!(place.open().claim(&asked(&[&renamed])).unwrap(), [Answer::Finished { source_id: 1 }]);
     assert_eq!(place.sources()[0].name, renamed.to_string_lossy());
 }
 
 fn other_rules_are_not_mixed(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
-    let first = task(&mut *run, &claims(&[&path]));
+    let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 4), false)).unwrap();
     run.finish(&ENDING).unwrap();
-    let others = Claims { rules_hash: Hash16([9; 16]), ..claims(&[&path]) };
+    let others = Asked { rules_hash: Hash16([9; 16]), ..asked(&[&path]) };
     let error = place.open().claim(&others).unwrap_err();
     assert!(error.to_string().contains("--accept-new-rules"), "{error}");
     assert!(place.sources()[0].owner.is_none(), "nothing was taken");
-    let accepted = Claims { accept_new_rules: true, ..others };
+    let accepted = Asked { accept_new_rules: true, ..others };
     assert_eq!(task(&mut *place.open(), &accepted).start.position, 4);
 }
 
@@ -592,11 +592,11 @@ impl Store for InMemory {
         key: &str,
         expected: Option<&Version>,
         value: Option<&[u8]>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Swap, Failure> {
         self.ask()?;
         let mut entries = self.entries();
         if entries.get(key).map(|(version, _)| version.to_string()) != expected.map(|it| it.0.clone()) {
-            return Ok(Answer::Refused);
+            return Ok(Swap::Refused);
         }
         let changed = self.changed.fetch_add(1, Ordering::Relaxed);
         let version = changed + 1;
@@ -606,7 +606,7 @@ impl Store for InMemory {
         };
         match self.fault == Fault::LosesAnswers && changed.is_multiple_of(2) {
             true => Err(Failure("no answer".to_owned())),
-            false => Ok(Answer::Done(value.map(|_| Version(version.to_string())))),
+            false => Ok(Swap::Done(value.map(|_| Version(version.to_string())))),
         }
     }
 }
@@ -646,7 +646,7 @@ impl Destination for Mapped {
         Ok(Box::new(MappedSink { ledger, letters: Arc::clone(&self.letters), _life: life }))
     }
 
-    fn forecast(&self, _: &Claims) -> Result<Forecast> {
+    fn forecast(&self, _: &Asked) -> Result<Forecast> {
         unimplemented!("no clause asks for it")
     }
 
@@ -687,8 +687,8 @@ impl Sink for MappedSink {
         unimplemented!("batches are made by hand")
     }
 
-    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
-        self.ledger.claim(claims)
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
+        self.ledger.claim(asked)
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::pipeline::{self, Settings, bytes_to_read};
 use crate::report::{Exit, Fate, Head, Plan, PlannedFile};
 use crate::sink::forecast::Forecast;
-use crate::sink::{Claim, Claims, Destination, Key};
+use crate::sink::{Answer, Asked, Destination, Key};
 use crate::source::{Discovered, Found};
 
 /// What the load that is foretold may do, and what is asked.
@@ -38,38 +38,38 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
     };
     // To look at a stream is to take from it.
     let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
-    let (claims, unreadable) = pipeline::claims(&found, &settings, &watch.stop)?;
+    let (asked, unreadable) = pipeline::asked(&found, &settings, &watch.stop)?;
     let destination = destination(config, watch)?;
-    let forecast = destination.forecast(&claims)?;
-    let kinds = kinds(&claims, &streams);
-    let files = fates(claims, &forecast, unreadable, streams, passed_over);
+    let forecast = destination.forecast(&asked)?;
+    let kinds = kinds(&asked, &streams);
+    let files = fates(asked, &forecast, unreadable, streams, passed_over);
     Ok(report(config, &*destination, kinds, files, forecast, options.with_sql))
 }
 
 /// Which kinds of sources there are.
-fn kinds(claims: &Claims, streams: &[Found]) -> Kinds {
-    let archive = claims.files.iter().any(|file| file.fingerprint.container.is_some());
-    let plain = claims.files.iter().any(|file| file.fingerprint.container.is_none());
+fn kinds(asked: &Asked, streams: &[Found]) -> Kinds {
+    let archive = asked.files.iter().any(|file| file.fingerprint.container.is_some());
+    let plain = asked.files.iter().any(|file| file.fingerprint.container.is_none());
     Kinds { plain, archive, stream: !streams.is_empty() }
 }
 
 /// What would be done with each file.
 fn fates(
-    claims: Claims,
+    asked: Asked,
     forecast: &Forecast,
     unreadable: Vec<(PathBuf, String)>,
     streams: Vec<Found>,
     passed_over: Vec<PathBuf>,
 ) -> Vec<PlannedFile> {
-    let decided = claims.files.into_iter().zip(&forecast.claims).map(|(file, claim)| {
-        let fate = match claim {
-            Claim::Load { tasks, .. } => Fate::Read {
+    let decided = asked.files.into_iter().zip(&forecast.answers).map(|(file, answer)| {
+        let fate = match answer {
+            Answer::Load { tasks, .. } => Fate::Read {
                 position: tasks.first().map_or(0, |task| task.start.record),
                 bytes: Some(tasks.iter().map(|task| bytes_to_read(task, &file)).sum()),
             },
-            Claim::Finished { .. } => Fate::LeaveOut { why: "loaded to the end before".to_owned() },
-            Claim::Duplicate(of) => Fate::LeaveOut { why: format!("holds the same as {of}") },
-            Claim::Changed(why) => Fate::Refuse { why: why.clone() },
+            Answer::Finished { .. } => Fate::LeaveOut { why: "loaded to the end before".to_owned() },
+            Answer::Duplicate(of) => Fate::LeaveOut { why: format!("holds the same as {of}") },
+            Answer::Changed(why) => Fate::Refuse { why: why.clone() },
         };
         (file.path, fate)
     });

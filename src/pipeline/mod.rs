@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::format::AnyFormat;
 use crate::schema::Schema;
-use crate::sink::{Claim, Claims, Closes, Sink, Task};
+use crate::sink::{Answer, Asked, Closes, Sink, Task};
 use crate::source::{self, Candidate, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -151,12 +151,12 @@ fn carry_out(
     stats: &Arc<Stats>,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let (claims, unreadable) = claims(files, settings, stop)?;
+    let (asked, unreadable) = asked(files, settings, stop)?;
     for (path, why) in unreadable {
         outcome.refuse(path, why, &settings.observer);
     }
-    let claimed = sink.claim(&claims)?;
-    let (tasks, selected) = take_note(claims.files, claimed, outcome, &settings.observer);
+    let claimed = sink.claim(&asked)?;
+    let (tasks, selected) = take_note(asked.files, claimed, outcome, &settings.observer);
     let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
     stats::add(&stats.bytes_total, bytes);
     settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
@@ -175,35 +175,35 @@ fn carry_out(
 /// other files goes into the outcome.
 fn take_note(
     files: Vec<Candidate>,
-    claimed: Vec<Claim>,
+    claimed: Vec<Answer>,
     outcome: &mut Outcome,
     observer: &Observer,
 ) -> (Vec<(Task, Candidate)>, Vec<i32>) {
     let (mut tasks, mut selected) = (Vec::new(), Vec::new());
-    for (file, claim) in files.into_iter().zip(claimed) {
-        match claim {
-            Claim::Load { source_id, tasks: splits } => {
+    for (file, answer) in files.into_iter().zip(claimed) {
+        match answer {
+            Answer::Load { source_id, tasks: splits } => {
                 selected.push(source_id);
                 if file.fingerprint.has_only_returns {
                     outcome.notices.push((file.path.clone(), ONLY_RETURNS.to_owned()));
                 }
                 tasks.extend(splits.into_iter().map(|task| (task, file.clone())));
             }
-            Claim::Finished { source_id } => {
+            Answer::Finished { source_id } => {
                 selected.push(source_id);
                 outcome.finished += 1;
             }
-            Claim::Duplicate(of) => outcome.duplicates.push((file.path, of)),
-            Claim::Changed(why) => outcome.refuse(file.path, why, observer),
+            Answer::Duplicate(of) => outcome.duplicates.push((file.path, of)),
+            Answer::Changed(why) => outcome.refuse(file.path, why, observer),
         }
     }
     (tasks, selected)
 }
 
 /// What a run asks for, and the files that it cannot read.
-pub fn claims(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Claims, Vec<(PathBuf, String)>)> {
+pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked, Vec<(PathBuf, String)>)> {
     let (files, failed) = plan::fingerprint(files, stop)?;
-    let claims = Claims {
+    let asked = Asked {
         files,
         allow_duplicates: settings.allow_duplicates,
         accept_new_rules: settings.accept_new_rules,
@@ -212,7 +212,7 @@ pub fn claims(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Clai
         framing: settings.source.framing.clone(),
         rules_hash: settings.rules_hash,
     };
-    Ok((claims, failed))
+    Ok((asked, failed))
 }
 
 /// Bytes of the file that are to be read, compressed as they are.

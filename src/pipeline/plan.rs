@@ -1,4 +1,4 @@
-//! The planner: files to claims, and claims to chunks, in order.
+//! The planner: files to tasks, and tasks to chunks, in order.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

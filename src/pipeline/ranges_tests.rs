@@ -87,8 +87,8 @@ impl Sink for Ranges {
         Closes::At(self.bytes)
     }
 
-    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
-        self.ledger.claim(claims)
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
+        self.ledger.claim(asked)
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {

@@ -51,13 +51,13 @@ impl Sink for InMemory {
         work::with(recipe, Arc::new(Plain))
     }
 
-    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let mut result = Vec::new();
-        for (file, decision) in claims.files.iter().zip(decide(claims, &self.memories)?) {
-            let mut claim = decision.claim;
-            if let Claim::Load { source_id: 0, .. } = claim {
+        for (file, decision) in asked.files.iter().zip(decide(asked, &self.memories)?) {
+            let mut answer = decision.answer;
+            if let Answer::Load { source_id: 0, .. } = answer {
                 let id = i32::try_from(self.memories.len()).expect("few") + 1;
-                claim.give_id(id);
+                answer.give_id(id);
                 let print = &file.fingerprint;
                 let mut memory = Memory::new(id, file.name.clone(), (print.head_len, print.head_hash), None);
                 memory.known.containers.extend(print.container);
@@ -69,13 +69,13 @@ impl Sink for InMemory {
                     tail: (0, hash16(b"")),
                     preamble: crate::source::Preamble::default(),
                     complete: false,
-                    rules_hash: claims.rules_hash,
+                    rules_hash: asked.rules_hash,
                     epoch: 1,
                     owner: None,
                 });
                 self.memories.push(memory);
             }
-            result.push(claim);
+            result.push(answer);
         }
         Ok(result)
     }
@@ -467,8 +467,8 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
         fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
             work::with(recipe, Arc::new(Bomb(Plain)))
         }
-        fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
-            self.0.claim(claims)
+        fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
+            self.0.claim(asked)
         }
         fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
             self.0.commit(batch)

@@ -18,7 +18,7 @@ use crate::split::Split;
 
 /// What a run asks for.
 #[derive(Clone, Debug)]
-pub struct Claims {
+pub struct Asked {
     /// The files, in order.
     pub files: Vec<Candidate>,
     /// Load whole duplicates as sources of their own.
@@ -118,9 +118,9 @@ impl Memory {
     }
 }
 
-/// What is to be done with a file.
+/// What is to be done with a file that a run asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum Answer {
     /// Load it: each of its splits that is open.
     Load {
         /// The source's id. 0 until the destination has given one to a new source.
@@ -176,21 +176,21 @@ impl Task {
     }
 }
 
-impl Claim {
+impl Answer {
     /// Gives a new source its id.
     pub(crate) fn give_id(&mut self, id: i32) {
-        if let Claim::Load { source_id, tasks } = self {
+        if let Answer::Load { source_id, tasks } = self {
             *source_id = id;
             tasks.iter_mut().for_each(|task| task.split.source = id);
         }
     }
 }
 
-/// A claim, and what the destination has to write down for it.
+/// An answer, and what the destination has to write down for it.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// What is to be done.
-    pub claim: Claim,
+    pub answer: Answer,
     /// The memory that this is, if it is one.
     pub memory: Option<usize>,
     /// The archive that the source was not seen in before.
@@ -198,67 +198,67 @@ pub struct Decision {
 }
 
 impl Decision {
-    fn alone(claim: Claim) -> Decision {
-        Decision { claim, memory: None, new_container: None }
+    fn alone(answer: Answer) -> Decision {
+        Decision { answer, memory: None, new_container: None }
     }
 }
 
 /// Decides what to do with each file. One that cannot be read is no reason to lose the
 /// others. An error means that nothing is to be done at all: the rules have changed in the
 /// middle of a source.
-pub fn decide(claims: &Claims, memories: &[Memory]) -> Result<Vec<Decision>> {
+pub fn decide(asked: &Asked, memories: &[Memory]) -> Result<Vec<Decision>> {
     let known: Vec<Known> = memories.iter().map(|memory| memory.known.clone()).collect();
-    let recognised = recognise(&claims.files, &known, claims.allow_duplicates);
-    let decisions: Vec<Decision> = claims
+    let recognised = recognise(&asked.files, &known, asked.allow_duplicates);
+    let decisions: Vec<Decision> = asked
         .files
         .iter()
         .zip(recognised)
         .map(|(file, recognised)| {
-            let decision = recognised.and_then(|recognised| decide_one(file, recognised, claims, memories));
+            let decision = recognised.and_then(|recognised| decide_one(file, recognised, asked, memories));
             decision.or_else(|error| match error.kind() {
                 Kind::Stopped(_) => Err(error),
-                _ => Ok(Decision::alone(Claim::Changed(error.without_path(&file.path)))),
+                _ => Ok(Decision::alone(Answer::Changed(error.without_path(&file.path)))),
             })
         })
         .collect::<Result<_>>()?;
-    refuse_other_rules(claims, memories, &decisions)?;
+    refuse_other_rules(asked, memories, &decisions)?;
     Ok(decisions)
 }
 
 fn decide_one(
     file: &Candidate,
     recognised: Recognised,
-    claims: &Claims,
+    asked: &Asked,
     memories: &[Memory],
 ) -> Result<Decision> {
     Ok(match recognised {
         Recognised::New => Decision {
             new_container: file.fingerprint.container,
-            ..Decision::alone(Claim::Load { source_id: 0, tasks: vec![Task::whole(0)] })
+            ..Decision::alone(Answer::Load { source_id: 0, tasks: vec![Task::whole(0)] })
         },
         Recognised::Known(index) => {
             let memory = &memories[index];
             let container = file.fingerprint.container.filter(|own| !memory.known.containers.contains(own));
-            let claim = resume(file, memory, claims)?;
-            Decision { claim, memory: Some(index), new_container: container }
+            let answer = resume(file, memory, asked)?;
+            Decision { answer, memory: Some(index), new_container: container }
         }
-        Recognised::DuplicateOf(name) => Decision::alone(Claim::Duplicate(name)),
-        Recognised::Changed(how) => Decision::alone(Claim::Changed(how)),
+        Recognised::DuplicateOf(name) => Decision::alone(Answer::Duplicate(name)),
+        Recognised::Changed(how) => Decision::alone(Answer::Changed(how)),
     })
 }
 
 /// Refuses to go on with sources that were begun under other rules.
-fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decision]) -> Result<()> {
-    if claims.accept_new_rules {
+fn refuse_other_rules(asked: &Asked, memories: &[Memory], decisions: &[Decision]) -> Result<()> {
+    if asked.accept_new_rules {
         return Ok(());
     }
-    let begun = claims.files.iter().zip(decisions).filter(|(_, decision)| {
-        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else {
+    let begun = asked.files.iter().zip(decisions).filter(|(_, decision)| {
+        let (Answer::Load { tasks, .. }, Some(index)) = (&decision.answer, decision.memory) else {
             return false;
         };
         let mut checkpoints = tasks.iter().filter_map(|task| memories[index].checkpoint(task.split));
         checkpoints.any(|checkpoint| {
-            checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != claims.rules_hash
+            checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != asked.rules_hash
         })
     });
     let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
@@ -271,7 +271,7 @@ fn refuse_other_rules(claims: &Claims, memories: &[Memory], decisions: &[Decisio
 }
 
 /// How to go on with a known source.
-fn resume(file: &Candidate, memory: &Memory, claims: &Claims) -> Result<Claim> {
+fn resume(file: &Candidate, memory: &Memory, asked: &Asked) -> Result<Answer> {
     let Memory { source_id, known, checkpoints, .. } = memory;
     let (last, before) = checkpoints.split_last().expect("a source has a checkpoint");
     // A stream has to be read to see whether it is all there; what was loaded is compared.
@@ -282,7 +282,7 @@ fn resume(file: &Candidate, memory: &Memory, claims: &Claims) -> Result<Claim> {
     // Who the file is was seen at the farthest of its positions; it has to be so at the others.
     for checkpoint in open.iter().copied().chain([last]).filter(|it| it.position != known.position) {
         if !holds_tail(file, checkpoint)? {
-            return Ok(Claim::Changed(format!(
+            return Ok(Answer::Changed(format!(
                 "what stands before byte {} is not what was loaded; `logmill forget` it to load it anew",
                 checkpoint.position
             )));
@@ -290,14 +290,14 @@ fn resume(file: &Candidate, memory: &Memory, claims: &Claims) -> Result<Claim> {
     }
     let mut tasks: Vec<Task> = open.into_iter().map(go_on).collect();
     if !is_at_end {
-        match resume_last(file, last, memory.tail_start, claims)? {
+        match resume_last(file, last, memory.tail_start, asked)? {
             Ok(task) => tasks.push(task),
-            Err(why) => return Ok(Claim::Changed(why)),
+            Err(why) => return Ok(Answer::Changed(why)),
         }
     }
     Ok(match tasks.is_empty() {
-        true => Claim::Finished { source_id: *source_id },
-        false => Claim::Load { source_id: *source_id, tasks },
+        true => Answer::Finished { source_id: *source_id },
+        false => Answer::Load { source_id: *source_id, tasks },
     })
 }
 
@@ -330,9 +330,9 @@ fn resume_last(
     file: &Candidate,
     checkpoint: &Checkpoint,
     tail_start: Option<u64>,
-    claims: &Claims,
+    asked: &Asked,
 ) -> Result<Result<Task, String>> {
-    let &Claims { key_is_position, ref framing, .. } = claims;
+    let &Asked { key_is_position, ref framing, .. } = asked;
     let position = checkpoint.position;
     let mut task = go_on(checkpoint);
     let Some(tail_start) = tail_start else { return Ok(Ok(task)) };

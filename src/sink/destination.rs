@@ -14,7 +14,7 @@ use super::forecast::Forecast;
 use super::history::{Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
-use super::{Claims, Sink, TableName};
+use super::{Asked, Sink, TableName};
 use crate::error::Result;
 use crate::event::Observer;
 use crate::schema::Schema;
@@ -27,7 +27,7 @@ pub trait Destination {
     fn open(&self) -> Result<Box<dyn Sink>>;
 
     /// What a load of these files would find and make. Nothing is written.
-    fn forecast(&self, claims: &Claims) -> Result<Forecast>;
+    fn forecast(&self, asked: &Asked) -> Result<Forecast>;
 
     /// What it remembers of loads.
     fn history(&self) -> Result<Box<dyn History>>;

@@ -3,14 +3,14 @@
 //! For people, before they let it. Everything is looked at as a load would, and nothing is
 //! written; what stands in a load's way is gathered rather than told one by one.
 
-use super::{Claim, Claims, Decision, Memory, decide};
+use super::{Answer, Asked, Decision, Memory, decide};
 use crate::error::{Error, Kind, Result};
 
 /// What a load would find and make.
 #[derive(Clone, Debug, Default)]
 pub struct Forecast {
     /// What it would do with each file, in order.
-    pub claims: Vec<Claim>,
+    pub answers: Vec<Answer>,
     /// Whether the target is there.
     pub has_target: bool,
     /// What it would make first, in words.
@@ -42,15 +42,15 @@ impl Forecast {
     }
 
     /// Decides about the files as a claim would, without giving ids.
-    pub(super) fn decide(&mut self, claims: &Claims, memories: &[Memory]) -> Result<Vec<Decision>> {
-        let decisions = match decide(claims, memories) {
+    pub(super) fn decide(&mut self, asked: &Asked, memories: &[Memory]) -> Result<Vec<Decision>> {
+        let decisions = match decide(asked, memories) {
             Err(error) if is_usage(&error) => {
                 self.obstacles.push(error.to_string());
-                decide(&Claims { accept_new_rules: true, ..claims.clone() }, memories)?
+                decide(&Asked { accept_new_rules: true, ..asked.clone() }, memories)?
             }
             decisions => decisions?,
         };
-        self.claims = decisions.iter().map(|decision| decision.claim.clone()).collect();
+        self.answers = decisions.iter().map(|decision| decision.answer.clone()).collect();
         Ok(decisions)
     }
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::reject::{Faults, write_json_string};
 use crate::schema::{Extra, Kind, Row, Schema, Value};
 use crate::sink::key::EXTRA;
-use crate::sink::{Batch, Claim, Claims, Committed, Counts, Ending, OpenLetters, Sink, Task};
+use crate::sink::{Answer, Asked, Batch, Committed, Counts, Ending, OpenLetters, Sink, Task};
 use crate::work::{self, Encoder, Place, Recipe, Work};
 
 /// Judges records, and keeps nothing of them.
@@ -138,14 +138,14 @@ impl Sink for Judge {
     }
 
     /// Every file is new: nothing is remembered.
-    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let first = i32::try_from(self.names.len()).expect("fewer files than ids") + 1;
-        let mut result = Vec::with_capacity(claims.files.len());
-        for (source_id, file) in (first..).zip(&claims.files) {
+        let mut result = Vec::with_capacity(asked.files.len());
+        for (source_id, file) in (first..).zip(&asked.files) {
             let mut name = String::new();
             write_json_string(&mut name, file.path.to_str().unwrap_or(&file.name));
             self.names.push(name);
-            result.push(Claim::Load { source_id, tasks: vec![Task::whole(source_id)] });
+            result.push(Answer::Load { source_id, tasks: vec![Task::whole(source_id)] });
         }
         Ok(result)
     }

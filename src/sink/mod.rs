@@ -29,7 +29,7 @@ mod word;
 use std::sync::Arc;
 
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
-pub use claim::{Checkpoint, Claim, Claims, Decision, Memory, Owner, Task, decide};
+pub use claim::{Answer, Asked, Checkpoint, Decision, Memory, Owner, Task, decide};
 use dead_letter::Refused;
 pub use destination::Destination;
 pub use key::{Key, OnConflict};
@@ -57,7 +57,7 @@ pub trait Sink: Send {
 
     /// Says which sources are known and which are new, makes the new ones, and takes
     /// ownership of all that are to be loaded, in one transaction.
-    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>>;
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>>;
 
     /// Commits a batch: rows, dead letters, counters and checkpoints.
     ///

@@ -23,13 +23,13 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::store::{Answer, Entry, Failure, Store, Version};
+use super::store::{Entry, Failure, Store, Swap, Version};
 use super::{Claimed, Decided, Holder, Ledger, Wanted};
 use crate::error::{Error, Kind, Result};
 use crate::event::Observer;
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::outage::{Outage, Patience, stopped};
-use crate::sink::{Advance, Checkpoint, Claim, Claims, Counts, Ending, Memory, Owner};
+use crate::sink::{Advance, Answer, Asked, Checkpoint, Counts, Ending, Memory, Owner};
 use crate::source::{Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -172,10 +172,10 @@ impl MapLedger {
     }
 
     /// Claims the sources of the run, as [`crate::sink::Sink::claim`] does.
-    pub fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+    pub fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         for _ in 0..CLAIMS_MAX {
-            let mut claiming = Claiming::new(&self.keys, self.run, claims.take_over);
-            match super::claim(&mut claiming, claims) {
+            let mut claiming = Claiming::new(&self.keys, self.run, asked.take_over);
+            match super::claim(&mut claiming, asked) {
                 Ok(Claimed::Ours(answers, _)) => {
                     self.owned = claiming.taken;
                     return Ok(answers);
@@ -591,7 +591,7 @@ impl Keys {
         value: Option<&[u8]>,
     ) -> Result<Option<Option<Version>>> {
         let answer = self.ask(|store| store.compare_and_set(key, expected, value))?;
-        if let Answer::Done(version) = answer {
+        if let Swap::Done(version) = answer {
             return Ok(Some(version));
         }
         let entry = self.get(key)?;

@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 pub use map::{Heart, MapLedger, Settings, SplitStatus};
-pub use store::{Answer, Entry, Failure, Store, Version};
+pub use store::{Entry, Failure, Store, Swap, Version};
 
-use super::claim::{Checkpoint, Claim, Claims, Decision, Memory, Owner, Task, decide, wait_for};
+use super::claim::{Answer, Asked, Checkpoint, Decision, Memory, Owner, Task, decide, wait_for};
 use super::outage::Patience;
 use crate::error::{Error, Result};
 use crate::source::{Candidate, Container, Hash16};
@@ -41,14 +41,14 @@ pub(super) trait Ledger {
 pub(super) type Wanted<'m> = (&'m str, &'m Checkpoint);
 
 /// Claims the sources of a run: all that are to be loaded, or none.
-pub(super) fn claim<L: Ledger>(ledger: &mut L, claims: &Claims) -> Result<Claimed, L::Trouble> {
+pub(super) fn claim<L: Ledger>(ledger: &mut L, asked: &Asked) -> Result<Claimed, L::Trouble> {
     let (memories, next_id) = ledger.remembered()?;
-    let decisions = decide(claims, &memories)?;
+    let decisions = decide(asked, &memories)?;
     if let Some(holder) = ledger.holder(&wanted(&decisions, &memories))? {
         return Ok(Claimed::Busy(holder));
     }
-    let mut decided = Decided::new(claims.rules_hash, next_id);
-    let files = claims.files.iter().zip(decisions);
+    let mut decided = Decided::new(asked.rules_hash, next_id);
+    let files = asked.files.iter().zip(decisions);
     let answers = files.map(|(file, decision)| decided.note(file, decision, &memories)).collect();
     ledger.write(&decided)?;
     Ok(Claimed::Ours(answers, decided.owned))
@@ -58,7 +58,7 @@ pub(super) fn claim<L: Ledger>(ledger: &mut L, claims: &Claims) -> Result<Claime
 pub(super) fn wanted<'m>(decisions: &[Decision], memories: &'m [Memory]) -> Vec<Wanted<'m>> {
     let mut wanted = Vec::new();
     for decision in decisions {
-        let (Claim::Load { tasks, .. }, Some(index)) = (&decision.claim, decision.memory) else { continue };
+        let (Answer::Load { tasks, .. }, Some(index)) = (&decision.answer, decision.memory) else { continue };
         let memory = &memories[index];
         let checkpoints = tasks.iter().filter_map(|task| memory.checkpoint(task.split));
         wanted.extend(checkpoints.map(|checkpoint| (memory.known.name.as_str(), checkpoint)));
@@ -69,7 +69,7 @@ pub(super) fn wanted<'m>(decisions: &[Decision], memories: &'m [Memory]) -> Vec<
 /// How a try to claim ended.
 pub(super) enum Claimed {
     /// All that is to be loaded is ours.
-    Ours(Vec<Claim>, Owned),
+    Ours(Vec<Answer>, Owned),
     /// A run that is alive holds a source.
     Busy(Holder),
 }
@@ -143,12 +143,12 @@ impl<'a> Decided<'a> {
     }
 
     /// Takes note of what was decided about a file, and gives the answer for the run.
-    fn note(&mut self, file: &'a Candidate, decision: Decision, memories: &[Memory]) -> Claim {
-        let Decision { mut claim, memory, new_container } = decision;
+    fn note(&mut self, file: &'a Candidate, decision: Decision, memories: &[Memory]) -> Answer {
+        let Decision { mut answer, memory, new_container } = decision;
         let memory = memory.map(|index| &memories[index]);
         let mut id = memory.map(|memory| memory.source_id);
-        match (&mut claim, memory) {
-            (Claim::Load { tasks, .. }, Some(memory)) => {
+        match (&mut answer, memory) {
+            (Answer::Load { tasks, .. }, Some(memory)) => {
                 for task in tasks {
                     let epoch = memory.checkpoint(task.split).map_or(0, |checkpoint| checkpoint.epoch) + 1;
                     self.taken.push(Taken { split: task.split, epoch, position: task.start.position });
@@ -156,21 +156,21 @@ impl<'a> Decided<'a> {
                 }
                 self.describe(file, memory);
             }
-            (claim @ Claim::Load { .. }, None) => {
+            (answer @ Answer::Load { .. }, None) => {
                 id = Some(self.next_id);
-                claim.give_id(self.next_id);
+                answer.give_id(self.next_id);
                 self.new.push((self.next_id, file));
                 let task = Task::whole(self.next_id);
                 self.owned.set(task.split, Holding::open(1, &task));
                 self.next_id += 1;
             }
-            (Claim::Finished { .. }, Some(memory)) if file.name != memory.known.name => {
+            (Answer::Finished { .. }, Some(memory)) if file.name != memory.known.name => {
                 self.describe(file, memory);
             }
             _ => {}
         }
         self.containers.extend(id.zip(new_container));
-        claim
+        answer
     }
 
     fn describe(&mut self, file: &'a Candidate, memory: &Memory) {

@@ -18,7 +18,7 @@ pub trait Store: Send + Sync {
         key: &str,
         expected: Option<&Version>,
         value: Option<&[u8]>,
-    ) -> Result<Answer, Failure>;
+    ) -> Result<Swap, Failure>;
 }
 
 /// Which of all the values that a key had. Each is given once.
@@ -36,7 +36,7 @@ pub struct Entry {
 
 /// What became of a compare-and-set.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum Swap {
     /// It was done, and this is the version now; none if the key was removed.
     Done(Option<Version>),
     /// Something else stood there.

@@ -10,7 +10,7 @@ use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
 use crate::sink::statement::shell_word;
-use crate::sink::{Claims, Sink};
+use crate::sink::{Asked, Sink};
 
 struct PostgresDestination {
     server: Arc<Server>,
@@ -60,9 +60,9 @@ impl Destination for PostgresDestination {
         Ok(Box::new(Postgres::open(Arc::clone(&self.server), self.settings.clone())?))
     }
 
-    fn forecast(&self, claims: &Claims) -> Result<Forecast> {
+    fn forecast(&self, asked: &Asked) -> Result<Forecast> {
         self.warn_if_unverified();
-        super::forecast::forecast(&self.server, &self.settings, claims)
+        super::forecast::forecast(&self.server, &self.settings, asked)
     }
 
     fn history(&self) -> Result<Box<dyn History>> {

@@ -21,15 +21,15 @@ use crate::error::Result;
 use crate::sink::forecast::Forecast;
 use crate::sink::key::quote;
 use crate::sink::ledger::wanted;
-use crate::sink::{Claims, Key, Memory, TableName};
+use crate::sink::{Asked, Key, Memory, TableName};
 
 /// What a load of these files would find and make. Nothing is written.
-pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, claims: &Claims) -> Result<Forecast> {
+pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, asked: &Asked) -> Result<Forecast> {
     let session = Session::visit(server, settings.timeouts)?;
     let (to, for_thread) = (Arc::clone(server), settings.clone());
     let looked = session.run(Step::Look, move |link| look(link, &to, &for_thread));
     let (mut forecast, memories) = looked.map_err(Trouble::into_error)?;
-    let decisions = forecast.decide(claims, &memories)?;
+    let decisions = forecast.decide(asked, &memories)?;
     let held = session.run(Step::Look, move |link| {
         let no_run = 0;
         find_holder(&mut link.client, &wanted(&decisions, &memories), no_run)

@@ -61,7 +61,7 @@ use crate::sink::claim::{lost_ownership, signed, unsigned};
 use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::ledger::{Claimed, Holder, Holding, Owned};
 use crate::sink::outage::{Outage, Patience};
-use crate::sink::{Advance, Batch, Claim, Claims, Committed, Counts, Ending, Key, OpenLetters, Sink, decide};
+use crate::sink::{Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Sink, decide};
 use crate::work::{self, Recipe, Work};
 
 /// A PostgreSQL database as a destination.
@@ -222,12 +222,12 @@ impl Sink for Postgres {
         Some(self.run)
     }
 
-    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
         let mut holder_since: Option<Instant> = None;
         let mut old = None;
-        if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
+        if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
             // To recognise an archive can mean to inflate it. What is found is kept with the
             // candidates, so it is done here once, and neither while we hold the lock nor where
             // silence is taken for a dead line.
@@ -235,12 +235,12 @@ impl Sink for Postgres {
             let memories = self.persist(settings.retry_for, move |link| {
                 ownership::memories(&mut link.client, &job, data_date)
             })?;
-            let _ = decide(claims, &memories);
+            let _ = decide(asked, &memories);
         }
-        let claims = Arc::new(claims.clone());
+        let asked = Arc::new(asked.clone());
         loop {
             let (shape, run, backend, for_thread) =
-                (Arc::clone(&self.shape), self.run, self.session.backend, Arc::clone(&claims));
+                (Arc::clone(&self.shape), self.run, self.session.backend, Arc::clone(&asked));
             let claimed = self
                 .run(Step::Claim, move |link| ownership::claim(link, &shape, &for_thread, run, old, backend));
             let trouble = match claimed {
@@ -249,7 +249,7 @@ impl Sink for Postgres {
                     self.owned = owned;
                     return Ok(result);
                 }
-                Ok(Claimed::Busy(holder)) if claims.take_over => match self.take_over(&holder) {
+                Ok(Claimed::Busy(holder)) if asked.take_over => match self.take_over(&holder) {
                     Ok(()) => continue,
                     // Its backend does not end, and holds the locks.
                     Err(trouble) if trouble.verdict(&[]) == Verdict::Retry => {

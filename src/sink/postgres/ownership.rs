@@ -18,7 +18,7 @@ use super::verdict::Step;
 use crate::error::Kind;
 use crate::sink::claim::{hash, lost_ownership, signed, unsigned};
 use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Holding, Ledger, Owned, Taken, Wanted};
-use crate::sink::{Checkpoint, Claims, Memory, Owner};
+use crate::sink::{Asked, Checkpoint, Memory, Owner};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
@@ -26,7 +26,7 @@ use crate::split::Split;
 pub(super) fn claim(
     link: &mut Link,
     shape: &Shape,
-    claims: &Claims,
+    asked: &Asked,
     run: i64,
     old: Option<Backend>,
     backend: Backend,
@@ -40,7 +40,7 @@ pub(super) fn claim(
     // Never a lone COMMIT: on a transaction that has failed it is answered without an error.
     let end_sql = "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned();
     let mut claiming = Claiming { client, shape, run, backend, end_sql };
-    let claimed = ledger::claim(&mut claiming, claims)?;
+    let claimed = ledger::claim(&mut claiming, asked)?;
     let end_sql = claiming.end_sql;
     if let Claimed::Busy(_) = claimed {
         at(Step::Claim, client.batch_execute("ROLLBACK"))?;

@@ -8,7 +8,7 @@ use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
 use crate::sink::statement::shell_word;
-use crate::sink::{Claims, Sink};
+use crate::sink::{Asked, Sink};
 
 struct SqliteDestination {
     path: PathBuf,
@@ -41,8 +41,8 @@ impl Destination for SqliteDestination {
         Ok(Box::new(Sqlite::open(&self.path, self.settings.clone())?))
     }
 
-    fn forecast(&self, claims: &Claims) -> Result<Forecast> {
-        super::forecast::forecast(&self.path, &self.settings, claims)
+    fn forecast(&self, asked: &Asked) -> Result<Forecast> {
+        super::forecast::forecast(&self.path, &self.settings, asked)
     }
 
     fn history(&self) -> Result<Box<dyn History>> {

@@ -8,14 +8,14 @@ use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, o
 use super::{refuse_lost_target, warn_if_emptied};
 use crate::error::Result;
 use crate::sink::forecast::Forecast;
-use crate::sink::{Claim, Claims, Memory};
+use crate::sink::{Answer, Asked, Memory};
 
 /// What a load of these files would find and make. Nothing is written.
-pub(super) fn forecast(path: &Path, settings: &Settings, claims: &Claims) -> Result<Forecast> {
+pub(super) fn forecast(path: &Path, settings: &Settings, asked: &Asked) -> Result<Forecast> {
     let mut forecast = Forecast::default();
     let create_table = target::create_table(&settings.table.name, &settings.schema, &settings.key);
     if path.exists() {
-        let looked = Look::open(path).and_then(|at| look(&at, path, settings, claims, &mut forecast));
+        let looked = Look::open(path).and_then(|at| look(&at, path, settings, asked, &mut forecast));
         looked.map_err(|trouble| trouble.into_error(path))?;
     } else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -25,7 +25,7 @@ pub(super) fn forecast(path: &Path, settings: &Settings, claims: &Claims) -> Res
         forecast.makes.push(format!("the database {}", path.display()));
         forecast.makes.push("the tables logmill_*".to_owned());
         make_target(settings, &mut forecast);
-        forecast.decide(claims, &[])?;
+        forecast.decide(asked, &[])?;
     }
     forecast.sql = format!(
         "{}\n{}\n",
@@ -42,7 +42,7 @@ fn look(
     Look { connection, locks, is_writable }: &Look,
     path: &Path,
     settings: &Settings,
-    claims: &Claims,
+    asked: &Asked,
     forecast: &mut Forecast,
 ) -> Result<(), Trouble> {
     if !is_writable {
@@ -79,8 +79,8 @@ fn look(
             }
         }
     }
-    for (decision, file) in forecast.decide(claims, &memories)?.iter().zip(&claims.files) {
-        if let (Claim::Load { tasks, .. }, Some(_)) = (&decision.claim, decision.memory)
+    for (decision, file) in forecast.decide(asked, &memories)?.iter().zip(&asked.files) {
+        if let (Answer::Load { tasks, .. }, Some(_)) = (&decision.answer, decision.memory)
             && tasks.iter().any(|task| locks.is_held(task.split).unwrap_or(false))
         {
             forecast.held = Some(format!("{} is held by a run that lives", file.path.display()));

@@ -41,7 +41,7 @@ use super::claim::unsigned;
 use super::destination::Settings;
 use super::ledger::{Claimed, Owned};
 use super::outage::Outage;
-use super::{Batch, Claim, Claims, Committed, Ending, OpenLetters, Sink};
+use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::trust::make_private;
@@ -362,12 +362,12 @@ impl Sink for Sqlite {
         Some(self.run)
     }
 
-    fn claim(&mut self, claims: &Claims) -> Result<Vec<Claim>> {
-        self.has_taken_over = claims.take_over;
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
+        self.has_taken_over = asked.take_over;
         let mut since = None;
         loop {
             let claimed = persist(&self.path, &self.settings, || {
-                ownership::claim(&self.connection, &self.locks, &self.path, &self.settings, claims, self.run)
+                ownership::claim(&self.connection, &self.locks, &self.path, &self.settings, asked, self.run)
             })?;
             match claimed {
                 Claimed::Ours(result, owned) => {

@@ -14,7 +14,7 @@ use super::{Settings, Trouble, check_version, immediate, pass};
 use crate::error::{Error, Result};
 use crate::sink::claim::{hash, signed, unsigned};
 use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Ledger, Taken, Wanted};
-use crate::sink::{Checkpoint, Claims, Memory, Owner, decide};
+use crate::sink::{Asked, Checkpoint, Memory, Owner, decide};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
@@ -24,20 +24,20 @@ pub(super) fn claim(
     locks: &SourceLocks,
     path: &Path,
     settings: &Settings,
-    claims: &Claims,
+    asked: &Asked,
     run: i64,
 ) -> Result<Claimed, Trouble> {
     pass("before-claim")?;
-    if claims.files.iter().any(|file| file.fingerprint.size.is_none()) {
+    if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
         // To recognise an archive can mean to inflate it. What is found is kept with the
         // candidates, so it is done here once, and not while we hold the database.
-        let _ = decide(claims, &memories(connection, settings)?);
+        let _ = decide(asked, &memories(connection, settings)?);
     }
-    let take_over = claims.take_over;
+    let take_over = asked.take_over;
     let mut claiming = Claiming { connection, locks, path, settings, run, take_over };
     // Where another run holds a source, nothing was written.
     let claimed = immediate(connection, || {
-        let claimed = ledger::claim(&mut claiming, claims)?;
+        let claimed = ledger::claim(&mut claiming, asked)?;
         if matches!(claimed, Claimed::Ours(..)) {
             pass("before-claim-commit")?;
         }
