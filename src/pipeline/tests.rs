@@ -11,7 +11,7 @@ use crate::error::Kind;
 use crate::format::Json;
 use crate::reject::Faults;
 use crate::schema::{Bounds, Field, Kind as FieldKind, Row, Text};
-use crate::sink::{Batch, Checkpoint, Committed, Counts, Ending, Memory, OpenLetters, decide};
+use crate::sink::{Batch, Checkpoint, Committed, Counts, Ending, OpenLetters, Remembered, decide};
 use crate::source::{Pattern, Selection, discover, hash16};
 use crate::work::{self, Encoder, Place, Work};
 
@@ -40,7 +40,7 @@ pub(super) struct Tables {
 #[derive(Default)]
 pub(super) struct InMemory {
     pub(super) tables: Tables,
-    memories: Vec<Memory>,
+    remembered: Vec<Remembered>,
     pub(super) batches: usize,
     /// Fails before this batch, by number.
     pub(super) fails_at: Option<usize>,
@@ -53,13 +53,14 @@ impl Sink for InMemory {
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let mut result = Vec::new();
-        for (file, decision) in asked.files.iter().zip(decide(asked, &self.memories)?) {
+        for (file, decision) in asked.files.iter().zip(decide(asked, &self.remembered)?) {
             let mut answer = decision.answer;
             if let Answer::Load { source_id: 0, .. } = answer {
-                let id = i32::try_from(self.memories.len()).expect("few") + 1;
+                let id = i32::try_from(self.remembered.len()).expect("few") + 1;
                 answer.give_id(id);
                 let print = &file.fingerprint;
-                let mut memory = Memory::new(id, file.name.clone(), (print.head_len, print.head_hash), None);
+                let mut memory =
+                    Remembered::new(id, file.name.clone(), (print.head_len, print.head_hash), None);
                 memory.known.containers.extend(print.container);
                 memory.push(Checkpoint {
                     split: Split::whole(id),
@@ -73,7 +74,7 @@ impl Sink for InMemory {
                     epoch: 1,
                     owner: None,
                 });
-                self.memories.push(memory);
+                self.remembered.push(memory);
             }
             result.push(answer);
         }
@@ -114,7 +115,7 @@ impl InMemory {
         let mut counts = Vec::new();
         for advance in &batch.advances {
             let source_id = advance.split.source;
-            let memory = self.memories.iter_mut().find(|memory| memory.source_id == source_id);
+            let memory = self.remembered.iter_mut().find(|memory| memory.source_id == source_id);
             let memory = memory.expect("claimed");
             let mut checkpoint = memory.checkpoints.pop().expect("one split");
             assert_eq!(checkpoint.position, advance.from, "a gap");

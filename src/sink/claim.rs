@@ -1,6 +1,6 @@
 //! Claims: what a run is to do with each of its files.
 //!
-//! A destination remembers its sources; [`decide`] compares these memories with the files
+//! A destination remembers its sources; [`decide`] compares these with the files
 //! of a run and says for each what is to be done. It is the same for every destination and
 //! runs inside the destination's claiming transaction, so that of two runs with the same
 //! new file one makes the source and the other finds it. Whoever finds a source in other hands
@@ -37,7 +37,7 @@ pub struct Asked {
 
 /// A source as the destination remembers it.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub struct Remembered {
     /// Its id.
     pub source_id: i32,
     /// What it is recognised by.
@@ -84,9 +84,9 @@ pub struct Owner {
     pub start_us: Option<i64>,
 }
 
-impl Memory {
+impl Remembered {
     /// A source, before its splits are known.
-    pub fn new(source_id: i32, name: String, head: (u32, Hash16), tail_start: Option<u64>) -> Memory {
+    pub fn new(source_id: i32, name: String, head: (u32, Hash16), tail_start: Option<u64>) -> Remembered {
         let known = Known {
             name,
             head_len: head.0,
@@ -97,7 +97,7 @@ impl Memory {
             complete: true,
             containers: Vec::new(),
         };
-        Memory { source_id, known, tail_start, checkpoints: Vec::new() }
+        Remembered { source_id, known, tail_start, checkpoints: Vec::new() }
     }
 
     /// Adds the next split. A file is this source if it holds what was committed, and the end of
@@ -206,22 +206,22 @@ impl Decision {
 /// Decides what to do with each file. One that cannot be read is no reason to lose the
 /// others. An error means that nothing is to be done at all: the rules have changed in the
 /// middle of a source.
-pub fn decide(asked: &Asked, memories: &[Memory]) -> Result<Vec<Decision>> {
-    let known: Vec<Known> = memories.iter().map(|memory| memory.known.clone()).collect();
+pub fn decide(asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>> {
+    let known: Vec<Known> = remembered.iter().map(|memory| memory.known.clone()).collect();
     let recognised = recognise(&asked.files, &known, asked.allow_duplicates);
     let decisions: Vec<Decision> = asked
         .files
         .iter()
         .zip(recognised)
         .map(|(file, recognised)| {
-            let decision = recognised.and_then(|recognised| decide_one(file, recognised, asked, memories));
+            let decision = recognised.and_then(|recognised| decide_one(file, recognised, asked, remembered));
             decision.or_else(|error| match error.kind() {
                 Kind::Stopped(_) => Err(error),
                 _ => Ok(Decision::alone(Answer::Changed(error.without_path(&file.path)))),
             })
         })
         .collect::<Result<_>>()?;
-    refuse_other_rules(asked, memories, &decisions)?;
+    refuse_other_rules(asked, remembered, &decisions)?;
     Ok(decisions)
 }
 
@@ -229,7 +229,7 @@ fn decide_one(
     file: &Candidate,
     recognised: Recognised,
     asked: &Asked,
-    memories: &[Memory],
+    remembered: &[Remembered],
 ) -> Result<Decision> {
     Ok(match recognised {
         Recognised::New => Decision {
@@ -237,7 +237,7 @@ fn decide_one(
             ..Decision::alone(Answer::Load { source_id: 0, tasks: vec![Task::whole(0)] })
         },
         Recognised::Known(index) => {
-            let memory = &memories[index];
+            let memory = &remembered[index];
             let container = file.fingerprint.container.filter(|own| !memory.known.containers.contains(own));
             let answer = resume(file, memory, asked)?;
             Decision { answer, memory: Some(index), new_container: container }
@@ -248,7 +248,7 @@ fn decide_one(
 }
 
 /// Refuses to go on with sources that were begun under other rules.
-fn refuse_other_rules(asked: &Asked, memories: &[Memory], decisions: &[Decision]) -> Result<()> {
+fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Decision]) -> Result<()> {
     if asked.accept_new_rules {
         return Ok(());
     }
@@ -256,7 +256,7 @@ fn refuse_other_rules(asked: &Asked, memories: &[Memory], decisions: &[Decision]
         let (Answer::Load { tasks, .. }, Some(index)) = (&decision.answer, decision.memory) else {
             return false;
         };
-        let mut checkpoints = tasks.iter().filter_map(|task| memories[index].checkpoint(task.split));
+        let mut checkpoints = tasks.iter().filter_map(|task| remembered[index].checkpoint(task.split));
         checkpoints.any(|checkpoint| {
             checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != asked.rules_hash
         })
@@ -271,8 +271,8 @@ fn refuse_other_rules(asked: &Asked, memories: &[Memory], decisions: &[Decision]
 }
 
 /// How to go on with a known source.
-fn resume(file: &Candidate, memory: &Memory, asked: &Asked) -> Result<Answer> {
-    let Memory { source_id, known, checkpoints, .. } = memory;
+fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<Answer> {
+    let Remembered { source_id, known, checkpoints, .. } = memory;
     let (last, before) = checkpoints.split_last().expect("a source has a checkpoint");
     // A stream has to be read to see whether it is all there; what was loaded is compared.
     let is_stream = file.stream.is_some();

@@ -3,7 +3,7 @@
 //! For people, before they let it. Everything is looked at as a load would, and nothing is
 //! written; what stands in a load's way is gathered rather than told one by one.
 
-use super::{Answer, Asked, Decision, Memory, decide};
+use super::{Answer, Asked, Decision, Remembered, decide};
 use crate::error::{Error, Kind, Result};
 
 /// What a load would find and make.
@@ -42,11 +42,11 @@ impl Forecast {
     }
 
     /// Decides about the files as a claim would, without giving ids.
-    pub(super) fn decide(&mut self, asked: &Asked, memories: &[Memory]) -> Result<Vec<Decision>> {
-        let decisions = match decide(asked, memories) {
+    pub(super) fn decide(&mut self, asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>> {
+        let decisions = match decide(asked, remembered) {
             Err(error) if is_usage(&error) => {
                 self.obstacles.push(error.to_string());
-                decide(&Asked { accept_new_rules: true, ..asked.clone() }, memories)?
+                decide(&Asked { accept_new_rules: true, ..asked.clone() }, remembered)?
             }
             decisions => decisions?,
         };

@@ -29,7 +29,7 @@ mod word;
 use std::sync::Arc;
 
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
-pub use claim::{Answer, Asked, Checkpoint, Decision, Memory, Owner, Task, decide};
+pub use claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide};
 use dead_letter::Refused;
 pub use destination::Destination;
 pub use key::{Key, OnConflict};

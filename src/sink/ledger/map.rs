@@ -29,7 +29,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::Observer;
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::outage::{Outage, Patience, stopped};
-use crate::sink::{Advance, Answer, Asked, Checkpoint, Counts, Ending, Memory, Owner};
+use crate::sink::{Advance, Answer, Asked, Checkpoint, Counts, Ending, Owner, Remembered};
 use crate::source::{Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -269,9 +269,9 @@ impl MapLedger {
 
     /// Forgets sources: all of them, or none if a living run holds one.
     pub fn forget(&self, sources: &[i32]) -> Result<u64> {
-        let Found { memories, .. } = self.keys.memories()?;
-        let found: Vec<&Memory> =
-            memories.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
+        let Found { remembered, .. } = self.keys.remembered()?;
+        let found: Vec<&Remembered> =
+            remembered.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
         let wanted = found.iter().flat_map(|memory| {
             memory.checkpoints.iter().map(|checkpoint| (memory.known.name.as_str(), checkpoint))
         });
@@ -296,8 +296,8 @@ impl MapLedger {
 
     /// Every split, in their order.
     pub fn status(&self) -> Result<Vec<SplitStatus>> {
-        let Found { memories, sources, splits } = self.keys.memories()?;
-        let all = memories.iter().flat_map(|memory| &memory.checkpoints);
+        let Found { remembered, sources, splits } = self.keys.remembered()?;
+        let all = remembered.iter().flat_map(|memory| &memory.checkpoints);
         let status = all.map(|checkpoint| {
             let source = &sources[&checkpoint.split.source].0;
             SplitStatus {
@@ -339,7 +339,7 @@ impl Heart {
 
 /// What is remembered, and the values that say so.
 struct Found {
-    memories: Vec<Memory>,
+    remembered: Vec<Remembered>,
     sources: HashMap<i32, (SourceRecord, Version)>,
     splits: HashMap<Split, (CheckpointRecord, Version)>,
 }
@@ -356,7 +356,7 @@ struct Claiming<'a> {
 
 impl<'a> Claiming<'a> {
     fn new(keys: &'a Keys, run: i64, take_over: bool) -> Claiming<'a> {
-        let found = Found { memories: Vec::new(), sources: HashMap::new(), splits: HashMap::new() };
+        let found = Found { remembered: Vec::new(), sources: HashMap::new(), splits: HashMap::new() };
         Claiming { keys, run, take_over, found, taken: HashMap::new() }
     }
 
@@ -376,15 +376,15 @@ impl<'a> Claiming<'a> {
 impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
-    fn remembered(&mut self) -> Result<(Vec<Memory>, i32), Trouble> {
-        self.found = self.keys.memories()?;
-        let last = self.found.memories.last().map_or(0, |memory| memory.source_id);
+    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
+        self.found = self.keys.remembered()?;
+        let last = self.found.remembered.last().map_or(0, |memory| memory.source_id);
         // After the list: what is not in it any more has raised the number before it went.
         let (job, _) = self.keys.job()?;
         let date = self.keys.date();
-        let is_of_date = |memory: &&Memory| self.found.sources[&memory.source_id].0.data_date == date;
-        let memories = self.found.memories.iter().filter(is_of_date).cloned().collect();
-        Ok((memories, job.next_source_id.max(last + 1)))
+        let is_of_date = |memory: &&Remembered| self.found.sources[&memory.source_id].0.data_date == date;
+        let remembered = self.found.remembered.iter().filter(is_of_date).cloned().collect();
+        Ok((remembered, job.next_source_id.max(last + 1)))
     }
 
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
@@ -619,7 +619,7 @@ impl Keys {
     }
 
     /// All sources, in the order of their ids, each with its splits in theirs.
-    fn memories(&self) -> Result<Found> {
+    fn remembered(&self) -> Result<Found> {
         let (mut sources, mut splits) = (HashMap::new(), HashMap::new());
         for (key, entry) in self.list("source/")? {
             match of_key(&key) {
@@ -632,7 +632,7 @@ impl Keys {
                 None => {}
             }
         }
-        let mut memories: Vec<Memory> = Vec::with_capacity(sources.len());
+        let mut remembered: Vec<Remembered> = Vec::with_capacity(sources.len());
         let mut ids: Vec<i32> = sources.keys().copied().collect();
         ids.sort_unstable();
         let mut starts: Vec<Split> = splits.keys().copied().collect();
@@ -640,7 +640,7 @@ impl Keys {
         for id in ids {
             let record: &SourceRecord = &sources[&id].0;
             let head = (record.head.0, Hash16(record.head.1));
-            let mut memory = Memory::new(id, record.name.clone(), head, None);
+            let mut memory = Remembered::new(id, record.name.clone(), head, None);
             let containers = record.containers.iter().map(|&(size, head, tail)| Container {
                 size,
                 head_hash: Hash16(head),
@@ -662,9 +662,9 @@ impl Keys {
                 };
                 memory.push(nobody.checkpoint(Split::whole(id)));
             }
-            memories.push(memory);
+            remembered.push(memory);
         }
-        Ok(Found { memories, sources, splits })
+        Ok(Found { remembered, sources, splits })
     }
 
     /// A living owner of one of these splits, other than `run`. One that does not show within a

@@ -15,7 +15,7 @@ use std::time::Instant;
 pub use map::{Heart, MapLedger, Settings, SplitStatus};
 pub use store::{Entry, Failure, Store, Swap, Version};
 
-use super::claim::{Answer, Asked, Checkpoint, Decision, Memory, Owner, Task, decide, wait_for};
+use super::claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide, wait_for};
 use super::outage::Patience;
 use crate::error::{Error, Result};
 use crate::source::{Candidate, Container, Hash16};
@@ -28,7 +28,7 @@ pub(super) trait Ledger {
 
     /// What is remembered of the job's sources, in the order of their ids, and the next id that
     /// is free. Of two runs that read this at once, one fails to write what it decides.
-    fn remembered(&mut self) -> Result<(Vec<Memory>, i32), Self::Trouble>;
+    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Self::Trouble>;
 
     /// A living owner of one of these splits, other than this run.
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Self::Trouble>;
@@ -42,24 +42,24 @@ pub(super) type Wanted<'m> = (&'m str, &'m Checkpoint);
 
 /// Claims the sources of a run: all that are to be loaded, or none.
 pub(super) fn claim<L: Ledger>(ledger: &mut L, asked: &Asked) -> Result<Claimed, L::Trouble> {
-    let (memories, next_id) = ledger.remembered()?;
-    let decisions = decide(asked, &memories)?;
-    if let Some(holder) = ledger.holder(&wanted(&decisions, &memories))? {
+    let (remembered, next_id) = ledger.remembered()?;
+    let decisions = decide(asked, &remembered)?;
+    if let Some(holder) = ledger.holder(&wanted(&decisions, &remembered))? {
         return Ok(Claimed::Busy(holder));
     }
     let mut decided = Decided::new(asked.rules_hash, next_id);
     let files = asked.files.iter().zip(decisions);
-    let answers = files.map(|(file, decision)| decided.note(file, decision, &memories)).collect();
+    let answers = files.map(|(file, decision)| decided.note(file, decision, &remembered)).collect();
     ledger.write(&decided)?;
     Ok(Claimed::Ours(answers, decided.owned))
 }
 
 /// The splits that are to be loaded and are known.
-pub(super) fn wanted<'m>(decisions: &[Decision], memories: &'m [Memory]) -> Vec<Wanted<'m>> {
+pub(super) fn wanted<'m>(decisions: &[Decision], remembered: &'m [Remembered]) -> Vec<Wanted<'m>> {
     let mut wanted = Vec::new();
     for decision in decisions {
         let (Answer::Load { tasks, .. }, Some(index)) = (&decision.answer, decision.memory) else { continue };
-        let memory = &memories[index];
+        let memory = &remembered[index];
         let checkpoints = tasks.iter().filter_map(|task| memory.checkpoint(task.split));
         wanted.extend(checkpoints.map(|checkpoint| (memory.known.name.as_str(), checkpoint)));
     }
@@ -143,9 +143,9 @@ impl<'a> Decided<'a> {
     }
 
     /// Takes note of what was decided about a file, and gives the answer for the run.
-    fn note(&mut self, file: &'a Candidate, decision: Decision, memories: &[Memory]) -> Answer {
+    fn note(&mut self, file: &'a Candidate, decision: Decision, remembered: &[Remembered]) -> Answer {
         let Decision { mut answer, memory, new_container } = decision;
-        let memory = memory.map(|index| &memories[index]);
+        let memory = memory.map(|index| &remembered[index]);
         let mut id = memory.map(|memory| memory.source_id);
         match (&mut answer, memory) {
             (Answer::Load { tasks, .. }, Some(memory)) => {
@@ -173,7 +173,7 @@ impl<'a> Decided<'a> {
         answer
     }
 
-    fn describe(&mut self, file: &'a Candidate, memory: &Memory) {
+    fn describe(&mut self, file: &'a Candidate, memory: &Remembered) {
         // A stream is how a file came this time, and no name to find it by.
         if file.stream.is_some() && file.name != memory.known.name {
             return;

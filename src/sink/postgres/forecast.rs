@@ -9,7 +9,7 @@ use super::compare::compare;
 use super::connect::Server;
 use super::fit;
 use super::link::{Link, OUR_PATH};
-use super::ownership::{find_holder, memories};
+use super::ownership::{find_holder, remembered};
 use super::prepare::{
     check_tables, look_at_server, no_place, place_of, refuse_lost_target, refuse_pooler, warn_if_emptied,
 };
@@ -21,18 +21,18 @@ use crate::error::Result;
 use crate::sink::forecast::Forecast;
 use crate::sink::key::quote;
 use crate::sink::ledger::wanted;
-use crate::sink::{Asked, Key, Memory, TableName};
+use crate::sink::{Asked, Key, Remembered, TableName};
 
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, asked: &Asked) -> Result<Forecast> {
     let session = Session::visit(server, settings.timeouts)?;
     let (to, for_thread) = (Arc::clone(server), settings.clone());
     let looked = session.run(Step::Look, move |link| look(link, &to, &for_thread));
-    let (mut forecast, memories) = looked.map_err(Trouble::into_error)?;
-    let decisions = forecast.decide(asked, &memories)?;
+    let (mut forecast, remembered) = looked.map_err(Trouble::into_error)?;
+    let decisions = forecast.decide(asked, &remembered)?;
     let held = session.run(Step::Look, move |link| {
         let no_run = 0;
-        find_holder(&mut link.client, &wanted(&decisions, &memories), no_run)
+        find_holder(&mut link.client, &wanted(&decisions, &remembered), no_run)
     });
     forecast.held = held
         .map_err(Trouble::into_error)?
@@ -46,7 +46,11 @@ fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T
 }
 
 /// What the server says, and what is remembered there of the sources.
-fn look(link: &mut Link, server: &Server, settings: &Settings) -> Result<(Forecast, Vec<Memory>), Trouble> {
+fn look(
+    link: &mut Link,
+    server: &Server,
+    settings: &Settings,
+) -> Result<(Forecast, Vec<Remembered>), Trouble> {
     let Link { client, schemas, .. } = link;
     let mut found = Forecast::default();
     let forecast = &mut found;
@@ -93,11 +97,11 @@ fn look(link: &mut Link, server: &Server, settings: &Settings) -> Result<(Foreca
         }
     }
     forecast.sql = script(settings, target.as_ref(), &role);
-    let memories = match has_tables {
-        true => memories(client, &settings.job, settings.data_date)?,
+    let remembered = match has_tables {
+        true => remembered(client, &settings.job, settings.data_date)?,
         false => Default::default(),
     };
-    Ok((found, memories))
+    Ok((found, remembered))
 }
 
 /// Who we are, and what we may make.

@@ -232,10 +232,10 @@ impl Sink for Postgres {
             // candidates, so it is done here once, and neither while we hold the lock nor where
             // silence is taken for a dead line.
             let (job, data_date) = (settings.job.clone(), settings.data_date);
-            let memories = self.persist(settings.retry_for, move |link| {
-                ownership::memories(&mut link.client, &job, data_date)
+            let remembered = self.persist(settings.retry_for, move |link| {
+                ownership::remembered(&mut link.client, &job, data_date)
             })?;
-            let _ = decide(asked, &memories);
+            let _ = decide(asked, &remembered);
         }
         let asked = Arc::new(asked.clone());
         loop {

@@ -18,7 +18,7 @@ use super::verdict::Step;
 use crate::error::Kind;
 use crate::sink::claim::{hash, lost_ownership, signed, unsigned};
 use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Holding, Ledger, Owned, Taken, Wanted};
-use crate::sink::{Asked, Checkpoint, Memory, Owner};
+use crate::sink::{Asked, Checkpoint, Owner, Remembered};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
@@ -66,12 +66,12 @@ impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
     /// Takes the lock on ids first: of two runs with the same new file, one makes the source.
-    fn remembered(&mut self) -> Result<(Vec<Memory>, i32), Trouble> {
+    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
         let next = self.client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
         let next_id = at(Step::Claim, next)?.get(0);
-        let memories = memories(self.client, &self.shape.job, self.shape.data_date)?;
+        let remembered = remembered(self.client, &self.shape.job, self.shape.data_date)?;
         pass(Step::Claim, "after-memories")?;
-        Ok((memories, next_id))
+        Ok((remembered, next_id))
     }
 
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
@@ -90,11 +90,11 @@ impl Ledger for Claiming<'_> {
 }
 
 /// What is remembered of the job's sources.
-pub(super) fn memories(
+pub(super) fn remembered(
     client: &mut Client,
     job: &str,
     data_date: Option<NaiveDate>,
-) -> Result<Vec<Memory>, Trouble> {
+) -> Result<Vec<Remembered>, Trouble> {
     let rows = client.query(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
@@ -107,15 +107,15 @@ pub(super) fn memories(
          ORDER BY s.id, c.split_start",
         &[&job, &data_date],
     );
-    let mut memories: Vec<Memory> = Vec::new();
+    let mut remembered: Vec<Remembered> = Vec::new();
     for row in at(Step::Claim, rows)? {
         let id = row.get(0);
-        if memories.last().is_none_or(|memory| memory.source_id != id) {
+        if remembered.last().is_none_or(|memory| memory.source_id != id) {
             let head_len = u32::try_from(row.get::<_, i32>(2)).unwrap_or(0);
             let tail_start = row.get::<_, Option<i64>>(4).map(unsigned);
-            memories.push(Memory::new(id, row.get(1), (head_len, hash(row.get(3))), tail_start));
+            remembered.push(Remembered::new(id, row.get(1), (head_len, hash(row.get(3))), tail_start));
         }
-        let memory = memories.last_mut().expect("just pushed");
+        let memory = remembered.last_mut().expect("just pushed");
         memory.push(checkpoint(&row));
     }
     let containers = client.query(
@@ -130,12 +130,12 @@ pub(super) fn memories(
             head_hash: hash(row.get(2)),
             tail_hash: hash(row.get(3)),
         };
-        // They come by id, as the memories do.
-        if let Ok(index) = memories.binary_search_by_key(&row.get(0), |memory| memory.source_id) {
-            memories[index].known.containers.push(container);
+        // They come by id, as the remembered do.
+        if let Ok(index) = remembered.binary_search_by_key(&row.get(0), |memory| memory.source_id) {
+            remembered[index].known.containers.push(container);
         }
     }
-    Ok(memories)
+    Ok(remembered)
 }
 
 fn checkpoint(row: &Row) -> Checkpoint {

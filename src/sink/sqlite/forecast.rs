@@ -8,7 +8,7 @@ use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, o
 use super::{refuse_lost_target, warn_if_emptied};
 use crate::error::Result;
 use crate::sink::forecast::Forecast;
-use crate::sink::{Answer, Asked, Memory};
+use crate::sink::{Answer, Asked, Remembered};
 
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(path: &Path, settings: &Settings, asked: &Asked) -> Result<Forecast> {
@@ -52,12 +52,12 @@ fn look(
         ));
     }
     let has_tables = has_tables(connection)?;
-    let mut memories: Vec<Memory> = Vec::new();
+    let mut remembered: Vec<Remembered> = Vec::new();
     if has_tables {
         if check_version(connection)? < VERSION {
             forecast.makes.push("the present version of the tables logmill_*".to_owned());
         }
-        memories = ownership::memories(connection, settings)?;
+        remembered = ownership::remembered(connection, settings)?;
     } else {
         forecast.makes.push("the tables logmill_*".to_owned());
     }
@@ -79,7 +79,7 @@ fn look(
             }
         }
     }
-    for (decision, file) in forecast.decide(asked, &memories)?.iter().zip(&asked.files) {
+    for (decision, file) in forecast.decide(asked, &remembered)?.iter().zip(&asked.files) {
         if let (Answer::Load { tasks, .. }, Some(_)) = (&decision.answer, decision.memory)
             && tasks.iter().any(|task| locks.is_held(task.split).unwrap_or(false))
         {

@@ -14,7 +14,7 @@ use super::{Settings, Trouble, check_version, immediate, pass};
 use crate::error::{Error, Result};
 use crate::sink::claim::{hash, signed, unsigned};
 use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Ledger, Taken, Wanted};
-use crate::sink::{Asked, Checkpoint, Memory, Owner, decide};
+use crate::sink::{Asked, Checkpoint, Owner, Remembered, decide};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
@@ -31,7 +31,7 @@ pub(super) fn claim(
     if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
         // To recognise an archive can mean to inflate it. What is found is kept with the
         // candidates, so it is done here once, and not while we hold the database.
-        let _ = decide(asked, &memories(connection, settings)?);
+        let _ = decide(asked, &remembered(connection, settings)?);
     }
     let take_over = asked.take_over;
     let mut claiming = Claiming { connection, locks, path, settings, run, take_over };
@@ -62,11 +62,11 @@ struct Claiming<'a> {
 impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
-    fn remembered(&mut self) -> Result<(Vec<Memory>, i32), Trouble> {
-        let memories = memories(self.connection, self.settings)?;
+    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
+        let remembered = remembered(self.connection, self.settings)?;
         pass("after-memories")?;
         let next_id = "SELECT next_source_id FROM logmill_meta";
-        Ok((memories, self.connection.query_row(next_id, [], |row| row.get(0))?))
+        Ok((remembered, self.connection.query_row(next_id, [], |row| row.get(0))?))
     }
 
     /// Takes the locks of all that are wanted, or of none.
@@ -166,7 +166,7 @@ impl Claiming<'_> {
 }
 
 /// What is remembered of the job's sources.
-pub(super) fn memories(connection: &Connection, settings: &Settings) -> Result<Vec<Memory>, Trouble> {
+pub(super) fn remembered(connection: &Connection, settings: &Settings) -> Result<Vec<Remembered>, Trouble> {
     // Tables of version 1, which `plan` only looks at, have none.
     let preamble = if check_version(connection)? > 1 { "c.preamble" } else { "NULL" };
     let mut statement = connection.prepare_cached(&format!(
@@ -179,15 +179,15 @@ pub(super) fn memories(connection: &Connection, settings: &Settings) -> Result<V
     ))?;
     let date = settings.data_date.map(|date| date.to_string());
     let mut rows = statement.query(params![settings.job, date])?;
-    let mut memories: Vec<Memory> = Vec::new();
+    let mut remembered: Vec<Remembered> = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
-        if memories.last().is_none_or(|memory| memory.source_id != id) {
+        if remembered.last().is_none_or(|memory| memory.source_id != id) {
             let head = (row.get(2)?, hash(&row.get::<_, Vec<u8>>(3)?));
             let tail_start = row.get::<_, Option<i64>>(4)?.map(unsigned);
-            memories.push(Memory::new(id, row.get(1)?, head, tail_start));
+            remembered.push(Remembered::new(id, row.get(1)?, head, tail_start));
         }
-        let memory = memories.last_mut().expect("just pushed");
+        let memory = remembered.last_mut().expect("just pushed");
         memory.push(checkpoint(row)?);
     }
     let mut statement = connection.prepare_cached(
@@ -203,11 +203,11 @@ pub(super) fn memories(connection: &Connection, settings: &Settings) -> Result<V
             tail_hash: hash(&row.get::<_, Vec<u8>>(3)?),
         };
         // They come by id, as the sources do.
-        if let Ok(index) = memories.binary_search_by_key(&row.get(0)?, |memory| memory.source_id) {
-            memories[index].known.containers.push(container);
+        if let Ok(index) = remembered.binary_search_by_key(&row.get(0)?, |memory| memory.source_id) {
+            remembered[index].known.containers.push(container);
         }
     }
-    Ok(memories)
+    Ok(remembered)
 }
 
 fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
