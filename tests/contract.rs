@@ -20,7 +20,7 @@ use logmill::reject::{self, Faults, Rejects, Stage, code};
 use logmill::schema::{Bounds, Extra, Field, Kind as FieldKind, Nul, Schema};
 use logmill::sink::destination::{Address, Settings, Timeouts};
 use logmill::sink::forecast::Forecast;
-use logmill::sink::history::{DeadLetter, Filter, Forgotten, History, Owner, SourceStatus, Status};
+use logmill::sink::history::{DeadLetter, Filter, Forgotten, History, OwnerStatus, SourceStatus, Status};
 use logmill::sink::ledger::{self, Entry, Failure, MapLedger, Store, Swap, Version};
 use logmill::sink::{
     Advance, Answer, Asked, Batch, Committed, Counts, Destination, Ending, Key, OnConflict, OpenLetters,
@@ -735,7 +735,7 @@ impl History for MappedHistory {
             source.position += split.position - split.split.start;
             source.counts.add(&split.counts);
             source.owner =
-                split.owner.map(|run| Owner { run, pid: 0, is_alive: true }).or(source.owner.take());
+                split.owner.map(|run| OwnerStatus { run, pid: 0, is_alive: true }).or(source.owner.take());
         }
         Ok(Some(Status { sources: sources.into_values().collect(), ..Status::default() }))
     }

@@ -72,7 +72,7 @@ pub struct SourceStatus {
     /// Dead letters of it that are open.
     pub open_dead_letters: u64,
     /// Who holds it, and whether they live.
-    pub owner: Option<Owner>,
+    pub owner: Option<OwnerStatus>,
     /// When its checkpoint moved last.
     #[serde(serialize_with = "moment")]
     pub updated_at: DateTime<Utc>,
@@ -105,7 +105,7 @@ impl SourceStatus {
 
 /// Who holds a source.
 #[derive(Clone, Debug, Serialize)]
-pub struct Owner {
+pub struct OwnerStatus {
     /// The run.
     pub run: i64,
     /// The server process, or the process on this machine.

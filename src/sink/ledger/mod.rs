@@ -69,7 +69,7 @@ pub(super) fn wanted<'m>(decisions: &[Decision], remembered: &'m [Remembered]) -
 /// How a try to claim ended.
 pub(super) enum Claimed {
     /// All that is to be loaded is ours.
-    Ours(Vec<Answer>, Owned),
+    Ours(Vec<Answer>, Holdings),
     /// A run that is alive holds a source.
     Busy(Holder),
 }
@@ -108,7 +108,7 @@ pub(super) struct Decided<'a> {
     pub(super) rules_hash: Hash16,
     /// The id after the last that was given.
     pub(super) next_id: i32,
-    owned: Owned,
+    owned: Holdings,
 }
 
 /// A split that a run takes.
@@ -138,7 +138,7 @@ impl<'a> Decided<'a> {
             containers: Vec::new(),
             rules_hash,
             next_id,
-            owned: Owned::default(),
+            owned: Holdings::default(),
         }
     }
 
@@ -188,9 +188,9 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// What a run owns.
+/// The splits that a run owns.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Owned(HashMap<Split, Holding>);
+pub(super) struct Holdings(HashMap<Split, Holding>);
 
 /// One split that is ours: the epoch under which it is, and how far.
 #[derive(Clone, Copy, Debug)]
@@ -210,7 +210,7 @@ impl Holding {
     }
 }
 
-impl Owned {
+impl Holdings {
     pub(super) fn get(&self, split: Split) -> Holding {
         *self.0.get(&split).expect("a split of this run was claimed")
     }

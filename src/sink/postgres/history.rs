@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, FirstLetter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
+    DeadLetter, Filter, FirstLetter, History, OwnerStatus, ReasonCount, RunStatus, SourceStatus, Status,
 };
 
 /// A PostgreSQL database that is only looked at.
@@ -151,7 +151,7 @@ fn source_status(row: &Row) -> SourceStatus {
             rejected,
         },
         open_dead_letters: unsigned(row.get(14)),
-        owner: owner_run.map(|run| Owner {
+        owner: owner_run.map(|run| OwnerStatus {
             run,
             pid: row.get::<_, Option<i32>>(16).unwrap_or(0),
             is_alive: row.get(17),

@@ -13,7 +13,7 @@ use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
-use crate::sink::ledger::Owned;
+use crate::sink::ledger::Holdings;
 use crate::sink::{Advance, Batch, Counts};
 use crate::source::Preamble;
 
@@ -37,7 +37,7 @@ pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<i64, Tro
 /// What locks the sources that have several splits, and of which the batch completes one. Of
 /// the last two splits that are open, the later one then sees the other complete, and knows that
 /// it completes the source. It goes with the message that begins.
-pub(super) fn lock_sources_sql(batch: &Batch, owned: &Owned) -> String {
+pub(super) fn lock_sources_sql(batch: &Batch, owned: &Holdings) -> String {
     let mut sql = String::new();
     for advance in &batch.advances {
         if advance.completes && owned.get(advance.split).is_part {
@@ -72,7 +72,7 @@ const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
 /// zombie, a twin or a late message finds out here that it is none of its business, before
 /// it has written anything; and the comparison fails *on the server*, so that it holds even
 /// for messages that nobody waits for any more.
-pub(super) fn fence(link: &mut Link, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, Trouble> {
+pub(super) fn fence(link: &mut Link, batch: &Batch, owned: &Holdings) -> Result<Vec<Stored>, Trouble> {
     let advances = &batch.advances;
     let ids: Vec<i32> = advances.iter().map(|advance| advance.split.source).collect();
     let starts: Vec<i64> = advances.iter().map(|advance| signed(advance.split.start)).collect();
@@ -93,7 +93,7 @@ pub(super) fn fence(link: &mut Link, batch: &Batch, owned: &Owned) -> Result<Vec
 
 /// The checkpoints and COMMIT, as one message. On a transaction that has failed, the first
 /// statement fails too: a lone COMMIT would be answered without an error.
-pub(super) fn end_sql(batch: &Batch, owned: &Owned, deltas: &[Counts]) -> String {
+pub(super) fn end_sql(batch: &Batch, owned: &Holdings, deltas: &[Counts]) -> String {
     let mut sql = String::from(
         "WITH moved AS (
              UPDATE logmill.checkpoints c SET

@@ -59,7 +59,7 @@ use verdict::{Step, Verdict};
 use crate::error::Result;
 use crate::sink::claim::{lost_ownership, signed, unsigned};
 use crate::sink::destination::{Settings, Timeouts};
-use crate::sink::ledger::{Claimed, Holder, Holding, Owned};
+use crate::sink::ledger::{Claimed, Holder, Holding, Holdings};
 use crate::sink::outage::{Outage, Patience};
 use crate::sink::{Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Sink, decide};
 use crate::work::{self, Recipe, Work};
@@ -72,7 +72,7 @@ pub struct Postgres {
     shape: Arc<Shape>,
     encoder: Arc<CopyEncoder>,
     run: i64,
-    owned: Owned,
+    owned: Holdings,
     strategy: Strategy,
     /// The first and the last row of each source that were committed, by their offsets.
     written: BTreeMap<i32, (u64, u64)>,
@@ -121,7 +121,7 @@ impl Postgres {
             shape: Arc::new(prepared.shape),
             encoder: Arc::new(prepared.encoder),
             run: 0,
-            owned: Owned::default(),
+            owned: Holdings::default(),
             strategy: Strategy::default(),
             written: BTreeMap::new(),
         })

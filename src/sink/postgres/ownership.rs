@@ -17,7 +17,9 @@ use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::Kind;
 use crate::sink::claim::{hash, lost_ownership, signed, unsigned};
-use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Holding, Ledger, Owned, Taken, Wanted};
+use crate::sink::ledger::{
+    self, Claimed, Decided, Described, Holder, Holding, Holdings, Ledger, Taken, Wanted,
+};
 use crate::sink::{Asked, Checkpoint, Owner, Remembered};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
@@ -130,7 +132,7 @@ pub(super) fn remembered(
             head_hash: hash(row.get(2)),
             tail_hash: hash(row.get(3)),
         };
-        // They come by id, as the remembered do.
+        // They come by id, as the sources do.
         if let Ok(index) = remembered.binary_search_by_key(&row.get(0), |memory| memory.source_id) {
             remembered[index].known.containers.push(container);
         }
@@ -340,11 +342,11 @@ fn end_old(client: &mut postgres::Client, run: i64, old: Backend) -> Result<(), 
 pub(super) fn reclaim(
     link: &mut Link,
     shape: &Shape,
-    owned: &Owned,
+    owned: &Holdings,
     run: i64,
     old: Backend,
     backend: Backend,
-) -> Result<Owned, Trouble> {
+) -> Result<Holdings, Trouble> {
     let client = &mut link.client;
     pass(Step::Claim, "before-reclaim")?;
     end_old(client, run, old)?;
@@ -392,7 +394,7 @@ pub(super) fn reclaim(
     if rows.len() != ids.len() {
         return Err(Trouble::Ours(lost_ownership()));
     }
-    let mut again = Owned::default();
+    let mut again = Holdings::default();
     for row in &rows {
         let split = Split { source: row.get(0), start: unsigned(row.get(1)) };
         let is_part = owned.get(split).is_part;

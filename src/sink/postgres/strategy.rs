@@ -6,7 +6,7 @@ use super::pieces::Seen;
 use super::shape::Shape;
 use super::trouble::Trouble;
 use super::verdict::{Step, Verdict};
-use crate::sink::ledger::Owned;
+use crate::sink::ledger::Holdings;
 use crate::sink::{Advance, Batch, Key};
 
 /// How a batch is written.
@@ -83,7 +83,7 @@ const STAGED_BATCHES: u32 = 16;
 #[derive(Default)]
 pub(super) struct Strategy {
     /// How far each source was when it was claimed.
-    claimed: Owned,
+    claimed: Holdings,
     /// Rows of ours were there before their batch.
     is_rerun: bool,
     /// Batches that still go by the stage.
@@ -94,7 +94,7 @@ pub(super) struct Strategy {
 
 impl Strategy {
     /// For a run that begins with these sources.
-    pub(super) fn new(claimed: Owned) -> Strategy {
+    pub(super) fn new(claimed: Holdings) -> Strategy {
         Strategy { claimed, ..Strategy::default() }
     }
 

@@ -19,7 +19,7 @@ use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
 use crate::sink::dead_letter::Letter;
-use crate::sink::ledger::Owned;
+use crate::sink::ledger::Holdings;
 use crate::sink::{Batch, Committed, Counts};
 
 /// What a batch became.
@@ -37,7 +37,7 @@ struct Transaction<'a> {
     link: &'a mut Link,
     shape: &'a Shape,
     batch: &'a Batch,
-    owned: &'a Owned,
+    owned: &'a Holdings,
     manner: &'a Manner,
     found: &'a Mutex<Option<Done>>,
     route: Route,
@@ -50,7 +50,7 @@ pub(super) fn transaction(
     link: &mut Link,
     shape: &Shape,
     batch: &Batch,
-    owned: &Owned,
+    owned: &Holdings,
     manner: &Manner,
     found: &Mutex<Option<Done>>,
 ) -> Result<(), Trouble> {
@@ -133,7 +133,7 @@ impl Letters for Transaction<'_> {
 /// loads as garbage in COPY BINARY. All in one message, of which the lock comes before the look.
 /// From here to the end of the rows, names are looked up as those who wrote the triggers of the
 /// target meant them.
-fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Owned) -> Result<(), Trouble> {
+fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Holdings) -> Result<(), Trouble> {
     let begin_sql = format!(
         "{}{}; SET LOCAL search_path = {}",
         shape.begin_batch_sql,

@@ -12,7 +12,7 @@ use crate::sink::batch::Stored;
 use crate::sink::claim::{lost_ownership, signed};
 use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
 use crate::sink::dead_letter::{Evidence, Letter, Refused};
-use crate::sink::ledger::{Holding, Owned};
+use crate::sink::ledger::{Holding, Holdings};
 use crate::sink::{Batch, Committed, Counts};
 use crate::split::Split;
 
@@ -22,7 +22,7 @@ pub(super) fn transaction(
     settings: &Settings,
     shape: &Shape,
     batch: &Batch,
-    owned: &Owned,
+    owned: &Holdings,
 ) -> Result<Committed, Trouble> {
     pass("before-begin")?;
     let write = |orphan_sql| {
@@ -52,7 +52,7 @@ struct Transaction<'a> {
     settings: &'a Settings,
     shape: &'a Shape,
     batch: &'a Batch,
-    owned: &'a Owned,
+    owned: &'a Holdings,
     /// Asks a row that was written whether what it refers to is there.
     orphan_sql: Option<&'a String>,
     committed: Option<Committed>,
@@ -130,7 +130,7 @@ impl Letters for Transaction<'_> {
 
 /// Compares the checkpoints of the batch. The transaction already excludes other writers,
 /// so what is read here stays true until COMMIT.
-fn fence(connection: &Connection, batch: &Batch, owned: &Owned) -> Result<Vec<Stored>, Trouble> {
+fn fence(connection: &Connection, batch: &Batch, owned: &Holdings) -> Result<Vec<Stored>, Trouble> {
     let mut statement = connection.prepare_cached(
         "SELECT position, epoch, inserted, updated,
                 ?3 AND EXISTS (SELECT 1 FROM logmill_checkpoints o
@@ -372,7 +372,7 @@ fn rolled_back(table: &str) -> Error {
 fn move_checkpoints(
     connection: &Connection,
     batch: &Batch,
-    owned: &Owned,
+    owned: &Holdings,
     deltas: &[Counts],
 ) -> Result<(), Trouble> {
     let mut checkpoint = connection.prepare_cached(

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, FirstLetter, History, Owner, ReasonCount, RunStatus, SourceStatus, Status,
+    DeadLetter, Filter, FirstLetter, History, OwnerStatus, ReasonCount, RunStatus, SourceStatus, Status,
 };
 use crate::split::Split;
 
@@ -141,7 +141,7 @@ fn source_status(row: &Row<'_>, is_held: &dyn Fn(Split) -> bool) -> rusqlite::Re
         },
         open_dead_letters: unsigned(row.get(14)?),
         owner: match owner_run {
-            Some(run) => Some(Owner {
+            Some(run) => Some(OwnerStatus {
                 run,
                 pid: row.get::<_, Option<i32>>(16)?.unwrap_or(0),
                 is_alive: is_held(Split { source: id, start: unsigned(row.get(19)?) }),

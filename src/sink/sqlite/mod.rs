@@ -39,7 +39,7 @@ use target::Target;
 
 use super::claim::unsigned;
 use super::destination::Settings;
-use super::ledger::{Claimed, Owned};
+use super::ledger::{Claimed, Holdings};
 use super::outage::Outage;
 use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Sink};
 use crate::error::{Error, Kind, Result};
@@ -68,7 +68,7 @@ pub struct Sqlite {
     shape: Shape,
     encoder: Arc<SqliteEncoder>,
     run: i64,
-    owned: Owned,
+    owned: Holdings,
 }
 
 /// How long SQLite itself waits for another writer, before we look around.
@@ -148,7 +148,7 @@ impl Sqlite {
             shape,
             encoder: Arc::new(encoder),
             run,
-            owned: Owned::default(),
+            owned: Holdings::default(),
             settings,
         })
     }
