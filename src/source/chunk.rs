@@ -72,70 +72,70 @@ pub enum Body {
 /// they may change; whoever parses them takes them [`Bytes::stable`].
 #[derive(Clone, Debug)]
 pub struct Bytes {
-    owner: Owner,
+    backing: Backing,
     start: usize,
     end: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Owner {
+enum Backing {
     Map(Arc<Window>),
     Block(Arc<Vec<u8>>),
 }
 
 impl Bytes {
     pub(super) fn of_map(window: Arc<Window>, start: usize, end: usize) -> Bytes {
-        Bytes { owner: Owner::Map(window), start, end }
+        Bytes { backing: Backing::Map(window), start, end }
     }
 
     pub(super) fn of_block(block: Arc<Vec<u8>>, start: usize, end: usize) -> Bytes {
-        Bytes { owner: Owner::Block(block), start, end }
+        Bytes { backing: Backing::Block(block), start, end }
     }
 
     /// These bytes where nobody can change them: if they stand in a map, a copy.
     pub fn stable<'b>(&'b self, copy: &'b mut Vec<u8>) -> &'b [u8] {
-        match &self.owner {
-            Owner::Map(_) => {
+        match &self.backing {
+            Backing::Map(_) => {
                 copy.clear();
                 copy.extend_from_slice(self);
                 copy
             }
-            Owner::Block(_) => self,
+            Backing::Block(_) => self,
         }
     }
 
     /// Whether every byte read so far was really in the file: false when the file was cut
     /// while it was mapped.
     pub fn is_intact(&self) -> bool {
-        match &self.owner {
-            Owner::Map(window) => window.is_intact(),
-            Owner::Block(_) => true,
+        match &self.backing {
+            Backing::Map(window) => window.is_intact(),
+            Backing::Block(_) => true,
         }
     }
 
     /// The memory that they hold on to: their share of a block. A map is not memory of ours.
     pub fn memory(&self) -> usize {
-        match &self.owner {
-            Owner::Map(_) => 0,
-            Owner::Block(_) => self.len(),
+        match &self.backing {
+            Backing::Map(_) => 0,
+            Backing::Block(_) => self.len(),
         }
     }
 
     /// How many bytes before the end of these are hashed with a checkpoint, and the hash.
     /// Reaches back before the start where the chunk is short.
     pub fn tail(&self) -> (u32, Hash16) {
-        let all = self.owner.bytes();
+        let all = self.backing.bytes();
         let start = self.end.saturating_sub(TAIL_BYTES);
         let tail = &all[start..self.end];
         (u32::try_from(tail.len()).expect("at most TAIL_BYTES"), hash16(tail))
     }
 }
 
-impl Owner {
+impl Backing {
     fn bytes(&self) -> &[u8] {
         match self {
-            Owner::Map(window) => window,
-            Owner::Block(block) => block,
+            Backing::Map(window) => window,
+            Backing::Block(block) => block,
         }
     }
 }
@@ -144,7 +144,7 @@ impl Deref for Bytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.owner.bytes()[self.start..self.end]
+        &self.backing.bytes()[self.start..self.end]
     }
 }
 
