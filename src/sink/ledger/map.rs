@@ -269,7 +269,7 @@ impl MapLedger {
 
     /// Forgets sources: all of them, or none if a living run holds one.
     pub fn forget(&self, sources: &[i32]) -> Result<u64> {
-        let Found { remembered, .. } = self.keys.remembered()?;
+        let Snapshot { remembered, .. } = self.keys.remembered()?;
         let found: Vec<&Remembered> =
             remembered.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
         let wanted = found.iter().flat_map(|memory| {
@@ -296,7 +296,7 @@ impl MapLedger {
 
     /// Every split, in their order.
     pub fn status(&self) -> Result<Vec<SplitStatus>> {
-        let Found { remembered, sources, splits } = self.keys.remembered()?;
+        let Snapshot { remembered, sources, splits } = self.keys.remembered()?;
         let all = remembered.iter().flat_map(|memory| &memory.checkpoints);
         let status = all.map(|checkpoint| {
             let source = &sources[&checkpoint.split.source].0;
@@ -338,7 +338,7 @@ impl Heart {
 }
 
 /// What is remembered, and the values that say so.
-struct Found {
+struct Snapshot {
     remembered: Vec<Remembered>,
     sources: HashMap<i32, (SourceRecord, Version)>,
     splits: HashMap<Split, (CheckpointRecord, Version)>,
@@ -350,14 +350,14 @@ struct Claiming<'a> {
     keys: &'a Keys,
     run: i64,
     take_over: bool,
-    found: Found,
+    snapshot: Snapshot,
     taken: HashMap<Split, (CheckpointRecord, Version)>,
 }
 
 impl<'a> Claiming<'a> {
     fn new(keys: &'a Keys, run: i64, take_over: bool) -> Claiming<'a> {
-        let found = Found { remembered: Vec::new(), sources: HashMap::new(), splits: HashMap::new() };
-        Claiming { keys, run, take_over, found, taken: HashMap::new() }
+        let snapshot = Snapshot { remembered: Vec::new(), sources: HashMap::new(), splits: HashMap::new() };
+        Claiming { keys, run, take_over, snapshot, taken: HashMap::new() }
     }
 
     /// Puts a value where the one stands that was read, or none.
@@ -366,7 +366,7 @@ impl<'a> Claiming<'a> {
     }
 
     fn take(&mut self, split: Split, record: CheckpointRecord) -> Result<(), Trouble> {
-        let read = self.found.splits.get(&split).map(|(_, version)| version);
+        let read = self.snapshot.splits.get(&split).map(|(_, version)| version);
         let version = self.put(&split_key(split), read, &record)?;
         self.taken.insert(split, (record, version));
         Ok(())
@@ -377,13 +377,13 @@ impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
-        self.found = self.keys.remembered()?;
-        let last = self.found.remembered.last().map_or(0, |memory| memory.source_id);
+        self.snapshot = self.keys.remembered()?;
+        let last = self.snapshot.remembered.last().map_or(0, |memory| memory.source_id);
         // After the list: what is not in it any more has raised the number before it went.
         let (job, _) = self.keys.job()?;
         let date = self.keys.date();
-        let is_of_date = |memory: &&Remembered| self.found.sources[&memory.source_id].0.data_date == date;
-        let remembered = self.found.remembered.iter().filter(is_of_date).cloned().collect();
+        let is_of_date = |memory: &&Remembered| self.snapshot.sources[&memory.source_id].0.data_date == date;
+        let remembered = self.snapshot.remembered.iter().filter(is_of_date).cloned().collect();
         Ok((remembered, job.next_source_id.max(last + 1)))
     }
 
@@ -409,7 +409,7 @@ impl Ledger for Claiming<'_> {
             self.take(Split::whole(*id), CheckpointRecord::new(self.run, decided.rules_hash))?;
         }
         for taken in &decided.taken {
-            let known = self.found.splits.get(&taken.split).map(|(record, _)| record.clone());
+            let known = self.snapshot.splits.get(&taken.split).map(|(record, _)| record.clone());
             let mut record = known.unwrap_or_else(|| CheckpointRecord::new(self.run, decided.rules_hash));
             record.epoch = taken.epoch;
             (record.owner, record.written_by) = (Some(self.run), self.run);
@@ -418,7 +418,7 @@ impl Ledger for Claiming<'_> {
             self.take(taken.split, record)?;
         }
         let is_taken = |id: i32| decided.taken.iter().any(|taken| taken.split.source == id);
-        for (id, (record, version)) in &self.found.sources {
+        for (id, (record, version)) in &self.snapshot.sources {
             let mut now = record.clone();
             if let Some(described) = decided.described.iter().find(|described| described.id == *id) {
                 now.name.clone_from(&described.file.name);
@@ -619,7 +619,7 @@ impl Keys {
     }
 
     /// All sources, in the order of their ids, each with its splits in theirs.
-    fn remembered(&self) -> Result<Found> {
+    fn remembered(&self) -> Result<Snapshot> {
         let (mut sources, mut splits) = (HashMap::new(), HashMap::new());
         for (key, entry) in self.list("source/")? {
             match of_key(&key) {
@@ -664,7 +664,7 @@ impl Keys {
             }
             remembered.push(memory);
         }
-        Ok(Found { remembered, sources, splits })
+        Ok(Snapshot { remembered, sources, splits })
     }
 
     /// A living owner of one of these splits, other than `run`. One that does not show within a

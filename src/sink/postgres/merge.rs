@@ -116,7 +116,7 @@ impl Merge {
     pub(super) fn run_all(&self, link: &mut Link, sources: &[(i32, i64)]) -> Result<Vec<Counts>, Trouble> {
         let sql = self.compare_sources_sql.as_ref().expect("asked for where sources are told");
         let found = compare_sources(link, sql)?;
-        let mut all = Found::default();
+        let mut all = Standing::default();
         for found in found.values() {
             all.existing += found.existing;
             all.equal += found.equal;
@@ -175,7 +175,7 @@ impl Merge {
     }
 
     /// Writes what a comparison has found to be written.
-    fn change_found(&self, link: &mut Link, found: &Found, unique: i64) -> Result<Changed, Trouble> {
+    fn change_found(&self, link: &mut Link, found: &Standing, unique: i64) -> Result<Changed, Trouble> {
         let mut changed = found.to_be();
         if found.wins > 0 {
             let update_sql = self.update_sql.as_ref().expect("rows that win can be updated");
@@ -207,7 +207,7 @@ impl Merge {
 
 /// How the rows of a stage stand to those of the target.
 #[derive(Clone, Copy, Default)]
-struct Found {
+struct Standing {
     /// Have their key there.
     existing: i64,
     /// Are the same there.
@@ -216,7 +216,7 @@ struct Found {
     wins: i64,
 }
 
-impl Found {
+impl Standing {
     /// What will have come of them when those that win have won and the others are in.
     fn to_be(self) -> Changed {
         let lost = self.existing - self.equal - self.wins;
@@ -240,18 +240,18 @@ impl Changed {
     }
 }
 
-fn compare(link: &mut Link, compare_sql: &str) -> Result<Found, Trouble> {
+fn compare(link: &mut Link, compare_sql: &str) -> Result<Standing, Trouble> {
     let rows = numbers(ask(link, compare_sql)?)?;
     match rows[..] {
-        [[existing, equal, wins, ..]] => Ok(Found { existing, equal, wins }),
+        [[existing, equal, wins, ..]] => Ok(Standing { existing, equal, wins }),
         _ => Err(no_numbers()),
     }
 }
 
-fn compare_sources(link: &mut Link, sql: &str) -> Result<HashMap<i32, Found>, Trouble> {
+fn compare_sources(link: &mut Link, sql: &str) -> Result<HashMap<i32, Standing>, Trouble> {
     let found = numbers(ask(link, sql)?)?.into_iter().map(|[existing, equal, wins, source_id]| {
         let source_id = i32::try_from(source_id).map_err(|_| no_numbers())?;
-        Ok((source_id, Found { existing, equal, wins }))
+        Ok((source_id, Standing { existing, equal, wins }))
     });
     found.collect()
 }

@@ -17,7 +17,7 @@ const REFUSED_MAX: usize = 64;
 
 /// How often rows were refused.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Refusals {
     pub(super) rows: usize,
     pub(super) refused: usize,
 }
@@ -33,14 +33,14 @@ pub(super) struct Pieces {
     /// One of these was refused when they were sent together, and none before them.
     suspects: Range<usize>,
     /// Of this batch, and of the one before.
-    seen: Seen,
+    refusals: Refusals,
 }
 
 impl Pieces {
     /// A batch of so many rows, of which `suspects` failed together; after a batch of which
-    /// `seen` is known.
-    pub(super) fn new(rows: usize, rows_max: usize, suspects: Range<usize>, seen: Seen) -> Pieces {
-        Pieces { rows, start: 0, rows_max, suspects, seen }
+    /// `refusals` is known.
+    pub(super) fn new(rows: usize, rows_max: usize, suspects: Range<usize>, refusals: Refusals) -> Pieces {
+        Pieces { rows, start: 0, rows_max, suspects, refusals }
     }
 
     /// The rows that are to be tried next.
@@ -50,7 +50,7 @@ impl Pieces {
             done if done == self.rows => return None,
             done if done < start => start - done,
             done if done < end => ((end - done) / 2).max(1),
-            _ => (self.seen.rows / self.seen.refused.max(1) / 2).max(ROWS_MIN),
+            _ => (self.refusals.rows / self.refusals.refused.max(1) / 2).max(ROWS_MIN),
         };
         Some(self.start..self.start + size.min(self.rows_max).min(self.rows - self.start))
     }
@@ -58,7 +58,7 @@ impl Pieces {
     /// Whether so many rows are refused that it takes less to try each by itself than to find
     /// those by sending less.
     pub(super) fn is_hopeless(&self) -> bool {
-        self.seen.refused > REFUSED_MAX && self.seen.rows / self.seen.refused < ROWS_MIN
+        self.refusals.refused > REFUSED_MAX && self.refusals.rows / self.refusals.refused < ROWS_MIN
     }
 
     /// The rows that are left.
@@ -69,7 +69,7 @@ impl Pieces {
     /// These rows are in.
     pub(super) fn passed(&mut self, piece: &Range<usize>) {
         self.start = piece.end;
-        self.seen.rows += piece.len();
+        self.refusals.rows += piece.len();
     }
 
     /// The server refused one of these rows; perhaps it said which. True if it was alone, and
@@ -77,7 +77,7 @@ impl Pieces {
     pub(super) fn failed(&mut self, piece: Range<usize>, named: Option<usize>) -> bool {
         if piece.len() == 1 {
             self.passed(&piece);
-            self.seen.refused += 1;
+            self.refusals.refused += 1;
             self.suspects = 0..0;
             return true;
         }
@@ -127,8 +127,8 @@ mod tests {
         ) {
             let bad: BTreeSet<usize> = bad.into_iter().filter(|&row| row < rows).collect();
             let suspects = from.min(rows)..(from + length).min(rows);
-            let seen = Seen { rows: seen_rows, refused: seen_refused };
-            let pieces = Pieces::new(rows, rows_max, suspects, seen);
+            let refusals = Refusals { rows: seen_rows, refused: seen_refused };
+            let pieces = Pieces::new(rows, rows_max, suspects, refusals);
             prop_assert_eq!(send(pieces, &bad, is_named).0, bad);
         }
     }
@@ -142,7 +142,7 @@ mod tests {
             let bad: BTreeSet<usize> = (0..count).map(|n| n * 991 % rows + 7).collect();
             let first = *bad.first().expect("there is one");
             let suspects = if is_named { first..first + 1 } else { 0..rows };
-            let pieces = Pieces::new(rows, usize::MAX, suspects, Seen::default());
+            let pieces = Pieces::new(rows, usize::MAX, suspects, Refusals::default());
             let (refused, count) = send(pieces, &bad, is_named);
             assert_eq!(refused, bad);
             assert!(count <= pieces_max, "{count} pieces for {} bad rows", bad.len());

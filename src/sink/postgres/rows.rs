@@ -9,7 +9,7 @@ use postgres::Statement;
 use super::apart;
 use super::link::{Link, OUR_PATH, prepared};
 use super::merge::{MERGE_SETTINGS_SQL, Staged, count_of};
-use super::pieces::{Pieces, Seen};
+use super::pieces::{Pieces, Refusals};
 use super::shape::Shape;
 use super::staging::STAGE;
 use super::strategy::{Care, Manner, Route};
@@ -32,7 +32,7 @@ pub(super) struct RowWriter<'a> {
     manner: &'a Manner,
     pub(super) refused: Vec<Refused>,
     pub(super) counts: Vec<Counts>,
-    pub(super) seen: Option<Seen>,
+    pub(super) refusals: Option<Refusals>,
 }
 
 impl<'a> RowWriter<'a> {
@@ -44,7 +44,7 @@ impl<'a> RowWriter<'a> {
         manner: &'a Manner,
     ) -> RowWriter<'a> {
         let counts = vec![Counts::default(); batch.advances.len()];
-        RowWriter { link, shape, batch, route, manner, refused: Vec::new(), counts, seen: None }
+        RowWriter { link, shape, batch, route, manner, refused: Vec::new(), counts, refusals: None }
     }
 
     pub(super) fn write_all(&mut self) -> Result<(), Trouble> {
@@ -63,7 +63,7 @@ impl<'a> RowWriter<'a> {
 
     fn write_in_pieces(&mut self, care: &Care) -> Result<(), Trouble> {
         let mut pieces =
-            Pieces::new(self.batch.rows(), self.manner.rows_max, care.suspects.clone(), care.seen);
+            Pieces::new(self.batch.rows(), self.manner.rows_max, care.suspects.clone(), care.refusals);
         let checks = if care.checks_deferred { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
         at(Step::Constraints, self.link.client.batch_execute(&format!("{checks}SAVEPOINT piece")))?;
         let mut can_be_taken_apart = true;
@@ -96,7 +96,7 @@ impl<'a> RowWriter<'a> {
         // A batch that needed its deferred constraints early says nothing of the next: whether
         // a row is refused early can depend on the rows behind it.
         if !self.refused.is_empty() && !care.checks_deferred {
-            self.seen = Some(Seen { rows: self.batch.rows(), refused: self.refused.len() });
+            self.refusals = Some(Refusals { rows: self.batch.rows(), refused: self.refused.len() });
         }
         at(Step::Begin, self.link.client.batch_execute("RELEASE SAVEPOINT piece"))
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::pieces::Seen;
+use super::pieces::Refusals;
 use super::shape::Shape;
 use super::trouble::Trouble;
 use super::verdict::{Step, Verdict};
@@ -31,7 +31,7 @@ pub(super) struct Care {
     /// One of these was refused when they were written together.
     pub(super) suspects: Range<usize>,
     /// How often rows were refused in the batch before.
-    pub(super) seen: Seen,
+    pub(super) refusals: Refusals,
     /// Deferred constraints are checked with each piece: one was violated.
     pub(super) checks_deferred: bool,
 }
@@ -61,8 +61,8 @@ impl Manner {
         }
         self.rows_max = self.rows_max.min(rows).div_ceil(2);
         // No row was refused: pieces may be as long as they can.
-        let seen = Seen { rows: rows * 2, refused: 0 };
-        self.care.get_or_insert(Care { seen, ..Care::default() });
+        let refusals = Refusals { rows: rows * 2, refused: 0 };
+        self.care.get_or_insert(Care { refusals, ..Care::default() });
         true
     }
 }
@@ -89,7 +89,7 @@ pub(super) struct Strategy {
     /// Batches that still go by the stage.
     staged_left: u32,
     /// How often rows were refused in the last batch, if any were.
-    seen: Option<Seen>,
+    refusals: Option<Refusals>,
 }
 
 impl Strategy {
@@ -106,7 +106,7 @@ impl Strategy {
             _ => Some(Route::Direct),
         };
         // Where rows were refused, others are likely to be: the batch is not sent twice then.
-        let care = self.seen.map(|seen| Care { seen, ..Care::default() });
+        let care = self.refusals.map(|refusals| Care { refusals, ..Care::default() });
         let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
         let probes_far = shape.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
         Manner { route, care, probes_far, upsert: shape.target.has_row_triggers, rows_max: usize::MAX }
@@ -137,8 +137,8 @@ impl Strategy {
     }
 
     /// A batch of rows that went this way is committed.
-    pub(super) fn done(&mut self, shape: &Shape, route: Route, seen: Option<Seen>) {
-        self.seen = seen;
+    pub(super) fn done(&mut self, shape: &Shape, route: Route, refusals: Option<Refusals>) {
+        self.refusals = refusals;
         if route == Route::Staged {
             self.is_rerun |= shape.key == Key::Position;
             self.staged_left = self.staged_left.saturating_sub(1);

@@ -7,7 +7,7 @@ use postgres::SimpleQueryMessage;
 use super::dead_letters;
 use super::ledger::{end_sql, fence, lock_sources_sql};
 use super::link::{Link, OUR_PATH};
-use super::pieces::Seen;
+use super::pieces::Refusals;
 use super::probe::probe;
 use super::rows::RowWriter;
 use super::shape::Shape;
@@ -29,7 +29,7 @@ pub(super) struct Done {
     /// The way that the rows went.
     pub(super) route: Route,
     /// Rows were refused, and the next batch may begin with care.
-    pub(super) seen: Option<Seen>,
+    pub(super) refusals: Option<Refusals>,
 }
 
 /// A transaction that writes a batch.
@@ -41,7 +41,7 @@ struct Transaction<'a> {
     manner: &'a Manner,
     found: &'a Mutex<Option<Done>>,
     route: Route,
-    seen: Option<Seen>,
+    refusals: Option<Refusals>,
 }
 
 /// Commits `batch`. Its splits move from the positions in `owned`. What became of the batch is in
@@ -58,7 +58,7 @@ pub(super) fn transaction(
     link.staging.begin();
     begin(link, shape, batch, owned)?;
     let route = Route::Direct;
-    let mut transaction = Transaction { link, shape, batch, owned, manner, found, route, seen: None };
+    let mut transaction = Transaction { link, shape, batch, owned, manner, found, route, refusals: None };
     commit(&mut transaction, batch, shape.raw_max, |point| pass(step_of(point), point))?;
     pass(Step::End, "after-commit")
 }
@@ -81,7 +81,7 @@ impl Checkpoints for Transaction<'_> {
 
     fn advance(&mut self, deltas: &[Counts], committed: Committed) -> Result<(), Trouble> {
         let end_sql = end_sql(self.batch, self.owned, deltas);
-        let done = Done { committed, route: self.route, seen: self.seen };
+        let done = Done { committed, route: self.route, refusals: self.refusals };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         at(Step::End, self.link.client.batch_execute(&end_sql))?;
         self.link.staging.committed();
@@ -99,7 +99,7 @@ impl Rows for Transaction<'_> {
         };
         let mut rows = RowWriter::new(link, shape, batch, self.route, manner);
         rows.write_all()?;
-        self.seen = rows.seen;
+        self.refusals = rows.refusals;
         Ok(Written { counts: rows.counts, refused: rows.refused })
     }
 

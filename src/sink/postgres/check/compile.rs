@@ -14,7 +14,7 @@ use crate::sink::postgres::catalog::TargetColumn;
 use crate::sink::postgres::wire::{Column, Wire};
 
 /// A column whose values are known here.
-pub(super) struct Known<'a> {
+pub(super) struct KnownColumn<'a> {
     pub(super) name: &'a str,
     /// The number of its field.
     pub(super) index: usize,
@@ -40,14 +40,14 @@ enum Class {
     Nothing,
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownColumn<'a> {
     /// `is_collated` says that texts with different bytes can be equal in it.
     pub(super) fn new(
         index: usize,
         column: &'a Column,
         target: &TargetColumn,
         is_collated: bool,
-    ) -> Known<'a> {
+    ) -> KnownColumn<'a> {
         let class = match &column.wire {
             Wire::Int2 | Wire::Int4 | Wire::Int8 => Class::Int,
             Wire::Numeric(_) => Class::Numeric,
@@ -61,17 +61,17 @@ impl<'a> Known<'a> {
             Wire::Cast => Class::Nothing,
             _ => Class::Other,
         };
-        Known { name: &column.name, index, class }
+        KnownColumn { name: &column.name, index, class }
     }
 }
 
 /// What an expression asks. `domain_of` is the column that `VALUE` stands for.
-pub(super) fn compile(expr: &Expr, known: &[Known<'_>], domain_of: Option<&str>) -> Test {
+pub(super) fn compile(expr: &Expr, known: &[KnownColumn<'_>], domain_of: Option<&str>) -> Test {
     Compiler { known, domain_of }.test(expr)
 }
 
 struct Compiler<'a> {
-    known: &'a [Known<'a>],
+    known: &'a [KnownColumn<'a>],
     domain_of: Option<&'a str>,
 }
 
@@ -149,7 +149,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn column(&self, expr: &Expr) -> Option<&Known<'_>> {
+    fn column(&self, expr: &Expr) -> Option<&KnownColumn<'_>> {
         let name = match expr {
             Expr::Column(name) if self.domain_of.is_none() => name,
             Expr::Domain => self.domain_of?,

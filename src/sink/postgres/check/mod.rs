@@ -98,12 +98,12 @@ pub(super) fn read(
     // Texts are equal if their bytes are, unless a collation says otherwise.
     let collated = at(Step::Prepare, client.query(&with_domains(COLLATED), &[&target.oid]))?;
     let collated: Vec<String> = collated.iter().map(|row| row.get(0)).collect();
-    let known: Vec<compile::Known<'_>> = columns
+    let known: Vec<compile::KnownColumn<'_>> = columns
         .iter()
         .filter_map(|column| match column.origin {
             Origin::Field(index) | Origin::Extra(index) => {
                 let is_collated = collated.contains(&column.name);
-                Some(compile::Known::new(index, column, target.column(&column.name)?, is_collated))
+                Some(compile::KnownColumn::new(index, column, target.column(&column.name)?, is_collated))
             }
             // What we write ourselves is right, or the server says so.
             _ => None,
