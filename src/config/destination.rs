@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
-use super::reader::{Place, Reader, Scope, Written, as_text, first_repeated, quoted};
+use super::reader::{Reader, Scope, TextRange, Written, as_text, first_repeated, quoted};
 use super::{Overrides, Url, keys, units};
 use crate::error::secret;
 use crate::schema::{Extra, Field, Kind, Schema};
@@ -193,7 +193,7 @@ fn on_conflict(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &Key) -> OnConfl
     on_conflict
 }
 
-fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &Place) {
+fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &TextRange) {
     let name = quoted(&field.name);
     let is_fit = matches!(
         field.kind,
@@ -215,7 +215,7 @@ fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &Place) {
     }
 }
 
-fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Schema, place: &Place) {
+fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Schema, place: &TextRange) {
     let start = format!("{what} names {}, which is no field", reader.quoted_part(column, place));
     let message = match nearest(column, schema.fields.iter().map(|field| field.name.as_str())) {
         Some(nearest) => format!("{start}; did you mean '{nearest}'?"),

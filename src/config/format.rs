@@ -1,6 +1,6 @@
 //! `[source]`: how a record is written. The format, and the keys that only some formats have.
 
-use super::reader::{Place, Reader, Scope};
+use super::reader::{Reader, Scope, TextRange};
 use crate::format::{Dialect, Pattern, Spec};
 
 /// Keys that mean something to some formats only.
@@ -65,7 +65,7 @@ fn record_start(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<regex::byt
 }
 
 /// What was read, or nothing, and what is wrong has been told.
-fn told<T>(reader: &mut Reader<'_>, read: Result<T, String>, what: &str, place: &Place) -> Option<T> {
+fn told<T>(reader: &mut Reader<'_>, read: Result<T, String>, what: &str, place: &TextRange) -> Option<T> {
     read.map_err(|error| {
         // The crate draws the pattern over several lines; its last one says what is wrong.
         let error = error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -30,16 +30,16 @@ const QUOTE_CHARS_MAX: usize = 60;
 pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
 
 /// Bytes of the file.
-pub(super) type Place = Range<usize>;
+pub(super) type TextRange = Range<usize>;
 
 /// Reads one job file and gathers what is wrong with it.
 pub(super) struct Reader<'d> {
     path: &'d Path,
     source: &'d str,
     environment: Environment<'d>,
-    findings: Vec<(String, Option<Place>)>,
+    findings: Vec<(String, Option<TextRange>)>,
     /// What is not shown of the file.
-    hidden: Vec<Place>,
+    hidden: Vec<TextRange>,
 }
 
 /// A table of the file, and the keys that it may have.
@@ -47,14 +47,14 @@ pub(super) struct Scope<'d> {
     keys: &'static Table,
     values: Option<&'d DeTable<'d>>,
     /// Its header, or the file's end if it has none.
-    place: Option<Place>,
+    place: Option<TextRange>,
 }
 
 /// A text of the file, before variables are put in.
 #[derive(Clone, Debug)]
 pub(super) struct Written<'d> {
     pub(super) text: &'d str,
-    pub(super) place: Place,
+    pub(super) place: TextRange,
 }
 
 /// Parses `source` as TOML. Mistakes of syntax are told by themselves: what the rest of the
@@ -84,7 +84,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Notes that something at `place` is wrong.
-    pub(super) fn find(&mut self, message: impl Into<String>, place: &Place) {
+    pub(super) fn find(&mut self, message: impl Into<String>, place: &TextRange) {
         self.findings.push((message.into(), Some(place.clone())));
     }
 
@@ -136,7 +136,7 @@ impl<'d> Reader<'d> {
         &mut self,
         keys: &'static Table,
         values: &'s DeTable<'s>,
-        place: Place,
+        place: TextRange,
         called: &str,
     ) -> Scope<'s> {
         let scope = Scope { keys, values: Some(values), place: Some(place) };
@@ -165,7 +165,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A text with its variables.
-    pub(super) fn text(&mut self, scope: &Scope<'_>, name: &str) -> Option<(String, Place)> {
+    pub(super) fn text(&mut self, scope: &Scope<'_>, name: &str) -> Option<(String, TextRange)> {
         let written = self.written(scope, name)?;
         Some((self.expand(&written)?, written.place))
     }
@@ -187,7 +187,7 @@ impl<'d> Reader<'d> {
     }
 
     /// A list of texts with their variables.
-    pub(super) fn texts(&mut self, scope: &Scope<'_>, name: &str) -> Option<Vec<(String, Place)>> {
+    pub(super) fn texts(&mut self, scope: &Scope<'_>, name: &str) -> Option<Vec<(String, TextRange)>> {
         let written = self.written_list(scope, name)?;
         // One without its variable has been told; the others may have faults of their own.
         let expand = |text: Written<'_>| self.expand(&text).map(|expanded| (expanded, text.place));
@@ -218,7 +218,7 @@ impl<'d> Reader<'d> {
     }
 
     /// One of a key's words, if one is given.
-    pub(super) fn word_given(&mut self, scope: &Scope<'_>, name: &str) -> Option<(&'static str, Place)> {
+    pub(super) fn word_given(&mut self, scope: &Scope<'_>, name: &str) -> Option<(&'static str, TextRange)> {
         let key = scope.keys.key(name);
         let Takes::Word(words) = key.takes else { unreachable!("'{name}' takes a word") };
         let written = self.written(scope, name)?;
@@ -336,7 +336,7 @@ impl<'d> Reader<'d> {
 
     /// A part of the text at `place` as it is quoted in a message: itself if it stands there,
     /// else what stands there, because it came out of a variable.
-    pub(super) fn quoted_part(&self, part: &str, place: &Place) -> String {
+    pub(super) fn quoted_part(&self, part: &str, place: &TextRange) -> String {
         match self.source.get(place.clone()) {
             _ if self.is_hidden(place) => quoted(secret::MASK),
             Some(written) if !written.contains(part) => quoted(written.trim_matches(['"', '\''])),
@@ -359,13 +359,13 @@ impl<'d> Reader<'d> {
     }
 
     /// Whether nothing of the value at `place` is shown.
-    fn is_hidden(&self, place: &Place) -> bool {
+    fn is_hidden(&self, place: &TextRange) -> bool {
         let inside = hide::inside(self.source, place.clone());
         self.hidden.iter().any(|hidden| hidden.start <= inside.start && inside.end <= hidden.end)
     }
 
     /// Whether a variable of the environment is part of what stands at `place`.
-    pub(super) fn has_variable(&self, place: &Place) -> bool {
+    pub(super) fn has_variable(&self, place: &TextRange) -> bool {
         self.source.get(place.clone()).is_some_and(|written| written.contains("${"))
     }
 
@@ -428,7 +428,7 @@ impl<'d> Reader<'d> {
 
     /// Where `piece` stands in the text at `place`; the whole text if it is written with
     /// escapes there.
-    fn place_within(&self, place: &Place, piece: &str) -> Place {
+    fn place_within(&self, place: &TextRange, piece: &str) -> TextRange {
         match self.source.get(place.clone()).and_then(|source| source.find(piece)) {
             Some(index) => place.start + index..place.start + index + piece.len() + "}".len(),
             None => place.clone(),
@@ -438,7 +438,7 @@ impl<'d> Reader<'d> {
 
 impl<'d> Scope<'d> {
     /// A table in which nothing is given.
-    pub(super) fn empty(keys: &'static Table, place: Place) -> Scope<'d> {
+    pub(super) fn empty(keys: &'static Table, place: TextRange) -> Scope<'d> {
         Scope { keys, values: None, place: Some(place) }
     }
 
@@ -453,12 +453,12 @@ impl<'d> Scope<'d> {
     }
 
     /// Where the key stands.
-    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+    pub(super) fn place_of(&self, name: &str) -> Option<TextRange> {
         self.values?.get_key_value(name).map(|(key, _)| key.span())
     }
 
     /// The keys that are given, with their places.
-    pub(super) fn given(&self) -> impl Iterator<Item = (&'static Key, Place)> + use<'d> {
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static Key, TextRange)> + use<'d> {
         let keys = self.keys;
         self.values
             .into_iter()

@@ -47,7 +47,7 @@ impl Feed {
         (&mut stream).take(DETECT_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
         let codec = Codec::detect(&start).map_err(|name| unreadable(path, name))?;
         let raw = Arc::new(AtomicU64::new(0));
-        let bytes = Counted { stream: io::Cursor::new(start).chain(stream), raw: Arc::clone(&raw) };
+        let bytes = Counting { stream: io::Cursor::new(start).chain(stream), raw: Arc::clone(&raw) };
         Feed::new(codec, bytes, raw).map_err(failed)
     }
 
@@ -175,12 +175,12 @@ impl Read for AtOffset {
 }
 
 /// A stream whose bytes are counted.
-struct Counted<R> {
+struct Counting<R> {
     stream: R,
     raw: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for Counting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buffer)?;
         self.raw.fetch_add(read as u64, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::keys;
-use super::super::reader::{Place, Reader, Scope, as_integer, first_repeated};
+use super::super::reader::{Reader, Scope, TextRange, as_integer, first_repeated};
 use super::{Common, Part, field, fields};
 use crate::schema::{
     self, Bounds, Exact, Extra, Kind, Object, OfSource, Rule, Schema, StampFormat, Strptime, Zone,
@@ -22,7 +22,7 @@ pub(super) struct Rules<'f, 'd> {
     pub(super) path: &'f str,
     /// As messages call it.
     pub(super) called: &'f str,
-    pub(super) place: &'f Place,
+    pub(super) place: &'f TextRange,
     pub(super) common: &'f Common,
 }
 

@@ -16,7 +16,7 @@ use toml::de::DeValue;
 
 use self::kind::Rules;
 use super::keys::{self, Takes};
-use super::reader::{Place, Reader, Scope, as_text, quoted};
+use super::reader::{Reader, Scope, TextRange, as_text, quoted};
 use super::{bounded, later, units};
 use crate::format::pointer_steps;
 use crate::schema::{Extra, Field, Nul, Schema, from_json_schema};
@@ -99,7 +99,7 @@ impl Common {
 const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 
 /// Reads a JSON Schema file.
-fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &Place, common: &Common) -> Schema {
+fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &TextRange, common: &Common) -> Schema {
     let shown = match reader.has_variable(place) {
         true => reader.quoted_part(&path.to_string_lossy(), place),
         false => path.display().to_string(),
@@ -163,7 +163,7 @@ fn field<'s>(
     reader: &mut Reader<'_>,
     name: &str,
     path: &str,
-    place: &Place,
+    place: &TextRange,
     value: &'s Spanned<DeValue<'s>>,
     common: &Common,
     part: Part,
