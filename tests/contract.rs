@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::Duration;
 
-use logmill::error::{Kind, Result};
+use logmill::error::{ErrorKind, Result};
 use logmill::event::{Event, Observer};
 use logmill::reject::{self, Faults, Rejects, Stage, code};
-use logmill::schema::{Bounds, Extra, Field, Kind as FieldKind, Nul, Schema};
+use logmill::schema::{Bounds, Extra, Field, Kind, Nul, Schema};
 use logmill::sink::destination::{Address, Settings, Timeouts};
 use logmill::sink::forecast::Forecast;
 use logmill::sink::history::{DeadLetter, Filter, Forgotten, History, OwnerStatus, SourceStatus, Status};
@@ -136,7 +136,7 @@ impl Place {
     }
 
     fn destination_until(&self, stop: &Stop, observer: Observer) -> Box<dyn Destination> {
-        let field = Field::new("n", FieldKind::Int(Bounds::default()));
+        let field = Field::new("n", Kind::Int(Bounds::default()));
         let seconds = Duration::from_secs;
         (self.destination)(Settings {
             job: "job".to_owned(),
@@ -333,7 +333,10 @@ const NOTHING: Counts = Counts {
 #[track_caller]
 fn is_held<T>(result: Result<T>) {
     let Err(error) = result else { panic!("it was not held") };
-    assert!(matches!(error.kind(), Kind::Held { .. } | Kind::TakenOver | Kind::Stopped(_)), "{error}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Held { .. } | ErrorKind::TakenOver | ErrorKind::Stopped(_)),
+        "{error}"
+    );
 }
 
 fn a_new_source_is_made_and_loaded_to_its_end(place: &Place) {

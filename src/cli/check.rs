@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::speech::{Speech, json_lines};
 use crate::config::{Config, Overrides};
 use crate::engine::{self, Watch};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::report::Exit;
 use crate::sink::judge::Verdicts;
 use crate::source::Found;
@@ -56,7 +56,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     let mut report = match checked {
         Ok(report) => report,
         // Who reads the verdicts has gone: a normal end, and nobody is left to be told.
-        Err(error) if matches!(error.kind(), Kind::Stopped(libc::SIGPIPE)) => {
+        Err(error) if matches!(error.kind(), ErrorKind::Stopped(libc::SIGPIPE)) => {
             return Ok(Exit::Stopped(libc::SIGPIPE));
         }
         Err(error) => {

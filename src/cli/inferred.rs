@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use super::speech::Speech;
 use crate::config::{self, Draft, Overrides, Proposed, escape};
 use crate::engine::cores;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
 use crate::format::{AnyFormat, Extras, Json, Malformed, Record};
 use crate::infer::{Looks, Proposal, Seen, Spot, look, table_name};
@@ -70,7 +70,7 @@ fn look_at(files: &[Found], stop: &Stop) -> Result<Vec<Found>> {
             Ok(Looks::Ndjson) => readable.push(file.clone()),
             Ok(Looks::Empty) => {}
             Ok(Looks::Other { what, hint }) => return Err(Error::usage(other(&file.path, what, hint))),
-            Err(error) if matches!(error.kind(), Kind::Stopped(_)) => return Err(error),
+            Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => return Err(error),
             Err(error) => failed = failed.or(Some(error)),
         }
     }

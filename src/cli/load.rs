@@ -8,7 +8,7 @@ use super::next::next_command;
 use super::progress::Progress;
 use super::speech::Speech;
 use crate::engine::{self, LoadOptions, Watch};
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::report::Exit;
 use crate::stop::Stop;
 
@@ -52,7 +52,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     }
     match (&report.error, report.head.exit) {
         (Some(error), _) => speech.error(error),
-        (None, Exit::Stopped(signal)) => speech.inform(&Kind::Stopped(signal).to_string()),
+        (None, Exit::Stopped(signal)) => speech.inform(&ErrorKind::Stopped(signal).to_string()),
         (None, _) => {}
     }
     Ok(report.head.exit)

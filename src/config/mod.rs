@@ -36,7 +36,7 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 
-use crate::error::{Complaint, Error, Kind, Result};
+use crate::error::{Complaint, Error, ErrorKind, Result};
 use crate::source::Pattern;
 
 pub use date::{escape, put_date};
@@ -108,7 +108,7 @@ impl Config {
     /// The same for the text of a job file that is, or will be, at `path`.
     pub fn of_text(path: &Path, text: &str, overrides: &Overrides) -> Result<Config> {
         overrides.check()?;
-        Ok(read(path, text, overrides, &|name| std::env::var(name)).map_err(Kind::from)?)
+        Ok(read(path, text, overrides, &|name| std::env::var(name)).map_err(ErrorKind::from)?)
     }
 
     /// The text of the job file at `path`.
@@ -125,7 +125,7 @@ impl Config {
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes());
             let finding = ("not UTF-8; save the file as UTF-8".to_owned(), Some(at..at + 1));
-            Kind::from(Complaint::new(path, &text, vec![finding], &hide::of_broken(&text))).into()
+            ErrorKind::from(Complaint::new(path, &text, vec![finding], &hide::of_broken(&text))).into()
         })
     }
 

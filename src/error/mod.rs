@@ -23,12 +23,12 @@ pub use complaint::{Complaint, Excerpt, Finding};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Something outside the records went wrong.
-pub struct Error(Box<Kind>);
+pub struct Error(Box<ErrorKind>);
 
 /// What went wrong. The text of a kind says what happened, where, and what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum ErrorKind {
     /// The command line asks for something that cannot be done. Nothing was touched.
     #[error("{0}")]
     Usage(String),
@@ -125,69 +125,69 @@ pub enum Kind {
 
 impl Error {
     /// What went wrong.
-    pub fn kind(&self) -> &Kind {
+    pub fn kind(&self) -> &ErrorKind {
         &self.0
     }
 
     /// A complaint about the command line or about a combination of settings.
     pub fn usage(message: impl Into<String>) -> Error {
-        Kind::Usage(message.into()).into()
+        ErrorKind::Usage(message.into()).into()
     }
 
     pub(crate) fn file(doing: &'static str, path: &Path, cause: io::Error) -> Error {
-        Kind::File { doing, path: path.to_owned(), cause }.into()
+        ErrorKind::File { doing, path: path.to_owned(), cause }.into()
     }
 
     pub(crate) fn source(path: &Path, what: impl Into<String>) -> Error {
-        Kind::Source { path: path.to_owned(), offset: None, what: what.into() }.into()
+        ErrorKind::Source { path: path.to_owned(), offset: None, what: what.into() }.into()
     }
 
     /// The same, at a place in it.
     pub(crate) fn source_at(path: &Path, offset: u64, what: impl Into<String>) -> Error {
-        Kind::Source { path: path.to_owned(), offset: Some(offset), what: what.into() }.into()
+        ErrorKind::Source { path: path.to_owned(), offset: Some(offset), what: what.into() }.into()
     }
 
     pub(crate) fn broken(what: impl Into<String>) -> Error {
-        Kind::Broken(what.into()).into()
+        ErrorKind::Broken(what.into()).into()
     }
 
     /// The text without the name of the file that it is about, for where that stands beside.
     pub(crate) fn without_path(&self, path: &Path) -> String {
         match self.kind() {
-            Kind::File { doing, path: of, cause } if of == path => format!("cannot {doing} it: {cause}"),
-            Kind::Source { path: of, what, .. } if of == path => what.clone(),
+            ErrorKind::File { doing, path: of, cause } if of == path => format!("cannot {doing} it: {cause}"),
+            ErrorKind::Source { path: of, what, .. } if of == path => what.clone(),
             kind => kind.to_string(),
         }
     }
 
     /// Whether this concerns one source alone, so that the others can still be loaded.
     pub(crate) fn is_about_one_source(&self) -> bool {
-        matches!(*self.0, Kind::File { .. } | Kind::Source { .. })
+        matches!(*self.0, ErrorKind::File { .. } | ErrorKind::Source { .. })
     }
 }
 
-impl Kind {
+impl ErrorKind {
     /// The word for it that programs may rely on.
     pub fn code(&self) -> &'static str {
         match self {
-            Kind::Usage(_) => "usage",
-            Kind::Job(_) => "job",
-            Kind::File { .. } => "file",
-            Kind::Source { .. } => "source",
-            Kind::Unfit(_) => "unfit",
-            Kind::Server { .. } => "server",
-            Kind::DatabaseFile { .. } => "database_file",
-            Kind::Unreachable { .. } => "unreachable",
-            Kind::Held { .. } => "held",
-            Kind::TakenOver => "taken_over",
-            Kind::Stopped(_) => "stopped",
-            Kind::Broken(_) => "broken",
+            ErrorKind::Usage(_) => "usage",
+            ErrorKind::Job(_) => "job",
+            ErrorKind::File { .. } => "file",
+            ErrorKind::Source { .. } => "source",
+            ErrorKind::Unfit(_) => "unfit",
+            ErrorKind::Server { .. } => "server",
+            ErrorKind::DatabaseFile { .. } => "database_file",
+            ErrorKind::Unreachable { .. } => "unreachable",
+            ErrorKind::Held { .. } => "held",
+            ErrorKind::TakenOver => "taken_over",
+            ErrorKind::Stopped(_) => "stopped",
+            ErrorKind::Broken(_) => "broken",
         }
     }
 }
 
-impl From<Kind> for Error {
-    fn from(kind: Kind) -> Error {
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Error {
         Error(Box::new(kind))
     }
 }

@@ -12,7 +12,7 @@ use super::Handed;
 use super::queue::Front;
 use super::stats::{Stats, add_time};
 use super::workers::Workers;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::format::AnyFormat;
 use crate::sink::Task;
@@ -31,7 +31,7 @@ pub(super) fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate
     for file in files {
         let opened = Candidate::open(file, stop);
         if let Some(signal) = stop.asked() {
-            return Err(Kind::Stopped(signal).into());
+            return Err(ErrorKind::Stopped(signal).into());
         }
         match opened {
             Ok(candidate) => candidates.push(candidate),

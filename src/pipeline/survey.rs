@@ -12,7 +12,7 @@ use bumpalo::Bump;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
 use super::pool;
-use crate::error::{Kind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::format::{self, AnyFormat, Malformed, Memory, Record, TOO_LONG};
 use crate::source::{Body, Chunk, Chunks, Found, Preamble, Settings, Source, Start};
 use crate::stop::Stop;
@@ -91,7 +91,7 @@ pub fn survey<T: Survey>(
             Err(error) => surveyed.failed.push((file.path.clone(), error.without_path(&file.path))),
         }
         if let Some(signal) = stop.asked() {
-            return Err(Kind::Stopped(signal).into());
+            return Err(ErrorKind::Stopped(signal).into());
         }
     }
     Ok(surveyed)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::format::Json;
 use crate::reject::Faults;
-use crate::schema::{Bounds, Field, Kind as FieldKind, Row, Text};
+use crate::schema::{Bounds, Field, Kind, Row, Text};
 use crate::sink::{Batch, Checkpoint, Committed, Counts, Ending, OpenLetters, Remembered, decide};
 use crate::source::{Pattern, Selection, discover, hash16};
 use crate::work::{self, Encoder, Place, Work};
@@ -83,7 +83,7 @@ impl Sink for InMemory {
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         if self.fails_at == Some(self.batches) {
-            return Err(Kind::Unreachable { what: "planned".into(), waited: None }.into());
+            return Err(ErrorKind::Unreachable { what: "planned".into(), waited: None }.into());
         }
         batch.still_holds()?;
         self.batches += 1;
@@ -156,10 +156,8 @@ impl InMemory {
 }
 
 fn schema() -> Arc<Schema> {
-    let fields = vec![
-        Field::new("n", FieldKind::Int(Bounds::default())),
-        Field::new("t", FieldKind::Text(Text::default())),
-    ];
+    let fields =
+        vec![Field::new("n", Kind::Int(Bounds::default())), Field::new("t", Kind::Text(Text::default()))];
     Arc::new(Schema { fields, ..Schema::default() })
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::pipeline::Outcome;
 use crate::sink::OpenLetters;
 
@@ -51,9 +51,9 @@ impl Exit {
     /// The code of an error.
     pub fn of_error(error: &Error) -> Exit {
         match error.kind() {
-            Kind::Usage(_) | Kind::Job(_) | Kind::Unfit(_) => Exit::Usage,
-            Kind::Held { .. } | Kind::TakenOver => Exit::Held,
-            Kind::Stopped(signal) => Exit::Stopped(*signal),
+            ErrorKind::Usage(_) | ErrorKind::Job(_) | ErrorKind::Unfit(_) => Exit::Usage,
+            ErrorKind::Held { .. } | ErrorKind::TakenOver => Exit::Held,
+            ErrorKind::Stopped(signal) => Exit::Stopped(*signal),
             _ => Exit::Failed,
         }
     }

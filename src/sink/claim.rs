@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Again;
 use super::outage::{Patience, stopped};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::source::{Candidate, Container, Framing, Hash16, Known, Preamble, Recognised, Start};
 use crate::source::{hash16, is_blank, recognise};
@@ -216,7 +216,7 @@ pub fn decide(asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>>
         .map(|(file, recognised)| {
             let decision = recognised.and_then(|recognised| decide_one(file, recognised, asked, remembered));
             decision.or_else(|error| match error.kind() {
-                Kind::Stopped(_) => Err(error),
+                ErrorKind::Stopped(_) => Err(error),
                 _ => Ok(Decision::alone(Answer::Changed(error.without_path(&file.path)))),
             })
         })
@@ -405,12 +405,12 @@ pub(super) fn wait_for(
 /// What a run says that finds a source in the hands of another that lives.
 pub(super) fn held(source: &str, holder: &str) -> Error {
     let then = "; wait for it, or take its place with --take-over";
-    Kind::Held { source_name: source.to_owned(), holder: holder.to_owned(), then }.into()
+    ErrorKind::Held { source_name: source.to_owned(), holder: holder.to_owned(), then }.into()
 }
 
 /// What a run says that finds its sources taken.
 pub(super) fn lost_ownership() -> Error {
-    Kind::TakenOver.into()
+    ErrorKind::TakenOver.into()
 }
 
 /// A count or an offset as it is stored. Ours are never negative.

@@ -4,7 +4,7 @@
 //! written; what stands in a load's way is gathered rather than told one by one.
 
 use super::{Answer, Asked, Decision, Remembered, decide};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What a load would find and make.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,7 @@ impl Forecast {
         match step {
             Ok(value) => Ok(Some(value)),
             Err(error) => match error.kind() {
-                Kind::Unfit(findings) => {
+                ErrorKind::Unfit(findings) => {
                     self.obstacles.extend(findings.iter().cloned());
                     Ok(None)
                 }
@@ -56,5 +56,5 @@ impl Forecast {
 }
 
 fn is_usage(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Usage(_))
+    matches!(error.kind(), ErrorKind::Usage(_))
 }

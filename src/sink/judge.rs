@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::reject::{Faults, write_json_string};
 use crate::schema::{Extra, Kind, Row, Schema, Value};
 use crate::sink::key::EXTRA;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Observer};
 use crate::stop::Stop;
 
@@ -38,7 +38,7 @@ impl<'a> Outage<'a> {
         if waited >= retry_for {
             self.told = None;
             let error = error();
-            return Err(Kind::Unreachable { what: error.to_string(), waited: Some(waited) }.into());
+            return Err(ErrorKind::Unreachable { what: error.to_string(), waited: Some(waited) }.into());
         }
         let pause = backoff(self.attempt);
         self.attempt += 1;
@@ -69,7 +69,7 @@ impl Drop for Outage<'_> {
 
 /// The error of somebody who was waiting when a stop was asked for.
 pub(super) fn stopped(stop: &Stop) -> Error {
-    Kind::Stopped(stop.asked().unwrap_or(libc::SIGINT)).into()
+    ErrorKind::Stopped(stop.asked().unwrap_or(libc::SIGINT)).into()
 }
 
 /// How long to wait before the next try: doubling from 50 ms to 5 s, with jitter, so that
@@ -124,11 +124,11 @@ mod tests {
         let lost = || Error::broken("lost");
         let patience = Patience { retry_for: Duration::ZERO, stop: &stop, observer: &observer };
         let error = Outage::new(patience).wait("lost", lost).expect_err("no time is left");
-        assert!(matches!(error.kind(), Kind::Unreachable { .. }));
+        assert!(matches!(error.kind(), ErrorKind::Unreachable { .. }));
         stop.ask(libc::SIGTERM);
         let patience = Patience { retry_for: Duration::from_secs(9), ..patience };
         let error = Outage::new(patience).wait("lost", lost).expect_err("stopped");
-        assert!(matches!(error.kind(), Kind::Stopped(libc::SIGTERM)));
+        assert!(matches!(error.kind(), ErrorKind::Stopped(libc::SIGTERM)));
         let told = told.lock().expect("nobody panicked");
         assert!(!told.iter().any(|event| matches!(event, Event::Resumed { .. })), "{told:?}");
     }

@@ -41,7 +41,7 @@ pub use identity::{
 };
 pub use preamble::Preamble;
 
-use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::span::Span;
 use crate::stop::Stop;
 use feed::Feed;

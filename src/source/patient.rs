@@ -9,7 +9,7 @@ use std::os::fd::AsFd as _;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::stop::Stop;
 
 /// How long a request to stop may go unseen.
@@ -31,7 +31,7 @@ impl Read for Patient {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(signal) = self.stop.asked() {
-                return Err(io::Error::other(Error::from(Kind::Stopped(signal))));
+                return Err(io::Error::other(Error::from(ErrorKind::Stopped(signal))));
             }
             if self.stop.is_abandoned() {
                 return Err(io::ErrorKind::BrokenPipe.into());

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{Entry, Failure, Store, Swap, Version};
 use super::{Claimed, Decided, Holder, Ledger, Wanted};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::outage::{Outage, Patience, stopped};
@@ -537,7 +537,7 @@ fn of_key(key: &str) -> Option<(i32, Option<u64>)> {
 
 fn parse<T: for<'v> Deserialize<'v>>(key: &str, entry: &Entry) -> Result<T> {
     serde_json::from_slice(&entry.value).map_err(|cause| {
-        Kind::Unfit(vec![format!(
+        ErrorKind::Unfit(vec![format!(
             "the ledger's value under {key} is not one of this program ({cause}); was it changed by hand?"
         )])
         .into()
@@ -558,7 +558,8 @@ impl Keys {
                 Ok(answer) => return Ok(answer),
                 Err(Failure(what)) => {
                     let what = format!("the ledger's store: {what}");
-                    outage.wait(&what, || Kind::Unreachable { what: what.clone(), waited: None }.into())?;
+                    outage
+                        .wait(&what, || ErrorKind::Unreachable { what: what.clone(), waited: None }.into())?;
                 }
             }
         }

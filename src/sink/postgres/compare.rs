@@ -9,7 +9,7 @@ use super::shape::must_stage;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::wire::Column;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::sink::Key;
 use crate::sink::key::quote;
 
@@ -155,5 +155,5 @@ fn look_at_rights(
 }
 
 pub(super) fn unfit(findings: Vec<String>) -> Trouble {
-    Trouble::Ours(Kind::Unfit(findings).into())
+    Trouble::Ours(ErrorKind::Unfit(findings).into())
 }

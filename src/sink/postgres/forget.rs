@@ -11,7 +11,7 @@ use super::session::Session;
 use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
-use crate::error::{Kind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::history::Forgotten;
 
@@ -54,7 +54,7 @@ fn forget_all(
         let (name, run, pid): (String, i64, i32) = (row.get(0), row.get(1), row.get(2));
         let holder = format!("run {run} (backend {pid})");
         let then = ", so nothing was forgotten; wait for it, or end it";
-        return Err(Trouble::Ours(Kind::Held { source_name: name, holder, then }.into()));
+        return Err(Trouble::Ours(ErrorKind::Held { source_name: name, holder, then }.into()));
     }
     let superseded = client.execute(
         "UPDATE logmill.dead_letters d
@@ -74,7 +74,7 @@ fn forget_all(
     let deleted = match at(Step::Forget, deleted) {
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
             return Err(Trouble::Ours(
-                Kind::Unfit(vec![
+                ErrorKind::Unfit(vec![
                     "this role may not delete from the tables of logmill; \
                      GRANT DELETE ON logmill.sources, logmill.checkpoints, logmill.containers TO it"
                         .to_owned(),

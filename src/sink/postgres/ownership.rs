@@ -15,7 +15,7 @@ use super::link::{Backend, Link};
 use super::shape::Shape;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::sink::claim::{hash, lost_ownership, signed, unsigned};
 use crate::sink::ledger::{
     self, Claimed, Decided, Described, Holder, Holding, Holdings, Ledger, Taken, Wanted,
@@ -419,7 +419,7 @@ pub(super) fn take_over(link: &mut Link, shape: &Shape, holder: &Holder) -> Resu
         Ok(_) => {}
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
             return Err(Trouble::Ours(
-                Kind::Held {
+                ErrorKind::Held {
                     source_name: holder.source.clone(),
                     holder: format!("run {} ({})", holder.owner.run, holder.who),
                     then: ", and ending it takes a right that this role lacks: GRANT pg_signal_backend, or \

@@ -16,7 +16,7 @@ use super::strategy::{Care, Manner, Route};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::{Step, Verdict};
 use super::wire::{HEADER, TRAILER};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::sink::dead_letter::Refused;
 use crate::sink::{Batch, Counts, Key};
 
@@ -322,7 +322,7 @@ fn count(rows: usize) -> i64 {
 }
 
 fn swallowed(table: &str, sent: i64, stored: i64) -> Error {
-    Kind::Server {
+    ErrorKind::Server {
         doing: format!("writing to {table}"),
         sqlstate: None,
         message: format!(

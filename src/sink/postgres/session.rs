@@ -22,7 +22,7 @@ use super::connect::{Cause, NotConnected, Pulse, Server};
 use super::link::{APPLICATION_NAME, Backend, Link, leave_path};
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::sink::destination::Timeouts;
 
 /// How long a command that only looks bears silence.
@@ -127,7 +127,7 @@ impl Session {
     /// server that is not there, and not much for one that falls silent.
     pub(super) fn visit(server: &Arc<Server>, timeouts: Timeouts) -> Result<Session, Error> {
         Session::open(server, VISIT_DEADLINE, timeouts).map_err(|trouble| match trouble {
-            Trouble::Lost { what, .. } => Kind::Unreachable { what, waited: None }.into(),
+            Trouble::Lost { what, .. } => ErrorKind::Unreachable { what, waited: None }.into(),
             trouble => trouble.into_error(),
         })
     }
@@ -306,7 +306,7 @@ pub(in crate::sink) fn is_of_answer(panic: &(dyn Any + Send)) -> bool {
 }
 
 fn odd_answer(step: Step) -> Error {
-    Kind::Server {
+    ErrorKind::Server {
         doing: step.doing().to_owned(),
         sqlstate: None,
         message: "the server answered with other columns than were asked for; is it a PostgreSQL server?"
@@ -338,6 +338,6 @@ fn not_connected(error: &NotConnected) -> Trouble {
     }
     match causes().next_back() {
         Some(Cause::Refused { sqlstate, .. }) => server(sqlstate.clone()),
-        _ => Trouble::Ours(Kind::Unreachable { what, waited: None }.into()),
+        _ => Trouble::Ours(ErrorKind::Unreachable { what, waited: None }.into()),
     }
 }

@@ -4,7 +4,7 @@ use postgres::Client;
 
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 
 /// The statements that make them. Also what `plan --print-sql` prints.
 pub(super) const SQL: &str = include_str!("tables.sql");
@@ -50,7 +50,7 @@ pub(super) fn check_version(version: i32) -> Result<(), Trouble> {
     if version <= VERSION {
         return Ok(());
     }
-    let error: Error = Kind::Unfit(vec![format!(
+    let error: Error = ErrorKind::Unfit(vec![format!(
         "the tables in schema logmill are of version {version}, and this program knows {VERSION}; \
          use the logmill that made them, or a newer one"
     )])

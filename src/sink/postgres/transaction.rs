@@ -14,7 +14,7 @@ use super::shape::Shape;
 use super::strategy::{Manner, Route};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
@@ -148,7 +148,7 @@ fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Holdings) -> Res
     });
     let Some(difference) = shape.target.signature.difference(now, shape.key_index.oid) else { return Ok(()) };
     Err(Trouble::Ours(
-        Kind::Server {
+        ErrorKind::Server {
             doing: Step::Compare.doing().to_owned(),
             sqlstate: None,
             message: format!(

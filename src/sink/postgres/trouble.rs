@@ -7,7 +7,7 @@ use postgres::error::SqlState;
 use super::connect::hostility;
 use super::names::IndexName;
 use super::verdict::{Step, Verdict, verdict};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::failpoint;
 use crate::reject::Code;
 use crate::sink::dead_letter::Refused;
@@ -79,7 +79,7 @@ impl Trouble {
                 context: db.where_().map(str::to_owned),
             })),
             None if let Some(why) = hostility(error) => Trouble::Ours(
-                Kind::Server {
+                ErrorKind::Server {
                     doing: format!("{}, we broke off", step.doing()),
                     sqlstate: None,
                     message: format!("{why}; what was committed is kept"),
@@ -88,7 +88,7 @@ impl Trouble {
             ),
             None if breaks_off(error) => Trouble::Lost { step, what: describe(error) },
             None => Trouble::Ours(
-                Kind::Server {
+                ErrorKind::Server {
                     doing: step.doing().to_owned(),
                     sqlstate: None,
                     message: format!("{}; what was committed is kept", describe(error)),
@@ -157,14 +157,14 @@ impl Trouble {
             Trouble::Server(refusal) => {
                 let message = refusal.told();
                 let advice = advice(&refusal.code);
-                Kind::Server {
+                ErrorKind::Server {
                     doing: format!("{}, the server said", refusal.step.doing()),
                     sqlstate: Some(refusal.code.code().to_owned()),
                     message: format!("{message} [{}]{advice}", refusal.code.code()),
                 }
                 .into()
             }
-            Trouble::Lost { step, what } => Kind::Server {
+            Trouble::Lost { step, what } => ErrorKind::Server {
                 doing: format!("{}, the connection was lost", step.doing()),
                 sqlstate: None,
                 message: format!("{what}; what was committed is kept, run again to go on"),

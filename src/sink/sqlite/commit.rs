@@ -7,7 +7,7 @@ use super::encode::{Bound, Values};
 use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
 use super::shape::Shape;
 use super::{Settings, Trouble, immediate, pass};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::sink::batch::Stored;
 use crate::sink::claim::{lost_ownership, signed};
 use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
@@ -169,7 +169,7 @@ fn compare_target(connection: &Connection, shape: &Shape) -> Result<(), Trouble>
         return Ok(());
     }
     Err(Trouble::Ours(
-        Kind::DatabaseFile {
+        ErrorKind::DatabaseFile {
             doing: "looking at the target's columns".to_owned(),
             code: None,
             message: format!(
@@ -348,7 +348,7 @@ fn meets_rows(connection: &Connection, shape: &Shape, batch: &Batch) -> Result<b
 }
 
 fn swallowed(table: &str) -> Error {
-    Kind::DatabaseFile {
+    ErrorKind::DatabaseFile {
         doing: format!("writing to {table}"),
         code: None,
         message: "a trigger leaves rows out without an error. Nothing of the batch was kept; drop the trigger for the \
@@ -359,7 +359,7 @@ fn swallowed(table: &str) -> Error {
 }
 
 fn rolled_back(table: &str) -> Error {
-    Kind::DatabaseFile {
+    ErrorKind::DatabaseFile {
         doing: format!("writing to {table}"),
         code: None,
         message: "a constraint or trigger of the table rolls the whole transaction back, so that one bad row would cost \

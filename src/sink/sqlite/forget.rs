@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::lock::SourceLocks;
 use super::{Trouble, check_version, has_tables, immediate, open_existing};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::history::Forgotten;
 use crate::split::Split;
@@ -51,7 +51,7 @@ fn forget_all(
             if locks.is_held(Split { source, start: unsigned(row.get(1)?) }).unwrap_or(true) {
                 let (run, pid): (i64, i64) = (row.get(2)?, row.get(3)?);
                 return Err(Trouble::Ours(
-                    Kind::Held {
+                    ErrorKind::Held {
                         source_name: name.clone(),
                         holder: format!("run {run} (process {pid})"),
                         then: ", so nothing was forgotten; wait for it, or end it",

@@ -42,7 +42,7 @@ use super::destination::Settings;
 use super::ledger::{Claimed, Holdings};
 use super::outage::Outage;
 use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Sink};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::trust::make_private;
 use crate::work::{self, Recipe, Work};
@@ -97,7 +97,7 @@ impl Trouble {
     fn into_error(self, path: &Path) -> Error {
         match self {
             Trouble::Ours(error) => error,
-            Trouble::Sqlite(error) => Kind::DatabaseFile {
+            Trouble::Sqlite(error) => ErrorKind::DatabaseFile {
                 doing: path.display().to_string(),
                 code: error.sqlite_error().map(|error| error.extended_code),
                 message: format!("{}; {}", message(&error), advice(&error)),
@@ -193,7 +193,7 @@ fn prepare(
     connection: &Connection,
     settings: &Settings,
 ) -> Result<(Shape, SqliteEncoder, Vec<String>), Trouble> {
-    let unfit = |findings| Trouble::Ours(Kind::Unfit(findings).into());
+    let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
     pass("before-prepare")?;
     // One writer at a time: of ten first runs, one makes the tables and nine find them.
     let prepared = immediate(connection, || {
@@ -252,7 +252,7 @@ fn check_version(connection: &Connection) -> Result<i64, Trouble> {
     if version <= VERSION {
         return Ok(version);
     }
-    let error: Error = Kind::Unfit(vec![format!(
+    let error: Error = ErrorKind::Unfit(vec![format!(
         "the tables logmill_* are of version {version}, and this program knows {VERSION}; \
          use the logmill that made them, or a newer one"
     )])
@@ -272,7 +272,7 @@ fn make_target(connection: &Connection, settings: &Settings) -> Result<Target, T
 }
 
 fn unfit(finding: String) -> Trouble {
-    Trouble::Ours(Kind::Unfit(vec![finding]).into())
+    Trouble::Ours(ErrorKind::Unfit(vec![finding]).into())
 }
 
 /// Refuses to make a target for a job that has loaded rows before.
@@ -344,7 +344,7 @@ impl Sqlite {
         }
         let message = "the database was moved, deleted or replaced while it was being written to. What was committed is in \
                        the file that was there: put it back and run again to go on, or run again to load everything anew";
-        Err(Kind::Server {
+        Err(ErrorKind::Server {
             doing: self.path.display().to_string(),
             sqlstate: None,
             message: message.to_owned(),
