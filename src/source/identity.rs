@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chunk::TAIL_BYTES;
 use super::framing::Framing;
-use super::{Found, Kind, Source, first_record};
+use super::{Found, Medium, Source, first_record};
 use crate::error::{Error, Result};
 use crate::span::Span;
 use crate::stop::Stop;
@@ -116,7 +116,7 @@ impl Source {
             has_only_returns: has_only_returns(&head),
             container: self.container()?,
         };
-        if let Kind::Stream(slot) = &self.kind {
+        if let Medium::Stream(slot) = &self.medium {
             feed.put_back(head);
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
         }
@@ -126,7 +126,7 @@ impl Source {
     /// The hash of the first bytes of a stream that nobody has read yet. They were put back
     /// when its fingerprint was taken.
     fn head_of_stream(&self, length: u32) -> Option<Hash16> {
-        let Kind::Stream(slot) = &self.kind else { return None };
+        let Medium::Stream(slot) = &self.medium else { return None };
         let feed = slot.lock().unwrap_or_else(PoisonError::into_inner);
         feed.as_ref()?.put_back_bytes().get(..length as usize).map(hash16)
     }

@@ -117,12 +117,12 @@ impl Settings {
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
-    kind: Kind,
+    medium: Medium,
     stop: Stop,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Medium {
     /// Something that can be read again.
     File(OpenFile),
     /// Something that can be read once. Whoever reads it takes it.
@@ -208,13 +208,13 @@ impl Source {
             moved: AtomicBool::new(false),
             is_remote,
         };
-        let mut source = Source { path: path.clone(), kind: Kind::File(file), stop: stop.clone() };
+        let mut source = Source { path: path.clone(), medium: Medium::File(file), stop: stop.clone() };
         let mut start = [0; inflate::DETECT_BYTES];
         let start = &mut start[..usize::try_from(metadata.len())
             .map_or(inflate::DETECT_BYTES, |size| size.min(inflate::DETECT_BYTES))];
         source.read_into(0, start)?;
         let detected = Codec::detect(start).map_err(|name| unreadable(path, name))?;
-        if let Kind::File(file) = &mut source.kind {
+        if let Medium::File(file) = &mut source.medium {
             file.codec = detected;
         }
         Ok(source)
@@ -237,8 +237,8 @@ impl Source {
 
     fn of_stream(path: &Path, stream: impl Read + Send + 'static, stop: &Stop) -> Result<Source> {
         let feed = Feed::of_stream(path, stream)?;
-        let kind = Kind::Stream(Mutex::new(Some(feed)));
-        Ok(Source { path: path.to_owned(), kind, stop: stop.clone() })
+        let medium = Medium::Stream(Mutex::new(Some(feed)));
+        Ok(Source { path: path.to_owned(), medium, stop: stop.clone() })
     }
 
     /// Its first lines, at least `bytes_min` if it has them; or the beginning of a line that is
@@ -273,23 +273,23 @@ impl Source {
 
     /// How many bytes it has, decompressed; `None` if only reading it will tell.
     pub fn size(&self) -> Option<u64> {
-        match &self.kind {
-            Kind::File(file) if file.codec == Codec::Plain => Some(file.seen.size),
+        match &self.medium {
+            Medium::File(file) if file.codec == Codec::Plain => Some(file.seen.size),
             _ => None,
         }
     }
 
     /// The size of the file when it was opened, compressed as it is. 0 for a stream.
     pub fn raw_size(&self) -> u64 {
-        match &self.kind {
-            Kind::File(file) => file.seen.size,
-            Kind::Stream(_) => 0,
+        match &self.medium {
+            Medium::File(file) => file.seen.size,
+            Medium::Stream(_) => 0,
         }
     }
 
     /// Whether it can be read only once.
     pub fn is_stream(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_))
+        matches!(self.medium, Medium::Stream(_))
     }
 
     /// Whether its bytes are inflated.
@@ -298,30 +298,30 @@ impl Source {
     }
 
     fn codec(&self) -> Codec {
-        match &self.kind {
-            Kind::File(file) => file.codec,
+        match &self.medium {
+            Medium::File(file) => file.codec,
             // A stream's feed knows.
-            Kind::Stream(_) => Codec::Plain,
+            Medium::Stream(_) => Codec::Plain,
         }
     }
 
     fn file(&self) -> &File {
-        match &self.kind {
-            Kind::File(file) => &file.file,
-            Kind::Stream(_) => unreachable!("a stream is not read by position"),
+        match &self.medium {
+            Medium::File(file) => &file.file,
+            Medium::Stream(_) => unreachable!("a stream is not read by position"),
         }
     }
 
     /// Whether large parts of it can be mapped.
     fn can_be_mapped(&self) -> bool {
-        matches!(&self.kind, Kind::File(file) if file.codec == Codec::Plain && !file.is_remote)
+        matches!(&self.medium, Medium::File(file) if file.codec == Codec::Plain && !file.is_remote)
     }
 
     /// Its bytes from `position`, or from the start where they must be inflated.
     fn feed(self: &Arc<Source>, position: u64) -> Result<Feed> {
-        match &self.kind {
-            Kind::File(_) => Feed::of_file(self, position),
-            Kind::Stream(feed) => {
+        match &self.medium {
+            Medium::File(_) => Feed::of_file(self, position),
+            Medium::Stream(feed) => {
                 let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
                 feed.take().ok_or_else(|| Error::source(&self.path, "a stream can be read only once"))
             }
@@ -352,7 +352,7 @@ impl Source {
     /// Whether the file can have changed since it was opened, judged by its size and its
     /// time of modification. Costs one system call.
     pub(crate) fn may_have_moved(&self) -> Result<bool> {
-        let Kind::File(file) = &self.kind else { return Ok(false) };
+        let Medium::File(file) = &self.medium else { return Ok(false) };
         if file.moved.load(Ordering::Relaxed) || file.seen.fresh && file.codec == Codec::Plain {
             return Ok(true);
         }

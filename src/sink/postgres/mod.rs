@@ -436,7 +436,7 @@ impl Postgres {
         for (source, first, last) in batch.ends(&done.committed.refused) {
             self.written.entry(source).or_insert((first, last)).1 = last;
         }
-        self.strategy.done(&self.shape, done.route, done.seen);
+        self.strategy.done(&self.shape, done.route, done.refusals);
         done.committed
     }
 }
