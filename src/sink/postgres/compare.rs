@@ -4,8 +4,8 @@ use postgres::{Client, Row};
 
 use super::Settings;
 use super::catalog::{self, KeyIndex, Target};
+use super::constants::must_stage;
 use super::fit;
-use super::shape::must_stage;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::wire::Column;

@@ -9,6 +9,7 @@ mod catalog;
 mod check;
 mod compare;
 pub mod connect;
+mod constants;
 mod dead_letters;
 mod destination;
 mod encode;
@@ -28,7 +29,6 @@ mod prepare;
 mod probe;
 mod rows;
 mod session;
-mod shape;
 mod staging;
 mod strategy;
 mod tables;
@@ -43,13 +43,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use connect::Server;
+use constants::Constants;
 pub(in crate::sink) use destination::{is_named, make};
 pub use encode::CopyEncoder;
 use history::PostgresHistory;
 use link::{Backend, Link};
 use session::Session;
 pub(in crate::sink) use session::is_of_answer;
-use shape::Shape;
 use strategy::Strategy;
 use tables::SQL as TABLES_SQL;
 use transaction::{Done, transaction};
@@ -69,7 +69,7 @@ pub struct Postgres {
     server: Arc<Server>,
     settings: Settings,
     session: Session,
-    shape: Arc<Shape>,
+    constants: Arc<Constants>,
     encoder: Arc<CopyEncoder>,
     run: i64,
     owned: Holdings,
@@ -118,7 +118,7 @@ impl Postgres {
             server: Arc::clone(server),
             settings: settings.clone(),
             session,
-            shape: Arc::new(prepared.shape),
+            constants: Arc::new(prepared.constants),
             encoder: Arc::new(prepared.encoder),
             run: 0,
             owned: Holdings::default(),
@@ -180,10 +180,10 @@ impl Postgres {
     /// Takes what is ours again, on the connection that came after that of `old`. How far each
     /// source is, is then known for certain.
     fn reclaim(&mut self, old: Backend) -> Result<(), Trouble> {
-        let (shape, owned, run, backend) =
-            (Arc::clone(&self.shape), self.owned.clone(), self.run, self.session.backend);
-        self.owned =
-            self.run(Step::Claim, move |link| ownership::reclaim(link, &shape, &owned, run, old, backend))?;
+        let (constants, owned, run, backend) =
+            (Arc::clone(&self.constants), self.owned.clone(), self.run, self.session.backend);
+        self.owned = self
+            .run(Step::Claim, move |link| ownership::reclaim(link, &constants, &owned, run, old, backend))?;
         Ok(())
     }
 }
@@ -239,10 +239,11 @@ impl Sink for Postgres {
         }
         let asked = Arc::new(asked.clone());
         loop {
-            let (shape, run, backend, for_thread) =
-                (Arc::clone(&self.shape), self.run, self.session.backend, Arc::clone(&asked));
-            let claimed = self
-                .run(Step::Claim, move |link| ownership::claim(link, &shape, &for_thread, run, old, backend));
+            let (constants, run, backend, for_thread) =
+                (Arc::clone(&self.constants), self.run, self.session.backend, Arc::clone(&asked));
+            let claimed = self.run(Step::Claim, move |link| {
+                ownership::claim(link, &constants, &for_thread, run, old, backend)
+            });
             let trouble = match claimed {
                 Ok(Claimed::Ours(result, owned)) => {
                     self.strategy = Strategy::new(owned.clone());
@@ -271,22 +272,22 @@ impl Sink for Postgres {
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
-        let mut manner = self.strategy.first(&self.shape, batch);
+        let mut manner = self.strategy.first(&self.constants, batch);
         loop {
             // What the transaction found out is put here before COMMIT is sent, so that it is
             // known even if the answer is not.
             let found = Arc::new(Mutex::new(None));
-            let (shape, for_thread, owned, found_there) =
-                (Arc::clone(&self.shape), Arc::clone(batch), self.owned.clone(), Arc::clone(&found));
+            let (constants, for_thread, owned, found_there) =
+                (Arc::clone(&self.constants), Arc::clone(batch), self.owned.clone(), Arc::clone(&found));
             let manner_there = manner.clone();
             let result = self.run(Step::Begin, move |link| {
-                transaction(link, &shape, &for_thread, &owned, &manner_there, &found_there)
+                transaction(link, &constants, &for_thread, &owned, &manner_there, &found_there)
             });
             let trouble = match result {
                 Ok(()) => return Ok(self.committed(batch, &found)),
                 Err(trouble) => trouble,
             };
-            let verdict = trouble.verdict(&self.shape.key_index.names);
+            let verdict = trouble.verdict(&self.constants.key_index.names);
             if self.strategy.after(&mut manner, &trouble, verdict, batch.rows()) {
                 continue;
             }
@@ -319,8 +320,8 @@ impl Sink for Postgres {
     }
 
     fn lost(&mut self) -> Result<Vec<i32>> {
-        let table = self.shape.target.quoted();
-        let is_gone = match self.shape.key {
+        let table = self.constants.target.quoted();
+        let is_gone = match self.constants.key {
             // The right to read the table was not asked for.
             Key::None => return Ok(Vec::new()),
             Key::Position => {
@@ -353,7 +354,7 @@ impl Sink for Postgres {
         let release_sql = format!(
             "{}; UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
              WHERE owner_run = {run}",
-            self.shape.begin_sql
+            self.constants.begin_sql
         );
         let Counts { records, inserted, updated, unchanged, superseded, rejected, blank, skipped, .. } =
             *ending.counts;
@@ -383,8 +384,8 @@ impl Sink for Postgres {
 impl Postgres {
     /// Takes away from a holder what it holds.
     fn take_over(&mut self, holder: &Holder) -> Result<(), Trouble> {
-        let (shape, holder) = (Arc::clone(&self.shape), holder.clone());
-        self.run(Step::Claim, move |link| ownership::take_over(link, &shape, &holder))
+        let (constants, holder) = (Arc::clone(&self.constants), holder.clone());
+        self.run(Step::Claim, move |link| ownership::take_over(link, &constants, &holder))
     }
 
     /// After the connection was lost by `trouble`: connects again until it is known whether
@@ -436,7 +437,7 @@ impl Postgres {
         for (source, first, last) in batch.ends(&done.committed.refused) {
             self.written.entry(source).or_insert((first, last)).1 = last;
         }
-        self.strategy.done(&self.shape, done.route, done.refusals);
+        self.strategy.done(&self.constants, done.route, done.refusals);
         done.committed
     }
 }

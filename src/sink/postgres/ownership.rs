@@ -11,8 +11,8 @@
 use chrono::NaiveDate;
 use postgres::{Client, Row};
 
+use super::constants::Constants;
 use super::link::{Backend, Link};
-use super::shape::Shape;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::ErrorKind;
@@ -27,7 +27,7 @@ use crate::split::Split;
 /// Claims the sources of a run in one transaction.
 pub(super) fn claim(
     link: &mut Link,
-    shape: &Shape,
+    constants: &Constants,
     asked: &Asked,
     run: i64,
     old: Option<Backend>,
@@ -38,10 +38,10 @@ pub(super) fn claim(
     if let Some(old) = old {
         end_old(client, run, old)?;
     }
-    at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
+    at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     // Never a lone COMMIT: on a transaction that has failed it is answered without an error.
     let end_sql = "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned();
-    let mut claiming = Claiming { client, shape, run, backend, end_sql };
+    let mut claiming = Claiming { client, constants, run, backend, end_sql };
     let claimed = ledger::claim(&mut claiming, asked)?;
     let end_sql = claiming.end_sql;
     if let Claimed::Busy(_) = claimed {
@@ -57,7 +57,7 @@ pub(super) fn claim(
 /// The transaction that claims.
 struct Claiming<'a> {
     client: &'a mut Client,
-    shape: &'a Shape,
+    constants: &'a Constants,
     run: i64,
     backend: Backend,
     /// What ends it.
@@ -71,7 +71,7 @@ impl Ledger for Claiming<'_> {
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
         let next = self.client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
         let next_id = at(Step::Claim, next)?.get(0);
-        let remembered = remembered(self.client, &self.shape.job, self.shape.data_date)?;
+        let remembered = remembered(self.client, &self.constants.job, self.constants.data_date)?;
         pass(Step::Claim, "after-memories")?;
         Ok((remembered, next_id))
     }
@@ -217,7 +217,7 @@ impl Claiming<'_> {
         if new.is_empty() {
             return Ok(());
         }
-        let Claiming { client, shape, run, backend, .. } = self;
+        let Claiming { client, constants, run, backend, .. } = self;
         let mut sources = Sources::default();
         for (id, file) in new {
             sources.push(*id, file, (file.fingerprint.head_len, file.fingerprint.head_hash));
@@ -227,7 +227,7 @@ impl Claiming<'_> {
             "INSERT INTO logmill.sources (id, job, data_date, name, size, head_len, head_hash)
              SELECT id, $1, $2, name, coalesce(size, 0), head_len, head_hash
              FROM unnest($3::int[], $4::text[], $5::bigint[], $6::int[], $7::bytea[]) n (id, name, size, head_len, head_hash)",
-            &[&shape.job, &shape.data_date, ids, names, sizes, head_lens, head_hashes],
+            &[&constants.job, &constants.data_date, ids, names, sizes, head_lens, head_hashes],
         );
         at(Step::Claim, made)?;
         let made = client.execute(
@@ -341,7 +341,7 @@ fn end_old(client: &mut postgres::Client, run: i64, old: Backend) -> Result<(), 
 /// has ended one way or the other.
 pub(super) fn reclaim(
     link: &mut Link,
-    shape: &Shape,
+    constants: &Constants,
     owned: &Holdings,
     run: i64,
     old: Backend,
@@ -350,7 +350,7 @@ pub(super) fn reclaim(
     let client = &mut link.client;
     pass(Step::Claim, "before-reclaim")?;
     end_old(client, run, old)?;
-    at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
+    at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     let mut arrays: (Vec<i32>, Vec<i64>, Vec<i64>) = Default::default();
     arrays.extend(owned.iter().map(|(split, held)| (split.source, signed(split.start), held.epoch)));
     let (ids, starts, epochs) = arrays;
@@ -409,7 +409,7 @@ pub(super) fn reclaim(
 
 /// Ends the backend of a holder, and takes away from its run what it holds. The error names
 /// the right that is missing.
-pub(super) fn take_over(link: &mut Link, shape: &Shape, holder: &Holder) -> Result<(), Trouble> {
+pub(super) fn take_over(link: &mut Link, constants: &Constants, holder: &Holder) -> Result<(), Trouble> {
     let ended = link.client.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE pid = $1 AND coalesce((extract(epoch FROM backend_start) * 1000000)::bigint, $2) = $2",
@@ -434,7 +434,7 @@ pub(super) fn take_over(link: &mut Link, shape: &Shape, holder: &Holder) -> Resu
     // A run that is alive connects again at once, and would have its sources back before we
     // claim them. From here on they are nobody's, under an epoch that it does not know.
     let client = &mut link.client;
-    at(Step::Claim, client.batch_execute(&shape.begin_sql))?;
+    at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     let taken = client.execute(
         "UPDATE logmill.checkpoints
          SET epoch = epoch + 1, owner_run = NULL, owner_pid = NULL, owner_start = NULL WHERE owner_run = $1",

@@ -7,12 +7,12 @@ use super::apart::Apart;
 use super::catalog::{self, Target, TargetColumn, signature_sql};
 use super::compare::{compare, unfit};
 use super::connect::Server;
+use super::constants::{Constants, copy_sql, must_stage};
 use super::encode::CopyEncoder;
 use super::fit::{self, exists_already};
 use super::link::{APPLICATION_NAME, Link, begin_sql, path_of_target};
 use super::merge::Merge;
 use super::names::Operator;
-use super::shape::{Shape, copy_sql, must_stage};
 use super::staging::STAGE;
 use super::tables;
 use super::trouble::{Refusal, Trouble, at, pass};
@@ -26,7 +26,7 @@ use crate::sink::{OnConflict, TableName};
 
 /// What a destination is, once it is ready.
 pub(super) struct Prepared {
-    pub(super) shape: Shape,
+    pub(super) constants: Constants,
     pub(super) encoder: CopyEncoder,
     /// What a person should know, though it does not stop the run.
     pub(super) warnings: Vec<String>,
@@ -77,7 +77,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
     let begin_sql = begin_sql(settings.timeouts);
-    let shape = Shape {
+    let constants = Constants {
         job: settings.job.clone(),
         data_date: settings.data_date,
         begin_batch_sql: format!(
@@ -101,7 +101,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         key_index,
         target,
     };
-    Ok(Prepared { shape, encoder: CopyEncoder::new(columns, checks), warnings })
+    Ok(Prepared { constants, encoder: CopyEncoder::new(columns, checks), warnings })
 }
 
 /// A standby becomes the primary after a failover, and until then is waited for like a server that

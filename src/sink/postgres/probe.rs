@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use chrono::NaiveDate;
 use postgres::SimpleQueryMessage;
 
+use super::constants::Constants;
 use super::link::Link;
-use super::shape::Shape;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::wire::{EPOCH_DAYS, EPOCH_US, Wire};
@@ -24,14 +24,19 @@ const AT_MOST: &str = "OPERATOR(pg_catalog.<=)";
 /// By other rules a record can have another date, so that its row stands in a partition where
 /// none of the batch will be. `far` is for batches that may find such a row: the first of each
 /// source, and once a row was found, all.
-pub(super) fn probe(link: &mut Link, shape: &Shape, batch: &Batch, far: bool) -> Result<bool, Trouble> {
-    if shape.key != Key::Position || batch.rows() == 0 {
+pub(super) fn probe(
+    link: &mut Link,
+    constants: &Constants,
+    batch: &Batch,
+    far: bool,
+) -> Result<bool, Trouble> {
+    if constants.key != Key::Position || batch.rows() == 0 {
         return Ok(false);
     }
-    let table = shape.target.quoted();
+    let table = constants.target.quoted();
     // A line that is read again may have moved to another partition with its new content.
     let is_again = batch.advances.iter().any(|advance| advance.again.is_some());
-    let within = if far || is_again { String::new() } else { partition_range(shape, batch) };
+    let within = if far || is_again { String::new() } else { partition_range(constants, batch) };
     let mut sql = String::from("SELECT false");
     // Sources that begin with this batch are asked for together, by the range of their ids:
     // a batch can hold thousands.
@@ -66,12 +71,12 @@ pub(super) fn probe(link: &mut Link, shape: &Shape, batch: &Batch, far: bool) ->
 
 /// A condition that leaves out the partitions in which no row of the batch can be; empty
 /// on other targets. (To ask 200 empty partitions costs 5 ms a batch.)
-fn partition_range(shape: &Shape, batch: &Batch) -> String {
-    let [Some(name)] = shape.target.partition_columns.as_slice() else { return String::new() };
-    let Some(column) = shape.columns.iter().position(|column| column.name == *name) else {
+fn partition_range(constants: &Constants, batch: &Batch) -> String {
+    let [Some(name)] = constants.target.partition_columns.as_slice() else { return String::new() };
+    let Some(column) = constants.columns.iter().position(|column| column.name == *name) else {
         return String::new();
     };
-    let literal: fn(i64) -> Option<String> = match shape.columns[column].wire {
+    let literal: fn(i64) -> Option<String> = match constants.columns[column].wire {
         Wire::Timestamp => stamp_literal,
         Wire::Date => date_literal,
         Wire::Int2 | Wire::Int4 | Wire::Int8 => |number| Some(number.to_string()),

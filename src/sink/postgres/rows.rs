@@ -7,10 +7,10 @@ use std::ops::Range;
 use postgres::Statement;
 
 use super::apart;
+use super::constants::Constants;
 use super::link::{Link, OUR_PATH, prepared};
 use super::merge::{MERGE_SETTINGS_SQL, Staged, count_of};
 use super::pieces::{Pieces, Refusals};
-use super::shape::Shape;
 use super::staging::STAGE;
 use super::strategy::{Care, Manner, Route};
 use super::trouble::{Refusal, Trouble, at, pass};
@@ -26,7 +26,7 @@ const SMALL_SOURCE_ROWS: usize = 1000;
 /// Writes the rows of a batch, piece by piece if need be.
 pub(super) struct RowWriter<'a> {
     link: &'a mut Link,
-    shape: &'a Shape,
+    constants: &'a Constants,
     batch: &'a Batch,
     route: Route,
     manner: &'a Manner,
@@ -38,13 +38,13 @@ pub(super) struct RowWriter<'a> {
 impl<'a> RowWriter<'a> {
     pub(super) fn new(
         link: &'a mut Link,
-        shape: &'a Shape,
+        constants: &'a Constants,
         batch: &'a Batch,
         route: Route,
         manner: &'a Manner,
     ) -> RowWriter<'a> {
         let counts = vec![Counts::default(); batch.advances.len()];
-        RowWriter { link, shape, batch, route, manner, refused: Vec::new(), counts, refusals: None }
+        RowWriter { link, constants, batch, route, manner, refused: Vec::new(), counts, refusals: None }
     }
 
     pub(super) fn write_all(&mut self) -> Result<(), Trouble> {
@@ -122,8 +122,8 @@ impl<'a> RowWriter<'a> {
             Route::Direct => self.make_stage()?,
             Route::Staged => self.empty_stage(false)?,
         }
-        let apart = &self.shape.apart;
-        apart.make(self.link, &self.shape.target_path)?;
+        let apart = &self.constants.apart;
+        apart.make(self.link, &self.constants.target_path)?;
         let (statement, step) = (at(Step::Stage, self.link.client.prepare(&apart.copy_sql))?, Step::Stage);
         self.send_by(&statement, step, rows)?;
         for (index, part) in self.by_source(rows.clone()) {
@@ -143,7 +143,7 @@ impl<'a> RowWriter<'a> {
                 if tried.swallowed > 0 {
                     let sent = count(end - next);
                     return Err(Trouble::Ours(swallowed(
-                        &self.shape.target.name,
+                        &self.constants.target.name,
                         sent,
                         sent - tried.swallowed,
                     )));
@@ -156,7 +156,7 @@ impl<'a> RowWriter<'a> {
 
     /// The refusal of a row; any other trouble is passed on.
     fn isolated(&self, trouble: Trouble) -> Result<Box<Refusal>, Trouble> {
-        match (trouble.verdict(&self.shape.key_index.names), trouble) {
+        match (trouble.verdict(&self.constants.key_index.names), trouble) {
             (Verdict::Isolate, Trouble::Server(refusal)) => Ok(refusal),
             (_, trouble) => Err(trouble),
         }
@@ -164,11 +164,11 @@ impl<'a> RowWriter<'a> {
 
     /// Sees to it that there is a stage, for this transaction and its settings.
     fn make_stage(&mut self) -> Result<(), Trouble> {
-        let make = self.link.staging.make(&self.shape.merge.create_sql);
+        let make = self.link.staging.make(&self.constants.merge.create_sql);
         // The CHECKs that are copied to it were printed for our path.
         let sql = format!(
             "SET LOCAL search_path = {OUR_PATH}; {make}{MERGE_SETTINGS_SQL}; SET LOCAL search_path = {}",
-            self.shape.target_path
+            self.constants.target_path
         );
         at(Step::Stage, self.link.client.batch_execute(&sql))
     }
@@ -186,7 +186,7 @@ impl<'a> RowWriter<'a> {
                 let parts = self.by_source(rows.clone());
                 // Of large sources each is better merged alone: it may need no comparison.
                 let are_small = parts.len() > 1 && rows.len() / parts.len() < SMALL_SOURCE_ROWS;
-                if are_small && self.shape.merge.tells_sources() && !self.manner.upsert {
+                if are_small && self.constants.merge.tells_sources() && !self.manner.upsert {
                     return self.merge_all(rows, &parts);
                 }
                 for (index, rows) in parts {
@@ -214,7 +214,7 @@ impl<'a> RowWriter<'a> {
     /// Sends rows by COPY, and compares how many arrived. A refusal says which of them it is
     /// about, if the server does, and names the target, whichever table it was.
     fn copy(&mut self, rows: Range<usize>, to_stage: bool) -> Result<(), Trouble> {
-        let target = &self.shape.target.name;
+        let target = &self.constants.target.name;
         let table = if to_stage { STAGE } else { target };
         let arrived =
             self.send(&rows, to_stage).map_err(|trouble| trouble.in_copy(table, target, rows.start))?;
@@ -227,8 +227,8 @@ impl<'a> RowWriter<'a> {
     fn send(&mut self, rows: &Range<usize>, to_stage: bool) -> Result<u64, Trouble> {
         let step = if to_stage { Step::Stage } else { Step::Copy };
         let (sql, slot) = match to_stage {
-            true => (&self.shape.merge.copy_sql, &mut self.link.statements.copy_to_stage),
-            false => (&self.shape.copy_sql, &mut self.link.statements.copy),
+            true => (&self.constants.merge.copy_sql, &mut self.link.statements.copy_to_stage),
+            false => (&self.constants.copy_sql, &mut self.link.statements.copy),
         };
         let statement = prepared(&mut self.link.client, slot, step, sql)?;
         self.send_by(&statement, step, rows)
@@ -267,12 +267,12 @@ impl<'a> RowWriter<'a> {
         self.empty_stage(staged.may_repeat_keys)?;
         self.copy(rows, true)?;
         pass(Step::Merge, "before-merge")?;
-        let counts = self.shape.merge.run(self.link, staged)?;
+        let counts = self.constants.merge.run(self.link, staged)?;
         let sum = counts.inserted + counts.updated + counts.unchanged + counts.superseded;
         if sum == staged.rows {
             return Ok(counts);
         }
-        Err(Trouble::Ours(swallowed(&self.shape.target.name, staged.rows, sum)))
+        Err(Trouble::Ours(swallowed(&self.constants.target.name, staged.rows, sum)))
     }
 
     /// Merges rows of many small sources at once: for each it would cost as much as for all.
@@ -284,7 +284,7 @@ impl<'a> RowWriter<'a> {
             .iter()
             .map(|(index, rows)| (self.batch.advances[*index].split.source, count(rows.len())))
             .collect();
-        let counts = self.shape.merge.run_all(self.link, &sources)?;
+        let counts = self.constants.merge.run_all(self.link, &sources)?;
         for ((index, _), counts) in parts.iter().zip(&counts) {
             self.counts[*index].add(counts);
         }
@@ -300,16 +300,16 @@ impl<'a> RowWriter<'a> {
     /// Whether two rows of the run can have the same key. Positions cannot; others are
     /// compared by hash, so the server sorts only where there is something to sort out.
     fn may_repeat_keys(&self, rows: Range<usize>) -> bool {
-        if matches!(self.shape.key, Key::Position | Key::None) {
+        if matches!(self.constants.key, Key::Position | Key::None) {
             return false;
         }
-        if self.shape.server_equates_keys {
+        if self.constants.server_equates_keys {
             return true;
         }
         let mut seen = HashSet::with_capacity(rows.len());
         for row in rows {
             let bytes = self.batch.slices(row..row + 1).next().unwrap_or_default();
-            if !seen.insert(self.shape.key_hash(bytes)) {
+            if !seen.insert(self.constants.key_hash(bytes)) {
                 return true;
             }
         }

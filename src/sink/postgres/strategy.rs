@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::constants::Constants;
 use super::pieces::Refusals;
-use super::shape::Shape;
 use super::trouble::Trouble;
 use super::verdict::{Step, Verdict};
 use crate::sink::ledger::Holdings;
@@ -99,17 +99,18 @@ impl Strategy {
     }
 
     /// How a batch is written first.
-    pub(super) fn first(&self, shape: &Shape, batch: &Batch) -> Manner {
-        let route = match shape.key {
-            _ if shape.must_stage || self.staged_left > 0 => Some(Route::Staged),
+    pub(super) fn first(&self, constants: &Constants, batch: &Batch) -> Manner {
+        let route = match constants.key {
+            _ if constants.must_stage || self.staged_left > 0 => Some(Route::Staged),
             Key::Position => None,
             _ => Some(Route::Direct),
         };
         // Where rows were refused, others are likely to be: the batch is not sent twice then.
         let care = self.refusals.map(|refusals| Care { refusals, ..Care::default() });
         let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
-        let probes_far = shape.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
-        Manner { route, care, probes_far, upsert: shape.target.has_row_triggers, rows_max: usize::MAX }
+        let probes_far =
+            constants.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
+        Manner { route, care, probes_far, upsert: constants.target.has_row_triggers, rows_max: usize::MAX }
     }
 
     /// Whether there is another manner for a batch of so many rows, after this trouble.
@@ -137,10 +138,10 @@ impl Strategy {
     }
 
     /// A batch of rows that went this way is committed.
-    pub(super) fn done(&mut self, shape: &Shape, route: Route, refusals: Option<Refusals>) {
+    pub(super) fn done(&mut self, constants: &Constants, route: Route, refusals: Option<Refusals>) {
         self.refusals = refusals;
         if route == Route::Staged {
-            self.is_rerun |= shape.key == Key::Position;
+            self.is_rerun |= constants.key == Key::Position;
             self.staged_left = self.staged_left.saturating_sub(1);
         }
     }

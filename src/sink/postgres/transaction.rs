@@ -4,13 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use postgres::SimpleQueryMessage;
 
+use super::constants::Constants;
 use super::dead_letters;
 use super::ledger::{end_sql, fence, lock_sources_sql};
 use super::link::{Link, OUR_PATH};
 use super::pieces::Refusals;
 use super::probe::probe;
 use super::rows::RowWriter;
-use super::shape::Shape;
 use super::strategy::{Manner, Route};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
@@ -35,7 +35,7 @@ pub(super) struct Done {
 /// A transaction that writes a batch.
 struct Transaction<'a> {
     link: &'a mut Link,
-    shape: &'a Shape,
+    constants: &'a Constants,
     batch: &'a Batch,
     owned: &'a Holdings,
     manner: &'a Manner,
@@ -48,7 +48,7 @@ struct Transaction<'a> {
 /// `found` before COMMIT is sent.
 pub(super) fn transaction(
     link: &mut Link,
-    shape: &Shape,
+    constants: &Constants,
     batch: &Batch,
     owned: &Holdings,
     manner: &Manner,
@@ -56,10 +56,10 @@ pub(super) fn transaction(
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
     link.staging.begin();
-    begin(link, shape, batch, owned)?;
+    begin(link, constants, batch, owned)?;
     let route = Route::Direct;
-    let mut transaction = Transaction { link, shape, batch, owned, manner, found, route, refusals: None };
-    commit(&mut transaction, batch, shape.raw_max, |point| pass(step_of(point), point))?;
+    let mut transaction = Transaction { link, constants, batch, owned, manner, found, route, refusals: None };
+    commit(&mut transaction, batch, constants.raw_max, |point| pass(step_of(point), point))?;
     pass(Step::End, "after-commit")
 }
 
@@ -91,20 +91,20 @@ impl Checkpoints for Transaction<'_> {
 
 impl Rows for Transaction<'_> {
     fn write_rows(&mut self) -> Result<Written, Trouble> {
-        let Transaction { link, shape, batch, manner, .. } = self;
+        let Transaction { link, constants, batch, manner, .. } = self;
         self.route = match manner.route {
             Some(route) => route,
-            None if probe(link, shape, batch, manner.probes_far)? => Route::Staged,
+            None if probe(link, constants, batch, manner.probes_far)? => Route::Staged,
             None => Route::Direct,
         };
-        let mut rows = RowWriter::new(link, shape, batch, self.route, manner);
+        let mut rows = RowWriter::new(link, constants, batch, self.route, manner);
         rows.write_all()?;
         self.refusals = rows.refusals;
         Ok(Written { counts: rows.counts, refused: rows.refused })
     }
 
     fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Trouble> {
-        let table = self.shape.target.quoted();
+        let table = self.constants.target.quoted();
         let sql = format!(
             "DELETE FROM {table} WHERE source_id OPERATOR(pg_catalog.=) $1 AND source_offset OPERATOR(pg_catalog.=) $2"
         );
@@ -125,7 +125,7 @@ impl Letters for Transaction<'_> {
     }
 
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
-        dead_letters::write(self.link, &self.shape.job, letters)
+        dead_letters::write(self.link, &self.constants.job, letters)
     }
 }
 
@@ -133,12 +133,12 @@ impl Letters for Transaction<'_> {
 /// loads as garbage in COPY BINARY. All in one message, of which the lock comes before the look.
 /// From here to the end of the rows, names are looked up as those who wrote the triggers of the
 /// target meant them.
-fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Holdings) -> Result<(), Trouble> {
+fn begin(link: &mut Link, constants: &Constants, batch: &Batch, owned: &Holdings) -> Result<(), Trouble> {
     let begin_sql = format!(
         "{}{}; SET LOCAL search_path = {}",
-        shape.begin_batch_sql,
+        constants.begin_batch_sql,
         lock_sources_sql(batch, owned),
-        shape.target_path
+        constants.target_path
     );
     let said = at(Step::Begin, link.client.simple_query(&begin_sql))?;
     link.pulse.beat();
@@ -146,14 +146,16 @@ fn begin(link: &mut Link, shape: &Shape, batch: &Batch, owned: &Holdings) -> Res
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    let Some(difference) = shape.target.signature.difference(now, shape.key_index.oid) else { return Ok(()) };
+    let Some(difference) = constants.target.signature.difference(now, constants.key_index.oid) else {
+        return Ok(());
+    };
     Err(Trouble::Ours(
         ErrorKind::Server {
             doing: Step::Compare.doing().to_owned(),
             sqlstate: None,
             message: format!(
                 "{} {difference}: it was changed during the run; what was committed is kept, run again to go on",
-                shape.target.quoted()
+                constants.target.quoted()
             ),
         }
         .into(),

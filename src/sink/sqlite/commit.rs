@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::encode::{Bound, Values};
 use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
-use super::shape::Shape;
+use super::statements::Statements;
 use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, ErrorKind};
 use crate::sink::batch::Stored;
@@ -20,7 +20,7 @@ use crate::split::Split;
 pub(super) fn transaction(
     connection: &Connection,
     settings: &Settings,
-    shape: &Shape,
+    statements: &Statements,
     batch: &Batch,
     owned: &Holdings,
 ) -> Result<Committed, Trouble> {
@@ -29,16 +29,16 @@ pub(super) fn transaction(
         immediate(connection, || {
             let committed = None;
             let mut transaction =
-                Transaction { connection, settings, shape, batch, owned, orphan_sql, committed };
+                Transaction { connection, settings, statements, batch, owned, orphan_sql, committed };
             commit(&mut transaction, batch, settings.raw_max, pass)?;
             Ok(transaction.committed.expect("a commit ends with the checkpoints"))
         })
     };
-    let committed = match write(shape.orphan_sql.as_ref()) {
+    let committed = match write(statements.orphan_sql.as_ref()) {
         // A deferred key of the target to itself fails at COMMIT and names no row: once more, and
         // each is asked, as it is for its parent in another table from the start.
-        Err(Trouble::Sqlite(error)) if is_orphaned(&error) && shape.any_orphan_sql.is_some() => {
-            write(shape.any_orphan_sql.as_ref())
+        Err(Trouble::Sqlite(error)) if is_orphaned(&error) && statements.any_orphan_sql.is_some() => {
+            write(statements.any_orphan_sql.as_ref())
         }
         committed => committed,
     }?;
@@ -50,7 +50,7 @@ pub(super) fn transaction(
 struct Transaction<'a> {
     connection: &'a Connection,
     settings: &'a Settings,
-    shape: &'a Shape,
+    statements: &'a Statements,
     batch: &'a Batch,
     owned: &'a Holdings,
     /// Asks a row that was written whether what it refers to is there.
@@ -63,7 +63,7 @@ impl Checkpoints for Transaction<'_> {
 
     fn fence(&mut self) -> Result<Vec<Stored>, Trouble> {
         let stored = fence(self.connection, self.batch, self.owned)?;
-        compare_target(self.connection, self.shape)?;
+        compare_target(self.connection, self.statements)?;
         Ok(stored)
     }
 
@@ -76,7 +76,7 @@ impl Checkpoints for Transaction<'_> {
 
 impl Rows for Transaction<'_> {
     fn write_rows(&mut self) -> Result<Written, Trouble> {
-        let mut rows = RowWriter::new(self.connection, self.shape, self.batch)?;
+        let mut rows = RowWriter::new(self.connection, self.statements, self.batch)?;
         if let Some(sql) = self.orphan_sql {
             rows.orphan = Some(self.connection.prepare_cached(sql)?);
         }
@@ -85,7 +85,7 @@ impl Rows for Transaction<'_> {
     }
 
     fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Trouble> {
-        let mut forget = self.connection.prepare_cached(&self.shape.forget_sql)?;
+        let mut forget = self.connection.prepare_cached(&self.statements.forget_sql)?;
         forget.execute(params![source_id, signed(offset)])?;
         Ok(())
     }
@@ -160,12 +160,12 @@ fn fence(connection: &Connection, batch: &Batch, owned: &Holdings) -> Result<Vec
     Ok(all)
 }
 
-fn compare_target(connection: &Connection, shape: &Shape) -> Result<(), Trouble> {
+fn compare_target(connection: &Connection, statements: &Statements) -> Result<(), Trouble> {
     let mut statement =
         connection.prepare_cached("SELECT sql FROM sqlite_schema WHERE name = ?1 AND type = 'table'")?;
     let definition: Option<String> =
-        statement.query_row([&shape.target.name], |row| row.get(0)).optional()?;
-    if definition.as_deref() == Some(&shape.target.definition) {
+        statement.query_row([&statements.target.name], |row| row.get(0)).optional()?;
+    if definition.as_deref() == Some(&statements.target.definition) {
         return Ok(());
     }
     Err(Trouble::Ours(
@@ -174,7 +174,7 @@ fn compare_target(connection: &Connection, shape: &Shape) -> Result<(), Trouble>
             code: None,
             message: format!(
                 "{} was changed during the run; what was committed is kept, run again to go on",
-                shape.target.name
+                statements.target.name
             ),
         }
         .into(),
@@ -184,7 +184,7 @@ fn compare_target(connection: &Connection, shape: &Shape) -> Result<(), Trouble>
 /// Writes the rows of a batch, one by one.
 struct RowWriter<'c> {
     connection: &'c Connection,
-    shape: &'c Shape,
+    statements: &'c Statements,
     batch: &'c Batch,
     /// Inserts; where the key can be there, only if it is not.
     insert: CachedStatement<'c>,
@@ -210,19 +210,32 @@ enum Fate {
 }
 
 impl<'c> RowWriter<'c> {
-    fn new(connection: &'c Connection, shape: &'c Shape, batch: &'c Batch) -> Result<Self, Trouble> {
-        let meets = meets_rows(connection, shape, batch)?;
-        let (insert, resolve) = match (&shape.insert_absent_sql, &shape.compare_sql) {
+    fn new(
+        connection: &'c Connection,
+        statements: &'c Statements,
+        batch: &'c Batch,
+    ) -> Result<Self, Trouble> {
+        let meets = meets_rows(connection, statements, batch)?;
+        let (insert, resolve) = match (&statements.insert_absent_sql, &statements.compare_sql) {
             (Some(insert_absent), Some(compare)) if meets => {
                 let update =
-                    shape.update_sql.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?;
+                    statements.update_sql.as_ref().map(|sql| connection.prepare_cached(sql)).transpose()?;
                 let compare = connection.prepare_cached(compare)?;
                 (connection.prepare_cached(insert_absent)?, Some(Resolve { update, compare }))
             }
-            _ => (connection.prepare_cached(&shape.insert_sql)?, None),
+            _ => (connection.prepare_cached(&statements.insert_sql)?, None),
         };
         let counts = vec![Counts::default(); batch.advances.len()];
-        Ok(RowWriter { connection, shape, batch, insert, resolve, orphan: None, counts, refused: Vec::new() })
+        Ok(RowWriter {
+            connection,
+            statements,
+            batch,
+            insert,
+            resolve,
+            orphan: None,
+            counts,
+            refused: Vec::new(),
+        })
     }
 
     fn write_all(&mut self) -> Result<(), Trouble> {
@@ -243,7 +256,7 @@ impl<'c> RowWriter<'c> {
                     }
                     Err(Trouble::Sqlite(error)) if verdict(&error, true) == Verdict::Isolate => {
                         if self.connection.is_autocommit() {
-                            return Err(Trouble::Ours(rolled_back(&self.shape.target.name)));
+                            return Err(Trouble::Ours(rolled_back(&self.statements.target.name)));
                         }
                         pass("after-refusal")?;
                         self.refused.push(refused(row, &error));
@@ -291,7 +304,7 @@ impl<'c> RowWriter<'c> {
             return Ok(Fate::Inserted);
         }
         let Some(resolve) = &mut self.resolve else {
-            return Err(Trouble::Ours(swallowed(&self.shape.target.name)));
+            return Err(Trouble::Ours(swallowed(&self.statements.target.name)));
         };
         if let Some(update) = &mut resolve.update {
             bind(update, bytes)?;
@@ -304,7 +317,7 @@ impl<'c> RowWriter<'c> {
         match rows.next()? {
             Some(row) if row.get(0)? => Ok(Fate::Unchanged),
             Some(_) => Ok(Fate::Superseded),
-            None => Err(Trouble::Ours(swallowed(&self.shape.target.name))),
+            None => Err(Trouble::Ours(swallowed(&self.statements.target.name))),
         }
     }
 }
@@ -333,8 +346,8 @@ impl rusqlite::ToSql for Bound<'_> {
 
 /// Whether rows of the batch can meet rows that are there. With a position key that is
 /// asked; other keys can always.
-fn meets_rows(connection: &Connection, shape: &Shape, batch: &Batch) -> Result<bool, Trouble> {
-    let Some(probe_sql) = &shape.probe_sql else { return Ok(true) };
+fn meets_rows(connection: &Connection, statements: &Statements, batch: &Batch) -> Result<bool, Trouble> {
+    let Some(probe_sql) = &statements.probe_sql else { return Ok(true) };
     let mut probe = connection.prepare_cached(probe_sql)?;
     for advance in &batch.advances {
         let from = advance.again.map_or(advance.from, |again| again.offset.min(advance.from));

@@ -20,7 +20,7 @@ mod look;
 mod order;
 mod ownership;
 mod refusal;
-mod shape;
+mod statements;
 mod target;
 
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ use encode::SqliteEncoder;
 use history::SqliteHistory;
 use lock::SourceLocks;
 use refusal::{Verdict, advice, message, verdict};
-use shape::Shape;
+use statements::Statements;
 use target::Target;
 
 use super::claim::unsigned;
@@ -65,7 +65,7 @@ pub struct Sqlite {
     locks: SourceLocks,
     /// The locks may still be those of a run that was taken over.
     has_taken_over: bool,
-    shape: Shape,
+    statements: Statements,
     encoder: Arc<SqliteEncoder>,
     run: i64,
     owned: Holdings,
@@ -135,7 +135,7 @@ impl Sqlite {
     pub fn open(path: &Path, settings: Settings) -> Result<Sqlite> {
         let connection = persist(path, &settings, || open_connection(path))?;
         let locks = SourceLocks::open(path).map_err(|cause| Error::file("lock", path, cause))?;
-        let (shape, encoder, warnings) = persist(path, &settings, || prepare(&connection, &settings))?;
+        let (statements, encoder, warnings) = persist(path, &settings, || prepare(&connection, &settings))?;
         for warning in warnings {
             settings.observer.warn(warning);
         }
@@ -145,7 +145,7 @@ impl Sqlite {
             connection,
             locks,
             has_taken_over: false,
-            shape,
+            statements,
             encoder: Arc::new(encoder),
             run,
             owned: Holdings::default(),
@@ -192,7 +192,7 @@ fn has_tables(connection: &Connection) -> Result<bool, Trouble> {
 fn prepare(
     connection: &Connection,
     settings: &Settings,
-) -> Result<(Shape, SqliteEncoder, Vec<String>), Trouble> {
+) -> Result<(Statements, SqliteEncoder, Vec<String>), Trouble> {
     let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
     pass("before-prepare")?;
     // One writer at a time: of ten first runs, one makes the tables and nine find them.
@@ -214,9 +214,9 @@ fn prepare(
                 target.name
             ));
         }
-        let shape = Shape::new(target, &columns, &settings.key, &settings.on_conflict);
+        let statements = Statements::new(target, &columns, &settings.key, &settings.on_conflict);
         pass("before-tables-commit")?;
-        Ok((shape, SqliteEncoder::new(columns), warnings))
+        Ok((statements, SqliteEncoder::new(columns), warnings))
     })?;
     pass("after-tables")?;
     Ok(prepared)
@@ -392,7 +392,7 @@ impl Sink for Sqlite {
         }
         self.refuse_moved()?;
         let committed = persist(&self.path, &self.settings, || {
-            commit::transaction(&self.connection, &self.settings, &self.shape, batch, &self.owned)
+            commit::transaction(&self.connection, &self.settings, &self.statements, batch, &self.owned)
         })?;
         self.refuse_moved()?;
         Ok(committed)

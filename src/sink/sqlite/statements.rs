@@ -8,7 +8,7 @@ use crate::sink::{Key, OnConflict};
 
 /// The statements of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Shape {
+pub(super) struct Statements {
     pub(super) target: Target,
     /// Inserts a row that must be new.
     pub(super) insert_sql: String,
@@ -28,8 +28,8 @@ pub(super) struct Shape {
     pub(super) forget_sql: String,
 }
 
-impl Shape {
-    pub(super) fn new(target: Target, columns: &[Column], key: &Key, on_conflict: &OnConflict) -> Shape {
+impl Statements {
+    pub(super) fn new(target: Target, columns: &[Column], key: &Key, on_conflict: &OnConflict) -> Statements {
         let table = quote(&target.name);
         let names = list(columns, |column| quote(&column.name));
         // Parameters are numbered like columns, so that one row of bindings serves them all.
@@ -79,7 +79,7 @@ impl Shape {
                 ))
             }
         };
-        Shape {
+        Statements {
             insert_absent_sql: has_key.then(|| format!("{insert_sql} ON CONFLICT ({key_list}) DO NOTHING")),
             update_sql: wins.filter(|_| has_key && !rest.is_empty()).map(|wins| {
                 let set = list(rest.iter().copied(), |column| format!("{} = {}", quote(&column.name), parameter(column)));

@@ -11,7 +11,7 @@ use crate::sink::key::quote;
 
 /// Everything a transaction needs to know besides the batch.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(super) struct Constants {
     pub(super) job: String,
     pub(super) data_date: Option<NaiveDate>,
     pub(super) target: Target,
@@ -39,7 +39,7 @@ pub(super) struct Shape {
     pub(super) server_equates_keys: bool,
 }
 
-impl Shape {
+impl Constants {
     /// The hash of a row's key, from its encoded bytes.
     pub(super) fn key_hash(&self, tuple: &[u8]) -> u128 {
         let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
