@@ -14,6 +14,7 @@
 
 mod dial;
 mod failure;
+mod gather;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
 
@@ -32,6 +33,7 @@ use std::time::Duration;
 use postgres::config::ChannelBinding;
 
 pub use failure::{Cause, Failure, NotConnected, hostility};
+use gather::gather;
 use host::{Host, Printable, SOCKET_DIRECTORIES, hosts, set_passwords};
 pub use line::Pulse;
 use parameter::Parameters;
@@ -90,7 +92,7 @@ impl Server {
         home: Option<&Path>,
         socket_directories: &[&Path],
     ) -> Result<Server> {
-        let given = Parameters::gather(url, env, home)?;
+        let given = gather(url, env, home)?;
         let user = match given.text("user") {
             Some(user) => user.to_owned(),
             None => whoami::username().map_err(|error| {
@@ -467,7 +469,7 @@ mod tests {
     fn the_ways_to_verify_are_libpqs() {
         let bare = Machine::new();
         let settings = |machine: &Machine, text: &str| {
-            let given = Parameters::gather(text, &|_| None, None).expect("gathered");
+            let given = gather(text, &|_| None, None).expect("gathered");
             TlsSettings::resolve(&given, Some(&machine.path("home"))).expect("resolved")
         };
         assert_eq!(settings(&bare, "").mode, Mode::Prefer);

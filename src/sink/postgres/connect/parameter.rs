@@ -1,16 +1,14 @@
-//! What was asked for: libpq's parameters, each with its value and where that came from.
+//! libpq's parameters, each with its value and where that came from.
 //!
-//! The connection string wins over the service file, that over the environment, and what is
-//! left has a default where it is used. A parameter that we do not know is an error, and so
+//! A parameter that we do not know is an error, and so
 //! is one that we know but cannot honour (`requirepeer`, `gssencmode=require`): whoever
 //! wrote it relies on it, and would not be told otherwise.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{service, string};
 use crate::error::{Error, Result};
 
 /// The parameters that were given, by anyone.
@@ -31,35 +29,6 @@ pub(super) enum Origin {
 }
 
 impl Parameters {
-    /// Gathers what the connection string, the service and the environment say.
-    pub(super) fn gather(
-        text: &str,
-        env: &dyn Fn(&str) -> Option<String>,
-        home: Option<&Path>,
-    ) -> Result<Parameters> {
-        let mut given = Parameters::default();
-        let mut after_secret = false;
-        for (key, value) in string::parse(text)? {
-            // An unquoted password with a space, or an unencoded one with an &, ends in
-            // what looks like a key.
-            if after_secret && find(&key).is_none() {
-                return Err(Error::usage(
-                    "the password in the connection string is followed by something that is not a key; quote it (password='…'), or in a URL write & as %26",
-                ));
-            }
-            after_secret = key.ends_with("password");
-            given.put(&key, value, Origin::String, Replace::Earlier)?;
-        }
-        service::apply(&mut given, env, home)?;
-        for parameter in PARAMETERS {
-            if let Some((name, value)) = parameter.variable.and_then(|name| Some((name, env(name)?))) {
-                given.put(parameter.name, value, Origin::Environment(name), Replace::Nothing)?;
-            }
-        }
-        given.refuse_what_we_cannot_honour()?;
-        Ok(given)
-    }
-
     pub(super) fn put(&mut self, key: &str, value: String, origin: Origin, replace: Replace) -> Result<()> {
         let Some(parameter) = find(key) else {
             return Err(Error::usage(match nearest(key) {
@@ -122,7 +91,7 @@ impl Parameters {
         }
     }
 
-    fn refuse_what_we_cannot_honour(&self) -> Result<()> {
+    pub(super) fn refuse_what_we_cannot_honour(&self) -> Result<()> {
         for &(name, harmless, why) in NOT_SUPPORTED {
             if self.text(name).is_some_and(|value| !harmless.contains(&value.to_ascii_lowercase().as_str())) {
                 return Err(Error::usage(format!("{} is not supported: {why}", self.quote(name))));
@@ -149,10 +118,10 @@ impl fmt::Display for Origin {
 }
 
 /// A parameter as libpq knows it.
-struct Parameter {
-    name: &'static str,
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
     /// The variable of the environment that gives it.
-    variable: Option<&'static str>,
+    pub(super) variable: Option<&'static str>,
 }
 
 const fn parameter(name: &'static str, variable: &'static str) -> Parameter {
@@ -165,7 +134,7 @@ const fn without_variable(name: &'static str) -> Parameter {
 
 /// The parameters of libpq 17, and `servicefile` of 18. The variables of GSSAPI are left out,
 /// and so is PGCLIENTENCODING: it is about the terminal of psql.
-const PARAMETERS: &[Parameter] = &[
+pub(super) const PARAMETERS: &[Parameter] = &[
     parameter("application_name", "PGAPPNAME"),
     parameter("channel_binding", "PGCHANNELBINDING"),
     without_variable("client_encoding"),
@@ -243,7 +212,7 @@ const NOT_SUPPORTED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-fn find(key: &str) -> Option<&'static Parameter> {
+pub(super) fn find(key: &str) -> Option<&'static Parameter> {
     PARAMETERS.iter().find(|parameter| parameter.name == key)
 }
 
@@ -291,91 +260,4 @@ fn distance(one: &str, other: &str) -> usize {
         }
     }
     table[one.len()][other.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn given(text: &str, env: &[(&str, &str)]) -> Result<Parameters> {
-        let env = |name: &str| {
-            env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
-        };
-        Parameters::gather(text, &env, None)
-    }
-
-    fn complaint(text: &str, env: &[(&str, &str)]) -> String {
-        given(text, env).err().expect("a complaint").to_string()
-    }
-
-    #[test]
-    fn the_string_wins_over_the_environment_and_the_last_word_in_it_counts() {
-        let both = given("host=a host=b", &[("PGHOST", "c"), ("PGUSER", "me")]).expect("good");
-        assert_eq!(both.text("host"), Some("b"));
-        assert_eq!(both.text("user"), Some("me"));
-        // An empty value is the default, not what the environment says.
-        assert_eq!(given("host=", &[("PGHOST", "c")]).expect("good").text("host"), None);
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_with_the_nearest_known_one() {
-        for (text, near) in [
-            ("hots=db", "host"),
-            ("postgres://db?ssl_mode=require", "sslmode"),
-            ("pasword=x", "password"),
-            ("database=app", "dbname"),
-            ("username=me", "user"),
-            ("Host=db", "host"),
-            ("sslrootcerts=x", "sslrootcert"),
-            ("connection_timeout=3", "connect_timeout"),
-        ] {
-            let message = complaint(text, &[]);
-            assert!(message.contains(&format!("did you mean {near:?}?")), "{message}");
-        }
-        let message = complaint("wholly_different_thing=1", &[]);
-        assert!(message.contains("\"wholly_different_thing\" in the connection string"), "{message}");
-    }
-
-    #[test]
-    fn what_may_be_a_piece_of_a_password_is_not_quoted() {
-        for text in ["password=a s3cr3t=b", "postgres://me@db?password=a&s3cr3t=b", "sslpassword=s3cr3t"] {
-            let message = complaint(text, &[]);
-            assert!(!message.contains("s3cr3t"), "{message}");
-        }
-    }
-
-    #[test]
-    fn what_we_cannot_honour_is_refused_and_what_asks_for_nothing_is_not() {
-        for (text, variable) in [
-            ("requirepeer=postgres", None),
-            ("gssencmode=require", None),
-            ("sslnegotiation=direct", None),
-            ("", Some(("PGREQUIREPEER", "postgres"))),
-            ("", Some(("PGREQUIREAUTH", "scram-sha-256"))),
-        ] {
-            let message = complaint(text, variable.as_slice());
-            assert!(message.contains("is not supported"), "{message}");
-        }
-        given("gssencmode=prefer sslnegotiation=postgres client_encoding=UTF8 replication=false", &[])
-            .map(|_| ())
-            .expect("nothing is asked for");
-    }
-
-    #[test]
-    fn numbers_and_choices_say_what_they_expect_and_where_the_value_came_from() {
-        let given = given("port=s3cr3t keepalives=2", &[("PGCONNECT_TIMEOUT", "soon")]).expect("gathered");
-        assert_eq!(
-            given.number::<u16>("connect_timeout").expect_err("no number").to_string(),
-            "connect_timeout \"soon\" from PGCONNECT_TIMEOUT must be a whole number"
-        );
-        assert_eq!(
-            given.switch("keepalives").expect_err("no switch").to_string(),
-            "keepalives \"2\" in the connection string must be one of 0, 1"
-        );
-        // Where a password should stand, somebody wrote user:password without the @.
-        assert_eq!(
-            given.number::<u16>("port").expect_err("no number").to_string(),
-            "port in the connection string must be a whole number"
-        );
-    }
 }

@@ -90,6 +90,7 @@ fn read(text: &str, file: &Path, service: &str, given: &mut Parameters) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use super::super::gather::gather;
     use super::*;
 
     const FILE: &str = "\
@@ -114,7 +115,7 @@ dbname = spaced
             "PGSYSCONFDIR" => system.to_str().map(str::to_owned),
             _ => env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()),
         };
-        Parameters::gather(text, &env, Some(home.path()))
+        gather(text, &env, Some(home.path()))
     }
 
     #[test]
