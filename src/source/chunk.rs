@@ -1,4 +1,4 @@
-//! What a chunk is, and how one is cut.
+//! What a chunk is.
 //!
 //! A chunk starts at the first byte of a record and ends at the end of one, so a worker never
 //! needs its neighbour's bytes. We cut every `chunk_bytes` and then move each cut forward to
@@ -11,15 +11,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::framing::{Follower, Framing};
-use super::identity::{Hash16, hash16};
-use super::map::{Window, Windows};
-use super::read::Blocks;
-use super::{Settings, Source};
-use crate::error::{Error, Result};
+use super::identity::{Hash16, TAIL_BYTES, hash16};
+use super::map::Window;
 use crate::span::Span;
-
-/// How many bytes before a position are hashed with a checkpoint.
-pub const TAIL_BYTES: usize = 4096;
 
 /// A range of a source that starts and ends on record starts; the unit of parallel work.
 #[derive(Debug)]
@@ -167,66 +161,6 @@ impl Start {
     /// The start of a source that was never seen.
     pub fn zero() -> Start {
         Start { position: 0, tail: (0, hash16(b"")), record: 0, follows_open_line: false }
-    }
-}
-
-/// The chunks of a range of a source, in order.
-#[derive(Debug)]
-pub struct Chunks {
-    feed: Feed,
-    source: Arc<Source>,
-    end: Option<u64>,
-    has_ended: bool,
-}
-
-#[derive(Debug)]
-enum Feed {
-    Mapped(Windows),
-    Read(Box<Blocks>),
-}
-
-impl Chunks {
-    /// The chunks of `source` from `start` to `end`, which is the start of a record; without one,
-    /// to the end of the source.
-    pub fn new(source: &Arc<Source>, start: Start, end: Option<u64>, settings: &Settings) -> Result<Chunks> {
-        let rest = source.size().map_or(0, |size| size.saturating_sub(start.record));
-        let feed = if settings.mmap && source.can_be_mapped() && rest >= settings.map_bytes_min {
-            Feed::Mapped(Windows::new(source, start, end, settings)?)
-        } else {
-            Feed::Read(Box::new(Blocks::new(source, start, end, settings)?))
-        };
-        Ok(Chunks { feed, source: Arc::clone(source), end, has_ended: false })
-    }
-
-    /// The next chunk, or `None` at the end. The last one says that it is the last, and whether
-    /// the source ends with it; it is empty where that was not known before. A last line that
-    /// waits for its rest is no part of any, and the source then does not end.
-    pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
-        if self.has_ended {
-            return Ok(None);
-        }
-        let chunk = match &mut self.feed {
-            Feed::Mapped(windows) => windows.next_chunk()?,
-            Feed::Read(blocks) => blocks.next_chunk()?,
-        };
-        let Some(mut chunk) = chunk else {
-            self.has_ended = true;
-            return Ok(None);
-        };
-        if let (Some(size), Some(end)) = (chunk.ends, self.end)
-            && size < end
-        {
-            return Err(Error::source_at(
-                self.source.path(),
-                size,
-                format!(
-                    "it ends at byte {size}, within a split that ends at byte {end} (truncated or replaced?)"
-                ),
-            ));
-        }
-        chunk.is_last = chunk.ends.is_some() || self.end == Some(chunk.span.end);
-        self.has_ended = chunk.is_last;
-        Ok(Some(chunk))
     }
 }
 

@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::chunk::TAIL_BYTES;
 use super::framing::Framing;
 use super::{Found, Medium, Source, first_record};
 use crate::error::{Error, Result};
@@ -23,6 +22,9 @@ use crate::stop::Stop;
 
 /// How much of the beginning of a source is hashed.
 pub const HEAD_BYTES: u32 = 64 << 10;
+
+/// How many bytes before a position are hashed with a checkpoint.
+pub const TAIL_BYTES: usize = 4096;
 
 /// Under another name, a file is only recognised by at least this much content, or whole.
 const PROOF_BYTES_MIN: u64 = 4 << 10;

@@ -4,12 +4,13 @@
 //! bytes that are appended meanwhile wait for the next run, and bytes that change under us
 //! are noticed before they are committed (`Source::still_holds`).
 //!
-//! There are two ways to a chunk, and both give the same [`Chunk`]: a window of a memory
-//! map (`map`) for large plain files, and owned blocks (`read`) for everything that is
+//! There are two ways to a chunk, and both give the same [`Chunk`]: windows of a memory map
+//! (`windows`) for large plain files, and owned blocks (`read`) for everything that is
 //! small, compressed, a stream, or must not be mapped. What a chunk *is*, is in `chunk`;
 //! nothing but `framing` looks inside a record.
 
 mod chunk;
+mod chunks;
 mod discover;
 mod feed;
 mod framing;
@@ -22,6 +23,7 @@ mod patient;
 mod preamble;
 mod read;
 mod stdin;
+mod windows;
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -33,11 +35,13 @@ use std::time::{Duration, SystemTime};
 
 use nix::sys::statfs::FsType;
 
-pub use chunk::{Body, Bytes, Chunk, Chunks, Start, TAIL_BYTES};
+pub use chunk::{Body, Bytes, Chunk, Start};
+pub use chunks::Chunks;
 pub use discover::{Discovered, Found, Order, Pattern, Selection, discover};
 pub use framing::{Framed, Framing, Quotes, Records, is_blank};
 pub use identity::{
-    Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Last, Probe, Recognised, hash16, recognise,
+    Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Last, Probe, Recognised, TAIL_BYTES,
+    hash16, recognise,
 };
 pub use preamble::Preamble;
 

@@ -7,9 +7,10 @@
 
 use std::sync::Arc;
 
-use super::chunk::{Bytes, Chunk, LongRecord, Start, TAIL_BYTES};
+use super::chunk::{Bytes, Chunk, LongRecord, Start};
 use super::feed::Feed;
-use super::{Body, Settings, Source, first_record, hash16};
+use super::identity::{TAIL_BYTES, hash16};
+use super::{Body, Settings, Source, first_record};
 use crate::error::{Error, Result};
 use crate::span::Span;
 
