@@ -35,7 +35,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "engine",
-        &["config", "error", "event", "figure", "format", "pipeline", "report", "sink", "source", "stop"],
+        &[
+            "config", "error", "event", "figure", "format", "pipeline", "report", "sink", "source", "stop",
+            "work",
+        ],
     ),
     ("infer", &["figure", "format", "reject", "schema", "sink"]),
     ("config", &["error", "format", "printable", "schema", "sink", "source"]),

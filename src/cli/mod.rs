@@ -64,8 +64,19 @@ pub fn run() -> ExitCode {
         let command = command?;
         // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
         // to run again.
-        catch_unwind(AssertUnwindSafe(|| execute(&command, speech, &stop)))
-            .unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
+        let ended = catch_unwind(AssertUnwindSafe(|| match &command {
+            Command::Load(args) => load::load(args, speech, &stop),
+            Command::Infer(args) => infer::infer(args, speech, &stop),
+            Command::Check(args) => check::check(args, speech, &stop),
+            Command::Plan(args) => plan::plan(args, speech, &stop),
+            Command::Status(args) => status::status(args, speech),
+            Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
+            Command::Forget(args) => forget::forget(args, speech),
+            Command::Config { json_schema: _ } => json_schema(),
+            Command::Completions { shell } => completions(*shell),
+            Command::Man { command } => man::man(command),
+        }));
+        ended.unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
     });
     exit.unwrap_or_else(|error| failed(&error, &name, speech, output)).into()
 }
@@ -150,21 +161,6 @@ fn shown(mut error: clap::Error) -> clap::Error {
         error.insert(kind, value);
     }
     error
-}
-
-fn execute(command: &Command, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
-    match command {
-        Command::Load(args) => load::load(args, speech, stop),
-        Command::Infer(args) => infer::infer(args, speech, stop),
-        Command::Check(args) => check::check(args, speech, stop),
-        Command::Plan(args) => plan::plan(args, speech, stop),
-        Command::Status(args) => status::status(args, speech),
-        Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
-        Command::Forget(args) => forget::forget(args, speech),
-        Command::Config { json_schema: _ } => json_schema(),
-        Command::Completions { shell } => completions(*shell),
-        Command::Man { command } => man::man(command),
-    }
 }
 
 /// The first signal asks for a clean stop, the second ends the process.

@@ -1,11 +1,13 @@
 //! `load`: the files of a job into its destination.
 
+use std::time::Instant;
+
 use super::files::notice_of_links;
-use super::run::{run, settings};
+use super::run::{Ended, recipe, settings};
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pipeline::Settings;
+use crate::pipeline::{self, Outcome, Settings};
 use crate::report::{Load, Next, Subject};
 use crate::sink::statement::first_rows;
 use crate::source::Discovered;
@@ -37,7 +39,11 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
     };
     let destination = destination(config, watch)?;
     let mut sink = destination.open()?;
-    let mut ended = run(&mut *sink, config, &files.files, &settings, options.allow_rejects, watch);
+    let (began, mut outcome) = (Instant::now(), Outcome::default());
+    let (stop, stats) = (&watch.stop, &watch.stats);
+    let result =
+        pipeline::run(&files.files, recipe(config), &mut *sink, &settings, stop, stats, &mut outcome);
+    let mut ended = Ended::closed(&mut *sink, outcome, result, began.elapsed(), options.allow_rejects, watch);
     ended.outcome.notices.extend(notice_of_links(&files.passed_over));
     let query = Some(first_rows(&*destination, &config.record.schema));
     let subject = Subject {

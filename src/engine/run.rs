@@ -1,51 +1,28 @@
-//! A run of the pipeline, as `load` and `check` make it and `plan` foretells it.
+//! A run of the pipeline, as `load` and `check` make it and `plan` foretells it: how it begins, and
+//! how it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Watch;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format;
-use crate::pipeline::{self, Outcome, Settings};
+use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
 use crate::sink::{Ending, Key, Sink};
-use crate::source::{Found, Hash16};
+use crate::source::Hash16;
+use crate::work::Recipe;
 
-/// How a run ended.
-pub(super) struct Ended {
-    /// What was committed.
-    pub(super) outcome: Outcome,
-    pub(super) exit: Exit,
-    /// Why it could not go on, if it could not.
-    pub(super) error: Option<Error>,
-}
-
-/// Runs the pipeline into `sink`, and closes the run whatever came of it.
-pub(super) fn run(
-    sink: &mut dyn Sink,
-    config: &Config,
-    files: &[Found],
-    settings: &Settings,
-    allow_rejects: bool,
-    watch: &Watch,
-) -> Ended {
+/// How the job's records become rows.
+pub(super) fn recipe(config: &Config) -> Recipe {
     let schema = Arc::new(config.record.schema.clone());
-    let format = format::of(&config.source.format, &schema.paths(), schema.extras());
-    let (outcome, result) = pipeline::run(files, format, schema, sink, settings, &watch.stop, &watch.stats);
-    let exit_of = |result: &Result<()>| match result {
-        Ok(()) => Exit::of_outcome(&outcome, allow_rejects),
-        Err(error) => Exit::of_error(error),
-    };
-    let exit = exit_of(&result);
-    let closed = sink.finish(&Ending {
-        outcome: exit.outcome(),
-        exit_code: exit.code(),
-        counts: &outcome.counts,
-        bytes: outcome.bytes,
-    });
-    // Of a run that failed, its own error is the one to tell.
-    let result = result.and(closed);
-    Ended { exit: exit_of(&result), error: result.err(), outcome }
+    Recipe {
+        format: format::of(&config.source.format, &schema.paths(), schema.extras()),
+        schema,
+        record_bytes_max: config.source.settings.record_bytes_max,
+        raw_bytes_max: config.dead_letters.raw_bytes_max,
+    }
 }
 
 /// What the job says of the pipeline.
@@ -58,7 +35,6 @@ pub(super) fn settings(config: &Config, watch: &Watch) -> Settings {
         source: config.source.settings.clone(),
         batch_rows: config.pipeline.batch_rows,
         batch_bytes: config.pipeline.batch_bytes,
-        raw_bytes_max: config.dead_letters.raw_bytes_max,
         allow_duplicates: false,
         accept_new_rules: false,
         take_over: false,
@@ -69,6 +45,44 @@ pub(super) fn settings(config: &Config, watch: &Watch) -> Settings {
 }
 
 /// How many threads can run at once.
-pub(crate) fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How a run ended.
+pub(super) struct Ended {
+    /// What was committed.
+    pub(super) outcome: Outcome,
+    pub(super) exit: Exit,
+    /// Why it could not go on, if it could not.
+    pub(super) error: Option<Error>,
+}
+
+impl Ended {
+    /// Closes the run that had this outcome, whatever came of it.
+    pub(super) fn closed(
+        sink: &mut dyn Sink,
+        mut outcome: Outcome,
+        result: Result<()>,
+        elapsed: Duration,
+        allow_rejects: bool,
+        watch: &Watch,
+    ) -> Ended {
+        outcome.elapsed = elapsed;
+        outcome.times = watch.stats.times();
+        let exit_of = |result: &Result<()>| match result {
+            Ok(()) => Exit::of_outcome(&outcome, allow_rejects),
+            Err(error) => Exit::of_error(error),
+        };
+        let exit = exit_of(&result);
+        let closed = sink.finish(&Ending {
+            outcome: exit.outcome(),
+            exit_code: exit.code(),
+            counts: &outcome.counts,
+            bytes: outcome.bytes,
+        });
+        // Of a run that failed, its own error is the one to tell.
+        let result = result.and(closed);
+        Ended { exit: exit_of(&result), error: result.err(), outcome }
+    }
 }

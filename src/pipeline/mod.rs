@@ -9,6 +9,7 @@
 //! A panic in a worker, an error of the destination and a signal all end in the same way:
 //! what is committed stays, what is not is forgotten, and a second run goes on from there.
 
+mod claim;
 mod plan;
 mod queue;
 #[cfg(test)]
@@ -20,19 +21,18 @@ mod tests;
 mod workers;
 mod writer;
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
-use crate::format::AnyFormat;
 use crate::schema::Schema;
-use crate::sink::{Answer, Asked, Closes, Sink, Task};
-use crate::source::{self, Candidate, Found, Hash16};
+use crate::sink::{Closes, Sink};
+use crate::source::{self, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Parcel, Recipe};
+use claim::take_note;
+pub use claim::{asked, bytes_to_read};
 use plan::Planner;
 use queue::queue;
 pub use stats::{Outcome, Reason, Stats, Times};
@@ -51,8 +51,6 @@ pub struct Settings {
     pub batch_rows: usize,
     /// or when its rows and rejects are this many bytes.
     pub batch_bytes: usize,
-    /// Of a longer reject only hash and place are kept.
-    pub raw_bytes_max: usize,
     /// Load whole duplicates as sources of their own.
     pub allow_duplicates: bool,
     /// Go on with sources that were begun under other rules.
@@ -88,45 +86,71 @@ enum Handed {
     Panicked(String),
 }
 
-/// What is said of a file without a newline but with carriage returns.
-const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is \
-    one record; convert it first (tr '\\r' '\\n')";
-
 /// What is said of a file whose rows somebody has taken away while it was loaded.
 const LOST: &str = "rows of it that this run committed are not in the table any more: somebody has removed them meanwhile; \
     what is loaded is not loaded again (`logmill forget` for that)";
 
-/// Loads `files` into `sink`.
+/// Loads `files` into `sink`: claims them, has what is new in them planned, worked and written, and
+/// asks the destination how it stands then.
 ///
-/// The outcome is what was committed, which is whole however the run ended. It is `Ok` also where
-/// the run ended early by a signal or where single files failed; `Err` means that it could not
-/// go on.
+/// `outcome` is what was committed, which is whole however the run ends. `Ok` also says that a
+/// signal ended it early or that single files failed; `Err` that it could not go on.
 pub fn run(
     files: &[Found],
-    format: AnyFormat,
-    schema: Arc<Schema>,
+    recipe: Recipe,
     sink: &mut dyn Sink,
     settings: &Settings,
     stop: &Stop,
     stats: &Arc<Stats>,
-) -> (Outcome, Result<()>) {
-    let began = Instant::now();
-    let mut outcome = Outcome::default();
-    let (recipe, settings) = prepare(format, schema, settings, sink.closes());
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let settings = &adjusted(settings, &recipe.schema, sink.closes());
     // A reader that waits for a stream is woken when the run fails.
-    let result = carry_out(files, recipe, sink, &settings, &stop.branch(), stats, &mut outcome);
-    outcome.times = stats.times();
-    outcome.elapsed = began.elapsed();
-    (outcome, result)
+    let stop = &stop.branch();
+
+    let (asked, unreadable) = asked(files, settings, stop)?;
+    for (path, why) in unreadable {
+        outcome.refuse(path, why, &settings.observer);
+    }
+    let answers = sink.claim(&asked)?;
+    let (tasks, selected) = take_note(asked.files, answers, outcome, &settings.observer);
+    let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
+    stats::add(&stats.bytes_total, bytes);
+    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
+
+    if !tasks.is_empty() {
+        let tasks = &tasks[..];
+        let format = &recipe.format.clone();
+        let workers = &Workers::start(sink.work(recipe), settings, stats)?;
+        // Two batches, so that the workers prepare the next while the destination digests one,
+        // and a chunk for each worker on top.
+        let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
+        let (front, back) = queue::<Handed>(budget, 2 * settings.threads + 2);
+        std::thread::scope(|scope| {
+            let planner = Planner { tasks, settings, format, workers, stop, stats, scope };
+            let thread = std::thread::Builder::new().name("planner".into());
+            let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
+            let planned = planned.map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
+            // The planner may be waiting for a silent stream when the writer fails, or panics.
+            let awaited = stop.awaited();
+            let written = Writer::new(tasks, sink, workers, settings, stop, stats, outcome).write(back);
+            drop(awaited);
+            // To the writer, a planner that panicked has come to its end.
+            planned.join().map_err(|_| Error::broken("the planner panicked"))?;
+            written
+        })?;
+    }
+
+    let lost = sink.lost()?;
+    for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
+        outcome.notices.push((file.path.clone(), LOST.to_owned()));
+    }
+    outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
+    Ok(())
 }
 
-/// How records become rows, and how sources are read for that.
-fn prepare(
-    format: AnyFormat,
-    schema: Arc<Schema>,
-    settings: &Settings,
-    closes: Closes,
-) -> (Recipe, Settings) {
+/// The settings, with sources cut as the schema and the sink need it.
+fn adjusted(settings: &Settings, schema: &Schema, closes: Closes) -> Settings {
     let mut settings = settings.clone();
     settings.source.lines_max = match schema.can_expand() {
         true => EXPANDING_LINES_MAX,
@@ -137,131 +161,5 @@ fn prepare(
     if let Closes::At(bytes) = closes {
         settings.source.border_bytes = Some(bytes);
     }
-    let record_bytes_max = settings.source.record_bytes_max;
-    (Recipe { format, schema, record_bytes_max, raw_bytes_max: settings.raw_bytes_max }, settings)
-}
-
-/// Claims the sources, loads what is new in them, and asks the destination how it stands then.
-fn carry_out(
-    files: &[Found],
-    recipe: Recipe,
-    sink: &mut dyn Sink,
-    settings: &Settings,
-    stop: &Stop,
-    stats: &Arc<Stats>,
-    outcome: &mut Outcome,
-) -> Result<()> {
-    let (asked, unreadable) = asked(files, settings, stop)?;
-    for (path, why) in unreadable {
-        outcome.refuse(path, why, &settings.observer);
-    }
-    let claimed = sink.claim(&asked)?;
-    let (tasks, selected) = take_note(asked.files, claimed, outcome, &settings.observer);
-    let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
-    stats::add(&stats.bytes_total, bytes);
-    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
-    if !tasks.is_empty() {
-        load(&tasks, recipe, sink, settings, stop, stats, outcome)?;
-    }
-    let lost = sink.lost()?;
-    for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
-        outcome.notices.push((file.path.clone(), LOST.to_owned()));
-    }
-    outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
-    Ok(())
-}
-
-/// What is to be loaded, and the ids of all sources that the run is about; what became of the
-/// other files goes into the outcome.
-fn take_note(
-    files: Vec<Candidate>,
-    claimed: Vec<Answer>,
-    outcome: &mut Outcome,
-    observer: &Observer,
-) -> (Vec<(Task, Candidate)>, Vec<i32>) {
-    let (mut tasks, mut selected) = (Vec::new(), Vec::new());
-    for (file, answer) in files.into_iter().zip(claimed) {
-        match answer {
-            Answer::Load { source_id, tasks: splits } => {
-                selected.push(source_id);
-                if file.fingerprint.has_only_returns {
-                    outcome.notices.push((file.path.clone(), ONLY_RETURNS.to_owned()));
-                }
-                tasks.extend(splits.into_iter().map(|task| (task, file.clone())));
-            }
-            Answer::Finished { source_id } => {
-                selected.push(source_id);
-                outcome.finished += 1;
-            }
-            Answer::Duplicate(of) => outcome.duplicates.push((file.path, of)),
-            Answer::Changed(why) => outcome.refuse(file.path, why, observer),
-        }
-    }
-    (tasks, selected)
-}
-
-/// What a run asks for, and the files that it cannot read.
-pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked, Vec<(PathBuf, String)>)> {
-    let (files, failed) = plan::fingerprint(files, stop)?;
-    let asked = Asked {
-        files,
-        allow_duplicates: settings.allow_duplicates,
-        accept_new_rules: settings.accept_new_rules,
-        take_over: settings.take_over,
-        key_is_position: settings.key_is_position,
-        framing: settings.source.framing.clone(),
-        rules_hash: settings.rules_hash,
-    };
-    Ok((asked, failed))
-}
-
-/// Bytes of the file that are to be read, compressed as they are.
-pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
-    let fingerprint = &file.fingerprint;
-    match (fingerprint.container, fingerprint.size) {
-        (Some(container), _) => container.size,
-        (None, Some(size)) => task.end.unwrap_or(size).saturating_sub(task.start.record),
-        // Only reading a stream will tell.
-        (None, None) => 0,
-    }
-}
-
-/// Threads for work on records.
-fn pool(threads: usize) -> Result<rayon::ThreadPool> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("worker-{index}"))
-        .build()
-        .map_err(|cause| Error::usage(format!("cannot start {threads} workers: {cause}")))
-}
-
-/// Plans, works and writes, each on threads of its own.
-fn load(
-    tasks: &[(Task, Candidate)],
-    recipe: Recipe,
-    sink: &mut dyn Sink,
-    settings: &Settings,
-    stop: &Stop,
-    stats: &Arc<Stats>,
-    outcome: &mut Outcome,
-) -> Result<()> {
-    let format = recipe.format.clone();
-    let workers = Workers::start(sink.work(recipe), settings, stats)?;
-    // Two batches, so that the workers prepare the next while the destination digests one,
-    // and a chunk for each worker on top.
-    let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
-    let (front, back) = queue::<Handed>(budget, 2 * settings.threads + 2);
-    std::thread::scope(|scope| {
-        let planner = Planner { tasks, settings, format: &format, workers: &workers, stop, stats, scope };
-        let thread = std::thread::Builder::new().name("planner".into());
-        let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
-        let planned = planned.map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
-        // The planner may be waiting for a silent stream when the writer fails, or panics.
-        let awaited = stop.awaited();
-        let written = Writer::new(tasks, sink, &workers, settings, stop, stats, outcome).write(back);
-        drop(awaited);
-        // To the writer, a planner that panicked has come to its end.
-        planned.join().map_err(|_| Error::broken("the planner panicked"))?;
-        written
-    })
+    settings
 }

@@ -1,7 +1,6 @@
-//! The planner: files to tasks, and tasks to chunks, in order.
+//! The planner: tasks to chunks, in order.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Scope;
 use std::time::Instant;
@@ -12,34 +11,13 @@ use super::Handed;
 use super::queue::Front;
 use super::stats::{Stats, add_time};
 use super::workers::Workers;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::format::AnyFormat;
 use crate::sink::Task;
-use crate::source::{Candidate, Chunk, Chunks, Found, Settings, Source};
+use crate::source::{Candidate, Chunk, Chunks, Settings, Source};
 use crate::stop::Stop;
 use crate::work::Assignment;
-
-/// Files that cannot be read, and why.
-pub(super) type Unreadable = Vec<(PathBuf, String)>;
-
-/// What each of the files is recognised by. A file that cannot be read is told apart, and is
-/// no reason to lose the others.
-pub(super) fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadable)> {
-    let mut candidates = Vec::with_capacity(files.len());
-    let mut failed = Vec::new();
-    for file in files {
-        let opened = Candidate::open(file, stop);
-        if let Some(signal) = stop.asked() {
-            return Err(ErrorKind::Stopped(signal).into());
-        }
-        match opened {
-            Ok(candidate) => candidates.push(candidate),
-            Err(error) => failed.push((file.path.clone(), error.without_path(&file.path))),
-        }
-    }
-    Ok((candidates, failed))
-}
 
 /// Hands out the chunks of all tasks, in order.
 pub(super) struct Planner<'env, 'scope> {

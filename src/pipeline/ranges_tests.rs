@@ -11,7 +11,7 @@ use super::tests::{
 use super::*;
 use crate::reject::Faults;
 use crate::schema::{Row, Value};
-use crate::sink::{Batch, Committed, Ending, OpenLetters};
+use crate::sink::{Answer, Asked, Batch, Committed, Ending, OpenLetters};
 use crate::work::{self, Encoder, Gather, Gathered, Place, Work};
 
 /// The rows of a chunk, a vector for each field.

@@ -100,7 +100,8 @@ pub struct Times {
 }
 
 impl Stats {
-    pub(super) fn times(&self) -> Times {
+    /// Where the time went so far.
+    pub fn times(&self) -> Times {
         let time = |counter: &AtomicU64| Duration::from_nanos(counter.load(Ordering::Relaxed));
         Times {
             waited: time(&self.waited_ns),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bumpalo::Bump;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
 
-use super::pool;
+use super::workers::pool;
 use crate::error::{ErrorKind, Result};
 use crate::format::{self, AnyFormat, Malformed, Memory, Record, TOO_LONG};
 use crate::source::{Body, Chunk, Chunks, Found, Preamble, Settings, Source, Start};

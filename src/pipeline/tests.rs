@@ -8,10 +8,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::format::Json;
+use crate::format::{AnyFormat, Json};
 use crate::reject::Faults;
 use crate::schema::{Bounds, Field, Kind, Row, Text};
-use crate::sink::{Batch, Checkpoint, Committed, Counts, Ending, OpenLetters, Remembered, decide};
+use crate::sink::{
+    Answer, Asked, Batch, Checkpoint, Committed, Counts, Ending, OpenLetters, Remembered, decide,
+};
 use crate::source::{Pattern, Selection, discover, hash16};
 use crate::work::{self, Encoder, Place, Work};
 
@@ -188,7 +190,6 @@ impl Cut {
             },
             batch_rows: self.batch_rows,
             batch_bytes: self.batch_bytes,
-            raw_bytes_max: usize::MAX,
             allow_duplicates: true,
             accept_new_rules: false,
             take_over: false,
@@ -223,11 +224,15 @@ pub(super) fn load_with(
 ) -> Result<Outcome> {
     let pattern = Pattern { text: "*".into(), base: folder.to_owned() };
     let files = discover(&[pattern], &Selection::default()).expect("readable").files;
-    let schema = schema();
+    let mut outcome = Outcome::default();
+    let recipe = recipe(schema(), settings);
+    run(&files, recipe, sink, settings, &Stop::default(), &Arc::default(), &mut outcome)?;
+    Ok(outcome)
+}
+
+fn recipe(schema: Arc<Schema>, settings: &Settings) -> Recipe {
     let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
-    let (outcome, result) =
-        run(&files, format, schema, sink, settings, &Stop::default(), &Arc::new(Stats::default()));
-    result.map(|()| outcome)
+    Recipe { format, schema, record_bytes_max: settings.source.record_bytes_max, raw_bytes_max: usize::MAX }
 }
 
 /// The tables as a slow and simple reader makes them.
@@ -487,7 +492,6 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
             .expect("found")
             .files;
     let schema = schema();
-    let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
     let cut = Cut {
         threads: 2,
         chunk_bytes: 50,
@@ -499,8 +503,9 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
     let mut sink = Mined(InMemory::default());
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let (_, result) =
-        run(&files, format, schema, &mut sink, &cut.settings(), &Stop::default(), &Arc::default());
+    let (settings, mut outcome) = (cut.settings(), Outcome::default());
+    let recipe = recipe(schema, &settings);
+    let result = run(&files, recipe, &mut sink, &settings, &Stop::default(), &Arc::default(), &mut outcome);
     std::panic::set_hook(previous);
     let error = result.expect_err("the worker panicked");
     assert!(error.to_string().contains("a worker panicked over bytes"), "{error}");
@@ -533,11 +538,10 @@ fn who_watches_a_run_hears_of_all_that_it_committed_and_of_what_it_could_not() {
     };
     let pattern = Pattern { text: "*".into(), base: folder.path().to_owned() };
     let files = discover(&[pattern], &Selection::default()).expect("readable").files;
-    let format = AnyFormat::Ndjson(Json::new(&schema().paths(), schema().extras()));
-    let stats = Arc::new(Stats::default());
-    let (outcome, result) =
-        run(&files, format, schema(), &mut InMemory::default(), &settings, &Stop::default(), &stats);
-    result.expect("it ends");
+    let (mut sink, mut outcome) = (InMemory::default(), Outcome::default());
+    let recipe = recipe(schema(), &settings);
+    run(&files, recipe, &mut sink, &settings, &Stop::default(), &Arc::default(), &mut outcome)
+        .expect("it ends");
     let told = told.lock().expect("nobody panicked");
     let name = |file: &std::path::Path| file.file_name().map(|name| name.to_string_lossy().into_owned());
     let (mut sum, mut finished, mut refused) = ((0, 0, 0, 0), Vec::new(), Vec::new());

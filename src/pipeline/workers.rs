@@ -8,10 +8,19 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::queue::Seat;
 use super::stats::{Stats, add_time};
-use super::{Handed, Settings, pool};
-use crate::error::Result;
+use super::{Handed, Settings};
+use crate::error::{Error, Result};
 use crate::sink::Batch;
 use crate::work::{Assignment, Rows, Work, Worker};
+
+/// Threads for work on records.
+pub(super) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("worker-{index}"))
+        .build()
+        .map_err(|cause| Error::usage(format!("cannot start {threads} workers: {cause}")))
+}
 
 /// Row buffers kept for reuse at most, however small the chunks.
 const SPARES_MAX: usize = 64;

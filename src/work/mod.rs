@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub use encode::{Encoder, Place};
 pub use parcel::Parcel;
 pub use rows::{Gather, Gathered, Rows};
+use worker::Pass;
 pub use worker::{Assignment, Worker};
 
 use crate::format::AnyFormat;
@@ -43,16 +44,4 @@ pub trait Work: Send + Sync {
 /// The work of a recipe for a destination that encodes with `encoder`.
 pub fn with<E: Encoder + 'static>(recipe: Recipe, encoder: Arc<E>) -> Arc<dyn Work> {
     Arc::new(Pass { recipe, encoder })
-}
-
-/// What all workers share.
-struct Pass<E> {
-    recipe: Recipe,
-    encoder: Arc<E>,
-}
-
-impl<E: Encoder> Work for Pass<E> {
-    fn work(&self, worker: &mut Worker, assignment: Assignment, rows: Rows) -> Parcel {
-        worker.work(self, assignment, rows)
-    }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 
-use super::{Encoder, Gather as _, Parcel, Pass, Place, Rows};
+use super::{Encoder, Gather as _, Parcel, Place, Recipe, Rows, Work};
 use crate::failpoint;
 use crate::format::{self, Malformed, Memory, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
@@ -46,9 +46,14 @@ pub struct Worker {
     growth: f64,
 }
 
-impl Worker {
-    /// Makes a parcel of a chunk, in rows that are empty, and may have room from before.
-    pub(super) fn work<E: Encoder>(&mut self, pass: &Pass<E>, assignment: Assignment, rows: Rows) -> Parcel {
+/// The one pass over records: what all workers share.
+pub(super) struct Pass<E> {
+    pub(super) recipe: Recipe,
+    pub(super) encoder: Arc<E>,
+}
+
+impl<E: Encoder> Work for Pass<E> {
+    fn work(&self, worker: &mut Worker, assignment: Assignment, rows: Rows) -> Parcel {
         failpoint::reached("before-chunk");
         let Assignment { source, split, chunk, before, behind } = assignment;
         let mut parcel = Parcel {
@@ -76,15 +81,15 @@ impl Worker {
         };
         match chunk.body {
             Body::Records(bytes) => {
-                self.parse(pass, &bytes, &before, &mut parcel);
+                worker.parse(self, &bytes, &before, &mut parcel);
                 // A row that is refused later is explained with its bytes.
                 parcel.kept = (!parcel.source.can_be_read_again()).then_some(bytes);
             }
             Body::TooLong { length, lines, hash, check, tail, is_terminated } => {
-                self.faults.clear();
-                too_long(&mut self.faults, length, pass.recipe.record_bytes_max);
+                worker.faults.clear();
+                too_long(&mut worker.faults, length, self.recipe.record_bytes_max);
                 let span = Span::new(chunk.span.start, chunk.span.start + length);
-                parcel.rejects.push_hashed(span, 0, Stage::Decode, &self.faults, &[], Some(hash));
+                parcel.rejects.push_hashed(span, 0, Stage::Decode, &worker.faults, &[], Some(hash));
                 (parcel.lines, parcel.record_lines, parcel.records) = (lines, lines, 1);
                 parcel.check = check;
                 parcel.tail = (u32::try_from(tail.len()).expect("at most TAIL_BYTES"), hash16(&tail));
@@ -93,7 +98,10 @@ impl Worker {
         }
         parcel
     }
+}
 
+impl Worker {
+    /// Parses, binds and encodes each record of a chunk.
     fn parse<E: Encoder>(&mut self, pass: &Pass<E>, bytes: &Bytes, preamble: &Preamble, parcel: &mut Parcel) {
         let block = bytes.stable(&mut self.block);
         parcel.check = xxhash_rust::xxh3::xxh3_64(block);

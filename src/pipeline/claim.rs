@@ -1,0 +1,91 @@
+//! The claim: files to what a run asks for, and the answers to tasks.
+
+use std::path::PathBuf;
+
+use super::Settings;
+use super::stats::Outcome;
+use crate::error::{ErrorKind, Result};
+use crate::event::Observer;
+use crate::sink::{Answer, Asked, Task};
+use crate::source::{Candidate, Found};
+use crate::stop::Stop;
+
+/// What is said of a file without a newline but with carriage returns.
+const ONLY_RETURNS: &str = "it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is \
+    one record; convert it first (tr '\\r' '\\n')";
+
+/// Files that cannot be read, and why.
+type Unreadable = Vec<(PathBuf, String)>;
+
+/// What a run asks for, and the files that it cannot read.
+pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked, Unreadable)> {
+    let (files, failed) = fingerprint(files, stop)?;
+    let asked = Asked {
+        files,
+        allow_duplicates: settings.allow_duplicates,
+        accept_new_rules: settings.accept_new_rules,
+        take_over: settings.take_over,
+        key_is_position: settings.key_is_position,
+        framing: settings.source.framing.clone(),
+        rules_hash: settings.rules_hash,
+    };
+    Ok((asked, failed))
+}
+
+/// What each of the files is recognised by. A file that cannot be read is told apart, and is
+/// no reason to lose the others.
+fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadable)> {
+    let mut candidates = Vec::with_capacity(files.len());
+    let mut failed = Vec::new();
+    for file in files {
+        let opened = Candidate::open(file, stop);
+        if let Some(signal) = stop.asked() {
+            return Err(ErrorKind::Stopped(signal).into());
+        }
+        match opened {
+            Ok(candidate) => candidates.push(candidate),
+            Err(error) => failed.push((file.path.clone(), error.without_path(&file.path))),
+        }
+    }
+    Ok((candidates, failed))
+}
+
+/// What is to be loaded, and the ids of all sources that the run is about; what became of the
+/// other files goes into the outcome.
+pub(super) fn take_note(
+    files: Vec<Candidate>,
+    answers: Vec<Answer>,
+    outcome: &mut Outcome,
+    observer: &Observer,
+) -> (Vec<(Task, Candidate)>, Vec<i32>) {
+    let (mut tasks, mut selected) = (Vec::new(), Vec::new());
+    for (file, answer) in files.into_iter().zip(answers) {
+        match answer {
+            Answer::Load { source_id, tasks: splits } => {
+                selected.push(source_id);
+                if file.fingerprint.has_only_returns {
+                    outcome.notices.push((file.path.clone(), ONLY_RETURNS.to_owned()));
+                }
+                tasks.extend(splits.into_iter().map(|task| (task, file.clone())));
+            }
+            Answer::Finished { source_id } => {
+                selected.push(source_id);
+                outcome.finished += 1;
+            }
+            Answer::Duplicate(of) => outcome.duplicates.push((file.path, of)),
+            Answer::Changed(why) => outcome.refuse(file.path, why, observer),
+        }
+    }
+    (tasks, selected)
+}
+
+/// Bytes of the file that are to be read, compressed as they are.
+pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
+    let fingerprint = &file.fingerprint;
+    match (fingerprint.container, fingerprint.size) {
+        (Some(container), _) => container.size,
+        (None, Some(size)) => task.end.unwrap_or(size).saturating_sub(task.start.record),
+        // Only reading a stream will tell.
+        (None, None) => 0,
+    }
+}
