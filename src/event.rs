@@ -51,6 +51,12 @@ pub enum Event {
         #[serde(rename = "at_most_seconds", serialize_with = "seconds")]
         at_most: Duration,
     },
+    /// No job was named, but one of the name of the files stands beside them, and is used.
+    JobFound {
+        /// Its file.
+        #[serde(serialize_with = "lossy")]
+        file: PathBuf,
+    },
     /// The sources of the run are its own from here on.
     Claimed {
         /// How many are to be read.
@@ -115,7 +121,9 @@ impl Event {
     /// How much it matters to a person.
     pub fn level(&self) -> Level {
         match self {
-            Event::Waiting { .. } | Event::Resumed { .. } | Event::Held { .. } => Level::Info,
+            Event::Waiting { .. } | Event::Resumed { .. } | Event::Held { .. } | Event::JobFound { .. } => {
+                Level::Info
+            }
             Event::Warning { .. } => Level::Warning,
             Event::Unsafe { .. } => Level::Alarm,
             // The summary tells of refused files, all in one place.
@@ -138,6 +146,9 @@ impl fmt::Display for Event {
             Event::Resumed { after } => write!(f, "no longer waiting, after {}", figure::time(*after)),
             Event::Held { source, holder, at_most } => {
                 write!(f, "{source} is held by {holder}; waiting up to {} s for it", at_most.as_secs())
+            }
+            Event::JobFound { file } => {
+                write!(f, "{} is there, so it is used as it stands", file.display())
             }
             Event::Claimed { sources, bytes } => {
                 write!(f, "{} to read, {}", figure::some(*sources, "source"), figure::bytes(*bytes))

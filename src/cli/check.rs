@@ -5,12 +5,11 @@ use std::path::Path;
 
 use super::args::{CheckArgs, Output};
 use super::files::{self, nothing_to_do};
-use super::inferred::Inferred;
-use super::job::{self, Job};
+use super::inferred::tell_unwritten;
 use super::progress::Progress;
 use super::speech::{Speech, json_lines};
 use crate::config::{Config, Overrides};
-use crate::engine::{self, Watch};
+use crate::engine::{self, Job, Watch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Exit;
 use crate::sink::judge::Verdicts;
@@ -42,13 +41,13 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         chunk_size: args.work.chunk_size,
         ..Overrides::default()
     };
-    let Job { config, path, inferred, .. } = job::choose(args.job.as_deref(), &overrides, speech, stop)?;
+    let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
+    let Job { config, path, inferred, .. } = engine::choose_job(args.job.as_deref(), &overrides, &watch)?;
     let files = engine::files(&config)?;
     if let Some(inferred) = &inferred {
-        inferred.tell_unwritten(speech);
+        tell_unwritten(&inferred.report, speech);
     }
     let verdicts = args.verdicts.as_deref().map(|out| open(out, &config, &path, &files.files)).transpose()?;
-    let mut watch = Watch { stop: stop.clone(), ..Watch::default() };
     let progress = Progress::start(speech, &watch.stats);
     watch.observer = progress.observer(speech);
     let checked = engine::check(&config, &files, verdicts, &watch);
@@ -67,7 +66,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         }
     };
     report.job_file = inferred.is_none().then(|| path.display().to_string());
-    report.inferred = inferred.as_ref().map(Inferred::report);
+    report.inferred = inferred.map(|inferred| inferred.report);
     // It is the result, however messages are written, unless verdicts are.
     if to_stdout {
         speech.summarize(&report)?

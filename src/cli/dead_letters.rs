@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 
 use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
-use super::job;
 use super::next::next_command;
 use super::speech::{Speech, print, print_as_is};
 use crate::engine;
@@ -20,7 +19,7 @@ pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyh
 }
 
 fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
+    let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let filter = Filter {
         state: (args.state != "any").then(|| args.state.clone()),
         code: args.code.clone(),
@@ -44,7 +43,7 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
 }
 
 fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
+    let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let letter = engine::dead_letter(&config, args.id, &speech.watch())?.ok_or_else(|| {
         let list = next_command("dead-letters list", &args.job.job, args.job.destination.into.as_ref());
         Error::usage(format!("job {} has no dead letter {}; `{list}` shows them", config.name, args.id))

@@ -2,12 +2,11 @@
 
 use super::args::{LoadArgs, Output};
 use super::files::{self, nothing_to_do};
-use super::inferred::Inferred;
-use super::job::{self, Job};
+use super::inferred::tell_written;
 use super::next::next_command;
 use super::progress::Progress;
 use super::speech::Speech;
-use crate::engine::{self, LoadOptions, Watch};
+use crate::engine::{self, Job, LoadOptions, Watch};
 use crate::error::ErrorKind;
 use crate::report::Exit;
 use crate::stop::Stop;
@@ -19,15 +18,16 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         return nothing_to_do("load", speech);
     }
     let overrides = args.overrides(given);
-    let job = job::choose(args.job.job.as_deref(), &overrides, speech, stop)?;
+    let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
+    let job = engine::choose_job(args.job.job.as_deref(), &overrides, &watch)?;
     let Job { config, path, is_found, inferred } = &job;
     let files = engine::files(config)?;
     if *is_found {
-        job::refuse_found_database(config, &overrides)?;
+        engine::refuse_found_database(config, &overrides)?;
     }
     if let Some(inferred) = inferred {
-        job::write(path, &inferred.text)?;
-        inferred.tell_written(path, speech);
+        engine::write_job(path, &inferred.text)?;
+        tell_written(&inferred.report, path, speech);
     }
     let options = LoadOptions {
         allow_rejects: args.allow_rejects,
@@ -35,14 +35,13 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         accept_new_rules: args.accept_new_rules,
         take_over: args.take_over,
     };
-    let mut watch = Watch { stop: stop.clone(), ..Watch::default() };
     let progress = Progress::start(speech, &watch.stats);
     watch.observer = progress.observer(speech);
     let loaded = engine::load(config, &files, options, &watch);
     drop(progress);
     let mut report = loaded?;
     report.job_file = path.display().to_string();
-    report.inferred = inferred.as_ref().map(Inferred::report);
+    report.inferred = inferred.as_ref().map(|inferred| inferred.report.clone());
     report.next.dead_letters = next_command("dead-letters list", path, overrides.into.as_ref());
     // Whoever has written a job knows the table.
     report.next.query.take_if(|_| !is_found);

@@ -10,7 +10,6 @@ mod files;
 mod forget;
 mod infer;
 mod inferred;
-mod job;
 mod later;
 mod load;
 mod man;

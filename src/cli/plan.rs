@@ -1,8 +1,8 @@
 //! `plan`: what a load would do, and what it promises, before it is let.
 
 use super::args::{Output, PlanArgs};
+use super::files;
 use super::speech::{Speech, print_as_is};
-use super::{files, job};
 use crate::config::Overrides;
 use crate::engine::{self, PlanOptions, Watch};
 use crate::report::Exit;
@@ -11,7 +11,8 @@ use crate::stop::Stop;
 pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let given = files::given(&args.files)?;
     let overrides = Overrides { files: given, date: args.date.date, ..args.job.destination.overrides() };
-    let config = job::read(&args.job.job, &overrides, speech)?;
+    let watch = Watch { stop: stop.clone(), ..speech.watch() };
+    let config = engine::read_job(&args.job.job, &overrides, &watch)?;
     let only_sql = args.print_sql && speech.output == Output::Text;
     let options = PlanOptions {
         allow_duplicates: args.allow_duplicates,
@@ -19,7 +20,6 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         with_sql: args.print_sql,
         without_files: only_sql,
     };
-    let watch = Watch { stop: stop.clone(), observer: speech.observer(), ..Watch::default() };
     let plan = engine::plan(&config, options, &watch)?;
     if only_sql {
         for obstacle in &plan.obstacles {

@@ -12,9 +12,9 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::speech::Speech;
+use crate::engine::Stats;
 use crate::event::Observer;
 use crate::figure;
-use crate::pipeline::Stats;
 
 /// How often the bar is drawn.
 const BAR_EVERY: Duration = Duration::from_millis(125);

@@ -1,13 +1,12 @@
 //! `status`: how far a job is, from any machine.
 
 use super::args::StatusArgs;
-use super::job;
 use super::speech::Speech;
 use crate::engine;
 use crate::report::Exit;
 
 pub(super) fn status(args: &StatusArgs, speech: Speech) -> anyhow::Result<Exit> {
-    let config = job::read(&args.job.job, &args.job.destination.overrides(), speech)?;
+    let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     if args.files.is_empty() {
         let mut status = engine::status(&config, &speech.watch())?;
         status.shows_all = args.all;

@@ -33,7 +33,7 @@ pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
 }
 
 /// What to say of names that stand for no file at all.
-pub(crate) fn nothing_found(names: &[PathBuf], passed_over: &[PathBuf]) -> Error {
+pub(super) fn nothing_found(names: &[PathBuf], passed_over: &[PathBuf]) -> Error {
     if let Some((link, what)) = notice_of_links(passed_over) {
         return Error::usage(format!("no file was found, but {}: {what}", link.display()));
     }

@@ -8,6 +8,8 @@ mod check;
 mod files;
 mod forget;
 mod guarantees;
+mod infer;
+mod job;
 mod letters;
 mod load;
 mod plan;
@@ -19,12 +21,12 @@ use std::sync::Arc;
 
 pub use check::check;
 pub use files::files;
-pub(crate) use files::nothing_found;
 pub use forget::{Meant, forget};
+pub use infer::{Inferred, Unwritten};
+pub use job::{Job, choose_job, read_job, refuse_found_database, write_job};
 pub use letters::{dead_letter, dead_letters};
 pub use load::{LoadOptions, load};
 pub use plan::{PlanOptions, plan};
-pub(crate) use run::cores;
 pub use status::{status, status_of};
 
 pub use crate::pipeline::Stats;

@@ -37,6 +37,8 @@ pub struct Inferred {
     pub files: usize,
     /// The fields.
     pub fields: Vec<InferredField>,
+    /// What there is to know besides them.
+    pub warnings: Vec<String>,
     /// The files in a word, for people.
     #[serde(skip)]
     pub what: String,

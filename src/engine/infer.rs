@@ -1,0 +1,284 @@
+//! `infer`: files that no job was written for, to a job and a report on it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bumpalo::Bump;
+
+use super::files::nothing_found;
+use super::run::cores;
+use crate::config::{self, Draft, Overrides, Proposed, escape};
+use crate::error::{Error, ErrorKind, Result};
+use crate::figure;
+use crate::format::{AnyFormat, Extras, Json, Malformed, Record};
+use crate::infer::{Looks, Proposal, Seen, Spot, job_name, job_name_of_directory, look, table_name};
+use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
+use crate::report::{self, InferredField};
+use crate::schema::Extra;
+use crate::sink;
+use crate::source::{Discovered, Found, Pattern, STDIN, Selection, Settings, Source, discover};
+use crate::stop::Stop;
+
+/// So much is read at most, of all files together. It takes a second or two, and what is
+/// beyond it can still not be lost: see `extra` below.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// So much of a file is looked at to tell what it is.
+const LOOK_BYTES: usize = 64 << 10;
+
+/// More names than this are a list, and no job: somebody will write a pattern instead.
+const NAMES_MAX: usize = 100;
+
+/// Files that no job was written for, and where one would be.
+#[derive(Debug)]
+pub struct Unwritten {
+    /// Where the file of the job would be.
+    pub path: PathBuf,
+    /// What the job would be called.
+    pub name: String,
+    names: Vec<PathBuf>,
+    files: Vec<Found>,
+}
+
+/// A job that was inferred.
+#[derive(Debug)]
+pub struct Inferred {
+    /// The job file.
+    pub text: String,
+    /// What it was inferred from.
+    pub report: report::Inferred,
+}
+
+impl Unwritten {
+    /// The job of the files that `names` name.
+    pub fn of(names: &[PathBuf]) -> Result<Unwritten> {
+        if names.is_empty() {
+            return Err(Error::usage("name files, or a job with -j"));
+        }
+        let patterns: Vec<Pattern> =
+            names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
+        let Discovered { files, passed_over } = discover(&patterns, &Selection::default())?;
+        // The standard input is looked at and then read; of another stream a look takes something away.
+        if let Some(stream) =
+            files.iter().find(|file| file.is_stream()).filter(|_| names != [Path::new(STDIN)])
+        {
+            return Err(Error::usage(format!(
+                "{} can be read only once, so no job can be inferred from it; name a job with -j, or give it alone as stdin (-)",
+                stream.path.display()
+            )));
+        }
+        let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+        let name = match names {
+            [name] if name == Path::new(STDIN) => Some("stdin".to_owned()),
+            // All that is in a directory is called like the directory.
+            [directory] if directory.is_dir() => {
+                std::fs::canonicalize(directory).ok().and_then(|path| job_name_of_directory(&path))
+            }
+            _ => None,
+        };
+        let name = name.or_else(|| job_name(&paths));
+        let name = name.filter(|_| !paths.is_empty()).ok_or_else(|| nothing_found(names, &passed_over))?;
+        // A path that begins with a dash would be taken for a flag.
+        let here = if name.starts_with('-') { "./" } else { "" };
+        let path = PathBuf::from(format!("{here}{name}.logmill.toml"));
+        Ok(Unwritten { path, name, names: names.to_vec(), files })
+    }
+
+    /// Infers the job from its files, to be written to `path`.
+    pub fn infer(&self, path: &Path, overrides: &Overrides, stop: &Stop) -> Result<Inferred> {
+        let readable = look_at(&self.files, stop)?;
+        let threads = overrides.threads.and_then(|threads| usize::try_from(threads).ok());
+        let settings = SurveySettings {
+            threads: threads.unwrap_or_else(cores),
+            source: Settings::default(),
+            bytes_max: BYTES_MAX,
+        };
+        let format = AnyFormat::Ndjson(Json::new::<String>(&[], Extras::Ignored));
+        let mut surveyed = survey::<Seen>(&readable, &format, &settings, stop)?;
+        let files: Vec<PathBuf> = readable.into_iter().map(|file| file.path).collect();
+        let proposal = std::mem::take(&mut surveyed.seen).propose();
+        if proposal.fields.is_empty() {
+            return Err(Error::usage(no_fields(&files, &proposal, &surveyed.failed)));
+        }
+        let fields: Vec<Proposed> = proposal
+            .fields
+            .iter()
+            .map(|inferred| Proposed { field: inferred.field.clone(), note: inferred.note.clone() })
+            .collect();
+        let names = self.names_from(path)?;
+        let mut listed: Vec<String> = names.iter().filter_map(|name| name.to_str()).map(escape).collect();
+        if listed.len() > NAMES_MAX {
+            listed.clear();
+        }
+        let unlisted = names.len() - listed.len();
+        let table = overrides.table.as_ref().map_or_else(|| table_name(&self.name), ToString::to_string);
+        let url = overrides.into.as_ref().map_or(sink::kinds::DEFAULT, |url| url.reveal());
+        let text = config::write(&Draft {
+            name: &self.name,
+            files: &listed,
+            fields: &fields,
+            // A key that comes later, or behind what was read, goes into a column of its own
+            // with all others of its kind: nothing is passed over that nobody has seen.
+            extra: Extra::Keep,
+            url,
+            table: &table,
+        });
+        let warnings = warnings(&proposal, &files, surveyed.is_all, unlisted);
+        Ok(Inferred { text, report: report(&proposal, &files, &surveyed, warnings) })
+    }
+
+    /// The names as they lead to the files from a job at `path`. Those in a job start at its
+    /// folder, those that were given where we are.
+    fn names_from(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        let is_here = path.parent().is_none_or(|folder| ["", "."].map(Path::new).contains(&folder));
+        if is_here {
+            return Ok(self.names.clone());
+        }
+        let absolute = self.names.iter().map(|name| {
+            std::path::absolute(name).map_err(|cause| Error::file("find the absolute path of", name, cause))
+        });
+        absolute.collect()
+    }
+}
+
+impl Survey for Seen {
+    fn see(&mut self, file: usize, offset: u64, record: Result<&Record<'_>, Malformed>, arena: &Bump) {
+        let spot = Spot { file, offset };
+        match record {
+            Ok(record) => self.record(spot, record, arena),
+            Err(malformed) => self.malformed(spot, &malformed),
+        }
+    }
+
+    fn merge(self, other: Seen) -> Seen {
+        Seen::merge(self, other)
+    }
+}
+
+/// The files that have records. One that cannot be read is left to the load, which tells of
+/// it; one that is no NDJSON ends it here.
+fn look_at(files: &[Found], stop: &Stop) -> Result<Vec<Found>> {
+    let mut readable = Vec::new();
+    let mut failed = None;
+    for file in files {
+        match head(file, stop).map(|(head, is_all)| look(&head, is_all)) {
+            Ok(Looks::Ndjson) => readable.push(file.clone()),
+            Ok(Looks::Empty) => {}
+            Ok(Looks::Other { what, hint }) => return Err(Error::usage(other(&file.path, what, hint))),
+            Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => return Err(error),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    match (readable.is_empty(), failed, files) {
+        (false, ..) => Ok(readable),
+        (true, Some(error), _) => Err(error),
+        (true, None, [file]) => Err(Error::usage(format!(
+            "{} is empty, so there is nothing to infer a job from; name one with -j",
+            file.path.display()
+        ))),
+        (true, None, files) => Err(Error::usage(format!(
+            "all {} files are empty, so there is nothing to infer a job from; name one with -j",
+            files.len()
+        ))),
+    }
+}
+
+fn other(path: &Path, what: &str, hint: Option<&str>) -> String {
+    let path = path.display();
+    let then = match hint {
+        Some(command) => format!("; `{command}` makes lines of it"),
+        None => " (other formats are planned and not built yet)".to_owned(),
+    };
+    format!("{path} looks like {what}; a job can be inferred from NDJSON, one JSON object per line{then}")
+}
+
+/// The first bytes of a file, and whether they are all.
+fn head(file: &Found, stop: &Stop) -> Result<(Vec<u8>, bool)> {
+    let (source, is_cut) = Source::preview(file, stop)?;
+    let (head, is_all) = Arc::new(source).beginning(LOOK_BYTES, Settings::default().record_bytes_max)?;
+    Ok((head, is_all && !is_cut))
+}
+
+fn no_fields(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)]) -> String {
+    let at = |file: usize| files[file].display();
+    let path = at(0);
+    match (failed.first(), proposal.first_malformed) {
+        _ if proposal.records > 0 => {
+            format!("the records of {path} are empty objects, and a job needs a field; name a job with -j")
+        }
+        (Some((path, why)), _) => format!("{}: {why}", path.display()),
+        (None, Some((spot, code, what))) => {
+            let (path, offset) = (at(spot.file), spot.offset);
+            format!("no line of {path} is a JSON object; the one at byte {offset} is {what} ({code})")
+        }
+        (None, None) => format!("{path} has no records, so there is nothing to infer a job from"),
+    }
+}
+
+/// What there is to know besides the fields.
+fn warnings(proposal: &Proposal, files: &[PathBuf], is_all: bool, unlisted: usize) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some((spot, code, what)) = proposal.first_malformed {
+        warnings.push(format!(
+            "{} of {} lines are no JSON objects and will be dead letters; the first, at byte {} of {}, is {what} ({code})",
+            figure::count(proposal.malformed),
+            figure::count(proposal.malformed + proposal.records),
+            figure::count(spot.offset),
+            files[spot.file].display(),
+        ));
+    }
+    if proposal.left_out > 0 {
+        warnings.push(format!(
+            "there are more keys than columns: {} of them or more have no field and go into the column `extra`",
+            figure::count(proposal.left_out)
+        ));
+    }
+    if !is_all {
+        warnings.push(
+            "what was not read may have other values: those that do not fit become dead letters, and new keys go \
+             into the column `extra`"
+                .to_owned(),
+        );
+    }
+    if unlisted > 0 {
+        warnings.push(format!(
+            "{} not in the job, which lists only names that are UTF-8, and no more than {NAMES_MAX}; name files on the \
+             command line, or write a pattern into it",
+            if unlisted == 1 { "1 name is".to_owned() } else { format!("{unlisted} names are") }
+        ));
+    }
+    warnings
+}
+
+/// What was inferred, to be told.
+fn report(
+    proposal: &Proposal,
+    files: &[PathBuf],
+    surveyed: &Surveyed<Seen>,
+    warnings: Vec<String>,
+) -> report::Inferred {
+    let fields = proposal.fields.iter().map(|inferred| InferredField {
+        name: inferred.field.name.clone(),
+        from: inferred.field.from.clone(),
+        kind: inferred.field.kind.name(),
+        required: inferred.field.required,
+        nullable: inferred.field.nullable,
+        note: inferred.note.clone(),
+    });
+    report::Inferred {
+        records: proposal.records,
+        malformed: proposal.malformed,
+        bytes_read: surveyed.raw_bytes,
+        bytes: surveyed.raw_size,
+        all: surveyed.is_all,
+        files: files.len(),
+        fields: fields.collect(),
+        warnings,
+        what: match files {
+            [file] if file == Path::new(STDIN) => "stdin".to_owned(),
+            [file] => file.display().to_string(),
+            files => figure::some(files.len(), "file"),
+        },
+        inflated: surveyed.bytes,
+    }
+}

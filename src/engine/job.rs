@@ -1,0 +1,126 @@
+//! The job of a command: the one that is named, the one that stands beside, or a new one.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::infer::{Inferred, Unwritten};
+use super::{Watch, destination};
+use crate::config::{Config, Overrides};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::failpoint;
+use crate::trust::{open_found, others_may_read};
+
+/// A job, and where it came from.
+#[derive(Debug)]
+pub struct Job {
+    /// What is to be done.
+    pub config: Config,
+    /// Its file, or where its file would be.
+    pub path: PathBuf,
+    /// Whether it was not named, but found or inferred.
+    pub is_found: bool,
+    /// What it was inferred from, if it was just now. There is no file of it then.
+    pub inferred: Option<Inferred>,
+}
+
+/// The job that is named; else the one that is called after the files; else what can be
+/// inferred from them.
+pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) -> Result<Job> {
+    if let Some(path) = named {
+        let config = read_job(path, overrides, watch)?;
+        return Ok(Job { config, path: path.to_owned(), is_found: false, inferred: None });
+    }
+    let names = overrides.files.as_deref().unwrap_or_default();
+    let unwritten = Unwritten::of(names)?;
+    let path = unwritten.path.clone();
+    let found = open_found(&path).map_err(|why| {
+        Error::usage(format!(
+            "{} was not named, but is there, and {why}; if it is the right job, name it with -j",
+            path.display()
+        ))
+    })?;
+    if let Some(file) = found {
+        watch.observer.tell(&Event::JobFound { file: path.clone() });
+        let config = Config::of_file(&path, file, overrides)?;
+        warn_of_password(&config, &path, watch);
+        return Ok(Job { config, path, is_found: true, inferred: None });
+    }
+    let inferred = unwritten.infer(&path, overrides, &watch.stop)?;
+    let config = Config::of_text(&path, &inferred.text, overrides)?;
+    Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
+}
+
+/// Reads a job that was named.
+pub fn read_job(path: &Path, overrides: &Overrides, watch: &Watch) -> Result<Config> {
+    let config = Config::load(path, overrides)?;
+    warn_of_password(&config, path, watch);
+    Ok(config)
+}
+
+fn warn_of_password(config: &Config, path: &Path, watch: &Watch) {
+    let can_be_read = std::fs::metadata(path).is_ok_and(|metadata| others_may_read(&metadata));
+    if config.destination.has_password && can_be_read {
+        let text = format!(
+            "{} holds a password, and others may read it; `chmod 600` it, or let ~/.pgpass or ${{VARIABLE}} hold the password",
+            path.display()
+        );
+        watch.observer.tell(&Event::Warning { text });
+    }
+}
+
+/// Refuses a database that nobody named and somebody else may have put there.
+pub fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<()> {
+    let destination = destination(config, &Watch::default())?;
+    let Some(path) = destination.file().filter(|_| overrides.into.is_none()) else { return Ok(()) };
+    match open_found(path) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(Error::usage(format!(
+            "{} was not named, but is there, and {why}; if it is the right database, name it with --into {}",
+            path.display(),
+            config.destination.url
+        ))),
+    }
+}
+
+/// Writes a job file, whole or not at all, unless one is there: half a job would be found by the
+/// next run.
+pub fn write_job(path: &Path, text: &str) -> Result<()> {
+    // Nobody takes it for a job or a log, and it is on the same file system.
+    let draft = path.with_file_name(format!(".logmill-{}.tmp", std::process::id()));
+    let written = write_draft(&draft, text).and_then(|()| give_name(&draft, path));
+    let _ = fs::remove_file(&draft);
+    written.map_err(|cause| match cause.kind() {
+        io::ErrorKind::AlreadyExists => Error::usage(format!(
+            "{} is there already, and a job that somebody may have edited is not written over; \
+             name another file with -o, or remove it",
+            path.display()
+        )),
+        _ => Error::file("write the job file", path, cause),
+    })
+}
+
+fn write_draft(draft: &Path, text: &str) -> io::Result<()> {
+    // Of a run that was killed.
+    let _ = fs::remove_file(draft);
+    let mut file = File::create_new(draft)?;
+    let (one_half, other_half) = text.as_bytes().split_at(text.len() / 2);
+    file.write_all(one_half)?;
+    if failpoint::reached("job-file") {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    file.write_all(other_half)?;
+    file.sync_all()
+}
+
+/// Gives the file its name, if that is free. (A rename would take it.)
+fn give_name(draft: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(draft, path) {
+        // Some file systems have no links.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && fs::symlink_metadata(path).is_err() => {
+            fs::rename(draft, path)
+        }
+        linked => linked,
+    }
+}
