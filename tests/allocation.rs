@@ -70,7 +70,7 @@ fn schema() -> Schema {
         Field::new("object", Kind::Object(Box::new(inner))),
         Field::new("list", Kind::List(Box::new(List::of(Field::new("", Kind::Int(Bounds::default())))))),
     ];
-    Schema { fields, extra: Extra::Keep, nul: Nul::Strip }
+    Schema { fields, extra: Extra::Keep, nul: Nul::Strip, ..Schema::default() }
 }
 
 /// Records that take the fast ways, the coerced ones and the plain JSON reader's.

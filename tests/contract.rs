@@ -146,7 +146,12 @@ impl Place {
             create: true,
             key: Key::Position,
             on_conflict: OnConflict::Update,
-            schema: Arc::new(Schema { fields: vec![field], extra: Extra::Ignore, nul: Nul::Reject }),
+            schema: Arc::new(Schema {
+                fields: vec![field],
+                extra: Extra::Ignore,
+                nul: Nul::Reject,
+                ..Schema::default()
+            }),
             rules_hash: RULES,
             raw_max: 1 << 20,
             connect_timeout: seconds(10),
@@ -277,7 +282,7 @@ fn batch(path: &Path, split: Split, (from, to): (u64, u64), has_reject: bool) ->
         skipped: 0,
         records: rejected,
         record_lines: rejected,
-        altered: 0,
+        altered: Default::default(),
         check: xxhash_rust::xxh3::xxh3_64(&vec![b'\n'; usize::try_from(lines).unwrap()]),
         tail: (0, hash16(b"")),
         preamble: Preamble::default(),

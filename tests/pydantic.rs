@@ -10,7 +10,7 @@ use bumpalo::Bump;
 use logmill::format::{Extras, Format, Input, Item, Json, JsonScratch, Raw, Record};
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Exact, Extra, Field, Float, Kind, List, Object, Schema};
-use logmill::schema::{Text, Timestamp, Zone, from_json_schema};
+use logmill::schema::{Clock, Text, Timestamp, Zone, from_json_schema};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
@@ -99,7 +99,7 @@ fn values_of_every_type_and_rule_are_judged_as_pydantic_does() {
 fn emitted(model: &str, strict: bool) -> Schema {
     let file = format!("{}/tests/cases/schema/{model}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(file).expect("readable");
-    from_json_schema(&text, strict, 0).expect("a schema that can be enforced")
+    from_json_schema(&text, strict, Clock::default()).expect("a schema that can be enforced")
 }
 
 /// The model `LogEntry`.

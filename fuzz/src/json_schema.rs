@@ -1,6 +1,6 @@
 //! JSON Schemas: whatever the text, it is a schema or an error with its place.
 
-use logmill::schema::from_json_schema;
+use logmill::schema::{Clock, from_json_schema};
 
 pub const SEEDS: &[&[u8]] = &[
     br##"{"type":"object","properties":{"a":{"type":"integer","minimum":0,"multipleOf":2},"b":{"anyOf":[{"type":"string","format":"date-time"},{"type":"null"}],"default":null}},"required":["a"],"additionalProperties":false}"##,
@@ -12,7 +12,7 @@ pub const SEEDS: &[&[u8]] = &[
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for strict in [false, true] {
-        match from_json_schema(text, strict, 0) {
+        match from_json_schema(text, strict, Clock::default()) {
             Ok(schema) => assert!(!schema.paths().iter().any(Vec::is_empty)),
             Err(error) => {
                 let is_placed =

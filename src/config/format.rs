@@ -2,9 +2,10 @@
 
 use super::reader::{Reader, Scope, TextRange};
 use crate::format::{Dialect, Pattern, Spec};
+use crate::schema::Nulls;
 
 /// Keys that mean something to some formats only.
-const KEYS: [(&str, &[&str]); 7] = [
+const KEYS: [(&str, &[&str]); 8] = [
     ("pattern", &["regex"]),
     ("record_start", &["ndjson", "regex"]),
     ("delimiter", &["csv"]),
@@ -12,11 +13,12 @@ const KEYS: [(&str, &[&str]); 7] = [
     ("header", &["csv", "tsv"]),
     ("columns", &["csv", "tsv"]),
     ("comment", &["csv", "tsv"]),
+    ("nulls", &["regex", "csv", "tsv"]),
 ];
 
-/// Reads how a record is written. What is wrong has been told then, and something stands in
-/// its place.
-pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Spec {
+/// Reads how a record is written, and which texts mean null in it. What is wrong has been told then,
+/// and something stands in its place.
+pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> (Spec, Nulls) {
     let name = reader.word(scope, "format");
     if !scope.has("format") {
         reader.find_absent("[source] has no format; add format = \"ndjson\"", scope);
@@ -30,6 +32,10 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Spec {
             reader.find(message, &place);
         }
     }
+    (spec(reader, scope, name), nulls(reader, scope, name))
+}
+
+fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
     match name {
         "regex" => {
             let pattern = pattern(reader, scope);
@@ -44,6 +50,18 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Spec {
         _ => Spec::Ndjson { record_start: record_start(reader, scope) },
     }
 }
+
+/// The texts that mean null. A format that writes one for what it does not have has it unasked.
+fn nulls(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Nulls {
+    match reader.texts(scope, "nulls") {
+        Some(texts) => Nulls::new(texts.into_iter().map(|(text, _)| text)),
+        None if DASHED.contains(&name) => Nulls::new(["-"]),
+        None => Nulls::default(),
+    }
+}
+
+/// Formats that write `-` for what is not there.
+const DASHED: [&str; 6] = ["combined", "common", "vhost_combined", "access", "syslog", "w3c"];
 
 fn pattern(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Pattern> {
     let Some((text, place)) = reader.text(scope, "pattern") else {
@@ -133,6 +151,8 @@ mod tests {
 
     #[test]
     fn what_belongs_to_another_format_is_refused() {
+        let message = "'nulls' is for the format regex or csv or tsv, and this job has 'ndjson'";
+        assert_wrong("source", "nulls = [\"-\"]", message, "nulls");
         let message = "'delimiter' is for the format csv, and this job has 'ndjson'";
         assert_wrong("source", "delimiter = \";\"", message, "delimiter");
     }

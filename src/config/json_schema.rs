@@ -96,7 +96,7 @@ fn value(takes: &Takes) -> Value {
         }),
         Takes::Zone => json!({
             "type": "string",
-            "pattern": pattern("UTC|[+-]([01][0-9]|2[0-3]):[0-5][0-9]"),
+            "pattern": pattern("[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*|[+-]([01][0-9]|2[0-3]):[0-5][0-9]"),
         }),
         Takes::Number => json!({ "type": "number" }),
         Takes::Value => json!({}),
@@ -205,6 +205,7 @@ pub(super) mod tests {
         for (table, lines) in [
             ("source", "files = [\"a\"]\nmax_record = 1024\ntimezone = \"+02:00\"\norder = \"name-reverse\""),
             ("source", "max_record = \"1KiB\"\nmmap = false"),
+            ("source", "year = 2023\ntimezone = \"America/Argentina/Buenos_Aires\""),
             ("record", "mode = \"strict\"\nextra = \"keep\"\nnul = \"replace\""),
             ("record.fields", "a = { type = \"text\", min_length = 1, default = \"x\" }"),
             (
@@ -234,7 +235,8 @@ pub(super) mod tests {
             ("source", "fils = [\"a\"]"),
             ("source", "files = \"a\""),
             ("source", "log_format = \"x\""),
-            ("source", "nulls = [\"-\"]"),
+            ("source", "nulls = \"-\""),
+            ("source", "year = 0"),
             ("record", "mode = \"strikt\""),
             ("record", "time = \"id\""),
             ("record.fields", "a = {}"),

@@ -157,6 +157,8 @@ static SOURCE: Table = Table {
             .default("true"),
         Key::new("columns", Takes::Texts, "For `csv`: the names of the columns, where no header has them."),
         Key::new("comment", Takes::Text, "Lines that begin with this are skipped, and counted."),
+        Key::new("nulls", Takes::Texts, "For formats of text: texts that mean null.")
+            .otherwise("`-` for access logs, syslog and W3C, else none"),
         Key::new(
             "max_record",
             Takes::Size { min: 1, max: GIB },
@@ -166,9 +168,11 @@ static SOURCE: Table = Table {
         Key::new(
             "timezone",
             Takes::Zone,
-            "The zone of stamps that name none: `UTC`, or an offset such as `+02:00`. (Names of zones: not yet.)",
+            "The zone of stamps that name none: `UTC`, an offset such as `+02:00`, or a name of the IANA database such as `Europe/Berlin`.",
         )
         .default("UTC"),
+        Key::new("year", Takes::Count { min: 1, max: 9999 }, "The year of stamps that name none.")
+            .otherwise("that of the data date, or the year before where the stamp would be more than 180 days after it"),
         Key::new(
             "order",
             Takes::Word(&[
@@ -279,7 +283,7 @@ pub(super) static FIELD: Table = Table {
         Key::new(
             "format",
             Takes::Text,
-            "How it is written: `rfc3339`, `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, or a pattern such as `%d/%b/%Y:%H:%M:%S %z`.",
+            "How it is written: `rfc3339`, `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns`, `syslog`, or a pattern such as `%d/%b/%Y:%H:%M:%S %z`.",
         )
         .otherwise("every ISO 8601 form, and epochs as Pydantic reads them"),
         Key::new(
@@ -512,7 +516,9 @@ impl Takes {
                 let print = |ms| units::print_duration(std::time::Duration::from_millis(ms));
                 format!("a duration from {} to {}, as in \"1m30s\"", print(*min_ms), print(*max_ms))
             }
-            Takes::Zone => "'UTC' or an offset from it, as in \"+02:00\"".to_owned(),
+            Takes::Zone => {
+                "'UTC', an offset from it as in \"+02:00\", or a name such as \"Europe/Berlin\"".to_owned()
+            }
             Takes::Number => "a number".to_owned(),
             Takes::Value => "a value".to_owned(),
             Takes::Version => "4 or 6".to_owned(),

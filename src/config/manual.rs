@@ -155,5 +155,5 @@ fn the_job_in_the_manual_is_a_job() {
     let job = job.replace("DB_PASSWORD", "SECRET");
     let config = super::tests::config(&job);
     assert_eq!(config.name, "app-logs");
-    assert!(config.source.needs_date);
+    assert!(config.source.needs_date.is_some());
 }

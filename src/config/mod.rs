@@ -37,6 +37,7 @@ use std::path::Path;
 use chrono::NaiveDate;
 
 use crate::error::{Complaint, Error, ErrorKind, Result};
+use crate::schema::Year;
 use crate::source::Pattern;
 
 pub use date::{escape, put_date};
@@ -50,6 +51,8 @@ pub use url::Url;
 pub use write::{Draft, Proposed, write};
 
 use reader::{Environment, Reader, Scope};
+use record::OfSource;
+use source::NeedsDate;
 
 /// A job, complete and checked.
 #[derive(Clone, Debug)]
@@ -165,10 +168,15 @@ fn read(
     let chunk_bytes = pipeline::chunk_bytes(&mut reader, &scope, overrides);
 
     let scope = reader.table(&job, "source");
-    let source = Source::read(&mut reader, &scope, folder, overrides, chunk_bytes);
+    let mut source = Source::read(&mut reader, &scope, folder, overrides, chunk_bytes);
 
     let record_scope = reader.table(&job, "record");
-    let (record, has_all_fields) = Record::read(&mut reader, &record_scope, source.offset_s, folder);
+    let year = source.year.map(Year::Fixed).or(overrides.date.map(Year::OfDate));
+    let of_source = OfSource { clock: source.clock, year, nulls: source.nulls.clone() };
+    let (record, has_all_fields) = Record::read(&mut reader, &record_scope, of_source, folder);
+    if source.needs_date.is_none() {
+        source.needs_date = record.schema.lacks_year().map(|field| NeedsDate::Year(field.to_owned()));
+    }
 
     let scope = reader.table(&job, "destination");
     let destination = Destination::read(&mut reader, &scope, &record.schema, folder, overrides);

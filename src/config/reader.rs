@@ -577,8 +577,6 @@ mod tests {
         let leave_out = "leave it out until a later version takes it";
         for (table, key, line) in [
             ("source", "log_format", "log_format = \"x\""),
-            ("source", "nulls", "nulls = [\"-\"]"),
-            ("source", "year", "year = 2023"),
             ("record", "time", "time = \"id\""),
             ("destination", "columns", "columns = {}"),
             ("dead_letters", "stop_above", "stop_above = \"5%\""),

@@ -20,7 +20,9 @@ use bumpalo::Bump;
 use regex::Regex;
 
 use super::{Config, Destination, Record, Source};
-use crate::schema::{Extra, Field, Kind, Nul, Object, OfSource, Rule, Schema, StampFormat, Value, Zone};
+use crate::schema::{
+    Extra, Field, Kind, Nul, Object, OfSource, Rule, Schema, StampFormat, Value, Year, Zone,
+};
 use crate::sink::{Key, OnConflict};
 use crate::source::Settings;
 
@@ -37,8 +39,9 @@ impl Config {
 /// The rules of a job in the form that is hashed.
 pub(super) fn canonical(config: &Config) -> String {
     let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _ } = config;
-    // The offset is with each field that it decides; the rest is about files and how they are read.
-    let Source { format, settings, files: _, needs_date: _, selection: _, offset_s: _ } = source;
+    // Zone and year are with each field that they decide; the rest is about files and how they are read.
+    let Source { format, settings, files: _, needs_date: _, selection: _, clock: _, year: _, nulls: _ } =
+        source;
     let Settings {
         // The format decides it.
         framing: _,
@@ -53,7 +56,7 @@ pub(super) fn canonical(config: &Config) -> String {
         growing: _,
     } = settings;
     let Record { schema, schema_file: _ } = record;
-    let Schema { fields, extra, nul } = schema;
+    let Schema { fields, extra, nul, nulls } = schema;
     let Destination { key, on_conflict, url: _, folder: _, table: _, create: _, has_password: _ } =
         destination;
 
@@ -75,6 +78,11 @@ pub(super) fn canonical(config: &Config) -> String {
         Nul::Reject => {}
         Nul::Strip => out.line("nul strip"),
         Nul::Replace => out.line("nul replace"),
+    }
+    if nulls.texts().next().is_some() {
+        let mut texts: Vec<&str> = nulls.texts().collect();
+        texts.sort_unstable();
+        out.line(format_args!("nulls {}", json(&texts)));
     }
     // The order of columns decides nothing.
     let mut sorted: Vec<&Field> = fields.iter().collect();
@@ -172,10 +180,15 @@ impl Canonical {
             Rule::Format(format) => self.shown(name, format.word()),
             Rule::Zone(Zone::Any) => {}
             Rule::Zone(zone) => self.add(format_args!(" {name} {}", zone.word())),
-            Rule::OfSource(OfSource::Offset(offset_s)) => {
-                self.option(name, (*offset_s != 0).then_some(*offset_s));
+            Rule::OfSource(OfSource::Clock(clock)) => {
+                self.option("offset_s", clock.offset_s().filter(|offset_s| *offset_s != 0));
+                self.option("timezone", clock.place());
             }
-            Rule::OfSource(OfSource::Year(year)) => self.option(name, *year),
+            // The data date is known with the source, and is no rule of the job.
+            Rule::OfSource(OfSource::Year(year)) => match year {
+                Some(Year::Fixed(year)) => self.option(name, Some(*year)),
+                Some(Year::OfDate(_)) | None => {}
+            },
             Rule::Extra(extra) => {
                 self.line(" {");
                 self.extra(*extra);
@@ -183,7 +196,7 @@ impl Canonical {
             Rule::Fields(object) => {
                 // The order of members is that of the JSON that is stored. Where they are found
                 // follows from them, and what happens to a NUL is said for the whole record.
-                let Object { schema: Schema { fields, extra: _, nul: _ }, wanted: _ } = object;
+                let Object { schema: Schema { fields, extra: _, nul: _, nulls: _ }, wanted: _ } = object;
                 self.fields(fields.iter());
                 self.add("}");
             }

@@ -7,26 +7,40 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
-use super::reader::{Reader, Scope};
+use super::reader::{Reader, Scope, quoted};
 use super::{Overrides, as_usize, date, format};
 use crate::error::{Error, Result};
 use crate::format::Spec;
+use crate::schema::{Clock, Nulls};
 use crate::source::{Order, Pattern, Selection, Settings};
 
 /// Which files are read, and how.
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(super) files: Files,
-    /// Whether a name in the job depends on the data date.
-    pub(super) needs_date: bool,
+    /// What in the job depends on the data date.
+    pub(super) needs_date: Option<NeedsDate>,
     /// Which of the files found are read, and in what order.
     pub selection: Selection,
     /// How a record is written.
     pub format: Spec,
     /// How bytes become chunks.
     pub settings: Settings,
-    /// The offset from UTC of stamps that name no zone, in seconds.
-    pub offset_s: i32,
+    /// What stamps that name no zone are in.
+    pub clock: Clock,
+    /// The year of stamps that name none, unless the data date has it.
+    pub year: Option<i32>,
+    /// Texts that mean null.
+    pub nulls: Nulls,
+}
+
+/// What a data date is needed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NeedsDate {
+    /// The name of a file.
+    Files,
+    /// The year of the stamps of this field.
+    Year(String),
 }
 
 /// The names of the files as they were given.
@@ -59,7 +73,7 @@ impl Source {
                 (Files::OfJob { patterns, folder: folder.to_owned() }, is_dated)
             }
         };
-        let format = format::read(reader, scope);
+        let (format, nulls) = format::read(reader, scope);
         let settings = Settings {
             framing: format.framing(),
             chunk_bytes,
@@ -74,7 +88,7 @@ impl Source {
         };
         Source {
             files,
-            needs_date: is_dated,
+            needs_date: is_dated.then_some(NeedsDate::Files),
             selection: Selection {
                 order,
                 include: globs(reader, scope, "include"),
@@ -82,20 +96,29 @@ impl Source {
             },
             format,
             settings,
-            offset_s: timezone(reader, scope),
+            clock: timezone(reader, scope),
+            nulls,
+            year: reader.count_given(scope, "year").and_then(|year| i32::try_from(year).ok()),
         }
     }
 
     /// The files to load on `date`. Refused if there are none, if the job is about a date and
     /// there is none, or the other way round: each date would load the same files again.
     pub fn patterns(&self, date: Option<NaiveDate>) -> Result<Vec<Pattern>> {
-        match (self.needs_date, date) {
-            (true, None) => {
+        match (&self.needs_date, date) {
+            (Some(NeedsDate::Year(field)), None) => {
+                return Err(Error::usage(format!(
+                    "the stamps of field {} name no year; write year = … into [source], or say with --date which day the \
+                     files are of",
+                    quoted(field)
+                )));
+            }
+            (Some(NeedsDate::Files), None) => {
                 return Err(Error::usage(
                     "`files` of the job has a placeholder for the data date; say which day with --date",
                 ));
             }
-            (false, Some(date)) => {
+            (None, Some(date)) => {
                 return Err(Error::usage(format!(
                     "nothing in the job depends on a data date, and --date {date} would load the same files again for each \
                      date; leave it out, or put {{date}} into `files`"
@@ -164,29 +187,18 @@ fn globs(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Vec<glob::Pa
     globs
 }
 
-/// Reads the offset from UTC, in seconds.
-fn timezone(reader: &mut Reader<'_>, scope: &Scope<'_>) -> i32 {
-    let Some(written) = reader.written(scope, "timezone") else { return 0 };
-    let Some(text) = reader.expand(&written) else { return 0 };
-    if text == "UTC" {
-        return 0;
-    }
-    if let Some(offset_s) = parse_offset(&text) {
-        return offset_s;
-    }
-    let is_name = text.starts_with(|ch: char| ch.is_ascii_uppercase())
-        && text.chars().all(|ch| ch.is_ascii_alphanumeric() || "/_+-".contains(ch));
-    match is_name {
-        true => reader.find(
-            format!(
-                "timezone {} is not yet built; this version takes 'UTC' or an offset, as in \"+02:00\"",
-                reader.quoted(&written)
-            ),
-            &written.place,
-        ),
-        false => reader.refuse(scope, "timezone"),
-    }
-    0
+/// Reads what stamps that name no zone are in.
+fn timezone(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Clock {
+    let Some(written) = reader.written(scope, "timezone") else { return Clock::default() };
+    let Some(text) = reader.expand(&written) else { return Clock::default() };
+    let clock = match text.as_str() {
+        "UTC" => Some(Clock::default()),
+        text => parse_offset(text).map(Clock::ahead).or_else(|| Clock::of_place(text)),
+    };
+    clock.unwrap_or_else(|| {
+        reader.refuse(scope, "timezone");
+        Clock::default()
+    })
 }
 
 /// Reads `+HH:MM` or `-HH:MM`.

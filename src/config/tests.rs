@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Excerpt;
+use crate::schema::Clock;
 use crate::sink::{Key, OnConflict};
 use crate::source::Order;
 
@@ -76,7 +77,7 @@ fn a_small_job_is_complete() {
     assert_eq!(config.date, None);
     assert_eq!(config.source.format.to_string(), "format ndjson");
     assert_eq!(config.source.selection.order, Order::Name);
-    assert_eq!(config.source.offset_s, 0);
+    assert_eq!(config.source.clock, Clock::default());
     assert!(!config.source.settings.growing && config.source.settings.mmap);
     assert_eq!(config.source.settings.chunk_bytes, 1 << 20);
     assert_eq!(config.source.settings.record_bytes_max, 16 << 20);
@@ -143,7 +144,7 @@ fn a_job_sets_what_it_says() {
     assert_eq!(config.source.selection.exclude, [glob::Pattern::new("*.tmp").expect("a glob")]);
     assert_eq!(config.source.settings.record_bytes_max, 2 << 20);
     assert_eq!(config.source.settings.chunk_bytes, 65_536);
-    assert_eq!(config.source.offset_s, -(5 * 3600 + 30 * 60));
+    assert_eq!(config.source.clock, Clock::ahead(-(5 * 3600 + 30 * 60)));
     assert_eq!(config.source.selection.order, Order::NameReverse);
     assert!(config.source.settings.growing && !config.source.settings.mmap);
     let schema = &config.record.schema;
@@ -269,7 +270,7 @@ fn files_on_the_command_line_replace_those_of_the_job() {
     let overrides = Overrides { files: Some(vec!["x{date}.log".into(), "-".into()]), ..Overrides::default() };
     let text = small_with("source", "files = [\"a/${UNSET}/{date}\"]");
     let config = read_job(&text, &overrides).expect("the job's files are not looked at");
-    assert!(!config.source.needs_date);
+    assert_eq!(config.source.needs_date, None);
     let pattern = |text: &str| Pattern { text: text.into(), base: PathBuf::new() };
     assert_eq!(config.patterns().expect("names"), [pattern("x{date}.log"), pattern("-")]);
 }
@@ -278,7 +279,7 @@ fn files_on_the_command_line_replace_those_of_the_job() {
 fn the_data_date_is_put_into_the_names_of_files() {
     let text = small_with("source", "files = [\"{yyyy}/{mm}/{dd}/{date}.log\", \"all.log\"]");
     let config = read_job(&text, &Overrides::default()).expect("a job");
-    assert!(config.source.needs_date);
+    assert_eq!(config.source.needs_date, Some(source::NeedsDate::Files));
     assert_eq!(
         config.patterns().expect_err("no date").to_string(),
         "`files` of the job has a placeholder for the data date; say which day with --date"
@@ -328,28 +329,37 @@ fn names_of_files_are_looked_at() {
 }
 
 #[test]
-fn time_zones_are_offsets() {
+fn time_zones_are_offsets_and_names() {
     for (given, offset_s) in
         [("UTC", 0), ("+00:00", 0), ("+02:00", 7200), ("-05:30", -19_800), ("+23:59", 86_340)]
     {
         let config = config(&small_with("source", &format!("timezone = \"{given}\"")));
-        assert_eq!(config.source.offset_s, offset_s, "{given}");
+        assert_eq!(config.source.clock, Clock::ahead(offset_s), "{given}");
     }
-    for given in ["Europe/Berlin", "CET", "Etc/GMT+1", "Z"] {
+    for given in ["Europe/Berlin", "CET", "Etc/GMT+1"] {
+        let config = config(&small_with("source", &format!("timezone = \"{given}\"")));
+        assert_eq!(config.source.clock.place(), Some(given));
+    }
+    for given in [
+        "Europe/Atlantis",
+        "Z",
+        "",
+        "utc",
+        "+2:00",
+        "+02:60",
+        "+24:00",
+        "+0200",
+        "02:00",
+        "+02:00:00",
+        "+-1:00",
+        "ä",
+    ] {
         assert_wrong(
             "source",
             &format!("timezone = \"{given}\""),
             &format!(
-                "timezone '{given}' is not yet built; this version takes 'UTC' or an offset, as in \"+02:00\""
+                "'timezone' takes 'UTC', an offset from it as in \"+02:00\", or a name such as \"Europe/Berlin\", not '{given}'"
             ),
-            &format!("\"{given}\""),
-        );
-    }
-    for given in ["", "utc", "+2:00", "+02:60", "+24:00", "+0200", "02:00", "+02:00:00", "+-1:00", "ä"] {
-        assert_wrong(
-            "source",
-            &format!("timezone = \"{given}\""),
-            &format!("'timezone' takes 'UTC' or an offset from it, as in \"+02:00\", not '{given}'"),
             &format!("\"{given}\""),
         );
     }

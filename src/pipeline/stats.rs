@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::event::{Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
+use crate::schema::Altered;
 use crate::sink::{Counts, OpenLetters};
 
 /// Counters of a run, updated as it goes.
@@ -45,8 +46,8 @@ pub(super) fn add_time(counter: &AtomicU64, time: Duration) {
 pub struct Outcome {
     /// What became of the records, over all sources.
     pub counts: Counts,
-    /// Values that were stored without a NUL that the record has.
-    pub altered: u64,
+    /// Values that were stored otherwise than they simply stand in the record.
+    pub altered: Altered,
     /// Bytes that were read and committed, decompressed.
     pub bytes: u64,
     /// The same in the files, compressed as they are.

@@ -234,7 +234,7 @@ impl<'a> Writer<'a> {
         self.outcome.raw_bytes += raw;
         let bytes = batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
         self.outcome.bytes += bytes;
-        self.outcome.altered += batch.parcels.iter().map(|parcel| parcel.altered).sum::<u64>();
+        batch.parcels.iter().for_each(|parcel| self.outcome.altered += parcel.altered);
         self.outcome.batches += 1;
         self.outcome.loaded += committed.completed.len() as u64;
         self.explain(&batch, &committed.refused);

@@ -26,6 +26,8 @@ pub struct Check {
     pub counts: CheckCounts,
     /// Values that a load would store without a NUL that the record has.
     pub altered_values: u64,
+    /// Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all.
+    pub unsure_stamps: u64,
     /// Bytes that were read, decompressed.
     pub bytes: u64,
     /// Why records were rejected, the most frequent reason first.
@@ -93,7 +95,8 @@ impl Check {
                 valid: counts.inserted,
                 rejected: counts.rejected,
             },
-            altered_values: outcome.altered,
+            altered_values: outcome.altered.nuls,
+            unsure_stamps: outcome.altered.unsure_stamps,
             bytes: outcome.bytes,
             reasons: reasons(outcome),
             sample: sample.iter().filter_map(|json| serde_json::from_str(json).ok()).collect(),

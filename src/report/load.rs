@@ -30,6 +30,8 @@ pub struct Load {
     pub counts: Counts,
     /// Values that were stored without a NUL that the record has.
     pub altered_values: u64,
+    /// Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all.
+    pub unsure_stamps: u64,
     /// Bytes that were read and committed, decompressed.
     pub bytes: u64,
     /// The same in the files, compressed as they are.
@@ -181,7 +183,8 @@ impl Load {
             },
             notices: notices(outcome),
             counts: outcome.counts,
-            altered_values: outcome.altered,
+            altered_values: outcome.altered.nuls,
+            unsure_stamps: outcome.altered.unsure_stamps,
             bytes: outcome.bytes,
             raw_bytes: outcome.raw_bytes,
             batches: outcome.batches,

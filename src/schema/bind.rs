@@ -6,8 +6,9 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 
 use super::json::write_member;
+use super::nulls::read_null;
 use super::read::{At, Context, keep_last, read, storable};
-use super::{Extra, Field, Schema, Value};
+use super::{Altered, Extra, Field, Schema, Value};
 use crate::format::{Item, Raw, Record};
 use crate::reject::{Faults, Path, code};
 
@@ -17,7 +18,7 @@ use crate::reject::{Faults, Path, code};
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     values: &'a [Value<'a>],
-    altered: u32,
+    altered: Altered,
 }
 
 impl<'a> Row<'a> {
@@ -26,8 +27,8 @@ impl<'a> Row<'a> {
         self.values
     }
 
-    /// In how many values a NUL was left out or replaced, for the run to count.
-    pub fn altered(&self) -> u32 {
+    /// How many of them are not simply what stands in the record.
+    pub fn altered(&self) -> Altered {
         self.altered
     }
 }
@@ -71,6 +72,11 @@ impl Schema {
         for (slot, (field, value)) in self.fields.iter().zip(values).enumerate() {
             match get(slot) {
                 Some(item) if field.nullable && item.raw() == Raw::Null => {}
+                Some(item) if self.nulls.hold(item) => {
+                    if !field.nullable {
+                        read_null(field, &Path::Field(parent, &field.name), context, value);
+                    }
+                }
                 // Where there is a fault, the row is never used.
                 Some(item) => read(field, item, &Path::Field(parent, &field.name), context, value),
                 None => match &field.default {
@@ -109,7 +115,11 @@ impl Schema {
                     context.refuse::<()>(at, code::EXTRA_FORBIDDEN, message);
                 }
                 Extra::Keep => {
-                    let member = context.storable_key(key, at).zip(storable(item, at, context));
+                    let value = match self.nulls.hold(item) {
+                        true => Some(&b"null"[..]),
+                        false => storable(item, at, context),
+                    };
+                    let member = context.storable_key(key, at).zip(value);
                     kept.extend(member.filter(|(key, _)| fields.iter().all(|field| field.name != *key)));
                 }
             }
@@ -210,7 +220,7 @@ mod tests {
         let input = Input::new(line.as_bytes(), &arena);
         format.parse(input, &mut scratch, &mut record).expect("a JSON object");
         let row = schema.bind(&record, &arena, &mut faults).expect("valid");
-        assert_eq!(row.altered(), 2);
+        assert_eq!(row.altered(), Altered { nuls: 2, unsure_stamps: 0 });
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Plain data, made once. Whatever can be worked out in advance (a pattern, the layout of
 //! a stamp, the keys of an object) is worked out here, so that reading a value only looks.
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use regex::Regex;
 
 use super::{Field, Schema};
 use crate::format::Wanted;
 
+pub use super::read::clock::Clock;
 pub use super::read::decimal::Exact;
 pub use super::read::strptime::Strptime;
 
@@ -116,9 +117,9 @@ pub struct Timestamp {
     pub format: StampFormat,
     /// What is known about the zone.
     pub zone: Zone,
-    /// The offset from UTC, in seconds, of stamps that name no zone.
-    pub offset_s: i32,
-    /// The year of stamps that name none.
+    /// What stamps without a zone are in.
+    pub clock: Clock,
+    /// The year of stamps that name none; nothing if all name theirs, or if it is not known yet.
     pub year: Option<Year>,
 }
 
@@ -139,18 +140,21 @@ pub enum StampFormat {
     EpochUs,
     /// A number of nanoseconds since 1970.
     EpochNs,
+    /// As syslog has them: `Oct  7 12:34:56`, or an ISO form.
+    Syslog,
     /// As described with chrono's letters.
     Strptime(Strptime),
 }
 
 impl StampFormat {
     /// Those that have a word of their own in a job.
-    pub const NAMED: [StampFormat; 5] = [
+    pub const NAMED: [StampFormat; 6] = [
         StampFormat::Rfc3339,
         StampFormat::EpochS,
         StampFormat::EpochMs,
         StampFormat::EpochUs,
         StampFormat::EpochNs,
+        StampFormat::Syslog,
     ];
 
     /// How a job says it; not at all where any form will do.
@@ -162,6 +166,7 @@ impl StampFormat {
             StampFormat::EpochMs => Some("epoch_ms"),
             StampFormat::EpochUs => Some("epoch_us"),
             StampFormat::EpochNs => Some("epoch_ns"),
+            StampFormat::Syslog => Some("syslog"),
             StampFormat::Strptime(letters) => Some(letters.letters()),
         }
     }
@@ -169,6 +174,15 @@ impl StampFormat {
     /// The format that has this word.
     pub fn from_word(word: &str) -> Option<StampFormat> {
         StampFormat::NAMED.into_iter().find(|format| format.word() == Some(word))
+    }
+
+    /// Whether such stamps can lack a year.
+    pub fn may_lack_year(&self) -> bool {
+        match self {
+            StampFormat::Syslog => true,
+            StampFormat::Strptime(letters) => !letters.names_year(),
+            _ => false,
+        }
     }
 }
 
@@ -206,9 +220,27 @@ impl Zone {
 pub enum Year {
     /// This one.
     Fixed(i32),
-    /// The one that brings the stamp nearest to a day: the last lines of December stand in
-    /// the files of January.
-    Near(NaiveDate),
+    /// That of the data date. The last lines of December stand in the files of January, so what
+    /// would be long after that day is of the year before.
+    OfDate(NaiveDate),
+}
+
+/// More days than this after the data date are a year before it.
+const DAYS_AFTER_MAX: i32 = 180;
+
+impl Year {
+    /// The day in this year, where `day_of` counts the days since 1970 of one in a year, if there is such a
+    /// day.
+    pub(super) fn settle(self, day_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
+        match self {
+            Year::Fixed(year) => day_of(year),
+            Year::OfDate(date) => {
+                let day = day_of(date.year())?;
+                let is_long_after = day > date.to_epoch_days() + DAYS_AFTER_MAX;
+                if is_long_after { day_of(date.year() - 1) } else { Some(day) }
+            }
+        }
+    }
 }
 
 /// The rules of a decimal.

@@ -13,6 +13,7 @@ mod default;
 mod json;
 mod json_schema;
 mod kind;
+mod nulls;
 #[cfg(test)]
 mod probe;
 mod read;
@@ -22,11 +23,12 @@ mod value;
 pub use bind::Row;
 pub use json_schema::{Fault, JsonSchemaError, from_json_schema};
 pub use kind::{
-    Bounds, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Strptime, Text, Timestamp,
-    Year, Zone, pattern,
+    Bounds, Clock, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Strptime, Text,
+    Timestamp, Year, Zone, pattern,
 };
+pub use nulls::Nulls;
 pub use rules::{OfSource, Rule, Visit};
-pub use value::{Owned, Value};
+pub use value::{Altered, Owned, Value};
 
 use crate::format::Extras;
 use crate::reject::{REASON_BYTES, REASONS_BYTES_MAX};
@@ -41,6 +43,8 @@ pub struct Schema {
     /// What happens to a NUL, which no destination can hold. The schema of the record
     /// decides for the objects in it too.
     pub nul: Nul,
+    /// Texts that mean null. Objects in a record have none: they are JSON, which has nulls of its own.
+    pub nulls: Nulls,
 }
 
 /// What becomes of members that no field asks for.
@@ -129,6 +133,11 @@ impl Schema {
         }
     }
 
+    /// The first field whose stamps can lack their year and take it from the data date.
+    pub fn lacks_year(&self) -> Option<&str> {
+        self.fields.iter().find(|field| field.lacks_year()).map(|field| field.name.as_str())
+    }
+
     /// Whether a record of a few bytes can become a row of very many: `1E+131071`.
     pub fn can_expand(&self) -> bool {
         fn expands(field: &Field) -> bool {
@@ -155,6 +164,17 @@ impl Field {
             default: None,
             strict: false,
             kind,
+        }
+    }
+
+    fn lacks_year(&self) -> bool {
+        match &self.kind {
+            Kind::Timestamp(rules) => {
+                rules.format.may_lack_year() && !matches!(rules.year, Some(Year::Fixed(_)))
+            }
+            Kind::Object(object) => object.schema.lacks_year().is_some(),
+            Kind::List(list) => list.items.lacks_year(),
+            _ => false,
         }
     }
 

@@ -7,7 +7,8 @@
 use regex::Regex;
 
 use super::kind::{
-    Bounds, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Text, Timestamp, Year, Zone,
+    Bounds, Clock, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Text, Timestamp, Year,
+    Zone,
 };
 use super::{Extra, Field};
 
@@ -51,8 +52,8 @@ pub enum Rule<'k> {
 /// What stamps lack and their source has.
 #[derive(Debug)]
 pub enum OfSource<'k> {
-    /// The offset from UTC, in seconds.
-    Offset(&'k mut i32),
+    /// What stamps without a zone are in.
+    Clock(&'k mut Clock),
     /// The year.
     Year(&'k mut Option<Year>),
 }
@@ -84,13 +85,13 @@ impl Kind {
                 bounds(limits, Rule::Float, visit);
                 visit("finite", Rule::Flag(finite));
             }
-            Kind::Timestamp(Timestamp { format, zone, offset_s, year }) => {
+            Kind::Timestamp(Timestamp { format, zone, clock, year }) => {
                 visit("format", Rule::Format(format));
                 visit("year", Rule::OfSource(OfSource::Year(year)));
                 visit("zone", Rule::Zone(zone));
-                // With another zone there is no stamp whose offset would have to be supplied.
+                // With another zone there is no stamp whose zone would have to be supplied.
                 if *zone == Zone::Any {
-                    visit("offset_s", Rule::OfSource(OfSource::Offset(offset_s)));
+                    visit("clock", Rule::OfSource(OfSource::Clock(clock)));
                 }
             }
             Kind::Decimal(Decimal { max_digits, decimal_places, bounds: limits }) => {

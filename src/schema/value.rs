@@ -86,3 +86,19 @@ impl Owned {
         }
     }
 }
+
+/// How many values of a record are not simply what stands there, for the run to count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Altered {
+    /// Those of which a NUL was left out or replaced.
+    pub nuls: u64,
+    /// Stamps of an hour that the clock showed twice, or not at all.
+    pub unsure_stamps: u64,
+}
+
+impl std::ops::AddAssign for Altered {
+    fn add_assign(&mut self, other: Altered) {
+        self.nuls += other.nuls;
+        self.unsure_stamps += other.unsure_stamps;
+    }
+}

@@ -274,6 +274,7 @@ mod tests {
 
     use super::*;
     use crate::reject::Rejects;
+    use crate::schema::Altered;
     use crate::source::{Source, hash16};
     use crate::work::Rows;
 
@@ -302,7 +303,7 @@ mod tests {
             skipped: 0,
             records: rows.len() as u64,
             record_lines: rows.len() as u64,
-            altered: 0,
+            altered: Altered::default(),
             check: 0,
             tail: (0, hash16(b"")),
             preamble: Preamble::default(),

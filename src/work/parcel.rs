@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::rows::Rows;
 use crate::error::Result;
 use crate::reject::Rejects;
+use crate::schema::Altered;
 use crate::source::{Bytes, Hash16, Preamble, Source};
 use crate::span::Span;
 use crate::split::Split;
@@ -43,8 +44,8 @@ pub struct Parcel {
     pub records: u64,
     /// and the lines that they have.
     pub record_lines: u64,
-    /// Values of which a NUL was left out or replaced.
-    pub altered: u64,
+    /// Values that are not simply what stands in their records.
+    pub altered: Altered,
     /// XXH3 of the bytes that were parsed.
     pub check: u64,
     /// Length and hash of the last bytes before the end of the chunk.

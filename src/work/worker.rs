@@ -14,6 +14,7 @@ use super::{Encoder, Gather as _, Parcel, Place, Recipe, Rows, Work};
 use crate::failpoint;
 use crate::format::{self, Malformed, Memory, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
+use crate::schema::Altered;
 use crate::source::{Body, Bytes, Chunk, Preamble, Source, TAIL_BYTES, hash16};
 use crate::span::Span;
 use crate::split::Split;
@@ -72,7 +73,7 @@ impl<E: Encoder> Work for Pass<E> {
             skipped: 0,
             records: 0,
             record_lines: 0,
-            altered: 0,
+            altered: Altered::default(),
             check: 0,
             tail: (0, hash16(b"")),
             preamble: behind,
@@ -127,7 +128,7 @@ impl Worker {
             match row(pass, record, place, arena, &mut out, faults) {
                 Ok(changed) => {
                     rows.end_row(out.end(), start, raw.len(), line);
-                    *altered += u64::from(changed);
+                    *altered += changed;
                 }
                 Err(stage) => {
                     out.cut(end);
@@ -165,7 +166,7 @@ fn row<E: Encoder>(
     arena: &Bump,
     out: &mut E::Rows,
     faults: &mut Faults,
-) -> Result<u32, Stage> {
+) -> Result<Altered, Stage> {
     let record = match record {
         Ok(record) => record,
         Err(Malformed { stage, code: code::RECORD_TOO_LONG, .. }) => {

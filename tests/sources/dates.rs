@@ -66,3 +66,72 @@ fn a_day_that_is_not_there_is_said() {
     said.ended(2, &["no file matches", "2023-10-27/*.log"]);
     Said::of(&mut logs.command("--date 2023-02-30"), b"").ended(2, &["2023-02-30"]);
 }
+
+/// A log of stamps without a year, and a job for it that says `of_source` besides.
+fn yearless(place: &Place, of_source: &str) {
+    place.write(
+        "app.log",
+        "Dec 31 23:59:59 web -\nJan  1 00:30:00 web 7\nMar 26 02:30:00 - 8\nOct 29 02:30:00 db 9\nFeb 29 12:00:00 db 1\n",
+    );
+    place.write(
+        "job.toml",
+        format!(
+            r#"
+            name = "app"
+            [source]
+            files = ["app.log"]
+            format = "regex"
+            pattern = '^(?P<at>\w+ [ \d]\d [\d:]+) (?P<host>\S+) (?P<n>\S+)$'
+            {of_source}
+            [record.fields]
+            at   = {{ type = "timestamp", format = "%b %e %H:%M:%S" }}
+            host = {{ type = "text", nullable = true }}
+            n    = {{ type = "int", nullable = true }}
+            [destination]
+            table = "app"
+            "#
+        ),
+    );
+}
+
+#[test]
+fn stamps_take_what_they_lack_from_the_job_or_the_data_date() {
+    let place = Place::new();
+    yearless(&place, "");
+    place.run("load -j job.toml").ended(
+        2,
+        &["the stamps of field 'at' name no year; write year = … into [source], or say with --date which day"],
+    );
+    // What needs no stamps needs no date.
+    place.run("status -j job.toml").ended(0, &[]);
+    let rows = "select at, host, n from app order by source_offset";
+
+    yearless(&place, "year = 2023\ntimezone = \"Europe/Berlin\"\nnulls = [\"-\"]");
+    place.run("load -j job.toml --date 2023-12-31").ended(2, &["nothing in the job depends on a data date"]);
+    // An hour that never came and one that came twice are counted, and 2023 had no 29 February.
+    place.run("load -j job.toml").ended(3, &["datetime_parsing at", "  unsure times              2\n"]);
+    assert_eq!(
+        place.query(rows),
+        [
+            "2023-12-31T22:59:59.000000Z|web|null",
+            "2022-12-31T23:30:00.000000Z|web|7",
+            "2023-03-26T01:30:00.000000Z|null|8",
+            "2023-10-29T00:30:00.000000Z|db|9",
+        ]
+    );
+
+    // Long after the data date is the year before it.
+    std::fs::remove_file(place.path("logmill.db")).unwrap();
+    yearless(&place, "nulls = [\"-\", \"db\"]");
+    place.run("load -j job.toml --date 2024-01-01").ended(0, &["inserted                5"]);
+    assert_eq!(
+        place.query(rows),
+        [
+            "2023-12-31T23:59:59.000000Z|web|null",
+            "2024-01-01T00:30:00.000000Z|web|7",
+            "2024-03-26T02:30:00.000000Z|null|8",
+            "2023-10-29T02:30:00.000000Z|null|9",
+            "2024-02-29T12:00:00.000000Z|null|1",
+        ]
+    );
+}

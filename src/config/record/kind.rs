@@ -33,6 +33,12 @@ impl Rules<'_, '_> {
         let mut kind = Kind::named(kind_name).expect("a type of the table of keys");
         let mut is_known = true;
         kind.rules(&mut |name, rule| is_known &= self.rule(reader, name, rule).is_some());
+        if let Kind::Timestamp(rules) = &mut kind
+            && !rules.format.may_lack_year()
+        {
+            // A stamp that names its year takes none from elsewhere.
+            rules.year = None;
+        }
         self.check(reader, &kind);
         is_known.then_some(kind)
     }
@@ -64,14 +70,15 @@ impl Rules<'_, '_> {
                 let Object { schema: Schema { extra, .. }, .. } = *object;
                 let value = self.needed(reader, name, "an object and needs its own 'fields'")?;
                 let fields = fields(reader, value, &format!("{}.", self.path), self.common);
-                *object = Object::new(Schema { fields, extra, nul: self.common.nul });
+                *object = Object::new(Schema { fields, extra, nul: self.common.nul, ..Schema::default() });
             }
             Rule::Items(items) => {
                 let value = self.needed(reader, name, "a list and needs 'items', as in items = \"text\"")?;
                 *items = field(reader, name, self.path, self.place, value, self.common, Part::Items)?;
             }
-            Rule::OfSource(OfSource::Offset(offset_s)) => *offset_s = self.common.offset_s,
-            Rule::OfSource(OfSource::Year(_)) | Rule::Literal(_) => {}
+            Rule::OfSource(OfSource::Clock(clock)) => *clock = self.common.clock,
+            Rule::OfSource(OfSource::Year(year)) => *year = self.common.year,
+            Rule::Literal(_) => {}
         }
         Some(())
     }
@@ -151,8 +158,7 @@ impl Rules<'_, '_> {
             format!("not a format; it is one of {known}, or letters such as %d/%b/%Y:%H:%M:%S %z")
         } else {
             match Strptime::new(&text) {
-                Ok(letters) if letters.names_year() => return StampFormat::Strptime(letters),
-                Ok(_) => "the format names no year, which is not built yet; leave it out until a later version takes it".to_owned(),
+                Ok(letters) => return StampFormat::Strptime(letters),
                 Err(_) if reader.has_variable(&place) => "the format cannot be read".to_owned(),
                 Err(what) => format!("the format cannot be read: {what}"),
             }
@@ -284,7 +290,7 @@ mod tests {
             ),
             (
                 "a = { type = \"timestamp\", zone = \"naive\", format = \"epoch_ms\" }",
-                "Timestamp(Timestamp { format: EpochMs, zone: Naive, offset_s: 0, year: None })",
+                "Timestamp(Timestamp { format: EpochMs, zone: Naive, clock: Clock(UTC), year: None })",
             ),
             (
                 "a = { type = \"decimal\", max_digits = 10, decimal_places = 2 }",
@@ -316,13 +322,8 @@ mod tests {
             ),
             (
                 "a = { type = \"timestamp\", format = \"iso\" }",
-                "not a format; it is one of rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns, or letters such as %d/%b/%Y:%H:%M:%S %z",
+                "not a format; it is one of rfc3339, epoch_s, epoch_ms, epoch_us, epoch_ns, syslog, or letters such as %d/%b/%Y:%H:%M:%S %z",
                 "\"iso\"",
-            ),
-            (
-                "a = { type = \"timestamp\", format = \"%b %d %H:%M:%S\" }",
-                "the format names no year, which is not built yet; leave it out until a later version takes it",
-                "\"%b %d %H:%M:%S\"",
             ),
             (
                 "a = { type = \"decimal\", ge = 2.5, le = 2.25 }",

@@ -19,7 +19,7 @@ use super::keys::{self, Takes};
 use super::reader::{Reader, Scope, TextRange, as_text, quoted};
 use super::{bounded, later, units};
 use crate::format::pointer_steps;
-use crate::schema::{Extra, Field, Nul, Schema, from_json_schema};
+use crate::schema::{Clock, Extra, Field, Nul, Nulls, Schema, Year, from_json_schema};
 
 /// What a record must be to become a row.
 #[derive(Clone, Debug)]
@@ -30,17 +30,28 @@ pub struct Record {
     pub schema_file: Option<PathBuf>,
 }
 
+/// What the source says of values, rather than their fields.
+pub(super) struct OfSource {
+    /// What stamps that name no zone are in.
+    pub(super) clock: Clock,
+    /// The year of stamps that name none.
+    pub(super) year: Option<Year>,
+    /// Texts that mean null.
+    pub(super) nulls: Nulls,
+}
+
 impl Record {
-    /// Reads `[record]`: `[record.fields]`, or the schema file that stands for it. Tells besides
+    /// Reads `[record]`: `[record.fields]`, or the schema file that stands for it, where stamps take from
+    /// the source what they lack. Tells besides
     /// whether it has all its fields: after a finding, one may be absent that was only written
     /// wrongly.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         record: &Scope<'_>,
-        offset_s: i32,
+        OfSource { clock, year, nulls }: OfSource,
         folder: &Path,
     ) -> (Record, bool) {
-        let common = &Common::read(reader, record, offset_s);
+        let common = &Common::read(reader, record, clock, year);
         let found = reader.findings();
         let mut schema_file = None;
         let schema = match (record.value("fields"), reader.text(record, "schema")) {
@@ -67,7 +78,8 @@ impl Record {
             }
         };
         let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
-        let record = Record { schema: Schema { fields: schema.fields, extra, nul: common.nul }, schema_file };
+        let record =
+            Record { schema: Schema { fields: schema.fields, extra, nul: common.nul, nulls }, schema_file };
         (record, reader.findings() == found)
     }
 }
@@ -77,13 +89,15 @@ struct Common {
     strict: bool,
     extra: Extra,
     nul: Nul,
-    /// The offset from UTC of stamps that name no zone, in seconds.
-    offset_s: i32,
+    /// What stamps that name no zone are in.
+    clock: Clock,
+    /// The year of stamps that name none.
+    year: Option<Year>,
 }
 
 impl Common {
     /// Reads what `[record]` says of all fields.
-    fn read(reader: &mut Reader<'_>, record: &Scope<'_>, offset_s: i32) -> Common {
+    fn read(reader: &mut Reader<'_>, record: &Scope<'_>, clock: Clock, year: Option<Year>) -> Common {
         let strict = reader.word(record, "mode") == "strict";
         let extra = Extra::from_word(reader.word(record, "extra"));
         let nul = match reader.word(record, "nul") {
@@ -91,7 +105,7 @@ impl Common {
             "replace" => Nul::Replace,
             _ => Nul::Reject,
         };
-        Common { strict, extra, nul, offset_s }
+        Common { strict, extra, nul, clock, year }
     }
 }
 
@@ -113,7 +127,7 @@ fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &TextRange, commo
         Err(cause) => Err(format!("cannot read the schema {shown}: {cause}")),
     };
     let schema = text.and_then(|text| {
-        from_json_schema(&text, common.strict, common.offset_s)
+        from_json_schema(&text, common.strict, common.clock)
             .map_err(|error| format!("{shown} cannot be used as a schema: {error}"))
     });
     schema.unwrap_or_else(|message| {

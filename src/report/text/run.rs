@@ -32,7 +32,7 @@ pub(in crate::report) fn load(report: &Load) -> String {
             ("superseded", counts.superseded, false),
         ],
         rejected: counts.rejected,
-        beside: [counts.blank, counts.skipped, number(report.altered_values)],
+        beside: [counts.blank, counts.skipped, number(report.altered_values), number(report.unsure_stamps)],
         bytes: report.bytes,
         elapsed: elapsed(report.seconds),
     };
@@ -74,7 +74,7 @@ pub(in crate::report) fn check(report: &Check, width: usize) -> String {
         records: counts.records,
         kinds: &[("valid", counts.valid, true)],
         rejected: counts.rejected,
-        beside: [counts.blank, counts.skipped, number(report.altered_values)],
+        beside: [counts.blank, counts.skipped, number(report.altered_values), number(report.unsure_stamps)],
         bytes: report.bytes,
         elapsed,
     };
@@ -146,8 +146,8 @@ struct Tally<'a> {
     /// A name, how many there are, and whether that is told if there are none.
     kinds: &'a [(&'a str, i64, bool)],
     rejected: i64,
-    /// Blank lines, skipped lines, and values without their NULs.
-    beside: [i64; 3],
+    /// Blank lines, skipped lines, values without their NULs, and stamps that the clock showed twice or never.
+    beside: [i64; 4],
     bytes: u64,
     elapsed: Duration,
 }
@@ -175,7 +175,8 @@ impl Tally<'_> {
             let _ = write!(out, "   {}", figure::share(rejected, records));
         }
         out.push('\n');
-        for (name, number) in ["blank lines", "skipped lines", "without NULs"].into_iter().zip(self.beside) {
+        let names = ["blank lines", "skipped lines", "without NULs", "unsure times"];
+        for (name, number) in names.into_iter().zip(self.beside) {
             if number != 0 {
                 let _ = writeln!(out, "  {name:<12} {:>14}", figure::count(number));
             }

@@ -18,29 +18,23 @@ use bumpalo::Bump;
 
 use self::node::Node;
 use self::shape::Shape;
-use super::{Extra, Field, Kind, Owned, Schema, Value};
+use super::{Clock, Extra, Field, Kind, Owned, Schema, Value};
 use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 
 /// The schema that the JSON Schema in `text` describes. With `strict`, values are taken as
-/// they are; without, they are coerced. A stamp that names no zone, a default too, is `offset_s`
-/// seconds from UTC, which is for the job to say.
+/// they are; without, they are coerced. A stamp that names no zone, a default too, is in
+/// that of `clock`, which is for the job to say.
 ///
 /// The properties become fields in their order, each under its own name. Members that the
 /// schema does not name are ignored, or with `additionalProperties: false` refused.
-pub fn from_json_schema(text: &str, strict: bool, offset_s: i32) -> Result<Schema, JsonSchemaError> {
+pub fn from_json_schema(text: &str, strict: bool, clock: Clock) -> Result<Schema, JsonSchemaError> {
     let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
     parse_json(text.as_bytes(), &arena, &mut scratch, &mut record).map_err(|malformed| {
         let message = format!("{} at byte {}", malformed.what, malformed.at);
         JsonSchemaError { faults: vec![Fault { path: "#".to_owned(), message }] }
     })?;
-    let mut import = Import {
-        root: record.root(),
-        strict,
-        offset_s,
-        references: Vec::new(),
-        fields: 0,
-        faults: Vec::new(),
-    };
+    let mut import =
+        Import { root: record.root(), strict, clock, references: Vec::new(), fields: 0, faults: Vec::new() };
     let schema = import.record(Node::new(record.root(), "#".to_owned()));
     let schema = schema.map_err(|fault| import.fault(fault));
     match schema {
@@ -94,7 +88,7 @@ const REFERENCES_MAX: usize = 100;
 struct Import<'s> {
     root: Item<'s>,
     strict: bool,
-    offset_s: i32,
+    clock: Clock,
     /// The references that are being followed, to see one that leads to itself.
     references: Vec<String>,
     fields: usize,
@@ -240,7 +234,11 @@ mod tests {
     use super::*;
 
     fn import(properties: &str) -> Result<Schema, JsonSchemaError> {
-        from_json_schema(&format!(r#"{{"type":"object","properties":{{{properties}}}}}"#), false, 0)
+        from_json_schema(
+            &format!(r#"{{"type":"object","properties":{{{properties}}}}}"#),
+            false,
+            Clock::default(),
+        )
     }
 
     /// The one field of a schema with one property.
@@ -352,7 +350,7 @@ mod tests {
     #[test]
     fn an_enum_by_reference_is_a_type_and_one_in_place_is_literal() {
         let text = r##"{"properties":{"a":{"$ref":"#/$defs/E"},"b":{"enum":["x"]},"c":{"$ref":"#/$defs/E","default":"x"}},"$defs":{"E":{"enum":["x"],"type":"string"}}}"##;
-        let schema = from_json_schema(text, false, 0).expect("a schema");
+        let schema = from_json_schema(text, false, Clock::default()).expect("a schema");
         super::super::probe::check(&schema.fields[0], &[(r#""y""#, "enum")]);
         super::super::probe::check(&schema.fields[1], &[(r#""y""#, "literal_error")]);
         assert_eq!(schema.fields[2].default, Some(super::super::Owned::Text("x".into())));
@@ -382,7 +380,7 @@ mod tests {
     #[test]
     fn a_default_without_a_zone_is_in_the_zone_of_the_job() {
         let text = r##"{"properties":{"at":{"type":"string","format":"date-time","default":"1970-01-01T02:00:01"}}}"##;
-        let schema = from_json_schema(text, false, 7200).expect("a schema");
+        let schema = from_json_schema(text, false, Clock::ahead(7200)).expect("a schema");
         assert_eq!(schema.fields[0].default, Some(Owned::Plain(Value::Timestamp(1_000_000))));
         super::super::probe::check(
             &schema.fields[0],
@@ -393,7 +391,7 @@ mod tests {
     #[test]
     fn required_and_default_are_told_apart() {
         let text = r#"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"integer","default":3},"c":{"type":"integer"}},"required":["a"]}"#;
-        let schema = from_json_schema(text, true, 0).expect("a schema");
+        let schema = from_json_schema(text, true, Clock::default()).expect("a schema");
         let told: Vec<_> = schema
             .fields
             .iter()
@@ -407,10 +405,10 @@ mod tests {
     fn members_without_a_name_are_ignored_refused_or_kept() {
         assert_eq!(import(r#""a":{}"#).expect("a schema").extra, Extra::Ignore);
         let closed = r#"{"properties":{"a":{}},"additionalProperties":false}"#;
-        assert_eq!(from_json_schema(closed, false, 0).expect("a schema").extra, Extra::Forbid);
+        assert_eq!(from_json_schema(closed, false, Clock::default()).expect("a schema").extra, Extra::Forbid);
         // How a record keeps them is the job's to say; an object keeps what it may hold.
         let open = r#"{"properties":{"a":{}},"additionalProperties":true}"#;
-        assert_eq!(from_json_schema(open, false, 0).expect("a schema").extra, Extra::Ignore);
+        assert_eq!(from_json_schema(open, false, Clock::default()).expect("a schema").extra, Extra::Ignore);
         check(open, &[(r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#)]);
         check(r#"{"properties":{"a":{}}}"#, &[(r#"{"a":1,"b":2}"#, r#"{"a":1}"#)]);
         check(r#"{"type":"object"}"#, &[(r#"{"b": 2}"#, r#"{"b":2}"#), ("[]", "dict_type")]);
@@ -538,7 +536,7 @@ mod tests {
                 "#/$defs/R/properties/r/$ref: \"#/$defs/R\" refers to itself",
             ),
         ] {
-            let complaint = from_json_schema(text, false, 0).expect_err(text).to_string();
+            let complaint = from_json_schema(text, false, Clock::default()).expect_err(text).to_string();
             assert!(complaint.starts_with(expected), "{text}: {complaint}");
         }
     }
@@ -548,7 +546,8 @@ mod tests {
         let text = r##"{"properties": {"a": {"type": "string", "format": "email", "contains": {}}, "b": {"type": "integer", "not": {}, "minimum": "x"},
             "c": {"properties": {"d": {"contains": {}}, "e": {"$ref": "#/$defs/E"}}}, "f": {"$ref": "#/$defs/E"}},
             "$defs": {"E": {"type": "string", "if": {}, "else": {}}}, "minProperties": 1}"##;
-        let error = from_json_schema(text, false, 0).expect_err("nothing of it can be enforced");
+        let error =
+            from_json_schema(text, false, Clock::default()).expect_err("nothing of it can be enforced");
         let places: Vec<&str> = error.faults.iter().map(|fault| fault.path.as_str()).collect();
         assert_eq!(
             places,
@@ -580,7 +579,7 @@ mod tests {
                     links.join(",")
                 ),
                 false,
-                0,
+                Clock::default(),
             )
         };
         assert!(chain(REFERENCES_MAX - 1).is_ok());
@@ -601,14 +600,14 @@ mod tests {
             .chain([r#""d40":{"type":"string"}"#.to_owned()])
             .collect();
         let text = format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{}}}}}"##, definitions.join(","));
-        let complaint = from_json_schema(&text, false, 0).expect_err("too many").to_string();
+        let complaint = from_json_schema(&text, false, Clock::default()).expect_err("too many").to_string();
         assert!(complaint.ends_with("more than 10000 fields"), "{complaint}");
     }
 
     #[test]
     fn references_are_pointers() {
         let text = r##"{"properties":{"a":{"$ref":"#/definitions/x~1y%20z"},"b":{"allOf":[{"$ref":"#/properties/a"}],"title":"B"}},"definitions":{"x/y z":{"type":"boolean"}}}"##;
-        let schema = from_json_schema(text, false, 0).expect("a schema");
+        let schema = from_json_schema(text, false, Clock::default()).expect("a schema");
         assert!(schema.fields.iter().all(|field| field.kind.name() == "bool"));
     }
 }

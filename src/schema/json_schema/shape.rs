@@ -180,10 +180,7 @@ impl<'s> Import<'s> {
             };
             match name {
                 "date-time" => {
-                    return Ok(Kind::Timestamp(Timestamp {
-                        offset_s: self.offset_s,
-                        ..Timestamp::default()
-                    }));
+                    return Ok(Kind::Timestamp(Timestamp { clock: self.clock, ..Timestamp::default() }));
                 }
                 "date" => return Ok(Kind::Date),
                 "time" => return Ok(Kind::Time),

@@ -96,7 +96,7 @@ fn settle<'a>(
                 format_args!("a NUL character, which no column for JSON can hold"),
             ),
             nul => {
-                context.altered += 1;
+                context.altered.nuls += 1;
                 let json = without_nul(json, nul, context);
                 // Keys that only a NUL told apart are equal now.
                 let arena = context.arena;

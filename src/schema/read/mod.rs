@@ -5,6 +5,7 @@
 //! where we differ on purpose, the manual has a row for it.
 
 mod bool;
+pub(super) mod clock;
 mod date;
 pub(super) mod decimal;
 mod epoch;
@@ -19,6 +20,7 @@ mod repeats;
 mod rfc3339;
 mod stamp;
 pub(super) mod strptime;
+mod syslog;
 mod text;
 mod time;
 mod timestamp;
@@ -29,7 +31,7 @@ use std::fmt;
 use bumpalo::Bump;
 
 use self::int::Integer;
-use super::{Field, Kind, Nul, Value};
+use super::{Altered, Field, Kind, Nul, Value};
 use crate::format::Item;
 use crate::reject::{Code, Faults, Path, code};
 
@@ -109,8 +111,8 @@ pub(super) struct Context<'a, 'f> {
     pub(super) faults: &'f mut Faults,
     /// What happens to a NUL.
     pub(super) nul: Nul,
-    /// In how many values a NUL was left out or replaced.
-    pub(super) altered: u32,
+    /// Values that are not simply what stands in the record.
+    pub(super) altered: Altered,
     /// How many bytes may still be made of this record.
     pub(super) budget: usize,
 }
@@ -127,7 +129,7 @@ const FAULTS_MAX: usize = 1000;
 impl<'a, 'f> Context<'a, 'f> {
     /// What the readers of one record share.
     pub(super) fn new(arena: &'a Bump, faults: &'f mut Faults, nul: Nul) -> Context<'a, 'f> {
-        Context { arena, faults, nul, altered: 0, budget: MADE_BYTES_MAX }
+        Context { arena, faults, nul, altered: Altered::default(), budget: MADE_BYTES_MAX }
     }
 
     /// Takes the room for `bytes` that are to be made, or notes that there is none.

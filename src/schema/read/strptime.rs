@@ -50,11 +50,13 @@ enum Step {
     Second,
     /// A point and digits, or nothing.
     Fraction,
+    /// So many digits.
+    Digits(u8),
     /// `+0200` or `+02:00`.
     Offset,
 }
 
-const MONTHS: [&[u8; 3]; 12] =
+pub(super) const MONTHS: [&[u8; 3]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 /// From the day of 1970-01-01 on.
 const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
@@ -151,27 +153,21 @@ impl Strptime {
         let date = if self.names_year {
             parsed.to_naive_date().ok()?
         } else {
-            in_year(year?, |year| {
+            let day = year?.settle(|year| {
                 let mut parsed = parsed.clone();
                 parsed.set_year(i64::from(year)).ok()?;
                 Some(parsed.to_naive_date().ok()?.to_epoch_days())
-            })
-            .and_then(NaiveDate::from_epoch_days)?
+            });
+            day.and_then(NaiveDate::from_epoch_days)?
         };
         let time = if self.names_time { parsed.to_naive_time().ok()? } else { NaiveTime::MIN };
         Some(Stamp { local_us: date.and_time(time).and_utc().timestamp_micros(), offset_s })
     }
 }
 
-/// The day in the year that is asked for, or nearest to the day that is.
-fn in_year(year: Year, day_of: impl Fn(i32) -> Option<i32>) -> Option<i32> {
-    match year {
-        Year::Fixed(year) => day_of(year),
-        Year::Near(date) => {
-            let candidates = (date.year() - 1..=date.year() + 1).filter_map(day_of);
-            candidates.min_by_key(|day| day.abs_diff(date.to_epoch_days()))
-        }
-    }
+/// Whether an item is `%3f`, with the number that is asked for.
+fn is_digits(item: &Item<'_>, digits: u8) -> bool {
+    StrftimeItems::new(&format!("%{digits}f")).eq([item.clone()])
 }
 
 /// The steps for a layout of usual letters only.
@@ -201,7 +197,8 @@ fn compile(items: &[Item<'static>]) -> Option<Vec<Step>> {
             Item::Fixed(Fixed::ShortWeekdayName) => Step::Weekday,
             Item::Fixed(Fixed::Nanosecond) => Step::Fraction,
             Item::Fixed(Fixed::TimezoneOffset | Fixed::TimezoneOffsetColon) => Step::Offset,
-            _ => return None,
+            // chrono keeps what these are to itself, but they can be compared.
+            item => Step::Digits(*[3, 6, 9].iter().find(|digits| is_digits(item, **digits))?),
         };
         steps.push(step);
     }
@@ -215,7 +212,8 @@ fn compile(items: &[Item<'static>]) -> Option<Vec<Step>> {
     let is_plain = count(&[Step::Month, Step::MonthName]) == 1
         && count(&[Step::Day, Step::DayOrBlank]) == 1
         && [Step::Hour, Step::Minute, Step::Second].iter().all(|&part| count(&[part]) == 1)
-        && [Step::Year, Step::Weekday, Step::Fraction, Step::Offset].iter().all(|&part| count(&[part]) <= 1);
+        && [Step::Year, Step::Weekday, Step::Offset].iter().all(|&part| count(&[part]) <= 1)
+        && count(&[Step::Fraction, Step::Digits(3), Step::Digits(6), Step::Digits(9)]) <= 1;
     (is_plain && !runs_on).then_some(steps)
 }
 
@@ -254,6 +252,12 @@ fn run(steps: &[Step], text: &[u8], given: Option<Year>) -> Option<Stamp> {
                     rest = &digits[count..];
                 }
             }
+            Step::Digits(count) => {
+                let digits = take(&mut rest, usize::from(*count))?;
+                number(digits)?;
+                micros =
+                    i64::from(number(&digits[..digits.len().min(6)])?) * if *count == 3 { 1_000 } else { 1 };
+            }
             Step::Offset => {
                 let sign = match take(&mut rest, 1)? {
                     b"+" => 1,
@@ -279,7 +283,7 @@ fn run(steps: &[Step], text: &[u8], given: Option<Year>) -> Option<Stamp> {
     };
     let day = match year {
         Some(year) => day_of(i32::try_from(year).ok()?)?,
-        None => in_year(given?, day_of)?,
+        None => given?.settle(day_of)?,
     };
     let seconds = i64::from(hour * 3600 + minute * 60 + second);
     Some(Stamp { local_us: i64::from(day) * DAY_US + seconds * 1_000_000 + micros, offset_s })
@@ -353,18 +357,26 @@ mod tests {
     }
 
     #[test]
-    fn a_year_is_given_or_the_nearest() {
-        let near = |text: &str| Some(Year::Near(text.parse().expect("a date")));
+    fn a_year_is_given_or_that_of_the_data_date() {
+        let of_date = |text: &str| Some(Year::OfDate(text.parse().expect("a date")));
         for (text, year, expected) in [
             ("Oct  7 12:34:56", Some(Year::Fixed(2021)), "2021-10-07 12:34:56"),
-            ("Dec 31 23:59:59", near("2024-01-01"), "2023-12-31 23:59:59"),
-            ("Jan  1 00:00:00", near("2023-12-31"), "2024-01-01 00:00:00"),
-            ("Jul  1 00:00:00", near("2023-07-02"), "2023-07-01 00:00:00"),
-            ("Feb 29 00:00:00", near("2023-03-01"), "2024-02-29 00:00:00"),
+            ("Dec 31 23:59:59", of_date("2024-01-01"), "2023-12-31 23:59:59"),
+            ("Jan  1 00:00:00", of_date("2023-12-31"), "2023-01-01 00:00:00"),
+            ("Jul  1 00:00:00", of_date("2023-07-02"), "2023-07-01 00:00:00"),
+            // The 180th day after it is still after it.
+            ("Jun 29 00:00:00", of_date("2023-12-31"), "2023-06-29 00:00:00"),
+            ("Jul  1 23:59:59", of_date("2023-01-02"), "2023-07-01 23:59:59"),
+            ("Jul  2 00:00:00", of_date("2023-01-02"), "2022-07-02 00:00:00"),
+            ("Feb 29 00:00:00", of_date("2024-03-01"), "2024-02-29 00:00:00"),
         ] {
             assert_eq!(read("%b %e %H:%M:%S", text, year).as_deref(), Some(expected), "{text}");
+            // The same where chrono reads it.
+            assert_eq!(read("%b  %e %k:%M:%S", text, year).as_deref(), Some(expected), "{text}");
         }
-        assert_eq!(read("%b %e %H:%M:%S", "Feb 29 00:00:00", Some(Year::Fixed(2023))), None);
+        for year in [Some(Year::Fixed(2023)), of_date("2023-03-01"), of_date("2025-01-01")] {
+            assert_eq!(read("%b %e %H:%M:%S", "Feb 29 00:00:00", year), None);
+        }
     }
 
     #[test]
@@ -385,12 +397,14 @@ mod tests {
         assert!(Strptime::new("%+").expect("a layout").names_year());
     }
 
-    const LAYOUTS: [&str; 6] = [
+    const LAYOUTS: [&str; 8] = [
         "%d/%b/%Y:%H:%M:%S %z",
         "%b %e %H:%M:%S",
         "%a %b %e %H:%M:%S%.f %Y",
         "%Y-%m-%d %H:%M:%S%.f%:z",
         "%Y%m%d%H%M%S",
+        "%Y-%m-%d %H:%M:%S,%3f",
+        "%b %d %H:%M:%S.%9f",
         "[%e %b %Y] %H.%M.%S",
     ];
 

@@ -68,7 +68,7 @@ impl<'a> Context<'a, '_> {
             Nul::Strip => None,
             Nul::Replace => Some('\u{fffd}'),
         };
-        self.altered += 1;
+        self.altered.nuls += 1;
         let kept = text.chars().filter_map(|ch| if ch == '\0' { replacement } else { Some(ch) });
         bumpalo::collections::String::from_iter_in(kept, self.arena).into_bump_str()
     }

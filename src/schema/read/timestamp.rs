@@ -15,9 +15,9 @@ use speedate::{
     TimestampUnit,
 };
 
-use super::super::{StampFormat, Timestamp, Zone};
+use super::super::{StampFormat, Timestamp, Year, Zone};
 use super::stamp::{BEYOND, DAY_US, Flaw, Stamp};
-use super::{At, Context, epoch, rfc3339};
+use super::{At, Context, epoch, rfc3339, syslog};
 use crate::format::Raw;
 use crate::reject::code;
 
@@ -37,13 +37,14 @@ pub(super) fn read<'a>(
         (StampFormat::Any, Raw::Int(number)) if !strict => of_int(number),
         (StampFormat::Any, Raw::Float(number)) if !strict => of_float(number),
         (StampFormat::Strptime(layout), Raw::Text(text)) => layout.read(text, rules.year),
+        (StampFormat::Syslog, Raw::Text(text)) => of_syslog(text, rules.year, strict),
         (StampFormat::EpochS, _) => epoch::read(at.item, 6, strict, context),
         (StampFormat::EpochMs, _) => epoch::read(at.item, 3, strict, context),
         (StampFormat::EpochUs, _) => epoch::read(at.item, 0, strict, context),
         (StampFormat::EpochNs, _) => epoch::read(at.item, -3, strict, context),
         _ => Err((code::DATETIME_TYPE, "not a timestamp")),
     };
-    match stamp.and_then(|stamp| settle(stamp, rules)) {
+    match stamp.and_then(|stamp| settle(stamp, rules, &mut context.altered.unsure_stamps)) {
         Ok(micros) => Some(micros),
         Err((code, message)) => context.refuse(at, code, format_args!("{message}")),
     }
@@ -53,15 +54,20 @@ pub(super) fn read<'a>(
 /// Python neither.
 const YEARS_US: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-/// The microseconds that are stored.
+/// The microseconds that are stored. Counted in `unsure` is what the clock showed twice, or never.
 #[inline]
-fn settle(stamp: Stamp, rules: &Timestamp) -> Result<i64, Flaw> {
+fn settle(stamp: Stamp, rules: &Timestamp, unsure: &mut u64) -> Result<i64, Flaw> {
     let offset_s = match (rules.zone, stamp.offset_s) {
         (Zone::Required, None) => return Err((code::TIMEZONE_AWARE, "a timestamp without a zone")),
         (Zone::Naive, Some(_)) if is_epoch(&rules.format) => 0,
         (Zone::Naive, Some(_)) => return Err((code::TIMEZONE_NAIVE, "a timestamp with a zone")),
         (Zone::Naive, None) => 0,
-        (Zone::Any | Zone::Required, offset_s) => offset_s.unwrap_or(rules.offset_s),
+        (Zone::Any | Zone::Required, Some(offset_s)) => offset_s,
+        (Zone::Any, None) => {
+            let (ahead_s, is_sure) = rules.clock.ahead_at(stamp.local_us);
+            *unsure += u64::from(!is_sure);
+            ahead_s
+        }
     };
     if !YEARS_US.contains(&stamp.local_us) {
         return Err(BEYOND);
@@ -80,6 +86,12 @@ fn read_slowly(rules: &Timestamp, text: &str, strict: bool) -> Result<Stamp, Fla
         StampFormat::Rfc3339 => of_rfc3339(text),
         _ => of_text(text.as_bytes(), strict),
     }
+}
+
+#[inline(never)]
+fn of_syslog(text: &str, year: Option<Year>, strict: bool) -> Result<Stamp, Flaw> {
+    let stamp = rfc3339::read(text.as_bytes()).or_else(|| syslog::read(text.as_bytes(), year));
+    stamp.map_or_else(|| of_text(text.as_bytes(), strict), Ok)
 }
 
 /// Every form that Pydantic takes.
@@ -159,7 +171,7 @@ fn convert(stamp: DateTime) -> Stamp {
 #[cfg(test)]
 mod tests {
     use super::super::super::probe::check;
-    use super::super::super::{Field, Kind, Strptime};
+    use super::super::super::{Clock, Field, Kind, Strptime};
     use super::*;
 
     fn stamp(rules: Timestamp) -> Field {
@@ -228,7 +240,7 @@ mod tests {
             ],
         );
         check(
-            &stamp(Timestamp { offset_s: 7200, ..Timestamp::default() }),
+            &stamp(Timestamp { clock: Clock::ahead(7200), ..Timestamp::default() }),
             &[
                 (r#""2023-10-27T12:00:00""#, r#""2023-10-27T10:00:00.000000Z""#),
                 (r#""2023-10-27T12:00:00+00:00""#, r#""2023-10-27T12:00:00.000000Z""#),
