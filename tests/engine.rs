@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use logmill::config::{Config, Overrides};
 use logmill::engine::{self, LoadOptions, Meant, PlanOptions, Watch};
+use logmill::error::{ErrorKind, Unclear};
 use logmill::event::{Event, Observer};
 use logmill::report::{Exit, Fate, Report as _};
 
@@ -68,10 +69,16 @@ fn a_program_loads_and_is_told_of_it_in_values() {
     let letter = engine::dead_letter(&config, letters[0].id, &watch).unwrap().unwrap();
     assert_eq!(letter.raw.unwrap(), b"{\"n\":\"x\"}");
 
+    // An error says what it is about in fields too.
+    let unknown = Meant { ids: vec![77], ..Meant::default() };
+    let error = engine::forget(&config, &unknown, true, &watch).unwrap_err();
+    let what = Unclear::NoId { job: config.name.clone(), id: 77 };
+    assert!(matches!(error.kind(), ErrorKind::Unclear(unclear) if *unclear == what), "{error}");
+
     let meant = Meant { ids: vec![status.sources[0].id], ..Meant::default() };
-    let rehearsed = engine::forget(&config, &meant, true, "look", &watch).unwrap();
+    let rehearsed = engine::forget(&config, &meant, true, &watch).unwrap();
     assert_eq!((rehearsed.forgotten, rehearsed.sources.len()), (0, 1));
-    assert_eq!(engine::forget(&config, &meant, false, "look", &watch).unwrap().forgotten, 1);
+    assert_eq!(engine::forget(&config, &meant, false, &watch).unwrap().forgotten, 1);
     assert!(engine::status(&config, &watch).unwrap().sources.is_empty());
 }
 

@@ -64,7 +64,11 @@ fn names(bytes: Vec<u8>, is_null: bool) -> Vec<PathBuf> {
 pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
     speech.inform(&format!("the list names no files, so there is nothing to {command}"));
     if speech.output == Output::Json {
-        speech.show(&Bare { head: Head::new(command, None, Exit::Success), error: None })?;
+        speech.show(&Bare {
+            head: Head::new(command, None, Exit::Success),
+            error: None,
+            error_kind: None,
+        })?;
     }
     Ok(Exit::Success)
 }

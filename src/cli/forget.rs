@@ -1,16 +1,28 @@
 //! `forget`: sources out of the memory of a job, so that they are loaded again.
 
 use super::args::ForgetArgs;
-use super::next::next_command;
+use super::next::{Advised, next_command};
 use super::speech::Speech;
 use crate::engine::{self, Meant};
+use crate::error::{ErrorKind, Unclear};
 use crate::report::Exit;
 
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let meant = Meant { files: args.files.clone(), date: args.date, ids: args.id.clone() };
     let status = next_command("status --all", &args.job.job, args.job.destination.into.as_ref());
-    let show = format!("`{status}` shows what there is");
-    speech.show(&engine::forget(&config, &meant, args.dry_run, &show, &speech.watch())?)?;
+    let forgotten = engine::forget(&config, &meant, args.dry_run, &speech.watch());
+    let forgotten = forgotten.map_err(|error| {
+        let show = format!("`{status}` shows what there is");
+        match error.kind() {
+            ErrorKind::Unclear(Unclear::Several { .. }) => {
+                let next = format!("say which with --date or --id ({show})");
+                anyhow::Error::from(Advised { error, next })
+            }
+            ErrorKind::Unclear(_) => Advised { error, next: show }.into(),
+            _ => error.into(),
+        }
+    })?;
+    speech.show(&forgotten)?;
     Ok(Exit::Success)
 }

@@ -38,6 +38,7 @@ use crate::report::{Bare, Exit, Head};
 use crate::sink::is_of_answer;
 use crate::stop::Stop;
 use args::{Command, CommandLine, DeadLettersCommand, Output, SpeechArgs};
+use next::Advised;
 use speech::{Speech, complain, print, print_as_is};
 
 /// Runs the command line of this process.
@@ -132,10 +133,13 @@ fn tell_panics(speech: Speech) {
 fn failed(error: &anyhow::Error, command: &str, speech: Speech, output: Output) -> Exit {
     let text = format!("{error:#}");
     speech.error(&text);
-    let exit = error.downcast_ref::<Error>().map_or(Exit::Failed, Exit::of_error);
+    let advised = error.downcast_ref::<Advised>().map(|advised| &advised.error);
+    let known = error.downcast_ref::<Error>().or(advised);
+    let exit = known.map_or(Exit::Failed, Exit::of_error);
     if output == Output::Json {
         // It may be stdout that failed.
-        let _ = speech.show(&Bare { head: Head::new(command, None, exit), error: Some(text) });
+        let error_kind = known.map(|error| error.kind().code());
+        let _ = speech.show(&Bare { head: Head::new(command, None, exit), error: Some(text), error_kind });
     }
     exit
 }

@@ -3,7 +3,16 @@
 use std::path::Path;
 
 use crate::config::Url;
+use crate::error::Error;
 use crate::sink::statement::shell_word;
+
+/// An error, and what to type next.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}; {next}")]
+pub(super) struct Advised {
+    pub(super) error: Error,
+    pub(super) next: String,
+}
 
 /// The command of ours that goes on with a job, in the destination that `into` put into the
 /// place of the job's.

@@ -99,7 +99,7 @@ impl Config {
     /// Whatever is wrong is a mistake in usage: nothing was touched.
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Config> {
         overrides.check()?;
-        let file = File::open(path).map_err(|cause| unreadable(path, &cause))?;
+        let file = File::open(path).map_err(|cause| unreadable(path, cause))?;
         Config::of_file(path, file, overrides)
     }
 
@@ -116,7 +116,7 @@ impl Config {
 
     /// The text of the job file at `path`.
     fn text(path: &Path, file: File) -> Result<String> {
-        let bytes = bounded(file, JOB_BYTES_MAX).map_err(|cause| unreadable(path, &cause))?;
+        let bytes = bounded(file, JOB_BYTES_MAX).map_err(|cause| unreadable(path, cause))?;
         let bytes = bytes.ok_or_else(|| {
             Error::usage(format!(
                 "{} has more than {} and is no job file; a file to load is named without -j",
@@ -138,8 +138,8 @@ impl Config {
     }
 }
 
-fn unreadable(path: &Path, cause: &std::io::Error) -> Error {
-    Error::usage(format!("cannot read the job file {}: {cause}", path.display()))
+fn unreadable(path: &Path, cause: std::io::Error) -> Error {
+    ErrorKind::JobFile { path: path.to_owned(), cause }.into()
 }
 
 /// What a file holds, unless it is more than `bytes_max`.

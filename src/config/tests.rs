@@ -441,7 +441,7 @@ fn a_file_that_is_no_job_is_refused() {
         "job.toml has more than 1MiB and is no job file; a file to load is named without -j"
     );
     let error = Config::load(Path::new("/nowhere/job.toml"), &Overrides::default()).expect_err("not there");
-    assert!(matches!(error.kind(), ErrorKind::Usage(_)));
+    assert!(matches!(error.kind(), ErrorKind::JobFile { .. }));
     assert_eq!(
         error.to_string(),
         "cannot read the job file /nowhere/job.toml: No such file or directory (os error 2)"

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
 use crate::source::{Discovered, discover};
 
@@ -34,13 +34,10 @@ pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
 
 /// What to say of names that stand for no file at all.
 pub(super) fn nothing_found(names: &[PathBuf], passed_over: &[PathBuf]) -> Error {
-    if let Some((link, what)) = notice_of_links(passed_over) {
-        return Error::usage(format!("no file was found, but {}: {what}", link.display()));
+    ErrorKind::NoFiles {
+        names: names.to_vec(),
+        are_folders: names.iter().all(|name| name.is_dir()),
+        passed_over: notice_of_links(passed_over),
     }
-    let shown: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
-    let shown = shown.join(", ");
-    Error::usage(match names.iter().all(|name| name.is_dir()) {
-        true => format!("there is no file in {shown} (hidden ones are left out)"),
-        false => format!("no file matches {shown}"),
-    })
+    .into()
 }

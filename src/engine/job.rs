@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::infer::{Inferred, Unwritten};
 use super::{Watch, destination};
 use crate::config::{Config, Overrides};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::failpoint;
 use crate::trust::{open_found, others_may_read};
@@ -35,11 +35,11 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
     let names = overrides.files.as_deref().unwrap_or_default();
     let unwritten = Unwritten::of(names)?;
     let path = unwritten.path.clone();
-    let found = open_found(&path).map_err(|why| {
-        Error::usage(format!(
-            "{} was not named, but is there, and {why}; if it is the right job, name it with -j",
-            path.display()
-        ))
+    let found = open_found(&path).map_err(|why| ErrorKind::Untrusted {
+        path: path.clone(),
+        what: "job",
+        why,
+        flag: "-j".to_owned(),
     })?;
     if let Some(file) = found {
         watch.observer.tell(&Event::JobFound { file: path.clone() });
@@ -76,11 +76,10 @@ pub fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<(
     let Some(path) = destination.file().filter(|_| overrides.into.is_none()) else { return Ok(()) };
     match open_found(path) {
         Ok(_) => Ok(()),
-        Err(why) => Err(Error::usage(format!(
-            "{} was not named, but is there, and {why}; if it is the right database, name it with --into {}",
-            path.display(),
-            config.destination.url
-        ))),
+        Err(why) => {
+            let flag = format!("--into {}", config.destination.url);
+            Err(ErrorKind::Untrusted { path: path.to_owned(), what: "database", why, flag }.into())
+        }
     }
 }
 
@@ -92,11 +91,7 @@ pub fn write_job(path: &Path, text: &str) -> Result<()> {
     let written = write_draft(&draft, text).and_then(|()| give_name(&draft, path));
     let _ = fs::remove_file(&draft);
     written.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AlreadyExists => Error::usage(format!(
-            "{} is there already, and a job that somebody may have edited is not written over; \
-             name another file with -o, or remove it",
-            path.display()
-        )),
+        io::ErrorKind::AlreadyExists => ErrorKind::JobExists { path: path.to_owned() }.into(),
         _ => Error::file("write the job file", path, cause),
     })
 }

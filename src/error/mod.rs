@@ -17,6 +17,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveDate;
+
 pub use complaint::{Complaint, Excerpt, Finding};
 
 /// The result of everything that can fail for a reason outside a record.
@@ -33,9 +35,73 @@ pub enum ErrorKind {
     #[error("{0}")]
     Usage(String),
 
+    /// The connection string, or what stands in for a part of it, asks for what cannot be had.
+    #[error("{0}")]
+    Connection(String),
+
     /// The job file cannot be understood. Nothing was touched.
     #[error("{0}")]
     Job(#[from] Complaint),
+
+    /// The job file cannot be read. Nothing was touched.
+    #[error("cannot read the job file {}: {cause}", path.display())]
+    JobFile {
+        /// The file, as the person named it.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+
+    /// A job was to be written where one is.
+    #[error(
+        "{} is there already, and a job that somebody may have edited is not written over; \
+         name another file with -o, or remove it", path.display()
+    )]
+    JobExists {
+        /// Its file.
+        path: PathBuf,
+    },
+
+    /// A job or database that nobody named is there, and may be of somebody else.
+    #[error("{} was not named, but is there, and {why}; if it is the right {what}, name it with {flag}", path.display())]
+    Untrusted {
+        /// Its file.
+        path: PathBuf,
+        /// What it would be: a job, a database.
+        what: &'static str,
+        /// What speaks against it.
+        why: String,
+        /// How it is named.
+        flag: String,
+    },
+
+    /// No file is where files were named.
+    #[error("{}", no_files(names, *are_folders, passed_over.as_ref()))]
+    NoFiles {
+        /// What was named.
+        names: Vec<PathBuf>,
+        /// All of these are folders.
+        are_folders: bool,
+        /// A file that was there and passed over, and why.
+        passed_over: Option<(PathBuf, String)>,
+    },
+
+    /// Sources were begun under other rules. Nothing was touched.
+    #[error(
+        "{source_name}{}: loaded in part, and the job's format, fields or key have changed since; \
+         --accept-new-rules goes on from there by the new rules, `logmill forget` begins anew",
+        and_more(*more)
+    )]
+    RulesChanged {
+        /// The first of them.
+        source_name: String,
+        /// How many more there are.
+        more: usize,
+    },
+
+    /// It is not clear which sources are meant. Nothing was touched.
+    #[error("{0}")]
+    Unclear(#[from] Unclear),
 
     /// A file or directory could not be used.
     #[error("cannot {doing} {}: {cause}", path.display())]
@@ -116,6 +182,15 @@ pub enum ErrorKind {
     #[error("stopped by {}; everything committed so far is kept, run again to go on", signal_name(*.0))]
     Stopped(i32),
 
+    /// The system gives no thread.
+    #[error("cannot start {what}: {cause}")]
+    NoThread {
+        /// What was to be started.
+        what: String,
+        /// What the system said.
+        cause: String,
+    },
+
     /// A part of the program broke one of its own rules. Nothing was half done.
     #[error(
         "{0} (this is a bug in logmill; what was committed is whole, and a second run goes on from there)"
@@ -132,6 +207,15 @@ impl Error {
     /// A complaint about the command line or about a combination of settings.
     pub fn usage(message: impl Into<String>) -> Error {
         ErrorKind::Usage(message.into()).into()
+    }
+
+    /// A complaint about a connection string, or what stands in for a part of it.
+    pub(crate) fn connection(message: impl Into<String>) -> Error {
+        ErrorKind::Connection(message.into()).into()
+    }
+
+    pub(crate) fn no_thread(what: impl Into<String>, cause: &dyn fmt::Display) -> Error {
+        ErrorKind::NoThread { what: what.into(), cause: cause.to_string() }.into()
     }
 
     pub(crate) fn file(doing: &'static str, path: &Path, cause: io::Error) -> Error {
@@ -171,7 +255,14 @@ impl ErrorKind {
     pub fn code(&self) -> &'static str {
         match self {
             ErrorKind::Usage(_) => "usage",
+            ErrorKind::Connection(_) => "connection",
             ErrorKind::Job(_) => "job",
+            ErrorKind::JobFile { .. } => "job_file",
+            ErrorKind::JobExists { .. } => "job_exists",
+            ErrorKind::Untrusted { .. } => "untrusted",
+            ErrorKind::NoFiles { .. } => "no_files",
+            ErrorKind::RulesChanged { .. } => "rules_changed",
+            ErrorKind::Unclear(_) => "unclear",
             ErrorKind::File { .. } => "file",
             ErrorKind::Source { .. } => "source",
             ErrorKind::Unfit(_) => "unfit",
@@ -181,9 +272,45 @@ impl ErrorKind {
             ErrorKind::Held { .. } => "held",
             ErrorKind::TakenOver => "taken_over",
             ErrorKind::Stopped(_) => "stopped",
+            ErrorKind::NoThread { .. } => "no_thread",
             ErrorKind::Broken(_) => "broken",
         }
     }
+}
+
+/// Why it is not clear which sources of a job are meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unclear {
+    /// The file is none of its sources.
+    #[error("job {job} has loaded no {}", file.display())]
+    NoFile {
+        /// The job.
+        job: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// The files are none of its sources of that day.
+    #[error("job {job} has loaded no such file for {date}")]
+    NoFileOn {
+        /// The job.
+        job: String,
+        /// The day.
+        date: NaiveDate,
+    },
+    /// The name is that of several.
+    #[error("{name} was loaded more than once")]
+    Several {
+        /// The name.
+        name: String,
+    },
+    /// No source has the id.
+    #[error("job {job} has no source {id}")]
+    NoId {
+        /// The job.
+        job: String,
+        /// The id.
+        id: i32,
+    },
 }
 
 impl From<ErrorKind> for Error {
@@ -219,6 +346,22 @@ fn list(findings: &[String]) -> String {
             text
         }
     }
+}
+
+fn no_files(names: &[PathBuf], are_folders: bool, passed_over: Option<&(PathBuf, String)>) -> String {
+    if let Some((file, why)) = passed_over {
+        return format!("no file was found, but {}: {why}", file.display());
+    }
+    let names: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
+    let names = names.join(", ");
+    match are_folders {
+        true => format!("there is no file in {names} (hidden ones are left out)"),
+        false => format!("no file matches {names}"),
+    }
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" and {more} more") }
 }
 
 fn gave_up(waited: Option<&Duration>) -> String {

@@ -130,7 +130,7 @@ pub fn run(
             let planner = Planner { tasks, settings, format, workers, stop, stats, scope };
             let thread = std::thread::Builder::new().name("planner".into());
             let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
-            let planned = planned.map_err(|error| Error::usage(format!("cannot start a thread: {error}")))?;
+            let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
             // The planner may be waiting for a silent stream when the writer fails, or panics.
             let awaited = stop.awaited();
             let written = Writer::new(tasks, sink, workers, settings, stop, stats, outcome).write(back);

@@ -146,7 +146,7 @@ impl Cutting {
             }
         });
         // The scope waits for it.
-        thread.map_err(|cause| Error::broken(format!("cannot start a thread: {cause}")))?;
+        thread.map_err(|cause| Error::no_thread("a thread", &cause))?;
         Ok(Cutting::Ahead(source, take))
     }
 

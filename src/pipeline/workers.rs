@@ -19,7 +19,7 @@ pub(super) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
         .num_threads(threads)
         .thread_name(|index| format!("worker-{index}"))
         .build()
-        .map_err(|cause| Error::usage(format!("cannot start {threads} workers: {cause}")))
+        .map_err(|cause| Error::no_thread(format!("{threads} workers"), &cause))
 }
 
 /// Row buffers kept for reuse at most, however small the chunks.

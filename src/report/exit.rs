@@ -51,7 +51,16 @@ impl Exit {
     /// The code of an error.
     pub fn of_error(error: &Error) -> Exit {
         match error.kind() {
-            ErrorKind::Usage(_) | ErrorKind::Job(_) | ErrorKind::Unfit(_) => Exit::Usage,
+            ErrorKind::Usage(_)
+            | ErrorKind::Connection(_)
+            | ErrorKind::Job(_)
+            | ErrorKind::JobFile { .. }
+            | ErrorKind::JobExists { .. }
+            | ErrorKind::Untrusted { .. }
+            | ErrorKind::NoFiles { .. }
+            | ErrorKind::RulesChanged { .. }
+            | ErrorKind::Unclear(_)
+            | ErrorKind::Unfit(_) => Exit::Usage,
             ErrorKind::Held { .. } | ErrorKind::TakenOver => Exit::Held,
             ErrorKind::Stopped(signal) => Exit::Stopped(*signal),
             _ => Exit::Failed,

@@ -25,7 +25,7 @@ pub struct Forget {
     pub delete_rows: Option<String>,
     /// What a person has to know about the rows, who will load the sources again.
     #[serde(skip)]
-    pub rows: Rows,
+    pub rows: RowsLeft,
 }
 
 /// A source that is meant.
@@ -46,7 +46,7 @@ pub struct ForgottenSource {
 
 /// What becomes of rows whose source is loaded again.
 #[derive(Clone, Debug)]
-pub enum Rows {
+pub enum RowsLeft {
     /// They are found by their key.
     Found,
     /// They would be there twice.
@@ -66,7 +66,7 @@ impl Forget {
         sources: &[&SourceStatus],
         forgotten: Option<Forgotten>,
         delete_rows: Option<String>,
-        rows: Rows,
+        rows: RowsLeft,
     ) -> Forget {
         let sources = sources.iter().map(|source| ForgottenSource {
             id: source.id,

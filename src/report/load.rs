@@ -52,6 +52,9 @@ pub struct Load {
     /// Why the run could not go on, if it could not. What was committed before is whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The word for that kind of error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_kind: Option<&'static str>,
     /// What to type next.
     #[serde(skip)]
     pub next: Next,
@@ -199,6 +202,7 @@ impl Load {
                 plan: outcome.times.plan.as_secs_f64(),
             },
             error: error.map(Error::to_string),
+            error_kind: error.map(|error| error.kind().code()),
             next: subject.next,
         }
     }

@@ -24,7 +24,7 @@ use crate::printable::printable_json;
 
 pub use check::{Check, CheckCounts, CheckSources};
 pub use exit::Exit;
-pub use forget::{Forget, ForgottenSource, Rows};
+pub use forget::{Forget, ForgottenSource, RowsLeft};
 pub use infer::{Infer, Inferred, InferredField};
 pub use letters::{Letters, ShownLetter};
 pub use load::{Duplicate, FailedFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times};
@@ -104,6 +104,9 @@ pub struct Bare {
     /// Why it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The word for that kind of error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_kind: Option<&'static str>,
 }
 
 impl Report for Bare {

@@ -263,11 +263,7 @@ fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Dec
     });
     let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
     let Some((first, more)) = names.split_first() else { return Ok(()) };
-    let others = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    Err(Error::usage(format!(
-        "{first}{others}: loaded in part, and the job's format, fields or key have changed since; \
-         --accept-new-rules goes on from there by the new rules, `logmill forget` begins anew"
-    )))
+    Err(ErrorKind::RulesChanged { source_name: first.clone(), more: more.len() }.into())
 }
 
 /// How to go on with a known source.

@@ -4,7 +4,7 @@
 //! written; what stands in a load's way is gathered rather than told one by one.
 
 use super::{Answer, Asked, Decision, Remembered, decide};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 
 /// What a load would find and make.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ impl Forecast {
     /// Decides about the files as a claim would, without giving ids.
     pub(super) fn decide(&mut self, asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>> {
         let decisions = match decide(asked, remembered) {
-            Err(error) if is_usage(&error) => {
+            Err(error) if matches!(error.kind(), ErrorKind::RulesChanged { .. }) => {
                 self.obstacles.push(error.to_string());
                 decide(&Asked { accept_new_rules: true, ..asked.clone() }, remembered)?
             }
@@ -53,8 +53,4 @@ impl Forecast {
         self.answers = decisions.iter().map(|decision| decision.answer.clone()).collect();
         Ok(decisions)
     }
-}
-
-fn is_usage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Usage(_))
 }

@@ -115,15 +115,30 @@ fn a_machine_gets_one_object_and_nothing_of_a_record() {
 #[test]
 fn a_machine_gets_one_object_of_a_failure_too() {
     let place = place();
-    for (arguments, code, outcome, error) in [
-        ("load -j gone.toml", 2, "refused", "cannot read the job file gone.toml"),
-        ("load -j job.toml --into sqlite:no/where.db", 1, "failed", "its directory must be there"),
-        ("dead-letters show -j job.toml 7", 2, "refused", "app has no dead letter 7"),
-        ("check", 2, "refused", "name files, or a job with -j"),
+    for (arguments, code, outcome, kind, error) in [
+        ("load -j gone.toml", 2, "refused", "job_file", "cannot read the job file gone.toml"),
+        (
+            "load -j job.toml --into sqlite:no/where.db",
+            1,
+            "failed",
+            "database_file",
+            "its directory must be there",
+        ),
+        (
+            "load -j job.toml --into postgres://db?hots=x",
+            2,
+            "refused",
+            "connection",
+            "did you mean \"host\"?",
+        ),
+        ("forget -j job.toml --id 7", 2, "refused", "unclear", "app has no source 7; `logmill status"),
+        ("dead-letters show -j job.toml 7", 2, "refused", "usage", "app has no dead letter 7"),
+        ("check", 2, "refused", "usage", "name files, or a job with -j"),
     ] {
         let (said, object) = place.json(arguments);
         assert_eq!((said, &object["exit_code"], &object["outcome"]), (code, &code.into(), &outcome.into()));
         assert!(object["error"].as_str().unwrap().contains(error), "{object}");
+        assert_eq!(object["error_kind"], kind, "{object}");
     }
 }
 

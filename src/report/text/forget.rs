@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::figure;
 use crate::printable::one_line;
-use crate::report::{Forget, Rows};
+use crate::report::{Forget, RowsLeft};
 
 /// How many sources are named; a machine gets them all.
 const SOURCES_SHOWN: usize = 20;
@@ -27,12 +27,12 @@ pub(in crate::report) fn forget(forget: &Forget) -> String {
     }
     letters(&mut out, forget);
     match &forget.rows {
-        Rows::Found => {
+        RowsLeft::Found => {
             out.push_str(
                 "\nThe rows stay, and a load finds them by their key: none of them will be there twice.\n",
             );
         }
-        Rows::Doubled { because, command } => {
+        RowsLeft::Doubled { because, command } => {
             let _ = writeln!(
                 out,
                 "\nThe rows stay. Loaded again they would be there twice, because {because}; delete the old ones first:\n  {}",

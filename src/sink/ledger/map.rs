@@ -186,7 +186,8 @@ impl MapLedger {
                 Err(Trouble::Ours(error)) => return Err(error),
             }
         }
-        Err(Error::broken("other runs of this job claim sources over and over; run again"))
+        let what = "other runs of this job claim its sources over and over; run again".to_owned();
+        Err(ErrorKind::Unreachable { what, waited: None }.into())
     }
 
     /// Compares the checkpoints of a batch with what this run owns. Nothing is locked: what is

@@ -104,7 +104,7 @@ impl Session {
                     work(&mut link);
                 }
             })
-            .map_err(|cause| Trouble::Ours(Error::broken(format!("cannot start a thread: {cause}"))))?;
+            .map_err(|cause| Trouble::Ours(Error::no_thread("a thread", &cause)))?;
         let lost = |what: &str| Trouble::Lost { step: Step::Prepare, what: what.to_owned() };
         let mut backend = opened.recv().map_err(|_| lost("the connection's thread ended"))??;
         if backend.is_none() {

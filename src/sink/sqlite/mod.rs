@@ -344,9 +344,9 @@ impl Sqlite {
         }
         let message = "the database was moved, deleted or replaced while it was being written to. What was committed is in \
                        the file that was there: put it back and run again to go on, or run again to load everything anew";
-        Err(ErrorKind::Server {
+        Err(ErrorKind::DatabaseFile {
             doing: self.path.display().to_string(),
-            sqlstate: None,
+            code: None,
             message: message.to_owned(),
         }
         .into())

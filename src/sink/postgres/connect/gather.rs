@@ -19,7 +19,7 @@ pub(super) fn gather(
         // An unquoted password with a space, or an unencoded one with an &, ends in
         // what looks like a key.
         if after_secret && find(&key).is_none() {
-            return Err(Error::usage(
+            return Err(Error::connection(
                 "the password in the connection string is followed by something that is not a key; quote it (password='…'), or in a URL write & as %26",
             ));
         }

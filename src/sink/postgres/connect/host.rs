@@ -82,14 +82,14 @@ pub(super) fn hosts(given: &Parameters, socket_directories: &[&Path]) -> Result<
     let (names, ips, ports) = (list("host"), list("hostaddr"), list("port"));
     let count = names.len().max(ips.len()).max(1);
     if !names.is_empty() && !ips.is_empty() && names.len() != ips.len() {
-        return Err(Error::usage(format!(
+        return Err(Error::connection(format!(
             "{} and {} must name equally many hosts",
             given.quote("host"),
             given.quote("hostaddr")
         )));
     }
     if ports.len() > 1 && ports.len() != count {
-        return Err(Error::usage(format!(
+        return Err(Error::connection(format!(
             "there are {} ports for {count} hosts; give one, or one each",
             ports.len()
         )));

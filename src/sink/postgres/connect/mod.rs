@@ -96,7 +96,7 @@ impl Server {
         let user = match given.text("user") {
             Some(user) => user.to_owned(),
             None => whoami::username().map_err(|error| {
-                Error::usage(format!("the system does not tell who we are ({error}); give a user"))
+                Error::connection(format!("the system does not tell who we are ({error}); give a user"))
             })?,
         };
         let database = given.text("dbname").unwrap_or(&user).to_owned();
@@ -178,7 +178,7 @@ fn connector(given: &Parameters, tls: &TlsSettings, hosts: &[Host]) -> Result<Op
             tls.check(given, hosts)?;
             let connector = tls::Connector::new(tls)?;
             if connector.is_none() && mode > Mode::Prefer {
-                return Err(Error::usage(format!(
+                return Err(Error::connection(format!(
                     "{} needs TLS, and this program was built without it; build it with the feature `tls`",
                     given.quote("sslmode")
                 )));

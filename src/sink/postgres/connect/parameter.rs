@@ -31,13 +31,16 @@ pub(super) enum Origin {
 impl Parameters {
     pub(super) fn put(&mut self, key: &str, value: String, origin: Origin, replace: Replace) -> Result<()> {
         let Some(parameter) = find(key) else {
-            return Err(Error::usage(match nearest(key) {
+            return Err(Error::connection(match nearest(key) {
                 Some(near) => format!("unknown key {key:?} {origin}; did you mean {near:?}?"),
                 None => format!("unknown key {key:?} {origin}; the keys are those of libpq"),
             }));
         };
         if value.contains('\0') {
-            return Err(Error::usage(format!("{} {origin} holds a NUL, which no value can", parameter.name)));
+            return Err(Error::connection(format!(
+                "{} {origin} holds a NUL, which no value can",
+                parameter.name
+            )));
         }
         if matches!(replace, Replace::Earlier) || !self.0.contains_key(parameter.name) {
             self.0.insert(parameter.name, Given { value, origin });
@@ -76,7 +79,7 @@ impl Parameters {
 
     /// A complaint about the value of a parameter that was given.
     pub(super) fn complaint(&self, name: &str, expected: &str) -> Error {
-        Error::usage(format!("{} must be {expected}", self.quote(name)))
+        Error::connection(format!("{} must be {expected}", self.quote(name)))
     }
 
     /// A parameter as a message names it, with its value unless that is a secret or can be
@@ -94,7 +97,7 @@ impl Parameters {
     pub(super) fn refuse_what_we_cannot_honour(&self) -> Result<()> {
         for &(name, harmless, why) in NOT_SUPPORTED {
             if self.text(name).is_some_and(|value| !harmless.contains(&value.to_ascii_lowercase().as_str())) {
-                return Err(Error::usage(format!("{} is not supported: {why}", self.quote(name))));
+                return Err(Error::connection(format!("{} is not supported: {why}", self.quote(name))));
             }
         }
         Ok(())

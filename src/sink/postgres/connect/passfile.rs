@@ -45,7 +45,7 @@ impl<'a> Passfile<'a> {
     pub(super) fn find(&self, wanted: &Wanted<'_>) -> Result<Option<Vec<u8>>> {
         let password = self.text.split(|&byte| byte == b'\n').find_map(|line| password(line, wanted));
         if password.is_some() && self.open_to_others {
-            return Err(Error::usage(format!(
+            return Err(Error::connection(format!(
                 "the password file {0} can be read by others; run chmod 600 {0}",
                 self.path.display()
             )));

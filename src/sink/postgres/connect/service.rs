@@ -42,7 +42,7 @@ pub(super) fn apply(
         }
     }
     let looked: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    Err(Error::usage(match looked.as_slice() {
+    Err(Error::connection(match looked.as_slice() {
         [] => format!(
             "there is no service file for service {service:?}; write ~/.pg_service.conf, or name one by PGSERVICEFILE"
         ),
@@ -59,7 +59,8 @@ fn read(text: &str, file: &Path, service: &str, given: &mut Parameters) -> Resul
     let mut found = false;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
-        let wrong = |what: &str| Err(Error::usage(format!("{}, line {}: {what}", file.display(), index + 1)));
+        let wrong =
+            |what: &str| Err(Error::connection(format!("{}, line {}: {what}", file.display(), index + 1)));
         if line.is_empty() || line.starts_with('#') {
             continue;
         }

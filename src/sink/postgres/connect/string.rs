@@ -166,7 +166,7 @@ fn value(text: &str) -> Result<(String, &str)> {
 }
 
 fn complaint(what: &str) -> Error {
-    Error::usage(format!("the connection string cannot be read: {what}"))
+    Error::connection(format!("the connection string cannot be read: {what}"))
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Connector {
         versions.extend(settings.tls13.then_some(&version::TLS13));
         let config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
-            .map_err(|error| Error::usage(format!("no version of TLS is left to speak: {error}")))?
+            .map_err(|error| Error::connection(format!("no version of TLS is left to speak: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut config = match &settings.certificate {
@@ -63,7 +63,7 @@ impl Connector {
             Some((certificate, key)) => {
                 let chain = certificates(certificate)?;
                 config.with_client_auth_cert(chain, private_key(key)?).map_err(|error| {
-                    Error::usage(format!(
+                    Error::connection(format!(
                         "the client certificate {} cannot be used with the key {}: {error}",
                         certificate.display(),
                         key.display()
@@ -111,7 +111,10 @@ impl Verifier {
         let mut roots = RootCertStore::empty();
         let (good, _) = roots.add_parsable_certificates(verifier.vouched_for.iter().cloned());
         if good == 0 {
-            return Err(Error::usage(format!("there is no usable certificate in {}", settings.authorities)));
+            return Err(Error::connection(format!(
+                "there is no usable certificate in {}",
+                settings.authorities
+            )));
         }
         let mut builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
         if let Some(path) = &settings.revoked {
@@ -121,7 +124,7 @@ impl Verifier {
             builder = builder.with_crls(lists).enforce_revocation_expiration();
         }
         verifier.authorities = Some(builder.build().map_err(|error| {
-            Error::usage(format!("{} cannot verify anything: {error}", settings.authorities))
+            Error::connection(format!("{} cannot verify anything: {error}", settings.authorities))
         })?);
         Ok(verifier)
     }
@@ -233,7 +236,10 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
         .and_then(Iterator::collect::<Result<Vec<_>, pem::Error>>)
         .map_err(|error| unreadable("certificate file", path, error))?;
     if certificates.is_empty() {
-        return Err(Error::usage(format!("there is no certificate in {} (PEM is expected)", path.display())));
+        return Err(Error::connection(format!(
+            "there is no certificate in {} (PEM is expected)",
+            path.display()
+        )));
     }
     Ok(certificates)
 }
@@ -242,10 +248,10 @@ fn system_authorities() -> Result<Vec<CertificateDer<'static>>> {
     let found = rustls_native_certs::load_native_certs();
     match (found.certs.is_empty(), found.errors.first()) {
         (false, _) => Ok(found.certs),
-        (true, None) => Err(Error::usage(
+        (true, None) => Err(Error::connection(
             "sslrootcert=system, but the system has no certificates (on Debian: install ca-certificates)",
         )),
-        (true, Some(error)) => Err(Error::usage(format!(
+        (true, Some(error)) => Err(Error::connection(format!(
             "sslrootcert=system, but the certificates of the system cannot be read: {error}"
         ))),
     }
@@ -257,14 +263,14 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     // As libpq has it: a key of root may be shared with a group, to be read by one service.
     let (forbidden, allowed) = if metadata.uid() == 0 { (0o037, "640") } else { (0o077, "600") };
     if metadata.mode() & forbidden != 0 {
-        return Err(Error::usage(format!(
+        return Err(Error::connection(format!(
             "the key {0} can be used by others; run chmod {allowed} {0}",
             path.display()
         )));
     }
     let text = fs::read(path).map_err(|cause| Error::file("read the key", path, cause))?;
     if text.windows(9).any(|window| window == b"ENCRYPTED") {
-        return Err(Error::usage(format!(
+        return Err(Error::connection(format!(
             "the key {0} is encrypted, which is not supported; decrypt it (openssl pkey -in {0} -out …) and keep it at mode 0600",
             path.display()
         )));
@@ -278,8 +284,8 @@ fn unreadable(what: &'static str, path: &Path, error: pem::Error) -> Error {
     match error {
         pem::Error::Io(cause) => Error::file("read", path, cause),
         pem::Error::NoItemsFound => {
-            Error::usage(format!("the {what} {} holds none (PEM is expected)", path.display()))
+            Error::connection(format!("the {what} {} holds none (PEM is expected)", path.display()))
         }
-        _ => Error::usage(format!("the {what} {} is damaged (PEM is expected)", path.display())),
+        _ => Error::connection(format!("the {what} {} is damaged (PEM is expected)", path.display())),
     }
 }

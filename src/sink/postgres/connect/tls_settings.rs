@@ -63,7 +63,7 @@ impl TlsSettings {
             _ => file("sslrootcert", "root.crt").map_or(Authorities::None, Authorities::File),
         };
         if given.text("sslmode") == Some("allow") {
-            return Err(Error::usage(format!(
+            return Err(Error::connection(format!(
                 "{} is not supported: it protects from nothing; use prefer, or better verify-full",
                 given.quote("sslmode")
             )));
@@ -109,20 +109,20 @@ impl TlsSettings {
     /// What does not fit together, found before anything is sent.
     pub(super) fn check(&self, given: &Parameters, hosts: &[Host]) -> Result<()> {
         if !(self.tls12 || self.tls13) {
-            return Err(Error::usage(
+            return Err(Error::connection(
                 "ssl_min_protocol_version and ssl_max_protocol_version leave neither TLSv1.2 nor TLSv1.3, and nothing else is spoken here",
             ));
         }
         match (&self.authorities, self.mode) {
-            (Authorities::System, mode) if mode != Mode::VerifyFull => Err(Error::usage(format!(
+            (Authorities::System, mode) if mode != Mode::VerifyFull => Err(Error::connection(format!(
                 "{} is too weak for sslrootcert=system, whose authorities vouch for everybody; use verify-full",
                 given.quote("sslmode")
             ))),
-            (Authorities::None, Mode::VerifyCa | Mode::VerifyFull) => Err(Error::usage(format!(
+            (Authorities::None, Mode::VerifyCa | Mode::VerifyFull) => Err(Error::connection(format!(
                 "{} needs to know whom to trust; name a file by sslrootcert, write ~/.postgresql/root.crt, or use sslrootcert=system",
                 given.quote("sslmode")
             ))),
-            (Authorities::None, _) if given.text("sslcrl").is_some() => Err(Error::usage(format!(
+            (Authorities::None, _) if given.text("sslcrl").is_some() => Err(Error::connection(format!(
                 "{} needs sslrootcert, without which no certificate is verified",
                 given.quote("sslcrl")
             ))),
@@ -131,7 +131,7 @@ impl TlsSettings {
                     |host| matches!(&host.address, Address::Network { name, .. } if name.is_empty()),
                 ) =>
             {
-                Err(Error::usage(format!(
+                Err(Error::connection(format!(
                     "{} verifies the name of the host; give a host beside the hostaddr",
                     given.quote("sslmode")
                 )))
