@@ -33,7 +33,6 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Starts to show `stats`.
     pub(super) fn start(speech: Speech, stats: &Arc<Stats>) -> Progress {
         if !speech.speaks() {
             return Progress { end: None, thread: None, bar: None };
@@ -98,7 +97,6 @@ impl Drop for Progress {
 #[derive(Default)]
 struct Meter(VecDeque<(Instant, u64, u64)>);
 
-/// What is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Moment {
     done: u64,

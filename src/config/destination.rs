@@ -172,7 +172,6 @@ fn unknown_key(reader: &mut Reader<'_>, written: &Written<'_>, text: &str, schem
     reader.find(message, &written.place);
 }
 
-/// Reads `on_conflict`.
 fn on_conflict(reader: &mut Reader<'_>, scope: &Scope<'_>, key: &Key) -> OnConflict {
     let Some((text, place)) = reader.text(scope, "on_conflict") else { return OnConflict::Update };
     let newest = text.strip_prefix("newest(").and_then(|text| text.strip_suffix(')'));

@@ -45,7 +45,6 @@ table = "log_entries"
 Editors complete and check job files by their JSON Schema: `logmill config --json-schema`.
 "#;
 
-/// The whole page.
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for table in keys::tables() {

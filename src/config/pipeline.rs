@@ -27,7 +27,6 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Reads `[pipeline]`.
     pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -> Pipeline {
         // Each is read whether it is overridden or not: the job file must be right as a whole.
         let threads = reader.count_given(scope, "threads");

@@ -53,7 +53,6 @@ pub(super) enum Files {
 }
 
 impl Source {
-    /// Reads `[source]`.
     pub(super) fn read(
         reader: &mut Reader<'_>,
         scope: &Scope<'_>,

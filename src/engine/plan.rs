@@ -21,9 +21,9 @@ pub struct PlanOptions {
     pub allow_duplicates: bool,
     /// Go on with sources that were begun under other rules.
     pub accept_new_rules: bool,
-    /// The statements that would be run first are asked for,
+    /// The statements that would be run first are asked for.
     pub with_sql: bool,
-    /// and nothing about files: there may be none yet, and a statement asks for no day.
+    /// Nothing is asked about files: there may be none yet, and a statement asks for no day.
     pub without_files: bool,
 }
 
@@ -112,7 +112,6 @@ fn report(
     }
 }
 
-/// The key in words.
 fn key(config: &Config) -> String {
     match &config.destination.key {
         Key::Position => "\"position\"".to_owned(),

@@ -49,9 +49,7 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// How a run ended.
 pub(super) struct Ended {
-    /// What was committed.
     pub(super) outcome: Outcome,
     pub(super) exit: Exit,
     /// Why it could not go on, if it could not.

@@ -40,7 +40,6 @@ impl Columns {
         Columns { columns: names.iter().map(column).collect(), slots }
     }
 
-    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.columns.len()
     }
@@ -80,7 +79,6 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// Ends a record of texts.
     pub(super) fn end(&mut self) {
         let count = self.tape.0.len() - 1;
         self.tape.0[0] = Node::Object { len: count / 2, count };

@@ -52,9 +52,9 @@ pub struct Counted {
     pub blank: u32,
     /// Lines that the format has beside its records.
     pub skipped: u32,
-    /// Records,
+    /// Records.
     pub records: u32,
-    /// and the lines that they have.
+    /// Lines that records have.
     pub record_lines: u32,
     /// Where in the chunk its last record or other piece starts.
     pub last: usize,

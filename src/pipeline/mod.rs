@@ -43,13 +43,11 @@ use writer::Writer;
 /// What a run is told.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Worker threads.
     pub threads: usize,
-    /// How sources are read.
     pub source: source::Settings,
-    /// A batch closes at this many rows,
+    /// A batch closes at this many rows.
     pub batch_rows: usize,
-    /// or when its rows and rejects are this many bytes.
+    /// A batch closes when its rows and rejects are this many bytes.
     pub batch_bytes: usize,
     /// Load whole duplicates as sources of their own.
     pub allow_duplicates: bool,
@@ -61,7 +59,6 @@ pub struct Settings {
     pub key_is_position: bool,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
-    /// Is told what happens.
     pub observer: Observer,
 }
 

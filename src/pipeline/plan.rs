@@ -119,7 +119,6 @@ impl Cutting {
         candidate.fingerprint.container.is_some_and(|container| container.size >= AHEAD_BYTES_MIN)
     }
 
-    /// Begins to cut, here.
     fn here(task: &Task, candidate: &Candidate, settings: &Settings) -> Result<Cutting> {
         let source = open(candidate)?;
         let chunks = Chunks::new(&source, task.start, task.end, settings)?;

@@ -31,9 +31,9 @@ struct Shared {
 struct State {
     /// The worth of all seats that are out.
     taken: usize,
-    /// How many seats were given out,
+    /// How many seats were given out.
     issued: u64,
-    /// and how many of these are not filled yet.
+    /// How many of these are not filled yet.
     unfilled: usize,
     /// The planner waits for budget.
     is_waiting: bool,

@@ -52,7 +52,6 @@ pub struct Outcome {
     pub bytes: u64,
     /// The same in the files, compressed as they are.
     pub raw_bytes: u64,
-    /// How many batches were committed.
     pub batches: u64,
     /// Sources that were loaded to their end.
     pub loaded: u64,
@@ -73,9 +72,7 @@ pub struct Outcome {
     /// Dead letters that are open, from this run or an earlier one; nothing if the run failed
     /// before it could ask.
     pub open_dead_letters: Option<OpenLetters>,
-    /// How long it took.
     pub elapsed: Duration,
-    /// Where the time went.
     pub times: Times,
 }
 
@@ -116,17 +113,14 @@ impl Stats {
 /// One reason for which records were rejected.
 #[derive(Clone, Debug)]
 pub struct Reason {
-    /// Its code.
     pub code: Code,
     /// The field it is about; empty for the record as a whole.
     pub field: String,
-    /// How many records have it.
     pub count: u64,
     /// The first such record: its file.
     pub path: PathBuf,
     /// Its line, counted from one.
     pub line: u64,
-    /// Its offset.
     pub offset: u64,
 }
 

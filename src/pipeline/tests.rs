@@ -163,7 +163,6 @@ fn schema() -> Arc<Schema> {
     Arc::new(Schema { fields, ..Schema::default() })
 }
 
-/// How a file is cut.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
     pub(super) threads: usize,

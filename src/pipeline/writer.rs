@@ -35,10 +35,11 @@ pub(super) struct Writer<'a> {
     reasons: Reasons,
     /// The parcels of the batch that is being collected.
     parcels: Vec<Parcel>,
-    /// What they hold,
+    /// How many rows they hold.
     rows: usize,
+    /// How many bytes of memory they hold.
     bytes: usize,
-    /// and what their seats in line are worth.
+    /// What their seats in line are worth.
     weight: usize,
 }
 
@@ -55,9 +56,9 @@ struct Progress {
     /// Lines before the next parcel.
     lines: u64,
     again: Option<Again>,
-    /// What became of its records in this run,
+    /// What became of its records in this run.
     counts: Counts,
-    /// and the lines that they have.
+    /// Lines that these records have.
     record_lines: i64,
     /// Its last parcel was committed.
     is_complete: bool,

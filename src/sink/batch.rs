@@ -18,7 +18,6 @@ use crate::work::Parcel;
 /// How far a batch moves one split, and what it found there.
 #[derive(Clone, Debug)]
 pub struct Advance {
-    /// The split.
     pub split: Split,
     /// The checkpoint from which it moves. The commit compares it with the stored one.
     pub from: u64,
@@ -28,7 +27,6 @@ pub struct Advance {
     pub start: u64,
     /// The checkpoint to which it moves.
     pub to: u64,
-    /// What was found.
     pub counts: Counts,
     /// Length and hash of the bytes before `to`.
     pub tail: (u32, Hash16),
@@ -48,13 +46,12 @@ pub struct Advance {
 /// A last record that was open and is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {
-    /// Where it starts.
     pub offset: u64,
-    /// How many lines it had when it was read first,
+    /// How many lines it had when it was read first.
     pub lines: u64,
-    /// whether it was blank then,
+    /// It was blank then.
     pub was_blank: bool,
-    /// and whether the format skipped it.
+    /// The format skipped it then.
     pub was_skipped: bool,
 }
 
@@ -133,7 +130,6 @@ pub(super) struct Stored {
 /// Consecutive parcels that commit together.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The parcels, in file order.
     pub parcels: Vec<Parcel>,
     /// How far each split moves, in their order, and at most one of a source. `counts` holds what the
     /// workers know; what the destination did with the rows is added by the commit.
@@ -156,7 +152,6 @@ pub struct RowPlace {
 /// A row that the destination refused.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// Its number in the batch.
     pub row: usize,
     /// The destination's code.
     pub code: Code,
@@ -183,7 +178,6 @@ impl Batch {
         Batch { parcels, advances, starts }
     }
 
-    /// How many rows it has.
     pub fn rows(&self) -> usize {
         self.starts.last().copied().unwrap_or(0)
     }
@@ -221,7 +215,6 @@ impl Batch {
         found.expect("a parcel's split is moved by its batch")
     }
 
-    /// Which record a row was.
     pub fn place(&self, row: usize) -> RowPlace {
         let parcel = self.starts.partition_point(|&start| start <= row) - 1;
         let (span, line) = self.parcels[parcel].place(row - self.starts[parcel]);

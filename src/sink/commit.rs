@@ -50,7 +50,6 @@ pub(super) trait Letters: Checkpoints {
 
 /// What became of the rows of a batch.
 pub(super) struct Written {
-    /// Per advance.
     pub(super) counts: Vec<Counts>,
     /// The rows that the destination refused, in order.
     pub(super) refused: Vec<Refused>,

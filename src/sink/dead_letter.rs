@@ -12,13 +12,11 @@ use crate::span::Span;
 /// A reject as it is stored.
 #[derive(Debug)]
 pub struct Letter<'a> {
-    /// The source.
     pub source_id: i32,
     /// Where the record stands in it.
     pub span: Span,
     /// The number of its first line, counted from one.
     pub line: u64,
-    /// Which step refused it.
     pub stage: Stage,
     /// Its bytes, or their hash where they are too many.
     pub record: Evidence<'a>,

@@ -70,7 +70,6 @@ pub struct Settings {
     pub key: Key,
     /// What happens when a row meets one of the same key.
     pub on_conflict: OnConflict,
-    /// What every row is.
     pub schema: Arc<Schema>,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
@@ -84,9 +83,7 @@ pub struct Settings {
     pub retry_for: Duration,
     /// How long the destination may be silent before it is given up.
     pub deadline: Duration,
-    /// When to stop waiting.
     pub stop: Stop,
-    /// Is told what happens.
     pub observer: Observer,
 }
 
@@ -105,9 +102,7 @@ impl Settings {
 /// How long single steps may take, where the destination can be told.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// One statement.
     pub statement: Duration,
-    /// One lock.
     pub lock: Duration,
 }
 

@@ -32,9 +32,7 @@ pub struct Judge {
 
 /// Where verdicts go.
 pub struct Verdicts {
-    /// The file, for messages.
     pub path: PathBuf,
-    /// What takes them.
     pub out: Box<dyn Write + Send>,
 }
 

@@ -66,7 +66,6 @@ pub(super) enum Origin {
     Field(usize),
     /// The members that no field asks for, as JSON; by number, like a field behind the others.
     Extra(usize),
-    /// The source's id.
     SourceId,
     /// The offset of the record.
     SourceOffset,

@@ -4,7 +4,6 @@
 use super::destination::{Address, Destination, Settings};
 use crate::error::{Error, Result};
 
-/// A kind of destination.
 struct Kind {
     /// Whether a text names one of this kind.
     is_named: fn(&str) -> bool,
@@ -67,7 +66,6 @@ pub fn is_free(table: &str) -> bool {
     KINDS.iter().flat_map(|kind| kind.names.taken).all(|(prefix, _)| !table.starts_with(prefix))
 }
 
-/// The destination of a job.
 pub fn of(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
     match KINDS.iter().find(|kind| (kind.is_named)(&address.text)) {
         Some(kind) => (kind.make)(address, settings),

@@ -18,7 +18,6 @@ const IDENTIFIER_BYTES_MAX: usize = 63;
 pub struct TableName {
     /// The schema, where one is named.
     pub schema: Option<String>,
-    /// The table.
     pub name: String,
 }
 

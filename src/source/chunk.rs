@@ -20,7 +20,6 @@ use crate::span::Span;
 pub struct Chunk {
     /// Where it stands in the source.
     pub span: Span,
-    /// What it holds.
     pub body: Body,
     /// The source ends with it, and this is its size.
     pub ends: Option<u64>,
@@ -31,7 +30,6 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// The memory that it holds.
     pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Records(bytes) => bytes.len(),

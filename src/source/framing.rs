@@ -266,11 +266,9 @@ pub struct Framed<'b> {
     pub start: usize,
     /// Where in the buffer the next one starts.
     pub end: usize,
-    /// Its bytes.
     pub bytes: &'b [u8],
     /// The same as text, if they are UTF-8.
     pub text: Option<&'b str>,
-    /// How many lines it has.
     pub lines: u32,
 }
 

@@ -52,10 +52,8 @@ use feed::Feed;
 use inflate::Codec;
 use patient::Patient;
 
-/// How sources are read.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What separates records.
     pub framing: Framing,
     /// Bytes after which a chunk ends with the record at hand.
     pub chunk_bytes: usize,

@@ -17,7 +17,6 @@ pub trait Encoder: Send + Sync {
 /// Where a row comes from: what the key may be made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// The source's id.
     pub source_id: i32,
     /// The offset of the record's first byte.
     pub offset: u64,

@@ -24,9 +24,7 @@ use crate::schema::Schema;
 /// How records become rows, as far as the destination has no say in it.
 #[derive(Clone)]
 pub struct Recipe {
-    /// How records are written.
     pub format: AnyFormat,
-    /// What they must be.
     pub schema: Arc<Schema>,
     /// A longer record is a reject.
     pub record_bytes_max: usize,

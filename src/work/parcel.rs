@@ -40,9 +40,8 @@ pub struct Parcel {
     pub blank: u64,
     /// Lines that are no records by their format.
     pub skipped: u64,
-    /// Records,
     pub records: u64,
-    /// and the lines that they have.
+    /// Lines that records have.
     pub record_lines: u64,
     /// Values that are not simply what stands in their records.
     pub altered: Altered,
@@ -59,7 +58,6 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// The memory that it holds.
     pub fn bytes(&self) -> usize {
         let kept = self.kept.as_ref().map_or(0, Bytes::memory);
         self.rows.bytes() + self.rejects.bytes() + kept

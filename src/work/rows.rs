@@ -14,7 +14,6 @@ pub trait Gather: Default {
     /// Cuts off all that was appended since `end` was this.
     fn cut(&mut self, end: usize);
 
-    /// The memory that it holds.
     fn bytes(&self) -> usize;
 
     /// Makes room for about so many bytes more.
@@ -23,7 +22,6 @@ pub trait Gather: Default {
     /// Itself, out of a parcel; nothing if that holds something else.
     fn out_of(gathered: Gathered) -> Option<Self>;
 
-    /// Itself, into a parcel.
     fn into_gathered(self) -> Gathered;
 }
 
@@ -125,7 +123,6 @@ impl Rows {
         }
     }
 
-    /// The memory that they hold.
     pub(super) fn bytes(&self) -> usize {
         self.bytes + self.bounds.len() * size_of::<Bound>()
     }

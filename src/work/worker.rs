@@ -25,9 +25,9 @@ pub struct Assignment {
     /// The split of it that the chunk belongs to.
     pub split: Split,
     pub chunk: Chunk,
-    /// What stands before it,
+    /// What stands before the chunk.
     pub before: Preamble,
-    /// and what before the one that comes behind it.
+    /// What stands before the chunk that comes behind it.
     pub behind: Preamble,
 }
 

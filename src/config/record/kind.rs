@@ -134,7 +134,6 @@ impl Rules<'_, '_> {
         values.into_iter().map(|(value, _)| value).collect()
     }
 
-    /// The pattern of a text.
     fn pattern(&self, reader: &mut Reader<'_>, name: &str) -> Option<Regex> {
         let (text, place) = reader.text(self.scope, name)?;
         match schema::pattern(&text) {

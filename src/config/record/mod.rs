@@ -112,7 +112,6 @@ impl Common {
 /// A longer file is no schema of a record.
 const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 
-/// Reads a JSON Schema file.
 fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &TextRange, common: &Common) -> Schema {
     let shown = match reader.has_variable(place) {
         true => reader.quoted_part(&path.to_string_lossy(), place),

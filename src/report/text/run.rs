@@ -18,7 +18,6 @@ const FILES_SHOWN: usize = 10;
 /// A shorter load shows more of how it began than of what limits it.
 const LIMIT_AFTER: Duration = Duration::from_secs(2);
 
-/// The outcome of a load.
 pub(in crate::report) fn load(report: &Load) -> String {
     let mut out = headline(report);
     let counts = &report.counts;

@@ -58,7 +58,6 @@ impl<'s> Node<'s> {
         Fault { path: self.path.clone(), message: message.into() }
     }
 
-    /// The value as JSON text.
     pub(super) fn text(&self) -> Result<&'s str> {
         std::str::from_utf8(self.item.spelled().unwrap_or_default()).map_err(|_| self.error("not UTF-8"))
     }
@@ -77,7 +76,6 @@ impl<'s> Node<'s> {
         Ok(self.item.members().map(node).collect())
     }
 
-    /// The value as a count.
     pub(super) fn count(&self) -> Result<usize> {
         match self.item.raw() {
             Raw::Int(number) => usize::try_from(number).map_err(|_| self.error("not a count")),

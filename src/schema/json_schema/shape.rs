@@ -19,7 +19,6 @@ impl Shape {
         Shape { kind, nullable: false }
     }
 
-    /// Any JSON value, null included.
     fn any() -> Shape {
         Shape { kind: Kind::Json(Json::default()), nullable: true }
     }
@@ -161,7 +160,6 @@ impl<'s> Import<'s> {
         is_null
     }
 
-    /// What a string stands for.
     fn string(&mut self, node: &mut Node<'s>) -> Result<Kind> {
         if let Some(media) = node.take("contentMediaType") {
             if media.item.raw() != Raw::Text("application/json") {

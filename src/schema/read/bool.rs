@@ -7,7 +7,6 @@ use crate::reject::code;
 const TRUE: [&str; 6] = ["1", "t", "y", "on", "yes", "true"];
 const FALSE: [&str; 6] = ["0", "f", "n", "no", "off", "false"];
 
-/// Reads a truth value.
 pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<bool> {
     let coerced = match at.item.raw() {
         Raw::Bool(value) => return Some(value),

@@ -9,7 +9,6 @@ use super::{At, Context, rfc3339};
 use crate::format::Raw;
 use crate::reject::code;
 
-/// Reads a date.
 pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<i32> {
     let days = match at.item.raw() {
         Raw::Text(text) => match text.as_bytes().as_array().and_then(rfc3339::read_date) {

@@ -28,7 +28,6 @@ const PLACES_MAX: i64 = 16_383;
 const EXPONENT_MAX: i64 = 999_999_999_999_999_999;
 const EXPONENT_MIN: i64 = -1_999_999_999_999_999_997;
 
-/// Reads a decimal.
 pub(super) fn read<'a>(
     rules: &Decimal,
     strict: bool,

@@ -10,7 +10,6 @@ use crate::reject::{Code, code};
 /// Pydantic's figure.
 const MULTIPLE_TOLERANCE: f64 = 1e-9;
 
-/// Reads a double.
 #[inline]
 pub(super) fn read<'a>(
     rules: &Float,

@@ -15,7 +15,6 @@ use crate::reject::{Code, code};
 /// Pydantic's limit, which is Python's, against texts that cost quadratic time.
 const DIGITS_MAX: usize = 4300;
 
-/// Reads an integer.
 #[inline]
 pub(super) fn read<'a>(
     bounds: &Bounds<i128>,

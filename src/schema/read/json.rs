@@ -10,7 +10,6 @@ use super::{At, Context};
 use crate::format::{Item, JsonScratch, Malformed, Raw, Record, Unstorable, parse_json};
 use crate::reject::code;
 
-/// Reads a JSON value.
 pub(super) fn read<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     if rules.text { read_text(at, context) } else { storable(at.item, at, context) }
 }

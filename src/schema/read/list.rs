@@ -7,7 +7,6 @@ use super::{At, Context, json, object, read as read_item};
 use crate::format::Raw;
 use crate::reject::{Path, code};
 
-/// Reads a list.
 pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
     let Raw::List { len } = at.item.raw() else {
         return context.refuse(at, code::LIST_TYPE, format_args!("not a list"));

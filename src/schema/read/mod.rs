@@ -155,7 +155,6 @@ impl<'a, 'f> Context<'a, 'f> {
         None
     }
 
-    /// Notes a fault.
     #[cold]
     pub(super) fn note(
         &mut self,

@@ -12,7 +12,6 @@ use super::{At, Context, json};
 use crate::format::Raw;
 use crate::reject::{Path, code};
 
-/// Reads an object.
 pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     let Raw::Object { .. } = at.item.raw() else {
         // One that takes any members is a dictionary to Pydantic.

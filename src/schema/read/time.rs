@@ -10,7 +10,6 @@ use super::{At, Context};
 use crate::format::Raw;
 use crate::reject::code;
 
-/// Reads a time of day.
 pub(super) fn read<'a>(strict: bool, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<i64> {
     let config = TimeConfig {
         microseconds_precision_overflow_behavior: MicrosecondsPrecisionOverflowBehavior::Truncate,

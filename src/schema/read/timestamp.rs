@@ -21,7 +21,6 @@ use super::{At, Context, epoch, rfc3339, syslog};
 use crate::format::Raw;
 use crate::reject::code;
 
-/// Reads a timestamp.
 #[inline]
 pub(super) fn read<'a>(
     rules: &'a Timestamp,

@@ -289,7 +289,6 @@ pub(super) mod oid {
 /// What `fit` needs to know of the server besides the table.
 #[derive(Debug, Default)]
 pub(super) struct Types {
-    /// The labels of enum types.
     pub(super) labels: HashMap<u32, Vec<String>>,
     /// The types of the items of arrays, each as if it were a column of no modifier.
     pub(super) items: HashMap<u32, TargetColumn>,

@@ -31,7 +31,6 @@ pub(super) struct Constants {
     pub(super) apart: Apart,
     /// A longer record is kept by hash and place when it is refused.
     pub(super) raw_max: usize,
-    /// The written columns.
     pub(super) columns: Vec<Column>,
     /// The numbers of those that make the key.
     pub(super) key_columns: Vec<usize>,

@@ -12,7 +12,6 @@ use crate::sink::dead_letter::{Evidence, Letter};
 const COPY: &str = "COPY logmill.dead_letters
     (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons) FROM STDIN BINARY";
 
-/// Writes letters.
 pub(super) fn write(link: &mut Link, job: &str, letters: &[Letter<'_>]) -> Result<(), Trouble> {
     let fail = |error| Trouble::of_write(Step::DeadLetters, error);
     let mut writer = at(Step::DeadLetters, link.client.copy_in(COPY))?;

@@ -34,7 +34,6 @@ const RUNS_MAX: i64 = 10;
 const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration::from_secs(30) };
 
 impl PostgresHistory {
-    /// Connects.
     pub(super) fn open(server: &Arc<Server>) -> Result<PostgresHistory> {
         Ok(PostgresHistory { session: Session::visit(server, TIMEOUTS)? })
     }

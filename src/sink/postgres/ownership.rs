@@ -60,7 +60,6 @@ struct Claiming<'a> {
     constants: &'a Constants,
     run: i64,
     backend: Backend,
-    /// What ends it.
     end_sql: String,
 }
 

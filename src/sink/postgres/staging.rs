@@ -79,7 +79,6 @@ impl Staging {
         (self.after_rollback, self.after_commit) = (Content::Nothing, Content::Nothing);
     }
 
-    /// The transaction was committed.
     pub(super) fn committed(&mut self) {
         self.after_rollback = self.after_commit;
     }

@@ -7,7 +7,7 @@ use crate::sink::key::Origin;
 /// What every COPY BINARY begins with: signature, no flags, no extension.
 pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 
-/// What it ends with.
+/// What a COPY ends with.
 pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
 /// Microseconds from 1970-01-01 to PostgreSQL's own epoch, 2000-01-01.
@@ -16,14 +16,10 @@ pub(super) const EPOCH_US: i64 = 946_684_800_000_000;
 /// Days between the two.
 pub(super) const EPOCH_DAYS: i32 = 10_957;
 
-/// One column that is written.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
-    /// Its name.
     pub(super) name: String,
-    /// What goes into it.
     pub(super) origin: Origin,
-    /// How it is written.
     pub(super) wire: Wire,
     /// What the values of its field are; a list in a JSON column is written by it.
     pub(super) kind: Option<Kind>,
@@ -37,7 +33,6 @@ pub(super) struct Column {
     pub(super) equates_texts: bool,
     /// Its type is a domain.
     pub(super) is_domain: bool,
-    /// Whether it refuses null.
     pub(super) not_null: bool,
 }
 

@@ -43,7 +43,6 @@ impl<'a> Words<'a> {
         columns.into_iter().map(word).collect::<Vec<_>>().join(", ")
     }
 
-    /// The names of all columns.
     pub(super) fn names(&self) -> String {
         self.list(self.columns, |column| quote(&column.name))
     }

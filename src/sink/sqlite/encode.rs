@@ -11,24 +11,20 @@ use crate::schema::{Kind, Row, Value};
 use crate::sink::key::Origin;
 use crate::work::{Encoder, Place};
 
-/// Encodes rows for SQLite.
 #[derive(Clone, Debug)]
 pub(super) struct SqliteEncoder {
     columns: Vec<Column>,
 }
 
-/// One column that is written.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) origin: Origin,
     /// What the values of its field are, if it has one.
     pub(super) kind: Option<Kind>,
-    /// Whether it refuses null.
     pub(super) not_null: bool,
 }
 
-/// A value to be bound.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Bound<'a> {
     Null,

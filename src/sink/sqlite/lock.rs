@@ -19,7 +19,6 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::split::Split;
 
-/// The locks of a run.
 #[derive(Debug)]
 pub(super) struct SourceLocks(File);
 

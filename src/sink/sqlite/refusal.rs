@@ -48,7 +48,6 @@ pub(super) fn orphaned() -> Error {
     Error::SqliteFailure(failure, Some("FOREIGN KEY constraint failed".to_owned()))
 }
 
-/// The refusal of a row.
 pub(super) fn refused(row: usize, error: &Error) -> Refused {
     let extended = match error {
         Error::SqliteFailure(failure, _) => failure.extended_code,

@@ -16,7 +16,6 @@ use crate::sink::postgres::wire::{Column, Wire};
 /// A column whose values are known here.
 pub(super) struct KnownColumn<'a> {
     pub(super) name: &'a str,
-    /// The number of its field.
     pub(super) index: usize,
     class: Class,
 }

@@ -177,7 +177,6 @@ impl Server {
         self.attempt(config.clone(), line).map_err(|cause| cause.after(&first))
     }
 
-    /// One attempt at one address.
     fn attempt(&self, config: Config, line: Line) -> Result<Client, Cause> {
         let session = self.session;
         let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
