@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use super::nearest::nearest;
-use super::reader::{Reader, Scope, TextRange, Written, as_text, first_repeated, quoted};
+use super::quote::quoted;
+use super::reader::{Reader, first_repeated};
+use super::scope::{Scope, TextRange, Written, as_text};
 use super::{Overrides, Url, keys, units};
 use crate::error::secret;
 use crate::schema::{Extra, Field, Kind, Schema};

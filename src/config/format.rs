@@ -1,6 +1,7 @@
 //! `[source]`: how a record is written. The format, and the keys that only some formats have.
 
-use super::reader::{Reader, Scope, TextRange};
+use super::reader::Reader;
+use super::scope::{Scope, TextRange};
 use crate::format::{Dialect, Pattern, Spec};
 use crate::schema::Nulls;
 

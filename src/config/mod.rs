@@ -22,12 +22,15 @@ mod manual;
 mod nearest;
 mod overrides;
 mod pipeline;
+mod quote;
 mod reader;
 mod record;
 mod rules;
+mod scope;
 mod source;
 pub mod units;
 mod url;
+mod variables;
 mod write;
 
 use std::fs::File;
@@ -50,9 +53,11 @@ pub use source::Source;
 pub use url::Url;
 pub use write::{Draft, Proposed, write};
 
-use reader::{Environment, Reader, Scope};
+use reader::Reader;
 use record::OfSource;
+use scope::Scope;
 use source::NeedsDate;
+use variables::Environment;
 
 /// A job, complete and checked.
 #[derive(Clone, Debug)]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::reader::{Reader, Scope};
+use super::reader::Reader;
+use super::scope::Scope;
 use super::{Overrides, as_usize};
 
 /// How fast, and how patiently. Nothing here decides which rows there will be.

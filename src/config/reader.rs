@@ -5,12 +5,10 @@
 //! finding, with the key's default in place of what was wrong, so that one run tells
 //! everything; nothing that was read is used once there is a finding.
 //!
-//! Every text may name environment variables. What a text becomes by them is never shown:
-//! a message quotes what was written.
+//! Every text may name environment variables (see `variables`). What a text becomes by them is
+//! never shown: a message quotes what was written.
 
 use std::collections::HashSet;
-use std::env::VarError;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,17 +18,11 @@ use toml::de::{DeTable, DeValue};
 use super::keys::{self, Key, Table, Takes, Word};
 use super::later;
 use super::nearest::nearest;
+use super::quote::quoted;
+use super::scope::{Scope, TextRange, Written, as_integer, as_text};
+use super::variables::{Environment, Fault, expand};
 use super::{hide, units};
 use crate::error::{Complaint, secret};
-
-/// How much of a given text is quoted in a message.
-const QUOTE_CHARS_MAX: usize = 60;
-
-/// Where environment variables come from; tests have their own.
-pub(super) type Environment<'e> = &'e dyn Fn(&str) -> Result<String, VarError>;
-
-/// Bytes of the file.
-pub(super) type TextRange = Range<usize>;
 
 /// Reads one job file and gathers what is wrong with it.
 pub(super) struct Reader<'d> {
@@ -40,21 +32,6 @@ pub(super) struct Reader<'d> {
     findings: Vec<(String, Option<TextRange>)>,
     /// What is not shown of the file.
     hidden: Vec<TextRange>,
-}
-
-/// A table of the file, and the keys that it may have.
-pub(super) struct Scope<'d> {
-    keys: &'static Table,
-    values: Option<&'d DeTable<'d>>,
-    /// Its header, or the file's end if it has none.
-    place: Option<TextRange>,
-}
-
-/// A text of the file, before variables are put in.
-#[derive(Clone, Debug)]
-pub(super) struct Written<'d> {
-    pub(super) text: &'d str,
-    pub(super) place: TextRange,
 }
 
 /// Parses `source` as TOML. Mistakes of syntax are told by themselves: what the rest of the
@@ -375,55 +352,14 @@ impl<'d> Reader<'d> {
         values.into_iter().any(|value| self.has_variable(&value.span()))
     }
 
-    /// Puts the environment into a text: `${NAME}` is a variable, `$$` a dollar, and any other
-    /// dollar itself.
+    /// Puts the environment into a text, and notes what stands against that.
     pub(super) fn expand(&mut self, written: &Written<'_>) -> Option<String> {
-        let mut text = String::with_capacity(written.text.len());
-        let mut rest = written.text;
-        let mut is_whole = true;
-        while let Some(dollar) = rest.find('$') {
-            text.push_str(&rest[..dollar]);
-            rest = &rest[dollar + 1..];
-            if let Some(after) = rest.strip_prefix('$') {
-                text.push('$');
-                rest = after;
-            } else if let Some(after) = rest.strip_prefix('{') {
-                let name = after.split('}').next().expect("a split gives one piece at least");
-                match self.variable(name, after.len() > name.len()) {
-                    Ok(value) => text.push_str(&value),
-                    Err(message) => {
-                        let place = self.place_within(&written.place, &format!("${{{name}"));
-                        self.find(message, &place);
-                        is_whole = false;
-                    }
-                }
-                rest = after.get(name.len() + 1..).unwrap_or_default();
-            } else {
-                text.push('$');
-            }
+        let (text, faults) = expand(written.text, self.environment);
+        for Fault { message, piece } in &faults {
+            let place = self.place_within(&written.place, piece);
+            self.find(message, &place);
         }
-        text.push_str(rest);
-        is_whole.then_some(text)
-    }
-
-    fn variable(&self, name: &str, is_closed: bool) -> Result<String, String> {
-        if !is_closed {
-            return Err("'${' without a '}'; write '$$' for a dollar".to_owned());
-        }
-        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && !name.starts_with(|ch: char| ch.is_ascii_digit())
-            && !name.is_empty();
-        if !is_name {
-            return Err(format!(
-                "{} is not the name of an environment variable; write '$$' for a dollar",
-                quoted(name)
-            ));
-        }
-        match (self.environment)(name) {
-            Ok(value) => Ok(value),
-            Err(VarError::NotPresent) => Err(format!("the environment variable '{name}' is not set")),
-            Err(VarError::NotUnicode(_)) => Err(format!("the environment variable '{name}' is not UTF-8")),
-        }
+        faults.is_empty().then_some(text)
     }
 
     /// Where `piece` stands in the text at `place`; the whole text if it is written with
@@ -433,41 +369,6 @@ impl<'d> Reader<'d> {
             Some(index) => place.start + index..place.start + index + piece.len() + "}".len(),
             None => place.clone(),
         }
-    }
-}
-
-impl<'d> Scope<'d> {
-    /// A table in which nothing is given.
-    pub(super) fn empty(keys: &'static Table, place: TextRange) -> Scope<'d> {
-        Scope { keys, values: None, place: Some(place) }
-    }
-
-    /// Whether anything is given for the key.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.get(self.keys.key(name)).is_some()
-    }
-
-    /// What is given for the key, if it is one that is built.
-    pub(super) fn value(&self, name: &str) -> Option<&'d Spanned<DeValue<'d>>> {
-        self.get(self.keys.key(name))
-    }
-
-    /// Where the key stands.
-    pub(super) fn place_of(&self, name: &str) -> Option<TextRange> {
-        self.values?.get_key_value(name).map(|(key, _)| key.span())
-    }
-
-    /// The keys that are given, with their places.
-    pub(super) fn given(&self) -> impl Iterator<Item = (&'static Key, TextRange)> + use<'d> {
-        let keys = self.keys;
-        self.values
-            .into_iter()
-            .flat_map(|values| values.keys())
-            .filter_map(move |given| keys.find(given.get_ref()).map(|key| (key, given.span())))
-    }
-
-    fn get(&self, key: &Key) -> Option<&'d Spanned<DeValue<'d>>> {
-        self.values?.get(key.name)
     }
 }
 
@@ -488,27 +389,6 @@ fn unknown_key(given: &str, table: &'static Table, called: &str) -> String {
     format!("{start}; known are {}", known.join(", "))
 }
 
-/// A text as it is quoted in a message: without passwords, on one line, not endless.
-pub(super) fn quoted(text: &str) -> String {
-    let text = secret::masked(text);
-    let mut shown: String = text.chars().take(QUOTE_CHARS_MAX).flat_map(char::escape_debug).collect();
-    if text.chars().nth(QUOTE_CHARS_MAX).is_some() {
-        shown.push('…');
-    }
-    // What a person would type between single quotes.
-    format!("'{}'", shown.replace("\\'", "'").replace("\\\"", "\""))
-}
-
-pub(super) fn as_text<'d>(value: &'d Spanned<DeValue<'d>>) -> Option<Written<'d>> {
-    value.get_ref().as_str().map(|text| Written { text, place: value.span() })
-}
-
-/// An integer of 64 bits.
-pub(super) fn as_integer(value: &Spanned<DeValue<'_>>) -> Option<i64> {
-    let number = value.get_ref().as_integer()?;
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
 /// The first of `texts` that stands there a second time.
 pub(super) fn first_repeated<'t>(texts: impl Iterator<Item = &'t str>) -> Option<usize> {
     let mut seen = HashSet::new();
@@ -517,7 +397,7 @@ pub(super) fn first_repeated<'t>(texts: impl Iterator<Item = &'t str>) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{SMALL, assert_wrong, complaint, config, findings, small_with};
+    use super::super::tests::{SMALL, assert_wrong, complaint, findings, small_with};
 
     #[test]
     fn an_unknown_key_names_the_nearest() {
@@ -688,40 +568,6 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_put_in() {
-        let url = |text: &str| {
-            let config = config(&small_with("destination", &format!("url = {text}")));
-            config.destination.url.reveal().to_owned()
-        };
-        assert_eq!(
-            url(r#""postgres://ada:${SECRET}@${HOST}/db""#),
-            "postgres://ada:geheim@db.example.org/db"
-        );
-        assert_eq!(url(r#""postgres://$$a:$${SECRET}$$$$/$x$""#), "postgres://$a:${SECRET}$$/$x$");
-        assert_eq!(url("'sqlite:${HOST}'"), "sqlite:db.example.org");
-    }
-
-    #[test]
-    fn a_variable_that_is_not_there_is_named_at_its_place() {
-        assert_eq!(
-            complaint(&small_with("destination", "url = \"postgres://ada:${DB_PASSWORD}@${HOST}/db\"")),
-            "the environment variable 'DB_PASSWORD' is not set\n --> jobs/app.toml:7:23\n  |\n\
-             7 | url = \"postgres://ada:${DB_PASSWORD}@${HOST}/db\"\n  |                       ^^^^^^^^^^^^^^"
-        );
-        for (text, message, marked) in [
-            ("${ODD}", "the environment variable 'ODD' is not UTF-8", "${ODD}"),
-            ("${}", "'' is not the name of an environment variable; write '$$' for a dollar", "${}"),
-            ("a${1X}b", "'1X' is not the name of an environment variable; write '$$' for a dollar", "${1X}"),
-            ("${A-B}", "'A-B' is not the name of an environment variable; write '$$' for a dollar", "${A-B}"),
-        ] {
-            assert_wrong("source", &format!("files = [\"{text}\"]"), message, marked);
-        }
-        assert_wrong("source", "files = [\"x${A\"]", "'${' without a '}'; write '$$' for a dollar", "${A\"");
-        // Two in one text are two things to mend.
-        assert_eq!(findings(&small_with("source", "files = [\"${A}${B}\", \"${C}\"]")).len(), 3);
-    }
-
-    #[test]
     fn what_a_variable_holds_is_never_shown() {
         for (table, line) in [
             ("source", "max_record = \"${SECRET}\""),
@@ -788,69 +634,5 @@ mod tests {
              the key 'name' is given twice\n --> jobs/app.toml:2:1\n  |\n2 | name = 'y'\n  | ^^^^\n\n\
              not valid TOML: unclosed table, expected `]`\n --> jobs/app.toml:3:8\n  |\n3 | [source\n  |        ^"
         );
-    }
-
-    #[test]
-    fn any_text_is_a_job_or_a_complaint() {
-        let mut rng = fastrand::Rng::with_seed(11);
-        let pieces: Vec<&str> = vec![
-            "[",
-            "]",
-            "source",
-            "record",
-            ".",
-            "fields",
-            "=",
-            "\"",
-            "'",
-            "\n",
-            "{",
-            "}",
-            "$",
-            "${",
-            "type",
-            "int",
-            "a",
-            "1",
-            ",",
-            "key",
-            "destination",
-            "newest(",
-            "://",
-            "@",
-            ":",
-            "password",
-            " ",
-            "\t",
-            "ä",
-            "\u{feff}",
-            "\r",
-            "\\",
-            "#",
-            "default",
-            "nan",
-            "0x",
-            "2020-01-01",
-            "list",
-            "items",
-            "object",
-            "[[",
-            "]]",
-            "_",
-            "-",
-        ];
-        for round in 0..4000 {
-            let mut text = if round % 2 == 0 { SMALL.to_owned() } else { String::new() };
-            for _ in 0..rng.usize(1..30) {
-                let boundaries: Vec<usize> =
-                    (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect();
-                let at = boundaries[rng.usize(..boundaries.len())];
-                text.insert_str(at, pieces[rng.usize(..pieces.len())]);
-            }
-            if let Err(complaint) = super::super::tests::read_job(&text, &super::super::Overrides::default())
-            {
-                assert!(!complaint.to_string().is_empty());
-            }
-        }
     }
 }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
-use super::reader::{Reader, Scope, quoted};
+use super::quote::quoted;
+use super::reader::Reader;
+use super::scope::Scope;
 use super::{Overrides, as_usize, date, format};
 use crate::error::{Error, Result};
 use crate::format::Spec;

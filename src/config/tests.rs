@@ -447,3 +447,65 @@ fn a_file_that_is_no_job_is_refused() {
         "cannot read the job file /nowhere/job.toml: No such file or directory (os error 2)"
     );
 }
+
+#[test]
+fn any_text_is_a_job_or_a_complaint() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    let pieces: Vec<&str> = vec![
+        "[",
+        "]",
+        "source",
+        "record",
+        ".",
+        "fields",
+        "=",
+        "\"",
+        "'",
+        "\n",
+        "{",
+        "}",
+        "$",
+        "${",
+        "type",
+        "int",
+        "a",
+        "1",
+        ",",
+        "key",
+        "destination",
+        "newest(",
+        "://",
+        "@",
+        ":",
+        "password",
+        " ",
+        "\t",
+        "ä",
+        "\u{feff}",
+        "\r",
+        "\\",
+        "#",
+        "default",
+        "nan",
+        "0x",
+        "2020-01-01",
+        "list",
+        "items",
+        "object",
+        "[[",
+        "]]",
+        "_",
+        "-",
+    ];
+    for round in 0..4000 {
+        let mut text = if round % 2 == 0 { SMALL.to_owned() } else { String::new() };
+        for _ in 0..rng.usize(1..30) {
+            let boundaries: Vec<usize> = (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect();
+            let at = boundaries[rng.usize(..boundaries.len())];
+            text.insert_str(at, pieces[rng.usize(..pieces.len())]);
+        }
+        if let Err(complaint) = read_job(&text, &Overrides::default()) {
+            assert!(!complaint.to_string().is_empty());
+        }
+    }
+}

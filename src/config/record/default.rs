@@ -6,7 +6,8 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::super::reader::{Reader, Scope, Written};
+use super::super::reader::Reader;
+use super::super::scope::{Scope, Written};
 use crate::schema::{Field, Owned};
 
 /// Reads a default as the field would read it from a record, so that it is held to the

@@ -9,7 +9,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::keys;
-use super::super::reader::{Reader, Scope, TextRange, as_integer, first_repeated};
+use super::super::reader::{Reader, first_repeated};
+use super::super::scope::{Scope, TextRange, as_integer};
 use super::{Common, Part, field, fields};
 use crate::schema::{
     self, Bounds, Exact, Extra, Kind, Object, OfSource, Rule, Schema, StampFormat, Strptime, Zone,

@@ -16,7 +16,9 @@ use toml::de::DeValue;
 
 use self::kind::Rules;
 use super::keys::{self, Takes};
-use super::reader::{Reader, Scope, TextRange, as_text, quoted};
+use super::quote::quoted;
+use super::reader::Reader;
+use super::scope::{Scope, TextRange, as_text};
 use super::{bounded, later, units};
 use crate::format::pointer_steps;
 use crate::schema::{Clock, Extra, Field, Nul, Nulls, Schema, Year, from_json_schema};
