@@ -18,25 +18,7 @@ use crate::harness::run::needs_failpoints;
 use crate::harness::trials::{factor, trials};
 use crate::harness::twin::Verdicts;
 use crate::harness::wait_until;
-
-/// Makes a test for each destination of each of these stories.
-macro_rules! on_each_destination {
-    ($($story:ident)*) => {
-        mod postgres {
-            $(#[test]
-            fn $story() {
-                super::$story(crate::harness::destination::Kind::Postgres);
-            })*
-        }
-        #[cfg(feature = "sqlite")]
-        mod sqlite {
-            $(#[test]
-            fn $story() {
-                super::$story(crate::harness::destination::Kind::Sqlite);
-            })*
-        }
-    };
-}
+use crate::stories::on_each_destination;
 
 on_each_destination! {
     a_load_killed_at_any_step_is_whole_and_goes_on

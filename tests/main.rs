@@ -73,6 +73,8 @@ mod splits;
 /// Tables in SQLite that are there before we are.
 #[cfg(feature = "sqlite")]
 mod sqlite_tables;
+/// What every destination lives through.
+mod stories;
 /// Tables that are there before we are.
 mod tables;
 /// Text formats, compared with Pydantic's strings.

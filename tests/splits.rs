@@ -7,25 +7,7 @@
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, log};
-
-/// Makes a test for each destination of each of these stories.
-macro_rules! on_each_destination {
-    ($($story:ident)*) => {
-        mod postgres {
-            $(#[test]
-            fn $story() {
-                super::$story(crate::harness::destination::Kind::Postgres);
-            })*
-        }
-        #[cfg(feature = "sqlite")]
-        mod sqlite {
-            $(#[test]
-            fn $story() {
-                super::$story(crate::harness::destination::Kind::Sqlite);
-            })*
-        }
-    };
-}
+use crate::stories::on_each_destination;
 
 on_each_destination! {
     two_splits_in_one_run_are_the_whole_source
