@@ -12,6 +12,7 @@ pub(super) fn tell_written(inferred: &Inferred, path: &Path, speech: Speech) {
         path.display(),
         inferred.sentence()
     ));
+    speech.inform(&inferred.choice());
     warn(inferred, speech);
     if speech.speaks() {
         speech.tell(&format!("\n{}\n", inferred.table()));
@@ -24,6 +25,7 @@ pub(super) fn tell_unwritten(inferred: &Inferred, speech: Speech) {
         "there is no job, so this is against what was {}\n`logmill infer` writes it down, to be edited",
         inferred.sentence()
     ));
+    speech.inform(&inferred.choice());
     warn(inferred, speech);
 }
 

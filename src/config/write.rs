@@ -15,15 +15,25 @@ use crate::printable::is_unsafe;
 use crate::schema::{Extra, Field, Rule, Zone};
 
 /// What a job file should say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft<'d> {
     /// The name of the job.
     pub name: &'d str,
     /// What its `files` are, relative to the folder that the job file will be in. Names that
     /// may hold any character go through [`super::escape`] first.
     pub files: &'d [String],
+    /// The lines of `[source]` that say how records are written.
+    pub format: &'d str,
+    /// Texts that mean null, beside those of the format.
+    pub nulls: &'d [&'d str],
+    /// Lines of `[source]` that only a person can decide on: a key with a likely value, and a remark.
+    pub asked: &'d [(String, String)],
     /// The fields, in order.
     pub fields: &'d [Proposed],
+    /// Fields that are offered, and not taken unless a person wants them.
+    pub offered: &'d [Proposed],
+    /// Fields that could be keys.
+    pub keys: &'d [String],
     /// What happens to members that no field asks for.
     pub extra: Extra,
     /// The destination. A password in it is not written down.
@@ -39,6 +49,15 @@ pub struct Proposed {
     pub field: Field,
     /// A remark of one line, such as what it was inferred from; may be empty.
     pub note: String,
+    /// What it could be instead, and what that takes.
+    pub instead: Option<(Field, String)>,
+}
+
+impl Proposed {
+    /// A field with nothing to say about it.
+    pub fn new(field: Field) -> Proposed {
+        Proposed { field, note: String::new(), instead: None }
+    }
 }
 
 /// The text of the job file.
@@ -48,8 +67,20 @@ pub struct Proposed {
 /// If a field has a default. Nobody proposes one, and a default may hold a null, which TOML
 /// cannot say.
 pub fn write(draft: &Draft<'_>) -> String {
-    let Draft { name, files, fields, extra, url, table } = draft;
-    let safe_url = secret::removed(url);
+    let mut out = format!(
+        "# A job for logmill, written from what was found in the files. It is yours to edit:\n\
+         # from now on nothing is guessed, what stands here is what is loaded.\n\
+         name = {}\n",
+        string(draft.name)
+    );
+    write_source(&mut out, draft);
+    write_record(&mut out, draft);
+    write_destination(&mut out, draft);
+    out
+}
+
+fn write_source(out: &mut String, draft: &Draft<'_>) {
+    let Draft { files, format, nulls, asked, .. } = draft;
     let files = files.iter().map(|file| string(file)).collect::<Vec<_>>();
     let files = match files.as_slice() {
         [] => "[]".to_owned(),
@@ -57,18 +88,19 @@ pub fn write(draft: &Draft<'_>) -> String {
         files => format!("[\n    {},\n]", files.join(",\n    ")),
     };
 
-    let mut out = format!(
-        "# A job for logmill, written from what was found in the files. It is yours to edit:\n\
-         # from now on nothing is guessed, what stands here is what is loaded.\n\
-         name = {}\n\
-         \n\
-         [source]\n\
-         files  = {files}\n\
-         format = \"ndjson\"\n\
-         \n\
-         [record]\n",
-        string(name)
-    );
+    out.push_str(&format!("\n[source]\nfiles  = {files}\n{format}"));
+    if !nulls.is_empty() {
+        let nulls: Vec<String> = nulls.iter().map(|null| string(null)).collect();
+        out.push_str(&format!("# In every field these texts are nulls.\nnulls = [{}]\n", nulls.join(", ")));
+    }
+    for (line, why) in *asked {
+        out.push_str(&format!("# {line}  # {}\n", remark(why)));
+    }
+}
+
+fn write_record(out: &mut String, draft: &Draft<'_>) {
+    let Draft { fields, offered, extra, .. } = draft;
+    out.push_str("\n[record]\n");
     let mode = if fields.iter().all(|proposed| proposed.field.strict) { Mode::Strict } else { Mode::Lax };
     if mode == Mode::Strict {
         out.push_str(
@@ -87,7 +119,18 @@ pub fn write(draft: &Draft<'_>) -> String {
         string(extra.word())
     )
     .expect("writing to a text does not fail");
-    write_fields(&mut out, fields, mode);
+    write_fields(out, fields, mode);
+    if !offered.is_empty() {
+        out.push_str("# Members that could be columns too:\n");
+        let mut lines = String::new();
+        write_fields(&mut lines, offered, mode);
+        lines.lines().for_each(|line| out.push_str(&format!("# {line}\n")));
+    }
+}
+
+fn write_destination(out: &mut String, draft: &Draft<'_>) {
+    let Draft { url, table, keys, .. } = draft;
+    let safe_url = secret::removed(url);
     out.push_str("\n[destination]\n");
     if safe_url != *url {
         out.push_str(
@@ -100,13 +143,20 @@ pub fn write(draft: &Draft<'_>) -> String {
          table       = {}\n\
          # Two rows are the same if they come from the same place (\"position\"), have the same\n\
          # text (\"content\"), or agree in some fields, as in key = [\"tenant\", \"event_id\"].\n\
-         key         = \"position\"\n\
-         on_conflict = \"update\"\n",
+         key         = \"position\"\n",
         string(&safe_url),
         string(table)
     )
     .expect("writing to a text does not fail");
-    out
+    for key in *keys {
+        out.push_str(&format!("# key         = [{}]  # no value of it was there twice\n", string(key)));
+    }
+    out.push_str("on_conflict = \"update\"\n");
+}
+
+/// A remark as it can stand in a comment.
+fn remark(text: &str) -> String {
+    text.chars().map(|ch| if is_unsafe(ch) { ' ' } else { ch }).collect()
 }
 
 /// What the record says of conversions; a field says only where it differs.
@@ -121,15 +171,12 @@ fn write_fields(out: &mut String, fields: &[Proposed], mode: Mode) {
     let chars = |text: &str| text.chars().count();
     let lines: Vec<(String, String, String)> = fields
         .iter()
-        .map(|Proposed { field, note }| {
-            let note: String = note.chars().map(|ch| if is_unsafe(ch) { ' ' } else { ch }).collect();
-            (key(&field.name), value(field, mode), note)
-        })
+        .map(|Proposed { field, note, .. }| (key(&field.name), value(field, mode), remark(note)))
         .collect();
     let key_width = lines.iter().map(|(key, _, _)| chars(key)).max().unwrap_or(0);
     let noted = lines.iter().filter(|(_, _, note)| !note.is_empty());
     let value_width = noted.map(|(_, value, _)| chars(value)).max().unwrap_or(0);
-    for (key, value, note) in &lines {
+    for ((key, value, note), proposed) in lines.iter().zip(fields) {
         out.push_str(key);
         out.extend(std::iter::repeat_n(' ', key_width - chars(key)));
         out.push_str(" = ");
@@ -140,6 +187,9 @@ fn write_fields(out: &mut String, fields: &[Proposed], mode: Mode) {
             out.push_str(note);
         }
         out.push('\n');
+        if let Some((instead, what)) = &proposed.instead {
+            out.push_str(&format!("# {key} = {}  # {}\n", self::value(instead, mode), remark(what)));
+        }
     }
 }
 
@@ -254,7 +304,11 @@ mod tests {
 
     fn proposed(config: &Config) -> Vec<Proposed> {
         let fields = config.record.schema.fields.iter().cloned();
-        fields.map(|field| Proposed { field, note: String::new() }).collect()
+        fields.map(Proposed::new).collect()
+    }
+
+    fn draft() -> Draft<'static> {
+        Draft { format: "format = \"ndjson\"\n", ..Draft::default() }
     }
 
     #[test]
@@ -283,6 +337,7 @@ mod tests {
             extra: Extra::Ignore,
             url: "sqlite:logmill.db",
             table: "web",
+            ..draft()
         };
         assert_eq!(
             write(&draft),
@@ -352,6 +407,7 @@ on_conflict = "update"
             extra: before.record.schema.extra,
             url: "postgres://ada:pass@host/db",
             table: "\"a\"\"b\"",
+            ..draft()
         });
         let after = read_job(&text, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(canonical(&after), canonical(&before), "{text}");
@@ -391,6 +447,7 @@ on_conflict = "update"
             extra: Extra::Keep,
             url: "sqlite:logmill.db",
             table: "t",
+            ..draft()
         });
         assert!(text.contains("\nmode  = \"strict\"\n"), "{text}");
         assert!(text.contains("\na = { type = \"int\" }\n"), "{text}");
@@ -407,6 +464,7 @@ on_conflict = "update"
             extra: Extra::Ignore,
             url: "postgres://ada:pass@host/db",
             table: "a",
+            ..draft()
         };
         let text = write(&draft);
         assert!(

@@ -1,30 +1,29 @@
 //! `infer`: files that no job was written for, to a job and a report on it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bumpalo::Bump;
 
+use super::detect::{Detected, detect};
 use super::files::nothing_found;
 use super::run::cores;
 use crate::config::{self, Draft, Overrides, Proposed, escape};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::figure;
-use crate::format::{AnyFormat, Extras, Json, Malformed, Record};
-use crate::infer::{Looks, Proposal, Seen, Spot, job_name, job_name_of_directory, look, table_name};
+use crate::format::{self, Extras, Malformed, Record};
+use crate::infer::{
+    self, Proposal, Seen, Spot, Terms, Unstorable, dated, job_name, job_name_of_directory, table_name,
+};
 use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
-use crate::report::{self, InferredField};
-use crate::schema::Extra;
+use crate::report::{self, CandidateShare, InferredField};
+use crate::schema::{Extra, Kind};
 use crate::sink;
-use crate::source::{Discovered, Found, Pattern, STDIN, Selection, Settings, Source, discover};
+use crate::source::{Discovered, Found, Pattern, STDIN, Selection, Settings, discover};
 use crate::stop::Stop;
 
 /// So much is read at most, of all files together. It takes a second or two, and what is
 /// beyond it can still not be lost: see `extra` below.
 const BYTES_MAX: u64 = 256 << 20;
-
-/// So much of a file is looked at to tell what it is.
-const LOOK_BYTES: usize = 64 << 10;
 
 /// More names than this are a list, and no job: somebody will write a pattern instead.
 const NAMES_MAX: usize = 100;
@@ -86,25 +85,22 @@ impl Unwritten {
 
     /// Infers the job from its files, to be written to `path`.
     pub fn infer(&self, path: &Path, overrides: &Overrides, stop: &Stop) -> Result<Inferred> {
-        let readable = look_at(&self.files, stop)?;
+        let (readable, detected) = detect(&self.files, stop)?;
         let threads = overrides.threads.and_then(|threads| usize::try_from(threads).ok());
         let settings = SurveySettings {
             threads: threads.unwrap_or_else(cores),
             source: Settings::default(),
             bytes_max: BYTES_MAX,
         };
-        let format = AnyFormat::Ndjson(Json::new::<String>(&[], Extras::Ignored));
+        let format = format::of::<String>(&detected.spec, &[], Extras::Gathered);
         let mut surveyed = survey::<Seen>(&readable, &format, &settings, stop)?;
         let files: Vec<PathBuf> = readable.into_iter().map(|file| file.path).collect();
-        let proposal = std::mem::take(&mut surveyed.seen).propose();
+        let url = overrides.into.as_ref().map_or(sink::kinds::DEFAULT, |url| url.reveal());
+        let terms = Terms { nulls: detected.nulls.clone(), finite_only: sink::kinds::holds_finite_only(url) };
+        let proposal = std::mem::take(&mut surveyed.seen).propose(&terms);
         if proposal.fields.is_empty() {
             return Err(Error::usage(no_fields(&files, &proposal, &surveyed.failed)));
         }
-        let fields: Vec<Proposed> = proposal
-            .fields
-            .iter()
-            .map(|inferred| Proposed { field: inferred.field.clone(), note: inferred.note.clone() })
-            .collect();
         let names = self.names_from(path)?;
         let mut listed: Vec<String> = names.iter().filter_map(|name| name.to_str()).map(escape).collect();
         if listed.len() > NAMES_MAX {
@@ -112,19 +108,23 @@ impl Unwritten {
         }
         let unlisted = names.len() - listed.len();
         let table = overrides.table.as_ref().map_or_else(|| table_name(&self.name), ToString::to_string);
-        let url = overrides.into.as_ref().map_or(sink::kinds::DEFAULT, |url| url.reveal());
         let text = config::write(&Draft {
             name: &self.name,
             files: &listed,
-            fields: &fields,
+            format: &detected.lines,
+            nulls: &proposal.nulls,
+            asked: &asked(&proposal, &listed),
+            fields: &proposed(&proposal.fields),
+            offered: &proposed(&proposal.members),
+            keys: &proposal.unique[..proposal.unique.len().min(KEYS_MAX)],
             // A key that comes later, or behind what was read, goes into a column of its own
             // with all others of its kind: nothing is passed over that nobody has seen.
             extra: Extra::Keep,
             url,
             table: &table,
         });
-        let warnings = warnings(&proposal, &files, surveyed.is_all, unlisted);
-        Ok(Inferred { text, report: report(&proposal, &files, &surveyed, warnings) })
+        let warnings = warnings(&proposal, &detected, &files, surveyed.is_all, unlisted);
+        Ok(Inferred { text, report: report(&proposal, detected, &files, &surveyed, warnings) })
     }
 
     /// The names as they lead to the files from a job at `path`. Those in a job start at its
@@ -141,6 +141,40 @@ impl Unwritten {
     }
 }
 
+/// So many fields are offered as keys.
+const KEYS_MAX: usize = 3;
+
+fn proposed(fields: &[infer::Inferred]) -> Vec<Proposed> {
+    let proposed = fields.iter().map(|inferred| Proposed {
+        field: inferred.field.clone(),
+        note: inferred.note.clone(),
+        instead: inferred.instead.as_ref().map(|(field, what)| (field.clone(), (*what).to_owned())),
+    });
+    proposed.collect()
+}
+
+/// What only a person can decide on.
+fn asked(proposal: &Proposal, listed: &[String]) -> Vec<(String, String)> {
+    let mut asked = Vec::new();
+    if let [(text, date)] = listed.iter().filter_map(|name| dated(name)).collect::<Vec<_>>().as_slice() {
+        let line = format!("files  = [{text:?}]");
+        asked.push((line, format!("any day: logmill load -j … --date {date}")));
+    }
+    if !proposal.zoneless.is_empty() {
+        let why = format!("stamps that name no zone are in UTC otherwise: {}", proposal.zoneless.join(", "));
+        asked.push(("timezone = \"Europe/Berlin\"".to_owned(), why));
+    }
+    let yearless = proposal.fields.iter().find(|inferred| {
+        let year = inferred.instead.as_ref().map(|(field, _)| &field.kind);
+        matches!(year, Some(Kind::Timestamp(rules)) if rules.format.may_lack_year())
+    });
+    if let Some(inferred) = yearless {
+        let why = format!("the year of {}, which names none, once it is a timestamp", inferred.field.name);
+        asked.push(("year = …".to_owned(), why));
+    }
+    asked
+}
+
 impl Survey for Seen {
     fn see(&mut self, file: usize, offset: u64, record: Result<&Record<'_>, Malformed>, arena: &Bump) {
         let spot = Spot { file, offset };
@@ -155,50 +189,6 @@ impl Survey for Seen {
     }
 }
 
-/// The files that have records. One that cannot be read is left to the load, which tells of
-/// it; one that is no NDJSON ends it here.
-fn look_at(files: &[Found], stop: &Stop) -> Result<Vec<Found>> {
-    let mut readable = Vec::new();
-    let mut failed = None;
-    for file in files {
-        match head(file, stop).map(|(head, is_all)| look(&head, is_all)) {
-            Ok(Looks::Ndjson) => readable.push(file.clone()),
-            Ok(Looks::Empty) => {}
-            Ok(Looks::Other { what, hint }) => return Err(Error::usage(other(&file.path, what, hint))),
-            Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => return Err(error),
-            Err(error) => failed = failed.or(Some(error)),
-        }
-    }
-    match (readable.is_empty(), failed, files) {
-        (false, ..) => Ok(readable),
-        (true, Some(error), _) => Err(error),
-        (true, None, [file]) => Err(Error::usage(format!(
-            "{} is empty, so there is nothing to infer a job from; name one with -j",
-            file.path.display()
-        ))),
-        (true, None, files) => Err(Error::usage(format!(
-            "all {} files are empty, so there is nothing to infer a job from; name one with -j",
-            files.len()
-        ))),
-    }
-}
-
-fn other(path: &Path, what: &str, hint: Option<&str>) -> String {
-    let path = path.display();
-    let then = match hint {
-        Some(command) => format!("; `{command}` makes lines of it"),
-        None => " (other formats are planned and not built yet)".to_owned(),
-    };
-    format!("{path} looks like {what}; a job can be inferred from NDJSON, one JSON object per line{then}")
-}
-
-/// The first bytes of a file, and whether they are all.
-fn head(file: &Found, stop: &Stop) -> Result<(Vec<u8>, bool)> {
-    let (source, is_cut) = Source::preview(file, stop)?;
-    let (head, is_all) = Arc::new(source).beginning(LOOK_BYTES, Settings::default().record_bytes_max)?;
-    Ok((head, is_all && !is_cut))
-}
-
 fn no_fields(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)]) -> String {
     let at = |file: usize| files[file].display();
     let path = at(0);
@@ -209,22 +199,53 @@ fn no_fields(files: &[PathBuf], proposal: &Proposal, failed: &[(PathBuf, String)
         (Some((path, why)), _) => format!("{}: {why}", path.display()),
         (None, Some((spot, code, what))) => {
             let (path, offset) = (at(spot.file), spot.offset);
-            format!("no line of {path} is a JSON object; the one at byte {offset} is {what} ({code})")
+            format!("no line of {path} is a record; the one at byte {offset} is {what} ({code})")
         }
         (None, None) => format!("{path} has no records, so there is nothing to infer a job from"),
     }
 }
 
 /// What there is to know besides the fields.
-fn warnings(proposal: &Proposal, files: &[PathBuf], is_all: bool, unlisted: usize) -> Vec<String> {
+fn warnings(
+    proposal: &Proposal,
+    detected: &Detected,
+    files: &[PathBuf],
+    is_all: bool,
+    unlisted: usize,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some((spot, code, what)) = proposal.first_malformed {
         warnings.push(format!(
-            "{} of {} lines are no JSON objects and will be dead letters; the first, at byte {} of {}, is {what} ({code})",
+            "{} of {} lines are no {} and will be dead letters; the first, at byte {} of {}, is {what} ({code})",
             figure::count(proposal.malformed),
             figure::count(proposal.malformed + proposal.records),
+            if detected.is_ndjson() { "JSON objects" } else { "such records" },
             figure::count(spot.offset),
             files[spot.file].display(),
+        ));
+    }
+    for odd in &proposal.odd {
+        let places = odd.first.iter().map(|(spot, example)| {
+            format!("{example:?} at byte {} of {}", figure::count(spot.offset), files[spot.file].display())
+        });
+        warnings.push(format!(
+            "field {} is {} in all but {} of {} ({}), which would be dead letters: {}; type = \"{}\" takes them all",
+            odd.field,
+            odd.kind,
+            figure::count(odd.count),
+            figure::count(odd.of),
+            figure::share(odd.count, odd.of),
+            places.collect::<Vec<_>>().join(", "),
+            odd.instead,
+        ));
+    }
+    for Unstorable { field, what, advice, count, first } in &proposal.unstorable {
+        let so = if *count == 1 { "1 value".to_owned() } else { format!("{} values", figure::count(*count)) };
+        let then = if advice.is_empty() { String::new() } else { format!("; {advice}") };
+        warnings.push(format!(
+            "{so} of field {field} hold {what}, which no column can hold: dead letters, the first at byte {} of {}{then}",
+            figure::count(first.offset),
+            files[first.file].display(),
         ));
     }
     if proposal.left_out > 0 {
@@ -253,6 +274,7 @@ fn warnings(proposal: &Proposal, files: &[PathBuf], is_all: bool, unlisted: usiz
 /// What was inferred, to be told.
 fn report(
     proposal: &Proposal,
+    detected: Detected,
     files: &[PathBuf],
     surveyed: &Surveyed<Seen>,
     warnings: Vec<String>,
@@ -265,7 +287,13 @@ fn report(
         nullable: inferred.field.nullable,
         note: inferred.note.clone(),
     });
+    let candidates = detected.tried.into_iter().map(|(format, explained)| CandidateShare {
+        format,
+        explained: explained.lines,
+        lines: explained.of,
+    });
     report::Inferred {
+        candidates: candidates.collect(),
         records: proposal.records,
         malformed: proposal.malformed,
         bytes_read: surveyed.raw_bytes,

@@ -5,6 +5,7 @@
 //! lasts, and gets a value of [`report`](crate::report).
 
 mod check;
+mod detect;
 mod files;
 mod forget;
 mod guarantees;

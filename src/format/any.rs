@@ -128,4 +128,12 @@ impl AnyFormat {
     ) -> Counted {
         with!(self, format => each_record(format, chunk, memory, visit))
     }
+
+    /// What stands behind a chunk.
+    pub fn follow(&self, chunk: Chunk<'_>) -> Preamble {
+        with!(self, format => match format.is_settled(chunk.preamble) {
+            true => chunk.preamble.clone(),
+            false => format.follow(chunk),
+        })
+    }
 }

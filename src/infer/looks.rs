@@ -2,7 +2,8 @@
 //!
 //! Asked before anything is inferred, so that a file of another kind is refused with one
 //! line that says what it is, rather than loaded as a million rejects. It is a look and no
-//! promise: a job that names its format never comes here.
+//! promise, a job that names its format never comes here, and which format text is in is
+//! found out in `detect`.
 
 use std::sync::LazyLock;
 
@@ -18,11 +19,18 @@ pub enum Looks {
     Ndjson,
     /// Nothing, or blank lines only.
     Empty,
-    /// Something else.
-    Other {
+    /// Text of another kind.
+    Text {
         /// What, with its article: "an access log".
         what: &'static str,
         /// How it can be made into lines of JSON, where that is one command.
+        hint: Option<&'static str>,
+    },
+    /// Something that no format reads.
+    Other {
+        /// What, with its article: "a binary file".
+        what: &'static str,
+        /// How it can be made into lines, where that is one command.
         hint: Option<&'static str>,
     },
 }
@@ -58,8 +66,11 @@ pub fn look(bytes: &[u8], is_all: bool) -> Looks {
     if lines.len() == 1 && !is_all && lines[0].starts_with(b"{\"") && !lines[0].contains(&b'\r') {
         return Looks::Ndjson;
     }
+    if let Some((what, hint)) = of_bytes(&lines, bytes) {
+        return Looks::Other { what, hint };
+    }
     let (what, hint) = of_lines(&lines, bytes);
-    Looks::Other { what, hint }
+    Looks::Text { what, hint }
 }
 
 fn is_object(line: &[u8]) -> bool {
@@ -84,21 +95,30 @@ fn of_magic(bytes: &[u8]) -> Option<&'static str> {
     magics.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what)
 }
 
+/// What its bytes show to be nothing that can be cut into lines of text.
+fn of_bytes(lines: &[&[u8]], bytes: &[u8]) -> Option<(&'static str, Option<&'static str>)> {
+    if lines[0][0] == 0x1e {
+        return Some(("a JSON text sequence (RFC 7464)", Some("tr -d '\\036'")));
+    }
+    if memchr::memchr(0, bytes).is_some() {
+        return Some(("a binary file", None));
+    }
+    if !bytes.contains(&b'\n') && bytes.contains(&b'\r') {
+        return Some(("text whose lines end in a carriage return alone", Some("tr '\\r' '\\n'")));
+    }
+    let is_text = lines.iter().filter(|line| std::str::from_utf8(line).is_ok()).count();
+    if 2 * is_text < lines.len() {
+        return Some(("text in another encoding than UTF-8", None));
+    }
+    None
+}
+
 fn of_lines(lines: &[&[u8]], bytes: &[u8]) -> (&'static str, Option<&'static str>) {
     let first = lines[0];
     let start = bytes.trim_ascii_start();
     let contains = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
     let most =
         |is_so: &dyn Fn(&[u8]) -> bool| 2 * lines.iter().filter(|line| is_so(line)).count() > lines.len();
-    if first[0] == 0x1e {
-        return ("a JSON text sequence (RFC 7464)", Some("tr -d '\\036'"));
-    }
-    if memchr::memchr(0, bytes).is_some() {
-        return ("a binary file", None);
-    }
-    if !bytes.contains(&b'\n') && bytes.contains(&b'\r') {
-        return ("text whose lines end in a carriage return alone", Some("tr '\\r' '\\n'"));
-    }
     if start.starts_with(b"[") && (first == b"[" || first.starts_with(b"[{") || first.starts_with(b"[ {")) {
         return ("a JSON array, not one object per line", Some("jq -c '.[]'"));
     }
@@ -143,7 +163,7 @@ fn of_lines(lines: &[&[u8]], bytes: &[u8]) -> (&'static str, Option<&'static str
 fn objects_behind_text(lines: &[&[u8]]) -> bool {
     let is_so = |line: &&&[u8]| {
         let brace = memchr::memchr(b'{', line);
-        line.ends_with(b"}") && brace.is_some_and(|brace| is_object(&line[brace..]))
+        line.ends_with(b"}") && brace.is_some_and(|brace| brace > 0 && is_object(&line[brace..]))
     };
     2 * lines.iter().filter(is_so).count() > lines.len()
 }
@@ -170,7 +190,7 @@ mod tests {
         match look(text, true) {
             Looks::Ndjson => "NDJSON",
             Looks::Empty => "nothing",
-            Looks::Other { what, .. } => what,
+            Looks::Text { what, .. } | Looks::Other { what, .. } => what,
         }
     }
 

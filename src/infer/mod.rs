@@ -1,4 +1,4 @@
-//! Inference: the schema that a person would have written for these records.
+//! Inference: the format of files, and the schema that a person would have written for their records.
 //!
 //! [`Seen`] is shown every value of every record, so what it proposes holds for all that was
 //! read, and only the rest of the world can prove it wrong. It proposes little: what JSON
@@ -7,42 +7,44 @@
 //! guess that a later value breaks makes dead letters, and text takes every text.
 //!
 //! So it never proposes an enum (the next value of a set that was closed so far would be a
-//! dead letter; the note names the values instead), never takes an integer for an epoch or a
-//! text for a number, and keeps objects and lists as JSON, whole: columns made of members
-//! would lose the members that come later.
+//! dead letter; the note names the values instead), and keeps objects as JSON, whole: columns
+//! made of members would lose the members that come later, so those are only offered. One odd
+//! value in a thousand is dirt, and is told with its place.
 //!
-//! Nothing depends on the order in which records are shown, so many workers can look at a
-//! file at once and [`Seen::merge`] what they saw.
+//! Nothing depends on which worker saw what, so many can look at a file at once: what they saw is
+//! put together in the order of the file, by [`Seen::merge`].
 
-mod key;
+mod choice;
+mod detect;
 mod looks;
 mod name;
-mod text;
-
-use std::collections::HashMap;
+mod stamps;
+mod traits;
+mod unique;
+mod values;
 
 use bumpalo::Bump;
 
+use crate::figure::count;
 use crate::format::{Malformed, Record};
 use crate::reject::Code;
-use crate::schema::Field;
+use crate::schema::{Field, Kind};
 
-use key::Key;
+pub use detect::{Candidate, Explained, Sample, candidates, explain};
 pub use looks::{Looks, look};
 use name::Names;
-pub use name::{job_name, job_name_of_directory, table_name};
+pub use name::{dated, job_name, job_name_of_directory, table_name};
+use traits::{Traits, VOIDS};
+use values::{KEYS_MAX, Key, Keys, Met};
 
 /// What was seen in the records so far.
 #[derive(Debug, Default)]
 pub struct Seen {
-    records: u64,
     malformed: u64,
     first_malformed: Option<(Spot, Code, &'static str)>,
-    /// In the order in which this worker met them.
-    keys: Vec<Key>,
-    by_name: HashMap<Box<str>, usize>,
-    /// Members whose keys were too many to be told apart.
-    untold: u64,
+    keys: Keys,
+    /// Whether the records are of a format of text.
+    is_text: bool,
 }
 
 /// Where a record stands among those that are looked at.
@@ -61,16 +63,62 @@ pub struct Inferred {
     pub field: Field,
     /// What it was inferred from, in a few words; may be empty.
     pub note: String,
+    /// What it could be instead, if a person says what it takes.
+    pub instead: Option<(Field, &'static str)>,
+}
+
+/// Values that a proposed type does not take.
+#[derive(Clone, Debug)]
+pub struct Odd {
+    /// The field.
+    pub field: String,
+    /// Its type.
+    pub kind: &'static str,
+    /// The type that takes them all.
+    pub instead: &'static str,
+    /// How many there are,
+    pub count: u64,
+    /// of so many.
+    pub of: u64,
+    /// The first of them.
+    pub first: Vec<(Spot, String)>,
+}
+
+/// Values that no column can hold, so that their records will be dead letters.
+#[derive(Clone, Debug)]
+pub struct Unstorable {
+    /// The field.
+    pub field: String,
+    /// What is in them.
+    pub what: &'static str,
+    /// What can be done about it; may be empty.
+    pub advice: &'static str,
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: Spot,
 }
 
 /// What a job could say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Proposal {
     /// The fields, in the order in which the files have their keys.
     pub fields: Vec<Inferred>,
+    /// Members of objects that could be fields too.
+    pub members: Vec<Inferred>,
+    /// Texts that mean null, beside those that the format has.
+    pub nulls: Vec<&'static str>,
+    /// Fields that have no value twice.
+    pub unique: Vec<String>,
+    /// Fields with stamps that name no zone.
+    pub zoneless: Vec<String>,
+    /// Types that few values break.
+    pub odd: Vec<Odd>,
+    /// What no column can hold.
+    pub unstorable: Vec<Unstorable>,
     /// How many records they were inferred from.
     pub records: u64,
-    /// How many records are no JSON objects.
+    /// How many records do not have the shape of the format.
     pub malformed: u64,
     /// The first of those, and what it is.
     pub first_malformed: Option<(Spot, Code, &'static str)>,
@@ -78,33 +126,35 @@ pub struct Proposal {
     pub left_out: u64,
 }
 
-/// More keys than this are not told apart: a file that has them has data for keys.
-const KEYS_MAX: usize = 4_096;
+/// What decides what a job could say, beside what was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Texts that mean null in the format.
+    pub nulls: Vec<String>,
+    /// Whether the destination holds only finite numbers.
+    pub finite_only: bool,
+}
 
 /// More columns than this nobody wants, and not every destination can have.
 const FIELDS_MAX: usize = 500;
 
+/// More members than this are not offered.
+const MEMBERS_MAX: usize = 40;
+
+/// Of fewer values each can well be there once.
+const UNIQUE_MIN: u64 = 100;
+
+/// A longer text is no key.
+const KEY_CHARS_MAX: usize = 64;
+
 impl Seen {
-    /// Looks at a record, which is an object.
+    /// Looks at a record.
     pub fn record(&mut self, spot: Spot, record: &Record<'_>, arena: &Bump) {
-        self.records += 1;
-        // Logs repeat their keys in the same order.
-        let mut guess = 0;
-        for (number, (name, value)) in record.root().members().enumerate() {
-            let index = match self.keys.get(guess) {
-                Some(key) if key.is_called(name) => Some(guess),
-                _ => self.find(name, spot, number),
-            };
-            let Some(index) = index else {
-                self.untold += 1;
-                continue;
-            };
-            self.keys[index].see(spot, value, arena);
-            guess = index + 1;
-        }
+        self.is_text |= record.root().is_text();
+        self.keys.see(spot, record.root().members(), arena, 0);
     }
 
-    /// Looks at a record that is no JSON object.
+    /// Looks at a record that does not have the shape of the format.
     pub fn malformed(&mut self, spot: Spot, malformed: &Malformed) {
         self.malformed += 1;
         let first = (spot, malformed.code, malformed.what);
@@ -113,66 +163,168 @@ impl Seen {
         }
     }
 
-    fn find(&mut self, name: &str, spot: Spot, number: usize) -> Option<usize> {
-        if let Some(&index) = self.by_name.get(name) {
-            return Some(index);
-        }
-        (self.keys.len() < KEYS_MAX).then(|| self.add(Key::new(name, spot, number)))
-    }
-
-    fn add(&mut self, key: Key) -> usize {
-        self.by_name.insert(key.name().into(), self.keys.len());
-        self.keys.push(key);
-        self.keys.len() - 1
-    }
-
-    /// What both have seen.
+    /// What both have seen, where `other` looked at what comes behind.
     pub fn merge(mut self, other: Seen) -> Seen {
-        self.records += other.records;
         self.malformed += other.malformed;
-        self.untold += other.untold;
+        self.is_text |= other.is_text;
         self.first_malformed = match (self.first_malformed, other.first_malformed) {
             (Some(one), Some(other)) => Some(if one.0 <= other.0 { one } else { other }),
             (one, other) => one.or(other),
         };
-        for key in other.keys {
-            match self.by_name.get(key.name()) {
-                Some(&index) => self.keys[index].merge(key),
-                None if self.keys.len() < KEYS_MAX => {
-                    self.add(key);
-                }
-                None => self.untold += key.count(),
-            }
-        }
+        self.keys.append(other.keys);
         self
     }
 
     /// How many records were seen.
     pub fn records(&self) -> u64 {
-        self.records
+        self.keys.objects
     }
 
     /// The fields that all these records have.
-    pub fn propose(mut self) -> Proposal {
+    pub fn propose(mut self, terms: &Terms) -> Proposal {
+        let (records, keys) = (self.keys.objects, &mut self.keys.keys);
         // The most frequent ones, if they are too many, in the order of the files.
-        self.keys.sort_by_key(|key| (std::cmp::Reverse(key.count()), key.first()));
-        let left_out = self.keys.len().saturating_sub(FIELDS_MAX) as u64 + u64::from(self.untold > 0);
-        self.keys.truncate(FIELDS_MAX);
-        self.keys.sort_by_key(Key::first);
-        let mut names = Names::default();
-        let records = self.records;
-        let fields = self.keys.into_iter().map(|key| {
-            let name = names.column(key.name());
-            key.propose(name, records)
-        });
-        Proposal {
-            fields: fields.collect(),
+        keys.sort_by_key(|key| (std::cmp::Reverse(key.count), key.first));
+        let left_out = keys.len().saturating_sub(FIELDS_MAX) as u64 + u64::from(self.keys.untold > 0);
+        keys.truncate(FIELDS_MAX.min(KEYS_MAX));
+        keys.sort_by_key(|key| key.first);
+        let mut proposal = Proposal {
+            nulls: self.nulls(terms),
             records,
             malformed: self.malformed,
             first_malformed: self.first_malformed,
             left_out,
+            ..Proposal::default()
+        };
+        let given = terms.nulls.iter().map(String::as_str);
+        let voids: Vec<&str> = given.chain(proposal.nulls.iter().copied()).collect();
+        let mut names = Names::default();
+        let named: Vec<(String, &Key)> =
+            self.keys.keys.iter().map(|key| (names.column(&key.name), key)).collect();
+        for (name, key) in &named {
+            self.field(name, key, &voids, terms, &mut proposal);
+        }
+        for (name, key) in &named {
+            let from = [key.name.to_string()];
+            self.members(&mut names, name, &from, key, &mut proposal.members);
+        }
+        proposal.unique.sort_by_key(|name| !name.ends_with("id"));
+        proposal
+    }
+
+    /// Texts that mean null: without them the values of a key are of one type that is none of texts.
+    fn nulls(&self, terms: &Terms) -> Vec<&'static str> {
+        let mut nulls: Vec<&str> = Vec::new();
+        for key in self.keys.keys.iter().filter(|_| self.is_text) {
+            let without = choice::choose(&key.name, &key.values, &VOIDS);
+            let is_narrow = !matches!(without.kind, Kind::Text(_) | Kind::Json(_)) || without.ask.is_some();
+            if is_narrow {
+                nulls.extend(key.values.voids());
+            }
+        }
+        nulls.retain(|null| !terms.nulls.iter().any(|given| given == null));
+        nulls.sort_unstable();
+        nulls.dedup();
+        nulls
+    }
+
+    /// Proposes the field called `name` for a key.
+    fn field(&self, name: &str, key: &Key, voids: &[&str], terms: &Terms, proposal: &mut Proposal) {
+        let choice = choice::choose(&key.name, &key.values, voids);
+        let (records, nulls) = (self.keys.objects, key.values.nulls + key.values.voided(voids));
+        let is_only_null = nulls > 0 && key.values.total(voids) == 0;
+        let mut notes = vec![choice.note];
+        if key.count < records {
+            notes.push(format!("absent in {} of {} records", count(records - key.count), count(records)));
+        }
+        if is_only_null {
+            notes.push("never anything but null".to_owned());
+        } else if nulls > 0 {
+            notes.push(format!("null in {}", count(nulls)));
+        }
+        if let Some((odd, of)) = &choice.odd {
+            let are_texts = key.values.others(|traits| traits.has(Traits::TEXT), voids).count == 0;
+            let instead = if are_texts { "text" } else { "json" };
+            notes.push(choice::cost(odd, *of, instead));
+            proposal.odd.push(odd_of(name, choice.kind.name(), instead, odd, *of));
+        }
+        notes.retain(|note| !note.is_empty());
+        let field = Field {
+            from: vec![key.name.to_string()],
+            required: key.count == records,
+            nullable: key.count < records || nulls > 0,
+            strict: !self.is_text,
+            ..Field::new(name, choice.kind)
+        };
+        if choice.lacks_zone {
+            proposal.zoneless.push(name.to_owned());
+        }
+        self.foretell(name, key, &field.kind, terms, proposal);
+        let is_short = key.values.chars_max <= KEY_CHARS_MAX;
+        let is_key = matches!(field.kind, Kind::Int(_) | Kind::Uuid)
+            || matches!(field.kind, Kind::Text(_)) && is_short && choice.ask.is_none();
+        if is_key
+            && field.required
+            && !field.nullable
+            && choice.odd.is_none()
+            && records >= UNIQUE_MIN
+            && key.values.unique.looks_unique()
+        {
+            proposal.unique.push(name.to_owned());
+        }
+        let instead = choice.ask.map(|(kind, what)| (Field { kind, ..field.clone() }, what));
+        proposal.fields.push(Inferred { field, note: notes.join("; "), instead });
+    }
+
+    /// Tells of values that no column can hold.
+    fn foretell(&self, name: &str, key: &Key, kind: &Kind, terms: &Terms, proposal: &mut Proposal) {
+        let mut tell = |met: &Met, what, advice| {
+            if let Some((first, _)) = met.first.first() {
+                let (field, count, first) = (name.to_owned(), met.count, *first);
+                proposal.unstorable.push(Unstorable { field, what, advice, count, first });
+            }
+        };
+        tell(&key.values.nul, "a NUL", "nul = \"strip\" under [record] leaves it out");
+        let is_json = !matches!(kind, Kind::Float(_));
+        if is_json || terms.finite_only {
+            tell(&key.values.not_finite, "a number that is not finite", "");
         }
     }
+
+    /// Offers the scalars among the members of a key's objects.
+    fn members(
+        &self,
+        names: &mut Names,
+        name: &str,
+        from: &[String],
+        key: &Key,
+        offered: &mut Vec<Inferred>,
+    ) {
+        let Some(members) = &key.values.members else { return };
+        let mut sorted: Vec<&Key> = members.keys.iter().collect();
+        sorted.sort_by_key(|member| member.first);
+        // What few objects have is data, and no member of all of them.
+        for member in sorted.into_iter().filter(|member| 10 * member.count >= members.objects) {
+            let from: Vec<String> = from.iter().cloned().chain([member.name.to_string()]).collect();
+            let joined = format!("{name}_{}", member.name);
+            if member.values.members.is_some() {
+                self.members(names, &joined, &from, member, offered);
+                continue;
+            }
+            let choice = choice::choose(&member.name, &member.values, &[]);
+            if !choice.kind.is_scalar() || offered.len() == MEMBERS_MAX {
+                continue;
+            }
+            let field =
+                Field { from, strict: true, ..Field::new(names.column(&joined), choice.kind).optional() };
+            offered.push(Inferred { field, note: choice.note, instead: None });
+        }
+    }
+}
+
+fn odd_of(field: &str, kind: &'static str, instead: &'static str, odd: &Met, of: u64) -> Odd {
+    let first = odd.first.iter().map(|(spot, example)| (*spot, example.to_string())).collect();
+    Odd { field: field.to_owned(), kind, instead, count: odd.count, of, first }
 }
 
 /// The range that holds both.

@@ -8,8 +8,12 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::sink::is_reserved;
 use crate::sink::key::{EXTRA, RECORD_HASH, SOURCE_ID, SOURCE_OFFSET};
@@ -36,7 +40,7 @@ impl Default for Names {
 impl Names {
     /// A name for the column of `key`, which no other column has.
     pub(super) fn column(&mut self, key: &str) -> String {
-        let plain = plain(key, "field");
+        let plain = plain(&apart(key), "field");
         let mut name = plain.clone();
         let mut number = 2;
         while !self.0.insert(name.clone()) {
@@ -48,9 +52,37 @@ impl Names {
     }
 }
 
-/// What a table is called that holds the records of a job.
+/// The words of a key, in lower case.
+pub(super) fn words(key: &str) -> Vec<String> {
+    let words = apart(key);
+    let words = words.split(|ch: char| !ch.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect()
+}
+
+/// A key whose words stand apart: `sourceIPAddress` is `source_IP_Address`.
+fn apart(key: &str) -> String {
+    let chars: Vec<char> = key.chars().collect();
+    let mut out = String::with_capacity(key.len() + 4);
+    for (at, &ch) in chars.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| chars[at]);
+        let is_start = ch.is_uppercase()
+            && before.is_some_and(|before| {
+                let behind = chars.get(at + 1).is_some_and(|behind| behind.is_lowercase());
+                before.is_lowercase() || before.is_ascii_digit() && behind || before.is_uppercase() && behind
+            });
+        if is_start {
+            out.push('_');
+        }
+        out.push(ch);
+    }
+    out
+}
+
+/// What a table is called that holds the records of a job: a date in the job's name is that of one
+/// file, and no name for all of them.
 pub fn table_name(job: &str) -> String {
-    let name = plain(job, "records");
+    let undated = undated(job);
+    let name = plain(if undated.chars().any(char::is_alphabetic) { &undated } else { job }, "records");
     // The name of a table stands in the job as SQL has it, so here quotes are no way out.
     if is_reserved(&name) {
         return format!("{name}_log");
@@ -59,6 +91,40 @@ pub fn table_name(job: &str) -> String {
         true => name,
         false => cut(&format!("log_{name}"), NAME_BYTES_MAX).to_owned(),
     }
+}
+
+/// A name without the date in it, and without what joins the two.
+fn undated(name: &str) -> String {
+    let Some(date) = date_in(name) else { return name.to_owned() };
+    let is_joint = |ch: char| matches!(ch, '-' | '_' | '.' | ' ');
+    let (before, behind) = (&name[..date.start], &name[date.end..]);
+    match (before.trim_end_matches(is_joint), behind.trim_start_matches(is_joint)) {
+        ("", behind) => behind.to_owned(),
+        (before, "") => before.to_owned(),
+        (before, behind) => format!("{before}-{behind}"),
+    }
+}
+
+/// Where a date stands in a name: `app-2024-10-27`, `app.20241027`.
+fn date_in(name: &str) -> Option<Range<usize>> {
+    static DATE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?:^|[^0-9])((?:19|20)[0-9]{2}(?:-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])))(?:[^0-9]|$)")
+            .expect("a pattern of ours")
+    });
+    DATE.captures(name).and_then(|found| found.get(1)).map(|date| date.range())
+}
+
+/// A path with placeholders for the date that it has, and that date: `logs/app-{date}.log`.
+pub fn dated(path: &str) -> Option<(String, String)> {
+    let start = path.rfind('/').map_or(0, |slash| slash + 1);
+    let found = date_in(&path[start..])?;
+    let (from, to) = (start + found.start, start + found.end);
+    let date = &path[from..to];
+    let (placeholder, plain) = match date.split('-').collect::<Vec<_>>().as_slice() {
+        [_, _, _] => ("{date}", date.to_owned()),
+        _ => ("{yyyy}{mm}{dd}", format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..])),
+    };
+    Some((format!("{}{placeholder}{}", &path[..from], &path[to..]), plain))
 }
 
 /// `text` as a name that needs no quotes; `empty` if nothing of it is left.
@@ -179,8 +245,22 @@ fn stem(path: &Path) -> String {
     }
 }
 
-const ENDINGS: [&str; 12] =
-    ["ndjson", "jsonl", "jsonlines", "json", "log", "txt", "gz", "zst", "zstd", "bz2", "xz", "gzip"];
+const ENDINGS: [&str; 14] = [
+    "ndjson",
+    "jsonl",
+    "jsonlines",
+    "json",
+    "csv",
+    "tsv",
+    "log",
+    "txt",
+    "gz",
+    "zst",
+    "zstd",
+    "bz2",
+    "xz",
+    "gzip",
+];
 
 #[cfg(test)]
 mod tests {
@@ -191,7 +271,13 @@ mod tests {
         let mut names = Names::default();
         for (key, expected) in [
             ("level", "level"),
-            ("userId", "userid"),
+            ("requestId", "request_id"),
+            ("sourceIPAddress", "source_ip_address"),
+            ("HTTPStatus", "http_status"),
+            ("eventID", "event_id"),
+            ("EventTime2Live", "event_time2_live"),
+            ("md5Sum", "md5_sum"),
+            ("ALLCAPS", "allcaps"),
             ("user.id", "user_id"),
             ("@timestamp", "timestamp"),
             ("log-level", "log_level"),
@@ -231,11 +317,29 @@ mod tests {
         assert_eq!(table_name("app"), "app");
         assert_eq!(table_name("web-2024.10"), "web_2024_10");
         assert_eq!(table_name("2024-10-27"), "_2024_10_27");
+        for name in ["app-2024-10-27", "app.20241027", "2024-10-27_app", "20241027-app"] {
+            assert_eq!(table_name(name), "app");
+        }
+        assert_eq!(table_name("app-2024-10-27-web"), "app_web");
+        assert_eq!(table_name("app-20241327"), "app_20241327");
         assert_eq!(table_name("order"), "order_log");
         assert_eq!(table_name("…"), "records");
         assert_eq!(table_name("sqlite-master"), "log_sqlite_master");
         assert_eq!(table_name("logmill_sources"), "log_logmill_sources");
         assert_eq!(table_name(&format!("sqlite_{}", "x".repeat(80))).len(), NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_date_in_a_name_is_a_placeholder() {
+        for (path, expected) in [
+            ("logs/app-2024-10-27.log", Some(("logs/app-{date}.log", "2024-10-27"))),
+            ("20241027.ndjson.gz", Some(("{yyyy}{mm}{dd}.ndjson.gz", "2024-10-27"))),
+            ("2024-10-27/app.log", None),
+            ("app-1234567890.log", None),
+        ] {
+            let found = dated(path);
+            assert_eq!(found.as_ref().map(|(text, date)| (text.as_str(), date.as_str())), expected);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn seen_from<S: AsRef<str>>(from: usize, lines: &[S]) -> Seen {
 /// A proposal in short: `name: type`, `?` if it may be absent, `|null` if it may be null, and
 /// the note.
 fn short(proposal: &Proposal) -> Vec<String> {
-    let fields = proposal.fields.iter().map(|Inferred { field, note }| {
+    let fields = proposal.fields.iter().map(|Inferred { field, note, .. }| {
         let absent = if field.required { "" } else { "?" };
         let null = if field.nullable && field.required { "|null" } else { "" };
         let note = if note.is_empty() { String::new() } else { format!(" # {note}") };
@@ -42,7 +42,7 @@ fn short(proposal: &Proposal) -> Vec<String> {
 /// The type and the note of a field with these values.
 fn of(values: &[&str]) -> String {
     let lines: Vec<String> = values.iter().map(|value| format!("{{\"a\":{value}}}")).collect();
-    short(&seen(&lines).propose()).remove(0)
+    short(&seen(&lines).propose(&Terms::default())).remove(0)
 }
 
 #[test]
@@ -65,7 +65,13 @@ fn the_type_is_that_of_all_values() {
             "a: json # numbers in 2, texts in 1, truth values in 1, lists in 1, objects in 1",
         ),
         (&["{\"b\":1}"], "a: json # objects"),
-        (&["[1]", "[]"], "a: json # lists"),
+        (&["[1]", "[]"], "a: list # lists of integers"),
+        (&["[1]", "[null,2.5]"], "a: list # lists of numbers"),
+        (&["[\"a\"]", "[]"], "a: list # lists of texts"),
+        (&["[true]"], "a: list # lists of truth values"),
+        (&["[1]", "[\"a\"]"], "a: json # lists"),
+        (&["[[1]]"], "a: json # lists"),
+        (&["[]"], "a: json # empty lists"),
         (&["null"], "a: json|null # never anything but null"),
         (&["null", "1"], "a: int|null # always 1; null in 1"),
         (&["\"\""], "a: text # always empty"),
@@ -113,14 +119,17 @@ fn texts_of_one_form_have_its_type() {
     }
     // A version number can look like an address.
     let lines = ["{\"app_version\":\"1.2.3.4\"}"];
-    assert_eq!(short(&seen(&lines).propose()), ["app_version: text # up to 7 characters"]);
+    assert_eq!(short(&seen(&lines).propose(&Terms::default())), ["app_version: text # up to 7 characters"]);
 }
 
 #[test]
 fn few_texts_are_named_and_are_no_enum() {
     let lines: Vec<String> =
         (0..60).map(|n| format!("{{\"level\":\"{}\"}}", ["INFO", "WARN", "A\\\"B"][n % 3])).collect();
-    assert_eq!(short(&seen(&lines).propose()), [r#"level: text # only "A\"B", "INFO", "WARN""#]);
+    assert_eq!(
+        short(&seen(&lines).propose(&Terms::default())),
+        [r#"level: text # only "A\"B", "INFO", "WARN""#]
+    );
 }
 
 #[test]
@@ -128,7 +137,7 @@ fn what_a_record_may_lack_is_not_required() {
     let mut lines = vec!["{\"a\":1,\"b\":null,\"a\":2}".to_owned(); 1_000];
     lines.push("{\"c\":\"x\"}".to_owned());
     assert_eq!(
-        short(&seen(&lines).propose()),
+        short(&seen(&lines).propose(&Terms::default())),
         [
             "a?: int # 1 to 2; absent in 1 of 1,001 records",
             "b?: json # absent in 1 of 1,001 records; never anything but null",
@@ -139,7 +148,7 @@ fn what_a_record_may_lack_is_not_required() {
 
 #[test]
 fn lines_that_are_no_objects_are_counted_and_not_inferred_from() {
-    let proposal = seen(&["{\"a\":1}", "started", "[1]", "{\"a\":"]).propose();
+    let proposal = seen(&["{\"a\":1}", "started", "[1]", "{\"a\":"]).propose(&Terms::default());
     assert_eq!((proposal.records, proposal.malformed), (1, 3));
     let (spot, code, _) = proposal.first_malformed.expect("one");
     assert_eq!((spot.offset, code.to_string().as_str()), (1, "json_invalid"));
@@ -147,7 +156,7 @@ fn lines_that_are_no_objects_are_counted_and_not_inferred_from() {
 
 #[test]
 fn keys_become_columns_and_are_still_found() {
-    let proposal = seen(&[r#"{"userId":1,"USERID":2,"a.b":3,"":4,"/x":5,"~":6}"#]).propose();
+    let proposal = seen(&[r#"{"userId":1,"USERID":2,"a.b":3,"":4,"/x":5,"~":6}"#]).propose(&Terms::default());
     let names: Vec<_> = proposal
         .fields
         .iter()
@@ -155,8 +164,8 @@ fn keys_become_columns_and_are_still_found() {
         .collect();
     let key = |key: &str| vec![key.to_owned()];
     let expected = [
-        ("userid", "userId"),
-        ("userid_2", "USERID"),
+        ("user_id", "userId"),
+        ("userid", "USERID"),
         ("a_b", "a.b"),
         ("field", ""),
         ("x", "/x"),
@@ -171,7 +180,7 @@ fn keys_become_columns_and_are_still_found() {
 #[test]
 fn too_many_keys_leave_the_rarest_out() {
     let lines: Vec<String> = (0..6_000).map(|n| format!("{{\"id\":{n},\"k{n}\":1}}")).collect();
-    let proposal = seen(&lines).propose();
+    let proposal = seen(&lines).propose(&Terms::default());
     assert_eq!(proposal.fields.len(), FIELDS_MAX);
     assert_eq!(proposal.fields[0].field.name, "id");
     assert!(proposal.left_out > 3_000, "{}", proposal.left_out);
@@ -218,7 +227,7 @@ proptest! {
 
     #[test]
     fn what_was_seen_fits_what_is_proposed(lines in records()) {
-        let proposal = seen(&lines).propose();
+        let proposal = seen(&lines).propose(&Terms::default());
         let fields: Vec<Field> = proposal.fields.into_iter().map(|inferred| inferred.field).collect();
         let schema = Schema { fields, extra: Extra::Forbid, ..Schema::default() };
         let format = Json::new(&schema.paths(), schema.extras());
@@ -235,15 +244,15 @@ proptest! {
     #[test]
     fn it_does_not_matter_who_saw_what(lines in records(), at in any::<prop::sample::Index>()) {
         let at = at.index(lines.len() + 1);
-        let whole = seen(&lines).propose();
+        let whole = seen(&lines).propose(&Terms::default());
         let (front, back) = (seen(&lines[..at]), seen_from(at, &lines[at..]));
-        let parts = back.merge(front).propose();
+        let parts = front.merge(back).propose(&Terms::default());
         prop_assert_eq!(short(&whole), short(&parts));
     }
 }
 
 #[test]
 fn a_field_that_is_proposed_converts_nothing() {
-    let field = seen(&["{\"a\":1}"]).propose().fields.remove(0).field;
+    let field = seen(&["{\"a\":1}"]).propose(&Terms::default()).fields.remove(0).field;
     assert!(field.strict && matches!(field.kind, Kind::Int(_)));
 }

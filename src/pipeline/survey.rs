@@ -1,12 +1,13 @@
 //! Surveys: the records of many files to one result, on all cores, and nothing written.
 //!
-//! What inference reads with. Every worker sums up what it sees for itself and the sums are
-//! put together in the end, so it must not matter who saw what. The files are read from their
+//! What inference reads with. Workers sum up what they see of each chunk, and the sums are put
+//! together in the order of the file, so that it does not matter who saw what. The files are read from their
 //! beginnings; of more than the bound, each gives its share of it, so that none is passed
 //! over. Memory is a chunk for each worker.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bumpalo::Bump;
 use rayon::iter::{ParallelBridge as _, ParallelIterator as _};
@@ -45,12 +46,12 @@ pub struct Surveyed<T> {
     pub failed: Vec<(PathBuf, String)>,
 }
 
-/// What sums up the records that one worker sees.
+/// What sums up the records of a chunk.
 pub trait Survey: Default + Send {
     /// Looks at one record: the number of its file, its offset in it, and what it is.
     fn see(&mut self, file: usize, offset: u64, record: Result<&Record<'_>, Malformed>, arena: &Bump);
 
-    /// What two workers saw. It does not matter which of them saw what.
+    /// What was seen of both, where `other` stands behind this.
     fn merge(self, other: Self) -> Self;
 }
 
@@ -141,14 +142,14 @@ fn survey_one<T: Survey>(
         let behind = format.behind(&preamble, &chunk.body, max, &mut copy);
         Some((std::mem::replace(&mut preamble, behind), chunk))
     });
-    let look = |(mut worker, mut seen): (Worker, T), (preamble, chunk): (Preamble, Chunk)| {
-        worker.look(format, settings, number, &preamble, chunk, &mut seen);
-        (worker, seen)
+    let seen = Mutex::new(InOrder::default());
+    let look = |worker: &mut Worker, (place, (preamble, chunk)): (usize, (Preamble, Chunk))| {
+        let mut one = T::default();
+        worker.look(format, settings, number, &preamble, chunk, &mut one);
+        seen.lock().unwrap_or_else(PoisonError::into_inner).put(place, one);
     };
-    let seen = pool.install(|| {
-        let folded = chunks.par_bridge().fold(Default::default, look);
-        folded.map(|(_, seen)| seen).reduce(T::default, T::merge)
-    });
+    pool.install(|| chunks.enumerate().par_bridge().for_each_init(Worker::default, look));
+    let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner).whole;
     Ok(Surveyed {
         seen,
         bytes: read,
@@ -157,6 +158,26 @@ fn survey_one<T: Survey>(
         is_all,
         failed: failed.map(|error| (file.path.clone(), error.without_path(&file.path))).into_iter().collect(),
     })
+}
+
+/// What was seen of chunks, put together in their order.
+#[derive(Default)]
+struct InOrder<T> {
+    whole: T,
+    /// The chunk that comes next.
+    next: usize,
+    /// What was seen of those behind it: no more than there are workers.
+    waiting: BTreeMap<usize, T>,
+}
+
+impl<T: Survey> InOrder<T> {
+    fn put(&mut self, place: usize, seen: T) {
+        self.waiting.insert(place, seen);
+        while let Some(seen) = self.waiting.remove(&self.next) {
+            self.whole = std::mem::take(&mut self.whole).merge(seen);
+            self.next += 1;
+        }
+    }
 }
 
 /// How much of a file of `size` is read, where `all` is more than may be: its part, and at

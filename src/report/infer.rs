@@ -35,6 +35,9 @@ pub struct Inferred {
     pub all: bool,
     /// How many files have records.
     pub files: usize,
+    /// What its records could be, with how much of the samples each explains; the one that was chosen
+    /// first.
+    pub candidates: Vec<CandidateShare>,
     /// The fields.
     pub fields: Vec<InferredField>,
     /// What there is to know besides them.
@@ -45,6 +48,17 @@ pub struct Inferred {
     /// Bytes that were read, decompressed.
     #[serde(skip)]
     pub inflated: u64,
+}
+
+/// A format that was tried.
+#[derive(Clone, Debug, Serialize)]
+pub struct CandidateShare {
+    /// Its name.
+    pub format: String,
+    /// Lines of the samples that it explains,
+    pub explained: u64,
+    /// out of so many.
+    pub lines: u64,
 }
 
 /// A field that was inferred.
@@ -76,6 +90,11 @@ impl Inferred {
     /// What was read, in one sentence.
     pub fn sentence(&self) -> String {
         text::inferred_from(self)
+    }
+
+    /// Which format it is and why, in one sentence.
+    pub fn choice(&self) -> String {
+        text::inferred_format(self)
     }
 
     /// The fields as a table for people.

@@ -25,7 +25,7 @@ use crate::printable::printable_json;
 pub use check::{Check, CheckCounts, CheckSources};
 pub use exit::Exit;
 pub use forget::{Forget, ForgottenSource, RowsLeft};
-pub use infer::{Infer, Inferred, InferredField};
+pub use infer::{CandidateShare, Infer, Inferred, InferredField};
 pub use letters::{Letters, ShownLetter};
 pub use load::{Duplicate, FailedFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times};
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};

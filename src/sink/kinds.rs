@@ -61,6 +61,11 @@ pub fn names(text: &str) -> Names {
     KINDS.iter().find(|kind| (kind.is_named)(text)).map_or_else(Names::default, |kind| kind.names)
 }
 
+/// Whether the destination that a text names holds only finite numbers.
+pub fn holds_finite_only(text: &str) -> bool {
+    !super::postgres::is_named(text)
+}
+
 /// Whether a name of a table, in lower case, is free on every kind of destination.
 pub fn is_free(table: &str) -> bool {
     KINDS.iter().flat_map(|kind| kind.names.taken).all(|(prefix, _)| !table.starts_with(prefix))

@@ -268,6 +268,17 @@ impl Source {
         Ok((bytes, is_all))
     }
 
+    /// Whole lines from about this place of a plain file, of so many bytes at most.
+    pub fn lines_at(self: &Arc<Source>, at: u64, bytes_max: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; bytes_max];
+        let filled = self.feed(at)?.fill(self, &mut bytes)?;
+        bytes.truncate(filled);
+        bytes.truncate(memchr::memrchr(b'\n', &bytes).map_or(0, |newline| newline + 1));
+        let first = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |newline| newline + 1);
+        bytes.drain(..first);
+        Ok(bytes)
+    }
+
     /// The file as the person named it.
     pub fn path(&self) -> &Path {
         &self.path

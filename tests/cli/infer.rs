@@ -15,16 +15,17 @@ fn a_file_is_loaded_with_no_job_and_everything_is_said() {
         0,
         &[
             "wrote app.logmill.toml, inferred from all 2 records of app.ndjson, 159 B",
-            "at      timestamp  2023-10-27",
-            "ctx     json       objects; absent in 1 of 2 records",
+            "the format is ndjson: it explains 2 of 2 lines that were looked at\n",
+            "at       timestamp  2023-10-27",
+            "ctx      json       objects; absent in 1 of 2 records",
             "app: 1 file, 159 B into app in logmill.db",
-            "look at the rows: sqlite3 logmill.db 'select at, level, userid, took from app limit 5'",
+            "look at the rows: sqlite3 logmill.db 'select at, level, user_id, took from app limit 5'",
         ],
     );
     assert_eq!(said.stdout, "");
     assert_eq!(
         place.query(
-            "select at, level, userId, ctx, took, extra, source_offset from app order by source_offset"
+            "select at, level, user_id, ctx, took, extra, source_offset from app order by source_offset"
         ),
         [
             "2023-10-27T12:34:56.789000Z|INFO|7|{\"a\":1}|1|{}|0",
@@ -136,18 +137,18 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
         ("empty.log", &b""[..], 2, "empty.log is empty, so there is nothing to infer a job from"),
         ("blank.log", b"\n\n", 2, "blank.log is empty"),
         (
-            "access.log",
-            b"::1 - - [27/Oct/2023:12:34:56 +0000] \"GET / HTTP/1.1\" 200 1 \"-\" \"-\"\n",
+            "plain.log",
+            b"starting up\nlistening on port 80\n",
             2,
-            "access.log looks like an access log of a web server; a job can be inferred from NDJSON",
+            "plain.log looks like plain text, and no format explains most of its lines; write a job with a `format`",
         ),
-        ("a.csv", b"a,b\n1,2\n", 2, "a.csv looks like CSV"),
         (
-            "a.json",
-            b"[\n{\"a\":1}\n]\n",
+            "half.log",
+            b"{\"a\":1}\nno\nnor\n",
             2,
-            "a JSON array, not one object per line; a job can be inferred from NDJSON, one JSON object per line; `jq -c '.[]'` makes lines of it",
+            "half.log looks like lines in braces that are not JSON, and no format explains most of its lines; the best, ndjson, explains 33 % of 3 lines",
         ),
+        ("a.seq", b"\x1e{\"a\":1}\n\x1e{\"a\":2}\n", 2, "a JSON text sequence (RFC 7464)"),
         ("a.bin", b"\x7fELF\0\0", 2, "a.bin looks like a binary file"),
         ("a.gz", b"\x1f\x8b\x08", 1, "a.gz: the gzip data is damaged"),
         ("a.xz", b"\xfd7zXZ\0\0", 1, "a.xz: it is a xz archive, which is not read yet; decompress it first"),
@@ -288,4 +289,126 @@ fn a_job_file_is_written_whole_or_not_at_all() {
     // That of the run that was killed.
     assert_eq!(left.count(), 1);
     Said::of(&mut place.command("infer a.ndjson"), b"").ended(2, &["is there already"]);
+}
+
+#[test]
+fn values_with_a_delimiter_are_loaded_with_no_job() {
+    let place = Place::new();
+    place.write(
+        "people.csv",
+        "userId,name,joined,balance,active,zip\n1,\"Ada, née B\",2023-10-27 12:00:00,1.50,true,01234\n2,\"x\ny\",NULL,,false,99\n",
+    );
+    place.run("load people.csv").ended(
+        0,
+        &[
+            "the format is csv: it explains 4 of 4 lines that were looked at",
+            "user_id  int        1 to 2",
+            "joined   timestamp  2023-10-27; no zone is given, read as UTC",
+            "balance  float      always 1.5; null in 1",
+            "zip      text       up to 5 characters",
+        ],
+    );
+    assert_eq!(
+        place.query("select user_id, name, joined, balance, active, zip from people order by 1"),
+        ["1|Ada, née B|2023-10-27T12:00:00.000000Z|1.5|1|01234", "2|x\ny|null|null|0|99"]
+    );
+    let job = place.read("people.logmill.toml");
+    for line in [
+        "format = \"csv\"\n# In every field these texts are nulls.\nnulls = [\"\", \"NULL\"]\n",
+        "# timezone = \"Europe/Berlin\"  # stamps that name no zone are in UTC otherwise: joined\n",
+    ] {
+        assert!(job.contains(line), "{job}");
+    }
+    // Without a header, and between other characters.
+    place.write("nohead.tsv", "1\ta\t2\n2\tb\t3\n");
+    place.run("load nohead.tsv").ended(0, &["the format is tsv", "column_1", "inserted                2"]);
+    place.write("semi.txt", "n;word\n1;a\n2;b\n");
+    place.run("load semi.txt").ended(0, &["the format is csv with semicolons", "inserted                2"]);
+}
+
+#[test]
+fn dirt_does_not_decide_a_type_and_is_told_with_its_place() {
+    let place = Place::new();
+    let line = |n: usize| match n {
+        700 => "{\"at\":\"n/a\",\"n\":700}\n".to_owned(),
+        1_400 => "{\"at\":\"2023-10-27T12:00:00Z\",\"n\":\"many\"}\n".to_owned(),
+        n => format!("{{\"at\":\"2023-10-27T12:{:02}:00Z\",\"n\":{n}}}\n", n % 60),
+    };
+    place.write("app.ndjson", (0..2_000).map(line).collect::<String>());
+    place.run("load app.ndjson").ended(
+        3,
+        &[
+            "field at is timestamp in all but 1 of 2,000 (0.05 %), which would be dead letters: \"n/a\" at byte ",
+            "type = \"text\" takes them all",
+            "field n is int in all but 1 of 2,000 (0.05 %), which would be dead letters: \"many\" at byte ",
+            "type = \"json\" takes them all",
+            "inserted            1,998",
+            "2 dead letters open",
+        ],
+    );
+    let job = place.read("app.logmill.toml");
+    assert!(job.contains("1 of 2,000 (0.05 %) are none, as \"n/a\", and would be dead letters"), "{job}");
+    // Of fewer values, one decides.
+    place.write("few.ndjson", (600..1_500).map(line).collect::<String>());
+    place.run("load few.ndjson").ended(0, &["at  text", "n   json  numbers in 899, texts in 1"]);
+}
+
+#[test]
+fn what_no_column_can_hold_is_foretold() {
+    let place = Place::new();
+    place.write(
+        "app.ndjson",
+        "{\"a\":\"x\\u0000\",\"f\":1.5}\n{\"a\":\"y\",\"f\":NaN}\n{\"a\":\"z\",\"f\":2}\n",
+    );
+    place.run("load app.ndjson").ended(
+        3,
+        &[
+            "1 value of field a hold a NUL, which no column can hold: dead letters, the first at byte 0 of app.ndjson; nul = \"strip\"",
+            "1 value of field f hold a number that is not finite, which no column can hold: dead letters, the first at byte 24",
+            "inserted                1",
+            "rejected                2",
+        ],
+    );
+}
+
+#[test]
+fn a_job_offers_what_it_does_not_decide() {
+    let place = Place::new();
+    let line = |n: usize| {
+        format!(
+            "{{\"requestId\":\"r-{n}\",\"ts\":{},\"user\":{{\"id\":{n},\"geo\":{{\"city\":\"x\"}}}},\"tags\":[\"a\",\"b\"],\"day\":\"12:30:0{}\"}}\n",
+            1_698_410_096_000_u64 + n as u64,
+            n % 10
+        )
+    };
+    place.write("app-2023-10-27.ndjson", (0..200).map(line).collect::<String>());
+    place.run("load app-2023-10-27.ndjson").ended(
+        0,
+        &[
+            "into app in logmill.db",
+            "ts          timestamp  2023-10-27; milliseconds since 1970",
+            "tags        list       lists of texts",
+        ],
+    );
+    let job = place.read("app-2023-10-27.logmill.toml");
+    for line in [
+        "# files  = [\"app-{date}.ndjson\"]  # any day: logmill load -j … --date 2023-10-27\n",
+        "# user_id       = { type = \"int\", from = \"/user/id\", required = false }",
+        "# user_geo_city = { type = \"text\", from = \"/user/geo/city\", required = false }",
+        "# key         = [\"request_id\"]  # no value of it was there twice\n",
+        "ts         = { type = \"timestamp\", format = \"epoch_ms\" }",
+        "day        = { type = \"time\" }",
+        "tags       = { type = \"list\", items = { type = \"text\" } }",
+    ] {
+        assert!(job.contains(line), "{line} is not in\n{job}");
+    }
+    // What is offered can be taken.
+    let taken = job
+        .replace("\n# user_", "\nuser_")
+        .replace("\nfiles  = [\"app-2023", "\n# ")
+        .replace("\n# files ", "\nfiles ");
+    place.write("taken.toml", taken);
+    place
+        .run("load -j taken.toml --date 2023-10-27 --into sqlite:taken.db")
+        .ended(0, &["inserted              200"]);
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::figure;
 use crate::printable::one_line;
-use crate::report::Inferred;
+use crate::report::{CandidateShare, Inferred};
 
 /// More fields than this are in the job file only.
 const FIELDS_SHOWN: usize = 40;
@@ -29,6 +29,31 @@ pub(in crate::report) fn inferred_from(inferred: &Inferred) -> String {
             figure::bytes(size),
         ),
     }
+}
+
+/// More formats that were tried are not told.
+const TRIED_SHOWN: usize = 3;
+
+/// Which format it is and why, in one sentence.
+pub(in crate::report) fn inferred_format(inferred: &Inferred) -> String {
+    let share = |tried: &CandidateShare| figure::share(tried.explained, tried.lines);
+    let Some((chosen, others)) = inferred.candidates.split_first() else { return String::new() };
+    let mut said = format!(
+        "the format is {}: it explains {} of {} that were looked at",
+        chosen.format,
+        figure::count(chosen.explained),
+        figure::some(chosen.lines, "line")
+    );
+    let others: Vec<String> = others
+        .iter()
+        .filter(|_| chosen.explained < chosen.lines)
+        .take(TRIED_SHOWN)
+        .map(|tried| format!("{} {}", tried.format, share(tried)))
+        .collect();
+    if !others.is_empty() {
+        let _ = write!(said, " (others: {})", others.join(", "));
+    }
+    said
 }
 
 /// The fields, one on each line.

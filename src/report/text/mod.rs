@@ -13,7 +13,7 @@ mod status;
 mod table;
 
 pub(super) use forget::forget;
-pub(super) use infer::{inferred_fields, inferred_from};
+pub(super) use infer::{inferred_fields, inferred_format, inferred_from};
 pub(super) use letters::{letter, letters, listed, not_kept};
 pub(super) use plan::plan;
 pub(super) use run::{check, load};

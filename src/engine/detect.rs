@@ -1,0 +1,181 @@
+//! Which format files are in: every candidate is tried on samples of them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::{Config, Overrides};
+use crate::error::{Error, ErrorKind, Result};
+use crate::figure;
+use crate::format::{self, Extras, Spec};
+use crate::infer::{Candidate, Explained, Looks, Sample, candidates, explain, look};
+use crate::source::{Found, Settings, Source};
+use crate::stop::Stop;
+
+/// So much is looked at of the start of a file, and as much of its middle and its end.
+const LOOK_BYTES: usize = 64 << 10;
+
+/// Of more files only the first are looked at all over.
+const SAMPLES_MAX: usize = 16;
+
+/// A format that explains as much is taken, before others that may explain more and say less.
+const ENOUGH_PERCENT: u64 = 90;
+
+/// The format of some files.
+#[derive(Debug)]
+pub(super) struct Detected {
+    /// The lines of a job that say it.
+    pub(super) lines: String,
+    pub(super) spec: Spec,
+    /// Texts that mean null in it.
+    pub(super) nulls: Vec<String>,
+    /// What was tried, with what it explains; this format first.
+    pub(super) tried: Vec<(String, Explained)>,
+}
+
+impl Detected {
+    /// Whether its records are lines of JSON.
+    pub(super) fn is_ndjson(&self) -> bool {
+        matches!(self.spec, Spec::Ndjson { .. })
+    }
+}
+
+/// The files that have records, and the format of these. One that cannot be read is left to the
+/// load, which tells of it; one that no format reads ends it here.
+pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detected)> {
+    let (mut readable, mut samples, mut failed, mut seems) = (Vec::new(), Vec::new(), None, None);
+    for file in files {
+        match sample(file, samples.len() < SAMPLES_MAX, stop) {
+            Ok((Looks::Empty, _)) => {}
+            Ok((Looks::Other { what, hint }, _)) => {
+                return Err(Error::usage(format!(
+                    "{} looks like {what}, which holds no records that are read{}",
+                    file.path.display(),
+                    hint.map_or_else(String::new, |command| format!("; `{command}` makes lines of it"))
+                )));
+            }
+            Ok((looks, sample)) => {
+                readable.push(file.clone());
+                samples.extend(sample);
+                seems.get_or_insert(looks);
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => return Err(error),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    let Some(looks) = seems else { return Err(failed.unwrap_or_else(|| empty(files))) };
+    let detected = choose(&samples).or_else(|tried| match looks {
+        // A record that is longer than what was looked at.
+        Looks::Ndjson if samples.iter().all(|sample| !sample.start.contains(&b'\n')) => {
+            let lines = "format = \"ndjson\"\n".to_owned();
+            let (spec, nulls) = read(&lines).expect("a format of ours");
+            Ok(Detected { lines, spec, nulls, tried })
+        }
+        looks => Err(Error::usage(unexplained(&readable[0].path, looks, &tried))),
+    })?;
+    Ok((readable, detected))
+}
+
+/// What a file looks like, and pieces of it.
+fn sample(file: &Found, all_over: bool, stop: &Stop) -> Result<(Looks, Option<Sample>)> {
+    let (source, is_cut) = Source::preview(file, stop)?;
+    let source = Arc::new(source);
+    let (start, is_all) = source.beginning(LOOK_BYTES, Settings::default().record_bytes_max)?;
+    let is_all = is_all && !is_cut;
+    let looks = look(&start, is_all);
+    let mut others = Vec::new();
+    let look_bytes = LOOK_BYTES as u64;
+    if let Some(size) =
+        source.size().filter(|&size| !is_all && !source.is_compressed() && size > 3 * look_bytes)
+        && all_over
+    {
+        others.push(source.lines_at(size / 2, LOOK_BYTES)?);
+        others.push(source.lines_at(size - look_bytes, LOOK_BYTES)?);
+    }
+    Ok((looks, all_over.then_some(Sample { start, others })))
+}
+
+/// The format that explains most lines, or else what was tried.
+fn choose(samples: &[Sample]) -> std::result::Result<Detected, Vec<(String, Explained)>> {
+    let max = Settings::default().record_bytes_max;
+    let mut tried: Vec<(Candidate, Spec, Vec<String>, Explained)> = Vec::new();
+    for candidate in samples.first().map(candidates).unwrap_or_default() {
+        // What is not built is no candidate.
+        let Some((spec, nulls)) = read(&candidate.lines) else { continue };
+        let format = format::of::<String>(&spec, &[], Extras::Gathered);
+        let explained = explain(&candidate, &format, samples, max);
+        tried.push((candidate, spec, nulls, explained));
+    }
+    let is_enough = |explained: &Explained| explained.is_share(ENOUGH_PERCENT);
+    let enough = tried.iter().position(|(.., explained)| is_enough(explained));
+    let best = enough.unwrap_or_else(|| {
+        let mut best = 0;
+        for (place, (.., explained)) in tried.iter().enumerate() {
+            if explained.is_more(tried[best].3) {
+                best = place;
+            }
+        }
+        best
+    });
+    let shares = |tried: &[(Candidate, Spec, Vec<String>, Explained)]| {
+        let mut shares: Vec<(String, Explained)> =
+            tried.iter().map(|(candidate, .., explained)| (candidate.name.clone(), *explained)).collect();
+        let chosen = shares.remove(best);
+        shares.retain(|(_, explained)| explained.lines > 0);
+        shares.sort_by_key(|(_, explained)| std::cmp::Reverse(explained.lines));
+        shares.insert(0, chosen);
+        shares
+    };
+    let shares = shares(&tried);
+    let (candidate, spec, nulls, explained) = tried.swap_remove(best);
+    match explained.is_most() {
+        true => Ok(Detected { lines: candidate.lines, spec, nulls, tried: shares }),
+        false => Err(shares),
+    }
+}
+
+/// What these lines of a job say, if they can be read.
+fn read(lines: &str) -> Option<(Spec, Vec<String>)> {
+    let job = format!(
+        "name = \"x\"\n[source]\n{lines}[record.fields]\nx = \"text\"\n[destination]\ntable = \"x\"\n"
+    );
+    let source = Config::of_text(Path::new("job.toml"), &job, &Overrides::default()).ok()?.source;
+    let nulls = source.nulls.texts().map(str::to_owned).collect();
+    Some((source.format, nulls))
+}
+
+fn empty(files: &[Found]) -> Error {
+    Error::usage(match files {
+        [file] => format!(
+            "{} is empty, so there is nothing to infer a job from; name one with -j",
+            file.path.display()
+        ),
+        files => format!(
+            "all {} files are empty, so there is nothing to infer a job from; name one with -j",
+            files.len()
+        ),
+    })
+}
+
+fn unexplained(path: &Path, looks: Looks, tried: &[(String, Explained)]) -> String {
+    let (what, hint) = match looks {
+        Looks::Text { what, hint } | Looks::Other { what, hint } => (what, hint),
+        Looks::Ndjson | Looks::Empty => ("JSON mixed with other lines", None),
+    };
+    let best = match tried.first() {
+        Some((name, explained)) if explained.lines > 0 => {
+            format!("; the best, {name}, explains {}", share(*explained))
+        }
+        _ => String::new(),
+    };
+    let then = match hint {
+        Some(command) => format!("`{command}` makes lines of it"),
+        None => "write a job with a `format`, or with a `pattern` of your own".to_owned(),
+    };
+    format!("{} looks like {what}, and no format explains most of its lines{best}; {then}", path.display())
+}
+
+/// A share of lines, in words.
+pub(super) fn share(explained: Explained) -> String {
+    let of = figure::some(explained.of, "line");
+    format!("{} of {of}", figure::share(explained.lines, explained.of))
+}

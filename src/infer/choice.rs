@@ -1,0 +1,355 @@
+//! The type of a field, from the values that were seen.
+//!
+//! The narrowest type that takes every value is proposed. Where none does, but one takes nearly
+//! all of very many, the others are dirt: that type is proposed, and what it costs is said. Text
+//! takes every text and JSON everything.
+
+use super::stamps::{self, DAY_FIRST, LAYOUTS, MONTH_FIRST};
+use super::traits::Traits;
+use super::values::{Met, Values};
+use super::widen;
+use crate::figure::{count, share};
+use crate::schema::{Bounds, Decimal, Field, Float, Json, Kind, List, StampFormat, Text, Timestamp};
+use chrono::{DateTime, NaiveDate};
+
+/// A type, and what there is to say about it.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) kind: Kind,
+    /// What was seen, in a few words; may be empty.
+    pub(super) note: String,
+    /// Values that the type does not take, if it does not take all, out of so many.
+    pub(super) odd: Option<(Met, u64)>,
+    /// Whether stamps name no zone.
+    pub(super) lacks_zone: bool,
+    /// A type that a person must decide on, with what it takes to decide.
+    pub(super) ask: Option<(Kind, &'static str)>,
+}
+
+impl Choice {
+    fn new(kind: Kind, note: impl Into<String>) -> Choice {
+        Choice { kind, note: note.into(), odd: None, lacks_zone: false, ask: None }
+    }
+}
+
+/// A type that is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Try {
+    Bool,
+    Int,
+    Float,
+    Decimal,
+    Stamp,
+    Layout(usize),
+    Date,
+    Time,
+    Uuid,
+    Ip,
+    List,
+    Text,
+}
+
+/// Dirt is what at most one of so many values is,
+const CLEAN_PER_ODD: u64 = 1_000;
+/// where there are so many at least.
+const CLEAN_MIN: u64 = 1_000;
+
+impl Try {
+    fn all() -> impl Iterator<Item = Try> {
+        let numbers = [Try::Bool, Try::Int, Try::Float, Try::Decimal, Try::Stamp];
+        let layouts = (0..LAYOUTS.len()).map(Try::Layout);
+        let others = [Try::Date, Try::Time, Try::Uuid, Try::Ip, Try::List, Try::Text];
+        numbers.into_iter().chain(layouts).chain(others)
+    }
+
+    fn takes(self, traits: Traits) -> bool {
+        match self {
+            Try::Bool => traits.has(Traits::BOOL),
+            Try::Int => traits.has(Traits::INT),
+            Try::Float => {
+                traits.has(Traits::FLOAT) || traits.has(Traits::INT) && !traits.has(Traits::INEXACT)
+            }
+            Try::Decimal => traits.has(Traits::INT.and(Traits::BIG).and(Traits::FLOAT)),
+            Try::Stamp => traits.has(Traits::STAMP),
+            Try::Layout(number) => traits.has(Traits::layout(number)),
+            Try::Date => traits.has(Traits::DATE),
+            Try::Time => traits.has(Traits::TIME),
+            Try::Uuid => traits.has(Traits::UUID),
+            Try::Ip => traits.has(Traits::IP),
+            Try::List => traits.has(Traits::LIST),
+            Try::Text => traits.has(Traits::TEXT),
+        }
+    }
+}
+
+/// The type for the values of the key `name`, in which `voids` mean null.
+pub(super) fn choose(name: &str, values: &Values, voids: &[&str]) -> Choice {
+    let total = values.total(voids);
+    if total == 0 {
+        return match values.voided(voids) {
+            0 => Choice::new(Kind::Json(Json::default()), ""),
+            _ => Choice::new(Kind::Text(Text::default()), ""),
+        };
+    }
+    let is_unfit = |tried: Try| tried == Try::Ip && is_version(name) || is_ambiguous(tried, values, voids);
+    let fit = |tried: &Try| !is_unfit(*tried);
+    let odd = |tried: Try| values.others(|traits| tried.takes(traits), voids);
+    let exact = Try::all().filter(fit).find(|&tried| odd(tried).count == 0);
+    let nearly = || {
+        let few = |tried: &Try| {
+            let odd = odd(*tried).count;
+            total >= CLEAN_MIN && odd * CLEAN_PER_ODD <= total
+        };
+        Try::all().filter(fit).filter(few).min_by_key(|&tried| (tried == Try::Text, odd(tried).count))
+    };
+    match exact {
+        Some(Try::Text) | None => match nearly() {
+            Some(tried) if exact.is_none() || tried != Try::Text => {
+                let mut choice = tried.choice(name, values, voids);
+                choice.odd = Some((odd(tried), total));
+                choice
+            }
+            _ if exact.is_some() => Try::Text.choice(name, values, voids),
+            _ => Choice::new(Kind::Json(Json::default()), mixture(values, voids)),
+        },
+        Some(tried) => tried.choice(name, values, voids),
+    }
+}
+
+/// What is a version number in one file is one in the next, also if all of it looks like an address.
+fn is_version(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["version", "release", "build"].iter().any(|word| name.contains(word))
+}
+
+/// Whether nothing tells the day of these stamps from their month.
+fn is_ambiguous(tried: Try, values: &Values, voids: &[&str]) -> bool {
+    let count = |number| values.count(Traits::layout(number), voids);
+    matches!(tried, Try::Layout(MONTH_FIRST | DAY_FIRST)) && count(MONTH_FIRST) == count(DAY_FIRST)
+}
+
+/// What values of several kinds are.
+fn mixture(values: &Values, voids: &[&str]) -> String {
+    let kinds = [
+        (Traits::TEXT, "texts"),
+        (Traits::INT.and(Traits::BIG).and(Traits::FLOAT), "numbers"),
+        (Traits::BOOL, "truth values"),
+        (Traits::LIST, "lists"),
+        (Traits::OBJECT, "objects"),
+    ];
+    let met = kinds.map(|(traits, what)| (values.count(traits, voids), what));
+    let mut met: Vec<_> = met.into_iter().filter(|(number, _)| *number > 0).collect();
+    if let [(_, only)] = met.as_slice() {
+        return (*only).to_owned();
+    }
+    // A person who sees that three of a million are texts may rather have those as dead letters.
+    met.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    let met: Vec<String> = met.iter().map(|(number, what)| format!("{what} in {}", count(*number))).collect();
+    met.join(", ")
+}
+
+impl Try {
+    fn choice(self, name: &str, values: &Values, voids: &[&str]) -> Choice {
+        match self {
+            Try::Bool => Choice::new(Kind::Bool, ""),
+            Try::Int => int(name, values),
+            Try::Float => float(name, values),
+            Try::Decimal => {
+                let what = match values.count(Traits::FLOAT, voids) {
+                    0 => "integers beyond 64 bits",
+                    _ => "fractions, and integers that a float does not hold exactly",
+                };
+                Choice::new(Kind::Decimal(Decimal::default()), what)
+            }
+            Try::Stamp => stamp(Timestamp::default(), values, values.count(Traits::ZONELESS, voids), voids),
+            Try::Layout(number) => layout(number, values, voids),
+            Try::Date => Choice::new(Kind::Date, days(values)),
+            Try::Time => Choice::new(Kind::Time, ""),
+            Try::Uuid => Choice::new(Kind::Uuid, ""),
+            Try::Ip => Choice::new(Kind::Ip { version: None }, ""),
+            Try::List => list(values),
+            Try::Text => text(values, voids),
+        }
+    }
+}
+
+fn int(name: &str, values: &Values) -> Choice {
+    let Some((low, high)) = values.int_range else { return Choice::new(Kind::Int(Bounds::default()), "") };
+    match epoch(name, low as f64, high as f64) {
+        Some(choice) => choice,
+        None => Choice::new(Kind::Int(Bounds::default()), range(low.to_string(), high.to_string())),
+    }
+}
+
+fn float(name: &str, values: &Values) -> Choice {
+    let ints = values.int_range.map(|(low, high)| (low as f64, high as f64));
+    let all = match (values.float_range, ints) {
+        (Some(floats), Some(ints)) => widen(Some(floats), ints),
+        (floats, ints) => floats.or(ints),
+    };
+    if let Some(choice) = all.and_then(|(low, high)| epoch(name, low, high)) {
+        return choice;
+    }
+    let note = all.map_or_else(String::new, |(low, high)| range(low.to_string(), high.to_string()));
+    Choice::new(Kind::Float(Float::default()), note)
+}
+
+fn range(low: String, high: String) -> String {
+    if low == high { format!("always {low}") } else { format!("{low} to {high}") }
+}
+
+/// Seconds from 2001 to 2099. Before that there were few logs, and numbers of ten digits begin there.
+const EPOCHS_S: (f64, f64) = (978_307_200.0, 4_102_444_800.0);
+
+/// Numbers that are points in time, by the name of their key and by their range.
+fn epoch(name: &str, low: f64, high: f64) -> Option<Choice> {
+    if !is_time(name) {
+        return None;
+    }
+    let units = [
+        (1.0, StampFormat::EpochS, "seconds"),
+        (1e3, StampFormat::EpochMs, "milliseconds"),
+        (1e6, StampFormat::EpochUs, "microseconds"),
+        (1e9, StampFormat::EpochNs, "nanoseconds"),
+    ];
+    let (unit, format, called) =
+        units.into_iter().find(|(unit, ..)| low >= EPOCHS_S.0 * unit && high < EPOCHS_S.1 * unit)?;
+    let day =
+        |number: f64| DateTime::from_timestamp((number / unit) as i64, 0).map(|stamp| stamp.date_naive());
+    let range = dates(day(low)?, day(high)?);
+    let kind = Kind::Timestamp(Timestamp { format, ..Timestamp::default() });
+    Some(Choice::new(kind, format!("{range}; {called} since 1970")))
+}
+
+/// Whether a key is called like a point in time.
+fn is_time(name: &str) -> bool {
+    let words = super::name::words(name);
+    let is_span = |word: &String| {
+        ["taken", "elapsed", "duration", "spent", "up", "run", "response", "request", "timeout"]
+            .contains(&word.as_str())
+    };
+    let is_point = |word: &String| {
+        [
+            "ts",
+            "time",
+            "timestamp",
+            "date",
+            "datetime",
+            "at",
+            "epoch",
+            "when",
+            "created",
+            "updated",
+            "utc",
+            "unix",
+        ]
+        .contains(&word.as_str())
+    };
+    words.iter().any(is_point) && !words.iter().any(is_span)
+}
+
+fn stamp(rules: Timestamp, values: &Values, zoneless: u64, voids: &[&str]) -> Choice {
+    let total = values.total(voids);
+    let day = |micros: i64| DateTime::from_timestamp_micros(micros).map(|stamp| stamp.date_naive());
+    let mut note = match values.stamps.map(|(first, last)| (day(first), day(last))) {
+        Some((Some(first), Some(last))) => dates(first, last),
+        _ => String::new(),
+    };
+    if zoneless == total {
+        note.push_str("; no zone is given, read as UTC (timezone under [source] changes that)");
+    } else if zoneless > 0 {
+        note.push_str(&format!(
+            "; {} of {} name no zone, read as UTC (timezone under [source] changes that)",
+            count(zoneless),
+            count(total)
+        ));
+    }
+    if values.cut > 0 {
+        note.push_str("; cut to microseconds");
+    }
+    Choice { lacks_zone: zoneless > 0, ..Choice::new(Kind::Timestamp(rules), note) }
+}
+
+fn layout(number: usize, values: &Values, voids: &[&str]) -> Choice {
+    let rules = stamps::rules(number);
+    if !LAYOUTS[number].names_year {
+        // Only a person knows the year, and a job that lacks it loads nothing.
+        let ask = (Kind::Timestamp(rules), "with year = … under [source], or with --date");
+        let note = "stamps that name no year, so kept as text";
+        return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(Kind::Text(Text::default()), note) };
+    }
+    let zoneless = if LAYOUTS[number].names_zone { 0 } else { values.count(Traits::layout(number), voids) };
+    let is_utc = LAYOUTS[number].format.ends_with(" UTC") || LAYOUTS[number].format.ends_with(" GMT");
+    stamp(rules, values, if is_utc { 0 } else { zoneless }, voids)
+}
+
+fn dates(first: NaiveDate, last: NaiveDate) -> String {
+    if first == last { first.to_string() } else { format!("{first} to {last}") }
+}
+
+fn days(values: &Values) -> String {
+    let day = NaiveDate::from_epoch_days;
+    match values.days.map(|(first, last)| (day(first), day(last))) {
+        Some((Some(first), Some(last))) => dates(first, last),
+        _ => String::new(),
+    }
+}
+
+/// A list of scalars of one kind, or else JSON.
+fn list(values: &Values) -> Choice {
+    let json = |note: &str| Choice::new(Kind::Json(Json::default()), note);
+    let Some(items) = &values.items else { return json("lists") };
+    let total = items.total(&[]);
+    if total == 0 {
+        return json(if items.nulls > 0 { "lists of nulls" } else { "empty lists" });
+    }
+    let kinds = [
+        (Try::Bool, Kind::Bool, "truth values"),
+        (Try::Int, Kind::Int(Bounds::default()), "integers"),
+        (Try::Float, Kind::Float(Float::default()), "numbers"),
+        (Try::Text, Kind::Text(Text::default()), "texts"),
+    ];
+    let found =
+        kinds.into_iter().find(|(tried, ..)| items.others(|traits| tried.takes(traits), &[]).count == 0);
+    match found {
+        Some((_, kind, what)) => {
+            let items =
+                Field { nullable: items.nulls > 0, strict: true, from: Vec::new(), ..Field::new("", kind) };
+            Choice::new(Kind::List(Box::new(List::of(items))), format!("lists of {what}"))
+        }
+        None => json("lists"),
+    }
+}
+
+fn text(values: &Values, voids: &[&str]) -> Choice {
+    let count_of = |number| values.count(Traits::layout(number), voids);
+    let kind = Kind::Text(Text::default());
+    if count_of(MONTH_FIRST) == values.total(voids) {
+        let ask = (Kind::Timestamp(stamps::rules(MONTH_FIRST)), "or %d/%m/%Y: no day is above the 12th");
+        let note = "stamps that do not show which is the day and which the month, so kept as text";
+        return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(kind, note) };
+    }
+    let texts = values.total(voids);
+    let note = match values.distinct.texts() {
+        // Said of many texts, this is a remark; of few, it is the data itself.
+        Some(distinct) if texts >= 20 * distinct.len() as u64 => {
+            let named: Vec<String> = distinct.iter().map(|text| format!("{text:?}")).collect();
+            format!("only {}", named.join(", "))
+        }
+        _ if values.chars_max == 0 => "always empty".to_owned(),
+        _ => format!("up to {} characters", count(values.chars_max as u64)),
+    };
+    Choice::new(kind, note)
+}
+
+/// What a choice costs, in a few words.
+pub(super) fn cost(odd: &Met, total: u64, instead: &str) -> String {
+    let examples: Vec<String> = odd.first.iter().map(|(_, example)| format!("{example:?}")).collect();
+    format!(
+        "{} of {} ({}) are none, as {}, and would be dead letters; type = \"{instead}\" takes them all",
+        count(odd.count),
+        count(total),
+        share(odd.count, total),
+        examples.join(", ")
+    )
+}

@@ -1,0 +1,209 @@
+//! Detection: which formats files could be in, and how much of them each explains.
+//!
+//! A candidate is what a job would say. All are tried on records from the start, the middle and
+//! the end, because a log may begin with a banner and change half way, and the one that explains
+//! most lines is it; of those that explain as many, the one that says most. A candidate that reads
+//! anything would explain everything, so beside its format each has a look of its own.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use crate::format::{AnyFormat, Chunk, Memory, Preamble, Raw, Record};
+
+/// Pieces of one file, each of whole lines.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// From its start.
+    pub start: Vec<u8>,
+    /// From its middle and its end, if it is larger.
+    pub others: Vec<Vec<u8>>,
+}
+
+/// A format that files could be in.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// What it is called.
+    pub name: String,
+    /// The lines of a job's `[source]` that say it.
+    pub lines: String,
+    /// Whether it looks like one of its records.
+    is_like: fn(&[u8], &Record<'_>) -> bool,
+    /// Whether a record can be found without those before it.
+    can_begin_anywhere: bool,
+}
+
+/// How much of some samples a format explains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// Lines of records and of what the format has beside them,
+    pub lines: u64,
+    /// out of so many.
+    pub of: u64,
+}
+
+impl Explained {
+    /// Whether it is most lines.
+    pub fn is_most(self) -> bool {
+        self.lines > 0 && 2 * self.lines >= self.of
+    }
+
+    /// Whether it is so much of all.
+    pub fn is_share(self, percent: u64) -> bool {
+        self.of > 0 && 100 * self.lines >= percent * self.of
+    }
+
+    /// Whether it is a greater share than that of another.
+    pub fn is_more(self, other: Explained) -> bool {
+        u128::from(self.lines) * u128::from(other.of) > u128::from(other.lines) * u128::from(self.of)
+    }
+
+    fn add(&mut self, other: Explained) {
+        self.lines += other.lines;
+        self.of += other.of;
+    }
+}
+
+/// The formats that are tried, those that say most first.
+pub fn candidates(sample: &Sample) -> Vec<Candidate> {
+    let start = sample.start.trim_ascii_start();
+    let named = |name: &str, is_like| Candidate {
+        name: name.to_owned(),
+        lines: format!("format = \"{name}\"\n"),
+        is_like,
+        can_begin_anywhere: true,
+    };
+    let mut candidates = vec![
+        named("ndjson", |_, record| matches!(record.root().raw(), Raw::Object { .. })),
+        named("combined", |line, _| ACCESS.is_match(line)),
+        named("vhost_combined", |line, _| ACCESS.is_match(line)),
+        named("common", |line, _| ACCESS.is_match(line)),
+        named("syslog", |line, _| SYSLOG.is_match(line)),
+        named("logfmt", |line, _| memchr::memchr_iter(b'=', line).count() > 1 && LOGFMT.is_match(line)),
+    ];
+    if memchr::memmem::find(&sample.start, b"#Fields:").is_some() {
+        candidates.insert(0, named("w3c", |_, _| true));
+    }
+    if start.starts_with(b"#separator ") {
+        candidates.insert(0, named("zeek", |_, _| true));
+    }
+    if start.starts_with(b"{") || start.starts_with(b"[") {
+        let is_object = |_: &[u8], record: &Record<'_>| matches!(record.root().raw(), Raw::Object { .. });
+        for name in ["cloudtrail", "json"] {
+            candidates.push(Candidate { can_begin_anywhere: false, ..named(name, is_object) });
+        }
+    }
+    let delimited = [(b'\t', "tsv"), (b',', "csv"), (b';', "csv"), (b'|', "csv")];
+    candidates.extend(delimited.iter().filter_map(|(delimiter, name)| csv(&sample.start, *delimiter, name)));
+    candidates
+}
+
+/// Values with this delimiter between them, if the first line has some.
+fn csv(start: &[u8], delimiter: u8, name: &str) -> Option<Candidate> {
+    let mut lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let first = lines.find(|line| !line.is_empty())?;
+    let first = std::str::from_utf8(first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first)).ok()?;
+    let values = values(first, delimiter as char);
+    let mut lines = format!("format = \"{name}\"\n");
+    if !matches!(delimiter, b',' | b'\t') {
+        lines.push_str(&format!("delimiter = \"{}\"\n", delimiter as char));
+    }
+    let is_header = is_header(&values);
+    if !is_header {
+        let columns: Vec<String> = (1..=values.len()).map(|number| format!("\"column_{number}\"")).collect();
+        lines.push_str(&format!("columns = [{}]\n", columns.join(", ")));
+    }
+    // Prose has commas too.
+    let columns_min = if is_header { 2 } else { 3 };
+    (values.len() >= columns_min).then(|| Candidate {
+        name: match delimiter {
+            b';' => "csv with semicolons".to_owned(),
+            b'|' => "csv with bars".to_owned(),
+            _ => name.to_owned(),
+        },
+        lines,
+        is_like: |_, _| true,
+        can_begin_anywhere: true,
+    })
+}
+
+/// The values of a line, without their quotes.
+fn values(line: &str, delimiter: char) -> Vec<&str> {
+    let mut is_quoted = false;
+    let is_end = |ch: char| {
+        is_quoted ^= ch == '"';
+        ch == delimiter && !is_quoted
+    };
+    line.split(is_end).map(|value| value.trim().trim_matches('"')).collect()
+}
+
+/// Whether values are the names of columns: each is there once and looks like a name.
+fn is_header(values: &[&str]) -> bool {
+    let is_name = |value: &&str| {
+        value.chars().any(char::is_alphabetic)
+            && value.chars().count() <= 64
+            && value.chars().next().is_some_and(|ch| ch.is_alphabetic() || "_@#$".contains(ch))
+            && !value.contains(['=', ':', '[', '{', '"', '!', '?', ';', ','])
+    };
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] != pair[1]) && values.iter().all(is_name)
+}
+
+/// How much of the samples `format` explains, which is that of the candidate.
+pub fn explain(
+    candidate: &Candidate,
+    format: &AnyFormat,
+    samples: &[Sample],
+    record_bytes_max: usize,
+) -> Explained {
+    let mut explained = Explained::default();
+    let mut memory = Memory::default();
+    for Sample { start, others } in samples {
+        let mut preamble = Preamble::default();
+        for piece in [start].into_iter().chain(others) {
+            if !candidate.can_begin_anywhere && !std::ptr::eq(piece, start) {
+                // What is not looked at is neither explained nor not.
+                continue;
+            }
+            let chunk = Chunk { bytes: piece, preamble: &preamble, record_bytes_max };
+            explained.add(explain_piece(candidate, format, chunk, &mut memory));
+            preamble = format.follow(chunk);
+        }
+    }
+    explained
+}
+
+fn explain_piece(
+    candidate: &Candidate,
+    format: &AnyFormat,
+    chunk: Chunk<'_>,
+    memory: &mut Memory,
+) -> Explained {
+    let mut lines = 0;
+    let counted = format.each_record(chunk, memory, |place, record, _| {
+        if record.is_ok_and(|record| (candidate.is_like)(place.raw, record)) {
+            lines += 1 + memchr::memchr_iter(b'\n', place.raw).count() as u64;
+        }
+    });
+    Explained {
+        lines: lines + u64::from(counted.skipped),
+        of: u64::from(counted.lines) - u64::from(counted.blank),
+    }
+}
+
+static ACCESS: LazyLock<Regex> = LazyLock::new(|| regex(r#"^\S+ \S+.* \[[^\]]+\] ".*" [0-9]{3} "#));
+
+static SYSLOG: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"^(<[0-9]{1,3}>|((Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ 0-9]?[0-9] |[0-9]{4}-[0-9]{2}-[0-9]{2}T)[0-9:]{8}[0-9.,]*(Z|[+-][0-9:]+)? \S+ [^ :\[]+(\[[0-9]+\])?: )",
+    )
+});
+
+static LOGFMT: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r#"^[\w.@/-]+=("([^"\\]|\\.)*"|[^\s"]*)(\s+[\w.@/-]+(=("([^"\\]|\\.)*"|[^\s"]*))?)*\s*$"#)
+});
+
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a pattern of ours")
+}

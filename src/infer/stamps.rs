@@ -1,0 +1,82 @@
+//! Layouts of stamps that logs have beside the ISO forms, as the letters of a job.
+
+use std::sync::LazyLock;
+
+use crate::schema::{Field, Kind, StampFormat, Strptime, Timestamp, Year};
+
+/// How a stamp is written, and what shows it at a glance: its least length, and bytes at their
+/// places (`9` for a digit, `a` for a letter).
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// The `format` of a field.
+    pub(super) format: &'static str,
+    shape: &'static str,
+    pub(super) names_zone: bool,
+    pub(super) names_year: bool,
+}
+
+const fn layout(format: &'static str, shape: &'static str, names_zone: bool) -> Layout {
+    Layout { format, shape, names_zone, names_year: true }
+}
+
+/// Those that are looked for.
+pub(super) const LAYOUTS: [Layout; 14] = [
+    layout("%d/%b/%Y:%H:%M:%S %z", "99/aaa/9999:99:", true),
+    layout("%d/%b/%Y:%H:%M:%S", "99/aaa/9999:99:", false),
+    Layout { format: "syslog", shape: "aaa  9 99:", names_zone: false, names_year: false },
+    layout("%a %b %e %H:%M:%S%.f %Y", "aaa aaa  9 99:", false),
+    layout("%a, %d %b %Y %H:%M:%S %z", "aaa, 99 aaa 9999 ", true),
+    layout("%a, %d %b %Y %H:%M:%S GMT", "aaa, 99 aaa 9999 ", false),
+    layout("%Y/%m/%d %H:%M:%S%.f", "9999/99/99 99:", false),
+    layout("%Y-%m-%d %H:%M:%S%.f %z", "9999-99-99 99:", true),
+    layout("%Y-%m-%d %H:%M:%S%.f UTC", "9999-99-99 99:", false),
+    layout("%d.%m.%Y %H:%M:%S%.f", "99.99.9999 99:", false),
+    layout("%d-%b-%Y %H:%M:%S%.f", "99-aaa-9999 99:", false),
+    layout("%d %b %Y %H:%M:%S%.f", "99 aaa 9999 99:", false),
+    layout("%m/%d/%Y %H:%M:%S", "99/99/9999 99:", false),
+    layout("%d/%m/%Y %H:%M:%S", "99/99/9999 99:", false),
+];
+
+/// Those of which only a day above the 12th tells which one it is.
+pub(super) const MONTH_FIRST: usize = 12;
+/// The other one.
+pub(super) const DAY_FIRST: usize = 13;
+
+/// Numbers of the layouts that a text may be in.
+pub(super) fn of_shape(text: &[u8]) -> impl Iterator<Item = usize> {
+    // The eleventh byte or so of each is a digit or a blank, so no prose gets far.
+    let is_like = |shape: &str| {
+        text.len() > shape.len()
+            && text.iter().zip(shape.bytes()).all(|(&byte, like)| match like {
+                b'9' => byte.is_ascii_digit(),
+                b'a' => byte.is_ascii_alphabetic(),
+                // A day before the tenth.
+                b' ' => byte == b' ' || byte.is_ascii_digit(),
+                _ => byte == like,
+            })
+    };
+    LAYOUTS.iter().enumerate().filter(move |(_, layout)| is_like(layout.shape)).map(|(number, _)| number)
+}
+
+/// The rules of a field with stamps in such a layout.
+pub(super) fn rules(number: usize) -> Timestamp {
+    let format = LAYOUTS[number].format;
+    let named = StampFormat::from_word(format);
+    let format =
+        named.unwrap_or_else(|| StampFormat::Strptime(Strptime::new(format).expect("a layout of ours")));
+    Timestamp { format, ..Timestamp::default() }
+}
+
+/// A field with stamps in such a layout. A stamp without a year is one of a leap year, in which every
+/// day is one.
+pub(super) fn field(number: usize) -> &'static Field {
+    static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
+        let field = |number: usize| {
+            let year = (!LAYOUTS[number].names_year).then_some(Year::Fixed(2000));
+            let kind = Kind::Timestamp(Timestamp { year, ..rules(number) });
+            Field { strict: true, ..Field::new("", kind) }
+        };
+        (0..LAYOUTS.len()).map(field).collect()
+    });
+    &FIELDS[number]
+}
