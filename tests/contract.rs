@@ -24,7 +24,7 @@ use logmill::sink::history::{DeadLetter, Filter, Forgotten, History, OwnerStatus
 use logmill::sink::ledger::{self, Entry, Failure, MapLedger, Store, Swap, Version};
 use logmill::sink::{
     Advance, Answer, Asked, Batch, Committed, Counts, Destination, Ending, Key, OnConflict, OpenLetters,
-    Sink, Task,
+    Setback, Sink, Task,
 };
 use logmill::source::{Candidate, Framing, Hash16, Pattern, Preamble, Selection, discover, hash16};
 use logmill::span::Span;
@@ -81,6 +81,9 @@ clauses! {
     a_copy_is_a_duplicate
     a_name_that_changed_is_told_anew
     other_rules_are_not_mixed
+    what_was_acknowledged_and_is_missing_is_told
+    a_batch_behind_what_is_missing_is_refused
+    a_source_that_was_lost_is_made_again
 }
 
 /// A place that remembers, with a folder of files.
@@ -89,15 +92,25 @@ struct Place {
     destination: Box<dyn Fn(Settings) -> Box<dyn Destination>>,
     /// Makes a second split of source 1, from an offset on.
     cut: Box<dyn Fn(u64)>,
+    /// Keeps what is remembered now, for `put_back`.
+    keep: Box<dyn Fn()>,
+    put_back: Box<dyn Fn()>,
 }
 
 impl Place {
     fn postgres() -> Place {
-        let database = Server::shared().database();
+        let database = Arc::new(Server::shared().database());
         let (url, folder) = (database.url(), folder());
+        let do_sql = |sql: String| {
+            let database = Arc::clone(&database);
+            Box::new(move || database.client().batch_execute(&sql).unwrap())
+        };
+        let (keep, put_back) = (do_sql(keep_sql("logmill.")), do_sql(put_back_sql("logmill.")));
         Place {
             folder,
             destination: Box::new(move |settings| named(&url, settings)),
+            keep,
+            put_back,
             cut: Box::new(move |at| database.client().batch_execute(&cut_sql("logmill.", at)).unwrap()),
         }
     }
@@ -107,9 +120,18 @@ impl Place {
         let folder = folder();
         let path = folder.path().join("logmill.db");
         let url = format!("sqlite:{}", path.display());
+        let do_sql = |sql: String| {
+            let path = path.clone();
+            Box::new(move || {
+                let connection = rusqlite::Connection::open(&path).unwrap();
+                connection.execute_batch(&sql).unwrap();
+            })
+        };
         Place {
             folder,
             destination: Box::new(move |settings| named(&url, settings)),
+            keep: do_sql(keep_sql("logmill_")),
+            put_back: do_sql(put_back_sql("logmill_")),
             cut: Box::new(move |at| {
                 let connection = rusqlite::Connection::open(&path).unwrap();
                 connection.execute_batch(&cut_sql("logmill_", at)).unwrap();
@@ -120,12 +142,17 @@ impl Place {
     fn map(fault: Fault) -> Place {
         let store = Arc::new(InMemory { fault, ..InMemory::default() });
         let letters = Arc::default();
-        let for_cut = Arc::clone(&store);
+        let [for_cut, for_keep, to_put_back] = [(); 3].map(|()| Arc::clone(&store));
         Place {
             folder: folder(),
             destination: Box::new(move |settings| {
                 let (store, letters) = (Arc::clone(&store), Arc::clone(&letters));
                 Box::new(Mapped { store, letters, settings })
+            }),
+            keep: Box::new(move || *for_keep.older.lock().unwrap() = for_keep.entries().clone()),
+            put_back: Box::new(move || {
+                let older = to_put_back.older.lock().unwrap().clone();
+                *to_put_back.entries() = older;
             }),
             cut: Box::new(move |at| for_cut.cut(at)),
         }
@@ -214,6 +241,24 @@ fn cut_sql(ours: &str, at: u64) -> String {
          INSERT INTO {ours}checkpoints (source_id, split_start, position, tail_hash, rules_hash)
          SELECT source_id, {at}, {at}, tail_hash, rules_hash FROM {ours}checkpoints"
     )
+}
+
+const OUR_TABLES: [&str; 6] = ["meta", "sources", "containers", "checkpoints", "dead_letters", "runs"];
+
+fn keep_sql(ours: &str) -> String {
+    let tables =
+        OUR_TABLES.iter().map(|table| format!("CREATE TABLE older_{table} AS SELECT * FROM {ours}{table};"));
+    tables.collect()
+}
+
+fn put_back_sql(ours: &str) -> String {
+    let overriding = if ours.ends_with('.') { "OVERRIDING SYSTEM VALUE" } else { "" };
+    let tables = OUR_TABLES.iter().map(|table| {
+        format!(
+            "DELETE FROM {ours}{table}; INSERT INTO {ours}{table} {overriding} SELECT * FROM older_{table};"
+        )
+    });
+    format!("BEGIN; {} COMMIT", tables.collect::<String>())
 }
 
 fn candidate(path: &Path) -> Candidate {
@@ -531,6 +576,79 @@ fn other_rules_are_not_mixed(place: &Place) {
     assert_eq!(task(&mut *place.open(), &accepted).start.position, 4);
 }
 
+/// What a look again says: split, position, lines and rejects that were lost, and whether the end was.
+#[track_caller]
+fn missing(run: &mut dyn Sink) -> Vec<(i32, u64, i64, i64, bool)> {
+    let setbacks = run.look_again().unwrap().expect("something is missing");
+    setbacks
+        .iter()
+        .map(|it| (it.split.source, it.position, it.lost.lines, it.lost.rejected, it.was_complete))
+        .collect()
+}
+
+fn what_was_acknowledged_and_is_missing_is_told(place: &Place) {
+    let (a, b, mut run) = (place.file("a", 10), place.file("b", 12), place.open());
+    let both = asked(&[&a, &b]);
+    assert_eq!(run.claim(&both).unwrap().len(), 2);
+    run.commit(&batch(&a, Split::whole(1), (0, 6), true)).unwrap();
+    (place.keep)();
+    assert_eq!(run.look_again().unwrap(), None);
+    run.commit(&batch(&a, Split::whole(1), (6, 10), true)).unwrap();
+    run.commit(&batch(&b, Split::whole(2), (0, 5), false)).unwrap();
+    run.commit(&batch(&b, Split::whole(2), (5, 12), false)).unwrap();
+    assert_eq!(run.look_again().unwrap(), None);
+    (place.put_back)();
+    let error = run.finish(&ENDING).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WentBack), "{error}");
+    assert_eq!(missing(&mut *run), [(1, 6, 4, 1, true), (2, 0, 12, 0, true)]);
+    // It is told once, and the run goes on from there.
+    assert_eq!(run.look_again().unwrap(), None);
+    let claimed = run.claim(&both).unwrap();
+    let starts = claimed.iter().map(|claim| match claim {
+        Answer::Load { source_id, tasks } => (*source_id, tasks[0].start.position),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(starts.collect::<Vec<_>>(), [(1, 6), (2, 0)]);
+    assert_eq!(run.commit(&batch(&a, Split::whole(1), (6, 10), true)).unwrap().completed, [1]);
+    assert_eq!(run.commit(&batch(&b, Split::whole(2), (0, 12), false)).unwrap().completed, [2]);
+    assert_eq!(run.look_again().unwrap(), None);
+    run.finish(&ENDING).unwrap();
+    let counts = place.sources()[0].counts;
+    assert_eq!((counts.lines, counts.rejected), (10, 2));
+}
+
+fn a_batch_behind_what_is_missing_is_refused(place: &Place) {
+    let (path, mut run) = (place.file("a", 10), place.open());
+    let first = task(&mut *run, &asked(&[&path]));
+    run.commit(&batch(&path, first.split, (0, 4), false)).unwrap();
+    (place.keep)();
+    run.commit(&batch(&path, first.split, (4, 8), false)).unwrap();
+    (place.put_back)();
+    let error = run.commit(&batch(&path, first.split, (8, 10), true)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::WentBack), "{error}");
+    assert_eq!(place.source(), (1, 4, false));
+    assert_eq!(missing(&mut *run), [(1, 4, 4, 0, false)]);
+    assert_eq!(task(&mut *run, &asked(&[&path])).start.position, 4);
+    run.commit(&batch(&path, first.split, (4, 10), false)).unwrap();
+    run.finish(&ENDING).unwrap();
+    assert_eq!(place.sources()[0].counts.lines, 10);
+}
+
+fn a_source_that_was_lost_is_made_again(place: &Place) {
+    let (path, mut run) = (place.file("a", 10), place.open());
+    (place.keep)();
+    let first = task(&mut *run, &asked(&[&path]));
+    run.commit(&batch(&path, first.split, (0, 10), false)).unwrap();
+    (place.put_back)();
+    assert_eq!(missing(&mut *run), [(1, 0, 10, 0, true)]);
+    assert_eq!(task(&mut *run, &asked(&[&path])), first);
+    run.commit(&batch(&path, first.split, (0, 10), false)).unwrap();
+    // One that somebody forgets, where the run does not hold it to its end, is another matter.
+    place.destination().forget(&[1]).map_or_else(|error| is_held::<()>(Err(error)), drop);
+    assert_eq!(run.look_again().unwrap(), None);
+    run.finish(&ENDING).unwrap();
+}
+
 /// How a store fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Fault {
@@ -546,6 +664,7 @@ enum Fault {
 #[derive(Default)]
 struct InMemory {
     entries: Mutex<BTreeMap<String, (u64, Vec<u8>)>>,
+    older: Mutex<BTreeMap<String, (u64, Vec<u8>)>>,
     fault: Fault,
     asked: AtomicU64,
     changed: AtomicU64,
@@ -708,6 +827,10 @@ impl Sink for MappedSink {
         let counts: Vec<Counts> = batch.advances.iter().map(|advance| advance.counts).collect();
         let completed = self.ledger.advance(&batch.advances, &counts)?;
         Ok(Committed { counts, refused: Vec::new(), completed })
+    }
+
+    fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
+        self.ledger.look_again()
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {

@@ -66,6 +66,8 @@ mod security;
 mod server;
 /// What a session finds already decided.
 mod session;
+/// The destination loses what it had acknowledged.
+mod setback;
 /// The files that people really have.
 mod sources;
 /// One source in several splits.

@@ -178,6 +178,13 @@ pub enum ErrorKind {
     )]
     TakenOver,
 
+    /// The destination is not as far as it had said. What is there is whole.
+    #[error(
+        "the destination has lost commits that it had acknowledged: has a standby that lagged taken over, or was an \
+         older copy put back? What is there is whole; run again to load what is missing"
+    )]
+    WentBack,
+
     /// A signal asked us to stop, and we did, cleanly.
     #[error("stopped by {}; everything committed so far is kept, run again to go on", signal_name(*.0))]
     Stopped(i32),
@@ -271,6 +278,7 @@ impl ErrorKind {
             ErrorKind::Unreachable { .. } => "unreachable",
             ErrorKind::Held { .. } => "held",
             ErrorKind::TakenOver => "taken_over",
+            ErrorKind::WentBack => "went_back",
             ErrorKind::Stopped(_) => "stopped",
             ErrorKind::NoThread { .. } => "no_thread",
             ErrorKind::Broken(_) => "broken",

@@ -1,5 +1,6 @@
 //! The claim: files to what a run asks for, and the answers to tasks.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Settings;
@@ -55,6 +56,7 @@ fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadab
 pub(super) fn take_note(
     files: Vec<Candidate>,
     answers: Vec<Answer>,
+    begun: &HashSet<i32>,
     outcome: &mut Outcome,
     observer: &Observer,
 ) -> (Vec<(Task, Candidate)>, Vec<i32>) {
@@ -70,7 +72,8 @@ pub(super) fn take_note(
             }
             Answer::Finished { source_id } => {
                 selected.push(source_id);
-                outcome.finished += 1;
+                // One that this run has finished is not told as one that was.
+                outcome.finished += u64::from(!begun.contains(&source_id));
             }
             Answer::Duplicate(of) => outcome.duplicates.push((file.path, of)),
             Answer::Changed(why) => outcome.refuse(file.path, why, observer),

@@ -14,6 +14,7 @@ mod plan;
 mod queue;
 #[cfg(test)]
 mod ranges_tests;
+mod setback;
 mod stats;
 mod survey;
 #[cfg(test)]
@@ -21,13 +22,14 @@ mod tests;
 mod workers;
 mod writer;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::schema::Schema;
-use crate::sink::{Closes, Sink};
-use crate::source::{self, Found, Hash16};
+use crate::sink::{Closes, Sink, Task};
+use crate::source::{self, Candidate, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Parcel, Recipe};
@@ -35,6 +37,7 @@ use claim::take_note;
 pub use claim::{asked, bytes_to_read};
 use plan::Planner;
 use queue::queue;
+use setback::is_set_back;
 pub use stats::{Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
 use workers::Workers;
@@ -88,7 +91,8 @@ const LOST: &str = "rows of it that this run committed are not in the table any 
     what is loaded is not loaded again (`logmill forget` for that)";
 
 /// Loads `files` into `sink`: claims them, has what is new in them planned, worked and written, and
-/// asks the destination how it stands then.
+/// asks the destination how it stands then. What it has lost by then of what it had acknowledged is
+/// claimed and loaded again.
 ///
 /// `outcome` is what was committed, which is whole however the run ends. `Ok` also says that a
 /// signal ended it early or that single files failed; `Err` that it could not go on.
@@ -102,41 +106,27 @@ pub fn run(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let settings = &adjusted(settings, &recipe.schema, sink.closes());
-    // A reader that waits for a stream is woken when the run fails.
-    let stop = &stop.branch();
+    let mut begun = HashSet::new();
+    let (tasks, selected) = loop {
+        // A reader that waits for a stream is woken when the run fails.
+        let stop = &stop.branch();
+        let (asked, unreadable) = asked(files, settings, stop)?;
+        for (path, why) in unreadable {
+            outcome.refuse(path, why, &settings.observer);
+        }
+        let answers = sink.claim(&asked)?;
+        let (tasks, selected) = take_note(asked.files, answers, &begun, outcome, &settings.observer);
+        begun.extend(tasks.iter().map(|(task, _)| task.split.source));
+        let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
+        stats::add(&stats.bytes_total, bytes);
+        settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
 
-    let (asked, unreadable) = asked(files, settings, stop)?;
-    for (path, why) in unreadable {
-        outcome.refuse(path, why, &settings.observer);
-    }
-    let answers = sink.claim(&asked)?;
-    let (tasks, selected) = take_note(asked.files, answers, outcome, &settings.observer);
-    let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
-    stats::add(&stats.bytes_total, bytes);
-    settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
-
-    if !tasks.is_empty() {
-        let tasks = &tasks[..];
-        let format = &recipe.format.clone();
-        let workers = &Workers::start(sink.work(recipe), settings, stats)?;
-        // Two batches, so that the workers prepare the next while the destination digests one,
-        // and a chunk for each worker on top.
-        let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
-        let (front, back) = queue::<Handed>(budget, 2 * settings.threads + 2);
-        std::thread::scope(|scope| {
-            let planner = Planner { tasks, settings, format, workers, stop, stats, scope };
-            let thread = std::thread::Builder::new().name("planner".into());
-            let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
-            let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
-            // The planner may be waiting for a silent stream when the writer fails, or panics.
-            let awaited = stop.awaited();
-            let written = Writer::new(tasks, sink, workers, settings, stop, stats, outcome).write(back);
-            drop(awaited);
-            // To the writer, a planner that panicked has come to its end.
-            planned.join().map_err(|_| Error::broken("the planner panicked"))?;
-            written
-        })?;
-    }
+        let loaded = load(&tasks, &recipe, sink, settings, stop, stats, outcome);
+        match is_set_back(loaded, &tasks, sink, outcome)? {
+            true if stop.asked().is_none() => settings.observer.warn(setback::WENT_BACK),
+            _ => break (tasks, selected),
+        }
+    };
 
     let lost = sink.lost()?;
     for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
@@ -144,6 +134,40 @@ pub fn run(
     }
     outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
     Ok(())
+}
+
+/// Plans, works and writes, each on threads of its own.
+fn load(
+    tasks: &[(Task, Candidate)],
+    recipe: &Recipe,
+    sink: &mut dyn Sink,
+    settings: &Settings,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let format = &recipe.format;
+    let workers = &Workers::start(sink.work(recipe.clone()), settings, stats)?;
+    // Two batches, so that the workers prepare the next while the destination digests one,
+    // and a chunk for each worker on top.
+    let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
+    let (front, back) = queue::<Handed>(budget, 2 * settings.threads + 2);
+    std::thread::scope(|scope| {
+        let planner = Planner { tasks, settings, format, workers, stop, stats, scope };
+        let thread = std::thread::Builder::new().name("planner".into());
+        let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
+        let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
+        // The planner may be waiting for a silent stream when the writer fails, or panics.
+        let awaited = stop.awaited();
+        let written = Writer::new(tasks, sink, workers, settings, stop, stats, outcome).write(back);
+        drop(awaited);
+        // To the writer, a planner that panicked has come to its end.
+        planned.join().map_err(|_| Error::broken("the planner panicked"))?;
+        written
+    })
 }
 
 /// The settings, with sources cut as the schema and the sink need it.

@@ -2,7 +2,7 @@
 //!
 //! The pipeline counts and does not print; the command reads these a few times a second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::event::{Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
 use crate::schema::Altered;
-use crate::sink::{Counts, OpenLetters};
+use crate::sink::{Counts, OpenLetters, Setback};
 
 /// Counters of a run, updated as it goes.
 #[derive(Debug, Default)]
@@ -65,6 +65,8 @@ pub struct Outcome {
     pub failed: Vec<(PathBuf, String)>,
     /// What there is to know about files that were read, as (file, notice).
     pub notices: Vec<(PathBuf, String)>,
+    /// How often the destination had lost commits that it had acknowledged.
+    pub setbacks: u32,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
     /// The signal that ended the run early.
@@ -77,6 +79,22 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Takes back what the destination has lost, and what is found out again when the files are
+    /// claimed again. Of reasons it is not known which went: they are counted as they were met.
+    pub(super) fn set_back(&mut self, setbacks: &[Setback]) {
+        for setback in setbacks {
+            self.counts = self.counts.minus(&setback.lost);
+            self.bytes = self.bytes.saturating_sub(setback.bytes);
+        }
+        let complete = setbacks.iter().filter(|setback| setback.was_complete);
+        let complete: HashSet<i32> = complete.map(|setback| setback.split.source).collect();
+        self.loaded = self.loaded.saturating_sub(complete.len() as u64);
+        (self.finished, self.waiting) = (0, 0);
+        self.duplicates.clear();
+        self.failed.clear();
+        self.notices.clear();
+    }
+
     /// Takes down that a file cannot be loaded.
     pub(super) fn refuse(&mut self, file: PathBuf, why: String, observer: &Observer) {
         observer.tell(&Event::Refused { file: file.clone(), why: why.clone() });
@@ -132,6 +150,13 @@ pub(super) struct Reasons(HashMap<(Code, String), Reason>);
 const REASONS_MAX: usize = 1000;
 
 impl Reasons {
+    /// Those of an earlier part of the run.
+    pub(super) fn of(reasons: Vec<Reason>) -> Reasons {
+        let mut all = Reasons::default();
+        reasons.into_iter().for_each(|reason| all.add(reason));
+        all
+    }
+
     pub(super) fn add(&mut self, mut reason: Reason) {
         let mut key = (reason.code, reason.field.clone());
         if self.0.len() >= REASONS_MAX && !self.0.contains_key(&key) {

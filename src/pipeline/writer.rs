@@ -88,6 +88,7 @@ impl<'a> Writer<'a> {
             };
             (task.split, progress)
         });
+        let reasons = std::mem::take(&mut outcome.reasons);
         Writer {
             closes: sink.closes(),
             sink,
@@ -97,7 +98,7 @@ impl<'a> Writer<'a> {
             workers,
             outcome,
             splits: splits.collect(),
-            reasons: Reasons::default(),
+            reasons: Reasons::of(reasons),
             parcels: Vec::new(),
             rows: 0,
             bytes: 0,

@@ -93,6 +93,27 @@ impl Counts {
         self.rejected += other.rejected;
     }
 
+    /// What is left without `other`.
+    pub fn minus(&self, other: &Counts) -> Counts {
+        Counts {
+            lines: self.lines - other.lines,
+            blank: self.blank - other.blank,
+            skipped: self.skipped - other.skipped,
+            records: self.records - other.records,
+            inserted: self.inserted - other.inserted,
+            updated: self.updated - other.updated,
+            unchanged: self.unchanged - other.unchanged,
+            superseded: self.superseded - other.superseded,
+            rejected: self.rejected - other.rejected,
+        }
+    }
+
+    /// As a checkpoint has them, which does not say how many records there are in all.
+    pub(super) fn stored(counts: Counts) -> Counts {
+        let Counts { inserted, updated, unchanged, superseded, rejected, .. } = counts;
+        Counts { records: inserted + updated + unchanged + superseded + rejected, ..counts }
+    }
+
     /// Takes back a line that is read again. It was a reject, or one of the rows that were
     /// `stored` for its source.
     ///
@@ -105,8 +126,8 @@ impl Counts {
             _ if again.was_blank => self.blank -= lines,
             _ if again.was_skipped => self.skipped -= lines,
             _ if was_rejected => self.rejected -= 1,
-            Stored { inserted: 1.., .. } => self.inserted -= 1,
-            Stored { updated: 1.., .. } => self.updated -= 1,
+            Stored { counts: Counts { inserted: 1.., .. }, .. } => self.inserted -= 1,
+            Stored { counts: Counts { updated: 1.., .. }, .. } => self.updated -= 1,
             _ => self.unchanged -= 1,
         }
     }
@@ -117,14 +138,23 @@ impl Counts {
     }
 }
 
-/// What the checkpoint of a split says of its rows when a batch begins.
+/// What the checkpoint of a split says when a batch begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stored {
-    pub(super) inserted: i64,
-    pub(super) updated: i64,
+    /// What became of the records before the batch.
+    pub(super) counts: Counts,
     /// Other splits of its source are not at their end. Only asked where the batch completes a
     /// split of several.
     pub(super) has_open_siblings: bool,
+}
+
+impl Stored {
+    /// The counters once they have moved.
+    pub(super) fn after(&self, deltas: &Counts) -> Counts {
+        let mut counts = self.counts;
+        counts.add(deltas);
+        Counts::stored(counts)
+    }
 }
 
 /// Consecutive parcels that commit together.

@@ -22,7 +22,7 @@ pub(super) trait Checkpoints {
 
     /// Moves the checkpoints, their counters by `deltas`, and with them everything that was
     /// written. What became of the batch is handed on before that begins: the answer may be lost.
-    fn advance(&mut self, deltas: &[Counts], committed: Committed) -> Result<(), Self::Trouble>;
+    fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Self::Trouble>;
 }
 
 /// The rows: the part of the job's own table.
@@ -46,6 +46,14 @@ pub(super) trait Letters: Checkpoints {
 
     /// Writes letters, in file order.
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Self::Trouble>;
+}
+
+/// What a batch is once its checkpoints have moved.
+#[derive(Clone, Debug)]
+pub(super) struct Moved {
+    pub(super) committed: Committed,
+    /// The counters of the checkpoints from then on, per advance.
+    pub(super) after: Vec<Counts>,
 }
 
 /// What became of the rows of a batch.
@@ -88,7 +96,8 @@ pub(super) fn commit<T: Rows + Letters>(
     batch.still_holds()?;
     pass("before-commit")?;
     let completed = batch.completed(&stored);
-    transaction.advance(&deltas, Committed { counts, refused, completed })
+    let after = stored.iter().zip(&deltas).map(|(stored, deltas)| stored.after(deltas)).collect();
+    transaction.advance(&deltas, Moved { committed: Committed { counts, refused, completed }, after })
 }
 
 /// What the counters of the checkpoints change by: what became of the records, but for those

@@ -27,6 +27,7 @@ mod table;
 mod word;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
 pub use claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide};
@@ -38,6 +39,7 @@ pub use table::TableName;
 pub(crate) use word::is_reserved;
 
 use crate::error::Result;
+use crate::split::Split;
 use crate::work::{Recipe, Work};
 
 /// A destination that is open for a load.
@@ -67,6 +69,13 @@ pub trait Sink: Send {
     /// it or nothing is, the checkpoint knows which, and the next run asks it. There is no
     /// third state: a batch is never half there, and never there twice.
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed>;
+
+    /// Looks again, under lock, at everything that this run was told is committed. What is missing
+    /// the destination has lost, after a failover say, or where an older copy was put back. The run
+    /// owns nothing then, and claims its sources anew.
+    fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
+        Ok(None)
+    }
 
     /// How many dead letters are open, of these sources and of the whole job.
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters>;
@@ -110,6 +119,21 @@ pub struct Committed {
     pub completed: Vec<i32>,
 }
 
+/// A split that is not as far as the destination had said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setback {
+    /// The split.
+    pub split: Split,
+    /// How far it is.
+    pub position: u64,
+    /// What this run had counted behind that,
+    pub lost: Counts,
+    /// how many bytes that was,
+    pub bytes: u64,
+    /// and whether it had come to the end.
+    pub was_complete: bool,
+}
+
 /// How many dead letters are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenLetters {
@@ -130,4 +154,12 @@ pub struct Ending<'a> {
     pub counts: &'a Counts,
     /// Bytes of the sources that were read.
     pub bytes: u64,
+}
+
+impl Ending<'_> {
+    /// How long an outage is waited out to write the end down: only a run that got there waits for
+    /// it; one that gave up has waited.
+    fn retry_for(&self, retry_for: Duration) -> Duration {
+        if matches!(self.exit_code, 0 | 3) { retry_for } else { Duration::ZERO }
+    }
 }

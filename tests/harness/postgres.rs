@@ -208,6 +208,24 @@ impl Server {
         assert!(self.try_launch(), "the server does not start again:\n{}", self.log());
     }
 
+    /// Copies its data as they are now, for which it is down for a moment. `put_back` takes them.
+    pub(crate) fn back_up(&self) {
+        self.stop_fast();
+        let older = self.directory().join("older");
+        let _ = fs::remove_dir_all(&older);
+        Grounds::get().copy(&self.directory().join("data"), &older);
+        self.restart();
+    }
+
+    /// Has it lose everything since `back_up`, as where a standby that lagged takes over.
+    pub(crate) fn put_back(&self) {
+        self.stop_immediate();
+        let (data, older) = (self.directory().join("data"), self.directory().join("older"));
+        fs::remove_dir_all(&data).unwrap();
+        Grounds::get().copy(&older, &data);
+        self.restart();
+    }
+
     /// Waits until it lets clients in, for instance after it lost a backend.
     pub(crate) fn wait_ready(&self) {
         wait_until("the server to let us in", || self.try_client("postgres").is_ok());

@@ -52,6 +52,11 @@ impl<'l> Call<'l> {
         self.at(point, passed, "1*return(stop)")
     }
 
+    /// The same once more, when it has passed it so many times since.
+    pub(crate) fn stop_twice_at(self, point: &str, passed: usize, then: usize) -> Self {
+        self.at(point, passed, &format!("1*return(stop)->{then}*off->1*return(stop)"))
+    }
+
     /// Believes at a failpoint that the connection is lost, once it has passed it so many times.
     pub(crate) fn lose_at(self, point: &str, passed: usize) -> Self {
         self.at(point, passed, "1*return")

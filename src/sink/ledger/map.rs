@@ -24,12 +24,15 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::store::{Entry, Failure, Store, Swap, Version};
-use super::{Claimed, Decided, Holder, Ledger, Wanted};
+use super::{
+    Acknowledged, Claimed, Decided, Found as FoundAgain, Holder, Holding, Holdings, Ledger, Look, Wanted,
+    went_back,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::outage::{Outage, Patience, stopped};
-use crate::sink::{Advance, Answer, Asked, Checkpoint, Counts, Ending, Owner, Remembered};
+use crate::sink::{Advance, Answer, Asked, Checkpoint, Counts, Ending, Owner, Remembered, Setback};
 use crate::source::{Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -62,6 +65,7 @@ pub struct MapLedger {
     heart: Arc<Heart>,
     /// The checkpoints of what this run owns, as it knows them.
     owned: HashMap<Split, (CheckpointRecord, Version)>,
+    acknowledged: Acknowledged,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -152,17 +156,11 @@ impl MapLedger {
     /// Begins a run.
     pub fn begin(store: Arc<dyn Store>, settings: Settings) -> Result<MapLedger> {
         let keys = Arc::new(Keys { store, settings });
-        let record = RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None };
-        let (run, version) = loop {
-            let runs = keys.list("run/")?;
-            let last = runs.iter().filter_map(|(key, _)| key["run/".len()..].parse().ok()).max();
-            let run: i64 = last.unwrap_or(0) + 1;
-            if let Some(version) = keys.set(&run_key(run), None, &record)? {
-                break (run, version);
-            }
-        };
-        let heart = Heart { keys: Arc::clone(&keys), run, last: Mutex::new((record, version)) };
-        Ok(MapLedger { keys, run, heart: Arc::new(heart), owned: HashMap::new() })
+        let life = keys.begin_run()?;
+        let run = life.run;
+        let heart = Heart { keys: Arc::clone(&keys), life: Mutex::new(life) };
+        let acknowledged = Acknowledged::default();
+        Ok(MapLedger { keys, run, heart: Arc::new(heart), owned: HashMap::new(), acknowledged })
     }
 
     /// What shows that the run lives. It is to beat at least each third of the lease, whatever the
@@ -197,7 +195,7 @@ impl MapLedger {
             let (known, version) = self.held(advance)?;
             let entry = self.keys.get(&split_key(advance.split))?;
             if known.position != advance.from || entry.is_none_or(|entry| entry.version != *version) {
-                return Err(lost_ownership());
+                return Err(self.objection()?);
             }
         }
         Ok(())
@@ -215,7 +213,8 @@ impl MapLedger {
             record.move_on(advance, deltas);
             record.written_by = self.run;
             let version = self.keys.set(&split_key(advance.split), Some(&version), &record)?;
-            let version = version.ok_or_else(lost_ownership)?;
+            let Some(version) = version else { return Err(self.objection()?) };
+            self.acknowledged.add(advance, deltas, &record.counts(), record.epoch);
             if !advance.completes {
                 self.owned.insert(advance.split, (record, version));
                 continue;
@@ -227,6 +226,46 @@ impl MapLedger {
             }
         }
         Ok(completed)
+    }
+
+    /// Looks again at all that was acknowledged, as [`crate::sink::Sink::look_again`] does.
+    pub fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
+        let look = self.look()?;
+        let Some(setbacks) = look.setbacks(&self.acknowledged) else { return Ok(None) };
+        self.acknowledged.forget(&setbacks);
+        self.owned.clear();
+        if !look.has_run {
+            self.run = self.heart.begin_anew()?;
+        }
+        Ok(Some(setbacks))
+    }
+
+    fn look(&self) -> Result<Look> {
+        let (mut splits, has_run) = (HashMap::new(), self.heart.is_there()?);
+        let mut last = 0;
+        for (key, entry) in self.keys.list("source/")? {
+            match of_key(&key) {
+                Some((source, Some(start))) => {
+                    splits.insert(Split { source, start }, parse::<CheckpointRecord>(&key, &entry)?.found());
+                }
+                Some((source, None)) => last = last.max(source),
+                None => {}
+            }
+        }
+        // After the list: what is not in it any more has raised the number before it went.
+        let next_id = self.keys.job()?.0.next_source_id.max(last + 1);
+        Ok(Look { splits, next_id, has_run })
+    }
+
+    /// Why a checkpoint is not as this run knows it.
+    fn objection(&self) -> Result<Error> {
+        let mut owned = Holdings::default();
+        for (split, (record, _)) in &self.owned {
+            let CheckpointRecord { epoch, position, .. } = *record;
+            owned.set(*split, Holding { epoch, position, is_complete: false, is_part: record.end.is_some() });
+        }
+        let objection = self.look()?.objection(&owned, &self.acknowledged, self.run);
+        Ok(objection.unwrap_or_else(lost_ownership))
     }
 
     fn held(&self, advance: &Advance) -> Result<&(CheckpointRecord, Version)> {
@@ -257,6 +296,9 @@ impl MapLedger {
 
     /// Gives back what is not complete, and ends the run.
     pub fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+        if self.look()?.setbacks(&self.acknowledged).is_some() {
+            return Err(went_back());
+        }
         for (split, (mut record, version)) in std::mem::take(&mut self.owned) {
             record.owner = None;
             // One that was taken over is not ours to give back.
@@ -318,8 +360,15 @@ impl MapLedger {
 /// The heart of a run: it lives as long as this beats.
 pub struct Heart {
     keys: Arc<Keys>,
+    life: Mutex<Life>,
+}
+
+/// A run, and its row as it was written last.
+#[derive(Clone)]
+struct Life {
     run: i64,
-    last: Mutex<(RunRecord, Version)>,
+    record: RunRecord,
+    version: Version,
 }
 
 impl Heart {
@@ -329,12 +378,32 @@ impl Heart {
     }
 
     fn change(&self, change: impl FnOnce(&mut RunRecord)) -> Result<()> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut record, version) = last.clone();
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let Life { run, mut record, version } = life.clone();
         change(&mut record);
-        let version = self.keys.set(&run_key(self.run), Some(&version), &record)?;
-        *last = (record, version.ok_or_else(lost_ownership)?);
+        let version = self.keys.set(&run_key(run), Some(&version), &record)?;
+        *life = Life { run, record, version: version.ok_or_else(lost_ownership)? };
         Ok(())
+    }
+
+    /// Whether the store still has the run. If that is as it was some beats ago, it beats on from
+    /// there.
+    fn is_there(&self) -> Result<bool> {
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = run_key(life.run);
+        let Some(entry) = self.keys.get(&key)? else { return Ok(false) };
+        let is_there = parse::<RunRecord>(&key, &entry)?.nonce == life.record.nonce;
+        if is_there {
+            life.version = entry.version;
+        }
+        Ok(is_there)
+    }
+
+    /// Begins another run in its place, which beats from now on.
+    fn begin_anew(&self) -> Result<i64> {
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        *life = self.keys.begin_run()?;
+        Ok(life.run)
     }
 }
 
@@ -495,6 +564,16 @@ impl CheckpointRecord {
         Counts { lines, blank, skipped, records, inserted, updated, unchanged, superseded, rejected }
     }
 
+    fn found(&self) -> FoundAgain {
+        FoundAgain {
+            epoch: self.epoch,
+            owner: self.owner,
+            position: self.position,
+            is_complete: self.complete,
+            counts: self.counts(),
+        }
+    }
+
     fn checkpoint(&self, split: Split) -> Checkpoint {
         Checkpoint {
             split,
@@ -562,6 +641,18 @@ impl Keys {
                     outage
                         .wait(&what, || ErrorKind::Unreachable { what: what.clone(), waited: None }.into())?;
                 }
+            }
+        }
+    }
+
+    fn begin_run(&self) -> Result<Life> {
+        let record = RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None };
+        loop {
+            let runs = self.list("run/")?;
+            let last = runs.iter().filter_map(|(key, _)| key["run/".len()..].parse().ok()).max();
+            let run: i64 = last.unwrap_or(0) + 1;
+            if let Some(version) = self.set(&run_key(run), None, &record)? {
+                return Ok(Life { run, record, version });
             }
         }
     }

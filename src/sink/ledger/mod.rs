@@ -7,12 +7,14 @@
 //! ledger, [`MapLedger`].
 
 mod map;
+mod setback;
 mod store;
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 pub use map::{Heart, MapLedger, Settings, SplitStatus};
+pub(super) use setback::{Acknowledged, Found, Look, went_back};
 pub use store::{Entry, Failure, Store, Swap, Version};
 
 use super::claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide, wait_for};

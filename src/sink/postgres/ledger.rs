@@ -17,10 +17,19 @@ use crate::sink::ledger::Holdings;
 use crate::sink::{Advance, Batch, Counts};
 use crate::source::Preamble;
 
+/// A run, by its row. The id alone is not enough: a server that has lost the row gives it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) id: i64,
+    /// When it began, in microseconds since 1970.
+    pub(super) start_us: i64,
+}
+
 /// Opens the row of a run, which all its connections share.
-pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<i64, Trouble> {
+pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Trouble> {
     let run = link.client.query_one(
-        "INSERT INTO logmill.runs (job, data_date, command, version, rules_hash) VALUES ($1, $2, $3, $4, $5) RETURNING id",
+        "INSERT INTO logmill.runs (job, data_date, command, version, rules_hash) VALUES ($1, $2, $3, $4, $5)
+         RETURNING id, (extract(epoch FROM started_at) * 1000000)::bigint",
         &[
             &settings.job,
             &settings.data_date,
@@ -29,9 +38,9 @@ pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<i64, Tro
             &&settings.rules_hash.0[..],
         ],
     );
-    let run = at(Step::Prepare, run)?.get(0);
+    let run = at(Step::Prepare, run)?;
     pass(Step::Prepare, "after-prepare")?;
-    Ok(run)
+    Ok(Run { id: run.get(0), start_us: run.get(1) })
 }
 
 /// What locks the sources that have several splits, and of which the batch completes one. Of
@@ -53,16 +62,17 @@ pub(super) fn lock_sources_sql(batch: &Batch, owned: &Holdings) -> String {
 
 /// Locks the checkpoints, and raises where one is not as we believe.
 const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
-         SELECT c.source_id, c.split_start, c.position, c.epoch, c.owner_pid, c.inserted, c.updated
+         SELECT c.source_id, c.split_start, c.position, c.epoch, c.owner_pid,
+                c.lines, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected, c.blank, c.skipped
          FROM unnest($1::int[], $2::bigint[]) m (id, start)
          JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
          ORDER BY c.source_id, c.split_start FOR UPDATE OF c
      )
      SELECT CASE WHEN l.position = n.position AND l.epoch = n.epoch AND l.owner_pid = pg_catalog.pg_backend_pid() THEN 0
                  ELSE pg_catalog.concat('logmill: the checkpoint of split ', n.id, '-', n.start, ' is not ours')::int END,
-            l.inserted, l.updated,
             n.asks AND EXISTS (SELECT FROM logmill.checkpoints o
-                               WHERE o.source_id = n.id AND o.split_start <> n.start AND NOT o.complete)
+                               WHERE o.source_id = n.id AND o.split_start <> n.start AND NOT o.complete),
+            l.lines, l.inserted, l.updated, l.unchanged, l.superseded, l.rejected, l.blank, l.skipped
      FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bool[])
           WITH ORDINALITY n (id, start, position, epoch, asks, place)
      LEFT JOIN locked l ON l.source_id = n.id AND l.split_start = n.start
@@ -86,9 +96,23 @@ pub(super) fn fence(link: &mut Link, batch: &Batch, owned: &Holdings) -> Result<
     let rows = link.client.query(&statement, &[&ids, &starts, &positions, &epochs, &asks]);
     let rows = at(Step::Fence, rows)?;
     link.pulse.beat();
-    let stored =
-        |row: &Row| Stored { inserted: row.get(1), updated: row.get(2), has_open_siblings: row.get(3) };
+    let stored = |row: &Row| Stored { has_open_siblings: row.get(1), counts: counts(row, 2) };
     Ok(rows.iter().map(stored).collect())
+}
+
+/// The counters of a checkpoint, which begin with this column of a row.
+pub(super) fn counts(row: &Row, first: usize) -> Counts {
+    Counts::stored(Counts {
+        lines: row.get(first),
+        inserted: row.get(first + 1),
+        updated: row.get(first + 2),
+        unchanged: row.get(first + 3),
+        superseded: row.get(first + 4),
+        rejected: row.get(first + 5),
+        blank: row.get(first + 6),
+        skipped: row.get(first + 7),
+        ..Counts::default()
+    })
 }
 
 /// The checkpoints and COMMIT, as one message. On a transaction that has failed, the first

@@ -4,6 +4,7 @@
 //! the loop around the transaction: what is tried again, when a connection is given up, and
 //! how the outcome of a lost COMMIT is found out. The transaction itself is in `transaction`.
 
+mod again;
 mod apart;
 mod catalog;
 mod check;
@@ -47,6 +48,7 @@ use constants::Constants;
 pub(in crate::sink) use destination::{is_named, make};
 pub use encode::CopyEncoder;
 use history::PostgresHistory;
+use ledger::Run;
 use link::{Backend, Link};
 use session::Session;
 pub(in crate::sink) use session::is_of_answer;
@@ -56,12 +58,15 @@ use transaction::{Done, transaction};
 use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sink::claim::{lost_ownership, signed, unsigned};
+use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
-use crate::sink::ledger::{Claimed, Holder, Holding, Holdings};
+use crate::sink::ledger::{Acknowledged, Claimed, Holder, Holding, Holdings, went_back};
 use crate::sink::outage::{Outage, Patience};
-use crate::sink::{Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Sink, decide};
+use crate::sink::{
+    Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Setback, Sink, decide,
+};
 use crate::work::{self, Recipe, Work};
 
 /// A PostgreSQL database as a destination.
@@ -71,8 +76,9 @@ pub struct Postgres {
     session: Session,
     constants: Arc<Constants>,
     encoder: Arc<CopyEncoder>,
-    run: i64,
+    run: Run,
     owned: Holdings,
+    acknowledged: Arc<Acknowledged>,
     strategy: Strategy,
     /// The first and the last row of each source that were committed, by their offsets.
     written: BTreeMap<i32, (u64, u64)>,
@@ -90,10 +96,14 @@ impl Postgres {
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
         };
-        let for_thread = settings.clone();
-        let begin_run = move |link: &mut Link| ledger::begin_run(link, &for_thread);
-        postgres.run = postgres.persist(settings.retry_for, begin_run)?;
+        postgres.begin_run()?;
         Ok(postgres)
+    }
+
+    fn begin_run(&mut self) -> Result<()> {
+        let settings = self.settings.clone();
+        self.run = self.persist(settings.retry_for, move |link| ledger::begin_run(link, &settings))?;
+        Ok(())
     }
 
     /// `left` is the backend of an earlier try, which may still hold locks, and then of this.
@@ -120,8 +130,9 @@ impl Postgres {
             session,
             constants: Arc::new(prepared.constants),
             encoder: Arc::new(prepared.encoder),
-            run: 0,
+            run: Run::default(),
             owned: Holdings::default(),
+            acknowledged: Arc::default(),
             strategy: Strategy::default(),
             written: BTreeMap::new(),
         })
@@ -180,10 +191,12 @@ impl Postgres {
     /// Takes what is ours again, on the connection that came after that of `old`. How far each
     /// source is, is then known for certain.
     fn reclaim(&mut self, old: Backend) -> Result<(), Trouble> {
-        let (constants, owned, run, backend) =
-            (Arc::clone(&self.constants), self.owned.clone(), self.run, self.session.backend);
-        self.owned = self
-            .run(Step::Claim, move |link| ownership::reclaim(link, &constants, &owned, run, old, backend))?;
+        let (constants, owned, acknowledged) =
+            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.acknowledged));
+        let (run, backend) = (self.run, self.session.backend);
+        self.owned = self.run(Step::Claim, move |link| {
+            ownership::reclaim(link, &constants, &owned, &acknowledged, run, old, backend)
+        })?;
         Ok(())
     }
 }
@@ -219,7 +232,7 @@ impl Sink for Postgres {
     }
 
     fn run_id(&self) -> Option<i64> {
-        Some(self.run)
+        Some(self.run.id)
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
@@ -240,7 +253,7 @@ impl Sink for Postgres {
         let asked = Arc::new(asked.clone());
         loop {
             let (constants, run, backend, for_thread) =
-                (Arc::clone(&self.constants), self.run, self.session.backend, Arc::clone(&asked));
+                (Arc::clone(&self.constants), self.run.id, self.session.backend, Arc::clone(&asked));
             let claimed = self.run(Step::Claim, move |link| {
                 ownership::claim(link, &constants, &for_thread, run, old, backend)
             });
@@ -300,7 +313,7 @@ impl Sink for Postgres {
                         return Ok(self.committed(batch, &found));
                     }
                 }
-                Verdict::Held => return Err(lost_ownership()),
+                Verdict::Held => return Err(self.objection()?),
                 Verdict::Isolate | Verdict::Halve | Verdict::Stop => return Err(trouble.into_error()),
             }
         }
@@ -317,6 +330,24 @@ impl Sink for Postgres {
             let row = at(Step::Claim, row)?;
             Ok(OpenLetters { selected: unsigned(row.get(0)), job: unsigned(row.get(1)) })
         })
+    }
+
+    fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
+        let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.acknowledged));
+        let run = self.run;
+        let look = self.persist(self.settings.retry_for, move |link| {
+            again::look_again(link, &constants, run, &acknowledged)
+        })?;
+        let Some(setbacks) = look.setbacks(&self.acknowledged) else { return Ok(None) };
+        Arc::make_mut(&mut self.acknowledged).forget(&setbacks);
+        for setback in &setbacks {
+            self.written.remove(&setback.split.source);
+        }
+        self.owned = Holdings::default();
+        if !look.has_run {
+            self.begin_run()?;
+        }
+        Ok(Some(setbacks))
     }
 
     fn lost(&mut self) -> Result<Vec<i32>> {
@@ -350,11 +381,10 @@ impl Sink for Postgres {
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
-        let run = self.run;
+        let Run { id: run, .. } = self.run;
         let release_sql = format!(
-            "{}; UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
-             WHERE owner_run = {run}",
-            self.constants.begin_sql
+            "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
+             WHERE owner_run = {run}"
         );
         let Counts { records, inserted, updated, unchanged, superseded, rejected, blank, skipped, .. } =
             *ending.counts;
@@ -369,11 +399,16 @@ impl Sink for Postgres {
             ending.exit_code,
             ending.bytes
         );
-        // Only a run that got to its end waits to write that down; one that gave up has waited.
-        let retry_for =
-            if matches!(ending.exit_code, 0 | 3) { self.settings.retry_for } else { Duration::ZERO };
+        let retry_for = ending.retry_for(self.settings.retry_for);
+        let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.acknowledged));
+        let run = self.run;
         self.persist(retry_for, move |link| {
             pass(Step::Claim, "before-finish")?;
+            at(Step::Claim, link.client.batch_execute(&constants.begin_sql))?;
+            let look = again::look_under_lock(&mut link.client, &constants, run, &acknowledged)?;
+            if look.setbacks(&acknowledged).is_some() {
+                return Err(Trouble::Ours(went_back()));
+            }
             at(Step::Claim, link.client.batch_execute(&release_sql))?;
             pass(Step::Claim, "mid-finish")?;
             at(Step::Claim, link.client.batch_execute(&close_sql))
@@ -416,14 +451,31 @@ impl Postgres {
         ) {
             (before, _) if before == all => Ok(false),
             (_, after) if after == all => Ok(true),
-            _ => Err(lost_ownership()),
+            _ => Err(Error::broken("the checkpoints of a batch have moved in part")),
         }
+    }
+
+    /// Why the fence refused a batch: another run has taken a source, it was forgotten, or the
+    /// checkpoints went back.
+    fn objection(&mut self) -> Result<Error> {
+        let (constants, owned, acknowledged) =
+            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.acknowledged));
+        let run = self.run;
+        let objection = self.persist(self.settings.retry_for, move |link| {
+            let splits = again::Splits::of(&owned, &acknowledged);
+            let look = again::look(&mut link.client, &constants.job, run, &splits)?;
+            Ok(look.objection(&owned, &acknowledged, run.id))
+        })?;
+        // Whoever had it has gone by now.
+        Ok(objection.unwrap_or_else(lost_ownership))
     }
 
     /// Takes note of a batch that is committed.
     fn committed(&mut self, batch: &Batch, found: &Mutex<Option<Done>>) -> Committed {
         let done = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let done = done.expect("a transaction leaves what it found before it commits");
+        let Moved { committed, after } = done.moved;
+        Arc::make_mut(&mut self.acknowledged).note(batch, &committed.counts, &after, &self.owned);
         for advance in &batch.advances {
             match advance.completes {
                 // It is nobody's now, and no reconnect takes it again.
@@ -434,10 +486,10 @@ impl Postgres {
                 }
             }
         }
-        for (source, first, last) in batch.ends(&done.committed.refused) {
+        for (source, first, last) in batch.ends(&committed.refused) {
             self.written.entry(source).or_insert((first, last)).1 = last;
         }
         self.strategy.done(&self.constants, done.route, done.refusals);
-        done.committed
+        committed
     }
 }

@@ -11,14 +11,16 @@
 use chrono::NaiveDate;
 use postgres::{Client, Row};
 
+use super::again::{Splits, lock, look};
 use super::constants::Constants;
+use super::ledger::Run;
 use super::link::{Backend, Link};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::ErrorKind;
 use crate::sink::claim::{hash, lost_ownership, signed, unsigned};
 use crate::sink::ledger::{
-    self, Claimed, Decided, Described, Holder, Holding, Holdings, Ledger, Taken, Wanted,
+    self, Acknowledged, Claimed, Decided, Described, Holder, Holding, Holdings, Ledger, Taken, Wanted,
 };
 use crate::sink::{Asked, Checkpoint, Owner, Remembered};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
@@ -174,7 +176,7 @@ pub(super) fn find_holder(
     let alive = client.query(
         "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint,
                 concat_ws(', ', nullif(application_name, ''), 'as ' || usename, 'from ' || coalesce(host(client_addr), 'this machine'))
-         FROM pg_stat_activity WHERE pid = ANY($1)",
+         FROM pg_stat_activity WHERE pid = ANY($1) AND pid <> pg_backend_pid()",
         &[&pids],
     );
     let alive = at(Step::Claim, alive)?;
@@ -342,37 +344,28 @@ pub(super) fn reclaim(
     link: &mut Link,
     constants: &Constants,
     owned: &Holdings,
-    run: i64,
+    acknowledged: &Acknowledged,
+    run: Run,
     old: Backend,
     backend: Backend,
 ) -> Result<Holdings, Trouble> {
     let client = &mut link.client;
     pass(Step::Claim, "before-reclaim")?;
-    end_old(client, run, old)?;
+    end_old(client, run.id, old)?;
     at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
+    let splits = Splits::of(owned, acknowledged);
+    let look_at = |client: &mut Client| {
+        let look = look(client, &constants.job, run, &splits)?;
+        look.objection(owned, acknowledged, run.id).map_or(Ok(()), |error| Err(Trouble::Ours(error)))
+    };
+    // What is ours can have been taken away a moment later; what is another's, or lost, does not come
+    // back, so that we need not wait for its locks to know.
+    look_at(client)?;
+    lock(client, &splits)?;
+    look_at(client)?;
     let mut arrays: (Vec<i32>, Vec<i64>, Vec<i64>) = Default::default();
     arrays.extend(owned.iter().map(|(split, held)| (split.source, signed(split.start), held.epoch)));
     let (ids, starts, epochs) = arrays;
-    // What is ours can have been taken away a moment later; what is another's does not come
-    // back, so that we need not wait for its locks to know.
-    let others = client.query_one(
-        "SELECT count(*) FROM logmill.checkpoints c 
-         JOIN unnest($1::int[], $4::bigint[], $2::bigint[]) n (id, start, epoch)
-              ON c.source_id = n.id AND c.split_start = n.start
-         WHERE NOT CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run IS NOT DISTINCT FROM $3 END",
-        &[&ids, &epochs, &run, &starts],
-    );
-    if at(Step::Claim, others)?.get::<_, i64>(0) > 0 {
-        return Err(Trouble::Ours(lost_ownership()));
-    }
-    // Two statements, so that the second reads what was committed while the first waited.
-    let locked = client.query(
-        "SELECT FROM unnest($1::int[], $2::bigint[]) m (id, start)
-         JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
-         ORDER BY c.source_id, c.split_start FOR UPDATE OF c",
-        &[&ids, &starts],
-    );
-    at(Step::Claim, locked)?;
     pass(Step::Claim, "mid-reclaim")?;
     // A source that is complete belongs to nobody and passes no fence; it is ours by its
     // epoch. Any other is ours by our run's number, whatever the epoch: it is higher than we
@@ -387,7 +380,7 @@ pub(super) fn reclaim(
          WHERE c.source_id = n.id AND c.split_start = n.start
            AND CASE WHEN c.complete THEN c.epoch = n.epoch ELSE c.owner_run = $3 END
          RETURNING c.source_id, c.split_start, c.epoch, c.position, c.complete",
-        &[&ids, &epochs, &run, &backend.pid, &backend.start_us, &starts],
+        &[&ids, &epochs, &run.id, &backend.pid, &backend.start_us, &starts],
     );
     let rows = at(Step::Claim, rows)?;
     if rows.len() != ids.len() {

@@ -17,15 +17,15 @@ use super::verdict::Step;
 use crate::error::ErrorKind;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
-use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
+use crate::sink::commit::{Checkpoints, Letters, Moved, Rows, Written, commit};
 use crate::sink::dead_letter::Letter;
 use crate::sink::ledger::Holdings;
-use crate::sink::{Batch, Committed, Counts};
+use crate::sink::{Batch, Counts};
 
 /// What a batch became.
 #[derive(Debug)]
 pub(super) struct Done {
-    pub(super) committed: Committed,
+    pub(super) moved: Moved,
     /// The way that the rows went.
     pub(super) route: Route,
     /// Rows were refused, and the next batch may begin with care.
@@ -79,9 +79,9 @@ impl Checkpoints for Transaction<'_> {
         fence(self.link, self.batch, self.owned)
     }
 
-    fn advance(&mut self, deltas: &[Counts], committed: Committed) -> Result<(), Trouble> {
+    fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Trouble> {
         let end_sql = end_sql(self.batch, self.owned, deltas);
-        let done = Done { committed, route: self.route, refusals: self.refusals };
+        let done = Done { moved, route: self.route, refusals: self.refusals };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         at(Step::End, self.link.client.batch_execute(&end_sql))?;
         self.link.staging.committed();

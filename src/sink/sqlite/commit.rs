@@ -1,7 +1,7 @@
 //! One batch, one transaction, in SQLite.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
 use super::encode::{Bound, Values};
 use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
@@ -10,10 +10,10 @@ use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, ErrorKind};
 use crate::sink::batch::Stored;
 use crate::sink::claim::{lost_ownership, signed};
-use crate::sink::commit::{Checkpoints, Letters, Rows, Written, commit};
+use crate::sink::commit::{Checkpoints, Letters, Moved, Rows, Written, commit};
 use crate::sink::dead_letter::{Evidence, Letter, Refused};
 use crate::sink::ledger::{Holding, Holdings};
-use crate::sink::{Batch, Committed, Counts};
+use crate::sink::{Batch, Counts};
 use crate::split::Split;
 
 /// Commits `batch`. After an error nothing of it is there.
@@ -23,27 +23,27 @@ pub(super) fn transaction(
     statements: &Statements,
     batch: &Batch,
     owned: &Holdings,
-) -> Result<Committed, Trouble> {
+) -> Result<Moved, Trouble> {
     pass("before-begin")?;
     let write = |orphan_sql| {
         immediate(connection, || {
-            let committed = None;
+            let moved = None;
             let mut transaction =
-                Transaction { connection, settings, statements, batch, owned, orphan_sql, committed };
+                Transaction { connection, settings, statements, batch, owned, orphan_sql, moved };
             commit(&mut transaction, batch, settings.raw_max, pass)?;
-            Ok(transaction.committed.expect("a commit ends with the checkpoints"))
+            Ok(transaction.moved.expect("a commit ends with the checkpoints"))
         })
     };
-    let committed = match write(statements.orphan_sql.as_ref()) {
+    let moved = match write(statements.orphan_sql.as_ref()) {
         // A deferred key of the target to itself fails at COMMIT and names no row: once more, and
         // each is asked, as it is for its parent in another table from the start.
         Err(Trouble::Sqlite(error)) if is_orphaned(&error) && statements.any_orphan_sql.is_some() => {
             write(statements.any_orphan_sql.as_ref())
         }
-        committed => committed,
+        moved => moved,
     }?;
     pass("after-commit")?;
-    Ok(committed)
+    Ok(moved)
 }
 
 /// A transaction that writes a batch.
@@ -55,7 +55,7 @@ struct Transaction<'a> {
     owned: &'a Holdings,
     /// Asks a row that was written whether what it refers to is there.
     orphan_sql: Option<&'a String>,
-    committed: Option<Committed>,
+    moved: Option<Moved>,
 }
 
 impl Checkpoints for Transaction<'_> {
@@ -67,9 +67,9 @@ impl Checkpoints for Transaction<'_> {
         Ok(stored)
     }
 
-    fn advance(&mut self, deltas: &[Counts], committed: Committed) -> Result<(), Trouble> {
+    fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Trouble> {
         move_checkpoints(self.connection, self.batch, self.owned, deltas)?;
-        self.committed = Some(committed);
+        self.moved = Some(moved);
         Ok(())
     }
 }
@@ -132,9 +132,10 @@ impl Letters for Transaction<'_> {
 /// so what is read here stays true until COMMIT.
 fn fence(connection: &Connection, batch: &Batch, owned: &Holdings) -> Result<Vec<Stored>, Trouble> {
     let mut statement = connection.prepare_cached(
-        "SELECT position, epoch, inserted, updated,
+        "SELECT position, epoch,
                 ?3 AND EXISTS (SELECT 1 FROM logmill_checkpoints o
-                               WHERE o.source_id = ?1 AND o.split_start <> ?2 AND NOT o.complete)
+                               WHERE o.source_id = ?1 AND o.split_start <> ?2 AND NOT o.complete),
+                lines, inserted, updated, unchanged, superseded, rejected, blank, skipped
          FROM logmill_checkpoints WHERE source_id = ?1 AND split_start = ?2",
     )?;
     let mut all = Vec::with_capacity(batch.advances.len());
@@ -143,8 +144,7 @@ fn fence(connection: &Connection, batch: &Batch, owned: &Holdings) -> Result<Vec
         let Holding { epoch, is_part, .. } = owned.get(advance.split);
         let found = statement
             .query_row(params![source, signed(start), advance.completes && is_part], |row| {
-                let stored =
-                    Stored { inserted: row.get(2)?, updated: row.get(3)?, has_open_siblings: row.get(4)? };
+                let stored = Stored { has_open_siblings: row.get(2)?, counts: counts(row, 3)? };
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, stored))
             })
             .optional()?;
@@ -158,6 +158,21 @@ fn fence(connection: &Connection, batch: &Batch, owned: &Holdings) -> Result<Vec
         }
     }
     Ok(all)
+}
+
+/// The counters of a checkpoint, which begin with this column of a row.
+pub(super) fn counts(row: &Row<'_>, first: usize) -> rusqlite::Result<Counts> {
+    Ok(Counts::stored(Counts {
+        lines: row.get(first)?,
+        inserted: row.get(first + 1)?,
+        updated: row.get(first + 2)?,
+        unchanged: row.get(first + 3)?,
+        superseded: row.get(first + 4)?,
+        rejected: row.get(first + 5)?,
+        blank: row.get(first + 6)?,
+        skipped: row.get(first + 7)?,
+        ..Counts::default()
+    }))
 }
 
 fn compare_target(connection: &Connection, statements: &Statements) -> Result<(), Trouble> {

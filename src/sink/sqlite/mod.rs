@@ -9,6 +9,7 @@
 //! Rows go through one prepared statement each: values lists of many rows were never faster
 //! in measurements. So a refused row is found where it is refused, and costs only itself.
 
+mod again;
 mod commit;
 mod destination;
 mod encode;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, params};
 
+use again::Run;
 pub(in crate::sink) use destination::{is_named, make};
 use encode::SqliteEncoder;
 use history::SqliteHistory;
@@ -38,10 +40,11 @@ use statements::Statements;
 use target::Target;
 
 use super::claim::unsigned;
+use super::commit::Moved;
 use super::destination::Settings;
-use super::ledger::{Claimed, Holdings};
+use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
 use super::outage::Outage;
-use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Sink};
+use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Setback, Sink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::trust::make_private;
@@ -67,8 +70,9 @@ pub struct Sqlite {
     has_taken_over: bool,
     statements: Statements,
     encoder: Arc<SqliteEncoder>,
-    run: i64,
+    run: Run,
     owned: Holdings,
+    acknowledged: Acknowledged,
 }
 
 /// How long SQLite itself waits for another writer, before we look around.
@@ -149,6 +153,7 @@ impl Sqlite {
             encoder: Arc::new(encoder),
             run,
             owned: Holdings::default(),
+            acknowledged: Acknowledged::default(),
             settings,
         })
     }
@@ -321,9 +326,10 @@ fn warn_if_emptied(
     Ok(())
 }
 
-fn begin_run(connection: &Connection, settings: &Settings) -> Result<i64, Trouble> {
-    connection.execute(
-        "INSERT INTO logmill_runs (job, data_date, command, version, rules_hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+fn begin_run(connection: &Connection, settings: &Settings) -> Result<Run, Trouble> {
+    let run = connection.query_row(
+        "INSERT INTO logmill_runs (job, data_date, command, version, rules_hash) VALUES (?1, ?2, ?3, ?4, ?5)
+         RETURNING id, started_at",
         params![
             settings.job,
             settings.data_date.map(|date| date.to_string()),
@@ -331,12 +337,54 @@ fn begin_run(connection: &Connection, settings: &Settings) -> Result<i64, Troubl
             env!("CARGO_PKG_VERSION"),
             settings.rules_hash.0
         ],
+        |row| Ok(Run { id: row.get(0)?, started_at: row.get(1)? }),
     )?;
     pass("after-prepare")?;
-    Ok(connection.last_insert_rowid())
+    Ok(run)
+}
+
+/// Gives back what the run holds, and closes its row.
+fn end_run(connection: &Connection, run: i64, ending: &Ending<'_>) -> Result<(), Trouble> {
+    connection.execute(
+        "UPDATE logmill_checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL WHERE owner_run = ?1",
+        [run],
+    )?;
+    pass("mid-finish")?;
+    let counts = ending.counts;
+    connection.execute(
+        "UPDATE logmill_runs
+         SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?2, exit_code = ?3, records = ?4,
+             inserted = ?5, updated = ?6, unchanged = ?7, superseded = ?8, rejected = ?9, blank = ?10,
+             skipped = ?11, bytes = ?12
+         WHERE id = ?1",
+        params![
+            run,
+            ending.outcome,
+            ending.exit_code,
+            counts.records,
+            counts.inserted,
+            counts.updated,
+            counts.unchanged,
+            counts.superseded,
+            counts.rejected,
+            counts.blank,
+            counts.skipped,
+            i64::try_from(ending.bytes).unwrap_or(i64::MAX)
+        ],
+    )?;
+    Ok(())
 }
 
 impl Sqlite {
+    /// What the checkpoints say, with all that has moved them kept out.
+    fn look(&self, owned: &Holdings) -> Result<Look> {
+        persist(&self.path, &self.settings, || {
+            immediate(&self.connection, || {
+                again::look(&self.connection, &self.settings.job, &self.run, owned, &self.acknowledged)
+            })
+        })
+    }
+
     /// SQLite goes on writing to a file that has lost its name, and nobody would find the rows.
     fn refuse_moved(&self) -> Result<()> {
         if self.locks.is_still(&self.path) {
@@ -359,7 +407,7 @@ impl Sink for Sqlite {
     }
 
     fn run_id(&self) -> Option<i64> {
-        Some(self.run)
+        Some(self.run.id)
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
@@ -367,7 +415,14 @@ impl Sink for Sqlite {
         let mut since = None;
         loop {
             let claimed = persist(&self.path, &self.settings, || {
-                ownership::claim(&self.connection, &self.locks, &self.path, &self.settings, asked, self.run)
+                ownership::claim(
+                    &self.connection,
+                    &self.locks,
+                    &self.path,
+                    &self.settings,
+                    asked,
+                    self.run.id,
+                )
             })?;
             match claimed {
                 Claimed::Ours(result, owned) => {
@@ -391,11 +446,33 @@ impl Sink for Sqlite {
             }
         }
         self.refuse_moved()?;
-        let committed = persist(&self.path, &self.settings, || {
+        let moved = persist(&self.path, &self.settings, || {
             commit::transaction(&self.connection, &self.settings, &self.statements, batch, &self.owned)
-        })?;
+        });
+        let Moved { committed, after } = match moved {
+            // That a checkpoint is not as we know it is all that the fence can say.
+            Err(error) if matches!(error.kind(), ErrorKind::TakenOver) => {
+                let look = self.look(&self.owned)?;
+                let objection = look.objection(&self.owned, &self.acknowledged, self.run.id);
+                return Err(objection.unwrap_or(error));
+            }
+            moved => moved?,
+        };
         self.refuse_moved()?;
+        self.acknowledged.note(batch, &committed.counts, &after, &self.owned);
         Ok(committed)
+    }
+
+    fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
+        self.refuse_moved()?;
+        let look = self.look(&Holdings::default())?;
+        let Some(setbacks) = look.setbacks(&self.acknowledged) else { return Ok(None) };
+        self.acknowledged.forget(&setbacks);
+        self.owned = Holdings::default();
+        if !look.has_run {
+            self.run = persist(&self.path, &self.settings, || begin_run(&self.connection, &self.settings))?;
+        }
+        Ok(Some(setbacks))
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
@@ -412,41 +489,24 @@ impl Sink for Sqlite {
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
-        persist(&self.path, &self.settings, || {
+        let settings =
+            Settings { retry_for: ending.retry_for(self.settings.retry_for), ..self.settings.clone() };
+        persist(&self.path, &settings, || {
             pass("before-finish")?;
             // From here on, what was said to be done is on the disk.
             self.connection.pragma_update(None, "synchronous", "FULL")?;
-            let counts = ending.counts;
-            let connection = &self.connection;
-            immediate(connection, || {
-                connection.execute(
-                    "UPDATE logmill_checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
-                 WHERE owner_run = ?1",
-                    [self.run],
+            immediate(&self.connection, || {
+                let look = again::look(
+                    &self.connection,
+                    &settings.job,
+                    &self.run,
+                    &Holdings::default(),
+                    &self.acknowledged,
                 )?;
-                pass("mid-finish")?;
-                connection.execute(
-                "UPDATE logmill_runs
-                 SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?2, exit_code = ?3, records = ?4,
-                     inserted = ?5, updated = ?6, unchanged = ?7, superseded = ?8, rejected = ?9, blank = ?10,
-                     skipped = ?11, bytes = ?12
-                 WHERE id = ?1",
-                params![
-                    self.run,
-                    ending.outcome,
-                    ending.exit_code,
-                    counts.records,
-                    counts.inserted,
-                    counts.updated,
-                    counts.unchanged,
-                    counts.superseded,
-                    counts.rejected,
-                    counts.blank,
-                    counts.skipped,
-                    i64::try_from(ending.bytes).unwrap_or(i64::MAX)
-                ],
-            )?;
-                Ok(())
+                match look.setbacks(&self.acknowledged) {
+                    Some(_) => Err(Trouble::Ours(went_back())),
+                    None => end_run(&self.connection, self.run.id, ending),
+                }
             })
         })?;
         for (split, _) in self.owned.iter() {

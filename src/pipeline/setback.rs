@@ -1,0 +1,48 @@
+//! A destination that has lost, by the end of a load, what it had acknowledged during it.
+
+use super::stats::Outcome;
+use crate::error::{ErrorKind, Result};
+use crate::sink::{Sink, Task};
+use crate::source::Candidate;
+
+/// What is said of a destination that is not as far as it had said.
+pub(super) const WENT_BACK: &str = "the destination has lost commits that it had acknowledged (a standby that lagged, or an \
+    older copy of it); what is missing is loaded again";
+
+/// What is said of a file of which it has lost something.
+const SET_BACK: &str =
+    "the destination lost commits of it that it had acknowledged, and what was missing was loaded again";
+
+/// A destination that loses commits more often in a run is not worth a further try.
+const SETBACKS_MAX: u32 = 5;
+
+/// Whether the destination has lost something of what was loaded, so that it is to be claimed again.
+/// The outcome is then without it.
+pub(super) fn is_set_back(
+    loaded: Result<()>,
+    tasks: &[(Task, Candidate)],
+    sink: &mut dyn Sink,
+    outcome: &mut Outcome,
+) -> Result<bool> {
+    let is_told = matches!(&loaded, Err(error) if matches!(error.kind(), ErrorKind::WentBack));
+    if !is_told {
+        loaded?;
+    }
+    let setbacks = sink.look_again()?;
+    if setbacks.is_none() && !is_told {
+        return Ok(false);
+    }
+    outcome.setbacks += 1;
+    // What came through a stream does not come again by itself.
+    let is_stream = |(_, file): &(Task, Candidate)| file.stream.is_some();
+    if outcome.setbacks > SETBACKS_MAX || tasks.iter().any(is_stream) {
+        return Err(ErrorKind::WentBack.into());
+    }
+    let setbacks = setbacks.unwrap_or_default();
+    outcome.set_back(&setbacks);
+    let is_back = |task: &Task| setbacks.iter().any(|setback| setback.split == task.split);
+    for (_, file) in tasks.iter().filter(|(task, _)| is_back(task)) {
+        outcome.notices.push((file.path.clone(), SET_BACK.to_owned()));
+    }
+    Ok(true)
+}
