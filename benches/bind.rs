@@ -1,10 +1,11 @@
-//! How fast is a line of NDJSON a row?
+//! How fast is a line a row? Of NDJSON, and of each format of text.
 //!
 //! Step by step: what does it cost to count the newlines, which is the floor of everything, to
 //! find the lines, to run simd-json over each, which is the floor of parsing, to mark the wanted
 //! values, to read every value by the rules of its field, and to write the row as the server
 //! wants it? One core, generated lines, everything in the cache. The encoder is that of a table
-//! in a private PostgreSQL, which is asked for its columns and for nothing else.
+//! in a private PostgreSQL, which is asked for its columns and for nothing else. Beside a format of
+//! text stands what a regular expression takes to find the same values.
 
 /// The private server.
 #[path = "../tests/harness/mod.rs"]
@@ -17,6 +18,11 @@
 )]
 mod harness;
 
+/// The generator of lines.
+#[path = "../datasets/generate.rs"]
+#[allow(dead_code, reason = "it is a program too")]
+mod generate;
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,9 +30,9 @@ use std::time::Duration;
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use logmill::event::Observer;
-use logmill::format::{Chunk, Json, Memory, Preamble, Record, each_record};
+use logmill::format::{Chunk, Json, LogFormat, Memory, Preamble, Record, Spec, each_record, of};
 use logmill::reject::Faults;
-use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, Text, Timestamp};
+use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, StampFormat, Strptime, Text, Timestamp};
 use logmill::sink::destination::{Settings, Timeouts};
 use logmill::sink::postgres::connect::{Server, Timeouts as ConnectTimeouts};
 use logmill::sink::postgres::{CopyEncoder, Postgres};
@@ -91,8 +97,8 @@ fn lines() -> Vec<u8> {
     lines
 }
 
-/// What encodes rows for a table that is made for them.
-fn encoder(url: &str) -> Arc<CopyEncoder> {
+/// What encodes rows of `schema` for a table that is made for them.
+fn encoder(url: &str, schema: Schema) -> Arc<CopyEncoder> {
     let second = Duration::from_secs(1);
     let server = Arc::new(Server::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL"));
     let settings = Settings {
@@ -103,7 +109,7 @@ fn encoder(url: &str) -> Arc<CopyEncoder> {
         create: true,
         key: Key::Position,
         on_conflict: OnConflict::Update,
-        schema: Arc::new(schema()),
+        schema: Arc::new(schema),
         rules_hash: Hash16([0; 16]),
         raw_max: 0,
         connect_timeout: second,
@@ -172,7 +178,7 @@ fn bind(criterion: &mut Criterion) {
         });
     });
     let database = harness::postgres::Server::start(harness::postgres::Options::default()).database();
-    let encoder = encoder(&database.url());
+    let encoder = encoder(&database.url(), schema.clone());
     group.bench_function("parse, bind and encode", |bencher| {
         let (mut rows, mut offset) = (Vec::new(), 0);
         bencher.iter(|| {
@@ -190,5 +196,125 @@ fn bind(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bind);
+/// A format of text: its lines, what is read of them, and a pattern that finds as much.
+struct Log {
+    name: &'static str,
+    spec: Spec,
+    shape: generate::Shape,
+    fields: Vec<Field>,
+    pattern: &'static str,
+}
+
+fn logs() -> [Log; 3] {
+    let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
+    let int = |name| Field::new(name, Kind::Int(Bounds::default())).optional();
+    let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
+    let stamp = Timestamp { format: StampFormat::Strptime(letters), ..Timestamp::default() };
+    [
+        Log {
+            name: "combined",
+            spec: Spec::Access(LogFormat::named("combined").expect("a name")),
+            shape: generate::Shape::Combined,
+            fields: vec![
+                Field::new("client", Kind::Ip { version: None }),
+                text("user"),
+                Field::new("timestamp", Kind::Timestamp(stamp)),
+                text("method"),
+                text("target"),
+                int("status"),
+                text("bytes"),
+                text("referer"),
+                text("user_agent"),
+            ],
+            pattern: r#"^(?<client>[^ ]+) ([^ ]+) (?<user>.*?) \[([^\]]+)\] "(?:(\S+) (.*?) (\S+)|((?:[^"\\]|\\.)*))" ([0-9]{3}) ([0-9]+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"$"#,
+        },
+        Log {
+            name: "logfmt",
+            spec: Spec::Logfmt,
+            shape: generate::Shape::Logfmt,
+            fields: vec![
+                Field::new("ts", Kind::Timestamp(Timestamp::default())),
+                Field::new("level", Kind::Enum(Enum::new(["info", "warn", "error"]))),
+                text("caller"),
+                text("msg"),
+                int("user.id"),
+                Field::new("took", Kind::Float(Float::default())),
+                text("trace"),
+            ],
+            pattern: r#"^ts=(\S+) level=(\S+) caller=(\S+) msg="((?:[^"\\]|\\.)*)" user\.id=(\S+) took=(\S+) trace=(\S+)"#,
+        },
+        Log {
+            name: "syslog",
+            spec: Spec::Syslog,
+            shape: generate::Shape::Syslog,
+            fields: vec![
+                text("timestamp"),
+                text("hostname"),
+                text("appname"),
+                text("procid"),
+                text("message"),
+            ],
+            pattern: r"^(?:(...............) (\S+) ([^ :\[]+)(?:\[([0-9]+)\])?: ?(.*)|<([0-9]+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) (-|\[.*\])(?: (.*))?)$",
+        },
+    ]
+}
+
+fn texts(criterion: &mut Criterion) {
+    let database = harness::postgres::Server::start(harness::postgres::Options::default()).database();
+    for Log { name, spec, shape, fields, pattern } in logs() {
+        let schema = Schema { fields, ..Schema::default() };
+        let format = of(&spec, &schema.paths(), schema.extras());
+        let mut lines = Vec::new();
+        let recipe =
+            generate::Recipe { shape, lines: LINES as u64, bad_per_million: 0, ..Default::default() };
+        generate::write(recipe, &mut lines).expect("written to memory");
+        println!("{name}: {} bytes per line", lines.len() / LINES);
+        let pattern = regex::bytes::Regex::new(pattern).expect("a pattern");
+        let mut locations = pattern.capture_locations();
+        let preamble = Preamble::default();
+        let chunk = Chunk { bytes: &lines, preamble: &preamble, record_bytes_max: usize::MAX };
+        let mut memory = Memory::default();
+
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Bytes(lines.len() as u64)).sample_size(20);
+        group.bench_function("newlines", |bencher| {
+            bencher.iter(|| memchr::memchr_iter(b'\n', black_box(&lines)).count());
+        });
+        group.bench_function("regex captures", |bencher| {
+            bencher.iter(|| {
+                let mut start = 0;
+                for end in memchr::memchr_iter(b'\n', &lines) {
+                    black_box(pattern.captures_read(&mut locations, &lines[start..end]));
+                    start = end + 1;
+                }
+            });
+        });
+        group.bench_function("parse", |bencher| {
+            bencher.iter(|| {
+                format.each_record(chunk, &mut memory, |_, record, _| {
+                    black_box(record.expect("a valid line").get(0).is_some());
+                });
+            });
+        });
+        let encoder = encoder(&database.url(), schema.clone());
+        group.bench_function("parse, bind and encode", |bencher| {
+            let (mut rows, mut offset) = (Vec::new(), 0);
+            bencher.iter(|| {
+                let mut faults = Faults::default();
+                rows.clear();
+                format.each_record(chunk, &mut memory, |_, record, arena| {
+                    let record = record.expect("a valid line");
+                    let row = schema.bind(record, arena, &mut faults).expect("a valid record");
+                    let place = Place { source_id: 1, offset, raw: &[] };
+                    offset += 1;
+                    assert!(encoder.encode(&row, place, &mut rows, &mut faults));
+                });
+                black_box(rows.len());
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, bind, texts);
 criterion_main!(benches);

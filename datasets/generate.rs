@@ -4,14 +4,35 @@
 //!
 //! The lines look like those of a service in production: eight fields in the same order,
 //! about 333 bytes, one message in twenty with escapes or letters beyond ASCII, one line in
-//! a thousand that is bad in one of several ways (`--bad 0` for none). Benches and tests
-//! include this file as a module.
+//! a thousand that is bad in one of several ways (`--bad 0` for none). `--format` makes other logs:
+//! `combined`, `logfmt`, `syslog`. Benches and tests include this file as a module.
 
 use std::io::{self, BufWriter, Write};
+
+mod text;
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Ndjson,
+    Combined,
+    Logfmt,
+    Syslog,
+}
+
+/// Each of them, as it is called.
+const SHAPES: &[(&str, Shape)] = &[
+    ("ndjson", Shape::Ndjson),
+    ("combined", Shape::Combined),
+    ("logfmt", Shape::Logfmt),
+    ("syslog", Shape::Syslog),
+];
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recipe {
+    /// How its lines are written.
+    pub(crate) shape: Shape,
     /// How many lines.
     pub(crate) lines: u64,
     /// The same seed gives the same bytes.
@@ -22,7 +43,7 @@ pub(crate) struct Recipe {
 
 impl Default for Recipe {
     fn default() -> Recipe {
-        Recipe { lines: 1_000, seed: 1, bad_per_million: 1_000 }
+        Recipe { shape: Shape::Ndjson, lines: 1_000, seed: 1, bad_per_million: 1_000 }
     }
 }
 
@@ -119,9 +140,19 @@ pub(crate) fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
     for _ in 0..recipe.lines {
         at_ms += numbers.below(74);
         line.clear();
-        one_line(&mut numbers, at_ms, &mut line);
+        match recipe.shape {
+            Shape::Ndjson => one_line(&mut numbers, at_ms, &mut line),
+            Shape::Combined => text::combined(&mut numbers, at_ms, &mut line),
+            Shape::Logfmt => text::logfmt(&mut numbers, at_ms, &mut line),
+            Shape::Syslog => text::syslog(&mut numbers, at_ms, &mut line),
+        }
         if numbers.below(1_000_000) < recipe.bad_per_million {
-            spoil(&mut numbers, &mut line);
+            match recipe.shape {
+                Shape::Ndjson => spoil(&mut numbers, &mut line),
+                Shape::Logfmt => line.push('"'),
+                // Its beginning is lost.
+                Shape::Combined | Shape::Syslog => line = line.chars().skip(line.len() / 2).collect(),
+            }
         }
         line.push('\n');
         out.write_all(line.as_bytes())?;
@@ -191,13 +222,17 @@ fn main() -> io::Result<()> {
     let mut recipe = Recipe::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
-        let number = arguments.next().and_then(|text| text.parse().ok());
-        match (flag.as_str(), number) {
-            ("--lines", Some(number)) => recipe.lines = number,
-            ("--seed", Some(number)) => recipe.seed = number,
-            ("--bad", Some(number)) => recipe.bad_per_million = number,
+        let value = arguments.next().unwrap_or_default();
+        let shape = SHAPES.iter().find(|(name, _)| *name == value);
+        match (flag.as_str(), value.parse(), shape) {
+            ("--lines", Ok(number), _) => recipe.lines = number,
+            ("--seed", Ok(number), _) => recipe.seed = number,
+            ("--bad", Ok(number), _) => recipe.bad_per_million = number,
+            ("--format", _, Some((_, shape))) => recipe.shape = *shape,
             _ => {
-                eprintln!("usage: generate [--lines N] [--seed N] [--bad PER_MILLION] > FILE");
+                eprintln!(
+                    "usage: generate [--format NAME] [--lines N] [--seed N] [--bad PER_MILLION] > FILE"
+                );
                 std::process::exit(2);
             }
         }

@@ -7,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use logmill::format::{Chunk, Dialect, Memory, Pattern, Preamble, Spec, of};
+use logmill::format::{Chunk, Dialect, LogFormat, Memory, Pattern, Preamble, Spec, of};
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Extra, Field, Float, Kind, List, Nul, Object, Schema};
 use logmill::schema::{StampFormat, Strptime, Text, Timestamp};
@@ -116,6 +116,51 @@ fn a_valid_record_allocates_nothing_once_the_buffers_are_warm() {
         };
         assert_eq!(allocations(&spec, &schema, header, records), 0, "allocations in 100 records, {spec}");
     }
+    for (spec, fields, records) in logs() {
+        let schema = Schema { fields, extra: Extra::Keep, ..Schema::default() };
+        assert_eq!(allocations(&spec, &schema, "", records), 0, "allocations in 100 records, {spec}");
+    }
+}
+
+/// Logs whose format knows its fields, with escapes to undo and members to gather.
+fn logs() -> [(Spec, Vec<Field>, &'static str); 3] {
+    let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
+    let int = |name| Field::new(name, Kind::Int(Bounds::default()));
+    let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
+    let stamp = Timestamp { format: StampFormat::Strptime(letters), ..Timestamp::default() };
+    let json = Kind::Json(schema::Json { text: false });
+    let port = Field {
+        from: ["structured_data", "o@1", "port"].map(str::to_owned).to_vec(),
+        ..int("port").optional()
+    };
+    [
+        (
+            Spec::Access(LogFormat::named("combined").expect("a name")),
+            vec![
+                Field::new("timestamp", Kind::Timestamp(stamp)),
+                int("status"),
+                text("method"),
+                text("user_agent"),
+            ],
+            concat!(
+                "::1 - Grace Hopper [27/Oct/2023:12:34:56 +0200] \"GET / HTTP/1.1\" 200 1 \"-\" \"curl \\\"x\\\"\"\n",
+                "::1 - - [27/Oct/2023:12:34:56 +0200] \"\\x16\\x03\\x00\" 400 - \"\\xc3\\xa4\" \"-\"\n",
+            ),
+        ),
+        (
+            Spec::Logfmt,
+            vec![int("n"), text("msg")],
+            "n=1 msg=\"it is \\\"up\\\" \\u00e4\" bare x= y=z\nn=1 n=2 y.z=\"\\\\\" msg=größe\n",
+        ),
+        (
+            Spec::Syslog,
+            vec![text("hostname"), text("procid"), port, Field::new("structured_data", json).optional()],
+            concat!(
+                "Aug  9 02:14:38 upload postfix/smtpd[22442]: connect\n",
+                "<34>1 2023-10-27T12:34:56Z h a - - [o@1 ip=\"1\" port=\"7\" ip=\"\\\"2\"][p] it\n",
+            ),
+        ),
+    ]
 }
 
 /// Allocations in fifty rounds over these records, behind fifty others.

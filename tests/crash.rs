@@ -11,7 +11,7 @@ use fastrand::Rng;
 
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
-use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, log, noisy_log, pretty_log};
+use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, log, logfmt_log, noisy_log, pretty_log};
 use crate::harness::oracle::{check, check_against};
 use crate::harness::reading::{Shape, Values};
 use crate::harness::run::needs_failpoints;
@@ -29,6 +29,7 @@ on_each_destination! {
     a_line_that_grew_is_read_again_once_into_a_target_with_triggers
     records_of_several_lines_are_whole_wherever_a_load_is_killed
     values_with_line_ends_are_whole_wherever_a_load_is_killed
+    pairs_of_logfmt_are_whole_wherever_a_load_is_killed
     a_record_of_several_lines_that_grew_is_read_again_once
     the_last_of_a_key_stays_wherever_a_load_is_killed
     the_first_of_a_key_stays_wherever_a_load_is_killed
@@ -202,6 +203,17 @@ fn values_with_line_ends_are_whole_wherever_a_load_is_killed(kind: Kind) {
         .file("b.ndjson", "")
         .file("c.ndjson", csv_log(2, 45))
         .schema(CSV_SCHEMA)
+        .batches_of(20);
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+fn pairs_of_logfmt_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::empty()
+        .to(kind)
+        .shaped(Shape::Logfmt)
+        .file("a.ndjson", logfmt_log(1, 60))
+        .file("b.ndjson", logfmt_log(2, 45))
+        .schema(SCHEMA)
         .batches_of(20);
     kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
 }

@@ -14,6 +14,7 @@ mod hostile;
 /// The generator of files of any size.
 #[path = "../datasets/generate.rs"]
 mod generate;
+use generate::Shape;
 
 fn datasets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets")
@@ -38,10 +39,14 @@ fn the_hostile_files_are_what_their_generator_makes() {
 #[test]
 fn the_samples_are_what_their_generator_makes() {
     let samples = [
-        ("service.ndjson", generate::Recipe { lines: 1_000, seed: 7, bad_per_million: 0 }),
-        ("service-dirty.ndjson", generate::Recipe { lines: 400, seed: 8, bad_per_million: 20_000 }),
+        ("service.ndjson", Shape::Ndjson, [1_000, 7, 0]),
+        ("service-dirty.ndjson", Shape::Ndjson, [400, 8, 20_000]),
+        ("access.log", Shape::Combined, [300, 9, 10_000]),
+        ("service.logfmt", Shape::Logfmt, [300, 10, 10_000]),
+        ("messages.log", Shape::Syslog, [300, 11, 10_000]),
     ];
-    for (name, recipe) in samples {
+    for (name, shape, [lines, seed, bad_per_million]) in samples {
+        let recipe = generate::Recipe { shape, lines, seed, bad_per_million };
         let mut made = Vec::new();
         generate::write(recipe, &mut made).unwrap();
         assert!(std::fs::read(datasets().join("samples").join(name)).unwrap() == made, "{name}");

@@ -145,6 +145,11 @@ fn stamps_are_read_by_position_as_they_are_read_slowly() {
 }
 
 #[test]
+fn lines_of_text_are_records_or_faults() {
+    smoke(bodies::text::run, bodies::text::SEEDS);
+}
+
+#[test]
 fn a_job_file_of_any_text_gives_a_job_or_a_message() {
     smoke(bodies::job::run, bodies::job::SEEDS);
 }

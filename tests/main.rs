@@ -39,6 +39,8 @@ mod edge;
 /// The library, without the command.
 #[cfg(feature = "sqlite")]
 mod engine;
+/// Formats of text, on the corpus and on the samples.
+mod formats;
 /// What is fuzzed, for a moment.
 mod fuzz;
 /// Private servers, a proxy that misbehaves, the program: what the tests below stand on.

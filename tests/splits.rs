@@ -6,7 +6,8 @@
 
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
-use crate::harness::log::{SCHEMA, log};
+use crate::harness::log::{SCHEMA, log, logfmt_log};
+use crate::harness::reading::Shape;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
@@ -54,11 +55,16 @@ fn cut(load: &Load) -> u64 {
     place as u64
 }
 
-/// Loads of one file, by small batches, and of one that is mapped rather than read.
-fn loads(kind: Kind) -> [Load; 2] {
+/// Loads of one file, by small batches, of one that is mapped rather than read, and of one of text.
+fn loads(kind: Kind) -> [Load; 3] {
     let small = Load::of(log(1, 90)).to(kind).schema(SCHEMA).batches_of(20).pipeline("chunk_size = \"1KiB\"");
     let mapped = Load::of(log(6, 3_000)).to(kind).schema(SCHEMA);
-    [small, mapped.pipeline("batch_rows = 700").pipeline("chunk_size = \"16KiB\"")]
+    let text = Load::of(logfmt_log(2, 90)).to(kind).shaped(Shape::Logfmt).schema(SCHEMA).batches_of(20);
+    [
+        small,
+        mapped.pipeline("batch_rows = 700").pipeline("chunk_size = \"16KiB\""),
+        text.pipeline("chunk_size = \"1KiB\""),
+    ]
 }
 
 fn two_splits_in_one_run_are_the_whole_source(kind: Kind) {
@@ -95,7 +101,7 @@ fn the_second_split_may_be_loaded_first(kind: Kind) {
 }
 
 fn two_splits_are_whole_wherever_a_load_is_killed(kind: Kind) {
-    let [load, _] = loads(kind);
+    let [load, ..] = loads(kind);
     load.run().exit(3);
     let whole = left(&load);
     for point in ["before-fence", "after-rows", "before-commit", "after-commit"] {
@@ -117,7 +123,7 @@ fn two_splits_are_whole_wherever_a_load_is_killed(kind: Kind) {
 
 /// The last split has no end of its own.
 fn a_source_that_grows_goes_on_with_its_last_split(kind: Kind) {
-    let [load, _] = loads(kind);
+    let [load, ..] = loads(kind);
     let young = load.files()[0].versions[0].clone();
     let grown = [young.clone(), log(2, 30)].concat();
     load.write("log.ndjson", &grown);

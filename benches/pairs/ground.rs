@@ -58,7 +58,7 @@ impl Ground {
             program: RefCell::default(),
         };
         let log = fs::File::create(ground.log()).expect("a file");
-        generate::write(Recipe { lines, seed: 1, bad_per_million: 0 }, log).expect("written");
+        generate::write(Recipe { lines, bad_per_million: 0, ..Recipe::default() }, log).expect("written");
         ground
     }
 

@@ -20,3 +20,4 @@ pub mod json;
 pub mod json_schema;
 pub mod lines;
 pub mod stamps;
+pub mod text;

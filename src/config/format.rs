@@ -2,11 +2,11 @@
 
 use super::reader::Reader;
 use super::scope::{Scope, TextRange};
-use crate::format::{Dialect, Pattern, Spec};
+use crate::format::{Dialect, LogFormat, Pattern, Spec};
 use crate::schema::Nulls;
 
 /// Keys that mean something to some formats only.
-const KEYS: [(&str, &[&str]); 8] = [
+const KEYS: [(&str, &[&str]); 9] = [
     ("pattern", &["regex"]),
     ("record_start", &["ndjson", "regex"]),
     ("delimiter", &["csv"]),
@@ -14,7 +14,8 @@ const KEYS: [(&str, &[&str]); 8] = [
     ("header", &["csv", "tsv"]),
     ("columns", &["csv", "tsv"]),
     ("comment", &["csv", "tsv"]),
-    ("nulls", &["regex", "csv", "tsv"]),
+    ("log_format", &["access"]),
+    ("nulls", &["regex", "csv", "tsv", "combined", "common", "vhost_combined", "access", "logfmt", "syslog"]),
 ];
 
 /// Reads how a record is written, and which texts mean null in it. What is wrong has been told then,
@@ -48,7 +49,13 @@ fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
         }
         "csv" => Spec::Csv(dialect(reader, scope, b',')),
         "tsv" => Spec::Csv(dialect(reader, scope, b'\t')),
-        _ => Spec::Ndjson { record_start: record_start(reader, scope) },
+        "logfmt" => Spec::Logfmt,
+        "syslog" => Spec::Syslog,
+        "access" => log_format(reader, scope).map_or(Spec::Ndjson { record_start: None }, Spec::Access),
+        _ => match LogFormat::named(name) {
+            Some(log_format) => Spec::Access(log_format),
+            None => Spec::Ndjson { record_start: record_start(reader, scope) },
+        },
     }
 }
 
@@ -63,6 +70,20 @@ fn nulls(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Nulls {
 
 /// Formats that write `-` for what is not there.
 const DASHED: [&str; 6] = ["combined", "common", "vhost_combined", "access", "syslog", "w3c"];
+
+fn log_format(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<LogFormat> {
+    // As it stands there: its dollars are nginx's.
+    let Some(written) = reader.written(scope, "log_format") else {
+        if !scope.has("log_format") {
+            reader.find_absent(
+                "[source] has no log_format, which says what is in an access log; paste the server's, such as log_format = '%h %l %u %t \"%r\" %>s %b', or name a format that needs none: combined, common, vhost_combined",
+                scope,
+            );
+        }
+        return None;
+    };
+    told(reader, LogFormat::new(written.text), "a log format", &written.place)
+}
 
 fn pattern(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Pattern> {
     let Some((text, place)) = reader.text(scope, "pattern") else {
@@ -148,11 +169,19 @@ mod tests {
             spec("format = \"tsv\"\nquote = \"\"\ncomment = \"#\"\ncolumns = [\"id\"]"),
             "format csv\ndelimiter 9\ncomment 35\ncolumns [\"id\"]"
         );
+        assert_eq!(spec("format = \"combined\""), "format combined");
+        assert_eq!(spec("format = \"logfmt\""), "format logfmt");
+        assert_eq!(spec("format = \"syslog\""), "format syslog");
+        // Its dollars are not those of the environment.
+        assert_eq!(
+            spec("format = \"access\"\nlog_format = '${host} $status'"),
+            "format access\nlog_format \"${host} $status\""
+        );
     }
 
     #[test]
     fn what_belongs_to_another_format_is_refused() {
-        let message = "'nulls' is for the format regex or csv or tsv, and this job has 'ndjson'";
+        let message = "'nulls' is for the format regex or csv or tsv or combined or common or vhost_combined or access or logfmt or syslog, and this job has 'ndjson'";
         assert_wrong("source", "nulls = [\"-\"]", message, "nulls");
         let message = "'delimiter' is for the format csv, and this job has 'ndjson'";
         assert_wrong("source", "delimiter = \";\"", message, "delimiter");
@@ -176,6 +205,8 @@ mod tests {
             ("format = \"csv\"\nquote = \",\"", "the quote cannot be the delimiter"),
             ("format = \"csv\"\nheader = false", "without a header the job must name the columns"),
             ("format = \"csv\"\nheader = true\ncolumns = [\"a\"]", "a header names the columns"),
+            ("format = \"access\"", "[source] has no log_format"),
+            ("format = \"access\"\nlog_format = \"main\"", "this is not a log format: it has no variable"),
         ];
         for (lines, expected) in cases {
             let told = told(lines);

@@ -234,7 +234,8 @@ pub(super) mod tests {
         for (table, lines) in [
             ("source", "fils = [\"a\"]"),
             ("source", "files = \"a\""),
-            ("source", "log_format = \"x\""),
+            ("source", "log_format = [\"x\"]"),
+            ("source", "preset = \"x\""),
             ("source", "nulls = \"-\""),
             ("source", "year = 0"),
             ("record", "mode = \"strikt\""),

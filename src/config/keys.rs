@@ -151,6 +151,11 @@ static SOURCE: Table = Table {
             "A regular expression for the first line of a record. Lines that do not match belong to the record before.",
         )
         .otherwise("every line is a record"),
+        Key::new(
+            "log_format",
+            Takes::Text,
+            "For `access`: the `log_format` of nginx or the `LogFormat` of Apache, as it stands in the configuration of the server: all of it, or only the string. Its dollars are the server's, and no variables of the environment.",
+        ),
         Key::new("delimiter", Takes::Text, "For `csv`: the character between columns.").default(","),
         Key::new("quote", Takes::Text, "For `csv`: the character around values.").default("\""),
         Key::new("header", Takes::Flag, "For `csv`: whether the first line names the columns.")
@@ -202,6 +207,12 @@ const FORMATS: &[Word] = &[
     Word::new("regex", "a regular expression with named groups"),
     Word::new("csv", "values with a delimiter between them"),
     Word::new("tsv", "the same, with tabs"),
+    Word::new("combined", "the access log of nearly every web server"),
+    Word::new("common", "the same without referer and user agent"),
+    Word::new("vhost_combined", "`combined` behind the name of the virtual host"),
+    Word::new("logfmt", "`key=value` pairs"),
+    Word::new("syslog", "RFC 3164 and RFC 5424"),
+    Word::new("access", "an access log of nginx or Apache with a `log_format` of its own"),
 ];
 
 static RECORD: Table = Table {

@@ -9,7 +9,10 @@ use bumpalo::Bump;
 use regex::bytes::Regex;
 
 use super::each::{Chunk, Counted, Memory, Place, each_record};
-use super::{Csv, Dialect, Extras, Format, Json, Malformed, Matched, Pattern, Preamble, Record};
+use super::{
+    Access, Csv, Dialect, Extras, Format, Json, LogFormat, Logfmt, Malformed, Matched, Pattern, Preamble,
+    Record, Syslog, Usual, syslog,
+};
 use crate::source::{Body, Framing};
 
 /// How records are written, as a job says it.
@@ -29,6 +32,12 @@ pub enum Spec {
     },
     /// Values with a delimiter between them.
     Csv(Dialect),
+    /// What a web server wrote.
+    Access(LogFormat),
+    /// `key=value` pairs.
+    Logfmt,
+    /// What a daemon of the system wrote.
+    Syslog,
 }
 
 /// All that decides what a record is, in the form that is hashed: a line for each key.
@@ -38,6 +47,9 @@ impl fmt::Display for Spec {
             Spec::Ndjson { record_start } => ("ndjson", record_start.as_ref()),
             Spec::Regex { record_start, .. } => ("regex", record_start.as_ref()),
             Spec::Csv(_) => ("csv", None),
+            Spec::Access(log_format) => (log_format.format_name(), None),
+            Spec::Logfmt => ("logfmt", None),
+            Spec::Syslog => ("syslog", None),
         };
         write!(f, "format {name}")?;
         if let Some(pattern) = record_start {
@@ -47,6 +59,10 @@ impl fmt::Display for Spec {
             Spec::Ndjson { .. } => Ok(()),
             Spec::Regex { pattern, .. } => write!(f, "\npattern {:?}", pattern.to_string()),
             Spec::Csv(dialect) => write!(f, "\n{dialect}"),
+            Spec::Access(log_format) if name == "access" => {
+                write!(f, "\nlog_format {:?}", log_format.to_string())
+            }
+            Spec::Access(_) | Spec::Logfmt | Spec::Syslog => Ok(()),
         }
     }
 }
@@ -60,6 +76,12 @@ pub enum AnyFormat {
     Regex(Matched),
     /// Values with a delimiter between them.
     Csv(Csv),
+    /// What a web server wrote.
+    Access(Access),
+    /// `key=value` pairs.
+    Logfmt(Logfmt),
+    /// What a daemon of the system wrote.
+    Syslog(Syslog),
 }
 
 /// The same for each format: `$body`, with the format called `$format`.
@@ -69,6 +91,9 @@ macro_rules! with {
             AnyFormat::Ndjson($format) => $body,
             AnyFormat::Regex($format) => $body,
             AnyFormat::Csv($format) => $body,
+            AnyFormat::Access($format) => $body,
+            AnyFormat::Logfmt($format) => $body,
+            AnyFormat::Syslog($format) => $body,
         }
     };
 }
@@ -79,6 +104,9 @@ pub fn of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> AnyFo
         Spec::Ndjson { .. } => AnyFormat::Ndjson(Json::new(paths, extras).framed(spec.framing())),
         Spec::Regex { pattern, .. } => AnyFormat::Regex(Matched::new(pattern, spec.framing(), paths, extras)),
         Spec::Csv(dialect) => AnyFormat::Csv(Csv::new(dialect.clone(), paths, extras)),
+        Spec::Access(log_format) => AnyFormat::Access(Access::new(log_format.clone(), paths, extras)),
+        Spec::Logfmt => AnyFormat::Logfmt(Logfmt::new(paths, extras)),
+        Spec::Syslog => AnyFormat::Syslog(Syslog::new(paths, extras)),
     }
 }
 
@@ -88,8 +116,21 @@ impl Spec {
         match self {
             Spec::Ndjson { record_start: Some(pattern) }
             | Spec::Regex { record_start: Some(pattern), .. } => Framing::Starts(pattern.clone()),
-            Spec::Ndjson { .. } | Spec::Regex { .. } => Framing::Lines,
+            Spec::Ndjson { .. } | Spec::Regex { .. } | Spec::Access(_) | Spec::Logfmt | Spec::Syslog => {
+                Framing::Lines
+            }
             Spec::Csv(dialect) => dialect.framing(),
+        }
+    }
+
+    /// The fields that its records usually have, in their order; none if only the records tell.
+    /// Inference and presets propose these, and look at the values where a field may hold anything.
+    pub fn usual_fields(&self) -> Vec<Usual<'_>> {
+        match self {
+            Spec::Ndjson { .. } | Spec::Csv(_) | Spec::Logfmt => Vec::new(),
+            Spec::Regex { pattern, .. } => pattern.usual_fields(),
+            Spec::Access(log_format) => log_format.usual_fields(),
+            Spec::Syslog => syslog::usual_fields(),
         }
     }
 }

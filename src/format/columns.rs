@@ -4,9 +4,9 @@
 //! format, a header), so which of them a schema wants is looked up once, and putting a value
 //! into a record only looks.
 
-use simd_json::Node;
+use simd_json::{Node, StaticNode};
 
-use super::record::as_index;
+use super::record::{as_index, pick};
 use super::{Extras, Record, Wanted};
 
 /// The columns of a record, in the order of their values.
@@ -22,6 +22,8 @@ struct Column {
     name: Box<str>,
     /// Where its value goes.
     slots: Box<[u32]>,
+    /// What is wanted of the members of its value.
+    below: Option<Wanted>,
     /// Nobody wants it, and such values are gathered.
     is_extra: bool,
 }
@@ -34,6 +36,7 @@ impl Columns {
             Column {
                 name: name.as_ref().into(),
                 slots: entry.map_or_else(Box::default, |entry| entry.slots.as_slice().into()),
+                below: entry.and_then(|entry| entry.below.clone()),
                 is_extra: entry.is_none() && extras == Extras::Gathered,
             }
         };
@@ -42,6 +45,12 @@ impl Columns {
 
     pub(super) fn len(&self) -> usize {
         self.columns.len()
+    }
+
+    /// Whether the values of a column go anywhere.
+    pub(super) fn is_wanted(&self, column: usize) -> bool {
+        let Column { slots, below, is_extra, .. } = &self.columns[column];
+        !slots.is_empty() || below.is_some() || *is_extra
     }
 }
 
@@ -63,24 +72,90 @@ impl<'r> Record<'r> {
     /// columns of one name the later one counts.
     #[inline]
     pub(super) fn put(&mut self, columns: &'r Columns, column: usize, text: &'r str) {
-        let Column { name, slots, is_extra } = &columns.columns[column];
-        if slots.is_empty() && !is_extra {
+        self.put_node(columns, column, Node::String(text));
+    }
+
+    /// Puts a null into the record.
+    #[inline]
+    pub(super) fn put_null(&mut self, columns: &'r Columns, column: usize) {
+        self.put_node(columns, column, Node::Static(StaticNode::Null));
+    }
+
+    /// Puts an object into the record: `members` are its keys and values, with all that is in
+    /// those.
+    pub(super) fn put_object(
+        &mut self,
+        columns: &'r Columns,
+        column: usize,
+        len: usize,
+        members: impl Iterator<Item = Node<'r>>,
+    ) {
+        if !self.put_node(columns, column, Node::Object { len, count: 0 }) {
+            return;
+        }
+        let tape = &mut self.tape.0;
+        let object = tape.len() - 1;
+        tape.extend(members);
+        let count = tape.len() - 1 - object;
+        tape[object] = Node::Object { len, count };
+        // Until the record ends, its first node counts what is below its members.
+        if let Node::Object { count: below, .. } = &mut tape[0] {
+            *below += count;
+        }
+        if let Some(below) = &columns.columns[column].below {
+            pick(&self.tape.0, object, below, &mut self.slots, None);
+        }
+    }
+
+    /// Puts a value into the record whose name the record itself has. Of equal names the last
+    /// counts. `guess` is where the search for the name begins.
+    #[inline]
+    pub(super) fn put_member(
+        &mut self,
+        wanted: &Wanted,
+        guess: &mut usize,
+        extras: Extras,
+        name: &'r str,
+        value: Node<'r>,
+    ) {
+        let entry = wanted.find(name, guess);
+        if entry.is_none() && extras == Extras::Ignored {
             return;
         }
         let tape = &mut self.tape.0;
         let key = as_index(tape.len());
+        tape.extend([Node::String(name), value]);
+        match entry {
+            Some(entry) => entry.slots.iter().for_each(|&slot| self.slots[slot as usize] = key + 1),
+            None => self.extras.push(key),
+        }
+    }
+
+    /// Puts the first node of a value into the record, unless nobody wants it.
+    #[inline]
+    fn put_node(&mut self, columns: &'r Columns, column: usize, node: Node<'r>) -> bool {
+        let Column { name, slots, below, is_extra } = &columns.columns[column];
+        if slots.is_empty() && below.is_none() && !is_extra {
+            return false;
+        }
+        let tape = &mut self.tape.0;
+        let key = as_index(tape.len());
         tape.push(Node::String(name));
-        tape.push(Node::String(text));
+        tape.push(node);
         for &slot in slots {
             self.slots[slot as usize] = key + 1;
         }
         if *is_extra {
             self.extras.push(key);
         }
+        true
     }
 
     pub(super) fn end(&mut self) {
         let count = self.tape.0.len() - 1;
-        self.tape.0[0] = Node::Object { len: count / 2, count };
+        let Node::Object { count: below, .. } = self.tape.0[0] else {
+            unreachable!("a record begins as an object")
+        };
+        self.tape.0[0] = Node::Object { len: (count - below) / 2, count };
     }
 }

@@ -18,30 +18,42 @@
 //!    in a chunk must be the same, wherever the chunks end.
 //! 3. An arm of [`Spec`], of [`AnyFormat`] and of its macro, all in `any`, and there nothing else.
 //!    `Spec` says what is hashed as a rule of the job.
-//! 4. Its word and its keys in `config/keys.rs`, read in `config/format.rs`.
-//! 5. Under `cfg(test)` a plain second implementation that agrees with it on arbitrary bytes, and a
+//! 4. If it knows its fields before it has seen a record (`access`): an arm of
+//!    [`Spec::usual_fields`], which tells inference and presets their names, what they hold, and the
+//!    letters of their stamps.
+//! 5. Its word and its keys in `config/keys.rs`, read in `config/format.rs`.
+//! 6. Under `cfg(test)` a plain second implementation that agrees with it on arbitrary bytes, and a
 //!    case in `tests/allocation.rs`.
 
+mod access;
 mod any;
 mod columns;
 mod csv;
 mod each;
+mod escape;
 mod json;
+mod logfmt;
 mod record;
 mod regex;
 mod spelling;
+mod syslog;
+mod usual;
 mod wanted;
 
 use bumpalo::Bump;
 
+pub use access::{Access, LogFormat};
 pub use any::{AnyFormat, Spec, of};
 pub use csv::{Csv, Dialect};
 pub use each::{Chunk, Counted, Memory, Place, TOO_LONG, each_record};
 pub(crate) use json::parse_json;
 pub use json::{Json, Scratch as JsonScratch};
+pub use logfmt::Logfmt;
 pub use record::{Extras, Item, Items, Members, Raw, Record, Unstorable};
 pub use regex::{Matched, Pattern};
 pub(crate) use spelling::write_text;
+pub use syslog::Syslog;
+pub use usual::{Holds, Usual};
 pub(crate) use wanted::is_same;
 pub use wanted::{Wanted, pointer_steps};
 

@@ -2,6 +2,7 @@
 //!
 //! - [`guarantees`]: what holds, for which key and destination, and what it depends on.
 //! - [`configuration`]: every key of a job file.
+//! - [`formats`]: how records may be written, and the names of their fields.
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
 //! - [`security`]: what must hold against whom, and which test says so.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
@@ -15,6 +16,8 @@ pub mod architecture {}
 pub mod changes {}
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
+#[doc = include_str!("formats.md")]
+pub mod formats {}
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
 #[doc = include_str!("operations.md")]

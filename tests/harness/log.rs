@@ -67,6 +67,33 @@ pub(crate) fn csv_log(seed: u64, records: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
+/// A log of so many lines of logfmt, for [`SCHEMA`]: one in ten is bad, one in twenty blank.
+pub(crate) fn logfmt_log(seed: u64, lines: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut log = String::new();
+    for number in 0..lines {
+        let message = ["started", "\"it is \\\"up\\\"\\n \\u00e4\"", "gr\u{fc}n", "\"a=b c\"", "", "\"\""]
+            [rng.usize(..6)];
+        let level = ["INFO", "WARN", "ERROR"][rng.usize(..3)];
+        let ratio = f64::from(rng.i32(-1000..1000)) / 8.0;
+        let second = rng.u32(..60);
+        log += &match rng.u8(..20) {
+            0 => format!("id=x{number} level={level} message={message}"),
+            1 => format!("id={number} level={level} message=\"cut off"),
+            2 => String::new(),
+            3 => format!("{number} it said nothing"),
+            4 => format!("id=0 level={level} id={number} message={message} ratio"),
+            5 => format!("at=2023-10-27T12:34:{second:02}Z id={number} level={level} message={message}"),
+            _ => format!(
+                "id={number}  level={level} message={message} ratio={ratio} more.x={}",
+                "m".repeat(rng.usize(..30))
+            ),
+        };
+        log += ["\n", "\r\n"][usize::from(rng.u8(..6) == 0)];
+    }
+    log.into_bytes()
+}
+
 /// A log in which every line is a row: `id` counts from `first`.
 pub(crate) fn good_log(first: usize, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(first as u64);

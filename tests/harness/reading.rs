@@ -43,6 +43,8 @@ pub(crate) enum Shape {
     Braces,
     /// Values with commas between them, behind a header.
     Csv,
+    /// `key=value` pairs.
+    Logfmt,
 }
 
 impl Shape {
@@ -52,6 +54,7 @@ impl Shape {
             Shape::Lines => "format = \"ndjson\"",
             Shape::Braces => "format = \"ndjson\"\nrecord_start = \"^[{]\"",
             Shape::Csv => "format = \"csv\"",
+            Shape::Logfmt => "format = \"logfmt\"",
         }
     }
 
@@ -59,7 +62,7 @@ impl Shape {
     fn first(self, rest: &[u8]) -> &[u8] {
         let lines = rest.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len);
         let length = match self {
-            Shape::Lines => lines.take(1).sum(),
+            Shape::Lines | Shape::Logfmt => lines.take(1).sum(),
             Shape::Braces => {
                 let mut end = 0;
                 for line in lines {
@@ -106,6 +109,7 @@ pub(super) fn read(content: &[u8], shape: Shape, fields: &[Field]) -> Reading {
         } else {
             let value = match &header {
                 Some(names) => object(names.as_deref(), text),
+                None if shape == Shape::Logfmt => pairs(text),
                 None => serde_json::from_slice(text).ok(),
             };
             let row = value.and_then(|value| bind(value, fields));
@@ -136,12 +140,47 @@ fn values(record: &[u8]) -> Option<Vec<String>> {
 /// is one.
 fn object(names: Option<&[String]>, record: &[u8]) -> Option<Value> {
     let (names, values) = (names?, values(record)?);
-    let member = |(name, text): (&String, String)| {
-        let is_number = matches!(name.as_str(), "id" | "ratio");
-        let number = is_number.then(|| serde_json::from_str(&text).ok()).flatten();
-        (name.clone(), number.unwrap_or(Value::String(text)))
-    };
+    let member = |(name, text): (&String, String)| (name.clone(), scalar(name, text));
     (names.len() == values.len()).then(|| Value::Object(names.iter().zip(values).map(member).collect()))
+}
+
+/// A value of a text format.
+fn scalar(name: &str, text: String) -> Value {
+    let is_number = matches!(name, "id" | "ratio");
+    let number = is_number.then(|| serde_json::from_str(&text).ok()).flatten();
+    number.unwrap_or(Value::String(text))
+}
+
+/// The pairs of a record of logfmt, whose quoted values are those of JSON. One without any has no
+/// quotes at the wrong place either.
+fn pairs(record: &[u8]) -> Option<Value> {
+    let mut rest = std::str::from_utf8(record).ok()?.trim_matches([' ', '\t']);
+    let mut members = Map::new();
+    while !rest.is_empty() {
+        let length = rest.find([' ', '=']).unwrap_or(rest.len());
+        let key = &rest[..length];
+        rest = &rest[length..];
+        let value = match rest.strip_prefix('=') {
+            None => Value::Null,
+            Some(quoted) if quoted.starts_with('"') => {
+                let mut texts = serde_json::Deserializer::from_str(quoted).into_iter::<String>();
+                let text = texts.next()?.ok()?;
+                rest = &quoted[texts.byte_offset()..];
+                scalar(key, text)
+            }
+            Some(bare) => {
+                let length = bare.find(' ').unwrap_or(bare.len());
+                rest = &bare[length..];
+                scalar(key, bare[..length].to_owned())
+            }
+        };
+        if key.is_empty() || key.contains('"') || !(rest.is_empty() || rest.starts_with(' ')) {
+            return None;
+        }
+        members.insert(key.to_owned(), value);
+        rest = rest.trim_start_matches(' ');
+    }
+    members.values().any(|value| !value.is_null()).then_some(Value::Object(members))
 }
 
 /// The values of the fields, if all of them are what they should be.

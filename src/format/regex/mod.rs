@@ -11,6 +11,7 @@ use std::fmt;
 use regex::{CaptureLocations, Regex};
 
 use super::columns::Columns;
+use super::usual::{Holds, Usual};
 use super::{Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
@@ -41,6 +42,12 @@ impl Pattern {
     /// The names of its fields.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Its fields, of which only the names are known.
+    pub(super) fn usual_fields(&self) -> Vec<Usual<'_>> {
+        let usual = |name| Usual { name, holds: Holds::Anything, is_required: false };
+        self.fields().map(usual).collect()
     }
 }
 

@@ -1,0 +1,203 @@
+//! logfmt: `key=value` pairs with blanks between them.
+//!
+//! A value is bare, and ends at a blank, or stands in double quotes with escapes. A key without
+//! `=` is null, and `key=` is an empty text; of equal keys the last counts. A record in which no
+//! key has a value, or a quote stands where none can, is a `no_match`.
+
+#[cfg(test)]
+mod plain;
+
+use bumpalo::Bump;
+use memchr::memchr2;
+use simd_json::{Node, StaticNode};
+
+use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape};
+use crate::reject::{Stage, code};
+use crate::source::Framing;
+
+/// One line of pairs per record.
+#[derive(Clone, Debug)]
+pub struct Logfmt {
+    wanted: Wanted,
+    slots: usize,
+    extras: Extras,
+}
+
+impl Logfmt {
+    /// A reader for the values at `paths`; path `n` goes to slot `n`.
+    pub fn new<S: AsRef<str>>(paths: &[Vec<S>], extras: Extras) -> Logfmt {
+        Logfmt { wanted: Wanted::new(paths), slots: paths.len(), extras }
+    }
+}
+
+impl Format for Logfmt {
+    type Scratch = ();
+
+    fn framing(&self) -> &Framing {
+        &Framing::Lines
+    }
+
+    fn parse<'r>(
+        &'r self,
+        input: Input<'r>,
+        (): &'r mut (),
+        record: &mut Record<'r>,
+    ) -> Result<Parsed, Malformed> {
+        let text = input.utf8()?;
+        let bytes = text.as_bytes();
+        record.begin(self.slots, input.raw);
+        let (mut at, mut guess, mut has_value) = (0, 0, false);
+        loop {
+            at += length_of(&bytes[at..], |byte| !is_blank(byte));
+            if at == bytes.len() {
+                break;
+            }
+            let start = at;
+            at += length_of(&bytes[at..], |byte| is_blank(byte) || byte == b'=' || byte == b'"');
+            let key = &text[start..at];
+            let value = match bytes.get(at) {
+                Some(b'=') if key.is_empty() => return Err(no_match("a value without a key", at)),
+                Some(b'=') => {
+                    has_value = true;
+                    let (value, end) = value(text, at + 1, input.arena)?;
+                    at = end;
+                    Node::String(value)
+                }
+                Some(b'"') => return Err(no_match(STRAY_QUOTE, at)),
+                _ => Node::Static(StaticNode::Null),
+            };
+            record.put_member(&self.wanted, &mut guess, self.extras, key, value);
+        }
+        if !has_value {
+            return Err(no_match("a line without a key=value pair", 0));
+        }
+        record.end();
+        Ok(Parsed::Record)
+    }
+}
+
+const STRAY_QUOTE: &str = "a quote that neither begins nor ends a value";
+
+/// The value at `start`, without its quotes and escapes, and where it ends with them.
+#[inline]
+fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, usize), Malformed> {
+    let bytes = text.as_bytes();
+    if bytes.get(start) != Some(&b'"') {
+        let end = start + length_of(&bytes[start..], |byte| is_blank(byte) || byte == b'"');
+        return match bytes.get(end) {
+            Some(b'"') => Err(no_match(STRAY_QUOTE, end)),
+            _ => Ok((&text[start..end], end)),
+        };
+    }
+    let mut at = start + 1;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(length) = memchr2(b'"', b'\\', rest) else {
+            return Err(no_match("a quote that is not closed", start));
+        };
+        at += length;
+        if bytes[at] == b'"' {
+            break;
+        }
+        at += 2;
+    }
+    match bytes.get(at + 1) {
+        Some(&byte) if !is_blank(byte) => Err(no_match("something directly behind a quoted value", at + 1)),
+        _ => Ok((escape::undo(&text[start + 1..at], arena), at + 1)),
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// How many bytes stand before the first of these.
+#[inline]
+fn length_of(bytes: &[u8], is_end: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().position(|&byte| is_end(byte)).unwrap_or(bytes.len())
+}
+
+fn no_match(what: &'static str, at: usize) -> Malformed {
+    Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Chunk, Memory, Preamble, Raw, each_record};
+    use super::*;
+
+    /// The members of each line, as `key=value|key` with nothing behind one that is null; the
+    /// value of the field `a` stands in front.
+    fn read(text: &[u8]) -> Vec<String> {
+        let format = Logfmt::new(&[vec!["a"]], Extras::Gathered);
+        let mut found = Vec::new();
+        let preamble = Preamble::default();
+        let chunk = Chunk { bytes: text, preamble: &preamble, record_bytes_max: 1000 };
+        let told = |name: &str, raw: Raw<'_>| match raw {
+            Raw::Text(text) => format!("{name}={text}"),
+            Raw::Null => name.to_owned(),
+            other => panic!("{other:?} is no text"),
+        };
+        each_record(&format, chunk, &mut Memory::default(), |_, record, _| {
+            found.push(match record {
+                Ok(record) => {
+                    let field = record.get(0).map_or("none".to_owned(), |item| told("", item.raw()));
+                    let members: Vec<_> =
+                        record.root().members().map(|(name, item)| told(name, item.raw())).collect();
+                    let extras: Vec<_> = record.extras().map(|(name, item)| told(name, item.raw())).collect();
+                    let others = members.iter().filter(|member| *member != "a" && !member.starts_with("a="));
+                    assert!(others.eq(&extras), "what no field asks for is gathered");
+                    format!("{field}: {}", members.join("|"))
+                }
+                Err(fault) => fault.code.to_string(),
+            });
+        });
+        found
+    }
+
+    #[test]
+    fn pairs_are_read() {
+        for (line, expected) in [
+            ("a=1 b.c=x", "=1: a=1|b.c=x"),
+            (" \ta=\tb= ", "=: a=|b="),
+            (r#"a="it is \"up\"\n" b="""#, "=it is \"up\"\n: a=it is \"up\"\n|b="),
+            ("bare a=x=y?z=1 more", "=x=y?z=1: bare|a=x=y?z=1|more"),
+            ("a=1 a=2 b=1 b=2", "=2: a=1|a=2|b=1|b=2"),
+            ("a=1 a", ": a=1|a"),
+            ("b=größe", "none: b=größe"),
+            (r"b=C:\temp", r"none: b=C:\temp"),
+            ("level", "no_match"),
+            ("it is up", "no_match"),
+            ("=1", "no_match"),
+            (r#"a="1"#, "no_match"),
+            (r#"a="1\"#, "no_match"),
+            (r#"a=1" b=2"#, "no_match"),
+            (r#"a="1"b=2"#, "no_match"),
+            (r#"a"=1"#, "no_match"),
+        ] {
+            assert_eq!(read(line.as_bytes()), [expected], "{line}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn it_reads_what_the_plain_reader_reads(
+            text in proptest::collection::vec(
+                prop_oneof![
+                    3 => Just(b'='), 3 => Just(b' '), 2 => Just(b'"'), 1 => Just(b'\\'), 1 => Just(b'\t'),
+                    1 => Just(b'n'), 3 => Just(b'a'), 2 => Just(b'b'), 1 => any::<u8>(),
+                ],
+                0..30,
+            ),
+        ) {
+            let lines = text.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            let lines: Vec<&[u8]> = lines.filter(|line| !crate::source::is_blank(line)).collect();
+            let expected: Vec<_> = lines.iter().map(|line| plain::read(line)).collect();
+            prop_assert_eq!(read(&text), expected);
+        }
+    }
+}

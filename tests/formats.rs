@@ -1,0 +1,219 @@
+//! The formats of text: real logs as the corpus judges them, and samples of our own from end to
+//! end.
+
+use bumpalo::Bump;
+use logmill::format::{Chunk, Extras, LogFormat, Memory, Preamble, Raw, Spec, of};
+use serde_json::{Map, Value};
+
+use crate::corpus::{corpus, lines};
+
+/// The members of each record of a file of the corpus, or the code of its fault.
+fn records(spec: &Spec, name: &str) -> Vec<Result<Map<String, Value>, String>> {
+    let bytes = std::fs::read(corpus(name)).expect("readable");
+    let format = of::<&str>(spec, &[], Extras::Gathered);
+    let preamble = Preamble::default();
+    let chunk = Chunk { bytes: &bytes, preamble: &preamble, record_bytes_max: usize::MAX };
+    let mut found = Vec::new();
+    let take = |record: &logmill::format::Record<'_>, arena: &Bump| {
+        let member = |(name, item): (&str, logmill::format::Item<'_>)| {
+            let value = match item.raw() {
+                Raw::Text("-") => Value::Null,
+                _ => serde_json::from_slice(item.json(arena)).expect("JSON"),
+            };
+            (name.to_owned(), value)
+        };
+        record.root().members().map(member).collect()
+    };
+    format.each_record(chunk, &mut Memory::default(), |_, record, arena| {
+        found.push(record.map(|record| take(record, arena)).map_err(|fault| fault.code.to_string()));
+    });
+    found
+}
+
+/// Holds a file of the corpus to its verdicts. `names` are ours for those that it calls otherwise.
+#[track_caller]
+fn judged(spec: &Spec, name: &str, names: &[(&str, &str)], same: impl Fn(&str, &Value, &Value) -> bool) {
+    let verdicts = lines(&format!("{name}.verdict.ndjson"));
+    let records = records(spec, name);
+    assert_eq!(records.len(), verdicts.len(), "{name}");
+    for (found, verdict) in records.iter().zip(verdicts) {
+        let verdict: Value = serde_json::from_slice(&verdict).expect("JSON");
+        let line = &verdict["n"];
+        match (found, verdict["fields"].as_object()) {
+            (Ok(found), Some(expected)) => {
+                for (field, expected) in expected {
+                    let ours =
+                        names.iter().find(|(theirs, _)| theirs == field).map_or(&**field, |(_, ours)| ours);
+                    let value = found.get(ours).unwrap_or(&Value::Null);
+                    assert!(
+                        same(field, value, expected),
+                        "{name} line {line}, {field}: {value} is not {expected}"
+                    );
+                }
+            }
+            (Err(_), None) => {}
+            (found, expected) => panic!("{name} line {line}: {found:?} is not {expected:?}"),
+        }
+    }
+}
+
+/// A text that the corpus has as a number is one if it reads so.
+fn is_same(value: &Value, expected: &Value) -> bool {
+    match (value, expected) {
+        (Value::String(text), Value::Number(number)) => *text == number.to_string(),
+        _ => value == expected,
+    }
+}
+
+/// The stamp of an access log as the corpus has it.
+fn iso(stamp: &Value) -> Value {
+    let stamp = stamp.as_str().expect("text");
+    chrono::DateTime::parse_from_str(stamp, "%d/%b/%Y:%H:%M:%S %z").expect("a stamp").to_rfc3339().into()
+}
+
+#[test]
+fn real_access_logs_are_cut_as_their_verdicts_say() {
+    let spec = Spec::Access(LogFormat::named("combined").expect("a name"));
+    for name in ["text/apache_combined.log", "text/combined_small.log"] {
+        let names = [("ts", "timestamp"), ("agent", "user_agent")];
+        judged(&spec, name, &names, |field, value, expected| match field {
+            "ts" => iso(value) == *expected,
+            // The corpus leaves this one as it is written.
+            "agent" => value.as_str().unwrap_or("-") == *expected,
+            _ => is_same(value, expected),
+        });
+    }
+}
+
+#[test]
+fn real_logfmt_is_cut_as_its_verdicts_say() {
+    for name in ["text/logfmt_small.log", "text/logfmt_agrind.log"] {
+        judged(&Spec::Logfmt, name, &[], |_, value, expected| is_same(value, expected));
+    }
+}
+
+#[test]
+fn real_syslog_is_cut_as_its_verdicts_say() {
+    let names = [("ts", "timestamp"), ("host", "hostname"), ("prog", "appname"), ("pid", "procid")];
+    judged(&Spec::Syslog, "text/sftp_syslog.log", &names, |_, value, expected| is_same(value, expected));
+}
+
+/// Logs of one format are hardly ever read as another. (SQL has an `=` here and there.)
+#[test]
+fn no_format_takes_the_lines_of_another() {
+    let combined = Spec::Access(LogFormat::named("combined").expect("a name"));
+    let common = Spec::Access(LogFormat::named("common").expect("a name"));
+    let files = [
+        ("text/apache_combined.log", "combined"),
+        ("text/logfmt_small.log", "logfmt"),
+        ("text/sftp_syslog.log", "syslog"),
+        ("text/rsyncd.log", ""),
+        ("text/postgres.log", ""),
+    ];
+    for (name, of) in files {
+        for spec in [&combined, &common, &Spec::Logfmt, &Spec::Syslog] {
+            let records = records(spec, name);
+            let taken = records.iter().filter(|record| record.is_ok()).count();
+            match spec.to_string() == format!("format {of}") {
+                true => assert_eq!(taken, records.len(), "{name} as {spec}"),
+                false => {
+                    assert!(taken * 5 <= records.len(), "{taken} of {} of {name} as {spec}", records.len())
+                }
+            }
+        }
+    }
+}
+
+/// From a file in `datasets/samples` to rows.
+mod samples {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use crate::harness::logmill;
+
+    /// What a job of this source and these fields says of a sample, and its verdicts.
+    fn check(file: &str, source: &str, record: &str) -> (Value, Vec<Value>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/samples").join(file);
+        let job = format!(
+            "name = \"sample\"\n[source]\nfiles = [\"{}\"]\n{source}\n[record]\n{record}\n
+             [destination]\nurl = \"sqlite:logmill.db\"\ntable = \"t\"\n",
+            file.display()
+        );
+        std::fs::write(folder.path().join("job.toml"), job).expect("written");
+        let arguments = ["check", "-j", "job.toml", "--output", "json", "--verdicts", "out"];
+        let output = logmill().current_dir(folder.path()).args(arguments).output().expect("it ran");
+        let said = serde_json::from_slice(&output.stdout);
+        let said: Value = said.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        let verdicts = std::fs::read_to_string(folder.path().join("out")).expect("readable");
+        (said, verdicts.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect())
+    }
+
+    const ACCESS: &str = r#"
+        extra = "keep"
+        [record.fields]
+        client     = "ip"
+        timestamp  = { type = "timestamp", format = "%d/%b/%Y:%H:%M:%S %z" }
+        method     = { type = "text", required = false }
+        target     = { type = "text", required = false }
+        status     = { type = "int", ge = 100, le = 599 }
+        user_agent = { type = "text", required = false }"#;
+
+    #[test]
+    fn an_access_log_is_the_same_by_name_and_by_its_configuration() {
+        let (said, by_name) = check("access.log", "format = \"combined\"", ACCESS);
+        let pasted = r#"format = "access"
+log_format = '''
+LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"" combined'''"#;
+        let (again, by_configuration) = check("access.log", pasted, ACCESS);
+        assert_eq!(said["counts"], again["counts"]);
+        assert_eq!(by_name, by_configuration);
+        assert_eq!(by_name.len(), 300);
+        let values = &by_name[0]["values"];
+        assert!(values["timestamp"].as_str().expect("a stamp").starts_with("2024-01-01T00:00:"), "{values}");
+        let rejected = by_name.iter().filter(|verdict| verdict["valid"] == false).count();
+        assert_eq!(said["counts"]["rejected"], rejected);
+        assert!((1..10).contains(&rejected), "{rejected} of 300 were spoiled");
+    }
+
+    #[test]
+    fn pairs_are_found_by_their_keys() {
+        let record = r#"
+            [record.fields]
+            ts    = "timestamp"
+            level = { type = "enum", values = ["info", "warn", "error"] }
+            user  = { type = "int", from = "user.id" }
+            took  = "float"
+            err   = { type = "text", required = false }"#;
+        let (said, verdicts) = check("service.logfmt", "format = \"logfmt\"", record);
+        let codes = verdicts.iter().filter_map(|verdict| verdict["reasons"][0]["code"].as_str());
+        let rejected: Vec<_> = codes.collect();
+        assert_eq!(said["counts"]["rejected"], rejected.len());
+        assert!(!rejected.is_empty() && rejected.iter().all(|code| *code == "no_match"), "{rejected:?}");
+        assert!(verdicts.iter().any(|verdict| verdict["values"]["err"] == ""));
+    }
+
+    #[test]
+    fn both_shapes_of_syslog_stand_in_one_file() {
+        let record = r#"
+            [record.fields]
+            hostname = { type = "enum", values = ["web-1", "web-2", "db-1"] }
+            appname  = "text"
+            priority = { type = "int", required = false, ge = 0, le = 191 }
+            port     = { type = "int", required = false, from = "/structured_data/origin@32473/port" }
+            structured_data = { type = "json", required = false }
+            message  = "text""#;
+        let (said, verdicts) = check("messages.log", "format = \"syslog\"", record);
+        let valid =
+            || verdicts.iter().filter(|verdict| verdict["valid"] == true).map(|verdict| &verdict["values"]);
+        let (new, old): (Vec<_>, Vec<_>) = valid().partition(|values| values["priority"].is_number());
+        assert!(new.len() > 20 && old.len() > 200, "{} and {}", new.len(), old.len());
+        for values in new {
+            let port = &values["structured_data"]["origin@32473"]["port"];
+            assert_eq!(port.as_str().expect("text"), values["port"].to_string());
+        }
+        assert!(old.iter().all(|values| values["port"].is_null() && values["structured_data"].is_null()));
+        assert!(said["counts"]["rejected"].as_u64().expect("a number") > 0);
+    }
+}
