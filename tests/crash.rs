@@ -11,7 +11,9 @@ use fastrand::Rng;
 
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
-use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, log, logfmt_log, noisy_log, pretty_log};
+use crate::harness::log::{
+    CSV_SCHEMA, SCHEMA, array_log, csv_log, log, logfmt_log, noisy_log, pretty_log, w3c_log,
+};
 use crate::harness::oracle::{check, check_against};
 use crate::harness::reading::{Shape, Values};
 use crate::harness::run::needs_failpoints;
@@ -30,6 +32,9 @@ on_each_destination! {
     records_of_several_lines_are_whole_wherever_a_load_is_killed
     values_with_line_ends_are_whole_wherever_a_load_is_killed
     pairs_of_logfmt_are_whole_wherever_a_load_is_killed
+    values_behind_directives_are_whole_wherever_a_load_is_killed
+    objects_of_an_array_are_whole_wherever_a_load_is_killed
+    a_directive_or_an_object_that_grew_is_read_again_once
     a_record_of_several_lines_that_grew_is_read_again_once
     the_last_of_a_key_stays_wherever_a_load_is_killed
     the_first_of_a_key_stays_wherever_a_load_is_killed
@@ -216,6 +221,66 @@ fn pairs_of_logfmt_are_whole_wherever_a_load_is_killed(kind: Kind) {
         .schema(SCHEMA)
         .batches_of(20);
     kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+fn values_behind_directives_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::empty()
+        .to(kind)
+        .shaped(Shape::W3c)
+        .file("a.ndjson", w3c_log(1, 60))
+        .file("b.ndjson", "#Fields: id")
+        .file("c.ndjson", w3c_log(2, 45))
+        .schema(CSV_SCHEMA)
+        .batches_of(20);
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+fn objects_of_an_array_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::empty()
+        .to(kind)
+        .shaped(Shape::Json)
+        .file("a.ndjson", array_log(1, 60))
+        .file("b.ndjson", "[]")
+        .file("c.ndjson", array_log(2, 45))
+        .schema(SCHEMA)
+        .batches_of(20);
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+/// A file that ends within a directive, which goes on, and one that ends within an object.
+fn a_directive_or_an_object_that_grew_is_read_again_once(kind: Kind) {
+    let directives = Load::empty().to(kind).shaped(Shape::W3c).schema(CSV_SCHEMA).batches_of(10);
+    let whole = w3c_log(3, 40);
+    let young = |load: &Load| {
+        load.write("a.ndjson", "#Software: none");
+        load.write("b.ndjson", "#Fields: id level mess");
+        load.write("c.ndjson", "#Fields: x id level\n#Fields: id level message ratio");
+    };
+    let grow = |load: &Load| {
+        young(load);
+        load.run().exit(0);
+        load.write("a.ndjson", [b"#Software: none at all\n", &whole[..]].concat());
+        load.write("b.ndjson", "#Fields: id level message ratio more\n1 INFO x 0.5 y\nx INFO y 0.5 z\n#Re");
+        load.write("c.ndjson", "#Fields: x id level\n#Fields: id level message ratio\n1 INFO x 0.5");
+    };
+    young(&directives);
+    let misses: [&[&str]; 4] = [&MAKING_TABLES, &MAKING_THE_TARGET, &MERGING, &REFUSING];
+    kill_everywhere(&directives, Passings::One, &misses, grow);
+
+    let objects = Load::empty().to(kind).shaped(Shape::Json).schema(SCHEMA).batches_of(10);
+    let record = r#"{"id":1,"level":"INFO","message":"it"}"#;
+    let young = |load: &Load| {
+        load.write("a.ndjson", format!("[{record},\n  {}", &record[..20]));
+        load.write("b.ndjson", record);
+    };
+    let grow = |load: &Load| {
+        young(load);
+        load.run().exit(3);
+        load.write("a.ndjson", format!("[{record},\n  {record},{{\"id\":\"x\"}}]\n"));
+        load.write("b.ndjson", format!("{record}\n{record}{record}\n\n"));
+    };
+    young(&objects);
+    kill_everywhere(&objects, Passings::One, &misses, grow);
 }
 
 /// A file that ends within a record, one that ends with the first line of one, and one that ends

@@ -135,6 +135,11 @@ fn lines_are_the_same_wherever_a_file_is_cut() {
 }
 
 #[test]
+fn records_that_need_what_stands_before_them_are_the_same_wherever_a_file_is_cut() {
+    smoke(bodies::tables::run, bodies::tables::SEEDS);
+}
+
+#[test]
 fn damaged_archives_come_to_an_end_in_small_chunks() {
     smoke(bodies::inflate::run, bodies::inflate::SEEDS);
 }

@@ -20,4 +20,5 @@ pub mod json;
 pub mod json_schema;
 pub mod lines;
 pub mod stamps;
+pub mod tables;
 pub mod text;

@@ -1,15 +1,16 @@
 //! Cutting: whatever the bytes of a file, and wherever its chunks end, its records are the same,
-//! be they lines, begun by a line, or held together by quotes.
+//! be they lines, begun by a line, held together by quotes, or objects of JSON.
 
 use std::sync::Arc;
 
-use logmill::source::{Body, Chunks, Framing, Quotes, Settings, Source, Start};
+use logmill::source::{Body, Chunks, Framing, Objects, Quotes, Settings, Source, Start};
 
 pub const SEEDS: &[&[u8]] = &[
     b"\x10{\"a\":1}\n{\"a\":2}\r\n\n\r\n{\"a\":3}",
     b"\x01\n\n\n\r\r\n\r",
     b"\x031 a\n  at\r\n2 b\n\n3\n",
     b"\x07a,\"b\n\"\"c\",d\n5\" e,f\r\n\"g",
+    b"\x02[\n {\"a\": [{}]},\r\n {\"b\":\"x\n}, {}]{\"Records\":[{},{\"c\":\"}\\\"\"}]}",
     b"\x40a line that is longer than any chunk, and than the longest record too: so it is only counted\nb\n",
 ];
 
@@ -28,7 +29,8 @@ pub fn run(data: &[u8]) {
     let quotes = Quotes { delimiter: b',', quote: b'"', escape: None, comment: None };
     let starts = regex::bytes::Regex::new("^[0-9]").expect("a pattern");
     assert_eq!(records_of(&bytes, &Framing::Lines), lines_of(&bytes));
-    for framing in [Framing::Lines, Framing::Starts(starts), Framing::Quoted(quotes)] {
+    let [objects, records] = [None, Some("Records")].map(|list| Framing::Objects(Objects { list }));
+    for framing in [Framing::Lines, Framing::Starts(starts), Framing::Quoted(quotes), objects, records] {
         let expected = records_of(&bytes, &framing);
         for chunk_bytes in [usize::from(chunk_bytes).max(1), 1 << 16] {
             let settings = Settings {
@@ -49,7 +51,9 @@ pub fn run(data: &[u8]) {
 fn records_of(bytes: &[u8], framing: &Framing) -> Vec<Known> {
     let known =
         |start: usize, record: &[u8]| (start as u64, record.len() as u64, *blake3::hash(record).as_bytes());
-    framing.records(bytes).map(|record| known(record.start, record.bytes)).collect()
+    // Commas and brackets between objects are no records.
+    let records = framing.records(bytes).filter(|record| !framing.is_comment(record.bytes));
+    records.map(|record| known(record.start, record.bytes)).collect()
 }
 
 /// The lines as the first sentence of their definition has them.
@@ -78,9 +82,9 @@ fn read(path: &std::path::Path, settings: &Settings) -> Vec<Known> {
                 let records = records_of(&bytes, &settings.framing).into_iter();
                 found.extend(records.map(|(start, length, hash)| (first + start, length, hash)));
             }
-            Body::TooLong { length, hash, .. } => {
+            Body::TooLong { lead, length, hash, .. } => {
                 assert!(length > RECORD_BYTES_MAX as u64, "a record of {length} bytes is not too long");
-                found.push((chunk.span.start, length, hash));
+                found.push((chunk.span.start + lead, length, hash));
             }
         }
     }

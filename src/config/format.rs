@@ -4,6 +4,7 @@ use super::reader::Reader;
 use super::scope::{Scope, TextRange};
 use crate::format::{Dialect, LogFormat, Pattern, Spec};
 use crate::schema::Nulls;
+use crate::source::Objects;
 
 /// Keys that mean something to some formats only.
 const KEYS: [(&str, &[&str]); 9] = [
@@ -49,6 +50,10 @@ fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
         }
         "csv" => Spec::Csv(dialect(reader, scope, b',')),
         "tsv" => Spec::Csv(dialect(reader, scope, b'\t')),
+        "json" => Spec::Json(Objects::default()),
+        "cloudtrail" => Spec::Json(Objects { list: Some("Records") }),
+        "w3c" => Spec::W3c,
+        "zeek" => Spec::Zeek,
         "logfmt" => Spec::Logfmt,
         "syslog" => Spec::Syslog,
         "access" => log_format(reader, scope).map_or(Spec::Ndjson { record_start: None }, Spec::Access),

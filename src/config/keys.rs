@@ -204,6 +204,7 @@ static SOURCE: Table = Table {
 
 const FORMATS: &[Word] = &[
     Word::new("ndjson", "one JSON object per line"),
+    Word::new("json", "JSON objects, one behind the other or in an array, on any number of lines"),
     Word::new("regex", "a regular expression with named groups"),
     Word::new("csv", "values with a delimiter between them"),
     Word::new("tsv", "the same, with tabs"),
@@ -213,6 +214,9 @@ const FORMATS: &[Word] = &[
     Word::new("logfmt", "`key=value` pairs"),
     Word::new("syslog", "RFC 3164 and RFC 5424"),
     Word::new("access", "an access log of nginx or Apache with a `log_format` of its own"),
+    Word::new("w3c", "the extended log format of the W3C: IIS, CloudFront, proxies"),
+    Word::new("cloudtrail", "the files of AWS CloudTrail, with a record for each of their `Records`"),
+    Word::new("zeek", "the logs of Zeek, which was Bro"),
 ];
 
 static RECORD: Table = Table {

@@ -465,12 +465,12 @@ mod tests {
             assert_wrong(table, line, &format!("'{key}' is not yet built; {leave_out}"), key);
         }
         assert_eq!(
-            findings(&SMALL.replace("\"ndjson\"", "\"cloudtrail\"")),
+            findings(&SMALL.replace("\"ndjson\"", "\"docker\"")),
             [(
-                "format 'cloudtrail' is not yet built; this version takes 'ndjson', 'regex', 'csv', 'tsv', \
-                 'combined', 'common', 'vhost_combined', 'logfmt', 'syslog' or 'access'"
+                "format 'docker' is not yet built; this version takes 'ndjson', 'json', 'regex', 'csv', 'tsv', \
+                 'combined', 'common', 'vhost_combined', 'logfmt', 'syslog', 'access', 'w3c', 'cloudtrail' or 'zeek'"
                     .to_owned(),
-                "\"cloudtrail\"".to_owned()
+                "\"docker\"".to_owned()
             )]
         );
     }

@@ -8,12 +8,13 @@ use std::fmt;
 use bumpalo::Bump;
 use regex::bytes::Regex;
 
+use super::directives::MARK;
 use super::each::{Chunk, Counted, Memory, Place, each_record};
 use super::{
     Access, Csv, Dialect, Extras, Format, Json, LogFormat, Logfmt, Malformed, Matched, Pattern, Preamble,
-    Record, Syslog, Usual, syslog,
+    Record, Syslog, Usual, W3c, Zeek, syslog,
 };
-use crate::source::{Body, Framing};
+use crate::source::{Body, Framing, Objects};
 
 /// How records are written, as a job says it.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub enum Spec {
         /// Found in the first line of a record; without it each line is one.
         record_start: Option<Regex>,
     },
+    /// JSON objects one behind the other, in an array or not.
+    Json(Objects),
     /// What a pattern finds in each record.
     Regex {
         /// The pattern.
@@ -38,6 +41,10 @@ pub enum Spec {
     Logfmt,
     /// What a daemon of the system wrote.
     Syslog,
+    /// The extended log format of the W3C.
+    W3c,
+    /// The logs of Zeek.
+    Zeek,
 }
 
 /// All that decides what a record is, in the form that is hashed: a line for each key.
@@ -46,17 +53,21 @@ impl fmt::Display for Spec {
         let (name, record_start) = match self {
             Spec::Ndjson { record_start } => ("ndjson", record_start.as_ref()),
             Spec::Regex { record_start, .. } => ("regex", record_start.as_ref()),
+            Spec::Json(_) => ("json", None),
             Spec::Csv(_) => ("csv", None),
             Spec::Access(log_format) => (log_format.format_name(), None),
             Spec::Logfmt => ("logfmt", None),
             Spec::Syslog => ("syslog", None),
+            Spec::W3c => ("w3c", None),
+            Spec::Zeek => ("zeek", None),
         };
         write!(f, "format {name}")?;
         if let Some(pattern) = record_start {
             write!(f, "\nrecord_start {:?}", pattern.as_str())?;
         }
         match self {
-            Spec::Ndjson { .. } => Ok(()),
+            Spec::Json(Objects { list: Some(list) }) => write!(f, "\nlist {list:?}"),
+            Spec::Ndjson { .. } | Spec::Json(_) | Spec::W3c | Spec::Zeek => Ok(()),
             Spec::Regex { pattern, .. } => write!(f, "\npattern {:?}", pattern.to_string()),
             Spec::Csv(dialect) => write!(f, "\n{dialect}"),
             Spec::Access(log_format) if name == "access" => {
@@ -70,7 +81,7 @@ impl fmt::Display for Spec {
 /// A format, ready for the records of a schema.
 #[derive(Clone, Debug)]
 pub enum AnyFormat {
-    /// One JSON object per record.
+    /// One JSON object per record, on a line or not.
     Ndjson(Json),
     /// What a pattern finds in each record.
     Regex(Matched),
@@ -82,6 +93,10 @@ pub enum AnyFormat {
     Logfmt(Logfmt),
     /// What a daemon of the system wrote.
     Syslog(Syslog),
+    /// The extended log format of the W3C.
+    W3c(W3c),
+    /// The logs of Zeek.
+    Zeek(Zeek),
 }
 
 /// The same for each format: `$body`, with the format called `$format`.
@@ -94,6 +109,8 @@ macro_rules! with {
             AnyFormat::Access($format) => $body,
             AnyFormat::Logfmt($format) => $body,
             AnyFormat::Syslog($format) => $body,
+            AnyFormat::W3c($format) => $body,
+            AnyFormat::Zeek($format) => $body,
         }
     };
 }
@@ -101,12 +118,16 @@ macro_rules! with {
 /// The format that `spec` asks for, for the values at `paths`; path `n` goes to slot `n`.
 pub fn of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> AnyFormat {
     match spec {
-        Spec::Ndjson { .. } => AnyFormat::Ndjson(Json::new(paths, extras).framed(spec.framing())),
+        Spec::Ndjson { .. } | Spec::Json(_) => {
+            AnyFormat::Ndjson(Json::new(paths, extras).framed(spec.framing()))
+        }
         Spec::Regex { pattern, .. } => AnyFormat::Regex(Matched::new(pattern, spec.framing(), paths, extras)),
         Spec::Csv(dialect) => AnyFormat::Csv(Csv::new(dialect.clone(), paths, extras)),
         Spec::Access(log_format) => AnyFormat::Access(Access::new(log_format.clone(), paths, extras)),
         Spec::Logfmt => AnyFormat::Logfmt(Logfmt::new(paths, extras)),
         Spec::Syslog => AnyFormat::Syslog(Syslog::new(paths, extras)),
+        Spec::W3c => AnyFormat::W3c(W3c::new(paths, extras)),
+        Spec::Zeek => AnyFormat::Zeek(Zeek::new(paths, extras)),
     }
 }
 
@@ -120,6 +141,8 @@ impl Spec {
                 Framing::Lines
             }
             Spec::Csv(dialect) => dialect.framing(),
+            Spec::Json(objects) => Framing::Objects(*objects),
+            Spec::W3c | Spec::Zeek => Framing::Commented(MARK),
         }
     }
 
@@ -128,6 +151,7 @@ impl Spec {
     pub fn usual_fields(&self) -> Vec<Usual<'_>> {
         match self {
             Spec::Ndjson { .. } | Spec::Csv(_) | Spec::Logfmt => Vec::new(),
+            Spec::Json(_) | Spec::W3c | Spec::Zeek => Vec::new(),
             Spec::Regex { pattern, .. } => pattern.usual_fields(),
             Spec::Access(log_format) => log_format.usual_fields(),
             Spec::Syslog => syslog::usual_fields(),

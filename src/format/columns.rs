@@ -98,12 +98,35 @@ impl<'r> Record<'r> {
         tape.extend(members);
         let count = tape.len() - 1 - object;
         tape[object] = Node::Object { len, count };
+        self.put_below(columns, column, object, count);
+    }
+
+    /// Puts a list into the record: of texts, and of nulls for what is none.
+    pub(super) fn put_list(
+        &mut self,
+        columns: &'r Columns,
+        column: usize,
+        items: impl Iterator<Item = Option<&'r str>>,
+    ) {
+        if !self.put_node(columns, column, Node::Array { len: 0, count: 0 }) {
+            return;
+        }
+        let tape = &mut self.tape.0;
+        let list = tape.len() - 1;
+        tape.extend(items.map(|item| item.map_or(Node::Static(StaticNode::Null), Node::String)));
+        let count = tape.len() - 1 - list;
+        tape[list] = Node::Array { len: count, count };
+        self.put_below(columns, column, list, count);
+    }
+
+    /// Marks what is wanted of the `count` nodes below the value at `index`.
+    fn put_below(&mut self, columns: &Columns, column: usize, index: usize, count: usize) {
         // Until the record ends, its first node counts what is below its members.
-        if let Node::Object { count: below, .. } = &mut tape[0] {
+        if let Node::Object { count: below, .. } = &mut self.tape.0[0] {
             *below += count;
         }
         if let Some(below) = &columns.columns[column].below {
-            pick(&self.tape.0, object, below, &mut self.slots, None);
+            pick(&self.tape.0, index, below, &mut self.slots, None);
         }
     }
 

@@ -29,6 +29,7 @@ mod access;
 mod any;
 mod columns;
 mod csv;
+mod directives;
 mod each;
 mod escape;
 mod json;
@@ -37,8 +38,12 @@ mod record;
 mod regex;
 mod spelling;
 mod syslog;
+#[cfg(test)]
+mod testing;
 mod usual;
+mod w3c;
 mod wanted;
+mod zeek;
 
 use bumpalo::Bump;
 
@@ -54,8 +59,10 @@ pub use regex::{Matched, Pattern};
 pub(crate) use spelling::write_text;
 pub use syslog::Syslog;
 pub use usual::{Holds, Usual};
+pub use w3c::W3c;
 pub(crate) use wanted::is_same;
 pub use wanted::{Wanted, pointer_steps};
+pub use zeek::Zeek;
 
 use crate::reject::{Code, Stage, code};
 use crate::source::Framing;
@@ -99,6 +106,17 @@ pub struct Malformed {
     pub what: &'static str,
     /// Where in the record, counted from zero.
     pub at: usize,
+}
+
+impl Malformed {
+    /// A record that has not as many values as there are columns.
+    pub(crate) fn column_count(values: usize, columns: usize) -> Malformed {
+        let what = match values < columns {
+            true => "fewer values than columns",
+            false => "more values than columns",
+        };
+        Malformed { stage: Stage::Parse, code: code::COLUMN_COUNT, what, at: 0 }
+    }
 }
 
 /// What the bytes of a record are.

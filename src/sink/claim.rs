@@ -354,11 +354,12 @@ fn resume_last(
                 return Ok(Err(grew_inside_a_line(tail_start)));
             }
             task.start.record = tail_start;
-            let lines = framing.records(&last.bytes).map(|record| u64::from(record.lines)).sum();
+            let lines: u64 = framing.records(&last.bytes).map(|record| u64::from(record.lines)).sum();
+            let lines = lines + u64::from(framing.leaves_a_line(&last.bytes));
             task.lines -= lines;
             // A header that has grown is read again as one.
             let before = checkpoint.preamble.before(&last.bytes);
-            let was_skipped = before.is_some() || framing.is_comment(&last.bytes);
+            let was_skipped = before.is_some() || last.is_whole && framing.is_comment(&last.bytes);
             task.preamble = before.unwrap_or(task.preamble);
             task.again = Some(Again { offset: tail_start, lines, was_blank, was_skipped });
         }

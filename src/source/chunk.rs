@@ -45,6 +45,8 @@ pub enum Body {
     Records(Bytes),
     /// One record beyond the bound: its bytes without the line end, counted and hashed.
     TooLong {
+        /// Bytes before the record that are none of it.
+        lead: u64,
         /// Bytes of the record, without its line end.
         length: u64,
         /// How many lines they are.
@@ -206,6 +208,7 @@ impl LongRecord {
     /// on, `ends` that its source ends there.
     pub(super) fn finish(self, end: u64, is_terminated: bool, ends: bool) -> Chunk {
         let body = Body::TooLong {
+            lead: self.follower.lead(),
             length: self.length,
             lines: self.follower.lines(),
             hash: *self.record.finalize().as_bytes(),

@@ -314,7 +314,7 @@ impl Candidate {
         let is_whole = span.end - span.start <= LAST_BYTES_MAX;
         if !is_whole {
             // Whether a line goes on shows at its end, however long it is.
-            let Framing::Lines = framing else { return Ok(None) };
+            let (Framing::Lines | Framing::Commented(_)) = framing else { return Ok(None) };
             span.start = span.end - TAIL_BYTES as u64;
         }
         let source = Arc::new(Source::open(&self.path)?);

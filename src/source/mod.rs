@@ -38,7 +38,7 @@ use nix::sys::statfs::FsType;
 pub use chunk::{Body, Bytes, Chunk, Start};
 pub use chunks::Chunks;
 pub use discover::{Discovered, Found, Order, Pattern, Selection, discover};
-pub use framing::{Framed, Framing, Quotes, Records, is_blank};
+pub use framing::{Framed, Framing, Objects, Quotes, Records, is_blank};
 pub use identity::{
     Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Last, Probe, Recognised, TAIL_BYTES,
     hash16, recognise,

@@ -86,10 +86,11 @@ impl<E: Encoder> Work for Pass<E> {
                 // A row that is refused later is explained with its bytes.
                 parcel.kept = (!parcel.source.can_be_read_again()).then_some(bytes);
             }
-            Body::TooLong { length, lines, hash, check, tail, is_terminated } => {
+            Body::TooLong { lead, length, lines, hash, check, tail, is_terminated } => {
                 worker.faults.clear();
                 too_long(&mut worker.faults, length, self.recipe.record_bytes_max);
-                let span = Span::new(chunk.span.start, chunk.span.start + length);
+                let start = chunk.span.start + lead;
+                let span = Span::new(start, start + length);
                 parcel.rejects.push_hashed(span, 0, Stage::Decode, &worker.faults, &[], Some(hash));
                 (parcel.lines, parcel.record_lines, parcel.records) = (lines, lines, 1);
                 parcel.check = check;
@@ -146,7 +147,15 @@ impl Worker {
         parcel.skipped = u64::from(counted.skipped);
         parcel.records = u64::from(counted.records);
         parcel.record_lines = u64::from(counted.record_lines);
-        let is_open = pass.recipe.format.framing().is_open(&block[counted.last..], parcel.ends.is_some());
+        let framing = pass.recipe.format.framing();
+        if parcel.ends.is_some() && framing.leaves_a_line(block) {
+            parcel.lines += 1;
+            match framing.is_comment(&block[counted.last..]) {
+                true => parcel.skipped += 1,
+                false => parcel.record_lines += 1,
+            }
+        }
+        let is_open = framing.is_open(&block[counted.last..], parcel.ends.is_some());
         parcel.unterminated = is_open.then_some(first + counted.last as u64);
         self.growth = out.bytes() as f64 / block.len().max(1) as f64;
         parcel.rows.put(out);

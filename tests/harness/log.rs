@@ -94,6 +94,54 @@ pub(crate) fn logfmt_log(seed: u64, lines: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
+/// A log of so many records of W3C, one in ten of them bad. Its directives come again and again,
+/// with other fields.
+pub(crate) fn w3c_log(seed: u64, records: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut log = "#Version: 1.0\r\n#Fields: more id level message ratio\r\n".to_owned();
+    let mut is_other = false;
+    for number in 0..records {
+        let message = ["started", "\"two words\"", "gr\u{fc}n+%20", "-"][rng.usize(..4)];
+        let level = ["INFO", "WARN", "ERROR"][rng.usize(..3)];
+        let ratio = f64::from(rng.i32(-1000..1000)) / 8.0;
+        match rng.u8(..12) {
+            0 => (log, is_other) = (log + "#Fields: ratio level id message\n", true),
+            1 => (log, is_other) = (log + "#Date: 2023-10-27\n#Fields: more id level message ratio\n", false),
+            _ => {}
+        }
+        let id = if rng.u8(..20) == 0 { format!("x{number}") } else { number.to_string() };
+        log += &match rng.u8(..20) {
+            0 => format!("{id} {level} {message}"),
+            1 => String::new(),
+            _ if is_other => format!("{ratio} {level} {id} {message}"),
+            _ => format!("{} {id} {level} {message} {ratio}", "m".repeat(rng.usize(1..30))),
+        };
+        log += ["\n", "\r\n"][usize::from(rng.u8(..6) == 0)];
+    }
+    (log + "#Remark: the end").into_bytes()
+}
+
+/// The objects of a log in an array: on lines of their own, on several lines, or many on one.
+pub(crate) fn array_log(seed: u64, lines: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut array = b"[\n".to_vec();
+    let log = log(seed, lines);
+    let log = log.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&log);
+    for line in log.split(|&byte| byte == b'\n') {
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(line) else { continue };
+        if !value.is_object() {
+            continue;
+        }
+        match rng.u8(..3) {
+            0 => array.extend_from_slice(line.trim_ascii_end()),
+            _ => array.extend_from_slice(&serde_json::to_vec_pretty(&value).unwrap()),
+        }
+        array.extend_from_slice([&b",\n"[..], b", ", b",\r\n\r\n", b""][rng.usize(..4)]);
+    }
+    array.extend_from_slice(b"\n]");
+    array
+}
+
 /// A log in which every line is a row: `id` counts from `first`.
 pub(crate) fn good_log(first: usize, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(first as u64);

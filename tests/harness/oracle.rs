@@ -20,7 +20,7 @@ use super::destination::Kind;
 use super::fold::Fold;
 use super::found::{Applied, DeadLetter, Found, Move, Source};
 use super::load::{Load, LogFile};
-use super::reading::{Reading, Record, Values, canonical, read};
+use super::reading::{Reading, Record, Shape, Values, canonical, read};
 use super::twin::Verdicts;
 
 /// How far a load is.
@@ -82,9 +82,9 @@ fn check_files(load: &Load, files: &[LogFile], verdicts: &Verdicts) -> State {
     let mut fold = Fold::new(load);
     for file in files {
         let Some(source) = found.source_of(file, load) else { continue };
-        let content = content_at(file, source);
-        let reading =
-            read(&content[..usize::try_from(source.position).unwrap()], load.shape(), load.fields());
+        let content = content_at(file, source, load.shape());
+        let position = usize::try_from(source.position).unwrap();
+        let reading = read(&content[..position], position == content.len(), load.shape(), load.fields());
         let letters = found.letters_of(source);
         let moves = found.moves.iter().filter(|it| it.source_id == source.id).collect();
         let snapshot = &found;
@@ -107,12 +107,12 @@ fn check_files(load: &Load, files: &[LogFile], verdicts: &Verdicts) -> State {
 /// The version of a file that was loaded up to `position`: the oldest that has a line
 /// boundary there. A file that grew since was loaded as what it was.
 #[track_caller]
-fn content_at<'f>(file: &'f LogFile, source: &Source) -> &'f [u8] {
+fn content_at<'f>(file: &'f LogFile, source: &Source, shape: Shape) -> &'f [u8] {
     let position = usize::try_from(source.position).unwrap();
     let fits = |content: &&Vec<u8>| {
         position == 0
             || position == content.len()
-            || !source.is_complete && position < content.len() && content[position - 1] == b'\n'
+            || !source.is_complete && position < content.len() && shape.may_end(&content[..position])
     };
     let Some(content) = file.versions.iter().find(fits) else {
         panic!("the checkpoint of {} is at {position}, which is no line boundary", file.name);

@@ -45,6 +45,10 @@ pub(crate) enum Shape {
     Csv,
     /// `key=value` pairs.
     Logfmt,
+    /// Values with blanks between them, behind directives.
+    W3c,
+    /// JSON objects in an array.
+    Json,
 }
 
 impl Shape {
@@ -55,14 +59,23 @@ impl Shape {
             Shape::Braces => "format = \"ndjson\"\nrecord_start = \"^[{]\"",
             Shape::Csv => "format = \"csv\"",
             Shape::Logfmt => "format = \"logfmt\"",
+            Shape::W3c => "format = \"w3c\"",
+            Shape::Json => "format = \"json\"",
         }
+    }
+
+    /// Whether a record or what stands between two can end here.
+    pub(super) fn may_end(self, before: &[u8]) -> bool {
+        before.ends_with(b"\n")
+            || self == Shape::Json && before.last().is_some_and(|last| b"}, \r".contains(last))
     }
 
     /// The first record of `rest`, with its line end.
     fn first(self, rest: &[u8]) -> &[u8] {
         let lines = rest.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len);
         let length = match self {
-            Shape::Lines | Shape::Logfmt => lines.take(1).sum(),
+            Shape::Lines | Shape::Logfmt | Shape::W3c => lines.take(1).sum(),
+            Shape::Json => panic!("an object is no matter of lines"),
             Shape::Braces => {
                 let mut end = 0;
                 for line in lines {
@@ -89,8 +102,11 @@ impl Shape {
     }
 }
 
-/// Reads records as they are written.
-pub(super) fn read(content: &[u8], shape: Shape, fields: &[Field]) -> Reading {
+/// Reads records as they are written. `is_all` says that the file ends with `content`.
+pub(super) fn read(content: &[u8], is_all: bool, shape: Shape, fields: &[Field]) -> Reading {
+    if shape == Shape::Json {
+        return read_objects(content, is_all, fields);
+    }
     let mut reading = Reading::default();
     let mut offset = if content.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let mut header = None;
@@ -104,11 +120,16 @@ pub(super) fn read(content: &[u8], shape: Shape, fields: &[Field]) -> Reading {
         if text.iter().all(|byte| b" \t\r\n".contains(byte)) {
             reading.blank += lines;
         } else if shape == Shape::Csv && header.is_none() {
-            header = Some(values(text));
+            header = Some(values(text, ','));
+            reading.skipped += lines;
+        } else if shape == Shape::W3c && text.starts_with(b"#") {
+            if let Some(names) = text.strip_prefix(b"#Fields: ") {
+                header = Some(values(names, ' '));
+            }
             reading.skipped += lines;
         } else {
             let value = match &header {
-                Some(names) => object(names.as_deref(), text),
+                Some(names) => object(names.as_deref(), text, if shape == Shape::W3c { ' ' } else { ',' }),
                 None if shape == Shape::Logfmt => pairs(text),
                 None => serde_json::from_slice(text).ok(),
             };
@@ -120,8 +141,42 @@ pub(super) fn read(content: &[u8], shape: Shape, fields: &[Field]) -> Reading {
     reading
 }
 
-/// The values of a record of CSV, if it has no open quote.
-fn values(record: &[u8]) -> Option<Vec<String>> {
+/// Reads the objects of a file, with nothing between them but white space, commas and brackets.
+fn read_objects(content: &[u8], is_all: bool, fields: &[Field]) -> Reading {
+    let mut reading = Reading::default();
+    let mut rest = content;
+    while !rest.is_empty() {
+        let offset = content.len() - rest.len();
+        let gap = rest.iter().take_while(|byte| b" \t\r,[]".contains(byte)).count();
+        let line = reading.lines + 1;
+        if rest.get(gap).is_none_or(|&byte| byte == b'\n') {
+            reading.lines += 1;
+            match rest[..gap].iter().all(u8::is_ascii_whitespace) {
+                true => reading.blank += 1,
+                false => reading.skipped += 1,
+            }
+            rest = rest.get(gap + 1..).unwrap_or_default();
+            continue;
+        }
+        let mut objects = serde_json::Deserializer::from_slice(&rest[gap..]).into_iter::<Value>();
+        // One that is cut off is the last, and all that is left.
+        let value = objects.next().unwrap().ok();
+        let length = if value.is_some() { objects.byte_offset() } else { rest.len() - gap };
+        let raw = rest[gap..gap + length].trim_ascii_end().to_vec();
+        rest = &rest[gap + length..];
+        let behind = rest.iter().take_while(|byte| b" \t\r,[]".contains(byte)).count();
+        let ends_line = rest.get(behind).map_or(is_all, |&byte| byte == b'\n');
+        rest = rest.get(behind + usize::from(ends_line)..).unwrap_or_default();
+        let lines = raw.iter().filter(|&&byte| byte == b'\n').count() as i64 + i64::from(ends_line);
+        reading.lines += lines;
+        let row = value.and_then(|value| bind(value, fields));
+        reading.records.push(Record { offset: (offset + gap) as u64, line, lines, raw, row });
+    }
+    reading
+}
+
+/// The values of a record, if it has no open quote.
+fn values(record: &[u8], delimiter: char) -> Option<Vec<String>> {
     let text = std::str::from_utf8(record).ok()?;
     let (mut values, mut is_quoted) = (vec![String::new()], false);
     let mut chars = text.chars().peekable();
@@ -129,7 +184,7 @@ fn values(record: &[u8]) -> Option<Vec<String>> {
         match ch {
             '"' if is_quoted && chars.next_if_eq(&'"').is_some() => values.last_mut().unwrap().push('"'),
             '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => values.push(String::new()),
+            ch if ch == delimiter && !is_quoted => values.push(String::new()),
             ch => values.last_mut().unwrap().push(ch),
         }
     }
@@ -138,9 +193,12 @@ fn values(record: &[u8]) -> Option<Vec<String>> {
 
 /// The same as an object, if it has as many values as there are names. What looks like a number
 /// is one.
-fn object(names: Option<&[String]>, record: &[u8]) -> Option<Value> {
-    let (names, values) = (names?, values(record)?);
-    let member = |(name, text): (&String, String)| (name.clone(), scalar(name, text));
+fn object(names: Option<&[String]>, record: &[u8], delimiter: char) -> Option<Value> {
+    let (names, values) = (names?, values(record, delimiter)?);
+    let member = |(name, text): (&String, String)| match text.as_str() {
+        "-" if delimiter == ' ' => (name.clone(), Value::Null),
+        _ => (name.clone(), scalar(name, text)),
+    };
     (names.len() == values.len()).then(|| Value::Object(names.iter().zip(values).map(member).collect()))
 }
 

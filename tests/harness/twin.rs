@@ -134,7 +134,7 @@ impl Verdicts {
 fn valid_rows(load: &Load) -> Vec<(i32, Place, Values)> {
     let mut rows = Vec::new();
     for (number, file) in (0..).zip(load.files()) {
-        for record in read(file.versions.last().unwrap(), load.shape(), load.fields()).records {
+        for record in read(file.versions.last().unwrap(), true, load.shape(), load.fields()).records {
             rows.extend(record.row.map(|row| (number, (file.name.clone(), record.offset), row)));
         }
     }

@@ -62,9 +62,10 @@ impl Dialect {
     /// What separates records: only quotes can hold a line end.
     pub(super) fn framing(&self) -> Framing {
         let Dialect { delimiter, quote, escape, comment, .. } = *self;
-        match quote {
-            Some(quote) => Framing::Quoted(Quotes { delimiter, quote, escape, comment }),
-            None => Framing::Lines,
+        match (quote, comment) {
+            (Some(quote), _) => Framing::Quoted(Quotes { delimiter, quote, escape, comment }),
+            (None, Some(comment)) => Framing::Commented(comment),
+            (None, None) => Framing::Lines,
         }
     }
 }
@@ -176,16 +177,7 @@ impl Format for Csv {
             count += 1;
         }
         if count != columns.len() {
-            return Err(Malformed {
-                stage: Stage::Parse,
-                code: code::COLUMN_COUNT,
-                what: if count < columns.len() {
-                    "fewer values than columns"
-                } else {
-                    "more values than columns"
-                },
-                at: 0,
-            });
+            return Err(Malformed::column_count(count, columns.len()));
         }
         record.end();
         Ok(Parsed::Record)

@@ -1,4 +1,4 @@
-//! NDJSON: one JSON object per line.
+//! JSON: one object per record, which is a line or whatever the framing says.
 //!
 //! Three readers of one grammar, each for what the one before it will not take. The flat
 //! reader goes through a record of scalars in one pass; simd-json reads any JSON; the plain
@@ -83,6 +83,11 @@ impl Format for Json {
         scratch: &'r mut Scratch,
         record: &mut Record<'r>,
     ) -> Result<Parsed, Malformed> {
+        if let Framing::Objects(objects) = self.framing
+            && objects.are_gaps(input.raw)
+        {
+            return Ok(Parsed::Skipped);
+        }
         record.unmark(self.slots);
         if let Some(text) = input.text
             && flat::read(text, &self.wanted, self.extras == Extras::Gathered, &mut scratch.pause, record)
@@ -350,6 +355,28 @@ mod tests {
         assert_eq!(record.get(2).expect("present").json(&arena), br#"{"name":"n"}"#);
         let extras: Vec<_> = record.extras().map(|(key, item)| (key.to_owned(), item.raw())).collect();
         assert_eq!(extras, [("x".to_owned(), Raw::Int(0)), ("y".to_owned(), Raw::Int(1))]);
+    }
+
+    #[test]
+    fn records_of_an_array_are_its_objects() {
+        use super::super::testing::{shown, shown_in_chunks};
+        use crate::source::Objects;
+        let json = |list| Json::new::<&str>(&[], Extras::Gathered).framed(Framing::Objects(Objects { list }));
+        let text = b"[\n  {\"a\": 1},\n  {\n    \"b\": [2]\n  }, {\"c\" 3},\n\n  null, {\"d\":\"\n{}]\n]";
+        let found = shown(&json(None), text);
+        assert_eq!(
+            found.records,
+            ["{\"a\": 1}", "{\n    \"b\": [2]\n  }", "json_invalid", "model_type", "json_invalid", "{}"]
+        );
+        let counted = found.counted;
+        assert_eq!((counted.lines, counted.skipped, counted.blank, counted.record_lines), (8, 1, 1, 6));
+        for bytes_max in 1..text.len() {
+            assert_eq!(shown_in_chunks(&json(None), text, bytes_max), found, "{bytes_max}");
+        }
+        let trail = b"{\"Records\":[{\"eventName\":\"a\"},{\"eventName\":\"b\"}]}{\n\"Records\": [\n{}]\n}\n";
+        let found = shown(&json(Some("Records")), trail);
+        assert_eq!(found.records, ["{\"eventName\":\"a\"}", "{\"eventName\":\"b\"}", "{}"]);
+        assert_eq!(found.counted.skipped, 2 + 1);
     }
 
     /// What is left of a record when it has been read and marked, with the flat reader or

@@ -1,0 +1,106 @@
+//! Quotes, which hold line ends within a record.
+
+use memchr::{memchr, memchr2, memchr3};
+
+/// How fields are quoted, as Python's `csv` has it: only a quote at the start of a field opens,
+/// and a doubled one within quotes is a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotes {
+    /// What separates fields.
+    pub delimiter: u8,
+    /// What opens and closes.
+    pub quote: u8,
+    /// What takes its meaning from the next byte, in quotes and outside.
+    pub escape: Option<u8>,
+    /// What a line begins with that holds no fields, and so no quotes.
+    pub comment: Option<u8>,
+}
+
+impl Quotes {
+    pub(super) fn is_comment(&self, record: &[u8]) -> bool {
+        self.comment.is_some() && record.first() == self.comment.as_ref()
+    }
+
+    /// The end of the record that starts at `start`, behind its newline; `None` if it is not
+    /// in `bytes`.
+    pub(super) fn record_end(&self, bytes: &[u8], start: usize) -> Option<usize> {
+        let (mut at, mut field) = (start, start);
+        if self.is_comment(&bytes[start..]) {
+            return memchr(b'\n', &bytes[at..]).map(|newline| at + newline + 1);
+        }
+        loop {
+            let rest = &bytes[at.min(bytes.len())..];
+            at += match self.escape {
+                None => memchr2(self.quote, b'\n', rest)?,
+                Some(escape) => memchr3(self.quote, b'\n', escape, rest)?,
+            };
+            match bytes[at] {
+                b'\n' => return Some(at + 1),
+                byte if byte == self.quote => {
+                    // A delimiter that was escaped begins no field.
+                    let opens = at == start || at > field && bytes[at - 1] == self.delimiter;
+                    at = if opens { self.close(bytes, at + 1)? } else { at + 1 };
+                    // Directly behind quotes an escape is a character.
+                    at +=
+                        usize::from(opens && self.escape.is_some() && bytes.get(at) == self.escape.as_ref());
+                }
+                _ => (at, field) = (at + 2, at + 2),
+            }
+        }
+    }
+
+    /// The byte behind the quote that closes what was opened before `at`.
+    fn close(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            let rest = bytes.get(at..)?;
+            at += memchr2(self.quote, self.escape.unwrap_or(self.quote), rest)?;
+            match bytes.get(at + 1) {
+                Some(&next) if bytes[at] != self.quote || next == self.quote => at += 2,
+                Some(_) => return Some(at + 1),
+                None => return None,
+            }
+        }
+    }
+}
+
+/// Where in a record with quotes one is. Byte by byte, as Python's reader does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QuoteState {
+    /// Before its first byte.
+    Record,
+    Comment,
+    /// Before the first byte of a field.
+    Field,
+    Unquoted,
+    Quoted,
+    /// Behind a quote within quotes.
+    Closed,
+    /// Behind an escape.
+    Escaped {
+        is_quoted: bool,
+    },
+}
+
+impl QuoteState {
+    /// Takes the next byte; true if the record ends with it.
+    pub(super) fn step(&mut self, byte: u8, quotes: &Quotes) -> bool {
+        use QuoteState::{Closed, Comment, Escaped, Field, Quoted, Record, Unquoted};
+        *self = match *self {
+            Escaped { is_quoted: true } => Quoted,
+            Escaped { is_quoted: false } => Unquoted,
+            Record if quotes.comment == Some(byte) => Comment,
+            Record | Field if byte == quotes.quote => Quoted,
+            Quoted if quotes.escape == Some(byte) => Escaped { is_quoted: true },
+            Quoted if byte == quotes.quote => Closed,
+            Closed if byte == quotes.quote => Quoted,
+            Quoted => Quoted,
+            _ if byte == b'\n' => return true,
+            Comment => Comment,
+            Closed if quotes.escape == Some(byte) => Unquoted,
+            _ if quotes.escape == Some(byte) => Escaped { is_quoted: false },
+            _ if byte == quotes.delimiter => Field,
+            _ => Unquoted,
+        };
+        false
+    }
+}
