@@ -11,6 +11,7 @@ use logmill::format::{Chunk, Dialect, LogFormat, Memory, Pattern, Preamble, Spec
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Extra, Field, Float, Kind, List, Nul, Object, Schema};
 use logmill::schema::{StampFormat, Strptime, Text, Timestamp};
+use logmill::source::Objects;
 
 struct Counting;
 
@@ -116,10 +117,41 @@ fn a_valid_record_allocates_nothing_once_the_buffers_are_warm() {
         };
         assert_eq!(allocations(&spec, &schema, header, records), 0, "allocations in 100 records, {spec}");
     }
+    for (spec, fields, header, records) in tables() {
+        let schema = Schema { fields, extra: Extra::Keep, ..Schema::default() };
+        assert_eq!(allocations(&spec, &schema, header, records), 0, "allocations in 100 records, {spec}");
+    }
     for (spec, fields, records) in logs() {
         let schema = Schema { fields, extra: Extra::Keep, ..Schema::default() };
         assert_eq!(allocations(&spec, &schema, "", records), 0, "allocations in 100 records, {spec}");
     }
+}
+
+/// Logs that say above how they are written, with escapes to undo and lists.
+fn tables() -> [(Spec, Vec<Field>, &'static str, &'static str); 3] {
+    let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
+    let stamp = |name| Field::new(name, Kind::Timestamp(Timestamp::default()));
+    let list = Kind::List(Box::new(List::of(Field::new("", Kind::Int(Bounds::default())))));
+    [
+        (
+            Spec::W3c,
+            vec![stamp("timestamp"), text("cs(Referer)")],
+            "#Fields: date time cs-method cs(Referer)",
+            "2023-10-27 12:34:56 GET -\n2023-10-27 12:34:57 GET \"a \"\"b\"\"\"\n2023-10-27\t12:34:57\tx\t%20\n",
+        ),
+        (
+            Spec::Zeek,
+            vec![stamp("ts"), text("uid"), Field::new("ports", list)],
+            "#fields\tts\tuid\tports\tx\n#types\ttime\tstring\tset[port]\tstring",
+            "1698364800.5\tC\\x09x\t1,2\t-\n1698364801.5\t-\t(empty)\tx\n",
+        ),
+        (
+            Spec::Json(Objects::default()),
+            vec![stamp("ts"), text("a")],
+            "",
+            "[{\"ts\":1698364800,\"a\":null},\n {\n  \"a\": \"\\u00e4\", \"ts\": 1.5, \"x\": [{}]\n }\n]",
+        ),
+    ]
 }
 
 /// Logs whose format knows its fields, with escapes to undo and members to gather.

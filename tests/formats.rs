@@ -3,6 +3,7 @@
 
 use bumpalo::Bump;
 use logmill::format::{Chunk, Extras, LogFormat, Memory, Preamble, Raw, Spec, of};
+use logmill::source::Objects;
 use serde_json::{Map, Value};
 
 use crate::corpus::{corpus, lines};
@@ -35,9 +36,10 @@ fn records(spec: &Spec, name: &str) -> Vec<Result<Map<String, Value>, String>> {
 fn judged(spec: &Spec, name: &str, names: &[(&str, &str)], same: impl Fn(&str, &Value, &Value) -> bool) {
     let verdicts = lines(&format!("{name}.verdict.ndjson"));
     let records = records(spec, name);
+    let verdicts = verdicts.iter().map(|line| serde_json::from_slice::<Value>(line).expect("JSON"));
+    let verdicts: Vec<_> = verdicts.filter(|verdict| verdict["kind"] != "directive").collect();
     assert_eq!(records.len(), verdicts.len(), "{name}");
     for (found, verdict) in records.iter().zip(verdicts) {
-        let verdict: Value = serde_json::from_slice(&verdict).expect("JSON");
         let line = &verdict["n"];
         match (found, verdict["fields"].as_object()) {
             (Ok(found), Some(expected)) => {
@@ -96,6 +98,40 @@ fn real_logfmt_is_cut_as_its_verdicts_say() {
 fn real_syslog_is_cut_as_its_verdicts_say() {
     let names = [("ts", "timestamp"), ("host", "hostname"), ("prog", "appname"), ("pid", "procid")];
     judged(&Spec::Syslog, "text/sftp_syslog.log", &names, |_, value, expected| is_same(value, expected));
+}
+
+#[test]
+fn real_w3c_is_cut_as_its_verdicts_say() {
+    for name in ["text/w3c_small.log", "text/w3c_mismatch.log"] {
+        judged(&Spec::W3c, name, &[], |_, value, expected| is_same(value, expected));
+    }
+}
+
+/// Arrays, pretty-printed objects and text sequences, which NDJSON refuses.
+#[test]
+fn objects_of_json_are_found_wherever_they_stand() {
+    for (name, count) in [
+        ("framing/json_array_file.json", 10),
+        ("framing/pretty_printed.json", 1),
+        ("framing/rs_json_seq.ndjson", 3),
+        ("framing/concatenated.ndjson", 10),
+        ("framing/mixed_eol.ndjson", 10),
+        ("json/gharchive.ndjson", 49),
+        ("json/traefik.ndjson", 80),
+    ] {
+        let objects = records(&Spec::Json(Objects::default()), name);
+        assert_eq!(objects.len(), count, "{name}");
+        assert!(objects.iter().all(Result::is_ok), "{name}");
+    }
+    for name in ["json/gharchive.ndjson", "json/lnav_nested_json.json", "json/lnav_journald.json"] {
+        let lines = records(&Spec::Ndjson { record_start: None }, name);
+        assert_eq!(records(&Spec::Json(Objects::default()), name), lines, "{name}");
+    }
+    let (good, bad): (Vec<_>, Vec<_>) =
+        records(&Spec::Json(Objects::default()), "json/lnav_invalid_json.json")
+            .into_iter()
+            .partition(Result::is_ok);
+    assert_eq!((good.len(), bad.len()), (4, 1));
 }
 
 /// Logs of one format are hardly ever read as another. (SQL has an `=` here and there.)
