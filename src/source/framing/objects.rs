@@ -373,8 +373,9 @@ impl Walk {
 
     /// Where the line of `at` starts, if only gaps stand between.
     fn line_start(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        let gap = bytes[..at].iter().rev().take_while(|&&byte| self.objects.is_gap(byte));
-        let gap = gap.take(GAP_BYTES_MAX).count();
+        // A brace may be what the object ends with.
+        let is_gap = |byte: u8| byte != b'}' && self.objects.is_gap(byte);
+        let gap = bytes[..at].iter().rev().take_while(|&&byte| is_gap(byte)).take(GAP_BYTES_MAX).count();
         if gap == GAP_BYTES_MAX {
             return None;
         }
