@@ -80,6 +80,7 @@ clauses! {
     what_is_held_is_not_forgotten
     a_copy_is_a_duplicate
     a_name_that_changed_is_told_anew
+    a_small_file_is_known_by_where_it_lies
     other_rules_are_not_mixed
     what_was_acknowledged_and_is_missing_is_told
     a_batch_behind_what_is_missing_is_refused
@@ -561,6 +562,28 @@ fn a_name_that_changed_is_told_anew(place: &Place) {
     fs::rename(&path, &renamed).unwrap();
     assert_eq!(place.open().claim(&asked(&[&renamed])).unwrap(), [Answer::Finished { source_id: 1 }]);
     assert_eq!(place.sources()[0].name, renamed.to_string_lossy());
+}
+
+fn a_small_file_is_known_by_where_it_lies(place: &Place) {
+    let (path, mut run) = (place.file("a", 10), place.open());
+    let first = task(&mut *run, &asked(&[&path]));
+    run.commit(&batch(&path, first.split, (0, 10), false)).unwrap();
+    run.finish(&ENDING).unwrap();
+    // Each time it is known under the name that it has now.
+    for (from, to, position) in [("a", "b", 10), ("b", "c", 12)] {
+        let to = place.folder.path().join(to);
+        fs::rename(place.folder.path().join(from), &to).unwrap();
+        let size = position + 2;
+        fs::write(&to, "\n".repeat(usize::try_from(size).unwrap())).unwrap();
+        let mut run = place.open();
+        let task = task(&mut *run, &asked(&[&to]));
+        assert_eq!((task.split, task.start.position), (first.split, position));
+        run.commit(&batch(&to, task.split, (position, size), false)).unwrap();
+        run.finish(&ENDING).unwrap();
+    }
+    let copy = place.folder.path().join("d");
+    fs::write(&copy, "\n".repeat(20)).unwrap();
+    assert_eq!(task(&mut *place.open(), &asked(&[&copy])).split, Split::whole(2));
 }
 
 fn other_rules_are_not_mixed(place: &Place) {

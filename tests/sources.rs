@@ -37,6 +37,7 @@ mod streams;
 /// A folder of logs, and a job that loads them.
 pub(crate) struct Logs {
     place: Place,
+    name: String,
     database: Option<Database>,
     source: String,
     key: String,
@@ -49,12 +50,19 @@ impl Logs {
     pub(crate) fn new() -> Logs {
         Logs {
             place: Place::new(),
+            name: "logs".to_owned(),
             database: None,
             source: "files = [\"*.log*\"]".to_owned(),
             key: "\"position\"".to_owned(),
             pipeline: "threads = 2".to_owned(),
             fields: String::new(),
         }
+    }
+
+    /// Under another name.
+    pub(crate) fn named(mut self, name: &str) -> Logs {
+        self.name = name.to_owned();
+        self
     }
 
     /// With other keys in `[source]`.
@@ -93,10 +101,10 @@ impl Logs {
             None => "sqlite:logmill.db".to_owned(),
         };
         format!(
-            "name = \"logs\"\n[source]\nformat = \"ndjson\"\n{}\n[record.fields]\nn = \"int\"\n\
+            "name = \"{}\"\n[source]\nformat = \"ndjson\"\n{}\n[record.fields]\nn = \"int\"\n\
              t = {{ type = \"text\", required = false }}\n{}\
              [destination]\nurl = \"{url}\"\ntable = \"t\"\nkey = {}\n[pipeline]\n{}\n",
-            self.source, self.fields, self.key, self.pipeline
+            self.name, self.source, self.fields, self.key, self.pipeline
         )
     }
 

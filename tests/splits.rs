@@ -16,6 +16,7 @@ on_each_destination! {
     two_splits_are_whole_wherever_a_load_is_killed
     a_source_that_grows_goes_on_with_its_last_split
     a_split_that_the_file_does_not_reach_is_refused
+    what_is_only_cut_is_not_loaded
 }
 
 /// What a load leaves: every row, every dead letter, and the sums of the counters.
@@ -148,4 +149,17 @@ fn a_split_that_the_file_does_not_reach_is_refused(kind: Kind) {
         let (_, _, sums) = left(&load);
         assert_ne!(sums[0][5].int(), 0, "the source is not complete");
     }
+}
+
+/// Where a split begins is no sign that anything of it was loaded.
+fn what_is_only_cut_is_not_loaded(kind: Kind) {
+    let [load, ..] = loads(kind);
+    load.run().exit(3);
+    let whole = left(&load);
+    cut(&load);
+    load.sql("DROP TABLE t");
+    load.run().exit(3);
+    assert_eq!(left(&load), whole);
+    load.sql("DROP TABLE t");
+    load.run().exit(2).tells("has loaded 1 sources");
 }

@@ -222,6 +222,27 @@ fn at_the_end_it_holds_what_a_new_database_would_hold() {
     });
 }
 
+/// Which table a source is in, and where its file lay, older programs did not write down.
+#[test]
+fn what_was_not_known_is_filled_in_when_it_is_first_seen() {
+    each(|left| {
+        // Whatever they have loaded, it was not into a table that is not there.
+        let said = left.run("load -j app.toml --table elsewhere", b"").ended(2, &[]);
+        assert!(said.stderr.contains("has loaded 5 sources"), "{said:?}");
+        load_all(&left);
+        let unknown = "SELECT name FROM our_sources WHERE target IS NULL OR device IS NULL OR inode IS NULL";
+        let unknown = left.ours(unknown);
+        assert!(matches!(&unknown[..], [name] if name[0].text() == "-"), "{unknown:?}");
+        let targets = left.ours("SELECT count(DISTINCT job), count(DISTINCT target) FROM our_sources");
+        assert_eq!((targets[0][0].int(), targets[0][1].int()), (5, 5));
+        // From now on a small log can rotate.
+        let days = "logs/days/2023-10-29";
+        fs::rename(left.path(&format!("{days}/a.ndjson.gz")), left.path(&format!("{days}/b.ndjson.gz")))
+            .unwrap();
+        assert_eq!(left.load("days.toml --date 2023-10-29"), (0, 0, 0));
+    });
+}
+
 /// Rules are compared where a source goes on, so each job is given more.
 #[test]
 fn no_rule_counts_as_changed() {

@@ -45,7 +45,13 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
 fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let letter = engine::dead_letter(&config, args.id, &speech.watch())?.ok_or_else(|| {
-        let list = next_command("dead-letters list", &args.job.job, args.job.destination.into.as_ref());
+        let destination = &args.job.destination;
+        let list = next_command(
+            "dead-letters list",
+            &args.job.job,
+            destination.into.as_ref(),
+            destination.table.as_ref(),
+        );
         Error::usage(format!("job {} has no dead letter {}; `{list}` shows them", config.name, args.id))
     })?;
     if args.raw {

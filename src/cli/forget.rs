@@ -10,7 +10,9 @@ use crate::report::Exit;
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let meant = Meant { files: args.files.clone(), date: args.date, ids: args.id.clone() };
-    let status = next_command("status --all", &args.job.job, args.job.destination.into.as_ref());
+    let destination = &args.job.destination;
+    let status =
+        next_command("status --all", &args.job.job, destination.into.as_ref(), destination.table.as_ref());
     let forgotten = engine::forget(&config, &meant, args.dry_run, &speech.watch());
     let forgotten = forgotten.map_err(|error| {
         let show = format!("`{status}` shows what there is");

@@ -38,7 +38,7 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         Output::Text => {
             inferred::tell_written(&report, path, speech);
             // The job names the destination that was given.
-            speech.inform(&format!("to load: {}", next_command("load", path, None)));
+            speech.inform(&format!("to load: {}", next_command("load", path, None, None)));
         }
         Output::Json => {
             speech.show(&Infer::new(name, Some(path.display().to_string()), None, report))?;

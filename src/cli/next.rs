@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::config::Url;
 use crate::error::Error;
+use crate::sink::TableName;
 use crate::sink::statement::shell_word;
 
 /// An error, and what to type next.
@@ -14,14 +15,22 @@ pub(super) struct Advised {
     pub(super) next: String,
 }
 
-/// The command of ours that goes on with a job, in the destination that `into` put into the
-/// place of the job's.
-pub(super) fn next_command(command: &str, job: &Path, into: Option<&Url>) -> String {
-    let job = shell_word(&job.to_string_lossy());
-    match into {
-        Some(url) => format!("logmill {command} -j {job} --into {}", shell_word(&url.without_password())),
-        None => format!("logmill {command} -j {job}"),
+/// The command of ours that goes on with a job, in the destination and the table that were put
+/// into the place of the job's.
+pub(super) fn next_command(
+    command: &str,
+    job: &Path,
+    into: Option<&Url>,
+    table: Option<&TableName>,
+) -> String {
+    let mut command = format!("logmill {command} -j {}", shell_word(&job.to_string_lossy()));
+    if let Some(url) = into {
+        command.push_str(&format!(" --into {}", shell_word(&url.without_password())));
     }
+    if let Some(table) = table {
+        command.push_str(&format!(" --table {}", shell_word(&table.to_string())));
+    }
+    command
 }
 
 #[cfg(test)]
@@ -32,9 +41,13 @@ mod tests {
     fn a_command_can_be_typed() {
         let into = "host=db user=ada password='pa ss'".parse().expect("a destination");
         assert_eq!(
-            next_command("status --all", Path::new("my job.toml"), Some(&into)),
+            next_command("status --all", Path::new("my job.toml"), Some(&into), None),
             "logmill status --all -j 'my job.toml' --into 'host=db user=ada'"
         );
-        assert_eq!(next_command("load", Path::new("a.toml"), None), "logmill load -j a.toml");
+        let table = "logs.\"a b\"".parse().expect("a table");
+        assert_eq!(
+            next_command("load", Path::new("a.toml"), None, Some(&table)),
+            "logmill load -j a.toml --table 'logs.\"a b\"'"
+        );
     }
 }

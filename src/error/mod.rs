@@ -99,6 +99,21 @@ pub enum ErrorKind {
         more: usize,
     },
 
+    /// Another job has loaded the sources into the same table. Nothing was touched.
+    #[error(
+        "{source_name}{}: job {job} has loaded it into this table. If this is that job, give it its name back; \
+         --allow-duplicates loads it once more",
+        and_more(*more)
+    )]
+    OfAnotherJob {
+        /// The first of them.
+        source_name: String,
+        /// How many more there are.
+        more: usize,
+        /// The job.
+        job: String,
+    },
+
     /// It is not clear which sources are meant. Nothing was touched.
     #[error("{0}")]
     Unclear(#[from] Unclear),
@@ -269,6 +284,7 @@ impl ErrorKind {
             ErrorKind::Untrusted { .. } => "untrusted",
             ErrorKind::NoFiles { .. } => "no_files",
             ErrorKind::RulesChanged { .. } => "rules_changed",
+            ErrorKind::OfAnotherJob { .. } => "of_another_job",
             ErrorKind::Unclear(_) => "unclear",
             ErrorKind::File { .. } => "file",
             ErrorKind::Source { .. } => "source",

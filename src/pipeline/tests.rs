@@ -61,8 +61,8 @@ impl Sink for InMemory {
                 let id = i32::try_from(self.remembered.len()).expect("few") + 1;
                 answer.give_id(id);
                 let print = &file.fingerprint;
-                let mut memory =
-                    Remembered::new(id, file.name.clone(), (print.head_len, print.head_hash), None);
+                let head = (print.head_len, print.head_hash);
+                let mut memory = Remembered::new(id, "job".to_owned(), file.name.clone(), head, None);
                 memory.known.containers.extend(print.container);
                 memory.push(Checkpoint {
                     split: Split::whole(id),

@@ -59,6 +59,7 @@ impl Exit {
             | ErrorKind::Untrusted { .. }
             | ErrorKind::NoFiles { .. }
             | ErrorKind::RulesChanged { .. }
+            | ErrorKind::OfAnotherJob { .. }
             | ErrorKind::Unclear(_)
             | ErrorKind::Unfit(_) => Exit::Usage,
             ErrorKind::Held { .. } | ErrorKind::TakenOver => Exit::Held,

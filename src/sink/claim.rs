@@ -8,11 +8,13 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDate;
+
 use super::Again;
 use super::outage::{Patience, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
-use crate::source::{Candidate, Container, Framing, Hash16, Known, Preamble, Recognised, Start};
+use crate::source::{Candidate, Container, Framing, Hash16, Inode, Known, Preamble, Recognised, Start};
 use crate::source::{hash16, is_blank, recognise};
 use crate::split::Split;
 
@@ -35,11 +37,35 @@ pub struct Asked {
     pub rules_hash: Hash16,
 }
 
+/// Whose sources a run asks for. The same content is another source to another job, in another
+/// table, and on another day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scope {
+    /// The name of the job.
+    pub(super) job: String,
+    /// The table that the rows are in, by its full name. A job that is given another table has
+    /// loaded nothing into that.
+    pub(super) target: String,
+    /// The day that the run is about.
+    pub(super) data_date: Option<NaiveDate>,
+}
+
+/// Which of the sources in a table are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of the job.
+    Own,
+    /// Those of other jobs.
+    Others,
+}
+
 /// A source as the destination remembers it.
 #[derive(Clone, Debug)]
 pub struct Remembered {
     /// Its id.
     pub source_id: i32,
+    /// Its job.
+    pub job: String,
     /// What it is recognised by.
     pub known: Known,
     /// The start of a last line that had no line end.
@@ -86,7 +112,13 @@ pub struct Owner {
 
 impl Remembered {
     /// A source, before its splits are known.
-    pub fn new(source_id: i32, name: String, head: (u32, Hash16), tail_start: Option<u64>) -> Remembered {
+    pub fn new(
+        source_id: i32,
+        job: String,
+        name: String,
+        head: (u32, Hash16),
+        tail_start: Option<u64>,
+    ) -> Remembered {
         let known = Known {
             name,
             head_len: head.0,
@@ -96,8 +128,9 @@ impl Remembered {
             tail_hash: hash16(b""),
             complete: true,
             containers: Vec::new(),
+            inode: None,
         };
-        Remembered { source_id, known, tail_start, checkpoints: Vec::new() }
+        Remembered { source_id, job, known, tail_start, checkpoints: Vec::new() }
     }
 
     /// Adds the next split. A file is this source if it holds what was committed, and the end of
@@ -245,6 +278,45 @@ fn decide_one(
         Recognised::DuplicateOf(name) => Decision::alone(Answer::Duplicate(name)),
         Recognised::Changed(how) => Decision::alone(Answer::Changed(how)),
     })
+}
+
+/// Whether there are files that the job has not loaded yet, and that another one may have.
+pub(super) fn asks_for_others(asked: &Asked, decisions: &[Decision]) -> bool {
+    !asked.allow_duplicates && new_files(asked, decisions).next().is_some()
+}
+
+/// The files that the job has never seen. An empty one is nobody's.
+fn new_files<'a>(asked: &'a Asked, decisions: &'a [Decision]) -> impl Iterator<Item = &'a Candidate> {
+    let files = asked.files.iter().zip(decisions);
+    let new = files.filter(|(file, decision)| {
+        let is_new = matches!(decision.answer, Answer::Load { .. }) && decision.memory.is_none();
+        is_new && file.fingerprint.size != Some(0)
+    });
+    new.map(|(file, _)| file)
+}
+
+/// Refuses files that another job has loaded into the same table, on the same day: most likely
+/// it is this one, under the name that it had.
+pub(super) fn refuse_sources_of_others(
+    asked: &Asked,
+    decisions: &[Decision],
+    others: &[Remembered],
+) -> Result<()> {
+    let files: Vec<Candidate> = new_files(asked, decisions).cloned().collect();
+    let known: Vec<Known> = others.iter().map(|memory| memory.known.clone()).collect();
+    let mut met: Vec<(&Candidate, &str)> = Vec::new();
+    for (file, recognised) in files.iter().zip(recognise(&files, &known, false)) {
+        let other = match recognised {
+            Ok(Recognised::Known(index)) if known[index].position > 0 => Some(index),
+            Ok(Recognised::DuplicateOf(name)) => known.iter().position(|known| known.name == name),
+            // What cannot be read is told when it is to be.
+            _ => None,
+        };
+        met.extend(other.map(|index| (file, others[index].job.as_str())));
+    }
+    let Some(((first, job), more)) = met.split_first() else { return Ok(()) };
+    let (source_name, job) = (first.path.display().to_string(), (*job).to_owned());
+    Err(ErrorKind::OfAnotherJob { source_name, more: more.len(), job }.into())
 }
 
 /// Refuses to go on with sources that were begun under other rules.
@@ -408,6 +480,17 @@ pub(super) fn held(source: &str, holder: &str) -> Error {
 /// What a run says that finds its sources taken.
 pub(super) fn lost_ownership() -> Error {
     ErrorKind::TakenOver.into()
+}
+
+/// Where a file lies, as it is stored: both numbers, or none. All 64 bits of them count.
+pub(super) fn stored_inode(inode: Option<Inode>) -> (Option<i64>, Option<i64>) {
+    let both = inode.map(|inode| (inode.device.cast_signed(), inode.number.cast_signed()));
+    (both.map(|(device, _)| device), both.map(|(_, number)| number))
+}
+
+/// Where a file lay, as it was stored.
+pub(super) fn inode(device: Option<i64>, number: Option<i64>) -> Option<Inode> {
+    Some(Inode { device: device?.cast_unsigned(), number: number?.cast_unsigned() })
 }
 
 /// A count or an offset as it is stored. Ours are never negative.

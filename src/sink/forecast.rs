@@ -3,6 +3,7 @@
 //! For people, before they let it. Everything is looked at as a load would, and nothing is
 //! written; what stands in a load's way is gathered rather than told one by one.
 
+use super::claim::{asks_for_others, refuse_sources_of_others};
 use super::{Answer, Asked, Decision, Remembered, decide};
 use crate::error::{ErrorKind, Result};
 
@@ -41,8 +42,14 @@ impl Forecast {
         }
     }
 
-    /// Decides about the files as a claim would, without giving ids.
-    pub(super) fn decide(&mut self, asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>> {
+    /// Decides about the files as a claim would, without giving ids. `others` is asked for the
+    /// sources of other jobs in the same table, if they matter.
+    pub(super) fn decide(
+        &mut self,
+        asked: &Asked,
+        remembered: &[Remembered],
+        others: impl FnOnce() -> Result<Vec<Remembered>>,
+    ) -> Result<Vec<Decision>> {
         let decisions = match decide(asked, remembered) {
             Err(error) if matches!(error.kind(), ErrorKind::RulesChanged { .. }) => {
                 self.obstacles.push(error.to_string());
@@ -50,6 +57,14 @@ impl Forecast {
             }
             decisions => decisions?,
         };
+        if asks_for_others(asked, &decisions) {
+            match refuse_sources_of_others(asked, &decisions, &others()?) {
+                Err(error) if matches!(error.kind(), ErrorKind::OfAnotherJob { .. }) => {
+                    self.obstacles.push(error.to_string())
+                }
+                result => result?,
+            }
+        }
         self.answers = decisions.iter().map(|decision| decision.answer.clone()).collect();
         Ok(decisions)
     }

@@ -14,9 +14,9 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::sink::Counts;
 
-/// A destination that can be asked about the past.
+/// A destination that can be asked about the past of a table.
 pub trait History {
-    /// Everything about a job, in one snapshot. `None` if nothing of ours is there yet.
+    /// Everything about what a job has loaded into it, in one snapshot. `None` if nothing of ours is there yet.
     fn status(&mut self, job: &str) -> Result<Option<Status>>;
 
     /// Visits dead letters in the order of their ids.
@@ -25,6 +25,12 @@ pub trait History {
         filter: &Filter,
         visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
     ) -> Result<()>;
+}
+
+/// Whether a dead letter `d` is of a source in the table `target`. Letters of a source that was
+/// forgotten are of every table, and those of an older version too.
+pub(super) fn of_target(sources: &str, target: &str) -> String {
+    format!("NOT EXISTS (SELECT 1 FROM {sources} o WHERE o.id = d.source_id AND o.target <> {target})")
 }
 
 /// What became of a source that was forgotten.

@@ -12,6 +12,7 @@ mod claim;
 mod commit;
 pub mod dead_letter;
 pub mod destination;
+mod findings;
 pub mod forecast;
 pub mod history;
 pub mod judge;

@@ -30,6 +30,19 @@ impl TableName {
         }
     }
 
+    /// The name as it is remembered, by which sources are found again: so it does not depend on
+    /// which words a language has reserved.
+    pub(super) fn remembered(&self) -> String {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let part =
+            |name: &str| match name.bytes().all(plain) && !name.starts_with(|ch: char| ch.is_ascii_digit()) {
+                true => name.to_owned(),
+                false => quote(name),
+            };
+        let schema = self.schema.as_ref().map(|schema| part(schema) + ".").unwrap_or_default();
+        schema + &part(&self.name)
+    }
+
     /// The name of a table whose identifier is exactly this.
     pub fn exactly(name: &str) -> Result<TableName, NoTableName> {
         quote(name).parse()
@@ -191,6 +204,7 @@ mod tests {
         for text in ["events", "Logs.\"Events\"", "\"select\"", "\"a b\".\"c\"\"d\"", "\"1\"", "größe"] {
             let name: TableName = text.parse().expect(text);
             assert_eq!(name.to_string().parse(), Ok(name.clone()), "{text}");
+            assert_eq!(name.remembered().parse(), Ok(name.clone()), "{text}");
             assert_eq!(name.quoted().parse(), Ok(name), "{text}");
         }
     }

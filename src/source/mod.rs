@@ -22,6 +22,7 @@ mod open;
 mod patient;
 mod preamble;
 mod read;
+mod recognise;
 mod stdin;
 mod windows;
 
@@ -40,10 +41,10 @@ pub use chunks::Chunks;
 pub use discover::{Discovered, Found, Order, Pattern, Selection, discover};
 pub use framing::{Framed, Framing, Objects, Quotes, Records, is_blank};
 pub use identity::{
-    Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Known, Last, Probe, Recognised, TAIL_BYTES,
-    hash16, recognise,
+    Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Inode, Last, Probe, TAIL_BYTES, hash16,
 };
 pub use preamble::Preamble;
+pub use recognise::{Known, Recognised, recognise};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::span::Span;
@@ -135,6 +136,7 @@ enum Medium {
 struct OpenFile {
     file: File,
     codec: Codec,
+    inode: Inode,
     /// What the file was when it was opened.
     seen: Stamp,
     /// Set once the file was seen to move: from then on every batch is compared.
@@ -206,6 +208,7 @@ impl Source {
         let file = OpenFile {
             file,
             codec: Codec::Plain,
+            inode: Inode { device: metadata.dev(), number: metadata.ino() },
             seen: Stamp::of(&metadata),
             moved: AtomicBool::new(false),
             is_remote,

@@ -106,9 +106,13 @@ fn renamed_moved_or_restored() {
     logs.load().exit(0);
     logs.rename("app.log", "old.log");
     logs.load().exit(0).did(0, 1);
-    logs.rename("old.log", "new.log").append("new.log", log(3..=3));
+    logs.write("new.log", log(1..=3)).remove("old.log");
     logs.load().exit(0).did(3, 0);
     assert_eq!(logs.sources(), ["old.log 1-2", "new.log 1-3"]);
+    // Unless it lies where that lay.
+    logs.rename("new.log", "newer.log").append("newer.log", log(4..=4));
+    logs.load().exit(0).did(1, 0);
+    assert_eq!(logs.sources(), ["old.log 1-2", "newer.log 1-4"]);
 }
 
 #[test]
@@ -152,6 +156,45 @@ fn rotated_by_renaming() {
             ]
         );
     }
+}
+
+#[test]
+fn small_logs_that_rotate() {
+    for logs in both() {
+        logs.write("app.log", log(1..=2));
+        logs.load().exit(0).did(2, 0);
+        // Each grows after the last load of it, moves on, and stays below 4 KiB.
+        for generation in 1..=3 {
+            let first = generation * 10;
+            logs.append("app.log", log(first - 5..=first - 4));
+            for number in (1..generation).rev() {
+                logs.rename(&format!("app.log.{number}"), &format!("app.log.{}", number + 1));
+            }
+            logs.rename("app.log", "app.log.1").write("app.log", log(first..=first + 1));
+            logs.load().exit(0).did(4, i64::try_from(generation).unwrap() - 1);
+        }
+        let rotated =
+            ["app.log.3 1-2 5-6", "app.log.2 10-11 15-16", "app.log.1 20-21 25-26", "app.log 30-31"];
+        assert_eq!(logs.sources(), rotated);
+        // By copying: the name stands for another content, and its own is found.
+        logs.append("app.log", log(32..=32));
+        fs::copy(logs.path("app.log"), logs.path("app.log.0")).unwrap();
+        logs.write("app.log", log(40..=40));
+        logs.load().exit(0).did(2, 3);
+        assert_eq!(logs.sources()[3..], ["app.log.0 30-32", "app.log 40"]);
+    }
+    // All begin with the same line, which was all that was there of the oldest one.
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=1));
+    logs.load().exit(0).did(1, 0);
+    logs.append("app.log", log(11..=11)).rename("app.log", "app.log.1");
+    logs.write("app.log", [log(1..=1), log(21..=21)].concat());
+    logs.load().exit(0);
+    logs.rename("app.log.1", "app.log.2").append("app.log", log(22..=22)).rename("app.log", "app.log.1");
+    logs.write("app.log", [log(1..=1), log(31..=31)].concat());
+    logs.load().exit(0);
+    assert_eq!(logs.query("select n from t order by n"), ["1", "1", "1", "11", "21", "22", "31"]);
+    logs.load().exit(0).did(0, 3);
 }
 
 #[test]
@@ -293,6 +336,13 @@ fn another_file_under_the_same_inode() {
     logs.rename("app.log", "new.log").write("new.log", log(201..=250));
     logs.load().exit(0).did(50, 0);
     assert_eq!(logs.sources(), ["app.log 1-100", "new.log 201-250"]);
+    // Also a small one: a number alone proves nothing.
+    let logs = Logs::new();
+    logs.write("app.log", log(1..=2));
+    logs.load().exit(0).did(2, 0);
+    logs.rename("app.log", "new.log").write("new.log", log(11..=13));
+    logs.load().exit(0).did(3, 0);
+    assert_eq!(logs.sources(), ["app.log 1-2", "new.log 11-13"]);
 }
 
 #[test]
@@ -381,6 +431,90 @@ fn the_same_file_under_two_data_dates() {
         logs.load_with("--date 2023-10-28").exit(0).did(100, 0);
         logs.load_with("--date 2023-10-27").exit(0).did(0, 1);
         assert_eq!(logs.sources(), ["app.log 1-100", "app.log 1-100"]);
+    }
+}
+
+#[test]
+fn the_same_file_into_another_table() {
+    for logs in both() {
+        let tell = |arguments: &str| {
+            let said = Said::of(&mut logs.place.command(arguments), b"");
+            serde_json::from_str::<Value>(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+        };
+        let ids = |arguments: &str| {
+            let status = tell(&format!("status -j job.toml --output json {arguments}"));
+            let sources = status["sources"].as_array().unwrap().iter();
+            sources.map(|source| source["id"].as_i64().unwrap()).collect::<Vec<_>>()
+        };
+        let letters = |arguments: &str| {
+            let listed = tell(&format!("dead-letters list -j job.toml --output json {arguments}"));
+            let status = tell(&format!("status -j job.toml --output json {arguments}"));
+            (listed["dead_letters"].as_array().unwrap().len(), status["open_dead_letters"].as_i64().unwrap())
+        };
+        logs.write("app.log", [&log(1..=100)[..], b"no record\n"].concat());
+        let loaded = logs.load();
+        loaded.exit(3).did(100, 0);
+        let loaded = logs.load_with("--table u");
+        loaded.exit(3).did(100, 0);
+        assert_eq!(loaded.count("/open_dead_letters_of_job"), 1);
+        logs.append("app.log", log(101..=110));
+        logs.load().exit(3).did(10, 0);
+        logs.load_with("--table u").exit(3).did(10, 0);
+        logs.load_with("--table u").exit(3).did(0, 1);
+        // What a person is told is about one of them.
+        assert_eq!((ids(""), ids("--table u")), (vec![1], vec![2]));
+        assert_eq!((letters(""), letters("--table u")), ((1, 1), (1, 1)));
+        let forgotten = tell("forget -j job.toml --output json --table u app.log");
+        assert_eq!(forgotten["forgotten"], 1);
+        assert_eq!((ids(""), ids("--table u")), (vec![1], vec![]));
+        let planned = tell("plan -j job.toml --output json --table u");
+        assert_eq!(planned["sources"][0]["position"], 0, "{planned}");
+        logs.load_with("--table u").exit(3).did(110, 0);
+        logs.load().exit(3).did(0, 1);
+    }
+}
+
+#[test]
+fn the_table_was_renamed() {
+    for logs in both() {
+        logs.write("app.log", log(1..=100));
+        logs.load().exit(0).did(100, 0);
+        logs.query("alter table t rename to u");
+        let refused = logs.load_with("--table u");
+        refused.exit(2);
+        // It says how to tell that it is the same table.
+        let said = &refused.said.stderr;
+        let statement = said.split_once(" renamed: ").and_then(|(_, rest)| rest.split_once(';'));
+        let (statement, _) = statement.unwrap_or_else(|| panic!("no statement: {said}"));
+        assert!(statement.starts_with("UPDATE "), "{said}");
+        let planned = Said::of(&mut logs.place.command("plan -j job.toml --table u"), b"");
+        assert!(planned.code == 2 && planned.stdout.contains(statement), "{planned:?}");
+        logs.query(statement);
+        logs.load_with("--table u").exit(0).did(0, 1);
+        logs.query("alter table u rename to t");
+    }
+}
+
+#[test]
+fn the_same_file_by_a_job_of_another_name() {
+    for logs in both() {
+        logs.write("app.log", log(1..=100)).write("b.log", log(201..=300));
+        logs.load().exit(0).did(200, 0);
+        let logs = logs.named("other");
+        logs.write("new.log", log(101..=110));
+        let refused = logs.load();
+        refused.exit(2);
+        for part in ["app.log and 1 more: job logs has loaded it", "--allow-duplicates"] {
+            assert!(refused.said.stderr.contains(part), "{:?}", refused.said);
+        }
+        assert_eq!(logs.number("select count(*) from logmill_sources"), 2);
+        let planned = Said::of(&mut logs.place.command("plan -j job.toml"), b"");
+        assert!(planned.code == 2 && planned.stdout.contains("--allow-duplicates"), "{planned:?}");
+        logs.load_with("new.log").exit(0).did(10, 0);
+        // Into another table it is nobody's yet.
+        logs.load_with("--table u app.log").exit(0).did(100, 0);
+        logs.load_with("--allow-duplicates").exit(0).did(200, 1);
+        logs.load().exit(0).did(0, 3);
     }
 }
 

@@ -33,7 +33,7 @@ use crate::event::Observer;
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::outage::{Outage, Patience, stopped};
 use crate::sink::{Advance, Answer, Asked, Checkpoint, Counts, Ending, Owner, Remembered, Setback};
-use crate::source::{Container, Hash16, Preamble, hash16};
+use crate::source::{Candidate, Container, Hash16, Inode, Preamble, hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 
@@ -79,6 +79,8 @@ struct SourceRecord {
     name: String,
     head: (u32, [u8; 16]),
     containers: Vec<(u64, [u8; 16], [u8; 16])>,
+    /// Device and inode.
+    inode: Option<(u64, u64)>,
     /// The run that made it.
     made_by: i64,
     /// All its splits are at their end.
@@ -457,6 +459,11 @@ impl Ledger for Claiming<'_> {
         Ok((remembered, job.next_source_id.max(last + 1)))
     }
 
+    /// There are none: such a table belongs to one job.
+    fn of_others(&mut self) -> Result<Vec<Remembered>, Trouble> {
+        Ok(Vec::new())
+    }
+
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
         match self.take_over {
             true => Ok(None),
@@ -472,6 +479,7 @@ impl Ledger for Claiming<'_> {
                 name: file.name.clone(),
                 head: (file.fingerprint.head_len, file.fingerprint.head_hash.0),
                 containers: seen(*id).map(|(_, container)| stored(container)).collect(),
+                inode: stored_inode(file),
                 made_by: self.run,
                 complete: false,
             };
@@ -493,6 +501,7 @@ impl Ledger for Claiming<'_> {
             if let Some(described) = decided.described.iter().find(|described| described.id == *id) {
                 now.name.clone_from(&described.file.name);
                 now.head = (described.head.0, described.head.1.0);
+                now.inode = stored_inode(described.file).or(now.inode);
             }
             now.containers.extend(seen(*id).map(|(_, container)| stored(container)));
             now.complete &= !is_taken(*id);
@@ -592,6 +601,10 @@ impl CheckpointRecord {
 
 fn stored(container: &Container) -> (u64, [u8; 16], [u8; 16]) {
     (container.size, container.head_hash.0, container.tail_hash.0)
+}
+
+fn stored_inode(file: &Candidate) -> Option<(u64, u64)> {
+    file.fingerprint.inode.map(|inode| (inode.device, inode.number))
 }
 
 fn run_key(run: i64) -> String {
@@ -733,7 +746,8 @@ impl Keys {
         for id in ids {
             let record: &SourceRecord = &sources[&id].0;
             let head = (record.head.0, Hash16(record.head.1));
-            let mut memory = Remembered::new(id, record.name.clone(), head, None);
+            let mut memory = Remembered::new(id, String::new(), record.name.clone(), head, None);
+            memory.known.inode = record.inode.map(|(device, number)| Inode { device, number });
             let containers = record.containers.iter().map(|&(size, head, tail)| Container {
                 size,
                 head_hash: Hash16(head),

@@ -18,6 +18,7 @@ pub(super) use setback::{Acknowledged, Found, Look, went_back};
 pub use store::{Entry, Failure, Store, Swap, Version};
 
 use super::claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide, wait_for};
+use super::claim::{asks_for_others, refuse_sources_of_others};
 use super::outage::Patience;
 use crate::error::{Error, Result};
 use crate::source::{Candidate, Container, Hash16};
@@ -31,6 +32,9 @@ pub(super) trait Ledger {
     /// What is remembered of the job's sources, in the order of their ids, and the next id that
     /// is free. Of two runs that read this at once, one fails to write what it decides.
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Self::Trouble>;
+
+    /// What is remembered of the sources of other jobs in the same table.
+    fn of_others(&mut self) -> Result<Vec<Remembered>, Self::Trouble>;
 
     /// A living owner of one of these splits, other than this run.
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Self::Trouble>;
@@ -46,6 +50,9 @@ pub(super) type Wanted<'m> = (&'m str, &'m Checkpoint);
 pub(super) fn claim<L: Ledger>(ledger: &mut L, asked: &Asked) -> Result<Claimed, L::Trouble> {
     let (remembered, next_id) = ledger.remembered()?;
     let decisions = decide(asked, &remembered)?;
+    if asks_for_others(asked, &decisions) {
+        refuse_sources_of_others(asked, &decisions, &ledger.of_others()?)?;
+    }
     if let Some(holder) = ledger.holder(&wanted(&decisions, &remembered))? {
         return Ok(Claimed::Busy(holder));
     }
@@ -166,9 +173,7 @@ impl<'a> Decided<'a> {
                 self.owned.set(task.split, Holding::open(1, &task));
                 self.next_id += 1;
             }
-            (Answer::Finished { .. }, Some(memory)) if file.name != memory.known.name => {
-                self.describe(file, memory);
-            }
+            (Answer::Finished { .. }, Some(memory)) if has_moved(file, memory) => self.describe(file, memory),
             _ => {}
         }
         self.containers.extend(id.zip(new_container));
@@ -190,7 +195,13 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// The splits that a run owns.
+/// Whether a file is called otherwise, or lies elsewhere, than its source is remembered.
+fn has_moved(file: &Candidate, memory: &Remembered) -> bool {
+    let inode = file.fingerprint.inode;
+    file.name != memory.known.name || inode.is_some() && inode != memory.known.inode
+}
+
+/// What a run owns.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Holdings(HashMap<Split, Holding>);
 

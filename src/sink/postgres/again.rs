@@ -90,7 +90,7 @@ pub(super) fn look_under_lock(
 ) -> Result<Look, Trouble> {
     let splits = Splits::of(&Holdings::default(), acknowledged);
     lock(client, &splits)?;
-    look(client, &constants.job, run, &splits)
+    look(client, &constants.scope.job, run, &splits)
 }
 
 /// What the checkpoints of all that was acknowledged say, in a transaction of its own.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postgres::{GenericClient, Row, SimpleQueryRow};
+use postgres::{Client, GenericClient, Row, SimpleQueryRow};
 
 use super::names::{IndexName, Operator, Order, literal};
 use super::trouble::{Trouble, at};
@@ -29,6 +29,25 @@ pub(super) struct Target {
     pub(super) has_row_triggers: bool,
     /// It has a foreign key to itself.
     pub(super) refers_to_itself: bool,
+}
+
+/// By what the sources of the table that a job names are remembered; also where it is gone.
+pub(super) fn remembered(
+    client: &mut Client,
+    schemas: &[String],
+    table: &TableName,
+) -> Result<String, Trouble> {
+    let named = table.schema.as_ref().map(std::slice::from_ref);
+    let found = client.query_opt(
+        "SELECT p.name FROM unnest($1::text[]) WITH ORDINALITY p (name, place)
+         JOIN pg_namespace n ON n.nspname = p.name
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2
+         ORDER BY p.place LIMIT 1",
+        &[&named.unwrap_or(schemas), &table.name],
+    );
+    let schema = at(Step::Look, found)?.map(|row| row.get(0));
+    let schema = schema.or_else(|| table.schema.clone()).or_else(|| schemas.first().cloned());
+    Ok(TableName { schema, name: table.name.clone() }.remembered())
 }
 
 /// A column as the server describes it.
@@ -85,6 +104,11 @@ impl Target {
     /// `"schema"."name"`.
     pub(super) fn quoted(&self) -> String {
         format!("{}.{}", quote(&self.schema), quote(&self.name))
+    }
+
+    /// By what its sources are remembered.
+    pub(super) fn remembered(&self) -> String {
+        TableName { schema: Some(self.schema.clone()), name: self.name.clone() }.remembered()
     }
 
     /// The columns by which two rows are the same: those of the key, and on a partitioned

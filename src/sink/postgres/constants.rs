@@ -1,19 +1,17 @@
 //! What does not change during a run: the target, the columns, the statements.
 
-use chrono::NaiveDate;
-
 use super::apart::Apart;
 use super::catalog::{KeyIndex, Target};
 use super::merge::Merge;
 use super::wire::{Column, Wire};
 use crate::sink::Key;
+use crate::sink::claim::Scope;
 use crate::sink::key::quote;
 
 /// Everything a transaction needs to know besides the batch.
 #[derive(Debug)]
 pub(super) struct Constants {
-    pub(super) job: String,
-    pub(super) data_date: Option<NaiveDate>,
+    pub(super) scope: Scope,
     pub(super) target: Target,
     pub(super) key: Key,
     /// The unique index of the key.

@@ -67,7 +67,7 @@ impl Destination for PostgresDestination {
 
     fn history(&self) -> Result<Box<dyn History>> {
         self.warn_if_unverified();
-        Ok(Box::new(PostgresHistory::open(&self.server)?))
+        Ok(Box::new(PostgresHistory::open(&self.server, &self.settings.table)?))
     }
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {

@@ -11,25 +11,37 @@ use super::fit;
 use super::link::{Link, OUR_PATH};
 use super::ownership::{find_holder, remembered};
 use super::prepare::{
-    check_tables, look_at_server, no_place, place_of, refuse_lost_target, refuse_pooler, warn_if_emptied,
+    check_tables, look_at_past, look_at_server, no_place, past, place_of, refuse_lost_target, refuse_pooler,
 };
 use super::session::Session;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use super::{Settings, TABLES_SQL, tables};
 use crate::error::Result;
+use crate::sink::claim::{Scope, Whose};
+use crate::sink::findings::{self, Past};
 use crate::sink::forecast::Forecast;
 use crate::sink::key::quote;
 use crate::sink::ledger::wanted;
-use crate::sink::{Asked, Key, Remembered, TableName};
+use crate::sink::{Asked, Key, TableName};
 
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(server: &Arc<Server>, settings: &Settings, asked: &Asked) -> Result<Forecast> {
     let session = Session::visit(server, settings.timeouts)?;
     let (to, for_thread) = (Arc::clone(server), settings.clone());
     let looked = session.run(Step::Look, move |link| look(link, &to, &for_thread));
-    let (mut forecast, remembered) = looked.map_err(Trouble::into_error)?;
-    let decisions = forecast.decide(asked, &remembered)?;
+    let (mut forecast, scope, version) = looked.map_err(Trouble::into_error)?;
+    let remember = |whose| match version {
+        Some(version) => {
+            let scope = scope.clone();
+            let remembered =
+                session.run(Step::Look, move |link| remembered(&mut link.client, &scope, whose, version));
+            remembered.map_err(Trouble::into_error)
+        }
+        None => Ok(Vec::new()),
+    };
+    let remembered = remember(Whose::Own)?;
+    let decisions = forecast.decide(asked, &remembered, || remember(Whose::Others))?;
     let held = session.run(Step::Look, move |link| {
         let no_run = 0;
         find_holder(&mut link.client, &wanted(&decisions, &remembered), no_run)
@@ -45,12 +57,13 @@ fn pass<T>(forecast: &mut Forecast, step: Result<T, Trouble>) -> Result<Option<T
     forecast.pass(step.map_err(Trouble::into_error)).map_err(Trouble::Ours)
 }
 
-/// What the server says, and what is remembered there of the sources.
+/// What the server says, whose sources are asked for, and in which version of our tables, if they
+/// are there.
 fn look(
     link: &mut Link,
     server: &Server,
     settings: &Settings,
-) -> Result<(Forecast, Vec<Remembered>), Trouble> {
+) -> Result<(Forecast, Scope, Option<i32>), Trouble> {
     let Link { client, schemas, .. } = link;
     let mut found = Forecast::default();
     let forecast = &mut found;
@@ -58,13 +71,13 @@ fn look(
     pass(forecast, look_at_server(client))?;
     at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
     let role = Role::of(client, schemas, &settings.table)?;
-    let has_tables = match tables::version(client)? {
+    let version = match tables::version(client)? {
         Some(version) => {
             tables::check_version(version)?;
             if version < tables::VERSION {
                 forecast.makes.push("the present version of the tables in schema logmill".to_owned());
             }
-            pass(forecast, check_tables(client))?.is_some()
+            pass(forecast, check_tables(client))?.map(|()| version)
         }
         None => {
             forecast.makes.push("the schema logmill and its tables".to_owned());
@@ -74,16 +87,19 @@ fn look(
                     role.name
                 ));
             }
-            false
+            None
         }
+    };
+    let past = match version {
+        Some(version) => past(client, settings, version)?,
+        None => Past::default(),
     };
     let target = Target::find(client, schemas, &settings.table)?;
     match &target {
         Some(target) => {
             forecast.has_target = true;
-            if has_tables {
-                warn_if_emptied(client, target, settings, &mut forecast.warnings)?;
-            }
+            let looked = look_at_past(client, &past, target, settings, &mut forecast.warnings);
+            pass(forecast, looked)?;
             if let Some((_, key_index)) = pass(forecast, compare(client, target, settings))? {
                 look_at_refusals(client, target, key_index.oid, forecast)?;
             }
@@ -91,17 +107,14 @@ fn look(
         }
         None => {
             role.make_target(settings, forecast);
-            if has_tables {
-                pass(forecast, refuse_lost_target(client, settings))?;
-            }
+            pass(forecast, refuse_lost_target(&past, schemas, settings))?;
         }
     }
     forecast.sql = script(settings, target.as_ref(), &role);
-    let remembered = match has_tables {
-        true => remembered(client, &settings.job, settings.data_date)?,
-        false => Default::default(),
-    };
-    Ok((found, remembered))
+    let place = role.place.as_ref().unwrap_or(&settings.table);
+    let target = target.map_or_else(|| place.remembered(), |target| target.remembered());
+    let scope = Scope { job: settings.job.clone(), target, data_date: settings.data_date };
+    Ok((found, scope, version))
 }
 
 /// Who we are, and what we may make.
@@ -155,7 +168,7 @@ impl Role {
             ));
         }
         match (settings.create, self.has_schema, self.may_make_target) {
-            (false, ..) => forecast.obstacles.push(format!("there is no table {table}, and create = false")),
+            (false, ..) => forecast.obstacles.push(findings::missing(table)),
             _ if self.place.is_none() => forecast.obstacles.push(no_place(table)),
             (_, false, _) => forecast.obstacles.push(format!(
                 "there is no schema {schema}, in which table {table} would be made; CREATE SCHEMA {}",

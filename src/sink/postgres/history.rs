@@ -9,6 +9,7 @@ use postgres::types::ToSql;
 use postgres::{IsolationLevel, Row, Transaction};
 
 use super::Timeouts;
+use super::catalog;
 use super::connect::Server;
 use super::link::Link;
 use super::session::Session;
@@ -16,15 +17,17 @@ use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::Result;
-use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
     DeadLetter, Filter, FirstLetter, History, OwnerStatus, ReasonCount, RunStatus, SourceStatus, Status,
+    of_target,
 };
+use crate::sink::{Counts, TableName};
 
 /// A PostgreSQL database that is only looked at.
 pub(super) struct PostgresHistory {
     session: Session,
+    table: TableName,
 }
 
 /// How many runs are shown.
@@ -34,31 +37,46 @@ const RUNS_MAX: i64 = 10;
 const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration::from_secs(30) };
 
 impl PostgresHistory {
-    pub(super) fn open(server: &Arc<Server>) -> Result<PostgresHistory> {
-        Ok(PostgresHistory { session: Session::visit(server, TIMEOUTS)? })
+    /// Connects, to ask about what jobs have loaded into a table.
+    pub(super) fn open(server: &Arc<Server>, table: &TableName) -> Result<PostgresHistory> {
+        Ok(PostgresHistory { session: Session::visit(server, TIMEOUTS)?, table: table.clone() })
     }
+}
+
+/// What is read, and of which table.
+struct Place {
+    /// By what its sources are remembered.
+    target: String,
+    sources: &'static str,
+    checkpoints: &'static str,
 }
 
 /// Does `look` in one snapshot. `None` if nothing of ours is there.
 fn in_snapshot<T>(
     link: &mut Link,
-    look: impl FnOnce(&mut Transaction<'_>) -> Result<T, Trouble>,
+    table: &TableName,
+    look: impl FnOnce(&mut Transaction<'_>, &Place) -> Result<T, Trouble>,
 ) -> Result<Option<T>, Trouble> {
     let Some(version) = tables::version(&mut link.client)? else { return Ok(None) };
     tables::check_version(version)?;
+    let (sources, checkpoints) = tables::of_version(version);
+    let target = catalog::remembered(&mut link.client, &link.schemas, table)?;
+    let place = Place { target, sources, checkpoints };
     let transaction =
         link.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let mut transaction = at(Step::Look, transaction.start())?;
     at(Step::Look, transaction.batch_execute("SET LOCAL TimeZone = 'UTC'"))?;
-    let found = look(&mut transaction)?;
+    let found = look(&mut transaction, &place)?;
     at(Step::Look, transaction.rollback())?;
     Ok(Some(found))
 }
 
 impl History for PostgresHistory {
     fn status(&mut self, job: &str) -> Result<Option<Status>> {
-        let job = job.to_owned();
-        let status = move |link: &mut Link| in_snapshot(link, |transaction| status(transaction, &job));
+        let (job, table) = (job.to_owned(), self.table.clone());
+        let status = move |link: &mut Link| {
+            in_snapshot(link, &table, |transaction, place| status(transaction, place, &job))
+        };
         self.session.run(Step::Look, status).map_err(Trouble::into_error)
     }
 
@@ -67,18 +85,20 @@ impl History for PostgresHistory {
         filter: &Filter,
         visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
     ) -> Result<()> {
-        let filter = filter.clone();
+        let (filter, table) = (filter.clone(), self.table.clone());
         let letters = move |link: &mut Link, give: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>| {
-            in_snapshot(link, |transaction| dead_letters(transaction, &filter, give))
+            in_snapshot(link, &table, |transaction, place| dead_letters(transaction, place, &filter, give))
         };
         self.session.stream(Step::Look, letters, visit).map_err(Trouble::into_error)?;
         Ok(())
     }
 }
 
-fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Trouble> {
-    let sources = transaction.query(
-        "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
+fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result<Status, Trouble> {
+    let Place { target, sources, checkpoints } = place;
+    let is_of_target = of_target(sources, "$2");
+    let found = transaction.query(
+        &format!("SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
                 (SELECT count(*) FROM logmill.dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
                 c.owner_run, c.owner_pid,
@@ -86,24 +106,26 @@ fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Troubl
                         AND coalesce(a.backend_start, c.owner_start) = c.owner_start),
                 c.updated_at,
                 ARRAY (SELECT k.raw_size FROM logmill.containers k WHERE k.source_id = s.id ORDER BY 1)
-         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
-         WHERE s.job = $1 ORDER BY s.id, c.split_start",
-        &[&job],
+         FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
+         WHERE s.job = $1 AND coalesce(s.target, $2) = $2 ORDER BY s.id, c.split_start"),
+        &[&job, target],
     );
     let reasons = transaction.query(
-        "WITH reason AS (
+        &format!("WITH reason AS (
              SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count, min(d.id) AS first
              FROM logmill.dead_letters d, jsonb_array_elements(d.reasons) r
-             WHERE d.job = $1 AND d.state = 'open'
+             WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}
              GROUP BY 1, 2
          )
          SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line
          FROM reason r JOIN logmill.dead_letters d ON d.id = r.first LEFT JOIN logmill.sources s ON s.id = d.source_id
-         ORDER BY r.count DESC, r.code, r.field",
-        &[&job],
+         ORDER BY r.count DESC, r.code, r.field"),
+        &[&job, target],
     );
-    let open = transaction
-        .query_one("SELECT count(*) FROM logmill.dead_letters WHERE job = $1 AND state = 'open'", &[&job]);
+    let open = transaction.query_one(
+        &format!("SELECT count(*) FROM logmill.dead_letters d WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}"),
+        &[&job, target],
+    );
     let runs = transaction.query(
         "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
                 superseded, rejected, blank, skipped
@@ -111,7 +133,7 @@ fn status(transaction: &mut Transaction<'_>, job: &str) -> Result<Status, Troubl
         &[&job, &RUNS_MAX],
     );
     Ok(Status {
-        sources: SourceStatus::of_splits(at(Step::Look, sources)?.iter().map(source_status)),
+        sources: SourceStatus::of_splits(at(Step::Look, found)?.iter().map(source_status)),
         reasons: at(Step::Look, reasons)?
             .iter()
             .map(|row| ReasonCount {
@@ -183,21 +205,23 @@ fn run_status(row: &Row) -> RunStatus {
 
 fn dead_letters(
     transaction: &mut Transaction<'_>,
+    place: &Place,
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
-    let parameters: [&(dyn ToSql + Sync); 6] =
-        [&filter.job, &filter.id, &filter.state, &filter.code, &filter.field, &filter.source];
+    let Filter { job, id, state, code, field, source } = filter;
+    let parameters: [&(dyn ToSql + Sync); 7] = [job, id, state, code, field, source, &place.target];
+    let is_of_target = of_target(place.sources, "$7");
     let rows = transaction.query_raw(
-        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw, d.raw_hash, d.stage,
+        &format!("SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw, d.raw_hash, d.stage,
                 d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note
          FROM logmill.dead_letters d LEFT JOIN logmill.sources s ON s.id = d.source_id
          WHERE d.job = $1 AND ($2::bigint IS NULL OR d.id = $2) AND ($3::text IS NULL OR d.state = $3)
            AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (
                 SELECT FROM jsonb_array_elements(d.reasons) r
                 WHERE ($4 IS NULL OR r ->> 'code' = $4) AND ($5 IS NULL OR r ->> 'field' = $5)))
-           AND ($6::text IS NULL OR right(s.name, length($6)) = $6)
-         ORDER BY d.id",
+           AND ($6::text IS NULL OR right(s.name, length($6)) = $6) AND {is_of_target}
+         ORDER BY d.id"),
         parameters,
     );
     let mut rows = at(Step::Look, rows)?;

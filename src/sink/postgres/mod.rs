@@ -59,13 +59,17 @@ use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::{Error, Result};
-use crate::sink::claim::{lost_ownership, signed, unsigned};
+use crate::sink::claim::{
+    Whose, asks_for_others, lost_ownership, refuse_sources_of_others, signed, unsigned,
+};
 use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
+use crate::sink::history::of_target;
 use crate::sink::ledger::{Acknowledged, Claimed, Holder, Holding, Holdings, went_back};
 use crate::sink::outage::{Outage, Patience};
 use crate::sink::{
-    Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Setback, Sink, decide,
+    Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Remembered, Setback, Sink,
+    decide,
 };
 use crate::work::{self, Recipe, Work};
 
@@ -244,11 +248,12 @@ impl Sink for Postgres {
             // To recognise an archive can mean to inflate it. What is found is kept with the
             // candidates, so it is done here once, and neither while we hold the lock nor where
             // silence is taken for a dead line.
-            let (job, data_date) = (settings.job.clone(), settings.data_date);
-            let remembered = self.persist(settings.retry_for, move |link| {
-                ownership::remembered(&mut link.client, &job, data_date)
-            })?;
-            let _ = decide(asked, &remembered);
+            let remembered = self.remember(Whose::Own)?;
+            if let Ok(decisions) = decide(asked, &remembered)
+                && asks_for_others(asked, &decisions)
+            {
+                let _ = refuse_sources_of_others(asked, &decisions, &self.remember(Whose::Others)?);
+            }
         }
         let asked = Arc::new(asked.clone());
         loop {
@@ -320,13 +325,14 @@ impl Sink for Postgres {
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
-        let (sources, job) = (sources.to_vec(), self.settings.job.clone());
+        let (sources, constants) = (sources.to_vec(), Arc::clone(&self.constants));
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE d.source_id = ANY($1)), count(*) FROM logmill.dead_letters d
+             WHERE d.job = $2 AND d.state = 'open' AND {}",
+            of_target("logmill.sources", "$3")
+        );
         self.persist(self.settings.retry_for, move |link| {
-            let row = link.client.query_one(
-                "SELECT count(*) FILTER (WHERE source_id = ANY($1)), count(*) FROM logmill.dead_letters
-                 WHERE job = $2 AND state = 'open'",
-                &[&sources, &job],
-            );
+            let row = link.client.query_one(&sql, &[&sources, &constants.scope.job, &constants.scope.target]);
             let row = at(Step::Claim, row)?;
             Ok(OpenLetters { selected: unsigned(row.get(0)), job: unsigned(row.get(1)) })
         })
@@ -417,6 +423,14 @@ impl Sink for Postgres {
 }
 
 impl Postgres {
+    /// What is remembered of sources.
+    fn remember(&mut self, whose: Whose) -> Result<Vec<Remembered>> {
+        let constants = Arc::clone(&self.constants);
+        self.persist(self.settings.retry_for, move |link| {
+            ownership::remembered(&mut link.client, &constants.scope, whose, tables::VERSION)
+        })
+    }
+
     /// Takes away from a holder what it holds.
     fn take_over(&mut self, holder: &Holder) -> Result<(), Trouble> {
         let (constants, holder) = (Arc::clone(&self.constants), holder.clone());
@@ -463,7 +477,7 @@ impl Postgres {
         let run = self.run;
         let objection = self.persist(self.settings.retry_for, move |link| {
             let splits = again::Splits::of(&owned, &acknowledged);
-            let look = again::look(&mut link.client, &constants.job, run, &splits)?;
+            let look = again::look(&mut link.client, &constants.scope.job, run, &splits)?;
             Ok(look.objection(&owned, &acknowledged, run.id))
         })?;
         // Whoever had it has gone by now.

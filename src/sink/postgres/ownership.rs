@@ -8,17 +8,17 @@
 //! An owner is dead when pg_stat_activity no longer has its backend. A backend outlives a
 //! killed client for a moment, so a newcomer waits a little before it gives up.
 
-use chrono::NaiveDate;
 use postgres::{Client, Row};
 
 use super::again::{Splits, lock, look};
 use super::constants::Constants;
 use super::ledger::Run;
 use super::link::{Backend, Link};
+use super::tables;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use crate::error::ErrorKind;
-use crate::sink::claim::{hash, lost_ownership, signed, unsigned};
+use crate::sink::claim::{Scope, Whose, hash, inode, lost_ownership, signed, stored_inode, unsigned};
 use crate::sink::ledger::{
     self, Acknowledged, Claimed, Decided, Described, Holder, Holding, Holdings, Ledger, Taken, Wanted,
 };
@@ -70,11 +70,21 @@ impl Ledger for Claiming<'_> {
 
     /// Takes the lock on ids first: of two runs with the same new file, one makes the source.
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
-        let next = self.client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
+        let Claiming { client, constants, .. } = self;
+        let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
         let next_id = at(Step::Claim, next)?.get(0);
-        let remembered = remembered(self.client, &self.constants.job, self.constants.data_date)?;
+        let adopted = client.execute(
+            "UPDATE logmill.sources SET target = $2 WHERE job = $1 AND target IS NULL",
+            &[&constants.scope.job, &constants.scope.target],
+        );
+        at(Step::Claim, adopted)?;
+        let remembered = remembered(client, &constants.scope, Whose::Own, tables::VERSION)?;
         pass(Step::Claim, "after-memories")?;
         Ok((remembered, next_id))
+    }
+
+    fn of_others(&mut self) -> Result<Vec<Remembered>, Trouble> {
+        remembered(self.client, &self.constants.scope, Whose::Others, tables::VERSION)
     }
 
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
@@ -92,23 +102,31 @@ impl Ledger for Claiming<'_> {
     }
 }
 
-/// What is remembered of the job's sources.
+/// What is remembered of sources, in tables of this version.
 pub(super) fn remembered(
     client: &mut Client,
-    job: &str,
-    data_date: Option<NaiveDate>,
+    scope: &Scope,
+    whose: Whose,
+    version: i32,
 ) -> Result<Vec<Remembered>, Trouble> {
+    let (sources, checkpoints) = tables::of_version(version);
+    let is_asked_for = match whose {
+        // Those of an older version have no table yet, and are taken for the job's.
+        Whose::Own => "s.job = $1 AND coalesce(s.target, $2) = $2",
+        Whose::Others => "s.job <> $1 AND s.target = $2",
+    };
+    let sources = format!("{sources} s WHERE {is_asked_for} AND s.data_date IS NOT DISTINCT FROM $3");
     let rows = client.query(
-        "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
-                c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
-                c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
-                (extract(epoch FROM c.owner_start) * 1000000)::bigint,
-                -- Tables of version 1, which `plan` only looks at, have none.
-                (to_jsonb(c) ->> 'preamble')::bytea
-         FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
-         WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2
-         ORDER BY s.id, c.split_start",
-        &[&job, &data_date],
+        &format!(
+            "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
+                    c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
+                    c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
+                    (extract(epoch FROM c.owner_start) * 1000000)::bigint,
+                    c.preamble, s.job, s.device, s.inode
+             FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
+             ORDER BY s.id, c.split_start"
+        ),
+        &[&scope.job, &scope.target, &scope.data_date],
     );
     let mut remembered: Vec<Remembered> = Vec::new();
     for row in at(Step::Claim, rows)? {
@@ -116,16 +134,20 @@ pub(super) fn remembered(
         if remembered.last().is_none_or(|memory| memory.source_id != id) {
             let head_len = u32::try_from(row.get::<_, i32>(2)).unwrap_or(0);
             let tail_start = row.get::<_, Option<i64>>(4).map(unsigned);
-            remembered.push(Remembered::new(id, row.get(1), (head_len, hash(row.get(3))), tail_start));
+            let head = (head_len, hash(row.get(3)));
+            let mut memory = Remembered::new(id, row.get(18), row.get(1), head, tail_start);
+            memory.known.inode = inode(row.get(19), row.get(20));
+            remembered.push(memory);
         }
         let memory = remembered.last_mut().expect("just pushed");
         memory.push(checkpoint(&row));
     }
     let containers = client.query(
-        "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
-         FROM logmill.containers k JOIN logmill.sources s ON s.id = k.source_id
-         WHERE s.job = $1 AND s.data_date IS NOT DISTINCT FROM $2",
-        &[&job, &data_date],
+        &format!(
+            "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
+             FROM logmill.containers k JOIN (SELECT s.id FROM {sources}) s ON s.id = k.source_id"
+        ),
+        &[&scope.job, &scope.target, &scope.data_date],
     );
     for row in at(Step::Claim, containers)? {
         let container = Container {
@@ -133,7 +155,7 @@ pub(super) fn remembered(
             head_hash: hash(row.get(2)),
             tail_hash: hash(row.get(3)),
         };
-        // They come by id, as the sources do.
+        // The remembered are in the order of their ids.
         if let Ok(index) = remembered.binary_search_by_key(&row.get(0), |memory| memory.source_id) {
             remembered[index].known.containers.push(container);
         }
@@ -201,6 +223,8 @@ struct Sources {
     sizes: Vec<Option<i64>>,
     head_lens: Vec<i32>,
     head_hashes: Vec<Vec<u8>>,
+    devices: Vec<Option<i64>>,
+    inodes: Vec<Option<i64>>,
 }
 
 impl Sources {
@@ -210,6 +234,9 @@ impl Sources {
         self.sizes.push(file.fingerprint.size.map(signed));
         self.head_lens.push(i32::try_from(head.0).expect("at most HEAD_BYTES"));
         self.head_hashes.push(head.1.0.to_vec());
+        let (device, inode) = stored_inode(file.fingerprint.inode);
+        self.devices.push(device);
+        self.inodes.push(inode);
     }
 }
 
@@ -223,12 +250,14 @@ impl Claiming<'_> {
         for (id, file) in new {
             sources.push(*id, file, (file.fingerprint.head_len, file.fingerprint.head_hash));
         }
-        let Sources { ids, names, sizes, head_lens, head_hashes } = &sources;
+        let Sources { ids, names, sizes, head_lens, head_hashes, devices, inodes } = &sources;
+        let Scope { job, target, data_date } = &constants.scope;
         let made = client.execute(
-            "INSERT INTO logmill.sources (id, job, data_date, name, size, head_len, head_hash)
-             SELECT id, $1, $2, name, coalesce(size, 0), head_len, head_hash
-             FROM unnest($3::int[], $4::text[], $5::bigint[], $6::int[], $7::bytea[]) n (id, name, size, head_len, head_hash)",
-            &[&constants.job, &constants.data_date, ids, names, sizes, head_lens, head_hashes],
+            "INSERT INTO logmill.sources (id, job, target, data_date, name, size, head_len, head_hash, device, inode)
+             SELECT id, $1, $2, $3, name, coalesce(size, 0), head_len, head_hash, device, inode
+             FROM unnest($4::int[], $5::text[], $6::bigint[], $7::int[], $8::bytea[], $9::bigint[], $10::bigint[])
+                  n (id, name, size, head_len, head_hash, device, inode)",
+            &[job, target, data_date, ids, names, sizes, head_lens, head_hashes, devices, inodes],
         );
         at(Step::Claim, made)?;
         let made = client.execute(
@@ -274,14 +303,17 @@ impl Claiming<'_> {
         }
         let mut sources = Sources::default();
         described.iter().for_each(|it| sources.push(it.id, it.file, it.head));
-        let Sources { ids, names, sizes, head_lens, head_hashes } = &sources;
+        let Sources { ids, names, sizes, head_lens, head_hashes, devices, inodes } = &sources;
         let updated = self.client.execute(
             "UPDATE logmill.sources s
-             SET name = n.name, size = coalesce(n.size, s.size), head_len = n.head_len, head_hash = n.head_hash
-             FROM unnest($1::int[], $2::text[], $3::bigint[], $4::int[], $5::bytea[]) n (id, name, size, head_len, head_hash)
-             WHERE s.id = n.id AND (s.name, s.size, s.head_len, s.head_hash)
-                 IS DISTINCT FROM (n.name, coalesce(n.size, s.size), n.head_len, n.head_hash)",
-            &[ids, names, sizes, head_lens, head_hashes],
+             SET name = n.name, size = coalesce(n.size, s.size), head_len = n.head_len, head_hash = n.head_hash,
+                 device = coalesce(n.device, s.device), inode = coalesce(n.inode, s.inode)
+             FROM unnest($1::int[], $2::text[], $3::bigint[], $4::int[], $5::bytea[], $6::bigint[], $7::bigint[])
+                  n (id, name, size, head_len, head_hash, device, inode)
+             WHERE s.id = n.id AND (s.name, s.size, s.head_len, s.head_hash, s.device, s.inode)
+                 IS DISTINCT FROM (n.name, coalesce(n.size, s.size), n.head_len, n.head_hash,
+                                   coalesce(n.device, s.device), coalesce(n.inode, s.inode))",
+            &[ids, names, sizes, head_lens, head_hashes, devices, inodes],
         );
         at(Step::Claim, updated)?;
         Ok(())
@@ -355,7 +387,7 @@ pub(super) fn reclaim(
     at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     let splits = Splits::of(owned, acknowledged);
     let look_at = |client: &mut Client| {
-        let look = look(client, &constants.job, run, &splits)?;
+        let look = look(client, &constants.scope.job, run, &splits)?;
         look.objection(owned, acknowledged, run.id).map_or(Ok(()), |error| Err(Trouble::Ours(error)))
     };
     // What is ours can have been taken away a moment later; what is another's, or lost, does not come

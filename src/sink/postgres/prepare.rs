@@ -20,7 +20,8 @@ use super::verdict::Step;
 use super::wire::{Column, Wire};
 use super::words::Operators;
 use super::{Settings, check};
-use crate::sink::claim::unsigned;
+use crate::sink::claim::Scope;
+use crate::sink::findings::{self, Loaded, Past};
 use crate::sink::key::quote;
 use crate::sink::{OnConflict, TableName};
 
@@ -45,12 +46,13 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
     make_tables(client, settings)?;
 
     let mut warnings = Vec::new();
+    let past = past(client, settings, tables::VERSION)?;
     let target = match Target::find(client, schemas, &settings.table)? {
         Some(target) => {
-            warn_if_emptied(client, &target, settings, &mut warnings)?;
+            look_at_past(client, &past, &target, settings, &mut warnings)?;
             target
         }
-        None => make_target(client, schemas, settings)?,
+        None => make_target(client, &past, schemas, settings)?,
     };
     let (mut columns, key_index) = compare(client, &target, settings)?;
     // No null is equal to another: no index would find a row again by one.
@@ -59,10 +61,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         column.not_null = true;
     }
     if target.refers_to_itself {
-        warnings.push(format!(
-            "{} has a foreign key to itself: which of its rows are refused can depend on where batches end",
-            target.name
-        ));
+        warnings.push(findings::refers_to_itself(&target.name));
     }
     let checks = check::read(client, &target, &columns)?;
     let operators = Operators {
@@ -78,8 +77,11 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
     let begin_sql = begin_sql(settings.timeouts);
     let constants = Constants {
-        job: settings.job.clone(),
-        data_date: settings.data_date,
+        scope: Scope {
+            job: settings.job.clone(),
+            target: target.remembered(),
+            data_date: settings.data_date,
+        },
         begin_batch_sql: format!(
             "{begin_sql}; LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}",
             target.quoted(),
@@ -193,12 +195,17 @@ pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
     if findings.is_empty() { Ok(()) } else { Err(unfit(findings)) }
 }
 
-fn make_target(client: &mut Client, schemas: &[String], settings: &Settings) -> Result<Target, Trouble> {
+fn make_target(
+    client: &mut Client,
+    past: &Past,
+    schemas: &[String],
+    settings: &Settings,
+) -> Result<Target, Trouble> {
     let table = &settings.table;
     if !settings.create {
-        return Err(unfit(vec![format!("there is no table {table}, and create = false")]));
+        return Err(unfit(vec![findings::missing(table)]));
     }
-    refuse_lost_target(client, settings)?;
+    refuse_lost_target(past, schemas, settings)?;
     at(Step::Prepare, client.batch_execute(&begin_sql(settings.timeouts)))?;
     at(Step::Prepare, client.batch_execute(tables::DDL_LOCK))?;
     // Somebody may have made it while we waited for the lock.
@@ -231,54 +238,59 @@ pub(super) fn no_place(table: &TableName) -> String {
     )
 }
 
-/// Refuses to make a target for a job that has loaded rows before.
-pub(super) fn refuse_lost_target(client: &mut Client, settings: &Settings) -> Result<(), Trouble> {
-    let table = &settings.table;
-    let loaded = client.query_one(
-        "SELECT count(*) FROM logmill.sources s JOIN logmill.checkpoints c ON c.source_id = s.id
-         WHERE s.job = $1 AND c.position > 0",
-        &[&settings.job],
-    );
-    let loaded: i64 = at(Step::Prepare, loaded)?.get(0);
-    if loaded > 0 {
-        return Err(unfit(vec![format!(
-            "there is no table {table}, but job {} has loaded {loaded} sources: was the table dropped or renamed? \
-             `logmill forget` those sources to load them anew, or give this job a name of its own",
-            settings.job
-        )]));
-    }
-    Ok(())
+/// What the job has loaded before, in tables of this version.
+pub(super) fn past(client: &mut Client, settings: &Settings, version: i32) -> Result<Past, Trouble> {
+    let (sources, checkpoints) = tables::of_version(version);
+    let loaded = client.query(&Past::sql(sources, checkpoints), &[&settings.job]);
+    let loaded = at(Step::Prepare, loaded)?;
+    let loaded =
+        loaded.iter().map(|row| Loaded { target: row.get(0), sources: row.get(1), inserted: row.get(2) });
+    Ok(Past(loaded.collect()))
 }
 
-/// A target that lost its rows while the checkpoints did not is most likely a mistake.
-pub(super) fn warn_if_emptied(
+/// Refuses to make a target for a job that has loaded rows into it before.
+pub(super) fn refuse_lost_target(
+    past: &Past,
+    schemas: &[String],
+    settings: &Settings,
+) -> Result<(), Trouble> {
+    let table = &settings.table;
+    let target = place_of(table, schemas).unwrap_or_else(|| table.clone()).remembered();
+    match past.lost(&target, table, &settings.job) {
+        Some(finding) => Err(unfit(vec![finding])),
+        None => Ok(()),
+    }
+}
+
+/// What the target is to a job that has loaded before, and where it seems to be a mistake.
+pub(super) fn look_at_past(
     client: &mut Client,
+    past: &Past,
     target: &Target,
     settings: &Settings,
     warnings: &mut Vec<String>,
 ) -> Result<(), Trouble> {
-    if !matches!(target.kind, 'r' | 'p') {
-        return Ok(());
+    let (remembered, job) = (target.remembered(), &settings.job);
+    if matches!(target.kind, 'r' | 'p') {
+        warnings.extend(past.emptied(&remembered, &target.name, job, || {
+            let empty =
+                client.query_one(&format!("SELECT NOT EXISTS (SELECT FROM {})", target.quoted()), &[]);
+            // Without the right to read, the comparison that follows says so.
+            empty.is_ok_and(|row| row.get(0))
+        }));
     }
-    let row = client.query_one(
-        "SELECT coalesce(sum(c.inserted), 0)::bigint FROM logmill.sources s
-         JOIN logmill.checkpoints c ON c.source_id = s.id WHERE s.job = $1",
-        &[&settings.job],
-    );
-    let inserted = unsigned(at(Step::Prepare, row)?.get(0));
-    if inserted == 0 {
-        return Ok(());
+    let renamed = past.renamed(&remembered, job, "logmill.sources", |table| {
+        let found = client.query_one(
+            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                            WHERE n.nspname = $1 AND c.relname = $2)",
+            &[&table.schema, &table.name],
+        );
+        Ok::<_, Trouble>(at(Step::Prepare, found)?.get(0))
+    })?;
+    match renamed {
+        Some(finding) => Err(unfit(vec![finding])),
+        None => Ok(()),
     }
-    let empty = client.query_one(&format!("SELECT NOT EXISTS (SELECT FROM {})", target.quoted()), &[]);
-    // Without the right to read, the comparison that follows says so.
-    if empty.is_ok_and(|row| row.get(0)) {
-        warnings.push(format!(
-            "{} is empty, though job {} has inserted {inserted} rows before; what is loaded already is not loaded again \
-             (`logmill forget` for that)",
-            target.name, settings.job
-        ));
-    }
-    Ok(())
 }
 
 /// Statements that give the CHECKs of the target to the stage.

@@ -13,7 +13,7 @@ pub(super) const SQL: &str = include_str!("tables.sql");
 const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
 
 /// The version that these statements make and this program reads.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// The only advisory lock there is: it keeps the first runs of ten jobs from making the
 /// same tables at once. It is held for a transaction, and bounded by lock_timeout.
@@ -43,6 +43,22 @@ pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
     }
     let version = client.query_one("SELECT version FROM logmill.meta", &[]);
     Ok(Some(at(Step::Prepare, version)?.get(0)))
+}
+
+/// What a statement reads of sources and of checkpoints, with the columns of the present version:
+/// who only looks does not migrate.
+pub(super) fn of_version(version: i32) -> (&'static str, &'static str) {
+    let sources = match version {
+        ..3 => {
+            "(SELECT *, NULL::text AS target, NULL::bigint AS device, NULL::bigint AS inode FROM logmill.sources)"
+        }
+        _ => "logmill.sources",
+    };
+    let checkpoints = match version {
+        ..2 => "(SELECT *, NULL::bytea AS preamble FROM logmill.checkpoints)",
+        _ => "logmill.checkpoints",
+    };
+    (sources, checkpoints)
 }
 
 /// Refuses tables that a newer program made.

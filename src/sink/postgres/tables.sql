@@ -1,4 +1,4 @@
--- The tables of logmill, version 2. They are part of the interface: people read them, and
+-- The tables of logmill, version 3. They are part of the interface: people read them, and
 -- older versions are migrated, never dropped. Every statement can be run twice, on nothing and
 -- on the tables of any older version.
 
@@ -108,3 +108,10 @@ CREATE TABLE IF NOT EXISTS logmill.runs (
 -- Version 2: what must be known from before the position, such as the header of a file.
 ALTER TABLE logmill.checkpoints ADD COLUMN IF NOT EXISTS preamble bytea;
 UPDATE logmill.meta SET version = 2 WHERE version < 2;
+
+-- Version 3: the table that a source is in, and where its file lay. A source of an older version
+-- is in the table that its job next loads into.
+ALTER TABLE logmill.sources ADD COLUMN IF NOT EXISTS target text;
+ALTER TABLE logmill.sources ADD COLUMN IF NOT EXISTS device bigint;
+ALTER TABLE logmill.sources ADD COLUMN IF NOT EXISTS inode bigint;
+UPDATE logmill.meta SET version = 3 WHERE version < 3;

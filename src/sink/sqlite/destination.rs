@@ -46,7 +46,7 @@ impl Destination for SqliteDestination {
     }
 
     fn history(&self) -> Result<Box<dyn History>> {
-        Ok(Box::new(SqliteHistory::open(&self.path)?))
+        Ok(Box::new(SqliteHistory::open(&self.path, &self.settings.table)?))
     }
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {

@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use super::look::Look;
+use super::ownership::remembered;
 use super::target::{self, Target};
-use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables, ownership};
-use super::{refuse_lost_target, warn_if_emptied};
+use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables};
+use super::{look_at_past, past, refuse_lost_target, scope};
 use crate::error::Result;
+use crate::sink::claim::Whose;
+use crate::sink::findings::{self, Past};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Answer, Asked, Remembered};
 
@@ -25,7 +28,7 @@ pub(super) fn forecast(path: &Path, settings: &Settings, asked: &Asked) -> Resul
         forecast.makes.push(format!("the database {}", path.display()));
         forecast.makes.push("the tables logmill_*".to_owned());
         make_target(settings, &mut forecast);
-        forecast.decide(asked, &[])?;
+        forecast.decide(asked, &[], || Ok(Vec::new()))?;
     }
     forecast.sql = format!(
         "{}\n{}\n",
@@ -52,34 +55,38 @@ fn look(
         ));
     }
     let has_tables = has_tables(connection)?;
-    let mut remembered: Vec<Remembered> = Vec::new();
+    let mut of_job = Past::default();
     if has_tables {
         if check_version(connection)? < VERSION {
             forecast.makes.push("the present version of the tables logmill_*".to_owned());
         }
-        remembered = ownership::remembered(connection, settings)?;
+        of_job = past(connection, settings)?;
     } else {
         forecast.makes.push("the tables logmill_*".to_owned());
     }
-    match Target::find(connection, &settings.table.name)? {
+    let to_error = |trouble: Trouble| trouble.into_error(path);
+    let target = Target::find(connection, &settings.table.name)?;
+    match &target {
         Some(target) => {
             forecast.has_target = true;
-            if has_tables {
-                warn_if_emptied(connection, &target, settings, &mut forecast.warnings)?;
-            }
-            if let Err(findings) = target::fit(connection, &target, &settings.schema, &settings.key)? {
+            let looked = look_at_past(connection, &of_job, target, settings, &mut forecast.warnings);
+            forecast.pass(looked.map_err(to_error))?;
+            if let Err(findings) = target::fit(connection, target, &settings.schema, &settings.key)? {
                 forecast.obstacles.extend(findings);
             }
         }
         None => {
             make_target(settings, forecast);
-            if has_tables {
-                let refused = refuse_lost_target(connection, settings);
-                forecast.pass(refused.map_err(|trouble| trouble.into_error(path)))?;
-            }
+            forecast.pass(refuse_lost_target(&of_job, settings).map_err(to_error))?;
         }
     }
-    for (decision, file) in forecast.decide(asked, &remembered)?.iter().zip(&asked.files) {
+    let scope = scope(settings, target.as_ref().map_or(&settings.table.name, |target| &target.name));
+    let remember = |whose| match has_tables {
+        true => remembered(connection, &scope, whose).map_err(to_error),
+        false => Ok(Vec::<Remembered>::new()),
+    };
+    let decisions = forecast.decide(asked, &remember(Whose::Own)?, || remember(Whose::Others))?;
+    for (decision, file) in decisions.iter().zip(&asked.files) {
         if let (Answer::Load { tasks, .. }, Some(_)) = (&decision.answer, decision.memory)
             && tasks.iter().any(|task| locks.is_held(task.split).unwrap_or(false))
         {
@@ -93,7 +100,7 @@ fn make_target(settings: &Settings, forecast: &mut Forecast) {
     match settings.create {
         true => forecast.makes.push(format!("the table {}", settings.table)),
         false => {
-            forecast.obstacles.push(format!("there is no table {}, and create = false", settings.table));
+            forecast.obstacles.push(findings::missing(&settings.table));
         }
     }
 }

@@ -7,42 +7,55 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::look::Look;
-use super::{Trouble, check_version, has_tables};
+use super::target::remembered;
+use super::{Trouble, check_version, has_tables, of_version};
 use crate::error::Result;
-use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
     DeadLetter, Filter, FirstLetter, History, OwnerStatus, ReasonCount, RunStatus, SourceStatus, Status,
+    of_target,
 };
+use crate::sink::{Counts, TableName};
 use crate::split::Split;
 
 /// An SQLite database that is only looked at.
 pub(super) struct SqliteHistory {
     path: PathBuf,
+    table: TableName,
     look: Option<Look>,
+}
+
+/// What is read, and of which table.
+struct Place {
+    /// By what its sources are remembered.
+    target: String,
+    sources: &'static str,
+    checkpoints: &'static str,
 }
 
 const RUNS_MAX: i64 = 10;
 
 impl SqliteHistory {
-    /// Opens the database. One that is not there yet has no past.
-    pub(super) fn open(path: &Path) -> Result<SqliteHistory> {
+    /// Opens the database, to ask about what jobs have loaded into a table. One that is not there
+    /// yet has no past.
+    pub(super) fn open(path: &Path, table: &TableName) -> Result<SqliteHistory> {
         let look = path.exists().then(|| Look::open(path)).transpose();
         let look = look.map_err(|trouble| trouble.into_error(path))?;
-        Ok(SqliteHistory { path: path.to_owned(), look })
+        Ok(SqliteHistory { path: path.to_owned(), table: table.clone(), look })
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Look) -> Result<T, Trouble>) -> Result<Option<T>> {
+    fn look<T>(&self, look: impl FnOnce(&Look, &Place) -> Result<T, Trouble>) -> Result<Option<T>> {
         let Some(at) = &self.look else { return Ok(None) };
         let connection = &at.connection;
         let result = (|| {
             if !has_tables(connection)? {
                 return Ok(None);
             }
-            check_version(connection)?;
+            let (sources, checkpoints) = of_version(check_version(connection)?);
+            let target = remembered(connection, &self.table)?;
             // A read transaction is one snapshot.
             connection.execute_batch("BEGIN")?;
-            let found = look(at);
+            let found = look(at, &Place { target, sources, checkpoints });
             connection.execute_batch("ROLLBACK")?;
             found.map(Some)
         })();
@@ -52,7 +65,7 @@ impl SqliteHistory {
 
 impl History for SqliteHistory {
     fn status(&mut self, job: &str) -> Result<Option<Status>> {
-        self.look(|at| status(at, job))
+        self.look(|at, place| status(at, place, job))
     }
 
     fn dead_letters(
@@ -60,35 +73,37 @@ impl History for SqliteHistory {
         filter: &Filter,
         visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.look(|at| dead_letters(&at.connection, filter, visit))?;
+        self.look(|at, place| dead_letters(&at.connection, place, filter, visit))?;
         Ok(())
     }
 }
 
-fn status(Look { connection, locks, .. }: &Look, job: &str) -> Result<Status, Trouble> {
-    let mut sources = connection.prepare(
+fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Result<Status, Trouble> {
+    let Place { target, sources, checkpoints } = place;
+    let is_of_target = of_target(sources, "?2");
+    let mut found = connection.prepare(&format!(
         "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
                 (SELECT count(*) FROM logmill_dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
                 c.owner_run, c.owner_pid, c.updated_at,
                 (SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id), c.split_start
-         FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
-         WHERE s.job = ?1 ORDER BY s.id, c.split_start",
-    )?;
+         FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
+         WHERE s.job = ?1 AND coalesce(s.target, ?2) = ?2 ORDER BY s.id, c.split_start",
+    ))?;
     let is_held = |split: Split| locks.is_held(split).unwrap_or(false);
-    let sources = sources.query_map([job], |row| source_status(row, &is_held))?;
-    let mut reasons = connection.prepare(
+    let found = found.query_map([job, target], |row| source_status(row, &is_held))?;
+    let mut reasons = connection.prepare(&format!(
         "WITH reason AS (
              SELECT r.value ->> 'code' AS code, coalesce(r.value ->> 'field', '') AS field,
                     count(DISTINCT d.id) AS count, min(d.id) AS first
              FROM logmill_dead_letters d, json_each(d.reasons) r
-             WHERE d.job = ?1 AND d.state = 'open' GROUP BY 1, 2
+             WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target} GROUP BY 1, 2
          )
          SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line
          FROM reason r JOIN logmill_dead_letters d ON d.id = r.first LEFT JOIN logmill_sources s ON s.id = d.source_id
          ORDER BY r.count DESC, r.code, r.field",
-    )?;
-    let reasons = reasons.query_map([job], |row| {
+    ))?;
+    let reasons = reasons.query_map([job, target], |row| {
         Ok(ReasonCount {
             code: row.get(0)?,
             field: row.get(1)?,
@@ -97,8 +112,10 @@ fn status(Look { connection, locks, .. }: &Look, job: &str) -> Result<Status, Tr
         })
     })?;
     let open: i64 = connection.query_row(
-        "SELECT count(*) FROM logmill_dead_letters WHERE job = ?1 AND state = 'open'",
-        [job],
+        &format!(
+            "SELECT count(*) FROM logmill_dead_letters d WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target}"
+        ),
+        [job, target],
         |row| row.get(0),
     )?;
     let mut runs = connection.prepare(
@@ -108,7 +125,7 @@ fn status(Look { connection, locks, .. }: &Look, job: &str) -> Result<Status, Tr
     )?;
     let runs = runs.query_map(params![job, RUNS_MAX], run_status)?;
     Ok(Status {
-        sources: SourceStatus::of_splits(sources.collect::<rusqlite::Result<Vec<_>>>()?),
+        sources: SourceStatus::of_splits(found.collect::<rusqlite::Result<Vec<_>>>()?),
         reasons: reasons.collect::<rusqlite::Result<_>>()?,
         open_dead_letters: unsigned(open),
         runs: runs.collect::<rusqlite::Result<_>>()?,
@@ -186,10 +203,12 @@ fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
 
 fn dead_letters(
     connection: &Connection,
+    place: &Place,
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
-    let mut statement = connection.prepare(
+    let is_of_target = of_target(place.sources, "?7");
+    let mut statement = connection.prepare(&format!(
         "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw, d.raw_hash, d.stage,
                 d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note
          FROM logmill_dead_letters d LEFT JOIN logmill_sources s ON s.id = d.source_id
@@ -197,16 +216,17 @@ fn dead_letters(
            AND ((?4 IS NULL AND ?5 IS NULL) OR EXISTS (
                 SELECT 1 FROM json_each(d.reasons) r
                 WHERE (?4 IS NULL OR r.value ->> 'code' = ?4) AND (?5 IS NULL OR r.value ->> 'field' = ?5)))
-           AND (?6 IS NULL OR substr(s.name, -length(?6)) = ?6)
+           AND (?6 IS NULL OR substr(s.name, -length(?6)) = ?6) AND {is_of_target}
          ORDER BY d.id",
-    )?;
+    ))?;
     let mut rows = statement.query(params![
         filter.job,
         filter.id,
         filter.state,
         filter.code,
         filter.field,
-        filter.source
+        filter.source,
+        place.target
     ])?;
     while let Some(row) = rows.next()? {
         let letter = DeadLetter {

@@ -39,12 +39,14 @@ use refusal::{Verdict, advice, message, verdict};
 use statements::Statements;
 use target::Target;
 
-use super::claim::unsigned;
+use super::claim::{Scope, unsigned};
 use super::commit::Moved;
 use super::destination::Settings;
+use super::findings::{self, Loaded, Past};
+use super::history::of_target;
 use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
 use super::outage::Outage;
-use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Setback, Sink};
+use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Setback, Sink, TableName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::trust::make_private;
@@ -54,10 +56,30 @@ use crate::work::{self, Recipe, Work};
 const TABLES_SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// What each version has more than the one before: the first makes version 2 of version 1.
-const MIGRATIONS: [&str; 1] = ["ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB"];
+const MIGRATIONS: [&str; 2] = [
+    "ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB",
+    // A source without a target is in the table that its job next loads into.
+    "ALTER TABLE logmill_sources ADD COLUMN target TEXT;
+     ALTER TABLE logmill_sources ADD COLUMN device INTEGER;
+     ALTER TABLE logmill_sources ADD COLUMN inode INTEGER",
+];
+
+/// What a statement reads of sources and of checkpoints, with the columns of the present version:
+/// who only looks does not migrate.
+fn of_version(version: i64) -> (&'static str, &'static str) {
+    let sources = match version {
+        ..3 => "(SELECT *, NULL AS target, NULL AS device, NULL AS inode FROM logmill_sources)",
+        _ => "logmill_sources",
+    };
+    let checkpoints = match version {
+        ..2 => "(SELECT *, NULL AS preamble FROM logmill_checkpoints)",
+        _ => "logmill_checkpoints",
+    };
+    (sources, checkpoints)
+}
 
 /// An SQLite database as a destination.
 pub struct Sqlite {
@@ -68,6 +90,7 @@ pub struct Sqlite {
     locks: SourceLocks,
     /// The locks may still be those of a run that was taken over.
     has_taken_over: bool,
+    scope: Scope,
     statements: Statements,
     encoder: Arc<SqliteEncoder>,
     run: Run,
@@ -149,6 +172,7 @@ impl Sqlite {
             connection,
             locks,
             has_taken_over: false,
+            scope: scope(&settings, &statements.target.name),
             statements,
             encoder: Arc::new(encoder),
             run,
@@ -205,19 +229,17 @@ fn prepare(
         connection.execute_batch(TABLES_SQL)?;
         migrate(connection)?;
         let mut warnings = Vec::new();
+        let past = past(connection, settings)?;
         let target = match Target::find(connection, &settings.table.name)? {
             Some(target) => {
-                warn_if_emptied(connection, &target, settings, &mut warnings)?;
+                look_at_past(connection, &past, &target, settings, &mut warnings)?;
                 target
             }
-            None => make_target(connection, settings)?,
+            None => make_target(connection, &past, settings)?,
         };
         let columns = target::fit(connection, &target, &settings.schema, &settings.key)?.map_err(unfit)?;
         if target.foreign_keys.iter().any(|key| target.is_own(key)) {
-            warnings.push(format!(
-                "{} has a foreign key to itself: which of its rows are refused can depend on where batches end",
-                target.name
-            ));
+            warnings.push(findings::refers_to_itself(&target.name));
         }
         let statements = Statements::new(target, &columns, &settings.key, &settings.on_conflict);
         pass("before-tables-commit")?;
@@ -265,12 +287,12 @@ fn check_version(connection: &Connection) -> Result<i64, Trouble> {
     Err(error.into())
 }
 
-fn make_target(connection: &Connection, settings: &Settings) -> Result<Target, Trouble> {
+fn make_target(connection: &Connection, past: &Past, settings: &Settings) -> Result<Target, Trouble> {
     let table = &settings.table;
     if !settings.create {
-        return Err(unfit(format!("there is no table {table}, and create = false")));
+        return Err(unfit(findings::missing(table)));
     }
-    refuse_lost_target(connection, settings)?;
+    refuse_lost_target(past, settings)?;
     connection.execute_batch(&target::create_table(&table.name, &settings.schema, &settings.key))?;
     Target::find(connection, &table.name)?
         .ok_or_else(|| unfit(format!("the table {table} was made, and is not found")))
@@ -280,50 +302,51 @@ fn unfit(finding: String) -> Trouble {
     Trouble::Ours(ErrorKind::Unfit(vec![finding]).into())
 }
 
-/// Refuses to make a target for a job that has loaded rows before.
-fn refuse_lost_target(connection: &Connection, settings: &Settings) -> Result<(), Trouble> {
-    let table = &settings.table;
-    let loaded: i64 = connection.query_row(
-        "SELECT count(*) FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
-         WHERE s.job = ?1 AND c.position > 0",
-        [&settings.job],
-        |row| row.get(0),
-    )?;
-    if loaded > 0 {
-        return Err(unfit(format!(
-            "there is no table {table}, but job {} has loaded {loaded} sources: was the table dropped or renamed? \
-             `logmill forget` those sources to load them anew, or give this job a name of its own",
-            settings.job
-        )));
-    }
-    Ok(())
+/// Whose sources a run asks for, in this table.
+fn scope(settings: &Settings, table: &str) -> Scope {
+    let table = TableName { schema: None, name: table.to_owned() };
+    Scope { job: settings.job.clone(), target: table.remembered(), data_date: settings.data_date }
 }
 
-/// A target that lost its rows while the checkpoints did not is most likely a mistake.
-fn warn_if_emptied(
+/// What the job has loaded before.
+fn past(connection: &Connection, settings: &Settings) -> Result<Past, Trouble> {
+    let (sources, checkpoints) = of_version(check_version(connection)?);
+    let mut statement = connection.prepare(&Past::sql(sources, checkpoints))?;
+    let loaded = statement.query_map([&settings.job], |row| {
+        Ok(Loaded { target: row.get(0)?, sources: row.get(1)?, inserted: row.get(2)? })
+    })?;
+    Ok(Past(loaded.collect::<rusqlite::Result<_>>()?))
+}
+
+/// Refuses to make a target for a job that has loaded rows into it before.
+fn refuse_lost_target(past: &Past, settings: &Settings) -> Result<(), Trouble> {
+    let table = &settings.table;
+    match past.lost(&table.remembered(), table, &settings.job) {
+        Some(finding) => Err(unfit(finding)),
+        None => Ok(()),
+    }
+}
+
+/// What the target is to a job that has loaded before, and where it seems to be a mistake.
+fn look_at_past(
     connection: &Connection,
+    past: &Past,
     target: &Target,
     settings: &Settings,
     warnings: &mut Vec<String>,
 ) -> Result<(), Trouble> {
-    let inserted: i64 = connection.query_row(
-        "SELECT coalesce(sum(c.inserted), 0) FROM logmill_sources s
-         JOIN logmill_checkpoints c ON c.source_id = s.id WHERE s.job = ?1",
-        [&settings.job],
-        |row| row.get(0),
-    )?;
-    if inserted == 0 {
-        return Ok(());
+    let Scope { job, target: remembered, .. } = scope(settings, &target.name);
+    warnings.extend(past.emptied(&remembered, &target.name, &job, || {
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", super::key::quote(&target.name));
+        connection.query_row(&sql, [], |row| row.get(0)).unwrap_or(false)
+    }));
+    let renamed = past.renamed(&remembered, &job, "logmill_sources", |table| {
+        Ok::<_, Trouble>(Target::find(connection, &table.name)?.is_some())
+    })?;
+    match renamed {
+        Some(finding) => Err(unfit(finding)),
+        None => Ok(()),
     }
-    let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", super::key::quote(&target.name));
-    if connection.query_row(&sql, [], |row| row.get(0))? {
-        warnings.push(format!(
-            "{} is empty, though job {} has inserted {inserted} rows before; what is loaded already is not loaded again \
-             (`logmill forget` for that)",
-            target.name, settings.job
-        ));
-    }
-    Ok(())
 }
 
 fn begin_run(connection: &Connection, settings: &Settings) -> Result<Run, Trouble> {
@@ -415,14 +438,7 @@ impl Sink for Sqlite {
         let mut since = None;
         loop {
             let claimed = persist(&self.path, &self.settings, || {
-                ownership::claim(
-                    &self.connection,
-                    &self.locks,
-                    &self.path,
-                    &self.settings,
-                    asked,
-                    self.run.id,
-                )
+                ownership::claim(&self.connection, &self.locks, &self.path, &self.scope, asked, self.run.id)
             })?;
             match claimed {
                 Claimed::Ours(result, owned) => {
@@ -477,13 +493,16 @@ impl Sink for Sqlite {
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
         let sources = serde_json::json!(sources).to_string();
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE d.source_id IN (SELECT value FROM json_each(?1))), count(*)
+             FROM logmill_dead_letters d WHERE d.job = ?2 AND d.state = 'open' AND {}",
+            of_target("logmill_sources", "?3")
+        );
         persist(&self.path, &self.settings, || {
-            let open = self.connection.query_row(
-                "SELECT count(*) FILTER (WHERE source_id IN (SELECT value FROM json_each(?1))), count(*)
-                 FROM logmill_dead_letters WHERE job = ?2 AND state = 'open'",
-                [&sources, &self.settings.job],
-                |row| Ok(OpenLetters { selected: unsigned(row.get(0)?), job: unsigned(row.get(1)?) }),
-            )?;
+            let open =
+                self.connection.query_row(&sql, [&sources, &self.scope.job, &self.scope.target], |row| {
+                    Ok(OpenLetters { selected: unsigned(row.get(0)?), job: unsigned(row.get(1)?) })
+                })?;
             Ok(open)
         })
     }

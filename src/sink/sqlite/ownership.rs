@@ -10,9 +10,11 @@ use std::path::Path;
 use rusqlite::{Connection, Row, params};
 
 use super::lock::SourceLocks;
-use super::{Settings, Trouble, check_version, immediate, pass};
+use super::{Trouble, check_version, immediate, of_version, pass};
 use crate::error::{Error, Result};
-use crate::sink::claim::{hash, signed, unsigned};
+use crate::sink::claim::{
+    Scope, Whose, asks_for_others, hash, inode, refuse_sources_of_others, signed, stored_inode, unsigned,
+};
 use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Ledger, Taken, Wanted};
 use crate::sink::{Asked, Checkpoint, Owner, Remembered, decide};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
@@ -23,7 +25,7 @@ pub(super) fn claim(
     connection: &Connection,
     locks: &SourceLocks,
     path: &Path,
-    settings: &Settings,
+    scope: &Scope,
     asked: &Asked,
     run: i64,
 ) -> Result<Claimed, Trouble> {
@@ -31,10 +33,16 @@ pub(super) fn claim(
     if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
         // To recognise an archive can mean to inflate it. What is found is kept with the
         // candidates, so it is done here once, and not while we hold the database.
-        let _ = decide(asked, &remembered(connection, settings)?);
+        let own = remembered(connection, scope, Whose::Own)?;
+        if let Ok(decisions) = decide(asked, &own)
+            && asks_for_others(asked, &decisions)
+        {
+            let others = remembered(connection, scope, Whose::Others)?;
+            let _ = refuse_sources_of_others(asked, &decisions, &others);
+        }
     }
     let take_over = asked.take_over;
-    let mut claiming = Claiming { connection, locks, path, settings, run, take_over };
+    let mut claiming = Claiming { connection, locks, path, scope, run, take_over };
     // Where another run holds a source, nothing was written.
     let claimed = immediate(connection, || {
         let claimed = ledger::claim(&mut claiming, asked)?;
@@ -54,7 +62,7 @@ struct Claiming<'a> {
     connection: &'a Connection,
     locks: &'a SourceLocks,
     path: &'a Path,
-    settings: &'a Settings,
+    scope: &'a Scope,
     run: i64,
     take_over: bool,
 }
@@ -63,10 +71,18 @@ impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
-        let remembered = remembered(self.connection, self.settings)?;
+        self.connection.execute(
+            "UPDATE logmill_sources SET target = ?2 WHERE job = ?1 AND target IS NULL",
+            [&self.scope.job, &self.scope.target],
+        )?;
+        let remembered = remembered(self.connection, self.scope, Whose::Own)?;
         pass("after-memories")?;
         let next_id = "SELECT next_source_id FROM logmill_meta";
         Ok((remembered, self.connection.query_row(next_id, [], |row| row.get(0))?))
+    }
+
+    fn of_others(&mut self) -> Result<Vec<Remembered>, Trouble> {
+        remembered(self.connection, self.scope, Whose::Others)
     }
 
     /// Takes the locks of all that are wanted, or of none.
@@ -119,17 +135,22 @@ impl Claiming<'_> {
 
     fn create(&self, id: i32, file: &Candidate, rules_hash: Hash16) -> Result<(), Trouble> {
         let mut source = self.connection.prepare_cached(
-            "INSERT INTO logmill_sources (id, job, data_date, name, size, head_len, head_hash)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO logmill_sources (id, job, target, data_date, name, size, head_len, head_hash, device, inode)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
+        let Scope { job, target, data_date } = self.scope;
+        let (device, inode) = stored_inode(file.fingerprint.inode);
         source.execute(params![
             id,
-            self.settings.job,
-            self.settings.data_date.map(|date| date.to_string()),
+            job,
+            target,
+            data_date.map(|date| date.to_string()),
             file.name,
             file.fingerprint.size.map_or(0, signed),
             file.fingerprint.head_len,
-            file.fingerprint.head_hash.0
+            file.fingerprint.head_hash.0,
+            device,
+            inode
         ])?;
         let mut checkpoint = self.connection.prepare_cached(
             "INSERT INTO logmill_checkpoints
@@ -157,52 +178,65 @@ impl Claiming<'_> {
     fn describe(&self, described: &Described<'_>) -> Result<(), Trouble> {
         let Described { id, file, head } = described;
         let mut statement = self.connection.prepare_cached(
-            "UPDATE logmill_sources SET name = ?2, size = coalesce(?3, size), head_len = ?4, head_hash = ?5
-             WHERE id = ?1 AND (name, size, head_len, head_hash) IS NOT (?2, coalesce(?3, size), ?4, ?5)",
+            "UPDATE logmill_sources SET name = ?2, size = coalesce(?3, size), head_len = ?4, head_hash = ?5,
+                 device = coalesce(?6, device), inode = coalesce(?7, inode)
+             WHERE id = ?1 AND (name, size, head_len, head_hash, device, inode)
+                 IS NOT (?2, coalesce(?3, size), ?4, ?5, coalesce(?6, device), coalesce(?7, inode))",
         )?;
-        statement.execute(params![id, file.name, file.fingerprint.size.map(signed), head.0, head.1.0])?;
+        let (device, inode) = stored_inode(file.fingerprint.inode);
+        let size = file.fingerprint.size.map(signed);
+        statement.execute(params![id, file.name, size, head.0, head.1.0, device, inode])?;
         Ok(())
     }
 }
 
-/// What is remembered of the job's sources.
-pub(super) fn remembered(connection: &Connection, settings: &Settings) -> Result<Vec<Remembered>, Trouble> {
-    // Tables of version 1, which `plan` only looks at, have none.
-    let preamble = if check_version(connection)? > 1 { "c.preamble" } else { "NULL" };
+/// What is remembered of sources.
+pub(super) fn remembered(
+    connection: &Connection,
+    scope: &Scope,
+    whose: Whose,
+) -> Result<Vec<Remembered>, Trouble> {
+    let (sources, checkpoints) = of_version(check_version(connection)?);
+    let is_asked_for = match whose {
+        // Those of an older version have no table yet, and are taken for the job's.
+        Whose::Own => "s.job = ?1 AND coalesce(s.target, ?2) = ?2",
+        Whose::Others => "s.job <> ?1 AND s.target = ?2",
+    };
+    let sources = format!("{sources} s WHERE {is_asked_for} AND s.data_date IS ?3");
     let mut statement = connection.prepare_cached(&format!(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
-                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, {preamble}
-         FROM logmill_sources s JOIN logmill_checkpoints c ON c.source_id = s.id
-         WHERE s.job = ?1 AND s.data_date IS ?2
+                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, c.preamble, s.job, s.device, s.inode
+         FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
          ORDER BY s.id, c.split_start",
     ))?;
-    let date = settings.data_date.map(|date| date.to_string());
-    let mut rows = statement.query(params![settings.job, date])?;
+    let date = scope.data_date.map(|date| date.to_string());
+    let mut rows = statement.query(params![scope.job, scope.target, date])?;
     let mut remembered: Vec<Remembered> = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get(0)?;
         if remembered.last().is_none_or(|memory| memory.source_id != id) {
             let head = (row.get(2)?, hash(&row.get::<_, Vec<u8>>(3)?));
             let tail_start = row.get::<_, Option<i64>>(4)?.map(unsigned);
-            remembered.push(Remembered::new(id, row.get(1)?, head, tail_start));
+            let mut memory = Remembered::new(id, row.get(17)?, row.get(1)?, head, tail_start);
+            memory.known.inode = inode(row.get(18)?, row.get(19)?);
+            remembered.push(memory);
         }
         let memory = remembered.last_mut().expect("just pushed");
         memory.push(checkpoint(row)?);
     }
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
-         FROM logmill_containers k JOIN logmill_sources s ON s.id = k.source_id
-         WHERE s.job = ?1 AND s.data_date IS ?2",
-    )?;
-    let mut rows = statement.query(params![settings.job, date])?;
+         FROM logmill_containers k JOIN (SELECT s.id FROM {sources}) s ON s.id = k.source_id",
+    ))?;
+    let mut rows = statement.query(params![scope.job, scope.target, date])?;
     while let Some(row) = rows.next()? {
         let container = Container {
             size: unsigned(row.get(1)?),
             head_hash: hash(&row.get::<_, Vec<u8>>(2)?),
             tail_hash: hash(&row.get::<_, Vec<u8>>(3)?),
         };
-        // They come by id, as the sources do.
+        // The remembered are in the order of their ids.
         if let Ok(index) = remembered.binary_search_by_key(&row.get(0)?, |memory| memory.source_id) {
             remembered[index].known.containers.push(container);
         }

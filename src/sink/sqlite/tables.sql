@@ -1,4 +1,4 @@
--- The tables of logmill in an SQLite database, version 2: those of PostgreSQL, with a prefix
+-- The tables of logmill in an SQLite database, version 3: those of PostgreSQL, with a prefix
 -- instead of a schema. Every statement can be run twice.
 
 CREATE TABLE IF NOT EXISTS logmill_meta (
@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS logmill_meta (
     version         INTEGER NOT NULL,
     next_source_id  INTEGER NOT NULL
 ) STRICT;
-INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 2, 1) ON CONFLICT DO NOTHING;
+INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 3, 1) ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS logmill_sources (
     id          INTEGER PRIMARY KEY,
@@ -17,7 +17,10 @@ CREATE TABLE IF NOT EXISTS logmill_sources (
     head_len    INTEGER NOT NULL,
     head_hash   BLOB NOT NULL,
     tail_start  INTEGER,
-    first_seen  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    first_seen  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    target      TEXT,
+    device      INTEGER,
+    inode       INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS logmill_sources_job ON logmill_sources (job, data_date);
 

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::encode::Column;
 use crate::schema::{Kind, Schema};
-use crate::sink::Key;
 use crate::sink::key::{Origin, columns_of, quote};
+use crate::sink::{Key, TableName};
 
 /// A table as SQLite describes it.
 #[derive(Clone, Debug)]
@@ -135,6 +135,19 @@ impl Target {
     fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
+}
+
+/// By what the sources of the table that a job names are remembered; also where it is gone.
+pub(super) fn remembered(connection: &Connection, table: &TableName) -> rusqlite::Result<String> {
+    let found = connection
+        .query_row(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE",
+            [&table.name],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let name = found.unwrap_or_else(|| table.name.clone());
+    Ok(TableName { schema: None, name }.remembered())
 }
 
 fn read_foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ForeignKey>> {

@@ -1,0 +1,110 @@
+//! What is said of a target before the first row, in the same words on every destination.
+//!
+//! Much of it follows from what the job has loaded before, and into which tables: [`Past`] is
+//! that, and who judges it knows nothing of SQL.
+
+use super::TableName;
+use crate::error::Result;
+
+/// What a job has loaded, table by table.
+#[derive(Debug, Default)]
+pub(super) struct Past(pub(super) Vec<Loaded>);
+
+/// What a job has loaded into one table.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// The table. Of what an older program has loaded it is not known, and taken for whichever
+    /// is asked about.
+    pub(super) target: Option<String>,
+    /// Sources of which something is committed.
+    pub(super) sources: i64,
+    /// Rows that were new.
+    pub(super) inserted: i64,
+}
+
+impl Past {
+    /// The statement that asks for it: target, sources, inserted rows. `sources` and `checkpoints`
+    /// are what it reads; its parameter is the job.
+    pub(super) fn sql(sources: &str, checkpoints: &str) -> String {
+        format!(
+            "SELECT s.target, count(DISTINCT s.id), CAST(sum(c.inserted) AS bigint)
+             FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
+             WHERE s.job = $1 AND c.position > c.split_start GROUP BY s.target ORDER BY s.target"
+        )
+    }
+
+    fn of<'a>(&'a self, target: &'a str) -> impl Iterator<Item = &'a Loaded> {
+        self.0.iter().filter(move |loaded| loaded.target.as_deref().is_none_or(|it| it == target))
+    }
+
+    /// Refuses to make a target that was there when the job loaded into it.
+    pub(super) fn lost(&self, target: &str, table: &TableName, job: &str) -> Option<String> {
+        let loaded: i64 = self.of(target).map(|loaded| loaded.sources).sum();
+        (loaded > 0).then(|| {
+            format!(
+                "there is no table {table}, but job {job} has loaded {loaded} sources: was the table dropped or renamed? \
+                 `logmill forget` those sources to load them anew, or give this job a name of its own"
+            )
+        })
+    }
+
+    /// Warns of a target that lost its rows while the checkpoints did not.
+    pub(super) fn emptied(
+        &self,
+        target: &str,
+        table: &str,
+        job: &str,
+        is_empty: impl FnOnce() -> bool,
+    ) -> Option<String> {
+        let inserted: i64 = self.of(target).map(|loaded| loaded.inserted).sum();
+        (inserted > 0 && is_empty()).then(|| {
+            format!(
+                "{table} is empty, though job {job} has inserted {inserted} rows before; what is loaded already is \
+                 not loaded again (`logmill forget` for that)"
+            )
+        })
+    }
+
+    /// Refuses a target of which the job knows nothing, where a table that it has loaded into is
+    /// there no more: renamed, it would get all its rows once more.
+    pub(super) fn renamed<E>(
+        &self,
+        target: &str,
+        job: &str,
+        ours: &str,
+        mut is_there: impl FnMut(&TableName) -> Result<bool, E>,
+    ) -> Result<Option<String>, E> {
+        if self.of(target).next().is_some() {
+            return Ok(None);
+        }
+        for Loaded { target: former, sources, .. } in &self.0 {
+            let Some(former) = former else { continue };
+            let Ok(table) = former.parse::<TableName>() else { continue };
+            if is_there(&table)? {
+                continue;
+            }
+            let literal = |text: &str| text.replace('\'', "''");
+            return Ok(Some(format!(
+                "job {job} has loaded {sources} sources into {former}, which is gone, and none into {target}. If it was \
+                 renamed: UPDATE {ours} SET target = '{}' WHERE job = '{}' AND target = '{}'; if not, `logmill forget \
+                 --table {former}` those sources",
+                literal(target),
+                literal(job),
+                literal(former)
+            )));
+        }
+        Ok(None)
+    }
+}
+
+/// A target that is not there, and may not be made.
+pub(super) fn missing(table: &TableName) -> String {
+    format!("there is no table {table}, and create = false")
+}
+
+/// A target of which a row can refer to another.
+pub(super) fn refers_to_itself(table: &str) -> String {
+    format!(
+        "{table} has a foreign key to itself: which of its rows are refused can depend on where batches end"
+    )
+}

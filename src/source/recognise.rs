@@ -1,0 +1,652 @@
+//! Who a file is, of all the sources that are remembered.
+//!
+//! [`recognise`] decides for all files of a run at once, because who a file is can depend
+//! on where another one went: after a rotation, the old name belongs to a new file only
+//! because the old content is found elsewhere.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::HEAD_BYTES;
+use super::identity::{Candidate, Container, Fingerprint, Hash16, Inode, hash16, head_hash};
+use crate::error::{Error, Result};
+
+/// Under another name, a file is only recognised by at least this much content, or whole.
+const PROOF_BYTES_MIN: u64 = 4 << 10;
+
+/// A source that was seen in an earlier run, as the destination remembers it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The name under which it was last seen.
+    pub name: String,
+    /// How many bytes of its beginning were hashed.
+    pub head_len: u32,
+    /// Their hash.
+    pub head_hash: Hash16,
+    /// How far it is committed.
+    pub position: u64,
+    /// How many bytes before the position were hashed.
+    pub tail_len: u32,
+    /// Their hash.
+    pub tail_hash: Hash16,
+    /// Whether it was committed to its end.
+    pub complete: bool,
+    /// The archives in which it was seen.
+    pub containers: Vec<Container>,
+    /// Where it lay when it was last seen.
+    pub inode: Option<Inode>,
+}
+
+impl Candidate {
+    /// Whether the file holds what `known` had committed, at the same places.
+    fn holds(&self, known: &Known) -> Result<bool> {
+        let fingerprint = &self.fingerprint;
+        // The same archive holds the same: nothing needs to be inflated to see that.
+        if fingerprint.container.is_some_and(|own| known.containers.contains(&own)) {
+            return Ok(true);
+        }
+        if fingerprint.size.is_some_and(|size| size < known.position) || fingerprint.head_len < known.head_len
+        {
+            return Ok(false);
+        }
+        let is_same_head = match (fingerprint.head_len == known.head_len, &self.stream) {
+            (true, _) => fingerprint.head_hash == known.head_hash,
+            (false, Some(stream)) => stream.head_of_stream(known.head_len) == Some(known.head_hash),
+            (false, None) => {
+                let source = self.open_again()?;
+                head_hash(&source, known.head_len, fingerprint)? == known.head_hash
+            }
+        };
+        // The head of a short source covers its tail; that of a stream is compared on the way.
+        if !is_same_head || known.position <= u64::from(known.head_len) || self.stream.is_some() {
+            return Ok(is_same_head);
+        }
+        let Some(probe) = self.probe(known.position)? else { return Ok(false) };
+        Ok(probe.last(u64::from(known.tail_len)).is_some_and(|tail| hash16(tail) == known.tail_hash))
+    }
+}
+
+/// Who a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recognised {
+    /// It was never seen.
+    New,
+    /// It is this known source (an index), under its name or another.
+    Known(usize),
+    /// All of it is already a known source, which another file of this run is, or which
+    /// was loaded from elsewhere.
+    DuplicateOf(String),
+    /// It stands where a known source stood, and is not that source any more.
+    Changed(String),
+}
+
+/// Decides who each of `files` is.
+pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -> Vec<Result<Recognised>> {
+    let mut search = Search::new(files, known, allow_duplicates);
+    let mut decided: Vec<Option<Result<Recognised>>> = files.iter().map(|_| None).collect();
+    // First those that stand where they stood, then those that moved: who stands where
+    // another one stood is new only if that one is found elsewhere.
+    let steps = [
+        Search::in_place,
+        Search::by_name,
+        Search::by_container,
+        Search::by_content,
+        Search::by_inode,
+        Search::by_displacement,
+    ];
+    for step in steps {
+        for (file, decision) in files.iter().zip(&mut decided).filter(|(_, decision)| decision.is_none()) {
+            *decision = match step(&search, file) {
+                Ok(None) => None,
+                Ok(Some(index)) => {
+                    search.take(index);
+                    Some(Ok(Recognised::Known(index)))
+                }
+                Err(error) => Some(Err(error)),
+            };
+        }
+    }
+    // What is left is a copy, a file that was changed, or new.
+    let mut new_here: HashMap<Hash16, Vec<usize>> = HashMap::new();
+    for index in 0..files.len() {
+        if decided[index].is_some() {
+            continue;
+        }
+        let file = &files[index];
+        let duplicate = match allow_duplicates {
+            true => Ok(None),
+            false => search.find_duplicate(file, files, &new_here),
+        };
+        let decision = duplicate.map(|duplicate| match (duplicate, search.displaced_by(file)) {
+            (Some(of), _) => Recognised::DuplicateOf(of),
+            (None, Some(index)) => Recognised::Changed(how_changed(&file.fingerprint, &known[index])),
+            (None, None) => Recognised::New,
+        });
+        if matches!(decision, Ok(Recognised::New)) && file.fingerprint.size != Some(0) {
+            new_here.entry(file.fingerprint.head_hash).or_default().push(index);
+        }
+        decided[index] = Some(decision);
+    }
+    decided.into_iter().map(|decision| decision.expect("every file was decided")).collect()
+}
+
+/// The known sources, and which of them have found their file. There can be many of both, so
+/// nothing here looks at each source for each file.
+struct Search<'k> {
+    known: &'k [Known],
+    allow_duplicates: bool,
+    /// The names of all files of the run.
+    present: HashSet<&'k str>,
+    taken: Vec<bool>,
+    names: HashMap<&'k str, Vec<usize>>,
+    /// Those of which too little is stored to prove anything, by where they lay: that the same
+    /// inode holds it is enough. Small logs rotate.
+    inodes: HashMap<Inode, Vec<usize>>,
+    containers: HashMap<Container, Vec<usize>>,
+    /// Those that have committed something, by their heads.
+    heads: HashMap<(u32, Hash16), Vec<usize>>,
+    /// The lengths of these heads, and how many of each have not found their file.
+    head_lens: BTreeMap<u32, usize>,
+    /// Those that were committed to their end, by where that was.
+    complete: HashMap<u64, Vec<usize>>,
+}
+
+impl<'k> Search<'k> {
+    fn new(files: &'k [Candidate], known: &'k [Known], allow_duplicates: bool) -> Search<'k> {
+        let present = files.iter().map(|file| file.name.as_str()).collect();
+        let mut names: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut inodes: HashMap<Inode, Vec<usize>> = HashMap::new();
+        let mut containers: HashMap<Container, Vec<usize>> = HashMap::new();
+        let mut heads: HashMap<(u32, Hash16), Vec<usize>> = HashMap::new();
+        let mut head_lens: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut complete: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (index, source) in known.iter().enumerate() {
+            names.entry(&source.name).or_default().push(index);
+            if source.position == 0 {
+                continue;
+            }
+            if let Some(inode) = source.inode.filter(|_| !is_proof(source)) {
+                inodes.entry(inode).or_default().push(index);
+            }
+            for &container in &source.containers {
+                containers.entry(container).or_default().push(index);
+            }
+            heads.entry((source.head_len, source.head_hash)).or_default().push(index);
+            *head_lens.entry(source.head_len).or_default() += 1;
+            if source.complete {
+                complete.entry(source.position).or_default().push(index);
+            }
+        }
+        let taken = vec![false; known.len()];
+        Search {
+            known,
+            allow_duplicates,
+            present,
+            taken,
+            names,
+            inodes,
+            containers,
+            heads,
+            head_lens,
+            complete,
+        }
+    }
+
+    fn take(&mut self, index: usize) {
+        let is_first = !std::mem::replace(&mut self.taken[index], true);
+        if let Some(waiting) = self.head_lens.get_mut(&self.known[index].head_len)
+            && is_first
+            && self.known[index].position > 0
+        {
+            *waiting -= 1;
+        }
+    }
+
+    /// The sources that begin as the file does; with `all`, also those that found their file.
+    fn same_head(&self, file: &Candidate, all: bool) -> Result<Vec<usize>> {
+        let lengths = self.head_lens.range(..=file.fingerprint.head_len);
+        let lengths: Vec<u32> =
+            lengths.filter(|(_, waiting)| all || **waiting > 0).map(|(length, _)| *length).collect();
+        let heads: Vec<(u32, Hash16)> = match &file.stream {
+            Some(stream) => {
+                let head = |length| Some((length, stream.head_of_stream(length)?));
+                lengths.into_iter().filter_map(head).collect()
+            }
+            None => {
+                let hashes = file.head_hashes(&lengths)?;
+                lengths.into_iter().zip(hashes).collect()
+            }
+        };
+        let found = heads.iter().filter_map(|head| self.heads.get(head));
+        Ok(found.flatten().copied().filter(|&index| all || !self.taken[index]).collect())
+    }
+
+    /// The source that was seen in the same archive, which then need not be inflated.
+    fn by_container(&self, file: &Candidate) -> Result<Option<usize>> {
+        let found = file.fingerprint.container.and_then(|container| self.containers.get(&container));
+        Ok(found.and_then(|found| found.iter().copied().find(|&index| !self.taken[index])))
+    }
+
+    /// The source that lay in the same place under the same name. Before all others: a file with
+    /// several names is the source under the name that it has.
+    fn in_place(&self, file: &Candidate) -> Result<Option<usize>> {
+        let Some(inode) = file.fingerprint.inode else { return Ok(None) };
+        let same_place = self.same_name(file).iter().copied();
+        self.longest_held(file, same_place.filter(|&index| self.known[index].inode == Some(inode)))
+    }
+
+    /// The source that stood under the same name.
+    fn by_name(&self, file: &Candidate) -> Result<Option<usize>> {
+        let same_name = self.same_name(file);
+        if let Some(named) = self.longest_held(file, same_name.iter().copied())? {
+            // A small one can be a banner that the file has too, which is another small log.
+            let same_inode = self.same_inode(file).iter().copied();
+            return self.longest_held(file, std::iter::once(named).chain(same_inode));
+        }
+        // One that has committed nothing is matched by its name alone.
+        Ok(same_name.iter().copied().find(|&index| !self.taken[index] && self.known[index].position == 0))
+    }
+
+    /// The small source that lay in the same place.
+    fn by_inode(&self, file: &Candidate) -> Result<Option<usize>> {
+        self.longest_held(file, self.same_inode(file).iter().copied())
+    }
+
+    fn same_inode(&self, file: &Candidate) -> &[usize] {
+        let found = file.fingerprint.inode.and_then(|inode| self.inodes.get(&inode));
+        found.map_or(&[][..], Vec::as_slice)
+    }
+
+    fn same_name(&self, file: &Candidate) -> &[usize] {
+        self.names.get(file.name.as_str()).map_or(&[][..], Vec::as_slice)
+    }
+
+    /// Of some sources that have not found their file, the one of which this file holds the most:
+    /// a short log can be the beginning of a longer one.
+    fn longest_held(&self, file: &Candidate, sources: impl Iterator<Item = usize>) -> Result<Option<usize>> {
+        let mut sources: Vec<usize> =
+            sources.filter(|&index| !self.taken[index] && self.known[index].position > 0).collect();
+        sources.sort_by_key(|&index| (std::cmp::Reverse(self.known[index].position), index));
+        sources.dedup();
+        for index in sources {
+            if file.holds(&self.known[index])? {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The source that stood under another name. Of a stream only the beginning is looked at; the
+    /// bytes before the checkpoint are compared on the way.
+    fn by_content(&self, file: &Candidate) -> Result<Option<usize>> {
+        if file.stream.is_some() && self.allow_duplicates {
+            return Ok(None);
+        }
+        // The longest first: a short log can be the beginning of a longer one.
+        let mut found = self.same_head(file, false)?;
+        found.sort_by_key(|&index| (std::cmp::Reverse(self.known[index].position), index));
+        for index in found {
+            let source = &self.known[index];
+            if file.holds(source)? && (is_proof(source) || file.ends_at(source.position)?) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The source whose name stands for something else now, and all of which this file holds. That
+    /// is too little to prove anything by itself; but what would be a banner in every such log is
+    /// not in the one that has its name.
+    fn by_displacement(&self, file: &Candidate) -> Result<Option<usize>> {
+        if file.stream.is_some() {
+            return Ok(None);
+        }
+        let mut found = self.same_head(file, false)?;
+        found.retain(|&index| self.present.contains(self.known[index].name.as_str()));
+        self.longest_held(file, found.into_iter())
+    }
+
+    /// The source that this file stands in the place of, though it is not that source.
+    fn displaced_by(&self, file: &Candidate) -> Option<usize> {
+        if file.stream.is_some() {
+            return None;
+        }
+        self.same_name(file).iter().copied().find(|&index| !self.taken[index])
+    }
+
+    /// The name of a source that all of `file` is a copy of.
+    fn find_duplicate(
+        &self,
+        file: &Candidate,
+        files: &[Candidate],
+        new_here: &HashMap<Hash16, Vec<usize>>,
+    ) -> Result<Option<String>> {
+        let fingerprint = &file.fingerprint;
+        if fingerprint.size == Some(0) {
+            return Ok(None);
+        }
+        let same_archive = fingerprint.container.and_then(|container| self.containers.get(&container));
+        let mut same_archive = same_archive.into_iter().flatten();
+        if let Some(&index) = same_archive.find(|&&index| self.known[index].complete) {
+            return Ok(Some(self.known[index].name.clone()));
+        }
+        let mut alike = match fingerprint.size {
+            Some(size) => self.complete.get(&size).cloned().unwrap_or_default(),
+            None => self.same_head(file, true)?,
+        };
+        alike.retain(|&index| self.known[index].complete);
+        alike.sort_unstable();
+        for source in alike.into_iter().map(|index| &self.known[index]) {
+            if file.holds(source)? && file.ends_at(source.position)? {
+                return Ok(Some(source.name.clone()));
+            }
+            // A longer stream would have to be read to know, and then it is too late.
+            if file.stream.is_some() && fingerprint.size.is_none() {
+                return Err(begins_as(file, &source.name));
+            }
+        }
+        // Both files are at hand, so nothing is left to trust: they are compared whole.
+        let same_start = new_here.get(&fingerprint.head_hash);
+        for &other in same_start.map_or(&[][..], Vec::as_slice) {
+            let other = &files[other];
+            let sizes = (fingerprint.size, other.fingerprint.size);
+            let can_be = !matches!(sizes, (Some(one), Some(two)) if one != two);
+            let is_same = match (can_be, &file.stream, &other.stream) {
+                (false, ..) => false,
+                (true, None, None) => same_bytes(file, other)?,
+                // Their heads are all that they hold.
+                _ if fingerprint.size.is_some_and(|size| size <= u64::from(HEAD_BYTES)) => true,
+                _ => return Err(begins_as(file, &other.name)),
+            };
+            if is_same {
+                return Ok(Some(other.name.clone()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether what is stored of `known` is enough to say of a file with another name that it
+/// is the same: a banner that every file of a service begins with is not.
+fn is_proof(known: &Known) -> bool {
+    u64::from(known.head_len) + u64::from(known.tail_len) >= PROOF_BYTES_MIN
+}
+
+/// What is said of a stream that may be a copy of what this run loads.
+fn begins_as(stream: &Candidate, name: &str) -> Error {
+    Error::source(
+        &stream.path,
+        format!(
+            "it begins as {name} does, which this run has too, and only reading it would tell whether it is the same; load \
+             one of them by itself, or with --allow-duplicates as a source of its own"
+        ),
+    )
+}
+
+fn same_bytes(one: &Candidate, other: &Candidate) -> Result<bool> {
+    let (one, other) = (one.open_again()?, other.open_again()?);
+    let (mut left, mut right) = (one.feed(0)?, other.feed(0)?);
+    let (mut left_bytes, mut right_bytes) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    loop {
+        let filled = left.fill(&one, &mut left_bytes)?;
+        if right.fill(&other, &mut right_bytes)? != filled || left_bytes[..filled] != right_bytes[..filled] {
+            return Ok(false);
+        }
+        if filled == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+fn how_changed(fingerprint: &Fingerprint, known: &Known) -> String {
+    let position = known.position;
+    let how = match fingerprint.size {
+        Some(size) if size < position => {
+            format!("it has {size} bytes now, but was loaded up to byte {position} (truncated or replaced?)")
+        }
+        _ => format!(
+            "it was loaded up to byte {position}, and what stands before that is not what was loaded (rewritten?)"
+        ),
+    };
+    format!(
+        "{how}. Nothing of it was loaded; if it is a new file under an old name, `logmill forget` the old one first"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Found, TAIL_BYTES};
+    use super::*;
+    use crate::stop::Stop;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Folder {
+            Folder(tempfile::tempdir().expect("a directory"))
+        }
+
+        fn file(&self, name: &str, content: &[u8]) -> Candidate {
+            let path = self.0.path().join(name);
+            std::fs::write(&path, content).expect("written");
+            let found = Found { name: name.to_owned(), ..Found::of_path(&path) };
+            Candidate::open(&found, &Stop::default()).expect("read")
+        }
+    }
+
+    /// A source called `name` of which `position` bytes were loaded when it was `content`.
+    fn known(name: &str, content: &[u8], position: usize) -> Known {
+        let head_len = content.len().min(HEAD_BYTES as usize);
+        let tail_len = position.min(TAIL_BYTES) as u32;
+        Known {
+            name: name.to_owned(),
+            head_len: head_len as u32,
+            head_hash: hash16(&content[..head_len]),
+            position: position as u64,
+            tail_len,
+            tail_hash: hash16(&content[position - tail_len as usize..position]),
+            complete: position == content.len(),
+            containers: Vec::new(),
+            inode: None,
+        }
+    }
+
+    fn log(seed: u64, bytes: usize) -> Vec<u8> {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        (0..bytes).map(|_| if rng.u8(..) < 4 { b'\n' } else { rng.alphanumeric() as u8 }).collect()
+    }
+
+    fn decide(files: &[Candidate], known: &[Known]) -> Vec<Recognised> {
+        recognise(files, known, false).into_iter().map(|decision| decision.expect("readable")).collect()
+    }
+
+    #[test]
+    fn a_file_that_grew_is_the_same_source() {
+        let folder = Folder::new();
+        for size in [10, 5_000, 100_000] {
+            let mut content = log(1, size);
+            let before = known("a", &content, size);
+            content.extend_from_slice(b"more\n");
+            assert_eq!(decide(&[folder.file("a", &content)], &[before]), [Recognised::Known(0)]);
+        }
+    }
+
+    #[test]
+    fn a_renamed_file_is_the_same_source_if_there_is_enough_of_it() {
+        let folder = Folder::new();
+        let content = log(1, 10_000);
+        assert_eq!(
+            decide(&[folder.file("b", &content)], &[known("a", &content, 6_000)]),
+            [Recognised::Known(0)]
+        );
+        // A short one only whole: its bytes may be a banner.
+        let short = log(2, 100);
+        let longer = [&short[..], b"another log\n"].concat();
+        assert_eq!(decide(&[folder.file("b", &short)], &[known("a", &short, 100)]), [Recognised::Known(0)]);
+        assert_eq!(decide(&[folder.file("b", &longer)], &[known("a", &short, 100)]), [Recognised::New]);
+    }
+
+    #[test]
+    fn a_rotation_moves_every_source_one_name_on() {
+        let folder = Folder::new();
+        let (one, two) = (log(1, 20_000), log(2, 30_000));
+        let files =
+            [folder.file("log", &log(3, 25_000)), folder.file("log.1", &one), folder.file("log.2", &two)];
+        let before = [known("log", &one, 12_000), known("log.1", &two, 30_000)];
+        assert_eq!(decide(&files, &before), [Recognised::New, Recognised::Known(0), Recognised::Known(1)]);
+    }
+
+    #[test]
+    fn a_file_that_was_cut_or_rewritten_is_refused() {
+        let folder = Folder::new();
+        let content = log(1, 20_000);
+        let before = || known("a", &content, 20_000);
+        let cut = folder.file("a", &content[..15_000]);
+        assert!(
+            matches!(&decide(&[cut], &[before()])[0], Recognised::Changed(how) if how.contains("15000 bytes"))
+        );
+        let rewritten = folder.file("a", &log(9, 20_000));
+        assert!(
+            matches!(&decide(&[rewritten], &[before()])[0], Recognised::Changed(how) if how.contains("rewritten"))
+        );
+        // Also where only the bytes before the checkpoint differ, behind the head.
+        let content = log(1, 200_000);
+        let mut touched = content.clone();
+        touched[199_000] ^= 1;
+        let files = [folder.file("a", &touched)];
+        assert!(matches!(decide(&files, &[known("a", &content, 200_000)])[0], Recognised::Changed(_)));
+    }
+
+    /// `known`, which lay where `file` lies.
+    fn lay_at(file: &Candidate, known: Known) -> Known {
+        Known { inode: file.fingerprint.inode, ..known }
+    }
+
+    #[test]
+    fn of_a_small_log_the_inode_is_proof_if_it_holds_what_was_loaded() {
+        let folder = Folder::new();
+        let small = log(1, 100);
+        let grown = [&small[..], b"more\n"].concat();
+        let moved = || folder.file("log.1", &grown);
+        let before = || lay_at(&moved(), known("log", &small, 100));
+        assert_eq!(decide(&[moved()], &[before()]), [Recognised::Known(0)]);
+        // Elsewhere, or on another device, it could be any file that begins so.
+        let inode = before().inode.expect("a file");
+        for inode in
+            [Inode { number: inode.number + 1, ..inode }, Inode { device: inode.device + 1, ..inode }]
+        {
+            let before = Known { inode: Some(inode), ..before() };
+            assert_eq!(decide(&[moved()], std::slice::from_ref(&before)), [Recognised::New]);
+            // Under its name it is itself all the same.
+            let in_place = folder.file("log", &grown);
+            assert_eq!(decide(&[in_place], &[before]), [Recognised::Known(0)]);
+        }
+        // An inode is given again: without the content it says nothing.
+        let other = folder.file("new", &log(9, 200));
+        let before = lay_at(&other, known("log", &small, 100));
+        assert_eq!(decide(&[other], &[before]), [Recognised::New]);
+    }
+
+    #[test]
+    fn a_small_log_was_moved_where_its_name_stands_for_another_and_its_content_is_found() {
+        let folder = Folder::new();
+        let small = log(1, 100);
+        let grown = [&small[..], b"more\n"].concat();
+        let before = known("log", &small, 100);
+        let files = [folder.file("log", b"another log\n"), folder.file("log.1", &grown)];
+        let expected = [Recognised::New, Recognised::Known(0)];
+        assert_eq!(decide(&files, std::slice::from_ref(&before)), expected);
+        // Where it stands as it stood, the other one only begins alike.
+        let files = [folder.file("log", &small), folder.file("log.1", &grown)];
+        assert_eq!(decide(&files, std::slice::from_ref(&before)), [Recognised::Known(0), Recognised::New]);
+        let files = [folder.file("other", b"another log\n"), folder.file("log.1", &grown)];
+        assert_eq!(decide(&files, &[before]), [Recognised::New, Recognised::New]);
+    }
+
+    #[test]
+    fn an_inode_that_was_given_again_says_nothing_against_the_content() {
+        let folder = Folder::new();
+        let long = log(1, 15_000);
+        let file = folder.file("new", &[&long[..], b"more\n"].concat());
+        for short in [100, 10_000] {
+            let gone = lay_at(&file, known("gone", &long[..short], short));
+            let before = [gone, known("old", &long, 15_000)];
+            assert_eq!(decide(std::slice::from_ref(&file), &before), [Recognised::Known(1)], "{short}");
+        }
+    }
+
+    #[test]
+    fn logs_that_begin_with_the_same_banner_are_told_apart_by_their_inodes() {
+        let folder = Folder::new();
+        let with = |end: &str| ["#Version: 1\n", end].concat().into_bytes();
+        let [one, two] = ["", "two\n"].map(with);
+        let files = [
+            folder.file("log", &with("three\n")),
+            folder.file("log.1", &with("two\ntwo again\n")),
+            folder.file("log.2", &with("one\n")),
+        ];
+        // What is `log.1` now was `log`, and what is `log.2` was `log.1`, of which only the banner
+        // was there: it is in all of them.
+        let before = [
+            lay_at(&files[2], known("log.1", &one, one.len())),
+            lay_at(&files[1], known("log", &two, two.len())),
+        ];
+        assert_eq!(decide(&files, &before), [Recognised::New, Recognised::Known(1), Recognised::Known(0)]);
+    }
+
+    #[test]
+    fn a_file_with_several_names_stays_under_the_one_that_is_known() {
+        let folder = Folder::new();
+        let content = log(1, 100);
+        let named = folder.file("b", &content);
+        std::fs::hard_link(folder.0.path().join("b"), folder.0.path().join("a")).expect("linked");
+        let before = lay_at(&named, known("b", &content, 100));
+        let linked = Found { name: "a".to_owned(), ..Found::of_path(&folder.0.path().join("a")) };
+        let linked = Candidate::open(&linked, &Stop::default()).expect("read");
+        let expected = [Recognised::DuplicateOf("b".into()), Recognised::Known(0)];
+        assert_eq!(decide(&[linked, named], &[before]), expected);
+    }
+
+    #[test]
+    fn a_source_that_committed_nothing_is_known_by_its_name() {
+        let folder = Folder::new();
+        let before = known("a", &log(1, 9_000), 0);
+        assert_eq!(
+            decide(&[folder.file("a", &log(2, 500))], std::slice::from_ref(&before)),
+            [Recognised::Known(0)]
+        );
+        assert_eq!(decide(&[folder.file("b", &log(1, 9_000))], &[before]), [Recognised::New]);
+    }
+
+    #[test]
+    fn a_copy_is_recognised_and_the_same_banner_is_not_a_copy() {
+        let folder = Folder::new();
+        let content = log(1, 9_000);
+        let files = [folder.file("a", &content), folder.file("b", &content)];
+        assert_eq!(decide(&files, &[]), [Recognised::New, Recognised::DuplicateOf("a".into())]);
+        assert_eq!(
+            decide(&files, &[known("a", &content, 9_000)]),
+            [Recognised::Known(0), Recognised::DuplicateOf("a".into())]
+        );
+        let banner = log(1, 70_000);
+        let with = |end: &str| [&banner[..], end.as_bytes()].concat();
+        let files = [folder.file("a", &with("one\n")), folder.file("b", &with("two\n"))];
+        assert_eq!(decide(&files, &[]), [Recognised::New, Recognised::New]);
+        let allowed = recognise(&[folder.file("a", &content), folder.file("b", &content)], &[], true);
+        assert!(allowed.into_iter().all(|decision| decision.expect("readable") == Recognised::New));
+    }
+
+    #[test]
+    fn of_two_sources_that_begin_alike_the_longer_match_wins() {
+        let folder = Folder::new();
+        let long = log(1, 150_000);
+        let known = [known("short", &long[..100_000], 100_000), known("long", &long, 150_000)];
+        assert_eq!(decide(&[folder.file("new name", &long)], &known), [Recognised::Known(1)]);
+    }
+
+    #[test]
+    fn empty_files_are_never_copies() {
+        let folder = Folder::new();
+        let files = [folder.file("a", b""), folder.file("b", b"")];
+        assert_eq!(decide(&files, &[known("a", b"", 0)]), [Recognised::Known(0), Recognised::New]);
+    }
+}
