@@ -34,6 +34,9 @@ mod crash;
 /// The files in `datasets/`.
 #[cfg(feature = "sqlite")]
 mod datasets;
+/// What format a file is in, without being told.
+#[cfg(feature = "sqlite")]
+mod detect;
 /// What the target demands, and who finds out.
 mod edge;
 /// The library, without the command.

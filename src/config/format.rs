@@ -2,13 +2,16 @@
 
 use super::reader::Reader;
 use super::scope::{Scope, TextRange};
-use crate::format::{Dialect, LogFormat, Pattern, Spec};
+use crate::format::{self, Dialect, LogFormat, Pattern, Preset, Spec};
 use crate::schema::Nulls;
 use crate::source::Objects;
 
+use regex::bytes::Regex;
+
 /// Keys that mean something to some formats only.
-const KEYS: [(&str, &[&str]); 9] = [
+const KEYS: [(&str, &[&str]); 10] = [
     ("pattern", &["regex"]),
+    ("preset", &["regex"]),
     ("record_start", &["ndjson", "regex"]),
     ("delimiter", &["csv"]),
     ("quote", &["csv", "tsv"]),
@@ -16,7 +19,10 @@ const KEYS: [(&str, &[&str]); 9] = [
     ("columns", &["csv", "tsv"]),
     ("comment", &["csv", "tsv"]),
     ("log_format", &["access"]),
-    ("nulls", &["regex", "csv", "tsv", "combined", "common", "vhost_combined", "access", "logfmt", "syslog"]),
+    (
+        "nulls",
+        &["regex", "csv", "tsv", "combined", "common", "vhost_combined", "access", "logfmt", "syslog", "w3c"],
+    ),
 ];
 
 /// Reads how a record is written, and which texts mean null in it. What is wrong has been told then,
@@ -41,8 +47,16 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> (Spec, Nulls) 
 fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
     match name {
         "regex" => {
-            let pattern = pattern(reader, scope);
-            let record_start = record_start(reader, scope);
+            let preset = preset(reader, scope);
+            let pattern = match preset {
+                Some(preset) => Some(Pattern::new(preset.pattern).expect("a pattern of ours")),
+                // One that is not known has been told.
+                None if scope.has("preset") => None,
+                None => pattern(reader, scope),
+            };
+            let start = preset.and_then(|preset| preset.record_start).map(Regex::new);
+            let start = start.map(|start| start.expect("a pattern of ours"));
+            let record_start = record_start(reader, scope).or(start);
             match pattern {
                 Some(pattern) => Spec::Regex { pattern, record_start },
                 None => Spec::Ndjson { record_start },
@@ -90,11 +104,20 @@ fn log_format(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<LogFormat> {
     told(reader, LogFormat::new(written.text), "a log format", &written.place)
 }
 
+/// The well-known log that a job names. It has a pattern, so there is no other.
+fn preset(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<&'static Preset> {
+    let (name, place) = reader.word_given(scope, "preset")?;
+    if scope.has("pattern") {
+        reader.find("a preset has a pattern, and there is one here; leave one of the two out", &place);
+    }
+    format::preset(name)
+}
+
 fn pattern(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Pattern> {
     let Some((text, place)) = reader.text(scope, "pattern") else {
         if !scope.has("pattern") {
             reader.find_absent(
-                "[source] has no pattern, which the format regex is made of; add one with named groups, such as pattern = '^(?P<level>[A-Z]+) (?P<message>.*)$'",
+                "[source] has no pattern, which the format regex is made of; add a preset, or a pattern with named groups such as pattern = '^(?P<level>[A-Z]+) (?P<message>.*)$'",
                 scope,
             );
         }
@@ -103,9 +126,9 @@ fn pattern(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Pattern> {
     told(reader, Pattern::new(&text), "a pattern", &place)
 }
 
-fn record_start(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<regex::bytes::Regex> {
+fn record_start(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Regex> {
     let (text, place) = reader.text(scope, "record_start")?;
-    let regex = regex::bytes::Regex::new(&text).map_err(|error| error.to_string());
+    let regex = Regex::new(&text).map_err(|error| error.to_string());
     told(reader, regex, "a regular expression", &place)
 }
 
@@ -169,6 +192,10 @@ mod tests {
             "format ndjson\nrecord_start \"^[{]\""
         );
         assert_eq!(spec("format = \"regex\"\npattern = '%{INT:id}'"), "format regex\npattern \"%{INT:id}\"");
+        assert!(
+            spec("format = \"regex\"\npreset = \"python_basic\"")
+                .starts_with("format regex\nrecord_start \"^(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):")
+        );
         assert_eq!(spec("format = \"csv\""), "format csv\ndelimiter 44\nquote 34");
         assert_eq!(
             spec("format = \"tsv\"\nquote = \"\"\ncomment = \"#\"\ncolumns = [\"id\"]"),
@@ -186,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_another_format_is_refused() {
-        let message = "'nulls' is for the format regex or csv or tsv or combined or common or vhost_combined or access or logfmt or syslog, and this job has 'ndjson'";
+        let message = "'nulls' is for the format regex or csv or tsv or combined or common or vhost_combined or access or logfmt or syslog or w3c, and this job has 'ndjson'";
         assert_wrong("source", "nulls = [\"-\"]", message, "nulls");
         let message = "'delimiter' is for the format csv, and this job has 'ndjson'";
         assert_wrong("source", "delimiter = \";\"", message, "delimiter");
@@ -206,6 +233,8 @@ mod tests {
                 "format = \"regex\"\npattern = '(?P<a>.)'\nrecord_start = '['",
                 "this is not a regular expression: ",
             ),
+            ("format = \"regex\"\npreset = \"go\"\npattern = '(?P<a>.)'", "a preset has a pattern, and"),
+            ("format = \"regex\"\npreset = \"golang\"", "unknown preset 'golang'"),
             ("format = \"csv\"\ndelimiter = \"ab\"", "'ab' is not one character of ASCII"),
             ("format = \"csv\"\nquote = \",\"", "the quote cannot be the delimiter"),
             ("format = \"csv\"\nheader = false", "without a header the job must name the columns"),

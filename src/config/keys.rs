@@ -8,6 +8,7 @@
 //! by the schema.
 
 use super::units;
+use crate::format::PRESETS;
 use crate::schema::Kind;
 
 /// A table of the job file.
@@ -146,6 +147,11 @@ static SOURCE: Table = Table {
             "For `regex`: a regular expression whose named groups are the fields. `%{NAME:field}` stands for a pattern of the library.",
         ),
         Key::new(
+            "preset",
+            Takes::Word(&PRESET_WORDS),
+            "For `regex`: the `pattern` and `record_start` of a well-known log, in the place of one's own.",
+        ),
+        Key::new(
             "record_start",
             Takes::Text,
             "A regular expression for the first line of a record. Lines that do not match belong to the record before.",
@@ -218,6 +224,16 @@ const FORMATS: &[Word] = &[
     Word::new("cloudtrail", "the files of AWS CloudTrail, with a record for each of their `Records`"),
     Word::new("zeek", "the logs of Zeek, which was Bro"),
 ];
+
+static PRESET_WORDS: [Word; PRESETS.len()] = {
+    let mut words = [const { Word::new("", "") }; PRESETS.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = Word::new(PRESETS[at].name, PRESETS[at].about);
+        at += 1;
+    }
+    words
+};
 
 static RECORD: Table = Table {
     called: "[record]",

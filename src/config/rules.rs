@@ -40,8 +40,17 @@ impl Config {
 pub(super) fn canonical(config: &Config) -> String {
     let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _ } = config;
     // Zone and year are with each field that they decide; the rest is about files and how they are read.
-    let Source { format, settings, files: _, needs_date: _, selection: _, clock: _, year: _, nulls: _ } =
-        source;
+    let Source {
+        format,
+        settings,
+        files: _,
+        folders: _,
+        needs_date: _,
+        selection: _,
+        clock: _,
+        year: _,
+        nulls: _,
+    } = source;
     let Settings {
         // The format decides it.
         framing: _,

@@ -20,6 +20,8 @@ use crate::source::{Order, Pattern, Selection, Settings};
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(super) files: Files,
+    /// The folders that the files of the job are in, also where others are given.
+    pub(super) folders: Vec<PathBuf>,
     /// What in the job depends on the data date.
     pub(super) needs_date: Option<NeedsDate>,
     /// Which of the files found are read, and in what order.
@@ -62,10 +64,12 @@ impl Source {
         overrides: &Overrides,
         chunk_bytes: usize,
     ) -> Source {
+        let mut folders = Vec::new();
         let (files, is_dated) = match &overrides.files {
             Some(files) => {
                 // What is not used need not be in the environment, but it must still be a list.
                 let written = reader.written_list(scope, "files").unwrap_or_default();
+                folders.extend(written.iter().map(|written| folder_of(written.text, folder)));
                 (Files::Given(files.clone()), written.iter().any(|written| needs_date(written.text)))
             }
             None => {
@@ -89,6 +93,7 @@ impl Source {
         };
         Source {
             files,
+            folders,
             needs_date: is_dated.then_some(NeedsDate::Files),
             selection: Selection {
                 order,
@@ -101,6 +106,18 @@ impl Source {
             nulls,
             year: reader.count_given(scope, "year").and_then(|year| i32::try_from(year).ok()),
         }
+    }
+
+    /// Whether a file that was given is in a folder that the job has files in. A job that names none
+    /// is for any.
+    pub fn is_for(&self, file: &Path) -> bool {
+        let real = |path: &Path| {
+            let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            std::fs::canonicalize(path).ok()
+        };
+        let Some(found) = real(file) else { return true };
+        self.folders.is_empty()
+            || self.folders.iter().filter_map(|folder| real(folder)).any(|folder| found.starts_with(folder))
     }
 
     /// The files to load on `date`. Refused if there are none, if the job is about a date and
@@ -143,6 +160,18 @@ impl Source {
         let pattern = |text: &String| Pattern { text: dated(text).into(), base: folder.clone() };
         Ok(patterns.iter().map(pattern).collect())
     }
+}
+
+/// The folder that all files are in which a pattern of a job can name.
+fn folder_of(pattern: &str, folder: &Path) -> PathBuf {
+    let is_plain = |part: &std::path::Component<'_>| {
+        !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{', '$'])
+    };
+    let parts: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
+    let is_whole = parts.as_path() == Path::new(pattern);
+    let path = folder.join(&parts);
+    // A directory stands for what is in it.
+    if is_whole && !path.is_dir() { path.parent().map_or(PathBuf::new(), Path::to_owned) } else { path }
 }
 
 /// Whether the name of a file, which was checked, depends on the data date.

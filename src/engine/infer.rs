@@ -10,7 +10,7 @@ use super::run::cores;
 use crate::config::{self, Draft, Overrides, Proposed, escape};
 use crate::error::{Error, Result};
 use crate::figure;
-use crate::format::{self, Extras, Malformed, Record};
+use crate::format::{self, Extras, Holds, Malformed, Record, Spec, Usual};
 use crate::infer::{
     self, Proposal, Seen, Spot, Terms, Unstorable, dated, job_name, job_name_of_directory, table_name,
 };
@@ -92,11 +92,20 @@ impl Unwritten {
             source: Settings::default(),
             bytes_max: BYTES_MAX,
         };
-        let format = format::of::<String>(&detected.spec, &[], Extras::Gathered);
+        let format = format::of(&detected.spec, &paths(&detected.spec), Extras::Gathered);
         let mut surveyed = survey::<Seen>(&readable, &format, &settings, stop)?;
         let files: Vec<PathBuf> = readable.into_iter().map(|file| file.path).collect();
         let url = overrides.into.as_ref().map_or(sink::kinds::DEFAULT, |url| url.reveal());
-        let terms = Terms { nulls: detected.nulls.clone(), finite_only: sink::kinds::holds_finite_only(url) };
+        let usual = detected.spec.usual_fields();
+        let named = |is_so: fn(&Usual<'_>) -> bool| {
+            usual.iter().filter(|field| is_so(field)).map(|field| field.name.to_owned()).collect()
+        };
+        let terms = Terms {
+            nulls: detected.nulls.clone(),
+            finite_only: sink::kinds::holds_finite_only(url),
+            texts: named(|field| field.holds == Holds::Text),
+            optional: named(|field| !field.is_required),
+        };
         let proposal = std::mem::take(&mut surveyed.seen).propose(&terms);
         if proposal.fields.is_empty() {
             return Err(Error::usage(no_fields(&files, &proposal, &surveyed.failed)));
@@ -139,6 +148,13 @@ impl Unwritten {
         });
         absolute.collect()
     }
+}
+
+/// The fields to be asked for: some formats make fields of others only for those who ask.
+fn paths(spec: &Spec) -> Vec<Vec<String>> {
+    let usual = spec.usual_fields().into_iter().map(|field| field.name.to_owned());
+    let made = matches!(spec, Spec::W3c).then(|| "timestamp".to_owned());
+    usual.chain(made).map(|name| vec![name]).collect()
 }
 
 /// So many fields are offered as keys.

@@ -44,6 +44,15 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
     if let Some(file) = found {
         watch.observer.tell(&Event::JobFound { file: path.clone() });
         let config = Config::of_file(&path, file, overrides)?;
+        // Names repeat from folder to folder, and what is in the one is not what is in the other.
+        if let Some(stranger) = names.iter().find(|name| !config.source.is_for(name)) {
+            return Err(Error::usage(format!(
+                "{job} was not named, but is there, and is for files in another folder than {stranger}; if it is the right \
+                 job, name it with -j, else write another: logmill infer {stranger} -o OTHER.toml",
+                job = path.display(),
+                stranger = stranger.display()
+            )));
+        }
         warn_of_password(&config, &path, watch);
         return Ok(Job { config, path, is_found: true, inferred: None });
     }

@@ -321,7 +321,8 @@ fn list(values: &Values) -> Choice {
     }
 }
 
-fn text(values: &Values, voids: &[&str]) -> Choice {
+/// Text, whatever the values look like.
+pub(super) fn text(values: &Values, voids: &[&str]) -> Choice {
     let count_of = |number| values.count(Traits::layout(number), voids);
     let kind = Kind::Text(Text::default());
     if count_of(MONTH_FIRST) == values.total(voids) {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::format::{AnyFormat, Chunk, Memory, Preamble, Raw, Record};
+use crate::format::{AnyFormat, Chunk, Memory, PRESETS, Preamble, Preset, Raw, Record};
 
 /// Pieces of one file, each of whole lines.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +75,8 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
     };
     let mut candidates = vec![
         named("ndjson", |_, record| matches!(record.root().raw(), Raw::Object { .. })),
+        named("vhost_combined", |line, _| VHOST.is_match(line)),
         named("combined", |line, _| ACCESS.is_match(line)),
-        named("vhost_combined", |line, _| ACCESS.is_match(line)),
         named("common", |line, _| ACCESS.is_match(line)),
         named("syslog", |line, _| SYSLOG.is_match(line)),
         named("logfmt", |line, _| memchr::memchr_iter(b'=', line).count() > 1 && LOGFMT.is_match(line)),
@@ -89,13 +89,27 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
     }
     if start.starts_with(b"{") || start.starts_with(b"[") {
         let is_object = |_: &[u8], record: &Record<'_>| matches!(record.root().raw(), Raw::Object { .. });
-        for name in ["cloudtrail", "json"] {
+        let has_records = RECORDS.is_match(start);
+        for name in ["cloudtrail", "json"].into_iter().skip(usize::from(!has_records)) {
             candidates.push(Candidate { can_begin_anywhere: false, ..named(name, is_object) });
         }
     }
+    candidates.extend(PRESETS.iter().map(of_preset));
     let delimited = [(b'\t', "tsv"), (b',', "csv"), (b';', "csv"), (b'|', "csv")];
     candidates.extend(delimited.iter().filter_map(|(delimiter, name)| csv(&sample.start, *delimiter, name)));
     candidates
+}
+
+/// A well-known log, as a pattern that a person can go on with.
+fn of_preset(preset: &Preset) -> Candidate {
+    let Preset { name, about, pattern, record_start, .. } = preset;
+    let start = record_start.map_or_else(String::new, |start| format!("record_start = '{start}'\n"));
+    Candidate {
+        name: (*name).to_owned(),
+        lines: format!("format = \"regex\"\n# {name}: {about}\npattern = '{pattern}'\n{start}"),
+        is_like: |_, _| true,
+        can_begin_anywhere: true,
+    }
 }
 
 /// Values with this delimiter between them, if the first line has some.
@@ -103,6 +117,10 @@ fn csv(start: &[u8], delimiter: u8, name: &str) -> Option<Candidate> {
     let mut lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
     let first = lines.find(|line| !line.is_empty())?;
     let first = std::str::from_utf8(first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first)).ok()?;
+    if first.starts_with(['{', '[']) {
+        // JSON has commas too, and as many in each line.
+        return None;
+    }
     let values = values(first, delimiter as char);
     let mut lines = format!("format = \"{name}\"\n");
     if !matches!(delimiter, b',' | b'\t') {
@@ -174,6 +192,9 @@ pub fn explain(
     explained
 }
 
+/// More lines of one record than this are not explained by its first one.
+const LINES_MAX: u64 = 100;
+
 fn explain_piece(
     candidate: &Candidate,
     format: &AnyFormat,
@@ -183,7 +204,8 @@ fn explain_piece(
     let mut lines = 0;
     let counted = format.each_record(chunk, memory, |place, record, _| {
         if record.is_ok_and(|record| (candidate.is_like)(place.raw, record)) {
-            lines += 1 + memchr::memchr_iter(b'\n', place.raw).count() as u64;
+            // A stack trace belongs to its record; what goes on for longer is something else.
+            lines += 1 + (memchr::memchr_iter(b'\n', place.raw).count() as u64).min(LINES_MAX);
         }
     });
     Explained {
@@ -193,6 +215,13 @@ fn explain_piece(
 }
 
 static ACCESS: LazyLock<Regex> = LazyLock::new(|| regex(r#"^\S+ \S+.* \[[^\]]+\] ".*" [0-9]{3} "#));
+
+/// The name of a host and its port before what else would be the client.
+static VHOST: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"^[A-Za-z0-9.*_-]+:[0-9]+ \S+ \S+ .* \[[^\]]+\] ".*" [0-9]{3} "#));
+
+/// An object with a list of records.
+static RECORDS: LazyLock<Regex> = LazyLock::new(|| regex(r#"^\{\s*"Records"\s*:\s*\["#));
 
 static SYSLOG: LazyLock<Regex> = LazyLock::new(|| {
     regex(

@@ -133,6 +133,10 @@ pub struct Terms {
     pub nulls: Vec<String>,
     /// Whether the destination holds only finite numbers.
     pub finite_only: bool,
+    /// Fields that are texts, whatever those seen look like.
+    pub texts: Vec<String>,
+    /// Fields that a record need not have.
+    pub optional: Vec<String>,
 }
 
 /// More columns than this nobody wants, and not every destination can have.
@@ -230,7 +234,12 @@ impl Seen {
 
     /// Proposes the field called `name` for a key.
     fn field(&self, name: &str, key: &Key, voids: &[&str], terms: &Terms, proposal: &mut Proposal) {
-        let choice = choice::choose(&key.name, &key.values, voids);
+        let is = |names: &[String]| names.iter().any(|name| *name == *key.name);
+        let choice = match is(&terms.texts) {
+            true => choice::text(&key.values, voids),
+            false => choice::choose(&key.name, &key.values, voids),
+        };
+        let is_optional = key.count < self.keys.objects || is(&terms.optional);
         let (records, nulls) = (self.keys.objects, key.values.nulls + key.values.voided(voids));
         let is_only_null = nulls > 0 && key.values.total(voids) == 0;
         let mut notes = vec![choice.note];
@@ -251,8 +260,8 @@ impl Seen {
         notes.retain(|note| !note.is_empty());
         let field = Field {
             from: vec![key.name.to_string()],
-            required: key.count == records,
-            nullable: key.count < records || nulls > 0,
+            required: !is_optional,
+            nullable: is_optional || nulls > 0,
             strict: !self.is_text,
             ..Field::new(name, choice.kind)
         };

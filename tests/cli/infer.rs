@@ -412,3 +412,20 @@ fn a_job_offers_what_it_does_not_decide() {
         .run("load -j taken.toml --date 2023-10-27 --into sqlite:taken.db")
         .ended(0, &["inserted              200"]);
 }
+
+#[test]
+fn a_job_that_is_found_is_for_the_files_of_its_folder() {
+    let place = Place::new();
+    place.write("one/app.ndjson", "{\"a\":1}\n");
+    place.write("two/app.ndjson", "{\"b\":\"x\"}\n");
+    place.run("load one/app.ndjson").ended(0, &["wrote app.logmill.toml"]);
+    place.run("load one/app.ndjson").ended(0, &["app.logmill.toml is there, so it is used"]);
+    place.write("one/app.ndjson.1", "{\"a\":0}\n");
+    place.run("load one/app.ndjson.1").ended(0, &["inserted                1"]);
+    place.run("load two/app.ndjson").ended(
+        2,
+        &["app.logmill.toml was not named, but is there, and is for files in another folder than two/app.ndjson"],
+    );
+    place.run("load -j app.logmill.toml two/app.ndjson").ended(3, &["missing a"]);
+    place.run("infer two/app.ndjson -o other.toml").ended(0, &["wrote other.toml"]);
+}

@@ -1,0 +1,300 @@
+//! What format a file is found to be in, and that the job that is written for it loads it.
+
+use std::path::{Path, PathBuf};
+
+use logmill::config::{Config, Overrides};
+use logmill::engine::{self, Inferred, LoadOptions, Unwritten, Watch};
+use logmill::error::Result;
+use logmill::format::PRESETS;
+use logmill::stop::Stop;
+
+use crate::corpus::corpus;
+use crate::harness::skip_here;
+
+fn infer(path: &Path, threads: u64) -> Result<Inferred> {
+    let overrides = Overrides { threads: Some(threads), ..Overrides::default() };
+    let job = path.with_extension("logmill.toml");
+    Unwritten::of(&[path.to_owned()])?.infer(&job, &overrides, &Stop::default())
+}
+
+/// The name of the format, or what is said of a file that has none.
+fn format_of(path: &Path) -> String {
+    match infer(path, 2) {
+        Ok(inferred) => inferred.report.candidates[0].format.clone(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Real logs, and what they are.
+const CORPUS: &[(&str, &str)] = &[
+    ("text/apache_combined.log", "combined"),
+    ("text/combined_small.log", "combined"),
+    ("text/sftp_syslog.log", "syslog"),
+    ("text/rsyncd.log", "go"),
+    ("text/postgres.log", "postgresql"),
+    ("text/w3c_small.log", "w3c"),
+    ("text/logfmt_small.log", "logfmt"),
+    ("text/logfmt_agrind.log", "logfmt"),
+    ("json/lnav_json.json", "ndjson"),
+    ("json/lnav_invalid_json.json", "ndjson"),
+    ("json/lnav_json_invalid.json", "ndjson"),
+    ("json/lnav_mixed_json2.json", "ndjson"),
+    ("json/lnav_nested_json.json", "ndjson"),
+    ("json/lnav_rust_tracing.0", "ndjson"),
+    ("json/lnav_journald.json", "ndjson"),
+    ("json/lnav_mongodb.0", "ndjson"),
+    ("json/gharchive.ndjson", "ndjson"),
+    ("json/traefik.ndjson", "ndjson"),
+    ("json/fluentbit_multiline_java.ndjson", "ndjson"),
+    ("framing/crlf.ndjson", "ndjson"),
+    ("framing/bom.ndjson", "ndjson"),
+    ("framing/nul_tail.ndjson", "ndjson"),
+    ("framing/last_line_truncated.ndjson", "ndjson"),
+    ("framing/json_array_file.json", "json"),
+    ("framing/pretty_printed.json", "json"),
+    ("framing/concatenated.ndjson", "json"),
+];
+
+/// Files that no format explains.
+const NONE: &[&str] = &[
+    "text/w3c_mismatch.log",
+    "encoding/blns.txt",
+    "encoding/generic_enc_sjis.log",
+    "encoding/generic_enc_win1251.log",
+    "encoding/unicode_c.log",
+    "framing/utf16le_bom.ndjson",
+    "framing/cr_only.ndjson",
+    "framing/rs_json_seq.ndjson",
+    "framing/empty.ndjson",
+];
+
+#[test]
+fn real_logs_are_recognised() {
+    let mut missed = Vec::new();
+    for (name, expected) in CORPUS {
+        if PRESETS.iter().all(|preset| preset.name != *expected) && !is_built(expected) {
+            continue;
+        }
+        let found = format_of(&corpus(name));
+        if found != *expected {
+            missed.push(format!("{name} is {expected}, not: {found}"));
+        }
+    }
+    assert!(missed.len() * 20 <= CORPUS.len(), "{}", missed.join("\n"));
+    for name in NONE {
+        let said = infer(&corpus(name), 2).expect_err(name).to_string();
+        assert_eq!(said.lines().count(), 1, "{name}: {said}");
+    }
+}
+
+/// The name of a format, what a file of it begins with, and its records, which `n` makes differ.
+type Made = (&'static str, &'static str, fn(usize) -> String);
+
+/// Records of each format, as a program might write them.
+const MADE: &[Made] = &[
+    ("ndjson", "", |n| {
+        format!("{{\"at\":\"2023-10-27T12:00:{:02}Z\",\"n\":{n},\"who\":{{\"id\":{n}}}}}\n", n % 60)
+    }),
+    ("combined", "", |n| {
+        format!(
+            "192.0.2.{} - - [27/Oct/2023:12:34:{:02} +0000] \"GET /x?a={n} HTTP/1.1\" 200 {n} \"-\" \"curl/8.0 (x; y)\"\n",
+            n % 250,
+            n % 60
+        )
+    }),
+    ("common", "", |n| {
+        format!(
+            "host{n}.example.org - ada [27/Oct/2023:12:34:{:02} +0200] \"POST /x HTTP/1.0\" 404 -\n",
+            n % 60
+        )
+    }),
+    ("vhost_combined", "", |n| {
+        format!(
+            "shop.example.org:443 192.0.2.{} - - [27/Oct/2023:12:34:{:02} +0000] \"GET / HTTP/2.0\" 200 {n} \"https://example.org/\" \"Mozilla/5.0\"\n",
+            n % 250,
+            n % 60
+        )
+    }),
+    ("logfmt", "", |n| {
+        format!(
+            "time=2023-10-27T12:34:{:02}.123Z level=INFO msg=\"got a request\" n={n} took={n}.5ms\n",
+            n % 60
+        )
+    }),
+    ("syslog", "", |n| {
+        format!("Oct {:2} 12:34:56 web-1 sshd[{n}]: Accepted publickey for ada\n", n % 27 + 1)
+    }),
+    ("syslog", "", |n| {
+        format!(
+            "<34>1 2023-10-27T12:34:{:02}.003Z web-1 su {n} ID47 [a@1 k=\"v\"] 'su root' failed\n",
+            n % 60
+        )
+    }),
+    ("csv", "id,name,at\n", |n| format!("{n},\"a, b\",2023-10-27 12:00:{:02}\n", n % 60)),
+    ("csv with semicolons", "id;name;preis\n", |n| format!("{n};x{n};{n},5\n")),
+    ("tsv", "id\tname\n", |n| format!("{n}\tx\n")),
+    ("w3c", "#Version: 1.0\n#Fields: date time c-ip cs-method sc-status\n", |n| {
+        format!("2023-10-27 12:34:{:02} 192.0.2.1 GET {}\n", n % 60, 200 + n % 2)
+    }),
+    (
+        "zeek",
+        "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#fields\tts\tuid\tid.orig_h\tid.orig_p\n#types\ttime\tstring\taddr\tport\n",
+        |n| format!("1698410096.{n:06}\tC{n}\t192.0.2.1\t{}\n", 1024 + n),
+    ),
+    ("json", "[\n", |n| {
+        format!("{}{{\n  \"n\": {n},\n  \"s\": \"x}}{{\"\n}}\n", if n == 0 { "" } else { "," })
+    }),
+    ("cloudtrail", "{\"Records\":[", |n| {
+        format!(
+            "{}{{\"eventTime\":\"2023-10-27T12:34:56Z\",\"eventName\":\"GetObject\",\"n\":{n}}}\n",
+            if n == 0 { "" } else { "," }
+        )
+    }),
+];
+
+/// Whether this version reads such a format.
+fn is_built(format: &str) -> bool {
+    let format = format.split(' ').next().expect("a word");
+    let job = format!(
+        "name = \"x\"\n[source]\nformat = \"{format}\"\n[record.fields]\nx = \"text\"\n[destination]\ntable = \"x\"\n"
+    );
+    match Config::of_text(Path::new("job.toml"), &job, &Overrides::default()) {
+        Ok(_) => true,
+        Err(error) => {
+            !error.to_string().contains("is not yet built") && !error.to_string().contains("unknown format")
+        }
+    }
+}
+
+/// What ends a made file.
+fn end_of(format: &str) -> &'static str {
+    match format {
+        "json" => "]\n",
+        "cloudtrail" => "]}\n",
+        _ => "",
+    }
+}
+
+/// Infers the job of a file with these bytes, writes it and loads with it: the name of the format, and
+/// the records that were inserted and rejected.
+fn load(folder: &Path, name: &str, bytes: &[u8]) -> (String, i64, i64, String) {
+    let path = folder.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let job = folder.join(format!("{name}.logmill.toml"));
+    let unwritten = Unwritten::of(&[path]).unwrap();
+    let Inferred { text, report, .. } = unwritten
+        .infer(&job, &Overrides::default(), &Stop::default())
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    engine::write_job(&job, &text).unwrap();
+    let config = Config::load(&job, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let files = engine::files(&config).unwrap();
+    let loaded = engine::load(&config, &files, LoadOptions::default(), &Watch::default()).unwrap();
+    let format = report.candidates[0].format.clone();
+    (format, loaded.counts.inserted, loaded.counts.rejected, text)
+}
+
+#[test]
+fn what_is_written_for_a_file_of_any_format_loads_that_file() {
+    let mut missed = Vec::new();
+    for (number, (expected, head, record)) in MADE.iter().enumerate() {
+        if !is_built(expected) {
+            continue;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let body: String = (0..300).map(record).collect();
+        let bytes = format!("{head}{body}{}", end_of(expected));
+        let (format, inserted, rejected, text) =
+            load(folder.path(), &format!("made{number}.log"), bytes.as_bytes());
+        if format != *expected {
+            missed.push(format!("{expected} is taken for {format}"));
+        }
+        assert_eq!((inserted, rejected), (300, 0), "{expected}:\n{text}");
+    }
+    assert!(missed.len() * 20 <= MADE.len(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn a_preset_is_recognised_by_its_sample_and_loads_it() {
+    let mut missed = Vec::new();
+    for preset in PRESETS {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = preset.sample.repeat(20);
+        let (format, inserted, rejected, text) = load(folder.path(), "app.log", bytes.as_bytes());
+        if format != preset.name {
+            missed.push(format!("{} is taken for {format}", preset.name));
+        }
+        assert_eq!((inserted, rejected), (40, 0), "{}:\n{text}", preset.name);
+    }
+    assert_eq!(missed, [""; 0]);
+}
+
+#[test]
+fn the_threads_decide_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.ndjson");
+    // More keys than are told apart, some of which change their type late, in many chunks.
+    let line = |n: usize| {
+        let value = if n > 29_000 && n.is_multiple_of(7) { "\"late\"".to_owned() } else { n.to_string() };
+        format!("{{\"id\":{n},\"pad\":\"{}\",\"k{}\":{value}}}\n", "x".repeat(100), n * 7919 % 5_000)
+    };
+    std::fs::write(&path, (0..30_000).map(line).collect::<String>()).unwrap();
+    let one = infer(&path, 1).unwrap();
+    assert!(one.report.fields.len() == 500, "{} fields", one.report.fields.len());
+    for threads in [2, 3, 4, 8, 2, 4, 8] {
+        assert_eq!(infer(&path, threads).unwrap().text, one.text, "{threads} threads");
+    }
+    // And what it says takes every record that was read.
+    let config = Config::of_text(&folder.path().join("job.toml"), &one.text, &Overrides::default()).unwrap();
+    let checked = engine::check(&config, &engine::files(&config).unwrap(), None, &Watch::default()).unwrap();
+    assert_eq!((checked.counts.valid, checked.counts.rejected), (30_000, 0));
+}
+
+#[test]
+fn a_mixed_file_is_told_with_its_share_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mixed.log");
+    let table = |rows| format!("n\tword\n{}", "1\tx\n".repeat(rows));
+    std::fs::write(&path, table(69) + &"{\"a\":1}\n".repeat(30)).unwrap();
+    let report = infer(&path, 1).unwrap().report;
+    let told: Vec<_> =
+        report.candidates.iter().map(|tried| (tried.format.as_str(), tried.explained)).collect();
+    assert_eq!(told[..2], [("tsv", 70), ("ndjson", 30)]);
+    assert!(report.warnings[0].starts_with("30 of 99 lines are no such records"), "{:?}", report.warnings);
+    std::fs::write(&path, table(39) + &"{\"a\":1}\n".repeat(30) + &"a word\n".repeat(30)).unwrap();
+    let said = infer(&path, 1).unwrap_err().to_string();
+    assert!(
+        said.contains("no format explains most of its lines; the best, tsv, explains 40 % of 100 lines"),
+        "{said}"
+    );
+}
+
+#[test]
+fn every_file_of_the_corpus_is_either_loaded_or_refused_in_one_line() {
+    let root = corpus("README.md");
+    let root = root.parent().expect("a folder");
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in ["text", "json", "encoding", "framing"] {
+        let entries = std::fs::read_dir(root.join(folder))
+            .unwrap_or_else(|_| skip_here("the corpus has other folders"));
+        files.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    for file in files.iter().filter(|file| !file.to_string_lossy().ends_with(".verdict.ndjson")) {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("log");
+        std::fs::copy(file, &copy).unwrap();
+        match infer(&copy, 2) {
+            Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{}: {error}", file.display()),
+            Ok(Inferred { text, report, .. }) => {
+                let job = folder.path().join("job.toml");
+                let config = Config::of_text(&job, &text, &Overrides::default())
+                    .unwrap_or_else(|error| panic!("{}: {error}\n{text}", file.display()));
+                let found = engine::files(&config).unwrap();
+                let checked = engine::check(&config, &found, None, &Watch::default()).unwrap();
+                // Only what was no record, and what was told before, is rejected.
+                let told = i64::try_from(report.malformed).unwrap()
+                    + if report.warnings.is_empty() { 0 } else { checked.counts.rejected };
+                assert!(checked.counts.rejected <= told, "{}: {:?}\n{text}", file.display(), checked.reasons);
+            }
+        }
+    }
+}
