@@ -98,14 +98,14 @@ fn lines() -> Vec<u8> {
 }
 
 /// What encodes rows of `schema` for a table that is made for them.
-fn encoder(url: &str, schema: Schema) -> Arc<CopyEncoder> {
+fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
     let second = Duration::from_secs(1);
     let server = Arc::new(Server::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL"));
     let settings = Settings {
         job: "bench".to_owned(),
         data_date: None,
         command: "bench".to_owned(),
-        table: "t".parse().expect("a name"),
+        table: table.parse().expect("a name"),
         create: true,
         key: Key::Position,
         on_conflict: OnConflict::Update,
@@ -178,7 +178,7 @@ fn bind(criterion: &mut Criterion) {
         });
     });
     let database = harness::postgres::Server::start(harness::postgres::Options::default()).database();
-    let encoder = encoder(&database.url(), schema.clone());
+    let encoder = encoder(&database.url(), "ndjson", schema.clone());
     group.bench_function("parse, bind and encode", |bencher| {
         let (mut rows, mut offset) = (Vec::new(), 0);
         bencher.iter(|| {
@@ -296,7 +296,7 @@ fn texts(criterion: &mut Criterion) {
                 });
             });
         });
-        let encoder = encoder(&database.url(), schema.clone());
+        let encoder = encoder(&database.url(), name, schema.clone());
         group.bench_function("parse, bind and encode", |bencher| {
             let (mut rows, mut offset) = (Vec::new(), 0);
             bencher.iter(|| {
