@@ -89,7 +89,7 @@ fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, u
             _ => Ok((&text[start..end], end)),
         };
     }
-    let mut at = start + 1;
+    let (mut at, mut has_escapes) = (start + 1, false);
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some(length) = memchr2(b'"', b'\\', rest) else {
@@ -99,11 +99,14 @@ fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, u
         if bytes[at] == b'"' {
             break;
         }
+        has_escapes = true;
         at += 2;
     }
+    let value = &text[start + 1..at];
     match bytes.get(at + 1) {
         Some(&byte) if !is_blank(byte) => Err(no_match("something directly behind a quoted value", at + 1)),
-        _ => Ok((escape::undo(&text[start + 1..at], arena), at + 1)),
+        _ if has_escapes => Ok((escape::undo(value, arena), at + 1)),
+        _ => Ok((value, at + 1)),
     }
 }
 
