@@ -34,7 +34,7 @@ use logmill::format::{Chunk, Json, LogFormat, Memory, Preamble, Record, Spec, ea
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, StampFormat, Strptime, Text, Timestamp};
 use logmill::sink::destination::{Settings, Timeouts};
-use logmill::sink::postgres::connect::{Server, Timeouts as ConnectTimeouts};
+use logmill::sink::postgres::connect::{Limits, Server};
 use logmill::sink::postgres::{CopyEncoder, Postgres};
 use logmill::sink::{Key, OnConflict};
 use logmill::source::{Framing, Hash16};
@@ -100,7 +100,7 @@ fn lines() -> Vec<u8> {
 /// What encodes rows of `schema` for a table that is made for them.
 fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
     let second = Duration::from_secs(1);
-    let server = Arc::new(Server::new(url, &|_| None, ConnectTimeouts::default()).expect("a URL"));
+    let server = Arc::new(Server::new(url, &|_| None, Limits::default()).expect("a URL"));
     let settings = Settings {
         job: "bench".to_owned(),
         data_date: None,

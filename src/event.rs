@@ -169,7 +169,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// Whoever watches a run.
+/// The watcher of a run.
 #[derive(Clone)]
 pub struct Observer(Arc<dyn Fn(&Event) + Send + Sync>);
 

@@ -39,7 +39,7 @@ impl Stop {
         Awaited(&self.is_abandoned)
     }
 
-    /// Whether nobody wants it any more.
+    /// Whether it is no longer wanted.
     pub fn is_abandoned(&self) -> bool {
         self.is_abandoned.load(Ordering::Relaxed)
     }
@@ -60,7 +60,7 @@ impl Stop {
     }
 }
 
-/// Somebody who wants what is being waited for.
+/// A guard: what is being waited for is wanted as long as it lives.
 #[derive(Debug)]
 pub struct Awaited<'s>(&'s AtomicBool);
 

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use logmill::sink::postgres::connect::{self, Cause, NotConnected, Timeouts};
+use logmill::sink::postgres::connect::{self, Cause, Limits, NotConnected};
 use postgres::Client;
 
 use crate::harness::postgres::{Options, Server};
@@ -34,7 +34,7 @@ impl Person {
             "HOME" => self.home.path().to_str().map(str::to_owned),
             _ => self.env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone()),
         };
-        connect::Server::new(url, &env, Timeouts::default())
+        connect::Server::new(url, &env, Limits::default())
     }
 
     fn connect(&self, url: &str) -> Result<Client, NotConnected> {

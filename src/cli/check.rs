@@ -20,7 +20,7 @@ use crate::trust::create_private;
 pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let to_stdout = args.verdicts.as_deref() == Some(Path::new("-"));
     if to_stdout && speech.output == Output::Json {
-        // Nobody looks for a variable who has not typed the flag.
+        // A person who has not typed the flag would not think of the variable.
         let output = match std::env::var("LOGMILL_OUTPUT").as_deref() {
             Ok("json") => "LOGMILL_OUTPUT=json",
             _ => "--output json",
@@ -54,7 +54,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     drop(progress);
     let mut report = match checked {
         Ok(report) => report,
-        // Who reads the verdicts has gone: a normal end, and nobody is left to be told.
+        // The reader of the verdicts is gone: a normal end, with no one left to tell.
         Err(error) if matches!(error.kind(), ErrorKind::Stopped(libc::SIGPIPE)) => {
             return Ok(Exit::Stopped(libc::SIGPIPE));
         }

@@ -1,4 +1,4 @@
-//! What is said of a job that nobody wrote.
+//! What is said of a job that was inferred.
 
 use std::path::Path;
 

@@ -44,7 +44,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     report.inferred = inferred.as_ref().map(|inferred| inferred.report.clone());
     report.next.dead_letters =
         next_command("dead-letters list", path, overrides.into.as_ref(), overrides.table.as_ref());
-    // Whoever has written a job knows the table.
+    // The author of a job knows the table.
     report.next.query.take_if(|_| !is_found);
     // Before the first batch, an error is all there is to tell.
     if report.error.is_none() || report.has_begun() || speech.output == Output::Json {

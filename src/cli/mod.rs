@@ -129,7 +129,7 @@ fn tell_panics(speech: Speech) {
     }));
 }
 
-/// Says how a command failed. Whoever asked for one object on stdout gets one.
+/// Says how a command failed. A caller who asked for one object on stdout gets one.
 fn failed(error: &anyhow::Error, command: &str, speech: Speech, output: Output) -> Exit {
     let text = format!("{error:#}");
     speech.error(&text);

@@ -165,12 +165,12 @@ impl Speech {
                 printable_json(&format!("{line}\n"))
             }
         };
-        // Nobody is left to be told that stderr is gone.
+        // There is no way left to say that stderr is gone.
         let _ = io::stderr().lock().write_all(line.as_bytes());
     }
 }
 
-/// A result that somebody reads.
+/// A result for people.
 pub(super) fn print(text: &str) -> io::Result<()> {
     write_out(printable(text).as_bytes())
 }
@@ -181,7 +181,7 @@ pub(super) fn print_as_is(bytes: &[u8]) -> io::Result<()> {
     if io::stdout().is_terminal() { print(&String::from_utf8_lossy(bytes)) } else { write_out(bytes) }
 }
 
-/// What is wrong with a command line that could not be read, so that nobody knows how to speak.
+/// What is wrong with a command line that could not be read, so that the tone is not known yet.
 pub(super) fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(printable(text).as_bytes());
 }
@@ -217,5 +217,5 @@ fn width() -> usize {
     }
 }
 
-/// How wide a table may be where nobody looks at a terminal.
+/// How wide a table may be where there is no terminal.
 const PIPED_CHARS: usize = 120;

@@ -577,7 +577,7 @@ pub(super) fn any_of<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
-/// All tables that have keys, for whoever goes through them all.
+/// All tables that have keys.
 pub(super) fn tables() -> [&'static Table; 7] {
     [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE]
 }

@@ -96,7 +96,7 @@ pub struct DeadLetters {
     pub raw_bytes_max: usize,
 }
 
-/// A longer file is not a job file: somebody gave a log where the job belongs.
+/// A longer file is not a job file but a log, given where the job belongs.
 const JOB_BYTES_MAX: u64 = 1 << 20;
 
 impl Config {

@@ -48,7 +48,7 @@ impl Pipeline {
     }
 }
 
-/// How much of a file one thread parses at a time, which is for whoever cuts it.
+/// How much of a file one thread parses at a time; the cutter wants it, not the pool.
 pub(super) fn chunk_bytes(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -> usize {
     let given = reader.size(scope, "chunk_size");
     as_usize(overrides.chunk_size.unwrap_or(given))

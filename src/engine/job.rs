@@ -79,7 +79,7 @@ fn warn_of_password(config: &Config, path: &Path, watch: &Watch) {
     }
 }
 
-/// Refuses a database that nobody named and somebody else may have put there.
+/// Refuses a database that was not named and that another user may have put there.
 pub fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<()> {
     let destination = destination(config, &Watch::default())?;
     let Some(path) = destination.file().filter(|_| overrides.into.is_none()) else { return Ok(()) };
@@ -95,7 +95,7 @@ pub fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<(
 /// Writes a job file, whole or not at all, unless one is there: half a job would be found by the
 /// next run.
 pub fn write_job(path: &Path, text: &str) -> Result<()> {
-    // Nobody takes it for a job or a log, and it is on the same file system.
+    // The name is neither that of a job nor of a log, and it is on the same file system.
     let draft = path.with_file_name(format!(".logmill-{}.tmp", std::process::id()));
     let written = write_draft(&draft, text).and_then(|()| give_name(&draft, path));
     let _ = fs::remove_file(&draft);

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::report::{Exit, Head, Letters, ShownLetter};
 use crate::sink::history::{DeadLetter, Filter};
 
-/// So many letters are in memory at a time.
+/// How many letters are in memory at a time.
 const PIECE: usize = 1_000;
 
 /// The job's dead letters that pass the filter, without their records; all of them, or up to a

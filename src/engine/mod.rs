@@ -1,7 +1,7 @@
 //! The engine: a job in, a report out.
 //!
 //! Everything the command does, without the command: no flags are known here, nothing is printed,
-//! and no terminal is asked. Whoever calls gives a [`Config`], watches by a [`Watch`] while it
+//! and no terminal is asked. A caller gives a [`Config`], watches by a [`Watch`] while it
 //! lasts, and gets a value of [`report`](crate::report).
 
 mod check;

@@ -62,7 +62,7 @@ pub enum ErrorKind {
         path: PathBuf,
     },
 
-    /// A job or database that nobody named is there, and may be of somebody else.
+    /// A job or database that was not named is there, and may be another user's.
     #[error("{} was not named, but is there, and {why}; if it is the right {what}, name it with {flag}", path.display())]
     Untrusted {
         /// Its file.

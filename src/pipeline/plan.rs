@@ -138,7 +138,7 @@ impl Cutting {
         let thread = std::thread::Builder::new().name("inflater".into()).spawn_scoped(scope, move || {
             while let Some(next) = chunks.next_chunk().transpose() {
                 let is_last = next.is_err();
-                // Nobody takes them when the run ends early.
+                // The receiver is gone when the run ends early.
                 if give.send(next).is_err() || is_last {
                     break;
                 }

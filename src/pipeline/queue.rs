@@ -124,7 +124,7 @@ impl<T> Front<T> {
                 break;
             }
             if state.is_closed || is_stopped() {
-                // Whoever leaves waits no more: the writer would be told so for ever.
+                // A planner that leaves waits no more: the writer would be told so for ever.
                 state.is_waiting = false;
                 return None;
             }
@@ -223,7 +223,7 @@ impl<T> Back<T> {
         self.shared.free(weight);
     }
 
-    /// The same, to be done by somebody else.
+    /// The same, to be done on another thread.
     pub(super) fn free_later(&self, weight: usize) -> impl FnOnce() + Send + use<T> {
         let shared = Arc::clone(&self.shared);
         move || shared.free(weight)

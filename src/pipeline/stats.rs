@@ -146,7 +146,7 @@ pub struct Reason {
 #[derive(Debug, Default)]
 pub(super) struct Reasons(HashMap<(Code, String), Reason>);
 
-/// So many are told apart, and beyond that only the codes: a field's name can come from the data.
+/// At most this many are told apart, and beyond that only the codes: a field's name can come from the data.
 const REASONS_MAX: usize = 1000;
 
 impl Reasons {

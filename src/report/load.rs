@@ -144,7 +144,7 @@ pub struct Times {
 pub struct Next {
     /// To see the dead letters.
     pub dead_letters: String,
-    /// To look at the rows, for somebody who has written no job.
+    /// To look at the rows, where no job was written.
     pub query: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Dead letters: the rejects of a batch in the order of the file, whoever refused them.
+//! Dead letters: the rejects of a batch in the order of the file, refused by us or by the destination.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -36,7 +36,7 @@ pub struct Verdicts {
     pub out: Box<dyn Write + Send>,
 }
 
-/// So many rows are a sample.
+/// How many rows make a sample.
 const SAMPLE_ROWS: usize = 10;
 
 /// Rows of a sample begin in so many bytes of a file: workers cannot know which rows are the

@@ -43,7 +43,7 @@ impl<'a> Outage<'a> {
         let pause = backoff(self.attempt);
         self.attempt += 1;
         observer.tell(&Event::Retried { cause: what.to_owned(), attempt: self.attempt });
-        // The first tries are a blink; nobody needs to be told of each.
+        // The first tries are a blink, and not worth a word each.
         let is_told = |told: &(String, Instant)| told.0 == what && told.1.elapsed() < TELL_EVERY;
         if self.attempt > 3 && !self.told.as_ref().is_some_and(is_told) {
             self.told = Some((what.to_owned(), Instant::now()));
@@ -59,7 +59,7 @@ impl<'a> Outage<'a> {
 }
 
 impl Drop for Outage<'_> {
-    /// Whoever was told of the wait is told of its end, unless it ends in giving up.
+    /// A wait that was told of has its end told too, unless it ends in giving up.
     fn drop(&mut self) {
         if let (Some(since), Some(_)) = (self.since, &self.told) {
             self.patience.observer.tell(&Event::Resumed { after: since.elapsed() });
@@ -67,7 +67,7 @@ impl Drop for Outage<'_> {
     }
 }
 
-/// The error of somebody who was waiting when a stop was asked for.
+/// The error of a wait that a stop cut short.
 pub(super) fn stopped(stop: &Stop) -> Error {
     ErrorKind::Stopped(stop.asked().unwrap_or(libc::SIGINT)).into()
 }
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(words, ["full", "gone", "no l"]);
     }
 
-    /// Somebody who remembers what happened.
+    /// An observer that remembers what happened.
     fn watched() -> (Observer, Arc<Mutex<Vec<Event>>>) {
         let told = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&told);

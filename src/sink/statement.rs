@@ -1,4 +1,4 @@
-//! Statements and commands for people: what somebody who has just loaded may want to type.
+//! Statements and commands for people: what to type after a load.
 
 use super::destination::Destination;
 use super::key::SOURCE_ID;

@@ -63,7 +63,7 @@ pub enum Body {
 }
 
 /// Bytes that stay where they are while a worker reads them. They may stand in a map, so
-/// they may change; whoever parses them takes them [`Bytes::stable`].
+/// they may change; a parser takes them [`Bytes::stable`].
 #[derive(Clone, Debug)]
 pub struct Bytes {
     backing: Backing,

@@ -3,11 +3,11 @@
 //! The contract that we take on, in words: the file may grow while it is mapped; bytes may
 //! change under us; if it is cut, touching the lost part raises SIGBUS. So
 //!
-//! - mapped bytes stay `&[u8]`, are copied once by whoever parses them, and nothing unsafe
+//! - mapped bytes stay `&[u8]`, are copied once before they are parsed, and nothing unsafe
 //!   ever rests on a check of them that was made earlier. The worst that a concurrent write
 //!   can cause is a wrong copy, and `Source::still_holds` finds that before COMMIT;
 //! - a handler for SIGBUS puts a page of zeros where the file ended and marks the window.
-//!   Whoever copied from it asks [`Window::is_intact`] afterwards and stops the run.
+//!   The worker that copied from it asks [`Window::is_intact`] afterwards and stops the run.
 //!
 //! A file is mapped in windows and each is unmapped when the last chunk in it is done, so
 //! that resident memory stays bounded. No `madvise`: none of its variants was worth 3 % in
@@ -160,7 +160,7 @@ fn install_handler() -> io::Result<()> {
 }
 
 /// Puts a page of zeros under the address that faulted and marks its window; a fault that
-/// is not ours goes to whoever handled it before.
+/// is not ours goes to the previous handler.
 extern "C" fn on_sigbus(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: Everything done here is safe in a handler on Linux: atomics, `mmap` (a bare
     // system call) and `sigaction`. The address comes from the kernel; it is only mapped

@@ -128,7 +128,7 @@ pub struct Source {
 enum Medium {
     /// Something that can be read again.
     File(OpenFile),
-    /// Something that can be read once. Whoever reads it takes it.
+    /// Something that can be read once: reading consumes it.
     Stream(Mutex<Option<Feed>>),
 }
 
@@ -165,7 +165,7 @@ const STAMP_TICK: Duration = Duration::from_secs(2);
 /// The name of the standard input.
 pub const STDIN: &str = "-";
 
-/// So much of the standard input is looked at before it is read. It stays in memory until then.
+/// How much of the standard input is looked at before it is read. It stays in memory until then.
 const STDIN_AHEAD_BYTES: usize = 8 << 20;
 
 impl Stamp {
@@ -380,8 +380,8 @@ impl Source {
         Ok(moved)
     }
 
-    /// Whoever reads at length asks this at every piece: it fails at a request to stop, and
-    /// when nobody wants the bytes any more.
+    /// A long read asks this at every piece: it fails at a request to stop, and when the bytes
+    /// are no longer wanted.
     pub(crate) fn go_on(&self) -> Result<()> {
         match (self.stop.asked(), self.stop.is_abandoned()) {
             (Some(signal), _) => Err(ErrorKind::Stopped(signal).into()),

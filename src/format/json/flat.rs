@@ -24,9 +24,9 @@ const PAUSE_MAX: u8 = 63;
 /// How long this reader is not to be tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pause {
-    /// So many records from now.
+    /// Records to skip.
     pub(super) left: u8,
-    /// So many the next time.
+    /// Records to skip the next time.
     next: u8,
 }
 

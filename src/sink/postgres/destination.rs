@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::connect::{Server, Timeouts as ConnectTimeouts};
+use super::connect::{Limits, Server};
 use super::{Postgres, PostgresHistory};
 use crate::error::Result;
 use crate::event::Event;
@@ -36,9 +36,9 @@ fn is_connection_string(text: &str) -> bool {
 }
 
 pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
-    let timeouts = ConnectTimeouts { connect: settings.connect_timeout, ..ConnectTimeouts::default() };
+    let limits = Limits { connect: settings.connect_timeout, ..Limits::default() };
     let environment = |name: &str| std::env::var(name).ok();
-    let server = Arc::new(Server::new(&address.text, &environment, timeouts)?);
+    let server = Arc::new(Server::new(&address.text, &environment, limits)?);
     Ok(Box::new(PostgresDestination { server, shown: address.shown.clone(), settings }))
 }
 

@@ -31,7 +31,7 @@ pub struct Failure {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Nobody answered in time, or somebody broke off. An outage: it can pass.
+    /// No answer came in time, or the connection broke. An outage: it can pass.
     Unreached(String),
     /// The server refused, with its code and words.
     Refused {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::parameter::Parameters;
-use super::passfile::{Passfile, Wanted};
+use super::passfile::{Login, Passfile};
 use crate::error::{Error, Result};
 
 /// One place to connect to.
@@ -157,7 +157,7 @@ pub(super) fn set_passwords(
             Address::Network { name, ip: Some(ip) } if name.is_empty() => ip.to_string().into(),
             Address::Network { name, .. } => name.into(),
         };
-        host.password = passfile.find(&Wanted { host: &name, port: host.port, database, user })?;
+        host.password = passfile.find(&Login { host: &name, port: host.port, database, user })?;
     }
     Ok(())
 }

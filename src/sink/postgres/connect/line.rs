@@ -34,7 +34,7 @@ const BYTES_MAX_BEFORE_LOGIN: usize = 1 << 20;
 /// No answer to a question of ours has a longer message.
 const LENGTH_MAX: usize = 16 << 20;
 
-/// So many messages in a row that nobody asked for are a flood.
+/// More unasked messages than this in a row are a flood.
 const UNASKED_MAX: usize = 100_000;
 
 /// As much is read at once.
@@ -62,7 +62,7 @@ impl Pulse {
         self.beats.load(Ordering::Relaxed)
     }
 
-    /// Breaks off, though somebody may be waiting for an answer: he is told that there will be none.
+    /// Breaks off. A caller that is waiting for an answer is told that there will be none.
     pub fn hang_up(&self) {
         self.is_hung_up.store(true, Ordering::SeqCst);
         if let Some(waker) = self.waker().take() {
@@ -281,14 +281,14 @@ struct Guard {
     is_in: bool,
     /// How much was said before.
     before_login: usize,
-    /// Messages in a row that nobody asked for.
+    /// Unasked messages in a row.
     unasked: usize,
     /// The beginning of a message, as far as it is here: its kind, its length, and of a question
     /// for a password what kind it is to be of.
     head: Vec<u8>,
-    /// So many bytes are left of the message.
+    /// Bytes that are left of the message.
     rest: usize,
-    /// And nobody wants them.
+    /// They are dropped rather than passed on.
     is_dropped: bool,
 }
 

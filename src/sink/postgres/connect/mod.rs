@@ -5,8 +5,8 @@
 //! to it. So we read everything ourselves ([`Server::new`]) and hand the driver one host at
 //! a time, with one password and one kind of TLS ([`Server::connect`]).
 //!
-//! What libpq does and we do not is refused, never skipped: a setting that somebody wrote
-//! down is a setting that somebody relies on. We differ on purpose where libpq is more
+//! What libpq does and we do not is refused, never skipped: a setting that was written
+//! down is a setting that is relied on. We differ on purpose where libpq is more
 //! trusting than its users expect: a file that was named for `sslrootcert`, `sslcert` or
 //! `sslcrl` must be there, and a password file that others can read is an error.
 //!
@@ -62,16 +62,16 @@ pub struct Server {
 /// How long connecting may take, and a connection be dead unnoticed. The connection string
 /// and the environment win over these.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
+pub struct Limits {
     /// For one attempt at one address, from the first packet to a session that works.
     pub connect: Duration,
-    /// For bytes that were sent and that nobody has acknowledged.
+    /// For bytes that were sent and not acknowledged.
     pub tcp_user: Duration,
 }
 
-impl Default for Timeouts {
-    fn default() -> Timeouts {
-        Timeouts { connect: Duration::from_secs(10), tcp_user: Duration::from_secs(60) }
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { connect: Duration::from_secs(10), tcp_user: Duration::from_secs(60) }
     }
 }
 
@@ -80,15 +80,15 @@ impl Server {
     /// environment and the password file.
     ///
     /// Reads files, connects to nothing. An error is one of the settings (exit code 2).
-    pub fn new(url: &str, env: &dyn Fn(&str) -> Option<String>, timeouts: Timeouts) -> Result<Server> {
+    pub fn new(url: &str, env: &dyn Fn(&str) -> Option<String>, limits: Limits) -> Result<Server> {
         let home = env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).or_else(std::env::home_dir);
-        Server::resolve(url, env, timeouts, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
+        Server::resolve(url, env, limits, home.as_deref(), &SOCKET_DIRECTORIES.map(Path::new))
     }
 
     fn resolve(
         url: &str,
         env: &dyn Fn(&str) -> Option<String>,
-        timeouts: Timeouts,
+        limits: Limits,
         home: Option<&Path>,
         socket_directories: &[&Path],
     ) -> Result<Server> {
@@ -142,11 +142,11 @@ impl Server {
             connector,
             // As with libpq, zero and less mean for ever.
             connect_timeout: match given.number::<i64>("connect_timeout")? {
-                None => Some(timeouts.connect),
+                None => Some(limits.connect),
                 Some(seconds) => u64::try_from(seconds).ok().filter(|&it| it > 0).map(Duration::from_secs),
             },
             tcp_user_timeout: match given.number::<u32>("tcp_user_timeout")? {
-                None => Some(timeouts.tcp_user),
+                None => Some(limits.tcp_user),
                 Some(0) => None,
                 Some(ms) => Some(Duration::from_millis(ms.into())),
             },
@@ -274,7 +274,7 @@ mod tests {
                 self.env.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone())
             };
             let (home, sockets) = (self.path("home"), self.path("sockets"));
-            Server::resolve(url, &env, Timeouts::default(), Some(&home), &[&sockets])
+            Server::resolve(url, &env, Limits::default(), Some(&home), &[&sockets])
         }
 
         fn server(&self, url: &str) -> Server {

@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 
 /// What a line of the file is compared with.
-pub(super) struct Wanted<'a> {
+pub(super) struct Login<'a> {
     pub(super) host: &'a str,
     pub(super) port: u16,
     pub(super) database: &'a str,
@@ -42,8 +42,8 @@ impl<'a> Passfile<'a> {
     }
 
     /// The password of the first line that fits.
-    pub(super) fn find(&self, wanted: &Wanted<'_>) -> Result<Option<Vec<u8>>> {
-        let password = self.text.split(|&byte| byte == b'\n').find_map(|line| password(line, wanted));
+    pub(super) fn find(&self, login: &Login<'_>) -> Result<Option<Vec<u8>>> {
+        let password = self.text.split(|&byte| byte == b'\n').find_map(|line| password(line, login));
         if password.is_some() && self.open_to_others {
             return Err(Error::connection(format!(
                 "the password file {0} can be read by others; run chmod 600 {0}",
@@ -54,14 +54,14 @@ impl<'a> Passfile<'a> {
     }
 }
 
-fn password(line: &[u8], wanted: &Wanted<'_>) -> Option<Vec<u8>> {
+fn password(line: &[u8], login: &Login<'_>) -> Option<Vec<u8>> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.starts_with(b"#") {
         return None;
     }
-    let port = wanted.port.to_string();
+    let port = login.port.to_string();
     let mut rest = line;
-    for expected in [wanted.host, &port, wanted.database, wanted.user] {
+    for expected in [login.host, &port, login.database, login.user] {
         let (field, after) = field(rest);
         // A star that is escaped is a star.
         if field != expected.as_bytes() && !rest.starts_with(b"*:") {
@@ -92,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    const WANTED: Wanted<'_> = Wanted { host: "db", port: 5432, database: "app", user: "me" };
+    const WANTED: Login<'_> = Login { host: "db", port: 5432, database: "app", user: "me" };
 
     #[test]
     fn the_first_line_that_fits_gives_the_password() {
@@ -135,7 +135,7 @@ mod tests {
                 assert!(message.contains("chmod 600") && !message.contains("s3cr3t"), "{message}");
             }
             // A file that says nothing about this host is none of our business.
-            assert_eq!(file.find(&Wanted { host: "other", ..WANTED }).expect("not used"), None);
+            assert_eq!(file.find(&Login { host: "other", ..WANTED }).expect("not used"), None);
         }
         assert!(Passfile::read(&directory.path().join("absent")).expect("no complaint").is_none());
         assert!(Passfile::read(directory.path()).expect("no complaint").is_none());
