@@ -1,6 +1,5 @@
 //! `check`: the verdict on every record, without a destination.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::args::{CheckArgs, Output};
@@ -85,26 +84,12 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
         return Ok(Verdicts { path: "stdout".into(), out: json_lines(None) });
     }
     // To open it is to empty it.
-    if let Ok(there) = std::fs::metadata(path) {
-        let destination = engine::destination(config, &Watch::default()).ok();
-        let database = destination.as_ref().and_then(|destination| destination.file());
-        let of_job = [
-            (Some(job), "the job"),
-            (config.record.schema_file.as_deref(), "the schema of the job"),
-            (database, "the destination of the job"),
-        ];
-        let of_job = of_job.into_iter().filter_map(|(path, what)| Some((path?, what)));
-        let inputs = files.iter().map(|file| (file.path.as_path(), "to be checked"));
-        let is_there = |(path, _): &(&Path, &str)| {
-            std::fs::metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == (there.dev(), there.ino()))
-        };
-        if let Some((file, what)) = of_job.chain(inputs).find(is_there) {
-            return Err(Error::usage(format!(
-                "--verdicts {} would overwrite {}, which is {what}; name another file",
-                path.display(),
-                file.display()
-            )));
-        }
+    if let Some((file, what)) = engine::input_at(path, config, job, files) {
+        return Err(Error::usage(format!(
+            "--verdicts {} would overwrite {}, which is {what}; name another file",
+            path.display(),
+            file.display()
+        )));
     }
     let file = create_private(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
     Ok(Verdicts { path: path.to_owned(), out: json_lines(Some(file)) })

@@ -1,17 +1,19 @@
 //! `check`: the verdict on every record, without a destination.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Watch;
 use super::files::notice_of_links;
 use super::run::{Ended, cores, recipe, settings};
+use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
 use crate::pipeline::{self, Outcome, Settings};
 use crate::report::Check;
 use crate::sink::judge::{Judge, Verdicts};
-use crate::source::Discovered;
+use crate::source::{Discovered, Found};
 
 /// Judges the records of `files`, which are those of the job, as a load would, and writes the
 /// verdict on each where it is wanted.
@@ -35,4 +37,27 @@ pub fn check(
         Some(error) => Err(error),
         None => Ok(Check::new(&config.name, None, None, &ended.outcome, ended.exit, judge.sample())),
     }
+}
+
+/// The input of a check that `path` is another name of, and what it is.
+pub fn input_at(
+    path: &Path,
+    config: &Config,
+    job: &Path,
+    files: &[Found],
+) -> Option<(PathBuf, &'static str)> {
+    let there = std::fs::metadata(path).ok()?;
+    let destination = destination(config, &Watch::default()).ok();
+    let database = destination.as_ref().and_then(|destination| destination.file());
+    let of_job = [
+        (Some(job), "the job"),
+        (config.record.schema_file.as_deref(), "the schema of the job"),
+        (database, "the destination of the job"),
+    ];
+    let of_job = of_job.into_iter().filter_map(|(path, what)| Some((path?, what)));
+    let inputs = files.iter().map(|file| (file.path.as_path(), "to be checked"));
+    let is_there = |(path, _): &(&Path, &str)| {
+        std::fs::metadata(path).is_ok_and(|file| (file.dev(), file.ino()) == (there.dev(), there.ino()))
+    };
+    of_job.chain(inputs).find(is_there).map(|(path, what)| (path.to_owned(), what))
 }

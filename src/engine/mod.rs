@@ -12,6 +12,7 @@ mod guarantees;
 mod infer;
 mod job;
 mod letters;
+mod listed;
 mod load;
 mod plan;
 mod run;
@@ -20,12 +21,13 @@ mod status;
 
 use std::sync::Arc;
 
-pub use check::check;
+pub use check::{check, input_at};
 pub use files::files;
 pub use forget::{Meant, forget};
 pub use infer::{Inferred, Unwritten};
 pub use job::{Job, choose_job, read_job, refuse_found_database, write_job};
 pub use letters::{dead_letter, dead_letters};
+pub use listed::listed;
 pub use load::{LoadOptions, load};
 pub use plan::{PlanOptions, plan};
 pub use status::{status, status_of};
