@@ -31,6 +31,8 @@ mod contract;
 mod corpus;
 /// Killed at every step, at any moment, and again while it recovers.
 mod crash;
+/// Tables of hostile values, as Python reads them.
+mod csv;
 /// The files in `datasets/`.
 #[cfg(feature = "sqlite")]
 mod datasets;

@@ -336,6 +336,22 @@ pub(crate) fn gzip(content: &[u8], level: u32) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// One stream of a bzip2 file.
+#[cfg(feature = "bzip2")]
+pub(crate) fn bzip2(content: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// One stream of an xz file.
+#[cfg(feature = "xz")]
+pub(crate) fn xz(content: &[u8]) -> Vec<u8> {
+    let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// One frame of a zstd file, with a checksum.
 pub(crate) fn zstd(content: &[u8]) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();

@@ -15,6 +15,7 @@ const KEYS: [(&str, &[&str]); 10] = [
     ("record_start", &["ndjson", "regex"]),
     ("delimiter", &["csv"]),
     ("quote", &["csv", "tsv"]),
+    ("escape", &["csv", "tsv"]),
     ("header", &["csv", "tsv"]),
     ("columns", &["csv", "tsv"]),
     ("comment", &["csv", "tsv"]),
@@ -145,9 +146,17 @@ fn told<T>(reader: &mut Reader<'_>, read: Result<T, String>, what: &str, place: 
 fn dialect(reader: &mut Reader<'_>, scope: &Scope<'_>, delimiter: u8) -> Dialect {
     let delimiter = character(reader, scope, "delimiter").flatten().unwrap_or(delimiter);
     let quote = character(reader, scope, "quote").unwrap_or(Some(b'"'));
+    let escape = character(reader, scope, "escape").flatten();
     let comment = character(reader, scope, "comment").flatten();
     if let Some(place) = scope.place_of("quote").filter(|_| quote == Some(delimiter)) {
         reader.find("the quote cannot be the delimiter", &place);
+    }
+    if let Some(place) = scope
+        .place_of("escape")
+        .filter(|_| escape.is_some_and(|byte| byte == delimiter || quote == Some(byte)))
+    {
+        reader
+            .find("the escape cannot be the delimiter or the quote; a doubled quote needs no escape", &place);
     }
     let columns = reader.texts(scope, "columns");
     let columns = columns.map(|names| names.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
@@ -160,7 +169,7 @@ fn dialect(reader: &mut Reader<'_>, scope: &Scope<'_>, delimiter: u8) -> Dialect
         }
         _ => {}
     }
-    Dialect { delimiter, quote, escape: None, comment, columns }
+    Dialect { delimiter, quote, escape, comment, columns }
 }
 
 /// A character of a key: `None` if the key is not given, nothing if it is empty.
@@ -201,6 +210,9 @@ mod tests {
             spec("format = \"tsv\"\nquote = \"\"\ncomment = \"#\"\ncolumns = [\"id\"]"),
             "format csv\ndelimiter 9\ncomment 35\ncolumns [\"id\"]"
         );
+        assert_eq!(spec("format = \"csv\"\nescape = '\\'"), "format csv\ndelimiter 44\nquote 34\nescape 92");
+        assert_eq!(spec("format = \"cloudtrail\""), "format json\nlist \"Records\"");
+        assert_eq!(spec("format = \"w3c\""), "format w3c");
         assert_eq!(spec("format = \"combined\""), "format combined");
         assert_eq!(spec("format = \"logfmt\""), "format logfmt");
         assert_eq!(spec("format = \"syslog\""), "format syslog");
@@ -237,6 +249,7 @@ mod tests {
             ("format = \"regex\"\npreset = \"golang\"", "unknown preset 'golang'"),
             ("format = \"csv\"\ndelimiter = \"ab\"", "'ab' is not one character of ASCII"),
             ("format = \"csv\"\nquote = \",\"", "the quote cannot be the delimiter"),
+            ("format = \"csv\"\nescape = '\"'", "the escape cannot be the delimiter or the quote"),
             ("format = \"csv\"\nheader = false", "without a header the job must name the columns"),
             ("format = \"csv\"\nheader = true\ncolumns = [\"a\"]", "a header names the columns"),
             ("format = \"access\"", "[source] has no log_format"),

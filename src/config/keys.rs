@@ -164,6 +164,12 @@ static SOURCE: Table = Table {
         ),
         Key::new("delimiter", Takes::Text, "For `csv`: the character between columns.").default(","),
         Key::new("quote", Takes::Text, "For `csv`: the character around values.").default("\""),
+        Key::new(
+            "escape",
+            Takes::Text,
+            "For `csv` and `tsv`: the character that takes its meaning from the next one, within quotes and outside. A doubled quote within quotes is one all the same.",
+        )
+        .otherwise("none"),
         Key::new("header", Takes::Flag, "For `csv`: whether the first line names the columns.")
             .default("true"),
         Key::new("columns", Takes::Texts, "For `csv`: the names of the columns, where no header has them."),

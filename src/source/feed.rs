@@ -45,7 +45,7 @@ impl Feed {
         let failed = |cause| Error::file("read", path, cause);
         let mut start = Vec::new();
         (&mut stream).take(DETECT_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
-        let codec = Codec::detect(&start).map_err(|name| unreadable(path, name))?;
+        let codec = Codec::detect(&start).map_err(|archive| unreadable(path, archive))?;
         let raw = Arc::new(AtomicU64::new(0));
         let bytes = Counting { stream: io::Cursor::new(start).chain(stream), raw: Arc::clone(&raw) };
         Feed::new(codec, bytes, raw).map_err(failed)

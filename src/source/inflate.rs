@@ -1,4 +1,5 @@
-//! Compressed sources: gzip with all its members, zstd with all its frames.
+//! Compressed sources: gzip with all its members, zstd with all its frames, bzip2 and xz with all
+//! their streams.
 //!
 //! What a file is, its first bytes say and not its name. Positions are those of the
 //! decompressed bytes, so a checkpoint means the same in a file and in its archive; going on
@@ -9,7 +10,7 @@
 
 use std::io::{self, BufReader, Read};
 
-#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz"))]
 use crate::error::Error;
 
 /// How the bytes of a file are to be understood.
@@ -21,18 +22,24 @@ pub(super) enum Codec {
     Gzip,
     /// RFC 8878, one frame or many.
     Zstd,
+    /// One stream or many, as pbzip2 makes them.
+    Bzip2,
+    /// One stream or many, with padding between them or not.
+    Xz,
 }
 
 impl Codec {
     /// What a file is, by its first bytes. An error names a format that is not read.
-    pub(super) fn detect(start: &[u8]) -> Result<Codec, &'static str> {
+    pub(super) fn detect(start: &[u8]) -> Result<Codec, Archive> {
         Ok(match start {
             [0x1f, 0x8b, ..] => Codec::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Codec::Zstd,
-            [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => return Err("bzip2"),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err("xz"),
-            [0x04, 0x22, 0x4d, 0x18, ..] => return Err("lz4"),
-            [b'P', b'K', 3, 4, ..] => return Err("zip"),
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => Codec::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Codec::Xz,
+            [0x04, 0x22, 0x4d, 0x18, ..] => return Err(Archive { name: "lz4", pipe: "lz4 -dc" }),
+            [0x1f, 0x9d, ..] => return Err(Archive { name: "compress", pipe: "gzip -dc" }),
+            [b'P', b'K', 3, 4, ..] => return Err(Archive { name: "zip", pipe: "unzip -p" }),
+            [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => return Err(Archive { name: "7z", pipe: "7z x -so" }),
             _ => Codec::Plain,
         })
     }
@@ -43,8 +50,25 @@ impl Codec {
             Codec::Plain => "plain",
             Codec::Gzip => "gzip",
             Codec::Zstd => "zstd",
+            Codec::Bzip2 => "bzip2",
+            Codec::Xz => "xz",
         }
     }
+}
+
+/// A kind of archive that is not read, and the command that writes out what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Archive {
+    pub(super) name: &'static str,
+    pub(super) pipe: &'static str,
+}
+
+/// Files put one behind the other. A compressed one is found out when it is inflated.
+pub(super) const TAR: Archive = Archive { name: "tar", pipe: "tar -xOf" };
+
+/// Whether a source begins as a tar does: with the name of a file, and a mark at a fixed place.
+pub(super) fn is_tar(start: &[u8]) -> bool {
+    start.get(257..262) == Some(b"ustar")
 }
 
 /// How many bytes `detect` wants to see.
@@ -54,14 +78,22 @@ pub(super) const DETECT_BYTES: usize = 6;
 #[cfg(feature = "zstd")]
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
+/// As much as the highest level of the `xz` command needs, and as much again.
+#[cfg(feature = "xz")]
+const XZ_MEMORY_MAX: u64 = 160 << 20;
+
 /// The decompressed bytes of `raw`.
 pub(super) enum Inflate<R: Read> {
     #[cfg(feature = "gzip")]
     Gzip(Members<BufReader<R>>),
     #[cfg(feature = "zstd")]
     Zstd(Frames<BufReader<R>>),
-    /// Never made: keeps the type inhabited by `R` without either feature.
-    #[allow(dead_code, reason = "only without both features")]
+    #[cfg(feature = "bzip2")]
+    Bzip2(Streams<bzip2::bufread::MultiBzDecoder<BufReader<R>>>),
+    #[cfg(feature = "xz")]
+    Xz(Streams<liblzma::bufread::XzDecoder<BufReader<R>>>),
+    /// Never made: keeps the type inhabited by `R` without any of the features.
+    #[allow(dead_code, reason = "only without all features")]
     None(R),
 }
 
@@ -76,12 +108,22 @@ impl<R: Read> Inflate<R> {
             Codec::Gzip => Ok(Inflate::Gzip(Members::new(raw))),
             #[cfg(feature = "zstd")]
             Codec::Zstd => Ok(Inflate::Zstd(Frames::new(raw)?)),
+            #[cfg(feature = "bzip2")]
+            Codec::Bzip2 => Ok(Inflate::Bzip2(Streams::new(bzip2::bufread::MultiBzDecoder::new(raw)))),
+            #[cfg(feature = "xz")]
+            Codec::Xz => {
+                let stream = liblzma::stream::Stream::new_stream_decoder(
+                    XZ_MEMORY_MAX,
+                    liblzma::stream::CONCATENATED,
+                )?;
+                Ok(Inflate::Xz(Streams::new(liblzma::bufread::XzDecoder::new_stream(raw, stream))))
+            }
             other => {
                 drop(raw);
                 Err(io::Error::new(
                     io::ErrorKind::Unsupported,
                     format!(
-                        "this logmill was built without {0}; build it with the feature `{0}`",
+                        "this logmill was built without {0}; build it with the feature `{0}`, or write what is in the file to its standard input: {0} -dc FILE | logmill load -j JOB -",
                         other.name()
                     ),
                 ))
@@ -97,20 +139,24 @@ impl<R: Read> Read for Inflate<R> {
             Inflate::Gzip(members) => members.read(buffer),
             #[cfg(feature = "zstd")]
             Inflate::Zstd(frames) => frames.read(buffer),
+            #[cfg(feature = "bzip2")]
+            Inflate::Bzip2(streams) => streams.read(buffer),
+            #[cfg(feature = "xz")]
+            Inflate::Xz(streams) => streams.read(buffer),
             Inflate::None(raw) => raw.read(buffer),
         }
     }
 }
 
 /// How far an archive is inflated, and how much of that its checksums have vouched for.
-#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz"))]
 #[derive(Default)]
 struct Inflated {
     bytes: u64,
     checked: u64,
 }
 
-#[cfg(any(feature = "gzip", feature = "zstd"))]
+#[cfg(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz"))]
 impl Inflated {
     /// A checksum stands behind what it is for, so damage shows after it has done its harm.
     /// What is cut short was good as far as it went.
@@ -249,6 +295,30 @@ impl<R: io::BufRead> Read for Frames<R> {
     }
 }
 
+/// The streams of a file, by a decoder that goes from one to the next by itself.
+#[cfg(any(feature = "bzip2", feature = "xz"))]
+pub(super) struct Streams<D> {
+    decoder: D,
+    /// How far its checksums have vouched for is not told.
+    inflated: Inflated,
+}
+
+#[cfg(any(feature = "bzip2", feature = "xz"))]
+impl<D: Read> Streams<D> {
+    fn new(decoder: D) -> Streams<D> {
+        Streams { decoder, inflated: Inflated::default() }
+    }
+}
+
+#[cfg(any(feature = "bzip2", feature = "xz"))]
+impl<D: Read> Read for Streams<D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let more = self.decoder.read(buffer).map_err(|cause| self.inflated.damaged(cause))?;
+        self.inflated.bytes += more as u64;
+        Ok(more)
+    }
+}
+
 /// Whether nothing but zeros is left.
 #[cfg(feature = "gzip")]
 fn is_padding(raw: &mut impl io::BufRead) -> io::Result<bool> {
@@ -281,6 +351,32 @@ mod tests {
         zstd::encode_all(text, 1).expect("compressed")
     }
 
+    #[cfg(feature = "bzip2")]
+    fn bzip2(text: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        encoder.write_all(text).expect("compressed");
+        encoder.finish().expect("compressed")
+    }
+
+    #[cfg(feature = "xz")]
+    fn xz(text: &[u8]) -> Vec<u8> {
+        let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        encoder.write_all(text).expect("compressed");
+        encoder.finish().expect("compressed")
+    }
+
+    /// Every way to compress that was built in.
+    fn all() -> Vec<fn(&[u8]) -> Vec<u8>> {
+        vec![
+            gzip,
+            zstd,
+            #[cfg(feature = "bzip2")]
+            bzip2,
+            #[cfg(feature = "xz")]
+            xz,
+        ]
+    }
+
     fn inflate(bytes: &[u8]) -> (Vec<u8>, Option<String>) {
         let codec = Codec::detect(bytes).expect("known");
         let mut out = Vec::new();
@@ -294,14 +390,15 @@ mod tests {
         assert_eq!(Codec::detect(&zstd(b"x")), Ok(Codec::Zstd));
         assert_eq!(Codec::detect(b"{\"a\":1}"), Ok(Codec::Plain));
         assert_eq!(Codec::detect(b""), Ok(Codec::Plain));
-        assert_eq!(Codec::detect(b"\xfd7zXZ\0"), Err("xz"));
-        assert_eq!(Codec::detect(b"BZh91AY"), Err("bzip2"));
-        assert_eq!(Codec::detect(b"PK\x03\x04.."), Err("zip"));
+        assert_eq!(Codec::detect(b"\xfd7zXZ\0"), Ok(Codec::Xz));
+        assert_eq!(Codec::detect(b"BZh91AY"), Ok(Codec::Bzip2));
+        assert_eq!(Codec::detect(b"PK\x03\x04..").map_err(|archive| archive.name), Err("zip"));
+        assert!(is_tar(&[&[b'x'; 257][..], b"ustar\0"].concat()) && !is_tar(b"ustar"));
     }
 
     #[test]
     fn all_members_and_frames_are_read() {
-        for compress in [gzip, zstd] {
+        for compress in all() {
             let all = [compress(b"one\n"), compress(b""), compress(b"two\n"), compress(b"three")].concat();
             assert_eq!(inflate(&all), (b"one\ntwo\nthree".to_vec(), None));
         }
@@ -316,15 +413,17 @@ mod tests {
             assert_eq!(out, b"one\n");
             assert!(error.is_some(), "{garbage:?}");
         }
-        let (out, error) = inflate(&[zstd(b"one\n"), b"garbage".to_vec()].concat());
-        assert_eq!((out, error.is_some()), (b"one\n".to_vec(), true));
+        for compress in all() {
+            let (out, error) = inflate(&[compress(b"one\n"), b"garbage".to_vec()].concat());
+            assert_eq!((out, error.is_some()), (b"one\n".to_vec(), true));
+        }
     }
 
     #[test]
     fn an_archive_cut_anywhere_gives_its_beginning_and_an_error() {
         let text: Vec<u8> =
             (0..2000).flat_map(|n: u32| format!("line {n} {}\n", n * 7919).into_bytes()).collect();
-        for compress in [gzip, zstd] {
+        for compress in all() {
             let whole = compress(&text);
             for cut in (6..whole.len()).step_by(97) {
                 let (out, error) = inflate(&whole[..cut]);

@@ -50,7 +50,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::span::Span;
 use crate::stop::Stop;
 use feed::Feed;
-use inflate::Codec;
+use inflate::{Archive, Codec};
 use patient::Patient;
 
 #[derive(Clone, Debug)]
@@ -218,7 +218,7 @@ impl Source {
         let start = &mut start[..usize::try_from(metadata.len())
             .map_or(inflate::DETECT_BYTES, |size| size.min(inflate::DETECT_BYTES))];
         source.read_into(0, start)?;
-        let detected = Codec::detect(start).map_err(|name| unreadable(path, name))?;
+        let detected = Codec::detect(start).map_err(|archive| unreadable(path, archive))?;
         if let Medium::File(file) = &mut source.medium {
             file.codec = detected;
         }
@@ -431,12 +431,18 @@ impl Source {
     }
 }
 
-fn unreadable(path: &Path, codec: &str) -> Error {
-    Error::source(path, format!("it is a {codec} archive, which is not read yet; decompress it first"))
+fn unreadable(path: &Path, Archive { name, pipe }: Archive) -> Error {
+    let path_shown = path.display();
+    Error::source(
+        path,
+        format!(
+            "it is a {name} archive, which is not read; write what is in it to the standard input: {pipe} {path_shown} | logmill load -j JOB -"
+        ),
+    )
 }
 
-/// Where the first record starts, by the first four bytes of a source: behind a byte order
-/// mark. Another encoding is refused here, with one word, rather than as a million bad
+/// Where the first record starts, by the first bytes of a source (four, or as many as are at hand):
+/// behind a byte order mark. Another encoding is refused here, with one word, rather than as a million bad
 /// records.
 pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
     let encoding = match start {
@@ -446,6 +452,7 @@ pub(crate) fn first_record(path: &Path, start: &[u8]) -> Result<u64> {
         // Without a mark, as the first two characters of what begins with ASCII.
         [1..=0x7f, 0, 1..=0x7f, 0, ..] => "UTF-16LE",
         [0, 1..=0x7f, 0, 1..=0x7f, ..] => "UTF-16BE",
+        _ if inflate::is_tar(start) => return Err(unreadable(path, inflate::TAR)),
         _ => return Ok(0),
     };
     Err(Error::source(

@@ -151,7 +151,12 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
         ("a.seq", b"\x1e{\"a\":1}\n\x1e{\"a\":2}\n", 2, "a JSON text sequence (RFC 7464)"),
         ("a.bin", b"\x7fELF\0\0", 2, "a.bin looks like a binary file"),
         ("a.gz", b"\x1f\x8b\x08", 1, "a.gz: the gzip data is damaged"),
-        ("a.xz", b"\xfd7zXZ\0\0", 1, "a.xz: it is a xz archive, which is not read yet; decompress it first"),
+        (
+            "a.zip",
+            b"PK\x03\x04\x14",
+            1,
+            "a.zip: it is a zip archive, which is not read; write what is in it to the standard input: unzip -p a.zip | logmill load -j JOB -",
+        ),
         ("none.log", b"{}\n{}\n", 2, "the records of none.log are empty objects"),
         ("utf16.log", &utf16, 1, "it is UTF-16"),
     ] {

@@ -44,6 +44,15 @@ fn every_kind_of_archive_holds_the_same() {
         zstd(&content),
         pieces(&content, 30_001, zstd),
         [skippable(b"index"), zstd(&content[..70_000]), skippable(b""), zstd(&content[70_000..])].concat(),
+        #[cfg(feature = "bzip2")]
+        bzip2(&content),
+        #[cfg(feature = "bzip2")]
+        pieces(&content, 30_001, bzip2),
+        #[cfg(feature = "xz")]
+        pieces(&content, 70_001, xz),
+        // Streams are padded to a multiple of four bytes.
+        #[cfg(feature = "xz")]
+        [xz(&content[..70_000]), vec![0; 8], xz(&content[70_000..]), vec![0; 4]].concat(),
     ];
     for (number, form) in forms.iter().enumerate() {
         let logs = Logs::new();
@@ -59,17 +68,32 @@ fn every_kind_of_archive_holds_the_same() {
 }
 
 #[test]
-fn what_is_not_read_is_named() {
-    for (start, name) in [
-        (&b"BZh91AY&SY"[..], "bzip2"),
-        (b"\xfd7zXZ\0\0\x04", "xz"),
-        (b"\x04\x22\x4d\x18d@", "lz4"),
-        (b"PK\x03\x04\x14\0", "zip"),
+fn what_is_not_read_is_named_with_the_pipe_that_reads_it() {
+    let tar = [&b"app.log"[..], &[0; 250], b"ustar  \0", &[0; 247], b"{\"n\":1}\n"].concat();
+    for (start, name, pipe) in [
+        (&b"\x04\x22\x4d\x18d@"[..], "lz4", "lz4 -dc"),
+        (b"\x1f\x9d\x90", "compress", "gzip -dc"),
+        (b"PK\x03\x04\x14\0", "zip", "unzip -p"),
+        (b"7z\xbc\xaf\x27\x1c\0\x04", "7z", "7z x -so"),
+        (&tar, "tar", "tar -xOf"),
+        (&gzip(&tar, 1), "tar", "tar -xOf"),
     ] {
         let logs = Logs::new();
         logs.write("app.log", start).write("b.log", log(1..=10));
-        logs.load().failed("app.log", &format!("it is a {name} archive, which is not read yet")).did(10, 0);
+        let said = logs.load();
+        said.failed("app.log", &format!("it is a {name} archive, which is not read"));
+        said.failed("app.log", &format!(": {pipe} app.log | logmill load -j JOB -")).did(10, 0);
     }
+}
+
+#[test]
+#[cfg(not(feature = "xz"))]
+fn what_was_not_built_in_is_named() {
+    let logs = Logs::new();
+    logs.write("app.log", b"\xfd7zXZ\0\0\x04").write("b.log", log(1..=10));
+    logs.load()
+        .failed("app.log", "this logmill was built without xz; build it with the feature `xz`")
+        .did(10, 0);
 }
 
 #[test]
