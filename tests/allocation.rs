@@ -7,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use logmill::format::{Chunk, Dialect, LogFormat, Memory, Pattern, Preamble, Spec, of};
+use logmill::format::{AwsLog, Chunk, Dialect, LogFormat, Memory, Pattern, Preamble, Spec, of};
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Extra, Field, Float, Kind, List, Nul, Object, Schema};
 use logmill::schema::{StampFormat, Strptime, Text, Timestamp};
@@ -128,7 +128,7 @@ fn a_valid_record_allocates_nothing_once_the_buffers_are_warm() {
 }
 
 /// Logs that say above how they are written, with escapes to undo and lists.
-fn tables() -> [(Spec, Vec<Field>, &'static str, &'static str); 3] {
+fn tables() -> [(Spec, Vec<Field>, &'static str, &'static str); 4] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let stamp = |name| Field::new(name, Kind::Timestamp(Timestamp::default()));
     let list = Kind::List(Box::new(List::of(Field::new("", Kind::Int(Bounds::default())))));
@@ -144,6 +144,12 @@ fn tables() -> [(Spec, Vec<Field>, &'static str, &'static str); 3] {
             vec![stamp("ts"), text("uid"), Field::new("ports", list)],
             "#fields\tts\tuid\tports\tx\n#types\ttime\tstring\tset[port]\tstring",
             "1698364800.5\tC\\x09x\t1,2\t-\n1698364801.5\t-\t(empty)\tx\n",
+        ),
+        (
+            Spec::Aws(AwsLog::named("elb").expect("a name")),
+            vec![stamp("time"), text("client_ip"), text("request_url")],
+            "",
+            "2023-10-27T12:34:56.1Z lb 1.2.3.4:5 - 0 0 0 200 200 0 1 \"GET http://h/ HTTP/1.1\" \"a \"b\"\" - - more\n",
         ),
         (
             Spec::Json(Objects::default()),

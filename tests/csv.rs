@@ -32,7 +32,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     /// The rows below the header. One that is wider or narrower is no record.
-    fn expected(&self) -> Vec<Result<Vec<String>, String>> {
+    fn expected(&self) -> Rows {
         let (header, rows) = self.rows.split_first().unwrap();
         let row = |row: &Vec<String>| match row.len() == header.len() {
             true => Ok(row.clone()),
@@ -42,6 +42,9 @@ impl Case {
     }
 }
 
+/// The values of each record, or the code of its fault.
+type Rows = Vec<Result<Vec<String>, String>>;
+
 /// What stands in a range of a file behind `preamble`, and what stands behind the range.
 fn read(
     format: &AnyFormat,
@@ -49,7 +52,7 @@ fn read(
     (start, end): (u64, Option<u64>),
     chunk_bytes: usize,
     mut preamble: Preamble,
-) -> (Vec<Result<Vec<String>, String>>, Preamble, Vec<u64>) {
+) -> (Rows, Preamble, Vec<u64>) {
     let settings = Settings { framing: format.framing().clone(), chunk_bytes, ..Settings::default() };
     let source = Arc::new(Source::open(path).unwrap());
     let start = Start { position: start, record: start, ..Start::zero() };
@@ -96,13 +99,13 @@ fn rows_are_those_of_python_however_a_file_is_cut() {
     }
 }
 
+/// To the crate an escape means something only within quotes.
 #[test]
 fn rows_are_those_of_the_crate() {
-    for case in cases() {
+    for case in cases().into_iter().filter(|case| case.dialect.escape.is_none()) {
         let mut reader = csv::ReaderBuilder::new();
         reader.has_headers(false).flexible(true).delimiter(case.dialect.delimiter);
-        reader.quote(case.dialect.quote.unwrap()).escape(case.dialect.escape);
-        reader.double_quote(case.dialect.escape.is_none());
+        reader.quote(case.dialect.quote.unwrap());
         let rows = reader.from_reader(case.text.as_bytes()).into_records();
         let rows: Vec<Vec<String>> =
             rows.map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();

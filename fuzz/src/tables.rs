@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use logmill::format::{AnyFormat, Chunk, Dialect, Extras, Memory, Preamble, Spec, of};
+use logmill::format::{AnyFormat, AwsLog, Chunk, Dialect, Extras, Memory, Preamble, Spec, of};
 use logmill::source::{Body, Chunks, Objects, Settings, Source, Start};
 
 pub const SEEDS: &[&[u8]] = &[
@@ -12,6 +12,7 @@ pub const SEEDS: &[&[u8]] = &[
     b"\x08#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#fields\ta\tb\n#types\tset[int]\tstring\n1,2\t-\n",
     b"\x20#fields\ta\n\\x41\n#separator \\x7c\n#fields|a|b\n1|(empty)\n#close\n",
     b"\x03[{\"a\":1},\n{\"b\":[{}]}]\n{\"Records\":[{\"c\":\"}\"}]}",
+    b"\x04version srcaddr tcp-flags\n3 10.0.0.1 2\n\"3\" - \"a b\"\n2 1 e 1 2 3 4 5 6 7 8 9 ACCEPT OK\n",
     b"\x07a,\"b\n\"\"c\"\n1,\"2\n3\"\n#,\n4\n",
 ];
 
@@ -26,7 +27,8 @@ pub fn run(data: &[u8]) {
     std::fs::write(file.path(), &bytes).expect("written");
     let csv = Spec::Csv(Dialect { comment: Some(b'#'), ..Dialect::default() });
     let [objects, records] = [None, Some("Records")].map(|list| Spec::Json(Objects { list }));
-    for spec in [Spec::W3c, Spec::Zeek, csv, objects, records] {
+    let flows = Spec::Aws(AwsLog::named("vpc_flow").expect("a log of AWS"));
+    for spec in [Spec::W3c, Spec::Zeek, csv, objects, records, flows] {
         let format = of(&spec, &[["timestamp"], ["a"]].map(|path| path.to_vec()), Extras::Gathered);
         let whole = read(&format, file.path(), 1 << 16);
         let cut = read(&format, file.path(), usize::from(chunk_bytes).max(1));

@@ -2,14 +2,14 @@
 
 use super::reader::Reader;
 use super::scope::{Scope, TextRange};
-use crate::format::{self, Dialect, LogFormat, Pattern, Preset, Spec};
+use crate::format::{self, AwsLog, Dialect, LogFormat, Pattern, Preset, Spec};
 use crate::schema::Nulls;
 use crate::source::Objects;
 
 use regex::bytes::Regex;
 
 /// Keys that mean something to some formats only.
-const KEYS: [(&str, &[&str]); 10] = [
+const KEYS: [(&str, &[&str]); 11] = [
     ("pattern", &["regex"]),
     ("preset", &["regex"]),
     ("record_start", &["ndjson", "regex"]),
@@ -22,7 +22,22 @@ const KEYS: [(&str, &[&str]); 10] = [
     ("log_format", &["access"]),
     (
         "nulls",
-        &["regex", "csv", "tsv", "combined", "common", "vhost_combined", "access", "logfmt", "syslog", "w3c"],
+        &[
+            "regex",
+            "csv",
+            "tsv",
+            "combined",
+            "common",
+            "vhost_combined",
+            "access",
+            "logfmt",
+            "syslog",
+            "w3c",
+            "alb",
+            "elb",
+            "s3_access",
+            "vpc_flow",
+        ],
     ),
 ];
 
@@ -72,9 +87,10 @@ fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
         "logfmt" => Spec::Logfmt,
         "syslog" => Spec::Syslog,
         "access" => log_format(reader, scope).map_or(Spec::Ndjson { record_start: None }, Spec::Access),
-        _ => match LogFormat::named(name) {
-            Some(log_format) => Spec::Access(log_format),
-            None => Spec::Ndjson { record_start: record_start(reader, scope) },
+        _ => match (LogFormat::named(name), AwsLog::named(name)) {
+            (Some(log_format), _) => Spec::Access(log_format),
+            (None, Some(log)) => Spec::Aws(log),
+            (None, None) => Spec::Ndjson { record_start: record_start(reader, scope) },
         },
     }
 }
@@ -89,7 +105,18 @@ fn nulls(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Nulls {
 }
 
 /// Formats that write `-` for what is not there.
-const DASHED: [&str; 6] = ["combined", "common", "vhost_combined", "access", "syslog", "w3c"];
+const DASHED: [&str; 10] = [
+    "combined",
+    "common",
+    "vhost_combined",
+    "access",
+    "syslog",
+    "w3c",
+    "alb",
+    "elb",
+    "s3_access",
+    "vpc_flow",
+];
 
 fn log_format(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<LogFormat> {
     // As it stands there: its dollars are nginx's.
@@ -213,6 +240,7 @@ mod tests {
         assert_eq!(spec("format = \"csv\"\nescape = '\\'"), "format csv\ndelimiter 44\nquote 34\nescape 92");
         assert_eq!(spec("format = \"cloudtrail\""), "format json\nlist \"Records\"");
         assert_eq!(spec("format = \"w3c\""), "format w3c");
+        assert_eq!(spec("format = \"vpc_flow\""), "format vpc_flow");
         assert_eq!(spec("format = \"combined\""), "format combined");
         assert_eq!(spec("format = \"logfmt\""), "format logfmt");
         assert_eq!(spec("format = \"syslog\""), "format syslog");
@@ -225,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_another_format_is_refused() {
-        let message = "'nulls' is for the format regex or csv or tsv or combined or common or vhost_combined or access or logfmt or syslog or w3c, and this job has 'ndjson'";
+        let message = "'nulls' is for the format regex or csv or tsv or combined or common or vhost_combined or access or logfmt or syslog or w3c or alb or elb or s3_access or vpc_flow, and this job has 'ndjson'";
         assert_wrong("source", "nulls = [\"-\"]", message, "nulls");
         let message = "'delimiter' is for the format csv, and this job has 'ndjson'";
         assert_wrong("source", "delimiter = \";\"", message, "delimiter");

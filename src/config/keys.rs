@@ -228,6 +228,10 @@ const FORMATS: &[Word] = &[
     Word::new("access", "an access log of nginx or Apache with a `log_format` of its own"),
     Word::new("w3c", "the extended log format of the W3C: IIS, CloudFront, proxies"),
     Word::new("cloudtrail", "the files of AWS CloudTrail, with a record for each of their `Records`"),
+    Word::new("alb", "the access log of an AWS load balancer"),
+    Word::new("elb", "the access log of a classic AWS load balancer"),
+    Word::new("s3_access", "the access log of an S3 bucket"),
+    Word::new("vpc_flow", "AWS VPC flow logs, with a line of names or without one"),
     Word::new("zeek", "the logs of Zeek, which was Bro"),
 ];
 

@@ -467,7 +467,8 @@ mod tests {
             findings(&SMALL.replace("\"ndjson\"", "\"docker\"")),
             [(
                 "format 'docker' is not yet built; this version takes 'ndjson', 'json', 'regex', 'csv', 'tsv', \
-                 'combined', 'common', 'vhost_combined', 'logfmt', 'syslog', 'access', 'w3c', 'cloudtrail' or 'zeek'"
+                 'combined', 'common', 'vhost_combined', 'logfmt', 'syslog', 'access', 'w3c', 'cloudtrail', 'alb', \
+                 'elb', 's3_access', 'vpc_flow' or 'zeek'"
                     .to_owned(),
                 "\"docker\"".to_owned()
             )]

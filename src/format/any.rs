@@ -11,8 +11,8 @@ use regex::bytes::Regex;
 use super::directives::MARK;
 use super::each::{Chunk, Counted, Memory, Place, each_record};
 use super::{
-    Access, Csv, Dialect, Extras, Format, Json, LogFormat, Logfmt, Malformed, Matched, Pattern, Preamble,
-    Record, Syslog, Usual, W3c, Zeek, syslog,
+    Access, Aws, AwsLog, Csv, Dialect, Extras, Format, Json, LogFormat, Logfmt, Malformed, Matched, Pattern,
+    Preamble, Record, Syslog, Usual, W3c, Zeek, syslog,
 };
 use crate::source::{Body, Framing, Objects};
 
@@ -45,6 +45,8 @@ pub enum Spec {
     W3c,
     /// The logs of Zeek.
     Zeek,
+    /// A log that AWS delivers.
+    Aws(AwsLog),
 }
 
 /// All that decides what a record is, in the form that is hashed: a line for each key.
@@ -60,6 +62,7 @@ impl fmt::Display for Spec {
             Spec::Syslog => ("syslog", None),
             Spec::W3c => ("w3c", None),
             Spec::Zeek => ("zeek", None),
+            Spec::Aws(log) => (log.name(), None),
         };
         write!(f, "format {name}")?;
         if let Some(pattern) = record_start {
@@ -67,7 +70,7 @@ impl fmt::Display for Spec {
         }
         match self {
             Spec::Json(Objects { list: Some(list) }) => write!(f, "\nlist {list:?}"),
-            Spec::Ndjson { .. } | Spec::Json(_) | Spec::W3c | Spec::Zeek => Ok(()),
+            Spec::Ndjson { .. } | Spec::Json(_) | Spec::W3c | Spec::Zeek | Spec::Aws(_) => Ok(()),
             Spec::Regex { pattern, .. } => write!(f, "\npattern {:?}", pattern.to_string()),
             Spec::Csv(dialect) => write!(f, "\n{dialect}"),
             Spec::Access(log_format) if name == "access" => {
@@ -97,6 +100,8 @@ pub enum AnyFormat {
     W3c(W3c),
     /// The logs of Zeek.
     Zeek(Zeek),
+    /// A log that AWS delivers.
+    Aws(Aws),
 }
 
 /// The same for each format: `$body`, with the format called `$format`.
@@ -111,6 +116,7 @@ macro_rules! with {
             AnyFormat::Syslog($format) => $body,
             AnyFormat::W3c($format) => $body,
             AnyFormat::Zeek($format) => $body,
+            AnyFormat::Aws($format) => $body,
         }
     };
 }
@@ -128,6 +134,7 @@ pub fn of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> AnyFo
         Spec::Syslog => AnyFormat::Syslog(Syslog::new(paths, extras)),
         Spec::W3c => AnyFormat::W3c(W3c::new(paths, extras)),
         Spec::Zeek => AnyFormat::Zeek(Zeek::new(paths, extras)),
+        Spec::Aws(log) => AnyFormat::Aws(Aws::new(*log, paths, extras)),
     }
 }
 
@@ -137,9 +144,8 @@ impl Spec {
         match self {
             Spec::Ndjson { record_start: Some(pattern) }
             | Spec::Regex { record_start: Some(pattern), .. } => Framing::Starts(pattern.clone()),
-            Spec::Ndjson { .. } | Spec::Regex { .. } | Spec::Access(_) | Spec::Logfmt | Spec::Syslog => {
-                Framing::Lines
-            }
+            Spec::Ndjson { .. } | Spec::Regex { .. } | Spec::Access(_) | Spec::Logfmt => Framing::Lines,
+            Spec::Syslog | Spec::Aws(_) => Framing::Lines,
             Spec::Csv(dialect) => dialect.framing(),
             Spec::Json(objects) => Framing::Objects(*objects),
             Spec::W3c | Spec::Zeek => Framing::Commented(MARK),
@@ -152,6 +158,7 @@ impl Spec {
         match self {
             Spec::Ndjson { .. } | Spec::Csv(_) | Spec::Logfmt => Vec::new(),
             Spec::Json(_) | Spec::W3c | Spec::Zeek => Vec::new(),
+            Spec::Aws(log) => log.usual_fields(),
             Spec::Regex { pattern, .. } => pattern.usual_fields(),
             Spec::Access(log_format) => log_format.usual_fields(),
             Spec::Syslog => syslog::usual_fields(),

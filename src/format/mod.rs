@@ -27,6 +27,7 @@
 
 mod access;
 mod any;
+mod aws;
 mod columns;
 mod csv;
 mod directives;
@@ -50,6 +51,7 @@ use bumpalo::Bump;
 
 pub use access::{Access, LogFormat};
 pub use any::{AnyFormat, Spec, of};
+pub use aws::{Aws, AwsLog};
 pub use csv::{Csv, Dialect};
 pub use each::{Chunk, Counted, Memory, Place, TOO_LONG, each_record};
 pub(crate) use json::parse_json;

@@ -365,8 +365,10 @@ mod tests {
         encoder.finish().expect("compressed")
     }
 
+    type Compress = fn(&[u8]) -> Vec<u8>;
+
     /// Every way to compress that was built in.
-    fn all() -> Vec<fn(&[u8]) -> Vec<u8>> {
+    fn all() -> Vec<Compress> {
         vec![
             gzip,
             zstd,

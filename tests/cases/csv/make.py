@@ -38,7 +38,10 @@ def main():
             if chance.random() < 0.1:
                 row.append("more")
         out = io.StringIO(newline="")
-        line_end = chance.choice(["\n", "\r\n"])
+        # Python writes a carriage return without quotes unless line ends have one, and then reads it as
+        # a line end, which alone it is not to us.
+        has_return = any("\r" in value for row in [header, *rows] for value in row)
+        line_end = "\r\n" if has_return else chance.choice(["\n", "\r\n"])
         csv.writer(out, lineterminator=line_end, **dialect).writerows([header, *rows])
         text = out.getvalue()
         if chance.random() < 0.2:
