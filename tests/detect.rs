@@ -9,6 +9,7 @@ use logmill::format::PRESETS;
 use logmill::stop::Stop;
 
 use crate::corpus::corpus;
+use crate::harness::postgres::Server;
 use crate::harness::skip_here;
 
 fn infer(path: &Path, threads: u64) -> Result<Inferred> {
@@ -130,6 +131,23 @@ const MADE: &[Made] = &[
             n % 60
         )
     }),
+    ("alb", "", |n| {
+        format!(
+            "https 2023-10-27T12:34:{:02}.123456Z app/my-lb/50dc6c495c0c9188 192.0.2.7:{} 10.0.0.1:80 0.086 0.048 0.037 200 200 {n} 57 \"GET https://example.org:443/ HTTP/1.1\" \"curl/8.0\" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/t/73e2d6bc24d8a067 \"Root=1-58337281-1d84f3d73c47ec4e58577259\" \"example.org\" \"arn:aws:acm:us-east-2:123456789012:certificate/12345678\" 1 2023-10-27T12:34:22.364000Z \"authenticate,forward\" \"-\" \"-\" \"10.0.0.1:80\" \"200\" \"-\" \"-\"\n",
+            n % 60,
+            1024 + n
+        )
+    }),
+    (
+        "vpc_flow",
+        "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n",
+        |n| {
+            format!(
+                "2 123456789012 eni-1235b8ca123456789 192.0.2.1 10.0.0.1 {} 22 6 20 {n} 1698410096 1698410156 ACCEPT OK\n",
+                1024 + n
+            )
+        },
+    ),
     ("csv", "id,name,at\n", |n| format!("{n},\"a, b\",2023-10-27 12:00:{:02}\n", n % 60)),
     ("csv with semicolons", "id;name;preis\n", |n| format!("{n};x{n};{n},5\n")),
     ("tsv", "id\tname\n", |n| format!("{n}\tx\n")),
@@ -178,15 +196,19 @@ fn end_of(format: &str) -> &'static str {
 /// Infers the job of a file with these bytes, writes it and loads with it: the name of the format, and
 /// the records that were inserted and rejected.
 fn load(folder: &Path, name: &str, bytes: &[u8]) -> (String, i64, i64, String) {
+    load_into(folder, name, bytes, &Overrides::default())
+}
+
+/// The same, into another destination.
+fn load_into(folder: &Path, name: &str, bytes: &[u8], overrides: &Overrides) -> (String, i64, i64, String) {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
     let job = folder.join(format!("{name}.logmill.toml"));
     let unwritten = Unwritten::of(&[path]).unwrap();
-    let Inferred { text, report, .. } = unwritten
-        .infer(&job, &Overrides::default(), &Stop::default())
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let Inferred { text, report, .. } =
+        unwritten.infer(&job, overrides, &Stop::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
     engine::write_job(&job, &text).unwrap();
-    let config = Config::load(&job, &Overrides::default()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let config = Config::load(&job, overrides).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let files = engine::files(&config).unwrap();
     let loaded = engine::load(&config, &files, LoadOptions::default(), &Watch::default()).unwrap();
     let format = report.candidates[0].format.clone();
@@ -211,6 +233,34 @@ fn what_is_written_for_a_file_of_any_format_loads_that_file() {
         assert_eq!((inserted, rejected), (300, 0), "{expected}:\n{text}");
     }
     assert!(missed.len() * 20 <= MADE.len(), "{}", missed.join("\n"));
+}
+
+#[test]
+fn what_is_written_loads_into_postgresql_too() {
+    let database = Server::shared().database();
+    let into = Overrides { into: Some(database.url().parse().unwrap()), ..Overrides::default() };
+    let values = |n: usize| {
+        let lists = format!(
+            "\"ints\":[{n},null],\"floats\":[1,0.5],\"words\":[\"a\",\"\"],\"flags\":[true],\"e\":[]"
+        );
+        let forms = "\"day\":\"2023-10-27\",\"clock\":\"12:00:00.5\",\"ip\":\"::1\",\"ts\":1698410096.25";
+        format!("{{{lists},{forms},\"big\":18446744073709551616,\"o\":{{\"x\":{n}}}}}\n")
+    };
+    let mut made: Vec<Made> = vec![("ndjson", "", values)];
+    made.extend(MADE.iter().filter(|(format, ..)| is_built(format)));
+    for (number, (format, head, record)) in made.into_iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = format!("{head}{}{}", (0..50).map(record).collect::<String>(), end_of(format));
+        let (_, inserted, rejected, text) =
+            load_into(folder.path(), &format!("made{number}.log"), bytes.as_bytes(), &into);
+        assert_eq!((inserted, rejected), (50, 0), "{format}:\n{text}");
+    }
+    let columns =
+        "ints[2]::text, floats::text, words::text, flags::text, clock::text, ts::text, pg_typeof(ints)::text";
+    let row =
+        database.client().query_one(&format!("SELECT concat_ws('|', {columns}) FROM made0 LIMIT 1"), &[]);
+    let row: String = row.unwrap().get(0);
+    assert_eq!(row, "{1,0.5}|{a,\"\"}|{t}|12:00:00.5|2023-10-27 12:34:56.25+00|bigint[]");
 }
 
 #[test]

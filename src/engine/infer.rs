@@ -186,7 +186,11 @@ fn asked(proposal: &Proposal, listed: &[String]) -> Vec<(String, String)> {
     });
     if let Some(inferred) = yearless {
         let why = format!("the year of {}, which names none, once it is a timestamp", inferred.field.name);
-        asked.push(("year = …".to_owned(), why));
+        let year = listed
+            .iter()
+            .find_map(|name| dated(name))
+            .map_or("…".to_owned(), |(_, date)| date[..4].to_owned());
+        asked.push((format!("year = {year}"), why));
     }
     asked
 }

@@ -4,7 +4,7 @@
 //! all of very many, the others are dirt: that type is proposed, and what it costs is said. Text
 //! takes every text and JSON everything.
 
-use super::stamps::{self, DAY_FIRST, LAYOUTS, MONTH_FIRST};
+use super::stamps::{self, DAY_FIRST, LAYOUTS, MONTH_FIRST, SYSLOG};
 use super::traits::Traits;
 use super::values::{Met, Values};
 use super::widen;
@@ -71,6 +71,7 @@ impl Try {
             }
             Try::Decimal => traits.has(Traits::INT.and(Traits::BIG).and(Traits::FLOAT)),
             Try::Stamp => traits.has(Traits::STAMP),
+            Try::Layout(number @ SYSLOG) => traits.has(Traits::layout(number).and(Traits::STAMP)),
             Try::Layout(number) => traits.has(Traits::layout(number)),
             Try::Date => traits.has(Traits::DATE),
             Try::Time => traits.has(Traits::TIME),
@@ -161,7 +162,11 @@ impl Try {
                 };
                 Choice::new(Kind::Decimal(Decimal::default()), what)
             }
-            Try::Stamp => stamp(Timestamp::default(), values, values.count(Traits::ZONELESS, voids), voids),
+            Try::Stamp => {
+                let zoneless = values.count(Traits::ZONELESS, voids);
+                stamp(Timestamp::default(), values.stamps, zoneless, values, values.total(voids))
+            }
+
             Try::Layout(number) => layout(number, values, voids),
             Try::Date => Choice::new(Kind::Date, days(values)),
             Try::Time => Choice::new(Kind::Time, ""),
@@ -248,10 +253,9 @@ fn is_time(name: &str) -> bool {
     words.iter().any(is_point) && !words.iter().any(is_span)
 }
 
-fn stamp(rules: Timestamp, values: &Values, zoneless: u64, voids: &[&str]) -> Choice {
-    let total = values.total(voids);
+fn stamp(rules: Timestamp, range: Option<(i64, i64)>, zoneless: u64, values: &Values, total: u64) -> Choice {
     let day = |micros: i64| DateTime::from_timestamp_micros(micros).map(|stamp| stamp.date_naive());
-    let mut note = match values.stamps.map(|(first, last)| (day(first), day(last))) {
+    let mut note = match range.map(|(first, last)| (day(first), day(last))) {
         Some((Some(first), Some(last))) => dates(first, last),
         _ => String::new(),
     };
@@ -278,9 +282,15 @@ fn layout(number: usize, values: &Values, voids: &[&str]) -> Choice {
         let note = "stamps that name no year, so kept as text";
         return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(Kind::Text(Text::default()), note) };
     }
+    if let Some(doubt) = LAYOUTS[number].doubt {
+        let ask = (Kind::Timestamp(rules), doubt);
+        let note = "stamps whose parts could stand in another order, so kept as text";
+        return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(Kind::Text(Text::default()), note) };
+    }
     let zoneless = if LAYOUTS[number].names_zone { 0 } else { values.count(Traits::layout(number), voids) };
     let is_utc = LAYOUTS[number].format.ends_with(" UTC") || LAYOUTS[number].format.ends_with(" GMT");
-    stamp(rules, values, if is_utc { 0 } else { zoneless }, voids)
+    let range = values.laid.get(&number).copied();
+    stamp(rules, range, if is_utc { 0 } else { zoneless }, values, values.total(voids))
 }
 
 fn dates(first: NaiveDate, last: NaiveDate) -> String {

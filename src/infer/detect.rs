@@ -78,6 +78,10 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         named("vhost_combined", |line, _| VHOST.is_match(line)),
         named("combined", |line, _| ACCESS.is_match(line)),
         named("common", |line, _| ACCESS.is_match(line)),
+        named("alb", |line, _| ALB.is_match(line)),
+        named("elb", |line, _| ELB.is_match(line)),
+        named("s3_access", |line, _| S3.is_match(line)),
+        named("vpc_flow", |line, _| VPC.is_match(line)),
         named("syslog", |line, _| SYSLOG.is_match(line)),
         named("logfmt", |line, _| memchr::memchr_iter(b'=', line).count() > 1 && LOGFMT.is_match(line)),
     ];
@@ -222,6 +226,17 @@ static VHOST: LazyLock<Regex> =
 
 /// An object with a list of records.
 static RECORDS: LazyLock<Regex> = LazyLock::new(|| regex(r#"^\{\s*"Records"\s*:\s*\["#));
+
+static ALB: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^(https?|h2|grpcs|wss?) [0-9]{4}-[0-9]{2}-[0-9]{2}T\S+ \S+ \S+ "));
+
+static ELB: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+ \S+ \S+:[0-9]+ (\S+:[0-9]+|-) -?[0-9.]+ -?[0-9.]+ ")
+});
+
+static S3: LazyLock<Regex> = LazyLock::new(|| regex(r"^[0-9a-f]{64} \S+ \[[^\]]+\] "));
+
+static VPC: LazyLock<Regex> = LazyLock::new(|| regex(r"^[0-9]+ ([0-9]{12}|unknown) eni-\S+ "));
 
 static SYSLOG: LazyLock<Regex> = LazyLock::new(|| {
     regex(

@@ -13,17 +13,23 @@ pub(super) struct Layout {
     shape: &'static str,
     pub(super) names_zone: bool,
     pub(super) names_year: bool,
+    /// What must hold, if other layouts look the same.
+    pub(super) doubt: Option<&'static str>,
 }
 
 const fn layout(format: &'static str, shape: &'static str, names_zone: bool) -> Layout {
-    Layout { format, shape, names_zone, names_year: true }
+    Layout { format, shape, names_zone, names_year: true, doubt: None }
+}
+
+const fn yearless(format: &'static str, shape: &'static str) -> Layout {
+    Layout { names_year: false, ..layout(format, shape, false) }
 }
 
 /// Those that are looked for.
-pub(super) const LAYOUTS: [Layout; 14] = [
+pub(super) const LAYOUTS: [Layout; 17] = [
     layout("%d/%b/%Y:%H:%M:%S %z", "99/aaa/9999:99:", true),
     layout("%d/%b/%Y:%H:%M:%S", "99/aaa/9999:99:", false),
-    Layout { format: "syslog", shape: "aaa  9 99:", names_zone: false, names_year: false },
+    yearless("syslog", "aaa  9 99:"),
     layout("%a %b %e %H:%M:%S%.f %Y", "aaa aaa  9 99:", false),
     layout("%a, %d %b %Y %H:%M:%S %z", "aaa, 99 aaa 9999 ", true),
     layout("%a, %d %b %Y %H:%M:%S GMT", "aaa, 99 aaa 9999 ", false),
@@ -35,7 +41,13 @@ pub(super) const LAYOUTS: [Layout; 14] = [
     layout("%d %b %Y %H:%M:%S%.f", "99 aaa 9999 99:", false),
     layout("%m/%d/%Y %H:%M:%S", "99/99/9999 99:", false),
     layout("%d/%m/%Y %H:%M:%S", "99/99/9999 99:", false),
+    layout("%y%m%d %H%M%S", "999999 99999", false),
+    yearless("%m%d %H:%M:%S%.f", "9999 99:99:"),
+    Layout { doubt: Some("if the year stands first"), ..layout("%y/%m/%d %H:%M:%S", "99/99/99 99:", false) },
 ];
+
+/// That of syslog, which has ISO forms among the others.
+pub(super) const SYSLOG: usize = 2;
 
 /// Those of which only a day above the 12th tells which one it is.
 pub(super) const MONTH_FIRST: usize = 12;

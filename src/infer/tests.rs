@@ -256,3 +256,110 @@ fn a_field_that_is_proposed_converts_nothing() {
     let field = seen(&["{\"a\":1}"]).propose(&Terms::default()).fields.remove(0).field;
     assert!(field.strict && matches!(field.kind, Kind::Int(_)));
 }
+
+/// What a field of a format of text with these values is proposed to be.
+fn of_texts(values: &[&str]) -> (String, Vec<&'static str>, Option<String>) {
+    use crate::format::{Chunk, Extras, Memory, Pattern, Preamble, Spec, of};
+    let pattern = Pattern::new("^(?P<a>.*)$").expect("a pattern");
+    let format = of::<String>(&Spec::Regex { pattern, record_start: None }, &[], Extras::Gathered);
+    let (mut seen, preamble) = (Seen::default(), Preamble::default());
+    // A blank line is no record, so an empty text stands in quotes that are none.
+    let text = values.join("\n");
+    let chunk = Chunk { bytes: text.as_bytes(), preamble: &preamble, record_bytes_max: 100 };
+    format.each_record(chunk, &mut Memory::default(), |place, record, arena| {
+        let spot = Spot { file: 0, offset: place.start as u64 };
+        seen.record(spot, record.expect("any line"), arena);
+    });
+    let proposal = seen.propose(&Terms::default());
+    let instead = proposal.fields[0].instead.as_ref().map(|(field, what)| match &field.kind {
+        Kind::Timestamp(rules) => format!("{} {what}", rules.format.word().unwrap_or("any")),
+        _ => unreachable!("only stamps are asked for"),
+    });
+    (short(&proposal).remove(0), proposal.nulls, instead)
+}
+
+#[test]
+fn a_text_is_what_it_is_written_like() {
+    let is = |values: &[&str]| {
+        let (found, nulls, instead) = of_texts(values);
+        assert!(nulls.is_empty() && instead.is_none(), "{found}");
+        found
+    };
+    for (values, expected) in [
+        (&["1", "-5", "0"][..], "a: int # -5 to 1"),
+        (&["1.5", "2", "1e3"], "a: float # 1.5 to 1000"),
+        (&["18446744073709551616"], "a: decimal # integers beyond 64 bits"),
+        (&["true", "false"], "a: bool"),
+        // Codes and names, not numbers.
+        (&["007", "1"], "a: text # up to 3 characters"),
+        (&["-0", "1"], "a: text # up to 2 characters"),
+        (&["+1"], "a: text # up to 2 characters"),
+        (&["1_000"], "a: text # up to 5 characters"),
+        (&["1."], "a: text # up to 2 characters"),
+        (&["nan", "inf"], "a: text # up to 3 characters"),
+        (&["yes", "no"], "a: text # up to 3 characters"),
+        // What is null elsewhere is a text among texts.
+        (&["-", "x"], "a: text # up to 1 characters"),
+        (&["12:34:56", "00:00:00.5"], "a: time"),
+        (
+            &["2023-10-27 12:34:56,789"],
+            "a: timestamp # 2023-10-27; no zone is given, read as UTC (timezone under [source] changes that)",
+        ),
+        (
+            &["27/Oct/2023:12:34:56 +0200", "28/Oct/2023:00:00:00 +0000"],
+            "a: timestamp # 2023-10-27 to 2023-10-28",
+        ),
+        (&["Fri, 27 Oct 2023 12:34:56 GMT"], "a: timestamp # 2023-10-27"),
+        (&["2023-10-27 12:34:56 UTC"], "a: timestamp # 2023-10-27"),
+        (
+            &["10/27/2023 12:34:56", "11/01/2023 00:00:00"],
+            "a: timestamp # 2023-10-27 to 2023-11-01; no zone is given, read as UTC (timezone under [source] changes that)",
+        ),
+    ] {
+        assert_eq!(is(values), expected, "{values:?}");
+    }
+}
+
+#[test]
+fn a_text_among_values_of_a_type_means_null() {
+    assert_eq!(of_texts(&["1", "-", "2"]), ("a: int|null # 1 to 2; null in 1".into(), vec!["-"], None));
+    let (found, nulls, _) = of_texts(&["12:00:00", "NULL", "\\N", "N/A"]);
+    assert_eq!((found.as_str(), nulls), ("a: time|null # null in 3", vec!["N/A", "NULL", "\\N"]));
+}
+
+#[test]
+fn what_only_a_person_knows_is_asked() {
+    for (values, asked) in [
+        (&["Oct  7 12:34:56", "Feb 29 00:00:00"][..], "syslog with year = … under [source], or with --date"),
+        (&["Oct  7 12:34:56", "2023-10-27T12:34:56Z"], "syslog with year = … under [source], or with --date"),
+        (&["1027 12:34:56.789012"], "%m%d %H:%M:%S%.f with year = … under [source], or with --date"),
+        (&["10/11/2023 12:34:56"], "%m/%d/%Y %H:%M:%S or %d/%m/%Y: no day is above the 12th"),
+        (&["23/10/27 12:34:56"], "%y/%m/%d %H:%M:%S if the year stands first"),
+    ] {
+        let (found, _, instead) = of_texts(values);
+        assert!(found.starts_with("a: text # stamps "), "{found}");
+        assert_eq!(instead.as_deref(), Some(asked), "{values:?}");
+    }
+}
+
+#[test]
+fn a_number_is_a_point_in_time_by_its_name_and_range() {
+    let of = |name: &str, values: &[&str]| {
+        let lines: Vec<String> = values.iter().map(|value| format!("{{{name:?}:{value}}}")).collect();
+        short(&seen(&lines).propose(&Terms::default())).remove(0)
+    };
+    for (name, value, expected) in [
+        ("ts", "1698410096", "ts: timestamp # 2023-10-27; seconds since 1970"),
+        ("ts", "1698410096.5", "ts: timestamp # 2023-10-27; seconds since 1970"),
+        ("createdAt", "1698410096789", "created_at: timestamp # 2023-10-27; milliseconds since 1970"),
+        ("@timestamp", "1698410096789000", "timestamp: timestamp # 2023-10-27; microseconds since 1970"),
+        ("event_time", "1698410096789000000", "event_time: timestamp # 2023-10-27; nanoseconds since 1970"),
+        ("id", "1698410096", "id: int # always 1698410096"),
+        ("response_time", "1698410096", "response_time: int # always 1698410096"),
+        ("ts", "12", "ts: int # always 12"),
+    ] {
+        assert_eq!(of(name, &[value]), expected);
+    }
+    // One that is none decides, while there are few.
+    assert_eq!(of("ts", &["1698410096", "0"]), "ts: int # 0 to 1698410096");
+}

@@ -78,8 +78,10 @@ pub(super) struct Facts {
     pub(super) int: Option<i64>,
     /// The finite double that it is.
     pub(super) float: Option<f64>,
-    /// The microseconds since 1970.
+    /// The microseconds since 1970 of an ISO stamp.
     pub(super) micros: Option<i64>,
+    /// The same in layouts, by their numbers: two at most look alike.
+    pub(super) laid: [Option<(usize, i64)>; 2],
     /// The days since 1970.
     pub(super) days: Option<i32>,
     /// Whether a stamp has more than six digits of a second.
@@ -137,7 +139,7 @@ fn of_text(text: &str, value: Item<'_>, arena: &Bump, facts: &mut Facts) -> Trai
     for number in stamps::of_shape(bytes) {
         if let Some(Value::Timestamp(micros)) = stamps::field(number).value_of(value, arena) {
             traits = traits.and(Traits::layout(number));
-            facts.micros = Some(micros);
+            facts.laid = [Some((number, micros)), facts.laid[0]];
         }
     }
     traits

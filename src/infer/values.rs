@@ -8,7 +8,7 @@
 //! rest. So a key is followed everywhere or nowhere, the same ones whichever worker saw what, and
 //! what is proposed for one holds for all of its values.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bumpalo::Bump;
 
@@ -126,8 +126,10 @@ pub(super) struct Values {
     /// The least and the greatest integer of 64 bits.
     pub(super) int_range: Option<(i64, i64)>,
     pub(super) float_range: Option<(f64, f64)>,
-    /// Microseconds since 1970.
+    /// Microseconds since 1970, of ISO stamps,
     pub(super) stamps: Option<(i64, i64)>,
+    /// and of those in each layout.
+    pub(super) laid: BTreeMap<usize, (i64, i64)>,
     /// Days since 1970.
     pub(super) days: Option<(i32, i32)>,
     /// Stamps with more than six digits of a second.
@@ -251,6 +253,9 @@ impl Values {
         if let Some(micros) = facts.micros {
             self.stamps = widen(self.stamps, (micros, micros));
         }
+        for (number, micros) in facts.laid.into_iter().flatten() {
+            self.see_laid(number, (micros, micros));
+        }
         if let Some(days) = facts.days {
             self.days = widen(self.days, (days, days));
         }
@@ -287,6 +292,11 @@ impl Values {
         }
     }
 
+    fn see_laid(&mut self, number: usize, range: (i64, i64)) {
+        let known = self.laid.get(&number).copied();
+        self.laid.extend(widen(known, range).map(|range| (number, range)));
+    }
+
     /// Looks for what no JSON column can hold.
     fn see_storable(&mut self, spot: Spot, value: Item<'_>) {
         match value.find_unstorable() {
@@ -316,6 +326,7 @@ impl Values {
         self.int_range = other.int_range.map_or(self.int_range, |range| widen(self.int_range, range));
         self.float_range = other.float_range.map_or(self.float_range, |range| widen(self.float_range, range));
         self.stamps = other.stamps.map_or(self.stamps, |range| widen(self.stamps, range));
+        other.laid.into_iter().for_each(|(number, range)| self.see_laid(number, range));
         self.days = other.days.map_or(self.days, |range| widen(self.days, range));
         self.cut += other.cut;
         self.chars_max = self.chars_max.max(other.chars_max);
