@@ -30,14 +30,14 @@ use std::time::Duration;
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use logmill::event::Observer;
-use logmill::format::{Chunk, Json, LogFormat, Memory, Preamble, Record, Spec, each_record, of};
+use logmill::format::{Chunk, Dialect, Json, LogFormat, Memory, Preamble, Record, Spec, each_record, of};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, StampFormat, Strptime, Text, Timestamp};
 use logmill::sink::destination::{Settings, Timeouts};
 use logmill::sink::postgres::connect::{Limits, Server};
 use logmill::sink::postgres::{CopyEncoder, Postgres};
 use logmill::sink::{Key, OnConflict};
-use logmill::source::{Framing, Hash16};
+use logmill::source::{Framing, Hash16, Objects};
 use logmill::stop::Stop;
 use logmill::work::{Encoder, Place};
 
@@ -205,7 +205,7 @@ struct Log {
     pattern: &'static str,
 }
 
-fn logs() -> [Log; 3] {
+fn logs() -> [Log; 7] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let int = |name| Field::new(name, Kind::Int(Bounds::default())).optional();
     let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
@@ -256,6 +256,70 @@ fn logs() -> [Log; 3] {
             ],
             pattern: r"^(?:(...............) (\S+) ([^ :\[]+)(?:\[([0-9]+)\])?: ?(.*)|<([0-9]+)>1 (\S+) (\S+) (\S+) (\S+) (\S+) (-|\[.*\])(?: (.*))?)$",
         },
+        Log {
+            name: "csv",
+            spec: Spec::Csv(Dialect::default()),
+            shape: generate::Shape::Csv,
+            fields: vec![
+                Field::new("at", Kind::Timestamp(Timestamp::default())),
+                int("order"),
+                text("customer"),
+                int("items"),
+                Field::new("total", Kind::Float(Float::default())),
+                text("currency"),
+                text("note"),
+                text("state"),
+            ],
+            pattern: r#"^([^,]*),([^,]*),([^,]*),([^,]*),([^,]*),([^,]*),([^,"]*|"(?:[^"]|"")*"),([^,\r]*)\r?$"#,
+        },
+        Log {
+            name: "w3c",
+            spec: Spec::W3c,
+            shape: generate::Shape::W3c,
+            fields: vec![
+                Field::new("timestamp", Kind::Timestamp(Timestamp::default())),
+                text("cs-method"),
+                text("cs-uri-stem"),
+                Field::new("c-ip", Kind::Ip { version: None }),
+                text("cs(User-Agent)"),
+                int("sc-status"),
+                int("sc-bytes"),
+                int("time-taken"),
+            ],
+            pattern: r"^(\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\r?$",
+        },
+        Log {
+            name: "zeek",
+            spec: Spec::Zeek,
+            shape: generate::Shape::Zeek,
+            fields: vec![
+                Field::new("ts", Kind::Timestamp(Timestamp::default())),
+                text("uid"),
+                Field::new("id.orig_h", Kind::Ip { version: None }),
+                int("id.orig_p"),
+                Field::new("id.resp_h", Kind::Ip { version: None }),
+                int("id.resp_p"),
+                Field::new("duration", Kind::Float(Float::default())),
+                int("orig_bytes"),
+            ],
+            pattern: r"^([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)$",
+        },
+        Log {
+            name: "json",
+            spec: Spec::Json(Objects::default()),
+            shape: generate::Shape::Json,
+            fields: vec![
+                Field::new("timestamp", Kind::Timestamp(Timestamp::default())),
+                text("severity"),
+                text("module"),
+                text("message"),
+                int("user_id"),
+                Field::new("latency_ms", Kind::Float(Float::default())),
+                Field::new("ok", Kind::Bool),
+                Field::new("trace", Kind::Uuid),
+            ],
+            pattern: r#"^\{"timestamp":"([^"]*)","severity":"([^"]*)","module":"([^"]*)","message":"((?:[^"\\]|\\.)*)","user_id":([^,]*),"latency_ms":([^,]*),"ok":([^,]*),"trace":"([^"]*)"\},?$"#,
+        },
     ]
 }
 
@@ -288,6 +352,20 @@ fn texts(criterion: &mut Criterion) {
                     start = end + 1;
                 }
             });
+        });
+        if let Spec::Csv(_) = spec {
+            group.bench_function("the crate csv", |bencher| {
+                let mut record = csv::ByteRecord::new();
+                bencher.iter(|| {
+                    let mut reader = csv::Reader::from_reader(lines.as_slice());
+                    while reader.read_byte_record(&mut record).expect("rows as wide as the header") {
+                        black_box(record.len());
+                    }
+                });
+            });
+        }
+        group.bench_function("framing", |bencher| {
+            bencher.iter(|| format.framing().records(black_box(&lines)).map(|record| record.start).max());
         });
         group.bench_function("parse", |bencher| {
             bencher.iter(|| {

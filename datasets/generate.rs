@@ -5,10 +5,11 @@
 //! The lines look like those of a service in production: eight fields in the same order,
 //! about 333 bytes, one message in twenty with escapes or letters beyond ASCII, one line in
 //! a thousand that is bad in one of several ways (`--bad 0` for none). `--format` makes other logs:
-//! `combined`, `logfmt`, `syslog`. Benches and tests include this file as a module.
+//! `combined`, `logfmt`, `syslog`, `csv`, `w3c`, `zeek`, `json`. Benches and tests include this file as a module.
 
 use std::io::{self, BufWriter, Write};
 
+mod tables;
 mod text;
 
 /// How lines are written.
@@ -18,6 +19,10 @@ pub(crate) enum Shape {
     Combined,
     Logfmt,
     Syslog,
+    Csv,
+    W3c,
+    Zeek,
+    Json,
 }
 
 /// Each of them, as it is called.
@@ -26,6 +31,10 @@ const SHAPES: &[(&str, Shape)] = &[
     ("combined", Shape::Combined),
     ("logfmt", Shape::Logfmt),
     ("syslog", Shape::Syslog),
+    ("csv", Shape::Csv),
+    ("w3c", Shape::W3c),
+    ("zeek", Shape::Zeek),
+    ("json", Shape::Json),
 ];
 
 /// What to make.
@@ -137,24 +146,32 @@ pub(crate) fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
     // 2024-01-01T00:00:00Z, and a line every 37 ms or so.
     let mut at_ms = 1_704_067_200_000_u64;
     let mut line = String::new();
-    for _ in 0..recipe.lines {
+    out.write_all(tables::head(recipe.shape).as_bytes())?;
+    for number in 1..=recipe.lines {
         at_ms += numbers.below(74);
         line.clear();
         match recipe.shape {
-            Shape::Ndjson => one_line(&mut numbers, at_ms, &mut line),
+            Shape::Ndjson | Shape::Json => one_line(&mut numbers, at_ms, &mut line),
             Shape::Combined => text::combined(&mut numbers, at_ms, &mut line),
             Shape::Logfmt => text::logfmt(&mut numbers, at_ms, &mut line),
             Shape::Syslog => text::syslog(&mut numbers, at_ms, &mut line),
+            Shape::Csv => tables::csv(&mut numbers, at_ms, &mut line),
+            Shape::W3c => tables::w3c(&mut numbers, at_ms, &mut line),
+            Shape::Zeek => tables::zeek(&mut numbers, at_ms, &mut line),
         }
         if numbers.below(1_000_000) < recipe.bad_per_million {
             match recipe.shape {
-                Shape::Ndjson => spoil(&mut numbers, &mut line),
+                Shape::Ndjson | Shape::Json => spoil(&mut numbers, &mut line),
                 Shape::Logfmt => line.push('"'),
+                // A value too many.
+                Shape::Csv => line.push(','),
                 // Its beginning is lost.
-                Shape::Combined | Shape::Syslog => line = line.chars().skip(line.len() / 2).collect(),
+                Shape::Combined | Shape::Syslog | Shape::W3c | Shape::Zeek => {
+                    line = line.chars().skip(line.len() / 2).collect()
+                }
             }
         }
-        line.push('\n');
+        line.push_str(tables::line_end(recipe.shape, number == recipe.lines));
         out.write_all(line.as_bytes())?;
     }
     out.flush()

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{Numbers, ODD, SEVERITIES, WORDS, civil};
 
 const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const AGENTS: &[&str] = &[
+pub(super) const AGENTS: &[&str] = &[
     "Mozilla/5.0 (X11; Linux x86_64; rv:124.0) Gecko/20100101 Firefox/124.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0 Safari/537.36",
     "Mozilla/5.0 (compatible; ExampleBot/2.1; +https://bot.example/about)",
@@ -14,21 +14,22 @@ const AGENTS: &[&str] = &[
     "-",
     "a \\\"quoted\\\" agent",
 ];
-const METHODS: &[&str] = &["GET", "GET", "GET", "GET", "GET", "POST", "PUT", "HEAD"];
-const STATUSES: &[&str] = &["200", "200", "200", "200", "200", "301", "304", "404", "500"];
-const SECTIONS: &[&str] = &["articles", "shop", "assets", "search", "api/v2/orders", "api/v2/users"];
+pub(super) const METHODS: &[&str] = &["GET", "GET", "GET", "GET", "GET", "POST", "PUT", "HEAD"];
+pub(super) const STATUSES: &[&str] = &["200", "200", "200", "200", "200", "301", "304", "404", "500"];
+pub(super) const SECTIONS: &[&str] =
+    &["articles", "shop", "assets", "search", "api/v2/orders", "api/v2/users"];
 /// A program's name, and whether it tells its process id.
 const PROGRAMS: &[(&str, bool)] =
     &[("sshd", true), ("postfix/smtpd", true), ("CRON", true), ("kernel", false), ("systemd", true)];
 
 /// A moment: year, month and day, hour, minute, second and thousandth.
-struct Moment {
+pub(super) struct Moment {
     date: (u64, u64, u64),
     time: (u64, u64, u64, u64),
 }
 
 impl Moment {
-    fn new(at_ms: u64) -> Moment {
+    pub(super) fn new(at_ms: u64) -> Moment {
         let ms = at_ms % 86_400_000;
         let time = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
         Moment { date: civil(at_ms / 86_400_000), time }
@@ -38,13 +39,13 @@ impl Moment {
         MONTHS[usize::try_from(self.date.1).unwrap_or(1) - 1]
     }
 
-    fn iso(&self) -> String {
+    pub(super) fn iso(&self) -> String {
         let ((year, month, day), (hour, minute, second, ms)) = (self.date, self.time);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
     }
 }
 
-fn words(numbers: &mut Numbers, least: u64) -> String {
+pub(super) fn words(numbers: &mut Numbers, least: u64) -> String {
     let count = least + numbers.below(least);
     let is_odd = numbers.below(20) == 0;
     let word = |index: u64| match (is_odd, index) {
@@ -54,7 +55,7 @@ fn words(numbers: &mut Numbers, least: u64) -> String {
     (0..count).map(word).collect::<Vec<_>>().join(" ")
 }
 
-fn address(numbers: &mut Numbers) -> String {
+pub(super) fn address(numbers: &mut Numbers) -> String {
     match numbers.below(8) {
         0 => format!("2001:db8::{:x}:{:x}", numbers.below(65_536), numbers.below(65_536)),
         _ => format!("198.51.{}.{}", numbers.below(256), numbers.below(256)),

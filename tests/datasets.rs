@@ -44,6 +44,10 @@ fn the_samples_are_what_their_generator_makes() {
         ("access.log", Shape::Combined, [300, 9, 10_000]),
         ("service.logfmt", Shape::Logfmt, [300, 10, 10_000]),
         ("messages.log", Shape::Syslog, [300, 11, 10_000]),
+        ("orders.csv", Shape::Csv, [200, 12, 10_000]),
+        ("iis.log", Shape::W3c, [200, 13, 10_000]),
+        ("conn.log", Shape::Zeek, [200, 14, 10_000]),
+        ("service.json", Shape::Json, [100, 15, 20_000]),
     ];
     for (name, shape, [lines, seed, bad_per_million]) in samples {
         let recipe = generate::Recipe { shape, lines, seed, bad_per_million };

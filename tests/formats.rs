@@ -252,4 +252,89 @@ LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"" combine
         assert!(old.iter().all(|values| values["port"].is_null() && values["structured_data"].is_null()));
         assert!(said["counts"]["rejected"].as_u64().expect("a number") > 0);
     }
+
+    /// The counts of a sample: lines, skipped, records and rejects.
+    fn counts(said: &Value) -> [u64; 4] {
+        ["lines", "skipped", "records", "rejected"]
+            .map(|name| said["counts"][name].as_u64().expect("a number"))
+    }
+
+    fn codes(verdicts: &[Value]) -> Vec<&str> {
+        verdicts.iter().filter_map(|verdict| verdict["reasons"][0]["code"].as_str()).collect()
+    }
+
+    #[test]
+    fn orders_have_notes_of_several_lines() {
+        let record = r#"
+            [record.fields]
+            at    = "timestamp"
+            order = "int"
+            total = { type = "decimal", max_digits = 8, decimal_places = 2 }
+            note  = "text"
+            state = { type = "enum", values = ["paid", "shipped", "open", "returned"] }"#;
+        let (said, verdicts) = check("orders.csv", "format = \"csv\"", record);
+        assert_eq!(counts(&said), [224, 1, 200, 2]);
+        assert_eq!(codes(&verdicts), ["column_count"; 2]);
+        let note = |verdict: &Value| verdict["values"]["note"].as_str().map(str::to_owned);
+        assert!(
+            verdicts.iter().filter_map(note).any(|note| note.starts_with('"') && note.contains("\"\r\n"))
+        );
+    }
+
+    #[test]
+    fn a_stamp_is_made_of_what_iis_writes() {
+        let record = r#"
+            [record.fields]
+            timestamp = "timestamp"
+            ip        = { type = "ip", from = "c-ip" }
+            user      = { type = "text", from = "cs-username", required = false }
+            status    = { type = "int", from = "sc-status" }
+            taken     = { type = "int", from = "time-taken" }"#;
+        let (said, verdicts) = check("iis.log", "format = \"w3c\"", record);
+        assert_eq!(counts(&said), [204, 4, 200, 2]);
+        assert_eq!(codes(&verdicts), ["column_count"; 2]);
+        let values = || verdicts.iter().map(|verdict| &verdict["values"]);
+        assert!(
+            values().any(|values| values["user"] == "CORP\\ada")
+                && values().any(|values| values["user"].is_null())
+        );
+        assert_eq!(verdicts[0]["values"]["timestamp"], "2024-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn connections_have_lists_and_nulls() {
+        let record = r#"
+            [record.fields]
+            ts       = "timestamp"
+            uid      = "text"
+            ip       = { type = "ip", from = "id.orig_h" }
+            service  = { type = "text", required = false }
+            duration = "float"
+            local    = { type = "bool", from = "local_orig" }
+            parents  = { type = "list", from = "tunnel_parents", items = "text" }"#;
+        let (said, verdicts) = check("conn.log", "format = \"zeek\"", record);
+        assert_eq!(counts(&said), [209, 9, 200, 1]);
+        assert_eq!(codes(&verdicts), ["column_count"]);
+        let values = || verdicts.iter().map(|verdict| &verdict["values"]);
+        let parents = serde_json::json!(["C1a", "C2b"]);
+        assert!(values().any(|values| values["parents"] == parents && values["service"].is_null()));
+        assert!(values().any(|values| values["parents"] == serde_json::json!([])));
+        assert!(verdicts[0]["values"]["ts"].as_str().expect("a stamp").starts_with("2024-01-01T00:00:"));
+    }
+
+    #[test]
+    fn an_array_loses_only_what_is_spoiled() {
+        let record = r#"
+            [record.fields]
+            timestamp = "timestamp"
+            severity  = { type = "enum", values = ["INFO", "WARN", "ERROR"] }
+            module    = { type = "text", min_length = 1 }
+            message   = "text"
+            user_id   = "int""#;
+        let (said, verdicts) = check("service.json", "format = \"json\"", record);
+        let [lines, skipped, records, rejected] = counts(&said);
+        assert_eq!([lines, skipped, records], [102, 2, 100]);
+        assert_eq!(codes(&verdicts).len() as u64, rejected);
+        assert!((1..10).contains(&rejected), "{rejected} of 100 were spoiled");
+    }
 }

@@ -1,0 +1,101 @@
+//! Logs that say at their beginning how the rest is written: a table of orders, a web server of
+//! Microsoft, the connections that Zeek saw, an array of JSON.
+
+use std::fmt::Write as _;
+
+use super::text::{AGENTS, METHODS, Moment, SECTIONS, STATUSES, address, words};
+use super::{Numbers, Shape};
+
+/// What stands before the first line.
+pub(super) fn head(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Csv => "at,order,customer,items,total,currency,note,state\r\n",
+        Shape::W3c => {
+            "#Software: Microsoft Internet Information Services 10.0\r\n#Version: 1.0\r\n#Date: 2024-01-01 00:00:00\r\n\
+             #Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-bytes time-taken\r\n"
+        }
+        Shape::Zeek => {
+            "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#open\t2024-01-01-00-00-00\n\
+             #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\tlocal_orig\thistory\ttunnel_parents\n\
+             #types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tbool\tstring\tset[string]\n"
+        }
+        Shape::Json => "[\n",
+        _ => "",
+    }
+}
+
+/// What stands behind a line, and behind the last one.
+pub(super) fn line_end(shape: Shape, is_last: bool) -> &'static str {
+    match (shape, is_last) {
+        (Shape::Csv | Shape::W3c, _) => "\r\n",
+        (Shape::Json, false) => ",\n",
+        (Shape::Json, true) => "\n]\n",
+        (Shape::Zeek, true) => "\n#close\t2024-01-01-01-00-00\n",
+        _ => "\n",
+    }
+}
+
+/// An order. One note in four has quotes, commas or line ends.
+pub(super) fn csv(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
+    let note = match numbers.below(8) {
+        0 => format!("\"{}, {}\"", words(numbers, 4), words(numbers, 4)),
+        1 => format!("\"\"\"{}\"\"\r\n{}\"", words(numbers, 4), words(numbers, 4)),
+        _ => words(numbers, 8),
+    };
+    let _ = write!(
+        line,
+        "{},{},customer-{:08},{},{}.{:02},{},{note},{}",
+        Moment::new(at_ms).iso(),
+        numbers.below(90_000_000) + 10_000_000,
+        numbers.below(1_000_000),
+        numbers.below(20) + 1,
+        numbers.below(1_000),
+        numbers.below(100),
+        numbers.one_of(&["EUR", "USD", "GBP"]),
+        numbers.one_of(&["paid", "shipped", "open", "returned"]),
+    );
+}
+
+/// A request, as IIS writes it.
+pub(super) fn w3c(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
+    let stamp = Moment::new(at_ms).iso();
+    let (section, page) = (numbers.one_of(SECTIONS), numbers.below(90));
+    let _ = write!(
+        line,
+        "{} {} 10.0.0.5 {} /{section} {} 443 {} {} {} {} {} {} {}",
+        &stamp[..10],
+        &stamp[11..19],
+        numbers.one_of(METHODS),
+        if page == 0 { "-".to_owned() } else { format!("page={page}") },
+        numbers.one_of(&["-", "-", "-", "CORP\\ada"]),
+        address(numbers),
+        numbers.one_of(AGENTS).replace(' ', "+").replace(['\\', '"'], ""),
+        numbers.one_of(&["-", "https://www.example.com/shop/"]),
+        numbers.one_of(STATUSES),
+        numbers.below(200_000),
+        numbers.below(3_000),
+    );
+}
+
+/// A connection, as Zeek writes it.
+pub(super) fn zeek(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
+    let service = numbers.one_of(&["http", "dns", "ssl", "-"]);
+    let _ = write!(
+        line,
+        "{}.{:06}\tC{:016x}\t{}\t{}\t{}\t{}\t{}\t{service}\t{}.{:06}\t{}\t{}\tSF\t{}\tShADadfF\t{}",
+        at_ms / 1_000,
+        at_ms % 1_000 * 1_000,
+        numbers.next(),
+        address(numbers),
+        numbers.below(65_536),
+        address(numbers),
+        numbers.below(1_024),
+        numbers.one_of(&["tcp", "udp"]),
+        numbers.below(100),
+        numbers.below(1_000_000),
+        numbers.below(100_000),
+        numbers.below(1_000_000),
+        numbers.one_of(&["T", "F"]),
+        numbers.one_of(&["(empty)", "(empty)", "C1a,C2b"]),
+    );
+}
