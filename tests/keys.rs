@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::oracle::check_in_order;
-use crate::harness::reading::Values;
+use crate::harness::reading::{Shape, Values};
 use crate::harness::trials::{factor, trials};
 use crate::harness::twin::Verdicts;
 use crate::harness::wait_until;
@@ -388,6 +388,34 @@ fn a_line_is_the_same_row_in_every_file_however_it_ends() {
             [r#"{"n":1}"#, r#"{"n": 1}"#].map(|line| blake3::hash(line.as_bytes()).to_hex()[..32].to_owned());
         expected.sort();
         assert_eq!([hash[0][0].text(), hash[1][0].text()], [expected[0].as_str(), expected[1].as_str()]);
+    }
+}
+
+/// The names of its values are no part of a line, and what they are called is part of the row.
+#[test]
+fn equal_lines_behind_other_names_are_other_rows() {
+    for kind in Kind::all() {
+        for (shape, files, rows) in [
+            (Shape::Csv, ["a,b\n1,2\n", "b,a\n1,2\n1,2\n", "a,b\n1,2\n3,4\n"], ["1 2", "2 1", "3 4"]),
+            (
+                Shape::W3c,
+                [
+                    "#Fields: a b\n1 2\n#Fields: b a\n1 2\n",
+                    "#Date: 2023-10-27\n#Fields: b a\n",
+                    "#Fields: a b\n3 4\n1 2",
+                ],
+                ["1 2", "2 1", "3 4"],
+            ),
+        ] {
+            let mut load = Load::empty().to(kind).shaped(shape).schema("a int, b int").key("content");
+            for (name, content) in ["a", "b", "c"].iter().zip(files) {
+                load = load.file(&format!("{name}.ndjson"), content);
+            }
+            load.run().exit(0);
+            let mut found = load.rows();
+            found.sort();
+            assert_eq!(found, rows, "{kind:?} {shape:?}");
+        }
     }
 }
 

@@ -397,7 +397,7 @@ pub(super) static DESTINATION: Table = Table {
         Key::new(
             "key",
             Takes::Identity,
-            "What identifies a row: `position`, its place in its source; `content`, a hash of its record; a list of fields, as in `[\"tenant\", \"event_id\"]`; or `none`, which only ever appends.",
+            "What identifies a row: `position`, its place in its source; `content`, a hash of its record and of the names that a header or directive gives its values; a list of fields, as in `[\"tenant\", \"event_id\"]`; or `none`, which only ever appends.",
         )
         .default("position"),
         Key::new(

@@ -31,6 +31,10 @@ impl Directives {
         self.0 == preamble.bytes()
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
         self.0.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok())
     }

@@ -31,6 +31,8 @@ pub struct Record<'r> {
     /// Whether a text of the record may hold a NUL: most records have none, and then no text is
     /// searched for one.
     pub(super) may_hold_nul: bool,
+    /// What its values take from outside of it: the names in a header, the day in a directive.
+    pub(super) outside: &'r [u8],
 }
 
 /// Whether the members that nobody wants are gathered.
@@ -54,6 +56,7 @@ impl Default for Record<'_> {
             exact: Vec::new(),
             spelling: Spelling::Text,
             may_hold_nul: true,
+            outside: &[],
         }
     }
 }
@@ -72,7 +75,14 @@ impl<'r> Record<'r> {
             exact: recycle(self.exact),
             spelling: Spelling::Text,
             may_hold_nul: true,
+            outside: &[],
         }
+    }
+
+    /// What its values take from outside of it: the same bytes mean something else behind another
+    /// header.
+    pub fn outside(&self) -> &[u8] {
+        self.outside
     }
 
     /// The value that holds all others.

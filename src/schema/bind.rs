@@ -19,12 +19,18 @@ use crate::reject::{Faults, Path, code};
 pub struct Row<'a> {
     values: &'a [Value<'a>],
     altered: Altered,
+    outside: &'a [u8],
 }
 
 impl<'a> Row<'a> {
     /// The values.
     pub fn values(&self) -> &'a [Value<'a>] {
         self.values
+    }
+
+    /// What they take from outside of the record.
+    pub fn outside(&self) -> &'a [u8] {
+        self.outside
     }
 
     /// How many of them are not simply what stands in the record.
@@ -57,7 +63,7 @@ impl Schema {
             }
         }
         let altered = context.altered;
-        faults.is_empty().then_some(Row { values, altered })
+        faults.is_empty().then_some(Row { values, altered, outside: record.outside() })
     }
 
     /// Reads the fields of the record or of an object in it, by the slots that were marked.

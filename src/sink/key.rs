@@ -56,6 +56,18 @@ pub const SOURCE_ID: &str = "source_id";
 pub const SOURCE_OFFSET: &str = "source_offset";
 /// The column of the record's hash.
 pub const RECORD_HASH: &str = "record_hash";
+
+/// What a record is known by if its content is the key: its bytes, and what its row takes from
+/// outside of them.
+pub(super) fn record_hash(record: &[u8], outside: &[u8]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(record);
+    if !outside.is_empty() {
+        // No record ends with a line end, so nothing else comes to the same bytes.
+        hasher.update(b"\n").update(outside);
+    }
+    *hasher.finalize().as_bytes().first_chunk().expect("32 bytes have a first 16")
+}
 /// The column of the members that no field asks for, under `extra = "keep"`.
 pub const EXTRA: &str = "extra";
 

@@ -149,6 +149,7 @@ impl Format for Aws {
         let text = input.utf8()?;
         if let Some(columns) = &scratch.columns {
             record.begin_columns(columns, input.raw);
+            record.outside = scratch.of.as_ref().map_or(&[], |(_, header)| header.bytes());
             let mut values = Values { text, at: Some(0) };
             let mut count = 0;
             while let Some((_, value)) = values.next(false)? {

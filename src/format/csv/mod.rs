@@ -86,6 +86,8 @@ pub struct Scratch {
     /// What they were made of: for whom, and of which header.
     of: Option<(Arc<Wanted>, Preamble)>,
     columns: Option<Columns>,
+    /// The header, if it has them.
+    header: Vec<u8>,
 }
 
 impl Csv {
@@ -144,6 +146,10 @@ impl Format for Csv {
         }
         scratch.of = Some((Arc::clone(&self.wanted), preamble.clone()));
         let header = preamble.bytes();
+        scratch.header.clear();
+        if self.dialect.columns.is_none() {
+            scratch.header.extend_from_slice(header);
+        }
         scratch.columns = match &self.dialect.columns {
             Some(names) => Some(self.columns(names)),
             None if header.is_empty() => None,
@@ -164,10 +170,12 @@ impl Format for Csv {
         if scratch.columns.is_none() {
             scratch.of = None;
             scratch.columns = Some(self.columns_of(text)?);
+            scratch.header = text.as_bytes().to_vec();
             return Ok(Parsed::Skipped);
         }
         let columns = scratch.columns.as_ref().expect("just looked at");
         record.begin_columns(columns, input.raw);
+        record.outside = &scratch.header;
         let mut values = Values { dialect: &self.dialect, text, at: Some(0), arena: input.arena };
         let mut count = 0;
         while let Some(value) = values.next()? {

@@ -49,6 +49,8 @@ pub struct Scratch {
     timestamp: Option<usize>,
     /// The day of the last `#Date:`.
     day: Option<String>,
+    /// What of the directives decides a row.
+    outside: Vec<u8>,
 }
 
 /// What of the directives is kept.
@@ -85,6 +87,10 @@ impl W3c {
                 _ => {}
             }
         }
+        let names = directives.lines().filter(|line| kind_of(line.as_bytes()) == Some(1));
+        // Every file has a day of its own, which matters only where its lines have none.
+        let day = scratch.day.as_deref().filter(|_| scratch.date.is_none());
+        scratch.outside = names.chain(day).collect::<Vec<_>>().join("\n").into_bytes();
         scratch.directives = directives;
         scratch
     }
@@ -136,12 +142,13 @@ impl Format for W3c {
             return Ok(Parsed::Skipped);
         }
         let text = input.utf8()?;
-        let Scratch { columns, date, time, timestamp, day, .. } = &*scratch;
+        let Scratch { columns, date, time, timestamp, day, outside, .. } = &*scratch;
         if columns.len() == 0 {
             let what = "values that no #Fields: names";
             return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
         }
         record.begin_columns(columns, input.raw);
+        record.outside = outside;
         let (mut found_date, mut found_time) = (day.as_deref(), None);
         let mut values = Values::new(text, input.arena);
         let mut count = 0;

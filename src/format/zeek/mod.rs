@@ -150,12 +150,14 @@ impl Format for Zeek {
             return Ok(Parsed::Skipped);
         }
         let text = input.utf8()?;
-        let Scratch { columns, are_lists, separator, set_separator, empty, unset, .. } = &*scratch;
+        let Scratch { directives, columns, are_lists, separator, set_separator, empty, unset, .. } =
+            &*scratch;
         if columns.len() == 0 {
             let what = "values that no #fields names";
             return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: 0 });
         }
         record.begin_columns(columns, input.raw);
+        record.outside = directives.bytes();
         let has_escapes = memchr(b'\\', input.raw).is_some();
         let plain = |value: &'r str| if has_escapes { unescape(value, input.arena) } else { value };
         let mut count = 0;

@@ -15,7 +15,7 @@ use super::wire::{Column, EPOCH_DAYS, EPOCH_US, Wire, put};
 use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Row, Value};
-use crate::sink::key::Origin;
+use crate::sink::key::{Origin, record_hash};
 use crate::work::{Encoder, Place};
 
 /// What the wire form of jsonb begins with.
@@ -52,10 +52,7 @@ impl Encoder for CopyEncoder {
                 }
                 Origin::SourceId => put(out, &place.source_id.to_be_bytes()),
                 Origin::SourceOffset => put(out, &place.offset.to_be_bytes()),
-                Origin::RecordHash => {
-                    let hash = blake3::hash(place.raw);
-                    put(out, &hash.as_bytes()[..16]);
-                }
+                Origin::RecordHash => put(out, &record_hash(place.raw, row.outside())),
             }
         }
         for check in &self.checks {

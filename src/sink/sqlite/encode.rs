@@ -8,7 +8,7 @@ use std::io::Write as _;
 
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Kind, Row, Value};
-use crate::sink::key::Origin;
+use crate::sink::key::{Origin, record_hash};
 use crate::work::{Encoder, Place};
 
 #[derive(Clone, Debug)]
@@ -74,9 +74,8 @@ impl Encoder for SqliteEncoder {
                     Ok(())
                 }
                 Origin::RecordHash => {
-                    let hash = blake3::hash(place.raw);
-                    let hash = hash.as_bytes().first_chunk().expect("32 bytes have a first 16");
-                    put_written(out, |out| write!(out, "{}", uuid::Uuid::from_bytes(*hash)));
+                    let hash = record_hash(place.raw, row.outside());
+                    put_written(out, |out| write!(out, "{}", uuid::Uuid::from_bytes(hash)));
                     Ok(())
                 }
             };
