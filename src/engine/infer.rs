@@ -103,6 +103,7 @@ impl Unwritten {
         let terms = Terms {
             nulls: detected.nulls.clone(),
             finite_only: sink::kinds::holds_finite_only(url),
+            has_jsonb: sink::kinds::has_jsonb(url),
             texts: named(|field| field.holds == Holds::Text),
             optional: named(|field| !field.is_required),
         };

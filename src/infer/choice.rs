@@ -335,12 +335,15 @@ fn list(values: &Values) -> Choice {
 pub(super) fn text(values: &Values, voids: &[&str]) -> Choice {
     let count_of = |number| values.count(Traits::layout(number), voids);
     let kind = Kind::Text(Text::default());
-    if count_of(MONTH_FIRST) == values.total(voids) {
+    let texts = values.total(voids);
+    if texts > 0 && count_of(MONTH_FIRST) == texts {
         let ask = (Kind::Timestamp(stamps::rules(MONTH_FIRST)), "or %d/%m/%Y: no day is above the 12th");
         let note = "stamps that do not show which is the day and which the month, so kept as text";
         return Choice { ask: Some(ask), lacks_zone: true, ..Choice::new(kind, note) };
     }
-    let texts = values.total(voids);
+    if texts == 0 {
+        return Choice::new(kind, "");
+    }
     let note = match values.distinct.texts() {
         // Said of many texts, this is a remark; of few, it is the data itself.
         Some(distinct) if texts >= 20 * distinct.len() as u64 => {

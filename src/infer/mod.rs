@@ -133,6 +133,8 @@ pub struct Terms {
     pub nulls: Vec<String>,
     /// Whether the destination holds only finite numbers.
     pub finite_only: bool,
+    /// Whether JSON goes into a `jsonb` of PostgreSQL.
+    pub has_jsonb: bool,
     /// Fields that are texts, whatever those seen look like.
     pub texts: Vec<String>,
     /// Fields that a record need not have.
@@ -294,6 +296,9 @@ impl Seen {
             }
         };
         tell(&key.values.nul, "a NUL", "nul = \"strip\" under [record] leaves it out");
+        if terms.has_jsonb {
+            tell(&key.values.beyond_jsonb, "a number with more digits than jsonb has", "");
+        }
         let is_json = !matches!(kind, Kind::Float(_));
         if is_json || terms.finite_only {
             tell(&key.values.not_finite, "a number that is not finite", "");

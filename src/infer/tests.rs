@@ -328,6 +328,16 @@ fn a_text_among_values_of_a_type_means_null() {
 }
 
 #[test]
+fn a_field_of_text_that_was_never_there_is_text() {
+    let mut seen = seen(&["{\"a\":null}"]);
+    seen.is_text = true;
+    let terms = Terms { texts: vec!["a".to_owned()], optional: vec!["a".to_owned()], ..Terms::default() };
+    let proposal = seen.propose(&terms);
+    assert!(proposal.fields[0].instead.is_none() && proposal.zoneless.is_empty());
+    assert_eq!(short(&proposal), ["a?: text # never anything but null"]);
+}
+
+#[test]
 fn what_only_a_person_knows_is_asked() {
     for (values, asked) in [
         (&["Oct  7 12:34:56", "Feb 29 00:00:00"][..], "syslog with year = … under [source], or with --date"),

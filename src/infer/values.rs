@@ -16,6 +16,7 @@ use super::traits::{self, Traits, VOIDS};
 use super::unique::Unique;
 use super::{Spot, widen};
 use crate::format::{Item, Members, Raw, Unstorable, is_same};
+use crate::sink::kinds::fits_jsonb;
 
 /// Keys, in the order in which they were met.
 #[derive(Debug, Default)]
@@ -144,6 +145,8 @@ pub(super) struct Values {
     /// Values that hold a NUL, and those with a number that is not finite.
     pub(super) nul: Met,
     pub(super) not_finite: Met,
+    /// Those with a number that a `jsonb` cannot hold.
+    pub(super) beyond_jsonb: Met,
 }
 
 /// Values that are of the same types.
@@ -302,6 +305,9 @@ impl Values {
         match value.find_unstorable() {
             Some(Unstorable::Nul) => self.nul.see(spot, value),
             Some(Unstorable::NotFinite) => self.not_finite.see(spot, value),
+            None if value.spelled().is_some_and(|json| !fits_jsonb(json)) => {
+                self.beyond_jsonb.see(spot, value);
+            }
             None => {}
         }
     }
@@ -342,6 +348,7 @@ impl Values {
         }
         self.nul.merge(&other.nul);
         self.not_finite.merge(&other.not_finite);
+        self.beyond_jsonb.merge(&other.beyond_jsonb);
     }
 
     /// How many values are of some of these types, of those that mean something.

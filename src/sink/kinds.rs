@@ -66,6 +66,16 @@ pub fn holds_finite_only(text: &str) -> bool {
     !super::postgres::is_named(text)
 }
 
+/// Whether JSON goes into a `jsonb` of PostgreSQL on the destination that a text names.
+pub fn has_jsonb(text: &str) -> bool {
+    super::postgres::is_named(text)
+}
+
+/// Whether a `jsonb` of PostgreSQL can hold all numbers of a JSON text.
+pub fn fits_jsonb(json: &[u8]) -> bool {
+    super::postgres::jsonb::holds(json)
+}
+
 /// Whether a name of a table, in lower case, is free on every kind of destination.
 pub fn is_free(table: &str) -> bool {
     KINDS.iter().flat_map(|kind| kind.names.taken).all(|(prefix, _)| !table.starts_with(prefix))

@@ -9,7 +9,7 @@ use super::numeric::FRACTION_DIGITS_MAX;
 /// Whether all numbers in a JSON text can be held. (`0e9999999999`, which no program writes, is
 /// left to the server: it does not read such an exponent.)
 #[inline]
-pub(super) fn holds(json: &[u8]) -> bool {
+pub(in crate::sink) fn holds(json: &[u8]) -> bool {
     // Without thousands of digits it takes a negative exponent of four or more. Nearly nothing
     // even looks like one, and a `-` is rarer than an `e`.
     let is_suspect = json.len() > FRACTION_DIGITS_MAX

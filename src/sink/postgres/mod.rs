@@ -18,7 +18,7 @@ mod fit;
 mod forecast;
 mod forget;
 mod history;
-mod jsonb;
+pub(super) mod jsonb;
 mod ledger;
 mod link;
 mod merge;
