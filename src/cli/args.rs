@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -373,21 +373,37 @@ pub(super) struct ForgetArgs {
 pub(super) struct ListArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
-    /// Only those with a reason of this code
-    #[arg(long)]
-    pub(super) code: Option<String>,
-    /// Only those with a reason about this field
-    #[arg(long)]
-    pub(super) field: Option<String>,
-    /// Only those of sources whose name ends like this
-    #[arg(long, value_name = "NAME")]
-    pub(super) source: Option<String>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
     /// Only those in this state; `any` for all
     #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
     pub(super) state: String,
     /// At most so many; 0 for all
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
     pub(super) limit: u64,
+    /// Only count them: each code and field, the most frequent first, with a sample
+    #[arg(long)]
+    pub(super) counts: bool,
+}
+
+/// Which dead letters are meant. All conditions must hold.
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
+    /// Only those with a reason of this code
+    #[arg(long, help_heading = "Which")]
+    pub(super) code: Option<String>,
+    /// Only those with a reason about this field
+    #[arg(long, help_heading = "Which")]
+    pub(super) field: Option<String>,
+    /// Only those of sources whose name ends like this
+    #[arg(long, value_name = "NAME", help_heading = "Which")]
+    pub(super) source: Option<String>,
+    /// Only those last seen since then: a date, a moment (RFC 3339), or so long ago, as in 2d; in UTC
+    #[arg(long, value_name = "TIME", value_parser = units::parse_since, help_heading = "Which")]
+    pub(super) since: Option<DateTime<Utc>>,
+    /// Only those with these ids
+    #[arg(long, value_delimiter = ',', help_heading = "Which")]
+    pub(super) id: Vec<i64>,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::args::{DeadLettersCommand, ListArgs, Output, ShowArgs};
+use super::args::{DeadLettersCommand, FilterArgs, ListArgs, Output, ShowArgs};
 use super::next::next_command;
 use super::speech::{Speech, print, print_as_is};
 use crate::engine;
@@ -20,14 +20,8 @@ pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyh
 
 fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
-    let filter = Filter {
-        state: (args.state != "any").then(|| args.state.clone()),
-        code: args.code.clone(),
-        field: args.field.clone(),
-        source: args.source.clone(),
-        ..Filter::default()
-    };
-    let limit = (args.limit > 0).then_some(args.limit);
+    let filter = Filter { state: state(&args.state), ..args.filter.filter() };
+    let limit = if args.counts { Some(0) } else { (args.limit > 0).then_some(args.limit) };
     let is_json = speech.output == Output::Json;
     let mut printed = Ok(());
     let letters = engine::dead_letters(&config, filter, limit, &speech.watch(), &mut |letters| {
@@ -35,11 +29,34 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     printed?;
+    if args.counts && !is_json {
+        print(&letters.counts())?;
+        return Ok(Exit::Success);
+    }
     print(&letters.end(is_json))?;
     if letters.more > 0 && !is_json {
         speech.inform(&format!("{} more; -n 0 lists all", figure::count(letters.more)));
     }
     Ok(Exit::Success)
+}
+
+/// The state that is meant by a word, unless it is any.
+fn state(word: &str) -> Option<String> {
+    (word != "any").then(|| word.to_owned())
+}
+
+impl FilterArgs {
+    fn filter(&self) -> Filter {
+        let FilterArgs { code, field, source, since, id } = self;
+        Filter {
+            code: code.clone(),
+            field: field.clone(),
+            source: source.clone(),
+            since: *since,
+            ids: id.clone(),
+            ..Filter::default()
+        }
+    }
 }
 
 fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 /// A text that is not the quantity it should be; says what one looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,9 @@ const SIZE: Misread =
     Misread("a size is a whole number of bytes, or one followed by KiB, MiB, GiB, KB, MB or GB");
 const DURATION: Misread = Misread("a duration is written with its units, as in 500ms, 60s, 10m or 1h30m");
 const DATE: Misread = Misread("a date is written as year, month and day, as in 2024-02-29");
+const SINCE: Misread = Misread(
+    "a time is a date, a moment as in 2024-02-29T12:00:00Z, or how long ago it is, as in 2d or 1h30m",
+);
 const COUNT: Misread = Misread("a count is a whole number, as in 100000 or 100_000");
 
 /// The units of sizes; the first of equal factors is the one that is printed.
@@ -98,6 +101,18 @@ pub fn parse_date(text: &str) -> Result<NaiveDate, Misread> {
     if is_padded { text.parse().map_err(|_| DATE) } else { Err(DATE) }
 }
 
+/// Reads the moment at which something begins: a date, a moment, or how long ago it is.
+pub fn parse_since(text: &str) -> Result<DateTime<Utc>, Misread> {
+    if let Ok(date) = parse_date(text) {
+        return Ok(date.and_time(NaiveTime::MIN).and_utc());
+    }
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Ok(moment.to_utc());
+    }
+    let ago = parse_duration(text).ok().and_then(|ago| chrono::Duration::from_std(ago).ok());
+    ago.and_then(|ago| Utc::now().checked_sub_signed(ago)).ok_or(SINCE)
+}
+
 /// Reads a count. Underscores may group its digits.
 pub fn parse_count(text: &str) -> Result<u64, Misread> {
     let is_grouped_well = text.split('_').all(|group| !group.is_empty());
@@ -166,6 +181,21 @@ mod tests {
         "2024-02-29" => Ok(NaiveDate::from_ymd_opt(2024, 2, 29).expect("a leap year")),
         "2023-02-29" => Err(DATE), "2024-2-9" => Err(DATE), "20240229" => Err(DATE), "today" => Err(DATE),
         "02024-02-29" => Err(DATE), "2024-02-29T00:00" => Err(DATE), "" => Err(DATE));
+
+    #[test]
+    fn a_beginning_is_a_date_a_moment_or_so_long_ago() {
+        let moment = |text: &str| parse_since(text).map(|at| at.to_rfc3339());
+        assert_eq!(moment("2024-02-29").as_deref(), Ok("2024-02-29T00:00:00+00:00"));
+        assert_eq!(moment("2024-02-29T12:00:00+02:00").as_deref(), Ok("2024-02-29T10:00:00+00:00"));
+        let since = parse_since("2d").expect("a time");
+        let ago = Utc::now() - since;
+        assert!((48 * 60..48 * 60 + 5).contains(&ago.num_minutes()), "{ago}");
+        for text in
+            ["", "2023-02-29", "yesterday", "2", "2024-02-29T12:00", "99999999999d", "999999999999999d"]
+        {
+            assert_eq!(parse_since(text), Err(SINCE), "{text:?}");
+        }
+    }
 
     reads!(counts_may_be_grouped, parse_count,
         "0" => Ok(0), "100000" => Ok(100_000), "100_000" => Ok(100_000), "1_0" => Ok(10),

@@ -6,7 +6,7 @@ use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
 use crate::report::{Exit, Head, Letters, ShownLetter};
-use crate::sink::history::{DeadLetter, Filter};
+use crate::sink::history::Filter;
 
 /// How many letters are in memory at a time.
 const PIECE: usize = 1_000;
@@ -25,14 +25,16 @@ pub fn dead_letters(
     let mut letters = Letters::new(Head::new("dead-letters list", Some(&config.name), Exit::Success));
     let mut found = 0;
     destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
+        letters.count(&letter);
         if limit.is_some_and(|limit| found >= limit) {
             letters.more += 1;
             return ControlFlow::Continue(());
         }
         found += 1;
-        letters.dead_letters.push(DeadLetter { raw: None, ..letter });
+        letters.dead_letters.push(letter);
         if letters.dead_letters.len() == PIECE { take(&mut letters) } else { ControlFlow::Continue(()) }
     })?;
+    letters.rank();
     // After this there is nothing to break off.
     let _ = take(&mut letters);
     Ok(letters)
@@ -40,12 +42,12 @@ pub fn dead_letters(
 
 /// One of them, with its record.
 pub fn dead_letter(config: &Config, id: i64, watch: &Watch) -> Result<Option<ShownLetter>> {
-    let filter = Filter { job: config.name.clone(), id: Some(id), ..Filter::default() };
+    let filter = Filter { job: config.name.clone(), ids: vec![id], has_raw: true, ..Filter::default() };
     let mut found = None;
     destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
         found = Some(letter);
         ControlFlow::Break(())
     })?;
     let head = Head::new("dead-letters show", Some(&config.name), Exit::Success);
-    Ok(found.map(|mut letter| ShownLetter { head, raw: letter.raw.take(), letter }))
+    Ok(found.map(|letter| ShownLetter::new(head, letter)))
 }

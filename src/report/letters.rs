@@ -1,11 +1,14 @@
 //! The records that did not become rows.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Head, Report, text};
 use crate::printable::printable_json;
-use crate::sink::history::DeadLetter;
+use crate::sink::history::{DeadLetter, FirstLetter};
 
 /// Some dead letters.
 #[derive(Clone, Debug, Serialize)]
@@ -17,10 +20,48 @@ pub struct Letters {
     pub dead_letters: Vec<DeadLetter>,
     /// How many more there are.
     pub more: u64,
+    /// Why they and those more are there, the most frequent reason first.
+    pub reasons: Vec<LetterCount>,
+    #[serde(skip)]
+    kinds: BTreeMap<(String, String), LetterCount>,
     /// How many were taken out as pieces.
     #[serde(skip)]
     taken: u64,
 }
+
+/// How many dead letters have a reason, and the first of them.
+#[derive(Clone, Debug, Serialize)]
+pub struct LetterCount {
+    /// The code.
+    pub code: String,
+    /// The field it is about; empty for the record as a whole.
+    pub field: String,
+    /// How many of the dead letters have it.
+    pub count: u64,
+    /// What is said of the first of them.
+    pub message: String,
+    /// What stood there in the first of them.
+    pub input: Option<String>,
+    /// The first of them.
+    pub first: FirstLetter,
+}
+
+/// Where in a record a reason is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReasonPlace {
+    /// Which of the reasons, counted from zero.
+    pub reason: usize,
+    /// The offset in the record.
+    pub offset: usize,
+    /// So many bytes.
+    pub length: usize,
+}
+
+/// Names of fields can be data, so only so many kinds of reasons are told apart.
+const KINDS_MAX: usize = 1_000;
+
+/// What stands for the kinds beyond them.
+const MORE_KINDS: &str = "more_reasons";
 
 /// One dead letter, with its record.
 #[derive(Clone, Debug, Serialize)]
@@ -35,9 +76,23 @@ pub struct ShownLetter {
     /// gives the bytes.
     #[serde(serialize_with = "lossy")]
     pub raw: Option<Vec<u8>>,
+    /// Where in the record the reasons are about, as far as that is known.
+    pub places: Vec<ReasonPlace>,
 }
 
 impl ShownLetter {
+    /// A letter that was read with its record.
+    pub fn new(head: Head, mut letter: DeadLetter) -> ShownLetter {
+        let raw = letter.raw.take();
+        let mut places = Vec::new();
+        for (index, reason) in letter.reasons.as_array().into_iter().flatten().enumerate() {
+            if let Some(place) = raw.as_deref().and_then(|raw| place(reason, raw)) {
+                places.push(ReasonPlace { reason: index, offset: place.start, length: place.len() });
+            }
+        }
+        ShownLetter { head, letter, raw, places }
+    }
+
     /// Why its record cannot be shown, where it was too long to be kept.
     pub fn not_kept(&self) -> String {
         text::not_kept(&self.letter)
@@ -47,7 +102,45 @@ impl ShownLetter {
 impl Letters {
     /// A report on no letters so far.
     pub fn new(head: Head) -> Letters {
-        Letters { head, dead_letters: Vec::new(), more: 0, taken: 0 }
+        Letters {
+            head,
+            dead_letters: Vec::new(),
+            more: 0,
+            reasons: Vec::new(),
+            kinds: BTreeMap::new(),
+            taken: 0,
+        }
+    }
+
+    /// Counts a letter by its reasons, each kind once.
+    pub fn count(&mut self, letter: &DeadLetter) {
+        let mut counted: Vec<(String, String)> = Vec::new();
+        for reason in letter.reasons.as_array().into_iter().flatten() {
+            let text = |name: &str| reason[name].as_str().unwrap_or_default().to_owned();
+            let mut kind = (text("code"), text("field"));
+            if self.kinds.len() >= KINDS_MAX && !self.kinds.contains_key(&kind) {
+                kind = (MORE_KINDS.to_owned(), String::new());
+            }
+            if counted.contains(&kind) {
+                continue;
+            }
+            let new = || LetterCount {
+                code: kind.0.clone(),
+                field: kind.1.clone(),
+                count: 0,
+                message: text("message"),
+                input: reason["input"].as_str().map(str::to_owned),
+                first: FirstLetter { id: letter.id, file: letter.source.clone(), line: letter.line },
+            };
+            self.kinds.entry(kind.clone()).or_insert_with(new).count += 1;
+            counted.push(kind);
+        }
+    }
+
+    /// Tells what was counted, the most frequent first.
+    pub fn rank(&mut self) {
+        self.reasons = std::mem::take(&mut self.kinds).into_values().collect();
+        self.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
     }
 
     /// Takes the letters at hand out, as they stand in the report of all.
@@ -70,6 +163,11 @@ impl Letters {
         piece
     }
 
+    /// Only why they are there, for people.
+    pub fn counts(&self) -> String {
+        text::letter_counts(self)
+    }
+
     /// What stands behind the last piece.
     pub fn end(&self, is_json: bool) -> String {
         match (is_json, self.taken) {
@@ -86,6 +184,40 @@ impl Letters {
         let at = empty.find(LETTERS).map_or(empty.len(), |at| at + LETTERS.len());
         (empty[..at].to_owned(), empty[at..].to_owned())
     }
+}
+
+/// Where in its record a reason is about, if that can be said for certain enough to point at it.
+fn place(reason: &Value, raw: &[u8]) -> Option<Range<usize>> {
+    let text = |name: &str| reason[name].as_str().unwrap_or_default();
+    // A record without a shape has no fields; the message says where its reader stopped.
+    if let Some((_, at)) = text("message").rsplit_once(", at byte ").filter(|_| text("field").is_empty()) {
+        let at: usize = at.strip_suffix(" of the record")?.parse().ok()?;
+        return (at <= raw.len()).then(|| at..(at + 1).min(raw.len()));
+    }
+    let input = text("input").as_bytes();
+    if input.is_empty() {
+        return None;
+    }
+    let found: Vec<usize> = memchr::memmem::find_iter(raw, input).collect();
+    let field = text("field").rsplit('.').next().unwrap_or_default().as_bytes();
+    let is_named = |at: usize| {
+        let before = raw[..at].trim_ascii_end();
+        let quote = before.strip_suffix(b"\"").unwrap_or(before).trim_ascii_end();
+        let Some(name) = quote.strip_suffix(b":").or_else(|| quote.strip_suffix(b"=")) else { return false };
+        let name = name.trim_ascii_end();
+        name.strip_suffix(b"\"").unwrap_or(name).ends_with(field)
+    };
+    let is_word = |at: usize| {
+        let joins = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        !joins(at.checked_sub(1).and_then(|at| raw.get(at))) && !joins(raw.get(at + input.len()))
+    };
+    let named: Vec<usize> = found.iter().copied().filter(|&at| !field.is_empty() && is_named(at)).collect();
+    let at = match (&named[..], &found[..]) {
+        ([at], _) => *at,
+        ([], [at]) if is_word(*at) => *at,
+        _ => return None,
+    };
+    Some(at..at + input.len())
 }
 
 impl Report for Letters {
@@ -112,5 +244,64 @@ fn lossy<S: serde::Serializer>(raw: &Option<Vec<u8>>, serializer: S) -> Result<S
     match raw {
         Some(raw) => serializer.serialize_str(&String::from_utf8_lossy(raw)),
         None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_where_it_is_certain() {
+        let at = |code: &str, field: &str, message: &str, input: Value, raw: &[u8]| {
+            place(&json!({"code": code, "field": field, "message": message, "input": input}), raw)
+        };
+        let raw = br#"{"a": "7x", "b": 7, "c":"7x"}"#;
+        assert_eq!(at("int_parsing", "c", "no integer", "7x".into(), raw), Some(25..27));
+        assert_eq!(at("int_parsing", "o.c", "no integer", "7x".into(), raw), Some(25..27));
+        assert_eq!(at("int_parsing", "z", "no integer", "7x".into(), raw), None);
+        assert_eq!(at("missing", "z", "not there", Value::Null, raw), None);
+        assert_eq!(at("json_invalid", "", "no key, at byte 3 of the record", Value::Null, raw), Some(3..4));
+        assert_eq!(
+            at("json_invalid", "", "it ends, at byte 29 of the record", Value::Null, raw),
+            Some(29..29)
+        );
+        assert_eq!(at("json_invalid", "", "no key, at byte 30 of the record", Value::Null, raw), None);
+        // Found once by its text, and not inside of another word.
+        assert_eq!(at("enum", "level", "none of them", "WARM".into(), b"1 WARM x"), Some(2..6));
+        assert_eq!(at("enum", "level", "none of them", "WARM".into(), b"1 WARMER x"), None);
+    }
+
+    #[test]
+    fn kinds_of_reasons_are_counted_up_to_a_bound() {
+        let mut letters = Letters::new(Head::new("dead-letters list", None, super::super::Exit::Success));
+        let letter = |id: i64, field: &str| {
+            let reason = json!({"code": "extra_forbidden", "field": field, "message": "unknown"});
+            DeadLetter {
+                id,
+                source: "a".into(),
+                offset: 0,
+                line: 1,
+                length: 1,
+                raw: None,
+                raw_hash: None,
+                stage: "schema".into(),
+                reasons: json!([reason, reason]),
+                state: "open".into(),
+                attempts: 1,
+                first_seen: Default::default(),
+                last_seen: Default::default(),
+                note: None,
+            }
+        };
+        (0..2_000).for_each(|id| letters.count(&letter(id, &format!("f{id}"))));
+        letters.count(&letter(2_000, "f7"));
+        letters.rank();
+        let count = |at: usize| (letters.reasons[at].code.as_str(), letters.reasons[at].count);
+        assert_eq!(letters.reasons.len(), KINDS_MAX + 1);
+        assert_eq!(
+            [count(0), count(1), count(2)],
+            [("more_reasons", 1_000), ("extra_forbidden", 2), ("extra_forbidden", 1)]
+        );
     }
 }

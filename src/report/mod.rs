@@ -26,7 +26,7 @@ pub use check::{Check, CheckCounts, CheckSources};
 pub use exit::Exit;
 pub use forget::{Forget, ForgottenSource, RowsLeft};
 pub use infer::{CandidateShare, Infer, Inferred, InferredField};
-pub use letters::{Letters, ShownLetter};
+pub use letters::{LetterCount, Letters, ReasonPlace, ShownLetter};
 pub use load::{Duplicate, FailedFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times};
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};
 pub use status::{SourcesStatus, Status};

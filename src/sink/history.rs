@@ -171,8 +171,8 @@ pub struct RunStatus {
 pub struct Filter {
     /// Those of this job.
     pub job: String,
-    /// The one with this id.
-    pub id: Option<i64>,
+    /// Those with these ids; all if there are none.
+    pub ids: Vec<i64>,
     /// Those in this state.
     pub state: Option<String>,
     /// Those that have a reason with this code.
@@ -181,6 +181,10 @@ pub struct Filter {
     pub field: Option<String>,
     /// Those of sources whose name ends with this.
     pub source: Option<String>,
+    /// Those that were last seen then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Whether their records are wanted too.
+    pub has_raw: bool,
 }
 
 /// A dead letter. Its record is told only where it is asked for by itself.

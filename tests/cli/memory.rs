@@ -95,6 +95,12 @@ fn dead_letters_are_found_by_code_field_and_source() {
             ("--source b.ndjson --code string_too_long", &[2]),
             ("--state replayed", &[]),
             ("--state any -n 2", &[1, 2]),
+            ("--id 3,1", &[1, 3]),
+            ("--id 3 --code string_too_long", &[]),
+            ("--since 1h --field n", &[1]),
+            ("--since 2020-01-01", &[1, 2, 3]),
+            ("--since 2999-12-31T00:00:00Z", &[]),
+            ("--counts", &[]),
         ] {
             assert_eq!(ids(filter), expected, "{filter}");
         }
@@ -105,6 +111,14 @@ fn dead_letters_are_found_by_code_field_and_source() {
             $ logmill dead-letters list -j job.toml -n 1
                    1  [..]/logs/a.ndjson:2  int_parsing n, string_too_long word
             ! logmill: 2 more; -n 0 lists all
+            $ logmill dead-letters list -j job.toml --counts
+                   2  string_too_long word: [..], got long  (first is 1 at [..]/logs/a.ndjson:2)
+                   1  int_parsing n: [..], got x  (first is 1 at [..]/logs/a.ndjson:2)
+                   1  json_invalid: [..] of the record  (first is 3 at [..]/logs/b.ndjson:3)
+            $ logmill dead-letters list -j job.toml --counts --source b.ndjson --field word
+                   1  string_too_long word: [..], got long  (first is 2 at [..]/logs/b.ndjson:2)
+            $ logmill dead-letters list -j job.toml --counts --id 99
+            no dead letters
             $ logmill dead-letters show -j job.toml 1
             dead letter 1  (open, 1 attempt so far)
               source   [..]/logs/a.ndjson
@@ -112,8 +126,12 @@ fn dead_letters_are_found_by_code_field_and_source() {
               refused  by the schema: its values
               seen     [..] UTC
               reasons
-                int_parsing n: [..], got [..]
-                string_too_long word: [..], got [..]
+                int_parsing n: [..], got x
+                  {"n":"x","word":"long"}
+                        ^
+                string_too_long word: [..], got long
+                  {"n":"x","word":"long"}
+                                   ^^^^
               record
                 {"n":"x","word":"long"}
             $ logmill dead-letters show -j job.toml 99

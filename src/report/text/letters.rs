@@ -1,12 +1,13 @@
 //! Dead letters, for people.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use serde_json::Value;
 
 use crate::figure;
 use crate::printable::{one_line, printable};
-use crate::report::{Letters, ShownLetter};
+use crate::report::{LetterCount, Letters, ShownLetter};
 use crate::sink::history::DeadLetter;
 
 /// One on each line.
@@ -14,6 +15,24 @@ pub(in crate::report) fn letters(letters: &Letters) -> String {
     let mut out = String::new();
     letters.dead_letters.iter().for_each(|letter| listed(letter, &mut out));
     if letters.dead_letters.is_empty() {
+        out.push_str("no dead letters\n");
+    }
+    out
+}
+
+/// Only why they are there.
+pub(in crate::report) fn letter_counts(letters: &Letters) -> String {
+    let mut out = String::new();
+    for reason in &letters.reasons {
+        let LetterCount { code, field, count, message, input, first } = reason;
+        let what = format!("{} {}", one_line(code), one_line(field));
+        let _ = write!(out, "{:>8}  {}: {}", figure::count(*count), what.trim_end(), one_line(message));
+        if let Some(input) = input {
+            let _ = write!(out, ", got {}", one_line(input));
+        }
+        let _ = writeln!(out, "  (first is {} at {}:{})", first.id, one_line(&first.file), first.line);
+    }
+    if out.is_empty() {
         out.push_str("no dead letters\n");
     }
     out
@@ -42,8 +61,13 @@ pub(in crate::report) fn letter(shown: &ShownLetter) -> String {
         let _ = writeln!(out, "  note     {}", one_line(note));
     }
     out.push_str("  reasons\n");
-    for reason in letter.reasons.as_array().into_iter().flatten() {
+    for (index, reason) in letter.reasons.as_array().into_iter().flatten().enumerate() {
         let _ = writeln!(out, "    {}", reason_line(reason));
+        let place = shown.places.iter().find(|place| place.reason == index);
+        if let (Some(place), Some(raw)) = (place, &shown.raw) {
+            let (line, carets) = pointed_at(raw, place.offset..place.offset + place.length);
+            let _ = writeln!(out, "      {line}\n      {carets}");
+        }
     }
     let record = shown.raw.as_ref().map_or_else(|| not_kept(letter), |raw| escaped(raw));
     let _ = writeln!(out, "  record\n    {record}");
@@ -102,9 +126,44 @@ fn escaped(raw: &[u8]) -> String {
     out
 }
 
+/// How many bytes of a record are shown on either side of a place.
+const AROUND: usize = 48;
+
+/// The line of a record around a place, and carets that stand under the place.
+fn pointed_at(raw: &[u8], place: Range<usize>) -> (String, String) {
+    let is_inside = |at: usize| raw.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let line_start = memchr::memrchr(b'\n', &raw[..place.start]).map_or(0, |at| at + 1);
+    let mut start = line_start.max(place.start.saturating_sub(AROUND));
+    while start < place.start && is_inside(start) {
+        start += 1;
+    }
+    let line_end = memchr::memchr(b'\n', &raw[place.start..]).map_or(raw.len(), |at| place.start + at);
+    let mut end = line_end.min(place.end.min(place.start + AROUND) + AROUND);
+    while end < line_end && is_inside(end) {
+        end += 1;
+    }
+    let shown = |range: Range<usize>| escaped(&raw[range]);
+    let (before, after) = (if start > line_start { "…" } else { "" }, if end < line_end { "…" } else { "" });
+    let line = format!("{before}{}{after}", shown(start..end));
+    let indent = before.chars().count() + shown(start..place.start).chars().count();
+    let carets = shown(place.start..place.end.clamp(place.start, end)).chars().count().max(1);
+    (line, " ".repeat(indent) + &"^".repeat(carets))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn carets_stand_under_the_place() {
+        let two = |line: &str, carets: &str| (line.to_owned(), carets.to_owned());
+        assert_eq!(pointed_at(b"a\n{\"n\":x}\nb", 7..8), two("{\"n\":x}", "     ^"));
+        assert_eq!(pointed_at(b"\xff\x1b[x", 3..4), two("\\xff\\u{1b}[x", "           ^"));
+        assert_eq!(pointed_at(b"{\"n\":", 5..5), two("{\"n\":", "     ^"));
+        let long = [&"ä".repeat(100).into_bytes()[..], b"BAD", &b"z".repeat(100)].concat();
+        let line = format!("…{}BAD{}…", "ä".repeat(24), "z".repeat(48));
+        assert_eq!(pointed_at(&long, 200..203), (line, " ".repeat(25) + "^^^"));
+    }
 
     #[test]
     fn a_record_is_shown_without_what_a_terminal_acts_upon() {

@@ -14,7 +14,7 @@ mod table;
 
 pub(super) use forget::forget;
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};
-pub(super) use letters::{letter, letters, listed, not_kept};
+pub(super) use letters::{letter, letter_counts, letters, listed, not_kept};
 pub(super) use plan::plan;
 pub(super) use run::{check, load};
 pub(super) use status::{sources, status};

@@ -203,26 +203,39 @@ fn run_status(row: &Row) -> RunStatus {
     }
 }
 
+/// Whether a filter means the dead letter `d` of the source `s`.
+pub(super) fn is_meant(sources: &str) -> String {
+    format!(
+        "d.job = $1 AND (cardinality($2::bigint[]) = 0 OR d.id = ANY($2)) AND ($3::text IS NULL OR d.state = $3)
+           AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (
+                SELECT FROM jsonb_array_elements(d.reasons) r
+                WHERE ($4 IS NULL OR r ->> 'code' = $4) AND ($5 IS NULL OR r ->> 'field' = $5)))
+           AND ($6::text IS NULL OR right(s.name, length($6)) = $6)
+           AND ($7::timestamptz IS NULL OR d.last_seen >= $7) AND {}",
+        of_target(sources, "$8")
+    )
+}
+
+/// The parameters of that question.
+pub(super) fn meant<'a>(filter: &'a Filter, target: &'a String) -> [&'a (dyn ToSql + Sync); 8] {
+    let Filter { job, ids, state, code, field, source, since, has_raw: _ } = filter;
+    [job, ids, state, code, field, source, since, target]
+}
+
 fn dead_letters(
     transaction: &mut Transaction<'_>,
     place: &Place,
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
-    let Filter { job, id, state, code, field, source } = filter;
-    let parameters: [&(dyn ToSql + Sync); 7] = [job, id, state, code, field, source, &place.target];
-    let is_of_target = of_target(place.sources, "$7");
+    // A record can be of a megabyte, and is sent only where somebody wants it.
+    let raw = if filter.has_raw { "d.raw" } else { "NULL::bytea" };
     let rows = transaction.query_raw(
-        &format!("SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw, d.raw_hash, d.stage,
+        &format!("SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, {raw}, d.raw_hash, d.stage,
                 d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note
          FROM logmill.dead_letters d LEFT JOIN logmill.sources s ON s.id = d.source_id
-         WHERE d.job = $1 AND ($2::bigint IS NULL OR d.id = $2) AND ($3::text IS NULL OR d.state = $3)
-           AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (
-                SELECT FROM jsonb_array_elements(d.reasons) r
-                WHERE ($4 IS NULL OR r ->> 'code' = $4) AND ($5 IS NULL OR r ->> 'field' = $5)))
-           AND ($6::text IS NULL OR right(s.name, length($6)) = $6) AND {is_of_target}
-         ORDER BY d.id"),
-        parameters,
+         WHERE {} ORDER BY d.id", is_meant(place.sources)),
+        meant(filter, &place.target),
     );
     let mut rows = at(Step::Look, rows)?;
     while let Some(row) = at(Step::Look, rows.next())? {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::look::Look;
@@ -201,33 +201,43 @@ fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
     Ok(DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).unwrap_or_default())
 }
 
+/// Whether a filter means the dead letter `d` of the source `s`.
+pub(super) fn is_meant(sources: &str) -> String {
+    format!(
+        "d.job = ?1 AND (json_array_length(?2) = 0 OR d.id IN (SELECT value FROM json_each(?2)))
+           AND (?3 IS NULL OR d.state = ?3)
+           AND ((?4 IS NULL AND ?5 IS NULL) OR EXISTS (
+                SELECT 1 FROM json_each(d.reasons) r
+                WHERE (?4 IS NULL OR r.value ->> 'code' = ?4) AND (?5 IS NULL OR r.value ->> 'field' = ?5)))
+           AND (?6 IS NULL OR substr(s.name, -length(?6)) = ?6)
+           AND (?7 IS NULL OR d.last_seen >= ?7) AND {}",
+        of_target(sources, "?8")
+    )
+}
+
+/// The ids of a filter as a JSON list, and its moment as the tables have it, which sorts as text.
+pub(super) fn as_stored(filter: &Filter) -> (String, Option<String>) {
+    let since = filter.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Millis, true));
+    (serde_json::json!(filter.ids).to_string(), since)
+}
+
 fn dead_letters(
     connection: &Connection,
     place: &Place,
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
-    let is_of_target = of_target(place.sources, "?7");
+    let raw = if filter.has_raw { "d.raw" } else { "NULL" };
     let mut statement = connection.prepare(&format!(
-        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw, d.raw_hash, d.stage,
+        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, {raw}, d.raw_hash, d.stage,
                 d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note
          FROM logmill_dead_letters d LEFT JOIN logmill_sources s ON s.id = d.source_id
-         WHERE d.job = ?1 AND (?2 IS NULL OR d.id = ?2) AND (?3 IS NULL OR d.state = ?3)
-           AND ((?4 IS NULL AND ?5 IS NULL) OR EXISTS (
-                SELECT 1 FROM json_each(d.reasons) r
-                WHERE (?4 IS NULL OR r.value ->> 'code' = ?4) AND (?5 IS NULL OR r.value ->> 'field' = ?5)))
-           AND (?6 IS NULL OR substr(s.name, -length(?6)) = ?6) AND {is_of_target}
-         ORDER BY d.id",
+         WHERE {} ORDER BY d.id",
+        is_meant(place.sources)
     ))?;
-    let mut rows = statement.query(params![
-        filter.job,
-        filter.id,
-        filter.state,
-        filter.code,
-        filter.field,
-        filter.source,
-        place.target
-    ])?;
+    let (ids, since) = as_stored(filter);
+    let Filter { job, state, code, field, source, .. } = filter;
+    let mut rows = statement.query(params![job, ids, state, code, field, source, since, place.target])?;
     while let Some(row) = rows.next()? {
         let letter = DeadLetter {
             id: row.get(0)?,
