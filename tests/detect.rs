@@ -106,6 +106,23 @@ const MADE: &[Made] = &[
             n % 60
         )
     }),
+    ("access as nginx.conf has it", "", |n| {
+        format!(
+            "192.0.2.{} - - [27/Oct/2023:12:34:{:02} +0000] \"GET /x HTTP/1.1\" 200 {n} \"-\" \"curl/8.0\" \"10.0.0.1, 10.0.0.{}\"\n",
+            n % 250,
+            n % 60,
+            n % 250
+        )
+    }),
+    ("access as httpd.conf has it", "", |n| {
+        format!(
+            "192.0.2.{} - - [27/Oct/2023:12:34:{:02} +0000] \"GET /x HTTP/1.1\" 200 {n} \"-\" \"curl/8.0\" {} {}\n",
+            n % 250,
+            n % 60,
+            n + 90,
+            n + 700
+        )
+    }),
     ("vhost_combined", "", |n| {
         format!(
             "shop.example.org:443 192.0.2.{} - - [27/Oct/2023:12:34:{:02} +0000] \"GET / HTTP/2.0\" 200 {n} \"https://example.org/\" \"Mozilla/5.0\"\n",

@@ -98,11 +98,25 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
             candidates.push(Candidate { can_begin_anywhere: false, ..named(name, is_object) });
         }
     }
+    candidates.extend(LOG_FORMATS.iter().map(|(name, log_format)| Candidate {
+        name: (*name).to_owned(),
+        lines: format!("format = \"access\"\nlog_format = '{log_format}'\n"),
+        ..named("access", |line, _| ACCESS.is_match(line))
+    }));
     candidates.extend(PRESETS.iter().map(of_preset));
     let delimited = [(b'\t', "tsv"), (b',', "csv"), (b';', "csv"), (b'|', "csv")];
     candidates.extend(delimited.iter().filter_map(|(delimiter, name)| csv(&sample.start, *delimiter, name)));
     candidates
 }
+
+/// Log formats that stand ready in the configuration that servers come with.
+const LOG_FORMATS: [(&str, &str); 2] = [
+    (
+        "access as nginx.conf has it",
+        r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$http_x_forwarded_for""#,
+    ),
+    ("access as httpd.conf has it", r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %I %O"#),
+];
 
 /// A well-known log, as a pattern that a person can go on with.
 fn of_preset(preset: &Preset) -> Candidate {
