@@ -124,8 +124,10 @@ fn rfc3164(text: &str, has_priority: bool, mut found: Members) -> Option<Members
     } else if let Some(shape) = tag_with_id.captures(rest) {
         found.push(("appname", shape[1].into()));
         found.push(("procid", shape[2].into()));
-        let message = shape.get(3).or(shape.get(4)).map_or("", |message| message.as_str());
-        found.push(("message", message.strip_prefix(' ').unwrap_or(message).into()));
+        // One blank is left out, be it behind a colon or behind the tag itself.
+        let message = shape.get(3).map(|message| message.as_str());
+        let bare = shape.get(4).map_or("", |message| &message.as_str()[1..]);
+        found.push(("message", message.unwrap_or(bare).into()));
     } else {
         found.push(("message", rest.into()));
     }
