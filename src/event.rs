@@ -84,6 +84,16 @@ pub enum Event {
         /// Why, and what to do.
         why: String,
     },
+    /// A source has too many dead letters, and is loaded no further. The others are.
+    GivenUp {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        file: PathBuf,
+        /// Its dead letters that are open.
+        dead_letters: u64,
+        /// Its records that are loaded, dead letters included.
+        records: u64,
+    },
     /// A source is loaded to its end.
     Finished {
         /// Its file.
@@ -126,11 +136,12 @@ impl Event {
             }
             Event::Warning { .. } => Level::Warning,
             Event::Unsafe { .. } => Level::Alarm,
-            // The summary tells of refused files, all in one place.
+            // The summary tells of refused files, and of those that are given up, all in one place.
             Event::Retried { .. }
             | Event::Claimed { .. }
             | Event::Committed { .. }
             | Event::Refused { .. }
+            | Event::GivenUp { .. }
             | Event::Finished { .. } => Level::Debug,
         }
     }
@@ -161,6 +172,13 @@ impl fmt::Display for Event {
                 write!(f, ", in {}", figure::time(*took))
             }
             Event::Refused { file, why } => write!(f, "{}: {why}", file.display()),
+            Event::GivenUp { file, dead_letters, records } => write!(
+                f,
+                "{}: given up, {} open in {}",
+                file.display(),
+                figure::some(*dead_letters, "dead letter"),
+                figure::some(*records, "record")
+            ),
             Event::Finished { file, records } => {
                 write!(f, "{}: loaded to its end, {}", file.display(), figure::some(*records, "record"))
             }
@@ -247,6 +265,12 @@ mod tests {
                 Level::Debug,
                 "committed 100,000 records, 24.0 MB, 12 rejected, in 400 ms",
                 json!({"kind": "committed", "records": 100_000, "rejected": 12, "bytes": 24_000_000, "seconds": 0.4}),
+            ),
+            (
+                Event::GivenUp { file: "a.log".into(), dead_letters: 612, records: 10_000 },
+                Level::Debug,
+                "a.log: given up, 612 dead letters open in 10,000 records",
+                json!({"kind": "given_up", "file": "a.log", "dead_letters": 612, "records": 10_000}),
             ),
             (
                 Event::Refused { file: "b.log".into(), why: "it is UTF-16".to_owned() },

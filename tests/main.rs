@@ -21,6 +21,8 @@ use std::process::ExitCode;
 
 /// The server refuses nearly everything.
 mod apart;
+/// Sources with too many dead letters.
+mod bar;
 /// The commands as a person types them.
 mod cli;
 /// Connecting, with every kind of server, certificate and password.

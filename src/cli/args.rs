@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
+use crate::sink::bar::Bar;
 use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
 
 /// Years of logs into a database: every record once, at the speed of the server's own COPY.
@@ -20,7 +21,7 @@ use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
 #[command(name = "logmill", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 the command line or the job is wrong, \
-    3 some records were rejected, 6 another run holds the sources, 130/143 interrupted.\n\n\
+    3 some records were rejected, 4 a source had too many dead letters, 6 another run holds the sources, 130/143 interrupted.\n\n\
     To begin: `logmill load FILE`. It writes a job file to edit, loads into logmill.db, and says what to type next."
 )]
 pub(super) struct CommandLine {
@@ -266,6 +267,8 @@ pub(super) struct LoadArgs {
     /// client, and then ends with 6.
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) take_over: bool,
+    #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
+    pub(super) stop_above: Option<Bar>,
 
     #[command(flatten)]
     pub(super) limits: LimitArgs,

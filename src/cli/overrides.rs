@@ -17,6 +17,7 @@ impl LoadArgs {
             batch_bytes: self.limits.batch_bytes,
             retry_for: self.limits.retry_for,
             deadline: self.limits.deadline,
+            stop_above: self.stop_above,
             ..self.job.destination.overrides()
         }
     }

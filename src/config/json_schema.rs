@@ -101,6 +101,10 @@ fn value(takes: &Takes) -> Value {
         Takes::Number => json!({ "type": "number" }),
         Takes::Value => json!({}),
         Takes::Version => json!({ "enum": [4, 6] }),
+        Takes::Bar => json!({ "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            { "type": "string", "pattern": pattern(r"[0-9]+(_[0-9]+)*|[0-9]{1,3}(\.[0-9]{1,4})?%") },
+        ] }),
         Takes::Identity => json!({ "anyOf": [
             { "enum": ["position", "content", "none"] },
             { "type": "array", "items": { "type": "string" }, "minItems": 1, "uniqueItems": true },
@@ -221,6 +225,8 @@ pub(super) mod tests {
             ("destination", "url = \"postgres://host/db\"\nkey = \"content\"\non_conflict = \"keep\""),
             ("destination", "key = [\"id\"]\non_conflict = \"newest(id)\"\ncreate = false"),
             ("dead_letters", "max_raw = \"0B\""),
+            ("dead_letters", "stop_above = 1000"),
+            ("dead_letters", "stop_above = \"0.5%\""),
             ("pipeline", "threads = 1\nretry_for = \"1h30m\""),
         ] {
             let job = small_with(table, lines);
@@ -246,6 +252,8 @@ pub(super) mod tests {
             ("record.fields", "a = { type = \"list\", items = \"int\", json_text = true }"),
             ("record.fields", "a = { type = \"object\", fields = {} }"),
             ("record.fields", "a = { type = \"object\", fields = { b = { type = \"text\", ge = 1 } } }"),
+            ("dead_letters", "stop_above = 0.05"),
+            ("dead_letters", "stop_above = -1"),
             ("destination", "key = []"),
             ("destination", "key = [\"id\", \"id\"]"),
             ("destination", "columns = {}"),

@@ -70,6 +70,8 @@ pub(super) enum Takes {
     Value,
     /// Which version of IP.
     Version,
+    /// A count, or a share.
+    Bar,
     /// A word, or the columns that identify a row.
     Identity,
     /// What happens to a row that is there already.
@@ -413,12 +415,20 @@ pub(super) static DESTINATION: Table = Table {
 static DEAD_LETTERS: Table = Table {
     called: "[dead_letters]",
     doc: "What happens to records that cannot become rows.",
-    keys: &[Key::new(
-        "max_raw",
-        Takes::Size { min: 0, max: 64 * MIB },
-        "A longer record is kept by its place and its hash, not by its bytes.",
-    )
-    .default("1MiB")],
+    keys: &[
+        Key::new(
+            "stop_above",
+            Takes::Bar,
+            "How many dead letters of a source are too many: a count, or a share of its records, as in `1000` or `\"5%\"`. A source with more of them open, whichever run wrote them, is given up, the others go on, and the load ends with 4. Judged after every 10,000th record of a source and at its end.",
+        )
+        .flag("--stop-above"),
+        Key::new(
+            "max_raw",
+            Takes::Size { min: 0, max: 64 * MIB },
+            "A longer record is kept by its place and its hash, not by its bytes.",
+        )
+        .default("1MiB"),
+    ],
 };
 
 pub(super) static PIPELINE: Table = Table {
@@ -563,6 +573,7 @@ impl Takes {
             Takes::Number => "a number".to_owned(),
             Takes::Value => "a value".to_owned(),
             Takes::Version => "4 or 6".to_owned(),
+            Takes::Bar => "a count or a share, as in 1000 or \"5%\"".to_owned(),
             Takes::Identity => "'position', 'content', 'none' or a list of fields".to_owned(),
             Takes::Conflict => "'update', 'keep' or 'newest(column)'".to_owned(),
             Takes::Field => "the name of a type or a table".to_owned(),

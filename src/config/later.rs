@@ -53,7 +53,6 @@ pub(crate) static LATER: &[Later] = &[
     later(Key("[destination]", "as"), "For buckets: the format of the objects."),
     later(Key("[destination]", "object_size"), "For buckets: about how large an object is."),
     later(Key("[destination]", "path"), "For buckets: how the names of objects are made."),
-    later(Key("[dead_letters]", "stop_above"), "A number or share of rejects, as in `1000` or `5%`, above which a source is given up."),
     later(Key("[dead_letters]", "to"), "Where dead letters are delivered besides."),
     later(Key("[pipeline]", "lanes"), "Connections that write side by side."),
     later(Word("format", "cri"), "the lines of a container runtime around another format"),

@@ -41,6 +41,7 @@ use chrono::NaiveDate;
 
 use crate::error::{Complaint, Error, ErrorKind, Result};
 use crate::schema::Year;
+use crate::sink::bar::Bar;
 use crate::source::Pattern;
 
 pub use date::{escape, put_date};
@@ -94,6 +95,8 @@ pub fn flag_help(flag: &str) -> Option<String> {
 pub struct DeadLetters {
     /// A longer record is kept by its place and its hash.
     pub raw_bytes_max: usize,
+    /// A source with more is given up.
+    pub stop_above: Option<Bar>,
 }
 
 /// A longer file is not a job file but a log, given where the job belongs.
@@ -190,7 +193,11 @@ fn read(
     }
 
     let scope = reader.table(&job, "dead_letters");
-    let dead_letters = DeadLetters { raw_bytes_max: as_usize(reader.size(&scope, "max_raw")) };
+    let stop_above = reader.bar(&scope, "stop_above");
+    let dead_letters = DeadLetters {
+        raw_bytes_max: as_usize(reader.size(&scope, "max_raw")),
+        stop_above: overrides.stop_above.or(stop_above),
+    };
 
     reader.finish()?;
     Ok(Config { name, date: overrides.date, source, record, destination, dead_letters, pipeline })

@@ -9,6 +9,7 @@ use super::keys::{self, Takes};
 use super::{Url, units};
 use crate::error::{Error, Result};
 use crate::sink::TableName;
+use crate::sink::bar::Bar;
 
 /// What flags and environment say; each goes before what the job file says.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Overrides {
     pub retry_for: Option<Duration>,
     /// How long a connection may stand still.
     pub deadline: Option<Duration>,
+    /// How many dead letters of a source are too many.
+    pub stop_above: Option<Bar>,
 }
 
 impl Overrides {

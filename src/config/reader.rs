@@ -23,6 +23,7 @@ use super::scope::{Scope, TextRange, Written, as_integer, as_text};
 use super::variables::{Environment, Fault, expand};
 use super::{hide, units};
 use crate::error::{Complaint, secret};
+use crate::sink::bar::Bar;
 
 /// Reads one job file and gathers what is wrong with it.
 pub(super) struct Reader<'d> {
@@ -277,6 +278,20 @@ impl<'d> Reader<'d> {
         self.within(key, value, ms, min_ms, max_ms).map_or_else(default, Duration::from_millis)
     }
 
+    /// A count or a share, if it is given.
+    pub(super) fn bar(&mut self, scope: &Scope<'_>, name: &str) -> Option<Bar> {
+        let key = scope.keys.key(name);
+        let value = scope.get(key)?;
+        let bar = match as_text(value) {
+            Some(written) => units::parse_bar(&self.expand(&written)?).ok(),
+            None => as_integer(value).and_then(|number| u64::try_from(number).ok()).map(Bar::Count),
+        };
+        if bar.is_none() {
+            self.mismatch(key, value);
+        }
+        bar
+    }
+
     fn within(
         &mut self,
         key: &Key,
@@ -441,13 +456,13 @@ mod tests {
         assert_wrong(
             "dead_letters",
             "colour = 1",
-            "unknown key 'colour' in [dead_letters]; known are max_raw",
+            "unknown key 'colour' in [dead_letters]; known are stop_above, max_raw",
             "colour",
         );
         assert_wrong(
             "dead_letters",
             "\"a\\nb\" = 1",
-            "unknown key 'a\\nb' in [dead_letters]; known are max_raw",
+            "unknown key 'a\\nb' in [dead_letters]; known are stop_above, max_raw",
             "\"a\\nb\"",
         );
     }
@@ -458,7 +473,7 @@ mod tests {
         for (table, key, line) in [
             ("record", "time", "time = \"id\""),
             ("destination", "columns", "columns = {}"),
-            ("dead_letters", "stop_above", "stop_above = \"5%\""),
+            ("dead_letters", "to", "to = \"redis://h\""),
             ("pipeline", "lanes", "lanes = 1"),
         ] {
             assert_wrong(table, line, &format!("'{key}' is not yet built; {leave_out}"), key);

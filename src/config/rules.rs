@@ -451,7 +451,7 @@ field "z" from ["x","y"] default text "q\"": text min_length 1 max_length 9 trim
             // No field is a stamp.
             ("source", "timezone = \"+02:00\""),
             ("destination", "url = \"postgres://localhost/x\"\ncreate = false"),
-            ("dead_letters", "max_raw = 0"),
+            ("dead_letters", "max_raw = 0\nstop_above = \"5%\""),
             ("pipeline", "threads = 3\nbatch_rows = 7\nretry_for = \"1s\""),
             // What is written out is what it was.
             ("record", "mode = \"lax\"\nextra = \"ignore\"\nnul = \"reject\""),

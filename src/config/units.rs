@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
+use crate::sink::bar::Bar;
+
 /// A text that is not the quantity it should be; says what one looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -22,6 +24,10 @@ const SINCE: Misread = Misread(
     "a time is a date, a moment as in 2024-02-29T12:00:00Z, or how long ago it is, as in 2d or 1h30m",
 );
 const COUNT: Misread = Misread("a count is a whole number, as in 100000 or 100_000");
+
+const BAR: Misread = Misread(
+    "a bar is a count or a share, as in 1000 or 5%; a share is at most 100% and has up to four digits after the point",
+);
 
 /// The units of sizes; the first of equal factors is the one that is printed.
 const SIZES: [(&str, u64); 8] = [
@@ -121,6 +127,22 @@ pub fn parse_count(text: &str) -> Result<u64, Misread> {
     if is_grouped_well && is_number { digits.parse().map_err(|_| COUNT) } else { Err(COUNT) }
 }
 
+/// Reads a bar: a count, or a share in percent.
+pub fn parse_bar(text: &str) -> Result<Bar, Misread> {
+    let Some(percent) = text.strip_suffix('%') else {
+        return parse_count(text).map(Bar::Count).map_err(|_| BAR);
+    };
+    let (whole, fraction) = percent.split_once('.').unwrap_or((percent, "0"));
+    let is_number = |digits: &str, max: usize| {
+        (1..=max).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_number(whole, 3) || !is_number(fraction, 4) {
+        return Err(BAR);
+    }
+    let millionths: u32 = format!("{whole}{fraction:0<4}").parse().map_err(|_| BAR)?;
+    if millionths <= 1_000_000 { Ok(Bar::Share(millionths)) } else { Err(BAR) }
+}
+
 /// Writes a count with its digits in groups of three: `1_000_000`.
 pub fn print_count(count: u64) -> String {
     let digits = count.to_string();
@@ -204,6 +226,14 @@ mod tests {
     reads!(counts_print_in_groups, print_count,
         0 => "0", 999 => "999", 1000 => "1_000", 100_000 => "100_000", 1_234_567 => "1_234_567");
 
+    reads!(bars_are_counts_or_shares, parse_bar,
+        "0" => Ok(Bar::Count(0)), "1_000" => Ok(Bar::Count(1000)), "5%" => Ok(Bar::Share(50_000)),
+        "0.5%" => Ok(Bar::Share(5_000)), "12.3401%" => Ok(Bar::Share(123_401)), "100%" => Ok(Bar::Share(1_000_000)),
+        "0.0001%" => Ok(Bar::Share(1)));
+    reads!(bars_are_nothing_else, parse_bar,
+        "" => Err(BAR), "%" => Err(BAR), "5 %" => Err(BAR), "0.05" => Err(BAR), "-1" => Err(BAR), "100.1%" => Err(BAR),
+        ".5%" => Err(BAR), "5.%" => Err(BAR), "1_0%" => Err(BAR), "0.00001%" => Err(BAR), "1000%" => Err(BAR));
+
     #[test]
     fn what_is_printed_can_be_read_back() {
         let mut rng = fastrand::Rng::with_seed(3);
@@ -213,6 +243,8 @@ mod tests {
             assert_eq!(parse_count(&print_count(number)), Ok(number));
             let duration = Duration::from_millis(number);
             assert_eq!(parse_duration(&print_duration(duration)), Ok(duration));
+            let share = Bar::Share(rng.u32(..=1_000_000));
+            assert_eq!(parse_bar(&share.to_string()), Ok(share));
         }
     }
 }

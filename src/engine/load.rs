@@ -35,6 +35,7 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
         allow_duplicates: options.allow_duplicates,
         accept_new_rules: options.accept_new_rules,
         take_over: options.take_over,
+        stop_above: config.dead_letters.stop_above,
         ..settings(config, watch)
     };
     let destination = destination(config, watch)?;
@@ -50,6 +51,7 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
         job: &config.name,
         run: sink.run_id(),
         destination: destination.describe(),
+        stop_above: config.dead_letters.stop_above,
         next: Next { query, ..Next::default() },
         ..Subject::default()
     };

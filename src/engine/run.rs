@@ -38,6 +38,7 @@ pub(super) fn settings(config: &Config, watch: &Watch) -> Settings {
         allow_duplicates: false,
         accept_new_rules: false,
         take_over: false,
+        stop_above: None,
         key_is_position: config.destination.key == Key::Position,
         observer: watch.observer.clone(),
         rules_hash: Hash16(config.rules_hash()),

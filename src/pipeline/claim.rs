@@ -1,14 +1,16 @@
 //! The claim: files to what a run asks for, and the answers to tasks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use super::Settings;
+use super::bar::Tally;
 use super::stats::Outcome;
 use crate::error::{ErrorKind, Result};
 use crate::event::Observer;
 use crate::sink::{Answer, Asked, Task};
 use crate::source::{Candidate, Found};
+use crate::split::Split;
 use crate::stop::Stop;
 
 /// What is said of a file without a newline but with carriage returns.
@@ -51,16 +53,27 @@ fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadab
     Ok((candidates, failed))
 }
 
-/// What is to be loaded, and the ids of all sources that the run is about; what became of the
-/// other files goes into the outcome.
+/// Sources that a run is about.
+pub(super) struct Noted {
+    /// What is to be loaded.
+    pub(super) tasks: Vec<(Task, Candidate)>,
+    /// The sources of which nothing is.
+    pub(super) finished: Vec<(i32, PathBuf)>,
+    /// The ids of all of them.
+    pub(super) selected: Vec<i32>,
+    /// What the splits are judged by, where there is a bar.
+    pub(super) tallies: HashMap<Split, Tally>,
+}
+
+/// The sources that the run is about; what became of the other files goes into the outcome.
 pub(super) fn take_note(
     files: Vec<Candidate>,
     answers: Vec<Answer>,
     begun: &HashSet<i32>,
     outcome: &mut Outcome,
     observer: &Observer,
-) -> (Vec<(Task, Candidate)>, Vec<i32>) {
-    let (mut tasks, mut selected) = (Vec::new(), Vec::new());
+) -> Noted {
+    let (mut tasks, mut finished, mut selected) = (Vec::new(), Vec::new(), Vec::new());
     for (file, answer) in files.into_iter().zip(answers) {
         match answer {
             Answer::Load { source_id, tasks: splits } => {
@@ -74,12 +87,13 @@ pub(super) fn take_note(
                 selected.push(source_id);
                 // One that this run has finished is not told as one that was.
                 outcome.finished += u64::from(!begun.contains(&source_id));
+                finished.push((source_id, file.path));
             }
             Answer::Duplicate(of) => outcome.duplicates.push((file.path, of)),
             Answer::Changed(why) => outcome.refuse(file.path, why, observer),
         }
     }
-    (tasks, selected)
+    Noted { tasks, finished, selected, tallies: HashMap::new() }
 }
 
 /// Bytes of the file that are to be read, compressed as they are.

@@ -9,7 +9,11 @@
 //! A panic in a worker, an error of the destination and a signal all end in the same way:
 //! what is committed stays, what is not is forgotten, and a second run goes on from there.
 
+mod bar;
+#[cfg(test)]
+mod bar_tests;
 mod claim;
+mod cut;
 mod plan;
 mod queue;
 #[cfg(test)]
@@ -24,24 +28,28 @@ mod writer;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::schema::Schema;
-use crate::sink::{Closes, Sink, Task};
-use crate::source::{self, Candidate, Found, Hash16};
+use crate::sink::bar::Bar;
+use crate::sink::{Closes, Sink};
+use crate::source::{self, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Parcel, Recipe};
-use claim::take_note;
+use bar::judge_known;
+use claim::{Noted, take_note};
 pub use claim::{asked, bytes_to_read};
+use cut::Cutter;
 use plan::Planner;
 use queue::queue;
 use setback::is_set_back;
-pub use stats::{Outcome, Reason, Stats, Times};
+pub use stats::{GivenUp, Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
 use workers::Workers;
-use writer::Writer;
+use writer::{Barrier, Writer};
 
 /// What a run is told.
 #[derive(Clone, Debug)]
@@ -58,6 +66,8 @@ pub struct Settings {
     pub accept_new_rules: bool,
     /// End the run that holds a source, rather than leave.
     pub take_over: bool,
+    /// A source with more dead letters is given up.
+    pub stop_above: Option<Bar>,
     /// The rows are known by their position.
     pub key_is_position: bool,
     /// What decides the rows, as one hash.
@@ -107,7 +117,7 @@ pub fn run(
 ) -> Result<()> {
     let settings = &adjusted(settings, &recipe.schema, sink.closes());
     let mut begun = HashSet::new();
-    let (tasks, selected) = loop {
+    let Noted { tasks, selected, .. } = loop {
         // A reader that waits for a stream is woken when the run fails.
         let stop = &stop.branch();
         let (asked, unreadable) = asked(files, settings, stop)?;
@@ -115,16 +125,20 @@ pub fn run(
             outcome.refuse(path, why, &settings.observer);
         }
         let answers = sink.claim(&asked)?;
-        let (tasks, selected) = take_note(asked.files, answers, &begun, outcome, &settings.observer);
+        let mut noted = take_note(asked.files, answers, &begun, outcome, &settings.observer);
+        let Noted { tasks, finished, .. } = &mut noted;
         begun.extend(tasks.iter().map(|(task, _)| task.split.source));
         let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
         stats::add(&stats.bytes_total, bytes);
         settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
 
-        let loaded = load(&tasks, &recipe, sink, settings, stop, stats, outcome);
-        match is_set_back(loaded, &tasks, sink, outcome)? {
+        if let Some(bar) = settings.stop_above {
+            noted.tallies = judge_known(bar, tasks, finished, sink, outcome, &settings.observer)?;
+        }
+        let loaded = load(&noted, &recipe, sink, settings, stop, stats, outcome);
+        match is_set_back(loaded, &noted.tasks, sink, outcome)? {
             true if stop.asked().is_none() => settings.observer.warn(setback::WENT_BACK),
-            _ => break (tasks, selected),
+            _ => break noted,
         }
     };
 
@@ -132,13 +146,14 @@ pub fn run(
     for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
         outcome.notices.push((file.path.clone(), LOST.to_owned()));
     }
+    bar::explain(&mut outcome.given_up, sink)?;
     outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
     Ok(())
 }
 
 /// Plans, works and writes, each on threads of its own.
 fn load(
-    tasks: &[(Task, Candidate)],
+    noted: &Noted,
     recipe: &Recipe,
     sink: &mut dyn Sink,
     settings: &Settings,
@@ -146,6 +161,7 @@ fn load(
     stats: &Arc<Stats>,
     outcome: &mut Outcome,
 ) -> Result<()> {
+    let tasks = &noted.tasks[..];
     if tasks.is_empty() {
         return Ok(());
     }
@@ -155,14 +171,20 @@ fn load(
     // and a chunk for each worker on top.
     let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
     let (front, back) = queue::<Handed>(budget, 2 * settings.threads + 2);
+    let given_up: &Vec<AtomicBool> = &tasks.iter().map(|_| AtomicBool::new(false)).collect();
     std::thread::scope(|scope| {
-        let planner = Planner { tasks, settings, format, workers, stop, stats, scope };
+        let planner = Planner { tasks, given_up, settings, format, workers, stop, stats, scope };
         let thread = std::thread::Builder::new().name("planner".into());
         let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
         let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
         // The planner may be waiting for a silent stream when the writer fails, or panics.
         let awaited = stop.awaited();
-        let written = Writer::new(tasks, sink, workers, settings, stop, stats, outcome).write(back);
+        let mut writer = Writer::new(tasks, sink, workers, settings, stop, stats, outcome);
+        if let Some(bar) = settings.stop_above {
+            let cutter = Cutter::new(workers, format, settings.source.record_bytes_max);
+            writer = writer.below(Barrier { bar, cutter, given_up }, &noted.tallies);
+        }
+        let written = writer.write(back);
         drop(awaited);
         // To the writer, a planner that panicked has come to its end.
         planned.join().map_err(|_| Error::broken("the planner panicked"))?;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 use std::time::Instant;
 
@@ -22,6 +23,8 @@ use crate::work::Assignment;
 /// Hands out the chunks of all tasks, in order.
 pub(super) struct Planner<'env, 'scope> {
     pub(super) tasks: &'env [(Task, Candidate)],
+    /// Which of the tasks the writer has given up.
+    pub(super) given_up: &'env [AtomicBool],
     pub(super) settings: &'env super::Settings,
     pub(super) format: &'env AnyFormat,
     pub(super) workers: &'env Workers,
@@ -55,16 +58,22 @@ impl Planner<'_, '_> {
                 next += 1;
             }
             let cutting = begun.pop_front().expect("the task at hand was begun");
-            if !self.hand_out(task, cutting, front) {
+            if !self.hand_out(task, cutting, &self.given_up[index], front) {
                 break;
             }
         }
     }
 
-    /// Hands out the chunks of a split, until its end or until the stop. Each takes its seat in
+    /// Hands out the chunks of a split, until its end, until it is given up or until the stop. Each takes its seat in
     /// line first. False when there is no use in going on: the writer is gone, or a stop was asked
     /// for.
-    fn hand_out(&self, task: &Task, cutting: Result<Cutting>, front: &Front<Handed>) -> bool {
+    fn hand_out(
+        &self,
+        task: &Task,
+        cutting: Result<Cutting>,
+        is_given_up: &AtomicBool,
+        front: &Front<Handed>,
+    ) -> bool {
         let split = task.split;
         let reserve = |bytes| front.reserve(bytes, &|| self.stop.asked().is_some());
         let fail = |error| match reserve(0) {
@@ -79,7 +88,7 @@ impl Planner<'_, '_> {
             Err(error) => return fail(error),
         };
         let (mut preamble, mut copy) = (task.preamble.clone(), Vec::new());
-        loop {
+        while !is_given_up.load(Ordering::Relaxed) {
             let began = Instant::now();
             let chunk = cutting.next();
             add_time(&self.stats.plan_ns, began.elapsed());
@@ -96,6 +105,7 @@ impl Planner<'_, '_> {
                 Err(error) => return fail(error),
             }
         }
+        true
     }
 }
 

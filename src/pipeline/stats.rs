@@ -10,7 +10,9 @@ use std::time::Duration;
 use crate::event::{Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
 use crate::schema::Altered;
+use crate::sink::history::ReasonCount;
 use crate::sink::{Counts, OpenLetters, Setback};
+use crate::split::Split;
 
 /// Counters of a run, updated as it goes.
 #[derive(Debug, Default)]
@@ -63,6 +65,8 @@ pub struct Outcome {
     pub duplicates: Vec<(PathBuf, String)>,
     /// Files that could not be loaded, as (file, why).
     pub failed: Vec<(PathBuf, String)>,
+    /// Sources that were given up, because too many of their records are dead letters.
+    pub given_up: Vec<GivenUp>,
     /// What there is to know about files that were read, as (file, notice).
     pub notices: Vec<(PathBuf, String)>,
     /// How often the destination had lost commits that it had acknowledged.
@@ -92,7 +96,15 @@ impl Outcome {
         (self.finished, self.waiting) = (0, 0);
         self.duplicates.clear();
         self.failed.clear();
+        self.given_up.clear();
         self.notices.clear();
+    }
+
+    /// Takes down that a source has too many dead letters.
+    pub(super) fn give_up(&mut self, given_up: GivenUp, observer: &Observer) {
+        let GivenUp { ref path, records, letters: dead_letters, .. } = given_up;
+        observer.tell(&Event::GivenUp { file: path.clone(), dead_letters, records });
+        self.given_up.push(given_up);
     }
 
     /// Takes down that a file cannot be loaded.
@@ -100,6 +112,19 @@ impl Outcome {
         observer.tell(&Event::Refused { file: file.clone(), why: why.clone() });
         self.failed.push((file, why));
     }
+}
+
+/// A source, or a split of it, that has too many dead letters.
+#[derive(Clone, Debug)]
+pub struct GivenUp {
+    pub split: Split,
+    pub path: PathBuf,
+    /// Its records that are loaded, dead letters included.
+    pub records: u64,
+    /// Its dead letters that are open,
+    pub letters: u64,
+    /// and why they are, the most frequent reason first; of the first such sources.
+    pub reasons: Vec<ReasonCount>,
 }
 
 /// Where the time went. Each is that of one thread; they overlap.

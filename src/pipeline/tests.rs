@@ -11,6 +11,7 @@ use crate::error::ErrorKind;
 use crate::format::{AnyFormat, Json};
 use crate::reject::Faults;
 use crate::schema::{Bounds, Field, Kind, Row, Text};
+use crate::sink::bar::Standing;
 use crate::sink::{
     Answer, Asked, Batch, Checkpoint, Committed, Counts, Ending, OpenLetters, Remembered, decide,
 };
@@ -36,7 +37,16 @@ pub(super) struct Tables {
     /// By place: line, reasons, bytes.
     rejects: BTreeMap<(i32, u64), (u64, String, Vec<u8>)>,
     counts: BTreeMap<i32, Counts>,
-    positions: BTreeMap<i32, u64>,
+    pub(super) positions: BTreeMap<i32, u64>,
+}
+
+impl Tables {
+    /// Leaves out how many blank lines of a source there are, and so how far it is.
+    pub(super) fn without_blanks(&mut self, source: i32) {
+        self.positions.remove(&source);
+        let counts = self.counts.entry(source).or_default();
+        (counts.lines, counts.blank) = (0, 0);
+    }
 }
 
 #[derive(Default)]
@@ -46,6 +56,8 @@ pub(super) struct InMemory {
     pub(super) batches: usize,
     /// Fails before this batch, by number.
     pub(super) fails_at: Option<usize>,
+    /// So many dead letters of the first source are no longer open.
+    pub(super) closed: u64,
 }
 
 impl Sink for InMemory {
@@ -99,6 +111,24 @@ impl Sink for InMemory {
             assert!(old.is_none() || again.is_some_and(|again| again.offset == place.span.start), "twice");
         }
         self.advance(batch)
+    }
+
+    fn standing(&mut self, sources: &[i32]) -> Result<Vec<Standing>> {
+        let standing = |memory: &Remembered| {
+            let id = memory.source_id;
+            let mut rejects = self.tables.rejects.keys().filter(|(source, _)| *source == id);
+            let counts = self.tables.counts.get(&id).copied().unwrap_or_default();
+            let closed = if id == 1 { self.closed } else { 0 };
+            Standing {
+                split: Split::whole(id),
+                records: u64::try_from(counts.records).expect("not negative"),
+                letters: rejects.clone().count() as u64 - closed,
+                last_letter: rejects.next_back().map(|(_, offset)| *offset),
+                is_complete: memory.known.complete,
+            }
+        };
+        let asked = self.remembered.iter().filter(|memory| sources.contains(&memory.source_id));
+        Ok(asked.map(standing).collect())
     }
 
     fn open_dead_letters(&mut self, _: &[i32]) -> Result<OpenLetters> {
@@ -192,6 +222,7 @@ impl Cut {
             allow_duplicates: true,
             accept_new_rules: false,
             take_over: false,
+            stop_above: None,
             key_is_position: true,
             rules_hash: hash16(b""),
             observer: Observer::default(),
@@ -279,7 +310,7 @@ pub(super) fn expected(files: &[Vec<u8>]) -> Tables {
     tables
 }
 
-fn without_reasons(mut tables: Tables) -> Tables {
+pub(super) fn without_reasons(mut tables: Tables) -> Tables {
     tables.rejects.values_mut().for_each(|(_, reasons, _)| reasons.clear());
     tables
 }

@@ -11,7 +11,7 @@ use super::stats::{Stats, add_time};
 use super::{Handed, Settings};
 use crate::error::{Error, Result};
 use crate::sink::Batch;
-use crate::work::{Assignment, Rows, Work, Worker};
+use crate::work::{Assignment, Parcel, Rows, Work, Worker};
 
 /// Threads for work on records.
 pub(super) fn pool(threads: usize) -> Result<rayon::ThreadPool> {
@@ -86,6 +86,12 @@ impl Workers {
             add_time(&stats.work_ns, began.elapsed());
             seat.fill(handed, bytes);
         });
+    }
+
+    /// Has `worker` make a parcel of a chunk here and now.
+    pub(super) fn work_here(&self, worker: &mut Worker, assignment: Assignment) -> Parcel {
+        let rows = self.spares.1.try_recv().unwrap_or_default();
+        self.work.work(worker, assignment, rows)
     }
 
     /// Takes the memory of a committed batch back, and frees its seats in line. Giving it to the

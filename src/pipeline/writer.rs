@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::bar::{POINT_RECORDS, Tally, to_next_point};
+use super::cut::Cutter;
 use super::queue::{Back, Next};
 use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
 use super::workers::Workers;
@@ -12,8 +15,9 @@ use super::{Handed, Settings};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::failpoint;
+use crate::sink::bar::Bar;
 use crate::sink::{Advance, Again, Batch, Closes, Committed, Counts, Sink, Task};
-use crate::source::Candidate;
+use crate::source::{Candidate, Preamble};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::Parcel;
@@ -30,6 +34,7 @@ pub(super) struct Writer<'a> {
     stop: &'a Stop,
     stats: &'a Stats,
     workers: &'a Workers,
+    barrier: Option<Barrier<'a>>,
     outcome: &'a mut Outcome,
     splits: HashMap<Split, Progress>,
     reasons: Reasons,
@@ -48,13 +53,29 @@ fn countable(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
+/// The bar, where there is one.
+pub(super) struct Barrier<'a> {
+    pub(super) bar: Bar,
+    pub(super) cutter: Cutter<'a>,
+    /// By task: set when it is given up, for whoever still plans it.
+    pub(super) given_up: &'a [AtomicBool],
+}
+
 /// How far a split is in this run.
 struct Progress {
+    /// Which task it is.
+    task: usize,
     path: PathBuf,
     /// The checkpoint, with all batches that were collected.
     position: u64,
-    /// Lines before the next parcel.
+    /// Lines before the next parcel,
     lines: u64,
+    /// records before it, of all runs,
+    records: u64,
+    /// and what stands before it.
+    preamble: Preamble,
+    /// What it is judged by.
+    tally: Tally,
     again: Option<Again>,
     /// What became of its records in this run.
     counts: Counts,
@@ -63,6 +84,8 @@ struct Progress {
     /// Its last parcel was committed.
     is_complete: bool,
     has_failed: bool,
+    /// It has too many dead letters: nothing more of it is loaded.
+    is_given_up: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -75,16 +98,21 @@ impl<'a> Writer<'a> {
         stats: &'a Stats,
         outcome: &'a mut Outcome,
     ) -> Self {
-        let splits = tasks.iter().map(|(task, candidate)| {
+        let splits = tasks.iter().enumerate().map(|(number, (task, candidate))| {
             let progress = Progress {
+                task: number,
                 path: candidate.path.clone(),
                 position: task.start.position,
                 lines: task.lines,
+                records: 0,
+                preamble: task.preamble.clone(),
+                tally: Tally::default(),
                 again: task.again,
                 counts: Counts::default(),
                 record_lines: 0,
                 is_complete: false,
                 has_failed: false,
+                is_given_up: false,
             };
             (task.split, progress)
         });
@@ -96,6 +124,7 @@ impl<'a> Writer<'a> {
             stop,
             stats,
             workers,
+            barrier: None,
             outcome,
             splits: splits.collect(),
             reasons: Reasons::of(reasons),
@@ -104,6 +133,16 @@ impl<'a> Writer<'a> {
             bytes: 0,
             weight: 0,
         }
+    }
+
+    /// Holds the splits to a bar. `tallies` say how they stand.
+    pub(super) fn below(mut self, barrier: Barrier<'a>, tallies: &HashMap<Split, Tally>) -> Self {
+        for (split, progress) in &mut self.splits {
+            progress.tally = tallies.get(split).copied().unwrap_or_default();
+            progress.records = progress.tally.records;
+        }
+        self.barrier = Some(barrier);
+        self
     }
 
     /// Takes everything out of the line and commits it, until the end or the stop.
@@ -121,13 +160,7 @@ impl<'a> Writer<'a> {
             let next = back.next(self.weight > 0);
             add_time(&self.stats.waited_ns, began.elapsed());
             match next {
-                Next::Filling(Handed::Parcel(parcel), weight) => {
-                    self.close_before(&parcel, &back)?;
-                    self.collect(*parcel, weight);
-                    if self.is_full() {
-                        self.commit(&back)?;
-                    }
-                }
+                Next::Filling(Handed::Parcel(parcel), weight) => self.take(*parcel, weight, &back)?,
                 Next::Filling(Handed::Failed { split, error }, weight) => {
                     back.free(weight);
                     self.fail(split, error)?;
@@ -146,6 +179,35 @@ impl<'a> Writer<'a> {
                 Next::Ended => return Ok(()),
             }
         }
+    }
+
+    /// Takes a parcel into the batch, and commits that when it is full.
+    fn take(&mut self, parcel: Parcel, weight: usize, back: &Back<Handed>) -> Result<()> {
+        self.close_before(&parcel, back)?;
+        let split = parcel.split;
+        let progress = &self.splits[&split];
+        let is_given_up = progress.is_given_up;
+        let pieces = match &mut self.barrier {
+            Some(_) if is_given_up => Vec::new(),
+            Some(barrier) => barrier.cutter.pieces(parcel, &progress.preamble, progress.records)?,
+            None => vec![parcel],
+        };
+        // The last of them stands for the seat.
+        let mut left = pieces.len();
+        for piece in pieces {
+            if self.splits[&split].is_given_up {
+                break;
+            }
+            left -= 1;
+            self.collect(piece, if left == 0 { weight } else { 0 });
+            if self.is_full() || self.is_at_point(split) {
+                self.commit(back)?;
+            }
+        }
+        if left > 0 || is_given_up {
+            back.free(weight);
+        }
+        Ok(())
     }
 
     /// Commits what was collected where `parcel` is not to be in one batch with it.
@@ -178,7 +240,9 @@ impl<'a> Writer<'a> {
     fn is_whole(&self) -> bool {
         match (self.closes, self.parcels.first(), self.parcels.last()) {
             (Closes::At(bytes), Some(first), Some(last)) => {
-                last.completes || last.span.end / bytes != first.span.start / bytes
+                self.is_at_point(last.split)
+                    || last.completes
+                    || last.span.end / bytes != first.span.start / bytes
             }
             _ => true,
         }
@@ -195,6 +259,8 @@ impl<'a> Writer<'a> {
         let progress = self.splits.get_mut(&parcel.split).expect("a parcel is of a split of this run");
         parcel.first_line = progress.lines;
         progress.lines += parcel.lines;
+        progress.records += parcel.records;
+        progress.preamble.clone_from(&parcel.preamble);
         self.rows += parcel.rows.len();
         self.bytes += parcel.bytes();
         self.weight += weight;
@@ -214,6 +280,33 @@ impl<'a> Writer<'a> {
         };
         self.rows >= first(self.settings.batch_rows, FIRST_BATCH_ROWS)
             || self.bytes >= first(self.settings.batch_bytes, FIRST_BATCH_BYTES)
+    }
+
+    /// Whether a batch ends here because the split is judged here.
+    fn is_at_point(&self, split: Split) -> bool {
+        let records = self.splits[&split].records;
+        self.barrier.is_some() && records > 0 && to_next_point(records) == POINT_RECORDS
+    }
+
+    /// Gives up the splits of a batch that stand at a point or at their end with too many dead
+    /// letters.
+    fn judge(&mut self, batch: &Batch) {
+        for advance in &batch.advances {
+            if advance.completes || self.splits[&advance.split].tally.is_at_point() {
+                self.judge_split(advance.split);
+            }
+        }
+    }
+
+    fn judge_split(&mut self, split: Split) {
+        let Some(barrier) = &self.barrier else { return };
+        let progress = self.splits.get_mut(&split).expect("a split of this run");
+        if progress.tally.is_above(barrier.bar) {
+            progress.is_given_up = true;
+            barrier.given_up[progress.task].store(true, Ordering::Relaxed);
+            let given_up = progress.tally.given_up(split, &progress.path);
+            self.outcome.give_up(given_up, &self.settings.observer);
+        }
     }
 
     /// Commits what was collected, and gives its seats back.
@@ -243,6 +336,7 @@ impl<'a> Writer<'a> {
         let (records, rejected) = (countable(of_batch.records), countable(of_batch.rejected));
         self.settings.observer.tell(&Event::Committed { records, rejected, bytes, took });
         self.tell_finished(&batch, &committed.completed);
+        self.judge(&batch);
         (self.rows, self.bytes) = (0, 0);
         failpoint::reached("between-batches");
         let free = back.free_later(std::mem::take(&mut self.weight));
@@ -256,6 +350,7 @@ impl<'a> Writer<'a> {
         for (advance, counts) in batch.advances.iter().zip(&committed.counts) {
             let progress = self.splits.get_mut(&advance.split).expect("a split of this run");
             progress.counts.add(counts);
+            progress.tally.add(counts);
             of_batch.add(counts);
             progress.is_complete |= advance.completes;
         }
@@ -348,6 +443,9 @@ impl<'a> Writer<'a> {
 
     fn fail(&mut self, split: Split, error: Error) -> Result<()> {
         let progress = self.splits.get_mut(&split).expect("a split of this run");
+        if progress.is_given_up {
+            return Ok(());
+        }
         if !error.is_about_one_source() {
             return Err(error);
         }
@@ -358,7 +456,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Checks that every record is accounted for, and says how the run ended.
-    fn conclude(self) -> Result<()> {
+    fn conclude(mut self) -> Result<()> {
         for progress in self.splits.values() {
             let counts = &progress.counts;
             if !counts.is_conserved() || counts.lines != progress.record_lines + counts.blank + counts.skipped
@@ -370,8 +468,16 @@ impl<'a> Writer<'a> {
             }
         }
         if self.stop.asked().is_none() {
-            let others = self.splits.values().filter(|split| !split.is_complete && !split.has_failed);
-            self.outcome.waiting += others.count() as u64;
+            // What is still being written ends, for now, with what there is.
+            let is_waiting =
+                |progress: &Progress| !progress.is_complete && !progress.has_failed && !progress.is_given_up;
+            let waiting = self.splits.iter().filter(|(_, progress)| is_waiting(progress));
+            let mut waiting: Vec<Split> = waiting.map(|(split, _)| *split).collect();
+            waiting.sort_unstable();
+            for split in waiting {
+                self.judge_split(split);
+                self.outcome.waiting += u64::from(!self.splits[&split].is_given_up);
+            }
         }
         self.outcome.stopped = self.stop.asked();
         Ok(())

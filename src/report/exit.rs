@@ -17,6 +17,8 @@ pub enum Exit {
     Usage,
     /// It finished, and some records were rejected.
     Rejects,
+    /// A source was given up, because it had too many dead letters.
+    GivenUp,
     /// Another run holds this, or took it over.
     Held,
     /// A signal ended it, after a clean stop.
@@ -31,6 +33,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Rejects => 3,
+            Exit::GivenUp => 4,
             Exit::Held => 6,
             Exit::Stopped(signal) => 128 + u8::try_from(signal).unwrap_or(0),
         }
@@ -43,6 +46,7 @@ impl Exit {
             Exit::Failed => "failed",
             Exit::Usage => "refused",
             Exit::Rejects => "rejects",
+            Exit::GivenUp => "given_up",
             Exit::Held => "held",
             Exit::Stopped(_) => "interrupted",
         }
@@ -74,6 +78,7 @@ impl Exit {
         match outcome {
             Outcome { stopped: Some(signal), .. } => Exit::Stopped(*signal),
             Outcome { failed, .. } if !failed.is_empty() => Exit::Failed,
+            Outcome { given_up, .. } if !given_up.is_empty() => Exit::GivenUp,
             Outcome { open_dead_letters: Some(OpenLetters { selected: 1.., .. }), .. } if !allow_rejects => {
                 Exit::Rejects
             }
@@ -91,6 +96,7 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::split::Split;
 
     #[test]
     fn the_codes_are_those_of_the_manual() {
@@ -99,6 +105,7 @@ mod tests {
             (Exit::Failed, 1),
             (Exit::Usage, 2),
             (Exit::Rejects, 3),
+            (Exit::GivenUp, 4),
             (Exit::Held, 6),
             (Exit::Stopped(libc::SIGINT), 130),
             (Exit::Stopped(libc::SIGTERM), 143),
@@ -109,11 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_file_weighs_more_than_rejects_and_a_signal_more_than_both() {
+    fn a_failed_file_weighs_more_than_too_many_rejects_and_a_signal_more_than_both() {
         let mut outcome =
             Outcome { open_dead_letters: Some(OpenLetters { selected: 3, job: 4 }), ..Outcome::default() };
         assert_eq!(Exit::of_outcome(&outcome, false), Exit::Rejects);
         assert_eq!(Exit::of_outcome(&outcome, true), Exit::Success);
+        outcome.given_up.push(crate::pipeline::GivenUp {
+            split: Split::whole(1),
+            path: "a".into(),
+            records: 3,
+            letters: 3,
+            reasons: Vec::new(),
+        });
+        assert_eq!(Exit::of_outcome(&outcome, true), Exit::GivenUp);
         outcome.failed.push(("a".into(), "gone".into()));
         assert_eq!(Exit::of_outcome(&outcome, true), Exit::Failed);
         outcome.stopped = Some(libc::SIGTERM);

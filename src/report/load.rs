@@ -9,6 +9,8 @@ use super::{Exit, Head, Report, text};
 use crate::error::Error;
 use crate::pipeline::Outcome;
 use crate::sink::Counts;
+use crate::sink::bar::Bar;
+use crate::sink::history::ReasonCount;
 
 /// What a load did.
 #[derive(Clone, Debug, Serialize)]
@@ -22,6 +24,8 @@ pub struct Load {
     pub inferred: Option<Inferred>,
     /// Where the rows went, without secrets.
     pub destination: String,
+    /// The bar above which a source was given up, as `1000` or `5%`.
+    pub stop_above: Option<String>,
     /// What became of the sources.
     pub sources: LoadSources,
     /// What there is to know about files that were read.
@@ -71,8 +75,24 @@ pub struct LoadSources {
     pub finished_before: u64,
     /// Left out, because another file holds the same.
     pub duplicates: Vec<Duplicate>,
+    /// Given up, because too many of their records are dead letters.
+    pub given_up: Vec<GivenUpFile>,
     /// Not loaded.
     pub failed: Vec<FailedFile>,
+}
+
+/// A file with more dead letters than `stop_above` allows. Nothing behind the place where that was
+/// seen is loaded.
+#[derive(Clone, Debug, Serialize)]
+pub struct GivenUpFile {
+    /// The file.
+    pub file: String,
+    /// Its records that are loaded, dead letters included.
+    pub records: u64,
+    /// Its dead letters that are open, from this run or an earlier one.
+    pub open_dead_letters: u64,
+    /// Why they are, the most frequent reason first; of the first ten such files.
+    pub reasons: Vec<ReasonCount>,
 }
 
 /// A file that holds what another one holds.
@@ -159,6 +179,8 @@ pub struct Subject<'a> {
     pub inferred: Option<Inferred>,
     /// Where the rows went, without secrets.
     pub destination: String,
+    /// How many dead letters of a source are too many.
+    pub stop_above: Option<Bar>,
     /// The id of the run.
     pub run: Option<i64>,
     /// What to type next.
@@ -173,6 +195,7 @@ impl Load {
             job_file: subject.job_file,
             inferred: subject.inferred,
             destination: subject.destination,
+            stop_above: subject.stop_above.map(|bar| bar.to_string()),
             sources: LoadSources {
                 loaded: outcome.loaded,
                 waiting: outcome.waiting,
@@ -182,6 +205,7 @@ impl Load {
                     .iter()
                     .map(|(path, of)| Duplicate { file: name(path), same_as: of.clone() })
                     .collect(),
+                given_up: given_up(outcome),
                 failed: failed(outcome),
             },
             notices: notices(outcome),
@@ -211,7 +235,8 @@ impl Load {
 impl Load {
     /// Whether there is more to tell than the error that ended it.
     pub fn has_begun(&self) -> bool {
-        self.batches > 0 || !self.sources.failed.is_empty()
+        let LoadSources { failed, given_up, .. } = &self.sources;
+        self.batches > 0 || !failed.is_empty() || !given_up.is_empty()
     }
 }
 
@@ -232,6 +257,16 @@ impl Report for Load {
 /// A path as it is shown. One that is no UTF-8 is still a name.
 fn name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+fn given_up(outcome: &Outcome) -> Vec<GivenUpFile> {
+    let files = outcome.given_up.iter().map(|given_up| GivenUpFile {
+        file: name(&given_up.path),
+        records: given_up.records,
+        open_dead_letters: given_up.letters,
+        reasons: given_up.reasons.clone(),
+    });
+    files.collect()
 }
 
 pub(super) fn failed(outcome: &Outcome) -> Vec<FailedFile> {

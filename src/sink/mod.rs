@@ -7,6 +7,7 @@
 //!
 //! Only this folder knows SQL.
 
+pub mod bar;
 mod batch;
 mod claim;
 mod commit;
@@ -30,10 +31,12 @@ mod word;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bar::Standing;
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
 pub use claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide};
 use dead_letter::Refused;
 pub use destination::Destination;
+use history::ReasonCount;
 pub use key::{Key, OnConflict};
 pub use kinds::of;
 pub use table::TableName;
@@ -80,6 +83,16 @@ pub trait Sink: Send {
 
     /// How many dead letters are open, of these sources and of the whole job.
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters>;
+
+    /// How the splits of these sources stand. Asked only where there is a bar.
+    fn standing(&mut self, _sources: &[i32]) -> Result<Vec<Standing>> {
+        Ok(Vec::new())
+    }
+
+    /// Why dead letters of a source are open, the most frequent reason first.
+    fn open_reasons(&mut self, _source: i32) -> Result<Vec<ReasonCount>> {
+        Ok(Vec::new())
+    }
 
     /// The sources whose rows, committed by this run, are there no more: somebody has taken them
     /// away meanwhile. As far as that shows at a glance.
@@ -161,6 +174,6 @@ impl Ending<'_> {
     /// How long an outage is waited out to write the end down: only a run that got there waits for
     /// it; one that gave up has waited.
     fn retry_for(&self, retry_for: Duration) -> Duration {
-        if matches!(self.exit_code, 0 | 3) { retry_for } else { Duration::ZERO }
+        if matches!(self.exit_code, 0 | 3 | 4) { retry_for } else { Duration::ZERO }
     }
 }

@@ -7,7 +7,7 @@
 //! A record that is longer than the bound is never whole in memory. It becomes a chunk of
 //! its own, [`Body::TooLong`], that holds only its length and its hash.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use super::framing::{Follower, Framing};
@@ -30,6 +30,12 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// Whole records from `start` of a source on.
+    pub fn of_records(start: u64, bytes: Bytes) -> Chunk {
+        let span = Span::new(start, start + bytes.len() as u64);
+        Chunk { span, body: Body::Records(bytes), ends: None, is_last: false, raw: 0 }
+    }
+
     pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Records(bytes) => bytes.len(),
@@ -82,8 +88,15 @@ impl Bytes {
         Bytes { backing: Backing::Map(window), start, end }
     }
 
-    pub(super) fn of_block(block: Arc<Vec<u8>>, start: usize, end: usize) -> Bytes {
+    pub fn of_block(block: Arc<Vec<u8>>, start: usize, end: usize) -> Bytes {
         Bytes { backing: Backing::Block(block), start, end }
+    }
+
+    /// A part of them, counted from their start.
+    pub fn part(&self, range: Range<usize>) -> Bytes {
+        let (start, end) = (self.start + range.start, self.start + range.end);
+        assert!(start <= end && end <= self.end, "a part of these bytes");
+        Bytes { backing: self.backing.clone(), start, end }
     }
 
     /// These bytes where nobody can change them: if they stand in a map, a copy.

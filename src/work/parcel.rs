@@ -10,7 +10,7 @@ use super::rows::Rows;
 use crate::error::Result;
 use crate::reject::Rejects;
 use crate::schema::Altered;
-use crate::source::{Bytes, Hash16, Preamble, Source};
+use crate::source::{Bytes, Hash16, Preamble, Source, TAIL_BYTES};
 use crate::span::Span;
 use crate::split::Split;
 
@@ -68,6 +68,19 @@ impl Parcel {
         let (offset, length, line) = self.rows.record(row);
         let start = self.span.start + u64::from(offset);
         (Span::new(start, start + u64::from(length)), line)
+    }
+
+    /// The bytes of the chunk once more, with some before them: a tail may reach back.
+    pub fn bytes_again(&self) -> Result<Bytes> {
+        if let Some(kept) = &self.kept {
+            return Ok(kept.clone());
+        }
+        let Span { start, end } = self.span;
+        let from = start.saturating_sub(TAIL_BYTES as u64);
+        let block = self.source.read(Span::new(from, end))?;
+        let before = usize::try_from(start - from).expect("a tail");
+        let end = block.len();
+        Ok(Bytes::of_block(Arc::new(block), before, end))
     }
 
     /// The bytes of a record of the chunk.

@@ -15,6 +15,13 @@ const REASONS_SHOWN: usize = 10;
 /// How many files are named of a kind.
 const FILES_SHOWN: usize = 10;
 
+/// How many reasons are shown of a file that was given up.
+const GIVEN_UP_REASONS_SHOWN: usize = 3;
+
+/// How a file that was given up is gone on with.
+const GO_ON: &str =
+    "    to go on, raise --stop-above; or mend the job, `logmill forget` the file and load it again\n";
+
 /// A shorter load shows more of how it began than of what limits it.
 const LIMIT_AFTER: Duration = Duration::from_secs(2);
 
@@ -45,6 +52,7 @@ pub(in crate::report) fn load(report: &Load) -> String {
     }
     let duplicates = sources.duplicates.iter().map(|file| (&file.file, format!("same as {}", file.same_as)));
     files(&mut out, "left out, because another file holds the same", duplicates);
+    given_up(&mut out, report);
     files(&mut out, "not loaded", failed(&sources.failed));
     files(&mut out, "to look at", notices(&report.notices));
     if let Some(limit) = limit(report) {
@@ -55,6 +63,44 @@ pub(in crate::report) fn load(report: &Load) -> String {
         let _ = writeln!(out, "\n  look at the rows: {}", one_line(query));
     }
     out
+}
+
+/// The files with too many dead letters, why they have them, and how to go on.
+fn given_up(out: &mut String, report: &Load) {
+    let given_up = &report.sources.given_up;
+    if given_up.is_empty() {
+        return;
+    }
+    let bar = report.stop_above.as_deref().unwrap_or_default();
+    let _ = writeln!(
+        out,
+        "\n  {} given up, with more dead letters than stop_above = {bar} allows",
+        figure::some(given_up.len(), "file")
+    );
+    for file in given_up.iter().take(FILES_SHOWN) {
+        let (letters, records) = (file.open_dead_letters, file.records);
+        let _ = writeln!(
+            out,
+            "    {}: {} of {}, {}",
+            one_line(&file.file),
+            figure::count(letters),
+            figure::some(records, "record"),
+            figure::share(letters, records)
+        );
+        for reason in file.reasons.iter().take(GIVEN_UP_REASONS_SHOWN) {
+            let name = one_line(format!("{} {}", reason.code, reason.field).trim_end());
+            let (count, first) = (figure::count(reason.count), &reason.first);
+            let _ = writeln!(
+                out,
+                "      {name}: {count}, first at line {} (dead letter {})",
+                first.line, first.id
+            );
+        }
+    }
+    if given_up.len() > FILES_SHOWN {
+        let _ = writeln!(out, "    and {} more", given_up.len() - FILES_SHOWN);
+    }
+    out.push_str(GO_ON);
 }
 
 /// The outcome of a check, with the first rows.
@@ -106,6 +152,7 @@ fn headline(report: &Load) -> String {
     let destination = one_line(&report.destination);
     let is_nothing_new = sources.loaded + sources.waiting + report.batches == 0
         && sources.failed.is_empty()
+        && sources.given_up.is_empty()
         && matches!(report.head.exit_code, 0 | 3);
     if is_nothing_new {
         return format!("{job}: nothing new for {destination}\n");

@@ -12,6 +12,7 @@ use super::Timeouts;
 use super::catalog;
 use super::connect::Server;
 use super::link::Link;
+use super::open_letters::reasons;
 use super::session::Session;
 use super::tables;
 use super::trouble::{Trouble, at};
@@ -19,8 +20,7 @@ use super::verdict::Step;
 use crate::error::Result;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, FirstLetter, History, OwnerStatus, ReasonCount, RunStatus, SourceStatus, Status,
-    of_target,
+    DeadLetter, Filter, History, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
 };
 use crate::sink::{Counts, TableName};
 
@@ -110,18 +110,7 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
          WHERE s.job = $1 AND coalesce(s.target, $2) = $2 ORDER BY s.id, c.split_start"),
         &[&job, target],
     );
-    let reasons = transaction.query(
-        &format!("WITH reason AS (
-             SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count, min(d.id) AS first
-             FROM logmill.dead_letters d, jsonb_array_elements(d.reasons) r
-             WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}
-             GROUP BY 1, 2
-         )
-         SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line
-         FROM reason r JOIN logmill.dead_letters d ON d.id = r.first LEFT JOIN logmill.sources s ON s.id = d.source_id
-         ORDER BY r.count DESC, r.code, r.field"),
-        &[&job, target],
-    );
+    let reasons = reasons(transaction, &format!("d.job = $1 AND {is_of_target}"), &[&job, target])?;
     let open = transaction.query_one(
         &format!("SELECT count(*) FROM logmill.dead_letters d WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}"),
         &[&job, target],
@@ -134,15 +123,7 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
     );
     Ok(Status {
         sources: SourceStatus::of_splits(at(Step::Look, found)?.iter().map(source_status)),
-        reasons: at(Step::Look, reasons)?
-            .iter()
-            .map(|row| ReasonCount {
-                code: row.get(0),
-                field: row.get(1),
-                count: unsigned(row.get(2)),
-                first: FirstLetter { id: row.get(3), file: row.get(4), line: unsigned(row.get(5)) },
-            })
-            .collect(),
+        reasons,
         open_dead_letters: unsigned(at(Step::Look, open)?.get(0)),
         runs: at(Step::Look, runs)?.iter().map(run_status).collect(),
     })

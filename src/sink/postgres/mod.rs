@@ -24,6 +24,7 @@ mod link;
 mod merge;
 mod names;
 mod numeric;
+mod open_letters;
 mod ownership;
 mod pieces;
 mod prepare;
@@ -59,12 +60,13 @@ use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::{Error, Result};
+use crate::sink::bar::Standing;
 use crate::sink::claim::{
     Whose, asks_for_others, lost_ownership, refuse_sources_of_others, signed, unsigned,
 };
 use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
-use crate::sink::history::of_target;
+use crate::sink::history::{ReasonCount, of_target};
 use crate::sink::ledger::{Acknowledged, Claimed, Holder, Holding, Holdings, went_back};
 use crate::sink::outage::{Outage, Patience};
 use crate::sink::{
@@ -335,6 +337,17 @@ impl Sink for Postgres {
             let row = link.client.query_one(&sql, &[&sources, &constants.scope.job, &constants.scope.target]);
             let row = at(Step::Claim, row)?;
             Ok(OpenLetters { selected: unsigned(row.get(0)), job: unsigned(row.get(1)) })
+        })
+    }
+
+    fn standing(&mut self, sources: &[i32]) -> Result<Vec<Standing>> {
+        let sources = sources.to_vec();
+        self.persist(self.settings.retry_for, move |link| open_letters::standing(&mut link.client, &sources))
+    }
+
+    fn open_reasons(&mut self, source: i32) -> Result<Vec<ReasonCount>> {
+        self.persist(self.settings.retry_for, move |link| {
+            open_letters::reasons(&mut link.client, "d.source_id = $1", &[&source])
         })
     }
 

@@ -7,13 +7,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, Row, params};
 
 use super::look::Look;
+use super::open_letters::reasons;
 use super::target::remembered;
 use super::{Trouble, check_version, has_tables, of_version};
 use crate::error::Result;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, FirstLetter, History, OwnerStatus, ReasonCount, RunStatus, SourceStatus, Status,
-    of_target,
+    DeadLetter, Filter, History, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
 };
 use crate::sink::{Counts, TableName};
 use crate::split::Split;
@@ -92,25 +92,7 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
     ))?;
     let is_held = |split: Split| locks.is_held(split).unwrap_or(false);
     let found = found.query_map([job, target], |row| source_status(row, &is_held))?;
-    let mut reasons = connection.prepare(&format!(
-        "WITH reason AS (
-             SELECT r.value ->> 'code' AS code, coalesce(r.value ->> 'field', '') AS field,
-                    count(DISTINCT d.id) AS count, min(d.id) AS first
-             FROM logmill_dead_letters d, json_each(d.reasons) r
-             WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target} GROUP BY 1, 2
-         )
-         SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line
-         FROM reason r JOIN logmill_dead_letters d ON d.id = r.first LEFT JOIN logmill_sources s ON s.id = d.source_id
-         ORDER BY r.count DESC, r.code, r.field",
-    ))?;
-    let reasons = reasons.query_map([job, target], |row| {
-        Ok(ReasonCount {
-            code: row.get(0)?,
-            field: row.get(1)?,
-            count: unsigned(row.get(2)?),
-            first: FirstLetter { id: row.get(3)?, file: row.get(4)?, line: unsigned(row.get(5)?) },
-        })
-    })?;
+    let reasons = reasons(connection, &format!("d.job = ?1 AND {is_of_target}"), &[&job, target])?;
     let open: i64 = connection.query_row(
         &format!(
             "SELECT count(*) FROM logmill_dead_letters d WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target}"
@@ -126,7 +108,7 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
     let runs = runs.query_map(params![job, RUNS_MAX], run_status)?;
     Ok(Status {
         sources: SourceStatus::of_splits(found.collect::<rusqlite::Result<Vec<_>>>()?),
-        reasons: reasons.collect::<rusqlite::Result<_>>()?,
+        reasons,
         open_dead_letters: unsigned(open),
         runs: runs.collect::<rusqlite::Result<_>>()?,
     })

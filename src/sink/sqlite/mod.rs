@@ -18,6 +18,7 @@ mod forget;
 mod history;
 mod lock;
 mod look;
+mod open_letters;
 mod order;
 mod ownership;
 mod refusal;
@@ -39,11 +40,12 @@ use refusal::{Verdict, advice, message, verdict};
 use statements::Statements;
 use target::Target;
 
+use super::bar::Standing;
 use super::claim::{Scope, unsigned};
 use super::commit::Moved;
 use super::destination::Settings;
 use super::findings::{self, Loaded, Past};
-use super::history::of_target;
+use super::history::{ReasonCount, of_target};
 use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
 use super::outage::Outage;
 use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Setback, Sink, TableName};
@@ -489,6 +491,16 @@ impl Sink for Sqlite {
             self.run = persist(&self.path, &self.settings, || begin_run(&self.connection, &self.settings))?;
         }
         Ok(Some(setbacks))
+    }
+
+    fn standing(&mut self, sources: &[i32]) -> Result<Vec<Standing>> {
+        persist(&self.path, &self.settings, || open_letters::standing(&self.connection, sources))
+    }
+
+    fn open_reasons(&mut self, source: i32) -> Result<Vec<ReasonCount>> {
+        persist(&self.path, &self.settings, || {
+            open_letters::reasons(&self.connection, "d.source_id = ?1", &[&source])
+        })
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {

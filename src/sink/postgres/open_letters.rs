@@ -1,0 +1,59 @@
+//! The dead letters that are open: of which splits, and why.
+
+use postgres::types::ToSql;
+use postgres::{GenericClient, Row};
+
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::sink::bar::Standing;
+use crate::sink::claim::unsigned;
+use crate::sink::history::{FirstLetter, ReasonCount};
+use crate::split::Split;
+
+/// How the splits of sources stand.
+pub(super) fn standing(client: &mut impl GenericClient, sources: &[i32]) -> Result<Vec<Standing>, Trouble> {
+    let rows = client.query(
+        "SELECT c.source_id, c.split_start, c.inserted + c.updated + c.unchanged + c.superseded + c.rejected,
+                count(d.id), max(d.source_offset), c.complete
+         FROM logmill.checkpoints c LEFT JOIN logmill.dead_letters d
+             ON d.source_id = c.source_id AND d.state = 'open' AND d.state <> 'superseded'
+             AND d.source_offset >= c.split_start AND (c.split_end IS NULL OR d.source_offset < c.split_end)
+         WHERE c.source_id = ANY($1) GROUP BY c.source_id, c.split_start ORDER BY c.source_id, c.split_start",
+        &[&sources],
+    );
+    let standing = |row: &Row| Standing {
+        split: Split { source: row.get(0), start: unsigned(row.get(1)) },
+        records: unsigned(row.get(2)),
+        letters: unsigned(row.get(3)),
+        last_letter: row.get::<_, Option<i64>>(4).map(unsigned),
+        is_complete: row.get(5),
+    };
+    Ok(at(Step::Look, rows)?.iter().map(standing).collect())
+}
+
+/// Why the dead letters `d` are open of which `whose` holds.
+pub(super) fn reasons(
+    client: &mut impl GenericClient,
+    whose: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<ReasonCount>, Trouble> {
+    let rows = client.query(
+        &format!("WITH reason AS (
+             SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count, min(d.id) AS first
+             FROM logmill.dead_letters d, jsonb_array_elements(d.reasons) r
+             WHERE d.state = 'open' AND {whose}
+             GROUP BY 1, 2
+         )
+         SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line
+         FROM reason r JOIN logmill.dead_letters d ON d.id = r.first LEFT JOIN logmill.sources s ON s.id = d.source_id
+         ORDER BY r.count DESC, r.code, r.field"),
+        parameters,
+    );
+    let reason = |row: &Row| ReasonCount {
+        code: row.get(0),
+        field: row.get(1),
+        count: unsigned(row.get(2)),
+        first: FirstLetter { id: row.get(3), file: row.get(4), line: unsigned(row.get(5)) },
+    };
+    Ok(at(Step::Look, rows)?.iter().map(reason).collect())
+}

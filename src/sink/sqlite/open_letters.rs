@@ -1,0 +1,63 @@
+//! The dead letters that are open: of which splits, and why.
+
+use rusqlite::{Connection, Row, ToSql};
+
+use super::Trouble;
+use crate::sink::bar::Standing;
+use crate::sink::claim::unsigned;
+use crate::sink::history::{FirstLetter, ReasonCount};
+use crate::split::Split;
+
+/// How the splits of sources stand.
+pub(super) fn standing(connection: &Connection, sources: &[i32]) -> Result<Vec<Standing>, Trouble> {
+    // A partial index is only used where its own condition stands.
+    let mut statement = connection.prepare(
+        "SELECT c.source_id, c.split_start, c.inserted + c.updated + c.unchanged + c.superseded + c.rejected,
+                count(d.id), max(d.source_offset), c.complete
+         FROM logmill_checkpoints c LEFT JOIN logmill_dead_letters d
+             ON d.source_id = c.source_id AND d.state = 'open' AND d.state <> 'superseded'
+             AND d.source_offset >= c.split_start AND (c.split_end IS NULL OR d.source_offset < c.split_end)
+         WHERE c.source_id IN (SELECT value FROM json_each(?1))
+         GROUP BY c.source_id, c.split_start ORDER BY c.source_id, c.split_start",
+    )?;
+    let standing = |row: &Row<'_>| {
+        Ok(Standing {
+            split: Split { source: row.get(0)?, start: unsigned(row.get(1)?) },
+            records: unsigned(row.get(2)?),
+            letters: unsigned(row.get(3)?),
+            last_letter: row.get::<_, Option<i64>>(4)?.map(unsigned),
+            is_complete: row.get(5)?,
+        })
+    };
+    let standings = statement.query_map([serde_json::json!(sources).to_string()], standing)?;
+    Ok(standings.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Why the dead letters `d` are open of which `whose` holds.
+pub(super) fn reasons(
+    connection: &Connection,
+    whose: &str,
+    parameters: &[&dyn ToSql],
+) -> Result<Vec<ReasonCount>, Trouble> {
+    let mut statement = connection.prepare(&format!(
+        "WITH reason AS (
+             SELECT r.value ->> 'code' AS code, coalesce(r.value ->> 'field', '') AS field,
+                    count(DISTINCT d.id) AS count, min(d.id) AS first
+             FROM logmill_dead_letters d, json_each(d.reasons) r
+             WHERE d.state = 'open' AND {whose} GROUP BY 1, 2
+         )
+         SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line
+         FROM reason r JOIN logmill_dead_letters d ON d.id = r.first LEFT JOIN logmill_sources s ON s.id = d.source_id
+         ORDER BY r.count DESC, r.code, r.field",
+    ))?;
+    let reason = |row: &Row<'_>| {
+        Ok(ReasonCount {
+            code: row.get(0)?,
+            field: row.get(1)?,
+            count: unsigned(row.get(2)?),
+            first: FirstLetter { id: row.get(3)?, file: row.get(4)?, line: unsigned(row.get(5)?) },
+        })
+    };
+    let reasons = statement.query_map(parameters, reason)?;
+    Ok(reasons.collect::<rusqlite::Result<_>>()?)
+}

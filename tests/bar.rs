@@ -1,0 +1,148 @@
+//! `stop_above`: a source with too many dead letters is given up, and the others go on.
+
+use serde_json::json;
+
+use crate::harness::destination::Kind;
+use crate::harness::load::Load;
+use crate::harness::log::{CSV_SCHEMA, SCHEMA, array_log, csv_log, log, pretty_log, w3c_log};
+use crate::harness::oracle::{check, check_against, check_complete};
+use crate::harness::reading::Shape;
+use crate::harness::run::{Ended, needs_failpoints};
+use crate::harness::twin::Verdicts;
+use crate::stories::on_each_destination;
+
+on_each_destination! {
+    a_source_above_the_bar_is_given_up_and_the_others_go_on
+    wherever_a_load_is_killed_the_same_is_decided
+    rows_that_the_destination_refuses_count_too
+    records_of_any_shape_are_whole_where_they_are_cut_for_a_bar
+    a_bar_in_the_job_is_a_bar_and_a_flag_goes_before_it
+}
+
+/// So many records. Of the first ten thousand one in a hundred is bad, of the others each second.
+fn worsening(records: usize) -> String {
+    let line = |number: usize| match number % if number < 10_000 { 100 } else { 2 } {
+        0 => "{\"n\":\"x\"}\n".to_owned(),
+        _ => format!("{{\"n\":{number}}}\n"),
+    };
+    (0..records).map(line).collect()
+}
+
+/// Two files, of which the first is above a bar of a tenth at its 20,000th record.
+fn two_files(kind: Kind) -> Load {
+    Load::empty().to(kind).file("a.ndjson", worsening(25_000)).file("b.ndjson", "{\"n\":1}\n").schema("n int")
+}
+
+#[track_caller]
+fn load<'l>(load: &'l Load, bar: &str) -> Ended<'l> {
+    load.call().arg("--stop-above").arg(bar).run()
+}
+
+fn a_source_above_the_bar_is_given_up_and_the_others_go_on(kind: Kind) {
+    let files = two_files(kind);
+    let ended = load(&files, "10%");
+    ended.exit(4).tells("a.ndjson").counts("14901 inserted, 5100 rejected");
+    assert_eq!(ended.result("/outcome"), json!("given_up"));
+    assert_eq!(ended.result("/stop_above"), json!("10%"));
+    assert_eq!(ended.result("/sources/loaded"), json!(1));
+    assert_eq!(ended.result("/sources/waiting"), json!(0));
+    let given_up = ended.result("/sources/given_up");
+    assert_eq!(given_up.as_array().map(Vec::len), Some(1));
+    assert_eq!((&given_up[0]["records"], &given_up[0]["open_dead_letters"]), (&json!(20_000), &json!(5_100)));
+    let reason = &given_up[0]["reasons"][0];
+    assert_eq!(
+        (&reason["code"], &reason["field"], &reason["count"]),
+        (&json!("int_parsing"), &json!("n"), &json!(5_100))
+    );
+    assert_eq!(reason["first"]["line"], json!(1));
+    assert!(!check(&files).is_complete);
+
+    // Again, and nothing of it is loaded; rejects are one thing, too many of them another.
+    let written = || -> Vec<String> {
+        // To claim a source moves its checkpoint's epoch.
+        files.versions().into_iter().filter(|version| !version.contains("checkpoints")).collect()
+    };
+    let before = written();
+    let again = files.call().arg("--stop-above").arg("10%").arg("--allow-rejects").run();
+    again.exit(4);
+    assert_eq!(again.result("/sources/given_up/0"), given_up[0]);
+    assert!(written() == before, "rows or dead letters were written");
+
+    // Dead letters that are closed do not count, whichever run wrote them.
+    files.sql(&format!("UPDATE {} SET state = 'discarded'", files.ours("dead_letters")));
+    let rest = load(&files, "15%");
+    rest.exit(3).counts("17401 inserted, 7600 rejected");
+    assert_eq!(rest.result("/sources/given_up"), json!([]));
+    // A bar that is lower tells of a source that is at its end.
+    load(&files, "2499").exit(4);
+    load(&files, "2500").exit(3);
+}
+
+fn wherever_a_load_is_killed_the_same_is_decided(kind: Kind) {
+    needs_failpoints();
+    let files = two_files(kind).pipeline("batch_rows = 3000\nchunk_size = 20000");
+    for (point, passed) in [
+        ("before-commit", 0),
+        ("between-batches", 2),
+        ("after-rows", 3),
+        ("between-batches", 5),
+        ("before-finish", 0),
+    ] {
+        files.reset();
+        files.call().arg("--stop-above").arg("10%").kill_at(point, passed).run().killed();
+        check(&files);
+        files.wait_alone();
+        let ended = load(&files, "10%");
+        ended.exit(4).counts("14901 inserted, 5100 rejected");
+        assert_eq!(ended.result("/sources/given_up/0/records"), json!(20_000), "{point} after {passed}");
+        check(&files);
+    }
+}
+
+fn rows_that_the_destination_refuses_count_too(kind: Kind) {
+    let lines: String = (0..12_000).map(|number| format!("{{\"n\":{number}}}\n")).collect();
+    let given = format!(
+        "CREATE TABLE t (n bigint CHECK (n % 100 <> 7), {})",
+        kind.word(
+            "{key}",
+            "source_id integer, source_offset integer, PRIMARY KEY (source_id, source_offset)"
+        )
+    );
+    let refused = Load::of(lines).to(kind).schema("n int").given(&given);
+    load(&refused, "99").exit(4).counts("9900 inserted, 100 rejected");
+    check_against(&refused, &Verdicts::of(&refused));
+    load(&refused, "119").exit(4).counts("11880 inserted, 120 rejected");
+    load(&refused, "120").exit(3);
+}
+
+fn records_of_any_shape_are_whole_where_they_are_cut_for_a_bar(kind: Kind) {
+    let shapes = [
+        (Shape::Lines, SCHEMA, "a.ndjson", log(1, 12_000)),
+        (Shape::Csv, CSV_SCHEMA, "a.ndjson", csv_log(2, 12_000)),
+        (Shape::Json, SCHEMA, "a.ndjson", array_log(3, 12_000)),
+        (Shape::Braces, SCHEMA, "a.ndjson", pretty_log(4, 12_000)),
+        (Shape::W3c, CSV_SCHEMA, "a.ndjson", w3c_log(5, 14_000)),
+        #[cfg(feature = "gzip")]
+        (Shape::Lines, SCHEMA, "a.ndjson.gz", log(6, 12_000)),
+    ];
+    for (shape, schema, name, content) in shapes {
+        let whole = Load::empty().to(kind).shaped(shape).file(name, content).schema(schema);
+        let ended = load(&whole, "99%");
+        ended.exit(3);
+        check_complete(&whole);
+        assert!(ended.result("/batches").as_u64() > Some(1), "{name} is not cut");
+    }
+}
+
+fn a_bar_in_the_job_is_a_bar_and_a_flag_goes_before_it(kind: Kind) {
+    let job = |bar: &str| {
+        let load = Load::of("{\"n\":1}\n{\"n\":\"x\"}\n").to(kind).schema("n int");
+        load.pipeline(&format!("[dead_letters]\nstop_above = {bar}"))
+    };
+    job("0").run().exit(4).counts("1 inserted, 1 rejected");
+    job("\"49.9%\"").run().exit(4);
+    job("\"50%\"").run().exit(3);
+    let low = job("0");
+    load(&low, "1").exit(3);
+    low.call().arg("--allow-rejects").run().exit(4);
+}
