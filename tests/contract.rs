@@ -400,7 +400,10 @@ fn a_new_source_is_made_and_loaded_to_its_end(place: &Place) {
     assert_eq!(run.commit(&batch(&path, first.split, (6, 10), false)).unwrap().completed, [1]);
     assert_eq!(place.source(), (1, 10, true));
     run.finish(&ENDING).unwrap();
-    assert_eq!(place.open().claim(&asked(&[&path])).unwrap(), [Answer::Finished { source_id: 1 }]);
+    assert_eq!(
+        place.open().claim(&asked(&[&path])).unwrap(),
+        [Answer::Finished { source_id: 1, has_other_rules: false }]
+    );
 }
 
 fn a_source_is_held_while_its_run_lives(place: &Place) {
@@ -500,7 +503,10 @@ fn a_source_is_complete_with_the_last_of_its_splits(place: &Place) {
     assert_eq!(place.source(), (1, 10, true));
     assert_eq!(place.sources()[0].counts.lines, 10);
     run.finish(&ENDING).unwrap();
-    assert_eq!(place.open().claim(&asked(&[&path])).unwrap(), [Answer::Finished { source_id: 1 }]);
+    assert_eq!(
+        place.open().claim(&asked(&[&path])).unwrap(),
+        [Answer::Finished { source_id: 1, has_other_rules: false }]
+    );
 }
 
 fn counters_add_up_and_open_letters_are_counted(place: &Place) {
@@ -546,7 +552,7 @@ fn a_copy_is_a_duplicate(place: &Place) {
     let copy = place.file("b", 10_000);
     let mut run = place.open();
     let claimed = run.claim(&asked(&[&path, &copy])).unwrap();
-    assert_eq!(claimed[0], Answer::Finished { source_id: 1 });
+    assert_eq!(claimed[0], Answer::Finished { source_id: 1, has_other_rules: false });
     assert!(matches!(claimed[1], Answer::Duplicate(_)), "{claimed:?}");
     let allowed = Asked { allow_duplicates: true, ..asked(&[&path, &copy]) };
     let claimed = run.claim(&allowed).unwrap();
@@ -560,7 +566,10 @@ fn a_name_that_changed_is_told_anew(place: &Place) {
     run.finish(&ENDING).unwrap();
     let renamed = place.folder.path().join("b");
     fs::rename(&path, &renamed).unwrap();
-    assert_eq!(place.open().claim(&asked(&[&renamed])).unwrap(), [Answer::Finished { source_id: 1 }]);
+    assert_eq!(
+        place.open().claim(&asked(&[&renamed])).unwrap(),
+        [Answer::Finished { source_id: 1, has_other_rules: false }]
+    );
     assert_eq!(place.sources()[0].name, renamed.to_string_lossy());
 }
 

@@ -67,7 +67,10 @@ fn fates(
                 position: tasks.first().map_or(0, |task| task.start.record),
                 bytes: Some(tasks.iter().map(|task| bytes_to_read(task, &file)).sum()),
             },
-            Answer::Finished { .. } => Fate::LeaveOut { why: "loaded to the end before".to_owned() },
+            Answer::Finished { has_other_rules, .. } => {
+                let rules = if *has_other_rules { ", under other rules" } else { "" };
+                Fate::LeaveOut { why: format!("loaded to the end before{rules}") }
+            }
             Answer::Duplicate(of) => Fate::LeaveOut { why: format!("holds the same as {of}") },
             Answer::Changed(why) => Fate::Refuse { why: why.clone() },
         };

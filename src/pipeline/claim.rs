@@ -59,6 +59,8 @@ pub(super) struct Noted {
     pub(super) tasks: Vec<(Task, Candidate)>,
     /// The sources of which nothing is.
     pub(super) finished: Vec<(i32, PathBuf)>,
+    /// The ids of those that were loaded under other rules.
+    pub(super) of_other_rules: Vec<i32>,
     /// The ids of all of them.
     pub(super) selected: Vec<i32>,
     /// What the splits are judged by, where there is a bar.
@@ -74,6 +76,7 @@ pub(super) fn take_note(
     observer: &Observer,
 ) -> Noted {
     let (mut tasks, mut finished, mut selected) = (Vec::new(), Vec::new(), Vec::new());
+    let mut of_other_rules = Vec::new();
     for (file, answer) in files.into_iter().zip(answers) {
         match answer {
             Answer::Load { source_id, tasks: splits } => {
@@ -83,8 +86,11 @@ pub(super) fn take_note(
                 }
                 tasks.extend(splits.into_iter().map(|task| (task, file.clone())));
             }
-            Answer::Finished { source_id } => {
+            Answer::Finished { source_id, has_other_rules } => {
                 selected.push(source_id);
+                if has_other_rules {
+                    of_other_rules.push(source_id);
+                }
                 // One that this run has finished is not told as one that was.
                 outcome.finished += u64::from(!begun.contains(&source_id));
                 finished.push((source_id, file.path));
@@ -93,7 +99,7 @@ pub(super) fn take_note(
             Answer::Changed(why) => outcome.refuse(file.path, why, observer),
         }
     }
-    Noted { tasks, finished, selected, tallies: HashMap::new() }
+    Noted { tasks, finished, of_other_rules, selected, tallies: HashMap::new() }
 }
 
 /// Bytes of the file that are to be read, compressed as they are.

@@ -46,7 +46,7 @@ use cut::Cutter;
 use plan::Planner;
 use queue::queue;
 use setback::is_set_back;
-pub use stats::{GivenUp, Outcome, Reason, Stats, Times};
+pub use stats::{GivenUp, OtherRules, Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
 use workers::Workers;
 use writer::{Barrier, Writer};
@@ -117,7 +117,7 @@ pub fn run(
 ) -> Result<()> {
     let settings = &adjusted(settings, &recipe.schema, sink.closes());
     let mut begun = HashSet::new();
-    let Noted { tasks, selected, .. } = loop {
+    let Noted { tasks, of_other_rules, selected, .. } = loop {
         // A reader that waits for a stream is woken when the run fails.
         let stop = &stop.branch();
         let (asked, unreadable) = asked(files, settings, stop)?;
@@ -147,6 +147,10 @@ pub fn run(
         outcome.notices.push((file.path.clone(), LOST.to_owned()));
     }
     bar::explain(&mut outcome.given_up, sink)?;
+    if !of_other_rules.is_empty() {
+        let letters = sink.open_dead_letters(&of_other_rules)?.selected;
+        outcome.other_rules = Some(OtherRules { files: of_other_rules.len(), letters });
+    }
     outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
     Ok(())
 }

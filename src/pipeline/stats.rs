@@ -61,6 +61,8 @@ pub struct Outcome {
     pub waiting: u64,
     /// Sources that were at their end already.
     pub finished: u64,
+    /// Those of them that were loaded under other rules than those of now.
+    pub other_rules: Option<OtherRules>,
     /// Files that were left out because another one holds the same, as (file, other).
     pub duplicates: Vec<(PathBuf, String)>,
     /// Files that could not be loaded, as (file, why).
@@ -112,6 +114,14 @@ impl Outcome {
         observer.tell(&Event::Refused { file: file.clone(), why: why.clone() });
         self.failed.push((file, why));
     }
+}
+
+/// Sources at their end that were loaded under other rules.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherRules {
+    pub files: usize,
+    /// Their dead letters that are open.
+    pub letters: u64,
 }
 
 /// A source, or a split of it, that has too many dead letters.

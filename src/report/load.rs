@@ -73,12 +73,23 @@ pub struct LoadSources {
     pub waiting: u64,
     /// At their end already.
     pub finished_before: u64,
+    /// Those of them that were loaded under other rules than those of now.
+    pub other_rules: Option<OtherRules>,
     /// Left out, because another file holds the same.
     pub duplicates: Vec<Duplicate>,
     /// Given up, because too many of their records are dead letters.
     pub given_up: Vec<GivenUpFile>,
     /// Not loaded.
     pub failed: Vec<FailedFile>,
+}
+
+/// Files at their end that were loaded under other rules.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct OtherRules {
+    /// How many.
+    pub files: usize,
+    /// Their dead letters that are open.
+    pub open_dead_letters: u64,
 }
 
 /// A file with more dead letters than `stop_above` allows. Nothing behind the place where that was
@@ -200,6 +211,9 @@ impl Load {
                 loaded: outcome.loaded,
                 waiting: outcome.waiting,
                 finished_before: outcome.finished,
+                other_rules: outcome
+                    .other_rules
+                    .map(|other| OtherRules { files: other.files, open_dead_letters: other.letters }),
                 duplicates: outcome
                     .duplicates
                     .iter()

@@ -27,7 +27,10 @@ pub use exit::Exit;
 pub use forget::{Forget, ForgottenSource, RowsLeft};
 pub use infer::{CandidateShare, Infer, Inferred, InferredField};
 pub use letters::{LetterCount, Letters, ReasonPlace, ShownLetter};
-pub use load::{Duplicate, FailedFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times};
+pub use load::{
+    Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, OtherRules, Place, Reason, Subject,
+    Times,
+};
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};
 pub use status::{SourcesStatus, Status};
 

@@ -165,6 +165,8 @@ pub enum Answer {
     Finished {
         /// The source's id.
         source_id: i32,
+        /// Whether some of it was loaded under other rules than those of now.
+        has_other_rules: bool,
     },
     /// All of it is known under this other name.
     Duplicate(String),
@@ -329,13 +331,16 @@ fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Dec
             return false;
         };
         let mut checkpoints = tasks.iter().filter_map(|task| remembered[index].checkpoint(task.split));
-        checkpoints.any(|checkpoint| {
-            checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != asked.rules_hash
-        })
+        checkpoints.any(|checkpoint| is_of_other_rules(checkpoint, asked))
     });
     let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
     let Some((first, more)) = names.split_first() else { return Ok(()) };
     Err(ErrorKind::RulesChanged { source_name: first.clone(), more: more.len() }.into())
+}
+
+/// Whether something was loaded up to a checkpoint, and by other rules.
+fn is_of_other_rules(checkpoint: &Checkpoint, asked: &Asked) -> bool {
+    checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != asked.rules_hash
 }
 
 /// How to go on with a known source.
@@ -364,7 +369,10 @@ fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<Answer
         }
     }
     Ok(match tasks.is_empty() {
-        true => Answer::Finished { source_id: *source_id },
+        true => Answer::Finished {
+            source_id: *source_id,
+            has_other_rules: checkpoints.iter().any(|checkpoint| is_of_other_rules(checkpoint, asked)),
+        },
         false => Answer::Load { source_id: *source_id, tasks },
     })
 }

@@ -182,6 +182,28 @@ fn open_dead_letters_are_counted_alike_by_all_who_tell_of_them() {
 }
 
 #[test]
+fn what_was_loaded_under_other_rules_is_told() {
+    on_both("\"position\"", |place, _| {
+        place.run("load -j job.toml logs/a.ndjson logs/b.ndjson").ended(3, &[]);
+        let said = place.run("load -j job.toml").ended(3, &[]);
+        assert!(!said.stdout.contains("other rules") && !said.stderr.contains("other rules"));
+
+        place.write("job.toml", place.read("job.toml").replace("max_length = 3", "max_length = 4"));
+        let told = "2 files were loaded under other rules; 3 dead letters are open under the old ones\n";
+        place.run("load -j job.toml logs/a.ndjson logs/b.ndjson").ended(3, &[told]);
+        let (_, object) = place.json("load -j job.toml logs/b.ndjson");
+        assert_eq!(object["sources"]["other_rules"], serde_json::json!({"files": 1, "open_dead_letters": 2}));
+        let plan = place.run("plan -j job.toml").stdout;
+        assert!(plan.contains("loaded to the end before, under other rules"), "{plan}");
+
+        // The way on that is named.
+        place.run("forget -j job.toml logs/a.ndjson logs/b.ndjson").ended(0, &[]);
+        let (_, object) = place.json("load -j job.toml logs/a.ndjson logs/b.ndjson");
+        assert_eq!(object["sources"]["other_rules"], serde_json::Value::Null);
+    });
+}
+
+#[test]
 fn a_name_with_a_line_end_forges_no_line() {
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db").replace("word ", "\"a\\n2  b\" "));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::table;
 use crate::figure;
 use crate::printable::one_line;
-use crate::report::{Check, Exit, FailedFile, Load, Notice, Reason};
+use crate::report::{Check, Exit, FailedFile, Load, Notice, OtherRules, Reason};
 use crate::sink::key::EXTRA;
 
 /// How many reasons are shown to people; a machine gets them all.
@@ -50,6 +50,9 @@ pub(in crate::report) fn load(report: &Load) -> String {
         let files = figure::some(sources.finished_before, "file");
         let _ = writeln!(out, "\n  {files} {was} loaded to the end before");
     }
+    if let Some(other) = sources.other_rules {
+        other_rules(&mut out, other);
+    }
     let duplicates = sources.duplicates.iter().map(|file| (&file.file, format!("same as {}", file.same_as)));
     files(&mut out, "left out, because another file holds the same", duplicates);
     given_up(&mut out, report);
@@ -63,6 +66,20 @@ pub(in crate::report) fn load(report: &Load) -> String {
         let _ = writeln!(out, "\n  look at the rows: {}", one_line(query));
     }
     out
+}
+
+/// What is loaded by rules that are no longer those of the job, and how it can be otherwise.
+fn other_rules(out: &mut String, other: OtherRules) {
+    let was = if other.files == 1 { "was" } else { "were" };
+    let _ = write!(out, "\n  {} {was} loaded under other rules", figure::some(other.files, "file"));
+    if other.open_dead_letters > 0 {
+        let are = if other.open_dead_letters == 1 { "is" } else { "are" };
+        let letters = figure::some(other.open_dead_letters, "dead letter");
+        let _ = write!(out, "; {letters} {are} open under the old ones");
+    }
+    out.push_str(
+        "\n    what is loaded stays as it is; to load it by the new ones, `logmill forget` the files and load again\n",
+    );
 }
 
 /// The files with too many dead letters, why they have them, and how to go on.
