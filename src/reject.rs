@@ -495,13 +495,14 @@ impl Rejects {
 
 fn add_to_tally(tally: &mut Vec<Tally>, code: Code, field: &str, count: u64, offset: u64, line: u32) {
     let field = &field[..field.floor_char_boundary(FIELD_BYTES_MAX)];
-    match tally.iter().position(|entry| entry.code == code && entry.field == field) {
-        Some(index) => tally[index].count += count,
-        None if tally.len() < TALLIES_MAX || field == OTHER_FIELDS => {
-            tally.push(Tally { code, field: field.to_owned(), count, offset, line });
+    // In order: a record can lack hundreds of fields, and each is looked up.
+    match tally.binary_search_by(|entry| (entry.code, entry.field.as_str()).cmp(&(code, field))) {
+        Ok(index) => tally[index].count += count,
+        Err(index) if tally.len() < TALLIES_MAX || field == OTHER_FIELDS => {
+            tally.insert(index, Tally { code, field: field.to_owned(), count, offset, line });
         }
         // Beyond the bound, only the code is told apart.
-        None => add_to_tally(tally, code, OTHER_FIELDS, count, offset, line),
+        Err(_) => add_to_tally(tally, code, OTHER_FIELDS, count, offset, line),
     }
 }
 
@@ -593,6 +594,7 @@ mod tests {
         }
         assert!(tally.len() <= TALLIES_MAX + 1);
         assert_eq!(tally.iter().map(|entry| entry.count).sum::<u64>(), 10_000);
+        assert!(tally.is_sorted_by_key(|entry| (entry.code, entry.field.clone())), "each is found by halves");
         let mut tally = Vec::new();
         add_to_tally(&mut tally, code::EXTRA_FORBIDDEN, &"ä".repeat(1_000), 1, 0, 0);
         assert_eq!(tally[0].field.len(), FIELD_BYTES_MAX);

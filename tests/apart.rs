@@ -107,6 +107,7 @@ fn a_plan_says_by_what_rows_can_be_refused() {
         "fed: FOREIGN KEY (n) REFERENCES public.host(n)",
         "t_n_d_key: UNIQUE btree (n, d)",
         "the trigger refuse",
+        "A row that loses its key to a later one within a batch is judged by CHECKs alone",
     ] {
         assert!(said.contains(part), "{part} is not said: {said}");
     }

@@ -544,3 +544,35 @@ fn rows_that_somebody_else_writes_meanwhile_are_met_too() {
         }
     }
 }
+
+/// What loses its key within a batch is judged by the schema and the CHECKs, so that where batches
+/// end changes nothing: not the rows, not the dead letters, not the exit code.
+#[test]
+fn which_rows_are_refused_does_not_depend_on_where_batches_end() {
+    // Each key four times. Of every seven one breaks a CHECK, of every eleven one is no integer.
+    let log: String = (0..200)
+        .map(|n| match n {
+            _ if n % 11 == 5 => format!("{{\"k\":\"k{}\",\"v\":\"x\"}}\n", n % 50),
+            _ if n % 7 == 3 => format!("{{\"k\":\"k{}\",\"v\":-1}}\n", n % 50),
+            _ => format!("{{\"k\":\"k{}\",\"v\":{n}}}\n", n % 50),
+        })
+        .collect();
+    for kind in Kind::all() {
+        let ends: Vec<_> = [1, 2, 7, 30, 1000]
+            .into_iter()
+            .map(|rows| {
+                let load = Load::of(&log)
+                    .to(kind)
+                    .schema("k text, v int")
+                    .key(r#"["k"]"#)
+                    .given("CREATE TABLE t (k text PRIMARY KEY, v bigint NOT NULL CONSTRAINT low CHECK (v % 1000 >= 0))")
+                    .batches_of(rows);
+                let code = load.run().code();
+                (code, load.rows(), load.rejects())
+            })
+            .collect();
+        assert_eq!(ends[0].0, Some(3));
+        assert!(ends[0].2.len() > 40);
+        assert!(ends.iter().all(|end| *end == ends[0]), "{kind:?}: {ends:?}");
+    }
+}

@@ -163,3 +163,46 @@ fn a_trigger_of_a_part_of_a_part_is_seen_too() {
     );
     load.run().exit(1).says("a trigger leaves rows out without an error");
 }
+
+/// Ranges with a gap, lists within ranges, a level with a default: what has no partition never
+/// reaches the server, and is what the server says it is.
+#[test]
+fn a_record_without_a_partition_is_refused_before_it_is_sent() {
+    let line =
+        |n: i32, at: &str, level: &str| format!("{{\"n\":{n},\"day\":\"{at}\",\"level\":\"{level}\"}}\n");
+    let log = [
+        line(1, "2023-01-31", "INFO"),
+        line(2, "2023-02-01", "INFO"),
+        line(3, "2023-03-01", "WARN"),
+        line(4, "2023-03-31", "it's"),
+        line(5, "2023-03-31", "none"),
+        line(6, "2022-12-31", "WARN"),
+        line(7, "2024-05-01", "none"),
+        line(8, "2023-04-01", "INFO"),
+    ];
+    let load = Load::of(log.concat()).schema("n int, day date, level text").given(
+        "CREATE TABLE t (n bigint, day date, level text, source_id integer, source_offset bigint,
+                         PRIMARY KEY (source_id, source_offset, day, level)) PARTITION BY RANGE (day);
+         CREATE TABLE t_01 PARTITION OF t FOR VALUES FROM ('2023-01-01') TO ('2023-02-01');
+         CREATE TABLE t_03 PARTITION OF t FOR VALUES FROM ('2023-03-01') TO ('2023-04-01') PARTITION BY LIST (level);
+         CREATE TABLE t_03_warn PARTITION OF t_03 FOR VALUES IN ('WARN', 'it''s');
+         CREATE TABLE t_04 PARTITION OF t FOR VALUES FROM ('2023-04-01') TO ('2023-05-01');
+         CREATE TABLE t_24 PARTITION OF t FOR VALUES FROM ('2024-01-01') TO (MAXVALUE) PARTITION BY LIST (level);
+         CREATE TABLE t_24_rest PARTITION OF t_24 DEFAULT",
+    );
+    load.run()
+        .exit(3)
+        .rejects([(2, "server_23514"), (5, "server_23514"), (6, "server_23514")])
+        .counts("5 inserted, 3 rejected");
+    assert_eq!(
+        select(&load, "SELECT tableoid::regclass::text, n FROM t ORDER BY n"),
+        ["t_01 1", "t_03_warn 3", "t_03_warn 4", "t_24_rest 7", "t_04 8"]
+    );
+    assert_eq!(
+        select(
+            &load,
+            "SELECT DISTINCT stage, r ->> 'message' FROM logmill.dead_letters, jsonb_array_elements(reasons) r"
+        ),
+        ["schema no partition of relation \"t\" found for row"]
+    );
+}

@@ -283,3 +283,20 @@ fn a_database_that_loses_its_name_during_a_load_is_a_failure_and_said() {
         }
     }
 }
+
+/// A run that has waited in vain does not wait as long again to write that down.
+#[test]
+fn a_database_that_somebody_keeps_locked_is_waited_for_once() {
+    let load = Load::of(lines([1, 2, 3])).schema("n int").to(Kind::Sqlite).pipeline("retry_for = \"6s\"");
+    let run = load.call().stop_at("before-begin", 0).start().wait_stopped();
+    let path = load.made().url();
+    let holder = rusqlite::Connection::open(path.strip_prefix("sqlite:").unwrap()).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = std::time::Instant::now();
+    run.wake();
+    run.wait().exit(1).says("locked");
+    let waited = began.elapsed().as_secs();
+    assert!((6..12).contains(&waited), "{waited} s");
+    holder.execute_batch("ROLLBACK").unwrap();
+    load.run().exit(0).rows(["1", "2", "3"]);
+}

@@ -10,7 +10,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use super::check::Check;
+use super::check::Demands;
 use super::wire::{Column, EPOCH_DAYS, EPOCH_US, Wire, put};
 use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
@@ -25,12 +25,12 @@ const JSONB_VERSION: u8 = 1;
 #[derive(Clone, Debug)]
 pub struct CopyEncoder {
     columns: Vec<Column>,
-    checks: Vec<Check>,
+    demands: Demands,
 }
 
 impl CopyEncoder {
-    pub(super) fn new(columns: Vec<Column>, checks: Vec<Check>) -> CopyEncoder {
-        CopyEncoder { columns, checks }
+    pub(super) fn new(columns: Vec<Column>, demands: Demands) -> CopyEncoder {
+        CopyEncoder { columns, demands }
     }
 }
 
@@ -55,9 +55,7 @@ impl Encoder for CopyEncoder {
                 Origin::RecordHash => put(out, &record_hash(place.raw, row.outside())),
             }
         }
-        for check in &self.checks {
-            check.judge(row.values(), faults);
-        }
+        self.demands.judge(row.values(), faults);
         faults.len() == before
     }
 }

@@ -220,7 +220,8 @@ fn look_at_refusals(
     let whats: Vec<String> = at(Step::Look, rows)?.iter().map(|row| row.get(0)).collect();
     if !whats.is_empty() {
         forecast.warnings.push(format!(
-            "{} can refuse rows, which become dead letters then, by {}",
+            "{} can refuse rows, which become dead letters then, by {}. A row that loses its key to a later one within a batch is \
+             judged by CHECKs alone, not by foreign keys and triggers",
             target.name,
             whats.join("; ")
         ));

@@ -63,7 +63,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
     if target.refers_to_itself {
         warnings.push(findings::refers_to_itself(&target.name));
     }
-    let checks = check::read(client, &target, &columns)?;
+    let demands = check::read(client, &target, &columns)?;
     let operators = Operators {
         equals: key_index.equals.clone(),
         order: match &settings.on_conflict {
@@ -103,7 +103,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         key_index,
         target,
     };
-    Ok(Prepared { constants, encoder: CopyEncoder::new(columns, checks), warnings })
+    Ok(Prepared { constants, encoder: CopyEncoder::new(columns, demands), warnings })
 }
 
 /// A standby becomes the primary after a failover, and until then is waited for like a server that

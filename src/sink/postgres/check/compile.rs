@@ -64,6 +64,37 @@ impl<'a> KnownColumn<'a> {
     }
 }
 
+impl KnownColumn<'_> {
+    /// What of it can be compared.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        match self.class {
+            Class::Other | Class::Nothing => None,
+            Class::Double { is_narrow: true } => Some(Subject::Narrow(self.index)),
+            _ => Some(Subject::Value(self.index)),
+        }
+    }
+
+    /// Its values stand here in the order in which they stand on the server.
+    pub(super) fn is_ordered(&self) -> bool {
+        !matches!(self.class, Class::Text | Class::Other | Class::Nothing)
+    }
+
+    /// A constant of its type, from the text of one.
+    pub(super) fn constant(&self, text: &str) -> Option<Constant> {
+        let to = match self.class {
+            Class::Int => Type::Int,
+            Class::Numeric => Type::Numeric,
+            Class::Double { .. } => Type::Double,
+            Class::Text => Type::Text,
+            Class::Date => Type::Date,
+            Class::Timestamp => Type::Timestamp,
+            Class::Timestamptz => Type::Timestamptz,
+            Class::Other | Class::Nothing => return None,
+        };
+        constant(&Expr::Cast(Box::new(Expr::Quoted(text.to_owned())), to), self.class)
+    }
+}
+
 /// What an expression asks. `domain_of` is the column that `VALUE` stands for.
 pub(super) fn compile(expr: &Expr, known: &[KnownColumn<'_>], domain_of: Option<&str>) -> Test {
     Compiler { known, domain_of }.test(expr)
@@ -138,12 +169,7 @@ impl Compiler<'_> {
             }
             _ => {
                 let known = self.column(expr)?;
-                let subject = match known.class {
-                    Class::Other | Class::Nothing => return None,
-                    Class::Double { is_narrow: true } => Subject::Narrow(known.index),
-                    _ => Subject::Value(known.index),
-                };
-                Some((subject, known.class))
+                Some((known.subject()?, known.class))
             }
         }
     }

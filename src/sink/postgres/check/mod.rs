@@ -11,6 +11,7 @@
 
 mod compile;
 mod parse;
+mod partition;
 
 use std::cmp::Ordering;
 
@@ -89,12 +90,33 @@ enum Constant {
     Text(String),
 }
 
-/// The CHECKs of a target that are understood at least in part.
+/// What the target demands of a record, as far as it is understood.
+#[derive(Clone, Debug)]
+pub(super) struct Demands {
+    checks: Vec<Check>,
+    /// Its partitions, and its name.
+    part: Option<(partition::Part, String)>,
+}
+
+impl Demands {
+    /// Notes a fault for each that the values of a row do not meet.
+    #[inline]
+    pub(super) fn judge(&self, values: &[Value<'_>], faults: &mut Faults) {
+        for check in &self.checks {
+            check.judge(values, faults);
+        }
+        if let Some((part, table)) = &self.part {
+            part.judge(table, values, faults);
+        }
+    }
+}
+
+/// The CHECKs and the partitions of a target that are understood at least in part.
 pub(super) fn read(
     client: &mut impl GenericClient,
     target: &Target,
     columns: &[Column],
-) -> Result<Vec<Check>, Trouble> {
+) -> Result<Demands, Trouble> {
     // Texts are equal if their bytes are, unless a collation says otherwise.
     let collated = at(Step::Prepare, client.query(&with_domains(COLLATED), &[&target.oid]))?;
     let collated: Vec<String> = collated.iter().map(|row| row.get(0)).collect();
@@ -129,7 +151,9 @@ pub(super) fn read(
         };
         Some(Check { name, text, field: field.map(str::to_owned), test })
     });
-    Ok(checks.collect())
+    let checks = checks.collect();
+    let part = partition::read(client, target, &known)?.map(|part| (part, target.name.clone()));
+    Ok(Demands { checks, part })
 }
 
 /// Prepends the columns of a table with their types, and with those that their domains are
@@ -163,7 +187,7 @@ const CHECKS: &str = "SELECT k.conname::text, pg_get_constraintdef(k.oid), d.att
 impl Check {
     /// Notes a fault if the values of a row break this.
     #[inline]
-    pub(super) fn judge(&self, values: &[Value<'_>], faults: &mut Faults) {
+    fn judge(&self, values: &[Value<'_>], faults: &mut Faults) {
         if self.test.holds(values) == Some(false) {
             self.refuse(faults);
         }
@@ -261,6 +285,19 @@ impl Subject {
             (_, Value::Text(text), Constant::Text(constant)) => Some(text.cmp(constant)),
             // A null, or a value that the column cannot hold anyway.
             _ => None,
+        }
+    }
+}
+
+impl Constant {
+    /// How two constants of one kind stand to each other.
+    fn order(&self, other: &Constant) -> Ordering {
+        match (self, other) {
+            (Constant::Int(one), Constant::Int(two)) => one.cmp(two),
+            (Constant::Number(one), Constant::Number(two)) => one.partial_cmp(two).unwrap_or(Ordering::Equal),
+            (Constant::Float(one), Constant::Float(two)) => compare_floats(*one, *two),
+            (Constant::Text(one), Constant::Text(two)) => one.cmp(two),
+            _ => Ordering::Equal,
         }
     }
 }
