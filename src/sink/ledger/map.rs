@@ -18,45 +18,20 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::store::{Entry, Failure, Store, Swap, Version};
-use super::{
-    Acknowledged, Claimed, Decided, Found as FoundAgain, Holder, Holding, Holdings, Ledger, Look, Wanted,
-    went_back,
+use super::keys::{Keys, Life, Settings, Snapshot};
+use super::records::{
+    CheckpointRecord, RunRecord, SourceRecord, of_key, parse, run_key, source_key, split_key, stored,
+    stored_inode,
 };
+use super::store::{Store, Version};
+use super::{Acknowledged, Claimed, Decided, Holder, Holding, Holdings, Ledger, Look, Wanted, went_back};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Observer;
 use crate::sink::claim::{held, lost_ownership};
-use crate::sink::outage::{Outage, Patience, stopped};
-use crate::sink::{Advance, Answer, Asked, Checkpoint, Counts, Ending, Owner, Remembered, Setback};
-use crate::source::{Candidate, Container, Hash16, Inode, Preamble, hash16};
+use crate::sink::{Advance, Answer, Asked, Counts, Ending, Remembered, Setback};
 use crate::split::Split;
-use crate::stop::Stop;
-
-/// What a ledger in a store is told.
-#[derive(Clone)]
-pub struct Settings {
-    /// The day that the run is about.
-    pub data_date: Option<NaiveDate>,
-    /// A run whose heart has stood still for this long is dead.
-    pub lease: Duration,
-    /// How long a store that does not answer is waited for.
-    pub retry_for: Duration,
-    /// When to stop waiting.
-    pub stop: Stop,
-    /// Is told what happens.
-    pub observer: Observer,
-}
-
-impl Settings {
-    fn patience(&self) -> Patience<'_> {
-        Patience { retry_for: self.retry_for, stop: &self.stop, observer: &self.observer }
-    }
-}
 
 /// The ledger of a run, in a store.
 pub struct MapLedger {
@@ -66,58 +41,6 @@ pub struct MapLedger {
     /// The checkpoints of what this run owns, as it knows them.
     owned: HashMap<Split, (CheckpointRecord, Version)>,
     acknowledged: Acknowledged,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct JobRecord {
-    next_source_id: i32,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct SourceRecord {
-    data_date: Option<String>,
-    name: String,
-    head: (u32, [u8; 16]),
-    containers: Vec<(u64, [u8; 16], [u8; 16])>,
-    /// Device and inode.
-    inode: Option<(u64, u64)>,
-    /// The run that made it.
-    made_by: i64,
-    /// All its splits are at their end.
-    complete: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct CheckpointRecord {
-    end: Option<u64>,
-    position: u64,
-    lines: i64,
-    tail: (u32, [u8; 16]),
-    /// The start of a last line that had no line end.
-    tail_start: Option<u64>,
-    preamble: Vec<u8>,
-    complete: bool,
-    rules: [u8; 16],
-    epoch: i64,
-    owner: Option<i64>,
-    /// The run that wrote it.
-    written_by: i64,
-    inserted: i64,
-    updated: i64,
-    unchanged: i64,
-    superseded: i64,
-    rejected: i64,
-    blank: i64,
-    skipped: i64,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct RunRecord {
-    /// By which a run knows its own record where the answer was lost.
-    nonce: u64,
-    beat: u64,
-    outcome: Option<String>,
-    exit_code: Option<u8>,
 }
 
 /// A split as people are told of it.
@@ -365,14 +288,6 @@ pub struct Heart {
     life: Mutex<Life>,
 }
 
-/// A run, and its row as it was written last.
-#[derive(Clone)]
-struct Life {
-    run: i64,
-    record: RunRecord,
-    version: Version,
-}
-
 impl Heart {
     /// Shows that the run is alive.
     pub fn beat(&self) -> Result<()> {
@@ -407,13 +322,6 @@ impl Heart {
         *life = self.keys.begin_run()?;
         Ok(life.run)
     }
-}
-
-/// What is remembered, and the values that say so.
-struct Snapshot {
-    remembered: Vec<Remembered>,
-    sources: HashMap<i32, (SourceRecord, Version)>,
-    splits: HashMap<Split, (CheckpointRecord, Version)>,
 }
 
 /// A try to claim. What it has written stays where the try does not get to its end: the next one
@@ -510,296 +418,5 @@ impl Ledger for Claiming<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl CheckpointRecord {
-    /// That of a split which a run makes, and of which nothing is committed.
-    fn new(run: i64, rules_hash: Hash16) -> CheckpointRecord {
-        CheckpointRecord {
-            end: None,
-            position: 0,
-            lines: 0,
-            tail: (0, hash16(b"").0),
-            tail_start: None,
-            preamble: Vec::new(),
-            complete: false,
-            rules: rules_hash.0,
-            epoch: 1,
-            owner: Some(run),
-            written_by: run,
-            inserted: 0,
-            updated: 0,
-            unchanged: 0,
-            superseded: 0,
-            rejected: 0,
-            blank: 0,
-            skipped: 0,
-        }
-    }
-
-    fn move_on(&mut self, advance: &Advance, deltas: &Counts) {
-        self.position = advance.to;
-        self.tail = (advance.tail.0, advance.tail.1.0);
-        self.preamble = advance.preamble.bytes().to_vec();
-        if advance.ends.is_some() || advance.start != advance.from {
-            self.tail_start = advance.unterminated;
-        }
-        self.complete = advance.completes;
-        self.owner = self.owner.filter(|_| !advance.completes);
-        self.lines += deltas.lines;
-        self.inserted += deltas.inserted;
-        self.updated += deltas.updated;
-        self.unchanged += deltas.unchanged;
-        self.superseded += deltas.superseded;
-        self.rejected += deltas.rejected;
-        self.blank += deltas.blank;
-        self.skipped += deltas.skipped;
-    }
-
-    fn counts(&self) -> Counts {
-        let &CheckpointRecord {
-            lines,
-            inserted,
-            updated,
-            unchanged,
-            superseded,
-            rejected,
-            blank,
-            skipped,
-            ..
-        } = self;
-        let records = inserted + updated + unchanged + superseded + rejected;
-        Counts { lines, blank, skipped, records, inserted, updated, unchanged, superseded, rejected }
-    }
-
-    fn found(&self) -> FoundAgain {
-        FoundAgain {
-            epoch: self.epoch,
-            owner: self.owner,
-            position: self.position,
-            is_complete: self.complete,
-            counts: self.counts(),
-        }
-    }
-
-    fn checkpoint(&self, split: Split) -> Checkpoint {
-        Checkpoint {
-            split,
-            end: self.end,
-            position: self.position,
-            lines: u64::try_from(self.lines).unwrap_or(0),
-            tail: (self.tail.0, Hash16(self.tail.1)),
-            preamble: Preamble::new(&self.preamble),
-            complete: self.complete,
-            rules_hash: Hash16(self.rules),
-            epoch: self.epoch,
-            owner: self.owner.map(|run| Owner { run, pid: 0, start_us: None }),
-        }
-    }
-}
-
-fn stored(container: &Container) -> (u64, [u8; 16], [u8; 16]) {
-    (container.size, container.head_hash.0, container.tail_hash.0)
-}
-
-fn stored_inode(file: &Candidate) -> Option<(u64, u64)> {
-    file.fingerprint.inode.map(|inode| (inode.device, inode.number))
-}
-
-fn run_key(run: i64) -> String {
-    format!("run/{run}")
-}
-
-fn source_key(source: i32) -> String {
-    format!("source/{source}")
-}
-
-fn split_key(split: Split) -> String {
-    format!("source/{}/{}", split.source, split.start)
-}
-
-/// The source of a key, and the start of the split if it is that of one.
-fn of_key(key: &str) -> Option<(i32, Option<u64>)> {
-    let rest = key.strip_prefix("source/")?;
-    match rest.split_once('/') {
-        Some((source, start)) => Some((source.parse().ok()?, Some(start.parse().ok()?))),
-        None => Some((rest.parse().ok()?, None)),
-    }
-}
-
-fn parse<T: for<'v> Deserialize<'v>>(key: &str, entry: &Entry) -> Result<T> {
-    serde_json::from_slice(&entry.value).map_err(|cause| {
-        ErrorKind::Unfit(vec![format!(
-            "the ledger's value under {key} is not one of this program ({cause}); was it changed by hand?"
-        )])
-        .into()
-    })
-}
-
-/// The store, asked until it answers.
-struct Keys {
-    store: Arc<dyn Store>,
-    settings: Settings,
-}
-
-impl Keys {
-    fn ask<T>(&self, ask: impl Fn(&dyn Store) -> Result<T, Failure>) -> Result<T> {
-        let mut outage = Outage::new(self.settings.patience());
-        loop {
-            match ask(&*self.store) {
-                Ok(answer) => return Ok(answer),
-                Err(Failure(what)) => {
-                    let what = format!("the ledger's store: {what}");
-                    outage
-                        .wait(&what, || ErrorKind::Unreachable { what: what.clone(), waited: None }.into())?;
-                }
-            }
-        }
-    }
-
-    fn begin_run(&self) -> Result<Life> {
-        let record = RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None };
-        loop {
-            let runs = self.list("run/")?;
-            let last = runs.iter().filter_map(|(key, _)| key["run/".len()..].parse().ok()).max();
-            let run: i64 = last.unwrap_or(0) + 1;
-            if let Some(version) = self.set(&run_key(run), None, &record)? {
-                return Ok(Life { run, record, version });
-            }
-        }
-    }
-
-    fn date(&self) -> Option<String> {
-        self.settings.data_date.map(|date| date.to_string())
-    }
-
-    fn get(&self, key: &str) -> Result<Option<Entry>> {
-        self.ask(|store| store.get(key))
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>> {
-        self.ask(|store| store.list(prefix))
-    }
-
-    /// Puts a value, if what stands there is of the version that is expected. `None` if it is not.
-    fn set<T: Serialize>(&self, key: &str, expected: Option<&Version>, value: &T) -> Result<Option<Version>> {
-        let value = serde_json::to_vec(value).expect("a record is numbers and texts");
-        Ok(self.put(key, expected, Some(&value))?.flatten())
-    }
-
-    /// Puts bytes, or removes what is there. Refused after a failure, it looks whether the try that
-    /// failed was done after all. Gives the version, if that was done; `None` outside if not.
-    fn put(
-        &self,
-        key: &str,
-        expected: Option<&Version>,
-        value: Option<&[u8]>,
-    ) -> Result<Option<Option<Version>>> {
-        let answer = self.ask(|store| store.compare_and_set(key, expected, value))?;
-        if let Swap::Done(version) = answer {
-            return Ok(Some(version));
-        }
-        let entry = self.get(key)?;
-        let is_ours = entry.as_ref().map(|entry| &entry.value[..]) == value;
-        Ok(is_ours.then(|| entry.map(|entry| entry.version)))
-    }
-
-    fn job(&self) -> Result<(JobRecord, Option<Version>)> {
-        match self.get("job")? {
-            Some(entry) => Ok((parse("job", &entry)?, Some(entry.version))),
-            None => Ok((JobRecord::default(), None)),
-        }
-    }
-
-    /// No source gets an id below this from now on.
-    fn raise_next_id(&self, next_source_id: i32) -> Result<()> {
-        loop {
-            let (job, version) = self.job()?;
-            if job.next_source_id >= next_source_id
-                || self.set("job", version.as_ref(), &JobRecord { next_source_id })?.is_some()
-            {
-                return Ok(());
-            }
-        }
-    }
-
-    /// All sources, in the order of their ids, each with its splits in theirs.
-    fn remembered(&self) -> Result<Snapshot> {
-        let (mut sources, mut splits) = (HashMap::new(), HashMap::new());
-        for (key, entry) in self.list("source/")? {
-            match of_key(&key) {
-                Some((source, Some(start))) => {
-                    splits.insert(Split { source, start }, (parse(&key, &entry)?, entry.version));
-                }
-                Some((source, None)) => {
-                    sources.insert(source, (parse(&key, &entry)?, entry.version));
-                }
-                None => {}
-            }
-        }
-        let mut remembered: Vec<Remembered> = Vec::with_capacity(sources.len());
-        let mut ids: Vec<i32> = sources.keys().copied().collect();
-        ids.sort_unstable();
-        let mut starts: Vec<Split> = splits.keys().copied().collect();
-        starts.sort_unstable();
-        for id in ids {
-            let record: &SourceRecord = &sources[&id].0;
-            let head = (record.head.0, Hash16(record.head.1));
-            let mut memory = Remembered::new(id, String::new(), record.name.clone(), head, None);
-            memory.known.inode = record.inode.map(|(device, number)| Inode { device, number });
-            let containers = record.containers.iter().map(|&(size, head, tail)| Container {
-                size,
-                head_hash: Hash16(head),
-                tail_hash: Hash16(tail),
-            });
-            memory.known.containers.extend(containers);
-            let own = &starts[starts.partition_point(|split| split.source < id)..];
-            for &split in own.iter().take_while(|split| split.source == id) {
-                let record: &CheckpointRecord = &splits[&split].0;
-                memory.tail_start = record.tail_start;
-                memory.push(record.checkpoint(split));
-            }
-            if memory.checkpoints.is_empty() {
-                // Its run died before it had one.
-                let nobody = CheckpointRecord {
-                    epoch: 0,
-                    owner: None,
-                    ..CheckpointRecord::new(record.made_by, Hash16([0; 16]))
-                };
-                memory.push(nobody.checkpoint(Split::whole(id)));
-            }
-            remembered.push(memory);
-        }
-        Ok(Snapshot { remembered, sources, splits })
-    }
-
-    /// A living owner of one of these splits, other than `run`. One that does not show within a
-    /// lease that it lives is dead, by the clock of this machine alone.
-    fn holder(&self, wanted: &[Wanted<'_>], run: i64) -> Result<Option<Holder>> {
-        let mut hearts: HashMap<i64, Entry> = HashMap::new();
-        for (_, checkpoint) in wanted {
-            let Some(owner) = checkpoint.owner.filter(|owner| owner.run != run) else { continue };
-            if let (false, Some(entry)) = (hearts.contains_key(&owner.run), self.get(&run_key(owner.run))?)
-                && parse::<RunRecord>(&run_key(owner.run), &entry)?.outcome.is_none()
-            {
-                hearts.insert(owner.run, entry);
-            }
-        }
-        if hearts.is_empty() {
-            return Ok(None);
-        }
-        if !self.settings.stop.sleep(self.settings.lease) {
-            return Err(stopped(&self.settings.stop));
-        }
-        for (name, checkpoint) in wanted {
-            let Some(owner) = checkpoint.owner else { continue };
-            let Some(before) = hearts.get(&owner.run) else { continue };
-            if self.get(&run_key(owner.run))?.is_some_and(|now| now.version != before.version) {
-                let who = "its heart beats".to_owned();
-                return Ok(Some(Holder { source: (*name).to_owned(), owner, who }));
-            }
-        }
-        Ok(None)
     }
 }

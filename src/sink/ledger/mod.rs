@@ -6,14 +6,17 @@
 //! rows, and answers `Ledger` in SQL. Stores that know compare-and-set and no more share one
 //! ledger, [`MapLedger`].
 
+mod keys;
 mod map;
+mod records;
 mod setback;
 mod store;
 
 use std::collections::HashMap;
 use std::time::Instant;
 
-pub use map::{Heart, MapLedger, Settings, SplitStatus};
+pub use keys::Settings;
+pub use map::{Heart, MapLedger, SplitStatus};
 pub(super) use setback::{Acknowledged, Found, Look, went_back};
 pub use store::{Entry, Failure, Store, Swap, Version};
 

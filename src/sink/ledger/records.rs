@@ -1,0 +1,186 @@
+//! What stands under the keys of a ledger in a store, and how the keys are made.
+
+use serde::{Deserialize, Serialize};
+
+use super::Found as FoundAgain;
+use super::store::Entry;
+use crate::error::{ErrorKind, Result};
+use crate::sink::{Advance, Checkpoint, Counts, Owner};
+use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
+use crate::split::Split;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct JobRecord {
+    pub(super) next_source_id: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SourceRecord {
+    pub(super) data_date: Option<String>,
+    pub(super) name: String,
+    pub(super) head: (u32, [u8; 16]),
+    pub(super) containers: Vec<(u64, [u8; 16], [u8; 16])>,
+    /// Device and inode.
+    pub(super) inode: Option<(u64, u64)>,
+    /// The run that made it.
+    pub(super) made_by: i64,
+    /// All its splits are at their end.
+    pub(super) complete: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct CheckpointRecord {
+    pub(super) end: Option<u64>,
+    pub(super) position: u64,
+    pub(super) lines: i64,
+    pub(super) tail: (u32, [u8; 16]),
+    /// The start of a last line that had no line end.
+    pub(super) tail_start: Option<u64>,
+    pub(super) preamble: Vec<u8>,
+    pub(super) complete: bool,
+    pub(super) rules: [u8; 16],
+    pub(super) epoch: i64,
+    pub(super) owner: Option<i64>,
+    /// The run that wrote it.
+    pub(super) written_by: i64,
+    pub(super) inserted: i64,
+    pub(super) updated: i64,
+    pub(super) unchanged: i64,
+    pub(super) superseded: i64,
+    pub(super) rejected: i64,
+    pub(super) blank: i64,
+    pub(super) skipped: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct RunRecord {
+    /// By which a run knows its own record where the answer was lost.
+    pub(super) nonce: u64,
+    pub(super) beat: u64,
+    pub(super) outcome: Option<String>,
+    pub(super) exit_code: Option<u8>,
+}
+
+impl CheckpointRecord {
+    /// That of a split which a run makes, and of which nothing is committed.
+    pub(super) fn new(run: i64, rules_hash: Hash16) -> CheckpointRecord {
+        CheckpointRecord {
+            end: None,
+            position: 0,
+            lines: 0,
+            tail: (0, hash16(b"").0),
+            tail_start: None,
+            preamble: Vec::new(),
+            complete: false,
+            rules: rules_hash.0,
+            epoch: 1,
+            owner: Some(run),
+            written_by: run,
+            inserted: 0,
+            updated: 0,
+            unchanged: 0,
+            superseded: 0,
+            rejected: 0,
+            blank: 0,
+            skipped: 0,
+        }
+    }
+
+    pub(super) fn move_on(&mut self, advance: &Advance, deltas: &Counts) {
+        self.position = advance.to;
+        self.tail = (advance.tail.0, advance.tail.1.0);
+        self.preamble = advance.preamble.bytes().to_vec();
+        if advance.ends.is_some() || advance.start != advance.from {
+            self.tail_start = advance.unterminated;
+        }
+        self.complete = advance.completes;
+        self.owner = self.owner.filter(|_| !advance.completes);
+        self.lines += deltas.lines;
+        self.inserted += deltas.inserted;
+        self.updated += deltas.updated;
+        self.unchanged += deltas.unchanged;
+        self.superseded += deltas.superseded;
+        self.rejected += deltas.rejected;
+        self.blank += deltas.blank;
+        self.skipped += deltas.skipped;
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let &CheckpointRecord {
+            lines,
+            inserted,
+            updated,
+            unchanged,
+            superseded,
+            rejected,
+            blank,
+            skipped,
+            ..
+        } = self;
+        let records = inserted + updated + unchanged + superseded + rejected;
+        Counts { lines, blank, skipped, records, inserted, updated, unchanged, superseded, rejected }
+    }
+
+    pub(super) fn found(&self) -> FoundAgain {
+        FoundAgain {
+            epoch: self.epoch,
+            owner: self.owner,
+            position: self.position,
+            is_complete: self.complete,
+            counts: self.counts(),
+        }
+    }
+
+    pub(super) fn checkpoint(&self, split: Split) -> Checkpoint {
+        Checkpoint {
+            split,
+            end: self.end,
+            position: self.position,
+            lines: u64::try_from(self.lines).unwrap_or(0),
+            tail: (self.tail.0, Hash16(self.tail.1)),
+            preamble: Preamble::new(&self.preamble),
+            complete: self.complete,
+            rules_hash: Hash16(self.rules),
+            epoch: self.epoch,
+            owner: self.owner.map(|run| Owner { run, pid: 0, start_us: None }),
+        }
+    }
+}
+
+pub(super) fn stored(container: &Container) -> (u64, [u8; 16], [u8; 16]) {
+    (container.size, container.head_hash.0, container.tail_hash.0)
+}
+
+pub(super) fn stored_inode(file: &Candidate) -> Option<(u64, u64)> {
+    file.fingerprint.inode.map(|inode| (inode.device, inode.number))
+}
+
+pub(super) fn run_key(run: i64) -> String {
+    format!("run/{run}")
+}
+
+pub(super) fn source_key(source: i32) -> String {
+    format!("source/{source}")
+}
+
+pub(super) fn split_key(split: Split) -> String {
+    format!("source/{}/{}", split.source, split.start)
+}
+
+/// The source of a key, and the start of the split if it is that of one.
+pub(super) fn of_key(key: &str) -> Option<(i32, Option<u64>)> {
+    let rest = key.strip_prefix("source/")?;
+    match rest.split_once('/') {
+        Some((source, start)) => Some((source.parse().ok()?, Some(start.parse().ok()?))),
+        None => Some((rest.parse().ok()?, None)),
+    }
+}
+
+pub(super) fn parse<T: for<'v> Deserialize<'v>>(key: &str, entry: &Entry) -> Result<T> {
+    serde_json::from_slice(&entry.value).map_err(|cause| {
+        ErrorKind::Unfit(vec![format!(
+            "the ledger's value under {key} is not one of this program ({cause}); was it changed by hand?"
+        )])
+        .into()
+    })
+}
