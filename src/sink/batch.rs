@@ -192,6 +192,8 @@ pub struct Refused {
     /// What the destination said. May hold values of the row: it goes into the dead letter
     /// and nowhere else.
     pub message: String,
+    /// What it told besides, as the row in its own words.
+    pub detail: Option<String>,
 }
 
 impl Batch {

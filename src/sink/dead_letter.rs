@@ -80,10 +80,14 @@ impl Refused {
     fn reasons(&self) -> String {
         let mut json = format!("[{{\"code\":\"{}\",\"field\":", self.code);
         write_json_string(&mut json, self.column.as_deref().unwrap_or(""));
-        json.push_str(",\"message\":");
         // What a trigger raises can be as long as it likes.
-        let end = self.message.floor_char_boundary(REASONS_BYTES_MAX);
-        write_json_string(&mut json, &self.message[..end]);
+        let bounded = |text: &str| text[..text.floor_char_boundary(REASONS_BYTES_MAX)].to_owned();
+        json.push_str(",\"message\":");
+        write_json_string(&mut json, &bounded(&self.message));
+        if let Some(detail) = &self.detail {
+            json.push_str(",\"detail\":");
+            write_json_string(&mut json, &bounded(detail));
+        }
         if let Some(constraint) = &self.constraint {
             let _ = write!(json, ",\"constraint\":");
             write_json_string(&mut json, constraint);

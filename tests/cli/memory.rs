@@ -333,3 +333,34 @@ fn all_dead_letters_are_listed_however_many_there_are() {
     };
     assert_eq!([listed(0), listed(1_000), listed(2_499)], [(2_500, 0), (1_000, 1_500), (2_499, 1)]);
 }
+
+#[test]
+fn what_the_server_tells_of_a_row_is_shown_with_its_letter_and_nowhere_else() {
+    let database = Server::shared().database();
+    // Two refusals: one that a constraint makes, and one whose words are a trigger's own.
+    database
+        .client()
+        .batch_execute(
+            "CREATE TABLE known (n bigint PRIMARY KEY);
+             CREATE TABLE app (n bigint REFERENCES known, word text,
+                               source_id int, source_offset bigint, PRIMARY KEY (source_id, source_offset));
+             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 RAISE EXCEPTION 'no' USING DETAIL = E'line\\n\\u001b[2Jof ' || NEW.n || repeat('!', 100000);
+             END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON app FOR EACH ROW WHEN (NEW.n > 9) EXECUTE FUNCTION refuse()",
+        )
+        .unwrap();
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("URL", &database.url()));
+    place.write("logs/a.ndjson", "{\"n\":7}\n{\"n\":4711}\n");
+    let said = place.run("load -v -j job.toml").ended(3, &[]);
+    assert!(!format!("{said:?}").contains("(n)=(7)"), "{said:?}");
+    assert!(!format!("{said:?}").contains("4711"), "{said:?}");
+    let shown = place.run("dead-letters show -j job.toml 1").ended(0, &[]).stdout;
+    assert!(shown.contains("\n      Key (n)=(7) is not present in table \"known\".\n"), "{shown}");
+    let shown = place.run("dead-letters show -j job.toml 2").ended(0, &[]).stdout;
+    assert!(shown.contains(r"      line\n\u{1b}[2Jof 4711!!!!"), "{shown}");
+    assert!(shown.len() < 6_000, "{} bytes", shown.len());
+    let (_, shown) = place.json("dead-letters show -j job.toml 1");
+    assert_eq!(shown["reasons"][0]["detail"], "Key (n)=(7) is not present in table \"known\".");
+}

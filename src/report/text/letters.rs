@@ -63,6 +63,9 @@ pub(in crate::report) fn letter(shown: &ShownLetter) -> String {
     out.push_str("  reasons\n");
     for (index, reason) in letter.reasons.as_array().into_iter().flatten().enumerate() {
         let _ = writeln!(out, "    {}", reason_line(reason));
+        if let Some(detail) = reason["detail"].as_str() {
+            let _ = writeln!(out, "      {}", one_line(detail));
+        }
         let place = shown.places.iter().find(|place| place.reason == index);
         if let (Some(place), Some(raw)) = (place, &shown.raw) {
             let (line, carets) = pointed_at(raw, place.offset..place.offset + place.length);

@@ -69,8 +69,8 @@ impl Apart {
                 "DROP TABLE IF EXISTS pg_temp.{APART};
                  CREATE TEMPORARY TABLE {APART} (logmill_row bigint GENERATED ALWAYS AS IDENTITY, {staged}) ON COMMIT DROP;
                  CREATE OR REPLACE FUNCTION pg_temp.{APART}(logmill_from bigint, logmill_to bigint)
-                 RETURNS TABLE (logmill_row bigint, logmill_code text, logmill_message text, logmill_schema text,
-                                logmill_constraint text, logmill_column text)
+                 RETURNS TABLE (logmill_row bigint, logmill_code text, logmill_message text, logmill_detail text,
+                                logmill_schema text, logmill_constraint text, logmill_column text)
                  LANGUAGE plpgsql AS {}",
                 literal(&body(&words, &target.quoted(), *key == Key::Position))
             ),
@@ -98,7 +98,7 @@ impl Apart {
             let (Some(number), Some(said)) = (number, text(2)) else { return Err(no_answer()) };
             match code {
                 Some(code) => {
-                    let refusal = Refusal::in_row(code, said, text(3), text(4), text(5));
+                    let refusal = Refusal::in_row(code, said, text(3), text(4), text(5), text(6));
                     tried.refused.push((number, refusal));
                 }
                 None => {
@@ -182,7 +182,7 @@ fn body(words: &Words<'_>, table: &str, is_position: bool) -> String {
                      {apply}
                  EXCEPTION WHEN OTHERS THEN
                      GET STACKED DIAGNOSTICS logmill_code = RETURNED_SQLSTATE, logmill_message = MESSAGE_TEXT,
-                         logmill_schema = SCHEMA_NAME, logmill_constraint = CONSTRAINT_NAME, logmill_column = COLUMN_NAME;
+                         logmill_detail = PG_EXCEPTION_DETAIL, logmill_schema = SCHEMA_NAME, logmill_constraint = CONSTRAINT_NAME, logmill_column = COLUMN_NAME;
                      logmill_row := tried;
                      RETURN NEXT;
                      EXIT WHEN pg_catalog.left(logmill_code, 2) NOT IN ('22', '23', '44', '54', 'P0');

@@ -34,6 +34,8 @@ pub(super) struct Refusal {
     pub(super) step: Step,
     pub(super) code: SqlState,
     pub(super) message: String,
+    /// What it told of the row besides. It goes into the dead letter, and is never said otherwise.
+    detail: Option<String>,
     pub(super) hint: Option<String>,
     /// The schema of the table that it is about.
     schema: Option<String>,
@@ -71,6 +73,7 @@ impl Trouble {
                 step,
                 code: well_formed(db.code()),
                 message: db.message().to_owned(),
+                detail: db.detail().map(str::to_owned),
                 hint: db.hint().map(str::to_owned),
                 schema: db.schema().map(str::to_owned),
                 constraint: db.constraint().map(str::to_owned),
@@ -199,13 +202,20 @@ impl Refusal {
     pub(super) fn in_row(
         code: &str,
         message: &str,
+        detail: Option<&str>,
         schema: Option<&str>,
         constraint: Option<&str>,
         column: Option<&str>,
     ) -> Refusal {
         let named = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
         let bare = Refusal::bare(Step::Merge, well_formed(&SqlState::from_code(code)), message.to_owned());
-        Refusal { schema: named(schema), constraint: named(constraint), column: named(column), ..bare }
+        Refusal {
+            detail: named(detail),
+            schema: named(schema),
+            constraint: named(constraint),
+            column: named(column),
+            ..bare
+        }
     }
 
     fn bare(step: Step, code: SqlState, message: String) -> Refusal {
@@ -213,6 +223,7 @@ impl Refusal {
             step,
             code,
             message,
+            detail: None,
             hint: None,
             schema: None,
             constraint: None,
@@ -231,6 +242,7 @@ impl Refusal {
             column: self.column,
             constraint: self.constraint,
             message: self.message,
+            detail: self.detail,
         }
     }
 

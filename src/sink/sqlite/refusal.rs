@@ -76,7 +76,7 @@ pub(super) fn refused(row: usize, error: &Error) -> Refused {
         ffi::SQLITE_CONSTRAINT_TRIGGER | ffi::SQLITE_TOOBIG => (None, None),
         _ => (None, subject),
     };
-    Refused { row, code: Code::Server(*state), column, constraint, message }
+    Refused { row, code: Code::Server(*state), column, constraint, message, detail: None }
 }
 
 /// What to do about an error that ends a run.
