@@ -180,7 +180,7 @@ fn headline(report: &Load) -> String {
     }
     let files = match sources.loaded + sources.waiting {
         // A file that was begun is not counted, and its bytes are.
-        0 if report.error.is_some() => String::new(),
+        0 if report.error.is_some() || !sources.given_up.is_empty() => String::new(),
         _ => files_read(sources.loaded, sources.waiting) + ", ",
     };
     let ended = match (&report.error, report.head.exit) {
@@ -339,7 +339,7 @@ fn number(count: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::pipeline::Outcome;
+    use crate::pipeline::{GivenUp, Outcome};
     use crate::report::Subject;
 
     #[test]
@@ -348,10 +348,14 @@ mod tests {
         let begun = Outcome { batches: 2, bytes: 2000, raw_bytes: 2000, elapsed, ..Outcome::default() };
         let loaded = Outcome { loaded: 1, ..begun.clone() };
         let nothing = Outcome { elapsed, ..Outcome::default() };
+        let (split, path) = (crate::split::Split::whole(1), "a".into());
+        let too_bad = GivenUp { split, path, records: 9, letters: 9, reasons: Vec::new() };
+        let given_up = Outcome { given_up: vec![too_bad], ..begun.clone() };
         for (outcome, exit, fails, line) in [
             (&loaded, Exit::Success, false, "app: 1 file, 2.00 kB into t in 2.0 s"),
             (&nothing, Exit::Rejects, false, "app: nothing new for t"),
             (&loaded, Exit::Failed, true, "app: failed after 1 file, 2.00 kB into t in 2.0 s"),
+            (&given_up, Exit::GivenUp, false, "app: 2.00 kB into t in 2.0 s"),
             (&begun, Exit::Held, true, "app: overtaken after 2.00 kB into t in 2.0 s"),
             (&begun, Exit::Stopped(2), true, "app: stopped after 2.00 kB into t in 2.0 s"),
         ] {
