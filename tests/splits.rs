@@ -17,6 +17,7 @@ on_each_destination! {
     a_source_that_grows_goes_on_with_its_last_split
     a_split_that_the_file_does_not_reach_is_refused
     what_is_only_cut_is_not_loaded
+    letters_tell_the_line_of_the_file
 }
 
 /// What a load leaves: every row, every dead letter, and the sums of the counters.
@@ -162,4 +163,54 @@ fn what_is_only_cut_is_not_loaded(kind: Kind) {
     assert_eq!(left(&load), whole);
     load.sql("DROP TABLE t");
     load.run().exit(2).tells("has loaded 1 sources");
+}
+
+/// A letter keeps the line of its split; people are told that of the file, once it is known.
+fn letters_tell_the_line_of_the_file(kind: Kind) {
+    let [load, ..] = loads(kind);
+    let content = load.files()[0].versions[0].clone();
+    let letters = || {
+        let mut command = crate::harness::logmill();
+        command
+            .args(["dead-letters", "list", "-n", "0", "--output", "json", "-j"])
+            .arg(load.path("job.toml"));
+        let said = command.output().unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        list["dead_letters"].as_array().unwrap().clone()
+    };
+    let is_line_of_file = |letter: &serde_json::Value| {
+        let offset = usize::try_from(letter["offset"].as_u64().unwrap()).unwrap();
+        let newlines = content[..offset].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        letter["line"] == newlines + 1 && letter.get("split_start").is_none()
+    };
+    let reasons = load.run().exit(3).result("/reasons");
+    let whole = letters().len();
+    assert!(letters().iter().all(is_line_of_file));
+    // Both in one run, which has come to the end of the first before it begins the second.
+    cut(&load);
+    assert_eq!(load.run().exit(3).result("/reasons"), reasons);
+    assert!(letters().iter().all(is_line_of_file));
+    // The second alone, of which nobody knows yet where it stands in the file.
+    let place = cut(&load);
+    let checkpoints = load.ours("checkpoints");
+    let open = |is_done: &str| {
+        let is_done = kind.word("CAST({} AS boolean)", "{}").replace("{}", is_done);
+        load.sql(&format!("UPDATE {checkpoints} SET complete = {is_done} WHERE split_start = 0"));
+    };
+    open("1");
+    load.run().exit(3);
+    open("0");
+    let of_second = letters();
+    assert!(!of_second.is_empty() && of_second.len() < whole);
+    for letter in &of_second {
+        assert_eq!(
+            (letter["line"].as_u64(), letter["split_start"].as_u64()),
+            (None, Some(place)),
+            "{letter}"
+        );
+        assert!(letter["line_of_split"].as_u64() >= Some(1), "{letter}");
+    }
+    load.run().exit(3);
+    assert_eq!(letters().len(), whole);
+    assert!(letters().iter().all(is_line_of_file));
 }

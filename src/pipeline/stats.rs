@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::event::{Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
 use crate::schema::Altered;
-use crate::sink::history::ReasonCount;
+use crate::sink::history::{Line, ReasonCount};
 use crate::sink::{Counts, OpenLetters, Setback};
 use crate::split::Split;
 
@@ -172,8 +172,8 @@ pub struct Reason {
     pub count: u64,
     /// The first such record: its file.
     pub path: PathBuf,
-    /// Its line, counted from one.
-    pub line: u64,
+    /// Its line.
+    pub line: Line,
     pub offset: u64,
 }
 
@@ -223,7 +223,14 @@ mod tests {
         for number in 0..10_000 {
             let field = number.to_string();
             let path = PathBuf::new();
-            reasons.add(Reason { code: code::EXTRA_FORBIDDEN, field, count: 2, path, line: 1, offset: 0 });
+            reasons.add(Reason {
+                code: code::EXTRA_FORBIDDEN,
+                field,
+                count: 2,
+                path,
+                line: Line::of(1, 0, Some(0)),
+                offset: 0,
+            });
         }
         let reasons = reasons.sorted();
         assert_eq!(reasons.len(), REASONS_MAX + 1);

@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::failpoint;
 use crate::sink::bar::Bar;
-use crate::sink::{Advance, Again, Batch, Closes, Committed, Counts, Sink, Task};
+use crate::sink::history::Line;
+use crate::sink::{Advance, Again, Batch, Before, Closes, Committed, Counts, Sink, Task};
 use crate::source::{Candidate, Preamble};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -76,6 +77,8 @@ struct Progress {
     preamble: Preamble,
     /// What it is judged by.
     tally: Tally,
+    /// What stands before the split.
+    before: Before,
     again: Option<Again>,
     /// What became of its records in this run.
     counts: Counts,
@@ -107,6 +110,7 @@ impl<'a> Writer<'a> {
                 records: 0,
                 preamble: task.preamble.clone(),
                 tally: Tally::default(),
+                before: task.before.clone(),
                 again: task.again,
                 counts: Counts::default(),
                 record_lines: 0,
@@ -413,16 +417,26 @@ impl<'a> Writer<'a> {
         advances
     }
 
+    /// A line of a split, by its number there. Other splits of its source may have come to their
+    /// end in this run.
+    fn line(&self, split: Split, line: u64) -> Line {
+        let Before { lines, open } = &self.splits[&split].before;
+        let done = |split| self.splits.get(split).filter(|progress: &&Progress| progress.is_complete);
+        let since = open.iter().map(|split| done(split).map(|progress| progress.lines)).sum::<Option<u64>>();
+        Line::of(line, split.start, since.map(|since| lines + since))
+    }
+
     /// Counts the reasons of a batch's rejects.
     fn explain(&mut self, batch: &Batch, refused: &[crate::sink::dead_letter::Refused]) {
         for parcel in &batch.parcels {
             for tally in parcel.rejects.tally() {
+                let line = self.line(parcel.split, parcel.first_line + u64::from(tally.line) + 1);
                 self.reasons.add(Reason {
                     code: tally.code,
                     field: tally.field.clone(),
                     count: tally.count,
                     path: parcel.source.path().to_owned(),
-                    line: parcel.first_line + u64::from(tally.line) + 1,
+                    line,
                     offset: tally.offset,
                 });
             }
@@ -430,12 +444,13 @@ impl<'a> Writer<'a> {
         for refused in refused {
             let place = batch.place(refused.row);
             let parcel = &batch.parcels[place.parcel];
+            let line = self.line(parcel.split, parcel.first_line + u64::from(place.line) + 1);
             self.reasons.add(Reason {
                 code: refused.code,
                 field: refused.column.clone().or_else(|| refused.constraint.clone()).unwrap_or_default(),
                 count: 1,
                 path: parcel.source.path().to_owned(),
-                line: parcel.first_line + u64::from(place.line) + 1,
+                line,
                 offset: place.span.start,
             });
         }

@@ -250,6 +250,7 @@ fn lossy<S: serde::Serializer>(raw: &Option<Vec<u8>>, serializer: S) -> Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::history::Line;
 
     #[test]
     fn a_place_is_told_where_it_is_certain() {
@@ -281,7 +282,7 @@ mod tests {
                 id,
                 source: "a".into(),
                 offset: 0,
-                line: 1,
+                line: Line::of(1, 0, Some(0)),
                 length: 1,
                 raw: None,
                 raw_hash: None,

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::pipeline::Outcome;
 use crate::sink::Counts;
 use crate::sink::bar::Bar;
-use crate::sink::history::ReasonCount;
+use crate::sink::history::{Line, ReasonCount};
 
 /// What a load did.
 #[derive(Clone, Debug, Serialize)]
@@ -151,8 +151,9 @@ pub struct Reason {
 pub struct Place {
     /// Its file.
     pub file: String,
-    /// The number of its first line, counted from one.
-    pub line: u64,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub line: Line,
     /// The offset of its first byte.
     pub offset: u64,
 }

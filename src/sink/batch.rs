@@ -43,6 +43,20 @@ pub struct Advance {
     pub preamble: Preamble,
 }
 
+impl Advance {
+    /// Whether it says something new of the end of its source: it reaches it, or the last line
+    /// there was, is not any more.
+    pub(super) fn has_news_of_the_end(&self) -> bool {
+        self.ends.is_some() || self.start != self.from
+    }
+
+    /// Whether it says something new of a last line without a line end. Where nothing was read,
+    /// the one that there was is still there.
+    pub(super) fn has_news_of_the_last_line(&self) -> bool {
+        self.start != self.from || self.ends.is_some() && self.to > self.start
+    }
+}
+
 /// A last record that was open and is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Again {

@@ -186,10 +186,34 @@ pub struct Task {
     pub end: Option<u64>,
     /// Lines of the split before the first record that is read.
     pub lines: u64,
+    /// What stands before the split.
+    pub before: Before,
     /// The record that is read again.
     pub again: Option<Again>,
     /// What stands before the first record that is read.
     pub preamble: Preamble,
+}
+
+/// What stands before a split in its source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// The lines of those splits that are at their end.
+    pub lines: u64,
+    /// The others, of which it is not known yet how many lines they have.
+    pub open: Vec<Split>,
+}
+
+impl Before {
+    fn of(split: Split, checkpoints: &[Checkpoint]) -> Before {
+        let mut before = Before::default();
+        for checkpoint in checkpoints.iter().filter(|checkpoint| checkpoint.split < split) {
+            match checkpoint.complete {
+                true => before.lines += checkpoint.lines,
+                false => before.open.push(checkpoint.split),
+            }
+        }
+        before
+    }
 }
 
 impl Task {
@@ -200,6 +224,7 @@ impl Task {
             start: Start::zero(),
             end: None,
             lines: 0,
+            before: Before::default(),
             again: None,
             preamble: Preamble::default(),
         }
@@ -368,6 +393,9 @@ fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<Answer
             Err(why) => return Ok(Answer::Changed(why)),
         }
     }
+    for task in &mut tasks {
+        task.before = Before::of(task.split, checkpoints);
+    }
     Ok(match tasks.is_empty() {
         true => Answer::Finished {
             source_id: *source_id,
@@ -392,9 +420,10 @@ fn go_on(checkpoint: &Checkpoint) -> Task {
     let &Checkpoint { split, end, position, lines, tail, ref preamble, .. } = checkpoint;
     Task {
         split,
-        start: Start { position, tail, record: position, follows_open_line: false },
+        start: Start { position, tail, record: position },
         end,
         lines,
+        before: Before::default(),
         again: None,
         preamble: preamble.clone(),
     }
@@ -412,12 +441,7 @@ fn resume_last(
     let position = checkpoint.position;
     let mut task = go_on(checkpoint);
     let Some(tail_start) = tail_start else { return Ok(Ok(task)) };
-    if file.stream.is_some() {
-        task.start.follows_open_line = true;
-        return Ok(Ok(task));
-    }
-    let Some(probe) = file.probe(position)? else { return Ok(Ok(task)) };
-    if probe.next.is_empty() {
+    if file.stream.is_none() && file.probe(position)?.is_none_or(|probe| probe.next.is_empty()) {
         return Ok(Ok(task));
     }
     let Some(last) = file.last_record(tail_start..position, framing)? else {
@@ -425,6 +449,9 @@ fn resume_last(
             "its last record, at byte {tail_start}, is too long to see whether it goes on; `logmill forget` the file"
         )));
     };
+    if last.next.is_empty() {
+        return Ok(Ok(task));
+    }
     match framing.goes_on(&last.bytes, &last.next, last.ends) {
         // Only its line end was missing: the record is what it was.
         Some(line_end) => task.start.record = position + line_end as u64,
@@ -432,6 +459,12 @@ fn resume_last(
             let was_blank = last.is_whole && is_blank(&last.bytes);
             if !key_is_position && !was_blank {
                 return Ok(Err(grew_inside_a_line(tail_start)));
+            }
+            if file.stream.is_some() && !last.is_whole {
+                return Ok(Err(format!(
+                    "its last line, at byte {tail_start}, has grown since it was loaded, and is too long for a stream to \
+                     go back; load it as a file, or `logmill forget` it"
+                )));
             }
             task.start.record = tail_start;
             let lines: u64 = framing.records(&last.bytes).map(|record| u64::from(record.lines)).sum();

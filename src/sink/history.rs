@@ -5,6 +5,7 @@
 //!
 //! These are parts of reports as they stand, so a field here is a field of an object there.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::sink::Counts;
+use crate::sink::claim::unsigned;
 
 /// A destination that can be asked about the past of a table.
 pub trait History {
@@ -31,6 +33,65 @@ pub trait History {
 /// forgotten are of every table, and those of an older version too.
 pub(super) fn of_target(sources: &str, target: &str) -> String {
     format!("NOT EXISTS (SELECT 1 FROM {sources} o WHERE o.id = d.source_id AND o.target <> {target})")
+}
+
+/// Where the split of a dead letter `d` begins, and how many lines of its source stand before that:
+/// null while one of the splits there is open. What is stored with a letter is the line in its split.
+pub(super) fn place_of_split(checkpoints: &str) -> String {
+    let start = format!(
+        "coalesce((SELECT max(o.split_start) FROM {checkpoints} o
+                   WHERE o.source_id = d.source_id AND o.split_start <= d.source_offset), 0)"
+    );
+    format!(
+        "{start},
+         (SELECT CASE WHEN count(*) FILTER (WHERE NOT p.complete) = 0 THEN CAST(coalesce(sum(p.lines), 0) AS bigint) END
+          FROM {checkpoints} p WHERE p.source_id = d.source_id AND p.split_start < {start})"
+    )
+}
+
+/// The number of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// The number of its first line in its source, counted from one. Nothing while a part of the
+    /// source that stands before is not loaded.
+    pub line: Option<u64>,
+    /// Where that is so, the number in its split,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_of_split: Option<u64>,
+    /// and the offset at which that begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_start: Option<u64>,
+}
+
+impl Line {
+    /// The line `line` of the split that begins at `start`, with so many lines before it, if that
+    /// is known.
+    pub fn of(line: u64, start: u64, lines_before: Option<u64>) -> Line {
+        match lines_before {
+            Some(before) => Line { line: Some(before + line), line_of_split: None, split_start: None },
+            None => Line { line: None, line_of_split: Some(line), split_start: Some(start) },
+        }
+    }
+
+    /// The same, as it is stored.
+    pub(super) fn of_stored(line: i64, start: i64, lines_before: Option<i64>) -> Line {
+        Line::of(unsigned(line), unsigned(start), lines_before.map(unsigned))
+    }
+}
+
+/// As it stands behind the name of a file and a colon.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Line { line: Some(line), .. } => write!(f, "{line}"),
+            Line { line_of_split, split_start, .. } => write!(
+                f,
+                "{} of the split at byte {}",
+                line_of_split.unwrap_or_default(),
+                split_start.unwrap_or_default()
+            ),
+        }
+    }
 }
 
 /// What became of a source that was forgotten.
@@ -141,8 +202,9 @@ pub struct FirstLetter {
     pub id: i64,
     /// The name of its source.
     pub file: String,
-    /// The number of its first line, counted from one.
-    pub line: u64,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub line: Line,
 }
 
 /// A run.
@@ -196,8 +258,9 @@ pub struct DeadLetter {
     pub source: String,
     /// The offset of its record.
     pub offset: u64,
-    /// The number of its first line, counted from one.
-    pub line: u64,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub line: Line,
     /// Bytes of its record.
     pub length: u64,
     /// The record, unless it was too long.

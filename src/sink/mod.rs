@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use bar::Standing;
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
-pub use claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide};
+pub use claim::{Answer, Asked, Before, Checkpoint, Decision, Owner, Remembered, Task, decide};
 use dead_letter::Refused;
 pub use destination::Destination;
 use history::ReasonCount;

@@ -165,15 +165,12 @@ pub struct Start {
     pub tail: (u32, Hash16),
     /// Where the first record starts: at the checkpoint, or a little before or behind it.
     pub record: u64,
-    /// The line before the checkpoint had no line end, and what follows was not looked at:
-    /// a line end is passed over, anything else refused.
-    pub follows_open_line: bool,
 }
 
 impl Start {
     /// The start of a source that was never seen.
     pub fn zero() -> Start {
-        Start { position: 0, tail: (0, hash16(b"")), record: 0, follows_open_line: false }
+        Start { position: 0, tail: (0, hash16(b"")), record: 0 }
     }
 }
 

@@ -59,9 +59,11 @@ impl Feed {
         Ok(Feed { bytes, before: io::Cursor::default(), codec, raw, position: 0, failure: None })
     }
 
-    /// Hands `bytes` out again before all that follows.
-    pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
+    /// Hands `bytes`, the last that were handed out, out again before all that follows.
+    pub(super) fn put_back(&mut self, mut bytes: Vec<u8>) {
         self.position -= bytes.len() as u64;
+        let handed_out = usize::try_from(self.before.position()).expect("a place in memory");
+        bytes.extend_from_slice(&self.before.get_ref()[handed_out..]);
         self.before = io::Cursor::new(bytes);
     }
 

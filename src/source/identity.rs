@@ -136,12 +136,54 @@ impl Source {
         Ok(fingerprint)
     }
 
-    /// The hash of the first bytes of a stream that nobody has read yet. They were put back
-    /// when its fingerprint was taken.
-    pub(super) fn head_of_stream(&self, length: u32) -> Option<Hash16> {
-        let Medium::Stream(slot) = &self.medium else { return None };
+    /// The first bytes of a stream that nobody has read yet. They were put back when its
+    /// fingerprint was taken.
+    fn beginning_of_stream(&self) -> Vec<u8> {
+        let Medium::Stream(slot) = &self.medium else { return Vec::new() };
         let feed = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        feed.as_ref()?.put_back_bytes().get(..length as usize).map(hash16)
+        feed.as_ref().map_or(Vec::new(), |feed| feed.put_back_bytes().to_vec())
+    }
+
+    /// The record at `span` of a stream, and what stands behind it. The stream is read up to there,
+    /// and handed out again from a little before. `None` if that was handed out already.
+    fn last_record_of_stream(
+        &self,
+        mut span: std::ops::Range<u64>,
+        framing: &Framing,
+    ) -> Result<Option<Last>> {
+        let Medium::Stream(slot) = &self.medium else { return Ok(None) };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = span.end - span.start <= LAST_BYTES_MAX;
+        if !is_whole {
+            let Framing::Lines = framing else { return Ok(None) };
+            span.start = span.end - TAIL_BYTES as u64;
+        }
+        let keep_from = span.start.saturating_sub(TAIL_BYTES as u64);
+        let Some(feed) = slot.as_mut().filter(|feed| feed.position() <= keep_from) else { return Ok(None) };
+        let goal = span.end + framing.next_bytes() as u64;
+        let mut window = Vec::new();
+        while feed.position() < goal {
+            let take = usize::try_from((goal - feed.position()).min(1 << 20)).expect("at most a MiB");
+            let old = window.len();
+            window.resize(old + take, 0);
+            let filled = feed.fill(self, &mut window[old..])?;
+            window.truncate(old + filled);
+            if filled < take {
+                break;
+            }
+            let first = feed.position() - window.len() as u64;
+            let excess = keep_from.saturating_sub(first).min(window.len() as u64);
+            window.drain(..usize::try_from(excess).expect("within the window"));
+        }
+        let ends = feed.position() < goal && !feed.has_failed();
+        let first = feed.position() - window.len() as u64;
+        let place = |offset: u64| {
+            usize::try_from(offset.saturating_sub(first)).unwrap_or(usize::MAX).min(window.len())
+        };
+        let (start, end) = (place(span.start), place(span.end));
+        let (bytes, next) = (window[start..end].to_vec(), window[end..].to_vec());
+        feed.put_back(window);
+        Ok(Some(Last { bytes, is_whole, next, ends }))
     }
 
     /// Where it lies, if it is a file.
@@ -226,6 +268,8 @@ pub struct Candidate {
     pub fingerprint: Fingerprint,
     /// What was opened to see that, where it can be read only once.
     pub stream: Option<Arc<Source>>,
+    /// Its first bytes.
+    beginning: Arc<[u8]>,
     /// What was found at positions of the file. To look may mean to inflate all before.
     probes: Arc<Mutex<HashMap<u64, Option<Probe>>>>,
 }
@@ -235,8 +279,10 @@ impl Candidate {
     pub fn open(found: &Found, stop: &Stop) -> Result<Candidate> {
         let source = Arc::new(Source::open_found(found, stop)?);
         let fingerprint = source.fingerprint()?;
+        let beginning = source.beginning_of_stream().into();
         let stream = source.is_stream().then_some(source);
         Ok(Candidate {
+            beginning,
             path: found.path.clone(),
             name: found.name.clone(),
             found: found.clone(),
@@ -296,6 +342,11 @@ impl Candidate {
         Ok(hashes.collect())
     }
 
+    /// The hash of the first bytes of a stream, if so many were looked at.
+    pub(super) fn head_of_stream(&self, length: u32) -> Option<Hash16> {
+        self.beginning.get(..length as usize).map(hash16)
+    }
+
     /// What stands around a position; `None` if the file ends before. Not for streams.
     pub fn probe(&self, position: u64) -> Result<Option<Probe>> {
         let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -309,6 +360,9 @@ impl Candidate {
 
     /// The record at `span`, and what stands behind it. `None` if it is too long to be looked at.
     pub fn last_record(&self, mut span: std::ops::Range<u64>, framing: &Framing) -> Result<Option<Last>> {
+        if let Some(stream) = &self.stream {
+            return stream.last_record_of_stream(span, framing);
+        }
         let is_whole = span.end - span.start <= LAST_BYTES_MAX;
         if !is_whole {
             // Whether a line goes on shows at its end, however long it is.

@@ -106,7 +106,7 @@ impl Blocks {
     /// Goes to where reading starts. What is passed on the way is compared with what was
     /// loaded: an archive or a stream can be another one than it seemed.
     fn go_to(&mut self, start: Start) -> Result<()> {
-        let Start { position, tail, record, follows_open_line } = start;
+        let Start { position, tail, record } = start;
         let goal = position.max(record);
         while self.feed.position() < goal && !self.is_end {
             self.fill();
@@ -146,38 +146,12 @@ impl Blocks {
             }
         }
         self.start = place(record);
-        if follows_open_line {
-            self.pass_line_end(position)?;
-        }
         if record == 0 {
             while self.block.len() < 4 && !self.is_end && self.failure.is_none() {
                 self.fill();
             }
             self.start =
                 usize::try_from(first_record(self.source.path(), &self.block)?).expect("a few bytes");
-        }
-        Ok(())
-    }
-
-    /// Passes over the line end that was missing when the position was reached.
-    fn pass_line_end(&mut self, position: u64) -> Result<()> {
-        let wanted = self.settings.framing.next_bytes();
-        while self.block.len() - self.start < wanted && !self.is_end && self.failure.is_none() {
-            self.fill();
-        }
-        let (open, next) = self.block.split_at(self.start);
-        match self.settings.framing.goes_on(open, next, self.is_end) {
-            Some(line_end) => self.start += line_end,
-            None => {
-                return Err(Error::source_at(
-                    self.source.path(),
-                    position,
-                    format!(
-                        "the record that ends at byte {position} was the last when it was loaded, and goes on now; \
-                         a record of a stream cannot be loaded again"
-                    ),
-                ));
-            }
         }
         Ok(())
     }

@@ -50,7 +50,7 @@ impl Candidate {
         }
         let is_same_head = match (fingerprint.head_len == known.head_len, &self.stream) {
             (true, _) => fingerprint.head_hash == known.head_hash,
-            (false, Some(stream)) => stream.head_of_stream(known.head_len) == Some(known.head_hash),
+            (false, Some(_)) => self.head_of_stream(known.head_len) == Some(known.head_hash),
             (false, None) => {
                 let source = self.open_again()?;
                 head_hash(&source, known.head_len, fingerprint)? == known.head_hash
@@ -207,8 +207,8 @@ impl<'k> Search<'k> {
         let lengths: Vec<u32> =
             lengths.filter(|(_, waiting)| all || **waiting > 0).map(|(length, _)| *length).collect();
         let heads: Vec<(u32, Hash16)> = match &file.stream {
-            Some(stream) => {
-                let head = |length| Some((length, stream.head_of_stream(length)?));
+            Some(_) => {
+                let head = |length| Some((length, file.head_of_stream(length)?));
                 lengths.into_iter().filter_map(head).collect()
             }
             None => {

@@ -43,11 +43,46 @@ fn a_second_run_over_stdin_verifies_what_it_passes_over() {
 }
 
 #[test]
-fn the_last_line_of_a_stream_is_not_read_again() {
+fn a_stream_that_was_cut_in_a_line_goes_on() {
+    // Within what is looked at of every stream, and far behind it.
+    for before in [2, 3_000] {
+        let whole = [&log(1..=before + 4)[..], record(before + 5).as_bytes()].concat();
+        let (begun, rest) = (log(1..=before), record(before + 1));
+        let cut = [&begun[..], &rest.as_bytes()[..40]].concat();
+        for is_packed in [false, true] {
+            let form = |bytes: &[u8]| if is_packed { gzip(bytes, 6) } else { bytes.to_vec() };
+            let logs = Logs::new();
+            logs.load_stdin("-", &form(&cut)).exit(3).did(before.cast_signed(), 0);
+            // Cut there again, it has nothing new.
+            logs.load_stdin("-", &form(&cut)).exit(3).did(0, 0);
+            logs.load_stdin("-", &form(&whole)).exit(0).did(5, 0);
+            logs.load_stdin("-", &form(&whole)).exit(0).did(0, 0);
+            // A row that is none any more goes, and comes back.
+            logs.load_stdin("-", &form(&[&whole[..], b" more"].concat())).exit(3).did(0, 0);
+            assert_eq!(logs.sources(), [format!("- 1-{}", before + 4)]);
+            assert_eq!(
+                logs.number("select sum(lines) from logmill_checkpoints where source_id = 1"),
+                before.cast_signed() + 5
+            );
+        }
+    }
+    // Of one that begins alike nothing is read again.
     let logs = Logs::new();
+    let cut = [&log(1..=3_000)[..], &record(3_001).as_bytes()[..40]].concat();
+    logs.load_stdin("-", &cut).exit(3);
+    let mut other = log(1..=3_002);
+    let place = cut.len() - 500;
+    other[place] ^= 1;
+    logs.load_stdin("-", &other).failed("-", "is not what was loaded (another file?)").did(0, 0);
+    assert_eq!(logs.number("select count(*) from logmill_dead_letters where state = 'open'"), 1);
+}
+
+#[test]
+fn without_its_position_the_last_line_of_a_stream_is_not_read_again() {
+    let logs = Logs::new().key("\"none\"");
     let open = [&log(1..=2)[..], record(3).as_bytes()].concat();
     logs.load_stdin("-", &open).exit(0).did(3, 0);
-    let place = format!("the record that ends at byte {} was the last when it was loaded", open.len());
+    let place = format!("its last line, at byte {}, had no line end when it was loaded", log(1..=2).len());
     logs.load_stdin("-", &[&open, &b" more\n"[..]].concat()).failed("-", &place);
     logs.load_stdin("-", &[&open, &b"\r\n"[..], &log(4..=5)].concat()).exit(0).did(2, 0);
     assert_eq!(logs.sources(), ["- 1-5"]);

@@ -90,7 +90,7 @@ impl CheckpointRecord {
         self.position = advance.to;
         self.tail = (advance.tail.0, advance.tail.1.0);
         self.preamble = advance.preamble.bytes().to_vec();
-        if advance.ends.is_some() || advance.start != advance.from {
+        if advance.has_news_of_the_last_line() {
             self.tail_start = advance.unterminated;
         }
         self.complete = advance.completes;

@@ -20,7 +20,8 @@ use super::verdict::Step;
 use crate::error::Result;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, History, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
+    DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
+    place_of_split,
 };
 use crate::sink::{Counts, TableName};
 
@@ -110,7 +111,8 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
          WHERE s.job = $1 AND coalesce(s.target, $2) = $2 ORDER BY s.id, c.split_start"),
         &[&job, target],
     );
-    let reasons = reasons(transaction, &format!("d.job = $1 AND {is_of_target}"), &[&job, target])?;
+    let reasons =
+        reasons(transaction, checkpoints, &format!("d.job = $1 AND {is_of_target}"), &[&job, target])?;
     let open = transaction.query_one(
         &format!("SELECT count(*) FROM logmill.dead_letters d WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}"),
         &[&job, target],
@@ -209,13 +211,14 @@ fn dead_letters(
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
+    let (is_meant, split) = (is_meant(place.sources), place_of_split(place.checkpoints));
     // A record can be of a megabyte, and is sent only where somebody wants it.
     let raw = if filter.has_raw { "d.raw" } else { "NULL::bytea" };
     let rows = transaction.query_raw(
         &format!("SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, {raw}, d.raw_hash, d.stage,
-                d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note
+                d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}
          FROM logmill.dead_letters d LEFT JOIN logmill.sources s ON s.id = d.source_id
-         WHERE {} ORDER BY d.id", is_meant(place.sources)),
+         WHERE {is_meant} ORDER BY d.id"),
         meant(filter, &place.target),
     );
     let mut rows = at(Step::Look, rows)?;
@@ -225,7 +228,7 @@ fn dead_letters(
             id: row.get(0),
             source: row.get(1),
             offset: unsigned(row.get(2)),
-            line: unsigned(row.get(3)),
+            line: Line::of_stored(row.get(3), row.get(14), row.get(15)),
             length: unsigned(row.get(4)),
             raw: row.get(5),
             raw_hash: row.get(6),

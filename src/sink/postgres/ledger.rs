@@ -176,12 +176,14 @@ pub(super) fn end_sql(batch: &Batch, owned: &Holdings, deltas: &[Counts]) -> Str
 /// What a source's own row says of its end: once it is reached, and once it no longer is
 /// where it was.
 fn write_ends(sql: &mut String, advances: &[Advance]) {
-    let has_news = |advance: &&Advance| advance.ends.is_some() || advance.start != advance.from;
-    let mut ends = advances.iter().filter(has_news).peekable();
+    let mut ends = advances.iter().filter(|advance| advance.has_news_of_the_end()).peekable();
     if ends.peek().is_none() {
         return;
     }
-    sql.push_str("UPDATE logmill.sources s SET size = coalesce(n.size, s.size), tail_start = n.tail_start FROM (VALUES ");
+    sql.push_str(
+        "UPDATE logmill.sources s SET size = coalesce(n.size, s.size),
+             tail_start = CASE WHEN n.is_read THEN n.tail_start ELSE s.tail_start END FROM (VALUES ",
+    );
     let mut comma = "";
     for advance in ends {
         let _ = match advance.ends {
@@ -189,14 +191,16 @@ fn write_ends(sql: &mut String, advances: &[Advance]) {
             None => write!(sql, "{comma}({}, NULL::bigint, ", advance.split.source),
         };
         let _ = match advance.unterminated {
-            Some(start) => write!(sql, "{start}::bigint)"),
-            None => write!(sql, "NULL::bigint)"),
+            Some(start) => write!(sql, "{start}::bigint, "),
+            None => write!(sql, "NULL::bigint, "),
         };
+        let _ = write!(sql, "{})", advance.has_news_of_the_last_line());
         comma = ",";
     }
     sql.push_str(
-        ") n (id, size, tail_start) WHERE s.id = n.id
-             AND (s.size, s.tail_start) IS DISTINCT FROM (coalesce(n.size, s.size), n.tail_start);",
+        ") n (id, size, tail_start, is_read) WHERE s.id = n.id
+             AND (s.size, s.tail_start) IS DISTINCT FROM
+                 (coalesce(n.size, s.size), CASE WHEN n.is_read THEN n.tail_start ELSE s.tail_start END);",
     );
 }
 

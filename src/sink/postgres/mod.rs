@@ -347,7 +347,7 @@ impl Sink for Postgres {
 
     fn open_reasons(&mut self, source: i32) -> Result<Vec<ReasonCount>> {
         self.persist(self.settings.retry_for, move |link| {
-            open_letters::reasons(&mut link.client, "d.source_id = $1", &[&source])
+            open_letters::reasons(&mut link.client, "logmill.checkpoints", "d.source_id = $1", &[&source])
         })
     }
 

@@ -7,7 +7,7 @@ use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::sink::bar::Standing;
 use crate::sink::claim::unsigned;
-use crate::sink::history::{FirstLetter, ReasonCount};
+use crate::sink::history::{FirstLetter, Line, ReasonCount, place_of_split};
 use crate::split::Split;
 
 /// How the splits of sources stand.
@@ -31,12 +31,14 @@ pub(super) fn standing(client: &mut impl GenericClient, sources: &[i32]) -> Resu
     Ok(at(Step::Look, rows)?.iter().map(standing).collect())
 }
 
-/// Why the dead letters `d` are open of which `whose` holds.
+/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits.
 pub(super) fn reasons(
     client: &mut impl GenericClient,
+    checkpoints: &str,
     whose: &str,
     parameters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<ReasonCount>, Trouble> {
+    let place = place_of_split(checkpoints);
     let rows = client.query(
         &format!("WITH reason AS (
              SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count, min(d.id) AS first
@@ -44,7 +46,7 @@ pub(super) fn reasons(
              WHERE d.state = 'open' AND {whose}
              GROUP BY 1, 2
          )
-         SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line
+         SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line, {place}
          FROM reason r JOIN logmill.dead_letters d ON d.id = r.first LEFT JOIN logmill.sources s ON s.id = d.source_id
          ORDER BY r.count DESC, r.code, r.field"),
         parameters,
@@ -53,7 +55,11 @@ pub(super) fn reasons(
         code: row.get(0),
         field: row.get(1),
         count: unsigned(row.get(2)),
-        first: FirstLetter { id: row.get(3), file: row.get(4), line: unsigned(row.get(5)) },
+        first: FirstLetter {
+            id: row.get(3),
+            file: row.get(4),
+            line: Line::of_stored(row.get(5), row.get(6), row.get(7)),
+        },
     };
     Ok(at(Step::Look, rows)?.iter().map(reason).collect())
 }

@@ -415,8 +415,10 @@ fn move_checkpoints(
          WHERE source_id = ?1 AND split_start = ?16 AND epoch = ?2 AND position = ?3",
     )?;
     let mut source = connection.prepare_cached(
-        "UPDATE logmill_sources SET size = coalesce(?2, size), tail_start = ?3
-         WHERE id = ?1 AND (size, tail_start) IS NOT (coalesce(?2, size), ?3)",
+        "UPDATE logmill_sources
+         SET size = coalesce(?2, size), tail_start = CASE WHEN ?4 THEN ?3 ELSE tail_start END
+         WHERE id = ?1 AND (size, tail_start)
+               IS NOT (coalesce(?2, size), CASE WHEN ?4 THEN ?3 ELSE tail_start END)",
     )?;
     for (advance, deltas) in batch.advances.iter().zip(deltas) {
         let moved = checkpoint.execute(params![
@@ -442,9 +444,10 @@ fn move_checkpoints(
             return Err(Trouble::Ours(lost_ownership()));
         }
         // At its end, and where a last line that had none has got its line end.
-        if advance.ends.is_some() || advance.start != advance.from {
-            let tail_start = advance.unterminated.map(signed);
-            source.execute(params![advance.split.source, advance.ends.map(signed), tail_start])?;
+        if advance.has_news_of_the_end() {
+            let (size, tail_start) = (advance.ends.map(signed), advance.unterminated.map(signed));
+            let is_read = advance.has_news_of_the_last_line();
+            source.execute(params![advance.split.source, size, tail_start, is_read])?;
         }
     }
     Ok(())

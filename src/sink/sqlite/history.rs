@@ -13,7 +13,8 @@ use super::{Trouble, check_version, has_tables, of_version};
 use crate::error::Result;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
-    DeadLetter, Filter, History, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
+    DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
+    place_of_split,
 };
 use crate::sink::{Counts, TableName};
 use crate::split::Split;
@@ -92,7 +93,8 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
     ))?;
     let is_held = |split: Split| locks.is_held(split).unwrap_or(false);
     let found = found.query_map([job, target], |row| source_status(row, &is_held))?;
-    let reasons = reasons(connection, &format!("d.job = ?1 AND {is_of_target}"), &[&job, target])?;
+    let reasons =
+        reasons(connection, checkpoints, &format!("d.job = ?1 AND {is_of_target}"), &[&job, target])?;
     let open: i64 = connection.query_row(
         &format!(
             "SELECT count(*) FROM logmill_dead_letters d WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target}"
@@ -209,13 +211,13 @@ fn dead_letters(
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
+    let (is_meant, split) = (is_meant(place.sources), place_of_split(place.checkpoints));
     let raw = if filter.has_raw { "d.raw" } else { "NULL" };
     let mut statement = connection.prepare(&format!(
         "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, {raw}, d.raw_hash, d.stage,
-                d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note
+                d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}
          FROM logmill_dead_letters d LEFT JOIN logmill_sources s ON s.id = d.source_id
-         WHERE {} ORDER BY d.id",
-        is_meant(place.sources)
+         WHERE {is_meant} ORDER BY d.id",
     ))?;
     let (ids, since) = as_stored(filter);
     let Filter { job, state, code, field, source, .. } = filter;
@@ -225,7 +227,7 @@ fn dead_letters(
             id: row.get(0)?,
             source: row.get(1)?,
             offset: unsigned(row.get(2)?),
-            line: unsigned(row.get(3)?),
+            line: Line::of_stored(row.get(3)?, row.get(14)?, row.get(15)?),
             length: unsigned(row.get(4)?),
             raw: row.get(5)?,
             raw_hash: row.get(6)?,

@@ -499,7 +499,7 @@ impl Sink for Sqlite {
 
     fn open_reasons(&mut self, source: i32) -> Result<Vec<ReasonCount>> {
         persist(&self.path, &self.settings, || {
-            open_letters::reasons(&self.connection, "d.source_id = ?1", &[&source])
+            open_letters::reasons(&self.connection, "logmill_checkpoints", "d.source_id = ?1", &[&source])
         })
     }
 

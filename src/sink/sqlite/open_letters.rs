@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, ToSql};
 use super::Trouble;
 use crate::sink::bar::Standing;
 use crate::sink::claim::unsigned;
-use crate::sink::history::{FirstLetter, ReasonCount};
+use crate::sink::history::{FirstLetter, Line, ReasonCount, place_of_split};
 use crate::split::Split;
 
 /// How the splits of sources stand.
@@ -33,12 +33,14 @@ pub(super) fn standing(connection: &Connection, sources: &[i32]) -> Result<Vec<S
     Ok(standings.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Why the dead letters `d` are open of which `whose` holds.
+/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits.
 pub(super) fn reasons(
     connection: &Connection,
+    checkpoints: &str,
     whose: &str,
     parameters: &[&dyn ToSql],
 ) -> Result<Vec<ReasonCount>, Trouble> {
+    let place = place_of_split(checkpoints);
     let mut statement = connection.prepare(&format!(
         "WITH reason AS (
              SELECT r.value ->> 'code' AS code, coalesce(r.value ->> 'field', '') AS field,
@@ -46,7 +48,7 @@ pub(super) fn reasons(
              FROM logmill_dead_letters d, json_each(d.reasons) r
              WHERE d.state = 'open' AND {whose} GROUP BY 1, 2
          )
-         SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line
+         SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line, {place}
          FROM reason r JOIN logmill_dead_letters d ON d.id = r.first LEFT JOIN logmill_sources s ON s.id = d.source_id
          ORDER BY r.count DESC, r.code, r.field",
     ))?;
@@ -55,7 +57,11 @@ pub(super) fn reasons(
             code: row.get(0)?,
             field: row.get(1)?,
             count: unsigned(row.get(2)?),
-            first: FirstLetter { id: row.get(3)?, file: row.get(4)?, line: unsigned(row.get(5)?) },
+            first: FirstLetter {
+                id: row.get(3)?,
+                file: row.get(4)?,
+                line: Line::of_stored(row.get(5)?, row.get(6)?, row.get(7)?),
+            },
         })
     };
     let reasons = statement.query_map(parameters, reason)?;
