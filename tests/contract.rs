@@ -22,6 +22,7 @@ use logmill::sink::destination::{Address, Settings, Timeouts};
 use logmill::sink::forecast::Forecast;
 use logmill::sink::history::{DeadLetter, Filter, Forgotten, History, OwnerStatus, SourceStatus, Status};
 use logmill::sink::ledger::{self, Entry, Failure, MapLedger, Store, Swap, Version};
+use logmill::sink::verify::Verify;
 use logmill::sink::{
     Advance, Answer, Asked, Batch, Committed, Counts, Destination, Ending, Key, OnConflict, OpenLetters,
     Setback, Sink, Task,
@@ -815,6 +816,10 @@ impl Destination for Mapped {
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
         Ok(Forgotten { sources: self.ledger()?.forget(sources)?, dead_letters: 0 })
+    }
+
+    fn verify(&self) -> Result<Box<dyn Verify>> {
+        unimplemented!("no clause asks for it")
     }
 
     fn describe(&self) -> String {

@@ -100,6 +100,8 @@ mod types;
 /// What earlier programs have left goes on.
 #[cfg(all(feature = "sqlite", feature = "gzip"))]
 mod upgrade;
+/// Files and destination, held against each other.
+mod verify;
 /// The connection breaks or falls silent at any message.
 mod wire;
 

@@ -21,7 +21,7 @@ use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
 #[command(name = "logmill", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 the command line or the job is wrong, \
-    3 some records were rejected, 4 a source had too many dead letters, 6 another run holds the sources, 130/143 interrupted.\n\n\
+    3 some records were rejected, 4 a source had too many dead letters, 5 `verify` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\
     To begin: `logmill load FILE`. It writes a job file to edit, loads into logmill.db, and says what to type next."
 )]
 pub(super) struct CommandLine {
@@ -81,6 +81,12 @@ pub(super) enum Command {
     /// Look at the records that did not become rows
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Prove that what is in the destination is what was in the files
+    ///
+    /// Reads again what was loaded, up to where it was, and compares it with the rows and the dead
+    /// letters, value by value, whatever the counters say. Nothing is written. Ends with 5 if there
+    /// is a difference; what cannot be compared is told, and is none.
+    Verify(VerifyArgs),
     /// Remove files from the memory of a job, so that they are loaded again
     ///
     /// Their rows stay; what that means for the next load is said, and depends on the key of the
@@ -352,6 +358,22 @@ pub(super) struct StatusArgs {
     /// Show every source, not only those that are unfinished or have dead letters
     #[arg(short, long)]
     pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(mut_arg("files", |files| files.help("Only these files, directories or patterns [default: all that was loaded]")))]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    #[command(flatten)]
+    pub(super) files: FileArgs,
+    #[command(flatten)]
+    pub(super) date: DateArg,
+    /// End with 1 if a dead letter is open, or something cannot be compared
+    #[arg(long)]
+    pub(super) strict: bool,
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
 }
 
 #[derive(Debug, Args)]

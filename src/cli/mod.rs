@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod speech;
 mod status;
+mod verify;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
@@ -71,6 +72,7 @@ pub fn run() -> ExitCode {
             Command::Plan(args) => plan::plan(args, speech, &stop),
             Command::Status(args) => status::status(args, speech),
             Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
+            Command::Verify(args) => verify::verify(args, speech, &stop),
             Command::Forget(args) => forget::forget(args, speech),
             Command::Config { json_schema: _ } => json_schema(),
             Command::Completions { shell } => completions(*shell),

@@ -61,7 +61,6 @@ pub(crate) static LATER: &[Later] = &[
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
     later(Command("logmill", "backfill"), "Runs a job for many dates."),
     later(Command("logmill", "rollup"), "Computes the metrics of dates."),
-    later(Command("logmill", "verify"), "Recounts the sources against the destination."),
     later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),
     later(Command("logmill", "bench"), "Measures throughput, stage by stage."),
     later(Command("dead-letters", "replay"), "Runs the present rules over dead letters."),

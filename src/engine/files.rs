@@ -7,6 +7,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
 use crate::source::{Discovered, discover};
 
+/// The same, where none is no error.
+pub fn files_or_none(config: &Config) -> Result<Discovered> {
+    discover(&config.patterns()?, &config.source.selection)
+}
+
 /// The files, in the order in which they are loaded. That there are none is an error.
 pub fn files(config: &Config) -> Result<Discovered> {
     let patterns = config.patterns()?;

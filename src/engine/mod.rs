@@ -18,11 +18,12 @@ mod plan;
 mod run;
 mod selected;
 mod status;
+mod verify;
 
 use std::sync::Arc;
 
 pub use check::{check, input_at};
-pub use files::files;
+pub use files::{files, files_or_none};
 pub use forget::{Meant, forget};
 pub use infer::{Inferred, Unwritten};
 pub use job::{Job, choose_job, read_job, refuse_found_database, write_job};
@@ -31,6 +32,7 @@ pub use listed::listed;
 pub use load::{LoadOptions, load};
 pub use plan::{PlanOptions, plan};
 pub use status::{status, status_of};
+pub use verify::{VerifyOptions, verify};
 
 pub use crate::pipeline::Stats;
 pub use crate::sink::judge::Verdicts;

@@ -155,6 +155,29 @@ pub fn run(
     Ok(())
 }
 
+/// Reads what was loaded of `files` once more, up to where it was, and gives it to a sink that
+/// compares it. In the order of the sources, in which a destination can give their rows.
+pub fn read_again(
+    files: &[Found],
+    recipe: &Recipe,
+    sink: &mut dyn Sink,
+    settings: &Settings,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let settings = &adjusted(settings, &recipe.schema, sink.closes());
+    let stop = &stop.branch();
+    let (asked, unreadable) = asked(files, settings, stop)?;
+    outcome.failed.extend(unreadable);
+    let answers = sink.claim(&asked)?;
+    let mut noted = take_note(asked.files, answers, &HashSet::new(), outcome, &settings.observer);
+    noted.tasks.sort_by_key(|(task, _)| task.split);
+    let bytes = noted.tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
+    stats::add(&stats.bytes_total, bytes);
+    load(&noted, recipe, sink, settings, stop, stats, outcome)
+}
+
 /// Plans, works and writes, each on threads of its own.
 fn load(
     noted: &Noted,

@@ -19,6 +19,8 @@ pub enum Exit {
     Rejects,
     /// A source was given up, because it had too many dead letters.
     GivenUp,
+    /// The destination is not what the files say.
+    Differs,
     /// Another run holds this, or took it over.
     Held,
     /// A signal ended it, after a clean stop.
@@ -34,6 +36,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::Rejects => 3,
             Exit::GivenUp => 4,
+            Exit::Differs => 5,
             Exit::Held => 6,
             Exit::Stopped(signal) => 128 + u8::try_from(signal).unwrap_or(0),
         }
@@ -47,6 +50,7 @@ impl Exit {
             Exit::Usage => "refused",
             Exit::Rejects => "rejects",
             Exit::GivenUp => "given_up",
+            Exit::Differs => "differs",
             Exit::Held => "held",
             Exit::Stopped(_) => "interrupted",
         }
@@ -106,6 +110,7 @@ mod tests {
             (Exit::Usage, 2),
             (Exit::Rejects, 3),
             (Exit::GivenUp, 4),
+            (Exit::Differs, 5),
             (Exit::Held, 6),
             (Exit::Stopped(libc::SIGINT), 130),
             (Exit::Stopped(libc::SIGTERM), 143),

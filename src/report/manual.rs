@@ -27,6 +27,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("`status FILE…`", "SourcesStatus"),
     ("`dead-letters list`", "Letters"),
     ("`dead-letters show`", "ShownLetter"),
+    ("`verify`", "Verify"),
     ("`forget`", "Forget"),
     ("`infer`", "Infer"),
     ("A command that failed before there was anything else to tell", "Bare"),
@@ -41,10 +42,12 @@ const FILES: &[&str] = &[
     "src/report/plan.rs",
     "src/report/status.rs",
     "src/report/letters.rs",
+    "src/report/verify.rs",
     "src/report/forget.rs",
     "src/report/infer.rs",
     "src/sink/batch.rs",
     "src/sink/history.rs",
+    "src/sink/verify/found.rs",
     "src/event.rs",
 ];
 

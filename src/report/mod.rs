@@ -17,6 +17,7 @@ mod manual;
 mod plan;
 mod status;
 mod text;
+mod verify;
 
 use serde::Serialize;
 
@@ -33,6 +34,7 @@ pub use load::{
 };
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};
 pub use status::{SourcesStatus, Status};
+pub use verify::{Compared, Verify};
 
 /// The version of these objects. A field may come; none goes or changes its meaning without a
 /// new version.

@@ -14,6 +14,7 @@ use super::forecast::Forecast;
 use super::history::{Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
+use super::verify::Verify;
 use super::{Asked, Sink, TableName};
 use crate::error::Result;
 use crate::event::Observer;
@@ -34,6 +35,9 @@ pub trait Destination {
 
     /// Forgets sources of the job: all of them, or none if a living run holds one.
     fn forget(&self, sources: &[i32]) -> Result<Forgotten>;
+
+    /// Opens it to be compared with the sources. Nothing is written.
+    fn verify(&self) -> Result<Box<dyn Verify>>;
 
     /// Table and place in words, without secrets.
     fn describe(&self) -> String;

@@ -26,6 +26,7 @@ pub mod postgres;
 pub mod sqlite;
 pub mod statement;
 mod table;
+pub mod verify;
 mod word;
 
 use std::sync::Arc;

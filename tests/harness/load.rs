@@ -226,14 +226,23 @@ impl Load {
 
     /// A run of another job file than the one that is described.
     pub(crate) fn call_with(&self, text: &str) -> Call<'_> {
+        self.write_job(text);
+        self.command("load")
+    }
+
+    /// A run of another command, for the job file that was written last.
+    pub(crate) fn command(&self, name: &str) -> Call<'_> {
+        let mut command = logmill();
+        command.args([name, "--output", "json", "-j"]).arg(self.folder.path().join("job.toml"));
+        Call::new(self, command)
+    }
+
+    fn write_job(&self, text: &str) {
         // In one piece: another run may be reading it.
         let job = self.folder.path().join("job.toml");
         let new = self.folder.path().join("job.toml.new");
         fs::write(&new, text).unwrap();
         fs::rename(&new, &job).unwrap();
-        let mut command = logmill();
-        command.args(["load", "--output", "json", "-j"]).arg(job);
-        Call::new(self, command)
     }
 
     /// The job file.

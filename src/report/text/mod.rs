@@ -11,6 +11,7 @@ mod plan;
 mod run;
 mod status;
 mod table;
+mod verify;
 
 pub(super) use forget::forget;
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};
@@ -18,3 +19,4 @@ pub(super) use letters::{letter, letter_counts, letters, listed, not_kept};
 pub(super) use plan::plan;
 pub(super) use run::{check, load};
 pub(super) use status::{sources, status};
+pub(super) use verify::verify;

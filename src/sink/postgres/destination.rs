@@ -10,6 +10,7 @@ use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
 use crate::sink::statement::shell_word;
+use crate::sink::verify::Verify;
 use crate::sink::{Asked, Sink};
 
 struct PostgresDestination {
@@ -72,6 +73,11 @@ impl Destination for PostgresDestination {
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
         super::forget::forget(&self.server, &self.settings.job, sources, self.settings.timeouts)
+    }
+
+    fn verify(&self) -> Result<Box<dyn Verify>> {
+        self.warn_if_unverified();
+        super::verify::open(&self.server, &self.settings)
     }
 
     fn describe(&self) -> String {

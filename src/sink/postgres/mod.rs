@@ -37,6 +37,7 @@ mod tables;
 mod transaction;
 mod trouble;
 mod verdict;
+mod verify;
 mod wire;
 mod words;
 

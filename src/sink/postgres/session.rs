@@ -11,6 +11,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
@@ -37,6 +38,9 @@ const LEAVING_MAX: Duration = Duration::from_secs(1);
 
 /// So many values of a stream wait for whoever visits them.
 const STREAM_MAX: usize = 64;
+
+/// So many blocks wait for whoever pulls them.
+const PULL_MAX: usize = 4;
 
 /// A connection and its thread.
 #[derive(Debug)]
@@ -232,6 +236,23 @@ impl Session {
         })
     }
 
+    /// The same for a caller who takes the values when he wants them, and nothing else of this
+    /// session.
+    pub(super) fn pull<T: Send + 'static>(
+        self,
+        step: Step,
+        work: impl FnOnce(&mut Link, &mut dyn FnMut(T) -> ControlFlow<()>) -> Result<(), Trouble> + Send + 'static,
+    ) -> Result<Pull<T>, Trouble> {
+        let (give, values) = bounded(PULL_MAX);
+        let work = move |link: &mut Link| {
+            let pulse = Arc::clone(&link.pulse);
+            work(link, &mut |value| hand_over(&give, value, &pulse))
+        };
+        let watch = std::thread::Builder::new().name("watch".into()).spawn(move || self.run(step, work));
+        let watch = watch.map_err(|cause| Trouble::Ours(Error::no_thread("a thread", &cause)))?;
+        Ok(Pull { values, watch: Some(watch) })
+    }
+
     /// Whether the backend does something for us, as a second connection sees it: it is at
     /// work, or waits for a lock; it does not wait for its client, which is us. Who does not
     /// answer that in time does nothing. `None` where there is no room for a second connection.
@@ -257,6 +278,30 @@ impl Session {
             Some(Ok(answer)) => answer,
             _ => Some(false),
         }
+    }
+}
+
+/// The values of a session that gives nothing else.
+pub(super) struct Pull<T> {
+    values: Receiver<T>,
+    /// None once its end was told.
+    watch: Option<JoinHandle<Result<(), Trouble>>>,
+}
+
+impl<T> Pull<T> {
+    /// The next value; nothing at the end.
+    pub(super) fn next(&mut self) -> Result<Option<T>, Trouble> {
+        loop {
+            // Asked first: what is given last comes before the end.
+            let is_over = self.watch.as_ref().is_none_or(JoinHandle::is_finished);
+            match self.values.recv_timeout(Duration::from_millis(100)) {
+                Ok(value) => return Ok(Some(value)),
+                Err(RecvTimeoutError::Timeout) if !is_over => {}
+                Err(_) => break,
+            }
+        }
+        let Some(watch) = self.watch.take() else { return Ok(None) };
+        watch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(|()| None)
     }
 }
 

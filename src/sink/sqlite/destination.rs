@@ -8,6 +8,7 @@ use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
 use crate::sink::statement::shell_word;
+use crate::sink::verify::Verify;
 use crate::sink::{Asked, Sink};
 
 struct SqliteDestination {
@@ -51,6 +52,10 @@ impl Destination for SqliteDestination {
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
         super::forget::forget(&self.path, &self.settings.job, sources, self.settings.timeouts.lock)
+    }
+
+    fn verify(&self) -> Result<Box<dyn Verify>> {
+        super::verify::open(&self.path, &self.settings)
     }
 
     fn describe(&self) -> String {

@@ -33,10 +33,10 @@ pub(super) enum Bound<'a> {
     Text(&'a [u8]),
 }
 
-const NULL: u8 = 0;
-const INT: u8 = 1;
-const FLOAT: u8 = 2;
-const TEXT: u8 = 3;
+pub(super) const NULL: u8 = 0;
+pub(super) const INT: u8 = 1;
+pub(super) const FLOAT: u8 = 2;
+pub(super) const TEXT: u8 = 3;
 
 impl SqliteEncoder {
     pub(super) fn new(columns: Vec<Column>) -> SqliteEncoder {

@@ -24,6 +24,7 @@ mod ownership;
 mod refusal;
 mod statements;
 mod target;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

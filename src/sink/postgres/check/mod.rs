@@ -91,7 +91,7 @@ enum Constant {
 }
 
 /// What the target demands of a record, as far as it is understood.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Demands {
     checks: Vec<Check>,
     /// Its partitions, and its name.

@@ -1,0 +1,361 @@
+//! What an SQLite database keeps, read to be compared with the sources, in one snapshot.
+//!
+//! Rows are read back into the form in which the encoder writes them, so that what is held and what
+//! is expected are the same bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
+
+use super::encode::{Bound, Column, FLOAT, INT, NULL, SqliteEncoder, TEXT, Values};
+use super::look::Look;
+use super::ownership::remembered;
+use super::target::{self, Target};
+use super::{Settings, Trouble, check_version, has_tables, past, refuse_lost_target, scope, unfit};
+use crate::error::Result;
+use crate::sink::claim::{Scope, Whose, unsigned};
+use crate::sink::key::{SOURCE_ID, quote};
+use crate::sink::verify::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify};
+use crate::sink::{Key, Remembered};
+use crate::work::{self, Recipe, Work};
+
+/// So many rows or letters are read in one go.
+const PAGE: i64 = 10_000;
+
+/// What stands before a value that the encoder never makes.
+const BLOB: u8 = 4;
+
+/// Opens the database to be compared with the sources.
+pub(super) fn open(path: &Path, settings: &Settings) -> Result<Box<dyn Verify>> {
+    let kept = look(path, settings).map_err(|trouble| trouble.into_error(path))?;
+    Ok(Box::new(Verifier::new(kept, &settings.key, settings.data_date)))
+}
+
+/// The database, of which nothing changes while it is looked at.
+struct SqliteKept {
+    path: PathBuf,
+    /// None where the job has not made it yet.
+    look: Option<Look>,
+    has_tables: bool,
+    scope: Scope,
+    /// The table that is compared, quoted.
+    table: String,
+    columns: Vec<Column>,
+    key_columns: Vec<usize>,
+    encoder: Arc<SqliteEncoder>,
+    has_places: bool,
+    equates_keys: bool,
+    changes_values: Option<String>,
+    /// The statement that gives the rows behind a place, once it is known which are read.
+    rows_sql: Option<String>,
+    /// What was read last: a place, or where the rows were sorted first, a number.
+    last: (i64, i64),
+    find_sql: String,
+    /// The rows have no index in their order.
+    is_unsorted: bool,
+}
+
+fn look(path: &Path, settings: &Settings) -> Result<SqliteKept, Trouble> {
+    let mut kept = SqliteKept {
+        path: path.to_owned(),
+        look: None,
+        has_tables: false,
+        scope: scope(settings, &settings.table.name),
+        table: String::new(),
+        columns: Vec::new(),
+        key_columns: Vec::new(),
+        encoder: Arc::new(SqliteEncoder::new(Vec::new())),
+        has_places: settings.key.extra_columns().contains(&SOURCE_ID),
+        equates_keys: false,
+        changes_values: None,
+        rows_sql: None,
+        last: (i64::MIN, i64::MIN),
+        find_sql: String::new(),
+        is_unsorted: settings.key == Key::None,
+    };
+    if !path.exists() {
+        return Ok(kept);
+    }
+    let look = Look::open(path)?;
+    let connection = &look.connection;
+    // A read transaction is one snapshot, until the end.
+    connection.execute_batch("BEGIN")?;
+    kept.has_tables = has_tables(connection)?;
+    let target = Target::find(connection, &settings.table.name)?;
+    match target {
+        Some(target) => {
+            kept.scope = scope(settings, &target.name);
+            kept.table = quote(&target.name);
+            let columns = target::fit(connection, &target, &settings.schema, &settings.key)?;
+            kept.columns = columns.map_err(|findings| unfit(findings.join("; ")))?;
+            kept.encoder = Arc::new(SqliteEncoder::new(kept.columns.clone()));
+            kept.equates_keys = target.definition.to_ascii_uppercase().contains("COLLATE");
+            kept.changes_values = triggers(&look, &target.name)?;
+            kept.name_keys(&settings.key);
+        }
+        None if kept.has_tables => refuse_lost_target(&past(connection, settings)?, settings)?,
+        None => {}
+    }
+    kept.look = Some(look);
+    Ok(kept)
+}
+
+/// What a trigger may do to rows once they are stored.
+fn triggers(look: &Look, table: &str) -> Result<Option<String>, Trouble> {
+    let names: Option<String> = look.connection.query_row(
+        "SELECT group_concat(name, ', ') FROM sqlite_schema
+         WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE
+           AND lower(substr(sql, instr(lower(sql), 'begin'))) LIKE '%update%'",
+        [table],
+        |row| row.get(0),
+    )?;
+    Ok(names.map(|names| format!("{table} has triggers ({names}) that may change a row once it is stored")))
+}
+
+impl SqliteKept {
+    fn name_keys(&mut self, key: &Key) {
+        let is_key = |name: &str| key.columns().iter().any(|column| column.eq_ignore_ascii_case(name));
+        let columns = self.columns.iter().enumerate();
+        self.key_columns =
+            columns.filter(|(_, column)| is_key(&column.name)).map(|(number, _)| number).collect();
+        let conditions: Vec<String> = self
+            .key_columns
+            .iter()
+            .map(|&number| format!("{} = ?", quote(&self.columns[number].name)))
+            .collect();
+        self.find_sql =
+            format!("SELECT {} FROM {} WHERE {}", self.names(), self.table, conditions.join(" AND "));
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<String> = self.columns.iter().map(|column| quote(&column.name)).collect();
+        names.join(", ")
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Look) -> Result<T, Trouble>) -> Result<Option<T>> {
+        let look = self.look.as_ref().filter(|_| !self.columns.is_empty());
+        let answer = look.map(question).transpose();
+        answer.map_err(|trouble| trouble.into_error(&self.path))
+    }
+}
+
+impl Kept for SqliteKept {
+    fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
+        work::with(recipe, Arc::clone(&self.encoder))
+    }
+
+    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32)> {
+        let remembered = self.ask(|look| {
+            if !self.has_tables {
+                return Ok((Vec::new(), 1));
+            }
+            check_version(&look.connection)?;
+            let sql = "SELECT next_source_id FROM logmill_meta";
+            let next = look.connection.query_row(sql, [], |row| row.get(0))?;
+            Ok((remembered(&look.connection, &self.scope, Whose::Own)?, next))
+        });
+        Ok(remembered?.unwrap_or((Vec::new(), 1)))
+    }
+
+    fn changes_values(&self) -> Option<&str> {
+        self.changes_values.as_deref()
+    }
+
+    fn begin(&mut self, sources: &[i32], next: i32) -> Result<()> {
+        let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        // The plus keeps this from being how rows are found: they are to come in the order of the key.
+        let is_read =
+            format!("(+source_id IN ({}) OR +source_id < 1 OR +source_id >= {next})", ids.join(", "));
+        let (names, table) = (self.names(), &self.table);
+        let sql = match self.is_unsorted {
+            false => format!(
+                "SELECT {names}, source_id, source_offset FROM {table}
+                 WHERE (source_id, source_offset) > (?1, ?2) AND {is_read}
+                 ORDER BY source_id, source_offset LIMIT {PAGE}"
+            ),
+            true => {
+                self.ask(|look| {
+                    // Sorted once, on disk, in a place that is no part of the database.
+                    look.connection.execute_batch(&format!(
+                        "PRAGMA query_only = false;
+                         CREATE TEMP TABLE logmill_sorted AS SELECT {names} FROM {table} WHERE {is_read}
+                             ORDER BY source_id, source_offset IS NULL, source_offset;
+                         PRAGMA query_only = true"
+                    ))?;
+                    Ok(())
+                })?;
+                format!(
+                    "SELECT *, 0, rowid FROM temp.logmill_sorted WHERE (0, rowid) > (?1, ?2) ORDER BY rowid LIMIT {PAGE}"
+                )
+            }
+        };
+        self.rows_sql = Some(sql);
+        Ok(())
+    }
+
+    fn more_rows(&mut self, rows: &mut HeldRows) -> Result<()> {
+        let Some(sql) = &self.rows_sql else { return Ok(()) };
+        let columns = self.columns.len();
+        let last = self.ask(|look| {
+            let mut statement = look.connection.prepare_cached(sql)?;
+            let mut found = statement.query(params![self.last.0, self.last.1])?;
+            let mut last = self.last;
+            while let Some(row) = found.next()? {
+                put_row(row, columns, &mut rows.bytes)?;
+                // Source and offset are the last columns.
+                let source = row.get::<_, Option<i64>>(columns - 2)?;
+                let source = source.and_then(|source| i32::try_from(source).ok()).unwrap_or(i32::MAX);
+                let offset = row.get::<_, Option<i64>>(columns - 1)?.unwrap_or(i64::MAX);
+                rows.ends.push((Place { source, offset }, rows.bytes.len()));
+                last = (row.get(columns)?, row.get(columns + 1)?);
+            }
+            Ok(last)
+        })?;
+        self.last = last.unwrap_or(self.last);
+        Ok(())
+    }
+
+    fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>> {
+        let letters = self.ask(|look| {
+            let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
+            let mut statement = look.connection.prepare(&format!(
+                "SELECT source_id, source_offset, line, state, stage FROM logmill_dead_letters
+                 WHERE state <> 'superseded' AND (source_id, source_offset) > (?1, ?2) AND +source_id IN ({})
+                 ORDER BY source_id, source_offset LIMIT {PAGE}",
+                ids.join(", ")
+            ))?;
+            let letters = statement.query_map(params![behind.source, behind.offset], |row| {
+                Ok(HeldLetter {
+                    place: Place { source: row.get(0)?, offset: row.get(1)? },
+                    line: unsigned(row.get(2)?),
+                    state: LetterState::of(&row.get::<_, String>(3)?),
+                    is_of_server: row.get::<_, String>(4)? == "server",
+                    has_fixed: false,
+                })
+            })?;
+            Ok(letters.collect::<rusqlite::Result<_>>()?)
+        });
+        match self.has_tables && !sources.is_empty() {
+            true => Ok(letters?.unwrap_or_default()),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    fn find(&mut self, rows: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>> {
+        let found = self.ask(|look| {
+            let mut statement = look.connection.prepare_cached(&self.find_sql)?;
+            let mut found = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let keys = Values(row).enumerate().filter(|(number, _)| self.key_columns.contains(number));
+                let row = statement.query_row(params_from_iter(keys.map(|(_, value)| value)), |row| {
+                    let mut bytes = Vec::new();
+                    put_row(row, self.columns.len(), &mut bytes)?;
+                    Ok(bytes)
+                });
+                found.push(row.optional()?);
+            }
+            Ok(found)
+        });
+        Ok(found?.unwrap_or_default())
+    }
+
+    fn key_hash(&self, row: &[u8]) -> u128 {
+        let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
+        for (number, value) in values(row).enumerate() {
+            if self.key_columns.contains(&number) {
+                hasher.update(value);
+            }
+        }
+        hasher.digest128()
+    }
+
+    fn equates_keys(&self) -> bool {
+        self.equates_keys
+    }
+
+    fn differing(&mut self, pairs: Vec<Pair>) -> Result<(Vec<Pair>, Vec<Option<usize>>)> {
+        let first = |pair: &Pair| {
+            let mut both = values(&pair.expected).zip(values(&pair.held));
+            both.position(|(expected, held)| !is_same(expected, held))
+        };
+        let columns = pairs.iter().map(first).collect();
+        Ok((pairs, columns))
+    }
+
+    fn column(&self, number: usize) -> &str {
+        &self.columns[number].name
+    }
+
+    fn without_source<'r>(&self, row: &'r [u8]) -> (&'r [u8], &'r [u8]) {
+        // Source and offset are the last values, of nine bytes each.
+        match row.len().checked_sub(18) {
+            Some(end) if self.has_places => (&row[..end], &row[end + 9..]),
+            _ => (row, &[]),
+        }
+    }
+}
+
+/// Appends a row in the form of the encoder.
+fn put_row(row: &Row<'_>, columns: usize, out: &mut Vec<u8>) -> rusqlite::Result<()> {
+    let mut put = |tag: u8, length: Option<usize>, bytes: &[u8]| {
+        out.push(tag);
+        if let Some(length) = length {
+            let length = u32::try_from(length).expect("SQLite has no value of 4 GiB");
+            out.extend_from_slice(&length.to_le_bytes());
+        }
+        out.extend_from_slice(bytes);
+    };
+    for number in 0..columns {
+        match row.get_ref(number)? {
+            ValueRef::Null => put(NULL, None, &[]),
+            ValueRef::Integer(value) => put(INT, None, &value.to_le_bytes()),
+            ValueRef::Real(value) => put(FLOAT, None, &value.to_le_bytes()),
+            ValueRef::Text(text) => put(TEXT, Some(text.len()), text),
+            ValueRef::Blob(blob) => put(BLOB, Some(blob.len()), blob),
+        }
+    }
+    Ok(())
+}
+
+/// The values of a row, each with its tag.
+fn values(row: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = row;
+    std::iter::from_fn(move || {
+        let length = match *rest.first()? {
+            NULL => 1,
+            TEXT | BLOB => 5 + u32::from_le_bytes(*rest.get(1..)?.first_chunk()?) as usize,
+            _ => 9,
+        };
+        let (value, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(value)
+    })
+}
+
+/// Whether two values are the same to SQLite, which keeps no sign of a zero.
+fn is_same(expected: &[u8], held: &[u8]) -> bool {
+    let float = |value| match Values(value).next() {
+        Some(Bound::Float(number)) => Some(number),
+        _ => None,
+    };
+    expected == held || float(expected).zip(float(held)).is_some_and(|(expected, held)| expected == held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_are_the_same_and_types_are_not() {
+        let float = |value: f64| [&[FLOAT][..], &value.to_le_bytes()].concat();
+        let int = |value: i64| [&[INT][..], &value.to_le_bytes()].concat();
+        assert!(is_same(&float(0.0), &float(-0.0)));
+        assert!(!is_same(&float(1.0), &float(2.0)));
+        assert!(!is_same(&float(1.0), &int(1)));
+        assert!(is_same(&[NULL], &[NULL]));
+        let row = [float(1.0), vec![NULL], int(7)].concat();
+        assert_eq!(values(&row).collect::<Vec<_>>(), [&float(1.0)[..], &[NULL], &int(7)]);
+    }
+}

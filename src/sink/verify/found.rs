@@ -1,0 +1,181 @@
+//! What a verification has found.
+//!
+//! These are parts of its report as they stand, so a field here is a field of an object there.
+
+use serde::{Serialize, Serializer};
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// The sources that were read again, in the order of their ids.
+    pub sources: Vec<VerifiedSource>,
+    /// Where file and table differ.
+    pub differences: Differences,
+    /// What could not be compared.
+    pub not_verifiable: Vec<NotVerifiable>,
+    /// What is there to be loaded.
+    pub not_loaded: NotLoaded,
+}
+
+/// A source that was read again, up to its checkpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifiedSource {
+    /// Its id.
+    pub id: i32,
+    /// The name under which it was last seen.
+    pub name: String,
+    /// The day it belongs to.
+    pub data_date: Option<String>,
+    /// How far it was read: its checkpoint.
+    pub position: u64,
+    /// What it holds.
+    pub file: InFile,
+    /// What the destination holds of it.
+    pub table: InTable,
+    /// How many differences there are between the two.
+    pub differences: u64,
+}
+
+/// What a source holds, up to its checkpoint.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct InFile {
+    /// Its records.
+    pub records: u64,
+    /// Those that are rows by the rules of now.
+    pub rows: u64,
+    /// Those that are dead letters, by the rules or because the destination refused them.
+    pub dead_letters: u64,
+    /// A digest of the values of its rows, whatever their order.
+    pub digest: String,
+}
+
+/// What a destination holds of a source.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct InTable {
+    /// Its rows; where the key says nothing of sources, those that its records have by their keys.
+    pub rows: u64,
+    /// Rows that hold what another record of the same key has.
+    pub replaced: u64,
+    /// Rows that come from the mended bytes of a dead letter. Their values were not compared.
+    pub mended: u64,
+    /// Its dead letters, those that are superseded left out.
+    pub dead_letters: u64,
+    /// Those of them that are open.
+    pub open_dead_letters: u64,
+    /// The digest of the values of the rows: that of the file, where nothing differs.
+    pub digest: String,
+}
+
+/// Differences: how many there are of each kind, and the first of them.
+#[derive(Clone, Debug, Default)]
+pub struct Differences {
+    /// By kind.
+    pub counts: DifferenceCounts,
+    /// The first of them, in the order of the sources.
+    pub first: Vec<Difference>,
+}
+
+/// How many differences there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DifferenceCounts {
+    /// Records without their row.
+    pub missing_rows: u64,
+    /// Rows with another value than their record.
+    pub changed_values: u64,
+    /// Rows without a record.
+    pub extra_rows: u64,
+    /// Rejected records without their dead letter.
+    pub missing_letters: u64,
+    /// Dead letters without a rejected record.
+    pub extra_letters: u64,
+}
+
+impl DifferenceCounts {
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        let DifferenceCounts { missing_rows, changed_values, extra_rows, missing_letters, extra_letters } =
+            self;
+        missing_rows + changed_values + extra_rows + missing_letters + extra_letters
+    }
+}
+
+/// A place where file and table differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// The name of the source.
+    pub source: String,
+    /// Its id; with the offset it is the key of a row that is known by its position.
+    pub source_id: i32,
+    /// The number of the record's first line, counted from one, where there is a record.
+    pub line: Option<u64>,
+    /// The offset of the record, or where there should be one.
+    pub offset: Option<u64>,
+    /// What is different: `missing_row`, `changed_value`, `extra_row`, `missing_letter` or
+    /// `extra_letter`.
+    #[serde(serialize_with = "word")]
+    pub kind: DifferenceKind,
+    /// The first column that holds another value.
+    pub column: Option<String>,
+}
+
+/// What is different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DifferenceKind {
+    /// A record has no row.
+    MissingRow,
+    /// A row has another value than its record.
+    ChangedValue,
+    /// A row has no record.
+    ExtraRow,
+    /// A rejected record has no dead letter.
+    MissingLetter,
+    /// A dead letter has no rejected record.
+    ExtraLetter,
+}
+
+fn word<S: Serializer>(kind: &DifferenceKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match kind {
+        DifferenceKind::MissingRow => "missing_row",
+        DifferenceKind::ChangedValue => "changed_value",
+        DifferenceKind::ExtraRow => "extra_row",
+        DifferenceKind::MissingLetter => "missing_letter",
+        DifferenceKind::ExtraLetter => "extra_letter",
+    })
+}
+
+/// Something that could not be compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NotVerifiable {
+    /// The name of the source.
+    pub source: String,
+    /// Why, and what can be done about it.
+    pub why: String,
+}
+
+/// What is there to be loaded: it was never promised, and is no difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NotLoaded {
+    /// Files that the job has never loaded.
+    pub files: u64,
+    /// Bytes of them, and behind the checkpoints of others.
+    pub bytes: u64,
+}
+
+/// So many differences are told one by one; the others are counted.
+const FIRST_MAX: usize = 100;
+
+impl Differences {
+    pub(super) fn add(&mut self, difference: Difference) {
+        let counts = &mut self.counts;
+        *match difference.kind {
+            DifferenceKind::MissingRow => &mut counts.missing_rows,
+            DifferenceKind::ChangedValue => &mut counts.changed_values,
+            DifferenceKind::ExtraRow => &mut counts.extra_rows,
+            DifferenceKind::MissingLetter => &mut counts.missing_letters,
+            DifferenceKind::ExtraLetter => &mut counts.extra_letters,
+        } += 1;
+        if self.first.len() < FIRST_MAX {
+            self.first.push(difference);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a destination keeps, as it is held against the sources: rows in the form in which the
+//! encoder writes them, dead letters by their places.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::sink::Remembered;
+use crate::work::{Recipe, Work};
+
+/// Where a record stands, in the order in which rows and letters are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::sink) struct Place {
+    pub(in crate::sink) source: i32,
+    /// As it is stored. What stands in a column of the user's can be negative.
+    pub(in crate::sink) offset: i64,
+}
+
+/// A destination that is looked at, all of it in one snapshot. Nothing is written.
+pub(in crate::sink) trait Kept: Send {
+    /// What turns chunks into rows in the destination's own form.
+    fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
+
+    /// What is remembered of the job's sources, and the next id that is free.
+    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32)>;
+
+    /// Why the values of rows need not be those that were sent, if so.
+    fn changes_values(&self) -> Option<&str>;
+
+    /// Begins to read the rows of these sources, and those of ids that were never given: from
+    /// `next` on, and below 1. In the order of their places.
+    fn begin(&mut self, sources: &[i32], next: i32) -> Result<()>;
+
+    /// Gives more rows; none at the end.
+    fn more_rows(&mut self, rows: &mut HeldRows) -> Result<()>;
+
+    /// The letters of these sources behind a place, in order and up to a number; none at the end.
+    /// Those that are superseded are left out.
+    fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>>;
+
+    /// The rows that have the keys of these, in their order.
+    fn find(&mut self, rows: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>>;
+
+    /// A hash of the key of a row.
+    fn key_hash(&self, row: &[u8]) -> u128;
+
+    /// Whether keys of different bytes can be one key.
+    fn equates_keys(&self) -> bool;
+
+    /// Of each pair, the number of the first column in which the row that is held is not what the
+    /// column makes of the value that is expected.
+    fn differing(&mut self, pairs: Vec<Pair>) -> Result<(Vec<Pair>, Vec<Option<usize>>)>;
+
+    /// The name of a column.
+    fn column(&self, number: usize) -> &str;
+
+    /// A row without the id of its source, which is another in another database.
+    fn without_source<'r>(&self, row: &'r [u8]) -> (&'r [u8], &'r [u8]);
+}
+
+/// Rows that a destination holds, one after the other.
+#[derive(Debug, Default)]
+pub(in crate::sink) struct HeldRows {
+    pub(in crate::sink) bytes: Vec<u8>,
+    /// The place of each, and where it ends in the bytes.
+    pub(in crate::sink) ends: Vec<(Place, usize)>,
+}
+
+impl HeldRows {
+    pub(in crate::sink) fn row(&self, number: usize) -> &[u8] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before].1);
+        &self.bytes[start..self.ends[number].1]
+    }
+}
+
+/// A dead letter that a destination holds.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sink) struct HeldLetter {
+    pub(in crate::sink) place: Place,
+    pub(in crate::sink) line: u64,
+    pub(in crate::sink) state: LetterState,
+    /// The destination refused the record, and not the rules.
+    pub(in crate::sink) is_of_server: bool,
+    /// It was mended by hand.
+    pub(in crate::sink) has_fixed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sink) enum LetterState {
+    Open,
+    Replayed,
+    Discarded,
+}
+
+impl LetterState {
+    pub(in crate::sink) fn of(word: &str) -> LetterState {
+        match word {
+            "replayed" => LetterState::Replayed,
+            "discarded" => LetterState::Discarded,
+            _ => LetterState::Open,
+        }
+    }
+}
+
+/// The row of a record as the encoder has it, and as it is held, where their bytes differ.
+#[derive(Debug)]
+pub(in crate::sink) struct Pair {
+    pub(in crate::sink) place: Place,
+    pub(in crate::sink) line: u64,
+    pub(in crate::sink) expected: Vec<u8>,
+    pub(in crate::sink) held: Vec<u8>,
+}

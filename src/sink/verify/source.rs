@@ -1,0 +1,196 @@
+//! A source that is read again: how far it is to be, and what was found so far.
+
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+
+use super::found::{Difference, DifferenceKind, InFile, InTable, NotVerifiable, VerifiedSource};
+use super::kept::Place;
+use crate::sink::claim::{Before, unsigned};
+use crate::sink::{Remembered, Task};
+use crate::source::{Hash16, Preamble, Start, hash16};
+use crate::split::Split;
+
+/// Why a source is not read that no file is.
+pub(super) const GONE: &str =
+    "no file is this source any more; put it back under its name, or name where it is now";
+
+/// Why a source is not read whose file is another.
+pub(super) const CHANGED: &str =
+    "the file of this name does not hold what was loaded (truncated, rewritten or replaced?)";
+
+const OTHER_RULES: &str = "it was loaded under other rules (format, fields, key) than those of the job now; verify it with the job as it was";
+
+/// What is to be read of a source, all of it below its checkpoints; or why nothing can be.
+pub(super) fn tasks(memory: &Remembered, rules: Hash16) -> Result<Vec<Task>, &'static str> {
+    let mut tasks = Vec::new();
+    let (mut before, mut preamble) = (0, &Preamble::default());
+    for checkpoint in &memory.checkpoints {
+        let split = checkpoint.split;
+        if checkpoint.position > split.start {
+            if checkpoint.rules_hash != rules {
+                return Err(OTHER_RULES);
+            }
+            if before != split.start {
+                return Err("the part before one of its splits is not loaded yet; load that first");
+            }
+            let start = split.start;
+            tasks.push(Task {
+                split,
+                start: Start { position: start, tail: (0, hash16(b"")), record: start },
+                end: Some(checkpoint.position),
+                lines: 0,
+                before: Before::default(),
+                again: None,
+                preamble: preamble.clone(),
+            });
+        }
+        (before, preamble) = (checkpoint.position, &checkpoint.preamble);
+    }
+    Ok(tasks)
+}
+
+/// A source, while it is read.
+#[derive(Debug)]
+pub(super) struct Read {
+    id: i32,
+    name: String,
+    path: PathBuf,
+    splits: Vec<Reach>,
+    /// Lines that were read.
+    pub(super) lines: u64,
+    pub(super) file: InFile,
+    pub(super) table: InTable,
+    file_digest: u128,
+    table_digest: u128,
+    pub(super) differences: u64,
+    /// Rows that hold other values, which a source that was not read may have given them.
+    pub(super) unsettled: u64,
+    /// More rows hold other values than can be remembered.
+    pub(super) is_beyond_aside: bool,
+}
+
+/// How far a split was read.
+#[derive(Debug)]
+struct Reach {
+    split: Split,
+    position: u64,
+    end: u64,
+}
+
+impl Read {
+    pub(super) fn new(memory: &Remembered, path: &Path, tasks: &[Task]) -> Read {
+        let splits = tasks.iter().map(|task| Reach {
+            split: task.split,
+            position: task.start.position,
+            end: task.end.unwrap_or(task.start.position),
+        });
+        Read {
+            id: memory.source_id,
+            name: memory.known.name.clone(),
+            path: path.to_owned(),
+            splits: splits.collect(),
+            lines: 0,
+            file: InFile::default(),
+            table: InTable::default(),
+            file_digest: 0,
+            table_digest: 0,
+            differences: 0,
+            unsettled: 0,
+            is_beyond_aside: false,
+        }
+    }
+
+    /// Takes note of how far a split was read.
+    pub(super) fn reach(&mut self, split: Split, position: u64) {
+        if let Some(reach) = self.splits.iter_mut().find(|reach| reach.split == split) {
+            reach.position = reach.position.max(position);
+        }
+    }
+
+    /// Whether it is known that no record stands at a place: where the file could not be read, there
+    /// may be one.
+    pub(super) fn has_read(&self, place: Place) -> bool {
+        let offset = unsigned(place.offset);
+        self.splits.iter().all(|reach| !(reach.position..reach.end).contains(&offset))
+    }
+
+    /// Counts a difference.
+    pub(super) fn difference(&mut self, kind: DifferenceKind, place: Place, line: Option<u64>) -> Difference {
+        self.differences += 1;
+        Difference { source: self.name.clone(), ..difference(kind, place, line) }
+    }
+
+    /// A row that is in the table as the file has it.
+    pub(super) fn agrees(&mut self, row: (&[u8], &[u8])) {
+        let digest = digest(row);
+        self.file_digest = self.file_digest.wrapping_add(digest);
+        self.table_digest = self.table_digest.wrapping_add(digest);
+    }
+
+    pub(super) fn expects(&mut self, row: (&[u8], &[u8])) {
+        self.file_digest = self.file_digest.wrapping_add(digest(row));
+    }
+
+    pub(super) fn holds(&mut self, row: (&[u8], &[u8])) {
+        self.table_digest = self.table_digest.wrapping_add(digest(row));
+    }
+
+    /// Why it was not read to its checkpoint, if it was not.
+    pub(super) fn objection(&self, failed: &[(PathBuf, String)]) -> Option<NotVerifiable> {
+        let reach = self.splits.iter().find(|reach| reach.position < reach.end)?;
+        let why = failed.iter().find(|(path, _)| *path == self.path).map(|(_, why)| why.as_str());
+        let why = why.unwrap_or("it could not be read on");
+        let why = format!("it was read up to byte {} of {}: {why}", reach.position, reach.end);
+        Some(NotVerifiable { source: self.name.clone(), why })
+    }
+
+    /// What is left open of it after all was read.
+    pub(super) fn doubt(&self) -> Option<NotVerifiable> {
+        let why = match (self.is_beyond_aside, self.unsettled) {
+            (true, _) => {
+                "too many of its rows hold other values, which later records may have given them".to_owned()
+            }
+            (false, 0) => return None,
+            (false, rows) => format!(
+                "{rows} of its rows hold other values, which a source that was not read may have given them"
+            ),
+        };
+        Some(NotVerifiable { source: self.name.clone(), why })
+    }
+
+    pub(super) fn verified(self, data_date: Option<NaiveDate>) -> VerifiedSource {
+        VerifiedSource {
+            id: self.id,
+            name: self.name,
+            data_date: data_date.map(|date| date.to_string()),
+            position: self.splits.iter().map(|reach| reach.end).max().unwrap_or(0),
+            file: InFile { digest: format!("{:032x}", self.file_digest), ..self.file },
+            table: InTable { digest: format!("{:032x}", self.table_digest), ..self.table },
+            differences: self.differences,
+        }
+    }
+}
+
+/// That a row stands under the id of a source that was never given.
+pub(super) fn of_nobody(place: Place) -> Difference {
+    difference(DifferenceKind::ExtraRow, place, None)
+}
+
+fn difference(kind: DifferenceKind, place: Place, line: Option<u64>) -> Difference {
+    Difference {
+        source: String::new(),
+        source_id: place.source,
+        line,
+        offset: u64::try_from(place.offset).ok(),
+        kind,
+        column: None,
+    }
+}
+
+fn digest((one, other): (&[u8], &[u8])) -> u128 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
+    hasher.update(one);
+    hasher.update(other);
+    hasher.digest128()
+}
