@@ -286,6 +286,7 @@ mod tests {
                 length: 1,
                 raw: None,
                 raw_hash: None,
+                fixed: None,
                 stage: "schema".into(),
                 reasons: json!([reason, reason]),
                 state: "open".into(),

@@ -269,6 +269,9 @@ pub struct DeadLetter {
     /// BLAKE3 of the record, where it was too long.
     #[serde(skip)]
     pub raw_hash: Option<Vec<u8>>,
+    /// The record as a person has mended it.
+    #[serde(skip)]
+    pub fixed: Option<Vec<u8>>,
     /// The step that refused it: `decode`, `parse`, `schema`, `server`.
     pub stage: String,
     /// The reasons: a list of `{code, field, message, input}`.

@@ -7,11 +7,14 @@ use super::wire::{Column, Wire};
 use crate::sink::Key;
 use crate::sink::claim::Scope;
 use crate::sink::key::quote;
+use crate::source::Hash16;
 
 /// Everything a transaction needs to know besides the batch.
 #[derive(Debug)]
 pub(super) struct Constants {
     pub(super) scope: Scope,
+    /// Those of the run: a letter says under which rules it was refused.
+    pub(super) rules_hash: Hash16,
     pub(super) target: Target,
     pub(super) key: Key,
     /// The unique index of the key.

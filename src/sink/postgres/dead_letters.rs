@@ -8,17 +8,23 @@ use super::verdict::Step;
 use super::wire::{HEADER, TRAILER, put};
 use crate::sink::claim::signed;
 use crate::sink::dead_letter::{Evidence, Letter};
+use crate::source::Hash16;
 
 const COPY: &str = "COPY logmill.dead_letters
-    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons) FROM STDIN BINARY";
+    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons, rules_hash) FROM STDIN BINARY";
 
-pub(super) fn write(link: &mut Link, job: &str, letters: &[Letter<'_>]) -> Result<(), Trouble> {
+pub(super) fn write(
+    link: &mut Link,
+    job: &str,
+    rules_hash: Hash16,
+    letters: &[Letter<'_>],
+) -> Result<(), Trouble> {
     let fail = |error| Trouble::of_write(Step::DeadLetters, error);
     let mut writer = at(Step::DeadLetters, link.client.copy_in(COPY))?;
     writer.write_all(HEADER).map_err(fail)?;
     let mut tuple = Vec::new();
     for letter in letters {
-        encode(letter, job, &mut tuple);
+        encode(letter, job, rules_hash, &mut tuple);
         writer.write_all(&tuple).map_err(fail)?;
         link.pulse.beat();
     }
@@ -29,10 +35,10 @@ pub(super) fn write(link: &mut Link, job: &str, letters: &[Letter<'_>]) -> Resul
     Ok(())
 }
 
-fn encode(letter: &Letter<'_>, job: &str, tuple: &mut Vec<u8>) {
+fn encode(letter: &Letter<'_>, job: &str, rules_hash: Hash16, tuple: &mut Vec<u8>) {
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
     tuple.clear();
-    tuple.extend_from_slice(&9_i16.to_be_bytes());
+    tuple.extend_from_slice(&10_i16.to_be_bytes());
     put(tuple, job.as_bytes());
     put(tuple, &letter.source_id.to_be_bytes());
     put(tuple, &signed(letter.span.start).to_be_bytes());
@@ -54,6 +60,7 @@ fn encode(letter: &Letter<'_>, job: &str, tuple: &mut Vec<u8>) {
     tuple.extend_from_slice(&length.to_be_bytes());
     tuple.push(1);
     tuple.extend_from_slice(letter.reasons.as_bytes());
+    put(tuple, &rules_hash.0);
 }
 
 /// Supersedes the letter of a record that is read again. False if there is none.

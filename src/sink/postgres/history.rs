@@ -50,6 +50,7 @@ struct Place {
     target: String,
     sources: &'static str,
     checkpoints: &'static str,
+    letters: &'static str,
 }
 
 /// Does `look` in one snapshot. `None` if nothing of ours is there.
@@ -61,8 +62,9 @@ fn in_snapshot<T>(
     let Some(version) = tables::version(&mut link.client)? else { return Ok(None) };
     tables::check_version(version)?;
     let (sources, checkpoints) = tables::of_version(version);
+    let letters = tables::letters_of_version(version);
     let target = catalog::remembered(&mut link.client, &link.schemas, table)?;
-    let place = Place { target, sources, checkpoints };
+    let place = Place { target, sources, checkpoints, letters };
     let transaction =
         link.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let mut transaction = at(Step::Look, transaction.start())?;
@@ -96,7 +98,7 @@ impl History for PostgresHistory {
 }
 
 fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result<Status, Trouble> {
-    let Place { target, sources, checkpoints } = place;
+    let Place { target, sources, checkpoints, letters: _ } = place;
     let is_of_target = of_target(sources, "$2");
     let found = transaction.query(
         &format!("SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
@@ -212,33 +214,37 @@ fn dead_letters(
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
     let (is_meant, split) = (is_meant(place.sources), place_of_split(place.checkpoints));
+    let letters = place.letters;
     // A record can be of a megabyte, and is sent only where somebody wants it.
-    let raw = if filter.has_raw { "d.raw" } else { "NULL::bytea" };
+    let raw = if filter.has_raw { "d.raw, d.fixed" } else { "NULL::bytea, NULL::bytea" };
     let rows = transaction.query_raw(
-        &format!("SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, {raw}, d.raw_hash, d.stage,
-                d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}
-         FROM logmill.dead_letters d LEFT JOIN logmill.sources s ON s.id = d.source_id
-         WHERE {is_meant} ORDER BY d.id"),
+        &format!(
+            "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw_hash, d.stage,
+                d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}, {raw}
+         FROM {letters} d LEFT JOIN logmill.sources s ON s.id = d.source_id
+         WHERE {is_meant} ORDER BY d.id"
+        ),
         meant(filter, &place.target),
     );
     let mut rows = at(Step::Look, rows)?;
     while let Some(row) = at(Step::Look, rows.next())? {
-        let reasons: String = row.get(8);
+        let reasons: String = row.get(7);
         let letter = DeadLetter {
             id: row.get(0),
             source: row.get(1),
             offset: unsigned(row.get(2)),
-            line: Line::of_stored(row.get(3), row.get(14), row.get(15)),
+            line: Line::of_stored(row.get(3), row.get(13), row.get(14)),
             length: unsigned(row.get(4)),
-            raw: row.get(5),
-            raw_hash: row.get(6),
-            stage: row.get(7),
+            raw: row.get(15),
+            fixed: row.get(16),
+            raw_hash: row.get(5),
+            stage: row.get(6),
             reasons: serde_json::from_str(&reasons).unwrap_or_default(),
-            state: row.get(9),
-            attempts: row.get(10),
-            first_seen: row.get(11),
-            last_seen: row.get(12),
-            note: row.get(13),
+            state: row.get(8),
+            attempts: row.get(9),
+            first_seen: row.get(10),
+            last_seen: row.get(11),
+            note: row.get(12),
         };
         if visit(letter).is_break() {
             break;

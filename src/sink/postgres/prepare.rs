@@ -82,6 +82,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
             target: target.remembered(),
             data_date: settings.data_date,
         },
+        rules_hash: settings.rules_hash,
         begin_batch_sql: format!(
             "{begin_sql}; LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}",
             target.quoted(),

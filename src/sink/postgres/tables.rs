@@ -13,7 +13,7 @@ pub(super) const SQL: &str = include_str!("tables.sql");
 const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
 
 /// The version that these statements make and this program reads.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// The only advisory lock there is: it keeps the first runs of ten jobs from making the
 /// same tables at once. It is held for a transaction, and bounded by lock_timeout.
@@ -50,15 +50,29 @@ pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
 pub(super) fn of_version(version: i32) -> (&'static str, &'static str) {
     let sources = match version {
         ..3 => {
-            "(SELECT *, NULL::text AS target, NULL::bigint AS device, NULL::bigint AS inode FROM logmill.sources)"
+            "(SELECT *, NULL::text AS target, NULL::bigint AS device, NULL::bigint AS inode, 0 AS generation \
+              FROM logmill.sources)"
         }
+        3 => "(SELECT *, 0 AS generation FROM logmill.sources)",
         _ => "logmill.sources",
     };
     let checkpoints = match version {
-        ..2 => "(SELECT *, NULL::bytea AS preamble FROM logmill.checkpoints)",
+        ..2 => "(SELECT *, NULL::bytea AS preamble, 0::bigint AS rules_since FROM logmill.checkpoints)",
+        2 | 3 => "(SELECT *, 0::bigint AS rules_since FROM logmill.checkpoints)",
         _ => "logmill.checkpoints",
     };
     (sources, checkpoints)
+}
+
+/// The same of dead letters.
+pub(super) fn letters_of_version(version: i32) -> &'static str {
+    match version {
+        ..4 => {
+            "(SELECT *, NULL::bytea AS fixed, NULL::bytea AS preamble, NULL::bytea AS rules_hash, \
+                     0 AS generation, NULL::timestamptz AS delivered_at FROM logmill.dead_letters)"
+        }
+        _ => "logmill.dead_letters",
+    }
 }
 
 /// Refuses tables that a newer program made.

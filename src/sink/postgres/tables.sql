@@ -1,4 +1,4 @@
--- The tables of logmill, version 3. They are part of the interface: people read them, and
+-- The tables of logmill, version 4. They are part of the interface: people read them, and
 -- older versions are migrated, never dropped. Every statement can be run twice, on nothing and
 -- on the tables of any older version.
 
@@ -115,3 +115,15 @@ ALTER TABLE logmill.sources ADD COLUMN IF NOT EXISTS target text;
 ALTER TABLE logmill.sources ADD COLUMN IF NOT EXISTS device bigint;
 ALTER TABLE logmill.sources ADD COLUMN IF NOT EXISTS inode bigint;
 UPDATE logmill.meta SET version = 3 WHERE version < 3;
+
+-- Version 4: under which rules a letter was last tried, the bytes that a person has mended, what stands before its
+-- record, whether it was delivered; the place from which on the rules of a checkpoint hold; and how often a source
+-- was loaded anew. A letter of an older version is taken for one of the rules of its checkpoint.
+ALTER TABLE logmill.sources ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 0;
+ALTER TABLE logmill.checkpoints ADD COLUMN IF NOT EXISTS rules_since bigint NOT NULL DEFAULT 0;
+ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS fixed bytea;
+ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS preamble bytea;
+ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS rules_hash bytea;
+ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 0;
+ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS delivered_at timestamptz;
+UPDATE logmill.meta SET version = 4 WHERE version < 4;

@@ -125,7 +125,7 @@ impl Letters for Transaction<'_> {
     }
 
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
-        dead_letters::write(self.link, &self.constants.scope.job, letters)
+        dead_letters::write(self.link, &self.constants.scope.job, self.constants.rules_hash, letters)
     }
 }
 

@@ -103,8 +103,9 @@ impl Letters for Transaction<'_> {
 
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
         let mut statement = self.connection.prepare_cached(
-            "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons,
+                                               rules_hash)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
         for letter in letters {
             let (raw, hash) = match &letter.record {
@@ -120,7 +121,8 @@ impl Letters for Transaction<'_> {
                 raw,
                 hash,
                 letter.stage.as_str(),
-                letter.reasons
+                letter.reasons,
+                self.settings.rules_hash.0
             ])?;
             pass("mid-dead-letters")?;
         }

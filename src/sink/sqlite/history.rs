@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use super::look::Look;
 use super::open_letters::reasons;
 use super::target::remembered;
-use super::{Trouble, check_version, has_tables, of_version};
+use super::{Trouble, check_version, has_tables, letters_of_version, of_version};
 use crate::error::Result;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{
@@ -32,6 +32,7 @@ struct Place {
     target: String,
     sources: &'static str,
     checkpoints: &'static str,
+    letters: &'static str,
 }
 
 const RUNS_MAX: i64 = 10;
@@ -52,11 +53,13 @@ impl SqliteHistory {
             if !has_tables(connection)? {
                 return Ok(None);
             }
-            let (sources, checkpoints) = of_version(check_version(connection)?);
+            let version = check_version(connection)?;
+            let (sources, checkpoints) = of_version(version);
+            let letters = letters_of_version(version);
             let target = remembered(connection, &self.table)?;
             // A read transaction is one snapshot.
             connection.execute_batch("BEGIN")?;
-            let found = look(at, &Place { target, sources, checkpoints });
+            let found = look(at, &Place { target, sources, checkpoints, letters });
             connection.execute_batch("ROLLBACK")?;
             found.map(Some)
         })();
@@ -80,7 +83,7 @@ impl History for SqliteHistory {
 }
 
 fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Result<Status, Trouble> {
-    let Place { target, sources, checkpoints } = place;
+    let Place { target, sources, checkpoints, letters: _ } = place;
     let is_of_target = of_target(sources, "?2");
     let mut found = connection.prepare(&format!(
         "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
@@ -212,12 +215,13 @@ fn dead_letters(
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
     let (is_meant, split) = (is_meant(place.sources), place_of_split(place.checkpoints));
-    let raw = if filter.has_raw { "d.raw" } else { "NULL" };
+    let letters = place.letters;
+    let raw = if filter.has_raw { "d.raw, d.fixed" } else { "NULL, NULL" };
     let mut statement = connection.prepare(&format!(
-        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, {raw}, d.raw_hash, d.stage,
-                d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}
-         FROM logmill_dead_letters d LEFT JOIN logmill_sources s ON s.id = d.source_id
-         WHERE {is_meant} ORDER BY d.id",
+        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw_hash, d.stage,
+                d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}, {raw}
+         FROM {letters} d LEFT JOIN logmill_sources s ON s.id = d.source_id
+         WHERE {is_meant} ORDER BY d.id"
     ))?;
     let (ids, since) = as_stored(filter);
     let Filter { job, state, code, field, source, .. } = filter;
@@ -227,17 +231,18 @@ fn dead_letters(
             id: row.get(0)?,
             source: row.get(1)?,
             offset: unsigned(row.get(2)?),
-            line: Line::of_stored(row.get(3)?, row.get(14)?, row.get(15)?),
+            line: Line::of_stored(row.get(3)?, row.get(13)?, row.get(14)?),
             length: unsigned(row.get(4)?),
-            raw: row.get(5)?,
-            raw_hash: row.get(6)?,
-            stage: row.get(7)?,
-            reasons: serde_json::from_str(&row.get::<_, String>(8)?).unwrap_or_default(),
-            state: row.get(9)?,
-            attempts: row.get(10)?,
-            first_seen: time(row, 11)?,
-            last_seen: time(row, 12)?,
-            note: row.get(13)?,
+            raw: row.get(15)?,
+            fixed: row.get(16)?,
+            raw_hash: row.get(5)?,
+            stage: row.get(6)?,
+            reasons: serde_json::from_str(&row.get::<_, String>(7)?).unwrap_or_default(),
+            state: row.get(8)?,
+            attempts: row.get(9)?,
+            first_seen: time(row, 10)?,
+            last_seen: time(row, 11)?,
+            note: row.get(12)?,
         };
         if visit(letter).is_break() {
             break;

@@ -59,29 +59,52 @@ use crate::work::{self, Recipe, Work};
 const TABLES_SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// What each version has more than the one before: the first makes version 2 of version 1.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB",
     // A source without a target is in the table that its job next loads into.
     "ALTER TABLE logmill_sources ADD COLUMN target TEXT;
      ALTER TABLE logmill_sources ADD COLUMN device INTEGER;
      ALTER TABLE logmill_sources ADD COLUMN inode INTEGER",
+    // A letter without rules is of those of its checkpoint.
+    "ALTER TABLE logmill_sources ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE logmill_checkpoints ADD COLUMN rules_since INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE logmill_dead_letters ADD COLUMN fixed BLOB;
+     ALTER TABLE logmill_dead_letters ADD COLUMN preamble BLOB;
+     ALTER TABLE logmill_dead_letters ADD COLUMN rules_hash BLOB;
+     ALTER TABLE logmill_dead_letters ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE logmill_dead_letters ADD COLUMN delivered_at TEXT",
 ];
 
 /// What a statement reads of sources and of checkpoints, with the columns of the present version:
 /// who only looks does not migrate.
 fn of_version(version: i64) -> (&'static str, &'static str) {
     let sources = match version {
-        ..3 => "(SELECT *, NULL AS target, NULL AS device, NULL AS inode FROM logmill_sources)",
+        ..3 => {
+            "(SELECT *, NULL AS target, NULL AS device, NULL AS inode, 0 AS generation FROM logmill_sources)"
+        }
+        3 => "(SELECT *, 0 AS generation FROM logmill_sources)",
         _ => "logmill_sources",
     };
     let checkpoints = match version {
-        ..2 => "(SELECT *, NULL AS preamble FROM logmill_checkpoints)",
+        ..2 => "(SELECT *, NULL AS preamble, 0 AS rules_since FROM logmill_checkpoints)",
+        2 | 3 => "(SELECT *, 0 AS rules_since FROM logmill_checkpoints)",
         _ => "logmill_checkpoints",
     };
     (sources, checkpoints)
+}
+
+/// The same of dead letters.
+fn letters_of_version(version: i64) -> &'static str {
+    match version {
+        ..4 => {
+            "(SELECT *, NULL AS fixed, NULL AS preamble, NULL AS rules_hash, 0 AS generation, \
+                     NULL AS delivered_at FROM logmill_dead_letters)"
+        }
+        _ => "logmill_dead_letters",
+    }
 }
 
 /// An SQLite database as a destination.

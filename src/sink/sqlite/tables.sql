@@ -1,4 +1,4 @@
--- The tables of logmill in an SQLite database, version 3: those of PostgreSQL, with a prefix
+-- The tables of logmill in an SQLite database, version 4: those of PostgreSQL, with a prefix
 -- instead of a schema. Every statement can be run twice.
 
 CREATE TABLE IF NOT EXISTS logmill_meta (
@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS logmill_meta (
     version         INTEGER NOT NULL,
     next_source_id  INTEGER NOT NULL
 ) STRICT;
-INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 3, 1) ON CONFLICT DO NOTHING;
+INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 4, 1) ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS logmill_sources (
     id          INTEGER PRIMARY KEY,
@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS logmill_sources (
     first_seen  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     target      TEXT,
     device      INTEGER,
-    inode       INTEGER
+    inode       INTEGER,
+    generation  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS logmill_sources_job ON logmill_sources (job, data_date);
 
@@ -55,6 +56,7 @@ CREATE TABLE IF NOT EXISTS logmill_checkpoints (
     skipped     INTEGER NOT NULL DEFAULT 0,
     updated_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     preamble    BLOB,
+    rules_since INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (source_id, split_start)
 ) STRICT, WITHOUT ROWID;
 
@@ -73,7 +75,12 @@ CREATE TABLE IF NOT EXISTS logmill_dead_letters (
     attempts      INTEGER NOT NULL DEFAULT 1,
     first_seen    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     last_seen     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-    note          TEXT
+    note          TEXT,
+    fixed         BLOB,
+    preamble      BLOB,
+    rules_hash    BLOB,
+    generation    INTEGER NOT NULL DEFAULT 0,
+    delivered_at  TEXT
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS logmill_dead_letters_place ON logmill_dead_letters (source_id, source_offset)
     WHERE state <> 'superseded';
