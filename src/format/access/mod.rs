@@ -12,11 +12,12 @@ mod names;
 mod plain;
 
 use bumpalo::Bump;
-use memchr::{memchr, memchr3, memrchr};
+use memchr::{memchr, memrchr};
 
 use super::columns::Columns;
+use super::find::find;
 use super::usual::{Holds, Usual};
-use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape};
+use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape, is_same};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
 
@@ -116,7 +117,7 @@ impl Format for Access {
         let text = input.utf8()?;
         let pieces = &self.log_format.pieces;
         let has_escapes = memchr(b'\\', input.raw).is_some();
-        if !text.starts_with(&self.log_format.head) {
+        if !begins_with(input.raw, 0, &self.log_format.head) {
             return Err(no_match(0));
         }
         record.begin_columns(&self.columns, input.raw);
@@ -149,6 +150,11 @@ fn no_match(at: usize) -> Malformed {
     }
 }
 
+#[inline]
+fn begins_with(line: &[u8], at: usize, literal: &str) -> bool {
+    line.get(at..at + literal.len()).is_some_and(|text| is_same(text, literal.as_bytes()))
+}
+
 /// Where the value of `piece` that starts at `start` ends. `behind` are the pieces that follow.
 fn end_of(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<usize> {
     let literal = piece.literal.as_bytes();
@@ -173,16 +179,16 @@ fn end_of(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<
     };
     let mut at = start;
     loop {
-        let rest = line.get(at..)?;
-        at += match piece.is_quoted {
-            true => memchr3(first, b'"', b'\\', rest)?,
-            false => memchr(first, rest)?,
+        at = match piece.is_quoted {
+            false => find([first], line, at)?,
+            true if first == b'"' => find([b'"', b'\\'], line, at)?,
+            true => find([first, b'"', b'\\'], line, at)?,
         };
         if piece.is_quoted && line[at] == b'\\' {
             at += 2;
             continue;
         }
-        if line[at..].starts_with(literal)
+        if begins_with(line, at, &piece.literal)
             && (!behind.is_empty() || at + literal.len() == line.len())
             && can_end(&line[start..at], &line[at..], piece)
         {
@@ -216,17 +222,23 @@ fn can_end(value: &[u8], rest: &[u8], piece: &Piece) -> bool {
 /// Method, target and protocol of the first line of a request, if it is one. The oldest ones
 /// have no protocol, and a target may have blanks.
 fn parts(request: Option<&str>) -> [Option<&str>; 3] {
-    let Some((method, rest)) = request.and_then(|request| request.split_once(' ')) else { return [None; 3] };
-    let is_method = !method.is_empty()
-        && method.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
-    let (target, protocol) = match rest.rsplit_once(' ') {
-        Some((target, protocol)) if protocol.starts_with("HTTP/") => (target, Some(protocol)),
+    let Some(request) = request else { return [None; 3] };
+    let Some(blank) = find([b' '], request.as_bytes(), 0) else { return [None; 3] };
+    let (method, rest) = (&request[..blank], &request[blank + 1..]);
+    let is_method = !method.is_empty() && method.bytes().all(is_of_token);
+    let (target, protocol) = match memrchr(b' ', rest.as_bytes()) {
+        Some(blank) if rest[blank + 1..].starts_with("HTTP/") => (&rest[..blank], Some(&rest[blank + 1..])),
         _ => (rest, None),
     };
     match is_method && (protocol.is_some() || target.starts_with('/')) {
         true => [Some(method), Some(target), protocol],
         false => [None; 3],
     }
+}
+
+/// Whether a method can have this byte.
+fn is_of_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 use bumpalo::collections::String as ArenaString;
-use memchr::{memchr, memchr2};
 
 use super::columns::Columns;
+use super::find::find;
 use super::{Chunk, Extras, Format, Input, Malformed, Parsed, Preamble, Record, Wanted};
 use crate::reject::{Stage, code};
 use crate::source::{Framing, Quotes, is_blank};
@@ -208,20 +208,18 @@ impl<'r> Values<'_, 'r> {
         let Dialect { delimiter, quote, escape, .. } = *self.dialect;
         let opening = quote.filter(|quote| bytes.get(start) == Some(quote));
         if opening.is_none() && escape.is_none() {
-            let end = memchr(delimiter, &bytes[start..]).map(|length| start + length);
+            let end = find([delimiter], bytes, start);
             self.at = end.map(|end| end + 1);
             return Ok(self.text.get(start..end.unwrap_or(bytes.len())));
         }
         // Most values in quotes hold none, and end at the closing one.
         if let Some(quote) = opening
-            && let Some(length) = memchr2(quote, escape.unwrap_or(quote), &bytes[start + 1..])
-            && bytes[start + 1 + length] == quote
+            && let Some(end) = find([quote, escape.unwrap_or(quote)], bytes, start + 1)
+            && bytes[end] == quote
+            && bytes.get(end + 1).is_none_or(|&byte| byte == delimiter)
         {
-            let end = start + 1 + length;
-            if bytes.get(end + 1).is_none_or(|&byte| byte == delimiter) {
-                self.at = (end + 1 < bytes.len()).then_some(end + 2);
-                return Ok(self.text.get(start + 1..end));
-            }
+            self.at = (end + 1 < bytes.len()).then_some(end + 2);
+            return Ok(self.text.get(start + 1..end));
         }
         self.put_together(start, opening).map(Some)
     }

@@ -12,6 +12,8 @@
 use simd_json::{Node, StaticNode};
 
 use super::super::Wanted;
+use super::super::find::find;
+use super::super::number::quotient;
 use super::super::record::{Record, as_index};
 use super::super::spelling::Spelling;
 use super::super::wanted::is_same;
@@ -153,10 +155,13 @@ impl<'r> Flat<'r> {
     /// A string, of which it is known that it has no escapes.
     #[inline]
     fn string(&mut self) -> Option<&'r str> {
-        let rest = self.text.get(self.at..)?.strip_prefix('"')?;
-        let length = find_quote(rest.as_bytes())?;
-        self.at += length + 2;
-        rest.get(..length)
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let start = self.at + 1;
+        let end = find([b'"'], self.text.as_bytes(), start)?;
+        self.at = end + 1;
+        self.text.get(start..end)
     }
 
     /// A number without an exponent, whose digits before the point fit 64 bits.
@@ -182,14 +187,10 @@ impl<'r> Flat<'r> {
         if fraction == 0 {
             return None;
         }
-        Some(StaticNode::F64(match POWERS_OF_TEN.get(fraction) {
-            // Both are doubles to the last digit, so their quotient is rounded once: it is
-            // the double that is nearest to what is written.
-            Some(power) if whole + fraction <= 15 => {
-                let number = value as f64 / power;
-                if is_negative { -number } else { number }
-            }
-            _ => self.text.get(start..self.at)?.parse().ok()?,
+        Some(StaticNode::F64(match quotient(value, whole + fraction, fraction) {
+            Some(number) if is_negative => -number,
+            Some(number) => number,
+            None => self.text.get(start..self.at)?.parse().ok()?,
         }))
     }
 
@@ -212,30 +213,7 @@ impl<'r> Flat<'r> {
     }
 }
 
-/// The powers of ten that a number of fifteen digits can be divided by.
-const POWERS_OF_TEN: [f64; 15] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14];
-
 #[inline]
 fn begins_with(text: &[u8], start: &[u8]) -> bool {
     text.get(..start.len()).is_some_and(|text| is_same(text, start))
-}
-
-/// Where the first quote is. Most strings are short, and for those a call of a vectorised
-/// search takes longer than a look at eight bytes at a time.
-#[inline]
-fn find_quote(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    let (words, _) = text.as_chunks::<8>();
-    for (index, word) in words.iter().take(5).enumerate() {
-        // A byte that is a quote becomes zero, and only in the lowest such byte is the
-        // uppermost bit then certain to be right.
-        let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(b'"'));
-        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if zeros != 0 {
-            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
-        }
-    }
-    let looked = words.len().min(5) * 8;
-    Some(looked + memchr::memchr(b'"', &text[looked..])?)
 }

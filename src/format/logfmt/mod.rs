@@ -8,9 +8,9 @@
 mod plain;
 
 use bumpalo::Bump;
-use memchr::memchr2;
 use simd_json::{Node, StaticNode};
 
+use super::find::find;
 use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
@@ -48,12 +48,14 @@ impl Format for Logfmt {
         record.begin(self.slots, input.raw);
         let (mut at, mut guess, mut has_value) = (0, 0, false);
         loop {
-            at += length_of(&bytes[at..], |byte| !is_blank(byte));
+            while bytes.get(at).copied().is_some_and(is_blank) {
+                at += 1;
+            }
             if at == bytes.len() {
                 break;
             }
             let start = at;
-            at += length_of(&bytes[at..], |byte| is_blank(byte) || byte == b'=' || byte == b'"');
+            at = find([b'=', b' ', b'\t', b'"'], bytes, at).unwrap_or(bytes.len());
             let key = &text[start..at];
             let value = match bytes.get(at) {
                 Some(b'=') if key.is_empty() => return Err(no_match("a value without a key", at)),
@@ -83,7 +85,7 @@ const STRAY_QUOTE: &str = "a quote that neither begins nor ends a value";
 fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, usize), Malformed> {
     let bytes = text.as_bytes();
     if bytes.get(start) != Some(&b'"') {
-        let end = start + length_of(&bytes[start..], |byte| is_blank(byte) || byte == b'"');
+        let end = find([b' ', b'\t', b'"'], bytes, start).unwrap_or(bytes.len());
         return match bytes.get(end) {
             Some(b'"') => Err(no_match(STRAY_QUOTE, end)),
             _ => Ok((&text[start..end], end)),
@@ -91,11 +93,10 @@ fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, u
     }
     let (mut at, mut has_escapes) = (start + 1, false);
     loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(length) = memchr2(b'"', b'\\', rest) else {
+        let Some(found) = find([b'"', b'\\'], bytes, at) else {
             return Err(no_match("a quote that is not closed", start));
         };
-        at += length;
+        at = found;
         if bytes[at] == b'"' {
             break;
         }
@@ -112,12 +113,6 @@ fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, u
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
-}
-
-/// How many bytes stand before the first of these.
-#[inline]
-fn length_of(bytes: &[u8], is_end: impl Fn(u8) -> bool) -> usize {
-    bytes.iter().position(|&byte| is_end(byte)).unwrap_or(bytes.len())
 }
 
 fn no_match(what: &'static str, at: usize) -> Malformed {

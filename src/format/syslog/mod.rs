@@ -15,6 +15,7 @@ mod stamp;
 mod structured;
 
 use super::columns::Columns;
+use super::find::find;
 use super::usual::{Holds, Usual};
 use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted};
 use crate::reject::{Stage, code};
@@ -108,7 +109,7 @@ impl Syslog {
         column: usize,
         record: &mut Record<'r>,
     ) -> Result<&'r str, Malformed> {
-        match text.split_once(' ') {
+        match split_word(text) {
             Some(("", _)) | None => Err(no_match("a header of RFC 5424 that lacks a part", 0)),
             Some((word, rest)) => {
                 self.put_or_null(word, column, record);
@@ -180,7 +181,7 @@ impl Syslog {
             None if has_priority => (text, false),
             None => return Err(no_match("a line that begins with neither a priority nor a stamp", 0)),
         };
-        let rest = match rest.split_once(' ') {
+        let rest = match split_word(rest) {
             Some((host, behind)) if may_have_host && is_host(host) => {
                 self.put_or_null(host, HOSTNAME, record);
                 behind
@@ -231,6 +232,13 @@ impl Format for Syslog {
     }
 }
 
+/// What stands before the first blank of `text`, and behind it.
+#[inline]
+fn split_word(text: &str) -> Option<(&str, &str)> {
+    let blank = find([b' '], text.as_bytes(), 0)?;
+    Some((&text[..blank], &text[blank + 1..]))
+}
+
 /// Whether the record is a frame of octet counting, as syslog is sent over TCP.
 fn is_counted(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -276,7 +284,7 @@ fn tag(text: &str) -> Option<Tag<'_>> {
     let behind = |at: usize| text[at..].strip_prefix(' ').unwrap_or(&text[at..]);
     let mut at = 0;
     loop {
-        at += text.as_bytes()[at..].iter().position(|byte| matches!(byte, b' ' | b':' | b'['))?;
+        at = find([b' ', b':', b'['], text.as_bytes(), at)?;
         match text.as_bytes()[at] {
             b' ' => return None,
             // Modules of Perl and Ruby have two colons in their names.
@@ -295,6 +303,16 @@ const TAG_BYTES_MAX: usize = 1000;
 /// The same for a tag whose first bracket is at `at`. Its id is in the first brackets behind which
 /// the tag can end.
 fn tag_with_id(text: &str, at: usize) -> Option<Tag<'_>> {
+    // Nearly always it is a number.
+    let digits = text.as_bytes()[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let end = at + 1 + digits;
+    if end < TAG_BYTES_MAX
+        && digits > 0
+        && let Some(message) = text[end..].strip_prefix("]:")
+    {
+        let message = message.strip_prefix(' ').unwrap_or(message);
+        return Some(Tag { name: &text[..at], id: Some(&text[at + 1..end]), message });
+    }
     let word_end = text[at..].find(' ').map_or(text.len(), |length| at + length);
     let closing = text[at..word_end].match_indices(']').map(|(length, _)| at + length);
     for end in closing.take_while(|end| *end < TAG_BYTES_MAX) {

@@ -2,9 +2,6 @@
 //!
 //! Only their shape is looked at: which of them are stamps is the business of the field.
 
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-
 /// How long the stamp at the start of `text` is, if there is one and it is a word of its own.
 pub(super) fn length_of(text: &[u8]) -> Option<usize> {
     let length = if begins_with_year(text) { iso(text) } else { month(text) }?;
@@ -31,7 +28,14 @@ fn iso(text: &[u8]) -> Option<usize> {
 /// `Aug  7 02:14:38`, with a year behind the day or the time and a fraction of the second, or
 /// without.
 fn month(text: &[u8]) -> Option<usize> {
-    let name = text.first_chunk::<3>().filter(|name| MONTHS.contains(name))?;
+    let name = text.first_chunk::<3>().filter(|name| is_month(name))?;
+    // Most have neither a year nor a fraction.
+    if let [b' ', first, second, ..] = text[15.min(text.len())..]
+        && ![[b'1', b'9'], [b'2', b'0']].contains(&[first, second])
+        && (is_shape(&text[3..], b" dd dd:dd:dd") || is_shape(&text[3..], b"  d dd:dd:dd"))
+    {
+        return Some(15);
+    }
     let day = match &text[name.len()..] {
         rest if is_shape(rest, b" dd ") || is_shape(rest, b"  d ") => 4,
         rest if is_shape(rest, b" d ") => 3,
@@ -55,10 +59,31 @@ fn month(text: &[u8]) -> Option<usize> {
     Some(if has_year { at + 5 } else { at })
 }
 
-/// Whether `text` begins with this, where a `d` is any digit.
-fn is_shape(text: &[u8], shape: &[u8]) -> bool {
+fn is_month(name: &[u8; 3]) -> bool {
+    matches!(
+        name,
+        b"Jan"
+            | b"Feb"
+            | b"Mar"
+            | b"Apr"
+            | b"May"
+            | b"Jun"
+            | b"Jul"
+            | b"Aug"
+            | b"Sep"
+            | b"Oct"
+            | b"Nov"
+            | b"Dec"
+    )
+}
+
+/// Whether `text` begins with this, where a `d` is any digit. Every byte is looked at, so that
+/// nothing is asked of one after the other.
+#[inline(always)]
+fn is_shape<const N: usize>(text: &[u8], shape: &[u8; N]) -> bool {
     let is_like = |(byte, like): (&u8, &u8)| if *like == b'd' { byte.is_ascii_digit() } else { byte == like };
-    text.len() >= shape.len() && text.iter().zip(shape).all(is_like)
+    text.first_chunk::<N>()
+        .is_some_and(|text| text.iter().zip(shape).fold(true, |all, pair| all & is_like(pair)))
 }
 
 #[cfg(test)]

@@ -1,0 +1,96 @@
+//! Where a byte stands that is most likely near: the delimiter behind a value, the quote at its
+//! end.
+//!
+//! Values of a log are short, and for those a call of a vectorised search takes longer than a look
+//! at eight bytes at a time. What is not found soon is left to that search.
+
+/// So many words of eight bytes are looked at before a vectorised search is called.
+const NEAR_WORDS: usize = 5;
+
+const ONES: u64 = u64::MAX / 255;
+
+/// Where in `text` the first of `needles` stands, at `start` or behind it.
+#[inline]
+pub(super) fn find<const N: usize>(needles: [u8; N], text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    for _ in 0..NEAR_WORDS {
+        let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk) else {
+            return find_in_last_word(needles, text, at);
+        };
+        let found = marks(needles, u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    find_far(needles, text, at)
+}
+
+/// The uppermost bit of each byte of `word` that is one of `needles`; only the lowest such bit is
+/// certain to be right.
+#[inline]
+fn marks<const N: usize>(needles: [u8; N], word: u64) -> u64 {
+    needles.into_iter().fold(0, |found, needle| {
+        // A byte that is the needle becomes zero, and a zero borrows from the byte above it.
+        let word = word ^ (ONES * u64::from(needle));
+        found | (word.wrapping_sub(ONES) & !word & (ONES << 7))
+    })
+}
+
+/// The same for what is less than a word.
+#[inline]
+fn find_in_last_word<const N: usize>(needles: [u8; N], text: &[u8], start: usize) -> Option<usize> {
+    let Some(word) = text.last_chunk::<8>() else {
+        let rest = text.get(start..)?;
+        return Some(start + rest.iter().position(|byte| needles.contains(byte))?);
+    };
+    let left = text.len().checked_sub(start).filter(|left| *left > 0)?;
+    let found = marks(needles, u64::from_le_bytes(*word) >> (8 * (8 - left)));
+    let length = found.trailing_zeros() as usize / 8;
+    // What was shifted in is a needle too, if that is a NUL.
+    (length < left).then_some(start + length)
+}
+
+#[inline(never)]
+fn find_far<const N: usize>(needles: [u8; N], text: &[u8], start: usize) -> Option<usize> {
+    let rest = text.get(start..)?;
+    let length = match needles.as_slice() {
+        &[one] => memchr::memchr(one, rest),
+        &[one, two] => memchr::memchr2(one, two, rest),
+        &[one, two, three] => memchr::memchr3(one, two, three, rest),
+        needles => rest.iter().position(|byte| needles.contains(byte)),
+    };
+    Some(start + length?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plainly(needles: &[u8], text: &[u8], start: usize) -> Option<usize> {
+        (start..text.len()).find(|&at| needles.contains(&text[at]))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn it_finds_what_a_loop_finds(
+            text in proptest::collection::vec(
+                prop_oneof![20 => Just(b'x'), 1 => Just(b','), 1 => Just(b'"'), 1 => Just(0), 1 => Just(b'-'), 1 => any::<u8>()],
+                0..100,
+            ),
+            start in 0_usize..100,
+        ) {
+            for start in [start, start.min(text.len())] {
+                prop_assert_eq!(find([b','], &text, start), plainly(b",", &text, start));
+                prop_assert_eq!(find([0], &text, start), plainly(b"\0", &text, start));
+                prop_assert_eq!(find([b',', b'"'], &text, start), plainly(b",\"", &text, start));
+                prop_assert_eq!(find([b',', b'"', 0xff], &text, start), plainly(b",\"\xff", &text, start));
+                prop_assert_eq!(find([b',', b'"', 0, b'-'], &text, start), plainly(b",\"\0-", &text, start));
+            }
+        }
+    }
+}
