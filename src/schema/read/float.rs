@@ -2,7 +2,7 @@
 
 use super::super::Float;
 use super::number::{is_within, refuse_multiple};
-use super::{At, Context};
+use super::{At, Context, digits};
 use crate::format::Raw;
 use crate::reject::{Code, code};
 
@@ -23,7 +23,10 @@ pub(super) fn read<'a>(
         Raw::UInt(number) => Ok(number as f64),
         Raw::BigInt(digits) => Ok(digits.parse().expect("digits are a number")),
         Raw::Bool(value) if !strict => Ok(f64::from(u8::from(value))),
-        Raw::Text(text) if !strict || at.item.is_text() => of_text(text, context),
+        Raw::Text(text) if !strict || at.item.is_text() => match digits::double(text.as_bytes()) {
+            Some(number) => Ok(number),
+            None => of_text(text, context),
+        },
         _ => Err((code::FLOAT_TYPE, "not a number")),
     };
     let number = match number {

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 
 use super::super::Bounds;
 use super::number::{is_within, refuse_multiple};
-use super::{At, Context};
+use super::{At, Context, digits};
 use crate::format::Raw;
 use crate::reject::{Code, code};
 
@@ -28,7 +28,10 @@ pub(super) fn read<'a>(
         Raw::BigInt(digits) => Ok(Integer::Big(digits)),
         Raw::Bool(value) if !strict => Ok(Integer::Small(i64::from(value))),
         Raw::Float(number) if !strict => of_float(number),
-        Raw::Text(text) if !strict || at.item.is_text() => of_text(text, context),
+        Raw::Text(text) if !strict || at.item.is_text() => match digits::integer(text.as_bytes()) {
+            Some(number) => Ok(Integer::Small(number)),
+            None => of_text(text, context),
+        },
         _ => Err((code::INT_TYPE, "not an integer")),
     };
     match number {
@@ -107,7 +110,7 @@ fn of_float(number: f64) -> Result<Integer<'static>, (Code, &'static str)> {
 #[inline(never)]
 fn of_text<'a>(text: &'a str, context: &Context<'a, '_>) -> Result<Integer<'a>, (Code, &'static str)> {
     if let Ok(number) = text.parse::<i64>() {
-        // Nearly always. What Rust takes here is a part of what Python takes.
+        // What Rust takes here is a part of what Python takes.
         return Ok(Integer::Small(number));
     }
     let unsigned = text.strip_prefix('-').unwrap_or(text);

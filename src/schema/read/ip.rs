@@ -44,6 +44,11 @@ fn read_text<'a>(
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<IpAddr> {
+    if version != Some(6)
+        && let Some(address) = version_4(text.as_bytes())
+    {
+        return Some(IpAddr::V4(address));
+    }
     match (version, text.parse::<IpAddr>()) {
         (None, Ok(address)) => Some(address),
         (Some(4), Ok(address @ IpAddr::V4(_))) => Some(address),
@@ -54,6 +59,30 @@ fn read_text<'a>(
         }
         _ => refuse(version, at, context),
     }
+}
+
+/// An address of version 4. The standard library reads it as the same, more slowly.
+fn version_4(text: &[u8]) -> Option<Ipv4Addr> {
+    let (mut octets, mut rest) = ([0; 4], text);
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let digit = |at: usize| {
+            rest.get(at).map(|byte| u16::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit <= 9)
+        };
+        let first = digit(0)?;
+        let (value, length) = match (digit(1), digit(2)) {
+            (None, _) => (first, 1),
+            // Nobody knows whether more digits behind a zero are octal.
+            _ if first == 0 => return None,
+            (Some(second), None) => (first * 10 + second, 2),
+            (Some(second), Some(third)) => (first * 100 + second * 10 + third, 3),
+        };
+        *octet = u8::try_from(value).ok()?;
+        rest = &rest[length..];
+    }
+    rest.is_empty().then(|| Ipv4Addr::from(octets))
 }
 
 /// Whether it is an address of version 6 with a zone behind it.
@@ -74,8 +103,22 @@ fn refuse<'a>(version: Option<u8>, at: At<'a, '_>, context: &mut Context<'a, '_>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::super::probe::check;
     use super::super::super::{Field, Kind};
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn an_address_of_version_4_is_that_of_the_standard_library(
+            text in "([0-2]?[0-9]{1,2}\\.){3}[0-2]?[0-9]{1,2}|[0-9.a]{0,16}",
+        ) {
+            prop_assert_eq!(version_4(text.as_bytes()), text.parse().ok());
+        }
+    }
 
     fn ip(version: Option<u8>) -> Field {
         Field::new("f", Kind::Ip { version })

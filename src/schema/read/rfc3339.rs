@@ -70,7 +70,8 @@ const DATE: Layout = Layout::new(*b"0000-00-");
 const CLOCK: Layout = Layout::new(*b"00T00:00");
 
 /// Eight bytes, of which some are digits and the others are what they are.
-struct Layout {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
     bytes: u64,
     /// What may be added to each byte's difference from the layout before its uppermost bit
     /// is set: a digit may differ from `0` by nine, any other byte not at all.
@@ -78,28 +79,51 @@ struct Layout {
 }
 
 impl Layout {
+    /// The room of a byte that is what it is,
+    pub(super) const EXACT: u8 = 0x7f;
+    /// of a digit, where the layout has a `0`,
+    pub(super) const DIGIT: u8 = 0x7f - 9;
+    /// and of any byte of ASCII, where it has a NUL.
+    pub(super) const ASCII: u8 = 0;
+
     const fn new(bytes: [u8; 8]) -> Layout {
-        let mut room = [0x7f; 8];
+        let mut room = [Layout::EXACT; 8];
         let mut at = 0;
         while at < 8 {
             if bytes[at] == b'0' {
-                room[at] = 0x7f - 9;
+                room[at] = Layout::DIGIT;
             }
             at += 1;
         }
         Layout { bytes: u64::from_le_bytes(bytes), room: u64::from_le_bytes(room) }
     }
 
+    /// The layout of these bytes, each with its room.
+    pub(super) fn of(bytes: [(u8, u8); 8]) -> Layout {
+        let [room, bytes] = [bytes.map(|(_, room)| room), bytes.map(|(byte, _)| byte)];
+        Layout { bytes: u64::from_le_bytes(bytes), room: u64::from_le_bytes(room) }
+    }
+
+    /// Whether each byte is what it can be.
+    #[inline]
+    pub(super) fn fits(&self, text: [u8; 8]) -> bool {
+        self.differences(text).is_some()
+    }
+
+    /// How much each byte differs from the layout, if none differs more than it may.
+    #[inline]
+    fn differences(&self, text: [u8; 8]) -> Option<u64> {
+        let digits = u64::from_le_bytes(text) ^ self.bytes;
+        // A byte of 0x80 and more is no digit; below that no sum reaches the next byte.
+        let beyond = digits | digits.wrapping_add(self.room);
+        (beyond & 0x8080_8080_8080_8080 == 0).then_some(digits)
+    }
+
     /// For each byte the number that it is with the one behind it, all at once. Only those
     /// where two digits begin mean anything.
     #[inline]
     fn numbers(&self, text: [u8; 8]) -> Option<[u32; 8]> {
-        let digits = u64::from_le_bytes(text) ^ self.bytes;
-        // A byte of 0x80 and more is no digit; below that no sum reaches the next byte.
-        let beyond = digits | digits.wrapping_add(self.room);
-        if beyond & 0x8080_8080_8080_8080 != 0 {
-            return None;
-        }
+        let digits = self.differences(text)?;
         Some((digits * 10 + (digits >> 8)).to_le_bytes().map(u32::from))
     }
 }

@@ -7,12 +7,12 @@
 
 use std::fmt;
 
-use chrono::format::{Fixed, Item, Numeric, Pad, Parsed, StrftimeItems};
+use chrono::format::{Fixed, Item, Numeric, Parsed, StrftimeItems};
 use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveTime};
 
 use super::super::Year;
-use super::rfc3339::days;
-use super::stamp::{DAY_US, Flaw, Stamp};
+use super::stamp::{Flaw, Stamp};
+use super::steps::Steps;
 use crate::reject::code;
 
 /// A layout, ready to be read.
@@ -20,46 +20,10 @@ use crate::reject::code;
 pub struct Strptime {
     letters: String,
     items: Vec<Item<'static>>,
-    steps: Option<Vec<Step>>,
+    steps: Option<Steps>,
     names_year: bool,
     names_time: bool,
 }
-
-/// A part of a layout that stands at its place in every stamp.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Step {
-    /// This byte.
-    Byte(u8),
-    /// `2023`.
-    Year,
-    /// `10`.
-    Month,
-    /// `Oct`.
-    MonthName,
-    /// `Fri`.
-    Weekday,
-    /// `07`.
-    Day,
-    /// `07` or ` 7`.
-    DayOrBlank,
-    /// `00` to `23`.
-    Hour,
-    /// `00` to `59`.
-    Minute,
-    /// `00` to `59`.
-    Second,
-    /// A point and digits, or nothing.
-    Fraction,
-    /// So many digits.
-    Digits(u8),
-    /// `+0200` or `+02:00`.
-    Offset,
-}
-
-pub(super) const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
-/// From the day of 1970-01-01 on.
-const WEEKDAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
 
 impl Strptime {
     /// The layout that `letters` describe, or what is wrong with them.
@@ -103,7 +67,7 @@ impl Strptime {
                     | Item::Fixed(Fixed::RFC2822 | Fixed::RFC3339)
             )
         });
-        let steps = compile(&items);
+        let steps = Steps::new(&items);
         let layout = Strptime { letters: letters.to_owned(), items, steps, names_year, names_time };
         // A layout that cannot read what it writes does not say enough.
         let sample = DateTime::from_timestamp(1_000_000_000, 0).expect("in range");
@@ -127,7 +91,7 @@ impl Strptime {
     /// Reads a stamp; `year` is the year of one that names none.
     #[inline(never)]
     pub(super) fn read(&self, text: &str, year: Option<Year>) -> Result<Stamp, Flaw> {
-        let fast = self.steps.as_ref().and_then(|steps| run(steps, text.as_bytes(), year));
+        let fast = self.steps.as_ref().and_then(|steps| steps.read(text.as_bytes(), year));
         fast.or_else(|| self.read_slowly(text, year))
             .ok_or((code::DATETIME_PARSING, "text that is not a timestamp in the layout of the field"))
     }
@@ -163,142 +127,6 @@ impl Strptime {
         let time = if self.names_time { parsed.to_naive_time().ok()? } else { NaiveTime::MIN };
         Some(Stamp { local_us: date.and_time(time).and_utc().timestamp_micros(), offset_s })
     }
-}
-
-/// Whether an item is `%3f`, with the number that is asked for.
-fn is_digits(item: &Item<'_>, digits: u8) -> bool {
-    StrftimeItems::new(&format!("%{digits}f")).eq([item.clone()])
-}
-
-/// The steps for a layout of usual letters only.
-fn compile(items: &[Item<'static>]) -> Option<Vec<Step>> {
-    let mut steps = Vec::new();
-    for item in items {
-        let step = match item {
-            Item::Literal(text) => {
-                steps.extend(text.bytes().map(Step::Byte));
-                continue;
-            }
-            Item::OwnedLiteral(text) => {
-                steps.extend(text.bytes().map(Step::Byte));
-                continue;
-            }
-            // chrono takes any white space here; one blank is what nearly all have.
-            Item::Space(" ") => Step::Byte(b' '),
-            Item::OwnedSpace(space) if &**space == " " => Step::Byte(b' '),
-            Item::Numeric(Numeric::Year, Pad::Zero) => Step::Year,
-            Item::Numeric(Numeric::Month, Pad::Zero) => Step::Month,
-            Item::Numeric(Numeric::Day, Pad::Zero) => Step::Day,
-            Item::Numeric(Numeric::Day, Pad::Space) => Step::DayOrBlank,
-            Item::Numeric(Numeric::Hour, Pad::Zero) => Step::Hour,
-            Item::Numeric(Numeric::Minute, Pad::Zero) => Step::Minute,
-            Item::Numeric(Numeric::Second, Pad::Zero) => Step::Second,
-            Item::Fixed(Fixed::ShortMonthName) => Step::MonthName,
-            Item::Fixed(Fixed::ShortWeekdayName) => Step::Weekday,
-            Item::Fixed(Fixed::Nanosecond) => Step::Fraction,
-            Item::Fixed(Fixed::TimezoneOffset | Fixed::TimezoneOffsetColon) => Step::Offset,
-            // chrono keeps what these are to itself, but they can be compared.
-            item => Step::Digits(*[3, 6, 9].iter().find(|digits| is_digits(item, **digits))?),
-        };
-        steps.push(step);
-    }
-    // A day after a blank takes what digits follow it, and each part must be there once.
-    let is_number = |step: &Step| {
-        use Step::{Day, DayOrBlank, Hour, Minute, Month, Second, Year};
-        matches!(step, Year | Month | Day | DayOrBlank | Hour | Minute | Second)
-    };
-    let runs_on = steps.windows(2).any(|pair| pair[0] == Step::DayOrBlank && is_number(&pair[1]));
-    let count = |wanted: &[Step]| steps.iter().filter(|step| wanted.contains(step)).count();
-    let is_plain = count(&[Step::Month, Step::MonthName]) == 1
-        && count(&[Step::Day, Step::DayOrBlank]) == 1
-        && [Step::Hour, Step::Minute, Step::Second].iter().all(|&part| count(&[part]) == 1)
-        && [Step::Year, Step::Weekday, Step::Offset].iter().all(|&part| count(&[part]) <= 1)
-        && count(&[Step::Fraction, Step::Digits(3), Step::Digits(6), Step::Digits(9)]) <= 1;
-    (is_plain && !runs_on).then_some(steps)
-}
-
-/// Reads `text` step by step; `None` if it is anything but what the steps expect.
-fn run(steps: &[Step], text: &[u8], given: Option<Year>) -> Option<Stamp> {
-    let mut rest = text;
-    let (mut year, mut month, mut day) = (None, 0, 0);
-    let (mut hour, mut minute, mut second, mut micros) = (0, 0, 0, 0);
-    let (mut weekday, mut offset_s) = (None, None);
-    for step in steps {
-        match step {
-            Step::Byte(byte) => rest = rest.strip_prefix(&[*byte])?,
-            Step::Year => year = Some(number(take(&mut rest, 4)?)?),
-            Step::Month => month = number(take(&mut rest, 2)?)?,
-            Step::Day => day = number(take(&mut rest, 2)?)?,
-            Step::DayOrBlank => {
-                let digits = take(&mut rest, 2)?;
-                day = number(digits.strip_prefix(b" ").unwrap_or(digits))?;
-            }
-            Step::Hour => hour = number(take(&mut rest, 2)?)?,
-            Step::Minute => minute = number(take(&mut rest, 2)?)?,
-            Step::Second => second = number(take(&mut rest, 2)?)?,
-            Step::MonthName => {
-                let name = take(&mut rest, 3)?;
-                month = u32::try_from(MONTHS.iter().position(|month| name == *month)?).ok()? + 1;
-            }
-            Step::Weekday => {
-                let name = take(&mut rest, 3)?;
-                weekday = Some(i32::try_from(WEEKDAYS.iter().position(|day| name == *day)?).ok()?);
-            }
-            Step::Fraction => {
-                if let [b'.', digits @ ..] = rest {
-                    let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                    let kept = number(&digits[..count.min(6)])?;
-                    micros = i64::from(kept) * 10_i64.pow(6 - u32::try_from(count.min(6)).ok()?);
-                    rest = &digits[count..];
-                }
-            }
-            Step::Digits(count) => {
-                let digits = take(&mut rest, usize::from(*count))?;
-                number(digits)?;
-                micros =
-                    i64::from(number(&digits[..digits.len().min(6)])?) * if *count == 3 { 1_000 } else { 1 };
-            }
-            Step::Offset => {
-                let sign = match take(&mut rest, 1)? {
-                    b"+" => 1,
-                    b"-" => -1,
-                    _ => return None,
-                };
-                let hours = number(take(&mut rest, 2)?)?;
-                rest = rest.strip_prefix(b":").unwrap_or(rest);
-                let minutes = number(take(&mut rest, 2)?)?;
-                if hours > 23 || minutes > 59 {
-                    return None;
-                }
-                offset_s = Some(sign * i32::try_from(hours * 3600 + minutes * 60).ok()?);
-            }
-        }
-    }
-    if !rest.is_empty() || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let day_of = |year: i32| {
-        let day = days(u32::try_from(year).ok()?, month, day)?;
-        weekday.is_none_or(|weekday| day.rem_euclid(7) == weekday).then_some(day)
-    };
-    let day = match year {
-        Some(year) => day_of(i32::try_from(year).ok()?)?,
-        None => given?.settle(day_of)?,
-    };
-    let seconds = i64::from(hour * 3600 + minute * 60 + second);
-    Some(Stamp { local_us: i64::from(day) * DAY_US + seconds * 1_000_000 + micros, offset_s })
-}
-
-fn take<'t>(rest: &mut &'t [u8], count: usize) -> Option<&'t [u8]> {
-    let (taken, left) = rest.split_at_checked(count)?;
-    *rest = left;
-    Some(taken)
-}
-
-/// The number in digits, of which there is at least one.
-fn number(digits: &[u8]) -> Option<u32> {
-    let push = |value: u32, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'));
-    if digits.is_empty() { None } else { digits.iter().try_fold(0, push) }
 }
 
 impl fmt::Debug for Strptime {
@@ -429,7 +257,7 @@ mod tests {
             }
             let year = Some(Year::Fixed(stamp.year()));
             let steps = layout.steps.as_ref().expect("a usual layout");
-            let (fast, slow) = (run(steps, text.as_bytes(), year), layout.read_slowly(&text, year));
+            let (fast, slow) = (steps.read(text.as_bytes(), year), layout.read_slowly(&text, year));
             if byte.is_none() && (1..=9999).contains(&stamp.year()) {
                 prop_assert!(fast.is_some(), "the steps do not read {}", text);
             }

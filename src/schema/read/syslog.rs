@@ -7,12 +7,12 @@
 use super::super::Year;
 use super::rfc3339::days;
 use super::stamp::{DAY_US, Stamp};
-use super::strptime::MONTHS;
+use super::steps;
 
 /// Reads such a stamp; `given` is the year of one that names none.
 pub(super) fn read(text: &[u8], given: Option<Year>) -> Option<Stamp> {
     let (name, rest) = text.split_first_chunk::<3>()?;
-    let month = u32::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
+    let month = steps::month(name)?;
     let rest = rest.strip_prefix(b" ")?;
     let (day, rest) = digits(rest.strip_prefix(b" ").unwrap_or(rest), 1, 2)?;
     let mut rest = rest.strip_prefix(b" ")?;

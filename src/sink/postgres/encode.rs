@@ -90,7 +90,7 @@ fn not_storable(why: &'static str) -> Unfit {
 impl Column {
     #[inline]
     fn put(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
-        if value == Value::Null {
+        if let Value::Null = value {
             if self.not_null {
                 return Err(not_storable("null, where there must be a value"));
             }
