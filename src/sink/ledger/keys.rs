@@ -196,32 +196,54 @@ impl Keys {
         Ok(Snapshot { remembered, sources, splits })
     }
 
-    /// A living owner of one of these splits, other than `run`. One that does not show within a
-    /// lease that it lives is dead, by the clock of this machine alone.
-    pub(super) fn holder(&self, wanted: &[Wanted<'_>], run: i64) -> Result<Option<Holder>> {
-        let mut hearts: HashMap<i64, Entry> = HashMap::new();
-        for (_, checkpoint) in wanted {
-            let Some(owner) = checkpoint.owner.filter(|owner| owner.run != run) else { continue };
-            if let (false, Some(entry)) = (hearts.contains_key(&owner.run), self.get(&run_key(owner.run))?)
-                && parse::<RunRecord>(&run_key(owner.run), &entry)?.outcome.is_none()
+    /// A living owner of one of these splits, other than `run`. One whose heart stands still for a
+    /// lease is dead, by the clock of this machine alone. The lease is waited out look by look: what
+    /// holds us up may hold up the other as well, and must not count as its silence.
+    pub(super) fn holder(&self, wanted: &[Wanted<'_>], run: Option<i64>) -> Result<Option<Holder>> {
+        let mut hearts: HashMap<i64, Version> = HashMap::new();
+        for owner in wanted.iter().filter_map(|(_, checkpoint)| checkpoint.owner) {
+            if Some(owner.run) != run
+                && !hearts.contains_key(&owner.run)
+                && let Some(heart) = self.heart(owner.run)?
             {
-                hearts.insert(owner.run, entry);
+                hearts.insert(owner.run, heart);
             }
         }
-        if hearts.is_empty() {
-            return Ok(None);
-        }
-        if !self.settings.stop.sleep(self.settings.lease) {
-            return Err(stopped(&self.settings.stop));
-        }
-        for (name, checkpoint) in wanted {
-            let Some(owner) = checkpoint.owner else { continue };
-            let Some(before) = hearts.get(&owner.run) else { continue };
-            if self.get(&run_key(owner.run))?.is_some_and(|now| now.version != before.version) {
-                let who = "its heart beats".to_owned();
-                return Ok(Some(Holder { source: (*name).to_owned(), owner, who }));
+        for _ in 0..LOOKS {
+            if hearts.is_empty() {
+                break;
+            }
+            if !self.settings.stop.sleep(self.settings.lease / LOOKS) {
+                return Err(stopped(&self.settings.stop));
+            }
+            for (run, before) in std::mem::take(&mut hearts) {
+                // One that has ended meanwhile holds nothing.
+                let Some(now) = self.heart(run)? else { continue };
+                if now != before {
+                    return Ok(holder(wanted, run));
+                }
+                hearts.insert(run, before);
             }
         }
         Ok(None)
     }
+
+    /// How the record of a run stands that has not ended: another version is a sign of life.
+    fn heart(&self, run: i64) -> Result<Option<Version>> {
+        let key = run_key(run);
+        let Some(entry) = self.get(&key)? else { return Ok(None) };
+        let has_ended = parse::<RunRecord>(&key, &entry)?.outcome.is_some();
+        Ok((!has_ended).then_some(entry.version))
+    }
+}
+
+/// How often a heart is looked at within a lease: more often than it is to beat.
+const LOOKS: u32 = 6;
+
+/// The first split that a run holds.
+fn holder(wanted: &[Wanted<'_>], run: i64) -> Option<Holder> {
+    wanted.iter().find_map(|(name, checkpoint)| {
+        let owner = checkpoint.owner.filter(|owner| owner.run == run)?;
+        Some(Holder { source: (*name).to_owned(), owner, who: "its heart beats".to_owned() })
+    })
 }

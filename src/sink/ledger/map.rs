@@ -236,35 +236,36 @@ impl MapLedger {
     }
 
     /// Forgets sources: all of them, or none if a living run holds one.
-    pub fn forget(&self, sources: &[i32]) -> Result<u64> {
-        let Snapshot { remembered, .. } = self.keys.remembered()?;
+    pub fn forget(store: Arc<dyn Store>, settings: Settings, sources: &[i32]) -> Result<u64> {
+        let keys = Keys { store, settings };
+        let Snapshot { remembered, .. } = keys.remembered()?;
         let found: Vec<&Remembered> =
             remembered.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
         let wanted = found.iter().flat_map(|memory| {
             memory.checkpoints.iter().map(|checkpoint| (memory.known.name.as_str(), checkpoint))
         });
-        if let Some(holder) = self.keys.holder(&wanted.collect::<Vec<_>>(), self.run)? {
+        if let Some(holder) = keys.holder(&wanted.collect::<Vec<_>>(), None)? {
             return Err(held(&holder.source, &holder.in_words()));
         }
         for memory in &found {
             // First, so that its id is never given again.
-            self.keys.raise_next_id(memory.source_id + 1)?;
+            keys.raise_next_id(memory.source_id + 1)?;
             let source = source_key(memory.source_id);
-            let splits = self.keys.list(&format!("{source}/"))?;
-            let all = [(source.clone(), self.keys.get(&source)?)];
+            let splits = keys.list(&format!("{source}/"))?;
+            let all = [(source.clone(), keys.get(&source)?)];
             let all = all.into_iter().chain(splits.into_iter().map(|(key, entry)| (key, Some(entry))));
             for (key, entry) in all {
                 if let Some(entry) = entry {
-                    self.keys.put(&key, Some(&entry.version), None)?;
+                    keys.put(&key, Some(&entry.version), None)?;
                 }
             }
         }
         Ok(found.len() as u64)
     }
 
-    /// Every split, in their order.
-    pub fn status(&self) -> Result<Vec<SplitStatus>> {
-        let Snapshot { remembered, sources, splits } = self.keys.remembered()?;
+    /// Every split, in their order. Nothing is written.
+    pub fn status(store: Arc<dyn Store>, settings: Settings) -> Result<Vec<SplitStatus>> {
+        let Snapshot { remembered, sources, splits } = Keys { store, settings }.remembered()?;
         let all = remembered.iter().flat_map(|memory| &memory.checkpoints);
         let status = all.map(|checkpoint| {
             let source = &sources[&checkpoint.split.source].0;
@@ -375,7 +376,7 @@ impl Ledger for Claiming<'_> {
     fn holder(&mut self, wanted: &[Wanted<'_>]) -> Result<Option<Holder>, Trouble> {
         match self.take_over {
             true => Ok(None),
-            false => Ok(self.keys.holder(wanted, self.run)?),
+            false => Ok(self.keys.holder(wanted, Some(self.run))?),
         }
     }
 

@@ -1,0 +1,246 @@
+//! A ledger in a map: what a store of keys and values keeps, and how one fails.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use logmill::error::Result;
+use logmill::sink::destination::Settings;
+use logmill::sink::history::{OwnerStatus, SourceStatus};
+use logmill::sink::ledger::{self, Entry, Failure, Heart, MapLedger, Store, Swap, Version};
+use logmill::sink::{Answer, Asked, Batch, Committed, Counts, Ending, OpenLetters, Setback};
+
+use super::place::{Kept, Run};
+
+/// How a store fails.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fault {
+    Never,
+    /// It does what it is asked, and the answer to every other change is lost.
+    LosesAnswers,
+    /// It does not answer every third question, and does nothing.
+    IsAway,
+}
+
+/// Keys, each with the number of the change that wrote it, and its value.
+type Entries = BTreeMap<String, (u64, Vec<u8>)>;
+
+/// A store in memory.
+pub(super) struct InMemory {
+    entries: Mutex<Entries>,
+    /// What was kept, to be put back.
+    older: Mutex<Entries>,
+    fault: Fault,
+    asked: AtomicU64,
+    changed: AtomicU64,
+}
+
+impl InMemory {
+    pub(super) fn new(fault: Fault) -> InMemory {
+        let [entries, older] = [(); 2].map(|()| Mutex::default());
+        InMemory { entries, older, fault, asked: AtomicU64::new(0), changed: AtomicU64::new(0) }
+    }
+
+    fn ask(&self) -> Result<(), Failure> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        match self.fault == Fault::IsAway && asked % 3 == 1 {
+            true => Err(Failure("away".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn keep(&self) {
+        *self.older.lock().unwrap() = self.entries().clone();
+    }
+
+    pub(super) fn put_back(&self) {
+        *self.entries() = self.older.lock().unwrap().clone();
+    }
+
+    /// Makes a second split of source 1.
+    pub(super) fn cut(&self, at: u64) {
+        let mut entries = self.entries();
+        let (version, value) = entries["source/1/0"].clone();
+        let mut first: serde_json::Value = serde_json::from_slice(&value).unwrap();
+        let mut second = first.clone();
+        first["end"] = at.into();
+        second["position"] = at.into();
+        second["owner"] = serde_json::Value::Null;
+        entries.insert("source/1/0".to_owned(), (version + 1000, first.to_string().into_bytes()));
+        entries.insert(format!("source/1/{at}"), (version + 1001, second.to_string().into_bytes()));
+    }
+}
+
+fn entry((version, value): &(u64, Vec<u8>)) -> Entry {
+    Entry { version: Version(version.to_string()), value: value.clone() }
+}
+
+impl Store for InMemory {
+    fn get(&self, key: &str) -> Result<Option<Entry>, Failure> {
+        self.ask()?;
+        Ok(self.entries().get(key).map(entry))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>, Failure> {
+        self.ask()?;
+        let entries = self.entries();
+        let found = entries.iter().filter(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(key, value)| (key.clone(), entry(value))).collect())
+    }
+
+    fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<&Version>,
+        value: Option<&[u8]>,
+    ) -> Result<Swap, Failure> {
+        self.ask()?;
+        let mut entries = self.entries();
+        if entries.get(key).map(|(version, _)| version.to_string()) != expected.map(|it| it.0.clone()) {
+            return Ok(Swap::Refused);
+        }
+        let changed = self.changed.fetch_add(1, Ordering::Relaxed);
+        let version = changed + 1;
+        match value {
+            Some(value) => entries.insert(key.to_owned(), (version, value.to_vec())),
+            None => entries.remove(key),
+        };
+        match self.fault == Fault::LosesAnswers && changed.is_multiple_of(2) {
+            true => Err(Failure("no answer".to_owned())),
+            false => Ok(Swap::Done(value.map(|_| Version(version.to_string())))),
+        }
+    }
+}
+
+/// The dead letters, by source and offset.
+type Letters = Arc<Mutex<BTreeSet<(i32, u64)>>>;
+
+/// What keeps its ledger in a map: what it writes can be written twice, and is there before a
+/// checkpoint stands for it.
+pub(super) struct Mapped {
+    pub(super) store: Arc<InMemory>,
+    pub(super) letters: Letters,
+    pub(super) settings: Settings,
+}
+
+/// A run whose heart stands still for this long is dead.
+const LEASE: Duration = Duration::from_millis(300);
+
+impl Mapped {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::<InMemory>::clone(&self.store)
+    }
+
+    fn settings(&self) -> ledger::Settings {
+        let Settings { data_date, retry_for, stop, observer, .. } = self.settings.clone();
+        ledger::Settings { data_date, lease: LEASE, retry_for, stop, observer }
+    }
+}
+
+impl Kept for Mapped {
+    fn open(&self) -> Result<Box<dyn Run>> {
+        let ledger = MapLedger::begin(self.store(), self.settings())?;
+        let pulse = Pulse::of(ledger.heart());
+        Ok(Box::new(MappedRun { ledger, letters: Arc::clone(&self.letters), _pulse: pulse }))
+    }
+
+    fn sources(&self) -> Result<Vec<SourceStatus>> {
+        let mut sources: BTreeMap<i32, SourceStatus> = BTreeMap::new();
+        for split in MapLedger::status(self.store(), self.settings())? {
+            let source = sources.entry(split.split.source).or_insert_with(|| SourceStatus {
+                id: split.split.source,
+                name: split.name.clone(),
+                data_date: None,
+                size: 0,
+                position: 0,
+                complete: split.source_is_complete,
+                containers: Vec::new(),
+                counts: Counts::default(),
+                open_dead_letters: 0,
+                owner: None,
+                updated_at: chrono::Utc::now(),
+            });
+            source.position += split.position - split.split.start;
+            source.counts.add(&split.counts);
+            source.owner =
+                split.owner.map(|run| OwnerStatus { run, pid: 0, is_alive: true }).or(source.owner.take());
+        }
+        Ok(sources.into_values().collect())
+    }
+
+    fn forget(&self, sources: &[i32]) -> Result<u64> {
+        MapLedger::forget(self.store(), self.settings(), sources)
+    }
+}
+
+struct MappedRun {
+    ledger: MapLedger,
+    letters: Letters,
+    _pulse: Pulse,
+}
+
+impl Run for MappedRun {
+    fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
+        self.ledger.claim(asked)
+    }
+
+    fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
+        self.ledger.fence(&batch.advances)?;
+        for letter in batch.dead_letters(&[], usize::MAX)? {
+            self.letters.lock().unwrap().insert((letter.source_id, letter.span.start));
+        }
+        batch.still_holds()?;
+        let counts: Vec<Counts> = batch.advances.iter().map(|advance| advance.counts).collect();
+        let completed = self.ledger.advance(&batch.advances, &counts)?;
+        Ok(Committed { counts, refused: Vec::new(), completed })
+    }
+
+    fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
+        self.ledger.look_again()
+    }
+
+    fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
+        let letters = self.letters.lock().unwrap();
+        let selected = letters.iter().filter(|(source, _)| sources.contains(source)).count();
+        Ok(OpenLetters { selected: selected as u64, job: letters.len() as u64 })
+    }
+
+    fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+        self.ledger.finish(ending)
+    }
+}
+
+/// A heart that beats in a thread of its own. When this is gone it has stopped, as that of a
+/// process that died has: one more beat would be a sign of life.
+struct Pulse {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pulse {
+    fn of(heart: Arc<Heart>) -> Pulse {
+        let (stop, stopped) = channel::<()>();
+        let thread = thread::spawn(move || {
+            while stopped.recv_timeout(LEASE / 4) == Err(RecvTimeoutError::Timeout) {
+                let _ = heart.beat();
+            }
+        });
+        Pulse { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
