@@ -93,6 +93,8 @@ mod tables;
 mod text;
 /// The shape of the code.
 mod tidy;
+/// How often a batch waits for the server.
+mod trips;
 /// Files of others, and what others may read of ours.
 mod trust;
 /// What columns hold, held against what the server reads from text.

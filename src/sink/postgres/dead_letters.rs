@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::link::Link;
+use super::link::{Link, prepared};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use super::wire::{HEADER, TRAILER, put};
@@ -20,7 +20,9 @@ pub(super) fn write(
     letters: &[Letter<'_>],
 ) -> Result<(), Trouble> {
     let fail = |error| Trouble::of_write(Step::DeadLetters, error);
-    let mut writer = at(Step::DeadLetters, link.client.copy_in(COPY))?;
+    let slot = &mut link.statements.copy_dead_letters;
+    let statement = prepared(&mut link.client, slot, Step::DeadLetters, COPY)?;
+    let mut writer = at(Step::DeadLetters, link.client.copy_in(&statement))?;
     writer.write_all(HEADER).map_err(fail)?;
     let mut tuple = Vec::new();
     for letter in letters {

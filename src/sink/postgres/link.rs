@@ -53,6 +53,7 @@ pub(super) struct Statements {
     pub(super) fence: Option<Statement>,
     pub(super) copy: Option<Statement>,
     pub(super) copy_to_stage: Option<Statement>,
+    pub(super) copy_dead_letters: Option<Statement>,
 }
 
 /// The path of everything that is ours: what the server itself has, and then, so that nothing is

@@ -1,0 +1,89 @@
+//! How often a batch waits for the server.
+//!
+//! A round trip is a moment in which nothing is written: over a slow line it is what a small batch
+//! costs. So their number is written down here, and a statement more in the commit has to be.
+
+use crate::harness::load::Load;
+use crate::harness::proxy::Proxy;
+
+/// What a load waited for, on the connection that it commits by.
+#[derive(Clone, Copy, Debug)]
+struct Waited {
+    trips: usize,
+    batches: usize,
+}
+
+/// Runs a load in batches of so many rows, by way of a proxy that sees the answers: that the
+/// server is ready again, or takes the rows of a COPY.
+fn waited(load: Load, rows: usize) -> Waited {
+    let load = load.batches_of(rows);
+    let proxy = Proxy::on_tcp(load.database(), vec![]);
+    let ended = load.call().into(proxy.url()).run();
+    let batches = ended.done().result("/batches").as_u64().unwrap();
+    let answers = proxy.traffic().remove(0).server;
+    let trips = answers.iter().filter(|&&kind| matches!(kind, b'Z' | b'G')).count();
+    Waited { trips, batches: usize::try_from(batches).unwrap() }
+}
+
+/// Of two loads that differ in nothing but how often they commit, the difference is the batches'.
+/// All are too small for the sample that a merge looks at first where there are many rows.
+#[track_caller]
+fn trips_per_batch(prepare: impl Fn() -> Load) -> usize {
+    let [few, many] = [40, 20].map(|rows| waited(prepare(), rows));
+    let (trips, batches) = (many.trips - few.trips, many.batches - few.batches);
+    assert!(batches > 10, "{few:?} {many:?}");
+    assert_eq!(trips % batches, 0, "not every batch waits as often: {few:?} {many:?}");
+    trips / batches
+}
+
+/// Lines of twelve bytes, of which those that are bad become dead letters.
+fn records(is_bad: impl Fn(usize) -> bool) -> Load {
+    let line =
+        |id: usize| if is_bad(id) { "{\"id\":null}\n".to_owned() } else { format!("{{\"id\":{id}}}\n") };
+    let lines: String = (1000..3000).map(line).collect();
+    Load::of(lines).schema("id int")
+}
+
+fn good() -> Load {
+    records(|_| false)
+}
+
+/// It was loaded, and what is remembered of it was lost: its rows are there, under the same ids.
+fn loaded_and_forgotten(load: Load) -> Load {
+    load.run().exit(0);
+    load.sql(
+        "TRUNCATE logmill.checkpoints, logmill.sources CASCADE; UPDATE logmill.meta SET next_source_id = 1",
+    );
+    load
+}
+
+/// BEGIN with the look at the target, the fence, COPY and its end, the constraints, and the move
+/// with COMMIT.
+const DIRECT: usize = 6;
+
+/// Whether rows of a position are there.
+const PROBE: usize = 1;
+
+/// The stage made ready, and the comparison that finds all rows equal.
+const MERGE: usize = 2;
+
+/// Another COPY, and its end.
+const LETTERS: usize = 2;
+
+#[test]
+fn a_batch_that_goes_straight_into_the_target_waits_six_times() {
+    assert_eq!(trips_per_batch(|| good().key("none")), DIRECT);
+    assert_eq!(trips_per_batch(|| good().key("[\"id\"]")), DIRECT);
+    assert_eq!(trips_per_batch(|| good().key("position")), DIRECT + PROBE);
+}
+
+#[test]
+fn dead_letters_are_one_copy_more() {
+    assert_eq!(trips_per_batch(|| records(|id| id % 10 == 0).key("none")), DIRECT + LETTERS);
+}
+
+#[test]
+fn a_batch_that_is_staged_waits_for_its_merge() {
+    let trips = trips_per_batch(|| loaded_and_forgotten(good().key("position")));
+    assert_eq!(trips, DIRECT + PROBE + MERGE);
+}
