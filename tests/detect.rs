@@ -295,7 +295,7 @@ fn a_number_that_jsonb_cannot_hold_is_foretold() {
     };
     let told = warnings(&into);
     assert!(
-        told[0].starts_with("1 value of field o hold a number with more digits than jsonb has"),
+        told[0].starts_with("1 value of field o holds a number with more digits than jsonb has"),
         "{told:?}"
     );
     assert_eq!(warnings(&Overrides::default()), [""; 0]);

@@ -391,6 +391,45 @@ fn a_line_is_the_same_row_in_every_file_however_it_ends() {
     }
 }
 
+/// A year and a zone make another row of the same line; NDJSON is known by its bytes alone.
+#[test]
+fn equal_lines_of_other_years_and_zones_are_other_rows() {
+    for kind in Kind::all() {
+        let stamped = |shape, line: &str| {
+            Load::empty()
+                .to(kind)
+                .shaped(shape)
+                .schema("n int")
+                .field("at = { type = \"timestamp\", format = \"%b %d %H:%M:%S\" }")
+                .key("content")
+                .file("a.ndjson", line)
+        };
+        let with = |load: &Load, lines: &str| {
+            let job = load.job().replace("[source]\n", &format!("[source]\n{lines}\n"));
+            load.call_with(&job).run().exit(0);
+        };
+        let text = "n=1 at=\"Oct 27 12:34:56\"\n";
+        let load = stamped(Shape::Logfmt, text);
+        let copies = ["year = 2022", "year = 2023", "year = 2023", "year = 2023\ntimezone = \"+01:00\""];
+        for (number, lines) in copies.iter().enumerate() {
+            // A name and a blank line make it a file of its own.
+            load.write(&format!("{number}.ndjson"), "\n".repeat(number + 1) + text);
+            with(&load, lines);
+        }
+        let stamps =
+            load.made().look(|snapshot| snapshot.query("SELECT count(*), count(DISTINCT at) FROM t"));
+        assert_eq!((stamps[0][0].int(), stamps[0][1].int()), (3, 3), "{kind:?}");
+
+        let line = r#"{"n":1,"at":"Oct 27 12:34:56"}"#;
+        let load = stamped(Shape::Lines, line);
+        with(&load, "year = 2023\ntimezone = \"+01:00\"");
+        let hash = load
+            .made()
+            .look(|snapshot| snapshot.query("SELECT replace(CAST(record_hash AS text), '-', '') FROM t"));
+        assert_eq!(hash[0][0].text(), &blake3::hash(line.as_bytes()).to_hex()[..32], "{kind:?}");
+    }
+}
+
 /// The names of its values are no part of a line, and what they are called is part of the row.
 #[test]
 fn equal_lines_behind_other_names_are_other_rows() {

@@ -399,7 +399,7 @@ pub(super) static DESTINATION: Table = Table {
         Key::new(
             "key",
             Takes::Identity,
-            "What identifies a row: `position`, its place in its source; `content`, a hash of its record and of the names that a header or directive gives its values; a list of fields, as in `[\"tenant\", \"event_id\"]`; or `none`, which only ever appends.",
+            "What identifies a row: `position`, its place in its source; `content`, a hash of its record and, in a format of text, of the names that a header gives its values and of the stamps that take a year or a zone from `[source]`; a list of fields, as in `[\"tenant\", \"event_id\"]`; or `none`, which only ever appends.",
         )
         .default("position"),
         Key::new(

@@ -65,7 +65,14 @@ pub(super) fn canonical(config: &Config) -> String {
         growing: _,
     } = settings;
     let Record { schema, schema_file: _ } = record;
-    let Schema { fields, extra, nul, nulls } = schema;
+    let Schema {
+        fields,
+        extra,
+        nul,
+        nulls,
+        // Their rules decide it.
+        lacking: _,
+    } = schema;
     let Destination { key, on_conflict, url: _, folder: _, table: _, create: _, has_password: _ } =
         destination;
 
@@ -205,7 +212,8 @@ impl Canonical {
             Rule::Fields(object) => {
                 // The order of members is that of the JSON that is stored. Where they are found
                 // follows from them, and what happens to a NUL is said for the whole record.
-                let Object { schema: Schema { fields, extra: _, nul: _, nulls: _ }, wanted: _ } = object;
+                let Object { schema: Schema { fields, extra: _, nul: _, nulls: _, lacking: _ }, wanted: _ } =
+                    object;
                 self.fields(fields.iter());
                 self.add("}");
             }

@@ -261,10 +261,13 @@ fn warnings(
         ));
     }
     for Unstorable { field, what, advice, count, first } in &proposal.unstorable {
-        let so = if *count == 1 { "1 value".to_owned() } else { format!("{} values", figure::count(*count)) };
+        let (so, hold) = match count {
+            1 => ("1 value".to_owned(), "holds"),
+            _ => (format!("{} values", figure::count(*count)), "hold"),
+        };
         let then = if advice.is_empty() { String::new() } else { format!("; {advice}") };
         warnings.push(format!(
-            "{so} of field {field} hold {what}, which no column can hold: dead letters, the first at byte {} of {}{then}",
+            "{so} of field {field} {hold} {what}, which no column can hold: dead letters, the first at byte {} of {}{then}",
             figure::count(first.offset),
             files[first.file].display(),
         ));

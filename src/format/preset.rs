@@ -27,6 +27,11 @@ macro_rules! presets {
 /// All of them, those that say more first.
 #[rustfmt::skip]
 pub const PRESETS: &[Preset] = presets! {
+    "openssh", "OpenSSH's sshd, as syslog writes it",
+    r"^(?P<timestamp>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<hostname>\S+) (?P<program>sshd(?:-session|-auth)?)\[(?P<pid>\d+)\]: (?P<message>(?:(?P<outcome>Accepted|Failed|Invalid) (?:(?P<method>[\w/-]+) for )?(?:invalid )?(?:user )?(?P<user>\S*) from (?P<client>\S+)(?: port (?P<port>\d+))?)?(?s:.*))$",
+    None,
+    "Oct 27 12:34:56 web-1 sshd[4711]: Failed password for invalid user admin from 192.0.2.7 port 5312 ssh2\nOct 27 12:34:57 web-1 sshd[4711]: Connection closed by 192.0.2.7 port 5312 [preauth]\n";
+
     "apache_error", "the error log of Apache httpd",
     r"^\[(?P<timestamp>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)? \d{4})\] \[(?:(?P<module>[\w-]*):)?(?P<level>\w+)\] (?:\[pid (?P<pid>\d+)(?::tid (?P<tid>\d+))?\] )?(?:\[client (?P<client>[^\]]+)\] )?(?P<message>(?s:.*))$",
     Some(r"^\[[A-Z][a-z]{2} [A-Z][a-z]{2} "),

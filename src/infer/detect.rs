@@ -82,9 +82,14 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         named("elb", |line, _| ELB.is_match(line)),
         named("s3_access", |line, _| S3.is_match(line)),
         named("vpc_flow", |line, _| VPC.is_match(line)),
+    ];
+    let (of_syslog, others): (Vec<&Preset>, Vec<&Preset>) =
+        PRESETS.iter().partition(|preset| OF_SYSLOG.contains(&preset.name));
+    candidates.extend(of_syslog.into_iter().map(of_preset));
+    candidates.extend([
         named("syslog", |line, _| SYSLOG.is_match(line)),
         named("logfmt", |line, _| memchr::memchr_iter(b'=', line).count() > 1 && LOGFMT.is_match(line)),
-    ];
+    ]);
     if memchr::memmem::find(&sample.start, b"#Fields:").is_some() {
         candidates.insert(0, named("w3c", |_, _| true));
     }
@@ -103,11 +108,14 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         lines: format!("format = \"access\"\nlog_format = '{log_format}'\n"),
         ..named("access", |line, _| ACCESS.is_match(line))
     }));
-    candidates.extend(PRESETS.iter().map(of_preset));
+    candidates.extend(others.into_iter().map(of_preset));
     let delimited = [(b'\t', "tsv"), (b',', "csv"), (b';', "csv"), (b'|', "csv")];
     candidates.extend(delimited.iter().filter_map(|(delimiter, name)| csv(&sample.start, *delimiter, name)));
     candidates
 }
+
+/// Presets whose lines are syslog too, which says less of them.
+const OF_SYSLOG: [&str; 1] = ["openssh"];
 
 /// Log formats that stand ready in the configuration that servers come with.
 const LOG_FORMATS: [(&str, &str); 2] = [

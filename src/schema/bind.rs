@@ -20,6 +20,7 @@ pub struct Row<'a> {
     values: &'a [Value<'a>],
     altered: Altered,
     outside: &'a [u8],
+    lacking: &'a [usize],
 }
 
 impl<'a> Row<'a> {
@@ -28,9 +29,17 @@ impl<'a> Row<'a> {
         self.values
     }
 
-    /// What they take from outside of the record.
-    pub fn outside(&self) -> &'a [u8] {
-        self.outside
+    /// Shows to `visit` what they take from outside of the record: the names in a header, and, of a
+    /// text format, the stamps that a year or a zone of the source has made. Nothing for NDJSON.
+    pub fn each_outside(&self, mut visit: impl FnMut(&[u8])) {
+        if !self.outside.is_empty() {
+            visit(self.outside);
+        }
+        for &field in self.lacking {
+            if let Value::Timestamp(micros) = self.values[field] {
+                visit(&micros.to_be_bytes());
+            }
+        }
     }
 
     /// How many of them are not simply what stands in the record.
@@ -63,7 +72,8 @@ impl Schema {
             }
         }
         let altered = context.altered;
-        faults.is_empty().then_some(Row { values, altered, outside: record.outside() })
+        let lacking = if record.root().is_text() { self.lacking.as_slice() } else { &[] };
+        faults.is_empty().then_some(Row { values, altered, outside: record.outside(), lacking })
     }
 
     /// Reads the fields of the record or of an object in it, by the slots that were marked.

@@ -45,6 +45,8 @@ pub struct Schema {
     pub nul: Nul,
     /// Texts that mean null. Objects in a record have none: they are JSON, which has nulls of its own.
     pub nulls: Nulls,
+    /// The fields, by number, whose stamps take a year or a zone from the source, if it has one to give.
+    pub lacking: Vec<usize>,
 }
 
 /// What becomes of members that no field asks for.
@@ -133,6 +135,14 @@ impl Schema {
         }
     }
 
+    /// Finds the fields whose stamps take a year or a zone from the source.
+    pub fn with_lacking(mut self) -> Schema {
+        let fields = self.fields.iter().enumerate();
+        self.lacking =
+            fields.filter(|(_, field)| field.takes_from_source()).map(|(index, _)| index).collect();
+        self
+    }
+
     /// The first field whose stamps can lack their year and take it from the data date.
     pub fn lacks_year(&self) -> Option<&str> {
         self.fields.iter().find(|field| field.lacks_year()).map(|field| field.name.as_str())
@@ -174,6 +184,16 @@ impl Field {
             }
             Kind::Object(object) => object.schema.lacks_year().is_some(),
             Kind::List(list) => list.items.lacks_year(),
+            _ => false,
+        }
+    }
+
+    /// Whether the same text can be another stamp where the source has another year or zone.
+    fn takes_from_source(&self) -> bool {
+        match &self.kind {
+            Kind::Timestamp(Timestamp { year, clock, zone, .. }) => {
+                year.is_some() || *zone == Zone::Any && *clock != Clock::default()
+            }
             _ => false,
         }
     }

@@ -1,7 +1,7 @@
 //! What makes two rows the same row, and what happens when they meet; and from it, which columns
 //! a row has.
 
-use crate::schema::{Extra, Schema};
+use crate::schema::{Extra, Row, Schema};
 
 /// What a row is known by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,13 +59,13 @@ pub const RECORD_HASH: &str = "record_hash";
 
 /// What a record is known by if its content is the key: its bytes, and what its row takes from
 /// outside of them.
-pub(super) fn record_hash(record: &[u8], outside: &[u8]) -> [u8; 16] {
+pub(super) fn record_hash(record: &[u8], row: &Row<'_>) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(record);
-    if !outside.is_empty() {
+    row.each_outside(|outside| {
         // No record ends with a line end, so nothing else comes to the same bytes.
         hasher.update(b"\n").update(outside);
-    }
+    });
     *hasher.finalize().as_bytes().first_chunk().expect("32 bytes have a first 16")
 }
 /// The column of the members that no field asks for, under `extra = "keep"`.

@@ -368,8 +368,8 @@ fn what_no_column_can_hold_is_foretold() {
     place.run("load app.ndjson").ended(
         3,
         &[
-            "1 value of field a hold a NUL, which no column can hold: dead letters, the first at byte 0 of app.ndjson; nul = \"strip\"",
-            "1 value of field f hold a number that is not finite, which no column can hold: dead letters, the first at byte 24",
+            "1 value of field a holds a NUL, which no column can hold: dead letters, the first at byte 0 of app.ndjson; nul = \"strip\"",
+            "1 value of field f holds a number that is not finite, which no column can hold: dead letters, the first at byte 24",
             "inserted                1",
             "rejected                2",
         ],

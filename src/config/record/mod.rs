@@ -80,8 +80,8 @@ impl Record {
             }
         };
         let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
-        let record =
-            Record { schema: Schema { fields: schema.fields, extra, nul: common.nul, nulls }, schema_file };
+        let schema = Schema { fields: schema.fields, extra, nul: common.nul, nulls, ..Schema::default() };
+        let record = Record { schema: schema.with_lacking(), schema_file };
         (record, reader.findings() == found)
     }
 }

@@ -52,7 +52,7 @@ impl Encoder for CopyEncoder {
                 }
                 Origin::SourceId => put(out, &place.source_id.to_be_bytes()),
                 Origin::SourceOffset => put(out, &place.offset.to_be_bytes()),
-                Origin::RecordHash => put(out, &record_hash(place.raw, row.outside())),
+                Origin::RecordHash => put(out, &record_hash(place.raw, row)),
             }
         }
         self.demands.judge(row.values(), faults);

@@ -74,7 +74,7 @@ impl Encoder for SqliteEncoder {
                     Ok(())
                 }
                 Origin::RecordHash => {
-                    let hash = record_hash(place.raw, row.outside());
+                    let hash = record_hash(place.raw, row);
                     put_written(out, |out| write!(out, "{}", uuid::Uuid::from_bytes(hash)));
                     Ok(())
                 }
