@@ -18,6 +18,8 @@ mod moves;
 mod place;
 /// What was acknowledged and is lost.
 mod setbacks;
+/// The keys of a map.
+mod store;
 
 use claims::*;
 use map::Fault;

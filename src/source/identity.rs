@@ -49,6 +49,9 @@ pub struct Fingerprint {
     pub head_len: u32,
     /// Their hash.
     pub head_hash: Hash16,
+    /// The hash of its first line, or of as much of it as is in the head: what a source can be
+    /// looked up by, however long it becomes. None as long as that line may go on.
+    pub first_line: Option<Hash16>,
     /// It begins with text in which carriage returns stand and no newline.
     pub has_only_returns: bool,
     /// The archive that it comes in. One that was seen before is not inflated again to see
@@ -108,6 +111,7 @@ impl Source {
                 size: Some(size),
                 head_len,
                 head_hash: hash16(&head),
+                first_line: first_line(&head),
                 has_only_returns: has_only_returns(&head),
                 container: None,
                 inode: self.inode(),
@@ -125,6 +129,7 @@ impl Source {
             size: is_all.then_some(filled as u64),
             head_len: u32::try_from(head_len).expect("at most HEAD_BYTES"),
             head_hash: hash16(&head[..head_len]),
+            first_line: first_line(&head[..head_len]),
             has_only_returns: has_only_returns(&head),
             container: self.container()?,
             inode: self.inode(),
@@ -245,6 +250,16 @@ pub struct Last {
 
 /// A longer last record is not looked at as a whole: no reader would have taken it.
 const LAST_BYTES_MAX: u64 = 64 << 20;
+
+/// The hash of the line that a head begins with, without its line end.
+fn first_line(head: &[u8]) -> Option<Hash16> {
+    let line = match memchr::memchr(b'\n', head) {
+        Some(end) => head[..end].strip_suffix(b"\r").unwrap_or(&head[..end]),
+        None if head.len() >= HEAD_BYTES as usize => head,
+        None => return None,
+    };
+    Some(hash16(line))
+}
 
 /// Whether lines seem to end as they did on the classic Mac. One return at the end of all is a
 /// line end that lost its newline.

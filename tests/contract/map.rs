@@ -1,10 +1,10 @@
 //! A ledger in a map: what a store of keys and values keeps, and how one fails.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 use logmill::error::Result;
@@ -21,8 +21,14 @@ pub(super) enum Fault {
     Never,
     /// It does what it is asked, and the answer to every other change is lost.
     LosesAnswers,
-    /// It does not answer every third question, and does nothing.
+    /// It does not answer every third question of a thread, and does nothing. Nobody waits for
+    /// longer than a lease so: a heart that cannot be heard for one is dead.
     IsAway,
+}
+
+/// What the keys begin with.
+fn prefix() -> String {
+    ledger::prefix("memory:", "t")
 }
 
 /// Keys, each with the number of the change that wrote it, and its value.
@@ -34,19 +40,22 @@ pub(super) struct InMemory {
     /// What was kept, to be put back.
     older: Mutex<Entries>,
     fault: Fault,
-    asked: AtomicU64,
+    /// How often each thread has asked.
+    asked: Mutex<HashMap<ThreadId, u64>>,
     changed: AtomicU64,
 }
 
 impl InMemory {
     pub(super) fn new(fault: Fault) -> InMemory {
         let [entries, older] = [(); 2].map(|()| Mutex::default());
-        InMemory { entries, older, fault, asked: AtomicU64::new(0), changed: AtomicU64::new(0) }
+        InMemory { entries, older, fault, asked: Mutex::default(), changed: AtomicU64::new(0) }
     }
 
     fn ask(&self) -> Result<(), Failure> {
-        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-        match self.fault == Fault::IsAway && asked % 3 == 1 {
+        let mut asked = self.asked.lock().unwrap();
+        let asked = asked.entry(thread::current().id()).or_default();
+        *asked += 1;
+        match self.fault == Fault::IsAway && *asked % 3 == 2 {
             true => Err(Failure("away".to_owned())),
             false => Ok(()),
         }
@@ -54,6 +63,34 @@ impl InMemory {
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often this thread has asked.
+    pub(super) fn asked_here(&self) -> u64 {
+        self.asked.lock().unwrap().get(&thread::current().id()).copied().unwrap_or(0)
+    }
+
+    /// The keys that begin so.
+    pub(super) fn keys(&self, begin: &str) -> Vec<String> {
+        let begin = prefix() + begin;
+        self.entries().keys().filter(|key| key.starts_with(&begin)).cloned().collect()
+    }
+
+    pub(super) fn value(&self, key: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.entries()[&(prefix() + key)].1).unwrap()
+    }
+
+    /// Removes all keys that begin so.
+    pub(super) fn remove(&self, begin: &str) {
+        for key in self.keys(begin) {
+            self.entries().remove(&key);
+        }
+    }
+
+    pub(super) fn set_next_id(&self, id: i32) {
+        let mut job = self.value("job");
+        job["next_source_id"] = id.into();
+        self.entries().get_mut(&(prefix() + "job")).unwrap().1 = job.to_string().into_bytes();
     }
 
     pub(super) fn keep(&self) {
@@ -67,14 +104,15 @@ impl InMemory {
     /// Makes a second split of source 1.
     pub(super) fn cut(&self, at: u64) {
         let mut entries = self.entries();
-        let (version, value) = entries["source/1/0"].clone();
+        let [from, to] = [0, at].map(|start| format!("{}source/1/{start}", prefix()));
+        let (version, value) = entries[&from].clone();
         let mut first: serde_json::Value = serde_json::from_slice(&value).unwrap();
         let mut second = first.clone();
         first["end"] = at.into();
         second["position"] = at.into();
         second["owner"] = serde_json::Value::Null;
-        entries.insert("source/1/0".to_owned(), (version + 1000, first.to_string().into_bytes()));
-        entries.insert(format!("source/1/{at}"), (version + 1001, second.to_string().into_bytes()));
+        entries.insert(from, (version + 1000, first.to_string().into_bytes()));
+        entries.insert(to, (version + 1001, second.to_string().into_bytes()));
     }
 }
 
@@ -139,9 +177,13 @@ impl Mapped {
     }
 
     fn settings(&self) -> ledger::Settings {
-        let Settings { data_date, retry_for, stop, observer, .. } = self.settings.clone();
-        ledger::Settings { data_date, lease: LEASE, retry_for, stop, observer }
+        settings_of(self.settings.job.clone(), &self.settings)
     }
+}
+
+pub(super) fn settings_of(job: String, settings: &Settings) -> ledger::Settings {
+    let Settings { data_date, retry_for, stop, observer, .. } = settings.clone();
+    ledger::Settings { job, prefix: prefix(), data_date, lease: LEASE, retry_for, stop, observer }
 }
 
 impl Kept for Mapped {

@@ -143,7 +143,10 @@ impl Place {
     }
 
     pub(super) fn map(fault: Fault) -> Place {
-        let store = Arc::new(InMemory::new(fault));
+        Place::in_store(Arc::new(InMemory::new(fault)))
+    }
+
+    pub(super) fn in_store(store: Arc<InMemory>) -> Place {
         let letters = Arc::default();
         let [for_cut, for_keep, to_put_back] = [(); 3].map(|()| Arc::clone(&store));
         Place {
@@ -159,9 +162,13 @@ impl Place {
     }
 
     fn kept(&self, stop: &Stop, observer: Observer) -> Box<dyn Kept> {
+        (self.kept)(Settings { stop: stop.clone(), observer, ..self.settings() })
+    }
+
+    pub(super) fn settings(&self) -> Settings {
         let field = Field::new("n", Kind::Int(Bounds::default()));
         let seconds = Duration::from_secs;
-        (self.kept)(Settings {
+        Settings {
             job: "job".to_owned(),
             data_date: None,
             command: "contract".to_owned(),
@@ -181,9 +188,9 @@ impl Place {
             timeouts: Timeouts { statement: seconds(60), lock: seconds(30) },
             retry_for: seconds(30),
             deadline: seconds(60),
-            stop: stop.clone(),
-            observer,
-        })
+            stop: Stop::default(),
+            observer: Observer::default(),
+        }
     }
 
     pub(super) fn open(&self) -> Box<dyn Run> {

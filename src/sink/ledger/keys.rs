@@ -1,26 +1,33 @@
 //! The keys of a ledger in a store, read and written until the store answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::records::{CheckpointRecord, JobRecord, RunRecord, SourceRecord, of_key, parse, run_key};
+use super::records::{
+    CheckpointRecord, JobRecord, RunRecord, SourceRecord, first_key, hex, name_key, of_key, parse, run_key,
+    source_key,
+};
 use super::store::{Entry, Failure, Store, Swap, Version};
 use super::{Holder, Wanted};
 use crate::error::{ErrorKind, Result};
 use crate::event::Observer;
 use crate::sink::Remembered;
 use crate::sink::outage::{Outage, Patience, stopped};
-use crate::source::{Container, Hash16, Inode};
+use crate::source::{Candidate, Container, Hash16, Inode, hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 
 /// What a ledger in a store is told.
 #[derive(Clone)]
 pub struct Settings {
+    /// The job. Nobody else has a ledger under these keys.
+    pub job: String,
+    /// What all its keys begin with; see [`prefix`].
+    pub prefix: String,
     /// The day that the run is about.
     pub data_date: Option<NaiveDate>,
     /// A run whose heart has stood still for this long is dead.
@@ -39,6 +46,11 @@ impl Settings {
     }
 }
 
+/// What the keys of a table begin with in a store that keeps the ledgers of others as well.
+pub fn prefix(destination: &str, table: &str) -> String {
+    format!("{}/{table}/", hex(&hash16(destination.as_bytes()).0))
+}
+
 /// A run, and its row as it was written last.
 #[derive(Clone)]
 pub(super) struct Life {
@@ -53,6 +65,10 @@ pub(super) struct Snapshot {
     pub(super) sources: HashMap<i32, (SourceRecord, Version)>,
     pub(super) splits: HashMap<Split, (CheckpointRecord, Version)>,
 }
+
+/// The ids of the sources that begin with a line, by their numbers. One may not have been made, or
+/// have become another: that they were entered comes before.
+pub(super) type SameLine = BTreeMap<u32, i32>;
 
 /// The store, asked until it answers.
 pub(super) struct Keys {
@@ -75,7 +91,9 @@ impl Keys {
         }
     }
 
+    /// Begins a run, and with the first one the ledger.
     pub(super) fn begin_run(&self) -> Result<Life> {
+        self.open()?;
         let record = RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None };
         loop {
             let runs = self.list("run/")?;
@@ -91,12 +109,20 @@ impl Keys {
         self.settings.data_date.map(|date| date.to_string())
     }
 
+    fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.settings.prefix)
+    }
+
     pub(super) fn get(&self, key: &str) -> Result<Option<Entry>> {
-        self.ask(|store| store.get(key))
+        let key = self.full(key);
+        self.ask(|store| store.get(&key))
     }
 
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>> {
-        self.ask(|store| store.list(prefix))
+        let prefix = self.full(prefix);
+        let listed = self.ask(|store| store.list(&prefix))?;
+        let own = self.settings.prefix.len();
+        Ok(listed.into_iter().map(|(key, entry)| (key[own..].to_owned(), entry)).collect())
     }
 
     /// Puts a value, if what stands there is of the version that is expected. `None` if it is not.
@@ -118,7 +144,8 @@ impl Keys {
         expected: Option<&Version>,
         value: Option<&[u8]>,
     ) -> Result<Option<Option<Version>>> {
-        let answer = self.ask(|store| store.compare_and_set(key, expected, value))?;
+        let full = self.full(key);
+        let answer = self.ask(|store| store.compare_and_set(&full, expected, value))?;
         if let Swap::Done(version) = answer {
             return Ok(Some(version));
         }
@@ -127,10 +154,28 @@ impl Keys {
         Ok(is_ours.then(|| entry.map(|entry| entry.version)))
     }
 
+    /// Makes the ledger if there is none, and refuses one that is another job's.
+    fn open(&self) -> Result<()> {
+        loop {
+            let (job, version) = self.job()?;
+            if job.name != self.settings.job {
+                return Err(ErrorKind::Unfit(vec![format!(
+                    "what is remembered of this table is job {:?}'s, and such a table belongs to one job; give {:?} a \
+                     table of its own",
+                    job.name, self.settings.job
+                )])
+                .into());
+            }
+            if version.is_some() || self.set("job", None, &job)?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
     pub(super) fn job(&self) -> Result<(JobRecord, Option<Version>)> {
         match self.get("job")? {
             Some(entry) => Ok((parse("job", &entry)?, Some(entry.version))),
-            None => Ok((JobRecord::default(), None)),
+            None => Ok((JobRecord { name: self.settings.job.clone(), next_source_id: 1 }, None)),
         }
     }
 
@@ -139,61 +184,112 @@ impl Keys {
         loop {
             let (job, version) = self.job()?;
             if job.next_source_id >= next_source_id
-                || self.set("job", version.as_ref(), &JobRecord { next_source_id })?.is_some()
+                || self.set("job", version.as_ref(), &JobRecord { next_source_id, ..job })?.is_some()
             {
                 return Ok(());
             }
         }
     }
 
-    /// All sources, in the order of their ids, each with its splits in theirs.
+    /// After a run that died between a source and the number of the next one.
+    pub(super) fn pass_made_ids(&self) -> Result<()> {
+        let made = self.list("source/")?;
+        let last = made.iter().filter_map(|(key, _)| of_key(key)).map(|(source, _)| source).max();
+        self.raise_next_id(last.unwrap_or(0) + 1)
+    }
+
+    /// The sources that begin with a line.
+    pub(super) fn same_line(&self, line: Hash16) -> Result<SameLine> {
+        let prefix = first_key(line);
+        let mut same = SameLine::new();
+        for (key, entry) in self.list(&prefix)? {
+            if let Ok(number) = key[prefix.len()..].parse() {
+                same.insert(number, parse(&key, &entry)?);
+            }
+        }
+        Ok(same)
+    }
+
+    fn named(&self, name: &str) -> Result<Option<Entry>> {
+        self.get(&name_key(name, self.date().as_deref()))
+    }
+
+    /// Notes the name under which a source was seen. Of two runs that do so at once, either is right.
+    pub(super) fn name(&self, name: &str, source: i32) -> Result<()> {
+        let key = name_key(name, self.date().as_deref());
+        let entry = self.get(&key)?;
+        let is_so = match &entry {
+            Some(entry) => parse::<i32>(&key, entry)? == source,
+            None => false,
+        };
+        if !is_so {
+            self.set(&key, entry.map(|entry| entry.version).as_ref(), &source)?;
+        }
+        Ok(())
+    }
+
+    /// What is remembered of the sources that one of these files may be: of those that begin with
+    /// the same line, and of the one that had its name.
+    pub(super) fn remembered_of(&self, files: &[Candidate]) -> Result<Snapshot> {
+        let (mut ids, mut lines) = (BTreeSet::new(), BTreeSet::new());
+        for file in files {
+            if let Some(entry) = self.named(&file.name)? {
+                ids.insert(parse::<i32>("name", &entry)?);
+            }
+            if let Some(line) = file.fingerprint.first_line
+                && lines.insert(line.0)
+            {
+                ids.extend(self.same_line(line)?.into_values());
+            }
+        }
+        let mut found = Vec::new();
+        for source in ids.into_iter().map(source_key) {
+            if let Some(entry) = self.get(&source)? {
+                let splits = self.list(&format!("{source}/"))?;
+                found.push((source, entry));
+                found.extend(splits);
+            }
+        }
+        Snapshot::new(found)
+    }
+
+    /// All that is remembered.
     pub(super) fn remembered(&self) -> Result<Snapshot> {
-        let (mut sources, mut splits) = (HashMap::new(), HashMap::new());
-        for (key, entry) in self.list("source/")? {
-            match of_key(&key) {
-                Some((source, Some(start))) => {
-                    splits.insert(Split { source, start }, (parse(&key, &entry)?, entry.version));
-                }
-                Some((source, None)) => {
-                    sources.insert(source, (parse(&key, &entry)?, entry.version));
-                }
-                None => {}
+        Snapshot::new(self.list("source/")?)
+    }
+
+    /// Removes what is remembered of a source, and then what leads to it.
+    pub(super) fn forget(&self, id: i32, record: &SourceRecord) -> Result<()> {
+        // First, so that its id is never given again.
+        self.raise_next_id(id + 1)?;
+        let source = source_key(id);
+        let splits = self.list(&format!("{source}/"))?;
+        let entry = self.get(&source)?;
+        for (key, entry) in entry.map(|entry| (source, entry)).into_iter().chain(splits) {
+            self.put(&key, Some(&entry.version), None)?;
+        }
+        let first = record.first.map(|(line, number)| format!("{}{number}", first_key(Hash16(line))));
+        for key in first.into_iter().chain([name_key(&record.name, record.data_date.as_deref())]) {
+            if let Some(entry) = self.get(&key)?
+                && parse::<i32>(&key, &entry)? == id
+            {
+                self.put(&key, Some(&entry.version), None)?;
             }
         }
-        let mut remembered: Vec<Remembered> = Vec::with_capacity(sources.len());
-        let mut ids: Vec<i32> = sources.keys().copied().collect();
-        ids.sort_unstable();
-        let mut starts: Vec<Split> = splits.keys().copied().collect();
-        starts.sort_unstable();
-        for id in ids {
-            let record: &SourceRecord = &sources[&id].0;
-            let head = (record.head.0, Hash16(record.head.1));
-            let mut memory = Remembered::new(id, String::new(), record.name.clone(), head, None);
-            memory.known.inode = record.inode.map(|(device, number)| Inode { device, number });
-            let containers = record.containers.iter().map(|&(size, head, tail)| Container {
-                size,
-                head_hash: Hash16(head),
-                tail_hash: Hash16(tail),
-            });
-            memory.known.containers.extend(containers);
-            let own = &starts[starts.partition_point(|split| split.source < id)..];
-            for &split in own.iter().take_while(|split| split.source == id) {
-                let record: &CheckpointRecord = &splits[&split].0;
-                memory.tail_start = record.tail_start;
-                memory.push(record.checkpoint(split));
+        Ok(())
+    }
+
+    /// Removes the runs that have ended, but for the last: the next one counts on from it.
+    pub(super) fn forget_ended_runs(&self) -> Result<()> {
+        let mut runs = self.list("run/")?;
+        runs.sort_by_key(|(key, _)| key["run/".len()..].parse::<i64>().unwrap_or(i64::MAX));
+        runs.pop();
+        for (key, entry) in runs {
+            if parse::<RunRecord>(&key, &entry)?.outcome.is_some() {
+                self.put(&key, Some(&entry.version), None)?;
             }
-            if memory.checkpoints.is_empty() {
-                // Its run died before it had one.
-                let nobody = CheckpointRecord {
-                    epoch: 0,
-                    owner: None,
-                    ..CheckpointRecord::new(record.made_by, Hash16([0; 16]))
-                };
-                memory.push(nobody.checkpoint(Split::whole(id)));
-            }
-            remembered.push(memory);
         }
-        Ok(Snapshot { remembered, sources, splits })
+        Ok(())
     }
 
     /// A living owner of one of these splits, other than `run`. One whose heart stands still for a
@@ -235,6 +331,67 @@ impl Keys {
         let has_ended = parse::<RunRecord>(&key, &entry)?.outcome.is_some();
         Ok((!has_ended).then_some(entry.version))
     }
+}
+
+impl Snapshot {
+    pub(super) fn empty() -> Snapshot {
+        Snapshot { remembered: Vec::new(), sources: HashMap::new(), splits: HashMap::new() }
+    }
+
+    /// What these entries say: sources in the order of their ids, each with its splits in theirs.
+    fn new(entries: Vec<(String, Entry)>) -> Result<Snapshot> {
+        let (mut sources, mut splits) = (BTreeMap::new(), BTreeMap::new());
+        for (key, entry) in entries {
+            match of_key(&key) {
+                Some((source, Some(start))) => {
+                    splits.insert(Split { source, start }, (parse(&key, &entry)?, entry.version));
+                }
+                Some((source, None)) => {
+                    sources.insert(source, (parse(&key, &entry)?, entry.version));
+                }
+                None => {}
+            }
+        }
+        let remembered = sources.iter().map(|(&id, (record, _))| {
+            let own = splits.range(Split { source: id, start: 0 }..=Split { source: id, start: u64::MAX });
+            remembered(id, record, own.map(|(split, (record, _))| (*split, record)))
+        });
+        Ok(Snapshot {
+            remembered: remembered.collect(),
+            sources: sources.into_iter().collect(),
+            splits: splits.into_iter().collect(),
+        })
+    }
+}
+
+fn remembered<'r>(
+    id: i32,
+    record: &SourceRecord,
+    splits: impl Iterator<Item = (Split, &'r CheckpointRecord)>,
+) -> Remembered {
+    let head = (record.head.0, Hash16(record.head.1));
+    let mut memory = Remembered::new(id, String::new(), record.name.clone(), head, None);
+    memory.known.inode = record.inode.map(|(device, number)| Inode { device, number });
+    let containers = record.containers.iter().map(|&(size, head, tail)| Container {
+        size,
+        head_hash: Hash16(head),
+        tail_hash: Hash16(tail),
+    });
+    memory.known.containers.extend(containers);
+    for (split, record) in splits {
+        memory.tail_start = record.tail_start;
+        memory.push(record.checkpoint(split));
+    }
+    if memory.checkpoints.is_empty() {
+        // Its run died before it had one.
+        let nobody = CheckpointRecord {
+            epoch: 0,
+            owner: None,
+            ..CheckpointRecord::new(record.made_by, Hash16([0; 16]))
+        };
+        memory.push(nobody.checkpoint(Split::whole(id)));
+    }
+    memory
 }
 
 /// How often a heart is looked at within a lease: more often than it is to beat.

@@ -7,14 +7,19 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `job` | the lowest id that a new source may have, raised when one is forgotten |
+//! | `job` | whose this is, and the lowest id that a new source may have |
+//! | `first/{line}/{number}` | the id of a source, by the hash of its first line; the number tells those with the same one apart |
+//! | `name/{name}` | the id of the source that had a name last, by its hash |
 //! | `source/{id}` | what a source is recognised by |
 //! | `source/{id}/{start}` | the checkpoint of a split |
 //! | `run/{id}` | a run, and its heartbeat |
 //!
-//! Sources are made in the order of their ids, each under a key at which nothing may stand, by a
-//! run that has read all before it. Of two runs with the same new file one so makes the source,
-//! and the other is refused, reads again, and finds it.
+//! A claim looks up what its files may be, and never reads all that was ever loaded. What leads to
+//! a source is entered before it is made; sources are made in the order of their ids, each under a
+//! key at which nothing may stand; and a run asks for the next id first, and then for what leads
+//! to those before. Of two runs with the same new file one so makes the source, and the other is
+//! refused, reads again, and finds it. A name is no more than a hint, except for a file whose
+//! first line may go on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +28,7 @@ use serde::Serialize;
 
 use super::keys::{Keys, Life, Settings, Snapshot};
 use super::records::{
-    CheckpointRecord, RunRecord, SourceRecord, of_key, parse, run_key, source_key, split_key, stored,
+    CheckpointRecord, RunRecord, SourceRecord, first_key, parse, run_key, source_key, split_key, stored,
     stored_inode,
 };
 use super::store::{Store, Version};
@@ -31,6 +36,7 @@ use super::{Acknowledged, Claimed, Decided, Holder, Holding, Holdings, Ledger, L
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::{Advance, Answer, Asked, Counts, Ending, Remembered, Setback};
+use crate::source::Candidate;
 use crate::split::Split;
 
 /// The ledger of a run, in a store.
@@ -97,7 +103,7 @@ impl MapLedger {
     /// Claims the sources of the run, as [`crate::sink::Sink::claim`] does.
     pub fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         for _ in 0..CLAIMS_MAX {
-            let mut claiming = Claiming::new(&self.keys, self.run, asked.take_over);
+            let mut claiming = Claiming::new(&self.keys, self.run, asked);
             match super::claim(&mut claiming, asked) {
                 Ok(Claimed::Ours(answers, _)) => {
                     self.owned = claiming.taken;
@@ -167,19 +173,14 @@ impl MapLedger {
 
     fn look(&self) -> Result<Look> {
         let (mut splits, has_run) = (HashMap::new(), self.heart.is_there()?);
-        let mut last = 0;
-        for (key, entry) in self.keys.list("source/")? {
-            match of_key(&key) {
-                Some((source, Some(start))) => {
-                    splits.insert(Split { source, start }, parse::<CheckpointRecord>(&key, &entry)?.found());
-                }
-                Some((source, None)) => last = last.max(source),
-                None => {}
+        for split in self.owned.keys().copied().chain(self.acknowledged.splits()) {
+            let key = split_key(split);
+            if let Some(entry) = self.keys.get(&key)? {
+                splits.insert(split, parse::<CheckpointRecord>(&key, &entry)?.found());
             }
         }
-        // After the list: what is not in it any more has raised the number before it went.
-        let next_id = self.keys.job()?.0.next_source_id.max(last + 1);
-        Ok(Look { splits, next_id, has_run })
+        // After these: what is not there any more has raised the number before it went.
+        Ok(Look { splits, next_id: self.keys.job()?.0.next_source_id, has_run })
     }
 
     /// Why a checkpoint is not as this run knows it.
@@ -238,7 +239,7 @@ impl MapLedger {
     /// Forgets sources: all of them, or none if a living run holds one.
     pub fn forget(store: Arc<dyn Store>, settings: Settings, sources: &[i32]) -> Result<u64> {
         let keys = Keys { store, settings };
-        let Snapshot { remembered, .. } = keys.remembered()?;
+        let Snapshot { remembered, sources: records, .. } = keys.remembered()?;
         let found: Vec<&Remembered> =
             remembered.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
         let wanted = found.iter().flat_map(|memory| {
@@ -248,18 +249,9 @@ impl MapLedger {
             return Err(held(&holder.source, &holder.in_words()));
         }
         for memory in &found {
-            // First, so that its id is never given again.
-            keys.raise_next_id(memory.source_id + 1)?;
-            let source = source_key(memory.source_id);
-            let splits = keys.list(&format!("{source}/"))?;
-            let all = [(source.clone(), keys.get(&source)?)];
-            let all = all.into_iter().chain(splits.into_iter().map(|(key, entry)| (key, Some(entry))));
-            for (key, entry) in all {
-                if let Some(entry) = entry {
-                    keys.put(&key, Some(&entry.version), None)?;
-                }
-            }
+            keys.forget(memory.source_id, &records[&memory.source_id].0)?;
         }
+        keys.forget_ended_runs()?;
         Ok(found.len() as u64)
     }
 
@@ -330,15 +322,50 @@ impl Heart {
 struct Claiming<'a> {
     keys: &'a Keys,
     run: i64,
+    files: &'a [Candidate],
     take_over: bool,
     snapshot: Snapshot,
     taken: HashMap<Split, (CheckpointRecord, Version)>,
 }
 
 impl<'a> Claiming<'a> {
-    fn new(keys: &'a Keys, run: i64, take_over: bool) -> Claiming<'a> {
-        let snapshot = Snapshot { remembered: Vec::new(), sources: HashMap::new(), splits: HashMap::new() };
-        Claiming { keys, run, take_over, snapshot, taken: HashMap::new() }
+    fn new(keys: &'a Keys, run: i64, asked: &'a Asked) -> Claiming<'a> {
+        let (files, take_over) = (&asked.files[..], asked.take_over);
+        Claiming { keys, run, files, take_over, snapshot: Snapshot::empty(), taken: HashMap::new() }
+    }
+
+    /// Enters a source among those that begin with the same line, and gives line and number.
+    fn enter(&self, id: i32, file: &Candidate) -> Result<Option<([u8; 16], u32)>, Trouble> {
+        let Some(line) = file.fingerprint.first_line else { return Ok(None) };
+        let same = self.keys.same_line(line)?;
+        if let Some((&number, _)) = same.iter().find(|(_, other)| **other == id) {
+            return Ok(Some((line.0, number)));
+        }
+        let number = same.keys().next_back().map_or(0, |last| last + 1);
+        self.put(&format!("{}{number}", first_key(line)), None, &id)?;
+        Ok(Some((line.0, number)))
+    }
+
+    /// Makes a source where there is none.
+    fn make(&mut self, id: i32, file: &Candidate, decided: &Decided<'_>) -> Result<(), Trouble> {
+        let seen = decided.containers.iter().filter(|(of, _)| *of == id);
+        let first = self.enter(id, file)?;
+        self.keys.name(&file.name, id)?;
+        let record = SourceRecord {
+            data_date: self.keys.date(),
+            name: file.name.clone(),
+            head: (file.fingerprint.head_len, file.fingerprint.head_hash.0),
+            first,
+            containers: seen.map(|(_, container)| stored(container)).collect(),
+            inode: stored_inode(file),
+            made_by: self.run,
+            complete: false,
+        };
+        if self.keys.set(&source_key(id), None, &record)?.is_none() {
+            self.keys.pass_made_ids()?;
+            return Err(Trouble::Overtaken);
+        }
+        self.take(Split::whole(id), CheckpointRecord::new(self.run, decided.rules_hash))
     }
 
     /// Puts a value where the one stands that was read, or none.
@@ -358,14 +385,13 @@ impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
-        self.snapshot = self.keys.remembered()?;
-        let last = self.snapshot.remembered.last().map_or(0, |memory| memory.source_id);
-        // After the list: what is not in it any more has raised the number before it went.
+        // The number first: whoever made a source below it has entered it before.
         let (job, _) = self.keys.job()?;
+        self.snapshot = self.keys.remembered_of(self.files)?;
         let date = self.keys.date();
         let is_of_date = |memory: &&Remembered| self.snapshot.sources[&memory.source_id].0.data_date == date;
         let remembered = self.snapshot.remembered.iter().filter(is_of_date).cloned().collect();
-        Ok((remembered, job.next_source_id.max(last + 1)))
+        Ok((remembered, job.next_source_id))
     }
 
     /// There are none: such a table belongs to one job.
@@ -381,19 +407,11 @@ impl Ledger for Claiming<'_> {
     }
 
     fn write(&mut self, decided: &Decided<'_>) -> Result<(), Trouble> {
-        let seen = |id: i32| decided.containers.iter().filter(move |(of, _)| *of == id);
         for (id, file) in &decided.new {
-            let record = SourceRecord {
-                data_date: self.keys.date(),
-                name: file.name.clone(),
-                head: (file.fingerprint.head_len, file.fingerprint.head_hash.0),
-                containers: seen(*id).map(|(_, container)| stored(container)).collect(),
-                inode: stored_inode(file),
-                made_by: self.run,
-                complete: false,
-            };
-            self.put(&source_key(*id), None, &record)?;
-            self.take(Split::whole(*id), CheckpointRecord::new(self.run, decided.rules_hash))?;
+            self.make(*id, file, decided)?;
+        }
+        if !decided.new.is_empty() {
+            self.keys.raise_next_id(decided.next_id)?;
         }
         for taken in &decided.taken {
             let known = self.snapshot.splits.get(&taken.split).map(|(record, _)| record.clone());
@@ -404,6 +422,7 @@ impl Ledger for Claiming<'_> {
             record.complete = false;
             self.take(taken.split, record)?;
         }
+        let seen = |id: i32| decided.containers.iter().filter(move |(of, _)| *of == id);
         let is_taken = |id: i32| decided.taken.iter().any(|taken| taken.split.source == id);
         for (id, (record, version)) in &self.snapshot.sources {
             let mut now = record.clone();
@@ -411,6 +430,10 @@ impl Ledger for Claiming<'_> {
                 now.name.clone_from(&described.file.name);
                 now.head = (described.head.0, described.head.1.0);
                 now.inode = stored_inode(described.file).or(now.inode);
+                if now.first.is_none() {
+                    now.first = self.enter(*id, described.file)?;
+                }
+                self.keys.name(&now.name, *id)?;
             }
             now.containers.extend(seen(*id).map(|(_, container)| stored(container)));
             now.complete &= !is_taken(*id);

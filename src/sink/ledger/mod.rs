@@ -15,7 +15,7 @@ mod store;
 use std::collections::HashMap;
 use std::time::Instant;
 
-pub use keys::Settings;
+pub use keys::{Settings, prefix};
 pub use map::{Heart, MapLedger, SplitStatus};
 pub(super) use setback::{Acknowledged, Found, Look, went_back};
 pub use store::{Entry, Failure, Store, Swap, Version};

@@ -9,8 +9,10 @@ use crate::sink::{Advance, Checkpoint, Counts, Owner};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct JobRecord {
+    pub(super) name: String,
+    /// The lowest id that a new source may have: there is none that is higher.
     pub(super) next_source_id: i32,
 }
 
@@ -19,6 +21,9 @@ pub(super) struct SourceRecord {
     pub(super) data_date: Option<String>,
     pub(super) name: String,
     pub(super) head: (u32, [u8; 16]),
+    /// The hash of its first line, once that has an end, and which of the sources that begin
+    /// with this line it is.
+    pub(super) first: Option<([u8; 16], u32)>,
     pub(super) containers: Vec<(u64, [u8; 16], [u8; 16])>,
     /// Device and inode.
     pub(super) inode: Option<(u64, u64)>,
@@ -157,6 +162,21 @@ pub(super) fn stored_inode(file: &Candidate) -> Option<(u64, u64)> {
 
 pub(super) fn run_key(run: i64) -> String {
     format!("run/{run}")
+}
+
+/// Under what the sources are that begin with a line, each under its number.
+pub(super) fn first_key(line: Hash16) -> String {
+    format!("first/{}/", hex(&line.0[..8]))
+}
+
+/// The key of the source that was seen last under a name, on a day.
+pub(super) fn name_key(name: &str, date: Option<&str>) -> String {
+    let of_day = format!("{}\n{name}", date.unwrap_or_default());
+    format!("name/{}", hex(&hash16(of_day.as_bytes()).0))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub(super) fn source_key(source: i32) -> String {
