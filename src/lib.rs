@@ -50,6 +50,8 @@ pub mod stop;
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
+pub mod delivery;
+#[doc(hidden)]
 pub mod infer;
 #[doc(hidden)]
 pub mod pipeline;

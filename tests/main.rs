@@ -38,6 +38,8 @@ mod csv;
 /// The files in `datasets/`.
 #[cfg(feature = "sqlite")]
 mod datasets;
+/// Dead letters that go elsewhere too.
+mod delivery;
 /// What format a file is in, without being told.
 #[cfg(feature = "sqlite")]
 mod detect;

@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "config",
+            "delivery",
             "error",
             "event",
             "failpoint",
@@ -50,7 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("infer", &["figure", "format", "reject", "schema", "sink"]),
-    ("config", &["error", "format", "printable", "schema", "sink", "source"]),
+    ("config", &["delivery", "error", "format", "printable", "schema", "sink", "source"]),
     (
         "pipeline",
         &[
@@ -86,6 +87,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "work",
         ],
     ),
+    ("delivery", &["error", "failpoint", "printable", "sink", "stop"]),
     ("work", &["error", "failpoint", "format", "reject", "schema", "source", "span", "split"]),
     ("error", &[]),
     ("report", &["error", "figure", "pipeline", "printable", "sink"]),

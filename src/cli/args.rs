@@ -127,6 +127,11 @@ pub(super) enum DeadLettersCommand {
     List(ListArgs),
     /// Show one whole: its bytes, its place and every reason
     Show(ShowArgs),
+    /// Deliver those that are open to where the job says besides, and were not delivered yet
+    ///
+    /// Every load does this at its end. Each arrives at least once, and one that arrives twice has
+    /// the same id. Ends with 1 if they cannot all be delivered.
+    Deliver(DeliverArgs),
 }
 
 /// How the command speaks.
@@ -429,6 +434,12 @@ pub(super) struct FilterArgs {
     /// Only those with these ids
     #[arg(long, value_delimiter = ',', help_heading = "Which")]
     pub(super) id: Vec<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeliverArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
 }
 
 #[derive(Debug, Args)]

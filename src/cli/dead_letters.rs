@@ -2,19 +2,25 @@
 
 use std::ops::ControlFlow;
 
-use super::args::{DeadLettersCommand, FilterArgs, ListArgs, Output, ShowArgs};
+use super::args::{DeadLettersCommand, DeliverArgs, FilterArgs, ListArgs, Output, ShowArgs};
 use super::next::next_command;
 use super::speech::{Speech, print, print_as_is};
-use crate::engine;
+use crate::engine::{self, Watch};
 use crate::error::Error;
 use crate::figure;
 use crate::report::Exit;
 use crate::sink::history::Filter;
+use crate::stop::Stop;
 
-pub(super) fn dead_letters(command: &DeadLettersCommand, speech: Speech) -> anyhow::Result<Exit> {
+pub(super) fn dead_letters(
+    command: &DeadLettersCommand,
+    speech: Speech,
+    stop: &Stop,
+) -> anyhow::Result<Exit> {
     match command {
         DeadLettersCommand::List(args) => list(args, speech),
         DeadLettersCommand::Show(args) => show(args, speech),
+        DeadLettersCommand::Deliver(args) => deliver(args, speech, stop),
     }
 }
 
@@ -78,4 +84,14 @@ fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
     }
     speech.show(&letter)?;
     Ok(Exit::Success)
+}
+
+fn deliver(args: &DeliverArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
+    let delivered = engine::deliver(&config, &Watch { stop: stop.clone(), ..speech.watch() })?;
+    speech.show(&delivered)?;
+    if let Some(error) = &delivered.delivery.error {
+        speech.error(error);
+    }
+    Ok(delivered.head.exit)
 }

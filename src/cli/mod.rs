@@ -71,7 +71,7 @@ pub fn run() -> ExitCode {
             Command::Check(args) => check::check(args, speech, &stop),
             Command::Plan(args) => plan::plan(args, speech, &stop),
             Command::Status(args) => status::status(args, speech),
-            Command::DeadLetters(command) => dead_letters::dead_letters(command, speech),
+            Command::DeadLetters(command) => dead_letters::dead_letters(command, speech, &stop),
             Command::Verify(args) => verify::verify(args, speech, &stop),
             Command::Forget(args) => forget::forget(args, speech),
             Command::Config { json_schema: _ } => json_schema(),

@@ -428,6 +428,12 @@ static DEAD_LETTERS: Table = Table {
             "A longer record is kept by its place and its hash, not by its bytes.",
         )
         .default("1MiB"),
+        Key::new(
+            "to",
+            Takes::Text,
+            "Where dead letters are delivered besides, at the end of every load and by `dead-letters deliver`: a folder (a path, or `file:///PATH`), or a stream of Redis (`redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]/STREAM`).",
+        )
+        .otherwise("nowhere"),
     ],
 };
 

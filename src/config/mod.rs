@@ -11,6 +11,7 @@
 //! It prints nothing, opens nothing but the job file, and never asks what time it is.
 
 mod date;
+mod dead_letters;
 mod destination;
 mod format;
 mod hide;
@@ -41,10 +42,10 @@ use chrono::NaiveDate;
 
 use crate::error::{Complaint, Error, ErrorKind, Result};
 use crate::schema::Year;
-use crate::sink::bar::Bar;
 use crate::source::Pattern;
 
 pub use date::{escape, put_date};
+pub use dead_letters::DeadLetters;
 pub use destination::Destination;
 pub use json_schema::json_schema;
 pub use overrides::Overrides;
@@ -88,15 +89,6 @@ pub fn flag_help(flag: &str) -> Option<String> {
         _ => String::new(),
     };
     Some(format!("{}{default}", key.doc.trim_end_matches('.')))
-}
-
-/// What happens to records that cannot become rows.
-#[derive(Clone, Debug)]
-pub struct DeadLetters {
-    /// A longer record is kept by its place and its hash.
-    pub raw_bytes_max: usize,
-    /// A source with more is given up.
-    pub stop_above: Option<Bar>,
 }
 
 /// A longer file is not a job file but a log, given where the job belongs.
@@ -193,11 +185,7 @@ fn read(
     }
 
     let scope = reader.table(&job, "dead_letters");
-    let stop_above = reader.bar(&scope, "stop_above");
-    let dead_letters = DeadLetters {
-        raw_bytes_max: as_usize(reader.size(&scope, "max_raw")),
-        stop_above: overrides.stop_above.or(stop_above),
-    };
+    let dead_letters = DeadLetters::read(&mut reader, &scope, folder, overrides);
 
     reader.finish()?;
     Ok(Config { name, date: overrides.date, source, record, destination, dead_letters, pipeline })

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::deliver;
 use super::files::notice_of_links;
 use super::run::{Ended, recipe, settings};
 use super::{Watch, destination};
@@ -46,12 +47,14 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
         pipeline::run(&files.files, recipe(config), &mut *sink, &settings, stop, stats, &mut outcome);
     let mut ended = Ended::closed(&mut *sink, outcome, result, began.elapsed(), options.allow_rejects, watch);
     ended.outcome.notices.extend(notice_of_links(&files.passed_over));
+    let delivery = deliver::at_end(config, &*destination, ended.exit, watch);
     let query = Some(first_rows(&*destination, &config.record.schema));
     let subject = Subject {
         job: &config.name,
         run: sink.run_id(),
         destination: destination.describe(),
         stop_above: config.dead_letters.stop_above,
+        delivery,
         next: Next { query, ..Next::default() },
         ..Subject::default()
     };

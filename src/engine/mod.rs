@@ -5,6 +5,7 @@
 //! lasts, and gets a value of [`report`](crate::report).
 
 mod check;
+mod deliver;
 mod detect;
 mod files;
 mod forget;
@@ -23,6 +24,7 @@ mod verify;
 use std::sync::Arc;
 
 pub use check::{check, input_at};
+pub use deliver::deliver;
 pub use files::{files, files_or_none};
 pub use forget::{Meant, forget};
 pub use infer::{Inferred, Unwritten};

@@ -12,7 +12,10 @@ use crate::report::{Exit, Head, SourcesStatus, Status};
 pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
     let destination = destination(config, watch)?;
     let found = destination.history()?.status(&config.name)?;
-    Ok(Status::new(&config.name, destination.describe(), found, false))
+    let undelivered = found.as_ref().map_or(0, |found| found.undelivered);
+    let mut status = Status::new(&config.name, destination.describe(), found, false);
+    status.undelivered = config.dead_letters.to.is_some().then_some(undelivered);
+    Ok(status)
 }
 
 /// How far some of its files are. They may be gone.

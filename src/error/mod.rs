@@ -175,6 +175,18 @@ pub enum ErrorKind {
         waited: Option<Duration>,
     },
 
+    /// Dead letters could not be brought to where the job wants them besides.
+    #[error(
+        "cannot deliver dead letters to {to}: {why}; what is not delivered stays due, and the next load or \
+         `logmill dead-letters deliver` tries again"
+    )]
+    Undelivered {
+        /// Where they were to go, without secrets.
+        to: String,
+        /// What stands in the way.
+        why: String,
+    },
+
     /// Another run holds the sources.
     #[error("{source_name} is held by {holder}{then}")]
     Held {
@@ -292,6 +304,7 @@ impl ErrorKind {
             ErrorKind::Server { .. } => "server",
             ErrorKind::DatabaseFile { .. } => "database_file",
             ErrorKind::Unreachable { .. } => "unreachable",
+            ErrorKind::Undelivered { .. } => "undelivered",
             ErrorKind::Held { .. } => "held",
             ErrorKind::TakenOver => "taken_over",
             ErrorKind::WentBack => "went_back",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::delivery::Delivery;
 use super::infer::Inferred;
 use super::{Exit, Head, Report, text};
 use crate::error::Error;
@@ -47,6 +48,11 @@ pub struct Load {
     pub open_dead_letters: Option<u64>,
     /// Those of the whole job.
     pub open_dead_letters_of_job: Option<u64>,
+    /// Those of the job that are open and not delivered; nothing if they are to be delivered nowhere,
+    /// or could not be counted.
+    pub undelivered: Option<u64>,
+    /// What became of the delivery at the end, if there was one.
+    pub delivery: Option<Delivery>,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
     /// How long it took.
@@ -195,6 +201,8 @@ pub struct Subject<'a> {
     pub stop_above: Option<Bar>,
     /// The id of the run.
     pub run: Option<i64>,
+    /// What became of the delivery of dead letters.
+    pub delivery: Option<Delivery>,
     /// What to type next.
     pub next: Next,
 }
@@ -232,6 +240,8 @@ impl Load {
             batches: outcome.batches,
             open_dead_letters: outcome.open_dead_letters.map(|open| open.selected),
             open_dead_letters_of_job: outcome.open_dead_letters.map(|open| open.job),
+            undelivered: subject.delivery.as_ref().and_then(|delivery| delivery.undelivered),
+            delivery: subject.delivery,
             reasons: reasons(outcome),
             seconds: outcome.elapsed.as_secs_f64(),
             times: Times {

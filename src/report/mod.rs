@@ -7,6 +7,7 @@
 //! Every object begins with the same [`Head`].
 
 mod check;
+mod delivery;
 mod exit;
 mod forget;
 mod infer;
@@ -24,6 +25,7 @@ use serde::Serialize;
 use crate::printable::printable_json;
 
 pub use check::{Check, CheckCounts, CheckSources};
+pub use delivery::{Deliver, Delivery};
 pub use exit::Exit;
 pub use forget::{Forget, ForgottenSource, RowsLeft};
 pub use infer::{CandidateShare, Infer, Inferred, InferredField};

@@ -17,6 +17,8 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// How many dead letters are open.
     pub open_dead_letters: u64,
+    /// How many of them are not delivered; nothing if they are to be delivered nowhere.
+    pub undelivered: Option<u64>,
     /// Why they are there, the most frequent reason first.
     pub reasons: Vec<ReasonCount>,
     /// The last runs, the newest first.
@@ -51,6 +53,7 @@ impl Status {
             destination,
             sources: found.sources,
             open_dead_letters: found.open_dead_letters,
+            undelivered: None,
             reasons: found.reasons,
             runs: found.runs,
             is_new,

@@ -14,9 +14,10 @@ use super::forecast::Forecast;
 use super::history::{Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
+use super::outbox::Outbox;
 use super::verify::Verify;
 use super::{Asked, Sink, TableName};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Observer;
 use crate::schema::Schema;
 use crate::source::Hash16;
@@ -32,6 +33,12 @@ pub trait Destination {
 
     /// What it remembers of loads.
     fn history(&self) -> Result<Box<dyn History>>;
+
+    /// Its dead letters that are to be delivered elsewhere. There is no waiting for a destination
+    /// that is not there.
+    fn outbox(&self) -> Result<Box<dyn Outbox>> {
+        Err(Error::usage("this destination delivers no dead letters; leave out `to`"))
+    }
 
     /// Forgets sources of the job: all of them, or none if a living run holds one.
     fn forget(&self, sources: &[i32]) -> Result<Forgotten>;

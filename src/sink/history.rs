@@ -110,8 +110,10 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// Why its open dead letters are there, the most frequent reason first.
     pub reasons: Vec<ReasonCount>,
-    /// How many dead letters are open.
+    /// How many dead letters are open,
     pub open_dead_letters: u64,
+    /// and how many of them are delivered nowhere else.
+    pub undelivered: u64,
     /// Its last runs, the newest first.
     pub runs: Vec<RunStatus>,
 }

@@ -21,6 +21,7 @@ pub mod key;
 pub mod kinds;
 pub mod ledger;
 mod outage;
+pub mod outbox;
 pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

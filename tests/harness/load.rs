@@ -233,7 +233,10 @@ impl Load {
     /// A run of another command, for the job file that was written last.
     pub(crate) fn command(&self, name: &str) -> Call<'_> {
         let mut command = logmill();
-        command.args([name, "--output", "json", "-j"]).arg(self.folder.path().join("job.toml"));
+        command
+            .args(name.split(' '))
+            .args(["--output", "json", "-j"])
+            .arg(self.folder.path().join("job.toml"));
         Call::new(self, command)
     }
 

@@ -19,6 +19,7 @@ pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod reading;
+pub(crate) mod redis;
 pub(crate) mod run;
 pub(crate) mod trials;
 pub(crate) mod twin;

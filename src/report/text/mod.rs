@@ -4,6 +4,7 @@
 //! terminal acts upon. A name is put on one line here (`one_line`); whatever is left in the
 //! whole text is the business of the one who writes it out, who calls `printable` on all of it.
 
+mod delivery;
 mod forget;
 mod infer;
 mod letters;
@@ -13,6 +14,7 @@ mod status;
 mod table;
 mod verify;
 
+pub(super) use delivery::deliver;
 pub(super) use forget::forget;
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};
 pub(super) use letters::{letter, letter_counts, letters, listed, not_kept};

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::delivery::delivery;
 use super::table;
 use crate::figure;
 use crate::printable::one_line;
@@ -62,6 +63,9 @@ pub(in crate::report) fn load(report: &Load) -> String {
         let _ = writeln!(out, "\n  {limit}");
     }
     open_letters(&mut out, report);
+    if let Some(made) = &report.delivery {
+        delivery(&mut out, made);
+    }
     if let Some(query) = &report.next.query {
         let _ = writeln!(out, "\n  look at the rows: {}", one_line(query));
     }

@@ -38,7 +38,10 @@ pub(in crate::report) fn status(status: &Status) -> String {
     if notable.len() > shown {
         let _ = writeln!(out, "  and {} more (--all)", notable.len() - shown);
     }
-    let _ = writeln!(out, "\ndead letters  {} open", figure::count(status.open_dead_letters));
+    let undelivered = status.undelivered.filter(|&undelivered| undelivered > 0);
+    let undelivered = undelivered.map(|count| format!(", {} of them not delivered", figure::count(count)));
+    let open = figure::count(status.open_dead_letters);
+    let _ = writeln!(out, "\ndead letters  {open} open{}", undelivered.unwrap_or_default());
     for reason in &status.reasons {
         let _ = writeln!(
             out,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::connect::{Limits, Server};
+use super::outbox::PostgresOutbox;
 use super::{Postgres, PostgresHistory};
 use crate::error::Result;
 use crate::event::Event;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
+use crate::sink::outbox::Outbox;
 use crate::sink::statement::shell_word;
 use crate::sink::verify::Verify;
 use crate::sink::{Asked, Sink};
@@ -69,6 +71,10 @@ impl Destination for PostgresDestination {
     fn history(&self) -> Result<Box<dyn History>> {
         self.warn_if_unverified();
         Ok(Box::new(PostgresHistory::open(&self.server, &self.settings.table)?))
+    }
+
+    fn outbox(&self) -> Result<Box<dyn Outbox>> {
+        Ok(Box::new(PostgresOutbox::open(&self.server, &self.settings)?))
     }
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {

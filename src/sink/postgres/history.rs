@@ -98,7 +98,7 @@ impl History for PostgresHistory {
 }
 
 fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result<Status, Trouble> {
-    let Place { target, sources, checkpoints, letters: _ } = place;
+    let Place { target, sources, checkpoints, letters } = place;
     let is_of_target = of_target(sources, "$2");
     let found = transaction.query(
         &format!("SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
@@ -116,7 +116,7 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
     let reasons =
         reasons(transaction, checkpoints, &format!("d.job = $1 AND {is_of_target}"), &[&job, target])?;
     let open = transaction.query_one(
-        &format!("SELECT count(*) FROM logmill.dead_letters d WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}"),
+        &format!("SELECT count(*), count(*) FILTER (WHERE d.delivered_at IS NULL) FROM {letters} d WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}"),
         &[&job, target],
     );
     let runs = transaction.query(
@@ -125,10 +125,12 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
          FROM logmill.runs WHERE job = $1 ORDER BY id DESC LIMIT $2",
         &[&job, &RUNS_MAX],
     );
+    let open = at(Step::Look, open)?;
     Ok(Status {
         sources: SourceStatus::of_splits(at(Step::Look, found)?.iter().map(source_status)),
         reasons,
-        open_dead_letters: unsigned(at(Step::Look, open)?.get(0)),
+        open_dead_letters: unsigned(open.get(0)),
+        undelivered: unsigned(open.get(1)),
         runs: at(Step::Look, runs)?.iter().map(run_status).collect(),
     })
 }

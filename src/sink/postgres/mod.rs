@@ -25,6 +25,7 @@ mod merge;
 mod names;
 mod numeric;
 mod open_letters;
+mod outbox;
 mod ownership;
 mod pieces;
 mod prepare;

@@ -75,6 +75,19 @@ pub(super) fn letters_of_version(version: i32) -> &'static str {
     }
 }
 
+/// Refuses tables that a load has yet to bring up to date.
+pub(super) fn check_present(version: i32) -> Result<(), Trouble> {
+    check_version(version)?;
+    if version == VERSION {
+        return Ok(());
+    }
+    let error: Error = ErrorKind::Unfit(vec![format!(
+        "the tables in schema logmill are of version {version}; the next load brings them to version {VERSION}"
+    )])
+    .into();
+    Err(Trouble::Ours(error))
+}
+
 /// Refuses tables that a newer program made.
 pub(super) fn check_version(version: i32) -> Result<(), Trouble> {
     if version <= VERSION {

@@ -16,6 +16,8 @@ pub(super) enum Step {
     Look,
     /// Forgetting sources.
     Forget,
+    /// Marking dead letters as delivered.
+    Mark,
     /// Saying which sources are ours.
     Claim,
     /// BEGIN, the settings, the lock on the target.
@@ -47,6 +49,7 @@ impl Step {
             Step::Prepare => "preparing the destination",
             Step::Look => "looking at what is remembered",
             Step::Forget => "forgetting sources",
+            Step::Mark => "marking dead letters as delivered",
             Step::Claim => "claiming the sources",
             Step::Begin => "beginning a batch",
             Step::Compare => "looking at the target's columns",

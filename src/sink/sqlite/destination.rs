@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::outbox::SqliteOutbox;
 use super::{Sqlite, SqliteHistory};
 use crate::error::{Error, Result};
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Forgotten, History};
+use crate::sink::outbox::Outbox;
 use crate::sink::statement::shell_word;
 use crate::sink::verify::Verify;
 use crate::sink::{Asked, Sink};
@@ -48,6 +50,10 @@ impl Destination for SqliteDestination {
 
     fn history(&self) -> Result<Box<dyn History>> {
         Ok(Box::new(SqliteHistory::open(&self.path, &self.settings.table)?))
+    }
+
+    fn outbox(&self) -> Result<Box<dyn Outbox>> {
+        Ok(Box::new(SqliteOutbox::open(&self.path, &self.settings)?))
     }
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {

@@ -83,7 +83,7 @@ impl History for SqliteHistory {
 }
 
 fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Result<Status, Trouble> {
-    let Place { target, sources, checkpoints, letters: _ } = place;
+    let Place { target, sources, checkpoints, letters } = place;
     let is_of_target = of_target(sources, "?2");
     let mut found = connection.prepare(&format!(
         "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
@@ -98,12 +98,12 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
     let found = found.query_map([job, target], |row| source_status(row, &is_held))?;
     let reasons =
         reasons(connection, checkpoints, &format!("d.job = ?1 AND {is_of_target}"), &[&job, target])?;
-    let open: i64 = connection.query_row(
+    let (open, undelivered) = connection.query_row(
         &format!(
-            "SELECT count(*) FROM logmill_dead_letters d WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target}"
+            "SELECT count(*), count(*) FILTER (WHERE d.delivered_at IS NULL) FROM {letters} d WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target}"
         ),
         [job, target],
-        |row| row.get(0),
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let mut runs = connection.prepare(
         "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
@@ -115,6 +115,7 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
         sources: SourceStatus::of_splits(found.collect::<rusqlite::Result<Vec<_>>>()?),
         reasons,
         open_dead_letters: unsigned(open),
+        undelivered: unsigned(undelivered),
         runs: runs.collect::<rusqlite::Result<_>>()?,
     })
 }
@@ -183,7 +184,7 @@ fn run_status(row: &Row<'_>) -> rusqlite::Result<RunStatus> {
 }
 
 /// A stamp as we write it. One that somebody else wrote otherwise is shown as the epoch.
-fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
+pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
     let text: String = row.get(index)?;
     Ok(DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).unwrap_or_default())
 }

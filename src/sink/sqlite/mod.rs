@@ -20,6 +20,7 @@ mod lock;
 mod look;
 mod open_letters;
 mod order;
+mod outbox;
 mod ownership;
 mod refusal;
 mod statements;
@@ -297,6 +298,17 @@ fn migrate(connection: &Connection) -> Result<(), Trouble> {
         connection.execute("UPDATE logmill_meta SET version = ?1", [from + 1])?;
     }
     Ok(())
+}
+
+/// Refuses tables that a load has yet to bring up to date.
+fn check_present(connection: &Connection) -> Result<(), Trouble> {
+    let version = check_version(connection)?;
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(unfit(format!(
+        "the tables logmill_* are of version {version}; the next load brings them to version {VERSION}"
+    )))
 }
 
 /// The version of the tables, which must not be newer than the program.

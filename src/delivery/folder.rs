@@ -1,0 +1,160 @@
+//! A folder as a target: a file for each stretch of a source, `dead-letters/{job}/{table}/{source
+//! id}-{number}.ndjson`, that holds all letters of it.
+//!
+//! A file is written whole whenever one of its letters is due, under another name, and is then given
+//! its own. So its name and its bytes follow from the table, whoever writes it and however often, and
+//! who reads it never sees half of one. Below the folder that the job names no link is followed.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, BufWriter, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::envelope::{Envelope, encoded};
+use super::{Target, mark, undelivered};
+use crate::error::Result;
+use crate::failpoint;
+use crate::sink::outbox::{Delivered, Outbox, Stretch};
+use crate::stop::Stop;
+
+/// A folder that is there.
+pub(super) struct Folder {
+    root: OwnedFd,
+    path: PathBuf,
+}
+
+/// The folder below it that is ours.
+const OURS: &str = "dead-letters";
+
+/// The file that whoever writes beside it holds a lock on: of two, the one that looked at the table
+/// earlier must not have the last word.
+const LOCK: &str = ".lock";
+
+/// How long another one is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+const PRIVATE_FOLDER: Mode = Mode::S_IRWXU;
+const PRIVATE_FILE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
+
+const AS_FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+const AS_FILE: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+impl Folder {
+    /// Opens it, and makes it if only itself is missing: a mount that is not there is not written
+    /// around.
+    pub(super) fn open(path: &Path) -> Result<Folder> {
+        match DirBuilder::new().mode(PRIVATE_FOLDER.bits()).create(path) {
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(undelivered(path.display(), format!("the folder cannot be made: {cause}")));
+            }
+            _ => {}
+        }
+        match nix::fcntl::open(path, AS_FOLDER, Mode::empty()) {
+            Ok(root) => Ok(Folder { root, path: path.to_owned() }),
+            Err(errno) => Err(undelivered(path.display(), why(errno))),
+        }
+    }
+
+    /// The folder of a job's table, under a lock.
+    fn of_table(&self, envelope: &Envelope, stop: &Stop) -> Result<Option<(OwnedFd, File)>> {
+        let failed = |name: &str, errno| undelivered(self.path.join(name).display(), why(errno));
+        let mut folder = below(&self.root, OURS).map_err(|errno| failed(OURS, errno))?;
+        for name in [encoded(&envelope.job), encoded(&envelope.table)] {
+            folder = below(&folder, &name).map_err(|errno| failed(OURS, errno))?;
+        }
+        let lock = openat(&folder, LOCK, AS_FILE, PRIVATE_FILE).map_err(|errno| failed(OURS, errno))?;
+        let lock = File::from(lock);
+        let since = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Some((folder, lock))),
+                Err(_) if since.elapsed() >= LOCK_WAIT => {
+                    return Err(undelivered(self.path.display(), "another run is delivering there"));
+                }
+                Err(_) if !stop.sleep(Duration::from_millis(100)) => return Ok(None),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Target for Folder {
+    fn take(&mut self, outbox: &mut dyn Outbox, envelope: &Envelope, stop: &Stop) -> Result<()> {
+        let Some((folder, _lock)) = self.of_table(envelope, stop)? else { return Ok(()) };
+        // Asked only now: whoever held the lock has marked what he wrote.
+        for stretch in outbox.due_stretches()? {
+            if stop.asked().is_some() {
+                break;
+            }
+            let delivered = self.write(&folder, stretch, outbox, envelope)?;
+            mark(outbox, &delivered)?;
+        }
+        Ok(())
+    }
+}
+
+impl Folder {
+    /// Writes the file of a stretch anew. It is on the disk when this returns.
+    fn write(
+        &self,
+        folder: &OwnedFd,
+        stretch: Stretch,
+        outbox: &mut dyn Outbox,
+        envelope: &Envelope,
+    ) -> Result<Delivered> {
+        let name = format!("{}-{}.ndjson", stretch.source_id, stretch.number);
+        let draft = format!(".{name}.tmp");
+        let failed = |cause: io::Error| undelivered(self.path.join(&name).display(), cause.to_string());
+        // Of a run that was killed: nobody else writes here.
+        let _ = unlinkat(folder, draft.as_str(), UnlinkatFlags::NoRemoveDir);
+        let file = openat(folder, draft.as_str(), AS_FILE | OFlag::O_EXCL, PRIVATE_FILE);
+        let mut file =
+            BufWriter::with_capacity(64 << 10, File::from(file.map_err(|errno| failed(errno.into()))?));
+        let mut delivered = Delivered::default();
+        let written = outbox.letters_of(stretch, &mut |letter| {
+            if failpoint::reached("mid-letters-file") {
+                return Err(failed(io::ErrorKind::StorageFull.into()));
+            }
+            delivered.add(&letter);
+            file.write_all(envelope.for_file(&letter).as_bytes()).map_err(failed)?;
+            file.write_all(b"\n").map_err(failed)
+        });
+        let named = written.and_then(|()| {
+            let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+            file.sync_all().map_err(failed)?;
+            failpoint::reached("before-letters-file");
+            renameat(folder, draft.as_str(), folder, name.as_str()).map_err(|errno| failed(errno.into()))?;
+            File::from(folder.try_clone().map_err(failed)?).sync_all().map_err(failed)
+        });
+        if let Err(error) = named {
+            let _ = unlinkat(folder, draft.as_str(), UnlinkatFlags::NoRemoveDir);
+            return Err(error);
+        }
+        failpoint::reached("after-letters-file");
+        Ok(delivered)
+    }
+}
+
+/// Opens a folder below another one, and makes it if it is missing.
+fn below(folder: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
+    match mkdirat(folder, name, PRIVATE_FOLDER) {
+        Ok(()) => nix::unistd::fsync(folder.as_fd())?,
+        Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    openat(folder, name, AS_FOLDER | OFlag::O_NOFOLLOW, Mode::empty())
+}
+
+fn why(errno: Errno) -> String {
+    match errno {
+        Errno::ELOOP | Errno::ENOTDIR => "there is a link, or something that is no folder".to_owned(),
+        errno => io::Error::from(errno).to_string(),
+    }
+}

@@ -1,0 +1,59 @@
+//! `dead-letters deliver`, and the end of a load: what is due goes where `to` says.
+
+use super::{Watch, destination};
+use crate::config::Config;
+use crate::delivery::{self, Address};
+use crate::error::{Error, Result};
+use crate::report::{Deliver, Delivery, Exit, Head};
+use crate::sink::destination::Destination;
+
+/// Delivers the dead letters of the job that are due.
+pub fn deliver(config: &Config, watch: &Watch) -> Result<Deliver> {
+    let to = config.dead_letters.to.as_ref().ok_or_else(|| {
+        Error::usage(format!(
+            "job {} delivers no dead letters; give [dead_letters] a 'to' that says where they go",
+            config.name
+        ))
+    })?;
+    let (delivery, result) = brought(config, to, &*destination(config, watch)?, watch);
+    let exit = match (result, watch.stop.asked()) {
+        (Ok(()), Some(signal)) if delivery.undelivered != Some(0) => Exit::Stopped(signal),
+        (Ok(()), _) => Exit::Success,
+        (Err(error), _) => Exit::of_error(&error),
+    };
+    let head = Head::new("dead-letters deliver", Some(&config.name), exit);
+    Ok(Deliver { head, undelivered: delivery.undelivered, delivery })
+}
+
+/// What a load delivers at its end, however that came. Nothing that stands in the way is an error of
+/// the load: what is due stays due.
+pub(super) fn at_end(
+    config: &Config,
+    destination: &dyn Destination,
+    exit: Exit,
+    watch: &Watch,
+) -> Option<Delivery> {
+    let to = config.dead_letters.to.as_ref()?;
+    // Who is to stop stops, and who has lost the sources to another run leaves the rest to that too.
+    if matches!(exit, Exit::Stopped(_) | Exit::Held) {
+        return None;
+    }
+    Some(brought(config, to, destination, watch).0)
+}
+
+fn brought(
+    config: &Config,
+    to: &Address,
+    destination: &dyn Destination,
+    watch: &Watch,
+) -> (Delivery, Result<()>) {
+    let delivered = destination
+        .outbox()
+        .and_then(|mut outbox| delivery::deliver(to, &config.name, &mut *outbox, &watch.stop));
+    let (delivered, undelivered, result) = match delivered {
+        Ok(outcome) => (outcome.delivered, Some(outcome.undelivered), outcome.result),
+        Err(error) => (0, None, Err(error)),
+    };
+    let error = result.as_ref().err().map(Error::to_string);
+    (Delivery { to: to.to_string(), delivered, error, undelivered }, result)
+}
