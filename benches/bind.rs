@@ -110,6 +110,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
         key: Key::Position,
         on_conflict: OnConflict::Update,
         schema: Arc::new(schema),
+        constants: Vec::new(),
         rules_hash: Hash16([0; 16]),
         raw_max: 0,
         connect_timeout: second,

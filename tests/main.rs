@@ -38,6 +38,9 @@ mod csv;
 /// The files in `datasets/`.
 #[cfg(feature = "sqlite")]
 mod datasets;
+/// The data's own clock: constant columns, and a job that runs for many dates.
+#[cfg(feature = "sqlite")]
+mod days;
 /// Dead letters that go elsewhere too.
 mod delivery;
 /// What format a file is in, without being told.

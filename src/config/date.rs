@@ -1,25 +1,55 @@
-//! The data date in the names of files: `logs/{date}/*.ndjson`.
+//! The data date in the names of files, `logs/{date}/*.ndjson`, and in constant columns.
 //!
-//! A job keeps its names as they are written, because a backfill runs one job for many
-//! dates. The date is put in when a run asks for its files, and it comes from whoever
+//! A job keeps its texts as they are written, because a backfill runs one job for many
+//! dates. The date is put in when a run asks for its files and columns, and it comes from whoever
 //! started the run, never from a clock.
 
-use chrono::{Datelike as _, NaiveDate};
+use chrono::{Datelike as _, Days, NaiveDate};
 
 /// What may stand in the name of a file.
 const PLACEHOLDERS: [&str; 4] = ["{date}", "{yyyy}", "{mm}", "{dd}"];
 
+/// What may stand in the value of a column besides.
+const NEXT_DATE: &str = "{next_date}";
+
 /// Whether a name depends on the data date, or the piece of it that is no placeholder.
 pub(super) fn needs_date(text: &str) -> Result<bool, &str> {
-    let mut needs_date = false;
+    has_placeholder(text, |name| PLACEHOLDERS.contains(&name))
+}
+
+/// The same for the value of a column.
+pub(super) fn value_needs_date(text: &str) -> Result<bool, &str> {
+    has_placeholder(text, |name| PLACEHOLDERS.contains(&name) || name == NEXT_DATE)
+}
+
+fn has_placeholder(text: &str, is_known: impl Fn(&str) -> bool) -> Result<bool, &str> {
+    let mut has_placeholder = false;
     for piece in pieces(text) {
         match piece {
-            Piece::Braced(name) if PLACEHOLDERS.contains(&name) => needs_date = true,
+            Piece::Braced(name) if is_known(name) => has_placeholder = true,
             Piece::Braced(name) => return Err(name),
             Piece::Text(_) => {}
         }
     }
-    Ok(needs_date)
+    Ok(has_placeholder)
+}
+
+/// The value of a column, with its placeholders replaced by the parts of `date`.
+pub(super) fn put_date_into_value(text: &str, date: NaiveDate) -> String {
+    let mut dated = String::with_capacity(text.len());
+    for piece in pieces(text) {
+        match piece {
+            Piece::Braced(NEXT_DATE) => dated.push_str(&(date + Days::new(1)).to_string()),
+            Piece::Braced(name) => dated.push_str(&put_date(name, date)),
+            Piece::Text(text) => dated.push_str(text),
+        }
+    }
+    plain_value(&dated)
+}
+
+/// The value of a column that has no placeholders: `[{]` is a brace.
+pub(super) fn plain_value(text: &str) -> String {
+    text.replace("[{]", "{")
 }
 
 /// `text` with its placeholders replaced by the parts of `date`.
@@ -96,6 +126,20 @@ mod tests {
             assert_eq!(needs_date(&escaped), Ok(false));
             assert!(escaped == name || glob::Pattern::new(&escaped).expect("a glob").matches(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_value_of_a_column_knows_the_next_day_too() {
+        let value = |text: &str, (year, month, day)| {
+            put_date_into_value(text, NaiveDate::from_ymd_opt(year, month, day).expect("a date"))
+        };
+        assert_eq!(value("{date}", (2024, 2, 28)), "2024-02-28");
+        assert_eq!(value("[{date}, {next_date})", (2024, 2, 28)), "[2024-02-28, 2024-02-29)");
+        assert_eq!(value("{next_date}", (2023, 12, 31)), "2024-01-01");
+        assert_eq!(value("[{]date}/{yyyy}{mm}", (2023, 1, 9)), "{date}/202301");
+        assert_eq!(value_needs_date("{next_date}"), Ok(true));
+        assert_eq!(value_needs_date("prod[{]x"), Ok(false));
+        assert_eq!(value_needs_date("{day}"), Err("{day}"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::columns::{self, Column};
 use super::nearest::nearest;
 use super::quote::quoted;
 use super::reader::{Reader, first_repeated};
@@ -31,6 +32,8 @@ pub struct Destination {
     pub key: Key,
     /// What happens to the second of them.
     pub on_conflict: OnConflict,
+    /// Columns with the same value in every row.
+    pub columns: Vec<Column>,
     /// Whether a missing table is made.
     pub create: bool,
 }
@@ -60,7 +63,8 @@ impl Destination {
             }
             None => table(reader, scope),
         };
-        let key = key(reader, scope, schema);
+        let columns = columns::read(reader, scope);
+        let key = key(reader, scope, schema, &columns);
         let on_conflict = on_conflict(reader, scope, &key);
         Destination {
             url,
@@ -69,6 +73,7 @@ impl Destination {
             table,
             key,
             on_conflict,
+            columns,
             create: reader.flag(scope, "create"),
         }
     }
@@ -88,6 +93,7 @@ impl Destination {
                 let place = items.and_then(|items| items.get(index)).unwrap_or(value).span();
                 match schema.fields.iter().find(|field| field.name == *column) {
                     Some(field) => check_key_column(reader, field, &place),
+                    None if self.is_constant(column) => {}
                     None => unknown_column(reader, "the key", column, schema, &place),
                 }
             }
@@ -105,11 +111,18 @@ impl Destination {
                     reader.find(message, &place);
                 }
                 Some(_) => {}
+                None if self.is_constant(column) => {}
                 None => unknown_column(reader, "'newest'", column, schema, &place),
             }
         }
         check_columns(reader, record, schema, self);
+        check_constants(reader, scope, schema, self);
         check_table(reader, scope, self);
+    }
+
+    /// Whether a column has the same value in every row.
+    fn is_constant(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
     }
 }
 
@@ -138,7 +151,7 @@ fn url(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Url {
 }
 
 /// Reads `key`, as far as that needs no fields.
-fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema) -> Key {
+fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema, constants: &[Column]) -> Key {
     let Some(value) = scope.value("key") else { return Key::Position };
     let Some(written) = as_text(value) else {
         let Some(columns) = reader.texts(scope, "key") else { return Key::Position };
@@ -156,6 +169,7 @@ fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema) -> Key {
         "content" => Key::Content,
         "none" => Key::None,
         _ if schema.fields.iter().any(|field| field.name == text) => Key::Columns(vec![text]),
+        _ if constants.iter().any(|column| column.name == text) => Key::Columns(vec![text]),
         _ => {
             unknown_key(reader, &written, &text, schema);
             Key::Position
@@ -236,10 +250,7 @@ fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, d
             None => reader.find_absent(message, record),
         }
     };
-    let mut ours = destination.key.extra_columns().to_vec();
-    if schema.extra == Extra::Keep {
-        ours.push(EXTRA);
-    }
+    let ours = columns_of_ours(schema, &destination.key);
     for (index, field) in schema.fields.iter().enumerate() {
         let name = &field.name;
         if ours.iter().any(|our| is_same(our, name)) {
@@ -259,6 +270,38 @@ fn check_columns(reader: &mut Reader<'_>, record: &Scope<'_>, schema: &Schema, d
                 ),
             );
         }
+    }
+}
+
+/// The columns that a table of the job has besides those that the job names.
+fn columns_of_ours(schema: &Schema, key: &Key) -> Vec<&'static str> {
+    let mut ours = key.extra_columns().to_vec();
+    if schema.extra == Extra::Keep {
+        ours.push(EXTRA);
+    }
+    ours
+}
+
+/// A constant column is none that the table has already.
+fn check_constants(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema, destination: &Destination) {
+    let names = names(destination.url.reveal());
+    let is_same = |one: &str, other: &str| one == other || names.fold_case && one.eq_ignore_ascii_case(other);
+    let ours = columns_of_ours(schema, &destination.key);
+    let given = scope.value("columns").and_then(|value| value.get_ref().as_table());
+    for (index, Column { name, .. }) in destination.columns.iter().enumerate() {
+        let is_taken = |other: &str| is_same(other, name);
+        let what = if ours.iter().any(|our| is_taken(our)) {
+            "a column that logmill adds"
+        } else if schema.fields.iter().any(|field| is_taken(&field.name)) {
+            "a field of the record"
+        } else if destination.columns[..index].iter().any(|other| is_taken(&other.name)) {
+            "another column, but for its case"
+        } else {
+            continue;
+        };
+        let place = given.and_then(|given| given.get_key_value(name.as_str())).map(|(key, _)| key.span());
+        let message = format!("column {} has the name of {what}; give it another", quoted(name));
+        reader.find(message, &place.unwrap_or_default());
     }
 }
 

@@ -120,6 +120,14 @@ fn value(takes: &Takes) -> Value {
             "additionalProperties": { "$ref": "#/$defs/field" },
             "minProperties": 1,
         }),
+        Takes::Columns => json!({
+            "type": "object",
+            "additionalProperties": { "anyOf": [
+                { "type": "string" },
+                { "type": "integer" },
+                { "type": "boolean" },
+            ] },
+        }),
         Takes::Table(inner) => table(inner),
     }
 }
@@ -256,7 +264,7 @@ pub(super) mod tests {
             ("dead_letters", "stop_above = -1"),
             ("destination", "key = []"),
             ("destination", "key = [\"id\", \"id\"]"),
-            ("destination", "columns = {}"),
+            ("destination", "columns = { a = 1.5 }"),
             ("pipeline", "threads = 0"),
             ("pipeline", "lanes = 1"),
             ("pipelines", ""),

@@ -80,6 +80,8 @@ pub(super) enum Takes {
     Field,
     /// Fields by their names.
     Fields,
+    /// Values of columns by their names.
+    Columns,
     /// A table.
     Table(&'static Table),
 }
@@ -399,7 +401,7 @@ pub(super) static DESTINATION: Table = Table {
         Key::new(
             "key",
             Takes::Identity,
-            "What identifies a row: `position`, its place in its source; `content`, a hash of its record and, in a format of text, of the names that a header gives its values and of the stamps that take a year or a zone from `[source]`; a list of fields, as in `[\"tenant\", \"event_id\"]`; or `none`, which only ever appends.",
+            "What identifies a row: `position`, its place in its source; `content`, a hash of its record, of the constant columns and, in a format of text, of the names that a header gives its values and of the stamps that take a year or a zone from `[source]`; a list of fields, as in `[\"tenant\", \"event_id\"]`; or `none`, which only ever appends.",
         )
         .default("position"),
         Key::new(
@@ -408,6 +410,11 @@ pub(super) static DESTINATION: Table = Table {
             "What happens to a row whose key is there already: `update`, the later record wins; `keep`, the one that is there stays; `newest(column)`, the one with the greater value in this field wins.",
         )
         .default("update"),
+        Key::new(
+            "columns",
+            Takes::Columns,
+            "Columns with the same value in every row: `columns = { host = \"web-1\", data_date = \"{date}\" }`. `{date}`, `{yyyy}`, `{mm}` and `{dd}` stand for the data date, `{next_date}` for the day after it, and `[{]` is a brace. In a table that is made, a column that is `{date}` or `{next_date}` is a date, another text, unless a number, `true` or `false` is given; in one that is there, the value is read as the type of the column.",
+        ),
         Key::new("create", Takes::Flag, "Whether a missing table is made.").default("true"),
     ],
 };
@@ -584,6 +591,7 @@ impl Takes {
             Takes::Conflict => "'update', 'keep' or 'newest(column)'".to_owned(),
             Takes::Field => "the name of a type or a table".to_owned(),
             Takes::Fields => "a table of fields".to_owned(),
+            Takes::Columns => "a table of columns and their values".to_owned(),
             Takes::Table(_) => "a table".to_owned(),
         }
     }

@@ -49,7 +49,6 @@ pub(crate) static LATER: &[Later] = &[
     later(Key("the job file", "state"), "Where the state of a load into a bucket is kept."),
     later(Key("the job file", "rollup"), "A metric per date, recomputed for every date that a load touched."),
     later(Key("[record]", "time"), "The field that says when a record happened, for rollups."),
-    later(Key("[destination]", "columns"), "Columns with the same value in every row; `{date}` stands for the data date."),
     later(Key("[destination]", "as"), "For buckets: the format of the objects."),
     later(Key("[destination]", "object_size"), "For buckets: about how large an object is."),
     later(Key("[destination]", "path"), "For buckets: how the names of objects are made."),

@@ -10,6 +10,7 @@
 //! Config builds the settings that the other parts declare, and is known by none of them.
 //! It prints nothing, opens nothing but the job file, and never asks what time it is.
 
+mod columns;
 mod date;
 mod dead_letters;
 mod destination;
@@ -42,8 +43,10 @@ use chrono::NaiveDate;
 
 use crate::error::{Complaint, Error, ErrorKind, Result};
 use crate::schema::Year;
+use crate::sink::Constant;
 use crate::source::Pattern;
 
+pub use columns::Column;
 pub use date::{escape, put_date};
 pub use dead_letters::DeadLetters;
 pub use destination::Destination;
@@ -132,6 +135,11 @@ impl Config {
         })
     }
 
+    /// The constant columns, with the data date put in.
+    pub fn constants(&self) -> Vec<Constant> {
+        self.destination.columns.iter().map(|column| column.on(self.date)).collect()
+    }
+
     /// The files to load, with the data date put in.
     pub fn patterns(&self) -> Result<Vec<Pattern>> {
         self.source.patterns(self.date)
@@ -180,6 +188,10 @@ fn read(
 
     let scope = reader.table(&job, "destination");
     let destination = Destination::read(&mut reader, &scope, &record.schema, folder, overrides);
+    if source.needs_date.is_none() {
+        let column = destination.columns.iter().find(|column| column.needs_date());
+        source.needs_date = column.map(|column| NeedsDate::Column(column.name.clone()));
+    }
     if has_all_fields {
         destination.check_fields(&mut reader, &scope, &record_scope, &record.schema);
     }

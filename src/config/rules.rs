@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 use bumpalo::Bump;
 use regex::Regex;
 
-use super::{Config, Destination, Record, Source};
+use super::{Column, Config, Destination, Record, Source};
 use crate::schema::{
     Extra, Field, Kind, Nul, Object, OfSource, Rule, Schema, StampFormat, Value, Year, Zone,
 };
@@ -73,7 +73,7 @@ pub(super) fn canonical(config: &Config) -> String {
         // Their rules decide it.
         lacking: _,
     } = schema;
-    let Destination { key, on_conflict, url: _, folder: _, table: _, create: _, has_password: _ } =
+    let Destination { key, on_conflict, columns, url: _, folder: _, table: _, create: _, has_password: _ } =
         destination;
 
     let mut out = Canonical("rules 1\n".to_owned());
@@ -99,6 +99,12 @@ pub(super) fn canonical(config: &Config) -> String {
         let mut texts: Vec<&str> = nulls.texts().collect();
         texts.sort_unstable();
         out.line(format_args!("nulls {}", json(&texts)));
+    }
+    // The data date is known with the source, and is no rule of the job.
+    let mut constants: Vec<&Column> = columns.iter().collect();
+    constants.sort_by(|one, other| one.name.cmp(&other.name));
+    for Column { name, written, kind } in constants {
+        out.line(format_args!("column {} {} {}", json(name), kind.name(), json(written)));
     }
     // The order of columns decides nothing.
     let mut sorted: Vec<&Field> = fields.iter().collect();

@@ -45,6 +45,8 @@ pub(super) enum NeedsDate {
     Files,
     /// The year of the stamps of this field.
     Year(String),
+    /// The value of this column.
+    Column(String),
 }
 
 /// The names of the files as they were given.
@@ -136,10 +138,16 @@ impl Source {
                     "`files` of the job has a placeholder for the data date; say which day with --date",
                 ));
             }
+            (Some(NeedsDate::Column(column)), None) => {
+                return Err(Error::usage(format!(
+                    "column {} in `columns` of the job has a placeholder for the data date; say which day with --date",
+                    quoted(column)
+                )));
+            }
             (None, Some(date)) => {
                 return Err(Error::usage(format!(
                     "nothing in the job depends on a data date, and --date {date} would load the same files again for each \
-                     date; leave it out, or put {{date}} into `files`"
+                     date; leave it out, or put {{date}} into `files` or `columns`"
                 )));
             }
             _ => {}

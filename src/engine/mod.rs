@@ -75,6 +75,7 @@ pub(crate) fn destination(config: &Config, watch: &Watch) -> Result<Box<dyn Dest
         key: destination.key.clone(),
         on_conflict: destination.on_conflict.clone(),
         schema: Arc::new(config.record.schema.clone()),
+        constants: config.constants(),
         rules_hash: Hash16(config.rules_hash()),
         raw_max: config.dead_letters.raw_bytes_max,
         connect_timeout: pipeline.connect_timeout,

@@ -16,7 +16,7 @@ use super::key::{Key, OnConflict};
 use super::outage::Patience;
 use super::outbox::Outbox;
 use super::verify::Verify;
-use super::{Asked, Sink, TableName};
+use super::{Asked, Constant, Sink, TableName};
 use crate::error::{Error, Result};
 use crate::event::Observer;
 use crate::schema::Schema;
@@ -82,6 +82,8 @@ pub struct Settings {
     /// What happens when a row meets one of the same key.
     pub on_conflict: OnConflict,
     pub schema: Arc<Schema>,
+    /// Columns with the same value in every row.
+    pub constants: Vec<Constant>,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
     /// A longer record is kept by hash and place when it is refused.

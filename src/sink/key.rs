@@ -1,6 +1,7 @@
 //! What makes two rows the same row, and what happens when they meet; and from it, which columns
 //! a row has.
 
+use super::Constant;
 use crate::schema::{Extra, Row, Schema};
 
 /// What a row is known by.
@@ -58,9 +59,9 @@ pub const SOURCE_OFFSET: &str = "source_offset";
 pub const RECORD_HASH: &str = "record_hash";
 
 /// What a record is known by if its content is the key: its bytes, and what its row takes from
-/// outside of them.
-pub(super) fn record_hash(record: &[u8], row: &Row<'_>) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
+/// outside of them: from its source, and from the job, whose part comes as a key.
+pub(super) fn record_hash(record: &[u8], row: &Row<'_>, of_job: Option<&[u8; 32]>) -> [u8; 16] {
+    let mut hasher = of_job.map_or_else(blake3::Hasher::new, blake3::Hasher::new_keyed);
     hasher.update(record);
     row.each_outside(|outside| {
         // No record ends with a line end, so nothing else comes to the same bytes.
@@ -78,6 +79,8 @@ pub(super) enum Origin {
     Field(usize),
     /// The members that no field asks for, as JSON; by number, like a field behind the others.
     Extra(usize),
+    /// The same in every row: a constant column, by number.
+    Constant(usize),
     SourceId,
     /// The offset of the record.
     SourceOffset,
@@ -85,14 +88,16 @@ pub(super) enum Origin {
     RecordHash,
 }
 
-/// The columns that a job writes, in order: the fields, then those of the key.
-pub(super) fn columns_of(schema: &Schema, key: &Key) -> Vec<(String, Origin)> {
+/// The columns that a job writes, in order: the fields, the constant columns, those of the key.
+pub(super) fn columns_of(schema: &Schema, constants: &[Constant], key: &Key) -> Vec<(String, Origin)> {
     let fields = schema.fields.iter().enumerate();
     let mut columns: Vec<_> =
         fields.map(|(index, field)| (field.name.clone(), Origin::Field(index))).collect();
     if schema.extra == Extra::Keep {
         columns.push((EXTRA.to_owned(), Origin::Extra(schema.fields.len())));
     }
+    let constants = constants.iter().enumerate();
+    columns.extend(constants.map(|(index, constant)| (constant.name.clone(), Origin::Constant(index))));
     for &name in key.extra_columns() {
         let origin = match name {
             SOURCE_ID => Origin::SourceId,

@@ -182,6 +182,7 @@ impl Place {
                 nul: Nul::Reject,
                 ..Schema::default()
             }),
+            constants: Vec::new(),
             rules_hash: RULES,
             raw_max: 1 << 20,
             connect_timeout: seconds(10),

@@ -32,7 +32,7 @@ pub(super) fn compare(
     }
     let mut findings = Vec::new();
     let types = catalog::read_types(client, target)?;
-    let columns = match fit::fit(target, &settings.schema, &settings.key, &types) {
+    let columns = match fit::fit(target, settings, &types) {
         Ok(columns) => columns,
         Err(mismatches) => {
             findings.extend(mismatches);

@@ -10,11 +10,14 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
+use bumpalo::Bump;
+
 use super::check::Demands;
 use super::wire::{Column, EPOCH_DAYS, EPOCH_US, Wire, put};
 use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Row, Value};
+use crate::sink::Constant;
 use crate::sink::key::{Origin, record_hash};
 use crate::work::{Encoder, Place};
 
@@ -26,11 +29,13 @@ const JSONB_VERSION: u8 = 1;
 pub struct CopyEncoder {
     columns: Vec<Column>,
     demands: Demands,
+    /// What the job gives to the hash of a record.
+    hash_key: Option<[u8; 32]>,
 }
 
 impl CopyEncoder {
-    pub(super) fn new(columns: Vec<Column>, demands: Demands) -> CopyEncoder {
-        CopyEncoder { columns, demands }
+    pub(super) fn new(columns: Vec<Column>, demands: Demands, hash_key: Option<[u8; 32]>) -> CopyEncoder {
+        CopyEncoder { columns, demands, hash_key }
     }
 }
 
@@ -50,9 +55,10 @@ impl Encoder for CopyEncoder {
                         faults.push(unfit.code, &path, unfit.message(column), None);
                     }
                 }
+                Origin::Constant(_) => out.extend_from_slice(&column.constant),
                 Origin::SourceId => put(out, &place.source_id.to_be_bytes()),
                 Origin::SourceOffset => put(out, &place.offset.to_be_bytes()),
-                Origin::RecordHash => put(out, &record_hash(place.raw, row)),
+                Origin::RecordHash => put(out, &record_hash(place.raw, row, self.hash_key.as_ref())),
             }
         }
         self.demands.judge(row.values(), faults);
@@ -88,6 +94,16 @@ fn not_storable(why: &'static str) -> Unfit {
 }
 
 impl Column {
+    /// Makes what goes into every row, or says why the value does not fit.
+    pub(super) fn fill(&mut self, constant: &Constant) -> Result<(), String> {
+        let kind = self.kind.as_ref().expect("a constant column has a kind");
+        let Some(value) = constant.read(kind)? else { return Ok(()) };
+        let mut bytes = Vec::new();
+        self.put(value.value(&Bump::new()), &mut bytes).map_err(|unfit| unfit.why.to_owned())?;
+        self.constant = bytes;
+        Ok(())
+    }
+
     #[inline]
     fn put(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
         if let Value::Null = value {

@@ -264,7 +264,7 @@ fn script(settings: &Settings, target: Option<&Target>, role: &Role) -> String {
         }
         None => {
             let place = role.place.as_ref().unwrap_or(&settings.table);
-            let create = fit::create_table(place, &settings.schema, &settings.key);
+            let create = fit::create_table(place, settings);
             if !role.has_schema && !role.schema.is_empty() {
                 sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema};\n"));
             }

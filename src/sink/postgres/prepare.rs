@@ -21,6 +21,7 @@ use super::wire::{Column, Wire};
 use super::words::Operators;
 use super::{Settings, check};
 use crate::sink::claim::Scope;
+use crate::sink::constant::hash_key;
 use crate::sink::findings::{self, Loaded, Past};
 use crate::sink::key::quote;
 use crate::sink::{OnConflict, TableName};
@@ -104,7 +105,11 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         key_index,
         target,
     };
-    Ok(Prepared { constants, encoder: CopyEncoder::new(columns, demands), warnings })
+    Ok(Prepared {
+        constants,
+        encoder: CopyEncoder::new(columns, demands, hash_key(&settings.constants)),
+        warnings,
+    })
 }
 
 /// A standby becomes the primary after a failover, and until then is waited for like a server that
@@ -212,7 +217,7 @@ fn make_target(
     // Somebody may have made it while we waited for the lock.
     if Target::find(client, schemas, table)?.is_none() {
         let Some(place) = place_of(table, schemas) else { return Err(unfit(vec![no_place(table)])) };
-        let sql = fit::create_table(&place, &settings.schema, &settings.key);
+        let sql = fit::create_table(&place, settings);
         match at(Step::Prepare, client.batch_execute(&sql)) {
             Ok(()) => {}
             Err(Trouble::Server(refusal)) if exists_already(&refusal.code) => {}

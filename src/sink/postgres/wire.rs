@@ -21,7 +21,7 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) origin: Origin,
     pub(super) wire: Wire,
-    /// What the values of its field are; a list in a JSON column is written by it.
+    /// What its values are, unless they are ours; a list in a JSON column is written by it.
     pub(super) kind: Option<Kind>,
     /// Its type as the server writes it, for messages and casts.
     pub(super) type_name: String,
@@ -34,6 +34,8 @@ pub(super) struct Column {
     /// Its type is a domain.
     pub(super) is_domain: bool,
     pub(super) not_null: bool,
+    /// What goes into a constant column, with its length.
+    pub(super) constant: Vec<u8>,
 }
 
 /// The wire form of a type.

@@ -14,15 +14,19 @@ use crate::work::{Encoder, Place};
 #[derive(Clone, Debug)]
 pub(super) struct SqliteEncoder {
     columns: Vec<Column>,
+    /// What the job gives to the hash of a record.
+    hash_key: Option<[u8; 32]>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) origin: Origin,
-    /// What the values of its field are, if it has one.
+    /// What its values are, unless they are ours.
     pub(super) kind: Option<Kind>,
     pub(super) not_null: bool,
+    /// What goes into a constant column, as it is bound.
+    pub(super) constant: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,8 +43,8 @@ pub(super) const FLOAT: u8 = 2;
 pub(super) const TEXT: u8 = 3;
 
 impl SqliteEncoder {
-    pub(super) fn new(columns: Vec<Column>) -> SqliteEncoder {
-        SqliteEncoder { columns }
+    pub(super) fn new(columns: Vec<Column>, hash_key: Option<[u8; 32]>) -> SqliteEncoder {
+        SqliteEncoder { columns, hash_key }
     }
 }
 
@@ -65,6 +69,10 @@ impl Encoder for SqliteEncoder {
                         Ok(())
                     }
                 },
+                Origin::Constant(_) => {
+                    out.extend_from_slice(&column.constant);
+                    Ok(())
+                }
                 Origin::SourceId => {
                     put_int(out, i64::from(place.source_id));
                     Ok(())
@@ -74,7 +82,7 @@ impl Encoder for SqliteEncoder {
                     Ok(())
                 }
                 Origin::RecordHash => {
-                    let hash = record_hash(place.raw, row);
+                    let hash = record_hash(place.raw, row, self.hash_key.as_ref());
                     put_written(out, |out| write!(out, "{}", uuid::Uuid::from_bytes(hash)));
                     Ok(())
                 }
@@ -88,7 +96,12 @@ impl Encoder for SqliteEncoder {
     }
 }
 
-fn put(kind: &Kind, value: Value<'_>, not_null: bool, out: &mut Vec<u8>) -> Result<(), (Code, &'static str)> {
+pub(super) fn put(
+    kind: &Kind,
+    value: Value<'_>,
+    not_null: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), (Code, &'static str)> {
     match value {
         Value::Null if not_null => {
             return Err((code::NOT_STORABLE, "null, where there must be a value"));

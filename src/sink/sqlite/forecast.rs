@@ -16,7 +16,7 @@ use crate::sink::{Answer, Asked, Remembered};
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(path: &Path, settings: &Settings, asked: &Asked) -> Result<Forecast> {
     let mut forecast = Forecast::default();
-    let create_table = target::create_table(&settings.table.name, &settings.schema, &settings.key);
+    let create_table = target::create_table(settings);
     if path.exists() {
         let looked = Look::open(path).and_then(|at| look(&at, path, settings, asked, &mut forecast));
         looked.map_err(|trouble| trouble.into_error(path))?;
@@ -71,7 +71,7 @@ fn look(
             forecast.has_target = true;
             let looked = look_at_past(connection, &of_job, target, settings, &mut forecast.warnings);
             forecast.pass(looked.map_err(to_error))?;
-            if let Err(findings) = target::fit(connection, target, &settings.schema, &settings.key)? {
+            if let Err(findings) = target::fit(connection, target, settings)? {
                 forecast.obstacles.extend(findings);
             }
         }

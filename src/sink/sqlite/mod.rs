@@ -45,6 +45,7 @@ use target::Target;
 use super::bar::Standing;
 use super::claim::{Scope, unsigned};
 use super::commit::Moved;
+use super::constant::hash_key;
 use super::destination::Settings;
 use super::findings::{self, Loaded, Past};
 use super::history::{ReasonCount, of_target};
@@ -264,13 +265,13 @@ fn prepare(
             }
             None => make_target(connection, &past, settings)?,
         };
-        let columns = target::fit(connection, &target, &settings.schema, &settings.key)?.map_err(unfit)?;
+        let columns = target::fit(connection, &target, settings)?.map_err(unfit)?;
         if target.foreign_keys.iter().any(|key| target.is_own(key)) {
             warnings.push(findings::refers_to_itself(&target.name));
         }
         let statements = Statements::new(target, &columns, &settings.key, &settings.on_conflict);
         pass("before-tables-commit")?;
-        Ok((statements, SqliteEncoder::new(columns), warnings))
+        Ok((statements, SqliteEncoder::new(columns, hash_key(&settings.constants)), warnings))
     })?;
     pass("after-tables")?;
     Ok(prepared)
@@ -331,7 +332,7 @@ fn make_target(connection: &Connection, past: &Past, settings: &Settings) -> Res
         return Err(unfit(findings::missing(table)));
     }
     refuse_lost_target(past, settings)?;
-    connection.execute_batch(&target::create_table(&table.name, &settings.schema, &settings.key))?;
+    connection.execute_batch(&target::create_table(settings))?;
     Target::find(connection, &table.name)?
         .ok_or_else(|| unfit(format!("the table {table} was made, and is not found")))
 }

@@ -5,12 +5,14 @@
 
 use std::fmt::Write as _;
 
+use bumpalo::Bump;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::encode::Column;
-use crate::schema::{Kind, Schema};
+use super::Settings;
+use super::encode::{self, Column};
+use crate::schema::{Bounds, Float, Kind, Text};
 use crate::sink::key::{Origin, columns_of, quote};
-use crate::sink::{Key, TableName};
+use crate::sink::{Constant, Key, TableName};
 
 /// A table as SQLite describes it.
 #[derive(Clone, Debug)]
@@ -171,16 +173,17 @@ fn read_foreign_keys(connection: &Connection, table: &str) -> rusqlite::Result<V
 }
 
 /// The statement that makes a missing target.
-pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
-    let mut sql = format!("CREATE TABLE {} (", quote(table));
-    for (name, origin) in columns_of(schema, key) {
+pub(super) fn create_table(settings: &Settings) -> String {
+    let Settings { table, schema, constants, key, .. } = settings;
+    let mut sql = format!("CREATE TABLE {} (", quote(&table.name));
+    for (name, origin) in columns_of(schema, constants, key) {
         let not_null = match origin {
             Origin::Field(index) => !schema.fields[index].may_be_null(),
             Origin::Extra(_) => false,
-            Origin::SourceId | Origin::SourceOffset | Origin::RecordHash => true,
+            Origin::Constant(_) | Origin::SourceId | Origin::SourceOffset | Origin::RecordHash => true,
         };
         let not_null = if not_null { " NOT NULL" } else { "" };
-        let _ = write!(sql, "\n    {} {}{not_null},", quote(&name), wanted_type(schema, origin));
+        let _ = write!(sql, "\n    {} {}{not_null},", quote(&name), wanted_type(settings, origin));
     }
     let key_columns: Vec<String> = key.columns().into_iter().map(quote).collect();
     if key_columns.is_empty() {
@@ -193,16 +196,39 @@ pub(super) fn create_table(table: &str, schema: &Schema, key: &Key) -> String {
 }
 
 /// The type of a new column, and what an existing one should be.
-fn wanted_type(schema: &Schema, origin: Origin) -> &'static str {
+fn wanted_type(settings: &Settings, origin: Origin) -> &'static str {
     match origin {
-        Origin::Field(index) => match schema.fields[index].kind {
-            Kind::Int(_) | Kind::Bool => "INTEGER",
-            Kind::Float(_) => "REAL",
-            _ => "TEXT",
-        },
+        Origin::Field(index) => type_of(&settings.schema.fields[index].kind),
+        Origin::Constant(index) => type_of(&settings.constants[index].kind),
         Origin::SourceId | Origin::SourceOffset => "INTEGER",
         Origin::Extra(_) | Origin::RecordHash => "TEXT",
     }
+}
+
+fn type_of(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Int(_) | Kind::Bool => "INTEGER",
+        Kind::Float(_) => "REAL",
+        _ => "TEXT",
+    }
+}
+
+/// What a constant is in a column that is there: what it would be made as, if the column holds that.
+fn kind_of(constant: &Constant, affinity: Affinity) -> Kind {
+    match (affinity, type_of(&constant.kind)) {
+        (Affinity::Integer, "TEXT") => Kind::Int(Bounds::default()),
+        (Affinity::Real, _) => Kind::Float(Float::default()),
+        (Affinity::Text, "INTEGER") => Kind::Text(Text::default()),
+        _ => constant.kind.clone(),
+    }
+}
+
+/// A constant as it is bound, or why it does not fit.
+fn constant_bytes(constant: &Constant, kind: &Kind) -> Result<Vec<u8>, String> {
+    let Some(value) = constant.read(kind)? else { return Ok(Vec::new()) };
+    let mut bytes = Vec::new();
+    let put = encode::put(kind, value.value(&Bump::new()), false, &mut bytes);
+    put.map(|()| bytes).map_err(|(_, why)| why.to_owned())
 }
 
 /// Whether a column keeps what is written to it as it is.
@@ -223,42 +249,55 @@ fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool)
 pub(super) fn fit(
     connection: &Connection,
     target: &Target,
-    schema: &Schema,
-    key: &Key,
+    settings: &Settings,
 ) -> rusqlite::Result<Result<Vec<Column>, Vec<String>>> {
+    let Settings { schema, constants, key, .. } = settings;
     let name = &target.name;
     if target.kind != "table" {
         return Ok(Err(vec![format!("{name} is a {}; rows can only be loaded into a table", target.kind)]));
     }
     let mut findings = Vec::new();
     let mut written = Vec::new();
-    for (column_name, origin) in columns_of(schema, key) {
-        let wanted = wanted_type(schema, origin);
-        let kind = match origin {
-            Origin::Field(index) => Some(schema.fields[index].kind.clone()),
-            _ => None,
-        };
-        match target.column(&column_name) {
-            None => findings.push(format!(
+    for (column_name, origin) in columns_of(schema, constants, key) {
+        let wanted = wanted_type(settings, origin);
+        let Some(column) = target.column(&column_name) else {
+            findings.push(format!(
                 "column {column_name} is missing from {name}; add it (ALTER TABLE {} ADD COLUMN {} {wanted})",
                 quote(name),
                 quote(&column_name)
-            )),
-            Some(column) if column.is_generated => findings
-                .push(format!("column {column_name} is generated and takes no values; leave the field out")),
-            Some(column) => {
-                let affinity = column.affinity(target.is_strict);
-                if !keeps(wanted, kind.as_ref(), affinity, target.is_strict) {
-                    findings.push(format!(
-                        "column {column_name} is {}, which turns values into others, and should be {wanted}",
-                        if column.type_name.is_empty() { "without a type" } else { &column.type_name }
-                    ));
-                }
-                written.push(Column { name: column.name.clone(), origin, kind, not_null: column.not_null });
-            }
+            ));
+            continue;
+        };
+        if column.is_generated {
+            let what = if matches!(origin, Origin::Constant(_)) { "column" } else { "field" };
+            findings
+                .push(format!("column {column_name} is generated and takes no values; leave the {what} out"));
+            continue;
         }
+        let affinity = column.affinity(target.is_strict);
+        let kind = match origin {
+            Origin::Field(index) => Some(schema.fields[index].kind.clone()),
+            Origin::Constant(index) => Some(kind_of(&constants[index], affinity)),
+            _ => None,
+        };
+        let wanted = kind.as_ref().map_or(wanted, type_of);
+        if !keeps(wanted, kind.as_ref(), affinity, target.is_strict) {
+            findings.push(format!(
+                "column {column_name} is {}, which turns values into others, and should be {wanted}",
+                if column.type_name.is_empty() { "without a type" } else { &column.type_name }
+            ));
+        }
+        let constant = match (origin, &kind) {
+            (Origin::Constant(index), Some(kind)) => constant_bytes(&constants[index], kind),
+            _ => Ok(Vec::new()),
+        };
+        let constant = constant.unwrap_or_else(|why| {
+            findings.push(unfit_constant(column, &why));
+            Vec::new()
+        });
+        written.push(Column { name: column.name.clone(), origin, kind, not_null: column.not_null, constant });
     }
-    let names: Vec<String> = columns_of(schema, key).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = columns_of(schema, constants, key).into_iter().map(|(name, _)| name).collect();
     for column in &target.columns {
         let is_left_out = !names.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
         let must_be_given = column.not_null && !column.has_default && !column.is_generated;
@@ -276,6 +315,11 @@ pub(super) fn fit(
         findings.push(missing);
     }
     Ok(if findings.is_empty() { Ok(written) } else { Err(findings) })
+}
+
+fn unfit_constant(column: &TargetColumn, why: &str) -> String {
+    let TargetColumn { name, type_name, .. } = column;
+    format!("the value of column {name} in `columns` does not fit its type, {type_name}: {why}")
 }
 
 /// What to say where the key has no unique index.

@@ -16,6 +16,7 @@ use super::target::{self, Target};
 use super::{Settings, Trouble, check_version, has_tables, past, refuse_lost_target, scope, unfit};
 use crate::error::Result;
 use crate::sink::claim::{Scope, Whose, unsigned};
+use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::verify::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify};
 use crate::sink::{Key, Remembered};
@@ -66,7 +67,7 @@ fn look(path: &Path, settings: &Settings) -> Result<SqliteKept, Trouble> {
         table: String::new(),
         columns: Vec::new(),
         key_columns: Vec::new(),
-        encoder: Arc::new(SqliteEncoder::new(Vec::new())),
+        encoder: Arc::new(SqliteEncoder::new(Vec::new(), None)),
         has_places: settings.key.extra_columns().contains(&SOURCE_ID),
         equates_keys: false,
         changes_values: None,
@@ -88,9 +89,9 @@ fn look(path: &Path, settings: &Settings) -> Result<SqliteKept, Trouble> {
         Some(target) => {
             kept.scope = scope(settings, &target.name);
             kept.table = quote(&target.name);
-            let columns = target::fit(connection, &target, &settings.schema, &settings.key)?;
+            let columns = target::fit(connection, &target, settings)?;
             kept.columns = columns.map_err(|findings| unfit(findings.join("; ")))?;
-            kept.encoder = Arc::new(SqliteEncoder::new(kept.columns.clone()));
+            kept.encoder = Arc::new(SqliteEncoder::new(kept.columns.clone(), hash_key(&settings.constants)));
             kept.equates_keys = target.definition.to_ascii_uppercase().contains("COLLATE");
             kept.changes_values = triggers(&look, &target.name)?;
             kept.name_keys(&settings.key);

@@ -28,6 +28,7 @@ use super::{Settings, Timeouts, check, fit, tables};
 use crate::error::{ErrorKind, Result};
 use crate::sink::Remembered;
 use crate::sink::claim::{Scope, Whose, unsigned};
+use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::verify::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify};
 use crate::work::{self, Recipe, Work};
@@ -110,14 +111,14 @@ fn look(link: &mut Link, settings: &Settings) -> Result<Looked, Trouble> {
             key_columns: Vec::new(),
             key_index: KeyIndex::default(),
             equates_keys: false,
-            encoder: Arc::new(CopyEncoder::new(Vec::new(), Default::default())),
+            encoder: Arc::new(CopyEncoder::new(Vec::new(), Default::default(), None)),
             has_places: false,
             changes_values: None,
         });
     };
     let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
     let types = catalog::read_types(client, &target)?;
-    let mut columns = fit::fit(&target, &settings.schema, &settings.key, &types).map_err(unfit)?;
+    let mut columns = fit::fit(&target, settings, &types).map_err(unfit)?;
     let key_names = target.identity(&settings.key);
     for column in columns.iter_mut().filter(|column| key_names.contains(&column.name)) {
         column.not_null = true;
@@ -138,7 +139,7 @@ fn look(link: &mut Link, settings: &Settings) -> Result<Looked, Trouble> {
         key_columns,
         key_index,
         changes_values: triggers(client, &target)?,
-        encoder: Arc::new(CopyEncoder::new(columns.clone(), demands)),
+        encoder: Arc::new(CopyEncoder::new(columns.clone(), demands, hash_key(&settings.constants))),
         has_places: settings.key.extra_columns().contains(&SOURCE_ID),
         columns,
         target: Some(target),

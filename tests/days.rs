@@ -1,0 +1,80 @@
+//! The data's own clock: what a job takes from the day that it runs for.
+
+use std::rc::Rc;
+
+use crate::cli::{Place, Said};
+use crate::harness::destination::{Cell, Destination, Kind};
+use crate::harness::postgres::Server;
+
+/// Columns with the same value in every row.
+mod columns;
+
+/// A folder of logs by day, a job over them, and where it loads to.
+struct Days {
+    place: Place,
+    destination: Destination,
+    files: String,
+    lines: String,
+}
+
+impl Days {
+    fn new(kind: Kind) -> Days {
+        let place = Place::new();
+        let destination = match kind {
+            Kind::Postgres => Destination::Postgres(Rc::new(Server::shared().database())),
+            Kind::Sqlite => Destination::Sqlite(place.path("days.db")),
+        };
+        let files = "files = [\"logs/{date}.log\"]".to_owned();
+        Days { place, destination, files, lines: String::new() }
+    }
+
+    /// With other `files`.
+    fn files(mut self, line: &str) -> Days {
+        self.files = line.to_owned();
+        self
+    }
+
+    /// With lines at the end of the job, first of all in `[destination]`.
+    fn lines(mut self, lines: &str) -> Days {
+        self.lines = lines.to_owned();
+        self
+    }
+
+    /// Writes the log of a day, with records of these numbers.
+    fn log(&self, day: &str, numbers: impl IntoIterator<Item = u32>) {
+        let records = numbers.into_iter().map(|n| format!("{{\"n\":{n}}}\n"));
+        self.place.write(format!("logs/{day}.log"), records.collect::<String>());
+    }
+
+    /// Runs a command over the job.
+    fn run(&self, arguments: &str) -> Said {
+        let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        self.write_job();
+        self.place.run(&format!("{command} -j job.toml {rest}"))
+    }
+
+    fn write_job(&self) {
+        let Days { destination, files, lines, .. } = self;
+        self.place.write(
+            "job.toml",
+            format!(
+                "name = \"days\"\n[source]\nformat = \"ndjson\"\n{files}\n[record.fields]\nn = \"int\"\n\
+                 [destination]\nurl = \"{}\"\ntable = \"t\"\n{lines}\n",
+                destination.url()
+            ),
+        );
+    }
+
+    /// The rows of a query, each as its values with bars between them.
+    #[track_caller]
+    fn query(&self, sql: &str) -> Vec<String> {
+        let rows = self.destination.look(|snapshot| snapshot.query(sql));
+        let shown = |cell: &Cell| match cell {
+            Cell::Null => "null".to_owned(),
+            Cell::Int(number) => number.to_string(),
+            Cell::Text(text) => text.clone(),
+            Cell::Bytes(bytes) => format!("{bytes:?}"),
+        };
+        rows.iter().map(|row| row.iter().map(shown).collect::<Vec<_>>().join("|")).collect()
+    }
+}
