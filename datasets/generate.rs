@@ -5,10 +5,12 @@
 //! The lines look like those of a service in production: eight fields in the same order,
 //! about 333 bytes, one message in twenty with escapes or letters beyond ASCII, one line in
 //! a thousand that is bad in one of several ways (`--bad 0` for none). `--format` makes other logs:
-//! `combined`, `logfmt`, `syslog`, `csv`, `w3c`, `zeek`, `json`. Benches and tests include this file as a module.
+//! `combined`, `logfmt`, `syslog`, `csv`, `w3c`, `zeek`, `json`, and `cri`, `docker` and `compose` around the lines of
+//! the service, of logfmt and of a web server. Benches and tests include this file as a module.
 
 use std::io::{self, BufWriter, Write};
 
+mod containers;
 mod tables;
 mod text;
 
@@ -23,6 +25,9 @@ pub(crate) enum Shape {
     W3c,
     Zeek,
     Json,
+    Cri,
+    Docker,
+    Compose,
 }
 
 /// Each of them, as it is called.
@@ -35,6 +40,9 @@ const SHAPES: &[(&str, Shape)] = &[
     ("w3c", Shape::W3c),
     ("zeek", Shape::Zeek),
     ("json", Shape::Json),
+    ("cri", Shape::Cri),
+    ("docker", Shape::Docker),
+    ("compose", Shape::Compose),
 ];
 
 /// What to make.
@@ -151,13 +159,19 @@ pub(crate) fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
         at_ms += numbers.below(74);
         line.clear();
         match recipe.shape {
-            Shape::Ndjson | Shape::Json => one_line(&mut numbers, at_ms, &mut line),
-            Shape::Combined => text::combined(&mut numbers, at_ms, &mut line),
-            Shape::Logfmt => text::logfmt(&mut numbers, at_ms, &mut line),
+            Shape::Ndjson | Shape::Json | Shape::Cri => one_line(&mut numbers, at_ms, &mut line),
+            Shape::Combined | Shape::Compose => text::combined(&mut numbers, at_ms, &mut line),
+            Shape::Logfmt | Shape::Docker => text::logfmt(&mut numbers, at_ms, &mut line),
             Shape::Syslog => text::syslog(&mut numbers, at_ms, &mut line),
             Shape::Csv => tables::csv(&mut numbers, at_ms, &mut line),
             Shape::W3c => tables::w3c(&mut numbers, at_ms, &mut line),
             Shape::Zeek => tables::zeek(&mut numbers, at_ms, &mut line),
+        }
+        match recipe.shape {
+            Shape::Cri => containers::cri(&mut numbers, at_ms, &mut line),
+            Shape::Docker => containers::docker(&mut numbers, at_ms, &mut line),
+            Shape::Compose => containers::compose(&mut numbers, &mut line),
+            _ => {}
         }
         if numbers.below(1_000_000) < recipe.bad_per_million {
             match recipe.shape {
@@ -166,9 +180,13 @@ pub(crate) fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
                 // A value too many.
                 Shape::Csv => line.push(','),
                 // Its beginning is lost.
-                Shape::Combined | Shape::Syslog | Shape::W3c | Shape::Zeek => {
-                    line = line.chars().skip(line.len() / 2).collect()
-                }
+                Shape::Combined
+                | Shape::Syslog
+                | Shape::W3c
+                | Shape::Zeek
+                | Shape::Cri
+                | Shape::Docker
+                | Shape::Compose => line = line.chars().skip(line.len() / 2).collect(),
             }
         }
         line.push_str(tables::line_end(recipe.shape, number == recipe.lines));

@@ -175,6 +175,8 @@ pub mod code {
         IP_V6_ADDRESS = "ip_v6_address",
         /// The record does not have the shape of the format.
         NO_MATCH = "no_match",
+        /// A part of a line that its container cut, and the next part does not follow.
+        PARTIAL_LINE = "partial_line",
         /// More or fewer columns than the header names.
         COLUMN_COUNT = "column_count",
         /// There are more reasons than are told, and the message says how many.

@@ -11,7 +11,7 @@ use logmill::format::{AwsLog, Chunk, Dialect, LogFormat, Memory, Pattern, Preamb
 use logmill::reject::Faults;
 use logmill::schema::{self, Bounds, Decimal, Enum, Extra, Field, Float, Kind, List, Nul, Object, Schema};
 use logmill::schema::{StampFormat, Strptime, Text, Timestamp};
-use logmill::source::Objects;
+use logmill::source::{Objects, Runtime};
 
 struct Counting;
 
@@ -161,11 +161,12 @@ fn tables() -> [(Spec, Vec<Field>, &'static str, &'static str); 4] {
 }
 
 /// Logs whose format knows its fields, with escapes to undo and members to gather.
-fn logs() -> [(Spec, Vec<Field>, &'static str); 3] {
+fn logs() -> [(Spec, Vec<Field>, &'static str); 5] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let int = |name| Field::new(name, Kind::Int(Bounds::default()));
     let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
     let stamp = Timestamp { format: StampFormat::Strptime(letters), ..Timestamp::default() };
+    let stamp_of = |name| Field::new(name, Kind::Timestamp(Timestamp::default()));
     let json = Kind::Json(schema::Json { text: false });
     let port = Field {
         from: ["structured_data", "o@1", "port"].map(str::to_owned).to_vec(),
@@ -196,6 +197,25 @@ fn logs() -> [(Spec, Vec<Field>, &'static str); 3] {
             concat!(
                 "Aug  9 02:14:38 upload postfix/smtpd[22442]: connect\n",
                 "<34>1 2023-10-27T12:34:56Z h a - - [o@1 ip=\"1\" port=\"7\" ip=\"\\\"2\"][p] it\n",
+            ),
+        ),
+        (
+            Spec::Contained {
+                runtime: Runtime::Docker,
+                payload: Box::new(Spec::Ndjson { record_start: None }),
+            },
+            vec![int("n"), text("msg"), text("container_stream")],
+            concat!(
+                "{\"log\":\"{\\\"n\\\":1,\\\"msg\\\":\\\"\\u00e4\\\"}\\n\",\"stream\":\"stdout\",\"attrs\":{\"tag\":\"x\"}}\n",
+                "{\"log\":\"{\\\"n\\\":1,\",\"stream\":\"stdout\"}\n{\"log\":\"\\\"o\\\":{}}\\n\",\"stream\":\"stdout\"}\n",
+            ),
+        ),
+        (
+            Spec::Contained { runtime: Runtime::Cri, payload: Box::new(Spec::Logfmt) },
+            vec![int("n"), text("msg"), stamp_of("container_time")],
+            concat!(
+                "2023-10-27T12:34:56.7Z stdout F n=1 msg=\"a \\\"b\\\"\"\n",
+                "2023-10-27T12:34:56.7Z stdout P n=1 \n2023-10-27T12:34:56.7Z stdout F msg=x y=z\n",
             ),
         ),
     ]

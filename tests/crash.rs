@@ -12,7 +12,8 @@ use fastrand::Rng;
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::log::{
-    CSV_SCHEMA, SCHEMA, array_log, csv_log, log, logfmt_log, noisy_log, pretty_log, w3c_log,
+    CSV_SCHEMA, SCHEMA, array_log, csv_log, docker_log, log, logfmt_log, noisy_log, pretty_log, w3c_log,
+    zeek_log,
 };
 use crate::harness::oracle::{check, check_against};
 use crate::harness::reading::{Shape, Values};
@@ -33,7 +34,10 @@ on_each_destination! {
     values_with_line_ends_are_whole_wherever_a_load_is_killed
     pairs_of_logfmt_are_whole_wherever_a_load_is_killed
     values_behind_directives_are_whole_wherever_a_load_is_killed
+    values_behind_headers_of_zeek_are_whole_wherever_a_load_is_killed
     objects_of_an_array_are_whole_wherever_a_load_is_killed
+    parts_of_lines_are_whole_wherever_a_load_is_killed
+    a_line_in_parts_that_grew_is_read_again_once
     a_directive_or_an_object_that_grew_is_read_again_once
     a_record_of_several_lines_that_grew_is_read_again_once
     the_last_of_a_key_stays_wherever_a_load_is_killed
@@ -233,6 +237,59 @@ fn values_behind_directives_are_whole_wherever_a_load_is_killed(kind: Kind) {
         .schema(CSV_SCHEMA)
         .batches_of(20);
     kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+fn values_behind_headers_of_zeek_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::empty()
+        .to(kind)
+        .shaped(Shape::Zeek)
+        .file("a.ndjson", zeek_log(1, 60))
+        .file("b.ndjson", "#separator \\x09\n#fields\tid")
+        .file("c.ndjson", zeek_log(2, 45))
+        .schema(CSV_SCHEMA)
+        .batches_of(20);
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+fn parts_of_lines_are_whole_wherever_a_load_is_killed(kind: Kind) {
+    let load = Load::empty()
+        .to(kind)
+        .shaped(Shape::Docker)
+        .file("a.ndjson", docker_log(1, 60))
+        .file("b.ndjson", "")
+        .file("c.ndjson", docker_log(2, 45))
+        .schema(SCHEMA)
+        .batches_of(20);
+    kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
+}
+
+/// A file that ends with a part, which goes on, one that ends within a line of the runtime, one whose
+/// last part is followed by another stream, and one that ends in a row whose line grows by a blank.
+fn a_line_in_parts_that_grew_is_read_again_once(kind: Kind) {
+    let load = Load::empty().to(kind).shaped(Shape::Docker).schema(SCHEMA).batches_of(10);
+    let whole = docker_log(3, 40);
+    let part = r#"{"log":"{\"id\":1,\"level\":\"INFO\",","stream":"stdout"}"#;
+    let rest = r#"{"log":"\"message\":\"it\"}\n","stream":"stdout"}"#;
+    let other = r#"{"log":"{\"id\":2,\"level\":\"WARN\",\"message\":\"x\"}\n","stream":"stderr"}"#;
+    let young = |load: &Load| {
+        load.write("a.ndjson", &whole[..whole.len() * 2 / 3]);
+        load.write("b.ndjson", format!("{other}\n{part}\n"));
+        load.write("c.ndjson", format!("{part}\n{}", &rest[..20]));
+        load.write("d.ndjson", format!("{other}\n{part}"));
+        load.write("e.ndjson", other);
+    };
+    young(&load);
+    let grow = |load: &Load| {
+        young(load);
+        load.run().exit(3);
+        load.write("a.ndjson", &whole);
+        load.write("b.ndjson", format!("{other}\n{part}\n{rest}\n{other}\n"));
+        load.write("c.ndjson", format!("{part}\n{rest}\n{other}"));
+        load.write("d.ndjson", format!("{other}\n{part}\n{other}\n{rest}\n"));
+        load.write("e.ndjson", format!("{other} \n{other}\n"));
+    };
+    let misses: [&[&str]; 3] = [&MAKING_TABLES, &MAKING_THE_TARGET, &REFUSING];
+    kill_everywhere(&load, Passings::One, &misses, grow);
 }
 
 fn objects_of_an_array_are_whole_wherever_a_load_is_killed(kind: Kind) {

@@ -48,6 +48,9 @@ fn the_samples_are_what_their_generator_makes() {
         ("iis.log", Shape::W3c, [200, 13, 10_000]),
         ("conn.log", Shape::Zeek, [200, 14, 10_000]),
         ("service.json", Shape::Json, [100, 15, 20_000]),
+        ("pod.log", Shape::Cri, [200, 16, 10_000]),
+        ("docker.log", Shape::Docker, [200, 17, 20_000]),
+        ("compose.log", Shape::Compose, [200, 18, 10_000]),
     ];
     for (name, shape, [lines, seed, bad_per_million]) in samples {
         let recipe = generate::Recipe { shape, lines, seed, bad_per_million };

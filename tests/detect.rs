@@ -36,6 +36,7 @@ const CORPUS: &[(&str, &str)] = &[
     ("text/w3c_small.log", "w3c"),
     ("text/logfmt_small.log", "logfmt"),
     ("text/logfmt_agrind.log", "logfmt"),
+    ("json/lnav_docker_compose.0", "compose"),
     ("json/lnav_json.json", "ndjson"),
     ("json/lnav_invalid_json.json", "ndjson"),
     ("json/lnav_json_invalid.json", "ndjson"),
@@ -191,6 +192,50 @@ const MADE: &[Made] = &[
     ("json", "[\n", |n| {
         format!("{}{{\n  \"n\": {n},\n  \"s\": \"x}}{{\"\n}}\n", if n == 0 { "" } else { "," })
     }),
+    ("postgresql csvlog", "", |n| {
+        if n % 2 == 0 {
+            return format!(
+                "2023-10-27 12:34:56.790 UTC,,,1,,653bb0e0.1,{n},,2023-10-27 12:00:00 UTC,,0,LOG,00000,\"checkpoint\",,,,,,,,,\"\",\"checkpointer\",,0\n"
+            );
+        }
+        format!(
+            "2023-10-27 12:34:{:02}.789 UTC,\"app\",\"shop\",{},\"192.0.2.7:5312\",653bb0e0.{n:x},{n},\"SELECT\",2023-10-27 12:00:00 UTC,3/{n},0,ERROR,42P01,\"no such\ntable\",,,,,,\"select *\nfrom \"\"x\"\"\",15,,\"psql\",\"client backend\",,{n}\n",
+            n % 60,
+            4000 + n
+        )
+    }),
+    ("docker with ndjson", "", |n| {
+        let time = format!("2023-10-27T12:34:{:02}.123456789Z", n % 60);
+        format!(
+            "{{\"log\":\"{{\\\"at\\\":\\\"{time}\\\",\\\"n\\\":{n}}}\\n\",\"stream\":\"stderr\",\"time\":\"{time}\"}}\n"
+        )
+    }),
+    ("docker", "", |n| {
+        format!(
+            "{{\"log\":\"said \\\"{n}\\\"\\r\\n\",\"stream\":\"stdout\",\"time\":\"2023-10-27T12:34:56Z\"}}\n"
+        )
+    }),
+    ("cri with logfmt", "", |n| {
+        let tag = if n % 2 == 0 {
+            "F level=info msg=\"it is up\""
+        } else {
+            "P level=info \n2023-10-27T12:34:56Z stdout F msg=x"
+        };
+        format!("2023-10-27T12:34:56.{n:09}Z stdout {tag} n={n}\n")
+    }),
+    ("cri with log4j", "", |n| {
+        let line = |text: &str| format!("2023-10-27T12:34:56.{n:09}+02:00 stderr F {text}\n");
+        let stamp = format!("2023-10-27 12:34:56,{:03}", n % 1000);
+        line(&format!("{stamp} [worker-2] ERROR com.example.Shop - failed {n}"))
+            + &line("java.lang.NullPointerException")
+            + &line("\tat com.example.Shop.buy(Shop.java:42)")
+    }),
+    ("compose with combined", "", |n| {
+        format!(
+            "\u{1b}[36mweb-1  |\u{1b}[0m 192.0.2.1 - - [27/Oct/2023:12:34:56 +0000] \"GET / HTTP/1.1\" 200 {n} \"-\" \"curl\"\n"
+        )
+    }),
+    ("compose", "", |n| format!("web-{}    | it said {n}\n", n % 3)),
     ("cloudtrail", "{\"Records\":[", |n| {
         format!(
             "{}{{\"eventTime\":\"2023-10-27T12:34:56Z\",\"eventName\":\"GetObject\",\"n\":{n}}}\n",

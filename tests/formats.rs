@@ -2,8 +2,8 @@
 //! end.
 
 use bumpalo::Bump;
-use logmill::format::{Chunk, Extras, LogFormat, Memory, Preamble, Raw, Spec, of};
-use logmill::source::Objects;
+use logmill::format::{Chunk, Extras, LogFormat, Memory, Pattern, Preamble, Raw, Spec, of};
+use logmill::source::{Objects, Runtime};
 use serde_json::{Map, Value};
 
 use crate::corpus::{corpus, lines};
@@ -132,6 +132,32 @@ fn objects_of_json_are_found_wherever_they_stand() {
             .into_iter()
             .partition(Result::is_ok);
     assert_eq!((good.len(), bad.len()), (4, 1));
+}
+
+/// Lines that Docker has cut, and what its lines do not hold.
+#[test]
+fn parts_of_dockers_lines_are_joined() {
+    let within = |runtime| {
+        let pattern = Pattern::new("^(?P<message>(?s:.*))$").expect("a pattern");
+        let payload = Box::new(Spec::Regex { pattern, record_start: None });
+        Spec::Contained { runtime, payload }
+    };
+    let found = records(&within(Runtime::Docker), "json/fluentbit_docker_split.ndjson");
+    let messages: Vec<_> =
+        found.iter().map(|record| record.as_ref().expect("a record")["message"].clone()).collect();
+    let expected = [
+        "2020-03-24 Multiple lines: ",
+        "first bullet point",
+        "second bullet point",
+        "third bullet point",
+        "fourth bullet point",
+        "2020-03-24 Single line",
+    ];
+    assert_eq!(messages, expected);
+    let compose = records(&within(Runtime::Compose), "json/lnav_docker_compose.0");
+    assert!(compose.len() == 22 && compose.iter().all(Result::is_ok));
+    let traefik = records(&within(Runtime::Docker), "json/traefik.ndjson");
+    assert!(traefik.iter().all(|record| *record == Err("no_match".to_owned())));
 }
 
 /// Logs of one format are hardly ever read as another. (SQL has an `=` here and there.)
@@ -320,6 +346,46 @@ LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"" combine
         assert!(values().any(|values| values["parents"] == parents && values["service"].is_null()));
         assert!(values().any(|values| values["parents"] == serde_json::json!([])));
         assert!(verdicts[0]["values"]["ts"].as_str().expect("a stamp").starts_with("2024-01-01T00:00:"));
+    }
+
+    #[test]
+    fn lines_of_containers_hold_others() {
+        let service = r#"
+            [record.fields]
+            container_time = "timestamp"
+            timestamp = "timestamp"
+            module    = "text"
+            user_id   = "int""#;
+        let (said, verdicts) = check("pod.log", "format = \"cri\"\npayload = \"ndjson\"", service);
+        let [lines, skipped, records, _] = counts(&said);
+        assert!(lines > 210 && skipped == 0 && records >= 200, "{said}");
+        let values = || verdicts.iter().map(|verdict| &verdict["values"]).filter(|values| !values.is_null());
+        assert!(values().count() > 190);
+        assert!(values().all(|values| values["container_time"] == values["timestamp"]));
+
+        let logfmt = r#"
+            [record.fields]
+            stream = { type = "enum", from = "container_stream", values = ["stdout", "stderr"] }
+            msg    = "text""#;
+        let (said, verdicts) = check("docker.log", "format = \"docker\"\npayload = \"logfmt\"", logfmt);
+        assert!(
+            counts(&said)[0] > 210
+                && verdicts.iter().filter(|verdict| verdict["valid"] == true).count() > 190
+        );
+        let codes = codes(&verdicts);
+        assert!(
+            !codes.is_empty() && codes.iter().all(|code| ["no_match", "partial_line"].contains(code)),
+            "{codes:?}"
+        );
+
+        let access = r#"
+            [record.fields]
+            service = { type = "enum", from = "container_service", values = ["web-1", "web-2", "proxy-1"] }
+            client  = "ip"
+            status  = "int""#;
+        let (said, _) = check("compose.log", "format = \"compose\"\npayload = \"combined\"", access);
+        let [lines, _, records, rejected] = counts(&said);
+        assert_eq!([lines, records, rejected], [200, 200, 5], "{said}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
-use crate::harness::log::{SCHEMA, log, logfmt_log};
+use crate::harness::log::{SCHEMA, docker_log, log, logfmt_log};
 use crate::harness::reading::Shape;
 use crate::stories::on_each_destination;
 
@@ -46,8 +46,10 @@ fn cut(load: &Load) -> u64 {
     assert!(ended.is_killed());
     load.wait_alone();
     let content = load.files()[0].versions[0].clone();
-    let middle = content.len() / 2;
-    let place = middle + content[middle..].iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let mut place = 0;
+    while place < content.len() / 2 {
+        place += load.shape().first(&content[place..]).len();
+    }
     let checkpoints = load.ours("checkpoints");
     load.sql(&format!(
         "UPDATE {checkpoints} SET split_end = {place};
@@ -57,15 +59,18 @@ fn cut(load: &Load) -> u64 {
     place as u64
 }
 
-/// Loads of one file, by small batches, of one that is mapped rather than read, and of one of text.
-fn loads(kind: Kind) -> [Load; 3] {
+/// Loads of one file, by small batches, of one that is mapped rather than read, of one of text, and of
+/// one in whose lines others stand, some in parts.
+fn loads(kind: Kind) -> [Load; 4] {
     let small = Load::of(log(1, 90)).to(kind).schema(SCHEMA).batches_of(20).pipeline("chunk_size = \"1KiB\"");
     let mapped = Load::of(log(6, 3_000)).to(kind).schema(SCHEMA);
     let text = Load::of(logfmt_log(2, 90)).to(kind).shaped(Shape::Logfmt).schema(SCHEMA).batches_of(20);
+    let parts = Load::of(docker_log(2, 90)).to(kind).shaped(Shape::Docker).schema(SCHEMA).batches_of(20);
     [
         small,
         mapped.pipeline("batch_rows = 700").pipeline("chunk_size = \"16KiB\""),
         text.pipeline("chunk_size = \"1KiB\""),
+        parts.pipeline("chunk_size = \"1KiB\""),
     ]
 }
 

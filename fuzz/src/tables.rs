@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use logmill::format::{AnyFormat, AwsLog, Chunk, Dialect, Extras, Memory, Preamble, Spec, of};
-use logmill::source::{Body, Chunks, Objects, Settings, Source, Start};
+use logmill::format::{AnyFormat, AwsLog, Chunk, Dialect, Extras, Memory, Pattern, Preamble, Spec, of};
+use logmill::source::{Body, Chunks, Objects, Runtime, Settings, Source, Start};
 
 pub const SEEDS: &[&[u8]] = &[
     b"\x10#Software: IIS\r\n#Fields: date time c-ip\r\n2023-10-27 00:00:01 ::1\r\n#Fields: c-ip\r\n::1\r\n#Remark: x",
@@ -13,6 +13,8 @@ pub const SEEDS: &[&[u8]] = &[
     b"\x20#fields\ta\n\\x41\n#separator \\x7c\n#fields|a|b\n1|(empty)\n#close\n",
     b"\x03[{\"a\":1},\n{\"b\":[{}]}]\n{\"Records\":[{\"c\":\"}\"}]}",
     b"\x04version srcaddr tcp-flags\n3 10.0.0.1 2\n\"3\" - \"a b\"\n2 1 e 1 2 3 4 5 6 7 8 9 ACCEPT OK\n",
+    b"\x21{\"log\":\"1 a\\n\",\"stream\":\"stdout\"}\n{\"log\":\"\\tb\",\"stream\":\"stdout\"}\n{\"log\":\"c\\n\",\"stream\":\"stderr\"}",
+    b"\x15 2023-10-27T12:34:56Z stdout P 1\n2023-10-27T12:34:56Z stdout F 2\n2023-10-27T12:34:56Z stderr F \nweb-1 | \x1b[0m1\n",
     b"\x07a,\"b\n\"\"c\"\n1,\"2\n3\"\n#,\n4\n",
 ];
 
@@ -28,7 +30,16 @@ pub fn run(data: &[u8]) {
     let csv = Spec::Csv(Dialect { comment: Some(b'#'), ..Dialect::default() });
     let [objects, records] = [None, Some("Records")].map(|list| Spec::Json(Objects { list }));
     let flows = Spec::Aws(AwsLog::named("vpc_flow").expect("a log of AWS"));
-    for spec in [Spec::W3c, Spec::Zeek, csv, objects, records, flows] {
+    let pattern = Pattern::new("^(?P<message>(?s:.*))$").expect("a pattern");
+    let digit = regex::bytes::Regex::new("^[0-9]").expect("a pattern");
+    let contained = [Runtime::Cri, Runtime::Docker, Runtime::Compose].into_iter().flat_map(|runtime| {
+        [None, Some(&digit)].map(|start| {
+            let payload = Spec::Regex { pattern: pattern.clone(), record_start: start.cloned() };
+            Spec::Contained { runtime, payload: Box::new(payload) }
+        })
+    });
+    let tables = [Spec::W3c, Spec::Zeek, csv, objects, records, flows];
+    for spec in tables.into_iter().chain(contained) {
         let format = of(&spec, &[["timestamp"], ["a"]].map(|path| path.to_vec()), Extras::Gathered);
         let whole = read(&format, file.path(), 1 << 16);
         let cut = read(&format, file.path(), usize::from(chunk_bytes).max(1));

@@ -4,15 +4,21 @@ use super::reader::Reader;
 use super::scope::{Scope, TextRange};
 use crate::format::{self, AwsLog, Dialect, LogFormat, Pattern, Preset, Spec};
 use crate::schema::Nulls;
-use crate::source::Objects;
+use crate::source::{Objects, Runtime};
 
 use regex::bytes::Regex;
+
+/// What stands within the lines of a container if no other format is named.
+const TEXT: &str = "text";
+
+/// The pattern of any text.
+const ANY_TEXT: &str = "^(?P<message>(?s:.*))$";
 
 /// Keys that mean something to some formats only.
 const KEYS: [(&str, &[&str]); 11] = [
     ("pattern", &["regex"]),
     ("preset", &["regex"]),
-    ("record_start", &["ndjson", "regex"]),
+    ("record_start", &["ndjson", "regex", TEXT]),
     ("delimiter", &["csv"]),
     ("quote", &["csv", "tsv"]),
     ("escape", &["csv", "tsv"]),
@@ -24,6 +30,7 @@ const KEYS: [(&str, &[&str]); 11] = [
         "nulls",
         &[
             "regex",
+            TEXT,
             "csv",
             "tsv",
             "combined",
@@ -44,20 +51,38 @@ const KEYS: [(&str, &[&str]); 11] = [
 /// Reads how a record is written, and which texts mean null in it. What is wrong has been told then,
 /// and something stands in its place.
 pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> (Spec, Nulls) {
-    let name = reader.word(scope, "format");
+    let format = reader.word(scope, "format");
     if !scope.has("format") {
         reader.find_absent("[source] has no format; add format = \"ndjson\"", scope);
     }
+    let runtime = Runtime::named(format);
+    let payload = reader.word_given(scope, "payload");
+    if let (None, Some((_, place))) = (runtime, &payload) {
+        let message = format!(
+            "'payload' is what stands within the lines of cri, docker or compose, and this job has the format '{format}'"
+        );
+        reader.find(message, place);
+    }
+    let name = match runtime {
+        Some(_) => payload.map_or(TEXT, |(name, _)| name),
+        None => format,
+    };
     for (key, formats) in KEYS {
         if let Some(place) = scope.place_of(key)
             && !formats.contains(&name)
         {
+            let formats: Vec<_> = formats.iter().copied().filter(|format| *format != TEXT).collect();
             let message =
                 format!("'{key}' is for the format {}, and this job has '{name}'", formats.join(" or "));
             reader.find(message, &place);
         }
     }
-    (spec(reader, scope, name), nulls(reader, scope, name))
+    let nulls = nulls(reader, scope, name);
+    let spec = spec(reader, scope, name);
+    match runtime {
+        Some(runtime) => (Spec::Contained { runtime, payload: Box::new(spec) }, nulls),
+        None => (spec, nulls),
+    }
 }
 
 fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
@@ -78,6 +103,10 @@ fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
                 None => Spec::Ndjson { record_start },
             }
         }
+        TEXT => Spec::Regex {
+            pattern: Pattern::new(ANY_TEXT).expect("a pattern of ours"),
+            record_start: record_start(reader, scope),
+        },
         "csv" => Spec::Csv(dialect(reader, scope, b',')),
         "tsv" => Spec::Csv(dialect(reader, scope, b'\t')),
         "json" => Spec::Json(Objects::default()),
@@ -249,6 +278,31 @@ mod tests {
             spec("format = \"access\"\nlog_format = '${host} $status'"),
             "format access\nlog_format \"${host} $status\""
         );
+    }
+
+    #[test]
+    fn a_container_has_the_keys_of_what_is_within() {
+        assert_eq!(spec("format = \"docker\"\npayload = \"ndjson\""), "container docker\nformat ndjson");
+        assert_eq!(
+            spec("format = \"cri\"\nrecord_start = '^\\d'"),
+            "container cri\nformat regex\nrecord_start \"^\\\\d\"\npattern \"^(?P<message>(?s:.*))$\""
+        );
+        assert_eq!(
+            spec("format = \"compose\"\npayload = \"access\"\nlog_format = '$status'\nnulls = []"),
+            "container compose\nformat access\nlog_format \"$status\""
+        );
+        let message = "'payload' is what stands within the lines of cri, docker or compose, and this job has the format 'ndjson'";
+        assert_wrong("source", "payload = \"text\"", message, "\"text\"");
+        for (lines, expected) in [
+            (
+                "format = \"cri\"\npattern = '(?P<a>.)'",
+                "'pattern' is for the format regex, and this job has 'text'",
+            ),
+            ("format = \"cri\"\npayload = \"csv\"", "unknown payload 'csv'; "),
+        ] {
+            let found = findings(&SMALL.replace("format = \"ndjson\"", lines));
+            assert!(found[0].0.starts_with(expected), "{found:?}");
+        }
     }
 
     #[test]

@@ -60,9 +60,6 @@ fn property(key: &Key) -> Value {
         for word in words {
             description.push_str(&format!("\n- `{}`: {}", word.name, word.doc));
         }
-        for (name, doc) in later::words(key.name) {
-            description.push_str(&format!("\n- `{name}` (not yet): {doc}"));
-        }
     }
     if let Fallback::Said(words) = key.default {
         description.push_str(&format!("\n\nDefault: {words}."));

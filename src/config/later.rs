@@ -20,8 +20,6 @@ pub(crate) struct Later {
 pub(crate) enum What {
     /// A key, in the table that is called so.
     Key(&'static str, &'static str),
-    /// A value of a key.
-    Word(&'static str, &'static str),
     /// A key of `[record.fields.X]`, for fields of this type.
     Rule(&'static str, &'static str),
     /// A command, with the one that it belongs to: `dead-letters replay`.
@@ -36,12 +34,12 @@ impl fmt::Display for What {
             Command("logmill", name) | Flag(_, name) => f.write_str(name),
             Command(under, name) => write!(f, "{under} {name}"),
             Key(table, name) => write!(f, "'{name}' of {table}"),
-            Word(key, name) | Rule(key, name) => write!(f, "'{key}' for '{name}'"),
+            Rule(key, name) => write!(f, "'{key}' for '{name}'"),
         }
     }
 }
 
-use What::{Command, Flag, Key, Rule, Word};
+use What::{Command, Flag, Key, Rule};
 
 // One line each.
 #[rustfmt::skip]
@@ -53,8 +51,6 @@ pub(crate) static LATER: &[Later] = &[
     later(Key("[destination]", "object_size"), "For buckets: about how large an object is."),
     later(Key("[destination]", "path"), "For buckets: how the names of objects are made."),
     later(Key("[pipeline]", "lanes"), "Connections that write side by side."),
-    later(Word("format", "cri"), "the lines of a container runtime around another format"),
-    later(Word("format", "docker"), "Docker's JSON files around another format"),
     later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
     later(Command("logmill", "backfill"), "Runs a job for many dates."),
@@ -83,14 +79,6 @@ const fn later(what: What, doc: &'static str) -> Later {
 pub(super) fn keys(table: &str) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
     LATER.iter().filter_map(move |later| match later.what {
         Key(of, name) if of == table => Some((name, later.doc)),
-        _ => None,
-    })
-}
-
-/// The values that a key will take, with what they mean.
-pub(super) fn words(key: &str) -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
-    LATER.iter().filter_map(move |later| match later.what {
-        Word(of, name) if of == key => Some((name, later.doc)),
         _ => None,
     })
 }

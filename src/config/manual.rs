@@ -97,9 +97,7 @@ fn row(page: &mut String, key: &Key) {
     if let Takes::Word(words) = key.takes
         && words.len() <= 10
     {
-        let built = words.iter().map(|word| format!("`{}`: {}", word.name, word.doc));
-        let later = later::words(key.name).map(|(name, doc)| format!("`{name}` (*not yet*): {doc}"));
-        let words = built.chain(later);
+        let words = words.iter().map(|word| format!("`{}`: {}", word.name, word.doc));
         write!(meaning, " {}.", words.collect::<Vec<_>>().join("; ")).expect("a text");
     }
     if let Some(flag) = key.flag {

@@ -7,7 +7,7 @@ use crate::config::{Config, Overrides};
 use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
 use crate::format::{self, Extras, Spec};
-use crate::infer::{Candidate, Explained, Looks, Sample, candidates, explain, look};
+use crate::infer::{Candidate, Explained, Looks, Sample, candidates, explain, look, payloads};
 use crate::source::{Found, Settings, Source};
 use crate::stop::Stop;
 
@@ -94,43 +94,77 @@ fn sample(file: &Found, all_over: bool, stop: &Stop) -> Result<(Looks, Option<Sa
     Ok((looks, all_over.then_some(Sample { start, others })))
 }
 
+/// A candidate, and how much it explains.
+struct Tried {
+    candidate: Candidate,
+    spec: Spec,
+    nulls: Vec<String>,
+    explained: Explained,
+}
+
 /// The format that explains most lines, or else what was tried.
 fn choose(samples: &[Sample]) -> std::result::Result<Detected, Vec<(String, Explained)>> {
-    let max = Settings::default().record_bytes_max;
-    let mut tried: Vec<(Candidate, Spec, Vec<String>, Explained)> = Vec::new();
+    let (mut tried, best) = attempt(samples);
+    let mut shares: Vec<(String, Explained)> =
+        tried.iter().map(|tried| (tried.candidate.name.clone(), tried.explained)).collect();
+    let chosen = shares.remove(best);
+    shares.retain(|(_, explained)| explained.lines > 0);
+    shares.sort_by_key(|(_, explained)| std::cmp::Reverse(explained.lines));
+    shares.insert(0, chosen);
+    let Tried { candidate, spec, nulls, explained } = tried.swap_remove(best);
+    if !explained.is_most() {
+        return Err(shares);
+    }
+    let detected = Detected { lines: candidate.lines, spec, nulls, tried: shares };
+    Ok(within(samples, &detected).unwrap_or(detected))
+}
+
+/// Tries every format on the samples. The second is the one to take, if it explains most of them.
+fn attempt(samples: &[Sample]) -> (Vec<Tried>, usize) {
+    let mut tried: Vec<Tried> = Vec::new();
     for candidate in samples.first().map(candidates).unwrap_or_default() {
         // What is not built is no candidate.
         let Some((spec, nulls)) = read(&candidate.lines) else { continue };
         let format = format::of::<String>(&spec, &[], Extras::Gathered);
-        let explained = explain(&candidate, &format, samples, max);
-        tried.push((candidate, spec, nulls, explained));
+        let explained = explain(&candidate, &format, samples, record_bytes_max());
+        tried.push(Tried { candidate, spec, nulls, explained });
     }
-    let is_enough = |explained: &Explained| explained.is_share(ENOUGH_PERCENT);
-    let enough = tried.iter().position(|(.., explained)| is_enough(explained));
+    let enough = tried.iter().position(|tried| tried.explained.is_share(ENOUGH_PERCENT));
     let best = enough.unwrap_or_else(|| {
         let mut best = 0;
-        for (place, (.., explained)) in tried.iter().enumerate() {
-            if explained.is_more(tried[best].3) {
+        for (place, other) in tried.iter().enumerate() {
+            if other.explained.is_more(tried[best].explained) {
                 best = place;
             }
         }
         best
     });
-    let shares = |tried: &[(Candidate, Spec, Vec<String>, Explained)]| {
-        let mut shares: Vec<(String, Explained)> =
-            tried.iter().map(|(candidate, .., explained)| (candidate.name.clone(), *explained)).collect();
-        let chosen = shares.remove(best);
-        shares.retain(|(_, explained)| explained.lines > 0);
-        shares.sort_by_key(|(_, explained)| std::cmp::Reverse(explained.lines));
-        shares.insert(0, chosen);
-        shares
-    };
-    let shares = shares(&tried);
-    let (candidate, spec, nulls, explained) = tried.swap_remove(best);
-    match explained.is_most() {
-        true => Ok(Detected { lines: candidate.lines, spec, nulls, tried: shares }),
-        false => Err(shares),
+    (tried, best)
+}
+
+/// The format of what stands within the lines of a container, if they are such lines and one explains
+/// nearly all; text would take all.
+fn within(samples: &[Sample], detected: &Detected) -> Option<Detected> {
+    let Spec::Contained { runtime, .. } = detected.spec else { return None };
+    let text = format::of(&detected.spec, &[vec!["message"]], Extras::Ignored);
+    let payloads: Vec<Sample> =
+        samples.iter().map(|sample| payloads(&text, sample, record_bytes_max())).collect();
+    let (mut tried, best) = attempt(&payloads);
+    let best = tried.swap_remove(best);
+    if !best.explained.is_share(ENOUGH_PERCENT) {
+        return None;
     }
+    let Candidate { name, lines, .. } = best.candidate.within(runtime.name());
+    // Not every format can stand there.
+    let (spec, nulls) = read(&lines)?;
+    let mut tried = detected.tried.clone();
+    tried.first_mut()?.0 = name;
+    Some(Detected { lines, spec, nulls, tried })
+}
+
+/// A longer record is not looked at.
+fn record_bytes_max() -> usize {
+    Settings::default().record_bytes_max
 }
 
 /// What these lines of a job say, if they can be read.

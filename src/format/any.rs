@@ -11,10 +11,10 @@ use regex::bytes::Regex;
 use super::directives::MARK;
 use super::each::{Chunk, Counted, Memory, Place, each_record};
 use super::{
-    Access, Aws, AwsLog, Csv, Dialect, Extras, Format, Json, LogFormat, Logfmt, Malformed, Matched, Pattern,
-    Preamble, Record, Syslog, Usual, W3c, Zeek, syslog,
+    Access, Aws, AwsLog, Contained, Csv, Dialect, Extras, Format, Json, LogFormat, Logfmt, Malformed,
+    Matched, Pattern, Payload, Preamble, Record, Syslog, Usual, W3c, Zeek, contained, syslog,
 };
-use crate::source::{Body, Framing, Objects};
+use crate::source::{Body, Framing, Objects, Parts, Runtime};
 
 /// How records are written, as a job says it.
 #[derive(Clone, Debug)]
@@ -47,6 +47,14 @@ pub enum Spec {
     Zeek,
     /// A log that AWS delivers.
     Aws(AwsLog),
+    /// What programs in containers wrote, in the lines of their runtime.
+    Contained {
+        /// Whose lines.
+        runtime: Runtime,
+        /// How the programs wrote: not [`Spec::Csv`] and others whose records need what stands
+        /// before them, and not within a container again.
+        payload: Box<Spec>,
+    },
 }
 
 /// All that decides what a record is, in the form that is hashed: a line for each key.
@@ -63,6 +71,9 @@ impl fmt::Display for Spec {
             Spec::W3c => ("w3c", None),
             Spec::Zeek => ("zeek", None),
             Spec::Aws(log) => (log.name(), None),
+            Spec::Contained { runtime, payload } => {
+                return write!(f, "container {}\n{payload}", runtime.name());
+            }
         };
         write!(f, "format {name}")?;
         if let Some(pattern) = record_start {
@@ -76,7 +87,7 @@ impl fmt::Display for Spec {
             Spec::Access(log_format) if name == "access" => {
                 write!(f, "\nlog_format {:?}", log_format.to_string())
             }
-            Spec::Access(_) | Spec::Logfmt | Spec::Syslog => Ok(()),
+            Spec::Access(_) | Spec::Logfmt | Spec::Syslog | Spec::Contained { .. } => Ok(()),
         }
     }
 }
@@ -102,6 +113,8 @@ pub enum AnyFormat {
     Zeek(Zeek),
     /// A log that AWS delivers.
     Aws(Aws),
+    /// What programs in containers wrote, in the lines of their runtime.
+    Contained(Contained),
 }
 
 /// The same for each format: `$body`, with the format called `$format`.
@@ -117,6 +130,7 @@ macro_rules! with {
             AnyFormat::W3c($format) => $body,
             AnyFormat::Zeek($format) => $body,
             AnyFormat::Aws($format) => $body,
+            AnyFormat::Contained($format) => $body,
         }
     };
 }
@@ -135,6 +149,26 @@ pub fn of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> AnyFo
         Spec::W3c => AnyFormat::W3c(W3c::new(paths, extras)),
         Spec::Zeek => AnyFormat::Zeek(Zeek::new(paths, extras)),
         Spec::Aws(log) => AnyFormat::Aws(Aws::new(*log, paths, extras)),
+        Spec::Contained { runtime, payload } => {
+            let payload = payload_of(payload, paths, extras);
+            AnyFormat::Contained(Contained::new(*runtime, payload, spec.framing(), paths))
+        }
+    }
+}
+
+/// The format that stands within the lines of a container.
+fn payload_of<S: AsRef<str>>(spec: &Spec, paths: &[Vec<S>], extras: Extras) -> Payload {
+    match of(spec, paths, extras) {
+        AnyFormat::Ndjson(format) => Payload::Ndjson(format),
+        AnyFormat::Regex(format) => Payload::Regex(format),
+        AnyFormat::Access(format) => Payload::Access(format),
+        AnyFormat::Logfmt(format) => Payload::Logfmt(format),
+        AnyFormat::Syslog(format) => Payload::Syslog(format),
+        AnyFormat::Csv(_)
+        | AnyFormat::W3c(_)
+        | AnyFormat::Zeek(_)
+        | AnyFormat::Aws(_)
+        | AnyFormat::Contained(_) => unreachable!("no job can name it as what is within a container"),
     }
 }
 
@@ -149,6 +183,14 @@ impl Spec {
             Spec::Csv(dialect) => dialect.framing(),
             Spec::Json(objects) => Framing::Objects(*objects),
             Spec::W3c | Spec::Zeek => Framing::Commented(MARK),
+            Spec::Contained { runtime, payload } => match (payload.framing(), *runtime) {
+                // Its lines have no parts.
+                (Framing::Lines, Runtime::Compose) => Framing::Lines,
+                (Framing::Starts(start), runtime) => {
+                    Framing::Parts(Parts { runtime, record_start: Some(start) })
+                }
+                (_, runtime) => Framing::Parts(Parts { runtime, record_start: None }),
+            },
         }
     }
 
@@ -162,6 +204,11 @@ impl Spec {
             Spec::Regex { pattern, .. } => pattern.usual_fields(),
             Spec::Access(log_format) => log_format.usual_fields(),
             Spec::Syslog => syslog::usual_fields(),
+            Spec::Contained { runtime, payload } => {
+                let mut fields = contained::usual_fields(*runtime);
+                fields.extend(payload.usual_fields());
+                fields
+            }
         }
     }
 }

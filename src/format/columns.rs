@@ -75,6 +75,20 @@ impl<'r> Record<'r> {
         self.put_node(columns, column, Node::String(text));
     }
 
+    /// Puts the text of a column into a record that has ended: it is no part of what the record
+    /// itself says.
+    pub(super) fn put_beside(&mut self, columns: &'r Columns, column: usize, text: &'r str) {
+        let before = self.tape.0.len();
+        self.beside = self.beside.min(before);
+        self.may_hold_nul |= memchr::memchr(0, text.as_bytes()).is_some();
+        self.put(columns, column, text);
+        let more = self.tape.0.len() - before;
+        if let Node::Object { len, count } = &mut self.tape.0[0] {
+            *len += more / 2;
+            *count += more;
+        }
+    }
+
     /// Puts a null into the record.
     #[inline]
     pub(super) fn put_null(&mut self, columns: &'r Columns, column: usize) {

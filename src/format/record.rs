@@ -31,6 +31,8 @@ pub struct Record<'r> {
     /// Whether a text of the record may hold a NUL: most records have none, and then no text is
     /// searched for one.
     pub(super) may_hold_nul: bool,
+    /// Values from this index on stand beside what the record spells.
+    pub(super) beside: usize,
     /// What its values take from outside of it: the names in a header, the day in a directive.
     pub(super) outside: &'r [u8],
 }
@@ -56,6 +58,7 @@ impl Default for Record<'_> {
             exact: Vec::new(),
             spelling: Spelling::Text,
             may_hold_nul: true,
+            beside: usize::MAX,
             outside: &[],
         }
     }
@@ -75,6 +78,7 @@ impl<'r> Record<'r> {
             exact: recycle(self.exact),
             spelling: Spelling::Text,
             may_hold_nul: true,
+            beside: usize::MAX,
             outside: &[],
         }
     }
@@ -298,6 +302,9 @@ impl<'a> Item<'a> {
 
     /// The value just as it stands in the record, if it stands there as JSON.
     pub(crate) fn spelled(self) -> Option<&'a [u8]> {
+        if self.index >= self.record.beside {
+            return None;
+        }
         self.record.spelling.of(&self.record.tape.0, self.index)
     }
 

@@ -74,6 +74,10 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         can_begin_anywhere: true,
     };
     let mut candidates = vec![
+        // Docker's lines are JSON too.
+        named("docker", |line, _| memchr::memmem::find(line, b"\"stream\"").is_some()),
+        named("cri", |_, _| true),
+        named("compose", |line, _| COMPOSE.is_match(line)),
         named("ndjson", |_, record| matches!(record.root().raw(), Raw::Object { .. })),
         named("vhost_combined", |line, _| VHOST.is_match(line)),
         named("combined", |line, _| ACCESS.is_match(line)),
@@ -109,6 +113,7 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         ..named("access", |line, _| ACCESS.is_match(line))
     }));
     candidates.extend(others.into_iter().map(of_preset));
+    candidates.extend(csvlog(&sample.start));
     let delimited = [(b'\t', "tsv"), (b',', "csv"), (b';', "csv"), (b'|', "csv")];
     candidates.extend(delimited.iter().filter_map(|(delimiter, name)| csv(&sample.start, *delimiter, name)));
     candidates
@@ -136,6 +141,51 @@ fn of_preset(preset: &Preset) -> Candidate {
         is_like: |_, _| true,
         can_begin_anywhere: true,
     }
+}
+
+/// The columns of PostgreSQL's csvlog, which has no line of names. Before version 14 it had 24, and
+/// before 13 one less.
+const CSVLOG: [&str; 26] = [
+    "log_time",
+    "user_name",
+    "database_name",
+    "process_id",
+    "connection_from",
+    "session_id",
+    "session_line_num",
+    "command_tag",
+    "session_start_time",
+    "virtual_transaction_id",
+    "transaction_id",
+    "error_severity",
+    "sql_state_code",
+    "message",
+    "detail",
+    "hint",
+    "internal_query",
+    "internal_query_pos",
+    "context",
+    "query",
+    "query_pos",
+    "location",
+    "application_name",
+    "backend_type",
+    "leader_pid",
+    "query_id",
+];
+
+/// PostgreSQL's csvlog, if a record of one line says how many columns there are.
+fn csvlog(start: &[u8]) -> Option<Candidate> {
+    let lines = start.split(|&byte| byte == b'\n').filter(|line| CSVLOG_START.is_match(line));
+    let mut counts = lines.filter_map(|line| Some(values(std::str::from_utf8(line).ok()?, ',').len()));
+    let count = counts.find(|count| [23, 24, 26].contains(count))?;
+    let columns: Vec<String> = CSVLOG[..count].iter().map(|name| format!("{name:?}")).collect();
+    Some(Candidate {
+        name: "postgresql csvlog".to_owned(),
+        lines: format!("format = \"csv\"\n# PostgreSQL's csvlog\ncolumns = [{}]\n", columns.join(", ")),
+        is_like: |line, _| CSVLOG_START.is_match(line),
+        can_begin_anywhere: true,
+    })
 }
 
 /// Values with this delimiter between them, if the first line has some.
@@ -194,6 +244,37 @@ fn is_header(values: &[&str]) -> bool {
     sorted.windows(2).all(|pair| pair[0] != pair[1]) && values.iter().all(is_name)
 }
 
+impl Candidate {
+    /// The same for what stands within the lines of a container.
+    pub fn within(&self, container: &str) -> Candidate {
+        let payload = self.lines.strip_prefix("format").unwrap_or(&self.lines);
+        Candidate {
+            name: format!("{container} with {}", self.name),
+            lines: format!("format = \"{container}\"\npayload{payload}"),
+            ..self.clone()
+        }
+    }
+}
+
+/// What programs wrote, line by line, out of the lines of their container. `format` has its text in the
+/// first slot.
+pub fn payloads(format: &AnyFormat, sample: &Sample, record_bytes_max: usize) -> Sample {
+    let preamble = Preamble::default();
+    let lines = |piece: &Vec<u8>| {
+        let mut lines = Vec::new();
+        let chunk = Chunk { bytes: piece, preamble: &preamble, record_bytes_max };
+        format.each_record(chunk, &mut Memory::default(), |_, record, _| {
+            if let Some(Raw::Text(text)) = record.ok().and_then(|record| record.get(0)).map(|item| item.raw())
+            {
+                lines.extend_from_slice(text.as_bytes());
+                lines.push(b'\n');
+            }
+        });
+        lines
+    };
+    Sample { start: lines(&sample.start), others: sample.others.iter().map(lines).collect() }
+}
+
 /// How much of the samples `format` explains, which is that of the candidate.
 pub fn explain(
     candidate: &Candidate,
@@ -245,6 +326,14 @@ static ACCESS: LazyLock<Regex> = LazyLock::new(|| regex(r#"^\S+ \S+.* \[[^\]]+\]
 /// The name of a host and its port before what else would be the client.
 static VHOST: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"^[A-Za-z0-9.*_-]+:[0-9]+ \S+ \S+ .* \[[^\]]+\] ".*" [0-9]{3} "#));
+
+/// The number of a service, or blanks up to the width of the longest name, before the bar.
+static COMPOSE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"^(\x1b\[[0-9;]*[A-Za-z])*[A-Za-z0-9._-]+([_-][0-9]+ +| {2,})(\x1b\[[0-9;]*m)*\|")
+});
+
+static CSVLOG_START: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\.[0-9]{3} [A-Z+-][A-Z0-9+-]*,"));
 
 /// An object with a list of records.
 static RECORDS: LazyLock<Regex> = LazyLock::new(|| regex(r#"^\{\s*"Records"\s*:\s*\["#));

@@ -30,7 +30,7 @@ use crate::format::{Malformed, Record};
 use crate::reject::Code;
 use crate::schema::{Field, Kind};
 
-pub use detect::{Candidate, Explained, Sample, candidates, explain};
+pub use detect::{Candidate, Explained, Sample, candidates, explain, payloads};
 pub use looks::{Looks, look};
 use name::Names;
 pub use name::{dated, job_name, job_name_of_directory, table_name};

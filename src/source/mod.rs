@@ -39,7 +39,9 @@ use nix::sys::statfs::FsType;
 pub use chunk::{Body, Bytes, Chunk, Start};
 pub use chunks::Chunks;
 pub use discover::{Discovered, Found, Order, Pattern, Selection, discover};
-pub use framing::{Framed, Framing, Objects, Quotes, Records, is_blank};
+pub use framing::{
+    Framed, Framing, Objects, Parts, Quotes, Records, Runtime, RuntimeLine, is_blank, unescape,
+};
 pub use identity::{
     Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Inode, Last, Probe, TAIL_BYTES, hash16,
 };

@@ -121,6 +121,69 @@ pub(crate) fn w3c_log(seed: u64, records: usize) -> Vec<u8> {
     (log + "#Remark: the end").into_bytes()
 }
 
+/// A log of so many records of Zeek, for [`CSV_SCHEMA`], one in ten of them bad. Its header comes again
+/// and again, with other fields.
+pub(crate) fn zeek_log(seed: u64, records: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let start = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tx\n";
+    let header = |names: &str| {
+        format!("{start}#fields\t{names}\n#types{}\n", "\tstring".repeat(names.split('\t').count()))
+    };
+    let mut log = header("more\tid\tlevel\tmessage\tratio");
+    let mut is_other = false;
+    for number in 0..records {
+        let message = ["started", "two words", "gr\u{fc}n+%20", "a,b"][rng.usize(..4)];
+        let level = ["INFO", "WARN", "ERROR"][rng.usize(..3)];
+        let ratio = f64::from(rng.i32(-1000..1000)) / 8.0;
+        match rng.u8(..12) {
+            0 => (log, is_other) = (log + &header("ratio\tlevel\tid\tmessage"), true),
+            1 => {
+                (log, is_other) = (log + "#close\tx\n" + &header("more\tid\tlevel\tmessage\tratio"), false);
+            }
+            _ => {}
+        }
+        let id = if rng.u8(..20) == 0 { format!("x{number}") } else { number.to_string() };
+        log += &match rng.u8(..20) {
+            0 => format!("{id}\t{level}\t{message}"),
+            _ if is_other => format!("{ratio}\t{level}\t{id}\t{message}"),
+            _ => format!("{}\t{id}\t{level}\t{message}\t{ratio}", "m".repeat(rng.usize(1..30))),
+        };
+        log.push('\n');
+    }
+    (log + "#close\t2023-10-27-00-00-00").into_bytes()
+}
+
+/// The lines of a log as Docker keeps them: some in parts, and some parts with a line of the other
+/// stream between them.
+pub(crate) fn docker_log(seed: u64, lines: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut docker = String::new();
+    let log = String::from_utf8_lossy(&log(seed, lines)).into_owned();
+    let mut put = |text: &str, stream: &str, end: &str| {
+        let text = serde_json::to_string(text).unwrap();
+        docker +=
+            &format!("{{\"log\":{text},\"stream\":\"{stream}\",\"time\":\"2023-10-27T12:34:56.789Z\"}}{end}");
+    };
+    for line in log.trim_start_matches('\u{feff}').split_inclusive('\n') {
+        let (stream, other) = [("stdout", "stderr"), ("stderr", "stdout")][rng.usize(..2)];
+        let parts = rng.usize(..4).min(line.chars().count());
+        let mut rest = line;
+        for _ in 1..parts {
+            let (at, _) = rest.char_indices().nth(rest.chars().count() / 2).unwrap();
+            let (part, behind) = rest.split_at(at);
+            if !part.is_empty() {
+                put(part, stream, "\n");
+            }
+            rest = behind;
+            if rng.u8(..20) == 0 {
+                put("{\"id\":0,\"level\":\"WARN\",\"message\":\"between\"}\n", other, "\n");
+            }
+        }
+        put(rest, stream, ["\n", "\r\n"][usize::from(rng.u8(..6) == 0)]);
+    }
+    docker.into_bytes()
+}
+
 /// The objects of a log in an array: on lines of their own, on several lines, or many on one.
 pub(crate) fn array_log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);

@@ -47,6 +47,10 @@ pub(crate) enum Shape {
     Logfmt,
     /// Values with blanks between them, behind directives.
     W3c,
+    /// Values with tabs between them, behind directives.
+    Zeek,
+    /// JSON objects in the lines of Docker.
+    Docker,
     /// JSON objects in an array.
     Json,
 }
@@ -60,6 +64,8 @@ impl Shape {
             Shape::Csv => "format = \"csv\"",
             Shape::Logfmt => "format = \"logfmt\"",
             Shape::W3c => "format = \"w3c\"",
+            Shape::Zeek => "format = \"zeek\"",
+            Shape::Docker => "format = \"docker\"\npayload = \"ndjson\"",
             Shape::Json => "format = \"json\"",
         }
     }
@@ -71,10 +77,31 @@ impl Shape {
     }
 
     /// The first record of `rest`, with its line end.
-    fn first(self, rest: &[u8]) -> &[u8] {
+    pub(crate) fn first(self, rest: &[u8]) -> &[u8] {
         let lines = rest.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len);
         let length = match self {
-            Shape::Lines | Shape::Logfmt | Shape::W3c => lines.take(1).sum(),
+            Shape::Lines | Shape::Logfmt | Shape::W3c | Shape::Zeek => lines.take(1).sum(),
+            // A line of a program that has no line end goes on in the next one of its stream.
+            Shape::Docker => {
+                let (mut end, mut before) = (0, None);
+                for line in lines {
+                    let next: Option<Value> = serde_json::from_slice(&rest[end..end + line]).ok();
+                    let is_cut_off = !rest[end..end + line].ends_with(b"\n");
+                    let goes_on = before.as_ref().is_some_and(|before: &Value| {
+                        let is_of_it = match &next {
+                            Some(next) => before["stream"] == next["stream"],
+                            // What it is shows when the file grows.
+                            None => is_cut_off,
+                        };
+                        is_of_it && !before["log"].as_str().unwrap().ends_with('\n')
+                    });
+                    if end > 0 && !goes_on {
+                        break;
+                    }
+                    (end, before) = (end + line, next);
+                }
+                end
+            }
             Shape::Json => panic!("an object is no matter of lines"),
             Shape::Braces => {
                 let mut end = 0;
@@ -122,14 +149,28 @@ pub(super) fn read(content: &[u8], is_all: bool, shape: Shape, fields: &[Field])
         } else if shape == Shape::Csv && header.is_none() {
             header = Some(values(text, ','));
             reading.skipped += lines;
-        } else if shape == Shape::W3c && text.starts_with(b"#") {
+        } else if matches!(shape, Shape::W3c | Shape::Zeek) && text.starts_with(b"#") {
             if let Some(names) = text.strip_prefix(b"#Fields: ") {
                 header = Some(values(names, ' '));
+            } else if let Some(names) = text.strip_prefix(b"#fields\t") {
+                header = Some(values(names, '\t'));
             }
+            reading.skipped += lines;
+        } else if shape == Shape::Docker && logged(text).is_some_and(|text| text.trim().is_empty()) {
             reading.skipped += lines;
         } else {
             let value = match &header {
-                Some(names) => object(names.as_deref(), text, if shape == Shape::W3c { ' ' } else { ',' }),
+                Some(names) => {
+                    let delimiter = match shape {
+                        Shape::W3c => ' ',
+                        Shape::Zeek => '\t',
+                        _ => ',',
+                    };
+                    object(names.as_deref(), text, delimiter)
+                }
+                None if shape == Shape::Docker => {
+                    logged(text).and_then(|text| serde_json::from_str(&text).ok())
+                }
                 None if shape == Shape::Logfmt => pairs(text),
                 None => serde_json::from_slice(text).ok(),
             };
@@ -139,6 +180,15 @@ pub(super) fn read(content: &[u8], is_all: bool, shape: Shape, fields: &[Field])
         offset += whole.len();
     }
     reading
+}
+
+/// What a program wrote as one line, out of the lines of Docker, if all of it is there.
+fn logged(record: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    for line in record.split(|&byte| byte == b'\n') {
+        text += serde_json::from_slice::<Value>(line).ok()?["log"].as_str()?;
+    }
+    text.strip_suffix('\n').map(str::to_owned)
 }
 
 /// Reads the objects of a file, with nothing between them but white space, commas and brackets.
@@ -196,7 +246,7 @@ fn values(record: &[u8], delimiter: char) -> Option<Vec<String>> {
 fn object(names: Option<&[String]>, record: &[u8], delimiter: char) -> Option<Value> {
     let (names, values) = (names?, values(record, delimiter)?);
     let member = |(name, text): (&String, String)| match text.as_str() {
-        "-" if delimiter == ' ' => (name.clone(), Value::Null),
+        "-" if delimiter != ',' => (name.clone(), Value::Null),
         _ => (name.clone(), scalar(name, text)),
     };
     (names.len() == values.len()).then(|| Value::Object(names.iter().zip(values).map(member).collect()))

@@ -3,7 +3,8 @@
 //! A line is the bytes up to a newline; a carriage return before the newline belongs to the
 //! line end. A record is one line ([`Framing::Lines`], [`Framing::Commented`]), or a line that says
 //! that a record starts with it and the lines behind it ([`Framing::Starts`]), or as many lines as
-//! its quotes hold together ([`Framing::Quoted`]), or an object of JSON wherever it begins and ends
+//! its quotes hold together ([`Framing::Quoted`]), or those that the runtime of a container made of
+//! one ([`Framing::Parts`]), or an object of JSON wherever it begins and ends
 //! ([`Framing::Objects`]). What stands at the end without a line end is a line if
 //! it is not empty.
 //!
@@ -13,6 +14,7 @@
 
 mod objects;
 mod quotes;
+mod runtime;
 
 use std::ops::Range;
 
@@ -23,6 +25,8 @@ pub use objects::Objects;
 use objects::{Walk, Walked};
 use quotes::QuoteState;
 pub use quotes::Quotes;
+use runtime::PartsWalk;
+pub use runtime::{Parts, Runtime, RuntimeLine, unescape};
 
 /// What separates the records of a source.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +41,8 @@ pub enum Framing {
     Starts(Regex),
     /// A line end within quotes belongs to the record.
     Quoted(Quotes),
+    /// A record is what a program in a container wrote, put together of the lines of its runtime.
+    Parts(Parts),
     /// Each object of JSON is a record, and what stands between them is none.
     Objects(Objects),
 }
@@ -109,8 +115,8 @@ impl Framing {
                 }
                 rest.or_else(|| memrchr(b'\n', &bytes[..from.min(bytes.len())]).map(|newline| newline + 1))
             }
-            Framing::Starts(pattern) => {
-                let starts = |newline: &usize| starts(pattern, &bytes[newline + 1..], is_end) == Some(true);
+            Framing::Starts(_) | Framing::Parts(_) => {
+                let starts = |newline: &usize| self.begins_behind(*newline, bytes, is_end) == Some(true);
                 let ahead = memchr_iter(b'\n', bytes.get(from..).unwrap_or_default());
                 let ahead = ahead.map(|newline| from + newline).find(starts);
                 let before = || memchr::memrchr_iter(b'\n', &bytes[..from.min(bytes.len())]).find(starts);
@@ -127,11 +133,26 @@ impl Framing {
         }
     }
 
+    /// Whether a record begins behind a newline of `bytes`, which start on a record start; `None` if
+    /// that cannot be known yet.
+    fn begins_behind(&self, newline: usize, bytes: &[u8], is_end: bool) -> Option<bool> {
+        let rest = &bytes[newline + 1..];
+        match self {
+            Framing::Starts(pattern) => starts(pattern, rest, is_end),
+            Framing::Parts(parts) => {
+                let line = memrchr(b'\n', &bytes[..newline]).map_or(0, |before| before + 1);
+                parts.begins(&bytes[line..newline], rest, is_end)
+            }
+            _ => Some(true),
+        }
+    }
+
     /// How far behind the end of a record one has to see to know that it is its end.
     pub(super) fn look_ahead(&self) -> usize {
         match self {
             Framing::Lines | Framing::Commented(_) | Framing::Quoted(_) => 0,
             Framing::Starts(_) => START_BYTES_MAX,
+            Framing::Parts(_) => runtime::LOOK_AHEAD,
             Framing::Objects(_) => objects::LOOK_AHEAD,
         }
     }
@@ -149,6 +170,7 @@ impl Framing {
             Framing::Lines | Framing::Commented(_) => has_no_end,
             // Only the start of the next one would say so.
             Framing::Starts(_) => ends && !record.is_empty(),
+            Framing::Parts(parts) => ends && (has_no_end || parts.may_go_on(record)),
             Framing::Quoted(quotes) => {
                 has_no_end || quotes.record_end(record, 0).is_none() && !record.is_empty()
             }
@@ -173,6 +195,11 @@ impl Framing {
             Framing::Starts(pattern) => {
                 line_end.filter(|&length| starts(pattern, &next[length..], is_end) == Some(true))
             }
+            Framing::Parts(parts) => {
+                let open = open.strip_suffix(b"\n").unwrap_or(open);
+                let line = &open[memrchr(b'\n', open).map_or(0, |newline| newline + 1)..];
+                line_end.filter(|&length| parts.begins(line, &next[length..], is_end) == Some(true))
+            }
             Framing::Quoted(quotes) => {
                 let is_within_quotes = quotes.record_end(&[open, b"\n"].concat(), 0).is_none();
                 line_end.filter(|_| !is_within_quotes)
@@ -196,7 +223,7 @@ impl Framing {
     /// Whether a record is a line that holds no fields.
     pub fn is_comment(&self, record: &[u8]) -> bool {
         match self {
-            Framing::Lines | Framing::Starts(_) => false,
+            Framing::Lines | Framing::Starts(_) | Framing::Parts(_) => false,
             Framing::Commented(comment) => record.first() == Some(comment),
             Framing::Quoted(quotes) => quotes.is_comment(record),
             Framing::Objects(objects) => objects.are_gaps(record),
@@ -291,9 +318,9 @@ impl Records<'_> {
         let bytes = self.bytes;
         let end = match self.framing {
             Framing::Lines | Framing::Commented(_) => None,
-            Framing::Starts(pattern) => memchr_iter(b'\n', &bytes[first..])
-                .map(|newline| first + newline + 1)
-                .find(|&next| starts(pattern, &bytes[next..], true) == Some(true)),
+            Framing::Starts(_) | Framing::Parts(_) => memchr_iter(b'\n', &bytes[first..])
+                .find(|&newline| self.framing.begins_behind(newline, &bytes[first..], true) == Some(true))
+                .map(|newline| first + newline + 1),
             Framing::Quoted(quotes) => quotes.record_end(bytes, first),
             Framing::Objects(objects) => {
                 let Walked { taken, content, .. } = Walk::new(*objects).go_on(&bytes[first..], true);
@@ -341,6 +368,7 @@ enum Way {
     Lines,
     Starts(Regex),
     Quoted(Quotes, QuoteState),
+    Parts(PartsWalk),
     Objects(Walk),
 }
 
@@ -350,6 +378,7 @@ impl Follower {
             Framing::Lines | Framing::Commented(_) => Way::Lines,
             Framing::Starts(pattern) => Way::Starts(pattern.clone()),
             Framing::Quoted(quotes) => Way::Quoted(*quotes, QuoteState::Record),
+            Framing::Parts(parts) => Way::Parts(PartsWalk::new(parts.clone())),
             Framing::Objects(objects) => Way::Objects(Walk::new(*objects)),
         };
         let lines = if let Way::Objects(_) = way { 0 } else { 1 };
@@ -366,6 +395,7 @@ impl Follower {
                 None => (piece.len(), false),
             },
             Way::Starts(pattern) => start_behind(pattern, piece, is_last),
+            Way::Parts(walk) => walk.find_end(piece, is_last),
             Way::Quoted(quotes, state) => match piece.iter().position(|&byte| state.step(byte, quotes)) {
                 Some(newline) => (newline + 1, true),
                 None => (piece.len(), false),
@@ -624,8 +654,68 @@ mod tests {
         found
     }
 
+    /// The records of `text`, which are the same in chunks and in pieces.
+    fn is_the_same_however_it_is_cut(
+        framing: &Framing,
+        text: &[u8],
+        bytes_max: usize,
+        lines_max: usize,
+        piece: usize,
+    ) -> Result<Vec<(usize, Vec<u8>)>, TestCaseError> {
+        let all: Vec<_> = framing.records(text).map(|record| (record.start, record.bytes.to_vec())).collect();
+        prop_assert_eq!(&cut_records(framing, text, bytes_max, lines_max), &all, "{:?}", framing);
+        let lines: Vec<_> = framing.records(text).map(|record| u64::from(record.lines)).collect();
+        let followed = followed_records(framing, text, piece);
+        let followed_lines: Vec<_> = followed.iter().map(|(_, _, lines)| *lines).collect();
+        let followed: Vec<_> = followed.into_iter().map(|(start, record, _)| (start, record)).collect();
+        prop_assert_eq!(&followed, &all, "{:?}", framing);
+        prop_assert_eq!(followed_lines, lines, "{:?}", framing);
+        // What is kept of a source is asked whether it goes on where it does.
+        for pair in all.windows(2) {
+            let (open, next) = text.split_at(pair[1].0);
+            let goes_on = framing.goes_on(&open[pair[0].0..], next, true);
+            prop_assert_eq!(goes_on, Some(0), "{:?}: {:?}", framing, pair);
+        }
+        Ok(all)
+    }
+
+    /// What lines of containers consist of.
+    const PIECES: [&str; 15] = [
+        "2023-10-27T12:34:56Z stdout F ",
+        "2023-10-27T12:34:56Z stdout P ",
+        "2023-10-27T12:34:56Z stderr P ",
+        "{\"log\":\"",
+        "\\n\",\"stream\":\"stdout\"}\n",
+        "\",\"stream\":\"stdout\"}\n",
+        "\",\"stream\":\"stderr\"}\r\n",
+        "web-1 | ",
+        "db_1 | ",
+        "1",
+        "at",
+        "\\u0031",
+        "\n",
+        "\n",
+        "\r\n",
+    ];
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn what_a_container_wrote_is_the_same_however_its_source_is_cut(
+            pieces in proptest::collection::vec(prop::sample::select(&PIECES[..]), 0..25),
+            bytes_max in 1_usize..90,
+            lines_max in 1_usize..8,
+            piece in 1_usize..70,
+            has_start in any::<bool>(),
+        ) {
+            let text = pieces.concat();
+            let start = has_start.then(|| Regex::new("^[0-9]").expect("a pattern"));
+            for runtime in [Runtime::Cri, Runtime::Docker, Runtime::Compose] {
+                let framing = Framing::Parts(Parts { runtime, record_start: start.clone() });
+                is_the_same_however_it_is_cut(&framing, text.as_bytes(), bytes_max, lines_max, piece)?;
+            }
+        }
 
         #[test]
         fn a_record_is_the_same_however_its_source_is_cut(
@@ -643,15 +733,7 @@ mod tests {
                 quotes = Quotes { escape: Some(b'\\'), comment: Some(b'#'), ..quotes };
             }
             for framing in [Framing::Lines, Framing::Commented(b'#'), starting(r"^\d"), starting("x$"), Framing::Quoted(quotes)] {
-                let all: Vec<_> =
-                    framing.records(&text).map(|record| (record.start, record.bytes.to_vec())).collect();
-                prop_assert_eq!(&cut_records(&framing, &text, bytes_max, lines_max), &all, "{:?}", &framing);
-                let lines: Vec<_> = framing.records(&text).map(|record| u64::from(record.lines)).collect();
-                let followed = followed_records(&framing, &text, piece);
-                let followed_lines: Vec<_> = followed.iter().map(|(_, _, lines)| *lines).collect();
-                let followed: Vec<_> = followed.into_iter().map(|(start, record, _)| (start, record)).collect();
-                prop_assert_eq!(&followed, &all, "{:?}", &framing);
-                prop_assert_eq!(followed_lines, lines, "{:?}", &framing);
+                let all = is_the_same_however_it_is_cut(&framing, &text, bytes_max, lines_max, piece)?;
                 if let Framing::Quoted(quotes) = &framing {
                     prop_assert_eq!(&plain_quoted(quotes, &text), &all);
                 }

@@ -1,0 +1,361 @@
+//! What the runtime of a container writes around the lines of its programs, and which of these lines
+//! belong together.
+//!
+//! A runtime cuts a line that is too long for it into parts, and marks all but the last. Parts that
+//! follow each other directly are one record; with a `record_start` for what is within, further
+//! lines of the same stream belong to it too. Whether a line begins a record is decided by it and
+//! the one before it, and by nothing else.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2};
+use regex::bytes::Regex;
+
+/// Who wrote a line around another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// containerd and CRI-O, as Kubernetes keeps their files: `<time> stdout F <line>`.
+    Cri,
+    /// Docker's `json-file`: `{"log":"<line>\n","stream":"stdout","time":"<time>"}`.
+    Docker,
+    /// `docker compose logs`: `web-1  | <line>`.
+    Compose,
+}
+
+/// A line of a container, taken apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuntimeLine<'l> {
+    /// When it was written.
+    pub time: Option<&'l [u8]>,
+    /// Where to: `stdout` or `stderr`.
+    pub stream: Option<&'l [u8]>,
+    /// Whose it is.
+    pub service: Option<&'l [u8]>,
+    /// What else the runtime was told to write, as JSON.
+    pub attrs: Option<&'l [u8]>,
+    /// What the program wrote, as it stands in the line.
+    pub payload: &'l [u8],
+    /// Whether the line of the program goes on in the next one.
+    pub is_partial: bool,
+}
+
+/// Records of lines that the runtime of a container wrote.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Who wrote them.
+    pub runtime: Runtime,
+    /// Found in the first line of what a program writes as one record.
+    pub record_start: Option<Regex>,
+}
+
+/// Docker cuts lines at 16 KiB, which escapes make six times as long. A line is told by this much.
+pub(super) const LOOK_AHEAD: usize = 128 << 10;
+
+/// Whether what a program wrote starts a record is decided by this much of it.
+const START_BYTES_MAX: usize = 4096;
+
+impl Parts {
+    /// Whether the line at the start of `rest`, which `before` is the line before, begins a record;
+    /// `None` if that cannot be known yet.
+    pub(super) fn begins(&self, before: &[u8], rest: &[u8], is_end: bool) -> Option<bool> {
+        let before = without_return(&before[..before.len().min(LOOK_AHEAD)]);
+        let Some(before) = self.runtime.line(before) else { return Some(true) };
+        if !before.is_partial && self.record_start.is_none() {
+            return Some(true);
+        }
+        let head = &rest[..rest.len().min(LOOK_AHEAD)];
+        let newline = memchr(b'\n', head);
+        let is_unfinished = newline.is_none() && head.len() < LOOK_AHEAD;
+        if is_unfinished && !is_end {
+            return None;
+        }
+        if rest.is_empty() {
+            return Some(false);
+        }
+        let next = self.runtime.line(without_return(&head[..newline.unwrap_or(head.len())]));
+        // One that is cut off may go on when the file grows, and then it may be the next part.
+        let Some(next) = next else { return Some(!is_unfinished) };
+        if (before.stream, before.service) != (next.stream, next.service) {
+            return Some(true);
+        }
+        if before.is_partial {
+            return Some(false);
+        }
+        let start = &next.payload[..next.payload.len().min(START_BYTES_MAX)];
+        Some(match (&self.record_start, self.runtime) {
+            (None, _) => true,
+            (Some(pattern), Runtime::Docker) => pattern.is_match(&unescaped_start(start)),
+            (Some(pattern), _) => pattern.is_match(start),
+        })
+    }
+
+    /// Whether a record may go on behind its last line, which has a line end.
+    pub(super) fn may_go_on(&self, record: &[u8]) -> bool {
+        let record = record.strip_suffix(b"\n").unwrap_or(record);
+        let last = &record[memchr::memrchr(b'\n', record).map_or(0, |newline| newline + 1)..];
+        // Nothing can follow what is none of these lines.
+        self.begins(last, b"", true) == Some(false)
+    }
+}
+
+/// The start of a text of JSON, without its escapes as far as patterns care.
+fn unescaped_start(text: &[u8]) -> Cow<'_, [u8]> {
+    let text = text.strip_suffix(br"\n").unwrap_or(text);
+    let Some(first) = memchr(b'\\', text) else { return Cow::Borrowed(text) };
+    // A text that is cut off within an escape is whole up to there.
+    let mut out = text[..first].to_vec();
+    unescape(&text[first..], &mut |bytes| out.extend_from_slice(bytes));
+    Cow::Owned(out)
+}
+
+/// Hands the text of a JSON string, given without its quotes, to `push` in pieces. False, and only
+/// what stands before it, if it has an escape that is none.
+pub fn unescape(text: &[u8], push: &mut impl FnMut(&[u8])) -> bool {
+    let mut rest = text;
+    while let Some(at) = memchr(b'\\', rest) {
+        push(&rest[..at]);
+        let letter = rest.get(at + 1).copied().unwrap_or_default();
+        let plain = match letter {
+            b'"' | b'\\' | b'/' => Some(letter),
+            b'b' => Some(8),
+            b'f' => Some(12),
+            b'n' => Some(b'\n'),
+            b'r' => Some(b'\r'),
+            b't' => Some(b'\t'),
+            _ => None,
+        };
+        let length = match (plain, letter) {
+            (Some(byte), _) => {
+                push(&[byte]);
+                2
+            }
+            (None, b'u') => match character(&rest[at + 2..]) {
+                Some((ch, length)) => {
+                    push(ch.encode_utf8(&mut [0; 4]).as_bytes());
+                    2 + length
+                }
+                None => return false,
+            },
+            _ => return false,
+        };
+        rest = &rest[at + length..];
+    }
+    push(rest);
+    true
+}
+
+/// The character that the digits behind a `\u` stand for, two times four for a pair of surrogates,
+/// and how many bytes they are.
+fn character(digits: &[u8]) -> Option<(char, usize)> {
+    let unit = |digits: &[u8]| {
+        let digits = digits.get(..4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+        u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let first = unit(digits)?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return Some((char::from_u32(first)?, 4));
+    }
+    let second = unit(digits[4..].strip_prefix(br"\u")?).filter(|unit| (0xdc00..0xe000).contains(unit))?;
+    Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))?, 10))
+}
+
+impl Runtime {
+    /// What a job calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Runtime::Cri => "cri",
+            Runtime::Docker => "docker",
+            Runtime::Compose => "compose",
+        }
+    }
+
+    /// The container that a job calls so.
+    pub fn named(name: &str) -> Option<Runtime> {
+        let all = [Runtime::Cri, Runtime::Docker, Runtime::Compose];
+        all.into_iter().find(|runtime| runtime.name() == name)
+    }
+
+    /// Takes a line apart, which is given without its line end; `None` if it is none of this
+    /// runtime's.
+    pub fn line(self, line: &[u8]) -> Option<RuntimeLine<'_>> {
+        match self {
+            Runtime::Cri => cri(line),
+            Runtime::Docker => docker(line),
+            Runtime::Compose => compose(line),
+        }
+    }
+}
+
+/// `2023-10-27T12:34:56.789012345Z stdout F <line>`. Behind the P of a part or the F of a whole line
+/// there may be other tags, with colons between them.
+fn cri(line: &[u8]) -> Option<RuntimeLine<'_>> {
+    let (time, rest) = split_once(line, b' ')?;
+    let (stream, rest) = split_once(rest, b' ')?;
+    // Of an empty line some runtimes leave the last blank out.
+    let (tags, payload) = split_once(rest, b' ').unwrap_or(rest.split_at(rest.len()));
+    let is_partial = match tags {
+        [b'P'] | [b'P', b':', ..] => true,
+        [b'F'] | [b'F', b':', ..] => false,
+        _ => return None,
+    };
+    if !is_stamp(time) || !matches!(stream, b"stdout" | b"stderr") {
+        return None;
+    }
+    Some(RuntimeLine { time: Some(time), stream: Some(stream), payload, is_partial, ..Default::default() })
+}
+
+/// Whether it is written as RFC 3339 has it, as far as its first letters tell.
+fn is_stamp(text: &[u8]) -> bool {
+    matches!(text, [y, _, _, _, b'-', _, _, b'-', _, _, b'T', h, _, b':', _, _, b':', _, _, ..]
+        if y.is_ascii_digit() && h.is_ascii_digit())
+        && text.iter().all(|byte| byte.is_ascii_digit() || b"-:.TZ+".contains(byte))
+}
+
+fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = memchr(separator, bytes)?;
+    Some((&bytes[..at], &bytes[at + 1..]))
+}
+
+/// An object with a `log`, and with `stream`, `time` and `attrs` if at all with any other member.
+fn docker(line: &[u8]) -> Option<RuntimeLine<'_>> {
+    let mut found = RuntimeLine::default();
+    let mut rest = line.trim_ascii().strip_prefix(b"{")?;
+    let mut log = None;
+    loop {
+        let (key, behind) = string(rest.trim_ascii_start())?;
+        let value = behind.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+        rest = match key {
+            b"attrs" => {
+                let (object, behind) = object(value)?;
+                found.attrs = Some(object);
+                behind
+            }
+            _ => {
+                let (text, behind) = string(value)?;
+                match key {
+                    b"log" => log = Some(text),
+                    // These have no escapes.
+                    _ if memchr(b'\\', text).is_some() => return None,
+                    b"stream" => found.stream = Some(text),
+                    b"time" => found.time = Some(text),
+                    _ => return None,
+                }
+                behind
+            }
+        };
+        rest = rest.trim_ascii_start();
+        match rest.split_first()? {
+            (b',', behind) => rest = behind,
+            (b'}', b"") => break,
+            _ => return None,
+        }
+    }
+    let log = log?;
+    // Whether the newline at its end is one, or a backslash and an n.
+    let ends = log.strip_suffix(br"\n");
+    let ends = ends.filter(|text| text.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0);
+    Some(RuntimeLine { payload: ends.unwrap_or(log), is_partial: ends.is_none(), ..found })
+}
+
+/// The string of JSON at the start of `text`, without its quotes, and what stands behind it.
+fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let text = text.strip_prefix(b"\"")?;
+    let mut at = 0;
+    loop {
+        at += memchr2(b'"', b'\\', text.get(at..)?)?;
+        match text[at] {
+            b'"' => return Some((&text[..at], &text[at + 1..])),
+            _ => at += 2,
+        }
+    }
+}
+
+/// The object of JSON at the start of `text`, and what stands behind it. Its strings and braces are
+/// looked at, and nothing else.
+fn object(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut at, mut depth) = (0, 0_usize);
+    loop {
+        match text.get(at)? {
+            b'"' => at = text.len() - string(&text[at..])?.1.len(),
+            byte => {
+                match byte {
+                    b'{' => depth += 1,
+                    b'}' => depth = depth.checked_sub(1)?,
+                    _ => {}
+                }
+                at += 1;
+            }
+        }
+        if depth == 0 {
+            return (at > 0 && text.starts_with(b"{")).then(|| (&text[..at], &text[at..]));
+        }
+    }
+}
+
+/// `web-1  | <line>`, with colours around the name where it was written to a terminal.
+fn compose(line: &[u8]) -> Option<RuntimeLine<'_>> {
+    let line = without_colours(line);
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let length = line.iter().take_while(|byte| is_of_name(byte)).count();
+    let (service, rest) = line.split_at(length);
+    let rest = without_colours(without_colours(rest).trim_ascii_start());
+    let rest = without_colours(rest.strip_prefix(b"|")?);
+    let payload = match rest.strip_prefix(b" ") {
+        Some(payload) => without_colours(payload),
+        None if rest.is_empty() => rest,
+        None => return None,
+    };
+    (!service.is_empty()).then(|| RuntimeLine { service: Some(service), payload, ..Default::default() })
+}
+
+/// What stands behind the sequences that a terminal takes for colours and for moves of its cursor.
+fn without_colours(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_prefix(b"\x1b[") {
+        let length = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
+        match rest.get(length) {
+            Some(0x40..=0x7e) => text = &rest[length + 1..],
+            _ => break,
+        }
+    }
+    text
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// How far within a record one is who sees it in pieces.
+#[derive(Debug)]
+pub(super) struct PartsWalk {
+    parts: Parts,
+    /// The line that the last piece ended in, as much of it as tells what it is.
+    line: Vec<u8>,
+}
+
+impl PartsWalk {
+    pub(super) fn new(parts: Parts) -> PartsWalk {
+        PartsWalk { parts, line: Vec::new() }
+    }
+
+    /// How much of a piece belongs to the record, and whether the record ends there.
+    pub(super) fn find_end(&mut self, piece: &[u8], is_last: bool) -> (usize, bool) {
+        let mut start = 0;
+        while let Some(length) = memchr(b'\n', &piece[start..]) {
+            self.keep(&piece[start..start + length]);
+            match self.parts.begins(&self.line, &piece[start + length + 1..], is_last) {
+                Some(true) => return (start + length + 1, true),
+                Some(false) => self.line.clear(),
+                // It is asked again, when more is there.
+                None => return (start + length, false),
+            }
+            start += length + 1;
+        }
+        self.keep(&piece[start..]);
+        (piece.len(), false)
+    }
+
+    fn keep(&mut self, more: &[u8]) {
+        let room = LOOK_AHEAD + 1 - self.line.len().min(LOOK_AHEAD + 1);
+        self.line.extend_from_slice(&more[..more.len().min(room)]);
+    }
+}
