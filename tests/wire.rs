@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::load::Load;
-use crate::harness::log::{SCHEMA, log};
+use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
 use crate::harness::proxy::{At, Fault, Proxy, Rule, Sender, Traffic};
 use crate::harness::trials::{factor, some_of, trials};
@@ -90,6 +90,24 @@ fn a_line_that_drips_loads_the_same() {
             assert!(proxy.traffic()[0].struck, "{sender:?} {number}");
         }
     }
+}
+
+/// One message takes longer than the deadline, and most of it waits for the line.
+#[test]
+fn a_slow_line_that_moves_is_not_a_lost_one() {
+    let raw = 12 << 20;
+    let load = Load::of([&good_log(1, 3)[..], b"bad ", &vec![b'x'; raw]].concat())
+        .schema(SCHEMA)
+        .pipeline("deadline = \"3s\"")
+        .pipeline("[dead_letters]\nmax_raw = \"16MB\"")
+        .audited();
+    let connections = run_through(&load, vec![]).traffic().len();
+    let crawl = Rule { at: At::Message(Sender::Client, 0), fault: Fault::Crawl(Duration::from_millis(4)) };
+    let began = Instant::now();
+    let proxy = run_through(&load, vec![crawl]);
+    // Of what is on its way the system keeps some, and the rest waits.
+    assert!(began.elapsed() > Duration::from_secs(6), "{:?}: the line was not slow", began.elapsed());
+    assert_eq!(proxy.traffic().len(), connections, "the line was given up");
 }
 
 #[test]

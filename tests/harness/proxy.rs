@@ -58,6 +58,9 @@ pub(crate) enum Fault {
     HangAfter,
     /// From this message on, what its sender sends arrives byte by byte, so far apart.
     Drip(Duration),
+    /// From this message on, a few kilobytes at a time are taken off its sender's hands, so far
+    /// apart. He waits for the line, which moves.
+    Crawl(Duration),
 }
 
 /// What a connection has to obey.
@@ -307,7 +310,7 @@ impl Link {
 struct Pump {
     link: Arc<Link>,
     sender: Sender,
-    from: BufReader<Socket>,
+    from: BufReader<Paced>,
     to: Socket,
     /// How many messages it saw.
     count: usize,
@@ -319,7 +322,8 @@ struct Pump {
 
 impl Pump {
     fn new(link: &Arc<Link>, sender: Sender, from: Socket, to: Socket) -> Pump {
-        let (link, from) = (Arc::clone(link), BufReader::with_capacity(64 << 10, from));
+        let (link, from) =
+            (Arc::clone(link), BufReader::with_capacity(64 << 10, Paced { socket: from, pause: None }));
         Pump { link, sender, from, to, count: 0, matches: 0, pause: None }
     }
 
@@ -393,6 +397,10 @@ impl Pump {
                 self.link.note_strike();
                 self.forward(&message)?;
             }
+            Fault::Crawl(pause) => {
+                self.from.get_mut().pause = Some(pause);
+                self.forward(&message)?;
+            }
         }
         self.link.note_strike();
         Ok(())
@@ -421,6 +429,22 @@ impl Pump {
             self.to.write_all(&[*byte])?;
         }
         Ok(())
+    }
+}
+
+/// A socket that is perhaps read slowly.
+struct Paced {
+    socket: Socket,
+    /// How far the pieces are apart.
+    pause: Option<Duration>,
+}
+
+impl Read for Paced {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(pause) = self.pause else { return self.socket.read(buffer) };
+        thread::sleep(pause);
+        let length = buffer.len().min(8 << 10);
+        self.socket.read(&mut buffer[..length])
     }
 }
 
