@@ -4,8 +4,9 @@
 //! than that somebody. So what is merely found is used only if nobody else could have put it
 //! there, and what holds rows is for the eyes of its owner.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -39,9 +40,8 @@ fn is_private_group(metadata: &Metadata) -> bool {
 }
 
 /// Opens a file that nobody named, if it is there. `Err` says why it is not to be used.
-pub(crate) fn open_found(path: &Path) -> Result<Option<File>, String> {
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
-    let file = match opened {
+pub(crate) fn open_found(path: &Path, options: &mut OpenOptions) -> Result<Option<File>, String> {
+    let file = match options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) if error.raw_os_error() == Some(libc::ELOOP) => return Err("is a link".to_owned()),
@@ -85,6 +85,24 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Whether this process has opened the file a second time. A path leads from one moment to the next to
+/// another file; what is open stays what it is.
+#[cfg(feature = "sqlite")]
+pub(crate) fn is_open_twice(file: &File) -> io::Result<bool> {
+    let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+    let (own, wanted) = (file.as_raw_fd().to_string(), id(&file.metadata()?));
+    // Where the system does not say what is open, as without /proc, there is only the path to believe.
+    let Ok(entries) = fs::read_dir("/dev/fd") else { return Ok(true) };
+    for entry in entries {
+        let entry = entry?;
+        // What was closed meanwhile is none.
+        if entry.file_name() != *own && fs::metadata(entry.path()).is_ok_and(|other| id(&other) == wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Makes an empty file for a database, unless one is there. If that fails, to open it will say
 /// why.
 #[cfg(feature = "sqlite")]
@@ -94,7 +112,6 @@ pub(crate) fn make_private(path: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::{chown, symlink};
 
     use super::*;
@@ -123,27 +140,46 @@ mod tests {
         create_private(Path::new("/dev/null")).expect("no file");
     }
 
+    fn found(path: &Path) -> Result<Option<File>, String> {
+        open_found(path, OpenOptions::new().read(true))
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_file_is_open_twice_by_whatever_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, other) = (folder.path().join("rows"), folder.path().join("other"));
+        let file = create_private(&path).expect("made");
+        let unlike = create_private(&other).expect("made");
+        assert!(!is_open_twice(&file).expect("looked"));
+        fs::rename(&path, folder.path().join("moved")).expect("moved");
+        fs::rename(&other, &path).expect("put in its place");
+        let again = File::open(&path).expect("there");
+        assert!(!is_open_twice(&file).expect("looked"));
+        assert!(is_open_twice(&unlike).expect("looked") && is_open_twice(&again).expect("looked"));
+    }
+
     #[test]
     fn what_is_found_is_used_only_if_nobody_else_could_have_made_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, link) = (folder.path().join("job"), folder.path().join("link"));
-        assert!(open_found(&path).expect("not there").is_none());
+        assert!(found(&path).expect("not there").is_none());
         fs::write(&path, "job").expect("written");
         symlink(&path, &link).expect("linked");
-        assert_eq!(open_found(&link).expect_err("a link"), "is a link");
-        assert_eq!(open_found(folder.path()).expect_err("a folder"), "is no plain file");
+        assert_eq!(found(&link).expect_err("a link"), "is a link");
+        assert_eq!(found(folder.path()).expect_err("a folder"), "is no plain file");
         for (mode, is_used) in [(0o644, true), (0o600, true), (0o646, false), (0o666, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
-            assert_eq!(open_found(&path).is_ok(), is_used, "{mode:o}");
+            assert_eq!(found(&path).is_ok(), is_used, "{mode:o}");
         }
         fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("set");
         // Only root can give files away.
         if chown(&path, Some(12_345), Some(12_345)).is_ok() {
-            assert!(open_found(&path).expect_err("of another").contains("uid 12345"));
+            assert!(found(&path).expect_err("of another").contains("uid 12345"));
             assert!(others_may_read(&fs::metadata(&path).expect("there")));
             chown(&path, Some(0), Some(12_345)).expect("given back");
             fs::set_permissions(&path, Permissions::from_mode(0o660)).expect("set");
-            assert!(open_found(&path).expect_err("its group").contains("mode 660"));
+            assert!(found(&path).expect_err("its group").contains("mode 660"));
         }
     }
 }

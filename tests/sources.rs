@@ -245,6 +245,13 @@ impl Loaded {
         self
     }
 
+    /// It said this to a person.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) -> &Loaded {
+        assert!(self.said.stderr.contains(words), "not said: {words:?} in {}", self.said.stderr);
+        self
+    }
+
     /// What the result says, at a JSON pointer.
     #[track_caller]
     pub(crate) fn result(&self, pointer: &str) -> &Value {

@@ -204,6 +204,46 @@ fn a_database_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there(
 }
 
 #[test]
+fn a_database_that_is_replaced_while_it_is_opened_is_not_written_to() {
+    needs_failpoints();
+    let place = Place::new();
+    place.write("app.ndjson", "{\"a\":1}\n");
+    place.run("load app.ndjson").ended(0, &[]);
+    place.write("app.ndjson", "{\"a\":1}\n{\"a\":2}\n");
+    place.write("theirs.db", "");
+    give_away(&place.path("theirs.db"));
+    let ours = fs::read(place.path("logmill.db")).unwrap();
+    let rename = |from: &str, to: &str| fs::rename(place.path(from), place.path(to)).unwrap();
+    let start = |command: &str| {
+        let mut command = place.command(command);
+        command.env("FAILPOINTS", "before-database=return(stop);after-database=return(stop)");
+        let child = Piped::start(command).stopped();
+        rename("logmill.db", "ours.db");
+        rename("theirs.db", "logmill.db");
+        child.signal("CONT");
+        child.stopped()
+    };
+    // It was looked at, and is another user's when it is opened.
+    let child = start("load app.ndjson");
+    child.signal("CONT");
+    child.wait().exit(2).says("belongs to another user (uid 12345)");
+    rename("logmill.db", "theirs.db");
+    rename("ours.db", "logmill.db");
+    // What is opened is theirs, and what is looked at then is ours: also where it was named.
+    for command in ["load app.ndjson", "load -j app.logmill.toml"] {
+        let child = start(command);
+        rename("logmill.db", "theirs.db");
+        rename("ours.db", "logmill.db");
+        child.signal("CONT");
+        child.wait().exit(1).says("was replaced while it was being opened");
+        assert_eq!(fs::read(place.path("theirs.db")).unwrap(), b"", "{command}");
+        assert_eq!(fs::read(place.path("logmill.db")).unwrap(), ours, "{command}");
+    }
+    place.run("load app.ndjson").ended(0, &[]);
+    assert_eq!(place.query("select count(*) from app"), ["2"]);
+}
+
+#[test]
 fn a_job_with_a_password_that_others_may_read_is_warned_of() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");

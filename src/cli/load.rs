@@ -22,9 +22,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let job = engine::choose_job(args.job.job.as_deref(), &overrides, &watch)?;
     let Job { config, path, is_found, inferred } = &job;
     let files = engine::files(config)?;
-    if *is_found {
-        engine::refuse_found_database(config, &overrides)?;
-    }
+    engine::refuse_found_database(config)?;
     if let Some(inferred) = inferred {
         engine::write_job(path, &inferred.text)?;
         tell_written(&inferred.report, path, speech);

@@ -12,19 +12,33 @@ use crate::sink;
 
 /// Where rows go. Shown without its password, by `Display` and by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Url(String);
+pub struct Url {
+    text: String,
+    /// Nobody named it.
+    is_found: bool,
+}
 
 const URL: Misread = Misread(sink::kinds::FORMS);
 
 impl Url {
     /// The text as it was given, with its password: for the sink alone.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether it comes with a job that was only found: then what it leads to may be another user's.
+    pub fn is_found(&self) -> bool {
+        self.is_found
+    }
+
+    /// The same, with a job that was only found.
+    pub fn found(self) -> Url {
+        Url { is_found: true, ..self }
     }
 
     /// The text without its password: for a command that a person is shown and may run.
     pub fn without_password(&self) -> String {
-        secret::removed(&self.0)
+        secret::removed(&self.text)
     }
 }
 
@@ -32,19 +46,23 @@ impl FromStr for Url {
     type Err = Misread;
 
     fn from_str(text: &str) -> Result<Url, Misread> {
-        if sink::kinds::is_named(text) { Ok(Url(text.to_owned())) } else { Err(URL) }
+        if sink::kinds::is_named(text) {
+            Ok(Url { text: text.to_owned(), is_found: false })
+        } else {
+            Err(URL)
+        }
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&secret::masked(&self.0))
+        f.write_str(&secret::masked(&self.text))
     }
 }
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        secret::masked(&self.0).fmt(f)
+        secret::masked(&self.text).fmt(f)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The job of a command: the one that is named, the one that stands beside, or a new one.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,7 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
     let names = overrides.files.as_deref().unwrap_or_default();
     let unwritten = Unwritten::of(names)?;
     let path = unwritten.path.clone();
-    let found = open_found(&path).map_err(|why| ErrorKind::Untrusted {
+    let found = open_found(&path, OpenOptions::new().read(true)).map_err(|why| ErrorKind::Untrusted {
         path: path.clone(),
         what: "job",
         why,
@@ -43,7 +43,8 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
     })?;
     if let Some(file) = found {
         watch.observer.tell(&Event::JobFound { file: path.clone() });
-        let config = Config::of_file(&path, file, overrides)?;
+        let mut config = Config::of_file(&path, file, overrides)?;
+        note_found(&mut config, overrides);
         // Names repeat from folder to folder, and what is in the one is not what is in the other.
         if let Some(stranger) = names.iter().find(|name| !config.source.is_for(name)) {
             return Err(Error::usage(format!(
@@ -57,8 +58,16 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
         return Ok(Job { config, path, is_found: true, inferred: None });
     }
     let inferred = unwritten.infer(&path, overrides, &watch.stop)?;
-    let config = Config::of_text(&path, &inferred.text, overrides)?;
+    let mut config = Config::of_text(&path, &inferred.text, overrides)?;
+    note_found(&mut config, overrides);
     Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
+}
+
+/// Its destination is as little named as the job is, unless it was said apart.
+fn note_found(config: &mut Config, overrides: &Overrides) {
+    if overrides.into.is_none() {
+        config.destination.url = config.destination.url.clone().found();
+    }
 }
 
 /// Reads a job that was named.
@@ -79,16 +88,14 @@ fn warn_of_password(config: &Config, path: &Path, watch: &Watch) {
     }
 }
 
-/// Refuses a database that was not named and that another user may have put there.
-pub fn refuse_found_database(config: &Config, overrides: &Overrides) -> Result<()> {
+/// Refuses a database that was not named and that another user may have put there, before anything
+/// is written. It is looked at again once it is open.
+pub fn refuse_found_database(config: &Config) -> Result<()> {
     let destination = destination(config, &Watch::default())?;
-    let Some(path) = destination.file().filter(|_| overrides.into.is_none()) else { return Ok(()) };
-    match open_found(path) {
+    let Some(path) = destination.file().filter(|_| config.destination.url.is_found()) else { return Ok(()) };
+    match open_found(path, OpenOptions::new().read(true)) {
         Ok(_) => Ok(()),
-        Err(why) => {
-            let flag = format!("--into {}", config.destination.url);
-            Err(ErrorKind::Untrusted { path: path.to_owned(), what: "database", why, flag }.into())
-        }
+        Err(why) => Err(Error::found_database(path, why, &config.destination.url.to_string())),
     }
 }
 

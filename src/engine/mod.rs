@@ -65,6 +65,7 @@ pub(crate) fn destination(config: &Config, watch: &Watch) -> Result<Box<dyn Dest
         text: destination.url.reveal().to_owned(),
         shown: destination.url.without_password(),
         folder: destination.folder.clone(),
+        is_found: destination.url.is_found(),
     };
     let settings = Settings {
         job: config.name.clone(),

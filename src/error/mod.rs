@@ -256,6 +256,12 @@ impl Error {
         ErrorKind::File { doing, path: path.to_owned(), cause }.into()
     }
 
+    /// A database that was not named and may be another user's; its address names it.
+    pub(crate) fn found_database(path: &Path, why: String, address: &str) -> Error {
+        let flag = format!("--into {address}");
+        ErrorKind::Untrusted { path: path.to_owned(), what: "database", why, flag }.into()
+    }
+
     pub(crate) fn source(path: &Path, what: impl Into<String>) -> Error {
         ErrorKind::Source { path: path.to_owned(), offset: None, what: what.into() }.into()
     }

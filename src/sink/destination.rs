@@ -128,4 +128,6 @@ pub struct Address {
     pub shown: String,
     /// Where a relative path in it starts.
     pub folder: PathBuf,
+    /// Whether nobody named it. What is merely found may be another user's.
+    pub is_found: bool,
 }

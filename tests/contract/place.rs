@@ -236,7 +236,12 @@ impl Place {
 }
 
 fn named(url: &str, settings: Settings) -> Box<dyn Destination> {
-    let address = Address { text: url.to_owned(), shown: url.to_owned(), folder: Path::new("/").to_owned() };
+    let address = Address {
+        text: url.to_owned(),
+        shown: url.to_owned(),
+        folder: Path::new("/").to_owned(),
+        is_found: false,
+    };
     logmill::sink::of(&address, settings).unwrap()
 }
 

@@ -15,6 +15,7 @@ use crate::sink::{Asked, Sink};
 
 struct SqliteDestination {
     path: PathBuf,
+    is_found: bool,
     settings: Settings,
 }
 
@@ -36,12 +37,12 @@ pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box
             "'table' names the schema {schema:?}, and a file of SQLite has none; put a name with a dot in quotes"
         )));
     }
-    Ok(Box::new(SqliteDestination { path, settings }))
+    Ok(Box::new(SqliteDestination { path, is_found: address.is_found, settings }))
 }
 
 impl Destination for SqliteDestination {
     fn open(&self) -> Result<Box<dyn Sink>> {
-        Ok(Box::new(Sqlite::open(&self.path, self.settings.clone())?))
+        Ok(Box::new(Sqlite::open(&self.path, self.is_found, self.settings.clone())?))
     }
 
     fn forecast(&self, asked: &Asked) -> Result<Forecast> {

@@ -18,6 +18,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::split::Split;
+use crate::trust::{is_open_twice, open_found};
 
 #[derive(Debug)]
 pub(super) struct SourceLocks(File);
@@ -31,6 +32,18 @@ const PARTS: i64 = 1 << 62;
 impl SourceLocks {
     pub(super) fn open(database: &Path) -> io::Result<SourceLocks> {
         Ok(SourceLocks(OpenOptions::new().read(true).write(true).open(database)?))
+    }
+
+    /// The same for a database that nobody named. `None` if it is gone; `Err` says why it is not to
+    /// be used.
+    pub(super) fn open_found(database: &Path) -> Result<Option<SourceLocks>, String> {
+        let opened = open_found(database, OpenOptions::new().read(true).write(true));
+        opened.map(|file| file.map(SourceLocks))
+    }
+
+    /// Whether the database that was opened a moment ago is the file that was opened here.
+    pub(super) fn is_what_was_opened(&self) -> io::Result<bool> {
+        is_open_twice(&self.0)
     }
 
     /// Whether `database` still names the file that was opened.

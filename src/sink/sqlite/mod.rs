@@ -186,10 +186,12 @@ fn persist<T>(path: &Path, settings: &Settings, mut work: impl FnMut() -> Result
 }
 
 impl Sqlite {
-    /// Opens the database, and prepares everything up to the first row.
-    pub fn open(path: &Path, settings: Settings) -> Result<Sqlite> {
-        let connection = persist(path, &settings, || open_connection(path))?;
-        let locks = SourceLocks::open(path).map_err(|cause| Error::file("lock", path, cause))?;
+    /// Opens the database, and prepares everything up to the first row. One that was merely found
+    /// is used only if nobody else could have put it there.
+    pub fn open(path: &Path, is_found: bool, settings: Settings) -> Result<Sqlite> {
+        let connection = persist(path, &settings, || connect(path))?;
+        let locks = open_locks(path, is_found)?;
+        persist(path, &settings, || set_up(&connection))?;
         let (statements, encoder, warnings) = persist(path, &settings, || prepare(&connection, &settings))?;
         for warning in warnings {
             settings.observer.warn(warning);
@@ -211,12 +213,44 @@ impl Sqlite {
     }
 }
 
-fn open_connection(path: &Path) -> Result<Connection, Trouble> {
+/// Opens the file, and neither reads nor writes it yet.
+fn connect(path: &Path) -> Result<Connection, Trouble> {
+    pass("before-database")?;
     // SQLite would let others read it, and gives its own files the permissions of this one.
     make_private(path);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_WAIT)?;
+    let connection = open_existing(path)?;
+    pass("after-database")?;
+    Ok(connection)
+}
+
+/// Opens the file once more, for the locks, and sees to it that it is the one that was opened
+/// before: the path may lead elsewhere by now.
+fn open_locks(path: &Path, is_found: bool) -> Result<SourceLocks> {
+    let lock = |cause| Error::file("lock", path, cause);
+    let locks = match is_found {
+        true => SourceLocks::open_found(path).map_err(|why| {
+            let address = format!("sqlite:{}", path.display());
+            Error::found_database(path, why, &address)
+        })?,
+        false => Some(SourceLocks::open(path).map_err(lock)?),
+    };
+    match locks {
+        Some(locks) if locks.is_what_was_opened().map_err(lock)? => Ok(locks),
+        _ => Err(replaced(
+            path,
+            "the database was replaced while it was being opened, and nothing was written to it; run again",
+        )),
+    }
+}
+
+/// The database is no longer, or not yet, the file that we have.
+fn replaced(path: &Path, message: &str) -> Error {
+    ErrorKind::DatabaseFile { doing: path.display().to_string(), code: None, message: message.to_owned() }
+        .into()
+}
+
+/// Says how the database is to be kept.
+fn set_up(connection: &Connection) -> Result<(), Trouble> {
     connection.set_prepared_statement_cache_capacity(32);
     // Only asked of a database that has no pages yet.
     connection.pragma_update(None, "page_size", 8192)?;
@@ -226,8 +260,8 @@ fn open_connection(path: &Path) -> Result<Connection, Trouble> {
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "cache_size", -32_768)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    order::register(&connection)?;
-    Ok(connection)
+    order::register(connection)?;
+    Ok(())
 }
 
 /// Opens a database that is there. Not read-only: to look into a WAL, its index may have to be
@@ -452,14 +486,11 @@ impl Sqlite {
         if self.locks.is_still(&self.path) {
             return Ok(());
         }
-        let message = "the database was moved, deleted or replaced while it was being written to. What was committed is in \
-                       the file that was there: put it back and run again to go on, or run again to load everything anew";
-        Err(ErrorKind::DatabaseFile {
-            doing: self.path.display().to_string(),
-            code: None,
-            message: message.to_owned(),
-        }
-        .into())
+        Err(replaced(
+            &self.path,
+            "the database was moved, deleted or replaced while it was being written to. What was committed is in \
+             the file that was there: put it back and run again to go on, or run again to load everything anew",
+        ))
     }
 }
 
