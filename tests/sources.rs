@@ -31,6 +31,8 @@ mod identity;
 mod many;
 /// Which files are meant, and those that cannot be read.
 mod names;
+/// The rules of a job that change in the middle of a source.
+mod rules;
 /// What can be read once: stdin and FIFOs. And what is still being written.
 mod streams;
 
@@ -39,6 +41,7 @@ pub(crate) struct Logs {
     place: Place,
     name: String,
     database: Option<Database>,
+    format: String,
     source: String,
     key: String,
     pipeline: String,
@@ -52,6 +55,7 @@ impl Logs {
             place: Place::new(),
             name: "logs".to_owned(),
             database: None,
+            format: "ndjson".to_owned(),
             source: "files = [\"*.log*\"]".to_owned(),
             key: "\"position\"".to_owned(),
             pipeline: "threads = 2".to_owned(),
@@ -62,6 +66,12 @@ impl Logs {
     /// Under another name.
     pub(crate) fn named(mut self, name: &str) -> Logs {
         self.name = name.to_owned();
+        self
+    }
+
+    /// Of another format.
+    pub(crate) fn format(mut self, format: &str) -> Logs {
+        self.format = format.to_owned();
         self
     }
 
@@ -101,10 +111,10 @@ impl Logs {
             None => "sqlite:logmill.db".to_owned(),
         };
         format!(
-            "name = \"{}\"\n[source]\nformat = \"ndjson\"\n{}\n[record.fields]\nn = \"int\"\n\
+            "name = \"{}\"\n[source]\nformat = \"{}\"\n{}\n[record.fields]\nn = \"int\"\n\
              t = {{ type = \"text\", required = false }}\n{}\
              [destination]\nurl = \"{url}\"\ntable = \"t\"\nkey = {}\n[pipeline]\n{}\n",
-            self.name, self.source, self.fields, self.key, self.pipeline
+            self.name, self.format, self.source, self.fields, self.key, self.pipeline
         )
     }
 

@@ -219,6 +219,11 @@ impl AnyFormat {
         with!(self, format => format.framing())
     }
 
+    /// Whether nothing that comes can change what stands before a chunk.
+    pub fn is_settled(&self, preamble: &Preamble) -> bool {
+        with!(self, format => format.is_settled(preamble))
+    }
+
     /// What stands behind a chunk of a source, behind `before`. `copy` is memory to look at its
     /// bytes in, where they must be looked at.
     pub fn behind(
@@ -229,7 +234,7 @@ impl AnyFormat {
         copy: &mut Vec<u8>,
     ) -> Preamble {
         match body {
-            Body::Records(bytes) if !with!(self, format => format.is_settled(before)) => {
+            Body::Records(bytes) if !self.is_settled(before) => {
                 let chunk = Chunk { bytes: bytes.stable(copy), preamble: before, record_bytes_max };
                 with!(self, format => format.follow(chunk))
             }
@@ -250,9 +255,9 @@ impl AnyFormat {
 
     /// What stands behind a chunk.
     pub fn follow(&self, chunk: Chunk<'_>) -> Preamble {
-        with!(self, format => match format.is_settled(chunk.preamble) {
+        match self.is_settled(chunk.preamble) {
             true => chunk.preamble.clone(),
-            false => format.follow(chunk),
-        })
+            false => with!(self, format => format.follow(chunk)),
+        }
     }
 }

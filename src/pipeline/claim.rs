@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use super::Settings;
 use super::bar::Tally;
 use super::stats::Outcome;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
+use crate::format::AnyFormat;
 use crate::sink::{Answer, Asked, Task};
-use crate::source::{Candidate, Found};
+use crate::source::{Candidate, Chunks, Found, Preamble, Start};
 use crate::split::Split;
 use crate::stop::Stop;
 
@@ -100,6 +101,56 @@ pub(super) fn take_note(
         }
     }
     Noted { tasks, finished, of_other_rules, selected, tallies: HashMap::new() }
+}
+
+/// Looks for what stands before the first record of each task, where it is not known: the source was
+/// begun under other rules, by which that line was a record, or nothing. Then the source is read from
+/// its start. A task for which that cannot be done is left out.
+pub(super) fn find_preambles(
+    tasks: &mut Vec<(Task, Candidate)>,
+    format: &AnyFormat,
+    settings: &Settings,
+    stop: &Stop,
+    outcome: &mut Outcome,
+) {
+    tasks.retain_mut(|(task, file)| {
+        if task.start.record == 0 || !task.preamble.bytes().is_empty() || format.is_settled(&task.preamble) {
+            return true;
+        }
+        let found = preamble_before(task.start.record, file, format, settings, stop);
+        found
+            .map(|preamble| task.preamble = preamble)
+            .map_err(|error| {
+                outcome.refuse(file.path.clone(), error.without_path(&file.path), &settings.observer);
+            })
+            .is_ok()
+    });
+}
+
+/// What stands before the record at `place`. Half of it does where a stop is asked for: nothing is read
+/// by it then.
+fn preamble_before(
+    place: u64,
+    file: &Candidate,
+    format: &AnyFormat,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<Preamble> {
+    if file.stream.is_some() {
+        return Err(Error::source(
+            &file.path,
+            "it was begun under other rules, and its first lines say how to read it now: load it as a file, \
+             which can be read twice, or `logmill forget` it",
+        ));
+    }
+    let source = file.reopen()?;
+    let mut chunks = Chunks::new(&source, Start::zero(), Some(place), &settings.source)?;
+    let (mut preamble, mut copy) = (Preamble::default(), Vec::new());
+    while !format.is_settled(&preamble) && stop.asked().is_none() {
+        let Some(chunk) = chunks.next_chunk()? else { break };
+        preamble = format.behind(&preamble, &chunk.body, settings.source.record_bytes_max, &mut copy);
+    }
+    Ok(preamble)
 }
 
 /// Bytes of the file that are to be read, compressed as they are.

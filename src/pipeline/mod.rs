@@ -40,7 +40,7 @@ use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Parcel, Recipe};
 use bar::judge_known;
-use claim::{Noted, take_note};
+use claim::{Noted, find_preambles, take_note};
 pub use claim::{asked, bytes_to_read};
 use cut::Cutter;
 use plan::Planner;
@@ -127,6 +127,7 @@ pub fn run(
         let answers = sink.claim(&asked)?;
         let mut noted = take_note(asked.files, answers, &begun, outcome, &settings.observer);
         let Noted { tasks, finished, .. } = &mut noted;
+        find_preambles(tasks, &recipe.format, settings, stop, outcome);
         begun.extend(tasks.iter().map(|(task, _)| task.split.source));
         let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
         stats::add(&stats.bytes_total, bytes);

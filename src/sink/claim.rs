@@ -190,7 +190,7 @@ pub struct Task {
     pub before: Before,
     /// The record that is read again.
     pub again: Option<Again>,
-    /// What stands before the first record that is read.
+    /// What stands before the first record that is read, as far as it is known.
     pub preamble: Preamble,
 }
 
@@ -395,6 +395,10 @@ fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<Answer
     }
     for task in &mut tasks {
         task.before = Before::of(task.split, checkpoints);
+        // By other rules the same lines say something else, or nothing.
+        if memory.checkpoint(task.split).is_some_and(|checkpoint| checkpoint.rules_hash != asked.rules_hash) {
+            task.preamble = Preamble::default();
+        }
     }
     Ok(match tasks.is_empty() {
         true => Answer::Finished {

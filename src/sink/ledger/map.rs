@@ -418,6 +418,9 @@ impl Ledger for Claiming<'_> {
             let mut record = known.unwrap_or_else(|| CheckpointRecord::new(self.run, decided.rules_hash));
             record.epoch = taken.epoch;
             (record.owner, record.written_by) = (Some(self.run), self.run);
+            if record.rules != decided.rules_hash.0 {
+                record.preamble.clear();
+            }
             record.rules = decided.rules_hash.0;
             record.complete = false;
             self.take(taken.split, record)?;

@@ -284,7 +284,8 @@ impl Claiming<'_> {
             "UPDATE logmill.checkpoints c
              SET epoch = n.epoch, complete = false, owner_run = $5, owner_pid = $6,
                  owner_start = to_timestamp(0) + $7::bigint * interval '1 microsecond',
-                 rules_since = CASE WHEN c.rules_hash = $8 THEN c.rules_since ELSE c.position END, rules_hash = $8
+                 rules_since = CASE WHEN c.rules_hash = $8 THEN c.rules_since ELSE c.position END,
+                 preamble = CASE WHEN c.rules_hash = $8 THEN c.preamble END, rules_hash = $8
              FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) n (id, start, epoch, position)
              WHERE c.source_id = n.id AND c.split_start = n.start
                AND c.epoch = n.epoch - 1 AND c.position = n.position",

@@ -167,7 +167,8 @@ impl Claiming<'_> {
             "UPDATE logmill_checkpoints
              SET epoch = ?3, complete = 0, owner_run = ?4, owner_pid = ?5,
                  owner_start = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'),
-                 rules_since = CASE WHEN rules_hash = ?6 THEN rules_since ELSE position END, rules_hash = ?6
+                 rules_since = CASE WHEN rules_hash = ?6 THEN rules_since ELSE position END,
+                 preamble = CASE WHEN rules_hash = ?6 THEN preamble END, rules_hash = ?6
              WHERE source_id = ?1 AND split_start = ?2",
         )?;
         let Split { source, start } = taken.split;
