@@ -31,6 +31,8 @@ mod identity;
 mod many;
 /// Which files are meant, and those that cannot be read.
 mod names;
+/// Logs that rotate while they are loaded.
+mod rotation;
 /// The rules of a job that change in the middle of a source.
 mod rules;
 /// What can be read once: stdin and FIFOs. And what is still being written.
@@ -253,6 +255,10 @@ impl Loaded {
     pub(crate) fn exit(&self, code: i32) -> &Loaded {
         assert_eq!(self.said.code, code, "{}{}", self.said.stdout, self.said.stderr);
         self
+    }
+
+    pub(crate) fn code(&self) -> i32 {
+        self.said.code
     }
 
     /// It said this to a person.
