@@ -2,6 +2,7 @@
 
 use crate::harness::load::Load;
 use crate::harness::logmill;
+use crate::harness::proxy::Proxy;
 use crate::tables::select;
 
 /// Numbers of which only those under one hundred, and each thousandth, find what they need.
@@ -116,4 +117,78 @@ fn a_plan_says_by_what_rows_can_be_refused() {
         assert!(said.contains(part), "{part} is not said: {said}");
     }
     assert!(!said.contains("t_pkey"), "{said}");
+}
+
+#[test]
+fn a_plan_says_which_columns_are_narrower_than_their_fields() {
+    let table = "CREATE TYPE mood AS ENUM ('calm', 'loud'); CREATE DOMAIN port AS integer CHECK (VALUE < 65536);
+         CREATE TABLE t (host varchar(3), mood mood, word varchar(4), n smallint, p port, cost numeric(4,1), m bigint NOT NULL,
+                         level text, d date, source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset, d))
+             PARTITION BY RANGE (d);
+         CREATE TABLE t1 PARTITION OF t FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')";
+    let good = r#"{"host":"abc","mood":"calm","word":"INFO","n":1,"p":1,"cost":"123.4","m":1,"level":"a","d":"2024-05-05"}"#;
+    let amiss = [
+        ("\"abc\"", "\"abcd\"", "not_storable host"),
+        ("calm", "wild", "not_storable mood"),
+        ("\"n\":1", "\"n\":40000", "not_storable n"),
+        ("\"p\":1", "\"p\":70000", "server_23514 p"),
+        ("123.4", "1234.5", "not_storable cost"),
+        ("\"m\":1,", "", "not_storable m"),
+        ("2024-05-05", "2025-01-01", "server_23514"),
+    ];
+    let lines = amiss.iter().map(|(from, to, _)| good.replace(from, to));
+    let log = std::iter::once(good.to_owned()).chain(lines).map(|line| line + "\n").collect::<String>();
+    let load = Load::of(log)
+        .schema("host text, mood text, word enum(INFO|WARN), n int, p int, cost decimal, m int?, level text, d date")
+        .given(table);
+    let plan = |load: &Load| {
+        load.call().arg("--table").arg("a b").run().exit(2);
+        let mut plan = logmill();
+        plan.args(["plan", "--output", "json", "-j"]).arg(load.path("job.toml"));
+        String::from_utf8(plan.output().unwrap().stdout).unwrap()
+    };
+    let said = plan(&load);
+    let whats = "t can refuse records, which become dead letters then, by host: character varying(3); mood: one of calm, loud; \
+                 n: smallint; p: public.port; cost: numeric(4,1); m: NOT NULL; what has none of its partitions: RANGE (d)";
+    assert!(said.contains(whats), "{said}");
+    // It is true: that is what becomes of them.
+    let expected: Vec<(i64, String)> =
+        (2..).zip(amiss).map(|(line, (.., why))| (line, why.to_owned())).collect();
+    load.run().exit(3).counts(&format!("1 inserted, {} rejected", amiss.len()));
+    assert_eq!(load.rejects(), expected);
+    // Of fields that are as narrow as their columns nothing is told.
+    let narrow = Load::of("{}\n")
+        .field("host = { type = \"text\", max_length = 3 }")
+        .field("mood = { type = \"enum\", values = [\"loud\"] }")
+        .field("n = { type = \"int\", ge = 0, lt = 100 }")
+        .field("cost = { type = \"decimal\", max_digits = 4, decimal_places = 1 }")
+        .field("m = \"int\"")
+        .given(
+            "CREATE TYPE mood AS ENUM ('calm', 'loud');
+             CREATE TABLE t (host varchar(3), mood mood, n smallint, cost numeric(4,1), m bigint NOT NULL,
+                             source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset))",
+        );
+    assert!(!plan(&narrow).contains("can refuse records"), "{}", plan(&narrow));
+}
+
+/// What the client sends does not depend on how much is refused.
+#[test]
+fn a_batch_that_is_taken_apart_costs_no_message_a_row() {
+    let sent = |count: usize| {
+        let host = "CREATE TABLE host (n bigint PRIMARY KEY); INSERT INTO host SELECT generate_series(0, 99)";
+        let load = Load::of(needy(count)).schema("n int, d date").pipeline("batch_rows = 100000").given(&format!(
+            "{host}; CREATE TABLE t (n bigint REFERENCES host, d date, source_id integer, source_offset bigint,
+                                     PRIMARY KEY (source_id, source_offset))"
+        ));
+        let proxy = Proxy::on_tcp(load.database(), vec![]);
+        load.call()
+            .into(proxy.url())
+            .run()
+            .exit(3)
+            .counts(&format!("100 inserted, {} rejected", count - 100));
+        // But for the rows and the dead letters themselves.
+        proxy.traffic()[0].client.iter().filter(|&&kind| kind != b'd').count()
+    };
+    let (few, many) = (sent(2_000), sent(16_000));
+    assert!(many < few + 20, "{few} messages for 2,000 rows, {many} for 16,000");
 }

@@ -9,6 +9,7 @@ use super::compare::compare;
 use super::connect::Server;
 use super::fit;
 use super::link::{Link, OUR_PATH};
+use super::narrow::narrower;
 use super::ownership::{find_holder, remembered};
 use super::prepare::{
     check_tables, look_at_past, look_at_server, no_place, past, place_of, refuse_lost_target, refuse_pooler,
@@ -100,8 +101,9 @@ fn look(
             forecast.has_target = true;
             let looked = look_at_past(client, &past, target, settings, &mut forecast.warnings);
             pass(forecast, looked)?;
-            if let Some((_, key_index)) = pass(forecast, compare(client, target, settings))? {
-                look_at_refusals(client, target, key_index.oid, forecast)?;
+            if let Some((columns, key_index)) = pass(forecast, compare(client, target, settings))? {
+                let limits = narrower(&columns, &settings.schema);
+                look_at_refusals(client, target, key_index.oid, limits, forecast)?;
             }
             look_at_rarer_rights(client, target, settings, &role, forecast)?;
         }
@@ -185,11 +187,13 @@ impl Role {
     }
 }
 
-/// What the server can refuse of the rows, as far as it is known before.
+/// What the target can refuse of the records, as far as it is known before: by the `limits` of its
+/// columns, and by what the server holds them to.
 fn look_at_refusals(
     client: &mut Client,
     target: &Target,
     key_index: Option<u32>,
+    limits: Vec<String>,
     forecast: &mut Forecast,
 ) -> Result<(), Trouble> {
     let rows = client.query(
@@ -217,10 +221,11 @@ fn look_at_refusals(
          SELECT what FROM found ORDER BY place, what",
         &[&target.oid, &key_index],
     );
-    let whats: Vec<String> = at(Step::Look, rows)?.iter().map(|row| row.get(0)).collect();
+    let mut whats = limits;
+    whats.extend(at(Step::Look, rows)?.iter().map(|row| row.get::<_, String>(0)));
     if !whats.is_empty() {
         forecast.warnings.push(format!(
-            "{} can refuse rows, which become dead letters then, by {}. A row that loses its key to a later one within a batch is \
+            "{} can refuse records, which become dead letters then, by {}. A row that loses its key to a later one within a batch is \
              judged by CHECKs alone, not by foreign keys and triggers",
             target.name,
             whats.join("; ")

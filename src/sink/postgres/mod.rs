@@ -23,6 +23,7 @@ mod ledger;
 mod link;
 mod merge;
 mod names;
+mod narrow;
 mod numeric;
 mod open_letters;
 mod outbox;
