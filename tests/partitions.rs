@@ -206,3 +206,21 @@ fn a_record_without_a_partition_is_refused_before_it_is_sent() {
         ["schema no partition of relation \"t\" found for row"]
     );
 }
+
+#[test]
+fn a_partition_that_is_attached_during_a_load_is_used_by_the_next() {
+    let log: String = (1..=20)
+        .map(|n| event(n, if n % 2 == 0 { "2023-12-05T00:00:00Z" } else { "2023-10-05T00:00:00Z" }))
+        .collect();
+    let load =
+        Load::of(&log).schema("n int, at timestamp").given(BY_MONTH).batches_of(5).pipeline("chunk_size = 1");
+    let december = "CREATE TABLE t_2023_12 PARTITION OF t FOR VALUES FROM ('2023-12-01') TO ('2024-01-01')";
+    let run = load.call().stop_at("between-batches", 0).start().wait_stopped();
+    load.sql(december);
+    run.wake();
+    run.wait().exit(3).counts("10 inserted, 10 rejected");
+    assert_eq!(select(&load, "SELECT count(*), min(n % 2) FROM t"), ["10 1"]);
+    load.write("log.ndjson", [log, event(21, "2023-12-06T00:00:00Z")].concat());
+    load.run().exit(3).counts("11 inserted, 10 rejected");
+    assert_eq!(select(&load, "SELECT n FROM t_2023_12"), ["21"]);
+}
