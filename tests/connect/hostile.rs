@@ -107,6 +107,25 @@ fn what_a_server_says_that_nobody_asked_for_is_dropped_and_then_given_up() {
 }
 
 #[test]
+fn rows_without_end_are_given_up() {
+    let flood = row(&[&[b'x'; 60_000]]).repeat(10);
+    let impostor = Impostor::new(move |client| {
+        let_in(client)?;
+        while read_message(client)?.0 != b'Q' {}
+        client.write_all(&columns(&[25]))?;
+        loop {
+            client.write_all(&flood)?;
+        }
+    });
+    let load = Load::of("{}").field("a = \"text\"").pipeline("retry_for = \"1s\"");
+    let since = Instant::now();
+    // It is asked whether it takes writes.
+    let url = impostor.url("127.0.0.1") + "?target_session_attrs=read-write";
+    load.call().into(&url).run().exit(1).says("in one answer");
+    assert!(since.elapsed() < SOON * 2, "{:?}", since.elapsed());
+}
+
+#[test]
 fn answers_that_no_server_gives_are_errors_and_no_panics() {
     let ready = message(b'Z', b"I");
     let then_ready = |answer: Vec<u8>| [answer, ready.clone()].concat();

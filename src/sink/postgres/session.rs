@@ -308,6 +308,7 @@ impl<T> Pull<T> {
 /// Gives a value to the visitor, who may take as long as he likes: to wait for him is not to be
 /// stuck.
 fn hand_over<T>(visitor: &Sender<T>, mut value: T, pulse: &Pulse) -> ControlFlow<()> {
+    pulse.let_go();
     loop {
         pulse.beat();
         match visitor.send_timeout(value, Duration::from_millis(100)) {

@@ -37,6 +37,12 @@ const LENGTH_MAX: usize = 16 << 20;
 /// More unasked messages than this in a row are a flood.
 const UNASKED_MAX: usize = 100_000;
 
+/// The rows of one answer take no more than this: the sources of a job, by the million.
+const ANSWER_BYTES_MAX: u64 = 512 << 20;
+
+/// What a row takes beside its bytes.
+const ROW_BYTES: u64 = 100;
+
 /// As much is read at once.
 const READ_BYTES: usize = 16 << 10;
 
@@ -47,6 +53,8 @@ const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 #[derive(Debug, Default)]
 pub struct Pulse {
     beats: AtomicU64,
+    /// What the rows take that have come and are kept.
+    kept_bytes: AtomicU64,
     is_hung_up: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
@@ -60,6 +68,17 @@ impl Pulse {
     /// How often something went on.
     pub fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
+    }
+
+    /// A row has come that takes so much. Gives what all of them take.
+    fn keep(&self, bytes: u64) -> u64 {
+        self.kept_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
+    /// The rows that have come are not kept any more: the answer is at its end, or is handed on as it
+    /// comes.
+    pub fn let_go(&self) {
+        self.kept_bytes.store(0, Ordering::Relaxed);
     }
 
     /// Breaks off. A caller that is waiting for an answer is told that there will be none.
@@ -187,7 +206,6 @@ enum Stream {
 pub(super) struct Guarded {
     stream: Stream,
     guard: Guard,
-    pulse: Arc<Pulse>,
     /// What passed, and the driver has not taken yet.
     passed: Vec<u8>,
     taken: usize,
@@ -196,8 +214,8 @@ pub(super) struct Guarded {
 impl Guarded {
     fn new(stream: Stream, line: Line) -> Guarded {
         let tells_password = matches!(stream, Stream::Plain(_)) && !line.may_tell_password;
-        let guard = Guard { refuses_password: tells_password, ..Guard::default() };
-        Guarded { stream, guard, pulse: line.pulse, passed: Vec::new(), taken: 0 }
+        let guard = Guard { refuses_password: tells_password, pulse: line.pulse, ..Guard::default() };
+        Guarded { stream, guard, passed: Vec::new(), taken: 0 }
     }
 }
 
@@ -218,7 +236,7 @@ impl AsyncRead for Guarded {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         while this.taken == this.passed.len() {
-            if this.pulse.is_hung_up(context.waker()) {
+            if this.guard.pulse.is_hung_up(context.waker()) {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "hung up")));
             }
             let mut bytes = [0; READ_BYTES];
@@ -234,7 +252,7 @@ impl AsyncRead for Guarded {
             this.taken = 0;
             this.guard.pass(read.filled(), &mut this.passed)?;
         }
-        this.pulse.beat();
+        this.guard.pulse.beat();
         let some = buffer.remaining().min(this.passed.len() - this.taken);
         buffer.put_slice(&this.passed[this.taken..this.taken + some]);
         this.taken += some;
@@ -253,7 +271,7 @@ impl AsyncWrite for Guarded {
             Stream::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         });
         // A slow line that moves is not a dead one.
-        self.pulse.beat();
+        self.guard.pulse.beat();
         Poll::Ready(written)
     }
 
@@ -275,6 +293,7 @@ impl AsyncWrite for Guarded {
 /// Looks at the messages of a server, however their bytes come in.
 #[derive(Debug, Default)]
 struct Guard {
+    pulse: Arc<Pulse>,
     /// A server that asks for a password which others could read is refused.
     refuses_password: bool,
     /// The server has let us in.
@@ -339,15 +358,16 @@ impl Guard {
     fn judge(&mut self, length: usize) -> io::Result<()> {
         self.is_dropped = false;
         if self.is_in {
+            let kind = self.head[0];
             // Notices, notifications, and settings that changed.
-            self.is_dropped = matches!(self.head[0], b'N' | b'A' | b'S');
+            self.is_dropped = matches!(kind, b'N' | b'A' | b'S');
             self.unasked = if self.is_dropped { self.unasked + 1 } else { 0 };
             if self.unasked > UNASKED_MAX {
                 return Err(hostile(format!(
                     "the server sent more than {UNASKED_MAX} notices and notifications in a row, for which nobody asked"
                 )));
             }
-            return Ok(());
+            return self.count_rows(kind, length);
         }
         self.before_login += length;
         if self.before_login > BYTES_MAX_BEFORE_LOGIN {
@@ -367,6 +387,21 @@ impl Guard {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Bounds what an answer takes: the driver keeps all of its rows.
+    fn count_rows(&self, kind: u8, length: usize) -> io::Result<()> {
+        match kind {
+            b'D' if self.pulse.keep(length as u64 + ROW_BYTES) > ANSWER_BYTES_MAX => Err(hostile(format!(
+                "the server sent rows of more than {} MiB in one answer, and nothing that is asked has so many",
+                ANSWER_BYTES_MAX >> 20
+            ))),
+            b'Z' => {
+                self.pulse.let_go();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -451,6 +486,30 @@ mod tests {
         let status = message(b'S', &[b'a'; 60_000]);
         let outcome = (0..100).try_for_each(|_| pass(&mut guard, &status).map(drop));
         assert!(outcome.expect_err("a flood").contains("before the login"));
+    }
+
+    #[test]
+    fn rows_without_end_are_given_up_unless_they_are_handed_on() {
+        let long = message(b'D', &[b'x'; 1 << 20]);
+        let rows_max = ANSWER_BYTES_MAX / (1 << 20) - 1;
+        let ready = message(b'Z', b"I");
+        let mut guard = logged_in();
+        let row = |guard: &mut Guard| pass(guard, &long).map(drop);
+        for _ in 0..2 {
+            (0..rows_max).try_for_each(|_| row(&mut guard)).expect("an answer");
+            pass(&mut guard, &ready).expect("its end");
+        }
+        for _ in 0..2 {
+            (0..rows_max).try_for_each(|_| row(&mut guard)).expect("an answer");
+            guard.pulse.let_go();
+        }
+        let outcome = (0..rows_max + 2).try_for_each(|_| row(&mut guard));
+        assert!(outcome.expect_err("a flood").contains("in one answer"));
+        // Of small ones each takes more than its bytes.
+        let (mut guard, small) = (logged_in(), message(b'D', &[0, 0]));
+        assert_eq!(guard.pulse.keep(ANSWER_BYTES_MAX - 10 * ROW_BYTES), ANSWER_BYTES_MAX - 10 * ROW_BYTES);
+        assert!((0..9).try_for_each(|_| pass(&mut guard, &small).map(drop)).is_ok());
+        pass(&mut guard, &small).expect_err("a flood");
     }
 
     #[test]
