@@ -29,7 +29,7 @@ fn worsening(records: usize) -> String {
 }
 
 /// Two files, of which the first is above a bar of a tenth at its 20,000th record.
-fn two_files(kind: Kind) -> Load {
+pub(crate) fn two_files(kind: Kind) -> Load {
     Load::empty().to(kind).file("a.ndjson", worsening(25_000)).file("b.ndjson", "{\"n\":1}\n").schema("n int")
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use fastrand::Rng;
 
+use crate::bar::two_files;
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::log::{
@@ -17,7 +18,7 @@ use crate::harness::log::{
 };
 use crate::harness::oracle::{check, check_against};
 use crate::harness::reading::{Shape, Values};
-use crate::harness::run::needs_failpoints;
+use crate::harness::run::{Ended, needs_failpoints};
 use crate::harness::trials::{factor, trials};
 use crate::harness::twin::Verdicts;
 use crate::harness::wait_until;
@@ -47,6 +48,7 @@ on_each_destination! {
     without_a_key_too_each_row_is_there_once
     an_archive_is_gone_on_with_from_any_part_of_it
     a_large_archive_is_gone_on_with_from_any_part_of_it
+    a_source_is_given_up_at_the_same_place_wherever_a_load_is_killed
     a_load_killed_again_and_again_while_it_recovers_comes_to_its_end
     a_load_killed_at_any_moment_is_whole_and_goes_on
 }
@@ -169,6 +171,46 @@ fn kill_everywhere(load: &Load, passings: Passings, misses: &[&[&str]], prepare:
 
 fn a_load_killed_at_any_step_is_whole_and_goes_on(kind: Kind) {
     kill_everywhere(&three_files(kind), Passings::Each, &[&MERGING, &REFUSING], |_| {});
+}
+
+/// With a bar. What is decided depends on the data alone, so a run that was killed and its successor
+/// give up the same source at the same record, with the same dead letters, as one that was not.
+fn a_source_is_given_up_at_the_same_place_wherever_a_load_is_killed(kind: Kind) {
+    needs_failpoints();
+    let load = two_files(kind).pipeline("batch_rows = 4000\nchunk_size = 20000");
+    let call = || load.call().arg("--stop-above").arg("10%");
+    let decided = |ended: &Ended<'_>| {
+        let rows = load.made().look(|snapshot| {
+            snapshot.query(
+                "SELECT count(*), CAST(sum(n) AS bigint), max(source_offset) FROM t WHERE source_id = 1",
+            )
+        });
+        let place = ["records", "open_dead_letters"]
+            .map(|name| ended.result(&format!("/sources/given_up/0/{name}")).as_u64());
+        (place, format!("{rows:?}"), load.rejects())
+    };
+    let whole = call().run();
+    whole.exit(4);
+    let expected = decided(&whole);
+    assert_eq!(expected.0, [Some(20_000), Some(5_100)]);
+    let mut killed = 0;
+    for (index, point) in POINTS.iter().chain(&LAST_POINTS).enumerate() {
+        load.reset();
+        let ended = call().kill_at(point, index % 3).run();
+        check(&load);
+        if !ended.is_killed() {
+            ended.exit(4);
+            continue;
+        }
+        killed += 1;
+        load.wait_alone();
+        let ended = call().run();
+        ended.exit(4);
+        check(&load);
+        let found = decided(&ended);
+        assert!(found == expected, "{point} after {}: {:?}, not {:?}", index % 3, found.0, expected.0);
+    }
+    assert!(killed > 12, "it came by {killed} points only");
 }
 
 /// A file so large that it is mapped, not read.

@@ -1,13 +1,18 @@
-//! The page of the manual that says what must hold, held against the tests that there are.
+//! The pages of the manual that say what must hold and what can go wrong, held against the tests that
+//! there are.
 
 use std::path::Path;
 
 use crate::runner;
 
-/// The rows of the table: the id, and what stands in the column of the tests.
-fn rows() -> Vec<(&'static str, &'static str)> {
-    let page = include_str!("../src/manual/security.md");
-    let rows = page.lines().filter(|line| line.starts_with("| S"));
+/// The rows of the tables on a page, whose ids begin with this letter: the id, and what stands in the
+/// column of the tests.
+fn rows(page: &'static str, letter: char) -> Vec<(&'static str, &'static str)> {
+    let is_row = |line: &&str| {
+        let id = line.strip_prefix("| ").and_then(|line| line.strip_prefix(letter));
+        id.is_some_and(|id| id.starts_with(|ch: char| ch.is_ascii_digit()))
+    };
+    let rows = page.lines().filter(is_row);
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [id, _, tests] = cells[..] else { panic!("not three columns: {row}") };
@@ -29,20 +34,29 @@ fn is_test(path: &str) -> bool {
     text.is_some_and(|text| text.contains(&format!("    #[test]\n    fn {name}()")))
 }
 
-#[test]
-fn everything_that_must_hold_has_its_tests_or_a_reason() {
-    let rows = rows();
-    let ids: Vec<String> = (1..=22).map(|number| format!("S{number:02}")).collect();
+/// Each id has tests that exist, or a reason.
+#[track_caller]
+fn has_tests(page: &'static str, letter: char, count: usize) {
+    let rows = rows(page, letter);
+    let ids: Vec<String> = (1..=count).map(|number| format!("{letter}{number:02}")).collect();
     assert_eq!(rows.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
     for (id, tests) in rows {
-        if tests.starts_with("not built yet: ") || tests.starts_with("no test: ") {
-            continue;
-        }
         let named: Vec<&str> =
             tests.split('`').skip(1).step_by(2).filter(|name| name.contains("::")).collect();
-        assert!(!named.is_empty(), "{id} has neither a test nor a reason");
+        let has_reason = tests.starts_with("not built yet: ") || tests.starts_with("no test");
+        assert!(has_reason || !named.is_empty(), "{id} has neither a test nor a reason");
         for test in named {
             assert!(is_test(test), "{id}: there is no test {test}");
         }
     }
+}
+
+#[test]
+fn everything_that_must_hold_has_its_tests_or_a_reason() {
+    has_tests(include_str!("../src/manual/security.md"), 'S', 22);
+}
+
+#[test]
+fn every_fault_has_its_tests_or_a_reason() {
+    has_tests(include_str!("../src/manual/faults.md"), 'F', 66);
 }

@@ -5,6 +5,7 @@
 //! - [`formats`]: how records may be written, and the names of their fields.
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
 //! - [`security`]: what must hold against whom, and which test says so.
+//! - [`faults`]: what can go wrong, and in which test it does.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
 //! - [`reports`]: every field of what a command tells as JSON.
 //! - [`architecture`]: the way of a line, the code map, the argument.
@@ -16,6 +17,8 @@ pub mod architecture {}
 pub mod changes {}
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
+#[doc = include_str!("faults.md")]
+pub mod faults {}
 #[doc = include_str!("formats.md")]
 pub mod formats {}
 #[doc = include_str!("guarantees.md")]
