@@ -324,6 +324,10 @@ fn a_password_of_a_stream_lets_in_and_is_never_said() {
         let ended = load.command("dead-letters deliver").run();
         ended.exit(1).says(why).never_says("geheim");
     }
+    // Not the loopback, as far as its name tells.
+    let open = delivering(Kind::Postgres, &redis.url(":geheim@", "dead").replace("127.0.0.1", "0.0.0.0"));
+    let open = open.file("a.ndjson", "no\n");
+    open.call().arg("-q").run().exit(3).says("is not encrypted").never_says("geheim");
     redis.ask(&["SET", "text", "x"]);
     load(":geheim@", "text")
         .run()
@@ -402,6 +406,20 @@ fn two_that_deliver_at_once_do_so_one_after_the_other() {
     assert_eq!(files.len(), 1);
     assert_eq!(files.values().map(|text| objects(text).len()).collect::<Vec<_>>(), [2]);
     assert_eq!(unmarked(&load), 0);
+}
+
+#[test]
+fn a_role_with_one_connection_delivers_too() {
+    let load = delivering(Kind::Postgres, "out").file("a.ndjson", "no\n");
+    let (database, role) = (load.database().name().to_owned(), format!("{}_one", load.database().name()));
+    load.sql(&format!(
+        "CREATE ROLE {role} LOGIN CONNECTION LIMIT 1; GRANT CREATE ON DATABASE {database} TO {role};
+         GRANT ALL ON SCHEMA public, audit TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA audit TO {role};
+         GRANT ALL ON ALL SEQUENCES IN SCHEMA audit TO {role}"
+    ));
+    let ended = load.call().into(&load.database().url().replace("postgres@", &format!("{role}@"))).run();
+    ended.exit(3);
+    assert_eq!((ended.result("/undelivered"), ended.result("/delivery/error")), (json!(0), Value::Null));
 }
 
 #[test]

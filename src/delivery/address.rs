@@ -1,6 +1,7 @@
 //! `[dead_letters] to`: the text that names a target, with its password kept to itself.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 /// Where dead letters are delivered. Shown without its password, by `Display` and by `Debug`.
@@ -60,6 +61,13 @@ impl Address {
     /// Whether it holds a password.
     pub fn has_password(&self) -> bool {
         matches!(self, Address::Redis(StreamAddress { password: Some(_), .. }))
+    }
+
+    /// Whether what is sent there passes others in clear text.
+    pub fn is_open_to_others(&self) -> bool {
+        let Address::Redis(StreamAddress { host, .. }) = self else { return false };
+        let address: Option<IpAddr> = host.parse().ok();
+        !address.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
     }
 }
 
@@ -236,6 +244,20 @@ mod tests {
             "s3://b/x",
         ] {
             assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_between_us_and_a_stream_here() {
+        for (text, is_open) in [
+            ("redis://localhost/x", false),
+            ("redis://127.0.0.1/x", false),
+            ("redis://[::1]/x", false),
+            ("redis://cache.internal/x", true),
+            ("redis://10.0.0.1/x", true),
+            ("letters", false),
+        ] {
+            assert_eq!(read(text).expect(text).is_open_to_others(), is_open, "{text}");
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Watch, destination};
 use crate::config::Config;
 use crate::delivery::{self, Address};
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::report::{Deliver, Delivery, Exit, Head};
 use crate::sink::destination::Destination;
 
@@ -47,6 +48,13 @@ fn brought(
     destination: &dyn Destination,
     watch: &Watch,
 ) -> (Delivery, Result<()>) {
+    if to.is_open_to_others() {
+        let text = format!(
+            "what is sent to {to} is not encrypted: anybody in between could read dead letters, and the password; \
+             let a tunnel listen on this machine, and deliver to that"
+        );
+        watch.observer.tell(&Event::Unsafe { text });
+    }
     let delivered = destination
         .outbox()
         .and_then(|mut outbox| delivery::deliver(to, &config.name, &mut *outbox, &watch.stop));

@@ -47,11 +47,14 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
         pipeline::run(&files.files, recipe(config), &mut *sink, &settings, stop, stats, &mut outcome);
     let mut ended = Ended::closed(&mut *sink, outcome, result, began.elapsed(), options.allow_rejects, watch);
     ended.outcome.notices.extend(notice_of_links(&files.passed_over));
+    let run = sink.run_id();
+    // A role may have room for one connection.
+    drop(sink);
     let delivery = deliver::at_end(config, &*destination, ended.exit, watch);
     let query = Some(first_rows(&*destination, &config.record.schema));
     let subject = Subject {
         job: &config.name,
-        run: sink.run_id(),
+        run,
         destination: destination.describe(),
         stop_above: config.dead_letters.stop_above,
         delivery,

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::ToSql;
@@ -14,7 +15,7 @@ use super::session::Session;
 use super::tables;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::destination::Settings;
 use crate::sink::history::{Line, of_target, place_of_split};
@@ -32,7 +33,15 @@ pub(super) struct PostgresOutbox {
 impl PostgresOutbox {
     /// Connects, and does not wait for a server that is not there.
     pub(super) fn open(server: &Arc<Server>, settings: &Settings) -> Result<PostgresOutbox> {
-        let session = Session::visit(server, settings.timeouts)?;
+        let since = Instant::now();
+        let session = loop {
+            match Session::visit(server, settings.timeouts) {
+                Err(error) if is_for_want_of_room(&error) && since.elapsed() < ROOM_WAIT => {
+                    settings.stop.sleep(Duration::from_millis(50));
+                }
+                session => break session?,
+            }
+        };
         let table = settings.table.clone();
         let found = session.run(Step::Look, move |link| {
             let version = tables::version(&mut link.client)?;
@@ -62,6 +71,13 @@ impl PostgresOutbox {
         });
         rows.map_err(Trouble::into_error)
     }
+}
+
+/// The backend of a load that has just ended holds its place for a moment, and a role may have only one.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
+
+fn is_for_want_of_room(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Server { sqlstate: Some(code), .. } if code.starts_with("53"))
 }
 
 /// Whether a letter is due, and of the job and the table.
