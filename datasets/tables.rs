@@ -37,9 +37,11 @@ pub(super) fn line_end(shape: Shape, is_last: bool) -> &'static str {
 
 /// An order. One note in four has quotes, commas or line ends.
 pub(super) fn csv(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
+    // Within quotes a quote is doubled.
+    let quotable = |numbers: &mut Numbers| words(numbers, 4).replace('"', "\"\"");
     let note = match numbers.below(8) {
-        0 => format!("\"{}, {}\"", words(numbers, 4), words(numbers, 4)),
-        1 => format!("\"\"\"{}\"\"\r\n{}\"", words(numbers, 4), words(numbers, 4)),
+        0 => format!("\"{}, {}\"", quotable(numbers), quotable(numbers)),
+        1 => format!("\"\"\"{}\"\"\r\n{}\"", quotable(numbers), quotable(numbers)),
         _ => words(numbers, 8),
     };
     let _ = write!(
