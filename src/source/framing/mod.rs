@@ -290,10 +290,10 @@ impl<'b> Iterator for Records<'b> {
     fn next(&mut self) -> Option<Framed<'b>> {
         let first = self.next;
         let rest = self.bytes.get(first..).filter(|rest| !rest.is_empty())?;
-        let content = match self.framing {
+        let (content, is_line) = match self.framing {
             Framing::Lines | Framing::Commented(_) => {
                 self.next = memchr(b'\n', rest).map_or(self.bytes.len(), |newline| first + newline + 1);
-                first..self.next
+                (first..self.next, true)
             }
             _ => self.of_lines(first),
         };
@@ -304,7 +304,7 @@ impl<'b> Iterator for Records<'b> {
             None => std::str::from_utf8(bytes).ok(),
         };
         let lines = match self.framing {
-            Framing::Lines | Framing::Commented(_) => 1,
+            _ if is_line => 1,
             Framing::Objects(_) => lines(&self.bytes[first..end]) - 1,
             _ => lines(bytes),
         };
@@ -313,23 +313,27 @@ impl<'b> Iterator for Records<'b> {
 }
 
 impl Records<'_> {
-    /// Where the record that begins at or behind `first` stands, and goes on behind it.
-    fn of_lines(&mut self, first: usize) -> Range<usize> {
-        let bytes = self.bytes;
+    /// Where the record that begins at or behind `first` stands, and whether it is known to be one
+    /// line. Goes on behind it.
+    fn of_lines(&mut self, first: usize) -> (Range<usize>, bool) {
+        let (bytes, mut is_line) = (self.bytes, false);
         let end = match self.framing {
             Framing::Lines | Framing::Commented(_) => None,
             Framing::Starts(_) | Framing::Parts(_) => memchr_iter(b'\n', &bytes[first..])
                 .find(|&newline| self.framing.begins_behind(newline, &bytes[first..], true) == Some(true))
                 .map(|newline| first + newline + 1),
-            Framing::Quoted(quotes) => quotes.record_end(bytes, first),
+            Framing::Quoted(quotes) => quotes.record(bytes, first).map(|(end, has_quotes)| {
+                is_line = !has_quotes;
+                end
+            }),
             Framing::Objects(objects) => {
                 let Walked { taken, content, .. } = Walk::new(*objects).go_on(&bytes[first..], true);
                 self.next = first + taken;
-                return first + content.start..first + content.end;
+                return (first + content.start..first + content.end, false);
             }
         };
         self.next = end.unwrap_or(bytes.len());
-        first..self.next
+        (first..self.next, is_line)
     }
 }
 

@@ -24,9 +24,15 @@ impl Quotes {
     /// The end of the record that starts at `start`, behind its newline; `None` if it is not
     /// in `bytes`.
     pub(super) fn record_end(&self, bytes: &[u8], start: usize) -> Option<usize> {
-        let (mut at, mut field) = (start, start);
+        self.record(bytes, start).map(|(end, _)| end)
+    }
+
+    /// The same, and whether the record has quotes or escapes: without them it is one line.
+    #[inline]
+    pub(super) fn record(&self, bytes: &[u8], start: usize) -> Option<(usize, bool)> {
+        let (mut at, mut field, mut is_plain) = (start, start, true);
         if self.is_comment(&bytes[start..]) {
-            return memchr(b'\n', &bytes[at..]).map(|newline| at + newline + 1);
+            return memchr(b'\n', &bytes[at..]).map(|newline| (at + newline + 1, false));
         }
         loop {
             let rest = &bytes[at.min(bytes.len())..];
@@ -35,7 +41,7 @@ impl Quotes {
                 Some(escape) => memchr3(self.quote, b'\n', escape, rest)?,
             };
             match bytes[at] {
-                b'\n' => return Some(at + 1),
+                b'\n' => return Some((at + 1, !is_plain)),
                 byte if byte == self.quote => {
                     // A delimiter that was escaped begins no field.
                     let opens = at == start || at > field && bytes[at - 1] == self.delimiter;
@@ -46,6 +52,7 @@ impl Quotes {
                 }
                 _ => (at, field) = (at + 2, at + 2),
             }
+            is_plain = false;
         }
     }
 
@@ -53,7 +60,10 @@ impl Quotes {
     fn close(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
         loop {
             let rest = bytes.get(at..)?;
-            at += memchr2(self.quote, self.escape.unwrap_or(self.quote), rest)?;
+            at += match self.escape {
+                None => memchr(self.quote, rest)?,
+                Some(escape) => memchr2(self.quote, escape, rest)?,
+            };
             match bytes.get(at + 1) {
                 Some(&next) if bytes[at] != self.quote || next == self.quote => at += 2,
                 Some(_) => return Some(at + 1),
