@@ -20,8 +20,10 @@ pub(super) struct Columns {
 #[derive(Clone, Debug)]
 struct Column {
     name: Box<str>,
-    /// Where its value goes.
-    slots: Box<[u32]>,
+    /// Where its value goes: nearly always to one slot or none,
+    slot: Option<u32>,
+    /// and to more where two fields ask for it.
+    others: Box<[u32]>,
     /// What is wanted of the members of its value.
     below: Option<Wanted>,
     /// Nobody wants it, and such values are gathered.
@@ -33,9 +35,11 @@ impl Columns {
     pub(super) fn new<S: AsRef<str>>(names: &[S], wanted: &Wanted, slots: usize, extras: Extras) -> Columns {
         let column = |name: &S| {
             let entry = wanted.find(name.as_ref(), &mut 0);
+            let slots = entry.and_then(|entry| entry.slots.split_first());
             Column {
                 name: name.as_ref().into(),
-                slots: entry.map_or_else(Box::default, |entry| entry.slots.as_slice().into()),
+                slot: slots.map(|(slot, _)| *slot),
+                others: slots.map_or_else(Box::default, |(_, others)| others.into()),
                 below: entry.and_then(|entry| entry.below.clone()),
                 is_extra: entry.is_none() && extras == Extras::Gathered,
             }
@@ -49,8 +53,8 @@ impl Columns {
 
     /// Whether the values of a column go anywhere.
     pub(super) fn is_wanted(&self, column: usize) -> bool {
-        let Column { slots, below, is_extra, .. } = &self.columns[column];
-        !slots.is_empty() || below.is_some() || *is_extra
+        let Column { slot, below, is_extra, .. } = &self.columns[column];
+        slot.is_some() || below.is_some() || *is_extra
     }
 }
 
@@ -146,7 +150,7 @@ impl<'r> Record<'r> {
 
     /// Puts a value into the record whose name the record itself has. Of equal names the last
     /// counts. `guess` is where the search for the name begins.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_member(
         &mut self,
         wanted: &Wanted,
@@ -159,9 +163,7 @@ impl<'r> Record<'r> {
         if entry.is_none() && extras == Extras::Ignored {
             return;
         }
-        let tape = &mut self.tape.0;
-        let key = as_index(tape.len());
-        tape.extend([Node::String(name), value]);
+        let key = self.push_member(name, value);
         match entry {
             Some(entry) => entry.slots.iter().for_each(|&slot| self.slots[slot as usize] = key + 1),
             None => self.extras.push(key),
@@ -169,23 +171,34 @@ impl<'r> Record<'r> {
     }
 
     /// Puts the first node of a value into the record, unless nobody wants it.
-    #[inline]
+    ///
+    /// Always in line: a node that is handed over through memory is written in small pieces and read
+    /// in large ones, and waiting for those costs more than everything else here.
+    #[inline(always)]
     fn put_node(&mut self, columns: &'r Columns, column: usize, node: Node<'r>) -> bool {
-        let Column { name, slots, below, is_extra } = &columns.columns[column];
-        if slots.is_empty() && below.is_none() && !is_extra {
+        let Column { name, slot, others, below, is_extra } = &columns.columns[column];
+        if slot.is_none() && below.is_none() && !is_extra {
             return false;
         }
-        let tape = &mut self.tape.0;
-        let key = as_index(tape.len());
-        tape.push(Node::String(name));
-        tape.push(node);
-        for &slot in slots {
-            self.slots[slot as usize] = key + 1;
+        let key = self.push_member(name, node);
+        if let Some(slot) = slot {
+            self.slots[*slot as usize] = key + 1;
+            others.iter().for_each(|&slot| self.slots[slot as usize] = key + 1);
         }
         if *is_extra {
             self.extras.push(key);
         }
         true
+    }
+
+    /// Appends a member, and returns the index of its key.
+    #[inline(always)]
+    fn push_member(&mut self, name: &'r str, value: Node<'r>) -> u32 {
+        let tape = &mut self.tape.0;
+        let key = as_index(tape.len());
+        tape.push(Node::String(name));
+        tape.push(value);
+        key
     }
 
     pub(super) fn end(&mut self) {

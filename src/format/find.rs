@@ -10,25 +10,26 @@ const NEAR_WORDS: usize = 5;
 const ONES: u64 = u64::MAX / 255;
 
 /// Where in `text` the first of `needles` stands, at `start` or behind it.
-#[inline]
+#[inline(always)]
 pub(super) fn find<const N: usize>(needles: [u8; N], text: &[u8], start: usize) -> Option<usize> {
+    let (words, _) = text.get(start..)?.as_chunks::<8>();
     let mut at = start;
-    for _ in 0..NEAR_WORDS {
-        let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk) else {
-            return find_in_last_word(needles, text, at);
-        };
+    for word in words.iter().take(NEAR_WORDS) {
         let found = marks(needles, u64::from_le_bytes(*word));
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }
         at += 8;
     }
-    find_far(needles, text, at)
+    match words.len() < NEAR_WORDS {
+        true => find_in_last_word(needles, text, at),
+        false => find_far(needles, text, at),
+    }
 }
 
 /// The uppermost bit of each byte of `word` that is one of `needles`; only the lowest such bit is
 /// certain to be right.
-#[inline]
+#[inline(always)]
 fn marks<const N: usize>(needles: [u8; N], word: u64) -> u64 {
     needles.into_iter().fold(0, |found, needle| {
         // A byte that is the needle becomes zero, and a zero borrows from the byte above it.

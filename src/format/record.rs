@@ -65,7 +65,8 @@ impl Default for Record<'_> {
 }
 
 impl<'r> Record<'r> {
-    /// The same memory, for the next record.
+    /// The same memory, for the next record. In line, or else it is moved twice.
+    #[inline(always)]
     pub fn reset<'next>(mut self) -> Record<'next> {
         if self.tape.0.capacity() > NODES_KEPT {
             return Record::default();
@@ -189,6 +190,7 @@ pub(crate) fn pick(
     }
 }
 
+#[inline]
 pub(super) fn as_index(at: usize) -> u32 {
     u32::try_from(at).expect("a record is shorter than 4 GiB")
 }
@@ -264,6 +266,12 @@ impl<'a> Item<'a> {
             Node::Array { len, .. } => Raw::List { len },
             Node::Object { len, .. } => Raw::Object { len },
         }
+    }
+
+    /// Whether it is `null`.
+    #[inline]
+    pub fn is_null(self) -> bool {
+        matches!(self.record.tape.0[self.index], Node::Static(StaticNode::Null))
     }
 
     /// Whether it may hold a NUL; if not, nobody need look.

@@ -128,7 +128,11 @@ pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
             other.last_chunk::<4>(),
         ) {
             (Some(one_start), Some(start), Some(one_end), Some(end)) => one_start == start && one_end == end,
-            _ => one.iter().zip(other).all(|(one, other)| one == other),
+            // Of three bytes, first, middle and last are all.
+            _ => match (one, other) {
+                ([], _) => true,
+                _ => [0, one.len() / 2, one.len() - 1].iter().all(|&at| one[at] == other[at]),
+            },
         },
     }
 }

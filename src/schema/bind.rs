@@ -9,7 +9,7 @@ use super::json::write_member;
 use super::nulls::read_null;
 use super::read::{At, Context, keep_last, read, storable};
 use super::{Altered, Extra, Field, Schema, Value};
-use crate::format::{Item, Raw, Record};
+use crate::format::{Item, Record};
 use crate::reject::{Faults, Path, code};
 
 /// The values of a record, one per field, in the order of the schema, and with
@@ -87,7 +87,7 @@ impl Schema {
     ) {
         for (slot, (field, value)) in self.fields.iter().zip(values).enumerate() {
             match get(slot) {
-                Some(item) if field.nullable && item.raw() == Raw::Null => {}
+                Some(item) if field.nullable && item.is_null() => {}
                 Some(item) if self.nulls.hold(item) => {
                     if !field.nullable {
                         read_null(field, &Path::Field(parent, &field.name), context, value);

@@ -32,6 +32,7 @@ impl Nulls {
         !self.0.is_empty() && self.find(item)
     }
 
+    #[inline]
     fn find(&self, item: Item<'_>) -> bool {
         let Raw::Text(text) = item.raw() else { return false };
         self.0.iter().any(|null| is_same(null.as_bytes(), text.as_bytes()))

@@ -116,7 +116,6 @@ impl Format for Access {
     ) -> Result<Parsed, Malformed> {
         let text = input.utf8()?;
         let pieces = &self.log_format.pieces;
-        let has_escapes = memchr(b'\\', input.raw).is_some();
         if !begins_with(input.raw, 0, &self.log_format.head) {
             return Err(no_match(0));
         }
@@ -124,8 +123,10 @@ impl Format for Access {
         let mut start = self.log_format.head.len();
         for (column, piece) in pieces.iter().enumerate() {
             let behind = &pieces[column + 1..];
-            let end = end_of(input.raw, start, piece, behind).ok_or(no_match(start))?;
-            let written = text.get(start..end).ok_or(no_match(start))?;
+            let Some(Cut { end, has_escapes }) = cut(input.raw, start, piece, behind) else {
+                return Err(no_match(start));
+            };
+            let Some(written) = text.get(start..end) else { return Err(no_match(start)) };
             let value = self.value(written, has_escapes, input.arena);
             match value {
                 Some(value) => record.put(&self.columns, column, value),
@@ -141,6 +142,7 @@ impl Format for Access {
     }
 }
 
+#[cold]
 fn no_match(at: usize) -> Malformed {
     Malformed {
         stage: Stage::Parse,
@@ -150,61 +152,80 @@ fn no_match(at: usize) -> Malformed {
     }
 }
 
-#[inline]
+/// Whether this stands in the line at `at`.
+#[inline(always)]
 fn begins_with(line: &[u8], at: usize, literal: &str) -> bool {
     line.get(at..at + literal.len()).is_some_and(|text| is_same(text, literal.as_bytes()))
 }
 
+/// Where a value ends.
+struct Cut {
+    end: usize,
+    /// Whether there is a backslash in it.
+    has_escapes: bool,
+}
+
 /// Where the value of `piece` that starts at `start` ends. `behind` are the pieces that follow.
-fn end_of(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<usize> {
-    let literal = piece.literal.as_bytes();
-    if let Some((next, behind)) = behind.split_first() {
-        // Nothing but a byte of the next value tells where this one ends.
-        match piece.end {
-            End::Before(byte) => {
-                let end = end_of(line, start, next, behind)?;
-                return Some(memchr(byte, &line[start..end]).map_or(end, |length| start + length));
-            }
-            End::LastColon => {
-                let end = end_of(line, start, next, behind)?;
-                return memrchr(b':', &line[start..end]).map(|length| start + length);
-            }
-            End::First | End::List | End::Behind(_) => {}
-        }
+#[inline(always)]
+fn cut(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<Cut> {
+    if let End::Before(_) | End::LastColon = piece.end
+        && let Some((next, behind)) = behind.split_first()
+    {
+        return cut_within(line, start, piece, (next, behind));
     }
-    let Some(&first) = literal.first() else {
-        // A number is the last thing in a line only if nothing stands behind it.
-        let is_more = matches!(piece.holds, Kind::Int | Kind::Float) && line[start..].contains(&b' ');
-        return (!is_more).then_some(line.len());
-    };
-    let mut at = start;
+    let literal = piece.literal.as_bytes();
+    let Some(&first) = literal.first() else { return cut_last(line, start, piece) };
+    let (mut at, mut has_escapes) = (start, false);
     loop {
-        at = match piece.is_quoted {
-            false => find([first], line, at)?,
-            true if first == b'"' => find([b'"', b'\\'], line, at)?,
-            true => find([first, b'"', b'\\'], line, at)?,
+        at = match piece.is_quoted && first != b'"' {
+            false => find([first, b'\\'], line, at)?,
+            true => find([first, b'\\', b'"'], line, at)?,
         };
-        if piece.is_quoted && line[at] == b'\\' {
-            at += 2;
+        if line[at] == b'\\' && (piece.is_quoted || first != b'\\') {
+            has_escapes = true;
+            at += 1 + usize::from(piece.is_quoted);
             continue;
         }
         if begins_with(line, at, &piece.literal)
             && (!behind.is_empty() || at + literal.len() == line.len())
             && can_end(&line[start..at], &line[at..], piece)
         {
-            return Some(at);
+            return Some(Cut { end: at, has_escapes });
         }
         if piece.is_quoted && line[at] == b'"' {
             return None;
         }
+        has_escapes |= line[at] == b'\\';
         at += 1;
     }
+}
+
+/// The same, where nothing but a byte of the next value tells where this one ends.
+#[inline(never)]
+fn cut_within(line: &[u8], start: usize, piece: &Piece, (next, behind): (&Piece, &[Piece])) -> Option<Cut> {
+    let value = &line[start..cut(line, start, next, behind)?.end];
+    let length = match piece.end {
+        End::Before(byte) => memchr(byte, value).unwrap_or(value.len()),
+        _ => memrchr(b':', value)?,
+    };
+    Some(Cut { end: start + length, has_escapes: memchr(b'\\', &value[..length]).is_some() })
+}
+
+/// The same for a value behind which nothing stands.
+#[inline(never)]
+fn cut_last(line: &[u8], start: usize, piece: &Piece) -> Option<Cut> {
+    let value = &line[start..];
+    // A number is the last thing in a line only if nothing stands behind it.
+    let is_more = matches!(piece.holds, Kind::Int | Kind::Float) && value.contains(&b' ');
+    let has_escapes = memchr(b'\\', value).is_some();
+    (!is_more).then_some(Cut { end: line.len(), has_escapes })
 }
 
 /// A longer stamp is none, and need not be looked at again and again.
 const STAMP_BYTES_MAX: usize = 100;
 
 /// Whether a value may end here, where its literal stands.
+#[inline]
 fn can_end(value: &[u8], rest: &[u8], piece: &Piece) -> bool {
     match piece.end {
         End::List => !value.ends_with(b",") && !value.ends_with(b" :") && !rest.starts_with(b" : "),

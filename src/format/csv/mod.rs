@@ -192,6 +192,9 @@ impl Format for Csv {
     }
 }
 
+/// What a value that is put together is given at first.
+const MADE_BYTES: usize = 64;
+
 /// The values of a record. One is borrowed from it unless it has to be put together.
 struct Values<'d, 'r> {
     dialect: &'d Dialect,
@@ -202,6 +205,7 @@ struct Values<'d, 'r> {
 }
 
 impl<'r> Values<'_, 'r> {
+    #[inline(always)]
     fn next(&mut self) -> Result<Option<&'r str>, Malformed> {
         let Some(start) = self.at else { return Ok(None) };
         let bytes = self.text.as_bytes();
@@ -225,39 +229,41 @@ impl<'r> Values<'_, 'r> {
     }
 
     /// A value with escapes or doubled quotes, or with something behind its quotes.
+    #[inline(never)]
     fn put_together(&mut self, start: usize, opening: Option<u8>) -> Result<&'r str, Malformed> {
         let Dialect { delimiter, escape, .. } = *self.dialect;
-        let is = |ch: char, byte: u8| u32::from(ch) == u32::from(byte);
-        let mut out = ArenaString::new_in(self.arena);
-        let mut chars = self.text[start..].char_indices().peekable();
-        let mut is_quoted = opening.is_some();
-        if is_quoted {
-            chars.next();
-        }
+        let (text, mut at) = (self.text, start + usize::from(opening.is_some()));
+        let mut out = ArenaString::with_capacity_in(MADE_BYTES, self.arena);
         // Directly behind quotes an escape is a character.
-        let mut is_behind = false;
+        let (mut open, mut is_behind) = (opening, false);
         self.at = None;
-        while let Some((at, ch)) = chars.next() {
-            let escapes = !is_behind && escape.is_some_and(|escape| is(ch, escape));
+        loop {
+            let ends = open.unwrap_or(delimiter);
+            let from =
+                at + usize::from(is_behind && escape.is_some() && text.as_bytes().get(at) == escape.as_ref());
             is_behind = false;
-            if escapes {
-                if let Some((_, next)) = chars.next() {
-                    out.push(next);
-                }
-            } else if is_quoted && opening.is_some_and(|quote| is(ch, quote)) {
-                if chars.next_if(|(_, next)| *next == ch).is_some() {
-                    out.push(ch);
-                } else {
-                    (is_quoted, is_behind) = (false, true);
-                }
-            } else if !is_quoted && is(ch, delimiter) {
-                self.at = Some(start + at + 1);
+            let Some(end) = find([ends, escape.unwrap_or(ends)], text.as_bytes(), from) else {
+                out.push_str(&text[at..]);
                 break;
+            };
+            out.push_str(&text[at..end]);
+            at = end + 1;
+            if escape == Some(text.as_bytes()[end]) {
+                if let Some(escaped) = text[at..].chars().next() {
+                    out.push(escaped);
+                    at += escaped.len_utf8();
+                }
+            } else if open.is_none() {
+                self.at = Some(at);
+                break;
+            } else if text.as_bytes().get(at) == Some(&ends) {
+                out.push(char::from(ends));
+                at += 1;
             } else {
-                out.push(ch);
+                (open, is_behind) = (None, true);
             }
         }
-        if is_quoted {
+        if open.is_some() {
             let what = "a quote that is not closed";
             return Err(Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at: start });
         }

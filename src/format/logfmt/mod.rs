@@ -57,18 +57,18 @@ impl Format for Logfmt {
             let start = at;
             at = find([b'=', b' ', b'\t', b'"'], bytes, at).unwrap_or(bytes.len());
             let key = &text[start..at];
-            let value = match bytes.get(at) {
+            let mut put = |value| record.put_member(&self.wanted, &mut guess, self.extras, key, value);
+            match bytes.get(at) {
                 Some(b'=') if key.is_empty() => return Err(no_match("a value without a key", at)),
                 Some(b'=') => {
                     has_value = true;
                     let (value, end) = value(text, at + 1, input.arena)?;
                     at = end;
-                    Node::String(value)
+                    put(Node::String(value));
                 }
                 Some(b'"') => return Err(no_match(STRAY_QUOTE, at)),
-                _ => Node::Static(StaticNode::Null),
-            };
-            record.put_member(&self.wanted, &mut guess, self.extras, key, value);
+                _ => put(Node::Static(StaticNode::Null)),
+            }
         }
         if !has_value {
             return Err(no_match("a line without a key=value pair", 0));
@@ -115,6 +115,7 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+#[cold]
 fn no_match(what: &'static str, at: usize) -> Malformed {
     Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at }
 }

@@ -143,8 +143,9 @@ impl Syslog {
             }
             None => {
                 let at = input.raw.len() - rest.len();
-                let (elements, rest) = structured::read(rest, input.arena)
-                    .ok_or(no_match("structured data that does not have the shape of RFC 5424", at))?;
+                let (elements, rest) = structured::read(rest, input.arena).ok_or_else(|| {
+                    no_match("structured data that does not have the shape of RFC 5424", at)
+                })?;
                 let len = structured::members(&elements);
                 record.put_object(&self.columns, STRUCTURED_DATA, len, structured::nodes(&elements));
                 rest
@@ -331,6 +332,7 @@ fn tag_with_id(text: &str, at: usize) -> Option<Tag<'_>> {
     None
 }
 
+#[cold]
 fn no_match(what: &'static str, at: usize) -> Malformed {
     Malformed { stage: Stage::Parse, code: code::NO_MATCH, what, at }
 }

@@ -6,8 +6,17 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{At, Context};
-use crate::format::Raw;
+use crate::format::{Item, Raw};
 use crate::reject::{Code, code};
+
+/// Reads the text of an address of version 4, and says nothing about anything else.
+#[inline]
+pub(super) fn read_usual(version: Option<u8>, item: Item<'_>) -> Option<Ipv4Addr> {
+    match item.raw() {
+        Raw::Text(text) if version != Some(6) => version_4(text.as_bytes()),
+        _ => None,
+    }
+}
 
 /// Reads an address of `version`, or of either.
 pub(super) fn read<'a>(
@@ -44,11 +53,6 @@ fn read_text<'a>(
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<IpAddr> {
-    if version != Some(6)
-        && let Some(address) = version_4(text.as_bytes())
-    {
-        return Some(IpAddr::V4(address));
-    }
     match (version, text.parse::<IpAddr>()) {
         (None, Ok(address)) => Some(address),
         (Some(4), Ok(address @ IpAddr::V4(_))) => Some(address),

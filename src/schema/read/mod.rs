@@ -72,6 +72,10 @@ pub(super) fn read<'a>(
         Kind::Timestamp(rules) => put!(Value::Timestamp, timestamp::read(rules, strict, at, context)),
         Kind::Uuid => put!(Value::Uuid, uuid::read(at, context)),
         Kind::Enum(rules) => put!(Value::Text, text::read_enum(rules, at, context)),
+        Kind::Ip { version } => match ip::read_usual(*version, item) {
+            Some(address) => *value = Value::Ip(address.into()),
+            None => read_rarer(field, at, context, value),
+        },
         _ => read_rarer(field, at, context, value),
     }
 }

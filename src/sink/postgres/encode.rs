@@ -50,7 +50,7 @@ impl Encoder for CopyEncoder {
         for column in &self.columns {
             match column.origin {
                 Origin::Field(index) | Origin::Extra(index) => {
-                    if let Err(unfit) = column.put(row.values()[index], out) {
+                    if let Err(unfit) = column.put(&row.values()[index], out) {
                         let path = Path::Field(&Path::Record, &column.name);
                         faults.push(unfit.code, &path, unfit.message(column), None);
                     }
@@ -99,13 +99,15 @@ impl Column {
         let kind = self.kind.as_ref().expect("a constant column has a kind");
         let Some(value) = constant.read(kind)? else { return Ok(()) };
         let mut bytes = Vec::new();
-        self.put(value.value(&Bump::new()), &mut bytes).map_err(|unfit| unfit.why.to_owned())?;
+        self.put(&value.value(&Bump::new()), &mut bytes).map_err(|unfit| unfit.why.to_owned())?;
         self.constant = bytes;
         Ok(())
     }
 
+    /// Appends a value, which is looked at where it stands: to copy what was just written in small
+    /// pieces means to wait for them.
     #[inline]
-    fn put(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    fn put(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
         if let Value::Null = value {
             if self.not_null {
                 return Err(not_storable("null, where there must be a value"));
@@ -118,7 +120,7 @@ impl Column {
                 if self.wire == Wire::Jsonb {
                     out.push(JSONB_VERSION);
                 }
-                kind.write_json(value, out).expect("a vector takes everything");
+                kind.write_json(*value, out).expect("a vector takes everything");
                 Ok(())
             }),
             _ => self.wire.put(value, out),
@@ -128,21 +130,21 @@ impl Column {
 
 impl Wire {
     #[inline]
-    fn put(&self, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
+    fn put(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
         match (self, value) {
-            (Wire::Bool, Value::Bool(value)) => put(out, &[u8::from(value)]),
+            (Wire::Bool, Value::Bool(value)) => put(out, &[u8::from(*value)]),
             (Wire::Int8, Value::Int(value)) => put(out, &value.to_be_bytes()),
             (Wire::Int4, Value::Int(value)) => {
-                put(out, &i32::try_from(value).map_err(out_of_range)?.to_be_bytes())
+                put(out, &i32::try_from(*value).map_err(out_of_range)?.to_be_bytes())
             }
             (Wire::Int2, Value::Int(value)) => {
-                put(out, &i16::try_from(value).map_err(out_of_range)?.to_be_bytes())
+                put(out, &i16::try_from(*value).map_err(out_of_range)?.to_be_bytes())
             }
             (Wire::Int8 | Wire::Int4 | Wire::Int2, Value::BigInt(_)) => return Err(out_of_range(())),
             (Wire::Float8, Value::Float(value)) => put(out, &value.to_be_bytes()),
             (Wire::Float4, Value::Float(value)) => {
-                let narrow = value as f32;
-                if narrow.is_infinite() && value.is_finite() || narrow == 0.0 && value != 0.0 {
+                let narrow = *value as f32;
+                if narrow.is_infinite() && value.is_finite() || narrow == 0.0 && *value != 0.0 {
                     return Err(out_of_range(()));
                 }
                 put(out, &narrow.to_be_bytes());
@@ -152,7 +154,7 @@ impl Wire {
             }
             (Wire::Numeric(limits), Value::Int(value)) => {
                 let mut digits = [0; 24];
-                let digits = decimal_digits(value, &mut digits);
+                let digits = decimal_digits(*value, &mut digits);
                 put_with(out, |out| numeric::put(digits, *limits, out).map_err(not_storable))?;
             }
             (Wire::Text { chars_max }, Value::Text(text)) => {
@@ -174,7 +176,7 @@ impl Wire {
             (Wire::Timestamp, Value::Timestamp(us)) => put(out, &(us - EPOCH_US).to_be_bytes()),
             (Wire::Date, Value::Date(days)) => put(out, &(days - EPOCH_DAYS).to_be_bytes()),
             (Wire::Time, Value::Time(us)) => put(out, &us.to_be_bytes()),
-            (Wire::Uuid, Value::Uuid(bytes)) => put(out, &bytes),
+            (Wire::Uuid, Value::Uuid(bytes)) => put(out, bytes),
             (Wire::Json, Value::Json(json)) => put(out, json),
             (Wire::Jsonb, Value::Json(json)) => {
                 if !jsonb::holds(json) {
@@ -185,7 +187,7 @@ impl Wire {
                 out.push(JSONB_VERSION);
                 out.extend_from_slice(json);
             }
-            (Wire::Inet { is_cidr }, Value::Ip(address)) => put_address(*is_cidr, address, out),
+            (Wire::Inet { is_cidr }, Value::Ip(address)) => put_address(*is_cidr, *address, out),
             (Wire::Array { item_oid, item }, Value::List(items)) => {
                 put_with(out, |out| put_items(*item_oid, item, items, out))?;
             }
@@ -244,8 +246,8 @@ fn put_items(item_oid: u32, item: &Wire, items: &[Value<'_>], out: &mut Vec<u8>)
     let count = i32::try_from(items.len()).map_err(|_| not_storable("a list too long for an array"))?;
     out.extend_from_slice(&count.to_be_bytes());
     out.extend_from_slice(&1_i32.to_be_bytes());
-    for &value in items {
-        if value == Value::Null {
+    for value in items {
+        if let Value::Null = value {
             out.extend_from_slice(&(-1_i32).to_be_bytes());
         } else {
             item.put(value, out)?;
