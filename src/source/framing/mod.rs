@@ -122,7 +122,9 @@ impl Framing {
                 let before = || memchr::memrchr_iter(b'\n', &bytes[..from.min(bytes.len())]).find(starts);
                 ahead.map(|newline| newline + 1).or(rest).or_else(|| before().map(|newline| newline + 1))
             }
-            Framing::Quoted(quotes) => walk_to(from, |start| quotes.record_end(bytes, start), rest),
+            Framing::Quoted(quotes) => quotes
+                .end_behind(bytes, from)
+                .or_else(|| walk_to(from, |start| quotes.record_end(bytes, start), rest)),
             Framing::Objects(objects) => {
                 let end = |start: usize| {
                     let walked = Walk::new(*objects).go_on(&bytes[start..], is_end);
@@ -547,6 +549,24 @@ mod tests {
             comment: Some(b'#'),
         });
         assert_eq!(records(&escaped, "'a\\'\n';b\\\nc\n# it's\nd\n"), ["'a\\'\n';b\\\nc", "# it's", "d"]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn where_only_quotes_are_stopped_at_the_end_is_that_of_a_walk(
+            bytes in proptest::collection::vec(
+                prop_oneof![3 => Just(b'"'), 2 => Just(b','), 3 => Just(b'\n'), 1 => Just(b'\r'), 3 => Just(b'x')],
+                0..40,
+            ),
+            from in 0_usize..45,
+        ) {
+            let quotes = Quotes { delimiter: b',', quote: b'"', escape: None, comment: None };
+            let walked = walk_to(from, |start| quotes.record_end(&bytes, start), None);
+            let ahead = walked.filter(|end| *end > from);
+            prop_assert_eq!(quotes.end_behind(&bytes, from), ahead);
+        }
     }
 
     #[test]

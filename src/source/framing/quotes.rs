@@ -56,6 +56,27 @@ impl Quotes {
         }
     }
 
+    /// The end of the record that `from` is in, of records from the start of `bytes` on; `None` if it
+    /// is not known this way. Where neither escapes nor comments change what a quote means, only
+    /// quotes are stopped at, and line ends are looked for from `from` on.
+    pub(super) fn end_behind(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        if self.escape.is_some() || self.comment.is_some() {
+            return None;
+        }
+        let mut at = 0;
+        loop {
+            let quote = memchr(self.quote, bytes.get(at..)?).map(|length| at + length);
+            let unquoted = bytes.get(at.max(from)..quote.unwrap_or(bytes.len())).unwrap_or_default();
+            if let Some(newline) = memchr(b'\n', unquoted) {
+                return Some(at.max(from) + newline + 1);
+            }
+            let quote = quote?;
+            let opens =
+                quote == 0 || matches!(bytes[quote - 1], byte if byte == self.delimiter || byte == b'\n');
+            at = if opens { self.close(bytes, quote + 1)? } else { quote + 1 };
+        }
+    }
+
     /// The byte behind the quote that closes what was opened before `at`.
     fn close(&self, bytes: &[u8], mut at: usize) -> Option<usize> {
         loop {
