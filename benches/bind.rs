@@ -30,7 +30,9 @@ use std::time::Duration;
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use logmill::event::Observer;
-use logmill::format::{Chunk, Dialect, Json, LogFormat, Memory, Preamble, Record, Spec, each_record, of};
+use logmill::format::{
+    Chunk, Dialect, Json, LogFormat, Memory, Pattern, Preamble, Record, Spec, each_record, of,
+};
 use logmill::reject::Faults;
 use logmill::schema::{Bounds, Enum, Field, Float, Kind, Schema, StampFormat, Strptime, Text, Timestamp};
 use logmill::sink::destination::{Settings, Timeouts};
@@ -197,6 +199,9 @@ fn bind(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A pattern as a job has it, for lines of logfmt.
+const PAIRS: &str = r#"^ts=(?<ts>\S+) level=(?<level>\S+) caller=(?<caller>\S+) msg="(?<msg>(?:[^"\\]|\\.)*)" user\.id=(?<user>\S+) took=(?<took>\S+) trace=(?<trace>\S+)"#;
+
 /// A format of text: its lines, what is read of them, and a pattern that finds as much.
 struct Log {
     name: &'static str,
@@ -206,7 +211,7 @@ struct Log {
     pattern: &'static str,
 }
 
-fn logs() -> [Log; 7] {
+fn logs() -> [Log; 8] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let int = |name| Field::new(name, Kind::Int(Bounds::default())).optional();
     let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
@@ -243,6 +248,21 @@ fn logs() -> [Log; 7] {
                 text("trace"),
             ],
             pattern: r#"^ts=(\S+) level=(\S+) caller=(\S+) msg="((?:[^"\\]|\\.)*)" user\.id=(\S+) took=(\S+) trace=(\S+)"#,
+        },
+        Log {
+            name: "regex",
+            spec: Spec::Regex { pattern: Pattern::new(PAIRS).expect("a pattern"), record_start: None },
+            shape: generate::Shape::Logfmt,
+            fields: vec![
+                Field::new("ts", Kind::Timestamp(Timestamp::default())),
+                Field::new("level", Kind::Enum(Enum::new(["info", "warn", "error"]))),
+                text("caller"),
+                text("msg"),
+                int("user"),
+                Field::new("took", Kind::Float(Float::default())),
+                text("trace"),
+            ],
+            pattern: PAIRS,
         },
         Log {
             name: "syslog",

@@ -17,7 +17,7 @@ use memchr::{memchr, memrchr};
 use super::columns::Columns;
 use super::find::find;
 use super::usual::{Holds, Usual};
-use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape, is_same};
+use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
 
@@ -116,7 +116,7 @@ impl Format for Access {
     ) -> Result<Parsed, Malformed> {
         let text = input.utf8()?;
         let pieces = &self.log_format.pieces;
-        if !begins_with(input.raw, 0, &self.log_format.head) {
+        if !begins_with(input.raw, 0, self.log_format.head.as_bytes()) {
             return Err(no_match(0));
         }
         record.begin_columns(&self.columns, input.raw);
@@ -154,8 +154,13 @@ fn no_match(at: usize) -> Malformed {
 
 /// Whether this stands in the line at `at`.
 #[inline(always)]
-fn begins_with(line: &[u8], at: usize, literal: &str) -> bool {
-    line.get(at..at + literal.len()).is_some_and(|text| is_same(text, literal.as_bytes()))
+fn begins_with(line: &[u8], at: usize, literal: &[u8]) -> bool {
+    match *literal {
+        [one] => line.get(at) == Some(&one),
+        [one, two] => line.get(at..at + 2) == Some(&[one, two]),
+        [one, two, three] => line.get(at..at + 3) == Some(&[one, two, three]),
+        _ => line.get(at..at + literal.len()) == Some(literal),
+    }
 }
 
 /// Where a value ends.
@@ -186,10 +191,10 @@ fn cut(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<Cut
             at += 1 + usize::from(piece.is_quoted);
             continue;
         }
-        if begins_with(line, at, &piece.literal)
+        let is_end = begins_with(line, at, literal)
             && (!behind.is_empty() || at + literal.len() == line.len())
-            && can_end(&line[start..at], &line[at..], piece)
-        {
+            && (piece.end == End::First || can_end(&line[start..at], &line[at..], piece));
+        if is_end {
             return Some(Cut { end: at, has_escapes });
         }
         if piece.is_quoted && line[at] == b'"' {
@@ -225,7 +230,7 @@ fn cut_last(line: &[u8], start: usize, piece: &Piece) -> Option<Cut> {
 const STAMP_BYTES_MAX: usize = 100;
 
 /// Whether a value may end here, where its literal stands.
-#[inline]
+#[inline(never)]
 fn can_end(value: &[u8], rest: &[u8], piece: &Piece) -> bool {
     match piece.end {
         End::List => !value.ends_with(b",") && !value.ends_with(b" :") && !rest.starts_with(b" : "),
