@@ -164,6 +164,14 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_names_them_all() {
+        let page = include_str!("../manual/formats.md");
+        for Preset { name, about, .. } in PRESETS {
+            assert!(page.contains(&format!("| `{name}` | {about} |")), "{name} is not in formats.md");
+        }
+    }
+
+    #[test]
     fn names_are_there_once() {
         let mut names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
         names.sort_unstable();
