@@ -69,6 +69,8 @@ mod partitions;
 mod path;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
+/// Dead letters that are tried again.
+mod replay;
 /// What a role must be granted.
 #[cfg(feature = "sqlite")]
 mod rights;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
@@ -132,6 +132,19 @@ pub(super) enum DeadLettersCommand {
     /// Every load does this at its end. Each arrives at least once, and one that arrives twice has
     /// the same id. Ends with 1 if they cannot all be delivered.
     Deliver(DeliverArgs),
+    /// Mark open ones that nobody wants: they count as open no more, and are kept
+    ///
+    /// A load ends with 0 again once none is open.
+    Discard(DiscardArgs),
+    /// Write them to a file, to be looked at and mended
+    ///
+    /// An object on each line, with the record as `raw`, or as `raw_base64` where it is no text.
+    Export(ExportArgs),
+    /// Try open ones again, by the present rules of the job
+    ///
+    /// Records that are good now become rows, each once, and their letters are replayed; the others stay
+    /// open, with why they were refused this time. Ends with 3 while one of the job is open.
+    Replay(ReplayArgs),
 }
 
 /// How the command speaks.
@@ -414,6 +427,58 @@ pub(super) struct ListArgs {
     /// Only count them: each code and field, the most frequent first, with a sample
     #[arg(long)]
     pub(super) counts: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["code", "field", "source", "since", "id", "all"]).required(true).multiple(true))]
+pub(super) struct DiscardArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+    /// All open ones of the job
+    #[arg(long, conflicts_with_all = ["code", "field", "source", "since", "id"], help_heading = "Which")]
+    pub(super) all: bool,
+    /// Why, for whoever looks at them later
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+    /// Only those in this state; `any` for all
+    #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
+    pub(super) state: String,
+    /// The file; nobody else may read it, and links are not followed
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) out: PathBuf,
+    /// Write the records as they are, one on each line, and their ids to FILE.ids
+    #[arg(long)]
+    pub(super) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+    /// Try the letters of this file, which `export` wrote, with their records as they stand in it
+    ///
+    /// Objects in any order; or records, where FILE.ids stands beside. What was mended is kept with the
+    /// letter, and its source's record too.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) from: Option<PathBuf>,
+    /// With a key of columns: let rows that are there give way to those of the letters
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// Only say what would come of it; what the server would refuse is not known then
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
 }
 
 /// Which dead letters are meant. All conditions must hold.

@@ -2,10 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use super::args::{DeadLettersCommand, DeliverArgs, FilterArgs, ListArgs, Output, ShowArgs};
+use super::args::{
+    DeadLettersCommand, DeliverArgs, DiscardArgs, ExportArgs, FilterArgs, ListArgs, Output, ReplayArgs,
+    ShowArgs,
+};
 use super::next::next_command;
 use super::speech::{Speech, print, print_as_is};
-use crate::engine::{self, Watch};
+use crate::engine::{self, ReplayOptions, Watch};
 use crate::error::Error;
 use crate::figure;
 use crate::report::Exit;
@@ -21,6 +24,9 @@ pub(super) fn dead_letters(
         DeadLettersCommand::List(args) => list(args, speech),
         DeadLettersCommand::Show(args) => show(args, speech),
         DeadLettersCommand::Deliver(args) => deliver(args, speech, stop),
+        DeadLettersCommand::Export(args) => export(args, speech),
+        DeadLettersCommand::Replay(args) => replay(args, speech, stop),
+        DeadLettersCommand::Discard(args) => discard(args, speech),
     }
 }
 
@@ -46,6 +52,13 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+fn discard(args: &DiscardArgs, speech: Speech) -> anyhow::Result<Exit> {
+    let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
+    let note = args.note.as_deref();
+    speech.show(&engine::discard(&config, args.filter.filter(), note, &speech.watch())?)?;
+    Ok(Exit::Success)
+}
+
 /// The state that is meant by a word, unless it is any.
 fn state(word: &str) -> Option<String> {
     (word != "any").then(|| word.to_owned())
@@ -63,6 +76,27 @@ impl FilterArgs {
             ..Filter::default()
         }
     }
+}
+
+fn export(args: &ExportArgs, speech: Speech) -> anyhow::Result<Exit> {
+    let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
+    let filter = Filter { state: state(&args.state), ..args.filter.filter() };
+    let exported = engine::export(&config, filter, &args.out, args.raw, &speech.watch())?;
+    speech.show(&exported)?;
+    Ok(Exit::Success)
+}
+
+fn replay(args: &ReplayArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    let watch = Watch { stop: stop.clone(), ..speech.watch() };
+    let ReplayArgs { overwrite, dry_run, .. } = *args;
+    let options = ReplayOptions { from: args.from.as_deref(), overwrite, dry_run };
+    let overrides = args.job.destination.overrides();
+    let replay = engine::replay(&args.job.job, &overrides, args.filter.filter(), options, &watch)?;
+    if let Some(error) = &replay.error {
+        speech.error(error);
+    }
+    speech.show(&replay)?;
+    Ok(replay.head.exit)
 }
 
 fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {

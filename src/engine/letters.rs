@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
-use crate::report::{Exit, Head, Letters, ShownLetter};
+use crate::report::{Discard, Exit, Head, Letters, ShownLetter};
 use crate::sink::history::Filter;
 
 /// How many letters are in memory at a time.
@@ -50,4 +50,14 @@ pub fn dead_letter(config: &Config, id: i64, watch: &Watch) -> Result<Option<Sho
     })?;
     let head = Head::new("dead-letters show", Some(&config.name), Exit::Success);
     Ok(found.map(|letter| ShownLetter::new(head, letter)))
+}
+
+/// Discards the job's open dead letters that pass the filter.
+pub fn discard(config: &Config, filter: Filter, note: Option<&str>, watch: &Watch) -> Result<Discard> {
+    let filter = Filter { job: config.name.clone(), ..filter };
+    let destination = destination(config, watch)?;
+    let discarded = destination.discard(&filter, note)?;
+    let status = destination.history()?.status(&config.name)?.unwrap_or_default();
+    let head = Head::new("dead-letters discard", Some(&config.name), Exit::Success);
+    Ok(Discard { head, discarded, open_dead_letters: status.open_dead_letters })
 }

@@ -7,6 +7,7 @@
 mod check;
 mod deliver;
 mod detect;
+mod export;
 mod files;
 mod forget;
 mod guarantees;
@@ -15,7 +16,9 @@ mod job;
 mod letters;
 mod listed;
 mod load;
+mod mended;
 mod plan;
+mod replay;
 mod run;
 mod selected;
 mod status;
@@ -25,14 +28,16 @@ use std::sync::Arc;
 
 pub use check::{check, input_at};
 pub use deliver::deliver;
+pub use export::export;
 pub use files::{files, files_or_none};
 pub use forget::{Meant, forget};
 pub use infer::{Inferred, Unwritten};
 pub use job::{Job, choose_job, read_job, refuse_found_database, write_job};
-pub use letters::{dead_letter, dead_letters};
+pub use letters::{dead_letter, dead_letters, discard};
 pub use listed::listed;
 pub use load::{LoadOptions, load};
 pub use plan::{PlanOptions, plan};
+pub use replay::{ReplayOptions, replay};
 pub use status::{status, status_of};
 pub use verify::{VerifyOptions, verify};
 
@@ -60,6 +65,12 @@ pub struct Watch {
 
 /// The destination of a job. Nothing is connected to.
 pub(crate) fn destination(config: &Config, watch: &Watch) -> Result<Box<dyn Destination>> {
+    let (address, settings) = address_and_settings(config, watch);
+    crate::sink::of(&address, settings)
+}
+
+/// Where it is, and what it is told by the job.
+fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
     let (destination, pipeline) = (&config.destination, &config.pipeline);
     let address = Address {
         text: destination.url.reveal().to_owned(),
@@ -86,5 +97,5 @@ pub(crate) fn destination(config: &Config, watch: &Watch) -> Result<Box<dyn Dest
         stop: watch.stop.clone(),
         observer: watch.observer.clone(),
     };
-    crate::sink::of(&address, settings)
+    (address, settings)
 }

@@ -18,6 +18,7 @@ mod plan;
 mod queue;
 #[cfg(test)]
 mod ranges_tests;
+mod replay;
 mod setback;
 mod stats;
 mod survey;
@@ -45,6 +46,7 @@ pub use claim::{asked, bytes_to_read};
 use cut::Cutter;
 use plan::Planner;
 use queue::queue;
+pub use replay::{Mended, RecipeOf, ReplaySettings, Replayed, replay};
 use setback::is_set_back;
 pub use stats::{GivenUp, OtherRules, Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};

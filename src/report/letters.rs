@@ -80,6 +80,95 @@ pub struct ShownLetter {
     pub places: Vec<ReasonPlace>,
 }
 
+/// What was discarded.
+#[derive(Clone, Debug, Serialize)]
+pub struct Discard {
+    /// What every report begins with.
+    #[serde(flatten)]
+    pub head: Head,
+    /// How many dead letters were open and are discarded now.
+    pub discarded: u64,
+    /// How many of the job are still open.
+    pub open_dead_letters: u64,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, Serialize)]
+pub struct Export {
+    /// What every report begins with.
+    #[serde(flatten)]
+    pub head: Head,
+    /// The file.
+    pub file: String,
+    /// How many dead letters are in it.
+    pub exported: u64,
+    /// How many records were too long to be kept: their letters are in the file without them, and not
+    /// at all with `--raw`.
+    pub not_kept: u64,
+}
+
+/// What became of dead letters that were tried once more.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replay {
+    /// What every report begins with.
+    #[serde(flatten)]
+    pub head: Head,
+    /// Nothing was written: this is what would become of them, but for what the server would refuse.
+    pub dry_run: bool,
+    /// How many became what.
+    pub counts: ReplayCounts,
+    /// The first of those that could not be tried.
+    pub not_replayable: Vec<Unplayed>,
+    /// How many of the job are open; nothing if it failed before it could ask.
+    pub open_dead_letters: Option<u64>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Why it could not go on, if it could not.
+    pub error: Option<String>,
+    /// The word for that kind of error.
+    pub error_kind: Option<&'static str>,
+}
+
+/// What became of dead letters that were tried once more.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ReplayCounts {
+    /// Their records are rows now.
+    pub replayed: u64,
+    /// They were refused once more, and stay open.
+    pub again_bad: u64,
+    /// They could not be tried, and are as they were.
+    pub not_replayable: u64,
+}
+
+/// A dead letter that could not be tried.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unplayed {
+    /// Its id.
+    pub id: i64,
+    /// Why.
+    pub why: String,
+}
+
+impl Report for Export {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn text(&self, _: usize) -> String {
+        text::export(self)
+    }
+}
+
+impl Report for Replay {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn text(&self, _: usize) -> String {
+        text::replay(self)
+    }
+}
+
 impl ShownLetter {
     /// A letter that was read with its record.
     pub fn new(head: Head, mut letter: DeadLetter) -> ShownLetter {
@@ -227,6 +316,16 @@ impl Report for Letters {
 
     fn text(&self, _: usize) -> String {
         text::letters(self)
+    }
+}
+
+impl Report for Discard {
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn text(&self, _: usize) -> String {
+        text::discard(self)
     }
 }
 

@@ -29,7 +29,9 @@ pub use delivery::{Deliver, Delivery};
 pub use exit::Exit;
 pub use forget::{Forget, ForgottenSource, RowsLeft};
 pub use infer::{CandidateShare, Infer, Inferred, InferredField};
-pub use letters::{LetterCount, Letters, ReasonPlace, ShownLetter};
+pub use letters::{
+    Discard, Export, LetterCount, Letters, ReasonPlace, Replay, ReplayCounts, ShownLetter, Unplayed,
+};
 pub use load::{
     Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, OtherRules, Place, Reason, Subject,
     Times,

@@ -8,9 +8,10 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::replay::Tried;
 use crate::error::Result;
 use crate::reject::Code;
-use crate::source::{Hash16, Preamble};
+use crate::source::{Hash16, Preamble, hash16};
 use crate::span::Span;
 use crate::split::Split;
 use crate::work::Parcel;
@@ -153,7 +154,7 @@ impl Counts {
 }
 
 /// What the checkpoint of a split says when a batch begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stored {
     /// What became of the records before the batch.
     pub(super) counts: Counts,
@@ -178,6 +179,9 @@ pub struct Batch {
     /// How far each split moves, in their order, and at most one of a source. `counts` holds what the
     /// workers know; what the destination did with the rows is added by the commit.
     pub advances: Vec<Advance>,
+    /// The dead letters that its parcels are, one each, where it is of a replay: these move then,
+    /// and no checkpoint does.
+    pub tried: Vec<Tried>,
     /// The number of the first row of each parcel, and of all rows at the end.
     starts: Vec<usize>,
 }
@@ -221,7 +225,46 @@ impl Batch {
             rows += parcel.rows.len();
         }
         starts.push(rows);
-        Batch { parcels, advances, starts }
+        Batch { parcels, advances, tried: Vec::new(), starts }
+    }
+
+    /// A batch of dead letters, each a parcel of its own, source by source.
+    pub fn of_letters(parcels: Vec<Parcel>, tried: Vec<Tried>) -> Batch {
+        let mut advances: Vec<Advance> = Vec::new();
+        for parcel in &parcels {
+            let Span { start, .. } = parcel.span;
+            if advances.last().is_none_or(|advance| advance.split != parcel.split) {
+                advances.push(Advance {
+                    split: parcel.split,
+                    from: start,
+                    start,
+                    to: start,
+                    counts: Counts::default(),
+                    tail: (0, hash16(b"")),
+                    ends: None,
+                    completes: false,
+                    unterminated: None,
+                    again: None,
+                    preamble: Preamble::default(),
+                });
+            }
+            let advance = advances.last_mut().expect("just pushed");
+            // The range in which rows may be met.
+            (advance.from, advance.to) = (advance.from.min(start), advance.to.max(start + 1));
+            advance.counts.records += 1;
+            advance.counts.rejected += i64::from(!parcel.rejects.is_empty());
+        }
+        Batch { tried, ..Batch::new(parcels, advances) }
+    }
+
+    /// The letter whose record stands at a place.
+    pub(super) fn tried_at(&self, source_id: i32, offset: u64) -> Option<&Tried> {
+        self.tried.iter().find(|tried| (tried.source_id, tried.offset) == (source_id, offset))
+    }
+
+    /// Whether it is of a replay.
+    pub(super) fn is_replay(&self) -> bool {
+        !self.tried.is_empty()
     }
 
     pub fn rows(&self) -> usize {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::forecast::Forecast;
-use super::history::{Forgotten, History};
+use super::history::{Filter, Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
 use super::outbox::Outbox;
@@ -42,6 +42,9 @@ pub trait Destination {
 
     /// Forgets sources of the job: all of them, or none if a living run holds one.
     fn forget(&self, sources: &[i32]) -> Result<Forgotten>;
+
+    /// Discards the open dead letters that the filter means, with a note, and says how many.
+    fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64>;
 
     /// Opens it to be compared with the sources. Nothing is written.
     fn verify(&self) -> Result<Box<dyn Verify>>;

@@ -12,14 +12,18 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::replay::{OpenLetter, Page};
 use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
 
 /// A destination that can be asked about the past of a table.
-pub trait History {
+pub trait History: Send {
     /// Everything about what a job has loaded into it, in one snapshot. `None` if nothing of ours is there yet.
     fn status(&mut self, job: &str) -> Result<Option<Status>>;
+
+    /// Open dead letters that the filter means, a page of them, as a replay would read them.
+    fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>>;
 
     /// Visits dead letters in the order of their ids.
     fn dead_letters(

@@ -24,6 +24,8 @@ pub mod ledger;
 mod outage;
 pub mod outbox;
 pub mod postgres;
+pub mod rehearsal;
+pub mod replay;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod statement;
@@ -40,9 +42,10 @@ pub use claim::{Answer, Asked, Before, Checkpoint, Decision, Owner, Remembered, 
 pub use constant::Constant;
 use dead_letter::Refused;
 pub use destination::Destination;
-use history::ReasonCount;
+use history::{Filter, ReasonCount};
 pub use key::{Key, OnConflict};
 pub use kinds::of;
+use replay::{OpenLetter, Page};
 pub use table::TableName;
 pub(crate) use word::is_reserved;
 
@@ -83,6 +86,11 @@ pub trait Sink: Send {
     /// owns nothing then, and claims its sources anew.
     fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
         Ok(None)
+    }
+
+    /// Open dead letters that the filter means, a page of them, to be tried again.
+    fn open_letters(&mut self, _filter: &Filter, _page: Page) -> Result<Vec<OpenLetter>> {
+        Ok(Vec::new())
     }
 
     /// How many dead letters are open, of these sources and of the whole job.

@@ -36,6 +36,20 @@ impl Chunk {
         Chunk { span, body: Body::Records(bytes), ends: None, is_last: false, raw: 0 }
     }
 
+    /// A record that is too long to be in memory, of which length and hash are known.
+    pub fn of_long_record(start: u64, length: u64, hash: [u8; 32]) -> Chunk {
+        let body = Body::TooLong {
+            lead: 0,
+            length,
+            lines: 1,
+            hash,
+            check: 0,
+            tail: Vec::new(),
+            is_terminated: true,
+        };
+        Chunk { span: Span::new(start, start + length), body, ends: None, is_last: false, raw: 0 }
+    }
+
     pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Records(bytes) => bytes.len(),

@@ -248,6 +248,38 @@ impl Source {
         Ok(Source { path: path.to_owned(), medium, stop: stop.clone() })
     }
 
+    /// A source whose records were read long ago: its name, and nothing to read.
+    pub fn was_read(path: &Path) -> Source {
+        let medium = Medium::Stream(Mutex::new(None));
+        Source { path: path.to_owned(), medium, stop: Stop::default() }
+    }
+
+    /// A range of a file of any kind. An archive is inflated from its start for it.
+    pub fn read_anew(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
+        if !path.is_file() {
+            return Err(Error::source(path, "there is no file of this name any more"));
+        }
+        let source = Arc::new(Source::open(path)?);
+        if source.codec() == Codec::Plain {
+            return source.read(Span::new(offset, offset + length));
+        }
+        let mut feed = source.feed(0)?;
+        let mut passed = vec![0; 256 << 10];
+        let mut left = offset;
+        while left > 0 {
+            let piece = usize::try_from(left).map_or(passed.len(), |left| left.min(passed.len()));
+            match feed.fill(&source, &mut passed[..piece])? {
+                0 => return Err(source.shrank()),
+                filled => left -= filled as u64,
+            }
+        }
+        let mut bytes = vec![0; usize::try_from(length).expect("a record that fits into memory")];
+        match feed.fill(&source, &mut bytes)? {
+            filled if filled == bytes.len() => Ok(bytes),
+            _ => Err(source.shrank()),
+        }
+    }
+
     /// Its first lines, at least `bytes_min` if it has them; or the beginning of a line that is
     /// longer than `bytes_max`. And whether that is all. Of a stream they are taken away.
     pub fn beginning(self: &Arc<Source>, bytes_min: usize, bytes_max: usize) -> Result<(Vec<u8>, bool)> {

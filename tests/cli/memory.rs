@@ -153,6 +153,39 @@ fn dead_letters_are_found_by_code_field_and_source() {
 }
 
 #[test]
+fn what_is_discarded_is_open_no_more_and_a_load_says_so() {
+    on_both("\"position\"", |place, _| {
+        let said = place.run("dead-letters discard -j job.toml --all").ended(0, &[]);
+        assert_eq!(said.stdout, "app: 0 dead letters discarded, 0 open\n");
+        place.run("load -j job.toml").ended(3, &[]);
+        place.play(
+            r"
+            $ logmill dead-letters discard -j job.toml --field n --source b.ndjson
+            app: 0 dead letters discarded, 3 open
+            $ logmill dead-letters discard -j job.toml --code string_too_long --source b.ndjson --note a-test
+            app: 1 dead letter discarded, 2 open
+            $ logmill dead-letters discard -j job.toml --id 2 --note again
+            app: 0 dead letters discarded, 2 open
+            $ logmill dead-letters list -j job.toml --state discarded
+                   2  [..]/logs/b.ndjson:2  string_too_long word  (discarded)
+            ",
+        );
+        let (_, object) = place.json("dead-letters show -j job.toml 2");
+        assert_eq!((&object["note"], &object["attempts"]), (&"a-test".into(), &1.into()));
+        place.run("load -j job.toml").ended(3, &["2 dead letters open"]);
+        let (code, object) = place.json("dead-letters discard -j job.toml --all");
+        assert_eq!((code, &object["discarded"], &object["open_dead_letters"]), (0, &2.into(), &0.into()));
+        place.run("load -j job.toml").ended(0, &[]);
+        assert_eq!(
+            place.json("dead-letters list -j job.toml").1["dead_letters"].as_array().unwrap().len(),
+            0
+        );
+        // Nothing of the evidence has gone.
+        assert_eq!(place.run("dead-letters show -j job.toml 3 --raw").stdout, "no");
+    });
+}
+
+#[test]
 fn open_dead_letters_are_counted_alike_by_all_who_tell_of_them() {
     on_both("\"position\"", |place, _| {
         let of = |command: &str, pointer: &str| place.json(command).1.pointer(pointer).cloned().unwrap();

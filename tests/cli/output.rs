@@ -46,6 +46,8 @@ fn commands() -> Vec<Vec<String>> {
         "dead-letters list -j job.toml --state any",
         "dead-letters show -j job.toml 1",
         "dead-letters show -j job.toml 3",
+        "dead-letters list -j job.toml --counts",
+        "dead-letters discard -j job.toml --id 99",
         "forget -j job.toml logs --dry-run",
         "infer logs -o -",
     ]
@@ -208,6 +210,7 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
         ("dead-letters list -j job.toml", "dead-letters list", "finished", 0),
         ("dead-letters show -j job.toml 1", "dead-letters show", "finished", 0),
         ("dead-letters show -j job.toml 2", "dead-letters show", "refused", 2),
+        ("dead-letters discard -j job.toml --id 7", "dead-letters discard", "finished", 0),
         ("forget -j job.toml logs --dry-run", "forget", "finished", 0),
         ("infer logs/a.ndjson -o -", "infer", "finished", 0),
         ("infer logs/a.ndjson", "infer", "finished", 0),

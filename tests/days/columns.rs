@@ -9,6 +9,7 @@ on_each_destination! {
     a_constant_that_does_not_fit_is_told_before_the_first_row
     the_same_record_on_another_day_is_another_by_content
     a_constant_can_be_part_of_a_key
+    a_letter_that_is_replayed_has_the_columns_of_its_day
 }
 
 const COLUMNS: &str = "columns = { data_date = \"{date}\", until = \"{next_date}\", \
@@ -119,5 +120,26 @@ fn a_constant_can_be_part_of_a_key(kind: Kind) {
     assert_eq!(
         days.query("SELECT n, CAST(data_date AS text) FROM t ORDER BY 2, 1"),
         ["1|2024-01-01", "2|2024-01-01", "1|2024-01-02", "2|2024-01-02"]
+    );
+}
+
+fn a_letter_that_is_replayed_has_the_columns_of_its_day(kind: Kind) {
+    let days = Days::new(kind).lines("columns = { data_date = \"{date}\" }");
+    for (day, letter) in [("2024-01-01", "{\"n\":\"x1\"}"), ("2024-01-02", "{\"n\":\"x2\"}")] {
+        days.place.write(format!("logs/{day}.log"), format!("{letter}\n"));
+        days.run(&format!("load --date {day}")).ended(3, &[]);
+    }
+    days.place.run("dead-letters export -j job.toml -o letters.ndjson").ended(0, &[]);
+    let mended = days
+        .place
+        .read("letters.ndjson")
+        .replace("\\\"x", "")
+        .replace("1\\\"}", "1}")
+        .replace("2\\\"}", "2}");
+    days.place.write("letters.ndjson", mended);
+    days.place.run("dead-letters replay -j job.toml --from letters.ndjson").ended(0, &[]);
+    assert_eq!(
+        days.query("SELECT n, CAST(data_date AS text) FROM t ORDER BY n"),
+        ["1|2024-01-01", "2|2024-01-02"]
     );
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::figure;
 use crate::printable::{one_line, printable};
-use crate::report::{LetterCount, Letters, ShownLetter};
+use crate::report::{Discard, Export, LetterCount, Letters, Replay, ReplayCounts, ShownLetter, Unplayed};
 use crate::sink::history::DeadLetter;
 
 /// One on each line.
@@ -37,6 +37,51 @@ pub(in crate::report) fn letter_counts(letters: &Letters) -> String {
     }
     out
 }
+
+pub(in crate::report) fn discard(discard: &Discard) -> String {
+    let Discard { head, discarded, open_dead_letters } = discard;
+    let discarded = figure::some(*discarded, "dead letter");
+    format!("{}: {discarded} discarded, {} open\n", one_line(head.job()), figure::count(*open_dead_letters))
+}
+
+pub(in crate::report) fn export(export: &Export) -> String {
+    let Export { head, file, exported, not_kept } = export;
+    let exported = figure::some(*exported, "dead letter");
+    let mut out = format!("{}: {exported} written to {}\n", one_line(head.job()), one_line(file));
+    if *not_kept > 0 {
+        let _ = writeln!(out, "  {} without a record: it was too long to be kept", figure::count(*not_kept));
+    }
+    out
+}
+
+pub(in crate::report) fn replay(replay: &Replay) -> String {
+    let ReplayCounts { replayed, again_bad, not_replayable } = replay.counts;
+    let job = one_line(replay.head.job());
+    let (replayed, again_bad) = (figure::count(replayed), figure::count(again_bad));
+    let mut out = match replay.dry_run {
+        true => {
+            format!("{job}: nothing was written; {replayed} would be replayed, {again_bad} refused again")
+        }
+        false => format!("{job}: {replayed} replayed, {again_bad} refused again"),
+    };
+    if let Some(open) = replay.open_dead_letters {
+        let _ = write!(out, ", {} open", figure::count(open));
+    }
+    out.push('\n');
+    if not_replayable > 0 {
+        let _ = writeln!(out, "  {} could not be tried, and are as they were", figure::count(not_replayable));
+    }
+    for Unplayed { id, why } in replay.not_replayable.iter().take(NOT_REPLAYABLE_SHOWN) {
+        let _ = writeln!(out, "    {id}: {}", one_line(why));
+    }
+    if let Some(error) = &replay.error {
+        let _ = writeln!(out, "  stopped: {}", one_line(error));
+    }
+    out
+}
+
+/// So many are told one by one.
+const NOT_REPLAYABLE_SHOWN: usize = 10;
 
 /// The line of one.
 pub(in crate::report) fn listed(letter: &DeadLetter, out: &mut String) {

@@ -17,7 +17,7 @@ mod verify;
 pub(super) use delivery::deliver;
 pub(super) use forget::forget;
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};
-pub(super) use letters::{letter, letter_counts, letters, listed, not_kept};
+pub(super) use letters::{discard, export, letter, letter_counts, letters, listed, not_kept, replay};
 pub(super) use plan::plan;
 pub(super) use run::{check, load};
 pub(super) use status::{sources, status};

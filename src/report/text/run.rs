@@ -20,8 +20,7 @@ const FILES_SHOWN: usize = 10;
 const GIVEN_UP_REASONS_SHOWN: usize = 3;
 
 /// How a file that was given up is gone on with.
-const GO_ON: &str =
-    "    to go on, raise --stop-above; or mend the job, `logmill forget` the file and load it again\n";
+const GO_ON: &str = "    to go on, raise --stop-above; or mend the job, and `logmill dead-letters replay`\n";
 
 /// A shorter load shows more of how it began than of what limits it.
 const LIMIT_AFTER: Duration = Duration::from_secs(2);

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
-use crate::sink::history::{Forgotten, History};
+use crate::sink::history::{Filter, Forgotten, History};
 use crate::sink::outbox::Outbox;
 use crate::sink::statement::shell_word;
 use crate::sink::verify::Verify;
@@ -79,6 +79,11 @@ impl Destination for PostgresDestination {
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
         super::forget::forget(&self.server, &self.settings.job, sources, self.settings.timeouts)
+    }
+
+    fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64> {
+        let Settings { table, timeouts, .. } = &self.settings;
+        super::discard::discard(&self.server, table, filter, note, *timeouts)
     }
 
     fn verify(&self) -> Result<Box<dyn Verify>> {

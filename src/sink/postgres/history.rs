@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator as _;
-use postgres::types::ToSql;
 use postgres::{IsolationLevel, Row, Transaction};
 
 use super::Timeouts;
 use super::catalog;
 use super::connect::Server;
+use super::filter::{is_meant, meant};
 use super::link::Link;
 use super::open_letters::reasons;
+use super::replay;
 use super::session::Session;
 use super::tables;
 use super::trouble::{Trouble, at};
@@ -23,6 +24,7 @@ use crate::sink::history::{
     DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
     place_of_split,
 };
+use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
 
 /// A PostgreSQL database that is only looked at.
@@ -48,6 +50,7 @@ impl PostgresHistory {
 struct Place {
     /// By what its sources are remembered.
     target: String,
+    version: i32,
     sources: &'static str,
     checkpoints: &'static str,
     letters: &'static str,
@@ -64,7 +67,7 @@ fn in_snapshot<T>(
     let (sources, checkpoints) = tables::of_version(version);
     let letters = tables::letters_of_version(version);
     let target = catalog::remembered(&mut link.client, &link.schemas, table)?;
-    let place = Place { target, sources, checkpoints, letters };
+    let place = Place { target, version, sources, checkpoints, letters };
     let transaction =
         link.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let mut transaction = at(Step::Look, transaction.start())?;
@@ -83,6 +86,17 @@ impl History for PostgresHistory {
         self.session.run(Step::Look, status).map_err(Trouble::into_error)
     }
 
+    fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
+        let (filter, table) = (filter.clone(), self.table.clone());
+        let letters = move |link: &mut Link| {
+            in_snapshot(link, &table, |transaction, place| {
+                replay::open_letters(transaction, place.version, &place.target, &filter, page)
+            })
+        };
+        let letters = self.session.run(Step::Look, letters).map_err(Trouble::into_error)?;
+        Ok(letters.unwrap_or_default())
+    }
+
     fn dead_letters(
         &mut self,
         filter: &Filter,
@@ -98,7 +112,7 @@ impl History for PostgresHistory {
 }
 
 fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result<Status, Trouble> {
-    let Place { target, sources, checkpoints, letters } = place;
+    let Place { target, sources, checkpoints, letters, .. } = place;
     let is_of_target = of_target(sources, "$2");
     let found = transaction.query(
         &format!("SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
@@ -188,25 +202,6 @@ fn run_status(row: &Row) -> RunStatus {
             lines: row.get::<_, i64>(6) + row.get::<_, i64>(12) + row.get::<_, i64>(13),
         },
     }
-}
-
-/// Whether a filter means the dead letter `d` of the source `s`.
-pub(super) fn is_meant(sources: &str) -> String {
-    format!(
-        "d.job = $1 AND (cardinality($2::bigint[]) = 0 OR d.id = ANY($2)) AND ($3::text IS NULL OR d.state = $3)
-           AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (
-                SELECT FROM jsonb_array_elements(d.reasons) r
-                WHERE ($4 IS NULL OR r ->> 'code' = $4) AND ($5 IS NULL OR r ->> 'field' = $5)))
-           AND ($6::text IS NULL OR right(s.name, length($6)) = $6)
-           AND ($7::timestamptz IS NULL OR d.last_seen >= $7) AND {}",
-        of_target(sources, "$8")
-    )
-}
-
-/// The parameters of that question.
-pub(super) fn meant<'a>(filter: &'a Filter, target: &'a String) -> [&'a (dyn ToSql + Sync); 8] {
-    let Filter { job, ids, state, code, field, source, since, has_raw: _ } = filter;
-    [job, ids, state, code, field, source, since, target]
 }
 
 fn dead_letters(

@@ -13,7 +13,9 @@ pub mod connect;
 mod constants;
 mod dead_letters;
 mod destination;
+mod discard;
 mod encode;
+mod filter;
 mod fit;
 mod forecast;
 mod forget;
@@ -31,6 +33,7 @@ mod ownership;
 mod pieces;
 mod prepare;
 mod probe;
+mod replay;
 mod rows;
 mod session;
 mod staging;
@@ -69,9 +72,10 @@ use crate::sink::claim::{
 };
 use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
-use crate::sink::history::{ReasonCount, of_target};
+use crate::sink::history::{Filter, ReasonCount, of_target};
 use crate::sink::ledger::{Acknowledged, Claimed, Holder, Holding, Holdings, went_back};
 use crate::sink::outage::{Outage, Patience};
+use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{
     Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Remembered, Setback, Sink,
     decide,
@@ -319,7 +323,11 @@ impl Sink for Postgres {
                     wait_out(&mut outage, trouble.retryable())?
                 }
                 Verdict::Reconnect => {
-                    if self.resolve(batch, &mut outage, trouble)? {
+                    let is_there = match batch.is_replay() {
+                        true => self.resolve_replay(batch, &mut outage, trouble)?,
+                        false => self.resolve(batch, &mut outage, trouble)?,
+                    };
+                    if is_there {
                         return Ok(self.committed(batch, &found));
                     }
                 }
@@ -327,6 +335,13 @@ impl Sink for Postgres {
                 Verdict::Isolate | Verdict::Halve | Verdict::Stop => return Err(trouble.into_error()),
             }
         }
+    }
+
+    fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
+        let (filter, constants) = (filter.clone(), Arc::clone(&self.constants));
+        self.persist(self.settings.retry_for, move |link| {
+            replay::open_letters(&mut link.client, tables::VERSION, &constants.scope.target, &filter, page)
+        })
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
@@ -485,6 +500,28 @@ impl Postgres {
         }
     }
 
+    /// The same for letters, which nobody owns: their states say whether the batch was committed.
+    fn resolve_replay(
+        &mut self,
+        batch: &Arc<Batch>,
+        outage: &mut Outage<'_>,
+        mut trouble: Trouble,
+    ) -> Result<bool> {
+        let mut old = self.session.backend;
+        loop {
+            old = self.mend(outage, trouble)?.unwrap_or(old);
+            let (constants, batch) = (Arc::clone(&self.constants), Arc::clone(batch));
+            let looked = self.run(Step::DeadLetters, move |link| {
+                ownership::end_idle(&mut link.client, old)?;
+                replay::is_committed(link, &constants.begin_sql, &batch.tried)
+            });
+            match looked {
+                Ok(is_there) => return Ok(is_there),
+                Err(another) => trouble = another,
+            }
+        }
+    }
+
     /// Why the fence refused a batch: another run has taken a source, it was forgotten, or the
     /// checkpoints went back.
     fn objection(&mut self) -> Result<Error> {
@@ -505,6 +542,9 @@ impl Postgres {
         let done = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let done = done.expect("a transaction leaves what it found before it commits");
         let Moved { committed, after } = done.moved;
+        if batch.is_replay() {
+            return committed;
+        }
         Arc::make_mut(&mut self.acknowledged).note(batch, &committed.counts, &after, &self.owned);
         for advance in &batch.advances {
             match advance.completes {

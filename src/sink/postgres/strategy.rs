@@ -100,6 +100,12 @@ impl Strategy {
 
     /// How a batch is written first.
     pub(super) fn first(&self, constants: &Constants, batch: &Batch) -> Manner {
+        let upsert = constants.target.has_row_triggers;
+        if batch.is_replay() {
+            // Rows of the same sources stand around those that are missing.
+            let route = Some(Route::Staged);
+            return Manner { route, care: None, probes_far: false, upsert, rows_max: usize::MAX };
+        }
         let route = match constants.key {
             _ if constants.must_stage || self.staged_left > 0 => Some(Route::Staged),
             Key::Position => None,
@@ -110,7 +116,7 @@ impl Strategy {
         let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
         let probes_far =
             constants.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
-        Manner { route, care, probes_far, upsert: constants.target.has_row_triggers, rows_max: usize::MAX }
+        Manner { route, care, probes_far, upsert, rows_max: usize::MAX }
     }
 
     /// Whether there is another manner for a batch of so many rows, after this trouble.

@@ -10,6 +10,7 @@ use super::ledger::{end_sql, fence, lock_sources_sql};
 use super::link::{Link, OUR_PATH};
 use super::pieces::Refusals;
 use super::probe::probe;
+use super::replay;
 use super::rows::RowWriter;
 use super::strategy::{Manner, Route};
 use super::trouble::{Trouble, at, pass};
@@ -42,6 +43,8 @@ struct Transaction<'a> {
     found: &'a Mutex<Option<Done>>,
     route: Route,
     refusals: Option<Refusals>,
+    /// Of a replay, the letters that were refused again, by their ids.
+    refused: Vec<i64>,
 }
 
 /// Commits `batch`. Its splits move from the positions in `owned`. What became of the batch is in
@@ -58,7 +61,17 @@ pub(super) fn transaction(
     link.staging.begin();
     begin(link, constants, batch, owned)?;
     let route = Route::Direct;
-    let mut transaction = Transaction { link, constants, batch, owned, manner, found, route, refusals: None };
+    let mut transaction = Transaction {
+        link,
+        constants,
+        batch,
+        owned,
+        manner,
+        found,
+        route,
+        refusals: None,
+        refused: Vec::new(),
+    };
     commit(&mut transaction, batch, constants.raw_max, |point| pass(step_of(point), point))?;
     pass(Step::End, "after-commit")
 }
@@ -76,11 +89,20 @@ impl Checkpoints for Transaction<'_> {
     type Trouble = Trouble;
 
     fn fence(&mut self) -> Result<Vec<Stored>, Trouble> {
+        if self.batch.is_replay() {
+            return replay::fence(self.link, self.batch);
+        }
         fence(self.link, self.batch, self.owned)
     }
 
     fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Trouble> {
-        let end_sql = end_sql(self.batch, self.owned, deltas);
+        let end_sql = match self.batch.is_replay() {
+            true => {
+                replay::keep_mended(self.link, self.batch, &self.refused)?;
+                replay::end_sql(self.batch, &self.refused, self.constants.rules_hash)
+            }
+            false => end_sql(self.batch, self.owned, deltas),
+        };
         let done = Done { moved, route: self.route, refusals: self.refusals };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         at(Step::End, self.link.client.batch_execute(&end_sql))?;
@@ -125,6 +147,10 @@ impl Letters for Transaction<'_> {
     }
 
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
+        if self.batch.is_replay() {
+            self.refused = replay::refuse(self.link, self.batch, letters, self.constants.rules_hash)?;
+            return Ok(());
+        }
         dead_letters::write(self.link, &self.constants.scope.job, self.constants.rules_hash, letters)
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Step {
     Forget,
     /// Marking dead letters as delivered.
     Mark,
+    /// Discarding dead letters.
+    Discard,
     /// Saying which sources are ours.
     Claim,
     /// BEGIN, the settings, the lock on the target.
@@ -50,6 +52,7 @@ impl Step {
             Step::Look => "looking at what is remembered",
             Step::Forget => "forgetting sources",
             Step::Mark => "marking dead letters as delivered",
+            Step::Discard => "discarding dead letters",
             Step::Claim => "claiming the sources",
             Step::Begin => "beginning a batch",
             Step::Compare => "looking at the target's columns",

@@ -5,6 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params}
 
 use super::encode::{Bound, Values};
 use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
+use super::replay;
 use super::statements::Statements;
 use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, ErrorKind};
@@ -27,9 +28,9 @@ pub(super) fn transaction(
     pass("before-begin")?;
     let write = |orphan_sql| {
         immediate(connection, || {
-            let moved = None;
+            let (refused, moved) = (Vec::new(), None);
             let mut transaction =
-                Transaction { connection, settings, statements, batch, owned, orphan_sql, moved };
+                Transaction { connection, settings, statements, batch, owned, orphan_sql, refused, moved };
             commit(&mut transaction, batch, settings.raw_max, pass)?;
             Ok(transaction.moved.expect("a commit ends with the checkpoints"))
         })
@@ -55,6 +56,8 @@ struct Transaction<'a> {
     owned: &'a Holdings,
     /// Asks a row that was written whether what it refers to is there.
     orphan_sql: Option<&'a String>,
+    /// Of a replay, the letters that were refused again, by their ids.
+    refused: Vec<i64>,
     moved: Option<Moved>,
 }
 
@@ -62,13 +65,21 @@ impl Checkpoints for Transaction<'_> {
     type Trouble = Trouble;
 
     fn fence(&mut self) -> Result<Vec<Stored>, Trouble> {
-        let stored = fence(self.connection, self.batch, self.owned)?;
+        let stored = match self.batch.is_replay() {
+            true => replay::fence(self.connection, self.batch)?,
+            false => fence(self.connection, self.batch, self.owned)?,
+        };
         compare_target(self.connection, self.statements)?;
         Ok(stored)
     }
 
     fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Trouble> {
-        move_checkpoints(self.connection, self.batch, self.owned, deltas)?;
+        match self.batch.is_replay() {
+            true => {
+                replay::move_letters(self.connection, self.batch, &self.refused, self.settings.rules_hash)?;
+            }
+            false => move_checkpoints(self.connection, self.batch, self.owned, deltas)?,
+        }
         self.moved = Some(moved);
         Ok(())
     }
@@ -102,6 +113,10 @@ impl Letters for Transaction<'_> {
     }
 
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
+        if self.batch.is_replay() {
+            self.refused = replay::refuse(self.connection, self.batch, letters, self.settings.rules_hash)?;
+            return Ok(());
+        }
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons,
                                                rules_hash)

@@ -7,7 +7,7 @@ use super::{Sqlite, SqliteHistory};
 use crate::error::{Error, Result};
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
-use crate::sink::history::{Forgotten, History};
+use crate::sink::history::{Filter, Forgotten, History};
 use crate::sink::outbox::Outbox;
 use crate::sink::statement::shell_word;
 use crate::sink::verify::Verify;
@@ -59,6 +59,11 @@ impl Destination for SqliteDestination {
 
     fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
         super::forget::forget(&self.path, &self.settings.job, sources, self.settings.timeouts.lock)
+    }
+
+    fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64> {
+        let Settings { table, timeouts, .. } = &self.settings;
+        super::discard::discard(&self.path, table, filter, note, timeouts.lock)
     }
 
     fn verify(&self) -> Result<Box<dyn Verify>> {

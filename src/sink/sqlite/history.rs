@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
+use super::filter::{as_stored, is_meant};
 use super::look::Look;
 use super::open_letters::reasons;
+use super::replay;
 use super::target::remembered;
 use super::{Trouble, check_version, has_tables, letters_of_version, of_version};
 use crate::error::Result;
@@ -16,6 +18,7 @@ use crate::sink::history::{
     DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
     place_of_split,
 };
+use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
 use crate::split::Split;
 
@@ -70,6 +73,14 @@ impl SqliteHistory {
 impl History for SqliteHistory {
     fn status(&mut self, job: &str) -> Result<Option<Status>> {
         self.look(|at, place| status(at, place, job))
+    }
+
+    fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
+        let found = self.look(|at, place| {
+            let version = check_version(&at.connection)?;
+            replay::open_letters(&at.connection, version, &place.target, filter, page)
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     fn dead_letters(
@@ -187,26 +198,6 @@ fn run_status(row: &Row<'_>) -> rusqlite::Result<RunStatus> {
 pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
     let text: String = row.get(index)?;
     Ok(DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).unwrap_or_default())
-}
-
-/// Whether a filter means the dead letter `d` of the source `s`.
-pub(super) fn is_meant(sources: &str) -> String {
-    format!(
-        "d.job = ?1 AND (json_array_length(?2) = 0 OR d.id IN (SELECT value FROM json_each(?2)))
-           AND (?3 IS NULL OR d.state = ?3)
-           AND ((?4 IS NULL AND ?5 IS NULL) OR EXISTS (
-                SELECT 1 FROM json_each(d.reasons) r
-                WHERE (?4 IS NULL OR r.value ->> 'code' = ?4) AND (?5 IS NULL OR r.value ->> 'field' = ?5)))
-           AND (?6 IS NULL OR substr(s.name, -length(?6)) = ?6)
-           AND (?7 IS NULL OR d.last_seen >= ?7) AND {}",
-        of_target(sources, "?8")
-    )
-}
-
-/// The ids of a filter as a JSON list, and its moment as the tables have it, which sorts as text.
-pub(super) fn as_stored(filter: &Filter) -> (String, Option<String>) {
-    let since = filter.since.map(|since| since.to_rfc3339_opts(SecondsFormat::Millis, true));
-    (serde_json::json!(filter.ids).to_string(), since)
 }
 
 fn dead_letters(

@@ -12,7 +12,9 @@
 mod again;
 mod commit;
 mod destination;
+mod discard;
 mod encode;
+mod filter;
 mod forecast;
 mod forget;
 mod history;
@@ -23,6 +25,7 @@ mod order;
 mod outbox;
 mod ownership;
 mod refusal;
+mod replay;
 mod statements;
 mod target;
 mod verify;
@@ -48,9 +51,10 @@ use super::commit::Moved;
 use super::constant::hash_key;
 use super::destination::Settings;
 use super::findings::{self, Loaded, Past};
-use super::history::{ReasonCount, of_target};
+use super::history::{Filter, ReasonCount, of_target};
 use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
 use super::outage::Outage;
+use super::replay::{OpenLetter, Page};
 use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Setback, Sink, TableName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
@@ -523,7 +527,7 @@ impl Sink for Sqlite {
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
-        if self.has_taken_over {
+        if self.has_taken_over && !batch.is_replay() {
             // The other run leaves at its next batch. From then on a third one has to see
             // that these sources are held; until then it sees that of the other.
             for advance in &batch.advances {
@@ -545,7 +549,9 @@ impl Sink for Sqlite {
             moved => moved?,
         };
         self.refuse_moved()?;
-        self.acknowledged.note(batch, &committed.counts, &after, &self.owned);
+        if !batch.is_replay() {
+            self.acknowledged.note(batch, &committed.counts, &after, &self.owned);
+        }
         Ok(committed)
     }
 
@@ -584,6 +590,12 @@ impl Sink for Sqlite {
                     Ok(OpenLetters { selected: unsigned(row.get(0)?), job: unsigned(row.get(1)?) })
                 })?;
             Ok(open)
+        })
+    }
+
+    fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
+        persist(&self.path, &self.settings, || {
+            replay::open_letters(&self.connection, VERSION, &self.scope.target, filter, page)
         })
     }
 

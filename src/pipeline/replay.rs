@@ -1,0 +1,220 @@
+//! The replay: dead letters through the present rules once more.
+//!
+//! Letters come page by page in the order of their sources and places, each is a chunk of its own,
+//! and a page is a batch. What is left of the pipeline is its work and its commit: letters are few,
+//! and need no pool.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use crate::error::{ErrorKind, Result};
+use crate::failpoint;
+use crate::sink::history::Filter;
+use crate::sink::replay::{OpenLetter, Page, Tried};
+use crate::sink::{Batch, Counts, Sink};
+use crate::source::{Bytes, Chunk, Source};
+use crate::split::Split;
+use crate::stop::Stop;
+use crate::work::{Assignment, Parcel, Recipe, Rows, Work, Worker};
+
+/// How records become rows, by the day of their source.
+pub type RecipeOf<'a> = &'a dyn Fn(Option<NaiveDate>) -> Result<Recipe>;
+
+/// Bytes that a person has mended.
+pub trait Mended {
+    /// Those of a letter, if there are any.
+    fn of(&mut self, id: i64) -> Result<Option<Vec<u8>>>;
+}
+
+/// Which letters are tried, and in which order.
+#[derive(Clone, Debug)]
+pub struct ReplaySettings {
+    /// The open ones that this means.
+    pub filter: Filter,
+    /// From the last to the first: where a row that is there stays, the later of one key then wins.
+    pub is_backwards: bool,
+    /// Only those of sources of this day: what a destination writes can depend on it.
+    pub day: Option<NaiveDate>,
+}
+
+/// What became of letters.
+#[derive(Clone, Debug, Default)]
+pub struct Replayed {
+    /// Those whose records are rows now.
+    pub replayed: u64,
+    /// Those that were refused once more.
+    pub again_bad: u64,
+    /// Those that could not be tried, and are as they were: how many,
+    pub not_replayable: u64,
+    /// and the first of them, with the reason.
+    pub why: Vec<(i64, String)>,
+    /// The ids of all that were met.
+    pub met: Vec<i64>,
+    /// What became of their rows.
+    pub counts: Counts,
+    /// Bytes of records.
+    pub bytes: u64,
+}
+
+/// So many letters that could not be tried are told one by one.
+const TOLD_MAX: usize = 100;
+
+impl Replayed {
+    /// Notes a letter that cannot be tried.
+    pub fn leave(&mut self, id: i64, why: String) {
+        self.not_replayable += 1;
+        if self.why.len() < TOLD_MAX {
+            self.why.push((id, why));
+        }
+    }
+}
+
+/// Tries letters once more. What was committed until an error is in `outcome`, and stays.
+pub fn replay(
+    settings: &ReplaySettings,
+    recipe_of: RecipeOf<'_>,
+    mut mended: Option<&mut dyn Mended>,
+    sink: &mut dyn Sink,
+    stop: &Stop,
+    outcome: &mut Replayed,
+) -> Result<()> {
+    let mut page = Page { after: None, is_backwards: settings.is_backwards, day: settings.day };
+    let mut worker = Worker::default();
+    loop {
+        if let Some(signal) = stop.asked() {
+            return Err(ErrorKind::Stopped(signal).into());
+        }
+        let letters = sink.open_letters(&settings.filter, page)?;
+        let Some(last) = letters.last() else { return Ok(()) };
+        page.after = Some((last.source_id, last.offset));
+        for of_a_day in letters.chunk_by(|one, other| one.data_date == other.data_date) {
+            let recipe = recipe_of(of_a_day[0].data_date)?;
+            let work = sink.work(recipe.clone());
+            let mut attempt = Attempt { recipe: &recipe, work: &*work, worker: &mut worker, outcome };
+            let (parcels, tried) = attempt.all(of_a_day, &mut mended)?;
+            if !parcels.is_empty() {
+                commit(sink, Batch::of_letters(parcels, tried), outcome)?;
+            }
+        }
+    }
+}
+
+fn commit(sink: &mut dyn Sink, batch: Batch, outcome: &mut Replayed) -> Result<()> {
+    let batch = Arc::new(batch);
+    let committed = sink.commit(&batch)?;
+    for counts in &committed.counts {
+        outcome.counts.add(counts);
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        outcome.again_bad += count(counts.rejected);
+        outcome.replayed += count(counts.records - counts.rejected);
+    }
+    outcome.bytes += batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
+    failpoint::reached("between-batches");
+    Ok(())
+}
+
+/// What tries the letters of a page.
+struct Attempt<'a> {
+    recipe: &'a Recipe,
+    work: &'a dyn Work,
+    worker: &'a mut Worker,
+    outcome: &'a mut Replayed,
+}
+
+impl Attempt<'_> {
+    /// Makes a parcel of each letter that can be tried.
+    fn all(
+        &mut self,
+        letters: &[OpenLetter],
+        mended: &mut Option<&mut dyn Mended>,
+    ) -> Result<(Vec<Parcel>, Vec<Tried>)> {
+        let (mut parcels, mut all_tried) = (Vec::new(), Vec::new());
+        let mut source: Option<(i32, Arc<Source>)> = None;
+        for letter in letters {
+            self.outcome.met.push(letter.id);
+            let own = match mended {
+                Some(mended) => mended.of(letter.id)?,
+                None => None,
+            };
+            let fixed =
+                own.as_ref().map(|own| Some(own.clone()).filter(|own| letter.raw.as_ref() != Some(own)));
+            let chunk = match own {
+                Some(bytes) => Ok(self.chunk(letter, bytes)),
+                None => self.chunk_of(letter),
+            };
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(why) => {
+                    self.outcome.leave(letter.id, why);
+                    continue;
+                }
+            };
+            let of = match &source {
+                Some((id, source)) if *id == letter.source_id => Arc::clone(source),
+                _ => Arc::new(Source::was_read(Path::new(&letter.source))),
+            };
+            source = Some((letter.source_id, Arc::clone(&of)));
+            let parcel = self.parcel(letter, of, chunk);
+            match parcel.records {
+                1 => {
+                    let OpenLetter { id, attempts, source_id, offset, .. } = *letter;
+                    let fixed = fixed.filter(|fixed| *fixed != letter.fixed);
+                    all_tried.push(Tried { id, attempts, source_id, offset, fixed });
+                    parcels.push(parcel);
+                }
+                0 => self.outcome.leave(letter.id, "by the present rules its bytes are no record".to_owned()),
+                several => {
+                    let why =
+                        format!("by the present rules its bytes are {several} records, and a letter is one");
+                    self.outcome.leave(letter.id, why);
+                }
+            }
+        }
+        Ok((parcels, all_tried))
+    }
+
+    /// The bytes of a letter, or why there are none: of one that was too long to be kept the source
+    /// has them.
+    fn chunk_of(&self, letter: &OpenLetter) -> Result<Chunk, String> {
+        if let Some(bytes) = letter.fixed.as_ref().or(letter.raw.as_ref()) {
+            return Ok(self.chunk(letter, bytes.clone()));
+        }
+        let hash: Option<[u8; 32]> = letter.raw_hash.as_deref().and_then(|hash| hash.try_into().ok());
+        let Some(hash) = hash else {
+            return Err("neither its bytes nor their hash were kept".to_owned());
+        };
+        if letter.length > self.recipe.record_bytes_max as u64 {
+            return Ok(Chunk::of_long_record(letter.offset, letter.length, hash));
+        }
+        let path = Path::new(&letter.source);
+        match Source::read_anew(path, letter.offset, letter.length) {
+            Ok(bytes) if *blake3::hash(&bytes).as_bytes() == hash => Ok(self.chunk(letter, bytes)),
+            Ok(_) => Err(format!(
+                "it was too long to be kept, and {} holds other bytes at its place now",
+                path.display()
+            )),
+            Err(error) => Err(format!(
+                "it was too long to be kept, and its source cannot be read: {}",
+                error.without_path(path)
+            )),
+        }
+    }
+
+    /// Bytes as a worker takes them; a record that is too long is told as the reader tells it.
+    fn chunk(&self, letter: &OpenLetter, bytes: Vec<u8>) -> Chunk {
+        let length = bytes.len();
+        if length > self.recipe.record_bytes_max {
+            return Chunk::of_long_record(letter.offset, length as u64, *blake3::hash(&bytes).as_bytes());
+        }
+        Chunk::of_records(letter.offset, Bytes::of_block(Arc::new(bytes), 0, length))
+    }
+
+    fn parcel(&mut self, letter: &OpenLetter, source: Arc<Source>, chunk: Chunk) -> Parcel {
+        let (before, behind) = (letter.preamble.clone(), letter.preamble.clone());
+        // The split is that of the batch alone: rows are counted by source.
+        let split = Split::whole(letter.source_id);
+        self.work.work(self.worker, Assignment { source, split, chunk, before, behind }, Rows::default())
+    }
+}
