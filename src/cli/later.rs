@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::config::later::{LATER, What};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// `command` with all that is designed for it and not built, so that none of it is taken for
 /// mistyped.
@@ -40,7 +40,7 @@ pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
             _ => false,
         };
         if let Some(later) = LATER.iter().find(|later| is_given(&later.what)) {
-            return Some(Error::usage(format!("{} is planned and not built yet", later.what)));
+            return Some(ErrorKind::NotYet { what: later.what.to_string() }.into());
         }
         (called, matches) = given?;
     }

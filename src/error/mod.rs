@@ -35,6 +35,22 @@ pub enum ErrorKind {
     #[error("{0}")]
     Usage(String),
 
+    /// It is designed, and comes later.
+    #[error("{what} is planned and not built yet")]
+    NotYet {
+        /// A command, flag, key or word.
+        what: String,
+    },
+
+    /// The program was built without it.
+    #[error("this logmill was built without {what}; build it with the feature `{feature}`")]
+    NotCompiled {
+        /// What the job needs.
+        what: &'static str,
+        /// The feature that has it.
+        feature: &'static str,
+    },
+
     /// The connection string, or what stands in for a part of it, asks for what cannot be had.
     #[error("{0}")]
     Connection(String),
@@ -143,6 +159,20 @@ pub enum ErrorKind {
     /// The destination does not fit the job. Found before the first row.
     #[error("{}", list(.0))]
     Unfit(Vec<String>),
+
+    /// A newer program has made our tables. Nothing was touched.
+    #[error(
+        "the tables {tables} are of version {version}, and this program knows {known}; use the logmill that made \
+         them, or a newer one"
+    )]
+    NewerTables {
+        /// Which tables, in words.
+        tables: &'static str,
+        /// Their version.
+        version: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
 
     /// The destination refused to work, in a way that trying again does not mend.
     #[error("{doing}: {message}")]
@@ -295,6 +325,8 @@ impl ErrorKind {
     pub fn code(&self) -> &'static str {
         match self {
             ErrorKind::Usage(_) => "usage",
+            ErrorKind::NotYet { .. } => "not_yet",
+            ErrorKind::NotCompiled { .. } => "not_compiled",
             ErrorKind::Connection(_) => "connection",
             ErrorKind::Job(_) => "job",
             ErrorKind::JobFile { .. } => "job_file",
@@ -307,6 +339,7 @@ impl ErrorKind {
             ErrorKind::File { .. } => "file",
             ErrorKind::Source { .. } => "source",
             ErrorKind::Unfit(_) => "unfit",
+            ErrorKind::NewerTables { .. } => "newer_tables",
             ErrorKind::Server { .. } => "server",
             ErrorKind::DatabaseFile { .. } => "database_file",
             ErrorKind::Unreachable { .. } => "unreachable",

@@ -60,6 +60,8 @@ impl Exit {
     pub fn of_error(error: &Error) -> Exit {
         match error.kind() {
             ErrorKind::Usage(_)
+            | ErrorKind::NotYet { .. }
+            | ErrorKind::NotCompiled { .. }
             | ErrorKind::Connection(_)
             | ErrorKind::Job(_)
             | ErrorKind::JobFile { .. }
@@ -69,7 +71,8 @@ impl Exit {
             | ErrorKind::RulesChanged { .. }
             | ErrorKind::OfAnotherJob { .. }
             | ErrorKind::Unclear(_)
-            | ErrorKind::Unfit(_) => Exit::Usage,
+            | ErrorKind::Unfit(_)
+            | ErrorKind::NewerTables { .. } => Exit::Usage,
             ErrorKind::Held { .. } | ErrorKind::TakenOver => Exit::Held,
             ErrorKind::Stopped(signal) => Exit::Stopped(*signal),
             _ => Exit::Failed,

@@ -37,6 +37,10 @@ impl Forecast {
                     self.obstacles.extend(findings.iter().cloned());
                     Ok(None)
                 }
+                ErrorKind::NewerTables { .. } => {
+                    self.obstacles.push(error.to_string());
+                    Ok(None)
+                }
                 _ => Err(error),
             },
         }

@@ -33,14 +33,9 @@ const KINDS: &[Kind] = &[
     Kind {
         is_named: |text| text.starts_with("sqlite:"),
         names: SQLITE_NAMES,
-        make: |_, _| Err(not_compiled("SQLite", "sqlite")),
+        make: |_, _| Err(crate::error::ErrorKind::NotCompiled { what: "SQLite", feature: "sqlite" }.into()),
     },
 ];
-
-#[cfg(not(feature = "sqlite"))]
-fn not_compiled(what: &str, feature: &str) -> Error {
-    Error::usage(format!("this logmill was built without {what}; build it with the feature `{feature}`"))
-}
 
 /// Where rows go that nobody has named a place for.
 pub const DEFAULT: &str = "sqlite:logmill.db";

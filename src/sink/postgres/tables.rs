@@ -93,10 +93,6 @@ pub(super) fn check_version(version: i32) -> Result<(), Trouble> {
     if version <= VERSION {
         return Ok(());
     }
-    let error: Error = ErrorKind::Unfit(vec![format!(
-        "the tables in schema logmill are of version {version}, and this program knows {VERSION}; \
-         use the logmill that made them, or a newer one"
-    )])
-    .into();
-    Err(Trouble::Ours(error))
+    let (version, known) = (version.into(), VERSION.into());
+    Err(Trouble::Ours(ErrorKind::NewerTables { tables: "in schema logmill", version, known }.into()))
 }

@@ -356,12 +356,7 @@ fn check_version(connection: &Connection) -> Result<i64, Trouble> {
     if version <= VERSION {
         return Ok(version);
     }
-    let error: Error = ErrorKind::Unfit(vec![format!(
-        "the tables logmill_* are of version {version}, and this program knows {VERSION}; \
-         use the logmill that made them, or a newer one"
-    )])
-    .into();
-    Err(error.into())
+    Err(Trouble::Ours(ErrorKind::NewerTables { tables: "logmill_*", version, known: VERSION }.into()))
 }
 
 fn make_target(connection: &Connection, past: &Past, settings: &Settings) -> Result<Target, Trouble> {
