@@ -10,7 +10,7 @@ use super::{Field, Schema};
 use crate::format::Wanted;
 
 pub use super::read::clock::Clock;
-pub use super::read::decimal::Exact;
+pub use super::read::exact::Exact;
 pub use super::read::strptime::Strptime;
 
 /// What a value must be.

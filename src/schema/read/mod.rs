@@ -7,9 +7,10 @@
 mod bool;
 pub(super) mod clock;
 mod date;
-pub(super) mod decimal;
+mod decimal;
 mod digits;
 mod epoch;
+pub(super) mod exact;
 mod float;
 mod int;
 mod ip;
