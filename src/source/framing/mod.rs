@@ -13,6 +13,8 @@
 //! must get the same answer: a record is the same however its source is cut.
 
 mod objects;
+#[cfg(test)]
+mod objects_tests;
 mod quotes;
 mod runtime;
 

@@ -26,7 +26,7 @@ pub struct Objects {
 }
 
 /// A longer gap is taken in parts, so that one need not see its end to know what stands before.
-const GAP_BYTES_MAX: usize = 256;
+pub(super) const GAP_BYTES_MAX: usize = 256;
 
 /// To know where a piece ends one must see a gap behind it, and the start of a line.
 pub(super) const LOOK_AHEAD: usize = 4 * GAP_BYTES_MAX;
@@ -139,6 +139,16 @@ pub(super) struct Walk {
     at_line: (u32, u128, u8),
 }
 
+/// What a step of a walk comes to.
+enum Step {
+    /// On to this byte.
+    On(usize),
+    /// The piece ends before this byte.
+    End(usize),
+    /// From this byte on, more must be seen.
+    More(usize),
+}
+
 /// How far a walk came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Walked {
@@ -190,108 +200,25 @@ impl Walk {
         let mut content = if self.is_within() { 0..usize::MAX } else { 0..0 };
         let is_end = loop {
             let Some(&byte) = bytes.get(at) else { break false };
-            match self.phase {
-                Phase::Before => match byte {
-                    b'\n' => {
-                        at += 1;
+            let was = self.phase;
+            match self.step(byte, bytes, at, is_last) {
+                Step::On(next) => at = next,
+                Step::End(end) => {
+                    at = end;
+                    if was == Phase::Before {
                         content = 0..at;
-                        break true;
                     }
-                    b'{' => match self.objects.opening(&bytes[at..]) {
-                        Opening::Whole(length) => {
-                            self.is_indent = false;
-                            at += length;
-                        }
-                        Opening::Part if !is_last => break false,
-                        _ => {
-                            (self.phase, content) = (Phase::Object, at..usize::MAX);
-                        }
-                    },
-                    byte if self.objects.is_gap(byte) => {
-                        self.is_indent &= is_blank(byte);
-                        self.indent += usize::from(self.is_indent);
-                        self.gap += 1;
-                        at += 1;
-                        if self.gap == GAP_BYTES_MAX {
-                            content = 0..at;
-                            break true;
-                        }
-                    }
-                    _ => (self.phase, content) = (Phase::Word, at..usize::MAX),
-                },
-                Phase::Behind => match byte {
-                    b'\n' => {
-                        at += 1;
-                        break true;
-                    }
-                    byte if self.objects.is_gap(byte) && self.gap < GAP_BYTES_MAX => {
-                        self.gap += 1;
-                        at += 1;
-                    }
-                    _ => break true,
-                },
-                Phase::Word => match byte {
-                    b',' | b']' => {
-                        content.end = at;
-                        self.end_record();
-                    }
-                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'-' | b'.' => at += 1,
-                    _ => self.phase = Phase::Other,
-                },
-                Phase::Other => match memchr(b'\n', &bytes[at..]) {
-                    Some(newline) => {
-                        at += newline + 1;
-                        break true;
-                    }
-                    None => at = bytes.len(),
-                },
-                Phase::Escaped => {
-                    self.phase = Phase::String;
-                    // A line end is one, escaped or not.
-                    at += usize::from(byte != b'\n');
+                    break true;
                 }
-                Phase::String => match memchr3(b'"', b'\\', b'\n', &bytes[at..]) {
-                    None => at = bytes.len(),
-                    Some(length) => {
-                        at += length;
-                        self.phase = match bytes[at] {
-                            b'"' => Phase::Object,
-                            b'\\' => Phase::Escaped,
-                            _ => Phase::Broken,
-                        };
-                        at += usize::from(self.phase != Phase::Broken);
-                        self.last = b'"';
-                    }
-                },
-                Phase::Object => {
-                    at = self.object(bytes, at);
-                    match self.phase {
-                        Phase::Behind => content.end = at,
-                        // A line that is begun is needed whole, should the object break in it.
-                        Phase::Object if at == bytes.len() && !is_last => {
-                            if let Some(start) = self.line_start(bytes, at) {
-                                (self.depth, self.lists, self.last) = self.at_line;
-                                at = start;
-                            }
-                            break false;
-                        }
-                        _ => {}
-                    }
+                Step::More(next) => {
+                    at = next;
+                    break false;
                 }
-                Phase::Broken => match memchr(b'\n', &bytes[at..]) {
-                    Some(newline) => (self.phase, at) = (Phase::BrokenLine, at + newline + 1),
-                    None => at = bytes.len(),
-                },
-                Phase::BrokenLine => match self.resumes(&bytes[at..], is_last) {
-                    None => break false,
-                    Some(Resumes::Not) => self.phase = Phase::Broken,
-                    Some(Resumes::Here) => break true,
-                    Some(Resumes::Behind(length)) => {
-                        at += length;
-                        content.end = at;
-                        self.end_record();
-                    }
-                },
+            }
+            match (was, self.phase) {
+                (Phase::Before, Phase::Object | Phase::Word) => content = at..usize::MAX,
+                (Phase::Object | Phase::Word | Phase::BrokenLine, Phase::Behind) => content.end = at,
+                _ => {}
             }
         };
         // Whether what comes begins a line is known by what was taken.
@@ -299,6 +226,109 @@ impl Walk {
             self.at_line_start = bytes[before] == b'\n';
         }
         Walked { taken: at, is_end, content: content.start.min(at)..content.end.min(at) }
+    }
+
+    /// A step of the walk from `at`, where `byte` stands.
+    #[inline]
+    fn step(&mut self, byte: u8, bytes: &[u8], at: usize, is_last: bool) -> Step {
+        let rest = &bytes[at..];
+        match self.phase {
+            Phase::Before => return self.before(byte, rest, at, is_last),
+            Phase::Behind => match byte {
+                b'\n' => return Step::End(at + 1),
+                byte if self.objects.is_gap(byte) && self.gap < GAP_BYTES_MAX => self.gap += 1,
+                _ => return Step::End(at),
+            },
+            Phase::Word => match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'-' | b'.' => {}
+                b',' | b']' => {
+                    self.end_record();
+                    return Step::On(at);
+                }
+                _ => {
+                    self.phase = Phase::Other;
+                    return Step::On(at);
+                }
+            },
+            Phase::Other => match memchr(b'\n', rest) {
+                Some(newline) => return Step::End(at + newline + 1),
+                None => return Step::On(bytes.len()),
+            },
+            Phase::Escaped => {
+                self.phase = Phase::String;
+                // A line end is one, escaped or not.
+                return Step::On(at + usize::from(byte != b'\n'));
+            }
+            Phase::String => {
+                let Some(length) = memchr3(b'"', b'\\', b'\n', rest) else { return Step::On(bytes.len()) };
+                self.phase = match rest[length] {
+                    b'"' => Phase::Object,
+                    b'\\' => Phase::Escaped,
+                    _ => Phase::Broken,
+                };
+                self.last = b'"';
+                return Step::On(at + length + usize::from(self.phase != Phase::Broken));
+            }
+            Phase::Object => {
+                let next = self.object(bytes, at);
+                // A line that is begun is needed whole, should the object break in it.
+                let is_begun = self.phase == Phase::Object && next == bytes.len() && !is_last;
+                return if is_begun { Step::More(self.line_begun(bytes, next)) } else { Step::On(next) };
+            }
+            Phase::Broken => {
+                let Some(newline) = memchr(b'\n', rest) else { return Step::On(bytes.len()) };
+                self.phase = Phase::BrokenLine;
+                return Step::On(at + newline + 1);
+            }
+            Phase::BrokenLine => match self.resumes(rest, is_last) {
+                None => return Step::More(at),
+                Some(Resumes::Not) => {
+                    self.phase = Phase::Broken;
+                    return Step::On(at);
+                }
+                Some(Resumes::Here) => return Step::End(at),
+                Some(Resumes::Behind(length)) => {
+                    self.end_record();
+                    return Step::On(at + length);
+                }
+            },
+        }
+        Step::On(at + 1)
+    }
+
+    /// A step through the gaps before the record.
+    fn before(&mut self, byte: u8, rest: &[u8], at: usize, is_last: bool) -> Step {
+        match byte {
+            b'\n' => Step::End(at + 1),
+            b'{' => match self.objects.opening(rest) {
+                Opening::Whole(length) => {
+                    self.is_indent = false;
+                    Step::On(at + length)
+                }
+                Opening::Part if !is_last => Step::More(at),
+                _ => {
+                    self.phase = Phase::Object;
+                    Step::On(at)
+                }
+            },
+            byte if self.objects.is_gap(byte) => {
+                self.is_indent &= is_blank(byte);
+                self.indent += usize::from(self.is_indent);
+                self.gap += 1;
+                if self.gap == GAP_BYTES_MAX { Step::End(at + 1) } else { Step::On(at + 1) }
+            }
+            _ => {
+                self.phase = Phase::Word;
+                Step::On(at)
+            }
+        }
+    }
+
+    /// Goes back to where the line of `at` starts, if only gaps stand between.
+    fn line_begun(&mut self, bytes: &[u8], at: usize) -> usize {
+        let Some(start) = self.line_start(bytes, at) else { return at };
+        (self.depth, self.lists, self.last) = self.at_line;
+        start
     }
 
     fn end_record(&mut self) {
@@ -415,264 +445,4 @@ enum Resumes {
     Here,
     /// It ends with so many bytes of the line.
     Behind(usize),
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::{Follower, Framing};
-    use super::*;
-
-    fn framing(list: Option<&'static str>) -> Framing {
-        Framing::Objects(Objects { list })
-    }
-
-    /// What is no gap in a text, and the line that each starts in.
-    fn pieces(list: Option<&'static str>, text: &str) -> Vec<(String, u32)> {
-        let framing = framing(list);
-        let (mut found, mut line) = (Vec::new(), 1);
-        for record in framing.records(text.as_bytes()) {
-            if !framing.is_comment(record.bytes) {
-                found.push((record.text.expect("text").to_owned(), line));
-            }
-            line += record.lines;
-        }
-        found
-    }
-
-    #[track_caller]
-    fn assert_pieces(text: &str, expected: &[(&str, u32)]) {
-        let found = pieces(None, text);
-        let found: Vec<_> = found.iter().map(|(piece, line)| (piece.as_str(), *line)).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn objects_stand_in_an_array_or_behind_each_other() {
-        assert_pieces(r#"[{"a":1}, {"b":[{}]}]"#, &[(r#"{"a":1}"#, 1), (r#"{"b":[{}]}"#, 1)]);
-        assert_pieces("[\n  {\n\"a\": 1\n  },\n\n  {}\n]\n", &[("{\n\"a\": 1\n  }", 2), ("{}", 6)]);
-        assert_pieces("{}{}\r\n\x1e{}\n, {}", &[("{}", 1), ("{}", 1), ("{}", 2), ("{}", 3)]);
-        assert_pieces(
-            r#"{"a":"}\"{\\"}{"b":"[\u005d"}"#,
-            &[(r#"{"a":"}\"{\\"}"#, 1), (r#"{"b":"[\u005d"}"#, 1)],
-        );
-        assert_pieces("", &[]);
-    }
-
-    #[test]
-    fn what_is_no_object_costs_itself_or_its_line() {
-        assert_pieces("[1, null,{}, true]", &[("1", 1), ("null", 1), ("{}", 1), ("true", 1)]);
-        assert_pieces("INFO it is up {}\r\n{}\n}\n", &[("INFO it is up {}", 1), ("{}", 2), ("}", 3)]);
-        assert_pieces("\"a\", {}\n{}", &[("\"a\", {}", 1), ("{}", 2)]);
-    }
-
-    #[test]
-    fn a_broken_object_costs_what_is_indented_further() {
-        // A brace that is missing, a string that is cut off, a crash within a line.
-        for broken in [
-            "{\"a\":{\"b\":1}",
-            "{\"a\":\"x",
-            "{\"a\":{\"b\":1},",
-            "{\"a\":[1}",
-            "{\"a\":1,\"b\":\"tr{\"c\":2}",
-        ] {
-            assert_pieces(
-                &format!("{{}}\n{broken}\n{{\"c\":2}}\n"),
-                &[("{}", 1), (broken, 2), ("{\"c\":2}", 3)],
-            );
-        }
-        let broken = "{\n    \"a\": \"x,\n    \"b\": [\n      {\n      }\n    ]\n  }";
-        assert_pieces(&format!("[\n  {broken},\n  {{}}\n]\n"), &[(broken, 2), ("{}", 9)]);
-        let broken = "{\n \"a\": 1\n \"b\": {{}\n}";
-        assert_pieces(&format!("[{{}}, {broken}, {{\n}}]"), &[("{}", 1), (broken, 1), ("{\n}", 4)]);
-        // Nothing is wrong with a brace that begins a line where one may stand.
-        assert_pieces(
-            "{\"a\":\n{\n}, \"b\": [\n{\n},\n{}\n]}\n",
-            &[("{\"a\":\n{\n}, \"b\": [\n{\n},\n{}\n]}", 1)],
-        );
-        assert_pieces("{\"a\":1", &[("{\"a\":1", 1)]);
-    }
-
-    #[test]
-    fn a_list_of_records_has_a_name() {
-        let found = |text: &str| {
-            let found = pieces(Some("Records"), text).into_iter();
-            found.map(|(piece, line)| format!("{line} {piece}")).collect::<Vec<_>>()
-        };
-        assert_eq!(found(r#"{"Records":[{"a":1},{"b":2}]}"#), ["1 {\"a\":1}", "1 {\"b\":2}"]);
-        assert_eq!(found("{\n \"Records\" : [\n  {\n  }\n ]\n}\n{\"Records\":[]}"), ["3 {\n  }"]);
-        assert_eq!(found(r#"{"Record":[{}]}"#), [r#"1 {"Record":[{}]}"#]);
-        assert_eq!(found(r#"{"Records""#), [r#"1 {"Records""#]);
-    }
-
-    #[test]
-    fn an_object_at_the_end_goes_on_or_does_not() {
-        let framing = framing(None);
-        for (text, ends, expected) in [
-            ("{}", true, true),
-            ("{}\n", true, false),
-            ("{}", false, false),
-            ("{\n", true, true),
-            ("", true, false),
-        ] {
-            assert_eq!(framing.is_open(text.as_bytes(), ends), expected, "{text:?}");
-        }
-        for (open, next, expected) in [
-            ("{}", "\n{}", Some(1)),
-            ("{}", "\r\n{}", Some(2)),
-            ("{}", ",{}", Some(0)),
-            ("{\n", "}\n", None),
-            ("{\"a", "\n{}", Some(1)),
-            ("{\"a", "\n x", None),
-            ("x", "\ny", Some(1)),
-            ("x", "y\n", None),
-        ] {
-            let goes_on = framing.goes_on(open.as_bytes(), next.as_bytes(), true);
-            assert_eq!(goes_on, expected, "{open:?} and then {next:?}");
-        }
-    }
-
-    #[test]
-    fn a_gap_of_any_length_is_taken_in_parts() {
-        let gap = " ".repeat(3 * GAP_BYTES_MAX);
-        let text = format!("{{}}{gap}{{}}{gap}\n");
-        let framing = framing(None);
-        assert_eq!(pieces(None, &text), [("{}".to_owned(), 1), ("{}".to_owned(), 1)]);
-        let end = framing.cut(&text.as_bytes()[..2 + LOOK_AHEAD], 1, usize::MAX, false);
-        assert_eq!(end, Some(2 + GAP_BYTES_MAX));
-    }
-
-    type Known = (usize, Vec<u8>);
-
-    /// Every piece, cut into chunks first. What is known of a chunk is no more than it reaches.
-    fn cut(framing: &Framing, text: &[u8], bytes_max: usize) -> (Vec<Known>, u32) {
-        let (mut found, mut lines, mut start) = (Vec::new(), 0, 0);
-        while start < text.len() {
-            let mut reach = text.len().min(start + bytes_max);
-            let length = loop {
-                match framing.cut(&text[start..reach], bytes_max, usize::MAX, reach == text.len()) {
-                    Some(length) => break length,
-                    None => reach = text.len().min(reach + 1),
-                }
-            };
-            for record in framing.records(&text[start..start + length]) {
-                found.push((start + record.start, record.bytes.to_vec()));
-                lines += record.lines;
-            }
-            start += length;
-        }
-        (found, lines)
-    }
-
-    /// The same, with each followed as if it were too long, in parts.
-    fn followed(framing: &Framing, text: &[u8], part: usize) -> (Vec<Known>, u64) {
-        let (mut found, mut lines, mut start) = (Vec::new(), 0, 0);
-        while start < text.len() {
-            let (mut follower, mut record, mut at, mut length) =
-                (Follower::new(framing), Vec::new(), start, part);
-            loop {
-                let end = text.len().min(at + length);
-                let (taken, ended) = follower.find_end(&text[at..end], end == text.len());
-                follower.content(&text[at..at + taken], |content| record.extend_from_slice(content));
-                at += taken;
-                if ended || at == text.len() {
-                    break;
-                }
-                length = if taken == 0 { 2 * length } else { part };
-            }
-            found.push((start + usize::try_from(follower.lead()).expect("short"), record));
-            lines += follower.lines();
-            start = at;
-        }
-        (found, lines)
-    }
-
-    const PIECES: [&str; 26] = [
-        "{",
-        "{",
-        "{",
-        "}",
-        "}",
-        "}",
-        "[",
-        "]",
-        ",",
-        ",",
-        ":",
-        "\"",
-        "\"",
-        "\\",
-        "\n",
-        "\n",
-        "\r\n",
-        " ",
-        "  ",
-        "x",
-        "1",
-        "null",
-        "{\"a\":1}",
-        "\n  {",
-        "\"Records\":",
-        "\n}",
-    ];
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
-
-        #[test]
-        fn an_object_is_the_same_however_its_source_is_cut(
-            text in proptest::collection::vec(prop::sample::select(&PIECES[..]), 0..40),
-            bytes_max in 1_usize..30,
-            part in 1_usize..12,
-            has_list in any::<bool>(),
-        ) {
-            let text = text.concat().into_bytes();
-            let framing = framing(has_list.then_some("Records"));
-            let all: Vec<_> = framing.records(&text).map(|record| (record.start, record.bytes.to_vec())).collect();
-            let lines: u32 = framing.records(&text).map(|record| record.lines).sum();
-            prop_assert_eq!(lines as usize, text.iter().filter(|&&byte| byte == b'\n').count());
-            prop_assert_eq!(cut(&framing, &text, bytes_max), (all.clone(), lines));
-            // What is no gap is the same; gaps have no content to follow.
-            let is_record = |(_, bytes): &Known| !framing.is_comment(bytes);
-            let (followed, followed_lines) = followed(&framing, &text, part);
-            let followed: Vec<_> = followed.into_iter().filter(is_record).collect();
-            prop_assert_eq!(followed, all.into_iter().filter(is_record).collect::<Vec<_>>());
-            let is_within_line = text.last().is_some_and(|&byte| byte != b'\n');
-            prop_assert_eq!(followed_lines, u64::from(lines) + u64::from(is_within_line));
-        }
-
-        #[test]
-        fn every_object_of_valid_json_is_a_record(
-            values in proptest::collection::vec(value(), 0..6),
-            joint in prop::sample::select(vec!["", ",", "\n", ",\n", " , ", "\n\n"]),
-            pretty in any::<bool>(),
-            wrapped in any::<bool>(),
-        ) {
-            let write = if pretty { serde_json::to_string_pretty } else { serde_json::to_string };
-            let objects: Vec<String> = values.iter().map(|value| write(value).expect("JSON")).collect();
-            let text = objects.join(joint);
-            let text = if wrapped { format!("[{text}]\n") } else { text };
-            let found: Vec<_> = pieces(None, &text).into_iter().map(|(piece, _)| piece).collect();
-            prop_assert_eq!(found, objects);
-        }
-    }
-
-    /// Any object.
-    fn value() -> impl Strategy<Value = serde_json::Value> {
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<i32>().prop_map(Into::into),
-            "[a-z{}\\[\\]\",\\\\\n]{0,6}".prop_map(Into::into),
-        ];
-        let any = leaf.prop_recursive(4, 24, 4, |inner| {
-            prop_oneof![
-                proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-                proptest::collection::btree_map("[a-c\"{]{0,2}", inner, 0..4)
-                    .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into()),
-            ]
-        });
-        proptest::collection::btree_map("[a-c]{0,2}", any, 0..4)
-            .prop_map(|members| members.into_iter().collect::<serde_json::Map<_, _>>().into())
-    }
 }
