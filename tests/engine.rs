@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use logmill::config::{Config, Overrides};
-use logmill::engine::{self, LoadOptions, Meant, PlanOptions, Watch};
+use logmill::engine::{self, ForgetOptions, LoadOptions, Meant, PlanOptions, Watch};
 use logmill::error::{ErrorKind, Unclear};
 use logmill::event::{Event, Observer};
 use logmill::report::{Exit, Fate, Report as _};
@@ -70,15 +70,19 @@ fn a_program_loads_and_is_told_of_it_in_values() {
     assert_eq!(letter.raw.unwrap(), b"{\"n\":\"x\"}");
 
     // An error says what it is about in fields too.
+    let forget = |meant: &Meant, is_rehearsal| {
+        let options = ForgetOptions { is_rehearsal, ..ForgetOptions::default() };
+        engine::forget(&config, meant, options, &watch, &mut |_| true)
+    };
     let unknown = Meant { ids: vec![77], ..Meant::default() };
-    let error = engine::forget(&config, &unknown, true, &watch).unwrap_err();
+    let error = forget(&unknown, true).unwrap_err();
     let what = Unclear::NoId { job: config.name.clone(), id: 77 };
     assert!(matches!(error.kind(), ErrorKind::Unclear(unclear) if *unclear == what), "{error}");
 
     let meant = Meant { ids: vec![status.sources[0].id], ..Meant::default() };
-    let rehearsed = engine::forget(&config, &meant, true, &watch).unwrap();
+    let rehearsed = forget(&meant, true).unwrap();
     assert_eq!((rehearsed.forgotten, rehearsed.sources.len()), (0, 1));
-    assert_eq!(engine::forget(&config, &meant, false, &watch).unwrap().forgotten, 1);
+    assert_eq!(forget(&meant, false).unwrap().forgotten, 1);
     assert!(engine::status(&config, &watch).unwrap().sources.is_empty());
 }
 

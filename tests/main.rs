@@ -51,6 +51,8 @@ mod edge;
 /// The library, without the command.
 #[cfg(feature = "sqlite")]
 mod engine;
+/// Sources that are forgotten with their rows.
+mod forget;
 /// Formats of text, on the corpus and on the samples.
 mod formats;
 /// What is fuzzed, for a moment.

@@ -89,8 +89,9 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Remove files from the memory of a job, so that they are loaded again
     ///
-    /// Their rows stay; what that means for the next load is said, and depends on the key of the
-    /// job. Refused while a run holds one of them. Their dead letters become superseded.
+    /// Their rows stay, unless --delete-rows; what that means for the next load is said, and depends
+    /// on the key of the job. All is done in one transaction. Refused while a run holds one of
+    /// them. Their dead letters become superseded.
     Forget(ForgetArgs),
     /// Print what editors know a job file by
     Config {
@@ -410,6 +411,14 @@ pub(super) struct ForgetArgs {
     /// Only say what would be forgotten
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
+    /// Delete their rows too, where rows say which source they are of (key `position` or `none`)
+    ///
+    /// On a terminal it is asked first. Other loads wait meanwhile.
+    #[arg(long)]
+    pub(super) delete_rows: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 use super::args::ForgetArgs;
 use super::next::{Advised, next_command};
 use super::speech::Speech;
-use crate::engine::{self, Meant};
+use crate::engine::{self, ForgetOptions, Meant};
 use crate::error::{ErrorKind, Unclear};
-use crate::report::Exit;
+use crate::report::{Exit, Forget};
 
 pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
@@ -13,7 +13,12 @@ pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> 
     let destination = &args.job.destination;
     let status =
         next_command("status --all", &args.job.job, destination.into.as_ref(), destination.table.as_ref());
-    let forgotten = engine::forget(&config, &meant, args.dry_run, &speech.watch());
+    let options = ForgetOptions { is_rehearsal: args.dry_run, deletes_rows: args.delete_rows };
+    let mut consent = |forget: &Forget| {
+        speech.inform(&forget.intent());
+        !args.delete_rows || args.yes || speech.agrees("Delete the rows?")
+    };
+    let forgotten = engine::forget(&config, &meant, options, &speech.watch(), &mut consent);
     let forgotten = forgotten.map_err(|error| {
         let show = format!("`{status}` shows what there is");
         match error.kind() {
@@ -25,6 +30,9 @@ pub(super) fn forget(args: &ForgetArgs, speech: Speech) -> anyhow::Result<Exit> 
             _ => error.into(),
         }
     })?;
+    if forgotten.dry_run && !args.dry_run {
+        speech.inform("nothing was forgotten");
+    }
     speech.show(&forgotten)?;
     Ok(Exit::Success)
 }

@@ -104,6 +104,17 @@ impl Speech {
         Observer::new(move |event| self.event(event))
     }
 
+    /// Asks a person. Where there is none, the command line has said it all.
+    pub(super) fn agrees(&self, question: &str) -> bool {
+        if !(self.is_terminal && io::stdin().is_terminal()) {
+            return true;
+        }
+        let _ = write!(io::stderr(), "{} [y/N] ", printable(question));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
     /// A report as the result of the command, in the form that was asked for.
     pub(super) fn show(&self, report: &impl Report) -> io::Result<()> {
         print(&match self.output {

@@ -63,7 +63,6 @@ pub(crate) static LATER: &[Later] = &[
     later(Flag("load", "--wait"), "Waits for another run that holds the sources."),
     later(Flag("load", "--allow-missing"), "With `--rebuild`: sources may have lost their files."),
     later(Flag("load", "--metrics"), "Writes figures for Prometheus to a file."),
-    later(Flag("forget", "--delete-rows"), "Deletes the rows of the sources too."),
     later(Flag("status", "--fail-if-open"), "Ends with 3 if there are open dead letters."),
     later(Flag("status", "--fail-if-older"), "Ends with 1 if the last load is older."),
 ];

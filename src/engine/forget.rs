@@ -1,6 +1,7 @@
 //! `forget`: sources out of the memory of a job, so that they are loaded again.
 //!
-//! The rows stay. What that means for the next load depends on the key, so it is said.
+//! The rows stay, unless they are to go too. What it means for the next load that they stay depends
+//! on the key, so it is said.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use chrono::NaiveDate;
 use super::selected::selected;
 use super::{Watch, destination};
 use crate::config::Config;
-use crate::error::{ErrorKind, Result, Unclear};
+use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::report::{Forget, RowsLeft};
 use crate::sink::history::SourceStatus;
 use crate::sink::key::SOURCE_ID;
@@ -27,17 +28,43 @@ pub struct Meant {
     pub ids: Vec<i32>,
 }
 
-/// Forgets sources, or says only which would be.
-pub fn forget(config: &Config, meant: &Meant, is_rehearsal: bool, watch: &Watch) -> Result<Forget> {
+/// What is to be done with them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForgetOptions {
+    /// Nothing: it is only said what would be.
+    pub is_rehearsal: bool,
+    /// Their rows are deleted too.
+    pub deletes_rows: bool,
+}
+
+/// Forgets sources, or says only which would be. `consent` is shown what is about to be done, and
+/// can say no.
+pub fn forget(
+    config: &Config,
+    meant: &Meant,
+    options: ForgetOptions,
+    watch: &Watch,
+    consent: &mut dyn FnMut(&Forget) -> bool,
+) -> Result<Forget> {
     let destination = destination(config, watch)?;
+    let has_place = config.destination.key.extra_columns().contains(&SOURCE_ID);
+    if options.deletes_rows && !has_place {
+        return Err(Error::usage(
+            "--delete-rows: the rows of this job do not say which source they are of (its key is neither \"position\" nor \
+             \"none\"); forget without it, and a load finds them by their key",
+        ));
+    }
     let status = destination.history()?.status(&config.name)?.unwrap_or_default();
     let sources = meant.among(&status.sources, &config.name)?;
     let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
-    let forgotten = if is_rehearsal { None } else { Some(destination.forget(&ids)?) };
-    let has_place = config.destination.key.extra_columns().contains(&SOURCE_ID);
     let delete_sql = has_place.then(|| delete_rows(&*destination, &ids));
-    let rows = rows(config, &*destination, delete_sql.as_deref());
-    Ok(Forget::new(&config.name, destination.describe(), &sources, forgotten, delete_sql, rows))
+    let left = rows(config, &*destination, options, delete_sql.as_deref());
+    let rows = if has_place { Some(destination.rows_of(&ids)?) } else { None };
+    let mut forget = Forget::new(&config.name, destination.describe(), &sources, rows, delete_sql, left);
+    if !options.is_rehearsal && consent(&forget) {
+        forget.done(destination.forget(&ids, options.deletes_rows)?);
+    }
+    Ok(forget)
 }
 
 impl Meant {
@@ -71,10 +98,19 @@ impl Meant {
 }
 
 /// What becomes of rows that are there when their sources are loaded again.
-fn rows(config: &Config, destination: &dyn Destination, delete_sql: Option<&str>) -> RowsLeft {
+fn rows(
+    config: &Config,
+    destination: &dyn Destination,
+    options: ForgetOptions,
+    delete_sql: Option<&str>,
+) -> RowsLeft {
     let because = match config.destination.key {
         Key::None => "the job has no key",
         _ => "their key is the source and the place in it",
     };
-    delete_sql.map_or(RowsLeft::Found, |sql| RowsLeft::Doubled { because, command: destination.shell(sql) })
+    match delete_sql {
+        _ if options.deletes_rows => RowsLeft::Deleted,
+        Some(sql) => RowsLeft::Doubled { because, command: destination.shell(sql) },
+        None => RowsLeft::Found,
+    }
 }

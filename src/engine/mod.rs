@@ -30,7 +30,7 @@ pub use check::{check, input_at};
 pub use deliver::deliver;
 pub use export::export;
 pub use files::{files, files_or_none};
-pub use forget::{Meant, forget};
+pub use forget::{ForgetOptions, Meant, forget};
 pub use infer::{Inferred, Unwritten};
 pub use job::{Job, choose_job, read_job, refuse_found_database, write_job};
 pub use letters::{dead_letter, dead_letters, discard};

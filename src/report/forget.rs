@@ -19,13 +19,19 @@ pub struct Forget {
     pub sources: Vec<ForgottenSource>,
     /// How many of them were forgotten.
     pub forgotten: u64,
-    /// How many open dead letters of theirs are superseded now.
+    /// How many rows are of them, before anything was done; nothing where rows do not say of which
+    /// source they are.
+    pub rows: Option<u64>,
+    /// How many of these were deleted.
+    pub deleted_rows: u64,
+    /// How many dead letters of theirs are superseded now: those that were open and, where the rows
+    /// were deleted, all others too.
     pub superseded_dead_letters: u64,
     /// The statement that deletes their rows, where these can be told apart.
     pub delete_rows: Option<String>,
     /// What a person has to know about the rows, who will load the sources again.
     #[serde(skip)]
-    pub rows: RowsLeft,
+    pub rows_left: RowsLeft,
 }
 
 /// A source that is meant.
@@ -56,17 +62,19 @@ pub enum RowsLeft {
         /// The command that deletes them.
         command: String,
     },
+    /// They are deleted too.
+    Deleted,
 }
 
 impl Forget {
-    /// The report on `sources`; on what would be done, where nothing was.
+    /// What would be done about `sources`.
     pub fn new(
         job: &str,
         destination: String,
         sources: &[&SourceStatus],
-        forgotten: Option<Forgotten>,
+        rows: Option<u64>,
         delete_rows: Option<String>,
-        rows: RowsLeft,
+        rows_left: RowsLeft,
     ) -> Forget {
         let sources = sources.iter().map(|source| ForgottenSource {
             id: source.id,
@@ -78,13 +86,28 @@ impl Forget {
         Forget {
             head: Head::new("forget", Some(job), Exit::Success),
             destination,
-            dry_run: forgotten.is_none(),
+            dry_run: true,
             sources: sources.collect(),
-            forgotten: forgotten.map_or(0, |forgotten| forgotten.sources),
-            superseded_dead_letters: forgotten.map_or(0, |forgotten| forgotten.dead_letters),
-            delete_rows,
+            forgotten: 0,
             rows,
+            deleted_rows: 0,
+            superseded_dead_letters: 0,
+            delete_rows,
+            rows_left,
         }
+    }
+
+    /// Takes down that it was done.
+    pub fn done(&mut self, forgotten: Forgotten) {
+        self.dry_run = false;
+        self.forgotten = forgotten.sources;
+        self.deleted_rows = forgotten.rows;
+        self.superseded_dead_letters = forgotten.dead_letters;
+    }
+
+    /// What is about to be done, in one line.
+    pub fn intent(&self) -> String {
+        text::forget_intent(self)
     }
 }
 

@@ -40,8 +40,12 @@ pub trait Destination {
         Err(Error::usage("this destination delivers no dead letters; leave out `to`"))
     }
 
-    /// Forgets sources of the job: all of them, or none if a living run holds one.
-    fn forget(&self, sources: &[i32]) -> Result<Forgotten>;
+    /// How many rows are of these sources. Only asked where rows say which source they are of.
+    fn rows_of(&self, sources: &[i32]) -> Result<u64>;
+
+    /// Forgets sources of the job, and deletes their rows where that is asked: all of them, or none
+    /// if a living run holds one.
+    fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten>;
 
     /// Discards the open dead letters that the filter means, with a note, and says how many.
     fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64>;

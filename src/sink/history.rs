@@ -103,7 +103,9 @@ impl fmt::Display for Line {
 pub struct Forgotten {
     /// How many sources were.
     pub sources: u64,
-    /// How many open dead letters of theirs are superseded now.
+    /// How many rows of theirs were deleted.
+    pub rows: u64,
+    /// How many dead letters of theirs are superseded now.
     pub dead_letters: u64,
 }
 

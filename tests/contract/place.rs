@@ -63,7 +63,7 @@ impl Kept for Box<dyn Destination> {
     }
 
     fn forget(&self, sources: &[i32]) -> Result<u64> {
-        Ok((**self).forget(sources)?.sources)
+        Ok((**self).forget(sources, false)?.sources)
     }
 }
 

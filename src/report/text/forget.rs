@@ -26,7 +26,14 @@ pub(in crate::report) fn forget(forget: &Forget) -> String {
         let _ = writeln!(out, "  and {} more", forget.sources.len() - SOURCES_SHOWN);
     }
     letters(&mut out, forget);
-    match &forget.rows {
+    let rows = forget.rows.unwrap_or(0);
+    match &forget.rows_left {
+        RowsLeft::Deleted if forget.dry_run => {
+            let _ = writeln!(out, "\n{} of theirs would be deleted.", figure::some(rows, "row"));
+        }
+        RowsLeft::Deleted => {
+            let _ = writeln!(out, "\n{} of theirs were deleted.", figure::some(forget.deleted_rows, "row"));
+        }
         RowsLeft::Found => {
             out.push_str(
                 "\nThe rows stay, and a load finds them by their key: none of them will be there twice.\n",
@@ -43,13 +50,35 @@ pub(in crate::report) fn forget(forget: &Forget) -> String {
     out
 }
 
+/// What is about to be done: what goes, and what stays.
+pub(in crate::report) fn forget_intent(forget: &Forget) -> String {
+    let records: i64 = forget.sources.iter().map(|source| source.records).sum();
+    let letters: u64 = forget.sources.iter().map(|source| source.open_dead_letters).sum();
+    let rows = match (&forget.rows_left, forget.rows) {
+        (RowsLeft::Deleted, rows) => format!("deletes {}", figure::some(rows.unwrap_or(0), "row")),
+        (_, Some(rows)) => format!("leaves {}", figure::some(rows, "row")),
+        (_, None) => "leaves the rows".to_owned(),
+    };
+    let letters = match letters {
+        0 => String::new(),
+        letters => format!(", and supersedes {}", figure::some(letters, "open dead letter")),
+    };
+    format!(
+        "this makes {} forget {} with {}, {rows}{letters}",
+        one_line(forget.head.job()),
+        figure::some(forget.sources.len(), "source"),
+        figure::some(records, "record")
+    )
+}
+
 fn letters(out: &mut String, forget: &Forget) {
     let of_sources = forget.sources.iter().map(|source| source.open_dead_letters).sum();
     let letters = if forget.dry_run { of_sources } else { forget.superseded_dead_letters };
     if letters == 0 {
         return;
     }
-    let letters = figure::some(letters, "open dead letter");
+    let what = if matches!(forget.rows_left, RowsLeft::Deleted) { "dead letter" } else { "open dead letter" };
+    let letters = figure::some(letters, what);
     if forget.dry_run {
         let _ = writeln!(out, "\n{letters} of theirs would become superseded.");
     } else {

@@ -15,7 +15,7 @@ mod table;
 mod verify;
 
 pub(super) use delivery::deliver;
-pub(super) use forget::forget;
+pub(super) use forget::{forget, forget_intent};
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};
 pub(super) use letters::{discard, export, letter, letter_counts, letters, listed, not_kept, replay};
 pub(super) use plan::plan;

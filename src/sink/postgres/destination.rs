@@ -77,8 +77,12 @@ impl Destination for PostgresDestination {
         Ok(Box::new(PostgresOutbox::open(&self.server, &self.settings)?))
     }
 
-    fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
-        super::forget::forget(&self.server, &self.settings.job, sources, self.settings.timeouts)
+    fn rows_of(&self, sources: &[i32]) -> Result<u64> {
+        super::forget::rows_of(&self.server, &self.settings, sources)
+    }
+
+    fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten> {
+        super::forget::forget(&self.server, &self.settings, sources, deletes_rows)
     }
 
     fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64> {

@@ -1,45 +1,65 @@
-//! Forgetting in PostgreSQL: sources out of the memory of a job, and nothing else.
+//! Forgetting in PostgreSQL: sources out of the memory of a job, and their rows where that is asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use postgres::Client;
 
-use super::Timeouts;
+use super::catalog::Target;
 use super::connect::Server;
-use super::link::begin_sql;
+use super::link::{Link, OUR_PATH, begin_sql, path_of_target};
 use super::session::Session;
-use super::tables;
-use super::trouble::{Trouble, at};
+use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
+use super::{Settings, Timeouts, tables};
 use crate::error::{ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::history::Forgotten;
+
+/// How many rows are of these sources.
+pub(super) fn rows_of(server: &Arc<Server>, settings: &Settings, sources: &[i32]) -> Result<u64> {
+    let (settings, sources) = (settings.clone(), sources.to_vec());
+    let session = Session::visit(server, patient(settings.timeouts))?;
+    let counted = session.run(Step::Look, move |Link { client, schemas, .. }| {
+        let Some(target) = Target::find(client, schemas, &settings.table)? else { return Ok(0) };
+        let sql = format!("SELECT count(*) FROM {} WHERE source_id = ANY($1)", target.quoted());
+        Ok(unsigned(at(Step::Look, client.query_one(&sql, &[&sources]))?.get(0)))
+    });
+    counted.map_err(Trouble::into_error)
+}
+
+/// To go through a table takes as long as it takes.
+fn patient(timeouts: Timeouts) -> Timeouts {
+    Timeouts { statement: Duration::ZERO, ..timeouts }
+}
 
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
 /// kept with their dead letters, which become superseded.
 pub(super) fn forget(
     server: &Arc<Server>,
-    job: &str,
+    settings: &Settings,
     sources: &[i32],
-    timeouts: Timeouts,
+    deletes_rows: bool,
 ) -> Result<Forgotten> {
-    let (job, sources) = (job.to_owned(), sources.to_vec());
-    let session = Session::visit(server, timeouts)?;
+    let (settings, sources) = (settings.clone(), sources.to_vec());
+    let session = Session::visit(server, patient(settings.timeouts))?;
     let forgotten =
-        session.run(Step::Forget, move |link| forget_all(&mut link.client, &job, &sources, timeouts));
+        session.run(Step::Forget, move |link| forget_all(link, &settings, &sources, deletes_rows));
     forgotten.map_err(Trouble::into_error)
 }
 
 fn forget_all(
-    client: &mut Client,
-    job: &str,
+    link: &mut Link,
+    settings: &Settings,
     sources: &[i32],
-    timeouts: Timeouts,
+    deletes_rows: bool,
 ) -> Result<Forgotten, Trouble> {
+    let Link { client, schemas, .. } = link;
+    let job = &settings.job;
     let Some(version) = tables::version(client)? else { return Ok(Forgotten::default()) };
     tables::check_version(version)?;
     // To be closed without a COMMIT is to be rolled back.
-    at(Step::Forget, client.batch_execute(&begin_sql(timeouts)))?;
+    at(Step::Forget, client.batch_execute(&begin_sql(patient(settings.timeouts))))?;
     // The lock on ids: no run claims meanwhile.
     at(Step::Forget, client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]))?;
     // A start that we may not see counts as alive.
@@ -56,11 +76,20 @@ fn forget_all(
         let then = ", so nothing was forgotten; wait for it, or end it";
         return Err(Trouble::Ours(ErrorKind::Held { source_name: name, holder, then }.into()));
     }
+    let rows = match deletes_rows {
+        true => delete_rows(client, schemas, settings, sources)?,
+        false => 0,
+    };
+    pass(Step::Forget, "after-rows-deleted")?;
+    // A letter whose row is gone stands for nothing any more, whatever became of it.
+    let state = if deletes_rows { "d.state <> 'superseded'" } else { "d.state = 'open'" };
     let superseded = client.execute(
-        "UPDATE logmill.dead_letters d
-         SET state = 'superseded', note = concat_ws('; ', d.note, 'of ' || s.name || ', which was forgotten')
-         FROM logmill.sources s
-         WHERE s.id = d.source_id AND s.job = $1 AND s.id = ANY($2) AND d.state = 'open'",
+        &format!(
+            "UPDATE logmill.dead_letters d
+             SET state = 'superseded', note = concat_ws('; ', d.note, 'of ' || s.name || ', which was forgotten')
+             FROM logmill.sources s
+             WHERE s.id = d.source_id AND s.job = $1 AND s.id = ANY($2) AND {state}"
+        ),
         &[&job, &sources],
     );
     let dead_letters = at(Step::Forget, superseded)?;
@@ -73,17 +102,56 @@ fn forget_all(
     );
     let deleted = match at(Step::Forget, deleted) {
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
-            return Err(Trouble::Ours(
-                ErrorKind::Unfit(vec![
-                    "this role may not delete from the tables of logmill; \
-                     GRANT DELETE ON logmill.sources, logmill.checkpoints, logmill.containers TO it"
-                        .to_owned(),
-                ])
-                .into(),
+            return Err(unfit(
+                "this role may not delete from the tables of logmill; \
+                 GRANT DELETE ON logmill.sources, logmill.checkpoints, logmill.containers TO it"
+                    .to_owned(),
             ));
         }
         deleted => deleted?,
     };
+    pass(Step::Forget, "before-forget-commit")?;
     at(Step::Forget, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
-    Ok(Forgotten { sources: unsigned(deleted.get(0)), dead_letters })
+    pass(Step::Forget, "after-forget")?;
+    Ok(Forgotten { sources: unsigned(deleted.get(0)), rows, dead_letters })
+}
+
+/// Deletes the rows of sources, and counts them.
+fn delete_rows(
+    client: &mut Client,
+    schemas: &[String],
+    settings: &Settings,
+    sources: &[i32],
+) -> Result<u64, Trouble> {
+    let Some(target) = Target::find(client, schemas, &settings.table)? else { return Ok(0) };
+    let table = target.quoted();
+    let of_sources = "source_id OPERATOR(pg_catalog.=) ANY($1)";
+    let path = format!("SET LOCAL search_path = {}", path_of_target(&target.schema, schemas));
+    at(Step::Forget, client.batch_execute(&path))?;
+    let deleted =
+        at(Step::Forget, client.execute(&format!("DELETE FROM {table} WHERE {of_sources}"), &[&sources]));
+    let deleted = match deleted {
+        Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
+            return Err(unfit(format!(
+                "this role may not delete from {}, so nothing was forgotten; GRANT DELETE ON {table} TO it",
+                target.name
+            )));
+        }
+        deleted => deleted?,
+    };
+    // A trigger can keep a row, without a word.
+    let left =
+        client.query_one(&format!("SELECT EXISTS (SELECT FROM {table} WHERE {of_sources})"), &[&sources]);
+    if at(Step::Forget, left)?.get(0) {
+        return Err(unfit(format!(
+            "a trigger or rule of {} keeps rows that are deleted, so nothing was forgotten; disable it for that",
+            target.name
+        )));
+    }
+    at(Step::Forget, client.batch_execute(&format!("SET LOCAL search_path = {OUR_PATH}")))?;
+    Ok(deleted)
+}
+
+fn unfit(finding: String) -> Trouble {
+    Trouble::Ours(ErrorKind::Unfit(vec![finding]).into())
 }

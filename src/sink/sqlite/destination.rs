@@ -57,8 +57,12 @@ impl Destination for SqliteDestination {
         Ok(Box::new(SqliteOutbox::open(&self.path, &self.settings)?))
     }
 
-    fn forget(&self, sources: &[i32]) -> Result<Forgotten> {
-        super::forget::forget(&self.path, &self.settings.job, sources, self.settings.timeouts.lock)
+    fn rows_of(&self, sources: &[i32]) -> Result<u64> {
+        super::forget::rows_of(&self.path, &self.settings, sources)
+    }
+
+    fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten> {
+        super::forget::forget(&self.path, &self.settings, sources, deletes_rows)
     }
 
     fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64> {

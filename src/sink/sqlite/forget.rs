@@ -1,32 +1,65 @@
-//! Forgetting in SQLite: sources out of the memory of a job, and nothing else.
+//! Forgetting in SQLite: sources out of the memory of a job, and their rows where that is asked.
 
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
 use super::lock::SourceLocks;
-use super::{Trouble, check_version, has_tables, immediate, open_existing};
+use super::look::Look;
+use super::target::Target;
+use super::{Settings, Trouble, check_version, has_tables, immediate, open_existing, pass, unfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::history::Forgotten;
+use crate::sink::key::quote;
 use crate::split::Split;
+
+/// How many rows are of these sources.
+pub(super) fn rows_of(path: &Path, settings: &Settings, sources: &[i32]) -> Result<u64> {
+    if !path.exists() {
+        return Ok(0);
+    }
+    let counted = Look::open(path).and_then(|look| {
+        let Some(target) = Target::find(&look.connection, &settings.table.name)? else { return Ok(0) };
+        count(&look.connection, &target, sources)
+    });
+    counted.map_err(|trouble| trouble.into_error(path))
+}
+
+fn count(connection: &Connection, target: &Target, sources: &[i32]) -> Result<u64, Trouble> {
+    let sql = format!("SELECT count(*) FROM {} WHERE {}", quote(&target.name), of_sources(sources));
+    Ok(unsigned(connection.query_row(&sql, [], |row| row.get(0))?))
+}
+
+fn of_sources(sources: &[i32]) -> String {
+    let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    format!("source_id IN ({})", ids.join(", "))
+}
 
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
 /// kept with their dead letters, which become superseded.
-pub(super) fn forget(path: &Path, job: &str, sources: &[i32], patience: Duration) -> Result<Forgotten> {
+pub(super) fn forget(
+    path: &Path,
+    settings: &Settings,
+    sources: &[i32],
+    deletes_rows: bool,
+) -> Result<Forgotten> {
     let failed = |cause| Error::file("open", path, cause);
     // Before the connection, because they must be dropped after it.
     let locks = SourceLocks::open(path).map_err(failed)?;
     let connection = open_existing(path).map_err(|trouble| trouble.into_error(path))?;
     let forgotten = (|| {
-        connection.busy_timeout(patience)?;
+        connection.busy_timeout(settings.timeouts.lock)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
         if !has_tables(&connection)? {
             return Ok(Forgotten::default());
         }
         check_version(&connection)?;
         // A run claims within such a transaction too, so none begins meanwhile.
-        immediate(&connection, || forget_all(&connection, &locks, job, sources))
+        let forgotten =
+            immediate(&connection, || forget_all(&connection, &locks, settings, sources, deletes_rows))?;
+        pass("after-forget")?;
+        Ok(forgotten)
     })();
     forgotten.map_err(|trouble: Trouble| trouble.into_error(path))
 }
@@ -34,10 +67,14 @@ pub(super) fn forget(path: &Path, job: &str, sources: &[i32], patience: Duration
 fn forget_all(
     connection: &Connection,
     locks: &SourceLocks,
-    job: &str,
+    settings: &Settings,
     sources: &[i32],
+    deletes_rows: bool,
 ) -> Result<Forgotten, Trouble> {
+    let job = &settings.job;
     let mut forgotten = Forgotten::default();
+    // A letter whose row is gone stands for nothing any more, whatever became of it.
+    let state = if deletes_rows { "state <> 'superseded'" } else { "state = 'open'" };
     for &source in sources {
         let mut splits = connection.prepare_cached(
             "SELECT s.name, c.split_start, coalesce(c.owner_run, 0), coalesce(c.owner_pid, 0)
@@ -62,9 +99,11 @@ fn forget_all(
         }
         let Some(name) = name else { continue };
         let superseded = connection.execute(
-            "UPDATE logmill_dead_letters
-             SET state = 'superseded', note = concat_ws('; ', note, ?2)
-             WHERE source_id = ?1 AND state = 'open'",
+            &format!(
+                "UPDATE logmill_dead_letters
+                 SET state = 'superseded', note = concat_ws('; ', note, ?2)
+                 WHERE source_id = ?1 AND {state}"
+            ),
             params![source, format!("of {name}, which was forgotten")],
         )?;
         for table in ["logmill_containers", "logmill_checkpoints"] {
@@ -74,5 +113,24 @@ fn forget_all(
         forgotten.sources += 1;
         forgotten.dead_letters += superseded as u64;
     }
+    if deletes_rows && let Some(target) = Target::find(connection, &settings.table.name)? {
+        forgotten.rows = delete_rows(connection, &target, sources)?;
+    }
+    pass("after-rows-deleted")?;
+    pass("before-forget-commit")?;
     Ok(forgotten)
+}
+
+/// Deletes the rows of sources, and counts them.
+fn delete_rows(connection: &Connection, target: &Target, sources: &[i32]) -> Result<u64, Trouble> {
+    let sql = format!("DELETE FROM {} WHERE {}", quote(&target.name), of_sources(sources));
+    let deleted = connection.execute(&sql, [])?;
+    // A trigger can keep a row, without a word.
+    match count(connection, target, sources)? {
+        0 => Ok(deleted as u64),
+        _ => Err(unfit(format!(
+            "a trigger of {} keeps rows that are deleted, so nothing was forgotten; drop it for that",
+            target.name
+        ))),
+    }
 }

@@ -1,0 +1,125 @@
+//! Forgetting sources with their rows: all of it, or nothing.
+
+use serde_json::json;
+
+use crate::harness::destination::Kind;
+use crate::harness::load::Load;
+use crate::harness::log::{SCHEMA, log};
+use crate::harness::oracle::check_complete;
+use crate::harness::run::needs_failpoints;
+use crate::stories::on_each_destination;
+
+on_each_destination! {
+    sources_go_with_their_rows
+    where_rows_have_no_place_they_stay
+    wherever_it_is_killed_all_is_gone_or_nothing
+    what_refers_to_a_row_keeps_it_and_all_else
+}
+
+fn two_files(kind: Kind) -> Load {
+    Load::empty().to(kind).file("a.ndjson", log(1, 60)).file("b.ndjson", log(2, 60)).schema(SCHEMA)
+}
+
+/// The rows of each source, and its letters that are not superseded.
+fn held(load: &Load) -> Vec<(i64, i64)> {
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM t WHERE source_id = s.id),
+                (SELECT count(*) FROM {} d WHERE d.source_id = s.id AND d.state <> 'superseded')
+         FROM (SELECT 1 AS id UNION ALL SELECT 2) s ORDER BY s.id",
+        load.ours("dead_letters")
+    );
+    let rows = load.made().look(|snapshot| snapshot.query(&sql));
+    rows.iter().map(|row| (row[0].int(), row[1].int())).collect()
+}
+
+fn sources_go_with_their_rows(kind: Kind) {
+    for key in ["position", "none"] {
+        let load = two_files(kind).key(key);
+        load.run().exit(3);
+        let before = held(&load);
+        assert!(before.iter().all(|(rows, letters)| *rows > 0 && *letters > 0));
+        let forget =
+            |flag: &str| load.command("forget").arg("--delete-rows").arg(flag).arg("--id").arg("1").run();
+        let rehearsed = forget("--dry-run");
+        rehearsed.exit(0);
+        assert_eq!(rehearsed.result("/rows"), json!(before[0].0));
+        assert_eq!(rehearsed.result("/deleted_rows"), json!(0));
+        assert_eq!(held(&load), before);
+
+        // One that was closed goes too: its row may be.
+        load.sql(&format!(
+            "UPDATE {0} SET state = 'replayed' WHERE id = (SELECT min(id) FROM {0})",
+            load.ours("dead_letters")
+        ));
+        let forgotten = forget("--yes");
+        forgotten.exit(0).says(&format!("deletes {} rows", before[0].0));
+        assert_eq!(forgotten.result("/deleted_rows"), json!(before[0].0));
+        assert_eq!(forgotten.result("/superseded_dead_letters"), json!(before[0].1));
+        assert_eq!(held(&load), [(0, 0), before[1]]);
+        load.run().exit(3);
+        load.command("verify").run().exit(0);
+        let rows = load.made().look(|snapshot| snapshot.query("SELECT count(*) FROM t"));
+        assert_eq!(rows[0][0].int(), before[0].0 + before[1].0);
+    }
+}
+
+fn where_rows_have_no_place_they_stay(kind: Kind) {
+    for key in ["content", "[\"id\"]"] {
+        let load = two_files(kind).key(key);
+        load.run().exit(3);
+        let before = load.versions();
+        let refused = load.command("forget").arg("--delete-rows").arg("--id").arg("1").run();
+        refused.exit(2).says("the rows of this job do not say which source they are of");
+        assert_eq!(load.versions(), before);
+    }
+}
+
+fn wherever_it_is_killed_all_is_gone_or_nothing(kind: Kind) {
+    needs_failpoints();
+    let load = two_files(kind);
+    for point in ["after-rows-deleted", "before-forget-commit", "after-forget"] {
+        load.reset();
+        load.run().exit(3);
+        let before = held(&load);
+        let forget = || load.command("forget").arg("--delete-rows").arg("--id").arg("1");
+        forget().kill_at(point, 0).run().killed();
+        load.wait_alone();
+        if point == "after-forget" {
+            assert_eq!(held(&load), [(0, 0), before[1]], "{point}");
+        } else {
+            assert_eq!(held(&load), before, "{point}");
+            check_complete(&load);
+            forget().run().exit(0);
+            assert_eq!(held(&load), [(0, 0), before[1]], "{point}");
+        }
+        load.run().exit(3);
+        load.command("verify").run().exit(0);
+    }
+}
+
+fn what_refers_to_a_row_keeps_it_and_all_else(kind: Kind) {
+    let load = two_files(kind);
+    load.run().exit(3);
+    load.sql(
+        "CREATE TABLE child (source_id integer, source_offset bigint,
+             FOREIGN KEY (source_id, source_offset) REFERENCES t (source_id, source_offset));
+         INSERT INTO child SELECT source_id, source_offset FROM t WHERE source_id = 1 LIMIT 1",
+    );
+    let before = load.versions();
+    load.command("forget").arg("--delete-rows").arg("--id").arg("1").run().exit(1);
+    assert_eq!(load.versions(), before);
+}
+
+#[test]
+fn a_trigger_that_keeps_rows_keeps_all_else() {
+    let load = two_files(Kind::Postgres);
+    load.run().exit(3);
+    load.sql(
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+         CREATE TRIGGER keep BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION keep()",
+    );
+    let before = load.versions();
+    let refused = load.command("forget").arg("--delete-rows").arg("--id").arg("1").run();
+    refused.exit(2).says("keeps rows that are deleted, so nothing was forgotten");
+    assert_eq!(load.versions(), before);
+}
