@@ -19,6 +19,8 @@ on_each_destination! {
     a_table_of_yesterday_is_found_out
     a_row_of_nobody_is_one_too_many
     what_cannot_be_compared_is_told_and_is_no_difference
+    what_was_loaded_before_the_rules_changed_is_left_alone
+    rows_of_mended_letters_are_counted
     a_load_that_stopped_halfway_is_verified_up_to_there
     a_row_that_a_later_record_has_replaced_is_no_difference
     a_row_that_no_record_has_is_one
@@ -285,6 +287,48 @@ fn what_cannot_be_compared_is_told_and_is_no_difference(kind: Kind) {
     let ended = load.command("verify").run();
     ended.exit(0).tells("loaded under other rules");
     assert_eq!(ended.result("/sources"), json!([]));
+}
+
+fn what_was_loaded_before_the_rules_changed_is_left_alone(kind: Kind) {
+    let (one, other) = (made(0, 40), made(40, 40));
+    let load = Load::of(&one.text).to(kind).schema("n int, s text");
+    load.call().run().exit(3);
+    load.write("log.ndjson", format!("{}{}", one.text, other.text));
+    // By these rules nothing of what is loaded would be as it is.
+    let rules = load.job().replace("n = { type = \"int\"", "n = { type = \"int\", ge = 40");
+    assert_ne!(rules, load.job());
+    load.call_with(&rules).arg("--accept-new-rules").run().exit(3);
+    let ended = verify(&load, 0);
+    ended.tells(&format!("what stands before byte {} was loaded under other rules", one.text.len()));
+    let source = ended.result("/sources/0");
+    assert_eq!((&source["file"]["records"], &source["table"]["rows"]), (&json!(40), &json!(other.rows())));
+    assert_eq!(source["file"]["digest"], source["table"]["digest"]);
+    // What is changed before is not seen, and behind it is, with its line in the file.
+    load.sql("UPDATE t SET s = 'x' WHERE n = 7; UPDATE t SET s = 'x' WHERE n = 47");
+    let offset = one.text.len() + other.places[7].0;
+    assert_eq!(differences(&verify(&load, 5)), [format!("changed_value 48 {offset} s")]);
+}
+
+fn rows_of_mended_letters_are_counted(kind: Kind) {
+    let made = made(0, 20);
+    let load = Load::of(&made.text).to(kind).schema("n int, s text");
+    load.call().run().exit(3);
+    let (letters, bytes) =
+        (load.ours("dead_letters"), kind.word("'mended'::bytea", "CAST('mended' AS BLOB)"));
+    let (first, second) = (made.places[3].0, made.places[13].0);
+    load.sql(&format!(
+        "UPDATE {letters} SET state = 'replayed', fixed = {bytes} WHERE source_offset = {first};
+         INSERT INTO t VALUES (3, 'mended', 1, {first});
+         UPDATE {letters} SET state = 'discarded' WHERE source_offset = {second}"
+    ));
+    let ended = verify(&load, 0);
+    assert_eq!(ended.result("/sources/0/table/mended"), json!(1));
+    assert_eq!(ended.result("/sources/0/table/open_dead_letters"), json!(0));
+    load.command("verify").arg("--strict").run().exit(0);
+    // The row of a letter that was replayed is to be there, and of one that was discarded there is none.
+    load.sql(&format!("UPDATE t SET source_offset = {second} WHERE source_offset = {first}"));
+    let lost = [format!("extra_row 14 {second} -"), format!("missing_row 4 {first} -")];
+    assert_eq!(differences(&verify(&load, 5)), lost);
 }
 
 fn a_load_that_stopped_halfway_is_verified_up_to_there(kind: Kind) {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::files::{LINK_OF_ANOTHER, files};
 use super::guarantees::{Kinds, guarantees};
 use super::run::settings;
+use super::status::compare_rules;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
 use crate::pipeline::{self, Settings, bytes_to_read};
-use crate::report::{Exit, Fate, Head, Plan, PlannedFile};
+use crate::report::{Exit, Fate, Head, OtherRules, Plan, PlannedFile};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Answer, Asked, Destination, Key};
 use crate::source::{Discovered, Found};
@@ -42,8 +43,29 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
     let destination = destination(config, watch)?;
     let forecast = destination.forecast(&asked)?;
     let kinds = kinds(&asked, &streams);
+    let other_rules = other_rules(config, &*destination, &forecast)?;
     let files = fates(asked, &forecast, unreadable, streams, passed_over);
-    Ok(report(config, &*destination, kinds, files, forecast, options.with_sql))
+    let plan = report(config, &*destination, kinds, files, forecast, options.with_sql);
+    Ok(Plan { other_rules, ..plan })
+}
+
+/// Which of the files at their end were loaded under other rules.
+fn other_rules(
+    config: &Config,
+    destination: &dyn Destination,
+    forecast: &Forecast,
+) -> Result<Option<OtherRules>> {
+    let finished = forecast.answers.iter().filter_map(|answer| match answer {
+        Answer::Finished { source_id, has_other_rules: true } => Some(*source_id),
+        _ => None,
+    });
+    let finished: Vec<i32> = finished.collect();
+    if finished.is_empty() {
+        return Ok(None);
+    }
+    let mut sources = destination.history()?.status(&config.name)?.unwrap_or_default().sources;
+    compare_rules(config, &mut sources);
+    Ok(OtherRules::of(sources.iter().filter(|source| finished.contains(&source.id))))
 }
 
 /// Which kinds of sources there are.
@@ -104,6 +126,7 @@ fn report(
         head: Head::new("plan", Some(&config.name), exit),
         destination: destination.describe(),
         sources,
+        other_rules: None,
         target_exists: forecast.has_target,
         would_make: forecast.makes,
         obstacles: forecast.obstacles,

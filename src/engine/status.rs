@@ -7,11 +7,14 @@ use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
 use crate::report::{Exit, Head, SourcesStatus, Status};
+use crate::sink::history::SourceStatus;
+use crate::source::Hash16;
 
 /// How far the job is.
 pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
     let destination = destination(config, watch)?;
-    let found = destination.history()?.status(&config.name)?;
+    let mut found = destination.history()?.status(&config.name)?;
+    found.iter_mut().for_each(|found| compare_rules(config, &mut found.sources));
     let undelivered = found.as_ref().map_or(0, |found| found.undelivered);
     let mut status = Status::new(&config.name, destination.describe(), found, false);
     status.undelivered = config.dead_letters.to.is_some().then_some(undelivered);
@@ -21,11 +24,20 @@ pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
 /// How far some of its files are. They may be gone.
 pub fn status_of(config: &Config, files: &[PathBuf], watch: &Watch) -> Result<SourcesStatus> {
     let destination = destination(config, watch)?;
-    let known = destination.history()?.status(&config.name)?.unwrap_or_default().sources;
+    let mut known = destination.history()?.status(&config.name)?.unwrap_or_default().sources;
+    compare_rules(config, &mut known);
     let (sources, unknown) = selected(files, &known)?;
     Ok(SourcesStatus {
         head: Head::new("status", Some(&config.name), Exit::Success),
         sources: sources.into_iter().cloned().collect(),
         unknown: unknown.iter().map(|file| file.to_string_lossy().into_owned()).collect(),
     })
+}
+
+/// Takes down which sources were loaded under other rules than those of the job.
+pub(super) fn compare_rules(config: &Config, sources: &mut [SourceStatus]) {
+    let rules = Hash16(config.rules_hash());
+    for source in sources {
+        source.other_rules = source.rules.iter().any(|of_split| *of_split != rules);
+    }
 }

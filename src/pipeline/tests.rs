@@ -85,6 +85,7 @@ impl Sink for InMemory {
                     preamble: crate::source::Preamble::default(),
                     complete: false,
                     rules_hash: asked.rules_hash,
+                    rules_since: 0,
                     epoch: 1,
                     owner: None,
                 });

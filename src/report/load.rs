@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::delivery::Delivery;
 use super::infer::Inferred;
+use super::rules::OtherRules;
 use super::{Exit, Head, Report, text};
 use crate::error::Error;
 use crate::pipeline::Outcome;
@@ -87,15 +88,6 @@ pub struct LoadSources {
     pub given_up: Vec<GivenUpFile>,
     /// Not loaded.
     pub failed: Vec<FailedFile>,
-}
-
-/// Files at their end that were loaded under other rules.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct OtherRules {
-    /// How many.
-    pub files: usize,
-    /// Their dead letters that are open.
-    pub open_dead_letters: u64,
 }
 
 /// A file with more dead letters than `stop_above` allows. Nothing behind the place where that was

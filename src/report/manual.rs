@@ -44,6 +44,7 @@ const FILES: &[&str] = &[
     "src/report/load.rs",
     "src/report/check.rs",
     "src/report/plan.rs",
+    "src/report/rules.rs",
     "src/report/status.rs",
     "src/report/letters.rs",
     "src/report/delivery.rs",

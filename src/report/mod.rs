@@ -16,6 +16,7 @@ mod load;
 #[cfg(test)]
 mod manual;
 mod plan;
+mod rules;
 mod status;
 mod text;
 mod verify;
@@ -33,10 +34,10 @@ pub use letters::{
     Discard, Export, LetterCount, Letters, ReasonPlace, Replay, ReplayCounts, ShownLetter, Unplayed,
 };
 pub use load::{
-    Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, OtherRules, Place, Reason, Subject,
-    Times,
+    Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times,
 };
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};
+pub use rules::OtherRules;
 pub use status::{SourcesStatus, Status};
 pub use verify::{Compared, Verify};
 

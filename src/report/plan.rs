@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Head, Report, text};
+use super::{Head, OtherRules, Report, text};
 
 /// What a load would do.
 #[derive(Clone, Debug, Serialize)]
@@ -14,6 +14,8 @@ pub struct Plan {
     pub destination: String,
     /// What would be done with each file.
     pub sources: Vec<PlannedFile>,
+    /// Those of them that were loaded under other rules than those of now.
+    pub other_rules: Option<OtherRules>,
     /// Whether the target is there.
     pub target_exists: bool,
     /// What would be made first, in words.

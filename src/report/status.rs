@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Exit, Head, Report, text};
+use super::{Exit, Head, OtherRules, Report, text};
 use crate::sink::history::{self, ReasonCount, RunStatus, SourceStatus};
 
 /// How far a job is.
@@ -15,6 +15,8 @@ pub struct Status {
     pub destination: String,
     /// The sources, in the order of their ids.
     pub sources: Vec<SourceStatus>,
+    /// Those of them that were loaded under other rules than those of now.
+    pub other_rules: Option<OtherRules>,
     /// How many dead letters are open.
     pub open_dead_letters: u64,
     /// How many of them are not delivered; nothing if they are to be delivered nowhere.
@@ -51,6 +53,7 @@ impl Status {
         Status {
             head: Head::new("status", Some(job), Exit::Success),
             destination,
+            other_rules: OtherRules::of(&found.sources),
             sources: found.sources,
             open_dead_letters: found.open_dead_letters,
             undelivered: None,

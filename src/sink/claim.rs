@@ -91,8 +91,10 @@ pub struct Checkpoint {
     pub preamble: Preamble,
     /// Whether it is committed to its end.
     pub complete: bool,
-    /// What decided the rows up to the position.
+    /// What decided the rows up to the position,
     pub rules_hash: Hash16,
+    /// from here on. Before, other rules did.
+    pub rules_since: u64,
     /// Raised each time that it is taken.
     pub epoch: i64,
     /// Whose it is.

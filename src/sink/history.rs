@@ -16,6 +16,7 @@ use super::replay::{OpenLetter, Page};
 use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
+use crate::source::Hash16;
 
 /// A destination that can be asked about the past of a table.
 pub trait History: Send {
@@ -146,6 +147,11 @@ pub struct SourceStatus {
     pub counts: Counts,
     /// Dead letters of it that are open.
     pub open_dead_letters: u64,
+    /// Whether some of it was loaded under other rules (format, fields, key) than those of the job.
+    pub other_rules: bool,
+    /// The rules under which its splits were loaded, as hashes.
+    #[serde(skip)]
+    pub rules: Vec<Hash16>,
     /// Who holds it, and whether they live.
     pub owner: Option<OwnerStatus>,
     /// When its checkpoint moved last.
@@ -169,6 +175,7 @@ impl SourceStatus {
     fn add(&mut self, other: SourceStatus) {
         self.position += other.position;
         self.complete &= other.complete;
+        self.rules.extend(other.rules);
         self.counts.add(&other.counts);
         self.updated_at = self.updated_at.max(other.updated_at);
         // Of several owners, one that lives is the one to know.

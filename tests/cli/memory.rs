@@ -220,6 +220,10 @@ fn what_was_loaded_under_other_rules_is_told() {
         place.run("load -j job.toml logs/a.ndjson logs/b.ndjson").ended(3, &[]);
         let said = place.run("load -j job.toml").ended(3, &[]);
         assert!(!said.stdout.contains("other rules") && !said.stderr.contains("other rules"));
+        for command in ["plan", "status"] {
+            let (_, object) = place.json(&format!("{command} -j job.toml"));
+            assert_eq!(object["other_rules"], serde_json::Value::Null, "{command}");
+        }
 
         place.write("job.toml", place.read("job.toml").replace("max_length = 3", "max_length = 4"));
         let told = "2 files were loaded under other rules; 3 dead letters are open under the old ones\n";
@@ -228,6 +232,20 @@ fn what_was_loaded_under_other_rules_is_told() {
         assert_eq!(object["sources"]["other_rules"], serde_json::json!({"files": 1, "open_dead_letters": 2}));
         let plan = place.run("plan -j job.toml").stdout;
         assert!(plan.contains("loaded to the end before, under other rules"), "{plan}");
+        let all = serde_json::json!({"files": 3, "open_dead_letters": 3});
+        let told_of_all = told.replace('2', "3");
+        let status = place.run("status -j job.toml").stdout;
+        for (text, command) in [(plan, "plan"), (status, "status")] {
+            assert!(text.contains(&told_of_all) && text.contains("`logmill forget` the files"), "{text}");
+            let (_, object) = place.json(&format!("{command} -j job.toml"));
+            assert_eq!(object["other_rules"], all, "{command}");
+        }
+        let (_, object) = place.json("plan -j job.toml logs/b.ndjson");
+        assert_eq!(object["other_rules"], serde_json::json!({"files": 1, "open_dead_letters": 2}));
+        let (_, object) = place.json("status -j job.toml logs/a.ndjson");
+        assert_eq!(object["sources"][0]["other_rules"], true);
+        let shown = place.run("status -j job.toml logs/a.ndjson").stdout;
+        assert!(shown.contains("rules         loaded under others than those of the job now"), "{shown}");
 
         // The way on that is named.
         place.run("forget -j job.toml logs/a.ndjson logs/b.ndjson").ended(0, &[]);

@@ -206,6 +206,8 @@ impl Kept for Mapped {
                 containers: Vec::new(),
                 counts: Counts::default(),
                 open_dead_letters: 0,
+                other_rules: false,
+                rules: Vec::new(),
                 owner: None,
                 updated_at: chrono::Utc::now(),
             });

@@ -9,6 +9,7 @@ mod forget;
 mod infer;
 mod letters;
 mod plan;
+mod rules;
 mod run;
 mod status;
 mod table;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::rules::other_rules;
 use crate::figure;
 use crate::printable::{one_line, printable};
 use crate::report::{Fate, Plan};
@@ -26,6 +27,10 @@ pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
         Fate::LeaveOut { why } => Some(why.clone()),
         _ => None,
     });
+    if let Some(other) = plan.other_rules {
+        out.push('\n');
+        other_rules(&mut out, other);
+    }
     list(&mut out, plan, "cannot be loaded", |fate| match fate {
         Fate::Refuse { why } => Some(why.clone()),
         _ => None,

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::delivery::delivery;
+use super::rules::other_rules;
 use super::table;
 use crate::figure;
 use crate::printable::one_line;
-use crate::report::{Check, Exit, FailedFile, Load, Notice, OtherRules, Reason};
+use crate::report::{Check, Exit, FailedFile, Load, Notice, Reason};
 use crate::sink::key::EXTRA;
 
 /// How many reasons are shown to people; a machine gets them all.
@@ -51,6 +52,7 @@ pub(in crate::report) fn load(report: &Load) -> String {
         let _ = writeln!(out, "\n  {files} {was} loaded to the end before");
     }
     if let Some(other) = sources.other_rules {
+        out.push('\n');
         other_rules(&mut out, other);
     }
     let duplicates = sources.duplicates.iter().map(|file| (&file.file, format!("same as {}", file.same_as)));
@@ -69,20 +71,6 @@ pub(in crate::report) fn load(report: &Load) -> String {
         let _ = writeln!(out, "\n  look at the rows: {}", one_line(query));
     }
     out
-}
-
-/// What is loaded by rules that are no longer those of the job, and how it can be otherwise.
-fn other_rules(out: &mut String, other: OtherRules) {
-    let was = if other.files == 1 { "was" } else { "were" };
-    let _ = write!(out, "\n  {} {was} loaded under other rules", figure::some(other.files, "file"));
-    if other.open_dead_letters > 0 {
-        let are = if other.open_dead_letters == 1 { "is" } else { "are" };
-        let letters = figure::some(other.open_dead_letters, "dead letter");
-        let _ = write!(out, "; {letters} {are} open under the old ones");
-    }
-    out.push_str(
-        "\n    what is loaded stays as it is; to load it by the new ones, `logmill forget` the files and load again\n",
-    );
 }
 
 /// The files with too many dead letters, why they have them, and how to go on.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::rules::other_rules;
 use crate::figure;
 use crate::printable::one_line;
 use crate::report::{SourcesStatus, Status};
@@ -37,6 +38,9 @@ pub(in crate::report) fn status(status: &Status) -> String {
     }
     if notable.len() > shown {
         let _ = writeln!(out, "  and {} more (--all)", notable.len() - shown);
+    }
+    if let Some(other) = status.other_rules {
+        other_rules(&mut out, other);
     }
     let undelivered = status.undelivered.filter(|&undelivered| undelivered > 0);
     let undelivered = undelivered.map(|count| format!(", {} of them not delivered", figure::count(count)));
@@ -100,6 +104,9 @@ fn block(source: &SourceStatus) -> String {
     }
     if counts.rejected != 0 || source.open_dead_letters != 0 {
         line("dead letters", format!("{} open", figure::count(source.open_dead_letters)));
+    }
+    if source.other_rules {
+        line("rules", "loaded under others than those of the job now".to_owned());
     }
     if !source.containers.is_empty() {
         let sizes: Vec<String> = source.containers.iter().map(|&size| figure::bytes(size)).collect();

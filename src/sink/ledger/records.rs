@@ -146,6 +146,8 @@ impl CheckpointRecord {
             preamble: Preamble::new(&self.preamble),
             complete: self.complete,
             rules_hash: Hash16(self.rules),
+            // Nothing that keeps its ledger so is verified yet.
+            rules_since: 0,
             epoch: self.epoch,
             owner: self.owner.map(|run| Owner { run, pid: 0, start_us: None }),
         }

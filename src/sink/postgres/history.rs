@@ -19,7 +19,7 @@ use super::tables;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::Result;
-use crate::sink::claim::unsigned;
+use crate::sink::claim::{hash, unsigned};
 use crate::sink::history::{
     DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
     place_of_split,
@@ -122,7 +122,8 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
                 EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = c.owner_pid
                         AND coalesce(a.backend_start, c.owner_start) = c.owner_start),
                 c.updated_at,
-                ARRAY (SELECT k.raw_size FROM logmill.containers k WHERE k.source_id = s.id ORDER BY 1)
+                ARRAY (SELECT k.raw_size FROM logmill.containers k WHERE k.source_id = s.id ORDER BY 1),
+                CASE WHEN c.position > c.split_start THEN c.rules_hash END
          FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
          WHERE s.job = $1 AND coalesce(s.target, $2) = $2 ORDER BY s.id, c.split_start"),
         &[&job, target],
@@ -173,6 +174,8 @@ fn source_status(row: &Row) -> SourceStatus {
             rejected,
         },
         open_dead_letters: unsigned(row.get(14)),
+        other_rules: false,
+        rules: row.get::<_, Option<&[u8]>>(20).map(hash).into_iter().collect(),
         owner: owner_run.map(|run| OwnerStatus {
             run,
             pid: row.get::<_, Option<i32>>(16).unwrap_or(0),

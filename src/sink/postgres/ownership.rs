@@ -122,7 +122,7 @@ pub(super) fn remembered(
                     c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
                     c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
                     (extract(epoch FROM c.owner_start) * 1000000)::bigint,
-                    c.preamble, s.job, s.device, s.inode
+                    c.preamble, s.job, s.device, s.inode, c.rules_since
              FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
              ORDER BY s.id, c.split_start"
         ),
@@ -174,6 +174,7 @@ fn checkpoint(row: &Row) -> Checkpoint {
         preamble: Preamble::new(row.get::<_, Option<&[u8]>>(17).unwrap_or_default()),
         complete: row.get(11),
         rules_hash: hash(row.get(12)),
+        rules_since: unsigned(row.get(21)),
         epoch: row.get(13),
         owner: row.get::<_, Option<i64>>(14).and_then(owner),
     }

@@ -13,7 +13,7 @@ use super::replay;
 use super::target::remembered;
 use super::{Trouble, check_version, has_tables, letters_of_version, of_version};
 use crate::error::Result;
-use crate::sink::claim::unsigned;
+use crate::sink::claim::{hash, unsigned};
 use crate::sink::history::{
     DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
     place_of_split,
@@ -101,7 +101,8 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
                 c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
                 (SELECT count(*) FROM logmill_dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
                 c.owner_run, c.owner_pid, c.updated_at,
-                (SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id), c.split_start
+                (SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id), c.split_start,
+                CASE WHEN c.position > c.split_start THEN c.rules_hash END
          FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
          WHERE s.job = ?1 AND coalesce(s.target, ?2) = ?2 ORDER BY s.id, c.split_start",
     ))?;
@@ -156,6 +157,8 @@ fn source_status(row: &Row<'_>, is_held: &dyn Fn(Split) -> bool) -> rusqlite::Re
             rejected,
         },
         open_dead_letters: unsigned(row.get(14)?),
+        other_rules: false,
+        rules: row.get::<_, Option<Vec<u8>>>(20)?.map(|rules| hash(&rules)).into_iter().collect(),
         owner: match owner_run {
             Some(run) => Some(OwnerStatus {
                 run,

@@ -208,7 +208,7 @@ pub(super) fn remembered(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
-                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, c.preamble, s.job, s.device, s.inode
+                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, c.preamble, s.job, s.device, s.inode, c.rules_since
          FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
          ORDER BY s.id, c.split_start",
     ))?;
@@ -260,6 +260,7 @@ fn checkpoint(row: &Row<'_>) -> rusqlite::Result<Checkpoint> {
         preamble: Preamble::new(&row.get::<_, Option<Vec<u8>>>(16)?.unwrap_or_default()),
         complete: row.get(11)?,
         rules_hash: hash(&row.get::<_, Vec<u8>>(12)?),
+        rules_since: unsigned(row.get(20)?),
         epoch: row.get(13)?,
         owner,
     })

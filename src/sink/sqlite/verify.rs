@@ -13,9 +13,11 @@ use super::encode::{Bound, Column, FLOAT, INT, NULL, SqliteEncoder, TEXT, Values
 use super::look::Look;
 use super::ownership::remembered;
 use super::target::{self, Target};
-use super::{Settings, Trouble, check_version, has_tables, past, refuse_lost_target, scope, unfit};
+use super::{
+    Settings, Trouble, check_version, has_tables, letters_of_version, past, refuse_lost_target, scope, unfit,
+};
 use crate::error::Result;
-use crate::sink::claim::{Scope, Whose, unsigned};
+use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::verify::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify};
@@ -221,8 +223,9 @@ impl Kept for SqliteKept {
     fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>> {
         let letters = self.ask(|look| {
             let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
+            let letters = letters_of_version(check_version(&look.connection)?);
             let mut statement = look.connection.prepare(&format!(
-                "SELECT source_id, source_offset, line, state, stage FROM logmill_dead_letters
+                "SELECT source_id, source_offset, line, state, stage, fixed IS NOT NULL, rules_hash FROM {letters}
                  WHERE state <> 'superseded' AND (source_id, source_offset) > (?1, ?2) AND +source_id IN ({})
                  ORDER BY source_id, source_offset LIMIT {PAGE}",
                 ids.join(", ")
@@ -233,7 +236,8 @@ impl Kept for SqliteKept {
                     line: unsigned(row.get(2)?),
                     state: LetterState::of(&row.get::<_, String>(3)?),
                     is_of_server: row.get::<_, String>(4)? == "server",
-                    has_fixed: false,
+                    has_fixed: row.get(5)?,
+                    rules: row.get::<_, Option<Vec<u8>>>(6)?.map(|rules| hash(&rules)),
                 })
             })?;
             Ok(letters.collect::<rusqlite::Result<_>>()?)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::sink::Remembered;
+use crate::source::Hash16;
 use crate::work::{Recipe, Work};
 
 /// Where a record stands, in the order in which rows and letters are read.
@@ -82,6 +83,8 @@ pub(in crate::sink) struct HeldLetter {
     pub(in crate::sink) is_of_server: bool,
     /// It was mended by hand.
     pub(in crate::sink) has_fixed: bool,
+    /// By which rules it was last tried, if that is known: else by those of its source.
+    pub(in crate::sink) rules: Option<Hash16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ use source::Read;
 use super::claim::signed;
 use super::{Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Remembered, Sink};
 use crate::error::{ErrorKind, Result};
-use crate::source::{Known, Recognised, recognise};
+use crate::source::{Hash16, Known, Recognised, recognise};
 use crate::span::Span;
 use crate::split::Split;
 use crate::work::{Recipe, Work};
@@ -58,6 +58,8 @@ pub(super) struct Verifier<K> {
     kept: K,
     is_by_place: bool,
     data_date: Option<NaiveDate>,
+    /// Those of the job, by which the sources are read.
+    rules: Hash16,
     remembered: Option<(Vec<Remembered>, i32)>,
     /// Those that are read, by their ids.
     sources: BTreeMap<i32, Read>,
@@ -77,7 +79,7 @@ pub(super) struct Verifier<K> {
 /// What there has to be in the place of a record.
 enum Expected<'r> {
     Row(&'r [u8]),
-    /// A row that was made of other bytes than the record's.
+    /// A row that was made of other bytes than the record's, or by other rules.
     AnyRow,
     NoRow,
 }
@@ -92,6 +94,7 @@ impl<K: Kept> Verifier<K> {
             kept,
             is_by_place: matches!(key, Key::Position | Key::None),
             data_date,
+            rules: Hash16([0; 16]),
             remembered: None,
             sources: BTreeMap::new(),
             rows: RowCursor::default(),
@@ -120,12 +123,17 @@ impl<K: Kept> Verifier<K> {
         let place = Place { source: split.source, offset: signed(span.start) };
         let read = self.sources.get_mut(&place.source).expect("a source that is read");
         read.reach(split, span.start);
+        if !read.concerns(place) {
+            return Ok(false);
+        }
         read.file.records += 1;
         let letter = self.letter_at(place)?;
         let read = self.sources.get_mut(&place.source).expect("a source that is read");
         let expected = match (row, letter) {
             (Some(row), None) => Expected::Row(row),
-            (Some(row), Some(HeldLetter { state: LetterState::Replayed, has_fixed: false, .. })) => {
+            (Some(row), Some(HeldLetter { state: LetterState::Replayed, has_fixed: false, rules, .. }))
+                if rules.is_none_or(|rules| rules == self.rules) =>
+            {
                 Expected::Row(row)
             }
             (_, Some(HeldLetter { state: LetterState::Replayed, .. })) => Expected::AnyRow,
@@ -168,7 +176,9 @@ impl<K: Kept> Verifier<K> {
     }
 
     fn count(&mut self, letter: HeldLetter) {
-        if let Some(read) = self.sources.get_mut(&letter.place.source) {
+        if let Some(read) = self.sources.get_mut(&letter.place.source)
+            && read.concerns(letter.place)
+        {
             read.table.dead_letters += 1;
             read.table.open_dead_letters += u64::from(letter.state == LetterState::Open);
         }
@@ -368,6 +378,7 @@ impl<K: Kept> Sink for Verifier<K> {
     /// Says who the files are. Whatever they are, what was loaded of them is read again.
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let is_second = self.is_second;
+        self.rules = asked.rules_hash;
         let (remembered, next) = self.remembered()?.clone();
         let known: Vec<Known> = remembered.iter().map(|memory| memory.known.clone()).collect();
         let mut answers = Vec::with_capacity(asked.files.len());
@@ -464,8 +475,10 @@ impl<K: Kept> Verify for Verifier<K> {
             if self.is_by_place {
                 self.pass_rows_before(None)?;
             }
-            let unread = self.sources.values().filter_map(|read| read.objection(failed));
-            self.not_verifiable.extend(unread);
+            for read in self.sources.values() {
+                self.not_verifiable.extend(read.objection(failed));
+                self.not_verifiable.extend(read.before_rules());
+            }
             self.is_second = true;
             if !self.asides.is_empty() {
                 return Ok(true);

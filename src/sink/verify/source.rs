@@ -74,14 +74,19 @@ pub(super) struct Read {
 #[derive(Debug)]
 struct Reach {
     split: Split,
+    /// What stands before was loaded by other rules.
+    since: u64,
     position: u64,
     end: u64,
 }
 
 impl Read {
     pub(super) fn new(memory: &Remembered, path: &Path, tasks: &[Task]) -> Read {
+        let since =
+            |task: &Task| memory.checkpoint(task.split).map_or(0, |checkpoint| checkpoint.rules_since);
         let splits = tasks.iter().map(|task| Reach {
             split: task.split,
+            since: since(task),
             position: task.start.position,
             end: task.end.unwrap_or(task.start.position),
         });
@@ -108,11 +113,18 @@ impl Read {
         }
     }
 
+    /// Whether what stands at a place was loaded by the rules by which it is read.
+    pub(super) fn concerns(&self, place: Place) -> bool {
+        let offset = unsigned(place.offset);
+        self.splits.iter().all(|reach| !(reach.split.start..reach.since).contains(&offset))
+    }
+
     /// Whether it is known that no record stands at a place: where the file could not be read, there
     /// may be one.
     pub(super) fn has_read(&self, place: Place) -> bool {
         let offset = unsigned(place.offset);
-        self.splits.iter().all(|reach| !(reach.position..reach.end).contains(&offset))
+        let is_unread = |reach: &Reach| (reach.position..reach.end).contains(&offset);
+        self.concerns(place) && !self.splits.iter().any(is_unread)
     }
 
     /// Counts a difference.
@@ -142,6 +154,13 @@ impl Read {
         let why = failed.iter().find(|(path, _)| *path == self.path).map(|(_, why)| why.as_str());
         let why = why.unwrap_or("it could not be read on");
         let why = format!("it was read up to byte {} of {}: {why}", reach.position, reach.end);
+        Some(NotVerifiable { source: self.name.clone(), why })
+    }
+
+    /// What of it was loaded by other rules, if anything.
+    pub(super) fn before_rules(&self) -> Option<NotVerifiable> {
+        let reach = self.splits.iter().find(|reach| reach.since > reach.split.start)?;
+        let why = format!("what stands before byte {} was loaded under other rules", reach.since);
         Some(NotVerifiable { source: self.name.clone(), why })
     }
 

@@ -27,7 +27,7 @@ use super::wire::{Column, HEADER, Wire};
 use super::{Settings, Timeouts, check, fit, tables};
 use crate::error::{ErrorKind, Result};
 use crate::sink::Remembered;
-use crate::sink::claim::{Scope, Whose, unsigned};
+use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::verify::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify};
@@ -230,15 +230,18 @@ impl Kept for PostgresKept {
     }
 
     fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>> {
-        if self.looked.version.is_none() || sources.is_empty() {
+        let Some(version) = self.looked.version.filter(|_| !sources.is_empty()) else {
             return Ok(Vec::new());
-        }
+        };
         let sources = sources.to_vec();
         self.ask(move |link| {
+            let letters = tables::letters_of_version(version);
             let rows = link.client.query(
-                "SELECT source_id, source_offset, line, state, stage FROM logmill.dead_letters
-                 WHERE state <> 'superseded' AND (source_id, source_offset) > ($1, $2) AND source_id = ANY ($3)
-                 ORDER BY source_id, source_offset LIMIT $4",
+                &format!(
+                    "SELECT source_id, source_offset, line, state, stage, fixed IS NOT NULL, rules_hash FROM {letters} d
+                     WHERE state <> 'superseded' AND (source_id, source_offset) > ($1, $2) AND source_id = ANY ($3)
+                     ORDER BY source_id, source_offset LIMIT $4"
+                ),
                 &[&behind.source, &behind.offset, &sources, &LETTERS_MAX],
             );
             let letters = at(Step::Look, rows)?;
@@ -247,7 +250,8 @@ impl Kept for PostgresKept {
                 line: unsigned(row.get(2)),
                 state: LetterState::of(row.get(3)),
                 is_of_server: row.get::<_, &str>(4) == "server",
-                has_fixed: false,
+                has_fixed: row.get(5),
+                rules: row.get::<_, Option<&[u8]>>(6).map(hash),
             });
             Ok(letters.collect())
         })

@@ -1,0 +1,21 @@
+//! What was loaded under rules that are no longer those of the job, for people.
+
+use std::fmt::Write as _;
+
+use crate::figure;
+use crate::report::OtherRules;
+
+/// What is loaded by other rules, and how it can be otherwise.
+pub(super) fn other_rules(out: &mut String, other: OtherRules) {
+    let was = if other.files == 1 { "was" } else { "were" };
+    let _ = write!(out, "  {} {was} loaded under other rules", figure::some(other.files, "file"));
+    if other.open_dead_letters > 0 {
+        let are = if other.open_dead_letters == 1 { "is" } else { "are" };
+        let letters = figure::some(other.open_dead_letters, "dead letter");
+        let _ = write!(out, "; {letters} {are} open under the old ones");
+    }
+    out.push_str(
+        "\n    what is loaded stays as it is; to load it by the new ones, `logmill forget` the files (--delete-rows with \
+         their rows) and load again\n",
+    );
+}
