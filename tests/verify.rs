@@ -21,6 +21,7 @@ on_each_destination! {
     what_cannot_be_compared_is_told_and_is_no_difference
     what_was_loaded_before_the_rules_changed_is_left_alone
     rows_of_mended_letters_are_counted
+    every_day_is_verified
     a_load_that_stopped_halfway_is_verified_up_to_there
     a_row_that_a_later_record_has_replaced_is_no_difference
     a_row_that_no_record_has_is_one
@@ -307,6 +308,31 @@ fn what_was_loaded_before_the_rules_changed_is_left_alone(kind: Kind) {
     load.sql("UPDATE t SET s = 'x' WHERE n = 7; UPDATE t SET s = 'x' WHERE n = 47");
     let offset = one.text.len() + other.places[7].0;
     assert_eq!(differences(&verify(&load, 5)), [format!("changed_value 48 {offset} s")]);
+}
+
+fn every_day_is_verified(kind: Kind) {
+    let made = made(0, 30);
+    let load = Load::empty()
+        .file("2024-02-29.ndjson", &made.text)
+        .file("2024-03-01.ndjson", &made.text)
+        .to(kind)
+        .schema("n int, s text");
+    let job = load.job().replace("*.ndjson*", "{date}.ndjson");
+    for day in ["2024-02-29", "2024-03-01"] {
+        load.call_with(&job).arg("--date").arg(day).run().exit(3);
+    }
+    let ended = verify(&load, 0);
+    let days = |ended: &Ended<'_>| -> Vec<String> {
+        let sources = ended.result("/sources");
+        sources.as_array().unwrap().iter().map(|it| it["data_date"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(days(&ended), ["2024-02-29", "2024-03-01"]);
+    load.sql("DELETE FROM t WHERE source_id = 2 AND n = 5; INSERT INTO t VALUES (1, '', 99, 0)");
+    let missing = format!("missing_row 6 {} -", made.places[5].0);
+    assert_eq!(differences(&verify(&load, 5)), ["extra_row - 0 -".to_owned(), missing.clone()]);
+    let one = load.command("verify").arg("--date").arg("2024-03-01").run();
+    assert_eq!(days(&one), ["2024-03-01"]);
+    assert!(differences(&one).contains(&missing));
 }
 
 fn rows_of_mended_letters_are_counted(kind: Kind) {

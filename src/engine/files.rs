@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
 use crate::source::{Discovered, discover};
 
-/// The same, where none is no error.
+/// The files of which none need be there.
 pub fn files_or_none(config: &Config) -> Result<Discovered> {
     discover(&config.patterns()?, &config.source.selection)
 }

@@ -20,7 +20,9 @@ use crate::error::Result;
 use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
-use crate::sink::verify::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify};
+use crate::sink::verify::{
+    HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify, of_sources,
+};
 use crate::sink::{Key, Remembered};
 use crate::work::{self, Recipe, Work};
 
@@ -166,11 +168,10 @@ impl Kept for SqliteKept {
         self.changes_values.as_deref()
     }
 
-    fn begin(&mut self, sources: &[i32], next: i32) -> Result<()> {
+    fn begin(&mut self, sources: &[i32], next: Option<i32>) -> Result<()> {
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
         // The plus keeps this from being how rows are found: they are to come in the order of the key.
-        let is_read =
-            format!("(+source_id IN ({}) OR +source_id < 1 OR +source_id >= {next})", ids.join(", "));
+        let is_read = of_sources("+source_id", &format!("IN ({})", ids.join(", ")), next);
         let (names, table) = (self.names(), &self.table);
         let sql = match self.is_unsorted {
             false => format!(

@@ -4,18 +4,21 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::found::Difference;
+use super::kept::Place;
 
 /// So many keys are remembered at most.
 const KEYS_MAX: usize = 1_000_000;
 
-/// By the hash of its key, the difference that a row is unless some record has what it holds.
+/// By the hash of its key, a record whose row holds something else.
 #[derive(Debug, Default)]
 pub(super) struct Asides(HashMap<u128, Aside>);
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Aside {
-    pub(super) difference: Difference,
+    pub(super) place: Place,
+    pub(super) line: u64,
+    /// The number of the first column that is different.
+    pub(super) column: usize,
     /// A record has what the row holds.
     pub(super) is_settled: bool,
 }
@@ -25,13 +28,13 @@ impl Asides {
         self.0.is_empty()
     }
 
-    /// Puts a difference aside. False if there is no room for more.
-    pub(super) fn put(&mut self, key: u128, difference: Difference) -> bool {
+    /// Puts a record aside. False if there is no room for more.
+    pub(super) fn put(&mut self, key: u128, aside: Aside) -> bool {
         let has_room = self.0.len() < KEYS_MAX;
         match self.0.entry(key) {
             Entry::Occupied(_) => true,
             Entry::Vacant(vacant) if has_room => {
-                vacant.insert(Aside { difference, is_settled: false });
+                vacant.insert(aside);
                 true
             }
             Entry::Vacant(_) => false,
@@ -54,7 +57,7 @@ impl Asides {
     /// All of them, in the order of the sources.
     pub(super) fn in_order(self) -> Vec<Aside> {
         let mut all: Vec<Aside> = self.0.into_values().collect();
-        all.sort_by_key(|Aside { difference, .. }| (difference.source_id, difference.offset));
+        all.sort_by_key(|aside| aside.place);
         all
     }
 }

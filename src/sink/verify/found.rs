@@ -17,6 +17,22 @@ pub struct Verified {
     pub not_loaded: NotLoaded,
 }
 
+impl Verified {
+    /// Adds what was found of other sources.
+    pub fn add(&mut self, other: Verified) {
+        self.sources.extend(other.sources);
+        self.differences.extend(other.differences);
+        for not in other.not_verifiable {
+            // What is true of the table is said once.
+            if !self.not_verifiable.contains(&not) {
+                self.not_verifiable.push(not);
+            }
+        }
+        self.not_loaded.files += other.not_loaded.files;
+        self.not_loaded.bytes += other.not_loaded.bytes;
+    }
+}
+
 /// A source that was read again, up to its checkpoint.
 #[derive(Clone, Debug, Serialize)]
 pub struct VerifiedSource {
@@ -177,5 +193,16 @@ impl Differences {
         if self.first.len() < FIRST_MAX {
             self.first.push(difference);
         }
+    }
+
+    fn extend(&mut self, other: Differences) {
+        let (counts, more) = (&mut self.counts, other.counts);
+        counts.missing_rows += more.missing_rows;
+        counts.changed_values += more.changed_values;
+        counts.extra_rows += more.extra_rows;
+        counts.missing_letters += more.missing_letters;
+        counts.extra_letters += more.extra_letters;
+        self.first.extend(other.first);
+        self.first.truncate(FIRST_MAX);
     }
 }

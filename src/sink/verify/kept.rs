@@ -16,6 +16,15 @@ pub(in crate::sink) struct Place {
     pub(in crate::sink) offset: i64,
 }
 
+/// Whether a row is of one of these sources or, with the next id that is free, of none that there
+/// ever was: a condition on `id`, the column of the source's id.
+pub(in crate::sink) fn of_sources(id: &str, sources: &str, next: Option<i32>) -> String {
+    match next {
+        Some(next) => format!("({id} {sources} OR {id} < 1 OR {id} >= {next})"),
+        None => format!("{id} {sources}"),
+    }
+}
+
 /// A destination that is looked at, all of it in one snapshot. Nothing is written.
 pub(in crate::sink) trait Kept: Send {
     /// What turns chunks into rows in the destination's own form.
@@ -27,9 +36,9 @@ pub(in crate::sink) trait Kept: Send {
     /// Why the values of rows need not be those that were sent, if so.
     fn changes_values(&self) -> Option<&str>;
 
-    /// Begins to read the rows of these sources, and those of ids that were never given: from
-    /// `next` on, and below 1. In the order of their places.
-    fn begin(&mut self, sources: &[i32], next: i32) -> Result<()>;
+    /// Begins to read the rows of these sources and, with the next id that is free, those of ids that
+    /// were never given. In the order of their places.
+    fn begin(&mut self, sources: &[i32], next: Option<i32>) -> Result<()>;
 
     /// Gives more rows; none at the end.
     fn more_rows(&mut self, rows: &mut HeldRows) -> Result<()>;

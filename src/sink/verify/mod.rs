@@ -23,7 +23,7 @@ pub use found::{
     Difference, DifferenceCounts, DifferenceKind, Differences, InFile, InTable, NotLoaded, NotVerifiable,
     Verified, VerifiedSource,
 };
-pub(super) use kept::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place};
+pub(super) use kept::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, of_sources};
 use source::Read;
 
 use super::claim::signed;
@@ -38,6 +38,9 @@ use crate::work::{Recipe, Work};
 pub trait Verify: Sink {
     /// The names under which the sources were last seen.
     fn names(&mut self) -> Result<Vec<String>>;
+
+    /// That rows under ids that were never given are looked for by another.
+    fn leave_strays(&mut self);
 
     /// The sources were read. `failed` are the files of which that is not so, and why; `is_part`
     /// says that there are others, which nobody has named. Whether all is to be read once more.
@@ -58,6 +61,8 @@ pub(super) struct Verifier<K> {
     kept: K,
     is_by_place: bool,
     data_date: Option<NaiveDate>,
+    /// Rows under ids that were never given are looked for.
+    reads_strays: bool,
     /// Those of the job, by which the sources are read.
     rules: Hash16,
     remembered: Option<(Vec<Remembered>, i32)>,
@@ -94,6 +99,7 @@ impl<K: Kept> Verifier<K> {
             kept,
             is_by_place: matches!(key, Key::Position | Key::None),
             data_date,
+            reads_strays: true,
             rules: Hash16([0; 16]),
             remembered: None,
             sources: BTreeMap::new(),
@@ -278,20 +284,16 @@ impl<K: Kept> Verifier<K> {
         if self.is_second {
             return;
         }
-        let read = self.sources.get_mut(&pair.place.source).expect("a source that is read");
-        let column = Some(self.kept.column(column).to_owned());
-        let difference = Difference {
-            column,
-            ..read.difference(DifferenceKind::ChangedValue, pair.place, Some(pair.line))
-        };
+        let Pair { place, line, ref expected, ref held } = *pair;
+        let read = self.sources.get_mut(&place.source).expect("a source that is read");
         if self.is_by_place {
-            read.expects(self.kept.without_source(&pair.expected));
-            read.holds(self.kept.without_source(&pair.held));
-            self.differences.add(difference);
+            read.expects(self.kept.without_source(expected));
+            read.holds(self.kept.without_source(held));
+            self.differences.add(read.changed(place, line, self.kept.column(column)));
         } else {
-            // Nothing yet: another record of its key may have it.
-            read.differences -= 1;
-            read.is_beyond_aside |= !self.asides.put(self.kept.key_hash(&pair.held), difference);
+            // Another record of its key may have it.
+            let aside = Aside { place, line, column, is_settled: false };
+            read.is_beyond_aside |= !self.asides.put(self.kept.key_hash(held), aside);
         }
     }
 
@@ -433,7 +435,7 @@ impl<K: Kept> Sink for Verifier<K> {
             }
             let ids: Vec<i32> = self.sources.keys().copied().collect();
             if self.is_by_place {
-                self.kept.begin(&ids, next)?;
+                self.kept.begin(&ids, self.reads_strays.then_some(next))?;
             }
             self.letters = LetterCursor::of(ids);
         }
@@ -465,6 +467,10 @@ impl<K: Kept> Verify for Verifier<K> {
         Ok(self.remembered()?.0.iter().map(|memory| memory.known.name.clone()).collect())
     }
 
+    fn leave_strays(&mut self) {
+        self.reads_strays = false;
+    }
+
     fn end_reading(&mut self, failed: &[(PathBuf, String)], is_part: bool) -> Result<bool> {
         if !self.is_second {
             while let Some(letter) = self.letters.peek(&mut self.kept)? {
@@ -485,14 +491,11 @@ impl<K: Kept> Verify for Verifier<K> {
             }
         }
         let is_whole = self.not_verifiable.is_empty() && failed.is_empty() && !is_part;
-        for Aside { difference, is_settled } in std::mem::take(&mut self.asides).in_order() {
-            let Some(read) = self.sources.get_mut(&difference.source_id) else { continue };
+        for Aside { place, line, column, is_settled } in std::mem::take(&mut self.asides).in_order() {
+            let Some(read) = self.sources.get_mut(&place.source) else { continue };
             match (is_settled, is_whole) {
                 (true, _) => read.table.replaced += 1,
-                (false, true) => {
-                    read.differences += 1;
-                    self.differences.add(difference);
-                }
+                (false, true) => self.differences.add(read.changed(place, line, self.kept.column(column))),
                 (false, false) => read.unsettled += 1,
             }
         }

@@ -133,6 +133,12 @@ impl Read {
         Difference { source: self.name.clone(), ..difference(kind, place, line) }
     }
 
+    /// Counts a row that holds something else in a column.
+    pub(super) fn changed(&mut self, place: Place, line: u64, column: &str) -> Difference {
+        let difference = self.difference(DifferenceKind::ChangedValue, place, Some(line));
+        Difference { column: Some(column.to_owned()), ..difference }
+    }
+
     /// A row that is in the table as the file has it.
     pub(super) fn agrees(&mut self, row: (&[u8], &[u8])) {
         let digest = digest(row);

@@ -30,7 +30,9 @@ use crate::sink::Remembered;
 use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
-use crate::sink::verify::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify};
+use crate::sink::verify::{
+    HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify, of_sources,
+};
 use crate::work::{self, Recipe, Work};
 
 /// Who reads a table whole takes his time; a lock on our tables is none of his making.
@@ -194,18 +196,18 @@ impl Kept for PostgresKept {
         self.looked.changes_values.as_deref()
     }
 
-    fn begin(&mut self, sources: &[i32], next: i32) -> Result<()> {
+    fn begin(&mut self, sources: &[i32], next: Option<i32>) -> Result<()> {
         let Some(target) = &self.looked.target else { return Ok(()) };
         let columns: Vec<String> = self.looked.columns.iter().map(|column| shown(column, "t.")).collect();
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
         // In the order of the index, where there is one: to sort would be to write all of it.
         let sql = format!(
             "COPY (SELECT {} FROM {} t
-                   WHERE t.source_id = ANY ('{{{}}}'::int[]) OR t.source_id < 1 OR t.source_id >= {next}
+                   WHERE {}
                    ORDER BY t.source_id, t.source_offset) TO STDOUT BINARY",
             columns.join(", "),
             target.quoted(),
-            ids.join(",")
+            of_sources("t.source_id", &format!("= ANY ('{{{}}}'::int[])", ids.join(",")), next)
         );
         let snapshot = format!(
             "SET TRANSACTION SNAPSHOT '{}'; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off",
