@@ -14,8 +14,13 @@ pub(super) fn other_rules(out: &mut String, other: OtherRules) {
         let letters = figure::some(other.open_dead_letters, "dead letter");
         let _ = write!(out, "; {letters} {are} open under the old ones");
     }
-    out.push_str(
-        "\n    what is loaded stays as it is; to load it by the new ones, `logmill forget` the files (--delete-rows with \
-         their rows) and load again\n",
+    let replay = match other.open_dead_letters {
+        0 => "",
+        _ => "`logmill dead-letters replay` tries these again by the new ones; ",
+    };
+    let _ = writeln!(
+        out,
+        "\n    {replay}what is loaded stays as it is, unless you `logmill forget` the files (--delete-rows with their \
+         rows) and load again"
     );
 }
