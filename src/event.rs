@@ -102,6 +102,22 @@ pub enum Event {
         /// How many records this run loaded from it, rejects included.
         records: u64,
     },
+    /// The run for a day of a backfill has ended.
+    DayEnded {
+        /// The day.
+        date: String,
+        /// How it stands now: `partial`, `done` or `failed`.
+        state: &'static str,
+        /// The records that this run loaded, rejects included.
+        records: u64,
+        /// Its rejects.
+        rejected: u64,
+        /// How long it took.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+        /// Why it is not done.
+        reason: Option<String>,
+    },
     /// Something to know, though it stops nothing.
     Warning {
         /// What, and what to do.
@@ -131,9 +147,11 @@ impl Event {
     /// How much it matters to a person.
     pub fn level(&self) -> Level {
         match self {
-            Event::Waiting { .. } | Event::Resumed { .. } | Event::Held { .. } | Event::JobFound { .. } => {
-                Level::Info
-            }
+            Event::Waiting { .. }
+            | Event::Resumed { .. }
+            | Event::Held { .. }
+            | Event::JobFound { .. }
+            | Event::DayEnded { .. } => Level::Info,
             Event::Warning { .. } => Level::Warning,
             Event::Unsafe { .. } => Level::Alarm,
             // The summary tells of refused files, and of those that are given up, all in one place.
@@ -181,6 +199,14 @@ impl fmt::Display for Event {
             ),
             Event::Finished { file, records } => {
                 write!(f, "{}: loaded to its end, {}", file.display(), figure::some(*records, "record"))
+            }
+            Event::DayEnded { date, state, records, rejected, took, reason } => {
+                write!(f, "{date}: {state}, {}", figure::some(*records, "record"))?;
+                if *rejected > 0 {
+                    write!(f, ", {} rejected", figure::count(*rejected))?;
+                }
+                write!(f, ", in {}", figure::time(*took))?;
+                reason.iter().try_for_each(|reason| write!(f, "; {reason}"))
             }
             Event::Warning { text } | Event::Unsafe { text } => f.write_str(text),
         }

@@ -2,16 +2,21 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::cli::{Place, Said};
 use crate::harness::destination::{Cell, Destination, Kind};
 use crate::harness::postgres::Server;
 
+/// One job for many days.
+mod backfill;
 /// Columns with the same value in every row.
 mod columns;
 
 /// A folder of logs by day, a job over them, and where it loads to.
 struct Days {
     place: Place,
+    kind: Kind,
     destination: Destination,
     files: String,
     lines: String,
@@ -25,7 +30,7 @@ impl Days {
             Kind::Sqlite => Destination::Sqlite(place.path("days.db")),
         };
         let files = "files = [\"logs/{date}.log\"]".to_owned();
-        Days { place, destination, files, lines: String::new() }
+        Days { place, kind, destination, files, lines: String::new() }
     }
 
     /// With other `files`.
@@ -51,6 +56,22 @@ impl Days {
         let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
         self.write_job();
         self.place.run(&format!("{command} -j job.toml {rest}"))
+    }
+
+    /// The same with a variable of the environment.
+    fn run_with(&self, arguments: &str, variable: (&str, &str)) -> Said {
+        let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        self.write_job();
+        let mut command = self.place.command(&format!("{command} -j job.toml {rest}"));
+        Said::of(command.env(variable.0, variable.1), b"")
+    }
+
+    /// Runs a command with a result for a machine.
+    #[track_caller]
+    fn json(&self, arguments: &str) -> (i32, Value) {
+        let said = self.run(&format!("{arguments} --output json"));
+        let result = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+        (said.code, result)
     }
 
     fn write_job(&self) {

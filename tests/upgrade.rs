@@ -255,13 +255,22 @@ fn what_was_not_known_is_filled_in_when_it_is_first_seen() {
 fn new_letters_say_their_rules_and_old_ones_stay() {
     each(|left| {
         let letters = left.ours("SELECT count(*) FROM our_dead_letters")[0][0].int();
+        let has_rules = left.ours("SELECT 1 FROM our_meta WHERE version > 3").len() == 1;
+        let rules_of_old = || {
+            let rules =
+                format!("SELECT id, rules_hash FROM our_dead_letters WHERE id <= {letters} ORDER BY id");
+            left.ours(&rules)
+        };
+        let before = has_rules.then(rules_of_old);
         left.append(DONE, "no json\n");
         assert_eq!(left.load("app.toml"), (3, 58, 2 + 1));
-        let told = left.ours(
+        let no_rules = || (1..=letters).map(|id| vec![Cell::Int(id), Cell::Null]).collect();
+        assert_eq!(rules_of_old(), before.unwrap_or_else(no_rules));
+        let told = left.ours(&format!(
             "SELECT d.id FROM our_dead_letters d JOIN our_checkpoints c ON c.source_id = d.source_id
              WHERE d.rules_hash = c.rules_hash AND c.rules_since = 0 AND d.generation = 0 AND d.fixed IS NULL
-                AND d.delivered_at IS NULL",
-        );
+                AND d.delivered_at IS NULL AND d.id > {letters}",
+        ));
         assert!(matches!(&told[..], [row] if row[0].int() == letters + 1), "{told:?}");
     });
 }

@@ -55,6 +55,13 @@ pub(super) enum Command {
     /// Without a job, one is inferred from all values of FILE (NDJSON) and written to
     /// ./FILE.logmill.toml, and the rows go into logmill.db. The job is used from then on.
     Load(LoadArgs),
+    /// Load a job for many days
+    ///
+    /// The same as a load for each day, one after the other: days that are done are left out,
+    /// those that were begun go on, those that failed are tried again. A day that fails does not
+    /// end it. Running the same command again is how it is resumed, and how a file that came late
+    /// is loaded. At the end it tells of every day, and ends as the worst of them.
+    Backfill(BackfillArgs),
     /// Write a job file from what is found in files
     ///
     /// Reads every record, up to 256 MiB of all files together, and writes a job whose fields
@@ -290,6 +297,49 @@ pub(super) struct LoadArgs {
     ///
     /// Without it, the command waits ten seconds for a holder that may only be outliving its
     /// client, and then ends with 6.
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) take_over: bool,
+    #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
+    pub(super) stop_above: Option<Bar>,
+
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("days").required(true).args(["from", "found"])))]
+pub(super) struct BackfillArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// The first day
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "to")]
+    pub(super) from: Option<NaiveDate>,
+    /// The day before which it ends
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "from")]
+    pub(super) to: Option<NaiveDate>,
+    /// The days that the names of files tell
+    #[arg(long)]
+    pub(super) found: bool,
+    /// Load so many days at a time; they share threads and memory
+    #[arg(long, value_name = "DAYS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) parallel: u16,
+    /// Only say what would be done
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+    /// Begin no further day once one has failed
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+
+    /// As for `load`
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) accept_new_rules: bool,
+    /// As for `load`
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) allow_duplicates: bool,
+    /// As for `load`
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) allow_rejects: bool,
+    /// As for `load`
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) take_over: bool,
     #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]

@@ -4,6 +4,7 @@
 //! and gives the exit code. Results go to stdout, everything for people to stderr.
 
 mod args;
+mod backfill;
 mod check;
 mod dead_letters;
 mod files;
@@ -67,6 +68,7 @@ pub fn run() -> ExitCode {
         // to run again.
         let ended = catch_unwind(AssertUnwindSafe(|| match &command {
             Command::Load(args) => load::load(args, speech, &stop),
+            Command::Backfill(args) => backfill::backfill(args, speech, &stop),
             Command::Infer(args) => infer::infer(args, speech, &stop),
             Command::Check(args) => check::check(args, speech, &stop),
             Command::Plan(args) => plan::plan(args, speech, &stop),

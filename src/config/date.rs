@@ -4,7 +4,12 @@
 //! dates. The date is put in when a run asks for its files and columns, and it comes from whoever
 //! started the run, never from a clock.
 
+use std::path::Path;
+
 use chrono::{Datelike as _, Days, NaiveDate};
+use regex::Regex;
+
+use crate::source::Pattern;
 
 /// What may stand in the name of a file.
 const PLACEHOLDERS: [&str; 4] = ["{date}", "{yyyy}", "{mm}", "{dd}"];
@@ -65,6 +70,99 @@ pub fn put_date(text: &str, date: NaiveDate) -> String {
         }
     }
     dated
+}
+
+/// A pattern that has placeholders, for all days at once.
+#[derive(Clone, Debug)]
+pub struct OfAnyDay {
+    /// A glob that matches the files of every day, and perhaps others.
+    pub glob: Pattern,
+    /// Matches the part of a path that the pattern names, and finds the day in it.
+    regex: Regex,
+}
+
+impl OfAnyDay {
+    /// `None` if a name does not say which day it is of.
+    pub(super) fn of(text: &str, folder: &Path) -> Option<OfAnyDay> {
+        let (mut glob, mut regex) = (String::new(), String::from("^"));
+        let mut found = String::new();
+        for piece in pieces(text) {
+            let (of_glob, groups) = match piece {
+                Piece::Text(text) => {
+                    glob.push_str(text);
+                    regex.push_str(&regex_of_glob(text));
+                    continue;
+                }
+                Piece::Braced("{date}") => ("????-??-??", "yyyy-mm-dd"),
+                Piece::Braced("{yyyy}") => ("????", "yyyy"),
+                Piece::Braced("{mm}") => ("??", "mm"),
+                Piece::Braced(_) => ("??", "dd"),
+            };
+            glob.push_str(of_glob);
+            for part in groups.split('-') {
+                let separator = if part == "yyyy" || groups.len() < 5 { "" } else { "-" };
+                let name = format!("{part}{}", found.matches(part).count());
+                found.push_str(part);
+                regex.push_str(&format!("{separator}(?P<{name}>[0-9]{{{}}})", part.len()));
+            }
+        }
+        regex.push_str("(?:/|$)");
+        let says_day = ["yyyy", "mm", "dd"].iter().all(|part| found.contains(part));
+        let glob = Pattern { text: glob.into(), base: folder.to_owned() };
+        Some(OfAnyDay { glob, regex: Regex::new(&regex).ok()? }).filter(|_| says_day)
+    }
+
+    /// The day that a path is of.
+    pub fn day_of(&self, path: &Path) -> Option<NaiveDate> {
+        let path = path.strip_prefix(&self.glob.base).unwrap_or(path).to_string_lossy();
+        let captures = self.regex.captures(&path)?;
+        let (mut parts, mut is_one_day) = ([None; 3], true);
+        for name in self.regex.capture_names().flatten() {
+            let value: u32 = captures.name(name)?.as_str().parse().ok()?;
+            let part = &mut parts[["yyyy", "mm", "dd"].iter().position(|part| name.starts_with(part))?];
+            is_one_day &= part.replace(value).is_none_or(|before| before == value);
+        }
+        let [Some(year), Some(month), Some(day)] = parts else { return None };
+        let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day);
+        date.filter(|_| is_one_day)
+    }
+}
+
+/// What a piece of a glob matches, as a regular expression.
+fn regex_of_glob(text: &str) -> String {
+    let mut regex = String::new();
+    let mut rest = text;
+    while let Some(ch) = rest.chars().next() {
+        let length = if let Some(class) = class_at(rest) {
+            let (not, chars) = class.strip_prefix('!').map_or(("", class), |chars| ("^", chars));
+            let chars = ['\\', '[', ']', '^', '&', '~']
+                .iter()
+                .fold(chars.to_owned(), |chars, special| chars.replace(*special, &format!("\\{special}")));
+            regex.push_str(&format!("[{not}{chars}]"));
+            class.len() + 2
+        } else if rest.starts_with("**/") {
+            regex.push_str("(?:.*/)?");
+            3
+        } else {
+            match ch {
+                '*' => regex.push_str("[^/]*"),
+                '?' => regex.push_str("[^/]"),
+                ch => regex.push_str(&regex::escape(ch.encode_utf8(&mut [0; 4]))),
+            }
+            ch.len_utf8()
+        };
+        rest = &rest[length..];
+    }
+    regex
+}
+
+/// The inside of the class that a glob begins with. A bracket that stands first is one of its
+/// characters.
+fn class_at(glob: &str) -> Option<&str> {
+    let inner = glob.strip_prefix('[')?;
+    let first = if inner.starts_with('!') { 2 } else { 1 };
+    let (end, _) = inner.char_indices().skip(first).find(|(_, ch)| *ch == ']')?;
+    Some(&inner[..end])
 }
 
 /// The name of a file as a job can hold it, whatever characters are in it.
@@ -140,6 +238,29 @@ mod tests {
         assert_eq!(value_needs_date("{next_date}"), Ok(true));
         assert_eq!(value_needs_date("prod[{]x"), Ok(false));
         assert_eq!(value_needs_date("{day}"), Err("{day}"));
+    }
+
+    #[test]
+    fn the_day_of_a_name_is_found_where_the_pattern_has_it() {
+        let day = |pattern: &str, path: &str| {
+            let of = OfAnyDay::of(pattern, Path::new("/logs")).expect("a day");
+            of.day_of(Path::new(path)).map(|date| date.to_string())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(day("{date}.log", "/logs/2024-02-29.log"), some("2024-02-29"));
+        assert_eq!(day("{date}.log", "/logs/2023-02-29.log"), None);
+        assert_eq!(day("{date}.log", "/logs/2024-02-29.log.bak"), None);
+        assert_eq!(day("app/{date}", "/logs/app/2024-01-02/a/b.log"), some("2024-01-02"));
+        assert_eq!(day("{yyyy}/{mm}/x{dd}-*.gz", "/logs/2024/01/x02-7.gz"), some("2024-01-02"));
+        assert_eq!(day("{yyyy}/{date}.log", "/logs/2024/2024-01-02.log"), some("2024-01-02"));
+        assert_eq!(day("{yyyy}/{date}.log", "/logs/2023/2024-01-02.log"), None);
+        assert_eq!(day("**/{date}.log", "/logs/a/b/2024-01-02.log"), some("2024-01-02"));
+        assert_eq!(day("[!a]{date}[]x].l?g", "/logs/b2024-01-02].log"), some("2024-01-02"));
+        assert_eq!(day("[!a]{date}[]x].l?g", "/logs/a2024-01-02].log"), None);
+        assert_eq!(day("/elsewhere/{date}", "/elsewhere/2024-01-02"), some("2024-01-02"));
+        assert!(OfAnyDay::of("{yyyy}-{mm}.log", Path::new("")).is_none());
+        let of = OfAnyDay::of("a/{date}/{yyyy}{mm}{dd}.log", Path::new("")).expect("a day");
+        assert_eq!(of.glob.text, Path::new("a/????-??-??/????????.log"));
     }
 
     #[test]

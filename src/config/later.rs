@@ -53,7 +53,6 @@ pub(crate) static LATER: &[Later] = &[
     later(Key("[pipeline]", "lanes"), "Connections that write side by side."),
     later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
-    later(Command("logmill", "backfill"), "Runs a job for many dates."),
     later(Command("logmill", "rollup"), "Computes the metrics of dates."),
     later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),
     later(Command("logmill", "bench"), "Measures throughput, stage by stage."),

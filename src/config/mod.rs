@@ -47,7 +47,7 @@ use crate::sink::Constant;
 use crate::source::Pattern;
 
 pub use columns::Column;
-pub use date::{escape, put_date};
+pub use date::{OfAnyDay, escape, put_date};
 pub use dead_letters::DeadLetters;
 pub use destination::Destination;
 pub use json_schema::json_schema;
@@ -133,6 +133,15 @@ impl Config {
             let finding = ("not UTF-8; save the file as UTF-8".to_owned(), Some(at..at + 1));
             ErrorKind::from(Complaint::new(path, &text, vec![finding], &hide::of_broken(&text))).into()
         })
+    }
+
+    /// The same job for another day.
+    pub fn on(&self, date: NaiveDate) -> Config {
+        let mut config = self.clone();
+        config.date = Some(date);
+        config.record.schema.set_date(date);
+        config.record.schema = config.record.schema.with_lacking();
+        config
     }
 
     /// The constant columns, with the data date put in.

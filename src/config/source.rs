@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use super::quote::quoted;
 use super::reader::Reader;
 use super::scope::Scope;
-use super::{Overrides, as_usize, date, format};
+use super::{OfAnyDay, Overrides, as_usize, date, format};
 use crate::error::{Error, Result};
 use crate::format::Spec;
 use crate::schema::{Clock, Nulls};
@@ -120,6 +120,27 @@ impl Source {
         let Some(found) = real(file) else { return true };
         self.folders.is_empty()
             || self.folders.iter().filter_map(|folder| real(folder)).any(|folder| found.starts_with(folder))
+    }
+
+    /// Whether each day has files of its own.
+    pub fn is_dated(&self) -> bool {
+        self.needs_date == Some(NeedsDate::Files)
+    }
+
+    /// The patterns of the job that have placeholders, for all days at once; or one that does not
+    /// say which day its files are of.
+    pub fn of_any_day(&self) -> Result<Vec<OfAnyDay>, String> {
+        let Files::OfJob { patterns, folder } = &self.files else { return Ok(Vec::new()) };
+        let dated = patterns.iter().filter(|text| needs_date(text));
+        dated.map(|text| OfAnyDay::of(text, folder).ok_or_else(|| text.clone())).collect()
+    }
+
+    /// Which of the patterns for a day have placeholders, in their order.
+    pub fn are_dated(&self) -> Vec<bool> {
+        match &self.files {
+            Files::OfJob { patterns, .. } => patterns.iter().map(|text| needs_date(text)).collect(),
+            Files::Given(names) => vec![false; names.len()],
+        }
     }
 
     /// The files to load on `date`. Refused if there are none, if the job is about a date and

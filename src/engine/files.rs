@@ -1,6 +1,7 @@
 //! The files of a job, or those that were given in their place.
 
 use std::path::PathBuf;
+use std::slice;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,15 +13,32 @@ pub fn files_or_none(config: &Config) -> Result<Discovered> {
     discover(&config.patterns()?, &config.source.selection)
 }
 
-/// The files, in the order in which they are loaded. That there are none is an error.
+/// The files, in the order in which they are loaded. That there are none is an error, unless their
+/// names are those of a day: it may have none.
 pub fn files(config: &Config) -> Result<Discovered> {
     let patterns = config.patterns()?;
-    let found = discover(&patterns, &config.source.selection)?;
+    let (mut there, mut absent) = (Vec::new(), Vec::new());
+    for (pattern, is_dated) in patterns.into_iter().zip(config.source.are_dated()) {
+        let is_absent =
+            is_dated && discover(slice::from_ref(&pattern), &config.source.selection)?.is_none_there();
+        match is_absent {
+            true => absent.push(pattern.base.join(&pattern.text)),
+            false => there.push(pattern),
+        }
+    }
+    let patterns = there;
+    let mut found = discover(&patterns, &config.source.selection)?;
+    found.absent = absent;
     if found.files.is_empty() && !patterns.is_empty() {
         let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
         return Err(nothing_found(&names, &found.passed_over));
     }
     Ok(found)
+}
+
+/// What the summary says of names of a day that stand for no file.
+pub(super) fn notices_of_absent(names: &[PathBuf]) -> impl Iterator<Item = (PathBuf, String)> {
+    names.iter().map(|name| (name.clone(), "no such file, so there is none of this day".to_owned()))
 }
 
 /// Why a link is passed over.

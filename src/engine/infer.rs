@@ -56,7 +56,7 @@ impl Unwritten {
         }
         let patterns: Vec<Pattern> =
             names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
-        let Discovered { files, passed_over } = discover(&patterns, &Selection::default())?;
+        let Discovered { files, passed_over, .. } = discover(&patterns, &Selection::default())?;
         // The standard input is looked at and then read; of another stream a look takes something away.
         if let Some(stream) =
             files.iter().find(|file| file.is_stream()).filter(|_| names != [Path::new(STDIN)])

@@ -1,14 +1,15 @@
 //! `load`: the files of a job into its destination.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::deliver;
-use super::files::notice_of_links;
+use super::files::{notice_of_links, notices_of_absent};
 use super::run::{Ended, recipe, settings};
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pipeline::{self, Outcome, Settings};
+use crate::pipeline::{self, Outcome, Settings, Turn};
 use crate::report::{Load, Next, Subject};
 use crate::sink::statement::first_rows;
 use crate::source::Discovered;
@@ -32,12 +33,41 @@ pub struct LoadOptions {
 /// could not go on: what was committed until then is whole, and a second load goes on from there.
 /// `Err` is that nothing was begun.
 pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &Watch) -> Result<Load> {
+    load_beside(config, files, options, Share::default(), watch)
+}
+
+/// What a load has where others go beside it.
+pub(super) struct Share {
+    /// How many of them there are at a time, with it: they share threads and memory.
+    pub(super) of: usize,
+    /// When it may claim.
+    pub(super) turn: Option<Arc<Turn>>,
+}
+
+impl Default for Share {
+    fn default() -> Share {
+        Share { of: 1, turn: None }
+    }
+}
+
+/// The same where others go beside it.
+pub(super) fn load_beside(
+    config: &Config,
+    files: &Discovered,
+    options: LoadOptions,
+    share: Share,
+    watch: &Watch,
+) -> Result<Load> {
+    let all = settings(config, watch);
     let settings = Settings {
+        threads: all.threads.div_ceil(share.of),
+        batch_bytes: all.batch_bytes / share.of,
         allow_duplicates: options.allow_duplicates,
         accept_new_rules: options.accept_new_rules,
         take_over: options.take_over,
         stop_above: config.dead_letters.stop_above,
-        ..settings(config, watch)
+        turn: share.turn,
+        ..all
     };
     let destination = destination(config, watch)?;
     let mut sink = destination.open()?;
@@ -47,6 +77,7 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
         pipeline::run(&files.files, recipe(config), &mut *sink, &settings, stop, stats, &mut outcome);
     let mut ended = Ended::closed(&mut *sink, outcome, result, began.elapsed(), options.allow_rejects, watch);
     ended.outcome.notices.extend(notice_of_links(&files.passed_over));
+    ended.outcome.notices.extend(notices_of_absent(&files.absent));
     let run = sink.run_id();
     // A role may have room for one connection.
     drop(sink);
@@ -61,5 +92,6 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
         next: Next { query, ..Next::default() },
         ..Subject::default()
     };
-    Ok(Load::new(subject, &ended.outcome, ended.exit, ended.error.as_ref()))
+    let load = Load::new(subject, &ended.outcome, ended.exit, ended.error.as_ref());
+    Ok(Load { failure: ended.failure, ..load })
 }

@@ -4,12 +4,14 @@
 //! and no terminal is asked. A caller gives a [`Config`], watches by a [`Watch`] while it
 //! lasts, and gets a value of [`report`](crate::report).
 
+mod backfill;
 mod check;
 mod deliver;
 mod detect;
 mod export;
 mod files;
 mod forget;
+mod found;
 mod guarantees;
 mod infer;
 mod job;
@@ -26,11 +28,13 @@ mod verify;
 
 use std::sync::Arc;
 
+pub use backfill::{BackfillOptions, BackfillPlan, backfill, plan_backfill};
 pub use check::{check, input_at};
 pub use deliver::deliver;
 pub use export::export;
 pub use files::{files, files_or_none};
 pub use forget::{ForgetOptions, Meant, forget};
+pub use found::found_dates;
 pub use infer::{Inferred, Unwritten};
 pub use job::{Job, choose_job, read_job, refuse_found_database, write_job};
 pub use letters::{dead_letter, dead_letters, discard};

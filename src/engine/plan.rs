@@ -30,7 +30,7 @@ pub struct PlanOptions {
 
 /// Foretells a load. Nothing is written.
 pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan> {
-    let Discovered { files: found, passed_over } =
+    let Discovered { files: found, passed_over, .. } =
         if options.without_files { Discovered::default() } else { files(config)? };
     let settings = Settings {
         allow_duplicates: options.allow_duplicates,

@@ -157,6 +157,7 @@ impl OfDay<'_> {
             _ => Exit::Success,
         };
         let closed = sink.finish(&Ending {
+            failure: None,
             outcome: exit.outcome(),
             exit_code: exit.code(),
             counts: &outcome.counts.minus(&before),

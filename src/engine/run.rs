@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Watch;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::figure;
 use crate::format;
 use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
@@ -40,6 +41,7 @@ pub(super) fn settings(config: &Config, watch: &Watch) -> Settings {
         take_over: false,
         stop_above: None,
         key_is_position: config.destination.key == Key::Position,
+        turn: None,
         observer: watch.observer.clone(),
         rules_hash: Hash16(config.rules_hash()),
     }
@@ -55,6 +57,8 @@ pub(super) struct Ended {
     pub(super) exit: Exit,
     /// Why it could not go on, if it could not.
     pub(super) error: Option<Error>,
+    /// Why the day that it was about failed, if it did.
+    pub(super) failure: Option<String>,
 }
 
 impl Ended {
@@ -74,7 +78,9 @@ impl Ended {
             Err(error) => Exit::of_error(error),
         };
         let exit = exit_of(&result);
+        let failure = failure(exit, &outcome, result.as_ref().err());
         let closed = sink.finish(&Ending {
+            failure: failure.as_deref(),
             outcome: exit.outcome(),
             exit_code: exit.code(),
             counts: &outcome.counts,
@@ -82,6 +88,28 @@ impl Ended {
         });
         // Of a run that failed, its own error is the one to tell.
         let result = result.and(closed);
-        Ended { exit: exit_of(&result), error: result.err(), outcome }
+        Ended { exit: exit_of(&result), error: result.err(), outcome, failure }
     }
+}
+
+/// No more is said of why a day failed.
+const FAILURE_CHARS_MAX: usize = 400;
+
+/// Why the day that a run was about failed, if it did: that others hold it, or that it was stopped,
+/// is no failure.
+fn failure(exit: Exit, outcome: &Outcome, error: Option<&Error>) -> Option<String> {
+    if !matches!(exit, Exit::Failed | Exit::Usage | Exit::GivenUp) {
+        return None;
+    }
+    let more = |others: usize| if others > 0 { format!(" (and {others} more)") } else { String::new() };
+    let text = match (error, &outcome.failed[..], &outcome.given_up[..]) {
+        (Some(error), ..) => error.to_string(),
+        (None, [(path, why), others @ ..], _) => format!("{}: {why}{}", path.display(), more(others.len())),
+        (None, [], [given_up, others @ ..]) => {
+            let letters = figure::some(given_up.letters, "dead letter");
+            format!("{}: given up, {letters} open{}", given_up.path.display(), more(others.len()))
+        }
+        (None, [], []) => exit.outcome().to_owned(),
+    };
+    Some(text.chars().take(FAILURE_CHARS_MAX).collect())
 }

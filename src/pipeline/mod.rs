@@ -24,6 +24,7 @@ mod stats;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod workers;
 mod writer;
 
@@ -50,6 +51,7 @@ pub use replay::{Mended, RecipeOf, ReplaySettings, Replayed, replay};
 use setback::is_set_back;
 pub use stats::{GivenUp, OtherRules, Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
+pub use turn::{Turn, Turns, side_by_side};
 use workers::Workers;
 use writer::{Barrier, Writer};
 
@@ -74,6 +76,8 @@ pub struct Settings {
     pub key_is_position: bool,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
+    /// When it may claim, where other runs go beside it.
+    pub turn: Option<Arc<Turn>>,
     pub observer: Observer,
 }
 
@@ -126,7 +130,13 @@ pub fn run(
         for (path, why) in unreadable {
             outcome.refuse(path, why, &settings.observer);
         }
+        if let Some(turn) = &settings.turn {
+            turn.wait(stop)?;
+        }
         let answers = sink.claim(&asked)?;
+        if let Some(turn) = &settings.turn {
+            turn.pass();
+        }
         let mut noted = take_note(asked.files, answers, &begun, outcome, &settings.observer);
         let Noted { tasks, finished, .. } = &mut noted;
         find_preambles(tasks, &recipe.format, settings, stop, outcome);

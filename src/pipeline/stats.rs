@@ -151,6 +151,16 @@ pub struct Times {
 }
 
 impl Stats {
+    /// So many bytes are to be read, though they are not claimed yet.
+    pub fn foresee(&self, bytes: u64) {
+        add(&self.bytes_total, bytes);
+    }
+
+    /// So many bytes that were foreseen are claimed now, and counted by that.
+    pub fn foresaw(&self, bytes: u64) {
+        self.bytes_total.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Where the time went so far.
     pub fn times(&self) -> Times {
         let time = |counter: &AtomicU64| Duration::from_nanos(counter.load(Ordering::Relaxed));

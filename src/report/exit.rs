@@ -42,6 +42,21 @@ impl Exit {
         }
     }
 
+    /// Of two, the one that is told.
+    pub fn graver(self, other: Exit) -> Exit {
+        let rank = |exit: Exit| match exit {
+            Exit::Stopped(_) => 0,
+            Exit::Usage => 1,
+            Exit::Held => 2,
+            Exit::Failed => 3,
+            Exit::Differs => 4,
+            Exit::GivenUp => 5,
+            Exit::Rejects => 6,
+            Exit::Success => 7,
+        };
+        if rank(other) < rank(self) { other } else { self }
+    }
+
     /// The word in the table of runs.
     pub fn outcome(self) -> &'static str {
         match self {

@@ -66,6 +66,9 @@ pub struct Load {
     /// The word for that kind of error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_kind: Option<&'static str>,
+    /// Why the day that it was about failed, if it did.
+    #[serde(skip)]
+    pub failure: Option<String>,
     /// What to type next.
     #[serde(skip)]
     pub next: Next,
@@ -244,6 +247,7 @@ impl Load {
             },
             error: error.map(Error::to_string),
             error_kind: error.map(|error| error.kind().code()),
+            failure: None,
             next: subject.next,
         }
     }

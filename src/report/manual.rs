@@ -21,6 +21,7 @@ With `--output json` a command writes one object on one line to stdout, of a fai
 /// The objects, each with the command that writes it.
 const OBJECTS: &[(&str, &str)] = &[
     ("`load`", "Load"),
+    ("`backfill`", "Backfill"),
     ("`check`", "Check"),
     ("`plan`", "Plan"),
     ("`status`", "Status"),
@@ -42,6 +43,7 @@ const OBJECTS: &[(&str, &str)] = &[
 const FILES: &[&str] = &[
     "src/report/mod.rs",
     "src/report/load.rs",
+    "src/report/backfill.rs",
     "src/report/check.rs",
     "src/report/plan.rs",
     "src/report/rules.rs",
@@ -53,6 +55,7 @@ const FILES: &[&str] = &[
     "src/report/infer.rs",
     "src/sink/batch.rs",
     "src/sink/history.rs",
+    "src/sink/dates.rs",
     "src/sink/verify/found.rs",
     "src/event.rs",
 ];

@@ -6,6 +6,7 @@
 //!
 //! Every object begins with the same [`Head`].
 
+mod backfill;
 mod check;
 mod delivery;
 mod exit;
@@ -25,6 +26,7 @@ use serde::Serialize;
 
 use crate::printable::printable_json;
 
+pub use backfill::{Backfill, BackfillDate};
 pub use check::{Check, CheckCounts, CheckSources};
 pub use delivery::{Deliver, Delivery};
 pub use exit::Exit;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Exit, Head, OtherRules, Report, text};
+use crate::sink::dates::DateStatus;
 use crate::sink::history::{self, ReasonCount, RunStatus, SourceStatus};
 
 /// How far a job is.
@@ -23,6 +24,8 @@ pub struct Status {
     pub undelivered: Option<u64>,
     /// Why they are there, the most frequent reason first.
     pub reasons: Vec<ReasonCount>,
+    /// The data dates, in their order.
+    pub dates: Vec<DateStatus>,
     /// The last runs, the newest first.
     pub runs: Vec<RunStatus>,
     /// Nothing of ours is there yet.
@@ -58,6 +61,7 @@ impl Status {
             open_dead_letters: found.open_dead_letters,
             undelivered: None,
             reasons: found.reasons,
+            dates: found.dates,
             runs: found.runs,
             is_new,
             shows_all,

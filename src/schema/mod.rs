@@ -30,6 +30,8 @@ pub use nulls::Nulls;
 pub use rules::{OfSource, Rule, Visit};
 pub use value::{Altered, Owned, Value};
 
+use chrono::NaiveDate;
+
 use crate::format::Extras;
 use crate::reject::{REASON_BYTES, REASONS_BYTES_MAX};
 
@@ -141,6 +143,21 @@ impl Schema {
         self.lacking =
             fields.filter(|(_, field)| field.takes_from_source()).map(|(index, _)| index).collect();
         self
+    }
+
+    /// Takes the year that stamps lack from another day, where it is that of a day.
+    pub fn set_date(&mut self, date: NaiveDate) {
+        fn set(kind: &mut Kind, date: NaiveDate) {
+            kind.rules(&mut |_, rule| match rule {
+                Rule::OfSource(OfSource::Year(year)) if !matches!(year, Some(Year::Fixed(_))) => {
+                    *year = Some(Year::OfDate(date));
+                }
+                Rule::Fields(object) => object.schema.set_date(date),
+                Rule::Items(field) => set(&mut field.kind, date),
+                _ => {}
+            });
+        }
+        self.fields.iter_mut().for_each(|field| set(&mut field.kind, date));
     }
 
     /// The first field whose stamps can lack their year and take it from the data date.

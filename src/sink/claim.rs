@@ -66,6 +66,8 @@ pub struct Remembered {
     pub source_id: i32,
     /// Its job.
     pub job: String,
+    /// The day that it belongs to.
+    pub data_date: Option<NaiveDate>,
     /// What it is recognised by.
     pub known: Known,
     /// The start of a last line that had no line end.
@@ -132,7 +134,7 @@ impl Remembered {
             containers: Vec::new(),
             inode: None,
         };
-        Remembered { source_id, job, known, tail_start, checkpoints: Vec::new() }
+        Remembered { source_id, job, data_date: None, known, tail_start, checkpoints: Vec::new() }
     }
 
     /// Adds the next split. A file is this source if it holds what was committed, and the end of

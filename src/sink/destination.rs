@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
+use super::dates::Calendar;
 use super::forecast::Forecast;
 use super::history::{Filter, Forgotten, History};
 use super::key::{Key, OnConflict};
@@ -39,6 +40,12 @@ pub trait Destination {
     fn outbox(&self) -> Result<Box<dyn Outbox>> {
         Err(Error::usage("this destination delivers no dead letters; leave out `to`"))
     }
+
+    /// How the days of the job stand, and what is remembered of their sources.
+    fn calendar(&self) -> Result<Calendar>;
+
+    /// Takes down that there is no file of these days, unless something of them is loaded.
+    fn note_absent(&self, dates: &[NaiveDate]) -> Result<()>;
 
     /// How many rows are of these sources. Only asked where rows say which source they are of.
     fn rows_of(&self, sources: &[i32]) -> Result<u64>;

@@ -16,6 +16,7 @@ use super::replay::{OpenLetter, Page};
 use crate::error::Result;
 use crate::sink::Counts;
 use crate::sink::claim::unsigned;
+use crate::sink::dates::DateStatus;
 use crate::source::Hash16;
 
 /// A destination that can be asked about the past of a table.
@@ -121,6 +122,8 @@ pub struct Status {
     pub open_dead_letters: u64,
     /// and how many of them are delivered nowhere else.
     pub undelivered: u64,
+    /// Its data dates, in their order.
+    pub dates: Vec<DateStatus>,
     /// Its last runs, the newest first.
     pub runs: Vec<RunStatus>,
 }

@@ -12,6 +12,7 @@ mod batch;
 mod claim;
 mod commit;
 mod constant;
+pub mod dates;
 pub mod dead_letter;
 pub mod destination;
 mod findings;
@@ -180,6 +181,8 @@ pub struct Ending<'a> {
     pub counts: &'a Counts,
     /// Bytes of the sources that were read.
     pub bytes: u64,
+    /// Why the day that it was about failed, if it did.
+    pub failure: Option<&'a str>,
 }
 
 impl Ending<'_> {

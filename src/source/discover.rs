@@ -76,6 +76,8 @@ pub struct Discovered {
     pub files: Vec<Found>,
     /// Links of others that were met, and passed over.
     pub passed_over: Vec<PathBuf>,
+    /// Names of a day that stand for no file, which is no error: the day has none.
+    pub absent: Vec<PathBuf>,
 }
 
 impl Found {
@@ -88,6 +90,13 @@ impl Found {
     pub fn is_stream(&self) -> bool {
         let kind = || std::fs::metadata(&self.path).map(|metadata| metadata.file_type());
         self.path == Path::new(STDIN) || kind().is_ok_and(|kind| kind.is_fifo() || kind.is_char_device())
+    }
+}
+
+impl Discovered {
+    /// Whether nothing at all was met that could be opened.
+    pub fn is_none_there(&self) -> bool {
+        self.passed_over.is_empty() && self.files.iter().all(|found| found.path.symlink_metadata().is_err())
     }
 }
 
@@ -385,7 +394,7 @@ mod tests {
         }
         let discover = |text: &str| {
             let pattern = Pattern { text: text.into(), base: base.to_owned() };
-            let Discovered { files, passed_over } =
+            let Discovered { files, passed_over, .. } =
                 discover(&[pattern], &Selection::default()).expect("readable");
             let name = |path: &PathBuf| path.strip_prefix(base).expect("below").display().to_string();
             let files = files.iter().map(|file| name(&file.path)).collect::<Vec<_>>().join(" ");

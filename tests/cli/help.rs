@@ -53,7 +53,6 @@ fn what_is_mistyped_is_told_and_touches_nothing() {
         ("load a --batch-bytes 1XB", "--batch-bytes"),
         ("load a --date 2023-02-30", "--date"),
         ("load a --lanes 2", "--lanes is planned and not built yet"),
-        ("backfill -j job.toml --from 2023-10-27 --to 2023-10-28", "backfill is planned and not built yet"),
         ("rollup --check", "rollup is planned and not built yet"),
         ("verify", "--job"),
         ("bench", "bench is planned and not built yet"),

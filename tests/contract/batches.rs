@@ -120,7 +120,7 @@ pub(super) fn last_of_split(path: &Path, split: Split, range: (u64, u64)) -> Arc
 }
 
 pub(super) const ENDING: Ending<'static> =
-    Ending { outcome: "finished", exit_code: 0, counts: &NOTHING, bytes: 0 };
+    Ending { outcome: "finished", exit_code: 0, counts: &NOTHING, bytes: 0, failure: None };
 
 const NOTHING: Counts = Counts {
     lines: 0,

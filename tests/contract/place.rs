@@ -253,7 +253,8 @@ fn cut_sql(ours: &str, at: u64) -> String {
     )
 }
 
-const OUR_TABLES: [&str; 6] = ["meta", "sources", "containers", "checkpoints", "dead_letters", "runs"];
+const OUR_TABLES: [&str; 7] =
+    ["meta", "sources", "containers", "checkpoints", "dead_letters", "runs", "dates"];
 
 fn keep_sql(ours: &str) -> String {
     let tables =

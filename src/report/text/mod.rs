@@ -4,6 +4,7 @@
 //! terminal acts upon. A name is put on one line here (`one_line`); whatever is left in the
 //! whole text is the business of the one who writes it out, who calls `printable` on all of it.
 
+mod backfill;
 mod delivery;
 mod forget;
 mod infer;
@@ -15,6 +16,7 @@ mod status;
 mod table;
 mod verify;
 
+pub(super) use backfill::{backfill, plan as backfill_plan};
 pub(super) use delivery::deliver;
 pub(super) use forget::{forget, forget_intent};
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};

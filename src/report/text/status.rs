@@ -6,7 +6,11 @@ use super::rules::other_rules;
 use crate::figure;
 use crate::printable::one_line;
 use crate::report::{SourcesStatus, Status};
+use crate::sink::dates::{DateState, DateStatus};
 use crate::sink::history::{RunStatus, SourceStatus};
+
+/// How many lines of the calendar are shown unless all are asked for.
+const DATES_SHOWN: usize = 40;
 
 /// How many sources are shown unless all are asked for.
 const SOURCES_SHOWN: usize = 20;
@@ -57,11 +61,56 @@ pub(in crate::report) fn status(status: &Status) -> String {
             reason.first.line
         );
     }
+    dates(&mut out, status);
     out.push_str("\nruns\n");
     for run in &status.runs {
         let _ = writeln!(out, "  {}", run_line(run));
     }
     out
+}
+
+/// The calendar: days in a row that stand the same are one line.
+fn dates(out: &mut String, status: &Status) {
+    let mut rows: Vec<(&DateStatus, &DateStatus, String)> = Vec::new();
+    for date in &status.dates {
+        let text = date_text(date);
+        match rows.last_mut() {
+            Some((_, last, of)) if *of == text && last.date.succ_opt() == Some(date.date) => *last = date,
+            _ => rows.push((date, date, text)),
+        }
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let done = status.dates.iter().filter(|date| date.state == DateState::Done).count();
+    let all = status.dates.len();
+    let _ = writeln!(out, "\ndates         {} of {} done", figure::count(done), figure::count(all));
+    // The newest are those that somebody asks about.
+    let shown = if status.shows_all { rows.len() } else { rows.len().min(DATES_SHOWN) };
+    if rows.len() > shown {
+        let _ = writeln!(out, "  {} earlier ones (--all)", figure::count(rows.len() - shown));
+    }
+    for (first, last, text) in &rows[rows.len() - shown..] {
+        let days = match first.date == last.date {
+            true => first.date.to_string(),
+            false => format!("{} to {}", first.date, last.date),
+        };
+        let _ = writeln!(out, "  {days:<24}  {text}");
+    }
+}
+
+fn date_text(date: &DateStatus) -> String {
+    let mut text = date.state.word().to_owned();
+    if date.open_dead_letters > 0 {
+        let _ = write!(text, " with {} open", figure::some(date.open_dead_letters, "dead letter"));
+    }
+    if date.other_rules {
+        text.push_str(", loaded under other rules");
+    }
+    if let Some(reason) = &date.reason {
+        let _ = write!(text, ": {}", one_line(reason));
+    }
+    text
 }
 
 /// Some sources, each on several lines.

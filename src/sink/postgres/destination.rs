@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::connect::{Limits, Server};
 use super::outbox::PostgresOutbox;
 use super::{Postgres, PostgresHistory};
 use crate::error::Result;
 use crate::event::Event;
+use crate::sink::dates::Calendar;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
@@ -70,7 +73,15 @@ impl Destination for PostgresDestination {
 
     fn history(&self) -> Result<Box<dyn History>> {
         self.warn_if_unverified();
-        Ok(Box::new(PostgresHistory::open(&self.server, &self.settings.table)?))
+        Ok(Box::new(PostgresHistory::open(&self.server, &self.settings.table, self.settings.rules_hash)?))
+    }
+
+    fn calendar(&self) -> Result<Calendar> {
+        super::calendar::calendar(&self.server, &self.settings)
+    }
+
+    fn note_absent(&self, dates: &[NaiveDate]) -> Result<()> {
+        super::dates::note_absent(&self.server, &self.settings, dates)
     }
 
     fn outbox(&self) -> Result<Box<dyn Outbox>> {

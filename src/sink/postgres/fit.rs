@@ -11,7 +11,7 @@ use postgres::error::SqlState;
 use super::Settings;
 use super::catalog::{Target, TargetColumn, Types, oid};
 use super::numeric;
-use super::wire::{Column, Wire};
+use super::wire::{Column, NULL, Wire};
 use crate::schema::{Bounds, Decimal, Float, Kind, Text, Timestamp, Zone};
 use crate::sink::TableName;
 use crate::sink::key::{Origin, columns_of, quote};
@@ -161,7 +161,7 @@ fn fitted(target: &Target, column: &TargetColumn, origin: Origin, wire: Wire, ki
         // A trigger can put something in the place of a null, but not before the
         // value has passed its domain.
         not_null: column.domain_not_null || column.not_null && !target.has_row_triggers,
-        constant: Vec::new(),
+        constant: NULL.to_vec(),
     }
 }
 

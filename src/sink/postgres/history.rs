@@ -10,6 +10,7 @@ use postgres::{IsolationLevel, Row, Transaction};
 use super::Timeouts;
 use super::catalog;
 use super::connect::Server;
+use super::dates;
 use super::filter::{is_meant, meant};
 use super::link::Link;
 use super::open_letters::reasons;
@@ -26,11 +27,13 @@ use crate::sink::history::{
 };
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
+use crate::source::Hash16;
 
 /// A PostgreSQL database that is only looked at.
 pub(super) struct PostgresHistory {
     session: Session,
     table: TableName,
+    rules_hash: Hash16,
 }
 
 /// How many runs are shown.
@@ -41,8 +44,12 @@ const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration:
 
 impl PostgresHistory {
     /// Connects, to ask about what jobs have loaded into a table.
-    pub(super) fn open(server: &Arc<Server>, table: &TableName) -> Result<PostgresHistory> {
-        Ok(PostgresHistory { session: Session::visit(server, TIMEOUTS)?, table: table.clone() })
+    pub(super) fn open(
+        server: &Arc<Server>,
+        table: &TableName,
+        rules_hash: Hash16,
+    ) -> Result<PostgresHistory> {
+        Ok(PostgresHistory { session: Session::visit(server, TIMEOUTS)?, table: table.clone(), rules_hash })
     }
 }
 
@@ -79,9 +86,12 @@ fn in_snapshot<T>(
 
 impl History for PostgresHistory {
     fn status(&mut self, job: &str) -> Result<Option<Status>> {
-        let (job, table) = (job.to_owned(), self.table.clone());
+        let (job, table, rules_hash) = (job.to_owned(), self.table.clone(), self.rules_hash);
         let status = move |link: &mut Link| {
-            in_snapshot(link, &table, |transaction, place| status(transaction, place, &job))
+            in_snapshot(link, &table, |transaction, place| {
+                let dates = dates::statuses(transaction, (&job, &place.target), rules_hash, place.version)?;
+                Ok(Status { dates, ..status(transaction, place, &job)? })
+            })
         };
         self.session.run(Step::Look, status).map_err(Trouble::into_error)
     }
@@ -146,6 +156,7 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
         reasons,
         open_dead_letters: unsigned(open.get(0)),
         undelivered: unsigned(open.get(1)),
+        dates: Vec::new(),
         runs: at(Step::Look, runs)?.iter().map(run_status).collect(),
     })
 }

@@ -6,11 +6,13 @@
 
 mod again;
 mod apart;
+mod calendar;
 mod catalog;
 mod check;
 mod compare;
 pub mod connect;
 mod constants;
+mod dates;
 mod dead_letters;
 mod destination;
 mod discard;
@@ -437,6 +439,7 @@ impl Sink for Postgres {
             ending.bytes
         );
         let retry_for = ending.retry_for(self.settings.retry_for);
+        let failure = ending.failure.map(str::to_owned);
         let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.acknowledged));
         let run = self.run;
         self.persist(retry_for, move |link| {
@@ -447,6 +450,7 @@ impl Sink for Postgres {
                 return Err(Trouble::Ours(went_back()));
             }
             at(Step::Claim, link.client.batch_execute(&release_sql))?;
+            dates::end(&mut link.client, &constants.scope, failure.as_deref())?;
             pass(Step::Claim, "mid-finish")?;
             at(Step::Claim, link.client.batch_execute(&close_sql))
         })

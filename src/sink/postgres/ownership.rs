@@ -12,6 +12,7 @@ use postgres::{Client, Row};
 
 use super::again::{Splits, lock, look};
 use super::constants::Constants;
+use super::dates;
 use super::ledger::Run;
 use super::link::{Backend, Link};
 use super::tables;
@@ -97,6 +98,9 @@ impl Ledger for Claiming<'_> {
             self.end_sql = format!("UPDATE logmill.meta SET next_source_id = {}; COMMIT", decided.next_id);
         }
         self.take(&decided.taken, decided.rules_hash)?;
+        if !decided.new.is_empty() || !decided.taken.is_empty() {
+            dates::begin(self.client, &self.constants.scope)?;
+        }
         self.describe(&decided.described)?;
         self.add_containers(&decided.containers)
     }
@@ -109,20 +113,40 @@ pub(super) fn remembered(
     whose: Whose,
     version: i32,
 ) -> Result<Vec<Remembered>, Trouble> {
+    remembered_of(client, scope, whose, "s.data_date IS NOT DISTINCT FROM $3", version)
+}
+
+/// The same of the sources of all days: the scope is of none.
+pub(super) fn remembered_of_days(
+    client: &mut Client,
+    scope: &Scope,
+    version: i32,
+) -> Result<Vec<Remembered>, Trouble> {
+    let of_any_day = "s.data_date IS DISTINCT FROM $3";
+    remembered_of(client, scope, Whose::Own, of_any_day, version)
+}
+
+fn remembered_of(
+    client: &mut Client,
+    scope: &Scope,
+    whose: Whose,
+    of_days: &str,
+    version: i32,
+) -> Result<Vec<Remembered>, Trouble> {
     let (sources, checkpoints) = tables::of_version(version);
     let is_asked_for = match whose {
         // Those of an older version have no table yet, and are taken for the job's.
         Whose::Own => "s.job = $1 AND coalesce(s.target, $2) = $2",
         Whose::Others => "s.job <> $1 AND s.target = $2",
     };
-    let sources = format!("{sources} s WHERE {is_asked_for} AND s.data_date IS NOT DISTINCT FROM $3");
+    let sources = format!("{sources} s WHERE {is_asked_for} AND {of_days}");
     let rows = client.query(
         &format!(
             "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                     c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
                     c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
                     (extract(epoch FROM c.owner_start) * 1000000)::bigint,
-                    c.preamble, s.job, s.device, s.inode, c.rules_since
+                    c.preamble, s.job, s.device, s.inode, c.rules_since, s.data_date
              FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
              ORDER BY s.id, c.split_start"
         ),
@@ -137,6 +161,7 @@ pub(super) fn remembered(
             let head = (head_len, hash(row.get(3)));
             let mut memory = Remembered::new(id, row.get(18), row.get(1), head, tail_start);
             memory.known.inode = inode(row.get(19), row.get(20));
+            memory.data_date = row.get(22);
             remembered.push(memory);
         }
         let memory = remembered.last_mut().expect("just pushed");

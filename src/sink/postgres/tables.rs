@@ -13,7 +13,7 @@ pub(super) const SQL: &str = include_str!("tables.sql");
 const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
 
 /// The version that these statements make and this program reads.
-pub(super) const VERSION: i32 = 4;
+pub(super) const VERSION: i32 = 5;
 
 /// The only advisory lock there is: it keeps the first runs of ten jobs from making the
 /// same tables at once. It is held for a transaction, and bounded by lock_timeout.
@@ -86,6 +86,17 @@ pub(super) fn check_present(version: i32) -> Result<(), Trouble> {
     )])
     .into();
     Err(Trouble::Ours(error))
+}
+
+/// The same of dates.
+pub(super) fn dates_of_version(version: i32) -> &'static str {
+    match version {
+        ..5 => {
+            "(SELECT NULL::text AS job, NULL::text AS target, NULL::date AS date, NULL::text AS state, \
+                     NULL::text AS reason WHERE false)"
+        }
+        _ => "logmill.dates",
+    }
 }
 
 /// Refuses tables that a newer program made.

@@ -1,4 +1,4 @@
--- The tables of logmill, version 4. They are part of the interface: people read them, and
+-- The tables of logmill, version 5. They are part of the interface: people read them, and
 -- older versions are migrated, never dropped. Every statement can be run twice, on nothing and
 -- on the tables of any older version.
 
@@ -127,3 +127,14 @@ ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS rules_hash bytea;
 ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS generation integer NOT NULL DEFAULT 0;
 ALTER TABLE logmill.dead_letters ADD COLUMN IF NOT EXISTS delivered_at timestamptz;
 UPDATE logmill.meta SET version = 4 WHERE version < 4;
+
+-- Version 5: how each data date of a job stands, as far as its sources do not say it.
+CREATE TABLE IF NOT EXISTS logmill.dates (
+    job     text NOT NULL,
+    target  text NOT NULL,
+    date    date NOT NULL,
+    state   text NOT NULL CHECK (state IN ('absent', 'partial', 'done', 'failed')),
+    reason  text,
+    PRIMARY KEY (job, target, date)
+);
+UPDATE logmill.meta SET version = 5 WHERE version < 5;

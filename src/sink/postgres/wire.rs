@@ -10,6 +10,9 @@ pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// What a COPY ends with.
 pub(super) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
+/// A field that is null.
+pub(super) const NULL: [u8; 4] = (-1_i32).to_be_bytes();
+
 /// Microseconds from 1970-01-01 to PostgreSQL's own epoch, 2000-01-01.
 pub(super) const EPOCH_US: i64 = 946_684_800_000_000;
 

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::NaiveDate;
+
 use super::outbox::SqliteOutbox;
 use super::{Sqlite, SqliteHistory};
 use crate::error::{Error, Result};
+use crate::sink::dates::Calendar;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
@@ -50,7 +53,15 @@ impl Destination for SqliteDestination {
     }
 
     fn history(&self) -> Result<Box<dyn History>> {
-        Ok(Box::new(SqliteHistory::open(&self.path, &self.settings.table)?))
+        Ok(Box::new(SqliteHistory::open(&self.path, &self.settings.table, self.settings.rules_hash)?))
+    }
+
+    fn calendar(&self) -> Result<Calendar> {
+        super::calendar::calendar(&self.path, &self.settings)
+    }
+
+    fn note_absent(&self, dates: &[NaiveDate]) -> Result<()> {
+        super::dates::note_absent(&self.path, &self.settings, dates)
     }
 
     fn outbox(&self) -> Result<Box<dyn Outbox>> {

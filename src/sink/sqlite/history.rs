@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
+use super::dates;
 use super::filter::{as_stored, is_meant};
 use super::look::Look;
 use super::open_letters::reasons;
@@ -20,12 +21,14 @@ use crate::sink::history::{
 };
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
+use crate::source::Hash16;
 use crate::split::Split;
 
 /// An SQLite database that is only looked at.
 pub(super) struct SqliteHistory {
     path: PathBuf,
     table: TableName,
+    rules_hash: Hash16,
     look: Option<Look>,
 }
 
@@ -43,10 +46,10 @@ const RUNS_MAX: i64 = 10;
 impl SqliteHistory {
     /// Opens the database, to ask about what jobs have loaded into a table. One that is not there
     /// yet has no past.
-    pub(super) fn open(path: &Path, table: &TableName) -> Result<SqliteHistory> {
+    pub(super) fn open(path: &Path, table: &TableName, rules_hash: Hash16) -> Result<SqliteHistory> {
         let look = path.exists().then(|| Look::open(path)).transpose();
         let look = look.map_err(|trouble| trouble.into_error(path))?;
-        Ok(SqliteHistory { path: path.to_owned(), table: table.clone(), look })
+        Ok(SqliteHistory { path: path.to_owned(), table: table.clone(), rules_hash, look })
     }
 
     fn look<T>(&self, look: impl FnOnce(&Look, &Place) -> Result<T, Trouble>) -> Result<Option<T>> {
@@ -72,7 +75,11 @@ impl SqliteHistory {
 
 impl History for SqliteHistory {
     fn status(&mut self, job: &str) -> Result<Option<Status>> {
-        self.look(|at, place| status(at, place, job))
+        let rules_hash = self.rules_hash;
+        self.look(|at, place| {
+            let dates = dates::statuses(&at.connection, (job, &place.target), rules_hash)?;
+            Ok(Status { dates, ..status(at, place, job)? })
+        })
     }
 
     fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
@@ -128,6 +135,7 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
         reasons,
         open_dead_letters: unsigned(open),
         undelivered: unsigned(undelivered),
+        dates: Vec::new(),
         runs: runs.collect::<rusqlite::Result<_>>()?,
     })
 }

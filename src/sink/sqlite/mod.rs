@@ -10,7 +10,9 @@
 //! in measurements. So a refused row is found where it is refused, and costs only itself.
 
 mod again;
+mod calendar;
 mod commit;
+mod dates;
 mod destination;
 mod discard;
 mod encode;
@@ -65,10 +67,10 @@ use crate::work::{self, Recipe, Work};
 const TABLES_SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// What each version has more than the one before: the first makes version 2 of version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB",
     // A source without a target is in the table that its job next loads into.
     "ALTER TABLE logmill_sources ADD COLUMN target TEXT;
@@ -82,6 +84,8 @@ const MIGRATIONS: [&str; 3] = [
      ALTER TABLE logmill_dead_letters ADD COLUMN rules_hash BLOB;
      ALTER TABLE logmill_dead_letters ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE logmill_dead_letters ADD COLUMN delivered_at TEXT",
+    // The days of a job: a table of its own, which is made with the others.
+    "",
 ];
 
 /// What a statement reads of sources and of checkpoints, with the columns of the present version:
@@ -100,6 +104,16 @@ fn of_version(version: i64) -> (&'static str, &'static str) {
         _ => "logmill_checkpoints",
     };
     (sources, checkpoints)
+}
+
+/// The same of dates.
+fn dates_of_version(version: i64) -> &'static str {
+    match version {
+        ..5 => {
+            "(SELECT NULL AS job, NULL AS target, NULL AS date, NULL AS state, NULL AS reason WHERE false)"
+        }
+        _ => "logmill_dates",
+    }
 }
 
 /// The same of dead letters.
@@ -611,7 +625,10 @@ impl Sink for Sqlite {
                 )?;
                 match look.setbacks(&self.acknowledged) {
                     Some(_) => Err(Trouble::Ours(went_back())),
-                    None => end_run(&self.connection, self.run.id, ending),
+                    None => {
+                        dates::end(&self.connection, &self.scope, ending.failure)?;
+                        end_run(&self.connection, self.run.id, ending)
+                    }
                 }
             })
         })?;

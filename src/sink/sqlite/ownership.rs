@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row, params};
 
+use super::dates;
 use super::lock::SourceLocks;
 use super::{Trouble, check_version, immediate, of_version, pass};
 use crate::error::{Error, Result};
@@ -108,6 +109,9 @@ impl Ledger for Claiming<'_> {
         for taken in &decided.taken {
             self.take(taken, decided.rules_hash)?;
         }
+        if !decided.new.is_empty() || !decided.taken.is_empty() {
+            dates::begin(self.connection, self.scope)?;
+        }
         for described in &decided.described {
             self.describe(described)?;
         }
@@ -198,17 +202,31 @@ pub(super) fn remembered(
     scope: &Scope,
     whose: Whose,
 ) -> Result<Vec<Remembered>, Trouble> {
+    remembered_of(connection, scope, whose, "s.data_date IS ?3")
+}
+
+/// The same of the sources of all days: the scope is of none.
+pub(super) fn remembered_of_days(connection: &Connection, scope: &Scope) -> Result<Vec<Remembered>, Trouble> {
+    remembered_of(connection, scope, Whose::Own, "s.data_date IS NOT ?3")
+}
+
+fn remembered_of(
+    connection: &Connection,
+    scope: &Scope,
+    whose: Whose,
+    of_days: &str,
+) -> Result<Vec<Remembered>, Trouble> {
     let (sources, checkpoints) = of_version(check_version(connection)?);
     let is_asked_for = match whose {
         // Those of an older version have no table yet, and are taken for the job's.
         Whose::Own => "s.job = ?1 AND coalesce(s.target, ?2) = ?2",
         Whose::Others => "s.job <> ?1 AND s.target = ?2",
     };
-    let sources = format!("{sources} s WHERE {is_asked_for} AND s.data_date IS ?3");
+    let sources = format!("{sources} s WHERE {is_asked_for} AND {of_days}");
     let mut statement = connection.prepare_cached(&format!(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
-                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, c.preamble, s.job, s.device, s.inode, c.rules_since
+                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, c.preamble, s.job, s.device, s.inode, c.rules_since, s.data_date
          FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
          ORDER BY s.id, c.split_start",
     ))?;
@@ -222,6 +240,7 @@ pub(super) fn remembered(
             let tail_start = row.get::<_, Option<i64>>(4)?.map(unsigned);
             let mut memory = Remembered::new(id, row.get(17)?, row.get(1)?, head, tail_start);
             memory.known.inode = inode(row.get(18)?, row.get(19)?);
+            memory.data_date = row.get::<_, Option<String>>(21)?.and_then(|date| date.parse().ok());
             remembered.push(memory);
         }
         let memory = remembered.last_mut().expect("just pushed");

@@ -1,4 +1,4 @@
--- The tables of logmill in an SQLite database, version 4: those of PostgreSQL, with a prefix
+-- The tables of logmill in an SQLite database, version 5: those of PostgreSQL, with a prefix
 -- instead of a schema. Every statement can be run twice.
 
 CREATE TABLE IF NOT EXISTS logmill_meta (
@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS logmill_meta (
     version         INTEGER NOT NULL,
     next_source_id  INTEGER NOT NULL
 ) STRICT;
-INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 4, 1) ON CONFLICT DO NOTHING;
+INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 5, 1) ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS logmill_sources (
     id          INTEGER PRIMARY KEY,
@@ -107,3 +107,12 @@ CREATE TABLE IF NOT EXISTS logmill_runs (
     version     TEXT NOT NULL,
     rules_hash  BLOB NOT NULL
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS logmill_dates (
+    job     TEXT NOT NULL,
+    target  TEXT NOT NULL,
+    date    TEXT NOT NULL,
+    state   TEXT NOT NULL CHECK (state IN ('absent', 'partial', 'done', 'failed')),
+    reason  TEXT,
+    PRIMARY KEY (job, target, date)
+) STRICT, WITHOUT ROWID;

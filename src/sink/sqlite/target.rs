@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::Settings;
 use super::encode::{self, Column};
-use crate::schema::{Bounds, Float, Kind, Text};
+use crate::schema::{Bounds, Float, Kind, Owned, Text, Value};
 use crate::sink::key::{Origin, columns_of, quote};
 use crate::sink::{Constant, Key, TableName};
 
@@ -225,7 +225,7 @@ fn kind_of(constant: &Constant, affinity: Affinity) -> Kind {
 
 /// A constant as it is bound, or why it does not fit.
 fn constant_bytes(constant: &Constant, kind: &Kind) -> Result<Vec<u8>, String> {
-    let Some(value) = constant.read(kind)? else { return Ok(Vec::new()) };
+    let value = constant.read(kind)?.unwrap_or(Owned::Plain(Value::Null));
     let mut bytes = Vec::new();
     let put = encode::put(kind, value.value(&Bump::new()), false, &mut bytes);
     put.map(|()| bytes).map_err(|(_, why)| why.to_owned())

@@ -1,0 +1,75 @@
+//! `backfill`: one job for many days.
+
+use chrono::NaiveDate;
+
+use super::args::{BackfillArgs, Output};
+use super::progress::Progress;
+use super::speech::Speech;
+use crate::config::{Config, Overrides};
+use crate::engine::{self, BackfillOptions, LoadOptions, Watch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::report::Exit;
+use crate::stop::Stop;
+
+pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    let overrides = args.overrides();
+    let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
+    let config = engine::read_job(&args.job.job, &overrides, &watch)?;
+    let options = BackfillOptions {
+        load: LoadOptions {
+            allow_rejects: args.allow_rejects,
+            allow_duplicates: args.allow_duplicates,
+            accept_new_rules: args.accept_new_rules,
+            take_over: args.take_over,
+        },
+        parallel: args.parallel.into(),
+        fail_fast: args.fail_fast,
+    };
+    let dates = dates(args, &config)?;
+    let plan = engine::plan_backfill(&config, &dates, options, &watch)?;
+    if args.dry_run {
+        speech.show(&plan.report())?;
+        return Ok(Exit::Success);
+    }
+    speech.inform(&plan.report().plan());
+    let progress = Progress::start(speech, &watch.stats);
+    watch.observer = progress.observer(speech);
+    let done = engine::backfill(&plan, &watch);
+    drop(progress);
+    let report = done?;
+    if report.error.is_none() || report.counts.records > 0 || speech.output == Output::Json {
+        speech.summarize(&report)?;
+    }
+    match (&report.error, report.head.exit) {
+        (Some(error), _) => speech.error(error),
+        (None, Exit::Stopped(signal)) => speech.inform(&ErrorKind::Stopped(signal).to_string()),
+        (None, _) => {}
+    }
+    Ok(report.head.exit)
+}
+
+/// The days that are meant, in their order.
+fn dates(args: &BackfillArgs, config: &Config) -> Result<Vec<NaiveDate>> {
+    let (Some(from), Some(to)) = (args.from, args.to) else { return engine::found_dates(config) };
+    if from > to {
+        return Err(Error::usage(format!("--from {from} is behind --to {to}, the day before which it ends")));
+    }
+    Ok(from.iter_days().take_while(|date| *date < to).collect())
+}
+
+impl BackfillArgs {
+    /// What goes before the job file.
+    fn overrides(&self) -> Overrides {
+        let limits = &self.limits;
+        Overrides {
+            threads: limits.work.threads,
+            chunk_size: limits.work.chunk_size,
+            batch_rows: limits.batch_rows,
+            batch_bytes: limits.batch_bytes,
+            retry_for: limits.retry_for,
+            deadline: limits.deadline,
+            stop_above: self.stop_above,
+            ..self.job.destination.overrides()
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! `backfill`: one job for many days.
+//!
+//! A day is a load like any other, with its own run and its own checkpoints. What is due is found
+//! out first, with one look at the destination, so that a year that is done costs next to nothing.
+//! Days may go side by side; their claims are made in the order of the days all the same, so that
+//! ids do not depend on that.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
+
+use super::load::{Share, load_beside};
+use super::run::settings;
+use super::{LoadOptions, Watch, destination, files};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::pipeline::{self, Settings, Turn, Turns, bytes_to_read, side_by_side};
+use crate::report::{Backfill, BackfillDate, Exit, Head, Load};
+use crate::sink::dates::{DateState, Day};
+use crate::sink::{Answer, Counts, Key, OnConflict, decide};
+use crate::source::Discovered;
+
+/// How a backfill goes about it.
+#[derive(Clone, Copy, Debug)]
+pub struct BackfillOptions {
+    /// What the load of each day may do.
+    pub load: LoadOptions,
+    /// How many days are loaded at a time.
+    pub parallel: usize,
+    /// A day that fails ends it.
+    pub fail_fast: bool,
+}
+
+/// What is to be done: the days, in their order.
+#[derive(Debug)]
+pub struct BackfillPlan<'c> {
+    config: &'c Config,
+    options: BackfillOptions,
+    destination: String,
+    days: Vec<PlannedDay>,
+}
+
+/// A day, and what is to be done for it.
+#[derive(Debug)]
+struct PlannedDay {
+    date: NaiveDate,
+    files: Discovered,
+    fate: Fate,
+    /// Dead letters of it that are open.
+    open_dead_letters: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It has no file.
+    Absent,
+    /// All of it is loaded.
+    Done,
+    /// So many bytes of it are to be read.
+    Due(u64),
+}
+
+/// Finds out what is due. Nothing is written.
+pub fn plan_backfill<'c>(
+    config: &'c Config,
+    dates: &[NaiveDate],
+    options: BackfillOptions,
+    watch: &Watch,
+) -> Result<BackfillPlan<'c>> {
+    refuse_undated(config)?;
+    refuse_order(config, options.parallel)?;
+    let destination = destination(config, watch)?;
+    let mut calendar = destination.calendar()?;
+    let mut days = Vec::with_capacity(dates.len());
+    for &date in dates {
+        days.push(plan_day(&config.on(date), date, calendar.remove(&date), options, watch)?);
+    }
+    Ok(BackfillPlan { config, options, destination: destination.describe(), days })
+}
+
+/// A job whose files are the same on every day would load them again for each.
+fn refuse_undated(config: &Config) -> Result<()> {
+    if config.source.is_dated() {
+        return Ok(());
+    }
+    Err(Error::usage(
+        "no name in `files` of the job has a placeholder for the data date, so each day would load the same files again; \
+         put {date} into it",
+    ))
+}
+
+/// Where the order of records decides, days cannot go side by side.
+fn refuse_order(config: &Config, parallel: usize) -> Result<()> {
+    let destination = &config.destination;
+    let has_order = matches!(destination.on_conflict, OnConflict::Update | OnConflict::Keep);
+    if parallel < 2 || !has_order || !matches!(destination.key, Key::Columns(_)) {
+        return Ok(());
+    }
+    Err(Error::usage(
+        "with a key of named columns, the order of the days decides which row stays, and under --parallel there is none; \
+         leave it out, or write on_conflict = \"newest(…)\"",
+    ))
+}
+
+fn plan_day(
+    config: &Config,
+    date: NaiveDate,
+    known: Option<Day>,
+    options: BackfillOptions,
+    watch: &Watch,
+) -> Result<PlannedDay> {
+    let files = files(config)?;
+    let Day { status, sources } = known.unwrap_or_default();
+    let open_dead_letters = status.as_ref().map_or(0, |status| status.open_dead_letters);
+    let planned = |files, fate| PlannedDay { date, files, fate, open_dead_letters };
+    if files.files.is_empty() {
+        // What is loaded stays loaded when its files are gone.
+        let fate = match status.map(|status| status.state) {
+            Some(DateState::Done) => Fate::Done,
+            _ => Fate::Absent,
+        };
+        return Ok(planned(files, fate));
+    }
+    let settings = Settings {
+        allow_duplicates: options.load.allow_duplicates,
+        accept_new_rules: options.load.accept_new_rules,
+        ..settings(config, watch)
+    };
+    let (asked, unreadable) = pipeline::asked(&files.files, &settings, &watch.stop)?;
+    let is_done = status.is_some_and(|status| status.state == DateState::Done) && unreadable.is_empty();
+    // Why it cannot be decided, the load will say.
+    let Ok(decisions) = decide(&asked, &sources) else { return Ok(planned(files, Fate::Due(0))) };
+    let mut bytes = 0;
+    let mut is_due = !is_done;
+    for (decision, file) in decisions.iter().zip(&asked.files) {
+        match &decision.answer {
+            Answer::Load { tasks, .. } => {
+                bytes += tasks.iter().map(|task| bytes_to_read(task, file)).sum::<u64>();
+                is_due = true;
+            }
+            Answer::Changed(_) => is_due = true,
+            Answer::Finished { .. } | Answer::Duplicate(_) => {}
+        }
+    }
+    Ok(planned(files, if is_due { Fate::Due(bytes) } else { Fate::Done }))
+}
+
+impl BackfillPlan<'_> {
+    /// What would be done.
+    pub fn report(&self) -> Backfill {
+        let dates = self.days.iter().map(PlannedDay::report).collect();
+        self.reported(dates, Exit::Success, Duration::ZERO, true)
+    }
+
+    fn reported(&self, dates: Vec<BackfillDate>, exit: Exit, elapsed: Duration, dry_run: bool) -> Backfill {
+        let mut counts = Counts::default();
+        dates.iter().for_each(|date| counts.add(&date.counts));
+        Backfill {
+            head: Head::new("backfill", Some(&self.config.name), exit),
+            destination: self.destination.clone(),
+            dry_run,
+            dates,
+            counts,
+            seconds: elapsed.as_secs_f64(),
+            error: None,
+            error_kind: None,
+        }
+    }
+
+    fn due(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.days.iter().enumerate().filter_map(|(place, day)| match day.fate {
+            Fate::Due(bytes) => Some((place, bytes)),
+            _ => None,
+        })
+    }
+}
+
+impl PlannedDay {
+    fn report(&self) -> BackfillDate {
+        let (state, bytes) = match self.fate {
+            Fate::Absent => ("absent", 0),
+            Fate::Done => ("done", 0),
+            Fate::Due(bytes) => ("due", bytes),
+        };
+        BackfillDate {
+            date: self.date.to_string(),
+            state,
+            was_due: state == "due",
+            files: self.files.files.len() as u64,
+            bytes,
+            open_dead_letters: self.open_dead_letters,
+            ..BackfillDate::default()
+        }
+    }
+}
+
+/// Loads the days that are due.
+///
+/// A day that fails does not end it, unless that is asked for. Where not even a beginning can be
+/// made, the others are left: a destination that is down is down for all of them.
+pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
+    let began = Instant::now();
+    let due: Vec<(usize, u64)> = plan.due().collect();
+    watch.stats.foresee(due.iter().map(|(_, bytes)| bytes).sum());
+    let running = Running {
+        plan,
+        watch,
+        next: AtomicUsize::new(0),
+        is_over: AtomicBool::new(false),
+        dates: Mutex::new(plan.days.iter().map(PlannedDay::report).collect()),
+        error: Mutex::new(None),
+    };
+    let turns = Turns::default();
+    // All are given before the first is waited for: one that nobody has is never passed.
+    let turns: Vec<Arc<Turn>> = (0..due.len()).map(|place| Arc::new(turns.turn(place))).collect();
+    let turns = Mutex::new(turns.into_iter().map(Some).collect::<Vec<_>>());
+    let threads = plan.options.parallel.min(due.len()).max(1);
+    side_by_side(threads, || running.run(&due, &turns));
+    let absent: Vec<NaiveDate> =
+        plan.days.iter().filter(|day| day.fate == Fate::Absent).map(|day| day.date).collect();
+    let mut error = running.error.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !absent.is_empty() && error.is_none() {
+        error = destination(plan.config, watch)?.note_absent(&absent).err();
+    }
+    let dates = running.dates.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let exits = dates.iter().filter_map(|date| match date.exit {
+        Some(exit) => Some(exit),
+        None if date.state == "done" && date.open_dead_letters > 0 && !plan.options.load.allow_rejects => {
+            Some(Exit::Rejects)
+        }
+        None => None,
+    });
+    let stopped = watch.stop.asked().map(Exit::Stopped);
+    let failed = error.as_ref().map(Exit::of_error);
+    let exit = exits.chain(stopped).chain(failed).fold(Exit::Success, Exit::graver);
+    let reported = plan.reported(dates, exit, began.elapsed(), false);
+    Ok(Backfill {
+        error: error.as_ref().map(Error::to_string),
+        error_kind: error.as_ref().map(|error| error.kind().code()),
+        ..reported
+    })
+}
+
+/// What the threads of a backfill share.
+struct Running<'a> {
+    plan: &'a BackfillPlan<'a>,
+    watch: &'a Watch,
+    next: AtomicUsize,
+    is_over: AtomicBool,
+    dates: Mutex<Vec<BackfillDate>>,
+    /// Why no further day can be begun.
+    error: Mutex<Option<Error>>,
+}
+
+impl Running<'_> {
+    /// Takes one day after the other.
+    fn run(&self, due: &[(usize, u64)], turns: &Mutex<Vec<Option<Arc<Turn>>>>) {
+        loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(place, bytes)) = due.get(number) else { return };
+            let turn = turns.lock().unwrap_or_else(PoisonError::into_inner)[number].take();
+            if self.is_over.load(Ordering::Relaxed) || self.watch.stop.asked().is_some() {
+                return;
+            }
+            let ended = self.load(&self.plan.days[place], bytes, turn);
+            if self.plan.options.fail_fast && ended.state == "failed" {
+                self.is_over.store(true, Ordering::Relaxed);
+            }
+            self.dates.lock().unwrap_or_else(PoisonError::into_inner)[place] = ended;
+        }
+    }
+
+    fn load(&self, day: &PlannedDay, bytes: u64, turn: Option<Arc<Turn>>) -> BackfillDate {
+        let (plan, watch) = (self.plan, self.watch);
+        let began = Instant::now();
+        let config = plan.config.on(day.date);
+        // What is claimed counts itself.
+        watch.stats.foresaw(bytes);
+        let share = Share { of: plan.options.parallel, turn };
+        let mut ended = day.report();
+        match load_beside(&config, &day.files, plan.options.load, share, watch) {
+            Ok(load) => note(&mut ended, load),
+            Err(error) => {
+                let exit = Exit::of_error(&error);
+                let is_stopped = matches!(error.kind(), ErrorKind::Stopped(_));
+                ended.state = if is_stopped { "due" } else { "failed" };
+                ended.reason = Some(error.to_string());
+                ended.exit = Some(exit);
+                self.is_over.store(true, Ordering::Relaxed);
+                self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+        ended.exit_code = ended.exit.map(Exit::code);
+        ended.seconds = began.elapsed().as_secs_f64();
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        watch.observer.tell(&Event::DayEnded {
+            date: ended.date.clone(),
+            state: ended.state,
+            records: count(ended.counts.records),
+            rejected: count(ended.counts.rejected),
+            took: began.elapsed(),
+            reason: ended.reason.clone(),
+        });
+        ended
+    }
+}
+
+/// What the load of a day did.
+fn note(day: &mut BackfillDate, load: Load) {
+    let exit = load.head.exit;
+    day.state = match exit {
+        Exit::Success | Exit::Rejects if load.sources.waiting == 0 => DateState::Done,
+        Exit::Success | Exit::Rejects | Exit::Stopped(_) | Exit::Held => DateState::Partial,
+        _ => DateState::Failed,
+    }
+    .word();
+    day.run = load.head.run;
+    day.exit = Some(exit);
+    day.counts = load.counts;
+    day.open_dead_letters = load.open_dead_letters.unwrap_or(day.open_dead_letters);
+    day.reason = load.failure.or(load.error);
+}

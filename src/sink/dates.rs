@@ -1,0 +1,172 @@
+//! Data dates: how each day of a job stands, and the statements that keep it.
+//!
+//! What can be seen from the sources of a day is seen from them. Stored is what they do not tell:
+//! that a day has no file, and why it failed. That a run is at a day is not stored: it would not
+//! survive a crash, and a living owner says it.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Serialize, Serializer};
+
+use super::Remembered;
+
+/// How a day stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateState {
+    /// There is no file of it.
+    Absent,
+    /// Some of it is loaded.
+    Partial,
+    /// All that is known of it is loaded.
+    Done,
+    /// The last run for it failed.
+    Failed,
+}
+
+impl DateState {
+    /// The word for it, in tables and in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            DateState::Absent => "absent",
+            DateState::Partial => "partial",
+            DateState::Done => "done",
+            DateState::Failed => "failed",
+        }
+    }
+
+    fn of_word(word: &str) -> Option<DateState> {
+        let all = [DateState::Absent, DateState::Partial, DateState::Done, DateState::Failed];
+        all.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A day of a job.
+#[derive(Clone, Debug, Serialize)]
+pub struct DateStatus {
+    /// The day.
+    #[serde(serialize_with = "day")]
+    pub date: NaiveDate,
+    /// `absent`, `partial`, `done` or `failed`.
+    #[serde(serialize_with = "word")]
+    pub state: DateState,
+    /// How many dead letters of its sources are open.
+    pub open_dead_letters: u64,
+    /// Whether any of it was loaded under other rules than the job has now.
+    pub other_rules: bool,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// A day of a job, with what is remembered of its sources.
+#[derive(Debug, Default)]
+pub struct Day {
+    /// How it stands; nothing if no run was ever about it.
+    pub status: Option<DateStatus>,
+    /// Its sources.
+    pub sources: Vec<Remembered>,
+}
+
+/// The days of a job.
+pub type Calendar = BTreeMap<NaiveDate, Day>;
+
+/// What a destination has of a day: a row of [`status_sql`].
+pub(super) struct Stored {
+    pub(super) date: NaiveDate,
+    pub(super) state: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) splits: i64,
+    /// Those of them that are not at their end.
+    pub(super) open_splits: i64,
+    pub(super) splits_of_other_rules: i64,
+    pub(super) open_dead_letters: i64,
+}
+
+impl Stored {
+    /// How the day stands. One whose sources were forgotten is no day of the job any more.
+    pub(super) fn status(self) -> Option<DateStatus> {
+        let stored = self.state.as_deref().and_then(DateState::of_word);
+        let state = match (stored, self.splits) {
+            (Some(DateState::Failed), _) => DateState::Failed,
+            (Some(DateState::Absent), 0) => DateState::Absent,
+            (_, 0) => return None,
+            _ if self.open_splits > 0 => DateState::Partial,
+            _ => DateState::Done,
+        };
+        Some(DateStatus {
+            date: self.date,
+            state,
+            open_dead_letters: u64::try_from(self.open_dead_letters).unwrap_or(0),
+            other_rules: self.splits_of_other_rules > 0,
+            reason: self.reason.filter(|_| state == DateState::Failed),
+        })
+    }
+}
+
+/// The tables that the statements are about, as the destination calls them.
+pub(super) struct Tables<'a> {
+    pub(super) dates: &'a str,
+    pub(super) sources: &'a str,
+    pub(super) checkpoints: &'a str,
+    pub(super) dead_letters: &'a str,
+}
+
+/// Asks how the days of a job stand: the fields of [`Stored`], in their order. Its parameters are
+/// the job, the table, and the hash of the rules.
+pub(super) fn status_sql(tables: &Tables<'_>) -> String {
+    let Tables { dates, sources, checkpoints, dead_letters } = tables;
+    format!(
+        "WITH own AS (
+             SELECT s.id, s.data_date FROM {sources} s
+             WHERE s.job = $1 AND coalesce(s.target, $2) = $2 AND s.data_date IS NOT NULL
+         ), noted AS (SELECT d.date, d.state, d.reason FROM {dates} d WHERE d.job = $1 AND d.target = $2),
+         days AS (SELECT date FROM noted UNION SELECT data_date FROM own),
+         split AS (
+             SELECT o.data_date, count(*) AS splits, sum(CASE WHEN c.complete THEN 0 ELSE 1 END) AS open,
+                    sum(CASE WHEN c.rules_hash = $3 THEN 0 ELSE 1 END) AS other
+             FROM own o JOIN {checkpoints} c ON c.source_id = o.id GROUP BY o.data_date
+         ), letter AS (
+             SELECT o.data_date, count(*) AS open FROM own o JOIN {dead_letters} l ON l.source_id = o.id
+             WHERE l.state = 'open' GROUP BY o.data_date
+         )
+         SELECT days.date, noted.state, noted.reason, coalesce(split.splits, 0), coalesce(split.open, 0),
+                coalesce(split.other, 0), coalesce(letter.open, 0)
+         FROM days LEFT JOIN noted ON noted.date = days.date LEFT JOIN split ON split.data_date = days.date
+              LEFT JOIN letter ON letter.data_date = days.date
+         ORDER BY days.date"
+    )
+}
+
+/// Takes down that a run has begun to load a day. Parameters: job, table, day.
+pub(super) fn begin_sql(dates: &str) -> String {
+    format!(
+        "INSERT INTO {dates} AS d (job, target, date, state) VALUES ($1, $2, $3, 'partial')
+         ON CONFLICT (job, target, date) DO UPDATE SET state = 'partial', reason = NULL
+         WHERE d.state <> 'partial' OR d.reason IS NOT NULL"
+    )
+}
+
+/// Takes down how a day stands at the end of a run, and why it failed, if it did. A second run
+/// that changes nothing writes nothing. Parameters: job, table, day, reason.
+pub(super) fn end_sql(tables: &Tables<'_>, date_type: &str) -> String {
+    let Tables { dates, sources, checkpoints, .. } = tables;
+    format!(
+        "INSERT INTO {dates} AS d (job, target, date, state, reason)
+         SELECT CAST($1 AS text), CAST($2 AS text), CAST($3 AS {date_type}),
+                CASE WHEN CAST($4 AS text) IS NOT NULL THEN 'failed' WHEN count(*) = 0 THEN 'absent'
+                     WHEN sum(CASE WHEN c.complete THEN 0 ELSE 1 END) = 0 THEN 'done' ELSE 'partial' END,
+                CAST($4 AS text)
+         FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
+         WHERE s.job = $1 AND s.target = $2 AND s.data_date = $3
+         ON CONFLICT (job, target, date) DO UPDATE SET state = excluded.state, reason = excluded.reason
+         WHERE d.state <> excluded.state OR coalesce(d.reason, '') <> coalesce(excluded.reason, '')"
+    )
+}
+
+fn day<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
+    date.to_string().serialize(serializer)
+}
+
+fn word<S: Serializer>(state: &DateState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state.word())
+}
