@@ -1,7 +1,7 @@
 //! The pages of the manual that say what must hold and what can go wrong, held against the tests that
 //! there are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::runner;
 
@@ -28,10 +28,14 @@ fn is_test(path: &str) -> bool {
     }
     let Some((module, name)) = path.rsplit_once("::tests::") else { return false };
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module.replace("::", "/"));
-    let text = [src.with_extension("rs"), src.join("mod.rs")]
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok());
-    text.is_some_and(|text| text.contains(&format!("    #[test]\n    fn {name}()")))
+    let holds = |path: PathBuf, indent: &str| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.contains(&format!("{indent}#[test]\n{indent}fn {name}()"))
+    };
+    // In the file, or in one of its own beside it.
+    holds(src.with_extension("rs"), "    ")
+        || holds(src.join("mod.rs"), "    ")
+        || holds(src.join("tests.rs"), "")
 }
 
 /// Each id has tests that exist, or a reason.
