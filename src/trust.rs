@@ -4,9 +4,8 @@
 //! than that somebody. So what is merely found is used only if nobody else could have put it
 //! there, and what holds rows is for the eyes of its owner.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -89,6 +88,9 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 /// another file; what is open stays what it is.
 #[cfg(feature = "sqlite")]
 pub(crate) fn is_open_twice(file: &File) -> io::Result<bool> {
+    use std::fs;
+    use std::os::fd::AsRawFd as _;
+
     let id = |metadata: &Metadata| (metadata.dev(), metadata.ino());
     let (own, wanted) = (file.as_raw_fd().to_string(), id(&file.metadata()?));
     // Where the system does not say what is open, as without /proc, there is only the path to believe.
@@ -112,6 +114,7 @@ pub(crate) fn make_private(path: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{chown, symlink};
 
     use super::*;
