@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
+use crate::harness::reading::Shape;
 use crate::harness::run::{Ended, needs_failpoints};
 use crate::stories::on_each_destination;
 
@@ -19,6 +20,7 @@ on_each_destination! {
     of_a_key_the_later_letter_wins_and_a_row_that_is_there_stays
     what_the_destination_refuses_again_stays_open_with_one_attempt_more
     a_record_that_was_too_long_to_be_kept_is_read_from_its_source
+    a_letter_is_read_by_the_directives_that_stand_before_its_record
     any_sequence_of_loads_replays_discards_and_kills_keeps_what_must_hold
 }
 
@@ -363,6 +365,36 @@ fn a_record_that_was_too_long_to_be_kept_is_read_from_its_source(kind: Kind) {
     ended.exit(1);
     assert_eq!(counts(&ended), json!({"replayed": 0, "again_bad": 2, "not_replayable": 2}));
     assert_eq!(numbers(&load), [1, 2, 4, 5, 13]);
+}
+
+fn a_letter_is_read_by_the_directives_that_stand_before_its_record(kind: Kind) {
+    // Two columns in one order, in the other, and in the first again.
+    let text = "long 0\n#Fields: n word other\n1 long x\n2 a x\n#Date: 2024-01-01\n#Fields: other word n\n\
+                #Remark: the other way\nx long 3\nx a 4\n#Fields: n word other\n5 long x\n#Fields: other word n\n\
+                x long 7\nx a 8\n";
+    // One chunk that holds them all, and chunks that end between them.
+    for chunk_size in ["4KiB", "20B"] {
+        let load = Load::empty()
+            .to(kind)
+            .shaped(Shape::W3c)
+            .schema("n int")
+            .field("word = { type = \"text\", max_length = 3 }")
+            .field("other = { type = \"text\", max_length = 3 }")
+            .pipeline(&format!("chunk_size = \"{chunk_size}\""))
+            .file("a.ndjson", text);
+        load.run().exit(3);
+        assert_eq!(numbers(&load), [2, 4, 8]);
+        by_long_rules(&load);
+        let ended = replay(&load);
+        ended.exit(3);
+        // What stands before any directive is no record then either.
+        assert_eq!(counts(&ended), json!({"replayed": 4, "again_bad": 1, "not_replayable": 0}));
+        let rows =
+            load.made().look(|snapshot| snapshot.query("SELECT n, word FROM t WHERE other = 'x' ORDER BY n"));
+        let rows: Vec<_> = rows.iter().map(|row| (row[0].int(), row[1].text().to_owned())).collect();
+        let expected = [(1, "long"), (2, "a"), (3, "long"), (4, "a"), (5, "long"), (7, "long"), (8, "a")];
+        assert_eq!(rows, expected.map(|(n, word)| (n, word.to_owned())), "chunks of {chunk_size}");
+    }
 }
 
 /// A slow oracle: each record is a row or a letter; a letter of the job in any state is a reject; the

@@ -16,7 +16,15 @@ pub struct Memory {
     record: Record<'static>,
     /// That of the format whose chunk was last.
     scratch: Option<Box<dyn Any + Send>>,
+    turns: Vec<Turn>,
 }
+
+/// From this byte of a chunk on, another preamble holds than before it.
+pub type Turn = (usize, Preamble);
+
+/// The preambles within one chunk have no more bytes than this in all. Behind it none is known, so
+/// that nothing is read by a wrong one.
+pub const TURNS_BYTES_MAX: usize = 1 << 20;
 
 /// What was needed beyond this was for a record such as is rare, and is given back.
 const ARENA_BYTES_KEPT: usize = 1 << 20;
@@ -66,6 +74,46 @@ impl Memory {
         let scratch = self.scratch.take().and_then(|scratch| scratch.downcast().ok());
         scratch.unwrap_or_default()
     }
+
+    /// Where the preamble changed within the last chunk.
+    pub fn turns(&mut self) -> Vec<Turn> {
+        std::mem::take(&mut self.turns)
+    }
+}
+
+/// What notes where the preamble changes within a chunk: for records that are read alone later.
+struct Turns<'c, F> {
+    format: &'c F,
+    chunk: Chunk<'c>,
+    list: Vec<Turn>,
+    bytes: usize,
+    /// Records before the last turn.
+    records: u32,
+}
+
+impl<F: Format> Turns<'_, F> {
+    /// Notes what a piece says that is no record.
+    #[cold]
+    fn note(&mut self, start: usize, bytes: &[u8], records: u32) {
+        let is_full = self.bytes > TURNS_BYTES_MAX;
+        let before = self.list.last().map_or(self.chunk.preamble, |(_, preamble)| preamble);
+        if is_full || self.format.is_settled(before) {
+            return;
+        }
+        let behind = self.format.follow(Chunk { bytes, preamble: before, ..self.chunk });
+        if behind == *before {
+            return;
+        }
+        // Of a header of several lines only the whole matters.
+        if self.records == records
+            && let Some((_, last)) = self.list.pop()
+        {
+            self.bytes -= last.bytes().len();
+        }
+        (self.bytes, self.records) = (self.bytes + behind.bytes().len(), records);
+        let known = if self.bytes > TURNS_BYTES_MAX { Preamble::default() } else { behind };
+        self.list.push((start, known));
+    }
 }
 
 /// Shows every record of a chunk to `visit`, with memory that lives as long as the record.
@@ -78,6 +126,8 @@ pub fn each_record<F: Format>(
     let (framing, mut scratch) = (format.framing(), memory.scratch::<F>());
     format.begin(chunk.preamble, &mut scratch);
     let mut counted = Counted::default();
+    let mut turns = Turns { format, chunk, list: memory.turns(), bytes: 0, records: 0 };
+    turns.list.clear();
     // The record's memory is handed from one to the next under another lifetime each time.
     let mut spare = std::mem::take(&mut memory.record);
     for framed in framing.records(chunk.bytes) {
@@ -97,6 +147,7 @@ pub fn each_record<F: Format>(
         };
         if parsed == Ok(Parsed::Skipped) {
             counted.skipped += framed.lines;
+            turns.note(framed.start, framed.bytes, counted.records);
         } else {
             counted.records += 1;
             counted.record_lines += framed.lines;
@@ -106,6 +157,7 @@ pub fn each_record<F: Format>(
     }
     memory.record = spare;
     memory.scratch = Some(scratch);
+    memory.turns = turns.list;
     if memory.arena.allocated_bytes() > ARENA_BYTES_KEPT {
         memory.arena = Bump::new();
     }

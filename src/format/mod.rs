@@ -57,7 +57,7 @@ pub use any::{AnyFormat, Spec, of};
 pub use aws::{Aws, AwsLog};
 pub use contained::{Contained, Payload};
 pub use csv::{Csv, Dialect};
-pub use each::{Chunk, Counted, Memory, Place, TOO_LONG, each_record};
+pub use each::{Chunk, Counted, Memory, Place, TOO_LONG, TURNS_BYTES_MAX, Turn, each_record};
 pub(crate) use json::parse_json;
 pub use json::{Json, Scratch as JsonScratch};
 pub use logfmt::Logfmt;

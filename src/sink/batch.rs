@@ -389,6 +389,8 @@ mod tests {
             check: 0,
             tail: (0, hash16(b"")),
             preamble: Preamble::default(),
+            before: None,
+            turns: Vec::new(),
             unterminated: None,
             is_intact: true,
         }

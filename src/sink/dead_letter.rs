@@ -20,6 +20,8 @@ pub struct Letter<'a> {
     pub stage: Stage,
     /// Its bytes, or their hash where they are too many.
     pub record: Evidence<'a>,
+    /// What stands before the record, if its format knows such a thing.
+    pub preamble: Option<&'a [u8]>,
     /// The reasons, as a JSON list.
     pub reasons: Cow<'a, str>,
 }
@@ -49,6 +51,7 @@ impl Batch {
                         Some(hash) => Evidence::Hash(hash),
                         None => Evidence::Raw(parcel.rejects.raw(reject).into()),
                     },
+                    preamble: parcel.preamble_of(reject.span.start),
                     reasons: parcel.rejects.reasons(reject).into(),
                 };
                 letters.push((index, letter));
@@ -67,6 +70,7 @@ impl Batch {
                     true => Evidence::Hash(*blake3::hash(&raw).as_bytes()),
                     false => Evidence::Raw(raw),
                 },
+                preamble: parcel.preamble_of(place.span.start),
                 reasons: refused.reasons().into(),
             };
             letters.push((place.parcel, letter));

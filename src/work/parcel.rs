@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::rows::Rows;
 use crate::error::Result;
+use crate::format::{TURNS_BYTES_MAX, Turn};
 use crate::reject::Rejects;
 use crate::schema::Altered;
 use crate::source::{Bytes, Hash16, Preamble, Source, TAIL_BYTES};
@@ -51,6 +52,10 @@ pub struct Parcel {
     pub tail: (u32, Hash16),
     /// What stands before the end of the chunk, and is to be known behind it.
     pub preamble: Preamble,
+    /// What stands before the chunk, if the format knows such a thing,
+    pub before: Option<Preamble>,
+    /// and where that changes within it.
+    pub turns: Vec<Turn>,
     /// The start of the last line, where it has no line end.
     pub unterminated: Option<u64>,
     /// Whether every byte that was parsed was in the file: it was not cut under its map.
@@ -60,7 +65,8 @@ pub struct Parcel {
 impl Parcel {
     pub fn bytes(&self) -> usize {
         let kept = self.kept.as_ref().map_or(0, Bytes::memory);
-        self.rows.bytes() + self.rejects.bytes() + kept
+        let turns: usize = self.turns.iter().map(|(_, preamble)| preamble.bytes().len()).sum();
+        self.rows.bytes() + self.rejects.bytes() + kept + turns
     }
 
     /// Where the record of a row stands in its source, and how many lines of the chunk are before it.
@@ -68,6 +74,15 @@ impl Parcel {
         let (offset, length, line) = self.rows.record(row);
         let start = self.span.start + u64::from(offset);
         (Span::new(start, start + u64::from(length)), line)
+    }
+
+    /// What stands before the record at an offset, if the format knows such a thing. Where it is too
+    /// long to be kept with every letter it is empty, and the record means nothing without it.
+    pub fn preamble_of(&self, offset: u64) -> Option<&[u8]> {
+        let before = self.before.as_ref()?;
+        let turns = self.turns.partition_point(|&(start, _)| self.span.start + start as u64 <= offset);
+        let preamble = turns.checked_sub(1).map_or(before, |last| &self.turns[last].1);
+        Some(preamble.bytes()).map(|bytes| if bytes.len() > TURNS_BYTES_MAX { &[] } else { bytes })
     }
 
     /// The bytes of the chunk once more, with some before them: a tail may reach back.

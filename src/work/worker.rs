@@ -77,6 +77,8 @@ impl<E: Encoder> Work for Pass<E> {
             check: 0,
             tail: (0, hash16(b"")),
             preamble: behind,
+            before: (!self.recipe.format.is_settled(&Preamble::default())).then(|| before.clone()),
+            turns: Vec::new(),
             unterminated: None,
             is_intact: true,
         };
@@ -147,6 +149,7 @@ impl Worker {
         parcel.skipped = u64::from(counted.skipped);
         parcel.records = u64::from(counted.records);
         parcel.record_lines = u64::from(counted.record_lines);
+        parcel.turns = memory.turns();
         let framing = pass.recipe.format.framing();
         if parcel.ends.is_some() && framing.leaves_a_line(block) {
             parcel.lines += 1;

@@ -85,6 +85,8 @@ pub(super) fn batch(path: &Path, split: Split, (from, to): (u64, u64), has_rejec
         check: xxhash_rust::xxh3::xxh3_64(&vec![b'\n'; usize::try_from(lines).unwrap()]),
         tail: (0, hash16(b"")),
         preamble: Preamble::default(),
+        before: None,
+        turns: Vec::new(),
         unterminated: None,
         is_intact: true,
     };

@@ -11,7 +11,7 @@ use crate::sink::dead_letter::{Evidence, Letter};
 use crate::source::Hash16;
 
 const COPY: &str = "COPY logmill.dead_letters
-    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons, rules_hash) FROM STDIN BINARY";
+    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons, rules_hash, preamble) FROM STDIN BINARY";
 
 pub(super) fn write(
     link: &mut Link,
@@ -40,7 +40,7 @@ pub(super) fn write(
 fn encode(letter: &Letter<'_>, job: &str, rules_hash: Hash16, tuple: &mut Vec<u8>) {
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
     tuple.clear();
-    tuple.extend_from_slice(&10_i16.to_be_bytes());
+    tuple.extend_from_slice(&11_i16.to_be_bytes());
     put(tuple, job.as_bytes());
     put(tuple, &letter.source_id.to_be_bytes());
     put(tuple, &signed(letter.span.start).to_be_bytes());
@@ -63,6 +63,10 @@ fn encode(letter: &Letter<'_>, job: &str, rules_hash: Hash16, tuple: &mut Vec<u8
     tuple.push(1);
     tuple.extend_from_slice(letter.reasons.as_bytes());
     put(tuple, &rules_hash.0);
+    match letter.preamble {
+        Some(preamble) => put(tuple, preamble),
+        None => tuple.extend_from_slice(&NULL),
+    }
 }
 
 /// Supersedes the letter of a record that is read again. False if there is none.

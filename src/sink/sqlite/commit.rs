@@ -119,8 +119,8 @@ impl Letters for Transaction<'_> {
         }
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons,
-                                               rules_hash)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                               rules_hash, preamble)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?;
         for letter in letters {
             let (raw, hash) = match &letter.record {
@@ -137,7 +137,8 @@ impl Letters for Transaction<'_> {
                 hash,
                 letter.stage.as_str(),
                 letter.reasons,
-                self.settings.rules_hash.0
+                self.settings.rules_hash.0,
+                letter.preamble
             ])?;
             pass("mid-dead-letters")?;
         }
