@@ -1,6 +1,6 @@
 //! Delivery: dead letters to where a job wants them besides, `[dead_letters] to`.
 //!
-//! The destination stays the truth. What is due there ([`Outbox`]) is brought to a [`Target`] after
+//! The destination stays the truth. What is due there ([`Outbox`]) is brought to a `Target` after
 //! the commit, in order, and marked once the target has acknowledged it. So everything arrives at
 //! least once, under an id that stays the same, and a target that is down costs nothing but time.
 //! A new kind of target is a file beside these and a line in `address`.
