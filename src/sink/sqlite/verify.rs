@@ -21,7 +21,7 @@ use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::verify::{
-    HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify, of_sources,
+    HeldLetter, HeldRows, Kept, LetterState, NO_SOURCES, Pair, Place, Verifier, Verify, of_sources,
 };
 use crate::sink::{Key, Remembered};
 use crate::work::{self, Recipe, Work};
@@ -151,27 +151,28 @@ impl Kept for SqliteKept {
         work::with(recipe, Arc::clone(&self.encoder))
     }
 
-    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32)> {
+    fn remembered(&mut self) -> Result<Vec<Remembered>> {
         let remembered = self.ask(|look| {
             if !self.has_tables {
-                return Ok((Vec::new(), 1));
+                return Ok(Vec::new());
             }
             check_version(&look.connection)?;
-            let sql = "SELECT next_source_id FROM logmill_meta";
-            let next = look.connection.query_row(sql, [], |row| row.get(0))?;
-            Ok((remembered(&look.connection, &self.scope, Whose::Own)?, next))
+            remembered(&look.connection, &self.scope, Whose::Own)
         });
-        Ok(remembered?.unwrap_or((Vec::new(), 1)))
+        Ok(remembered?.unwrap_or_default())
     }
 
     fn changes_values(&self) -> Option<&str> {
         self.changes_values.as_deref()
     }
 
-    fn begin(&mut self, sources: &[i32], next: Option<i32>) -> Result<()> {
+    fn begin(&mut self, sources: &[i32], reads_strays: bool) -> Result<()> {
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        let remembered = "SELECT id FROM logmill_sources INTERSECT SELECT source_id FROM logmill_checkpoints";
+        let all = if self.has_tables { remembered } else { NO_SOURCES };
+        let all = reads_strays.then_some(all);
         // The plus keeps this from being how rows are found: they are to come in the order of the key.
-        let is_read = of_sources("+source_id", &format!("IN ({})", ids.join(", ")), next);
+        let is_read = of_sources("+source_id", &format!("IN ({})", ids.join(", ")), all);
         let (names, table) = (self.names(), &self.table);
         let sql = match self.is_unsorted {
             false => format!(
@@ -180,6 +181,13 @@ impl Kept for SqliteKept {
                  ORDER BY source_id, source_offset LIMIT {PAGE}"
             ),
             true => {
+                // A column of the user's may have one of its names.
+                let is_free = |name: &&str| self.columns.iter().all(|it| !it.name.eq_ignore_ascii_case(name));
+                let Some(rowid) = ["rowid", "_rowid_", "oid"].into_iter().find(is_free) else {
+                    let all_taken =
+                        unfit(format!("{table} has columns rowid, _rowid_ and oid; rename one of them"));
+                    return Err(all_taken.into_error(&self.path));
+                };
                 self.ask(|look| {
                     // Sorted once, on disk, in a place that is no part of the database.
                     look.connection.execute_batch(&format!(
@@ -191,7 +199,8 @@ impl Kept for SqliteKept {
                     Ok(())
                 })?;
                 format!(
-                    "SELECT *, 0, rowid FROM temp.logmill_sorted WHERE (0, rowid) > (?1, ?2) ORDER BY rowid LIMIT {PAGE}"
+                    "SELECT *, 0, {rowid} FROM temp.logmill_sorted WHERE (0, {rowid}) > (?1, ?2)
+                     ORDER BY {rowid} LIMIT {PAGE}"
                 )
             }
         };
@@ -282,9 +291,12 @@ impl Kept for SqliteKept {
     }
 
     fn differing(&mut self, pairs: Vec<Pair>) -> Result<(Vec<Pair>, Vec<Option<usize>>)> {
+        // The row was found by its key, of which it may keep another spelling.
+        let is_equated = |number: usize| self.equates_keys && self.key_columns.contains(&number);
         let first = |pair: &Pair| {
-            let mut both = values(&pair.expected).zip(values(&pair.held));
-            both.position(|(expected, held)| !is_same(expected, held))
+            let both = values(&pair.expected).zip(values(&pair.held));
+            both.enumerate()
+                .position(|(number, (expected, held))| !is_equated(number) && !is_same(expected, held))
         };
         let columns = pairs.iter().map(first).collect();
         Ok((pairs, columns))

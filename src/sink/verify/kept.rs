@@ -16,11 +16,14 @@ pub(in crate::sink) struct Place {
     pub(in crate::sink) offset: i64,
 }
 
-/// Whether a row is of one of these sources or, with the next id that is free, of none that there
-/// ever was: a condition on `id`, the column of the source's id.
-pub(in crate::sink) fn of_sources(id: &str, sources: &str, next: Option<i32>) -> String {
-    match next {
-        Some(next) => format!("({id} {sources} OR {id} < 1 OR {id} >= {next})"),
+/// Where no source of any job is remembered.
+pub(in crate::sink) const NO_SOURCES: &str = "SELECT 0 WHERE false";
+
+/// Whether a row is of one of these sources or, with a query for the ids of all that are remembered,
+/// of none: a condition on `id`, the column of the source's id.
+pub(in crate::sink) fn of_sources(id: &str, sources: &str, all: Option<&str>) -> String {
+    match all {
+        Some(all) => format!("({id} {sources} OR {id} NOT IN ({all}))"),
         None => format!("{id} {sources}"),
     }
 }
@@ -30,15 +33,15 @@ pub(in crate::sink) trait Kept: Send {
     /// What turns chunks into rows in the destination's own form.
     fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
 
-    /// What is remembered of the job's sources, and the next id that is free.
-    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32)>;
+    /// What is remembered of the job's sources.
+    fn remembered(&mut self) -> Result<Vec<Remembered>>;
 
     /// Why the values of rows need not be those that were sent, if so.
     fn changes_values(&self) -> Option<&str>;
 
-    /// Begins to read the rows of these sources and, with the next id that is free, those of ids that
-    /// were never given. In the order of their places.
-    fn begin(&mut self, sources: &[i32], next: Option<i32>) -> Result<()>;
+    /// Begins to read the rows of these sources and, if asked for, strays: those of ids that no source
+    /// of any job has. In the order of their places.
+    fn begin(&mut self, sources: &[i32], reads_strays: bool) -> Result<()>;
 
     /// Gives more rows; none at the end.
     fn more_rows(&mut self, rows: &mut HeldRows) -> Result<()>;

@@ -23,7 +23,7 @@ pub use found::{
     Difference, DifferenceCounts, DifferenceKind, Differences, InFile, InTable, NotLoaded, NotVerifiable,
     Verified, VerifiedSource,
 };
-pub(super) use kept::{HeldLetter, HeldRows, Kept, LetterState, Pair, Place, of_sources};
+pub(super) use kept::{HeldLetter, HeldRows, Kept, LetterState, NO_SOURCES, Pair, Place, of_sources};
 use source::Read;
 
 use super::claim::signed;
@@ -39,7 +39,7 @@ pub trait Verify: Sink {
     /// The names under which the sources were last seen.
     fn names(&mut self) -> Result<Vec<String>>;
 
-    /// That rows under ids that were never given are looked for by another.
+    /// That rows under ids that no source has are looked for by another.
     fn leave_strays(&mut self);
 
     /// The sources were read. `failed` are the files of which that is not so, and why; `is_part`
@@ -60,12 +60,13 @@ const KEYS_MAX: usize = 5_000;
 pub(super) struct Verifier<K> {
     kept: K,
     is_by_place: bool,
+    is_by_content: bool,
     data_date: Option<NaiveDate>,
-    /// Rows under ids that were never given are looked for.
+    /// Rows under ids that no source has are looked for.
     reads_strays: bool,
     /// Those of the job, by which the sources are read.
     rules: Hash16,
-    remembered: Option<(Vec<Remembered>, i32)>,
+    remembered: Option<Vec<Remembered>>,
     /// Those that are read, by their ids.
     sources: BTreeMap<i32, Read>,
     rows: RowCursor,
@@ -98,6 +99,7 @@ impl<K: Kept> Verifier<K> {
         Verifier {
             kept,
             is_by_place: matches!(key, Key::Position | Key::None),
+            is_by_content: *key == Key::Content,
             data_date,
             reads_strays: true,
             rules: Hash16([0; 16]),
@@ -115,7 +117,7 @@ impl<K: Kept> Verifier<K> {
         }
     }
 
-    fn remembered(&mut self) -> Result<&(Vec<Remembered>, i32)> {
+    fn remembered(&mut self) -> Result<&Vec<Remembered>> {
         match &mut self.remembered {
             Some(remembered) => Ok(remembered),
             none => Ok(none.insert(self.kept.remembered()?)),
@@ -211,8 +213,16 @@ impl<K: Kept> Verifier<K> {
         let differs = |read: &mut Read, kind| read.difference(kind, place, Some(line));
         match (expected, held) {
             (Expected::NoRow, None) => {}
-            (Expected::NoRow, Some(_)) => self.differences.add(differs(read, DifferenceKind::ExtraRow)),
-            (_, None) => self.differences.add(differs(read, DifferenceKind::MissingRow)),
+            (Expected::NoRow, Some(held)) => {
+                read.holds(self.kept.without_source(held));
+                self.differences.add(differs(read, DifferenceKind::ExtraRow));
+            }
+            (expected, None) => {
+                if let Expected::Row(row) = expected {
+                    read.expects(self.kept.without_source(row));
+                }
+                self.differences.add(differs(read, DifferenceKind::MissingRow));
+            }
             (Expected::AnyRow, Some(_)) => read.table.mended += 1,
             (Expected::Row(_), Some(held)) if self.kept.changes_values().is_some() => {
                 read.holds(self.kept.without_source(held));
@@ -232,10 +242,11 @@ impl<K: Kept> Verifier<K> {
             if place.is_some_and(|place| at >= place) {
                 break;
             }
-            self.rows.take();
+            let held = self.rows.take();
             match self.sources.get_mut(&at.source) {
                 Some(read) if !read.has_read(at) => {}
                 Some(read) => {
+                    read.holds(self.kept.without_source(held));
                     read.table.rows += 1;
                     self.differences.add(read.difference(DifferenceKind::ExtraRow, at, None));
                 }
@@ -309,6 +320,7 @@ impl<K: Kept> Verifier<K> {
                     None if self.is_second => {}
                     // Whatever was loaded later, it left a row of the key.
                     None => {
+                        read.expects(self.kept.without_source(row));
                         let missing = read.difference(DifferenceKind::MissingRow, place, Some(line));
                         self.differences.add(missing);
                     }
@@ -381,7 +393,7 @@ impl<K: Kept> Sink for Verifier<K> {
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
         let is_second = self.is_second;
         self.rules = asked.rules_hash;
-        let (remembered, next) = self.remembered()?.clone();
+        let remembered = self.remembered()?.clone();
         let known: Vec<Known> = remembered.iter().map(|memory| memory.known.clone()).collect();
         let mut answers = Vec::with_capacity(asked.files.len());
         let mut is_there = vec![false; remembered.len()];
@@ -435,7 +447,7 @@ impl<K: Kept> Sink for Verifier<K> {
             }
             let ids: Vec<i32> = self.sources.keys().copied().collect();
             if self.is_by_place {
-                self.kept.begin(&ids, self.reads_strays.then_some(next))?;
+                self.kept.begin(&ids, self.reads_strays)?;
             }
             self.letters = LetterCursor::of(ids);
         }
@@ -464,7 +476,7 @@ impl<K: Kept> Sink for Verifier<K> {
 
 impl<K: Kept> Verify for Verifier<K> {
     fn names(&mut self) -> Result<Vec<String>> {
-        Ok(self.remembered()?.0.iter().map(|memory| memory.known.name.clone()).collect())
+        Ok(self.remembered()?.iter().map(|memory| memory.known.name.clone()).collect())
     }
 
     fn leave_strays(&mut self) {
@@ -491,9 +503,12 @@ impl<K: Kept> Verify for Verifier<K> {
             }
         }
         let is_whole = self.not_verifiable.is_empty() && failed.is_empty() && !is_part;
+        // By the same rules, equal content is an equal row, whoever else has it.
+        let has_old_rules = self.sources.values().any(|read| read.before_rules().is_some());
+        let is_certain = is_whole || self.is_by_content && !has_old_rules;
         for Aside { place, line, column, is_settled } in std::mem::take(&mut self.asides).in_order() {
             let Some(read) = self.sources.get_mut(&place.source) else { continue };
-            match (is_settled, is_whole) {
+            match (is_settled, is_certain) {
                 (true, _) => read.table.replaced += 1,
                 (false, true) => self.differences.add(read.changed(place, line, self.kept.column(column))),
                 (false, false) => read.unsettled += 1,

@@ -31,7 +31,7 @@ use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::verify::{
-    HeldLetter, HeldRows, Kept, LetterState, Pair, Place, Verifier, Verify, of_sources,
+    HeldLetter, HeldRows, Kept, LetterState, NO_SOURCES, Pair, Place, Verifier, Verify, of_sources,
 };
 use crate::work::{self, Recipe, Work};
 
@@ -182,24 +182,22 @@ impl Kept for PostgresKept {
         work::with(recipe, Arc::clone(&self.looked.encoder))
     }
 
-    fn remembered(&mut self) -> Result<(Vec<Remembered>, i32)> {
+    fn remembered(&mut self) -> Result<Vec<Remembered>> {
         let looked = Arc::clone(&self.looked);
-        let Some(version) = looked.version else { return Ok((Vec::new(), 1)) };
-        self.ask(move |link| {
-            let next = link.client.query_one("SELECT next_source_id FROM logmill.meta", &[]);
-            let next = at(Step::Look, next)?.get(0);
-            Ok((remembered(&mut link.client, &looked.scope, Whose::Own, version)?, next))
-        })
+        let Some(version) = looked.version else { return Ok(Vec::new()) };
+        self.ask(move |link| remembered(&mut link.client, &looked.scope, Whose::Own, version))
     }
 
     fn changes_values(&self) -> Option<&str> {
         self.looked.changes_values.as_deref()
     }
 
-    fn begin(&mut self, sources: &[i32], next: Option<i32>) -> Result<()> {
+    fn begin(&mut self, sources: &[i32], reads_strays: bool) -> Result<()> {
         let Some(target) = &self.looked.target else { return Ok(()) };
         let columns: Vec<String> = self.looked.columns.iter().map(|column| shown(column, "t.")).collect();
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        let remembered = "SELECT id FROM logmill.sources INTERSECT SELECT source_id FROM logmill.checkpoints";
+        let all = if self.looked.version.is_some() { remembered } else { NO_SOURCES };
         // In the order of the index, where there is one: to sort would be to write all of it.
         let sql = format!(
             "COPY (SELECT {} FROM {} t
@@ -207,7 +205,11 @@ impl Kept for PostgresKept {
                    ORDER BY t.source_id, t.source_offset) TO STDOUT BINARY",
             columns.join(", "),
             target.quoted(),
-            of_sources("t.source_id", &format!("= ANY ('{{{}}}'::int[])", ids.join(",")), next)
+            of_sources(
+                "t.source_id",
+                &format!("= ANY ('{{{}}}'::int[])", ids.join(",")),
+                reads_strays.then_some(all)
+            )
         );
         let snapshot = format!(
             "SET TRANSACTION SNAPSHOT '{}'; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off",
@@ -372,7 +374,9 @@ fn find(link: &mut Link, looked: &Looked, rows: &[Vec<u8>]) -> Result<Vec<Option
         let operator = looked.key_index.equals.iter().find(|(name, _)| *name == column.name);
         let operator = operator.map_or_else(|| "=".to_owned(), |(_, operator)| operator.to_string());
         let name = quote(&column.name);
-        conditions.push(format!("t.{name} {operator} k.k{place}::{}", column.plain_type));
+        // As the column keeps it: with its modifier, which the plain type has not.
+        conditions
+            .push(format!("t.{name} {operator} k.k{place}::{}::{}", column.plain_type, column.type_name));
         let of_column = rows.iter().map(|row| fields(row).nth(number).flatten());
         values.push(list(oid, of_column));
     }
