@@ -8,12 +8,14 @@ use crate::harness::log::{SCHEMA, log};
 use crate::harness::oracle::check_complete;
 use crate::harness::run::needs_failpoints;
 use crate::stories::on_each_destination;
+use crate::tables::role;
 
 on_each_destination! {
     sources_go_with_their_rows
     where_rows_have_no_place_they_stay
     wherever_it_is_killed_all_is_gone_or_nothing
     what_refers_to_a_row_keeps_it_and_all_else
+    a_table_that_is_not_there_keeps_its_rows_and_all_else
 }
 
 fn two_files(kind: Kind) -> Load {
@@ -122,4 +124,53 @@ fn a_trigger_that_keeps_rows_keeps_all_else() {
     let refused = load.command("forget").arg("--delete-rows").arg("--id").arg("1").run();
     refused.exit(2).says("keeps rows that are deleted, so nothing was forgotten");
     assert_eq!(load.versions(), before);
+}
+
+fn a_table_that_is_not_there_keeps_its_rows_and_all_else(kind: Kind) {
+    let load = two_files(kind);
+    load.run().exit(3);
+    let before = held(&load);
+    load.sql("ALTER TABLE t RENAME TO renamed");
+    let forget = || load.command("forget").arg("--id").arg("1");
+    for call in [forget().arg("--dry-run"), forget().arg("--yes")] {
+        let refused = call.arg("--delete-rows").run();
+        refused
+            .exit(2)
+            .says("table t is not there")
+            .says("without --delete-rows, if its rows are gone on purpose");
+    }
+    load.sql("ALTER TABLE renamed RENAME TO t");
+    assert_eq!(held(&load), before);
+
+    load.sql("DROP TABLE t");
+    assert_eq!(forget().run().exit(0).result("/forgotten"), json!(1));
+}
+
+#[test]
+fn row_security_that_hides_rows_keeps_all_else() {
+    let load = two_files(Kind::Postgres);
+    load.run().exit(3);
+    let url = role(
+        &load,
+        "GRANT ALL ON t TO {role}; GRANT USAGE ON SCHEMA logmill TO {role};
+         GRANT ALL ON ALL TABLES IN SCHEMA logmill TO {role}; GRANT pg_read_all_stats TO {role};
+         ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (false)",
+    );
+    let before = (held(&load), load.versions());
+    let forget = |flag| load.command("forget").into(&url).arg("--delete-rows").arg(flag).arg("--id").arg("1");
+    for call in [forget("--dry-run"), forget("--yes"), load.command("verify").into(&url)] {
+        call.run().exit(2).says("row security applies to this role on t").says("BYPASSRLS");
+        assert_eq!((held(&load), load.versions()), before);
+    }
+    load.sql(&format!("ALTER ROLE {}_role BYPASSRLS", load.database().name()));
+    load.command("verify").into(&url).run().exit(0);
+    assert_eq!(forget("--yes").run().exit(0).result("/deleted_rows"), json!(before.0[0].0));
+    load.sql(&format!("DROP OWNED BY {0}_role CASCADE; DROP ROLE {0}_role", load.database().name()));
+}
+
+#[test]
+fn without_a_file_or_an_id_both_are_named() {
+    let load = two_files(Kind::Sqlite);
+    load.run().exit(3);
+    load.command("forget").run().exit(2).says("<FILE|--id <ID>>");
 }

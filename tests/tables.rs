@@ -211,7 +211,7 @@ fn a_server_that_takes_no_writes_is_refused_before_anything_is_made() {
 }
 
 /// A role that may load, and nothing else.
-fn role(load: &Load, rights: &str) -> String {
+pub(crate) fn role(load: &Load, rights: &str) -> String {
     let role = format!("{}_role", load.database().name());
     let database = load.database().name();
     load.sql(&format!(

@@ -446,11 +446,12 @@ pub(super) struct VerifyArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["files", "id"]).required(true).multiple(true))]
 pub(super) struct ForgetArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
     /// Files, or directories for all below them; they need not be there any more
-    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath, required_unless_present = "id")]
+    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
     pub(super) files: Vec<PathBuf>,
     /// Sources by their ids, as `logmill status --all` shows them
     #[arg(long, value_delimiter = ',')]

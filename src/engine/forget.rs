@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::report::{Forget, RowsLeft};
 use crate::sink::history::SourceStatus;
-use crate::sink::key::SOURCE_ID;
 use crate::sink::statement::delete_rows;
 use crate::sink::{Destination, Key};
 
@@ -47,7 +46,7 @@ pub fn forget(
     consent: &mut dyn FnMut(&Forget) -> bool,
 ) -> Result<Forget> {
     let destination = destination(config, watch)?;
-    let has_place = config.destination.key.extra_columns().contains(&SOURCE_ID);
+    let has_place = config.destination.key.has_places();
     if options.deletes_rows && !has_place {
         return Err(Error::usage(
             "--delete-rows: the rows of this job do not say which source they are of (its key is neither \"position\" nor \
@@ -59,7 +58,7 @@ pub fn forget(
     let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
     let delete_sql = has_place.then(|| delete_rows(&*destination, &ids));
     let left = rows(config, &*destination, options, delete_sql.as_deref());
-    let rows = if has_place { Some(destination.rows_of(&ids)?) } else { None };
+    let rows = if has_place { Some(destination.rows_of(&ids, options.deletes_rows)?) } else { None };
     let mut forget = Forget::new(&config.name, destination.describe(), &sources, rows, delete_sql, left);
     if !options.is_rehearsal && consent(&forget) {
         forget.done(destination.forget(&ids, options.deletes_rows)?);

@@ -87,6 +87,7 @@ pub(super) fn load_beside(
         job: &config.name,
         run,
         destination: destination.describe(),
+        has_places: config.destination.key.has_places(),
         stop_above: config.dead_letters.stop_above,
         delivery,
         next: Next { query, ..Next::default() },

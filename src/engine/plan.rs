@@ -65,7 +65,10 @@ fn other_rules(
     }
     let mut sources = destination.history()?.status(&config.name)?.unwrap_or_default().sources;
     compare_rules(config, &mut sources);
-    Ok(OtherRules::of(sources.iter().filter(|source| finished.contains(&source.id))))
+    Ok(OtherRules::of(
+        sources.iter().filter(|source| finished.contains(&source.id)),
+        config.destination.key.has_places(),
+    ))
 }
 
 /// Which kinds of sources there are.

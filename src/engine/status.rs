@@ -16,7 +16,8 @@ pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
     let mut found = destination.history()?.status(&config.name)?;
     found.iter_mut().for_each(|found| compare_rules(config, &mut found.sources));
     let undelivered = found.as_ref().map_or(0, |found| found.undelivered);
-    let mut status = Status::new(&config.name, destination.describe(), found, false);
+    let has_places = config.destination.key.has_places();
+    let mut status = Status::new(&config.name, destination.describe(), found, has_places, false);
     status.undelivered = config.dead_letters.to.is_some().then_some(undelivered);
     Ok(status)
 }

@@ -192,6 +192,8 @@ pub struct Subject<'a> {
     pub inferred: Option<Inferred>,
     /// Where the rows went, without secrets.
     pub destination: String,
+    /// Whether rows say which source they are of.
+    pub has_places: bool,
     /// How many dead letters of a source are too many.
     pub stop_above: Option<Bar>,
     /// The id of the run.
@@ -215,9 +217,11 @@ impl Load {
                 loaded: outcome.loaded,
                 waiting: outcome.waiting,
                 finished_before: outcome.finished,
-                other_rules: outcome
-                    .other_rules
-                    .map(|other| OtherRules { files: other.files, open_dead_letters: other.letters }),
+                other_rules: outcome.other_rules.map(|other| OtherRules {
+                    files: other.files,
+                    open_dead_letters: other.letters,
+                    has_places: subject.has_places,
+                }),
                 duplicates: outcome
                     .duplicates
                     .iter()

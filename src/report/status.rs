@@ -50,13 +50,19 @@ pub struct SourcesStatus {
 
 impl Status {
     /// The report on what the destination remembers of a job; nothing if it has nothing of ours.
-    pub fn new(job: &str, destination: String, found: Option<history::Status>, shows_all: bool) -> Status {
+    pub fn new(
+        job: &str,
+        destination: String,
+        found: Option<history::Status>,
+        has_places: bool,
+        shows_all: bool,
+    ) -> Status {
         let is_new = found.is_none();
         let found = found.unwrap_or_default();
         Status {
             head: Head::new("status", Some(job), Exit::Success),
             destination,
-            other_rules: OtherRules::of(&found.sources),
+            other_rules: OtherRules::of(&found.sources, has_places),
             sources: found.sources,
             open_dead_letters: found.open_dead_letters,
             undelivered: None,

@@ -22,6 +22,14 @@ pub(super) struct Loaded {
     pub(super) inserted: i64,
 }
 
+/// Why the rows of sources are not deleted from a table that was dropped or has another name now.
+pub(super) fn rows_not_there(table: &TableName) -> String {
+    format!(
+        "table {table} is not there, so nothing was forgotten: give it its name back, if it was renamed; forget without \
+         --delete-rows, if its rows are gone on purpose"
+    )
+}
+
 impl Past {
     /// The statement that asks for it: target, sources, inserted rows. `sources` and `checkpoints`
     /// are what it reads; its parameter is the job.

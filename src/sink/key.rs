@@ -49,6 +49,11 @@ impl Key {
             Key::Columns(_) => &[],
         }
     }
+
+    /// Whether rows say which source they are of, and where in it they were.
+    pub fn has_places(&self) -> bool {
+        self.extra_columns().contains(&SOURCE_ID)
+    }
 }
 
 /// The column of the source's id.

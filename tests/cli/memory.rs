@@ -255,6 +255,28 @@ fn what_was_loaded_under_other_rules_is_told() {
 }
 
 #[test]
+fn rows_are_offered_to_forget_only_where_they_can_be() {
+    for (key, can_go) in
+        [("\"position\"", true), ("\"none\"", true), ("\"content\"", false), ("[\"n\"]", false)]
+    {
+        on_both(key, |place, _| {
+            place.run("load -j job.toml").ended(3, &[]);
+            place.write("job.toml", place.read("job.toml").replace("max_length = 3", "max_length = 4"));
+            for command in ["load", "plan", "status"] {
+                let said = place.run(&format!("{command} -j job.toml"));
+                let text = format!("{}{}", said.stdout, said.stderr);
+                let hint =
+                    text.lines().find(|line| line.contains("`logmill forget` the files")).expect("a hint");
+                assert_eq!(hint.contains("--delete-rows"), can_go, "{command} {key}: {hint}");
+                assert!(hint.len() <= 100, "{hint}");
+            }
+            let exit = if can_go { 0 } else { 2 };
+            place.run("forget -j job.toml --delete-rows --dry-run --id 1").ended(exit, &[]);
+        });
+    }
+}
+
+#[test]
 fn a_name_with_a_line_end_forges_no_line() {
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db").replace("word ", "\"a\\n2  b\" "));

@@ -16,11 +16,11 @@ pub(super) fn other_rules(out: &mut String, other: OtherRules) {
     }
     let replay = match other.open_dead_letters {
         0 => "",
-        _ => "`logmill dead-letters replay` tries these again by the new ones; ",
+        _ => "\n    `logmill dead-letters replay` tries these again by the new ones;",
     };
+    let rows = if other.has_places { " with --delete-rows" } else { "" };
     let _ = writeln!(
         out,
-        "\n    {replay}what is loaded stays as it is, unless you `logmill forget` the files (--delete-rows with their \
-         rows) and load again"
+        "{replay}\n    what is loaded stays, unless you `logmill forget` the files{rows} and load again"
     );
 }

@@ -1,6 +1,6 @@
 //! The target held against the job, before the first row: every finding is told at once.
 
-use postgres::{Client, Row};
+use postgres::{Client, GenericClient, Row};
 
 use super::Settings;
 use super::catalog::{self, KeyIndex, Target};
@@ -100,10 +100,26 @@ fn look_at_table(
         findings.push(format!("{name} has rules ({rules}), which can turn rows into something else; drop them, or load another table"));
     }
     if row.get(2) {
-        findings.push(format!("row security applies to this role on {name}, so it may not see rows that are there; use a role with BYPASSRLS"));
+        findings.push(hidden_rows(name));
     }
     look_at_rights(&row, target, settings, must_stage, findings);
     Ok(())
+}
+
+/// Refuses to count, compare or delete in a table of which this role may not see all rows.
+pub(super) fn refuse_row_security(
+    client: &mut impl GenericClient,
+    target: &Target,
+    step: Step,
+) -> Result<(), Trouble> {
+    let is_active = at(step, client.query_one("SELECT row_security_active($1::oid)", &[&target.oid]))?;
+    if is_active.get(0) { Err(unfit(vec![hidden_rows(&target.name)])) } else { Ok(()) }
+}
+
+fn hidden_rows(name: &str) -> String {
+    format!(
+        "row security applies to this role on {name}, so it may not see rows that are there; use a role with BYPASSRLS"
+    )
 }
 
 fn look_at_rights(

@@ -88,8 +88,8 @@ impl Destination for PostgresDestination {
         Ok(Box::new(PostgresOutbox::open(&self.server, &self.settings)?))
     }
 
-    fn rows_of(&self, sources: &[i32]) -> Result<u64> {
-        super::forget::rows_of(&self.server, &self.settings, sources)
+    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<u64> {
+        super::forget::rows_of(&self.server, &self.settings, sources, deletes_rows)
     }
 
     fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::catalog::Target;
+use super::compare::{refuse_row_security, unfit};
 use super::connect::Server;
 use super::link::{Link, OUR_PATH, begin_sql, path_of_target};
 use super::session::Session;
@@ -14,14 +15,23 @@ use super::verdict::Step;
 use super::{Settings, Timeouts, tables};
 use crate::error::{ErrorKind, Result};
 use crate::sink::claim::unsigned;
+use crate::sink::findings::rows_not_there;
 use crate::sink::history::Forgotten;
 
-/// How many rows are of these sources.
-pub(super) fn rows_of(server: &Arc<Server>, settings: &Settings, sources: &[i32]) -> Result<u64> {
+/// How many rows are of these sources, which are to be deleted or not.
+pub(super) fn rows_of(
+    server: &Arc<Server>,
+    settings: &Settings,
+    sources: &[i32],
+    deletes_rows: bool,
+) -> Result<u64> {
     let (settings, sources) = (settings.clone(), sources.to_vec());
     let session = Session::visit(server, patient(settings.timeouts))?;
     let counted = session.run(Step::Look, move |Link { client, schemas, .. }| {
-        let Some(target) = Target::find(client, schemas, &settings.table)? else { return Ok(0) };
+        let Some(target) = Target::find(client, schemas, &settings.table)? else {
+            return if deletes_rows { Err(unfit(vec![rows_not_there(&settings.table)])) } else { Ok(0) };
+        };
+        refuse_row_security(client, &target, Step::Look)?;
         let sql = format!("SELECT count(*) FROM {} WHERE source_id = ANY($1)", target.quoted());
         Ok(unsigned(at(Step::Look, client.query_one(&sql, &[&sources]))?.get(0)))
     });
@@ -102,11 +112,11 @@ fn forget_all(
     );
     let deleted = match at(Step::Forget, deleted) {
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
-            return Err(unfit(
+            return Err(unfit(vec![
                 "this role may not delete from the tables of logmill; \
                  GRANT DELETE ON logmill.sources, logmill.checkpoints, logmill.containers TO it"
                     .to_owned(),
-            ));
+            ]));
         }
         deleted => deleted?,
     };
@@ -123,7 +133,10 @@ fn delete_rows(
     settings: &Settings,
     sources: &[i32],
 ) -> Result<u64, Trouble> {
-    let Some(target) = Target::find(client, schemas, &settings.table)? else { return Ok(0) };
+    let Some(target) = Target::find(client, schemas, &settings.table)? else {
+        return Err(unfit(vec![rows_not_there(&settings.table)]));
+    };
+    refuse_row_security(client, &target, Step::Forget)?;
     let table = target.quoted();
     let of_sources = "source_id OPERATOR(pg_catalog.=) ANY($1)";
     let path = format!("SET LOCAL search_path = {}", path_of_target(&target.schema, schemas));
@@ -132,10 +145,10 @@ fn delete_rows(
         at(Step::Forget, client.execute(&format!("DELETE FROM {table} WHERE {of_sources}"), &[&sources]));
     let deleted = match deleted {
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
-            return Err(unfit(format!(
+            return Err(unfit(vec![format!(
                 "this role may not delete from {}, so nothing was forgotten; GRANT DELETE ON {table} TO it",
                 target.name
-            )));
+            )]));
         }
         deleted => deleted?,
     };
@@ -143,15 +156,11 @@ fn delete_rows(
     let left =
         client.query_one(&format!("SELECT EXISTS (SELECT FROM {table} WHERE {of_sources})"), &[&sources]);
     if at(Step::Forget, left)?.get(0) {
-        return Err(unfit(format!(
+        return Err(unfit(vec![format!(
             "a trigger or rule of {} keeps rows that are deleted, so nothing was forgotten; disable it for that",
             target.name
-        )));
+        )]));
     }
     at(Step::Forget, client.batch_execute(&format!("SET LOCAL search_path = {OUR_PATH}")))?;
     Ok(deleted)
-}
-
-fn unfit(finding: String) -> Trouble {
-    Trouble::Ours(ErrorKind::Unfit(vec![finding]).into())
 }

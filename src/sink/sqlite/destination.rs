@@ -68,8 +68,8 @@ impl Destination for SqliteDestination {
         Ok(Box::new(SqliteOutbox::open(&self.path, &self.settings)?))
     }
 
-    fn rows_of(&self, sources: &[i32]) -> Result<u64> {
-        super::forget::rows_of(&self.path, &self.settings, sources)
+    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<u64> {
+        super::forget::rows_of(&self.path, &self.settings, sources, deletes_rows)
     }
 
     fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten> {

@@ -10,19 +10,22 @@ use super::target::Target;
 use super::{Settings, Trouble, check_version, has_tables, immediate, open_existing, pass, unfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::unsigned;
+use crate::sink::findings::rows_not_there;
 use crate::sink::history::Forgotten;
 use crate::sink::key::quote;
 use crate::split::Split;
 
-/// How many rows are of these sources.
-pub(super) fn rows_of(path: &Path, settings: &Settings, sources: &[i32]) -> Result<u64> {
+/// How many rows are of these sources, which are to be deleted or not.
+pub(super) fn rows_of(path: &Path, settings: &Settings, sources: &[i32], deletes_rows: bool) -> Result<u64> {
     if !path.exists() {
         return Ok(0);
     }
-    let counted = Look::open(path).and_then(|look| {
-        let Some(target) = Target::find(&look.connection, &settings.table.name)? else { return Ok(0) };
-        count(&look.connection, &target, sources)
-    });
+    let counted =
+        Look::open(path).and_then(|look| match Target::find(&look.connection, &settings.table.name)? {
+            Some(target) => count(&look.connection, &target, sources),
+            None if deletes_rows => Err(unfit(rows_not_there(&settings.table))),
+            None => Ok(0),
+        });
     counted.map_err(|trouble| trouble.into_error(path))
 }
 
@@ -113,7 +116,9 @@ fn forget_all(
         forgotten.sources += 1;
         forgotten.dead_letters += superseded as u64;
     }
-    if deletes_rows && let Some(target) = Target::find(connection, &settings.table.name)? {
+    if deletes_rows {
+        let target = Target::find(connection, &settings.table.name)?;
+        let target = target.ok_or_else(|| unfit(rows_not_there(&settings.table)))?;
         forgotten.rows = delete_rows(connection, &target, sources)?;
     }
     pass("after-rows-deleted")?;

@@ -15,6 +15,7 @@ use postgres::Statement;
 
 use self::fields::{Field, fields, list, whole};
 use super::catalog::{self, KeyIndex, Target};
+use super::compare::refuse_row_security;
 use super::connect::Server;
 use super::encode::CopyEncoder;
 use super::link::{Link, begin_sql};
@@ -119,6 +120,7 @@ fn look(link: &mut Link, settings: &Settings) -> Result<Looked, Trouble> {
         });
     };
     let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
+    refuse_row_security(client, &target, Step::Look)?;
     let types = catalog::read_types(client, &target)?;
     let mut columns = fit::fit(&target, settings, &types).map_err(unfit)?;
     let key_names = target.identity(&settings.key);
