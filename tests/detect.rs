@@ -242,6 +242,13 @@ const MADE: &[Made] = &[
             if n == 0 { "" } else { "," }
         )
     }),
+    // As AWS writes it, on one line.
+    ("cloudtrail", "{\"Records\":[", |n| {
+        format!(
+            "{}{{\"eventTime\":\"2023-10-27T12:34:56Z\",\"eventName\":\"GetObject\",\"n\":{n}}}",
+            if n == 0 { "" } else { "," }
+        )
+    }),
 ];
 
 /// What ends a made file.
@@ -290,6 +297,40 @@ fn what_is_written_for_a_file_of_any_format_loads_that_file() {
         assert_eq!((inserted, rejected), (300, 0), "{expected}:\n{text}");
     }
     assert!(missed.len() * 20 <= MADE.len(), "{}", missed.join("\n"));
+}
+
+/// What stands behind the values of `combined` decides whose log it is.
+#[test]
+fn an_access_log_is_taken_for_that_of_a_server_by_what_its_lines_end_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let format_with = |end: &str| {
+        let line = format!(
+            "192.0.2.1 - - [27/Oct/2023:12:34:56 +0000] \"GET /x HTTP/1.1\" 200 7 \"-\" \"curl/8.0\" {end}\n"
+        );
+        std::fs::write(&path, line.repeat(100)).unwrap();
+        format_of(&path)
+    };
+    for end in ["90 700", "0 0"] {
+        assert_eq!(format_with(end), "access as httpd.conf has it", "{end}");
+    }
+    for end in ["\"-\"", "\"10.0.0.1\"", "\"2001:db8::1, 10.0.0.1:4711\""] {
+        assert_eq!(format_with(end), "access as nginx.conf has it", "{end}");
+    }
+    for end in ["0.005 0.004", "0.005 -", "7 0.004", "\"0.005\"", "\"shop.example.org\"", "\"\"", "\"1, x\""]
+    {
+        let found = format_with(end);
+        assert!(!found.contains("conf has it"), "{end}: {found}");
+    }
+}
+
+#[test]
+fn records_on_one_line_are_explained_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trail.json");
+    std::fs::write(&path, format!("{{\"Records\":[{}{{\"n\":0}}]}}", "{\"n\":1},".repeat(99))).unwrap();
+    let tried = &infer(&path, 1).unwrap().report.candidates[0];
+    assert_eq!((tried.format.as_str(), tried.explained, tried.lines), ("cloudtrail", 100, 100));
 }
 
 #[test]

@@ -52,8 +52,9 @@ pub(super) enum Command {
     /// What was loaded before is left out, and what was loaded in part goes on where it
     /// stopped: running the same command again is how a load is resumed.
     ///
-    /// Without a job, one is inferred from all values of FILE (NDJSON) and written to
-    /// ./FILE.logmill.toml, and the rows go into logmill.db. The job is used from then on.
+    /// Without a job, one is inferred from FILE, its format from samples and
+    /// its fields from all values, and written to ./FILE.logmill.toml; the rows go into
+    /// logmill.db. The job is used from then on.
     Load(LoadArgs),
     /// Load a job for many days
     ///

@@ -5,6 +5,7 @@
 //! most lines is it; of those that explain as many, the one that says most. A candidate that reads
 //! anything would explain everything, so beside its format each has a look of its own.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
@@ -20,6 +21,9 @@ pub struct Sample {
     pub others: Vec<Vec<u8>>,
 }
 
+/// Whether what a format has read looks like one of its records.
+type Look = fn(&[u8], &Record<'_>) -> bool;
+
 /// A format that files could be in.
 #[derive(Clone, Debug)]
 pub struct Candidate {
@@ -27,8 +31,7 @@ pub struct Candidate {
     pub name: String,
     /// The lines of a job's `[source]` that say it.
     pub lines: String,
-    /// Whether it looks like one of its records.
-    is_like: fn(&[u8], &Record<'_>) -> bool,
+    is_like: Look,
     /// Whether a record can be found without those before it.
     can_begin_anywhere: bool,
 }
@@ -102,15 +105,17 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
     }
     if start.starts_with(b"{") || start.starts_with(b"[") {
         let is_object = |_: &[u8], record: &Record<'_>| matches!(record.root().raw(), Raw::Object { .. });
-        let has_records = RECORDS.is_match(start);
-        for name in ["cloudtrail", "json"].into_iter().skip(usize::from(!has_records)) {
-            candidates.push(Candidate { can_begin_anywhere: false, ..named(name, is_object) });
+        let of_objects = |name| Candidate { can_begin_anywhere: false, ..named(name, is_object) };
+        if RECORDS.is_match(start) {
+            // All of it may be one line, which is an object too.
+            candidates.insert(0, of_objects("cloudtrail"));
         }
+        candidates.push(of_objects("json"));
     }
-    candidates.extend(LOG_FORMATS.iter().map(|(name, log_format)| Candidate {
-        name: (*name).to_owned(),
+    candidates.extend(LOG_FORMATS.iter().map(|&(name, log_format, is_like)| Candidate {
+        name: name.to_owned(),
         lines: format!("format = \"access\"\nlog_format = '{log_format}'\n"),
-        ..named("access", |line, _| ACCESS.is_match(line))
+        ..named("access", is_like)
     }));
     candidates.extend(others.into_iter().map(of_preset));
     candidates.extend(csvlog(&sample.start));
@@ -122,14 +127,28 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
 /// Presets whose lines are syslog too, which says less of them.
 const OF_SYSLOG: [&str; 1] = ["openssh"];
 
-/// Log formats that stand ready in the configuration that servers come with.
-const LOG_FORMATS: [(&str, &str); 2] = [
+/// Log formats that stand ready in the configuration that servers come with. Others put something else
+/// behind the same values.
+const LOG_FORMATS: [(&str, &str, Look); 2] = [
     (
         "access as nginx.conf has it",
         r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" "$http_x_forwarded_for""#,
+        |line, _| ACCESS.is_match(line) && is_forwarded(line),
     ),
-    ("access as httpd.conf has it", r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %I %O"#),
+    (
+        "access as httpd.conf has it",
+        r#"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %I %O"#,
+        |line, _| ACCESS.is_match(line) && BYTES.is_match(line),
+    ),
 ];
+
+/// Whether the last value of a line, in quotes, is whom proxies passed a request on for.
+fn is_forwarded(line: &[u8]) -> bool {
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
+    let last =
+        LAST_QUOTED.captures(line).and_then(|found| std::str::from_utf8(found.get(1)?.as_bytes()).ok());
+    last.is_some_and(|last| last == "-" || last.split(',').all(|text| is_address(text.trim())))
+}
 
 /// A well-known log, as a pattern that a person can go on with.
 fn of_preset(preset: &Preset) -> Candidate {
@@ -315,13 +334,17 @@ fn explain_piece(
             lines += 1 + (memchr::memchr_iter(b'\n', place.raw).count() as u64).min(LINES_MAX);
         }
     });
-    Explained {
-        lines: lines + u64::from(counted.skipped),
-        of: u64::from(counted.lines) - u64::from(counted.blank),
-    }
+    lines += u64::from(counted.skipped);
+    // Of many records on one line each counts as one.
+    Explained { lines, of: lines.max(u64::from(counted.lines) - u64::from(counted.blank)) }
 }
 
 static ACCESS: LazyLock<Regex> = LazyLock::new(|| regex(r#"^\S+ \S+.* \[[^\]]+\] ".*" [0-9]{3} "#));
+
+/// Bytes received and sent, at the end of a line.
+static BYTES: LazyLock<Regex> = LazyLock::new(|| regex(r#"" [0-9]+ [0-9]+\r?$"#));
+
+static LAST_QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r#" "([^"]*)"\r?$"#));
 
 /// The name of a host and its port before what else would be the client.
 static VHOST: LazyLock<Regex> =

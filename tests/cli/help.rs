@@ -18,6 +18,8 @@ fn every_command_has_its_help_and_its_page() {
         assert!(help.contains(&format!("Usage: logmill {name}")), "{help}");
         assert!(page.contains(&format!(".SH \"LOGMILL {}\"\n", name.to_uppercase())), "{name}");
     }
+    let load = place.run("load --help").ended(0, &[]).stdout;
+    assert!(load.contains("inferred from FILE, its format") && !load.contains("NDJSON"), "{load}");
     let list = place.run("man dead-letters list").ended(0, &[]).stdout;
     assert!(list.contains("logmill dead\\-letters list") && list.contains("\\-\\-code"), "{list}");
     place.run("man lod").ended(2, &["there is no command lod; `logmill help` lists what there is"]);

@@ -277,6 +277,12 @@ mod tests {
             r#"{"log":"\ud800\n"}"#,
             "\n",
             r#"{"log":"x\n","level":"info"}"#,
+            "\n",
+            r#"{"log":"a \r terminal\r\n","stream":"stdout"}"#,
+            "\n",
+            r#"{"log":"no return\\r\n","stream":"stdout"}"#,
+            "\n",
+            r#"{"log":"\r\n","stream":"stdout"}"#,
         );
         assert_eq!(
             read(&contained(Runtime::Docker, None), text.as_bytes()),
@@ -287,6 +293,8 @@ mod tests {
                 r#"{"message":"x","container_stream":"stderr"}"#,
                 "json_invalid",
                 "no_match",
+                r#"{"message":"a \r terminal","container_stream":"stdout"}"#,
+                r#"{"message":"no return\\r","container_stream":"stdout"}"#,
             ]
         );
     }
@@ -363,6 +371,8 @@ mod tests {
             b"\\n\",\"stream\":\"stdout\"}",
             b"\",\"stream\":\"stdout\"}",
             b"\\n\",\"stream\":\"stderr\",\"time\":\"t\"}",
+            b"\\r\\n\",\"stream\":\"stdout\"}",
+            b"\\r",
             b"\\\\n\", \"attrs\":{\"a\":[\"}\"]}}",
             b"web-1 | ",
             b"db_1|",

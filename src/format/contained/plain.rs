@@ -57,7 +57,7 @@ fn docker(line: &[u8]) -> Option<Line> {
         member.captures_iter(line).last().map(|found| found[1].to_vec())
     };
     let log = last("log")?;
-    let newline = Regex::new(r"(?s-u)^((?:[^\\]|\\.)*?)\\n$").expect("a pattern");
+    let newline = Regex::new(r"(?s-u)^((?:[^\\]|\\.)*?)(?:\\r)?\\n$").expect("a pattern");
     let (payload, is_partial) = match newline.captures(&log) {
         Some(found) => (found[1].to_vec(), false),
         None => (log, true),

@@ -251,10 +251,17 @@ fn docker(line: &[u8]) -> Option<RuntimeLine<'_>> {
         }
     }
     let log = log?;
-    // Whether the newline at its end is one, or a backslash and an n.
-    let ends = log.strip_suffix(br"\n");
-    let ends = ends.filter(|text| text.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0);
-    Some(RuntimeLine { payload: ends.unwrap_or(log), is_partial: ends.is_none(), ..found })
+    let ends = without_escape(log, b'n');
+    // A terminal ends its lines with a return too.
+    let payload = ends.map_or(log, |text| without_escape(text, b'r').unwrap_or(text));
+    Some(RuntimeLine { payload, is_partial: ends.is_none(), ..found })
+}
+
+/// What stands before the escape at the end of a text of JSON, unless it is an escaped backslash and
+/// a letter.
+fn without_escape(text: &[u8], letter: u8) -> Option<&[u8]> {
+    let rest = text.strip_suffix(&[b'\\', letter])?;
+    (rest.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0).then_some(rest)
 }
 
 /// The string of JSON at the start of `text`, without its quotes, and what stands behind it.
