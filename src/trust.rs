@@ -5,9 +5,9 @@
 //! there, and what holds rows is for the eyes of its owner.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
@@ -77,11 +77,80 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
         return Ok(file);
     }
     if !is_ours(&metadata) {
-        return Err(io::Error::other(format!("it belongs to another user (uid {})", metadata.uid())));
+        return Err(of_another(&metadata));
     }
     file.set_permissions(Permissions::from_mode(PRIVATE))?;
     file.set_len(0)?;
     Ok(file)
+}
+
+/// A file for rows that takes its name only when it is whole. Until then it is a draft beside, and
+/// one that is given up leaves nothing. What is no plain file, as `/dev/stdout`, is written directly.
+pub(crate) struct Draft {
+    file: BufWriter<File>,
+    path: PathBuf,
+    beside: Option<PathBuf>,
+}
+
+impl Draft {
+    /// Begins it. `AlreadyExists` says that a file with something in it has the name.
+    pub(crate) fn begin(path: &Path) -> io::Result<Draft> {
+        let draft = |file, beside| Draft { file: BufWriter::new(file), path: path.to_owned(), beside };
+        if !is_free(path)? {
+            return Ok(draft(create_private(path)?, None));
+        }
+        let beside = path.with_file_name(format!(".logmill-{:016x}.tmp", fastrand::u64(..)));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(PRIVATE).custom_flags(libc::O_NOFOLLOW);
+        Ok(draft(options.open(&beside)?, Some(beside)))
+    }
+
+    /// Gives it its name, once it is on the disk.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.file.flush()?;
+        let Some(beside) = &self.beside else { return Ok(()) };
+        self.file.get_ref().sync_all()?;
+        if !is_free(&self.path)? {
+            return Err(io::Error::other("something else has taken its name meanwhile"));
+        }
+        std::fs::rename(beside, &self.path)?;
+        self.beside = None;
+        Ok(())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(beside) = &self.beside {
+            let _ = std::fs::remove_file(beside);
+        }
+    }
+}
+
+/// Whether a file may take the name, from nothing or from an empty file; not from what is no plain file.
+fn is_free(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+        Ok(found) if !found.is_file() => Ok(false),
+        Ok(found) if found.len() > 0 => Err(io::ErrorKind::AlreadyExists.into()),
+        Ok(found) if !is_ours(&found) => Err(of_another(&found)),
+        Ok(_) => Ok(true),
+    }
+}
+
+fn of_another(metadata: &Metadata) -> io::Error {
+    io::Error::other(format!("it belongs to another user (uid {})", metadata.uid()))
 }
 
 /// Whether this process has opened the file a second time. A path leads from one moment to the next to
@@ -141,6 +210,36 @@ mod tests {
         create_private(&link).expect_err("a link");
         assert!(!path.exists());
         create_private(Path::new("/dev/null")).expect("no file");
+    }
+
+    #[test]
+    fn a_draft_takes_its_name_when_it_is_whole_and_leaves_nothing_otherwise() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rows");
+        let names = || fs::read_dir(folder.path()).expect("there").count();
+        let begun = |path: &Path| {
+            let mut draft = Draft::begin(path).expect("begun");
+            draft.write_all(b"row").expect("written");
+            draft
+        };
+        let draft = begun(&path);
+        assert!(!path.exists() && names() == 1);
+        drop(draft);
+        assert_eq!(names(), 0);
+        // From an empty file that others may read.
+        fs::write(&path, "").expect("made");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("opened up");
+        begun(&path).finish().expect("whole");
+        assert_eq!((mode(&path), fs::read(&path).expect("there"), names()), (0o600, b"row".to_vec(), 1));
+        let error = Draft::begin(&path).err().expect("there is one");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        // One that comes meanwhile stays.
+        let other = folder.path().join("other");
+        let draft = begun(&other);
+        fs::write(&other, "precious").expect("written");
+        draft.finish().expect_err("there is one");
+        assert_eq!((fs::read(&other).expect("there"), names()), (b"precious".to_vec(), 2));
+        begun(Path::new("/dev/null")).finish().expect("no file");
     }
 
     fn found(path: &Path) -> Result<Option<File>, String> {

@@ -17,6 +17,7 @@ on_each_destination! {
     of_two_replays_one_waits_or_leaves
     what_was_mended_is_kept_and_becomes_the_row
     records_are_mended_as_they_are_with_their_ids_beside
+    an_export_overwrites_nothing_and_leaves_nothing_when_it_fails
     of_a_key_the_later_letter_wins_and_a_row_that_is_there_stays
     what_the_destination_refuses_again_stays_open_with_one_attempt_more
     a_record_that_was_too_long_to_be_kept_is_read_from_its_source
@@ -301,6 +302,48 @@ fn records_are_mended_as_they_are_with_their_ids_beside(kind: Kind) {
     fs::write(&file, fs::read_to_string(&file).unwrap() + "{\"n\":99}\n").unwrap();
     load.command("dead-letters replay").arg("--from").arg(&file).run().exit(2);
     assert!(before == load.versions(), "something was written");
+}
+
+fn an_export_overwrites_nothing_and_leaves_nothing_when_it_fails(kind: Kind) {
+    let load = two_files(kind);
+    load.run().exit(3);
+    let export = |file: &str, flag: &str| {
+        let path = load.path(file);
+        load.command("dead-letters export").arg(flag).arg("-o").arg(path.to_str().unwrap()).run()
+    };
+    let folder = load.path("");
+    let names = || {
+        let names =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> =
+            names.filter(|name| name.contains("letters") || name.contains(".tmp")).collect();
+        names.sort();
+        names
+    };
+    // The source itself, and for SQLite the destination.
+    let before = fs::read(load.path("a.ndjson")).unwrap();
+    export("a.ndjson", "--state=any").exit(2).says("a.ndjson exists; name another file");
+    assert_eq!(fs::read(load.path("a.ndjson")).unwrap(), before);
+    if let Some(database) = load.made().url().strip_prefix("sqlite:") {
+        load.command("dead-letters export").arg("-o").arg(database).run().exit(2).says("name another file");
+    }
+    assert_eq!(ids(&load).len(), 6);
+
+    // Ids that are there: the records are not written either.
+    fs::write(load.path("letters.ids"), "1\n").unwrap();
+    export("letters", "--raw").exit(2).says("letters.ids exists; name another file");
+    assert_eq!(names(), ["letters.ids"]);
+    fs::remove_file(load.path("letters.ids")).unwrap();
+    // A record of several lines is found out only on the way.
+    let ours = load.ours("dead_letters");
+    let last = ids(&load)[5];
+    let bytes = kind.word("'\\x610a62'::bytea", "X'610a62'");
+    load.sql(&format!("UPDATE {ours} SET fixed = {bytes} WHERE id = {last}"));
+    export("letters", "--raw").exit(2).says("has several lines");
+    assert!(names().is_empty(), "{:?}", names());
+    export("letters", "--state=open").exit(0);
+    assert_eq!(names(), ["letters"]);
+    load.command("dead-letters export").arg("-o").arg("/dev/null").run().exit(0);
 }
 
 /// The rows of two keys that are there and of two that are not, each with two letters.

@@ -1,6 +1,6 @@
 //! `dead-letters export`: letters into a file, to be looked at and mended.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::report::{Exit, Export, Head};
 use crate::sink::history::{DeadLetter, Filter, Line};
-use crate::trust::create_private;
+use crate::trust::Draft;
 
 /// A letter as it is exported. The bytes are those that a replay would try: mended ones, where there
 /// are some.
@@ -50,9 +50,14 @@ pub fn export(config: &Config, filter: Filter, path: &Path, is_raw: bool, watch:
             path.display()
         )));
     }
-    let create = |path: &Path| create_private(path).map(BufWriter::new).map_err(failed);
-    let mut records = create(path)?;
-    let mut ids = if is_raw { Some(create(&beside)?) } else { None };
+    let begin = |path: &Path| {
+        Draft::begin(path).map_err(|cause| match cause.kind() {
+            ErrorKind::AlreadyExists => Error::usage(format!("{} exists; name another file", path.display())),
+            _ => failed(cause),
+        })
+    };
+    let mut records = begin(path)?;
+    let mut ids = if is_raw { Some(begin(&beside)?) } else { None };
     let (mut exported, mut not_kept, mut result) = (0, 0, Ok(()));
     destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
         let written = match &mut ids {
@@ -81,8 +86,9 @@ pub fn export(config: &Config, filter: Filter, path: &Path, is_raw: bool, watch:
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     result?;
-    for mut out in [Some(records), ids].into_iter().flatten() {
-        out.flush().and_then(|()| out.get_ref().sync_all()).map_err(failed)?;
+    // The ids first: records without them would be read as objects.
+    for draft in ids.into_iter().chain([records]) {
+        draft.finish().map_err(failed)?;
     }
     let head = Head::new("dead-letters export", Some(&config.name), Exit::Success);
     Ok(Export { head, file: path.display().to_string(), exported, not_kept })
