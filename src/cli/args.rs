@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::config::{Url, flag_help, units};
@@ -514,7 +514,7 @@ pub(super) struct ExportArgs {
     /// Only those in this state; `any` for all
     #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
     pub(super) state: String,
-    /// The file; nobody else may read it, and links are not followed
+    /// The file, which must be new or empty; nobody else may read it, and links are not followed
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) out: PathBuf,
     /// Write the records as they are, one on each line, and their ids to FILE.ids
@@ -546,13 +546,13 @@ pub(super) struct ReplayArgs {
 #[derive(Debug, Args)]
 pub(super) struct FilterArgs {
     /// Only those with a reason of this code
-    #[arg(long, help_heading = "Which")]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new(), help_heading = "Which")]
     pub(super) code: Option<String>,
     /// Only those with a reason about this field
     #[arg(long, help_heading = "Which")]
     pub(super) field: Option<String>,
     /// Only those of sources whose name ends like this
-    #[arg(long, value_name = "NAME", help_heading = "Which")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = "Which")]
     pub(super) source: Option<String>,
     /// Only those last seen since then: a date, a moment (RFC 3339), or so long ago, as in 2d; in UTC
     #[arg(long, value_name = "TIME", value_parser = units::parse_since, help_heading = "Which")]

@@ -63,6 +63,8 @@ fn what_is_mistyped_is_told_and_touches_nothing() {
         ("dead-letters discard -j job.toml", "--all"),
         ("dead-letters discard -j job.toml --all --code enum", "--all"),
         ("dead-letters list -j job.toml --since yesterday", "--since"),
+        ("dead-letters discard -j job.toml --source=", "--source"),
+        ("dead-letters discard -j job.toml --code=", "--code"),
         ("dead-letters export -j job.toml", "--out"),
         ("status", "--job"),
         ("check a --verdicts", "--verdicts"),
