@@ -169,7 +169,7 @@ fn expand(pattern: &Pattern, selection: &Selection) -> Result<Met> {
         false => (Met { named: path.clone(), ..Met::default() }, vec![path]),
     };
     for path in paths {
-        match path.is_dir() {
+        match is_glob && path.as_os_str().is_empty() || path.is_dir() {
             true => walk(&path, selection, &mut met),
             false => met.files.push(path),
         }
@@ -215,7 +215,10 @@ fn glob(pattern: &Pattern) -> Result<(Met, Vec<PathBuf>)> {
         }
         match is_named {
             true => met.named.push(component),
-            false => next.retain(|path| (is_last || path.is_dir()) && met.follows(path)),
+            // The folder that we are in has no name.
+            false => next.retain(|path| {
+                (is_last || path.as_os_str().is_empty() || path.is_dir()) && met.follows(path)
+            }),
         }
         found = next;
     }

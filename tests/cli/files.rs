@@ -114,3 +114,19 @@ fn lines_that_end_with_cr_alone_are_explained() {
         ],
     );
 }
+
+#[test]
+fn files_are_discovered_in_the_folder_that_the_job_is_in() {
+    let place = Place::new();
+    for name in ["a.ndjson", "sub/b.ndjson", "sub/deep/c.ndjson"] {
+        place.write(name, "{\"n\":1}\n");
+    }
+    for (pattern, count) in
+        [("**/*.ndjson", 3), ("**", 3), ("**/a.ndjson", 1), ("**/sub/*.ndjson", 1), ("*/*.ndjson", 1)]
+    {
+        place.write("job.toml", JOB.replace("log.*", pattern));
+        let read = order(&place, "");
+        let count_read = read.iter().filter(|name| name.ends_with(".ndjson")).count();
+        assert_eq!(count_read, count, "{pattern}: {read:?}");
+    }
+}
