@@ -18,6 +18,7 @@ use crate::stories::on_each_destination;
 on_each_destination! {
     a_folder_holds_all_letters_of_a_stretch_and_follows_from_the_table
     a_folder_is_the_same_wherever_a_delivery_is_killed
+    a_pipe_in_the_place_of_the_lock_is_told_and_not_waited_for
     a_stream_has_every_letter_once_and_in_order
     a_stream_that_goes_away_in_the_middle_gets_the_rest_later
     a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id
@@ -174,6 +175,26 @@ fn a_folder_is_the_same_wherever_a_delivery_is_killed(kind: Kind) {
         }
         assert!(came_by > 0, "no delivery comes by {point}");
     }
+}
+
+fn a_pipe_in_the_place_of_the_lock_is_told_and_not_waited_for(kind: Kind) {
+    let load = delivering(kind, "out").file("a.ndjson", lines(9));
+    let folder = load.path("out").join("dead-letters/job").join(kind.word("public.t", "t"));
+    let lock = folder.join(".lock");
+    fs::create_dir_all(&folder).unwrap();
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let said = format!("{}: it is no plain file; remove it", lock.display());
+    let ended = load.run();
+    ended.exit(3);
+    assert!(ended.result("/delivery/error").as_str().unwrap().contains(&said));
+    // Also one that somebody reads.
+    let reader = fs::File::options().read(true).write(true).open(&lock).unwrap();
+    load.command("dead-letters deliver").run().exit(1).says(&said);
+    assert_eq!(unmarked(&load), 3);
+    drop(reader);
+    fs::remove_file(&lock).unwrap();
+    load.command("dead-letters deliver").run().exit(0);
+    assert_eq!(unmarked(&load), 0);
 }
 
 fn a_stream_has_every_letter_once_and_in_order(kind: Kind) {

@@ -44,7 +44,12 @@ const PRIVATE_FOLDER: Mode = Mode::S_IRWXU;
 const PRIVATE_FILE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 
 const AS_FOLDER: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
-const AS_FILE: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+/// Without waiting: a pipe in the place of a file would have us wait for a reader for ever.
+const AS_FILE: OFlag = OFlag::O_WRONLY
+    .union(OFlag::O_CREAT)
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_NONBLOCK)
+    .union(OFlag::O_CLOEXEC);
 
 impl Folder {
     /// Opens it, and makes it if only itself is missing: a mount that is not there is not written
@@ -66,11 +71,20 @@ impl Folder {
     fn of_table(&self, envelope: &Envelope, stop: &Stop) -> Result<Option<(OwnedFd, File)>> {
         let failed = |name: &str, errno| undelivered(self.path.join(name).display(), why(errno));
         let mut folder = below(&self.root, OURS).map_err(|errno| failed(OURS, errno))?;
+        let mut path = self.path.join(OURS);
         for name in [encoded(&envelope.job), encoded(&envelope.table)] {
             folder = below(&folder, &name).map_err(|errno| failed(OURS, errno))?;
+            path.push(name);
         }
-        let lock = openat(&folder, LOCK, AS_FILE, PRIVATE_FILE).map_err(|errno| failed(OURS, errno))?;
-        let lock = File::from(lock);
+        path.push(LOCK);
+        let lock = match openat(&folder, LOCK, AS_FILE, PRIVATE_FILE).map(File::from) {
+            Ok(lock) if lock.metadata().is_ok_and(|found| found.is_file()) => lock,
+            // ENXIO: a pipe that nobody reads.
+            Ok(_) | Err(Errno::ENXIO) => {
+                return Err(undelivered(path.display(), "it is no plain file; remove it"));
+            }
+            Err(errno) => return Err(undelivered(path.display(), why(errno))),
+        };
         let since = Instant::now();
         loop {
             match lock.try_lock() {
