@@ -39,7 +39,7 @@ use logmill::sink::destination::{Settings, Timeouts};
 use logmill::sink::postgres::connect::{Limits, Server};
 use logmill::sink::postgres::{CopyEncoder, Postgres};
 use logmill::sink::{Key, OnConflict};
-use logmill::source::{Framing, Hash16, Objects};
+use logmill::source::{Framing, Hash16, Objects, Runtime};
 use logmill::stop::Stop;
 use logmill::work::{Encoder, Place};
 
@@ -211,7 +211,7 @@ struct Log {
     pattern: &'static str,
 }
 
-fn logs() -> [Log; 8] {
+fn logs() -> [Log; 10] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let int = |name| Field::new(name, Kind::Int(Bounds::default())).optional();
     let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
@@ -340,6 +340,38 @@ fn logs() -> [Log; 8] {
                 Field::new("trace", Kind::Uuid),
             ],
             pattern: r#"^\{"timestamp":"([^"]*)","severity":"([^"]*)","module":"([^"]*)","message":"((?:[^"\\]|\\.)*)","user_id":([^,]*),"latency_ms":([^,]*),"ok":([^,]*),"trace":"([^"]*)"\},?$"#,
+        },
+        Log {
+            name: "docker",
+            spec: Spec::Contained { runtime: Runtime::Docker, payload: Box::new(Spec::Logfmt) },
+            shape: generate::Shape::Docker,
+            fields: vec![
+                Field::new("container_time", Kind::Timestamp(Timestamp::default())),
+                text("container_stream"),
+                Field::new("level", Kind::Enum(Enum::new(["info", "warn", "error"]))),
+                text("msg"),
+                int("user.id"),
+                text("trace"),
+            ],
+            pattern: r#"^\{"log":"((?:[^"\\]|\\.)*)","stream":"([a-z]+)","time":"([^"]*)"\}$"#,
+        },
+        Log {
+            name: "cri",
+            spec: Spec::Contained {
+                runtime: Runtime::Cri,
+                payload: Box::new(Spec::Ndjson { record_start: None }),
+            },
+            shape: generate::Shape::Cri,
+            fields: vec![
+                Field::new("container_time", Kind::Timestamp(Timestamp::default())),
+                text("container_stream"),
+                text("severity"),
+                text("module"),
+                text("message"),
+                int("user_id"),
+                Field::new("trace", Kind::Uuid),
+            ],
+            pattern: r#"^(\S+) (stdout|stderr) ([PF]) (.*)$"#,
         },
     ]
 }

@@ -21,6 +21,8 @@ use crate::harness::wait_for;
 
 /// What is inflated: members, frames, and archives that are damaged.
 mod compressed;
+/// Lines of containers that are cut off.
+mod containers;
 /// The data date, in names and in what is remembered.
 mod dates;
 /// Lines without end, holes, zeros, and bombs.

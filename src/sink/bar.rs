@@ -65,9 +65,10 @@ impl Standing {
         if again.was_blank || again.was_skipped {
             return self;
         }
-        let was_rejected = self.last_letter == Some(again.offset);
+        let last = again.cut_off.unwrap_or(again.offset);
+        let was_rejected = self.last_letter == Some(last);
         Standing {
-            records: self.records.saturating_sub(1),
+            records: self.records.saturating_sub(1 + u64::from(again.cut_off.is_some())),
             letters: self.letters - u64::from(was_rejected),
             ..self
         }
@@ -109,10 +110,11 @@ mod tests {
     fn a_last_record_that_is_read_again_no_longer_counts_as_what_it_was() {
         let split = Split::whole(1);
         let stands = Standing { split, records: 10, letters: 2, last_letter: Some(90), is_complete: true };
-        let again = |offset| Again { offset, lines: 1, was_blank: false, was_skipped: false };
+        let again = |offset| Again { offset, lines: 1, was_blank: false, was_skipped: false, cut_off: None };
         let counts = |standing: Standing| (standing.records, standing.letters);
         assert_eq!(counts(stands.without(again(90))), (9, 1));
         assert_eq!(counts(stands.without(again(95))), (9, 2));
+        assert_eq!(counts(stands.without(Again { cut_off: Some(90), ..again(80) })), (8, 1));
         assert_eq!(counts(stands.without(Again { was_blank: true, ..again(90) })), (10, 2));
     }
 }

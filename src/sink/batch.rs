@@ -68,6 +68,9 @@ pub struct Again {
     pub was_blank: bool,
     /// The format skipped it then.
     pub was_skipped: bool,
+    /// Where behind it a line began that was cut off, and so was a reject of its own. It is read again
+    /// too, and may belong to the record now.
+    pub cut_off: Option<u64>,
 }
 
 /// What became of the lines and records of a source. Signed, because a checkpoint's counters
@@ -137,6 +140,7 @@ impl Counts {
     pub(super) fn take_back(&mut self, again: Again, was_rejected: bool, stored: Stored) {
         let lines = i64::try_from(again.lines).expect("the lines of a record are countable");
         self.lines -= lines;
+        self.rejected -= i64::from(again.cut_off.is_some());
         match stored {
             _ if again.was_blank => self.blank -= lines,
             _ if again.was_skipped => self.skipped -= lines,

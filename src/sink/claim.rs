@@ -476,13 +476,14 @@ fn resume_last(
             }
             task.start.record = tail_start;
             let lines: u64 = framing.records(&last.bytes).map(|record| u64::from(record.lines)).sum();
+            let cut_off = framing.records(&last.bytes).nth(1).map(|record| tail_start + record.start as u64);
             let lines = lines + u64::from(framing.leaves_a_line(&last.bytes));
             task.lines -= lines;
             // A header that has grown is read again as one.
             let before = checkpoint.preamble.before(&last.bytes);
             let was_skipped = before.is_some() || last.is_whole && framing.is_comment(&last.bytes);
             task.preamble = before.unwrap_or(task.preamble);
-            task.again = Some(Again { offset: tail_start, lines, was_blank, was_skipped });
+            task.again = Some(Again { offset: tail_start, lines, was_blank, was_skipped, cut_off });
         }
     }
     Ok(Ok(task))

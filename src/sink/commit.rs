@@ -116,6 +116,9 @@ fn read_again<T: Rows + Letters>(
         // A blank line left neither a letter nor a row; only then can the key be one without a
         // position.
         let was_rejected = !again.was_blank && transaction.supersede(source_id, again.offset)?;
+        if let Some(offset) = again.cut_off {
+            transaction.supersede(source_id, offset)?;
+        }
         deltas.take_back(again, was_rejected, *stored);
         if !again.was_blank && !batch.has_row_at(refused, advance.split, again.offset) {
             transaction.forget_row(source_id, again.offset)?;

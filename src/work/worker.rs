@@ -158,8 +158,8 @@ impl Worker {
                 false => parcel.record_lines += 1,
             }
         }
-        let is_open = framing.is_open(&block[counted.last..], parcel.ends.is_some());
-        parcel.unterminated = is_open.then_some(first + counted.last as u64);
+        let open_from = framing.open_from(block, counted.last, parcel.ends.is_some());
+        parcel.unterminated = open_from.map(|open_from| first + open_from as u64);
         self.growth = out.bytes() as f64 / block.len().max(1) as f64;
         parcel.rows.put(out);
         if self.block.capacity() > BLOCK_BYTES_KEPT {

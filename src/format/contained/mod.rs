@@ -209,7 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::testing::{shown, shown_in_chunks, text_of};
-    use super::super::{Chunk, Memory, Pattern, each_record};
+    use super::super::{Chunk, Memory, Pattern, Raw, each_record};
     use super::*;
     use crate::source::Parts;
 
@@ -336,6 +336,68 @@ mod tests {
         assert_eq!(messages, [r"1 failed\n\tat a", "2 fine"]);
     }
 
+    /// What an escaped backslash and an n come to is no line end.
+    #[test]
+    fn whether_a_record_starts_shows_in_what_was_written() {
+        let docker = concat!(
+            r#"{"log":"C:\\n\n","stream":"stdout"}"#,
+            "\n",
+            r#"{"log":"D:\\n\n","stream":"stdout"}"#,
+            "\n",
+            r#"{"log":" at\n","stream":"stdout"}"#,
+            "\n",
+        );
+        let found = read(&contained(Runtime::Docker, Some(r"^[CD]:\\n")), docker.as_bytes());
+        assert_eq!(found.len(), 2, "{found:?}");
+        let found = read(&contained(Runtime::Docker, Some("n$")), docker.as_bytes());
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    /// A line that was cut off is a reject, and the record before it stands.
+    #[test]
+    fn what_is_cut_off_costs_nothing_before_it() {
+        let cri =
+            "2023-10-27T12:34:56Z stderr F 1 failed\n2023-10-27T12:34:56Z stderr F \tat a\n2023-10-27T12";
+        let good = r#"{"message":"1 failed\n\tat a","container_time":"2023-10-27T12:34:56Z","container_stream":"stderr"}"#;
+        assert_eq!(read(&contained(Runtime::Cri, Some(r"^\d")), cri.as_bytes()), [good, "no_match"]);
+        let docker = "{\"log\":\"1 up\\n\",\"stream\":\"stdout\"}\n{\"log\":\"2 do";
+        let good = r#"{"message":"1 up","container_stream":"stdout"}"#;
+        for start in [None, Some(r"^\d")] {
+            assert_eq!(read(&contained(Runtime::Docker, start), docker.as_bytes()), [good, "no_match"]);
+        }
+        // Behind a part it may be the next one.
+        let parts = "2023-10-27T12:34:56Z stderr P one\n2023-10-27T12";
+        assert_eq!(read(&contained(Runtime::Cri, Some(r"^\d")), parts.as_bytes()), ["no_match"]);
+    }
+
+    /// Labels make lines of Docker's long, which are joined all the same.
+    #[test]
+    fn parts_in_long_lines_are_joined() {
+        let line = |end: &str| {
+            let (log, label) = ("\\u00e4".repeat(16 << 10), "x".repeat(60 << 10));
+            format!(
+                "{{\"log\":\"{log}{end}\",\"stream\":\"stdout\",\"attrs\":{{\"l\":\"{label}\"}},\"time\":\"t\"}}\n"
+            )
+        };
+        let text = line("") + &line("") + &line("\\n") + &line("\\n");
+        assert!(line("").len() > 150 << 10);
+        let framing = contained(Runtime::Docker, None).framing;
+        let records: Vec<_> = framing.records(text.as_bytes()).map(|record| record.lines).collect();
+        assert_eq!(records, [3, 1]);
+        let chunk =
+            Chunk { bytes: text.as_bytes(), preamble: &Preamble::default(), record_bytes_max: 1 << 20 };
+        let mut lengths = Vec::new();
+        each_record(&contained(Runtime::Docker, None), chunk, &mut Memory::default(), |_, record, _| {
+            let Some(Raw::Text(text)) =
+                record.expect("whole").root().members().next().map(|(_, item)| item.raw())
+            else {
+                panic!("a text")
+            };
+            lengths.push(text.chars().count());
+        });
+        assert_eq!(lengths, [3 * (16 << 10), 16 << 10]);
+    }
+
     /// What the runtime says stands beside values that are kept as the payload spells them.
     #[test]
     fn json_within_is_kept_as_it_is_written() {
@@ -399,7 +461,7 @@ mod tests {
         #[test]
         fn records_are_those_of_the_plain_reader_however_they_are_cut(text in pieces(), bytes_max in 1_usize..80) {
             for runtime in [Runtime::Cri, Runtime::Docker, Runtime::Compose] {
-                for start in [None, Some("^[0-9]")] {
+                for start in [None, Some("^[0-9]"), Some("[n0-9]$")] {
                     let format = contained(runtime, start);
                     let whole = shown(&format, &text);
                     prop_assert_eq!(&plain::read(runtime, start, &text), &whole.records, "{:?}", runtime);

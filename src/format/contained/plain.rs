@@ -95,7 +95,7 @@ pub(super) fn read(runtime: Runtime, start: Option<&str>, text: &[u8]) -> Vec<St
         let before = records.last().and_then(|record| record.last()?.as_ref());
         let is_cut_off = rest.is_empty() && !text.ends_with(b"\n");
         let goes_on = match (before, &next) {
-            (Some(before), None) => is_cut_off && (before.is_partial || start.is_some()),
+            (Some(before), None) => is_cut_off && before.is_partial,
             (Some(before), Some(next)) => {
                 let starts = |start: &Regex| next.payload.as_ref().is_ok_and(|text| start.is_match(text));
                 let is_within = start.as_ref().is_some_and(|start| !starts(start));

@@ -70,6 +70,21 @@ impl Framing {
         if bytes.is_empty() {
             return None;
         }
+        let length = self.cut_where_a_record_ends(bytes, bytes_max, lines_max, is_end)?;
+        match self {
+            // Who finds what is cut off there must see what it may belong to.
+            Framing::Parts(parts) if is_end && parts.are_cut_off(&bytes[length..]) => Some(bytes.len()),
+            _ => Some(length),
+        }
+    }
+
+    fn cut_where_a_record_ends(
+        &self,
+        bytes: &[u8],
+        bytes_max: usize,
+        lines_max: usize,
+        is_end: bool,
+    ) -> Option<usize> {
         let length = self.cut_by_bytes(bytes, bytes_max.max(1) - 1, is_end)?;
         let lines_max = lines_max.max(1);
         // To count is cheap, to look for each newline is not; unless there are few to look for.
@@ -183,6 +198,18 @@ impl Framing {
         }
     }
 
+    /// Where in `bytes`, a chunk whose last record starts at `last`, that begins which may go on behind
+    /// them. A line of a container that was cut off may belong to the record before it.
+    pub fn open_from(&self, bytes: &[u8], last: usize, ends: bool) -> Option<usize> {
+        if !self.is_open(&bytes[last..], ends) {
+            return None;
+        }
+        let Framing::Parts(parts) = self else { return Some(last) };
+        let before = parts.are_cut_off(&bytes[last..]).then(|| self.records(&bytes[..last]).last()).flatten();
+        let before = before.filter(|before| parts.may_go_on(&bytes[before.start..last]));
+        Some(before.map_or(last, |before| before.start))
+    }
+
     /// Whether `open`, the last record of what a source held, goes on in `next`, which has come
     /// since: `None` if so, or else how many bytes of `next` are only its line end. `is_end`
     /// says that nothing comes behind `next`.
@@ -227,7 +254,8 @@ impl Framing {
     /// Whether a record is a line that holds no fields.
     pub fn is_comment(&self, record: &[u8]) -> bool {
         match self {
-            Framing::Lines | Framing::Starts(_) | Framing::Parts(_) => false,
+            Framing::Lines | Framing::Starts(_) => false,
+            Framing::Parts(parts) => parts.hold_nothing(record),
             Framing::Commented(comment) => record.first() == Some(comment),
             Framing::Quoted(quotes) => quotes.is_comment(record),
             Framing::Objects(objects) => objects.are_gaps(record),

@@ -11,6 +11,8 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2};
 use regex::bytes::Regex;
 
+use super::is_blank;
+
 /// Who wrote a line around another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
@@ -48,8 +50,9 @@ pub struct Parts {
     pub record_start: Option<Regex>,
 }
 
-/// Docker cuts lines at 16 KiB, which escapes make six times as long. A line is told by this much.
-pub(super) const LOOK_AHEAD: usize = 128 << 10;
+/// A line is told by this much. Docker cuts lines at 16 KiB, which escapes make six times as long, and
+/// may write a page of labels behind each; what kin of it cuts is longer.
+pub(super) const LOOK_AHEAD: usize = 1 << 20;
 
 /// Whether what a program wrote starts a record is decided by this much of it.
 const START_BYTES_MAX: usize = 4096;
@@ -73,8 +76,9 @@ impl Parts {
             return Some(false);
         }
         let next = self.runtime.line(without_return(&head[..newline.unwrap_or(head.len())]));
-        // One that is cut off may go on when the file grows, and then it may be the next part.
-        let Some(next) = next else { return Some(!is_unfinished) };
+        // One that is cut off may go on when the file grows, and then it may be the next part. Behind a
+        // line that is whole it is a piece of its own, which costs nothing that stands before it.
+        let Some(next) = next else { return Some(!(is_unfinished && before.is_partial)) };
         if (before.stream, before.service) != (next.stream, next.service) {
             return Some(true);
         }
@@ -89,6 +93,33 @@ impl Parts {
         })
     }
 
+    /// Whether these bytes, the last of a source, are the start of a line that is none yet. When it is
+    /// whole it may belong to the record before.
+    pub(super) fn are_cut_off(&self, bytes: &[u8]) -> bool {
+        !is_blank(bytes) && memchr(b'\n', bytes).is_none() && self.runtime.line(bytes).is_none()
+    }
+
+    /// Whether programs wrote nothing in a record, which then has no fields.
+    pub(super) fn hold_nothing(&self, record: &[u8]) -> bool {
+        let record = record.strip_suffix(b"\n").unwrap_or(record);
+        let (mut is_partial, mut written) = (false, Vec::new());
+        for line in record.split(|&byte| byte == b'\n') {
+            let Some(line) = self.runtime.line(without_return(line)) else { return false };
+            let is_text = match self.runtime {
+                Runtime::Docker => unescape(line.payload, &mut |bytes| written.extend_from_slice(bytes)),
+                Runtime::Cri | Runtime::Compose => {
+                    written.extend_from_slice(line.payload);
+                    true
+                }
+            };
+            if !is_text || !is_blank(&written) {
+                return false;
+            }
+            is_partial = line.is_partial;
+        }
+        !is_partial
+    }
+
     /// Whether a record may go on behind its last line, which has a line end.
     pub(super) fn may_go_on(&self, record: &[u8]) -> bool {
         let record = record.strip_suffix(b"\n").unwrap_or(record);
@@ -100,7 +131,6 @@ impl Parts {
 
 /// The start of a text of JSON, without its escapes as far as patterns care.
 fn unescaped_start(text: &[u8]) -> Cow<'_, [u8]> {
-    let text = text.strip_suffix(br"\n").unwrap_or(text);
     let Some(first) = memchr(b'\\', text) else { return Cow::Borrowed(text) };
     // A text that is cut off within an escape is whole up to there.
     let mut out = text[..first].to_vec();
