@@ -133,6 +133,12 @@ const MADE: &[Made] = &[
     }),
     ("logfmt", "", |n| {
         format!(
+            "ts=2023-10-27T12:34:{:02}.123Z level=info msg=\"got a request\" n={n} took={n}.5ms\n",
+            n % 60
+        )
+    }),
+    ("go_slog", "", |n| {
+        format!(
             "time=2023-10-27T12:34:{:02}.123Z level=INFO msg=\"got a request\" n={n} took={n}.5ms\n",
             n % 60
         )
@@ -179,6 +185,8 @@ const MADE: &[Made] = &[
         },
     ),
     ("csv", "id,name,at\n", |n| format!("{n},\"a, b\",2023-10-27 12:00:{:02}\n", n % 60)),
+    // An index without a name, a name that is there twice, a number and a question as names.
+    ("csv", ",name,name,2019,ok?\n", |n| format!("{n},a{n},b{n},{},true\n", n * 7)),
     ("csv with semicolons", "id;name;preis\n", |n| format!("{n};x{n};{n},5\n")),
     ("tsv", "id\tname\n", |n| format!("{n}\tx\n")),
     ("w3c", "#Version: 1.0\n#Fields: date time c-ip cs-method sc-status\n", |n| {
@@ -236,6 +244,8 @@ const MADE: &[Made] = &[
         )
     }),
     ("compose", "", |n| format!("web-{}    | it said {n}\n", n % 3)),
+    // Notifications of S3, one list in each line.
+    ("ndjson", "", |n| format!("{{\"Records\":[{{\"eventTime\":\"2023-10-27T12:34:56Z\",\"n\":{n}}}]}}\n")),
     ("cloudtrail", "{\"Records\":[", |n| {
         format!(
             "{}{{\"eventTime\":\"2023-10-27T12:34:56Z\",\"eventName\":\"GetObject\",\"n\":{n}}}\n",
@@ -322,6 +332,52 @@ fn an_access_log_is_taken_for_that_of_a_server_by_what_its_lines_end_with() {
         let found = format_with(end);
         assert!(!found.contains("conf has it"), "{end}: {found}");
     }
+}
+
+/// A value that stands there for something else is no less that because most lines have none.
+#[test]
+fn that_nobody_was_passed_on_for_does_not_say_what_a_log_ends_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let line = |end: &str| {
+        format!(
+            "192.0.2.1 - - [27/Oct/2023:12:34:56 +0000] \"GET /x HTTP/1.1\" 200 7 \"-\" \"curl/8.0\" \"{end}\"\n"
+        )
+    };
+    let format_with = |odd: &str| {
+        std::fs::write(&path, line("-").repeat(95) + &line(odd).repeat(5)).unwrap();
+        format_of(&path)
+    };
+    for odd in ["10.0.0.1", "unknown, 10.0.0.1"] {
+        assert_eq!(format_with(odd), "access as nginx.conf has it", "{odd}");
+    }
+    for odd in ["0.005", "3.52", "shop.example.org"] {
+        let found = format_with(odd);
+        assert!(!found.contains("conf has it"), "{odd}: {found}");
+    }
+}
+
+#[test]
+fn half_of_a_file_is_not_most_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half.log");
+    let with = |objects: usize| "{\"a\":1}\n".repeat(objects) + &"it said nothing\n".repeat(10);
+    std::fs::write(&path, with(11)).unwrap();
+    assert_eq!(format_of(&path), "ndjson");
+    std::fs::write(&path, with(10)).unwrap();
+    let said = format_of(&path);
+    assert!(said.contains("no format explains most of its lines; the best, ndjson, explains 50 %"), "{said}");
+}
+
+#[test]
+fn prose_with_a_comma_in_each_line_is_no_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    let line =
+        |n: usize| format!("On that day he counted {}, and then he slept.\n", ["one", "two", "ten"][n % 3]);
+    std::fs::write(&path, (0..90).map(line).collect::<String>()).unwrap();
+    let said = infer(&path, 1).unwrap_err().to_string();
+    assert!(said.contains("no format explains most of its lines"), "{said}");
 }
 
 #[test]

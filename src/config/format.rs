@@ -17,7 +17,7 @@ const ANY_TEXT: &str = "^(?P<message>(?s:.*))$";
 /// Keys that mean something to some formats only.
 const KEYS: [(&str, &[&str]); 11] = [
     ("pattern", &["regex"]),
-    ("preset", &["regex"]),
+    ("preset", &["regex", "logfmt", "ndjson"]),
     ("record_start", &["ndjson", "regex", TEXT]),
     ("delimiter", &["csv"]),
     ("quote", &["csv", "tsv"]),
@@ -86,9 +86,9 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> (Spec, Nulls) 
 }
 
 fn spec(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Spec {
+    let preset = preset(reader, scope, name);
     match name {
         "regex" => {
-            let preset = preset(reader, scope);
             let pattern = match preset {
                 Some(preset) => Some(Pattern::new(preset.pattern).expect("a pattern of ours")),
                 // One that is not known has been told.
@@ -161,13 +161,24 @@ fn log_format(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<LogFormat> {
     told(reader, LogFormat::new(written.text), "a log format", &written.place)
 }
 
-/// The well-known log that a job names. It has a pattern, so there is no other.
-fn preset(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<&'static Preset> {
+/// The well-known log that a job of the format `format` names. If it has a pattern, there is no other.
+fn preset(reader: &mut Reader<'_>, scope: &Scope<'_>, format: &str) -> Option<&'static Preset> {
     let (name, place) = reader.word_given(scope, "preset")?;
-    if scope.has("pattern") {
+    let preset = format::preset(name)?;
+    if !["regex", "logfmt", "ndjson"].contains(&format) {
+        // That has been told.
+        return None;
+    }
+    if preset.format != format {
+        let message =
+            format!("the preset '{name}' is for format = \"{}\", and this job has '{format}'", preset.format);
+        reader.find(message, &place);
+        return None;
+    }
+    if scope.has("pattern") && preset.format == "regex" {
         reader.find("a preset has a pattern, and there is one here; leave one of the two out", &place);
     }
-    format::preset(name)
+    Some(preset)
 }
 
 fn pattern(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Option<Pattern> {
@@ -200,22 +211,31 @@ fn told<T>(reader: &mut Reader<'_>, read: Result<T, String>, what: &str, place: 
 }
 
 fn dialect(reader: &mut Reader<'_>, scope: &Scope<'_>, delimiter: u8) -> Dialect {
-    let delimiter = character(reader, scope, "delimiter").flatten().unwrap_or(delimiter);
+    let delimiter = match character(reader, scope, "delimiter") {
+        Some(Some(given)) => given,
+        Some(None) => {
+            if let Some(place) = scope.place_of("delimiter") {
+                reader.find("the delimiter is empty; it takes one character, such as \";\"", &place);
+            }
+            delimiter
+        }
+        None => delimiter,
+    };
     let quote = character(reader, scope, "quote").unwrap_or(Some(b'"'));
     let escape = character(reader, scope, "escape").flatten();
     let comment = character(reader, scope, "comment").flatten();
-    if let Some(place) = scope.place_of("quote").filter(|_| quote == Some(delimiter)) {
-        reader.find("the quote cannot be the delimiter", &place);
-    }
-    if let Some(place) = scope
-        .place_of("escape")
-        .filter(|_| escape.is_some_and(|byte| byte == delimiter || quote == Some(byte)))
-    {
-        reader
-            .find("the escape cannot be the delimiter or the quote; a doubled quote needs no escape", &place);
-    }
-    let columns = reader.texts(scope, "columns");
-    let columns = columns.map(|names| names.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
+    let signs = [("delimiter", Some(delimiter)), ("quote", quote), ("escape", escape), ("comment", comment)];
+    tell_apart(reader, scope, &signs);
+    let columns = reader.texts(scope, "columns").map(|names| {
+        for (at, (name, place)) in names.iter().enumerate() {
+            if names[..at].iter().any(|(before, _)| before == name) {
+                let given = reader.quoted_part(name, place);
+                reader
+                    .find(format!("{given} names a second column; each column has a name of its own"), place);
+            }
+        }
+        names.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    });
     match (reader.flag_given(scope, "header"), &columns, scope.place_of("header")) {
         (Some(true), Some(_), Some(place)) => {
             reader.find("a header names the columns, and so does 'columns'; leave one of them out", &place);
@@ -226,6 +246,29 @@ fn dialect(reader: &mut Reader<'_>, scope: &Scope<'_>, delimiter: u8) -> Dialect
         _ => {}
     }
     Dialect { delimiter, quote, escape, comment, columns }
+}
+
+/// Refuses a character that has two meanings.
+fn tell_apart(reader: &mut Reader<'_>, scope: &Scope<'_>, signs: &[(&str, Option<u8>)]) {
+    for (at, (key, sign)) in signs.iter().enumerate() {
+        let taken = signs[..at].iter().find(|(_, other)| sign.is_some() && other == sign);
+        let Some((taken, _)) = taken else { continue };
+        let message = match *key {
+            "quote" => "the quote cannot be the delimiter",
+            "escape" => "the escape cannot be the delimiter or the quote; a doubled quote needs no escape",
+            _ => {
+                "the comment cannot be the delimiter, the quote or the escape, with which a record may begin"
+            }
+        };
+        if let Some(place) = scope.place_of(key) {
+            reader.find(message, &place);
+        } else if let Some(place) = scope.place_of(taken) {
+            reader.find(
+                format!("the {taken} cannot be the {key}; give the {key} another character too"),
+                &place,
+            );
+        }
+    }
 }
 
 /// A character of a key: `None` if the key is not given, nothing if it is empty.
@@ -261,6 +304,8 @@ mod tests {
             spec("format = \"regex\"\npreset = \"python_basic\"")
                 .starts_with("format regex\nrecord_start \"^(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):")
         );
+        assert_eq!(spec("format = \"logfmt\"\npreset = \"go_slog\""), "format logfmt");
+        assert_eq!(spec("format = \"ndjson\"\npreset = \"postgresql_jsonlog\""), "format ndjson");
         assert_eq!(spec("format = \"csv\""), "format csv\ndelimiter 44\nquote 34");
         assert_eq!(
             spec("format = \"tsv\"\nquote = \"\"\ncomment = \"#\"\ncolumns = [\"id\"]"),
@@ -313,6 +358,23 @@ mod tests {
         assert_wrong("source", "delimiter = \";\"", message, "delimiter");
     }
 
+    /// Of two keys that need different characters, the place is that of one that the job has.
+    #[test]
+    fn a_character_with_two_meanings_is_told_with_its_place() {
+        for (lines, place) in [
+            ("delimiter = '\"'", "delimiter"),
+            ("comment = ','", "comment"),
+            ("quote = ';'\ndelimiter = ';'", "quote"),
+            ("columns = ['a', 'b', 'a']", "'a'"),
+            ("delimiter = ''", "delimiter"),
+        ] {
+            let text = SMALL.replace("format = \"ndjson\"", &format!("format = \"csv\"\n{lines}"));
+            let found = findings(&text);
+            assert_eq!(found.len(), 1, "{lines}: {found:?}");
+            assert_eq!(found[0].1, place, "{lines}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_is_told() {
         let told = |lines: &str| {
@@ -329,9 +391,29 @@ mod tests {
             ),
             ("format = \"regex\"\npreset = \"go\"\npattern = '(?P<a>.)'", "a preset has a pattern, and"),
             ("format = \"regex\"\npreset = \"golang\"", "unknown preset 'golang'"),
+            (
+                "format = \"regex\"\npreset = \"go_slog\"",
+                "the preset 'go_slog' is for format = \"logfmt\", and",
+            ),
+            (
+                "format = \"ndjson\"\npreset = \"go\"",
+                "the preset 'go' is for format = \"regex\", and this job",
+            ),
+            (
+                "format = \"csv\"\npreset = \"go\"",
+                "'preset' is for the format regex or logfmt or ndjson, and",
+            ),
             ("format = \"csv\"\ndelimiter = \"ab\"", "'ab' is not one character of ASCII"),
             ("format = \"csv\"\nquote = \",\"", "the quote cannot be the delimiter"),
             ("format = \"csv\"\nescape = '\"'", "the escape cannot be the delimiter or the quote"),
+            ("format = \"csv\"\ndelimiter = \"\"", "the delimiter is empty; it takes one character"),
+            ("format = \"csv\"\ndelimiter = \"\\n\"", "'\\\\n' is not one character of ASCII"),
+            ("format = \"csv\"\ndelimiter = '\"'", "the delimiter cannot be the quote; give the quote"),
+            ("format = \"csv\"\ncomment = \",\"", "the comment cannot be the delimiter, the quote or"),
+            ("format = \"csv\"\ncomment = '\"'", "the comment cannot be the delimiter, the quote or"),
+            ("format = \"csv\"\nescape = \"#\"\ncomment = \"#\"", "the comment cannot be the delimiter,"),
+            ("format = \"tsv\"\ncomment = \"\t\"", "the comment cannot be the delimiter, the quote or"),
+            ("format = \"csv\"\ncolumns = [\"a\", \"b\", \"a\"]", "'a' names a second column; each"),
             ("format = \"csv\"\nheader = false", "without a header the job must name the columns"),
             ("format = \"csv\"\nheader = true\ncolumns = [\"a\"]", "a header names the columns"),
             ("format = \"access\"", "[source] has no log_format"),

@@ -159,7 +159,7 @@ static SOURCE: Table = Table {
         Key::new(
             "preset",
             Takes::Word(&PRESET_WORDS),
-            "For `regex`: the `pattern` and `record_start` of a well-known log, in the place of one's own.",
+            "For `regex`: the `pattern` and `record_start` of a well-known log, in the place of one's own. For `logfmt` and `ndjson`: whose log it is.",
         ),
         Key::new(
             "record_start",

@@ -45,6 +45,7 @@ pub(super) fn canonical(config: &Config) -> String {
         settings,
         files: _,
         folders: _,
+        instead_of: _,
         needs_date: _,
         selection: _,
         clock: _,

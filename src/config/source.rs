@@ -20,8 +20,10 @@ use crate::source::{Order, Pattern, Selection, Settings};
 #[derive(Clone, Debug)]
 pub struct Source {
     pub(super) files: Files,
-    /// The folders that the files of the job are in, also where others are given.
+    /// The folders that the files of the job are in, where others are given.
     pub(super) folders: Vec<PathBuf>,
+    /// The files of the job as they are written there, where others are given.
+    pub(super) instead_of: Vec<PathBuf>,
     /// What in the job depends on the data date.
     pub(super) needs_date: Option<NeedsDate>,
     /// Which of the files found are read, and in what order.
@@ -66,12 +68,13 @@ impl Source {
         overrides: &Overrides,
         chunk_bytes: usize,
     ) -> Source {
-        let mut folders = Vec::new();
+        let (mut folders, mut instead_of) = (Vec::new(), Vec::new());
         let (files, is_dated) = match &overrides.files {
             Some(files) => {
                 // What is not used need not be in the environment, but it must still be a list.
                 let written = reader.written_list(scope, "files").unwrap_or_default();
                 folders.extend(written.iter().map(|written| folder_of(written.text, folder)));
+                instead_of.extend(written.iter().map(|written| PathBuf::from(written.text)));
                 (Files::Given(files.clone()), written.iter().any(|written| needs_date(written.text)))
             }
             None => {
@@ -96,6 +99,7 @@ impl Source {
         Source {
             files,
             folders,
+            instead_of,
             needs_date: is_dated.then_some(NeedsDate::Files),
             selection: Selection {
                 order,
@@ -120,6 +124,16 @@ impl Source {
         let Some(found) = real(file) else { return true };
         self.folders.is_empty()
             || self.folders.iter().filter_map(|folder| real(folder)).any(|folder| found.starts_with(folder))
+    }
+
+    /// The files that the job names one by one, where others were given; none if it has patterns or
+    /// directories, which may stand for any.
+    pub fn named_files(&self) -> &[PathBuf] {
+        let is_one = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| !name.to_string_lossy().contains(PATTERN_CHARS))
+                && !self.folders.iter().any(|folder| folder.ends_with(path))
+        };
+        if self.instead_of.iter().all(is_one) { &self.instead_of } else { &[] }
     }
 
     /// Whether each day has files of its own.
@@ -191,11 +205,13 @@ impl Source {
     }
 }
 
+/// What makes a pattern of a name, or a placeholder.
+const PATTERN_CHARS: [char; 5] = ['*', '?', '[', '{', '$'];
+
 /// The folder that all files are in which a pattern of a job can name.
 fn folder_of(pattern: &str, folder: &Path) -> PathBuf {
-    let is_plain = |part: &std::path::Component<'_>| {
-        !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{', '$'])
-    };
+    let is_plain =
+        |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains(PATTERN_CHARS);
     let parts: PathBuf = Path::new(pattern).components().take_while(is_plain).collect();
     let is_whole = parts.as_path() == Path::new(pattern);
     let path = folder.join(&parts);

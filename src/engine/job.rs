@@ -10,6 +10,7 @@ use crate::config::{Config, Overrides};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::failpoint;
+use crate::infer::is_same_log;
 use crate::trust::{open_found, others_may_read};
 
 /// A job, and where it came from.
@@ -45,15 +46,7 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
         watch.observer.tell(&Event::JobFound { file: path.clone() });
         let mut config = Config::of_file(&path, file, overrides)?;
         note_found(&mut config, overrides);
-        // Names repeat from folder to folder, and what is in the one is not what is in the other.
-        if let Some(stranger) = names.iter().find(|name| !config.source.is_for(name)) {
-            return Err(Error::usage(format!(
-                "{job} was not named, but is there, and is for files in another folder than {stranger}; if it is the right \
-                 job, name it with -j, else write another: logmill infer {stranger} -o OTHER.toml",
-                job = path.display(),
-                stranger = stranger.display()
-            )));
-        }
+        refuse_stranger(&config, &path, names)?;
         warn_of_password(&config, &path, watch);
         return Ok(Job { config, path, is_found: true, inferred: None });
     }
@@ -61,6 +54,32 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
     let mut config = Config::of_text(&path, &inferred.text, overrides)?;
     note_found(&mut config, overrides);
     Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
+}
+
+/// Refuses a job that was only found for files of another folder, or for another log: names repeat from
+/// folder to folder, and what is in the one is not what is in the other; and `app.log` and `app.ndjson`
+/// have one name for their jobs.
+fn refuse_stranger(config: &Config, job: &Path, names: &[PathBuf]) -> Result<()> {
+    let named = config.source.named_files();
+    let stranger = names.iter().find_map(|name| {
+        let is_same = |file: &PathBuf| is_same_log(file, name);
+        match named.first() {
+            _ if !config.source.is_for(name) => {
+                Some((name, format!("files in another folder than {}", name.display())))
+            }
+            Some(first) if !named.iter().any(is_same) && name.is_file() => {
+                Some((name, format!("{}, not for {}", first.display(), name.display())))
+            }
+            _ => None,
+        }
+    });
+    let Some((stranger, what)) = stranger else { return Ok(()) };
+    Err(Error::usage(format!(
+        "{job} was not named, but is there, and is for {what}; if it is the right job, name it with -j, else write \
+         another: logmill infer {stranger} -o OTHER.toml",
+        job = job.display(),
+        stranger = stranger.display()
+    )))
 }
 
 /// Its destination is as little named as the job is, unless it was said apart.

@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use crate::format::{AnyFormat, Chunk, Memory, PRESETS, Preamble, Preset, Raw, Record};
+use super::table::{Table, table, values};
+use crate::format::{AnyFormat, Chunk, Memory, PRESETS, Preamble, Preset, Raw, Record, preset};
 
 /// Pieces of one file, each of whole lines.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,12 @@ pub struct Sample {
     pub start: Vec<u8>,
     /// From its middle and its end, if it is larger.
     pub others: Vec<Vec<u8>>,
+}
+
+impl Sample {
+    fn pieces(&self) -> impl Iterator<Item = &Vec<u8>> {
+        [&self.start].into_iter().chain(&self.others)
+    }
 }
 
 /// Whether what a format has read looks like one of its records.
@@ -46,9 +53,9 @@ pub struct Explained {
 }
 
 impl Explained {
-    /// Whether it is most lines.
+    /// Whether it is most lines: more than what it does not explain.
     pub fn is_most(self) -> bool {
-        self.lines > 0 && 2 * self.lines >= self.of
+        2 * self.lines > self.of
     }
 
     /// Whether it is so much of all.
@@ -90,8 +97,12 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         named("s3_access", |line, _| S3.is_match(line)),
         named("vpc_flow", |line, _| VPC.is_match(line)),
     ];
+    let (of_others, of_regex): (Vec<&Preset>, Vec<&Preset>) =
+        PRESETS.iter().partition(|preset| preset.format != "regex");
     let (of_syslog, others): (Vec<&Preset>, Vec<&Preset>) =
-        PRESETS.iter().partition(|preset| OF_SYSLOG.contains(&preset.name));
+        of_regex.into_iter().partition(|preset| OF_SYSLOG.contains(&preset.name));
+    // What a format reads, and names besides.
+    candidates.splice(0..0, of_others.into_iter().filter_map(of_named_preset));
     candidates.extend(of_syslog.into_iter().map(of_preset));
     candidates.extend([
         named("syslog", |line, _| SYSLOG.is_match(line)),
@@ -107,12 +118,18 @@ pub fn candidates(sample: &Sample) -> Vec<Candidate> {
         let is_object = |_: &[u8], record: &Record<'_>| matches!(record.root().raw(), Raw::Object { .. });
         let of_objects = |name| Candidate { can_begin_anywhere: false, ..named(name, is_object) };
         if RECORDS.is_match(start) {
-            // All of it may be one line, which is an object too.
-            candidates.insert(0, of_objects("cloudtrail"));
+            // All of it may be one line, which is an object too; of several such lines each is a record.
+            let lines = sample.pieces().flat_map(|piece| piece.split(|&byte| byte == b'\n'));
+            let is_one = lines.filter(|line| RECORDS.is_match(line)).nth(1).is_none();
+            candidates.insert(if is_one { 0 } else { candidates.len() }, of_objects("cloudtrail"));
         }
         candidates.push(of_objects("json"));
     }
-    candidates.extend(LOG_FORMATS.iter().map(|&(name, log_format, is_like)| Candidate {
+    let log_formats = LOG_FORMATS.iter().filter(|(_, log_format, _)| {
+        // That nobody passed a request on says nothing of what stands there in other lines.
+        !log_format.ends_with("$http_x_forwarded_for\"") || names_proxies(sample)
+    });
+    candidates.extend(log_formats.map(|&(name, log_format, is_like)| Candidate {
         name: name.to_owned(),
         lines: format!("format = \"access\"\nlog_format = '{log_format}'\n"),
         ..named("access", is_like)
@@ -142,12 +159,33 @@ const LOG_FORMATS: [(&str, &str, Look); 2] = [
     ),
 ];
 
-/// Whether the last value of a line, in quotes, is whom proxies passed a request on for.
+/// Whether the last value of a line, in quotes, is whom proxies passed a request on for, or none.
 fn is_forwarded(line: &[u8]) -> bool {
-    let is_address = |text: &str| text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok();
-    let last =
-        LAST_QUOTED.captures(line).and_then(|found| std::str::from_utf8(found.get(1)?.as_bytes()).ok());
-    last.is_some_and(|last| last == "-" || last.split(',').all(|text| is_address(text.trim())))
+    last_quoted(line).is_some_and(|last| last == "-" || are_addresses(last))
+}
+
+/// Whether that is so of nearly all lines that have such a value.
+fn names_proxies(sample: &Sample) -> bool {
+    let lines = sample.pieces().flat_map(|piece| piece.split(|&byte| byte == b'\n'));
+    let values = lines.filter(|line| ACCESS.is_match(line)).filter_map(last_quoted);
+    let (mut addresses, mut others) = (0, 0);
+    for value in values.filter(|value| *value != "-") {
+        if are_addresses(value) { addresses += 1 } else { others += 1 }
+    }
+    9 * others <= addresses
+}
+
+fn last_quoted(line: &[u8]) -> Option<&str> {
+    let found = LAST_QUOTED.captures(line)?;
+    std::str::from_utf8(found.get(1)?.as_bytes()).ok()
+}
+
+/// Addresses with commas between them, as proxies write whom they do not know too.
+fn are_addresses(text: &str) -> bool {
+    let is_address = |text: &str| {
+        text == "unknown" || text.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok()
+    };
+    text.split(',').all(|text| is_address(text.trim()))
 }
 
 /// A well-known log, as a pattern that a person can go on with.
@@ -160,6 +198,26 @@ fn of_preset(preset: &Preset) -> Candidate {
         is_like: |_, _| true,
         can_begin_anywhere: true,
     }
+}
+
+/// A well-known log that another format than a pattern reads.
+fn of_named_preset(preset: &Preset) -> Option<Candidate> {
+    let Preset { name, about, format, .. } = preset;
+    let is_like: Look = match *name {
+        "postgresql_jsonlog" => |line, _| JSONLOG.is_match(line),
+        "go_slog" => |line, _| SLOG.is_match(line),
+        _ => return None,
+    };
+    let lines = format!("format = \"{format}\"\n# {name}: {about}\n");
+    Some(Candidate { name: (*name).to_owned(), lines, is_like, can_begin_anywhere: true })
+}
+
+static JSONLOG: LazyLock<Regex> = LazyLock::new(|| of_name("postgresql_jsonlog"));
+
+static SLOG: LazyLock<Regex> = LazyLock::new(|| of_name("go_slog"));
+
+fn of_name(name: &str) -> Regex {
+    regex(preset(name).expect("a preset of ours").pattern)
 }
 
 /// The columns of PostgreSQL's csvlog, which has no line of names. Before version 14 it had 24, and
@@ -207,28 +265,18 @@ fn csvlog(start: &[u8]) -> Option<Candidate> {
     })
 }
 
-/// Values with this delimiter between them, if the first line has some.
+/// Values with this delimiter between them, if the lines look like a table.
 fn csv(start: &[u8], delimiter: u8, name: &str) -> Option<Candidate> {
-    let mut lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-    let first = lines.find(|line| !line.is_empty())?;
-    let first = std::str::from_utf8(first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first)).ok()?;
-    if first.starts_with(['{', '[']) {
-        // JSON has commas too, and as many in each line.
-        return None;
-    }
-    let values = values(first, delimiter as char);
+    let Table { width, has_header } = table(start, delimiter as char)?;
     let mut lines = format!("format = \"{name}\"\n");
     if !matches!(delimiter, b',' | b'\t') {
         lines.push_str(&format!("delimiter = \"{}\"\n", delimiter as char));
     }
-    let is_header = is_header(&values);
-    if !is_header {
-        let columns: Vec<String> = (1..=values.len()).map(|number| format!("\"column_{number}\"")).collect();
+    if !has_header {
+        let columns: Vec<String> = (1..=width).map(|number| format!("\"column_{number}\"")).collect();
         lines.push_str(&format!("columns = [{}]\n", columns.join(", ")));
     }
-    // Prose has commas too.
-    let columns_min = if is_header { 2 } else { 3 };
-    (values.len() >= columns_min).then(|| Candidate {
+    Some(Candidate {
         name: match delimiter {
             b';' => "csv with semicolons".to_owned(),
             b'|' => "csv with bars".to_owned(),
@@ -238,29 +286,6 @@ fn csv(start: &[u8], delimiter: u8, name: &str) -> Option<Candidate> {
         is_like: |_, _| true,
         can_begin_anywhere: true,
     })
-}
-
-/// The values of a line, without their quotes.
-fn values(line: &str, delimiter: char) -> Vec<&str> {
-    let mut is_quoted = false;
-    let is_end = |ch: char| {
-        is_quoted ^= ch == '"';
-        ch == delimiter && !is_quoted
-    };
-    line.split(is_end).map(|value| value.trim().trim_matches('"')).collect()
-}
-
-/// Whether values are the names of columns: each is there once and looks like a name.
-fn is_header(values: &[&str]) -> bool {
-    let is_name = |value: &&str| {
-        value.chars().any(char::is_alphabetic)
-            && value.chars().count() <= 64
-            && value.chars().next().is_some_and(|ch| ch.is_alphabetic() || "_@#$".contains(ch))
-            && !value.contains(['=', ':', '[', '{', '"', '!', '?', ';', ','])
-    };
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable();
-    sorted.windows(2).all(|pair| pair[0] != pair[1]) && values.iter().all(is_name)
 }
 
 impl Candidate {
@@ -303,10 +328,10 @@ pub fn explain(
 ) -> Explained {
     let mut explained = Explained::default();
     let mut memory = Memory::default();
-    for Sample { start, others } in samples {
+    for sample in samples {
         let mut preamble = Preamble::default();
-        for piece in [start].into_iter().chain(others) {
-            if !candidate.can_begin_anywhere && !std::ptr::eq(piece, start) {
+        for piece in sample.pieces() {
+            if !candidate.can_begin_anywhere && !std::ptr::eq(piece, &sample.start) {
                 // What is not looked at is neither explained nor not.
                 continue;
             }

@@ -19,6 +19,7 @@ mod detect;
 mod looks;
 mod name;
 mod stamps;
+mod table;
 mod traits;
 mod unique;
 mod values;
@@ -33,7 +34,7 @@ use crate::schema::{Field, Kind};
 pub use detect::{Candidate, Explained, Sample, candidates, explain, payloads};
 pub use looks::{Looks, look};
 use name::Names;
-pub use name::{dated, job_name, job_name_of_directory, table_name};
+pub use name::{dated, is_same_log, job_name, job_name_of_directory, table_name};
 use traits::{Traits, VOIDS};
 use values::{KEYS_MAX, Key, Keys, Met};
 

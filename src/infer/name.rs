@@ -225,42 +225,53 @@ fn common_stem(files: &[&Path]) -> Option<String> {
     Some(directory.map_or(first_stem, readable))
 }
 
+/// Whether two files that give a job the same name are the same log, now or before a rotation:
+/// `app.log.1.gz` and `app.log` are, `app.ndjson` is another one.
+pub fn is_same_log(one: &Path, other: &Path) -> bool {
+    let formats = |path: &Path| {
+        let name = path.file_name().map_or_else(String::new, readable);
+        let (_, endings) = apart_from_endings(&name);
+        let formats = endings.into_iter().filter(|ending| !is_among(&ARCHIVES, ending));
+        formats.map(str::to_ascii_lowercase).collect::<Vec<_>>()
+    };
+    formats(one) == formats(other)
+}
+
 /// The name of a file without the endings that say how it is written, and without the number
 /// that a rotation gave it: `web.ndjson.1.gz` is `web`.
 fn stem(path: &Path) -> String {
     let name = path.file_name().map_or_else(String::new, readable);
-    let is_known = |ending: &str| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
-    let mut stem = name.as_str();
+    match apart_from_endings(&name).0 {
+        "" => "records".to_owned(),
+        stem => stem.to_owned(),
+    }
+}
+
+/// A name without its endings, and those of them that are no numbers, the last one first.
+fn apart_from_endings(name: &str) -> (&str, Vec<&str>) {
+    let is_known = |ending: &str| is_among(&FORMATS, ending) || is_among(&ARCHIVES, ending);
+    let (mut stem, mut endings) = (name, Vec::new());
     while let Some((rest, ending)) = stem.rsplit_once('.') {
         let is_number = !ending.is_empty() && ending.bytes().all(|byte| byte.is_ascii_digit());
         let is_rotated = is_number && rest.rsplit_once('.').is_some_and(|(_, before)| is_known(before));
         if rest.is_empty() || !(is_known(ending) || is_rotated) {
             break;
         }
+        endings.extend(Some(ending).filter(|_| !is_rotated));
         stem = rest;
     }
-    match stem {
-        "" => "records".to_owned(),
-        stem => stem.to_owned(),
-    }
+    (stem, endings)
 }
 
-const ENDINGS: [&str; 14] = [
-    "ndjson",
-    "jsonl",
-    "jsonlines",
-    "json",
-    "csv",
-    "tsv",
-    "log",
-    "txt",
-    "gz",
-    "zst",
-    "zstd",
-    "bz2",
-    "xz",
-    "gzip",
-];
+fn is_among(endings: &[&str], ending: &str) -> bool {
+    endings.iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// Endings that say how a file is written.
+const FORMATS: [&str; 8] = ["ndjson", "jsonl", "jsonlines", "json", "csv", "tsv", "log", "txt"];
+
+/// Endings that say how it is compressed.
+const ARCHIVES: [&str; 6] = ["gz", "zst", "zstd", "bz2", "xz", "gzip"];
 
 #[cfg(test)]
 mod tests {
@@ -365,6 +376,17 @@ mod tests {
             assert_eq!(job_name(&paths).as_deref(), Some(expected), "{files:?}");
         }
         assert_eq!(job_name(&[]), None);
+    }
+
+    #[test]
+    fn a_log_is_the_same_after_a_rotation_and_in_an_archive() {
+        let is_same = |one: &str, other: &str| is_same_log(Path::new(one), Path::new(other));
+        for other in ["logs/app.log", "app.log.1", "app.log.2.gz", "app.LOG.zst", "app.1.log"] {
+            assert!(is_same("app.log", other), "{other}");
+        }
+        for other in ["app.ndjson", "app", "app.log.json", "app.json.gz"] {
+            assert!(!is_same("app.log", other), "{other}");
+        }
     }
 
     #[test]

@@ -434,3 +434,23 @@ fn a_job_that_is_found_is_for_the_files_of_its_folder() {
     place.run("load -j app.logmill.toml two/app.ndjson").ended(3, &["missing a"]);
     place.run("infer two/app.ndjson -o other.toml").ended(0, &["wrote other.toml"]);
 }
+
+/// Both have a job of the same name.
+#[test]
+fn a_job_that_is_found_for_one_log_is_for_no_other() {
+    let place = Place::new();
+    place.write("app.log", "level=info n=1\nlevel=warn n=2\n");
+    place.write("app.ndjson", "{\"level\":\"info\",\"n\":1}\n");
+    place.run("load app.log").ended(0, &["wrote app.logmill.toml"]);
+    place.run("load app.ndjson").ended(
+        2,
+        &["app.logmill.toml was not named, but is there, and is for app.log, not for app.ndjson; if it is the right job"],
+    );
+    // The same log, which was rotated.
+    place.write("app.log.1", "level=info n=0\n");
+    place.run("load app.log.1").ended(0, &["inserted                1"]);
+    // A pattern may be for any.
+    let job = place.read("app.logmill.toml");
+    place.write("app.logmill.toml", job.replace("\"app.log\"", "\"app.*\""));
+    place.run("load app.ndjson").ended(3, &["no_match"]);
+}

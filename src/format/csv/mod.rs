@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod plain;
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -108,12 +110,33 @@ impl Csv {
         while let Some(name) = values.next()? {
             names.push(name);
         }
-        Ok(self.columns(&names))
+        Ok(self.columns(&names_apart(&names)))
     }
 
     fn is_comment(&self, record: &[u8]) -> bool {
         self.dialect.comment.is_some() && record.first() == self.dialect.comment.as_ref()
     }
+}
+
+/// The names in a header, each of them once: the second `a` is `a_2`, unless another column is called so.
+fn names_apart<'h>(header: &[&'h str]) -> Vec<Cow<'h, str>> {
+    let given: HashSet<&str> = header.iter().copied().collect();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let apart = header.iter().map(|&name| {
+        let count = counts.entry(name).or_default();
+        *count += 1;
+        if *count == 1 {
+            return Cow::Borrowed(name);
+        }
+        loop {
+            let numbered = format!("{name}_{count}");
+            if !given.contains(numbered.as_str()) {
+                return Cow::Owned(numbered);
+            }
+            *count += 1;
+        }
+    });
+    apart.collect()
 }
 
 impl Format for Csv {
@@ -340,6 +363,14 @@ mod tests {
                 "in chunks of {bytes_max} bytes"
             );
         }
+    }
+
+    #[test]
+    fn columns_of_one_name_are_told_apart() {
+        let csv = all_of(Dialect::default());
+        assert_eq!(read(&csv, b"a,a,,b,a_2,,a\n1,2,3,4,5,6,7\n", 1).0, ["a=1|a_3=2|=3|b=4|a_2=5|_2=6|a_4=7"]);
+        let header = ["a"; 3000];
+        assert_eq!(names_apart(&header).iter().collect::<HashSet<_>>().len(), header.len());
     }
 
     #[test]

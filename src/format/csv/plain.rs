@@ -22,7 +22,7 @@ pub(super) fn read(dialect: &Dialect, text: &[u8]) -> Vec<String> {
         };
         match (fault, &header) {
             (Some(fault), _) => found.push(fault.to_owned()),
-            (None, None) => header = Some(values),
+            (None, None) => header = Some(apart(&values)),
             (None, Some(names)) => {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("looked at");
                 let pairs = names.iter().zip(&values);
@@ -31,6 +31,19 @@ pub(super) fn read(dialect: &Dialect, text: &[u8]) -> Vec<String> {
                 found.push(pairs.join("|"));
             }
         }
+    }
+    found
+}
+
+/// Of equal names the later ones have the next number that makes a name that nobody has.
+fn apart(names: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    for name in names {
+        let numbered = (2..).map(|number| [name, format!("_{number}").as_bytes()].concat());
+        let mut choices = [name.clone()].into_iter().chain(numbered);
+        let is_first = !found.contains(name);
+        let free = choices.find(|choice| !found.contains(choice) && (is_first || !names.contains(choice)));
+        found.extend(free);
     }
     found
 }

@@ -1,0 +1,252 @@
+//! Tables of text: whether lines are values with a delimiter between them, and whether the first line
+//! names the columns.
+//!
+//! Prose has commas too, and anything can be the name of a column: nothing, a number, a name that is
+//! there twice. So what stands below decides first. A word above values that are no words is a name,
+//! and a word that comes again below is a value. Only where words stand above words it counts what the
+//! first line looks like.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+/// So many lines are looked at.
+const LINES_MAX: usize = 200;
+
+/// Longer words are no names.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Values in lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Table {
+    /// How many there are in each line.
+    pub width: usize,
+    /// Whether the first line names them.
+    pub has_header: bool,
+}
+
+/// The table that lines with this delimiter are, if they are one.
+pub(super) fn table(start: &[u8], delimiter: char) -> Option<Table> {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut lines = lines.filter(|line| !line.is_empty()).map(std::str::from_utf8);
+    let first = lines.next()?.ok()?;
+    if first.starts_with(['{', '[']) {
+        // JSON has commas too, and as many in each line.
+        return None;
+    }
+    let rows = lines.take(LINES_MAX).filter_map(|line| line.ok().filter(|line| *line != first));
+    let (first_row, rows): (Vec<&str>, Vec<Vec<&str>>) =
+        (values(first, delimiter), rows.map(|line| values(line, delimiter)).collect());
+    let width = first_row.len();
+    let rows: Vec<Vec<&str>> = rows.into_iter().filter(|row| row.len() == width).collect();
+    let columns: Vec<Column<'_>> =
+        (0..width).map(|place| Column::new(first_row[place], &rows, place)).collect();
+    let has_header = is_header(&columns, &rows);
+    let width_min = if has_header { 2 } else { 3 };
+    let is_table = width >= width_min && !is_prose(&first_row, &rows, &columns, delimiter);
+    is_table.then_some(Table { width, has_header })
+}
+
+/// The values of a line, without their quotes. What stands before the first letter of one stays.
+pub(super) fn values(line: &str, delimiter: char) -> Vec<&str> {
+    let mut is_quoted = false;
+    let is_end = |ch: char| {
+        is_quoted ^= ch == '"';
+        ch == delimiter && !is_quoted
+    };
+    line.split(is_end).map(|value| value.trim_end().trim_matches('"')).collect()
+}
+
+/// What a value is, as far as names are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Nothing,
+    Word,
+    Integer,
+    /// A number, a stamp, an address: no name.
+    Typed,
+}
+
+/// What means that there is no value.
+const NOTHINGS: [&str; 9] = ["", "-", "NA", "N/A", "NaN", "null", "NULL", "None", "\\N"];
+
+fn shape(value: &str) -> Shape {
+    let value = value.trim();
+    if NOTHINGS.contains(&value) {
+        return Shape::Nothing;
+    }
+    if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Shape::Integer;
+    }
+    let unsigned = value.trim_start_matches(['+', '-', '.', '$', '€', '£']);
+    let is_of_figures = |ch: char| ch.is_ascii_digit() || "+-.,:/%eETZ €".contains(ch);
+    let is_figures =
+        unsigned.starts_with(|ch: char| ch.is_ascii_digit()) && unsigned.chars().all(is_of_figures);
+    let is_uuid = value.len() == 36
+        && value.char_indices().all(|(at, ch)| match at {
+            8 | 13 | 18 | 23 => ch == '-',
+            _ => ch.is_ascii_hexdigit(),
+        });
+    let is_flag = value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
+    match is_figures || is_uuid || is_flag || value.parse::<IpAddr>().is_ok() {
+        true => Shape::Typed,
+        false => Shape::Word,
+    }
+}
+
+/// A value of the first line, and what stands below it.
+struct Column<'l> {
+    first: &'l str,
+    shape: Shape,
+    /// Nearly nothing below is a word.
+    is_typed: bool,
+    /// The first value comes again.
+    recurs: bool,
+    /// Below there is always a value, or never.
+    is_even: bool,
+}
+
+impl<'l> Column<'l> {
+    fn new(first: &'l str, rows: &[Vec<&'l str>], place: usize) -> Column<'l> {
+        let first = first.trim();
+        let shapes: Vec<Shape> = rows.iter().map(|row| shape(row[place])).collect();
+        let count = |is: fn(&Shape) -> bool| shapes.iter().filter(|shape| is(shape)).count();
+        let nothings = count(|shape| *shape == Shape::Nothing);
+        let typed = count(|shape| matches!(shape, Shape::Integer | Shape::Typed));
+        Column {
+            first,
+            shape: shape(first),
+            is_typed: typed > 0 && 10 * typed >= 9 * (shapes.len() - nothings),
+            recurs: rows.iter().any(|row| row[place].trim() == first),
+            is_even: nothings == 0 || nothings == shapes.len(),
+        }
+    }
+}
+
+fn is_header(columns: &[Column<'_>], rows: &[Vec<&str>]) -> bool {
+    let of = |shape: Shape| columns.iter().filter(move |column| column.shape == shape);
+    if of(Shape::Typed).next().is_some() {
+        return false;
+    }
+    let is_told =
+        of(Shape::Word).any(|column| column.is_typed && column.first.chars().count() <= 2 * NAME_CHARS_MAX);
+    let numbers: Vec<usize> =
+        (0..columns.len()).filter(|&place| columns[place].shape == Shape::Integer).collect();
+    if numbers.is_empty() {
+        return is_told
+            || of(Shape::Word).next().is_some()
+                && of(Shape::Word)
+                    .all(|column| is_name(column.first) && (rows.is_empty() || !column.recurs))
+                && of(Shape::Nothing).all(|column| column.is_even && !rows.is_empty());
+    }
+    // Years, and the numbers that libraries give to columns without a name, are counted up.
+    let is_counted = |row: &[&str]| {
+        let numbers: Vec<u64> = numbers.iter().filter_map(|&place| row[place].trim().parse().ok()).collect();
+        numbers.len() > 1 && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)
+    };
+    let first: Vec<&str> = columns.iter().map(|column| column.first).collect();
+    let texts: HashSet<&str> = numbers.iter().map(|&place| columns[place].first).collect();
+    let are_apart = texts.len() == numbers.len() && numbers.iter().all(|&place| !columns[place].recurs);
+    let are_numbers_of_names = columns[numbers[0]].first == "0" || of(Shape::Word).next().is_some();
+    let is_row_of_names = is_counted(&first)
+        && are_numbers_of_names
+        && 2 * rows.iter().filter(|row| is_counted(row)).count() < rows.len()
+        && of(Shape::Word).all(|column| is_name(column.first) && !column.recurs);
+    are_apart && (is_told || is_row_of_names)
+}
+
+/// Whether a text is one that somebody would give to a column.
+fn is_name(text: &str) -> bool {
+    let begins = text.starts_with(|ch: char| ch.is_alphabetic() || "_@#$".contains(ch));
+    let within = text.strip_suffix([':', '?', '!']).unwrap_or(text);
+    let is_sentence = within.contains(": ") || within.contains("://") || within.contains(['!', '?']);
+    begins
+        && text.chars().any(char::is_alphabetic)
+        && text.chars().count() <= NAME_CHARS_MAX
+        && !is_sentence
+        && !text.contains(['=', '[', '{', '"', ';', ','])
+}
+
+/// Whether lines are rather sentences: several words on either side of what would be a delimiter and a
+/// blank, and nothing but words.
+fn is_prose(first: &[&str], rows: &[Vec<&str>], columns: &[Column<'_>], delimiter: char) -> bool {
+    if !matches!(delimiter, ',' | ';') || columns.iter().any(|column| column.is_typed) {
+        return false;
+    }
+    let lines = || [first].into_iter().chain(rows.iter().map(Vec::as_slice));
+    let behind = lines().flat_map(|line| &line[1..]).filter(|value| value.starts_with(' ')).count();
+    let values = lines().map(<[&str]>::len).sum::<usize>();
+    let words: usize = lines().flatten().map(|value| value.split_whitespace().count()).sum();
+    2 * behind >= values - (rows.len() + 1) && words >= 2 * values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the first line is a header, or nothing if this is no table.
+    fn header(text: &str) -> Option<bool> {
+        table(text.as_bytes(), ',').map(|table| table.has_header)
+    }
+
+    #[test]
+    fn names_are_known_by_what_stands_below() {
+        for text in [
+            "id,name\n1,ada\n2,bob\n",
+            "name,city\nada,paris\nbob,rome\n",
+            // An index without a name, a name that is there twice, and numbers as names.
+            ",name\n0,ada\n1,bob\n",
+            ",name,city\na1,ada,paris\na2,bob,rome\n",
+            "id,name,\n1,ada,\n2,bob,\n",
+            "value,value,name\n1,2,ada\n3,4,bob\n",
+            "name,name\nada,lovelace\nbob,smith\n",
+            "country,2019,2020\nFrance,10,20\nItaly,30,31\nSpain,4,8\n",
+            "id,2019\n7,5\n8,7\n",
+            "0,1,2\n0.5,x,7\n0.25,y,9\n",
+            // Punctuation.
+            "time:,ok?,what!\n1,true,2\n2,false,3\n",
+            "xml:lang,said:\nen,yes\nde,no\n",
+            "Is it: done?,n\nyes,1\nno,2\n",
+            // A header that comes again, as where files were put together.
+            "a,b\nx,y\na,b\nz,w\n",
+            "a,b\n",
+        ] {
+            assert_eq!(header(text), Some(true), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_no_header() {
+        for text in [
+            "1,2,3\n4,5,7\n",
+            "1,2,3\n4,5,6\n",
+            "7,unknown,x\n8,some,y\n",
+            "ada,5,paris\nbob,7,rome\n",
+            "2023-10-27,start,1\n2023-10-28,stop,2\n",
+            "192.0.2.1,get,1\n192.0.2.2,put,2\n",
+            "fe80::1,get,x\nfe80::2,put,y\n",
+            "INFO,started,web\nINFO,stopped,web\nWARN,gone,db\n",
+            "a.b,https://example.org/,x\nc.d,https://example.org/y,z\n",
+            "ada,,paris\nbob,smith,rome\ncid,,oslo\n",
+        ] {
+            assert_eq!(header(text), Some(false), "{text}");
+        }
+    }
+
+    #[test]
+    fn prose_is_no_table() {
+        let prose = [
+            "He went home, then he slept.\nIt was late, and it rained.\nShe came back, as she had said.\n",
+            "cannot open the file, trying again\nno answer from db, giving up\n",
+            "Dear all, as you know, it is so\nMy friends, here we are, at last\n",
+        ];
+        for text in prose {
+            assert_eq!(header(text), None, "{text}");
+            assert_eq!(table(text.replace(',', ";").as_bytes(), ';'), None, "{text}");
+        }
+        // With a column of numbers, or with names of one word, it is a table that has blanks.
+        assert_eq!(header("what was said, how often\nit is up, 5\nit is down, 7\n"), Some(true));
+        assert_eq!(header("name, city\nada, paris\nbob, new york\n"), Some(true));
+        assert_eq!(header("{\"a\": 1, \"b\": 2}\n"), None);
+    }
+}
