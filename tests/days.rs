@@ -10,8 +10,12 @@ use crate::harness::postgres::Server;
 
 /// One job for many days.
 mod backfill;
+/// The machine's clock, which decides nothing.
+mod clock;
 /// Columns with the same value in every row.
 mod columns;
+/// Days that have another length than a day.
+mod odd;
 
 /// A folder of logs by day, a job over them, and where it loads to.
 struct Days {
@@ -19,6 +23,7 @@ struct Days {
     kind: Kind,
     destination: Destination,
     files: String,
+    fields: String,
     lines: String,
 }
 
@@ -30,12 +35,18 @@ impl Days {
             Kind::Sqlite => Destination::Sqlite(place.path("days.db")),
         };
         let files = "files = [\"logs/{date}.log\"]".to_owned();
-        Days { place, kind, destination, files, lines: String::new() }
+        Days { place, kind, destination, files, fields: "n = \"int\"".to_owned(), lines: String::new() }
     }
 
     /// With other `files`.
     fn files(mut self, line: &str) -> Days {
         self.files = line.to_owned();
+        self
+    }
+
+    /// With other fields.
+    fn fields(mut self, lines: &str) -> Days {
+        self.fields = lines.to_owned();
         self
     }
 
@@ -75,11 +86,11 @@ impl Days {
     }
 
     fn write_job(&self) {
-        let Days { destination, files, lines, .. } = self;
+        let Days { destination, files, fields, lines, .. } = self;
         self.place.write(
             "job.toml",
             format!(
-                "name = \"days\"\n[source]\nformat = \"ndjson\"\n{files}\n[record.fields]\nn = \"int\"\n\
+                "name = \"days\"\n[source]\nformat = \"ndjson\"\n{files}\n[record.fields]\n{fields}\n\
                  [destination]\nurl = \"{}\"\ntable = \"t\"\n{lines}\n",
                 destination.url()
             ),
