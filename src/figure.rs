@@ -65,9 +65,14 @@ pub(crate) fn rate(amount: u64, time: Duration) -> u64 {
 
 /// `1 file`, `2 files`.
 pub(crate) fn some(number: impl TryInto<i128>, thing: &str) -> String {
+    what(number, thing, &format!("{thing}s"))
+}
+
+/// `1 row holds it`, `2 rows hold it`: where more than an s tells one from many.
+pub(crate) fn what(number: impl TryInto<i128>, one: &str, many: &str) -> String {
     match number.try_into().unwrap_or_default() {
-        1 => format!("1 {thing}"),
-        number => format!("{} {thing}s", count(number)),
+        1 => format!("1 {one}"),
+        number => format!("{} {many}", count(number)),
     }
 }
 
@@ -82,6 +87,12 @@ mod tests {
             ["0", "999", "1,000", "1,234,567"]
         );
         assert_eq!(count(-12_345_i64), "-12,345");
+    }
+
+    #[test]
+    fn one_is_told_from_many() {
+        assert_eq!([0, 1, 1000].map(|rows| some(rows, "row")), ["0 rows", "1 row", "1,000 rows"]);
+        assert_eq!([1, 2].map(|rows| what(rows, "row is", "rows are")), ["1 row is", "2 rows are"]);
     }
 
     #[test]

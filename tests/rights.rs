@@ -107,9 +107,13 @@ fn what_the_manual_grants_suffices() {
     loader.grow().ended(3, &[]);
     // A repeat merges, and what looks only looks.
     loader.run("load --accept-new-rules").ended(3, &[]);
-    for look in ["status", "plan", "dead-letters list"] {
+    for look in ["status", "plan", "dead-letters list", "verify"] {
         loader.run(look).ended(0, &[]);
     }
+    loader.run("dead-letters discard --all").ended(0, &[]);
+    loader.place.run("forget -j job.toml --delete-rows --yes logs/a.ndjson").ended(0, &["1 row"]);
+    loader.run("load").ended(3, &[]);
+    loader.run("verify").ended(0, &[]);
     loader.place.run("forget -j job.toml logs/a.ndjson").ended(0, &[]);
 }
 

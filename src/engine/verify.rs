@@ -1,20 +1,24 @@
 //! `verify`: what is in the files, held against what is in the destination.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::PathBuf;
+use std::fs;
+use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::NaiveDate;
 
 use super::files::files_or_none;
 use super::run::{recipe, settings};
+use super::selected::selected;
 use super::{Watch, destination};
 use crate::config::Config;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result, Unclear};
 use crate::pipeline::{self, Outcome};
 use crate::report::{Compared, Verify};
 use crate::sink::Sink;
-use crate::sink::verify::Verified;
+use crate::sink::history::SourceStatus;
+use crate::sink::verify::{Unread, Verified, Verifying};
 use crate::source::{Discovered, Found, Pattern, Selection, discover};
 
 /// What is asked of a verification.
@@ -37,7 +41,9 @@ pub fn verify(
 ) -> Result<Verify> {
     let began = Instant::now();
     let config = job(options.date)?;
-    let days = days(&config, watch)?;
+    let status = destination(&config, watch)?.history()?.status(&config.name)?.unwrap_or_default();
+    let only = options.is_part.then(|| given(&config, &status.sources)).transpose()?;
+    let days = days(&config, &status.sources);
     let days = if options.date.is_some() || options.is_part { vec![options.date] } else { days };
     let (mut verified, mut bytes) = (Verified::default(), 0);
     for (number, &day) in days.iter().enumerate() {
@@ -45,8 +51,13 @@ pub fn verify(
         let is_left_over = day.is_none() && days.len() > 1;
         let config = job(day)?;
         let files = if is_left_over { Discovered::default() } else { files_or_none(&config)? };
-        let part = Part { is_part: options.is_part || days.len() > 1, is_first: number == 0 };
-        let (found, read) = verify_day(&config, files, options.is_part, part, watch)?;
+        let verifying = Verifying {
+            recipe: recipe(&config),
+            reads_strays: number == 0 && only.is_none(),
+            is_part: only.is_some() || days.len() > 1,
+            only: only.clone(),
+        };
+        let (found, read) = verify_day(&config, files, verifying, watch)?;
         verified.add(found);
         bytes += read;
     }
@@ -56,39 +67,42 @@ pub fn verify(
 }
 
 /// The days of the sources, in their order.
-fn days(config: &Config, watch: &Watch) -> Result<Vec<Option<NaiveDate>>> {
-    let status = destination(config, watch)?.history()?.status(&config.name)?.unwrap_or_default();
-    let days: BTreeSet<Option<NaiveDate>> = status.sources.iter().map(|source| source.data_date).collect();
-    Ok(if days.is_empty() { vec![config.date] } else { days.into_iter().collect() })
+fn days(config: &Config, sources: &[SourceStatus]) -> Vec<Option<NaiveDate>> {
+    let days: BTreeSet<Option<NaiveDate>> = sources.iter().map(|source| source.data_date).collect();
+    if days.is_empty() { vec![config.date] } else { days.into_iter().collect() }
 }
 
-/// A part of what the job has loaded.
-struct Part {
-    /// There are others.
-    is_part: bool,
-    is_first: bool,
+/// The names of the sources that the given files mean. A file that is neither there nor one of them is
+/// more likely a mistake than a wish.
+fn given(config: &Config, sources: &[SourceStatus]) -> Result<BTreeSet<String>> {
+    let patterns = config.patterns()?;
+    let files: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
+    let (meant, unknown) = selected(&files, sources)?;
+    for file in unknown {
+        let pattern = Pattern { text: file.clone(), base: PathBuf::new() };
+        if discover(&[pattern], &Selection::default())?.is_none_there() {
+            return Err(ErrorKind::from(Unclear::NoFile { job: config.name.clone(), file }).into());
+        }
+    }
+    Ok(meant.into_iter().map(|source| source.name.clone()).collect())
 }
 
 /// What there is of one day, and how many bytes were read.
 fn verify_day(
     config: &Config,
     files: Discovered,
-    are_given: bool,
-    part: Part,
+    verifying: Verifying,
     watch: &Watch,
 ) -> Result<(Verified, u64)> {
-    let settings = settings(config, watch);
-    let mut verifying = destination(config, watch)?.verify()?;
-    if !part.is_first {
-        verifying.leave_strays();
-    }
+    let (settings, recipe) = (settings(config, watch), verifying.recipe.clone());
+    let are_given = verifying.only.is_some();
+    let mut verifying = destination(config, watch)?.verify(verifying)?;
     // To look at a stream is to take from it.
     let mut files: Vec<Found> = files.files.into_iter().filter(|file| !file.is_stream()).collect();
     if !are_given {
         let names = verifying.names()?;
         files.extend(elsewhere(&files, &names)?);
     }
-    let recipe = recipe(config);
     let mut outcome = Outcome::default();
     loop {
         let sink: &mut dyn Sink = &mut *verifying;
@@ -96,7 +110,7 @@ fn verify_day(
         if let Some(signal) = outcome.stopped {
             return Err(ErrorKind::Stopped(signal).into());
         }
-        if !verifying.end_reading(&outcome.failed, part.is_part)? {
+        if !verifying.end_reading(&unread(&outcome.failed, &files))? {
             return Ok((verifying.found(), outcome.bytes));
         }
     }
@@ -106,7 +120,26 @@ fn verify_day(
 fn elsewhere(files: &[Found], names: &[String]) -> Result<Vec<Found>> {
     let named: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let others = names.iter().filter(|name| !named.contains(name.as_str())).map(PathBuf::from);
-    let others = others.filter(|path| path.is_absolute() && path.is_file());
+    // To open what cannot be looked at says why.
+    let is_there = |path: &PathBuf| fs::metadata(path).map_or(!is_gone(path), |metadata| metadata.is_file());
+    let others = others.filter(|path| path.is_absolute() && is_there(path));
     let patterns: Vec<Pattern> = others.map(|text| Pattern { text, base: PathBuf::new() }).collect();
     Ok(discover(&patterns, &Selection::default())?.files)
+}
+
+/// Whether there is nothing of this name.
+fn is_gone(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
+}
+
+/// The files that could not be read although they are there.
+fn unread(failed: &[(PathBuf, String)], files: &[Found]) -> Vec<Unread> {
+    let name_of = |path: &Path| files.iter().find(|file| file.path == path).map(|file| file.name.clone());
+    let there = failed.iter().filter(|(path, _)| !is_gone(path));
+    let unread = there.map(|(path, why)| Unread {
+        path: path.clone(),
+        name: name_of(path).unwrap_or_default(),
+        why: why.clone(),
+    });
+    unread.collect()
 }

@@ -14,7 +14,7 @@ use crate::failpoint;
 use crate::sink::history::Filter;
 use crate::sink::replay::{OpenLetter, Page, Tried};
 use crate::sink::{Batch, Counts, Sink};
-use crate::source::{Bytes, Chunk, Source};
+use crate::source::{Chunk, Source};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Assignment, Parcel, Recipe, Rows, Work, Worker};
@@ -202,13 +202,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Bytes as a worker takes them; a record that is too long is told as the reader tells it.
     fn chunk(&self, letter: &OpenLetter, bytes: Vec<u8>) -> Chunk {
-        let length = bytes.len();
-        if length > self.recipe.record_bytes_max {
-            return Chunk::of_long_record(letter.offset, length as u64, *blake3::hash(&bytes).as_bytes());
-        }
-        Chunk::of_records(letter.offset, Bytes::of_block(Arc::new(bytes), 0, length))
+        Chunk::of_record(letter.offset, bytes, self.recipe.record_bytes_max)
     }
 
     fn parcel(&mut self, letter: &OpenLetter, source: Arc<Source>, chunk: Chunk) -> Parcel {

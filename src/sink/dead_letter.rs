@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use super::Batch;
 pub use super::batch::Refused;
 use crate::error::Result;
-use crate::reject::{REASONS_BYTES_MAX, Stage, write_json_string};
+use crate::reject::{REASONS_BYTES_MAX, Reject, Stage, write_json_string};
 use crate::span::Span;
+use crate::work::Parcel;
 
 /// A reject as it is stored.
 #[derive(Debug)]
@@ -35,6 +36,16 @@ pub enum Evidence<'a> {
     Hash([u8; 32]),
 }
 
+impl<'a> Evidence<'a> {
+    /// What a worker has kept of a reject.
+    pub(super) fn of(parcel: &'a Parcel, reject: &Reject) -> Evidence<'a> {
+        match reject.hash {
+            Some(hash) => Evidence::Hash(hash),
+            None => Evidence::Raw(parcel.rejects.raw(reject).into()),
+        }
+    }
+}
+
 impl Batch {
     /// The dead letters of the batch, in file order: the rejects of the workers, and the
     /// rows that the destination refused, whose bytes are read again from their source.
@@ -47,10 +58,7 @@ impl Batch {
                     span: reject.span,
                     line: parcel.first_line + u64::from(reject.line) + 1,
                     stage: reject.stage,
-                    record: match reject.hash {
-                        Some(hash) => Evidence::Hash(hash),
-                        None => Evidence::Raw(parcel.rejects.raw(reject).into()),
-                    },
+                    record: Evidence::of(parcel, reject),
                     preamble: parcel.preamble_of(reject.span.start),
                     reasons: parcel.rejects.reasons(reject).into(),
                 };

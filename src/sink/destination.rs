@@ -16,7 +16,7 @@ use super::history::{Filter, Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
 use super::outbox::Outbox;
-use super::verify::Verify;
+use super::verify::{Verify, Verifying};
 use super::{Asked, Constant, Sink, TableName};
 use crate::error::{Error, Result};
 use crate::event::Observer;
@@ -59,7 +59,7 @@ pub trait Destination {
     fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64>;
 
     /// Opens it to be compared with the sources. Nothing is written.
-    fn verify(&self) -> Result<Box<dyn Verify>>;
+    fn verify(&self, verifying: Verifying) -> Result<Box<dyn Verify>>;
 
     /// Table and place in words, without secrets.
     fn describe(&self) -> String;

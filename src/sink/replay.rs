@@ -44,6 +44,16 @@ pub struct Page {
     pub day: Option<NaiveDate>,
 }
 
+/// What stands before the record of a letter `d`, in SQL: kept with it, or with its split.
+pub(super) fn preamble_of_letter(checkpoints: &str) -> String {
+    format!(
+        "coalesce(d.preamble,
+             (SELECT c.preamble FROM {checkpoints} c
+              WHERE c.source_id = d.source_id AND c.split_start <= d.source_offset
+              ORDER BY c.split_start DESC LIMIT 1))"
+    )
+}
+
 /// So many letters are asked for at a time,
 pub(super) const PAGE_LETTERS: i64 = 1_000;
 

@@ -36,6 +36,15 @@ impl Chunk {
         Chunk { span, body: Body::Records(bytes), ends: None, is_last: false, raw: 0 }
     }
 
+    /// One record by itself, of which no more than `bytes_max` bytes are read.
+    pub fn of_record(start: u64, bytes: Vec<u8>, bytes_max: usize) -> Chunk {
+        let length = bytes.len();
+        match length > bytes_max {
+            true => Chunk::of_long_record(start, length as u64, *blake3::hash(&bytes).as_bytes()),
+            false => Chunk::of_records(start, Bytes::of_block(Arc::new(bytes), 0, length)),
+        }
+    }
+
     /// A record that is too long to be in memory, of which length and hash are known.
     pub fn of_long_record(start: u64, length: u64, hash: [u8; 32]) -> Chunk {
         let body = Body::TooLong {

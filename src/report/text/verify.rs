@@ -32,12 +32,20 @@ pub(in crate::report) fn verify(verify: &Verify) -> String {
         figure::time(Duration::from_secs_f64(verify.seconds)),
         figure::bytes(verify.bytes)
     );
-    for (rows, what) in [
-        (all(&|source| source.table.replaced), "hold what another record of their key has"),
-        (all(&|source| source.table.mended), "come from mended dead letters; their values were not compared"),
+    for (rows, one, many) in [
+        (
+            all(&|source| source.table.replaced),
+            "row holds what another record of its key has",
+            "rows hold what another record of their key has",
+        ),
+        (
+            all(&|source| source.table.mended),
+            "row comes from the mended bytes of a dead letter",
+            "rows come from the mended bytes of dead letters",
+        ),
     ] {
         if rows > 0 {
-            let _ = writeln!(out, "  {} {what}", figure::some(rows, "row"));
+            let _ = writeln!(out, "  {}", figure::what(rows, one, many));
         }
     }
     differences(&mut out, verify);
@@ -71,6 +79,9 @@ fn difference_line(difference: &Difference) -> String {
         (DifferenceKind::ExtraRow, _) => "a row without a record".to_owned(),
         (DifferenceKind::MissingLetter, _) => "the dead letter is missing".to_owned(),
         (DifferenceKind::ExtraLetter, _) => "a dead letter without a rejected record".to_owned(),
+        (DifferenceKind::ChangedLetter, _) => {
+            "the dead letter holds other bytes, or none that make its row".to_owned()
+        }
     };
     let mut place = match difference.source.is_empty() {
         true => "no source".to_owned(),

@@ -15,7 +15,7 @@ use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
 use crate::sink::outbox::Outbox;
 use crate::sink::statement::shell_word;
-use crate::sink::verify::Verify;
+use crate::sink::verify::{Verify, Verifying};
 use crate::sink::{Asked, Sink};
 
 struct PostgresDestination {
@@ -101,8 +101,8 @@ impl Destination for PostgresDestination {
         super::discard::discard(&self.server, table, filter, note, *timeouts)
     }
 
-    fn verify(&self) -> Result<Box<dyn Verify>> {
-        super::verify::open(&self.server, &self.settings)
+    fn verify(&self, verifying: Verifying) -> Result<Box<dyn Verify>> {
+        super::verify::open(&self.server, &self.settings, verifying)
     }
 
     fn describe(&self) -> String {

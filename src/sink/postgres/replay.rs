@@ -14,7 +14,9 @@ use crate::sink::batch::Stored;
 use crate::sink::claim::{signed, unsigned};
 use crate::sink::dead_letter::Letter;
 use crate::sink::history::Filter;
-use crate::sink::replay::{OpenLetter, PAGE_BYTES, PAGE_LETTERS, Page, Stands, Tried, Verdicts, overtaken};
+use crate::sink::replay::{
+    OpenLetter, PAGE_BYTES, PAGE_LETTERS, Page, Stands, Tried, Verdicts, overtaken, preamble_of_letter,
+};
 use crate::source::{Hash16, Preamble};
 
 /// A page of open letters of the table `target`, whose tables of ours are of this version.
@@ -27,13 +29,11 @@ pub(super) fn open_letters(
 ) -> Result<Vec<OpenLetter>, Trouble> {
     let (sources, checkpoints) = tables::of_version(version);
     let (letters, is_meant) = (tables::letters_of_version(version), is_meant(sources));
+    let preamble = preamble_of_letter(checkpoints);
     let (order, behind) = if page.is_backwards { ("DESC", "<") } else { ("ASC", ">") };
     let sql = format!(
         "SELECT p.id, p.attempts, p.source_id, p.name, p.data_date, p.source_offset, p.length,
-                d.raw, d.raw_hash, d.fixed, coalesce(d.preamble,
-                    (SELECT c.preamble FROM {checkpoints} c
-                     WHERE c.source_id = p.source_id AND c.split_start <= p.source_offset
-                     ORDER BY c.split_start DESC LIMIT 1))
+                d.raw, d.raw_hash, d.fixed, {preamble}
          FROM (
              SELECT q.*, sum(q.bytes) OVER w AS total, row_number() OVER w AS number
              FROM (

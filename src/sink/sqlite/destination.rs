@@ -13,7 +13,7 @@ use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
 use crate::sink::outbox::Outbox;
 use crate::sink::statement::shell_word;
-use crate::sink::verify::Verify;
+use crate::sink::verify::{Verify, Verifying};
 use crate::sink::{Asked, Sink};
 
 struct SqliteDestination {
@@ -81,8 +81,8 @@ impl Destination for SqliteDestination {
         super::discard::discard(&self.path, table, filter, note, timeouts.lock)
     }
 
-    fn verify(&self) -> Result<Box<dyn Verify>> {
-        super::verify::open(&self.path, &self.settings)
+    fn verify(&self, verifying: Verifying) -> Result<Box<dyn Verify>> {
+        super::verify::open(&self.path, &self.settings, verifying)
     }
 
     fn describe(&self) -> String {

@@ -14,16 +14,20 @@ use super::look::Look;
 use super::ownership::remembered;
 use super::target::{self, Target};
 use super::{
-    Settings, Trouble, check_version, has_tables, letters_of_version, past, refuse_lost_target, scope, unfit,
+    Settings, Trouble, check_version, has_tables, letters_of_version, of_version, past, refuse_lost_target,
+    replaced, scope, unfit,
 };
 use crate::error::Result;
 use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
+use crate::sink::replay::preamble_of_letter;
 use crate::sink::verify::{
-    HeldLetter, HeldRows, Kept, LetterState, NO_SOURCES, Pair, Place, Verifier, Verify, of_sources,
+    HeldLetter, HeldRows, Kept, LETTER_BYTES, LetterState, NO_SOURCES, Pair, Place, Verifier, Verify,
+    Verifying, of_sources,
 };
 use crate::sink::{Key, Remembered};
+use crate::source::Preamble;
 use crate::work::{self, Recipe, Work};
 
 /// So many rows or letters are read in one go.
@@ -33,16 +37,15 @@ const PAGE: i64 = 10_000;
 const BLOB: u8 = 4;
 
 /// Opens the database to be compared with the sources.
-pub(super) fn open(path: &Path, settings: &Settings) -> Result<Box<dyn Verify>> {
+pub(super) fn open(path: &Path, settings: &Settings, verifying: Verifying) -> Result<Box<dyn Verify>> {
     let kept = look(path, settings).map_err(|trouble| trouble.into_error(path))?;
-    Ok(Box::new(Verifier::new(kept, &settings.key, settings.data_date)))
+    Ok(Box::new(Verifier::new(kept, verifying, &settings.key, settings.data_date)))
 }
 
 /// The database, of which nothing changes while it is looked at.
 struct SqliteKept {
     path: PathBuf,
-    /// None where the job has not made it yet.
-    look: Option<Look>,
+    look: Look,
     has_tables: bool,
     scope: Scope,
     /// The table that is compared, quoted.
@@ -63,9 +66,13 @@ struct SqliteKept {
 }
 
 fn look(path: &Path, settings: &Settings) -> Result<SqliteKept, Trouble> {
+    if !path.exists() {
+        let message = "there is no such file, and nothing to compare with; put it back, or name where it is with --into";
+        return Err(Trouble::Ours(replaced(path, message)));
+    }
     let mut kept = SqliteKept {
         path: path.to_owned(),
-        look: None,
+        look: Look::open(path)?,
         has_tables: false,
         scope: scope(settings, &settings.table.name),
         table: String::new(),
@@ -80,11 +87,7 @@ fn look(path: &Path, settings: &Settings) -> Result<SqliteKept, Trouble> {
         find_sql: String::new(),
         is_unsorted: settings.key == Key::None,
     };
-    if !path.exists() {
-        return Ok(kept);
-    }
-    let look = Look::open(path)?;
-    let connection = &look.connection;
+    let connection = &kept.look.connection;
     // A read transaction is one snapshot, until the end.
     connection.execute_batch("BEGIN")?;
     kept.has_tables = has_tables(connection)?;
@@ -97,13 +100,12 @@ fn look(path: &Path, settings: &Settings) -> Result<SqliteKept, Trouble> {
             kept.columns = columns.map_err(|findings| unfit(findings.join("; ")))?;
             kept.encoder = Arc::new(SqliteEncoder::new(kept.columns.clone(), hash_key(&settings.constants)));
             kept.equates_keys = target.definition.to_ascii_uppercase().contains("COLLATE");
-            kept.changes_values = triggers(&look, &target.name)?;
+            kept.changes_values = triggers(&kept.look, &target.name)?;
             kept.name_keys(&settings.key);
         }
         None if kept.has_tables => refuse_lost_target(&past(connection, settings)?, settings)?,
         None => {}
     }
-    kept.look = Some(look);
     Ok(kept)
 }
 
@@ -140,8 +142,7 @@ impl SqliteKept {
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Look) -> Result<T, Trouble>) -> Result<Option<T>> {
-        let look = self.look.as_ref().filter(|_| !self.columns.is_empty());
-        let answer = look.map(question).transpose();
+        let answer = (!self.columns.is_empty()).then(|| question(&self.look)).transpose();
         answer.map_err(|trouble| trouble.into_error(&self.path))
     }
 }
@@ -233,24 +234,25 @@ impl Kept for SqliteKept {
     fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>> {
         let letters = self.ask(|look| {
             let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
-            let letters = letters_of_version(check_version(&look.connection)?);
+            let version = check_version(&look.connection)?;
+            let (letters, (_, checkpoints)) = (letters_of_version(version), of_version(version));
             let mut statement = look.connection.prepare(&format!(
-                "SELECT source_id, source_offset, line, state, stage, fixed IS NOT NULL, rules_hash FROM {letters}
-                 WHERE state <> 'superseded' AND (source_id, source_offset) > (?1, ?2) AND +source_id IN ({})
-                 ORDER BY source_id, source_offset LIMIT {PAGE}",
+                "SELECT d.source_id, d.source_offset, d.line, d.state, d.stage, d.rules_hash, d.raw, d.raw_hash, d.fixed,
+                        CASE WHEN d.fixed IS NOT NULL THEN {} END
+                 FROM {letters} d
+                 WHERE d.state <> 'superseded' AND (d.source_id, d.source_offset) > (?1, ?2) AND +d.source_id IN ({})
+                 ORDER BY d.source_id, d.source_offset LIMIT {PAGE}",
+                preamble_of_letter(checkpoints),
                 ids.join(", ")
             ))?;
-            let letters = statement.query_map(params![behind.source, behind.offset], |row| {
-                Ok(HeldLetter {
-                    place: Place { source: row.get(0)?, offset: row.get(1)? },
-                    line: unsigned(row.get(2)?),
-                    state: LetterState::of(&row.get::<_, String>(3)?),
-                    is_of_server: row.get::<_, String>(4)? == "server",
-                    has_fixed: row.get(5)?,
-                    rules: row.get::<_, Option<Vec<u8>>>(6)?.map(|rules| hash(&rules)),
-                })
-            })?;
-            Ok(letters.collect::<rusqlite::Result<_>>()?)
+            let mut found = statement.query(params![behind.source, behind.offset])?;
+            let (mut letters, mut bytes) = (Vec::new(), 0);
+            while let Some(row) = found.next()?.filter(|_| bytes < LETTER_BYTES) {
+                let letter = letter(row)?;
+                bytes += [&letter.raw, &letter.fixed].into_iter().flatten().map(Vec::len).sum::<usize>();
+                letters.push(letter);
+            }
+            Ok(letters)
         });
         match self.has_tables && !sources.is_empty() {
             true => Ok(letters?.unwrap_or_default()),
@@ -313,6 +315,20 @@ impl Kept for SqliteKept {
             _ => (row, &[]),
         }
     }
+}
+
+fn letter(row: &Row<'_>) -> rusqlite::Result<HeldLetter> {
+    Ok(HeldLetter {
+        place: Place { source: row.get(0)?, offset: row.get(1)? },
+        line: unsigned(row.get(2)?),
+        state: LetterState::of(row.get_ref(3)?.as_str()?),
+        is_of_server: row.get_ref(4)?.as_str()? == "server",
+        rules: row.get::<_, Option<Vec<u8>>>(5)?.map(|rules| hash(&rules)),
+        raw: row.get(6)?,
+        raw_hash: row.get(7)?,
+        fixed: row.get(8)?,
+        preamble: Preamble::new(&row.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default()),
+    })
 }
 
 /// Appends a row in the form of the encoder.

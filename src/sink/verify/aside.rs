@@ -19,6 +19,8 @@ pub(super) struct Aside {
     pub(super) line: u64,
     /// The number of the first column that is different.
     pub(super) column: usize,
+    /// The digests of what is expected, and of what is held.
+    pub(super) digests: (u128, u128),
     /// A record has what the row holds.
     pub(super) is_settled: bool,
 }

@@ -57,18 +57,19 @@ impl LetterCursor {
         LetterCursor { sources, letters: VecDeque::new(), last: before_all, has_ended: false }
     }
 
-    pub(super) fn peek<K: Kept>(&mut self, kept: &mut K) -> Result<Option<HeldLetter>> {
+    /// The place of the next letter.
+    pub(super) fn peek<K: Kept>(&mut self, kept: &mut K) -> Result<Option<Place>> {
         if self.letters.is_empty() && !self.has_ended {
             self.letters.extend(kept.letters_behind(&self.sources, self.last)?);
             self.has_ended = self.letters.is_empty();
         }
-        Ok(self.letters.front().copied())
+        Ok(self.letters.front().map(|letter| letter.place))
     }
 
-    /// Passes over the next letter, which was peeked at.
-    pub(super) fn pass(&mut self) {
-        if let Some(letter) = self.letters.pop_front() {
-            self.last = letter.place;
-        }
+    /// Takes the next letter, which was peeked at.
+    pub(super) fn take(&mut self) -> HeldLetter {
+        let letter = self.letters.pop_front().expect("it was peeked at");
+        self.last = letter.place;
+        letter
     }
 }

@@ -57,9 +57,9 @@ pub struct VerifiedSource {
 pub struct InFile {
     /// Its records.
     pub records: u64,
-    /// Those that are rows by the rules of now.
+    /// Those that are rows: by the rules, or as a dead letter that was replayed.
     pub rows: u64,
-    /// Those that are dead letters, by the rules or because the destination refused them.
+    /// Those that are dead letters, by the rules or because the destination refused them, and were not replayed.
     pub dead_letters: u64,
     /// A digest of the values of its rows, whatever their order.
     pub digest: String,
@@ -72,9 +72,9 @@ pub struct InTable {
     pub rows: u64,
     /// Rows that hold what another record of the same key has.
     pub replaced: u64,
-    /// Rows that come from the mended bytes of a dead letter. Their values were not compared.
+    /// Replayed dead letters whose record was mended by hand: their rows are compared with the mended bytes.
     pub mended: u64,
-    /// Its dead letters, those that are superseded left out.
+    /// Its dead letters, open or discarded; of one that was replayed there is a row.
     pub dead_letters: u64,
     /// Those of them that are open.
     pub open_dead_letters: u64,
@@ -104,14 +104,22 @@ pub struct DifferenceCounts {
     pub missing_letters: u64,
     /// Dead letters without a rejected record.
     pub extra_letters: u64,
+    /// Dead letters that hold other bytes than their record, or no bytes that make their row.
+    pub changed_letters: u64,
 }
 
 impl DifferenceCounts {
     /// All of them.
     pub fn sum(&self) -> u64 {
-        let DifferenceCounts { missing_rows, changed_values, extra_rows, missing_letters, extra_letters } =
-            self;
-        missing_rows + changed_values + extra_rows + missing_letters + extra_letters
+        let &DifferenceCounts {
+            missing_rows,
+            changed_values,
+            extra_rows,
+            missing_letters,
+            extra_letters,
+            changed_letters,
+        } = self;
+        missing_rows + changed_values + extra_rows + missing_letters + extra_letters + changed_letters
     }
 }
 
@@ -126,8 +134,8 @@ pub struct Difference {
     pub line: Option<u64>,
     /// The offset of the record, or where there should be one.
     pub offset: Option<u64>,
-    /// What is different: `missing_row`, `changed_value`, `extra_row`, `missing_letter` or
-    /// `extra_letter`.
+    /// What is different: `missing_row`, `changed_value`, `extra_row`, `missing_letter`, `extra_letter` or
+    /// `changed_letter`.
     #[serde(serialize_with = "word")]
     pub kind: DifferenceKind,
     /// The first column that holds another value.
@@ -147,6 +155,8 @@ pub enum DifferenceKind {
     MissingLetter,
     /// A dead letter has no rejected record.
     ExtraLetter,
+    /// A dead letter holds other bytes than its record, or none of its bytes make its row.
+    ChangedLetter,
 }
 
 fn word<S: Serializer>(kind: &DifferenceKind, serializer: S) -> Result<S::Ok, S::Error> {
@@ -156,6 +166,7 @@ fn word<S: Serializer>(kind: &DifferenceKind, serializer: S) -> Result<S::Ok, S:
         DifferenceKind::ExtraRow => "extra_row",
         DifferenceKind::MissingLetter => "missing_letter",
         DifferenceKind::ExtraLetter => "extra_letter",
+        DifferenceKind::ChangedLetter => "changed_letter",
     })
 }
 
@@ -189,6 +200,7 @@ impl Differences {
             DifferenceKind::ExtraRow => &mut counts.extra_rows,
             DifferenceKind::MissingLetter => &mut counts.missing_letters,
             DifferenceKind::ExtraLetter => &mut counts.extra_letters,
+            DifferenceKind::ChangedLetter => &mut counts.changed_letters,
         } += 1;
         if self.first.len() < FIRST_MAX {
             self.first.push(difference);
@@ -202,6 +214,7 @@ impl Differences {
         counts.extra_rows += more.extra_rows;
         counts.missing_letters += more.missing_letters;
         counts.extra_letters += more.extra_letters;
+        counts.changed_letters += more.changed_letters;
         self.first.extend(other.first);
         self.first.truncate(FIRST_MAX);
     }

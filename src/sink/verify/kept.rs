@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::sink::Remembered;
-use crate::source::Hash16;
+use crate::sink::dead_letter::Evidence;
+use crate::source::{Hash16, Preamble};
 use crate::work::{Recipe, Work};
 
 /// Where a record stands, in the order in which rows and letters are read.
@@ -28,6 +29,9 @@ pub(in crate::sink) fn of_sources(id: &str, sources: &str, all: Option<&str>) ->
     }
 }
 
+/// Of the bytes of letters, so many are in memory at a time, or those of one letter.
+pub(in crate::sink) const LETTER_BYTES: usize = 16 << 20;
+
 /// A destination that is looked at, all of it in one snapshot. Nothing is written.
 pub(in crate::sink) trait Kept: Send {
     /// What turns chunks into rows in the destination's own form.
@@ -46,8 +50,8 @@ pub(in crate::sink) trait Kept: Send {
     /// Gives more rows; none at the end.
     fn more_rows(&mut self, rows: &mut HeldRows) -> Result<()>;
 
-    /// The letters of these sources behind a place, in order and up to a number; none at the end.
-    /// Those that are superseded are left out.
+    /// The letters of these sources behind a place, in order, up to a number and some bytes; none at the
+    /// end. Those that are superseded are left out.
     fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>>;
 
     /// The rows that have the keys of these, in their order.
@@ -86,17 +90,41 @@ impl HeldRows {
 }
 
 /// A dead letter that a destination holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::sink) struct HeldLetter {
     pub(in crate::sink) place: Place,
     pub(in crate::sink) line: u64,
     pub(in crate::sink) state: LetterState,
     /// The destination refused the record, and not the rules.
     pub(in crate::sink) is_of_server: bool,
-    /// It was mended by hand.
-    pub(in crate::sink) has_fixed: bool,
     /// By which rules it was last tried, if that is known: else by those of its source.
     pub(in crate::sink) rules: Option<Hash16>,
+    /// The record, unless it was too long,
+    pub(in crate::sink) raw: Option<Vec<u8>>,
+    /// or else its BLAKE3.
+    pub(in crate::sink) raw_hash: Option<Vec<u8>>,
+    /// The record as a person has mended it, and what stands before it then.
+    pub(in crate::sink) fixed: Option<Vec<u8>>,
+    pub(in crate::sink) preamble: Preamble,
+}
+
+impl HeldLetter {
+    /// Whether it keeps this record.
+    pub(super) fn holds(&self, record: &Evidence<'_>) -> bool {
+        let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+        match (record, &self.raw, &self.raw_hash) {
+            (Evidence::Raw(record), Some(raw), _) => raw == record.as_ref(),
+            (Evidence::Hash(record), Some(raw), _) => hash(raw) == *record,
+            (Evidence::Raw(record), None, Some(kept)) => hash(record) == **kept,
+            (Evidence::Hash(record), None, Some(kept)) => *record == **kept,
+            (_, None, None) => false,
+        }
+    }
+
+    /// Whether it was last tried by other rules than these.
+    pub(super) fn is_by_other_rules(&self, rules: Hash16) -> bool {
+        self.rules.is_some_and(|of_letter| of_letter != rules)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,10 +9,12 @@ mod aside;
 mod cursor;
 mod found;
 mod kept;
+mod letters;
+mod mended;
 mod source;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -23,31 +25,45 @@ pub use found::{
     Difference, DifferenceCounts, DifferenceKind, Differences, InFile, InTable, NotLoaded, NotVerifiable,
     Verified, VerifiedSource,
 };
-pub(super) use kept::{HeldLetter, HeldRows, Kept, LetterState, NO_SOURCES, Pair, Place, of_sources};
-use source::Read;
+pub(super) use kept::{
+    HeldLetter, HeldRows, Kept, LETTER_BYTES, LetterState, NO_SOURCES, Pair, Place, of_sources,
+};
+use mended::Mended;
+pub use source::Unread;
+use source::{Read, digest};
 
 use super::claim::signed;
+use super::dead_letter::Evidence;
 use super::{Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Remembered, Sink};
 use crate::error::{ErrorKind, Result};
+use crate::reject::Reject;
 use crate::source::{Hash16, Known, Recognised, recognise};
 use crate::span::Span;
-use crate::split::Split;
-use crate::work::{Recipe, Work};
+use crate::work::{Parcel, Recipe, Work};
 
 /// A destination that is open to be compared with the sources.
 pub trait Verify: Sink {
     /// The names under which the sources were last seen.
     fn names(&mut self) -> Result<Vec<String>>;
 
-    /// That rows under ids that no source has are looked for by another.
-    fn leave_strays(&mut self);
-
-    /// The sources were read. `failed` are the files of which that is not so, and why; `is_part`
-    /// says that there are others, which nobody has named. Whether all is to be read once more.
-    fn end_reading(&mut self, failed: &[(PathBuf, String)], is_part: bool) -> Result<bool>;
+    /// The sources were read, but for these. Whether all is to be read once more.
+    fn end_reading(&mut self, unread: &[Unread]) -> Result<bool>;
 
     /// What was found.
     fn found(&mut self) -> Verified;
+}
+
+/// What is to be verified, and how records become rows.
+#[derive(Clone)]
+pub struct Verifying {
+    /// How the files, and the bytes that people have mended, are read.
+    pub recipe: Recipe,
+    /// The names of the sources that are meant, where not all are: the others are not missed.
+    pub only: Option<BTreeSet<String>>,
+    /// The job has other sources, which are not verified here.
+    pub is_part: bool,
+    /// Rows under ids that no source has are looked for.
+    pub reads_strays: bool,
 }
 
 /// What is held against each other in one go.
@@ -59,16 +75,18 @@ const KEYS_MAX: usize = 5_000;
 /// Compares the sources with what is kept.
 pub(super) struct Verifier<K> {
     kept: K,
+    of: Verifying,
+    mended: Mended,
     is_by_place: bool,
     is_by_content: bool,
     data_date: Option<NaiveDate>,
-    /// Rows under ids that no source has are looked for.
-    reads_strays: bool,
     /// Those of the job, by which the sources are read.
     rules: Hash16,
     remembered: Option<Vec<Remembered>>,
     /// Those that are read, by their ids.
     sources: BTreeMap<i32, Read>,
+    /// Those that are not, by their names, and why if that is known.
+    absent: Vec<(String, Option<String>)>,
     rows: RowCursor,
     letters: LetterCursor,
     pairs: Vec<Pair>,
@@ -84,27 +102,60 @@ pub(super) struct Verifier<K> {
 
 /// What there has to be in the place of a record.
 enum Expected<'r> {
-    Row(&'r [u8]),
-    /// A row that was made of other bytes than the record's, or by other rules.
+    Row(Cow<'r, [u8]>),
+    /// A row that was made by other rules, or of bytes that are not known.
     AnyRow,
     NoRow,
 }
 
+/// A record of a file, as it is met.
+struct Met<'b> {
+    parcel: &'b Parcel,
+    span: Span,
+    line: u64,
+    /// What the rules make of it.
+    row: Option<&'b [u8]>,
+    reject: Option<&'b Reject>,
+}
+
+impl<'b> Met<'b> {
+    fn place(&self) -> Place {
+        Place { source: self.parcel.split.source, offset: signed(self.span.start) }
+    }
+
+    /// What a dead letter keeps of it.
+    fn evidence(&self) -> Result<Evidence<'b>> {
+        match self.reject {
+            Some(reject) => Ok(Evidence::of(self.parcel, reject)),
+            None => self.parcel.read(self.span).map(Evidence::Raw),
+        }
+    }
+}
+
+/// A row that is to be found by its key.
+struct Keyed<'b> {
+    place: Place,
+    line: u64,
+    row: Cow<'b, [u8]>,
+}
+
 impl<K: Kept> Verifier<K> {
-    pub(super) fn new(kept: K, key: &Key, data_date: Option<NaiveDate>) -> Verifier<K> {
+    pub(super) fn new(kept: K, of: Verifying, key: &Key, data_date: Option<NaiveDate>) -> Verifier<K> {
         let not_verifiable = kept.changes_values().map(|why| NotVerifiable {
             source: String::new(),
             why: format!("values were not compared: {why}"),
         });
         Verifier {
+            mended: Mended::new(&kept, &of.recipe),
             kept,
+            of,
             is_by_place: matches!(key, Key::Position | Key::None),
             is_by_content: *key == Key::Content,
             data_date,
-            reads_strays: true,
             rules: Hash16([0; 16]),
             remembered: None,
             sources: BTreeMap::new(),
+            absent: Vec::new(),
             rows: RowCursor::default(),
             letters: LetterCursor::of(Vec::new()),
             pairs: Vec::new(),
@@ -124,85 +175,46 @@ impl<K: Kept> Verifier<K> {
         }
     }
 
+    /// The source of a place, which is read.
+    fn read(&mut self, place: Place) -> &mut Read {
+        self.sources.get_mut(&place.source).expect("a source that is read")
+    }
+
     /// Takes a record: the dead letters and the rows before it have no record, and it should have
-    /// what its rules make of it. `row` is nothing if they reject it.
-    /// Says whether that is a row, which is to be found by its key.
-    fn record(&mut self, split: Split, span: Span, line: u64, row: Option<&[u8]>) -> Result<bool> {
-        let place = Place { source: split.source, offset: signed(span.start) };
-        let read = self.sources.get_mut(&place.source).expect("a source that is read");
-        read.reach(split, span.start);
+    /// what its rules make of it, or of the mended bytes of its letter. Gives the row that is to be
+    /// found by its key.
+    fn record<'b>(&mut self, met: &Met<'b>) -> Result<Option<Keyed<'b>>> {
+        let (place, line) = (met.place(), met.line);
+        let read = self.read(place);
+        read.reach(met.parcel.split, met.span.start);
         if !read.concerns(place) {
-            return Ok(false);
+            return Ok(None);
         }
         read.file.records += 1;
-        let letter = self.letter_at(place)?;
-        let read = self.sources.get_mut(&place.source).expect("a source that is read");
-        let expected = match (row, letter) {
-            (Some(row), None) => Expected::Row(row),
-            (Some(row), Some(HeldLetter { state: LetterState::Replayed, has_fixed: false, rules, .. }))
-                if rules.is_none_or(|rules| rules == self.rules) =>
-            {
-                Expected::Row(row)
-            }
-            (_, Some(HeldLetter { state: LetterState::Replayed, .. })) => Expected::AnyRow,
-            (Some(_), Some(HeldLetter { is_of_server: true, .. })) | (None, Some(_)) => Expected::NoRow,
-            (Some(row), Some(_)) => {
-                self.differences.add(read.difference(DifferenceKind::ExtraLetter, place, Some(line)));
-                Expected::Row(row)
-            }
+        let expected = match (self.letter_at(place)?, met.row) {
+            (Some(letter), _) => self.beside(met, &letter)?,
+            (None, Some(row)) => Expected::Row(row.into()),
             (None, None) => {
-                self.differences.add(read.difference(DifferenceKind::MissingLetter, place, Some(line)));
+                let missing = self.read(place).difference(DifferenceKind::MissingLetter, place, Some(line));
+                self.differences.add(missing);
                 Expected::NoRow
             }
         };
+        let file = &mut self.read(place).file;
         match expected {
-            Expected::NoRow => read.file.dead_letters += 1,
-            Expected::Row(_) | Expected::AnyRow => read.file.rows += 1,
+            Expected::NoRow => file.dead_letters += 1,
+            Expected::Row(_) | Expected::AnyRow => file.rows += 1,
         }
-        if self.is_by_place {
-            self.row_of(place, line, expected)?;
-            return Ok(false);
-        }
-        // Which row mended bytes have become, the place does not say.
-        Ok(matches!(expected, Expected::Row(_)))
-    }
-
-    /// The letter of a record; those before it have none.
-    fn letter_at(&mut self, place: Place) -> Result<Option<HeldLetter>> {
-        while let Some(letter) = self.letters.peek(&mut self.kept)? {
-            if letter.place > place {
-                break;
-            }
-            self.letters.pass();
-            self.count(letter);
-            if letter.place == place {
-                return Ok(Some(letter));
-            }
-            self.extra_letter(letter);
-        }
-        Ok(None)
-    }
-
-    fn count(&mut self, letter: HeldLetter) {
-        if let Some(read) = self.sources.get_mut(&letter.place.source)
-            && read.concerns(letter.place)
-        {
-            read.table.dead_letters += 1;
-            read.table.open_dead_letters += u64::from(letter.state == LetterState::Open);
-        }
-    }
-
-    fn extra_letter(&mut self, letter: HeldLetter) {
-        if let Some(read) = self.sources.get_mut(&letter.place.source)
-            && read.has_read(letter.place)
-        {
-            let line = Some(letter.line);
-            self.differences.add(read.difference(DifferenceKind::ExtraLetter, letter.place, line));
+        match (expected, self.is_by_place) {
+            (expected, true) => self.row_of(place, line, &expected).map(|()| None),
+            (Expected::Row(row), false) => Ok(Some(Keyed { place, line, row })),
+            // Which row it is, the place does not say.
+            (Expected::AnyRow | Expected::NoRow, false) => Ok(None),
         }
     }
 
     /// Compares the row of a record with the one that is held at its place.
-    fn row_of(&mut self, place: Place, line: u64, expected: Expected<'_>) -> Result<()> {
+    fn row_of(&mut self, place: Place, line: u64, expected: &Expected<'_>) -> Result<()> {
         self.pass_rows_before(Some(place))?;
         let held = match self.rows.peek(&mut self.kept)? {
             Some(of) if of == place => Some(self.rows.take()),
@@ -211,23 +223,24 @@ impl<K: Kept> Verifier<K> {
         let read = self.sources.get_mut(&place.source).expect("a source that is read");
         read.table.rows += u64::from(held.is_some());
         let differs = |read: &mut Read, kind| read.difference(kind, place, Some(line));
+        let digest = |row| digest(self.kept.without_source(row));
         match (expected, held) {
-            (Expected::NoRow, None) => {}
+            (Expected::NoRow, None) | (Expected::AnyRow, Some(_)) => {}
             (Expected::NoRow, Some(held)) => {
-                read.holds(self.kept.without_source(held));
+                read.holds(digest(held));
                 self.differences.add(differs(read, DifferenceKind::ExtraRow));
             }
             (expected, None) => {
                 if let Expected::Row(row) = expected {
-                    read.expects(self.kept.without_source(row));
+                    read.expects(digest(row));
                 }
                 self.differences.add(differs(read, DifferenceKind::MissingRow));
             }
-            (Expected::AnyRow, Some(_)) => read.table.mended += 1,
-            (Expected::Row(_), Some(held)) if self.kept.changes_values().is_some() => {
-                read.holds(self.kept.without_source(held));
+            (Expected::Row(row), Some(held)) if self.kept.changes_values().is_some() => {
+                read.expects(digest(row));
+                read.holds(digest(held));
             }
-            (Expected::Row(row), Some(held)) if row == held => read.agrees(self.kept.without_source(held)),
+            (Expected::Row(row), Some(held)) if **row == *held => read.agrees(digest(held)),
             (Expected::Row(row), Some(held)) => {
                 let pair = Pair { place, line, expected: row.to_vec(), held: held.to_vec() };
                 self.push(pair)?;
@@ -246,7 +259,7 @@ impl<K: Kept> Verifier<K> {
             match self.sources.get_mut(&at.source) {
                 Some(read) if !read.has_read(at) => {}
                 Some(read) => {
-                    read.holds(self.kept.without_source(held));
+                    read.holds(digest(self.kept.without_source(held)));
                     read.table.rows += 1;
                     self.differences.add(read.difference(DifferenceKind::ExtraRow, at, None));
                 }
@@ -286,8 +299,8 @@ impl<K: Kept> Verifier<K> {
         if self.is_second {
             return self.asides.note(self.kept.key_hash(&pair.held));
         }
-        let read = self.sources.get_mut(&pair.place.source).expect("a source that is read");
-        read.agrees(self.kept.without_source(&pair.held));
+        let digest = digest(self.kept.without_source(&pair.held));
+        self.read(pair.place).agrees(digest);
     }
 
     /// A row that holds something else.
@@ -295,39 +308,50 @@ impl<K: Kept> Verifier<K> {
         if self.is_second {
             return;
         }
-        let Pair { place, line, ref expected, ref held } = *pair;
-        let read = self.sources.get_mut(&place.source).expect("a source that is read");
-        if self.is_by_place {
-            read.expects(self.kept.without_source(expected));
-            read.holds(self.kept.without_source(held));
-            self.differences.add(read.changed(place, line, self.kept.column(column)));
-        } else {
+        let &Pair { place, line, ref expected, ref held } = pair;
+        let [expects, holds] = [expected, held].map(|row| digest(self.kept.without_source(row)));
+        let aside = Aside { place, line, column, digests: (expects, holds), is_settled: false };
+        match self.is_by_place {
+            true => self.differs(&aside),
             // Another record of its key may have it.
-            let aside = Aside { place, line, column, is_settled: false };
-            read.is_beyond_aside |= !self.asides.put(self.kept.key_hash(held), aside);
+            false => {
+                let has_room = self.asides.put(self.kept.key_hash(held), aside);
+                self.read(place).is_beyond_aside |= !has_room;
+            }
         }
     }
 
-    /// Compares the rows of a batch with those of their keys.
-    fn rows_of_keys(&mut self, batch: &Batch, asked: Vec<(Place, u64, usize)>) -> Result<()> {
+    /// A row that holds what no record has.
+    fn differs(&mut self, aside: &Aside) {
+        let &Aside { place, line, column, digests: (expected, held), .. } = aside;
+        let column = self.kept.column(column).to_owned();
+        let read = self.read(place);
+        read.expects(expected);
+        read.holds(held);
+        let changed = read.changed(place, line, &column);
+        self.differences.add(changed);
+    }
+
+    /// Compares rows with those of their keys.
+    fn rows_of_keys(&mut self, asked: &[Keyed<'_>]) -> Result<()> {
         for asked in asked.chunks(KEYS_MAX) {
-            let rows = asked.iter().map(|(_, _, row)| batch.row(*row).to_vec()).collect();
+            let rows = asked.iter().map(|keyed| keyed.row.to_vec()).collect();
             let found = self.kept.find(rows)?;
-            for (&(place, line, row), held) in asked.iter().zip(found) {
-                let (row, read) = (batch.row(row), self.sources.get_mut(&place.source));
-                let read = read.expect("a source that is read");
+            for (&Keyed { place, line, ref row }, held) in asked.iter().zip(found) {
                 match held {
                     None if self.is_second => {}
                     // Whatever was loaded later, it left a row of the key.
                     None => {
-                        read.expects(self.kept.without_source(row));
+                        let digest = digest(self.kept.without_source(row));
+                        let read = self.read(place);
+                        read.expects(digest);
                         let missing = read.difference(DifferenceKind::MissingRow, place, Some(line));
                         self.differences.add(missing);
                     }
                     Some(held) => {
-                        read.table.rows += u64::from(!self.is_second);
+                        self.read(place).table.rows += u64::from(!self.is_second);
                         let pair = Pair { place, line, expected: row.to_vec(), held };
-                        match (self.kept.changes_values(), row == pair.held) {
+                        match (self.kept.changes_values(), **row == pair.held) {
                             (Some(_), _) | (_, true) => self.same(&pair),
                             _ => self.push(pair)?,
                         }
@@ -352,25 +376,22 @@ impl<K: Kept> Verifier<K> {
                 let next = (row < last).then(|| parcel.place(row - first));
                 let reject =
                     rejects.next_if(|reject| next.is_none_or(|(span, _)| reject.span.start < span.start));
-                match (reject, next) {
-                    (Some(reject), _) if !self.is_second => {
-                        self.record(split, reject.span, line_of(reject.line), None)?;
+                let met = match (reject, next) {
+                    (Some(reject), _) => {
+                        let line = line_of(reject.line);
+                        Met { parcel, span: reject.span, line, row: None, reject: Some(reject) }
                     }
-                    (Some(_), _) => {}
                     (None, Some((span, line))) => {
-                        let (line, bytes) = (line_of(line), batch.row(row));
-                        let is_asked_for = match self.is_second {
-                            true => self.asides.wants(self.kept.key_hash(bytes), self.kept.equates_keys()),
-                            false => self.record(split, span, line, Some(bytes))?,
-                        };
-                        if is_asked_for {
-                            let place = Place { source: split.source, offset: signed(span.start) };
-                            asked.push((place, line, row));
-                        }
                         row += 1;
+                        let bytes = batch.row(row - 1);
+                        Met { parcel, span, line: line_of(line), row: Some(bytes), reject: None }
                     }
                     (None, None) => break,
-                }
+                };
+                asked.extend(match self.is_second {
+                    true => self.wanted(&met),
+                    false => self.record(&met)?,
+                });
             }
             if let Some(read) = self.sources.get_mut(&split.source) {
                 read.reach(split, parcel.span.end);
@@ -379,8 +400,39 @@ impl<K: Kept> Verifier<K> {
         }
         match self.is_by_place {
             true => self.settle(),
-            false => self.rows_of_keys(batch, asked),
+            false => self.rows_of_keys(&asked),
         }
+    }
+
+    /// In the second reading, a row that may have what one of its key holds.
+    fn wanted<'b>(&self, met: &Met<'b>) -> Option<Keyed<'b>> {
+        let row = met.row?;
+        let is_wanted = self.asides.wants(self.kept.key_hash(row), self.kept.equates_keys());
+        is_wanted.then(|| Keyed { place: met.place(), line: met.line, row: row.into() })
+    }
+}
+
+impl<K: Kept> Verifier<K> {
+    /// What is left in the table has no record, and what was not read is told.
+    fn end_first_reading(&mut self, unread: &[Unread]) -> Result<()> {
+        self.letters_left()?;
+        if self.is_by_place {
+            self.pass_rows_before(None)?;
+        }
+        for (source, why) in std::mem::take(&mut self.absent) {
+            let failed =
+                || unread.iter().find(|unread| unread.name == source).map(|unread| unread.why.clone());
+            let why = why.or_else(failed).unwrap_or_else(|| source::GONE.to_owned());
+            self.not_verifiable.push(NotVerifiable { source, why });
+        }
+        for read in self.sources.values() {
+            self.not_verifiable.extend(read.objection(unread));
+            self.not_verifiable.extend(read.before_rules());
+            self.not_verifiable.extend(read.replayed_otherwise());
+        }
+        self.letters = LetterCursor::of(self.sources.keys().copied().collect());
+        self.is_second = true;
+        Ok(())
     }
 }
 
@@ -397,7 +449,7 @@ impl<K: Kept> Sink for Verifier<K> {
         let known: Vec<Known> = remembered.iter().map(|memory| memory.known.clone()).collect();
         let mut answers = Vec::with_capacity(asked.files.len());
         let mut is_there = vec![false; remembered.len()];
-        let mut objections: BTreeMap<&str, String> = BTreeMap::new();
+        let mut objections: BTreeMap<String, String> = BTreeMap::new();
         for (file, recognised) in asked.files.iter().zip(recognise(&asked.files, &known, false)) {
             let nothing = Answer::Finished { source_id: 0, has_other_rules: false };
             answers.push(match recognised {
@@ -416,7 +468,7 @@ impl<K: Kept> Sink for Verifier<K> {
                             Answer::Load { source_id: memory.source_id, tasks }
                         }
                         Err(why) => {
-                            objections.insert(&memory.known.name, why.to_owned());
+                            objections.insert(memory.known.name.clone(), why.to_owned());
                             is_there[index] = false;
                             nothing
                         }
@@ -429,25 +481,29 @@ impl<K: Kept> Sink for Verifier<K> {
                 }
                 Ok(Recognised::DuplicateOf(of)) => Answer::Duplicate(of),
                 Ok(Recognised::Changed(_)) => {
-                    objections.insert(&file.name, source::CHANGED.to_owned());
+                    objections.insert(file.name.clone(), source::CHANGED.to_owned());
                     nothing
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => return Err(error),
                 Err(error) => {
-                    objections.insert(&file.name, error.without_path(&file.path));
+                    objections.insert(file.name.clone(), error.without_path(&file.path));
                     nothing
                 }
             });
         }
         if !is_second {
-            for (memory, _) in remembered.iter().zip(is_there).filter(|(_, is_there)| !is_there) {
-                let name = &memory.known.name;
-                let why = objections.remove(name.as_str()).unwrap_or_else(|| source::GONE.to_owned());
-                self.not_verifiable.push(NotVerifiable { source: name.clone(), why });
-            }
+            let absent = remembered.iter().zip(is_there).filter(|(_, is_there)| !is_there);
+            let absent = absent.map(|(memory, _)| memory.known.name.clone());
+            let meant = absent.filter(|name| self.of.only.as_ref().is_none_or(|only| only.contains(name)));
+            self.absent = meant
+                .map(|name| {
+                    let why = objections.get(&name).cloned();
+                    (name, why)
+                })
+                .collect();
             let ids: Vec<i32> = self.sources.keys().copied().collect();
             if self.is_by_place {
-                self.kept.begin(&ids, self.reads_strays)?;
+                self.kept.begin(&ids, self.of.reads_strays)?;
             }
             self.letters = LetterCursor::of(ids);
         }
@@ -479,39 +535,25 @@ impl<K: Kept> Verify for Verifier<K> {
         Ok(self.remembered()?.iter().map(|memory| memory.known.name.clone()).collect())
     }
 
-    fn leave_strays(&mut self) {
-        self.reads_strays = false;
-    }
-
-    fn end_reading(&mut self, failed: &[(PathBuf, String)], is_part: bool) -> Result<bool> {
-        if !self.is_second {
-            while let Some(letter) = self.letters.peek(&mut self.kept)? {
-                self.letters.pass();
-                self.count(letter);
-                self.extra_letter(letter);
-            }
-            if self.is_by_place {
-                self.pass_rows_before(None)?;
-            }
-            for read in self.sources.values() {
-                self.not_verifiable.extend(read.objection(failed));
-                self.not_verifiable.extend(read.before_rules());
-            }
-            self.is_second = true;
-            if !self.asides.is_empty() {
-                return Ok(true);
+    fn end_reading(&mut self, unread: &[Unread]) -> Result<bool> {
+        match self.is_second {
+            true => self.look_among_mended()?,
+            false => {
+                self.end_first_reading(unread)?;
+                if !self.asides.is_empty() {
+                    return Ok(true);
+                }
             }
         }
-        let is_whole = self.not_verifiable.is_empty() && failed.is_empty() && !is_part;
+        let is_whole = self.not_verifiable.is_empty() && unread.is_empty() && !self.of.is_part;
         // By the same rules, equal content is an equal row, whoever else has it.
-        let has_old_rules = self.sources.values().any(|read| read.before_rules().is_some());
+        let has_old_rules = self.sources.values().any(Read::has_other_rules);
         let is_certain = is_whole || self.is_by_content && !has_old_rules;
-        for Aside { place, line, column, is_settled } in std::mem::take(&mut self.asides).in_order() {
-            let Some(read) = self.sources.get_mut(&place.source) else { continue };
-            match (is_settled, is_certain) {
-                (true, _) => read.table.replaced += 1,
-                (false, true) => self.differences.add(read.changed(place, line, self.kept.column(column))),
-                (false, false) => read.unsettled += 1,
+        for aside in std::mem::take(&mut self.asides).in_order() {
+            match (aside.is_settled, is_certain) {
+                (true, _) => self.read(aside.place).table.replaced += 1,
+                (false, true) => self.differs(&aside),
+                (false, false) => self.read(aside.place).unsettled += 1,
             }
         }
         for read in self.sources.values_mut() {

@@ -50,6 +50,17 @@ pub(super) fn tasks(memory: &Remembered, rules: Hash16) -> Result<Vec<Task>, &'s
     Ok(tasks)
 }
 
+/// A file that could not be read, or not to its end.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The name under which it would be remembered.
+    pub name: String,
+    /// What stands in the way.
+    pub why: String,
+}
+
 /// A source, while it is read.
 #[derive(Debug)]
 pub(super) struct Read {
@@ -66,6 +77,8 @@ pub(super) struct Read {
     pub(super) differences: u64,
     /// Rows that hold other values, which a source that was not read may have given them.
     pub(super) unsettled: u64,
+    /// Rows of letters that were replayed by other rules.
+    pub(super) by_other_rules: u64,
     /// More rows hold other values than can be remembered.
     pub(super) is_beyond_aside: bool,
 }
@@ -102,6 +115,7 @@ impl Read {
             table_digest: 0,
             differences: 0,
             unsettled: 0,
+            by_other_rules: 0,
             is_beyond_aside: false,
         }
     }
@@ -140,24 +154,25 @@ impl Read {
     }
 
     /// A row that is in the table as the file has it.
-    pub(super) fn agrees(&mut self, row: (&[u8], &[u8])) {
-        let digest = digest(row);
+    pub(super) fn agrees(&mut self, digest: u128) {
+        self.expects(digest);
+        self.holds(digest);
+    }
+
+    /// A row that the file has.
+    pub(super) fn expects(&mut self, digest: u128) {
         self.file_digest = self.file_digest.wrapping_add(digest);
+    }
+
+    /// A row that the table has.
+    pub(super) fn holds(&mut self, digest: u128) {
         self.table_digest = self.table_digest.wrapping_add(digest);
     }
 
-    pub(super) fn expects(&mut self, row: (&[u8], &[u8])) {
-        self.file_digest = self.file_digest.wrapping_add(digest(row));
-    }
-
-    pub(super) fn holds(&mut self, row: (&[u8], &[u8])) {
-        self.table_digest = self.table_digest.wrapping_add(digest(row));
-    }
-
     /// Why it was not read to its checkpoint, if it was not.
-    pub(super) fn objection(&self, failed: &[(PathBuf, String)]) -> Option<NotVerifiable> {
+    pub(super) fn objection(&self, failed: &[Unread]) -> Option<NotVerifiable> {
         let reach = self.splits.iter().find(|reach| reach.position < reach.end)?;
-        let why = failed.iter().find(|(path, _)| *path == self.path).map(|(_, why)| why.as_str());
+        let why = failed.iter().find(|unread| unread.path == self.path).map(|unread| unread.why.as_str());
         let why = why.unwrap_or("it could not be read on");
         let why = format!("it was read up to byte {} of {}: {why}", reach.position, reach.end);
         Some(NotVerifiable { source: self.name.clone(), why })
@@ -170,6 +185,25 @@ impl Read {
         Some(NotVerifiable { source: self.name.clone(), why })
     }
 
+    /// Whether any of its rows were made by other rules.
+    pub(super) fn has_other_rules(&self) -> bool {
+        self.by_other_rules > 0 || self.before_rules().is_some()
+    }
+
+    /// What of it became rows by other rules, if anything.
+    pub(super) fn replayed_otherwise(&self) -> Option<NotVerifiable> {
+        let why = match self.by_other_rules {
+            0 => return None,
+            1 => "1 dead letter was replayed under other rules; its row was not compared".to_owned(),
+            letters => {
+                format!(
+                    "{letters} dead letters were replayed under other rules; their rows were not compared"
+                )
+            }
+        };
+        Some(NotVerifiable { source: self.name.clone(), why })
+    }
+
     /// What is left open of it after all was read.
     pub(super) fn doubt(&self) -> Option<NotVerifiable> {
         let why = match (self.is_beyond_aside, self.unsettled) {
@@ -177,6 +211,10 @@ impl Read {
                 "too many of its rows hold other values, which later records may have given them".to_owned()
             }
             (false, 0) => return None,
+            (false, 1) => {
+                "1 of its rows holds other values, which a source that was not read may have given it"
+                    .to_owned()
+            }
             (false, rows) => format!(
                 "{rows} of its rows hold other values, which a source that was not read may have given them"
             ),
@@ -213,7 +251,8 @@ fn difference(kind: DifferenceKind, place: Place, line: Option<u64>) -> Differen
     }
 }
 
-fn digest((one, other): (&[u8], &[u8])) -> u128 {
+/// The digest of the values of a row, in two pieces.
+pub(super) fn digest((one, other): (&[u8], &[u8])) -> u128 {
     let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();
     hasher.update(one);
     hasher.update(other);

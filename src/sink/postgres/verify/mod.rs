@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::Statement;
+use postgres::{Row, Statement};
 
 use self::fields::{Field, fields, list, whole};
 use super::catalog::{self, KeyIndex, Target};
@@ -31,9 +31,12 @@ use crate::sink::Remembered;
 use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
 use crate::sink::key::{SOURCE_ID, quote};
+use crate::sink::replay::preamble_of_letter;
 use crate::sink::verify::{
-    HeldLetter, HeldRows, Kept, LetterState, NO_SOURCES, Pair, Place, Verifier, Verify, of_sources,
+    HeldLetter, HeldRows, Kept, LETTER_BYTES, LetterState, NO_SOURCES, Pair, Place, Verifier, Verify,
+    Verifying, of_sources,
 };
+use crate::source::Preamble;
 use crate::work::{self, Recipe, Work};
 
 /// Who reads a table whole takes his time; a lock on our tables is none of his making.
@@ -43,19 +46,23 @@ const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration:
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// So many letters are read in one go.
-const LETTERS_MAX: i64 = 10_000;
+const LETTERS_MAX: usize = 10_000;
 
 /// So many values are cast in one question.
 const CASTS_MAX: usize = 500;
 
 /// Opens the database to be compared with the sources.
-pub(super) fn open(server: &Arc<Server>, settings: &Settings) -> Result<Box<dyn Verify>> {
+pub(super) fn open(
+    server: &Arc<Server>,
+    settings: &Settings,
+    verifying: Verifying,
+) -> Result<Box<dyn Verify>> {
     let session = Session::visit(server, TIMEOUTS)?;
     let for_thread = settings.clone();
     let looked = session.run(Step::Look, move |link| look(link, &for_thread));
     let looked = looked.map_err(Trouble::into_error)?;
     let kept = PostgresKept { server: Arc::clone(server), session, rows: None, looked: Arc::new(looked) };
-    Ok(Box::new(Verifier::new(kept, &settings.key, settings.data_date)))
+    Ok(Box::new(Verifier::new(kept, verifying, &settings.key, settings.data_date)))
 }
 
 /// The database, of which nothing changes while it is looked at.
@@ -241,25 +248,29 @@ impl Kept for PostgresKept {
         };
         let sources = sources.to_vec();
         self.ask(move |link| {
-            let letters = tables::letters_of_version(version);
+            let (letters, (_, checkpoints)) =
+                (tables::letters_of_version(version), tables::of_version(version));
+            // In the order of the index: a server that has yet to count them would sort all that are left for each page.
+            let in_order = "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off";
+            at(Step::Look, link.client.batch_execute(in_order))?;
             let rows = link.client.query(
                 &format!(
-                    "SELECT source_id, source_offset, line, state, stage, fixed IS NOT NULL, rules_hash FROM {letters} d
-                     WHERE state <> 'superseded' AND (source_id, source_offset) > ($1, $2) AND source_id = ANY ($3)
-                     ORDER BY source_id, source_offset LIMIT $4"
+                    "SELECT d.source_id, d.source_offset, d.line, d.state, d.stage, d.rules_hash, d.raw, d.raw_hash, d.fixed,
+                            CASE WHEN d.fixed IS NOT NULL THEN {} END
+                     FROM (
+                         SELECT q.*, row_number() OVER w AS number,
+                                sum(coalesce(octet_length(q.raw), 0) + coalesce(octet_length(q.fixed), 0)) OVER w AS total
+                         FROM (
+                             SELECT * FROM {letters} l
+                             WHERE state <> 'superseded' AND (source_id, source_offset) > ($1, $2) AND source_id = ANY ($3)
+                             ORDER BY source_id, source_offset LIMIT {LETTERS_MAX}
+                         ) q WINDOW w AS (ORDER BY q.source_id, q.source_offset)
+                     ) d WHERE d.number = 1 OR d.total <= {LETTER_BYTES} ORDER BY d.source_id, d.source_offset",
+                    preamble_of_letter(checkpoints)
                 ),
-                &[&behind.source, &behind.offset, &sources, &LETTERS_MAX],
+                &[&behind.source, &behind.offset, &sources],
             );
-            let letters = at(Step::Look, rows)?;
-            let letters = letters.iter().map(|row| HeldLetter {
-                place: Place { source: row.get(0), offset: row.get(1) },
-                line: unsigned(row.get(2)),
-                state: LetterState::of(row.get(3)),
-                is_of_server: row.get::<_, &str>(4) == "server",
-                has_fixed: row.get(5),
-                rules: row.get::<_, Option<&[u8]>>(6).map(hash),
-            });
-            Ok(letters.collect())
+            Ok(at(Step::Look, rows)?.iter().map(letter).collect())
         })
     }
 
@@ -302,6 +313,20 @@ impl Kept for PostgresKept {
             Some(end) if self.looked.has_places => (&row[..end], &row[end + 8..]),
             _ => (row, &[]),
         }
+    }
+}
+
+fn letter(row: &Row) -> HeldLetter {
+    HeldLetter {
+        place: Place { source: row.get(0), offset: row.get(1) },
+        line: unsigned(row.get(2)),
+        state: LetterState::of(row.get(3)),
+        is_of_server: row.get::<_, &str>(4) == "server",
+        rules: row.get::<_, Option<&[u8]>>(5).map(hash),
+        raw: row.get(6),
+        raw_hash: row.get(7),
+        fixed: row.get(8),
+        preamble: Preamble::new(row.get::<_, Option<&[u8]>>(9).unwrap_or_default()),
     }
 }
 

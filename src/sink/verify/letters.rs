@@ -1,0 +1,107 @@
+//! The dead letters beside the records: each is held against the bytes of its record, and says whether
+//! there is to be a row, and made of which bytes.
+
+use std::borrow::Cow;
+
+use super::kept::{HeldLetter, Kept, LetterState, Place};
+use super::{DifferenceKind, Expected, KEYS_MAX, Keyed, Met, Verifier};
+use crate::error::Result;
+
+impl<K: Kept> Verifier<K> {
+    /// The letter of a record; those before it have none.
+    pub(super) fn letter_at(&mut self, place: Place) -> Result<Option<HeldLetter>> {
+        while let Some(at) = self.letters.peek(&mut self.kept)?.filter(|at| *at <= place) {
+            let letter = self.letters.take();
+            self.count(&letter);
+            if at == place {
+                return Ok(Some(letter));
+            }
+            self.extra_letter(&letter);
+        }
+        Ok(None)
+    }
+
+    /// The letters behind the last record.
+    pub(super) fn letters_left(&mut self) -> Result<()> {
+        while self.letters.peek(&mut self.kept)?.is_some() {
+            let letter = self.letters.take();
+            self.count(&letter);
+            self.extra_letter(&letter);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, letter: &HeldLetter) {
+        if let Some(read) = self.sources.get_mut(&letter.place.source)
+            && read.concerns(letter.place)
+        {
+            read.table.dead_letters += u64::from(letter.state != LetterState::Replayed);
+            read.table.open_dead_letters += u64::from(letter.state == LetterState::Open);
+        }
+    }
+
+    fn extra_letter(&mut self, letter: &HeldLetter) {
+        if let Some(read) = self.sources.get_mut(&letter.place.source)
+            && read.has_read(letter.place)
+        {
+            let line = Some(letter.line);
+            self.differences.add(read.difference(DifferenceKind::ExtraLetter, letter.place, line));
+        }
+    }
+
+    /// What there has to be in the place of a record that has a letter.
+    pub(super) fn beside<'b>(&mut self, met: &Met<'b>, letter: &HeldLetter) -> Result<Expected<'b>> {
+        let (place, line) = (met.place(), Some(met.line));
+        let is_replayed = letter.state == LetterState::Replayed;
+        if let Some(row) = met.row
+            && !is_replayed
+            && !letter.is_of_server
+        {
+            let extra = self.read(place).difference(DifferenceKind::ExtraLetter, place, line);
+            self.differences.add(extra);
+            return Ok(Expected::Row(row.into()));
+        }
+        let mut is_changed = !letter.holds(&met.evidence()?);
+        let expected = match is_replayed {
+            false => Expected::NoRow,
+            true if letter.is_by_other_rules(self.rules) => {
+                self.read(place).by_other_rules += 1;
+                Expected::AnyRow
+            }
+            true => {
+                self.read(place).table.mended += u64::from(letter.fixed.is_some());
+                let row = match letter.fixed {
+                    Some(_) => self.mended.row(letter).map(Cow::Owned),
+                    None => met.row.map(Cow::Borrowed),
+                };
+                // No bytes that the letter holds can have become the row that it speaks of.
+                is_changed |= row.is_none();
+                row.map_or(Expected::AnyRow, Expected::Row)
+            }
+        };
+        if is_changed {
+            let changed = self.read(place).difference(DifferenceKind::ChangedLetter, place, line);
+            self.differences.add(changed);
+        }
+        Ok(expected)
+    }
+
+    /// Looks for what rows hold among mended bytes, which stand in no file.
+    pub(super) fn look_among_mended(&mut self) -> Result<()> {
+        let mut asked: Vec<Keyed<'_>> = Vec::new();
+        while self.letters.peek(&mut self.kept)?.is_some() {
+            let letter = self.letters.take();
+            if letter.state != LetterState::Replayed || letter.is_by_other_rules(self.rules) {
+                continue;
+            }
+            let Some(row) = self.mended.row(&letter) else { continue };
+            if self.asides.wants(self.kept.key_hash(&row), self.kept.equates_keys()) {
+                asked.push(Keyed { place: letter.place, line: letter.line, row: row.into() });
+            }
+            if asked.len() == KEYS_MAX {
+                self.rows_of_keys(&std::mem::take(&mut asked))?;
+            }
+        }
+        self.rows_of_keys(&asked)
+    }
+}
