@@ -114,6 +114,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
         schema: Arc::new(schema),
         constants: Vec::new(),
         rules_hash: Hash16([0; 16]),
+        is_rebuild: false,
         raw_max: 0,
         connect_timeout: second,
         timeouts: Timeouts { statement: 10 * second, lock: 10 * second },

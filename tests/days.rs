@@ -10,12 +10,10 @@ use crate::harness::postgres::Server;
 
 /// One job for many days.
 mod backfill;
-/// The machine's clock, which decides nothing.
-mod clock;
 /// Columns with the same value in every row.
 mod columns;
-/// Days that have another length than a day.
-mod odd;
+/// Days that are loaded again, in the place of their rows.
+mod rebuild;
 
 /// A folder of logs by day, a job over them, and where it loads to.
 struct Days {
@@ -35,7 +33,8 @@ impl Days {
             Kind::Sqlite => Destination::Sqlite(place.path("days.db")),
         };
         let files = "files = [\"logs/{date}.log\"]".to_owned();
-        Days { place, kind, destination, files, fields: "n = \"int\"".to_owned(), lines: String::new() }
+        let fields = "n = \"int\"".to_owned();
+        Days { place, kind, destination, files, fields, lines: String::new() }
     }
 
     /// With other `files`.
@@ -44,16 +43,15 @@ impl Days {
         self
     }
 
-    /// With other fields.
-    fn fields(mut self, lines: &str) -> Days {
-        self.fields = lines.to_owned();
-        self
-    }
-
     /// With lines at the end of the job, first of all in `[destination]`.
     fn lines(mut self, lines: &str) -> Days {
         self.lines = lines.to_owned();
         self
+    }
+
+    /// With other fields.
+    fn fields(&mut self, lines: &str) {
+        self.fields = lines.to_owned();
     }
 
     /// Writes the log of a day, with records of these numbers.
@@ -64,16 +62,14 @@ impl Days {
 
     /// Runs a command over the job.
     fn run(&self, arguments: &str) -> Said {
-        let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
         self.write_job();
-        self.place.run(&format!("{command} -j job.toml {rest}"))
+        self.place.run(&format!("{arguments} -j job.toml"))
     }
 
     /// The same with a variable of the environment.
     fn run_with(&self, arguments: &str, variable: (&str, &str)) -> Said {
-        let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
         self.write_job();
-        let mut command = self.place.command(&format!("{command} -j job.toml {rest}"));
+        let mut command = self.place.command(&format!("{arguments} -j job.toml"));
         Said::of(command.env(variable.0, variable.1), b"")
     }
 

@@ -300,6 +300,16 @@ pub(super) struct LoadArgs {
     /// client, and then ends with 6.
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) take_over: bool,
+    /// Load again what was loaded, in the place of its rows
+    ///
+    /// All of the job, or of the date, or of FILEs: its rows and dead letters go and those of the present
+    /// rules and files come, in one transaction. A reader sees the old ones or the new ones, and whatever
+    /// goes wrong leaves the old ones. Rows of other sources are not touched.
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) rebuild: bool,
+    /// With --rebuild: what has no file any more goes, with its rows
+    #[arg(long, requires = "rebuild", help_heading = "What counts as loaded")]
+    pub(super) allow_missing: bool,
     #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
     pub(super) stop_above: Option<Bar>,
 
@@ -343,6 +353,15 @@ pub(super) struct BackfillArgs {
     /// As for `load`
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) take_over: bool,
+    /// Load again what was loaded, each day in the place of its rows
+    ///
+    /// Every day of those that are meant, whether it is done or not, and each in one transaction, as
+    /// `load --rebuild` does it.
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) rebuild: bool,
+    /// With --rebuild: what has no file any more goes, with its rows
+    #[arg(long, requires = "rebuild", help_heading = "What counts as loaded")]
+    pub(super) allow_missing: bool,
     #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
     pub(super) stop_above: Option<Bar>,
 

@@ -9,6 +9,7 @@ use crate::config::{Config, Overrides};
 use crate::engine::{self, BackfillOptions, LoadOptions, Watch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Exit;
+use crate::sink::Rebuild;
 use crate::stop::Stop;
 
 pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
@@ -21,6 +22,7 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
             allow_duplicates: args.allow_duplicates,
             accept_new_rules: args.accept_new_rules,
             take_over: args.take_over,
+            rebuild: args.rebuild.then_some(Rebuild { is_whole: true, allow_missing: args.allow_missing }),
         },
         parallel: args.parallel.into(),
         fail_fast: args.fail_fast,

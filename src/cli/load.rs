@@ -9,6 +9,7 @@ use super::speech::Speech;
 use crate::engine::{self, Job, LoadOptions, Watch};
 use crate::error::ErrorKind;
 use crate::report::Exit;
+use crate::sink::Rebuild;
 use crate::stop::Stop;
 
 /// Loads, and says what came of it.
@@ -17,6 +18,8 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     if args.job.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
         return nothing_to_do("load", speech);
     }
+    let rebuild =
+        args.rebuild.then_some(Rebuild { is_whole: given.is_none(), allow_missing: args.allow_missing });
     let overrides = args.overrides(given);
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
     let job = engine::choose_job(args.job.job.as_deref(), &overrides, &watch)?;
@@ -32,6 +35,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         allow_duplicates: args.allow_duplicates,
         accept_new_rules: args.accept_new_rules,
         take_over: args.take_over,
+        rebuild,
     };
     let progress = Progress::start(speech, &watch.stats);
     watch.observer = progress.observer(speech);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 
-use super::load::{Share, load_beside};
+use super::load::{Share, load_beside, to_be_rebuilt};
 use super::run::settings;
 use super::{LoadOptions, Watch, destination, files};
 use crate::config::Config;
@@ -20,7 +20,7 @@ use crate::event::Event;
 use crate::pipeline::{self, Settings, Turn, Turns, bytes_to_read, side_by_side};
 use crate::report::{Backfill, BackfillDate, Exit, Head, Load};
 use crate::sink::dates::{DateState, Day};
-use crate::sink::{Answer, Counts, Key, OnConflict, decide};
+use crate::sink::{Answer, Counts, Key, OnConflict, Task, decide};
 use crate::source::Discovered;
 
 /// How a backfill goes about it.
@@ -72,7 +72,15 @@ pub fn plan_backfill<'c>(
 ) -> Result<BackfillPlan<'c>> {
     refuse_undated(config)?;
     refuse_order(config, options.parallel)?;
+    if let (Some(rebuild), Some(date)) = (options.load.rebuild, dates.first()) {
+        to_be_rebuilt(&config.on(*date), rebuild, watch)?;
+    }
     let destination = destination(config, watch)?;
+    let options = match options.load.rebuild {
+        // A day that is rebuilt holds the file until it is there.
+        Some(_) if destination.file().is_some() => BackfillOptions { parallel: 1, ..options },
+        _ => options,
+    };
     let mut calendar = destination.calendar()?;
     let mut days = Vec::with_capacity(dates.len());
     for &date in dates {
@@ -116,6 +124,11 @@ fn plan_day(
     let Day { status, sources } = known.unwrap_or_default();
     let open_dead_letters = status.as_ref().map_or(0, |status| status.open_dead_letters);
     let planned = |files, fate| PlannedDay { date, files, fate, open_dead_letters };
+    if options.load.rebuild.is_some() && !(files.files.is_empty() && sources.is_empty()) {
+        // Whatever became of it before.
+        let bytes = bytes_of(&files, &settings(config, watch), watch)?;
+        return Ok(planned(files, Fate::Due(bytes)));
+    }
     if files.files.is_empty() {
         // What is loaded stays loaded when its files are gone.
         let fate = match status.map(|status| status.state) {
@@ -146,6 +159,12 @@ fn plan_day(
         }
     }
     Ok(planned(files, if is_due { Fate::Due(bytes) } else { Fate::Done }))
+}
+
+/// The bytes of files, compressed as they are. What cannot be read will be told by the load.
+fn bytes_of(files: &Discovered, settings: &Settings, watch: &Watch) -> Result<u64> {
+    let (asked, _) = pipeline::asked(&files.files, settings, &watch.stop)?;
+    Ok(asked.files.iter().map(|file| bytes_to_read(&Task::whole(0), file)).sum())
 }
 
 impl BackfillPlan<'_> {

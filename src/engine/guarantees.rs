@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::report::Guarantee;
+use crate::sink::rebuild::DATA_DATE;
 use crate::sink::{Key, OnConflict};
 
 /// Which kinds of sources a job has.
@@ -37,6 +38,7 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
     if *key != Key::None {
         lines.push(("rows that meet", conflict(key, &config.destination.on_conflict)));
     }
+    lines.push(("--rebuild", rebuild(config).to_owned()));
     lines.push(("bad records", "k of them are k dead letters; those beside them are loaded".to_owned()));
     lines.push(("checkpoints lost", checkpoints_lost(key).to_owned()));
     lines.push(("target restored", target_restored(key).to_owned()));
@@ -87,6 +89,17 @@ fn conflict(key: &Key, on_conflict: &OnConflict) -> String {
         OnConflict::Newest(column) => {
             format!("{what}: the greater {column} wins, in whichever order they come")
         }
+    }
+}
+
+fn rebuild(config: &Config) -> &'static str {
+    let names_day = || config.constants().iter().any(|constant| constant.name == DATA_DATE);
+    match config.destination.key.has_places() {
+        true => "puts new rows in the place of those of its files, in one transaction",
+        false if names_day() => {
+            "puts new rows in the place of those of its day, in one transaction, if no other job writes the table"
+        }
+        false => "is refused: rows do not say which file or day they are of",
     }
 }
 

@@ -6,11 +6,14 @@ use std::time::Instant;
 use super::deliver;
 use super::files::{notice_of_links, notices_of_absent};
 use super::run::{Ended, recipe, settings};
-use super::{Watch, destination};
+use super::{Watch, address_and_settings, destination};
 use crate::config::Config;
 use crate::error::Result;
 use crate::pipeline::{self, Outcome, Settings, Turn};
 use crate::report::{Load, Next, Subject};
+use crate::sink::Rebuild;
+use crate::sink::destination::Destination;
+use crate::sink::rebuild::refuse_unknowable;
 use crate::sink::statement::first_rows;
 use crate::source::Discovered;
 
@@ -25,6 +28,8 @@ pub struct LoadOptions {
     pub accept_new_rules: bool,
     /// End the run that holds a source, rather than leave.
     pub take_over: bool,
+    /// Load what is known anew, in the place of its rows.
+    pub rebuild: Option<Rebuild>,
 }
 
 /// Loads what is new in `files`, which are those of the job.
@@ -66,10 +71,14 @@ pub(super) fn load_beside(
         accept_new_rules: options.accept_new_rules,
         take_over: options.take_over,
         stop_above: config.dead_letters.stop_above,
+        rebuild: options.rebuild,
         turn: share.turn,
         ..all
     };
-    let destination = destination(config, watch)?;
+    let destination = match options.rebuild {
+        Some(rebuild) => to_be_rebuilt(config, rebuild, watch)?,
+        None => destination(config, watch)?,
+    };
     let mut sink = destination.open()?;
     let (began, mut outcome) = (Instant::now(), Outcome::default());
     let (stop, stats) = (&watch.stop, &watch.stats);
@@ -89,10 +98,24 @@ pub(super) fn load_beside(
         destination: destination.describe(),
         has_places: config.destination.key.has_places(),
         stop_above: config.dead_letters.stop_above,
+        is_rebuild: options.rebuild.is_some(),
         delivery,
         next: Next { query, ..Next::default() },
         ..Subject::default()
     };
     let load = Load::new(subject, &ended.outcome, ended.exit, ended.error.as_ref());
     Ok(Load { failure: ended.failure, ..load })
+}
+
+/// The destination of a job, for a rebuild. One of a job whose rows cannot be told from others is refused.
+pub(super) fn to_be_rebuilt(
+    config: &Config,
+    rebuild: Rebuild,
+    watch: &Watch,
+) -> Result<Box<dyn Destination>> {
+    let (address, mut settings) = address_and_settings(config, watch);
+    refuse_unknowable(&settings, rebuild.is_whole)?;
+    settings.is_rebuild = true;
+    "load --rebuild".clone_into(&mut settings.command);
+    crate::sink::of(&address, settings)
 }

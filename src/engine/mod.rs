@@ -93,6 +93,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
         schema: Arc::new(config.record.schema.clone()),
         constants: config.constants(),
         rules_hash: Hash16(config.rules_hash()),
+        is_rebuild: false,
         raw_max: config.dead_letters.raw_bytes_max,
         connect_timeout: pipeline.connect_timeout,
         timeouts: Timeouts { statement: pipeline.statement_timeout, lock: pipeline.lock_timeout },

@@ -41,6 +41,7 @@ pub(super) fn settings(config: &Config, watch: &Watch) -> Settings {
         take_over: false,
         stop_above: None,
         key_is_position: config.destination.key == Key::Position,
+        rebuild: None,
         turn: None,
         observer: watch.observer.clone(),
         rules_hash: Hash16(config.rules_hash()),

@@ -105,7 +105,8 @@ pub enum ErrorKind {
     /// Sources were begun under other rules. Nothing was touched.
     #[error(
         "{source_name}{}: loaded in part, and the job's format, fields or key have changed since; \
-         --accept-new-rules goes on from there by the new rules, `logmill forget` begins anew",
+         --accept-new-rules goes on from there by the new rules, `load --rebuild` loads all of it anew in the place of \
+         its rows, `logmill forget` begins anew",
         and_more(*more)
     )]
     RulesChanged {
@@ -242,6 +243,17 @@ pub enum ErrorKind {
     )]
     WentBack,
 
+    /// A rebuild would not give what was asked for. What it is about stands as it was.
+    #[error("{0}; nothing was changed")]
+    NotRebuilt(String),
+
+    /// The connection was lost in the middle of a rebuild, which is one transaction.
+    #[error(
+        "the connection was lost before the rebuild was whole, and nothing of it was kept: what was there is there; \
+         run again to begin anew"
+    )]
+    Interrupted,
+
     /// A signal asked us to stop, and we did, cleanly.
     #[error("stopped by {}; everything committed so far is kept, run again to go on", signal_name(*.0))]
     Stopped(i32),
@@ -347,6 +359,8 @@ impl ErrorKind {
             ErrorKind::Held { .. } => "held",
             ErrorKind::TakenOver => "taken_over",
             ErrorKind::WentBack => "went_back",
+            ErrorKind::NotRebuilt(_) => "not_rebuilt",
+            ErrorKind::Interrupted => "interrupted",
             ErrorKind::Stopped(_) => "stopped",
             ErrorKind::NoThread { .. } => "no_thread",
             ErrorKind::Broken(_) => "broken",

@@ -32,6 +32,7 @@ pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked
         key_is_position: settings.key_is_position,
         framing: settings.source.framing.clone(),
         rules_hash: settings.rules_hash,
+        rebuild: settings.rebuild,
     };
     Ok((asked, failed))
 }

@@ -18,6 +18,7 @@ mod plan;
 mod queue;
 #[cfg(test)]
 mod ranges_tests;
+mod rebuild;
 mod replay;
 mod setback;
 mod stats;
@@ -36,7 +37,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::schema::Schema;
 use crate::sink::bar::Bar;
-use crate::sink::{Closes, Sink};
+use crate::sink::{Closes, Rebuild, Sink};
 use crate::source::{self, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -76,6 +77,8 @@ pub struct Settings {
     pub key_is_position: bool,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
+    /// Load what is known anew, in the place of its rows.
+    pub rebuild: Option<Rebuild>,
     /// When it may claim, where other runs go beside it.
     pub turn: Option<Arc<Turn>>,
     pub observer: Observer,
@@ -130,6 +133,9 @@ pub fn run(
         for (path, why) in unreadable {
             outcome.refuse(path, why, &settings.observer);
         }
+        if settings.rebuild.is_some() {
+            rebuild::refuse_streams(&asked)?;
+        }
         if let Some(turn) = &settings.turn {
             turn.wait(stop)?;
         }
@@ -148,7 +154,14 @@ pub fn run(
         if let Some(bar) = settings.stop_above {
             noted.tallies = judge_known(bar, tasks, finished, sink, outcome, &settings.observer)?;
         }
-        let loaded = load(&noted, &recipe, sink, settings, stop, stats, outcome);
+        let mut loaded = load(&noted, &recipe, sink, settings, stop, stats, outcome);
+        if settings.rebuild.is_some() {
+            loaded = rebuild::settle(loaded, &recipe, sink, stop, outcome);
+            if rebuild::begins_anew(&loaded, outcome) {
+                settings.observer.warn(rebuild::INTERRUPTED);
+                continue;
+            }
+        }
         match is_set_back(loaded, &noted.tasks, sink, outcome)? {
             true if stop.asked().is_none() => settings.observer.warn(setback::WENT_BACK),
             _ => break noted,
@@ -159,7 +172,10 @@ pub fn run(
     for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
         outcome.notices.push((file.path.clone(), LOST.to_owned()));
     }
-    bar::explain(&mut outcome.given_up, sink)?;
+    // One that was given up has been, before what it had loaded went.
+    if settings.rebuild.is_none() {
+        bar::explain(&mut outcome.given_up, sink)?;
+    }
     if !of_other_rules.is_empty() {
         let letters = sink.open_dead_letters(&of_other_rules)?.selected;
         outcome.other_rules = Some(OtherRules { files: of_other_rules.len(), letters });

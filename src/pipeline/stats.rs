@@ -11,6 +11,7 @@ use crate::event::{Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
 use crate::schema::Altered;
 use crate::sink::history::{Line, ReasonCount};
+use crate::sink::rebuild::Rebuilt;
 use crate::sink::{Counts, OpenLetters, Setback};
 use crate::split::Split;
 
@@ -73,6 +74,8 @@ pub struct Outcome {
     pub notices: Vec<(PathBuf, String)>,
     /// How often the destination had lost commits that it had acknowledged.
     pub setbacks: u32,
+    /// Of a rebuild, what it did besides.
+    pub rebuilt: Option<Rebuilt>,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
     /// The signal that ended the run early.
@@ -100,6 +103,15 @@ impl Outcome {
         self.failed.clear();
         self.given_up.clear();
         self.notices.clear();
+    }
+
+    /// Takes all back that a rebuild loaded, which was given up. What stood in its way is kept.
+    pub(super) fn unload(&mut self) {
+        self.counts = Counts::default();
+        self.altered = Altered::default();
+        (self.bytes, self.raw_bytes, self.batches) = (0, 0, 0);
+        (self.loaded, self.waiting) = (0, 0);
+        self.reasons.clear();
     }
 
     /// Takes down that a source has too many dead letters.

@@ -226,6 +226,7 @@ impl Cut {
             stop_above: None,
             key_is_position: true,
             rules_hash: hash16(b""),
+            rebuild: None,
             turn: None,
             observer: Observer::default(),
         }

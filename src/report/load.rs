@@ -13,6 +13,7 @@ use crate::pipeline::Outcome;
 use crate::sink::Counts;
 use crate::sink::bar::Bar;
 use crate::sink::history::{Line, ReasonCount};
+use crate::sink::rebuild::Rebuilt;
 
 /// What a load did.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +35,11 @@ pub struct Load {
     pub notices: Vec<Notice>,
     /// What became of the records of this run.
     pub counts: Counts,
+    /// What a rebuild did besides; nothing if this was none, or if what was there is as it was.
+    pub rebuilt: Option<Rebuilt>,
+    /// Whether it was to be one.
+    #[serde(skip)]
+    pub is_rebuild: bool,
     /// Values that were stored without a NUL that the record has.
     pub altered_values: u64,
     /// Stamps without a zone of an hour that the clock of `timezone` showed twice, or not at all.
@@ -196,6 +202,8 @@ pub struct Subject<'a> {
     pub has_places: bool,
     /// How many dead letters of a source are too many.
     pub stop_above: Option<Bar>,
+    /// Whether it was to load anew.
+    pub is_rebuild: bool,
     /// The id of the run.
     pub run: Option<i64>,
     /// What became of the delivery of dead letters.
@@ -232,6 +240,8 @@ impl Load {
             },
             notices: notices(outcome),
             counts: outcome.counts,
+            rebuilt: outcome.rebuilt,
+            is_rebuild: subject.is_rebuild,
             altered_values: outcome.altered.nuls,
             unsure_stamps: outcome.altered.unsure_stamps,
             bytes: outcome.bytes,

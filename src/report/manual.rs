@@ -56,6 +56,7 @@ const FILES: &[&str] = &[
     "src/sink/batch.rs",
     "src/sink/history.rs",
     "src/sink/dates.rs",
+    "src/sink/rebuild.rs",
     "src/sink/verify/found.rs",
     "src/event.rs",
 ];

@@ -35,6 +35,17 @@ pub struct Asked {
     pub framing: Framing,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
+    /// Load what is known anew, in the place of its rows.
+    pub rebuild: Option<Rebuild>,
+}
+
+/// What a rebuild may do that the files do not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuild {
+    /// The files are all that the job has, so a source that is none of them has lost its file.
+    pub is_whole: bool,
+    /// Such a source goes with its rows; else it stands in the way.
+    pub allow_missing: bool,
 }
 
 /// Whose sources a run asks for. The same content is another source to another job, in another
@@ -72,6 +83,8 @@ pub struct Remembered {
     pub known: Known,
     /// The start of a last line that had no line end.
     pub tail_start: Option<u64>,
+    /// How often it was loaded anew.
+    pub generation: i32,
     /// How far each of its splits is, in their order. There is at least one.
     pub checkpoints: Vec<Checkpoint>,
 }
@@ -134,7 +147,8 @@ impl Remembered {
             containers: Vec::new(),
             inode: None,
         };
-        Remembered { source_id, job, data_date: None, known, tail_start, checkpoints: Vec::new() }
+        let (data_date, checkpoints) = (None, Vec::new());
+        Remembered { source_id, job, data_date, known, tail_start, generation: 0, checkpoints }
     }
 
     /// Adds the next split. A file is this source if it holds what was committed, and the end of

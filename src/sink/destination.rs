@@ -101,6 +101,8 @@ pub struct Settings {
     pub constants: Vec<Constant>,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
+    /// Rows that are there are taken away.
+    pub is_rebuild: bool,
     /// A longer record is kept by hash and place when it is refused.
     pub raw_max: usize,
     /// How long one attempt to connect may take.

@@ -25,6 +25,7 @@ pub mod ledger;
 mod outage;
 pub mod outbox;
 pub mod postgres;
+pub mod rebuild;
 pub mod rehearsal;
 pub mod replay;
 #[cfg(feature = "sqlite")]
@@ -39,13 +40,14 @@ use std::time::Duration;
 
 use bar::Standing;
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
-pub use claim::{Answer, Asked, Before, Checkpoint, Decision, Owner, Remembered, Task, decide};
+pub use claim::{Answer, Asked, Before, Checkpoint, Decision, Owner, Rebuild, Remembered, Task, decide};
 pub use constant::Constant;
 use dead_letter::Refused;
 pub use destination::Destination;
 use history::{Filter, ReasonCount};
 pub use key::{Key, OnConflict};
 pub use kinds::of;
+use rebuild::{Mended, Rebuilt};
 use replay::{OpenLetter, Page};
 pub use table::TableName;
 pub(crate) use word::is_reserved;
@@ -73,7 +75,8 @@ pub trait Sink: Send {
     /// ownership of all that are to be loaded, in one transaction.
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>>;
 
-    /// Commits a batch: rows, dead letters, counters and checkpoints.
+    /// Commits a batch: rows, dead letters, counters and checkpoints. In a rebuild it is durable with
+    /// the last of them.
     ///
     /// `Ok` means that all of it is durable, and gives what became of the records, per
     /// advance. After an error nothing of it is durable, *except* where the error says that
@@ -81,6 +84,23 @@ pub trait Sink: Send {
     /// it or nothing is, the checkpoint knows which, and the next run asks it. There is no
     /// third state: a batch is never half there, and never there twice.
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed>;
+
+    /// In a rebuild, once all batches are in: carries over what people had decided about letters that
+    /// came again, and says which of them are to be tried by what was mended.
+    fn carry_over(&mut self) -> Result<Option<Mended>> {
+        Ok(None)
+    }
+
+    /// Ends a rebuild: from here on all that was committed since the claim is durable, and what it
+    /// takes the place of is gone. After an error it is as if it had never begun.
+    fn end_rebuild(&mut self) -> Result<Rebuilt> {
+        Ok(Rebuilt::default())
+    }
+
+    /// Gives a rebuild up that is under way: what was there is there.
+    fn abandon(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Looks again, under lock, at everything that this run was told is committed. What is missing
     /// the destination has lost, after a failover say, or where an older copy was put back. The run

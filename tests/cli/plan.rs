@@ -49,6 +49,7 @@ fn a_plan_says_what_is_read_and_what_is_promised_and_writes_nothing() {
           a file changed    what was appended is loaded, and a last line that grew is updated; a change below the checkpoint is
                             refused by name
           rows that meet    the later load of a record wins
+          --rebuild         puts new rows in the place of those of its files, in one transaction
           bad records       k of them are k dead letters; those beside them are loaded
           checkpoints lost  rows are updated in place if ids are given in the same order, else doubled: restore both together
           target restored   from a backup: restore the tables of logmill with it

@@ -31,6 +31,7 @@ pub(super) fn asked(files: &[&Path]) -> Asked {
         key_is_position: true,
         framing: Framing::Lines,
         rules_hash: RULES,
+        rebuild: None,
     }
 }
 

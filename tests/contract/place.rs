@@ -184,6 +184,7 @@ impl Place {
             }),
             constants: Vec::new(),
             rules_hash: RULES,
+            is_rebuild: false,
             raw_max: 1 << 20,
             connect_timeout: seconds(10),
             timeouts: Timeouts { statement: seconds(60), lock: seconds(30) },

@@ -18,9 +18,11 @@ pub(super) fn other_rules(out: &mut String, other: OtherRules) {
         0 => "",
         _ => "\n    `logmill dead-letters replay` tries these again by the new ones;",
     };
-    let rows = if other.has_places { " with --delete-rows" } else { "" };
-    let _ = writeln!(
-        out,
-        "{replay}\n    what is loaded stays, unless you `logmill forget` the files{rows} and load again"
-    );
+    let otherwise = match other.has_places {
+        true => {
+            "`load --rebuild` loads the files by the new ones, in the place of their rows; else what is loaded stays"
+        }
+        false => "what is loaded stays, unless you `logmill forget` the files and load again",
+    };
+    let _ = writeln!(out, "{replay}\n    {otherwise}");
 }

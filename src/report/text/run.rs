@@ -10,6 +10,7 @@ use crate::figure;
 use crate::printable::one_line;
 use crate::report::{Check, Exit, FailedFile, Load, Notice, Reason};
 use crate::sink::key::EXTRA;
+use crate::sink::rebuild::Rebuilt;
 
 /// How many reasons are shown to people; a machine gets them all.
 const REASONS_SHOWN: usize = 10;
@@ -22,6 +23,10 @@ const GIVEN_UP_REASONS_SHOWN: usize = 3;
 
 /// How a file that was given up is gone on with.
 const GO_ON: &str = "    to go on, raise --stop-above; or mend the job, and `logmill dead-letters replay`\n";
+
+/// What is said of a rebuild that did not come to its end.
+const AS_IT_WAS: &str =
+    "\n  nothing was rebuilt: the rows and dead letters that were there are as they were\n";
 
 /// A shorter load shows more of how it began than of what limits it.
 const LIMIT_AFTER: Duration = Duration::from_secs(2);
@@ -45,6 +50,13 @@ pub(in crate::report) fn load(report: &Load) -> String {
     };
     tally.write(&mut out);
     reasons(&mut out, &report.reasons);
+    match &report.rebuilt {
+        Some(rebuilt) => {
+            let _ = writeln!(out, "\n  {}", in_the_place(rebuilt));
+        }
+        None if report.is_rebuild => out.push_str(AS_IT_WAS),
+        None => {}
+    }
     let sources = &report.sources;
     if sources.finished_before > 0 {
         let was = if sources.finished_before == 1 { "was" } else { "were" };
@@ -71,6 +83,42 @@ pub(in crate::report) fn load(report: &Load) -> String {
         let _ = writeln!(out, "\n  look at the rows: {}", one_line(query));
     }
     out
+}
+
+/// What a rebuild took away, and what it kept of what people had decided.
+fn in_the_place(rebuilt: &Rebuilt) -> String {
+    let mut text = format!(
+        "in the place of {} and {}",
+        figure::some(rebuilt.rows_removed, "row"),
+        figure::some(rebuilt.dead_letters_superseded, "dead letter")
+    );
+    let more = [
+        (
+            rebuilt.sources_removed,
+            "file",
+            "that is gone went with its rows",
+            "that are gone went with their rows",
+        ),
+        (rebuilt.discarded_again, "dead letter", "stays discarded", "stay discarded"),
+        (rebuilt.mended_again, "mended record", "is a row again", "are rows again"),
+        (
+            rebuilt.undone,
+            "decision about a dead letter",
+            "does not hold any more",
+            "about dead letters do not hold any more",
+        ),
+    ];
+    for (count, what, one, many) in more.into_iter().filter(|(count, ..)| *count > 0) {
+        let _ = match count {
+            1 => write!(text, "; 1 {what} {one}"),
+            _ => write!(
+                text,
+                "; {} {many}",
+                figure::some(count, what.trim_end_matches(" about a dead letter"))
+            ),
+        };
+    }
+    text
 }
 
 /// The files with too many dead letters, why they have them, and how to go on.
@@ -161,6 +209,7 @@ fn headline(report: &Load) -> String {
     let is_nothing_new = sources.loaded + sources.waiting + report.batches == 0
         && sources.failed.is_empty()
         && sources.given_up.is_empty()
+        && report.rebuilt.is_none()
         && matches!(report.head.exit_code, 0 | 3);
     if is_nothing_new {
         return format!("{job}: nothing new for {destination}\n");

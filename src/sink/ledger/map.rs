@@ -105,7 +105,7 @@ impl MapLedger {
         for _ in 0..CLAIMS_MAX {
             let mut claiming = Claiming::new(&self.keys, self.run, asked);
             match super::claim(&mut claiming, asked) {
-                Ok(Claimed::Ours(answers, _)) => {
+                Ok(Claimed::Ours { answers, .. }) => {
                     self.owned = claiming.taken;
                     return Ok(answers);
                 }
@@ -188,7 +188,8 @@ impl MapLedger {
         let mut owned = Holdings::default();
         for (split, (record, _)) in &self.owned {
             let CheckpointRecord { epoch, position, .. } = *record;
-            owned.set(*split, Holding { epoch, position, is_complete: false, is_part: record.end.is_some() });
+            let is_part = record.end.is_some();
+            owned.set(*split, Holding { epoch, position, is_complete: false, is_part, generation: 0 });
         }
         let objection = self.look()?.objection(&owned, &self.acknowledged, self.run);
         Ok(objection.unwrap_or_else(lost_ownership))

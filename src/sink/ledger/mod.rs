@@ -6,6 +6,7 @@
 //! rows, and answers `Ledger` in SQL. Stores that know compare-and-set and no more share one
 //! ledger, [`MapLedger`].
 
+mod anew;
 mod keys;
 mod map;
 mod records;
@@ -15,11 +16,14 @@ mod store;
 use std::collections::HashMap;
 use std::time::Instant;
 
+pub(super) use anew::Anew;
+use anew::{decide_anew, wanted_anew, without_file};
 pub use keys::{Settings, prefix};
 pub use map::{Heart, MapLedger, SplitStatus};
 pub(super) use setback::{Acknowledged, Found, Look, went_back};
 pub use store::{Entry, Failure, Store, Swap, Version};
 
+use super::Batch;
 use super::claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide, wait_for};
 use super::claim::{asks_for_others, refuse_sources_of_others};
 use super::outage::Patience;
@@ -52,18 +56,35 @@ pub(super) type Wanted<'m> = (&'m str, &'m Checkpoint);
 /// Claims the sources of a run: all that are to be loaded, or none.
 pub(super) fn claim<L: Ledger>(ledger: &mut L, asked: &Asked) -> Result<Claimed, L::Trouble> {
     let (remembered, next_id) = ledger.remembered()?;
-    let decisions = decide(asked, &remembered)?;
+    let decisions = match asked.rebuild {
+        Some(_) => decide_anew(asked, &remembered)?,
+        None => decide(asked, &remembered)?,
+    };
     if asks_for_others(asked, &decisions) {
         refuse_sources_of_others(asked, &decisions, &ledger.of_others()?)?;
     }
-    if let Some(holder) = ledger.holder(&wanted(&decisions, &remembered))? {
+    let lost = match asked.rebuild {
+        Some(rebuild) => without_file(rebuild, &decisions, &remembered)?,
+        None => Vec::new(),
+    };
+    let wanted = match asked.rebuild {
+        Some(_) => wanted_anew(&decisions, &remembered, &lost),
+        None => wanted(&decisions, &remembered),
+    };
+    if let Some(holder) = ledger.holder(&wanted)? {
         return Ok(Claimed::Busy(holder));
     }
     let mut decided = Decided::new(asked.rules_hash, next_id);
-    let files = asked.files.iter().zip(decisions);
-    let answers = files.map(|(file, decision)| decided.note(file, decision, &remembered)).collect();
+    let mut answers = Vec::with_capacity(asked.files.len());
+    for (file, decision) in asked.files.iter().zip(decisions) {
+        answers.push(match asked.rebuild {
+            Some(_) => decided.note_anew(file, decision, &remembered),
+            None => decided.note(file, decision, &remembered),
+        });
+    }
+    lost.into_iter().for_each(|memory| decided.hold(memory, None));
     ledger.write(&decided)?;
-    Ok(Claimed::Ours(answers, decided.owned))
+    Ok(Claimed::Ours { answers, owned: decided.owned, anew: decided.anew })
 }
 
 /// The splits that are to be loaded and are known.
@@ -81,7 +102,12 @@ pub(super) fn wanted<'m>(decisions: &[Decision], remembered: &'m [Remembered]) -
 /// How a try to claim ended.
 pub(super) enum Claimed {
     /// All that is to be loaded is ours.
-    Ours(Vec<Answer>, Holdings),
+    Ours {
+        answers: Vec<Answer>,
+        owned: Holdings,
+        /// What a rebuild is about.
+        anew: Vec<Anew>,
+    },
     /// A run that is alive holds a source.
     Busy(Holder),
 }
@@ -112,6 +138,8 @@ pub(super) struct Decided<'a> {
     pub(super) new: Vec<(i32, &'a Candidate)>,
     /// Splits to take.
     pub(super) taken: Vec<Taken>,
+    /// Splits to hold as they stand.
+    pub(super) held: Vec<Taken>,
     /// Sources to describe anew.
     pub(super) described: Vec<Described<'a>>,
     /// Archives in which sources were seen for the first time.
@@ -121,6 +149,7 @@ pub(super) struct Decided<'a> {
     /// The id after the last that was given.
     pub(super) next_id: i32,
     owned: Holdings,
+    anew: Vec<Anew>,
 }
 
 /// A split that a run takes.
@@ -146,11 +175,13 @@ impl<'a> Decided<'a> {
         Decided {
             new: Vec::new(),
             taken: Vec::new(),
+            held: Vec::new(),
             described: Vec::new(),
             containers: Vec::new(),
             rules_hash,
             next_id,
             owned: Holdings::default(),
+            anew: Vec::new(),
         }
     }
 
@@ -164,7 +195,8 @@ impl<'a> Decided<'a> {
                 for task in tasks {
                     let epoch = memory.checkpoint(task.split).map_or(0, |checkpoint| checkpoint.epoch) + 1;
                     self.taken.push(Taken { split: task.split, epoch, position: task.start.position });
-                    self.owned.set(task.split, Holding::open(epoch, task));
+                    let holding = Holding { generation: memory.generation, ..Holding::open(epoch, task) };
+                    self.owned.set(task.split, holding);
                 }
                 self.describe(file, memory);
             }
@@ -217,18 +249,27 @@ pub(super) struct Holding {
     pub(super) is_complete: bool,
     /// Its source has other splits.
     pub(super) is_part: bool,
+    /// How often its source was loaded anew.
+    pub(super) generation: i32,
 }
 
 impl Holding {
     /// A split that is ours and not at its end.
     pub(super) fn open(epoch: i64, task: &Task) -> Holding {
-        Holding { epoch, position: task.start.position, is_complete: false, is_part: task.is_part() }
+        let position = task.start.position;
+        Holding { epoch, position, is_complete: false, is_part: task.is_part(), generation: 0 }
     }
 }
 
 impl Holdings {
     pub(super) fn get(&self, split: Split) -> Holding {
         *self.0.get(&split).expect("a split of this run was claimed")
+    }
+
+    /// How often a source of a batch was loaded anew.
+    pub(super) fn generation_of(&self, source: i32, batch: &Batch) -> i32 {
+        let advance = batch.advances.binary_search_by_key(&source, |advance| advance.split.source);
+        advance.map_or(0, |place| self.get(batch.advances[place].split).generation)
     }
 
     pub(super) fn set(&mut self, split: Split, holding: Holding) {

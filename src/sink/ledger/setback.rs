@@ -106,6 +106,8 @@ impl Look {
         let position = match self.splits.get(&split) {
             None if split.source < self.next_id => return None,
             None => told.from,
+            // From before the run took it. After a rebuild that can be as far as now.
+            Some(found) if found.epoch < told.epoch && found.position >= told.position => told.from,
             // Whoever has gone on from the end of a source has a higher epoch.
             Some(found) if found.position >= told.position => {
                 let is_open_again = told.is_complete && !found.is_complete && found.epoch <= told.epoch;
@@ -239,6 +241,8 @@ mod tests {
         assert_eq!(lost(&at(100, 10), &done), Some(vec![(100, 20, 200)]));
         // Further back than where the run began: that was another's.
         assert_eq!(lost(&at(50, 5), &done), Some(vec![(100, 20, 200)]));
+        // As it was before a rebuild, which was as far.
+        assert_eq!(lost(&look(Some(found(4, None, 300, 30))), &done), Some(vec![(100, 20, 200)]));
         // Never made, or made and forgotten.
         assert_eq!(lost(&Look { next_id: 1, ..look(None) }, &done), Some(vec![(100, 20, 200)]));
         assert_eq!(lost(&look(None), &done), None);

@@ -145,7 +145,7 @@ fn look_at_rights(
         ("SELECT", 4, settings.key != Key::None),
         ("UPDATE", 5, settings.changes_rows()),
         // A rerun by other rules moves rows to other partitions.
-        ("DELETE", 6, settings.key == Key::Position && target.kind == 'p'),
+        ("DELETE", 6, settings.is_rebuild || settings.key == Key::Position && target.kind == 'p'),
     ];
     for (right, index, is_needed) in rights {
         if is_needed && !row.get::<_, bool>(index) {
@@ -160,8 +160,8 @@ fn look_at_rights(
             quote(&role)
         ));
     }
-    // Rows that meet others wait in a temporary table.
-    if !row.get::<_, bool>(8) && (settings.key != Key::None || must_stage) {
+    // Rows that meet others wait in a temporary table, and so do the letters of a rebuild.
+    if !row.get::<_, bool>(8) && (settings.key != Key::None || must_stage || settings.is_rebuild) {
         findings.push(format!(
             "role {role} may not make temporary tables (GRANT TEMPORARY ON DATABASE {} TO {})",
             quote(row.get(9)),

@@ -4,9 +4,10 @@ use super::apart::Apart;
 use super::catalog::{KeyIndex, Target};
 use super::merge::Merge;
 use super::wire::{Column, Wire};
-use crate::sink::Key;
 use crate::sink::claim::Scope;
 use crate::sink::key::quote;
+use crate::sink::rebuild::Provenance;
+use crate::sink::{Batch, Key};
 use crate::source::Hash16;
 
 /// Everything a transaction needs to know besides the batch.
@@ -17,19 +18,23 @@ pub(super) struct Constants {
     pub(super) rules_hash: Hash16,
     pub(super) target: Target,
     pub(super) key: Key,
+    /// By what a rebuild knows the rows that it takes away.
+    pub(super) provenance: Option<Provenance>,
     /// The unique index of the key.
     pub(super) key_index: KeyIndex,
     /// Where the statements that write the target look names up.
     pub(super) target_path: String,
     /// BEGIN with all our settings.
     pub(super) begin_sql: String,
-    /// The same, the lock on the target, and a look at its columns.
-    pub(super) begin_batch_sql: String,
+    /// The lock on the target, and a look at its columns.
+    pub(super) look_sql: String,
     pub(super) copy_sql: String,
     /// Rows can only go by the stage: a column is staged as text and cast.
     pub(super) must_stage: bool,
     pub(super) merge: Merge,
     pub(super) apart: Apart,
+    /// The same for the letters of a rebuild.
+    pub(super) of_letters: Option<(Merge, Apart)>,
     /// A longer record is kept by hash and place when it is refused.
     pub(super) raw_max: usize,
     pub(super) columns: Vec<Column>,
@@ -40,6 +45,14 @@ pub(super) struct Constants {
 }
 
 impl Constants {
+    /// What writes the rows of a batch that do not go straight into the target.
+    pub(super) fn writers(&self, batch: &Batch) -> (&Merge, &Apart) {
+        match &self.of_letters {
+            Some((merge, apart)) if batch.is_replay() => (merge, apart),
+            _ => (&self.merge, &self.apart),
+        }
+    }
+
     /// The hash of a row's key, from its encoded bytes.
     pub(super) fn key_hash(&self, tuple: &[u8]) -> u128 {
         let mut hasher = xxhash_rust::xxh3::Xxh3Default::new();

@@ -2,21 +2,25 @@
 
 use std::io::Write as _;
 
+use super::constants::Constants;
 use super::link::{Link, prepared};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use super::wire::{HEADER, TRAILER, put};
+use crate::sink::Batch;
 use crate::sink::claim::signed;
 use crate::sink::dead_letter::{Evidence, Letter};
-use crate::source::Hash16;
+use crate::sink::ledger::Holdings;
 
 const COPY: &str = "COPY logmill.dead_letters
-    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons, rules_hash, preamble) FROM STDIN BINARY";
+    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons, rules_hash, preamble, generation)
+    FROM STDIN BINARY";
 
 pub(super) fn write(
     link: &mut Link,
-    job: &str,
-    rules_hash: Hash16,
+    constants: &Constants,
+    batch: &Batch,
+    owned: &Holdings,
     letters: &[Letter<'_>],
 ) -> Result<(), Trouble> {
     let fail = |error| Trouble::of_write(Step::DeadLetters, error);
@@ -26,7 +30,8 @@ pub(super) fn write(
     writer.write_all(HEADER).map_err(fail)?;
     let mut tuple = Vec::new();
     for letter in letters {
-        encode(letter, job, rules_hash, &mut tuple);
+        encode(letter, constants, &mut tuple);
+        put(&mut tuple, &owned.generation_of(letter.source_id, batch).to_be_bytes());
         writer.write_all(&tuple).map_err(fail)?;
         link.pulse.beat();
     }
@@ -37,11 +42,12 @@ pub(super) fn write(
     Ok(())
 }
 
-fn encode(letter: &Letter<'_>, job: &str, rules_hash: Hash16, tuple: &mut Vec<u8>) {
+/// A tuple up to the generation, which is its last.
+fn encode(letter: &Letter<'_>, constants: &Constants, tuple: &mut Vec<u8>) {
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
     tuple.clear();
-    tuple.extend_from_slice(&11_i16.to_be_bytes());
-    put(tuple, job.as_bytes());
+    tuple.extend_from_slice(&12_i16.to_be_bytes());
+    put(tuple, constants.scope.job.as_bytes());
     put(tuple, &letter.source_id.to_be_bytes());
     put(tuple, &signed(letter.span.start).to_be_bytes());
     put(tuple, &signed(letter.line).to_be_bytes());
@@ -62,7 +68,7 @@ fn encode(letter: &Letter<'_>, job: &str, rules_hash: Hash16, tuple: &mut Vec<u8
     tuple.extend_from_slice(&length.to_be_bytes());
     tuple.push(1);
     tuple.extend_from_slice(letter.reasons.as_bytes());
-    put(tuple, &rules_hash.0);
+    put(tuple, &constants.rules_hash.0);
     match letter.preamble {
         Some(preamble) => put(tuple, preamble),
         None => tuple.extend_from_slice(&NULL),

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use postgres::Row;
 
 use super::Settings;
+use super::frame::Frame;
 use super::link::{Link, prepared};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
@@ -115,9 +116,9 @@ pub(super) fn counts(row: &Row, first: usize) -> Counts {
     })
 }
 
-/// The checkpoints and COMMIT, as one message. On a transaction that has failed, the first
-/// statement fails too: a lone COMMIT would be answered without an error.
-pub(super) fn end_sql(batch: &Batch, owned: &Holdings, deltas: &[Counts]) -> String {
+/// The checkpoints and what ends the batch, as one message. On a transaction that has failed, the
+/// first statement fails too: a lone COMMIT would be answered without an error.
+pub(super) fn end_sql(batch: &Batch, owned: &Holdings, deltas: &[Counts], frame: Frame) -> String {
     let mut sql = String::from(
         "WITH moved AS (
              UPDATE logmill.checkpoints c SET
@@ -169,7 +170,7 @@ pub(super) fn end_sql(batch: &Batch, owned: &Holdings, deltas: &[Counts]) -> Str
         batch.advances.len()
     );
     write_ends(&mut sql, &batch.advances);
-    sql.push_str("COMMIT");
+    sql.push_str(frame.end_sql());
     sql
 }
 

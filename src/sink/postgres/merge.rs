@@ -12,10 +12,12 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
 use postgres::SimpleQueryMessage;
 
 use super::catalog::Target;
 use super::link::Link;
+use super::names::literal;
 use super::staging::{STAGE, STAGE_ROW};
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
@@ -24,6 +26,7 @@ use super::words::{Operators, Words};
 use crate::error::Error;
 use crate::sink::claim::signed;
 use crate::sink::key::quote;
+use crate::sink::rebuild::DATA_DATE;
 use crate::sink::{Counts, Key, OnConflict};
 
 /// What the statements of a merge need, for its transaction.
@@ -60,6 +63,8 @@ pub(super) struct Merge {
     /// Removes rows that stand at a position of the stage in another partition: other rules
     /// have given the record another date.
     pub(super) remove_moved_sql: Option<String>,
+    /// Asks whether one of them is there with another day, where rows name their day.
+    pub(super) of_another_day_sql: Option<String>,
     /// How many rows of the stage are there already, are equal, would win.
     pub(super) compare_sql: Option<String>,
     /// The same of its first rows.
@@ -105,6 +110,12 @@ impl Merge {
         counts.unchanged = changed.unchanged;
         counts.superseded += changed.lost;
         Ok(counts)
+    }
+
+    /// Whether a row that is staged has the key of one of another day.
+    pub(super) fn meets_another_day(&self, link: &mut Link) -> Result<bool, Trouble> {
+        let Some(sql) = &self.of_another_day_sql else { return Ok(false) };
+        Ok(numbers(ask(link, sql)?)?.iter().any(|[met, ..]| *met > 0))
     }
 
     /// Whether rows of several sources can be merged at once, and counted for each.
@@ -320,6 +331,7 @@ impl Merge {
         key: &Key,
         on_conflict: &OnConflict,
         operators: &Operators,
+        day: Option<NaiveDate>,
     ) -> Merge {
         let words =
             Words { columns, key_columns: target.identity(key), on_conflict, operators, is_raw: false };
@@ -370,6 +382,13 @@ impl Merge {
             compare_sources_sql: (*key == Key::Position && remove_moved_sql.is_none())
                 .then(|| compare(", s.source_id", &stage, " GROUP BY s.source_id")),
             remove_moved_sql,
+            of_another_day_sql: day.filter(|_| has_key).map(|day| {
+                let (column, day) = (quote(DATA_DATE), literal(&day.to_string()));
+                format!(
+                    "SELECT pg_catalog.count(*) FROM pg_temp.{STAGE} s JOIN {table} t ON {join}
+                     WHERE (t.{column} OPERATOR(pg_catalog.=) {day}) IS NOT TRUE"
+                )
+            }),
             compare_sql: has_key.then(|| compare("", &stage, "")),
             sample_sql: can_change
                 .then(|| compare("", &format!("(SELECT * FROM {stage} LIMIT {SAMPLE_ROWS})"), "")),

@@ -21,6 +21,7 @@ mod filter;
 mod fit;
 mod forecast;
 mod forget;
+mod frame;
 mod history;
 pub(super) mod jsonb;
 mod ledger;
@@ -35,6 +36,7 @@ mod ownership;
 mod pieces;
 mod prepare;
 mod probe;
+mod rebuild;
 mod replay;
 mod rows;
 mod session;
@@ -56,9 +58,11 @@ use connect::Server;
 use constants::Constants;
 pub(in crate::sink) use destination::{is_named, make};
 pub use encode::CopyEncoder;
+use frame::Frame;
 use history::PostgresHistory;
 use ledger::Run;
 use link::{Backend, Link};
+use rebuild::Rebuilding;
 use session::Session;
 pub(in crate::sink) use session::is_of_answer;
 use strategy::Strategy;
@@ -67,7 +71,7 @@ use transaction::{Done, transaction};
 use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sink::bar::Standing;
 use crate::sink::claim::{
     Whose, asks_for_others, lost_ownership, refuse_sources_of_others, signed, unsigned,
@@ -77,6 +81,7 @@ use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::history::{Filter, ReasonCount, of_target};
 use crate::sink::ledger::{Acknowledged, Claimed, Holder, Holding, Holdings, went_back};
 use crate::sink::outage::{Outage, Patience};
+use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{
     Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Remembered, Setback, Sink,
@@ -95,6 +100,12 @@ pub struct Postgres {
     owned: Holdings,
     acknowledged: Arc<Acknowledged>,
     strategy: Strategy,
+    /// The rebuild that is under way: all batches are in its transaction.
+    rebuild: Option<Rebuilding>,
+    /// Its day, or what it is about, was not rebuilt: it stands as it did.
+    is_as_it_was: bool,
+    /// The backend of a connection that was lost and may still hold locks.
+    left: Option<Backend>,
     /// The first and the last row of each source that were committed, by their offsets.
     written: BTreeMap<i32, (u64, u64)>,
 }
@@ -134,7 +145,7 @@ impl Postgres {
             if let Some(old) = old {
                 ownership::end_idle(&mut link.client, old)?;
             }
-            in_transaction(link, |link| prepare::prepare(link, &to, &for_thread))
+            Frame::Transaction.hold(link, |link| prepare::prepare(link, &to, &for_thread))
         })?;
         for warning in prepared.warnings {
             settings.observer.warn(warning);
@@ -149,6 +160,9 @@ impl Postgres {
             owned: Holdings::default(),
             acknowledged: Arc::default(),
             strategy: Strategy::default(),
+            rebuild: None,
+            is_as_it_was: settings.is_rebuild,
+            left: None,
             written: BTreeMap::new(),
         })
     }
@@ -159,13 +173,20 @@ impl Postgres {
         Arc::clone(&self.encoder)
     }
 
-    /// Does `work` on the session's thread. After an error the transaction is rolled back.
+    /// Does `work` on the session's thread. After an error the transaction is rolled back, or what this
+    /// work did in that of a rebuild.
     fn run<T: Send + 'static>(
         &self,
         step: Step,
         work: impl FnOnce(&mut Link) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        self.session.run(step, move |link| in_transaction(link, work))
+        let frame = self.frame();
+        self.session.run(step, move |link| frame.hold(link, work))
+    }
+
+    /// Where what is written has its place.
+    fn frame(&self) -> Frame {
+        if self.rebuild.is_some() { Frame::Savepoint } else { Frame::Transaction }
     }
 
     /// Does `work`, which can be done twice, over and over until it succeeds or waiting is no
@@ -195,11 +216,19 @@ impl Postgres {
         }
         // Before another is asked for: a role or a pool may have room for one only.
         self.session.leave();
-        loop {
+        let lost = loop {
             match Session::open(&self.server, self.settings.deadline, self.settings.timeouts) {
-                Ok(session) => return Ok(Some(std::mem::replace(&mut self.session, session).backend)),
+                Ok(session) => break std::mem::replace(&mut self.session, session).backend,
                 Err(trouble) => wait_out(outage, trouble)?,
             }
+        };
+        match self.rebuild.take() {
+            // Its transaction went with the connection.
+            Some(_) => {
+                self.left = Some(lost);
+                Err(ErrorKind::Interrupted.into())
+            }
+            None => Ok(Some(lost)),
         }
     }
 
@@ -214,19 +243,6 @@ impl Postgres {
         })?;
         Ok(())
     }
-}
-
-/// Rolls back after an error, so that the connection can be used again. Where that fails
-/// too, the next use of the connection says so.
-fn in_transaction<T>(
-    link: &mut Link,
-    work: impl FnOnce(&mut Link) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
-    let result = work(link);
-    if result.is_err() {
-        let _ = link.client.batch_execute("ROLLBACK");
-    }
-    result
 }
 
 /// Waits before trying again after `trouble`, or says that trying is no use.
@@ -254,7 +270,8 @@ impl Sink for Postgres {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
         let mut holder_since: Option<Instant> = None;
-        let mut old = None;
+        let mut old = self.left.take();
+        self.written.clear();
         if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
             // To recognise an archive can mean to inflate it. What is found is kept with the
             // candidates, so it is done here once, and neither while we hold the lock nor where
@@ -274,10 +291,13 @@ impl Sink for Postgres {
                 ownership::claim(link, &constants, &for_thread, run, old, backend)
             });
             let trouble = match claimed {
-                Ok(Claimed::Ours(result, owned)) => {
+                Ok(Claimed::Ours { answers, owned, anew }) => {
                     self.strategy = Strategy::new(owned.clone());
                     self.owned = owned;
-                    return Ok(result);
+                    match asked.rebuild.map_or(Ok(()), |_| self.begin_rebuild(anew)) {
+                        Ok(()) => return Ok(answers),
+                        Err(trouble) => trouble,
+                    }
                 }
                 Ok(Claimed::Busy(holder)) if asked.take_over => match self.take_over(&holder) {
                     Ok(()) => continue,
@@ -302,6 +322,8 @@ impl Sink for Postgres {
         let settings = self.settings.clone();
         let mut outage = Outage::new(settings.patience());
         let mut manner = self.strategy.first(&self.constants, batch);
+        manner.keeps_other_days = self.rebuild.is_some();
+        let frame = self.frame();
         loop {
             // What the transaction found out is put here before COMMIT is sent, so that it is
             // known even if the answer is not.
@@ -310,7 +332,7 @@ impl Sink for Postgres {
                 (Arc::clone(&self.constants), Arc::clone(batch), self.owned.clone(), Arc::clone(&found));
             let manner_there = manner.clone();
             let result = self.run(Step::Begin, move |link| {
-                transaction(link, &constants, &for_thread, &owned, &manner_there, &found_there)
+                transaction(frame, link, &constants, &for_thread, &owned, &manner_there, &found_there)
             });
             let trouble = match result {
                 Ok(()) => return Ok(self.committed(batch, &found)),
@@ -389,6 +411,19 @@ impl Sink for Postgres {
         Ok(Some(setbacks))
     }
 
+    fn carry_over(&mut self) -> Result<Option<Mended>> {
+        self.carry_letters_over()
+    }
+
+    fn end_rebuild(&mut self) -> Result<Rebuilt> {
+        self.commit_rebuild()
+    }
+
+    fn abandon(&mut self) -> Result<()> {
+        self.roll_rebuild_back();
+        Ok(())
+    }
+
     fn lost(&mut self) -> Result<Vec<i32>> {
         let table = self.constants.target.quoted();
         let is_gone = match self.constants.key {
@@ -420,6 +455,7 @@ impl Sink for Postgres {
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+        self.roll_rebuild_back();
         let Run { id: run, .. } = self.run;
         let release_sql = format!(
             "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
@@ -440,6 +476,7 @@ impl Sink for Postgres {
         );
         let retry_for = ending.retry_for(self.settings.retry_for);
         let failure = ending.failure.map(str::to_owned);
+        let is_as_it_was = self.is_as_it_was;
         let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.acknowledged));
         let run = self.run;
         self.persist(retry_for, move |link| {
@@ -450,7 +487,9 @@ impl Sink for Postgres {
                 return Err(Trouble::Ours(went_back()));
             }
             at(Step::Claim, link.client.batch_execute(&release_sql))?;
-            dates::end(&mut link.client, &constants.scope, failure.as_deref())?;
+            if !is_as_it_was {
+                dates::end(&mut link.client, &constants.scope, failure.as_deref())?;
+            }
             pass(Step::Claim, "mid-finish")?;
             at(Step::Claim, link.client.batch_execute(&close_sql))
         })
@@ -549,7 +588,11 @@ impl Postgres {
         if batch.is_replay() {
             return committed;
         }
-        Arc::make_mut(&mut self.acknowledged).note(batch, &committed.counts, &after, &self.owned);
+        let acknowledged = match &mut self.rebuild {
+            Some(rebuild) => &mut rebuild.acknowledged,
+            None => Arc::make_mut(&mut self.acknowledged),
+        };
+        acknowledged.note(batch, &committed.counts, &after, &self.owned);
         for advance in &batch.advances {
             match advance.completes {
                 // It is nobody's now, and no reconnect takes it again.

@@ -10,6 +10,7 @@ use postgres::{Client, Row};
 
 use super::catalog;
 use super::connect::Server;
+use super::frame::Frame;
 use super::link::begin_sql;
 use super::session::Session;
 use super::tables;
@@ -204,7 +205,7 @@ impl Outbox for PostgresOutbox {
         };
         let marked = self
             .session
-            .run(Step::Mark, move |link| super::in_transaction(link, |link| mark(&mut link.client)));
+            .run(Step::Mark, move |link| Frame::Transaction.hold(link, |link| mark(&mut link.client)));
         marked.map_err(Trouble::into_error)
     }
 }

@@ -98,11 +98,12 @@ impl Ledger for Claiming<'_> {
             self.end_sql = format!("UPDATE logmill.meta SET next_source_id = {}; COMMIT", decided.next_id);
         }
         self.take(&decided.taken, decided.rules_hash)?;
+        self.hold(&decided.held)?;
         if !decided.new.is_empty() || !decided.taken.is_empty() {
             dates::begin(self.client, &self.constants.scope)?;
         }
         self.describe(&decided.described)?;
-        self.add_containers(&decided.containers)
+        add_containers(self.client, &decided.containers)
     }
 }
 
@@ -146,7 +147,7 @@ fn remembered_of(
                     c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
                     c.rules_hash, c.epoch, c.owner_run, c.owner_pid,
                     (extract(epoch FROM c.owner_start) * 1000000)::bigint,
-                    c.preamble, s.job, s.device, s.inode, c.rules_since, s.data_date
+                    c.preamble, s.job, s.device, s.inode, c.rules_since, s.data_date, s.generation
              FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
              ORDER BY s.id, c.split_start"
         ),
@@ -162,6 +163,7 @@ fn remembered_of(
             let mut memory = Remembered::new(id, row.get(18), row.get(1), head, tail_start);
             memory.known.inode = inode(row.get(19), row.get(20));
             memory.data_date = row.get(22);
+            memory.generation = row.get(23);
             remembered.push(memory);
         }
         let memory = remembered.last_mut().expect("just pushed");
@@ -243,18 +245,18 @@ pub(super) fn find_holder(
 
 /// Sources, as the arrays that statements take.
 #[derive(Default)]
-struct Sources {
-    ids: Vec<i32>,
-    names: Vec<String>,
-    sizes: Vec<Option<i64>>,
-    head_lens: Vec<i32>,
-    head_hashes: Vec<Vec<u8>>,
-    devices: Vec<Option<i64>>,
-    inodes: Vec<Option<i64>>,
+pub(super) struct Sources {
+    pub(super) ids: Vec<i32>,
+    pub(super) names: Vec<String>,
+    pub(super) sizes: Vec<Option<i64>>,
+    pub(super) head_lens: Vec<i32>,
+    pub(super) head_hashes: Vec<Vec<u8>>,
+    pub(super) devices: Vec<Option<i64>>,
+    pub(super) inodes: Vec<Option<i64>>,
 }
 
 impl Sources {
-    fn push(&mut self, id: i32, file: &Candidate, head: (u32, Hash16)) {
+    pub(super) fn push(&mut self, id: i32, file: &Candidate, head: (u32, Hash16)) {
         self.ids.push(id);
         self.names.push(file.name.clone());
         self.sizes.push(file.fingerprint.size.map(signed));
@@ -325,6 +327,29 @@ impl Claiming<'_> {
         }
     }
 
+    /// Holds splits as they stand: one at its end is still there.
+    fn hold(&mut self, held: &[Taken]) -> Result<(), Trouble> {
+        if held.is_empty() {
+            return Ok(());
+        }
+        let Claiming { client, run, backend, .. } = self;
+        let ids: Vec<i32> = held.iter().map(|it| it.split.source).collect();
+        let starts: Vec<i64> = held.iter().map(|it| signed(it.split.start)).collect();
+        let epochs: Vec<i64> = held.iter().map(|it| it.epoch).collect();
+        let updated = client.execute(
+            "UPDATE logmill.checkpoints c
+             SET epoch = n.epoch, owner_run = $4, owner_pid = $5,
+                 owner_start = to_timestamp(0) + $6::bigint * interval '1 microsecond'
+             FROM unnest($1::int[], $2::bigint[], $3::bigint[]) n (id, start, epoch)
+             WHERE c.source_id = n.id AND c.split_start = n.start AND c.epoch = n.epoch - 1",
+            &[&ids, &starts, &epochs, run, &backend.pid, &backend.start_us],
+        );
+        match at(Step::Claim, updated)? == held.len() as u64 {
+            true => Ok(()),
+            false => Err(Trouble::Server(Box::new(Refusal::overtaken()))),
+        }
+    }
+
     fn describe(&mut self, described: &[Described<'_>]) -> Result<(), Trouble> {
         if described.is_empty() {
             return Ok(());
@@ -346,26 +371,26 @@ impl Claiming<'_> {
         at(Step::Claim, updated)?;
         Ok(())
     }
+}
 
-    fn add_containers(&mut self, containers: &[(i32, Container)]) -> Result<(), Trouble> {
-        if containers.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<i32> = containers.iter().map(|(id, _)| *id).collect();
-        let sizes: Vec<i64> = containers.iter().map(|(_, container)| signed(container.size)).collect();
-        let column = |of: fn(&Container) -> Hash16| -> Vec<Vec<u8>> {
-            containers.iter().map(|(_, container)| of(container).0.to_vec()).collect()
-        };
-        let (heads, tails) =
-            (column(|container| container.head_hash), column(|container| container.tail_hash));
-        let added = self.client.execute(
-            "INSERT INTO logmill.containers SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[])
-             ON CONFLICT DO NOTHING",
-            &[&ids, &sizes, &heads, &tails],
-        );
-        at(Step::Claim, added)?;
-        Ok(())
+/// Takes down in which archives sources were seen.
+pub(super) fn add_containers(client: &mut Client, containers: &[(i32, Container)]) -> Result<(), Trouble> {
+    if containers.is_empty() {
+        return Ok(());
     }
+    let ids: Vec<i32> = containers.iter().map(|(id, _)| *id).collect();
+    let sizes: Vec<i64> = containers.iter().map(|(_, container)| signed(container.size)).collect();
+    let column = |of: fn(&Container) -> Hash16| -> Vec<Vec<u8>> {
+        containers.iter().map(|(_, container)| of(container).0.to_vec()).collect()
+    };
+    let (heads, tails) = (column(|container| container.head_hash), column(|container| container.tail_hash));
+    let added = client.execute(
+        "INSERT INTO logmill.containers SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[])
+         ON CONFLICT DO NOTHING",
+        &[&ids, &sizes, &heads, &tails],
+    );
+    at(Step::Claim, added)?;
+    Ok(())
 }
 
 /// Ends a backend of ours that nobody speaks to any more, and that holds locks in a
@@ -451,7 +476,8 @@ pub(super) fn reclaim(
         let split = Split { source: row.get(0), start: unsigned(row.get(1)) };
         let is_part = owned.get(split).is_part;
         let (epoch, position, is_complete) = (row.get(2), unsigned(row.get(3)), row.get(4));
-        again.set(split, Holding { epoch, position, is_complete, is_part });
+        let generation = owned.get(split).generation;
+        again.set(split, Holding { epoch, position, is_complete, is_part, generation });
     }
     pass(Step::Claim, "before-reclaim-commit")?;
     at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;

@@ -24,6 +24,7 @@ use crate::sink::claim::Scope;
 use crate::sink::constant::hash_key;
 use crate::sink::findings::{self, Loaded, Past};
 use crate::sink::key::quote;
+use crate::sink::rebuild::{Provenance, conflict_of_letters};
 use crate::sink::{OnConflict, TableName};
 
 /// What a destination is, once it is ready.
@@ -72,8 +73,16 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
             _ => Default::default(),
         },
     };
-    let mut merge = Merge::new(&target, &columns, &settings.key, &settings.on_conflict, &operators);
-    merge.create_sql.push_str(&stage_checks(client, &target, &columns)?);
+    let provenance = Provenance::of(settings);
+    let day = provenance.and_then(Provenance::day);
+    let stage_checks = stage_checks(client, &target, &columns)?;
+    let writers = |on_conflict: &OnConflict| {
+        let mut merge = Merge::new(&target, &columns, &settings.key, on_conflict, &operators, day);
+        merge.create_sql.push_str(&stage_checks);
+        (merge, Apart::new(&target, &columns, &settings.key, on_conflict, &operators))
+    };
+    let of_letters = settings.is_rebuild.then(|| writers(&conflict_of_letters(settings)));
+    let (merge, apart) = writers(&settings.on_conflict);
     let place_of = |name: &str| columns.iter().position(|column| column.name == name);
     let key_numbers: Vec<usize> = key_columns.iter().filter_map(|name| place_of(name)).collect();
     let begin_sql = begin_sql(settings.timeouts);
@@ -84,8 +93,8 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
             data_date: settings.data_date,
         },
         rules_hash: settings.rules_hash,
-        begin_batch_sql: format!(
-            "{begin_sql}; LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}",
+        look_sql: format!(
+            "LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}",
             target.quoted(),
             signature_sql(&target.schema, &target.name)
         ),
@@ -94,7 +103,8 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         copy_sql: copy_sql(&target, &columns),
         must_stage: must_stage(&columns),
         merge,
-        apart: Apart::new(&target, &columns, &settings.key, &settings.on_conflict, &operators),
+        apart,
+        of_letters,
         raw_max: settings.raw_max,
         server_equates_keys: key_numbers.iter().any(|&number| columns[number].wire == Wire::Cast)
             || key_columns.iter().filter_map(|name| target.column(name)).any(TargetColumn::equates)
@@ -102,6 +112,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         key_columns: key_numbers,
         columns: columns.clone(),
         key: settings.key.clone(),
+        provenance,
         key_index,
         target,
     };

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use postgres::{Client, GenericClient, Row};
 
 use super::filter::{is_meant, meant};
+use super::frame::Frame;
 use super::link::Link;
 use super::tables;
 use super::trouble::{Trouble, at, pass};
@@ -156,8 +157,9 @@ pub(super) fn keep_mended(link: &mut Link, batch: &Batch, refused: &[i64]) -> Re
     pass(Step::DeadLetters, "mid-replay")
 }
 
-/// The letters whose records are rows now, and COMMIT, as one message that fails as a whole.
-pub(super) fn end_sql(batch: &Batch, refused: &[i64], rules_hash: Hash16) -> String {
+/// The letters whose records are rows now, and what ends the batch, as one message that fails as a
+/// whole.
+pub(super) fn end_sql(batch: &Batch, refused: &[i64], rules_hash: Hash16, frame: Frame) -> String {
     let Verdicts { accepted, .. } = Verdicts::of(&batch.tried, refused);
     let mut ids = String::new();
     for tried in &accepted {
@@ -174,7 +176,8 @@ pub(super) fn end_sql(batch: &Batch, refused: &[i64], rules_hash: Hash16) -> Str
              WHERE id = ANY('{{{ids}}}'::bigint[]) AND state = 'open' RETURNING 1
          )
          SELECT CASE WHEN count(*) = {} THEN 0 ELSE concat('logmill: only ', count(*), ' letters moved')::int END FROM moved;
-         COMMIT",
-        accepted.len()
+         {}",
+        accepted.len(),
+        frame.end_sql()
     )
 }

@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use postgres::Statement;
 
-use super::apart;
+use super::apart::{self, Apart};
 use super::constants::Constants;
 use super::link::{Link, OUR_PATH, prepared};
-use super::merge::{MERGE_SETTINGS_SQL, Staged, count_of};
+use super::merge::{MERGE_SETTINGS_SQL, Merge, Staged, count_of};
 use super::pieces::{Pieces, Refusals};
 use super::staging::STAGE;
 use super::strategy::{Care, Manner, Route};
@@ -18,6 +18,7 @@ use super::verdict::{Step, Verdict};
 use super::wire::{HEADER, TRAILER};
 use crate::error::{Error, ErrorKind};
 use crate::sink::dead_letter::Refused;
+use crate::sink::rebuild::{Provenance, of_another_day};
 use crate::sink::{Batch, Counts, Key};
 
 /// Sources with fewer rows in a piece than this are merged together.
@@ -27,6 +28,8 @@ const SMALL_SOURCE_ROWS: usize = 1000;
 pub(super) struct RowWriter<'a> {
     link: &'a mut Link,
     constants: &'a Constants,
+    merge: &'a Merge,
+    apart: &'a Apart,
     batch: &'a Batch,
     route: Route,
     manner: &'a Manner,
@@ -44,7 +47,19 @@ impl<'a> RowWriter<'a> {
         manner: &'a Manner,
     ) -> RowWriter<'a> {
         let counts = vec![Counts::default(); batch.advances.len()];
-        RowWriter { link, constants, batch, route, manner, refused: Vec::new(), counts, refusals: None }
+        let (merge, apart) = constants.writers(batch);
+        RowWriter {
+            link,
+            constants,
+            merge,
+            apart,
+            batch,
+            route,
+            manner,
+            refused: Vec::new(),
+            counts,
+            refusals: None,
+        }
     }
 
     pub(super) fn write_all(&mut self) -> Result<(), Trouble> {
@@ -66,7 +81,9 @@ impl<'a> RowWriter<'a> {
             Pieces::new(self.batch.rows(), self.manner.rows_max, care.suspects.clone(), care.refusals);
         let checks = if care.checks_deferred { "SET CONSTRAINTS ALL IMMEDIATE; " } else { "" };
         at(Step::Constraints, self.link.client.batch_execute(&format!("{checks}SAVEPOINT piece")))?;
-        let mut can_be_taken_apart = true;
+        // The server alone would not see whose rows it meets.
+        let names_day = self.constants.provenance.and_then(Provenance::day).is_some();
+        let mut can_be_taken_apart = !(self.manner.keeps_other_days && names_day);
         while let Some(piece) = pieces.next() {
             if can_be_taken_apart && pieces.is_hopeless() {
                 match self.take_apart(pieces.rest())? {
@@ -122,7 +139,7 @@ impl<'a> RowWriter<'a> {
             Route::Direct => self.make_stage()?,
             Route::Staged => self.empty_stage(false)?,
         }
-        let apart = &self.constants.apart;
+        let apart = self.apart;
         apart.make(self.link, &self.constants.target_path)?;
         let (statement, step) = (at(Step::Stage, self.link.client.prepare(&apart.copy_sql))?, Step::Stage);
         self.send_by(&statement, step, rows)?;
@@ -164,7 +181,7 @@ impl<'a> RowWriter<'a> {
 
     /// Sees to it that there is a stage, for this transaction and its settings.
     fn make_stage(&mut self) -> Result<(), Trouble> {
-        let make = self.link.staging.make(&self.constants.merge.create_sql);
+        let make = self.link.staging.make(&self.merge.create_sql);
         // The CHECKs that are copied to it were printed for our path.
         let sql = format!(
             "SET LOCAL search_path = {OUR_PATH}; {make}{MERGE_SETTINGS_SQL}; SET LOCAL search_path = {}",
@@ -186,7 +203,7 @@ impl<'a> RowWriter<'a> {
                 let parts = self.by_source(rows.clone());
                 // Of large sources each is better merged alone: it may need no comparison.
                 let are_small = parts.len() > 1 && rows.len() / parts.len() < SMALL_SOURCE_ROWS;
-                if are_small && self.constants.merge.tells_sources() && !self.manner.upsert {
+                if are_small && self.merge.tells_sources() && !self.manner.upsert {
                     return self.merge_all(rows, &parts);
                 }
                 for (index, rows) in parts {
@@ -227,7 +244,7 @@ impl<'a> RowWriter<'a> {
     fn send(&mut self, rows: &Range<usize>, to_stage: bool) -> Result<u64, Trouble> {
         let step = if to_stage { Step::Stage } else { Step::Copy };
         let (sql, slot) = match to_stage {
-            true => (&self.constants.merge.copy_sql, &mut self.link.statements.copy_to_stage),
+            true => (&self.merge.copy_sql, &mut self.link.statements.copy_to_stage),
             false => (&self.constants.copy_sql, &mut self.link.statements.copy),
         };
         let statement = prepared(&mut self.link.client, slot, step, sql)?;
@@ -267,7 +284,8 @@ impl<'a> RowWriter<'a> {
         self.empty_stage(staged.may_repeat_keys)?;
         self.copy(rows, true)?;
         pass(Step::Merge, "before-merge")?;
-        let counts = self.constants.merge.run(self.link, staged)?;
+        self.keep_other_days()?;
+        let counts = self.merge.run(self.link, staged)?;
         let sum = counts.inserted + counts.updated + counts.unchanged + counts.superseded;
         if sum == staged.rows {
             return Ok(counts);
@@ -284,9 +302,19 @@ impl<'a> RowWriter<'a> {
             .iter()
             .map(|(index, rows)| (self.batch.advances[*index].split.source, count(rows.len())))
             .collect();
-        let counts = self.constants.merge.run_all(self.link, &sources)?;
+        let counts = self.merge.run_all(self.link, &sources)?;
         for ((index, _), counts) in parts.iter().zip(&counts) {
             self.counts[*index].add(counts);
+        }
+        Ok(())
+    }
+
+    /// A rebuild changes no row of another day.
+    fn keep_other_days(&mut self) -> Result<(), Trouble> {
+        let constants = self.constants;
+        let Some(date) = constants.provenance.and_then(Provenance::day) else { return Ok(()) };
+        if self.manner.keeps_other_days && self.merge.meets_another_day(self.link)? {
+            return Err(Trouble::Ours(of_another_day(&constants.target.name, date)));
         }
         Ok(())
     }

@@ -82,6 +82,14 @@ impl Staging {
     pub(super) fn committed(&mut self) {
         self.after_rollback = self.after_commit;
     }
+
+    /// A batch ends within a transaction that goes on: nothing has emptied the table.
+    pub(super) fn released(&mut self) {
+        self.after_rollback = match self.after_commit {
+            Content::Nothing => Content::Nothing,
+            Content::Empty | Content::Littered => Content::Littered,
+        };
+    }
 }
 
 #[cfg(test)]

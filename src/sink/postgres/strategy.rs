@@ -23,6 +23,8 @@ pub(super) struct Manner {
     pub(super) upsert: bool,
     /// At most so many rows in a statement.
     pub(super) rows_max: usize,
+    /// No row of another day may change.
+    pub(super) keeps_other_days: bool,
 }
 
 /// What is known of the rows that the server refuses.
@@ -104,7 +106,8 @@ impl Strategy {
         if batch.is_replay() {
             // Rows of the same sources stand around those that are missing.
             let route = Some(Route::Staged);
-            return Manner { route, care: None, probes_far: false, upsert, rows_max: usize::MAX };
+            let (care, rows_max) = (None, usize::MAX);
+            return Manner { route, care, probes_far: false, upsert, rows_max, keeps_other_days: false };
         }
         let route = match constants.key {
             _ if constants.must_stage || self.staged_left > 0 => Some(Route::Staged),
@@ -116,7 +119,7 @@ impl Strategy {
         let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
         let probes_far =
             constants.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
-        Manner { route, care, probes_far, upsert, rows_max: usize::MAX }
+        Manner { route, care, probes_far, upsert, rows_max: usize::MAX, keeps_other_days: false }
     }
 
     /// Whether there is another manner for a batch of so many rows, after this trouble.

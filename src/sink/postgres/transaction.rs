@@ -6,6 +6,7 @@ use postgres::SimpleQueryMessage;
 
 use super::constants::Constants;
 use super::dead_letters;
+use super::frame::Frame;
 use super::ledger::{end_sql, fence, lock_sources_sql};
 use super::link::{Link, OUR_PATH};
 use super::pieces::Refusals;
@@ -35,6 +36,7 @@ pub(super) struct Done {
 
 /// A transaction that writes a batch.
 struct Transaction<'a> {
+    frame: Frame,
     link: &'a mut Link,
     constants: &'a Constants,
     batch: &'a Batch,
@@ -47,9 +49,10 @@ struct Transaction<'a> {
     refused: Vec<i64>,
 }
 
-/// Commits `batch`. Its splits move from the positions in `owned`. What became of the batch is in
-/// `found` before COMMIT is sent.
+/// Commits `batch`, or writes it where a rebuild is under way. Its splits move from the positions in
+/// `owned`. What became of the batch is in `found` before COMMIT is sent.
 pub(super) fn transaction(
+    frame: Frame,
     link: &mut Link,
     constants: &Constants,
     batch: &Batch,
@@ -59,9 +62,10 @@ pub(super) fn transaction(
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
     link.staging.begin();
-    begin(link, constants, batch, owned)?;
+    begin(frame, link, constants, batch, owned)?;
     let route = Route::Direct;
     let mut transaction = Transaction {
+        frame,
         link,
         constants,
         batch,
@@ -99,14 +103,17 @@ impl Checkpoints for Transaction<'_> {
         let end_sql = match self.batch.is_replay() {
             true => {
                 replay::keep_mended(self.link, self.batch, &self.refused)?;
-                replay::end_sql(self.batch, &self.refused, self.constants.rules_hash)
+                replay::end_sql(self.batch, &self.refused, self.constants.rules_hash, self.frame)
             }
-            false => end_sql(self.batch, self.owned, deltas),
+            false => end_sql(self.batch, self.owned, deltas, self.frame),
         };
         let done = Done { moved, route: self.route, refusals: self.refusals };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         at(Step::End, self.link.client.batch_execute(&end_sql))?;
-        self.link.staging.committed();
+        match self.frame {
+            Frame::Transaction => self.link.staging.committed(),
+            Frame::Savepoint => self.link.staging.released(),
+        }
         Ok(())
     }
 }
@@ -151,7 +158,7 @@ impl Letters for Transaction<'_> {
             self.refused = replay::refuse(self.link, self.batch, letters, self.constants.rules_hash)?;
             return Ok(());
         }
-        dead_letters::write(self.link, &self.constants.scope.job, self.constants.rules_hash, letters)
+        dead_letters::write(self.link, self.constants, self.batch, self.owned, letters)
     }
 }
 
@@ -159,10 +166,16 @@ impl Letters for Transaction<'_> {
 /// loads as garbage in COPY BINARY. All in one message, of which the lock comes before the look.
 /// From here to the end of the rows, names are looked up as those who wrote the triggers of the
 /// target meant them.
-fn begin(link: &mut Link, constants: &Constants, batch: &Batch, owned: &Holdings) -> Result<(), Trouble> {
+fn begin(
+    frame: Frame,
+    link: &mut Link,
+    constants: &Constants,
+    batch: &Batch,
+    owned: &Holdings,
+) -> Result<(), Trouble> {
     let begin_sql = format!(
         "{}{}; SET LOCAL search_path = {}",
-        constants.begin_batch_sql,
+        frame.begin_sql(constants),
         lock_sources_sql(batch, owned),
         constants.target_path
     );

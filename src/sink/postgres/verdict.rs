@@ -22,6 +22,8 @@ pub(super) enum Step {
     Discard,
     /// Saying which sources are ours.
     Claim,
+    /// Taking away what is loaded anew.
+    Rebuild,
     /// BEGIN, the settings, the lock on the target.
     Begin,
     /// Comparing the target with what the rows were encoded for.
@@ -54,6 +56,7 @@ impl Step {
             Step::Mark => "marking dead letters as delivered",
             Step::Discard => "discarding dead letters",
             Step::Claim => "claiming the sources",
+            Step::Rebuild => "taking away what is loaded anew",
             Step::Begin => "beginning a batch",
             Step::Compare => "looking at the target's columns",
             Step::Fence => "locking the checkpoints",

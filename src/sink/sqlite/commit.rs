@@ -4,6 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
 use super::encode::{Bound, Values};
+use super::rebuild::savepoint;
 use super::refusal::{Verdict, is_orphaned, orphaned, refused, verdict};
 use super::replay;
 use super::statements::Statements;
@@ -14,34 +15,49 @@ use crate::sink::claim::{lost_ownership, signed};
 use crate::sink::commit::{Checkpoints, Letters, Moved, Rows, Written, commit};
 use crate::sink::dead_letter::{Evidence, Letter, Refused};
 use crate::sink::ledger::{Holding, Holdings};
+use crate::sink::rebuild::of_another_day;
 use crate::sink::{Batch, Counts};
 use crate::split::Split;
 
-/// Commits `batch`. After an error nothing of it is there.
+/// Commits `batch`, in a transaction of its own or within that of a rebuild. After an error nothing of
+/// it is there.
 pub(super) fn transaction(
     connection: &Connection,
+    is_within: bool,
     settings: &Settings,
     statements: &Statements,
     batch: &Batch,
     owned: &Holdings,
 ) -> Result<Moved, Trouble> {
     pass("before-begin")?;
-    let write = |orphan_sql| {
-        immediate(connection, || {
-            let (refused, moved) = (Vec::new(), None);
-            let mut transaction =
-                Transaction { connection, settings, statements, batch, owned, orphan_sql, refused, moved };
-            commit(&mut transaction, batch, settings.raw_max, pass)?;
-            Ok(transaction.moved.expect("a commit ends with the checkpoints"))
-        })
+    let work = |orphan_sql| {
+        let (refused, moved) = (Vec::new(), None);
+        let mut transaction = Transaction {
+            connection,
+            is_within,
+            settings,
+            statements,
+            batch,
+            owned,
+            orphan_sql,
+            refused,
+            moved,
+        };
+        commit(&mut transaction, batch, settings.raw_max, pass)?;
+        Ok(transaction.moved.expect("a commit ends with the checkpoints"))
     };
-    let moved = match write(statements.orphan_sql.as_ref()) {
-        // A deferred key of the target to itself fails at COMMIT and names no row: once more, and
-        // each is asked, as it is for its parent in another table from the start.
-        Err(Trouble::Sqlite(error)) if is_orphaned(&error) && statements.any_orphan_sql.is_some() => {
-            write(statements.any_orphan_sql.as_ref())
-        }
-        moved => moved,
+    let write = |orphan_sql| immediate(connection, || work(orphan_sql));
+    let moved = match is_within {
+        // Its COMMIT is far behind, and would name no row: each is asked.
+        true => savepoint(connection, || work(statements.any_orphan_sql.as_ref())),
+        false => match write(statements.orphan_sql.as_ref()) {
+            // A deferred key of the target to itself fails at COMMIT and names no row: once more, and
+            // each is asked, as it is for its parent in another table from the start.
+            Err(Trouble::Sqlite(error)) if is_orphaned(&error) && statements.any_orphan_sql.is_some() => {
+                write(statements.any_orphan_sql.as_ref())
+            }
+            moved => moved,
+        },
     }?;
     pass("after-commit")?;
     Ok(moved)
@@ -50,6 +66,8 @@ pub(super) fn transaction(
 /// A transaction that writes a batch.
 struct Transaction<'a> {
     connection: &'a Connection,
+    /// It is a part of that of a rebuild.
+    is_within: bool,
     settings: &'a Settings,
     statements: &'a Statements,
     batch: &'a Batch,
@@ -91,6 +109,9 @@ impl Rows for Transaction<'_> {
         if let Some(sql) = self.orphan_sql {
             rows.orphan = Some(self.connection.prepare_cached(sql)?);
         }
+        if let Some(sql) = self.statements.of_another_day_sql.as_ref().filter(|_| self.is_within) {
+            rows.of_another_day = Some(self.connection.prepare_cached(sql)?);
+        }
         rows.write_all()?;
         Ok(Written { counts: rows.counts, refused: rows.refused })
     }
@@ -119,8 +140,8 @@ impl Letters for Transaction<'_> {
         }
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons,
-                                               rules_hash, preamble)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                               rules_hash, preamble, generation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
         for letter in letters {
             let (raw, hash) = match &letter.record {
@@ -138,7 +159,8 @@ impl Letters for Transaction<'_> {
                 letter.stage.as_str(),
                 letter.reasons,
                 self.settings.rules_hash.0,
-                letter.preamble
+                letter.preamble,
+                self.owned.generation_of(letter.source_id, self.batch)
             ])?;
             pass("mid-dead-letters")?;
         }
@@ -225,6 +247,8 @@ struct RowWriter<'c> {
     resolve: Option<Resolve<'c>>,
     /// Asks each row that was written for what it refers to.
     orphan: Option<CachedStatement<'c>>,
+    /// Asks whether the row of a key is one of another day, which a rebuild does not change.
+    of_another_day: Option<CachedStatement<'c>>,
     counts: Vec<Counts>,
     refused: Vec<Refused>,
 }
@@ -266,6 +290,7 @@ impl<'c> RowWriter<'c> {
             insert,
             resolve,
             orphan: None,
+            of_another_day: None,
             counts,
             refused: Vec::new(),
         })
@@ -339,6 +364,12 @@ impl<'c> RowWriter<'c> {
         let Some(resolve) = &mut self.resolve else {
             return Err(Trouble::Ours(swallowed(&self.statements.target.name)));
         };
+        if let (Some(asked), Some(day)) = (&mut self.of_another_day, self.statements.day) {
+            bind(asked, bytes)?;
+            if asked.raw_query().next()?.is_some() {
+                return Err(Trouble::Ours(of_another_day(&self.statements.target.name, day)));
+            }
+        }
         if let Some(update) = &mut resolve.update {
             bind(update, bytes)?;
             if update.raw_execute()? == 1 {

@@ -13,6 +13,7 @@ use crate::sink::claim::unsigned;
 use crate::sink::findings::rows_not_there;
 use crate::sink::history::Forgotten;
 use crate::sink::key::quote;
+use crate::sink::rebuild::listed;
 use crate::split::Split;
 
 /// How many rows are of these sources, which are to be deleted or not.
@@ -22,21 +23,24 @@ pub(super) fn rows_of(path: &Path, settings: &Settings, sources: &[i32], deletes
     }
     let counted =
         Look::open(path).and_then(|look| match Target::find(&look.connection, &settings.table.name)? {
-            Some(target) => count(&look.connection, &target, sources),
+            Some(target) => {
+                let sources = listed(sources.iter().copied());
+                count(&look.connection, &target, &of_sources(&sources))
+            }
             None if deletes_rows => Err(unfit(rows_not_there(&settings.table))),
             None => Ok(0),
         });
     counted.map_err(|trouble| trouble.into_error(path))
 }
 
-fn count(connection: &Connection, target: &Target, sources: &[i32]) -> Result<u64, Trouble> {
-    let sql = format!("SELECT count(*) FROM {} WHERE {}", quote(&target.name), of_sources(sources));
+fn count(connection: &Connection, target: &Target, condition: &str) -> Result<u64, Trouble> {
+    let sql = format!("SELECT count(*) FROM {} WHERE {condition}", quote(&target.name));
     Ok(unsigned(connection.query_row(&sql, [], |row| row.get(0))?))
 }
 
-fn of_sources(sources: &[i32]) -> String {
-    let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
-    format!("source_id IN ({})", ids.join(", "))
+/// What the rows of sources have in common, which are listed.
+pub(super) fn of_sources(sources: &str) -> String {
+    format!("source_id IN ({sources})")
 }
 
 /// Forgets sources of a job: all of them, or none if a living run holds one. What they were is
@@ -119,22 +123,28 @@ fn forget_all(
     if deletes_rows {
         let target = Target::find(connection, &settings.table.name)?;
         let target = target.ok_or_else(|| unfit(rows_not_there(&settings.table)))?;
-        forgotten.rows = delete_rows(connection, &target, sources)?;
+        let of_sources = of_sources(&listed(sources.iter().copied()));
+        forgotten.rows = delete_all(connection, &target, &of_sources, "forgotten")?;
     }
     pass("after-rows-deleted")?;
     pass("before-forget-commit")?;
     Ok(forgotten)
 }
 
-/// Deletes the rows of sources, and counts them.
-fn delete_rows(connection: &Connection, target: &Target, sources: &[i32]) -> Result<u64, Trouble> {
-    let sql = format!("DELETE FROM {} WHERE {}", quote(&target.name), of_sources(sources));
+/// Deletes all rows of which this is true, and counts them. `done` is what was to be done.
+pub(super) fn delete_all(
+    connection: &Connection,
+    target: &Target,
+    condition: &str,
+    done: &str,
+) -> Result<u64, Trouble> {
+    let sql = format!("DELETE FROM {} WHERE {condition}", quote(&target.name));
     let deleted = connection.execute(&sql, [])?;
     // A trigger can keep a row, without a word.
-    match count(connection, target, sources)? {
+    match count(connection, target, condition)? {
         0 => Ok(deleted as u64),
         _ => Err(unfit(format!(
-            "a trigger of {} keeps rows that are deleted, so nothing was forgotten; drop it for that",
+            "a trigger of {} keeps rows that are deleted, so nothing was {done}; drop it for that",
             target.name
         ))),
     }

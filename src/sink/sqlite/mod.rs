@@ -26,6 +26,7 @@ mod open_letters;
 mod order;
 mod outbox;
 mod ownership;
+mod rebuild;
 mod refusal;
 mod replay;
 mod statements;
@@ -43,6 +44,7 @@ pub(in crate::sink) use destination::{is_named, make};
 use encode::SqliteEncoder;
 use history::SqliteHistory;
 use lock::SourceLocks;
+use rebuild::Rebuilding;
 use refusal::{Verdict, advice, message, verdict};
 use statements::Statements;
 use target::Target;
@@ -56,8 +58,9 @@ use super::findings::{self, Loaded, Past};
 use super::history::{Filter, ReasonCount, of_target};
 use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
 use super::outage::Outage;
+use super::rebuild::{Mended, Provenance, Rebuilt, conflict_of_letters};
 use super::replay::{OpenLetter, Page};
-use super::{Answer, Asked, Batch, Committed, Ending, OpenLetters, Setback, Sink, TableName};
+use super::{Answer, Asked, Batch, Committed, Ending, OnConflict, OpenLetters, Setback, Sink, TableName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::trust::make_private;
@@ -138,10 +141,16 @@ pub struct Sqlite {
     has_taken_over: bool,
     scope: Scope,
     statements: Statements,
+    /// The same for the letters of a rebuild.
+    of_letters: Option<Statements>,
     encoder: Arc<SqliteEncoder>,
     run: Run,
     owned: Holdings,
     acknowledged: Acknowledged,
+    /// The rebuild that is under way: all batches are in its transaction.
+    rebuild: Option<Rebuilding>,
+    /// What a rebuild is about was not rebuilt: it stands as it did.
+    is_as_it_was: bool,
 }
 
 /// How long SQLite itself waits for another writer, before we look around.
@@ -210,7 +219,8 @@ impl Sqlite {
         let connection = persist(path, &settings, || connect(path))?;
         let locks = open_locks(path, is_found)?;
         persist(path, &settings, || set_up(&connection))?;
-        let (statements, encoder, warnings) = persist(path, &settings, || prepare(&connection, &settings))?;
+        let ((statements, of_letters), encoder, warnings) =
+            persist(path, &settings, || prepare(&connection, &settings))?;
         for warning in warnings {
             settings.observer.warn(warning);
         }
@@ -222,10 +232,13 @@ impl Sqlite {
             has_taken_over: false,
             scope: scope(&settings, &statements.target.name),
             statements,
+            of_letters,
             encoder: Arc::new(encoder),
             run,
             owned: Holdings::default(),
             acknowledged: Acknowledged::default(),
+            rebuild: None,
+            is_as_it_was: settings.is_rebuild,
             settings,
         })
     }
@@ -297,11 +310,14 @@ fn has_tables(connection: &Connection) -> Result<bool, Trouble> {
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
+/// What writes the rows of a run, and of a rebuild those of its letters.
+type Writing = (Statements, Option<Statements>);
+
 /// Makes what is missing, and compares what is there with the job.
 fn prepare(
     connection: &Connection,
     settings: &Settings,
-) -> Result<(Statements, SqliteEncoder, Vec<String>), Trouble> {
+) -> Result<(Writing, SqliteEncoder, Vec<String>), Trouble> {
     let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
     pass("before-prepare")?;
     // One writer at a time: of ten first runs, one makes the tables and nine find them.
@@ -321,7 +337,12 @@ fn prepare(
         if target.foreign_keys.iter().any(|key| target.is_own(key)) {
             warnings.push(findings::refers_to_itself(&target.name));
         }
-        let statements = Statements::new(target, &columns, &settings.key, &settings.on_conflict);
+        let day = Provenance::of(settings).and_then(Provenance::day);
+        let writing = |on_conflict: &OnConflict| {
+            Statements::new(target.clone(), &columns, &settings.key, on_conflict, day)
+        };
+        let of_letters = settings.is_rebuild.then(|| writing(&conflict_of_letters(settings)));
+        let statements = (writing(&settings.on_conflict), of_letters);
         pass("before-tables-commit")?;
         Ok((statements, SqliteEncoder::new(columns, hash_key(&settings.constants)), warnings))
     })?;
@@ -524,9 +545,12 @@ impl Sink for Sqlite {
                 ownership::claim(&self.connection, &self.locks, &self.path, &self.scope, asked, self.run.id)
             })?;
             match claimed {
-                Claimed::Ours(result, owned) => {
+                Claimed::Ours { answers, owned, anew } => {
                     self.owned = owned;
-                    return Ok(result);
+                    if asked.rebuild.is_some() {
+                        self.begin_rebuild(anew)?;
+                    }
+                    return Ok(answers);
                 }
                 Claimed::Busy(holder) => {
                     holder.wait(&mut since, self.settings.patience())?;
@@ -546,11 +570,15 @@ impl Sink for Sqlite {
         }
         self.refuse_moved()?;
         let moved = persist(&self.path, &self.settings, || {
-            commit::transaction(&self.connection, &self.settings, &self.statements, batch, &self.owned)
+            let is_within = self.rebuild.is_some();
+            let settings = &self.settings;
+            let of_letters = self.of_letters.as_ref().filter(|_| batch.is_replay());
+            let statements = of_letters.unwrap_or(&self.statements);
+            commit::transaction(&self.connection, is_within, settings, statements, batch, &self.owned)
         });
         let Moved { committed, after } = match moved {
             // That a checkpoint is not as we know it is all that the fence can say.
-            Err(error) if matches!(error.kind(), ErrorKind::TakenOver) => {
+            Err(error) if matches!(error.kind(), ErrorKind::TakenOver) && self.rebuild.is_none() => {
                 let look = self.look(&self.owned)?;
                 let objection = look.objection(&self.owned, &self.acknowledged, self.run.id);
                 return Err(objection.unwrap_or(error));
@@ -559,9 +587,25 @@ impl Sink for Sqlite {
         };
         self.refuse_moved()?;
         if !batch.is_replay() {
-            self.acknowledged.note(batch, &committed.counts, &after, &self.owned);
+            let acknowledged = match &mut self.rebuild {
+                Some(rebuild) => &mut rebuild.acknowledged,
+                None => &mut self.acknowledged,
+            };
+            acknowledged.note(batch, &committed.counts, &after, &self.owned);
         }
         Ok(committed)
+    }
+
+    fn carry_over(&mut self) -> Result<Option<Mended>> {
+        self.carry_letters_over()
+    }
+
+    fn end_rebuild(&mut self) -> Result<Rebuilt> {
+        self.commit_rebuild()
+    }
+
+    fn abandon(&mut self) -> Result<()> {
+        self.roll_rebuild_back()
     }
 
     fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
@@ -609,6 +653,7 @@ impl Sink for Sqlite {
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+        self.roll_rebuild_back()?;
         let settings =
             Settings { retry_for: ending.retry_for(self.settings.retry_for), ..self.settings.clone() };
         persist(&self.path, &settings, || {
@@ -626,7 +671,9 @@ impl Sink for Sqlite {
                 match look.setbacks(&self.acknowledged) {
                     Some(_) => Err(Trouble::Ours(went_back())),
                     None => {
-                        dates::end(&self.connection, &self.scope, ending.failure)?;
+                        if !self.is_as_it_was {
+                            dates::end(&self.connection, &self.scope, ending.failure)?;
+                        }
                         end_run(&self.connection, self.run.id, ending)
                     }
                 }

@@ -47,12 +47,12 @@ pub(super) fn claim(
     // Where another run holds a source, nothing was written.
     let claimed = immediate(connection, || {
         let claimed = ledger::claim(&mut claiming, asked)?;
-        if matches!(claimed, Claimed::Ours(..)) {
+        if matches!(claimed, Claimed::Ours { .. }) {
             pass("before-claim-commit")?;
         }
         Ok(claimed)
     })?;
-    if matches!(claimed, Claimed::Ours(..)) {
+    if matches!(claimed, Claimed::Ours { .. }) {
         pass("after-claim")?;
     }
     Ok(claimed)
@@ -108,6 +108,9 @@ impl Ledger for Claiming<'_> {
         }
         for taken in &decided.taken {
             self.take(taken, decided.rules_hash)?;
+        }
+        for held in &decided.held {
+            self.hold(held)?;
         }
         if !decided.new.is_empty() || !decided.taken.is_empty() {
             dates::begin(self.connection, self.scope)?;
@@ -181,6 +184,18 @@ impl Claiming<'_> {
         Ok(())
     }
 
+    /// Holds a split as it stands: one at its end is still there.
+    fn hold(&self, held: &Taken) -> Result<(), Trouble> {
+        let mut statement = self.connection.prepare_cached(
+            "UPDATE logmill_checkpoints
+             SET epoch = ?3, owner_run = ?4, owner_pid = ?5, owner_start = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+             WHERE source_id = ?1 AND split_start = ?2",
+        )?;
+        let Split { source, start } = held.split;
+        statement.execute(params![source, signed(start), held.epoch, self.run, std::process::id()])?;
+        Ok(())
+    }
+
     fn describe(&self, described: &Described<'_>) -> Result<(), Trouble> {
         let Described { id, file, head } = described;
         let mut statement = self.connection.prepare_cached(
@@ -226,7 +241,8 @@ fn remembered_of(
     let mut statement = connection.prepare_cached(&format!(
         "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                 c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
-                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, c.preamble, s.job, s.device, s.inode, c.rules_since, s.data_date
+                c.rules_hash, c.epoch, c.owner_run, c.owner_pid, c.preamble, s.job, s.device, s.inode, c.rules_since, s.data_date,
+                s.generation
          FROM (SELECT s.* FROM {sources}) s JOIN {checkpoints} c ON c.source_id = s.id
          ORDER BY s.id, c.split_start",
     ))?;
@@ -240,6 +256,7 @@ fn remembered_of(
             let tail_start = row.get::<_, Option<i64>>(4)?.map(unsigned);
             let mut memory = Remembered::new(id, row.get(17)?, row.get(1)?, head, tail_start);
             memory.known.inode = inode(row.get(18)?, row.get(19)?);
+            memory.generation = row.get(22)?;
             memory.data_date = row.get::<_, Option<String>>(21)?.and_then(|date| date.parse().ok());
             remembered.push(memory);
         }

@@ -1,9 +1,12 @@
 //! What does not change during a run: the statements that write rows.
 
+use chrono::NaiveDate;
+
 use super::encode::Column;
 use super::order::collation;
 use super::target::{ForeignKey, Target};
 use crate::sink::key::quote;
+use crate::sink::rebuild::DATA_DATE;
 use crate::sink::{Key, OnConflict};
 
 /// The statements of a run.
@@ -26,10 +29,20 @@ pub(super) struct Statements {
     pub(super) any_orphan_sql: Option<String>,
     /// Deletes the row of a position.
     pub(super) forget_sql: String,
+    /// The day that rows name, where a rebuild knows them by it,
+    pub(super) day: Option<NaiveDate>,
+    /// and whether the row of the key is one of another.
+    pub(super) of_another_day_sql: Option<String>,
 }
 
 impl Statements {
-    pub(super) fn new(target: Target, columns: &[Column], key: &Key, on_conflict: &OnConflict) -> Statements {
+    pub(super) fn new(
+        target: Target,
+        columns: &[Column],
+        key: &Key,
+        on_conflict: &OnConflict,
+        day: Option<NaiveDate>,
+    ) -> Statements {
         let table = quote(&target.name);
         let names = list(columns, |column| quote(&column.name));
         // Parameters are numbered like columns, so that one row of bindings serves them all.
@@ -97,6 +110,10 @@ impl Statements {
             orphan_sql: orphan_sql(&target, columns, &parameter, |key| !target.is_own(key)),
             any_orphan_sql: orphan_sql(&target, columns, &parameter, |_| true),
             forget_sql: format!("DELETE FROM {table} WHERE source_id = ?1 AND source_offset = ?2"),
+            of_another_day_sql: day
+                .filter(|_| has_key)
+                .map(|day| format!("SELECT 1 FROM {table} WHERE {of_key} AND {} IS NOT '{day}'", quote(DATA_DATE))),
+            day,
             insert_sql,
             target,
         }

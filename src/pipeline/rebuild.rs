@@ -1,0 +1,73 @@
+//! A rebuild: a load that is whole or was not.
+
+use super::bar;
+use super::replay::{ReplaySettings, Replayed, replay};
+use super::stats::Outcome;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sink::rebuild::{Mended, Rebuilt};
+use crate::sink::{Asked, Sink};
+use crate::stop::Stop;
+use crate::work::Recipe;
+
+/// What is said of a rebuild whose connection was lost.
+pub(super) const INTERRUPTED: &str = "the connection was lost before the rebuild was whole, so nothing of it was kept; it \
+    begins anew";
+
+/// A server that interrupts a rebuild more often is not worth a further try.
+const INTERRUPTIONS_MAX: u32 = 5;
+
+/// Refuses what comes through a stream: a rebuild may have to read it twice.
+pub(super) fn refuse_streams(asked: &Asked) -> Result<()> {
+    let Some(stream) = asked.files.iter().find(|file| file.stream.is_some()) else { return Ok(()) };
+    Err(Error::usage(format!(
+        "--rebuild: {} is a stream, and a rebuild may have to begin anew, which takes a file; load it without --rebuild, \
+         after `logmill forget --delete-rows`",
+        stream.path.display()
+    )))
+}
+
+/// Ends a rebuild whose batches are all in, or gives it up where one of its files is not whole: what
+/// was there then is as it was, and nothing was loaded.
+pub(super) fn settle(
+    loaded: Result<()>,
+    recipe: &Recipe,
+    sink: &mut dyn Sink,
+    stop: &Stop,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let is_whole = outcome.failed.is_empty() && outcome.given_up.is_empty() && stop.asked().is_none();
+    let ended = match loaded {
+        Ok(()) if is_whole => end(recipe, sink, stop).map(Some),
+        Ok(()) => bar::explain(&mut outcome.given_up, sink).map(|()| None),
+        Err(error) => Err(error),
+    };
+    if let Ok(Some(rebuilt)) = ended {
+        outcome.rebuilt = Some(rebuilt);
+        return Ok(());
+    }
+    sink.abandon()?;
+    outcome.unload();
+    if let Some(signal) = stop.asked() {
+        outcome.stopped = Some(signal);
+    }
+    ended.map(|_| ())
+}
+
+/// Tries the letters that had been mended, and ends.
+fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
+    if let Some(Mended { filter, is_backwards }) = sink.carry_over()? {
+        let settings = ReplaySettings { filter, is_backwards, day: None };
+        replay(&settings, &|_| Ok(recipe.clone()), None, sink, stop, &mut Replayed::default())?;
+    }
+    sink.end_rebuild()
+}
+
+/// Whether a rebuild was interrupted, and is to begin anew.
+pub(super) fn begins_anew(loaded: &Result<()>, outcome: &mut Outcome) -> bool {
+    let is_interrupted = matches!(loaded, Err(error) if matches!(error.kind(), ErrorKind::Interrupted));
+    if is_interrupted {
+        outcome.setbacks += 1;
+        outcome.set_back(&[]);
+    }
+    is_interrupted && outcome.setbacks <= INTERRUPTIONS_MAX
+}

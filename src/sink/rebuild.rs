@@ -1,0 +1,227 @@
+//! Rebuilds: what was loaded is loaded again, in the place of its rows.
+//!
+//! A rebuild is a load whose batches commit together. One transaction takes away what its sources
+//! had, sets their checkpoints back to the start, takes the batches as ever, each under a savepoint,
+//! and ends once all of them are in. So a reader sees the old rows or the new ones, and whatever goes
+//! wrong leaves the old ones. Here is what is the same for every destination.
+
+use chrono::NaiveDate;
+
+use super::destination::Settings;
+use super::history::Filter;
+use super::key::quote;
+use super::{Key, OnConflict};
+use crate::error::{Error, ErrorKind};
+
+/// What a rebuild did besides loading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Rebuilt {
+    /// Rows that were there and went.
+    pub rows_removed: u64,
+    /// Dead letters that were there and are superseded.
+    pub dead_letters_superseded: u64,
+    /// Sources that went because they have no file any more.
+    pub sources_removed: u64,
+    /// Letters that came again as they were, and stay discarded.
+    pub discarded_again: u64,
+    /// Letters whose record is a row again by the bytes that a person had mended.
+    pub mended_again: u64,
+    /// What people had decided about letters and does not hold any more: discarded ones that came
+    /// otherwise or are rows now, and replayed ones that are open again.
+    pub undone: u64,
+}
+
+/// The column by which the rows of a day are known where they do not name their source.
+pub const DATA_DATE: &str = "data_date";
+
+/// By what the rows are known that a rebuild takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Provenance {
+    /// They name their source.
+    Source,
+    /// They name the day of the run, in [`DATA_DATE`].
+    Day(NaiveDate),
+}
+
+impl Provenance {
+    /// That of the rows of a job, if they have one.
+    pub(super) fn of(settings: &Settings) -> Option<Provenance> {
+        if settings.key.has_places() {
+            return Some(Provenance::Source);
+        }
+        let date = settings.data_date?;
+        let is_written =
+            |name: &str, text: Option<&str>| name == DATA_DATE && text == Some(&date.to_string());
+        let mut constants = settings.constants.iter();
+        let is_day = constants.any(|constant| is_written(&constant.name, constant.text.as_deref()));
+        is_day.then_some(Provenance::Day(date))
+    }
+
+    /// The day, where it is what tells the rows.
+    pub(super) fn day(self) -> Option<NaiveDate> {
+        match self {
+            Provenance::Source => None,
+            Provenance::Day(date) => Some(date),
+        }
+    }
+}
+
+/// Refuses a job whose rows cannot be told from others.
+pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Error> {
+    let why = match (Provenance::of(settings), &settings.key) {
+        (Some(Provenance::Source), _) => return Ok(()),
+        (Some(Provenance::Day(_)), _) if is_whole => return Ok(()),
+        (Some(Provenance::Day(_)), _) => {
+            "the rows of this job name their day and not their source, so a day can be rebuilt and single files cannot; \
+             leave the FILEs out"
+        }
+        (None, Key::Content) => {
+            "the rows of this job (key = \"content\") do not say where they are from, so nobody knows which are to go; \
+             a job with a data date can write it: data_date = \"{date}\" in [destination] columns"
+        }
+        (None, _) => {
+            "the rows of this job do not say where they are from, so nobody knows which are to go; key = \"position\" \
+             does, or a job with a data date can write it: data_date = \"{date}\" in [destination] columns"
+        }
+    };
+    Err(Error::usage(format!("--rebuild: {why}")))
+}
+
+/// What is said where another job writes a table of which the rows name their day alone.
+pub(super) fn not_alone(table: &str, job: &str) -> Error {
+    Error::usage(format!(
+        "--rebuild: job {job} loads into {table} too, and the rows name their day and not their source, so those of this \
+         job cannot be told from its; nothing was changed"
+    ))
+}
+
+/// What is said where a row meets one of another day.
+pub(super) fn of_another_day(table: &str, date: NaiveDate) -> Error {
+    not_rebuilt(format!(
+        "a record of {date} has a key that a row of another data_date has in {table}: to write it would change that day; \
+         rebuild that day first, or mend the key"
+    ))
+}
+
+/// What is said where the old rows stay.
+pub(super) fn not_rebuilt(why: String) -> Error {
+    ErrorKind::NotRebuilt(why).into()
+}
+
+/// Takes away all rows of [`Provenance::Day`]: what their column is compared with.
+pub(super) fn day_column() -> String {
+    quote(DATA_DATE)
+}
+
+/// The table in which the letters that were superseded wait for those that come: their ids, and
+/// the states that they had.
+pub(super) const BEFORE: &str = "logmill_before";
+
+/// How a destination says what [`pairs_sql`] and the others are made of.
+pub(super) struct Words<'a> {
+    pub(super) letters: &'a str,
+    /// The table of [`BEFORE`], with its schema.
+    pub(super) before: &'a str,
+    /// The codes of the reasons of letter `d`, in an order of their own.
+    pub(super) codes: &'a str,
+}
+
+/// Asks whether anybody had decided anything about the letters.
+pub(super) fn is_decided_sql(words: &Words<'_>) -> String {
+    let Words { letters, before, .. } = words;
+    format!(
+        "SELECT EXISTS (SELECT 1 FROM {before} b JOIN {letters} d ON d.id = b.id
+                        WHERE b.state <> 'open' OR d.fixed IS NOT NULL)"
+    )
+}
+
+/// The letters that came, each beside the one that it was before: of the same bytes in the same
+/// source, the first beside the first and so on, for a file that was mended has them elsewhere.
+fn pairs_sql(words: &Words<'_>, sources: &str) -> String {
+    let Words { letters, before, codes } = words;
+    let number =
+        "row_number() OVER (PARTITION BY d.source_id, coalesce(d.raw_hash, d.raw) ORDER BY d.source_offset)";
+    format!(
+        "WITH old AS (
+             SELECT b.id, b.state, d.source_id, coalesce(d.raw_hash, d.raw) AS bytes, d.note, d.fixed, {codes} AS codes,
+                    {number} AS number
+             FROM {before} b JOIN {letters} d ON d.id = b.id
+         ), new AS (
+             SELECT d.id, d.state, d.source_id, coalesce(d.raw_hash, d.raw) AS bytes, {codes} AS codes, {number} AS number
+             FROM {letters} d WHERE d.source_id IN ({sources}) AND d.state <> 'superseded'
+         ), pair AS (
+             SELECT new.id, new.state, old.id AS old_id, old.state AS old_state, old.note, old.fixed,
+                    old.state = 'discarded' AND old.codes = new.codes AS is_discarded
+             FROM new JOIN old ON old.source_id = new.source_id AND old.bytes = new.bytes AND old.number = new.number
+         )"
+    )
+}
+
+/// What was decided about letters that came again: who was discarded stays so, and what was mended is
+/// kept, to be tried.
+pub(super) fn carry_over_sql(words: &Words<'_>, sources: &str) -> String {
+    format!(
+        "{} UPDATE {} AS d SET state = CASE WHEN p.is_discarded THEN 'discarded' ELSE d.state END,
+                note = CASE WHEN p.is_discarded THEN p.note ELSE d.note END, fixed = p.fixed
+         FROM pair p WHERE p.id = d.id AND (p.is_discarded OR p.fixed IS NOT NULL)",
+        pairs_sql(words, sources),
+        words.letters
+    )
+}
+
+/// The letters that are to be tried by their mended bytes.
+pub(super) fn mended_sql(words: &Words<'_>, sources: &str) -> String {
+    format!(
+        "SELECT d.id FROM {} d WHERE d.source_id IN ({sources}) AND d.state = 'open' AND d.fixed IS NOT NULL ORDER BY d.id",
+        words.letters
+    )
+}
+
+/// Letters that are to be tried by what was mended.
+#[derive(Clone, Debug)]
+pub struct Mended {
+    /// Which they are.
+    pub filter: Filter,
+    /// From the last to the first, as any replay where rows that are there stay.
+    pub is_backwards: bool,
+}
+
+impl Mended {
+    /// The letters with these ids, if there are any.
+    pub(super) fn of(settings: &Settings, ids: Vec<i64>) -> Option<Mended> {
+        let (job, state) = (settings.job.clone(), Some("open".to_owned()));
+        let is_backwards =
+            matches!(settings.key, Key::Columns(_)) && settings.on_conflict == OnConflict::Update;
+        let is_empty = ids.is_empty();
+        let filter = Filter { job, ids, state, ..Filter::default() };
+        (!is_empty).then_some(Mended { filter, is_backwards })
+    }
+}
+
+/// What happens in a rebuild to a row of a mended letter that meets one of its key: that is of a record
+/// behind it, and stays.
+pub(super) fn conflict_of_letters(settings: &Settings) -> OnConflict {
+    match settings.on_conflict {
+        OnConflict::Update => OnConflict::Keep,
+        ref other => other.clone(),
+    }
+}
+
+/// What became of decisions: how many letters are discarded again, rows again by mended bytes, and how
+/// many decisions do not hold any more.
+pub(super) fn decisions_sql(words: &Words<'_>, sources: &str) -> String {
+    format!(
+        "{} SELECT count(*) FILTER (WHERE o.state = 'discarded' AND p.state = 'discarded'),
+                   count(*) FILTER (WHERE p.state = 'replayed'),
+                   count(*) FILTER (WHERE o.state = 'discarded' AND coalesce(p.state, '') <> 'discarded'
+                                       OR o.state = 'replayed' AND p.state = 'open')
+         FROM old o LEFT JOIN pair p ON p.old_id = o.id",
+        pairs_sql(words, sources)
+    )
+}
+
+/// Ids as a statement lists them. There may be none.
+pub(super) fn listed(ids: impl IntoIterator<Item = i32>) -> String {
+    let ids: Vec<String> = ids.into_iter().map(|id| id.to_string()).collect();
+    if ids.is_empty() { "NULL".to_owned() } else { ids.join(", ") }
+}
