@@ -6,7 +6,7 @@
 
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
-use crate::harness::log::{SCHEMA, docker_log, log, logfmt_log};
+use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, docker_log, log, logfmt_log};
 use crate::harness::reading::Shape;
 use crate::stories::on_each_destination;
 
@@ -17,6 +17,7 @@ on_each_destination! {
     a_source_that_grows_goes_on_with_its_last_split
     a_split_that_the_file_does_not_reach_is_refused
     what_is_only_cut_is_not_loaded
+    a_table_is_the_same_in_two_splits_wherever_it_is_cut
     letters_tell_the_line_of_the_file
 }
 
@@ -41,20 +42,35 @@ fn left(load: &Load) -> Left {
 
 /// A claimed source of which nothing is loaded, cut at the start of a line near its middle.
 fn cut(load: &Load) -> u64 {
+    let content = load.files()[0].versions[0].clone();
+    let place = starts(load).into_iter().find(|&place| place >= content.len() / 2);
+    cut_at(load, place.unwrap_or(content.len()), "NULL")
+}
+
+/// Where the records of the file start, but for the first one.
+fn starts(load: &Load) -> Vec<usize> {
+    let content = load.files()[0].versions[0].clone();
+    let (mut places, mut place) = (Vec::new(), 0);
+    while place < content.len() {
+        place += load.shape().first(&content[place..]).len();
+        places.push(place);
+    }
+    places.pop();
+    places
+}
+
+/// A claimed source of which nothing is loaded, cut at `place`; what stands before the second split is
+/// `preamble`, as SQL.
+fn cut_at(load: &Load, place: usize, preamble: &str) -> u64 {
     load.reset();
     let ended = load.call().kill_at("after-claim", 0).run();
     assert!(ended.is_killed());
     load.wait_alone();
-    let content = load.files()[0].versions[0].clone();
-    let mut place = 0;
-    while place < content.len() / 2 {
-        place += load.shape().first(&content[place..]).len();
-    }
     let checkpoints = load.ours("checkpoints");
     load.sql(&format!(
         "UPDATE {checkpoints} SET split_end = {place};
-         INSERT INTO {checkpoints} (source_id, split_start, position, tail_hash, rules_hash)
-         SELECT source_id, {place}, {place}, tail_hash, rules_hash FROM {checkpoints}"
+         INSERT INTO {checkpoints} (source_id, split_start, position, tail_hash, rules_hash, preamble)
+         SELECT source_id, {place}, {place}, tail_hash, rules_hash, {preamble} FROM {checkpoints}"
     ));
     place as u64
 }
@@ -168,6 +184,30 @@ fn what_is_only_cut_is_not_loaded(kind: Kind) {
     assert_eq!(left(&load), whole);
     load.sql("DROP TABLE t");
     load.run().exit(2).tells("has loaded 1 sources");
+}
+
+/// Values with line ends in quotes, quotes in quotes, and rows that are too short, behind a header that
+/// the second split gets from the first.
+fn a_table_is_the_same_in_two_splits_wherever_it_is_cut(kind: Kind) {
+    let load = Load::of(csv_log(3, 24))
+        .to(kind)
+        .shaped(Shape::Csv)
+        .schema(CSV_SCHEMA)
+        .batches_of(5)
+        .pipeline("threads = 1");
+    load.run().exit(3);
+    let whole = left(&load);
+    let header = hex("more,id,\"level\",message,ratio");
+    let header = kind.word("'\\x{}'::bytea", "x'{}'").replace("{}", &header);
+    for place in starts(&load) {
+        cut_at(&load, place, &header);
+        load.run().exit(3);
+        assert_eq!(left(&load), whole, "cut at byte {place}");
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A letter keeps the line of its split; people are told that of the file, once it is known.
