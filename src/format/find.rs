@@ -38,6 +38,28 @@ fn marks<const N: usize>(needles: [u8; N], word: u64) -> u64 {
     })
 }
 
+/// Where in `text` the first of `needles` stands, at `start` or behind it, all of which are bytes below
+/// `BELOW`: one look finds whatever is below it, and of what a log has that is little else.
+#[inline(always)]
+pub(super) fn find_below<const BELOW: u8>(needles: &[u8], text: &[u8], start: usize) -> Option<usize> {
+    let (words, rest) = text.get(start..)?.as_chunks::<8>();
+    let mut at = start;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // A byte below the bound borrows from its uppermost bit, and one above 0x7f has that.
+        let mut found = word.wrapping_sub(ONES * u64::from(BELOW)) & !word & (ONES << 7);
+        while found != 0 {
+            let place = at + found.trailing_zeros() as usize / 8;
+            if needles.contains(&text[place]) {
+                return Some(place);
+            }
+            found &= found - 1;
+        }
+        at += 8;
+    }
+    Some(at + rest.iter().position(|byte| needles.contains(byte))?)
+}
+
 /// The same for what is less than a word.
 #[inline]
 fn find_in_last_word<const N: usize>(needles: [u8; N], text: &[u8], start: usize) -> Option<usize> {
@@ -91,6 +113,7 @@ mod tests {
                 prop_assert_eq!(find([b',', b'"'], &text, start), plainly(b",\"", &text, start));
                 prop_assert_eq!(find([b',', b'"', 0xff], &text, start), plainly(b",\"\xff", &text, start));
                 prop_assert_eq!(find([b',', b'"', 0, b'-'], &text, start), plainly(b",\"\0-", &text, start));
+                prop_assert_eq!(find_below::<0x2d>(b",\"\0", &text, start), plainly(b",\"\0", &text, start));
             }
         }
     }

@@ -85,6 +85,15 @@ pub struct Text {
     pub lower: bool,
 }
 
+impl Text {
+    /// Whether any text is taken as it is.
+    #[inline]
+    pub(super) fn takes_all(&self) -> bool {
+        let Text { trim, min_length, max_length, pattern, lower } = self;
+        !(*trim || *lower || min_length.is_some() || max_length.is_some() || pattern.is_some())
+    }
+}
+
 /// What a pattern may take in memory, once it is compiled.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 

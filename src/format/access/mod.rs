@@ -55,6 +55,8 @@ impl LogFormat {
 #[derive(Clone, Debug)]
 pub struct Access {
     log_format: LogFormat,
+    /// For each of its values how it usually ends.
+    ends: Vec<Option<UsualEnd>>,
     columns: Columns,
     /// Where the first line of a request stands, if anybody wants a part of it.
     request: Option<usize>,
@@ -76,7 +78,9 @@ impl Access {
             *part = part.filter(|column| columns.is_wanted(*column));
         }
         let request = request.filter(|_| parts.iter().any(Option::is_some));
-        Access { log_format, columns, request, parts }
+        let pieces = &log_format.pieces;
+        let ends = (0..pieces.len()).map(|place| UsualEnd::of(&pieces[place], place + 1 == pieces.len()));
+        Access { ends: ends.collect(), log_format, columns, request, parts }
     }
 
     /// Puts the parts of a request into the record.
@@ -121,11 +125,10 @@ impl Format for Access {
         }
         record.begin_columns(&self.columns, input.raw);
         let mut start = self.log_format.head.len();
-        for (column, piece) in pieces.iter().enumerate() {
-            let behind = &pieces[column + 1..];
-            let Some(Cut { end, has_escapes }) = cut(input.raw, start, piece, behind) else {
-                return Err(no_match(start));
-            };
+        for (column, (piece, usual)) in pieces.iter().zip(&self.ends).enumerate() {
+            let near = usual.as_ref().and_then(|usual| usual.find(input.raw, start));
+            let found = near.or_else(|| cut(input.raw, start, piece, &pieces[column + 1..]));
+            let Some(Cut { end, has_escapes }) = found else { return Err(no_match(start)) };
             let Some(written) = text.get(start..end) else { return Err(no_match(start)) };
             let value = self.value(written, has_escapes, input.arena);
             match value {
@@ -170,8 +173,51 @@ struct Cut {
     has_escapes: bool,
 }
 
+/// How the value of a piece ends in nearly every line: where its literal first stands, with no escape
+/// before it. It is made once, so that little is to be asked in each line; whatever else there is, is left
+/// to [`cut`].
+#[derive(Clone, Copy, Debug)]
+struct UsualEnd {
+    first: u8,
+    /// The literal as a number, and which bits of one that is read there are compared with it.
+    literal: u32,
+    mask: u32,
+    length: usize,
+    is_last: bool,
+}
+
+impl UsualEnd {
+    fn of(piece: &Piece, is_last: bool) -> Option<UsualEnd> {
+        let literal = piece.literal.as_bytes();
+        let first = *literal.first()?;
+        let is_usual = piece.end == End::First
+            && literal.len() <= 4
+            && first != b'\\'
+            && (first == b'"' || !piece.is_quoted);
+        let number = |byte_at: &dyn Fn(usize) -> u8| u32::from_le_bytes(std::array::from_fn(byte_at));
+        is_usual.then(|| UsualEnd {
+            first,
+            literal: number(&|at| literal.get(at).copied().unwrap_or(0)),
+            mask: number(&|at| if at < literal.len() { 0xff } else { 0 }),
+            length: literal.len(),
+            is_last,
+        })
+    }
+
+    #[inline(always)]
+    fn find(&self, line: &[u8], start: usize) -> Option<Cut> {
+        let end = find([self.first, b'\\'], line, start)?;
+        let is_literal = match line.get(end..)?.first_chunk() {
+            Some(bytes) => u32::from_le_bytes(*bytes) & self.mask == self.literal,
+            None => self.length == 1 && line[end] == self.first,
+        };
+        let is_end = is_literal && (!self.is_last || end + self.length == line.len());
+        is_end.then_some(Cut { end, has_escapes: false })
+    }
+}
+
 /// Where the value of `piece` that starts at `start` ends. `behind` are the pieces that follow.
-#[inline(always)]
+#[inline(never)]
 fn cut(line: &[u8], start: usize, piece: &Piece, behind: &[Piece]) -> Option<Cut> {
     if let End::Before(_) | End::LastColon = piece.end
         && let Some((next, behind)) = behind.split_first()
@@ -252,13 +298,24 @@ fn parts(request: Option<&str>) -> [Option<&str>; 3] {
     let Some(blank) = find([b' '], request.as_bytes(), 0) else { return [None; 3] };
     let (method, rest) = (&request[..blank], &request[blank + 1..]);
     let is_method = !method.is_empty() && method.bytes().all(is_of_token);
-    let (target, protocol) = match memrchr(b' ', rest.as_bytes()) {
+    let (target, protocol) = match last_blank(rest.as_bytes()) {
         Some(blank) if rest[blank + 1..].starts_with("HTTP/") => (&rest[..blank], Some(&rest[blank + 1..])),
         _ => (rest, None),
     };
     match is_method && (protocol.is_some() || target.starts_with('/')) {
         true => [Some(method), Some(target), protocol],
         false => [None; 3],
+    }
+}
+
+/// Where the last blank stands: nearly always before `HTTP/1.1`.
+#[inline]
+fn last_blank(rest: &[u8]) -> Option<usize> {
+    match rest.last_chunk::<9>() {
+        Some([b' ', b'H', b'T', b'T', b'P', b'/', version @ ..]) if !version.contains(&b' ') => {
+            Some(rest.len() - 9)
+        }
+        _ => memrchr(b' ', rest),
     }
 }
 

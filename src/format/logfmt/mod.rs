@@ -10,8 +10,8 @@ mod plain;
 use bumpalo::Bump;
 use simd_json::{Node, StaticNode};
 
-use super::find::find;
-use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape};
+use super::find::{find, find_below};
+use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted, escape, is_same};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
 
@@ -19,6 +19,8 @@ use crate::source::Framing;
 #[derive(Clone, Debug)]
 pub struct Logfmt {
     wanted: Wanted,
+    /// Whether each wanted key is one that can stand in a line.
+    are_keys: bool,
     slots: usize,
     extras: Extras,
 }
@@ -26,9 +28,26 @@ pub struct Logfmt {
 impl Logfmt {
     /// A reader for the values at `paths`; path `n` goes to slot `n`.
     pub fn new<S: AsRef<str>>(paths: &[Vec<S>], extras: Extras) -> Logfmt {
-        Logfmt { wanted: Wanted::new(paths), slots: paths.len(), extras }
+        let is_key = |path: &Vec<S>| {
+            path.first().is_some_and(|key| {
+                !key.as_ref().is_empty() && !key.as_ref().bytes().any(|byte| ENDS.contains(&byte))
+            })
+        };
+        let are_keys = paths.iter().all(is_key);
+        Logfmt { wanted: Wanted::new(paths), are_keys, slots: paths.len(), extras }
+    }
+
+    /// The length of the key that is the next one in most lines, if it begins `rest`.
+    #[inline(always)]
+    fn guessed(&self, guess: usize, rest: &[u8]) -> Option<usize> {
+        let key = self.wanted.guess(guess).filter(|_| self.are_keys)?.key.as_bytes();
+        let is_it = rest.get(key.len()) == Some(&b'=') && is_same(&rest[..key.len()], key);
+        is_it.then_some(key.len())
     }
 }
+
+/// What a key ends at.
+const ENDS: [u8; 4] = [b'=', b' ', b'\t', b'"'];
 
 impl Format for Logfmt {
     type Scratch = ();
@@ -55,7 +74,10 @@ impl Format for Logfmt {
                 break;
             }
             let start = at;
-            at = find([b'=', b' ', b'\t', b'"'], bytes, at).unwrap_or(bytes.len());
+            at = match self.guessed(guess, &bytes[at..]) {
+                Some(length) => at + length,
+                None => find(ENDS, bytes, at).unwrap_or(bytes.len()),
+            };
             let key = &text[start..at];
             let mut put = |value| record.put_member(&self.wanted, &mut guess, self.extras, key, value);
             match bytes.get(at) {
@@ -85,7 +107,7 @@ const STRAY_QUOTE: &str = "a quote that neither begins nor ends a value";
 fn value<'r>(text: &'r str, start: usize, arena: &'r Bump) -> Result<(&'r str, usize), Malformed> {
     let bytes = text.as_bytes();
     if bytes.get(start) != Some(&b'"') {
-        let end = find([b' ', b'\t', b'"'], bytes, start).unwrap_or(bytes.len());
+        let end = find_below::<{ b'"' + 1 }>(b" \t\"", bytes, start).unwrap_or(bytes.len());
         return match bytes.get(end) {
             Some(b'"') => Err(no_match(STRAY_QUOTE, end)),
             _ => Ok((&text[start..end], end)),

@@ -5,9 +5,18 @@ use super::{At, Context};
 use crate::format::{Raw, is_same};
 use crate::reject::code;
 
-/// Reads a text. The order is Pydantic's: white space off, lengths, pattern, lower case.
-#[inline]
+/// Reads a text. Most fields take any, and then nothing more is looked at.
+#[inline(always)]
 pub(super) fn read<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a str> {
+    match at.item.raw() {
+        Raw::Text(text) if rules.takes_all() && !at.item.may_hold_nul() => Some(text),
+        _ => read_by_rules(rules, at, context),
+    }
+}
+
+/// The same. The order is Pydantic's: white space off, lengths, pattern, lower case.
+#[inline(never)]
+fn read_by_rules<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a str> {
     let Raw::Text(text) = at.item.raw() else {
         return context.refuse(at, code::STRING_TYPE, format_args!("not text"));
     };

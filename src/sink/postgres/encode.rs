@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use bumpalo::Bump;
 
 use super::check::Demands;
-use super::wire::{Column, EPOCH_DAYS, EPOCH_US, Wire, put};
+use super::wire::{Column, EPOCH_DAYS, EPOCH_US, Wire, put, put_fixed};
 use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Row, Value};
@@ -56,8 +56,8 @@ impl Encoder for CopyEncoder {
                     }
                 }
                 Origin::Constant(_) => out.extend_from_slice(&column.constant),
-                Origin::SourceId => put(out, &place.source_id.to_be_bytes()),
-                Origin::SourceOffset => put(out, &place.offset.to_be_bytes()),
+                Origin::SourceId => put_fixed(out, place.source_id.to_be_bytes()),
+                Origin::SourceOffset => put_fixed(out, place.offset.to_be_bytes()),
                 Origin::RecordHash => put(out, &record_hash(place.raw, row, self.hash_key.as_ref())),
             }
         }
@@ -115,6 +115,11 @@ impl Column {
             out.extend_from_slice(&(-1_i32).to_be_bytes());
             return Ok(());
         }
+        // What most values of a log are is not looked for among all others.
+        if let (Wire::Text { chars_max: None }, Value::Text(text)) = (&self.wire, value) {
+            put_text(text, out);
+            return Ok(());
+        }
         match (&self.wire, value, &self.kind) {
             (Wire::Json | Wire::Jsonb, Value::List(_), Some(kind)) => put_with(out, |out| {
                 if self.wire == Wire::Jsonb {
@@ -132,22 +137,22 @@ impl Wire {
     #[inline]
     fn put(&self, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Unfit> {
         match (self, value) {
-            (Wire::Bool, Value::Bool(value)) => put(out, &[u8::from(*value)]),
-            (Wire::Int8, Value::Int(value)) => put(out, &value.to_be_bytes()),
+            (Wire::Bool, Value::Bool(value)) => put_fixed(out, [u8::from(*value)]),
+            (Wire::Int8, Value::Int(value)) => put_fixed(out, value.to_be_bytes()),
             (Wire::Int4, Value::Int(value)) => {
-                put(out, &i32::try_from(*value).map_err(out_of_range)?.to_be_bytes())
+                put_fixed(out, i32::try_from(*value).map_err(out_of_range)?.to_be_bytes())
             }
             (Wire::Int2, Value::Int(value)) => {
-                put(out, &i16::try_from(*value).map_err(out_of_range)?.to_be_bytes())
+                put_fixed(out, i16::try_from(*value).map_err(out_of_range)?.to_be_bytes())
             }
             (Wire::Int8 | Wire::Int4 | Wire::Int2, Value::BigInt(_)) => return Err(out_of_range(())),
-            (Wire::Float8, Value::Float(value)) => put(out, &value.to_be_bytes()),
+            (Wire::Float8, Value::Float(value)) => put_fixed(out, value.to_be_bytes()),
             (Wire::Float4, Value::Float(value)) => {
                 let narrow = *value as f32;
                 if narrow.is_infinite() && value.is_finite() || narrow == 0.0 && *value != 0.0 {
                     return Err(out_of_range(()));
                 }
-                put(out, &narrow.to_be_bytes());
+                put_fixed(out, narrow.to_be_bytes());
             }
             (Wire::Numeric(limits), Value::Decimal(text) | Value::BigInt(text)) => {
                 put_with(out, |out| numeric::put(text, *limits, out).map_err(not_storable))?;
@@ -173,10 +178,10 @@ impl Wire {
                 put(out, text.as_bytes());
             }
             (Wire::Cast, Value::Text(text)) => put_text(text, out),
-            (Wire::Timestamp, Value::Timestamp(us)) => put(out, &(us - EPOCH_US).to_be_bytes()),
-            (Wire::Date, Value::Date(days)) => put(out, &(days - EPOCH_DAYS).to_be_bytes()),
-            (Wire::Time, Value::Time(us)) => put(out, &us.to_be_bytes()),
-            (Wire::Uuid, Value::Uuid(bytes)) => put(out, bytes),
+            (Wire::Timestamp, Value::Timestamp(us)) => put_fixed(out, (us - EPOCH_US).to_be_bytes()),
+            (Wire::Date, Value::Date(days)) => put_fixed(out, (days - EPOCH_DAYS).to_be_bytes()),
+            (Wire::Time, Value::Time(us)) => put_fixed(out, us.to_be_bytes()),
+            (Wire::Uuid, Value::Uuid(bytes)) => put_fixed(out, *bytes),
             (Wire::Json, Value::Json(json)) => put(out, json),
             (Wire::Jsonb, Value::Json(json)) => {
                 if !jsonb::holds(json) {

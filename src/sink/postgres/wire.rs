@@ -113,6 +113,19 @@ impl Column {
     }
 }
 
+/// The most bytes that a value of one length has: a UUID, or a hash.
+const FIXED_BYTES_MAX: usize = 16;
+
+/// Appends a field of one length, and its length, at once: each addition to a vector asks anew whether
+/// there is room.
+#[inline]
+pub(super) fn put_fixed<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
+    let mut field = [0; 4 + FIXED_BYTES_MAX];
+    field[3] = N as u8;
+    field[4..4 + N].copy_from_slice(&bytes);
+    out.extend_from_slice(&field[..4 + N]);
+}
+
 /// Appends a field: its length and its bytes.
 #[inline]
 pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
