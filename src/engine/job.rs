@@ -43,10 +43,10 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
         flag: "-j".to_owned(),
     })?;
     if let Some(file) = found {
-        watch.observer.tell(&Event::JobFound { file: path.clone() });
         let mut config = Config::of_file(&path, file, overrides)?;
         note_found(&mut config, overrides);
         refuse_stranger(&config, &path, names)?;
+        watch.observer.tell(&Event::JobFound { file: path.clone() });
         warn_of_password(&config, &path, watch);
         return Ok(Job { config, path, is_found: true, inferred: None });
     }

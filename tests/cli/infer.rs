@@ -442,10 +442,11 @@ fn a_job_that_is_found_for_one_log_is_for_no_other() {
     place.write("app.log", "level=info n=1\nlevel=warn n=2\n");
     place.write("app.ndjson", "{\"level\":\"info\",\"n\":1}\n");
     place.run("load app.log").ended(0, &["wrote app.logmill.toml"]);
-    place.run("load app.ndjson").ended(
+    let said = place.run("load app.ndjson").ended(
         2,
         &["app.logmill.toml was not named, but is there, and is for app.log, not for app.ndjson; if it is the right job"],
     );
+    assert!(!said.stderr.contains("is used"), "{}", said.stderr);
     // The same log, which was rotated.
     place.write("app.log.1", "level=info n=0\n");
     place.run("load app.log.1").ended(0, &["inserted                1"]);
