@@ -6,7 +6,8 @@
 //! about 333 bytes, one message in twenty with escapes or letters beyond ASCII, one line in
 //! a thousand that is bad in one of several ways (`--bad 0` for none). `--format` makes other logs:
 //! `combined`, `logfmt`, `syslog`, `csv`, `w3c`, `zeek`, `json`, and `cri`, `docker` and `compose` around the lines of
-//! the service, of logfmt and of a web server. Benches and tests include this file as a module.
+//! the service, of logfmt and of a web server; `--day 2024-02-29` spreads the lines over that day. Benches and tests
+//! include this file as a module.
 
 use std::io::{self, BufWriter, Write};
 
@@ -56,11 +57,13 @@ pub(crate) struct Recipe {
     pub(crate) seed: u64,
     /// Of a million lines, so many are bad.
     pub(crate) bad_per_million: u64,
+    /// The day that the lines are of, by its number since 1970. Without one they begin with 2024, close together.
+    pub(crate) day: Option<u64>,
 }
 
 impl Default for Recipe {
     fn default() -> Recipe {
-        Recipe { shape: Shape::Ndjson, lines: 1_000, seed: 1, bad_per_million: 1_000 }
+        Recipe { shape: Shape::Ndjson, lines: 1_000, seed: 1, bad_per_million: 1_000, day: None }
     }
 }
 
@@ -147,16 +150,22 @@ const ODD: &[&str] = &[
     "back\\\\slash",
 ];
 
+const DAY_MS: u64 = 86_400_000;
+
 /// Writes the lines.
 pub(crate) fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, out);
     let mut numbers = Numbers(recipe.seed);
-    // 2024-01-01T00:00:00Z, and a line every 37 ms or so.
-    let mut at_ms = 1_704_067_200_000_u64;
+    let (mut at_ms, apart_ms) = match recipe.day {
+        // Of a day they leave the last third empty, by and large, so that chance takes none into the next.
+        Some(day) => (day * DAY_MS, DAY_MS * 4 / 3 / recipe.lines.max(1)),
+        // 2024-01-01T00:00:00Z, and a line every 37 ms or so.
+        None => (1_704_067_200_000, 74),
+    };
     let mut line = String::new();
     out.write_all(tables::head(recipe.shape).as_bytes())?;
     for number in 1..=recipe.lines {
-        at_ms += numbers.below(74);
+        at_ms += numbers.below(apart_ms);
         line.clear();
         match recipe.shape {
             Shape::Ndjson | Shape::Json | Shape::Cri => one_line(&mut numbers, at_ms, &mut line),
@@ -197,7 +206,7 @@ pub(crate) fn write(recipe: Recipe, out: impl Write) -> io::Result<()> {
 
 fn one_line(numbers: &mut Numbers, at_ms: u64, line: &mut String) {
     use std::fmt::Write as _;
-    let (days, ms) = (at_ms / 86_400_000, at_ms % 86_400_000);
+    let (days, ms) = (at_ms / DAY_MS, at_ms % DAY_MS);
     let (year, month, day) = civil(days);
     let mut message = String::new();
     let is_odd = numbers.below(20) == 0;
@@ -252,6 +261,13 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (yoe + era * 400 + u64::from(month <= 2), month, day)
 }
 
+/// The number since 1970 of a day such as 2024-02-29.
+pub(crate) fn day(text: &str) -> Option<u64> {
+    let mut parts = text.split('-').map(|part| part.parse().ok());
+    let date = (parts.next()??, parts.next()??, parts.next()??);
+    (0..100_000).find(|day| civil(*day) == date)
+}
+
 #[allow(dead_code, reason = "as a module, only `write` is used")]
 fn main() -> io::Result<()> {
     let mut recipe = Recipe::default();
@@ -264,9 +280,10 @@ fn main() -> io::Result<()> {
             ("--seed", Ok(number), _) => recipe.seed = number,
             ("--bad", Ok(number), _) => recipe.bad_per_million = number,
             ("--format", _, Some((_, shape))) => recipe.shape = *shape,
+            ("--day", _, _) if day(&value).is_some() => recipe.day = day(&value),
             _ => {
                 eprintln!(
-                    "usage: generate [--format NAME] [--lines N] [--seed N] [--bad PER_MILLION] > FILE"
+                    "usage: generate [--format NAME] [--lines N] [--seed N] [--bad PER_MILLION] [--day DATE] > FILE"
                 );
                 std::process::exit(2);
             }

@@ -129,7 +129,12 @@ impl Place {
 
     /// The rows of a query, each as its values with bars between them.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
-        let connection = rusqlite::Connection::open(self.path("logmill.db")).unwrap();
+        self.query_of("logmill.db", sql)
+    }
+
+    /// The same of this database.
+    pub(crate) fn query_of(&self, name: &str, sql: &str) -> Vec<String> {
+        let connection = rusqlite::Connection::open(self.path(name)).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
         let columns = statement.column_count();
         let rows = statement.query_map([], |row| {

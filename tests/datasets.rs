@@ -53,10 +53,31 @@ fn the_samples_are_what_their_generator_makes() {
         ("compose.log", Shape::Compose, [200, 18, 10_000]),
     ];
     for (name, shape, [lines, seed, bad_per_million]) in samples {
-        let recipe = generate::Recipe { shape, lines, seed, bad_per_million };
+        let recipe = generate::Recipe { shape, lines, seed, bad_per_million, day: None };
         let mut made = Vec::new();
         generate::write(recipe, &mut made).unwrap();
         assert!(std::fs::read(datasets().join("samples").join(name)).unwrap() == made, "{name}");
+    }
+}
+
+#[test]
+fn the_month_is_what_its_generator_makes() {
+    let month = datasets().join("month");
+    let first = generate::day("2023-12-16").unwrap();
+    let names = std::fs::read_dir(&month).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".log"));
+    names.sort();
+    let days = (first..first + 30).filter(|day| Some(*day) != generate::day("2023-12-25"));
+    assert_eq!(names.len(), 29);
+    for (name, day) in names.iter().zip(days) {
+        assert_eq!(generate::day(name.trim_end_matches(".log")), Some(day));
+        let shape = Shape::Syslog;
+        let recipe =
+            generate::Recipe { shape, lines: 20, seed: day, bad_per_million: 10_000, day: Some(day) };
+        let mut made = Vec::new();
+        generate::write(recipe, &mut made).unwrap();
+        assert!(std::fs::read(month.join(name)).unwrap() == made, "{name}");
     }
 }
 

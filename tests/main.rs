@@ -65,6 +65,9 @@ mod keys;
 mod load;
 /// Several runs of one job.
 mod ownership;
+/// What the pages for people show, run as it is written.
+#[cfg(feature = "sqlite")]
+mod pages;
 /// Partitioned targets.
 mod partitions;
 /// Names, and who decides what they mean.
