@@ -10,8 +10,12 @@ use crate::harness::postgres::Server;
 
 /// One job for many days.
 mod backfill;
+/// The machine's clock, which decides nothing.
+mod clock;
 /// Columns with the same value in every row.
 mod columns;
+/// Days that have another length than a day.
+mod odd;
 /// Days that are loaded again, in the place of their rows.
 mod rebuild;
 
@@ -40,6 +44,12 @@ impl Days {
     /// With other `files`.
     fn files(mut self, line: &str) -> Days {
         self.files = line.to_owned();
+        self
+    }
+
+    /// With other fields from the start.
+    fn of_fields(mut self, lines: &str) -> Days {
+        self.fields(lines);
         self
     }
 

@@ -7,6 +7,7 @@
 mod audit;
 #[cfg(feature = "tls")]
 pub(crate) mod authority;
+pub(crate) mod clock;
 pub(crate) mod destination;
 mod field;
 mod fold;

@@ -32,6 +32,7 @@ struct Inner {
     directory: PathBuf,
     port: u16,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     postmaster: Mutex<Option<Child>>,
 }
 
@@ -48,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) hba: Option<String>,
     /// TLS, on the port.
     pub(crate) tls: Option<Tls>,
+    /// Variables of its environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 /// The files of a server that speaks TLS. They are copied.
@@ -105,6 +108,7 @@ impl Server {
                 directory: directory.clone(),
                 port,
                 arguments: arguments.clone(),
+                environment: options.environment.clone(),
                 postmaster: Mutex::new(None),
             };
             let server = Server(Arc::new(inner));
@@ -259,6 +263,7 @@ impl Server {
         for argument in &self.0.arguments {
             command.args(["-c", argument]);
         }
+        command.envs(self.0.environment.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let ready = wait_for("the server to start", || {
             if child.try_wait().unwrap().is_some() {
