@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Person, cause};
 use crate::harness::impostor::{Impostor, announced, complaint, let_in, message};
 use crate::harness::load::Load;
+use crate::harness::postgres::{Options, Server};
 use crate::harness::proxy::read_message;
 use logmill::sink::postgres::connect::Cause;
 
@@ -104,6 +105,24 @@ fn what_a_server_says_that_nobody_asked_for_is_dropped_and_then_given_up() {
         load.call().into(&impostor.url("127.0.0.1")).run().exit(1).says("for which nobody asked");
         assert!(since.elapsed() < SOON * 2, "{:?}", since.elapsed());
     }
+}
+
+#[test]
+fn a_trigger_that_warns_of_every_row_is_no_flood() {
+    let server = Server::start(Options { tcp: true, ..Options::default() });
+    let records: String = (0..10_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let load = Load::of(records).schema("n int").on(&server).given(
+        "CREATE TABLE t (n bigint, {key});
+         CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             FOR i IN 1..12 LOOP RAISE WARNING 'this row is number % of all that are looked at', NEW.n; END LOOP;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER warn AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION warn()",
+    );
+    // 120,000 of them behind the last row of one COPY.
+    let url = format!("postgres://postgres@127.0.0.1:{}/{}", server.port(), load.database().name());
+    load.call().into(&url).run().exit(0);
+    assert_eq!(load.ask::<i64>("SELECT count(*) FROM t"), 10_000);
 }
 
 #[test]

@@ -34,8 +34,12 @@ const BYTES_MAX_BEFORE_LOGIN: usize = 1 << 20;
 /// No answer to a question of ours has a longer message.
 const LENGTH_MAX: usize = 16 << 20;
 
-/// More unasked messages than this in a row are a flood.
-const UNASKED_MAX: usize = 100_000;
+/// More bytes than this that nobody asked for, in a row, are a flood,
+const UNASKED_BYTES_MAX: u64 = 16 << 20;
+
+/// unless the server may be talking about what it was sent: of a row that a trigger warns of, it says up to so many
+/// bytes for each of the row's. They are dropped as they come, so what a flood costs is time, and it is no sign of life.
+const UNASKED_PER_SENT: u64 = 256;
 
 /// The rows of one answer take no more than this: the sources of a job, by the million.
 const ANSWER_BYTES_MAX: u64 = 512 << 20;
@@ -272,6 +276,7 @@ impl AsyncWrite for Guarded {
         });
         // A slow line that moves is not a dead one.
         self.guard.pulse.beat();
+        self.guard.sent += written.as_ref().map_or(0, |bytes| *bytes as u64);
         Poll::Ready(written)
     }
 
@@ -300,8 +305,10 @@ struct Guard {
     is_in: bool,
     /// How much was said before.
     before_login: usize,
-    /// Unasked messages in a row.
-    unasked: usize,
+    /// Bytes of unasked messages in a row.
+    unasked: u64,
+    /// Bytes that the server was sent.
+    sent: u64,
     /// The beginning of a message, as far as it is here: its kind, its length, and of a question
     /// for a password what kind it is to be of.
     head: Vec<u8>,
@@ -361,10 +368,12 @@ impl Guard {
             let kind = self.head[0];
             // Notices, notifications, and settings that changed.
             self.is_dropped = matches!(kind, b'N' | b'A' | b'S');
-            self.unasked = if self.is_dropped { self.unasked + 1 } else { 0 };
-            if self.unasked > UNASKED_MAX {
+            self.unasked = if self.is_dropped { self.unasked + 1 + length as u64 } else { 0 };
+            if self.unasked > UNASKED_BYTES_MAX.max(self.sent.saturating_mul(UNASKED_PER_SENT)) {
                 return Err(hostile(format!(
-                    "the server sent more than {UNASKED_MAX} notices and notifications in a row, for which nobody asked"
+                    "the server sent {} MiB of notices and notifications in a row, for which nobody asked; \
+                     if a trigger of the target raises them, ALTER FUNCTION … SET client_min_messages = error",
+                    self.unasked >> 20
                 )));
             }
             return self.count_rows(kind, length);
@@ -471,9 +480,10 @@ mod tests {
 
     #[test]
     fn a_flood_is_dropped_and_then_given_up() {
+        let notice = message(b'N', &[b'x'; (64 << 10) - 5]);
+        let times = |bytes: u64| 0..bytes / notice.len() as u64;
         let mut guard = logged_in();
-        let notice = message(b'N', b"anything");
-        for _ in 0..UNASKED_MAX {
+        for _ in times(UNASKED_BYTES_MAX) {
             assert_eq!(pass(&mut guard, &notice), Ok(Vec::new()));
         }
         let answer = message(b'C', b"INSERT 0 1\0");
@@ -481,6 +491,13 @@ mod tests {
         assert_eq!(pass(&mut answered, &answer), Ok(answer));
         assert_eq!(answered.unasked, 0);
         assert!(pass(&mut guard, &notice).expect_err("a flood").contains("notices"));
+
+        // Who was sent more may say more.
+        let mut guard = Guard { sent: 1 << 20, ..logged_in() };
+        for _ in times(UNASKED_PER_SENT << 20) {
+            assert_eq!(pass(&mut guard, &notice), Ok(Vec::new()));
+        }
+        assert!(pass(&mut guard, &notice).expect_err("a flood").contains("256 MiB of notices"));
 
         let mut guard = Guard::default();
         let status = message(b'S', &[b'a'; 60_000]);
