@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::oracle::{check, check_complete};
@@ -63,12 +64,47 @@ fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
                 let run = load.call().stop_at(point, 1).start().wait_stopped();
                 change.befall(&load.path("log.ndjson"));
                 run.wake();
-                // Whoever sees it first: the writer, and all ends; or the planner, and the file fails.
+                // Whoever sees it first, the writer or the planner.
                 run.wait().exit(1).tells("the file changed while it was being loaded").rejects([]);
                 let state = check(&load);
                 assert!(!state.is_complete, "{state:?}");
                 // What was loaded is what the file was, so that it can be gone on with.
                 load.write("log.ndjson", &whole);
+                load.run().exit(0);
+                check_complete(&load);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_written_to_under_its_batch_is_refused_alone() {
+    needs_failpoints();
+    let contents = [0, 1, 2].map(|seed| good_log(seed, 60));
+    let end = |number: usize| contents[number].len() as u64;
+    for kind in Kind::all() {
+        // All in one batch, and the file over many, more of which are under way.
+        for (rows, passed) in [(1000, 0), (10, 5)] {
+            let load = Load::empty().to(kind).schema(SCHEMA).pipeline(&format!("batch_rows = {rows}"));
+            let load = load.pipeline("chunk_size = 1000");
+            for change in [Change::Cut(0), Change::Cut(3_000), Change::Overwritten] {
+                eprintln!("{kind:?}, {rows} rows, {change:?}");
+                load.reset();
+                for (name, content) in ["a.ndjson", "b.ndjson", "c.ndjson"].iter().zip(&contents) {
+                    load.write(name, content);
+                    load.let_rest(name);
+                }
+                let run = load.call().stop_at("after-rows", passed).start().wait_stopped();
+                change.befall(&load.path("b.ndjson"));
+                run.wake();
+                let ended = run.wait();
+                ended.exit(1).tells("the file changed while it was being loaded").rejects([]);
+                assert_eq!(ended.result("/sources/failed").as_array().unwrap().len(), 1);
+                let state = check(&load);
+                let at = |name: &str| state.positions[name];
+                assert_eq!((at("a.ndjson"), at("c.ndjson")), (end(0), end(2)), "{state:?}");
+                assert!(at("b.ndjson") < end(1), "{state:?}");
+                load.write("b.ndjson", &contents[1]);
                 load.run().exit(0);
                 check_complete(&load);
             }

@@ -54,6 +54,11 @@ fn countable(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }
 
+/// The same as the counters have it.
+fn counted(count: u64) -> i64 {
+    i64::try_from(count).expect("what is in memory is countable")
+}
+
 /// The bar, where there is one.
 pub(super) struct Barrier<'a> {
     pub(super) bar: Bar,
@@ -190,16 +195,18 @@ impl<'a> Writer<'a> {
         self.close_before(&parcel, back)?;
         let split = parcel.split;
         let progress = &self.splits[&split];
-        let is_given_up = progress.is_given_up;
+        // Of one that has failed, what was under way may still come.
+        let is_given_up = progress.is_given_up || progress.has_failed;
         let pieces = match &mut self.barrier {
             Some(_) if is_given_up => Vec::new(),
             Some(barrier) => barrier.cutter.pieces(parcel, &progress.preamble, progress.records)?,
+            None if is_given_up => Vec::new(),
             None => vec![parcel],
         };
         // The last of them stands for the seat.
         let mut left = pieces.len();
         for piece in pieces {
-            if self.splits[&split].is_given_up {
+            if self.splits[&split].is_given_up || self.splits[&split].has_failed {
                 break;
             }
             left -= 1;
@@ -320,12 +327,15 @@ impl<'a> Writer<'a> {
         }
         let parcels = std::mem::take(&mut self.parcels);
         let advances = self.advances(&parcels);
-        let batch = Arc::new(Batch::new(parcels, advances));
         let began = Instant::now();
-        let committed = self.sink.commit(&batch);
+        let committed = self.commit_intact(Batch::new(parcels, advances));
         let took = began.elapsed();
         add_time(&self.stats.commit_ns, took);
-        let committed = committed?;
+        let Some((batch, committed)) = committed? else {
+            (self.rows, self.bytes) = (0, 0);
+            back.free(std::mem::take(&mut self.weight));
+            return Ok(());
+        };
 
         let of_batch = self.account(&batch, &committed);
         let raw = batch.parcels.iter().map(|parcel| parcel.raw).sum();
@@ -346,6 +356,39 @@ impl<'a> Writer<'a> {
         let free = back.free_later(std::mem::take(&mut self.weight));
         self.workers.recycle(batch, free);
         Ok(())
+    }
+
+    /// Commits a batch. A source that changed under it is refused alone, and the rest of the batch is
+    /// committed; `None` if there is no rest.
+    fn commit_intact(&mut self, batch: Batch) -> Result<Option<(Arc<Batch>, Committed)>> {
+        let mut batch = Arc::new(batch);
+        loop {
+            let error = match self.sink.commit(&batch) {
+                Ok(committed) => return Ok(Some((batch, committed))),
+                Err(error) => error,
+            };
+            let changed = if error.is_about_one_source() { batch.changed() } else { None };
+            let Some((source, why)) = changed else { return Err(error) };
+            // The thread of an abandoned connection may hold it for ever.
+            let Some(mut whole) = Arc::into_inner(batch) else { return Err(error) };
+            let (gone, parcels) = whole.parcels.drain(..).partition(|parcel| parcel.split.source == source);
+            self.leave_out(gone, why)?;
+            whole.advances.retain(|advance| advance.split.source != source);
+            if whole.advances.is_empty() {
+                return Ok(None);
+            }
+            batch = Arc::new(Batch::new(parcels, whole.advances));
+        }
+    }
+
+    /// Gives up a source of which these parcels were to be committed.
+    fn leave_out(&mut self, parcels: Vec<Parcel>, why: Error) -> Result<()> {
+        let Some(split) = parcels.first().map(|parcel| parcel.split) else { return Ok(()) };
+        for parcel in parcels {
+            let progress = self.splits.get_mut(&parcel.split).expect("a parcel is of a split of this run");
+            progress.record_lines -= counted(parcel.record_lines);
+        }
+        self.fail(split, why)
     }
 
     /// Adds what became of the records of a batch to its splits, and gives the sum.
@@ -402,16 +445,15 @@ impl<'a> Writer<'a> {
             advance.preamble.clone_from(&parcel.preamble);
             (advance.ends, advance.completes) = (parcel.ends, parcel.completes);
             advance.unterminated = parcel.unterminated;
-            let count = |count: u64| i64::try_from(count).expect("what is in memory is countable");
             advance.counts.add(&Counts {
-                lines: count(parcel.lines),
-                blank: count(parcel.blank),
-                skipped: count(parcel.skipped),
-                records: count(parcel.records),
-                rejected: count(parcel.rejects.len() as u64),
+                lines: counted(parcel.lines),
+                blank: counted(parcel.blank),
+                skipped: counted(parcel.skipped),
+                records: counted(parcel.records),
+                rejected: counted(parcel.rejects.len() as u64),
                 ..Counts::default()
             });
-            progress.record_lines += count(parcel.record_lines);
+            progress.record_lines += counted(parcel.record_lines);
             progress.position = parcel.span.end;
         }
         advances
@@ -458,7 +500,7 @@ impl<'a> Writer<'a> {
 
     fn fail(&mut self, split: Split, error: Error) -> Result<()> {
         let progress = self.splits.get_mut(&split).expect("a split of this run");
-        if progress.is_given_up {
+        if progress.is_given_up || progress.has_failed {
             return Ok(());
         }
         if !error.is_about_one_source() {

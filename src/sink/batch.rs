@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::replay::Tried;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reject::Code;
 use crate::source::{Hash16, Preamble, hash16};
 use crate::span::Span;
@@ -345,13 +345,21 @@ impl Batch {
     /// Checks that every byte that was parsed is still in its file, and was when it was
     /// parsed. Asked just before COMMIT. Costs a system call per source while nothing moves.
     pub fn still_holds(&self) -> Result<()> {
-        for parcel in &self.parcels {
-            if !parcel.is_intact || parcel.source.may_have_moved()? {
-                parcel.source.still_holds(parcel.span, parcel.check)?;
-            }
-        }
-        Ok(())
+        self.parcels.iter().try_for_each(still_holds)
     }
+
+    /// The first source of which that is not so, and why.
+    pub fn changed(&self) -> Option<(i32, Error)> {
+        let mut parcels = self.parcels.iter();
+        parcels.find_map(|parcel| Some((parcel.split.source, still_holds(parcel).err()?)))
+    }
+}
+
+fn still_holds(parcel: &Parcel) -> Result<()> {
+    if !parcel.is_intact || parcel.source.may_have_moved()? {
+        parcel.source.still_holds(parcel.span, parcel.check)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
