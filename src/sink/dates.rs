@@ -163,6 +163,19 @@ pub(super) fn end_sql(tables: &Tables<'_>, date_type: &str) -> String {
     )
 }
 
+/// Forgets the days of which all sources are about to be forgotten. Parameter: job. `ids` is what is said of the id of a
+/// source that is forgotten.
+pub(super) fn forget_sql(tables: &Tables<'_>, ids: &str) -> String {
+    let Tables { dates, sources, .. } = tables;
+    let of_day = format!(
+        "SELECT 1 FROM {sources} s WHERE s.job = d.job AND s.target = d.target AND s.data_date = d.date"
+    );
+    format!(
+        "DELETE FROM {dates} AS d
+         WHERE d.job = $1 AND EXISTS ({of_day} AND s.id {ids}) AND NOT EXISTS ({of_day} AND NOT s.id {ids})"
+    )
+}
+
 fn day<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
     date.to_string().serialize(serializer)
 }

@@ -13,7 +13,7 @@ use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::Result;
 use crate::sink::claim::Scope;
-use crate::sink::dates::{DateStatus, Stored, Tables, begin_sql, end_sql, status_sql};
+use crate::sink::dates::{DateStatus, Stored, Tables, begin_sql, end_sql, forget_sql, status_sql};
 use crate::sink::destination::Settings;
 use crate::source::Hash16;
 
@@ -39,6 +39,11 @@ pub(super) fn end(client: &mut Client, scope: &Scope, failure: Option<&str>) -> 
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
     at(Step::Claim, client.execute(&end_sql(&TABLES, "date"), &[job, target, date, &failure]))?;
     Ok(())
+}
+
+/// Forgets the days of which all sources are about to be forgotten.
+pub(super) fn forget(client: &mut Client, job: &str, sources: &[i32]) -> Result<(), postgres::Error> {
+    client.execute(&forget_sql(&TABLES, "= ANY($2)"), &[&job, &sources]).map(drop)
 }
 
 /// How the days of a job in a table stand.

@@ -12,7 +12,7 @@ use super::link::{Link, OUR_PATH, begin_sql, path_of_target};
 use super::session::Session;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
-use super::{Settings, Timeouts, tables};
+use super::{Settings, Timeouts, dates, tables};
 use crate::error::{ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::findings::rows_not_there;
@@ -103,18 +103,14 @@ fn forget_all(
         &[&job, &sources],
     );
     let dead_letters = at(Step::Forget, superseded)?;
-    let deleted = client.query_one(
-        "WITH source AS (DELETE FROM logmill.sources WHERE job = $1 AND id = ANY($2) RETURNING id),
-              checkpoint AS (DELETE FROM logmill.checkpoints WHERE source_id IN (SELECT id FROM source)),
-              container AS (DELETE FROM logmill.containers WHERE source_id IN (SELECT id FROM source))
-         SELECT count(*) FROM source",
-        &[&job, &sources],
-    );
+    // Older tables have none.
+    let deleted = if version >= 5 { dates::forget(client, job, sources) } else { Ok(()) };
+    let deleted = deleted.and_then(|()| delete(client, job, sources));
     let deleted = match at(Step::Forget, deleted) {
         Err(Trouble::Server(refusal)) if refusal.code.code() == "42501" => {
             return Err(unfit(vec![
                 "this role may not delete from the tables of logmill; \
-                 GRANT DELETE ON logmill.sources, logmill.checkpoints, logmill.containers TO it"
+                 GRANT DELETE ON logmill.sources, logmill.checkpoints, logmill.containers, logmill.dates TO it"
                     .to_owned(),
             ]));
         }
@@ -123,7 +119,19 @@ fn forget_all(
     pass(Step::Forget, "before-forget-commit")?;
     at(Step::Forget, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Forget, "after-forget")?;
-    Ok(Forgotten { sources: unsigned(deleted.get(0)), rows, dead_letters })
+    Ok(Forgotten { sources: deleted, rows, dead_letters })
+}
+
+/// Deletes what is remembered of sources, and counts them.
+fn delete(client: &mut Client, job: &str, sources: &[i32]) -> Result<u64, postgres::Error> {
+    let deleted = client.query_one(
+        "WITH source AS (DELETE FROM logmill.sources WHERE job = $1 AND id = ANY($2) RETURNING id),
+              checkpoint AS (DELETE FROM logmill.checkpoints WHERE source_id IN (SELECT id FROM source)),
+              container AS (DELETE FROM logmill.containers WHERE source_id IN (SELECT id FROM source))
+         SELECT count(*) FROM source",
+        &[&job, &sources],
+    );
+    Ok(unsigned(deleted?.get(0)))
 }
 
 /// Deletes the rows of sources, and counts them.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::sink::claim::Scope;
-use crate::sink::dates::{DateStatus, Stored, Tables, begin_sql, end_sql, status_sql};
+use crate::sink::dates::{DateStatus, Stored, Tables, begin_sql, end_sql, forget_sql, status_sql};
 use crate::sink::destination::Settings;
 use crate::source::Hash16;
 
@@ -37,6 +37,12 @@ pub(super) fn end(connection: &Connection, scope: &Scope, failure: Option<&str>)
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
     let mut statement = connection.prepare_cached(&end_sql(&TABLES, "text"))?;
     statement.execute(params![job, target, date.to_string(), failure])?;
+    Ok(())
+}
+
+/// Forgets the days of which all sources, which are listed, are about to be forgotten.
+pub(super) fn forget(connection: &Connection, job: &str, sources: &str) -> Result<(), Trouble> {
+    connection.execute(&forget_sql(&TABLES, &format!("IN ({sources})")), [job])?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::lock::SourceLocks;
 use super::look::Look;
 use super::target::Target;
-use super::{Settings, Trouble, check_version, has_tables, immediate, open_existing, pass, unfit};
+use super::{Settings, Trouble, check_version, dates, has_tables, immediate, open_existing, pass, unfit};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::findings::rows_not_there;
@@ -80,6 +80,10 @@ fn forget_all(
 ) -> Result<Forgotten, Trouble> {
     let job = &settings.job;
     let mut forgotten = Forgotten::default();
+    // Older tables have none.
+    if check_version(connection)? >= 5 {
+        dates::forget(connection, job, &listed(sources.iter().copied()))?;
+    }
     // A letter whose row is gone stands for nothing any more, whatever became of it.
     let state = if deletes_rows { "state <> 'superseded'" } else { "state = 'open'" };
     for &source in sources {
