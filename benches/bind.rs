@@ -111,6 +111,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
         create: true,
         key: Key::Position,
         on_conflict: OnConflict::Update,
+        has_company: false,
         schema: Arc::new(schema),
         constants: Vec::new(),
         rules_hash: Hash16([0; 16]),

@@ -20,6 +20,7 @@ use crate::event::Event;
 use crate::pipeline::{self, Settings, Turn, Turns, bytes_to_read, side_by_side};
 use crate::report::{Backfill, BackfillDate, Exit, Head, Load};
 use crate::sink::dates::{DateState, Day};
+use crate::sink::destination::Destination;
 use crate::sink::{Answer, Counts, Key, OnConflict, Task, decide};
 use crate::source::Discovered;
 
@@ -277,28 +278,38 @@ struct Running<'a> {
 impl Running<'_> {
     /// Takes one day after the other.
     fn run(&self, due: &[(usize, u64)], turns: &Mutex<Vec<Option<Arc<Turn>>>>) {
+        let config = self.plan.config;
+        // What delivers letters connects too, and there may be room for one connection only.
+        let place =
+            if config.dead_letters.to.is_none() { destination(config, self.watch).ok() } else { None };
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(&(place, bytes)) = due.get(number) else { return };
+            let Some(&(day, bytes)) = due.get(number) else { return };
             let turn = turns.lock().unwrap_or_else(PoisonError::into_inner)[number].take();
             if self.is_over.load(Ordering::Relaxed) || self.watch.stop.asked().is_some() {
                 return;
             }
-            let ended = self.load(&self.plan.days[place], bytes, turn);
+            let ended = self.load(&self.plan.days[day], bytes, turn, place.as_deref());
             if self.plan.options.fail_fast && ended.state == "failed" {
                 self.is_over.store(true, Ordering::Relaxed);
             }
-            self.dates.lock().unwrap_or_else(PoisonError::into_inner)[place] = ended;
+            self.dates.lock().unwrap_or_else(PoisonError::into_inner)[day] = ended;
         }
     }
 
-    fn load(&self, day: &PlannedDay, bytes: u64, turn: Option<Arc<Turn>>) -> BackfillDate {
+    fn load(
+        &self,
+        day: &PlannedDay,
+        bytes: u64,
+        turn: Option<Arc<Turn>>,
+        place: Option<&dyn Destination>,
+    ) -> BackfillDate {
         let (plan, watch) = (self.plan, self.watch);
         let began = Instant::now();
         let config = plan.config.on(day.date);
         // What is claimed counts itself.
         watch.stats.foresaw(bytes);
-        let share = Share { of: plan.options.parallel, turn };
+        let share = Share { of: plan.options.parallel, turn, place };
         let mut ended = day.report();
         match load_beside(&config, &day.files, plan.options.load, share, watch) {
             Ok(load) => note(&mut ended, load),

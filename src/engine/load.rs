@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::deliver;
 use super::files::{notice_of_links, notices_of_absent};
 use super::run::{Ended, recipe, settings};
-use super::{Watch, address_and_settings, destination};
+use super::{Watch, address_and_settings, destination_among};
 use crate::config::Config;
 use crate::error::Result;
 use crate::pipeline::{self, Outcome, Settings, Turn};
@@ -42,16 +42,18 @@ pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &W
 }
 
 /// What a load has where others go beside it.
-pub(super) struct Share {
+pub(super) struct Share<'a> {
     /// How many of them there are at a time, with it: they share threads and memory.
     pub(super) of: usize,
     /// When it may claim.
     pub(super) turn: Option<Arc<Turn>>,
+    /// Where those before it have gone.
+    pub(super) place: Option<&'a dyn Destination>,
 }
 
-impl Default for Share {
-    fn default() -> Share {
-        Share { of: 1, turn: None }
+impl Default for Share<'_> {
+    fn default() -> Self {
+        Share { of: 1, turn: None, place: None }
     }
 }
 
@@ -60,7 +62,7 @@ pub(super) fn load_beside(
     config: &Config,
     files: &Discovered,
     options: LoadOptions,
-    share: Share,
+    share: Share<'_>,
     watch: &Watch,
 ) -> Result<Load> {
     let all = settings(config, watch);
@@ -77,7 +79,7 @@ pub(super) fn load_beside(
     };
     let destination = match options.rebuild {
         Some(rebuild) => to_be_rebuilt(config, rebuild, watch)?,
-        None => destination(config, watch)?,
+        None => destination_among(config, watch, share.place, share.of > 1)?,
     };
     let mut sink = destination.open()?;
     let (began, mut outcome) = (Instant::now(), Outcome::default());

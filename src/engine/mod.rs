@@ -73,6 +73,21 @@ pub(crate) fn destination(config: &Config, watch: &Watch) -> Result<Box<dyn Dest
     crate::sink::of(&address, settings)
 }
 
+/// The same for one of several loads, of which others have gone to `place` before, or go beside it.
+fn destination_among(
+    config: &Config,
+    watch: &Watch,
+    place: Option<&dyn Destination>,
+    has_company: bool,
+) -> Result<Box<dyn Destination>> {
+    let (address, settings) = address_and_settings(config, watch);
+    let settings = Settings { has_company, ..settings };
+    match place.and_then(|place| place.again(settings.clone())) {
+        Some(destination) => Ok(destination),
+        None => crate::sink::of(&address, settings),
+    }
+}
+
 /// Where it is, and what it is told by the job.
 fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
     let (destination, pipeline) = (&config.destination, &config.pipeline);
@@ -90,6 +105,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
         create: destination.create,
         key: destination.key.clone(),
         on_conflict: destination.on_conflict.clone(),
+        has_company: false,
         schema: Arc::new(config.record.schema.clone()),
         constants: config.constants(),
         rules_hash: Hash16(config.rules_hash()),

@@ -29,6 +29,13 @@ pub trait Destination {
     /// Opens it for a load, and prepares everything up to the first row.
     fn open(&self) -> Result<Box<dyn Sink>>;
 
+    /// The same place for another load of the job, which may go on with what the one before has left open, such as
+    /// a connection. None where nothing is to be gained by that.
+    fn again(&self, settings: Settings) -> Option<Box<dyn Destination>> {
+        let _ = settings;
+        None
+    }
+
     /// What a load of these files would find and make. Nothing is written.
     fn forecast(&self, asked: &Asked) -> Result<Forecast>;
 
@@ -96,6 +103,8 @@ pub struct Settings {
     pub key: Key,
     /// What happens when a row meets one of the same key.
     pub on_conflict: OnConflict,
+    /// Other loads of ours write the table meanwhile, rows of the same keys among them.
+    pub has_company: bool,
     pub schema: Arc<Schema>,
     /// Columns with the same value in every row.
     pub constants: Vec<Constant>,

@@ -176,6 +176,7 @@ impl Place {
             create: true,
             key: Key::Position,
             on_conflict: OnConflict::Update,
+            has_company: false,
             schema: Arc::new(Schema {
                 fields: vec![field],
                 extra: Extra::Ignore,

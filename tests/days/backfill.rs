@@ -8,6 +8,7 @@ on_each_destination! {
     a_backfill_that_was_killed_goes_on
     a_day_that_fails_does_not_end_it
     ids_do_not_depend_on_how_many_days_go_side_by_side
+    a_day_is_forgotten_with_its_last_file
 }
 
 /// What a backfill says of its days, each as its date and its state.
@@ -151,6 +152,72 @@ fn ids_do_not_depend_on_how_many_days_go_side_by_side(kind: Kind) {
     days.log("2024-03-01", 1..=1);
     days.run("backfill --found --parallel 2").ended(2, &["the order of the days decides"]);
     days.run("backfill --found").ended(0, &[]);
+}
+
+fn a_day_is_forgotten_with_its_last_file(kind: Kind) {
+    let days = Days::new(kind).files("files = [\"logs/{date}*.log\"]");
+    for (name, number) in [("2024-03-01", 1), ("2024-03-01-b", 2), ("2024-03-02", 3)] {
+        days.log(name, [number]);
+    }
+    let range = "backfill --from 2024-03-01 --to 2024-03-04";
+    days.run(range).ended(0, &[]);
+    let dates = || {
+        let table = days.kind.table("logmill", "dates");
+        days.query(&format!("SELECT CAST(date AS text), state FROM {table} ORDER BY 1"))
+    };
+    let [first, second, third] = ["2024-03-01|done", "2024-03-02|done", "2024-03-03|absent"];
+    days.run("forget --id 1 --delete-rows").ended(0, &[]);
+    assert_eq!(dates(), [first, second, third]);
+    days.run("forget --id 2 --delete-rows").ended(0, &[]);
+    assert_eq!(dates(), [second, third]);
+    let (_, status) = days.json("status");
+    assert_eq!(status["dates"].as_array().unwrap().len(), 2, "{status}");
+    // It is loaded again as if it had never been.
+    let (code, result) = days.json(range);
+    assert_eq!((code, &result["counts"]["inserted"]), (0, &2.into()), "{result}");
+    assert_eq!(dates(), [first, second, third]);
+}
+
+/// Two days at a time write the same thousands of keys, the one from the first to the last, the other from the last to
+/// the first.
+#[test]
+fn days_that_share_their_keys_never_wait_for_each_other_in_a_circle() {
+    for key in ["\"content\"", "[\"n\"]\non_conflict = \"newest(seen)\""] {
+        let days = Days::new(Kind::Postgres)
+            .fields("n = \"int\"\nseen = { type = \"int\", required = false }\nkind = { type = \"text\", required = false }")
+            .lines(&format!("key = {key}"));
+        // Its last column can only be staged, so no day goes straight into the table.
+        let key_columns =
+            if key.contains("content") { "record_hash uuid PRIMARY KEY" } else { "PRIMARY KEY (n)" };
+        days.destination
+            .execute(&format!("CREATE TABLE t (n bigint, seen bigint, kind bytea, {key_columns})"));
+        let is_by_content = key.contains("content");
+        for (number, day) in month().iter().take(8).enumerate() {
+            let record = |n: u32| match is_by_content {
+                true => format!("{{\"n\":{n}}}\n"),
+                false => {
+                    format!("{{\"n\":{n},\"seen\":{}}}\n", (n * 7 + u32::try_from(number).unwrap()) % 11)
+                }
+            };
+            let records: String = match number % 2 {
+                0 => (0..8_000).map(record).collect(),
+                _ => (0..8_000).rev().map(record).collect(),
+            };
+            days.place.write(format!("logs/{day}.log"), records);
+        }
+        let (code, result) = days.json("backfill --found --parallel 4");
+        assert_eq!((code, &result["counts"]["records"]), (0, &64_000.into()), "{result}");
+        // Of each key the newest stays, whoever came first.
+        let newest = |n: u32| (0..8).map(|number| (n * 7 + number) % 11).max().unwrap();
+        let expected = match is_by_content {
+            true => "8000|null".to_owned(),
+            false => format!("8000|{}", (0..8_000).map(newest).sum::<u32>()),
+        };
+        assert_eq!(days.query("SELECT count(*), CAST(sum(seen) AS bigint) FROM t"), [expected]);
+        let Destination::Postgres(database) = &days.destination else { panic!("it goes to PostgreSQL") };
+        let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        assert_eq!(days.query(deadlocks), ["0"], "{}", database.server().log());
+    }
 }
 
 #[test]

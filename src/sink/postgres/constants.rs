@@ -31,6 +31,8 @@ pub(super) struct Constants {
     pub(super) copy_sql: String,
     /// Rows can only go by the stage: a column is staged as text and cast.
     pub(super) must_stage: bool,
+    /// What is staged is inserted or updated in one statement: others write the same keys, or a trigger does.
+    pub(super) upserts: bool,
     pub(super) merge: Merge,
     pub(super) apart: Apart,
     /// The same for the letters of a rebuild.

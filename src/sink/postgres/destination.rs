@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::connect::{Limits, Server};
 use super::outbox::PostgresOutbox;
+use super::spares::Spares;
 use super::{Postgres, PostgresHistory};
 use crate::error::Result;
 use crate::event::Event;
@@ -23,6 +24,9 @@ struct PostgresDestination {
     /// The connection string for people, without its password.
     shown: String,
     settings: Settings,
+    spares: Spares,
+    /// Whether a load leaves its connection there.
+    leaves: bool,
 }
 
 /// Whether `text` is a URL of PostgreSQL's or one of libpq's connection strings.
@@ -45,7 +49,13 @@ pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box
     let limits = Limits { connect: settings.connect_timeout, ..Limits::default() };
     let environment = |name: &str| std::env::var(name).ok();
     let server = Arc::new(Server::new(&address.text, &environment, limits)?);
-    Ok(Box::new(PostgresDestination { server, shown: address.shown.clone(), settings }))
+    Ok(Box::new(PostgresDestination {
+        server,
+        shown: address.shown.clone(),
+        settings,
+        spares: Spares::default(),
+        leaves: false,
+    }))
 }
 
 impl PostgresDestination {
@@ -63,7 +73,13 @@ impl PostgresDestination {
 impl Destination for PostgresDestination {
     fn open(&self) -> Result<Box<dyn Sink>> {
         self.warn_if_unverified();
-        Ok(Box::new(Postgres::open(Arc::clone(&self.server), self.settings.clone())?))
+        let spares = self.leaves.then(|| self.spares.clone());
+        Ok(Box::new(Postgres::open_with(Arc::clone(&self.server), self.settings.clone(), spares)?))
+    }
+
+    fn again(&self, settings: Settings) -> Option<Box<dyn Destination>> {
+        let (server, shown, spares) = (Arc::clone(&self.server), self.shown.clone(), self.spares.clone());
+        Some(Box::new(PostgresDestination { server, shown, settings, spares, leaves: true }))
     }
 
     fn forecast(&self, asked: &Asked) -> Result<Forecast> {

@@ -33,6 +33,13 @@ pub(super) struct Link {
     pub(super) staging: Staging,
 }
 
+impl Link {
+    /// For another load, whose target may be another by now.
+    pub(super) fn forget(&mut self) {
+        (self.statements, self.staging) = (Statements::default(), Staging::default());
+    }
+}
+
 /// A statement that is prepared once per connection: each round trip is a time in which the
 /// server has nothing to do.
 pub(super) fn prepared(

@@ -402,7 +402,9 @@ impl Merge {
             insert_sql: insert(""),
             insert_absent_sql: has_key
                 .then(|| format!("{} WHERE NOT EXISTS (SELECT FROM {table} t WHERE {join})", insert(""))),
-            upsert_sql: has_key.then(|| format!("{} {}", insert(" AS t"), words.instead())),
+            // In one order, whoever writes them: who waits for a key has none that is waited for.
+            upsert_sql: has_key
+                .then(|| format!("{} ORDER BY {new_keys} {}", insert(" AS t"), words.instead())),
         }
     }
 }

@@ -40,6 +40,7 @@ mod rebuild;
 mod replay;
 mod rows;
 mod session;
+mod spares;
 mod staging;
 mod strategy;
 mod tables;
@@ -65,6 +66,7 @@ use link::{Backend, Link};
 use rebuild::Rebuilding;
 use session::Session;
 pub(in crate::sink) use session::is_of_answer;
+use spares::Spares;
 use strategy::Strategy;
 use tables::SQL as TABLES_SQL;
 use transaction::{Done, transaction};
@@ -94,6 +96,8 @@ pub struct Postgres {
     server: Arc<Server>,
     settings: Settings,
     session: Session,
+    /// Where the connection is left for the next load, if there is to be one.
+    spares: Option<Spares>,
     constants: Arc<Constants>,
     encoder: Arc<CopyEncoder>,
     run: Run,
@@ -114,15 +118,21 @@ impl Postgres {
     /// Connects, prepares everything up to the first row, and opens the run's row. An outage is
     /// waited out.
     pub fn open(server: Arc<Server>, settings: Settings) -> Result<Postgres> {
+        Postgres::open_with(server, settings, None)
+    }
+
+    /// The same on a connection that an earlier load has left in `spares`, if there is one.
+    fn open_with(server: Arc<Server>, settings: Settings, spares: Option<Spares>) -> Result<Postgres> {
         let mut outage = Outage::new(settings.patience());
         let mut left = None;
         let mut postgres = loop {
-            match Postgres::try_open(&server, &settings, &mut left) {
+            match Postgres::try_open(&server, &settings, spares.as_ref(), &mut left) {
                 Ok(postgres) => break postgres,
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
         };
         postgres.begin_run()?;
+        postgres.spares = spares;
         Ok(postgres)
     }
 
@@ -136,16 +146,23 @@ impl Postgres {
     fn try_open(
         server: &Arc<Server>,
         settings: &Settings,
+        spares: Option<&Spares>,
         left: &mut Option<Backend>,
     ) -> Result<Postgres, Trouble> {
-        let session = Session::open(server, settings.deadline, settings.timeouts)?;
+        let spare = spares.and_then(Spares::take);
+        let is_new = spare.is_none();
+        let session = match spare {
+            Some(session) => session,
+            None => Session::open(server, settings.deadline, settings.timeouts)?,
+        };
         let old = left.replace(session.backend);
         let (to, for_thread) = (Arc::clone(server), settings.clone());
         let prepared = session.run(Step::Prepare, move |link| {
             if let Some(old) = old {
                 ownership::end_idle(&mut link.client, old)?;
             }
-            Frame::Transaction.hold(link, |link| prepare::prepare(link, &to, &for_thread))
+            link.forget();
+            Frame::Transaction.hold(link, |link| prepare::prepare(link, is_new.then_some(&*to), &for_thread))
         })?;
         for warning in prepared.warnings {
             settings.observer.warn(warning);
@@ -154,6 +171,7 @@ impl Postgres {
             server: Arc::clone(server),
             settings: settings.clone(),
             session,
+            spares: None,
             constants: Arc::new(prepared.constants),
             encoder: Arc::new(prepared.encoder),
             run: Run::default(),
@@ -492,7 +510,13 @@ impl Sink for Postgres {
             }
             pass(Step::Claim, "mid-finish")?;
             at(Step::Claim, link.client.batch_execute(&close_sql))
-        })
+        })?;
+        if let Some(spares) = self.spares.take()
+            && let Some(session) = self.session.hand_on()
+        {
+            spares.keep(session);
+        }
+        Ok(())
     }
 }
 

@@ -38,11 +38,18 @@ pub(super) struct Prepared {
 /// The oldest server that has all that we ask for.
 const SERVER_VERSION_MIN: i32 = 120_000;
 
-/// Looks at the server, makes what is missing, and compares what is there with the job.
-pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> Result<Prepared, Trouble> {
+/// Looks at the server, makes what is missing, and compares what is there with the job. `server` is where
+/// the connection was made to, unless a load has used it before: then that has found out what is in between.
+pub(super) fn prepare(
+    link: &mut Link,
+    server: Option<&Server>,
+    settings: &Settings,
+) -> Result<Prepared, Trouble> {
     let Link { client, schemas, .. } = link;
     pass(Step::Prepare, "before-prepare")?;
-    refuse_pooler(client, server)?;
+    if let Some(server) = server {
+        refuse_pooler(client, server)?;
+    }
     refuse_standby(client)?;
     look_at_server(client)?;
     make_tables(client, settings)?;
@@ -102,6 +109,7 @@ pub(super) fn prepare(link: &mut Link, server: &Server, settings: &Settings) -> 
         begin_sql,
         copy_sql: copy_sql(&target, &columns),
         must_stage: must_stage(&columns),
+        upserts: target.has_row_triggers || settings.has_company && !settings.key.has_places(),
         merge,
         apart,
         of_letters,

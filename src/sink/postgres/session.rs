@@ -202,6 +202,20 @@ impl Session {
         let _ = self.ended.recv_timeout(LEAVING_MAX);
     }
 
+    /// The connection for another load; none if it fell silent. What is asked of this session from then on is lost.
+    pub(super) fn hand_on(&mut self) -> Option<Session> {
+        let work = self.work.take().filter(|_| !self.is_given_up.get())?;
+        Some(Session {
+            server: Arc::clone(&self.server),
+            deadline: self.deadline,
+            work: Some(work),
+            ended: self.ended.clone(),
+            pulse: Arc::clone(&self.pulse),
+            backend: self.backend,
+            is_given_up: Cell::new(false),
+        })
+    }
+
     /// The same for work that gives values, which are shown to `visit` until it has seen enough.
     pub(super) fn stream<T: Send + 'static, R: Send + 'static>(
         &mut self,

@@ -102,7 +102,7 @@ impl Strategy {
 
     /// How a batch is written first.
     pub(super) fn first(&self, constants: &Constants, batch: &Batch) -> Manner {
-        let upsert = constants.target.has_row_triggers;
+        let upsert = constants.upserts;
         if batch.is_replay() {
             // Rows of the same sources stand around those that are missing.
             let route = Some(Route::Staged);
@@ -133,6 +133,12 @@ impl Strategy {
         match verdict {
             Verdict::Isolate => manner.be_careful(trouble, rows),
             Verdict::Halve => manner.halve(rows),
+            // Two that copy the same keys in another order wait for each other.
+            Verdict::Retry if manner.route == Some(Route::Direct) && trouble.is_deadlock() => {
+                manner.route = Some(Route::Staged);
+                self.staged_left = STAGED_BATCHES;
+                true
+            }
             Verdict::Conflict if manner.route == Some(Route::Direct) => {
                 manner.route = Some(Route::Staged);
                 self.staged_left = STAGED_BATCHES;

@@ -101,6 +101,11 @@ impl Trouble {
         }
     }
 
+    /// Two transactions waited for each other, and this one was ended.
+    pub(super) fn is_deadlock(&self) -> bool {
+        matches!(self, Trouble::Server(refusal) if refusal.code == SqlState::T_R_DEADLOCK_DETECTED)
+    }
+
     /// A failure of `write` to a COPY: the driver's error is wrapped in one of the system.
     pub(super) fn of_write(step: Step, error: std::io::Error) -> Trouble {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
