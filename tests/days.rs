@@ -18,6 +18,8 @@ mod columns;
 mod odd;
 /// Days that are loaded again, in the place of their rows.
 mod rebuild;
+/// Anything in any order.
+mod sequence;
 
 /// A folder of logs by day, a job over them, and where it loads to.
 struct Days {

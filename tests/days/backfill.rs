@@ -184,7 +184,7 @@ fn a_day_is_forgotten_with_its_last_file(kind: Kind) {
 fn days_that_share_their_keys_never_wait_for_each_other_in_a_circle() {
     for key in ["\"content\"", "[\"n\"]\non_conflict = \"newest(seen)\""] {
         let days = Days::new(Kind::Postgres)
-            .fields("n = \"int\"\nseen = { type = \"int\", required = false }\nkind = { type = \"text\", required = false }")
+            .of_fields("n = \"int\"\nseen = { type = \"int\", required = false }\nkind = { type = \"text\", required = false }")
             .lines(&format!("key = {key}"));
         // Its last column can only be staged, so no day goes straight into the table.
         let key_columns =
