@@ -18,11 +18,15 @@ pub(super) fn other_rules(out: &mut String, other: OtherRules) {
         0 => "",
         _ => "\n    `logmill dead-letters replay` tries these again by the new ones;",
     };
-    let otherwise = match other.has_places {
-        true => {
-            "`load --rebuild` loads the files by the new ones, in the place of their rows; else what is loaded stays"
-        }
-        false => "what is loaded stays, unless you `logmill forget` the files and load again",
+    let (rebuild, rows) = match other.has_places {
+        true => (
+            "\n    `load --rebuild` loads the files by the new ones, in the place of their rows; else",
+            " with --delete-rows",
+        ),
+        false => ("", ""),
     };
-    let _ = writeln!(out, "{replay}\n    {otherwise}");
+    let _ = writeln!(
+        out,
+        "{replay}{rebuild}\n    what is loaded stays, unless you `logmill forget` the files{rows} and load again"
+    );
 }
