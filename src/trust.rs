@@ -60,7 +60,7 @@ pub(crate) fn open_found(path: &Path, options: &mut OpenOptions) -> Result<Optio
 
 /// Makes a file for rows, or empties the one that is there. Never goes through a link, unless
 /// to a pipe or a terminal, as `/dev/stdout` is one.
-pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).mode(PRIVATE);
     let made = options.clone().create(true).custom_flags(libc::O_NOFOLLOW).truncate(false).open(path);
@@ -82,6 +82,13 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     file.set_permissions(Permissions::from_mode(PRIVATE))?;
     file.set_len(0)?;
     Ok(file)
+}
+
+/// Makes a file for rows where there is none, or an empty one. `AlreadyExists` says that a file with
+/// something in it has the name.
+pub(crate) fn create_new_private(path: &Path) -> io::Result<File> {
+    is_free(path)?;
+    create_private(path)
 }
 
 /// A file for rows that takes its name only when it is whole. Until then it is a draft beside, and
@@ -240,6 +247,18 @@ mod tests {
         draft.finish().expect_err("there is one");
         assert_eq!((fs::read(&other).expect("there"), names()), (b"precious".to_vec(), 2));
         begun(Path::new("/dev/null")).finish().expect("no file");
+    }
+
+    #[test]
+    fn what_is_made_anew_empties_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("rows");
+        drop(create_new_private(&path).expect("made"));
+        create_new_private(&path).expect("still empty").write_all(b"precious").expect("written");
+        let error = create_new_private(&path).expect_err("there is something in it");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).expect("there"), b"precious");
+        create_new_private(Path::new("/dev/null")).expect("no file");
     }
 
     fn found(path: &Path) -> Result<Option<File>, String> {

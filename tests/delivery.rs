@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,9 @@ on_each_destination! {
     a_stream_that_goes_away_in_the_middle_gets_the_rest_later
     a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id
     a_letter_that_is_bad_again_is_sent_again
+    what_was_mended_and_is_bad_again_is_sent_with_what_was_made_of_it
+    what_is_delivered_is_no_log_of_the_job
+    a_folder_of_another_user_is_brought_nothing
     every_end_of_a_load_delivers
 }
 
@@ -301,6 +304,83 @@ fn a_letter_that_is_bad_again_is_sent_again(kind: Kind) {
     let sent: Vec<String> =
         redis.entries("dead").iter().map(|(id, letter)| format!("{id} {}", letter["attempts"])).collect();
     assert_eq!(sent, ["job/1/0/0 1", "job/1/3/0 1", "job/1/6/0 1", "job/1/3/0 2"]);
+}
+
+fn what_was_mended_and_is_bad_again_is_sent_with_what_was_made_of_it(kind: Kind) {
+    let redis = Redis::start();
+    for to in ["out".to_owned(), redis.url("", "dead")] {
+        let load = delivering(kind, &to).file("a.ndjson", "no\n");
+        load.run().exit(3);
+        let file = load.path("letters");
+        fs::write(&file, "{\"id\":1,\"raw\":\"{\\\"n\\\":\\\"x\\\"}\"}\n").unwrap();
+        load.command("dead-letters replay").arg("--from").arg(file.to_str().unwrap()).run().exit(3);
+        load.command("dead-letters deliver").run().exit(0);
+        let sent = match to.as_str() {
+            "out" => objects(tree(&load.path("out")).values().next().unwrap()).remove(0),
+            _ => redis.entries("dead").pop().unwrap().1,
+        };
+        assert_eq!((&sent["raw"], &sent["fixed"]), (&json!("no"), &json!("{\"n\":\"x\"}")), "{to}");
+        assert_eq!(sent["reasons"][0]["code"], "int_parsing");
+    }
+}
+
+fn what_is_delivered_is_no_log_of_the_job(kind: Kind) {
+    let load = delivering(kind, "out").file("a.ndjson", lines(9));
+    let table = kind.word("public.t", "t");
+    for files in ["**/*.ndjson", "."] {
+        load.reset();
+        let _ = fs::remove_dir_all(load.path("out"));
+        let source = format!("{files}\"]\ninclude = [\"*.ndjson");
+        let job = load.job().replace("*.ndjson*", &source);
+        for _ in 0..3 {
+            let ended = load.call_with(&job).run();
+            ended.exit(3);
+            assert_eq!(ended.result("/open_dead_letters"), json!(3), "{files}");
+        }
+        let status = load.command("status").run().exit(0).result("/sources");
+        assert_eq!(status.as_array().unwrap().len(), 1, "{files}");
+        load.command("verify").run().exit(0);
+    }
+    // Who names them means them, and is told.
+    let before = load.versions();
+    let named = format!("out/dead-letters/job/{table}/1-0.ndjson");
+    for files in [
+        named.clone(),
+        format!("out/../out/dead-letters/*/{table}/*"),
+        format!("out/dead-letters/job/{table}"),
+    ] {
+        let ended = load.call_with(&load.job().replace("*.ndjson*", &files)).run();
+        ended
+            .exit(2)
+            .says("is one of the dead letters that this job delivers to")
+            .says("let 'to' name another");
+    }
+    load.call().arg(load.path(&named).to_str().unwrap()).run().exit(2).says("is one of the dead letters");
+    assert_eq!(load.versions(), before);
+}
+
+fn a_folder_of_another_user_is_brought_nothing(kind: Kind) {
+    let load = delivering(kind, "out").file("a.ndjson", "no\n");
+    let table = kind.word("public.t", "t");
+    for name in ["dead-letters", "dead-letters/job", &format!("dead-letters/job/{table}")] {
+        load.reset();
+        let _ = fs::remove_dir_all(load.path("out"));
+        let folder = load.path("out").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        // Only root can give folders away.
+        if chown(&folder, Some(12_345), None).is_err() {
+            return;
+        }
+        let ended = load.run();
+        ended.exit(3);
+        let why = format!("{}: the folder belongs to another user (uid 12345)", folder.display());
+        assert!(
+            ended.result("/delivery/error").as_str().unwrap().contains(&why),
+            "{:?}",
+            ended.result("/delivery")
+        );
+        assert_eq!((tree(&load.path("out")).len(), unmarked(&load)), (0, 1));
+    }
 }
 
 fn every_end_of_a_load_delivers(kind: Kind) {

@@ -66,7 +66,7 @@ fn a_program_loads_and_is_told_of_it_in_values() {
         std::ops::ControlFlow::Continue(())
     };
     engine::dead_letters(&config, Default::default(), None, &watch, &mut take).unwrap();
-    let letter = engine::dead_letter(&config, letters[0].id, &watch).unwrap().unwrap();
+    let letter = engine::dead_letter(&config, letters[0].id, &watch).unwrap();
     assert_eq!(letter.raw.unwrap(), b"{\"n\":\"x\"}");
 
     // An error says what it is about in fields too.

@@ -1,5 +1,7 @@
 //! Forgetting sources with their rows: all of it, or nothing.
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::harness::destination::Kind;
@@ -14,6 +16,8 @@ on_each_destination! {
     sources_go_with_their_rows
     where_rows_have_no_place_they_stay
     wherever_it_is_killed_all_is_gone_or_nothing
+    a_file_is_known_by_every_name_that_leads_to_it
+    what_becomes_of_the_rows_is_said_as_it_is
     what_refers_to_a_row_keeps_it_and_all_else
     a_table_that_is_not_there_keeps_its_rows_and_all_else
 }
@@ -96,6 +100,46 @@ fn wherever_it_is_killed_all_is_gone_or_nothing(kind: Kind) {
         }
         load.run().exit(3);
         load.command("verify").run().exit(0);
+    }
+}
+
+fn a_file_is_known_by_every_name_that_leads_to_it(kind: Kind) {
+    let load = two_files(kind);
+    fs::create_dir(load.path("sub")).unwrap();
+    std::os::unix::fs::symlink("sub", load.path("link")).unwrap();
+    load.write("sub/c.ndjson", log(3, 20));
+    let job = load.job().replace("\"*.ndjson*\"", "\"sub/../a.ndjson\", \"link/c.ndjson\"");
+    let names = ["a.ndjson", "./sub/../a.ndjson", "link/../a.ndjson", "sub/c.ndjson", "link/c.ndjson", "sub"];
+    load.call_with(&job).run().exit(3);
+    for name in names {
+        let path = load.path("").join(name);
+        let command = |command: &str| load.command(command).arg(path.to_str().unwrap());
+        let known = command("status").run().exit(0).result("/sources");
+        assert_eq!(known.as_array().unwrap().len(), 1, "{name}");
+        let verified = command("verify").run().exit(0).result("/sources");
+        assert_eq!(verified.as_array().unwrap().len(), 1, "{name}");
+        let forgotten = command("forget").arg("--dry-run").run().exit(0).result("/sources");
+        assert_eq!(forgotten.as_array().unwrap().len(), 1, "{name}");
+    }
+    // Also when it is gone.
+    fs::remove_file(load.path("a.ndjson")).unwrap();
+    let forgotten = load.command("forget").arg(load.path("a.ndjson").to_str().unwrap()).run();
+    assert_eq!(forgotten.exit(0).result("/forgotten"), json!(1));
+    load.command("forget")
+        .arg(load.path("sub/a.ndjson").to_str().unwrap())
+        .run()
+        .exit(2)
+        .says("has loaded no");
+}
+
+fn what_becomes_of_the_rows_is_said_as_it_is(kind: Kind) {
+    for (on_conflict, stay) in [("update", false), ("keep", true), ("newest(id)", true)] {
+        let load = two_files(kind).key("[\"id\"]").destination(&format!("on_conflict = \"{on_conflict}\""));
+        load.run().exit(3);
+        let ended = load.command("forget").arg("--id").arg("1").arg("--dry-run").for_people().run();
+        let text = ended.exit(0).stdout();
+        assert!(text.contains("a load finds them by their key"), "{text}");
+        assert_eq!(text.contains("delete those that are to change"), stay, "{on_conflict}: {text}");
     }
 }
 

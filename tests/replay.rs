@@ -2,22 +2,35 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
+use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
+use crate::harness::postgres::{Options, Server};
 use crate::harness::reading::Shape;
 use crate::harness::run::{Ended, needs_failpoints};
+use crate::harness::trials::trials;
 use crate::stories::on_each_destination;
+use model::{Deed, Files, REFUSED, Record, Rules, some_line};
+
+/// What must become of each record.
+mod model;
 
 on_each_destination! {
     letters_that_are_good_by_the_present_rules_become_rows_and_a_load_is_well_again
     killed_anywhere_a_replay_loses_and_doubles_nothing
+    killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing
     of_two_replays_one_waits_or_leaves
     what_was_mended_is_kept_and_becomes_the_row
     records_are_mended_as_they_are_with_their_ids_beside
     an_export_overwrites_nothing_and_leaves_nothing_when_it_fails
+    an_export_goes_to_a_reader_too
+    a_letter_that_is_not_there_is_told_by_every_command
+    a_mistake_in_a_mended_file_is_told_with_its_line_and_nothing_is_done
+    where_a_mended_letter_is_bad_again_its_reasons_are_shown_in_what_was_mended
     of_a_key_the_later_letter_wins_and_a_row_that_is_there_stays
     what_the_destination_refuses_again_stays_open_with_one_attempt_more
     a_record_that_was_too_long_to_be_kept_is_read_from_its_source
@@ -195,6 +208,87 @@ fn killed_anywhere_a_replay_loses_and_doubles_nothing(kind: Kind) {
     }
 }
 
+fn killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing(kind: Kind) {
+    needs_failpoints();
+    let load = two_files(kind);
+    let file = load.path("mended");
+    let replay = || load.command("dead-letters replay").arg("--from").arg(file.to_str().unwrap());
+    let mut killed = 0;
+    for point in POINTS.iter().chain(&["between-batches", "before-finish", "mid-finish"]) {
+        load.reset();
+        load.run().exit(3);
+        // One is good, one is bad in another way, and one is as it was.
+        let mended = ids(&load).into_iter().zip(["{\"n\":2}", "worse", "{\"n\":4,\"word\":\"longer\"}"]);
+        let mended = mended.map(|(id, raw)| format!("{}\n", json!({"id": id, "raw": raw})));
+        fs::write(&file, mended.collect::<String>()).unwrap();
+        let ended = replay().kill_at(point, 0).run();
+        killed += u32::from(ended.is_killed());
+        load.wait_alone();
+        let open = |attempts| ("open".to_owned(), attempts);
+        let tried = [("replayed".to_owned(), 1), open(2), open(2)];
+        let [before, after] = [[open(1), open(1), open(1)], tried.clone()];
+        let kept = ["{\"n\":2,\"word\":\"long\"} -> {\"n\":2}", "no -> worse"];
+        let found = &letters(&load)[..3];
+        match numbers(&load)[..] {
+            [1, 5, 13] => {
+                assert!(*found == before && fixed(&load).is_empty(), "{point}: {found:?} {:?}", fixed(&load))
+            }
+            [1, 2, 5, 13] => {
+                assert!(*found == after && fixed(&load) == kept, "{point}: {found:?} {:?}", fixed(&load))
+            }
+            ref rows => panic!("{point}: {rows:?}"),
+        }
+        replay().run().exit(3);
+        assert_eq!(numbers(&load), [1, 2, 5, 13], "{point}");
+        assert_eq!(fixed(&load), kept, "{point}");
+        assert_eq!(letters(&load)[0], tried[0], "{point}");
+    }
+    assert!(killed >= 10, "only {killed} points were come by");
+}
+
+/// It dies under a replay, and comes back only when that has tried to reach it for a while.
+#[test]
+fn a_replay_outlives_a_server_that_is_away_for_long() {
+    needs_failpoints();
+    let server = Server::start(Options::default());
+    let load = two_files(Kind::Postgres).on(&server);
+    let replay = || load.command("dead-letters replay");
+    for point in
+        ["before-begin", "after-fence", "mid-copy", "mid-dead-letters", "before-commit", "after-commit"]
+    {
+        load.reset();
+        load.run().exit(3);
+        by_long_rules(&load);
+        let mut running = replay().stop_at(point, 0).start().wait_stopped();
+        server.stop_immediate();
+        running.wake();
+        running.wait_says("trying again");
+        std::thread::sleep(Duration::from_secs(2));
+        server.restart();
+        let ended = running.wait();
+        ended.exit(3);
+        assert_eq!(counts(&ended), json!({"replayed": 4, "again_bad": 2, "not_replayable": 0}), "{point}");
+        assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14], "{point}");
+        let is_once = |(state, attempts): &(String, i64)| *attempts == if state == "open" { 2 } else { 1 };
+        assert!(letters(&load).iter().all(is_once), "{point}: {:?}", letters(&load));
+    }
+    // Longer than its patience: it says so, and the next one goes on.
+    let load = two_files(Kind::Postgres).on(&server).pipeline("retry_for = \"300ms\"");
+    let replay = || load.command("dead-letters replay");
+    load.run().exit(3);
+    by_long_rules(&load);
+    let running = replay().stop_at("before-commit", 0).start().wait_stopped();
+    server.stop_immediate();
+    running.wake();
+    let ended = running.wait();
+    ended.exit(1).says("gave up after");
+    assert_eq!(counts(&ended)["replayed"], json!(0));
+    server.restart();
+    assert_eq!(numbers(&load), [1, 5, 13]);
+    replay().run().exit(3);
+    assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14]);
+}
+
 fn of_two_replays_one_waits_or_leaves(kind: Kind) {
     needs_failpoints();
     let load = two_files(kind);
@@ -207,6 +301,14 @@ fn of_two_replays_one_waits_or_leaves(kind: Kind) {
     slow.wait().exit(6);
     assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14]);
     assert!(letters(&load).iter().all(|(_, attempts)| *attempts <= 2), "{:?}", letters(&load));
+    // Also where nothing became of the letters but that they were tried.
+    load.reset();
+    load.run().exit(3);
+    let slow = load.command("dead-letters replay").stop_at("before-begin", 0).start().wait_stopped();
+    replay(&load).exit(3);
+    slow.signal("CONT");
+    slow.wait().exit(6);
+    assert!(letters(&load).iter().all(|letter| *letter == ("open".to_owned(), 2)), "{:?}", letters(&load));
 }
 
 /// Exports, lets a person mend, and gives the name of the file.
@@ -346,6 +448,101 @@ fn an_export_overwrites_nothing_and_leaves_nothing_when_it_fails(kind: Kind) {
     load.command("dead-letters export").arg("-o").arg("/dev/null").run().exit(0);
 }
 
+fn an_export_goes_to_a_reader_too(kind: Kind) {
+    let load = two_files(kind);
+    load.run().exit(3);
+    let file = load.path("letters");
+    load.command("dead-letters export").arg("-o").arg(file.to_str().unwrap()).run().exit(0);
+    let export = |flags: &[&str]| {
+        let call = load.command("dead-letters export").arg("-o").arg("-").for_people();
+        flags.iter().fold(call, |call, flag| call.arg(flag)).run()
+    };
+    let ended = export(&[]);
+    ended.exit(0).says("6 dead letters written to stdout");
+    assert_eq!(ended.stdout(), fs::read_to_string(&file).unwrap());
+    export(&["--raw"]).exit(2).says("--raw writes the ids to a file beside the records");
+    let both = load.command("dead-letters export").arg("-o").arg("-").run();
+    both.exit(2).says("-o - and --output json both want stdout");
+    assert!(!load.path("-").exists());
+}
+
+fn a_letter_that_is_not_there_is_told_by_every_command(kind: Kind) {
+    let load = two_files(kind);
+    load.run().exit(3);
+    by_long_rules(&load);
+    let first = ids(&load)[0].to_string();
+    let file = exported(&load, &[], str::to_owned);
+    let before = load.versions();
+    for command in ["list", "discard", "replay", "export"] {
+        let call = || load.command(&format!("dead-letters {command}")).arg("--id").arg(&first);
+        let call = || {
+            if command == "export" {
+                call().arg("-o").arg(load.path("new").to_str().unwrap())
+            } else {
+                call()
+            }
+        };
+        let ended = call().arg("--id").arg("9999").run();
+        ended.exit(2).says("job job has no dead letter 9999").says("logmill dead-letters list -j");
+        assert_eq!(load.versions(), before, "{command}");
+    }
+    load.command("dead-letters show").arg("9999").run().exit(2).says("job job has no dead letter 9999");
+    assert!(!load.path("new").exists());
+    // One that the file does not have.
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let ended = load.command("dead-letters replay").arg("--from").arg(&file).arg("--id").arg(&first).run();
+    ended.exit(2).says(&format!("has no dead letter {first}; leave out its --id"));
+    assert_eq!(load.versions(), before);
+    // One that is there, and is not open, is told too.
+    load.command("dead-letters discard").arg("--id").arg(&first).run().exit(0);
+    let ended = load.command("dead-letters replay").arg("--id").arg(&first).run();
+    ended.exit(1);
+    assert_eq!(ended.result("/not_replayable/0/why"), json!("it is discarded"));
+}
+
+fn a_mistake_in_a_mended_file_is_told_with_its_line_and_nothing_is_done(kind: Kind) {
+    let load = two_files(kind);
+    load.run().exit(3);
+    by_long_rules(&load);
+    let file = exported(&load, &[], str::to_owned);
+    let text = fs::read_to_string(&file).unwrap();
+    let before = load.versions();
+    let third = text.lines().nth(2).unwrap();
+    let id = ids(&load)[2];
+    for (line, why) in [
+        ("no".to_owned(), ":3: no object of `dead-letters export`".to_owned()),
+        (third.replace("\"raw\"", "\"raw_base64\""), format!(":3: raw_base64 of letter {id} is no base64")),
+        (
+            third.replace("\"raw\"", "\"raw_base64\":\"\",\"raw\""),
+            format!(":3: letter {id} has both raw and raw_base64"),
+        ),
+        (
+            text.lines().next().unwrap().to_owned(),
+            format!(":3: letter {} stands in line 1 too", ids(&load)[0]),
+        ),
+    ] {
+        fs::write(&file, text.replace(third, &line)).unwrap();
+        load.command("dead-letters replay").arg("--from").arg(&file).run().exit(2).says(&why);
+        assert_eq!(load.versions(), before, "{why}");
+    }
+}
+
+fn where_a_mended_letter_is_bad_again_its_reasons_are_shown_in_what_was_mended(kind: Kind) {
+    let load = two_files(kind);
+    load.run().exit(3);
+    let id = ids(&load)[1];
+    let file = load.path("letters");
+    fs::write(&file, format!("{}\n", json!({"id": id, "raw": "{\"n\":\"three\"}"}))).unwrap();
+    load.command("dead-letters replay").arg("--from").arg(file.to_str().unwrap()).run().exit(3);
+    let shown = load.command("dead-letters show").arg(&id.to_string()).run();
+    shown.exit(0);
+    assert_eq!((shown.result("/raw"), shown.result("/fixed")), (json!("no"), json!("{\"n\":\"three\"}")));
+    assert_eq!(shown.result("/places/0"), json!({"reason": 0, "offset": 6, "length": 5}));
+    let raw = load.command("dead-letters show").arg(&id.to_string()).arg("--raw").run();
+    assert_eq!(raw.stdout(), "no", "the source's record is another");
+}
+
 /// The rows of two keys that are there and of two that are not, each with two letters.
 fn of_a_key_the_later_letter_wins_and_a_row_that_is_there_stays(kind: Kind) {
     let file = "{\"n\":1,\"word\":\"old\"}\n{\"n\":1,\"word\":\"first\"}\n{\"n\":2,\"word\":\"first\"}\n\
@@ -440,73 +637,121 @@ fn a_letter_is_read_by_the_directives_that_stand_before_its_record(kind: Kind) {
     }
 }
 
-/// A slow oracle: each record is a row or a letter; a letter of the job in any state is a reject; the
-/// rows are those that were good at once and those that were replayed.
+/// Two files that grow, and all that can be done to their records, in any order, with kills.
 fn any_sequence_of_loads_replays_discards_and_kills_keeps_what_must_hold(kind: Kind) {
     needs_failpoints();
-    let mut seed = 0x5eed_u64;
-    let mut next = |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % below
-    };
-    let load = words(kind).file("a.ndjson", "");
-    load.run().exit(0);
-    let (mut lines, mut text) = (0, String::new());
-    for step in 0..24 {
-        let is_generous = next(3) == 0;
-        let job = if is_generous { load.job().replace(SHORT, LONG) } else { load.job() };
-        let kill = next(4) == 0;
-        let point = POINTS[usize::try_from(next(POINTS.len() as u64)).unwrap()];
-        let call = match next(4) {
-            0 | 1 => {
-                for _ in 0..=next(4) {
-                    lines += 1;
-                    let word = ["a", "long", "bad"][usize::try_from(next(3)).unwrap()];
-                    match word {
-                        "bad" => text.push_str("bad\n"),
-                        word => text.push_str(&format!("{{\"n\":{lines},\"word\":\"{word}\"}}\n")),
-                    }
-                }
-                load.write("a.ndjson", &text);
-                load.call_with(&job).arg("--accept-new-rules")
+    let module = kind.word("postgres", "sqlite");
+    let test =
+        format!("replay::{module}::any_sequence_of_loads_replays_discards_and_kills_keeps_what_must_hold");
+    trials(&test, 3, |mut rng| {
+        let load = words(kind)
+            .given(&format!(
+                "CREATE TABLE t (n bigint NOT NULL, word text CHECK (word <> '{REFUSED}'), {{key}})"
+            ))
+            .file("a.ndjson", "")
+            .file("b.ndjson", "");
+        let mut files: Files = vec![Vec::new(), Vec::new()];
+        for step in 0..24 {
+            let rules = if rng.bool() { Rules::Short } else { Rules::Long };
+            let deed = if step == 0 { Deed::Load } else { some_deed(&load, &files, &mut rng) };
+            if matches!(deed, Deed::Load) {
+                grow(&load, &mut files, &mut rng);
             }
-            2 => {
-                let _ = load.call_with(&job);
-                load.command("dead-letters replay")
-            }
-            _ => {
-                let one = ids(&load).first().copied().unwrap_or(1).to_string();
-                load.command("dead-letters discard").arg("--id").arg(&one)
-            }
-        };
-        let ended = if kill { call.kill_at(point, 0).run() } else { call.run() };
-        load.wait_alone();
-        if !ended.is_killed() && step > 0 {
-            must_hold(&load, step);
+            step_by(&load, &mut files, &deed, rules, &mut rng);
         }
-    }
-    load.call_with(&load.job().replace(SHORT, LONG)).arg("--accept-new-rules").run();
-    replay(&load);
-    must_hold(&load, 99);
-    let told = text.lines().enumerate().filter(|(_, line)| *line != "bad").count();
-    let discarded = states(&load).iter().filter(|state| *state == "discarded").count();
-    assert!(numbers(&load).len() + discarded >= told, "records were lost");
+    });
 }
 
-#[track_caller]
-fn must_hold(load: &Load, step: u32) {
-    let (checkpoints, letters) = (load.ours("checkpoints"), load.ours("dead_letters"));
-    let rows = load.made().look(|snapshot| {
-        snapshot.query(&format!(
-            "SELECT CAST(coalesce(sum(c.rejected), 0) AS bigint), CAST(coalesce(sum(c.inserted), 0) AS bigint),
-                    (SELECT count(*) FROM {letters} WHERE state <> 'superseded'),
-                    (SELECT count(*) FROM {letters} WHERE state = 'replayed'),
-                    (SELECT count(*) FROM t), (SELECT count(DISTINCT n) FROM t)
-             FROM {checkpoints} c"
-        ))
-    });
-    let [rejected, inserted, all, replayed, rows, distinct] = [0, 1, 2, 3, 4, 5].map(|at| rows[0][at].int());
-    assert_eq!(rejected, all, "step {step}: rejects and letters");
-    assert_eq!(rows, inserted + replayed, "step {step}: rows and what they came from");
-    assert_eq!(rows, distinct, "step {step}: a record is there twice");
+fn grow(load: &Load, files: &mut Files, rng: &mut Rng) {
+    for (file, name) in ["a.ndjson", "b.ndjson"].into_iter().enumerate() {
+        for _ in 0..rng.usize(1..4) {
+            let number = 1_000 * file + files[file].len();
+            files[file].push(Record::new(some_line(number, rng)));
+        }
+        let text: String = files[file].iter().map(|record| format!("{}\n", record.line)).collect();
+        load.write(name, text);
+    }
+}
+
+fn some_deed(load: &Load, files: &Files, rng: &mut Rng) -> Deed {
+    let letters = model::letters(load, files);
+    match rng.u8(..9) {
+        0..3 => Deed::Load,
+        3 | 4 => Deed::Replay,
+        5 => Deed::Rehearse,
+        6 if !letters.is_empty() => Deed::Discard(letters[rng.usize(..letters.len())].0),
+        _ => {
+            let mended =
+                letters.into_iter().filter(|_| rng.bool()).map(|(place, _)| place).collect::<Vec<_>>();
+            let mended = mended.into_iter().map(|(file, number)| {
+                let line = &files[file][number].line;
+                ((file, number), model::some_mended(line, 1_000 * file + number, rng))
+            });
+            Deed::ReplayMended(mended.collect())
+        }
+    }
+}
+
+/// Does it, perhaps killed on the way, and holds the destination against the oracle.
+fn step_by(load: &Load, files: &mut Files, deed: &Deed, rules: Rules, rng: &mut Rng) {
+    let job = if rules == Rules::Long { load.job().replace(SHORT, LONG) } else { load.job() };
+    let call = load.call_with(&job);
+    let call = match deed {
+        Deed::Load => call.arg("--accept-new-rules"),
+        Deed::Replay => load.command("dead-letters replay"),
+        Deed::Rehearse => load.command("dead-letters replay").arg("--dry-run"),
+        Deed::Discard(place) => {
+            let letters = model::letters(load, files);
+            let (_, id) = letters.iter().find(|(found, _)| found == place).unwrap();
+            load.command("dead-letters discard").arg("--id").arg(&id.to_string())
+        }
+        Deed::ReplayMended(mended) => {
+            let ids: BTreeMap<_, _> = model::letters(load, files).into_iter().collect();
+            let lines =
+                mended.iter().map(|(place, raw)| format!("{}\n", json!({"id": ids[place], "raw": raw})));
+            let path = load.path("mended");
+            // From the last to the first: the order is not that of the file.
+            fs::write(&path, lines.rev().collect::<String>()).unwrap();
+            load.command("dead-letters replay").arg("--from").arg(path.to_str().unwrap())
+        }
+    };
+    let points: Vec<&str> =
+        POINTS.into_iter().chain(["between-batches", "before-finish", "mid-finish"]).collect();
+    let (point, passed) = (points[rng.usize(..points.len())], rng.usize(..2));
+    let call = match rng.u8(..6) {
+        0 | 1 => call.kill_at(point, passed),
+        // The answer is lost, and what became of it is found out.
+        2 if load.kind() == Kind::Postgres && point != "between-batches" => call.lose_at(point, passed),
+        _ => call,
+    };
+    let ended = call.run();
+    load.wait_alone();
+    let mut after = files.clone();
+    let is_left = model::done(&mut after, deed, rules);
+    let found = model::observed(load, files);
+    if ended.is_killed() {
+        // Of a load each file, of anything else all of it or nothing.
+        let is_one = |before: &[Vec<Record>], after: &[Vec<Record>], found: &[Vec<Record>]| {
+            assert!(
+                found == before || found == after,
+                "{deed:?} by {rules:?}, killed at {point}: {found:#?}"
+            );
+        };
+        match deed {
+            Deed::Load => {
+                (0..2).for_each(|file| is_one(&files[file..=file], &after[file..=file], &found[file..=file]))
+            }
+            _ => is_one(files, &after, &found),
+        }
+    } else {
+        assert_eq!(found, after, "{deed:?} by {rules:?}");
+        let exit = match deed {
+            Deed::Discard(_) => 0,
+            _ if is_left => 1,
+            _ if model::are_open(&after) => 3,
+            _ => 0,
+        };
+        ended.exit(exit);
+    }
+    *files = found;
 }

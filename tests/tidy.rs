@@ -87,7 +87,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "work",
         ],
     ),
-    ("delivery", &["error", "failpoint", "printable", "sink", "stop"]),
+    ("delivery", &["error", "failpoint", "printable", "sink", "source", "stop", "trust"]),
     ("work", &["error", "failpoint", "format", "reject", "schema", "source", "span", "split"]),
     ("error", &[]),
     ("report", &["error", "figure", "pipeline", "printable", "sink"]),

@@ -407,7 +407,7 @@ pub(super) struct CheckArgs {
     pub(super) files: FileArgs,
     /// Write one JSON object per record to OUT: its place, and its values or every reason
     ///
-    /// `-` is stdout; the report then goes to stderr.
+    /// It must be new or empty; `-` is stdout, and the report then goes to stderr.
     #[arg(long, value_name = "OUT", value_hint = ValueHint::FilePath)]
     pub(super) verdicts: Option<PathBuf>,
     #[command(flatten)]
@@ -533,7 +533,8 @@ pub(super) struct ExportArgs {
     /// Only those in this state; `any` for all
     #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
     pub(super) state: String,
-    /// The file, which must be new or empty; nobody else may read it, and links are not followed
+    /// The file, which must be new or empty; nobody else may read it, and links are not followed. `-` is
+    /// stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) out: PathBuf,
     /// Write the records as they are, one on each line, and their ids to FILE.ids

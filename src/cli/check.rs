@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::args::{CheckArgs, Output};
+use super::args::CheckArgs;
 use super::files::{self, nothing_to_do};
 use super::inferred::tell_unwritten;
 use super::progress::Progress;
-use super::speech::{Speech, json_lines};
+use super::speech::{Speech, json_lines, refuse_two_results};
 use crate::config::{Config, Overrides};
 use crate::engine::{self, Job, Watch};
 use crate::error::{Error, ErrorKind, Result};
@@ -14,20 +14,12 @@ use crate::report::Exit;
 use crate::sink::judge::Verdicts;
 use crate::source::Found;
 use crate::stop::Stop;
-use crate::trust::create_private;
+use crate::trust::create_new_private;
 
 pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let to_stdout = args.verdicts.as_deref() == Some(Path::new("-"));
-    if to_stdout && speech.output == Output::Json {
-        // A person who has not typed the flag would not think of the variable.
-        let output = match std::env::var("LOGMILL_OUTPUT").as_deref() {
-            Ok("json") => "LOGMILL_OUTPUT=json",
-            _ => "--output json",
-        };
-        return Err(Error::usage(format!(
-            "--verdicts - and {output} both want stdout; write the verdicts to a file"
-        ))
-        .into());
+    if to_stdout {
+        refuse_two_results("--verdicts -", speech)?;
     }
     let given = files::given(&args.files)?;
     if args.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
@@ -83,7 +75,6 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
     if path == Path::new("-") {
         return Ok(Verdicts { path: "stdout".into(), out: json_lines(None) });
     }
-    // To open it is to empty it.
     if let Some((file, what)) = engine::input_at(path, config, job, files) {
         return Err(Error::usage(format!(
             "--verdicts {} would overwrite {}, which is {what}; name another file",
@@ -91,6 +82,6 @@ fn open(path: &Path, config: &Config, job: &Path, files: &[Found]) -> Result<Ver
             file.display()
         )));
     }
-    let file = create_private(path).map_err(|cause| Error::file("write verdicts to", path, cause))?;
+    let file = create_new_private(path).map_err(|cause| Error::new_file("write verdicts to", path, cause))?;
     Ok(Verdicts { path: path.to_owned(), out: json_lines(Some(file)) })
 }

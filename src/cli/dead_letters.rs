@@ -1,15 +1,16 @@
 //! `dead-letters`: the records that did not become rows, with the evidence.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::args::{
-    DeadLettersCommand, DeliverArgs, DiscardArgs, ExportArgs, FilterArgs, ListArgs, Output, ReplayArgs,
-    ShowArgs,
+    DeadLettersCommand, DeliverArgs, DiscardArgs, ExportArgs, FilterArgs, JobArgs, ListArgs, Output,
+    ReplayArgs, ShowArgs,
 };
 use super::next::next_command;
-use super::speech::{Speech, print, print_as_is};
-use crate::engine::{self, ReplayOptions, Watch};
-use crate::error::Error;
+use super::speech::{Speech, json_lines, print, print_as_is, refuse_two_results};
+use crate::engine::{self, ExportTo, ReplayOptions, Watch};
+use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::figure;
 use crate::report::Exit;
 use crate::sink::history::Filter;
@@ -39,7 +40,8 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
     let letters = engine::dead_letters(&config, filter, limit, &speech.watch(), &mut |letters| {
         printed = print(&letters.take_piece(is_json));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
+    });
+    let letters = advised(letters, &args.job)?;
     printed?;
     if args.counts && !is_json {
         print(&letters.counts())?;
@@ -55,8 +57,21 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
 fn discard(args: &DiscardArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let note = args.note.as_deref();
-    speech.show(&engine::discard(&config, args.filter.filter(), note, &speech.watch())?)?;
+    let discarded = engine::discard(&config, args.filter.filter(), note, &speech.watch());
+    speech.show(&advised(discarded, &args.job)?)?;
     Ok(Exit::Success)
+}
+
+/// Where letters of an id are not there, says how to see those that are.
+fn advised<T>(result: Result<T>, args: &JobArgs) -> anyhow::Result<T> {
+    result.map_err(|error| match error.kind() {
+        ErrorKind::Unclear(Unclear::NoLetter { .. }) => {
+            let (into, table) = (args.destination.into.as_ref(), args.destination.table.as_ref());
+            let list = next_command("dead-letters list", &args.job, into, table);
+            Error::usage(format!("{error}; `{list}` shows them")).into()
+        }
+        _ => error.into(),
+    })
 }
 
 /// The state that is meant by a word, unless it is any.
@@ -81,17 +96,35 @@ impl FilterArgs {
 fn export(args: &ExportArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
     let filter = Filter { state: state(&args.state), ..args.filter.filter() };
-    let exported = engine::export(&config, filter, &args.out, args.raw, &speech.watch())?;
-    speech.show(&exported)?;
-    Ok(Exit::Success)
+    if args.out != Path::new("-") {
+        let to = if args.raw { ExportTo::Records(&args.out) } else { ExportTo::Objects(&args.out) };
+        speech.show(&advised(engine::export(&config, filter, to, &speech.watch()), &args.job)?)?;
+        return Ok(Exit::Success);
+    }
+    if args.raw {
+        return Err(
+            Error::usage("--raw writes the ids to a file beside the records; name a file with -o").into()
+        );
+    }
+    refuse_two_results("-o -", speech)?;
+    let mut out = json_lines(None);
+    match engine::export(&config, filter, ExportTo::Reader(&mut out), &speech.watch()) {
+        Err(error) if matches!(error.kind(), ErrorKind::Stopped(libc::SIGPIPE)) => {
+            Ok(Exit::Stopped(libc::SIGPIPE))
+        }
+        exported => {
+            speech.summarize(&advised(exported, &args.job)?)?;
+            Ok(Exit::Success)
+        }
+    }
 }
 
 fn replay(args: &ReplayArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let watch = Watch { stop: stop.clone(), ..speech.watch() };
     let ReplayArgs { overwrite, dry_run, .. } = *args;
     let options = ReplayOptions { from: args.from.as_deref(), overwrite, dry_run };
-    let overrides = args.job.destination.overrides();
-    let replay = engine::replay(&args.job.job, &overrides, args.filter.filter(), options, &watch)?;
+    let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &watch)?;
+    let replay = advised(engine::replay(&config, args.filter.filter(), options, &watch), &args.job)?;
     if let Some(error) = &replay.error {
         speech.error(error);
     }
@@ -101,16 +134,7 @@ fn replay(args: &ReplayArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit
 
 fn show(args: &ShowArgs, speech: Speech) -> anyhow::Result<Exit> {
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &speech.watch())?;
-    let letter = engine::dead_letter(&config, args.id, &speech.watch())?.ok_or_else(|| {
-        let destination = &args.job.destination;
-        let list = next_command(
-            "dead-letters list",
-            &args.job.job,
-            destination.into.as_ref(),
-            destination.table.as_ref(),
-        );
-        Error::usage(format!("job {} has no dead letter {}; `{list}` shows them", config.name, args.id))
-    })?;
+    let letter = advised(engine::dead_letter(&config, args.id, &speech.watch()), &args.job)?;
     if args.raw {
         let raw = letter.raw.as_ref().ok_or_else(|| Error::usage(letter.not_kept()))?;
         print_as_is(raw)?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::args::{LogFormat, Output, SpeechArgs};
 use crate::engine::Watch;
+use crate::error::{Error, Result};
 use crate::event::{Event, Level, Observer};
 use crate::printable::{PrintableJson, printable, printable_json};
 use crate::report::{FailedFile, Report};
@@ -206,6 +207,19 @@ fn write_out(bytes: &[u8]) -> io::Result<()> {
             result.map_err(|cause| io::Error::new(cause.kind(), format!("cannot write to stdout: {cause}")))
         }
     }
+}
+
+/// Refuses to write to stdout what a flag asks for where the report as JSON is to stand there.
+pub(super) fn refuse_two_results(flag: &str, speech: Speech) -> Result<()> {
+    if speech.output != Output::Json {
+        return Ok(());
+    }
+    // A person who has not typed the flag would not think of the variable.
+    let output = match std::env::var("LOGMILL_OUTPUT").as_deref() {
+        Ok("json") => "LOGMILL_OUTPUT=json",
+        _ => "--output json",
+    };
+    Err(Error::usage(format!("{flag} and {output} both want stdout; name a file in the place of -")))
 }
 
 /// A writer of many objects, one on each line: into a file, or to stdout.

@@ -3,11 +3,12 @@
 //! They say what the records do not: which host a log is of, or which day. A value stays as it is
 //! written until a run puts its data date in.
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::date;
+use super::quote::quoted;
 use super::reader::Reader;
 use super::scope::{Scope, as_integer, as_text};
 use crate::schema::{Bounds, Kind, Text};
@@ -57,6 +58,20 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> Vec<Column> {
         }
     }
     columns
+}
+
+/// Refuses a day whose next one cannot be written, where a column is to hold that.
+pub(super) fn check_date(reader: &mut Reader<'_>, scope: &Scope<'_>, columns: &[Column], date: NaiveDate) {
+    let is_last = date.succ_opt().is_none_or(|next| next.year() > 9999);
+    let asks = columns.iter().find(|column| date::asks_for_next(&column.written));
+    if let (true, Some(column), Some(value)) = (is_last, asks, scope.value("columns")) {
+        let message = format!(
+            "column {} is to hold {{next_date}}, and behind {date} there is none that has a year of four digits; \
+             leave it out, or load another day",
+            quoted(&column.name)
+        );
+        reader.find(message, &value.span());
+    }
 }
 
 fn read_value(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<(String, Kind)> {
@@ -157,6 +172,24 @@ mod tests {
         ] {
             assert_wrong("destination", line, &message, marked);
         }
+    }
+
+    #[test]
+    fn behind_the_last_day_there_is_no_next_one() {
+        let on = |line: &str, date: &str| {
+            let overrides = Overrides { date: date.parse().ok(), ..Overrides::default() };
+            read_job(&small_with("destination", line), &overrides)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        let next = "columns = { until = \"x{next_date}\" }";
+        let refused = on(next, "9999-12-31").expect_err("no next day");
+        assert!(
+            refused.contains("behind 9999-12-31 there is none that has a year of four digits"),
+            "{refused}"
+        );
+        on(next, "9999-12-30").expect("a day");
+        on("columns = { day = \"{date}\" }", "9999-12-31").expect("a day");
     }
 
     #[test]

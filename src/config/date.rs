@@ -39,6 +39,11 @@ fn has_placeholder(text: &str, is_known: impl Fn(&str) -> bool) -> Result<bool, 
     Ok(has_placeholder)
 }
 
+/// Whether the value of a column depends on the day after the data date.
+pub(super) fn asks_for_next(text: &str) -> bool {
+    pieces(text).iter().any(|piece| matches!(piece, Piece::Braced(NEXT_DATE)))
+}
+
 /// The value of a column, with its placeholders replaced by the parts of `date`.
 pub(super) fn put_date_into_value(text: &str, date: NaiveDate) -> String {
     let mut dated = String::with_capacity(text.len());

@@ -149,6 +149,15 @@ impl Config {
         self.destination.columns.iter().map(|column| column.on(self.date)).collect()
     }
 
+    /// What of a row cannot be made without a data date, where there is none.
+    pub fn lacks_date(&self) -> Option<String> {
+        let constants = self.constants();
+        let column = constants.iter().find(|constant| constant.text.is_none());
+        let column = column.map(|column| format!("the value of column {}", quote::quoted(&column.name)));
+        let year = || self.record.schema.lacks_year().filter(|_| self.date.is_none());
+        column.or_else(|| Some(format!("the year of field {}", quote::quoted(year()?))))
+    }
+
     /// The files to load, with the data date put in.
     pub fn patterns(&self) -> Result<Vec<Pattern>> {
         self.source.patterns(self.date)
@@ -197,6 +206,9 @@ fn read(
 
     let scope = reader.table(&job, "destination");
     let destination = Destination::read(&mut reader, &scope, &record.schema, folder, overrides);
+    if let Some(date) = overrides.date {
+        columns::check_date(&mut reader, &scope, &destination.columns, date);
+    }
     if source.needs_date.is_none() {
         let column = destination.columns.iter().find(|column| column.needs_date());
         source.needs_date = column.map(|column| NeedsDate::Column(column.name.clone()));

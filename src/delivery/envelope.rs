@@ -59,10 +59,8 @@ impl Envelope {
             envelope["line_of_split"] = line_of_split.into();
             envelope["split_start"] = split_start.into();
         }
-        let raw = letter.raw.as_deref();
-        match raw.map(std::str::from_utf8) {
-            Some(Ok(text)) => envelope["raw"] = text.into(),
-            Some(Err(_)) => envelope["raw_base64"] = STANDARD.encode(raw.unwrap_or_default()).into(),
+        match &letter.raw {
+            Some(raw) => put_bytes(&mut envelope, "raw", raw),
             None => {
                 envelope["raw"] = Value::Null;
                 let hash = letter.raw_hash.as_deref().unwrap_or_default();
@@ -73,10 +71,21 @@ impl Envelope {
                 envelope["raw_blake3"] = digits.into();
             }
         }
+        if let Some(fixed) = &letter.fixed {
+            put_bytes(&mut envelope, "fixed", fixed);
+        }
         envelope["reasons"] = letter.reasons.clone();
         envelope["stage"] = letter.stage.as_str().into();
         envelope["state"] = letter.state.as_str().into();
         envelope
+    }
+}
+
+/// Puts bytes in as text, or as base64 where they are none.
+fn put_bytes(envelope: &mut Value, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => envelope[name] = text.into(),
+        Err(_) => envelope[format!("{name}_base64")] = STANDARD.encode(bytes).into(),
     }
 }
 
@@ -112,6 +121,7 @@ mod tests {
             length: 4,
             raw: Some(b"{\"n\"".to_vec()),
             raw_hash: None,
+            fixed: None,
             stage: "parse".to_owned(),
             reasons: json!([{"code": "json_invalid"}]),
             state: "open".to_owned(),
@@ -156,6 +166,14 @@ mod tests {
         let line =
             r#""line":null,"offset":1099511627776,"length":4,"line_of_split":12,"split_start":100,"raw":"#;
         assert!(envelope.for_file(&late).contains(line), "{}", envelope.for_file(&late));
+    }
+
+    #[test]
+    fn what_was_mended_stands_beside_the_record() {
+        let envelope = Envelope::new("app", "t".to_owned());
+        let fixed = |bytes: &[u8]| envelope.for_file(&Outgoing { fixed: Some(bytes.to_vec()), ..letter() });
+        assert!(fixed(b"{}").contains(r#""raw":"{\"n\"","fixed":"{}","reasons""#), "{}", fixed(b"{}"));
+        assert!(fixed(b"\xff").contains(r#""raw":"{\"n\"","fixed_base64":"/w==","reasons""#));
     }
 
     #[test]

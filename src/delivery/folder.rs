@@ -8,7 +8,7 @@
 use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,20 +22,15 @@ use super::{Target, mark, undelivered};
 use crate::error::Result;
 use crate::failpoint;
 use crate::sink::outbox::{Delivered, Outbox, Stretch};
+use crate::source::{LETTERS, LETTERS_LOCK};
 use crate::stop::Stop;
+use crate::trust::is_ours;
 
 /// A folder that is there.
 pub(super) struct Folder {
     root: OwnedFd,
     path: PathBuf,
 }
-
-/// The folder below it that is ours.
-const OURS: &str = "dead-letters";
-
-/// The file that whoever writes beside it holds a lock on: of two, the one that looked at the table
-/// earlier must not have the last word.
-const LOCK: &str = ".lock";
 
 /// How long another one is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
@@ -69,15 +64,15 @@ impl Folder {
 
     /// The folder of a job's table, under a lock.
     fn of_table(&self, envelope: &Envelope, stop: &Stop) -> Result<Option<(OwnedFd, File)>> {
-        let failed = |name: &str, errno| undelivered(self.path.join(name).display(), why(errno));
-        let mut folder = below(&self.root, OURS).map_err(|errno| failed(OURS, errno))?;
-        let mut path = self.path.join(OURS);
+        let mut path = self.path.join(LETTERS);
+        let mut folder = below(&self.root, LETTERS, &path)?;
         for name in [encoded(&envelope.job), encoded(&envelope.table)] {
-            folder = below(&folder, &name).map_err(|errno| failed(OURS, errno))?;
-            path.push(name);
+            path.push(&name);
+            folder = below(&folder, &name, &path)?;
         }
-        path.push(LOCK);
-        let lock = match openat(&folder, LOCK, AS_FILE, PRIVATE_FILE).map(File::from) {
+        // Of two that write there, the one that looked at the table earlier must not have the last word.
+        path.push(LETTERS_LOCK);
+        let lock = match openat(&folder, LETTERS_LOCK, AS_FILE, PRIVATE_FILE).map(File::from) {
             Ok(lock) if lock.metadata().is_ok_and(|found| found.is_file()) => lock,
             // ENXIO: a pipe that nobody reads.
             Ok(_) | Err(Errno::ENXIO) => {
@@ -156,14 +151,29 @@ impl Folder {
     }
 }
 
-/// Opens a folder below another one, and makes it if it is missing.
-fn below(folder: &OwnedFd, name: &str) -> nix::Result<OwnedFd> {
-    match mkdirat(folder, name, PRIVATE_FOLDER) {
-        Ok(()) => nix::unistd::fsync(folder.as_fd())?,
-        Err(Errno::EEXIST) => {}
-        Err(errno) => return Err(errno),
+/// Opens a folder below another one, and makes it if it is missing. One of another user is refused:
+/// he could read all that is brought there, and put something else in its place.
+fn below(folder: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd> {
+    let open = || {
+        match mkdirat(folder, name, PRIVATE_FOLDER) {
+            Ok(()) => nix::unistd::fsync(folder.as_fd())?,
+            Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        openat(folder, name, AS_FOLDER | OFlag::O_NOFOLLOW, Mode::empty())
+    };
+    let opened = File::from(open().map_err(|errno| undelivered(path.display(), why(errno)))?);
+    match opened.metadata() {
+        Ok(found) if is_ours(&found) => Ok(opened.into()),
+        Ok(found) => {
+            let why = format!(
+                "the folder belongs to another user (uid {}); remove it, or name another 'to'",
+                found.uid()
+            );
+            Err(undelivered(path.display(), why))
+        }
+        Err(cause) => Err(undelivered(path.display(), cause.to_string())),
     }
-    openat(folder, name, AS_FOLDER | OFlag::O_NOFOLLOW, Mode::empty())
 }
 
 fn why(errno: Errno) -> String {

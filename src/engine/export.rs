@@ -9,13 +9,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::letters::refuse_unknown;
 use super::mended::ids_beside;
 use super::{Watch, destination};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::report::{Exit, Export, Head};
 use crate::sink::history::{DeadLetter, Filter, Line};
 use crate::trust::Draft;
+
+/// Where letters go, and in which form.
+pub enum ExportTo<'a> {
+    /// Into a file, an object for each.
+    Objects(&'a Path),
+    /// Into a file, each on a line as it is, and its id on the same line of a file beside.
+    Records(&'a Path),
+    /// To whoever reads them now, an object for each.
+    Reader(&'a mut dyn Write),
+}
 
 /// A letter as it is exported. The bytes are those that a replay would try: mended ones, where there
 /// are some.
@@ -37,69 +48,121 @@ struct Exported<'a> {
     raw_base64: Option<String>,
 }
 
-/// Writes the job's dead letters that pass the filter to a file: an object each, or as they are, each
-/// on its line and its id on that of a file beside.
-pub fn export(config: &Config, filter: Filter, path: &Path, is_raw: bool, watch: &Watch) -> Result<Export> {
-    let filter = Filter { job: config.name.clone(), has_raw: true, ..filter };
-    let failed = |cause| Error::file("write dead letters to", path, cause);
-    let beside = ids_beside(path);
-    if !is_raw && beside.exists() {
-        return Err(Error::usage(format!(
-            "{} stands beside, and `replay --from` would take {} for plain records; name another file",
-            beside.display(),
-            path.display()
-        )));
-    }
-    let begin = |path: &Path| {
-        Draft::begin(path).map_err(|cause| match cause.kind() {
-            ErrorKind::AlreadyExists => Error::usage(format!("{} exists; name another file", path.display())),
-            _ => failed(cause),
-        })
-    };
-    let mut records = begin(path)?;
-    let mut ids = if is_raw { Some(begin(&beside)?) } else { None };
-    let (mut exported, mut not_kept, mut result) = (0, 0, Ok(()));
-    destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
-        let written = match &mut ids {
-            Some(ids) => match letter.fixed.as_ref().or(letter.raw.as_ref()) {
-                None => {
-                    not_kept += 1;
-                    return ControlFlow::Continue(());
-                }
-                Some(raw) if raw.contains(&b'\n') => {
-                    result = Err(Error::usage(format!(
-                        "the record of dead letter {} has several lines; export without --raw",
-                        letter.id
-                    )));
-                    return ControlFlow::Break(());
-                }
-                Some(raw) => write_line(&mut records, raw)
-                    .and_then(|()| write_line(ids, letter.id.to_string().as_bytes())),
-            },
-            None => {
-                not_kept += u64::from(letter.raw.is_none() && letter.fixed.is_none());
-                write_object(&mut records, &letter)
-            }
-        };
-        exported += 1;
-        result = written.map_err(failed);
-        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    result?;
-    // The ids first: records without them would be read as objects.
-    for draft in ids.into_iter().chain([records]) {
-        draft.finish().map_err(failed)?;
-    }
-    let head = Head::new("dead-letters export", Some(&config.name), Exit::Success);
-    Ok(Export { head, file: path.display().to_string(), exported, not_kept })
+/// How many letters were exported, and of how many the record was too long to be kept.
+#[derive(Default)]
+struct Tally {
+    exported: u64,
+    not_kept: u64,
 }
 
-fn write_line(out: &mut impl Write, line: &[u8]) -> io::Result<()> {
+/// Writes the job's dead letters that pass the filter to where they are wanted.
+pub fn export(config: &Config, filter: Filter, to: ExportTo<'_>, watch: &Watch) -> Result<Export> {
+    let filter = Filter { job: config.name.clone(), has_raw: true, ..filter };
+    refuse_unknown(config, &filter.ids, watch)?;
+    let letters = Letters { config, filter, watch };
+    let (file, tally) = match to {
+        ExportTo::Objects(path) => (path.display().to_string(), letters.objects_into(path)?),
+        ExportTo::Records(path) => (path.display().to_string(), letters.records_into(path)?),
+        ExportTo::Reader(out) => ("stdout".to_owned(), letters.objects_to(out)?),
+    };
+    let head = Head::new("dead-letters export", Some(&config.name), Exit::Success);
+    Ok(Export { head, file, exported: tally.exported, not_kept: tally.not_kept })
+}
+
+/// The letters that are meant.
+struct Letters<'a> {
+    config: &'a Config,
+    filter: Filter,
+    watch: &'a Watch,
+}
+
+impl Letters<'_> {
+    fn each(&self, mut visit: impl FnMut(&DeadLetter) -> Result<()>) -> Result<()> {
+        let mut result = Ok(());
+        destination(self.config, self.watch)?.history()?.dead_letters(&self.filter, &mut |letter| {
+            result = visit(&letter);
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        result
+    }
+
+    fn objects_into(&self, path: &Path) -> Result<Tally> {
+        let beside = ids_beside(path);
+        if beside.exists() {
+            return Err(Error::usage(format!(
+                "{} stands beside, and `replay --from` would take {} for plain records; name another file",
+                beside.display(),
+                path.display()
+            )));
+        }
+        let mut draft = begin(path)?;
+        let tally = self.objects(&mut draft, |cause| failed(path, cause))?;
+        draft.finish().map_err(|cause| failed(path, cause))?;
+        Ok(tally)
+    }
+
+    fn objects_to(&self, out: &mut dyn Write) -> Result<Tally> {
+        let failed = |cause: io::Error| match cause.kind() {
+            // Who reads them has seen enough.
+            ErrorKind::BrokenPipe => error::ErrorKind::Stopped(libc::SIGPIPE).into(),
+            _ => failed(Path::new("stdout"), cause),
+        };
+        let tally = self.objects(out, failed)?;
+        out.flush().map_err(failed)?;
+        Ok(tally)
+    }
+
+    fn objects(&self, out: &mut dyn Write, failed: impl Fn(io::Error) -> Error) -> Result<Tally> {
+        let mut tally = Tally::default();
+        self.each(|letter| {
+            tally.not_kept += u64::from(letter.raw.is_none() && letter.fixed.is_none());
+            tally.exported += 1;
+            write_object(out, letter).map_err(&failed)
+        })?;
+        Ok(tally)
+    }
+
+    fn records_into(&self, path: &Path) -> Result<Tally> {
+        let (mut records, mut ids) = (begin(path)?, begin(&ids_beside(path))?);
+        let mut tally = Tally::default();
+        self.each(|letter| {
+            let Some(raw) = letter.fixed.as_ref().or(letter.raw.as_ref()) else {
+                tally.not_kept += 1;
+                return Ok(());
+            };
+            if raw.contains(&b'\n') {
+                return Err(Error::usage(format!(
+                    "the record of dead letter {} has several lines; export without --raw",
+                    letter.id
+                )));
+            }
+            tally.exported += 1;
+            let written = write_line(&mut records, raw);
+            let written = written.and_then(|()| write_line(&mut ids, letter.id.to_string().as_bytes()));
+            written.map_err(|cause| failed(path, cause))
+        })?;
+        // The ids first: records without them would be read as objects.
+        for draft in [ids, records] {
+            draft.finish().map_err(|cause| failed(path, cause))?;
+        }
+        Ok(tally)
+    }
+}
+
+fn begin(path: &Path) -> Result<Draft> {
+    Draft::begin(path).map_err(|cause| Error::new_file("write dead letters to", path, cause))
+}
+
+fn failed(path: &Path, cause: io::Error) -> Error {
+    Error::file("write dead letters to", path, cause)
+}
+
+fn write_line(out: &mut dyn Write, line: &[u8]) -> io::Result<()> {
     out.write_all(line)?;
     out.write_all(b"\n")
 }
 
-fn write_object(out: &mut impl Write, letter: &DeadLetter) -> io::Result<()> {
+fn write_object(out: &mut dyn Write, letter: &DeadLetter) -> io::Result<()> {
     let bytes = letter.fixed.as_deref().or(letter.raw.as_deref());
     let raw = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
     let DeadLetter { id, source, line, offset, stage, state, attempts, reasons, .. } = letter;

@@ -4,13 +4,32 @@ use std::path::PathBuf;
 use std::slice;
 
 use crate::config::Config;
+use crate::delivery::Address;
 use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
-use crate::source::{Discovered, discover};
+use crate::source::{Discovered, LETTERS, Pattern, Places, discover};
 
 /// The files of which none need be there.
 pub fn files_or_none(config: &Config) -> Result<Discovered> {
-    discover(&config.patterns()?, &config.source.selection)
+    found(config, &config.patterns()?)
+}
+
+/// The files that patterns stand for. What the job delivers itself is refused: it would load its dead
+/// letters, and those of these.
+fn found(config: &Config, patterns: &[Pattern]) -> Result<Discovered> {
+    let found = discover(patterns, &config.source.selection)?;
+    let Some(Address::Folder(to)) = &config.dead_letters.to else { return Ok(found) };
+    let mut places = Places::default();
+    let letters = places.of_folder(&to.join(LETTERS));
+    match found.files.iter().find(|file| places.of(&file.path).starts_with(&letters)) {
+        Some(file) => Err(Error::usage(format!(
+            "{} is one of the dead letters that this job delivers to {}; they are no logs of it: leave that folder \
+             out, or let 'to' name another",
+            file.path.display(),
+            to.display()
+        ))),
+        None => Ok(found),
+    }
 }
 
 /// The files, in the order in which they are loaded. That there are none is an error, unless their
@@ -19,15 +38,14 @@ pub fn files(config: &Config) -> Result<Discovered> {
     let patterns = config.patterns()?;
     let (mut there, mut absent) = (Vec::new(), Vec::new());
     for (pattern, is_dated) in patterns.into_iter().zip(config.source.are_dated()) {
-        let is_absent =
-            is_dated && discover(slice::from_ref(&pattern), &config.source.selection)?.is_none_there();
+        let is_absent = is_dated && found(config, slice::from_ref(&pattern))?.is_none_there();
         match is_absent {
             true => absent.push(pattern.base.join(&pattern.text)),
             false => there.push(pattern),
         }
     }
     let patterns = there;
-    let mut found = discover(&patterns, &config.source.selection)?;
+    let mut found = found(config, &patterns)?;
     found.absent = absent;
     if found.files.is_empty() && !patterns.is_empty() {
         let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 
 use super::selected::selected;
+use super::status::old_rows;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result, Unclear};
-use crate::report::{Forget, RowsLeft};
+use crate::report::{Forget, OldRows, RowsLeft};
 use crate::sink::history::SourceStatus;
 use crate::sink::statement::delete_rows;
 use crate::sink::{Destination, Key};
@@ -110,6 +111,6 @@ fn rows(
     match delete_sql {
         _ if options.deletes_rows => RowsLeft::Deleted,
         Some(sql) => RowsLeft::Doubled { because, command: destination.shell(sql) },
-        None => RowsLeft::Found,
+        None => RowsLeft::Found { stay: old_rows(config) == OldRows::Kept },
     }
 }

@@ -1,10 +1,11 @@
 //! `dead-letters`: the records that did not become rows, with the evidence.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::{Watch, destination};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::report::{Discard, Exit, Head, Letters, ShownLetter};
 use crate::sink::history::Filter;
 
@@ -22,6 +23,7 @@ pub fn dead_letters(
     take: &mut dyn FnMut(&mut Letters) -> ControlFlow<()>,
 ) -> Result<Letters> {
     let filter = Filter { job: config.name.clone(), ..filter };
+    refuse_unknown(config, &filter.ids, watch)?;
     let mut letters = Letters::new(Head::new("dead-letters list", Some(&config.name), Exit::Success));
     let mut found = 0;
     destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
@@ -40,21 +42,43 @@ pub fn dead_letters(
     Ok(letters)
 }
 
+/// Refuses ids that no dead letter of the job has: whoever types one means one.
+pub(super) fn refuse_unknown(config: &Config, ids: &[i64], watch: &Watch) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let filter = Filter { job: config.name.clone(), ids: ids.to_vec(), ..Filter::default() };
+    let mut known = HashSet::new();
+    destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
+        known.insert(letter.id);
+        ControlFlow::Continue(())
+    })?;
+    match ids.iter().find(|id| !known.contains(id)) {
+        Some(&id) => Err(no_letter(config, id)),
+        None => Ok(()),
+    }
+}
+
+fn no_letter(config: &Config, id: i64) -> Error {
+    ErrorKind::from(Unclear::NoLetter { job: config.name.clone(), id }).into()
+}
+
 /// One of them, with its record.
-pub fn dead_letter(config: &Config, id: i64, watch: &Watch) -> Result<Option<ShownLetter>> {
+pub fn dead_letter(config: &Config, id: i64, watch: &Watch) -> Result<ShownLetter> {
     let filter = Filter { job: config.name.clone(), ids: vec![id], has_raw: true, ..Filter::default() };
     let mut found = None;
     destination(config, watch)?.history()?.dead_letters(&filter, &mut |letter| {
         found = Some(letter);
         ControlFlow::Break(())
     })?;
-    let head = Head::new("dead-letters show", Some(&config.name), Exit::Success);
-    Ok(found.map(|letter| ShownLetter::new(head, letter)))
+    let letter = found.ok_or_else(|| no_letter(config, id))?;
+    Ok(ShownLetter::new(Head::new("dead-letters show", Some(&config.name), Exit::Success), letter))
 }
 
 /// Discards the job's open dead letters that pass the filter.
 pub fn discard(config: &Config, filter: Filter, note: Option<&str>, watch: &Watch) -> Result<Discard> {
     let filter = Filter { job: config.name.clone(), ..filter };
+    refuse_unknown(config, &filter.ids, watch)?;
     let destination = destination(config, watch)?;
     let discarded = destination.discard(&filter, note)?;
     let status = destination.history()?.status(&config.name)?.unwrap_or_default();

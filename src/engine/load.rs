@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::deliver;
 use super::files::{notice_of_links, notices_of_absent};
 use super::run::{Ended, recipe, settings};
+use super::status::old_rows;
 use super::{Watch, address_and_settings, destination_among};
 use crate::config::Config;
 use crate::error::Result;
@@ -98,7 +99,7 @@ pub(super) fn load_beside(
         job: &config.name,
         run,
         destination: destination.describe(),
-        has_places: config.destination.key.has_places(),
+        old_rows: old_rows(config),
         stop_above: config.dead_letters.stop_above,
         is_rebuild: options.rebuild.is_some(),
         delivery,

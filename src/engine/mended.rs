@@ -23,8 +23,19 @@ pub(super) struct MendedFile {
     path: PathBuf,
     file: File,
     is_raw: bool,
-    /// By id, where its line stands, and how long it is.
-    lines: HashMap<i64, (u64, usize)>,
+    /// The line of each, by its id.
+    lines: HashMap<i64, Line>,
+}
+
+/// A line of the file.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    /// Counted from one.
+    number: usize,
+    /// The offset of its first byte.
+    start: u64,
+    /// Without its end.
+    length: usize,
 }
 
 /// What is read of an object; the rest is for people.
@@ -33,6 +44,13 @@ struct Object {
     id: i64,
     raw: Option<String>,
     raw_base64: Option<String>,
+}
+
+/// A letter as its object has it. One that was too long to be kept has no bytes, and is tried as its
+/// source has it.
+struct Letter {
+    id: i64,
+    bytes: Option<Vec<u8>>,
 }
 
 /// The file of ids that stands beside a file of records.
@@ -52,7 +70,7 @@ impl MendedFile {
         let ids = if is_raw { ids(&beside)? } else { Vec::new() };
         let file = mended.file.try_clone().map_err(|cause| Error::file("read", path, cause))?;
         let (mut reader, mut line) = (BufReader::new(file), Vec::new());
-        let (mut at, mut number) = (0, 0);
+        let (mut start, mut number) = (0, 0);
         loop {
             line.clear();
             let read =
@@ -61,21 +79,23 @@ impl MendedFile {
                 break;
             }
             let length = line.strip_suffix(b"\n").map_or(read, <[u8]>::len);
-            let id = match is_raw {
-                true => ids.get(number).copied(),
-                false if line.trim_ascii().is_empty() => None,
-                false => Some(object(path, number, &line)?.id),
-            };
             number += 1;
+            let id = match is_raw {
+                true => ids.get(number - 1).copied(),
+                false if line.trim_ascii().is_empty() => None,
+                // Its bytes are looked at too, before anything is done.
+                false => Some(letter(path, number, &line)?.id),
+            };
             if let Some(id) = id
-                && mended.lines.insert(id, (at, length)).is_some()
+                && let Some(first) = mended.lines.insert(id, Line { number, start, length })
             {
                 return Err(Error::usage(format!(
-                    "{}:{number}: letter {id} stands here twice; keep the one that is meant",
-                    path.display()
+                    "{}:{number}: letter {id} stands in line {} too; keep the one that is meant",
+                    path.display(),
+                    first.number
                 )));
             }
-            at += read as u64;
+            start += read as u64;
         }
         if is_raw && number != ids.len() {
             return Err(Error::usage(format!(
@@ -89,20 +109,40 @@ impl MendedFile {
         Ok(mended)
     }
 
-    /// The ids of its letters; of these only, if there are any.
-    pub(super) fn among(&self, ids: &[i64]) -> Vec<i64> {
+    /// The ids of its letters; of these only, if there are any, and all of them must be there.
+    pub(super) fn among(&self, ids: &[i64]) -> Result<Vec<i64>> {
+        if let Some(id) = ids.iter().find(|id| !self.lines.contains_key(id)) {
+            let path = self.path.display();
+            return Err(Error::usage(format!("{path} has no dead letter {id}; leave out its --id")));
+        }
         let mut among: Vec<i64> =
-            self.lines.keys().copied().filter(|id| ids.is_empty() || ids.contains(id)).collect();
+            if ids.is_empty() { self.lines.keys().copied().collect() } else { ids.to_vec() };
         among.sort_unstable();
-        among
+        Ok(among)
     }
 }
 
-fn object(path: &Path, number: usize, line: &[u8]) -> Result<Object> {
-    serde_json::from_slice(line).map_err(|error| {
-        let place = format!("{}:{}", path.display(), number + 1);
-        Error::usage(format!("{place}: no object of `dead-letters export`, which has an id and raw: {error}"))
-    })
+/// Reads the line of this number.
+fn letter(path: &Path, number: usize, line: &[u8]) -> Result<Letter> {
+    let refused = |why: String| Error::usage(format!("{}:{number}: {why}", path.display()));
+    let Object { id, raw, raw_base64 } = serde_json::from_slice(line).map_err(|error| {
+        refused(format!("no object of `dead-letters export`, which has an id and raw: {error}"))
+    })?;
+    let bytes = match (raw, raw_base64) {
+        (Some(_), Some(_)) => {
+            return Err(refused(format!(
+                "letter {id} has both raw and raw_base64; keep the one that is meant"
+            )));
+        }
+        (Some(raw), None) => Some(raw.into_bytes()),
+        (None, Some(base64)) => Some(
+            STANDARD
+                .decode(base64)
+                .map_err(|error| refused(format!("raw_base64 of letter {id} is no base64: {error}")))?,
+        ),
+        (None, None) => None,
+    };
+    Ok(Letter { id, bytes })
 }
 
 fn ids(path: &Path) -> Result<Vec<i64>> {
@@ -117,27 +157,13 @@ fn ids(path: &Path) -> Result<Vec<i64>> {
 
 impl Mended for MendedFile {
     fn of(&mut self, id: i64) -> Result<Option<Vec<u8>>> {
-        let Some(&(at, length)) = self.lines.get(&id) else { return Ok(None) };
-        let mut line = vec![0; length];
-        self.file.read_exact_at(&mut line, at).map_err(|cause| Error::file("read", &self.path, cause))?;
+        let Some(&line) = self.lines.get(&id) else { return Ok(None) };
+        let mut bytes = vec![0; line.length];
+        let read = self.file.read_exact_at(&mut bytes, line.start);
+        read.map_err(|cause| Error::file("read", &self.path, cause))?;
         if self.is_raw {
-            return Ok(Some(line));
+            return Ok(Some(bytes));
         }
-        let Object { raw, raw_base64, .. } = object(&self.path, 0, &line)?;
-        match (raw, raw_base64) {
-            (Some(_), Some(_)) => Err(Error::usage(format!(
-                "{}: letter {id} has both raw and raw_base64; keep the one that is meant",
-                self.path.display()
-            ))),
-            (Some(raw), None) => Ok(Some(raw.into_bytes())),
-            (None, Some(base64)) => STANDARD.decode(base64).map(Some).map_err(|error| {
-                Error::usage(format!(
-                    "{}: raw_base64 of letter {id} is no base64: {error}",
-                    self.path.display()
-                ))
-            }),
-            // It was too long to be kept, and is tried as its source has it.
-            (None, None) => Ok(None),
-        }
+        Ok(letter(&self.path, line.number, &bytes)?.bytes)
     }
 }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 pub use backfill::{BackfillOptions, BackfillPlan, backfill, plan_backfill};
 pub use check::{check, input_at};
 pub use deliver::deliver;
-pub use export::export;
+pub use export::{ExportTo, export};
 pub use files::{files, files_or_none};
 pub use forget::{ForgetOptions, Meant, forget};
 pub use found::found_dates;

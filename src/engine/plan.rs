@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::files::{LINK_OF_ANOTHER, files};
 use super::guarantees::{Kinds, guarantees};
 use super::run::settings;
-use super::status::compare_rules;
+use super::status::{compare_rules, old_rows};
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
@@ -65,10 +65,7 @@ fn other_rules(
     }
     let mut sources = destination.history()?.status(&config.name)?.unwrap_or_default().sources;
     compare_rules(config, &mut sources);
-    Ok(OtherRules::of(
-        sources.iter().filter(|source| finished.contains(&source.id)),
-        config.destination.key.has_places(),
-    ))
+    Ok(OtherRules::of(sources.iter().filter(|source| finished.contains(&source.id)), old_rows(config)))
 }
 
 /// Which kinds of sources there are.

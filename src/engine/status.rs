@@ -6,7 +6,7 @@ use super::selected::selected;
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
-use crate::report::{Exit, Head, SourcesStatus, Status};
+use crate::report::{Exit, Head, OldRows, SourcesStatus, Status};
 use crate::sink::history::SourceStatus;
 use crate::source::Hash16;
 
@@ -16,10 +16,15 @@ pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
     let mut found = destination.history()?.status(&config.name)?;
     found.iter_mut().for_each(|found| compare_rules(config, &mut found.sources));
     let undelivered = found.as_ref().map_or(0, |found| found.undelivered);
-    let has_places = config.destination.key.has_places();
-    let mut status = Status::new(&config.name, destination.describe(), found, has_places, false);
+    let rows = old_rows(config);
+    let mut status = Status::new(&config.name, destination.describe(), found, rows, false);
     status.undelivered = config.dead_letters.to.is_some().then_some(undelivered);
     Ok(status)
+}
+
+/// What becomes of rows whose files are forgotten and loaded again.
+pub(super) fn old_rows(config: &Config) -> OldRows {
+    OldRows::of(&config.destination.key, &config.destination.on_conflict)
 }
 
 /// How far some of its files are. They may be gone.

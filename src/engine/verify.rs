@@ -19,7 +19,7 @@ use crate::report::{Compared, Verify};
 use crate::sink::Sink;
 use crate::sink::history::SourceStatus;
 use crate::sink::verify::{Unread, Verified, Verifying};
-use crate::source::{Discovered, Found, Pattern, Selection, discover};
+use crate::source::{Discovered, Found, Pattern, Places, Selection, discover};
 
 /// What is asked of a verification.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,11 +118,12 @@ fn verify_day(
 
 /// The files of sources that the job does not name any more, where they still stand.
 fn elsewhere(files: &[Found], names: &[String]) -> Result<Vec<Found>> {
-    let named: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
-    let others = names.iter().filter(|name| !named.contains(name.as_str())).map(PathBuf::from);
+    let mut places = Places::default();
+    let named: HashSet<PathBuf> = files.iter().map(|file| places.of(&file.path)).collect();
+    let others = names.iter().map(PathBuf::from);
     // To open what cannot be looked at says why.
     let is_there = |path: &PathBuf| fs::metadata(path).map_or(!is_gone(path), |metadata| metadata.is_file());
-    let others = others.filter(|path| path.is_absolute() && is_there(path));
+    let others = others.filter(|path| path.is_absolute() && is_there(path) && !named.contains(&places.of(path)));
     let patterns: Vec<Pattern> = others.map(|text| Pattern { text, base: PathBuf::new() }).collect();
     Ok(discover(&patterns, &Selection::default())?.files)
 }

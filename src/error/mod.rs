@@ -298,6 +298,16 @@ impl Error {
         ErrorKind::File { doing, path: path.to_owned(), cause }.into()
     }
 
+    /// A file that could not be made: what is there already is never overwritten.
+    pub(crate) fn new_file(doing: &'static str, path: &Path, cause: io::Error) -> Error {
+        match cause.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Error::usage(format!("{} exists; name another file", path.display()))
+            }
+            _ => Error::file(doing, path, cause),
+        }
+    }
+
     /// A database that was not named and may be another user's; its address names it.
     pub(crate) fn found_database(path: &Path, why: String, address: &str) -> Error {
         let flag = format!("--into {address}");
@@ -392,6 +402,14 @@ pub enum Unclear {
     Several {
         /// The name.
         name: String,
+    },
+    /// No dead letter has the id.
+    #[error("job {job} has no dead letter {id}")]
+    NoLetter {
+        /// The job.
+        job: String,
+        /// The id.
+        id: i64,
     },
     /// No source has the id.
     #[error("job {job} has no source {id}")]

@@ -48,7 +48,7 @@ pub use claim::{asked, bytes_to_read};
 use cut::Cutter;
 use plan::Planner;
 use queue::queue;
-pub use replay::{Mended, RecipeOf, ReplaySettings, Replayed, replay};
+pub use replay::{Mended, OfDay, OnDay, ReplaySettings, Replayed, replay};
 use setback::is_set_back;
 pub use stats::{GivenUp, OtherRules, Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};

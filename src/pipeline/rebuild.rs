@@ -1,7 +1,7 @@
 //! A rebuild: a load that is whole or was not.
 
 use super::bar;
-use super::replay::{ReplaySettings, Replayed, replay};
+use super::replay::{OfDay, ReplaySettings, Replayed, replay};
 use super::stats::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::rebuild::{Mended, Rebuilt};
@@ -56,8 +56,15 @@ pub(super) fn settle(
 /// Tries the letters that had been mended, and ends.
 fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
     if let Some(Mended { filter, is_backwards }) = sink.carry_over()? {
-        let settings = ReplaySettings { filter, is_backwards, day: None };
-        replay(&settings, &|_| Ok(recipe.clone()), None, sink, stop, &mut Replayed::default())?;
+        let settings = ReplaySettings { filter, is_backwards };
+        replay(
+            &settings,
+            &|_| Ok(OfDay { recipe: recipe.clone(), constants: None }),
+            None,
+            sink,
+            stop,
+            &mut Replayed::default(),
+        )?;
     }
     sink.end_rebuild()
 }

@@ -13,14 +13,22 @@ use crate::error::{ErrorKind, Result};
 use crate::failpoint;
 use crate::sink::history::Filter;
 use crate::sink::replay::{OpenLetter, Page, Tried};
-use crate::sink::{Batch, Counts, Sink};
+use crate::sink::{Batch, Constant, Counts, Sink};
 use crate::source::{Chunk, Source};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Assignment, Parcel, Recipe, Rows, Work, Worker};
 
-/// How records become rows, by the day of their source.
-pub type RecipeOf<'a> = &'a dyn Fn(Option<NaiveDate>) -> Result<Recipe>;
+/// What depends on the day of a source.
+pub struct OfDay {
+    /// How its records become rows,
+    pub recipe: Recipe,
+    /// and what is the same in all of these, where it can be another than before.
+    pub constants: Option<Vec<Constant>>,
+}
+
+/// What a job is on a day, or on none; `Err` is why its records cannot become rows then.
+pub type OnDay<'a> = &'a dyn Fn(Option<NaiveDate>) -> Result<OfDay, String>;
 
 /// Bytes that a person has mended.
 pub trait Mended {
@@ -35,8 +43,6 @@ pub struct ReplaySettings {
     pub filter: Filter,
     /// From the last to the first: where a row that is there stays, the later of one key then wins.
     pub is_backwards: bool,
-    /// Only those of sources of this day: what a destination writes can depend on it.
-    pub day: Option<NaiveDate>,
 }
 
 /// What became of letters.
@@ -69,18 +75,25 @@ impl Replayed {
             self.why.push((id, why));
         }
     }
+
+    fn leave_all(&mut self, letters: &[OpenLetter], why: &str) {
+        for letter in letters {
+            self.met.push(letter.id);
+            self.leave(letter.id, why.to_owned());
+        }
+    }
 }
 
 /// Tries letters once more. What was committed until an error is in `outcome`, and stays.
 pub fn replay(
     settings: &ReplaySettings,
-    recipe_of: RecipeOf<'_>,
+    on_day: OnDay<'_>,
     mut mended: Option<&mut dyn Mended>,
     sink: &mut dyn Sink,
     stop: &Stop,
     outcome: &mut Replayed,
 ) -> Result<()> {
-    let mut page = Page { after: None, is_backwards: settings.is_backwards, day: settings.day };
+    let mut page = Page { after: None, is_backwards: settings.is_backwards };
     let mut worker = Worker::default();
     loop {
         if let Some(signal) = stop.asked() {
@@ -90,7 +103,16 @@ pub fn replay(
         let Some(last) = letters.last() else { return Ok(()) };
         page.after = Some((last.source_id, last.offset));
         for of_a_day in letters.chunk_by(|one, other| one.data_date == other.data_date) {
-            let recipe = recipe_of(of_a_day[0].data_date)?;
+            let OfDay { recipe, constants } = match on_day(of_a_day[0].data_date) {
+                Ok(of_day) => of_day,
+                Err(why) => {
+                    outcome.leave_all(of_a_day, &why);
+                    continue;
+                }
+            };
+            if let Some(constants) = constants {
+                sink.set_constants(&constants)?;
+            }
             let work = sink.work(recipe.clone());
             let mut attempt = Attempt { recipe: &recipe, work: &*work, worker: &mut worker, outcome };
             let (parcels, tried) = attempt.all(of_a_day, &mut mended)?;

@@ -54,7 +54,10 @@ pub struct ForgottenSource {
 #[derive(Clone, Debug)]
 pub enum RowsLeft {
     /// They are found by their key.
-    Found,
+    Found {
+        /// They stay as they are, whatever is loaded.
+        stay: bool,
+    },
     /// They would be there twice.
     Doubled {
         /// Why they are not found.

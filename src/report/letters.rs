@@ -76,7 +76,10 @@ pub struct ShownLetter {
     /// gives the bytes.
     #[serde(serialize_with = "lossy")]
     pub raw: Option<Vec<u8>>,
-    /// Where in the record the reasons are about, as far as that is known.
+    /// The record as a person has mended it, where one has: the reasons are about that.
+    #[serde(serialize_with = "lossy", skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Vec<u8>>,
+    /// Where in the record, or in what was made of it, the reasons are about, as far as that is known.
     pub places: Vec<ReasonPlace>,
 }
 
@@ -98,7 +101,7 @@ pub struct Export {
     /// What every report begins with.
     #[serde(flatten)]
     pub head: Head,
-    /// The file.
+    /// The file, or `stdout`.
     pub file: String,
     /// How many dead letters are in it.
     pub exported: u64,
@@ -172,14 +175,21 @@ impl Report for Replay {
 impl ShownLetter {
     /// A letter that was read with its record.
     pub fn new(head: Head, mut letter: DeadLetter) -> ShownLetter {
-        let raw = letter.raw.take();
+        let (raw, fixed) = (letter.raw.take(), letter.fixed.take());
+        let mut shown = ShownLetter { head, letter, raw, fixed, places: Vec::new() };
         let mut places = Vec::new();
-        for (index, reason) in letter.reasons.as_array().into_iter().flatten().enumerate() {
-            if let Some(place) = raw.as_deref().and_then(|raw| place(reason, raw)) {
+        for (index, reason) in shown.letter.reasons.as_array().into_iter().flatten().enumerate() {
+            if let Some(place) = shown.tried().and_then(|tried| place(reason, tried)) {
                 places.push(ReasonPlace { reason: index, offset: place.start, length: place.len() });
             }
         }
-        ShownLetter { head, letter, raw, places }
+        shown.places = places;
+        shown
+    }
+
+    /// The bytes that were tried last.
+    pub(super) fn tried(&self) -> Option<&[u8]> {
+        self.fixed.as_deref().or(self.raw.as_deref())
     }
 
     /// Why its record cannot be shown, where it was too long to be kept.
@@ -373,27 +383,52 @@ mod tests {
     }
 
     #[test]
+    fn places_are_those_of_the_bytes_that_were_tried() {
+        let shown = |fixed: Option<&[u8]>| {
+            let letter = DeadLetter {
+                raw: Some(b"no".to_vec()),
+                fixed: fixed.map(<[u8]>::to_vec),
+                reasons: json!([{"code": "int_parsing", "field": "n", "message": "no integer", "input": "y"}]),
+                ..letter()
+            };
+            ShownLetter::new(Head::new("dead-letters show", None, super::super::Exit::Success), letter)
+        };
+        assert!(shown(None).places.is_empty());
+        let mended = shown(Some(b"{\"n\":\"y\"}"));
+        assert_eq!((mended.places[0].offset, mended.places[0].length), (6, 1));
+        assert_eq!((&json!(mended)["raw"], &json!(mended)["fixed"]), (&json!("no"), &json!("{\"n\":\"y\"}")));
+        assert_eq!(json!(shown(None)).get("fixed"), None);
+        let text = mended.text(80);
+        assert!(text.contains("\n      {\"n\":\"y\"}\n            ^\n"), "{text}");
+        assert!(text.ends_with("  record\n    no\n  mended\n    {\"n\":\"y\"}\n"), "{text}");
+    }
+
+    fn letter() -> DeadLetter {
+        DeadLetter {
+            id: 1,
+            source: "a".into(),
+            offset: 0,
+            line: Line::of(1, 0, Some(0)),
+            length: 1,
+            raw: None,
+            raw_hash: None,
+            fixed: None,
+            stage: "schema".into(),
+            reasons: json!([]),
+            state: "open".into(),
+            attempts: 1,
+            first_seen: Default::default(),
+            last_seen: Default::default(),
+            note: None,
+        }
+    }
+
+    #[test]
     fn kinds_of_reasons_are_counted_up_to_a_bound() {
         let mut letters = Letters::new(Head::new("dead-letters list", None, super::super::Exit::Success));
         let letter = |id: i64, field: &str| {
             let reason = json!({"code": "extra_forbidden", "field": field, "message": "unknown"});
-            DeadLetter {
-                id,
-                source: "a".into(),
-                offset: 0,
-                line: Line::of(1, 0, Some(0)),
-                length: 1,
-                raw: None,
-                raw_hash: None,
-                fixed: None,
-                stage: "schema".into(),
-                reasons: json!([reason, reason]),
-                state: "open".into(),
-                attempts: 1,
-                first_seen: Default::default(),
-                last_seen: Default::default(),
-                note: None,
-            }
+            DeadLetter { id, reasons: json!([reason, reason]), ..letter() }
         };
         (0..2_000).for_each(|id| letters.count(&letter(id, &format!("f{id}"))));
         letters.count(&letter(2_000, "f7"));

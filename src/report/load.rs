@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::delivery::Delivery;
 use super::infer::Inferred;
-use super::rules::OtherRules;
+use super::rules::{OldRows, OtherRules};
 use super::{Exit, Head, Report, text};
 use crate::error::Error;
 use crate::pipeline::Outcome;
@@ -198,8 +198,8 @@ pub struct Subject<'a> {
     pub inferred: Option<Inferred>,
     /// Where the rows went, without secrets.
     pub destination: String,
-    /// Whether rows say which source they are of.
-    pub has_places: bool,
+    /// What becomes of rows whose files are loaded again.
+    pub old_rows: OldRows,
     /// How many dead letters of a source are too many.
     pub stop_above: Option<Bar>,
     /// Whether it was to load anew.
@@ -228,7 +228,7 @@ impl Load {
                 other_rules: outcome.other_rules.map(|other| OtherRules {
                     files: other.files,
                     open_dead_letters: other.letters,
-                    has_places: subject.has_places,
+                    rows: subject.old_rows,
                 }),
                 duplicates: outcome
                     .duplicates

@@ -39,7 +39,7 @@ pub use load::{
     Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times,
 };
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};
-pub use rules::OtherRules;
+pub use rules::{OldRows, OtherRules};
 pub use status::{SourcesStatus, Status};
 pub use verify::{Compared, Verify};
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::sink::history::SourceStatus;
+use crate::sink::{Key, OnConflict};
 
 /// Files that were loaded under other rules (format, fields, key) than those of the job now.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -11,18 +12,39 @@ pub struct OtherRules {
     pub files: usize,
     /// Their dead letters that are open.
     pub open_dead_letters: u64,
-    /// Whether their rows can be told from others, to be deleted.
+    /// What becomes of their rows where they are loaded again.
     #[serde(skip)]
-    pub has_places: bool,
+    pub rows: OldRows,
+}
+
+/// What becomes of the rows of files that are forgotten and loaded again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OldRows {
+    /// They say which source they are of, and can go with it.
+    Deletable,
+    /// The load finds them by their key, and puts the new ones in their place,
+    #[default]
+    Replaced,
+    /// or leaves them as they are, as `on_conflict` has it.
+    Kept,
+}
+
+impl OldRows {
+    /// What it is by this key and this rule.
+    pub fn of(key: &Key, on_conflict: &OnConflict) -> OldRows {
+        match on_conflict {
+            _ if key.has_places() => OldRows::Deletable,
+            OnConflict::Update => OldRows::Replaced,
+            // Of rows that are equally new, the old one can win.
+            OnConflict::Keep | OnConflict::Newest(_) => OldRows::Kept,
+        }
+    }
 }
 
 impl OtherRules {
     /// Those among these sources; none if there are none.
-    pub fn of<'a>(
-        sources: impl IntoIterator<Item = &'a SourceStatus>,
-        has_places: bool,
-    ) -> Option<OtherRules> {
-        let mut other = OtherRules { files: 0, open_dead_letters: 0, has_places };
+    pub fn of<'a>(sources: impl IntoIterator<Item = &'a SourceStatus>, rows: OldRows) -> Option<OtherRules> {
+        let mut other = OtherRules { files: 0, open_dead_letters: 0, rows };
         for source in sources.into_iter().filter(|source| source.other_rules) {
             other.files += 1;
             other.open_dead_letters += source.open_dead_letters;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Exit, Head, OtherRules, Report, text};
+use super::{Exit, Head, OldRows, OtherRules, Report, text};
 use crate::sink::dates::DateStatus;
 use crate::sink::history::{self, ReasonCount, RunStatus, SourceStatus};
 
@@ -54,7 +54,7 @@ impl Status {
         job: &str,
         destination: String,
         found: Option<history::Status>,
-        has_places: bool,
+        rows: OldRows,
         shows_all: bool,
     ) -> Status {
         let is_new = found.is_none();
@@ -62,7 +62,7 @@ impl Status {
         Status {
             head: Head::new("status", Some(job), Exit::Success),
             destination,
-            other_rules: OtherRules::of(&found.sources, has_places),
+            other_rules: OtherRules::of(&found.sources, rows),
             sources: found.sources,
             open_dead_letters: found.open_dead_letters,
             undelivered: None,

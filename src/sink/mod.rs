@@ -61,6 +61,12 @@ pub trait Sink: Send {
     /// What turns chunks into parcels for it.
     fn work(&self, recipe: Recipe) -> Arc<dyn Work>;
 
+    /// Rows from here on have these in their constant columns: of dead letters, each can be of another
+    /// day.
+    fn set_constants(&mut self, _constants: &[Constant]) -> Result<()> {
+        Ok(())
+    }
+
     /// Where batches end.
     fn closes(&self) -> Closes {
         Closes::WhenFull

@@ -84,6 +84,8 @@ pub struct Outgoing {
     pub raw: Option<Vec<u8>>,
     /// BLAKE3 of the record, where it was too long.
     pub raw_hash: Option<Vec<u8>>,
+    /// The record as a person has mended it: the reasons are about that.
+    pub fixed: Option<Vec<u8>>,
     /// The step that refused it.
     pub stage: String,
     /// The reasons, as a list.
@@ -160,6 +162,7 @@ mod tests {
             length: 0,
             raw: None,
             raw_hash: None,
+            fixed: None,
             stage: String::new(),
             reasons: Value::Null,
             state: "open".to_owned(),

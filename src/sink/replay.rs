@@ -40,8 +40,6 @@ pub struct Page {
     pub after: Option<(i32, u64)>,
     /// From the last to the first.
     pub is_backwards: bool,
-    /// Only those of sources of this day.
-    pub day: Option<NaiveDate>,
 }
 
 /// What stands before the record of a letter `d`, in SQL: kept with it, or with its split.

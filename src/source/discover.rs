@@ -13,6 +13,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use super::STDIN;
+use super::letters::are_letters;
 use crate::error::{Error, Result};
 use crate::trust::is_ours;
 
@@ -210,7 +211,7 @@ fn glob(pattern: &Pattern) -> Result<(Met, Vec<PathBuf>)> {
             } else if place.as_os_str().is_empty() || place.is_dir() {
                 let names = entries(&place, &mut unreadable).into_iter().map(|entry| entry.file_name());
                 let names = names.filter(|name| pattern.matches_with(&name.to_string_lossy(), options));
-                next.extend(names.map(|name| place.join(name)));
+                next.extend(names.map(|name| place.join(name)).filter(|path| !are_letters(path)));
             }
         }
         match is_named {
@@ -226,11 +227,12 @@ fn glob(pattern: &Pattern) -> Result<(Met, Vec<PathBuf>)> {
     Ok((met, found))
 }
 
-/// A directory and all below it, without hidden ones and links.
+/// A directory and all below it, without hidden ones, links and dead letters.
 fn directories(top: PathBuf, found: &mut Vec<PathBuf>, unreadable: &mut Vec<PathBuf>) {
     for entry in entries(&top, unreadable) {
         let is_hidden = entry.file_name().as_bytes().starts_with(b".");
-        if !is_hidden && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_hidden && is_folder && !are_letters(&entry.path()) {
             directories(entry.path(), found, unreadable);
         }
     }
@@ -248,7 +250,8 @@ fn entries(directory: &Path, unreadable: &mut Vec<PathBuf>) -> Vec<DirEntry> {
     })
 }
 
-/// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out.
+/// All plain files below `directory`. Hidden ones (`.gitkeep`, `.app.log.swp`) are left out, and dead
+/// letters that were delivered there.
 fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
     for entry in entries(directory, &mut met.files) {
         let (name, path) = (entry.file_name(), entry.path());
@@ -258,7 +261,9 @@ fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
         // What cannot be looked at is opened all the same, and that says why.
         let kind = entry.file_type().ok();
         if kind.is_some_and(|kind| kind.is_dir()) {
-            walk(&path, selection, met);
+            if !are_letters(&path) {
+                walk(&path, selection, met);
+            }
         } else if selection.takes(&name)
             && kind.is_none_or(|kind| kind.is_file() || kind.is_symlink() && path.is_file())
             && met.follows(&path)
@@ -376,6 +381,30 @@ mod tests {
         assert_eq!(names, ["log.2", "log.10"]);
         assert_eq!(names_below(folder, &["odd[1]", "missing"], Order::Name), ["odd[1]", "missing"]);
         assert_eq!(names_below(folder, &["none*"], Order::Name), [""; 0]);
+    }
+
+    #[test]
+    fn dead_letters_are_no_logs_unless_they_are_named() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let folder = folder.path();
+        let letters = "out/dead-letters/job/t";
+        std::fs::create_dir_all(folder.join(letters)).expect("created");
+        for name in ["a.log", "out/b.log", "out/dead-letters/c.log"] {
+            std::fs::write(folder.join(name), name).expect("written");
+        }
+        for name in [".lock", "1-0.ndjson"] {
+            std::fs::write(folder.join(letters).join(name), name).expect("written");
+        }
+        let all = ["a.log", "out/b.log", "out/dead-letters/c.log"];
+        assert_eq!(names_below(folder, &["."], Order::Name), all);
+        assert_eq!(names_below(folder, &["**/*"], Order::Name), all);
+        assert_eq!(names_below(folder, &["out"], Order::Name), all[1..]);
+        assert_eq!(names_below(folder, &["*/*/*/*/*"], Order::Name), [""; 0]);
+        assert_eq!(names_below(folder, &["out/dead-letters/*"], Order::Name), all[2..]);
+        let letter = [format!("{letters}/1-0.ndjson")];
+        for named in [letters.to_owned(), format!("{letters}/*"), letter[0].clone()] {
+            assert_eq!(names_below(folder, &[&named], Order::Name), letter, "{named}");
+        }
     }
 
     #[test]

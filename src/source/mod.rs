@@ -16,10 +16,12 @@ mod feed;
 mod framing;
 mod identity;
 mod inflate;
+mod letters;
 #[expect(unsafe_code, reason = "mapping a file that others may change; the module comment is the contract")]
 mod map;
 mod open;
 mod patient;
+mod place;
 mod preamble;
 mod read;
 mod recognise;
@@ -45,6 +47,8 @@ pub use framing::{
 pub use identity::{
     Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Inode, Last, Probe, TAIL_BYTES, hash16,
 };
+pub use letters::{LETTERS, LETTERS_LOCK};
+pub use place::Places;
 pub use preamble::Preamble;
 pub use recognise::{Known, Recognised, recognise};
 

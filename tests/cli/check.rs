@@ -98,6 +98,20 @@ fn verdicts_are_one_object_per_record_in_the_order_of_the_file() {
 }
 
 #[test]
+fn verdicts_empty_no_file_that_is_there() {
+    let place = place();
+    place.write("other.ndjson", "precious");
+    let check = |out: &str| place.run(&format!("check -j app.toml --verdicts {out}"));
+    check("other.ndjson").ended(2, &["other.ndjson exists; name another file"]);
+    assert_eq!(place.read("other.ndjson"), "precious");
+    place.write("empty", "");
+    check("empty").ended(3, &[]);
+    assert_eq!(place.read("empty").lines().count(), 6);
+    check("empty").ended(2, &["empty exists; name another file"]);
+    check("/dev/null").ended(3, &[]);
+}
+
+#[test]
 fn verdicts_empty_no_file_of_the_job() {
     let place = Place::new();
     let job = r#"

@@ -117,8 +117,11 @@ fn dead_letters_are_found_by_code_field_and_source() {
                    1  json_invalid: [..] of the record  (first is 3 at [..]/logs/b.ndjson:3)
             $ logmill dead-letters list -j job.toml --counts --source b.ndjson --field word
                    1  string_too_long word: [..], got long  (first is 2 at [..]/logs/b.ndjson:2)
-            $ logmill dead-letters list -j job.toml --counts --id 99
+            $ logmill dead-letters list -j job.toml --counts --id 1 --field none
             no dead letters
+            $ logmill dead-letters list -j job.toml --counts --id 99
+            ? 2
+            ! logmill: job app has no dead letter 99; `logmill dead-letters list -j job.toml` shows them
             $ logmill dead-letters show -j job.toml 1
             dead letter 1  (open, 1 attempt so far)
               source   [..]/logs/a.ndjson

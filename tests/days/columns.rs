@@ -10,6 +10,8 @@ on_each_destination! {
     the_same_record_on_another_day_is_another_by_content
     a_constant_can_be_part_of_a_key
     a_letter_that_is_replayed_has_the_columns_of_its_day
+    of_letters_of_several_days_the_last_of_the_sources_wins
+    a_letter_without_a_day_is_left_where_one_is_needed
 }
 
 const COLUMNS: &str = "columns = { data_date = \"{date}\", until = \"{next_date}\", \
@@ -142,4 +144,72 @@ fn a_letter_that_is_replayed_has_the_columns_of_its_day(kind: Kind) {
         days.query("SELECT n, CAST(data_date AS text) FROM t ORDER BY n"),
         ["1|2024-01-01", "2|2024-01-02"]
     );
+}
+
+/// The second file of a day is loaded after that of the next one.
+fn of_letters_of_several_days_the_last_of_the_sources_wins(kind: Kind) {
+    let days = || {
+        let days = Days::new(kind)
+            .files("files = [\"logs/{date}*.log\"]")
+            .lines("key = [\"n\"]\ncolumns = { data_date = \"{date}\" }");
+        for (day, file) in
+            [("2024-01-01", "2024-01-01"), ("2024-01-02", "2024-01-02"), ("2024-01-01", "2024-01-01-b")]
+        {
+            // One that another letter of its source beats, and one that only it has.
+            days.place.write(format!("logs/{file}.log"), format!("{{\"n\":\"x\"}}\nno {file}\n"));
+            days.run(&format!("load --date {day}")).ended(3, &[]);
+        }
+        days.place.run("dead-letters export -j job.toml -o letters.ndjson").ended(0, &[]);
+        let numbers = [1, 2, 1, 3, 1, 4];
+        let exported = days.place.read("letters.ndjson");
+        let mended = exported.lines().zip(numbers).map(|(line, n)| {
+            let mut letter: Value = serde_json::from_str(line).unwrap();
+            letter["raw"] = format!("{{\"n\":{n}}}").into();
+            format!("{letter}\n")
+        });
+        days.place.write("letters.ndjson", mended.collect::<String>());
+        days
+    };
+    for flag in ["", "--overwrite"] {
+        let days = days();
+        let said = days.place.run(&format!("dead-letters replay -j job.toml --from letters.ndjson {flag}"));
+        assert!(said.ended(0, &[]).stdout.contains("6 replayed"));
+        let rows = days.query("SELECT n, CAST(data_date AS text) FROM t ORDER BY n");
+        assert_eq!(rows, ["1|2024-01-01", "2|2024-01-01", "3|2024-01-02", "4|2024-01-01"], "{flag}");
+        // It is one run, and each letter was tried once.
+        assert_eq!(
+            days.query(&format!(
+                "SELECT count(*) FROM {} WHERE command <> 'load'",
+                kind.table("logmill", "runs")
+            )),
+            ["1"]
+        );
+    }
+}
+
+fn a_letter_without_a_day_is_left_where_one_is_needed(kind: Kind) {
+    let days = Days::new(kind).files("files = [\"logs/a.log\"]").lines("");
+    days.place.write("logs/a.log", "{\"n\":\"x1\"}\n");
+    days.run("load").ended(3, &[]);
+    days.destination.execute(&format!("ALTER TABLE t ADD COLUMN data_date {}", kind.word("date", "TEXT")));
+    let days = days.files("files = [\"logs/{date}.log\"]").lines("columns = { data_date = \"{date}\" }");
+    days.place.write("logs/2024-01-02.log", "{\"n\":\"x2\"}\n");
+    days.run("load --date 2024-01-02").ended(3, &[]);
+    days.place.run("dead-letters export -j job.toml -o letters.ndjson").ended(0, &[]);
+    let mended = days
+        .place
+        .read("letters.ndjson")
+        .replace("\\\"x", "")
+        .replace("1\\\"}", "1}")
+        .replace("2\\\"}", "2}");
+    days.place.write("letters.ndjson", mended);
+    let said = days.place.run("dead-letters replay -j job.toml --from letters.ndjson");
+    let said = said.ended(1, &[]);
+    for text in [
+        "1 replayed, 0 refused again, 1 open",
+        "loaded without a date, and the value of column 'data_date' needs one",
+    ] {
+        assert!(said.stdout.contains(text), "{}", said.stdout);
+    }
+    assert_eq!(days.query("SELECT n, CAST(data_date AS text) FROM t"), ["2|2024-01-02"]);
 }

@@ -37,6 +37,20 @@ impl<'l> Call<'l> {
         self
     }
 
+    /// Told to people, and not to a program.
+    pub(crate) fn for_people(mut self) -> Self {
+        let mut command = Command::new(self.command.get_program());
+        command.args(self.command.get_args().filter(|arg| *arg != "--output" && *arg != "json"));
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
+    }
+
     /// By way of another address, such as that of a proxy.
     pub(crate) fn into(self, url: &str) -> Self {
         self.arg("--into").arg(url)
@@ -272,6 +286,11 @@ impl Ended<'_> {
     pub(crate) fn never_says(&self, text: &str) -> &Self {
         assert!(!self.stderr.contains(text) && !self.stdout.contains(text), "said: {text:?}");
         self
+    }
+
+    /// All that is on stdout.
+    pub(crate) fn stdout(&self) -> &str {
+        &self.stdout
     }
 
     /// The result on stdout, at a JSON pointer.

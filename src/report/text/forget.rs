@@ -34,10 +34,15 @@ pub(in crate::report) fn forget(forget: &Forget) -> String {
         RowsLeft::Deleted => {
             let _ = writeln!(out, "\n{} of theirs were deleted.", figure::some(forget.deleted_rows, "row"));
         }
-        RowsLeft::Found => {
+        RowsLeft::Found { stay } => {
             out.push_str(
                 "\nThe rows stay, and a load finds them by their key: none of them will be there twice.\n",
             );
+            if *stay {
+                out.push_str(
+                    "By on_conflict it can leave them as they are: delete those that are to change.\n",
+                );
+            }
         }
         RowsLeft::Doubled { because, command } => {
             let _ = writeln!(

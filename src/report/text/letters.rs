@@ -112,13 +112,16 @@ pub(in crate::report) fn letter(shown: &ShownLetter) -> String {
             let _ = writeln!(out, "      {}", one_line(detail));
         }
         let place = shown.places.iter().find(|place| place.reason == index);
-        if let (Some(place), Some(raw)) = (place, &shown.raw) {
-            let (line, carets) = pointed_at(raw, place.offset..place.offset + place.length);
+        if let (Some(place), Some(tried)) = (place, shown.tried()) {
+            let (line, carets) = pointed_at(tried, place.offset..place.offset + place.length);
             let _ = writeln!(out, "      {line}\n      {carets}");
         }
     }
     let record = shown.raw.as_ref().map_or_else(|| not_kept(letter), |raw| escaped(raw));
     let _ = writeln!(out, "  record\n    {record}");
+    if let Some(fixed) = &shown.fixed {
+        let _ = writeln!(out, "  mended\n    {}", escaped(fixed));
+    }
     out
 }
 

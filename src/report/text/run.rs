@@ -22,7 +22,8 @@ const FILES_SHOWN: usize = 10;
 const GIVEN_UP_REASONS_SHOWN: usize = 3;
 
 /// How a file that was given up is gone on with.
-const GO_ON: &str = "    to go on, raise --stop-above; or mend the job, and `logmill dead-letters replay`\n";
+const GO_ON: &str = "    to go on, raise --stop-above; or mend the job, `logmill dead-letters replay`, and load with\n    \
+                     --accept-new-rules\n";
 
 /// What is said of a rebuild that did not come to its end.
 const AS_IT_WAS: &str =

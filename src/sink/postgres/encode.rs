@@ -13,11 +13,12 @@ use std::net::IpAddr;
 use bumpalo::Bump;
 
 use super::check::Demands;
-use super::wire::{Column, EPOCH_DAYS, EPOCH_US, Wire, put, put_fixed};
+use super::wire::{Column, EPOCH_DAYS, EPOCH_US, NULL, Wire, put, put_fixed};
 use super::{jsonb, numeric};
 use crate::reject::{Code, Faults, Path, code};
 use crate::schema::{Row, Value};
 use crate::sink::Constant;
+use crate::sink::constant::hash_key;
 use crate::sink::key::{Origin, record_hash};
 use crate::work::{Encoder, Place};
 
@@ -36,6 +37,14 @@ pub struct CopyEncoder {
 impl CopyEncoder {
     pub(super) fn new(columns: Vec<Column>, demands: Demands, hash_key: Option<[u8; 32]>) -> CopyEncoder {
         CopyEncoder { columns, demands, hash_key }
+    }
+
+    /// The same with these in the constant columns, or every reason why they do not fit.
+    pub(super) fn with(&self, constants: &[Constant]) -> Result<CopyEncoder, Vec<String>> {
+        let mut encoder = CopyEncoder { hash_key: hash_key(constants), ..self.clone() };
+        let unfit = encoder.columns.iter_mut().filter_map(|column| column.fill(constants).err());
+        let findings: Vec<String> = unfit.collect();
+        if findings.is_empty() { Ok(encoder) } else { Err(findings) }
     }
 }
 
@@ -94,14 +103,27 @@ fn not_storable(why: &'static str) -> Unfit {
 }
 
 impl Column {
-    /// Makes what goes into every row, or says why the value does not fit.
-    pub(super) fn fill(&mut self, constant: &Constant) -> Result<(), String> {
+    /// Makes what goes into every row, if it is one of these columns, or says why the value does not fit.
+    pub(super) fn fill(&mut self, constants: &[Constant]) -> Result<(), String> {
+        let Origin::Constant(index) = self.origin else { return Ok(()) };
+        match self.bytes_of(&constants[index]) {
+            Ok(bytes) => {
+                self.constant = bytes;
+                Ok(())
+            }
+            Err(why) => Err(format!(
+                "the value of column {} in `columns` does not fit its type, {}: {why}",
+                self.name, self.type_name
+            )),
+        }
+    }
+
+    fn bytes_of(&self, constant: &Constant) -> Result<Vec<u8>, String> {
         let kind = self.kind.as_ref().expect("a constant column has a kind");
-        let Some(value) = constant.read(kind)? else { return Ok(()) };
+        let Some(value) = constant.read(kind)? else { return Ok(NULL.to_vec()) };
         let mut bytes = Vec::new();
         self.put(&value.value(&Bump::new()), &mut bytes).map_err(|unfit| unfit.why.to_owned())?;
-        self.constant = bytes;
-        Ok(())
+        Ok(bytes)
     }
 
     /// Appends a value, which is looked at where it stands: to copy what was just written in small

@@ -123,13 +123,8 @@ pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result
             }
         };
         let mut fitted = fitted(target, column, origin, wire, kind);
-        if let Origin::Constant(index) = origin
-            && let Err(why) = fitted.fill(&constants[index])
-        {
-            findings.push(format!(
-                "the value of column {name} in `columns` does not fit its type, {}: {why}",
-                column.type_name
-            ));
+        if let Err(finding) = fitted.fill(constants) {
+            findings.push(finding);
         }
         written.push(fitted);
     }

@@ -86,8 +86,8 @@ use crate::sink::outage::{Outage, Patience};
 use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{
-    Advance, Answer, Asked, Batch, Committed, Counts, Ending, Key, OpenLetters, Remembered, Setback, Sink,
-    decide,
+    Advance, Answer, Asked, Batch, Committed, Constant, Counts, Ending, Key, OpenLetters, Remembered,
+    Setback, Sink, decide,
 };
 use crate::work::{self, Recipe, Work};
 
@@ -278,6 +278,11 @@ fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> {
 impl Sink for Postgres {
     fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
         work::with(recipe, Arc::clone(&self.encoder))
+    }
+
+    fn set_constants(&mut self, constants: &[Constant]) -> Result<()> {
+        self.encoder = Arc::new(self.encoder.with(constants).map_err(ErrorKind::Unfit)?);
+        Ok(())
     }
 
     fn run_id(&self) -> Option<i64> {

@@ -91,7 +91,7 @@ fn columns() -> String {
     format!(
         "d.id, d.source_id, coalesce(s.name, ''), s.data_date, d.generation::bigint, d.source_offset, d.line,
      d.length, d.raw, d.raw_hash, d.stage, d.reasons::text, d.state, d.attempts, d.first_seen, d.delivered_at IS NULL,
-         {}",
+         d.fixed, {}",
         place_of_split("logmill.checkpoints")
     )
 }
@@ -106,10 +106,11 @@ fn outgoing(row: &Row) -> Outgoing {
         data_date: row.get(3),
         generation: row.get(4),
         offset: unsigned(row.get(5)),
-        line: Line::of_stored(row.get(6), row.get(16), row.get(17)),
+        line: Line::of_stored(row.get(6), row.get(17), row.get(18)),
         length: unsigned(row.get(7)),
         raw: row.get(8),
         raw_hash: row.get(9),
+        fixed: row.get(16),
         stage: row.get(10),
         reasons: serde_json::from_str(&reasons).unwrap_or_default(),
         is_due: state == "open" && row.get(15),
@@ -135,7 +136,7 @@ impl Outbox for PostgresOutbox {
         let sql = format!(
             "SELECT {columns} FROM (
                  SELECT d.*, row_number() OVER (ORDER BY d.id) AS place,
-                        sum(coalesce(length(d.raw), 0)) OVER (ORDER BY d.id) AS bytes
+                        sum(coalesce(length(d.raw), 0) + coalesce(length(d.fixed), 0)) OVER (ORDER BY d.id) AS bytes
                  FROM (SELECT * FROM logmill.dead_letters d WHERE {} AND d.id > $3
                        ORDER BY d.id LIMIT {PAGE_LETTERS}) d
              ) d LEFT JOIN logmill.sources s ON s.id = d.source_id

@@ -42,7 +42,6 @@ pub(super) fn open_letters(
                         d.length, coalesce(octet_length(coalesce(d.fixed, d.raw)), 0) AS bytes
                  FROM {letters} d LEFT JOIN {sources} s ON s.id = d.source_id
                  WHERE {is_meant} AND ($9::int IS NULL OR (d.source_id, d.source_offset) {behind} ($9, $10::bigint))
-                     AND ($11::date IS NULL OR s.data_date = $11)
                  ORDER BY d.source_id {order}, d.source_offset {order} LIMIT {PAGE_LETTERS}
              ) q WINDOW w AS (ORDER BY q.source_id {order}, q.source_offset {order})
          ) p JOIN {letters} d ON d.id = p.id
@@ -50,8 +49,7 @@ pub(super) fn open_letters(
     );
     let source = page.after.map(|(source, _)| source);
     let offset = page.after.map(|(_, offset)| signed(offset));
-    let parameters: Vec<_> =
-        meant(filter, target).into_iter().chain([&source as _, &offset as _, &page.day as _]).collect();
+    let parameters: Vec<_> = meant(filter, target).into_iter().chain([&source as _, &offset as _]).collect();
     let rows = at(Step::Look, client.query(&sql, &parameters))?;
     Ok(rows.iter().map(open_letter).collect())
 }

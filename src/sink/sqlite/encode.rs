@@ -46,6 +46,10 @@ impl SqliteEncoder {
     pub(super) fn new(columns: Vec<Column>, hash_key: Option<[u8; 32]>) -> SqliteEncoder {
         SqliteEncoder { columns, hash_key }
     }
+
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
 }
 
 impl Encoder for SqliteEncoder {

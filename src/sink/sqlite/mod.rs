@@ -60,7 +60,9 @@ use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
 use super::outage::Outage;
 use super::rebuild::{Mended, Provenance, Rebuilt, conflict_of_letters};
 use super::replay::{OpenLetter, Page};
-use super::{Answer, Asked, Batch, Committed, Ending, OnConflict, OpenLetters, Setback, Sink, TableName};
+use super::{
+    Answer, Asked, Batch, Committed, Constant, Ending, OnConflict, OpenLetters, Setback, Sink, TableName,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::trust::make_private;
@@ -531,6 +533,16 @@ impl Sqlite {
 impl Sink for Sqlite {
     fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
         work::with(recipe, Arc::clone(&self.encoder))
+    }
+
+    fn set_constants(&mut self, constants: &[Constant]) -> Result<()> {
+        let mut columns = self.encoder.columns().to_vec();
+        let findings = target::fill(&self.statements.target, &mut columns, constants);
+        if !findings.is_empty() {
+            return Err(ErrorKind::Unfit(findings).into());
+        }
+        self.encoder = Arc::new(SqliteEncoder::new(columns, hash_key(constants)));
+        Ok(())
     }
 
     fn run_id(&self) -> Option<i64> {

@@ -57,7 +57,7 @@ fn columns() -> String {
     format!(
         "d.id, d.source_id, coalesce(s.name, ''), s.data_date, d.generation, d.source_offset, d.line,
      d.length, d.raw, d.raw_hash, d.stage, d.reasons, d.state, d.attempts, d.first_seen, d.delivered_at IS NULL,
-         {}",
+         d.fixed, {}",
         place_of_split("logmill_checkpoints")
     )
 }
@@ -72,10 +72,11 @@ fn outgoing(row: &Row<'_>) -> rusqlite::Result<Outgoing> {
         data_date: row.get::<_, Option<String>>(3)?.and_then(|date| date.parse().ok()),
         generation: row.get(4)?,
         offset: unsigned(row.get(5)?),
-        line: Line::of_stored(row.get(6)?, row.get(16)?, row.get(17)?),
+        line: Line::of_stored(row.get(6)?, row.get(17)?, row.get(18)?),
         length: unsigned(row.get(7)?),
         raw: row.get(8)?,
         raw_hash: row.get(9)?,
+        fixed: row.get(16)?,
         stage: row.get(10)?,
         reasons: serde_json::from_str(&row.get::<_, String>(11)?).unwrap_or_default(),
         is_due: state == "open" && is_unmarked,
@@ -109,7 +110,7 @@ impl Outbox for SqliteOutbox {
             let (mut letters, mut bytes) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {
                 let letter = outgoing(row)?;
-                bytes += letter.raw.as_ref().map_or(0, Vec::len);
+                bytes += [&letter.raw, &letter.fixed].into_iter().flatten().map(Vec::len).sum::<usize>();
                 if !letters.is_empty() && bytes as i64 > PAGE_BYTES {
                     break;
                 }

@@ -36,7 +36,6 @@ pub(super) fn open_letters(
                         d.length, coalesce(length(coalesce(d.fixed, d.raw)), 0) AS bytes
                  FROM {letters} d LEFT JOIN {sources} s ON s.id = d.source_id
                  WHERE {is_meant} AND (?9 IS NULL OR (d.source_id, d.source_offset) {behind} (?9, ?10))
-                     AND (?11 IS NULL OR s.data_date = ?11)
                  ORDER BY d.source_id {order}, d.source_offset {order} LIMIT {PAGE_LETTERS}
              ) q WINDOW w AS (ORDER BY q.source_id {order}, q.source_offset {order})
          ) p JOIN {letters} d ON d.id = p.id
@@ -46,9 +45,8 @@ pub(super) fn open_letters(
     let Filter { job, state, code, field, source, .. } = filter;
     let after = page.after.map(|(source, offset)| (source, i64::try_from(offset).unwrap_or(i64::MAX)));
     let (source_id, offset) = (after.map(|(id, _)| id), after.map(|(_, offset)| offset));
-    let day = page.day.map(|day| day.to_string());
     let found = statement.query_map(
-        params![job, ids, state, code, field, source, since, target, source_id, offset, day],
+        params![job, ids, state, code, field, source, since, target, source_id, offset],
         open_letter,
     )?;
     Ok(found.collect::<rusqlite::Result<_>>()?)

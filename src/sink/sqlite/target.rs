@@ -287,16 +287,15 @@ pub(super) fn fit(
                 if column.type_name.is_empty() { "without a type" } else { &column.type_name }
             ));
         }
-        let constant = match (origin, &kind) {
-            (Origin::Constant(index), Some(kind)) => constant_bytes(&constants[index], kind),
-            _ => Ok(Vec::new()),
-        };
-        let constant = constant.unwrap_or_else(|why| {
-            findings.push(unfit_constant(column, &why));
-            Vec::new()
+        written.push(Column {
+            name: column.name.clone(),
+            origin,
+            kind,
+            not_null: column.not_null,
+            constant: Vec::new(),
         });
-        written.push(Column { name: column.name.clone(), origin, kind, not_null: column.not_null, constant });
     }
+    findings.extend(fill(target, &mut written, constants));
     let names: Vec<String> = columns_of(schema, constants, key).into_iter().map(|(name, _)| name).collect();
     for column in &target.columns {
         let is_left_out = !names.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
@@ -317,9 +316,24 @@ pub(super) fn fit(
     Ok(if findings.is_empty() { Ok(written) } else { Err(findings) })
 }
 
-fn unfit_constant(column: &TargetColumn, why: &str) -> String {
-    let TargetColumn { name, type_name, .. } = column;
-    format!("the value of column {name} in `columns` does not fit its type, {type_name}: {why}")
+/// Makes what goes into every row of the constant columns, and gives every reason why a value does not
+/// fit.
+pub(super) fn fill(target: &Target, columns: &mut [Column], constants: &[Constant]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for column in columns {
+        let (Origin::Constant(index), Some(kind)) = (column.origin, &column.kind) else { continue };
+        match constant_bytes(&constants[index], kind) {
+            Ok(bytes) => column.constant = bytes,
+            Err(why) => {
+                let Column { name, .. } = column;
+                let type_name = target.column(name).map_or("", |column| &column.type_name);
+                findings.push(format!(
+                    "the value of column {name} in `columns` does not fit its type, {type_name}: {why}"
+                ));
+            }
+        }
+    }
+    findings
 }
 
 /// What to say where the key has no unique index.
