@@ -9,6 +9,7 @@ use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, log};
 use crate::harness::oracle::check_complete;
 use crate::harness::run::needs_failpoints;
+use crate::harness::wait_until;
 use crate::stories::on_each_destination;
 use crate::tables::role;
 
@@ -121,6 +122,12 @@ fn a_file_is_known_by_every_name_that_leads_to_it(kind: Kind) {
         let forgotten = command("forget").arg("--dry-run").run().exit(0).result("/sources");
         assert_eq!(forgotten.as_array().unwrap().len(), 1, "{name}");
     }
+    // A file that was loaded under another name than the job's is not read twice.
+    load.call().arg(load.path("a.ndjson").to_str().unwrap()).run();
+    let _ = load.call_with(&job);
+    let verified = load.command("verify").run();
+    verified.exit(0);
+    assert_eq!(verified.result("/not_verifiable"), json!([]));
     // Also when it is gone.
     fs::remove_file(load.path("a.ndjson")).unwrap();
     let forgotten = load.command("forget").arg(load.path("a.ndjson").to_str().unwrap()).run();
@@ -154,6 +161,45 @@ fn what_refers_to_a_row_keeps_it_and_all_else(kind: Kind) {
     let before = load.versions();
     load.command("forget").arg("--delete-rows").arg("--id").arg("1").run().exit(1);
     assert_eq!(load.versions(), before);
+}
+
+/// A replay owns no source: of it and of who forgets the source, the one that comes first is waited for.
+#[test]
+fn a_replay_under_way_leaves_no_row_of_a_source_that_is_forgotten() {
+    needs_failpoints();
+    let load = Load::empty()
+        .schema("n int")
+        .field("word = { type = \"text\", max_length = 3, required = false }")
+        .file("a.ndjson", "{\"n\":1}\n{\"n\":2,\"word\":\"long\"}\n");
+    let forget = || load.command("forget").arg("--delete-rows").arg("--yes").arg("--id").arg("1");
+    let replay = || load.command("dead-letters replay");
+    let wait_for_a_lock =
+        || wait_until("one to wait for the other", || load.backends("wait_event_type = 'Lock'").len() == 1);
+    for is_first in [true, false] {
+        load.reset();
+        load.run().exit(3);
+        let _ = load.call_with(&load.job().replace("max_length = 3", "max_length = 30"));
+        if is_first {
+            let replaying = replay().stop_at("before-commit", 0).start().wait_stopped();
+            let forgetting = forget().start();
+            wait_for_a_lock();
+            replaying.wake();
+            replaying.wait().exit(0);
+            assert_eq!(forgetting.wait().exit(0).result("/deleted_rows"), json!(2));
+        } else {
+            let forgetting = forget().stop_at("before-forget-commit", 0).start().wait_stopped();
+            let replaying = replay().start();
+            wait_for_a_lock();
+            forgetting.wake();
+            assert_eq!(forgetting.wait().exit(0).result("/deleted_rows"), json!(1));
+            replaying.wait().exit(6);
+        }
+        assert_eq!(load.ask::<i64>("SELECT count(*) FROM t"), 0, "the replay first: {is_first}");
+        assert_eq!(
+            load.ask::<i64>("SELECT count(*) FROM logmill.dead_letters WHERE state <> 'superseded'"),
+            0
+        );
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ on_each_destination! {
     letters_that_are_good_by_the_present_rules_become_rows_and_a_load_is_well_again
     killed_anywhere_a_replay_loses_and_doubles_nothing
     killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing
+    a_replay_of_several_pages_goes_on_where_it_was_killed
     of_two_replays_one_waits_or_leaves
     what_was_mended_is_kept_and_becomes_the_row
     records_are_mended_as_they_are_with_their_ids_beside
@@ -244,6 +245,46 @@ fn killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing(kind: Ki
         assert_eq!(letters(&load)[0], tried[0], "{point}");
     }
     assert!(killed >= 10, "only {killed} points were come by");
+}
+
+/// More letters than are read at once, each key with one on the first page, and one on the last.
+fn a_replay_of_several_pages_goes_on_where_it_was_killed(kind: Kind) {
+    needs_failpoints();
+    const KEYS: usize = 1_100;
+    let lines = |word: &str| -> String {
+        (0..KEYS).map(|n| format!("{{\"n\":{n},\"word\":\"{word}\"}}\n")).collect()
+    };
+    for (key, flag, word) in
+        [("position", "", None), ("[\"n\"]", "", Some("later")), ("[\"n\"]", "--overwrite", Some("later"))]
+    {
+        let load = words(kind).key(key).file("a.ndjson", lines("early")).file("b.ndjson", lines("later"));
+        let replay = || {
+            let call = load.command("dead-letters replay");
+            if flag.is_empty() { call } else { call.arg(flag) }
+        };
+        for (point, passed) in [("between-batches", 0), ("before-commit", 1)] {
+            load.reset();
+            load.run().exit(3);
+            by_long_rules(&load);
+            replay().kill_at(point, passed).run().killed();
+            load.wait_alone();
+            let done = states(&load).iter().filter(|state| *state == "replayed").count();
+            assert!(done > 0 && done < 2 * KEYS, "{point}: {done}");
+            let ended = replay().run();
+            ended.exit(0);
+            assert_eq!(counts(&ended)["replayed"], json!(2 * KEYS - done), "{point}");
+            let rows = load.made().look(|snapshot| snapshot.query("SELECT word, count(*) FROM t GROUP BY 1"));
+            let rows: Vec<_> = rows.iter().map(|row| (row[0].text(), row[1].int())).collect();
+            match word {
+                Some(word) => assert_eq!(rows, [(word, 1_100)], "{point} {flag}"),
+                None => assert_eq!(
+                    rows.iter().map(|(_, count)| count).collect::<Vec<_>>(),
+                    [&1_100, &1_100],
+                    "{point}"
+                ),
+            }
+        }
+    }
 }
 
 /// It dies under a replay, and comes back only when that has tried to reach it for a while.

@@ -123,7 +123,8 @@ fn elsewhere(files: &[Found], names: &[String]) -> Result<Vec<Found>> {
     let others = names.iter().map(PathBuf::from);
     // To open what cannot be looked at says why.
     let is_there = |path: &PathBuf| fs::metadata(path).map_or(!is_gone(path), |metadata| metadata.is_file());
-    let others = others.filter(|path| path.is_absolute() && is_there(path) && !named.contains(&places.of(path)));
+    let others =
+        others.filter(|path| path.is_absolute() && is_there(path) && !named.contains(&places.of(path)));
     let patterns: Vec<Pattern> = others.map(|text| Pattern { text, base: PathBuf::new() }).collect();
     Ok(discover(&patterns, &Selection::default())?.files)
 }

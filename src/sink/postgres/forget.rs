@@ -86,11 +86,8 @@ fn forget_all(
         let then = ", so nothing was forgotten; wait for it, or end it";
         return Err(Trouble::Ours(ErrorKind::Held { source_name: name, holder, then }.into()));
     }
-    let rows = match deletes_rows {
-        true => delete_rows(client, schemas, settings, sources)?,
-        false => 0,
-    };
-    pass(Step::Forget, "after-rows-deleted")?;
+    // Before the rows: a replay that is under way has locked its letters, and is waited for here, so that
+    // the rows that it adds are seen; and one that comes later finds here that it is none of its business.
     // A letter whose row is gone stands for nothing any more, whatever became of it.
     let state = if deletes_rows { "d.state <> 'superseded'" } else { "d.state = 'open'" };
     let superseded = client.execute(
@@ -103,6 +100,11 @@ fn forget_all(
         &[&job, &sources],
     );
     let dead_letters = at(Step::Forget, superseded)?;
+    let rows = match deletes_rows {
+        true => delete_rows(client, schemas, settings, sources)?,
+        false => 0,
+    };
+    pass(Step::Forget, "after-rows-deleted")?;
     // Older tables have none.
     let deleted = if version >= 5 { dates::forget(client, job, sources) } else { Ok(()) };
     let deleted = deleted.and_then(|()| delete(client, job, sources));
