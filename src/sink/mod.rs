@@ -25,6 +25,7 @@ pub mod ledger;
 mod outage;
 pub mod outbox;
 pub mod postgres;
+mod queries;
 pub mod rebuild;
 pub mod rehearsal;
 pub mod replay;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postgres::fallible_iterator::FallibleIterator as _;
+use postgres::types::ToSql;
 use postgres::{IsolationLevel, Row, Transaction};
 
 use super::Timeouts;
@@ -21,10 +22,8 @@ use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::Result;
 use crate::sink::claim::{hash, unsigned};
-use crate::sink::history::{
-    DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
-    place_of_split,
-};
+use crate::sink::history::{DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status};
+use crate::sink::queries::Tables;
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
 use crate::source::Hash16;
@@ -35,9 +34,6 @@ pub(super) struct PostgresHistory {
     table: TableName,
     rules_hash: Hash16,
 }
-
-/// How many runs are shown.
-const RUNS_MAX: i64 = 10;
 
 /// Whoever reads may take his time; a lock on our tables is none of his making.
 const TIMEOUTS: Timeouts = Timeouts { statement: Duration::ZERO, lock: Duration::from_secs(30) };
@@ -58,9 +54,7 @@ struct Place {
     /// By what its sources are remembered.
     target: String,
     version: i32,
-    sources: &'static str,
-    checkpoints: &'static str,
-    letters: &'static str,
+    tables: Tables,
 }
 
 /// Does `look` in one snapshot. `None` if nothing of ours is there.
@@ -73,8 +67,9 @@ fn in_snapshot<T>(
     tables::check_version(version)?;
     let (sources, checkpoints) = tables::of_version(version);
     let letters = tables::letters_of_version(version);
+    let tables = Tables { sources, checkpoints, letters, runs: "logmill.runs", mark: '$' };
     let target = catalog::remembered(&mut link.client, &link.schemas, table)?;
-    let place = Place { target, version, sources, checkpoints, letters };
+    let place = Place { target, version, tables };
     let transaction =
         link.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let mut transaction = at(Step::Look, transaction.start())?;
@@ -122,34 +117,19 @@ impl History for PostgresHistory {
 }
 
 fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result<Status, Trouble> {
-    let Place { target, sources, checkpoints, letters, .. } = place;
-    let is_of_target = of_target(sources, "$2");
+    let Place { target, tables, .. } = place;
+    let of_job: [&(dyn ToSql + Sync); 2] = [&job, target];
     let found = transaction.query(
-        &format!("SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
-                c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
-                (SELECT count(*) FROM logmill.dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
-                c.owner_run, c.owner_pid,
-                EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = c.owner_pid
-                        AND coalesce(a.backend_start, c.owner_start) = c.owner_start),
-                c.updated_at,
-                ARRAY (SELECT k.raw_size FROM logmill.containers k WHERE k.source_id = s.id ORDER BY 1),
-                CASE WHEN c.position > c.split_start THEN c.rules_hash END
-         FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
-         WHERE s.job = $1 AND coalesce(s.target, $2) = $2 ORDER BY s.id, c.split_start"),
-        &[&job, target],
+        &tables.splits(
+            "ARRAY (SELECT k.raw_size FROM logmill.containers k WHERE k.source_id = s.id ORDER BY 1),
+             EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = c.owner_pid
+                     AND coalesce(a.backend_start, c.owner_start) = c.owner_start)",
+        ),
+        &of_job,
     );
-    let reasons =
-        reasons(transaction, checkpoints, &format!("d.job = $1 AND {is_of_target}"), &[&job, target])?;
-    let open = transaction.query_one(
-        &format!("SELECT count(*), count(*) FILTER (WHERE d.delivered_at IS NULL) FROM {letters} d WHERE d.job = $1 AND d.state = 'open' AND {is_of_target}"),
-        &[&job, target],
-    );
-    let runs = transaction.query(
-        "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
-                superseded, rejected, blank, skipped
-         FROM logmill.runs WHERE job = $1 ORDER BY id DESC LIMIT $2",
-        &[&job, &RUNS_MAX],
-    );
+    let reasons = reasons(transaction, tables.checkpoints, &tables.is_of_job(), &of_job)?;
+    let open = transaction.query_one(&tables.open_letters(), &of_job);
+    let runs = transaction.query(&tables.last_runs(), &[&job]);
     let open = at(Step::Look, open)?;
     Ok(Status {
         sources: SourceStatus::of_splits(at(Step::Look, found)?.iter().map(source_status)),
@@ -186,13 +166,13 @@ fn source_status(row: &Row) -> SourceStatus {
         },
         open_dead_letters: unsigned(row.get(14)),
         other_rules: false,
-        rules: row.get::<_, Option<&[u8]>>(20).map(hash).into_iter().collect(),
+        rules: row.get::<_, Option<&[u8]>>(18).map(hash).into_iter().collect(),
         owner: owner_run.map(|run| OwnerStatus {
             run,
             pid: row.get::<_, Option<i32>>(16).unwrap_or(0),
-            is_alive: row.get(17),
+            is_alive: row.get(20),
         }),
-        updated_at: row.get(18),
+        updated_at: row.get(17),
     }
 }
 
@@ -224,19 +204,8 @@ fn dead_letters(
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
-    let (is_meant, split) = (is_meant(place.sources), place_of_split(place.checkpoints));
-    let letters = place.letters;
-    // A record can be of a megabyte, and is sent only where somebody wants it.
-    let raw = if filter.has_raw { "d.raw, d.fixed" } else { "NULL::bytea, NULL::bytea" };
-    let rows = transaction.query_raw(
-        &format!(
-            "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw_hash, d.stage,
-                d.reasons::text, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}, {raw}
-         FROM {letters} d LEFT JOIN logmill.sources s ON s.id = d.source_id
-         WHERE {is_meant} ORDER BY d.id"
-        ),
-        meant(filter, &place.target),
-    );
+    let sql = place.tables.letters(&is_meant(place.tables.sources), filter.has_raw);
+    let rows = transaction.query_raw(&sql, meant(filter, &place.target));
     let mut rows = at(Step::Look, rows)?;
     while let Some(row) = at(Step::Look, rows.next())? {
         let reasons: String = row.get(7);

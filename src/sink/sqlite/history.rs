@@ -15,10 +15,8 @@ use super::target::remembered;
 use super::{Trouble, check_version, has_tables, letters_of_version, of_version};
 use crate::error::Result;
 use crate::sink::claim::{hash, unsigned};
-use crate::sink::history::{
-    DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status, of_target,
-    place_of_split,
-};
+use crate::sink::history::{DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status};
+use crate::sink::queries::Tables;
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
 use crate::source::Hash16;
@@ -36,12 +34,8 @@ pub(super) struct SqliteHistory {
 struct Place {
     /// By what its sources are remembered.
     target: String,
-    sources: &'static str,
-    checkpoints: &'static str,
-    letters: &'static str,
+    tables: Tables,
 }
-
-const RUNS_MAX: i64 = 10;
 
 impl SqliteHistory {
     /// Opens the database, to ask about what jobs have loaded into a table. One that is not there
@@ -62,10 +56,11 @@ impl SqliteHistory {
             let version = check_version(connection)?;
             let (sources, checkpoints) = of_version(version);
             let letters = letters_of_version(version);
+            let tables = Tables { sources, checkpoints, letters, runs: "logmill_runs", mark: '?' };
             let target = remembered(connection, &self.table)?;
             // A read transaction is one snapshot.
             connection.execute_batch("BEGIN")?;
-            let found = look(at, &Place { target, sources, checkpoints, letters });
+            let found = look(at, &Place { target, tables });
             connection.execute_batch("ROLLBACK")?;
             found.map(Some)
         })();
@@ -101,35 +96,17 @@ impl History for SqliteHistory {
 }
 
 fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Result<Status, Trouble> {
-    let Place { target, sources, checkpoints, letters } = place;
-    let is_of_target = of_target(sources, "?2");
-    let mut found = connection.prepare(&format!(
-        "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank, c.skipped,
-                c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
-                (SELECT count(*) FROM logmill_dead_letters d WHERE d.source_id = s.id AND d.state = 'open'),
-                c.owner_run, c.owner_pid, c.updated_at,
-                (SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id), c.split_start,
-                CASE WHEN c.position > c.split_start THEN c.rules_hash END
-         FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
-         WHERE s.job = ?1 AND coalesce(s.target, ?2) = ?2 ORDER BY s.id, c.split_start",
+    let Place { target, tables } = place;
+    let mut found = connection.prepare(&tables.splits(
+        "(SELECT json_group_array(k.raw_size) FROM logmill_containers k WHERE k.source_id = s.id), c.split_start",
     ))?;
     let is_held = |split: Split| locks.is_held(split).unwrap_or(false);
     let found = found.query_map([job, target], |row| source_status(row, &is_held))?;
-    let reasons =
-        reasons(connection, checkpoints, &format!("d.job = ?1 AND {is_of_target}"), &[&job, target])?;
-    let (open, undelivered) = connection.query_row(
-        &format!(
-            "SELECT count(*), count(*) FILTER (WHERE d.delivered_at IS NULL) FROM {letters} d WHERE d.job = ?1 AND d.state = 'open' AND {is_of_target}"
-        ),
-        [job, target],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    let mut runs = connection.prepare(
-        "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
-                superseded, rejected, blank, skipped
-         FROM logmill_runs WHERE job = ?1 ORDER BY id DESC LIMIT ?2",
-    )?;
-    let runs = runs.query_map(params![job, RUNS_MAX], run_status)?;
+    let reasons = reasons(connection, tables.checkpoints, &tables.is_of_job(), &[&job, target])?;
+    let (open, undelivered) =
+        connection.query_row(&tables.open_letters(), [job, target], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut runs = connection.prepare(&tables.last_runs())?;
+    let runs = runs.query_map([job], run_status)?;
     Ok(Status {
         sources: SourceStatus::of_splits(found.collect::<rusqlite::Result<Vec<_>>>()?),
         reasons,
@@ -152,7 +129,7 @@ fn source_status(row: &Row<'_>, is_held: &dyn Fn(Split) -> bool) -> rusqlite::Re
         size: unsigned(row.get(3)?),
         position: unsigned(row.get(4)?),
         complete: row.get(5)?,
-        containers: serde_json::from_str(&row.get::<_, String>(18)?).unwrap_or_default(),
+        containers: serde_json::from_str(&row.get::<_, String>(19)?).unwrap_or_default(),
         counts: Counts {
             lines: row.get(6)?,
             blank: row.get(7)?,
@@ -166,12 +143,12 @@ fn source_status(row: &Row<'_>, is_held: &dyn Fn(Split) -> bool) -> rusqlite::Re
         },
         open_dead_letters: unsigned(row.get(14)?),
         other_rules: false,
-        rules: row.get::<_, Option<Vec<u8>>>(20)?.map(|rules| hash(&rules)).into_iter().collect(),
+        rules: row.get::<_, Option<Vec<u8>>>(18)?.map(|rules| hash(&rules)).into_iter().collect(),
         owner: match owner_run {
             Some(run) => Some(OwnerStatus {
                 run,
                 pid: row.get::<_, Option<i32>>(16)?.unwrap_or(0),
-                is_alive: is_held(Split { source: id, start: unsigned(row.get(19)?) }),
+                is_alive: is_held(Split { source: id, start: unsigned(row.get(20)?) }),
             }),
             None => None,
         },
@@ -217,15 +194,8 @@ fn dead_letters(
     filter: &Filter,
     visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
 ) -> Result<(), Trouble> {
-    let (is_meant, split) = (is_meant(place.sources), place_of_split(place.checkpoints));
-    let letters = place.letters;
-    let raw = if filter.has_raw { "d.raw, d.fixed" } else { "NULL, NULL" };
-    let mut statement = connection.prepare(&format!(
-        "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw_hash, d.stage,
-                d.reasons, d.state, d.attempts, d.first_seen, d.last_seen, d.note, {split}, {raw}
-         FROM {letters} d LEFT JOIN logmill_sources s ON s.id = d.source_id
-         WHERE {is_meant} ORDER BY d.id"
-    ))?;
+    let is_meant = is_meant(place.tables.sources);
+    let mut statement = connection.prepare(&place.tables.letters(&is_meant, filter.has_raw))?;
     let (ids, since) = as_stored(filter);
     let Filter { job, state, code, field, source, .. } = filter;
     let mut rows = statement.query(params![job, ids, state, code, field, source, since, place.target])?;

@@ -1,0 +1,74 @@
+//! What people ask of the tables of ours, in the SQL that all databases share.
+//!
+//! A database names its tables and marks its parameters in its own way, and adds what only it can tell.
+
+use super::history::{of_target, place_of_split};
+
+/// How many runs are shown.
+const RUNS_MAX: usize = 10;
+
+/// The tables, with the columns of the present version whatever their own is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tables {
+    pub(super) sources: &'static str,
+    pub(super) checkpoints: &'static str,
+    pub(super) letters: &'static str,
+    pub(super) runs: &'static str,
+    /// What stands before the number of a parameter.
+    pub(super) mark: char,
+}
+
+impl Tables {
+    /// The splits of the sources of a job in a target, its parameters, each with these columns more.
+    pub(super) fn splits(&self, more: &str) -> String {
+        let &Tables { sources, checkpoints, letters, mark, .. } = self;
+        format!(
+            "SELECT s.id, s.name, s.data_date, s.size, c.position - c.split_start, c.complete, c.lines, c.blank,
+                    c.skipped, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected,
+                    (SELECT count(*) FROM {letters} d WHERE d.source_id = s.id AND d.state = 'open'),
+                    c.owner_run, c.owner_pid, c.updated_at,
+                    CASE WHEN c.position > c.split_start THEN c.rules_hash END, {more}
+             FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
+             WHERE s.job = {mark}1 AND coalesce(s.target, {mark}2) = {mark}2 ORDER BY s.id, c.split_start"
+        )
+    }
+
+    /// Whether a dead letter `d` is one of a job in a target, the parameters.
+    pub(super) fn is_of_job(&self) -> String {
+        let mark = self.mark;
+        format!("d.job = {mark}1 AND {}", of_target(self.sources, &format!("{mark}2")))
+    }
+
+    /// How many dead letters of a job in a target are open, and how many of them were not delivered.
+    pub(super) fn open_letters(&self) -> String {
+        format!(
+            "SELECT count(*), count(*) FILTER (WHERE d.delivered_at IS NULL) FROM {} d WHERE d.state = 'open' AND {}",
+            self.letters,
+            self.is_of_job()
+        )
+    }
+
+    /// The last runs of a job, the parameter.
+    pub(super) fn last_runs(&self) -> String {
+        format!(
+            "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
+                    superseded, rejected, blank, skipped
+             FROM {} WHERE job = {}1 ORDER BY id DESC LIMIT {RUNS_MAX}",
+            self.runs, self.mark
+        )
+    }
+
+    /// The dead letters of which `is_meant` is true. A record can be of a megabyte, and is sent only where
+    /// somebody wants it.
+    pub(super) fn letters(&self, is_meant: &str, has_raw: bool) -> String {
+        let &Tables { sources, letters, .. } = self;
+        let raw = if has_raw { "d.raw, d.fixed" } else { "CAST(NULL AS bytea), CAST(NULL AS bytea)" };
+        format!(
+            "SELECT d.id, coalesce(s.name, ''), d.source_offset, d.line, d.length, d.raw_hash, d.stage,
+                    CAST(d.reasons AS text), d.state, d.attempts, d.first_seen, d.last_seen, d.note, {}, {raw}
+             FROM {letters} d LEFT JOIN {sources} s ON s.id = d.source_id
+             WHERE {is_meant} ORDER BY d.id",
+            place_of_split(self.checkpoints)
+        )
+    }
+}
