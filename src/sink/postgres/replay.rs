@@ -29,7 +29,10 @@ pub(super) fn open_letters(
     page: Page,
 ) -> Result<Vec<OpenLetter>, Trouble> {
     let (sources, checkpoints) = tables::of_version(version);
-    let (letters, is_meant) = (tables::letters_of_version(version), is_meant(sources));
+    // That none is superseded is said for the index of their places, which has no others: without it every page sorts all
+    // letters that are left.
+    let is_meant = format!("d.state <> 'superseded' AND {}", is_meant(sources));
+    let letters = tables::letters_of_version(version);
     let preamble = preamble_of_letter(checkpoints);
     let (order, behind) = if page.is_backwards { ("DESC", "<") } else { ("ASC", ">") };
     let sql = format!(

@@ -23,7 +23,10 @@ pub(super) fn open_letters(
     page: Page,
 ) -> Result<Vec<OpenLetter>, Trouble> {
     let (sources, checkpoints) = of_version(version);
-    let (letters, is_meant) = (letters_of_version(version), is_meant(sources));
+    // That none is superseded is said for the index of their places, which has no others: without it every page sorts all
+    // letters that are left.
+    let is_meant = format!("d.state <> 'superseded' AND {}", is_meant(sources));
+    let letters = letters_of_version(version);
     let preamble = preamble_of_letter(checkpoints);
     let (order, behind) = if page.is_backwards { ("DESC", "<") } else { ("ASC", ">") };
     let mut statement = connection.prepare(&format!(
