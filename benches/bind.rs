@@ -18,17 +18,13 @@
 )]
 mod harness;
 
-/// The generator of lines.
-#[path = "../datasets/generate.rs"]
-#[allow(dead_code, reason = "it is a program too")]
-mod generate;
-
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use logmill::bench::dataset::{self, Amount, Recipe};
 use logmill::event::Observer;
 use logmill::format::{
     Chunk, Dialect, Json, LogFormat, Memory, Pattern, Preamble, Record, Spec, each_record, of,
@@ -208,7 +204,7 @@ const PAIRS: &str = r#"^ts=(?<ts>\S+) level=(?<level>\S+) caller=(?<caller>\S+) 
 struct Log {
     name: &'static str,
     spec: Spec,
-    shape: generate::Shape,
+    written: dataset::Format,
     fields: Vec<Field>,
     pattern: &'static str,
 }
@@ -222,7 +218,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "combined",
             spec: Spec::Access(LogFormat::named("combined").expect("a name")),
-            shape: generate::Shape::Combined,
+            written: dataset::Format::Combined,
             fields: vec![
                 Field::new("client", Kind::Ip { version: None }),
                 text("user"),
@@ -239,7 +235,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "logfmt",
             spec: Spec::Logfmt,
-            shape: generate::Shape::Logfmt,
+            written: dataset::Format::Logfmt,
             fields: vec![
                 Field::new("ts", Kind::Timestamp(Timestamp::default())),
                 Field::new("level", Kind::Enum(Enum::new(["info", "warn", "error"]))),
@@ -254,7 +250,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "regex",
             spec: Spec::Regex { pattern: Pattern::new(PAIRS).expect("a pattern"), record_start: None },
-            shape: generate::Shape::Logfmt,
+            written: dataset::Format::Logfmt,
             fields: vec![
                 Field::new("ts", Kind::Timestamp(Timestamp::default())),
                 Field::new("level", Kind::Enum(Enum::new(["info", "warn", "error"]))),
@@ -269,7 +265,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "syslog",
             spec: Spec::Syslog,
-            shape: generate::Shape::Syslog,
+            written: dataset::Format::Syslog,
             fields: vec![
                 text("timestamp"),
                 text("hostname"),
@@ -282,7 +278,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "csv",
             spec: Spec::Csv(Dialect::default()),
-            shape: generate::Shape::Csv,
+            written: dataset::Format::Csv,
             fields: vec![
                 Field::new("at", Kind::Timestamp(Timestamp::default())),
                 int("order"),
@@ -298,7 +294,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "w3c",
             spec: Spec::W3c,
-            shape: generate::Shape::W3c,
+            written: dataset::Format::W3c,
             fields: vec![
                 Field::new("timestamp", Kind::Timestamp(Timestamp::default())),
                 text("cs-method"),
@@ -314,7 +310,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "zeek",
             spec: Spec::Zeek,
-            shape: generate::Shape::Zeek,
+            written: dataset::Format::Zeek,
             fields: vec![
                 Field::new("ts", Kind::Timestamp(Timestamp::default())),
                 text("uid"),
@@ -330,7 +326,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "json",
             spec: Spec::Json(Objects::default()),
-            shape: generate::Shape::Json,
+            written: dataset::Format::Json,
             fields: vec![
                 Field::new("timestamp", Kind::Timestamp(Timestamp::default())),
                 text("severity"),
@@ -346,7 +342,7 @@ fn logs() -> [Log; 10] {
         Log {
             name: "docker",
             spec: Spec::Contained { runtime: Runtime::Docker, payload: Box::new(Spec::Logfmt) },
-            shape: generate::Shape::Docker,
+            written: dataset::Format::Docker,
             fields: vec![
                 Field::new("container_time", Kind::Timestamp(Timestamp::default())),
                 text("container_stream"),
@@ -363,7 +359,7 @@ fn logs() -> [Log; 10] {
                 runtime: Runtime::Cri,
                 payload: Box::new(Spec::Ndjson { record_start: None }),
             },
-            shape: generate::Shape::Cri,
+            written: dataset::Format::Cri,
             fields: vec![
                 Field::new("container_time", Kind::Timestamp(Timestamp::default())),
                 text("container_stream"),
@@ -380,13 +376,13 @@ fn logs() -> [Log; 10] {
 
 fn texts(criterion: &mut Criterion) {
     let database = harness::postgres::Server::start(harness::postgres::Options::default()).database();
-    for Log { name, spec, shape, fields, pattern } in logs() {
+    for Log { name, spec, written, fields, pattern } in logs() {
         let schema = Schema { fields, ..Schema::default() };
         let format = of(&spec, &schema.paths(), schema.extras());
         let mut lines = Vec::new();
-        let recipe =
-            generate::Recipe { shape, lines: LINES as u64, bad_per_million: 0, ..Default::default() };
-        generate::write(recipe, &mut lines).expect("written to memory");
+        let amount = Amount::Records(LINES as u64);
+        let recipe = Recipe { format: written, amount, bad_per_million: 0, ..Recipe::default() };
+        dataset::write(recipe, &mut lines).expect("written to memory");
         println!("{name}: {} bytes per line", lines.len() / LINES);
         let pattern = regex::bytes::Regex::new(pattern).expect("a pattern");
         let mut locations = pattern.capture_locations();

@@ -21,6 +21,20 @@ pub(crate) fn reached(name: &'static str) -> bool {
     false
 }
 
+/// How much longer a stage of a measurement is to take, as a part of what it takes. A test says it in the
+/// environment, `LOGMILL_SLOWER='bind=0.1'`.
+pub(crate) fn slower(stage: &str) -> f64 {
+    let _ = stage;
+    #[cfg(feature = "failpoints")]
+    if let Some((slow, part)) =
+        std::env::var("LOGMILL_SLOWER").ok().as_deref().and_then(|text| text.split_once('='))
+        && slow == stage
+    {
+        return part.parse().expect("a number");
+    }
+    0.0
+}
+
 #[cfg(feature = "failpoints")]
 fn signal(signal: i32) {
     signal_hook::low_level::raise(signal).expect("a process may signal itself");

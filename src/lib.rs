@@ -48,6 +48,8 @@ pub mod stop;
 
 // What the command, the tests and the benches reach, and nobody else relies on.
 #[doc(hidden)]
+pub mod bench;
+#[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod delivery;

@@ -11,10 +11,7 @@ use crate::harness::logmill;
 #[path = "../datasets/hostile.rs"]
 mod hostile;
 
-/// The generator of files of any size.
-#[path = "../datasets/generate.rs"]
-mod generate;
-use generate::Shape;
+use logmill::bench::dataset::{self, Amount, Format, Recipe};
 
 fn datasets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets")
@@ -39,44 +36,55 @@ fn the_hostile_files_are_what_their_generator_makes() {
 #[test]
 fn the_samples_are_what_their_generator_makes() {
     let samples = [
-        ("service.ndjson", Shape::Ndjson, [1_000, 7, 0]),
-        ("service-dirty.ndjson", Shape::Ndjson, [400, 8, 20_000]),
-        ("access.log", Shape::Combined, [300, 9, 10_000]),
-        ("service.logfmt", Shape::Logfmt, [300, 10, 10_000]),
-        ("messages.log", Shape::Syslog, [300, 11, 10_000]),
-        ("orders.csv", Shape::Csv, [200, 12, 10_000]),
-        ("iis.log", Shape::W3c, [200, 13, 10_000]),
-        ("conn.log", Shape::Zeek, [200, 14, 10_000]),
-        ("service.json", Shape::Json, [100, 15, 20_000]),
-        ("pod.log", Shape::Cri, [200, 16, 10_000]),
-        ("docker.log", Shape::Docker, [200, 17, 20_000]),
-        ("compose.log", Shape::Compose, [200, 18, 10_000]),
+        ("service.ndjson", Format::Ndjson, [1_000, 7, 0]),
+        ("service-dirty.ndjson", Format::Ndjson, [400, 8, 20_000]),
+        ("access.log", Format::Combined, [300, 9, 10_000]),
+        ("service.logfmt", Format::Logfmt, [300, 10, 10_000]),
+        ("messages.log", Format::Syslog, [300, 11, 10_000]),
+        ("orders.csv", Format::Csv, [200, 12, 10_000]),
+        ("iis.log", Format::W3c, [200, 13, 10_000]),
+        ("conn.log", Format::Zeek, [200, 14, 10_000]),
+        ("service.json", Format::Json, [100, 15, 20_000]),
+        ("pod.log", Format::Cri, [200, 16, 10_000]),
+        ("docker.log", Format::Docker, [200, 17, 20_000]),
+        ("compose.log", Format::Compose, [200, 18, 10_000]),
     ];
-    for (name, shape, [lines, seed, bad_per_million]) in samples {
-        let recipe = generate::Recipe { shape, lines, seed, bad_per_million, day: None };
+    for (name, format, [lines, seed, bad_per_million]) in samples {
+        let amount = Amount::Records(lines);
+        let recipe = Recipe { format, amount, seed, bad_per_million, ..Recipe::default() };
         let mut made = Vec::new();
-        generate::write(recipe, &mut made).unwrap();
+        dataset::write(recipe, &mut made).unwrap();
         assert!(std::fs::read(datasets().join("samples").join(name)).unwrap() == made, "{name}");
     }
+}
+
+/// The number of a day since 1970.
+fn day_number(text: &str) -> Option<u64> {
+    text.parse::<chrono::NaiveDate>().ok().and_then(|day| u64::try_from(day.to_epoch_days()).ok())
 }
 
 #[test]
 fn the_month_is_what_its_generator_makes() {
     let month = datasets().join("month");
-    let first = generate::day("2023-12-16").unwrap();
+    let first = day_number("2023-12-16").unwrap();
     let names = std::fs::read_dir(&month).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     names.retain(|name| name.ends_with(".log"));
     names.sort();
-    let days = (first..first + 30).filter(|day| Some(*day) != generate::day("2023-12-25"));
+    let days = (first..first + 30).filter(|day| Some(*day) != day_number("2023-12-25"));
     assert_eq!(names.len(), 29);
     for (name, day) in names.iter().zip(days) {
-        assert_eq!(generate::day(name.trim_end_matches(".log")), Some(day));
-        let shape = Shape::Syslog;
-        let recipe =
-            generate::Recipe { shape, lines: 20, seed: day, bad_per_million: 10_000, day: Some(day) };
+        assert_eq!(day_number(name.trim_end_matches(".log")), Some(day));
+        let recipe = Recipe {
+            format: Format::Syslog,
+            amount: Amount::Records(20),
+            seed: day,
+            day: Some(day),
+            bad_per_million: 10_000,
+            ..Recipe::default()
+        };
         let mut made = Vec::new();
-        generate::write(recipe, &mut made).unwrap();
+        dataset::write(recipe, &mut made).unwrap();
         assert!(std::fs::read(month.join(name)).unwrap() == made, "{name}");
     }
 }

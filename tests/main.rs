@@ -23,6 +23,9 @@ use std::process::ExitCode;
 mod apart;
 /// Sources with too many dead letters.
 mod bar;
+/// Measuring, and comparing what was measured.
+#[cfg(feature = "sqlite")]
+mod bench;
 /// The commands as a person types them.
 mod cli;
 /// Connecting, with every kind of server, certificate and password.

@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "bench",
             "config",
             "engine",
             "error",
@@ -27,6 +28,23 @@ const ARROWS: &[(&str, &[&str])] = &[
             "source",
             "stop",
             "trust",
+        ],
+    ),
+    (
+        "bench",
+        &[
+            "config",
+            "engine",
+            "error",
+            "failpoint",
+            "format",
+            "reject",
+            "report",
+            "sink",
+            "source",
+            "split",
+            "stop",
+            "work",
         ],
     ),
     (

@@ -7,9 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use logmill::bench::dataset::{self, Amount, Recipe};
 use postgres::Client;
 
-use crate::generate::{self, Recipe};
 use crate::harness::postgres::{Database, Options, Server};
 use crate::harness::{logmill, without_the_machine};
 use crate::measure::{self, Cost};
@@ -58,7 +58,8 @@ impl Ground {
             program: RefCell::default(),
         };
         let log = fs::File::create(ground.log()).expect("a file");
-        generate::write(Recipe { lines, bad_per_million: 0, ..Recipe::default() }, log).expect("written");
+        let recipe = Recipe { amount: Amount::Records(lines), bad_per_million: 0, ..Recipe::default() };
+        dataset::write(recipe, log).expect("written");
         ground
     }
 

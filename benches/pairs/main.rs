@@ -13,9 +13,6 @@ mod measure;
 mod raw;
 mod scenarios;
 
-/// The generator of the file.
-#[path = "../../datasets/generate.rs"]
-mod generate;
 /// The private server.
 #[path = "../../tests/harness/mod.rs"]
 #[allow(

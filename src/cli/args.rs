@@ -4,12 +4,16 @@
 //! `--help`. A flag that sets a key of the job has none: its help and its default are the key's.
 //! What a flag means is decided in `config`, once.
 
+mod bench;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs};
 
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
@@ -21,7 +25,7 @@ use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
 #[command(name = "logmill", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 the command line or the job is wrong, \
-    3 some records were rejected, 4 a source had too many dead letters, 5 `verify` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\
+    3 some records were rejected, 4 a source had too many dead letters, 5 `verify` or `bench compare` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\
     To begin: `logmill load FILE`. It writes a job file to edit, loads into logmill.db, and says what to type next."
 )]
 pub(super) struct CommandLine {
@@ -101,6 +105,9 @@ pub(super) enum Command {
     /// on the key of the job. All is done in one transaction. Refused while a run holds one of
     /// them. Their dead letters become superseded.
     Forget(ForgetArgs),
+    /// Measure how fast this program is, and whether it got slower
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print what editors know a job file by
     Config {
         /// Print the JSON Schema (2020-12) of job files

@@ -5,6 +5,7 @@
 
 mod args;
 mod backfill;
+mod bench;
 mod check;
 mod dead_letters;
 mod files;
@@ -76,6 +77,7 @@ pub fn run() -> ExitCode {
             Command::DeadLetters(command) => dead_letters::dead_letters(command, speech, &stop),
             Command::Verify(args) => verify::verify(args, speech, &stop),
             Command::Forget(args) => forget::forget(args, speech),
+            Command::Bench(command) => bench::bench(command, speech, &stop),
             Command::Config { json_schema: _ } => json_schema(),
             Command::Completions { shell } => completions(*shell),
             Command::Man { command } => man::man(command),

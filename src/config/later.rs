@@ -55,7 +55,6 @@ pub(crate) static LATER: &[Later] = &[
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
     later(Command("logmill", "rollup"), "Computes the metrics of dates."),
     later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),
-    later(Command("logmill", "bench"), "Measures throughput, stage by stage."),
     later(Flag("load", "--split"), "Loads one split of a source."),
     later(Flag("load", "--lanes"), "Connections that write side by side."),
     later(Flag("load", "--wait"), "Waits for another run that holds the sources."),

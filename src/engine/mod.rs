@@ -42,6 +42,7 @@ pub use listed::listed;
 pub use load::{LoadOptions, load};
 pub use plan::{PlanOptions, plan};
 pub use replay::{ReplayOptions, replay};
+pub(crate) use run::{recipe, settings};
 pub use status::{status, status_of};
 pub use verify::{VerifyOptions, verify};
 

@@ -16,7 +16,7 @@ use crate::source::Hash16;
 use crate::work::Recipe;
 
 /// How the job's records become rows.
-pub(super) fn recipe(config: &Config) -> Recipe {
+pub(crate) fn recipe(config: &Config) -> Recipe {
     let schema = Arc::new(config.record.schema.clone());
     Recipe {
         format: format::of(&config.source.format, &schema.paths(), schema.extras()),
@@ -27,7 +27,7 @@ pub(super) fn recipe(config: &Config) -> Recipe {
 }
 
 /// What the job says of the pipeline.
-pub(super) fn settings(config: &Config, watch: &Watch) -> Settings {
+pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
     // The destination is the limit, and often on this machine. Workers that are ahead of it
     // anyway only take its core away (measured on 2 cores: 5 % of a load).
     let all_but_one = || cores().saturating_sub(1).max(1);

@@ -1,6 +1,7 @@
 //! The manual: what is promised, how a job is written, and why it is built as it is.
 //!
 //! - [`guarantees`]: what holds, for which key and destination, and what it depends on.
+//! - [`bench`]: how fast it is, and a gate that keeps it so.
 //! - [`configuration`]: every key of a job file.
 //! - [`formats`]: how records may be written, and the names of their fields.
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
@@ -13,6 +14,8 @@
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("bench.md")]
+pub mod bench {}
 #[doc = include_str!("../../CHANGELOG.md")]
 pub mod changes {}
 #[doc = include_str!("configuration.md")]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::delivery::Delivery;
 use super::infer::Inferred;
@@ -166,7 +166,7 @@ pub struct Place {
 }
 
 /// Where the time went, in seconds. Each is that of one thread; they overlap.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Times {
     /// The writer waited for workers.
     pub writer_waited: f64,

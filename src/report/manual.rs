@@ -35,6 +35,9 @@ const OBJECTS: &[(&str, &str)] = &[
     ("`verify`", "Verify"),
     ("`forget`", "Forget"),
     ("`infer`", "Infer"),
+    ("`bench generate`", "BenchDataset"),
+    ("`bench run`", "BenchRun"),
+    ("`bench compare`", "BenchComparison"),
     ("A command that failed before there was anything else to tell", "Bare"),
     ("Messages: `event`", "Event"),
 ];
@@ -53,6 +56,7 @@ const FILES: &[&str] = &[
     "src/report/verify.rs",
     "src/report/forget.rs",
     "src/report/infer.rs",
+    "src/report/bench.rs",
     "src/sink/batch.rs",
     "src/sink/history.rs",
     "src/sink/dates.rs",

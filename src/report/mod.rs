@@ -7,6 +7,7 @@
 //! Every object begins with the same [`Head`].
 
 mod backfill;
+mod bench;
 mod check;
 mod delivery;
 mod exit;
@@ -27,6 +28,10 @@ use serde::Serialize;
 use crate::printable::printable_json;
 
 pub use backfill::{Backfill, BackfillDate};
+pub use bench::{
+    BenchBuild, BenchCompared, BenchComparison, BenchData, BenchDataset, BenchFloor, BenchHost, BenchRun,
+    BenchSeries, BenchSettings, BenchStage,
+};
 pub use check::{Check, CheckCounts, CheckSources};
 pub use delivery::{Deliver, Delivery};
 pub use exit::Exit;

@@ -1,7 +1,10 @@
 //! The kinds of destinations. Nothing outside this folder knows which there are: a new one is a
 //! folder and a line in `KINDS`.
 
+use std::path::Path;
+
 use super::destination::{Address, Destination, Settings};
+use super::scratch::Scratch;
 use crate::error::{Error, Result};
 
 struct Kind {
@@ -9,7 +12,11 @@ struct Kind {
     is_named: fn(&str) -> bool,
     names: Names,
     make: fn(&Address, Settings) -> Result<Box<dyn Destination>>,
+    /// Makes a place for a measurement beside the one that a text names, or in a folder.
+    scratch: MakeScratch,
 }
+
+type MakeScratch = fn(Option<&str>, &Path) -> Result<Box<dyn Scratch>>;
 
 /// Which names of tables and columns a kind can take.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,16 +33,32 @@ const SQLITE_NAMES: Names =
     Names { fold_case: true, taken: &[("sqlite_", "SQLite"), ("logmill_", "logmill")] };
 
 const KINDS: &[Kind] = &[
-    Kind { is_named: super::postgres::is_named, names: POSTGRES_NAMES, make: super::postgres::make },
+    Kind {
+        is_named: super::postgres::is_named,
+        names: POSTGRES_NAMES,
+        make: super::postgres::make,
+        scratch: |text, _| super::postgres::scratch(text.unwrap_or_default()),
+    },
     #[cfg(feature = "sqlite")]
-    Kind { is_named: super::sqlite::is_named, names: SQLITE_NAMES, make: super::sqlite::make },
+    Kind {
+        is_named: super::sqlite::is_named,
+        names: SQLITE_NAMES,
+        make: super::sqlite::make,
+        scratch: super::sqlite::scratch,
+    },
     #[cfg(not(feature = "sqlite"))]
     Kind {
         is_named: |text| text.starts_with("sqlite:"),
         names: SQLITE_NAMES,
-        make: |_, _| Err(crate::error::ErrorKind::NotCompiled { what: "SQLite", feature: "sqlite" }.into()),
+        make: |_, _| Err(not_compiled()),
+        scratch: |_, _| Err(not_compiled()),
     },
 ];
+
+#[cfg(not(feature = "sqlite"))]
+fn not_compiled() -> Error {
+    crate::error::ErrorKind::NotCompiled { what: "SQLite", feature: "sqlite" }.into()
+}
 
 /// Where rows go that nobody has named a place for.
 pub const DEFAULT: &str = "sqlite:logmill.db";
@@ -79,6 +102,15 @@ pub fn is_free(table: &str) -> bool {
 pub fn of(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
     match KINDS.iter().find(|kind| (kind.is_named)(&address.text)) {
         Some(kind) => (kind.make)(address, settings),
+        None => Err(Error::usage(FORMS)),
+    }
+}
+
+/// A place for a measurement: beside the one that a text names; else of the default kind, in a folder.
+pub fn scratch(text: Option<&str>, folder: &Path) -> Result<Box<dyn Scratch>> {
+    let named = text.unwrap_or(DEFAULT);
+    match KINDS.iter().find(|kind| (kind.is_named)(named)) {
+        Some(kind) => (kind.scratch)(text, folder),
         None => Err(Error::usage(FORMS)),
     }
 }

@@ -29,6 +29,7 @@ mod queries;
 pub mod rebuild;
 pub mod rehearsal;
 pub mod replay;
+pub mod scratch;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod statement;

@@ -5,6 +5,7 @@
 //! whole text is the business of the one who writes it out, who calls `printable` on all of it.
 
 mod backfill;
+mod bench;
 mod delivery;
 mod forget;
 mod infer;
@@ -17,6 +18,7 @@ mod table;
 mod verify;
 
 pub(super) use backfill::{backfill, plan as backfill_plan};
+pub(super) use bench::{bench_comparison, bench_dataset, bench_run};
 pub(super) use delivery::deliver;
 pub(super) use forget::{forget, forget_intent};
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};

@@ -38,7 +38,7 @@ pub(in crate::sink) fn is_named(text: &str) -> bool {
 }
 
 /// Whether `text` begins as libpq's connection strings do: `name = value`.
-fn is_connection_string(text: &str) -> bool {
+pub(super) fn is_connection_string(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, _)| {
         let name = name.trim();
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')

@@ -23,7 +23,7 @@ struct SqliteDestination {
 }
 
 /// The path that `text` names, if it names a database.
-fn path(text: &str) -> Option<&str> {
+pub(super) fn path(text: &str) -> Option<&str> {
     // A database in memory would be gone when the run ends.
     text.strip_prefix("sqlite:").filter(|path| !path.is_empty() && *path != ":memory:")
 }

@@ -29,6 +29,7 @@ mod ownership;
 mod rebuild;
 mod refusal;
 mod replay;
+mod scratch;
 mod statements;
 mod target;
 mod verify;
@@ -46,6 +47,7 @@ use history::SqliteHistory;
 use lock::SourceLocks;
 use rebuild::Rebuilding;
 use refusal::{Verdict, advice, message, verdict};
+pub(in crate::sink) use scratch::scratch;
 use statements::Statements;
 use target::Target;
 

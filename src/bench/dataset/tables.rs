@@ -4,33 +4,33 @@
 use std::fmt::Write as _;
 
 use super::text::{AGENTS, METHODS, Moment, SECTIONS, STATUSES, address, words};
-use super::{Numbers, Shape};
+use super::{Format, Numbers};
 
 /// What stands before the first line.
-pub(super) fn head(shape: Shape) -> &'static str {
-    match shape {
-        Shape::Csv => "at,order,customer,items,total,currency,note,state\r\n",
-        Shape::W3c => {
+pub(super) fn head(format: Format) -> &'static str {
+    match format {
+        Format::Csv => "at,order,customer,items,total,currency,note,state\r\n",
+        Format::W3c => {
             "#Software: Microsoft Internet Information Services 10.0\r\n#Version: 1.0\r\n#Date: 2024-01-01 00:00:00\r\n\
              #Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-bytes time-taken\r\n"
         }
-        Shape::Zeek => {
+        Format::Zeek => {
             "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#open\t2024-01-01-00-00-00\n\
              #fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\tlocal_orig\thistory\ttunnel_parents\n\
              #types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tbool\tstring\tset[string]\n"
         }
-        Shape::Json => "[\n",
+        Format::Json => "[\n",
         _ => "",
     }
 }
 
 /// What stands behind a line, and behind the last one.
-pub(super) fn line_end(shape: Shape, is_last: bool) -> &'static str {
-    match (shape, is_last) {
-        (Shape::Csv | Shape::W3c, _) => "\r\n",
-        (Shape::Json, false) => ",\n",
-        (Shape::Json, true) => "\n]\n",
-        (Shape::Zeek, true) => "\n#close\t2024-01-01-01-00-00\n",
+pub(super) fn line_end(format: Format, is_last: bool) -> &'static str {
+    match (format, is_last) {
+        (Format::Csv | Format::W3c, _) => "\r\n",
+        (Format::Json, false) => ",\n",
+        (Format::Json, true) => "\n]\n",
+        (Format::Zeek, true) => "\n#close\t2024-01-01-01-00-00\n",
         _ => "\n",
     }
 }

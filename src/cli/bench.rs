@@ -1,0 +1,114 @@
+//! `bench`: data sets, measurements, comparisons.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::args::{BenchCommand, CompareArgs, GroundArgs, RunArgs};
+use super::speech::Speech;
+use crate::bench::{self, AgainstOptions, Ground, RunOptions, Stage};
+use crate::config::Overrides;
+use crate::engine::Watch;
+use crate::error::{Error, Result};
+use crate::report::{BenchComparison, Exit, Report as _};
+use crate::stop::Stop;
+
+pub(super) fn bench(command: &BenchCommand, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    let watch = Watch { stop: stop.clone(), ..speech.watch() };
+    match command {
+        BenchCommand::Generate(args) => {
+            let made = bench::generate(args.recipe.recipe(), &args.out)?;
+            speech.show(&made)?;
+            Ok(made.head.exit)
+        }
+        BenchCommand::Run(args) => run(args, speech, &watch),
+        BenchCommand::Compare(args) => {
+            let comparison = compare(args, speech, &watch)?;
+            speech.show(&comparison)?;
+            Ok(comparison.head.exit)
+        }
+    }
+}
+
+fn run(args: &RunArgs, speech: Speech, watch: &Watch) -> anyhow::Result<Exit> {
+    if let Some(out) = args.out.as_deref().filter(|out| out.symlink_metadata().is_ok()) {
+        return Err(is_there(out).into());
+    }
+    warn_of_build(speech);
+    let ground = ground(&args.ground, &args.files, watch)?;
+    let options = RunOptions {
+        stages: stages(&args.ground),
+        runs: usize::from(args.runs),
+        warm_up: usize::from(args.warm_up),
+        passes: args.passes,
+        into: args.ground.into.clone(),
+        floors: !args.no_floors,
+    };
+    let measured = bench::run(&ground, &options, watch)?;
+    if let Some(out) = &args.out {
+        let file = OpenOptions::new().write(true).create_new(true).open(out);
+        let written = file.and_then(|mut file| file.write_all(measured.json().as_bytes()));
+        written.map_err(|cause| Error::file("write the result to", out, cause))?;
+    }
+    speech.show(&measured)?;
+    Ok(measured.head.exit)
+}
+
+fn compare(args: &CompareArgs, speech: Speech, watch: &Watch) -> Result<BenchComparison> {
+    match (&args.against, &args.files[..]) {
+        (Some(old), files) => {
+            warn_of_build(speech);
+            let options = AgainstOptions {
+                old: old.clone(),
+                stages: stages(&args.ground),
+                into: args.ground.into.clone(),
+                pairs_max: usize::from(args.pairs),
+                fail_below: args.fail_below,
+                instructions: args.instructions,
+            };
+            bench::against(&ground(&args.ground, files, watch)?, &options, watch)
+        }
+        (None, [old, new]) => {
+            let name = |path: &Path| path.display().to_string();
+            let (measured_old, measured_new) = (bench::read(old)?, bench::read(new)?);
+            bench::compare((&name(old), &measured_old), (&name(new), &measured_new), args.fail_below)
+        }
+        _ => Err(Error::usage(
+            "name two results of `logmill bench run -o`, the old one first; or a program, with --against",
+        )),
+    }
+}
+
+/// What is measured on: the job and the files that are given, or what is made.
+fn ground(args: &GroundArgs, files: &[std::path::PathBuf], watch: &Watch) -> Result<Ground> {
+    let overrides = Overrides {
+        files: (!files.is_empty()).then(|| files.to_vec()),
+        date: args.date.date,
+        threads: args.work.threads,
+        chunk_size: args.work.chunk_size,
+        ..Overrides::default()
+    };
+    match args.job.is_none() && files.is_empty() {
+        true => Ground::generated(args.recipe.recipe(), &overrides, watch),
+        false => Ground::given(args.job.as_deref(), &overrides, watch),
+    }
+}
+
+fn stages(args: &GroundArgs) -> Vec<Stage> {
+    bench::ALL.into_iter().filter(|stage| args.stages.iter().any(|name| name == stage.name())).collect()
+}
+
+fn is_there(path: &Path) -> Error {
+    Error::usage(format!(
+        "{} is there already, and nothing is written over; name another file, or remove it",
+        path.display()
+    ))
+}
+
+fn warn_of_build(speech: Speech) {
+    if cfg!(debug_assertions) {
+        speech.warn(
+            "this program is not built for speed, and its figures mean nothing (cargo build --release)",
+        );
+    }
+}
