@@ -134,7 +134,7 @@ pub fn run(
             outcome.refuse(path, why, &settings.observer);
         }
         if settings.rebuild.is_some() {
-            rebuild::refuse_streams(&asked)?;
+            rebuild::refuse(&asked, outcome)?;
         }
         if let Some(turn) = &settings.turn {
             turn.wait(stop)?;

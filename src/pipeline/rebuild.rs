@@ -16,8 +16,12 @@ pub(super) const INTERRUPTED: &str = "the connection was lost before the rebuild
 /// A server that interrupts a rebuild more often is not worth a further try.
 const INTERRUPTIONS_MAX: u32 = 5;
 
-/// Refuses what comes through a stream: a rebuild may have to read it twice.
-pub(super) fn refuse_streams(asked: &Asked) -> Result<()> {
+/// Refuses a rebuild of which a file cannot be read, for its rows would go as if it had none; and what
+/// comes through a stream, for it may have to be read twice.
+pub(super) fn refuse(asked: &Asked, outcome: &Outcome) -> Result<()> {
+    if let Some((file, why)) = outcome.failed.first() {
+        return Err(ErrorKind::NotRebuilt(format!("{}: {why}", file.display())).into());
+    }
     let Some(stream) = asked.files.iter().find(|file| file.stream.is_some()) else { return Ok(()) };
     Err(Error::usage(format!(
         "--rebuild: {} is a stream, and a rebuild may have to begin anew, which takes a file; load it without --rebuild, \

@@ -25,6 +25,7 @@ on_each_destination! {
     a_signal_leaves_the_old_day
     a_source_in_splits_is_one_again
     an_archive_is_known_by_what_it_is_now
+    a_replay_under_way_is_waited_for
 }
 
 const DAY: &str = "2024-03-01";
@@ -321,8 +322,10 @@ fn a_rebuild_that_fails_leaves_the_old_day(kind: Kind) {
     assert_eq!(days.all(), before);
     // A file that cannot be read.
     days.place.write(format!("logs/{DAY}.log"), b"\xff\xfe{\0\"\0");
-    days.run(REBUILD).ended(1, &[]);
-    assert_eq!(days.all(), before);
+    for flags in ["", " --allow-missing"] {
+        days.run(&format!("{REBUILD}{flags}")).ended(1, &["UTF-16", "nothing was changed"]);
+        assert_eq!(days.all(), before);
+    }
     // Afterwards it is free.
     days.log(DAY, 5..6);
     days.run(REBUILD).ended(0, &[]);
@@ -550,4 +553,43 @@ fn an_archive_is_known_by_what_it_is_now(kind: Kind) {
     assert_eq!(days.query("SELECT source_id, n FROM t ORDER BY n"), ["1|5", "1|6", "1|7", "1|8"]);
     let (_, result) = days.json(&format!("load --date {DAY}"));
     assert_eq!(result["sources"]["finished_before"], 1, "{result}");
+}
+
+fn a_replay_under_way_is_waited_for(kind: Kind) {
+    needs_failpoints();
+    let days = Days::new(kind);
+    days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nmendable\n");
+    days.run(&format!("load --date {DAY}")).ended(3, &[]);
+    days.run("dead-letters export -o mended.ndjson").ended(0, &[]);
+    let text = days.place.read("mended.ndjson").replace("\"mendable\"", "\"{\\\"n\\\":99}\"");
+    days.place.write("mended.ndjson", text);
+    let mut replay = days.spawn("dead-letters replay --from mended.ndjson", "before-commit=sleep(4000)");
+    let runs = format!("SELECT count(*) FROM {} WHERE command <> 'load'", kind.table("logmill", "runs"));
+    crate::harness::wait_until("the replay is at work", || days.query(&runs)[0] == "1");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    // What the replay writes is there before it goes, and comes again.
+    days.run(REBUILD).ended(0, &["1 mended record is a row again"]);
+    assert!(replay.wait().unwrap().success());
+    assert_eq!(days.query("SELECT n FROM t ORDER BY n"), ["1", "99"]);
+    assert_eq!(days.letters(), ["8|replayed|null"]);
+    days.run("verify").ended(0, &[]);
+}
+
+#[test]
+fn a_partitioned_target_is_rebuilt() {
+    let days = Days::new(Kind::Postgres);
+    days.destination.execute(
+        "CREATE TABLE t (n bigint, source_id integer NOT NULL, source_offset bigint NOT NULL,
+                         UNIQUE (source_id, source_offset, n)) PARTITION BY RANGE (n);
+         CREATE TABLE low PARTITION OF t FOR VALUES FROM (0) TO (100);
+         CREATE TABLE high PARTITION OF t FOR VALUES FROM (100) TO (1000)",
+    );
+    days.log(DAY, 90..110);
+    days.log(OTHER, 95..105);
+    days.run("backfill --from 2024-03-01 --to 2024-03-03").ended(0, &[]);
+    let other = days.rows_of(2);
+    days.log(DAY, 500..520);
+    days.run(REBUILD).ended(0, &["in the place of 20 rows"]);
+    assert_eq!(days.query("SELECT count(*), min(n) FROM t WHERE source_id = 1"), ["20|500"]);
+    assert_eq!(days.rows_of(2), other);
 }

@@ -77,9 +77,10 @@ pub(super) fn without_file<'m>(
     if !rebuild.is_whole {
         return Ok(Vec::new());
     }
-    let has_file = |index: usize| decisions.iter().any(|decision: &Decision| decision.memory == Some(index));
-    let lost: Vec<&Remembered> =
-        (0..remembered.len()).filter(|index| !has_file(*index)).map(|index| &remembered[index]).collect();
+    let mut has_file = vec![false; remembered.len()];
+    decisions.iter().filter_map(|decision| decision.memory).for_each(|index| has_file[index] = true);
+    let all = remembered.iter().zip(has_file);
+    let lost: Vec<&Remembered> = all.filter(|(_, has_file)| !has_file).map(|(memory, _)| memory).collect();
     match &lost[..] {
         [first, more @ ..] if !rebuild.allow_missing => {
             let name = &first.known.name;
