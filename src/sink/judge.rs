@@ -43,6 +43,9 @@ const SAMPLE_ROWS: usize = 10;
 /// first, only which may be.
 const SAMPLE_BYTES: u64 = 256 << 10;
 
+/// A text or a JSON value of a sample is cut behind so many bytes: it is there to be looked at.
+const SAMPLE_VALUE_BYTES: usize = 1 << 10;
+
 impl Judge {
     /// A check against `schema`.
     pub fn new(schema: Arc<Schema>, verdicts: Option<Verdicts>) -> Judge {
@@ -223,12 +226,30 @@ impl Encoder for JudgeEncoder {
         if is_seen {
             for (column, &value) in self.columns.iter().zip(row.values()) {
                 out.extend_from_slice(column.name.as_bytes());
-                write_value(&column.kind, value, out).expect("a vector takes everything");
+                let written = match value {
+                    Value::Text(text) if !self.writes_all && text.len() > SAMPLE_VALUE_BYTES => {
+                        write_beginning(text.as_bytes(), out)
+                    }
+                    Value::Json(json) if !self.writes_all && json.len() > SAMPLE_VALUE_BYTES => {
+                        write_beginning(json, out)
+                    }
+                    value => write_value(&column.kind, value, out),
+                };
+                written.expect("a vector takes everything");
             }
             out.extend_from_slice(if self.columns.is_empty() { b"{}" } else { b"}" });
         }
         true
     }
+}
+
+/// How a long value begins, as a JSON string.
+fn write_beginning(value: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    let beginning = String::from_utf8_lossy(&value[..SAMPLE_VALUE_BYTES]);
+    let mut json = String::new();
+    // The last character may have been cut in two.
+    write_json_string(&mut json, &format!("{}…", beginning.trim_end_matches(char::REPLACEMENT_CHARACTER)));
+    out.write_all(json.as_bytes())
 }
 
 /// A value as verdicts have it: as JSON, and what a reader of JSON would spoil as text.
@@ -272,6 +293,17 @@ mod tests {
         let mut out = Vec::new();
         write_value(kind, value, &mut out).expect("a vector takes everything");
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_sample_shows_how_a_long_value_begins() {
+        let beginning = |value: &str| {
+            let mut out = Vec::new();
+            write_beginning(value.as_bytes(), &mut out).expect("a vector takes everything");
+            serde_json::from_slice::<String>(&out).expect("a JSON string")
+        };
+        assert_eq!(beginning(&"\"".repeat(2000)), "\"".repeat(SAMPLE_VALUE_BYTES) + "…");
+        assert_eq!(beginning(&"€".repeat(1000)), "€".repeat(SAMPLE_VALUE_BYTES / 3) + "…");
     }
 
     #[test]

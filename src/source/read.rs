@@ -187,7 +187,7 @@ impl Blocks {
         self.start -= kept_from;
         self.forget(kept_from);
         let old = self.block.len();
-        let take = self.settings.chunk_bytes.max(old).max(TAIL_BYTES);
+        let take = self.settings.chunk_bytes.max(old).max(TAIL_BYTES).min(self.left_to_read());
         let block = Arc::get_mut(&mut self.block).expect("nobody else has it");
         block.resize(old + take, 0);
         match self.feed.fill(&self.source, &mut block[old..]) {
@@ -200,6 +200,15 @@ impl Blocks {
                 block.truncate(old);
             }
         }
+    }
+
+    /// What there is to read of a file whose size was seen, and a byte that shows that it ends there: a block
+    /// for a thousand bytes need not be filled with a million zeros first.
+    fn left_to_read(&self) -> usize {
+        let seen = self.source.size().and_then(|size| size.checked_sub(self.feed.position()));
+        // A file that has grown is read on by whole blocks.
+        seen.filter(|&left| left > 0)
+            .map_or(usize::MAX, |left| usize::try_from(left + 1).unwrap_or(usize::MAX))
     }
 
     /// Forgets the first `count` bytes of the block. What is left is in a block that no chunk
