@@ -27,6 +27,46 @@ pub(super) fn find<const N: usize>(needles: [u8; N], text: &[u8], start: usize) 
     }
 }
 
+/// Where a JSON string ends that goes on at `start`: at a quote, a backslash, or a control character,
+/// which must not stand in one.
+#[inline(always)]
+pub(super) fn find_end_of_string(text: &[u8], start: usize) -> Option<usize> {
+    let (words, _) = text.get(start..)?.as_chunks::<8>();
+    let mut at = start;
+    for word in words.iter().take(NEAR_WORDS) {
+        let word = u64::from_le_bytes(*word);
+        let found = marks([b'"', b'\\'], word) | marks_below::<b' '>(word);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    find_far_end_of_string(text, at)
+}
+
+/// The same, in whole vectors.
+#[inline(never)]
+fn find_far_end_of_string(text: &[u8], mut at: usize) -> Option<usize> {
+    let ends = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    let (vectors, _) = text[at..].as_chunks::<32>();
+    for vector in vectors {
+        // Without a branch, so that it becomes a vector.
+        if vector.iter().fold(false, |found, byte| found | ends(byte)) {
+            break;
+        }
+        at += 32;
+    }
+    Some(at + text[at..].iter().position(ends)?)
+}
+
+/// The uppermost bit of each byte of `word` that is below `BELOW`, which is at most 0x80; only the lowest
+/// such bit is certain to be right.
+#[inline(always)]
+fn marks_below<const BELOW: u8>(word: u64) -> u64 {
+    // A byte below the bound borrows from its uppermost bit, and one above 0x7f has that.
+    word.wrapping_sub(ONES * u64::from(BELOW)) & !word & (ONES << 7)
+}
+
 /// The uppermost bit of each byte of `word` that is one of `needles`; only the lowest such bit is
 /// certain to be right.
 #[inline(always)]
@@ -45,9 +85,7 @@ pub(super) fn find_below<const BELOW: u8>(needles: &[u8], text: &[u8], start: us
     let (words, rest) = text.get(start..)?.as_chunks::<8>();
     let mut at = start;
     for word in words {
-        let word = u64::from_le_bytes(*word);
-        // A byte below the bound borrows from its uppermost bit, and one above 0x7f has that.
-        let mut found = word.wrapping_sub(ONES * u64::from(BELOW)) & !word & (ONES << 7);
+        let mut found = marks_below::<BELOW>(u64::from_le_bytes(*word));
         while found != 0 {
             let place = at + found.trailing_zeros() as usize / 8;
             if needles.contains(&text[place]) {
@@ -103,9 +141,9 @@ mod tests {
         fn it_finds_what_a_loop_finds(
             text in proptest::collection::vec(
                 prop_oneof![20 => Just(b'x'), 1 => Just(b','), 1 => Just(b'"'), 1 => Just(0), 1 => Just(b'-'), 1 => any::<u8>()],
-                0..100,
+                0..150,
             ),
-            start in 0_usize..100,
+            start in 0_usize..150,
         ) {
             for start in [start, start.min(text.len())] {
                 prop_assert_eq!(find([b','], &text, start), plainly(b",", &text, start));
@@ -114,6 +152,8 @@ mod tests {
                 prop_assert_eq!(find([b',', b'"', 0xff], &text, start), plainly(b",\"\xff", &text, start));
                 prop_assert_eq!(find([b',', b'"', 0, b'-'], &text, start), plainly(b",\"\0-", &text, start));
                 prop_assert_eq!(find_below::<0x2d>(b",\"\0", &text, start), plainly(b",\"\0", &text, start));
+                let ends: Vec<u8> = (0..b' ').chain(*b"\"\\").collect();
+                prop_assert_eq!(find_end_of_string(&text, start), plainly(&ends, &text, start));
             }
         }
     }

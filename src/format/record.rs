@@ -40,7 +40,7 @@ pub struct Record<'r> {
 /// Whether the members that nobody wants are gathered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extras {
-    /// They are passed over.
+    /// They are passed over: the tree need not hold them.
     Ignored,
     /// They are kept for the schema to forbid or to store.
     Gathered,

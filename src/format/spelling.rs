@@ -14,8 +14,8 @@ use simd_json::Node;
 pub(super) enum Spelling<'r> {
     /// As text that is not JSON: every value is a piece of it.
     Text,
-    /// As JSON, one object of scalars without escapes: strings are pieces of the text, and the
-    /// other scalars stand between them.
+    /// As JSON, one object of scalars: keys are pieces of the text, and each value stands behind
+    /// its key.
     Flat(&'r [u8]),
     /// As JSON, with the place of each value of the tape.
     Listed(&'r [u8], &'r [(u32, u32)]),
@@ -50,12 +50,24 @@ impl<'r> Spelling<'r> {
 
 fn place_in_flat(text: &[u8], tape: &[Node<'_>], index: usize) -> Range<usize> {
     let start_of = |piece: &str| piece.as_ptr() as usize - text.as_ptr() as usize;
+    let behind_key = || {
+        let Node::String(key) = tape[index - 1] else { unreachable!("a member begins with its key") };
+        let colon = start_of(key) + key.len() + 1;
+        colon + 1 + usize::from(text[colon + 1] == b' ')
+    };
     match tape[index] {
-        Node::String(piece) => start_of(piece) - 1..start_of(piece) + piece.len() + 1,
+        // A key, at an odd place.
+        Node::String(key) if index % 2 == 1 => start_of(key) - 1..start_of(key) + key.len() + 1,
+        Node::String(_) => {
+            let start = behind_key();
+            let mut end = start + 1;
+            while text[end] != b'"' {
+                end += 1 + usize::from(text[end] == b'\\');
+            }
+            start..end + 1
+        }
         Node::Static(_) => {
-            let Node::String(key) = tape[index - 1] else { unreachable!("a member begins with its key") };
-            let colon = start_of(key) + key.len() + 1;
-            let start = colon + 1 + usize::from(text[colon + 1] == b' ');
+            let start = behind_key();
             let length = text[start..].iter().position(|byte| matches!(byte, b',' | b'}'));
             start..start + length.expect("a separator follows each value")
         }

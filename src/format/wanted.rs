@@ -8,20 +8,24 @@
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     entries: Vec<Entry>,
-    /// Indexes into `entries`, by key.
-    sorted: Vec<u32>,
+    /// At the hash of each key, or behind it, one more than its index in `entries`; 0 is free. Less
+    /// than half is taken, so that a key that nobody wants is soon known.
+    by_hash: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) key: Box<str>,
-    /// The key as JSON has it where no escape is needed, with the colon.
+    /// The key as JSON has it, with the colon. Of a key that needs an escape, what no text begins with.
     pub(super) start: Box<[u8]>,
     /// The item that it names in a list.
     pub(super) number: Option<usize>,
     pub(super) slots: Vec<u32>,
     pub(super) below: Option<Wanted>,
 }
+
+/// No text begins so.
+const NO_TEXT: &[u8] = b"\xff";
 
 impl Wanted {
     /// The tree for `paths`: path number `n` goes to slot `n`. A path of one step is a key
@@ -37,7 +41,7 @@ impl Wanted {
             }
             tree.entry(last.as_ref()).slots.push(slot);
         }
-        wanted.sort();
+        wanted.index();
         wanted
     }
 
@@ -45,9 +49,9 @@ impl Wanted {
         let index = match self.entries.iter().position(|entry| &*entry.key == key) {
             Some(index) => index,
             None => {
-                // With an escape in it, so that no text without one begins with it.
-                let start = format!("\"{}\":", key.replace('"', "\\\""));
-                let start = start.into_bytes().into();
+                let is_plain = !key.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\'));
+                let start = if is_plain { format!("\"{key}\":").into_bytes() } else { NO_TEXT.to_vec() };
+                let start = start.into();
                 let number = key.parse().ok().filter(|number: &usize| number.to_string() == key);
                 self.entries.push(Entry { key: key.into(), start, number, slots: Vec::new(), below: None });
                 self.entries.len() - 1
@@ -56,13 +60,16 @@ impl Wanted {
         &mut self.entries[index]
     }
 
-    fn sort(&mut self) {
-        self.sorted = (0..u32::try_from(self.entries.len()).expect("fewer fields than 2^32")).collect();
-        self.sorted
-            .sort_by(|&one, &other| self.entries[one as usize].key.cmp(&self.entries[other as usize].key));
-        for entry in &mut self.entries {
+    fn index(&mut self) {
+        self.by_hash = vec![0; (2 * self.entries.len() + 1).next_power_of_two()];
+        for (index, entry) in (1..).zip(&mut self.entries) {
+            let mut at = place_of(&entry.key, self.by_hash.len());
+            while self.by_hash[at] != 0 {
+                at = (at + 1) % self.by_hash.len();
+            }
+            self.by_hash[at] = index;
             if let Some(below) = &mut entry.below {
-                below.sort();
+                below.index();
             }
         }
     }
@@ -86,11 +93,16 @@ impl Wanted {
     }
 
     fn search(&self, key: &str, guess: &mut usize) -> Option<&Entry> {
-        let found =
-            self.sorted.binary_search_by(|&index| (*self.entries[index as usize].key).cmp(key)).ok()?;
-        let index = self.sorted[found] as usize;
-        *guess = index + 1;
-        Some(&self.entries[index])
+        let mut at = place_of(key, self.by_hash.len());
+        loop {
+            let index = (*self.by_hash.get(at)?).checked_sub(1)? as usize;
+            let entry = &self.entries[index];
+            if is_same(entry.key.as_bytes(), key.as_bytes()) {
+                *guess = index + 1;
+                return Some(entry);
+            }
+            at = (at + 1) % self.by_hash.len();
+        }
     }
 
     /// The entry of an item of a list.
@@ -107,6 +119,13 @@ impl Wanted {
             }
         }
     }
+}
+
+/// Where a key is looked for first, in a table of so many places.
+#[inline]
+fn place_of(key: &str, places: usize) -> usize {
+    // A table has a power of two, or nothing in it.
+    xxhash_rust::xxh3::xxh3_64(key.as_bytes()) as usize & places.wrapping_sub(1)
 }
 
 /// Whether two texts are the same. Keys and words are short, and for those a call of the C
@@ -163,6 +182,19 @@ mod tests {
         let below =
             wanted.find("a", &mut 0).and_then(|entry| entry.below.as_ref()).expect("a has more below");
         assert_eq!(below.find("x", &mut 0).map(|entry| entry.slots.clone()), Some(vec![2]));
+    }
+
+    #[test]
+    fn of_many_keys_each_is_found_and_no_other() {
+        let keys: Vec<String> = (0..500).map(|n| format!("sensor {n} of the hall")).collect();
+        let wanted = Wanted::new(&keys.iter().map(|key| vec![key]).collect::<Vec<_>>());
+        for (slot, key) in (0..).zip(&keys) {
+            let mut guess = 0;
+            assert_eq!(wanted.find(key, &mut guess).map(|entry| entry.slots.clone()), Some(vec![slot]));
+            assert_eq!(guess, slot as usize + 1);
+            assert!(wanted.find(&key[1..], &mut guess).is_none());
+        }
+        assert!(Wanted::new::<&str>(&[]).find("a", &mut 0).is_none());
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn seen<S: AsRef<str>>(lines: &[S]) -> Seen {
 }
 
 fn seen_from<S: AsRef<str>>(from: usize, lines: &[S]) -> Seen {
-    let format = Json::new::<String>(&[], Extras::Ignored);
+    let format = Json::new::<String>(&[], Extras::Gathered);
     let mut seen = Seen::default();
     for (number, line) in lines.iter().enumerate() {
         let line = line.as_ref().as_bytes();

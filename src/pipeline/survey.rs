@@ -254,7 +254,7 @@ mod tests {
         let files = discover(&[pattern], &Selection::default()).expect("found").files;
         let source = Settings { chunk_bytes: 64, ..Settings::default() };
         let settings = SurveySettings { threads: 2, source, bytes_max };
-        let format = AnyFormat::Ndjson(Json::new::<String>(&[], Extras::Ignored));
+        let format = AnyFormat::Ndjson(Json::new::<String>(&[], Extras::Gathered));
         let surveyed: Surveyed<Counter> = survey(&files, &format, &settings, &Stop::default()).expect("read");
         assert!(surveyed.failed.is_empty());
         let Counter(records, others) = surveyed.seen;

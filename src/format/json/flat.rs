@@ -1,4 +1,4 @@
-//! The record that most records are: one object of scalars, without an escape in it.
+//! The record that most records are: one object of scalars.
 //!
 //! simd-json first finds every structural character and then builds its tape from them. A
 //! log line that looks like the one before it needs neither: its keys are where they are
@@ -9,17 +9,19 @@
 //! What it takes, simd-json takes too and reads as the same values with the same places; a
 //! property test holds it to that on arbitrary bytes.
 
+use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 use simd_json::{Node, StaticNode};
 
 use super::super::Wanted;
-use super::super::find::find;
+use super::super::find::find_end_of_string;
 use super::super::number::quotient;
 use super::super::record::{Record, as_index};
 use super::super::spelling::Spelling;
 use super::super::wanted::is_same;
 
 /// At most so many records are not tried after one that was not flat. The pause doubles with
-/// each attempt that fails: an escape now and then costs nothing, and a source of nested
+/// each attempt that fails: an odd record now and then costs nothing, and a source of nested
 /// records pays for one attempt in sixty-four.
 const PAUSE_MAX: u8 = 63;
 
@@ -36,6 +38,7 @@ pub(super) struct Pause {
 /// to read.
 pub(super) fn read<'r>(
     text: &'r str,
+    arena: &'r Bump,
     wanted: &Wanted,
     gather: bool,
     pause: &mut Pause,
@@ -45,12 +48,12 @@ pub(super) fn read<'r>(
         pause.left -= 1;
         return false;
     }
-    let is_flat =
-        has_no_escapes(text.as_bytes()) && Flat { text, at: 0 }.members(wanted, gather, record).is_some();
+    let mut flat = Flat { text, arena, at: 0, has_escapes: false };
+    let is_flat = flat.members(wanted, gather, record).is_some();
     if is_flat {
         record.spelling = Spelling::Flat(text.as_bytes());
         // Only an escape can say one.
-        record.may_hold_nul = false;
+        record.may_hold_nul = flat.has_escapes;
         *pause = Pause::default();
     } else {
         pause.left = pause.next;
@@ -59,20 +62,14 @@ pub(super) fn read<'r>(
     is_flat
 }
 
-/// Whether every string in `text` is what it looks like: no backslash, no control character.
-fn has_no_escapes(text: &[u8]) -> bool {
-    let is_escape = |found, &byte: &u8| found | (byte < b' ') | (byte == b'\\');
-    // In whole vectors; what is behind the last is in one that overlaps it.
-    let (vectors, rest) = text.as_chunks::<32>();
-    let Some(last) = text.last_chunk::<32>() else { return !rest.iter().fold(false, is_escape) };
-    !last.iter().fold(false, is_escape) && !vectors.iter().any(|vector| vector.iter().fold(false, is_escape))
-}
-
 /// A text of which so much has been read. Every step is `None` where it meets what it does
 /// not know.
 struct Flat<'r> {
     text: &'r str,
+    /// Where strings are written that are not what they look like.
+    arena: &'r Bump,
     at: usize,
+    has_escapes: bool,
 }
 
 impl<'r> Flat<'r> {
@@ -87,7 +84,7 @@ impl<'r> Flat<'r> {
     }
 
     /// Goes through the members of the object that is all of the text.
-    fn members(mut self, wanted: &Wanted, gather: bool, record: &mut Record<'r>) -> Option<()> {
+    fn members(&mut self, wanted: &Wanted, gather: bool, record: &mut Record<'r>) -> Option<()> {
         let Record { tape, slots, extras, .. } = record;
         let tape = &mut tape.0;
         tape.clear();
@@ -106,7 +103,8 @@ impl<'r> Flat<'r> {
                     (self.text.get(start..start + entry.key.len())?, Some(entry))
                 }
                 _ => {
-                    let key = self.string()?;
+                    // Whoever looks for the place of a value looks behind its key.
+                    let key = self.plain_string()?;
                     if self.peek() != Some(b':') {
                         return None;
                     }
@@ -114,24 +112,29 @@ impl<'r> Flat<'r> {
                     (key, wanted.find(key, &mut guess))
                 }
             };
-            tape.push(Node::String(key));
             self.blank();
+            let is_kept = gather || entry.is_some();
             let value = match self.peek()? {
-                b'"' => Node::String(self.string()?),
+                b'"' if is_kept => Node::String(self.string()?),
+                b'"' => {
+                    self.pass_string()?;
+                    Node::Static(StaticNode::Null)
+                }
                 b'-' | b'0'..=b'9' => Node::Static(self.number()?),
                 b't' => Node::Static(self.word(b"true", StaticNode::Bool(true))?),
                 b'f' => Node::Static(self.word(b"false", StaticNode::Bool(false))?),
                 b'n' => Node::Static(self.word(b"null", StaticNode::Null)?),
                 _ => return None,
             };
-            let index = as_index(tape.len());
-            tape.push(value);
-            match entry {
-                // What is wanted below a scalar is absent, which simd-json's way sorts out.
-                Some(entry) if entry.below.is_some() => return None,
-                Some(entry) => entry.slots.iter().for_each(|&slot| slots[slot as usize] = index),
-                None if gather => extras.push(index - 1),
-                None => {}
+            if is_kept {
+                let index = as_index(tape.len() + 1);
+                tape.extend([Node::String(key), value]);
+                match entry {
+                    // What is wanted below a scalar is absent, which simd-json's way sorts out.
+                    Some(entry) if entry.below.is_some() => return None,
+                    Some(entry) => entry.slots.iter().for_each(|&slot| slots[slot as usize] = index),
+                    None => extras.push(index - 1),
+                }
             }
             match self.peek()? {
                 b',' => self.at += 1,
@@ -152,16 +155,93 @@ impl<'r> Flat<'r> {
         self.at += usize::from(self.peek() == Some(b' '));
     }
 
-    /// A string, of which it is known that it has no escapes.
+    /// A string that is what it looks like.
     #[inline]
-    fn string(&mut self) -> Option<&'r str> {
+    fn plain_string(&mut self) -> Option<&'r str> {
         if self.peek() != Some(b'"') {
             return None;
         }
         let start = self.at + 1;
-        let end = find([b'"'], self.text.as_bytes(), start)?;
+        let end = find_end_of_string(self.text.as_bytes(), start)?;
         self.at = end + 1;
-        self.text.get(start..end)
+        if self.text.as_bytes()[end] == b'"' { self.text.get(start..end) } else { None }
+    }
+
+    /// A string.
+    #[inline]
+    fn string(&mut self) -> Option<&'r str> {
+        let start = self.at + 1;
+        let end = find_end_of_string(self.text.as_bytes(), start)?;
+        self.at = end + 1;
+        match self.text.as_bytes()[end] {
+            b'"' => self.text.get(start..end),
+            b'\\' => self.escaped_string(start, end),
+            _ => None,
+        }
+    }
+
+    /// A string whose first escape is at `escape`, without its escapes.
+    #[inline(never)]
+    fn escaped_string(&mut self, start: usize, mut escape: usize) -> Option<&'r str> {
+        self.has_escapes = true;
+        let text = self.text.as_bytes();
+        // What is written is never longer than what was read.
+        let mut out = ArenaVec::with_capacity_in(2 * (escape - start) + 64, self.arena);
+        let mut from = start;
+        loop {
+            out.extend_from_slice_copy(&text[from..escape]);
+            from = self.escape(escape, &mut out)?;
+            escape = find_end_of_string(text, from)?;
+            match text[escape] {
+                b'\\' => {}
+                b'"' => break,
+                _ => return None,
+            }
+        }
+        out.extend_from_slice_copy(&text[from..escape]);
+        self.at = escape + 1;
+        std::str::from_utf8(out.into_bump_slice()).ok()
+    }
+
+    /// Writes what the escape at `at` stands for, and returns where it ends.
+    fn escape(&self, at: usize, out: &mut ArenaVec<'r, u8>) -> Option<usize> {
+        let text = self.text.as_bytes();
+        let plain = match text.get(at + 1)? {
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'b' => 8,
+            b'f' => 12,
+            &byte @ (b'"' | b'\\' | b'/') => byte,
+            b'u' => {
+                let (mut character, mut end) = (u32::from(unit(text, at)?), at + 6);
+                // The first half of a pair needs its second.
+                if (0xd800..0xdc00).contains(&character) {
+                    let second =
+                        u32::from(unit(text, end)?).checked_sub(0xdc00).filter(|&low| low < 0x400)?;
+                    (character, end) = (0x10000 + ((character - 0xd800) << 10) + second, end + 6);
+                }
+                let character = char::from_u32(character)?;
+                out.extend_from_slice_copy(character.encode_utf8(&mut [0; 4]).as_bytes());
+                return Some(end);
+            }
+            _ => return None,
+        };
+        out.push(plain);
+        Some(at + 2)
+    }
+
+    /// Steps over a string that nobody asked for; an escape in it must be one all the same.
+    #[inline]
+    fn pass_string(&mut self) -> Option<()> {
+        let start = self.at + 1;
+        let end = find_end_of_string(self.text.as_bytes(), start)?;
+        self.at = end + 1;
+        match self.text.as_bytes()[end] {
+            b'"' => Some(()),
+            b'\\' => self.escaped_string(start, end).map(drop),
+            _ => None,
+        }
     }
 
     /// A number without an exponent, whose digits before the point fit 64 bits.
@@ -211,6 +291,14 @@ impl<'r> Flat<'r> {
         self.at += word.len();
         is_there.then_some(value)
     }
+}
+
+/// The number of the escape `\uXXXX` at `at`.
+fn unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    // A sign would pass for a number.
+    let is_hex = digits.iter().all(u8::is_ascii_hexdigit);
+    is_hex.then(|| u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok())?
 }
 
 #[inline]
