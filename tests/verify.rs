@@ -476,6 +476,7 @@ fn values_are_compared_as_their_columns_hold_them() {
         r#"{"small":1,"price":"1.5","free":"1.50","short":"ab","second":"2023-10-27T12:34:56.789Z","doc":{"b":1,"a":[1.0, 2]},"tags":["x",null],"span":"[2020-01-01,2020-02-01)","ratio":0.1,"mood":"glad"}"#,
         r#"{"small":-2,"price":"0","free":"7","short":"","second":"1999-12-31T23:59:59.5Z","doc":[],"tags":[],"span":"empty","ratio":-0.0,"mood":"sad"}"#,
         r#"{}"#,
+        r#"{"small":5}"#,
     ];
     let field = |line: &str| format!("{line}, required = false }}");
     let load = Load::of(lines.join("\n") + "\n")
@@ -519,6 +520,11 @@ fn values_are_compared_as_their_columns_hold_them() {
         assert_ne!(digests[0], digests[1], "{change}");
         load.sql("DELETE FROM t; INSERT INTO t SELECT * FROM kept; DROP TABLE kept");
     }
+    // Of a row that is held as it was sent, a value that is as long as the one it had.
+    let offset = lines[..3].iter().map(|line| line.len() + 1).sum::<usize>();
+    load.sql("UPDATE t SET small = 6 WHERE small = 5");
+    assert_eq!(differences(&verify(&load, 5)), [format!("changed_value 4 {offset} small")]);
+    load.sql("UPDATE t SET small = 5 WHERE small = 6");
     // What the job does not write is not its business.
     load.sql("UPDATE t SET extra = 8");
     is_clean(&load);
