@@ -110,6 +110,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
         has_company: false,
         schema: Arc::new(schema),
         constants: Vec::new(),
+        rollups: Default::default(),
         rules_hash: Hash16([0; 16]),
         is_rebuild: false,
         raw_max: 0,

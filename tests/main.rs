@@ -82,6 +82,9 @@ mod replay;
 /// What a role must be granted.
 #[cfg(feature = "sqlite")]
 mod rights;
+/// Metrics per date.
+#[cfg(feature = "sqlite")]
+mod rollups;
 /// What runs all of these.
 mod runner;
 /// What must hold, and which test says so.

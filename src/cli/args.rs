@@ -25,7 +25,7 @@ use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
 #[command(name = "logmill", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 the command line or the job is wrong, \
-    3 some records were rejected, 4 a source had too many dead letters, 5 `verify` or `bench compare` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\
+    3 some records were rejected, 4 a source had too many dead letters, 5 `verify`, `rollup --check` or `bench compare` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\
     To begin: `logmill load FILE`. It writes a job file to edit, loads into logmill.db, and says what to type next."
 )]
 pub(super) struct CommandLine {
@@ -99,6 +99,12 @@ pub(super) enum Command {
     /// letters, value by value, whatever the counters say. Nothing is written. Ends with 5 if there
     /// is a difference; what cannot be compared is told, and is none.
     Verify(VerifyArgs),
+    /// Compute the metrics of dates, or compare them
+    ///
+    /// Every load computes those of the dates that it touched. This computes all that have rows or
+    /// values: after a metric was changed, or others have written to the table. With --check it
+    /// writes nothing, and ends with 5 if a value is not what computing it again would give.
+    Rollup(RollupArgs),
     /// Remove files from the memory of a job, so that they are loaded again
     ///
     /// Their rows stay, unless --delete-rows; what that means for the next load is said, and depends
@@ -470,6 +476,24 @@ pub(super) struct VerifyArgs {
     pub(super) strict: bool,
     #[command(flatten)]
     pub(super) work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RollupArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// Only this date
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, conflicts_with_all = ["from", "to"])]
+    pub(super) date: Option<NaiveDate>,
+    /// Only the dates from this one on
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "to")]
+    pub(super) from: Option<NaiveDate>,
+    /// and before this one
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = units::parse_date, requires = "from")]
+    pub(super) to: Option<NaiveDate>,
+    /// Compare only, and end with 5 if there is a difference
+    #[arg(long)]
+    pub(super) check: bool,
 }
 
 #[derive(Debug, Args)]

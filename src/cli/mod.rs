@@ -19,6 +19,7 @@ mod next;
 mod overrides;
 mod plan;
 mod progress;
+mod rollup;
 mod speech;
 mod status;
 mod verify;
@@ -76,6 +77,7 @@ pub fn run() -> ExitCode {
             Command::Status(args) => status::status(args, speech),
             Command::DeadLetters(command) => dead_letters::dead_letters(command, speech, &stop),
             Command::Verify(args) => verify::verify(args, speech, &stop),
+            Command::Rollup(args) => rollup::rollup(args, speech, &stop),
             Command::Forget(args) => forget::forget(args, speech),
             Command::Bench(command) => bench::bench(command, speech, &stop),
             Command::Config { json_schema: _ } => json_schema(),

@@ -126,6 +126,7 @@ fn value(takes: &Takes) -> Value {
             ] },
         }),
         Takes::Table(inner) => table(inner),
+        Takes::Tables(inner) => json!({ "type": "array", "items": table(inner) }),
     }
 }
 
@@ -250,7 +251,6 @@ pub(super) mod tests {
             ("source", "nulls = \"-\""),
             ("source", "year = 0"),
             ("record", "mode = \"strikt\""),
-            ("record", "time = \"id\""),
             ("record.fields", "a = {}"),
             ("record.fields", "a = \"str\""),
             ("record.fields", "a = { type = \"int\", min_length = 1 }"),
@@ -287,8 +287,10 @@ pub(super) mod tests {
                 let property = &schema["properties"][key.name];
                 let description = property["description"].as_str().unwrap_or_default();
                 assert!(description.contains(key.doc), "{}: {property}", key.name);
-                if let Takes::Table(inner) = key.takes {
-                    walk(inner, property);
+                match key.takes {
+                    Takes::Table(inner) => walk(inner, property),
+                    Takes::Tables(inner) => walk(inner, &property["items"]),
+                    _ => {}
                 }
             }
         }

@@ -84,6 +84,8 @@ pub(super) enum Takes {
     Columns,
     /// A table.
     Table(&'static Table),
+    /// Any number of tables.
+    Tables(&'static Table),
 }
 
 /// A word that a key takes.
@@ -119,6 +121,7 @@ pub(super) static JOB: Table = Table {
         Key::new("destination", Takes::Table(&DESTINATION), DESTINATION.doc).required(),
         Key::new("dead_letters", Takes::Table(&DEAD_LETTERS), DEAD_LETTERS.doc),
         Key::new("pipeline", Takes::Table(&PIPELINE), PIPELINE.doc),
+        Key::new("rollup", Takes::Tables(&ROLLUP), ROLLUP.doc),
     ],
 };
 
@@ -300,6 +303,12 @@ static RECORD: Table = Table {
             "What happens to a NUL character in a text, which no database can hold.",
         )
         .default("reject"),
+        Key::new(
+            "time",
+            Takes::Text,
+            "The field that says when a record happened, a timestamp or a date. Rollups are by its days, on the clock of `timezone` in `[source]`; a record without it is in none of them.",
+        )
+        .otherwise("none; a job with rollups must say it"),
         Key::new(
             "fields",
             Takes::Fields,
@@ -529,6 +538,38 @@ pub(super) static PIPELINE: Table = Table {
     ],
 };
 
+static ROLLUP: Table = Table {
+    called: "[[rollup]]",
+    doc: "A metric per date, computed again for every date that a load touched. There can be any number of them; what is computed here is no rule of the records.",
+    keys: &[
+        Key::new("metric", Takes::Text, "Its name, under which its values are found.").required(),
+        Key::new(
+            "of",
+            Takes::Text,
+            "What it is, where that needs no SQL: `rows`, `rejects` (records of the data date that have not become rows), or of a column `count(COLUMN)` (of its values), `distinct(COLUMN)`, `sum(COLUMN)`, `min(COLUMN)`, `max(COLUMN)`.",
+        ),
+        Key::new(
+            "sql",
+            Takes::Text,
+            "Or a query for it, of the rows from `{date}` on and before `{next_date}`, which stand for the beginning of a day and of the next. It gives the columns of `by` by their names and one more, the value; without `by`, one row at most. Its dollars are SQL's, and no variables of the environment.",
+        ),
+        Key::new("by", Takes::Texts, "Columns that it is taken by: there is a value for each group of them.")
+            .otherwise("none"),
+        Key::new(
+            "table",
+            Takes::Text,
+            "The table of its values, with the columns `date`, `metric_id`, `value` and those of `by`. It is made if it is not there, in the schema of the target unless another is named.",
+        )
+        .default("daily_metrics"),
+        Key::new(
+            "allow_clock",
+            Takes::Flag,
+            "Whether the query may ask what time it is, or draw random numbers. What it gives for a day is then another each time.",
+        )
+        .default("false"),
+    ],
+};
+
 impl Key {
     const fn new(name: &'static str, takes: Takes, doc: &'static str) -> Key {
         Key { name, takes, default: Fallback::None, doc, flag: None }
@@ -614,6 +655,7 @@ impl Takes {
             Takes::Fields => "a table of fields".to_owned(),
             Takes::Columns => "a table of columns and their values".to_owned(),
             Takes::Table(_) => "a table".to_owned(),
+            Takes::Tables(table) => format!("tables, each under {}", table.called),
         }
     }
 }
@@ -634,8 +676,8 @@ pub(super) fn any_of<S: AsRef<str>>(names: &[S]) -> String {
 }
 
 /// All tables that have keys.
-pub(super) fn tables() -> [&'static Table; 7] {
-    [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE]
+pub(super) fn tables() -> [&'static Table; 8] {
+    [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE, &ROLLUP]
 }
 
 /// The types of fields that take a key of [`FIELD`]: those that have such a rule. None if it is

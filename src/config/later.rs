@@ -45,15 +45,12 @@ use What::{Command, Flag, Key, Rule};
 #[rustfmt::skip]
 pub(crate) static LATER: &[Later] = &[
     later(Key("the job file", "state"), "Where the state of a load into a bucket is kept."),
-    later(Key("the job file", "rollup"), "A metric per date, recomputed for every date that a load touched."),
-    later(Key("[record]", "time"), "The field that says when a record happened, for rollups."),
     later(Key("[destination]", "as"), "For buckets: the format of the objects."),
     later(Key("[destination]", "object_size"), "For buckets: about how large an object is."),
     later(Key("[destination]", "path"), "For buckets: how the names of objects are made."),
     later(Key("[pipeline]", "lanes"), "Connections that write side by side."),
     later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
-    later(Command("logmill", "rollup"), "Computes the metrics of dates."),
     later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),
     later(Flag("load", "--split"), "Loads one split of a source."),
     later(Flag("load", "--lanes"), "Connections that write side by side."),

@@ -64,7 +64,7 @@ fn section(page: &mut String, table: &Table) {
         line(page, format_args!("{doc}\n"));
     }
     line(page, "| key | takes | default | meaning |\n|---|---|---|---|");
-    for key in table.keys.iter().filter(|key| !matches!(key.takes, Takes::Table(_))) {
+    for key in table.keys.iter().filter(|key| !matches!(key.takes, Takes::Table(_) | Takes::Tables(_))) {
         row(page, key);
     }
     for (name, doc) in later::keys(table.called) {

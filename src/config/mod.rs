@@ -27,6 +27,7 @@ mod pipeline;
 mod quote;
 mod reader;
 mod record;
+mod rollup;
 mod rules;
 mod scope;
 mod source;
@@ -44,6 +45,7 @@ use chrono::NaiveDate;
 use crate::error::{Complaint, Error, ErrorKind, Result};
 use crate::schema::Year;
 use crate::sink::Constant;
+use crate::sink::rollup::Rollups;
 use crate::source::Pattern;
 
 pub use columns::Column;
@@ -81,6 +83,8 @@ pub struct Config {
     pub dead_letters: DeadLetters,
     /// How fast, and how patiently.
     pub pipeline: Pipeline,
+    /// Which metrics are kept of each day.
+    pub rollups: Rollups,
 }
 
 /// What the help of a flag says that sets a key: what the key means, and its default.
@@ -220,8 +224,15 @@ fn read(
     let scope = reader.table(&job, "dead_letters");
     let dead_letters = DeadLetters::read(&mut reader, &scope, folder, overrides);
 
+    let rollups = rollup::read(
+        &mut reader,
+        &job,
+        &record_scope,
+        rollup::OfJob { source: &source, record: &record, destination: &destination },
+    );
+
     reader.finish()?;
-    Ok(Config { name, date: overrides.date, source, record, destination, dead_letters, pipeline })
+    Ok(Config { name, date: overrides.date, source, record, destination, dead_letters, pipeline, rollups })
 }
 
 fn as_usize(number: u64) -> usize {

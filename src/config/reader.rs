@@ -109,6 +109,25 @@ impl<'d> Reader<'d> {
         inner
     }
 
+    /// The tables of a key that takes any number of them.
+    pub(super) fn tables<'s>(&mut self, scope: &Scope<'s>, name: &str) -> Vec<Scope<'s>> {
+        let key = scope.keys.key(name);
+        let Takes::Tables(keys) = key.takes else { unreachable!("'{name}' is a list of tables") };
+        let Some(value) = scope.get(key) else { return Vec::new() };
+        let Some(items) = value.get_ref().as_array() else {
+            self.mismatch(key, value);
+            return Vec::new();
+        };
+        let mut found = Vec::with_capacity(items.len());
+        for item in items {
+            match item.get_ref() {
+                DeValue::Table(values) => found.push(self.table_of(keys, values, item.span(), keys.called)),
+                _ => self.mismatch(key, item),
+            }
+        }
+        found
+    }
+
     /// A table that `value` is, with these keys. `called` is what messages call it.
     pub(super) fn table_of<'s>(
         &mut self,

@@ -38,7 +38,8 @@ impl Config {
 
 /// The rules of a job in the form that is hashed.
 pub(super) fn canonical(config: &Config) -> String {
-    let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _ } = config;
+    let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _, rollups: _ } =
+        config;
     // Zone and year are with each field that they decide; the rest is about files and how they are read.
     let Source {
         format,

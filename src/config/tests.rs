@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::Excerpt;
-use crate::schema::Clock;
+use crate::schema::{Clock, TimeKind};
 use crate::sink::{Key, OnConflict};
 use crate::source::Order;
 
@@ -196,7 +196,7 @@ fn what_is_absent_from_a_table_is_told_at_its_header() {
 }
 
 #[test]
-fn the_job_of_the_design_is_refused_for_what_is_not_yet_built_alone() {
+fn the_job_of_the_design_is_read() {
     let text = r#"
         name = "app-logs"
         [source]
@@ -222,10 +222,12 @@ fn the_job_of_the_design_is_refused_for_what_is_not_yet_built_alone() {
         metric = "errors"
         sql    = "select count(*) from log_entries where timestamp >= {date} and timestamp < {next_date}"
     "#;
-    let not_yet = |name: &str| {
-        (format!("'{name}' is not yet built; leave it out until a later version takes it"), name.to_owned())
-    };
-    assert_eq!(findings(text), [not_yet("time"), not_yet("rollup")]);
+    let config = config(text);
+    let time = config.rollups.time.as_ref().map(|time| (&*time.name, time.kind));
+    assert_eq!(time, Some(("timestamp", TimeKind::Instant)));
+    let metrics: Vec<_> =
+        config.rollups.metrics.iter().map(|metric| (&*metric.name, &*metric.table.name)).collect();
+    assert_eq!(metrics, [("errors", "daily_metrics")]);
 }
 
 #[test]

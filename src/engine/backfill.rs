@@ -13,12 +13,12 @@ use chrono::NaiveDate;
 
 use super::load::{Share, load_beside, to_be_rebuilt};
 use super::run::settings;
-use super::{LoadOptions, Watch, destination, files};
+use super::{LoadOptions, Watch, destination, files, rollup};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::pipeline::{self, Settings, Turn, Turns, bytes_to_read, side_by_side};
-use crate::report::{Backfill, BackfillDate, Exit, Head, Load};
+use crate::report::{Backfill, BackfillDate, Exit, Head, Load, LoadRollups};
 use crate::sink::dates::{DateState, Day};
 use crate::sink::destination::Destination;
 use crate::sink::{Answer, Counts, Key, OnConflict, Task, decide};
@@ -184,6 +184,7 @@ impl BackfillPlan<'_> {
             dry_run,
             dates,
             counts,
+            rollups: LoadRollups::default(),
             seconds: elapsed.as_secs_f64(),
             error: None,
             error_kind: None,
@@ -245,6 +246,14 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     if !absent.is_empty() && error.is_none() {
         error = destination(plan.config, watch)?.note_absent(&absent).err();
     }
+    let mut rollups = LoadRollups::default();
+    if error.is_none() && watch.stop.asked().is_none() {
+        // Whatever their dates: a day of files is not a day of records.
+        match rollup::of_marked(plan.config, watch) {
+            Ok(done) => rollups = done,
+            Err(failed) => error = Some(failed),
+        }
+    }
     let dates = running.dates.into_inner().unwrap_or_else(PoisonError::into_inner);
     let exits = dates.iter().filter_map(|date| match date.exit {
         Some(exit) => Some(exit),
@@ -255,9 +264,11 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     });
     let stopped = watch.stop.asked().map(Exit::Stopped);
     let failed = error.as_ref().map(Exit::of_error);
+    let failed = failed.or((!rollups.failed.is_empty()).then_some(Exit::Failed));
     let exit = exits.chain(stopped).chain(failed).fold(Exit::Success, Exit::graver);
     let reported = plan.reported(dates, exit, began.elapsed(), false);
     Ok(Backfill {
+        rollups,
         error: error.as_ref().map(Error::to_string),
         error_kind: error.as_ref().map(|error| error.kind().code()),
         ..reported
@@ -309,7 +320,7 @@ impl Running<'_> {
         let config = plan.config.on(day.date);
         // What is claimed counts itself.
         watch.stats.foresaw(bytes);
-        let share = Share { of: plan.options.parallel, turn, place };
+        let share = Share { of: plan.options.parallel, turn, place, rolls_up: false };
         let mut ended = day.report();
         match load_beside(&config, &day.files, plan.options.load, share, watch) {
             Ok(load) => note(&mut ended, load),

@@ -31,7 +31,7 @@ pub fn check(
     let (stop, stats) = (&watch.stop, &watch.stats);
     let result =
         pipeline::run(&files.files, recipe(config), &mut judge, &settings, stop, stats, &mut outcome);
-    let mut ended = Ended::closed(&mut judge, outcome, result, began.elapsed(), false, watch);
+    let mut ended = Ended::closed(&mut judge, outcome, result, began.elapsed(), false, false, watch);
     ended.outcome.notices.extend(notice_of_links(&files.passed_over));
     match ended.error {
         Some(error) => Err(error),

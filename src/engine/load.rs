@@ -50,11 +50,13 @@ pub(super) struct Share<'a> {
     pub(super) turn: Option<Arc<Turn>>,
     /// Where those before it have gone.
     pub(super) place: Option<&'a dyn Destination>,
+    /// Whether it computes the metrics of the dates that are marked, or somebody else does at the end.
+    pub(super) rolls_up: bool,
 }
 
 impl Default for Share<'_> {
     fn default() -> Self {
-        Share { of: 1, turn: None, place: None }
+        Share { of: 1, turn: None, place: None, rolls_up: true }
     }
 }
 
@@ -87,7 +89,15 @@ pub(super) fn load_beside(
     let (stop, stats) = (&watch.stop, &watch.stats);
     let result =
         pipeline::run(&files.files, recipe(config), &mut *sink, &settings, stop, stats, &mut outcome);
-    let mut ended = Ended::closed(&mut *sink, outcome, result, began.elapsed(), options.allow_rejects, watch);
+    let mut ended = Ended::closed(
+        &mut *sink,
+        outcome,
+        result,
+        began.elapsed(),
+        options.allow_rejects,
+        share.rolls_up,
+        watch,
+    );
     ended.outcome.notices.extend(notice_of_links(&files.passed_over));
     ended.outcome.notices.extend(notices_of_absent(&files.absent));
     let run = sink.run_id();

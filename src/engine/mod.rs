@@ -21,6 +21,7 @@ mod load;
 mod mended;
 mod plan;
 mod replay;
+mod rollup;
 mod run;
 mod selected;
 mod status;
@@ -42,6 +43,7 @@ pub use listed::listed;
 pub use load::{LoadOptions, load};
 pub use plan::{PlanOptions, plan};
 pub use replay::{ReplayOptions, replay};
+pub use rollup::{check_rollups, rollup};
 pub(crate) use run::{recipe, settings};
 pub use status::{status, status_of};
 pub use verify::{VerifyOptions, verify};
@@ -109,6 +111,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
         has_company: false,
         schema: Arc::new(config.record.schema.clone()),
         constants: config.constants(),
+        rollups: config.rollups.clone(),
         rules_hash: Hash16(config.rules_hash()),
         is_rebuild: false,
         raw_max: config.dead_letters.raw_bytes_max,

@@ -15,10 +15,11 @@ use super::{Watch, address_and_settings, destination};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::pipeline::{Mended, OfDay, ReplaySettings, Replayed, replay as run};
-use crate::report::{Exit, Head, Replay, ReplayCounts, Unplayed};
+use crate::report::{Exit, Head, LoadRollups, Replay, ReplayCounts, Unplayed};
 use crate::sink::history::Filter;
 use crate::sink::judge::Judge;
 use crate::sink::rehearsal::Rehearsal;
+use crate::sink::rollup::{Dates, RolledUp};
 use crate::sink::{Ending, Key, OnConflict, Sink};
 
 /// What a replay is told besides its job.
@@ -60,13 +61,20 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
         }
     };
     let result = result.and_then(|()| explain_unmet(config, &filter.ids, &mut outcome, watch));
+    let mut rolled_up = RolledUp::default();
+    let result = result.and_then(|()| {
+        if !options.dry_run {
+            rolled_up = sink.roll_up(&Dates::Marked)?;
+        }
+        Ok(())
+    });
     let (open, result) = match result.and_then(|()| sink.open_dead_letters(&[])) {
         Ok(open) => (Some(open.job), Ok(())),
         Err(error) => (None, Err(error)),
     };
     let exit = match (&result, open) {
         (Err(error), _) => Exit::of_error(error),
-        _ if outcome.not_replayable > 0 => Exit::Failed,
+        _ if outcome.not_replayable > 0 || !rolled_up.failed.is_empty() => Exit::Failed,
         (_, Some(1..)) => Exit::Rejects,
         _ => Exit::Success,
     };
@@ -81,7 +89,8 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
     let exit = error.as_ref().map_or(exit, Exit::of_error);
     let mut head = Head::new("dead-letters replay", Some(&config.name), exit);
     head.run = sink.run_id();
-    Ok(report(head, options.dry_run, &outcome, open, error.as_ref(), began))
+    let reported = report(head, options.dry_run, &outcome, open, error.as_ref(), began);
+    Ok(Replay { rollups: LoadRollups::of(&rolled_up), ..reported })
 }
 
 /// Whether rows that are there stay. A letter is older than what came behind it.
@@ -116,6 +125,7 @@ fn report(
         counts: ReplayCounts { replayed, again_bad, not_replayable },
         not_replayable: why.collect(),
         open_dead_letters,
+        rollups: LoadRollups::default(),
         seconds: began.elapsed().as_secs_f64(),
         error: error.map(ToString::to_string),
         error_kind: error.map(|error| error.kind().code()),

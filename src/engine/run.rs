@@ -11,6 +11,7 @@ use crate::figure;
 use crate::format;
 use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
+use crate::sink::rollup::{Dates, FailedMetric};
 use crate::sink::{Ending, Key, Sink};
 use crate::source::Hash16;
 use crate::work::Recipe;
@@ -21,6 +22,7 @@ pub(crate) fn recipe(config: &Config) -> Recipe {
     Recipe {
         format: format::of(&config.source.format, &schema.paths(), schema.extras()),
         schema,
+        time: config.rollups.time.clone(),
         record_bytes_max: config.source.settings.record_bytes_max,
         raw_bytes_max: config.dead_letters.raw_bytes_max,
     }
@@ -70,10 +72,17 @@ impl Ended {
         result: Result<()>,
         elapsed: Duration,
         allow_rejects: bool,
+        rolls_up: bool,
         watch: &Watch,
     ) -> Ended {
         outcome.elapsed = elapsed;
         outcome.times = watch.stats.times();
+        let result = result.and_then(|()| {
+            if rolls_up && outcome.stopped.is_none() {
+                outcome.rolled_up = sink.roll_up(&Dates::Marked)?;
+            }
+            Ok(())
+        });
         let exit_of = |result: &Result<()>| match result {
             Ok(()) => Exit::of_outcome(&outcome, allow_rejects),
             Err(error) => Exit::of_error(error),
@@ -110,7 +119,12 @@ fn failure(exit: Exit, outcome: &Outcome, error: Option<&Error>) -> Option<Strin
             let letters = figure::some(given_up.letters, "dead letter");
             format!("{}: given up, {letters} open{}", given_up.path.display(), more(others.len()))
         }
-        (None, [], []) => exit.outcome().to_owned(),
+        (None, [], []) => match &outcome.rolled_up.failed[..] {
+            [FailedMetric { date, metric, why }, others @ ..] => {
+                format!("the metric {metric} of {date}: {why}{}", more(others.len()))
+            }
+            [] => exit.outcome().to_owned(),
+        },
     };
     Some(text.chars().take(FAILURE_CHARS_MAX).collect())
 }

@@ -8,6 +8,7 @@
 //! - [`security`]: what must hold against whom, and which test says so.
 //! - [`faults`]: what can go wrong, and in which test it does.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
+//! - [`rollups`]: metrics per date, and what holds of them.
 //! - [`reports`]: every field of what a command tells as JSON.
 //! - [`architecture`]: the way of a line, the code map, the argument.
 //! - [`changes`]: what is new.
@@ -30,6 +31,8 @@ pub mod guarantees {}
 pub mod operations {}
 #[doc = include_str!("reports.md")]
 pub mod reports {}
+#[doc = include_str!("rollups.md")]
+pub mod rollups {}
 #[doc = include_str!("schema.md")]
 pub mod schema {}
 #[doc = include_str!("security.md")]

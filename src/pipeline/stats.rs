@@ -12,6 +12,7 @@ use crate::reject::{Code, OTHER_FIELDS};
 use crate::schema::Altered;
 use crate::sink::history::{Line, ReasonCount};
 use crate::sink::rebuild::Rebuilt;
+use crate::sink::rollup::RolledUp;
 use crate::sink::{Counts, OpenLetters, Setback};
 use crate::split::Split;
 
@@ -78,6 +79,8 @@ pub struct Outcome {
     pub rebuilt: Option<Rebuilt>,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
+    /// What became of the metrics of dates.
+    pub rolled_up: RolledUp,
     /// The signal that ended the run early.
     pub stopped: Option<i32>,
     /// Dead letters that are open, from this run or an earlier one; nothing if the run failed

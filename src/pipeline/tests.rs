@@ -265,7 +265,13 @@ pub(super) fn load_with(
 
 fn recipe(schema: Arc<Schema>, settings: &Settings) -> Recipe {
     let format = AnyFormat::Ndjson(Json::new(&schema.paths(), schema.extras()));
-    Recipe { format, schema, record_bytes_max: settings.source.record_bytes_max, raw_bytes_max: usize::MAX }
+    Recipe {
+        format,
+        schema,
+        time: None,
+        record_bytes_max: settings.source.record_bytes_max,
+        raw_bytes_max: usize::MAX,
+    }
 }
 
 /// The tables as a slow and simple reader makes them.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::rollup::LoadRollups;
 use super::{Exit, Head, Report, text};
 use crate::sink::Counts;
 
@@ -19,6 +20,8 @@ pub struct Backfill {
     pub dates: Vec<BackfillDate>,
     /// What became of the records of all of them.
     pub counts: Counts,
+    /// What became of the metrics of dates, where the job has any.
+    pub rollups: LoadRollups,
     /// How long it took.
     pub seconds: f64,
     /// Why it could not go on, if it could not.

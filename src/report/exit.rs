@@ -99,7 +99,9 @@ impl Exit {
     pub fn of_outcome(outcome: &Outcome, allow_rejects: bool) -> Exit {
         match outcome {
             Outcome { stopped: Some(signal), .. } => Exit::Stopped(*signal),
-            Outcome { failed, .. } if !failed.is_empty() => Exit::Failed,
+            Outcome { failed, rolled_up, .. } if !failed.is_empty() || !rolled_up.failed.is_empty() => {
+                Exit::Failed
+            }
             Outcome { given_up, .. } if !given_up.is_empty() => Exit::GivenUp,
             Outcome { open_dead_letters: Some(OpenLetters { selected: 1.., .. }), .. } if !allow_rejects => {
                 Exit::Rejects

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::rollup::LoadRollups;
 use super::{Head, Report, text};
 use crate::printable::printable_json;
 use crate::sink::history::{DeadLetter, FirstLetter};
@@ -124,6 +125,8 @@ pub struct Replay {
     pub not_replayable: Vec<Unplayed>,
     /// How many of the job are open; nothing if it failed before it could ask.
     pub open_dead_letters: Option<u64>,
+    /// What became of the metrics of dates, where the job has any.
+    pub rollups: LoadRollups,
     /// How long it took.
     pub seconds: f64,
     /// Why it could not go on, if it could not.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::Delivery;
 use super::infer::Inferred;
+use super::rollup::LoadRollups;
 use super::rules::{OldRows, OtherRules};
 use super::{Exit, Head, Report, text};
 use crate::error::Error;
@@ -60,6 +61,8 @@ pub struct Load {
     pub undelivered: Option<u64>,
     /// What became of the delivery at the end, if there was one.
     pub delivery: Option<Delivery>,
+    /// What became of the metrics of dates, where the job has any.
+    pub rollups: LoadRollups,
     /// Why records were rejected, the most frequent reason first.
     pub reasons: Vec<Reason>,
     /// How long it took.
@@ -251,6 +254,7 @@ impl Load {
             open_dead_letters_of_job: outcome.open_dead_letters.map(|open| open.job),
             undelivered: subject.delivery.as_ref().and_then(|delivery| delivery.undelivered),
             delivery: subject.delivery,
+            rollups: LoadRollups::of(&outcome.rolled_up),
             reasons: reasons(outcome),
             seconds: outcome.elapsed.as_secs_f64(),
             times: Times {

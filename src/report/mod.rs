@@ -18,6 +18,7 @@ mod load;
 #[cfg(test)]
 mod manual;
 mod plan;
+mod rollup;
 mod rules;
 mod status;
 mod text;
@@ -44,6 +45,7 @@ pub use load::{
     Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times,
 };
 pub use plan::{Fate, Guarantee, Plan, PlannedFile};
+pub use rollup::{LoadRollups, Rollup};
 pub use rules::{OldRows, OtherRules};
 pub use status::{SourcesStatus, Status};
 pub use verify::{Compared, Verify};

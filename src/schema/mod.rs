@@ -18,6 +18,7 @@ mod nulls;
 mod probe;
 mod read;
 mod rules;
+mod time;
 mod value;
 
 pub use bind::Row;
@@ -28,6 +29,7 @@ pub use kind::{
 };
 pub use nulls::Nulls;
 pub use rules::{OfSource, Rule, Visit};
+pub use time::{Days, Time, TimeKind};
 pub use value::{Altered, Owned, Value};
 
 use chrono::NaiveDate;

@@ -397,6 +397,7 @@ mod tests {
             skipped: 0,
             records: rows.len() as u64,
             record_lines: rows.len() as u64,
+            days: Default::default(),
             altered: Altered::default(),
             check: 0,
             tail: (0, hash16(b"")),

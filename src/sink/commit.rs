@@ -1,10 +1,14 @@
 //! The steps of a commit, in the order that makes it exactly-once.
 //!
-//! Fence, rows, constraints, dead letters, the look at the files, then the checkpoints. The fence
+//! Fence, rows, constraints, dead letters, the look at the files, marks of dates, then the checkpoints. The fence
 //! finds out who is not the owner any more before he has written anything; nothing is moved
 //! before all that it stands for is written; and what moves the checkpoints makes the rest
 //! durable. Whatever fails before leaves nothing. The order is the argument, so it stands here
 //! once, and each kind of destination says how it takes a step.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
 
 use super::batch::Stored;
 use super::dead_letter::{Letter, Refused};
@@ -39,6 +43,37 @@ pub(super) trait Rows: Checkpoints {
     }
 }
 
+/// The marks of dates whose metrics are to be computed.
+pub(super) trait Marking: Checkpoints {
+    /// Marks the dates of what a batch has written and removed, where anybody has metrics of them.
+    fn mark_dates(&mut self, touched: &Touched) -> Result<(), Self::Trouble>;
+}
+
+/// What a batch has touched.
+pub(super) struct Touched {
+    /// Rows were written,
+    rows: bool,
+    /// letters came, went or changed.
+    pub(super) letters: bool,
+}
+
+impl Touched {
+    fn of(batch: &Batch, counts: &[Counts], has_letters: bool) -> Touched {
+        let is_again = batch.advances.iter().any(|advance| advance.again.is_some());
+        Touched {
+            rows: counts.iter().any(|counts| counts.inserted + counts.updated > 0),
+            letters: has_letters || is_again || batch.is_replay(),
+        }
+    }
+
+    /// Adds the days of the rows of the batch.
+    pub(super) fn add_days(&self, batch: &Batch, days: &mut BTreeSet<NaiveDate>) {
+        if self.rows {
+            batch.parcels.iter().for_each(|parcel| parcel.days.add_to(days));
+        }
+    }
+}
+
 /// The dead letters.
 pub(super) trait Letters: Checkpoints {
     /// Supersedes the letter of a record that is read again. False if there is none.
@@ -65,7 +100,7 @@ pub(super) struct Written {
 
 /// Takes the steps of a commit in a transaction that has begun. `pass` comes by between them: at
 /// each a run can die.
-pub(super) fn commit<T: Rows + Letters>(
+pub(super) fn commit<T: Rows + Letters + Marking>(
     transaction: &mut T,
     batch: &Batch,
     raw_max: usize,
@@ -94,6 +129,8 @@ pub(super) fn commit<T: Rows + Letters>(
     pass("after-dead-letters")?;
 
     batch.still_holds()?;
+    // Last, because others wait for their locks.
+    transaction.mark_dates(&Touched::of(batch, &counts, !letters.is_empty()))?;
     pass("before-commit")?;
     let completed = batch.completed(&stored);
     let after = stored.iter().zip(&deltas).map(|(stored, deltas)| stored.after(deltas)).collect();

@@ -16,6 +16,7 @@ use super::history::{Filter, Forgotten, History};
 use super::key::{Key, OnConflict};
 use super::outage::Patience;
 use super::outbox::Outbox;
+use super::rollup::{CheckedRollups, Dates, Rollups};
 use super::verify::{Verify, Verifying};
 use super::{Asked, Constant, Sink, TableName};
 use crate::error::{Error, Result};
@@ -68,6 +69,9 @@ pub trait Destination {
     /// Opens it to be compared with the sources. Nothing is written.
     fn verify(&self, verifying: Verifying) -> Result<Box<dyn Verify>>;
 
+    /// Compares the metrics of dates with what computing them again would give. Nothing is written.
+    fn check_rollups(&self, dates: &Dates) -> Result<CheckedRollups>;
+
     /// Table and place in words, without secrets.
     fn describe(&self) -> String;
 
@@ -108,6 +112,8 @@ pub struct Settings {
     pub schema: Arc<Schema>,
     /// Columns with the same value in every row.
     pub constants: Vec<Constant>,
+    /// Which metrics are kept of each day.
+    pub rollups: Rollups,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
     /// Rows that are there are taken away.

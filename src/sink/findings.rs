@@ -4,6 +4,7 @@
 //! that, and who judges it knows nothing of SQL.
 
 use super::TableName;
+use super::key::quote;
 use crate::error::Result;
 
 /// What a job has loaded, table by table.
@@ -108,6 +109,15 @@ impl Past {
 /// A target that is not there, and may not be made.
 pub(super) fn missing(table: &TableName) -> String {
     format!("there is no table {table}, and create = false")
+}
+
+/// A target with metrics whose days are found by going through all of it.
+pub(super) fn no_index_of_times(table: &str, time: &str, kind: &str) -> String {
+    let time = quote(time);
+    format!(
+        "{table} has no index on {time}: every date that is computed goes through all of its rows \
+         (CREATE INDEX ON {table} {kind}({time}))"
+    )
 }
 
 /// A target of which a row can refer to another.

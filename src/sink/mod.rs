@@ -29,6 +29,7 @@ mod queries;
 pub mod rebuild;
 pub mod rehearsal;
 pub mod replay;
+pub mod rollup;
 pub mod scratch;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -51,6 +52,7 @@ pub use key::{Key, OnConflict};
 pub use kinds::of;
 use rebuild::{Mended, Rebuilt};
 use replay::{OpenLetter, Page};
+use rollup::{Dates, RolledUp};
 pub use table::TableName;
 pub(crate) use word::is_reserved;
 
@@ -139,6 +141,11 @@ pub trait Sink: Send {
     /// away meanwhile. As far as that shows at a glance.
     fn lost(&mut self) -> Result<Vec<i32>> {
         Ok(Vec::new())
+    }
+
+    /// Computes the metrics of dates, if the job has any. What cannot be computed keeps its mark.
+    fn roll_up(&mut self, _dates: &Dates) -> Result<RolledUp> {
+        Ok(RolledUp::default())
     }
 
     /// Gives the sources back and closes the run's row. Not called after a crash, which is

@@ -19,13 +19,15 @@ use worker::Pass;
 pub use worker::{Assignment, Worker};
 
 use crate::format::AnyFormat;
-use crate::schema::Schema;
+use crate::schema::{Schema, Time};
 
 /// How records become rows, as far as the destination has no say in it.
 #[derive(Clone)]
 pub struct Recipe {
     pub format: AnyFormat,
     pub schema: Arc<Schema>,
+    /// When records happened, where the days of rows are to be known.
+    pub time: Option<Time>,
     /// A longer record is a reject.
     pub record_bytes_max: usize,
     /// Of a longer reject only hash and place are kept.

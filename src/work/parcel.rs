@@ -10,7 +10,7 @@ use super::rows::Rows;
 use crate::error::Result;
 use crate::format::{TURNS_BYTES_MAX, Turn};
 use crate::reject::Rejects;
-use crate::schema::Altered;
+use crate::schema::{Altered, Days};
 use crate::source::{Bytes, Hash16, Preamble, Source, TAIL_BYTES};
 use crate::span::Span;
 use crate::split::Split;
@@ -44,6 +44,8 @@ pub struct Parcel {
     pub records: u64,
     /// Lines that records have.
     pub record_lines: u64,
+    /// The days of its rows, where they are to be known.
+    pub days: Days,
     /// Values that are not simply what stands in their records.
     pub altered: Altered,
     /// XXH3 of the bytes that were parsed.

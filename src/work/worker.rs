@@ -14,7 +14,7 @@ use super::{Encoder, Gather as _, Parcel, Place, Recipe, Rows, Work};
 use crate::failpoint;
 use crate::format::{self, Malformed, Memory, Record};
 use crate::reject::{Faults, Path, Rejects, Stage, code};
-use crate::schema::Altered;
+use crate::schema::{Altered, Days};
 use crate::source::{Body, Bytes, Chunk, Preamble, Source, TAIL_BYTES, hash16};
 use crate::span::Span;
 use crate::split::Split;
@@ -73,6 +73,7 @@ impl<E: Encoder> Work for Pass<E> {
             skipped: 0,
             records: 0,
             record_lines: 0,
+            days: Days::default(),
             altered: Altered::default(),
             check: 0,
             tail: (0, hash16(b"")),
@@ -120,7 +121,7 @@ impl Worker {
         out.reserve(room.min(ROOM_BYTES_MAX));
 
         let Worker { memory, faults, .. } = self;
-        let Parcel { rows, rejects, altered, .. } = parcel;
+        let Parcel { rows, rejects, days, altered, .. } = parcel;
         let (first, source_id) = (parcel.span.start, parcel.split.source);
         let chunk = format::Chunk { bytes: block, preamble, record_bytes_max: pass.recipe.record_bytes_max };
         let counted = pass.recipe.format.each_record(chunk, memory, |place, record, arena| {
@@ -128,7 +129,7 @@ impl Worker {
             let format::Place { start, line, raw } = place;
             let (offset, end) = (first + start as u64, out.end());
             let place = Place { source_id, offset, raw };
-            match row(pass, record, place, arena, &mut out, faults) {
+            match row(pass, record, place, arena, &mut out, days, faults) {
                 Ok(changed) => {
                     rows.end_row(out.end(), start, raw.len(), line);
                     *altered += changed;
@@ -177,6 +178,7 @@ fn row<E: Encoder>(
     place: Place<'_>,
     arena: &Bump,
     out: &mut E::Rows,
+    days: &mut Days,
     faults: &mut Faults,
 ) -> Result<Altered, Stage> {
     let record = match record {
@@ -191,10 +193,13 @@ fn row<E: Encoder>(
         }
     };
     let row = pass.recipe.schema.bind(record, arena, faults).ok_or(Stage::Schema)?;
-    match pass.encoder.encode(&row, place, out, faults) {
-        true => Ok(row.altered()),
-        false => Err(Stage::Schema),
+    if !pass.encoder.encode(&row, place, out, faults) {
+        return Err(Stage::Schema);
     }
+    if let Some(time) = &pass.recipe.time {
+        days.note(time, row.values()[time.field]);
+    }
+    Ok(row.altered())
 }
 
 #[cold]

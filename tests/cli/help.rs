@@ -55,7 +55,7 @@ fn what_is_mistyped_is_told_and_touches_nothing() {
         ("load a --batch-bytes 1XB", "--batch-bytes"),
         ("load a --date 2023-02-30", "--date"),
         ("load a --lanes 2", "--lanes is planned and not built yet"),
-        ("rollup --check", "rollup is planned and not built yet"),
+        ("rollup --check", "--job"),
         ("verify", "--job"),
         ("bench compare a.json", "two results"),
         ("bench run --stages bing", "there are scan, parse, bind, encode, load"),

@@ -82,6 +82,7 @@ pub(super) fn batch(path: &Path, split: Split, (from, to): (u64, u64), has_rejec
         skipped: 0,
         records: rejected,
         record_lines: rejected,
+        days: Default::default(),
         altered: Default::default(),
         check: xxhash_rust::xxh3::xxh3_64(&vec![b'\n'; usize::try_from(lines).unwrap()]),
         tail: (0, hash16(b"")),

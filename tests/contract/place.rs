@@ -184,6 +184,7 @@ impl Place {
                 ..Schema::default()
             }),
             constants: Vec::new(),
+            rollups: Default::default(),
             rules_hash: RULES,
             is_rebuild: false,
             raw_max: 1 << 20,

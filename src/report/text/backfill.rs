@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::rollup::failed as not_computed;
 use super::table::table;
 use crate::figure;
 use crate::printable::one_line;
@@ -67,6 +68,7 @@ pub(in crate::report) fn backfill(backfill: &Backfill, width: usize) -> String {
             figure::some(backfill.counts.records, "record"),
             figure::time(Duration::from_secs_f64(backfill.seconds))
         );
+        not_computed(&mut out, &backfill.rollups.failed);
     }
     out
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::rollup::failed as not_computed;
 use crate::figure;
 use crate::printable::{one_line, printable};
 use crate::report::{Discard, Export, LetterCount, Letters, Replay, ReplayCounts, ShownLetter, Unplayed};
@@ -74,6 +75,7 @@ pub(in crate::report) fn replay(replay: &Replay) -> String {
     for Unplayed { id, why } in replay.not_replayable.iter().take(NOT_REPLAYABLE_SHOWN) {
         let _ = writeln!(out, "    {id}: {}", one_line(why));
     }
+    not_computed(&mut out, &replay.rollups.failed);
     if let Some(error) = &replay.error {
         let _ = writeln!(out, "  stopped: {}", one_line(error));
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::delivery::delivery;
+use super::rollup::failed as not_computed;
 use super::rules::other_rules;
 use super::table;
 use crate::figure;
@@ -72,6 +73,7 @@ pub(in crate::report) fn load(report: &Load) -> String {
     files(&mut out, "left out, because another file holds the same", duplicates);
     given_up(&mut out, report);
     files(&mut out, "not loaded", failed(&sources.failed));
+    not_computed(&mut out, &report.rollups.failed);
     files(&mut out, "to look at", notices(&report.notices));
     if let Some(limit) = limit(report) {
         let _ = writeln!(out, "\n  {limit}");

@@ -59,7 +59,7 @@ impl Clock {
     /// How far it is ahead of UTC when it shows `local_us`, in seconds, and whether it shows
     /// that once.
     #[inline]
-    pub(super) fn ahead_at(self, local_us: i64) -> (i32, bool) {
+    pub(in crate::schema) fn ahead_at(self, local_us: i64) -> (i32, bool) {
         match self.0 {
             Of::Offset(seconds) => (seconds, true),
             Of::Place(place) => ahead_in(place, local_us),

@@ -20,7 +20,7 @@ mod number;
 mod object;
 mod repeats;
 mod rfc3339;
-mod stamp;
+pub(super) mod stamp;
 mod steps;
 pub(super) mod strptime;
 mod syslog;

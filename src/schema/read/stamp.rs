@@ -18,4 +18,4 @@ pub(super) type Flaw = (Code, &'static str);
 pub(super) const BEYOND: Flaw = (code::DATETIME_PARSING, "a timestamp outside of the years 1 to 9999");
 
 /// A day in microseconds.
-pub(super) const DAY_US: i64 = 86_400_000_000;
+pub(in crate::schema) const DAY_US: i64 = 86_400_000_000;

@@ -11,6 +11,7 @@ use postgres::SimpleQueryMessage;
 
 use super::catalog::Target;
 use super::link::{Link, OUR_PATH};
+use super::marks::Marks;
 use super::names::literal;
 use super::staging::STAGE;
 use super::trouble::{Refusal, Trouble, at};
@@ -32,6 +33,8 @@ pub(super) const ROWS_MAX: usize = 10_000;
 pub(super) struct Apart {
     make_sql: String,
     pub(super) copy_sql: String,
+    /// The dates of the rows whose place those of the batch take.
+    pub(super) replaced_sql: Option<String>,
 }
 
 /// What became of a run of rows, up to one that the server refused in a way of which the function
@@ -57,6 +60,7 @@ impl Apart {
         key: &Key,
         on_conflict: &OnConflict,
         operators: &Operators,
+        marks: &Marks,
     ) -> Apart {
         let words =
             Words { columns, key_columns: target.identity(key), on_conflict, operators, is_raw: true };
@@ -64,7 +68,11 @@ impl Apart {
             let kind = if column.wire == Wire::Cast { "text" } else { &column.base_type };
             format!("{} {kind}", quote(&column.name))
         });
+        let replaced = words.replaced(*key == Key::Position);
+        let replaced_sql = replaced
+            .and_then(|joined| marks.replaced_sql(&target.quoted(), &format!("pg_temp.{APART}"), &joined));
         Apart {
+            replaced_sql,
             make_sql: format!(
                 "DROP TABLE IF EXISTS pg_temp.{APART};
                  CREATE TEMPORARY TABLE {APART} (logmill_row bigint GENERATED ALWAYS AS IDENTITY, {staged}) ON COMMIT DROP;

@@ -211,6 +211,9 @@ pub(super) fn signature_sql(schema: &str, name: &str) -> String {
 }
 
 impl Signature {
+    /// How many texts an answer has.
+    pub(super) const TEXTS: usize = 4;
+
     fn of(row: &Row) -> Signature {
         let text = |index: usize| row.get::<_, Option<String>>(index).unwrap_or_default();
         Signature { oid: text(0), persistence: text(1), columns: text(2), indexes: text(3) }

@@ -2,6 +2,7 @@
 
 use super::apart::Apart;
 use super::catalog::{KeyIndex, Target};
+use super::marks::Marks;
 use super::merge::Merge;
 use super::wire::{Column, Wire};
 use crate::sink::claim::Scope;
@@ -34,6 +35,7 @@ pub(super) struct Constants {
     /// What is staged is inserted or updated in one statement: others write the same keys, or a trigger does.
     pub(super) upserts: bool,
     pub(super) merge: Merge,
+    pub(super) marks: Marks,
     pub(super) apart: Apart,
     /// The same for the letters of a rebuild.
     pub(super) of_letters: Option<(Merge, Apart)>,

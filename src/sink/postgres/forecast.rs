@@ -9,6 +9,7 @@ use super::compare::compare;
 use super::connect::Server;
 use super::fit;
 use super::link::{Link, OUR_PATH};
+use super::metrics;
 use super::narrow::narrower;
 use super::ownership::{find_holder, remembered};
 use super::prepare::{
@@ -20,7 +21,7 @@ use super::verdict::Step;
 use super::{Settings, TABLES_SQL, tables};
 use crate::error::Result;
 use crate::sink::claim::{Scope, Whose};
-use crate::sink::findings::{self, Past};
+use crate::sink::findings::{self, Past, no_index_of_times};
 use crate::sink::forecast::Forecast;
 use crate::sink::key::quote;
 use crate::sink::ledger::wanted;
@@ -105,6 +106,17 @@ fn look(
                 let limits = narrower(&columns, &settings.schema);
                 look_at_refusals(client, target, key_index.oid, limits, forecast)?;
             }
+            if version == Some(tables::VERSION) {
+                let changes = metrics::compare(client, settings, target);
+                if let Some(changes) = pass(forecast, changes)? {
+                    forecast.warnings.extend(changes.warnings());
+                }
+            }
+            if let Some(time) = settings.rollups.indexed()
+                && !has_index(client, target, time)?
+            {
+                forecast.warnings.push(no_index_of_times(&target.quoted(), time, "USING brin "));
+            }
             look_at_rarer_rights(client, target, settings, &role, forecast)?;
         }
         None => {
@@ -117,6 +129,16 @@ fn look(
     let target = target.map_or_else(|| place.remembered(), |target| target.remembered());
     let scope = Scope { job: settings.job.clone(), target, data_date: settings.data_date };
     Ok((found, scope, version))
+}
+
+/// Whether an index of the target begins with the column.
+fn has_index(client: &mut Client, target: &Target, column: &str) -> Result<bool, Trouble> {
+    let row = client.query_one(
+        "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                        WHERE i.indrelid = $1 AND i.indisvalid AND a.attname = $2)",
+        &[&target.oid, &column],
+    );
+    Ok(at(Step::Look, row)?.get(0))
 }
 
 /// Who we are, and what we may make.

@@ -1,14 +1,17 @@
 //! Forgetting in PostgreSQL: sources out of the memory of a job, and their rows where that is asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use postgres::Client;
 
 use super::catalog::Target;
 use super::compare::{refuse_row_security, unfit};
 use super::connect::Server;
 use super::link::{Link, OUR_PATH, begin_sql, path_of_target};
+use super::marks::Marks;
 use super::session::Session;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
@@ -100,6 +103,7 @@ fn forget_all(
         &[&job, &sources],
     );
     let dead_letters = at(Step::Forget, superseded)?;
+    let marked = touched_days(client, schemas, settings, sources, deletes_rows, version)?;
     let rows = match deletes_rows {
         true => delete_rows(client, schemas, settings, sources)?,
         false => 0,
@@ -118,6 +122,9 @@ fn forget_all(
         }
         deleted => deleted?,
     };
+    if let Some((marks, days)) = marked {
+        marks.write_for(client, "true", &days)?;
+    }
     pass(Step::Forget, "before-forget-commit")?;
     at(Step::Forget, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Forget, "after-forget")?;
@@ -134,6 +141,34 @@ fn delete(client: &mut Client, job: &str, sources: &[i32]) -> Result<u64, postgr
         &[&job, &sources],
     );
     Ok(unsigned(deleted?.get(0)))
+}
+
+/// The dates whose metrics change when sources are forgotten, and what marks them; nothing where the
+/// target has no metrics.
+fn touched_days(
+    client: &mut Client,
+    schemas: &[String],
+    settings: &Settings,
+    sources: &[i32],
+    deletes_rows: bool,
+    version: i32,
+) -> Result<Option<(Marks, BTreeSet<NaiveDate>)>, Trouble> {
+    if version < tables::VERSION_OF_MARKS {
+        return Ok(None);
+    }
+    let Some(target) = Target::find(client, schemas, &settings.table)? else { return Ok(None) };
+    let marks = Marks::new(&target, &settings.rollups);
+    if !marks.are_wanted(&at(Step::Forget, client.simple_query(&marks.lock_sql))?)? {
+        return Ok(None);
+    }
+    let mut days: BTreeSet<NaiveDate> =
+        marks.days_of_letters(client, sources.to_vec())?.into_iter().collect();
+    if deletes_rows {
+        let ids = sources.iter().map(i32::to_string).collect::<Vec<_>>().join(",");
+        let are_theirs = format!("t.source_id = ANY('{{{ids}}}'::int[])");
+        days.extend(marks.days_where(client, &target.quoted(), &are_theirs)?);
+    }
+    Ok(Some((marks, days)))
 }
 
 /// Deletes the rows of sources, and counts them.

@@ -17,6 +17,7 @@ use postgres::SimpleQueryMessage;
 
 use super::catalog::Target;
 use super::link::Link;
+use super::marks::Marks;
 use super::names::literal;
 use super::staging::{STAGE, STAGE_ROW};
 use super::trouble::{Refusal, Trouble, at, pass};
@@ -76,6 +77,8 @@ pub(super) struct Merge {
     pub(super) insert_sql: String,
     /// Inserts those that are not there.
     pub(super) insert_absent_sql: Option<String>,
+    /// The dates of the rows whose place those of the stage take.
+    pub(super) replaced_sql: Option<String>,
     /// Inserts or updates in one statement: for targets whose triggers write too, and where
     /// somebody else writes the same keys.
     pub(super) upsert_sql: Option<String>,
@@ -332,6 +335,7 @@ impl Merge {
         on_conflict: &OnConflict,
         operators: &Operators,
         day: Option<NaiveDate>,
+        marks: &Marks,
     ) -> Merge {
         let words =
             Words { columns, key_columns: target.identity(key), on_conflict, operators, is_raw: false };
@@ -364,7 +368,9 @@ impl Merge {
                    AND t.source_offset OPERATOR(pg_catalog.<=) $3 AND {has_moved}"
             )
         });
+        let replaced = words.replaced(*key == Key::Position);
         Merge {
+            replaced_sql: replaced.and_then(|joined| marks.replaced_sql(&table, &stage, &joined)),
             create_sql: format!(
                 "CREATE TEMPORARY TABLE {STAGE} ON COMMIT DELETE ROWS AS
                      SELECT {staged} FROM ONLY {table} t WITH NO DATA"

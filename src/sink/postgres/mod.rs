@@ -26,7 +26,9 @@ mod history;
 pub(super) mod jsonb;
 mod ledger;
 mod link;
+mod marks;
 mod merge;
+mod metrics;
 mod names;
 mod narrow;
 mod numeric;
@@ -38,6 +40,7 @@ mod prepare;
 mod probe;
 mod rebuild;
 mod replay;
+mod rollup;
 mod rows;
 mod scratch;
 mod session;
@@ -87,6 +90,7 @@ use crate::sink::ledger::{Acknowledged, Claimed, Holder, Holding, Holdings, went
 use crate::sink::outage::{Outage, Patience};
 use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::replay::{OpenLetter, Page};
+use crate::sink::rollup::{Dates, FAILURES_MAX, RolledUp};
 use crate::sink::{
     Advance, Answer, Asked, Batch, Committed, Constant, Counts, Ending, Key, OpenLetters, Remembered,
     Setback, Sink, decide,
@@ -477,6 +481,46 @@ impl Sink for Postgres {
             let rows = at(Step::Claim, link.client.query(&sql, &[&ids, &first, &last]))?;
             Ok(rows.iter().map(|row| row.get(0)).collect())
         })
+    }
+
+    fn roll_up(&mut self, dates: &Dates) -> Result<RolledUp> {
+        let mut rolled_up = RolledUp::default();
+        let settings = self.settings.clone();
+        if settings.rollups.metrics.is_empty() {
+            return Ok(rolled_up);
+        }
+        let (constants, retry_for) = (Arc::clone(&self.constants), settings.retry_for);
+        let (for_thread, dates) = (settings.clone(), dates.clone());
+        let due = self.persist(retry_for, move |link| rollup::mark(link, &constants, &for_thread, &dates))?;
+        let shapes = Arc::new(Mutex::new(rollup::Shapes::new()));
+        for date in due {
+            if settings.stop.asked().is_some() || rolled_up.failed.len() >= FAILURES_MAX {
+                break;
+            }
+            let (constants, settings, shapes) =
+                (Arc::clone(&self.constants), settings.clone(), Arc::clone(&shapes));
+            let failed = self.persist(retry_for, move |link| {
+                let job = rollup::Job {
+                    rollups: &settings.rollups,
+                    target: &constants.target,
+                    scope: &constants.scope,
+                    path: &constants.target_path,
+                    create: settings.create,
+                };
+                let mut shapes = shapes.lock().unwrap_or_else(PoisonError::into_inner);
+                let computed = rollup::compute(link, &constants.begin_sql, job, date, &mut shapes);
+                if computed.is_err() {
+                    // Whether a table that was made for them is there, is not known.
+                    shapes.clear();
+                }
+                computed
+            })?;
+            match failed {
+                None => rolled_up.dates.push(date),
+                Some(failed) => rolled_up.failed.push(failed),
+            }
+        }
+        Ok(rolled_up)
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {

@@ -11,7 +11,9 @@ use super::constants::{Constants, copy_sql, must_stage};
 use super::encode::CopyEncoder;
 use super::fit::{self, exists_already};
 use super::link::{APPLICATION_NAME, Link, begin_sql, path_of_target};
+use super::marks::Marks;
 use super::merge::Merge;
+use super::metrics;
 use super::names::Operator;
 use super::staging::STAGE;
 use super::tables;
@@ -80,13 +82,15 @@ pub(super) fn prepare(
             _ => Default::default(),
         },
     };
+    let marks = Marks::new(&target, &settings.rollups);
+    warnings.extend(metrics::register(client, settings, &target, &marks)?);
     let provenance = Provenance::of(settings);
     let day = provenance.and_then(Provenance::day);
     let stage_checks = stage_checks(client, &target, &columns)?;
     let writers = |on_conflict: &OnConflict| {
-        let mut merge = Merge::new(&target, &columns, &settings.key, on_conflict, &operators, day);
+        let mut merge = Merge::new(&target, &columns, &settings.key, on_conflict, &operators, day, &marks);
         merge.create_sql.push_str(&stage_checks);
-        (merge, Apart::new(&target, &columns, &settings.key, on_conflict, &operators))
+        (merge, Apart::new(&target, &columns, &settings.key, on_conflict, &operators, &marks))
     };
     let of_letters = settings.is_rebuild.then(|| writers(&conflict_of_letters(settings)));
     let (merge, apart) = writers(&settings.on_conflict);
@@ -101,10 +105,12 @@ pub(super) fn prepare(
         },
         rules_hash: settings.rules_hash,
         look_sql: format!(
-            "LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}",
+            "LOCK TABLE ONLY {} IN ROW EXCLUSIVE MODE; {}; {}",
             target.quoted(),
-            signature_sql(&target.schema, &target.name)
+            signature_sql(&target.schema, &target.name),
+            marks.lock_sql
         ),
+        marks: marks.clone(),
         target_path: path_of_target(&target.schema, schemas),
         begin_sql,
         copy_sql: copy_sql(&target, &columns),

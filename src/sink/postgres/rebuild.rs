@@ -153,7 +153,6 @@ fn begin(
     refuse_others(client, constants)?;
     let dead_letters_superseded = supersede(client, anew)?;
     pass(Step::Rebuild, "after-superseded")?;
-    // Here marks of the dates belong whose rows go.
     let rows_removed = remove_rows(client, constants, anew)?;
     pass(Step::Rebuild, "after-rows-deleted")?;
     let sources_removed = remove_sources(client, anew)?;
@@ -241,6 +240,7 @@ fn remove_rows(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Res
             format!("source_id OPERATOR(pg_catalog.=) ANY('{{{}}}'::pg_catalog.int4[])", listed(ids(anew)))
         }
     };
+    mark_dates(client, constants, &of_rebuild, anew)?;
     let path = format!("SET LOCAL search_path = {}", constants.target_path);
     at(Step::Rebuild, client.batch_execute(&path))?;
     let deleted = client.execute(&format!("DELETE FROM {table} WHERE {of_rebuild}"), &[]);
@@ -256,6 +256,22 @@ fn remove_rows(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Res
     let end = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}");
     at(Step::Rebuild, client.batch_execute(&end))?;
     Ok(deleted)
+}
+
+/// Marks the dates of the rows that go, and of the letters that are superseded.
+fn mark_dates(
+    client: &mut Client,
+    constants: &Constants,
+    of_rebuild: &str,
+    anew: &[Anew],
+) -> Result<(), Trouble> {
+    let marks = &constants.marks;
+    if !marks.are_wanted(&at(Step::Rebuild, client.simple_query(&marks.lock_sql))?)? {
+        return Ok(());
+    }
+    let mut days = marks.days_where(client, &constants.target.quoted(), of_rebuild)?;
+    days.extend(marks.days_of_letters(client, ids(anew))?);
+    marks.write_for(client, "true", &days)
 }
 
 /// Refuses a target whose rows take rows of other tables with them, or change them, when they go: the

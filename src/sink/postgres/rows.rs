@@ -1,9 +1,10 @@
 //! The rows of a batch on their way into the target, piece by piece if need be.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Write as _;
 use std::ops::Range;
 
+use chrono::NaiveDate;
 use postgres::Statement;
 
 use super::apart::{self, Apart};
@@ -36,6 +37,8 @@ pub(super) struct RowWriter<'a> {
     pub(super) refused: Vec<Refused>,
     pub(super) counts: Vec<Counts>,
     pub(super) refusals: Option<Refusals>,
+    /// The dates of rows that others have taken the place of, where they are to be marked.
+    pub(super) replaced: Option<BTreeSet<NaiveDate>>,
 }
 
 impl<'a> RowWriter<'a> {
@@ -45,9 +48,11 @@ impl<'a> RowWriter<'a> {
         batch: &'a Batch,
         route: Route,
         manner: &'a Manner,
+        marks_dates: bool,
     ) -> RowWriter<'a> {
         let counts = vec![Counts::default(); batch.advances.len()];
         let (merge, apart) = constants.writers(batch);
+        let replaced = marks_dates.then(BTreeSet::new);
         RowWriter {
             link,
             constants,
@@ -59,7 +64,16 @@ impl<'a> RowWriter<'a> {
             refused: Vec::new(),
             counts,
             refusals: None,
+            replaced,
         }
+    }
+
+    /// Takes note of the dates of the rows that are there still, and will not be.
+    fn note_replaced(&mut self, sql: Option<&String>) -> Result<(), Trouble> {
+        if let (Some(replaced), Some(sql)) = (&mut self.replaced, sql) {
+            replaced.extend(self.constants.marks.days_of(&mut self.link.client, sql)?);
+        }
+        Ok(())
     }
 
     pub(super) fn write_all(&mut self) -> Result<(), Trouble> {
@@ -143,6 +157,7 @@ impl<'a> RowWriter<'a> {
         apart.make(self.link, &self.constants.target_path)?;
         let (statement, step) = (at(Step::Stage, self.link.client.prepare(&apart.copy_sql))?, Step::Stage);
         self.send_by(&statement, step, rows)?;
+        self.note_replaced(apart.replaced_sql.as_ref())?;
         for (index, part) in self.by_source(rows.clone()) {
             let mut next = part.start;
             while next < part.end {
@@ -283,6 +298,7 @@ impl<'a> RowWriter<'a> {
         };
         self.empty_stage(staged.may_repeat_keys)?;
         self.copy(rows, true)?;
+        self.note_replaced(self.merge.replaced_sql.as_ref())?;
         pass(Step::Merge, "before-merge")?;
         self.keep_other_days()?;
         let counts = self.merge.run(self.link, staged)?;
@@ -297,6 +313,7 @@ impl<'a> RowWriter<'a> {
     fn merge_all(&mut self, rows: Range<usize>, parts: &[(usize, Range<usize>)]) -> Result<(), Trouble> {
         self.empty_stage(false)?;
         self.copy(rows, true)?;
+        self.note_replaced(self.merge.replaced_sql.as_ref())?;
         pass(Step::Merge, "before-merge")?;
         let sources: Vec<(i32, i64)> = parts
             .iter()

@@ -13,7 +13,10 @@ pub(super) const SQL: &str = include_str!("tables.sql");
 const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
 
 /// The version that these statements make and this program reads.
-pub(super) const VERSION: i32 = 5;
+pub(super) const VERSION: i32 = 6;
+
+/// The first that has marks of dates.
+pub(super) const VERSION_OF_MARKS: i32 = 6;
 
 /// The only advisory lock there is: it keeps the first runs of ten jobs from making the
 /// same tables at once. It is held for a transaction, and bounded by lock_timeout.

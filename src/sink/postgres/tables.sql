@@ -1,4 +1,4 @@
--- The tables of logmill, version 5. They are part of the interface: people read them, and
+-- The tables of logmill, version 6. They are part of the interface: people read them, and
 -- older versions are migrated, never dropped. Every statement can be run twice, on nothing and
 -- on the tables of any older version.
 
@@ -138,3 +138,30 @@ CREATE TABLE IF NOT EXISTS logmill.dates (
     PRIMARY KEY (job, target, date)
 );
 UPDATE logmill.meta SET version = 5 WHERE version < 5;
+
+-- Version 6: rollups. A row for each target that has metrics, with the column of times and the clock of
+-- its days, which every batch locks; the row without a name stands for all others. Which job each metric
+-- is of; and, for each job with metrics on a target, the dates whose metrics are to be computed.
+CREATE TABLE IF NOT EXISTS logmill.rollups (
+    target  text PRIMARY KEY,
+    time    text,
+    zone    text
+);
+INSERT INTO logmill.rollups (target) VALUES ('') ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS logmill.metrics (
+    rollup_table  text NOT NULL,
+    metric        text NOT NULL,
+    target        text NOT NULL,
+    job           text NOT NULL,
+    sql_hash      bytea NOT NULL,
+    PRIMARY KEY (rollup_table, metric)
+);
+CREATE INDEX IF NOT EXISTS metrics_target ON logmill.metrics (target, job);
+CREATE TABLE IF NOT EXISTS logmill.dirty_dates (
+    target  text NOT NULL,
+    job     text NOT NULL,
+    date    date NOT NULL,
+    seq     bigint NOT NULL,
+    PRIMARY KEY (target, job, date)
+);
+UPDATE logmill.meta SET version = 6 WHERE version < 6;

@@ -1,9 +1,12 @@
 //! One batch, one transaction: how PostgreSQL takes the steps of a commit.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use chrono::NaiveDate;
 use postgres::SimpleQueryMessage;
 
+use super::catalog::Signature;
 use super::constants::Constants;
 use super::dead_letters;
 use super::frame::Frame;
@@ -19,7 +22,7 @@ use super::verdict::Step;
 use crate::error::ErrorKind;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
-use crate::sink::commit::{Checkpoints, Letters, Moved, Rows, Written, commit};
+use crate::sink::commit::{Checkpoints, Letters, Marking, Moved, Rows, Touched, Written, commit};
 use crate::sink::dead_letter::Letter;
 use crate::sink::ledger::Holdings;
 use crate::sink::{Batch, Counts};
@@ -47,6 +50,8 @@ struct Transaction<'a> {
     refusals: Option<Refusals>,
     /// Of a replay, the letters that were refused again, by their ids.
     refused: Vec<i64>,
+    /// The dates to mark, where the target has metrics.
+    days: Option<BTreeSet<NaiveDate>>,
 }
 
 /// Commits `batch`, or writes it where a rebuild is under way. Its splits move from the positions in
@@ -62,7 +67,7 @@ pub(super) fn transaction(
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
     link.staging.begin();
-    begin(frame, link, constants, batch, owned)?;
+    let days = begin(frame, link, constants, batch, owned)?.then(BTreeSet::new);
     let route = Route::Direct;
     let mut transaction = Transaction {
         frame,
@@ -75,6 +80,7 @@ pub(super) fn transaction(
         route,
         refusals: None,
         refused: Vec::new(),
+        days,
     };
     commit(&mut transaction, batch, constants.raw_max, |point| pass(step_of(point), point))?;
     pass(Step::End, "after-commit")
@@ -126,14 +132,21 @@ impl Rows for Transaction<'_> {
             None if probe(link, constants, batch, manner.probes_far)? => Route::Staged,
             None => Route::Direct,
         };
-        let mut rows = RowWriter::new(link, constants, batch, self.route, manner);
+        let mut rows = RowWriter::new(link, constants, batch, self.route, manner, self.days.is_some());
         rows.write_all()?;
         self.refusals = rows.refusals;
+        if let (Some(days), Some(replaced)) = (&mut self.days, rows.replaced) {
+            days.extend(replaced);
+        }
         Ok(Written { counts: rows.counts, refused: rows.refused })
     }
 
     fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Trouble> {
         let table = self.constants.target.quoted();
+        if let Some(days) = &mut self.days {
+            let is_it = format!("t.source_id = {source_id} AND t.source_offset = {}", signed(offset));
+            days.extend(self.constants.marks.days_where(&mut self.link.client, &table, &is_it)?);
+        }
         let sql = format!(
             "DELETE FROM {table} WHERE source_id OPERATOR(pg_catalog.=) $1 AND source_offset OPERATOR(pg_catalog.=) $2"
         );
@@ -145,6 +158,19 @@ impl Rows for Transaction<'_> {
         // What comes now is ours alone, and looked up where only the server's own is.
         let end_of_rows = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}");
         at(Step::Constraints, self.link.client.batch_execute(&end_of_rows))
+    }
+}
+
+impl Marking for Transaction<'_> {
+    fn mark_dates(&mut self, touched: &Touched) -> Result<(), Trouble> {
+        let Some(mut days) = self.days.take() else { return Ok(()) };
+        touched.add_days(self.batch, &mut days);
+        let marks = &self.constants.marks;
+        if touched.letters {
+            let sources = self.batch.advances.iter().map(|advance| advance.split.source).collect();
+            days.extend(marks.days_of_letters(&mut self.link.client, sources)?);
+        }
+        marks.write(self.link, &days)
     }
 }
 
@@ -166,13 +192,14 @@ impl Letters for Transaction<'_> {
 /// loads as garbage in COPY BINARY. All in one message, of which the lock comes before the look.
 /// From here to the end of the rows, names are looked up as those who wrote the triggers of the
 /// target meant them.
+/// Says whether dates are to be marked.
 fn begin(
     frame: Frame,
     link: &mut Link,
     constants: &Constants,
     batch: &Batch,
     owned: &Holdings,
-) -> Result<(), Trouble> {
+) -> Result<bool, Trouble> {
     let begin_sql = format!(
         "{}{}; SET LOCAL search_path = {}",
         frame.begin_sql(constants),
@@ -182,11 +209,11 @@ fn begin(
     let said = at(Step::Begin, link.client.simple_query(&begin_sql))?;
     link.pulse.beat();
     let now = said.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
+        SimpleQueryMessage::Row(row) if row.len() == Signature::TEXTS => Some(row),
         _ => None,
     });
     let Some(difference) = constants.target.signature.difference(now, constants.key_index.oid) else {
-        return Ok(());
+        return constants.marks.are_wanted(&said);
     };
     Err(Trouble::Ours(
         ErrorKind::Server {

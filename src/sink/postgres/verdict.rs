@@ -20,6 +20,8 @@ pub(super) enum Step {
     Mark,
     /// Discarding dead letters.
     Discard,
+    /// Computing the metrics of dates.
+    RollUp,
     /// Saying which sources are ours.
     Claim,
     /// Taking away what is loaded anew.
@@ -42,6 +44,8 @@ pub(super) enum Step {
     Constraints,
     /// COPY of the dead letters.
     DeadLetters,
+    /// Marking the dates whose metrics are to be computed.
+    Marks,
     /// The checkpoints and COMMIT. From here on the outcome can be unknown.
     End,
 }
@@ -55,6 +59,7 @@ impl Step {
             Step::Forget => "forgetting sources",
             Step::Mark => "marking dead letters as delivered",
             Step::Discard => "discarding dead letters",
+            Step::RollUp => "computing metrics",
             Step::Claim => "claiming the sources",
             Step::Rebuild => "taking away what is loaded anew",
             Step::Begin => "beginning a batch",
@@ -66,6 +71,7 @@ impl Step {
             Step::Merge => "merging the stage into the target",
             Step::Constraints => "checking deferred constraints",
             Step::DeadLetters => "writing dead letters",
+            Step::Marks => "marking dates",
             Step::End => "committing",
         }
     }

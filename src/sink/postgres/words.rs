@@ -116,6 +116,19 @@ impl<'a> Words<'a> {
         equal.collect::<Vec<_>>().join(" AND ")
     }
 
+    /// What joins a row with the one whose place it takes, wherever that stands; nothing where rows that
+    /// are there stay.
+    pub(super) fn replaced(&self, is_position: bool) -> Option<String> {
+        if *self.on_conflict == OnConflict::Keep || self.key_columns.is_empty() {
+            return None;
+        }
+        if !is_position {
+            return Some(self.join());
+        }
+        let same = [SOURCE_ID, SOURCE_OFFSET].map(|name| format!("t.{name} {} s.{name}", self.equal(name)));
+        Some(same.join(" AND "))
+    }
+
     /// What says that two values of a column of the key are equal.
     pub(super) fn equal(&self, name: &str) -> Operator {
         let known = self.operators.equals.iter().find(|(column, _)| column == name);

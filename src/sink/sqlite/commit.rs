@@ -1,5 +1,8 @@
 //! One batch, one transaction, in SQLite.
 
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
@@ -12,7 +15,7 @@ use super::{Settings, Trouble, immediate, pass};
 use crate::error::{Error, ErrorKind};
 use crate::sink::batch::Stored;
 use crate::sink::claim::{lost_ownership, signed};
-use crate::sink::commit::{Checkpoints, Letters, Moved, Rows, Written, commit};
+use crate::sink::commit::{Checkpoints, Letters, Marking, Moved, Rows, Touched, Written, commit};
 use crate::sink::dead_letter::{Evidence, Letter, Refused};
 use crate::sink::ledger::{Holding, Holdings};
 use crate::sink::rebuild::of_another_day;
@@ -32,6 +35,7 @@ pub(super) fn transaction(
     pass("before-begin")?;
     let work = |orphan_sql| {
         let (refused, moved) = (Vec::new(), None);
+        let days = statements.marks.are_wanted(connection)?.then(BTreeSet::new);
         let mut transaction = Transaction {
             connection,
             is_within,
@@ -41,6 +45,7 @@ pub(super) fn transaction(
             owned,
             orphan_sql,
             refused,
+            days,
             moved,
         };
         commit(&mut transaction, batch, settings.raw_max, pass)?;
@@ -76,6 +81,8 @@ struct Transaction<'a> {
     orphan_sql: Option<&'a String>,
     /// Of a replay, the letters that were refused again, by their ids.
     refused: Vec<i64>,
+    /// The dates to mark, where the target has metrics.
+    days: Option<BTreeSet<NaiveDate>>,
     moved: Option<Moved>,
 }
 
@@ -112,14 +119,38 @@ impl Rows for Transaction<'_> {
         if let Some(sql) = self.statements.of_another_day_sql.as_ref().filter(|_| self.is_within) {
             rows.of_another_day = Some(self.connection.prepare_cached(sql)?);
         }
+        if let (Some(_), Some(_), Some(sql)) = (&self.days, &rows.resolve, &self.statements.replaced_sql) {
+            rows.replaced = Some((self.connection.prepare_cached(sql)?, BTreeSet::new()));
+        }
         rows.write_all()?;
+        if let (Some(days), Some((_, replaced))) = (&mut self.days, &rows.replaced) {
+            days.extend(self.statements.marks.days_of(replaced));
+        }
         Ok(Written { counts: rows.counts, refused: rows.refused })
     }
 
     fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Trouble> {
+        if let Some(days) = &mut self.days {
+            let is_it = format!("t.source_id = {source_id} AND t.source_offset = {}", signed(offset));
+            let Statements { marks, target, .. } = self.statements;
+            days.extend(marks.days_where(self.connection, &target.name, &is_it)?);
+        }
         let mut forget = self.connection.prepare_cached(&self.statements.forget_sql)?;
         forget.execute(params![source_id, signed(offset)])?;
         Ok(())
+    }
+}
+
+impl Marking for Transaction<'_> {
+    fn mark_dates(&mut self, touched: &Touched) -> Result<(), Trouble> {
+        let Some(mut days) = self.days.take() else { return Ok(()) };
+        touched.add_days(self.batch, &mut days);
+        let marks = &self.statements.marks;
+        if touched.letters {
+            let sources = self.batch.advances.iter().map(|advance| advance.split.source);
+            days.extend(marks.days_of_letters(self.connection, sources)?);
+        }
+        marks.write(self.connection, None, &days)
     }
 }
 
@@ -249,6 +280,8 @@ struct RowWriter<'c> {
     orphan: Option<CachedStatement<'c>>,
     /// Asks whether the row of a key is one of another day, which a rebuild does not change.
     of_another_day: Option<CachedStatement<'c>>,
+    /// Asks for the dates of rows that others are to take the place of, and what they are.
+    replaced: Option<(CachedStatement<'c>, BTreeSet<String>)>,
     counts: Vec<Counts>,
     refused: Vec<Refused>,
 }
@@ -291,6 +324,7 @@ impl<'c> RowWriter<'c> {
             resolve,
             orphan: None,
             of_another_day: None,
+            replaced: None,
             counts,
             refused: Vec::new(),
         })
@@ -371,8 +405,22 @@ impl<'c> RowWriter<'c> {
             }
         }
         if let Some(update) = &mut resolve.update {
+            let mut date = None;
+            if let Some((replaced, dates)) = &mut self.replaced {
+                bind(replaced, bytes)?;
+                let mut rows = replaced.raw_query();
+                if let Some(row) = rows.next()?
+                    && let ValueRef::Text(text) = row.get_ref(0)?
+                    && let Ok(text) = std::str::from_utf8(text)
+                {
+                    date = (!dates.contains(text)).then(|| text.to_owned());
+                }
+            }
             bind(update, bytes)?;
             if update.raw_execute()? == 1 {
+                if let Some((_, dates)) = &mut self.replaced {
+                    dates.extend(date);
+                }
                 return Ok(Fate::Updated);
             }
         }

@@ -12,6 +12,7 @@ use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
 use crate::sink::outbox::Outbox;
+use crate::sink::rollup::{CheckedRollups, Dates};
 use crate::sink::statement::shell_word;
 use crate::sink::verify::{Verify, Verifying};
 use crate::sink::{Asked, Sink};
@@ -83,6 +84,10 @@ impl Destination for SqliteDestination {
 
     fn verify(&self, verifying: Verifying) -> Result<Box<dyn Verify>> {
         super::verify::open(&self.path, &self.settings, verifying)
+    }
+
+    fn check_rollups(&self, dates: &Dates) -> Result<CheckedRollups> {
+        super::rollup::check(&self.path, &self.settings, dates)
     }
 
     fn describe(&self) -> String {

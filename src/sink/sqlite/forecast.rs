@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use super::look::Look;
+use super::marks::Marks;
+use super::metrics;
 use super::ownership::remembered;
 use super::target::{self, Target};
 use super::{Settings, TABLES_SQL, Trouble, VERSION, check_version, has_tables};
 use super::{look_at_past, past, refuse_lost_target, scope};
 use crate::error::Result;
 use crate::sink::claim::Whose;
-use crate::sink::findings::{self, Past};
+use crate::sink::findings::{self, Past, no_index_of_times};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Answer, Asked, Remembered};
 
@@ -74,6 +78,18 @@ fn look(
             if let Err(findings) = target::fit(connection, target, settings)? {
                 forecast.obstacles.extend(findings);
             }
+            if has_tables && check_version(connection)? == VERSION {
+                let marks = Marks::new(scope(settings, &target.name).target, &settings.rollups);
+                let changes = metrics::compare(connection, settings, &marks).map_err(to_error);
+                if let Some(changes) = forecast.pass(changes)? {
+                    forecast.warnings.extend(changes.warnings());
+                }
+            }
+            if let Some(time) = settings.rollups.indexed()
+                && !has_index(connection, &target.name, time)?
+            {
+                forecast.warnings.push(no_index_of_times(&target.name, time, ""));
+            }
         }
         None => {
             make_target(settings, forecast);
@@ -94,6 +110,16 @@ fn look(
         }
     }
     Ok(())
+}
+
+/// Whether an index of the target begins with the column.
+fn has_index(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM pragma_index_list(?1) l, pragma_index_info(l.name) i
+                        WHERE i.seqno = 0 AND i.name = ?2 COLLATE NOCASE)",
+        [table, column],
+        |row| row.get(0),
+    )
 }
 
 fn make_target(settings: &Settings, forecast: &mut Forecast) {

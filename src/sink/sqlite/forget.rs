@@ -1,13 +1,19 @@
 //! Forgetting in SQLite: sources out of the memory of a job, and their rows where that is asked.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use chrono::NaiveDate;
 use rusqlite::{Connection, params};
 
 use super::lock::SourceLocks;
 use super::look::Look;
+use super::marks::Marks;
 use super::target::Target;
-use super::{Settings, Trouble, check_version, dates, has_tables, immediate, open_existing, pass, unfit};
+use super::{
+    Settings, Trouble, VERSION_OF_MARKS, check_version, dates, has_tables, immediate, open_existing, pass,
+    scope, unfit,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::unsigned;
 use crate::sink::findings::rows_not_there;
@@ -84,6 +90,7 @@ fn forget_all(
     if check_version(connection)? >= 5 {
         dates::forget(connection, job, &listed(sources.iter().copied()))?;
     }
+    let marked = touched_days(connection, settings, sources, deletes_rows)?;
     // A letter whose row is gone stands for nothing any more, whatever became of it.
     let state = if deletes_rows { "state <> 'superseded'" } else { "state = 'open'" };
     for &source in sources {
@@ -131,8 +138,36 @@ fn forget_all(
         forgotten.rows = delete_all(connection, &target, &of_sources, "forgotten")?;
     }
     pass("after-rows-deleted")?;
+    if let Some((marks, days)) = marked {
+        marks.write(connection, None, &days)?;
+    }
     pass("before-forget-commit")?;
     Ok(forgotten)
+}
+
+/// The dates whose metrics change when sources are forgotten, and what marks them; nothing where the
+/// target has no metrics.
+fn touched_days(
+    connection: &Connection,
+    settings: &Settings,
+    sources: &[i32],
+    deletes_rows: bool,
+) -> Result<Option<(Marks, BTreeSet<NaiveDate>)>, Trouble> {
+    if check_version(connection)? < VERSION_OF_MARKS {
+        return Ok(None);
+    }
+    let Some(target) = Target::find(connection, &settings.table.name)? else { return Ok(None) };
+    let marks = Marks::new(scope(settings, &target.name).target, &settings.rollups);
+    if !marks.are_wanted(connection)? {
+        return Ok(None);
+    }
+    let mut days: BTreeSet<NaiveDate> =
+        marks.days_of_letters(connection, sources.iter().copied())?.into_iter().collect();
+    if deletes_rows {
+        let of_sources = of_sources(&listed(sources.iter().copied()));
+        days.extend(marks.days_where(connection, &target.name, &of_sources)?);
+    }
+    Ok(Some((marks, days)))
 }
 
 /// Deletes all rows of which this is true, and counts them. `done` is what was to be done.

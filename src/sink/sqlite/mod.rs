@@ -22,6 +22,8 @@ mod forget;
 mod history;
 mod lock;
 mod look;
+mod marks;
+mod metrics;
 mod open_letters;
 mod order;
 mod outbox;
@@ -29,6 +31,7 @@ mod ownership;
 mod rebuild;
 mod refusal;
 mod replay;
+mod rollup;
 mod scratch;
 mod statements;
 mod target;
@@ -45,6 +48,7 @@ pub(in crate::sink) use destination::{is_named, make};
 use encode::SqliteEncoder;
 use history::SqliteHistory;
 use lock::SourceLocks;
+use marks::Marks;
 use rebuild::Rebuilding;
 use refusal::{Verdict, advice, message, verdict};
 pub(in crate::sink) use scratch::scratch;
@@ -62,6 +66,7 @@ use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
 use super::outage::Outage;
 use super::rebuild::{Mended, Provenance, Rebuilt, conflict_of_letters};
 use super::replay::{OpenLetter, Page};
+use super::rollup::{Dates, FAILURES_MAX, RolledUp};
 use super::{
     Answer, Asked, Batch, Committed, Constant, Ending, OnConflict, OpenLetters, Setback, Sink, TableName,
 };
@@ -74,10 +79,13 @@ use crate::work::{self, Recipe, Work};
 const TABLES_SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
+
+/// The first that has marks of dates.
+const VERSION_OF_MARKS: i64 = 6;
 
 /// What each version has more than the one before: the first makes version 2 of version 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB",
     // A source without a target is in the table that its job next loads into.
     "ALTER TABLE logmill_sources ADD COLUMN target TEXT;
@@ -92,6 +100,8 @@ const MIGRATIONS: [&str; 4] = [
      ALTER TABLE logmill_dead_letters ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE logmill_dead_letters ADD COLUMN delivered_at TEXT",
     // The days of a job: a table of its own, which is made with the others.
+    "",
+    // Rollups: the same.
     "",
 ];
 
@@ -341,9 +351,11 @@ fn prepare(
         if target.foreign_keys.iter().any(|key| target.is_own(key)) {
             warnings.push(findings::refers_to_itself(&target.name));
         }
+        let marks = Marks::new(scope(settings, &target.name).target, &settings.rollups);
+        warnings.extend(metrics::register(connection, settings, &marks, &target.name)?);
         let day = Provenance::of(settings).and_then(Provenance::day);
         let writing = |on_conflict: &OnConflict| {
-            Statements::new(target.clone(), &columns, &settings.key, on_conflict, day)
+            Statements::new(target.clone(), &columns, &settings.key, on_conflict, day, marks.clone())
         };
         let of_letters = settings.is_rebuild.then(|| writing(&conflict_of_letters(settings)));
         let statements = (writing(&settings.on_conflict), of_letters);
@@ -664,6 +676,32 @@ impl Sink for Sqlite {
         persist(&self.path, &self.settings, || {
             replay::open_letters(&self.connection, VERSION, &self.scope.target, filter, page)
         })
+    }
+
+    fn roll_up(&mut self, dates: &Dates) -> Result<RolledUp> {
+        let mut rolled_up = RolledUp::default();
+        if self.settings.rollups.metrics.is_empty() {
+            return Ok(rolled_up);
+        }
+        let job = rollup::Job {
+            settings: &self.settings,
+            marks: &self.statements.marks,
+            scope: &self.scope,
+            target: &self.statements.target.name,
+        };
+        let due = persist(&self.path, &self.settings, || rollup::mark(&self.connection, job, dates))?;
+        for date in due {
+            if self.settings.stop.asked().is_some() || rolled_up.failed.len() >= FAILURES_MAX {
+                break;
+            }
+            let failed =
+                persist(&self.path, &self.settings, || rollup::compute(&self.connection, job, date))?;
+            match failed {
+                None => rolled_up.dates.push(date),
+                Some(failed) => rolled_up.failed.push(failed),
+            }
+        }
+        Ok(rolled_up)
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {

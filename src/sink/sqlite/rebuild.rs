@@ -129,12 +129,17 @@ fn begin(connection: &Connection, told: &Told<'_>, anew: &[Anew]) -> Result<Rebu
     let sources = listed(anew.iter().map(|it| it.id));
     let dead_letters_superseded = supersede(connection, &sources)?;
     pass("after-superseded")?;
-    // Here marks of the dates belong whose rows go.
     let of_rebuild = match day {
         Some(date) => format!("{} = '{date}'", day_column()),
         None => of_sources(&sources),
     };
     refuse_cascades(connection, &told.statements.target.name)?;
+    let Statements { marks, target, .. } = told.statements;
+    if marks.are_wanted(connection)? {
+        let mut days = marks.days_where(connection, &target.name, &of_rebuild)?;
+        days.extend(marks.days_of_letters(connection, anew.iter().map(|it| it.id))?);
+        marks.write(connection, None, &days)?;
+    }
     let rows_removed = delete_all(connection, &told.statements.target, &of_rebuild, "rebuilt")?;
     pass("after-rows-deleted")?;
     let mut rebuilt = Rebuilt { rows_removed, dead_letters_superseded, ..Rebuilt::default() };

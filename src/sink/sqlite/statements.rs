@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use super::encode::Column;
+use super::marks::Marks;
 use super::order::collation;
 use super::target::{ForeignKey, Target};
 use crate::sink::key::quote;
@@ -33,6 +34,10 @@ pub(super) struct Statements {
     pub(super) day: Option<NaiveDate>,
     /// and whether the row of the key is one of another.
     pub(super) of_another_day_sql: Option<String>,
+    /// The date of the row of the key, which another is to take the place of.
+    pub(super) replaced_sql: Option<String>,
+    /// What marks the dates of rows.
+    pub(super) marks: Marks,
 }
 
 impl Statements {
@@ -42,6 +47,7 @@ impl Statements {
         key: &Key,
         on_conflict: &OnConflict,
         day: Option<NaiveDate>,
+        marks: Marks,
     ) -> Statements {
         let table = quote(&target.name);
         let names = list(columns, |column| quote(&column.name));
@@ -109,6 +115,10 @@ impl Statements {
             }),
             orphan_sql: orphan_sql(&target, columns, &parameter, |key| !target.is_own(key)),
             any_orphan_sql: orphan_sql(&target, columns, &parameter, |_| true),
+            replaced_sql: marks.date_sql().filter(|_| has_key && *on_conflict != OnConflict::Keep).map(|date| {
+                format!("SELECT {date} FROM {table} AS t WHERE {of_key}")
+            }),
+            marks,
             forget_sql: format!("DELETE FROM {table} WHERE source_id = ?1 AND source_offset = ?2"),
             of_another_day_sql: day
                 .filter(|_| has_key)

@@ -1,4 +1,4 @@
--- The tables of logmill in an SQLite database, version 5: those of PostgreSQL, with a prefix
+-- The tables of logmill in an SQLite database, version 6: those of PostgreSQL, with a prefix
 -- instead of a schema. Every statement can be run twice.
 
 CREATE TABLE IF NOT EXISTS logmill_meta (
@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS logmill_meta (
     version         INTEGER NOT NULL,
     next_source_id  INTEGER NOT NULL
 ) STRICT;
-INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 5, 1) ON CONFLICT DO NOTHING;
+INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 6, 1) ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS logmill_sources (
     id          INTEGER PRIMARY KEY,
@@ -115,4 +115,27 @@ CREATE TABLE IF NOT EXISTS logmill_dates (
     state   TEXT NOT NULL CHECK (state IN ('absent', 'partial', 'done', 'failed')),
     reason  TEXT,
     PRIMARY KEY (job, target, date)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS logmill_rollups (
+    target  TEXT PRIMARY KEY,
+    time    TEXT,
+    zone    TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS logmill_metrics (
+    rollup_table  TEXT NOT NULL,
+    metric        TEXT NOT NULL,
+    target        TEXT NOT NULL,
+    job           TEXT NOT NULL,
+    sql_hash      BLOB NOT NULL,
+    PRIMARY KEY (rollup_table, metric)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS logmill_dirty_dates (
+    target  TEXT NOT NULL,
+    job     TEXT NOT NULL,
+    date    TEXT NOT NULL,
+    seq     INTEGER NOT NULL,
+    PRIMARY KEY (target, job, date)
 ) STRICT, WITHOUT ROWID;

@@ -192,6 +192,10 @@ pub(super) fn create_table(settings: &Settings) -> String {
         let _ = write!(sql, "\n    PRIMARY KEY ({})", key_columns.join(", "));
     }
     sql.push_str("\n) STRICT");
+    if let Some(time) = settings.rollups.indexed() {
+        let index = quote(&format!("{}_{time}", table.name));
+        let _ = write!(sql, ";\nCREATE INDEX {index} ON {} ({})", quote(&table.name), quote(time));
+    }
     sql
 }
 

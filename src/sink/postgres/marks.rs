@@ -1,0 +1,211 @@
+//! The marks of a batch: the dates whose metrics it makes stale, in its own transaction.
+//!
+//! Before its rows a batch takes a share in the row of its target in `rollups`, and in the one without
+//! a name first: whoever takes down the first metric of a target locks the one, whoever takes down
+//! another the other, so that no batch is under way that would not mark for it. The marks come last,
+//! in the order of their dates, and each is locked and raised even where it is there already: whoever
+//! computes its date then has either seen the rows of the batch or comes again.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
+
+use super::catalog::Target;
+use super::link::Link;
+use super::names::literal;
+use super::trouble::{Trouble, at};
+use super::verdict::Step;
+use crate::error::{Error, ErrorKind};
+use crate::schema::{Time, TimeKind};
+use crate::sink::key::quote;
+use crate::sink::rollup::{Dates, Rollups, start};
+
+/// What marks the dates of rows of a target.
+#[derive(Clone, Debug)]
+pub(super) struct Marks {
+    /// When records happened, if the job says it,
+    time: Option<Time>,
+    /// and as it is taken down.
+    days: Option<(String, String)>,
+    /// The target, as a literal.
+    target: String,
+    /// Dead letters are counted, by the data dates of their sources.
+    counts_rejects: bool,
+    /// Takes a share in what stands for its rollups, and says what its days are.
+    pub(super) lock_sql: String,
+}
+
+impl Marks {
+    pub(super) fn new(target: &Target, rollups: &Rollups) -> Marks {
+        let literal = literal(&target.remembered());
+        Marks {
+            time: rollups.time.clone(),
+            days: rollups.days(),
+            counts_rejects: rollups.counts_rejects(),
+            lock_sql: format!(
+                "SELECT FROM logmill.rollups WHERE target = '' FOR KEY SHARE;
+                 SELECT time, zone FROM logmill.rollups WHERE target = {literal} FOR KEY SHARE"
+            ),
+            target: literal,
+        }
+    }
+
+    /// Whether the dates of a batch are to be marked, by what `lock_sql` has said. A metric may have been
+    /// taken down since the run began, by the days of another clock.
+    pub(super) fn are_wanted(&self, said: &[SimpleQueryMessage]) -> Result<bool, Trouble> {
+        let is_own =
+            |row: &&SimpleQueryRow| row.columns().first().is_some_and(|column| column.name() == "time");
+        let row = said.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row).filter(is_own),
+            _ => None,
+        });
+        let Some(row) = row else { return Ok(false) };
+        let now = row.get(0).zip(row.get(1)).map(|(time, zone)| (time.to_owned(), zone.to_owned()));
+        match now {
+            None => Ok(false),
+            Some(_) if now == self.days => Ok(true),
+            Some((time, zone)) => Err(Trouble::Ours(
+                ErrorKind::Server {
+                    doing: Step::Compare.doing().to_owned(),
+                    sqlstate: None,
+                    message: format!(
+                        "{} has rollups since this run began, by the days of {time} in {zone}; what was committed is kept, \
+                         write the same into [record] time and [source] timezone and run again to go on",
+                        self.target
+                    ),
+                }
+                .into(),
+            )),
+        }
+    }
+
+    /// The query for the dates of rows that the rows of a stage take the place of. `joined` says which
+    /// are those. A row that stays on its date is marked with its successor.
+    pub(super) fn replaced_sql(&self, table: &str, stage: &str, joined: &str) -> Option<String> {
+        let time = self.time.as_ref()?;
+        let name = quote(&time.name);
+        Some(format!(
+            "SELECT DISTINCT {} FROM {stage} s JOIN {table} t ON {joined}
+             WHERE t.{name} IS DISTINCT FROM s.{name} AND {}",
+            date_of(time),
+            is_on_a_day(time)
+        ))
+    }
+
+    /// The dates of the rows of the target that a condition on `t` means.
+    pub(super) fn days_where(
+        &self,
+        client: &mut Client,
+        table: &str,
+        condition: &str,
+    ) -> Result<BTreeSet<NaiveDate>, Trouble> {
+        let Some(time) = &self.time else { return Ok(BTreeSet::new()) };
+        let sql = format!(
+            "SELECT DISTINCT {} FROM {table} t WHERE {condition} AND {}",
+            date_of(time),
+            is_on_a_day(time)
+        );
+        self.days_of(client, &sql)
+    }
+
+    /// The data dates of sources whose letters are counted. Letters are counted by their own job alone.
+    pub(super) fn days_of_letters(
+        &self,
+        client: &mut Client,
+        sources: Vec<i32>,
+    ) -> Result<Vec<NaiveDate>, Trouble> {
+        if !self.counts_rejects {
+            return Ok(Vec::new());
+        }
+        let sql =
+            "SELECT DISTINCT data_date FROM logmill.sources WHERE id = ANY($1) AND data_date IS NOT NULL";
+        Ok(at(Step::Marks, client.query(sql, &[&sources]))?.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Which rows `t` are on dates that are meant.
+    pub(super) fn are_on(&self, dates: &Dates) -> String {
+        match (&self.time, dates) {
+            (Some(time), Dates::Within(range)) => {
+                let name = quote(&time.name);
+                let [start, end] = [range.start, range.end].map(|date| start(time, date, moment));
+                format!("t.{name} >= {start} AND t.{name} < {end}")
+            }
+            _ => "true".to_owned(),
+        }
+    }
+
+    /// The dates that a query gives.
+    pub(super) fn days_of(&self, client: &mut Client, sql: &str) -> Result<BTreeSet<NaiveDate>, Trouble> {
+        let mut days = BTreeSet::new();
+        for message in at(Step::Marks, client.simple_query(sql))? {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            // Of a day before our era no record can be.
+            let Some(date) = row.get(0).and_then(|text| text.parse().ok()) else { continue };
+            match &self.time {
+                Some(time) => days.extend(time.days_of(date)),
+                None => drop(days.insert(date)),
+            }
+        }
+        Ok(days)
+    }
+
+    /// Marks dates for each job with metrics on the target.
+    pub(super) fn write(&self, link: &mut Link, days: &BTreeSet<NaiveDate>) -> Result<(), Trouble> {
+        self.write_for(&mut link.client, "true", days)?;
+        link.pulse.beat();
+        Ok(())
+    }
+
+    /// The same for those of the jobs that a condition on `m` means.
+    pub(super) fn write_for(
+        &self,
+        client: &mut Client,
+        whose: &str,
+        days: &BTreeSet<NaiveDate>,
+    ) -> Result<(), Trouble> {
+        if days.is_empty() {
+            return Ok(());
+        }
+        let days: Vec<String> = days.iter().map(NaiveDate::to_string).collect();
+        let sql = format!(
+            "INSERT INTO logmill.dirty_dates AS d (target, job, date, seq)
+             SELECT m.target, m.job, n.date, 1
+             FROM (SELECT DISTINCT m.target, m.job FROM logmill.metrics m WHERE m.target = {} AND {whose}) m
+             CROSS JOIN unnest('{{{}}}'::date[]) n (date)
+             ORDER BY n.date, m.job
+             ON CONFLICT (target, job, date) DO UPDATE SET seq = d.seq + 1",
+            self.target,
+            days.join(",")
+        );
+        at(Step::Marks, client.batch_execute(&sql))
+    }
+}
+
+/// The date of a row `t`: of an instant that of UTC, which is more than one on another clock.
+fn date_of(time: &Time) -> String {
+    let name = quote(&time.name);
+    match time.kind {
+        TimeKind::Instant => format!("(t.{name} AT TIME ZONE 'UTC')::date"),
+        TimeKind::Local => format!("t.{name}::date"),
+        TimeKind::Day => format!("t.{name}"),
+    }
+}
+
+fn is_on_a_day(time: &Time) -> String {
+    format!("pg_catalog.isfinite(t.{})", quote(&time.name))
+}
+
+/// A moment in the type of the column of times.
+pub(super) fn moment(kind: TimeKind, text: &str) -> String {
+    match kind {
+        TimeKind::Instant => format!("CAST('{text}Z' AS pg_catalog.timestamptz)"),
+        TimeKind::Local => format!("CAST('{text}' AS pg_catalog.timestamp)"),
+        TimeKind::Day => format!("CAST('{text}' AS pg_catalog.date)"),
+    }
+}
+
+/// Why nothing can be computed: the job does not say when a record happened.
+pub(super) fn no_time() -> Trouble {
+    Trouble::Ours(Error::broken("a job with rollups says when its records happened"))
+}

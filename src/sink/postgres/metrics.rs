@@ -1,0 +1,163 @@
+//! Whose metrics a target has: what a job takes down before it loads.
+
+use chrono::NaiveDate;
+use postgres::Client;
+
+use super::Settings;
+use super::catalog::Target;
+use super::compare::unfit;
+use super::link::begin_sql;
+use super::marks::Marks;
+use super::names::literal;
+use super::trouble::{Trouble, at, pass};
+use super::verdict::Step;
+use crate::sink::TableName;
+use crate::sink::rollup::{Changes, Known, KnownMetric, Metric, Whose};
+
+/// The full name of the table of a metric: in the schema of its target, unless it names another.
+pub(super) fn table_of(metric: &Metric, target: &Target) -> TableName {
+    let schema = metric.table.schema.clone().unwrap_or_else(|| target.schema.clone());
+    TableName { schema: Some(schema), name: metric.table.name.clone() }
+}
+
+/// The table of a metric, if it is there.
+pub(super) fn found_table(
+    client: &mut Client,
+    metric: &Metric,
+    target: &Target,
+) -> Result<Option<Target>, Trouble> {
+    Target::find(client, &[], &table_of(metric, target))
+}
+
+/// The dates of which the metrics of the job have values.
+pub(super) fn stored_dates(
+    client: &mut Client,
+    settings: &Settings,
+    target: &Target,
+) -> Result<Vec<NaiveDate>, Trouble> {
+    let mut dates = Vec::new();
+    for metric in settings.rollups.metrics.iter() {
+        let Some(table) = found_table(client, metric, target)? else { continue };
+        let sql = format!("SELECT DISTINCT date FROM {} WHERE metric_id = $1", table.quoted());
+        let stored = at(Step::RollUp, client.query(&sql, &[&metric.name]))?;
+        // In a table of somebody else it may be of another type.
+        dates.extend(stored.iter().filter_map(|row| row.try_get::<_, NaiveDate>(0).ok()));
+    }
+    Ok(dates)
+}
+
+/// What is taken down of a target, and of others in the tables of these metrics.
+fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Known, Trouble> {
+    let remembered = target.remembered();
+    let row = client.query_opt("SELECT time, zone FROM logmill.rollups WHERE target = $1", &[&remembered]);
+    let row = at(Step::Prepare, row)?;
+    let days = row.as_ref().and_then(|row| row.get::<_, Option<String>>(0).zip(row.get(1)));
+    let tables: Vec<String> =
+        settings.rollups.metrics.iter().map(|metric| table_of(metric, target).remembered()).collect();
+    let metrics = client.query(
+        "SELECT rollup_table, metric, target, job, sql_hash FROM logmill.metrics
+         WHERE target = $1 OR rollup_table = ANY($2) ORDER BY rollup_table, metric",
+        &[&remembered, &tables],
+    );
+    let metrics = at(Step::Prepare, metrics)?.into_iter().map(|row| KnownMetric {
+        table: row.get(0),
+        name: row.get(1),
+        target: row.get(2),
+        job: row.get(3),
+        hash: row.get(4),
+    });
+    Ok(Known { has_row: row.is_some(), days, metrics: metrics.collect() })
+}
+
+/// What the job would have to take down, or why it may not load.
+fn changes(settings: &Settings, target: &Target, known: &Known) -> Result<Changes, Trouble> {
+    let (job, remembered) = (&settings.job, target.remembered());
+    let table_of = |metric: &Metric| table_of(metric, target).remembered();
+    settings.rollups.changes(Whose { job, target: &remembered }, known, &table_of).map_err(unfit)
+}
+
+/// What is wrong with the rollups of the job, if anything is. Nothing is written.
+pub(super) fn compare(client: &mut Client, settings: &Settings, target: &Target) -> Result<Changes, Trouble> {
+    let known = known(client, settings, target)?;
+    changes(settings, target, &known)
+}
+
+/// Takes down the metrics of the job, and gives what is to be told.
+pub(super) fn register(
+    client: &mut Client,
+    settings: &Settings,
+    target: &Target,
+    marks: &Marks,
+) -> Result<Vec<String>, Trouble> {
+    let now = known(client, settings, target)?;
+    let wanted = changes(settings, target, &now)?;
+    if wanted.is_empty() {
+        return Ok(wanted.warnings());
+    }
+    let (begin, remembered) = (begin_sql(settings.timeouts), literal(&target.remembered()));
+    if !now.has_row {
+        // No batch is under way any more then that has not seen this row.
+        let sql = format!(
+            "{begin};
+             SELECT FROM logmill.rollups WHERE target = '' FOR UPDATE;
+             INSERT INTO logmill.rollups (target) VALUES ({remembered}) ON CONFLICT DO NOTHING;
+             SET CONSTRAINTS ALL IMMEDIATE; COMMIT"
+        );
+        at(Step::Prepare, client.batch_execute(&sql))?;
+        pass(Step::Prepare, "mid-register")?;
+    }
+    let lock = format!("{begin}; SELECT FROM logmill.rollups WHERE target = {remembered} FOR UPDATE");
+    at(Step::Prepare, client.batch_execute(&lock))?;
+    let now = known(client, settings, target)?;
+    let wanted = changes(settings, target, &now)?;
+    write(client, settings, target, &wanted)?;
+    if wanted.marks_all {
+        let mut days = marks.days_where(client, &target.quoted(), "true")?;
+        if wanted.days.is_some() {
+            // They were of other days.
+            days.extend(stored_dates(client, settings, target)?);
+        }
+        let whose = format!("m.job = {}", literal(&settings.job));
+        marks.write_for(client, &whose, &days)?;
+    }
+    pass(Step::Prepare, "before-register-commit")?;
+    at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
+    pass(Step::Prepare, "after-register")?;
+    Ok(wanted.warnings())
+}
+
+fn write(client: &mut Client, settings: &Settings, target: &Target, wanted: &Changes) -> Result<(), Trouble> {
+    let remembered = target.remembered();
+    for (table, name) in &wanted.gone {
+        let sql = "DELETE FROM logmill.metrics WHERE rollup_table = $1 AND metric = $2";
+        at(Step::Prepare, client.execute(sql, &[table, name]))?;
+    }
+    for (table, name, hash) in &wanted.new {
+        let inserted = client.execute(
+            "INSERT INTO logmill.metrics (rollup_table, metric, target, job, sql_hash) VALUES ($1, $2, $3, $4, $5)",
+            &[table, name, &remembered, &settings.job, &&hash.0[..]],
+        );
+        at(Step::Prepare, inserted)?;
+    }
+    if let Some(days) = &wanted.days {
+        let (time, zone) = days.clone().unzip();
+        let sql = "UPDATE logmill.rollups SET time = $2, zone = $3 WHERE target = $1";
+        at(Step::Prepare, client.execute(sql, &[&remembered, &time, &zone]))?;
+        if days.is_none() {
+            // Nobody would compute them.
+            let sql = "DELETE FROM logmill.dirty_dates WHERE target = $1";
+            at(Step::Prepare, client.execute(sql, &[&remembered]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes down how metrics are made now that were made otherwise. In a transaction in which all their
+/// dates are marked.
+pub(super) fn take_down(client: &mut Client, changes: &Changes) -> Result<(), Trouble> {
+    for (table, name, hash) in &changes.changed {
+        let sql = "UPDATE logmill.metrics SET sql_hash = $3 WHERE rollup_table = $1 AND metric = $2";
+        at(Step::RollUp, client.execute(sql, &[table, name, &&hash.0[..]]))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,432 @@
+//! The SQL of a rollup as a person wrote it: where its days go, and what it must not ask.
+//!
+//! It is read as far as that takes and no further: quotes and comments are told from the rest, and
+//! names from what they call. What the SQL means is for the destination to find out.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// SQL with the places of its day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sql {
+    /// As it was written, without a semicolon behind it.
+    text: String,
+    /// What stands for the day, and whether it is the next one.
+    places: Vec<(Range<usize>, bool)>,
+}
+
+/// A word of SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    /// A name or a word of the language, in lower case.
+    Name(String),
+    /// A name in quotes.
+    Quoted(String),
+    /// A text in quotes, as it stands between them.
+    Text(String),
+    /// `{date}`, or `{next_date}` where it is so.
+    Day(bool),
+    /// A parameter, as in `$1`.
+    Parameter,
+    /// A brace that is none of these, with what follows it.
+    Brace(String),
+    /// Anything else, one character at a time, but for `::`.
+    Sign(&'static str),
+}
+
+const DATE: &str = "{date}";
+const NEXT_DATE: &str = "{next_date}";
+
+/// Words that ask the clock by themselves.
+const CLOCK_WORDS: [&str; 6] =
+    ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "tablesample"];
+
+/// Functions that ask the clock or draw lots, and those whose answer is another each time.
+const CLOCK_FUNCTIONS: [&str; 26] = [
+    "now",
+    "clock_timestamp",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "timeofday",
+    "random",
+    "random_normal",
+    "randomblob",
+    "setseed",
+    "gen_random_uuid",
+    "gen_random_bytes",
+    "uuidv4",
+    "uuidv7",
+    "uuid_generate_v1",
+    "uuid_generate_v1mc",
+    "uuid_generate_v4",
+    "array_shuffle",
+    "array_sample",
+    "nextval",
+    "lastval",
+    "txid_current",
+    "pg_current_xact_id",
+    "pg_postmaster_start_time",
+    "pg_conf_load_time",
+    "pg_sleep",
+    "currval",
+];
+
+/// Functions of SQLite that ask the clock where they are given no time.
+const CLOCK_IF_EMPTY: [&str; 5] = ["date", "time", "datetime", "julianday", "unixepoch"];
+
+/// Texts that are a time of the clock once they are read as one.
+const CLOCK_TEXTS: [&str; 5] = ["now", "today", "yesterday", "tomorrow", "subsec"];
+
+/// Types and functions that read a text as a time.
+const TIME_READERS: [&str; 20] = [
+    "date",
+    "time",
+    "datetime",
+    "timestamp",
+    "timestamptz",
+    "timetz",
+    "zone",
+    "interval",
+    "julianday",
+    "unixepoch",
+    "strftime",
+    "timediff",
+    "date_trunc",
+    "date_part",
+    "date_bin",
+    "extract",
+    "age",
+    "to_char",
+    "to_timestamp",
+    "to_date",
+];
+
+impl Sql {
+    /// Reads SQL, or says why it can be no rollup's. With `allow_clock` it may ask what it likes. `time`
+    /// is the column of times, with which a text is compared as one.
+    pub fn read(text: &str, time: &str, allow_clock: bool) -> Result<Sql, String> {
+        let mut tokens = tokens(text)?;
+        let is_end = |token: &Token| *token == Token::Sign(";");
+        let mut end = text.len();
+        while let Some((_, range)) = tokens.pop_if(|(token, _)| is_end(token)) {
+            end = range.start;
+        }
+        if tokens.is_empty() {
+            return Err("has no SQL in it".to_owned());
+        }
+        for (token, _) in &tokens {
+            match token {
+                Token::Sign(";") => {
+                    return Err("takes one statement, and there is more behind a semicolon".to_owned());
+                }
+                Token::Parameter => {
+                    return Err("takes no parameters but {date} and {next_date}".to_owned());
+                }
+                Token::Brace(given) => {
+                    return Err(format!("holds {given:?}; only {{date}} and {{next_date}} are known"));
+                }
+                Token::Text(text) if text.contains(DATE) || text.contains(NEXT_DATE) => {
+                    return Err(
+                        "has {date} or {next_date} in quotes; leave the quotes out, it is a value by itself"
+                            .to_owned(),
+                    );
+                }
+                _ => {}
+            }
+        }
+        let places: Vec<_> = tokens
+            .iter()
+            .filter_map(|(token, range)| match token {
+                Token::Day(is_next) => Some((range.clone(), *is_next)),
+                _ => None,
+            })
+            .collect();
+        if places.is_empty() {
+            return Err(
+                "speaks of no day; take only the rows from {date} on and before {next_date}".to_owned()
+            );
+        }
+        let words: Vec<Token> = tokens.into_iter().map(|(token, _)| token).collect();
+        if let Some(asked) = asks_clock(&words, time).filter(|_| !allow_clock) {
+            return Err(format!(
+                "asks {asked}, and a day computed again would be another; leave it out, or write allow_clock = true"
+            ));
+        }
+        Ok(Sql { text: text[..end].trim_end().to_owned(), places })
+    }
+
+    /// The SQL for a day, given how the destination writes its beginning and that of the next.
+    pub fn on(&self, date: &str, next_date: &str) -> String {
+        let (mut sql, mut from) = (String::with_capacity(self.text.len() + 64), 0);
+        for (place, is_next) in &self.places {
+            let day = if *is_next { next_date } else { date };
+            let _ = write!(sql, "{}{day}", &self.text[from..place.start]);
+            from = place.end;
+        }
+        sql + &self.text[from..]
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What of the clock or of chance is asked.
+fn asks_clock(tokens: &[Token], time: &str) -> Option<String> {
+    // What each bracket that is open belongs to.
+    let mut callers: Vec<&str> = Vec::new();
+    let name_at = |at: usize| match tokens.get(at) {
+        Some(Token::Name(name) | Token::Quoted(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        let (before, next) = (at.checked_sub(1), tokens.get(at + 1));
+        let is_called = next == Some(&Token::Sign("("));
+        match token {
+            Token::Sign("(") => callers.push(before.and_then(name_at).unwrap_or("")),
+            Token::Sign(")") => drop(callers.pop()),
+            Token::Name(name)
+                if CLOCK_WORDS.contains(&name.as_str())
+                    && before.and_then(|at| tokens.get(at)) != Some(&Token::Sign(".")) =>
+            {
+                return Some(name.clone());
+            }
+            Token::Name(name) | Token::Quoted(name) if is_called => {
+                let is_empty = tokens.get(at + 2) == Some(&Token::Sign(")"));
+                let has_one = tokens.get(at + 3) == Some(&Token::Sign(")"));
+                let asks = CLOCK_FUNCTIONS.contains(&name.as_str())
+                    || is_empty && CLOCK_IF_EMPTY.contains(&name.as_str())
+                    || has_one && matches!(name.as_str(), "strftime" | "age");
+                if asks {
+                    return Some(format!("{name}()"));
+                }
+            }
+            Token::Text(text) if CLOCK_TEXTS.contains(&text.trim().to_ascii_lowercase().as_str()) => {
+                let is_cast = next == Some(&Token::Sign("::"))
+                    || next == Some(&Token::Name("as".to_owned())) && callers.last() == Some(&"cast");
+                let caller = callers.last().copied().unwrap_or("");
+                let is_read = before.and_then(name_at).is_some_and(|name| TIME_READERS.contains(&name))
+                    || TIME_READERS.contains(&caller);
+                let compared = tokens[..at].iter().rposition(|token| *token != Token::Sign(""));
+                let is_compared = compared.is_some_and(|to| to + 1 < at && name_at(to) == Some(time));
+                if is_cast || is_read || is_compared {
+                    return Some(format!("'{text}'"));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The words of SQL, with their places. Comments are left out.
+fn tokens(text: &str) -> Result<Vec<(Token, Range<usize>)>, String> {
+    let (bytes, mut found, mut at) = (text.as_bytes(), Vec::new(), 0);
+    while at < bytes.len() {
+        let rest = &text[at..];
+        let (token, length) = match bytes[at] {
+            byte if byte.is_ascii_whitespace() => (None, 1),
+            b'-' if rest.starts_with("--") => (None, rest.find('\n').unwrap_or(rest.len())),
+            b'/' if rest.starts_with("/*") => (None, comment(rest)?),
+            b'\'' => {
+                // A text of E'…' takes the meaning from what follows a backslash.
+                let has_escapes = matches!(found.last(), Some((Token::Name(name), end)) if name == "e" && end_of(end) == at);
+                let (inside, length) = quoted(rest, '\'', has_escapes)?;
+                (Some(Token::Text(inside)), length)
+            }
+            quote @ (b'"' | b'`') => {
+                let (inside, length) = quoted(rest, char::from(quote), false)?;
+                (Some(Token::Quoted(inside)), length)
+            }
+            b'$' => dollar(rest)?,
+            b'{' if rest.starts_with(DATE) => (Some(Token::Day(false)), DATE.len()),
+            b'{' if rest.starts_with(NEXT_DATE) => (Some(Token::Day(true)), NEXT_DATE.len()),
+            b'{' | b'}' => {
+                let end = rest.find('}').map_or(1, |end| end + 1);
+                (Some(Token::Brace(rest[..end].chars().take(20).collect())), end)
+            }
+            b':' if rest.starts_with("::") => (Some(Token::Sign("::")), 2),
+            byte if byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80 => {
+                let length = rest.find(|ch: char| !is_of_name(ch)).unwrap_or(rest.len());
+                (Some(Token::Name(rest[..length].to_lowercase())), length)
+            }
+            byte if byte.is_ascii_digit() => {
+                let length = rest.find(|ch: char| !is_of_name(ch) && ch != '.').unwrap_or(rest.len());
+                (Some(Token::Sign("0")), length)
+            }
+            b'(' => (Some(Token::Sign("(")), 1),
+            b')' => (Some(Token::Sign(")")), 1),
+            b';' => (Some(Token::Sign(";")), 1),
+            b'.' => (Some(Token::Sign(".")), 1),
+            b',' => (Some(Token::Sign(",")), 1),
+            _ => (Some(Token::Sign("")), 1),
+        };
+        found.extend(token.map(|token| (token, at..at + length)));
+        at += length;
+    }
+    Ok(found)
+}
+
+fn end_of(range: &Range<usize>) -> usize {
+    range.end
+}
+
+fn is_of_name(ch: char) -> bool {
+    ch.is_alphanumeric() || ch == '_' || ch == '$'
+}
+
+/// How long a comment is, which may have others in it.
+fn comment(text: &str) -> Result<usize, String> {
+    let (mut depth, mut at) = (0, 0);
+    while at < text.len() {
+        match &text.as_bytes()[at..] {
+            [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
+            [b'*', b'/', ..] => {
+                (depth, at) = (depth - 1, at + 2);
+                if depth == 0 {
+                    return Ok(at);
+                }
+            }
+            _ => at += 1,
+        }
+    }
+    Err("has a comment that does not end".to_owned())
+}
+
+/// What stands in quotes, and how long it is with them. A doubled quote is one.
+fn quoted(text: &str, quote: char, has_escapes: bool) -> Result<(String, usize), String> {
+    let mut inside = String::new();
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, ch)) = chars.next() {
+        if has_escapes && ch == '\\' {
+            inside.extend(chars.next().map(|(_, ch)| ch));
+        } else if ch != quote {
+            inside.push(ch);
+        } else if chars.next_if(|(_, next)| *next == quote).is_some() {
+            inside.push(quote);
+        } else {
+            return Ok((inside, at + 1));
+        }
+    }
+    Err("has a quote that does not end".to_owned())
+}
+
+/// A text between two dollars with the same tag, or a parameter.
+fn dollar(text: &str) -> Result<(Option<Token>, usize), String> {
+    if text[1..].starts_with(|ch: char| ch.is_ascii_digit()) {
+        let digits = text[1..].find(|ch: char| !ch.is_ascii_digit()).unwrap_or(text.len() - 1);
+        return Ok((Some(Token::Parameter), 1 + digits));
+    }
+    let tag = match text[1..].find(|ch: char| !ch.is_alphanumeric() && ch != '_') {
+        Some(end) if text[1 + end..].starts_with('$') => &text[..end + 2],
+        _ => return Ok((Some(Token::Parameter), 1)),
+    };
+    let Some(end) = text[tag.len()..].find(tag) else {
+        return Err("has a text between dollars that does not end".to_owned());
+    };
+    let inside = text[tag.len()..tag.len() + end].to_owned();
+    Ok((Some(Token::Text(inside)), tag.len() * 2 + end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: &str = " and t >= {date} and t < {next_date}";
+
+    #[test]
+    fn a_day_is_put_where_it_belongs() {
+        let sql =
+            Sql::read("select 1 -- {x}\nwhere a = '{b}' and t >= {date} and t < {next_date} ;; ", "t", false);
+        let sql = sql.expect("good");
+        assert_eq!(sql.on("D", "N"), "select 1 -- {x}\nwhere a = '{b}' and t >= D and t < N");
+        let sql =
+            Sql::read("select \"{date}\", $q$ {x $q$, /* ' /* ; */ */ {date}", "t", false).expect("good");
+        assert_eq!(sql.on("D", "N"), "select \"{date}\", $q$ {x $q$, /* ' /* ; */ */ D");
+    }
+
+    #[test]
+    fn what_can_be_no_rollup_is_told() {
+        for (sql, why) in [
+            ("", "no SQL"),
+            (" ; ", "no SQL"),
+            ("select 1", "no day"),
+            ("select 1 where t = {date}; drop table t", "one statement"),
+            ("select 1 where t = '{date}'", "in quotes"),
+            ("select 1 where t = $$ {next_date} $$", "in quotes"),
+            ("select 1 where t = {day}", "\"{day}\""),
+            ("select 1 where t = $1 and d = {date}", "no parameters"),
+            ("select 'a where t = {date}", "quote that does not end"),
+            ("select /* 1 where t = {date}", "comment that does not end"),
+            ("select $a$ 1 where t = {date}", "dollars"),
+        ] {
+            let error = Sql::read(sql, "t", true).expect_err(sql);
+            assert!(error.contains(why), "{sql}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_clock_and_chance_are_not_asked() {
+        for asked in [
+            "now()",
+            "NOW ( )",
+            "pg_catalog.now()",
+            "pg_catalog.\"now\"()",
+            "current_date",
+            "Current_Timestamp",
+            "CURRENT_TIMESTAMP(3)",
+            "localtime",
+            "clock_timestamp()",
+            "random()",
+            "random(1, 6)",
+            "gen_random_uuid()",
+            "'now'::timestamptz",
+            "' Today '::date",
+            "E'now'::date",
+            "date 'yesterday'",
+            "timestamp with time zone 'tomorrow'",
+            "cast('now' as timestamp)",
+            "date('now')",
+            "datetime( 'now', 'localtime')",
+            "strftime('%Y', 'now')",
+            "strftime('%Y')",
+            "julianday()",
+            "date()",
+            "date_trunc('day', 'now')",
+            "now/* here */()",
+            "age(t)",
+            "u or t >= 'yesterday'",
+        ] {
+            let sql = format!("select 1 from x where t < {asked}{DAY}");
+            let error = Sql::read(&sql, "t", false).expect_err(asked);
+            assert!(error.contains("allow_clock"), "{asked}: {error}");
+            assert!(Sql::read(&sql, "t", true).is_ok(), "{asked}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_the_clock_is_let_through() {
+        for innocent in [
+            "message = 'now'",
+            "message in ('now', 'today')",
+            "lower('NOW') = message",
+            "now = 1",
+            "x.random > 2",
+            "message = 'select now()'",
+            "message = $$now()$$",
+            "\"current_date\" = 1",
+            "x.current_date = 1",
+            "-- now()\n true",
+            "/* random() */ true",
+            "date(t) = date({date})",
+            "strftime('%H', t) = '10'",
+            "date_trunc('day', t) = {date}",
+            "age(t, u) > '1 day'",
+            "knowing()",
+            "E'it\\'s now()' = message",
+        ] {
+            let sql = format!("select 1 from x where {innocent}{DAY}");
+            assert!(Sql::read(&sql, "t", false).is_ok(), "{innocent}: {:?}", Sql::read(&sql, "t", false));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The marks of a batch in SQLite: the dates whose metrics it makes stale. Writers come one after the
+//! other here, so what is taken down stays true until COMMIT.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::Trouble;
+use crate::error::ErrorKind;
+use crate::schema::{Time, TimeKind};
+use crate::sink::key::quote;
+use crate::sink::rollup::{Dates, Rollups, start};
+
+/// What marks the dates of rows of a target.
+#[derive(Clone, Debug)]
+pub(super) struct Marks {
+    /// When records happened, if the job says it,
+    pub(super) time: Option<Time>,
+    /// and as it is taken down.
+    days: Option<(String, String)>,
+    /// By its full name.
+    pub(super) target: String,
+    /// Dead letters are counted, by the data dates of their sources.
+    counts_rejects: bool,
+}
+
+impl Marks {
+    pub(super) fn new(target: String, rollups: &Rollups) -> Marks {
+        Marks {
+            time: rollups.time.clone(),
+            days: rollups.days(),
+            target,
+            counts_rejects: rollups.counts_rejects(),
+        }
+    }
+
+    /// Whether the dates of a batch are to be marked. A metric may have been taken down since the run
+    /// began, by the days of another clock.
+    pub(super) fn are_wanted(&self, connection: &Connection) -> Result<bool, Trouble> {
+        let mut statement =
+            connection.prepare_cached("SELECT time, zone FROM logmill_rollups WHERE target = ?1")?;
+        let row: Option<(Option<String>, Option<String>)> =
+            statement.query_row([&self.target], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let now = row.and_then(|(time, zone)| time.zip(zone));
+        match now {
+            None => Ok(false),
+            Some(_) if now == self.days => Ok(true),
+            Some((time, zone)) => Err(Trouble::Ours(
+                ErrorKind::DatabaseFile {
+                    doing: "marking dates".to_owned(),
+                    code: None,
+                    message: format!(
+                        "{} has rollups since this run began, by the days of {time} in {zone}; what was committed is kept, \
+                         write the same into [record] time and [source] timezone and run again to go on",
+                        self.target
+                    ),
+                }
+                .into(),
+            )),
+        }
+    }
+
+    /// The date of a row `t`, as SQL: of an instant that of UTC, which is more than one on another
+    /// clock.
+    pub(super) fn date_sql(&self) -> Option<String> {
+        self.time.as_ref().map(|time| format!("substr(t.{}, 1, 10)", quote(&time.name)))
+    }
+
+    /// The dates of rows, by those that SQL has given.
+    pub(super) fn days_of<'a>(&self, dates: impl IntoIterator<Item = &'a String>) -> BTreeSet<NaiveDate> {
+        let dates = dates.into_iter().filter_map(|date| date.parse().ok());
+        match &self.time {
+            Some(time) => dates.flat_map(|date| time.days_of(date)).collect(),
+            None => BTreeSet::new(),
+        }
+    }
+
+    /// The dates of the rows of the target that a condition on `t` means.
+    pub(super) fn days_where(
+        &self,
+        connection: &Connection,
+        table: &str,
+        condition: &str,
+    ) -> Result<BTreeSet<NaiveDate>, Trouble> {
+        let Some(date) = self.date_sql() else { return Ok(BTreeSet::new()) };
+        let sql = format!(
+            "SELECT DISTINCT {date} FROM {} AS t WHERE {condition} AND {date} IS NOT NULL",
+            quote(table)
+        );
+        let mut statement = connection.prepare(&sql)?;
+        let dates = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+        Ok(self.days_of(&dates))
+    }
+
+    /// Which rows `t` are on dates that are meant.
+    pub(super) fn are_on(&self, dates: &Dates) -> String {
+        match (&self.time, dates) {
+            (Some(time), Dates::Within(range)) => {
+                let name = quote(&time.name);
+                let [start, end] = [range.start, range.end].map(|date| start(time, date, moment));
+                format!("t.{name} >= {start} AND t.{name} < {end}")
+            }
+            _ => "true".to_owned(),
+        }
+    }
+
+    /// The data dates of sources whose letters are counted. Letters are counted by their own job alone.
+    pub(super) fn days_of_letters(
+        &self,
+        connection: &Connection,
+        sources: impl Iterator<Item = i32>,
+    ) -> Result<BTreeSet<NaiveDate>, Trouble> {
+        let mut days = BTreeSet::new();
+        if !self.counts_rejects {
+            return Ok(days);
+        }
+        let mut statement =
+            connection.prepare_cached("SELECT data_date FROM logmill_sources WHERE id = ?1")?;
+        for source in sources {
+            let date: Option<Option<String>> = statement.query_row([source], |row| row.get(0)).optional()?;
+            days.extend(date.flatten().and_then(|date| date.parse::<NaiveDate>().ok()));
+        }
+        Ok(days)
+    }
+
+    /// Marks dates for each job with metrics on the target, or for one of them.
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        job: Option<&str>,
+        days: &BTreeSet<NaiveDate>,
+    ) -> Result<(), Trouble> {
+        let mut statement = connection.prepare_cached(
+            "INSERT INTO logmill_dirty_dates AS d (target, job, date, seq)
+             SELECT DISTINCT m.target, m.job, ?2, 1 FROM logmill_metrics m
+             WHERE m.target = ?1 AND m.job = coalesce(?3, m.job)
+             ON CONFLICT (target, job, date) DO UPDATE SET seq = d.seq + 1",
+        )?;
+        for day in days {
+            statement.execute(params![self.target, day.to_string(), job])?;
+        }
+        Ok(())
+    }
+}
+
+/// A moment as the column of times has it. Without a zone and a fraction it stands before whatever
+/// begins with it.
+pub(super) fn moment(_: TimeKind, text: &str) -> String {
+    format!("'{text}'")
+}

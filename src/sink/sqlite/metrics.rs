@@ -1,0 +1,133 @@
+//! Whose metrics a target has, in SQLite: what a job takes down before it loads.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDate;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::marks::Marks;
+use super::target::Target;
+use super::{Settings, Trouble};
+use crate::error::ErrorKind;
+use crate::sink::TableName;
+use crate::sink::key::quote;
+use crate::sink::rollup::{Changes, Known, KnownMetric, Metric, Whose};
+
+/// The full name of the table of a metric. A file has no schemas.
+pub(super) fn table_of(metric: &Metric) -> TableName {
+    TableName { schema: None, name: metric.table.name.clone() }
+}
+
+/// The dates of which the metrics of the job have values.
+pub(super) fn stored_dates(
+    connection: &Connection,
+    settings: &Settings,
+) -> Result<BTreeSet<NaiveDate>, Trouble> {
+    let mut dates = BTreeSet::new();
+    for metric in settings.rollups.metrics.iter() {
+        let Some(table) = Target::find(connection, &table_of(metric).name)? else { continue };
+        let sql = format!("SELECT DISTINCT date FROM {} WHERE metric_id = ?1", quote(&table.name));
+        let mut statement = connection.prepare(&sql)?;
+        for date in statement.query_map([&metric.name], |row| row.get::<_, String>(0))? {
+            dates.extend(date?.parse::<NaiveDate>().ok());
+        }
+    }
+    Ok(dates)
+}
+
+/// What is taken down of the target. Those of others in the same tables come with it.
+fn known(connection: &Connection, target: &str) -> Result<Known, Trouble> {
+    let row = connection
+        .query_row("SELECT time, zone FROM logmill_rollups WHERE target = ?1", [target], |row| {
+            Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?))
+        })
+        .optional()?;
+    let mut statement = connection.prepare(
+        "SELECT rollup_table, metric, target, job, sql_hash FROM logmill_metrics ORDER BY rollup_table, metric",
+    )?;
+    let metrics = statement.query_map([], |row| {
+        Ok(KnownMetric {
+            table: row.get(0)?,
+            name: row.get(1)?,
+            target: row.get(2)?,
+            job: row.get(3)?,
+            hash: row.get(4)?,
+        })
+    })?;
+    let metrics = metrics.collect::<rusqlite::Result<_>>()?;
+    Ok(Known { has_row: row.is_some(), days: row.and_then(|(time, zone)| time.zip(zone)), metrics })
+}
+
+/// What the job would have to take down, or why it may not load. Nothing is written.
+pub(super) fn compare(
+    connection: &Connection,
+    settings: &Settings,
+    marks: &Marks,
+) -> Result<Changes, Trouble> {
+    let known = known(connection, &marks.target)?;
+    let whose = Whose { job: &settings.job, target: &marks.target };
+    let changes = settings.rollups.changes(whose, &known, &|metric| table_of(metric).remembered());
+    changes.map_err(|findings| Trouble::Ours(ErrorKind::Unfit(findings).into()))
+}
+
+/// Takes down the metrics of the job, and gives what is to be told.
+pub(super) fn register(
+    connection: &Connection,
+    settings: &Settings,
+    marks: &Marks,
+    table: &str,
+) -> Result<Vec<String>, Trouble> {
+    if let Some(metric) = settings.rollups.metrics.iter().find(|metric| metric.table.schema.is_some()) {
+        return Err(super::unfit(format!(
+            "the metric {} names the table {}, and a file of SQLite has no schemas; put a name with a dot in quotes",
+            metric.name, metric.table
+        )));
+    }
+    let changes = compare(connection, settings, marks)?;
+    let (target, warnings) = (&marks.target, changes.warnings());
+    if changes.is_empty() {
+        return Ok(warnings);
+    }
+    for (table, name) in &changes.gone {
+        let sql = "DELETE FROM logmill_metrics WHERE rollup_table = ?1 AND metric = ?2";
+        connection.execute(sql, params![table, name])?;
+    }
+    for (table, name, hash) in &changes.new {
+        connection.execute(
+            "INSERT INTO logmill_metrics (rollup_table, metric, target, job, sql_hash) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![table, name, target, settings.job, hash.0],
+        )?;
+    }
+    if let Some(days) = &changes.days {
+        let (time, zone) = days.clone().unzip();
+        connection.execute(
+            "INSERT INTO logmill_rollups (target, time, zone) VALUES (?1, ?2, ?3)
+             ON CONFLICT (target) DO UPDATE SET time = excluded.time, zone = excluded.zone",
+            params![target, time, zone],
+        )?;
+        if days.is_none() {
+            // Nobody would compute them.
+            connection.execute("DELETE FROM logmill_dirty_dates WHERE target = ?1", [target])?;
+        }
+    }
+    if changes.marks_all {
+        let mut days = marks.days_where(connection, table, "true")?;
+        if changes.days.is_some() {
+            // They were of other days.
+            days.extend(stored_dates(connection, settings)?);
+        }
+        marks.write(connection, Some(&settings.job), &days)?;
+    }
+    super::pass("before-register-commit")?;
+    Ok(warnings)
+}
+
+/// Takes down how metrics are made now that were made otherwise. In a transaction in which all their
+/// dates are marked.
+pub(super) fn take_down(connection: &Connection, changes: &Changes) -> Result<(), Trouble> {
+    for (table, name, hash) in &changes.changed {
+        let sql = "UPDATE logmill_metrics SET sql_hash = ?3 WHERE rollup_table = ?1 AND metric = ?2";
+        connection.execute(sql, params![table, name, hash.0])?;
+    }
+    Ok(())
+}
