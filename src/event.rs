@@ -47,9 +47,9 @@ pub enum Event {
         source: String,
         /// Who holds it.
         holder: String,
-        /// How long it is waited for.
-        #[serde(rename = "at_most_seconds", serialize_with = "seconds")]
-        at_most: Duration,
+        /// How long it is waited for, if not for ever.
+        #[serde(rename = "at_most_seconds", serialize_with = "bound")]
+        at_most: Option<Duration>,
     },
     /// No job was named, but one of the name of the files stands beside them, and is used.
     JobFound {
@@ -173,8 +173,11 @@ impl fmt::Display for Event {
             }
             Event::Retried { cause, attempt } => write!(f, "attempt {attempt} failed: {cause}"),
             Event::Resumed { after } => write!(f, "no longer waiting, after {}", figure::time(*after)),
-            Event::Held { source, holder, at_most } => {
+            Event::Held { source, holder, at_most: Some(at_most) } => {
                 write!(f, "{source} is held by {holder}; waiting up to {} s for it", at_most.as_secs())
+            }
+            Event::Held { source, holder, at_most: None } => {
+                write!(f, "{source} is held by {holder}; waiting for it")
             }
             Event::JobFound { file } => {
                 write!(f, "{} is there, so it is used as it stands", file.display())
@@ -251,6 +254,13 @@ fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_f64(time.as_secs_f64())
 }
 
+fn bound<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => seconds(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// A name that is no UTF-8 is still a name.
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
@@ -275,7 +285,7 @@ mod tests {
                 Event::Held {
                     source: "a.log".to_owned(),
                     holder: "run 7".to_owned(),
-                    at_most: Duration::from_secs(10),
+                    at_most: Some(Duration::from_secs(10)),
                 },
                 Level::Info,
                 "a.log is held by run 7; waiting up to 10 s for it",

@@ -1,14 +1,16 @@
 //! One source in several splits: in whatever order they are loaded, and wherever a run is
 //! killed, the destination holds what an unsplit load leaves there.
 //!
-//! The program does not cut sources yet, so the tests write the second checkpoint themselves, as
-//! a plan of splits would.
+//! These tests write the second checkpoint themselves, and so decide where it begins.
 
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
 use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, docker_log, log, logfmt_log};
 use crate::harness::reading::Shape;
 use crate::stories::on_each_destination;
+
+/// Splits that are planned, and loaded one by one.
+mod planned;
 
 on_each_destination! {
     two_splits_in_one_run_are_the_whole_source

@@ -19,6 +19,7 @@ use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
 use crate::sink::bar::Bar;
 use crate::sink::kinds::{DEFAULT, FORMS_IN_SHORT};
+use crate::split::Split;
 
 /// Years of logs into a database: every record once, at the speed of the server's own COPY.
 #[derive(Debug, Parser)]
@@ -79,11 +80,11 @@ pub(super) enum Command {
     /// be checked again and again. What only a table can refuse is found by a load. Without a
     /// job, the job beside the file is used, or one is inferred and not written.
     Check(CheckArgs),
-    /// Show what a load would do, and what it promises, and write nothing
+    /// Show what a load would do, and what it promises, and write nothing but splits
     ///
     /// Which files would be read, left out and refused, and why; what stands in the way, all at
     /// once: rights, columns, indexes; what would be made; and what is guaranteed for these
-    /// sources, this key and this destination. Ends as a load would that stops before the first
+    /// sources, this key and this destination. Only with --split-size something is written. Ends as a load would that stops before the first
     /// record: 2 if something stands in its way, 1 if a file cannot be loaded.
     Plan(PlanArgs),
     /// Show how far a job is: sources, dead letters by reason, last runs
@@ -323,6 +324,17 @@ pub(super) struct LoadArgs {
     /// With --rebuild: what has no file any more goes, with its rows
     #[arg(long, requires = "rebuild", help_heading = "What counts as loaded")]
     pub(super) allow_missing: bool,
+    /// Wait so long for another run that holds the sources, and then end with 6
+    ///
+    /// [default: 10s; with --split, until the other run is done with it or gone]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, conflicts_with = "take_over", help_heading = "What counts as loaded")]
+    pub(super) wait: Option<Duration>,
+    /// Load one split of a source, by its id as `plan` prints it
+    ///
+    /// Twice, late or at the same time elsewhere, it changes nothing: what counts is in the
+    /// destination. If another run is at work on it, that is waited for.
+    #[arg(long, value_name = "ID", requires = "job", help_heading = "What counts as loaded")]
+    pub(super) split: Option<Split>,
     #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
     pub(super) stop_above: Option<Bar>,
 
@@ -442,6 +454,13 @@ pub(super) struct PlanArgs {
     /// For somebody who has the rights that the role of the job lacks. They can be run twice.
     #[arg(long)]
     pub(super) print_sql: bool,
+    /// Cut the files into splits of about this size, and write them down
+    ///
+    /// Each can then be loaded by itself, anywhere: `logmill load --split ID`. A file that is cut
+    /// is cut for good, so that no later plan disagrees with this one. The first record of a
+    /// split is where a record starts; what cannot be cut stays one split, and is told why.
+    #[arg(long, value_name = "SIZE", value_parser = units::parse_size, conflicts_with = "print_sql")]
+    pub(super) split_size: Option<u64>,
     /// As for `load`
     #[arg(long)]
     pub(super) accept_new_rules: bool,

@@ -23,6 +23,7 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
             accept_new_rules: args.accept_new_rules,
             take_over: args.take_over,
             rebuild: args.rebuild.then_some(Rebuild { is_whole: true, allow_missing: args.allow_missing }),
+            ..LoadOptions::default()
         },
         parallel: args.parallel.into(),
         fail_fast: args.fail_fast,

@@ -36,6 +36,8 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         accept_new_rules: args.accept_new_rules,
         take_over: args.take_over,
         rebuild,
+        split: args.split,
+        wait: args.wait,
     };
     let progress = Progress::start(speech, &watch.stats);
     watch.observer = progress.observer(speech);

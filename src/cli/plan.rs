@@ -18,6 +18,7 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         allow_duplicates: args.allow_duplicates,
         accept_new_rules: args.accept_new_rules,
         with_sql: args.print_sql,
+        split_bytes: args.split_size,
         without_files: only_sql,
     };
     let plan = engine::plan(&config, options, &watch)?;

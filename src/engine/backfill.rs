@@ -21,7 +21,7 @@ use crate::pipeline::{self, Settings, Turn, Turns, bytes_to_read, side_by_side};
 use crate::report::{Backfill, BackfillDate, Exit, Head, Load, LoadRollups};
 use crate::sink::dates::{DateState, Day};
 use crate::sink::destination::Destination;
-use crate::sink::{Answer, Counts, Key, OnConflict, Task, decide};
+use crate::sink::{Answer, Counts, Task, decide};
 use crate::source::Discovered;
 
 /// How a backfill goes about it.
@@ -104,8 +104,7 @@ fn refuse_undated(config: &Config) -> Result<()> {
 /// Where the order of records decides, days cannot go side by side.
 fn refuse_order(config: &Config, parallel: usize) -> Result<()> {
     let destination = &config.destination;
-    let has_order = matches!(destination.on_conflict, OnConflict::Update | OnConflict::Keep);
-    if parallel < 2 || !has_order || !matches!(destination.key, Key::Columns(_)) {
+    if parallel < 2 || !destination.on_conflict.is_decided_by_order(&destination.key) {
         return Ok(());
     }
     Err(Error::usage(
@@ -156,7 +155,7 @@ fn plan_day(
                 is_due = true;
             }
             Answer::Changed(_) => is_due = true,
-            Answer::Finished { .. } | Answer::Duplicate(_) => {}
+            Answer::Finished { .. } | Answer::Duplicate(_) | Answer::Beside => {}
         }
     }
     Ok(planned(files, if is_due { Fate::Due(bytes) } else { Fate::Done }))

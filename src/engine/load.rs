@@ -1,7 +1,7 @@
 //! `load`: the files of a job into its destination.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::deliver;
 use super::files::{notice_of_links, notices_of_absent};
@@ -12,11 +12,12 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::pipeline::{self, Outcome, Settings, Turn};
 use crate::report::{Load, Next, Subject};
-use crate::sink::Rebuild;
 use crate::sink::destination::Destination;
 use crate::sink::rebuild::refuse_unknowable;
 use crate::sink::statement::first_rows;
+use crate::sink::{HOLDER_WAIT, Rebuild};
 use crate::source::Discovered;
+use crate::split::Split;
 
 /// What a load may do that its job does not say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +32,20 @@ pub struct LoadOptions {
     pub take_over: bool,
     /// Load what is known anew, in the place of its rows.
     pub rebuild: Option<Rebuild>,
+    /// Load this split alone.
+    pub split: Option<Split>,
+    /// Wait so long for a run that holds a source, if that is said.
+    pub wait: Option<Duration>,
+}
+
+impl LoadOptions {
+    /// How long a run that holds a source is waited for. One split is waited for as long as it takes.
+    fn wait(&self) -> Option<Duration> {
+        self.wait.or(match self.split {
+            Some(_) => None,
+            None => Some(HOLDER_WAIT),
+        })
+    }
 }
 
 /// Loads what is new in `files`, which are those of the job.
@@ -77,6 +92,8 @@ pub(super) fn load_beside(
         take_over: options.take_over,
         stop_above: config.dead_letters.stop_above,
         rebuild: options.rebuild,
+        only: options.split,
+        wait: options.wait(),
         turn: share.turn,
         ..all
     };

@@ -1,16 +1,17 @@
 //! `plan`: what a load would do, and what it promises, before it is let.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::files::{LINK_OF_ANOTHER, files};
 use super::guarantees::{Kinds, guarantees};
-use super::run::settings;
+use super::run::{Ended, recipe, settings};
 use super::status::{compare_rules, old_rows};
 use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
-use crate::pipeline::{self, Settings, bytes_to_read};
-use crate::report::{Exit, Fate, Head, OtherRules, Plan, PlannedFile};
+use crate::pipeline::{self, Outcome, Settings, bytes_to_read};
+use crate::report::{Exit, Fate, Head, OtherRules, Plan, PlannedFile, PlannedSplit, WholeFile};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Answer, Asked, Destination, Key};
 use crate::source::{Discovered, Found};
@@ -24,11 +25,13 @@ pub struct PlanOptions {
     pub accept_new_rules: bool,
     /// The statements that would be run first are asked for.
     pub with_sql: bool,
+    /// Files are cut into splits of about so many bytes first.
+    pub split_bytes: Option<u64>,
     /// Nothing is asked about files: there may be none yet, and a statement asks for no day.
     pub without_files: bool,
 }
 
-/// Foretells a load. Nothing is written.
+/// Foretells a load. Nothing is written but splits, if these are asked for.
 pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan> {
     let Discovered { files: found, passed_over, .. } =
         if options.without_files { Discovered::default() } else { files(config)? };
@@ -39,14 +42,72 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
     };
     // To look at a stream is to take from it.
     let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
-    let (asked, unreadable) = pipeline::asked(&found, &settings, &watch.stop)?;
     let destination = destination(config, watch)?;
+    if let Some(bytes) = options.split_bytes {
+        make_splits(config, &*destination, &found, bytes, &settings, watch)?;
+    }
+    let (asked, unreadable) = pipeline::asked(&found, &settings, &watch.stop)?;
     let forecast = destination.forecast(&asked)?;
     let kinds = kinds(&asked, &streams);
     let other_rules = other_rules(config, &*destination, &forecast)?;
+    let splits = splits(&asked, &forecast);
+    let whole = whole(config, &asked, &forecast, &settings, options);
     let files = fates(asked, &forecast, unreadable, streams, passed_over);
     let plan = report(config, &*destination, kinds, files, forecast, options.with_sql);
-    Ok(Plan { other_rules, ..plan })
+    Ok(Plan { other_rules, splits, whole, ..plan })
+}
+
+/// Cuts files into splits, as the first half of a load, which stops before the first record.
+fn make_splits(
+    config: &Config,
+    destination: &dyn Destination,
+    files: &[Found],
+    bytes: u64,
+    settings: &Settings,
+    watch: &Watch,
+) -> Result<()> {
+    let (mut sink, mut outcome, began) = (destination.open()?, Outcome::default(), Instant::now());
+    let format = recipe(config).format;
+    let made = pipeline::split(files, &format, bytes, &mut *sink, settings, &watch.stop, &mut outcome);
+    let ended = Ended::closed(&mut *sink, outcome, made, began.elapsed(), true, watch);
+    ended.error.map_or(Ok(()), Err)
+}
+
+/// The splits that are still to be loaded, of sources that the destination knows.
+fn splits(asked: &Asked, forecast: &Forecast) -> Vec<PlannedSplit> {
+    let mut splits = Vec::new();
+    for (file, answer) in asked.files.iter().zip(&forecast.answers) {
+        let Answer::Load { source_id: 1.., tasks } = answer else { continue };
+        splits.extend(tasks.iter().map(|task| PlannedSplit {
+            id: task.split.to_string(),
+            source: file.path.to_string_lossy().into_owned(),
+            start: task.split.start,
+            end: task.end.or(file.fingerprint.size),
+            bytes: bytes_to_read(task, file),
+        }));
+    }
+    splits
+}
+
+/// The files that are one split whatever is asked for, where something is.
+fn whole(
+    config: &Config,
+    asked: &Asked,
+    forecast: &Forecast,
+    settings: &Settings,
+    options: PlanOptions,
+) -> Vec<WholeFile> {
+    if options.split_bytes.is_none() {
+        return Vec::new();
+    }
+    let format = recipe(config).format;
+    let files = asked.files.iter().zip(&forecast.answers);
+    let read = files.filter(|(_, answer)| matches!(answer, Answer::Load { .. }));
+    let whole = read.filter_map(|(file, _)| {
+        let why = pipeline::why_whole(file, &format, settings)?;
+        Some(WholeFile { file: file.path.to_string_lossy().into_owned(), why: why.to_owned() })
+    });
+    whole.collect()
 }
 
 /// Which of the files at their end were loaded under other rules.
@@ -95,6 +156,7 @@ fn fates(
             }
             Answer::Duplicate(of) => Fate::LeaveOut { why: format!("holds the same as {of}") },
             Answer::Changed(why) => Fate::Refuse { why: why.clone() },
+            Answer::Beside => Fate::LeaveOut { why: "another split is asked for".to_owned() },
         };
         (file.path, fate)
     });
@@ -127,6 +189,8 @@ fn report(
         destination: destination.describe(),
         sources,
         other_rules: None,
+        splits: Vec::new(),
+        whole: Vec::new(),
         target_exists: forecast.has_target,
         would_make: forecast.makes,
         obstacles: forecast.obstacles,

@@ -12,7 +12,7 @@ use crate::format;
 use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
 use crate::sink::rollup::{Dates, FailedMetric};
-use crate::sink::{Ending, Key, Sink};
+use crate::sink::{Ending, HOLDER_WAIT, Key, Sink};
 use crate::source::Hash16;
 use crate::work::Recipe;
 
@@ -44,6 +44,9 @@ pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
         stop_above: None,
         key_is_position: config.destination.key == Key::Position,
         rebuild: None,
+        order_decides: config.destination.on_conflict.is_decided_by_order(&config.destination.key),
+        only: None,
+        wait: Some(HOLDER_WAIT),
         turn: None,
         observer: watch.observer.clone(),
         rules_hash: Hash16(config.rules_hash()),

@@ -224,6 +224,11 @@ impl AnyFormat {
         with!(self, format => format.is_settled(preamble))
     }
 
+    /// Whether it is settled by the beginning of a source, and nothing further on unsettles it.
+    pub fn settles(&self) -> bool {
+        self.is_settled(&Preamble::new(b"settled"))
+    }
+
     /// What stands behind a chunk of a source, behind `before`. `copy` is memory to look at its
     /// bytes in, where they must be looked at.
     pub fn behind(

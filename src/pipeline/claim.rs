@@ -33,6 +33,8 @@ pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked
         framing: settings.source.framing.clone(),
         rules_hash: settings.rules_hash,
         rebuild: settings.rebuild,
+        only: settings.only,
+        wait: settings.wait,
     };
     Ok((asked, failed))
 }
@@ -99,6 +101,7 @@ pub(super) fn take_note(
             }
             Answer::Duplicate(of) => outcome.duplicates.push((file.path, of)),
             Answer::Changed(why) => outcome.refuse(file.path, why, observer),
+            Answer::Beside => {}
         }
     }
     Noted { tasks, finished, of_other_rules, selected, tallies: HashMap::new() }

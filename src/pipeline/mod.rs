@@ -21,6 +21,7 @@ mod ranges_tests;
 mod rebuild;
 mod replay;
 mod setback;
+mod splits;
 mod stats;
 mod survey;
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod writer;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -50,6 +52,7 @@ use plan::Planner;
 use queue::queue;
 pub use replay::{Mended, OfDay, OnDay, ReplaySettings, Replayed, replay};
 use setback::is_set_back;
+pub use splits::{split, why_whole};
 pub use stats::{GivenUp, OtherRules, Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
 pub use turn::{Turn, Turns, side_by_side};
@@ -75,6 +78,12 @@ pub struct Settings {
     pub stop_above: Option<Bar>,
     /// The rows are known by their position.
     pub key_is_position: bool,
+    /// Which of two rows stays depends on the order of their records.
+    pub order_decides: bool,
+    /// The only split that is to be loaded, if it is one.
+    pub only: Option<Split>,
+    /// How long a run that holds a source is waited for; without bound, if that is not said.
+    pub wait: Option<Duration>,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
     /// Load what is known anew, in the place of its rows.

@@ -59,6 +59,8 @@ pub struct Outcome {
     pub batches: u64,
     /// Sources that were loaded to their end.
     pub loaded: u64,
+    /// Splits that were loaded to their end, of sources that have several.
+    pub splits: u64,
     /// Sources that were loaded up to a last line that is still being written.
     pub waiting: u64,
     /// Sources that were at their end already.
@@ -101,6 +103,7 @@ impl Outcome {
         let complete = setbacks.iter().filter(|setback| setback.was_complete);
         let complete: HashSet<i32> = complete.map(|setback| setback.split.source).collect();
         self.loaded = self.loaded.saturating_sub(complete.len() as u64);
+        self.splits = self.splits.saturating_sub(setbacks.iter().filter(|it| it.was_complete).count() as u64);
         (self.finished, self.waiting) = (0, 0);
         self.duplicates.clear();
         self.failed.clear();

@@ -89,6 +89,8 @@ struct Progress {
     counts: Counts,
     /// Lines that these records have.
     record_lines: i64,
+    /// Its source has other splits.
+    is_part: bool,
     /// Its last parcel was committed.
     is_complete: bool,
     has_failed: bool,
@@ -119,6 +121,7 @@ impl<'a> Writer<'a> {
                 again: task.again,
                 counts: Counts::default(),
                 record_lines: 0,
+                is_part: task.is_part(),
                 is_complete: false,
                 has_failed: false,
                 is_given_up: false,
@@ -400,6 +403,7 @@ impl<'a> Writer<'a> {
             progress.tally.add(counts);
             of_batch.add(counts);
             progress.is_complete |= advance.completes;
+            self.outcome.splits += u64::from(advance.completes && progress.is_part);
         }
         self.outcome.counts.add(&of_batch);
         add(&self.stats.records, countable(of_batch.records));

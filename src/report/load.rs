@@ -88,6 +88,8 @@ pub struct Load {
 pub struct LoadSources {
     /// Loaded to their end.
     pub loaded: u64,
+    /// Splits that were loaded to their end, of sources that have several.
+    pub splits: u64,
     /// Loaded up to a last line that is still being written.
     pub waiting: u64,
     /// At their end already.
@@ -226,6 +228,7 @@ impl Load {
             stop_above: subject.stop_above.map(|bar| bar.to_string()),
             sources: LoadSources {
                 loaded: outcome.loaded,
+                splits: outcome.splits,
                 waiting: outcome.waiting,
                 finished_before: outcome.finished,
                 other_rules: outcome.other_rules.map(|other| OtherRules {

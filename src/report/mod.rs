@@ -44,7 +44,7 @@ pub use letters::{
 pub use load::{
     Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times,
 };
-pub use plan::{Fate, Guarantee, Plan, PlannedFile};
+pub use plan::{Fate, Guarantee, Plan, PlannedFile, PlannedSplit, WholeFile};
 pub use rollup::{LoadRollups, Rollup};
 pub use rules::{OldRows, OtherRules};
 pub use status::{SourcesStatus, Status};

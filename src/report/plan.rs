@@ -16,6 +16,10 @@ pub struct Plan {
     pub sources: Vec<PlannedFile>,
     /// Those of them that were loaded under other rules than those of now.
     pub other_rules: Option<OtherRules>,
+    /// The splits that are still to be loaded, of sources that the destination knows.
+    pub splits: Vec<PlannedSplit>,
+    /// The files that cannot be cut, where that was asked for.
+    pub whole: Vec<WholeFile>,
     /// Whether the target is there.
     pub target_exists: bool,
     /// What would be made first, in words.
@@ -66,6 +70,30 @@ pub enum Fate {
         /// Why, and what to do.
         why: String,
     },
+}
+
+/// A split that is still to be loaded.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedSplit {
+    /// What it is called: `SOURCE-START`.
+    pub id: String,
+    /// The file of its source.
+    pub source: String,
+    /// Where it begins in the source.
+    pub start: u64,
+    /// Where it ends; nothing if only reading will tell.
+    pub end: Option<u64>,
+    /// This many bytes of it are to be read, compressed as they are.
+    pub bytes: u64,
+}
+
+/// A file that is one split, whatever is asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct WholeFile {
+    /// The file.
+    pub file: String,
+    /// Why.
+    pub why: String,
 }
 
 /// A promise.

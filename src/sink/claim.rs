@@ -37,6 +37,10 @@ pub struct Asked {
     pub rules_hash: Hash16,
     /// Load what is known anew, in the place of its rows.
     pub rebuild: Option<Rebuild>,
+    /// The only split that is asked for, if it is one.
+    pub only: Option<Split>,
+    /// How long another run that holds a source is waited for; without bound, if that is not said.
+    pub wait: Option<Duration>,
 }
 
 /// What a rebuild may do that the files do not say.
@@ -190,6 +194,8 @@ pub enum Answer {
     Duplicate(String),
     /// It is not what was loaded; why, and what to do.
     Changed(String),
+    /// A split of another file is asked for.
+    Beside,
 }
 
 /// A split to load.
@@ -299,6 +305,10 @@ pub fn decide(asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>>
             })
         })
         .collect::<Result<_>>()?;
+    let decisions = match asked.only {
+        Some(split) => only(split, asked, decisions, remembered)?,
+        None => decisions,
+    };
     refuse_other_rules(asked, remembered, &decisions)?;
     Ok(decisions)
 }
@@ -323,6 +333,45 @@ fn decide_one(
         Recognised::DuplicateOf(name) => Decision::alone(Answer::Duplicate(name)),
         Recognised::Changed(how) => Decision::alone(Answer::Changed(how)),
     })
+}
+
+/// The decisions, cut down to one split. One that is at its end is so whatever has come behind it.
+fn only(
+    split: Split,
+    asked: &Asked,
+    mut decisions: Vec<Decision>,
+    remembered: &[Remembered],
+) -> Result<Vec<Decision>> {
+    let index = remembered.iter().position(|memory| memory.checkpoint(split).is_some());
+    let (memory, checkpoint) = index
+        .and_then(|index| Some((&remembered[index], remembered[index].checkpoint(split)?)))
+        .ok_or_else(|| {
+            Error::usage(format!(
+                "the job has no split {split} here; `logmill plan` prints the ids of those that are open, and \
+                 `logmill plan --split-size SIZE` makes them"
+            ))
+        })?;
+    let mut is_there = false;
+    for decision in &mut decisions {
+        if decision.memory != index {
+            *decision = Decision::alone(Answer::Beside);
+            continue;
+        }
+        is_there = true;
+        let Answer::Load { source_id, tasks } = &mut decision.answer else { continue };
+        tasks.retain(|task| task.split == split && !checkpoint.complete);
+        if tasks.is_empty() {
+            let has_other_rules = is_of_other_rules(checkpoint, asked);
+            decision.answer = Answer::Finished { source_id: *source_id, has_other_rules };
+        }
+    }
+    match is_there {
+        true => Ok(decisions),
+        false => Err(Error::usage(format!(
+            "split {split} is of {}, which is not among the files of the job; give it, or a copy, as FILE",
+            memory.known.name
+        ))),
+    }
 }
 
 /// Whether there are files that the job has not loaded yet, and that another one may have.
@@ -511,25 +560,33 @@ fn grew_inside_a_line(tail_start: u64) -> String {
 }
 
 /// How long a newcomer waits for a holder that may only be outliving its client.
-const HOLDER_WAIT: Duration = Duration::from_secs(10);
+pub const HOLDER_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it looks whether the holder is gone,
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// and how often once it has waited longer than that: the holder is at work then.
+const LOOK_EVERY_LATER: Duration = Duration::from_secs(1);
 
 /// Waits a moment for whoever holds `source`, or gives up.
 pub(super) fn wait_for(
     source: &str,
     holder: &str,
     since: &mut Option<Instant>,
+    at_most: Option<Duration>,
     patience: Patience<'_>,
 ) -> Result<()> {
     let is_first = since.is_none();
     let waited = since.get_or_insert_with(Instant::now).elapsed();
-    if waited >= HOLDER_WAIT {
+    if at_most.is_some_and(|at_most| waited >= at_most) {
         return Err(held(source, holder));
     }
     if is_first {
         let (source, holder) = (source.to_owned(), holder.to_owned());
-        patience.observer.tell(&Event::Held { source, holder, at_most: HOLDER_WAIT });
+        patience.observer.tell(&Event::Held { source, holder, at_most });
     }
-    match patience.stop.sleep(Duration::from_millis(200)) {
+    let look_every = if waited < HOLDER_WAIT { LOOK_EVERY } else { LOOK_EVERY_LATER };
+    match patience.stop.sleep(look_every) {
         true => Ok(()),
         false => Err(stopped(patience.stop)),
     }

@@ -56,6 +56,13 @@ impl Key {
     }
 }
 
+impl OnConflict {
+    /// Whether which of two rows of this key stays depends on the order of their records.
+    pub fn is_decided_by_order(&self, key: &Key) -> bool {
+        matches!((self, key), (OnConflict::Update | OnConflict::Keep, Key::Columns(_)))
+    }
+}
+
 /// The column of the source's id.
 pub const SOURCE_ID: &str = "source_id";
 /// The column of the record's offset in its source.

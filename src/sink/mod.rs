@@ -12,6 +12,7 @@ mod batch;
 mod claim;
 mod commit;
 mod constant;
+mod cut;
 pub mod dates;
 pub mod dead_letter;
 pub mod destination;
@@ -43,8 +44,11 @@ use std::time::Duration;
 
 use bar::Standing;
 pub use batch::{Advance, Again, Batch, Counts, RowPlace};
-pub use claim::{Answer, Asked, Before, Checkpoint, Decision, Owner, Rebuild, Remembered, Task, decide};
+pub use claim::{
+    Answer, Asked, Before, Checkpoint, Decision, HOLDER_WAIT, Owner, Rebuild, Remembered, Task, decide,
+};
 pub use constant::Constant;
+pub use cut::Cut;
 use dead_letter::Refused;
 pub use destination::Destination;
 use history::{Filter, ReasonCount};
@@ -56,7 +60,7 @@ use rollup::{Dates, RolledUp};
 pub use table::TableName;
 pub(crate) use word::is_reserved;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::split::Split;
 use crate::work::{Recipe, Work};
 
@@ -84,6 +88,14 @@ pub trait Sink: Send {
     /// Says which sources are known and which are new, makes the new ones, and takes
     /// ownership of all that are to be loaded, in one transaction.
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>>;
+
+    /// Cuts splits that this run holds, in one transaction. Its parts are the run's too.
+    fn cut(&mut self, cuts: &[Cut]) -> Result<()> {
+        match cuts {
+            [] => Ok(()),
+            _ => Err(Error::usage("this destination keeps each source as one split")),
+        }
+    }
 
     /// Commits a batch: rows, dead letters, counters and checkpoints. In a rebuild it is durable with
     /// the last of them.

@@ -25,6 +25,7 @@ mod place;
 mod preamble;
 mod read;
 mod recognise;
+mod starts;
 mod stdin;
 mod windows;
 
@@ -51,6 +52,7 @@ pub use letters::{LETTERS, LETTERS_LOCK};
 pub use place::Places;
 pub use preamble::Preamble;
 pub use recognise::{Known, Recognised, recognise};
+pub use starts::record_start_behind;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::span::Span;

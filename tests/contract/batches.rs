@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use logmill::error::{ErrorKind, Result};
 use logmill::reject::{self, Faults, Rejects, Stage, code};
-use logmill::sink::{Advance, Answer, Asked, Batch, Counts, Ending, Task};
+use logmill::sink::{Advance, Answer, Asked, Batch, Counts, Ending, HOLDER_WAIT, Task};
 use logmill::source::{Candidate, Framing, Pattern, Preamble, Selection, discover, hash16};
 use logmill::span::Span;
 use logmill::split::Split;
@@ -28,6 +28,8 @@ pub(super) fn asked(files: &[&Path]) -> Asked {
         allow_duplicates: false,
         accept_new_rules: false,
         take_over: false,
+        only: None,
+        wait: Some(HOLDER_WAIT),
         key_is_position: true,
         framing: Framing::Lines,
         rules_hash: RULES,

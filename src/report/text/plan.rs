@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::rules::other_rules;
 use crate::figure;
 use crate::printable::{one_line, printable};
-use crate::report::{Fate, Plan};
+use crate::report::{Fate, Plan, PlannedSplit};
 
 /// How many files of a kind are named; a machine gets them all.
 const FILES_SHOWN: usize = 20;
@@ -35,6 +35,7 @@ pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
         Fate::Refuse { why } => Some(why.clone()),
         _ => None,
     });
+    splits(&mut out, plan);
     if let Some(held) = &plan.held {
         let _ = writeln!(out, "\n{}, and would be waited for", one_line(held));
     }
@@ -58,6 +59,27 @@ fn list(out: &mut String, plan: &Plan, title: &str, say: impl Fn(&Fate) -> Optio
     }
     if files.len() > FILES_SHOWN {
         let _ = writeln!(out, "  and {} more (--output json names all)", files.len() - FILES_SHOWN);
+    }
+}
+
+/// The splits, where a file has several, and the files that have one though more were asked for.
+fn splits(out: &mut String, plan: &Plan) {
+    let is_cut = |split: &&PlannedSplit| split.start > 0 || !plan.whole.is_empty();
+    if plan.splits.iter().any(|split| is_cut(&split)) {
+        let _ = writeln!(out, "\n{} to load", figure::some(plan.splits.len(), "split"));
+        for split in plan.splits.iter().take(FILES_SHOWN) {
+            let (source, bytes) = (one_line(&split.source), figure::bytes(split.bytes));
+            let _ = writeln!(out, "  {}: {bytes} of {source}", split.id);
+        }
+        if plan.splits.len() > FILES_SHOWN {
+            let _ = writeln!(out, "  and {} more (--output json names all)", plan.splits.len() - FILES_SHOWN);
+        }
+    }
+    if let Some(first) = plan.whole.first() {
+        let _ = writeln!(out, "\n{} cannot be cut", figure::some(plan.whole.len(), "file"));
+        let alike = plan.whole.iter().filter(|file| file.why == first.why).count();
+        let others = if alike == plan.whole.len() { "" } else { " (and others for other reasons)" };
+        let _ = writeln!(out, "  {}: {}{others}", one_line(&first.file), one_line(&first.why));
     }
 }
 

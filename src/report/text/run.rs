@@ -224,6 +224,7 @@ fn headline(report: &Load) -> String {
     let files = match sources.loaded + sources.waiting {
         // A file that was begun is not counted, and its bytes are.
         0 if report.error.is_some() || !sources.given_up.is_empty() => String::new(),
+        0 if sources.splits > 0 => figure::some(sources.splits, "split") + ", ",
         _ => files_read(sources.loaded, sources.waiting) + ", ",
     };
     let ended = match (&report.error, report.head.exit) {

@@ -14,7 +14,7 @@ mod setback;
 mod store;
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(super) use anew::Anew;
 use anew::{decide_anew, wanted_anew, without_file};
@@ -123,8 +123,13 @@ pub(super) struct Holder {
 
 impl Holder {
     /// Waits for it a moment, or gives up.
-    pub(super) fn wait(&self, since: &mut Option<Instant>, patience: Patience<'_>) -> Result<()> {
-        wait_for(&self.source, &self.in_words(), since, patience)
+    pub(super) fn wait(
+        &self,
+        since: &mut Option<Instant>,
+        at_most: Option<Duration>,
+        patience: Patience<'_>,
+    ) -> Result<()> {
+        wait_for(&self.source, &self.in_words(), since, at_most, patience)
     }
 
     fn in_words(&self) -> String {

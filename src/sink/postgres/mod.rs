@@ -12,6 +12,7 @@ mod check;
 mod compare;
 pub mod connect;
 mod constants;
+mod cut;
 mod dates;
 mod dead_letters;
 mod destination;
@@ -92,7 +93,7 @@ use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::rollup::{Dates, FAILURES_MAX, RolledUp};
 use crate::sink::{
-    Advance, Answer, Asked, Batch, Committed, Constant, Counts, Ending, Key, OpenLetters, Remembered,
+    Advance, Answer, Asked, Batch, Committed, Constant, Counts, Cut, Ending, Key, OpenLetters, Remembered,
     Setback, Sink, decide,
 };
 use crate::work::{self, Recipe, Work};
@@ -332,18 +333,45 @@ impl Sink for Postgres {
                     Ok(()) => continue,
                     // Its backend does not end, and holds the locks.
                     Err(trouble) if trouble.verdict(&[]) == Verdict::Retry => {
-                        holder.wait(&mut holder_since, settings.patience())?;
+                        holder.wait(&mut holder_since, asked.wait, settings.patience())?;
                         continue;
                     }
                     Err(trouble) => trouble,
                 },
                 Ok(Claimed::Busy(holder)) => {
-                    holder.wait(&mut holder_since, settings.patience())?;
+                    holder.wait(&mut holder_since, asked.wait, settings.patience())?;
                     continue;
                 }
                 Err(trouble) => trouble,
             };
             old = self.mend(&mut outage, trouble)?.or(old);
+        }
+    }
+
+    fn cut(&mut self, cuts: &[Cut]) -> Result<()> {
+        if cuts.is_empty() {
+            return Ok(());
+        }
+        let settings = self.settings.clone();
+        let mut outage = Outage::new(settings.patience());
+        let cuts: Arc<[Cut]> = cuts.into();
+        loop {
+            let (constants, owned, for_thread) =
+                (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&cuts));
+            let (run, backend) = (self.run.id, self.session.backend);
+            let cut = self
+                .run(Step::Claim, move |link| cut::cut(link, &constants, &for_thread, &owned, run, backend));
+            match cut {
+                Ok(owned) => {
+                    self.strategy = Strategy::new(owned.clone());
+                    self.owned = owned;
+                    return Ok(());
+                }
+                Err(trouble) if trouble.verdict(&[]) == Verdict::Reconnect => {
+                    self.regain(&mut outage, trouble)?;
+                }
+                Err(trouble) => wait_out(&mut outage, trouble)?,
+            }
         }
     }
 
@@ -586,17 +614,23 @@ impl Postgres {
         self.run(Step::Claim, move |link| ownership::take_over(link, &constants, &holder))
     }
 
-    /// After the connection was lost by `trouble`: connects again until it is known whether
-    /// `batch` was committed.
-    fn resolve(&mut self, batch: &Batch, outage: &mut Outage<'_>, mut trouble: Trouble) -> Result<bool> {
+    /// After the connection was lost by `trouble`: connects again, until all that is ours is so on the
+    /// new one.
+    fn regain(&mut self, outage: &mut Outage<'_>, mut trouble: Trouble) -> Result<()> {
         let mut old = self.session.backend;
         loop {
             old = self.mend(outage, trouble)?.unwrap_or(old);
             match self.reclaim(old) {
-                Ok(()) => break,
+                Ok(()) => return Ok(()),
                 Err(another) => trouble = another,
             }
         }
+    }
+
+    /// After the connection was lost by `trouble`: connects again until it is known whether
+    /// `batch` was committed.
+    fn resolve(&mut self, batch: &Batch, outage: &mut Outage<'_>, trouble: Trouble) -> Result<bool> {
+        self.regain(outage, trouble)?;
         let holding = |advance: &Advance| self.owned.get(advance.split);
         let is_there = |advance: &&Advance| {
             let holding = holding(advance);

@@ -68,7 +68,7 @@ use super::rebuild::{Mended, Provenance, Rebuilt, conflict_of_letters};
 use super::replay::{OpenLetter, Page};
 use super::rollup::{Dates, FAILURES_MAX, RolledUp};
 use super::{
-    Answer, Asked, Batch, Committed, Constant, Ending, OnConflict, OpenLetters, Setback, Sink, TableName,
+    Answer, Asked, Batch, Committed, Constant, Cut, Ending, OnConflict, OpenLetters, Setback, Sink, TableName,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
@@ -579,10 +579,15 @@ impl Sink for Sqlite {
                     return Ok(answers);
                 }
                 Claimed::Busy(holder) => {
-                    holder.wait(&mut since, self.settings.patience())?;
+                    holder.wait(&mut since, asked.wait, self.settings.patience())?;
                 }
             }
         }
+    }
+
+    fn cut(&mut self, cuts: &[Cut]) -> Result<()> {
+        let Sqlite { path, settings, connection, locks, owned, run, .. } = self;
+        persist(path, settings, || ownership::cut(connection, locks, path, cuts, owned, run.id))
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {

@@ -14,10 +14,11 @@ use super::lock::SourceLocks;
 use super::{Trouble, check_version, immediate, of_version, pass};
 use crate::error::{Error, Result};
 use crate::sink::claim::{
-    Scope, Whose, asks_for_others, hash, inode, refuse_sources_of_others, signed, stored_inode, unsigned,
+    Scope, Whose, asks_for_others, hash, inode, lost_ownership, refuse_sources_of_others, signed,
+    stored_inode, unsigned,
 };
-use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Ledger, Taken, Wanted};
-use crate::sink::{Asked, Checkpoint, Owner, Remembered, decide};
+use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Holdings, Ledger, Taken, Wanted};
+use crate::sink::{Asked, Checkpoint, Cut, Owner, Remembered, decide};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
@@ -209,6 +210,46 @@ impl Claiming<'_> {
         statement.execute(params![id, file.name, size, head.0, head.1.0, device, inode])?;
         Ok(())
     }
+}
+
+/// Cuts splits of this run in one transaction, and locks their parts.
+pub(super) fn cut(
+    connection: &Connection,
+    locks: &SourceLocks,
+    path: &Path,
+    cuts: &[Cut],
+    owned: &mut Holdings,
+    run: i64,
+) -> Result<(), Trouble> {
+    pass("before-cut")?;
+    immediate(connection, || {
+        let mut end = connection.prepare_cached(
+            "UPDATE logmill_checkpoints SET split_end = ?4
+             WHERE source_id = ?1 AND split_start = ?2 AND epoch = ?3 AND owner_run = ?5 AND NOT complete
+               AND position < ?4",
+        )?;
+        let mut make = connection.prepare_cached(
+            "INSERT INTO logmill_checkpoints
+                 (source_id, split_start, split_end, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
+             SELECT source_id, ?3, ?4, ?3, ?5, 1, owner_run, owner_pid, owner_start, rules_hash
+             FROM logmill_checkpoints WHERE source_id = ?1 AND split_start = ?2",
+        )?;
+        for cut in cuts {
+            let Split { source, start } = cut.split;
+            let (epoch, place) = (owned.get(cut.split).epoch, signed(cut.places[0]));
+            if end.execute(params![source, signed(start), epoch, place, run])? != 1 {
+                return Err(Trouble::Ours(lost_ownership()));
+            }
+            for (part, end) in cut.parts() {
+                let (begin, end) = (signed(part.start), end.map(signed));
+                make.execute(params![source, signed(start), begin, end, hash16(b"").0])?;
+                locks.take(part).map_err(|cause| Trouble::Ours(Error::file("lock", path, cause)))?;
+            }
+        }
+        pass("before-cut-commit")
+    })?;
+    owned.cut(cuts, |_| 1);
+    pass("after-cut")
 }
 
 /// What is remembered of sources.

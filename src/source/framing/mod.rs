@@ -168,6 +168,15 @@ impl Framing {
         }
     }
 
+    /// Whether a record start shows without all that stands before it, so that one can be looked for
+    /// anywhere.
+    pub fn shows_starts(&self) -> bool {
+        match self {
+            Framing::Lines | Framing::Commented(_) | Framing::Starts(_) | Framing::Parts(_) => true,
+            Framing::Quoted(_) | Framing::Objects(_) => false,
+        }
+    }
+
     /// How far behind the end of a record one has to see to know that it is its end.
     pub(super) fn look_ahead(&self) -> usize {
         match self {

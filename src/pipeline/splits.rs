@@ -1,0 +1,108 @@
+//! Splits: where sources are cut, and why some are not.
+//!
+//! A source is cut once, by the run that holds it, while it is one split and something of it is still to be
+//! loaded. From then on its parts are in the destination, and whoever loads them, here or elsewhere,
+//! in whatever order, finds the same ones.
+
+use super::Settings;
+use super::claim::{Noted, asked, bytes_to_read, take_note};
+use super::stats::Outcome;
+use crate::error::Result;
+use crate::format::AnyFormat;
+use crate::sink::{Cut, Sink, Task};
+use crate::source::{Candidate, Found, record_start_behind};
+use crate::stop::Stop;
+
+/// Why a file is one split, whatever is asked for, if it is.
+pub fn why_whole(file: &Candidate, format: &AnyFormat, settings: &Settings) -> Option<&'static str> {
+    if settings.order_decides {
+        return Some("with a key of named columns, the order of the records decides which row stays");
+    }
+    if file.stream.is_some() {
+        return Some("a stream comes from its beginning to its end");
+    }
+    if file.fingerprint.container.is_some() {
+        return Some("only the beginning of an archive leads to the rest of it");
+    }
+    if !settings.source.framing.shows_starts() {
+        return Some("where a record starts shows only to who has read all before it");
+    }
+    (!format.settles())
+        .then_some("its lines may say anew, at any place, how those behind them are to be read")
+}
+
+/// Claims files, has those that are to be read cut into splits of about `bytes` each, and loads
+/// nothing.
+pub fn split(
+    files: &[Found],
+    format: &AnyFormat,
+    bytes: u64,
+    sink: &mut dyn Sink,
+    settings: &Settings,
+    stop: &Stop,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let (asked, unreadable) = asked(files, settings, stop)?;
+    for (path, why) in unreadable {
+        outcome.refuse(path, why, &settings.observer);
+    }
+    let answers = sink.claim(&asked)?;
+    let mut noted = take_note(asked.files, answers, &Default::default(), outcome, &settings.observer);
+    cut(&mut noted, format, settings, sink, |task, file| {
+        let length = bytes_to_read(task, file);
+        let parts = (length.saturating_add(bytes / 2) / bytes.max(1)).max(1);
+        (1..parts).map(|part| share(length, part, parts)).collect()
+    })
+}
+
+/// How much comes before this part of so many equal ones.
+pub(super) fn share(length: u64, part: u64, parts: u64) -> u64 {
+    let share = u128::from(length) * u128::from(part) / u128::from(parts);
+    u64::try_from(share).expect("a part is no longer than the whole")
+}
+
+/// Cuts the tasks that can be, each behind so many bytes of what is to be read of it as `behind` says,
+/// in order; at the next record start.
+pub(super) fn cut(
+    noted: &mut Noted,
+    format: &AnyFormat,
+    settings: &Settings,
+    sink: &mut dyn Sink,
+    mut behind: impl FnMut(&Task, &Candidate) -> Vec<u64>,
+) -> Result<()> {
+    let (mut cuts, mut parts) = (Vec::new(), Vec::with_capacity(noted.tasks.len()));
+    for (task, file) in std::mem::take(&mut noted.tasks) {
+        let behind = behind(&task, &file);
+        let is_cut = !behind.is_empty() && !task.is_part() && why_whole(&file, format, settings).is_none();
+        // A file that cannot be read is told of when it is to be loaded.
+        let places =
+            if is_cut { places(&task, &file, &behind, settings).unwrap_or_default() } else { Vec::new() };
+        if places.is_empty() {
+            parts.push((task, file));
+            continue;
+        }
+        let cut = Cut { split: task.split, places, end: task.end };
+        parts.extend(cut.tasks(task).into_iter().map(|task| (task, file.clone())));
+        cuts.push(cut);
+    }
+    noted.tasks = parts;
+    sink.cut(&cuts)
+}
+
+/// The record starts behind so many bytes of what is to be read of a task.
+fn places(task: &Task, file: &Candidate, behind: &[u64], settings: &Settings) -> Result<Vec<u64>> {
+    let source = file.reopen()?;
+    let start = task.start.record.max(task.start.position);
+    let end = task.end.or(file.fingerprint.size).unwrap_or(start);
+    let mut places: Vec<u64> = Vec::new();
+    for bytes in behind {
+        let near = (task.start.record + bytes).max(start + 1);
+        // Between two places there may be one record.
+        if places.last().is_some_and(|last| *last >= near) {
+            continue;
+        }
+        let Some(place) = record_start_behind(&source, near - 1, end, &settings.source)? else { break };
+        places.push(place);
+    }
+    Ok(places)
+}
