@@ -64,6 +64,13 @@ impl Stop {
 #[derive(Debug)]
 pub struct Awaited<'s>(&'s AtomicBool);
 
+impl Awaited<'_> {
+    /// What was waited for has come; others may still wait for what is theirs.
+    pub fn has_come(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);

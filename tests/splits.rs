@@ -9,6 +9,8 @@ use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, docker_log, log, logfmt_l
 use crate::harness::reading::Shape;
 use crate::stories::on_each_destination;
 
+/// Splits that are loaded side by side.
+mod lanes;
 /// Splits that are planned, and loaded one by one.
 mod planned;
 

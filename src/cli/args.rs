@@ -403,6 +403,8 @@ pub(super) struct LimitArgs {
     pub(super) batch_rows: Option<u64>,
     #[arg(long, value_name = "SIZE", value_parser = units::parse_size, env = "LOGMILL_BATCH_BYTES", hide_env_values = true, help_heading = "Limits")]
     pub(super) batch_bytes: Option<u64>,
+    #[arg(long, value_name = "LANES", value_parser = units::parse_count, env = "LOGMILL_LANES", hide_env_values = true, help_heading = "Limits")]
+    pub(super) lanes: Option<u64>,
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_RETRY_FOR", hide_env_values = true, help_heading = "Limits")]
     pub(super) retry_for: Option<Duration>,
     #[arg(long, value_name = "TIME", value_parser = units::parse_duration, env = "LOGMILL_DEADLINE", hide_env_values = true, help_heading = "Limits")]

@@ -69,6 +69,7 @@ impl BackfillArgs {
             chunk_size: limits.work.chunk_size,
             batch_rows: limits.batch_rows,
             batch_bytes: limits.batch_bytes,
+            lanes: limits.lanes,
             retry_for: limits.retry_for,
             deadline: limits.deadline,
             stop_above: self.stop_above,

@@ -15,6 +15,7 @@ impl LoadArgs {
             chunk_size: self.limits.work.chunk_size,
             batch_rows: self.limits.batch_rows,
             batch_bytes: self.limits.batch_bytes,
+            lanes: self.limits.lanes,
             retry_for: self.limits.retry_for,
             deadline: self.limits.deadline,
             stop_above: self.stop_above,

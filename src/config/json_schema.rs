@@ -233,7 +233,7 @@ pub(super) mod tests {
             ("dead_letters", "max_raw = \"0B\""),
             ("dead_letters", "stop_above = 1000"),
             ("dead_letters", "stop_above = \"0.5%\""),
-            ("pipeline", "threads = 1\nretry_for = \"1h30m\""),
+            ("pipeline", "threads = 1\nlanes = 4\nretry_for = \"1h30m\""),
         ] {
             let job = small_with(table, lines);
             config(&job);
@@ -263,7 +263,7 @@ pub(super) mod tests {
             ("destination", "key = [\"id\", \"id\"]"),
             ("destination", "columns = { a = 1.5 }"),
             ("pipeline", "threads = 0"),
-            ("pipeline", "lanes = 1"),
+            ("pipeline", "lanes = 0"),
             ("pipelines", ""),
         ] {
             let job = small_with(table, lines);

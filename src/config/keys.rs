@@ -499,10 +499,17 @@ pub(super) static PIPELINE: Table = Table {
         Key::new(
             "batch_bytes",
             Takes::Size { min: KIB, max: GIB },
-            "About how many bytes of rows commit together; the first batches of a run have fewer. Memory holds a few of them.",
+            "About how many bytes of rows commit together; the first batches of a run have fewer. Memory holds a few of them, and the lanes share it.",
         )
         .default("24MiB")
         .flag("--batch-bytes"),
+        Key::new(
+            "lanes",
+            Takes::Count { min: 1, max: 64 },
+            "Connections that write side by side, each with files and parts of files of its own. SQLite has one.",
+        )
+        .default("1")
+        .flag("--lanes"),
         Key::new(
             "retry_for",
             Takes::Duration { min_ms: 0, max_ms: 7 * DAY_MS },

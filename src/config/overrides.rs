@@ -31,6 +31,8 @@ pub struct Overrides {
     pub batch_rows: Option<u64>,
     /// Bytes of a batch.
     pub batch_bytes: Option<u64>,
+    /// Connections that write side by side.
+    pub lanes: Option<u64>,
     /// How long to wait for a destination.
     pub retry_for: Option<Duration>,
     /// How long a connection may stand still.
@@ -50,6 +52,7 @@ impl Overrides {
             ("chunk_size", self.chunk_size),
             ("batch_rows", self.batch_rows),
             ("batch_bytes", self.batch_bytes),
+            ("lanes", self.lanes),
             ("retry_for", ms(self.retry_for)),
             ("deadline", ms(self.deadline)),
         ];

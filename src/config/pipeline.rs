@@ -15,6 +15,8 @@ pub struct Pipeline {
     pub batch_rows: usize,
     /// Bytes after which a batch is full.
     pub batch_bytes: usize,
+    /// Connections that write side by side.
+    pub lanes: usize,
     /// How long a destination that cannot be reached is waited for.
     pub retry_for: Duration,
     /// How long nothing may move before a connection counts as lost.
@@ -33,12 +35,14 @@ impl Pipeline {
         let threads = reader.count_given(scope, "threads");
         let batch_rows = reader.count(scope, "batch_rows");
         let batch_bytes = reader.size(scope, "batch_bytes");
+        let lanes = reader.count(scope, "lanes");
         let retry_for = reader.duration(scope, "retry_for");
         let deadline = reader.duration(scope, "deadline");
         Pipeline {
             threads: overrides.threads.or(threads).map(as_usize),
             batch_rows: as_usize(overrides.batch_rows.unwrap_or(batch_rows)),
             batch_bytes: as_usize(overrides.batch_bytes.unwrap_or(batch_bytes)),
+            lanes: as_usize(overrides.lanes.unwrap_or(lanes)),
             retry_for: overrides.retry_for.unwrap_or(retry_for),
             deadline: overrides.deadline.unwrap_or(deadline),
             statement_timeout: reader.duration(scope, "statement_timeout"),

@@ -26,7 +26,7 @@ pub fn check(
     let mut judge = Judge::new(Arc::new(config.record.schema.clone()), verdicts);
     // There is no destination to leave a core to.
     let threads = config.pipeline.threads.unwrap_or_else(cores);
-    let settings = Settings { threads, ..settings(config, watch) };
+    let settings = Settings { threads, lanes: 1, ..settings(config, watch) };
     let (began, mut outcome) = (Instant::now(), Outcome::default());
     let (stop, stats) = (&watch.stop, &watch.stats);
     let result =

@@ -84,7 +84,7 @@ fn destination_among(
     has_company: bool,
 ) -> Result<Box<dyn Destination>> {
     let (address, settings) = address_and_settings(config, watch);
-    let settings = Settings { has_company, ..settings };
+    let settings = Settings { has_company: has_company || settings.has_company, ..settings };
     match place.and_then(|place| place.again(settings.clone())) {
         Some(destination) => Ok(destination),
         None => crate::sink::of(&address, settings),
@@ -108,7 +108,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
         create: destination.create,
         key: destination.key.clone(),
         on_conflict: destination.on_conflict.clone(),
-        has_company: false,
+        has_company: pipeline.lanes > 1,
         schema: Arc::new(config.record.schema.clone()),
         constants: config.constants(),
         rollups: config.rollups.clone(),

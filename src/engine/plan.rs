@@ -69,7 +69,7 @@ fn make_splits(
     let (mut sink, mut outcome, began) = (destination.open()?, Outcome::default(), Instant::now());
     let format = recipe(config).format;
     let made = pipeline::split(files, &format, bytes, &mut *sink, settings, &watch.stop, &mut outcome);
-    let ended = Ended::closed(&mut *sink, outcome, made, began.elapsed(), true, watch);
+    let ended = Ended::closed(&mut *sink, outcome, made, began.elapsed(), true, false, watch);
     ended.error.map_or(Ok(()), Err)
 }
 

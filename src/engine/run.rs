@@ -45,6 +45,7 @@ pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
         key_is_position: config.destination.key == Key::Position,
         rebuild: None,
         order_decides: config.destination.on_conflict.is_decided_by_order(&config.destination.key),
+        lanes: config.pipeline.lanes,
         only: None,
         wait: Some(HOLDER_WAIT),
         turn: None,
@@ -79,7 +80,7 @@ impl Ended {
         watch: &Watch,
     ) -> Ended {
         outcome.elapsed = elapsed;
-        outcome.times = watch.stats.times();
+        outcome.times = watch.stats.times().of_one(outcome.lanes);
         let result = result.and_then(|()| {
             if rolls_up && outcome.stopped.is_none() {
                 outcome.rolled_up = sink.roll_up(&Dates::Marked)?;

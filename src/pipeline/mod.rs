@@ -14,6 +14,7 @@ mod bar;
 mod bar_tests;
 mod claim;
 mod cut;
+mod lanes;
 mod plan;
 mod queue;
 #[cfg(test)]
@@ -30,21 +31,22 @@ mod turn;
 mod workers;
 mod writer;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
+use crate::format::AnyFormat;
 use crate::schema::Schema;
 use crate::sink::bar::Bar;
-use crate::sink::{Closes, Rebuild, Sink};
-use crate::source::{self, Found, Hash16};
+use crate::sink::{Closes, Rebuild, Sink, Task};
+use crate::source::{self, Candidate, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Parcel, Recipe};
-use bar::judge_known;
+use bar::{Tally, judge_known};
 use claim::{Noted, find_preambles, take_note};
 pub use claim::{asked, bytes_to_read};
 use cut::Cutter;
@@ -80,6 +82,8 @@ pub struct Settings {
     pub key_is_position: bool,
     /// Which of two rows stays depends on the order of their records.
     pub order_decides: bool,
+    /// Writers side by side.
+    pub lanes: usize,
     /// The only split that is to be loaded, if it is one.
     pub only: Option<Split>,
     /// How long a run that holds a source is waited for; without bound, if that is not said.
@@ -153,6 +157,10 @@ pub fn run(
             turn.pass();
         }
         let mut noted = take_note(asked.files, answers, &begun, outcome, &settings.observer);
+        let lanes = lanes::open(sink, settings)?;
+        if lanes > 1 {
+            lanes::cut_at_borders(&mut noted, lanes, &recipe.format, settings, sink)?;
+        }
         let Noted { tasks, finished, .. } = &mut noted;
         find_preambles(tasks, &recipe.format, settings, stop, outcome);
         begun.extend(tasks.iter().map(|(task, _)| task.split.source));
@@ -163,7 +171,7 @@ pub fn run(
         if let Some(bar) = settings.stop_above {
             noted.tallies = judge_known(bar, tasks, finished, sink, outcome, &settings.observer)?;
         }
-        let mut loaded = load(&noted, &recipe, sink, settings, stop, stats, outcome);
+        let mut loaded = load(&noted, &recipe, sink, lanes, settings, stop, stats, outcome);
         if settings.rebuild.is_some() {
             loaded = rebuild::settle(loaded, &recipe, sink, stop, outcome);
             if rebuild::begins_anew(&loaded, outcome) {
@@ -177,6 +185,7 @@ pub fn run(
         }
     };
 
+    lanes::number_lines(outcome, &tasks);
     let lost = sink.lost()?;
     for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
         outcome.notices.push((file.path.clone(), LOST.to_owned()));
@@ -213,48 +222,98 @@ pub fn read_again(
     noted.tasks.sort_by_key(|(task, _)| task.split);
     let bytes = noted.tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
     stats::add(&stats.bytes_total, bytes);
-    load(&noted, recipe, sink, settings, stop, stats, outcome)
+    load(&noted, recipe, sink, 1, settings, stop, stats, outcome)
 }
 
-/// Plans, works and writes, each on threads of its own.
+/// Plans, works and writes, each on threads of its own; and that in several lanes, where there are.
+#[expect(clippy::too_many_arguments, reason = "what a run is, handed on as it is")]
 fn load(
     noted: &Noted,
     recipe: &Recipe,
     sink: &mut dyn Sink,
+    lanes: usize,
     settings: &Settings,
     stop: &Stop,
     stats: &Arc<Stats>,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let tasks = &noted.tasks[..];
-    if tasks.is_empty() {
-        return Ok(());
-    }
-    let format = &recipe.format;
+    let shares = lanes::shared_out(&noted.tasks, lanes);
+    let Some((first, others)) = shares.split_first() else { return Ok(()) };
+    outcome.lanes = outcome.lanes.max(shares.len());
+    let splits = |tasks: &[(Task, Candidate)]| tasks.iter().map(|(task, _)| task.split).collect::<Vec<_>>();
+    let mut sinks = others.iter().map(|tasks| sink.lane(&splits(tasks))).collect::<Result<Vec<_>>>()?;
     let workers = &Workers::start(sink.work(recipe.clone()), settings, stats)?;
-    // Two batches, so that the workers prepare the next while the destination digests one,
-    // and a chunk for each worker on top.
-    let budget = 2 * settings.batch_bytes + settings.threads * settings.source.chunk_bytes;
-    let (front, back) = queue::<Handed>(budget, 2 * settings.threads + 2);
-    let given_up: &Vec<AtomicBool> = &tasks.iter().map(|_| AtomicBool::new(false)).collect();
-    std::thread::scope(|scope| {
-        let planner = Planner { tasks, given_up, settings, format, workers, stop, stats, scope };
-        let thread = std::thread::Builder::new().name("planner".into());
-        let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
-        let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
-        // The planner may be waiting for a silent stream when the writer fails, or panics.
-        let awaited = stop.awaited();
-        let mut writer = Writer::new(tasks, sink, workers, settings, stop, stats, outcome);
-        if let Some(bar) = settings.stop_above {
-            let cutter = Cutter::new(workers, format, settings.source.record_bytes_max);
-            writer = writer.below(Barrier { bar, cutter, given_up }, &noted.tallies);
-        }
-        let written = writer.write(back);
-        drop(awaited);
-        // To the writer, a planner that panicked has come to its end.
-        planned.join().map_err(|_| Error::broken("the planner panicked"))?;
-        written
-    })
+    let settings = &lanes::settings_of_one(settings, shares.len());
+    let threads = settings.threads.div_ceil(shares.len());
+    let lane =
+        Lane { tallies: &noted.tallies, format: &recipe.format, workers, threads, settings, stop, stats };
+    let ended = std::thread::scope(|scope| {
+        let beside = sinks.iter_mut().zip(others).map(|(sink, tasks)| {
+            let thread = std::thread::Builder::new().name("lane".into());
+            thread.spawn_scoped(scope, move || {
+                let mut outcome = Outcome::default();
+                let loaded = lane.load(tasks, &mut **sink, &mut outcome);
+                (outcome, loaded)
+            })
+        });
+        let beside: Vec<_> = beside.collect();
+        let loaded = lane.load(first, sink, outcome);
+        let beside = beside.into_iter().map(|thread| match thread {
+            Ok(thread) => lanes::joined(thread.join()),
+            Err(cause) => (Outcome::default(), Err(Error::no_thread("a thread", &cause))),
+        });
+        let beside: Vec<_> = beside.collect();
+        lanes::join(outcome, beside).and(loaded)
+    });
+    sinks.iter_mut().for_each(|sink| sink.leave());
+    ended
+}
+
+/// What the lanes of a load have in common.
+#[derive(Clone, Copy)]
+struct Lane<'a> {
+    tallies: &'a HashMap<Split, Tally>,
+    format: &'a AnyFormat,
+    workers: &'a Workers,
+    /// The workers that are there for each.
+    threads: usize,
+    settings: &'a Settings,
+    stop: &'a Stop,
+    stats: &'a Stats,
+}
+
+impl Lane<'_> {
+    /// Loads the tasks of one lane.
+    fn load(self, tasks: &[(Task, Candidate)], sink: &mut dyn Sink, outcome: &mut Outcome) -> Result<()> {
+        let Lane { tallies, format, workers, threads, settings, stop, stats } = self;
+        // Two batches, so that the workers prepare the next while the destination digests one,
+        // and a chunk for each worker on top.
+        let budget = 2 * settings.batch_bytes + threads * settings.source.chunk_bytes;
+        let (front, back) = queue::<Handed>(budget, 2 * threads + 2);
+        let given_up: &Vec<AtomicBool> = &tasks.iter().map(|_| AtomicBool::new(false)).collect();
+        std::thread::scope(|scope| {
+            // The planner may be waiting for a silent stream when the writer fails, or panics; and so may
+            // that of another lane.
+            let awaited = stop.awaited();
+            let planner = Planner { tasks, given_up, settings, format, workers, stop, stats, scope };
+            let thread = std::thread::Builder::new().name("planner".into());
+            let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
+            let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
+            let mut writer = Writer::new(tasks, sink, workers, settings, stop, stats, outcome);
+            if let Some(bar) = settings.stop_above {
+                let cutter = Cutter::new(workers, format, settings.source.record_bytes_max);
+                writer = writer.below(Barrier { bar, cutter, given_up }, tallies);
+            }
+            let written = writer.write(back);
+            match &written {
+                Ok(()) => awaited.has_come(),
+                Err(_) => drop(awaited),
+            }
+            // To the writer, a planner that panicked has come to its end.
+            planned.join().map_err(|_| Error::broken("the planner panicked"))?;
+            written
+        })
+    }
 }
 
 /// The settings, with sources cut as the schema and the sink need it.

@@ -75,7 +75,9 @@ impl Planner<'_, '_> {
         front: &Front<Handed>,
     ) -> bool {
         let split = task.split;
-        let reserve = |bytes| front.reserve(bytes, &|| self.stop.asked().is_some());
+        // Where one lane fails, the others end.
+        let is_over = || self.stop.asked().is_some() || self.stop.is_abandoned();
+        let reserve = |bytes| front.reserve(bytes, &is_over);
         let fail = |error| match reserve(0) {
             Some(seat) => {
                 seat.fill(Handed::Failed { split, error }, 0);

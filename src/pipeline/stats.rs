@@ -88,6 +88,10 @@ pub struct Outcome {
     /// Dead letters that are open, from this run or an earlier one; nothing if the run failed
     /// before it could ask.
     pub open_dead_letters: Option<OpenLetters>,
+    /// How many lanes there were at most; none is one.
+    pub lanes: usize,
+    /// The lines of splits that came to their end, of sources that have several.
+    pub lines: HashMap<Split, u64>,
     pub elapsed: Duration,
     pub times: Times,
 }
@@ -116,8 +120,31 @@ impl Outcome {
         self.counts = Counts::default();
         self.altered = Altered::default();
         (self.bytes, self.raw_bytes, self.batches) = (0, 0, 0);
-        (self.loaded, self.waiting) = (0, 0);
+        (self.loaded, self.splits, self.waiting) = (0, 0, 0);
         self.reasons.clear();
+    }
+
+    /// Adds what came of a lane.
+    pub(super) fn join(&mut self, lane: Outcome) {
+        self.counts.add(&lane.counts);
+        self.altered += lane.altered;
+        self.bytes += lane.bytes;
+        self.raw_bytes += lane.raw_bytes;
+        self.batches += lane.batches;
+        self.loaded += lane.loaded;
+        self.splits += lane.splits;
+        self.waiting += lane.waiting;
+        // One file may have failed in several lanes.
+        let is_new = |(path, _): &(PathBuf, String)| self.failed.iter().all(|(known, _)| known != path);
+        let failed: Vec<_> = lane.failed.into_iter().filter(is_new).collect();
+        self.failed.extend(failed);
+        self.given_up.extend(lane.given_up);
+        self.notices.extend(lane.notices);
+        self.lines.extend(lane.lines);
+        self.stopped = self.stopped.or(lane.stopped);
+        let mut reasons = Reasons::of(std::mem::take(&mut self.reasons));
+        lane.reasons.into_iter().for_each(|reason| reasons.add(reason));
+        self.reasons = reasons.sorted();
     }
 
     /// Takes down that a source has too many dead letters.
@@ -188,6 +215,15 @@ impl Stats {
             work: time(&self.work_ns),
             plan: time(&self.plan_ns),
         }
+    }
+}
+
+impl Times {
+    /// Those of one of so many lanes, on average. The workers are everybody's.
+    pub fn of_one(self, lanes: usize) -> Times {
+        let lanes = u32::try_from(lanes.max(1)).unwrap_or(u32::MAX);
+        let Times { waited, commit, work, plan } = self;
+        Times { waited: waited / lanes, commit: commit / lanes, work, plan: plan / lanes }
     }
 }
 

@@ -226,6 +226,7 @@ impl Cut {
             stop_above: None,
             key_is_position: true,
             order_decides: false,
+            lanes: 1,
             only: None,
             wait: None,
             rules_hash: hash16(b""),

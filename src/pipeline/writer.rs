@@ -162,6 +162,8 @@ impl<'a> Writer<'a> {
         let result = self.take_all(back);
         // A run that fails has committed something too, and tells why records were rejected.
         self.outcome.reasons = std::mem::take(&mut self.reasons).sorted();
+        let ends = self.splits.iter().filter(|(_, progress)| progress.is_part && progress.is_complete);
+        self.outcome.lines.extend(ends.map(|(split, progress)| (*split, progress.lines)));
         result?;
         self.conclude()
     }
@@ -528,7 +530,7 @@ impl<'a> Writer<'a> {
                 )));
             }
         }
-        if self.stop.asked().is_none() {
+        if self.stop.asked().is_none() && !self.stop.is_abandoned() {
             // What is still being written ends, for now, with what there is.
             let is_waiting =
                 |progress: &Progress| !progress.is_complete && !progress.has_failed && !progress.is_given_up;

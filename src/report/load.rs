@@ -51,6 +51,8 @@ pub struct Load {
     pub raw_bytes: u64,
     /// How many batches were committed.
     pub batches: u64,
+    /// How many lanes wrote side by side.
+    pub lanes: u64,
     /// Dead letters of the selected sources that are open, from this run or an earlier one;
     /// nothing if the run failed before it could ask.
     pub open_dead_letters: Option<u64>,
@@ -170,7 +172,7 @@ pub struct Place {
     pub offset: u64,
 }
 
-/// Where the time went, in seconds. Each is that of one thread; they overlap.
+/// Where the time went, in seconds. Each is that of one thread, of lanes that of one on average; they overlap.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Times {
     /// The writer waited for workers.
@@ -253,6 +255,7 @@ impl Load {
             bytes: outcome.bytes,
             raw_bytes: outcome.raw_bytes,
             batches: outcome.batches,
+            lanes: outcome.lanes.max(1) as u64,
             open_dead_letters: outcome.open_dead_letters.map(|open| open.selected),
             open_dead_letters_of_job: outcome.open_dead_letters.map(|open| open.job),
             undelivered: subject.delivery.as_ref().and_then(|delivery| delivery.undelivered),

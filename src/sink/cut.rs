@@ -51,11 +51,11 @@ impl Holdings {
     /// What a run holds once it has made these cuts, whose parts have this epoch.
     pub(super) fn cut(&mut self, cuts: &[Cut], epoch: impl Fn(Split) -> i64) {
         for cut in cuts {
-            let holding = self.get(cut.split);
-            self.set(cut.split, Holding { is_part: true, ..holding });
+            let holding = Holding { is_part: true, ..self.get(cut.split) };
+            self.set(cut.split, holding);
             for (part, _) in cut.parts() {
                 let (epoch, position) = (epoch(part), part.start);
-                self.set(part, Holding { epoch, position, is_complete: false, is_part: true });
+                self.set(part, Holding { epoch, position, is_complete: false, ..holding });
             }
         }
     }

@@ -97,6 +97,20 @@ pub trait Sink: Send {
         }
     }
 
+    /// Makes ready for so many writers side by side, this one among them, and says how many there can
+    /// be. More than one is no use where only one can write at a time.
+    fn open_lanes(&mut self, _lanes: usize) -> Result<usize> {
+        Ok(1)
+    }
+
+    /// A writer beside this one, which gives these splits over to it. Of those that were made ready.
+    fn lane(&mut self, _splits: &[Split]) -> Result<Box<dyn Sink>> {
+        Err(Error::broken("a destination was asked for a lane that it has not"))
+    }
+
+    /// Tells the sink that this lane is one of what was committed here. Nothing is committed after that.
+    fn leave(&mut self) {}
+
     /// Commits a batch: rows, dead letters, counters and checkpoints. In a rebuild it is durable with
     /// the last of them.
     ///

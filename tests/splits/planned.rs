@@ -8,6 +8,8 @@ use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::reading::Shape;
+use crate::harness::run::Ended;
+use crate::harness::wait_until;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
@@ -31,7 +33,7 @@ fn ids(splits: &[Value]) -> Vec<String> {
     splits.iter().map(|split| split["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn load_split<'l>(load: &'l Load, id: &str) -> crate::harness::run::Ended<'l> {
+fn load_split<'l>(load: &'l Load, id: &str) -> Ended<'l> {
     load.call().arg("--split").arg(id).run()
 }
 
@@ -186,4 +188,21 @@ fn a_split_that_nobody_made_is_refused(kind: Kind) {
     let id = ids(&splits).remove(0);
     let named = load.call().arg("--split").arg(&id).arg(other.to_str().unwrap()).run();
     named.exit(2).tells("which is not among the files of the job");
+}
+
+/// Each of two runs brings its split to its end while the other is doing the same. Whichever is the
+/// later one has to see that.
+#[test]
+fn of_the_last_two_splits_one_completes_the_source() {
+    let load = Load::of(log(1, 90)).schema(SCHEMA);
+    let splits = ids(&plan(&load, &format!("{}B", load.files()[0].versions[0].len() / 2)));
+    assert_eq!(splits.len(), 2);
+    let first = load.call().arg("--split").arg(&splits[0]).stop_at("before-commit", 0).start().wait_stopped();
+    let mut second = load.call().arg("--split").arg(&splits[1]).start();
+    wait_until("the other to wait, or to end", || {
+        second.has_ended() || !load.backends("wait_event_type = 'Lock'").is_empty()
+    });
+    first.wake();
+    let loaded = |ended: Ended<'_>| ended.exit(3).result("/sources/loaded").as_u64().unwrap();
+    assert_eq!(loaded(first.wait()) + loaded(second.wait()), 1);
 }

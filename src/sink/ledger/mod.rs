@@ -281,6 +281,11 @@ impl Holdings {
         self.0.insert(split, holding);
     }
 
+    /// Takes some of them out.
+    pub(super) fn give(&mut self, splits: &[Split]) -> Holdings {
+        Holdings(splits.iter().filter_map(|split| self.0.remove_entry(split)).collect())
+    }
+
     pub(super) fn forget(&mut self, split: Split) {
         self.0.remove(&split);
     }

@@ -63,6 +63,15 @@ impl Acknowledged {
         self.0.keys().copied()
     }
 
+    /// Takes note of what others were told, of splits of their own.
+    pub(in crate::sink) fn add_all(&mut self, others: &Acknowledged) {
+        for (split, told) in &others.0 {
+            let known = self.0.entry(*split).or_insert(Told { counted: Counts::default(), ..*told });
+            (known.position, known.is_complete, known.epoch) = (told.position, told.is_complete, told.epoch);
+            known.counted.add(&told.counted);
+        }
+    }
+
     /// Lets go of what went back: it is as if it had never been said.
     pub(in crate::sink) fn forget(&mut self, setbacks: &[Setback]) {
         for setback in setbacks {

@@ -25,6 +25,7 @@ mod forget;
 mod frame;
 mod history;
 pub(super) mod jsonb;
+mod lanes;
 mod ledger;
 mod link;
 mod marks;
@@ -56,7 +57,6 @@ mod verify;
 mod wire;
 mod words;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,7 @@ pub(in crate::sink) use destination::{is_named, make};
 pub use encode::CopyEncoder;
 use frame::Frame;
 use history::PostgresHistory;
+use lanes::{Left, Told};
 use ledger::Run;
 use link::{Backend, Link};
 use rebuild::Rebuilding;
@@ -87,7 +88,7 @@ use crate::sink::claim::{
 use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::history::{Filter, ReasonCount, of_target};
-use crate::sink::ledger::{Acknowledged, Claimed, Holder, Holding, Holdings, went_back};
+use crate::sink::ledger::{Claimed, Holder, Holding, Holdings, went_back};
 use crate::sink::outage::{Outage, Patience};
 use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::replay::{OpenLetter, Page};
@@ -96,6 +97,7 @@ use crate::sink::{
     Advance, Answer, Asked, Batch, Committed, Constant, Counts, Cut, Ending, Key, OpenLetters, Remembered,
     Setback, Sink, decide,
 };
+use crate::split::Split;
 use crate::work::{self, Recipe, Work};
 
 /// A PostgreSQL database as a destination.
@@ -109,7 +111,6 @@ pub struct Postgres {
     encoder: Arc<CopyEncoder>,
     run: Run,
     owned: Holdings,
-    acknowledged: Arc<Acknowledged>,
     strategy: Strategy,
     /// The rebuild that is under way: all batches are in its transaction.
     rebuild: Option<Rebuilding>,
@@ -117,8 +118,11 @@ pub struct Postgres {
     is_as_it_was: bool,
     /// The backend of a connection that was lost and may still hold locks.
     left: Option<Backend>,
-    /// The first and the last row of each source that were committed, by their offsets.
-    written: BTreeMap<i32, (u64, u64)>,
+    told: Told,
+    /// What its lanes were told, or, if it is one, those beside it.
+    told_by_lanes: Left,
+    /// Connections for lanes.
+    ready: Vec<Session>,
 }
 
 impl Postgres {
@@ -183,12 +187,13 @@ impl Postgres {
             encoder: Arc::new(prepared.encoder),
             run: Run::default(),
             owned: Holdings::default(),
-            acknowledged: Arc::default(),
             strategy: Strategy::default(),
             rebuild: None,
             is_as_it_was: settings.is_rebuild,
             left: None,
-            written: BTreeMap::new(),
+            told: Told::default(),
+            told_by_lanes: Left::default(),
+            ready: Vec::new(),
         })
     }
 
@@ -261,10 +266,10 @@ impl Postgres {
     /// source is, is then known for certain.
     fn reclaim(&mut self, old: Backend) -> Result<(), Trouble> {
         let (constants, owned, acknowledged) =
-            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.acknowledged));
+            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
         let (run, backend) = (self.run, self.session.backend);
         self.owned = self.run(Step::Claim, move |link| {
-            ownership::reclaim(link, &constants, &owned, &acknowledged, run, old, backend)
+            ownership::reclaim(link, &constants, &owned, &acknowledged, run, Some(old), backend)
         })?;
         Ok(())
     }
@@ -301,7 +306,7 @@ impl Sink for Postgres {
         let mut outage = Outage::new(settings.patience());
         let mut holder_since: Option<Instant> = None;
         let mut old = self.left.take();
-        self.written.clear();
+        self.told.written.clear();
         if asked.files.iter().any(|file| file.fingerprint.size.is_none()) {
             // To recognise an archive can mean to inflate it. What is found is kept with the
             // candidates, so it is done here once, and neither while we hold the lock nor where
@@ -373,6 +378,18 @@ impl Sink for Postgres {
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
         }
+    }
+
+    fn open_lanes(&mut self, lanes: usize) -> Result<usize> {
+        self.open_connections(lanes)
+    }
+
+    fn lane(&mut self, splits: &[Split]) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(self.lane_of(splits)?))
+    }
+
+    fn leave(&mut self) {
+        self.leave_told();
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
@@ -451,15 +468,16 @@ impl Sink for Postgres {
     }
 
     fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
-        let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.acknowledged));
+        self.take_left();
+        let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.told.acknowledged));
         let run = self.run;
         let look = self.persist(self.settings.retry_for, move |link| {
             again::look_again(link, &constants, run, &acknowledged)
         })?;
-        let Some(setbacks) = look.setbacks(&self.acknowledged) else { return Ok(None) };
-        Arc::make_mut(&mut self.acknowledged).forget(&setbacks);
+        let Some(setbacks) = look.setbacks(&self.told.acknowledged) else { return Ok(None) };
+        Arc::make_mut(&mut self.told.acknowledged).forget(&setbacks);
         for setback in &setbacks {
-            self.written.remove(&setback.split.source);
+            self.told.written.remove(&setback.split.source);
         }
         self.owned = Holdings::default();
         if !look.has_run {
@@ -482,6 +500,7 @@ impl Sink for Postgres {
     }
 
     fn lost(&mut self) -> Result<Vec<i32>> {
+        self.take_left();
         let table = self.constants.target.quoted();
         let is_gone = match self.constants.key {
             // The right to read the table was not asked for.
@@ -499,9 +518,9 @@ impl Sink for Postgres {
         let sql = format!(
             "SELECT w.id FROM unnest($1::int[], $2::bigint[], $3::bigint[]) w (id, first, last) WHERE {is_gone}"
         );
-        let ids: Vec<i32> = self.written.keys().copied().collect();
+        let ids: Vec<i32> = self.told.written.keys().copied().collect();
         let (first, last): (Vec<i64>, Vec<i64>) =
-            self.written.values().map(|&(first, last)| (signed(first), signed(last))).unzip();
+            self.told.written.values().map(|&(first, last)| (signed(first), signed(last))).unzip();
         self.persist(self.settings.retry_for, move |link| {
             if ids.is_empty() {
                 return Ok(Vec::new());
@@ -552,6 +571,7 @@ impl Sink for Postgres {
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
+        self.take_left();
         self.roll_rebuild_back();
         let Run { id: run, .. } = self.run;
         let release_sql = format!(
@@ -574,7 +594,7 @@ impl Sink for Postgres {
         let retry_for = ending.retry_for(self.settings.retry_for);
         let failure = ending.failure.map(str::to_owned);
         let is_as_it_was = self.is_as_it_was;
-        let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.acknowledged));
+        let (constants, acknowledged) = (Arc::clone(&self.constants), Arc::clone(&self.told.acknowledged));
         let run = self.run;
         self.persist(retry_for, move |link| {
             pass(Step::Claim, "before-finish")?;
@@ -678,7 +698,7 @@ impl Postgres {
     /// checkpoints went back.
     fn objection(&mut self) -> Result<Error> {
         let (constants, owned, acknowledged) =
-            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.acknowledged));
+            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
         let run = self.run;
         let objection = self.persist(self.settings.retry_for, move |link| {
             let splits = again::Splits::of(&owned, &acknowledged);
@@ -699,7 +719,7 @@ impl Postgres {
         }
         let acknowledged = match &mut self.rebuild {
             Some(rebuild) => &mut rebuild.acknowledged,
-            None => Arc::make_mut(&mut self.acknowledged),
+            None => Arc::make_mut(&mut self.told.acknowledged),
         };
         acknowledged.note(batch, &committed.counts, &after, &self.owned);
         for advance in &batch.advances {
@@ -713,7 +733,7 @@ impl Postgres {
             }
         }
         for (source, first, last) in batch.ends(&committed.refused) {
-            self.written.entry(source).or_insert((first, last)).1 = last;
+            self.told.written.entry(source).or_insert((first, last)).1 = last;
         }
         self.strategy.done(&self.constants, done.route, done.refusals);
         committed

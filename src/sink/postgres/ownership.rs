@@ -39,7 +39,7 @@ pub(super) fn claim(
     let client = &mut link.client;
     pass(Step::Claim, "before-claim")?;
     if let Some(old) = old {
-        end_old(client, run, old)?;
+        end_old(client, run, old, None)?;
     }
     at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     // Never a lone COMMIT: on a transaction that has failed it is answered without an error.
@@ -407,23 +407,32 @@ pub(super) fn end_idle(client: &mut postgres::Client, old: Backend) -> Result<()
 }
 
 /// Ends backends of this run that nobody speaks to any more: `old`, and those that the
-/// checkpoints name. They may sit in a transaction, waiting for a client that is gone, and
-/// hold the locks. One that is at work is left alone: it may be committing.
-fn end_old(client: &mut postgres::Client, run: i64, old: Backend) -> Result<(), Trouble> {
+/// checkpoints of these splits name. They may sit in a transaction, waiting for a client that is gone, and
+/// hold the locks. One that is at work is left alone: it may be committing. The other lanes of the run
+/// have other splits.
+fn end_old(
+    client: &mut postgres::Client,
+    run: i64,
+    old: Backend,
+    splits: Option<&Splits>,
+) -> Result<(), Trouble> {
+    let (ids, starts) = splits.map(|splits| (&splits.ids, &splits.starts)).unzip();
     let ended = client.execute(
         "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
          WHERE (a.state <> 'active' OR a.wait_event_type = 'Client') AND a.pid <> pg_backend_pid()
            AND (a.pid = $1 AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = $2
                 OR EXISTS (SELECT FROM logmill.checkpoints c
-                           WHERE c.owner_run = $3 AND c.owner_pid = a.pid AND c.owner_start = a.backend_start))",
-        &[&old.pid, &old.start_us, &run],
+                           WHERE c.owner_run = $3 AND c.owner_pid = a.pid AND c.owner_start = a.backend_start
+                             AND ($4::int[] IS NULL
+                                  OR (c.source_id, c.split_start) IN (SELECT * FROM unnest($4::int[], $5::bigint[])))))",
+        &[&old.pid, &old.start_us, &run, &ids, &starts],
     );
     at(Step::Claim, ended)?;
     Ok(())
 }
 
-/// Takes all that is ours again after a lost connection, under new epochs, and says how far
-/// each source is: read under the lock of its row, so that a COMMIT that was still running
+/// Takes all that is ours again after a lost connection, or what is given over to a lane, under new
+/// epochs, and says how far each source is: read under the lock of its row, so that a COMMIT that was still running
 /// has ended one way or the other.
 pub(super) fn reclaim(
     link: &mut Link,
@@ -431,14 +440,16 @@ pub(super) fn reclaim(
     owned: &Holdings,
     acknowledged: &Acknowledged,
     run: Run,
-    old: Backend,
+    old: Option<Backend>,
     backend: Backend,
 ) -> Result<Holdings, Trouble> {
     let client = &mut link.client;
     pass(Step::Claim, "before-reclaim")?;
-    end_old(client, run.id, old)?;
-    at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     let splits = Splits::of(owned, acknowledged);
+    if let Some(old) = old {
+        end_old(client, run.id, old, Some(&splits))?;
+    }
+    at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     let look_at = |client: &mut Client| {
         let look = look(client, &constants.scope.job, run, &splits)?;
         look.objection(owned, acknowledged, run.id).map_or(Ok(()), |error| Err(Trouble::Ours(error)))
@@ -485,13 +496,16 @@ pub(super) fn reclaim(
     Ok(again)
 }
 
-/// Ends the backend of a holder, and takes away from its run what it holds. The error names
+/// Ends the backends of a holder, and takes away from its run what it holds. The error names
 /// the right that is missing.
 pub(super) fn take_over(link: &mut Link, constants: &Constants, holder: &Holder) -> Result<(), Trouble> {
+    // Its lanes have backends of their own.
     let ended = link.client.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE pid = $1 AND coalesce((extract(epoch FROM backend_start) * 1000000)::bigint, $2) = $2",
-        &[&holder.owner.pid, &holder.owner.start_us],
+        "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+         WHERE a.pid = $1 AND coalesce((extract(epoch FROM a.backend_start) * 1000000)::bigint, $2) = $2
+            OR EXISTS (SELECT FROM logmill.checkpoints c
+                       WHERE c.owner_run = $3 AND c.owner_pid = a.pid AND c.owner_start = a.backend_start)",
+        &[&holder.owner.pid, &holder.owner.start_us, &holder.owner.run],
     );
     match at(Step::Claim, ended) {
         Ok(_) => {}

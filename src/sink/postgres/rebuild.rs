@@ -112,7 +112,7 @@ impl Postgres {
         if let Err(trouble) = ended {
             self.resolve_rebuild(&rebuild, trouble)?;
         }
-        self.acknowledged = Arc::new(rebuild.acknowledged);
+        self.told.acknowledged = Arc::new(rebuild.acknowledged);
         self.is_as_it_was = false;
         Ok(rebuilt)
     }
@@ -122,7 +122,7 @@ impl Postgres {
         if self.rebuild.take().is_none() {
             return;
         }
-        self.written.clear();
+        self.told.written.clear();
         let rolled_back = self.session.run(Step::Claim, |link| {
             link.staging.forget();
             at(Step::Claim, link.client.batch_execute("ROLLBACK"))

@@ -590,6 +590,13 @@ impl Sink for Sqlite {
         persist(path, settings, || ownership::cut(connection, locks, path, cuts, owned, run.id))
     }
 
+    fn open_lanes(&mut self, _lanes: usize) -> Result<usize> {
+        self.settings
+            .observer
+            .warn("only one can write to a file of SQLite at a time, so it is loaded by one lane");
+        Ok(1)
+    }
+
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
         if self.has_taken_over && !batch.is_replay() {
             // The other run leaves at its next batch. From then on a third one has to see
