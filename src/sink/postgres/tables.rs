@@ -40,7 +40,12 @@ pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
 
 /// The version of the tables, if they are there.
 pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
-    let exists = client.query_one("SELECT to_regclass('logmill.meta') IS NOT NULL", &[]);
+    // Out of the catalog itself: of a name, a backend that waited for the lock still has in mind that it was not there.
+    let exists = client.query_one(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = 'logmill' AND c.relname = 'meta')",
+        &[],
+    );
     if !at(Step::Prepare, exists)?.get::<_, bool>(0) {
         return Ok(None);
     }
