@@ -142,7 +142,7 @@ mod tests {
         // One that is larger than a lane's share, and streams, of which nobody knows how long they are.
         assert_eq!(lanes_of(&[100, 1, 1, 0], 2), [0, 1, 1, 1]);
         assert_eq!(lanes_of(&[0, 0], 4), [0, 0]);
-        assert_eq!(lanes_of(&[u64::MAX / 2, u64::MAX / 2], 64), [16, 48]);
+        assert_eq!(lanes_of(&[1 << 62, 1 << 62], 64), [16, 48]);
         for lanes in 1..6 {
             let lengths: Vec<u64> = (0..50).map(|number| number * 7 % 13).collect();
             assert!(lanes_of(&lengths, lanes).is_sorted());

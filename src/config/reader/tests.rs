@@ -58,7 +58,8 @@ fn a_key_like_no_other_is_told_what_there_is() {
 #[test]
 fn what_is_not_yet_built_is_refused() {
     let leave_out = "leave it out until a later version takes it";
-    for (table, key, line) in [("destination", "as", "as = \"parquet\""), ("pipeline", "lanes", "lanes = 1")]
+    for (table, key, line) in
+        [("destination", "as", "as = \"parquet\""), ("destination", "object_size", "object_size = \"1MiB\"")]
     {
         assert_wrong(table, line, &format!("'{key}' is not yet built; {leave_out}"), key);
     }
