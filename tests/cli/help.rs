@@ -54,7 +54,7 @@ fn what_is_mistyped_is_told_and_touches_nothing() {
         ("load a --threads x", "--threads"),
         ("load a --batch-bytes 1XB", "--batch-bytes"),
         ("load a --date 2023-02-30", "--date"),
-        ("load a --lanes 0", "--lanes takes"),
+        ("load a --lanes x", "--lanes"),
         ("rollup --check", "--job"),
         ("verify", "--job"),
         ("bench compare a.json", "two results"),
