@@ -109,7 +109,9 @@ fn a_job_is_measured_beside_its_destination_and_never_in_it() {
     place.write(
         "job.toml",
         format!(
-            "name = \"app\"\n[source]\nfiles = [\"app.log\"]\nformat = \"ndjson\"\n[record.fields]\nn = \"int\"\n\
+            "name = \"app\"\n[source]\nfiles = [\"app.log\"]\nformat = \"ndjson\"\n[record]\ntime = \"at\"\n\
+             [record.fields]\nn = \"int\"\nat = {{ type = \"timestamp\", required = false }}\n\
+             [[rollup]]\nmetric = \"n\"\nsql = \"select count(*) from logs.app where at >= {{date}} and at < {{next_date}}\"\n\
              [destination]\nurl = \"{}\"\ntable = \"logs.app\"\nkey = [\"n\"]\ncreate = false\n[dead_letters]\nto = \"letters\"\nstop_above = 0\n",
             database.url()
         ),

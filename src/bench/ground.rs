@@ -54,7 +54,7 @@ impl Ground {
     }
 
     fn of(
-        config: Config,
+        mut config: Config,
         job: PathBuf,
         overrides: &Overrides,
         folder: Folder,
@@ -64,6 +64,8 @@ impl Ground {
         if let Some(stream) = files.files.iter().find(|file| file.is_stream()) {
             return Err(read_once(&stream.path));
         }
+        // The SQL of a metric names the table of the job, which is not there where it is loaded.
+        config.rollups = Default::default();
         let overrides = overrides.clone();
         let mut ground = Ground { config, files, data: BenchData::default(), job, overrides, folder };
         ground.data = data(&ground, watch)?;

@@ -62,6 +62,7 @@ pub fn run(ground: &Ground, options: &RunOptions, watch: &Watch) -> Result<Bench
             destination,
             key: ground.key(),
             threads: settings.threads,
+            lanes: settings.lanes,
             chunk_bytes: settings.source.chunk_bytes,
             batch_rows: settings.batch_rows,
             batch_bytes: settings.batch_bytes,

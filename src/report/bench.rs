@@ -102,6 +102,8 @@ pub struct BenchSettings {
     pub key: String,
     /// Threads that parse in a load.
     pub threads: usize,
+    /// Connections that write side by side in it.
+    pub lanes: usize,
     /// Bytes of a chunk.
     pub chunk_bytes: usize,
     /// Rows of a batch.
