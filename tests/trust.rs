@@ -132,6 +132,10 @@ fn verdicts_are_for_their_owner_and_never_go_through_a_link() {
     assert_eq!((place.read("precious").as_str(), place.path("nowhere").exists()), ("text", false));
     place.run("check app.ndjson --verdicts out").ended(0, &[]);
     assert_eq!(mode(&place.path("out")), 0o600);
+    // What is in a file stays in it; an empty one is filled.
+    place.run("check app.ndjson --verdicts precious").ended(2, &["precious exists; name another file"]);
+    assert_eq!(place.read("precious"), "text");
+    place.write("precious", "");
     fs::set_permissions(place.path("precious"), Permissions::from_mode(0o644)).unwrap();
     place.run("check app.ndjson --verdicts precious").ended(0, &[]);
     assert_eq!(mode(&place.path("precious")), 0o600);
