@@ -19,7 +19,7 @@ use super::catalog::Target;
 use super::link::Link;
 use super::marks::Marks;
 use super::names::literal;
-use super::staging::{STAGE, STAGE_ROW};
+use super::staging::STAGE;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
 use super::wire::{Column, Wire};
@@ -378,10 +378,12 @@ impl Merge {
             copy_sql: format!("COPY pg_temp.{STAGE} ({names}) FROM STDIN BINARY"),
             dedupe_sql: has_key.then(|| {
                 format!(
-                    "DELETE FROM pg_temp.{STAGE} d USING (
-                         SELECT {STAGE_ROW}, pg_catalog.row_number() OVER (PARTITION BY {new_keys} ORDER BY {}) AS place
-                         FROM pg_temp.{STAGE} s
-                     ) l WHERE d.{STAGE_ROW} = l.{STAGE_ROW} AND l.place > 1",
+                    // By where they lie, which needs no join: those of whole stages are turned off.
+                    "DELETE FROM pg_temp.{STAGE} d WHERE d.ctid = ANY (ARRAY(
+                         SELECT l.lies FROM (
+                             SELECT s.ctid AS lies, pg_catalog.row_number() OVER (PARTITION BY {new_keys} ORDER BY {}) AS place
+                             FROM pg_temp.{STAGE} s
+                         ) l WHERE l.place > 1))",
                     words.first_is_best()
                 )
             }),
