@@ -1,9 +1,9 @@
 //! Measuring: how fast this program is, on this machine, with these files, and whether that
 //! has changed.
 //!
-//! A [`dataset`] is what is measured on where a person gives no files. [`run`] takes the way of a
+//! A [`dataset`] is what is measured on where a person gives no files. `run` takes the way of a
 //! record apart into stages and measures each beside a floor, the least that anybody would have
-//! to do. [`compare`] holds two results against each other, and [`against`] two programs, in pairs.
+//! to do. `compare` holds two results against each other, and `against` two programs, in pairs.
 //!
 //! What is measured is what a load does: the stages call the same functions, and the last of them
 //! is a load, into a place that is made for it and thrown away. What came of it is counted there,

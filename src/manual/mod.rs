@@ -1,7 +1,7 @@
 //! The manual: what is promised, how a job is written, and why it is built as it is.
 //!
 //! - [`guarantees`]: what holds, for which key and destination, and what it depends on.
-//! - [`bench`]: how fast it is, and a gate that keeps it so.
+//! - [`mod@bench`]: how fast it is, and a gate that keeps it so.
 //! - [`configuration`]: every key of a job file.
 //! - [`formats`]: how records may be written, and the names of their fields.
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
