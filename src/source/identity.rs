@@ -11,7 +11,7 @@
 //! remembered, is decided in `recognise`.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::framing::Framing;
@@ -333,6 +333,15 @@ impl Candidate {
 
     pub(super) fn open_again(&self) -> Result<Arc<Source>> {
         Ok(Arc::new(Source::open_found(&self.found, &self.stop)?))
+    }
+
+    /// Another file, which this run does not load; `None` if it can be read only once.
+    pub(super) fn beside(&self, path: &Path) -> Result<Option<Candidate>> {
+        let found = Found::of_path(path);
+        if found.is_stream() {
+            return Ok(None);
+        }
+        Candidate::open(&found, &self.stop).map(Some)
     }
 
     /// The hashes of the beginnings of the file that are so long, the shortest first. It is

@@ -5,10 +5,11 @@
 //! because the old content is found elsewhere.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use super::HEAD_BYTES;
 use super::identity::{Candidate, Container, Fingerprint, Hash16, Inode, hash16, head_hash};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Under another name, a file is only recognised by at least this much content, or whole.
 const PROOF_BYTES_MIN: u64 = 4 << 10;
@@ -62,6 +63,17 @@ impl Candidate {
         }
         let Some(probe) = self.probe(known.position)? else { return Ok(false) };
         Ok(probe.last(u64::from(known.tail_len)).is_some_and(|tail| hash16(tail) == known.tail_hash))
+    }
+
+    /// Of a file that holds what `known` had committed: whether the file of that name still does too.
+    pub fn is_copy_of(&self, known: &Known) -> Result<bool> {
+        match self.beside(Path::new(&known.name)) {
+            Ok(Some(own)) => own.holds(known),
+            Ok(None) => Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => Err(error),
+            // What cannot be read proves nothing.
+            Err(_) => Ok(false),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ on_each_destination! {
     rows_that_name_their_day_are_known_by_it
     what_cannot_be_rebuilt_says_so
     files_can_be_rebuilt_alone
+    a_copy_of_another_file_is_rebuilt_under_its_own_name
+    a_file_that_may_be_one_of_two_sources_is_not_rebuilt_alone
     one_who_is_at_a_source_is_respected
     each_day_of_a_backfill_is_rebuilt
     rows_that_others_hang_on_are_not_taken_away
@@ -416,6 +418,61 @@ fn files_can_be_rebuilt_alone(kind: Kind) {
     days.log("c", 20..21);
     days.run("load --rebuild --allow-missing").ended(0, &[]);
     assert_eq!(days.query("SELECT source_id, n FROM t ORDER BY n"), ["1|10", "1|11", "1|12", "1|13", "3|20"]);
+}
+
+/// Two files of a job without a date, of which the second is a copy of the first by now.
+fn a_copy(kind: Kind) -> Days {
+    let days = Days::new(kind).files("files = [\"logs/*.log\"]");
+    days.log("a", 0..3);
+    days.log("b", 3..8);
+    days.run("load").ended(0, &[]);
+    days.log("b", 0..3);
+    days
+}
+
+fn a_copy_of_another_file_is_rebuilt_under_its_own_name(kind: Kind) {
+    let rows = ["1|0", "1|1", "1|2", "2|0", "2|1", "2|2"];
+    for files in ["logs/b.log", "logs/a.log logs/b.log", "logs/b.log logs/a.log", ""] {
+        let days = a_copy(kind);
+        let a = days.rows_of(1);
+        let removed = if files == "logs/b.log" { 5 } else { 8 };
+        days.run(&format!("load --rebuild {files}")).ended(0, &[&format!("in the place of {removed} rows")]);
+        assert_eq!(days.query("SELECT source_id, n FROM t ORDER BY source_id, n"), rows, "{files}");
+        if files == "logs/b.log" {
+            assert_eq!(days.rows_of(1), a, "rows of other sources are as they were");
+        }
+        let sources = format!("SELECT name FROM {} ORDER BY id", kind.table("logmill", "sources"));
+        let names = days.query(&sources);
+        assert!(names.len() == 2 && names[0].ends_with("a.log") && names[1].ends_with("b.log"), "{names:?}");
+        let (code, result) = days.json("load");
+        assert_eq!((code, &result["sources"]["finished_before"]), (0, &2.into()), "{files}: {result}");
+    }
+}
+
+fn a_file_that_may_be_one_of_two_sources_is_not_rebuilt_alone(kind: Kind) {
+    let days = a_copy(kind);
+    let before = days.all();
+    let refused = ["a.log", "b.log", "cannot be told", "nothing was changed"];
+    for instead in [None, Some(20..29)] {
+        std::fs::remove_file(days.place.path("logs/a.log")).unwrap();
+        if let Some(records) = instead {
+            days.log("a", records);
+        }
+        days.run("load --rebuild logs/b.log").ended(1, &refused);
+        assert_eq!(days.all(), before);
+        days.log("a", 0..3);
+    }
+    // Once the first is back, it is a copy.
+    days.run("load --rebuild logs/b.log").ended(0, &["in the place of 5 rows"]);
+    // Files that have changed places are told by what they hold, for both are there.
+    days.log("a", 0..3);
+    days.log("b", 3..8);
+    days.run("load --rebuild").ended(0, &[]);
+    days.log("a", 3..8);
+    days.log("b", 0..3);
+    days.run("load --rebuild logs/a.log logs/b.log").ended(0, &["in the place of 8 rows"]);
+    let rows = days.query("SELECT source_id, count(*) FROM t GROUP BY 1 ORDER BY 1");
+    assert_eq!(rows, ["1|3", "2|5"]);
 }
 
 fn one_who_is_at_a_source_is_respected(kind: Kind) {

@@ -31,8 +31,12 @@ impl Anew {
 }
 
 /// Decides what to do with each file of a rebuild. A file that is a known source is loaded anew under
-/// its id, and so is one that has taken the place and the name of one.
-pub(super) fn decide_anew(asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>> {
+/// its id, and so is one that has taken the place and the name of one, whatever it holds now.
+pub(super) fn decide_anew(
+    rebuild: Rebuild,
+    asked: &Asked,
+    remembered: &[Remembered],
+) -> Result<Vec<Decision>> {
     let known: Vec<Known> = remembered.iter().map(|memory| memory.known.clone()).collect();
     let recognised = recognise(&asked.files, &known, asked.allow_duplicates);
     let mut is_found = vec![false; known.len()];
@@ -43,20 +47,25 @@ pub(super) fn decide_anew(asked: &Asked, remembered: &[Remembered]) -> Result<Ve
     }
     let alone = |answer| Decision { answer, memory: None, new_container: None };
     let decide_one = |(file, recognised): (&Candidate, Result<Recognised>)| {
+        let of_name = || (0..known.len()).find(|&index| known[index].name == file.name && !is_found[index]);
         let index = match recognised {
-            Ok(Recognised::Known(index)) => index,
+            Ok(Recognised::Known(index)) if rebuild.is_whole || known[index].name == file.name => index,
+            Ok(Recognised::Known(index)) => match of_name() {
+                Some(of_name) => refuse_moved(file, &known[index]).map(|()| of_name)?,
+                None => index,
+            },
             Ok(Recognised::New) => {
                 let answer = Answer::Load { source_id: 0, tasks: vec![Task::whole(0)] };
                 return Ok(Decision { new_container: file.fingerprint.container, ..alone(answer) });
             }
-            Ok(Recognised::DuplicateOf(name)) => return Ok(alone(Answer::Duplicate(name))),
-            Ok(Recognised::Changed(how)) => {
-                let of_name = |index: &usize| known[*index].name == file.name && !is_found[*index];
-                match (0..known.len()).find(of_name) {
-                    Some(index) => index,
-                    None => return Ok(alone(Answer::Changed(how))),
-                }
-            }
+            Ok(Recognised::DuplicateOf(name)) => match of_name() {
+                Some(of_name) => of_name,
+                None => return Ok(alone(Answer::Duplicate(name))),
+            },
+            Ok(Recognised::Changed(how)) => match of_name() {
+                Some(of_name) => of_name,
+                None => return Ok(alone(Answer::Changed(how))),
+            },
             Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => return Err(error),
             Err(error) => return Ok(alone(Answer::Changed(error.without_path(&file.path)))),
         };
@@ -66,6 +75,20 @@ pub(super) fn decide_anew(asked: &Asked, remembered: &[Remembered]) -> Result<Ve
         Ok(Decision { memory: Some(index), ..alone(answer) })
     };
     asked.files.iter().zip(recognised).map(decide_one).collect()
+}
+
+/// Refuses a file that holds what another source was loaded from, and stands under the name of a third
+/// that has no file, unless it is a copy: then it is meant by its name. Without the files of the others
+/// it cannot be told where that third one went.
+fn refuse_moved(file: &Candidate, held: &Known) -> Result<()> {
+    if file.is_copy_of(held)? {
+        return Ok(());
+    }
+    let (name, other) = (&file.name, &held.name);
+    Err(not_rebuilt(format!(
+        "{name} holds what {other} was loaded from, which does not hold it any more, so which of the two is meant \
+         cannot be told; put {other} back, or --rebuild without FILEs, by what all of them hold"
+    )))
 }
 
 /// The sources of a rebuild that have no file. They are refused, unless that is allowed.

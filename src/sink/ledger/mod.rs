@@ -57,7 +57,7 @@ pub(super) type Wanted<'m> = (&'m str, &'m Checkpoint);
 pub(super) fn claim<L: Ledger>(ledger: &mut L, asked: &Asked) -> Result<Claimed, L::Trouble> {
     let (remembered, next_id) = ledger.remembered()?;
     let decisions = match asked.rebuild {
-        Some(_) => decide_anew(asked, &remembered)?,
+        Some(rebuild) => decide_anew(rebuild, asked, &remembered)?,
         None => decide(asked, &remembered)?,
     };
     if asks_for_others(asked, &decisions) {
