@@ -10,6 +10,8 @@ use crate::harness::postgres::Server;
 
 /// One job for many days.
 mod backfill;
+/// Days that are loaded again while other runs are at work.
+mod beside;
 /// The machine's clock, which decides nothing.
 mod clock;
 /// Columns with the same value in every row.

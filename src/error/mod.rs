@@ -247,10 +247,11 @@ pub enum ErrorKind {
     #[error("{0}; nothing was changed")]
     NotRebuilt(String),
 
-    /// The connection was lost in the middle of a rebuild, which is one transaction.
+    /// The connection was lost in the middle of a rebuild, which is one transaction, or another one and it
+    /// waited for each other.
     #[error(
-        "the connection was lost before the rebuild was whole, and nothing of it was kept: what was there is there; \
-         run again to begin anew"
+        "the connection was lost, or the server ended a deadlock, before the rebuild was whole, and nothing of it was \
+         kept: what was there is there; run again to begin anew"
     )]
     Interrupted,
 

@@ -9,9 +9,9 @@ use crate::sink::{Asked, Sink};
 use crate::stop::Stop;
 use crate::work::Recipe;
 
-/// What is said of a rebuild whose connection was lost.
-pub(super) const INTERRUPTED: &str = "the connection was lost before the rebuild was whole, so nothing of it was kept; it \
-    begins anew";
+/// What is said of a rebuild that was interrupted.
+pub(super) const INTERRUPTED: &str = "the connection was lost, or the server ended a deadlock, before the rebuild was whole, so \
+    nothing of it was kept; it begins anew";
 
 /// A server that interrupts a rebuild more often is not worth a further try.
 const INTERRUPTIONS_MAX: u32 = 5;

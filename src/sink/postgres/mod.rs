@@ -239,6 +239,7 @@ impl Postgres {
     /// Waits before trying again after `trouble`; where that lost the connection, until there
     /// is another. Gives the backend of the one that is lost, or says that trying is no use.
     fn mend(&mut self, outage: &mut Outage<'_>, trouble: Trouble) -> Result<Option<Backend>> {
+        self.refuse_deadlock(&trouble)?;
         let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
         wait_out(outage, trouble)?;
         if !is_lost {
@@ -259,6 +260,15 @@ impl Postgres {
                 Err(ErrorKind::Interrupted.into())
             }
             None => Ok(Some(lost)),
+        }
+    }
+
+    /// A deadlock interrupts a rebuild: what it waits for in vain waits for a lock of an earlier batch, and
+    /// it gives these back with all the rest alone.
+    fn refuse_deadlock(&self, trouble: &Trouble) -> Result<()> {
+        match self.rebuild.is_some() && trouble.is_deadlock() {
+            true => Err(ErrorKind::Interrupted.into()),
+            false => Ok(()),
         }
     }
 
@@ -412,6 +422,7 @@ impl Sink for Postgres {
                 Ok(()) => return Ok(self.committed(batch, &found)),
                 Err(trouble) => trouble,
             };
+            self.refuse_deadlock(&trouble)?;
             let verdict = trouble.verdict(&self.constants.key_index.names);
             if self.strategy.after(&mut manner, &trouble, verdict, batch.rows()) {
                 continue;
@@ -713,6 +724,9 @@ impl Postgres {
     fn committed(&mut self, batch: &Batch, found: &Mutex<Option<Done>>) -> Committed {
         let done = found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let done = done.expect("a transaction leaves what it found before it commits");
+        if let Some(rebuild) = &mut self.rebuild {
+            rebuild.days.extend(done.days);
+        }
         let Moved { committed, after } = done.moved;
         if batch.is_replay() {
             return committed;

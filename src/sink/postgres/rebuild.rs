@@ -4,8 +4,10 @@
 //! claimed in a transaction of their own before, so that whoever else wants one of them sees that it is
 //! held; and what that transaction changed leaves them as they were to everybody who reads.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use postgres::Client;
 
 use super::compare::{refuse_row_security, unfit};
@@ -37,6 +39,8 @@ pub(super) struct Rebuilding {
     pub(super) acknowledged: Acknowledged,
     /// Somebody had decided something about a letter that was there.
     pub(super) has_decisions: bool,
+    /// The dates that it marks at its end.
+    pub(super) days: BTreeSet<NaiveDate>,
 }
 
 const WORDS: Words<'static> = Words {
@@ -59,10 +63,10 @@ impl Postgres {
     pub(super) fn begin_rebuild(&mut self, anew: Vec<Anew>) -> Result<(), Trouble> {
         let (constants, settings) = (Arc::clone(&self.constants), self.settings.clone());
         let (run, for_thread) = (self.run, anew.clone());
-        let rebuilt =
+        let (rebuilt, days) =
             self.run(Step::Rebuild, move |link| begin(link, &constants, &settings, &for_thread, run))?;
         let acknowledged = Acknowledged::default();
-        self.rebuild = Some(Rebuilding { anew, rebuilt, acknowledged, has_decisions: false });
+        self.rebuild = Some(Rebuilding { anew, rebuilt, acknowledged, has_decisions: false, days });
         Ok(())
     }
 
@@ -107,6 +111,7 @@ impl Postgres {
             rebuilt =
                 self.persist(self.settings.retry_for, move |link| decisions(link, &sources, rebuilt))?;
         }
+        self.mark_rebuilt()?;
         let Some(rebuild) = self.rebuild.take() else { return Err(ErrorKind::Interrupted.into()) };
         let ended = self.run(Step::End, end);
         if let Err(trouble) = ended {
@@ -115,6 +120,14 @@ impl Postgres {
         self.told.acknowledged = Arc::new(rebuild.acknowledged);
         self.is_as_it_was = false;
         Ok(rebuilt)
+    }
+
+    /// Marks the dates of all that went and came, at once: until the COMMIT others wait for their locks,
+    /// and two rebuilds that took them one by one would wait for each other.
+    fn mark_rebuilt(&mut self) -> Result<()> {
+        let Some(rebuild) = &mut self.rebuild else { return Ok(()) };
+        let (days, constants) = (std::mem::take(&mut rebuild.days), Arc::clone(&self.constants));
+        self.persist(self.settings.retry_for, move |link| constants.marks.write(link, &days))
     }
 
     /// Takes all of it back, if one is under way.
@@ -144,7 +157,7 @@ fn begin(
     settings: &Settings,
     anew: &[Anew],
     run: Run,
-) -> Result<Rebuilt, Trouble> {
+) -> Result<(Rebuilt, BTreeSet<NaiveDate>), Trouble> {
     pass(Step::Rebuild, "before-rebuild")?;
     let client = &mut link.client;
     link.staging.forget();
@@ -153,7 +166,7 @@ fn begin(
     refuse_others(client, constants)?;
     let dead_letters_superseded = supersede(client, anew)?;
     pass(Step::Rebuild, "after-superseded")?;
-    let rows_removed = remove_rows(client, constants, anew)?;
+    let (rows_removed, days) = remove_rows(client, constants, anew)?;
     pass(Step::Rebuild, "after-rows-deleted")?;
     let sources_removed = remove_sources(client, anew)?;
     set_back(client, constants, anew)?;
@@ -161,7 +174,7 @@ fn begin(
     let timeout = settings.timeouts.statement.as_millis();
     at(Step::Rebuild, client.batch_execute(&format!("SET LOCAL statement_timeout = {timeout}")))?;
     pass(Step::Rebuild, "after-set-back")?;
-    Ok(Rebuilt { rows_removed, dead_letters_superseded, sources_removed, ..Rebuilt::default() })
+    Ok((Rebuilt { rows_removed, dead_letters_superseded, sources_removed, ..Rebuilt::default() }, days))
 }
 
 /// Locks sources and checkpoints, and compares these with what was claimed.
@@ -225,8 +238,12 @@ fn supersede(client: &mut Client, anew: &[Anew]) -> Result<u64, Trouble> {
     at(Step::Rebuild, superseded)
 }
 
-/// Deletes the rows that the sources had, and counts them.
-fn remove_rows(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Result<u64, Trouble> {
+/// Deletes the rows that the sources had, counts them, and says which dates that touches.
+fn remove_rows(
+    client: &mut Client,
+    constants: &Constants,
+    anew: &[Anew],
+) -> Result<(u64, BTreeSet<NaiveDate>), Trouble> {
     let target = &constants.target;
     refuse_row_security(client, target, Step::Rebuild)?;
     refuse_cascades(client, constants)?;
@@ -240,7 +257,7 @@ fn remove_rows(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Res
             format!("source_id OPERATOR(pg_catalog.=) ANY('{{{}}}'::pg_catalog.int4[])", listed(ids(anew)))
         }
     };
-    mark_dates(client, constants, &of_rebuild, anew)?;
+    let days = touched_days(client, constants, &of_rebuild, anew)?;
     let path = format!("SET LOCAL search_path = {}", constants.target_path);
     at(Step::Rebuild, client.batch_execute(&path))?;
     let deleted = client.execute(&format!("DELETE FROM {table} WHERE {of_rebuild}"), &[]);
@@ -255,23 +272,23 @@ fn remove_rows(client: &mut Client, constants: &Constants, anew: &[Anew]) -> Res
     }
     let end = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}");
     at(Step::Rebuild, client.batch_execute(&end))?;
-    Ok(deleted)
+    Ok((deleted, days))
 }
 
-/// Marks the dates of the rows that go, and of the letters that are superseded.
-fn mark_dates(
+/// The dates of the rows that go, and of the letters that are superseded.
+fn touched_days(
     client: &mut Client,
     constants: &Constants,
     of_rebuild: &str,
     anew: &[Anew],
-) -> Result<(), Trouble> {
+) -> Result<BTreeSet<NaiveDate>, Trouble> {
     let marks = &constants.marks;
     if !marks.are_wanted(&at(Step::Rebuild, client.simple_query(&marks.lock_sql))?)? {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let mut days = marks.days_where(client, &constants.target.quoted(), of_rebuild)?;
     days.extend(marks.days_of_letters(client, ids(anew))?);
-    marks.write_for(client, "true", &days)
+    Ok(days)
 }
 
 /// Refuses a target whose rows take rows of other tables with them, or change them, when they go: the

@@ -35,6 +35,8 @@ pub(super) struct Done {
     pub(super) route: Route,
     /// Rows were refused, and the next batch may begin with care.
     pub(super) refusals: Option<Refusals>,
+    /// The dates that the end of a larger transaction is to mark.
+    pub(super) days: BTreeSet<NaiveDate>,
 }
 
 /// A transaction that writes a batch.
@@ -113,7 +115,8 @@ impl Checkpoints for Transaction<'_> {
             }
             false => end_sql(self.batch, self.owned, deltas, self.frame),
         };
-        let done = Done { moved, route: self.route, refusals: self.refusals };
+        let days = self.days.take().unwrap_or_default();
+        let done = Done { moved, route: self.route, refusals: self.refusals, days };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         at(Step::End, self.link.client.batch_execute(&end_sql))?;
         match self.frame {
@@ -170,7 +173,14 @@ impl Marking for Transaction<'_> {
             let sources = self.batch.advances.iter().map(|advance| advance.split.source).collect();
             days.extend(marks.days_of_letters(&mut self.link.client, sources)?);
         }
-        marks.write(self.link, &days)
+        match self.frame {
+            Frame::Transaction => marks.write(self.link, &days),
+            // Marks come last, and this is not the end yet.
+            Frame::Savepoint => {
+                self.days = Some(days);
+                Ok(())
+            }
+        }
     }
 }
 
