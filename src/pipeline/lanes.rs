@@ -27,13 +27,20 @@ const CHUNKS_MIN: u64 = 8;
 const ORDER_DECIDES: &str = "with a key of named columns, the order of the records decides which row stays, so that lanes were \
     left out; write on_conflict = \"newest(…)\" to have them";
 
+/// What is said where lanes were asked for and a rebuild is one transaction.
+const ONE_TRANSACTION: &str = "a rebuild is one transaction, so it has one lane and the others were left out";
+
 /// How many lanes a load has: as many as are asked for, if the job bears them and the destination has
 /// room for them.
 pub(super) fn open(sink: &mut dyn Sink, settings: &Settings) -> Result<usize> {
     match settings.lanes {
         0 | 1 => Ok(1),
-        // One is one transaction, and the other is not cut any more.
-        _ if settings.rebuild.is_some() || settings.only.is_some() => Ok(1),
+        _ if settings.rebuild.is_some() => {
+            settings.observer.warn(ONE_TRANSACTION);
+            Ok(1)
+        }
+        // It is not cut any more.
+        _ if settings.only.is_some() => Ok(1),
         _ if settings.order_decides => {
             settings.observer.warn(ORDER_DECIDES);
             Ok(1)

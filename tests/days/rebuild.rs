@@ -398,7 +398,10 @@ fn what_cannot_be_rebuilt_says_so(kind: Kind) {
     );
     stdin.ended(2, &["is a stream"]);
     days.run(&format!("load --date {DAY} --allow-missing")).ended(2, &["--rebuild"]);
+    // A split is a part of what a rebuild replaces.
+    days.run(&format!("{REBUILD} --split 1-0")).ended(2, &["--rebuild", "--split", "cannot be used with"]);
     assert_eq!(days.query("SELECT count(*) FROM t"), ["20"]);
+    days.run(&format!("{REBUILD} --lanes 2")).ended(0, &["has one lane"]);
 }
 
 fn files_can_be_rebuilt_alone(kind: Kind) {
