@@ -333,7 +333,13 @@ pub(super) struct LoadArgs {
     ///
     /// Twice, late or at the same time elsewhere, it changes nothing: what counts is in the
     /// destination. If another run is at work on it, that is waited for.
-    #[arg(long, value_name = "ID", requires = "job", conflicts_with = "rebuild", help_heading = "What counts as loaded")]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "job",
+        conflicts_with = "rebuild",
+        help_heading = "What counts as loaded"
+    )]
     pub(super) split: Option<Split>,
     #[arg(long, value_name = "BAR", value_parser = units::parse_bar, env = "LOGMILL_STOP_ABOVE", hide_env_values = true, help_heading = "What counts as loaded")]
     pub(super) stop_above: Option<Bar>,

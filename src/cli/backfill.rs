@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::speech::Speech;
 use crate::config::{Config, Overrides};
 use crate::engine::{self, BackfillOptions, LoadOptions, Watch};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, rebuild_stopped};
 use crate::report::Exit;
 use crate::sink::Rebuild;
 use crate::stop::Stop;
@@ -45,6 +45,7 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
     }
     match (&report.error, report.head.exit) {
         (Some(error), _) => speech.error(error),
+        (None, Exit::Stopped(signal)) if args.rebuild => speech.inform(&rebuild_stopped(signal)),
         (None, Exit::Stopped(signal)) => speech.inform(&ErrorKind::Stopped(signal).to_string()),
         (None, _) => {}
     }

@@ -7,7 +7,6 @@ use super::next::next_command;
 use super::progress::Progress;
 use super::speech::Speech;
 use crate::engine::{self, Job, LoadOptions, Watch};
-use crate::error::ErrorKind;
 use crate::report::Exit;
 use crate::sink::Rebuild;
 use crate::stop::Stop;
@@ -56,7 +55,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     }
     match (&report.error, report.head.exit) {
         (Some(error), _) => speech.error(error),
-        (None, Exit::Stopped(signal)) => speech.inform(&ErrorKind::Stopped(signal).to_string()),
+        (None, Exit::Stopped(signal)) => speech.inform(&report.stopped(signal)),
         (None, _) => {}
     }
     Ok(report.head.exit)

@@ -64,7 +64,8 @@ pub fn run() -> ExitCode {
     let has_one_result = command.as_ref().map_or(true, has_one_result);
     let output = if has_one_result { speech.output } else { Output::Text };
     let stop = Stop::default();
-    let exit = watch_signals(&stop, speech).map_err(anyhow::Error::from).and_then(|()| {
+    let rebuilds = command.as_ref().is_ok_and(rebuilds);
+    let exit = watch_signals(&stop, rebuilds, speech).map_err(anyhow::Error::from).and_then(|()| {
         let command = command?;
         // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
         // to run again.
@@ -174,8 +175,17 @@ fn shown(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// Whether a command loads anew what was loaded.
+fn rebuilds(command: &Command) -> bool {
+    match command {
+        Command::Load(args) => args.rebuild,
+        Command::Backfill(args) => args.rebuild,
+        _ => false,
+    }
+}
+
 /// The first signal asks for a clean stop, the second ends the process.
-fn watch_signals(stop: &Stop, speech: Speech) -> io::Result<()> {
+fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let stop = stop.clone();
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -184,7 +194,10 @@ fn watch_signals(stop: &Stop, speech: Speech) -> io::Result<()> {
                 std::process::exit(i32::from(Exit::Stopped(signal).code()));
             }
             stop.ask(signal);
-            speech.inform("stopping: what is in flight is committed first; once more to stop at once");
+            speech.inform(match rebuilds {
+                true => "stopping: what is not rebuilt to its end is undone; once more to stop at once",
+                false => "stopping: what is in flight is committed first; once more to stop at once",
+            });
         }
     })?;
     Ok(())

@@ -477,6 +477,14 @@ fn gave_up(waited: Option<&Duration>) -> String {
     waited.map_or(String::new(), |waited| format!("; gave up after {} s", waited.as_secs()))
 }
 
+/// What is said of a signal that came before a rebuild was whole.
+pub fn rebuild_stopped(signal: i32) -> String {
+    format!(
+        "stopped by {}; what was not rebuilt to its end is as it was, run again to begin anew",
+        signal_name(signal)
+    )
+}
+
 fn signal_name(signal: i32) -> &'static str {
     match signal {
         libc::SIGINT => "SIGINT",

@@ -9,7 +9,7 @@ use super::infer::Inferred;
 use super::rollup::LoadRollups;
 use super::rules::{OldRows, OtherRules};
 use super::{Exit, Head, Report, text};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, rebuild_stopped};
 use crate::pipeline::Outcome;
 use crate::sink::Counts;
 use crate::sink::bar::Bar;
@@ -269,7 +269,12 @@ impl Load {
                 work: outcome.times.work.as_secs_f64(),
                 plan: outcome.times.plan.as_secs_f64(),
             },
-            error: error.map(Error::to_string),
+            error: error.map(|error| match error.kind() {
+                ErrorKind::Stopped(signal) if subject.is_rebuild && outcome.rebuilt.is_none() => {
+                    rebuild_stopped(*signal)
+                }
+                _ => error.to_string(),
+            }),
             error_kind: error.map(|error| error.kind().code()),
             failure: None,
             next: subject.next,
@@ -278,6 +283,14 @@ impl Load {
 }
 
 impl Load {
+    /// What is said of the signal that stopped it.
+    pub fn stopped(&self, signal: i32) -> String {
+        match self.is_rebuild && self.rebuilt.is_none() {
+            true => rebuild_stopped(signal),
+            false => ErrorKind::Stopped(signal).to_string(),
+        }
+    }
+
     /// Whether there is more to tell than the error that ended it.
     pub fn has_begun(&self) -> bool {
         let LoadSources { failed, given_up, .. } = &self.sources;

@@ -313,7 +313,12 @@ fn a_rebuild_that_fails_leaves_the_old_day(kind: Kind) {
     let days = two_days(kind);
     days.place.write(format!("logs/{DAY}.log"), "no\nno\nno\n{\"n\":1}\n");
     let before = days.all();
-    days.run(&format!("{REBUILD} --stop-above 1")).ended(4, &["nothing was rebuilt"]);
+    let said = days.run(&format!("{REBUILD} --stop-above 1"));
+    // Its letters went with it, so there are none to look at or to replay.
+    for of_a_load in ["(dead letter", "replay", "--accept-new-rules"] {
+        assert!(!said.stdout.contains(of_a_load) && !said.stderr.contains(of_a_load), "{said:?}");
+    }
+    said.ended(4, &["nothing was rebuilt", "first at line 1", "--rebuild again"]);
     let (code, result) = days.json(&format!("{REBUILD} --stop-above 1"));
     assert_eq!(
         (code, &result["counts"]["records"], &result["rebuilt"]),
@@ -566,15 +571,20 @@ fn a_signal_leaves_the_old_day(kind: Kind) {
     let days = two_days(kind);
     days.log(DAY, 100..400);
     let before = days.query("SELECT n FROM t ORDER BY n");
-    let mut rebuild =
-        days.spawn(&format!("{REBUILD} --batch-rows 20 --chunk-size 300"), "between-batches=sleep(300)");
+    days.write_job();
+    let mut rebuild = days.place.command(&format!("{REBUILD} -j job.toml --batch-rows 20 --chunk-size 300"));
+    rebuild.env("FAILPOINTS", "between-batches=sleep(300)").stderr(std::process::Stdio::piped());
+    let rebuild = rebuild.spawn().unwrap();
     let runs =
         format!("SELECT count(*) FROM {} WHERE command = 'load --rebuild'", kind.table("logmill", "runs"));
     crate::harness::wait_until("it is at work", || days.query(&runs)[0] == "1");
     std::thread::sleep(std::time::Duration::from_millis(700));
     let pid = rebuild.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(rebuild.wait().unwrap().code(), Some(143));
+    let ended = rebuild.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(143));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("is as it was, run again to begin anew") && !said.contains("commit"), "{said}");
     assert_eq!(days.query("SELECT n FROM t ORDER BY n"), before);
     let (_, status) = days.json("status");
     assert_eq!(status["dates"][0]["state"], "done", "{status}");

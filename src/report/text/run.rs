@@ -26,6 +26,10 @@ const GIVEN_UP_REASONS_SHOWN: usize = 3;
 const GO_ON: &str = "    to go on, raise --stop-above; or mend the job, `logmill dead-letters replay`, and load with\n    \
                      --accept-new-rules\n";
 
+/// How a rebuild that was given up is done after all.
+const BEGIN_ANEW: &str =
+    "    to rebuild, mend the job or the file, or raise --stop-above, and --rebuild again\n";
+
 /// What is said of a rebuild that did not come to its end.
 const AS_IT_WAS: &str =
     "\n  nothing was rebuilt: the rows and dead letters that were there are as they were\n";
@@ -149,17 +153,18 @@ fn given_up(out: &mut String, report: &Load) {
         for reason in file.reasons.iter().take(GIVEN_UP_REASONS_SHOWN) {
             let name = one_line(format!("{} {}", reason.code, reason.field).trim_end());
             let (count, first) = (figure::count(reason.count), &reason.first);
-            let _ = writeln!(
-                out,
-                "      {name}: {count}, first at line {} (dead letter {})",
-                first.line, first.id
-            );
+            let _ = write!(out, "      {name}: {count}, first at line {}", first.line);
+            // Those of a rebuild went with it.
+            if !report.is_rebuild {
+                let _ = write!(out, " (dead letter {})", first.id);
+            }
+            out.push('\n');
         }
     }
     if given_up.len() > FILES_SHOWN {
         let _ = writeln!(out, "    and {} more", given_up.len() - FILES_SHOWN);
     }
-    out.push_str(GO_ON);
+    out.push_str(if report.is_rebuild { BEGIN_ANEW } else { GO_ON });
 }
 
 /// The outcome of a check, with the first rows.
