@@ -7,7 +7,9 @@ use crate::config::{Config, Overrides};
 use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
 use crate::format::{self, Extras, Spec};
-use crate::infer::{Candidate, Explained, Looks, Sample, candidates, explain, look, payloads};
+use crate::infer::{
+    Candidate, Explained, Looks, Sample, begins_otherwise, candidates, explain, look, payloads,
+};
 use crate::source::{Found, Settings, Source};
 use crate::stop::Stop;
 
@@ -55,7 +57,7 @@ pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detect
             }
             Ok((looks, sample)) => {
                 readable.push(file.clone());
-                samples.extend(sample);
+                samples.extend((samples.len() < SAMPLES_MAX).then_some(sample));
                 seems.get_or_insert(looks);
             }
             Err(error) if matches!(error.kind(), ErrorKind::Stopped(_)) => return Err(error),
@@ -72,11 +74,39 @@ pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detect
         }
         looks => Err(Error::usage(unexplained(&readable[0].path, looks, &tried))),
     })?;
+    refuse_mixed(&readable, &samples, &detected.spec, stop)?;
     Ok((readable, detected))
 }
 
+/// Refuses files of values of which some begin with a header and some do not: a record would name columns,
+/// or a header would be a record.
+fn refuse_mixed(files: &[Found], samples: &[Sample], spec: &Spec, stop: &Stop) -> Result<()> {
+    let (Spec::Csv(dialect), [first, ..]) = (spec, samples) else { return Ok(()) };
+    for (number, file) in files.iter().enumerate().skip(1) {
+        let is_otherwise = match samples.get(number) {
+            Some(sample) => begins_otherwise(sample, first, dialect),
+            // Of so many files no samples are kept.
+            None => begins_otherwise(&sample(file, false, stop)?.1, first, dialect),
+        };
+        if is_otherwise {
+            let (one, other) = (file.path.display(), files[0].path.display());
+            return Err(Error::usage(match dialect.columns {
+                None => format!(
+                    "{one} begins with a record where {other} has a header: its first record would name columns; \
+                     load them apart, or give `columns` in a job"
+                ),
+                Some(_) => format!(
+                    "{one} begins with a header where {other} has a record: its header would be a record; \
+                     load them apart, or give {other} a header"
+                ),
+            }));
+        }
+    }
+    Ok(())
+}
+
 /// What a file looks like, and pieces of it.
-fn sample(file: &Found, all_over: bool, stop: &Stop) -> Result<(Looks, Option<Sample>)> {
+fn sample(file: &Found, all_over: bool, stop: &Stop) -> Result<(Looks, Sample)> {
     let (source, is_cut) = Source::preview(file, stop)?;
     let source = Arc::new(source);
     let (start, is_all) = source.beginning(LOOK_BYTES, Settings::default().record_bytes_max)?;
@@ -91,7 +121,7 @@ fn sample(file: &Found, all_over: bool, stop: &Stop) -> Result<(Looks, Option<Sa
         others.push(source.lines_at(size / 2, LOOK_BYTES)?);
         others.push(source.lines_at(size - look_bytes, LOOK_BYTES)?);
     }
-    Ok((looks, all_over.then_some(Sample { start, others })))
+    Ok((looks, Sample { start, others }))
 }
 
 /// A candidate, and how much it explains.

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::table::{Table, table, values};
-use crate::format::{AnyFormat, Chunk, Memory, PRESETS, Preamble, Preset, Raw, Record, preset};
+use super::table::{Table, names_columns, table, values};
+use crate::format::{AnyFormat, Chunk, Dialect, Memory, PRESETS, Preamble, Preset, Raw, Record, preset};
 
 /// Pieces of one file, each of whole lines.
 #[derive(Clone, Debug, Default)]
@@ -286,6 +286,14 @@ fn csv(start: &[u8], delimiter: u8, name: &str) -> Option<Candidate> {
         is_like: |_, _| true,
         can_begin_anywhere: true,
     })
+}
+
+/// Whether a further file begins otherwise than the first does: with a record where that one has a header,
+/// or with a header where it has a record.
+pub fn begins_otherwise(sample: &Sample, first: &Sample, dialect: &Dialect) -> bool {
+    let has_header = dialect.columns.is_none();
+    let names = names_columns(&sample.start, &first.start, has_header, dialect.delimiter as char);
+    names.is_some_and(|names| names != has_header)
 }
 
 impl Candidate {

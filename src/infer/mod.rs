@@ -31,7 +31,7 @@ use crate::format::{Malformed, Record};
 use crate::reject::Code;
 use crate::schema::{Field, Kind};
 
-pub use detect::{Candidate, Explained, Sample, candidates, explain, payloads};
+pub use detect::{Candidate, Explained, Sample, begins_otherwise, candidates, explain, payloads};
 pub use looks::{Looks, look};
 use name::Names;
 pub use name::{dated, is_same_log, job_name, job_name_of_directory, table_name};

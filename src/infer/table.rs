@@ -26,25 +26,60 @@ pub(super) struct Table {
 
 /// The table that lines with this delimiter are, if they are one.
 pub(super) fn table(start: &[u8], delimiter: char) -> Option<Table> {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
-    let mut lines = lines.filter(|line| !line.is_empty()).map(std::str::from_utf8);
-    let first = lines.next()?.ok()?;
-    if first.starts_with(['{', '[']) {
+    let (first_row, rows) = rows(start, delimiter)?;
+    if first_row[0].starts_with(['{', '[']) {
         // JSON has commas too, and as many in each line.
         return None;
     }
-    let rows = lines.take(LINES_MAX).filter_map(|line| line.ok().filter(|line| *line != first));
-    let (first_row, rows): (Vec<&str>, Vec<Vec<&str>>) =
-        (values(first, delimiter), rows.map(|line| values(line, delimiter)).collect());
     let width = first_row.len();
-    let rows: Vec<Vec<&str>> = rows.into_iter().filter(|row| row.len() == width).collect();
-    let columns: Vec<Column<'_>> =
-        (0..width).map(|place| Column::new(first_row[place], &rows, place)).collect();
+    let rows = of_width(rows, width);
+    let columns = columns(&first_row, &rows);
     let has_header = is_header(&columns, &rows);
     let width_min = if has_header { 2 } else { 3 };
     let is_table = width >= width_min && !is_prose(&first_row, &rows, &columns, delimiter);
     is_table.then_some(Table { width, has_header })
+}
+
+/// Whether the first line of a further file names the columns, as the rows of the first file tell it too.
+/// Nothing if it is the first line of that one, or there is none.
+pub(super) fn names_columns(start: &[u8], of: &[u8], has_header: bool, delimiter: char) -> Option<bool> {
+    let (first, below) = rows(start, delimiter)?;
+    let (first_of, below_of) = rows(of, delimiter)?;
+    if first == first_of {
+        return None;
+    }
+    let is_named = |value: &&str| first_of.iter().any(|name| name.trim().eq_ignore_ascii_case(value.trim()));
+    let are_others = has_header && first.len() == first_of.len() && !first.iter().any(is_named);
+    let record_of = (!has_header).then_some(first_of);
+    let below = of_width(below, first.len());
+    // As many values as there are names, and none of these: that it is words is not enough.
+    let is_told = |columns: &[Column<'_>]| {
+        columns.iter().all(|column| column.shape != Shape::Integer)
+            && columns.iter().any(|column| column.shape == Shape::Word && column.is_typed)
+    };
+    let is_told_below = is_told(&columns(&first, &below));
+    let all = below.into_iter().chain(record_of).chain(below_of).collect();
+    let all = of_width(all, first.len());
+    let columns = columns(&first, &all);
+    Some(is_header(&columns, &all) && (!are_others || is_told_below || is_told(&columns)))
+}
+
+/// The values of the first line, and of those below it that are not the same again.
+fn rows(start: &[u8], delimiter: char) -> Option<(Vec<&str>, Vec<Vec<&str>>)> {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let lines = start.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut lines = lines.filter(|line| !line.is_empty()).map(std::str::from_utf8);
+    let first = lines.next()?.ok()?;
+    let rows = lines.take(LINES_MAX).filter_map(|line| line.ok().filter(|line| *line != first));
+    Some((values(first, delimiter), rows.map(|line| values(line, delimiter)).collect()))
+}
+
+fn of_width(rows: Vec<Vec<&str>>, width: usize) -> Vec<Vec<&str>> {
+    rows.into_iter().filter(|row| row.len() == width).collect()
+}
+
+fn columns<'l>(first: &[&'l str], rows: &[Vec<&'l str>]) -> Vec<Column<'l>> {
+    (0..first.len()).map(|place| Column::new(first[place], rows, place)).collect()
 }
 
 /// The values of a line, without their quotes. What stands before the first letter of one stays.
@@ -231,6 +266,34 @@ mod tests {
         ] {
             assert_eq!(header(text), Some(false), "{text}");
         }
+    }
+
+    #[test]
+    fn further_files_begin_as_the_first_does() {
+        let names =
+            |text: &str, of: &str, has_header| names_columns(text.as_bytes(), of.as_bytes(), has_header, ',');
+        for (text, of) in [
+            ("4,d,true\n5,e,true\n", "id,name,ok\n1,a,true\n"),
+            // Two columns, one line, and words under words.
+            ("4,d\n5,e\n", "id,name\n1,a\n"),
+            ("4,d\n", "id,name\n1,a\n"),
+            ("bob,rome\ncid,oslo\n", "name,city\nada,paris\n"),
+            ("7,missing\n8,5.0\n", "id,score\n1,2.5\n2,0.5\n"),
+        ] {
+            assert_eq!(names(text, of, true), Some(false), "{text}");
+        }
+        for text in ["id,name\n4,d\n", "id,name\n", "\n"] {
+            assert_eq!(names(text, "id,name\n1,a\n", true), None, "{text}");
+        }
+        // Other names: in another order, more of them, and of other things.
+        for text in ["name,id\nd,4\n", "id,name,ok\n4,d,true\n", "Id,Name\n", "user,total\nx,1.5\ny,2\n"] {
+            assert_eq!(names(text, "id,name\n1,a\n", true), Some(true), "{text}");
+        }
+        let of = "INFO,started,web\nINFO,stopped,web\nWARN,gone,db\n";
+        assert_eq!(names("WARN,up,db\nINFO,down,mail\n", of, false), Some(false));
+        assert_eq!(names("id,name,ok\n1,a,true\n", "4,d,true\n5,e,true\n", false), Some(true));
+        assert_eq!(names("id,name,ok\n", "4,d,true\n5,e,true\n", false), Some(true));
+        assert_eq!(names("6,f,true\n", "4,d,true\n5,e,true\n", false), Some(false));
     }
 
     #[test]

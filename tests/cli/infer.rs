@@ -130,6 +130,34 @@ fn several_files_are_one_job() {
 }
 
 #[test]
+fn files_with_and_without_a_header_are_not_one_job() {
+    let place = Place::new();
+    place.write("x/a.csv", "id,name,ok\n1,a,true\n2,b,true\n");
+    place.write("x/b.csv", "4,d,true\n5,e,true\n");
+    let record = "b.csv begins with a record where x/a.csv has a header: its first record would name columns; load them apart, or give `columns` in a job";
+    for files in ["x/a.csv x/b.csv", "x"] {
+        place.run(&format!("load {files}")).ended(2, &[record]);
+    }
+    place.run("load x/b.csv x/a.csv").ended(
+        2,
+        &["x/a.csv begins with a header where x/b.csv has a record: its header would be a record; load"],
+    );
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 1);
+    // Behind those that are looked at all over, too.
+    for n in 0..20 {
+        place.write(&format!("many/{n:02}.csv"), format!("id,name,ok\n{n},a,true\n"));
+    }
+    place.write("many/99.csv", "99,d,true\n");
+    place.run("load many").ended(2, &["many/99.csv begins with a record where many/00.csv has a header"]);
+    // A header alone, nothing, and names in another order are what the first has.
+    place.write("many/99.csv", "id,name,ok\n");
+    place.write("many/98.csv", "");
+    place.write("many/97.csv", "ok,id,name\nfalse,97,z\n");
+    place.run("load many").ended(0, &["inserted               21"]);
+    assert_eq!(place.query("select name, ok from many where id > 19"), ["z|0"]);
+}
+
+#[test]
 fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
     let place = Place::new();
     let utf16: Vec<u8> = "\u{feff}{\"a\":1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
