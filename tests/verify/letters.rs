@@ -8,6 +8,7 @@ on_each_destination! {
     what_was_mended_over_a_row_of_its_key_is_no_difference
     letters_that_were_replayed_by_other_rules_are_told
     a_letter_holds_the_bytes_of_its_record
+    a_letter_of_nobody_is_one_too_many
 }
 
 /// Bytes as SQL has them.
@@ -165,5 +166,32 @@ fn a_letter_holds_the_bytes_of_its_record(kind: Kind) {
         assert_eq!(changed.result("/counts/changed_letters"), json!(2));
         load.sql(&format!("UPDATE {letters} SET {column} = NULL WHERE source_offset = 18"));
         assert_eq!(verify(&load, 5).result("/counts/changed_letters"), json!(3));
+    }
+}
+
+fn a_letter_of_nobody_is_one_too_many(kind: Kind) {
+    let load = Load::of("{\"n\":1}\n{\"n\":\"x\"}\n").to(kind).schema("n int");
+    load.call().run().exit(3);
+    let letters = load.ours("dead_letters");
+    let insert = |job: &str, offset: u64| {
+        let raw = bytes(kind, "{}");
+        load.sql(&format!(
+            "INSERT INTO {letters} (job, source_id, source_offset, line, length, raw, stage, reasons)
+             VALUES ({job}, 77, {offset}, 3, 2, {raw}, 'schema', '[]')"
+        ));
+    };
+    // Of another job it is none of ours.
+    insert("'another'", 0);
+    verify(&load, 0);
+    insert(&format!("(SELECT min(job) FROM {})", load.ours("sources")), 5);
+    let ended = verify(&load, 5);
+    assert_eq!(differences(&ended), ["extra_letter 3 5 -"]);
+    assert_eq!(ended.result("/differences/0/source_id"), json!(77));
+    assert_eq!(ended.result("/counts/extra_letters"), json!(1));
+    // The id was given once, and the source is remembered no more.
+    load.sql(&format!("DELETE FROM {letters} WHERE source_id = 77; DELETE FROM t"));
+    for table in ["checkpoints", "sources"] {
+        load.sql(&format!("DELETE FROM {}", load.ours(table)));
+        assert_eq!(differences(&verify(&load, 5)), ["extra_letter 2 8 -"], "{table}");
     }
 }

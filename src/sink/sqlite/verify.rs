@@ -42,6 +42,10 @@ pub(super) fn open(path: &Path, settings: &Settings, verifying: Verifying) -> Re
     Ok(Box::new(Verifier::new(kept, verifying, &settings.key, settings.data_date)))
 }
 
+/// The ids of all that are remembered.
+const ALL_SOURCES: &str =
+    "SELECT id FROM logmill_sources INTERSECT SELECT source_id FROM logmill_checkpoints";
+
 /// The database, of which nothing changes while it is looked at.
 struct SqliteKept {
     path: PathBuf,
@@ -169,8 +173,7 @@ impl Kept for SqliteKept {
 
     fn begin(&mut self, sources: &[i32], reads_strays: bool) -> Result<()> {
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
-        let remembered = "SELECT id FROM logmill_sources INTERSECT SELECT source_id FROM logmill_checkpoints";
-        let all = if self.has_tables { remembered } else { NO_SOURCES };
+        let all = if self.has_tables { ALL_SOURCES } else { NO_SOURCES };
         let all = reads_strays.then_some(all);
         // The plus keeps this from being how rows are found: they are to come in the order of the key.
         let is_read = of_sources("+source_id", &format!("IN ({})", ids.join(", ")), all);
@@ -231,7 +234,12 @@ impl Kept for SqliteKept {
         Ok(())
     }
 
-    fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>> {
+    fn letters_behind(
+        &mut self,
+        sources: &[i32],
+        reads_strays: bool,
+        behind: Place,
+    ) -> Result<Vec<HeldLetter>> {
         let letters = self.ask(|look| {
             let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
             let version = check_version(&look.connection)?;
@@ -240,12 +248,13 @@ impl Kept for SqliteKept {
                 "SELECT d.source_id, d.source_offset, d.line, d.state, d.stage, d.rules_hash, d.raw, d.raw_hash, d.fixed,
                         CASE WHEN d.fixed IS NOT NULL THEN {} END
                  FROM {letters} d
-                 WHERE d.state <> 'superseded' AND (d.source_id, d.source_offset) > (?1, ?2) AND +d.source_id IN ({})
+                 WHERE d.state <> 'superseded' AND (d.source_id, d.source_offset) > (?1, ?2) 
+                   AND (+d.source_id IN ({}) OR ?3 AND d.job = ?4 AND +d.source_id NOT IN ({ALL_SOURCES}))
                  ORDER BY d.source_id, d.source_offset LIMIT {PAGE}",
                 preamble_of_letter(checkpoints),
                 ids.join(", ")
             ))?;
-            let mut found = statement.query(params![behind.source, behind.offset])?;
+            let mut found = statement.query(params![behind.source, behind.offset, reads_strays, self.scope.job])?;
             let (mut letters, mut bytes) = (Vec::new(), 0);
             while let Some(row) = found.next()?.filter(|_| bytes < LETTER_BYTES) {
                 let letter = letter(row)?;
@@ -254,7 +263,7 @@ impl Kept for SqliteKept {
             }
             Ok(letters)
         });
-        match self.has_tables && !sources.is_empty() {
+        match self.has_tables && (reads_strays || !sources.is_empty()) {
             true => Ok(letters?.unwrap_or_default()),
             false => Ok(Vec::new()),
         }

@@ -45,22 +45,23 @@ impl RowCursor {
 #[derive(Debug)]
 pub(super) struct LetterCursor {
     sources: Vec<i32>,
+    reads_strays: bool,
     letters: VecDeque<HeldLetter>,
     last: Place,
     has_ended: bool,
 }
 
 impl LetterCursor {
-    /// Those of some sources.
-    pub(super) fn of(sources: Vec<i32>) -> LetterCursor {
+    /// Those of some sources and, if asked for, of none.
+    pub(super) fn of(sources: Vec<i32>, reads_strays: bool) -> LetterCursor {
         let before_all = Place { source: i32::MIN, offset: i64::MIN };
-        LetterCursor { sources, letters: VecDeque::new(), last: before_all, has_ended: false }
+        LetterCursor { sources, reads_strays, letters: VecDeque::new(), last: before_all, has_ended: false }
     }
 
     /// The place of the next letter.
     pub(super) fn peek<K: Kept>(&mut self, kept: &mut K) -> Result<Option<Place>> {
         if self.letters.is_empty() && !self.has_ended {
-            self.letters.extend(kept.letters_behind(&self.sources, self.last)?);
+            self.letters.extend(kept.letters_behind(&self.sources, self.reads_strays, self.last)?);
             self.has_ended = self.letters.is_empty();
         }
         Ok(self.letters.front().map(|letter| letter.place))

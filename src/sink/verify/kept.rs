@@ -50,9 +50,15 @@ pub(in crate::sink) trait Kept: Send {
     /// Gives more rows; none at the end.
     fn more_rows(&mut self, rows: &mut HeldRows) -> Result<()>;
 
-    /// The letters of these sources behind a place, in order, up to a number and some bytes; none at the
-    /// end. Those that are superseded are left out.
-    fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>>;
+    /// The letters of these sources behind a place and, if asked for, the job's strays: those of ids that
+    /// no source of any job has. In order, up to a number and some bytes; none at the end. Those that are
+    /// superseded are left out.
+    fn letters_behind(
+        &mut self,
+        sources: &[i32],
+        reads_strays: bool,
+        behind: Place,
+    ) -> Result<Vec<HeldLetter>>;
 
     /// The rows that have the keys of these, in their order.
     fn find(&mut self, rows: Vec<Vec<u8>>) -> Result<Vec<Option<Vec<u8>>>>;

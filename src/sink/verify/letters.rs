@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::kept::{HeldLetter, Kept, LetterState, Place};
-use super::{DifferenceKind, Expected, KEYS_MAX, Keyed, Met, Verifier};
+use super::{DifferenceKind, Expected, KEYS_MAX, Keyed, Met, Verifier, source};
 use crate::error::Result;
 
 impl<K: Kept> Verifier<K> {
@@ -41,11 +41,11 @@ impl<K: Kept> Verifier<K> {
     }
 
     fn extra_letter(&mut self, letter: &HeldLetter) {
-        if let Some(read) = self.sources.get_mut(&letter.place.source)
-            && read.has_read(letter.place)
-        {
-            let line = Some(letter.line);
-            self.differences.add(read.difference(DifferenceKind::ExtraLetter, letter.place, line));
+        let (kind, place, line) = (DifferenceKind::ExtraLetter, letter.place, Some(letter.line));
+        match self.sources.get_mut(&place.source) {
+            Some(read) if !read.has_read(place) => {}
+            Some(read) => self.differences.add(read.difference(kind, place, line)),
+            None => self.differences.add(source::of_nobody(kind, place, line)),
         }
     }
 

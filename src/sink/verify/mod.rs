@@ -62,7 +62,7 @@ pub struct Verifying {
     pub only: Option<BTreeSet<String>>,
     /// The job has other sources, which are not verified here.
     pub is_part: bool,
-    /// Rows under ids that no source has are looked for.
+    /// Rows and letters under ids that no source has are looked for.
     pub reads_strays: bool,
 }
 
@@ -157,7 +157,7 @@ impl<K: Kept> Verifier<K> {
             sources: BTreeMap::new(),
             absent: Vec::new(),
             rows: RowCursor::default(),
-            letters: LetterCursor::of(Vec::new()),
+            letters: LetterCursor::of(Vec::new(), false),
             pairs: Vec::new(),
             pair_bytes: 0,
             asides: Asides::default(),
@@ -263,7 +263,7 @@ impl<K: Kept> Verifier<K> {
                     read.table.rows += 1;
                     self.differences.add(read.difference(DifferenceKind::ExtraRow, at, None));
                 }
-                None => self.differences.add(source::of_nobody(at)),
+                None => self.differences.add(source::of_nobody(DifferenceKind::ExtraRow, at, None)),
             }
         }
         Ok(())
@@ -430,7 +430,7 @@ impl<K: Kept> Verifier<K> {
             self.not_verifiable.extend(read.before_rules());
             self.not_verifiable.extend(read.replayed_otherwise());
         }
-        self.letters = LetterCursor::of(self.sources.keys().copied().collect());
+        self.letters = LetterCursor::of(self.sources.keys().copied().collect(), false);
         self.is_second = true;
         Ok(())
     }
@@ -505,7 +505,7 @@ impl<K: Kept> Sink for Verifier<K> {
             if self.is_by_place {
                 self.kept.begin(&ids, self.of.reads_strays)?;
             }
-            self.letters = LetterCursor::of(ids);
+            self.letters = LetterCursor::of(ids, self.of.reads_strays);
         }
         Ok(answers)
     }

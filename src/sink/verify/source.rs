@@ -144,7 +144,7 @@ impl Read {
     /// Counts a difference.
     pub(super) fn difference(&mut self, kind: DifferenceKind, place: Place, line: Option<u64>) -> Difference {
         self.differences += 1;
-        Difference { source: self.name.clone(), ..difference(kind, place, line) }
+        Difference { source: self.name.clone(), ..of_nobody(kind, place, line) }
     }
 
     /// Counts a row that holds something else in a column.
@@ -235,12 +235,8 @@ impl Read {
     }
 }
 
-/// That a row stands under the id of a source that was never given.
-pub(super) fn of_nobody(place: Place) -> Difference {
-    difference(DifferenceKind::ExtraRow, place, None)
-}
-
-fn difference(kind: DifferenceKind, place: Place, line: Option<u64>) -> Difference {
+/// What stands under the id of a source that nobody remembers.
+pub(super) fn of_nobody(kind: DifferenceKind, place: Place, line: Option<u64>) -> Difference {
     Difference {
         source: String::new(),
         source_id: place.source,

@@ -65,6 +65,10 @@ pub(super) fn open(
     Ok(Box::new(Verifier::new(kept, verifying, &settings.key, settings.data_date)))
 }
 
+/// The ids of all that are remembered.
+const ALL_SOURCES: &str =
+    "SELECT id FROM logmill.sources INTERSECT SELECT source_id FROM logmill.checkpoints";
+
 /// The database, of which nothing changes while it is looked at.
 struct PostgresKept {
     server: Arc<Server>,
@@ -205,8 +209,7 @@ impl Kept for PostgresKept {
         let Some(target) = &self.looked.target else { return Ok(()) };
         let columns: Vec<String> = self.looked.columns.iter().map(|column| shown(column, "t.")).collect();
         let ids: Vec<String> = sources.iter().map(ToString::to_string).collect();
-        let remembered = "SELECT id FROM logmill.sources INTERSECT SELECT source_id FROM logmill.checkpoints";
-        let all = if self.looked.version.is_some() { remembered } else { NO_SOURCES };
+        let all = if self.looked.version.is_some() { ALL_SOURCES } else { NO_SOURCES };
         // In the order of the index, where there is one: to sort would be to write all of it.
         let sql = format!(
             "COPY (SELECT {} FROM {} t
@@ -242,11 +245,16 @@ impl Kept for PostgresKept {
         Ok(())
     }
 
-    fn letters_behind(&mut self, sources: &[i32], behind: Place) -> Result<Vec<HeldLetter>> {
-        let Some(version) = self.looked.version.filter(|_| !sources.is_empty()) else {
+    fn letters_behind(
+        &mut self,
+        sources: &[i32],
+        reads_strays: bool,
+        behind: Place,
+    ) -> Result<Vec<HeldLetter>> {
+        let Some(version) = self.looked.version.filter(|_| reads_strays || !sources.is_empty()) else {
             return Ok(Vec::new());
         };
-        let sources = sources.to_vec();
+        let (sources, job) = (sources.to_vec(), self.looked.scope.job.clone());
         self.ask(move |link| {
             let (letters, (_, checkpoints)) =
                 (tables::letters_of_version(version), tables::of_version(version));
@@ -262,13 +270,14 @@ impl Kept for PostgresKept {
                                 sum(coalesce(octet_length(q.raw), 0) + coalesce(octet_length(q.fixed), 0)) OVER w AS total
                          FROM (
                              SELECT * FROM {letters} l
-                             WHERE state <> 'superseded' AND (source_id, source_offset) > ($1, $2) AND source_id = ANY ($3)
+                             WHERE state <> 'superseded' AND (source_id, source_offset) > ($1, $2)
+                               AND (source_id = ANY ($3) OR $4 AND job = $5 AND source_id NOT IN ({ALL_SOURCES}))
                              ORDER BY source_id, source_offset LIMIT {LETTERS_MAX}
                          ) q WINDOW w AS (ORDER BY q.source_id, q.source_offset)
                      ) d WHERE d.number = 1 OR d.total <= {LETTER_BYTES} ORDER BY d.source_id, d.source_offset",
                     preamble_of_letter(checkpoints)
                 ),
-                &[&behind.source, &behind.offset, &sources],
+                &[&behind.source, &behind.offset, &sources, &reads_strays, &job],
             );
             Ok(at(Step::Look, rows)?.iter().map(letter).collect())
         })
