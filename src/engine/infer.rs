@@ -102,7 +102,7 @@ impl Unwritten {
         };
         let terms = Terms {
             nulls: detected.nulls.clone(),
-            finite_only: sink::kinds::holds_finite_only(url),
+            holds_no_nan: sink::kinds::holds_no_nan(url),
             has_jsonb: sink::kinds::has_jsonb(url),
             texts: named(|field| field.holds == Holds::Text),
             optional: named(|field| !field.is_required),

@@ -132,8 +132,8 @@ pub struct Proposal {
 pub struct Terms {
     /// Texts that mean null in the format.
     pub nulls: Vec<String>,
-    /// Whether the destination holds only finite numbers.
-    pub finite_only: bool,
+    /// Whether no number in the destination is NaN.
+    pub holds_no_nan: bool,
     /// Whether JSON goes into a `jsonb` of PostgreSQL.
     pub has_jsonb: bool,
     /// Fields that are texts, whatever those seen look like.
@@ -300,9 +300,15 @@ impl Seen {
         if terms.has_jsonb {
             tell(&key.values.beyond_jsonb, "a number with more digits than jsonb has", "");
         }
-        let is_json = !matches!(kind, Kind::Float(_));
-        if is_json || terms.finite_only {
-            tell(&key.values.not_finite, "a number that is not finite", "");
+        match kind {
+            // The infinities go into any column of floats.
+            Kind::Float(_) if terms.holds_no_nan => tell(&key.values.nan, "NaN", ""),
+            Kind::Float(_) => {}
+            _ => {
+                let mut not_finite = key.values.nan.clone();
+                not_finite.merge(&key.values.not_finite);
+                tell(&not_finite, "a number that is not finite", "");
+            }
         }
     }
 

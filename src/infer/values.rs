@@ -142,8 +142,11 @@ pub(super) struct Values {
     pub(super) items: Option<Box<Values>>,
     /// The members of all objects.
     pub(super) members: Option<Box<Keys>>,
-    /// Values that hold a NUL, and those with a number that is not finite.
+    /// Values that hold a NUL,
     pub(super) nul: Met,
+    /// numbers that are NaN,
+    pub(super) nan: Met,
+    /// and those that are infinite, with lists and objects that hold either.
     pub(super) not_finite: Met,
     /// Those with a number that a `jsonb` cannot hold.
     pub(super) beyond_jsonb: Met,
@@ -276,7 +279,8 @@ impl Values {
                 }
             }
             Raw::Int(number) => self.unique.see(&number.to_le_bytes()),
-            Raw::Float(number) if !number.is_finite() => self.not_finite.see(spot, value),
+            Raw::Float(number) if number.is_nan() => self.nan.see(spot, value),
+            Raw::Float(number) if number.is_infinite() => self.not_finite.see(spot, value),
             Raw::List { .. } => {
                 self.see_storable(spot, value);
                 if depth < DEPTH_MAX {
@@ -347,6 +351,7 @@ impl Values {
             (members, others) => *members = members.take().or(others),
         }
         self.nul.merge(&other.nul);
+        self.nan.merge(&other.nan);
         self.not_finite.merge(&other.not_finite);
         self.beyond_jsonb.merge(&other.beyond_jsonb);
     }

@@ -79,8 +79,8 @@ pub fn names(text: &str) -> Names {
     KINDS.iter().find(|kind| (kind.is_named)(text)).map_or_else(Names::default, |kind| kind.names)
 }
 
-/// Whether the destination that a text names holds only finite numbers.
-pub fn holds_finite_only(text: &str) -> bool {
+/// Whether no number in the destination that a text names can be NaN. Infinities go into any.
+pub fn holds_no_nan(text: &str) -> bool {
     !super::postgres::is_named(text)
 }
 

@@ -397,9 +397,22 @@ fn what_no_column_can_hold_is_foretold() {
         3,
         &[
             "1 value of field a holds a NUL, which no column can hold: dead letters, the first at byte 0 of app.ndjson; nul = \"strip\"",
-            "1 value of field f holds a number that is not finite, which no column can hold: dead letters, the first at byte 24",
+            "1 value of field f holds NaN, which no column can hold: dead letters, the first at byte 24",
             "inserted                1",
             "rejected                2",
+        ],
+    );
+    // An infinity goes into a column of floats, and into no JSON.
+    place.write("infinite.ndjson", "{\"f\":1e400}\n{\"f\":2.5}\n");
+    let said = place.run("load infinite.ndjson").ended(0, &["inserted                2"]);
+    assert!(!said.stderr.contains("no column can hold"), "{}", said.stderr);
+    assert_eq!(place.query("select count(*) from infinite where f > 1e308"), ["1"]);
+    place.write("mixed.ndjson", "{\"f\":1e400}\n{\"f\":\"x\"}\n{\"f\":{\"a\":NaN}}\n{\"f\":NaN}\n");
+    place.run("load mixed.ndjson").ended(
+        3,
+        &[
+            "3 values of field f hold a number that is not finite, which no column can hold",
+            "rejected                3",
         ],
     );
 }
