@@ -141,6 +141,11 @@ impl Source {
         self.needs_date == Some(NeedsDate::Files)
     }
 
+    /// Whether what is loaded depends on a data date.
+    pub fn depends_on_date(&self) -> bool {
+        self.needs_date.is_some()
+    }
+
     /// The patterns of the job that have placeholders, for all days at once; or one that does not
     /// say which day its files are of.
     pub fn of_any_day(&self) -> Result<Vec<OfAnyDay>, String> {

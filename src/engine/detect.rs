@@ -223,6 +223,7 @@ fn empty(files: &[Found]) -> Error {
 fn unexplained(path: &Path, looks: Looks, tried: &[(String, Explained)]) -> String {
     let (what, hint) = match looks {
         Looks::Text { what, hint } | Looks::Other { what, hint } => (what, hint),
+        Looks::Pairs { what } => (what, None),
         Looks::Ndjson | Looks::Empty => ("JSON mixed with other lines", None),
     };
     let best = match tried.first() {
@@ -231,9 +232,12 @@ fn unexplained(path: &Path, looks: Looks, tried: &[(String, Explained)]) -> Stri
         }
         _ => String::new(),
     };
-    let then = match hint {
-        Some(command) => format!("`{command}` makes lines of it"),
-        None => "write a job with a `format`, or with a `pattern` of your own".to_owned(),
+    let then = match (hint, looks) {
+        (Some(command), _) => format!("`{command}` makes lines of it"),
+        (None, Looks::Pairs { .. }) => {
+            "two columns without a header could be prose; write `columns` in a job with a `format`".to_owned()
+        }
+        (None, _) => "write a job with a `format`, or with a `pattern` of your own".to_owned(),
     };
     format!("{} looks like {what}, and no format explains most of its lines{best}; {then}", path.display())
 }

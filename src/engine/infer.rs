@@ -236,11 +236,15 @@ fn warnings(
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some((spot, code, what)) = proposal.first_malformed {
+        let record = if detected.is_ndjson() { "JSON object" } else { "such record" };
+        let are_none = match proposal.malformed {
+            1 => format!("is no {record} and will be a dead letter"),
+            _ => format!("are no {record}s and will be dead letters"),
+        };
         warnings.push(format!(
-            "{} of {} lines are no {} and will be dead letters; the first, at byte {} of {}, is {what} ({code})",
+            "{} of {} {are_none}; the first, at byte {} of {}, is {what} ({code})",
             figure::count(proposal.malformed),
-            figure::count(proposal.malformed + proposal.records),
-            if detected.is_ndjson() { "JSON objects" } else { "such records" },
+            figure::some(proposal.malformed + proposal.records, "line"),
             figure::count(spot.offset),
             files[spot.file].display(),
         ));

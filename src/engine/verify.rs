@@ -13,7 +13,7 @@ use super::run::{recipe, settings};
 use super::selected::selected;
 use super::{Watch, destination};
 use crate::config::Config;
-use crate::error::{ErrorKind, Result, Unclear};
+use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::pipeline::{self, Outcome};
 use crate::report::{Compared, Verify};
 use crate::sink::Sink;
@@ -41,6 +41,11 @@ pub fn verify(
 ) -> Result<Verify> {
     let began = Instant::now();
     let config = job(options.date)?;
+    if let Some(date) = options.date.filter(|_| !config.source.depends_on_date()) {
+        return Err(Error::usage(format!(
+            "nothing in the job depends on a data date, so it has no day {date} to verify; leave out --date"
+        )));
+    }
     let status = destination(&config, watch)?.history()?.status(&config.name)?.unwrap_or_default();
     let only = options.is_part.then(|| given(&config, &status.sources)).transpose()?;
     let days = days(&config, &status.sources);

@@ -8,7 +8,7 @@ use super::stamps::{self, DAY_FIRST, LAYOUTS, MONTH_FIRST, SYSLOG};
 use super::traits::Traits;
 use super::values::{Met, Values};
 use super::widen;
-use crate::figure::{count, share};
+use crate::figure::{count, share, some};
 use crate::schema::{Bounds, Decimal, Field, Float, Json, Kind, List, StampFormat, Text, Timestamp};
 use chrono::{DateTime, NaiveDate};
 
@@ -351,7 +351,7 @@ pub(super) fn text(values: &Values, voids: &[&str]) -> Choice {
             format!("only {}", named.join(", "))
         }
         _ if values.chars_max == 0 => "always empty".to_owned(),
-        _ => format!("up to {} characters", count(values.chars_max as u64)),
+        _ => format!("up to {}", some(values.chars_max as u64, "character")),
     };
     Choice::new(kind, note)
 }

@@ -26,6 +26,11 @@ pub enum Looks {
         /// How it can be made into lines of JSON, where that is one command.
         hint: Option<&'static str>,
     },
+    /// Two values in each line. Prose with a comma can look so too, and only a header tells them apart.
+    Pairs {
+        /// What it would be: "CSV".
+        what: &'static str,
+    },
     /// Something that no format reads.
     Other {
         /// What, with its article: "a binary file".
@@ -70,7 +75,10 @@ pub fn look(bytes: &[u8], is_all: bool) -> Looks {
         return Looks::Other { what, hint };
     }
     let (what, hint) = of_lines(&lines, bytes);
-    Looks::Text { what, hint }
+    match of_values(&lines) {
+        Some((values, 2)) if values == what => Looks::Pairs { what },
+        _ => Looks::Text { what, hint },
+    }
 }
 
 fn is_object(line: &[u8]) -> bool {
@@ -146,17 +154,25 @@ fn of_lines(lines: &[&[u8]], bytes: &[u8]) -> (&'static str, Option<&'static str
     if most(&|line| LOGFMT.is_match(line)) {
         return ("logfmt", None);
     }
-    for (delimiter, what) in [(b'\t', "TSV"), (b',', "CSV"), (b';', "CSV with semicolons")] {
-        let columns = |line: &[u8]| line.iter().filter(|&&byte| byte == delimiter).count();
-        let wanted = columns(first);
-        if wanted > 0 && lines.len() > 1 && most(&|line| columns(line) == wanted) {
-            return (what, None);
-        }
+    if let Some((what, _)) = of_values(lines) {
+        return (what, None);
     }
     if objects_behind_text(lines) {
         return ("JSON behind other text on each line", None);
     }
     ("plain text", None)
+}
+
+/// What stands between the values of most lines, if each has as many, and how many there are.
+fn of_values(lines: &[&[u8]]) -> Option<(&'static str, usize)> {
+    [(b'\t', "TSV"), (b',', "CSV"), (b';', "CSV with semicolons")].into_iter().find_map(
+        |(delimiter, what)| {
+            let width = |line: &[u8]| 1 + line.iter().filter(|&&byte| byte == delimiter).count();
+            let wanted = width(lines[0]);
+            let alike = lines.iter().filter(|line| width(line) == wanted).count();
+            (wanted > 1 && lines.len() > 1 && 2 * alike > lines.len()).then_some((what, wanted))
+        },
+    )
 }
 
 /// Whether most lines end in an object that does not start them: `web-1 | {"level":"info"}`.
@@ -190,7 +206,7 @@ mod tests {
         match look(text, true) {
             Looks::Ndjson => "NDJSON",
             Looks::Empty => "nothing",
-            Looks::Text { what, .. } | Looks::Other { what, .. } => what,
+            Looks::Text { what, .. } | Looks::Pairs { what } | Looks::Other { what, .. } => what,
         }
     }
 

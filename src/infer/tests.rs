@@ -141,7 +141,7 @@ fn what_a_record_may_lack_is_not_required() {
         [
             "a?: int # 1 to 2; absent in 1 of 1,001 records",
             "b?: json # absent in 1 of 1,001 records; never anything but null",
-            "c?: text # up to 1 characters; absent in 1,000 of 1,001 records",
+            "c?: text # up to 1 character; absent in 1,000 of 1,001 records",
         ]
     );
 }
@@ -299,7 +299,7 @@ fn a_text_is_what_it_is_written_like() {
         (&["nan", "inf"], "a: text # up to 3 characters"),
         (&["yes", "no"], "a: text # up to 3 characters"),
         // What is null elsewhere is a text among texts.
-        (&["-", "x"], "a: text # up to 1 characters"),
+        (&["-", "x"], "a: text # up to 1 character"),
         (&["12:34:56", "00:00:00.5"], "a: time"),
         (
             &["2023-10-27 12:34:56,789"],

@@ -172,7 +172,7 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
             3,
             &[
                 "there is no job, so this is against what was inferred from all 2 records of",
-                "1 of 3 lines are no JSON objects",
+                "1 of 3 lines is no JSON object",
             ],
         );
         assert!(said.stdout.contains("valid                   2\n"), "{}", said.stdout);

@@ -145,7 +145,7 @@ fn files_with_and_without_a_header_are_not_one_job() {
     assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 1);
     // Behind those that are looked at all over, too.
     for n in 0..20 {
-        place.write(&format!("many/{n:02}.csv"), format!("id,name,ok\n{n},a,true\n"));
+        place.write(format!("many/{n:02}.csv"), format!("id,name,ok\n{n},a,true\n"));
     }
     place.write("many/99.csv", "99,d,true\n");
     place.run("load many").ended(2, &["many/99.csv begins with a record where many/00.csv has a header"]);
@@ -175,6 +175,12 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
             b"{\"a\":1}\nno\nnor\n",
             2,
             "half.log looks like lines in braces that are not JSON, and no format explains most of its lines; the best, ndjson, explains 33 % of 3 lines",
+        ),
+        (
+            "d.csv",
+            b"7,g\n8,h\n",
+            2,
+            "d.csv looks like CSV, and no format explains most of its lines; two columns without a header could be prose; write `columns` in a job",
         ),
         ("a.seq", b"\x1e{\"a\":1}\n\x1e{\"a\":2}\n", 2, "a JSON text sequence (RFC 7464)"),
         ("a.bin", b"\x7fELF\0\0", 2, "a.bin looks like a binary file"),
@@ -211,7 +217,7 @@ fn bad_lines_are_told_and_are_dead_letters() {
     place.run("load mixed.ndjson").ended(
         3,
         &[
-            "1 of 3 lines are no JSON objects and will be dead letters; the first, at byte 0 of mixed.ndjson, is",
+            "1 of 3 lines is no JSON object and will be a dead letter; the first, at byte 0 of mixed.ndjson, is",
             "(json_invalid)",
             "1 dead letter open",
         ],

@@ -48,6 +48,11 @@ fn a_job_takes_a_date_or_refuses_one_whichever_files_it_is_given() {
         ended(&format!("{command} -j job.toml"), Some("2023-10-27"), 2, refused);
     }
     ended("load app.log --date 2023-10-27", None, 2, refused);
+    let never =
+        "nothing in the job depends on a data date, so it has no day 2023-10-27 to verify; leave out --date";
+    for command in ["verify", "verify app.log"] {
+        ended(&format!("{command} -j job.toml --date 2023-10-27"), None, 2, never);
+    }
     assert!(!logs.path("app.logmill.toml").exists() && !logs.path("logmill.db").exists());
     let logs = logs.source("files = [\"{date}/*.log\"]");
     logs.command("");
