@@ -21,11 +21,12 @@ on_each_destination! {
     wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked
     rows_that_go_and_come_otherwise_change_their_dates
     days_are_those_of_the_clock_of_the_job
+    a_day_at_the_end_of_all_times_is_one_like_others
     rejects_are_counted_by_their_data_date
     metrics_are_compared_and_nothing_is_written
 }
 
-const RULES: &str = "at = \"timestamp\"\nlevel = \"text\"\nn = \"int\"\n";
+const RULES: &str = "level = \"text\"\nn = \"int\"\n";
 
 const METRICS: &str = "
 [[rollup]]
@@ -52,6 +53,8 @@ struct Job {
     name: &'static str,
     source: String,
     record: String,
+    /// What its times are.
+    at: &'static str,
     target: String,
     metrics: String,
 }
@@ -75,6 +78,7 @@ impl Job {
             name,
             source: "files = [\"*.log\"]".to_owned(),
             record: "time = \"at\"".to_owned(),
+            at: "\"timestamp\"",
             target: String::new(),
             metrics: METRICS.to_owned(),
         }
@@ -95,11 +99,11 @@ impl Job {
     }
 
     fn write_job(&self) {
-        let Job { destination, name, source, record, target, metrics, .. } = self;
+        let Job { destination, name, source, record, at, target, metrics, .. } = self;
         self.place.write(
             "job.toml",
             format!(
-                "name = \"{name}\"\n[source]\nformat = \"ndjson\"\n{source}\n[record]\n{record}\n[record.fields]\n{RULES}\
+                "name = \"{name}\"\n[source]\nformat = \"ndjson\"\n{source}\n[record]\n{record}\n[record.fields]\nat = {at}\n{RULES}\
                  [destination]\nurl = \"{}\"\ntable = \"t\"\n{target}\n[pipeline]\nbatch_rows = 4\nchunk_size = 200\n\
                  retry_for = \"40s\"\n{metrics}",
                 destination.url()
@@ -475,6 +479,47 @@ fn days_are_those_of_the_clock_of_the_job(kind: Kind) {
     job.run("load").ended(0, &[]);
     assert_eq!(job.metric("rows"), ["2024-03-30|2", "2024-03-31|2", "2024-10-26|1", "2024-10-27|3"]);
     job.is_computed();
+}
+
+fn a_day_at_the_end_of_all_times_is_one_like_others(kind: Kind) {
+    // What programs write that know no time: the first moment of all, and the last.
+    let instants = ["0001-01-01T00:00:00Z", "2024-03-01T10:00:00Z", "9999-12-31T23:59:59.999999Z"];
+    for (at, zone, cut) in [
+        ("\"timestamp\"", "UTC", 27),
+        ("\"timestamp\"", "America/New_York", 27),
+        ("\"timestamp\"", "Europe/Berlin", 27),
+        ("{ type = \"timestamp\", zone = \"naive\" }", "Europe/Berlin", 19),
+        ("\"date\"", "America/New_York", 10),
+    ] {
+        let source = format!("files = [\"*.log\"]\ntimezone = \"{zone}\"");
+        let job = Job { source, at, ..Job::new(kind) };
+        let records = instants.map(|instant| (&instant[..instant.len().min(cut)], "INFO", 1));
+        job.log("1.log", &records);
+        job.loads(3);
+        let ones = |metric: &str| {
+            let values = job.metric(metric);
+            assert!(
+                values.len() == 3 && values.iter().all(|value| value.ends_with("|1")),
+                "{at} {zone}: {values:?}"
+            );
+        };
+        ["rows", "total"].into_iter().for_each(ones);
+        job.is_computed();
+        // Its days are found again in the rows, and in what is marked.
+        let known = |arguments: &str| {
+            let (code, result) = job.json(arguments);
+            assert_eq!(code, 0, "{at} {zone}: {result}");
+            job.is_computed();
+        };
+        known("rollup");
+        known("rollup --from 0001-01-01 --to 9999-12-31");
+        known("load --rebuild");
+        ["rows", "total"].into_iter().for_each(ones);
+        job.loads(0);
+        job.run("forget --delete-rows 1.log").ended(0, &[]);
+        known("rollup");
+        assert_eq!(job.metric("rows"), Vec::<String>::new(), "{at} {zone}");
+    }
 }
 
 fn rejects_are_counted_by_their_data_date(kind: Kind) {

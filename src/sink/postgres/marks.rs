@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime};
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow};
 
 use super::catalog::Target;
@@ -140,8 +140,9 @@ impl Marks {
         let mut days = BTreeSet::new();
         for message in at(Step::Marks, client.simple_query(sql))? {
             let SimpleQueryMessage::Row(row) = message else { continue };
-            // Of a day before our era no record can be.
-            let Some(date) = row.get(0).and_then(|text| text.parse().ok()) else { continue };
+            let number = row.get(0).and_then(|text| text.parse().ok());
+            // In a row of somebody else the year may be of more digits than a record can have.
+            let Some(date) = number.and_then(NaiveDate::from_num_days_from_ce_opt) else { continue };
             match &self.time {
                 Some(time) => days.extend(time.days_of(date)),
                 None => drop(days.insert(date)),
@@ -167,7 +168,7 @@ impl Marks {
         if days.is_empty() {
             return Ok(());
         }
-        let days: Vec<String> = days.iter().map(NaiveDate::to_string).collect();
+        let days: Vec<String> = days.iter().map(|day| format!("\"{}\"", written(*day, ""))).collect();
         let sql = format!(
             "INSERT INTO logmill.dirty_dates AS d (target, job, date, seq)
              SELECT m.target, m.job, n.date, 1
@@ -182,30 +183,65 @@ impl Marks {
     }
 }
 
-/// The date of a row `t`: of an instant that of UTC, which is more than one on another clock.
+/// The date of a row `t`, counted from the first of our era: of an instant that of UTC, which is more
+/// than one on another clock.
 fn date_of(time: &Time) -> String {
     let name = quote(&time.name);
-    match time.kind {
+    let date = match time.kind {
         TimeKind::Instant => format!("(t.{name} AT TIME ZONE 'UTC')::date"),
-        TimeKind::Local => format!("t.{name}::date"),
-        TimeKind::Day => format!("t.{name}"),
-    }
+        TimeKind::Local | TimeKind::Day => format!("t.{name}::date"),
+    };
+    format!("{date} - '0001-12-31 BC'::date")
 }
 
 fn is_on_a_day(time: &Time) -> String {
     format!("pg_catalog.isfinite(t.{})", quote(&time.name))
 }
 
+/// A date as the server reads it, with what follows it: no year has a sign, and before our era there
+/// is no year 0.
+fn written(date: NaiveDate, rest: &str) -> String {
+    let (year, era) = match date.year() {
+        year @ 1.. => (year, ""),
+        year => (1 - year, " BC"),
+    };
+    format!("{year:04}{}{rest}{era}", date.format("-%m-%d"))
+}
+
 /// A moment in the type of the column of times.
-pub(super) fn moment(kind: TimeKind, text: &str) -> String {
+pub(super) fn moment(kind: TimeKind, at: NaiveDateTime) -> String {
+    let text = |zone: &str| written(at.date(), &format!("{}{zone}", at.format("T%H:%M:%S")));
     match kind {
-        TimeKind::Instant => format!("CAST('{text}Z' AS pg_catalog.timestamptz)"),
-        TimeKind::Local => format!("CAST('{text}' AS pg_catalog.timestamp)"),
-        TimeKind::Day => format!("CAST('{text}' AS pg_catalog.date)"),
+        TimeKind::Instant => format!("CAST('{}' AS pg_catalog.timestamptz)", text("Z")),
+        TimeKind::Local => format!("CAST('{}' AS pg_catalog.timestamp)", text("")),
+        TimeKind::Day => day(at.date()),
     }
+}
+
+/// A date, as a literal.
+pub(super) fn day(date: NaiveDate) -> String {
+    format!("CAST('{}' AS pg_catalog.date)", written(date, ""))
 }
 
 /// Why nothing can be computed: the job does not say when a record happened.
 pub(super) fn no_time() -> Trouble {
     Trouble::Ours(Error::broken("a job with rollups says when its records happened"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_has_neither_a_sign_nor_a_year_0() {
+        for (of, expected) in [
+            ("2024-02-29", "CAST('2024-02-29' AS pg_catalog.date)"),
+            ("0001-01-01", "CAST('0001-01-01' AS pg_catalog.date)"),
+            ("0000-12-31", "CAST('0001-12-31 BC' AS pg_catalog.date)"),
+            ("-0001-12-31", "CAST('0002-12-31 BC' AS pg_catalog.date)"),
+            ("+10000-01-01", "CAST('10000-01-01' AS pg_catalog.date)"),
+        ] {
+            assert_eq!(day(of.parse().expect("a date")), expected);
+        }
+    }
 }

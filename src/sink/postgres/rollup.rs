@@ -13,7 +13,7 @@ use super::compare::unfit;
 use super::connect::Server;
 use super::constants::Constants;
 use super::link::{Link, OUR_PATH, begin_sql, path_of_target};
-use super::marks::{Marks, moment, no_time};
+use super::marks::{Marks, day, moment, no_time};
 use super::metrics::{compare, found_table, stored_dates, table_of, take_down};
 use super::names::literal;
 use super::session::Session;
@@ -223,6 +223,7 @@ impl PlaceOf<'_> {
             target: &self.target,
             time: self.time,
             moment,
+            date: day,
             letters: "logmill.dead_letters",
             sources: "logmill.sources",
             whose: self.whose,

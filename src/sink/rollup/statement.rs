@@ -1,6 +1,6 @@
 //! The statements that compute a metric of a day: the same for every destination, but for a few words.
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::{Metric, Of, Ready};
 use crate::schema::{Time, TimeKind};
@@ -12,8 +12,10 @@ pub(in crate::sink) struct Place<'a> {
     /// The target, as a statement names it.
     pub(in crate::sink) target: &'a str,
     pub(in crate::sink) time: &'a Time,
-    /// Writes the moment, given as text, at which a day begins.
-    pub(in crate::sink) moment: fn(TimeKind, &str) -> String,
+    /// Writes the moment at which a day begins, as a literal in the type of the column of times,
+    pub(in crate::sink) moment: fn(TimeKind, NaiveDateTime) -> String,
+    /// and a date as one that equals what is stored.
+    pub(in crate::sink) date: fn(NaiveDate) -> String,
     /// Dead letters, and sources,
     pub(in crate::sink) letters: &'a str,
     pub(in crate::sink) sources: &'a str,
@@ -54,10 +56,10 @@ impl Place<'_> {
             Of::Ready(ready) => ready,
         };
         let Some(selected) = ready.selected() else {
-            let Place { letters, sources, whose: (job, target), .. } = self;
+            let (Place { letters, sources, whose: (job, target), .. }, date) = (self, (self.date)(date));
             return format!(
                 "SELECT count(*) AS value FROM {letters} d JOIN {sources} s ON s.id = d.source_id
-                 WHERE s.job = {job} AND s.target = {target} AND s.data_date = '{date}'
+                 WHERE s.job = {job} AND s.target = {target} AND s.data_date = {date}
                      AND d.state NOT IN ('replayed', 'superseded')"
             );
         };
@@ -105,8 +107,9 @@ impl Place<'_> {
         let kind = |kind: &Option<String>| kind.clone().unwrap_or_else(|| "text".to_owned());
         let stored = match is_there {
             true => format!(
-                "SELECT * FROM {} WHERE date = '{date}' AND metric_id = '{}'",
+                "SELECT * FROM {} WHERE date = {} AND metric_id = '{}'",
                 shape.table,
+                (self.date)(date),
                 metric.name.replace('\'', "''")
             ),
             false => {
@@ -137,15 +140,18 @@ impl Place<'_> {
 }
 
 /// The beginning of a day, as a destination writes moments.
-pub(in crate::sink) fn start(time: &Time, date: NaiveDate, moment: fn(TimeKind, &str) -> String) -> String {
-    let text = match time.kind {
-        TimeKind::Day => date.to_string(),
+pub(in crate::sink) fn start(
+    time: &Time,
+    date: NaiveDate,
+    moment: fn(TimeKind, NaiveDateTime) -> String,
+) -> String {
+    let start = match time.kind {
+        TimeKind::Day => date.and_time(NaiveTime::MIN),
         TimeKind::Local | TimeKind::Instant => {
-            let start = DateTime::from_timestamp_micros(time.start_us(date)).unwrap_or_default();
-            start.format("%Y-%m-%dT%H:%M:%S").to_string()
+            DateTime::from_timestamp_micros(time.start_us(date)).unwrap_or_default().naive_utc()
         }
     };
-    moment(time.kind, &text)
+    moment(time.kind, start)
 }
 
 /// What the values of a metric look like where they are stored.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate, NaiveDateTime};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Trouble;
@@ -145,7 +145,16 @@ impl Marks {
 }
 
 /// A moment as the column of times has it. Without a zone and a fraction it stands before whatever
-/// begins with it.
-pub(super) fn moment(_: TimeKind, text: &str) -> String {
-    format!("'{text}'")
+/// begins with it. One that no record can be of stands behind every digit, or (by its sign) before.
+pub(super) fn moment(kind: TimeKind, at: NaiveDateTime) -> String {
+    match kind {
+        _ if at.year() > 9999 => "':'".to_owned(),
+        TimeKind::Day => day(at.date()),
+        TimeKind::Local | TimeKind::Instant => format!("'{}'", at.format("%Y-%m-%dT%H:%M:%S")),
+    }
+}
+
+/// A date, as a literal.
+pub(super) fn day(date: NaiveDate) -> String {
+    format!("'{date}'")
 }

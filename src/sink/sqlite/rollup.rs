@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use super::look::Look;
-use super::marks::{Marks, moment};
+use super::marks::{Marks, day, moment};
 use super::metrics::{compare, stored_dates, table_of, take_down};
 use super::refusal::{Verdict, message, verdict};
 use super::target::Target;
@@ -176,7 +176,8 @@ fn whose(scope: &Scope) -> (String, String) {
 fn place<'a>(job: Job<'a>, target: &'a str, whose: &'a (String, String)) -> Result<Place<'a>, Trouble> {
     let time = job.marks.time.as_ref();
     let time = time.ok_or_else(|| Error::broken("a job with rollups says when its records happened"))?;
-    Ok(Place { target, time, moment, letters: "logmill_dead_letters", sources: "logmill_sources", whose })
+    let (letters, sources) = ("logmill_dead_letters", "logmill_sources");
+    Ok(Place { target, time, moment, date: day, letters, sources, whose })
 }
 
 /// What the values of a metric look like.
