@@ -23,6 +23,7 @@ on_each_destination! {
     days_are_those_of_the_clock_of_the_job
     a_day_at_the_end_of_all_times_is_one_like_others
     rejects_are_counted_by_their_data_date
+    a_metric_that_comes_later_or_again_has_no_date_left_out
     metrics_are_compared_and_nothing_is_written
 }
 
@@ -544,6 +545,33 @@ fn rejects_are_counted_by_their_data_date(kind: Kind) {
     job.is_computed();
 }
 
+fn a_metric_that_comes_later_or_again_has_no_date_left_out(kind: Kind) {
+    const ROWS: &str = "[[rollup]]\nmetric = \"rows\"\nof = \"rows\"\n";
+    let source = "files = [\"{date}.log\"]".to_owned();
+    let mut job = Job { source, metrics: ROWS.to_owned(), ..Job::new(kind) };
+    // A date with nothing but dead letters, and one with rows alone.
+    job.place.write("2024-03-01.log", "no\nno\n");
+    job.log("2024-03-02.log", &FIRST[3..5]);
+    job.run("backfill --from 2024-03-01 --to 2024-03-03").ended(3, &[]);
+    job.metrics = format!("{ROWS}[[rollup]]\nmetric = \"rejects\"\nof = \"rejects\"\n");
+    job.run("load --date 2024-03-02").ended(0, &[]);
+    assert_eq!(job.metric("rejects"), ["2024-03-01|2", "2024-03-02|0"]);
+    job.is_computed();
+    // While a metric is out its rows go, and nothing marks their date for it.
+    job.metrics = format!("{ROWS}[[rollup]]\nmetric = \"total\"\nof = \"sum(n)\"\n");
+    job.run("load --date 2024-03-02").ended(0, &[]);
+    assert_eq!(job.metric("total"), ["2024-03-02|9"]);
+    job.metrics = ROWS.to_owned();
+    job.run("load --date 2024-03-02").ended(0, &[]);
+    job.run("forget --delete-rows --date 2024-03-02 2024-03-02.log").ended(0, &[]);
+    job.run("rollup").ended(0, &[]);
+    job.metrics = format!("{ROWS}[[rollup]]\nmetric = \"total\"\nof = \"sum(n)\"\n");
+    job.log("2024-03-03.log", &FIRST[5..]);
+    job.run("load --date 2024-03-03").ended(0, &[]);
+    assert_eq!(job.metric("total"), ["2024-03-04|6"]);
+    job.is_computed();
+}
+
 fn metrics_are_compared_and_nothing_is_written(kind: Kind) {
     let job = Job::new(kind);
     job.log("1.log", &FIRST);
@@ -588,6 +616,36 @@ fn waits_or_ends(job: &Job, process: &mut Process) {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         process.status().is_some() || job.query(waiting) != ["0"]
     });
+}
+
+#[test]
+fn a_column_that_rounds_a_row_into_the_next_day_is_refused() {
+    let job = Job { metrics: String::new(), ..Job::new(Kind::Postgres) };
+    job.log("1.log", &FIRST[..1]);
+    job.loads(0);
+    for (rounding, whole) in [
+        ("timestamp(0) with time zone", "timestamp with time zone"),
+        ("timestamp(3) with time zone", "timestamp with time zone"),
+    ] {
+        job.destination.execute(&format!("ALTER TABLE t ALTER COLUMN at TYPE {rounding}"));
+        // Without metrics it is nobody's business.
+        job.loads(0);
+        let job = Job { metrics: METRICS.to_owned(), ..job.beside("a") };
+        job.log("1.log", &[("2024-03-01T23:59:59.9996Z", "INFO", 1)]);
+        let mend = format!("ALTER TABLE \"public\".\"t\" ALTER COLUMN \"at\" TYPE {whole}");
+        let why = format!("the column at of t is {rounding}");
+        job.run("load").ended(2, &[&why, &mend]);
+        let said = job.run("plan");
+        let told = [&why, &mend].iter().all(|words| said.stdout.contains(*words));
+        assert!(said.code == 2 && told, "{said:?}");
+        job.destination.execute(&mend);
+        job.run("load").ended(0, &[]);
+        job.is_computed();
+        // The last metric goes, whatever the column is by then.
+        job.destination.execute(&format!("ALTER TABLE t ALTER COLUMN at TYPE {rounding}"));
+        let job = Job { metrics: String::new(), ..job };
+        job.loads(0);
+    }
 }
 
 #[test]

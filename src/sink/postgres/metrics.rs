@@ -1,5 +1,7 @@
 //! Whose metrics a target has: what a job takes down before it loads.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use postgres::Client;
 
@@ -12,7 +14,8 @@ use super::names::literal;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::TableName;
-use crate::sink::rollup::{Changes, Known, KnownMetric, Metric, Whose};
+use crate::sink::key::quote;
+use crate::sink::rollup::{Changes, Dates, Known, KnownMetric, Metric, Whose};
 
 /// The full name of the table of a metric: in the schema of its target, unless it names another.
 pub(super) fn table_of(metric: &Metric, target: &Target) -> TableName {
@@ -30,19 +33,43 @@ pub(super) fn found_table(
 }
 
 /// The dates of which the metrics of the job have values.
-pub(super) fn stored_dates(
+fn stored_dates(
     client: &mut Client,
     settings: &Settings,
     target: &Target,
 ) -> Result<Vec<NaiveDate>, Trouble> {
     let mut dates = Vec::new();
     for metric in settings.rollups.metrics.iter() {
-        let Some(table) = found_table(client, metric, target)? else { continue };
+        let table = found_table(client, metric, target)?;
+        let is_ours = |table: &Target| table.column("date").and(table.column("metric_id")).is_some();
+        let Some(table) = table.filter(is_ours) else { continue };
         let sql = format!("SELECT DISTINCT date FROM {} WHERE metric_id = $1", table.quoted());
         let stored = at(Step::RollUp, client.query(&sql, &[&metric.name]))?;
         // In a table of somebody else it may be of another type.
         dates.extend(stored.iter().filter_map(|row| row.try_get::<_, NaiveDate>(0).ok()));
     }
+    Ok(dates)
+}
+
+/// The dates that are meant of those that have rows, or values, or a mark, or rejects where these are
+/// counted.
+pub(super) fn known_dates(
+    client: &mut Client,
+    settings: &Settings,
+    target: &Target,
+    marks: &Marks,
+    meant: &Dates,
+) -> Result<BTreeSet<NaiveDate>, Trouble> {
+    let mut dates = marks.days_where(client, &target.quoted(), &marks.are_on(meant))?;
+    let more = client.query(
+        "SELECT date FROM logmill.dirty_dates WHERE target = $1 AND job = $2
+         UNION SELECT data_date FROM logmill.sources
+         WHERE $3 AND target = $1 AND job = $2 AND data_date IS NOT NULL",
+        &[&target.remembered(), &settings.job, &settings.rollups.counts_rejects()],
+    );
+    dates.extend(at(Step::RollUp, more)?.iter().map(|row| row.get::<_, NaiveDate>(0)));
+    dates.extend(stored_dates(client, settings, target)?);
+    dates.retain(|date| meant.has(*date));
     Ok(dates)
 }
 
@@ -73,7 +100,29 @@ fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Kn
 fn changes(settings: &Settings, target: &Target, known: &Known) -> Result<Changes, Trouble> {
     let (job, remembered) = (&settings.job, target.remembered());
     let table_of = |metric: &Metric| table_of(metric, target).remembered();
-    settings.rollups.changes(Whose { job, target: &remembered }, known, &table_of).map_err(unfit)
+    let whose = Whose { job, target: &remembered };
+    let changes = settings.rollups.changes(whose, known, &table_of).map_err(unfit)?;
+    let has_days = changes.days.as_ref().unwrap_or(&known.days).is_some();
+    match rounded(settings, target).filter(|_| has_days) {
+        Some(finding) => Err(unfit(vec![finding])),
+        None => Ok(changes),
+    }
+}
+
+/// What is wrong with a column of times that rounds: the last moments of a day would be rows of the
+/// next, and the day of the record is marked.
+fn rounded(settings: &Settings, target: &Target) -> Option<String> {
+    let column = target.column(&settings.rollups.time.as_ref()?.name).filter(|column| column.rounds())?;
+    Some(format!(
+        "the column {} of {} is {}, which rounds a time, so that a row can be of the day after its record, and rollups \
+         need the very day; ALTER TABLE {} ALTER COLUMN {} TYPE {}",
+        column.name,
+        target.name,
+        column.type_name,
+        target.quoted(),
+        quote(&column.name),
+        column.base_type
+    ))
 }
 
 /// What is wrong with the rollups of the job, if anything is. Nothing is written.
@@ -112,11 +161,7 @@ pub(super) fn register(
     let wanted = changes(settings, target, &now)?;
     write(client, settings, target, &wanted)?;
     if wanted.marks_all {
-        let mut days = marks.days_where(client, &target.quoted(), "true")?;
-        if wanted.days.is_some() {
-            // They were of other days.
-            days.extend(stored_dates(client, settings, target)?);
-        }
+        let days = known_dates(client, settings, target, marks, &Dates::All)?;
         let whose = format!("m.job = {}", literal(&settings.job));
         marks.write_for(client, &whose, &days)?;
     }

@@ -1,7 +1,7 @@
 //! Rollups in PostgreSQL: marked dates are computed, and their marks go, in one transaction each.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -14,7 +14,7 @@ use super::connect::Server;
 use super::constants::Constants;
 use super::link::{Link, OUR_PATH, begin_sql, path_of_target};
 use super::marks::{Marks, day, moment, no_time};
-use super::metrics::{compare, found_table, stored_dates, table_of, take_down};
+use super::metrics::{compare, found_table, known_dates, table_of, take_down};
 use super::names::literal;
 use super::session::Session;
 use super::trouble::{Trouble, at, pass};
@@ -56,14 +56,7 @@ pub(super) fn mark(
     let Scope { job, target, .. } = &constants.scope;
     if *dates != Dates::Marked {
         at(Step::RollUp, link.client.batch_execute(&constants.begin_sql))?;
-        let known = known_dates(
-            &mut link.client,
-            settings,
-            &constants.target,
-            &constants.marks,
-            &constants.scope,
-            dates,
-        )?;
+        let known = known_dates(&mut link.client, settings, &constants.target, &constants.marks, dates)?;
         let whose = format!("m.job = {}", literal(job));
         constants.marks.write_for(&mut link.client, &whose, &known)?;
         if *dates == Dates::All {
@@ -79,29 +72,6 @@ pub(super) fn mark(
     );
     let marked = at(Step::RollUp, marked)?;
     Ok(marked.iter().map(|row| row.get(0)).filter(|date| dates.has(*date)).collect())
-}
-
-/// The dates that are meant of those that have rows, or values, or a mark, or rejects where these are
-/// counted.
-fn known_dates(
-    client: &mut Client,
-    settings: &Settings,
-    target: &Target,
-    marks: &Marks,
-    scope: &Scope,
-    meant: &Dates,
-) -> Result<BTreeSet<NaiveDate>, Trouble> {
-    let mut dates = marks.days_where(client, &target.quoted(), &marks.are_on(meant))?;
-    let more = client.query(
-        "SELECT date FROM logmill.dirty_dates WHERE target = $1 AND job = $2
-         UNION SELECT data_date FROM logmill.sources
-         WHERE $3 AND target = $1 AND job = $2 AND data_date IS NOT NULL",
-        &[&scope.target, &scope.job, &settings.rollups.counts_rejects()],
-    );
-    dates.extend(at(Step::RollUp, more)?.iter().map(|row| row.get::<_, NaiveDate>(0)));
-    dates.extend(stored_dates(client, settings, target)?);
-    dates.retain(|date| meant.has(*date));
-    Ok(dates)
 }
 
 /// Computes a date and takes its mark away; nothing if it has none. What cannot be computed is told, and
@@ -308,7 +278,7 @@ pub(super) fn check(server: &Arc<Server>, settings: &Settings, dates: &Dates) ->
         let path = path_of_target(&target.schema, schemas);
         let scope = Scope { job: settings.job.clone(), target: target.remembered(), data_date: None };
         let marks = Marks::new(&target, &settings.rollups);
-        let known = known_dates(client, &settings, &target, &marks, &scope, &dates)?;
+        let known = known_dates(client, &settings, &target, &marks, &dates)?;
         at(Step::RollUp, client.batch_execute(&format!("SET LOCAL search_path = {path}")))?;
         let job =
             Job { rollups: &settings.rollups, target: &target, scope: &scope, path: &path, create: false };

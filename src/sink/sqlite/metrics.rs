@@ -11,7 +11,7 @@ use super::{Settings, Trouble};
 use crate::error::ErrorKind;
 use crate::sink::TableName;
 use crate::sink::key::quote;
-use crate::sink::rollup::{Changes, Known, KnownMetric, Metric, Whose};
+use crate::sink::rollup::{Changes, Dates, Known, KnownMetric, Metric, Whose};
 
 /// The full name of the table of a metric. A file has no schemas.
 pub(super) fn table_of(metric: &Metric) -> TableName {
@@ -19,19 +19,47 @@ pub(super) fn table_of(metric: &Metric) -> TableName {
 }
 
 /// The dates of which the metrics of the job have values.
-pub(super) fn stored_dates(
-    connection: &Connection,
-    settings: &Settings,
-) -> Result<BTreeSet<NaiveDate>, Trouble> {
+fn stored_dates(connection: &Connection, settings: &Settings) -> Result<BTreeSet<NaiveDate>, Trouble> {
     let mut dates = BTreeSet::new();
     for metric in settings.rollups.metrics.iter() {
-        let Some(table) = Target::find(connection, &table_of(metric).name)? else { continue };
+        let table = Target::find(connection, &table_of(metric).name)?;
+        let is_ours = |table: &Target| table.column("date").and(table.column("metric_id")).is_some();
+        let Some(table) = table.filter(is_ours) else { continue };
         let sql = format!("SELECT DISTINCT date FROM {} WHERE metric_id = ?1", quote(&table.name));
         let mut statement = connection.prepare(&sql)?;
-        for date in statement.query_map([&metric.name], |row| row.get::<_, String>(0))? {
-            dates.extend(date?.parse::<NaiveDate>().ok());
+        for date in statement.query_map([&metric.name], |row| Ok(row.get::<_, String>(0).ok()))? {
+            // In a table of somebody else it may be of another type.
+            dates.extend(date?.and_then(|date| date.parse::<NaiveDate>().ok()));
         }
     }
+    Ok(dates)
+}
+
+/// The dates that are meant of those that have rows, or values, or a mark, or rejects where these are
+/// counted.
+pub(super) fn known_dates(
+    connection: &Connection,
+    settings: &Settings,
+    marks: &Marks,
+    table: &str,
+    meant: &Dates,
+) -> Result<BTreeSet<NaiveDate>, Trouble> {
+    let mut dates = marks.days_where(connection, table, &marks.are_on(meant))?;
+    let mut add = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<(), Trouble> {
+        let mut statement = connection.prepare(sql)?;
+        let found = statement.query_map(parameters, |row| row.get::<_, Option<String>>(0))?;
+        for date in found {
+            dates.extend(date?.and_then(|date| date.parse::<NaiveDate>().ok()));
+        }
+        Ok(())
+    };
+    let whose: [&dyn rusqlite::ToSql; 2] = [&marks.target, &settings.job];
+    add("SELECT date FROM logmill_dirty_dates WHERE target = ?1 AND job = ?2", &whose)?;
+    if settings.rollups.counts_rejects() {
+        add("SELECT DISTINCT data_date FROM logmill_sources WHERE target = ?1 AND job = ?2", &whose)?;
+    }
+    dates.extend(stored_dates(connection, settings)?);
+    dates.retain(|date| meant.has(*date));
     Ok(dates)
 }
 
@@ -111,11 +139,7 @@ pub(super) fn register(
         }
     }
     if changes.marks_all {
-        let mut days = marks.days_where(connection, table, "true")?;
-        if changes.days.is_some() {
-            // They were of other days.
-            days.extend(stored_dates(connection, settings)?);
-        }
+        let days = known_dates(connection, settings, marks, table, &Dates::All)?;
         marks.write(connection, Some(&settings.job), &days)?;
     }
     super::pass("before-register-commit")?;

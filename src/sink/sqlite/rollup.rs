@@ -1,6 +1,5 @@
 //! Rollups in SQLite: marked dates are computed, and their marks go, in one transaction each.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::NaiveDate;
@@ -8,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 
 use super::look::Look;
 use super::marks::{Marks, day, moment};
-use super::metrics::{compare, stored_dates, table_of, take_down};
+use super::metrics::{compare, known_dates, table_of, take_down};
 use super::refusal::{Verdict, message, verdict};
 use super::target::Target;
 use super::{Settings, Trouble, check_present, has_tables, immediate, pass, scope, unfit};
@@ -36,7 +35,7 @@ pub(super) fn mark(connection: &Connection, job: Job<'_>, dates: &Dates) -> Resu
     let Scope { job: name, target, .. } = job.scope;
     if *dates != Dates::Marked {
         immediate(connection, || {
-            let known = known_dates(connection, job, dates)?;
+            let known = known_dates(connection, job.settings, job.marks, job.target, dates)?;
             job.marks.write(connection, Some(name), &known)?;
             if *dates == Dates::All {
                 take_down(connection, &compare(connection, job.settings, job.marks)?)?;
@@ -51,29 +50,6 @@ pub(super) fn mark(connection: &Connection, job: Job<'_>, dates: &Dates) -> Resu
     let marked = statement.query_map([target, name], |row| row.get(0))?;
     let marked = marked.collect::<rusqlite::Result<Vec<String>>>()?;
     Ok(marked.iter().filter_map(|date| date.parse().ok()).filter(|date| dates.has(*date)).collect())
-}
-
-/// The dates that are meant of those that have rows, or values, or a mark, or rejects where these are
-/// counted.
-fn known_dates(connection: &Connection, job: Job<'_>, meant: &Dates) -> Result<BTreeSet<NaiveDate>, Trouble> {
-    let Job { settings, marks, scope, target } = job;
-    let mut dates = marks.days_where(connection, target, &marks.are_on(meant))?;
-    let mut add = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| -> Result<(), Trouble> {
-        let mut statement = connection.prepare(sql)?;
-        let found = statement.query_map(parameters, |row| row.get::<_, Option<String>>(0))?;
-        for date in found {
-            dates.extend(date?.and_then(|date| date.parse::<NaiveDate>().ok()));
-        }
-        Ok(())
-    };
-    let whose: [&dyn rusqlite::ToSql; 2] = [&scope.target, &scope.job];
-    add("SELECT date FROM logmill_dirty_dates WHERE target = ?1 AND job = ?2", &whose)?;
-    if settings.rollups.counts_rejects() {
-        add("SELECT DISTINCT data_date FROM logmill_sources WHERE target = ?1 AND job = ?2", &whose)?;
-    }
-    dates.extend(stored_dates(connection, settings)?);
-    dates.retain(|date| meant.has(*date));
-    Ok(dates)
 }
 
 /// Computes a date and takes its mark away; nothing if it has none. What cannot be computed is told, and
@@ -217,7 +193,7 @@ pub(super) fn check(path: &Path, settings: &Settings, dates: &Dates) -> Result<C
         compare(connection, settings, &marks)?;
         let job = Job { settings, marks: &marks, scope: &scope, target: &target.name };
         let mut checked = CheckedRollups::default();
-        for date in known_dates(connection, job, dates)? {
+        for date in known_dates(connection, job.settings, job.marks, job.target, dates)? {
             checked.dates += 1;
             for metric in settings.rollups.metrics.iter() {
                 match differences(connection, job, metric, date) {

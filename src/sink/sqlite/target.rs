@@ -36,7 +36,7 @@ pub(super) struct ForeignKey {
 }
 
 #[derive(Clone, Debug)]
-struct TargetColumn {
+pub(super) struct TargetColumn {
     name: String,
     type_name: String,
     not_null: bool,
@@ -134,7 +134,7 @@ impl Target {
         self.has_rowid && key == 1 && column.key_place > 0 && column.type_name.eq_ignore_ascii_case("INTEGER")
     }
 
-    fn column(&self, name: &str) -> Option<&TargetColumn> {
+    pub(super) fn column(&self, name: &str) -> Option<&TargetColumn> {
         self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
     }
 }
