@@ -1,5 +1,6 @@
 //! Metrics per date: whatever happens, a date that is not marked has what computing it again gives.
 
+use std::fs::File;
 use std::process::Stdio;
 use std::rc::Rc;
 
@@ -646,6 +647,33 @@ fn a_column_that_rounds_a_row_into_the_next_day_is_refused() {
         let job = Job { metrics: String::new(), ..job };
         job.loads(0);
     }
+}
+
+#[test]
+fn a_mark_that_is_held_is_waited_for_by_its_name() {
+    let job = Job { metrics: format!("lock_timeout = \"50ms\"\n{METRICS}"), ..Job::new(Kind::Postgres) };
+    job.log("1.log", &FIRST[..1]);
+    job.loads(1);
+    let Destination::Postgres(database) = &job.destination else { unreachable!("it is in PostgreSQL") };
+    let mut holder = database.client();
+    let mark = "BEGIN; INSERT INTO logmill.dirty_dates (target, job, date, seq) VALUES ('public.t', 'a', '2024-03-01', 1)";
+    holder.batch_execute(mark).unwrap();
+    job.log("2.log", &FIRST[1..2]);
+    let mut command = job.command("load", "");
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(File::create(job.place.path("said")).unwrap());
+    let mut loading = Process::spawn(&mut command);
+    let said = || job.place.read("said");
+    wait_until("the load to say what it waits for", || {
+        said().contains("trying again") || loading.status().is_some()
+    });
+    assert!(said().contains("lock not available") && said().contains("dirty_dates"), "{}", said());
+    assert!(!said().contains("trigger"), "{}", said());
+    holder.batch_execute("ROLLBACK").unwrap();
+    wait_until("the load to end", || loading.status().is_some());
+    job.loads(0);
+    assert_eq!(job.metric("rows"), ["2024-03-01|2"]);
+    job.is_computed();
 }
 
 #[test]

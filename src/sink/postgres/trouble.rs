@@ -256,6 +256,9 @@ impl Refusal {
     fn told(&self) -> String {
         let is_own = |context: &str| context.lines().any(|line| !line.starts_with("COPY "));
         if self.context.as_deref().is_some_and(is_own) {
+            if let Some(waited) = self.waited() {
+                return waited;
+            }
             return "a trigger or function of the database stopped it, in words that may hold a row and stand in the \
                     server's log"
                 .to_owned();
@@ -264,6 +267,25 @@ impl Refusal {
             Some(hint) => format!("{} ({hint})", self.message),
             None => self.message.clone(),
         }
+    }
+
+    /// What it waited for, if that is why it was ended. The server's own words come first in the context,
+    /// before those of whatever was running then, and name the table; in another language nobody knows
+    /// them, nor whether the message is the server's.
+    fn waited(&self) -> Option<String> {
+        let why = match self.code {
+            SqlState::T_R_DEADLOCK_DETECTED => "deadlock detected",
+            SqlState::LOCK_NOT_AVAILABLE => "lock not available",
+            _ => return None,
+        };
+        let place = self.context.as_deref().and_then(|context| {
+            let line = context.lines().next()?.strip_prefix("while ")?;
+            line.rsplit_once(" in relation \"")?.1.strip_suffix('"')
+        });
+        Some(match place {
+            Some(table) => format!("{why}: another transaction holds what it waited for in \"{table}\""),
+            None => format!("{why}: another transaction holds what it waited for"),
+        })
     }
 
     /// The line of a COPY into `table` at which the server stopped, counted from zero.
@@ -343,6 +365,31 @@ mod tests {
         assert_eq!(refusal("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 9").line_of("t"), Some(8));
         assert_eq!(refusal("SQL statement \"INSERT\"").line_of("t"), None);
         assert_eq!(refusal("COPY other, line 5").line_of("t"), None);
+    }
+
+    #[test]
+    fn what_was_waited_for_is_said_and_no_word_of_a_function() {
+        let told = |code: &SqlState, context: &str| {
+            let message = "a row of Ms X".to_owned();
+            Refusal { code: code.clone(), message, ..refusal(context) }.told()
+        };
+        let mark = "while inserting index tuple (0,2) in relation \"dirty_dates_pkey\"";
+        let deadlock = told(&SqlState::T_R_DEADLOCK_DETECTED, mark);
+        assert!(deadlock.starts_with("deadlock detected") && deadlock.ends_with("in \"dirty_dates_pkey\""));
+        let in_trigger =
+            format!("{mark}\nSQL statement \"INSERT\"\nPL/pgSQL function f() line 3 at SQL statement");
+        let timeout = told(&SqlState::LOCK_NOT_AVAILABLE, &in_trigger);
+        assert!(
+            timeout.starts_with("lock not available") && timeout.ends_with("in \"dirty_dates_pkey\""),
+            "{timeout}"
+        );
+        for context in
+            ["PL/pgSQL function f() line 3 at RAISE", "beim Sperren von Tupel (0,1) in Relation »t«"]
+        {
+            let unknown = told(&SqlState::LOCK_NOT_AVAILABLE, context);
+            assert!(unknown.starts_with("lock not available") && !unknown.contains("Ms X"), "{unknown}");
+        }
+        assert!(told(&SqlState::CHECK_VIOLATION, mark).starts_with("a trigger or function"));
     }
 
     #[test]
