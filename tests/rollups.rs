@@ -19,6 +19,7 @@ on_each_destination! {
     a_row_that_moves_to_another_date_changes_both
     what_cannot_be_computed_keeps_its_values_and_its_mark
     two_jobs_on_one_table_mean_the_same_days
+    metrics_of_a_job_that_is_no_more_go_as_is_told
     wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked
     rows_that_go_and_come_otherwise_change_their_dates
     days_are_those_of_the_clock_of_the_job
@@ -345,6 +346,22 @@ fn two_jobs_on_one_table_mean_the_same_days(kind: Kind) {
     other.loads(1);
     assert_eq!(job.marked(), ["a|2024-03-05"]);
     assert_eq!(other.metric("of b"), ["2024-03-01|3", "2024-03-02|3", "2024-03-04|1", "2024-03-05|1"]);
+}
+
+fn metrics_of_a_job_that_is_no_more_go_as_is_told(kind: Kind) {
+    let job = Job::new(kind);
+    job.log("1.log", &FIRST);
+    job.loads(3);
+    let renamed = Job { metrics: METRICS.to_owned(), ..job.beside("b") };
+    renamed.log("1.log", &[("2024-03-05T09:00:00Z", "ERROR", 7)]);
+    let said = renamed.run("load").ended(2, &["the metric rows of", "if there is no such job any more: "]);
+    let (_, told) = said.stderr.split_once("any more: ").unwrap();
+    let statement = told.lines().next().unwrap();
+    assert!(statement.starts_with("DELETE FROM"), "{said:?}");
+    job.destination.execute(statement);
+    renamed.loads(4);
+    assert_eq!(renamed.metric("rows"), ["2024-03-01|3", "2024-03-02|2", "2024-03-04|1", "2024-03-05|1"]);
+    renamed.is_computed();
 }
 
 /// The points at which a load can die on the way of its marks.

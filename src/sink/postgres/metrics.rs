@@ -100,7 +100,7 @@ fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Kn
 fn changes(settings: &Settings, target: &Target, known: &Known) -> Result<Changes, Trouble> {
     let (job, remembered) = (&settings.job, target.remembered());
     let table_of = |metric: &Metric| table_of(metric, target).remembered();
-    let whose = Whose { job, target: &remembered };
+    let whose = Whose { job, target: &remembered, taken_down_in: "logmill.metrics" };
     let changes = settings.rollups.changes(whose, known, &table_of).map_err(unfit)?;
     let has_days = changes.days.as_ref().unwrap_or(&known.days).is_some();
     match rounded(settings, target).filter(|_| has_days) {

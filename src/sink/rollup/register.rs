@@ -33,6 +33,21 @@ pub(in crate::sink) struct Whose<'a> {
     pub(in crate::sink) job: &'a str,
     /// By its full name.
     pub(in crate::sink) target: &'a str,
+    /// The table in which metrics are taken down, as a statement names it.
+    pub(in crate::sink) taken_down_in: &'static str,
+}
+
+impl Whose<'_> {
+    /// How a person takes the metrics away of a job that is no more, or has another name or table by now.
+    fn way_out(&self, other: &KnownMetric) -> String {
+        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        format!(
+            "; if there is no such job any more: DELETE FROM {} WHERE job = {} AND target = {}",
+            self.taken_down_in,
+            literal(&other.job),
+            literal(&other.target)
+        )
+    }
 }
 
 /// What is to be changed.
@@ -82,7 +97,7 @@ impl Rollups {
         known: &Known,
         table_of: &dyn Fn(&Metric) -> String,
     ) -> Result<Changes, Vec<String>> {
-        let Whose { job, target } = whose;
+        let Whose { job, target, .. } = whose;
         let is_own = |metric: &&KnownMetric| metric.job == job && metric.target == target;
         let wanted: Vec<(String, String, Hash16)> = self
             .metrics
@@ -94,8 +109,10 @@ impl Rollups {
             let mut others = known.metrics.iter().filter(|metric| !is_own(metric));
             if let Some(other) = others.find(|other| (&other.table, &other.name) == (table, name)) {
                 findings.push(format!(
-                    "the metric {name} of {table} is that of job {}, from {}; give it another name, or a table of its own",
-                    other.job, other.target
+                    "the metric {name} of {table} is that of job {}, from {}; give it another name, or a table of its own{}",
+                    other.job,
+                    other.target,
+                    whose.way_out(other)
                 ));
             }
         }
@@ -105,8 +122,9 @@ impl Rollups {
         {
             findings.push(format!(
                 "job {} has rollups of {target} by the days of {time} in {zone}, and whoever loads it must mean the same \
-                 days: write time = {time:?} in [record], and timezone = {zone:?} in [source]",
-                neighbour.job
+                 days: write time = {time:?} in [record], and timezone = {zone:?} in [source]{}",
+                neighbour.job,
+                whose.way_out(neighbour)
             ));
         }
         if !findings.is_empty() {
@@ -143,7 +161,7 @@ mod tests {
     use crate::sink::TableName;
     use crate::sink::rollup::{Of, Ready};
 
-    const WHOSE: Whose<'_> = Whose { job: "a", target: "public.t" };
+    const WHOSE: Whose<'_> = Whose { job: "a", target: "public.t", taken_down_in: "logmill.metrics" };
 
     fn rollups(names: &[&str], zone: Option<i32>) -> Rollups {
         let metric = |name: &&str| Metric {

@@ -93,7 +93,7 @@ pub(super) fn compare(
     marks: &Marks,
 ) -> Result<Changes, Trouble> {
     let known = known(connection, &marks.target)?;
-    let whose = Whose { job: &settings.job, target: &marks.target };
+    let whose = Whose { job: &settings.job, target: &marks.target, taken_down_in: "logmill_metrics" };
     let changes = settings.rollups.changes(whose, &known, &|metric| table_of(metric).remembered());
     changes.map_err(|findings| Trouble::Ours(ErrorKind::Unfit(findings).into()))
 }
