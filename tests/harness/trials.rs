@@ -18,7 +18,7 @@ pub(crate) fn trials(test: &str, count: usize, mut trial: impl FnMut(Rng)) {
         let outcome = catch_unwind(AssertUnwindSafe(|| trial(Rng::with_seed(seed))));
         if let Err(panic) = outcome {
             eprintln!(
-                "the trial fails again with:\n  LOGMILL_SEED={seed} cargo test --features failpoints -- --exact {test}"
+                "the trial fails again with:\n  LOGMILL_SEED={seed} cargo test --features failpoints,buckets -- --exact {test}"
             );
             resume_unwind(panic);
         }
