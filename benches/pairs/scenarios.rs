@@ -45,6 +45,17 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         prepare: staged,
     },
     Scenario {
+        name: "lanes",
+        what: "two lanes, position key, against psql's one COPY BINARY",
+        prepare: lanes,
+    },
+    Scenario { name: "lanes-direct", what: "two lanes, position key, against one", prepare: lanes_direct },
+    Scenario {
+        name: "lanes-staged",
+        what: "two lanes, every row changed, against one",
+        prepare: lanes_staged,
+    },
+    Scenario {
         name: "replay",
         what: "every row there and unchanged, against every row changed",
         prepare: replay,
@@ -95,6 +106,37 @@ fn direct(ground: &Ground) -> Sides<'_> {
             ground.psql(&script)
         },
     )
+}
+
+const TWO_LANES: &[&str] = &["--lanes", "2"];
+
+fn lanes(ground: &Ground) -> Sides<'_> {
+    let Sides { other, .. } = direct(ground);
+    let ours = || {
+        ground.begin_anew("TRUNCATE direct");
+        ground.load("direct", "", TWO_LANES)
+    };
+    Sides::new(ground, ours, other)
+}
+
+fn lanes_direct(ground: &Ground) -> Sides<'_> {
+    ground.begin_anew("DROP TABLE IF EXISTS direct");
+    ground.load("direct", "", &[]);
+    let loaded = |more| {
+        ground.begin_anew("TRUNCATE direct");
+        ground.load("direct", "", more)
+    };
+    Sides::new(ground, move || loaded(TWO_LANES), move || loaded(&[]))
+}
+
+fn lanes_staged(ground: &Ground) -> Sides<'_> {
+    prepare_staged(ground);
+    let loaded = |more| {
+        ground.begin_anew(CHANGED);
+        ground.settle("staged");
+        ground.load("staged", "", more)
+    };
+    Sides::new(ground, move || loaded(TWO_LANES), move || loaded(&[]))
 }
 
 /// Rows that a load finds at their places as they are,
