@@ -116,6 +116,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
         raw_max: 0,
         connect_timeout: second,
         timeouts: Timeouts { statement: 10 * second, lock: 10 * second },
+        reach_for: second,
         retry_for: second,
         deadline: 10 * second,
         stop: Stop::default(),

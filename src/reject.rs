@@ -14,6 +14,10 @@ use std::ops::Range;
 
 use crate::span::Span;
 
+mod words;
+
+pub use words::reason;
+
 /// How much of an offending value a reason quotes.
 const INPUT_BYTES_MAX: usize = 200;
 

@@ -636,7 +636,7 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "TIME", value_parser = units::parse_since, help_heading = "Which")]
     pub(super) since: Option<DateTime<Utc>>,
     /// Only those with these ids
-    #[arg(long, value_delimiter = ',', help_heading = "Which")]
+    #[arg(long, value_delimiter = ',', value_parser = units::parse_id, help_heading = "Which")]
     pub(super) id: Vec<i64>,
 }
 
@@ -651,6 +651,7 @@ pub(super) struct ShowArgs {
     #[command(flatten)]
     pub(super) job: JobArgs,
     /// The id, as `dead-letters list` shows it
+    #[arg(value_parser = units::parse_id)]
     pub(super) id: i64,
     /// Write the record's bytes to stdout as they are, and nothing else, whatever --output says
     #[arg(long)]

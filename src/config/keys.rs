@@ -513,7 +513,7 @@ pub(super) static PIPELINE: Table = Table {
         Key::new(
             "retry_for",
             Takes::Duration { min_ms: 0, max_ms: 7 * DAY_MS },
-            "How long a destination that cannot be reached is waited for.",
+            "How long a destination that cannot be reached any more is waited for. One that was never reached is waited for 30 s, unless this is given.",
         )
         .default("10m")
         .flag("--retry-for"),

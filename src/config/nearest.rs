@@ -1,9 +1,33 @@
 //! What was most likely meant by a name that is not known.
 
+/// What other tools call what we have another name for.
+const ALIASES: &[(&str, &str)] = &[
+    ("array", "list"),
+    ("bigint", "int"),
+    ("boolean", "bool"),
+    ("datetime", "timestamp"),
+    ("dict", "object"),
+    ("double", "float"),
+    ("inet", "ip"),
+    ("integer", "int"),
+    ("jsonb", "json"),
+    ("number", "float"),
+    ("numeric", "decimal"),
+    ("str", "text"),
+    ("string", "text"),
+    ("struct", "object"),
+    ("timestamptz", "timestamp"),
+    ("varchar", "text"),
+];
+
 /// Of `known`, what `given` was most likely meant to be, if anything is close enough.
 pub(super) fn nearest<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let given = plain(given);
+    let ours = ALIASES.iter().find(|(alias, _)| *alias == given).map(|(_, ours)| *ours);
+    if let Some(name) = ours.and_then(|ours| known.clone().find(|name| *name == ours)) {
+        return Some(name);
+    }
     let by_distance = known
         .clone()
         .map(|name| (distance(&given, &plain(name)), name))

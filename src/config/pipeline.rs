@@ -17,7 +17,10 @@ pub struct Pipeline {
     pub batch_bytes: usize,
     /// Connections that write side by side.
     pub lanes: usize,
-    /// How long a destination that cannot be reached is waited for.
+    /// How long a destination is waited for that was not reached yet: where nobody says how long, a typo
+    /// in its name is not to cost minutes.
+    pub reach_for: Duration,
+    /// How long a destination that cannot be reached any more is waited for.
     pub retry_for: Duration,
     /// How long nothing may move before a connection counts as lost.
     pub deadline: Duration,
@@ -29,6 +32,9 @@ pub struct Pipeline {
     pub connect_timeout: Duration,
 }
 
+/// How long a destination that was not reached yet is waited for by default.
+const REACH_FOR: Duration = Duration::from_secs(30);
+
 impl Pipeline {
     pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>, overrides: &Overrides) -> Pipeline {
         // Each is read whether it is overridden or not: the job file must be right as a whole.
@@ -36,14 +42,16 @@ impl Pipeline {
         let batch_rows = reader.count(scope, "batch_rows");
         let batch_bytes = reader.size(scope, "batch_bytes");
         let lanes = reader.count(scope, "lanes");
-        let retry_for = reader.duration(scope, "retry_for");
+        let is_patience_given = overrides.retry_for.is_some() || scope.has("retry_for");
+        let retry_for = overrides.retry_for.unwrap_or(reader.duration(scope, "retry_for"));
         let deadline = reader.duration(scope, "deadline");
         Pipeline {
             threads: overrides.threads.or(threads).map(as_usize),
             batch_rows: as_usize(overrides.batch_rows.unwrap_or(batch_rows)),
             batch_bytes: as_usize(overrides.batch_bytes.unwrap_or(batch_bytes)),
             lanes: as_usize(overrides.lanes.unwrap_or(lanes)),
-            retry_for: overrides.retry_for.unwrap_or(retry_for),
+            reach_for: if is_patience_given { retry_for } else { retry_for.min(REACH_FOR) },
+            retry_for,
             deadline: overrides.deadline.unwrap_or(deadline),
             statement_timeout: reader.duration(scope, "statement_timeout"),
             lock_timeout: reader.duration(scope, "lock_timeout"),

@@ -24,6 +24,7 @@ const SINCE: Misread = Misread(
     "a time is a date, a moment as in 2024-02-29T12:00:00Z, or how long ago it is, as in 2d or 1h30m",
 );
 const COUNT: Misread = Misread("a count is a whole number, as in 100000 or 100_000");
+const ID: Misread = Misread("a dead letter is named by its number, as `logmill dead-letters list` shows it");
 
 const BAR: Misread = Misread(
     "a bar is a count or a share, as in 1000 or 5%; a share is at most 100% and has up to four digits after the point",
@@ -125,6 +126,11 @@ pub fn parse_count(text: &str) -> Result<u64, Misread> {
     let digits: String = text.split('_').collect();
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_grouped_well && is_number { digits.parse().map_err(|_| COUNT) } else { Err(COUNT) }
+}
+
+/// Reads the id of a dead letter.
+pub fn parse_id(text: &str) -> Result<i64, Misread> {
+    text.parse().map_err(|_| ID)
 }
 
 /// Reads a bar: a count, or a share in percent.

@@ -117,6 +117,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
         raw_max: config.dead_letters.raw_bytes_max,
         connect_timeout: pipeline.connect_timeout,
         timeouts: Timeouts { statement: pipeline.statement_timeout, lock: pipeline.lock_timeout },
+        reach_for: pipeline.reach_for,
         retry_for: pipeline.retry_for,
         deadline: pipeline.deadline,
         stop: watch.stop.clone(),

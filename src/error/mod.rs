@@ -464,7 +464,9 @@ fn no_files(names: &[PathBuf], are_folders: bool, passed_over: Option<&(PathBuf,
     let names: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
     let names = names.join(", ");
     match are_folders {
-        true => format!("there is no file in {names} (hidden ones are left out)"),
+        true => format!(
+            "there is no log in {names} (hidden files, job files, databases and archives are left out)"
+        ),
         false => format!("no file matches {names}"),
     }
 }

@@ -11,6 +11,7 @@ use bumpalo::Bump;
 use regex::bytes::Regex;
 
 use crate::format::{JsonScratch, Raw, Record, parse_json};
+use crate::source::stranger_of_head;
 
 /// What a file looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,16 +92,14 @@ fn is_object(line: &[u8]) -> bool {
 
 /// What says its name in its first bytes.
 fn of_magic(bytes: &[u8]) -> Option<&'static str> {
-    let magics: [(&[u8], &str); 7] = [
+    let compressed: [(&[u8], &str); 4] = [
         (b"\x1f\x8b", "a gzip file"),
         (b"\x28\xb5\x2f\xfd", "a zstd file"),
         (b"BZh", "a bzip2 file"),
         (b"\xfd7zXZ\0", "an xz file"),
-        (b"PK\x03\x04", "a zip archive"),
-        (b"PAR1", "a Parquet file"),
-        (b"SQLite format 3\0", "an SQLite database"),
     ];
-    magics.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, what)| *what)
+    let of_compressed = compressed.iter().find(|(magic, _)| bytes.starts_with(magic));
+    of_compressed.map(|(_, what)| *what).or_else(|| stranger_of_head(bytes))
 }
 
 /// What its bytes show to be nothing that can be cut into lines of text.
@@ -230,7 +229,7 @@ mod tests {
             (b"{\"a\":1}{\"a\":2}", "JSON objects without line ends between them"),
             (b"{\"a\":1}\r{\"a\":2}\r", "text whose lines end in a carriage return alone"),
             (b"\x1e{\"a\":1}\n\x1e{\"a\":2}\n", "a JSON text sequence (RFC 7464)"),
-            (b"\x7fELF\x02\0\0\0", "a binary file"),
+            (b"\x7fELF\x02\0\0\0", "a program"),
             (b"gr\xfc\xdfe\ngr\xfc\xdfe aus\n", "text in another encoding than UTF-8"),
             (
                 b"1.2.3.4 - - [27/Oct/2023:12:34:56 +0000] \"GET / HTTP/1.1\" 200 12 \"-\" \"x\"\n",

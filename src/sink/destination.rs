@@ -124,6 +124,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long single steps may take.
     pub timeouts: Timeouts,
+    /// How long a destination is waited for that was not reached yet.
+    pub reach_for: Duration,
     /// How long an outage is waited out.
     pub retry_for: Duration,
     /// How long the destination may be silent before it is given up.

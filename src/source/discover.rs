@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::STDIN;
 use super::letters::are_letters;
+use super::stranger::{Stranger, stranger};
 use crate::error::{Error, Result};
 use crate::trust::is_ours;
 
@@ -77,6 +78,8 @@ pub struct Discovered {
     pub files: Vec<Found>,
     /// Links of others that were met, and passed over.
     pub passed_over: Vec<PathBuf>,
+    /// Files of folders that are no logs.
+    pub strangers: Vec<Stranger>,
     /// Names of a day that stand for no file, which is no error: the day has none.
     pub absent: Vec<PathBuf>,
 }
@@ -114,8 +117,9 @@ pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Discovere
             }
             continue;
         }
-        let Met { named, mut files, passed_over } = expand(pattern, selection)?;
+        let Met { named, mut files, passed_over, strangers } = expand(pattern, selection)?;
         found.passed_over.extend(passed_over);
+        found.strangers.extend(strangers);
         files.sort_by(|one, other| natural(one.as_os_str().as_bytes(), other.as_os_str().as_bytes()));
         if selection.order == Order::NameReverse {
             files.reverse();
@@ -143,6 +147,7 @@ struct Met {
     named: PathBuf,
     files: Vec<PathBuf>,
     passed_over: Vec<PathBuf>,
+    strangers: Vec<Stranger>,
 }
 
 impl Met {
@@ -269,7 +274,10 @@ fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
             && met.follows(&path)
         {
             // A link to a directory is not followed: it may lead round in a circle.
-            met.files.push(path);
+            match stranger(&path) {
+                Some(what) => met.strangers.push(Stranger { path, what }),
+                None => met.files.push(path),
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ mod read;
 mod recognise;
 mod starts;
 mod stdin;
+mod stranger;
 mod windows;
 
 use std::fs::{File, Metadata};
@@ -53,6 +54,7 @@ pub use place::Places;
 pub use preamble::Preamble;
 pub use recognise::{Known, Recognised, recognise};
 pub use starts::record_start_behind;
+pub use stranger::{Stranger, of_head as stranger_of_head};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::span::Span;

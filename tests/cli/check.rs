@@ -48,9 +48,9 @@ fn a_check_counts_and_explains_and_shows_rows_and_needs_no_destination() {
           blank lines               1
 
           rejected because
-            enum level                  1   first at app.ndjson:3 (byte 91)
-            int_parsing user            1   first at app.ndjson:5 (byte 149)
-            json_invalid                1   first at app.ndjson:4 (byte 141)
+                      1  level: not one of the allowed values (enum)  first at app.ndjson:3
+                      1  user: not an integer (int_parsing)           first at app.ndjson:5
+                      1  not valid JSON (json_invalid)                first at app.ndjson:4
 
           the first valid records
             at                           level  user                  ratio  cost

@@ -130,3 +130,22 @@ fn files_are_discovered_in_the_folder_that_the_job_is_in() {
         assert_eq!(count_read, count, "{pattern}: {read:?}");
     }
 }
+
+#[test]
+fn a_folder_is_the_logs_in_it() {
+    let place = Place::new();
+    place.write("app.ndjson", "{\"n\":1}\n{\"n\":2}\n");
+    place.write("old.zip", "PK\u{3}\u{4}\0\0");
+    place.write("app.lock", "4711\n");
+    // The first load makes a job file and a database beside the log.
+    let said = place.run("load .");
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(place.path("logmill.db").exists());
+    place.write("logmill.db-shm", "\0\0\0");
+    let again = place.run("load .");
+    again.ended(0, &["nothing new", "1 file was loaded to the end before"]);
+    // What is named is read, whatever it is.
+    place.run("load old.zip").ended(1, &["old.zip: it is a zip archive"]);
+    std::fs::remove_file(place.path("app.ndjson")).unwrap();
+    place.run("infer . -o new.toml").ended(2, &["there is no log in ."]);
+}

@@ -79,9 +79,10 @@ fn values_of_several_kinds_are_kept_as_they_are() {
 {"id":5,"v":{},"who":{},"deep":{},"big":0,"nothing":1}
 "#;
     place.write("mixed.ndjson", format!("{lines}{later}"));
-    place
-        .run("load mixed.ndjson")
-        .ended(3, &["int_type id", "inserted                1", "rejected                1"]);
+    place.run("load mixed.ndjson").ended(
+        3,
+        &["id: not an integer (int_type)", "inserted                1", "rejected                1"],
+    );
     assert_eq!(place.query("select v, \"nothing\" from mixed where id = 5"), ["{}|1"]);
 }
 
@@ -183,7 +184,7 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
             "d.csv looks like CSV, and no format explains most of its lines; two columns without a header could be prose; write `columns` in a job",
         ),
         ("a.seq", b"\x1e{\"a\":1}\n\x1e{\"a\":2}\n", 2, "a JSON text sequence (RFC 7464)"),
-        ("a.bin", b"\x7fELF\0\0", 2, "a.bin looks like a binary file"),
+        ("a.bin", b"\x7fELF\0\0", 2, "a.bin looks like a program"),
         ("a.gz", b"\x1f\x8b\x08", 1, "a.gz: the gzip data is damaged"),
         (
             "a.zip",
@@ -204,7 +205,7 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
     place.run("load").ended(2, &["name files, or a job with -j"]);
     place.run("infer").ended(2, &["name files to infer a job from"]);
     std::fs::create_dir(place.path("empty")).unwrap();
-    place.run("load empty").ended(2, &["there is no file in empty"]);
+    place.run("load empty").ended(2, &["there is no log in empty"]);
     std::fs::remove_dir(place.path("empty")).unwrap();
     place.run("load -").ended(2, &["- is empty, so there is nothing to infer a job from"]);
     assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
@@ -478,7 +479,7 @@ fn a_job_that_is_found_is_for_the_files_of_its_folder() {
         2,
         &["app.logmill.toml was not named, but is there, and is for files in another folder than two/app.ndjson"],
     );
-    place.run("load -j app.logmill.toml two/app.ndjson").ended(3, &["missing a"]);
+    place.run("load -j app.logmill.toml two/app.ndjson").ended(3, &["a: missing"]);
     place.run("infer two/app.ndjson -o other.toml").ended(0, &["wrote other.toml"]);
 }
 

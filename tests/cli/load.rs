@@ -29,8 +29,8 @@ fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
         !   blank lines               1
         !
         !   rejected because
-        !     int_parsing n                   1   first at logs/a.ndjson:3 (byte 9)
-        !     string_too_long word            1   first at logs/a.ndjson:4 (byte 19)
+        !               1  n: not an integer (int_parsing)   first at logs/a.ndjson:3
+        !               1  word: too long (string_too_long)  first at logs/a.ndjson:4
         !
         !   2 dead letters open: logmill dead-letters list -j job.toml
         # It is the state of the sources that the exit code tells, so again it is 3.
@@ -218,7 +218,7 @@ fn values_without_their_nul_are_counted() {
     place.write("job.toml", job().replace("[record.fields]", "[record]\nnul = \"strip\"\n[record.fields]"));
     place.write("logs/a.ndjson", "{\"n\":1,\"word\":\"a\\u0000b\"}\n{\"n\":2,\"word\":\"c\"}\n");
     let said = place.run("load -j job.toml");
-    assert!(said.stderr.contains("  without NULs              1\n"), "{said:?}");
+    assert!(said.stderr.contains("  NULs removed              1\n"), "{said:?}");
     assert_eq!(place.query("select word from app order by n"), ["ab", "c", "null"]);
     assert_eq!(place.json("check -j job.toml logs/a.ndjson").1["altered_values"], 1);
 }

@@ -284,7 +284,7 @@ fn a_name_with_a_line_end_forges_no_line() {
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db").replace("word ", "\"a\\n2  b\" "));
     place.write("logs/x\n2  y", "{\"n\":1,\"a\\n2  b\":\"long\"}\n");
-    place.run("load -j job.toml").ended(3, &["string_too_long a\\n2  b"]);
+    place.run("load -j job.toml").ended(3, &["a\\n2  b: too long (string_too_long)"]);
     let list = place.run("dead-letters list -j job.toml").stdout;
     assert!(list.ends_with("/logs/x\\n2  y:1  string_too_long a\\n2  b\n"), "{list}");
     assert_eq!(list.lines().count(), 1);

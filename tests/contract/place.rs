@@ -190,6 +190,7 @@ impl Place {
             raw_max: 1 << 20,
             connect_timeout: seconds(10),
             timeouts: Timeouts { statement: seconds(60), lock: seconds(30) },
+            reach_for: seconds(30),
             retry_for: seconds(30),
             deadline: seconds(60),
             stop: Stop::default(),

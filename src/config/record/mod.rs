@@ -426,9 +426,9 @@ mod tests {
             ("a = {}", format!("field 'a' has no type; add one of {types}"), "a"),
             ("a = 1", "field 'a' takes the name of a type or a table, not 1".to_owned(), "1"),
             ("a = { type = 1 }", format!("'type' takes {types}, not 1"), "1"),
-            ("a = \"integer\"", format!("unknown type 'integer'; it is {types}"), "\"integer\""),
-            ("a = \"str\"", format!("unknown type 'str'; it is {types}"), "\"str\""),
-            ("a = \"boolean\"", format!("unknown type 'boolean'; it is {types}"), "\"boolean\""),
+            ("a = \"integer\"", "unknown type 'integer'; did you mean 'int'?".to_owned(), "\"integer\""),
+            ("a = \"str\"", "unknown type 'str'; did you mean 'text'?".to_owned(), "\"str\""),
+            ("a = \"boolean\"", "unknown type 'boolean'; did you mean 'bool'?".to_owned(), "\"boolean\""),
             ("a = \"dat\"", "unknown type 'dat'; did you mean 'date'?".to_owned(), "\"dat\""),
             ("\"\" = \"int\"", "a field needs a name that a column can have".to_owned(), "\"\""),
             (

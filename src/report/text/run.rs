@@ -9,6 +9,7 @@ use super::rules::other_rules;
 use super::table;
 use crate::figure;
 use crate::printable::one_line;
+use crate::reject::reason as reason_words;
 use crate::report::{Check, Exit, FailedFile, Load, Notice, Reason};
 use crate::sink::key::EXTRA;
 use crate::sink::rebuild::Rebuilt;
@@ -151,7 +152,7 @@ fn given_up(out: &mut String, report: &Load) {
             figure::share(letters, records)
         );
         for reason in file.reasons.iter().take(GIVEN_UP_REASONS_SHOWN) {
-            let name = one_line(format!("{} {}", reason.code, reason.field).trim_end());
+            let name = one_line(&reason_words(&reason.field, &reason.code));
             let (count, first) = (figure::count(reason.count), &reason.first);
             let _ = write!(out, "      {name}: {count}, first at line {}", first.line);
             // Those of a rebuild went with it.
@@ -214,6 +215,7 @@ fn headline(report: &Load) -> String {
     let sources = &report.sources;
     let job = one_line(report.head.job());
     let destination = one_line(&report.destination);
+    let mut head = format!("{job}: ");
     let is_nothing_new = sources.loaded + sources.waiting + report.batches == 0
         && sources.failed.is_empty()
         && sources.given_up.is_empty()
@@ -221,6 +223,12 @@ fn headline(report: &Load) -> String {
         && matches!(report.head.exit_code, 0 | 3);
     if is_nothing_new {
         return format!("{job}: nothing new for {destination}\n");
+    }
+    let failed = sources.failed.len() as u64;
+    if failed > 0 && report.error.is_none() {
+        let all = sources.loaded + sources.waiting + sources.finished_before + failed;
+        let (files, were) = (figure::some(all, "file"), if failed == 1 { "was" } else { "were" });
+        let _ = write!(head, "FAILED, {} of {files} {were} not loaded; ", figure::count(failed));
     }
     let mut bytes = figure::bytes(report.bytes);
     if report.raw_bytes < report.bytes {
@@ -239,7 +247,7 @@ fn headline(report: &Load) -> String {
         (Some(_), _) => "failed after ",
     };
     let time = figure::time(elapsed(report.seconds));
-    format!("{job}: {ended}{files}{bytes} into {destination} in {time}\n")
+    format!("{head}{ended}{files}{bytes} into {destination} in {time}\n")
 }
 
 /// How many files were read, whether to their end or to a line that is still being written.
@@ -287,7 +295,7 @@ impl Tally<'_> {
             let _ = write!(out, "   {}", figure::share(rejected, records));
         }
         out.push('\n');
-        let names = ["blank lines", "skipped lines", "without NULs", "unsure times"];
+        let names = ["blank lines", "skipped lines", "NULs removed", "unsure times"];
         for (name, number) in names.into_iter().zip(self.beside) {
             if number != 0 {
                 let _ = writeln!(out, "  {name:<12} {:>14}", figure::count(number));
@@ -303,16 +311,15 @@ fn reasons(out: &mut String, reasons: &[Reason]) {
     out.push_str("\n  rejected because\n");
     let shown = &reasons[..reasons.len().min(REASONS_SHOWN)];
     let names: Vec<String> =
-        shown.iter().map(|reason| one_line(format!("{} {}", reason.code, reason.field).trim_end())).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(48);
+        shown.iter().map(|reason| one_line(&reason_words(&reason.field, &reason.code))).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(44);
     for (reason, name) in shown.iter().zip(names) {
         let _ = writeln!(
             out,
-            "    {name:<width$} {:>12}   first at {}:{} (byte {})",
+            "    {:>11}  {name:<width$}  first at {}:{}",
             figure::count(reason.count),
             one_line(&reason.first.file),
             reason.first.line,
-            figure::count(reason.first.offset)
         );
     }
     if reasons.len() > shown.len() {
@@ -352,15 +359,11 @@ fn limit(report: &Load) -> Option<String> {
     let percent = |seconds: f64| (100.0 * seconds / all).round().min(100.0);
     let (commit, waited) = (percent(report.times.commit), percent(report.times.writer_waited));
     Some(if commit >= waited {
-        format!(
-            "limited by the destination: it was at work {commit} % of the time, and waited {waited} % for us"
-        )
+        format!("the database was the limit: busy {commit} %, idle {waited} %")
     } else if report.times.plan > report.times.work {
-        format!("limited by reading: the destination waited {waited} % of the time for rows")
+        format!("reading was the limit: the database was idle {waited} %")
     } else {
-        format!(
-            "limited by parsing: the destination waited {waited} % of the time for rows (more --threads may help)"
-        )
+        format!("parsing was the limit: the database was idle {waited} %; more --threads may help")
     })
 }
 

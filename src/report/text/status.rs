@@ -208,7 +208,7 @@ fn run_line(run: &RunStatus) -> String {
     let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     let mut line = format!("{:>4}  {started}  {}", run.id, one_line(&run.command));
     let (Some(outcome), Some(ended)) = (&run.outcome, run.ended_at) else {
-        return line + "  running, or ended without a word";
+        return line + "  no end recorded: still running, or killed";
     };
     let time = figure::time((ended - run.started_at).to_std().unwrap_or_default());
     let code = run.exit_code.unwrap_or(0);

@@ -135,13 +135,17 @@ impl Postgres {
     /// The same on a connection that an earlier load has left in `spares`, if there is one.
     fn open_with(server: Arc<Server>, settings: Settings, spares: Option<Spares>) -> Result<Postgres> {
         let mut outage = Outage::new(settings.patience());
+        // A server that was never reached is more often misspelt than down.
+        let mut search = Outage::new(Patience { retry_for: settings.reach_for, ..settings.patience() });
         let mut left = None;
         let mut postgres = loop {
             match Postgres::try_open(&server, &settings, spares.as_ref(), &mut left) {
                 Ok(postgres) => break postgres,
+                Err(trouble) if left.is_none() && trouble.is_unreached() => wait_out(&mut search, trouble)?,
                 Err(trouble) => wait_out(&mut outage, trouble)?,
             }
         };
+        drop(search);
         postgres.begin_run()?;
         postgres.spares = spares;
         Ok(postgres)

@@ -1,6 +1,5 @@
 //! Before the first row: everything that can be known then is found here, and told at once.
 
-use postgres::error::SqlState;
 use postgres::{Client, SimpleQueryMessage};
 
 use super::apart::Apart;
@@ -145,7 +144,7 @@ fn refuse_standby(client: &mut Client) -> Result<(), Trouble> {
         return Ok(());
     }
     let message = "the server is a standby, and takes no writes until it is made the primary".to_owned();
-    Err(Trouble::Server(Box::new(Refusal::at_connecting(SqlState::READ_ONLY_SQL_TRANSACTION, message))))
+    Err(Trouble::Server(Box::new(Refusal::taking_no_writes(message))))
 }
 
 pub(super) fn look_at_server(client: &mut Client) -> Result<(), Trouble> {

@@ -387,17 +387,16 @@ fn within<T: Send + 'static>(limit: Duration, question: impl FnOnce() -> T + Sen
 /// Why there is no connection, in the terms in which it is judged. With several hosts, one
 /// that may come back counts for more than one that will not.
 fn not_connected(error: &NotConnected) -> Trouble {
-    let what = error.to_string();
     let causes = || error.failures().iter().map(|failure| &failure.cause);
-    let server = |code| Trouble::Server(Box::new(Refusal::at_connecting(code, what.clone())));
+    let server = |code| Trouble::Server(Box::new(Refusal::at_connecting(code, error.what(), error.why())));
     if causes().any(|cause| matches!(cause, Cause::Unreached(_))) {
-        return Trouble::Lost { step: Step::Prepare, what };
+        return Trouble::Lost { step: Step::Connect, what: error.to_string() };
     }
     if causes().any(|cause| matches!(cause, Cause::ReadOnly(_))) {
         return server(SqlState::READ_ONLY_SQL_TRANSACTION);
     }
     match causes().next_back() {
         Some(Cause::Refused { sqlstate, .. }) => server(sqlstate.clone()),
-        _ => Trouble::Ours(ErrorKind::Unreachable { what, waited: None }.into()),
+        _ => Trouble::Ours(ErrorKind::Unreachable { what: error.to_string(), waited: None }.into()),
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Refusal {
     /// whoever uses it tries the row alone before calling it bad.
     pub(super) row: Option<usize>,
     context: Option<String>,
+    /// What could not be done, where that says more than the step.
+    doing: Option<String>,
 }
 
 /// Names the step of a failure.
@@ -80,6 +82,7 @@ impl Trouble {
                 column: db.column().map(str::to_owned),
                 row: None,
                 context: db.where_().map(str::to_owned),
+                doing: None,
             })),
             None if let Some(why) = hostility(error) => Trouble::Ours(
                 ErrorKind::Server {
@@ -99,6 +102,11 @@ impl Trouble {
                 .into(),
             ),
         }
+    }
+
+    /// Nothing answered where the server is to be.
+    pub(super) fn is_unreached(&self) -> bool {
+        matches!(self, Trouble::Lost { step: Step::Connect, .. })
     }
 
     /// Two transactions waited for each other, and this one was ended.
@@ -143,7 +151,8 @@ impl Trouble {
     /// What happened, in one line, while it is waited out.
     pub(super) fn summary(&self) -> String {
         match self {
-            Trouble::Server(refusal) => format!("{}: {}", refusal.step.doing(), refusal.told()),
+            Trouble::Server(refusal) => format!("{}: {}", refusal.doing(), refusal.told()),
+            Trouble::Lost { step: Step::Connect, what } => what.clone(),
             Trouble::Lost { step, what } => format!("{}: {what}", step.doing()),
             Trouble::Ours(error) => error.to_string(),
         }
@@ -163,14 +172,19 @@ impl Trouble {
     pub(super) fn into_error(self) -> Error {
         match self {
             Trouble::Server(refusal) => {
-                let message = refusal.told();
-                let advice = advice(&refusal.code);
-                ErrorKind::Server {
-                    doing: format!("{}, the server said", refusal.step.doing()),
-                    sqlstate: Some(refusal.code.code().to_owned()),
-                    message: format!("{message} [{}]{advice}", refusal.code.code()),
-                }
-                .into()
+                let (message, advice, code) = (refusal.told(), advice(&refusal.code), refusal.code.code());
+                // Whoever does not let us in says its code with its reason.
+                let (doing, message) = match refusal.step {
+                    Step::Connect => (refusal.doing().to_owned(), format!("{message}{advice}")),
+                    step => {
+                        (format!("{}, the server said", step.doing()), format!("{message} [{code}]{advice}"))
+                    }
+                };
+                ErrorKind::Server { doing, sqlstate: Some(code.to_owned()), message }.into()
+            }
+            Trouble::Lost { step: Step::Connect, what } => {
+                let what = format!("{what} (is a server running there?)");
+                ErrorKind::Unreachable { what, waited: None }.into()
             }
             Trouble::Lost { step, what } => ErrorKind::Server {
                 doing: format!("{}, the connection was lost", step.doing()),
@@ -199,8 +213,13 @@ impl Refusal {
     }
 
     /// What a server said instead of letting us in.
-    pub(super) fn at_connecting(code: SqlState, message: String) -> Refusal {
-        Refusal::bare(Step::Prepare, well_formed(&code), message)
+    pub(super) fn at_connecting(code: SqlState, doing: String, message: String) -> Refusal {
+        Refusal { doing: Some(doing), ..Refusal::bare(Step::Connect, well_formed(&code), message) }
+    }
+
+    /// What stands for a server that is there and takes no writes.
+    pub(super) fn taking_no_writes(message: String) -> Refusal {
+        Refusal::bare(Step::Prepare, SqlState::READ_ONLY_SQL_TRANSACTION, message)
     }
 
     /// What the server said of a row that it tried by itself.
@@ -235,6 +254,7 @@ impl Refusal {
             column: None,
             row: None,
             context: None,
+            doing: None,
         }
     }
 
@@ -249,6 +269,10 @@ impl Refusal {
             message: self.message,
             detail: self.detail,
         }
+    }
+
+    fn doing(&self) -> &str {
+        self.doing.as_deref().unwrap_or(self.step.doing())
     }
 
     /// What the server said, for people. The words of a trigger or function are its own, and can
@@ -304,6 +328,10 @@ impl Refusal {
 /// What a person can do about an error that stopped the run.
 fn advice(code: &SqlState) -> &'static str {
     match code.code() {
+        "28P01" => {
+            "; ~/.pgpass and PGPASSWORD take a password as it is, in a URL its special characters are %-encoded"
+        }
+        "3D000" => "; `createdb` makes a database, logmill makes none",
         "42501" => "; `logmill plan --print-sql` prints the rights that are needed",
         "22P04" | "22P03" => "; the target's types may have changed under us, run again",
         "42P01" | "42703" => "; the target or a table of ours was changed during the run",

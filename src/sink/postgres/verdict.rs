@@ -10,7 +10,9 @@ use postgres::error::SqlState;
 /// The steps of a commit, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {
-    /// Connecting, and what is read or made before the first row.
+    /// Connecting.
+    Connect,
+    /// What is read or made before the first row.
     Prepare,
     /// Looking at what is remembered.
     Look,
@@ -54,6 +56,7 @@ impl Step {
     /// What was being done, for a message.
     pub(super) fn doing(self) -> &'static str {
         match self {
+            Step::Connect => "connecting",
             Step::Prepare => "preparing the destination",
             Step::Look => "looking at what is remembered",
             Step::Forget => "forgetting sources",

@@ -55,6 +55,22 @@ impl NotConnected {
         NotConnected { server, failures }
     }
 
+    /// What could not be done.
+    pub(in super::super) fn what(&self) -> String {
+        format!("cannot connect to {}", self.server)
+    }
+
+    /// Why not: of several hosts a line each.
+    pub(in super::super) fn why(&self) -> String {
+        match self.failures.as_slice() {
+            [only] => only.cause.to_string(),
+            failures => {
+                let line = |failure: &Failure| format!("\n  - {}: {}", failure.place, failure.cause);
+                failures.iter().map(line).collect()
+            }
+        }
+    }
+
     /// What came of each attempt, in the order in which they were made.
     pub fn failures(&self) -> &[Failure] {
         &self.failures
@@ -167,15 +183,10 @@ impl fmt::Display for Cause {
 
 impl fmt::Display for NotConnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot connect to {}", self.server)?;
+        f.write_str(&self.what())?;
         match self.failures.as_slice() {
-            [only] => write!(f, ": {}", only.cause),
-            failures => {
-                for failure in failures {
-                    write!(f, "\n  - {}: {}", failure.place, failure.cause)?;
-                }
-                Ok(())
-            }
+            [_] => write!(f, ": {}", self.why()),
+            _ => f.write_str(&self.why()),
         }
     }
 }
