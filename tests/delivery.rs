@@ -201,7 +201,7 @@ fn a_pipe_in_the_place_of_the_lock_is_told_and_not_waited_for(kind: Kind) {
 }
 
 fn a_stream_has_every_letter_once_and_in_order(kind: Kind) {
-    let mut redis = Redis::start();
+    let redis = Redis::start();
     let load = delivering(kind, &redis.url("", "3/dead")).file("a.ndjson", lines(9)).file("b.ndjson", "no\n");
     redis.stop();
     let begun = Instant::now();
@@ -241,7 +241,7 @@ fn entries_of(redis: &Redis, database: u32) -> Vec<(String, Value)> {
 fn a_stream_that_goes_away_in_the_middle_gets_the_rest_later(kind: Kind) {
     needs_failpoints();
     // Three pages.
-    let mut redis = Redis::start();
+    let redis = Redis::start();
     let load = delivering(kind, &redis.url("", "dead")).file("a.ndjson", "no\n".repeat(2_500));
     let running = load.call().stop_at("before-mark", 1).start().wait_stopped();
     redis.stop();

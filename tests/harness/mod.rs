@@ -8,12 +8,14 @@ mod audit;
 #[cfg(feature = "tls")]
 pub(crate) mod authority;
 pub(crate) mod clock;
+pub(crate) mod cloud;
 pub(crate) mod destination;
 mod field;
 mod fold;
 mod found;
 pub(crate) mod impostor;
 pub(crate) mod load;
+pub(crate) mod local;
 pub(crate) mod log;
 pub(crate) mod oracle;
 pub(crate) mod pooler;

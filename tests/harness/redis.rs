@@ -1,77 +1,88 @@
-//! A Redis server of a test's own, which can be stopped and comes back with what it had.
+//! A Redis or Valkey server of a test's own, which can be stopped and comes back with what it had.
 
-use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::run::Process;
-use super::{skip, wait_until};
+use super::local::{Local, tool};
+use super::skip;
 
 /// A server that writes everything down before it answers.
 pub(crate) struct Redis {
-    folder: tempfile::TempDir,
-    port: u16,
+    local: Local,
     password: Option<String>,
-    process: Option<Process>,
 }
 
 /// An entry of a stream of dead letters: the id that they were sent with, and the letter.
 pub(crate) type Entry = (String, Value);
 
-impl Redis {
-    pub(crate) fn start() -> Redis {
-        Redis::new(None)
-    }
+/// What has a server write everything down.
+const DURABLE: [&str; 6] = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
 
-    pub(crate) fn with_password(password: &str) -> Redis {
-        Redis::new(Some(password.to_owned()))
+impl Redis {
+    #[track_caller]
+    pub(crate) fn start() -> Redis {
+        Redis::new(debian(), &DURABLE, None)
     }
 
     #[track_caller]
-    fn new(password: Option<String>) -> Redis {
-        if !Path::new("/usr/bin/redis-server").exists() {
-            skip("redis-server is not installed");
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut redis = Redis { folder: tempfile::tempdir().unwrap(), port, password, process: None };
-        redis.again();
-        redis
+    pub(crate) fn with_password(password: &str) -> Redis {
+        Redis::new(debian(), &DURABLE, Some(password.to_owned()))
+    }
+
+    /// One that keeps nothing when it ends.
+    #[track_caller]
+    pub(crate) fn forgetful() -> Redis {
+        Redis::new(debian(), &["--save", "", "--appendonly", "no"], None)
+    }
+
+    /// Valkey, which can be asked whether what it has acknowledged is on the disk. It is brought there once a second.
+    #[track_caller]
+    pub(crate) fn valkey() -> Redis {
+        debian();
+        let program = tool("valkey", "valkey-server");
+        Redis::new(program, &["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"], None)
+    }
+
+    #[track_caller]
+    fn new(program: PathBuf, settings: &'static [&'static str], password: Option<String>) -> Redis {
+        let secret = password.clone();
+        let local = Local::start("Redis", 1, is_ready, move |folder, ports| {
+            let mut command = Command::new(&program);
+            command.args(["--bind", "127.0.0.1", "--port", &ports[0].to_string()]).args(settings);
+            command.arg("--dir").arg(folder);
+            if let Some(password) = &secret {
+                command.args(["--requirepass", password]);
+            }
+            command
+        });
+        Redis { local, password }
     }
 
     /// Starts it, with what it had when it was stopped.
     #[track_caller]
-    pub(crate) fn again(&mut self) {
-        let mut command = Command::new("/usr/bin/redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
-        command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path());
-        if let Some(password) = &self.password {
-            command.args(["--requirepass", password]);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        self.process = Some(Process::spawn(&mut command));
-        wait_until("Redis to answer", || self.ask(&["PING"]).trim() == "PONG");
+    pub(crate) fn again(&self) {
+        self.local.again();
     }
 
     /// Kills it.
-    pub(crate) fn stop(&mut self) {
-        self.process = None;
+    pub(crate) fn stop(&self) {
+        self.local.stop();
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.local.port()
     }
 
     /// The URL of a stream, with a login before the host.
     pub(crate) fn url(&self, login: &str, stream: &str) -> String {
-        format!("redis://{login}127.0.0.1:{}/{stream}", self.port)
+        format!("redis://{login}127.0.0.1:{}/{stream}", self.port())
     }
 
     /// What it answers, a value a line.
     pub(crate) fn ask(&self, words: &[&str]) -> String {
-        let mut command = Command::new("/usr/bin/redis-cli");
-        command.args(["-p", &self.port.to_string()]).args(words);
-        if let Some(password) = &self.password {
-            command.env("REDISCLI_AUTH", password);
-        }
-        String::from_utf8(command.stdin(Stdio::null()).output().unwrap().stdout).unwrap()
+        ask(self.port(), self.password.as_deref(), words)
     }
 
     /// All entries of a stream, in their order.
@@ -84,5 +95,46 @@ impl Redis {
             ((*id).to_owned(), serde_json::from_str(letter).unwrap())
         });
         entries.collect()
+    }
+}
+
+/// Debian's server. Its client is what a test asks with.
+#[track_caller]
+fn debian() -> PathBuf {
+    if !Path::new("/usr/bin/redis-server").exists() || !Path::new("/usr/bin/redis-cli").exists() {
+        skip("redis-server is not installed");
+    }
+    "/usr/bin/redis-server".into()
+}
+
+/// One that asks for a password is ready as well.
+fn is_ready(port: u16) -> bool {
+    let said = ask(port, None, &["PING"]);
+    said.contains("PONG") || said.contains("NOAUTH")
+}
+
+fn ask(port: u16, password: Option<&str>, words: &[&str]) -> String {
+    let mut command = Command::new("/usr/bin/redis-cli");
+    command.args(["-p", &port.to_string()]).args(words);
+    if let Some(password) = password {
+        command.env("REDISCLI_AUTH", password);
+    }
+    String::from_utf8(command.stdin(Stdio::null()).stderr(Stdio::null()).output().unwrap().stdout).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_comes_back_with_what_it_had_or_without() {
+        for (redis, kept) in [(Redis::start(), "1"), (Redis::valkey(), "1"), (Redis::forgetful(), "")] {
+            redis.ask(&["SET", "a", "1"]);
+            if redis.ask(&["INFO", "server"]).contains("valkey") {
+                assert!(redis.ask(&["WAITAOF", "1", "0", "5000"]).starts_with('1'));
+            }
+            redis.again();
+            assert_eq!(redis.ask(&["GET", "a"]).trim(), kept);
+        }
     }
 }
