@@ -15,6 +15,7 @@ on_each_destination! {
     a_source_above_the_bar_is_given_up_and_the_others_go_on
     wherever_a_load_is_killed_the_same_is_decided
     rows_that_the_destination_refuses_count_too
+    a_source_is_judged_by_all_of_its_splits_and_told_once
     records_of_any_shape_are_whole_where_they_are_cut_for_a_bar
     a_bar_in_the_job_is_a_bar_and_a_flag_goes_before_it
 }
@@ -97,6 +98,56 @@ fn wherever_a_load_is_killed_the_same_is_decided(kind: Kind) {
         assert_eq!(ended.result("/sources/given_up/0/records"), json!(20_000), "{point} after {passed}");
         check(&files);
     }
+}
+
+/// Three splits, each with as many dead letters as a third of the file.
+fn a_source_is_judged_by_all_of_its_splits_and_told_once(kind: Kind) {
+    let line = |number: usize| match number % 20 {
+        0 => "{\"n\":\"x\"}\n".to_owned(),
+        _ => format!("{{\"n\":{number}}}\n"),
+    };
+    let lines: String = (100_000..103_000).map(line).collect();
+    let size = format!("{}B", lines.len() / 3);
+    let files = Load::empty().to(kind).file("a.ndjson", lines).schema("n int").pipeline("chunk_size = 1000");
+    let plan = || {
+        files.reset();
+        let _ = files.call();
+        let planned = files.command("plan").arg("--split-size").arg(&size).run();
+        let splits = planned.exit(0).result("/splits").as_array().unwrap().clone();
+        assert_eq!(splits.len(), 3);
+        splits.iter().map(|split| split["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let is_told_once = |ended: &Ended<'_>| {
+        let given_up = ended.result("/sources/given_up");
+        assert_eq!(given_up.as_array().map(Vec::len), Some(1), "{given_up}");
+        let counts = format!(
+            "SELECT CAST(sum(inserted + rejected) AS bigint), CAST(sum(rejected) AS bigint) FROM {}",
+            files.ours("checkpoints")
+        );
+        let counts = files.made().look(|snapshot| snapshot.query(&counts)).remove(0);
+        let told = ["records", "open_dead_letters"].map(|name| given_up[0][name].as_i64().unwrap());
+        assert_eq!(told, [counts[0].int(), counts[1].int()]);
+        assert_eq!(given_up[0]["reasons"][0]["count"].as_i64(), Some(told[1]));
+        assert_eq!(given_up[0]["reasons"][0]["first"]["line"], json!(1));
+    };
+    // No split is above the bar, and all of them together are.
+    plan();
+    let ended = load(&files, "120");
+    is_told_once(ended.exit(4));
+    plan();
+    load(&files, "150").exit(3);
+    // Each by itself, the last one first: its dead letters have the least ids.
+    let ids = plan();
+    let split = |id: &str| files.call().arg("--stop-above").arg("120").arg("--split").arg(id).run();
+    split(&ids[2]).exit(3);
+    split(&ids[1]).exit(3);
+    is_told_once(split(&ids[0]).exit(4));
+    // Each of the splits is above the bar.
+    plan();
+    is_told_once(files.call().arg("--stop-above").arg("9").arg("--lanes").arg("3").run().exit(4));
+    plan();
+    let lanes = files.call().arg("--stop-above").arg("9").arg("--lanes").arg("3").for_people().run();
+    lanes.exit(4).tells("1 file given up");
 }
 
 fn rows_that_the_destination_refuses_count_too(kind: Kind) {

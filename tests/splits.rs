@@ -18,7 +18,10 @@ on_each_destination! {
     two_splits_in_one_run_are_the_whole_source
     the_second_split_may_be_loaded_first
     two_splits_are_whole_wherever_a_load_is_killed
-    a_source_that_grows_goes_on_with_its_last_split
+    a_source_that_grows_gets_a_split_from_its_old_end
+    a_source_that_grows_is_whole_wherever_a_load_is_killed
+    a_last_line_that_grows_is_of_the_split_that_has_its_first_byte
+    a_source_of_one_split_stays_one
     a_split_that_the_file_does_not_reach_is_refused
     what_is_only_cut_is_not_loaded
     a_table_is_the_same_in_two_splits_wherever_it_is_cut
@@ -148,8 +151,15 @@ fn two_splits_are_whole_wherever_a_load_is_killed(kind: Kind) {
     }
 }
 
-/// The last split has no end of its own.
-fn a_source_that_grows_goes_on_with_its_last_split(kind: Kind) {
+/// Where the splits of the only source start, in their order.
+fn starts_of_splits(load: &Load) -> Vec<u64> {
+    let starts = format!("SELECT split_start FROM {} ORDER BY 1", load.ours("checkpoints"));
+    let rows = load.made().look(|snapshot| snapshot.query(&starts));
+    rows.iter().map(|row| u64::try_from(row[0].int()).unwrap()).collect()
+}
+
+/// A file, the same after it has grown, and what a load of all of it leaves.
+fn growing(kind: Kind) -> (Load, Vec<u8>, Vec<u8>, Left) {
     let [load, ..] = loads(kind);
     let young = load.files()[0].versions[0].clone();
     let grown = [young.clone(), log(2, 30)].concat();
@@ -157,11 +167,71 @@ fn a_source_that_grows_goes_on_with_its_last_split(kind: Kind) {
     load.run().exit(3);
     let whole = left(&load);
     load.write("log.ndjson", &young);
-    cut(&load);
+    (load, young, grown, whole)
+}
+
+/// Who was told that the last split is done can rely on it.
+fn a_source_that_grows_gets_a_split_from_its_old_end(kind: Kind) {
+    let (load, young, grown, whole) = growing(kind);
+    let place = cut(&load);
     load.run().exit(3);
+    let before = left(&load);
+    load.run().exit(3);
+    assert_eq!((starts_of_splits(&load), left(&load)), (vec![0, place], before), "it has not grown");
     load.write("log.ndjson", &grown);
-    load.run().exit(3);
-    assert_eq!(left(&load), whole);
+    let loaded = load.run().exit(3).result("/sources/loaded");
+    assert_eq!((loaded, left(&load)), (1.into(), whole));
+    assert_eq!(starts_of_splits(&load), [0, place, young.len() as u64]);
+    let (checkpoints, end) = (load.ours("checkpoints"), young.len());
+    let ends =
+        format!("SELECT count(*) FROM {checkpoints} WHERE split_start = {place} AND split_end = {end}");
+    assert_eq!(load.made().look(|snapshot| snapshot.query(&ends))[0][0].int(), 1);
+}
+
+fn a_source_that_grows_is_whole_wherever_a_load_is_killed(kind: Kind) {
+    let (load, young, grown, whole) = growing(kind);
+    for point in
+        ["before-claim-commit", "after-claim", "before-fence", "after-rows", "before-commit", "after-commit"]
+    {
+        load.write("log.ndjson", &young);
+        let place = cut(&load);
+        load.run().exit(3);
+        load.write("log.ndjson", &grown);
+        load.call().kill_at(point, 0).run().killed();
+        load.wait_alone();
+        load.run().exit(3);
+        assert_eq!(left(&load), whole, "killed at {point}");
+        assert_eq!(starts_of_splits(&load), [0, place, young.len() as u64], "killed at {point}");
+    }
+}
+
+/// What of the last line has come later is read with what was there.
+fn a_last_line_that_grows_is_of_the_split_that_has_its_first_byte(kind: Kind) {
+    let (load, young, grown, whole) = growing(kind);
+    for cut_off in [1, 5] {
+        load.write("log.ndjson", &young);
+        let place = cut(&load);
+        load.write("log.ndjson", &young[..young.len() - cut_off]);
+        load.run().exit(3);
+        load.write("log.ndjson", &grown);
+        load.run().exit(3);
+        // The letter of half a line is superseded, and still there.
+        let (rows, _, sums) = left(&load);
+        assert_eq!((&rows, &sums), (&whole.0, &whole.2), "without its last {cut_off} bytes");
+        assert_eq!(starts_of_splits(&load), [0, place]);
+    }
+}
+
+/// A file that is loaded every minute has one checkpoint.
+fn a_source_of_one_split_stays_one(kind: Kind) {
+    let (load, young, grown, whole) = growing(kind);
+    load.reset();
+    let half = young[..young.len() / 2].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    for length in [half, young.len(), grown.len()] {
+        load.write("log.ndjson", &grown[..length]);
+        load.run().exit(3);
+    }
+    assert_eq!((starts_of_splits(&load), left(&load)), (vec![0], whole));
 }
 
 fn a_split_that_the_file_does_not_reach_is_refused(kind: Kind) {

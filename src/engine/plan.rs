@@ -9,7 +9,8 @@ use super::run::{Ended, recipe, settings};
 use super::status::{compare_rules, old_rows};
 use super::{Watch, destination};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::figure;
 use crate::pipeline::{self, Outcome, Settings, bytes_to_read};
 use crate::report::{Exit, Fate, Head, OtherRules, Plan, PlannedFile, PlannedSplit, WholeFile};
 use crate::sink::forecast::Forecast;
@@ -33,6 +34,9 @@ pub struct PlanOptions {
 
 /// Foretells a load. Nothing is written but splits, if these are asked for.
 pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan> {
+    if let Some(bytes) = options.split_bytes {
+        refuse_small_splits(bytes, config.source.settings.chunk_bytes as u64)?;
+    }
     let Discovered { files: found, passed_over, .. } =
         if options.without_files { Discovered::default() } else { files(config)? };
     let settings = Settings {
@@ -46,7 +50,9 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
     if let Some(bytes) = options.split_bytes {
         make_splits(config, &*destination, &found, bytes, &settings, watch)?;
     }
-    let (asked, unreadable) = pipeline::asked(&found, &settings, &watch.stop)?;
+    let (mut asked, unreadable) = pipeline::asked(&found, &settings, &watch.stop)?;
+    // As `load --split` will find them.
+    asked.grows_by_splits = true;
     let forecast = destination.forecast(&asked)?;
     let kinds = kinds(&asked, &streams);
     let other_rules = other_rules(config, &*destination, &forecast)?;
@@ -55,6 +61,18 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
     let files = fates(asked, &forecast, unreadable, streams, passed_over);
     let plan = report(config, &*destination, kinds, files, forecast, options.with_sql);
     Ok(Plan { other_rules, splits, whole, ..plan })
+}
+
+/// Refuses splits that are shorter than a chunk: each is a checkpoint, and a transaction of its own.
+fn refuse_small_splits(bytes: u64, chunk_bytes: u64) -> Result<()> {
+    if bytes >= chunk_bytes {
+        return Ok(());
+    }
+    let (size, least) = (figure::bytes(bytes), figure::bytes(chunk_bytes));
+    Err(Error::usage(format!(
+        "--split-size {size} is less than a chunk ({least}), and each split is a transaction of its own; give it {least} \
+         or more (a hundred times that is a good size), or the job a smaller [pipeline] chunk_size"
+    )))
 }
 
 /// Cuts files into splits, as the first half of a load, which stops before the first record.

@@ -1,23 +1,26 @@
 //! When the bar is looked at, and what is known then.
 //!
-//! A source is judged after every so many records and at its end, and never elsewhere, so that
-//! what is decided depends on the data alone: not on where batches or chunks end, nor on how often
-//! the load was stopped. Where a run begins at such a point, it is judged before it begins: the
+//! A source is judged after every so many records of a split of it and at the end of one, and never
+//! elsewhere, so that what is decided depends on the data alone: not on where batches or chunks end, nor on
+//! how often the load was stopped. Where a run begins at such a point, it is judged before it begins: the
 //! run before may have died on the way to it. An end is only one while nothing stands behind it.
+//!
+//! What a source is judged by is all of it, whichever run has loaded it and in however many splits; of what
+//! others load beside it, a lane, or a run, knows as much as was committed when it began.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::stats::{GivenUp, Outcome};
 use crate::error::Result;
 use crate::event::Observer;
 use crate::sink::bar::{Bar, Standing};
-use crate::sink::{Counts, Sink, Task};
+use crate::sink::{Again, Counts, Sink, Task};
 use crate::source::Candidate;
 use crate::split::Split;
 
 /// After so many records of a source it is judged, and after as many again.
-pub(super) const POINT_RECORDS: u64 = 10_000;
+const POINT_RECORDS: u64 = 10_000;
 
 /// Of so many sources that are given up it is asked why their dead letters are open.
 const EXPLAINED_MAX: usize = 10;
@@ -27,7 +30,21 @@ pub(super) fn to_next_point(records: u64) -> u64 {
     POINT_RECORDS - records % POINT_RECORDS
 }
 
-/// What a split is judged by.
+/// Whether a split of so many records is at a point.
+pub(super) fn is_point(records: u64) -> bool {
+    records > 0 && records.is_multiple_of(POINT_RECORDS)
+}
+
+/// How the sources of a run stand before anything of them is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tallies {
+    /// The records of each split that are committed.
+    pub(super) records: HashMap<Split, u64>,
+    /// What each source is judged by.
+    pub(super) sources: HashMap<i32, Tally>,
+}
+
+/// What a source is judged by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// Its records that are committed, of all runs.
@@ -37,8 +54,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn of(standing: Standing) -> Tally {
-        Tally { records: standing.records, letters: standing.letters }
+    /// Adds a split, as it stands.
+    fn add_split(&mut self, standing: &Standing) {
+        self.records += standing.records;
+        self.letters += standing.letters;
     }
 
     /// Adds what was committed.
@@ -48,23 +67,19 @@ impl Tally {
         self.letters += count(counts.rejected);
     }
 
-    pub(super) fn is_at_point(self) -> bool {
-        self.records > 0 && self.records.is_multiple_of(POINT_RECORDS)
-    }
-
     pub(super) fn is_above(self, bar: Bar) -> bool {
         bar.is_exceeded(self.letters, self.records)
     }
 
-    /// That a split is given up, as it stands.
-    pub(super) fn given_up(self, split: Split, path: &Path) -> GivenUp {
+    /// That a source is given up, as it stands.
+    pub(super) fn given_up(self, source: i32, path: &Path, is_cut: bool) -> GivenUp {
         let Tally { records, letters } = self;
-        GivenUp { split, path: path.to_owned(), records, letters, reasons: Vec::new() }
+        GivenUp { source, path: path.to_owned(), is_cut, records, letters, reasons: Vec::new() }
     }
 }
 
-/// Judges what stands at a point or at an end before anything is read. Tasks that are above the
-/// bar are taken out; of the others it says how they stand. `finished` are the sources of which
+/// Judges what stands at a point or at an end before anything is read. Tasks of sources that are above
+/// the bar are taken out; of the others it says how they stand. `finished` are the sources of which
 /// nothing is to be loaded.
 pub(super) fn judge_known(
     bar: Bar,
@@ -73,41 +88,63 @@ pub(super) fn judge_known(
     sink: &mut dyn Sink,
     outcome: &mut Outcome,
     observer: &Observer,
-) -> Result<HashMap<Split, Tally>> {
-    let ids: Vec<i32> =
-        tasks.iter().map(|(task, _)| task.split.source).chain(finished.iter().map(|(id, _)| *id)).collect();
-    let standings = sink.standing(&ids)?;
-    let paths: HashMap<i32, &Path> = finished.iter().map(|(id, path)| (*id, path.as_path())).collect();
-    for standing in standings.iter().filter(|standing| standing.is_complete) {
-        let tally = Tally::of(*standing);
-        if let Some(path) = paths.get(&standing.split.source).filter(|_| tally.is_above(bar)) {
-            outcome.give_up(tally.given_up(standing.split, path), observer);
+) -> Result<Tallies> {
+    let ids = tasks.iter().map(|(task, _)| task.split.source).chain(finished.iter().map(|(id, _)| *id));
+    let ids: BTreeSet<i32> = ids.collect();
+    let again: HashMap<Split, Again> =
+        tasks.iter().filter_map(|(task, _)| Some((task.split, task.again?))).collect();
+    let (mut tallies, mut ended, mut splits) = (Tallies::default(), HashSet::new(), HashMap::new());
+    for standing in sink.standing(&ids.into_iter().collect::<Vec<_>>())? {
+        let split = standing.split;
+        if standing.is_complete {
+            ended.insert(split.source);
         }
+        let standing = again.get(&split).map_or(standing, |again| standing.without(*again));
+        tallies.records.insert(split, standing.records);
+        tallies.sources.entry(split.source).or_default().add_split(&standing);
+        *splits.entry(split.source).or_insert(0) += 1;
     }
-    let standings: HashMap<Split, Standing> =
-        standings.into_iter().map(|standing| (standing.split, standing)).collect();
-    let mut tallies = HashMap::new();
-    tasks.retain(|(task, candidate)| {
-        let standing = standings.get(&task.split).copied();
-        let standing = standing.map(|standing| match task.again {
-            Some(again) => standing.without(again),
-            None => standing,
-        });
-        let tally = standing.map(Tally::of).unwrap_or_default();
-        let is_given_up = tally.is_at_point() && tally.is_above(bar);
-        if is_given_up {
-            outcome.give_up(tally.given_up(task.split, &candidate.path), observer);
+    let mut give_up = |source: i32, path: &Path| {
+        let is_cut = splits.get(&source).is_some_and(|splits| *splits > 1);
+        outcome.give_up(tallies.sources[&source].given_up(source, path, is_cut), observer);
+    };
+    let is_above = |source: &i32| tallies.sources.get(source).is_some_and(|tally| tally.is_above(bar));
+    for (source, path) in finished.iter().filter(|(source, _)| ended.contains(source) && is_above(source)) {
+        give_up(*source, path);
+    }
+    let stands_at_point = |task: &Task| tallies.records.get(&task.split).is_some_and(|it| is_point(*it));
+    let at_points = tasks.iter().filter(|(task, _)| stands_at_point(task));
+    let at_points = at_points.map(|(task, _)| task.split.source).filter(is_above);
+    let at_points: HashSet<i32> = at_points.collect();
+    let mut told = HashSet::new();
+    tasks.retain(|(Task { split, .. }, candidate)| {
+        let is_given_up = at_points.contains(&split.source);
+        if is_given_up && told.insert(split.source) {
+            give_up(split.source, &candidate.path);
         }
-        tallies.insert(task.split, tally);
         !is_given_up
     });
     Ok(tallies)
 }
 
-/// Finds out why the dead letters of what was given up are open.
+/// Finds out why the dead letters of what was given up are open, and how a source stands by now whose
+/// splits were judged beside each other.
 pub(super) fn explain(given_up: &mut [GivenUp], sink: &mut dyn Sink) -> Result<()> {
     for given_up in given_up.iter_mut().take(EXPLAINED_MAX) {
-        given_up.reasons = sink.open_reasons(given_up.split.source)?;
+        given_up.reasons = sink.open_reasons(given_up.source)?;
+    }
+    let cut: Vec<i32> = given_up.iter().filter(|it| it.is_cut).map(|it| it.source).collect();
+    if cut.is_empty() {
+        return Ok(());
+    }
+    let mut sources: HashMap<i32, Tally> = HashMap::new();
+    for standing in sink.standing(&cut)? {
+        sources.entry(standing.split.source).or_default().add_split(&standing);
+    }
+    for given_up in given_up.iter_mut().filter(|it| it.is_cut) {
+        if let Some(&Tally { records, letters }) = sources.get(&given_up.source) {
+            (given_up.records, given_up.letters) = (records, letters);
+        }
     }
     Ok(())
 }

@@ -1,17 +1,16 @@
 //! The claim: files to what a run asks for, and the answers to tasks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Settings;
-use super::bar::Tally;
+use super::bar::Tallies;
 use super::stats::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
 use crate::format::AnyFormat;
 use crate::sink::{Answer, Asked, Task};
 use crate::source::{Candidate, Chunks, Found, Preamble, Start};
-use crate::split::Split;
 use crate::stop::Stop;
 
 /// What is said of a file without a newline but with carriage returns.
@@ -34,6 +33,7 @@ pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked
         rules_hash: settings.rules_hash,
         rebuild: settings.rebuild,
         only: settings.only,
+        grows_by_splits: settings.only.is_some(),
         wait: settings.wait,
     };
     Ok((asked, failed))
@@ -67,8 +67,8 @@ pub(super) struct Noted {
     pub(super) of_other_rules: Vec<i32>,
     /// The ids of all of them.
     pub(super) selected: Vec<i32>,
-    /// What the splits are judged by, where there is a bar.
-    pub(super) tallies: HashMap<Split, Tally>,
+    /// What the sources are judged by, where there is a bar.
+    pub(super) tallies: Tallies,
 }
 
 /// The sources that the run is about; what became of the other files goes into the outcome.
@@ -104,7 +104,7 @@ pub(super) fn take_note(
             Answer::Beside => {}
         }
     }
-    Noted { tasks, finished, of_other_rules, selected, tallies: HashMap::new() }
+    Noted { tasks, finished, of_other_rules, selected, tallies: Tallies::default() }
 }
 
 /// Looks for what stands before the first record of each task, where it is not known: the source was

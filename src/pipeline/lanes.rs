@@ -13,7 +13,7 @@ use std::path::Path;
 use super::Settings;
 use super::claim::{Noted, bytes_to_read};
 use super::splits::{cut, share};
-use super::stats::{Outcome, Reason};
+use super::stats::Outcome;
 use crate::error::{Error, Result};
 use crate::format::AnyFormat;
 use crate::sink::history::Line;
@@ -118,23 +118,19 @@ pub(super) fn joined(ended: std::thread::Result<(Outcome, Result<()>)>) -> (Outc
 /// Tells the lines of reasons by their numbers in the files, where the splits before have come to
 /// their ends meanwhile.
 pub(super) fn number_lines(outcome: &mut Outcome, tasks: &[(Task, Candidate)]) {
-    let known = |before: &Before| {
-        let open = before.open.iter().map(|split| outcome.lines.get(split));
-        open.sum::<Option<u64>>().map(|lines| before.lines + lines)
-    };
-    let starts: HashMap<(&Path, u64), Option<u64>> = tasks
-        .iter()
-        .filter(|(task, _)| task.split.start > 0)
-        .map(|(task, file)| ((file.path.as_path(), task.split.start), known(&task.before)))
-        .collect();
-    let number = |reason: &Reason| {
-        let (line, start) = (reason.line.line_of_split?, reason.line.split_start?);
-        let before = starts.get(&(reason.path.as_path(), start)).copied().flatten()?;
-        Some(Line::of(line, start, Some(before)))
-    };
-    let lines: Vec<Option<Line>> = outcome.reasons.iter().map(number).collect();
-    for (reason, line) in outcome.reasons.iter_mut().zip(lines) {
-        reason.line = line.unwrap_or(reason.line);
+    let parts = tasks.iter().filter(|(task, _)| task.split.start > 0);
+    let before: HashMap<(&Path, u64), &Before> =
+        parts.map(|(task, file)| ((file.path.as_path(), task.split.start), &task.before)).collect();
+    let lines = &outcome.lines;
+    for reason in &mut outcome.reasons {
+        let (Some(line), Some(start)) = (reason.line.line_of_split, reason.line.split_start) else {
+            continue;
+        };
+        let Some(before) = before.get(&(reason.path.as_path(), start)) else { continue };
+        let open = before.open().iter().map(|split| lines.get(split));
+        if let Some(since) = open.sum::<Option<u64>>() {
+            reason.line = Line::of(line, start, Some(before.lines + since));
+        }
     }
 }
 

@@ -31,9 +31,9 @@ mod turn;
 mod workers;
 mod writer;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -46,7 +46,7 @@ use crate::source::{self, Candidate, Found, Hash16};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Parcel, Recipe};
-use bar::{Tally, judge_known};
+use bar::{Tallies, judge_known};
 use claim::{Noted, find_preambles, take_note};
 pub use claim::{asked, bytes_to_read};
 use cut::Cutter;
@@ -185,7 +185,6 @@ pub fn run(
         }
     };
 
-    lanes::number_lines(outcome, &tasks);
     let lost = sink.lost()?;
     for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
         outcome.notices.push((file.path.clone(), LOST.to_owned()));
@@ -245,8 +244,8 @@ fn load(
     let workers = &Workers::start(sink.work(recipe.clone()), settings, stats)?;
     let settings = &lanes::settings_of_one(settings, shares.len());
     let threads = settings.threads.div_ceil(shares.len());
-    let lane =
-        Lane { tallies: &noted.tallies, format: &recipe.format, workers, threads, settings, stop, stats };
+    let (tallies, format, given_up) = (&noted.tallies, &recipe.format, &Mutex::default());
+    let lane = Lane { tallies, given_up, format, workers, threads, settings, stop, stats };
     let ended = std::thread::scope(|scope| {
         let beside = sinks.iter_mut().zip(others).map(|(sink, tasks)| {
             let thread = std::thread::Builder::new().name("lane".into());
@@ -266,13 +265,16 @@ fn load(
         lanes::join(outcome, beside).and(loaded)
     });
     sinks.iter_mut().for_each(|sink| sink.leave());
+    lanes::number_lines(outcome, &noted.tasks);
     ended
 }
 
 /// What the lanes of a load have in common.
 #[derive(Clone, Copy)]
 struct Lane<'a> {
-    tallies: &'a HashMap<Split, Tally>,
+    tallies: &'a Tallies,
+    /// The sources that a lane has given up, and told.
+    given_up: &'a Mutex<HashSet<i32>>,
     format: &'a AnyFormat,
     workers: &'a Workers,
     /// The workers that are there for each.
@@ -285,7 +287,7 @@ struct Lane<'a> {
 impl Lane<'_> {
     /// Loads the tasks of one lane.
     fn load(self, tasks: &[(Task, Candidate)], sink: &mut dyn Sink, outcome: &mut Outcome) -> Result<()> {
-        let Lane { tallies, format, workers, threads, settings, stop, stats } = self;
+        let Lane { tallies, given_up: told, format, workers, threads, settings, stop, stats } = self;
         // Two batches, so that the workers prepare the next while the destination digests one,
         // and a chunk for each worker on top.
         let budget = 2 * settings.batch_bytes + threads * settings.source.chunk_bytes;
@@ -302,7 +304,7 @@ impl Lane<'_> {
             let mut writer = Writer::new(tasks, sink, workers, settings, stop, stats, outcome);
             if let Some(bar) = settings.stop_above {
                 let cutter = Cutter::new(workers, format, settings.source.record_bytes_max);
-                writer = writer.below(Barrier { bar, cutter, given_up }, tallies);
+                writer = writer.below(Barrier { bar, cutter, given_up, told }, tallies);
             }
             let written = writer.write(back);
             match &written {

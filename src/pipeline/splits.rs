@@ -42,7 +42,8 @@ pub fn split(
     stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<()> {
-    let (asked, unreadable) = asked(files, settings, stop)?;
+    let (mut asked, unreadable) = asked(files, settings, stop)?;
+    asked.grows_by_splits = true;
     for (path, why) in unreadable {
         outcome.refuse(path, why, &settings.observer);
     }
@@ -73,7 +74,9 @@ pub(super) fn cut(
     let (mut cuts, mut parts) = (Vec::new(), Vec::with_capacity(noted.tasks.len()));
     for (task, file) in std::mem::take(&mut noted.tasks) {
         let behind = behind(&task, &file);
-        let is_cut = !behind.is_empty() && !task.is_part() && why_whole(&file, format, settings).is_none();
+        // Of one that the claim has made nobody was told yet.
+        let can_be_cut = task.is_new || !task.is_part();
+        let is_cut = !behind.is_empty() && can_be_cut && why_whole(&file, format, settings).is_none();
         // A file that cannot be read is told of when it is to be loaded.
         let places =
             if is_cut { places(&task, &file, &behind, settings).unwrap_or_default() } else { Vec::new() };

@@ -169,11 +169,13 @@ pub struct OtherRules {
     pub letters: u64,
 }
 
-/// A source, or a split of it, that has too many dead letters.
+/// A source that has too many dead letters.
 #[derive(Clone, Debug)]
 pub struct GivenUp {
-    pub split: Split,
+    pub source: i32,
     pub path: PathBuf,
+    /// It has several splits.
+    pub is_cut: bool,
     /// Its records that are loaded, dead letters included.
     pub records: u64,
     /// Its dead letters that are open,

@@ -1,12 +1,12 @@
 //! The writer: parcels to batches, batches to commits. The only serial part.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use super::bar::{POINT_RECORDS, Tally, to_next_point};
+use super::bar::{Tallies, Tally, is_point};
 use super::cut::Cutter;
 use super::queue::{Back, Next};
 use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::failpoint;
 use crate::sink::bar::Bar;
 use crate::sink::history::Line;
-use crate::sink::{Advance, Again, Batch, Before, Closes, Committed, Counts, Sink, Task};
+use crate::sink::{Advance, Again, Batch, Closes, Committed, Counts, Sink, Task};
 use crate::source::{Candidate, Preamble};
 use crate::split::Split;
 use crate::stop::Stop;
@@ -38,6 +38,8 @@ pub(super) struct Writer<'a> {
     barrier: Option<Barrier<'a>>,
     outcome: &'a mut Outcome,
     splits: HashMap<Split, Progress>,
+    /// What its sources are judged by, where there is a bar.
+    tallies: HashMap<i32, Tally>,
     reasons: Reasons,
     /// The parcels of the batch that is being collected.
     parcels: Vec<Parcel>,
@@ -65,6 +67,8 @@ pub(super) struct Barrier<'a> {
     pub(super) cutter: Cutter<'a>,
     /// By task: set when it is given up, for whoever still plans it.
     pub(super) given_up: &'a [AtomicBool],
+    /// The sources of which that was told, by this lane or one beside it.
+    pub(super) told: &'a Mutex<HashSet<i32>>,
 }
 
 /// How far a split is in this run.
@@ -78,12 +82,12 @@ struct Progress {
     lines: u64,
     /// records before it, of all runs,
     records: u64,
+    /// of which so many are committed,
+    committed: u64,
     /// and what stands before it.
     preamble: Preamble,
-    /// What it is judged by.
-    tally: Tally,
-    /// What stands before the split.
-    before: Before,
+    /// The lines before the split, where all splits before it were at their end.
+    lines_before: Option<u64>,
     again: Option<Again>,
     /// What became of its records in this run.
     counts: Counts,
@@ -115,9 +119,9 @@ impl<'a> Writer<'a> {
                 position: task.start.position,
                 lines: task.lines,
                 records: 0,
+                committed: 0,
                 preamble: task.preamble.clone(),
-                tally: Tally::default(),
-                before: task.before.clone(),
+                lines_before: task.before.open().is_empty().then_some(task.before.lines),
                 again: task.again,
                 counts: Counts::default(),
                 record_lines: 0,
@@ -139,6 +143,7 @@ impl<'a> Writer<'a> {
             barrier: None,
             outcome,
             splits: splits.collect(),
+            tallies: HashMap::new(),
             reasons: Reasons::of(reasons),
             parcels: Vec::new(),
             rows: 0,
@@ -147,11 +152,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Holds the splits to a bar. `tallies` say how they stand.
-    pub(super) fn below(mut self, barrier: Barrier<'a>, tallies: &HashMap<Split, Tally>) -> Self {
+    /// Holds the sources to a bar. `tallies` say how they stand.
+    pub(super) fn below(mut self, barrier: Barrier<'a>, tallies: &Tallies) -> Self {
         for (split, progress) in &mut self.splits {
-            progress.tally = tallies.get(split).copied().unwrap_or_default();
-            progress.records = progress.tally.records;
+            progress.records = tallies.records.get(split).copied().unwrap_or_default();
+            progress.committed = progress.records;
+            let of_source = tallies.sources.get(&split.source).copied().unwrap_or_default();
+            self.tallies.insert(split.source, of_source);
         }
         self.barrier = Some(barrier);
         self
@@ -300,27 +307,40 @@ impl<'a> Writer<'a> {
 
     /// Whether a batch ends here because the split is judged here.
     fn is_at_point(&self, split: Split) -> bool {
-        let records = self.splits[&split].records;
-        self.barrier.is_some() && records > 0 && to_next_point(records) == POINT_RECORDS
+        self.barrier.is_some() && is_point(self.splits[&split].records)
     }
 
-    /// Gives up the splits of a batch that stand at a point or at their end with too many dead
-    /// letters.
+    /// Gives up the sources of a batch of which a split stands at a point or at its end with too many
+    /// dead letters.
     fn judge(&mut self, batch: &Batch) {
         for advance in &batch.advances {
-            if advance.completes || self.splits[&advance.split].tally.is_at_point() {
-                self.judge_split(advance.split);
+            if advance.completes || is_point(self.splits[&advance.split].committed) {
+                self.judge_source_of(advance.split);
             }
         }
     }
 
-    fn judge_split(&mut self, split: Split) {
+    /// Gives up all splits of a source that is above the bar. It is told once.
+    fn judge_source_of(&mut self, split: Split) {
         let Some(barrier) = &self.barrier else { return };
-        let progress = self.splits.get_mut(&split).expect("a split of this run");
-        if progress.tally.is_above(barrier.bar) {
+        let (source, tally) = (split.source, self.tallies[&split.source]);
+        if !tally.is_above(barrier.bar) {
+            return;
+        }
+        let is_cut = self.splits[&split].is_part;
+        let give_up = |progress: &mut Progress| {
             progress.is_given_up = true;
             barrier.given_up[progress.task].store(true, Ordering::Relaxed);
-            let given_up = progress.tally.given_up(split, &progress.path);
+        };
+        match is_cut {
+            true => {
+                let of_source = self.splits.iter_mut().filter(|(split, _)| split.source == source);
+                of_source.for_each(|(_, progress)| give_up(progress));
+            }
+            false => self.splits.get_mut(&split).into_iter().for_each(give_up),
+        }
+        if barrier.told.lock().unwrap_or_else(PoisonError::into_inner).insert(source) {
+            let given_up = tally.given_up(source, &self.splits[&split].path, is_cut);
             self.outcome.give_up(given_up, &self.settings.observer);
         }
     }
@@ -402,7 +422,10 @@ impl<'a> Writer<'a> {
         for (advance, counts) in batch.advances.iter().zip(&committed.counts) {
             let progress = self.splits.get_mut(&advance.split).expect("a split of this run");
             progress.counts.add(counts);
-            progress.tally.add(counts);
+            progress.committed += countable(counts.records);
+            if let Some(tally) = self.tallies.get_mut(&advance.split.source) {
+                tally.add(counts);
+            }
             of_batch.add(counts);
             progress.is_complete |= advance.completes;
             self.outcome.splits += u64::from(advance.completes && progress.is_part);
@@ -465,13 +488,10 @@ impl<'a> Writer<'a> {
         advances
     }
 
-    /// A line of a split, by its number there. Other splits of its source may have come to their
-    /// end in this run.
+    /// A line of a split, by its number there. Other splits of its source may come to their end in this
+    /// run, and then it has a number in the file in the end.
     fn line(&self, split: Split, line: u64) -> Line {
-        let Before { lines, open } = &self.splits[&split].before;
-        let done = |split| self.splits.get(split).filter(|progress: &&Progress| progress.is_complete);
-        let since = open.iter().map(|split| done(split).map(|progress| progress.lines)).sum::<Option<u64>>();
-        Line::of(line, split.start, since.map(|since| lines + since))
+        Line::of(line, split.start, self.splits[&split].lines_before)
     }
 
     /// Counts the reasons of a batch's rejects.
@@ -538,7 +558,7 @@ impl<'a> Writer<'a> {
             let mut waiting: Vec<Split> = waiting.map(|(split, _)| *split).collect();
             waiting.sort_unstable();
             for split in waiting {
-                self.judge_split(split);
+                self.judge_source_of(split);
                 self.outcome.waiting += u64::from(!self.splits[&split].is_given_up);
             }
         }

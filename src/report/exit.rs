@@ -120,7 +120,6 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::split::Split;
 
     #[test]
     fn the_codes_are_those_of_the_manual() {
@@ -147,7 +146,8 @@ mod tests {
         assert_eq!(Exit::of_outcome(&outcome, false), Exit::Rejects);
         assert_eq!(Exit::of_outcome(&outcome, true), Exit::Success);
         outcome.given_up.push(crate::pipeline::GivenUp {
-            split: Split::whole(1),
+            source: 1,
+            is_cut: false,
             path: "a".into(),
             records: 3,
             letters: 3,

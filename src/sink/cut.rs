@@ -4,6 +4,8 @@
 //! them. It ends at the first of the places then, and each part that begins at one has a
 //! checkpoint of its own, under the same owner.
 
+use std::sync::Arc;
+
 use super::ledger::{Holding, Holdings};
 use super::{Before, Task};
 use crate::source::{Preamble, Start, hash16};
@@ -29,21 +31,23 @@ impl Cut {
 
     /// What is to be loaded of the split, as a task for each part.
     pub fn tasks(&self, task: Task) -> Vec<Task> {
-        let mut before = task.before.clone();
-        let mut tasks = vec![Task { end: self.places.first().copied(), ..task }];
-        for (split, end) in self.parts() {
-            before.open.push(tasks.last().expect("there is one").split);
-            tasks.push(Task {
-                split,
-                start: Start { position: split.start, tail: (0, hash16(b"")), record: split.start },
-                end,
-                lines: 0,
-                before: Before { lines: before.lines, open: before.open.clone() },
-                again: None,
-                preamble: Preamble::default(),
-            });
-        }
-        tasks
+        let before = task.before.open();
+        let (place, lines) = (before.len(), task.before.lines);
+        let parts = self.parts().map(|(part, _)| part);
+        let open: Arc<[Split]> = before.iter().copied().chain([task.split]).chain(parts).collect();
+        let parts = self.parts().zip(place + 1..).map(|((split, end), place)| Task {
+            split,
+            start: Start { position: split.start, tail: (0, hash16(b"")), record: split.start },
+            end,
+            lines: 0,
+            before: Before::at(place, &open, lines),
+            again: None,
+            preamble: Preamble::default(),
+            is_new: false,
+        });
+        let parts: Vec<Task> = parts.collect();
+        let first = Task { end: self.places.first().copied(), ..task };
+        std::iter::once(first).chain(parts).collect()
     }
 }
 
@@ -58,5 +62,23 @@ impl Holdings {
                 self.set(part, Holding { epoch, position, is_complete: false, ..holding });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_is_told_of_those_before_it() {
+        let cut = Cut { split: Split::whole(1), places: vec![10, 20, 30], end: None };
+        let tasks = cut.tasks(Task::whole(1));
+        let told: Vec<(u64, Option<u64>, usize)> =
+            tasks.iter().map(|task| (task.split.start, task.end, task.before.open().len())).collect();
+        assert_eq!(told, [(0, Some(10), 0), (10, Some(20), 1), (20, Some(30), 2), (30, None, 3)]);
+        let of_last = tasks[3].before.open();
+        assert_eq!(of_last, [0, 10, 20].map(|start| Split { source: 1, start }));
+        // One list for all.
+        assert_eq!(of_last.as_ptr(), tasks[1].before.open().as_ptr());
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn asked(files: &[&Path]) -> Asked {
         accept_new_rules: false,
         take_over: false,
         only: None,
+        grows_by_splits: false,
         wait: Some(HOLDER_WAIT),
         key_is_position: true,
         framing: Framing::Lines,

@@ -18,6 +18,8 @@ on_each_destination! {
     a_split_that_dies_is_gone_on_with
     a_split_that_another_run_is_at_is_waited_for
     a_split_at_its_end_is_so_whatever_comes_behind_it
+    what_a_file_has_grown_by_is_planned_as_it_is_loaded
+    a_size_below_a_chunk_is_refused
     what_cannot_be_cut_says_why
     a_split_that_nobody_made_is_refused
 }
@@ -55,7 +57,7 @@ fn splits_loaded_one_by_one_are_the_whole_source(kind: Kind) {
         assert_eq!(bytes("bytes").iter().sum::<u64>(), load.files()[0].versions[0].len() as u64);
         assert_eq!(left(&load).0.len(), 0, "nothing is loaded");
         // Who was told of these can rely on them.
-        assert_eq!(plan(&load, "1KB"), splits);
+        assert_eq!(plan(&load, "20KiB"), splits);
         // The order must not matter, and half of them are loaded twice.
         for (number, id) in ids(&splits).iter().enumerate().rev() {
             let loaded = load_split(&load, id);
@@ -69,7 +71,7 @@ fn splits_loaded_one_by_one_are_the_whole_source(kind: Kind) {
             }
         }
         assert_eq!(left(&load), whole);
-        assert_eq!(plan(&load, "1KB").len(), 0);
+        assert_eq!(plan(&load, "20KiB").len(), 0);
         load.run().exit(3);
         assert_eq!(left(&load), whole);
     }
@@ -161,6 +163,56 @@ fn a_split_at_its_end_is_so_whatever_comes_behind_it(kind: Kind) {
     assert_eq!(left(&load), whole);
 }
 
+/// Whether the file was one split so far or several: what is planned is what `load --split` takes, and a split that
+/// was told as done stays so.
+fn what_a_file_has_grown_by_is_planned_as_it_is_loaded(kind: Kind) {
+    let [load, ..] = loads(kind);
+    let young = load.files()[0].versions[0].clone();
+    let grown = [young.clone(), log(2, 90)].concat();
+    load.write("log.ndjson", &grown);
+    load.run().exit(3);
+    let whole = left(&load);
+    let (end, tail) = (format!("1-{}", young.len()), (grown.len() - young.len()) as u64);
+    for (is_cut, size_then) in [(false, None), (false, Some("2KiB")), (true, None), (true, Some("2KiB"))] {
+        load.reset();
+        load.write("log.ndjson", &young);
+        let size = size(&load);
+        let done = if is_cut { ids(&plan(&load, &size)) } else { vec!["1-0".to_owned()] };
+        load.run().exit(3);
+        load.write("log.ndjson", &grown);
+        let splits = match size_then {
+            Some(size) => plan(&load, size),
+            None => {
+                let before = load.versions();
+                let splits = load.command("plan").run().exit(0).result("/splits");
+                assert_eq!(load.versions(), before, "a plan writes nothing");
+                splits.as_array().unwrap().clone()
+            }
+        };
+        let ids = ids(&splits);
+        assert_eq!((&ids[0], ids.len() > 1), (&end, size_then.is_some()), "{ids:?}");
+        assert_eq!(splits.iter().map(|split| split["bytes"].as_u64().unwrap()).sum::<u64>(), tail);
+        let before = load.versions();
+        done.iter().for_each(|id| {
+            load_split(&load, id).exit(3);
+        });
+        assert_eq!(load.versions(), before, "what was done is done");
+        ids.iter().rev().for_each(|id| {
+            load_split(&load, id).done();
+        });
+        assert_eq!(left(&load), whole);
+        assert_eq!(load.command("plan").run().exit(0).result("/splits"), Value::Array(vec![]));
+    }
+}
+
+fn a_size_below_a_chunk_is_refused(kind: Kind) {
+    let [load, ..] = loads(kind);
+    let _ = load.call();
+    let planned = load.command("plan").arg("--split-size").arg("1023B").run();
+    planned.exit(2).tells("less than a chunk");
+    assert!(plan(&load, "1KiB").len() > 4);
+}
+
 fn what_cannot_be_cut_says_why(kind: Kind) {
     let plain = |load: Load| load.to(kind).schema(SCHEMA);
     for (load, why) in [
@@ -169,7 +221,7 @@ fn what_cannot_be_cut_says_why(kind: Kind) {
         (plain(Load::of("[{\"id\": 1}, {\"id\": 2}]")).shaped(Shape::Json), "shows only to who has read all"),
     ] {
         let _ = load.call();
-        let planned = load.command("plan").arg("--split-size").arg("1KB").run();
+        let planned = load.command("plan").arg("--split-size").arg("1MiB").run();
         planned.exit(0);
         assert!(planned.result("/whole/0/why").as_str().unwrap().contains(why), "{why}");
         // It is a split all the same.
@@ -194,7 +246,7 @@ fn a_split_that_nobody_made_is_refused(kind: Kind) {
 /// later one has to see that.
 #[test]
 fn of_the_last_two_splits_one_completes_the_source() {
-    let load = Load::of(log(1, 90)).schema(SCHEMA);
+    let load = Load::of(log(1, 90)).schema(SCHEMA).pipeline("chunk_size = \"1KiB\"");
     let splits = ids(&plan(&load, &format!("{}B", load.files()[0].versions[0].len() / 2)));
     assert_eq!(splits.len(), 2);
     let first = load.call().arg("--split").arg(&splits[0]).stop_at("before-commit", 0).start().wait_stopped();

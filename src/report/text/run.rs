@@ -400,8 +400,8 @@ mod tests {
         let begun = Outcome { batches: 2, bytes: 2000, raw_bytes: 2000, elapsed, ..Outcome::default() };
         let loaded = Outcome { loaded: 1, ..begun.clone() };
         let nothing = Outcome { elapsed, ..Outcome::default() };
-        let (split, path) = (crate::split::Split::whole(1), "a".into());
-        let too_bad = GivenUp { split, path, records: 9, letters: 9, reasons: Vec::new() };
+        let (source, path) = (1, "a".into());
+        let too_bad = GivenUp { source, path, is_cut: false, records: 9, letters: 9, reasons: Vec::new() };
         let given_up = Outcome { given_up: vec![too_bad], ..begun.clone() };
         for (outcome, exit, fails, line) in [
             (&loaded, Exit::Success, false, "app: 1 file, 2.00 kB into t in 2.0 s"),

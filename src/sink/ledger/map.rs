@@ -21,7 +21,7 @@
 //! refused, reads again, and finds it. A name is no more than a hint, except for a file whose
 //! first line may go on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -32,7 +32,9 @@ use super::records::{
     stored_inode,
 };
 use super::store::{Store, Version};
-use super::{Acknowledged, Claimed, Decided, Holder, Holding, Holdings, Ledger, Look, Wanted, went_back};
+use super::{
+    Acknowledged, Claimed, Decided, Grown, Holder, Holding, Holdings, Ledger, Look, Wanted, went_back,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::{Advance, Answer, Asked, Counts, Ending, Remembered, Setback};
@@ -426,8 +428,23 @@ impl Ledger for Claiming<'_> {
             record.complete = false;
             self.take(taken.split, record)?;
         }
+        for grown in &decided.grown {
+            // Its predecessor ends first. A claim that dies in between is made again: what has grown is
+            // still behind its end.
+            let (last, version) = self.snapshot.splits.get(&grown.last).ok_or(Trouble::Overtaken)?;
+            let mut made = CheckpointRecord::new(self.run, decided.rules_hash);
+            made.position = grown.end;
+            if last.rules == made.rules {
+                made.preamble.clone_from(&last.preamble);
+            }
+            let ended = CheckpointRecord { end: Some(grown.end), written_by: self.run, ..last.clone() };
+            self.put(&split_key(grown.last), Some(version), &ended)?;
+            self.take(grown.split(), made)?;
+        }
         let seen = |id: i32| decided.containers.iter().filter(move |(of, _)| *of == id);
-        let is_taken = |id: i32| decided.taken.iter().any(|taken| taken.split.source == id);
+        let begun =
+            decided.taken.iter().map(|taken| taken.split).chain(decided.grown.iter().map(Grown::split));
+        let begun: HashSet<i32> = begun.map(|split| split.source).collect();
         for (id, (record, version)) in &self.snapshot.sources {
             let mut now = record.clone();
             if let Some(described) = decided.described.iter().find(|described| described.id == *id) {
@@ -440,7 +457,7 @@ impl Ledger for Claiming<'_> {
                 self.keys.name(&now.name, *id)?;
             }
             now.containers.extend(seen(*id).map(|(_, container)| stored(container)));
-            now.complete &= !is_taken(*id);
+            now.complete &= !begun.contains(id);
             if now != *record {
                 self.put(&source_key(*id), Some(version), &now)?;
             }

@@ -93,6 +93,7 @@ pub(super) fn wanted<'m>(decisions: &[Decision], remembered: &'m [Remembered]) -
     for decision in decisions {
         let (Answer::Load { tasks, .. }, Some(index)) = (&decision.answer, decision.memory) else { continue };
         let memory = &remembered[index];
+        // One that is made by this claim is nobody's yet.
         let checkpoints = tasks.iter().filter_map(|task| memory.checkpoint(task.split));
         wanted.extend(checkpoints.map(|checkpoint| (memory.known.name.as_str(), checkpoint)));
     }
@@ -143,6 +144,8 @@ pub(super) struct Decided<'a> {
     pub(super) new: Vec<(i32, &'a Candidate)>,
     /// Splits to take.
     pub(super) taken: Vec<Taken>,
+    /// Splits to make where sources have grown: each is ours.
+    pub(super) grown: Vec<Grown>,
     /// Splits to hold as they stand.
     pub(super) held: Vec<Taken>,
     /// Sources to describe anew.
@@ -167,6 +170,24 @@ pub(super) struct Taken {
     pub(super) position: u64,
 }
 
+/// A split that a run makes for what has come behind the old end of a source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grown {
+    /// The last split so far, which is at its end, and ends there from now on;
+    pub(super) last: Split,
+    /// its epoch,
+    pub(super) epoch: i64,
+    /// and its end, where the new one starts.
+    pub(super) end: u64,
+}
+
+impl Grown {
+    /// The split that is made.
+    pub(super) fn split(&self) -> Split {
+        Split { start: self.end, ..self.last }
+    }
+}
+
 /// How a known source looks now.
 pub(super) struct Described<'a> {
     pub(super) id: i32,
@@ -180,6 +201,7 @@ impl<'a> Decided<'a> {
         Decided {
             new: Vec::new(),
             taken: Vec::new(),
+            grown: Vec::new(),
             held: Vec::new(),
             described: Vec::new(),
             containers: Vec::new(),
@@ -190,6 +212,11 @@ impl<'a> Decided<'a> {
         }
     }
 
+    /// Whether something is to be loaded.
+    pub(super) fn begins_any(&self) -> bool {
+        !self.new.is_empty() || !self.taken.is_empty() || !self.grown.is_empty()
+    }
+
     /// Takes note of what was decided about a file, and gives the answer for the run.
     fn note(&mut self, file: &'a Candidate, decision: Decision, remembered: &[Remembered]) -> Answer {
         let Decision { mut answer, memory, new_container } = decision;
@@ -198,8 +225,15 @@ impl<'a> Decided<'a> {
         match (&mut answer, memory) {
             (Answer::Load { tasks, .. }, Some(memory)) => {
                 for task in tasks {
-                    let epoch = memory.checkpoint(task.split).map_or(0, |checkpoint| checkpoint.epoch) + 1;
-                    self.taken.push(Taken { split: task.split, epoch, position: task.start.position });
+                    let (behind, position) = (memory.behind(task), task.start.position);
+                    let epoch = if task.is_new { 1 } else { behind.epoch + 1 };
+                    match task.is_new {
+                        true => {
+                            let Checkpoint { split: last, epoch, .. } = *behind;
+                            self.grown.push(Grown { last, epoch, end: position });
+                        }
+                        false => self.taken.push(Taken { split: task.split, epoch, position }),
+                    }
                     let holding = Holding { generation: memory.generation, ..Holding::open(epoch, task) };
                     self.owned.set(task.split, holding);
                 }

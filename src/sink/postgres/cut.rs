@@ -1,5 +1,7 @@
 //! Cuts in PostgreSQL: the checkpoint of a split, made those of its parts.
 
+use std::collections::HashMap;
+
 use postgres::Row;
 
 use super::constants::Constants;
@@ -65,12 +67,10 @@ pub(super) fn cut(
     if made.len() != ids.len() {
         return Err(Trouble::Ours(lost_ownership()));
     }
-    let epoch_of = |split: Split| {
-        let is_of = |row: &&Row| (row.get(0), unsigned(row.get(1))) == (split.source, split.start);
-        made.iter().find(is_of).map_or(1, |row| row.get(2))
-    };
+    let split = |row: &Row| Split { source: row.get(0), start: unsigned(row.get(1)) };
+    let epochs: HashMap<Split, i64> = made.iter().map(|row| (split(row), row.get(2))).collect();
     let mut owned = owned.clone();
-    owned.cut(cuts, epoch_of);
+    owned.cut(cuts, |split| epochs.get(&split).copied().unwrap_or(1));
     pass(Step::Claim, "before-cut-commit")?;
     at(Step::Claim, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Claim, "after-cut")?;

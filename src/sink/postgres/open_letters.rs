@@ -31,7 +31,8 @@ pub(super) fn standing(client: &mut impl GenericClient, sources: &[i32]) -> Resu
     Ok(at(Step::Look, rows)?.iter().map(standing).collect())
 }
 
-/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits.
+/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits. The
+/// first of them is so by its place: splits that are loaded beside each other give ids in any order.
 pub(super) fn reasons(
     client: &mut impl GenericClient,
     checkpoints: &str,
@@ -41,7 +42,8 @@ pub(super) fn reasons(
     let place = place_of_split(checkpoints);
     let rows = client.query(
         &format!("WITH reason AS (
-             SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count, min(d.id) AS first
+             SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count,
+                    (min(ARRAY[d.source_id, d.source_offset, d.id]))[3] AS first
              FROM logmill.dead_letters d, jsonb_array_elements(d.reasons) r
              WHERE d.state = 'open' AND {whose}
              GROUP BY 1, 2

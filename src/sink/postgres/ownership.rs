@@ -21,7 +21,7 @@ use super::verdict::Step;
 use crate::error::ErrorKind;
 use crate::sink::claim::{Scope, Whose, hash, inode, lost_ownership, signed, stored_inode, unsigned};
 use crate::sink::ledger::{
-    self, Acknowledged, Claimed, Decided, Described, Holder, Holding, Holdings, Ledger, Taken, Wanted,
+    self, Acknowledged, Claimed, Decided, Described, Grown, Holder, Holding, Holdings, Ledger, Taken, Wanted,
 };
 use crate::sink::{Asked, Checkpoint, Owner, Remembered};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
@@ -98,8 +98,9 @@ impl Ledger for Claiming<'_> {
             self.end_sql = format!("UPDATE logmill.meta SET next_source_id = {}; COMMIT", decided.next_id);
         }
         self.take(&decided.taken, decided.rules_hash)?;
+        self.grow(&decided.grown, decided.rules_hash)?;
         self.hold(&decided.held)?;
-        if !decided.new.is_empty() || !decided.taken.is_empty() {
+        if decided.begins_any() {
             dates::begin(self.client, &self.constants.scope)?;
         }
         self.describe(&decided.described)?;
@@ -322,6 +323,47 @@ impl Claiming<'_> {
         // What was decided rests on a plain read. A COMMIT of the last owner that was running
         // then has ended by now, since this waited for its lock.
         match at(Step::Claim, updated)? == taken.len() as u64 {
+            true => Ok(()),
+            false => Err(Trouble::Server(Box::new(Refusal::overtaken()))),
+        }
+    }
+
+    /// Makes the splits of what sources have grown by.
+    fn grow(&mut self, grown: &[Grown], rules_hash: Hash16) -> Result<(), Trouble> {
+        if grown.is_empty() {
+            return Ok(());
+        }
+        let Claiming { client, run, backend, .. } = self;
+        let ids: Vec<i32> = grown.iter().map(|it| it.last.source).collect();
+        let starts: Vec<i64> = grown.iter().map(|it| signed(it.last.start)).collect();
+        let epochs: Vec<i64> = grown.iter().map(|it| it.epoch).collect();
+        let ends: Vec<i64> = grown.iter().map(|it| signed(it.end)).collect();
+        let made = client.execute(
+            "WITH ended AS (
+                 UPDATE logmill.checkpoints c SET split_end = n.ends
+                 FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) n (id, start, epoch, ends)
+                 WHERE c.source_id = n.id AND c.split_start = n.start AND c.epoch = n.epoch
+                   AND c.position = n.ends AND c.complete
+                 RETURNING c.source_id, n.ends, c.rules_hash, c.preamble
+             )
+             INSERT INTO logmill.checkpoints (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid,
+                 owner_start, rules_hash, preamble)
+             SELECT e.source_id, e.ends, e.ends, $5, 1, $6, $7, to_timestamp(0) + $8::bigint * interval '1 microsecond',
+                    $9, CASE WHEN e.rules_hash = $9 THEN e.preamble END
+             FROM ended e",
+            &[
+                &ids,
+                &starts,
+                &epochs,
+                &ends,
+                &&hash16(b"").0[..],
+                run,
+                &backend.pid,
+                &backend.start_us,
+                &&rules_hash.0[..],
+            ],
+        );
+        match at(Step::Claim, made)? == grown.len() as u64 {
             true => Ok(()),
             false => Err(Trouble::Server(Box::new(Refusal::overtaken()))),
         }

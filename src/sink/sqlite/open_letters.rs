@@ -33,7 +33,8 @@ pub(super) fn standing(connection: &Connection, sources: &[i32]) -> Result<Vec<S
     Ok(standings.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits.
+/// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits. The
+/// first of them is so by its place; its id comes from the row that has the least one.
 pub(super) fn reasons(
     connection: &Connection,
     checkpoints: &str,
@@ -44,7 +45,8 @@ pub(super) fn reasons(
     let mut statement = connection.prepare(&format!(
         "WITH reason AS (
              SELECT r.value ->> 'code' AS code, coalesce(r.value ->> 'field', '') AS field,
-                    count(DISTINCT d.id) AS count, min(d.id) AS first
+                    count(DISTINCT d.id) AS count, d.id AS first,
+                    min(printf('%010d %019d', d.source_id, d.source_offset)) AS place
              FROM logmill_dead_letters d, json_each(d.reasons) r
              WHERE d.state = 'open' AND {whose} GROUP BY 1, 2
          )

@@ -17,7 +17,9 @@ use crate::sink::claim::{
     Scope, Whose, asks_for_others, hash, inode, lost_ownership, refuse_sources_of_others, signed,
     stored_inode, unsigned,
 };
-use crate::sink::ledger::{self, Claimed, Decided, Described, Holder, Holdings, Ledger, Taken, Wanted};
+use crate::sink::ledger::{
+    self, Claimed, Decided, Described, Grown, Holder, Holdings, Ledger, Taken, Wanted,
+};
 use crate::sink::{Asked, Checkpoint, Cut, Owner, Remembered, decide};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
@@ -110,10 +112,13 @@ impl Ledger for Claiming<'_> {
         for taken in &decided.taken {
             self.take(taken, decided.rules_hash)?;
         }
+        for grown in &decided.grown {
+            self.grow(grown, decided.rules_hash)?;
+        }
         for held in &decided.held {
             self.hold(held)?;
         }
-        if !decided.new.is_empty() || !decided.taken.is_empty() {
+        if decided.begins_any() {
             dates::begin(self.connection, self.scope)?;
         }
         for described in &decided.described {
@@ -182,6 +187,26 @@ impl Claiming<'_> {
         let Split { source, start } = taken.split;
         let pid = std::process::id();
         statement.execute(params![source, signed(start), taken.epoch, self.run, pid, rules_hash.0])?;
+        Ok(())
+    }
+
+    /// Makes the split of what a source has grown by.
+    fn grow(&self, grown: &Grown, rules_hash: Hash16) -> Result<(), Trouble> {
+        let (Split { source, start }, end) = (grown.last, signed(grown.end));
+        let mut ended = self.connection.prepare_cached(
+            "UPDATE logmill_checkpoints SET split_end = ?3 WHERE source_id = ?1 AND split_start = ?2",
+        )?;
+        ended.execute(params![source, signed(start), end])?;
+        let mut made = self.connection.prepare_cached(
+            "INSERT INTO logmill_checkpoints (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid,
+                 owner_start, rules_hash, preamble)
+             SELECT source_id, ?3, ?3, ?4, 1, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), ?7,
+                    CASE WHEN rules_hash = ?7 THEN preamble END
+             FROM logmill_checkpoints WHERE source_id = ?1 AND split_start = ?2",
+        )?;
+        let (nothing, pid) = (hash16(b"").0, std::process::id());
+        made.execute(params![source, signed(start), end, nothing, self.run, pid, rules_hash.0])?;
+        self.lock(grown.split())?;
         Ok(())
     }
 

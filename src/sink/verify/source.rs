@@ -43,6 +43,7 @@ pub(super) fn tasks(memory: &Remembered, rules: Hash16) -> Result<Vec<Task>, &'s
                 before: Before::default(),
                 again: None,
                 preamble: preamble.clone(),
+                is_new: false,
             });
         }
         (before, preamble) = (checkpoint.position, &checkpoint.preamble);

@@ -6,16 +6,20 @@
 //! new file one makes the source and the other finds it. Whoever finds a source in other hands
 //! says so in the same words everywhere.
 
+mod resume;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
+use resume::{is_of_other_rules, resume};
 
 use super::Again;
 use super::outage::{Patience, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::source::{Candidate, Container, Framing, Hash16, Inode, Known, Preamble, Recognised, Start};
-use crate::source::{hash16, is_blank, recognise};
+use crate::source::{hash16, recognise};
 use crate::split::Split;
 
 /// What a run asks for.
@@ -39,6 +43,8 @@ pub struct Asked {
     pub rebuild: Option<Rebuild>,
     /// The only split that is asked for, if it is one.
     pub only: Option<Split>,
+    /// What a source has grown by is a split of its own, even if the source was one split so far.
+    pub grows_by_splits: bool,
     /// How long another run that holds a source is waited for; without bound, if that is not said.
     pub wait: Option<Duration>,
 }
@@ -169,7 +175,19 @@ impl Remembered {
 
     /// The checkpoint of one of its splits.
     pub fn checkpoint(&self, split: Split) -> Option<&Checkpoint> {
-        self.checkpoints.iter().find(|checkpoint| checkpoint.split == split)
+        let place = self.checkpoints.binary_search_by_key(&split, |checkpoint| checkpoint.split);
+        place.ok().map(|place| &self.checkpoints[place])
+    }
+
+    /// The last of its splits.
+    pub fn last(&self) -> &Checkpoint {
+        self.checkpoints.last().expect("a source has a checkpoint")
+    }
+
+    /// The checkpoint that a task goes on from: that of its split or, where the source has grown by it,
+    /// of the split before.
+    pub(super) fn behind(&self, task: &Task) -> &Checkpoint {
+        self.checkpoint(task.split).unwrap_or_else(|| self.last())
     }
 }
 
@@ -216,29 +234,40 @@ pub struct Task {
     pub again: Option<Again>,
     /// What stands before the first record that is read, as far as it is known.
     pub preamble: Preamble,
+    /// The split is made by this claim, for what its source has grown by: nobody was told of it yet.
+    pub is_new: bool,
 }
 
 /// What stands before a split in its source.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Before {
     /// The lines of those splits that are at their end.
     pub lines: u64,
-    /// The others, of which it is not known yet how many lines they have.
-    pub open: Vec<Split>,
+    /// The splits of the source that are open, in their order: one list for all of them, however many there are.
+    of_source: Arc<[Split]>,
+    /// So many of them stand before this one.
+    open: usize,
 }
 
 impl Before {
-    fn of(split: Split, checkpoints: &[Checkpoint]) -> Before {
-        let mut before = Before::default();
-        for checkpoint in checkpoints.iter().filter(|checkpoint| checkpoint.split < split) {
-            match checkpoint.complete {
-                true => before.lines += checkpoint.lines,
-                false => before.open.push(checkpoint.split),
-            }
-        }
-        before
+    /// What stands before the split at this place among those that are open.
+    pub(super) fn at(place: usize, open: &Arc<[Split]>, lines: u64) -> Before {
+        Before { lines, of_source: Arc::clone(open), open: place }
+    }
+
+    /// The splits of which it is not known yet how many lines they have.
+    pub fn open(&self) -> &[Split] {
+        &self.of_source[..self.open]
     }
 }
+
+impl PartialEq for Before {
+    fn eq(&self, other: &Before) -> bool {
+        (self.lines, self.open()) == (other.lines, other.open())
+    }
+}
+
+impl Eq for Before {}
 
 impl Task {
     /// All of a source of which nothing was loaded.
@@ -251,6 +280,7 @@ impl Task {
             before: Before::default(),
             again: None,
             preamble: Preamble::default(),
+            is_new: false,
         }
     }
 
@@ -342,15 +372,17 @@ fn only(
     mut decisions: Vec<Decision>,
     remembered: &[Remembered],
 ) -> Result<Vec<Decision>> {
-    let index = remembered.iter().position(|memory| memory.checkpoint(split).is_some());
-    let (memory, checkpoint) = index
-        .and_then(|index| Some((&remembered[index], remembered[index].checkpoint(split)?)))
-        .ok_or_else(|| {
-            Error::usage(format!(
-                "the job has no split {split} here; `logmill plan` prints the ids of those that are open, and \
-                 `logmill plan --split-size SIZE` makes them"
-            ))
-        })?;
+    let index = remembered.iter().position(|memory| memory.source_id == split.source);
+    let is_known = index.is_some_and(|index| {
+        // One by which the source has grown is made by whoever asks for it.
+        remembered[index].checkpoint(split).is_some() || has_task(&decisions, split)
+    });
+    let Some(memory) = index.filter(|_| is_known).map(|index| &remembered[index]) else {
+        return Err(Error::usage(format!(
+            "the job has no split {split} here; `logmill plan` prints the ids of those that are open, and \
+             `logmill plan --split-size SIZE` makes them"
+        )));
+    };
     let mut is_there = false;
     for decision in &mut decisions {
         if decision.memory != index {
@@ -359,9 +391,10 @@ fn only(
         }
         is_there = true;
         let Answer::Load { source_id, tasks } = &mut decision.answer else { continue };
-        tasks.retain(|task| task.split == split && !checkpoint.complete);
+        tasks.retain(|task| task.split == split);
         if tasks.is_empty() {
-            let has_other_rules = is_of_other_rules(checkpoint, asked);
+            let has_other_rules =
+                memory.checkpoint(split).is_some_and(|checkpoint| is_of_other_rules(checkpoint, asked));
             decision.answer = Answer::Finished { source_id: *source_id, has_other_rules };
         }
     }
@@ -372,6 +405,14 @@ fn only(
             memory.known.name
         ))),
     }
+}
+
+/// Whether a split is among those to load.
+fn has_task(decisions: &[Decision], split: Split) -> bool {
+    decisions.iter().any(|decision| match &decision.answer {
+        Answer::Load { tasks, .. } => tasks.iter().any(|task| task.split == split),
+        _ => false,
+    })
 }
 
 /// Whether there are files that the job has not loaded yet, and that another one may have.
@@ -422,141 +463,11 @@ fn refuse_other_rules(asked: &Asked, remembered: &[Remembered], decisions: &[Dec
         let (Answer::Load { tasks, .. }, Some(index)) = (&decision.answer, decision.memory) else {
             return false;
         };
-        let mut checkpoints = tasks.iter().filter_map(|task| remembered[index].checkpoint(task.split));
-        checkpoints.any(|checkpoint| is_of_other_rules(checkpoint, asked))
+        tasks.iter().any(|task| is_of_other_rules(remembered[index].behind(task), asked))
     });
     let names: Vec<String> = begun.map(|(file, _)| file.path.display().to_string()).collect();
     let Some((first, more)) = names.split_first() else { return Ok(()) };
     Err(ErrorKind::RulesChanged { source_name: first.clone(), more: more.len() }.into())
-}
-
-/// Whether something was loaded up to a checkpoint, and by other rules.
-fn is_of_other_rules(checkpoint: &Checkpoint, asked: &Asked) -> bool {
-    checkpoint.position > checkpoint.split.start && checkpoint.rules_hash != asked.rules_hash
-}
-
-/// How to go on with a known source.
-fn resume(file: &Candidate, memory: &Remembered, asked: &Asked) -> Result<Answer> {
-    let Remembered { source_id, known, checkpoints, .. } = memory;
-    let (last, before) = checkpoints.split_last().expect("a source has a checkpoint");
-    // A stream has to be read to see whether it is all there; what was loaded is compared.
-    let is_stream = file.stream.is_some();
-    let is_known_archive = file.fingerprint.container.is_some_and(|own| known.containers.contains(&own));
-    let is_at_end = last.complete && !is_stream && (is_known_archive || file.ends_at(last.position)?);
-    let open: Vec<&Checkpoint> = before.iter().filter(|checkpoint| !checkpoint.complete).collect();
-    // Who the file is was seen at the farthest of its positions; it has to be so at the others.
-    for checkpoint in open.iter().copied().chain([last]).filter(|it| it.position != known.position) {
-        if !holds_tail(file, checkpoint)? {
-            return Ok(Answer::Changed(format!(
-                "what stands before byte {} is not what was loaded; `logmill forget` it to load it anew",
-                checkpoint.position
-            )));
-        }
-    }
-    let mut tasks: Vec<Task> = open.into_iter().map(go_on).collect();
-    if !is_at_end {
-        match resume_last(file, last, memory.tail_start, asked)? {
-            Ok(task) => tasks.push(task),
-            Err(why) => return Ok(Answer::Changed(why)),
-        }
-    }
-    for task in &mut tasks {
-        task.before = Before::of(task.split, checkpoints);
-        // By other rules the same lines say something else, or nothing.
-        if memory.checkpoint(task.split).is_some_and(|checkpoint| checkpoint.rules_hash != asked.rules_hash) {
-            task.preamble = Preamble::default();
-        }
-    }
-    Ok(match tasks.is_empty() {
-        true => Answer::Finished {
-            source_id: *source_id,
-            has_other_rules: checkpoints.iter().any(|checkpoint| is_of_other_rules(checkpoint, asked)),
-        },
-        false => Answer::Load { source_id: *source_id, tasks },
-    })
-}
-
-/// Whether what was hashed before a position still stands there.
-fn holds_tail(file: &Candidate, checkpoint: &Checkpoint) -> Result<bool> {
-    let (length, hash) = checkpoint.tail;
-    if length == 0 {
-        return Ok(true);
-    }
-    let probe = file.probe(checkpoint.position)?;
-    Ok(probe.is_some_and(|probe| probe.last(length.into()).is_some_and(|tail| hash16(tail) == hash)))
-}
-
-/// From the position of a split on.
-fn go_on(checkpoint: &Checkpoint) -> Task {
-    let &Checkpoint { split, end, position, lines, tail, ref preamble, .. } = checkpoint;
-    Task {
-        split,
-        start: Start { position, tail, record: position },
-        end,
-        lines,
-        before: Before::default(),
-        again: None,
-        preamble: preamble.clone(),
-    }
-}
-
-/// How to go on with the split at the end of a source, or why that cannot be. Its last line may
-/// have had no line end, and may have grown.
-fn resume_last(
-    file: &Candidate,
-    checkpoint: &Checkpoint,
-    tail_start: Option<u64>,
-    asked: &Asked,
-) -> Result<Result<Task, String>> {
-    let &Asked { key_is_position, ref framing, .. } = asked;
-    let position = checkpoint.position;
-    let mut task = go_on(checkpoint);
-    let Some(tail_start) = tail_start else { return Ok(Ok(task)) };
-    if file.stream.is_none() && file.probe(position)?.is_none_or(|probe| probe.next.is_empty()) {
-        return Ok(Ok(task));
-    }
-    let Some(last) = file.last_record(tail_start..position, framing)? else {
-        return Ok(Err(format!(
-            "its last record, at byte {tail_start}, is too long to see whether it goes on; `logmill forget` the file"
-        )));
-    };
-    if last.next.is_empty() {
-        return Ok(Ok(task));
-    }
-    match framing.goes_on(&last.bytes, &last.next, last.ends) {
-        // Only its line end was missing: the record is what it was.
-        Some(line_end) => task.start.record = position + line_end as u64,
-        None => {
-            let was_blank = last.is_whole && is_blank(&last.bytes);
-            if !key_is_position && !was_blank {
-                return Ok(Err(grew_inside_a_line(tail_start)));
-            }
-            if file.stream.is_some() && !last.is_whole {
-                return Ok(Err(format!(
-                    "its last line, at byte {tail_start}, has grown since it was loaded, and is too long for a stream to \
-                     go back; load it as a file, or `logmill forget` it"
-                )));
-            }
-            task.start.record = tail_start;
-            let lines: u64 = framing.records(&last.bytes).map(|record| u64::from(record.lines)).sum();
-            let cut_off = framing.records(&last.bytes).nth(1).map(|record| tail_start + record.start as u64);
-            let lines = lines + u64::from(framing.leaves_a_line(&last.bytes));
-            task.lines -= lines;
-            // A header that has grown is read again as one.
-            let before = checkpoint.preamble.before(&last.bytes);
-            let was_skipped = before.is_some() || last.is_whole && framing.is_comment(&last.bytes);
-            task.preamble = before.unwrap_or(task.preamble);
-            task.again = Some(Again { offset: tail_start, lines, was_blank, was_skipped, cut_off });
-        }
-    }
-    Ok(Ok(task))
-}
-
-fn grew_inside_a_line(tail_start: u64) -> String {
-    format!(
-        "its last line, at byte {tail_start}, had no line end when it was loaded, and has grown since. \
-         Only with key = \"position\" can a line be loaded again; give the file a line end, or `logmill forget` it"
-    )
 }
 
 /// How long a newcomer waits for a holder that may only be outliving its client.
