@@ -111,6 +111,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
         schema: Arc::new(schema),
         constants: Vec::new(),
         rollups: Default::default(),
+        objects: Default::default(),
         rules_hash: Hash16([0; 16]),
         is_rebuild: false,
         raw_max: 0,

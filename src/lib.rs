@@ -50,6 +50,8 @@ pub mod stop;
 #[doc(hidden)]
 pub mod bench;
 #[doc(hidden)]
+pub mod bucket;
+#[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod delivery;

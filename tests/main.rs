@@ -26,6 +26,8 @@ mod bar;
 /// Measuring, and comparing what was measured.
 #[cfg(feature = "sqlite")]
 mod bench;
+/// A bucket as destination.
+mod buckets;
 /// The commands as a person types them.
 mod cli;
 /// Connecting, with every kind of server, certificate and password.

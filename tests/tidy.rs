@@ -88,12 +88,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "work",
         ],
     ),
-    ("source", &["error", "span", "stop", "trust"]),
+    ("source", &["bucket", "error", "span", "stop", "trust"]),
     ("format", &["reject", "source"]),
     ("schema", &["format", "reject"]),
     (
         "sink",
         &[
+            "bucket",
             "error",
             "event",
             "failpoint",
@@ -107,8 +108,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "work",
         ],
     ),
-    ("delivery", &["error", "failpoint", "printable", "sink", "source", "stop", "trust"]),
+    ("delivery", &["bucket", "error", "failpoint", "printable", "sink", "source", "stop", "trust"]),
     ("work", &["error", "failpoint", "format", "reject", "schema", "source", "span", "split"]),
+    ("bucket", &["error"]),
     ("error", &[]),
     ("report", &["error", "figure", "pipeline", "printable", "reject", "sink"]),
     ("event", &["figure"]),
@@ -126,6 +128,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Who may start threads, and why.
 const THREADS: &[&str] = &[
     "pipeline/",
+    // The clients of object stores are asynchronous, and the rest of the program is not.
+    "bucket/runtime.rs",
+    // The heart of a run beats whatever the run is doing.
+    "sink/objects/pulse.rs",
     // The driver blocks, and has no deadline of its own.
     "sink/postgres/session.rs",
     "sink/postgres/connect/dial.rs",

@@ -10,11 +10,12 @@ use super::nearest::nearest;
 use super::quote::quoted;
 use super::reader::{Reader, first_repeated};
 use super::scope::{Scope, TextRange, Written, as_text};
-use super::{Overrides, Url, keys, units};
+use super::{Overrides, Url, keys, objects, units};
 use crate::error::secret;
 use crate::schema::{Extra, Field, Kind, Schema};
 use crate::sink::key::EXTRA;
 use crate::sink::kinds::names;
+use crate::sink::objects::layout::Layout;
 use crate::sink::{Key, OnConflict, TableName};
 
 /// Where rows go.
@@ -36,6 +37,8 @@ pub struct Destination {
     pub columns: Vec<Column>,
     /// Whether a missing table is made.
     pub create: bool,
+    /// How objects are made, where it is a bucket.
+    pub objects: Layout,
 }
 
 impl Destination {
@@ -66,6 +69,7 @@ impl Destination {
         let columns = columns::read(reader, scope);
         let key = key(reader, scope, schema, &columns);
         let on_conflict = on_conflict(reader, scope, &key);
+        let objects = objects::read(reader, scope, &url);
         Destination {
             url,
             has_password,
@@ -75,6 +79,7 @@ impl Destination {
             on_conflict,
             columns,
             create: reader.flag(scope, "create"),
+            objects,
         }
     }
 
@@ -512,7 +517,7 @@ mod tests {
         assert_wrong(
             "destination",
             "url = \"logs.db\"",
-            "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH",
+            "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE), sqlite:PATH or a bucket (s3://BUCKET/FOLDER)",
             "\"logs.db\"",
         );
         assert_wrong("destination", "url = 1", "'url' takes text, not 1", "1");

@@ -10,6 +10,7 @@
 use super::units;
 use crate::format::PRESETS;
 use crate::schema::Kind;
+use crate::sink::objects::layout::DEFAULT_PATH;
 
 /// A table of the job file.
 #[derive(Debug)]
@@ -414,6 +415,14 @@ pub(super) const TYPES: &[Word] = &[
     Word::new("list", "a list of `items`, stored as an array where the column is one, else as JSON"),
 ];
 
+/// How rows are written into objects.
+const FORMS: &[Word] = &[
+    Word::new("ndjson", "one JSON object a line"),
+    Word::new("ndjson.gz", "the same, gzipped"),
+    Word::new("ndjson.zst", "the same, in Zstandard"),
+    Word::new("parquet", "columns, for engines that read only those they need"),
+];
+
 pub(super) static DESTINATION: Table = Table {
     called: "[destination]",
     doc: "Where rows go, and what makes two of them the same.",
@@ -421,7 +430,7 @@ pub(super) static DESTINATION: Table = Table {
         Key::new(
             "url",
             Takes::Text,
-            "The database: `postgres://…`, `host=… dbname=…` as libpq has it, or `sqlite:PATH` with a path that starts at the folder of the job file. Passwords are better in `PGPASSWORD`, `~/.pgpass` or `${VARIABLES}`; in a URL they are percent-encoded, also what a variable holds.",
+            "The database: `postgres://…`, `host=… dbname=…` as libpq has it, or `sqlite:PATH` with a path that starts at the folder of the job file; or a bucket: `s3://BUCKET/FOLDER`, `gs://…`, `az://…`, `file:///FOLDER`. Passwords are better in `PGPASSWORD`, `~/.pgpass` or `${VARIABLES}`; in a URL they are percent-encoded, also what a variable holds.",
         )
         .default("sqlite:logmill.db")
         .flag("--into"),
@@ -446,6 +455,19 @@ pub(super) static DESTINATION: Table = Table {
             "Columns with the same value in every row: `columns = { host = \"web-1\", data_date = \"{date}\" }`. `{date}`, `{yyyy}`, `{mm}` and `{dd}` stand for the data date, `{next_date}` for the day after it, and `[{]` is a brace. In a table that is made, a column that is `{date}` or `{next_date}` is a date, another text, unless a number, `true` or `false` is given; in one that is there, the value is read as the type of the column.",
         ),
         Key::new("create", Takes::Flag, "Whether a missing table is made.").default("true"),
+        Key::new("as", Takes::Word(FORMS), "For buckets: how rows are written.").default("ndjson.zst"),
+        Key::new(
+            "object_size",
+            Takes::Size { min: KIB, max: GIB },
+            "For buckets: how much of a source goes into one object, in bytes of the source, decompressed. A batch is such a range, and is held in memory.",
+        )
+        .default("64MiB"),
+        Key::new(
+            "path",
+            Takes::Text,
+            "For buckets: how the names of objects are made. There are `{table}`, `{day}` (of the record's `[record] time`, else the data date), `{source}`, `{start}`, `{end}`, `{rules}`, `{generation}`, `{part}` and `{ext}`; what is in brackets vanishes when a part in it is empty.",
+        )
+        .default(DEFAULT_PATH),
     ],
 };
 

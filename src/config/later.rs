@@ -45,9 +45,6 @@ use What::{Command, Flag, Key, Rule};
 #[rustfmt::skip]
 pub(crate) static LATER: &[Later] = &[
     later(Key("the job file", "state"), "Where the state of a load into a bucket is kept."),
-    later(Key("[destination]", "as"), "For buckets: the format of the objects."),
-    later(Key("[destination]", "object_size"), "For buckets: about how large an object is."),
-    later(Key("[destination]", "path"), "For buckets: how the names of objects are made."),
     later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
     later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),

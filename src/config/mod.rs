@@ -22,6 +22,7 @@ pub(crate) mod later;
 #[cfg(test)]
 mod manual;
 mod nearest;
+mod objects;
 mod overrides;
 mod pipeline;
 mod quote;
@@ -217,6 +218,8 @@ fn read(
         let column = destination.columns.iter().find(|column| column.needs_date());
         source.needs_date = column.map(|column| NeedsDate::Column(column.name.clone()));
     }
+    let of_bucket = (&destination.url, &destination.key, &record.schema);
+    objects::check(&mut reader, &job, &scope, &record_scope, of_bucket);
     if has_all_fields {
         destination.check_fields(&mut reader, &scope, &record_scope, &record.schema);
     }

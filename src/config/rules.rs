@@ -75,8 +75,18 @@ pub(super) fn canonical(config: &Config) -> String {
         // Their rules decide it.
         lacking: _,
     } = schema;
-    let Destination { key, on_conflict, columns, url: _, folder: _, table: _, create: _, has_password: _ } =
-        destination;
+    let Destination {
+        key,
+        on_conflict,
+        columns,
+        url: _,
+        folder: _,
+        table: _,
+        create: _,
+        has_password: _,
+        // What decides objects is in their names.
+        objects: _,
+    } = destination;
 
     let mut out = Canonical("rules 1\n".to_owned());
     out.line(format);

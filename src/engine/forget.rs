@@ -57,7 +57,8 @@ pub fn forget(
     let status = destination.history()?.status(&config.name)?.unwrap_or_default();
     let sources = meant.among(&status.sources, &config.name)?;
     let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
-    let delete_sql = has_place.then(|| delete_rows(&*destination, &ids));
+    let takes_sql = has_place && destination.takes_sql();
+    let delete_sql = takes_sql.then(|| delete_rows(&*destination, &ids));
     let left = rows(config, &*destination, options, delete_sql.as_deref());
     let rows = if has_place { Some(destination.rows_of(&ids, options.deletes_rows)?) } else { None };
     let mut forget = Forget::new(&config.name, destination.describe(), &sources, rows, delete_sql, left);

@@ -112,6 +112,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
         schema: Arc::new(config.record.schema.clone()),
         constants: config.constants(),
         rollups: config.rollups.clone(),
+        objects: destination.objects.clone(),
         rules_hash: Hash16(config.rules_hash()),
         is_rebuild: false,
         raw_max: config.dead_letters.raw_bytes_max,

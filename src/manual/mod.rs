@@ -2,6 +2,7 @@
 //!
 //! - [`guarantees`]: what holds, for which key and destination, and what it depends on.
 //! - [`mod@bench`]: how fast it is, and a gate that keeps it so.
+//! - [`buckets`]: objects as a destination, what they are called, and what holds of them.
 //! - [`configuration`]: every key of a job file.
 //! - [`formats`]: how records may be written, and the names of their fields.
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
@@ -17,6 +18,8 @@
 pub mod architecture {}
 #[doc = include_str!("bench.md")]
 pub mod bench {}
+#[doc = include_str!("buckets.md")]
+pub mod buckets {}
 #[doc = include_str!("../../CHANGELOG.md")]
 pub mod changes {}
 #[doc = include_str!("configuration.md")]

@@ -393,9 +393,16 @@ impl<'a> Writer<'a> {
                 Err(error) => error,
             };
             let changed = if error.is_about_one_source() { batch.changed() } else { None };
-            let Some((source, why)) = changed else { return Err(error) };
+            let (source, why) = match (changed, &batch.advances[..]) {
+                (Some(changed), _) => changed,
+                // What has batches of one source each can refuse that source.
+                (None, [one]) if self.closes != Closes::WhenFull && error.is_about_one_source() => {
+                    (one.split.source, error)
+                }
+                _ => return Err(error),
+            };
             // The thread of an abandoned connection may hold it for ever.
-            let Some(mut whole) = Arc::into_inner(batch) else { return Err(error) };
+            let Some(mut whole) = Arc::into_inner(batch) else { return Err(why) };
             let (gone, parcels) = whole.parcels.drain(..).partition(|parcel| parcel.split.source == source);
             self.leave_out(gone, why)?;
             whole.advances.retain(|advance| advance.split.source != source);

@@ -96,11 +96,22 @@ impl Days {
     /// Notes the day of a value, if it has one.
     #[inline]
     pub fn note(&mut self, time: &Time, value: Value<'_>) {
-        let us = match value {
-            Value::Timestamp(us) => us,
-            Value::Date(days) => i64::from(days) * DAY_US,
-            _ => return,
-        };
+        if let Some(us) = us_of(value) {
+            self.note_us(time, us);
+        }
+    }
+
+    /// Notes the day of a value, and says which it is.
+    #[inline]
+    pub fn day_of(&mut self, time: &Time, value: Value<'_>) -> Option<NaiveDate> {
+        let us = us_of(value)?;
+        self.note_us(time, us);
+        let (day, (start, end)) = (self.all.get(&self.last.0), self.last);
+        day.filter(|_| (start..end).contains(&us)).map(|&(_, day)| day)
+    }
+
+    #[inline]
+    fn note_us(&mut self, time: &Time, us: i64) {
         if us < self.last.0 || us >= self.last.1 {
             self.note_other(time, us);
         }
@@ -126,6 +137,16 @@ impl Days {
     /// Adds them to others.
     pub fn add_to(&self, days: &mut BTreeSet<NaiveDate>) {
         days.extend(self.iter());
+    }
+}
+
+/// When a value is, if it says so: microseconds since 1970.
+#[inline]
+fn us_of(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::Timestamp(us) => Some(us),
+        Value::Date(days) => Some(i64::from(days) * DAY_US),
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ use super::dates::Calendar;
 use super::forecast::Forecast;
 use super::history::{Filter, Forgotten, History};
 use super::key::{Key, OnConflict};
+use super::objects::layout::Layout;
 use super::outage::Patience;
 use super::outbox::Outbox;
 use super::rollup::{CheckedRollups, Dates, Rollups};
@@ -80,6 +81,11 @@ pub trait Destination {
         None
     }
 
+    /// Whether a statement can change rows that are there.
+    fn takes_sql(&self) -> bool {
+        true
+    }
+
     /// The table as a statement names it.
     fn table(&self) -> String;
 
@@ -114,6 +120,8 @@ pub struct Settings {
     pub constants: Vec<Constant>,
     /// Which metrics are kept of each day.
     pub rollups: Rollups,
+    /// How objects are made of rows, where the place is a bucket.
+    pub objects: Layout,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
     /// Rows that are there are taken away.

@@ -253,7 +253,7 @@ fn write_beginning(value: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// A value as verdicts have it: as JSON, and what a reader of JSON would spoil as text.
-fn write_value(kind: &Kind, value: Value<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn write_value(kind: &Kind, value: Value<'_>, out: &mut Vec<u8>) -> io::Result<()> {
     match value {
         Value::BigInt(digits) => write!(out, "\"{digits}\""),
         Value::Float(number) if number.is_nan() => out.write_all(b"\"NaN\""),

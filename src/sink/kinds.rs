@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::destination::{Address, Destination, Settings};
 use super::scratch::Scratch;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 struct Kind {
     /// Whether a text names one of this kind.
@@ -32,7 +32,16 @@ const POSTGRES_NAMES: Names = Names { fold_case: false, taken: &[] };
 const SQLITE_NAMES: Names =
     Names { fold_case: true, taken: &[("sqlite_", "SQLite"), ("logmill_", "logmill")] };
 
+/// A name of a column is one of a member in JSON or of a column in Parquet, and that of a table a part of a key.
+const OBJECT_NAMES: Names = Names { fold_case: false, taken: &[] };
+
 const KINDS: &[Kind] = &[
+    Kind {
+        is_named: super::objects::is_named,
+        names: OBJECT_NAMES,
+        make: super::objects::make,
+        scratch: |_, _| Err(ErrorKind::NotYet { what: "bench into a bucket".to_owned() }.into()),
+    },
     Kind {
         is_named: super::postgres::is_named,
         names: POSTGRES_NAMES,
@@ -57,17 +66,18 @@ const KINDS: &[Kind] = &[
 
 #[cfg(not(feature = "sqlite"))]
 fn not_compiled() -> Error {
-    crate::error::ErrorKind::NotCompiled { what: "SQLite", feature: "sqlite" }.into()
+    ErrorKind::NotCompiled { what: "SQLite", feature: "sqlite" }.into()
 }
 
 /// Where rows go that nobody has named a place for.
 pub const DEFAULT: &str = "sqlite:logmill.db";
 
 /// How destinations are named, for a person who has named none.
-pub const FORMS: &str = "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE) or sqlite:PATH";
+pub const FORMS: &str = "a destination is a URL (postgres://HOST/DATABASE), a connection string (host=HOST dbname=DATABASE), sqlite:PATH or a bucket (s3://BUCKET/FOLDER)";
 
 /// The same in a few words.
-pub const FORMS_IN_SHORT: &str = "sqlite:PATH, a PostgreSQL URL or key=value string";
+pub const FORMS_IN_SHORT: &str =
+    "sqlite:PATH, a PostgreSQL URL or key=value string, or a bucket (s3://…, gs://…, az://…, file:///…)";
 
 /// Whether a text names a destination of a known kind.
 pub fn is_named(text: &str) -> bool {
@@ -81,7 +91,12 @@ pub fn names(text: &str) -> Names {
 
 /// Whether no number in the destination that a text names can be NaN. Infinities go into any.
 pub fn holds_no_nan(text: &str) -> bool {
-    !super::postgres::is_named(text)
+    !super::postgres::is_named(text) && !super::objects::is_named(text)
+}
+
+/// Whether a text names a bucket, for which there are settings that no database has.
+pub fn is_bucket(text: &str) -> bool {
+    super::objects::is_named(text)
 }
 
 /// Whether JSON goes into a `jsonb` of PostgreSQL on the destination that a text names.

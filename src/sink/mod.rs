@@ -23,6 +23,7 @@ pub mod judge;
 pub mod key;
 pub mod kinds;
 pub mod ledger;
+pub mod objects;
 mod outage;
 pub mod outbox;
 pub mod postgres;

@@ -185,6 +185,7 @@ impl Place {
             }),
             constants: Vec::new(),
             rollups: Default::default(),
+            objects: Default::default(),
             rules_hash: RULES,
             is_rebuild: false,
             raw_max: 1 << 20,

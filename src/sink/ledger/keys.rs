@@ -325,7 +325,7 @@ impl Keys {
     }
 
     /// How the record of a run stands that has not ended: another version is a sign of life.
-    fn heart(&self, run: i64) -> Result<Option<Version>> {
+    pub(super) fn heart(&self, run: i64) -> Result<Option<Version>> {
         let key = run_key(run);
         let Some(entry) = self.get(&key)? else { return Ok(None) };
         let has_ended = parse::<RunRecord>(&key, &entry)?.outcome.is_some();
@@ -336,6 +336,13 @@ impl Keys {
 impl Snapshot {
     pub(super) fn empty() -> Snapshot {
         Snapshot { remembered: Vec::new(), sources: HashMap::new(), splits: HashMap::new() }
+    }
+
+    /// What is remembered of the sources of a day, or of none.
+    pub(super) fn of_date(&self, date: Option<&str>) -> Vec<Remembered> {
+        let is_of_date =
+            |memory: &&Remembered| self.sources[&memory.source_id].0.data_date.as_deref() == date;
+        self.remembered.iter().filter(is_of_date).cloned().collect()
     }
 
     /// What these entries say: sources in the order of their ids, each with its splits in theirs.

@@ -24,12 +24,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
 use super::keys::{Keys, Life, Settings, Snapshot};
 use super::records::{
-    CheckpointRecord, RunRecord, SourceRecord, first_key, parse, run_key, source_key, split_key, stored,
-    stored_inode,
+    CheckpointRecord, OpenRange, RunRecord, SourceRecord, first_key, label, parse, run_key, source_key,
+    split_key, stored, stored_inode,
 };
 use super::store::{Store, Version};
 use super::{
@@ -38,7 +39,7 @@ use super::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::{held, lost_ownership};
 use crate::sink::{Advance, Answer, Asked, Counts, Ending, Remembered, Setback};
-use crate::source::Candidate;
+use crate::source::{Candidate, Hash16};
 use crate::split::Split;
 
 /// The ledger of a run, in a store.
@@ -48,6 +49,8 @@ pub struct MapLedger {
     heart: Arc<Heart>,
     /// The checkpoints of what this run owns, as it knows them.
     owned: HashMap<Split, (CheckpointRecord, Version)>,
+    /// What the sources of these are called in names of objects, and what they are called otherwise.
+    labels: HashMap<i32, (String, String)>,
     acknowledged: Acknowledged,
 }
 
@@ -66,8 +69,20 @@ pub struct SplitStatus {
     pub source_is_complete: bool,
     /// What became of its records.
     pub counts: Counts,
-    /// The run that owns it.
+    /// The run that owns it,
     pub owner: Option<i64>,
+    /// and whether that has not ended: only its heart says whether it lives.
+    pub is_held: bool,
+    /// The day that its source belongs to.
+    pub data_date: Option<NaiveDate>,
+    /// What decided its rows.
+    pub rules: Hash16,
+    /// When its checkpoint moved last.
+    pub moved_at: DateTime<Utc>,
+    /// What its source is called in names of objects.
+    pub label: String,
+    /// How the names of the objects begin that it may have beyond its checkpoint.
+    pub stems: Vec<String>,
 }
 
 enum Trouble {
@@ -93,7 +108,8 @@ impl MapLedger {
         let run = life.run;
         let heart = Heart { keys: Arc::clone(&keys), life: Mutex::new(life) };
         let acknowledged = Acknowledged::default();
-        Ok(MapLedger { keys, run, heart: Arc::new(heart), owned: HashMap::new(), acknowledged })
+        let (owned, labels) = (HashMap::new(), HashMap::new());
+        Ok(MapLedger { keys, run, heart: Arc::new(heart), owned, labels, acknowledged })
     }
 
     /// What shows that the run lives. It is to beat at least each third of the lease, whatever the
@@ -108,6 +124,7 @@ impl MapLedger {
             let mut claiming = Claiming::new(&self.keys, self.run, asked);
             match super::claim(&mut claiming, asked) {
                 Ok(Claimed::Ours { answers, .. }) => {
+                    self.labels.extend(claiming.labels);
                     self.owned = claiming.taken;
                     return Ok(answers);
                 }
@@ -131,6 +148,47 @@ impl MapLedger {
                 return Err(self.objection()?);
             }
         }
+        Ok(())
+    }
+
+    /// The run.
+    pub fn run(&self) -> i64 {
+        self.run
+    }
+
+    /// What a source of this run is called in names of objects.
+    pub fn label(&self, source: i32) -> &str {
+        self.labels.get(&source).map(|(label, _)| label.as_str()).unwrap_or_default()
+    }
+
+    /// The name under which a source of this run was seen last.
+    pub fn name(&self, source: i32) -> &str {
+        self.labels.get(&source).map(|(_, name)| name.as_str()).unwrap_or_default()
+    }
+
+    /// The range of a split that was being written when its last owner left it.
+    pub fn open_range(&self, split: Split) -> Option<&OpenRange> {
+        self.owned.get(&split)?.0.open.as_ref()
+    }
+
+    /// How the names of objects begin that were given up, of what this run owns.
+    pub fn abandoned(&self) -> Vec<String> {
+        self.owned.values().flat_map(|(record, _)| record.abandoned.iter().cloned()).collect()
+    }
+
+    /// Takes down which range of a split is being written, before its first object; and what the last owner
+    /// began to write and this one does not.
+    pub fn open(&mut self, advance: &Advance, range: OpenRange, abandoned: &[String]) -> Result<()> {
+        let (mut record, version) = self.held(advance)?.clone();
+        if record.open.as_ref() == Some(&range) {
+            return Ok(());
+        }
+        record.open = Some(range);
+        record.abandoned.extend_from_slice(abandoned);
+        record.written_by = self.run;
+        let version = self.keys.set(&split_key(advance.split), Some(&version), &record)?;
+        let Some(version) = version else { return Err(self.objection()?) };
+        self.owned.insert(advance.split, (record, version));
         Ok(())
     }
 
@@ -260,21 +318,46 @@ impl MapLedger {
 
     /// Every split, in their order. Nothing is written.
     pub fn status(store: Arc<dyn Store>, settings: Settings) -> Result<Vec<SplitStatus>> {
-        let Snapshot { remembered, sources, splits } = Keys { store, settings }.remembered()?;
-        let all = remembered.iter().flat_map(|memory| &memory.checkpoints);
-        let status = all.map(|checkpoint| {
+        let keys = Keys { store, settings };
+        let Snapshot { remembered, sources, splits } = keys.remembered()?;
+        let mut status = Vec::new();
+        for checkpoint in remembered.iter().flat_map(|memory| &memory.checkpoints) {
             let source = &sources[&checkpoint.split.source].0;
-            SplitStatus {
+            let record = splits.get(&checkpoint.split).map(|(record, _)| record);
+            let owner = checkpoint.owner.map(|owner| owner.run);
+            let open = record.and_then(|record| record.open.as_ref());
+            let stems = open.into_iter().flat_map(|range| &range.stems);
+            status.push(SplitStatus {
                 split: checkpoint.split,
                 name: source.name.clone(),
                 position: checkpoint.position,
                 complete: checkpoint.complete,
                 source_is_complete: source.complete,
-                counts: splits.get(&checkpoint.split).map(|(record, _)| record.counts()).unwrap_or_default(),
-                owner: checkpoint.owner.map(|owner| owner.run),
-            }
-        });
-        Ok(status.collect())
+                counts: record.map(CheckpointRecord::counts).unwrap_or_default(),
+                owner,
+                is_held: match owner {
+                    Some(run) => keys.heart(run)?.is_some(),
+                    None => false,
+                },
+                data_date: source.data_date.as_deref().and_then(|date| date.parse().ok()),
+                rules: checkpoint.rules_hash,
+                moved_at: record
+                    .and_then(|record| DateTime::from_timestamp_micros(record.moved_us))
+                    .unwrap_or_default(),
+                label: source.label.clone(),
+                stems: stems
+                    .chain(record.into_iter().flat_map(|record| &record.abandoned))
+                    .cloned()
+                    .collect(),
+            });
+        }
+        Ok(status)
+    }
+
+    /// What is remembered of the sources that these files may be. Nothing is written.
+    pub fn remembered(store: Arc<dyn Store>, settings: Settings, asked: &Asked) -> Result<Vec<Remembered>> {
+        let keys = Keys { store, settings };
+        Ok(keys.remembered_of(&asked.files)?.of_date(keys.date().as_deref()))
     }
 }
 
@@ -329,12 +412,14 @@ struct Claiming<'a> {
     take_over: bool,
     snapshot: Snapshot,
     taken: HashMap<Split, (CheckpointRecord, Version)>,
+    labels: HashMap<i32, (String, String)>,
 }
 
 impl<'a> Claiming<'a> {
     fn new(keys: &'a Keys, run: i64, asked: &'a Asked) -> Claiming<'a> {
         let (files, take_over) = (&asked.files[..], asked.take_over);
-        Claiming { keys, run, files, take_over, snapshot: Snapshot::empty(), taken: HashMap::new() }
+        let (taken, labels) = (HashMap::new(), HashMap::new());
+        Claiming { keys, run, files, take_over, snapshot: Snapshot::empty(), taken, labels }
     }
 
     /// Enters a source among those that begin with the same line, and gives line and number.
@@ -363,7 +448,9 @@ impl<'a> Claiming<'a> {
             inode: stored_inode(file),
             made_by: self.run,
             complete: false,
+            label: label(first, &file.name, self.keys.date().as_deref(), id),
         };
+        self.labels.insert(id, (record.label.clone(), record.name.clone()));
         if self.keys.set(&source_key(id), None, &record)?.is_none() {
             self.keys.pass_made_ids()?;
             return Err(Trouble::Overtaken);
@@ -391,10 +478,7 @@ impl Ledger for Claiming<'_> {
         // The number first: whoever made a source below it has entered it before.
         let (job, _) = self.keys.job()?;
         self.snapshot = self.keys.remembered_of(self.files)?;
-        let date = self.keys.date();
-        let is_of_date = |memory: &&Remembered| self.snapshot.sources[&memory.source_id].0.data_date == date;
-        let remembered = self.snapshot.remembered.iter().filter(is_of_date).cloned().collect();
-        Ok((remembered, job.next_source_id))
+        Ok((self.snapshot.of_date(self.keys.date().as_deref()), job.next_source_id))
     }
 
     /// There are none: such a table belongs to one job.
@@ -456,6 +540,7 @@ impl Ledger for Claiming<'_> {
                 }
                 self.keys.name(&now.name, *id)?;
             }
+            self.labels.insert(*id, (now.label.clone(), now.name.clone()));
             now.containers.extend(seen(*id).map(|(_, container)| stored(container)));
             now.complete &= !begun.contains(id);
             if now != *record {

@@ -12,6 +12,7 @@ mod map;
 mod records;
 mod setback;
 mod store;
+pub mod stores;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub(super) use anew::Anew;
 use anew::{decide_anew, wanted_anew, without_file};
 pub use keys::{Settings, prefix};
 pub use map::{Heart, MapLedger, SplitStatus};
+pub use records::OpenRange;
 pub(super) use setback::{Acknowledged, Found, Look, went_back};
 pub use store::{Entry, Failure, Store, Swap, Version};
 

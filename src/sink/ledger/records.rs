@@ -31,6 +31,9 @@ pub(super) struct SourceRecord {
     pub(super) made_by: i64,
     /// All its splits are at their end.
     pub(super) complete: bool,
+    /// What it is called in names of objects. It stays, whatever the source becomes.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) label: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +58,30 @@ pub(super) struct CheckpointRecord {
     pub(super) rejected: i64,
     pub(super) blank: i64,
     pub(super) skipped: i64,
+    /// The range that is being written, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) open: Option<OpenRange>,
+    /// How the names of objects begin that were given up, and that a run which was fenced may still write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) abandoned: Vec<String>,
+    /// When it moved last, in microseconds since 1970. Nothing is decided by it.
+    #[serde(default)]
+    pub(super) moved_us: i64,
+}
+
+/// A range of a split of which objects may be there before its checkpoint has moved over it. Whoever
+/// goes on from there writes the same objects again, or removes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRange {
+    /// Where it begins.
+    pub from: u64,
+    /// Where its objects end: at the end that the source had each time that it was written, and at last
+    /// where the range ends.
+    pub ends: Vec<u64>,
+    /// What decides names and bytes of its objects, as a short hash.
+    pub rules: String,
+    /// How the names of its objects begin.
+    pub stems: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,11 +115,16 @@ impl CheckpointRecord {
             rejected: 0,
             blank: 0,
             skipped: 0,
+            open: None,
+            abandoned: Vec::new(),
+            moved_us: chrono::Utc::now().timestamp_micros(),
         }
     }
 
     pub(super) fn move_on(&mut self, advance: &Advance, deltas: &Counts) {
         self.position = advance.to;
+        self.open = None;
+        self.moved_us = chrono::Utc::now().timestamp_micros();
         self.tail = (advance.tail.0, advance.tail.1.0);
         self.preamble = advance.preamble.bytes().to_vec();
         if advance.has_news_of_the_last_line() {
@@ -162,6 +194,15 @@ pub(super) fn stored_inode(file: &Candidate) -> Option<(u64, u64)> {
     file.fingerprint.inode.map(|inode| (inode.device, inode.number))
 }
 
+/// What a source is called in names of objects: after the line that it begins with, if that has an end.
+pub(super) fn label(first: Option<([u8; 16], u32)>, name: &str, date: Option<&str>, id: i32) -> String {
+    match first {
+        Some((line, number)) => format!("{}n{number}", hex(&line[..8])),
+        // The same name may have been that of another file, with as little in it.
+        None => format!("{}i{id}", hex(&of_day(name, date).0[..8])),
+    }
+}
+
 pub(super) fn run_key(run: i64) -> String {
     format!("run/{run}")
 }
@@ -173,8 +214,11 @@ pub(super) fn first_key(line: Hash16) -> String {
 
 /// The key of the source that was seen last under a name, on a day.
 pub(super) fn name_key(name: &str, date: Option<&str>) -> String {
-    let of_day = format!("{}\n{name}", date.unwrap_or_default());
-    format!("name/{}", hex(&hash16(of_day.as_bytes()).0))
+    format!("name/{}", hex(&of_day(name, date).0))
+}
+
+fn of_day(name: &str, date: Option<&str>) -> Hash16 {
+    hash16(format!("{}\n{name}", date.unwrap_or_default()).as_bytes())
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

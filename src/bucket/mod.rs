@@ -1,0 +1,264 @@
+//! Buckets: what an object store can do, in the few calls that the rest of the program needs.
+//!
+//! S3, GCS and Azure are one interface to us, and a folder is a fourth store behind it, so that
+//! everything that is built on a bucket works, and is tested, with no server. The calls block; those
+//! that end in `_later` are under way when they return, so that a caller can have several in flight.
+//!
+//! Nothing here decides. A store that is away is for the caller to wait for, and a conditional write
+//! of which the outcome is not known is said to be that, and never tried again.
+
+mod address;
+#[cfg(feature = "buckets")]
+mod cloud;
+mod failure;
+mod folder;
+#[cfg(feature = "buckets")]
+pub mod runtime;
+#[cfg(feature = "buckets")]
+mod settings;
+#[cfg(feature = "buckets")]
+mod verdict;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use address::Address;
+pub use failure::Failure;
+use folder::Folder;
+
+use crate::error::Result;
+
+/// A bucket, and where in it all keys begin.
+#[derive(Clone)]
+pub struct Bucket {
+    address: Arc<Address>,
+    store: Store,
+}
+
+#[derive(Clone)]
+enum Store {
+    Folder(Folder),
+    #[cfg(feature = "buckets")]
+    Cloud(cloud::Cloud),
+}
+
+/// Which of all the contents that a key had.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version(pub String);
+
+/// An object, read whole.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// What it holds.
+    pub bytes: Bytes,
+    /// Its version.
+    pub version: Version,
+}
+
+/// What can be told of an object without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// How many bytes it holds.
+    pub size: u64,
+    /// Its version.
+    pub version: Version,
+    /// When it was written, by the clock of the store.
+    pub modified: DateTime<Utc>,
+}
+
+/// An object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key, without what all keys begin with.
+    pub key: String,
+    /// What can be told of it.
+    pub head: Head,
+}
+
+/// What became of a conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// It was done, and this is the version now.
+    Done(Version),
+    /// Something else stood there. After a write of which the outcome was unknown that may be one's own.
+    Refused,
+    /// It was done or not: the answer is lost, or the store was too busy to say. Why, in words.
+    Unknown(String),
+}
+
+/// The answer of a call that is under way.
+pub struct Pending<T>(Answer<T>);
+
+enum Answer<T> {
+    Here(Result<T, Failure>),
+    #[cfg_attr(not(feature = "buckets"), expect(dead_code, reason = "a folder answers at once"))]
+    Coming(Receiver<Result<T, Failure>>),
+}
+
+impl<T> Pending<T> {
+    /// Waits for it. Each call has a bound of its own.
+    pub fn wait(self) -> Result<T, Failure> {
+        match self.0 {
+            Answer::Here(answer) => answer,
+            Answer::Coming(coming) => coming.recv().unwrap_or_else(|_| {
+                Err(Failure::Broken("a call to a bucket ended without an answer".to_owned()))
+            }),
+        }
+    }
+}
+
+impl Bucket {
+    /// Whether a text names one.
+    pub fn is_named(text: &str) -> bool {
+        address::is_named(text)
+    }
+
+    /// The bucket of a URL: `s3://`, `gs://`, `az://` or `file:///`. Nothing is asked of it yet.
+    pub fn open(url: &str) -> Result<Bucket> {
+        let address = Address::parse(url)?;
+        let store = match address.scheme {
+            address::Scheme::File => Store::Folder(Folder::new(&address.path)),
+            #[cfg(feature = "buckets")]
+            _ => Store::Cloud(cloud::Cloud::open(&address)?),
+            #[cfg(not(feature = "buckets"))]
+            _ => {
+                let kind = crate::error::ErrorKind::NotCompiled { what: "object stores", feature: "buckets" };
+                return Err(kind.into());
+            }
+        };
+        Ok(Bucket { address: Arc::new(address), store })
+    }
+
+    /// The folder that it is, if it is one.
+    pub fn folder(&self) -> Option<&std::path::Path> {
+        match &self.store {
+            Store::Folder(folder) => Some(folder.root()),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(_) => None,
+        }
+    }
+
+    /// Its URL for people: without settings and secrets.
+    pub fn describe(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The URL of an object, for people and to know it again by.
+    pub fn url_of(&self, key: &str) -> String {
+        self.address.url_of(key)
+    }
+
+    /// An object, if it is there.
+    pub fn get(&self, key: &str) -> Result<Option<Object>, Failure> {
+        match &self.store {
+            Store::Folder(folder) => folder.get(key),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(cloud) => cloud.get(self.address.full(key)).wait(),
+        }
+    }
+
+    /// What can be told of an object, if it is there.
+    pub fn head(&self, key: &str) -> Result<Option<Head>, Failure> {
+        match &self.store {
+            Store::Folder(folder) => folder.head(key),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(cloud) => cloud.head(self.address.full(key)).wait(),
+        }
+    }
+
+    /// A range of an object, which must be of the version that is expected, if one is. Fewer bytes where
+    /// the object ends before the range does.
+    pub fn read(&self, key: &str, range: Range<u64>, expected: Option<&Version>) -> Result<Bytes, Failure> {
+        self.read_later(key, range, expected).wait()
+    }
+
+    /// The same, under way.
+    pub fn read_later(&self, key: &str, range: Range<u64>, expected: Option<&Version>) -> Pending<Bytes> {
+        match &self.store {
+            Store::Folder(folder) => Pending(Answer::Here(folder.read(key, range, expected))),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(cloud) => cloud.read(self.address.full(key), range, expected.cloned()),
+        }
+    }
+
+    /// Writes an object, whatever stood there.
+    pub fn put(&self, key: &str, bytes: Bytes) -> Result<(), Failure> {
+        self.put_later(key, bytes).wait()
+    }
+
+    /// The same, under way.
+    pub fn put_later(&self, key: &str, bytes: Bytes) -> Pending<()> {
+        match &self.store {
+            Store::Folder(folder) => Pending(Answer::Here(folder.put(key, &bytes))),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(cloud) => cloud.put(self.address.full(key), bytes),
+        }
+    }
+
+    /// Writes an object if what stands there is of the version that is expected: none, if nothing is to.
+    pub fn put_if(&self, key: &str, bytes: Bytes, expected: Option<&Version>) -> Result<Swap, Failure> {
+        match &self.store {
+            Store::Folder(folder) => folder.put_if(key, &bytes, expected),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(cloud) => cloud.put_if(self.address.full(key), bytes, expected.cloned()).wait(),
+        }
+    }
+
+    /// Removes an object, if it is there.
+    pub fn delete(&self, key: &str) -> Result<(), Failure> {
+        match &self.store {
+            Store::Folder(folder) => folder.delete(key),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(cloud) => cloud.delete(self.address.full(key)).wait(),
+        }
+    }
+
+    /// All objects whose keys begin so, page by page, in the order of their keys as the store has it.
+    pub fn list(&self, prefix: &str) -> Pages<'_> {
+        Pages { bucket: self, prefix: self.address.full(prefix), next: Next::Page(None) }
+    }
+}
+
+/// A listing. After a failure the same page is asked for again.
+pub struct Pages<'b> {
+    bucket: &'b Bucket,
+    prefix: String,
+    next: Next,
+}
+
+enum Next {
+    /// The page that this token stands for; the first one without.
+    Page(Option<String>),
+    End,
+}
+
+/// Objects of a listing, and what stands for the next of them, if there are more.
+struct PageOf {
+    objects: Vec<Listed>,
+    next: Option<String>,
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<Vec<Listed>, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Next::Page(token) = &self.next else { return None };
+        let page = match &self.bucket.store {
+            Store::Folder(folder) => folder.list(&self.prefix, token.as_deref()),
+            #[cfg(feature = "buckets")]
+            Store::Cloud(cloud) => cloud.list(self.prefix.clone(), token.clone()).wait(),
+        };
+        Some(page.map(|PageOf { mut objects, next }| {
+            self.next = next.map_or(Next::End, |token| Next::Page(Some(token)));
+            objects.retain_mut(|listed| self.bucket.address.shorten(&mut listed.key));
+            objects
+        }))
+    }
+}
+
+/// How many objects a page has at most.
+const PAGE: usize = 1000;

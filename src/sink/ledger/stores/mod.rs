@@ -1,0 +1,3 @@
+//! The stores that a ledger can be kept in.
+
+pub mod bucket;

@@ -1,0 +1,266 @@
+//! A batch into objects: fence, open range, objects, dead letters, the look at the file, then the
+//! checkpoint.
+//!
+//! Whatever fails before the checkpoint leaves objects that the next run writes again, byte for byte,
+//! or that it removes; nothing is moved before all that it stands for is acknowledged.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::body::{Body, Encoding};
+use super::encode::apart;
+use super::layout::{self, DayPart};
+use super::letters::{self, Envelope};
+use super::{Place, pass, time};
+use crate::bucket::Pending;
+use crate::error::{Error, Result};
+use crate::sink::destination::Settings;
+use crate::sink::ledger::{MapLedger, OpenRange};
+use crate::sink::{Advance, Batch, Committed, Counts};
+
+/// What a commit needs.
+pub(super) struct Writing<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) place: &'a Place,
+    pub(super) encoding: &'a Encoding,
+    pub(super) ledger: &'a mut MapLedger,
+}
+
+/// A stretch of a range that ends where the source once did: its rows of a day are an object.
+struct Stretch {
+    start: u64,
+    end: u64,
+    days: BTreeMap<DayPart, Vec<u32>>,
+}
+
+/// A range has rows of so many days at most.
+const DAYS_MAX: usize = 500;
+
+/// So many objects are on their way at once, at most,
+const UNDER_WAY: usize = 8;
+/// and so many bytes, unless one has more.
+const UNDER_WAY_BYTES: usize = 32 << 20;
+
+impl Writing<'_> {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<Committed> {
+        let [advance] = &batch.advances[..] else {
+            return Err(Error::broken("a batch for objects is of one source"));
+        };
+        pass("before-fence")?;
+        self.ledger.fence(&batch.advances)?;
+        pass("after-fence")?;
+        // Before it costs anything; it is asked again when all is written.
+        batch.still_holds()?;
+        let known = self.ledger.open_range(advance.split).cloned();
+        let stretches = self.stretches(batch, advance, known.as_ref())?;
+        let letters = self.letters(batch, advance)?;
+        let range = self.range(advance, &stretches, letters.is_some());
+        let stems = range.stems.clone();
+        if !stems.is_empty() || known.is_some() {
+            let abandoned: Vec<String> = known
+                .map(|known| known.stems.into_iter().filter(|stem| !stems.contains(stem)).collect())
+                .unwrap_or_default();
+            self.ledger.open(advance, range, &abandoned)?;
+            self.place.remove(self.settings, &abandoned)?;
+        }
+        pass("after-open")?;
+        self.write_rows(batch, advance, &stretches)?;
+        pass("after-rows")?;
+        if let Some(letters) = letters {
+            self.write_letters(advance, &letters)?;
+        }
+        pass("after-dead-letters")?;
+        if let Err(error) = batch.still_holds() {
+            self.place.remove(self.settings, &stems)?;
+            return Err(error);
+        }
+        pass("before-commit")?;
+        let counts = Counts { inserted: advance.counts.records - advance.counts.rejected, ..advance.counts };
+        let completed = self.ledger.advance(&batch.advances, &[counts])?;
+        pass("after-commit")?;
+        Ok(Committed { counts: vec![counts], refused: Vec::new(), completed })
+    }
+
+    /// The rows of a batch, by stretch and day. Where its range was open before, the stretches end where
+    /// they did then.
+    fn stretches(&self, batch: &Batch, advance: &Advance, known: Option<&OpenRange>) -> Result<Vec<Stretch>> {
+        let known = known.filter(|known| known.from == advance.from && known.rules == self.place.rules);
+        let ends = known.map(|known| known.ends.as_slice()).unwrap_or_default();
+        let mut ends: Vec<u64> = ends.iter().copied().filter(|end| *end < advance.to).collect();
+        ends.push(advance.to);
+        let mut start = advance.from;
+        let mut stretches: Vec<Stretch> = Vec::with_capacity(ends.len());
+        for end in ends {
+            stretches.push(Stretch { start, end, days: BTreeMap::new() });
+            start = end;
+        }
+        let of_record = time(self.settings).is_some();
+        let of_run = self.settings.data_date.filter(|_| self.settings.objects.path.has_days());
+        let (mut current, mut days) = (0, 0);
+        for row in 0..batch.rows() {
+            let offset = batch.place(row).span.start;
+            while offset >= stretches[current].end && current + 1 < stretches.len() {
+                current += 1;
+            }
+            let day = match (of_record, of_run) {
+                (true, _) => apart(batch.row(row)).0,
+                (false, Some(date)) => DayPart::Day(date),
+                (false, None) => DayPart::Without,
+            };
+            let rows = stretches[current].days.entry(day).or_default();
+            days += usize::from(rows.is_empty());
+            rows.push(u32::try_from(row).expect("a batch is in memory"));
+        }
+        if days > DAYS_MAX {
+            let path = batch.parcels[0].source.path();
+            return Err(Error::source_at(
+                path,
+                advance.from,
+                format!(
+                    "the range up to {} has rows of {days} days, and an object for each of more than {DAYS_MAX} is too many; \
+                     leave the day out of [destination] path",
+                    advance.to
+                ),
+            ));
+        }
+        Ok(stretches)
+    }
+
+    fn place_of<'p>(&'p self, advance: &Advance, stretch: &Stretch, day: DayPart) -> layout::Place<'p> {
+        layout::Place {
+            table: &self.place.table,
+            day,
+            source: self.ledger.label(advance.split.source),
+            start: stretch.start,
+            end: stretch.end,
+            rules: &self.place.rules,
+            generation: 0,
+        }
+    }
+
+    /// What is taken down before the first object.
+    fn range(&self, advance: &Advance, stretches: &[Stretch], has_letters: bool) -> OpenRange {
+        let path = &self.settings.objects.path;
+        let of_stretch = |stretch: &Stretch| -> Vec<String> {
+            stretch.days.keys().map(|day| path.stem(&self.place_of(advance, stretch, *day))).collect()
+        };
+        let mut stems: Vec<String> = stretches.iter().flat_map(of_stretch).collect();
+        stems.extend(has_letters.then(|| self.letters_stem(advance)));
+        OpenRange {
+            from: advance.from,
+            ends: stretches.iter().map(|stretch| stretch.end).collect(),
+            rules: self.place.rules.clone(),
+            stems,
+        }
+    }
+
+    fn write_rows(&self, batch: &Batch, advance: &Advance, stretches: &[Stretch]) -> Result<()> {
+        let label = self.ledger.label(advance.split.source);
+        let object_bytes = usize::try_from(self.settings.objects.object_bytes).unwrap_or(usize::MAX);
+        let ext = self.settings.objects.form.word();
+        let new = || Body::new(self.encoding, self.settings);
+        let mut queue = Queue::new(self);
+        for stretch in stretches {
+            for (day, rows) in &stretch.days {
+                let place = self.place_of(advance, stretch, *day);
+                let name = |number| self.settings.objects.path.name(&place, number, ext);
+                let (mut body, mut bytes, mut number) = (new()?, 0, 1);
+                for &row in rows {
+                    let row = row as usize;
+                    let row_bytes = apart(batch.row(row)).1.len();
+                    if bytes > 0 && bytes + row_bytes > object_bytes.saturating_mul(2) {
+                        queue.put(name(number), std::mem::replace(&mut body, new()?).finish()?)?;
+                        (bytes, number) = (0, number + 1);
+                    }
+                    bytes += body.add(apart(batch.row(row)).1, (label, batch.place(row).span.start))?;
+                }
+                queue.put(name(number), body.finish()?)?;
+            }
+        }
+        queue.finish()
+    }
+
+    /// The dead letters of a batch, if it has any, as the lines of their object.
+    fn letters(&self, batch: &Batch, advance: &Advance) -> Result<Option<Vec<u8>>> {
+        let letters = batch.dead_letters(&[], self.settings.raw_max)?;
+        let source = advance.split.source;
+        let table = self.settings.table.remembered();
+        let envelope = Envelope {
+            job: &self.settings.job,
+            table: &table,
+            data_date: self.settings.data_date.map(|date| date.to_string()),
+            label: self.ledger.label(source),
+            source: self.ledger.name(source),
+            generation: 0,
+        };
+        let lines: Vec<u8> = letters.iter().flat_map(|letter| envelope.line(letter)).collect();
+        Ok(Some(lines).filter(|lines| !lines.is_empty()))
+    }
+
+    fn letters_stem(&self, advance: &Advance) -> String {
+        format!(
+            "{}{}-{:014}-{:014}-{}",
+            letters::folder(&self.place.table),
+            self.ledger.label(advance.split.source),
+            advance.from,
+            advance.to,
+            self.place.rules
+        )
+    }
+
+    fn write_letters(&self, advance: &Advance, lines: &[u8]) -> Result<()> {
+        let key = format!("{}.ndjson", self.letters_stem(advance));
+        let bytes = Bytes::copy_from_slice(lines);
+        self.place.ask(self.settings, "writing dead letters", |bucket| bucket.put(&key, bytes.clone()))
+    }
+}
+
+/// Objects on their way. What fails for an outage is sent again until it is there.
+struct Queue<'a> {
+    writing: &'a Writing<'a>,
+    under_way: VecDeque<(String, Bytes, Pending<()>)>,
+    bytes: usize,
+}
+
+impl<'a> Queue<'a> {
+    fn new(writing: &'a Writing<'a>) -> Queue<'a> {
+        Queue { writing, under_way: VecDeque::new(), bytes: 0 }
+    }
+
+    fn put(&mut self, key: String, body: Vec<u8>) -> Result<()> {
+        pass("before-object")?;
+        while self.under_way.len() >= UNDER_WAY || self.bytes > 0 && self.bytes + body.len() > UNDER_WAY_BYTES
+        {
+            self.settle()?;
+        }
+        let body = Bytes::from(body);
+        self.bytes += body.len();
+        let pending = self.writing.place.bucket.put_later(&key, body.clone());
+        self.under_way.push_back((key, body, pending));
+        pass("after-object")
+    }
+
+    /// Waits for the one that is longest on its way.
+    fn settle(&mut self) -> Result<()> {
+        let Some((key, body, pending)) = self.under_way.pop_front() else { return Ok(()) };
+        self.bytes -= body.len();
+        match pending.wait() {
+            Err(failure) if failure.is_outage() => {
+                let Writing { place, settings, .. } = self.writing;
+                place.ask(settings, "writing an object", |bucket| bucket.put(&key, body.clone()))
+            }
+            done => {
+                let doing = format!("writing {}", self.writing.place.bucket.url_of(&key));
+                done.map_err(|failure| failure.into_error(&doing))
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<()> {
+        while !self.under_way.is_empty() {
+            self.settle()?;
+        }
+        Ok(())
+    }
+}

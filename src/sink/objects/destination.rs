@@ -1,0 +1,138 @@
+//! A bucket as a destination: what can be asked of one for one job.
+
+use std::path::Path;
+
+use chrono::NaiveDate;
+
+use super::history::{ObjectsHistory, not_yet, splits};
+use super::layout::Form;
+use super::{Objects, Place, state};
+use crate::bucket::Bucket;
+use crate::error::{Error, Result};
+use crate::sink::dates::Calendar;
+use crate::sink::destination::{Address, Destination, Settings};
+use crate::sink::forecast::Forecast;
+use crate::sink::history::{Filter, Forgotten, History};
+use crate::sink::ledger::MapLedger;
+use crate::sink::rollup::{CheckedRollups, Dates};
+use crate::sink::statement::shell_word;
+use crate::sink::verify::{Verify, Verifying};
+use crate::sink::{Asked, Sink};
+
+struct ObjectsDestination {
+    place: Place,
+    settings: Settings,
+}
+
+/// Whether `text` names a bucket.
+pub(in crate::sink) fn is_named(text: &str) -> bool {
+    Bucket::is_named(text)
+}
+
+pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
+    let place = Place::new(Bucket::open(&address.text)?, &settings);
+    Ok(Box::new(ObjectsDestination { place, settings }))
+}
+
+impl Destination for ObjectsDestination {
+    fn open(&self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Objects::open(self.place.clone(), self.settings.clone())?))
+    }
+
+    fn forecast(&self, asked: &Asked) -> Result<Forecast> {
+        let Self { place, settings } = self;
+        let mut forecast = Forecast::default();
+        let asked = Asked { key_is_position: false, ..asked.clone() };
+        forecast.pass(state::refuse_lost(place, settings))?;
+        let remembered =
+            MapLedger::remembered(state::store(place), state::settings(place, settings), &asked)?;
+        forecast.has_target = !splits(place, settings)?.is_empty();
+        if !forecast.has_target {
+            forecast.makes.push(format!("objects below {}", place.bucket.url_of(&place.table)));
+            forecast.makes.push(format!("the state of the table, below {}", place.bucket.url_of("_logmill")));
+        }
+        forecast.decide(&asked, &remembered, || Ok(Vec::new()))?;
+        Ok(forecast)
+    }
+
+    fn history(&self) -> Result<Box<dyn History>> {
+        Ok(Box::new(ObjectsHistory { place: self.place.clone(), settings: self.settings.clone() }))
+    }
+
+    fn calendar(&self) -> Result<Calendar> {
+        Err(not_yet("backfill into a bucket"))
+    }
+
+    fn note_absent(&self, _: &[NaiveDate]) -> Result<()> {
+        Err(not_yet("backfill into a bucket"))
+    }
+
+    fn rows_of(&self, sources: &[i32], _: bool) -> Result<u64> {
+        let all = splits(&self.place, &self.settings)?;
+        let of_sources = all.iter().filter(|split| sources.contains(&split.split.source));
+        Ok(of_sources.map(|split| u64::try_from(split.counts.inserted).unwrap_or(0)).sum())
+    }
+
+    fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten> {
+        let Self { place, settings } = self;
+        let all = splits(place, settings)?;
+        let meant: Vec<_> = all.into_iter().filter(|split| sources.contains(&split.split.source)).collect();
+        // Of a range that was being written, nobody knows any more once it is forgotten.
+        let stems: Vec<String> = meant.iter().flat_map(|split| split.stems.iter().cloned()).collect();
+        let forgotten = MapLedger::forget(state::store(place), state::settings(place, settings), sources)?;
+        place.remove(settings, &stems)?;
+        let labels: Vec<&str> = meant.iter().map(|split| split.label.as_str()).collect();
+        if deletes_rows {
+            place.remove_of(settings, &format!("{}/", place.table), &labels)?;
+        }
+        place.remove_of(settings, &super::letters::folder(&place.table), &labels)?;
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        Ok(Forgotten {
+            sources: forgotten,
+            rows: if deletes_rows { meant.iter().map(|split| count(split.counts.inserted)).sum() } else { 0 },
+            dead_letters: meant.iter().map(|split| count(split.counts.rejected)).sum(),
+        })
+    }
+
+    fn discard(&self, _: &Filter, _: Option<&str>) -> Result<u64> {
+        Err(not_yet("dead-letters discard of what is in a bucket"))
+    }
+
+    fn verify(&self, _: Verifying) -> Result<Box<dyn Verify>> {
+        Err(not_yet("verify of a bucket"))
+    }
+
+    fn check_rollups(&self, _: &Dates) -> Result<CheckedRollups> {
+        Err(Error::usage("a bucket has no rollups: nothing in it can compute them"))
+    }
+
+    fn describe(&self) -> String {
+        self.place.bucket.url_of(&self.place.table)
+    }
+
+    fn file(&self) -> Option<&Path> {
+        None
+    }
+
+    /// What is loaded again is written under the names that it has.
+    fn takes_sql(&self) -> bool {
+        false
+    }
+
+    fn table(&self) -> String {
+        let form = self.settings.objects.form;
+        let objects = format!("{}/**/*.{}", self.place.bucket.url_of(&self.place.table), form.word());
+        let reader = if form == Form::Parquet { "read_parquet" } else { "read_json" };
+        format!("{reader}('{}')", objects.trim_start_matches("file://").replace('\'', "''"))
+    }
+
+    fn shell(&self, sql: &str) -> String {
+        format!("duckdb -c {}", shell_word(sql))
+    }
+
+    fn rests_on(&self) -> &'static str {
+        "names and bytes that follow from the source and the rules, and a checkpoint that moves behind them by \
+         compare-and-set; a bucket that honours If-Match and If-None-Match; until it has moved, who lists may see \
+         records of a batch that is being written, and none twice"
+    }
+}

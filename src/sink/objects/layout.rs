@@ -1,0 +1,356 @@
+//! What objects are called, and what is in them as far as that is not the job's rows.
+//!
+//! A name follows from the source, the range, the rules and nothing else, so whoever writes a range
+//! writes the same objects: a crash leaves nothing that the next run does not write again.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+
+/// How rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON object a line.
+    Ndjson,
+    /// The same, gzipped.
+    NdjsonGz,
+    /// The same, in Zstandard.
+    NdjsonZst,
+    /// Columns.
+    Parquet,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Form; 4] = [Form::Ndjson, Form::NdjsonGz, Form::NdjsonZst, Form::Parquet];
+
+    /// The word for it in a job, which is how names of objects end, too.
+    pub fn word(self) -> &'static str {
+        match self {
+            Form::Ndjson => "ndjson",
+            Form::NdjsonGz => "ndjson.gz",
+            Form::NdjsonZst => "ndjson.zst",
+            Form::Parquet => "parquet",
+        }
+    }
+}
+
+/// How a job wants its objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// How rows are written.
+    pub form: Form,
+    /// How much of a source goes into one, in bytes of the source.
+    pub object_bytes: u64,
+    /// How their names are made.
+    pub path: PathPattern,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Layout { form: Form::NdjsonZst, object_bytes: 64 << 20, path: PathPattern::default() }
+    }
+}
+
+/// How names are made of their parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathPattern {
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Part(Part),
+    /// Vanishes if a part in it is empty.
+    Optional(Vec<Piece>),
+}
+
+/// A part of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Table,
+    Day,
+    Source,
+    Start,
+    End,
+    Rules,
+    Generation,
+    Number,
+    Form,
+}
+
+const PARTS: [(&str, Part); 9] = [
+    ("table", Part::Table),
+    ("day", Part::Day),
+    ("source", Part::Source),
+    ("start", Part::Start),
+    ("end", Part::End),
+    ("rules", Part::Rules),
+    ("generation", Part::Generation),
+    ("part", Part::Number),
+    ("ext", Part::Form),
+];
+
+/// Names as they are unless a job says otherwise.
+pub const DEFAULT_PATH: &str =
+    "{table}/[day={day}/]{source}-{start}-{end}-{rules}[-g{generation}][.{part}].{ext}";
+
+impl Default for PathPattern {
+    fn default() -> Self {
+        PathPattern::parse(DEFAULT_PATH).expect("a pattern")
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A range of a source, and the day whose rows of it are meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) table: &'a str,
+    pub(super) day: DayPart,
+    pub(super) source: &'a str,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) rules: &'a str,
+    pub(super) generation: i32,
+}
+
+/// The day that stands in a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DayPart {
+    /// There are no days.
+    Without,
+    /// The record does not say it. The name is the one that Hive, Spark and DuckDB read as null.
+    Null,
+    Day(NaiveDate),
+}
+
+impl PathPattern {
+    /// Reads a pattern, or says why it is none.
+    pub fn parse(text: &str) -> Result<PathPattern, String> {
+        let mut rest = text;
+        let pieces = pieces(&mut rest, false)?;
+        let pattern = PathPattern { text: text.to_owned(), pieces };
+        if !text.starts_with("{table}/") {
+            return Err("begins with {table}/, by which the objects of a table are found again".to_owned());
+        }
+        for (name, part) in PARTS {
+            let is_needed = !matches!(part, Part::Day | Part::Table);
+            let is_optional = matches!(part, Part::Generation | Part::Number);
+            let count = pattern.count(part);
+            if is_needed && count == 0 {
+                return Err(format!(
+                    "needs {{{name}}}: without it two objects could have one name (by default it is {DEFAULT_PATH})"
+                ));
+            }
+            if is_optional && pattern.pieces.contains(&Piece::Part(part)) {
+                return Err(format!(
+                    "has {{{name}}}, which most objects have not: put it in brackets, as in [.{{{name}}}]"
+                ));
+            }
+        }
+        let at = |part: Part| {
+            text.find(&format!(
+                "{{{}}}",
+                PARTS.iter().find(|(_, other)| *other == part).map_or("", |(name, _)| name)
+            ))
+        };
+        if !text.ends_with(".{ext}")
+            || at(Part::Number) < at(Part::Rules)
+            || at(Part::Number) < at(Part::Generation)
+        {
+            return Err("ends with {part} and .{ext}, as in …[.{part}].{ext}".to_owned());
+        }
+        if text.split('/').any(|part| part.is_empty() || part.starts_with('.'))
+            || text.contains(char::is_control)
+        {
+            return Err("has a folder without a name, or one that begins with a dot".to_owned());
+        }
+        Ok(pattern)
+    }
+
+    fn count(&self, part: Part) -> usize {
+        fn of(pieces: &[Piece], part: Part) -> usize {
+            let count = |piece: &Piece| match piece {
+                Piece::Text(_) => 0,
+                Piece::Part(other) => usize::from(*other == part),
+                Piece::Optional(pieces) => of(pieces, part),
+            };
+            pieces.iter().map(count).sum()
+        }
+        of(&self.pieces, part)
+    }
+
+    /// Whether objects are of one day each.
+    pub(super) fn has_days(&self) -> bool {
+        self.count(Part::Day) > 0
+    }
+
+    /// How the names of the objects of a place begin: up to their number.
+    pub(super) fn stem(&self, place: &Place<'_>) -> String {
+        let name = self.name(place, 1, "");
+        name.trim_end_matches('.').to_owned()
+    }
+
+    /// The name of the `number`th object of a place, counted from one.
+    pub(super) fn name(&self, place: &Place<'_>, number: usize, ext: &str) -> String {
+        let mut name = String::new();
+        write(&self.pieces, place, number, ext, &mut name);
+        name
+    }
+}
+
+/// Reads pieces up to the end, or to a closing bracket.
+fn pieces(rest: &mut &str, is_within: bool) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    while let Some(at) = rest.find(['{', '[', ']', '}']) {
+        if at > 0 {
+            pieces.push(Piece::Text(rest[..at].to_owned()));
+        }
+        let (mark, after) = (rest.as_bytes()[at], &rest[at + 1..]);
+        *rest = after;
+        match mark {
+            b'[' if !is_within => pieces.push(Piece::Optional(self::pieces(rest, true)?)),
+            b']' if is_within => return Ok(pieces),
+            b'{' => {
+                let (name, after) = after.split_once('}').ok_or("has a brace that is not closed")?;
+                let part = PARTS.iter().find(|(known, _)| *known == name);
+                let (_, part) = part.ok_or_else(|| {
+                    let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+                    format!("has {{{name}}}, which is not known; there are {}", known.join(", "))
+                })?;
+                pieces.push(Piece::Part(*part));
+                *rest = after;
+            }
+            _ => return Err("has brackets or braces that do not fit".to_owned()),
+        }
+    }
+    if is_within {
+        return Err("has a bracket that is not closed".to_owned());
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text((*rest).to_owned()));
+    }
+    *rest = "";
+    Ok(pieces)
+}
+
+fn write(pieces: &[Piece], place: &Place<'_>, number: usize, ext: &str, out: &mut String) -> bool {
+    let mut is_whole = true;
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Part(part) => is_whole &= write_part(*part, place, number, ext, out),
+            Piece::Optional(pieces) => {
+                let before = out.len();
+                if !write(pieces, place, number, ext, out) {
+                    out.truncate(before);
+                }
+            }
+        }
+    }
+    is_whole
+}
+
+/// Writes a part. False if it is empty.
+fn write_part(part: Part, place: &Place<'_>, number: usize, ext: &str, out: &mut String) -> bool {
+    use std::fmt::Write as _;
+    let before = out.len();
+    let written = match part {
+        Part::Table => out.write_str(place.table),
+        Part::Day => match place.day {
+            DayPart::Without => Ok(()),
+            DayPart::Null => out.write_str("__HIVE_DEFAULT_PARTITION__"),
+            DayPart::Day(day) => write!(out, "{day}"),
+        },
+        Part::Source => out.write_str(place.source),
+        // So that names sort as the ranges do.
+        Part::Start => write!(out, "{:014}", place.start),
+        Part::End => write!(out, "{:014}", place.end),
+        Part::Rules => out.write_str(place.rules),
+        Part::Generation if place.generation == 0 => Ok(()),
+        Part::Generation => write!(out, "{}", place.generation),
+        Part::Number if number < 2 => Ok(()),
+        Part::Number => write!(out, "{number}"),
+        Part::Form => out.write_str(ext),
+    };
+    written.expect("writing to a text does not fail");
+    out.len() > before
+}
+
+/// A name as one part of a key: what is no letter, digit, `-`, `_` or dot within is `%XX`, so that
+/// no table reaches another one's objects.
+pub(super) fn encoded(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for (index, byte) in name.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => out.push(char::from(byte)),
+            // Ours begin so.
+            b'_' | b'.' if index > 0 => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(day: DayPart) -> Place<'static> {
+        Place { table: "t", day, source: "ab12n0", start: 0, end: 64, rules: "77aa", generation: 0 }
+    }
+
+    #[test]
+    fn names_are_made_of_their_parts() {
+        let path = PathPattern::default();
+        let day = DayPart::Day("2024-02-29".parse().expect("a day"));
+        let names = [
+            path.name(&place(day), 1, "ndjson"),
+            path.name(&place(DayPart::Null), 2, "parquet"),
+            path.name(&Place { generation: 3, ..place(DayPart::Without) }, 1, "ndjson.gz"),
+        ];
+        assert_eq!(
+            names,
+            [
+                "t/day=2024-02-29/ab12n0-00000000000000-00000000000064-77aa.ndjson",
+                "t/day=__HIVE_DEFAULT_PARTITION__/ab12n0-00000000000000-00000000000064-77aa.2.parquet",
+                "t/ab12n0-00000000000000-00000000000064-77aa-g3.ndjson.gz",
+            ]
+        );
+        assert_eq!(path.stem(&place(day)), "t/day=2024-02-29/ab12n0-00000000000000-00000000000064-77aa");
+    }
+
+    #[test]
+    fn a_path_that_could_give_two_objects_one_name_is_refused() {
+        for (path, word) in [
+            ("{table}/{source}-{start}-{end}-{rules}.{ext}", "{generation}"),
+            ("{table}/{source}-{end}-{rules}[-g{generation}][.{part}].{ext}", "{start}"),
+            ("{day}/{source}-{start}-{end}-{rules}[-g{generation}][.{part}].{ext}", "{table}/"),
+            ("{table}/{source}-{start}-{end}-{rules}-{generation}[.{part}].{ext}", "in brackets"),
+            ("{table}/{source}-{start}-{end}[.{part}]-{rules}[-g{generation}].{ext}", "ends with"),
+            ("{table}/{sauce}-{start}", "{sauce}"),
+            ("{table}/[{day}", "not closed"),
+            ("{table}/[[{day}]]", "do not fit"),
+            ("{table}//{source}-{start}-{end}-{rules}[-g{generation}][.{part}].{ext}", "without a name"),
+        ] {
+            let why = PathPattern::parse(path).expect_err(path);
+            assert!(why.contains(word), "{path}: {why}");
+        }
+        PathPattern::parse("{table}/{day}/{rules}/{source}-{start}-{end}[-g{generation}][.{part}].{ext}")
+            .expect("a path");
+    }
+
+    #[test]
+    fn a_table_is_one_part_of_a_key() {
+        assert_eq!(encoded("logs.events"), "logs.events");
+        assert_eq!(encoded("../x y"), "%2E.%2Fx%20y");
+        assert_eq!(encoded("_logmill"), "%5Flogmill");
+    }
+}

@@ -1,0 +1,41 @@
+//! A thread for the heart of a run, which is to beat whatever the run is doing.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::sink::ledger::Heart;
+
+/// Beats until it is dropped.
+pub(super) struct Pulse {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pulse {
+    /// Lets a heart beat so often that it is heard within each lease.
+    pub(super) fn of(heart: Arc<Heart>, lease: Duration) -> Result<Pulse> {
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new().name("heart".to_owned()).spawn(move || {
+            while stopped.recv_timeout(lease / 3) == Err(RecvTimeoutError::Timeout) {
+                // A heart that cannot be heard counts as dead: whoever takes over moves the checkpoints,
+                // and that is what the run finds out by.
+                let _ = heart.beat();
+            }
+        });
+        let thread = thread.map_err(|cause| Error::no_thread("the thread of a run's heart", &cause))?;
+        Ok(Pulse { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // One beat that waits for a store is not waited for.
+        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
+            let _ = thread.join();
+        }
+    }
+}
