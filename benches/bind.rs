@@ -112,6 +112,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
         constants: Vec::new(),
         rollups: Default::default(),
         objects: Default::default(),
+        state: Default::default(),
         rules_hash: Hash16([0; 16]),
         is_rebuild: false,
         raw_max: 0,

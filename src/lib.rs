@@ -60,6 +60,8 @@ pub mod infer;
 #[doc(hidden)]
 pub mod pipeline;
 #[doc(hidden)]
+pub mod redis;
+#[doc(hidden)]
 pub mod sink;
 #[doc(hidden)]
 pub mod source;

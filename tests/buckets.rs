@@ -12,6 +12,9 @@ mod columns;
 mod crash;
 /// What is refused, and with which words.
 mod refused;
+/// The state, in a store of its own.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod state;
 /// A job, a folder of objects, and who reads it.
 mod story;
 

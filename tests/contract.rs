@@ -1,7 +1,8 @@
 //! The contract of a ledger: what each place that remembers sources has to keep.
 //!
 //! One function per clause. Each goes through PostgreSQL, SQLite, and a map in memory, which is
-//! asked again with a store that loses answers, and with one that is away now and then. Batches
+//! asked again with a store that loses answers, and with one that is away now and then; and then through a map in each
+//! store that a job can name. Batches
 //! are made by hand: lines that are blank, and one that is a reject, so that only the bookkeeping
 //! is at work. A clause therefore asks for a [`place::Kept`] and a [`place::Run`], which have the
 //! ledger of a destination and nothing else of it.
@@ -10,6 +11,9 @@
 mod batches;
 /// Who a file is, and whose.
 mod claims;
+/// A line that loses answers.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod lossy;
 /// A ledger in a map, with a store that fails.
 mod map;
 /// Checkpoints that move, or may not.
@@ -20,6 +24,9 @@ mod place;
 mod setbacks;
 /// The keys of a map.
 mod store;
+/// A map in each of the stores that a job can name.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod stores;
 
 use claims::*;
 use map::Fault;
@@ -30,6 +37,10 @@ use setbacks::*;
 /// Puts a place through all clauses, each in a place of its own.
 macro_rules! clauses {
     ($($clause:ident)*) => {
+        /// All of them, by their names.
+        #[cfg(all(feature = "buckets", feature = "sqlite"))]
+        const CLAUSES: &[(&str, fn(&Place))] = &[$((stringify!($clause), $clause)),*];
+
         #[test]
         fn postgres_keeps_the_contract() {
             $(eprintln!(stringify!($clause)); $clause(&Place::postgres());)*

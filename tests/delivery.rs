@@ -1,4 +1,4 @@
-//! Dead letters that go elsewhere too: into a folder, and into a stream of a real Redis server.
+//! Dead letters that go elsewhere too: into a folder, a bucket, a queue, and a stream of a real Redis server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +14,10 @@ use crate::harness::load::Load;
 use crate::harness::redis::Redis;
 use crate::harness::run::needs_failpoints;
 use crate::stories::on_each_destination;
+
+/// Into buckets and queues.
+#[cfg(feature = "buckets")]
+mod cloud;
 
 on_each_destination! {
     a_folder_holds_all_letters_of_a_stretch_and_follows_from_the_table
@@ -536,7 +540,7 @@ fn a_job_that_delivers_nothing_is_told_so() {
     let _ = new.call();
     new.command("dead-letters deliver").run().exit(0);
     assert!(!new.path("out").exists());
-    for to in ["s3://bucket/x", "rediss://h/x", "redis://h", "ftp://h/x", ""] {
+    for to in ["kafka://bucket/x", "s3://", "sqs://dead", "rediss://h/x", "redis://h", "ftp://h/x", ""] {
         delivering(Kind::Postgres, to).file("a.ndjson", "no\n").run().exit(2).says("to = ");
     }
 }

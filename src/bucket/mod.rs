@@ -9,6 +9,8 @@
 
 mod address;
 #[cfg(feature = "buckets")]
+pub mod aws;
+#[cfg(feature = "buckets")]
 mod cloud;
 mod failure;
 mod folder;
@@ -117,6 +119,11 @@ impl Bucket {
         address::is_named(text)
     }
 
+    /// Whether a URL can be understood.
+    pub fn check(url: &str) -> Result<()> {
+        Address::parse(url).map(drop)
+    }
+
     /// The bucket of a URL: `s3://`, `gs://`, `az://` or `file:///`. Nothing is asked of it yet.
     pub fn open(url: &str) -> Result<Bucket> {
         let address = Address::parse(url)?;
@@ -154,10 +161,15 @@ impl Bucket {
 
     /// An object, if it is there.
     pub fn get(&self, key: &str) -> Result<Option<Object>, Failure> {
+        self.get_later(key).wait()
+    }
+
+    /// The same, under way.
+    pub fn get_later(&self, key: &str) -> Pending<Option<Object>> {
         match &self.store {
-            Store::Folder(folder) => folder.get(key),
+            Store::Folder(folder) => Pending(Answer::Here(folder.get(key))),
             #[cfg(feature = "buckets")]
-            Store::Cloud(cloud) => cloud.get(self.address.full(key)).wait(),
+            Store::Cloud(cloud) => cloud.get(self.address.full(key)),
         }
     }
 

@@ -71,7 +71,7 @@ fn asks_for_credentials(error: &Error) -> bool {
     ["169.254.169.254", "metadata.google.internal"].iter().any(|host| text.contains(host))
 }
 
-fn transport(error: &HttpError) -> Failure {
+pub(super) fn transport(error: &HttpError) -> Failure {
     let cause = chain(error).last().map(ToString::to_string).unwrap_or_default();
     let cause = shortened(&cause);
     match error.kind() {
@@ -129,6 +129,8 @@ impl Status {
             (300..400, _) | (400, Some("AuthorizationHeaderMalformed")) => {
                 Failure::Denied(format!("{words}; is its region right (region=… in the URL, or AWS_REGION)?"))
             }
+            // What it does not know it will not learn.
+            (501, _) => Failure::Broken(words),
             (408 | 409 | 425 | 429 | 500.., _) => Failure::Away(words),
             _ => Failure::Broken(words),
         }
@@ -144,7 +146,7 @@ impl Status {
 }
 
 /// One line of a bearable length.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     const MAX: usize = 200;
     text.lines().next().unwrap_or_default().trim().chars().take(MAX).collect()
 }
@@ -235,6 +237,7 @@ mod tests {
         assert!(matches!(head("301 Moved", "PermanentRedirect"), Failure::Denied(_)));
         assert!(matches!(head("412 Precondition Failed", "PreconditionFailed"), Failure::Changed));
         assert!(head("503 Slow Down", "SlowDown").is_outage());
+        assert!(matches!(head("501 Not Implemented", "NotImplemented"), Failure::Broken(_)));
         let closed = Bucket::open("s3://bkt?endpoint=http://127.0.0.1:1&allow_http=true&anonymous=true")
             .expect("it is there");
         assert!(closed.get("k").expect_err("nobody listens").is_outage());

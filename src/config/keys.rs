@@ -120,6 +120,7 @@ pub(super) static JOB: Table = Table {
         Key::new("source", Takes::Table(&SOURCE), SOURCE.doc).required(),
         Key::new("record", Takes::Table(&RECORD), RECORD.doc).required(),
         Key::new("destination", Takes::Table(&DESTINATION), DESTINATION.doc).required(),
+        Key::new("state", Takes::Table(&STATE), STATE.doc),
         Key::new("dead_letters", Takes::Table(&DEAD_LETTERS), DEAD_LETTERS.doc),
         Key::new("pipeline", Takes::Table(&PIPELINE), PIPELINE.doc),
         Key::new("rollup", Takes::Tables(&ROLLUP), ROLLUP.doc),
@@ -471,6 +472,25 @@ pub(super) static DESTINATION: Table = Table {
     ],
 };
 
+static STATE: Table = Table {
+    called: "[state]",
+    doc: "Where a load into a bucket keeps how far it is. A database keeps that in the transaction that writes the rows.",
+    keys: &[
+        Key::new(
+            "url",
+            Takes::Text,
+            "The store: a bucket (`s3://BUCKET/PREFIX`, `gs://…`, `az://…`), `postgres://HOST/DATABASE`, `sqlite:PATH`, `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]` or `dynamodb://TABLE?region=NAME`. What each guarantees is in the manual under State stores.",
+        )
+        .otherwise("beside the objects, below `_logmill/`"),
+        Key::new(
+            "lease",
+            Takes::Duration { min_ms: SECOND_MS, max_ms: HOUR_MS },
+            "A run that gives no sign of life for this long is dead, and another may go on with its sources. It gives one three times as often.",
+        )
+        .default("30s"),
+    ],
+};
+
 static DEAD_LETTERS: Table = Table {
     called: "[dead_letters]",
     doc: "What happens to records that cannot become rows.",
@@ -490,7 +510,7 @@ static DEAD_LETTERS: Table = Table {
         Key::new(
             "to",
             Takes::Text,
-            "Where dead letters are delivered besides, at the end of every load and by `dead-letters deliver`: a folder (a path, or `file:///PATH`), or a stream of Redis (`redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]/STREAM`).",
+            "Where dead letters are delivered besides, at the end of every load and by `dead-letters deliver`: a folder (a path, or `file:///PATH`), a bucket (`s3://BUCKET/PREFIX`, `gs://…`, `az://…`), a FIFO queue of SQS (`sqs://NAME.fifo?region=NAME`), or a stream of Redis (`redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]/STREAM`).",
         )
         .otherwise("nowhere"),
     ],
@@ -705,8 +725,8 @@ pub(super) fn any_of<S: AsRef<str>>(names: &[S]) -> String {
 }
 
 /// All tables that have keys.
-pub(super) fn tables() -> [&'static Table; 8] {
-    [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &DEAD_LETTERS, &PIPELINE, &ROLLUP]
+pub(super) fn tables() -> [&'static Table; 9] {
+    [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &STATE, &DEAD_LETTERS, &PIPELINE, &ROLLUP]
 }
 
 /// The types of fields that take a key of [`FIELD`]: those that have such a rule. None if it is

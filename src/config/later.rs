@@ -19,6 +19,7 @@ pub(crate) struct Later {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum What {
     /// A key, in the table that is called so.
+    #[expect(dead_code, reason = "every key of the design is built; the next one stands here until it is")]
     Key(&'static str, &'static str),
     /// A key of `[record.fields.X]`, for fields of this type.
     Rule(&'static str, &'static str),
@@ -44,7 +45,6 @@ use What::{Command, Flag, Key, Rule};
 // One line each.
 #[rustfmt::skip]
 pub(crate) static LATER: &[Later] = &[
-    later(Key("the job file", "state"), "Where the state of a load into a bucket is kept."),
     later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
     later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),

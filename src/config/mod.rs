@@ -32,6 +32,7 @@ mod rollup;
 mod rules;
 mod scope;
 mod source;
+mod state;
 pub mod units;
 mod url;
 mod variables;
@@ -46,6 +47,7 @@ use chrono::NaiveDate;
 use crate::error::{Complaint, Error, ErrorKind, Result};
 use crate::schema::Year;
 use crate::sink::Constant;
+use crate::sink::kinds::is_bucket;
 use crate::sink::rollup::Rollups;
 use crate::source::Pattern;
 
@@ -58,6 +60,7 @@ pub use overrides::Overrides;
 pub use pipeline::Pipeline;
 pub use record::Record;
 pub use source::Source;
+pub use state::State;
 pub use url::Url;
 pub use write::{Draft, Proposed, write};
 
@@ -80,6 +83,8 @@ pub struct Config {
     pub record: Record,
     /// Where rows go.
     pub destination: Destination,
+    /// Where the state is kept, if not with the rows.
+    pub state: State,
     /// What happens to records that cannot become rows.
     pub dead_letters: DeadLetters,
     /// How fast, and how patiently.
@@ -224,6 +229,10 @@ fn read(
         destination.check_fields(&mut reader, &scope, &record_scope, &record.schema);
     }
 
+    let scope = reader.table(&job, "state");
+    let keeps_its_own = !is_bucket(destination.url.reveal());
+    let state = State::read(&mut reader, &scope, folder, keeps_its_own);
+
     let scope = reader.table(&job, "dead_letters");
     let dead_letters = DeadLetters::read(&mut reader, &scope, folder, overrides);
 
@@ -235,7 +244,8 @@ fn read(
     );
 
     reader.finish()?;
-    Ok(Config { name, date: overrides.date, source, record, destination, dead_letters, pipeline, rollups })
+    let date = overrides.date;
+    Ok(Config { name, date, source, record, destination, state, dead_letters, pipeline, rollups })
 }
 
 fn as_usize(number: u64) -> usize {

@@ -38,8 +38,17 @@ impl Config {
 
 /// The rules of a job in the form that is hashed.
 pub(super) fn canonical(config: &Config) -> String {
-    let Config { source, record, destination, name: _, date: _, dead_letters: _, pipeline: _, rollups: _ } =
-        config;
+    let Config {
+        source,
+        record,
+        destination,
+        name: _,
+        date: _,
+        state: _,
+        dead_letters: _,
+        pipeline: _,
+        rollups: _,
+    } = config;
     // Zone and year are with each field that they decide; the rest is about files and how they are read.
     let Source {
         format,

@@ -1,8 +1,10 @@
 //! `[dead_letters] to`: the text that names a target, with its password kept to itself.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+
+use crate::bucket;
+use crate::redis::{self, decoded, word};
 
 /// Where dead letters are delivered. Shown without its password, by `Display` and by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -11,28 +13,33 @@ pub enum Address {
     Folder(PathBuf),
     /// A stream of Redis.
     Redis(StreamAddress),
+    /// A bucket.
+    Bucket(CloudUrl),
+    /// A queue of SQS.
+    Queue(CloudUrl),
+}
+
+/// A URL of a cloud's service. Its credentials are not in it, and what it sets besides is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CloudUrl(String);
+
+impl CloudUrl {
+    /// The text as it was given.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A stream of a Redis server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamAddress {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) database: Option<u32>,
+    pub(super) server: redis::Address,
     pub(super) stream: String,
 }
 
-/// The port on which Redis listens where nobody said otherwise.
-const REDIS_PORT: u16 = 6379;
-
 /// What can be written.
-const FORMS: &str =
-    "'to' takes a folder (a path, or file:///PATH) or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]/STREAM";
-
-/// The targets that are designed and not built.
-const LATER: [&str; 6] = ["s3", "gs", "az", "sqs", "kafka", "nats"];
+const FORMS: &str = "'to' takes a folder (a path, or file:///PATH), a bucket (s3://BUCKET/PREFIX, gs://…, az://…), a \
+                     queue (sqs://NAME.fifo?region=NAME) or redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]/STREAM";
 
 impl Address {
     /// Reads the text of a job. A relative path starts at `folder`. `Err` is what is wrong with it,
@@ -46,99 +53,87 @@ impl Address {
         };
         match scheme {
             "file" => match decoded(rest) {
-                Some(path) if path.starts_with('/') && !path.contains('\0') => Ok(Address::Folder(path.into())),
-                _ => Err("a file URL has three slashes and an absolute path behind them, file:///var/spool".to_owned()),
+                Some(path) if path.starts_with('/') && !path.contains('\0') => {
+                    Ok(Address::Folder(path.into()))
+                }
+                _ => Err("a file URL has three slashes and an absolute path behind them, file:///var/spool"
+                    .to_owned()),
             },
-            "redis" => StreamAddress::read(rest).map(Address::Redis),
-            "rediss" => Err(
-                "Redis over TLS is not built; let a tunnel (stunnel, ssh -L) listen on this machine, and name that".to_owned(),
+            "redis" | "rediss" => StreamAddress::read(text).map(Address::Redis),
+            "s3" | "gs" | "az" => match bucket::Bucket::check(text) {
+                Ok(()) => Ok(Address::Bucket(CloudUrl(text.to_owned()))),
+                Err(error) => Err(error.to_string()),
+            },
+            "sqs" => queue(text),
+            "kafka" => Err(
+                "Kafka is reached by way of a folder or a stream: the manual has a recipe under \"Delivered \
+                            elsewhere\""
+                    .to_owned(),
             ),
-            scheme if LATER.contains(&scheme) => Err(format!("{scheme}:// is planned and not built yet; {FORMS}")),
             _ => Err(FORMS.to_owned()),
         }
     }
 
     /// Whether it holds a password.
     pub fn has_password(&self) -> bool {
-        matches!(self, Address::Redis(StreamAddress { password: Some(_), .. }))
+        matches!(self, Address::Redis(stream) if stream.server.has_password())
     }
 
     /// Whether what is sent there passes others in clear text.
     pub fn is_open_to_others(&self) -> bool {
-        let Address::Redis(StreamAddress { host, .. }) = self else { return false };
-        let address: Option<IpAddr> = host.parse().ok();
-        !address.map_or(host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+        matches!(self, Address::Redis(stream) if stream.server.is_open_to_others())
     }
 }
 
 impl StreamAddress {
-    fn read(rest: &str) -> Result<StreamAddress, String> {
+    fn read(url: &str) -> Result<StreamAddress, String> {
         let wrong = |what: &str| format!("{what}; {FORMS}");
-        if rest.contains(['?', '#']) {
-            return Err(wrong("a redis URL has no parameters; a ? or # in a name is written as %3F or %23"));
-        }
-        let (authority, path) = rest.split_once('/').ok_or_else(|| wrong("the URL names no stream"))?;
-        // What is in a password may look like anything.
-        let (login, server) = match authority.rsplit_once('@') {
-            Some((login, server)) => (Some(login), server),
-            None => (None, authority),
-        };
-        let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
-            Some((user, password)) => (Some(user), Some(password)),
-            None => (None, None),
-        };
-        let text = |text: Option<&str>| match text.filter(|text| !text.is_empty()) {
-            Some(text) => decoded(text).map(Some).ok_or_else(|| wrong("a % is followed by two hex digits")),
-            None => Ok(None),
-        };
-        let (user, password) = (text(user)?, text(password)?);
-        if user.is_some() && password.is_none() {
-            return Err(wrong("the URL names a user and no password"));
-        }
-        let (host, port) = match server.strip_prefix('[') {
-            Some(rest) => rest.split_once(']').ok_or_else(|| wrong("a [ of the host is not closed"))?,
-            None => server.split_at(server.find(':').unwrap_or(server.len())),
-        };
-        let port = match port.strip_prefix(':') {
-            Some(port) => port.parse().ok().filter(|port| *port > 0),
-            None => Some(REDIS_PORT).filter(|_| port.is_empty()),
-        };
-        let port = port.ok_or_else(|| wrong("the port is a number up to 65535"))?;
+        let (mut server, path) = redis::Address::read(url).map_err(|what| wrong(&what))?;
+        let path = path.ok_or_else(|| wrong("the URL names no stream"))?;
         let (database, stream) = match path.split_once('/') {
             Some((database, stream)) => (Some(database), stream),
             None => (None, path),
         };
-        let database = match database.map(str::parse) {
+        server.database = match database.map(str::parse) {
             Some(Ok(database)) => Some(database),
             Some(Err(_)) => {
                 return Err(wrong("the database is a number; a / in the name of a stream is written as %2F"));
             }
             None => None,
         };
-        let stream = text(Some(stream))?.ok_or_else(|| wrong("the URL names no stream"))?;
-        if host.is_empty() || stream.contains('/') && path.matches('/').count() > 1 {
+        if stream.contains('/') {
             return Err(wrong("the URL has a host and one stream"));
         }
-        Ok(StreamAddress { host: host.to_owned(), port, user, password, database, stream })
+        let stream = word(stream).map_err(|what| wrong(&what))?;
+        Ok(StreamAddress { server, stream: stream.ok_or_else(|| wrong("the URL names no stream"))? })
     }
 }
 
-/// A text with its `%XX` put in; nothing if it is none then.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
+/// Only a queue that keeps an order tells a message that comes twice.
+fn queue(text: &str) -> Result<Address, String> {
+    #[cfg(feature = "buckets")]
+    bucket::aws::Named::read(bucket::aws::Service::Sqs, text)?;
+    let name = text.split('?').next().unwrap_or_default();
+    match name.ends_with(".fifo") && !name.contains('@') {
+        true => Ok(Address::Queue(CloudUrl(text.to_owned()))),
+        false => {
+            Err("the queue is to be a FIFO one, whose name ends with .fifo, and credentials come from the \
+                      environment"
+                .to_owned())
         }
-        let (digits, behind) = rest.split_at_checked(2)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        bytes.push(digit(digits[0])? << 4 | digit(digits[1])?);
-        rest = behind;
     }
-    String::from_utf8(bytes).ok()
+}
+
+impl fmt::Display for CloudUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.split('?').next().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for CloudUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_string().fmt(f)
+    }
 }
 
 impl fmt::Display for Address {
@@ -146,25 +141,14 @@ impl fmt::Display for Address {
         match self {
             Address::Folder(path) => path.display().fmt(f),
             Address::Redis(stream) => stream.fmt(f),
+            Address::Bucket(url) | Address::Queue(url) => url.fmt(f),
         }
     }
 }
 
 impl fmt::Display for StreamAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("redis://")?;
-        if self.host.contains(':') {
-            write!(f, "[{}]", self.host)?
-        } else {
-            f.write_str(&self.host)?
-        }
-        if self.port != REDIS_PORT {
-            write!(f, ":{}", self.port)?;
-        }
-        if let Some(database) = self.database {
-            write!(f, "/{database}")?;
-        }
-        write!(f, "/{}", self.stream)
+        write!(f, "{}/{}", self.server, self.stream)
     }
 }
 
@@ -209,11 +193,13 @@ mod tests {
         let stream =
             |host: &str, port, user: Option<&str>, password: Option<&str>, database, stream: &str| {
                 Ok(Address::Redis(StreamAddress {
-                    host: host.to_owned(),
-                    port,
-                    user: user.map(str::to_owned),
-                    password: password.map(str::to_owned),
-                    database,
+                    server: redis::Address {
+                        host: host.to_owned(),
+                        port,
+                        user: user.map(str::to_owned),
+                        password: password.map(str::to_owned),
+                        database,
+                    },
                     stream: stream.to_owned(),
                 }))
             };
@@ -241,9 +227,22 @@ mod tests {
             "redis://h/x?db=1",
             "redis://h/x%",
             "rediss://h/x",
-            "s3://b/x",
+            "kafka://b/x",
         ] {
             assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_and_a_queue_are_named_by_urls_without_secrets() {
+        let bucket = read("s3://b/x?endpoint=http://h&allow_http=true").expect("a bucket");
+        assert_eq!((bucket.to_string().as_str(), bucket.has_password()), ("s3://b/x", false));
+        let queue = read("sqs://dead.fifo?region=eu-west-1").expect("a queue");
+        assert_eq!(format!("{queue:?}"), "\"sqs://dead.fifo\"");
+        for text in ["s3://", "s3://key:geheim@b/x", "sqs://dead", "sqs://key:geheim@dead.fifo", "nats://h/x"]
+        {
+            let why = read(text).expect_err(text);
+            assert!(!why.contains("geheim"), "{why}");
         }
     }
 

@@ -1,12 +1,10 @@
-//! A folder as a target: a file for each stretch of a source, `dead-letters/{job}/{table}/{source
-//! id}-{number}.ndjson`, that holds all letters of it.
+//! A folder as a target: a file for each stretch of a source.
 //!
-//! A file is written whole whenever one of its letters is due, under another name, and is then given
-//! its own. So its name and its bytes follow from the table, whoever writes it and however often, and
-//! who reads it never sees half of one. Below the folder that the job names no link is followed.
+//! A file is written under another name, and is then given its own, so who reads it never sees half of
+//! one. Below the folder that the job names no link is followed.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -17,12 +15,12 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::envelope::{Envelope, encoded};
-use super::{Target, mark, undelivered};
+use super::envelope::Envelope;
+use super::{Target, mark, stretches, undelivered};
 use crate::error::Result;
 use crate::failpoint;
 use crate::sink::outbox::{Delivered, Outbox, Stretch};
-use crate::source::{LETTERS, LETTERS_LOCK};
+use crate::source::LETTERS_LOCK;
 use crate::stop::Stop;
 use crate::trust::is_ours;
 
@@ -64,9 +62,10 @@ impl Folder {
 
     /// The folder of a job's table, under a lock.
     fn of_table(&self, envelope: &Envelope, stop: &Stop) -> Result<Option<(OwnedFd, File)>> {
-        let mut path = self.path.join(LETTERS);
-        let mut folder = below(&self.root, LETTERS, &path)?;
-        for name in [encoded(&envelope.job), encoded(&envelope.table)] {
+        let [letters, inner @ ..] = stretches::folders(envelope);
+        let mut path = self.path.join(&letters);
+        let mut folder = below(&self.root, &letters, &path)?;
+        for name in inner {
             path.push(&name);
             folder = below(&folder, &name, &path)?;
         }
@@ -118,7 +117,7 @@ impl Folder {
         outbox: &mut dyn Outbox,
         envelope: &Envelope,
     ) -> Result<Delivered> {
-        let name = format!("{}-{}.ndjson", stretch.source_id, stretch.number);
+        let name = stretches::name(stretch);
         let draft = format!(".{name}.tmp");
         let failed = |cause: io::Error| undelivered(self.path.join(&name).display(), cause.to_string());
         // Of a run that was killed: nobody else writes here.
@@ -126,28 +125,21 @@ impl Folder {
         let file = openat(folder, draft.as_str(), AS_FILE | OFlag::O_EXCL, PRIVATE_FILE);
         let mut file =
             BufWriter::with_capacity(64 << 10, File::from(file.map_err(|errno| failed(errno.into()))?));
-        let mut delivered = Delivered::default();
-        let written = outbox.letters_of(stretch, &mut |letter| {
-            if failpoint::reached("mid-letters-file") {
-                return Err(failed(io::ErrorKind::StorageFull.into()));
-            }
-            delivered.add(&letter);
-            file.write_all(envelope.for_file(&letter).as_bytes()).map_err(failed)?;
-            file.write_all(b"\n").map_err(failed)
-        });
-        let named = written.and_then(|()| {
+        let written = stretches::write(stretch, outbox, envelope, &mut file, failed);
+        let named = written.and_then(|delivered| {
             let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
             file.sync_all().map_err(failed)?;
             failpoint::reached("before-letters-file");
             renameat(folder, draft.as_str(), folder, name.as_str()).map_err(|errno| failed(errno.into()))?;
-            File::from(folder.try_clone().map_err(failed)?).sync_all().map_err(failed)
+            File::from(folder.try_clone().map_err(failed)?).sync_all().map_err(failed)?;
+            Ok(delivered)
         });
-        if let Err(error) = named {
+        if named.is_err() {
             let _ = unlinkat(folder, draft.as_str(), UnlinkatFlags::NoRemoveDir);
-            return Err(error);
+        } else {
+            failpoint::reached("after-letters-file");
         }
-        failpoint::reached("after-letters-file");
-        Ok(delivered)
+        named
     }
 }
 

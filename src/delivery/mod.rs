@@ -6,9 +6,13 @@
 //! A new kind of target is a file beside these and a line in `address`.
 
 mod address;
+mod bucket;
 mod envelope;
 mod folder;
+#[cfg(feature = "buckets")]
+mod queue;
 mod redis;
+mod stretches;
 
 pub use address::Address;
 use envelope::Envelope;
@@ -54,6 +58,13 @@ fn open(to: &Address) -> Result<Box<dyn Target>> {
     Ok(match to {
         Address::Folder(path) => Box::new(folder::Folder::open(path)?),
         Address::Redis(stream) => Box::new(redis::Stream::open(stream)?),
+        Address::Bucket(url) => Box::new(bucket::Letters::open(url.reveal())?),
+        #[cfg(feature = "buckets")]
+        Address::Queue(url) => Box::new(queue::Queue::open(url.reveal())?),
+        #[cfg(not(feature = "buckets"))]
+        Address::Queue(_) => {
+            return Err(ErrorKind::NotCompiled { what: "SQS", feature: "buckets" }.into());
+        }
     })
 }
 

@@ -98,7 +98,9 @@ pub fn read_job(path: &Path, overrides: &Overrides, watch: &Watch) -> Result<Con
 
 fn warn_of_password(config: &Config, path: &Path, watch: &Watch) {
     let can_be_read = std::fs::metadata(path).is_ok_and(|metadata| others_may_read(&metadata));
-    if (config.destination.has_password || config.dead_letters.has_password) && can_be_read {
+    let has_password =
+        config.destination.has_password || config.state.has_password || config.dead_letters.has_password;
+    if has_password && can_be_read {
         let text = format!(
             "{} holds a password, and others may read it; `chmod 600` it, or let ~/.pgpass or ${{VARIABLE}} hold the password",
             path.display()

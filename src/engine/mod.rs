@@ -113,6 +113,7 @@ fn address_and_settings(config: &Config, watch: &Watch) -> (Address, Settings) {
         constants: config.constants(),
         rollups: config.rollups.clone(),
         objects: destination.objects.clone(),
+        state: config.state.chosen.clone(),
         rules_hash: Hash16(config.rules_hash()),
         is_rebuild: false,
         raw_max: config.dead_letters.raw_bytes_max,

@@ -11,6 +11,7 @@
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
 //! - [`rollups`]: metrics per date, and what holds of them.
 //! - [`reports`]: every field of what a command tells as JSON.
+//! - [`state`]: where a load into a bucket keeps how far it is, and what each place guarantees.
 //! - [`architecture`]: the way of a line, the code map, the argument.
 //! - [`changes`]: what is new.
 
@@ -40,3 +41,5 @@ pub mod rollups {}
 pub mod schema {}
 #[doc = include_str!("security.md")]
 pub mod security {}
+#[doc = include_str!("state.md")]
+pub mod state {}

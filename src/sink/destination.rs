@@ -14,6 +14,7 @@ use super::dates::Calendar;
 use super::forecast::Forecast;
 use super::history::{Filter, Forgotten, History};
 use super::key::{Key, OnConflict};
+use super::ledger::stores::Chosen;
 use super::objects::layout::Layout;
 use super::outage::Patience;
 use super::outbox::Outbox;
@@ -122,6 +123,8 @@ pub struct Settings {
     pub rollups: Rollups,
     /// How objects are made of rows, where the place is a bucket.
     pub objects: Layout,
+    /// Where the state is kept, where the place is a bucket.
+    pub state: Chosen,
     /// What decides the rows, as one hash.
     pub rules_hash: Hash16,
     /// Rows that are there are taken away.

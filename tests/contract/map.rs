@@ -27,7 +27,7 @@ pub(super) enum Fault {
 }
 
 /// What the keys begin with.
-fn prefix() -> String {
+pub(super) fn prefix() -> String {
     ledger::prefix("memory:", "t")
 }
 
@@ -56,7 +56,7 @@ impl InMemory {
         let asked = asked.entry(thread::current().id()).or_default();
         *asked += 1;
         match self.fault == Fault::IsAway && *asked % 3 == 2 {
-            true => Err(Failure("away".to_owned())),
+            true => Err(Failure::Away("away".to_owned())),
             false => Ok(()),
         }
     }
@@ -106,14 +106,20 @@ impl InMemory {
         let mut entries = self.entries();
         let [from, to] = [0, at].map(|start| format!("{}source/1/{start}", prefix()));
         let (version, value) = entries[&from].clone();
-        let mut first: serde_json::Value = serde_json::from_slice(&value).unwrap();
-        let mut second = first.clone();
-        first["end"] = at.into();
-        second["position"] = at.into();
-        second["owner"] = serde_json::Value::Null;
-        entries.insert(from, (version + 1000, first.to_string().into_bytes()));
-        entries.insert(to, (version + 1001, second.to_string().into_bytes()));
+        let (first, second) = cut(&value, at);
+        entries.insert(from, (version + 1000, first));
+        entries.insert(to, (version + 1001, second));
     }
+}
+
+/// What becomes of the checkpoint of a source that is cut, and that of its second split.
+pub(super) fn cut(value: &[u8], at: u64) -> (Vec<u8>, Vec<u8>) {
+    let mut first: serde_json::Value = serde_json::from_slice(value).unwrap();
+    let mut second = first.clone();
+    first["end"] = at.into();
+    second["position"] = at.into();
+    second["owner"] = serde_json::Value::Null;
+    (first.to_string().into_bytes(), second.to_string().into_bytes())
 }
 
 fn entry((version, value): &(u64, Vec<u8>)) -> Entry {
@@ -151,33 +157,36 @@ impl Store for InMemory {
             None => entries.remove(key),
         };
         match self.fault == Fault::LosesAnswers && changed.is_multiple_of(2) {
-            true => Err(Failure("no answer".to_owned())),
+            true => Err(Failure::Away("no answer".to_owned())),
             false => Ok(Swap::Done(value.map(|_| Version(version.to_string())))),
         }
     }
 }
 
 /// The dead letters, by source and offset.
-type Letters = Arc<Mutex<BTreeSet<(i32, u64)>>>;
+pub(super) type Letters = Arc<Mutex<BTreeSet<(i32, u64)>>>;
 
 /// What keeps its ledger in a map: what it writes can be written twice, and is there before a
 /// checkpoint stands for it.
 pub(super) struct Mapped {
-    pub(super) store: Arc<InMemory>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) prefix: String,
+    pub(super) lease: Duration,
     pub(super) letters: Letters,
     pub(super) settings: Settings,
 }
 
 /// A run whose heart stands still for this long is dead.
-const LEASE: Duration = Duration::from_millis(300);
+pub(super) const LEASE: Duration = Duration::from_millis(300);
 
 impl Mapped {
     fn store(&self) -> Arc<dyn Store> {
-        Arc::<InMemory>::clone(&self.store)
+        Arc::clone(&self.store)
     }
 
     fn settings(&self) -> ledger::Settings {
-        settings_of(self.settings.job.clone(), &self.settings)
+        let (prefix, lease) = (self.prefix.clone(), self.lease);
+        ledger::Settings { prefix, lease, ..settings_of(self.settings.job.clone(), &self.settings) }
     }
 }
 
@@ -189,7 +198,7 @@ pub(super) fn settings_of(job: String, settings: &Settings) -> ledger::Settings 
 impl Kept for Mapped {
     fn open(&self) -> Result<Box<dyn Run>> {
         let ledger = MapLedger::begin(self.store(), self.settings())?;
-        let pulse = Pulse::of(ledger.heart());
+        let pulse = Pulse::of(ledger.heart(), self.lease);
         Ok(Box::new(MappedRun { ledger, letters: Arc::clone(&self.letters), _pulse: pulse }))
     }
 
@@ -269,10 +278,10 @@ struct Pulse {
 }
 
 impl Pulse {
-    fn of(heart: Arc<Heart>) -> Pulse {
+    fn of(heart: Arc<Heart>, lease: Duration) -> Pulse {
         let (stop, stopped) = channel::<()>();
         let thread = thread::spawn(move || {
-            while stopped.recv_timeout(LEASE / 4) == Err(RecvTimeoutError::Timeout) {
+            while stopped.recv_timeout(lease / 4) == Err(RecvTimeoutError::Timeout) {
                 let _ = heart.beat();
             }
         });

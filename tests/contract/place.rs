@@ -16,7 +16,7 @@ use logmill::sink::{
 use logmill::source::Hash16;
 use logmill::stop::Stop;
 
-use super::map::{Fault, InMemory, Mapped};
+use super::map::{Fault, InMemory, LEASE, Mapped, prefix};
 use crate::harness::postgres::{Server, folder};
 
 /// The rules of every run that says nothing else.
@@ -92,7 +92,7 @@ impl Run for Box<dyn Sink> {
 /// A place that remembers, with a folder of files.
 pub(super) struct Place {
     pub(super) folder: tempfile::TempDir,
-    kept: Box<dyn Fn(Settings) -> Box<dyn Kept>>,
+    pub(super) kept: Box<dyn Fn(Settings) -> Box<dyn Kept>>,
     /// Makes a second split of source 1, from an offset on.
     pub(super) cut: Box<dyn Fn(u64)>,
     /// Keeps what is remembered now, for `put_back`.
@@ -152,8 +152,8 @@ impl Place {
         Place {
             folder: folder(),
             kept: Box::new(move |settings| {
-                let (store, letters) = (Arc::clone(&store), Arc::clone(&letters));
-                Box::new(Mapped { store, letters, settings })
+                let (store, letters) = (Arc::<InMemory>::clone(&store), Arc::clone(&letters));
+                Box::new(Mapped { store, prefix: prefix(), lease: LEASE, letters, settings })
             }),
             keep: Box::new(move || for_keep.keep()),
             put_back: Box::new(move || to_put_back.put_back()),
@@ -186,6 +186,7 @@ impl Place {
             constants: Vec::new(),
             rollups: Default::default(),
             objects: Default::default(),
+            state: Default::default(),
             rules_hash: RULES,
             is_rebuild: false,
             raw_max: 1 << 20,

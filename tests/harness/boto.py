@@ -1,13 +1,19 @@
-"""What lies in a store of AWS or of one that speaks like it, seen through AWS's own client.
+"""What lies in a store of AWS or of one that speaks like it, seen through AWS's own client; and a container of Azure's.
 
     boto.py ENDPOINT COMMAND ARGUMENT…        one JSON value on stdout
 """
 
 import base64
+import hashlib
+import hmac
 import json
 import sys
+import urllib.request
+from email.utils import formatdate
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 
@@ -43,6 +49,19 @@ def bucket(name):
     client("s3").create_bucket(Bucket=name)
 
 
+def container(name):
+    """Makes a container of Azurite, whose account and key are the same everywhere."""
+    account = "devstoreaccount1"
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    signed = [f"{field}:{value}" for field, value in headers.items()]
+    text = "\n".join(["PUT", *[""] * 11, *signed, f"/{account}/{account}/{name}", "restype:container"])
+    digest = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
+    headers["Authorization"] = f"SharedKey {account}:{base64.b64encode(digest).decode()}"
+    url = f"{sys.argv[1]}/{account}/{name}?restype=container"
+    urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=headers))
+
+
 def queue(name, *attributes):
     """Makes a queue, and gives its URL."""
     attributes = dict(attribute.split("=", 1) for attribute in attributes)
@@ -72,6 +91,21 @@ def items(table):
 def describe(table):
     """How a table is made."""
     return json.loads(json.dumps(client("dynamodb").describe_table(TableName=table)["Table"], default=str))
+
+
+def is_signed(service, encoded):
+    """Whether a request, as it came over the line, has the signature that AWS's own client would give it."""
+    head, body = base64.b64decode(encoded).split(b"\r\n\r\n", 1)
+    first, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    fields = dict(part.split("=", 1) for part in headers["authorization"].split(" ", 1)[1].split(", "))
+    signed = {name: headers[name] for name in fields["SignedHeaders"].split(";")}
+    method, target, _ = first.split(" ")
+    request = AWSRequest(method, f"http://{headers['host']}{target}", signed, body)
+    request.context["timestamp"] = headers["x-amz-date"]
+    signer = SigV4Auth(boto3.Session().get_credentials(), service, "us-east-1")
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    return signer.signature(text, request) == fields["Signature"]
 
 
 print(json.dumps(globals()[sys.argv[2]](*sys.argv[3:])))

@@ -164,10 +164,8 @@ impl Cloud {
     #[track_caller]
     pub(crate) fn bucket(&self) -> Bucket<'_> {
         let name = self.name("test");
-        match self.kind {
-            Kind::Azurite => {}
-            _ => drop(self.boto(&["bucket", &name])),
-        }
+        let what = if self.kind == Kind::Azurite { "container" } else { "bucket" };
+        self.boto(&[what, &name]);
         Bucket { cloud: self, name }
     }
 

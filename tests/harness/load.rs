@@ -49,6 +49,7 @@ pub(crate) struct Load {
     destination_lines: String,
     pipeline: String,
     given: String,
+    variables: Vec<(&'static str, String)>,
     is_audited: bool,
     calls: cell::Cell<usize>,
 }
@@ -89,6 +90,7 @@ impl Load {
             // Nothing here waits for long: an outage that a test does not mean is a failure.
             pipeline: "threads = 2\nretry_for = \"40s\"\n".to_owned(),
             given: String::new(),
+            variables: Vec::new(),
             is_audited: false,
             calls: cell::Cell::new(0),
         }
@@ -173,6 +175,12 @@ impl Load {
         self
     }
 
+    /// By a program that has these variables in its environment.
+    pub(crate) fn with(mut self, variables: Vec<(&'static str, String)>) -> Load {
+        self.variables = variables;
+        self
+    }
+
     /// Every row is written down by a trigger as it is applied. The moves of the checkpoints
     /// always are; this changes the way that rows take, so it is by choice.
     pub(crate) fn audited(mut self) -> Load {
@@ -236,7 +244,8 @@ impl Load {
         command
             .args(name.split(' '))
             .args(["--output", "json", "-j"])
-            .arg(self.folder.path().join("job.toml"));
+            .arg(self.folder.path().join("job.toml"))
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         Call::new(self, command)
     }
 

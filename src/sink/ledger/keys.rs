@@ -82,7 +82,8 @@ impl Keys {
         loop {
             match ask(&*self.store) {
                 Ok(answer) => return Ok(answer),
-                Err(Failure(what)) => {
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Away(what)) => {
                     let what = format!("the ledger's store: {what}");
                     outage
                         .wait(&what, || ErrorKind::Unreachable { what: what.clone(), waited: None }.into())?;
@@ -93,6 +94,7 @@ impl Keys {
 
     /// Begins a run, and with the first one the ledger.
     pub(super) fn begin_run(&self) -> Result<Life> {
+        self.ask(|store| store.check())?.into_iter().for_each(|doubt| self.settings.observer.warn(doubt));
         self.open()?;
         let record = RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None };
         loop {
@@ -136,8 +138,9 @@ impl Keys {
         Ok(self.put(key, expected, Some(&value))?.flatten())
     }
 
-    /// Puts bytes, or removes what is there. Refused after a failure, it looks whether the try that
-    /// failed was done after all. Gives the version, if that was done; `None` outside if not.
+    /// Puts bytes, or removes what is there. What is refused is settled by reading back: it may be ours, by a try whose
+    /// answer was lost; or another's; or nobody's, where a store refused what it was too busy for. Gives the version,
+    /// if it was done; `None` outside if not.
     pub(super) fn put(
         &self,
         key: &str,
@@ -145,13 +148,19 @@ impl Keys {
         value: Option<&[u8]>,
     ) -> Result<Option<Option<Version>>> {
         let full = self.full(key);
-        let answer = self.ask(|store| store.compare_and_set(&full, expected, value))?;
-        if let Swap::Done(version) = answer {
-            return Ok(Some(version));
-        }
-        let entry = self.get(key)?;
-        let is_ours = entry.as_ref().map(|entry| &entry.value[..]) == value;
-        Ok(is_ours.then(|| entry.map(|entry| entry.version)))
+        self.ask(|store| {
+            if let Swap::Done(version) = store.compare_and_set(&full, expected, value)? {
+                return Ok(Some(version));
+            }
+            let entry = store.get(&full)?;
+            if entry.as_ref().map(|entry| &entry.value[..]) == value {
+                return Ok(Some(entry.map(|entry| entry.version)));
+            }
+            match entry.as_ref().map(|entry| &entry.version) == expected {
+                true => Err(Failure::Away(format!("{full} was as expected, and the write was refused"))),
+                false => Ok(None),
+            }
+        })
     }
 
     /// Makes the ledger if there is none, and refuses one that is another job's.

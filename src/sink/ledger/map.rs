@@ -316,6 +316,11 @@ impl MapLedger {
         Ok(found.len() as u64)
     }
 
+    /// Whether there is one. Nothing is written.
+    pub fn is_there(store: Arc<dyn Store>, settings: Settings) -> Result<bool> {
+        Ok(Keys { store, settings }.get("job")?.is_some())
+    }
+
     /// Every split, in their order. Nothing is written.
     pub fn status(store: Arc<dyn Store>, settings: Settings) -> Result<Vec<SplitStatus>> {
         let keys = Keys { store, settings };

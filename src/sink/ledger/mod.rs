@@ -23,7 +23,7 @@ pub use keys::{Settings, prefix};
 pub use map::{Heart, MapLedger, SplitStatus};
 pub use records::OpenRange;
 pub(super) use setback::{Acknowledged, Found, Look, went_back};
-pub use store::{Entry, Failure, Store, Swap, Version};
+pub use store::{Entry, Failure, Store, Swap, Version, behind};
 
 use super::Batch;
 use super::claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide, wait_for};

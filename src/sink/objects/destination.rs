@@ -13,7 +13,7 @@ use crate::sink::dates::Calendar;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
-use crate::sink::ledger::MapLedger;
+use crate::sink::ledger::{MapLedger, stores};
 use crate::sink::rollup::{CheckedRollups, Dates};
 use crate::sink::statement::shell_word;
 use crate::sink::verify::{Verify, Verifying};
@@ -30,7 +30,7 @@ pub(in crate::sink) fn is_named(text: &str) -> bool {
 }
 
 pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box<dyn Destination>> {
-    let place = Place::new(Bucket::open(&address.text)?, &settings);
+    let place = Place::new(Bucket::open(&address.text)?, &settings)?;
     Ok(Box::new(ObjectsDestination { place, settings }))
 }
 
@@ -49,7 +49,7 @@ impl Destination for ObjectsDestination {
         forecast.has_target = !splits(place, settings)?.is_empty();
         if !forecast.has_target {
             forecast.makes.push(format!("objects below {}", place.bucket.url_of(&place.table)));
-            forecast.makes.push(format!("the state of the table, below {}", place.bucket.url_of("_logmill")));
+            forecast.makes.push(format!("the state of the table, in {}", place.kept.shown));
         }
         forecast.decide(&asked, &remembered, || Ok(Vec::new()))?;
         Ok(forecast)
@@ -131,6 +131,9 @@ impl Destination for ObjectsDestination {
     }
 
     fn rests_on(&self) -> &'static str {
+        if let Some(url) = &self.settings.state.url {
+            return stores::rests_on(url);
+        }
         "names and bytes that follow from the source and the rules, and a checkpoint that moves behind them by \
          compare-and-set; a bucket that honours If-Match and If-None-Match; until it has moved, who lists may see \
          records of a batch that is being written, and none twice"

@@ -27,6 +27,7 @@ use body::Encoding;
 pub(in crate::sink) use destination::{is_named, make};
 use layout::Layout;
 use pulse::Pulse;
+use state::Kept;
 
 use super::destination::Settings;
 use super::history::Filter;
@@ -58,13 +59,14 @@ struct Place {
     table: String,
     /// What decides names and bytes of objects, as a short hash.
     rules: String,
+    kept: Kept,
 }
 
 /// What is written is another as soon as this is.
 const ENCODER: u32 = 1;
 
 impl Place {
-    fn new(bucket: Bucket, settings: &Settings) -> Place {
+    fn new(bucket: Bucket, settings: &Settings) -> Result<Place> {
         let Layout { form, object_bytes, path } = &settings.objects;
         let time = time(settings).map(|time| format!("{} {:?} {:?}", time.name, time.kind, time.clock));
         let what = format!(
@@ -74,7 +76,9 @@ impl Place {
             time.unwrap_or_default()
         );
         let rules = blake3::hash(what.as_bytes()).to_hex()[..8].to_owned();
-        Place { bucket, table: layout::encoded(&settings.table.remembered()), rules }
+        let table = layout::encoded(&settings.table.remembered());
+        let kept = Kept::of(&bucket, &table, settings)?;
+        Ok(Place { bucket, table, rules, kept })
     }
 
     /// Asks the bucket until it answers. `doing` says what is tried.
@@ -158,10 +162,11 @@ impl Objects {
             return Err(ErrorKind::NotYet { what: "--rebuild of what is in a bucket".to_owned() }.into());
         }
         let encoding = Encoding::new(&settings, &settings.constants)?;
+        place.kept.warn(&settings);
         state::refuse_lost(&place, &settings)?;
         state::refuse_careless(&place, &settings)?;
         let ledger = MapLedger::begin(state::store(&place), state::settings(&place, &settings))?;
-        let pulse = Pulse::of(ledger.heart(), state::LEASE)?;
+        let pulse = Pulse::of(ledger.heart(), settings.state.lease)?;
         pass("after-prepare")?;
         Ok(Objects { settings, place, ledger, encoding, _pulse: pulse })
     }

@@ -1,7 +1,6 @@
 //! The state of a table in a bucket: where its ledger is kept, and what if that is gone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -9,64 +8,52 @@ use super::Place;
 use super::letters;
 use crate::bucket::{self, Bucket};
 use crate::error::{ErrorKind, Result};
+use crate::event::Event;
 use crate::sink::destination::Settings;
 use crate::sink::ledger::stores::bucket::InBucket;
-use crate::sink::ledger::{self, Entry, Failure, Store, Swap, Version};
+use crate::sink::ledger::stores::{self, State};
+use crate::sink::ledger::{self, MapLedger, Store};
 
-/// A run whose heart stands still for this long is dead.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
+/// Where the state of a table is kept.
+#[derive(Clone)]
+pub(super) struct Kept {
+    store: Arc<dyn Store>,
+    /// What all its keys begin with.
+    prefix: String,
+    /// Where that is, for people.
+    pub(super) shown: String,
+    warning: Option<String>,
+}
 
-/// Where in the bucket it is.
-fn folder(place: &Place) -> String {
-    format!("_logmill/{}/", place.table)
+impl Kept {
+    /// In the store that the job names, or in the bucket, beside the objects.
+    pub(super) fn of(bucket: &Bucket, table: &str, settings: &Settings) -> Result<Kept> {
+        let Some(url) = &settings.state.url else {
+            let prefix = format!("_logmill/{table}/");
+            let shown = bucket.url_of(&prefix);
+            return Ok(Kept { store: Arc::new(InBucket(bucket.clone())), prefix, shown, warning: None });
+        };
+        let State { store, shown, warning } =
+            stores::open(url, &settings.state.folder, settings.connect_timeout)?;
+        Ok(Kept { store, prefix: ledger::prefix(&bucket.describe(), table), shown, warning })
+    }
+
+    /// Tells what there is to be told of it before it is relied on.
+    pub(super) fn warn(&self, settings: &Settings) {
+        if let Some(text) = self.warning.clone() {
+            settings.observer.tell(&Event::Unsafe { text });
+        }
+    }
 }
 
 pub(super) fn store(place: &Place) -> Arc<dyn Store> {
-    Arc::new(Flat { store: InBucket(place.bucket.clone()), folder: folder(place) })
-}
-
-/// Objects in one folder, whatever their keys. A folder, and a store that is made of some, cannot have an
-/// object below another one, as `source/1/0` is below `source/1`.
-struct Flat<S> {
-    store: S,
-    folder: String,
-}
-
-impl<S> Flat<S> {
-    fn flat(&self, key: &str) -> String {
-        let own = key.strip_prefix(&self.folder).unwrap_or(key);
-        format!("{}{}", self.folder, own.replace('/', "+"))
-    }
-
-    fn unflat(&self, key: &str) -> String {
-        let own = key.strip_prefix(&self.folder).unwrap_or(key);
-        format!("{}{}", self.folder, own.replace('+', "/"))
-    }
-}
-
-impl<S: Store> Store for Flat<S> {
-    fn get(&self, key: &str) -> Result<Option<Entry>, Failure> {
-        self.store.get(&self.flat(key))
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>, Failure> {
-        let found = self.store.list(&self.flat(prefix))?;
-        Ok(found.into_iter().map(|(key, entry)| (self.unflat(&key), entry)).collect())
-    }
-
-    fn compare_and_set(
-        &self,
-        key: &str,
-        expected: Option<&Version>,
-        value: Option<&[u8]>,
-    ) -> Result<Swap, Failure> {
-        self.store.compare_and_set(&self.flat(key), expected, value)
-    }
+    Arc::clone(&place.kept.store)
 }
 
 pub(super) fn settings(place: &Place, settings: &Settings) -> ledger::Settings {
     let Settings { job, data_date, retry_for, stop, observer, .. } = settings.clone();
-    ledger::Settings { job, prefix: folder(place), data_date, lease: LEASE, retry_for, stop, observer }
+    let (prefix, lease) = (place.kept.prefix.clone(), settings.state.lease);
+    ledger::Settings { job, prefix, data_date, lease, retry_for, stop, observer }
 }
 
 /// Refuses a bucket that takes conditional writes and ignores the condition, as many imitations do: two runs
@@ -128,14 +115,13 @@ pub(super) fn refuse_lost(place: &Place, settings: &Settings) -> Result<()> {
     }
     Err(ErrorKind::Unfit(vec![format!(
         "{} is there, and nothing is remembered of the table: its state is lost, or it is not logmill's. Put the state \
-         back (it is below {}), remove the objects, or load into another table",
+         back (it was in {}), remove the objects, or load into another table",
         place.bucket.url_of(&key),
-        place.bucket.url_of(&folder(place))
+        place.kept.shown
     )])
     .into())
 }
 
 fn has_state(place: &Place, settings: &Settings) -> Result<bool> {
-    let key = format!("{}job", folder(place));
-    Ok(place.ask(settings, "reading the state", |bucket| bucket.get(&key))?.is_some())
+    MapLedger::is_there(store(place), self::settings(place, settings))
 }

@@ -24,6 +24,8 @@ pub(super) enum Step {
     Discard,
     /// Computing the metrics of dates.
     RollUp,
+    /// Keeping the state of a load that goes elsewhere.
+    State,
     /// Saying which sources are ours.
     Claim,
     /// Taking away what is loaded anew.
@@ -63,6 +65,7 @@ impl Step {
             Step::Mark => "marking dead letters as delivered",
             Step::Discard => "discarding dead letters",
             Step::RollUp => "computing metrics",
+            Step::State => "keeping the state",
             Step::Claim => "claiming the sources",
             Step::Rebuild => "taking away what is loaded anew",
             Step::Begin => "beginning a batch",

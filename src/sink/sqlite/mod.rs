@@ -33,6 +33,7 @@ mod refusal;
 mod replay;
 mod rollup;
 mod scratch;
+mod state;
 mod statements;
 mod target;
 mod verify;
@@ -52,6 +53,7 @@ use marks::Marks;
 use rebuild::Rebuilding;
 use refusal::{Verdict, advice, message, verdict};
 pub(in crate::sink) use scratch::scratch;
+pub(in crate::sink) use state::SqliteState;
 use statements::Statements;
 use target::Target;
 

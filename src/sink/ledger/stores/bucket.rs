@@ -1,31 +1,123 @@
-//! A bucket as a store: a value is an object, and its version is the one that the bucket compares.
+//! A bucket as a store of keys: an object a key, moved by conditional writes.
 //!
-//! Not every bucket can remove an object under a condition, so what is removed is an object of no
-//! bytes from then on.
+//! Stores tell contents apart by their entity tags, which two writes of the same bytes may share. So each object
+//! begins with a line that was drawn for it. What is removed is overwritten by nothing: a removal on a condition is
+//! more than most stores can do. How long that takes: a listing reads each object, several at a time.
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::super::store::{Entry, Failure, Store, Swap, Version};
-use crate::bucket::{self, Bucket};
+use crate::bucket::{self, Bucket, Object, Pending};
+use crate::error::ErrorKind;
+use crate::sink::ledger::{Entry, Failure, Store, Swap, Version};
 
-/// The objects below a bucket.
+/// The objects below a bucket's prefix.
 pub struct InBucket(pub Bucket);
 
+/// How the name of an object ends.
+const END: &str = ".state";
+
+fn named(key: &str) -> String {
+    format!("{key}{END}")
+}
+
+/// So many objects of a listing are read at once.
+const READ_AT_ONCE: usize = 16;
+
+impl InBucket {
+    /// The URL of a key, in words about what was tried.
+    fn at(&self, key: &str) -> String {
+        format!("the state at {}", self.0.url_of(&named(key)))
+    }
+
+    fn failure(&self, key: &str, failure: bucket::Failure) -> Failure {
+        match failure {
+            bucket::Failure::Away(what) => Failure::Away(format!("{}: {what}", self.at(key))),
+            failure => Failure::Final(failure.into_error(&self.at(key))),
+        }
+    }
+
+    /// One conditional write.
+    fn swap(
+        &self,
+        key: &str,
+        expected: Option<&bucket::Version>,
+        value: Option<&[u8]>,
+    ) -> Result<Option<bucket::Version>, Failure> {
+        let bytes = Bytes::from(written(value));
+        match self.0.put_if(&named(key), bytes, expected) {
+            Ok(bucket::Swap::Done(version)) => Ok(Some(version)),
+            Ok(bucket::Swap::Refused) => Ok(None),
+            Ok(bucket::Swap::Unknown(why)) => Err(Failure::Away(format!("{}: {why}", self.at(key)))),
+            Err(failure) => Err(self.failure(key, failure)),
+        }
+    }
+}
+
 impl Store for InBucket {
+    /// Many stores that speak like S3 take the condition of a write, and ignore it.
+    fn check(&self) -> Result<Vec<String>, Failure> {
+        let key = format!("_logmill/probe/{}", Version::fresh().0);
+        // A try whose answer was lost is begun anew under another key, and so is one that was refused for nothing.
+        let done = |swapped: Option<bucket::Version>| {
+            swapped.ok_or_else(|| {
+                Failure::Away(format!("{} was as expected, and the write was refused", self.at(&key)))
+            })
+        };
+        let probed = (|| {
+            let first = done(self.swap(&key, None, Some(b"1"))?)?;
+            let is_made_once = self.swap(&key, None, Some(b"2"))?.is_none();
+            if !is_made_once {
+                return Ok(false);
+            }
+            done(self.swap(&key, Some(&first), Some(b"3"))?)?;
+            Ok(self.swap(&key, Some(&first), Some(b"4"))?.is_none())
+        })();
+        // What is left of it after a failure is an object of a few bytes, which nobody reads.
+        let _ = self.0.delete(&named(&key));
+        match probed? {
+            true => Ok(Vec::new()),
+            false => Err(Failure::Final(
+                ErrorKind::Unfit(vec![format!(
+                    "{} ignores the conditions of writes (If-None-Match, If-Match), so two runs would both believe that \
+                     a source is theirs; keep the state elsewhere ([state] url), or use another store",
+                    self.0.describe()
+                )])
+                .into(),
+            )),
+        }
+    }
+
     fn get(&self, key: &str) -> Result<Option<Entry>, Failure> {
-        Ok(self.read(key)?.filter(|entry| !entry.value.is_empty()))
+        let object = self.0.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
+        object.map_or(Ok(None), |object| self.entry(key, &object))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>, Failure> {
-        let mut found = Vec::new();
+        let mut entries = Vec::new();
+        let mut reading: VecDeque<(String, Pending<Option<Object>>)> = VecDeque::new();
+        let mut take = |(key, pending): (String, Pending<Option<Object>>)| {
+            // One that is gone by now was removed meanwhile.
+            let object = pending.wait().map_err(|failure| self.failure(&key, failure))?;
+            if let Some(entry) = object.map_or(Ok(None), |object| self.entry(&key, &object))? {
+                entries.push((key, entry));
+            }
+            Ok::<_, Failure>(())
+        };
         for page in self.0.list(prefix) {
-            for listed in page.map_err(failed)? {
-                // One that was removed meanwhile is not there.
-                let entry = if listed.head.size == 0 { None } else { self.get(&listed.key)? };
-                found.extend(entry.map(|entry| (listed.key, entry)));
+            for listed in page.map_err(|failure| self.failure(prefix, failure))? {
+                if reading.len() == READ_AT_ONCE
+                    && let Some(first) = reading.pop_front()
+                {
+                    take(first)?;
+                }
+                let Some(key) = listed.key.strip_suffix(END) else { continue };
+                reading.push_back((key.to_owned(), self.0.get_later(&listed.key)));
             }
         }
-        Ok(found)
+        reading.into_iter().try_for_each(take)?;
+        Ok(entries)
     }
 
     fn compare_and_set(
@@ -34,34 +126,74 @@ impl Store for InBucket {
         expected: Option<&Version>,
         value: Option<&[u8]>,
     ) -> Result<Swap, Failure> {
-        let bytes = Bytes::copy_from_slice(value.unwrap_or_default());
-        let expected = expected.map(|version| bucket::Version(version.0.clone()));
-        let mut swap = self.0.put_if(key, bytes.clone(), expected.as_ref()).map_err(failed)?;
-        if swap == bucket::Swap::Refused && expected.is_none() {
-            // What was removed is as good as nothing.
-            swap = match self.read(key)? {
-                Some(entry) if entry.value.is_empty() => {
-                    let removed = bucket::Version(entry.version.0);
-                    self.0.put_if(key, bytes, Some(&removed)).map_err(failed)?
+        let wanted = expected.map(|version| bucket::Version(version.0.clone()));
+        let mut version = self.swap(key, wanted.as_ref(), value)?;
+        if version.is_none() && expected.is_none() {
+            // What was removed stands there, and is nothing to us.
+            let there = self.0.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
+            version = match there {
+                Some(there) if self.entry(key, &there)?.is_none() => {
+                    self.swap(key, Some(&there.version), value)?
                 }
-                _ => swap,
+                _ => None,
             };
         }
-        match swap {
-            bucket::Swap::Done(version) => Ok(Swap::Done(value.map(|_| Version(version.0)))),
-            bucket::Swap::Refused => Ok(Swap::Refused),
-            bucket::Swap::Unknown(why) => Err(Failure(why)),
-        }
+        Ok(match version {
+            Some(version) => Swap::Done(value.map(|_| Version(version.0))),
+            None => Swap::Refused,
+        })
     }
 }
 
 impl InBucket {
-    fn read(&self, key: &str) -> Result<Option<Entry>, Failure> {
-        let object = self.0.get(key).map_err(failed)?;
-        Ok(object.map(|object| Entry { version: Version(object.version.0), value: object.bytes.to_vec() }))
+    /// What an object says; nothing if it says that the key was removed.
+    fn entry(&self, key: &str, object: &Object) -> Result<Option<Entry>, Failure> {
+        match read(&object.bytes) {
+            Some(value) => Ok(value
+                .map(|value| Entry { version: Version(object.version.0.clone()), value: value.to_vec() })),
+            None => Err(Failure::Final(
+                ErrorKind::Unfit(vec![format!(
+                    "{} is not one of this program; was it changed by hand?",
+                    self.at(key)
+                )])
+                .into(),
+            )),
+        }
     }
 }
 
-fn failed(failure: bucket::Failure) -> Failure {
-    Failure(failure.to_string())
+/// The line that was drawn for a value, and the value; the line alone, if there is none.
+fn written(value: Option<&[u8]>) -> Vec<u8> {
+    let line = Version::fresh().0;
+    match value {
+        Some(value) => [line.as_bytes(), b"\n", value].concat(),
+        None => line.into_bytes(),
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<Option<&[u8]>> {
+    let length = Version::fresh().0.len();
+    match (bytes.get(..length)?.iter().all(u8::is_ascii_hexdigit), bytes.get(length)) {
+        (true, None) => Some(None),
+        (true, Some(b'\n')) => Some(Some(&bytes[length + 1..])),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_no_two_are_alike() {
+        for value in [None, Some(&b""[..]), Some(b"\n"), Some(b"{}\n")] {
+            assert_eq!(read(&written(value)), Some(value));
+            assert_ne!(written(value), written(value));
+        }
+        for other in
+            [&b""[..], b"{}", b"0123456789abcdef0123456789abcdef ", b"0123456789abcdef0123456789abcdeg"]
+        {
+            assert_eq!(read(other), None);
+        }
+    }
 }
