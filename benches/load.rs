@@ -40,7 +40,7 @@ fn ground(records: u64, url: &str) -> (TempDir, Config, Discovered) {
     let job = job.replace("service-dirty.ndjson", "app.ndjson").replace("sqlite:logmill.db", url);
     let config = Config::of_text(&folder.path().join("app.toml"), &job, &Overrides::default());
     let config = config.expect("a job");
-    let files = engine::files(&config).expect("files");
+    let files = engine::files(&config, &Watch::default()).expect("files");
     (folder, config, files)
 }
 

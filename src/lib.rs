@@ -74,5 +74,6 @@ pub mod work;
 
 mod failpoint;
 mod figure;
+mod outage;
 mod printable;
 mod trust;

@@ -286,7 +286,7 @@ fn load_into(folder: &Path, name: &str, bytes: &[u8], overrides: &Overrides) -> 
         unwritten.infer(&job, overrides, &Stop::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
     engine::write_job(&job, &text).unwrap();
     let config = Config::load(&job, overrides).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let files = engine::files(&config).unwrap();
+    let files = engine::files(&config, &Watch::default()).unwrap();
     let loaded = engine::load(&config, &files, LoadOptions::default(), &Watch::default()).unwrap();
     let format = report.candidates[0].format.clone();
     (format, loaded.counts.inserted, loaded.counts.rejected, text)
@@ -475,7 +475,9 @@ fn the_threads_decide_nothing() {
     }
     // And what it says takes every record that was read.
     let config = Config::of_text(&folder.path().join("job.toml"), &one.text, &Overrides::default()).unwrap();
-    let checked = engine::check(&config, &engine::files(&config).unwrap(), None, &Watch::default()).unwrap();
+    let checked =
+        engine::check(&config, &engine::files(&config, &Watch::default()).unwrap(), None, &Watch::default())
+            .unwrap();
     assert_eq!((checked.counts.valid, checked.counts.rejected), (30_000, 0));
 }
 
@@ -518,7 +520,7 @@ fn every_file_of_the_corpus_is_either_loaded_or_refused_in_one_line() {
                 let job = folder.path().join("job.toml");
                 let config = Config::of_text(&job, &text, &Overrides::default())
                     .unwrap_or_else(|error| panic!("{}: {error}\n{text}", file.display()));
-                let found = engine::files(&config).unwrap();
+                let found = engine::files(&config, &Watch::default()).unwrap();
                 let checked = engine::check(&config, &found, None, &Watch::default()).unwrap();
                 // Only what was no record, and what was told before, is rejected.
                 let told = i64::try_from(report.malformed).unwrap()

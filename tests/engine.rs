@@ -45,7 +45,7 @@ fn a_program_loads_and_is_told_of_it_in_values() {
     let plan = engine::plan(&config, PlanOptions::default(), &watch).unwrap();
     assert!(matches!(plan.sources[0].fate, Fate::Read { position: 0, .. }), "{plan:?}");
     assert!(!folder.path().join("app.db").exists(), "a plan writes nothing");
-    let files = engine::files(&config).unwrap();
+    let files = engine::files(&config, &Watch::default()).unwrap();
     let checked = engine::check(&config, &files, None, &watch).unwrap();
     assert_eq!((checked.counts.valid, checked.counts.rejected, checked.sample.len()), (2, 1, 2));
 
@@ -101,7 +101,7 @@ fn a_program_stops_a_load_as_a_signal_does() {
     };
     let mut watch = Watch::default();
     watch.observer = stop_at_once(&watch);
-    let files = engine::files(&config).unwrap();
+    let files = engine::files(&config, &Watch::default()).unwrap();
     let report = engine::load(&config, &files, LoadOptions::default(), &watch).unwrap();
     assert_eq!((report.head.exit, report.counts.records), (Exit::Stopped(libc::SIGTERM), 0));
     let report = engine::load(&config, &files, LoadOptions::default(), &Watch::default()).unwrap();

@@ -19,6 +19,9 @@ use crate::harness::postgres::{Database, Server, send};
 use crate::harness::run::Process;
 use crate::harness::wait_for;
 
+/// Objects in buckets.
+#[cfg(feature = "buckets")]
+mod buckets;
 /// What is inflated: members, frames, and archives that are damaged.
 mod compressed;
 /// Lines of containers that are cut off.

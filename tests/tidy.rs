@@ -88,7 +88,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "work",
         ],
     ),
-    ("source", &["bucket", "error", "span", "stop", "trust"]),
+    ("source", &["bucket", "error", "event", "outage", "span", "stop", "trust"]),
+    ("outage", &["error", "event", "stop"]),
     ("format", &["reject", "source"]),
     ("schema", &["format", "reject"]),
     (
@@ -98,6 +99,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "error",
             "event",
             "failpoint",
+            "outage",
             "redis",
             "reject",
             "schema",

@@ -60,7 +60,7 @@ impl Ground {
         folder: Folder,
         watch: &Watch,
     ) -> Result<Ground> {
-        let files = engine::files(&config)?;
+        let files = engine::files(&config, watch)?;
         if let Some(stream) = files.files.iter().find(|file| file.is_stream()) {
             return Err(read_once(&stream.path));
         }

@@ -141,7 +141,7 @@ impl fmt::Display for Address {
 }
 
 /// Cuts settings off. A question mark with no setting behind it belongs to a key, or is a wildcard.
-fn apart(text: &str) -> (&str, Option<&str>) {
+pub(super) fn apart(text: &str) -> (&str, Option<&str>) {
     let is_setting = |query: &str| {
         query.split_once('=').is_some_and(|(name, _)| {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')

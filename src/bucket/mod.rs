@@ -23,7 +23,8 @@ mod verdict;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -106,9 +107,17 @@ impl<T> Pending<T> {
     pub fn wait(self) -> Result<T, Failure> {
         match self.0 {
             Answer::Here(answer) => answer,
-            Answer::Coming(coming) => coming.recv().unwrap_or_else(|_| {
-                Err(Failure::Broken("a call to a bucket ended without an answer".to_owned()))
-            }),
+            Answer::Coming(coming) => coming.recv().unwrap_or_else(|_| Err(no_answer())),
+        }
+    }
+
+    /// The answer, if it comes in this time.
+    pub fn wait_at_most(self, time: Duration) -> Result<Result<T, Failure>, Pending<T>> {
+        let Answer::Coming(coming) = &self.0 else { return Ok(self.wait()) };
+        match coming.recv_timeout(time) {
+            Ok(answer) => Ok(answer),
+            Err(RecvTimeoutError::Timeout) => Err(self),
+            Err(RecvTimeoutError::Disconnected) => Ok(Err(no_answer())),
         }
     }
 }
@@ -122,6 +131,12 @@ impl Bucket {
     /// Whether a URL can be understood.
     pub fn check(url: &str) -> Result<()> {
         Address::parse(url).map(drop)
+    }
+
+    /// A URL without its settings; and these, with their question mark.
+    pub fn apart(url: &str) -> (&str, &str) {
+        let (name, _) = address::apart(url);
+        url.split_at(name.len())
     }
 
     /// The bucket of a URL: `s3://`, `gs://`, `az://` or `file:///`. Nothing is asked of it yet.
@@ -233,6 +248,10 @@ impl Bucket {
     pub fn list(&self, prefix: &str) -> Pages<'_> {
         Pages { bucket: self, prefix: self.address.full(prefix), next: Next::Page(None) }
     }
+}
+
+fn no_answer() -> Failure {
+    Failure::Broken("a call to a bucket ended without an answer".to_owned())
 }
 
 /// A listing. After a failure the same page is asked for again.

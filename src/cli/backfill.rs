@@ -28,7 +28,7 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
         parallel: args.parallel.into(),
         fail_fast: args.fail_fast,
     };
-    let dates = dates(args, &config)?;
+    let dates = dates(args, &config, &watch)?;
     let plan = engine::plan_backfill(&config, &dates, options, &watch)?;
     if args.dry_run {
         speech.show(&plan.report())?;
@@ -53,8 +53,8 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
 }
 
 /// The days that are meant, in their order.
-fn dates(args: &BackfillArgs, config: &Config) -> Result<Vec<NaiveDate>> {
-    let (Some(from), Some(to)) = (args.from, args.to) else { return engine::found_dates(config) };
+fn dates(args: &BackfillArgs, config: &Config, watch: &Watch) -> Result<Vec<NaiveDate>> {
+    let (Some(from), Some(to)) = (args.from, args.to) else { return engine::found_dates(config, watch) };
     if from > to {
         return Err(Error::usage(format!("--from {from} is behind --to {to}, the day before which it ends")));
     }

@@ -34,7 +34,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     };
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
     let Job { config, path, inferred, .. } = engine::choose_job(args.job.as_deref(), &overrides, &watch)?;
-    let files = engine::files(&config)?;
+    let files = engine::files(&config, &watch)?;
     if let Some(inferred) = &inferred {
         tell_unwritten(&inferred.report, speech);
     }

@@ -23,7 +23,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
     let job = engine::choose_job(args.job.job.as_deref(), &overrides, &watch)?;
     let Job { config, path, is_found, inferred } = &job;
-    let files = engine::files(config)?;
+    let files = engine::files(config, &watch)?;
     engine::refuse_found_database(config)?;
     if let Some(inferred) = inferred {
         engine::write_job(path, &inferred.text)?;

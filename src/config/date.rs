@@ -9,7 +9,7 @@ use std::path::Path;
 use chrono::{Datelike as _, Days, NaiveDate};
 use regex::Regex;
 
-use crate::source::Pattern;
+use crate::source::{self, Pattern};
 
 /// What may stand in the name of a file.
 const PLACEHOLDERS: [&str; 4] = ["{date}", "{yyyy}", "{mm}", "{dd}"];
@@ -91,6 +91,7 @@ impl OfAnyDay {
     pub(super) fn of(text: &str, folder: &Path) -> Option<OfAnyDay> {
         let (mut glob, mut regex) = (String::new(), String::from("^"));
         let mut found = String::new();
+        let (text, settings) = source::apart(text);
         for piece in pieces(text) {
             let (of_glob, groups) = match piece {
                 Piece::Text(text) => {
@@ -113,7 +114,7 @@ impl OfAnyDay {
         }
         regex.push_str("(?:/|$)");
         let says_day = ["yyyy", "mm", "dd"].iter().all(|part| found.contains(part));
-        let glob = Pattern { text: glob.into(), base: folder.to_owned() };
+        let glob = Pattern::new(glob + settings, folder);
         Some(OfAnyDay { glob, regex: Regex::new(&regex).ok()? }).filter(|_| says_day)
     }
 
@@ -264,6 +265,13 @@ mod tests {
         assert_eq!(day("[!a]{date}[]x].l?g", "/logs/a2024-01-02].log"), None);
         assert_eq!(day("/elsewhere/{date}", "/elsewhere/2024-01-02"), some("2024-01-02"));
         assert!(OfAnyDay::of("{yyyy}-{mm}.log", Path::new("")).is_none());
+        let of = OfAnyDay::of("s3://logs/{date}/?.gz?region=x", Path::new("/jobs")).expect("a day");
+        assert_eq!(of.glob.text, Path::new("s3://logs/????-??-??/?.gz?region=x"));
+        let day = of.day_of(Path::new("s3://logs/2023-01-02/a.gz"));
+        assert_eq!(day.map(|day| day.to_string()).as_deref(), Some("2023-01-02"));
+        assert!(of.day_of(Path::new("s3://other/2023-01-02/a.gz")).is_none());
+        let of = OfAnyDay::of("file:///logs/{date}.gz", Path::new("/jobs")).expect("a day");
+        assert!(of.day_of(Path::new("/logs/2023-01-02.gz")).is_some());
         let of = OfAnyDay::of("a/{date}/{yyyy}{mm}{dd}.log", Path::new("")).expect("a day");
         assert_eq!(of.glob.text, Path::new("a/????-??-??/????????.log"));
     }

@@ -134,7 +134,7 @@ static SOURCE: Table = Table {
         Key::new(
             "files",
             Takes::Texts,
-            "Files, directories and globs, loaded in this order. Relative ones start at the folder of the job file. `{date}`, `{yyyy}`, `{mm}` and `{dd}` stand for the data date; `[{]` is a brace.",
+            "Files, directories and globs, or URLs of objects (`s3://`, `gs://`, `az://`), loaded in this order. Relative ones start at the folder of the job file. `{date}`, `{yyyy}`, `{mm}` and `{dd}` stand for the data date; `[{]` is a brace.",
         )
         .flag("FILE…"),
         Key::new(

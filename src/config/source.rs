@@ -14,7 +14,7 @@ use super::{OfAnyDay, Overrides, as_usize, date, format};
 use crate::error::{Error, Result};
 use crate::format::Spec;
 use crate::schema::{Clock, Nulls};
-use crate::source::{Order, Pattern, Selection, Settings};
+use crate::source::{Order, Pattern, Selection, Settings, is_in_bucket};
 
 /// Which files are read, and how.
 #[derive(Clone, Debug)]
@@ -136,6 +136,16 @@ impl Source {
         if self.instead_of.iter().all(is_one) { &self.instead_of } else { &[] }
     }
 
+    /// The URLs among the names of the files, and among those that the job has where others are given.
+    pub fn urls(&self) -> impl Iterator<Item = &Path> {
+        let (of_job, given) = match &self.files {
+            Files::OfJob { patterns, .. } => (&patterns[..], &[][..]),
+            Files::Given(names) => (&[][..], &names[..]),
+        };
+        let given = self.instead_of.iter().chain(given).map(PathBuf::as_path);
+        of_job.iter().map(Path::new).chain(given).filter(|name| is_in_bucket(name))
+    }
+
     /// Whether each day has files of its own.
     pub fn is_dated(&self) -> bool {
         self.needs_date == Some(NeedsDate::Files)
@@ -194,7 +204,7 @@ impl Source {
         }
         let (patterns, folder) = match &self.files {
             Files::Given(names) => {
-                let pattern = |name: &PathBuf| Pattern { text: name.clone(), base: PathBuf::new() };
+                let pattern = |name: &PathBuf| Pattern::new(name, Path::new(""));
                 return Ok(names.iter().map(pattern).collect());
             }
             Files::OfJob { patterns, folder } => (patterns, folder),
@@ -205,7 +215,7 @@ impl Source {
             ));
         }
         let dated = |text: &String| date.map_or_else(|| text.clone(), |date| date::put_date(text, date));
-        let pattern = |text: &String| Pattern { text: dated(text).into(), base: folder.clone() };
+        let pattern = |text: &String| Pattern::new(dated(text), folder);
         Ok(patterns.iter().map(pattern).collect())
     }
 }

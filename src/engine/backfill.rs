@@ -22,7 +22,7 @@ use crate::report::{Backfill, BackfillDate, Exit, Head, Load, LoadRollups};
 use crate::sink::dates::{DateState, Day};
 use crate::sink::destination::Destination;
 use crate::sink::{Answer, Counts, Task, decide};
-use crate::source::Discovered;
+use crate::source::{Discovered, Found};
 
 /// How a backfill goes about it.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +120,7 @@ fn plan_day(
     options: BackfillOptions,
     watch: &Watch,
 ) -> Result<PlannedDay> {
-    let files = files(config)?;
+    let mut files = files(config, watch)?;
     let Day { status, sources } = known.unwrap_or_default();
     let open_dead_letters = status.as_ref().map_or(0, |status| status.open_dead_letters);
     let planned = |files, fate| PlannedDay { date, files, fate, open_dead_letters };
@@ -137,6 +137,12 @@ fn plan_day(
         };
         return Ok(planned(files, fate));
     }
+    let is_loaded = |file: &Found| {
+        let own = file.container();
+        let mut loaded = sources.iter().filter(|source| source.known.complete);
+        own.is_some_and(|own| loaded.any(|source| source.known.containers.contains(&own)))
+    };
+    files.files.iter_mut().filter(|file| is_loaded(file)).for_each(Found::set_finished);
     let settings = Settings {
         allow_duplicates: options.load.allow_duplicates,
         accept_new_rules: options.load.accept_new_rules,

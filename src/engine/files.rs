@@ -3,21 +3,25 @@
 use std::path::PathBuf;
 use std::slice;
 
+use super::run::settings;
+use super::{Watch, destination};
 use crate::config::Config;
 use crate::delivery::Address;
 use crate::error::{Error, ErrorKind, Result};
 use crate::figure;
-use crate::source::{Discovered, LETTERS, Pattern, Places, discover};
+use crate::pipeline::{self, Settings};
+use crate::sink::Answer;
+use crate::source::{Discovered, Found, LETTERS, Pattern, Places, Reach, discover};
 
 /// The files of which none need be there.
-pub fn files_or_none(config: &Config) -> Result<Discovered> {
-    found(config, &config.patterns()?)
+pub fn files_or_none(config: &Config, watch: &Watch) -> Result<Discovered> {
+    found(config, &config.patterns()?, &watch.reach(config))
 }
 
 /// The files that patterns stand for. What the job delivers itself is refused: it would load its dead
 /// letters, and those of these.
-fn found(config: &Config, patterns: &[Pattern]) -> Result<Discovered> {
-    let found = discover(patterns, &config.source.selection)?;
+fn found(config: &Config, patterns: &[Pattern], reach: &Reach) -> Result<Discovered> {
+    let found = discover(patterns, &config.source.selection, reach)?;
     let Some(Address::Folder(to)) = &config.dead_letters.to else { return Ok(found) };
     let mut places = Places::default();
     let letters = places.of_folder(&to.join(LETTERS));
@@ -34,24 +38,48 @@ fn found(config: &Config, patterns: &[Pattern]) -> Result<Discovered> {
 
 /// The files, in the order in which they are loaded. That there are none is an error, unless their
 /// names are those of a day: it may have none.
-pub fn files(config: &Config) -> Result<Discovered> {
+pub fn files(config: &Config, watch: &Watch) -> Result<Discovered> {
+    let reach = &watch.reach(config);
     let patterns = config.patterns()?;
     let (mut there, mut absent) = (Vec::new(), Vec::new());
     for (pattern, is_dated) in patterns.into_iter().zip(config.source.are_dated()) {
-        let is_absent = is_dated && found(config, slice::from_ref(&pattern))?.is_none_there();
+        let is_absent = is_dated && found(config, slice::from_ref(&pattern), reach)?.is_none_there();
         match is_absent {
             true => absent.push(pattern.base.join(&pattern.text)),
             false => there.push(pattern),
         }
     }
     let patterns = there;
-    let mut found = found(config, &patterns)?;
+    let mut found = found(config, &patterns, reach)?;
     found.absent = absent;
     if found.files.is_empty() && !patterns.is_empty() {
         let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
         return Err(nothing_found(&names, &found.passed_over));
     }
     Ok(found)
+}
+
+/// Takes down which objects the destination remembers as loaded: of these, not even the beginning is read.
+/// What cannot be told now will be, when they are claimed.
+pub(super) fn note_finished(files: &mut [Found], config: &Config, watch: &Watch) {
+    if files.iter().all(|file| file.container().is_none()) {
+        return;
+    }
+    // What it has to say, it says when it is opened.
+    let quiet = Watch { stop: watch.stop.clone(), ..Watch::default() };
+    let mut objects: Vec<Found> = files.iter().filter(|file| file.container().is_some()).cloned().collect();
+    objects.iter_mut().for_each(Found::set_finished);
+    // By other rules they are finished all the same.
+    let settings = Settings { accept_new_rules: true, ..settings(config, &quiet) };
+    let answers = pipeline::asked(&objects, &settings, &quiet.stop)
+        .and_then(|(asked, _)| Ok(destination(config, &quiet)?.forecast(&asked)?.answers));
+    let Ok(answers) = answers else { return };
+    let objects = files.iter_mut().filter(|file| file.container().is_some());
+    for (object, answer) in objects.zip(answers) {
+        if matches!(answer, Answer::Finished { .. }) {
+            object.set_finished();
+        }
+    }
 }
 
 /// What the summary says of names of a day that stand for no file.

@@ -18,7 +18,7 @@ use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
 use crate::report::{self, CandidateShare, InferredField};
 use crate::schema::{Extra, Kind};
 use crate::sink;
-use crate::source::{Discovered, Found, Pattern, STDIN, Selection, Settings, discover};
+use crate::source::{Discovered, Found, Pattern, Reach, STDIN, Selection, Settings, discover, is_in_bucket};
 use crate::stop::Stop;
 
 /// So much is read at most, of all files together. It takes a second or two, and what is
@@ -54,9 +54,9 @@ impl Unwritten {
         if names.is_empty() {
             return Err(Error::usage("name files, or a job with -j"));
         }
-        let patterns: Vec<Pattern> =
-            names.iter().map(|name| Pattern { text: name.clone(), base: PathBuf::new() }).collect();
-        let Discovered { files, passed_over, .. } = discover(&patterns, &Selection::default())?;
+        let patterns: Vec<Pattern> = names.iter().map(|name| Pattern::new(name, Path::new(""))).collect();
+        let Discovered { files, passed_over, .. } =
+            discover(&patterns, &Selection::default(), &Reach::default())?;
         // The standard input is looked at and then read; of another stream a look takes something away.
         if let Some(stream) =
             files.iter().find(|file| file.is_stream()).filter(|_| names != [Path::new(STDIN)])
@@ -145,6 +145,9 @@ impl Unwritten {
             return Ok(self.names.clone());
         }
         let absolute = self.names.iter().map(|name| {
+            if is_in_bucket(name) {
+                return Ok(name.clone());
+            }
             std::path::absolute(name).map_err(|cause| Error::file("find the absolute path of", name, cause))
         });
         absolute.collect()

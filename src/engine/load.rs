@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::deliver;
-use super::files::{notice_of_links, notices_of_absent};
+use super::files::{note_finished, notice_of_links, notices_of_absent};
 use super::run::{Ended, recipe, settings};
 use super::status::old_rows;
 use super::{Watch, address_and_settings, destination_among};
@@ -101,11 +101,15 @@ pub(super) fn load_beside(
         Some(rebuild) => to_be_rebuilt(config, rebuild, watch)?,
         None => destination_among(config, watch, share.place, share.of > 1)?,
     };
+    let mut files_to_load = files.files.clone();
+    if options.rebuild.is_none() {
+        note_finished(&mut files_to_load, config, watch);
+    }
     let mut sink = destination.open()?;
     let (began, mut outcome) = (Instant::now(), Outcome::default());
     let (stop, stats) = (&watch.stop, &watch.stats);
     let result =
-        pipeline::run(&files.files, recipe(config), &mut *sink, &settings, stop, stats, &mut outcome);
+        pipeline::run(&files_to_load, recipe(config), &mut *sink, &settings, stop, stats, &mut outcome);
     let mut ended = Ended::closed(
         &mut *sink,
         outcome,

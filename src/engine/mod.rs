@@ -56,7 +56,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::event::Observer;
 use crate::sink::destination::{Address, Destination, Settings, Timeouts};
-use crate::source::Hash16;
+use crate::source::{Hash16, Opened, Reach};
 use crate::stop::Stop;
 
 /// What a caller keeps while the engine is at work: to stop it, and to see how far it is.
@@ -68,6 +68,18 @@ pub struct Watch {
     pub observer: Observer,
     /// Counts what is done.
     pub stats: Arc<Stats>,
+    /// The buckets that are open.
+    pub buckets: Opened,
+}
+
+impl Watch {
+    /// How buckets are reached that files of a job are in.
+    pub(crate) fn reach(&self, config: &Config) -> Reach {
+        let reach = Reach::new(config.pipeline.retry_for, &self.stop, &self.observer);
+        let reach = reach.among(&self.buckets);
+        config.source.urls().for_each(|url| reach.note(url));
+        reach
+    }
 }
 
 /// The destination of a job. Nothing is connected to.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::files::{LINK_OF_ANOTHER, files};
+use super::files::{LINK_OF_ANOTHER, files, note_finished};
 use super::guarantees::{Kinds, guarantees};
 use super::run::{Ended, recipe, settings};
 use super::status::{compare_rules, old_rows};
@@ -38,14 +38,15 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
         refuse_small_splits(bytes, config.source.settings.chunk_bytes as u64)?;
     }
     let Discovered { files: found, passed_over, .. } =
-        if options.without_files { Discovered::default() } else { files(config)? };
+        if options.without_files { Discovered::default() } else { files(config, watch)? };
     let settings = Settings {
         allow_duplicates: options.allow_duplicates,
         accept_new_rules: options.accept_new_rules,
         ..settings(config, watch)
     };
     // To look at a stream is to take from it.
-    let (streams, found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
+    let (streams, mut found): (Vec<Found>, Vec<Found>) = found.into_iter().partition(Found::is_stream);
+    note_finished(&mut found, config, watch);
     let destination = destination(config, watch)?;
     if let Some(bytes) = options.split_bytes {
         make_splits(config, &*destination, &found, bytes, &settings, watch)?;
@@ -149,8 +150,8 @@ fn other_rules(
 
 /// Which kinds of sources there are.
 fn kinds(asked: &Asked, streams: &[Found]) -> Kinds {
-    let archive = asked.files.iter().any(|file| file.fingerprint.container.is_some());
-    let plain = asked.files.iter().any(|file| file.fingerprint.container.is_none());
+    let archive = asked.files.iter().any(|file| file.fingerprint.is_compressed);
+    let plain = asked.files.iter().any(|file| !file.fingerprint.is_compressed);
     Kinds { plain, archive, stream: !streams.is_empty() }
 }
 

@@ -54,6 +54,7 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
                 // Where what is there stays, the last comes first, so that of one key it is the one that is in.
                 is_backwards: leaves && matches!(config.destination.key, Key::Columns(_)),
                 filter: filter.clone(),
+                reach: watch.reach(config),
             };
             let on_day = |day| of_day(config, day);
             let mended = mended.as_mut().map(|mended| mended as &mut dyn Mended);

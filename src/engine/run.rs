@@ -47,6 +47,7 @@ pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
         order_decides: config.destination.on_conflict.is_decided_by_order(&config.destination.key),
         lanes: config.pipeline.lanes,
         only: None,
+        beside: Arc::default(),
         wait: Some(HOLDER_WAIT),
         turn: None,
         observer: watch.observer.clone(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::sink::history::SourceStatus;
-use crate::source::{Pattern, Places, Selection, discover};
+use crate::source::{Pattern, Places, Reach, Selection, discover, is_in_bucket, means};
 
 /// The sources that `files` name, in the order in which they were first seen, and the files
 /// that name none.
@@ -21,8 +21,16 @@ pub(super) fn selected<'a>(
     let mut is_meant = vec![false; sources.len()];
     let mut unknown = Vec::new();
     for file in files {
-        let pattern = Pattern { text: file.clone(), base: PathBuf::new() };
-        let found = discover(&[pattern], &Selection::default())?.files;
+        if is_in_bucket(file) {
+            let meant: Vec<bool> = sources.iter().map(|source| means(file, &source.name)).collect();
+            match meant.contains(&true) {
+                true => is_meant.iter_mut().zip(meant).for_each(|(is_meant, also)| *is_meant |= also),
+                false => unknown.push(file.clone()),
+            }
+            continue;
+        }
+        let pattern = Pattern::new(file, Path::new(""));
+        let found = discover(&[pattern], &Selection::default(), &Reach::default())?.files;
         let names: HashSet<&str> = found.iter().map(|found| found.name.as_str()).collect();
         let named: HashSet<PathBuf> = found.iter().map(|found| places.of(&found.path)).collect();
         let folder = file.is_dir().then(|| places.of_folder(file));

@@ -19,7 +19,7 @@ use crate::report::{Compared, Verify};
 use crate::sink::Sink;
 use crate::sink::history::SourceStatus;
 use crate::sink::verify::{Unread, Verified, Verifying};
-use crate::source::{Discovered, Found, Pattern, Places, Selection, discover};
+use crate::source::{Discovered, Found, Pattern, Places, Reach, Selection, discover, find, is_in_bucket};
 
 /// What is asked of a verification.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +47,7 @@ pub fn verify(
         )));
     }
     let status = destination(&config, watch)?.history()?.status(&config.name)?.unwrap_or_default();
-    let only = options.is_part.then(|| given(&config, &status.sources)).transpose()?;
+    let only = options.is_part.then(|| given(&config, &status.sources, watch)).transpose()?;
     let days = days(&config, &status.sources);
     let days = if options.date.is_some() || options.is_part { vec![options.date] } else { days };
     let (mut verified, mut bytes) = (Verified::default(), 0);
@@ -55,7 +55,7 @@ pub fn verify(
         // A job whose files have a day in their names has none without one.
         let is_left_over = day.is_none() && days.len() > 1;
         let config = job(day)?;
-        let files = if is_left_over { Discovered::default() } else { files_or_none(&config)? };
+        let files = if is_left_over { Discovered::default() } else { files_or_none(&config, watch)? };
         let verifying = Verifying {
             recipe: recipe(&config),
             reads_strays: number == 0 && only.is_none(),
@@ -79,13 +79,13 @@ fn days(config: &Config, sources: &[SourceStatus]) -> Vec<Option<NaiveDate>> {
 
 /// The names of the sources that the given files mean. A file that is neither there nor one of them is
 /// more likely a mistake than a wish.
-fn given(config: &Config, sources: &[SourceStatus]) -> Result<BTreeSet<String>> {
+fn given(config: &Config, sources: &[SourceStatus], watch: &Watch) -> Result<BTreeSet<String>> {
     let patterns = config.patterns()?;
     let files: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
     let (meant, unknown) = selected(&files, sources)?;
     for file in unknown {
-        let pattern = Pattern { text: file.clone(), base: PathBuf::new() };
-        if discover(&[pattern], &Selection::default())?.is_none_there() {
+        let pattern = Pattern::new(&file, Path::new(""));
+        if discover(&[pattern], &Selection::default(), &watch.reach(config))?.is_none_there() {
             return Err(ErrorKind::from(Unclear::NoFile { job: config.name.clone(), file }).into());
         }
     }
@@ -106,7 +106,7 @@ fn verify_day(
     let mut files: Vec<Found> = files.files.into_iter().filter(|file| !file.is_stream()).collect();
     if !are_given {
         let names = verifying.names()?;
-        files.extend(elsewhere(&files, &names)?);
+        files.extend(elsewhere(&files, &names, &watch.reach(config))?);
     }
     let mut outcome = Outcome::default();
     loop {
@@ -122,16 +122,29 @@ fn verify_day(
 }
 
 /// The files of sources that the job does not name any more, where they still stand.
-fn elsewhere(files: &[Found], names: &[String]) -> Result<Vec<Found>> {
+fn elsewhere(files: &[Found], names: &[String], reach: &Reach) -> Result<Vec<Found>> {
     let mut places = Places::default();
     let named: HashSet<PathBuf> = files.iter().map(|file| places.of(&file.path)).collect();
     let others = names.iter().map(PathBuf::from);
     // To open what cannot be looked at says why.
     let is_there = |path: &PathBuf| fs::metadata(path).map_or(!is_gone(path), |metadata| metadata.is_file());
-    let others =
-        others.filter(|path| path.is_absolute() && is_there(path) && !named.contains(&places.of(path)));
-    let patterns: Vec<Pattern> = others.map(|text| Pattern { text, base: PathBuf::new() }).collect();
-    Ok(discover(&patterns, &Selection::default())?.files)
+    let mut is_other = |path: &PathBuf| match is_in_bucket(path) {
+        true => !files.iter().any(|file| file.path == *path),
+        false => path.is_absolute() && is_there(path) && !named.contains(&places.of(path)),
+    };
+    let (objects, others): (Vec<PathBuf>, Vec<PathBuf>) =
+        others.filter(|path| is_other(path)).partition(|path| is_in_bucket(path));
+    let patterns: Vec<Pattern> = others.into_iter().map(|text| Pattern::new(text, Path::new(""))).collect();
+    let mut found = discover(&patterns, &Selection::default(), reach)?.files;
+    // A name that was remembered is no pattern.
+    for object in objects {
+        match find(&object, reach) {
+            Ok(object) => found.extend(Some(object).filter(Found::is_there)),
+            Err(error) if error.is_about_one_source() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// Whether there is nothing of this name.
@@ -142,7 +155,11 @@ fn is_gone(path: &Path) -> bool {
 /// The files that could not be read although they are there.
 fn unread(failed: &[(PathBuf, String)], files: &[Found]) -> Vec<Unread> {
     let name_of = |path: &Path| files.iter().find(|file| file.path == path).map(|file| file.name.clone());
-    let there = failed.iter().filter(|(path, _)| !is_gone(path));
+    let is_there = |path: &Path| match is_in_bucket(path) {
+        true => files.iter().any(|file| file.path == path && file.is_there()),
+        false => !is_gone(path),
+    };
+    let there = failed.iter().filter(|(path, _)| is_there(path));
     let unread = there.map(|(path, why)| Unread {
         path: path.clone(),
         name: name_of(path).unwrap_or_default(),

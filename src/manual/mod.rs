@@ -10,6 +10,7 @@
 //! - [`faults`]: what can go wrong, and in which test it does.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
 //! - [`rollups`]: metrics per date, and what holds of them.
+//! - [`sources_in_buckets`]: logs that lie in S3, GCS or Azure.
 //! - [`reports`]: every field of what a command tells as JSON.
 //! - [`state`]: where a load into a bucket keeps how far it is, and what each place guarantees.
 //! - [`architecture`]: the way of a line, the code map, the argument.
@@ -41,5 +42,7 @@ pub mod rollups {}
 pub mod schema {}
 #[doc = include_str!("security.md")]
 pub mod security {}
+#[doc = include_str!("sources-in-buckets.md")]
+pub mod sources_in_buckets {}
 #[doc = include_str!("state.md")]
 pub mod state {}

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Settings;
 use super::bar::Tallies;
 use super::stats::Outcome;
+use super::turn::side_by_side;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
 use crate::format::AnyFormat;
@@ -22,6 +25,7 @@ type Unreadable = Vec<(PathBuf, String)>;
 
 /// What a run asks for, and the files that it cannot read.
 pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked, Unreadable)> {
+    files.iter().for_each(|file| file.watch(&settings.observer));
     let (files, failed) = fingerprint(files, stop)?;
     let asked = Asked {
         files,
@@ -34,6 +38,7 @@ pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked
         rebuild: settings.rebuild,
         only: settings.only,
         grows_by_splits: settings.only.is_some(),
+        beside: Arc::clone(&settings.beside),
         wait: settings.wait,
     };
     Ok((asked, failed))
@@ -42,19 +47,53 @@ pub fn asked(files: &[Found], settings: &Settings, stop: &Stop) -> Result<(Asked
 /// What each of the files is recognised by. A file that cannot be read is told apart, and is
 /// no reason to lose the others.
 fn fingerprint(files: &[Found], stop: &Stop) -> Result<(Vec<Candidate>, Unreadable)> {
+    let ahead = open_objects(files, stop);
     let mut candidates = Vec::with_capacity(files.len());
     let mut failed = Vec::new();
-    for file in files {
-        let opened = Candidate::open(file, stop);
+    for (number, file) in files.iter().enumerate() {
+        let opened =
+            ahead.get(number).and_then(|opened| opened.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let opened = opened.unwrap_or_else(|| Candidate::open(file, stop));
         if let Some(signal) = stop.asked() {
             return Err(ErrorKind::Stopped(signal).into());
         }
         match opened {
             Ok(candidate) => candidates.push(candidate),
-            Err(error) => failed.push((file.path.clone(), error.without_path(&file.path))),
+            Err(error) if error.is_about_one_source() => {
+                failed.push((file.path.clone(), error.without_path(&file.path)));
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok((candidates, failed))
+}
+
+/// So many objects are opened side by side: each is one short question, and the answer takes its time.
+const OBJECTS_AT_ONCE: usize = 16;
+
+/// Opens those of the files that are objects.
+fn open_objects(files: &[Found], stop: &Stop) -> Vec<Mutex<Option<Result<Candidate>>>> {
+    let objects: Vec<usize> =
+        (0..files.len()).filter(|&number| files[number].container().is_some()).collect();
+    if objects.is_empty() {
+        return Vec::new();
+    }
+    let opened: Vec<Mutex<Option<Result<Candidate>>>> = files.iter().map(|_| Mutex::default()).collect();
+    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    side_by_side(OBJECTS_AT_ONCE.min(objects.len()), || {
+        while let Some(&number) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if stop.asked().is_some() || is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            let candidate = Candidate::open(&files[number], stop);
+            // A bucket that is away is away for all of them.
+            if candidate.as_ref().is_err_and(|error| !error.is_about_one_source()) {
+                is_over.store(true, Ordering::Relaxed);
+            }
+            *opened[number].lock().unwrap_or_else(PoisonError::into_inner) = Some(candidate);
+        }
+    });
+    opened
 }
 
 /// Sources that a run is about.
@@ -161,9 +200,9 @@ fn preamble_before(
 pub fn bytes_to_read(task: &Task, file: &Candidate) -> u64 {
     let fingerprint = &file.fingerprint;
     match (fingerprint.container, fingerprint.size) {
-        (Some(container), _) => container.size,
-        (None, Some(size)) => task.end.unwrap_or(size).saturating_sub(task.start.record),
+        (Some(container), _) if fingerprint.is_compressed => container.size,
+        (_, Some(size)) => task.end.unwrap_or(size).saturating_sub(task.start.record),
         // Only reading a stream will tell.
-        (None, None) => 0,
+        (_, None) => 0,
     }
 }

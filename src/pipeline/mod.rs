@@ -16,6 +16,7 @@ mod claim;
 mod cut;
 mod lanes;
 mod plan;
+mod portions;
 mod queue;
 #[cfg(test)]
 mod ranges_tests;
@@ -86,6 +87,8 @@ pub struct Settings {
     pub lanes: usize,
     /// The only split that is to be loaded, if it is one.
     pub only: Option<Split>,
+    /// The names of all files of the run, by their hashes, where not all are claimed at once.
+    pub beside: Arc<HashSet<u64>>,
     /// How long a run that holds a source is waited for; without bound, if that is not said.
     pub wait: Option<Duration>,
     /// What decides the rows, as one hash.
@@ -122,9 +125,7 @@ enum Handed {
 const LOST: &str = "rows of it that this run committed are not in the table any more: somebody has removed them meanwhile; \
     what is loaded is not loaded again (`logmill forget` for that)";
 
-/// Loads `files` into `sink`: claims them, has what is new in them planned, worked and written, and
-/// asks the destination how it stands then. What it has lost by then of what it had acknowledged is
-/// claimed and loaded again.
+/// Loads `files` into `sink`, portion by portion, and asks the destination how it stands then.
 ///
 /// `outcome` is what was committed, which is whole however the run ends. `Ok` also says that a
 /// signal ended it early or that single files failed; `Err` that it could not go on.
@@ -138,8 +139,49 @@ pub fn run(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let settings = &adjusted(settings, &recipe.schema, sink.closes());
+    let (mut of_other_rules, mut selected) = (Vec::new(), Vec::new());
+    let portions = portions::portions(files, settings);
+    let settings = &Settings { beside: portions::names(&portions), ..settings.clone() };
+    if portions.len() > 1 {
+        stats.foresee(portions.iter().map(|portion| portions::bytes(portion)).sum());
+    }
+    for (number, portion) in portions.iter().enumerate() {
+        if number > 0 && stop.asked().is_some() {
+            break;
+        }
+        if portions.len() > 1 {
+            stats.foresaw(portions::bytes(portion));
+        }
+        let noted = load_portion(portion, &recipe, sink, settings, stop, stats, outcome)?;
+        of_other_rules.extend(noted.of_other_rules);
+        selected.extend(noted.selected);
+    }
+
+    // One that was given up has been, before what it had loaded went.
+    if settings.rebuild.is_none() {
+        bar::explain(&mut outcome.given_up, sink)?;
+    }
+    if !of_other_rules.is_empty() {
+        let letters = sink.open_dead_letters(&of_other_rules)?.selected;
+        outcome.other_rules = Some(OtherRules { files: of_other_rules.len(), letters });
+    }
+    outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
+    Ok(())
+}
+
+/// Claims files, and has what is new in them planned, worked and written. What the destination has lost then
+/// of what it had acknowledged is claimed and loaded again.
+fn load_portion(
+    files: &[Found],
+    recipe: &Recipe,
+    sink: &mut dyn Sink,
+    settings: &Settings,
+    stop: &Stop,
+    stats: &Arc<Stats>,
+    outcome: &mut Outcome,
+) -> Result<Noted> {
     let mut begun = HashSet::new();
-    let Noted { tasks, of_other_rules, selected, .. } = loop {
+    let noted = loop {
         // A reader that waits for a stream is woken when the run fails.
         let stop = &stop.branch();
         let (asked, unreadable) = asked(files, settings, stop)?;
@@ -171,9 +213,9 @@ pub fn run(
         if let Some(bar) = settings.stop_above {
             noted.tallies = judge_known(bar, tasks, finished, sink, outcome, &settings.observer)?;
         }
-        let mut loaded = load(&noted, &recipe, sink, lanes, settings, stop, stats, outcome);
+        let mut loaded = load(&noted, recipe, sink, lanes, settings, stop, stats, outcome);
         if settings.rebuild.is_some() {
-            loaded = rebuild::settle(loaded, &recipe, sink, stop, outcome);
+            loaded = rebuild::settle(loaded, recipe, sink, stop, outcome);
             if rebuild::begins_anew(&loaded, outcome) {
                 settings.observer.warn(rebuild::INTERRUPTED);
                 continue;
@@ -186,19 +228,10 @@ pub fn run(
     };
 
     let lost = sink.lost()?;
-    for (_, file) in tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
+    for (_, file) in noted.tasks.iter().filter(|(task, _)| lost.contains(&task.split.source)) {
         outcome.notices.push((file.path.clone(), LOST.to_owned()));
     }
-    // One that was given up has been, before what it had loaded went.
-    if settings.rebuild.is_none() {
-        bar::explain(&mut outcome.given_up, sink)?;
-    }
-    if !of_other_rules.is_empty() {
-        let letters = sink.open_dead_letters(&of_other_rules)?.selected;
-        outcome.other_rules = Some(OtherRules { files: of_other_rules.len(), letters });
-    }
-    outcome.open_dead_letters = Some(sink.open_dead_letters(&selected)?);
-    Ok(())
+    Ok(noted)
 }
 
 /// Reads what was loaded of `files` once more, up to where it was, and gives it to a sink that

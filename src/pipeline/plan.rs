@@ -33,21 +33,27 @@ pub(super) struct Planner<'env, 'scope> {
     pub(super) scope: &'scope Scope<'scope, 'env>,
 }
 
-/// Archives begun ahead at most: each holds chunks and a window of its own, which no seat in
+/// Archives, and objects, begun ahead at most: each holds chunks and a window of its own, which no seat in
 /// line counts.
-const ARCHIVES_AHEAD_MAX: usize = 3;
+const AHEAD_MAX: usize = 3;
+
+/// The same of objects that are so small that they hold little, and come in one answer or two.
+const SMALL_OBJECTS_AHEAD_MAX: usize = 8;
+
+/// The size of such an object at most.
+const SMALL_OBJECT_BYTES: u64 = 256 << 10;
 
 impl Planner<'_, '_> {
     /// Plans until everything is handed out, or there is no use in going on.
     pub(super) fn plan(&self, front: &Front<Handed>) {
-        // Archives are inflated side by side: the next few are begun while an earlier source is
-        // handed out.
-        let ahead_max = self.settings.threads.min(ARCHIVES_AHEAD_MAX);
+        // Archives are inflated and objects fetched side by side: the next few are begun while an earlier
+        // source is handed out.
         let mut begun: VecDeque<Result<Cutting>> = VecDeque::new();
         let mut next = 0;
         for (index, (task, _)) in self.tasks.iter().enumerate() {
-            while next < self.tasks.len() && (next == index || begun.len() <= ahead_max) {
-                let (task, candidate) = &self.tasks[next];
+            while let Some((task, candidate)) = self.tasks.get(next)
+                && (next == index || begun.len() <= self.ahead_max(candidate))
+            {
                 if Cutting::is_work(candidate) {
                     begun.push_back(Cutting::ahead(task, candidate, &self.settings.source, self.scope));
                 } else if next == index {
@@ -61,6 +67,17 @@ impl Planner<'_, '_> {
             if !self.hand_out(task, cutting, &self.given_up[index], front) {
                 break;
             }
+        }
+    }
+
+    /// How many others may have been begun when this one is.
+    fn ahead_max(&self, candidate: &Candidate) -> usize {
+        match candidate.is_object() {
+            true if candidate.fingerprint.container.is_some_and(|it| it.size <= SMALL_OBJECT_BYTES) => {
+                SMALL_OBJECTS_AHEAD_MAX
+            }
+            true => AHEAD_MAX,
+            false => self.settings.threads.min(AHEAD_MAX),
         }
     }
 
@@ -95,9 +112,8 @@ impl Planner<'_, '_> {
             let chunk = cutting.next();
             add_time(&self.stats.plan_ns, began.elapsed());
             match chunk {
-                Ok(Some(chunk)) => {
+                Ok(Some((source, chunk))) => {
                     let Some(seat) = reserve(chunk.bytes()) else { return false };
-                    let source = Arc::clone(cutting.source());
                     let max = self.settings.source.record_bytes_max;
                     let behind = self.format.behind(&preamble, &chunk.body, max, &mut copy);
                     let before = std::mem::replace(&mut preamble, behind.clone());
@@ -116,7 +132,7 @@ enum Cutting {
     /// Here, when they are asked for.
     Here(Arc<Source>, Chunks),
     /// On a thread of its own, a few ahead of where they are taken.
-    Ahead(Arc<Source>, Receiver<Result<Chunk>>),
+    Ahead(Receiver<Result<(Arc<Source>, Chunk)>>),
 }
 
 /// Chunks that a thread of its own may be ahead. Each is about a MiB.
@@ -126,9 +142,10 @@ const CHUNKS_AHEAD: usize = 2;
 const AHEAD_BYTES_MIN: u64 = 1 << 20;
 
 impl Cutting {
-    /// Whether cutting the file is work enough for a thread of its own.
+    /// Whether cutting the file is work enough for a thread of its own, or waiting for it is.
     fn is_work(candidate: &Candidate) -> bool {
-        candidate.fingerprint.container.is_some_and(|container| container.size >= AHEAD_BYTES_MIN)
+        candidate.is_object()
+            || candidate.fingerprint.container.is_some_and(|container| container.size >= AHEAD_BYTES_MIN)
     }
 
     fn here(task: &Task, candidate: &Candidate, settings: &Settings) -> Result<Cutting> {
@@ -137,18 +154,20 @@ impl Cutting {
         Ok(Cutting::Here(source, chunks))
     }
 
-    /// Begins to cut, on a thread of its own.
-    fn ahead<'scope>(
-        task: &Task,
-        candidate: &Candidate,
-        settings: &Settings,
-        scope: &'scope Scope<'scope, '_>,
+    /// Begins to open and to cut, on a thread of its own.
+    fn ahead<'env: 'scope, 'scope>(
+        task: &'env Task,
+        candidate: &'env Candidate,
+        settings: &'env Settings,
+        scope: &'scope Scope<'scope, 'env>,
     ) -> Result<Cutting> {
-        let source = open(candidate)?;
-        let mut chunks = Chunks::new(&source, task.start, task.end, settings)?;
         let (give, take) = bounded(CHUNKS_AHEAD);
         let thread = std::thread::Builder::new().name("inflater".into()).spawn_scoped(scope, move || {
-            while let Some(next) = chunks.next_chunk().transpose() {
+            let mut cutting = match Cutting::here(task, candidate, settings) {
+                Ok(cutting) => cutting,
+                Err(error) => return drop(give.send(Err(error))),
+            };
+            while let Some(next) = cutting.next().transpose() {
                 let is_last = next.is_err();
                 // The receiver is gone when the run ends early.
                 if give.send(next).is_err() || is_last {
@@ -158,19 +177,15 @@ impl Cutting {
         });
         // The scope waits for it.
         thread.map_err(|cause| Error::no_thread("a thread", &cause))?;
-        Ok(Cutting::Ahead(source, take))
+        Ok(Cutting::Ahead(take))
     }
 
-    fn source(&self) -> &Arc<Source> {
+    fn next(&mut self) -> Result<Option<(Arc<Source>, Chunk)>> {
         match self {
-            Cutting::Here(source, _) | Cutting::Ahead(source, _) => source,
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<Chunk>> {
-        match self {
-            Cutting::Here(_, chunks) => chunks.next_chunk(),
-            Cutting::Ahead(_, take) => take.recv().ok().transpose(),
+            Cutting::Here(source, chunks) => {
+                Ok(chunks.next_chunk()?.map(|chunk| (Arc::clone(source), chunk)))
+            }
+            Cutting::Ahead(take) => take.recv().ok().transpose(),
         }
     }
 }

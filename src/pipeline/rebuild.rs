@@ -6,6 +6,7 @@ use super::stats::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::{Asked, Sink};
+use crate::source::Reach;
 use crate::stop::Stop;
 use crate::work::Recipe;
 
@@ -60,7 +61,7 @@ pub(super) fn settle(
 /// Tries the letters that had been mended, and ends.
 fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
     if let Some(Mended { filter, is_backwards }) = sink.carry_over()? {
-        let settings = ReplaySettings { filter, is_backwards };
+        let settings = ReplaySettings { filter, reach: Reach::default(), is_backwards };
         replay(
             &settings,
             &|_| Ok(OfDay { recipe: recipe.clone(), constants: None }),

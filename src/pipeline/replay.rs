@@ -14,7 +14,7 @@ use crate::failpoint;
 use crate::sink::history::Filter;
 use crate::sink::replay::{OpenLetter, Page, Tried};
 use crate::sink::{Batch, Constant, Counts, Sink};
-use crate::source::{Chunk, Source};
+use crate::source::{Chunk, Reach, Source};
 use crate::split::Split;
 use crate::stop::Stop;
 use crate::work::{Assignment, Parcel, Recipe, Rows, Work, Worker};
@@ -41,6 +41,8 @@ pub trait Mended {
 pub struct ReplaySettings {
     /// The open ones that this means.
     pub filter: Filter,
+    /// How buckets are reached that sources are in.
+    pub reach: Reach,
     /// From the last to the first: where a row that is there stays, the later of one key then wins.
     pub is_backwards: bool,
 }
@@ -114,7 +116,13 @@ pub fn replay(
                 sink.set_constants(&constants)?;
             }
             let work = sink.work(recipe.clone());
-            let mut attempt = Attempt { recipe: &recipe, work: &*work, worker: &mut worker, outcome };
+            let mut attempt = Attempt {
+                recipe: &recipe,
+                reach: &settings.reach,
+                work: &*work,
+                worker: &mut worker,
+                outcome,
+            };
             let (parcels, tried) = attempt.all(of_a_day, &mut mended)?;
             if !parcels.is_empty() {
                 commit(sink, Batch::of_letters(parcels, tried), outcome)?;
@@ -140,6 +148,7 @@ fn commit(sink: &mut dyn Sink, batch: Batch, outcome: &mut Replayed) -> Result<(
 /// What tries the letters of a page.
 struct Attempt<'a> {
     recipe: &'a Recipe,
+    reach: &'a Reach,
     work: &'a dyn Work,
     worker: &'a mut Worker,
     outcome: &'a mut Replayed,
@@ -211,7 +220,7 @@ impl Attempt<'_> {
             return Ok(Chunk::of_long_record(letter.offset, letter.length, hash));
         }
         let path = Path::new(&letter.source);
-        match Source::read_anew(path, letter.offset, letter.length) {
+        match Source::read_anew(path, letter.offset, letter.length, self.reach) {
             Ok(bytes) if *blake3::hash(&bytes).as_bytes() == hash => Ok(self.chunk(letter, bytes)),
             Ok(_) => Err(format!(
                 "it was too long to be kept, and {} holds other bytes at its place now",

@@ -21,7 +21,7 @@ pub fn why_whole(file: &Candidate, format: &AnyFormat, settings: &Settings) -> O
     if file.stream.is_some() {
         return Some("a stream comes from its beginning to its end");
     }
-    if file.fingerprint.container.is_some() {
+    if file.fingerprint.is_compressed {
         return Some("only the beginning of an archive leads to the rest of it");
     }
     if !settings.source.framing.shows_starts() {

@@ -63,8 +63,7 @@ pub fn survey<T: Survey>(
     stop: &Stop,
 ) -> Result<Surveyed<T>> {
     let pool = pool(settings.threads)?;
-    let sizes = files.iter().map(|file| std::fs::metadata(&file.path).map_or(0, |metadata| metadata.len()));
-    let all: u64 = sizes.sum();
+    let all: u64 = files.iter().map(Found::size).sum();
     let mut surveyed = Surveyed {
         seen: T::default(),
         bytes: 0,
@@ -225,7 +224,7 @@ impl Worker {
 mod tests {
     use super::*;
     use crate::format::{Extras, Json};
-    use crate::source::{Pattern, Selection, discover};
+    use crate::source::{Pattern, Reach, Selection, discover};
 
     /// Records, and other lines.
     #[derive(Default)]
@@ -251,7 +250,7 @@ mod tests {
             std::fs::write(folder.path().join(number.to_string()), text).expect("written");
         }
         let pattern = Pattern { text: folder.path().to_owned(), base: PathBuf::new() };
-        let files = discover(&[pattern], &Selection::default()).expect("found").files;
+        let files = discover(&[pattern], &Selection::default(), &Reach::default()).expect("found").files;
         let source = Settings { chunk_bytes: 64, ..Settings::default() };
         let settings = SurveySettings { threads: 2, source, bytes_max };
         let format = AnyFormat::Ndjson(Json::new::<String>(&[], Extras::Gathered));

@@ -15,7 +15,7 @@ use crate::sink::bar::Standing;
 use crate::sink::{
     Answer, Asked, Batch, Checkpoint, Committed, Counts, Ending, OpenLetters, Remembered, decide,
 };
-use crate::source::{Pattern, Selection, discover, hash16};
+use crate::source::{Pattern, Reach, Selection, discover, hash16};
 use crate::work::{self, Encoder, Place, Work};
 
 /// Rows as text: what they are is all that matters here.
@@ -228,6 +228,7 @@ impl Cut {
             order_decides: false,
             lanes: 1,
             only: None,
+            beside: Arc::default(),
             wait: None,
             rules_hash: hash16(b""),
             rebuild: None,
@@ -260,7 +261,7 @@ pub(super) fn load_with(
     settings: &Settings,
 ) -> Result<Outcome> {
     let pattern = Pattern { text: "*".into(), base: folder.to_owned() };
-    let files = discover(&[pattern], &Selection::default()).expect("readable").files;
+    let files = discover(&[pattern], &Selection::default(), &Reach::default()).expect("readable").files;
     let mut outcome = Outcome::default();
     let recipe = recipe(schema(), settings);
     run(&files, recipe, sink, settings, &Stop::default(), &Arc::default(), &mut outcome)?;
@@ -530,10 +531,13 @@ fn a_panic_in_a_worker_ends_the_run_and_leaves_what_is_whole() {
     let folder = tempfile::tempdir().expect("a directory");
     let content: String = (0..100).map(|n| format!("{{\"n\":{n},\"t\":\"\"}}\n")).collect();
     write_files(folder.path(), &[content.into_bytes()], Form::Plain);
-    let files =
-        discover(&[Pattern { text: "*".into(), base: folder.path().to_owned() }], &Selection::default())
-            .expect("found")
-            .files;
+    let files = discover(
+        &[Pattern { text: "*".into(), base: folder.path().to_owned() }],
+        &Selection::default(),
+        &Reach::default(),
+    )
+    .expect("found")
+    .files;
     let schema = schema();
     let cut = Cut {
         threads: 2,
@@ -580,7 +584,7 @@ fn who_watches_a_run_hears_of_all_that_it_committed_and_of_what_it_could_not() {
         ..cut.settings()
     };
     let pattern = Pattern { text: "*".into(), base: folder.path().to_owned() };
-    let files = discover(&[pattern], &Selection::default()).expect("readable").files;
+    let files = discover(&[pattern], &Selection::default(), &Reach::default()).expect("readable").files;
     let (mut sink, mut outcome) = (InMemory::default(), Outcome::default());
     let recipe = recipe(schema(), &settings);
     run(&files, recipe, &mut sink, &settings, &Stop::default(), &Arc::default(), &mut outcome)

@@ -24,7 +24,6 @@ pub mod key;
 pub mod kinds;
 pub mod ledger;
 pub mod objects;
-mod outage;
 pub mod outbox;
 pub mod postgres;
 mod queries;

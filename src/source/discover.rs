@@ -1,4 +1,4 @@
-//! Names to files: what a job or a command line names, as an ordered list of files.
+//! Names to files: what a job or a command line names, as an ordered list of files and objects.
 //!
 //! The order is part of the result (a later record wins over an earlier one with the same
 //! key), so it never depends on the file system: patterns in the order given, and within
@@ -9,67 +9,17 @@ use std::collections::HashSet;
 use std::fs::DirEntry;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::STDIN;
+use super::found::{Found, Order, Pattern, Selection, is_in_bucket, is_wild};
 use super::letters::are_letters;
+use super::listing::list;
+use super::reach::Reach;
 use super::stranger::{Stranger, stranger};
 use crate::error::{Error, Result};
 use crate::trust::is_ours;
-
-/// One entry of the list of files: a file, a directory, or a glob.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern {
-    /// As the person wrote it.
-    pub text: PathBuf,
-    /// What a relative pattern is relative to.
-    pub base: PathBuf,
-}
-
-/// The order of files within one pattern.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// By name; numbers in it by their value.
-    #[default]
-    Name,
-    /// The reverse of it, for logs that are rotated by number: the oldest has the greatest.
-    NameReverse,
-}
-
-/// Which of the files that are found are loaded, and in what order.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// The order of files within one pattern.
-    pub order: Order,
-    /// Of the files in directories, those whose name matches one of these; all, if there
-    /// are none.
-    pub include: Vec<glob::Pattern>,
-    /// Of the files in directories, none whose name matches one of these.
-    pub exclude: Vec<glob::Pattern>,
-}
-
-impl Selection {
-    /// Whether a file of a directory is loaded, by its name within it.
-    fn takes(&self, name: &std::ffi::OsStr) -> bool {
-        let name = name.to_string_lossy();
-        let any = |patterns: &[glob::Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
-        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
-    }
-}
-
-/// A file to load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its absolute path as text, under which it is remembered. Bytes that are not UTF-8
-    /// are written as `\xNN`.
-    pub name: String,
-    /// The beginning of the path that a person named. Of the links behind it only ours are
-    /// followed.
-    pub(super) named: PathBuf,
-}
 
 /// What names stand for.
 #[derive(Clone, Debug, Default)]
@@ -84,29 +34,16 @@ pub struct Discovered {
     pub absent: Vec<PathBuf>,
 }
 
-impl Found {
-    /// A file that was named by its path.
-    pub(super) fn of_path(path: &Path) -> Found {
-        Found { path: path.to_owned(), name: String::new(), named: path.to_owned() }
-    }
-
-    /// Whether it can be read only once.
-    pub fn is_stream(&self) -> bool {
-        let kind = || std::fs::metadata(&self.path).map(|metadata| metadata.file_type());
-        self.path == Path::new(STDIN) || kind().is_ok_and(|kind| kind.is_fifo() || kind.is_char_device())
-    }
-}
-
 impl Discovered {
     /// Whether nothing at all was met that could be opened.
     pub fn is_none_there(&self) -> bool {
-        self.passed_over.is_empty() && self.files.iter().all(|found| found.path.symlink_metadata().is_err())
+        self.passed_over.is_empty() && !self.files.iter().any(Found::is_there)
     }
 }
 
 /// The files that `patterns` name, each once, in order. A plain name is found whether it
 /// exists or not: that it does not is an error of that file, told when it is opened.
-pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Discovered> {
+pub fn discover(patterns: &[Pattern], selection: &Selection, reach: &Reach) -> Result<Discovered> {
     let mut found = Discovered::default();
     let mut seen = HashSet::new();
     for pattern in patterns {
@@ -117,13 +54,17 @@ pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Discovere
             }
             continue;
         }
+        if is_in_bucket(&pattern.text) {
+            let mut objects = list(&pattern.text, selection, reach)?;
+            in_order(&mut objects, selection.order, |found| &found.path);
+            objects.retain(|found| seen.insert(Err(found.path.clone())));
+            found.files.extend(objects);
+            continue;
+        }
         let Met { named, mut files, passed_over, strangers } = expand(pattern, selection)?;
         found.passed_over.extend(passed_over);
         found.strangers.extend(strangers);
-        files.sort_by(|one, other| natural(one.as_os_str().as_bytes(), other.as_os_str().as_bytes()));
-        if selection.order == Order::NameReverse {
-            files.reverse();
-        }
+        in_order(&mut files, selection.order, |path| path);
         for path in files {
             // The same file by two names (a link, another spelling) is one source.
             let identity = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
@@ -133,11 +74,19 @@ pub fn discover(patterns: &[Pattern], selection: &Selection) -> Result<Discovere
             };
             if is_new {
                 let name = name_of(&path)?;
-                found.files.push(Found { path, name, named: named.clone() });
+                found.files.push(Found { path, name, named: named.clone(), object: None });
             }
         }
     }
     Ok(found)
+}
+
+/// Sorts what one pattern has found.
+fn in_order<T>(found: &mut [T], order: Order, path: impl Fn(&T) -> &PathBuf) {
+    found.sort_by(|one, other| natural(path(one).as_os_str().as_bytes(), path(other).as_os_str().as_bytes()));
+    if order == Order::NameReverse {
+        found.reverse();
+    }
 }
 
 /// What is met on the way through directories.
@@ -181,10 +130,6 @@ fn expand(pattern: &Pattern, selection: &Selection) -> Result<Met> {
         }
     }
     Ok(met)
-}
-
-fn is_wild(text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
 /// What a pattern matches, component by component. (The walk of the crate `glob` passes over
@@ -355,7 +300,8 @@ mod tests {
     fn names_below(folder: &Path, patterns: &[&str], order: Order) -> Vec<String> {
         let patterns: Vec<Pattern> =
             patterns.iter().map(|text| Pattern { text: text.into(), base: folder.to_owned() }).collect();
-        let found = discover(&patterns, &Selection { order, ..Selection::default() }).expect("readable");
+        let found = discover(&patterns, &Selection { order, ..Selection::default() }, &Reach::default())
+            .expect("readable");
         let files = found.files.iter();
         files.map(|file| file.path.strip_prefix(folder).expect("below").display().to_string()).collect()
     }
@@ -384,7 +330,8 @@ mod tests {
         let globs = |text: &str| vec![glob::Pattern::new(text).expect("a pattern")];
         let selection = Selection { include: globs("log.*"), exclude: globs("*.1"), ..Selection::default() };
         let found =
-            discover(&[Pattern { text: ".".into(), base: folder.to_owned() }], &selection).expect("readable");
+            discover(&[Pattern { text: ".".into(), base: folder.to_owned() }], &selection, &Reach::default())
+                .expect("readable");
         let names: Vec<_> = found.files.iter().map(|file| file.path.file_name().expect("a name")).collect();
         assert_eq!(names, ["log.2", "log.10"]);
         assert_eq!(names_below(folder, &["odd[1]", "missing"], Order::Name), ["odd[1]", "missing"]);
@@ -435,7 +382,7 @@ mod tests {
         let discover = |text: &str| {
             let pattern = Pattern { text: text.into(), base: base.to_owned() };
             let Discovered { files, passed_over, .. } =
-                discover(&[pattern], &Selection::default()).expect("readable");
+                discover(&[pattern], &Selection::default(), &Reach::default()).expect("readable");
             let name = |path: &PathBuf| path.strip_prefix(base).expect("below").display().to_string();
             let files = files.iter().map(|file| name(&file.path)).collect::<Vec<_>>().join(" ");
             (files, passed_over.iter().map(name).collect::<Vec<_>>().join(" "))
@@ -462,7 +409,8 @@ mod tests {
         }
         for (text, count) in [("log.*", 1), ("*/log.??1", 1), ("**/*", 2), ("**/log.[a-z]*", 0)] {
             let pattern = Pattern { text: text.into(), base: base.clone() };
-            let found = discover(&[pattern], &Selection::default()).expect("readable").files;
+            let found =
+                discover(&[pattern], &Selection::default(), &Reach::default()).expect("readable").files;
             assert_eq!(found.len(), count, "{text}");
             assert!(found.iter().all(|file| file.name.ends_with("/log.\\xff\n1")), "{found:?}");
         }

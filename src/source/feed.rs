@@ -1,6 +1,7 @@
 //! Feeds: where blocks come from. Bytes of a source, from front to back, decompressed.
 //!
-//! A plain file is read by position, so that the end it had when it was opened is its end.
+//! A plain file is read by position, so that the end it had when it was opened is its end; an object by
+//! ranges.
 //! A stream can be read once: what was looked at to recognise it is handed out again before
 //! the rest.
 
@@ -11,7 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::inflate::{Codec, DETECT_BYTES, Inflate};
-use super::{Source, unreadable};
+use super::object::Ranges;
+use super::{Medium, Source, unreadable};
 use crate::error::{Error, Result};
 
 /// Bytes from front to back.
@@ -29,13 +31,20 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    /// The bytes of a file from `offset`; of a compressed one, from its start.
+    /// The bytes of a file or an object from `offset`; of a compressed one, from its start.
     pub(super) fn of_file(source: &Arc<Source>, offset: u64) -> Result<Feed> {
         let raw = Arc::new(AtomicU64::new(0));
         let offset = if source.codec() == Codec::Plain { offset } else { 0 };
-        let bytes = AtOffset { source: Arc::clone(source), offset, raw: Arc::clone(&raw) };
-        let mut feed = Feed::new(source.codec(), bytes, raw)
-            .map_err(|cause| Error::file("read", source.path(), cause))?;
+        let feed = match &source.medium {
+            Medium::Object(open, codec) => {
+                Feed::new(*codec, Ranges::new(source, open, offset, Arc::clone(&raw)), raw)
+            }
+            _ => {
+                let bytes = AtOffset { source: Arc::clone(source), offset, raw: Arc::clone(&raw) };
+                Feed::new(source.codec(), bytes, raw)
+            }
+        };
+        let mut feed = feed.map_err(|cause| Error::file("read", source.path(), cause))?;
         feed.position = offset;
         Ok(feed)
     }

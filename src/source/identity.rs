@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::framing::Framing;
+use super::object::Object;
 use super::{Found, Medium, Source, first_record};
 use crate::error::Result;
 use crate::span::Span;
@@ -54,9 +55,11 @@ pub struct Fingerprint {
     pub first_line: Option<Hash16>,
     /// It begins with text in which carriage returns stand and no newline.
     pub has_only_returns: bool,
-    /// The archive that it comes in. One that was seen before is not inflated again to see
+    /// The archive or the object that it comes in. One that was seen before is not read again to see
     /// what is in it.
     pub container: Option<Container>,
+    /// Its bytes are inflated.
+    pub is_compressed: bool,
     /// Where it lies. A stream lies nowhere.
     pub inode: Option<Inode>,
 }
@@ -71,15 +74,49 @@ pub struct Inode {
     pub number: u64,
 }
 
-/// An archive, known by its own bytes.
+/// An archive, known by its own bytes; or an object, known by its URL and its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Container {
     /// Its size.
     pub size: u64,
-    /// The hash of its first bytes.
+    /// The hash of its first bytes, or of the URL.
     pub head_hash: Hash16,
-    /// The hash of its last bytes.
+    /// The hash of its last bytes, or of the version.
     pub tail_hash: Hash16,
+}
+
+impl Container {
+    fn of(object: &Object) -> Container {
+        let hash = |what, text: &str| hash16(format!("{what}\0{text}").as_bytes());
+        Container {
+            size: object.size(),
+            head_hash: hash("object", &object.url()),
+            tail_hash: hash("version", object.version()),
+        }
+    }
+}
+
+impl Found {
+    /// What it is recognised by without being opened. Only objects can be.
+    pub fn container(&self) -> Option<Container> {
+        self.object.as_ref().map(Container::of)
+    }
+}
+
+impl Fingerprint {
+    /// That of an object of which it is known that all of it is loaded: it is not read.
+    fn unread(container: Container) -> Fingerprint {
+        Fingerprint {
+            size: None,
+            head_len: 0,
+            head_hash: hash16(b""),
+            first_line: None,
+            has_only_returns: false,
+            container: Some(container),
+            is_compressed: false,
+            inode: None,
+        }
+    }
 }
 
 /// What stands around a position of a file.
@@ -113,7 +150,8 @@ impl Source {
                 head_hash: hash16(&head),
                 first_line: first_line(&head),
                 has_only_returns: has_only_returns(&head),
-                container: None,
+                container: self.container()?,
+                is_compressed: false,
                 inode: self.inode(),
             });
         }
@@ -132,6 +170,7 @@ impl Source {
             first_line: first_line(&head[..head_len]),
             has_only_returns: has_only_returns(&head),
             container: self.container()?,
+            is_compressed: !self.is_stream(),
             inode: self.inode(),
         };
         if let Medium::Stream(slot) = &self.medium {
@@ -195,11 +234,14 @@ impl Source {
     fn inode(&self) -> Option<Inode> {
         match &self.medium {
             Medium::File(file) => Some(file.inode),
-            Medium::Stream(_) => None,
+            _ => None,
         }
     }
 
     fn container(&self) -> Result<Option<Container>> {
+        if let Medium::Object(open, _) = &self.medium {
+            return Ok(Some(Container::of(&open.object)));
+        }
         if self.is_stream() || !self.is_compressed() {
             return Ok(None);
         }
@@ -292,20 +334,38 @@ pub struct Candidate {
 impl Candidate {
     /// Opens a file and takes its fingerprint.
     pub fn open(found: &Found, stop: &Stop) -> Result<Candidate> {
+        let is_finished = found.object.as_ref().filter(|object| object.is_finished);
+        if let Some(object) = is_finished {
+            return Ok(Candidate::new(found, stop, Fingerprint::unread(Container::of(object))));
+        }
         let source = Arc::new(Source::open_found(found, stop)?);
         let fingerprint = source.fingerprint()?;
         let beginning = source.beginning_of_stream().into();
         let stream = source.is_stream().then_some(source);
-        Ok(Candidate {
-            beginning,
+        Ok(Candidate { beginning, stream, ..Candidate::new(found, stop, fingerprint) })
+    }
+
+    fn new(found: &Found, stop: &Stop, fingerprint: Fingerprint) -> Candidate {
+        Candidate {
+            beginning: Arc::default(),
             path: found.path.clone(),
             name: found.name.clone(),
             found: found.clone(),
             stop: stop.clone(),
             fingerprint,
-            stream,
+            stream: None,
             probes: Arc::default(),
-        })
+        }
+    }
+
+    /// Whether it lies in a bucket.
+    pub fn is_object(&self) -> bool {
+        self.found.object.is_some()
+    }
+
+    /// Whether nothing was read of it, because all of it was loaded before.
+    pub(super) fn is_unread(&self) -> bool {
+        self.found.object.as_ref().is_some_and(|object| object.is_finished)
     }
 
     /// The file, opened again. Between then and now the name may have come to stand for
@@ -315,6 +375,10 @@ impl Candidate {
             return Ok(Arc::clone(stream));
         }
         let source = self.open_again()?;
+        if self.is_object() {
+            // Only the version that was listed is read.
+            return Ok(source);
+        }
         let now = source.fingerprint()?;
         let before = &self.fingerprint;
         let begins_alike = match now.head_len >= before.head_len {
@@ -393,7 +457,7 @@ impl Candidate {
             let (Framing::Lines | Framing::Commented(_)) = framing else { return Ok(None) };
             span.start = span.end - TAIL_BYTES as u64;
         }
-        let source = Arc::new(Source::open(&self.path)?);
+        let source = self.open_again()?;
         let mut feed = source.feed(span.start)?;
         let mut buffer = vec![0; 1 << 20];
         while feed.position() < span.start {

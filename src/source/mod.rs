@@ -6,23 +6,27 @@
 //!
 //! There are two ways to a chunk, and both give the same [`Chunk`]: windows of a memory map
 //! (`windows`) for large plain files, and owned blocks (`read`) for everything that is
-//! small, compressed, a stream, or must not be mapped. What a chunk *is*, is in `chunk`;
+//! small, compressed, a stream, an object in a bucket, or must not be mapped. What a chunk *is*, is in `chunk`;
 //! nothing but `framing` looks inside a record.
 
 mod chunk;
 mod chunks;
 mod discover;
 mod feed;
+mod found;
 mod framing;
 mod identity;
 mod inflate;
 mod letters;
+mod listing;
 #[expect(unsafe_code, reason = "mapping a file that others may change; the module comment is the contract")]
 mod map;
+mod object;
 mod open;
 mod patient;
 mod place;
 mod preamble;
+mod reach;
 mod read;
 mod recognise;
 mod starts;
@@ -42,7 +46,8 @@ use nix::sys::statfs::FsType;
 
 pub use chunk::{Body, Bytes, Chunk, Start};
 pub use chunks::Chunks;
-pub use discover::{Discovered, Found, Order, Pattern, Selection, discover};
+pub use discover::{Discovered, discover};
+pub use found::{Found, Order, Pattern, Selection, apart, is_in_bucket};
 pub use framing::{
     Framed, Framing, Objects, Parts, Quotes, Records, Runtime, RuntimeLine, is_blank, unescape,
 };
@@ -50,9 +55,11 @@ pub use identity::{
     Candidate, Container, Fingerprint, HEAD_BYTES, Hash16, Inode, Last, Probe, TAIL_BYTES, hash16,
 };
 pub use letters::{LETTERS, LETTERS_LOCK};
+pub use listing::{find, means};
 pub use place::Places;
 pub use preamble::Preamble;
-pub use recognise::{Known, Recognised, recognise};
+pub use reach::{Opened, Reach};
+pub use recognise::{Known, Recognised, recognise, recognise_beside};
 pub use starts::record_start_behind;
 pub use stranger::{Stranger, of_head as stranger_of_head};
 
@@ -61,6 +68,7 @@ use crate::span::Span;
 use crate::stop::Stop;
 use feed::Feed;
 use inflate::{Archive, Codec};
+use object::OpenObject;
 use patient::Patient;
 
 #[derive(Clone, Debug)]
@@ -126,7 +134,7 @@ impl Settings {
     }
 }
 
-/// A file or a stream, opened.
+/// A file, an object or a stream, opened.
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
@@ -138,6 +146,8 @@ pub struct Source {
 enum Medium {
     /// Something that can be read again.
     File(OpenFile),
+    /// The same in a bucket, and how its bytes are to be understood.
+    Object(OpenObject, Codec),
     /// Something that can be read once: reading consumes it.
     Stream(Mutex<Option<Feed>>),
 }
@@ -198,6 +208,9 @@ impl Source {
     /// Opens what was found. What has to be waited for is given up at a request to stop.
     pub fn open_found(found: &Found, stop: &Stop) -> Result<Source> {
         let path = &found.path;
+        if is_in_bucket(path) {
+            return Source::open_object(found, stop);
+        }
         if path == Path::new(STDIN) {
             let stdin = stdin::open(stop).map_err(|cause| Error::file("open", path, cause))?;
             return Source::of_stream(path, stdin, stop);
@@ -235,6 +248,14 @@ impl Source {
         Ok(source)
     }
 
+    fn open_object(found: &Found, stop: &Stop) -> Result<Source> {
+        let path = &found.path;
+        let Some(object) = &found.object else { return Err(Error::source(path, "there is no such object")) };
+        let open = OpenObject::open(object, stop)?;
+        let codec = Codec::detect(&open.start).map_err(|archive| unreadable(path, archive))?;
+        Ok(Source { path: path.clone(), medium: Medium::Object(open, codec), stop: stop.clone() })
+    }
+
     /// Opens it for a look, after which all of it can still be read. Of the standard input that
     /// is its beginning; the second value says whether it was cut off behind that.
     pub fn preview(found: &Found, stop: &Stop) -> Result<(Source, bool)> {
@@ -262,12 +283,12 @@ impl Source {
         Source { path: path.to_owned(), medium, stop: Stop::default() }
     }
 
-    /// A range of a file of any kind. An archive is inflated from its start for it.
-    pub fn read_anew(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>> {
-        if !path.is_file() {
+    /// A range of a file of any kind, or of an object. An archive is inflated from its start for it.
+    pub fn read_anew(path: &Path, offset: u64, length: u64, reach: &Reach) -> Result<Vec<u8>> {
+        if !is_in_bucket(path) && !path.is_file() {
             return Err(Error::source(path, "there is no file of this name any more"));
         }
-        let source = Arc::new(Source::open(path)?);
+        let source = Arc::new(Source::open_found(&listing::find(path, reach)?, reach.stop())?);
         if source.codec() == Codec::Plain {
             return source.read(Span::new(offset, offset + length));
         }
@@ -333,6 +354,7 @@ impl Source {
     pub fn size(&self) -> Option<u64> {
         match &self.medium {
             Medium::File(file) if file.codec == Codec::Plain => Some(file.seen.size),
+            Medium::Object(open, Codec::Plain) => Some(open.object.size()),
             _ => None,
         }
     }
@@ -341,6 +363,7 @@ impl Source {
     pub fn raw_size(&self) -> u64 {
         match &self.medium {
             Medium::File(file) => file.seen.size,
+            Medium::Object(open, _) => open.object.size(),
             Medium::Stream(_) => 0,
         }
     }
@@ -358,6 +381,7 @@ impl Source {
     fn codec(&self) -> Codec {
         match &self.medium {
             Medium::File(file) => file.codec,
+            Medium::Object(_, codec) => *codec,
             // A stream's feed knows.
             Medium::Stream(_) => Codec::Plain,
         }
@@ -366,7 +390,7 @@ impl Source {
     fn file(&self) -> &File {
         match &self.medium {
             Medium::File(file) => &file.file,
-            Medium::Stream(_) => unreachable!("a stream is not read by position"),
+            _ => unreachable!("only a file of this machine is mapped and read by position"),
         }
     }
 
@@ -378,7 +402,7 @@ impl Source {
     /// Its bytes from `position`, or from the start where they must be inflated.
     fn feed(self: &Arc<Source>, position: u64) -> Result<Feed> {
         match &self.medium {
-            Medium::File(_) => Feed::of_file(self, position),
+            Medium::File(_) | Medium::Object(..) => Feed::of_file(self, position),
             Medium::Stream(feed) => {
                 let mut feed = feed.lock().unwrap_or_else(PoisonError::into_inner);
                 feed.take().ok_or_else(|| Error::source(&self.path, "a stream can be read only once"))
@@ -386,10 +410,10 @@ impl Source {
         }
     }
 
-    /// Whether the bytes of a record can be had again from the source. Otherwise its chunk
+    /// Whether the bytes of a record can be had again from the source at any time. Otherwise its chunk
     /// has to be kept until it is committed.
     pub fn can_be_read_again(&self) -> bool {
-        self.size().is_some()
+        matches!(&self.medium, Medium::File(file) if file.codec == Codec::Plain)
     }
 
     /// Reads a range of a plain file again.
@@ -401,6 +425,12 @@ impl Source {
 
     /// Fills `buffer` from `offset` of the file; one that ends before is an error that says so.
     pub(crate) fn read_into(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        if let Medium::Object(open, _) = &self.medium {
+            return match open.read_into(offset, buffer, &self.stop)? {
+                true => Ok(()),
+                false => Err(self.shrank()),
+            };
+        }
         self.file().read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
             std::io::ErrorKind::UnexpectedEof => self.shrank(),
             _ => Error::file("read", &self.path, cause),
@@ -408,7 +438,7 @@ impl Source {
     }
 
     /// Whether the file can have changed since it was opened, judged by its size and its
-    /// time of modification. Costs one system call.
+    /// time of modification. Costs one system call. Of an object, every byte was of one version.
     pub(crate) fn may_have_moved(&self) -> Result<bool> {
         let Medium::File(file) = &self.medium else { return Ok(false) };
         if file.moved.load(Ordering::Relaxed) || file.seen.fresh && file.codec == Codec::Plain {
@@ -425,11 +455,11 @@ impl Source {
     /// A long read asks this at every piece: it fails at a request to stop, and when the bytes
     /// are no longer wanted.
     pub(crate) fn go_on(&self) -> Result<()> {
-        match (self.stop.asked(), self.stop.is_abandoned()) {
-            (Some(signal), _) => Err(ErrorKind::Stopped(signal).into()),
-            (None, true) => Err(Error::file("read", &self.path, std::io::ErrorKind::BrokenPipe.into())),
-            (None, false) => Ok(()),
-        }
+        still_wanted(&self.path, &self.stop)
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// Reads `span` again and compares it with the XXH3 of what was parsed.
@@ -470,6 +500,15 @@ impl Source {
                 "the file changed while it was being loaded: {how}. Nothing of the change was committed; let the writer finish, or copy the file, and run again"
             ),
         )
+    }
+}
+
+/// Fails at a request to stop, and when what is read of `path` is no longer wanted.
+fn still_wanted(path: &Path, stop: &Stop) -> Result<()> {
+    match (stop.asked(), stop.is_abandoned()) {
+        (Some(signal), _) => Err(ErrorKind::Stopped(signal).into()),
+        (None, true) => Err(Error::file("read", path, std::io::ErrorKind::BrokenPipe.into())),
+        (None, false) => Ok(()),
     }
 }
 

@@ -98,7 +98,8 @@ mod tests {
 
     /// What is read of `met` below a folder with links of all kinds.
     fn read(folder: &Path, met: &str) -> io::Result<String> {
-        let found = Found { path: folder.join(met), name: String::new(), named: folder.to_owned() };
+        let found =
+            Found { path: folder.join(met), name: String::new(), named: folder.to_owned(), object: None };
         let mut text = String::new();
         open(&found)?.read_to_string(&mut text)?;
         Ok(text)
@@ -137,7 +138,8 @@ mod tests {
             assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{met}");
         }
         // Named, each is followed.
-        let named = Found { path: logs.join("file"), name: String::new(), named: logs.join("file") };
+        let named =
+            Found { path: logs.join("file"), name: String::new(), named: logs.join("file"), object: None };
         open(&named).expect("named");
     }
 }

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::HEAD_BYTES;
 use super::identity::{Candidate, Container, Fingerprint, Hash16, Inode, hash16, head_hash};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,11 +40,16 @@ pub struct Known {
 }
 
 impl Candidate {
+    /// Whether it comes in an archive or an object that `known` came in.
+    fn was_seen_in(&self, known: &Known) -> bool {
+        self.fingerprint.container.is_some_and(|own| known.containers.contains(&own))
+    }
+
     /// Whether the file holds what `known` had committed, at the same places.
     fn holds(&self, known: &Known) -> Result<bool> {
         let fingerprint = &self.fingerprint;
-        // The same archive holds the same: nothing needs to be inflated to see that.
-        if fingerprint.container.is_some_and(|own| known.containers.contains(&own)) {
+        // The same archive, or version of an object, holds the same: nothing needs to be read to see that.
+        if self.was_seen_in(known) {
             return Ok(true);
         }
         if fingerprint.size.is_some_and(|size| size < known.position) || fingerprint.head_len < known.head_len
@@ -93,7 +100,19 @@ pub enum Recognised {
 
 /// Decides who each of `files` is.
 pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -> Vec<Result<Recognised>> {
+    recognise_beside(files, known, &HashSet::new(), allow_duplicates)
+}
+
+/// The same where these are not all files of the run: `beside` are the hashes of the names of all. What is
+/// remembered under such a name is for the file that has it.
+pub fn recognise_beside(
+    files: &[Candidate],
+    known: &[Known],
+    beside: &HashSet<u64>,
+    allow_duplicates: bool,
+) -> Vec<Result<Recognised>> {
     let mut search = Search::new(files, known, allow_duplicates);
+    search.leave(beside);
     let mut decided: Vec<Option<Result<Recognised>>> = files.iter().map(|_| None).collect();
     // First those that stand where they stood, then those that moved: who stands where
     // another one stood is new only if that one is found elsewhere.
@@ -116,6 +135,12 @@ pub fn recognise(files: &[Candidate], known: &[Known], allow_duplicates: bool) -
                 Err(error) => Some(Err(error)),
             };
         }
+    }
+    // Of an object that was not read something must be remembered. It was, a moment ago.
+    for (file, decision) in files.iter().zip(&mut decided).filter(|(file, _)| file.is_unread()) {
+        decision.get_or_insert_with(|| {
+            Err(Error::source(&file.path, "it was forgotten just now; run again to load it"))
+        });
     }
     // What is left is a copy, a file that was changed, or new.
     let mut new_here: HashMap<Hash16, Vec<usize>> = HashMap::new();
@@ -203,6 +228,16 @@ impl<'k> Search<'k> {
         }
     }
 
+    /// Leaves the sources whose names are among these to others, unless the file of that name is here.
+    fn leave(&mut self, beside: &HashSet<u64>) {
+        for index in 0..self.known.len() {
+            let name = self.known[index].name.as_str();
+            if beside.contains(&xxh3_64(name.as_bytes())) && !self.present.contains(name) {
+                self.take(index);
+            }
+        }
+    }
+
     fn take(&mut self, index: usize) {
         let is_first = !std::mem::replace(&mut self.taken[index], true);
         if let Some(waiting) = self.head_lens.get_mut(&self.known[index].head_len)
@@ -254,8 +289,9 @@ impl<'k> Search<'k> {
             let same_inode = self.same_inode(file).iter().copied();
             return self.longest_held(file, std::iter::once(named).chain(same_inode));
         }
-        // One that has committed nothing is matched by its name alone.
-        Ok(same_name.iter().copied().find(|&index| !self.taken[index] && self.known[index].position == 0))
+        // One that has committed nothing is matched by its name alone, if the file was looked at.
+        let is_it = |known: &Known| known.position == 0 && (!file.is_unread() || file.was_seen_in(known));
+        Ok(same_name.iter().copied().find(|&index| !self.taken[index] && is_it(&self.known[index])))
     }
 
     /// The small source that lay in the same place.

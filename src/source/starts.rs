@@ -39,7 +39,7 @@ mod tests {
 
     use super::super::{Parts, Runtime};
     use super::*;
-    use crate::source::{Candidate, Pattern, Selection, discover};
+    use crate::source::{Candidate, Pattern, Reach, Selection, discover};
     use crate::stop::Stop;
 
     fn opened(content: &[u8]) -> (tempfile::NamedTempFile, Arc<Source>) {
@@ -49,7 +49,7 @@ mod tests {
             text: file.path().file_name().expect("a name").to_string_lossy().into_owned().into(),
             base: file.path().parent().expect("a folder").to_owned(),
         };
-        let found = discover(&[pattern], &Selection::default()).expect("found").files;
+        let found = discover(&[pattern], &Selection::default(), &Reach::default()).expect("found").files;
         let source = Candidate::open(&found[0], &Stop::default()).and_then(|it| it.reopen()).expect("opened");
         (file, source)
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use logmill::error::{ErrorKind, Result};
 use logmill::reject::{self, Faults, Rejects, Stage, code};
 use logmill::sink::{Advance, Answer, Asked, Batch, Counts, Ending, HOLDER_WAIT, Task};
-use logmill::source::{Candidate, Framing, Pattern, Preamble, Selection, discover, hash16};
+use logmill::source::{Candidate, Framing, Pattern, Preamble, Reach, Selection, discover, hash16};
 use logmill::span::Span;
 use logmill::split::Split;
 use logmill::stop::Stop;
@@ -18,7 +18,7 @@ use super::place::{RULES, Run};
 fn candidate(path: &Path) -> Candidate {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let pattern = Pattern { text: name.into(), base: path.parent().unwrap().to_owned() };
-    let found = discover(&[pattern], &Selection::default()).unwrap().files;
+    let found = discover(&[pattern], &Selection::default(), &Reach::default()).unwrap().files;
     Candidate::open(&found[0], &Stop::default()).unwrap()
 }
 
@@ -30,6 +30,7 @@ pub(super) fn asked(files: &[&Path]) -> Asked {
         take_over: false,
         only: None,
         grows_by_splits: false,
+        beside: Default::default(),
         wait: Some(HOLDER_WAIT),
         key_is_position: true,
         framing: Framing::Lines,

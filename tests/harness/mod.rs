@@ -26,6 +26,8 @@ pub(crate) mod redis;
 pub(crate) mod run;
 pub(crate) mod trials;
 pub(crate) mod twin;
+#[cfg(feature = "buckets")]
+pub(crate) mod web;
 
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -9,7 +9,13 @@ const PEAK_KIB_MAX: u64 = 192 << 10;
 /// Loads, and watches how much memory that takes.
 #[track_caller]
 fn load_within_bounds(logs: &Logs) -> Loaded {
-    let mut child = Piped::start(logs.command(""));
+    within_bounds(logs.command(""))
+}
+
+/// The same with another command.
+#[track_caller]
+pub(super) fn within_bounds(command: Command) -> Loaded {
+    let mut child = Piped::start(command);
     let status = format!("/proc/{}/status", child.0.id());
     let mut peak = 0;
     while child.0.status().is_none() {

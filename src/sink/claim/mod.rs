@@ -8,6 +8,7 @@
 
 mod resume;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,11 @@ use chrono::NaiveDate;
 use resume::{is_of_other_rules, resume};
 
 use super::Again;
-use super::outage::{Patience, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
+use crate::outage::{Patience, stopped};
 use crate::source::{Candidate, Container, Framing, Hash16, Inode, Known, Preamble, Recognised, Start};
-use crate::source::{hash16, recognise};
+use crate::source::{hash16, recognise, recognise_beside};
 use crate::split::Split;
 
 /// What a run asks for.
@@ -45,6 +46,9 @@ pub struct Asked {
     pub only: Option<Split>,
     /// What a source has grown by is a split of its own, even if the source was one split so far.
     pub grows_by_splits: bool,
+    /// The names of all files of the run, by their hashes, where these are not all of them. What has the name
+    /// of another one is that one's.
+    pub beside: Arc<HashSet<u64>>,
     /// How long another run that holds a source is waited for; without bound, if that is not said.
     pub wait: Option<Duration>,
 }
@@ -322,7 +326,7 @@ impl Decision {
 /// middle of a source.
 pub fn decide(asked: &Asked, remembered: &[Remembered]) -> Result<Vec<Decision>> {
     let known: Vec<Known> = remembered.iter().map(|memory| memory.known.clone()).collect();
-    let recognised = recognise(&asked.files, &known, asked.allow_duplicates);
+    let recognised = recognise_beside(&asked.files, &known, &asked.beside, asked.allow_duplicates);
     let decisions: Vec<Decision> = asked
         .files
         .iter()

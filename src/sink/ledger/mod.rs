@@ -28,8 +28,8 @@ pub use store::{Entry, Failure, Store, Swap, Version, behind};
 use super::Batch;
 use super::claim::{Answer, Asked, Checkpoint, Decision, Owner, Remembered, Task, decide, wait_for};
 use super::claim::{asks_for_others, refuse_sources_of_others};
-use super::outage::Patience;
 use crate::error::{Error, Result};
+use crate::outage::Patience;
 use crate::source::{Candidate, Container, Hash16};
 use crate::split::Split;
 

@@ -32,12 +32,12 @@ use state::Kept;
 use super::destination::Settings;
 use super::history::Filter;
 use super::ledger::MapLedger;
-use super::outage::Outage;
 use super::replay::{OpenLetter, Page};
 use super::{Answer, Asked, Batch, Closes, Committed, Constant, Ending, OpenLetters, Setback, Sink};
 use crate::bucket::{Bucket, Failure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
+use crate::outage::Outage;
 use crate::schema::Time;
 use crate::work::{Recipe, Work};
 

@@ -13,8 +13,8 @@ use super::trouble::Trouble;
 use super::verdict::{Step, Verdict};
 use super::{Postgres, ownership, wait_out};
 use crate::error::{Error, Result};
+use crate::outage::Outage;
 use crate::sink::ledger::Acknowledged;
-use crate::sink::outage::Outage;
 use crate::split::Split;
 
 /// What a run was told is committed.

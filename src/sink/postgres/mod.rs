@@ -83,6 +83,7 @@ use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::outage::{Outage, Patience};
 use crate::sink::bar::Standing;
 use crate::sink::claim::{
     Whose, asks_for_others, lost_ownership, refuse_sources_of_others, signed, unsigned,
@@ -91,7 +92,6 @@ use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::history::{Filter, ReasonCount, of_target};
 use crate::sink::ledger::{Claimed, Holder, Holding, Holdings, went_back};
-use crate::sink::outage::{Outage, Patience};
 use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::rollup::{Dates, FAILURES_MAX, RolledUp};

@@ -20,9 +20,9 @@ use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use super::{Postgres, Settings};
 use crate::error::{ErrorKind, Result};
+use crate::outage::Outage;
 use crate::sink::claim::{lost_ownership, signed, unsigned};
 use crate::sink::ledger::{Acknowledged, Anew};
-use crate::sink::outage::Outage;
 use crate::sink::rebuild::{
     BEFORE, Mended, Provenance, Rebuilt, Words, carry_over_sql, day_column, decisions_sql, is_decided_sql,
     listed, mended_sql, not_alone,

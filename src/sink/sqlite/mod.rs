@@ -65,7 +65,6 @@ use super::destination::Settings;
 use super::findings::{self, Loaded, Past};
 use super::history::{Filter, ReasonCount, of_target};
 use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
-use super::outage::Outage;
 use super::rebuild::{Mended, Provenance, Rebuilt, conflict_of_letters};
 use super::replay::{OpenLetter, Page};
 use super::rollup::{Dates, FAILURES_MAX, RolledUp};
@@ -74,6 +73,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
+use crate::outage::Outage;
 use crate::trust::make_private;
 use crate::work::{self, Recipe, Work};
 

@@ -1,4 +1,5 @@
-//! Outages, waited out: bounded, with growing pauses, and told.
+//! Outages, waited out: bounded, with growing pauses, and told. Destinations have them, and buckets that
+//! sources are in.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,14 @@ use crate::stop::Stop;
 
 /// How long to wait, and whom to tell.
 #[derive(Clone, Copy)]
-pub(super) struct Patience<'a> {
-    pub(super) retry_for: Duration,
-    pub(super) stop: &'a Stop,
-    pub(super) observer: &'a Observer,
+pub(crate) struct Patience<'a> {
+    pub(crate) retry_for: Duration,
+    pub(crate) stop: &'a Stop,
+    pub(crate) observer: &'a Observer,
 }
 
 /// One outage: from the first failure to the next success.
-pub(super) struct Outage<'a> {
+pub(crate) struct Outage<'a> {
     patience: Patience<'a>,
     since: Option<Instant>,
     attempt: u32,
@@ -27,12 +28,12 @@ pub(super) struct Outage<'a> {
 const TELL_EVERY: Duration = Duration::from_secs(30);
 
 impl<'a> Outage<'a> {
-    pub(super) fn new(patience: Patience<'a>) -> Outage<'a> {
+    pub(crate) fn new(patience: Patience<'a>) -> Outage<'a> {
         Outage { patience, since: None, attempt: 0, told: None }
     }
 
     /// Waits before the next try. The error is given back when there will be none.
-    pub(super) fn wait(&mut self, what: &str, error: impl FnOnce() -> Error) -> Result<()> {
+    pub(crate) fn wait(&mut self, what: &str, error: impl FnOnce() -> Error) -> Result<()> {
         let waited = self.since.get_or_insert_with(Instant::now).elapsed();
         let Patience { retry_for, stop, observer } = self.patience;
         if waited >= retry_for {
@@ -68,7 +69,7 @@ impl Drop for Outage<'_> {
 }
 
 /// The error of a wait that a stop cut short.
-pub(super) fn stopped(stop: &Stop) -> Error {
+pub(crate) fn stopped(stop: &Stop) -> Error {
     ErrorKind::Stopped(stop.asked().unwrap_or(libc::SIGINT)).into()
 }
 
