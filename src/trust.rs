@@ -5,7 +5,7 @@
 //! there, and what holds rows is for the eyes of its owner.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -97,13 +97,24 @@ pub(crate) struct Draft {
     file: BufWriter<File>,
     path: PathBuf,
     beside: Option<PathBuf>,
+    /// How a file begins that gives way to it.
+    older: Option<&'static [u8]>,
 }
 
 impl Draft {
     /// Begins it. `AlreadyExists` says that a file with something in it has the name.
     pub(crate) fn begin(path: &Path) -> io::Result<Draft> {
-        let draft = |file, beside| Draft { file: BufWriter::new(file), path: path.to_owned(), beside };
-        if !is_free(path)? {
+        Draft::in_place_of(path, None)
+    }
+
+    /// The same, and a file with something in it gives way if it begins with these bytes.
+    pub(crate) fn renew(path: &Path, older: &'static [u8]) -> io::Result<Draft> {
+        Draft::in_place_of(path, Some(older))
+    }
+
+    fn in_place_of(path: &Path, older: Option<&'static [u8]>) -> io::Result<Draft> {
+        let draft = |file, beside| Draft { file: BufWriter::new(file), path: path.to_owned(), beside, older };
+        if !may_take(path, older)? {
             return Ok(draft(create_private(path)?, None));
         }
         let beside = path.with_file_name(format!(".logmill-{:016x}.tmp", fastrand::u64(..)));
@@ -117,7 +128,7 @@ impl Draft {
         self.file.flush()?;
         let Some(beside) = &self.beside else { return Ok(()) };
         self.file.get_ref().sync_all()?;
-        if !is_free(&self.path)? {
+        if !may_take(&self.path, self.older)? {
             return Err(io::Error::other("something else has taken its name meanwhile"));
         }
         std::fs::rename(beside, &self.path)?;
@@ -153,6 +164,25 @@ fn is_free(path: &Path) -> io::Result<bool> {
         Ok(found) if found.len() > 0 => Err(io::ErrorKind::AlreadyExists.into()),
         Ok(found) if !is_ours(&found) => Err(of_another(&found)),
         Ok(_) => Ok(true),
+    }
+}
+
+/// The same, or from a file that begins with `older`.
+fn may_take(path: &Path, older: Option<&'static [u8]>) -> io::Result<bool> {
+    let found = match (is_free(path), older) {
+        (Err(error), Some(older)) if error.kind() == io::ErrorKind::AlreadyExists => older,
+        (is_free, _) => return is_free,
+    };
+    let mut file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+    let metadata = file.metadata()?;
+    if !is_ours(&metadata) {
+        return Err(of_another(&metadata));
+    }
+    let mut first = vec![0; found.len()];
+    match file.read_exact(&mut first) {
+        Ok(()) if first == found => Ok(true),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
+        _ => Err(io::ErrorKind::AlreadyExists.into()),
     }
 }
 
@@ -247,6 +277,30 @@ mod tests {
         draft.finish().expect_err("there is one");
         assert_eq!((fs::read(&other).expect("there"), names()), (b"precious".to_vec(), 2));
         begun(Path::new("/dev/null")).finish().expect("no file");
+    }
+
+    #[test]
+    fn a_draft_takes_the_place_of_an_older_one_and_of_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, link) = (folder.path().join("page"), folder.path().join("link"));
+        let renewed = |path: &Path, text: &str| -> io::Result<()> {
+            let mut draft = Draft::renew(path, b"page:")?;
+            draft.write_all(text.as_bytes())?;
+            draft.finish()
+        };
+        renewed(&path, "page: 1").expect("free");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("opened up");
+        renewed(&path, "page: 2").expect("an older one");
+        assert_eq!((mode(&path), fs::read(&path).expect("there")), (0o600, b"page: 2".to_vec()));
+        symlink(&path, &link).expect("linked");
+        renewed(&link, "page: 3").expect_err("a link");
+        for precious in ["precious", "page", "p"] {
+            fs::write(&path, precious).expect("written");
+            let error = renewed(&path, "page: 3").expect_err("something else");
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&path).expect("there"), precious.as_bytes());
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 2);
     }
 
     #[test]

@@ -81,6 +81,9 @@ mod path;
 mod pydantic;
 /// Dead letters that are tried again.
 mod replay;
+/// A page about a job, in a browser.
+#[cfg(feature = "sqlite")]
+mod report;
 /// What a role must be granted.
 #[cfg(feature = "sqlite")]
 mod rights;

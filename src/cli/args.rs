@@ -91,6 +91,11 @@ pub(super) enum Command {
     ///
     /// From any machine: it is all in the destination. Nothing is written, and nothing waits.
     Status(StatusArgs),
+    /// Write one page with pictures of a job: dates, runs, dead letters, sources
+    ///
+    /// A file of its own that asks for nothing else: it opens from a mail, by day and by night, and prints. It
+    /// holds samples of refused records, so nobody else may read it. An older page of the same name gives way.
+    Report(ReportArgs),
     /// Look at the records that did not become rows
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
@@ -487,6 +492,18 @@ pub(super) struct StatusArgs {
     /// Show every source, not only those that are unfinished or have dead letters
     #[arg(short, long)]
     pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    #[command(flatten)]
+    pub(super) job: JobArgs,
+    /// The file, which takes its name when it is whole; `-` is stdout
+    #[arg(short, long, value_name = "FILE.html", value_hint = ValueHint::FilePath)]
+    pub(super) out: PathBuf,
+    /// Show nothing of refused records
+    #[arg(long)]
+    pub(super) no_samples: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,6 @@
 //! What the command line knows and does not do yet: hidden from help, and refused with a word.
 
-use std::ffi::OsString;
-
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::later::{LATER, What};
 use crate::error::{Error, ErrorKind};
@@ -12,18 +10,11 @@ use crate::error::{Error, ErrorKind};
 pub(super) fn known(mut command: Command) -> Command {
     let called = command.get_name().to_owned();
     for later in LATER {
-        match later.what {
-            What::Command(under, name) if under == called => {
-                // Whatever stands behind it.
-                let any = Arg::new("any").num_args(0..).trailing_var_arg(true).allow_hyphen_values(true);
-                let unbuilt = Command::new(name).hide(true).disable_help_flag(true);
-                command = command.subcommand(unbuilt.arg(any.value_parser(value_parser!(OsString))));
-            }
-            What::Flag(of, flag) if of == called => {
-                let unbuilt = Arg::new(flag).long(flag.trim_start_matches('-')).hide(true);
-                command = command.arg(unbuilt.action(ArgAction::Append).num_args(0..=1));
-            }
-            _ => {}
+        if let What::Flag(of, flag) = later.what
+            && of == called
+        {
+            let unbuilt = Arg::new(flag).long(flag.trim_start_matches('-')).hide(true);
+            command = command.arg(unbuilt.action(ArgAction::Append).num_args(0..=1));
         }
     }
     command.mut_subcommands(known)
@@ -34,11 +25,8 @@ pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
     let (mut called, mut matches) = ("logmill", matches);
     loop {
         let given = matches.subcommand();
-        let is_given = |what: &What| match *what {
-            What::Flag(of, flag) => of == called && matches.contains_id(flag),
-            What::Command(under, name) => under == called && given.is_some_and(|(given, _)| given == name),
-            _ => false,
-        };
+        let is_given =
+            |what: &What| matches!(*what, What::Flag(of, flag) if of == called && matches.contains_id(flag));
         if let Some(later) = LATER.iter().find(|later| is_given(&later.what)) {
             return Some(ErrorKind::NotYet { what: later.what.to_string() }.into());
         }
@@ -58,8 +46,6 @@ mod tests {
         let mut refusals = 0;
         for later in LATER {
             let line = match later.what {
-                What::Command("logmill", name) => format!("logmill {name} --any x"),
-                What::Command(under, name) => format!("logmill {under} {name} x"),
                 What::Flag(of, flag) => format!("logmill {of} -j j.toml x {flag} 1"),
                 _ => continue,
             };

@@ -19,6 +19,7 @@ mod next;
 mod overrides;
 mod plan;
 mod progress;
+mod report;
 mod rollup;
 mod speech;
 mod status;
@@ -77,6 +78,7 @@ pub fn run() -> ExitCode {
             Command::Plan(args) => plan::plan(args, speech, &stop),
             Command::Status(args) => status::status(args, speech),
             Command::DeadLetters(command) => dead_letters::dead_letters(command, speech, &stop),
+            Command::Report(args) => report::report(args, speech),
             Command::Verify(args) => verify::verify(args, speech, &stop),
             Command::Rollup(args) => rollup::rollup(args, speech, &stop),
             Command::Forget(args) => forget::forget(args, speech),
@@ -116,6 +118,7 @@ fn read_line() -> Result<(Speech, String, Result<Command, Error>), clap::Error> 
 fn has_one_result(command: &Command) -> bool {
     match command {
         Command::DeadLetters(DeadLettersCommand::Show(args)) => !args.raw,
+        Command::Report(args) => args.out != Path::new("-"),
         Command::Check(args) => args.verdicts.as_deref() != Some(Path::new("-")),
         Command::Config { .. } | Command::Completions { .. } | Command::Man { .. } => false,
         _ => true,

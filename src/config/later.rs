@@ -23,8 +23,6 @@ pub(crate) enum What {
     Key(&'static str, &'static str),
     /// A key of `[record.fields.X]`, for fields of this type.
     Rule(&'static str, &'static str),
-    /// A command, with the one that it belongs to: `dead-letters replay`.
-    Command(&'static str, &'static str),
     /// A flag, of this command.
     Flag(&'static str, &'static str),
 }
@@ -32,22 +30,20 @@ pub(crate) enum What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Command("logmill", name) | Flag(_, name) => f.write_str(name),
-            Command(under, name) => write!(f, "{under} {name}"),
+            Flag(_, name) => f.write_str(name),
             Key(table, name) => write!(f, "'{name}' of {table}"),
             Rule(key, name) => write!(f, "'{key}' for '{name}'"),
         }
     }
 }
 
-use What::{Command, Flag, Key, Rule};
+use What::{Flag, Key, Rule};
 
 // One line each.
 #[rustfmt::skip]
 pub(crate) static LATER: &[Later] = &[
     later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
-    later(Command("logmill", "report"), "One page with pictures of sources, dates, runs and dead letters."),
     later(Flag("load", "--metrics"), "Writes figures for Prometheus to a file."),
     later(Flag("status", "--fail-if-open"), "Ends with 3 if there are open dead letters."),
     later(Flag("status", "--fail-if-older"), "Ends with 1 if the last load is older."),

@@ -7,13 +7,28 @@ use super::{Watch, destination};
 use crate::config::Config;
 use crate::error::Result;
 use crate::report::{Exit, Head, OldRows, SourcesStatus, Status};
-use crate::sink::history::SourceStatus;
+use crate::sink::Destination;
+use crate::sink::history::{History, SourceStatus};
 use crate::source::Hash16;
+
+/// So many runs are told of.
+const RUNS_MAX: usize = 10;
 
 /// How far the job is.
 pub fn status(config: &Config, watch: &Watch) -> Result<Status> {
     let destination = destination(config, watch)?;
-    let mut found = destination.history()?.status(&config.name)?;
+    let mut status = status_at(config, &*destination, &mut *destination.history()?)?;
+    status.runs.truncate(RUNS_MAX);
+    Ok(status)
+}
+
+/// The same with all runs that are remembered for people.
+pub(super) fn status_at(
+    config: &Config,
+    destination: &dyn Destination,
+    history: &mut dyn History,
+) -> Result<Status> {
+    let mut found = history.status(&config.name)?;
     found.iter_mut().for_each(|found| compare_rules(config, &mut found.sources));
     let undelivered = found.as_ref().map_or(0, |found| found.undelivered);
     let rows = old_rows(config);

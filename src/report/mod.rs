@@ -17,6 +17,7 @@ mod letters;
 mod load;
 #[cfg(test)]
 mod manual;
+mod page;
 mod plan;
 mod rollup;
 mod rules;
@@ -44,6 +45,7 @@ pub use letters::{
 pub use load::{
     Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times,
 };
+pub use page::{Page, PageWritten};
 pub use plan::{Fate, Guarantee, Plan, PlannedFile, PlannedSplit, WholeFile};
 pub use rollup::{LoadRollups, Rollup};
 pub use rules::{OldRows, OtherRules};

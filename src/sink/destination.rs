@@ -17,7 +17,7 @@ use super::key::{Key, OnConflict};
 use super::ledger::stores::Chosen;
 use super::objects::layout::Layout;
 use super::outbox::Outbox;
-use super::rollup::{CheckedRollups, Dates, Rollups};
+use super::rollup::{CheckedRollups, Dates, Rollups, StoredMetric};
 use super::verify::{Verify, Verifying};
 use super::{Asked, Constant, Sink, TableName};
 use crate::error::{Error, Result};
@@ -73,6 +73,11 @@ pub trait Destination {
 
     /// Compares the metrics of dates with what computing them again would give. Nothing is written.
     fn check_rollups(&self, dates: &Dates) -> Result<CheckedRollups>;
+
+    /// The values of the job's metrics, as they are stored.
+    fn metrics(&self) -> Result<Vec<StoredMetric>> {
+        Ok(Vec::new())
+    }
 
     /// Table and place in words, without secrets.
     fn describe(&self) -> String;

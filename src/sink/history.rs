@@ -244,6 +244,8 @@ pub struct RunStatus {
     pub exit_code: Option<i32>,
     /// What became of the records.
     pub counts: Counts,
+    /// Bytes that it read and committed, decompressed.
+    pub bytes: u64,
 }
 
 /// Which dead letters are asked for.

@@ -4,8 +4,8 @@
 
 use super::history::{of_target, place_of_split};
 
-/// How many runs are shown.
-const RUNS_MAX: usize = 10;
+/// How many runs are looked at: enough for a picture of them.
+const RUNS_MAX: usize = 60;
 
 /// The tables, with the columns of the present version whatever their own is.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +52,7 @@ impl Tables {
     pub(super) fn last_runs(&self) -> String {
         format!(
             "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
-                    superseded, rejected, blank, skipped
+                    superseded, rejected, blank, skipped, bytes
              FROM {} WHERE job = {}1 ORDER BY id DESC LIMIT {RUNS_MAX}",
             self.runs, self.mark
         )

@@ -7,6 +7,7 @@
 mod audit;
 #[cfg(feature = "tls")]
 pub(crate) mod authority;
+pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod cloud;
 pub(crate) mod destination;

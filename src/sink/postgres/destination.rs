@@ -15,7 +15,7 @@ use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
 use crate::sink::outbox::Outbox;
-use crate::sink::rollup::{CheckedRollups, Dates};
+use crate::sink::rollup::{CheckedRollups, Dates, StoredMetric};
 use crate::sink::statement::shell_word;
 use crate::sink::verify::{Verify, Verifying};
 use crate::sink::{Asked, Sink};
@@ -124,6 +124,10 @@ impl Destination for PostgresDestination {
 
     fn check_rollups(&self, dates: &Dates) -> Result<CheckedRollups> {
         super::rollup::check(&self.server, &self.settings, dates)
+    }
+
+    fn metrics(&self) -> Result<Vec<StoredMetric>> {
+        super::stored::metrics(&self.server, &self.settings)
     }
 
     fn describe(&self) -> String {

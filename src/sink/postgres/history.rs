@@ -195,6 +195,7 @@ fn run_status(row: &Row) -> RunStatus {
             skipped: row.get(13),
             lines: row.get::<_, i64>(6) + row.get::<_, i64>(12) + row.get::<_, i64>(13),
         },
+        bytes: unsigned(row.get(14)),
     }
 }
 

@@ -49,6 +49,7 @@ mod session;
 mod spares;
 mod staging;
 mod state;
+mod stored;
 mod strategy;
 mod tables;
 mod transaction;

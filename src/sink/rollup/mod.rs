@@ -11,6 +11,7 @@ mod ready;
 mod register;
 mod sql;
 mod statement;
+mod stored;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub use ready::{FORMS, Ready};
 pub(in crate::sink) use register::{Changes, Known, KnownMetric, Whose};
 pub use sql::Sql;
 pub(in crate::sink) use statement::{Place, Shape, start};
+pub(in crate::sink) use stored::stored_sql;
+pub use stored::{StoredGroup, StoredMetric};
 
 use super::TableName;
 use crate::schema::Time;

@@ -179,6 +179,7 @@ fn run_status(row: &Row<'_>) -> rusqlite::Result<RunStatus> {
             skipped,
             lines: records + blank + skipped,
         },
+        bytes: unsigned(row.get(14)?),
     })
 }
 

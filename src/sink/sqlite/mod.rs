@@ -35,6 +35,7 @@ mod rollup;
 mod scratch;
 mod state;
 mod statements;
+mod stored;
 mod target;
 mod verify;
 
