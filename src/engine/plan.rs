@@ -221,7 +221,7 @@ fn report(
     }
 }
 
-pub(super) fn key(config: &Config) -> String {
+fn key(config: &Config) -> String {
     match &config.destination.key {
         Key::Position => "\"position\"".to_owned(),
         Key::Content => "\"content\"".to_owned(),

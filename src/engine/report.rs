@@ -8,7 +8,6 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::guarantees::{Kinds, guarantees};
-use super::plan::key;
 use super::status::status_at;
 use super::{Watch, destination};
 use crate::config::Config;
@@ -77,7 +76,6 @@ fn page(config: &Config, options: ReportOptions, watch: &Watch) -> Result<Page> 
     };
     Ok(Page {
         guarantees: guarantees(config, kinds(&status), destination.rests_on()),
-        key: key(config),
         samples,
         made_at: options.made_at,
         metrics: destination.metrics()?,

@@ -30,8 +30,6 @@ pub struct Page {
     pub status: Status,
     /// What is promised.
     pub guarantees: Vec<Guarantee>,
-    /// What a row is known by.
-    pub key: String,
     /// The first dead letter of each reason, as far as they are shown.
     pub samples: Vec<ShownLetter>,
     /// The metrics of its dates.
@@ -57,7 +55,7 @@ pub struct PageWritten {
 const STYLE: &str = include_str!("style.css");
 
 /// SHA-256 of the style, by which the policy lets it pass, and no other.
-const STYLE_HASH: &str = "FW6GFHRZYhpMWG59y2zt+LxrC9CNzMr9DalpcQHs/W4=";
+const STYLE_HASH: &str = "eWbOZqEKMCMPnrLXfzDK6KshrW1VvGOi45locaV7krE=";
 
 impl Page {
     /// How every page begins: by this an older one is known.
@@ -123,8 +121,7 @@ impl Page {
             html.leaf("h2", &[("id", &"job")], "The job, and what it promises");
             html.element("dl", &[], |html| {
                 let status = &self.status;
-                let facts =
-                    [("job", status.head.job()), ("destination", &status.destination), ("key", &self.key)];
+                let facts = [("job", status.head.job()), ("destination", &status.destination)];
                 let promises = self.guarantees.iter().map(|promise| (promise.what, promise.holds.as_str()));
                 for (what, holds) in facts.into_iter().chain(promises) {
                     html.leaf("dt", &[], what);

@@ -196,7 +196,7 @@ fn top_of(values: impl Iterator<Item = f64>) -> f64 {
         return 0.0;
     }
     let power = 10_f64.powi(greatest.log10().floor() as i32);
-    [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+    [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
         .into_iter()
         .map(|step| step * power)
         .find(|top| *top >= greatest)
@@ -234,8 +234,8 @@ mod tests {
 
     #[test]
     fn scales_end_at_round_numbers() {
-        let tops = [[0.0, 0.0], [3.2, 0.7], [99.0, 4.0], [1_000.0, 1.0], [0.031, 0.0], [-4.0, -2.0]];
-        assert_eq!(tops.map(|values| top(values.into_iter())), [1.0, 4.0, 100.0, 1_000.0, 0.04, 1.0]);
+        let tops = [[0.0, 0.0], [3.2, 0.7], [99.0, 4.0], [1_040.0, 1.0], [0.031, 0.0], [-4.0, -2.0]];
+        assert_eq!(tops.map(|values| top(values.into_iter())), [1.0, 4.0, 100.0, 1_200.0, 0.04, 1.0]);
         assert_eq!(top([f64::NAN, f64::INFINITY, 7.0].into_iter()), 8.0);
     }
 

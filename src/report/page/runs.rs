@@ -34,8 +34,8 @@ pub(super) fn throughput(html: &mut Html, runs: &[RunStatus]) {
             return;
         };
         let lead = format!(
-            "Records a second of the last {}, from its first to its last moment",
-            figure::some(timed.len(), "run that read any")
+            "Records a second of the last {}, each over all of its time",
+            figure::what(timed.len(), "run that read any", "runs that read any")
         );
         html.leaf("p", &[("class", &"lead")], &lead);
         let bars: Vec<Bar> = timed.iter().map(|&(run, time)| bar(run, time)).collect();

@@ -84,7 +84,6 @@ fn page(found: history::Status, samples: Vec<ShownLetter>) -> Page {
     Page {
         status: Status::new("app", "t in a database".to_owned(), Some(found), OldRows::Replaced, false),
         guarantees: vec![Guarantee { what: "run again", holds: "changes nothing".to_owned() }],
-        key: "\"position\"".to_owned(),
         samples,
         metrics: Vec::new(),
         made_at: moment_at(1_000_000),
@@ -121,8 +120,7 @@ fn hostile_text_is_text_wherever_it_comes_from() {
     let raw = format!("{{\"n\":\"{HOSTILE}\"}}");
     let mut page = page(found, vec![letter(1, raw.as_bytes(), (HOSTILE, HOSTILE), HOSTILE)]);
     page.status.head.job = Some(hostile.clone());
-    page.status.destination.clone_from(&hostile);
-    page.key = hostile;
+    page.status.destination = hostile;
     let html = page.html();
     for forbidden in
         ["<script", "<img", "</style></title>", "\0", "\u{202e}", "\u{1b}", "onerror=alert(1)>\""]
