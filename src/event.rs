@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::counts::Counts;
 use crate::figure;
 
 /// Something that happened.
@@ -20,8 +21,23 @@ use crate::figure;
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
+    /// A run has begun: the destination is open, and nothing is claimed yet.
+    RunStarted {
+        /// Its id, where the destination remembers runs.
+        run: Option<i64>,
+        /// The command.
+        command: String,
+        /// The name of the job.
+        job: String,
+        /// The day that it is about.
+        date: Option<String>,
+        /// Where the rows go, without secrets.
+        destination: String,
+    },
     /// Something outside is missing or busy, and is tried again.
     Waiting {
+        /// The word for it: `connection`, `conflict`, `server`, `database_file`, `store` or `bucket`.
+        trouble: &'static str,
         /// What is in the way.
         why: String,
         /// How long it is waited for from now on.
@@ -30,6 +46,8 @@ pub enum Event {
     },
     /// One attempt of many failed, and another follows.
     Retried {
+        /// The word for it, as in `waiting`.
+        trouble: &'static str,
         /// Why it failed.
         cause: String,
         /// Which attempt it was, counted from one.
@@ -37,6 +55,8 @@ pub enum Event {
     },
     /// The waiting that was told of is over.
     Resumed {
+        /// The word for what was waited for, as in `waiting`.
+        trouble: &'static str,
         /// How long it took.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         after: Duration,
@@ -64,17 +84,49 @@ pub enum Event {
         /// Their bytes that are to be read, compressed as they are.
         bytes: u64,
     },
-    /// A batch is durable.
+    /// One source, or one split of it, is the run's own.
+    SourceClaimed {
+        /// Its file.
+        #[serde(serialize_with = "lossy")]
+        file: PathBuf,
+        /// The id of the source.
+        source: i32,
+        /// The offset at which the split begins.
+        start: u64,
+        /// The offset from which on it is read.
+        position: u64,
+        /// The bytes that are to be read, compressed as they are; none of a stream, whose size nobody knows.
+        bytes: u64,
+    },
+    /// A batch is durable; in a rebuild, it is written into what becomes durable as a whole.
     Committed {
-        /// Its records, rejects included.
-        records: u64,
-        /// Its rejects.
-        rejected: u64,
+        /// What became of its records.
+        #[serde(flatten)]
+        counts: Counts,
+        /// Why records of it were rejected, by code. A record with several reasons counts for each.
+        reasons: Vec<CodeCount>,
         /// The bytes that it was read from, decompressed.
         bytes: u64,
+        /// The same in the files, compressed as they are.
+        raw_bytes: u64,
         /// How long the destination took.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
+    },
+    /// What was told as committed is not there any more: the destination has lost it, or a rebuild was
+    /// given up. What is loaded again is told again.
+    TakenBack {
+        /// What had become of the records.
+        #[serde(flatten)]
+        counts: Counts,
+        /// Why some had been rejected, as far as that is taken back.
+        reasons: Vec<CodeCount>,
+        /// The bytes they were read from, decompressed.
+        bytes: u64,
+        /// The same in the files, compressed as they are, as far as that is taken back.
+        raw_bytes: u64,
+        /// How many batches that were, as far as that is taken back.
+        batches: u64,
     },
     /// A file cannot be loaded. The others can.
     Refused {
@@ -118,6 +170,36 @@ pub enum Event {
         /// Why it is not done.
         reason: Option<String>,
     },
+    /// A run has ended, and has said so to the destination if that could be.
+    RunEnded {
+        /// Its id.
+        run: Option<i64>,
+        /// One word for how.
+        outcome: &'static str,
+        /// The exit code of a command that does no more than this.
+        exit_code: u8,
+        /// What became of the records of the run.
+        #[serde(flatten)]
+        counts: Counts,
+        /// The bytes that they were read from, decompressed.
+        bytes: u64,
+        /// The same in the files, compressed as they are.
+        raw_bytes: u64,
+        /// How many batches that were.
+        batches: u64,
+        /// Dead letters of the whole job that are open; nothing if that could not be asked.
+        open_dead_letters_of_job: Option<u64>,
+        /// How long it took.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+        /// Why it could not go on, if it could not.
+        error: Option<String>,
+    },
+    /// Whoever wants figures of the run can ask for them.
+    Listening {
+        /// Where.
+        url: String,
+    },
     /// Something to know, though it stops nothing.
     Warning {
         /// What, and what to do.
@@ -128,6 +210,15 @@ pub enum Event {
         /// What, and what to do.
         text: String,
     },
+}
+
+/// How many records have a reason of a code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CodeCount {
+    /// The code.
+    pub code: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// How much an event matters to a person.
@@ -151,13 +242,18 @@ impl Event {
             | Event::Resumed { .. }
             | Event::Held { .. }
             | Event::JobFound { .. }
+            | Event::Listening { .. }
             | Event::DayEnded { .. } => Level::Info,
             Event::Warning { .. } => Level::Warning,
             Event::Unsafe { .. } => Level::Alarm,
             // The summary tells of refused files, and of those that are given up, all in one place.
-            Event::Retried { .. }
+            Event::RunStarted { .. }
+            | Event::RunEnded { .. }
+            | Event::Retried { .. }
             | Event::Claimed { .. }
+            | Event::SourceClaimed { .. }
             | Event::Committed { .. }
+            | Event::TakenBack { .. }
             | Event::Refused { .. }
             | Event::GivenUp { .. }
             | Event::Finished { .. } => Level::Debug,
@@ -168,11 +264,24 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::Waiting { why, at_most } => {
+            Event::RunStarted { run, command, job, date, destination } => {
+                write!(f, "{command} of {job}")?;
+                date.iter().try_for_each(|date| write!(f, " for {date}"))?;
+                write!(f, " into {destination}")?;
+                run.iter().try_for_each(|run| write!(f, ", run {run}"))
+            }
+            Event::RunEnded { run, outcome, exit_code, counts, took, error, .. } => {
+                f.write_str("run ")?;
+                run.iter().try_for_each(|run| write!(f, "{run} "))?;
+                let records = figure::some(counts.records, "record");
+                write!(f, "ended: {outcome} ({exit_code}), {records}, in {}", figure::time(*took))?;
+                error.iter().try_for_each(|error| write!(f, "; {error}"))
+            }
+            Event::Waiting { why, at_most, .. } => {
                 write!(f, "{why}; trying again for up to {} s more", at_most.as_secs())
             }
-            Event::Retried { cause, attempt } => write!(f, "attempt {attempt} failed: {cause}"),
-            Event::Resumed { after } => write!(f, "no longer waiting, after {}", figure::time(*after)),
+            Event::Retried { cause, attempt, .. } => write!(f, "attempt {attempt} failed: {cause}"),
+            Event::Resumed { after, .. } => write!(f, "no longer waiting, after {}", figure::time(*after)),
             Event::Held { source, holder, at_most: Some(at_most) } => {
                 write!(f, "{source} is held by {holder}; waiting up to {} s for it", at_most.as_secs())
             }
@@ -185,12 +294,20 @@ impl fmt::Display for Event {
             Event::Claimed { sources, bytes } => {
                 write!(f, "{} to read, {}", figure::some(*sources, "source"), figure::bytes(*bytes))
             }
-            Event::Committed { records, rejected, bytes, took } => {
-                write!(f, "committed {}, {}", figure::some(*records, "record"), figure::bytes(*bytes))?;
-                if *rejected > 0 {
-                    write!(f, ", {} rejected", figure::count(*rejected))?;
+            Event::SourceClaimed { file, source, position, bytes, .. } => {
+                let bytes = figure::bytes(*bytes);
+                write!(f, "{}: source {source}, from byte {position}, {bytes} to read", file.display())
+            }
+            Event::Committed { counts, bytes, took, .. } => {
+                write!(f, "committed {}, {}", figure::some(counts.records, "record"), figure::bytes(*bytes))?;
+                if counts.rejected > 0 {
+                    write!(f, ", {} rejected", figure::count(counts.rejected))?;
                 }
                 write!(f, ", in {}", figure::time(*took))
+            }
+            Event::TakenBack { counts, .. } => {
+                let records = figure::some(counts.records, "record");
+                write!(f, "{records} of those that were committed are not in the destination any more")
             }
             Event::Refused { file, why } => write!(f, "{}: {why}", file.display()),
             Event::GivenUp { file, dead_letters, records } => write!(
@@ -211,6 +328,7 @@ impl fmt::Display for Event {
                 write!(f, ", in {}", figure::time(*took))?;
                 reason.iter().try_for_each(|reason| write!(f, "; {reason}"))
             }
+            Event::Listening { url } => write!(f, "figures for Prometheus at {url}"),
             Event::Warning { text } | Event::Unsafe { text } => f.write_str(text),
         }
     }
@@ -276,10 +394,14 @@ mod tests {
     fn an_event_is_one_sentence_for_people_and_fields_for_machines() {
         let cases = [
             (
-                Event::Waiting { why: "the server is gone".to_owned(), at_most: Duration::from_millis(9500) },
+                Event::Waiting {
+                    trouble: "connection",
+                    why: "the server is gone".to_owned(),
+                    at_most: Duration::from_millis(9500),
+                },
                 Level::Info,
                 "the server is gone; trying again for up to 9 s more",
-                json!({"kind": "waiting", "why": "the server is gone", "at_most_seconds": 9.5}),
+                json!({"kind": "waiting", "trouble": "connection", "why": "the server is gone", "at_most_seconds": 9.5}),
             ),
             (
                 Event::Held {
@@ -293,14 +415,20 @@ mod tests {
             ),
             (
                 Event::Committed {
-                    records: 100_000,
-                    rejected: 12,
+                    counts: Counts { records: 100_000, inserted: 99_988, rejected: 12, ..Counts::default() },
+                    reasons: vec![CodeCount { code: "missing".to_owned(), count: 12 }],
                     bytes: 24_000_000,
+                    raw_bytes: 3_000_000,
                     took: Duration::from_millis(400),
                 },
                 Level::Debug,
                 "committed 100,000 records, 24.0 MB, 12 rejected, in 400 ms",
-                json!({"kind": "committed", "records": 100_000, "rejected": 12, "bytes": 24_000_000, "seconds": 0.4}),
+                json!({
+                    "kind": "committed", "lines": 0, "blank": 0, "skipped": 0, "records": 100_000,
+                    "inserted": 99_988, "updated": 0, "unchanged": 0, "superseded": 0, "rejected": 12,
+                    "reasons": [{"code": "missing", "count": 12}],
+                    "bytes": 24_000_000, "raw_bytes": 3_000_000, "seconds": 0.4
+                }),
             ),
             (
                 Event::GivenUp { file: "a.log".into(), dead_letters: 612, records: 10_000 },

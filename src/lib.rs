@@ -58,6 +58,8 @@ pub mod delivery;
 #[doc(hidden)]
 pub mod infer;
 #[doc(hidden)]
+pub mod metrics;
+#[doc(hidden)]
 pub mod pipeline;
 #[doc(hidden)]
 pub mod redis;
@@ -72,6 +74,7 @@ pub mod split;
 #[doc(hidden)]
 pub mod work;
 
+mod counts;
 mod failpoint;
 mod figure;
 mod outage;

@@ -20,8 +20,8 @@ pub(crate) struct Outage<'a> {
     patience: Patience<'a>,
     since: Option<Instant>,
     attempt: u32,
-    /// What was told last, and when.
-    told: Option<(String, Instant)>,
+    /// What was told last, by its word and whole, and when.
+    told: Option<(&'static str, String, Instant)>,
 }
 
 /// How often a wait is told of again.
@@ -32,8 +32,14 @@ impl<'a> Outage<'a> {
         Outage { patience, since: None, attempt: 0, told: None }
     }
 
-    /// Waits before the next try. The error is given back when there will be none.
-    pub(crate) fn wait(&mut self, what: &str, error: impl FnOnce() -> Error) -> Result<()> {
+    /// Waits before the next try, for what the word `trouble` says to programs. The error is given back
+    /// when there will be none.
+    pub(crate) fn wait(
+        &mut self,
+        trouble: &'static str,
+        what: &str,
+        error: impl FnOnce() -> Error,
+    ) -> Result<()> {
         let waited = self.since.get_or_insert_with(Instant::now).elapsed();
         let Patience { retry_for, stop, observer } = self.patience;
         if waited >= retry_for {
@@ -43,13 +49,13 @@ impl<'a> Outage<'a> {
         }
         let pause = backoff(self.attempt);
         self.attempt += 1;
-        observer.tell(&Event::Retried { cause: what.to_owned(), attempt: self.attempt });
+        observer.tell(&Event::Retried { trouble, cause: what.to_owned(), attempt: self.attempt });
         // The first tries are a blink, and not worth a word each.
-        let is_told = |told: &(String, Instant)| told.0 == what && told.1.elapsed() < TELL_EVERY;
+        let is_told = |(_, told, when): &(_, String, Instant)| told == what && when.elapsed() < TELL_EVERY;
         if self.attempt > 3 && !self.told.as_ref().is_some_and(is_told) {
-            self.told = Some((what.to_owned(), Instant::now()));
+            self.told = Some((trouble, what.to_owned(), Instant::now()));
             let at_most = retry_for.saturating_sub(waited);
-            observer.tell(&Event::Waiting { why: what.to_owned(), at_most });
+            observer.tell(&Event::Waiting { trouble, why: what.to_owned(), at_most });
         }
         if stop.sleep(pause) {
             return Ok(());
@@ -62,8 +68,8 @@ impl<'a> Outage<'a> {
 impl Drop for Outage<'_> {
     /// A wait that was told of has its end told too, unless it ends in giving up.
     fn drop(&mut self) {
-        if let (Some(since), Some(_)) = (self.since, &self.told) {
-            self.patience.observer.tell(&Event::Resumed { after: since.elapsed() });
+        if let (Some(since), Some((trouble, ..))) = (self.since, &self.told) {
+            self.patience.observer.tell(&Event::Resumed { trouble, after: since.elapsed() });
         }
     }
 }
@@ -102,7 +108,7 @@ mod tests {
         // The pauses are kept short.
         for what in ["full", "full", "full", "full", "full", "gone", "gone"] {
             outage.attempt = outage.attempt.min(3);
-            outage.wait(what, || Error::broken(what)).expect("there is time left");
+            outage.wait("server", what, || Error::broken(what)).expect("there is time left");
         }
         drop(outage);
         let told = told.lock().expect("nobody panicked");
@@ -124,11 +130,11 @@ mod tests {
         let (stop, (observer, told)) = (Stop::default(), watched());
         let lost = || Error::broken("lost");
         let patience = Patience { retry_for: Duration::ZERO, stop: &stop, observer: &observer };
-        let error = Outage::new(patience).wait("lost", lost).expect_err("no time is left");
+        let error = Outage::new(patience).wait("server", "lost", lost).expect_err("no time is left");
         assert!(matches!(error.kind(), ErrorKind::Unreachable { .. }));
         stop.ask(libc::SIGTERM);
         let patience = Patience { retry_for: Duration::from_secs(9), ..patience };
-        let error = Outage::new(patience).wait("lost", lost).expect_err("stopped");
+        let error = Outage::new(patience).wait("server", "lost", lost).expect_err("stopped");
         assert!(matches!(error.kind(), ErrorKind::Stopped(libc::SIGTERM)));
         let told = told.lock().expect("nobody panicked");
         assert!(!told.iter().any(|event| matches!(event, Event::Resumed { .. })), "{told:?}");

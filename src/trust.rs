@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
-/// The permissions of what holds rows.
+/// The permissions of what holds rows,
 const PRIVATE: u32 = 0o600;
+
+/// and of what is for whoever watches.
+const PUBLIC: u32 = 0o644;
 
 /// Whether we or root own it. Root could do to us whatever a file of its own could.
 pub(crate) fn is_ours(metadata: &Metadata) -> bool {
@@ -153,6 +156,36 @@ impl Drop for Draft {
             let _ = std::fs::remove_file(beside);
         }
     }
+}
+
+/// Whether a file that is written again and again may have the name. `Err` says why it may not.
+pub(crate) fn refuse_to_publish(path: &Path) -> Result<(), &'static str> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match path.symlink_metadata() {
+        _ if !folder.is_dir() => Err("its folder is not there"),
+        _ if path.file_name().is_none() => Err("it names no file"),
+        Ok(found) if found.is_symlink() => Err("it is a link"),
+        Ok(found) if !found.is_file() => Err("it is no plain file"),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// Puts a file for others to read in the place of the one that has the name: whoever reads it finds the
+/// old one or the new one, whole. A link that has the name gives way to it, and is not followed.
+pub(crate) fn publish(path: &Path, text: &str) -> io::Result<()> {
+    let beside = path.with_file_name(format!(".logmill-{:016x}.tmp", fastrand::u64(..)));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(PUBLIC).custom_flags(libc::O_NOFOLLOW);
+    let written = options.open(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        // Whatever the mask: who gathers the figures of a machine is another user.
+        file.set_permissions(Permissions::from_mode(PUBLIC))?;
+        std::fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// Whether a file may take the name, from nothing or from an empty file; not from what is no plain file.
@@ -301,6 +334,28 @@ mod tests {
             assert_eq!(fs::read(&path).expect("there"), precious.as_bytes());
         }
         assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 2);
+    }
+
+    #[test]
+    fn what_is_published_takes_a_name_whole_and_follows_no_link() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, other) = (folder.path().join("a.prom"), folder.path().join("precious"));
+        let names = || fs::read_dir(folder.path()).expect("there").count();
+        publish(&path, "one").expect("published");
+        publish(&path, "two").expect("published");
+        assert_eq!((mode(&path), fs::read(&path).expect("there"), names()), (0o644, b"two".to_vec(), 1));
+        fs::write(&other, "precious").expect("written");
+        fs::remove_file(&path).expect("removed");
+        symlink(&other, &path).expect("linked");
+        assert_eq!(refuse_to_publish(&path), Err("it is a link"));
+        publish(&path, "three").expect("published");
+        assert!(path.symlink_metadata().expect("there").is_file());
+        assert_eq!(fs::read(&other).expect("there"), b"precious");
+        assert_eq!(refuse_to_publish(&path), Ok(()));
+        assert_eq!(refuse_to_publish(folder.path()), Err("it is no plain file"));
+        assert_eq!(refuse_to_publish(&folder.path().join("no/a.prom")), Err("its folder is not there"));
+        publish(folder.path(), "four").expect_err("a folder");
+        assert_eq!(names(), 2);
     }
 
     #[test]

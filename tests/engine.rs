@@ -36,8 +36,8 @@ fn a_program_loads_and_is_told_of_it_in_values() {
     let told = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&told);
     let observer = Observer::new(move |event| {
-        if let Event::Committed { records, .. } = event {
-            *counted.lock().unwrap() += records;
+        if let Event::Committed { counts, .. } = event {
+            *counted.lock().unwrap() += counts.records;
         }
     });
     let watch = Watch { observer, ..Watch::default() };

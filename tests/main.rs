@@ -68,6 +68,8 @@ mod harness;
 mod keys;
 /// Loads as people run them.
 mod load;
+/// Runs that are watched: events, progress, figures.
+mod monitoring;
 /// Several runs of one job.
 mod ownership;
 /// What the pages for people show, run as it is written.

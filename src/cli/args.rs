@@ -5,6 +5,7 @@
 //! What a flag means is decided in `config`, once.
 
 mod bench;
+mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValuePar
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs};
+pub(super) use watch::{ProgressArgs, ProgressForm, WatchArgs};
 
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
@@ -351,6 +353,8 @@ pub(super) struct LoadArgs {
 
     #[command(flatten)]
     pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) watch: WatchArgs,
 }
 
 #[derive(Debug, Args)]
@@ -403,6 +407,8 @@ pub(super) struct BackfillArgs {
 
     #[command(flatten)]
     pub(super) limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) watch: WatchArgs,
 }
 
 /// Limits that a person wants to change on the spot.
@@ -452,6 +458,8 @@ pub(super) struct CheckArgs {
     pub(super) date: DateArg,
     #[command(flatten)]
     pub(super) work: WorkArgs,
+    #[command(flatten)]
+    pub(super) progress: ProgressArgs,
 }
 
 #[derive(Debug, Args)]
@@ -492,6 +500,12 @@ pub(super) struct StatusArgs {
     /// Show every source, not only those that are unfinished or have dead letters
     #[arg(short, long)]
     pub(super) all: bool,
+    /// End with 3 if a dead letter of the job is open
+    #[arg(long, conflicts_with = "files")]
+    pub(super) fail_if_open: bool,
+    /// End with 1 if no load came to the end of its sources for so long: 1d, 36h
+    #[arg(long, value_name = "TIME", value_parser = units::parse_duration, conflicts_with = "files")]
+    pub(super) fail_if_older: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -520,6 +534,8 @@ pub(super) struct VerifyArgs {
     pub(super) strict: bool,
     #[command(flatten)]
     pub(super) work: WorkArgs,
+    #[command(flatten)]
+    pub(super) progress: ProgressArgs,
 }
 
 #[derive(Debug, Args)]
@@ -635,6 +651,8 @@ pub(super) struct ReplayArgs {
     /// Only say what would come of it; what the server would refuse is not known then
     #[arg(short = 'n', long)]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) watch: WatchArgs,
 }
 
 /// Which dead letters are meant. All conditions must hold.

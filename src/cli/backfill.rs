@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 
 use super::args::{BackfillArgs, Output};
-use super::progress::Progress;
 use super::speech::Speech;
+use super::watchers::{Watchers, exit_of};
 use crate::config::{Config, Overrides};
 use crate::engine::{self, BackfillOptions, LoadOptions, Watch};
 use crate::error::{Error, ErrorKind, Result, rebuild_stopped};
@@ -35,10 +35,10 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
         return Ok(Exit::Success);
     }
     speech.inform(&plan.report().plan());
-    let progress = Progress::start(speech, &watch.stats);
-    watch.observer = progress.observer(speech);
+    let watchers = Watchers::start(&args.watch, speech, &config.name, &watch.stats)?;
+    watch.observer = watchers.observer();
     let done = engine::backfill(&plan, &watch);
-    drop(progress);
+    watchers.end(exit_of(&done, |backfill| backfill.head.exit));
     let report = done?;
     if report.error.is_none() || report.counts.records > 0 || speech.output == Output::Json {
         speech.summarize(&report)?;

@@ -39,8 +39,8 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         tell_unwritten(&inferred.report, speech);
     }
     let verdicts = args.verdicts.as_deref().map(|out| open(out, &config, &path, &files.files)).transpose()?;
-    let progress = Progress::start(speech, &watch.stats);
-    watch.observer = progress.observer(speech);
+    let progress = Progress::start(speech, args.progress, &watch.stats)?;
+    watch.observer = progress.observer();
     let checked = engine::check(&config, &files, verdicts, &watch);
     drop(progress);
     let mut report = match checked {

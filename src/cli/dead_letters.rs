@@ -9,6 +9,7 @@ use super::args::{
 };
 use super::next::next_command;
 use super::speech::{Speech, json_lines, print, print_as_is, refuse_two_results};
+use super::watchers::{Watchers, exit_of};
 use crate::engine::{self, ExportTo, ReplayOptions, Watch};
 use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::figure;
@@ -120,11 +121,15 @@ fn export(args: &ExportArgs, speech: Speech) -> anyhow::Result<Exit> {
 }
 
 fn replay(args: &ReplayArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
-    let watch = Watch { stop: stop.clone(), ..speech.watch() };
+    let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
     let ReplayArgs { overwrite, dry_run, .. } = *args;
     let options = ReplayOptions { from: args.from.as_deref(), overwrite, dry_run };
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &watch)?;
-    let replay = advised(engine::replay(&config, args.filter.filter(), options, &watch), &args.job)?;
+    let watchers = Watchers::start(&args.watch, speech, &config.name, &watch.stats)?;
+    watch.observer = watchers.observer();
+    let replay = engine::replay(&config, args.filter.filter(), options, &watch);
+    watchers.end(exit_of(&replay, |replay| replay.head.exit));
+    let replay = advised(replay, &args.job)?;
     if let Some(error) = &replay.error {
         speech.error(error);
     }

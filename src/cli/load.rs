@@ -4,8 +4,8 @@ use super::args::{LoadArgs, Output};
 use super::files::{self, nothing_to_do};
 use super::inferred::tell_written;
 use super::next::next_command;
-use super::progress::Progress;
 use super::speech::Speech;
+use super::watchers::{Watchers, exit_of};
 use crate::engine::{self, Job, LoadOptions, Watch};
 use crate::report::Exit;
 use crate::sink::Rebuild;
@@ -25,6 +25,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let Job { config, path, is_found, inferred } = &job;
     let files = engine::files(config, &watch)?;
     engine::refuse_found_database(config)?;
+    let watchers = Watchers::start(&args.watch, speech, &config.name, &watch.stats)?;
     if let Some(inferred) = inferred {
         engine::write_job(path, &inferred.text)?;
         tell_written(&inferred.report, path, speech);
@@ -38,10 +39,9 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         split: args.split,
         wait: args.wait,
     };
-    let progress = Progress::start(speech, &watch.stats);
-    watch.observer = progress.observer(speech);
+    watch.observer = watchers.observer();
     let loaded = engine::load(config, &files, options, &watch);
-    drop(progress);
+    watchers.end(exit_of(&loaded, |load| load.head.exit));
     let mut report = loaded?;
     report.job_file = path.display().to_string();
     report.inferred = inferred.as_ref().map(|inferred| inferred.report.clone());

@@ -12,7 +12,7 @@ mod files;
 mod forget;
 mod infer;
 mod inferred;
-mod later;
+mod listen;
 mod load;
 mod man;
 mod next;
@@ -24,6 +24,7 @@ mod rollup;
 mod speech;
 mod status;
 mod verify;
+mod watchers;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
@@ -62,12 +63,10 @@ pub fn run() -> ExitCode {
         }
     };
     tell_panics(speech);
-    let has_one_result = command.as_ref().map_or(true, has_one_result);
-    let output = if has_one_result { speech.output } else { Output::Text };
+    let output = if has_one_result(&command) { speech.output } else { Output::Text };
     let stop = Stop::default();
-    let rebuilds = command.as_ref().is_ok_and(rebuilds);
+    let rebuilds = rebuilds(&command);
     let exit = watch_signals(&stop, rebuilds, speech).map_err(anyhow::Error::from).and_then(|()| {
-        let command = command?;
         // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
         // to run again.
         let ended = catch_unwind(AssertUnwindSafe(|| match &command {
@@ -92,26 +91,19 @@ pub fn run() -> ExitCode {
     exit.unwrap_or_else(|error| failed(&error, &name, speech, output)).into()
 }
 
-/// Reads the command line: how we are to speak, the name of the command in words, and what is asked
-/// for. That is an error of its own if it is not built, and told as every other error is.
-fn read_line() -> Result<(Speech, String, Result<Command, Error>), clap::Error> {
-    let mut line = later::known(args::command_line());
+/// Reads the command line: how we are to speak, the name of the command in words, and what is asked for.
+fn read_line() -> Result<(Speech, String, Command), clap::Error> {
+    let mut line = args::command_line();
     let matches = line.try_get_matches_from_mut(std::env::args_os())?;
     let speech = Speech::new(&SpeechArgs::from_arg_matches(&matches)?);
-    let command = match later::refused(&matches) {
-        Some(error) => Err(error),
-        None => {
-            let read = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut line))?;
-            Ok(read.command)
-        }
-    };
+    let read = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut line))?;
     let mut names = Vec::new();
     let mut below = matches.subcommand();
     while let Some((name, matches)) = below {
         names.push(name);
         below = matches.subcommand();
     }
-    Ok((speech, names.join(" "), command))
+    Ok((speech, names.join(" "), read.command))
 }
 
 /// Whether stdout is for one result, whatever its form, and for nothing else.

@@ -1,82 +1,105 @@
-//! Progress while a load runs: a bar on a terminal, a plain line now and then elsewhere.
+//! What is said while a load runs: messages, and how far it is.
 //!
-//! A thread of its own reads the counters a few times a second, so that the pipeline only
-//! counts. The share done is of bytes committed, so it never runs ahead of what is durable.
+//! A thread of its own says it. Whoever causes an event puts it into a queue and goes on, and the
+//! pipeline only counts: a stderr that nobody reads delays no batch. The share done is of bytes
+//! committed, so it never runs ahead of what is durable.
 
 use std::collections::VecDeque;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::args::{ProgressArgs, ProgressForm};
 use super::speech::Speech;
 use crate::engine::Stats;
-use crate::event::Observer;
+use crate::error::{Error, Result};
+use crate::event::{Event, Level, Observer};
 use crate::figure;
+use crate::printable::printable_json;
+use crate::report::ProgressLine;
 
 /// How often the bar is drawn.
 const BAR_EVERY: Duration = Duration::from_millis(125);
 
-/// How often a line is written where there is no terminal.
+/// How often a line is written where there is no terminal,
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// and how often one for programs.
+const JSON_EVERY: Duration = Duration::from_secs(1);
 
 /// Rates are over this long: long enough to be calm, short enough to be true.
 const RATE_OVER: Duration = Duration::from_secs(3);
 
+/// So many messages wait to be written; beyond that they are counted.
+const MESSAGES_MAX: usize = 4096;
+
+/// A reader of lines that takes none for so long at the end gets no last one.
+const LAST_LINE_WAIT: Duration = Duration::from_secs(1);
+
 /// A running display. Ends when it is dropped.
 pub(super) struct Progress {
+    speech: Speech,
     end: Option<Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
-    bar: Option<ProgressBar>,
+    events: Sender<Event>,
+    missed: Arc<AtomicU64>,
+    hears_waits: bool,
 }
 
 impl Progress {
-    pub(super) fn start(speech: Speech, stats: &Arc<Stats>) -> Progress {
-        if !speech.speaks() {
-            return Progress { end: None, thread: None, bar: None };
-        }
-        let bar = speech.shows_bar().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-            let template = match speech.has_colour {
-                true => "{bar:24.cyan/dim} {msg}",
-                false => "{bar:24} {msg}",
-            };
-            bar.set_style(
-                ProgressStyle::with_template(template).expect("a template of ours").progress_chars("━╸─"),
-            );
-            bar
-        });
+    /// Shows how far the work is that counts in `stats`, and says what happens in it.
+    pub(super) fn start(speech: Speech, args: ProgressArgs, stats: &Arc<Stats>) -> Result<Progress> {
+        let form = match args.progress_fd {
+            Some(number) => Form::Lines(Out::Descriptor(descriptor(number)?)),
+            None => match args.progress {
+                Some(ProgressForm::Json) => Form::Lines(Out::Messages),
+                Some(ProgressForm::None) => Form::Nothing,
+                _ if speech.shows_bar() => Form::Bar(bar(speech)),
+                _ if speech.speaks() => Form::Words,
+                _ => Form::Nothing,
+            },
+        };
+        let hears_waits = matches!(form, Form::Lines(_));
         let (end, ended) = bounded::<()>(0);
-        let (stats, shown) = (Arc::clone(stats), bar.clone());
-        let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
-            let mut meter = Meter::default();
-            let every = if shown.is_some() { BAR_EVERY } else { LINE_EVERY };
-            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(every) {
-                let moment = meter.read(&stats);
-                match &shown {
-                    Some(bar) => {
-                        bar.set_length(moment.total.max(1));
-                        bar.set_position(moment.done);
-                        bar.set_message(moment.line());
-                    }
-                    // Nothing has begun.
-                    None if moment.total == 0 && moment.done == 0 => {}
-                    None => speech.inform(&moment.line()),
-                }
-            }
-        });
-        // Without a thread there is no display, and the load goes on.
-        Progress { end: Some(end), thread: thread.ok(), bar }
+        let (events, told) = bounded(MESSAGES_MAX);
+        let missed = Arc::new(AtomicU64::new(0));
+        let display =
+            Display { speech, form, stats: Arc::clone(stats), meter: Meter::default(), waiting: None };
+        let of_display = Arc::clone(&missed);
+        let thread = std::thread::Builder::new().name("progress".into());
+        let thread = thread.spawn(move || display.run(&told, &ended, &of_display));
+        // Without a thread nothing is shown, and the load goes on.
+        Ok(Progress { speech, end: Some(end), thread: thread.ok(), events, missed, hears_waits })
     }
 
-    /// Lines about what happens, written without tearing the bar.
-    pub(super) fn observer(&self, speech: Speech) -> Observer {
-        let bar = self.bar.clone();
-        Observer::new(move |event| match &bar {
-            Some(bar) if speech.hears(event) => bar.suspend(|| speech.event(event)),
-            _ => speech.event(event),
+    /// Lines about what happens, written by the thread, so that they do not tear the bar.
+    pub(super) fn observer(&self) -> Observer {
+        let (speech, events, missed) = (self.speech, self.events.clone(), Arc::clone(&self.missed));
+        let hears_waits = self.hears_waits;
+        Observer::new(move |event| {
+            if !(speech.hears(event) || hears_waits && is_of_waits(event)) {
+                return;
+            }
+            // What must not be missed is not put into a queue.
+            if event.level() == Level::Alarm {
+                return speech.event(event);
+            }
+            match events.try_send(event.clone()) {
+                Ok(()) => {}
+                Err(error) if error.is_full() => {
+                    missed.fetch_add(1, Ordering::Relaxed);
+                }
+                // The display has ended.
+                Err(_) => speech.event(event),
+            }
         })
     }
 }
@@ -87,8 +110,161 @@ impl Drop for Progress {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+    }
+}
+
+/// Whether an event says that something is waited for, or not any more.
+fn is_of_waits(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Waiting { .. }
+            | Event::Held { .. }
+            | Event::Resumed { .. }
+            | Event::Claimed { .. }
+            | Event::Committed { .. }
+    )
+}
+
+/// How progress is shown.
+enum Form {
+    Nothing,
+    Words,
+    Bar(ProgressBar),
+    Lines(Out),
+}
+
+/// Where lines for programs go.
+enum Out {
+    /// Where messages go.
+    Messages,
+    Descriptor(File),
+    /// Nobody reads them any more.
+    Gone,
+}
+
+fn bar(speech: Speech) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    let template = match speech.has_colour {
+        true => "{bar:24.cyan/dim} {msg}",
+        false => "{bar:24} {msg}",
+    };
+    bar.set_style(ProgressStyle::with_template(template).expect("a template of ours").progress_chars("━╸─"));
+    bar
+}
+
+/// The descriptor that the command was started with. It is opened anew, which makes no difference to a
+/// pipe; what is in a file stays.
+fn descriptor(number: i32) -> Result<File> {
+    let path = PathBuf::from(format!("/dev/fd/{number}"));
+    OpenOptions::new().append(true).open(path).map_err(|cause| {
+        Error::usage(format!(
+            "--progress-fd {number}: cannot write to that descriptor: {cause}; it must be open, and a pipe or a file"
+        ))
+    })
+}
+
+/// What the thread knows.
+struct Display {
+    speech: Speech,
+    form: Form,
+    stats: Arc<Stats>,
+    meter: Meter,
+    waiting: Option<String>,
+}
+
+impl Display {
+    fn run(mut self, told: &Receiver<Event>, ended: &Receiver<()>, missed: &AtomicU64) {
+        let every = match &self.form {
+            Form::Bar(_) => BAR_EVERY,
+            Form::Lines(_) => JSON_EVERY,
+            Form::Nothing | Form::Words => LINE_EVERY,
+        };
+        if let Form::Lines(_) = self.form {
+            self.show(false);
+        }
+        let mut next = Instant::now() + every;
+        loop {
+            select! {
+                recv(told) -> event => event.iter().for_each(|event| self.say(event)),
+                recv(ended) -> _ => break,
+                default(next.saturating_duration_since(Instant::now())) => {}
+            }
+            if Instant::now() >= next {
+                self.show(false);
+                self.tell_missed(missed);
+                next = Instant::now() + every;
+            }
+        }
+        told.try_iter().for_each(|event| self.say(&event));
+        self.tell_missed(missed);
+        match &self.form {
+            Form::Bar(bar) => bar.finish_and_clear(),
+            Form::Lines(_) => self.show(true),
+            Form::Nothing | Form::Words => {}
+        }
+    }
+
+    fn say(&mut self, event: &Event) {
+        match event {
+            Event::Waiting { .. } | Event::Held { .. } => self.waiting = Some(event.to_string()),
+            Event::Resumed { .. } | Event::Claimed { .. } | Event::Committed { .. } => self.waiting = None,
+            _ => {}
+        }
+        match &self.form {
+            Form::Bar(bar) if self.speech.hears(event) => bar.suspend(|| self.speech.event(event)),
+            _ => self.speech.event(event),
+        }
+    }
+
+    fn tell_missed(&self, missed: &AtomicU64) {
+        match missed.swap(0, Ordering::Relaxed) {
+            0 => {}
+            count => self.speech.warn(&format!(
+                "{} left out: whoever reads stderr was too slow for them",
+                figure::what(count, "message was", "messages were")
+            )),
+        }
+    }
+
+    fn show(&mut self, is_last: bool) {
+        let moment = self.meter.read(&self.stats);
+        match &mut self.form {
+            Form::Bar(bar) => {
+                bar.set_length(moment.total.max(1));
+                bar.set_position(moment.done);
+                bar.set_message(moment.line());
+            }
+            // Nothing has begun.
+            Form::Words if moment.total == 0 && moment.done == 0 => {}
+            Form::Words => self.speech.inform(&moment.line()),
+            Form::Nothing => {}
+            Form::Lines(out) => {
+                let line = moment.of_program(self.waiting.clone(), is_last);
+                let json = serde_json::to_string(&line).expect("plain fields");
+                out.write(&printable_json(&format!("{json}\n")), is_last, self.speech);
+            }
+        }
+    }
+}
+
+impl Out {
+    /// Writes a line whole, or leaves it out where the reader is too slow. Of a pipe that can be written to,
+    /// a line of less than a page is taken at once.
+    fn write(&mut self, line: &str, is_last: bool, speech: Speech) {
+        let file = match self {
+            Out::Messages => return speech.line(line),
+            Out::Descriptor(file) => file,
+            Out::Gone => return,
+        };
+        let wait = if is_last { LAST_LINE_WAIT } else { Duration::ZERO };
+        let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
+        let is_ready = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLOUT)], wait);
+        if !is_ready.is_ok_and(|ready| ready > 0) {
+            return;
+        }
+        if let Err(cause) = file.write_all(line.as_bytes()) {
+            speech.warn(&format!("--progress-fd: nobody reads progress any more ({cause}); the run goes on"));
+            *self = Out::Gone;
         }
     }
 }
@@ -109,7 +285,7 @@ struct Moment {
 
 impl Meter {
     fn read(&mut self, stats: &Stats) -> Moment {
-        let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (done, records) = (get(&stats.bytes_done), get(&stats.records));
         let now = Instant::now();
         self.0.push_back((now, done, records));
@@ -145,11 +321,31 @@ impl Moment {
         if self.rejected > 0 {
             line.push_str(&format!(", {} rejected", figure::count(self.rejected)));
         }
-        if self.bytes_per_s > 0 && self.done < self.total {
-            let left = Duration::from_secs((self.total - self.done) / self.bytes_per_s);
-            line.push_str(&format!(", {} left", figure::time(left.max(Duration::from_secs(1)))));
+        if let Some(left) = self.seconds_left() {
+            line.push_str(&format!(", {} left", figure::time(Duration::from_secs(left.max(1)))));
         }
         line
+    }
+
+    /// How long it will take from here, if that can be told.
+    fn seconds_left(&self) -> Option<u64> {
+        self.total.checked_sub(self.done).filter(|left| *left > 0)?.checked_div(self.bytes_per_s)
+    }
+
+    fn of_program(&self, waiting: Option<String>, ended: bool) -> ProgressLine {
+        ProgressLine {
+            kind: "progress",
+            time: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            records: self.records,
+            rejected: self.rejected,
+            bytes: self.done,
+            bytes_total: Some(self.total).filter(|total| *total > 0),
+            records_per_second: self.records_per_s,
+            bytes_per_second: self.bytes_per_s,
+            eta_seconds: self.seconds_left(),
+            waiting,
+            ended,
+        }
     }
 }
 
@@ -171,9 +367,16 @@ mod tests {
             moment.line(),
             " 33 % of 1.00 GB, 990,000 records, 700,000/s, 233 MB/s, 12 rejected, 2.0 s left"
         );
+        let line = moment.of_program(Some("the server is gone".to_owned()), false);
+        assert_eq!(
+            (line.bytes, line.bytes_total, line.eta_seconds),
+            (330_000_000, Some(1_000_000_000), Some(2))
+        );
         let moment = Moment { done: 999_999_999, rejected: 0, ..moment };
         assert!(moment.line().starts_with(" 99 % "));
         let nothing = Moment { done: 0, total: 0, records: 0, rejected: 0, records_per_s: 0, bytes_per_s: 0 };
         assert_eq!(nothing.line(), "0 B, 0 records, 0/s, 0 B/s");
+        let line = nothing.of_program(None, false);
+        assert_eq!((line.bytes_total, line.eta_seconds, line.waiting), (None, None, None));
     }
 }

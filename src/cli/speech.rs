@@ -27,6 +27,8 @@ pub(super) struct Speech {
     is_quiet: bool,
     is_verbose: bool,
     log_format: LogFormat,
+    /// A run is watched, and not only what a person has to know of it is told where messages are JSON.
+    is_followed: bool,
     /// stderr is a terminal that takes colours.
     pub(super) has_colour: bool,
     /// stderr is a terminal.
@@ -42,9 +44,15 @@ impl Speech {
             is_quiet: args.quiet,
             is_verbose: args.verbose,
             log_format: args.log_format,
+            is_followed: false,
             has_colour: is_terminal && !no_colour,
             is_terminal,
         }
+    }
+
+    /// The same for a run: where messages are JSON, a program follows it by its events, and gets all.
+    pub(super) fn following(self) -> Speech {
+        Speech { is_followed: true, ..self }
     }
 
     /// Whether a progress bar is shown.
@@ -89,7 +97,9 @@ impl Speech {
     /// Whether an event gets a line.
     pub(super) fn hears(&self, event: &Event) -> bool {
         match event.level() {
-            Level::Debug => self.is_verbose,
+            Level::Debug => {
+                self.is_verbose || self.is_followed && self.log_format == LogFormat::Json && !self.is_quiet
+            }
             Level::Info | Level::Warning => !self.is_quiet,
             Level::Alarm => true,
         }
@@ -156,6 +166,11 @@ impl Speech {
     /// A text for people that stands by itself.
     pub(super) fn tell(&self, text: &str) {
         complain(text);
+    }
+
+    /// A line for programs, which is whole.
+    pub(super) fn line(&self, line: &str) {
+        let _ = io::stderr().lock().write_all(line.as_bytes());
     }
 
     fn say(&self, level: &str, text: &str, fields: Option<(&str, Value)>) {

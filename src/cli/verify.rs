@@ -28,8 +28,8 @@ pub(super) fn verify(args: &VerifyArgs, speech: Speech, stop: &Stop) -> anyhow::
         };
         engine::read_job(&args.job.job, &overrides, &of_job)
     };
-    let progress = Progress::start(speech, &watch.stats);
-    watch.observer = progress.observer(speech);
+    let progress = Progress::start(speech, args.progress, &watch.stats)?;
+    watch.observer = progress.observer();
     let verified = engine::verify(&job, options, &watch);
     drop(progress);
     let verified = verified?;

@@ -1,9 +1,8 @@
 //! What is designed and not built yet: one list.
 //!
-//! A job or a command line that uses any of it is refused with the words "not yet": passing over
-//! it would do something else than was asked. The reader of jobs, the JSON Schema for editors,
-//! the manual and the command line look here. When something is built, its line leaves this list
-//! for the table of keys or the command line.
+//! A job that uses any of it is refused with the words "not yet": passing over it would do something
+//! else than was asked. The reader of jobs, the JSON Schema for editors and the manual look here. When
+//! something is built, its line leaves this list for the table of keys.
 
 use std::fmt;
 
@@ -23,30 +22,24 @@ pub(crate) enum What {
     Key(&'static str, &'static str),
     /// A key of `[record.fields.X]`, for fields of this type.
     Rule(&'static str, &'static str),
-    /// A flag, of this command.
-    Flag(&'static str, &'static str),
 }
 
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Flag(_, name) => f.write_str(name),
             Key(table, name) => write!(f, "'{name}' of {table}"),
             Rule(key, name) => write!(f, "'{key}' for '{name}'"),
         }
     }
 }
 
-use What::{Flag, Key, Rule};
+use What::{Key, Rule};
 
 // One line each.
 #[rustfmt::skip]
 pub(crate) static LATER: &[Later] = &[
     later(Rule("json_text", "object"), "An object that is given as a text that holds JSON."),
     later(Rule("json_text", "list"), "A list that is given as a text that holds JSON."),
-    later(Flag("load", "--metrics"), "Writes figures for Prometheus to a file."),
-    later(Flag("status", "--fail-if-open"), "Ends with 3 if there are open dead letters."),
-    later(Flag("status", "--fail-if-older"), "Ends with 1 if the last load is older."),
 ];
 
 const fn later(what: What, doc: &'static str) -> Later {

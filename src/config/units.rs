@@ -5,6 +5,7 @@
 //! does not repeat the text: it may have come out of a variable that holds a secret, and
 //! the caller knows how to quote it.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -25,6 +26,10 @@ const SINCE: Misread = Misread(
 );
 const COUNT: Misread = Misread("a count is a whole number, as in 100000 or 100_000");
 const ID: Misread = Misread("a dead letter is named by its number, as `logmill dead-letters list` shows it");
+
+const ADDRESS: Misread = Misread(
+    "an address to listen at is a port, or an address and a port, as in 9464, 0.0.0.0:9464 or [::1]:9464",
+);
 
 const BAR: Misread = Misread(
     "a bar is a count or a share, as in 1000 or 5%; a share is at most 100% and has up to four digits after the point",
@@ -133,6 +138,15 @@ pub fn parse_id(text: &str) -> Result<i64, Misread> {
     text.parse().map_err(|_| ID)
 }
 
+/// Reads an address to listen at. Where only a port is said, it is one of this machine alone.
+pub fn parse_address(text: &str) -> Result<SocketAddr, Misread> {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    match port.parse() {
+        Ok(port) => Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)),
+        Err(_) => text.parse().map_err(|_| ADDRESS),
+    }
+}
+
 /// Reads a bar: a count, or a share in percent.
 pub fn parse_bar(text: &str) -> Result<Bar, Misread> {
     let Some(percent) = text.strip_suffix('%') else {
@@ -239,6 +253,19 @@ mod tests {
     reads!(bars_are_nothing_else, parse_bar,
         "" => Err(BAR), "%" => Err(BAR), "5 %" => Err(BAR), "0.05" => Err(BAR), "-1" => Err(BAR), "100.1%" => Err(BAR),
         ".5%" => Err(BAR), "5.%" => Err(BAR), "1_0%" => Err(BAR), "0.00001%" => Err(BAR), "1000%" => Err(BAR));
+
+    #[test]
+    fn an_address_is_of_this_machine_unless_it_says_otherwise() {
+        let address = |text: &str| parse_address(text).map(|address| address.to_string());
+        for text in ["9464", ":9464", "localhost:9464", "127.0.0.1:9464"] {
+            assert_eq!(address(text).as_deref(), Ok("127.0.0.1:9464"), "{text}");
+        }
+        assert_eq!(address("0.0.0.0:1").as_deref(), Ok("0.0.0.0:1"));
+        assert_eq!(address("[::1]:0").as_deref(), Ok("[::1]:0"));
+        for text in ["", ":", "99999", "example.org:80", "127.0.0.1", "::1", "http://127.0.0.1:1"] {
+            assert_eq!(parse_address(text), Err(ADDRESS), "{text:?}");
+        }
+    }
 
     #[test]
     fn what_is_printed_can_be_read_back() {

@@ -9,7 +9,8 @@ use super::run::{Ended, recipe, settings};
 use super::status::old_rows;
 use super::{Watch, address_and_settings, destination_among};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::pipeline::{self, Outcome, Settings, Turn};
 use crate::report::{Load, Next, Subject};
 use crate::sink::destination::Destination;
@@ -106,6 +107,13 @@ pub(super) fn load_beside(
         note_finished(&mut files_to_load, config, watch);
     }
     let mut sink = destination.open()?;
+    watch.observer.tell(&Event::RunStarted {
+        run: sink.run_id(),
+        command: if options.rebuild.is_some() { REBUILD } else { "load" }.to_owned(),
+        job: config.name.clone(),
+        date: config.date.map(|date| date.to_string()),
+        destination: destination.describe(),
+    });
     let (began, mut outcome) = (Instant::now(), Outcome::default());
     let (stop, stats) = (&watch.stop, &watch.stats);
     let result =
@@ -122,6 +130,7 @@ pub(super) fn load_beside(
     ended.outcome.notices.extend(notice_of_links(&files.passed_over));
     ended.outcome.notices.extend(notices_of_absent(&files.absent));
     let run = sink.run_id();
+    watch.observer.tell(&ended_event(run, &ended));
     // A role may have room for one connection.
     drop(sink);
     let delivery = deliver::at_end(config, &*destination, ended.exit, watch);
@@ -141,6 +150,26 @@ pub(super) fn load_beside(
     Ok(Load { failure: ended.failure, ..load })
 }
 
+/// What is told of a run that has ended.
+fn ended_event(run: Option<i64>, ended: &Ended) -> Event {
+    let Ended { outcome, exit, error, .. } = ended;
+    Event::RunEnded {
+        run,
+        outcome: exit.outcome(),
+        exit_code: exit.code(),
+        counts: outcome.counts,
+        bytes: outcome.bytes,
+        raw_bytes: outcome.raw_bytes,
+        batches: outcome.batches,
+        open_dead_letters_of_job: outcome.open_dead_letters.map(|open| open.job),
+        took: outcome.elapsed,
+        error: error.as_ref().map(Error::to_string),
+    }
+}
+
+/// The command of a run that loads anew.
+const REBUILD: &str = "load --rebuild";
+
 /// The destination of a job, for a rebuild. One of a job whose rows cannot be told from others is refused.
 pub(super) fn to_be_rebuilt(
     config: &Config,
@@ -150,6 +179,6 @@ pub(super) fn to_be_rebuilt(
     let (address, mut settings) = address_and_settings(config, watch);
     refuse_unknowable(&settings, rebuild.is_whole)?;
     settings.is_rebuild = true;
-    "load --rebuild".clone_into(&mut settings.command);
+    REBUILD.clone_into(&mut settings.command);
     crate::sink::of(&address, settings)
 }

@@ -14,6 +14,7 @@ use super::run::recipe;
 use super::{Watch, address_and_settings, destination};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::event::{Event, Observer};
 use crate::pipeline::{Mended, OfDay, ReplaySettings, Replayed, replay as run};
 use crate::report::{Exit, Head, LoadRollups, Replay, ReplayCounts, Unplayed};
 use crate::sink::history::Filter;
@@ -47,6 +48,15 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
     let (began, mut outcome) = (Instant::now(), Replayed::default());
     let leaves = leaves(config, options.overwrite);
     let mut sink = open(config, leaves, options.dry_run, watch)?;
+    if !options.dry_run {
+        watch.observer.tell(&Event::RunStarted {
+            run: sink.run_id(),
+            command: "dead-letters replay".to_owned(),
+            job: config.name.clone(),
+            date: None,
+            destination: destination(config, watch)?.describe(),
+        });
+    }
     let result = match mended.is_some() && filter.ids.is_empty() {
         true => Ok(()),
         false => {
@@ -55,6 +65,7 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
                 is_backwards: leaves && matches!(config.destination.key, Key::Columns(_)),
                 filter: filter.clone(),
                 reach: watch.reach(config),
+                observer: if options.dry_run { Observer::default() } else { watch.observer.clone() },
             };
             let on_day = |day| of_day(config, day);
             let mended = mended.as_mut().map(|mended| mended as &mut dyn Mended);
@@ -88,6 +99,20 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
     });
     let error = result.and(closed).err();
     let exit = error.as_ref().map_or(exit, Exit::of_error);
+    if !options.dry_run {
+        watch.observer.tell(&Event::RunEnded {
+            run: sink.run_id(),
+            outcome: exit.outcome(),
+            exit_code: exit.code(),
+            counts: outcome.counts,
+            bytes: outcome.bytes,
+            raw_bytes: 0,
+            batches: outcome.batches,
+            open_dead_letters_of_job: open,
+            took: began.elapsed(),
+            error: error.as_ref().map(ToString::to_string),
+        });
+    }
     let mut head = Head::new("dead-letters replay", Some(&config.name), exit);
     head.run = sink.run_id();
     let reported = report(head, options.dry_run, &outcome, open, error.as_ref(), began);

@@ -8,6 +8,7 @@
 //! - [`schema`]: the types of fields, the codes of reasons, and where verdicts differ from Pydantic's.
 //! - [`security`]: what must hold against whom, and which test says so.
 //! - [`faults`]: what can go wrong, and in which test it does.
+//! - [`monitoring`]: events, progress, figures for Prometheus.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
 //! - [`rollups`]: metrics per date, and what holds of them.
 //! - [`sources_in_buckets`]: logs that lie in S3, GCS or Azure.
@@ -32,6 +33,8 @@ pub mod faults {}
 pub mod formats {}
 #[doc = include_str!("guarantees.md")]
 pub mod guarantees {}
+#[doc = include_str!("monitoring.md")]
+pub mod monitoring {}
 #[doc = include_str!("operations.md")]
 pub mod operations {}
 #[doc = include_str!("reports.md")]

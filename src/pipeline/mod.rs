@@ -15,6 +15,7 @@ mod bar_tests;
 mod claim;
 mod cut;
 mod lanes;
+mod pace;
 mod plan;
 mod portions;
 mod queue;
@@ -51,6 +52,7 @@ use bar::{Tallies, judge_known};
 use claim::{Noted, find_preambles, take_note};
 pub use claim::{asked, bytes_to_read};
 use cut::Cutter;
+use pace::Pace;
 use plan::Planner;
 use queue::queue;
 pub use replay::{Mended, OfDay, OnDay, ReplaySettings, Replayed, replay};
@@ -206,22 +208,20 @@ fn load_portion(
         let Noted { tasks, finished, .. } = &mut noted;
         find_preambles(tasks, &recipe.format, settings, stop, outcome);
         begun.extend(tasks.iter().map(|(task, _)| task.split.source));
-        let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
-        stats::add(&stats.bytes_total, bytes);
-        settings.observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
+        stats::add(&stats.bytes_total, tell_claimed(tasks, &settings.observer));
 
         if let Some(bar) = settings.stop_above {
             noted.tallies = judge_known(bar, tasks, finished, sink, outcome, &settings.observer)?;
         }
         let mut loaded = load(&noted, recipe, sink, lanes, settings, stop, stats, outcome);
         if settings.rebuild.is_some() {
-            loaded = rebuild::settle(loaded, recipe, sink, stop, outcome);
-            if rebuild::begins_anew(&loaded, outcome) {
+            loaded = rebuild::settle(loaded, recipe, sink, stop, outcome, &settings.observer);
+            if rebuild::begins_anew(&loaded, outcome, &settings.observer) {
                 settings.observer.warn(rebuild::INTERRUPTED);
                 continue;
             }
         }
-        match is_set_back(loaded, &noted.tasks, sink, outcome)? {
+        match is_set_back(loaded, &noted.tasks, sink, outcome, &settings.observer)? {
             true if stop.asked().is_none() => settings.observer.warn(setback::WENT_BACK),
             _ => break noted,
         }
@@ -257,6 +257,21 @@ pub fn read_again(
     load(&noted, recipe, sink, 1, settings, stop, stats, outcome)
 }
 
+/// Tells of what a run has claimed, and gives the bytes that are to be read.
+fn tell_claimed(tasks: &[(Task, Candidate)], observer: &Observer) -> u64 {
+    let claimed = tasks.iter().map(|(task, file)| Event::SourceClaimed {
+        file: file.path.clone(),
+        source: task.split.source,
+        start: task.split.start,
+        position: task.start.position,
+        bytes: bytes_to_read(task, file),
+    });
+    claimed.for_each(|event| observer.tell(&event));
+    let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
+    observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
+    bytes
+}
+
 /// Plans, works and writes, each on threads of its own; and that in several lanes, where there are.
 #[expect(clippy::too_many_arguments, reason = "what a run is, handed on as it is")]
 fn load(
@@ -278,9 +293,10 @@ fn load(
     let settings = &lanes::settings_of_one(settings, shares.len());
     let threads = settings.threads.div_ceil(shares.len());
     let (tallies, format, given_up) = (&noted.tallies, &recipe.format, &Mutex::default());
-    let lane = Lane { tallies, given_up, format, workers, threads, settings, stop, stats };
+    let lane = Lane { number: 0, tallies, given_up, format, workers, threads, settings, stop, stats };
     let ended = std::thread::scope(|scope| {
-        let beside = sinks.iter_mut().zip(others).map(|(sink, tasks)| {
+        let beside = sinks.iter_mut().zip(others).zip(1..).map(|((sink, tasks), number)| {
+            let lane = Lane { number, ..lane };
             let thread = std::thread::Builder::new().name("lane".into());
             thread.spawn_scoped(scope, move || {
                 let mut outcome = Outcome::default();
@@ -305,6 +321,7 @@ fn load(
 /// What the lanes of a load have in common.
 #[derive(Clone, Copy)]
 struct Lane<'a> {
+    number: i32,
     tallies: &'a Tallies,
     /// The sources that a lane has given up, and told.
     given_up: &'a Mutex<HashSet<i32>>,
@@ -320,7 +337,7 @@ struct Lane<'a> {
 impl Lane<'_> {
     /// Loads the tasks of one lane.
     fn load(self, tasks: &[(Task, Candidate)], sink: &mut dyn Sink, outcome: &mut Outcome) -> Result<()> {
-        let Lane { tallies, given_up: told, format, workers, threads, settings, stop, stats } = self;
+        let Lane { number, tallies, given_up: told, format, workers, threads, settings, stop, stats } = self;
         // Two batches, so that the workers prepare the next while the destination digests one,
         // and a chunk for each worker on top.
         let budget = 2 * settings.batch_bytes + threads * settings.source.chunk_bytes;
@@ -334,7 +351,8 @@ impl Lane<'_> {
             let thread = std::thread::Builder::new().name("planner".into());
             let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
             let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
-            let mut writer = Writer::new(tasks, sink, workers, settings, stop, stats, outcome);
+            let pace = Pace::new(sink.run_id(), number, tasks);
+            let mut writer = Writer::new(tasks, sink, workers, settings, stop, stats, outcome, pace);
             if let Some(bar) = settings.stop_above {
                 let cutter = Cutter::new(workers, format, settings.source.record_bytes_max);
                 writer = writer.below(Barrier { bar, cutter, given_up, told }, tallies);

@@ -4,6 +4,7 @@ use super::bar;
 use super::replay::{OfDay, ReplaySettings, Replayed, replay};
 use super::stats::Outcome;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Observer;
 use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::{Asked, Sink};
 use crate::source::Reach;
@@ -39,6 +40,7 @@ pub(super) fn settle(
     sink: &mut dyn Sink,
     stop: &Stop,
     outcome: &mut Outcome,
+    observer: &Observer,
 ) -> Result<()> {
     let is_whole = outcome.failed.is_empty() && outcome.given_up.is_empty() && stop.asked().is_none();
     let ended = match loaded {
@@ -51,7 +53,7 @@ pub(super) fn settle(
         return Ok(());
     }
     sink.abandon()?;
-    outcome.unload();
+    outcome.unload(observer);
     if let Some(signal) = stop.asked() {
         outcome.stopped = Some(signal);
     }
@@ -61,7 +63,9 @@ pub(super) fn settle(
 /// Tries the letters that had been mended, and ends.
 fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
     if let Some(Mended { filter, is_backwards }) = sink.carry_over()? {
-        let settings = ReplaySettings { filter, reach: Reach::default(), is_backwards };
+        // What becomes of these is in no count of the run.
+        let settings =
+            ReplaySettings { filter, reach: Reach::default(), is_backwards, observer: Observer::default() };
         replay(
             &settings,
             &|_| Ok(OfDay { recipe: recipe.clone(), constants: None }),
@@ -75,11 +79,11 @@ fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
 }
 
 /// Whether a rebuild was interrupted, and is to begin anew.
-pub(super) fn begins_anew(loaded: &Result<()>, outcome: &mut Outcome) -> bool {
+pub(super) fn begins_anew(loaded: &Result<()>, outcome: &mut Outcome, observer: &Observer) -> bool {
     let is_interrupted = matches!(loaded, Err(error) if matches!(error.kind(), ErrorKind::Interrupted));
     if is_interrupted {
         outcome.setbacks += 1;
-        outcome.set_back(&[]);
+        outcome.set_back(&[], observer);
     }
     is_interrupted && outcome.setbacks <= INTERRUPTIONS_MAX
 }

@@ -6,10 +6,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::NaiveDate;
 
+use super::stats::reasons_of;
 use crate::error::{ErrorKind, Result};
+use crate::event::{Event, Observer};
 use crate::failpoint;
 use crate::sink::history::Filter;
 use crate::sink::replay::{OpenLetter, Page, Tried};
@@ -45,6 +48,7 @@ pub struct ReplaySettings {
     pub reach: Reach,
     /// From the last to the first: where a row that is there stays, the later of one key then wins.
     pub is_backwards: bool,
+    pub observer: Observer,
 }
 
 /// What became of letters.
@@ -64,6 +68,7 @@ pub struct Replayed {
     pub counts: Counts,
     /// Bytes of records.
     pub bytes: u64,
+    pub batches: u64,
 }
 
 /// So many letters that could not be tried are told one by one.
@@ -125,22 +130,31 @@ pub fn replay(
             };
             let (parcels, tried) = attempt.all(of_a_day, &mut mended)?;
             if !parcels.is_empty() {
-                commit(sink, Batch::of_letters(parcels, tried), outcome)?;
+                commit(sink, Batch::of_letters(parcels, tried), outcome, &settings.observer)?;
             }
         }
     }
 }
 
-fn commit(sink: &mut dyn Sink, batch: Batch, outcome: &mut Replayed) -> Result<()> {
+fn commit(sink: &mut dyn Sink, batch: Batch, outcome: &mut Replayed, observer: &Observer) -> Result<()> {
     let batch = Arc::new(batch);
+    let began = Instant::now();
     let committed = sink.commit(&batch)?;
+    let took = began.elapsed();
+    let mut of_batch = Counts::default();
     for counts in &committed.counts {
-        outcome.counts.add(counts);
+        of_batch.add(counts);
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         outcome.again_bad += count(counts.rejected);
         outcome.replayed += count(counts.records - counts.rejected);
     }
-    outcome.bytes += batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
+    outcome.counts.add(&of_batch);
+    let bytes = batch.parcels.iter().map(|parcel| parcel.span.len()).sum::<u64>();
+    outcome.bytes += bytes;
+    outcome.batches += 1;
+    let reasons = reasons_of(&batch, &committed.refused);
+    // They come out of no file.
+    observer.tell(&Event::Committed { counts: of_batch, reasons, bytes, raw_bytes: 0, took });
     failpoint::reached("between-batches");
     Ok(())
 }

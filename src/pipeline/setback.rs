@@ -2,6 +2,7 @@
 
 use super::stats::Outcome;
 use crate::error::{ErrorKind, Result};
+use crate::event::Observer;
 use crate::sink::{Sink, Task};
 use crate::source::Candidate;
 
@@ -23,6 +24,7 @@ pub(super) fn is_set_back(
     tasks: &[(Task, Candidate)],
     sink: &mut dyn Sink,
     outcome: &mut Outcome,
+    observer: &Observer,
 ) -> Result<bool> {
     let is_told = matches!(&loaded, Err(error) if matches!(error.kind(), ErrorKind::WentBack));
     if !is_told {
@@ -39,7 +41,7 @@ pub(super) fn is_set_back(
         return Err(ErrorKind::WentBack.into());
     }
     let setbacks = setbacks.unwrap_or_default();
-    outcome.set_back(&setbacks);
+    outcome.set_back(&setbacks, observer);
     let is_back = |task: &Task| setbacks.iter().any(|setback| setback.split == task.split);
     for (_, file) in tasks.iter().filter(|(task, _)| is_back(task)) {
         outcome.notices.push((file.path.clone(), SET_BACK.to_owned()));

@@ -2,18 +2,19 @@
 //!
 //! The pipeline counts and does not print; the command reads these a few times a second.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::event::{Event, Observer};
+use crate::event::{CodeCount, Event, Observer};
 use crate::reject::{Code, OTHER_FIELDS};
 use crate::schema::Altered;
+use crate::sink::dead_letter::Refused;
 use crate::sink::history::{Line, ReasonCount};
 use crate::sink::rebuild::Rebuilt;
 use crate::sink::rollup::RolledUp;
-use crate::sink::{Counts, OpenLetters, Setback};
+use crate::sink::{Batch, Counts, OpenLetters, Setback};
 use crate::split::Split;
 
 /// Counters of a run, updated as it goes.
@@ -99,10 +100,17 @@ pub struct Outcome {
 impl Outcome {
     /// Takes back what the destination has lost, and what is found out again when the files are
     /// claimed again. Of reasons it is not known which went: they are counted as they were met.
-    pub(super) fn set_back(&mut self, setbacks: &[Setback]) {
+    pub(super) fn set_back(&mut self, setbacks: &[Setback], observer: &Observer) {
+        let (mut counts, mut bytes) = (Counts::default(), 0);
         for setback in setbacks {
-            self.counts = self.counts.minus(&setback.lost);
-            self.bytes = self.bytes.saturating_sub(setback.bytes);
+            counts.add(&setback.lost);
+            bytes += setback.bytes;
+        }
+        self.counts = self.counts.minus(&counts);
+        bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        if !setbacks.is_empty() {
+            observer.tell(&Event::TakenBack { counts, reasons: Vec::new(), bytes, raw_bytes: 0, batches: 0 });
         }
         let complete = setbacks.iter().filter(|setback| setback.was_complete);
         let complete: HashSet<i32> = complete.map(|setback| setback.split.source).collect();
@@ -116,7 +124,11 @@ impl Outcome {
     }
 
     /// Takes all back that a rebuild loaded, which was given up. What stood in its way is kept.
-    pub(super) fn unload(&mut self) {
+    pub(super) fn unload(&mut self, observer: &Observer) {
+        let Outcome { counts, bytes, raw_bytes, batches, .. } = *self;
+        let reasons = self.reasons.iter().map(|reason| (reason.code, reason.count));
+        let reasons = by_code(reasons);
+        observer.tell(&Event::TakenBack { counts, reasons, bytes, raw_bytes, batches });
         self.counts = Counts::default();
         self.altered = Altered::default();
         (self.bytes, self.raw_bytes, self.batches) = (0, 0, 0);
@@ -246,6 +258,20 @@ pub struct Reason {
 /// The reasons of a run, gathered from its batches.
 #[derive(Debug, Default)]
 pub(super) struct Reasons(HashMap<(Code, String), Reason>);
+
+/// Why records of a batch were rejected, by code.
+pub(super) fn reasons_of(batch: &Batch, refused: &[Refused]) -> Vec<CodeCount> {
+    let tallies = batch.parcels.iter().flat_map(|parcel| parcel.rejects.tally());
+    let tallied = tallies.map(|tally| (tally.code, tally.count));
+    by_code(tallied.chain(refused.iter().map(|refused| (refused.code, 1))))
+}
+
+/// Sums by code, in the order of the codes.
+fn by_code(counts: impl Iterator<Item = (Code, u64)>) -> Vec<CodeCount> {
+    let mut sums = BTreeMap::new();
+    counts.for_each(|(code, count)| *sums.entry(code).or_insert(0) += count);
+    sums.into_iter().map(|(code, count)| CodeCount { code: code.to_string(), count }).collect()
+}
 
 /// At most this many are told apart, and beyond that only the codes: a field's name can come from the data.
 const REASONS_MAX: usize = 1000;

@@ -594,8 +594,10 @@ fn who_watches_a_run_hears_of_all_that_it_committed_and_of_what_it_could_not() {
     let (mut sum, mut finished, mut refused) = ((0, 0, 0, 0), Vec::new(), Vec::new());
     for event in told.iter() {
         match event {
-            Event::Committed { records, rejected, bytes, .. } => {
-                sum = (sum.0 + records, sum.1 + rejected, sum.2 + bytes, sum.3 + 1);
+            Event::Committed { counts, reasons, bytes, .. } => {
+                let reasons: u64 = reasons.iter().map(|reason| reason.count).sum();
+                assert_eq!(reasons, u64::try_from(counts.rejected).expect("a count"));
+                sum = (sum.0 + counts.records, sum.1 + counts.rejected, sum.2 + bytes, sum.3 + 1);
             }
             Event::Finished { file, records } => finished.extend(name(file).map(|name| (name, *records))),
             Event::Refused { file, .. } => refused.extend(name(file)),

@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use super::bar::{Tallies, Tally, is_point};
 use super::cut::Cutter;
+use super::pace::Pace;
 use super::queue::{Back, Next};
-use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time};
+use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time, reasons_of};
 use super::workers::Workers;
 use super::{Handed, Settings};
 use crate::error::{Error, Result};
@@ -37,6 +38,7 @@ pub(super) struct Writer<'a> {
     workers: &'a Workers,
     barrier: Option<Barrier<'a>>,
     outcome: &'a mut Outcome,
+    pace: Pace,
     splits: HashMap<Split, Progress>,
     /// What its sources are judged by, where there is a bar.
     tallies: HashMap<i32, Tally>,
@@ -103,6 +105,7 @@ struct Progress {
 }
 
 impl<'a> Writer<'a> {
+    #[expect(clippy::too_many_arguments, reason = "what a lane has, handed on as it is")]
     pub(super) fn new(
         tasks: &[(Task, Candidate)],
         sink: &'a mut dyn Sink,
@@ -111,6 +114,7 @@ impl<'a> Writer<'a> {
         stop: &'a Stop,
         stats: &'a Stats,
         outcome: &'a mut Outcome,
+        pace: Pace,
     ) -> Self {
         let splits = tasks.iter().enumerate().map(|(number, (task, candidate))| {
             let progress = Progress {
@@ -142,6 +146,7 @@ impl<'a> Writer<'a> {
             workers,
             barrier: None,
             outcome,
+            pace,
             splits: splits.collect(),
             tallies: HashMap::new(),
             reasons: Reasons::of(reasons),
@@ -179,7 +184,9 @@ impl<'a> Writer<'a> {
         loop {
             let began = Instant::now();
             let next = back.next(self.weight > 0);
-            add_time(&self.stats.waited_ns, began.elapsed());
+            let waited = began.elapsed();
+            add_time(&self.stats.waited_ns, waited);
+            self.pace.waited += waited;
             match next {
                 Next::Filling(Handed::Parcel(parcel), weight) => self.take(*parcel, weight, &back)?,
                 Next::Filling(Handed::Failed { split, error }, weight) => {
@@ -352,10 +359,12 @@ impl<'a> Writer<'a> {
         }
         let parcels = std::mem::take(&mut self.parcels);
         let advances = self.advances(&parcels);
+        let progress = self.pace.with_batch(self.outcome, &parcels, &advances);
         let began = Instant::now();
-        let committed = self.commit_intact(Batch::new(parcels, advances));
+        let committed = self.commit_intact(Batch::new(parcels, advances).with(progress));
         let took = began.elapsed();
         add_time(&self.stats.commit_ns, took);
+        self.pace.committing += took;
         let Some((batch, committed)) = committed? else {
             (self.rows, self.bytes) = (0, 0);
             back.free(std::mem::take(&mut self.weight));
@@ -372,8 +381,8 @@ impl<'a> Writer<'a> {
         self.outcome.batches += 1;
         self.outcome.loaded += committed.completed.len() as u64;
         self.explain(&batch, &committed.refused);
-        let (records, rejected) = (countable(of_batch.records), countable(of_batch.rejected));
-        self.settings.observer.tell(&Event::Committed { records, rejected, bytes, took });
+        let (counts, reasons) = (of_batch, reasons_of(&batch, &committed.refused));
+        self.settings.observer.tell(&Event::Committed { counts, reasons, bytes, raw_bytes: raw, took });
         self.tell_finished(&batch, &committed.completed);
         self.judge(&batch);
         (self.rows, self.bytes) = (0, 0);
@@ -409,7 +418,7 @@ impl<'a> Writer<'a> {
             if whole.advances.is_empty() {
                 return Ok(None);
             }
-            batch = Arc::new(Batch::new(parcels, whole.advances));
+            batch = Arc::new(Batch::new(parcels, whole.advances).with(whole.progress));
         }
     }
 

@@ -42,6 +42,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("`bench compare`", "BenchComparison"),
     ("A command that failed before there was anything else to tell", "Bare"),
     ("Messages: `event`", "Event"),
+    ("`--progress json`: a line", "ProgressLine"),
 ];
 
 /// Where the structs stand.
@@ -61,8 +62,10 @@ const FILES: &[&str] = &[
     "src/report/rollup.rs",
     "src/report/page/mod.rs",
     "src/report/bench.rs",
-    "src/sink/batch.rs",
+    "src/report/progress.rs",
+    "src/counts.rs",
     "src/sink/history.rs",
+    "src/sink/progress.rs",
     "src/sink/dates.rs",
     "src/sink/rebuild.rs",
     "src/sink/rollup/mod.rs",
@@ -195,10 +198,17 @@ fn section(
 ) {
     let shape = shapes.get(name).unwrap_or_else(|| panic!("no {name} is serialised"));
     let _ = writeln!(page, "\n## {title}\n\n{}\n\n| field | type | meaning |\n|---|---|---|", shape.doc);
-    rows(page, shape, shapes, parts);
+    rows(page, shape, None, shapes, parts);
 }
 
-fn rows(page: &mut String, shape: &Shape, shapes: &BTreeMap<String, Shape>, parts: &mut Vec<String>) {
+/// The fields of a shape, which stand in `variant` of another.
+fn rows(
+    page: &mut String,
+    shape: &Shape,
+    variant: Option<&str>,
+    shapes: &BTreeMap<String, Shape>,
+    parts: &mut Vec<String>,
+) {
     if let Some(tag) = &shape.tag {
         let mut names: Vec<&str> = Vec::new();
         for variant in shape.fields.iter().filter_map(|field| field.variant.as_deref()) {
@@ -214,11 +224,12 @@ fn rows(page: &mut String, shape: &Shape, shapes: &BTreeMap<String, Shape>, part
         if field.kind == "Head" {
             continue;
         }
+        let variant = field.variant.as_deref().or(variant);
         if field.is_flat {
-            rows(page, &shapes[&field.kind], shapes, parts);
+            rows(page, &shapes[&field.kind], variant, shapes, parts);
             continue;
         }
-        let of = field.variant.as_ref().map(|name| format!("Of `{name}`: ")).unwrap_or_default();
+        let of = variant.map(|name| format!("Of `{name}`: ")).unwrap_or_default();
         let kind = kind(&field.kind, parts);
         let _ = writeln!(page, "| `{}` | {kind} | {of}{} |", field.name, field.doc.replace('|', "\\|"));
     }

@@ -19,6 +19,7 @@ mod load;
 mod manual;
 mod page;
 mod plan;
+mod progress;
 mod rollup;
 mod rules;
 mod status;
@@ -47,9 +48,10 @@ pub use load::{
 };
 pub use page::{Page, PageWritten};
 pub use plan::{Fate, Guarantee, Plan, PlannedFile, PlannedSplit, WholeFile};
+pub use progress::ProgressLine;
 pub use rollup::{LoadRollups, Rollup};
 pub use rules::{OldRows, OtherRules};
-pub use status::{SourcesStatus, Status};
+pub use status::{Alarm, SourcesStatus, Status};
 pub use verify::{Compared, Verify};
 
 /// The version of these objects. A field may come; none goes or changes its meaning without a

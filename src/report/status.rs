@@ -1,10 +1,14 @@
 //! How far a job is, as its destination remembers it.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{Exit, Head, OldRows, OtherRules, Report, text};
+use crate::figure;
 use crate::sink::dates::DateStatus;
-use crate::sink::history::{self, ReasonCount, RunStatus, SourceStatus};
+use crate::sink::history::{self, ReasonCount, RunStatus, SourceStatus, maybe_moment};
 
 /// How far a job is.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +32,13 @@ pub struct Status {
     pub dates: Vec<DateStatus>,
     /// The last runs, the newest first.
     pub runs: Vec<RunStatus>,
+    /// The last run that failed, whatever came behind it.
+    pub last_failure: Option<RunStatus>,
+    /// When a load last came to the end of its sources: with exit code 0 or 3.
+    #[serde(serialize_with = "maybe_moment")]
+    pub last_success: Option<DateTime<Utc>>,
+    /// Why the exit code is not 0, as far as that was asked for.
+    pub alarms: Vec<String>,
     /// Nothing of ours is there yet.
     #[serde(skip)]
     pub is_new: bool,
@@ -69,9 +80,48 @@ impl Status {
             reasons: found.reasons,
             dates: found.dates,
             runs: found.runs,
+            last_failure: found.last_failure,
+            last_success: found.last_success,
+            alarms: Vec::new(),
             is_new,
             shows_all,
         }
+    }
+}
+
+/// What a monitor wants to be told by the exit code.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Alarm {
+    /// Whether a dead letter is open.
+    pub is_open: bool,
+    /// Whether no load came to its end for so long.
+    pub is_older: Option<Duration>,
+}
+
+impl Status {
+    /// The same with the exit code that says whether there is reason for alarm at `now`, and with why.
+    pub fn with(mut self, alarm: Alarm, now: DateTime<Utc>) -> Status {
+        let mut exit = Exit::Success;
+        if alarm.is_open && self.open_dead_letters > 0 {
+            self.alarms.push(format!("{} open", figure::some(self.open_dead_letters, "dead letter")));
+            exit = exit.graver(Exit::Rejects);
+        }
+        if let Some(bound) = alarm.is_older {
+            let age = self.last_success.map(|last| (now - last).to_std().unwrap_or_default());
+            if age.is_none_or(|age| age > bound) {
+                let bound = figure::time(bound);
+                self.alarms.push(match age {
+                    Some(age) => format!(
+                        "the last load that came to its end did so {} ago, more than {bound}",
+                        figure::time(age)
+                    ),
+                    None => format!("no load ever came to its end, and one should have within {bound}"),
+                });
+                exit = exit.graver(Exit::Failed);
+            }
+        }
+        self.head = Head::new("status", self.head.job.as_deref(), exit);
+        self
     }
 }
 

@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
-
+use super::progress::Progress;
 use super::replay::Tried;
+use crate::counts::Counts;
 use crate::error::{Error, Result};
 use crate::reject::Code;
 use crate::source::{Hash16, Preamble, hash16};
@@ -73,59 +73,7 @@ pub struct Again {
     pub cut_off: Option<u64>,
 }
 
-/// What became of the lines and records of a source. Signed, because a checkpoint's counters
-/// can also go back: by a line that is read again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Lines of any kind.
-    pub lines: i64,
-    /// Lines that are blank.
-    pub blank: i64,
-    /// Lines that are no records by their format: headers, directives.
-    pub skipped: i64,
-    /// Records, however they ended.
-    pub records: i64,
-    /// Rows that were new.
-    pub inserted: i64,
-    /// Rows that changed a row.
-    pub updated: i64,
-    /// Rows that were there already.
-    pub unchanged: i64,
-    /// Rows that lost to a later row of the same key.
-    pub superseded: i64,
-    /// Records that did not become rows.
-    pub rejected: i64,
-}
-
 impl Counts {
-    /// Adds `other`.
-    pub fn add(&mut self, other: &Counts) {
-        self.lines += other.lines;
-        self.blank += other.blank;
-        self.skipped += other.skipped;
-        self.records += other.records;
-        self.inserted += other.inserted;
-        self.updated += other.updated;
-        self.unchanged += other.unchanged;
-        self.superseded += other.superseded;
-        self.rejected += other.rejected;
-    }
-
-    /// What is left without `other`.
-    pub fn minus(&self, other: &Counts) -> Counts {
-        Counts {
-            lines: self.lines - other.lines,
-            blank: self.blank - other.blank,
-            skipped: self.skipped - other.skipped,
-            records: self.records - other.records,
-            inserted: self.inserted - other.inserted,
-            updated: self.updated - other.updated,
-            unchanged: self.unchanged - other.unchanged,
-            superseded: self.superseded - other.superseded,
-            rejected: self.rejected - other.rejected,
-        }
-    }
-
     /// As a checkpoint has them, which does not say how many records there are in all.
     pub(super) fn stored(counts: Counts) -> Counts {
         let Counts { inserted, updated, unchanged, superseded, rejected, .. } = counts;
@@ -149,11 +97,6 @@ impl Counts {
             Stored { counts: Counts { updated: 1.., .. }, .. } => self.updated -= 1,
             _ => self.unchanged -= 1,
         }
-    }
-
-    /// Whether every record is accounted for (I5).
-    pub fn is_conserved(&self) -> bool {
-        self.records == self.inserted + self.updated + self.unchanged + self.superseded + self.rejected
     }
 }
 
@@ -186,6 +129,8 @@ pub struct Batch {
     /// The dead letters that its parcels are, one each, where it is of a replay: these move then,
     /// and no checkpoint does.
     pub tried: Vec<Tried>,
+    /// How far the lane is with it, if that is to be written down.
+    pub progress: Option<Progress>,
     /// The number of the first row of each parcel, and of all rows at the end.
     starts: Vec<usize>,
 }
@@ -229,7 +174,12 @@ impl Batch {
             rows += parcel.rows.len();
         }
         starts.push(rows);
-        Batch { parcels, advances, tried: Vec::new(), starts }
+        Batch { parcels, advances, tried: Vec::new(), progress: None, starts }
+    }
+
+    /// The same, and how far its lane is with it.
+    pub fn with(self, progress: Option<Progress>) -> Batch {
+        Batch { progress, ..self }
     }
 
     /// A batch of dead letters, each a parcel of its own, source by source.

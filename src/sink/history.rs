@@ -12,6 +12,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::progress::LaneStatus;
 use super::replay::{OpenLetter, Page};
 use crate::error::Result;
 use crate::sink::Counts;
@@ -126,6 +127,35 @@ pub struct Status {
     pub dates: Vec<DateStatus>,
     /// Its last runs, the newest first.
     pub runs: Vec<RunStatus>,
+    /// The last run that failed.
+    pub last_failure: Option<RunStatus>,
+    /// When a load last came to the end of its sources.
+    pub last_success: Option<DateTime<Utc>>,
+}
+
+impl Status {
+    /// Hands out to the runs what is known of each: its lanes, by its id; whether it holds something of which
+    /// the owner lives; and what the destination says that it is doing.
+    pub(super) fn describe_runs(
+        &mut self,
+        lanes: impl IntoIterator<Item = (i64, LaneStatus)>,
+        activities: impl IntoIterator<Item = (i64, Activity)>,
+    ) {
+        for (run, lane) in lanes {
+            self.runs.iter_mut().filter(|it| it.id == run).for_each(|it| it.lanes.push(lane.clone()));
+        }
+        for (run, activity) in activities {
+            self.runs.iter_mut().filter(|it| it.id == run).for_each(|it| it.activity.push(activity.clone()));
+        }
+        for run in self.runs.iter_mut().filter(|run| run.ended_at.is_none()) {
+            let owned = self.sources.iter().filter(|source| {
+                source.owner.as_ref().is_some_and(|owner| owner.run == run.id && owner.is_alive)
+            });
+            let moved = owned.map(|source| source.updated_at).max();
+            run.is_alive = moved.is_some();
+            run.updated_at = moved;
+        }
+    }
 }
 
 /// How far a source is.
@@ -209,6 +239,12 @@ pub struct ReasonCount {
     pub field: String,
     /// How many open dead letters have it.
     pub count: u64,
+    /// When the oldest of them was first seen,
+    #[serde(serialize_with = "moment")]
+    pub oldest: DateTime<Utc>,
+    /// and the newest.
+    #[serde(serialize_with = "moment")]
+    pub newest: DateTime<Utc>,
     /// The first of them.
     pub first: FirstLetter,
 }
@@ -246,6 +282,35 @@ pub struct RunStatus {
     pub counts: Counts,
     /// Bytes that it read and committed, decompressed.
     pub bytes: u64,
+    /// Why it failed, if it did.
+    pub reason: Option<String>,
+    /// Whether it is at work: something is its own, and the owner lives.
+    #[serde(rename = "alive")]
+    pub is_alive: bool,
+    /// When one of its checkpoints moved last, while it is at work.
+    #[serde(serialize_with = "maybe_moment")]
+    pub updated_at: Option<DateTime<Utc>>,
+    /// How far its lanes were when they last wrote it down.
+    pub lanes: Vec<LaneStatus>,
+    /// What the server says of it, while it is at work.
+    pub activity: Vec<Activity>,
+}
+
+/// What a server says of a connection of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Activity {
+    /// Its process on the server.
+    pub pid: i32,
+    /// One word: `working`; `lock`, `standby` or `server`, for which it waits; `client`, if it is the server that
+    /// waits for the run; `unknown`, if this role may not see it.
+    pub state: String,
+    /// Since when.
+    #[serde(serialize_with = "maybe_moment")]
+    pub since: Option<DateTime<Utc>>,
+    /// What it waits for, by the names of the server: `Lock:transactionid`.
+    pub wait_event: Option<String>,
+    /// The processes that hold the lock.
+    pub blocked_by: Vec<i32>,
 }
 
 /// Which dead letters are asked for.
@@ -315,7 +380,10 @@ fn moment<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }
 
-fn maybe_moment<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn maybe_moment<S: Serializer>(
+    time: &Option<DateTime<Utc>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => moment(time, serializer),
         None => serializer.serialize_none(),

@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod objects;
 pub mod outbox;
 pub mod postgres;
+pub mod progress;
 mod queries;
 pub mod rebuild;
 pub mod rehearsal;
@@ -43,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bar::Standing;
-pub use batch::{Advance, Again, Batch, Counts, RowPlace};
+pub use batch::{Advance, Again, Batch, RowPlace};
 pub use claim::{
     Answer, Asked, Before, Checkpoint, Decision, HOLDER_WAIT, Owner, Rebuild, Remembered, Task, decide,
 };
@@ -60,6 +61,7 @@ use rollup::{Dates, RolledUp};
 pub use table::TableName;
 pub(crate) use word::is_reserved;
 
+pub use crate::counts::Counts;
 use crate::error::{Error, Result};
 use crate::split::Split;
 use crate::work::{Recipe, Work};

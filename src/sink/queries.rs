@@ -14,6 +14,8 @@ pub(super) struct Tables {
     pub(super) checkpoints: &'static str,
     pub(super) letters: &'static str,
     pub(super) runs: &'static str,
+    /// How far the lanes of runs are.
+    pub(super) progress: &'static str,
     /// What stands before the number of a parameter.
     pub(super) mark: char,
 }
@@ -50,11 +52,38 @@ impl Tables {
 
     /// The last runs of a job, the parameter.
     pub(super) fn last_runs(&self) -> String {
+        self.runs_where("true", RUNS_MAX)
+    }
+
+    /// The last of them that failed: what a signal ended did not, and neither did one that was in the way of another.
+    pub(super) fn last_failure(&self) -> String {
+        self.runs_where("exit_code IN (1, 2, 4)", 1)
+    }
+
+    fn runs_where(&self, is_meant: &str, limit: usize) -> String {
         format!(
             "SELECT id, command, started_at, ended_at, outcome, exit_code, records, inserted, updated, unchanged,
-                    superseded, rejected, blank, skipped, bytes
-             FROM {} WHERE job = {}1 ORDER BY id DESC LIMIT {RUNS_MAX}",
+                    superseded, rejected, blank, skipped, bytes, reason
+             FROM {} r WHERE job = {}1 AND {is_meant} ORDER BY id DESC LIMIT {limit}",
             self.runs, self.mark
+        )
+    }
+
+    /// When a load of a job, the parameter, last came to the end of its sources.
+    pub(super) fn last_success(&self) -> String {
+        format!(
+            "SELECT max(ended_at) FROM {} r WHERE job = {}1 AND exit_code IN (0, 3) AND command LIKE 'load%'",
+            self.runs, self.mark
+        )
+    }
+
+    /// How far the lanes of the last runs of a job, the parameter, are.
+    pub(super) fn lanes(&self) -> String {
+        format!(
+            "SELECT run, lane, records, rejected, bytes, bytes_total, records_per_s, bytes_per_s, CAST(points AS text)
+             FROM {} p WHERE run IN (SELECT id FROM {} r WHERE job = {}1 ORDER BY id DESC LIMIT {RUNS_MAX})
+             ORDER BY run, lane",
+            self.progress, self.runs, self.mark
         )
     }
 

@@ -59,9 +59,9 @@ fn status_shows_every_source_and_what_is_known_of_it() {
                  2  [..]/logs/b.ndjson  complete, 32 bytes, 3 records, 2 dead letters open
 
             dead letters  3 open
-                         2  string_too_long word  first is 1 at [..]/logs/a.ndjson:2
-                         1  int_parsing n  first is 1 at [..]/logs/a.ndjson:2
-                         1  json_invalid  first is 3 at [..]/logs/b.ndjson:3
+                         2  string_too_long word  first is 1 at [..]/logs/a.ndjson:2, seen [..]
+                         1  int_parsing n  first is 1 at [..]/logs/a.ndjson:2, seen [..]
+                         1  json_invalid  first is 3 at [..]/logs/b.ndjson:3, seen [..]
 
             runs
                  1  [..] UTC  load  rejects (3) after [..], 7 records, 3 rejected

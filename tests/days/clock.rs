@@ -20,7 +20,7 @@ const MOMENTS: [(&str, &[&str]); 3] = [
 const ZONES: [&str; 3] = ["UTC", "America/St_Johns", "Pacific/Apia"];
 
 /// What may differ: the clock's columns, and the process and session that wrote.
-const OF_THE_CLOCK: [&str; 8] = [
+const OF_THE_CLOCK: [&str; 11] = [
     "first_seen",
     "last_seen",
     "updated_at",
@@ -29,6 +29,10 @@ const OF_THE_CLOCK: [&str; 8] = [
     "ended_at",
     "owner_pid",
     "owner_start",
+    // How fast a lane was.
+    "records_per_s",
+    "bytes_per_s",
+    "points",
 ];
 
 /// Stamps that lack a year and a zone, hours that a clock shows twice or never, a day that most years have not.

@@ -51,12 +51,24 @@ fn run(id: i64, exit_code: i32) -> RunStatus {
         exit_code: Some(exit_code),
         counts: Counts { records: 1_000, inserted: 990, rejected: 10, ..Counts::default() },
         bytes: 300_000,
+        reason: None,
+        is_alive: false,
+        updated_at: None,
+        lanes: Vec::new(),
+        activity: Vec::new(),
     }
 }
 
 fn reason(id: i64, code: &str, field: &str) -> ReasonCount {
     let first = FirstLetter { id, file: "a.log".to_owned(), line: Line::of(3, 0, Some(0)) };
-    ReasonCount { code: code.to_owned(), field: field.to_owned(), count: 7, first }
+    ReasonCount {
+        code: code.to_owned(),
+        field: field.to_owned(),
+        count: 7,
+        oldest: DateTime::default(),
+        newest: DateTime::default(),
+        first,
+    }
 }
 
 fn letter(id: i64, raw: &[u8], (code, field): (&str, &str), input: &str) -> ShownLetter {

@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
+
 use super::rules::other_rules;
 use crate::figure;
 use crate::printable::one_line;
 use crate::report::{SourcesStatus, Status};
 use crate::sink::dates::{DateState, DateStatus};
-use crate::sink::history::{RunStatus, SourceStatus};
+use crate::sink::history::{Activity, ReasonCount, RunStatus, SourceStatus};
+use crate::sink::progress::LaneStatus;
 
 /// How many lines of the calendar are shown unless all are asked for.
 const DATES_SHOWN: usize = 40;
@@ -53,20 +56,85 @@ pub(in crate::report) fn status(status: &Status) -> String {
     for reason in &status.reasons {
         let _ = writeln!(
             out,
-            "  {:>12}  {}  first is {} at {}:{}",
+            "  {:>12}  {}  first is {} at {}:{}, {}",
             figure::count(reason.count),
             one_line(format!("{} {}", reason.code, reason.field).trim_end()),
             reason.first.id,
             one_line(&reason.first.file),
-            reason.first.line
+            reason.first.line,
+            seen(reason)
         );
     }
     dates(&mut out, status);
+    running(&mut out, status);
+    if let Some(failure) = &status.last_failure {
+        let _ = writeln!(out, "\nlast failure  {}", run_line(failure).trim_start());
+        failure.reason.iter().for_each(|reason| {
+            let _ = writeln!(out, "  {}", one_line(reason));
+        });
+    }
     out.push_str("\nruns\n");
     for run in &status.runs {
         let _ = writeln!(out, "  {}", run_line(run));
     }
     out
+}
+
+/// Since when dead letters of a reason are there.
+fn seen(reason: &ReasonCount) -> String {
+    let day = |time: DateTime<Utc>| time.format("%Y-%m-%d").to_string();
+    match (day(reason.oldest), day(reason.newest)) {
+        (oldest, newest) if oldest == newest => format!("seen {oldest}"),
+        (oldest, newest) => format!("seen {oldest} to {newest}"),
+    }
+}
+
+/// The runs that are at work: how far, how fast, and what they wait for.
+fn running(out: &mut String, status: &Status) {
+    let mut title = "\nrunning\n";
+    for run in status.runs.iter().filter(|run| run.is_alive) {
+        let sum = |of: fn(&LaneStatus) -> u64| run.lanes.iter().map(of).sum::<u64>();
+        let (done, total) = (sum(|lane| lane.bytes), sum(|lane| lane.bytes_total));
+        let _ = write!(out, "{title}{:>6}  {}", run.id, one_line(&run.command));
+        title = "";
+        if let Some(share) = (100 * done).checked_div(total) {
+            let _ = write!(out, "  {} % of {}", share.min(100), figure::bytes(total));
+        }
+        let records = figure::some(sum(|lane| lane.records), "record");
+        let rate = figure::count(sum(|lane| lane.records_per_second));
+        let _ = write!(out, ", {records}, {rate}/s");
+        // The slowest lane is the last.
+        if let Some(left) = run.lanes.iter().filter_map(LaneStatus::left).max().filter(|left| !left.is_zero())
+        {
+            let _ = write!(out, ", {} left", figure::time(left));
+        }
+        if let Some(updated) = run.updated_at {
+            let _ = write!(out, ", last commit {}", updated.format("%Y-%m-%d %H:%M:%S UTC"));
+        }
+        out.push('\n');
+        for activity in &run.activity {
+            let _ = writeln!(out, "          {}", activity_line(activity));
+        }
+    }
+}
+
+fn activity_line(activity: &Activity) -> String {
+    let what = match activity.state.as_str() {
+        "working" => "the server is at work".to_owned(),
+        "lock" => {
+            let holders: Vec<String> = activity.blocked_by.iter().map(i32::to_string).collect();
+            format!("waits for a lock that process {} holds", holders.join(", "))
+        }
+        "standby" => "waits for a standby".to_owned(),
+        "client" => "the server waits for the run".to_owned(),
+        "server" => format!(
+            "the server waits: {}",
+            activity.wait_event.as_deref().unwrap_or("it does not say for what")
+        ),
+        _ => "this role may not see what the server does for it (pg_read_all_stats)".to_owned(),
+    };
+    let since = activity.since.map(|since| format!(", since {}", since.format("%Y-%m-%d %H:%M:%S UTC")));
+    format!("process {}: {what}{}", activity.pid, since.unwrap_or_default())
 }
 
 /// The calendar: days in a row that stand the same are one line.
@@ -208,7 +276,12 @@ fn run_line(run: &RunStatus) -> String {
     let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     let mut line = format!("{:>4}  {started}  {}", run.id, one_line(&run.command));
     let (Some(outcome), Some(ended)) = (&run.outcome, run.ended_at) else {
-        return line + "  no end recorded: still running, or killed";
+        return line
+            + if run.is_alive {
+                "  running"
+            } else {
+                "  no end recorded: killed, or holds nothing at the moment"
+            };
     };
     let time = figure::time((ended - run.started_at).to_std().unwrap_or_default());
     let code = run.exit_code.unwrap_or(0);

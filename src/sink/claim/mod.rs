@@ -17,7 +17,7 @@ use resume::{is_of_other_rules, resume};
 
 use super::Again;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
+use crate::event::{Event, Observer};
 use crate::outage::{Patience, stopped};
 use crate::source::{Candidate, Container, Framing, Hash16, Inode, Known, Preamble, Recognised, Start};
 use crate::source::{hash16, recognise, recognise_beside};
@@ -504,6 +504,13 @@ pub(super) fn wait_for(
     match patience.stop.sleep(look_every) {
         true => Ok(()),
         false => Err(stopped(patience.stop)),
+    }
+}
+
+/// Tells that a wait for who held a source is over, if there was one.
+pub(super) fn is_free(since: Option<Instant>, observer: &Observer) {
+    if let Some(since) = since {
+        observer.tell(&Event::Resumed { trouble: "held", after: since.elapsed() });
     }
 }
 

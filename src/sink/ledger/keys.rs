@@ -85,8 +85,8 @@ impl Keys {
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Away(what)) => {
                     let what = format!("the ledger's store: {what}");
-                    outage
-                        .wait(&what, || ErrorKind::Unreachable { what: what.clone(), waited: None }.into())?;
+                    let error = || ErrorKind::Unreachable { what: what.clone(), waited: None }.into();
+                    outage.wait("store", &what, error)?;
                 }
             }
         }

@@ -132,11 +132,17 @@ impl ObjectsHistory {
                 let same =
                     |count: &&mut ReasonCount| count.code == text("code") && count.field == text("field");
                 match counts.iter_mut().find(same) {
-                    Some(count) => count.count += 1,
+                    Some(count) => {
+                        count.count += 1;
+                        count.oldest = count.oldest.min(letter.first_seen);
+                        count.newest = count.newest.max(letter.first_seen);
+                    }
                     None => counts.push(ReasonCount {
                         code: text("code").to_owned(),
                         field: text("field").to_owned(),
                         count: 1,
+                        oldest: letter.first_seen,
+                        newest: letter.first_seen,
                         first: FirstLetter { id: letter.id, file: letter.source.clone(), line: letter.line },
                     }),
                 }

@@ -95,7 +95,7 @@ impl Place {
                 Ok(answer) => return Ok(answer),
                 Err(failure) if failure.is_outage() => {
                     let what = format!("{doing}: {failure}");
-                    outage.wait(&what, || failure.into_error(&doing))?;
+                    outage.wait("bucket", &what, || failure.into_error(&doing))?;
                 }
                 Err(failure) => return Err(failure.into_error(&doing)),
             }

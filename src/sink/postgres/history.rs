@@ -22,7 +22,10 @@ use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::Result;
 use crate::sink::claim::{hash, unsigned};
-use crate::sink::history::{DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status};
+use crate::sink::history::{
+    Activity, DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status,
+};
+use crate::sink::progress::LaneStatus;
 use crate::sink::queries::Tables;
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
@@ -67,7 +70,8 @@ fn in_snapshot<T>(
     tables::check_version(version)?;
     let (sources, checkpoints) = tables::of_version(version);
     let letters = tables::letters_of_version(version);
-    let tables = Tables { sources, checkpoints, letters, runs: "logmill.runs", mark: '$' };
+    let (runs, progress) = tables::runs_of_version(version);
+    let tables = Tables { sources, checkpoints, letters, runs, progress, mark: '$' };
     let target = catalog::remembered(&mut link.client, &link.schemas, table)?;
     let place = Place { target, version, tables };
     let transaction =
@@ -131,14 +135,81 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
     let open = transaction.query_one(&tables.open_letters(), &of_job);
     let runs = transaction.query(&tables.last_runs(), &[&job]);
     let open = at(Step::Look, open)?;
-    Ok(Status {
+    let failure = at(Step::Look, transaction.query_opt(&tables.last_failure(), &[&job]))?;
+    let success = at(Step::Look, transaction.query_one(&tables.last_success(), &[&job]))?;
+    let lanes = at(Step::Look, transaction.query(&tables.lanes(), &[&job]))?;
+    let activities = activities(transaction, tables, &of_job)?;
+    let mut status = Status {
         sources: SourceStatus::of_splits(at(Step::Look, found)?.iter().map(source_status)),
         reasons,
         open_dead_letters: unsigned(open.get(0)),
         undelivered: unsigned(open.get(1)),
         dates: Vec::new(),
         runs: at(Step::Look, runs)?.iter().map(run_status).collect(),
-    })
+        last_failure: failure.as_ref().map(run_status),
+        last_success: success.get(0),
+    };
+    status.describe_runs(lanes.iter().map(lane_status), activities);
+    Ok(status)
+}
+
+/// What the server says of the connections that own splits of a job, each with the run that it is of. Of others
+/// a role without pg_read_all_stats sees no more than that they are there.
+fn activities(
+    transaction: &mut Transaction<'_>,
+    tables: &Tables,
+    of_job: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<(i64, Activity)>, Trouble> {
+    let Tables { sources, checkpoints, .. } = tables;
+    let rows = transaction.query(
+        &format!(
+            "SELECT DISTINCT ON (a.pid) c.owner_run, a.pid, a.state, a.wait_event_type, a.wait_event,
+                    CASE WHEN a.state = 'active' THEN a.query_start ELSE a.state_change END, pg_blocking_pids(a.pid)
+             FROM {sources} s JOIN {checkpoints} c ON c.source_id = s.id
+             JOIN pg_stat_activity a ON a.pid = c.owner_pid AND coalesce(a.backend_start, c.owner_start) = c.owner_start
+             WHERE s.job = $1 AND coalesce(s.target, $2) = $2 ORDER BY a.pid, c.owner_run"
+        ),
+        of_job,
+    );
+    Ok(at(Step::Look, rows)?.iter().map(activity).collect())
+}
+
+fn activity(row: &Row) -> (i64, Activity) {
+    let (state, kind, event): (Option<&str>, Option<&str>, Option<&str>) =
+        (row.get(2), row.get(3), row.get(4));
+    let word = match (state, kind, event) {
+        (None, ..) => "unknown",
+        (Some("active"), Some("Lock"), _) => "lock",
+        (Some("active"), Some("IPC"), Some("SyncRep")) => "standby",
+        // It is in a COPY, and waits for rows.
+        (Some("active"), Some("Client"), _) => "client",
+        (Some("active"), None, _) => "working",
+        (Some("active"), Some(_), _) => "server",
+        (Some(_), ..) => "client",
+    };
+    let activity = Activity {
+        pid: row.get(1),
+        state: word.to_owned(),
+        since: row.get(5),
+        wait_event: kind.zip(event).map(|(kind, event)| format!("{kind}:{event}")),
+        blocked_by: row.get(6),
+    };
+    (row.get(0), activity)
+}
+
+/// A lane, with the run that it is of.
+fn lane_status(row: &Row) -> (i64, LaneStatus) {
+    let lane = LaneStatus {
+        lane: row.get(1),
+        records: unsigned(row.get(2)),
+        rejected: unsigned(row.get(3)),
+        bytes: unsigned(row.get(4)),
+        bytes_total: unsigned(row.get(5)),
+        records_per_second: unsigned(row.get(6)),
+        bytes_per_second: unsigned(row.get(7)),
+        points: serde_json::from_str(row.get(8)).unwrap_or_default(),
+    };
+    (row.get(0), lane)
 }
 
 fn source_status(row: &Row) -> SourceStatus {
@@ -196,6 +267,11 @@ fn run_status(row: &Row) -> RunStatus {
             lines: row.get::<_, i64>(6) + row.get::<_, i64>(12) + row.get::<_, i64>(13),
         },
         bytes: unsigned(row.get(14)),
+        reason: row.get(15),
+        is_alive: false,
+        updated_at: None,
+        lanes: Vec::new(),
+        activity: Vec::new(),
     }
 }
 

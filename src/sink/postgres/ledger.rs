@@ -15,6 +15,7 @@ use super::verdict::Step;
 use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::ledger::Holdings;
+use crate::sink::progress::Progress;
 use crate::sink::{Advance, Batch, Counts};
 use crate::source::Preamble;
 
@@ -118,7 +119,13 @@ pub(super) fn counts(row: &Row, first: usize) -> Counts {
 
 /// The checkpoints and what ends the batch, as one message. On a transaction that has failed, the
 /// first statement fails too: a lone COMMIT would be answered without an error.
-pub(super) fn end_sql(batch: &Batch, owned: &Holdings, deltas: &[Counts], frame: Frame) -> String {
+pub(super) fn end_sql(
+    batch: &Batch,
+    owned: &Holdings,
+    deltas: &[Counts],
+    refused: usize,
+    frame: Frame,
+) -> String {
     let mut sql = String::from(
         "WITH moved AS (
              UPDATE logmill.checkpoints c SET
@@ -170,6 +177,9 @@ pub(super) fn end_sql(batch: &Batch, owned: &Holdings, deltas: &[Counts], frame:
         batch.advances.len()
     );
     write_ends(&mut sql, &batch.advances);
+    if let Some(progress) = &batch.progress {
+        write_progress(&mut sql, progress, refused);
+    }
     sql.push_str(frame.end_sql());
     sql
 }
@@ -202,6 +212,25 @@ fn write_ends(sql: &mut String, advances: &[Advance]) {
         ") n (id, size, tail_start, is_read) WHERE s.id = n.id
              AND (s.size, s.tail_start) IS DISTINCT FROM
                  (coalesce(n.size, s.size), CASE WHEN n.is_read THEN n.tail_start ELSE s.tail_start END);",
+    );
+}
+
+/// How far the lane is, for people. A lane has a row to itself, and waits for no other.
+fn write_progress(sql: &mut String, progress: &Progress, refused: usize) {
+    let Progress { run, lane, records, bytes, bytes_total, records_per_second, bytes_per_second, .. } =
+        progress;
+    let rejected = progress.rejected + refused as u64;
+    let _ = write!(
+        sql,
+        "INSERT INTO logmill.progress AS p
+             (run, lane, records, rejected, bytes, bytes_total, records_per_s, bytes_per_s, points)
+         VALUES ({run}, {lane}, {records}, {rejected}, {bytes}, {bytes_total}, {records_per_second}, {bytes_per_second},
+                 '{}'::jsonb)
+         ON CONFLICT (run, lane) DO UPDATE SET
+             records = excluded.records, rejected = excluded.rejected, bytes = excluded.bytes,
+             bytes_total = excluded.bytes_total, records_per_s = excluded.records_per_s,
+             bytes_per_s = excluded.bytes_per_s, points = excluded.points, updated_at = excluded.updated_at;",
+        progress.stored_points()
     );
 }
 

@@ -87,7 +87,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::outage::{Outage, Patience};
 use crate::sink::bar::Standing;
 use crate::sink::claim::{
-    Whose, asks_for_others, lost_ownership, refuse_sources_of_others, signed, unsigned,
+    Whose, asks_for_others, is_free, lost_ownership, refuse_sources_of_others, signed, unsigned,
 };
 use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
@@ -294,14 +294,15 @@ impl Postgres {
 
 /// Waits before trying again after `trouble`, or says that trying is no use.
 fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> {
-    match trouble.verdict(&[]) {
-        Verdict::Retry | Verdict::Reconnect | Verdict::Wait => {
-            let what = trouble.summary();
-            outage.wait(&what, || trouble.into_error())
-        }
-        Verdict::Held => Err(lost_ownership()),
-        _ => Err(trouble.into_error()),
-    }
+    let word = match trouble.verdict(&[]) {
+        Verdict::Retry => "conflict",
+        Verdict::Reconnect => "connection",
+        Verdict::Wait => "server",
+        Verdict::Held => return Err(lost_ownership()),
+        _ => return Err(trouble.into_error()),
+    };
+    let what = trouble.summary();
+    outage.wait(word, &what, || trouble.into_error())
 }
 
 impl Sink for Postgres {
@@ -344,6 +345,7 @@ impl Sink for Postgres {
             });
             let trouble = match claimed {
                 Ok(Claimed::Ours { answers, owned, anew }) => {
+                    is_free(holder_since.take(), &settings.observer);
                     self.strategy = Strategy::new(owned.clone());
                     self.owned = owned;
                     match asked.rebuild.map_or(Ok(()), |_| self.begin_rebuild(anew)) {
@@ -602,12 +604,13 @@ impl Sink for Postgres {
             "UPDATE logmill.runs
              SET ended_at = clock_timestamp(), outcome = '{}', exit_code = {}, bytes = {}, records = {records},
                  inserted = {inserted}, updated = {updated}, unchanged = {unchanged}, superseded = {superseded},
-                 rejected = {rejected}, blank = {blank}, skipped = {skipped}
+                 rejected = {rejected}, blank = {blank}, skipped = {skipped}, reason = {}
              WHERE id = {run};
              COMMIT",
             ending.outcome.replace('\'', "''"),
             ending.exit_code,
-            ending.bytes
+            ending.bytes,
+            ending.failure.map_or("NULL".to_owned(), |why| format!("'{}'", why.replace('\0', "").replace('\'', "''")))
         );
         let retry_for = ending.retry_for(self.settings.retry_for);
         let failure = ending.failure.map(str::to_owned);

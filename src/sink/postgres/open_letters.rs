@@ -43,12 +43,13 @@ pub(super) fn reasons(
     let rows = client.query(
         &format!("WITH reason AS (
              SELECT r ->> 'code' AS code, r ->> 'field' AS field, count(DISTINCT d.id) AS count,
-                    (min(ARRAY[d.source_id, d.source_offset, d.id]))[3] AS first
+                    (min(ARRAY[d.source_id, d.source_offset, d.id]))[3] AS first,
+                    min(d.first_seen) AS oldest, max(d.first_seen) AS newest
              FROM logmill.dead_letters d, jsonb_array_elements(d.reasons) r
              WHERE d.state = 'open' AND {whose}
              GROUP BY 1, 2
          )
-         SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line, {place}
+         SELECT r.code, coalesce(r.field, ''), r.count, r.first, coalesce(s.name, ''), d.line, {place}, r.oldest, r.newest
          FROM reason r JOIN logmill.dead_letters d ON d.id = r.first LEFT JOIN logmill.sources s ON s.id = d.source_id
          ORDER BY r.count DESC, r.code, r.field"),
         parameters,
@@ -57,6 +58,8 @@ pub(super) fn reasons(
         code: row.get(0),
         field: row.get(1),
         count: unsigned(row.get(2)),
+        oldest: row.get(8),
+        newest: row.get(9),
         first: FirstLetter {
             id: row.get(3),
             file: row.get(4),

@@ -13,7 +13,7 @@ pub(super) const SQL: &str = include_str!("tables.sql");
 const SCHEMA_SQL: &str = "CREATE SCHEMA IF NOT EXISTS logmill;";
 
 /// The version that these statements make and this program reads.
-pub(super) const VERSION: i32 = 6;
+pub(super) const VERSION: i32 = 7;
 
 /// The first that has marks of dates.
 pub(super) const VERSION_OF_MARKS: i32 = 6;
@@ -94,6 +94,19 @@ pub(super) fn check_present(version: i32) -> Result<(), Trouble> {
     )])
     .into();
     Err(Trouble::Ours(error))
+}
+
+/// The same of runs, and of how far lanes are.
+pub(super) fn runs_of_version(version: i32) -> (&'static str, &'static str) {
+    match version {
+        ..7 => (
+            "(SELECT *, NULL::text AS reason FROM logmill.runs)",
+            "(SELECT NULL::bigint AS run, NULL::integer AS lane, NULL::bigint AS records, NULL::bigint AS rejected, \
+                     NULL::bigint AS bytes, NULL::bigint AS bytes_total, NULL::bigint AS records_per_s, \
+                     NULL::bigint AS bytes_per_s, NULL::jsonb AS points WHERE false)",
+        ),
+        _ => ("logmill.runs", "logmill.progress"),
+    }
 }
 
 /// The same of dates.

@@ -1,4 +1,4 @@
--- The tables of logmill, version 6. They are part of the interface: people read them, and
+-- The tables of logmill, version 7. They are part of the interface: people read them, and
 -- older versions are migrated, never dropped. Every statement can be run twice, on nothing and
 -- on the tables of any older version.
 
@@ -165,3 +165,21 @@ CREATE TABLE IF NOT EXISTS logmill.dirty_dates (
     PRIMARY KEY (target, job, date)
 );
 UPDATE logmill.meta SET version = 6 WHERE version < 6;
+
+-- Version 7: why a run failed; and how far each lane of a run is, how fast, and how it got there, written with a batch
+-- for people to look at. A point is [milliseconds, records, bytes, milliseconds waited for workers, and for the server].
+ALTER TABLE logmill.runs ADD COLUMN IF NOT EXISTS reason text;
+CREATE TABLE IF NOT EXISTS logmill.progress (
+    run            bigint NOT NULL,
+    lane           integer NOT NULL,
+    records        bigint NOT NULL,
+    rejected       bigint NOT NULL,
+    bytes          bigint NOT NULL,
+    bytes_total    bigint NOT NULL,
+    records_per_s  bigint NOT NULL,
+    bytes_per_s    bigint NOT NULL,
+    points         jsonb NOT NULL,
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (run, lane)
+);
+UPDATE logmill.meta SET version = 7 WHERE version < 7;

@@ -113,7 +113,10 @@ impl Checkpoints for Transaction<'_> {
                 replay::keep_mended(self.link, self.batch, &self.refused)?;
                 replay::end_sql(self.batch, &self.refused, self.constants.rules_hash, self.frame)
             }
-            false => end_sql(self.batch, self.owned, deltas, self.frame),
+            false => {
+                let refused = moved.committed.refused.len();
+                end_sql(self.batch, self.owned, deltas, refused, self.frame)
+            }
         };
         let days = self.days.take().unwrap_or_default();
         let done = Done { moved, route: self.route, refusals: self.refusals, days };

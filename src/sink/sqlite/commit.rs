@@ -18,6 +18,7 @@ use crate::sink::claim::{lost_ownership, signed};
 use crate::sink::commit::{Checkpoints, Letters, Marking, Moved, Rows, Touched, Written, commit};
 use crate::sink::dead_letter::{Evidence, Letter, Refused};
 use crate::sink::ledger::{Holding, Holdings};
+use crate::sink::progress::Progress;
 use crate::sink::rebuild::of_another_day;
 use crate::sink::{Batch, Counts};
 use crate::split::Split;
@@ -104,6 +105,9 @@ impl Checkpoints for Transaction<'_> {
                 replay::move_letters(self.connection, self.batch, &self.refused, self.settings.rules_hash)?;
             }
             false => move_checkpoints(self.connection, self.batch, self.owned, deltas)?,
+        }
+        if let Some(progress) = &self.batch.progress {
+            write_progress(self.connection, progress, moved.committed.refused.len())?;
         }
         self.moved = Some(moved);
         Ok(())
@@ -492,6 +496,27 @@ fn rolled_back(table: &str) -> Error {
             .to_owned(),
     }
     .into()
+}
+
+/// How far the lane is, for people.
+fn write_progress(connection: &Connection, progress: &Progress, refused: usize) -> Result<(), Trouble> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO logmill_progress
+             (run, lane, records, rejected, bytes, bytes_total, records_per_s, bytes_per_s, points)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    statement.execute(params![
+        progress.run,
+        progress.lane,
+        signed(progress.records),
+        signed(progress.rejected + refused as u64),
+        signed(progress.bytes),
+        signed(progress.bytes_total),
+        signed(progress.records_per_second),
+        signed(progress.bytes_per_second),
+        progress.stored_points()
+    ])?;
+    Ok(())
 }
 
 fn move_checkpoints(

@@ -3,19 +3,19 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::dates;
 use super::filter::{as_stored, is_meant};
-use super::look::Look;
+use super::look::{Look, moment, time};
 use super::open_letters::reasons;
 use super::replay;
 use super::target::remembered;
-use super::{Trouble, check_version, has_tables, letters_of_version, of_version};
+use super::{Trouble, check_version, has_tables, letters_of_version, of_version, runs_of_version};
 use crate::error::Result;
 use crate::sink::claim::{hash, unsigned};
 use crate::sink::history::{DeadLetter, Filter, History, Line, OwnerStatus, RunStatus, SourceStatus, Status};
+use crate::sink::progress::LaneStatus;
 use crate::sink::queries::Tables;
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::{Counts, TableName};
@@ -56,7 +56,8 @@ impl SqliteHistory {
             let version = check_version(connection)?;
             let (sources, checkpoints) = of_version(version);
             let letters = letters_of_version(version);
-            let tables = Tables { sources, checkpoints, letters, runs: "logmill_runs", mark: '?' };
+            let (runs, progress) = runs_of_version(version);
+            let tables = Tables { sources, checkpoints, letters, runs, progress, mark: '?' };
             let target = remembered(connection, &self.table)?;
             // A read transaction is one snapshot.
             connection.execute_batch("BEGIN")?;
@@ -107,14 +108,37 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
         connection.query_row(&tables.open_letters(), [job, target], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut runs = connection.prepare(&tables.last_runs())?;
     let runs = runs.query_map([job], run_status)?;
-    Ok(Status {
+    let failure = connection.query_row(&tables.last_failure(), [job], run_status).optional()?;
+    let success: Option<String> = connection.query_row(&tables.last_success(), [job], |row| row.get(0))?;
+    let mut lanes = connection.prepare(&tables.lanes())?;
+    let lanes = lanes.query_map([job], lane_status)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut status = Status {
         sources: SourceStatus::of_splits(found.collect::<rusqlite::Result<Vec<_>>>()?),
         reasons,
         open_dead_letters: unsigned(open),
         undelivered: unsigned(undelivered),
         dates: Vec::new(),
         runs: runs.collect::<rusqlite::Result<_>>()?,
-    })
+        last_failure: failure,
+        last_success: success.as_deref().map(moment),
+    };
+    status.describe_runs(lanes, []);
+    Ok(status)
+}
+
+/// A lane, with the run that it is of.
+fn lane_status(row: &Row<'_>) -> rusqlite::Result<(i64, LaneStatus)> {
+    let lane = LaneStatus {
+        lane: row.get(1)?,
+        records: unsigned(row.get(2)?),
+        rejected: unsigned(row.get(3)?),
+        bytes: unsigned(row.get(4)?),
+        bytes_total: unsigned(row.get(5)?),
+        records_per_second: unsigned(row.get(6)?),
+        bytes_per_second: unsigned(row.get(7)?),
+        points: serde_json::from_str(&row.get::<_, String>(8)?).unwrap_or_default(),
+    };
+    Ok((row.get(0)?, lane))
 }
 
 fn source_status(row: &Row<'_>, is_held: &dyn Fn(Split) -> bool) -> rusqlite::Result<SourceStatus> {
@@ -180,13 +204,12 @@ fn run_status(row: &Row<'_>) -> rusqlite::Result<RunStatus> {
             lines: records + blank + skipped,
         },
         bytes: unsigned(row.get(14)?),
+        reason: row.get(15)?,
+        is_alive: false,
+        updated_at: None,
+        lanes: Vec::new(),
+        activity: Vec::new(),
     })
-}
-
-/// A stamp as we write it. One that somebody else wrote otherwise is shown as the epoch.
-pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
-    let text: String = row.get(index)?;
-    Ok(DateTime::parse_from_rfc3339(&text).map(|time| time.to_utc()).unwrap_or_default())
 }
 
 fn dead_letters(

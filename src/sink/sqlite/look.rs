@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use nix::unistd::{AccessFlags, access};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row};
 
 use super::lock::SourceLocks;
 use super::{BUSY_WAIT, Trouble};
@@ -62,6 +63,15 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()
+}
+
+/// A stamp as we write it. One that somebody else wrote otherwise is shown as the epoch.
+pub(super) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<DateTime<Utc>> {
+    Ok(moment(&row.get::<_, String>(index)?))
+}
+
+pub(super) fn moment(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).unwrap_or_default()
 }
 
 /// The URI of a file that does not change.

@@ -59,7 +59,7 @@ use statements::Statements;
 use target::Target;
 
 use super::bar::Standing;
-use super::claim::{Scope, unsigned};
+use super::claim::{Scope, is_free, unsigned};
 use super::commit::Moved;
 use super::constant::hash_key;
 use super::destination::Settings;
@@ -82,13 +82,13 @@ use crate::work::{self, Recipe, Work};
 const TABLES_SQL: &str = include_str!("tables.sql");
 
 /// The version that these statements make and this program reads.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 /// The first that has marks of dates.
 const VERSION_OF_MARKS: i64 = 6;
 
 /// What each version has more than the one before: the first makes version 2 of version 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB",
     // A source without a target is in the table that its job next loads into.
     "ALTER TABLE logmill_sources ADD COLUMN target TEXT;
@@ -106,6 +106,8 @@ const MIGRATIONS: [&str; 5] = [
     "",
     // Rollups: the same.
     "",
+    // How far lanes are: the same.
+    "ALTER TABLE logmill_runs ADD COLUMN reason TEXT",
 ];
 
 /// What a statement reads of sources and of checkpoints, with the columns of the present version:
@@ -124,6 +126,18 @@ fn of_version(version: i64) -> (&'static str, &'static str) {
         _ => "logmill_checkpoints",
     };
     (sources, checkpoints)
+}
+
+/// The same of runs, and of how far lanes are.
+fn runs_of_version(version: i64) -> (&'static str, &'static str) {
+    match version {
+        ..7 => (
+            "(SELECT *, NULL AS reason FROM logmill_runs)",
+            "(SELECT NULL AS run, NULL AS lane, NULL AS records, NULL AS rejected, NULL AS bytes, \
+                     NULL AS bytes_total, NULL AS records_per_s, NULL AS bytes_per_s, NULL AS points WHERE false)",
+        ),
+        _ => ("logmill_runs", "logmill_progress"),
+    }
 }
 
 /// The same of dates.
@@ -222,7 +236,7 @@ fn persist<T>(path: &Path, settings: &Settings, mut work: impl FnMut() -> Result
             Ok(value) => return Ok(value),
             Err(Trouble::Sqlite(error)) if verdict(&error, false) == Verdict::Wait => {
                 let what = format!("{}: {}", path.display(), message(&error));
-                outage.wait(&what, || Trouble::Sqlite(error).into_error(path))?;
+                outage.wait("database_file", &what, || Trouble::Sqlite(error).into_error(path))?;
             }
             Err(trouble) => return Err(trouble.into_error(path)),
         }
@@ -504,7 +518,7 @@ fn end_run(connection: &Connection, run: i64, ending: &Ending<'_>) -> Result<(),
         "UPDATE logmill_runs
          SET ended_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?2, exit_code = ?3, records = ?4,
              inserted = ?5, updated = ?6, unchanged = ?7, superseded = ?8, rejected = ?9, blank = ?10,
-             skipped = ?11, bytes = ?12
+             skipped = ?11, bytes = ?12, reason = ?13
          WHERE id = ?1",
         params![
             run,
@@ -518,7 +532,8 @@ fn end_run(connection: &Connection, run: i64, ending: &Ending<'_>) -> Result<(),
             counts.rejected,
             counts.blank,
             counts.skipped,
-            i64::try_from(ending.bytes).unwrap_or(i64::MAX)
+            i64::try_from(ending.bytes).unwrap_or(i64::MAX),
+            ending.failure
         ],
     )?;
     Ok(())
@@ -575,6 +590,7 @@ impl Sink for Sqlite {
             })?;
             match claimed {
                 Claimed::Ours { answers, owned, anew } => {
+                    is_free(since, &self.settings.observer);
                     self.owned = owned;
                     if asked.rebuild.is_some() {
                         self.begin_rebuild(anew)?;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, ToSql};
 
 use super::Trouble;
+use super::look::time;
 use crate::sink::bar::Standing;
 use crate::sink::claim::unsigned;
 use crate::sink::history::{FirstLetter, Line, ReasonCount, place_of_split};
@@ -34,7 +35,7 @@ pub(super) fn standing(connection: &Connection, sources: &[i32]) -> Result<Vec<S
 }
 
 /// Why the dead letters `d` are open of which `whose` holds. `checkpoints` are those of their splits. The
-/// first of them is so by its place; its id comes from the row that has the least one.
+/// first of them is so by its place; its id stands behind that.
 pub(super) fn reasons(
     connection: &Connection,
     checkpoints: &str,
@@ -45,12 +46,14 @@ pub(super) fn reasons(
     let mut statement = connection.prepare(&format!(
         "WITH reason AS (
              SELECT r.value ->> 'code' AS code, coalesce(r.value ->> 'field', '') AS field,
-                    count(DISTINCT d.id) AS count, d.id AS first,
-                    min(printf('%010d %019d', d.source_id, d.source_offset)) AS place
+                    count(DISTINCT d.id) AS count,
+                    CAST(substr(min(printf('%010d %019d %d', d.source_id, d.source_offset, d.id)), 32) AS INTEGER)
+                        AS first,
+                    min(d.first_seen) AS oldest, max(d.first_seen) AS newest
              FROM logmill_dead_letters d, json_each(d.reasons) r
              WHERE d.state = 'open' AND {whose} GROUP BY 1, 2
          )
-         SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line, {place}
+         SELECT r.code, r.field, r.count, r.first, coalesce(s.name, ''), d.line, {place}, r.oldest, r.newest
          FROM reason r JOIN logmill_dead_letters d ON d.id = r.first LEFT JOIN logmill_sources s ON s.id = d.source_id
          ORDER BY r.count DESC, r.code, r.field",
     ))?;
@@ -59,6 +62,8 @@ pub(super) fn reasons(
             code: row.get(0)?,
             field: row.get(1)?,
             count: unsigned(row.get(2)?),
+            oldest: time(row, 8)?,
+            newest: time(row, 9)?,
             first: FirstLetter {
                 id: row.get(3)?,
                 file: row.get(4)?,

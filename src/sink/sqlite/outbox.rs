@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, ToSql, params};
 
-use super::history::time;
+use super::look::time;
 use super::target::remembered;
 use super::{Trouble, check_present, has_tables, immediate, open_existing, pass};
 use crate::error::Result;

@@ -1,4 +1,4 @@
--- The tables of logmill in an SQLite database, version 6: those of PostgreSQL, with a prefix
+-- The tables of logmill in an SQLite database, version 7: those of PostgreSQL, with a prefix
 -- instead of a schema. Every statement can be run twice.
 
 CREATE TABLE IF NOT EXISTS logmill_meta (
@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS logmill_meta (
     version         INTEGER NOT NULL,
     next_source_id  INTEGER NOT NULL
 ) STRICT;
-INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 6, 1) ON CONFLICT DO NOTHING;
+INSERT INTO logmill_meta (only_row, version, next_source_id) VALUES (1, 7, 1) ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS logmill_sources (
     id          INTEGER PRIMARY KEY,
@@ -105,7 +105,8 @@ CREATE TABLE IF NOT EXISTS logmill_runs (
     skipped     INTEGER NOT NULL DEFAULT 0,
     bytes       INTEGER NOT NULL DEFAULT 0,
     version     TEXT NOT NULL,
-    rules_hash  BLOB NOT NULL
+    rules_hash  BLOB NOT NULL,
+    reason      TEXT
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS logmill_dates (
@@ -138,4 +139,18 @@ CREATE TABLE IF NOT EXISTS logmill_dirty_dates (
     date    TEXT NOT NULL,
     seq     INTEGER NOT NULL,
     PRIMARY KEY (target, job, date)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS logmill_progress (
+    run            INTEGER NOT NULL,
+    lane           INTEGER NOT NULL,
+    records        INTEGER NOT NULL,
+    rejected       INTEGER NOT NULL,
+    bytes          INTEGER NOT NULL,
+    bytes_total    INTEGER NOT NULL,
+    records_per_s  INTEGER NOT NULL,
+    bytes_per_s    INTEGER NOT NULL,
+    points         TEXT NOT NULL,
+    updated_at     TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    PRIMARY KEY (run, lane)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,155 @@
+//! Those who watch a run: what is said on stderr, and figures for Prometheus in a file and at an address.
+//!
+//! None of them is in the way of a batch. Each has a thread of its own, takes what it needs from a copy,
+//! and what it cannot do it says once.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+
+use super::args::WatchArgs;
+use super::listen::listen;
+use super::progress::Progress;
+use super::speech::Speech;
+use crate::engine::Stats;
+use crate::error::{Error, Result};
+use crate::event::Observer;
+use crate::metrics::{End, Metrics};
+use crate::report::Exit;
+use crate::trust::{publish, refuse_to_publish};
+
+/// How often a file of figures is looked after.
+const FILE_EVERY: Duration = Duration::from_secs(1);
+
+/// A disk that does not take the last figures for so long does not get them.
+const LAST_WRITE_WAIT: Duration = Duration::from_secs(2);
+
+/// A longer file is none that we left.
+const PREVIOUS_BYTES_MAX: u64 = 1 << 20;
+
+/// The watchers of a command.
+pub(super) struct Watchers {
+    progress: Progress,
+    metrics: Option<Arc<Metrics>>,
+    file: Option<MetricsFile>,
+}
+
+impl Watchers {
+    /// Starts those that were asked for, to watch a run of `job`. What cannot work at all is refused
+    /// before anything is touched.
+    pub(super) fn start(args: &WatchArgs, speech: Speech, job: &str, stats: &Arc<Stats>) -> Result<Watchers> {
+        let speech = speech.following();
+        let previous = args.metrics.as_deref().map(previous).transpose()?;
+        let progress = Progress::start(speech, args.progress, stats)?;
+        let is_wanted = args.metrics.is_some() || args.metrics_listen.is_some();
+        let metrics = is_wanted.then(|| Arc::new(Metrics::new(job, previous.flatten().as_deref())));
+        let mut file = None;
+        if let Some(metrics) = &metrics {
+            file = args.metrics.clone().map(|path| MetricsFile::keep(path, Arc::clone(metrics), speech));
+            if let Some(address) = args.metrics_listen {
+                listen(address, Arc::clone(metrics), speech);
+            }
+        }
+        Ok(Watchers { progress, metrics, file })
+    }
+
+    /// Tells all of them.
+    pub(super) fn observer(&self) -> Observer {
+        let (said, metrics) = (self.progress.observer(), self.metrics.clone());
+        match metrics {
+            None => said,
+            Some(metrics) => Observer::new(move |event| {
+                metrics.see(event);
+                said.tell(event);
+            }),
+        }
+    }
+
+    /// The command has ended like this.
+    pub(super) fn end(self, exit: Exit) {
+        if let Some(metrics) = &self.metrics {
+            metrics.end(End {
+                outcome: exit.outcome(),
+                exit_code: exit.code(),
+                is_success: matches!(exit, Exit::Success | Exit::Rejects),
+            });
+        }
+        if let Some(file) = self.file {
+            file.end();
+        }
+        drop(self.progress);
+    }
+}
+
+/// How a command ended, from what it gives.
+pub(super) fn exit_of<T>(result: &Result<T>, of: impl Fn(&T) -> Exit) -> Exit {
+    match result {
+        Ok(report) => of(report),
+        Err(error) => Exit::of_error(error),
+    }
+}
+
+/// What an earlier command left in the file, unless it is none of ours.
+fn previous(path: &Path) -> Result<Option<String>> {
+    if let Err(why) = refuse_to_publish(path) {
+        return Err(Error::usage(format!("--metrics {}: {why}; name another file", path.display())));
+    }
+    let is_short = path.metadata().is_ok_and(|found| found.len() <= PREVIOUS_BYTES_MAX);
+    Ok(if is_short { std::fs::read_to_string(path).ok() } else { None })
+}
+
+/// The thread that keeps the file of figures.
+struct MetricsFile {
+    /// Asks for the last figures.
+    end: Sender<()>,
+    /// Says that they are there.
+    written: crossbeam_channel::Receiver<()>,
+}
+
+impl MetricsFile {
+    fn keep(path: PathBuf, metrics: Arc<Metrics>, speech: Speech) -> MetricsFile {
+        let (end, ended) = bounded::<()>(1);
+        let (tell, written) = bounded::<()>(1);
+        let thread = std::thread::Builder::new().name("metrics".into()).spawn(move || {
+            let (mut is_told, mut seen) = (false, None);
+            loop {
+                if metrics.has_changed(&mut seen)
+                    && let Err(cause) = publish(&path, &metrics.text())
+                {
+                    tell_unwritten(&path, &cause, &mut is_told, speech);
+                    seen = None;
+                }
+                match ended.recv_timeout(FILE_EVERY) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    _ => break,
+                }
+            }
+            if let Err(cause) = publish(&path, &metrics.text()) {
+                tell_unwritten(&path, &cause, &mut is_told, speech);
+            }
+            let _ = tell.send(());
+        });
+        if let Err(cause) = thread {
+            speech.warn(&format!("--metrics: cannot start a thread ({cause}); no figures are written"));
+        }
+        MetricsFile { end, written }
+    }
+
+    /// Has the last figures written, which nothing waits for but the end of the command, and that not long.
+    fn end(self) {
+        let _ = self.end.try_send(());
+        let _ = self.written.recv_timeout(LAST_WRITE_WAIT);
+    }
+}
+
+fn tell_unwritten(path: &Path, cause: &io::Error, is_told: &mut bool, speech: Speech) {
+    if !std::mem::replace(is_told, true) {
+        speech.warn(&format!(
+            "--metrics {}: cannot be written ({cause}); it is tried again, and the run goes on",
+            path.display()
+        ));
+    }
+}

@@ -1,0 +1,210 @@
+//! What a command is doing and has done, as figures for Prometheus.
+//!
+//! Nothing is counted here that was not told: the figures are sums of events, so they agree with the
+//! report, whose counters the same events were made from. Whoever asks for the text gets a copy, and
+//! nobody who causes an event waits for whoever reads it.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::counts::Counts;
+use crate::event::{CodeCount, Event};
+
+/// The figures of one command.
+#[derive(Debug)]
+pub struct Metrics {
+    job: String,
+    figures: Mutex<Figures>,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// One word for it.
+    pub outcome: &'static str,
+    /// What the shell is told.
+    pub exit_code: u8,
+    /// It came to the end of its sources.
+    pub is_success: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Figures {
+    /// Rises with whatever changes the text.
+    changes: u64,
+    began: Option<Duration>,
+    command: String,
+    destination: String,
+    counts: Counts,
+    rejects: BTreeMap<String, u64>,
+    bytes: u64,
+    raw_bytes: u64,
+    batches: u64,
+    commits: Histogram,
+    retries: BTreeMap<&'static str, u64>,
+    /// What was waited for, and is not any more.
+    waited: BTreeMap<&'static str, Duration>,
+    /// What is waited for, and since when.
+    waiting: BTreeMap<&'static str, Instant>,
+    /// Bytes of the sources that are claimed and not committed.
+    lag: u64,
+    open_dead_letters: Option<u64>,
+    sources: BTreeMap<&'static str, u64>,
+    dates: BTreeMap<&'static str, u64>,
+    is_running: bool,
+    last_success: Option<Duration>,
+    end: Option<End>,
+}
+
+/// The bounds of the buckets for a commit, in seconds: from ten rows to a batch on a busy server.
+const BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+#[derive(Clone, Debug, Default)]
+struct Histogram {
+    /// How many were in each bucket alone; the last has no bound.
+    buckets: [u64; BOUNDS.len() + 1],
+    sum: Duration,
+}
+
+impl Histogram {
+    fn add(&mut self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        self.buckets[BOUNDS.partition_point(|bound| *bound < seconds)] += 1;
+        self.sum += time;
+    }
+}
+
+/// The word for a wait for another run.
+const HELD: &str = "held";
+
+impl Metrics {
+    /// Those of a job of which nothing has happened yet. `previous` is the text that an earlier command left:
+    /// when the job last succeeded, and how many of its dead letters were open, hold until it is known better.
+    pub fn new(job: &str, previous: Option<&str>) -> Metrics {
+        let told = previous.map(|text| text::Previous::read(text, job)).unwrap_or_default();
+        let figures = Figures {
+            began: Some(now()),
+            last_success: told.last_success.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            open_dead_letters: told.open_dead_letters,
+            ..Figures::default()
+        };
+        Metrics { job: job.to_owned(), figures: Mutex::new(figures) }
+    }
+
+    /// Takes an event in.
+    pub fn see(&self, event: &Event) {
+        let mut figures = self.figures();
+        figures.changes += 1;
+        figures.see(event);
+    }
+
+    /// The command has ended.
+    pub fn end(&self, end: End) {
+        let mut figures = self.figures();
+        figures.changes += 1;
+        for (trouble, since) in std::mem::take(&mut figures.waiting) {
+            *figures.waited.entry(trouble).or_default() += since.elapsed();
+        }
+        figures.is_running = false;
+        figures.end = Some(end);
+        if end.is_success {
+            figures.last_success = Some(now());
+        }
+    }
+
+    /// The text, in the format that Prometheus reads.
+    pub fn text(&self) -> String {
+        // A copy, so that nobody waits while it is written.
+        let figures = self.figures().clone();
+        text::of(&self.job, &figures)
+    }
+
+    /// Whether the text is another than at the last look, of which `seen` keeps the mark.
+    pub fn has_changed(&self, seen: &mut Option<u64>) -> bool {
+        let figures = self.figures();
+        // Who waits has waited longer at every look.
+        seen.replace(figures.changes) != Some(figures.changes) || !figures.waiting.is_empty()
+    }
+
+    fn figures(&self) -> MutexGuard<'_, Figures> {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Figures {
+    fn see(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { command, destination, .. } => {
+                self.is_running = true;
+                self.command.clone_from(command);
+                self.destination.clone_from(destination);
+            }
+            Event::RunEnded { open_dead_letters_of_job: open, .. } => {
+                self.open_dead_letters = open.or(self.open_dead_letters);
+            }
+            Event::Retried { trouble, .. } => *self.retries.entry(trouble).or_default() += 1,
+            Event::Waiting { trouble, .. } => self.wait(trouble),
+            Event::Held { .. } => self.wait(HELD),
+            Event::Resumed { trouble, after } => {
+                self.waiting.remove(trouble);
+                *self.waited.entry(trouble).or_default() += *after;
+            }
+            Event::Claimed { bytes, .. } => self.lag += bytes,
+            Event::Committed { counts, reasons, bytes, raw_bytes, took } => {
+                self.counts.add(counts);
+                for CodeCount { code, count } in reasons {
+                    *self.rejects.entry(code.clone()).or_default() += count;
+                }
+                self.bytes += bytes;
+                self.raw_bytes += raw_bytes;
+                self.lag = self.lag.saturating_sub(*raw_bytes);
+                self.batches += 1;
+                self.commits.add(*took);
+            }
+            Event::TakenBack { counts, reasons, bytes, raw_bytes, batches } => {
+                self.counts = self.counts.minus(counts);
+                for CodeCount { code, count } in reasons {
+                    self.rejects.entry(code.clone()).and_modify(|had| *had = had.saturating_sub(*count));
+                }
+                self.bytes = self.bytes.saturating_sub(*bytes);
+                self.raw_bytes = self.raw_bytes.saturating_sub(*raw_bytes);
+                self.batches = self.batches.saturating_sub(*batches);
+            }
+            Event::Finished { .. } => self.count_source("finished"),
+            Event::Refused { .. } => self.count_source("refused"),
+            Event::GivenUp { .. } => self.count_source("given_up"),
+            Event::DayEnded { state, .. } => *self.dates.entry(state).or_default() += 1,
+            Event::SourceClaimed { .. }
+            | Event::JobFound { .. }
+            | Event::Listening { .. }
+            | Event::Warning { .. }
+            | Event::Unsafe { .. } => {}
+        }
+    }
+
+    fn wait(&mut self, trouble: &'static str) {
+        self.waiting.entry(trouble).or_insert_with(Instant::now);
+    }
+
+    fn count_source(&mut self, result: &'static str) {
+        *self.sources.entry(result).or_default() += 1;
+    }
+
+    /// One word for what goes on.
+    fn state(&self) -> &'static str {
+        match (&self.end, self.waiting.is_empty(), self.is_running) {
+            (Some(end), ..) => end.outcome,
+            (None, false, _) => "waiting",
+            (None, true, true) => "running",
+            (None, true, false) => "starting",
+        }
+    }
+}
+
+/// The time, since 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

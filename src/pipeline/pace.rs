@@ -1,0 +1,102 @@
+//! How far a lane is and how fast, for whoever asks the destination from elsewhere.
+//!
+//! It goes with a batch a few times a second at most, and with the last one that can be foretold.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::claim::bytes_to_read;
+use super::stats::Outcome;
+use crate::sink::progress::{Point, Progress, Series};
+use crate::sink::{Advance, Task};
+use crate::source::Candidate;
+use crate::work::Parcel;
+
+/// It is written down no oftener.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// Rates are over this long.
+const RATE_OVER: Duration = Duration::from_secs(3);
+
+pub(super) struct Pace {
+    /// The run, where runs are remembered.
+    run: Option<i64>,
+    lane: i32,
+    began: Instant,
+    bytes_total: u64,
+    /// Splits that are not at their end.
+    open: usize,
+    pub(super) waited: Duration,
+    pub(super) committing: Duration,
+    /// When how many records and bytes were there.
+    recent: VecDeque<(Instant, u64, u64)>,
+    series: Series,
+    written: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(run: Option<i64>, lane: i32, tasks: &[(Task, Candidate)]) -> Pace {
+        let began = Instant::now();
+        let mut pace = Pace {
+            run,
+            lane,
+            began,
+            bytes_total: tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum(),
+            open: tasks.len(),
+            waited: Duration::ZERO,
+            committing: Duration::ZERO,
+            recent: VecDeque::from([(began, 0, 0)]),
+            series: Series::default(),
+            written: None,
+        };
+        pace.series.add(Point::default());
+        pace
+    }
+
+    /// What is to be written with a batch, if it is time. `outcome` is what was committed before it.
+    pub(super) fn with_batch(
+        &mut self,
+        outcome: &Outcome,
+        parcels: &[Parcel],
+        advances: &[Advance],
+    ) -> Option<Progress> {
+        let sum = |of: fn(&Parcel) -> u64| parcels.iter().map(of).sum::<u64>();
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        let records = count(outcome.counts.records) + sum(|parcel| parcel.records);
+        let rejected = count(outcome.counts.rejected) + sum(|parcel| parcel.rejects.len() as u64);
+        let bytes = outcome.raw_bytes + sum(|parcel| parcel.raw);
+        let now = Instant::now();
+        self.recent.push_back((now, records, bytes));
+        while self.recent.len() > 2 && now.duration_since(self.recent[0].0) > RATE_OVER {
+            self.recent.pop_front();
+        }
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.series.add(Point {
+            ms: ms(now.duration_since(self.began)),
+            records,
+            bytes,
+            waited_ms: ms(self.waited),
+            commit_ms: ms(self.committing),
+        });
+        self.open -= advances.iter().filter(|advance| advance.completes).count().min(self.open);
+        let is_due = self.written.is_none_or(|written| now.duration_since(written) >= EVERY);
+        if !is_due && self.open > 0 {
+            return None;
+        }
+        self.written = Some(now);
+        let (since, records_then, bytes_then) = self.recent[0];
+        let seconds = now.duration_since(since).as_secs_f64().max(1e-3);
+        let rate = |now: u64, then: u64| (now.saturating_sub(then) as f64 / seconds) as u64;
+        Some(Progress {
+            run: self.run?,
+            lane: self.lane,
+            records,
+            rejected,
+            bytes,
+            bytes_total: self.bytes_total,
+            records_per_second: rate(records, records_then),
+            bytes_per_second: rate(bytes, bytes_then),
+            series: self.series.clone(),
+        })
+    }
+}
