@@ -55,7 +55,7 @@ fn schema() -> Schema {
             Field::new("user_id", at_least(0)),
             Field::new("status", at_least(100)),
             Field::new("duration_ms", Kind::Float(Float::default())),
-            Field::new("request_id", Kind::Uuid),
+            Field::new("request_id", Kind::Uuid { version: None }),
         ],
         ..Schema::default()
     }
@@ -339,7 +339,7 @@ fn logs() -> [Log; 10] {
                 int("user_id"),
                 Field::new("latency_ms", Kind::Float(Float::default())),
                 Field::new("ok", Kind::Bool),
-                Field::new("trace", Kind::Uuid),
+                Field::new("trace", Kind::Uuid { version: None }),
             ],
             pattern: r#"^\{"timestamp":"([^"]*)","severity":"([^"]*)","module":"([^"]*)","message":"((?:[^"\\]|\\.)*)","user_id":([^,]*),"latency_ms":([^,]*),"ok":([^,]*),"trace":"([^"]*)"\},?$"#,
         },
@@ -371,7 +371,7 @@ fn logs() -> [Log; 10] {
                 text("module"),
                 text("message"),
                 int("user_id"),
-                Field::new("trace", Kind::Uuid),
+                Field::new("trace", Kind::Uuid { version: None }),
             ],
             pattern: r#"^(\S+) (stdout|stderr) ([PF]) (.*)$"#,
         },

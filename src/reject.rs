@@ -139,6 +139,8 @@ pub mod code {
         UUID_TYPE = "uuid_type",
         /// Text that is not a UUID.
         UUID_PARSING = "uuid_parsing",
+        /// A UUID of another version.
+        UUID_VERSION = "uuid_version",
         /// Not a decimal number.
         DECIMAL_TYPE = "decimal_type",
         /// Text that is not a decimal number.

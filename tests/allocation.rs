@@ -63,10 +63,10 @@ fn schema() -> Schema {
         Field::new("access", stamps(StampFormat::Strptime(layout))),
         Field::new("date", Kind::Date),
         Field::new("time", Kind::Time),
-        Field::new("uuid", Kind::Uuid),
+        Field::new("uuid", Kind::Uuid { version: None }),
         Field::new("cost", Kind::Decimal(Decimal { max_digits: Some(30), ..Decimal::default() })),
-        Field::new("any", Kind::Json(schema::Json { text: false })),
-        Field::new("raw", Kind::Json(schema::Json { text: true })),
+        Field::new("any", Kind::Json(schema::Json::default())),
+        Field::new("raw", Kind::Json(schema::Json { text: true, like: None })),
         Field::new("ip", Kind::Ip { version: None }),
         Field::new("object", Kind::Object(Box::new(inner))),
         Field::new("list", Kind::List(Box::new(List::of(Field::new("", Kind::Int(Bounds::default())))))),
@@ -167,7 +167,7 @@ fn logs() -> [(Spec, Vec<Field>, &'static str); 5] {
     let letters = Strptime::new("%d/%b/%Y:%H:%M:%S %z").expect("a layout");
     let stamp = Timestamp { format: StampFormat::Strptime(letters), ..Timestamp::default() };
     let stamp_of = |name| Field::new(name, Kind::Timestamp(Timestamp::default()));
-    let json = Kind::Json(schema::Json { text: false });
+    let json = Kind::Json(schema::Json::default());
     let port = Field {
         from: ["structured_data", "o@1", "port"].map(str::to_owned).to_vec(),
         ..int("port").optional()

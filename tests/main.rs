@@ -68,6 +68,8 @@ mod harness;
 mod keys;
 /// Loads as people run them.
 mod load;
+/// What models of Pydantic can say, kind by kind.
+mod models;
 /// Runs that are watched: events, progress, figures.
 mod monitoring;
 /// Several runs of one job.

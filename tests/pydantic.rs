@@ -138,7 +138,7 @@ fn rich(extra: Extra, strict: bool) -> Schema {
         default(field("ratio", Kind::Float(Float::default()), strict), "0.0"),
         default(field("pct", Kind::Float(pct), strict), "0.0"),
         field("ok", Kind::Bool, strict),
-        field("uid", Kind::Uuid, strict),
+        field("uid", Kind::Uuid { version: None }, strict),
         field("note", Kind::Text(Text { max_length: Some(8), ..Text::default() }), strict).optional(),
         field("host", Kind::Text(Text { pattern: Some(host), ..Text::default() }), strict),
         field("proto", Kind::Enum(proto), strict),
@@ -148,8 +148,8 @@ fn rich(extra: Extra, strict: bool) -> Schema {
         field("cost", Kind::Decimal(cost), strict),
         field("amt", Kind::Decimal(Decimal::default()), strict).optional(),
         field("ctx", Kind::Object(Box::new(ctx)), strict),
-        field("raw", Kind::Json(schema::Json { text: true }), strict).optional(),
-        field("any", Kind::Json(schema::Json { text: false }), strict).optional(),
+        field("raw", Kind::Json(schema::Json { text: true, like: None }), strict).optional(),
+        field("any", Kind::Json(schema::Json::default()), strict).optional(),
     ];
     Schema { fields, extra, ..Schema::default() }
 }

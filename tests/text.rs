@@ -36,7 +36,7 @@ fn texts_are_as_strict_as_pydantics_strings() {
         Field::new("flag", Kind::Bool),
         Field::new("day", Kind::Date),
         Field::new("cost", Kind::Decimal(Decimal::default())),
-        Field::new("id", Kind::Uuid),
+        Field::new("id", Kind::Uuid { version: None }),
     ];
     agree("values", VALUES, fields);
 }

@@ -435,6 +435,11 @@ pub(super) struct LimitArgs {
 pub(super) struct InferArgs {
     #[command(flatten)]
     pub(super) files: FileArgs,
+    /// Take the fields of this JSON Schema rather than those of FILEs
+    ///
+    /// What the schema asks for and is not enforced is told, beside its field, which is stored as JSON.
+    #[arg(long, value_name = "SCHEMA", conflicts_with_all = ["files", "files_from"], value_hint = ValueHint::FilePath)]
+    pub(super) from_schema: Option<PathBuf>,
     /// Where the job is written; `-` is stdout [default: ./FILE.logmill.toml]
     #[arg(short = 'o', long = "out", value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub(super) out: Option<PathBuf>,

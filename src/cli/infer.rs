@@ -7,12 +7,15 @@ use super::next::next_command;
 use super::speech::{Speech, print_as_is};
 use super::{files, inferred};
 use crate::config::Config;
-use crate::engine::{self, Inferred, Unwritten};
+use crate::engine::{self, Inferred, Unwritten, UnwrittenSchema};
 use crate::error::Error;
 use crate::report::{Exit, Infer, Report as _};
 use crate::stop::Stop;
 
 pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
+    if let Some(schema) = &args.from_schema {
+        return from_schema(schema, args, speech);
+    }
     let names = files::given(&args.files)?.unwrap_or_default();
     if names.is_empty() {
         return Err(Error::usage("name files to infer a job from").into());
@@ -42,6 +45,35 @@ pub(super) fn infer(args: &InferArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         }
         Output::Json => {
             speech.show(&Infer::new(name, Some(path.display().to_string()), None, report))?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// A job of the fields that a JSON Schema has.
+fn from_schema(schema: &Path, args: &InferArgs, speech: Speech) -> anyhow::Result<Exit> {
+    let unwritten = UnwrittenSchema::of(schema)?;
+    let path = args.out.as_deref().unwrap_or(&unwritten.path);
+    let overrides = args.destination.overrides();
+    let Inferred { text, report } = unwritten.infer(&overrides)?;
+    // What a load would refuse is not written.
+    Config::of_text(path, &text, &overrides)?;
+    let name = unwritten.name.as_str();
+    let is_shown = path == Path::new("-");
+    if !is_shown {
+        engine::write_job(path, &text)?;
+    }
+    inferred::warn(&report, speech);
+    match (speech.output, is_shown) {
+        (Output::Text, true) => print_as_is(text.as_bytes())?,
+        (Output::Text, false) => speech.inform(&format!(
+            "wrote {}, with the fields of {}\nit is yours to edit: say under `files` what is to be loaded",
+            path.display(),
+            schema.display()
+        )),
+        (Output::Json, true) => speech.show(&Infer::new(name, None, Some(text), report))?,
+        (Output::Json, false) => {
+            speech.show(&Infer::new(name, Some(path.display().to_string()), None, report))?
         }
     }
     Ok(Exit::Success)

@@ -217,7 +217,7 @@ fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &TextRange) {
     let name = quoted(&field.name);
     let is_fit = matches!(
         field.kind,
-        Kind::Int(_) | Kind::Text(_) | Kind::Uuid | Kind::Date | Kind::Timestamp(_) | Kind::Bool
+        Kind::Int(_) | Kind::Text(_) | Kind::Uuid { .. } | Kind::Date | Kind::Timestamp(_) | Kind::Bool
     );
     if !is_fit {
         let given = field.kind.name();

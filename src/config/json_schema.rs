@@ -97,7 +97,13 @@ fn value(takes: &Takes) -> Value {
         }),
         Takes::Number => json!({ "type": "number" }),
         Takes::Value => json!({}),
-        Takes::Version => json!({ "enum": [4, 6] }),
+        Takes::Version => json!({ "type": "integer", "minimum": 1, "maximum": 8 }),
+        Takes::Constants => json!({ "type": "array", "items": { "anyOf": [
+            { "type": "string" },
+            { "type": "integer" },
+            { "type": "boolean" },
+        ] } }),
+        Takes::Kinds => json!({ "type": "array", "items": { "$ref": "#/$defs/field" }, "minItems": 1 }),
         Takes::Bar => json!({ "anyOf": [
             { "type": "integer", "minimum": 0 },
             { "type": "string", "pattern": pattern(r"[0-9]+(_[0-9]+)*|[0-9]{1,3}(\.[0-9]{1,4})?%") },

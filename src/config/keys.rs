@@ -69,8 +69,12 @@ pub(super) enum Takes {
     Number,
     /// Any value that the field's type can have.
     Value,
-    /// Which version of IP.
+    /// Which version of IP, or of UUIDs.
     Version,
+    /// Texts, whole numbers and truth values.
+    Constants,
+    /// A list of fields.
+    Kinds,
     /// A count, or a share.
     Bar,
     /// A word, or the columns that identify a row.
@@ -293,8 +297,17 @@ static RECORD: Table = Table {
         Key::new(
             "schema",
             Takes::Text,
-            "A JSON Schema file that describes the record, instead of `[record.fields]`. A relative path starts at the folder of the job file.",
+            "A JSON Schema file that describes the record. A field of `[record.fields]` beside it stands for the property of its name, or is one more. A relative path starts at the folder of the job file.",
         ),
+        Key::new(
+            "on_unsupported",
+            Takes::Word(&[
+                Word::new("refuse", "the job is refused, and all such places are told"),
+                Word::new("json", "the field is stored as JSON, and validated as far as it can be"),
+            ]),
+            "What happens to a field of `schema` that asks for something that is not enforced.",
+        )
+        .default("refuse"),
         Key::new(
             "nul",
             Takes::Word(&[
@@ -356,7 +369,7 @@ pub(super) static FIELD: Table = Table {
         Key::new("le", Takes::Number, "It is at most this."),
         Key::new("lt", Takes::Number, "It is less than this."),
         Key::new("multiple_of", Takes::Number, "It is a multiple of this."),
-        Key::new("values", Takes::Texts, "What it can be. An enum must have this."),
+        Key::new("values", Takes::Constants, "What it can be: texts, whole numbers, truth values. An enum must have this."),
         Key::new(
             "format",
             Takes::Text,
@@ -381,20 +394,27 @@ pub(super) static FIELD: Table = Table {
         ),
         Key::new("finite", Takes::Flag, "Whether NaN and the infinities are faults.")
             .default("false"),
-        Key::new("version", Takes::Version, "Only addresses of this version, 4 or 6.")
-            .otherwise("both"),
+        Key::new("version", Takes::Version, "Only addresses of this version, 4 or 6; only UUIDs of this one, 1 to 8.")
+            .otherwise("all"),
         Key::new("trim", Takes::Flag, "Whether white space at both ends is left out first.")
             .default("false"),
         Key::new("lower", Takes::Flag, "Whether upper case becomes lower case.")
             .default("false"),
         Key::new("json_text", Takes::Flag, "Whether it is given as a text that holds JSON.")
             .default("false"),
-        Key::new("fields", Takes::Fields, "Its own fields. An object must have this."),
+        Key::new("like", Takes::Field, "What it must be besides, though it is stored as it stands."),
+        Key::new("fields", Takes::Fields, "Its own fields. An object must have this, or `members`, or `extra = \"keep\"`."),
+        Key::new("flatten", Takes::Flag, "Whether its fields are columns of their own, as `user_id` out of `user`. An object of the record itself can have this.")
+            .default("false"),
+        Key::new("members", Takes::Field, "What each member must be that none of its fields asks for; all of them are stored then."),
         Key::new("extra", Takes::Word(EXTRAS), "What happens to members that none of its fields asks for.")
             .otherwise("as `extra` of `[record]` says"),
         Key::new("items", Takes::Field, "What its items are. A list must have this."),
         Key::new("min_items", Takes::Count { min: 0, max: LENGTH_MAX }, "The least number of items."),
         Key::new("max_items", Takes::Count { min: 0, max: LENGTH_MAX }, "The greatest number of items."),
+        Key::new("of", Takes::Kinds, "The types that it may be of. A union must have this."),
+        Key::new("up", Takes::Count { min: 1, max: 1000 }, "How many objects further out the one is that it is like.")
+            .otherwise("it is like the one that it stands in"),
     ],
 };
 
@@ -411,9 +431,11 @@ pub(super) const TYPES: &[Word] = &[
     Word::new("decimal", "a decimal number, exact"),
     Word::new("json", "any JSON value"),
     Word::new("ip", "an IP address"),
-    Word::new("enum", "one of the texts in `values`"),
+    Word::new("enum", "one of `values`: stored as text or integers, or as JSON where they are a mixture"),
     Word::new("object", "an object with `fields` of its own, stored as JSON"),
     Word::new("list", "a list of `items`, stored as an array where the column is one, else as JSON"),
+    Word::new("union", "of one of several types: stored as text where all of them are texts, else as JSON"),
+    Word::new("again", "an object like the one that it stands in"),
 ];
 
 /// How rows are written into objects.
@@ -697,6 +719,8 @@ impl Takes {
             Takes::Number => "a number".to_owned(),
             Takes::Value => "a value".to_owned(),
             Takes::Version => "4 or 6".to_owned(),
+            Takes::Constants => "a list of texts, whole numbers and truth values".to_owned(),
+            Takes::Kinds => "a list of types or tables".to_owned(),
             Takes::Bar => "a count or a share, as in 1000 or \"5%\"".to_owned(),
             Takes::Identity => "'position', 'content', 'none' or a list of fields".to_owned(),
             Takes::Conflict => "'update', 'keep' or 'newest(column)'".to_owned(),
@@ -778,10 +802,11 @@ mod tests {
                     Rule::Pattern(_) | Rule::Format(_) => matches!(takes, Takes::Text),
                     Rule::Int(_) | Rule::Float(_) | Rule::Decimal(_) => matches!(takes, Takes::Number),
                     Rule::Version(_) => matches!(takes, Takes::Version),
-                    Rule::Values(_) => matches!(takes, Takes::Texts),
+                    Rule::Values(_) => matches!(takes, Takes::Constants),
+                    Rule::Branches(_) => matches!(takes, Takes::Kinds),
                     Rule::Zone(_) | Rule::Extra(_) => matches!(takes, Takes::Word(_)),
                     Rule::Fields(_) => matches!(takes, Takes::Fields),
-                    Rule::Items(_) => matches!(takes, Takes::Field),
+                    Rule::Items(_) | Rule::Members(_) | Rule::Like(_) => matches!(takes, Takes::Field),
                     Rule::OfSource(_) | Rule::Literal(_) => false,
                 };
                 assert!(is_fit, "{name} of {type_name} takes {takes:?}");

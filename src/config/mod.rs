@@ -58,11 +58,11 @@ pub use destination::Destination;
 pub use json_schema::json_schema;
 pub use overrides::Overrides;
 pub use pipeline::Pipeline;
-pub use record::Record;
+pub use record::{Record, import_schema};
 pub use source::Source;
 pub use state::State;
 pub use url::Url;
-pub use write::{Draft, Proposed, write};
+pub use write::{Draft, Proposed, can_write, write};
 
 use reader::Reader;
 use record::OfSource;

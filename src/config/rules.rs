@@ -21,7 +21,7 @@ use regex::Regex;
 
 use super::{Column, Config, Destination, Record, Source};
 use crate::schema::{
-    Extra, Field, Kind, Nul, Object, OfSource, Rule, Schema, StampFormat, Value, Year, Zone,
+    Extra, Field, Group, Kind, Nul, Object, OfSource, Rule, Schema, StampFormat, Value, Year, Zone,
 };
 use crate::sink::{Key, OnConflict};
 use crate::source::Settings;
@@ -75,7 +75,7 @@ pub(super) fn canonical(config: &Config) -> String {
         follow_bytes_max: _,
         growing: _,
     } = settings;
-    let Record { schema, schema_file: _ } = record;
+    let Record { schema, schema_file: _, weaker: _ } = record;
     let Schema {
         fields,
         extra,
@@ -83,6 +83,7 @@ pub(super) fn canonical(config: &Config) -> String {
         nulls,
         // Their rules decide it.
         lacking: _,
+        groups,
     } = schema;
     let Destination {
         key,
@@ -131,6 +132,12 @@ pub(super) fn canonical(config: &Config) -> String {
     let mut sorted: Vec<&Field> = fields.iter().collect();
     sorted.sort_by(|one, other| one.name.cmp(&other.name));
     out.extra(*extra);
+    for Group { field, extra, keys: _, fields: _ } in groups {
+        out.add("flat ");
+        out.field(field);
+        out.line("");
+        out.extra(*extra);
+    }
     out.fields(sorted.into_iter());
     out.0
 }
@@ -183,7 +190,8 @@ impl Canonical {
     }
 
     fn field(&mut self, field: &Field) {
-        let Field { name, from, required, nullable, default, strict, kind } = field;
+        // What may be absent follows from the object that it was flattened out of.
+        let Field { name, from, required, nullable, default, strict, may_be_absent: _, kind } = field;
         self.add(format_args!("field {} from {}", json(name), json(from)));
         self.flag("required", *required);
         self.flag("nullable", *nullable);
@@ -213,8 +221,10 @@ impl Canonical {
             Rule::Version(version) => self.option(name, *version),
             // In any order: what counts is which there are.
             Rule::Values(values) => {
+                let mut values = values.constants();
                 values.sort();
-                self.add(format_args!(" {}", json(values)));
+                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+                self.add(format_args!(" [{}]", values.join(",")));
             }
             // What a person wrote is quoted; a word of ours is not.
             Rule::Format(StampFormat::Strptime(letters)) => {
@@ -239,8 +249,12 @@ impl Canonical {
             Rule::Fields(object) => {
                 // The order of members is that of the JSON that is stored. Where they are found
                 // follows from them, and what happens to a NUL is said for the whole record.
-                let Object { schema: Schema { fields, extra: _, nul: _, nulls: _, lacking: _ }, wanted: _ } =
-                    object;
+                let Object {
+                    schema: Schema { fields, extra: _, nul: _, nulls: _, lacking: _, groups: _ },
+                    members: _,
+                    flatten: _,
+                    wanted: _,
+                } = object;
                 self.fields(fields.iter());
                 self.add("}");
             }
@@ -248,6 +262,20 @@ impl Canonical {
                 self.add(" [");
                 self.field(items);
                 self.add("]");
+            }
+            Rule::Members(given) | Rule::Like(given) => {
+                if let Some(field) = given {
+                    self.add(format_args!(" {name} ["));
+                    self.field(field);
+                    self.add("]");
+                }
+            }
+            Rule::Branches(rules) => {
+                for field in rules.fields() {
+                    self.add(" [");
+                    self.field(field);
+                    self.add("]");
+                }
             }
         }
     }

@@ -10,9 +10,11 @@
 
 use std::fmt::Write as _;
 
+use bumpalo::Bump;
+
 use crate::error::secret;
 use crate::printable::is_unsafe;
-use crate::schema::{Extra, Field, Rule, Zone};
+use crate::schema::{Constant, Extra, Field, Kind, Owned, Rule, Value, Zone};
 
 /// What a job file should say.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +47,7 @@ pub struct Draft<'d> {
 /// A field, and what there is to say about it.
 #[derive(Clone, Debug)]
 pub struct Proposed {
-    /// The field. It has no default: what is inferred has been seen.
+    /// The field.
     pub field: Field,
     /// A remark of one line, such as what it was inferred from; may be empty.
     pub note: String,
@@ -61,11 +63,6 @@ impl Proposed {
 }
 
 /// The text of the job file.
-///
-/// # Panics
-///
-/// If a field has a default. Nobody proposes one, and a default may hold a null, which TOML
-/// cannot say.
 pub fn write(draft: &Draft<'_>) -> String {
     let mut out = format!(
         "# A job for logmill, written from what was found in the files. It is yours to edit:\n\
@@ -195,8 +192,7 @@ fn write_fields(out: &mut String, fields: &[Proposed], mode: Mode) {
 
 /// A field as an inline table.
 fn value(field: &Field, mode: Mode) -> String {
-    let Field { name, from, required, nullable, default, strict, kind } = field;
-    assert!(default.is_none(), "a field with a default was proposed");
+    let Field { name, from, required, nullable, default, strict, may_be_absent: _, kind } = field;
     let mut keys = vec![("type", string(kind.name()))];
     kind.clone().rules(&mut |name, given| keys.extend(rule(given, mode).map(|value| (name, value))));
     if let [key] = from.as_slice()
@@ -210,11 +206,17 @@ fn value(field: &Field, mode: Mode) -> String {
         let steps = from.iter().map(|step| step.replace('~', "~0").replace('/', "~1"));
         keys.push(("from", string(&steps.map(|step| format!("/{step}")).collect::<String>())));
     }
-    if !required {
-        keys.push(("required", "false".to_owned()));
+    // TOML has no null: what is null where it is absent is optional.
+    let written = default.as_ref().and_then(|default| toml_of(kind, default));
+    let nullable = *nullable || default.is_some() && written.is_none();
+    let is_optional = !required && written.is_none();
+    match written {
+        Some(written) => keys.push(("default", written)),
+        None if is_optional => keys.push(("required", "false".to_owned())),
+        None => {}
     }
     // What need not be there may be null, if nothing else is said.
-    if nullable == required {
+    if nullable != is_optional {
         keys.push(("nullable", nullable.to_string()));
     }
     if *strict != (mode == Mode::Strict) {
@@ -236,21 +238,78 @@ fn rule(rule: Rule<'_>, mode: Mode) -> Option<String> {
         Rule::Decimal(limit) => limit.as_ref().map(ToString::to_string),
         Rule::Version(version) => number(version),
         Rule::Values(values) => {
-            let values: Vec<String> = values.iter().map(|value| string(value)).collect();
+            let values: Vec<String> = values.constants().iter().map(constant).collect();
             Some(format!("[{}]", values.join(", ")))
         }
         Rule::Format(format) => format.word().map(string),
         Rule::Zone(zone) => (*zone != Zone::Any).then(|| string(zone.word())),
         Rule::Extra(extra) => Some(string(extra.word())),
+        // An object of any members says so by `extra` or `members`.
+        Rule::Fields(object) if !object.is_model() => None,
         Rule::Fields(object) => {
             let fields = object.schema.fields.iter();
             let fields: Vec<String> =
                 fields.map(|field| format!("{} = {}", key(&field.name), value(field, mode))).collect();
             Some(format!("{{ {} }}", fields.join(", ")))
         }
-        Rule::Items(items) => Some(value(items, mode)),
+        Rule::Items(items) => Some(inner(items, mode)),
+        Rule::Members(field) | Rule::Like(field) => field.as_ref().map(|field| inner(field, mode)),
+        Rule::Branches(rules) => {
+            let kinds = rules.fields().map(|field| inner(field, mode));
+            Some(format!("[{}]", kinds.collect::<Vec<_>>().join(", ")))
+        }
         // Neither is for a field to say.
         Rule::OfSource(_) | Rule::Literal(_) => None,
+    }
+}
+
+/// Whether TOML has words for a default.
+pub fn can_write(kind: &Kind, default: &Owned) -> bool {
+    toml_of(kind, default).is_some()
+}
+
+fn toml_of(kind: &Kind, default: &Owned) -> Option<String> {
+    match default {
+        Owned::Plain(Value::Float(number)) => Some(format!("{number:?}").to_lowercase()),
+        Owned::BigInt(digits) => Some(digits.clone()),
+        default => {
+            let mut json = Vec::new();
+            kind.write_json(default.value(&Bump::new()), &mut json).ok()?;
+            toml_of_json(&serde_json::from_slice(&json).ok()?)
+        }
+    }
+}
+
+fn toml_of_json(json: &serde_json::Value) -> Option<String> {
+    use serde_json::Value as Json;
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(value) => value.to_string(),
+        Json::Number(number) => number.to_string(),
+        Json::String(text) => string(text),
+        Json::Array(items) => {
+            let items = items.iter().map(toml_of_json).collect::<Option<Vec<_>>>()?;
+            format!("[{}]", items.join(", "))
+        }
+        Json::Object(members) => {
+            let member =
+                |(name, json): (&String, &Json)| Some(format!("{} = {}", key(name), toml_of_json(json)?));
+            let members = members.iter().map(member).collect::<Option<Vec<_>>>()?;
+            format!("{{ {} }}", members.join(", "))
+        }
+    })
+}
+
+/// What is said of values within a field: they are not found by a name.
+fn inner(field: &Field, mode: Mode) -> String {
+    value(&Field { from: Vec::new(), ..field.clone() }, mode)
+}
+
+fn constant(constant: &Constant) -> String {
+    match constant {
+        Constant::Text(text) => string(text),
+        Constant::Int(number) => number.to_string(),
+        Constant::Bool(value) => value.to_string(),
     }
 }
 

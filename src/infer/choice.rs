@@ -170,7 +170,7 @@ impl Try {
             Try::Layout(number) => layout(number, values, voids),
             Try::Date => Choice::new(Kind::Date, days(values)),
             Try::Time => Choice::new(Kind::Time, ""),
-            Try::Uuid => Choice::new(Kind::Uuid, ""),
+            Try::Uuid => Choice::new(Kind::Uuid { version: None }, ""),
             Try::Ip => Choice::new(Kind::Ip { version: None }, ""),
             Try::List => list(values),
             Try::Text => text(values, voids),

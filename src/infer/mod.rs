@@ -273,7 +273,7 @@ impl Seen {
         }
         self.foretell(name, key, &field.kind, terms, proposal);
         let is_short = key.values.chars_max <= KEY_CHARS_MAX;
-        let is_key = matches!(field.kind, Kind::Int(_) | Kind::Uuid)
+        let is_key = matches!(field.kind, Kind::Int(_) | Kind::Uuid { .. })
             || matches!(field.kind, Kind::Text(_)) && is_short && choice.ask.is_none();
         if is_key
             && field.required

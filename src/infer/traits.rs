@@ -189,7 +189,7 @@ static STAMP: std::sync::LazyLock<Field> =
     std::sync::LazyLock::new(|| strict(Kind::Timestamp(Timestamp::default())));
 static DATE: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kind::Date));
 static TIME: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kind::Time));
-static UUID: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kind::Uuid));
+static UUID: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kind::Uuid { version: None }));
 static IP: std::sync::LazyLock<Field> = std::sync::LazyLock::new(|| strict(Kind::Ip { version: None }));
 
 /// What a text of a format of text is written like.

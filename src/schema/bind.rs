@@ -1,6 +1,7 @@
 //! Binding: a record to a row, or all that is wrong with it.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
@@ -61,7 +62,12 @@ impl Schema {
         let keeps = usize::from(self.extra == Extra::Keep);
         let values = arena.alloc_slice_fill_copy(fields + keeps, Value::Null);
         let mut context = Context::new(arena, faults, self.nul);
-        self.bind_fields(|slot| record.get(slot), &Path::Record, &mut values[..fields], &mut context);
+        match self.groups.is_empty() {
+            true => {
+                self.bind_fields(|slot| record.get(slot), &Path::Record, &mut values[..fields], &mut context)
+            }
+            false => self.bind_groups(record, &mut values[..fields], &mut context),
+        }
         if self.extra != Extra::Ignore {
             let mut out = ArenaVec::new_in(arena);
             out.push(b'{');
@@ -85,20 +91,36 @@ impl Schema {
         values: &mut [Value<'a>],
         context: &mut Context<'a, '_>,
     ) {
-        for (slot, (field, value)) in self.fields.iter().zip(values).enumerate() {
+        self.bind_some(0..self.fields.len(), 0, get, parent, values, context);
+    }
+
+    /// Reads some of the fields, from whose names in messages so many bytes are left out.
+    #[inline]
+    pub(super) fn bind_some<'a>(
+        &'a self,
+        range: Range<usize>,
+        prefix: usize,
+        get: impl Fn(usize) -> Option<Item<'a>>,
+        parent: &Path<'_>,
+        values: &mut [Value<'a>],
+        context: &mut Context<'a, '_>,
+    ) {
+        let fields = self.fields[range.clone()].iter().zip(&mut values[range.clone()]);
+        for (slot, (field, value)) in (range.start..).zip(fields) {
+            let name = &field.name[prefix..];
             match get(slot) {
                 Some(item) if field.nullable && item.is_null() => {}
                 Some(item) if self.nulls.hold(item) => {
                     if !field.nullable {
-                        read_null(field, &Path::Field(parent, &field.name), context, value);
+                        read_null(field, &Path::Field(parent, name), context, value);
                     }
                 }
                 // Where there is a fault, the row is never used.
-                Some(item) => read(field, item, &Path::Field(parent, &field.name), context, value),
+                Some(item) => read(field, item, &Path::Field(parent, name), context, value),
                 None => match &field.default {
                     Some(default) => *value = default.value(context.arena),
                     None if field.required => {
-                        let path = Path::Field(parent, &field.name);
+                        let path = Path::Field(parent, name);
                         context.note(code::MISSING, &path, format_args!("this field is required"), None);
                     }
                     None => {}

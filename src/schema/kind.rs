@@ -3,10 +3,13 @@
 //! Plain data, made once. Whatever can be worked out in advance (a pattern, the layout of
 //! a stamp, the keys of an object) is worked out here, so that reading a value only looks.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use chrono::{Datelike as _, NaiveDate};
 use regex::Regex;
 
-use super::{Field, Schema};
+use super::{Extra, Field, Schema};
 use crate::format::Wanted;
 
 pub use super::read::clock::Clock;
@@ -31,7 +34,10 @@ pub enum Kind {
     /// A time of day.
     Time,
     /// A UUID.
-    Uuid,
+    Uuid {
+        /// 1 to 8; any if not given.
+        version: Option<u8>,
+    },
     /// A decimal number.
     Decimal(Decimal),
     /// Any JSON value.
@@ -41,12 +47,16 @@ pub enum Kind {
         /// 4 or 6; both if not given.
         version: Option<u8>,
     },
-    /// One of several texts.
+    /// One of several values.
     Enum(Enum),
     /// An object with fields of its own, stored as JSON.
     Object(Box<Object>),
     /// A list of values of one kind.
     List(Box<List>),
+    /// One of several kinds.
+    Union(Union),
+    /// An object like one that it stands in.
+    Again(Again),
 }
 
 /// The limits of a number.
@@ -268,13 +278,15 @@ pub struct Decimal {
 pub struct Json {
     /// The input is a text that holds JSON, rather than the JSON itself.
     pub text: bool,
+    /// What the value must be besides, though it is stored as it stands.
+    pub like: Option<Box<Field>>,
 }
 
-/// One of several texts.
+/// One of several values.
 #[derive(Clone, Debug)]
 pub struct Enum {
-    /// The texts.
-    pub values: Vec<String>,
+    /// The values.
+    pub values: Values,
     /// Whether it was written as a list of literals, which Pydantic reports as
     /// `literal_error`, or as a type of its own, which it reports as `enum`.
     pub literal: bool,
@@ -287,8 +299,80 @@ pub struct Enum {
 impl Enum {
     /// One of `values`, each taken as it is written.
     pub fn new<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Enum {
-        let values = values.into_iter().map(Into::into).collect();
+        Enum::of(Values::Texts(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// One of `values`.
+    pub fn of(values: Values) -> Enum {
         Enum { values, literal: false, trim: false, lower: false }
+    }
+}
+
+/// What an enum can be. The sorts differ in what their column holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Texts, stored as text.
+    Texts(Vec<String>),
+    /// Integers, stored as integers.
+    Ints(Vec<i64>),
+    /// Values of several types, or truth values, stored as JSON.
+    Mixed(Vec<Constant>),
+}
+
+impl Values {
+    /// These values, in the sort that fits them.
+    pub fn new(values: Vec<Constant>) -> Values {
+        let text = |value: &Constant| match value {
+            Constant::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let int = |value: &Constant| match value {
+            Constant::Int(number) => Some(*number),
+            _ => None,
+        };
+        if let Some(texts) = values.iter().map(text).collect() {
+            Values::Texts(texts)
+        } else if let Some(numbers) = values.iter().map(int).collect() {
+            Values::Ints(numbers)
+        } else {
+            Values::Mixed(values)
+        }
+    }
+
+    /// The values, one by one.
+    pub fn constants(&self) -> Vec<Constant> {
+        match self {
+            Values::Texts(texts) => texts.iter().cloned().map(Constant::Text).collect(),
+            Values::Ints(numbers) => numbers.iter().copied().map(Constant::Int).collect(),
+            Values::Mixed(values) => values.clone(),
+        }
+    }
+}
+
+/// A value that stands in a schema. It is shown as JSON has it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Constant {
+    /// A text.
+    Text(String),
+    /// An integer.
+    Int(i64),
+    /// A truth value.
+    Bool(bool),
+}
+
+impl fmt::Debug for Constant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Constant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Constant::Text(text) => f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?),
+            Constant::Int(number) => number.fmt(f),
+            Constant::Bool(value) => value.fmt(f),
+        }
     }
 }
 
@@ -297,6 +381,10 @@ impl Enum {
 pub struct Object {
     /// Its fields, and what becomes of others.
     pub schema: Schema,
+    /// What each member must be that no field asks for; all of them are stored then.
+    pub members: Option<Box<Field>>,
+    /// Whether its fields are columns of their own, where it is a field of the record.
+    pub flatten: bool,
     /// Where the fields are found.
     pub wanted: Wanted,
 }
@@ -304,7 +392,18 @@ pub struct Object {
 impl Object {
     /// An object that must be as `schema` says.
     pub fn new(schema: Schema) -> Object {
-        Object { wanted: Wanted::new(&schema.paths()), schema }
+        Object { wanted: Wanted::new(&schema.paths()), members: None, flatten: false, schema }
+    }
+
+    /// Whether it has fields of its own or refuses others. One that does not is a dictionary to Pydantic.
+    pub fn is_model(&self) -> bool {
+        !self.schema.fields.is_empty() || self.schema.extra != Extra::Keep
+    }
+
+    /// An object of any members, each of which must be as `members` says.
+    pub fn of(members: Field) -> Object {
+        let any = Schema { extra: Extra::Keep, ..Schema::default() };
+        Object { members: Some(Box::new(members)), ..Object::new(any) }
     }
 }
 
@@ -326,14 +425,111 @@ impl List {
     }
 }
 
+/// One of several kinds: the first that takes a value as it stands, else the first that takes it at all, as
+/// Pydantic's smart mode has it.
+#[derive(Clone, Debug, Default)]
+pub struct Union {
+    branches: Vec<Branch>,
+}
+
+/// A kind that a value may be of.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// It, named as a fault names it.
+    pub field: Field,
+    /// The same, which takes values as they stand only.
+    pub(super) strictly: Field,
+}
+
+impl Union {
+    /// One of these, each with the name that a fault calls it by.
+    pub fn new(branches: impl IntoIterator<Item = Field>) -> Union {
+        let branch = |field: Field| Branch { strictly: Field { strict: true, ..field.clone() }, field };
+        Union { branches: branches.into_iter().map(branch).collect() }
+    }
+
+    /// The kinds, in their order.
+    pub fn branches(&self) -> &[Branch] {
+        &self.branches
+    }
+
+    /// The kinds, each as a field.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.branches.iter().map(|branch| &branch.field)
+    }
+
+    /// Shows each kind to `change`, as often as it is kept.
+    pub(super) fn each_kind(&mut self, mut change: impl FnMut(&mut Kind)) {
+        for branch in &mut self.branches {
+            change(&mut branch.field.kind);
+            change(&mut branch.strictly.kind);
+        }
+    }
+
+    /// Whether every value is a text, and is stored as one.
+    pub fn is_text(&self) -> bool {
+        self.fields().all(|field| match &field.kind {
+            Kind::Text(_) => true,
+            Kind::Enum(rules) => matches!(rules.values, Values::Texts(_)),
+            _ => false,
+        })
+    }
+}
+
+/// An object like one that it stands in.
+#[derive(Clone, Debug, Default)]
+pub struct Again {
+    /// How many objects further out that one is; if not given, it is the one around this field.
+    pub up: Option<usize>,
+}
+
 impl Kind {
     /// Whether a list of such values is a list of scalars, rather than JSON.
     pub fn is_scalar(&self) -> bool {
-        !matches!(self, Kind::Json(_) | Kind::Object(_) | Kind::List(_))
+        match self {
+            Kind::Json(_) | Kind::Object(_) | Kind::List(_) | Kind::Again(_) => false,
+            Kind::Union(rules) => rules.is_text(),
+            Kind::Enum(rules) => !matches!(rules.values, Values::Mixed(_)),
+            _ => true,
+        }
+    }
+
+    /// The kind whose columns hold such values: several kinds are stored as another is.
+    pub fn column(&self) -> Cow<'_, Kind> {
+        match self {
+            Kind::Enum(Enum { values: Values::Ints(numbers), .. }) => {
+                let limit = |number: Option<&i64>| number.map(|number| i128::from(*number));
+                let (ge, le) = (limit(numbers.iter().min()), limit(numbers.iter().max()));
+                Cow::Owned(Kind::Int(Bounds { ge, le, ..Bounds::default() }))
+            }
+            Kind::Union(rules) if rules.is_text() => Cow::Owned(Kind::Text(Text::default())),
+            Kind::Enum(Enum { values: Values::Mixed(_), .. }) | Kind::Union(_) | Kind::Again(_) => {
+                Cow::Owned(Kind::Json(Json::default()))
+            }
+            Kind::List(list) => match list.items.kind.column() {
+                Cow::Borrowed(_) => Cow::Borrowed(self),
+                Cow::Owned(kind) => {
+                    let items = Field { kind, ..list.items.clone() };
+                    Cow::Owned(Kind::List(Box::new(List { items, ..(**list).clone() })))
+                }
+            },
+            _ => Cow::Borrowed(self),
+        }
+    }
+
+    /// What is said of the values within such a value.
+    pub fn fields(&self) -> Vec<&Field> {
+        match self {
+            Kind::Object(object) => object.schema.fields.iter().chain(object.members.as_deref()).collect(),
+            Kind::List(list) => vec![&list.items],
+            Kind::Json(rules) => rules.like.as_deref().into_iter().collect(),
+            Kind::Union(rules) => rules.fields().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Every kind, without a rule.
-    pub fn all() -> [Kind; 14] {
+    pub fn all() -> [Kind; 16] {
         [
             Kind::Text(Text::default()),
             Kind::Int(Bounds::default()),
@@ -342,13 +538,15 @@ impl Kind {
             Kind::Timestamp(Timestamp::default()),
             Kind::Date,
             Kind::Time,
-            Kind::Uuid,
+            Kind::Uuid { version: None },
             Kind::Decimal(Decimal::default()),
             Kind::Json(Json::default()),
             Kind::Ip { version: None },
             Kind::Enum(Enum::new::<String>([])),
             Kind::Object(Box::new(Object::new(Schema::default()))),
             Kind::List(Box::new(List::of(Field::new("", Kind::Json(Json::default()))))),
+            Kind::Union(Union::default()),
+            Kind::Again(Again::default()),
         ]
     }
 
@@ -367,13 +565,15 @@ impl Kind {
             Kind::Timestamp(_) => "timestamp",
             Kind::Date => "date",
             Kind::Time => "time",
-            Kind::Uuid => "uuid",
+            Kind::Uuid { .. } => "uuid",
             Kind::Decimal(_) => "decimal",
             Kind::Json(_) => "json",
             Kind::Ip { .. } => "ip",
             Kind::Enum(_) => "enum",
             Kind::Object(_) => "object",
             Kind::List(_) => "list",
+            Kind::Union(_) => "union",
+            Kind::Again(_) => "again",
         }
     }
 }

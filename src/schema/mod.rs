@@ -10,6 +10,7 @@
 
 mod bind;
 mod default;
+mod flatten;
 mod json;
 mod json_schema;
 mod kind;
@@ -19,17 +20,20 @@ mod probe;
 mod read;
 mod rules;
 mod time;
+mod union;
 mod value;
 
 pub use bind::Row;
-pub use json_schema::{Fault, JsonSchemaError, from_json_schema};
+pub use flatten::Group;
+pub use json_schema::{Fault, ImportTerms, Imported, JsonSchemaError, from_json_schema, import_json_schema};
 pub use kind::{
-    Bounds, Clock, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Strptime, Text,
-    Timestamp, Year, Zone, pattern,
+    Again, Bounds, Branch, Clock, Constant, Decimal, Enum, Exact, Float, Json, Kind, List, Object,
+    StampFormat, Strptime, Text, Timestamp, Union, Values, Year, Zone, pattern,
 };
 pub use nulls::Nulls;
 pub use rules::{OfSource, Rule, Visit};
 pub use time::{Days, Time, TimeKind};
+pub use union::branch_name;
 pub use value::{Altered, Owned, Value};
 
 use chrono::NaiveDate;
@@ -51,6 +55,8 @@ pub struct Schema {
     pub nulls: Nulls,
     /// The fields, by number, whose stamps take a year or a zone from the source, if it has one to give.
     pub lacking: Vec<usize>,
+    /// The objects that fields were flattened out of, in their order.
+    pub groups: Vec<Group>,
 }
 
 /// What becomes of members that no field asks for.
@@ -109,14 +115,17 @@ pub struct Field {
     pub default: Option<Owned>,
     /// Whether values are taken as they are, without coercion.
     pub strict: bool,
+    /// Whether it was flattened out of an object that need not be there: its column takes nulls then.
+    pub may_be_absent: bool,
     /// What it must be.
     pub kind: Kind,
 }
 
 impl Schema {
-    /// The paths of the fields, for the format to mark.
+    /// The paths of the fields, for the format to mark, and those of the objects that were flattened.
     pub fn paths(&self) -> Vec<Vec<String>> {
-        self.fields.iter().map(|field| field.from.clone()).collect()
+        let groups = self.groups.iter().map(|group| &group.field);
+        self.fields.iter().chain(groups).map(|field| field.from.clone()).collect()
     }
 
     /// Whether the format must gather the members that no field asks for.
@@ -131,8 +140,12 @@ impl Schema {
 impl Schema {
     /// How many bytes the reasons of a record can come to.
     pub fn reasons_bytes_max(&self) -> usize {
-        let is_simple = |field: &Field| !matches!(field.kind, Kind::Object(_) | Kind::List(_));
-        match self.extra != Extra::Forbid && self.fields.iter().all(is_simple) {
+        let is_simple = |field: &Field| {
+            !matches!(field.kind, Kind::Object(_) | Kind::List(_) | Kind::Union(_) | Kind::Again(_))
+                && !matches!(&field.kind, Kind::Json(rules) if rules.like.is_some())
+        };
+        let is_closed = self.extra == Extra::Forbid || !self.groups.is_empty();
+        match !is_closed && self.fields.iter().all(is_simple) {
             true => (self.fields.len() * REASON_BYTES).min(REASONS_BYTES_MAX),
             // As many as the record has members and items.
             false => REASONS_BYTES_MAX,
@@ -156,6 +169,8 @@ impl Schema {
                 }
                 Rule::Fields(object) => object.schema.set_date(date),
                 Rule::Items(field) => set(&mut field.kind, date),
+                Rule::Members(Some(field)) | Rule::Like(Some(field)) => set(&mut field.kind, date),
+                Rule::Branches(rules) => rules.each_kind(|kind| set(kind, date)),
                 _ => {}
             });
         }
@@ -167,12 +182,27 @@ impl Schema {
         self.fields.iter().find(|field| field.lacks_year()).map(|field| field.name.as_str())
     }
 
+    /// The first field that should be like an object that it does not stand in.
+    pub fn stands_alone(&self) -> Option<&str> {
+        fn reaches_out(kind: &Kind, depth: usize) -> bool {
+            let depth_within = depth + usize::from(matches!(kind, Kind::Object(_)));
+            match kind {
+                Kind::Again(rules) => rules.up.unwrap_or(0) >= depth,
+                _ => kind.fields().iter().any(|field| reaches_out(&field.kind, depth_within)),
+            }
+        }
+        self.fields.iter().find(|field| reaches_out(&field.kind, 0)).map(|field| field.name.as_str())
+    }
+
     /// Whether a record of a few bytes can become a row of very many: `1E+131071`.
     pub fn can_expand(&self) -> bool {
         fn expands(field: &Field) -> bool {
             match &field.kind {
                 Kind::Decimal(rules) => rules.max_digits.is_none(),
-                Kind::Object(object) => object.schema.can_expand(),
+                Kind::Object(object) => {
+                    object.schema.can_expand() || object.members.as_deref().is_some_and(expands)
+                }
+                Kind::Union(rules) => rules.fields().any(expands),
                 Kind::List(list) => expands(&list.items),
                 _ => false,
             }
@@ -192,6 +222,7 @@ impl Field {
             nullable: false,
             default: None,
             strict: false,
+            may_be_absent: false,
             kind,
         }
     }
@@ -201,7 +232,12 @@ impl Field {
             Kind::Timestamp(rules) => {
                 rules.format.may_lack_year() && !matches!(rules.year, Some(Year::Fixed(_)))
             }
-            Kind::Object(object) => object.schema.lacks_year().is_some(),
+            Kind::Object(object) => {
+                let members = object.members.as_deref();
+                object.schema.lacks_year().is_some() || members.is_some_and(Field::lacks_year)
+            }
+            Kind::Json(rules) => rules.like.as_deref().is_some_and(Field::lacks_year),
+            Kind::Union(rules) => rules.fields().any(Field::lacks_year),
             Kind::List(list) => list.items.lacks_year(),
             _ => false,
         }
@@ -224,10 +260,11 @@ impl Field {
 
     /// Whether a row can have a null here: its column must allow it.
     pub fn may_be_null(&self) -> bool {
-        match &self.default {
+        let may_be_null = match &self.default {
             Some(default) => self.nullable || *default == Owned::Plain(Value::Null),
             None => self.nullable || !self.required,
-        }
+        };
+        may_be_null || self.may_be_absent
     }
 
     /// The same field, with a value for records that do not have it. The default is given

@@ -7,8 +7,8 @@
 use regex::Regex;
 
 use super::kind::{
-    Bounds, Clock, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Text, Timestamp, Year,
-    Zone,
+    Again, Bounds, Clock, Decimal, Enum, Exact, Float, Json, Kind, List, Object, StampFormat, Text,
+    Timestamp, Union, Values, Year, Zone,
 };
 use super::{Extra, Field};
 
@@ -29,10 +29,10 @@ pub enum Rule<'k> {
     Float(&'k mut Option<f64>),
     /// A limit of decimals.
     Decimal(&'k mut Option<Exact>),
-    /// The version of IP.
+    /// A version, of IP or of UUIDs.
     Version(&'k mut Option<u8>),
-    /// The texts that an enum can be.
-    Values(&'k mut Vec<String>),
+    /// What an enum can be.
+    Values(&'k mut Values),
     /// How a stamp is written.
     Format(&'k mut StampFormat),
     /// What is known about its zone.
@@ -41,8 +41,14 @@ pub enum Rule<'k> {
     Extra(&'k mut Extra),
     /// The fields of an object.
     Fields(&'k mut Object),
+    /// What the members of an object are that no field asks for.
+    Members(&'k mut Option<Box<Field>>),
     /// What the items of a list are.
     Items(&'k mut Field),
+    /// What a value must be besides, though it is stored as it stands.
+    Like(&'k mut Option<Box<Field>>),
+    /// The kinds that a value may be of.
+    Branches(&'k mut Union),
     /// What is said for the whole source, not for a field.
     OfSource(OfSource<'k>),
     /// How a fault is reported, which no job says.
@@ -99,8 +105,11 @@ impl Kind {
                 visit("decimal_places", Rule::Digits(decimal_places));
                 bounds(limits, Rule::Decimal, visit);
             }
-            Kind::Json(Json { text }) => visit("json_text", Rule::Flag(text)),
-            Kind::Ip { version } => visit("version", Rule::Version(version)),
+            Kind::Json(Json { text, like }) => {
+                visit("json_text", Rule::Flag(text));
+                visit("like", Rule::Like(like));
+            }
+            Kind::Ip { version } | Kind::Uuid { version } => visit("version", Rule::Version(version)),
             Kind::Enum(Enum { values, literal, trim, lower }) => {
                 visit("values", Rule::Values(values));
                 visit("literal", Rule::Literal(literal));
@@ -108,8 +117,10 @@ impl Kind {
                 visit("lower", Rule::Flag(lower));
             }
             Kind::Object(object) => {
+                visit("flatten", Rule::Flag(&mut object.flatten));
                 visit("extra", Rule::Extra(&mut object.schema.extra));
                 visit("fields", Rule::Fields(object));
+                visit("members", Rule::Members(&mut object.members));
             }
             Kind::List(list) => {
                 let List { items, min_items, max_items } = &mut **list;
@@ -117,7 +128,9 @@ impl Kind {
                 visit("max_items", Rule::Length(max_items));
                 visit("items", Rule::Items(items));
             }
-            Kind::Bool | Kind::Date | Kind::Time | Kind::Uuid => {}
+            Kind::Union(rules) => visit("of", Rule::Branches(rules)),
+            Kind::Again(Again { up }) => visit("up", Rule::Length(up)),
+            Kind::Bool | Kind::Date | Kind::Time => {}
         }
     }
 }

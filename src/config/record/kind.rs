@@ -9,11 +9,12 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::super::keys;
-use super::super::reader::{Reader, first_repeated};
-use super::super::scope::{Scope, TextRange, as_integer};
+use super::super::reader::Reader;
+use super::super::scope::{Scope, TextRange, as_integer, as_text};
 use super::{Common, Part, field, fields};
 use crate::schema::{
-    self, Bounds, Exact, Extra, Kind, Object, OfSource, Rule, Schema, StampFormat, Strptime, Zone,
+    self, Bounds, Constant, Exact, Extra, Field, Kind, Object, OfSource, Rule, Schema, StampFormat, Strptime,
+    Union, Values, Zone, branch_name,
 };
 
 /// The rules of one field as they stand in the job, and what the field is called.
@@ -33,7 +34,7 @@ impl Rules<'_, '_> {
     pub(super) fn read(&self, reader: &mut Reader<'_>, kind_name: &str) -> Option<Kind> {
         let mut kind = Kind::named(kind_name).expect("a type of the table of keys");
         let mut is_known = true;
-        kind.rules(&mut |name, rule| is_known &= self.rule(reader, name, rule).is_some());
+        kind.rules(&mut |name, rule| is_known &= self.rule(reader, kind_name, name, rule).is_some());
         if let Kind::Timestamp(rules) = &mut kind
             && !rules.format.may_lack_year()
         {
@@ -46,7 +47,13 @@ impl Rules<'_, '_> {
 
     /// Reads the rule called `name` into its place. What is not given or wrong leaves it as it is;
     /// `None` if there is no type without it.
-    fn rule(&self, reader: &mut Reader<'_>, name: &'static str, rule: Rule<'_>) -> Option<()> {
+    fn rule(
+        &self,
+        reader: &mut Reader<'_>,
+        kind_name: &str,
+        name: &'static str,
+        rule: Rule<'_>,
+    ) -> Option<()> {
         let scope = self.scope;
         match rule {
             Rule::Flag(is_so) => *is_so = reader.flag(scope, name),
@@ -59,7 +66,7 @@ impl Rules<'_, '_> {
             }
             Rule::Float(limit) => *limit = self.limit(reader, name, "a number", as_double),
             Rule::Decimal(limit) => *limit = self.limit(reader, name, "a number", as_exact),
-            Rule::Version(version) => *version = self.version(reader, name),
+            Rule::Version(version) => *version = self.version(reader, name, kind_name),
             Rule::Values(values) => *values = self.values(reader, name),
             Rule::Format(format) => *format = self.format(reader, name),
             Rule::Zone(zone) => *zone = Zone::from_word(reader.word(scope, name)),
@@ -68,15 +75,33 @@ impl Rules<'_, '_> {
                 *extra = given.map_or(self.common.extra, |(word, _)| Extra::from_word(word));
             }
             Rule::Fields(object) => {
-                let Object { schema: Schema { extra, .. }, .. } = *object;
-                let value = self.needed(reader, name, "an object and needs its own 'fields'")?;
-                let fields = fields(reader, value, &format!("{}.", self.path), self.common);
-                *object = Object::new(Schema { fields, extra, nul: self.common.nul, ..Schema::default() });
+                let Object { schema: Schema { extra, .. }, .. } = object;
+                let is_any = *extra == Extra::Keep && scope.has("extra") || scope.has("members");
+                let fields = match scope.value(name) {
+                    None if is_any => Vec::new(),
+                    _ => {
+                        let value = self.needed(reader, name, "an object and needs its own 'fields'")?;
+                        fields(reader, value, &format!("{}.", self.path), self.common)
+                    }
+                };
+                // What there are rules for is kept.
+                let extra = if scope.has("members") { Extra::Keep } else { *extra };
+                *object = Object {
+                    flatten: object.flatten,
+                    ..Object::new(Schema { fields, extra, nul: self.common.nul, ..Schema::default() })
+                };
             }
             Rule::Items(items) => {
                 let value = self.needed(reader, name, "a list and needs 'items', as in items = \"text\"")?;
-                *items = field(reader, name, self.path, self.place, value, self.common, Part::Items)?;
+                *items = self.inner(reader, name, Part::Inner(name), value)?;
             }
+            Rule::Members(given) | Rule::Like(given) => {
+                if let Some(value) = scope.value(name) {
+                    let field = self.inner(reader, name, Part::Inner(name), value)?;
+                    *given = Some(Box::new(field));
+                }
+            }
+            Rule::Branches(rules) => *rules = self.branches(reader, name)?,
             Rule::OfSource(OfSource::Clock(clock)) => *clock = self.common.clock,
             Rule::OfSource(OfSource::Year(year)) => *year = self.common.year,
             Rule::Literal(_) => {}
@@ -91,6 +116,38 @@ impl Rules<'_, '_> {
             reader.find(format!("{} is {what}", self.called), self.place);
         }
         value
+    }
+
+    /// What is said of values within this one.
+    fn inner<'s>(
+        &self,
+        reader: &mut Reader<'_>,
+        name: &str,
+        part: Part,
+        value: &'s Spanned<DeValue<'s>>,
+    ) -> Option<Field> {
+        field(reader, name, self.path, self.place, value, self.common, part)
+    }
+
+    /// The types that a value may be of.
+    fn branches(&self, reader: &mut Reader<'_>, name: &'static str) -> Option<Union> {
+        let what = "a union and needs the types that it may be 'of', as in of = [\"int\", \"text\"]";
+        let value = self.needed(reader, name, what)?;
+        let Some(list) = value.get_ref().as_array().filter(|list| list.len() > 1) else {
+            reader.find("'of' takes a list of at least two types", &value.span());
+            return None;
+        };
+        let mut branches = Vec::new();
+        for item in list {
+            let field = self.inner(reader, "", Part::Inner(name), item)?;
+            if !field.kind.is_scalar() && !matches!(field.kind, Kind::Enum(_)) {
+                let message =
+                    format!("a union is of types of single values, not of type {}", field.kind.name());
+                reader.find(message, &item.span());
+            }
+            branches.push(Field { name: branch_name(&field.kind, ""), ..field });
+        }
+        Some(Union::new(branches))
     }
 
     /// A limit of numbers of one type; `read` reads such a number.
@@ -110,29 +167,64 @@ impl Rules<'_, '_> {
         number
     }
 
-    fn version(&self, reader: &mut Reader<'_>, name: &str) -> Option<u8> {
+    fn version(&self, reader: &mut Reader<'_>, name: &str, kind_name: &str) -> Option<u8> {
         let value = self.scope.value(name)?;
-        let version = as_integer(value).filter(|version| [4, 6].contains(version));
+        let (known, expected): (&[i64], _) = match kind_name {
+            "uuid" => (&[1, 3, 4, 5, 6, 7, 8], "1 or 3 to 8"),
+            _ => (&[4, 6], "4 or 6"),
+        };
+        let version = as_integer(value).filter(|version| known.contains(version));
         if version.is_none() {
-            reader.mismatch(keys::FIELD.key(name), value);
+            let given = reader.describe(value);
+            reader.find(format!("'{name}' takes {expected}, not {given}"), &value.span());
         }
         version.map(fits)
     }
 
-    fn values(&self, reader: &mut Reader<'_>, name: &str) -> Vec<String> {
+    fn values(&self, reader: &mut Reader<'_>, name: &'static str) -> Values {
         let what = "an enum and needs its 'values', as in values = [\"on\", \"off\"]";
-        let Some(list) = self.needed(reader, name, what) else { return Vec::new() };
-        let Some(values) = reader.texts(self.scope, name) else { return Vec::new() };
-        if values.is_empty() {
+        let none = Values::Texts(Vec::new());
+        let Some(list) = self.needed(reader, name, what) else { return none };
+        let Some(items) = list.get_ref().as_array() else {
+            reader.mismatch(keys::FIELD.key(name), list);
+            return none;
+        };
+        if items.is_empty() {
             reader.find("an enum needs at least one value", &list.span());
         }
-        if let Some((_, place)) = values.iter().find(|(value, _)| value.contains('\0')) {
-            reader.find("a NUL character, which no column can hold", place);
+        let mut values: Vec<Constant> = Vec::new();
+        for item in items {
+            let Some(value) = self.constant(reader, name, item) else { continue };
+            if matches!(&value, Constant::Text(text) if text.contains('\0')) {
+                reader.find("a NUL character, which no column can hold", &item.span());
+            }
+            if values.contains(&value) {
+                reader.find("this value stands in the list already", &item.span());
+            }
+            values.push(value);
         }
-        if let Some(index) = first_repeated(values.iter().map(|(value, _)| value.as_str())) {
-            reader.find("this value stands in the list already", &values[index].1);
+        Values::new(values)
+    }
+
+    fn constant(
+        &self,
+        reader: &mut Reader<'_>,
+        name: &'static str,
+        item: &Spanned<DeValue<'_>>,
+    ) -> Option<Constant> {
+        if let Some(text) = as_text(item) {
+            return reader.expand(&text).map(Constant::Text);
         }
-        values.into_iter().map(|(value, _)| value).collect()
+        let constant = match item.get_ref() {
+            DeValue::Boolean(value) => Some(Constant::Bool(*value)),
+            _ => as_integer(item).map(Constant::Int),
+        };
+        if constant.is_none() {
+            let given = reader.describe(item);
+            let expected = "texts, whole numbers and truth values";
+            reader.find(format!("'{name}' takes {expected}, not {given}"), &item.span());
+        }
+        constant
     }
 
     fn pattern(&self, reader: &mut Reader<'_>, name: &str) -> Option<Regex> {
@@ -261,7 +353,7 @@ fn as_double(value: &Spanned<DeValue<'_>>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tests::{assert_wrong, config, small_with};
+    use super::super::super::tests::{assert_wrong, complaint, config, small_with};
     use super::super::tests::field_of;
     use super::*;
 
@@ -296,15 +388,69 @@ mod tests {
                 "a = { type = \"decimal\", max_digits = 10, decimal_places = 2 }",
                 "Decimal(Decimal { max_digits: Some(10), decimal_places: Some(2), bounds: Bounds { ge: None, gt: None, le: None, lt: None, multiple_of: None } })",
             ),
-            ("a = { type = \"json\", json_text = true }", "Json(Json { text: true })"),
+            ("a = { type = \"json\", json_text = true }", "Json(Json { text: true, like: None })"),
             ("a = { type = \"ip\", version = 4 }", "Ip { version: Some(4) }"),
             (
                 "a = { type = \"enum\", values = [\"x\", \"y\"], lower = true }",
-                "Enum(Enum { values: [\"x\", \"y\"], literal: false, trim: false, lower: true })",
+                "Enum(Enum { values: Texts([\"x\", \"y\"]), literal: false, trim: false, lower: true })",
             ),
         ] {
             assert_eq!(kind_of(line), expected);
         }
+    }
+
+    #[test]
+    fn kinds_of_models_come_into_the_schema() {
+        for (line, expected) in [
+            ("a = { type = \"enum\", values = [1, 2] }", "values: Ints([1, 2])"),
+            ("a = { type = \"enum\", values = [\"x\", 2, true] }", "values: Mixed([\"x\", 2, true])"),
+            ("a = { type = \"uuid\", version = 7 }", "Uuid { version: Some(7) }"),
+            ("a = { type = \"object\", members = \"int\" }", "members: Some(Field { name: \"members\""),
+            ("a = { type = \"object\", extra = \"keep\" }", "extra: Keep"),
+            (
+                "a = { type = \"union\", of = [\"int\", { type = \"text\", min_length = 1 }] }",
+                "name: \"constrained-str\"",
+            ),
+            ("a = { type = \"json\", like = \"int\" }", "like: Some(Field { name: \"like\""),
+            (
+                "a = { type = \"object\", fields = { b = { type = \"again\", required = false } } }",
+                "kind: Again(Again { up: None })",
+            ),
+        ] {
+            let kind = kind_of(line);
+            assert!(kind.contains(expected), "{line}: {kind}");
+        }
+        for (line, message, marked) in [
+            (
+                "a = { type = \"enum\", values = [1.5] }",
+                "'values' takes texts, whole numbers and truth values, not 1.5",
+                "1.5",
+            ),
+            ("a = { type = \"enum\", values = [1, 1] }", "this value stands in the list already", "1"),
+            ("a = { type = \"uuid\", version = 2 }", "'version' takes 1 or 3 to 8, not 2", "2"),
+            (
+                "a = \"union\"",
+                "field 'a' is a union and needs the types that it may be 'of', as in of = [\"int\", \"text\"]",
+                "a",
+            ),
+            (
+                "a = { type = \"union\", of = [\"int\"] }",
+                "'of' takes a list of at least two types",
+                "[\"int\"]",
+            ),
+            (
+                "a = { type = \"union\", of = [\"int\", \"json\"] }",
+                "a union is of types of single values, not of type json",
+                "\"json\"",
+            ),
+        ] {
+            assert_wrong("record.fields", line, message, marked);
+        }
+        let alone = complaint(&small_with("record.fields", "a = { type = \"again\", required = false }"));
+        assert!(
+            alone.contains("field 'a' is like an object that it stands in, and stands in none"),
+            "{alone}"
+        );
     }
 
     #[test]

@@ -20,8 +20,11 @@ use super::quote::quoted;
 use super::reader::Reader;
 use super::scope::{Scope, TextRange, as_text};
 use super::{bounded, later, units};
+use crate::error::{Error, Result};
 use crate::format::pointer_steps;
-use crate::schema::{Clock, Extra, Field, Nul, Nulls, Schema, Year, from_json_schema};
+use crate::schema::{
+    Clock, Extra, Fault, Field, ImportTerms, Imported, Nul, Nulls, Schema, Year, import_json_schema,
+};
 
 /// What a record must be to become a row.
 #[derive(Clone, Debug)]
@@ -30,6 +33,8 @@ pub struct Record {
     pub schema: Schema,
     /// The JSON Schema that says them, if it is not the job file.
     pub schema_file: Option<PathBuf>,
+    /// What that one asks for and is not enforced, so that its fields are kept as JSON.
+    pub weaker: Vec<Fault>,
 }
 
 /// What the source says of values, rather than their fields.
@@ -56,18 +61,21 @@ impl Record {
         let common = &Common::read(reader, record, clock, year);
         let found = reader.findings();
         let mut schema_file = None;
-        let schema = match (record.value("fields"), reader.text(record, "schema")) {
-            (Some(value), None) => Schema { fields: fields(reader, value, "", common), ..Schema::default() },
-            (None, Some((name, place))) => {
+        let given = record.value("fields").map(|value| fields(reader, value, "", common));
+        let keeps_unsupported = reader.word(record, "on_unsupported") == "json";
+        let Imported { schema, weaker } = match (given, reader.text(record, "schema")) {
+            (given, Some((name, place))) => {
                 let path = schema_file.insert(folder.join(name));
-                of_json_schema(reader, path, &place, common)
+                let terms = ImportTerms {
+                    strict: common.strict,
+                    clock: common.clock,
+                    overrides: &given.unwrap_or_default(),
+                    keeps_unsupported,
+                };
+                of_json_schema(reader, path, &place, &terms)
             }
-            (Some(_), Some((_, place))) => {
-                reader.find(
-                    "the fields are given here and under [record.fields]; leave out one of the two",
-                    &place,
-                );
-                Schema::default()
+            (Some(fields), None) => {
+                Imported { schema: Schema { fields, ..Schema::default() }, weaker: Vec::new() }
             }
             (None, None) => {
                 // A schema that cannot be read as a text has been told.
@@ -76,12 +84,28 @@ impl Record {
                         "the job has no fields; name them under [record.fields], as in message = \"text\"";
                     reader.find_absent(message, record);
                 }
-                Schema::default()
+                Imported::default()
             }
         };
-        let extra = if schema.extra == Extra::Ignore { common.extra } else { schema.extra };
+        if let Some(place) = record.place_of("on_unsupported")
+            && !record.has("schema")
+        {
+            reader.find("'on_unsupported' is about a 'schema', and the job has none; leave it out", &place);
+        }
+        // What the job says of its own wins.
+        let extra =
+            if record.has("extra") || schema.extra == Extra::Ignore { common.extra } else { schema.extra };
         let schema = Schema { fields: schema.fields, extra, nul: common.nul, nulls, ..Schema::default() };
-        let record = Record { schema: schema.with_lacking(), schema_file };
+        if let Some(name) = schema.stands_alone() {
+            let message =
+                format!("field {} is like an object that it stands in, and stands in none", quoted(name));
+            reader.find_absent(message, record);
+        }
+        let schema = schema.flattened().unwrap_or_else(|message| {
+            reader.find_absent(message, record);
+            Schema::default()
+        });
+        let record = Record { schema: schema.with_lacking(), schema_file, weaker };
         (record, reader.findings() == found)
     }
 }
@@ -114,26 +138,41 @@ impl Common {
 /// A longer file is no schema of a record.
 const SCHEMA_BYTES_MAX: u64 = 4 << 20;
 
-fn of_json_schema(reader: &mut Reader<'_>, path: &Path, place: &TextRange, common: &Common) -> Schema {
+/// The schema in a file, by itself: what of it is not enforced is kept as JSON.
+pub fn import_schema(path: &Path) -> Result<Imported> {
+    let terms =
+        ImportTerms { strict: false, clock: Clock::default(), overrides: &[], keeps_unsupported: true };
+    import(path, &path.display().to_string(), &terms).map_err(Error::usage)
+}
+
+/// The schema in a file, which messages show as `shown`.
+fn import(path: &Path, shown: &str, terms: &ImportTerms<'_>) -> Result<Imported, String> {
+    let text = match File::open(path).and_then(|file| bounded(file, SCHEMA_BYTES_MAX)) {
+        Ok(Some(bytes)) => {
+            String::from_utf8(bytes).map_err(|_| format!("the schema {shown} is not UTF-8"))?
+        }
+        Ok(None) => {
+            let max = units::print_size(SCHEMA_BYTES_MAX);
+            return Err(format!("{shown} has more than {max} and is no schema of a record"));
+        }
+        Err(cause) => return Err(format!("cannot read the schema {shown}: {cause}")),
+    };
+    import_json_schema(&text, terms).map_err(|error| format!("{shown} cannot be used as a schema: {error}"))
+}
+
+fn of_json_schema(
+    reader: &mut Reader<'_>,
+    path: &Path,
+    place: &TextRange,
+    terms: &ImportTerms<'_>,
+) -> Imported {
     let shown = match reader.has_variable(place) {
         true => reader.quoted_part(&path.to_string_lossy(), place),
         false => path.display().to_string(),
     };
-    let text = match File::open(path).and_then(|file| bounded(file, SCHEMA_BYTES_MAX)) {
-        Ok(Some(bytes)) => String::from_utf8(bytes).map_err(|_| format!("the schema {shown} is not UTF-8")),
-        Ok(None) => {
-            let max = units::print_size(SCHEMA_BYTES_MAX);
-            Err(format!("{shown} has more than {max} and is no schema of a record"))
-        }
-        Err(cause) => Err(format!("cannot read the schema {shown}: {cause}")),
-    };
-    let schema = text.and_then(|text| {
-        from_json_schema(&text, common.strict, common.clock)
-            .map_err(|error| format!("{shown} cannot be used as a schema: {error}"))
-    });
-    schema.unwrap_or_else(|message| {
+    import(path, &shown, terms).unwrap_or_else(|message| {
         reader.find(message, place);
-        Schema::default()
+        Imported::default()
     })
 }
 
@@ -163,11 +202,11 @@ fn fields<'s>(
     fields
 }
 
-/// Whether a field is one of a record or object, or the items of a list.
+/// Whether a field is one of a record or object, or what a key says of values within one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum Part<'k> {
     Field,
-    Items,
+    Inner(&'k str),
 }
 
 /// Keys that say where a value is and what happens if it is not there.
@@ -181,11 +220,13 @@ fn field<'s>(
     place: &TextRange,
     value: &'s Spanned<DeValue<'s>>,
     common: &Common,
-    part: Part,
+    part: Part<'_>,
 ) -> Option<Field> {
     let called = match part {
         Part::Field => format!("field {}", quoted(path)),
-        Part::Items => format!("the items of field {}", quoted(path)),
+        Part::Inner("of") => format!("a type of field {}", quoted(path)),
+        Part::Inner("like") => format!("what field {} is like", quoted(path)),
+        Part::Inner(what) => format!("the {what} of field {}", quoted(path)),
     };
     let (scope, word) = match value.get_ref() {
         DeValue::Table(table) => {
@@ -239,11 +280,12 @@ fn field<'s>(
     }
     let from = match part {
         Part::Field => from(reader, &scope, name),
-        Part::Items => Vec::new(),
+        Part::Inner(_) => Vec::new(),
     };
     let rules = Rules { scope: &scope, path, called: &called, place, common };
     let kind = rules.read(reader, kind_name)?;
-    let mut field = Field { name: name.to_owned(), from, required, nullable, default: None, strict, kind };
+    let rules = Field::new(name, kind);
+    let mut field = Field { from, required, nullable, strict, ..rules };
     if let Some(value) = scope.value("default").filter(|_| part == Part::Field) {
         field.default = default::default(reader, &scope, &field, &called, value);
     }
@@ -251,10 +293,13 @@ fn field<'s>(
 }
 
 /// Tells of keys that are not for this type of field, or not yet.
-fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part: Part) {
+fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part: Part<'_>) {
     for (key, place) in scope.given() {
-        if part == Part::Items && NOT_OF_ITEMS.contains(&key.name) {
-            reader.find(format!("'{}' is not for the items of a list", key.name), &place);
+        if let Part::Inner(what) = part
+            && NOT_OF_ITEMS.contains(&key.name)
+        {
+            let whose = if what == "items" { "the items of a list" } else { "values within a field" };
+            reader.find(format!("'{}' is not for {whose}", key.name), &place);
             continue;
         }
         let (name, types) = (key.name, keys::types(key.name));
@@ -300,7 +345,8 @@ mod tests {
 
     #[test]
     fn every_type_can_be_named_alone() {
-        for word in keys::TYPES.iter().filter(|word| !["enum", "object", "list"].contains(&word.name)) {
+        let need_more = ["enum", "object", "list", "union", "again"];
+        for word in keys::TYPES.iter().filter(|word| !need_more.contains(&word.name)) {
             let field = field_of(&format!("a = \"{}\"", word.name));
             assert_eq!(field.kind.name(), word.name);
             assert_eq!((field.required, field.nullable, field.default), (true, false, None));
@@ -338,10 +384,20 @@ mod tests {
             error(schema, "schema = \"/dev/zero\"")
                 .contains("/dev/zero has more than 4MiB and is no schema of a record")
         );
-        assert!(
-            error(schema, "schema = \"x.schema.json\"\nfields.a = \"int\"")
-                .contains("leave out one of the two")
-        );
+        let beside = load(schema, "schema = \"x.schema.json\"\nfields.n = \"text\"\nfields.a = \"int\"");
+        let fields = beside.expect("read").record.schema.fields;
+        let kinds: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.kind.name())).collect();
+        assert_eq!(kinds, [("at", "timestamp"), ("n", "text"), ("a", "int")]);
+
+        let weak = r#"{"properties": {"a": {"type": "string", "format": "email"}}}"#;
+        let json = load(weak, "schema = \"x.schema.json\"\non_unsupported = \"json\"").expect("read").record;
+        assert_eq!((json.schema.fields[0].kind.name(), json.weaker.len()), ("json", 1));
+        assert!(error(weak, "fields.a = \"int\"\non_unsupported = \"json\"").contains("the job has none"));
+
+        let open = r#"{"properties": {"a": {}}, "additionalProperties": true}"#;
+        let extra = |record: &str| load(open, record).expect("read").record.schema.extra;
+        assert_eq!(extra("schema = \"x.schema.json\""), Extra::Keep);
+        assert_eq!(extra("schema = \"x.schema.json\"\nextra = \"ignore\""), Extra::Ignore);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! A schema from a JSON Schema: 2020-12, as Pydantic emits it and as people write it.
 //!
 //! A validator that ignores keywords is worse than none, so every keyword is enforced, is
-//! known to say nothing about values, or is refused with its place. What a JSON Schema
+//! known to say nothing about values, or is refused with its place; a job may have the values of such
+//! a field stored as JSON instead, as far as they can be validated. What a JSON Schema
 //! cannot say it does not decide: whether values are coerced is the mode of the job, a
-//! `date-time` is read as a timestamp field of the job reads it, and a `number` may be infinite.
+//! `date-time` is read as a timestamp field of the job reads it, and a `number` may be infinite. The job
+//! says such things for a field of its own, or the schema does under `x-logmill`.
 //!
-//! References are followed where they stand, so a schema that refers to itself has no end
-//! and is refused.
+//! References are followed where they stand. An object that refers to itself is [`Kind::Again`]; any
+//! other reference to itself has no end and is refused.
 
 mod node;
 mod number;
@@ -18,27 +20,60 @@ use bumpalo::Bump;
 
 use self::node::Node;
 use self::shape::Shape;
-use super::{Clock, Extra, Field, Kind, Owned, Schema, Value};
+use super::{Clock, Extra, Field, Kind, Object, Owned, Schema, Value};
 use crate::format::{Item, JsonScratch, Raw, Record, parse_json};
 
-/// The schema that the JSON Schema in `text` describes. With `strict`, values are taken as
-/// they are; without, they are coerced. A stamp that names no zone, a default too, is in
-/// that of `clock`, which is for the job to say.
+/// The schema that the JSON Schema in `text` describes, all of which must be enforced.
+pub fn from_json_schema(text: &str, strict: bool, clock: Clock) -> Result<Schema, JsonSchemaError> {
+    let terms = ImportTerms { strict, clock, overrides: &[], keeps_unsupported: false };
+    import_json_schema(text, &terms).map(|imported| imported.schema)
+}
+
+/// What a job says beside a JSON Schema.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportTerms<'t> {
+    /// Whether values are taken as they are, or coerced.
+    pub strict: bool,
+    /// What stamps that name no zone are in, defaults too.
+    pub clock: Clock,
+    /// Fields that stand for the properties of their names, which are not looked at, or beside them.
+    pub overrides: &'t [Field],
+    /// Whether a field that cannot be enforced is kept as JSON, validated as far as it can be.
+    pub keeps_unsupported: bool,
+}
+
+/// What a JSON Schema has become.
+#[derive(Clone, Debug, Default)]
+pub struct Imported {
+    /// The schema.
+    pub schema: Schema,
+    /// What of it is not enforced, and therefore kept as JSON.
+    pub weaker: Vec<Fault>,
+}
+
+/// The schema that the JSON Schema in `text` describes on these terms.
 ///
 /// The properties become fields in their order, each under its own name. Members that the
-/// schema does not name are ignored, or with `additionalProperties: false` refused.
-pub fn from_json_schema(text: &str, strict: bool, clock: Clock) -> Result<Schema, JsonSchemaError> {
+/// schema does not name are ignored, with `additionalProperties: false` refused, and with `true` kept.
+pub fn import_json_schema(text: &str, terms: &ImportTerms<'_>) -> Result<Imported, JsonSchemaError> {
     let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());
     parse_json(text.as_bytes(), &arena, &mut scratch, &mut record).map_err(|malformed| {
         let message = format!("{} at byte {}", malformed.what, malformed.at);
-        JsonSchemaError { faults: vec![Fault { path: "#".to_owned(), message }] }
+        JsonSchemaError { faults: vec![Fault { path: "#".to_owned(), message, is_unsupported: false }] }
     })?;
-    let mut import =
-        Import { root: record.root(), strict, clock, references: Vec::new(), fields: 0, faults: Vec::new() };
+    let mut import = Import {
+        root: record.root(),
+        terms: *terms,
+        references: Vec::new(),
+        depth: 0,
+        fields: 0,
+        faults: Vec::new(),
+        weaker: Vec::new(),
+    };
     let schema = import.record(Node::new(record.root(), "#".to_owned()));
     let schema = schema.map_err(|fault| import.fault(fault));
     match schema {
-        Ok(schema) if import.faults.is_empty() => Ok(schema),
+        Ok(schema) if import.faults.is_empty() => Ok(Imported { schema, weaker: import.weaker }),
         _ => Err(JsonSchemaError { faults: import.faults }),
     }
 }
@@ -57,6 +92,18 @@ pub struct Fault {
     pub path: String,
     /// What is wrong there.
     pub message: String,
+    /// Whether it says something that is not enforced, rather than nothing that could be understood.
+    pub is_unsupported: bool,
+}
+
+/// What may be in an object besides what it names.
+enum Allowed<'s> {
+    /// Nothing.
+    None,
+    /// Anything.
+    Any,
+    /// What is so.
+    Only(Node<'s>),
 }
 
 /// More are not told, and not looked for.
@@ -64,12 +111,12 @@ const FAULTS_MAX: usize = 1000;
 
 impl fmt::Display for JsonSchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [Fault { path, message }] = self.faults.as_slice() {
+        if let [Fault { path, message, .. }] = self.faults.as_slice() {
             return write!(f, "{path}: {message}");
         }
         let or_more = if self.faults.len() < FAULTS_MAX { "" } else { " or more" };
         write!(f, "{}{or_more} things are wrong with it:", self.faults.len())?;
-        self.faults.iter().try_for_each(|Fault { path, message }| write!(f, "\n  - {path}: {message}"))
+        self.faults.iter().try_for_each(|Fault { path, message, .. }| write!(f, "\n  - {path}: {message}"))
     }
 }
 
@@ -87,13 +134,23 @@ const REFERENCES_MAX: usize = 100;
 /// What the import carries along.
 struct Import<'s> {
     root: Item<'s>,
-    strict: bool,
-    clock: Clock,
+    terms: ImportTerms<'s>,
     /// The references that are being followed, to see one that leads to itself.
-    references: Vec<String>,
+    references: Vec<Followed>,
+    /// How many objects the place stands in.
+    depth: usize,
     fields: usize,
     /// What is wrong so far.
     faults: Vec<Fault>,
+    /// What is kept as JSON because of it.
+    weaker: Vec<Fault>,
+}
+
+/// A reference that is being followed.
+struct Followed {
+    target: String,
+    /// Where it leads to an object: how many objects that one stands in.
+    object: Option<usize>,
 }
 
 impl<'s> Import<'s> {
@@ -114,7 +171,7 @@ impl<'s> Import<'s> {
         let Raw::Object { .. } = node.item.raw() else { return Err(node.error("not a schema")) };
         if let Some(reference) = node.take("$ref") {
             self.finish(&node);
-            return self.follow(&reference, Import::record);
+            return self.follow(&reference, false, Import::record);
         }
         match node.take("type") {
             Some(name) if name.item.raw() != Raw::Text("object") => {
@@ -122,29 +179,59 @@ impl<'s> Import<'s> {
             }
             _ => {}
         }
-        let schema = self.object(&mut node)?;
+        let (allowed, overrides) = (self.allowed(&mut node), self.terms.overrides);
+        let mut fields = self.fields(&mut node, overrides)?;
         self.finish(&node);
-        match schema {
-            Some(Schema { extra: Extra::Keep, fields, .. }) => Ok(Schema { fields, ..Schema::default() }),
-            Some(schema) if !schema.fields.is_empty() => Ok(schema),
-            _ => Err(node.error("there are no properties, so there would be no columns")),
+        let is_there = |field: &Field| fields.iter().any(|other| other.name == field.name);
+        let beside: Vec<Field> = overrides.iter().filter(|field| !is_there(field)).cloned().collect();
+        fields.extend(beside);
+        if fields.is_empty() {
+            return Err(node.error("there are no properties, so there would be no columns"));
         }
+        let extra = match allowed {
+            None => Extra::Ignore,
+            Some(Allowed::None) => Extra::Forbid,
+            Some(Allowed::Any) => Extra::Keep,
+            Some(Allowed::Only(rules)) => {
+                self.fault(
+                    rules.unsupported("rules for members of a record that are not named are not enforced"),
+                );
+                Extra::Keep
+            }
+        };
+        Ok(Schema { fields, extra, ..Schema::default() })
     }
 
-    /// The fields of an object; none if any object will do.
-    fn object(&mut self, node: &mut Node<'s>) -> Result<Option<Schema>> {
-        let properties = node.take("properties");
-        let extra = match node.take("additionalProperties") {
-            None => None,
-            Some(allowed) => match allowed.item.raw() {
-                Raw::Bool(true) | Raw::Object { len: 0 } => Some(Extra::Keep),
-                Raw::Bool(false) => Some(Extra::Forbid),
-                _ => {
-                    self.fault(allowed.error("rules for members that are not named are not enforced"));
-                    None
-                }
-            },
+    /// An object with properties, or of any members.
+    fn object(&mut self, node: &mut Node<'s>) -> Result<Object> {
+        self.depth += 1;
+        let has_properties = node.clone().take("properties").is_some();
+        let (allowed, fields) = (self.allowed(node), self.fields(node, &[]));
+        let (extra, members) = match allowed {
+            None if has_properties => (Extra::Ignore, Ok(None)),
+            None | Some(Allowed::Any) => (Extra::Keep, Ok(None)),
+            Some(Allowed::None) => (Extra::Forbid, Ok(None)),
+            Some(Allowed::Only(rules)) => (Extra::Keep, self.field("", rules, true).map(Some)),
         };
+        self.depth -= 1;
+        let (fields, members) = (fields?, members?);
+        let schema = Schema { fields, extra, ..Schema::default() };
+        Ok(Object { members: members.map(Box::new), ..Object::new(schema) })
+    }
+
+    /// What is said of members that are not named.
+    fn allowed(&mut self, node: &mut Node<'s>) -> Option<Allowed<'s>> {
+        let allowed = node.take("additionalProperties")?;
+        Some(match allowed.item.raw() {
+            Raw::Bool(true) | Raw::Object { len: 0 } => Allowed::Any,
+            Raw::Bool(false) => Allowed::None,
+            _ => Allowed::Only(allowed),
+        })
+    }
+
+    /// The fields of an object, some of which are given.
+    fn fields(&mut self, node: &mut Node<'s>, overrides: &[Field]) -> Result<Vec<Field>> {
+        let properties = node.take("properties");
         let mut required = Vec::new();
         if let Some(names) = node.take("required") {
             for name in names.items("a list of names")? {
@@ -160,6 +247,10 @@ impl<'s> Import<'s> {
                 let is_required = required.iter().any(|(required, _)| *required == name);
                 // Of equal keys the last counts.
                 fields.retain(|other| other.name != name);
+                if let Some(given) = overrides.iter().find(|field| field.name == name) {
+                    fields.push(given.clone());
+                    continue;
+                }
                 match self.field(name, property, is_required) {
                     Ok(field) => fields.push(field),
                     // So that all is told at once.
@@ -171,14 +262,11 @@ impl<'s> Import<'s> {
             }
         }
         if let Some((name, place)) =
-            required.iter().find(|(name, _)| fields.iter().all(|field| field.name != *name))
+            required.iter().find(|(name, _)| fields.iter().chain(overrides).all(|field| field.name != *name))
         {
             return Err(place.error(format!("{name:?} is required, but is none of the properties")));
         }
-        if properties.is_none() && extra.is_none_or(|extra| extra == Extra::Keep) {
-            return Ok(None);
-        }
-        Ok(Some(Schema { fields, extra: extra.unwrap_or_default(), ..Schema::default() }))
+        Ok(fields)
     }
 
     fn field(&mut self, name: &str, mut node: Node<'s>, required: bool) -> Result<Field> {
@@ -186,9 +274,18 @@ impl<'s> Import<'s> {
         if self.fields > FIELDS_MAX {
             return Err(node.error(format!("more than {FIELDS_MAX} fields")));
         }
-        let default = node.take("default");
-        let Shape { kind, nullable } = self.shape(node)?;
-        let field = Field { required, nullable, strict: self.strict, ..Field::new(name, kind) };
+        let (default, before) = (node.take("default"), self.faults.len());
+        let shape = match self.shape(node) {
+            Err(fault) if self.terms.keeps_unsupported && fault.is_unsupported => {
+                self.faults.push(fault);
+                Shape::any()
+            }
+            shape => shape?,
+        };
+        let shape = if self.is_kept(before) { shape.kept(self.terms.strict) } else { shape };
+        let Shape { kind, nullable, strict } = shape;
+        let strict = strict.unwrap_or(self.terms.strict);
+        let field = Field { required, nullable, strict, ..Field::new(name, *kind) };
         match default {
             // A model's `int = None`: its own default need not be valid, and this one can be told.
             Some(default) if !required && default.item.raw() == Raw::Null => {
@@ -204,15 +301,41 @@ impl<'s> Import<'s> {
         }
     }
 
-    /// Goes on at the place that a reference names.
+    /// Whether what is wrong since then is only that it is not enforced, and the job has it kept as JSON.
+    fn is_kept(&mut self, before: usize) -> bool {
+        let found = &self.faults[before..];
+        let is_kept = self.terms.keeps_unsupported
+            && !found.is_empty()
+            && found.iter().all(|fault| fault.is_unsupported);
+        if is_kept {
+            for fault in self.faults.drain(before..) {
+                if !self.weaker.contains(&fault) {
+                    self.weaker.push(fault);
+                }
+            }
+        }
+        is_kept
+    }
+
+    /// How far out the object is that a reference names, where it stands in that one.
+    fn again(&self, reference: &Node<'s>) -> Option<usize> {
+        let Raw::Text(target) = reference.item.raw() else { return None };
+        let followed = self.references.iter().rev().find(|followed| followed.target == target)?;
+        self.depth.checked_sub(followed.object? + 1)
+    }
+
+    /// Goes on at the place that a reference names, which is that of a value or of the record.
     fn follow<T>(
         &mut self,
         reference: &Node<'s>,
+        is_value: bool,
         read: impl FnOnce(&mut Import<'s>, Node<'s>) -> Result<T>,
     ) -> Result<T> {
         let Raw::Text(target) = reference.item.raw() else { return Err(reference.error("not a reference")) };
-        if self.references.iter().any(|known| known == target) || target == "#" {
-            return Err(reference.error(format!("{target:?} refers to itself, and a record has an end")));
+        // What leads through an object that has no name of its own is gone through once more.
+        if self.references.iter().filter(|known| known.target == target).count() > 1 {
+            let message = format!("{target:?} refers to itself, and no object that is defined is in between");
+            return Err(reference.unsupported(message));
         }
         if self.references.len() == REFERENCES_MAX {
             return Err(
@@ -221,7 +344,8 @@ impl<'s> Import<'s> {
         }
         let found = node::find(self.root, target)
             .ok_or_else(|| reference.error(format!("there is no {target:?} in this document")))?;
-        self.references.push(target.to_owned());
+        let object = (is_value && node::is_object(found)).then_some(self.depth);
+        self.references.push(Followed { target: target.to_owned(), object });
         let read = read(self, Node::new(found, target.to_owned()));
         self.references.pop();
         read

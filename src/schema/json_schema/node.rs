@@ -51,11 +51,17 @@ impl<'s> Node<'s> {
         left.map(|key| Fault {
             path: format!("{}/{}", self.path, escaped(key)),
             message: "this keyword is not enforced".to_owned(),
+            is_unsupported: true,
         })
     }
 
     pub(super) fn error(&self, message: impl Into<String>) -> Fault {
-        Fault { path: self.path.clone(), message: message.into() }
+        Fault { path: self.path.clone(), message: message.into(), is_unsupported: false }
+    }
+
+    /// What is understood and not enforced.
+    pub(super) fn unsupported(&self, message: impl Into<String>) -> Fault {
+        Fault { is_unsupported: true, ..self.error(message) }
     }
 
     pub(super) fn text(&self) -> Result<&'s str> {
@@ -87,10 +93,19 @@ impl<'s> Node<'s> {
 /// What `reference` names within the document of `root`: a pointer after `#`.
 pub(super) fn find<'s>(root: Item<'s>, reference: &str) -> Option<Item<'s>> {
     let pointer = unquoted(reference.strip_prefix('#')?)?;
-    pointer_steps(&pointer)?.iter().try_fold(root, |item, step| match item.raw() {
+    let steps = if pointer.is_empty() { Vec::new() } else { pointer_steps(&pointer)? };
+    steps.iter().try_fold(root, |item, step| match item.raw() {
         Raw::List { .. } => item.items().nth(step.parse().ok()?),
         _ => member(item, step),
     })
+}
+
+/// Whether it describes an object, here and not by another reference.
+pub(super) fn is_object(item: Item<'_>) -> bool {
+    let is_elsewhere =
+        ["$ref", "anyOf", "oneOf", "allOf", "enum", "const"].iter().any(|key| member(item, key).is_some());
+    let is_of_type = member(item, "type").is_none_or(|name| name.raw() == Raw::Text("object"));
+    !is_elsewhere && is_of_type && (member(item, "properties").is_some() || member(item, "type").is_some())
 }
 
 /// The last member of that name.

@@ -1,7 +1,7 @@
 //! The rules that a schema shares with a field: limits, exactly as they are written.
 
 use super::super::rules::keyword;
-use super::super::{Bounds, Decimal, Exact, Kind, Rule};
+use super::super::{Bounds, Decimal, Exact, Kind, Rule, Zone};
 use super::node::Node;
 use super::{Import, Result};
 use crate::format::Raw;
@@ -24,7 +24,7 @@ fn limit(name: &str, rule: Rule<'_>, given: &Node<'_>) -> Result<()> {
         Rule::Length(length) => *length = Some(given.count()?),
         Rule::Pattern(pattern) => {
             let Raw::Text(text) = given.item.raw() else { return Err(given.error("not a pattern")) };
-            *pattern = Some(super::super::kind::pattern(text).map_err(|what| given.error(what))?);
+            *pattern = Some(super::super::kind::pattern(text).map_err(|what| given.unsupported(what))?);
         }
         Rule::Int(limit) => *limit = Some(whole(name, given)?),
         Rule::Float(limit) => {
@@ -32,6 +32,30 @@ fn limit(name: &str, rule: Rule<'_>, given: &Node<'_>) -> Result<()> {
         }
         Rule::Decimal(limit) => *limit = Some(positive(name, given)?),
         _ => unreachable!("the rule {name} has a keyword"),
+    }
+    Ok(())
+}
+
+/// Reads a rule that JSON Schema has no keyword for, as the schema says it in words of ours.
+pub(super) fn said(rule: Rule<'_>, given: &Node<'_>) -> Result<()> {
+    let text = match given.item.raw() {
+        Raw::Text(text) => Some(text),
+        _ => None,
+    };
+    match rule {
+        Rule::Flag(is_so) => match given.item.raw() {
+            Raw::Bool(value) => *is_so = value,
+            _ => return Err(given.error("neither true nor false")),
+        },
+        Rule::Digits(digits) => {
+            let count = u32::try_from(given.count()?).ok().filter(|count| *count <= 1000);
+            *digits = Some(count.ok_or_else(|| given.error("more than 1000"))?);
+        }
+        Rule::Zone(zone) => {
+            let found = text.map(Zone::from_word).filter(|zone| Some(zone.word()) == text);
+            *zone = found.ok_or_else(|| given.error("neither \"any\", \"required\" nor \"naive\""))?;
+        }
+        _ => return Err(given.error("JSON Schema has a keyword for it, or only a job can say it")),
     }
     Ok(())
 }
@@ -82,7 +106,7 @@ pub(super) fn decimal<'s>(import: &mut Import<'s>, mut number: Node<'s>, mut tex
     let rules = match text.take("pattern") {
         None => Decimal::default(),
         Some(pattern) => decimal_of_pattern(&pattern).unwrap_or_else(|| {
-            import.fault(pattern.error("a pattern of decimals is not enforced, but for Pydantic's"));
+            import.fault(pattern.unsupported("a pattern of decimals is not enforced, but for Pydantic's"));
             Decimal::default()
         }),
     };

@@ -1,26 +1,42 @@
 //! What one value must be: the keywords that stand for a type, and those that go with it.
 
 use super::super::{
-    Bounds, Decimal, Enum, Extra, Field, Float, Json, Kind, List, Object, Schema, Text, Timestamp,
+    Again, Bounds, Constant, Decimal, Enum, Field, Float, Json, Kind, List, Text, Timestamp, Union, Values,
+    branch_name,
 };
-use super::node::Node;
+use super::node::{self, Node};
 use super::number::{self, decimal_of_pattern};
 use super::{Import, Result};
 use crate::format::Raw;
 
-/// A kind, and whether null is allowed beside it.
+/// A kind, and what else is said of its values.
 pub(super) struct Shape {
-    pub(super) kind: Kind,
+    /// Boxed: schemas nest, and each level of the import has a few of these on its stack.
+    pub(super) kind: Box<Kind>,
+    /// Whether null is allowed beside it.
     pub(super) nullable: bool,
+    /// Whether values are taken as they are, where the schema says it.
+    pub(super) strict: Option<bool>,
 }
 
 impl Shape {
     fn of(kind: Kind) -> Shape {
-        Shape { kind, nullable: false }
+        Shape { kind: Box::new(kind), nullable: false, strict: None }
     }
 
-    fn any() -> Shape {
-        Shape { kind: Kind::Json(Json::default()), nullable: true }
+    pub(super) fn any() -> Shape {
+        Shape { nullable: true, ..Shape::of(Kind::Json(Json::default())) }
+    }
+
+    /// The same, kept as JSON.
+    pub(super) fn kept(self, strict: bool) -> Shape {
+        if matches!(&*self.kind, Kind::Json(rules) if !rules.text) {
+            return self;
+        }
+        let strict = self.strict.unwrap_or(strict);
+        let like = Field { nullable: self.nullable, strict, ..Field::new("like", *self.kind) };
+        let kind = Kind::Json(Json { text: false, like: Some(Box::new(like)) });
+        Shape { nullable: self.nullable, ..Shape::of(kind) }
     }
 }
 
@@ -33,22 +49,15 @@ impl<'s> Import<'s> {
             Raw::Object { .. } => {}
             _ => return Err(node.error("not a schema")),
         }
-        let shape = if let Some(reference) = node.take("$ref") {
-            self.follow(&reference, |import, target| {
-                let mut shape = import.shape(target)?;
-                // Pydantic defines the classes of enums, and writes literals where they stand.
-                if let Kind::Enum(rules) = &mut shape.kind {
-                    rules.literal = false;
-                }
-                Ok(shape)
-            })?
+        let mut shape = if let Some(reference) = node.take("$ref") {
+            self.referred(&reference)?
         } else if let Some(branches) = node.take("anyOf").or_else(|| node.take("oneOf")) {
             self.union(&branches)?
         } else if let Some(branches) = node.take("allOf") {
             match &*branches.items("a list of schemas")? {
                 [one] => self.shape(one.clone())?,
                 _ => {
-                    self.fault(branches.error("several schemas at once are not enforced"));
+                    self.fault(branches.unsupported("several schemas at once are not enforced"));
                     Shape::any()
                 }
             }
@@ -59,11 +68,59 @@ impl<'s> Import<'s> {
         } else {
             self.typed(&mut node)?
         };
+        if let Some(said) = node.take("x-logmill") {
+            self.say(&said, &mut shape)?;
+        }
         self.finish(&node);
         Ok(shape)
     }
 
-    /// One of several schemas: one and null, or the two that stand for a decimal.
+    /// What a reference leads to.
+    fn referred(&mut self, reference: &Node<'s>) -> Result<Shape> {
+        if let Some(up) = self.again(reference) {
+            return Ok(Shape::of(Kind::Again(Again { up: (up > 0).then_some(up) })));
+        }
+        self.follow(reference, true, |import, target| {
+            let mut shape = import.shape(target)?;
+            // Pydantic defines the classes of enums, and writes literals where they stand.
+            if let Kind::Enum(rules) = &mut *shape.kind {
+                rules.literal = false;
+            }
+            Ok(shape)
+        })
+    }
+
+    /// What the schema says of a value that JSON Schema has no word for, by the keys of a job.
+    fn say(&mut self, said: &Node<'s>, shape: &mut Shape) -> Result<()> {
+        for (name, given) in said.members("an object of keys of a field")? {
+            let mut is_known = false;
+            if name == "strict" {
+                let Raw::Bool(strict) = given.item.raw() else {
+                    return Err(given.error("neither true nor false"));
+                };
+                (shape.strict, is_known) = (Some(strict), true);
+            }
+            let mut fault = None;
+            if name == "flatten" && self.depth > 0 {
+                return Err(given.error("only an object of the record itself can be flattened"));
+            }
+            shape.kind.rules(&mut |rule_name, rule| {
+                if rule_name == name {
+                    is_known = true;
+                    fault = number::said(rule, &given).err();
+                }
+            });
+            if !is_known {
+                fault = Some(given.error(format!("not a key of a field of type {}", shape.kind.name())));
+            }
+            if let Some(fault) = fault {
+                self.fault(fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// One of several schemas: one and null, or the two that stand for a decimal, or a union.
     fn union(&mut self, branches: &Node<'s>) -> Result<Shape> {
         let (mut nullable, mut others) = (false, Vec::new());
         for branch in branches.items("a list of schemas")? {
@@ -74,20 +131,48 @@ impl<'s> Import<'s> {
             }
         }
         let shape = match &*others {
+            [] => return Err(branches.unsupported("no value is allowed but null")),
             [one] => self.shape(one.clone())?,
-            [one, other] => {
-                let is_of = |branch: &Node<'s>, name| {
-                    branch.clone().take("type").map(|node| node.item.raw()) == Some(Raw::Text(name))
-                };
-                let (number, text) = if is_of(one, "number") { (one, other) } else { (other, one) };
-                if !is_of(number, "number") || !is_of(text, "string") {
-                    return Err(branches.error("a column has one type, these are several"));
-                }
-                Shape::of(number::decimal(self, number.clone(), text.clone()))
+            [one, other] if is_decimal(one, other) => {
+                Shape::of(number::decimal(self, one.clone(), other.clone()))
             }
-            _ => return Err(branches.error("a column has one type, these are several")),
+            [one, other] if is_decimal(other, one) => {
+                Shape::of(number::decimal(self, other.clone(), one.clone()))
+            }
+            _ => {
+                let mut shapes = Vec::new();
+                for other in others {
+                    let class = self.class(&other);
+                    shapes.push((self.shape(other)?, class));
+                }
+                self.one_of(shapes, branches)
+            }
         };
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })
+    }
+
+    /// A value of one of several shapes, each perhaps with the name of its class.
+    fn one_of(&mut self, shapes: Vec<(Shape, String)>, place: &Node<'s>) -> Shape {
+        let is_scalar = |kind: &Kind| kind.is_scalar() || matches!(kind, Kind::Enum(_));
+        if !shapes.iter().all(|(shape, _)| is_scalar(&shape.kind)) {
+            self.fault(place.unsupported("of several types, only those of single values are enforced"));
+        }
+        let nullable = shapes.iter().any(|(shape, _)| shape.nullable);
+        let branches = shapes.into_iter().map(|(Shape { kind, strict, .. }, class)| Field {
+            strict: strict.unwrap_or(self.terms.strict),
+            ..Field::new(branch_name(&kind, &class), *kind)
+        });
+        Shape { nullable, ..Shape::of(Kind::Union(Union::new(branches))) }
+    }
+
+    /// What a definition is called, if it is one by reference.
+    fn class(&self, node: &Node<'s>) -> String {
+        let reference = node.clone().take("$ref").map(|reference| reference.item.raw());
+        let Some(Raw::Text(target)) = reference else { return String::new() };
+        let title = node::find(self.root, target)
+            .and_then(|found| Node::new(found, String::new()).take("title"))
+            .and_then(|title| if let Raw::Text(title) = title.item.raw() { Some(title) } else { None });
+        title.or(target.rsplit('/').next()).unwrap_or_default().to_owned()
     }
 
     /// A schema with a `type`, or with keywords that go with only one.
@@ -101,7 +186,7 @@ impl<'s> Import<'s> {
         };
         if let Raw::Text(name) = named.item.raw() {
             return match name {
-                "null" => Err(named.error("no value is allowed but null")),
+                "null" => Err(named.unsupported("no value is allowed but null")),
                 _ => self.of_type(name, &named, node),
             };
         }
@@ -113,11 +198,19 @@ impl<'s> Import<'s> {
                 _ => return Err(place.error("not a type")),
             }
         }
-        names.sort_unstable_by_key(|(name, _)| *name);
-        let shape = match &*names {
+        let mut sorted = names.clone();
+        sorted.sort_unstable_by_key(|(name, _)| *name);
+        let shape = match &*sorted {
             [(name, place)] => self.of_type(name, place, node)?,
             [("number", _), ("string", _)] => Shape::of(Kind::Decimal(Decimal::default())),
-            _ => return Err(named.error("a column has one type, these are several")),
+            [] => return Err(named.unsupported("no value is allowed but null")),
+            _ => {
+                let mut shapes = Vec::new();
+                for (name, place) in names {
+                    shapes.push((self.of_type(name, &place, node)?, String::new()));
+                }
+                self.one_of(shapes, &named)
+            }
         };
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })
     }
@@ -131,7 +224,7 @@ impl<'s> Import<'s> {
                 if let (Kind::Int(bounds), Some(format)) = (&mut kind, node.take("format"))
                     && !number::is_of_machine_type(&format, bounds)
                 {
-                    self.fault(format.error("this format of an integer is not enforced"));
+                    self.fault(format.unsupported("this format of an integer is not enforced"));
                 }
                 kind
             }
@@ -139,13 +232,13 @@ impl<'s> Import<'s> {
                 if let Some(format) = node.take("format")
                     && format.item.raw() != Raw::Text("double")
                 {
-                    self.fault(format.error("this format of a number is not enforced"));
+                    self.fault(format.unsupported("this format of a number is not enforced"));
                 }
                 number::limits(self, node, Kind::Float(Float::default()))
             }
             "boolean" => Kind::Bool,
-            "array" => self.list(node)?,
-            "object" => self.object_or_any(node)?,
+            "array" => return self.list(node).map(Shape::of),
+            "object" => return self.object_or_any(node).map(Shape::of),
             _ => return Err(place.error(format!("there is no type {name:?}"))),
         }))
     }
@@ -163,14 +256,16 @@ impl<'s> Import<'s> {
     fn string(&mut self, node: &mut Node<'s>) -> Result<Kind> {
         if let Some(media) = node.take("contentMediaType") {
             if media.item.raw() != Raw::Text("application/json") {
-                self.fault(media.error("only JSON within a text is enforced"));
+                self.fault(media.unsupported("only JSON within a text is enforced"));
             }
+            let mut like = None;
             if let Some(inner) = node.take("contentSchema")
                 && !matches!(inner.item.raw(), Raw::Bool(true) | Raw::Object { len: 0 })
             {
-                self.fault(inner.error("rules for JSON within a text are not enforced"));
+                self.fault(inner.unsupported("JSON within a text is stored as it stands, not as it is read"));
+                like = Some(Box::new(self.field("like", inner, true)?));
             }
-            return Ok(Kind::Json(Json { text: true }));
+            return Ok(Kind::Json(Json { text: true, like }));
         }
         if let Some(format) = node.take("format") {
             let Raw::Text(name) = format.item.raw() else {
@@ -178,18 +273,25 @@ impl<'s> Import<'s> {
             };
             match name {
                 "date-time" => {
-                    return Ok(Kind::Timestamp(Timestamp { clock: self.clock, ..Timestamp::default() }));
+                    return Ok(Kind::Timestamp(Timestamp {
+                        clock: self.terms.clock,
+                        ..Timestamp::default()
+                    }));
                 }
                 "date" => return Ok(Kind::Date),
                 "time" => return Ok(Kind::Time),
-                "uuid" => return Ok(Kind::Uuid),
+                "uuid" => return Ok(Kind::Uuid { version: None }),
+                "uuid1" | "uuid3" | "uuid4" | "uuid5" | "uuid6" | "uuid7" | "uuid8" => {
+                    let version = name.bytes().last().map(|digit| digit - b'0');
+                    return Ok(Kind::Uuid { version });
+                }
                 "ipv4" => return Ok(Kind::Ip { version: Some(4) }),
                 "ipv6" => return Ok(Kind::Ip { version: Some(6) }),
                 "ipvanyaddress" => return Ok(Kind::Ip { version: None }),
-                "json-string" => return Ok(Kind::Json(Json { text: true })),
+                "json-string" => return Ok(Kind::Json(Json { text: true, like: None })),
                 // How it is shown, not what it is.
                 "password" => {}
-                _ => self.fault(format.error(format!("the format {name:?} is not enforced"))),
+                _ => self.fault(format.unsupported(format!("the format {name:?} is not enforced"))),
             }
         }
         if let Some(pattern) = node.clone().take("pattern")
@@ -202,33 +304,50 @@ impl<'s> Import<'s> {
     }
 
     fn object_or_any(&mut self, node: &mut Node<'s>) -> Result<Kind> {
-        let any = Schema { extra: Extra::Keep, ..Schema::default() };
-        Ok(Kind::Object(Box::new(Object::new(self.object(node)?.unwrap_or(any)))))
+        Ok(Kind::Object(Box::new(self.object(node)?)))
     }
 
     fn list(&mut self, node: &mut Node<'s>) -> Result<Kind> {
-        let Shape { kind, nullable } = match node.take("items") {
+        let Shape { kind, nullable, strict } = match node.take("items") {
             Some(items) => self.shape(items)?,
             None => Shape::any(),
         };
         // Null within JSON is JSON, there is no column for it to be absent from.
-        let nullable = nullable && !matches!(kind, Kind::Json(_));
-        let items = Field { nullable, strict: self.strict, ..Field::new("", kind) };
+        let nullable = nullable && !matches!(*kind, Kind::Json(_));
+        let items = Field { nullable, strict: strict.unwrap_or(self.terms.strict), ..Field::new("", *kind) };
         Ok(number::limits(self, node, Kind::List(Box::new(List::of(items)))))
     }
 }
 
-/// One of the texts that are listed.
+/// Whether these are the two schemas that Pydantic writes for a decimal.
+fn is_decimal(number: &Node<'_>, text: &Node<'_>) -> bool {
+    let is_of = |branch: &Node<'_>, name| {
+        branch.clone().take("type").map(|node| node.item.raw()) == Some(Raw::Text(name))
+    };
+    let (mut is_plain, mut rest) = (true, text.clone());
+    rest.take("type");
+    if let Some(pattern) = rest.take("pattern") {
+        is_plain = decimal_of_pattern(&pattern).is_some();
+    }
+    is_of(number, "number") && is_of(text, "string") && is_plain && rest.left().next().is_none()
+}
+
+/// One of the values that are listed.
 fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> Result<Shape> {
-    let (mut texts, mut nullable) = (Vec::new(), false);
+    let (mut constants, mut nullable) = (Vec::new(), false);
     for value in values {
         match value.item.raw() {
             Raw::Text(text) if text.contains('\0') => {
                 return Err(value.error("a NUL character, which no column can hold"));
             }
-            Raw::Text(text) => texts.push(text),
+            Raw::Text(text) => constants.push(Constant::Text(text.to_owned())),
+            Raw::Int(number) => constants.push(Constant::Int(number)),
+            Raw::Bool(truth) => constants.push(Constant::Bool(truth)),
             Raw::Null => nullable = true,
-            _ => return Err(value.error("a value that is not text")),
+            _ => {
+                return Err(value
+                    .unsupported("a value that is neither text, an integer of 64 bits nor a truth value"));
+            }
         }
     }
     if let Some(named) = node.take("type") {
@@ -236,14 +355,21 @@ fn enumerated<'s>(node: &mut Node<'s>, list: &Node<'s>, values: &[Node<'s>]) -> 
             named.item.raw() == Raw::Text(name)
                 || named.item.items().any(|item| item.raw() == Raw::Text(name))
         };
-        if !is_of("string") || (nullable && !is_of("null")) {
+        let is_type = |constant: &Constant| match constant {
+            Constant::Text(_) => is_of("string"),
+            Constant::Int(_) => is_of("integer") || is_of("number"),
+            Constant::Bool(_) => is_of("boolean"),
+        };
+        if !constants.iter().all(is_type) || (nullable && !is_of("null")) {
             return Err(named.error("not the type of the values"));
         }
     }
-    if texts.is_empty() {
-        let message = if nullable { "no value is allowed but null" } else { "no value is allowed" };
-        return Err(list.error(message));
+    if constants.is_empty() && nullable {
+        return Err(list.unsupported("no value is allowed but null"));
     }
-    let rules = Enum { literal: true, ..Enum::new(texts) };
-    Ok(Shape { kind: Kind::Enum(rules), nullable })
+    if constants.is_empty() {
+        return Err(list.error("no value is allowed"));
+    }
+    let rules = Enum { literal: true, ..Enum::of(Values::new(constants)) };
+    Ok(Shape { nullable, ..Shape::of(Kind::Enum(rules)) })
 }

@@ -177,13 +177,16 @@ fn members_without_a_name_are_ignored_refused_or_kept() {
     assert_eq!(import(r#""a":{}"#).expect("a schema").extra, Extra::Ignore);
     let closed = r#"{"properties":{"a":{}},"additionalProperties":false}"#;
     assert_eq!(from_json_schema(closed, false, Clock::default()).expect("a schema").extra, Extra::Forbid);
-    // How a record keeps them is the job's to say; an object keeps what it may hold.
     let open = r#"{"properties":{"a":{}},"additionalProperties":true}"#;
-    assert_eq!(from_json_schema(open, false, Clock::default()).expect("a schema").extra, Extra::Ignore);
+    assert_eq!(from_json_schema(open, false, Clock::default()).expect("a schema").extra, Extra::Keep);
     check(open, &[(r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#)]);
     check(r#"{"properties":{"a":{}}}"#, &[(r#"{"a":1,"b":2}"#, r#"{"a":1}"#)]);
     check(r#"{"type":"object"}"#, &[(r#"{"b": 2}"#, r#"{"b":2}"#), ("[]", "dict_type")]);
     check(closed, &[(r#"{"b":2}"#, "b: extra_forbidden")]);
+    check(
+        r#"{"properties":{"a":{}},"additionalProperties":{"type":"integer"}}"#,
+        &[(r#"{"b":"2","a":"x"}"#, r#"{"a":"x","b":2}"#), (r#"{"b":"x"}"#, "b: int_parsing")],
+    );
 }
 
 #[test]
@@ -204,8 +207,8 @@ fn what_is_not_enforced_is_refused_with_its_place() {
             "#/properties/f/format: the format \"email\" is not enforced",
         ),
         (
-            r#"{"type":"string","format":"uuid4"}"#,
-            "#/properties/f/format: the format \"uuid4\" is not enforced",
+            r#"{"type":"string","format":"uuid2"}"#,
+            "#/properties/f/format: the format \"uuid2\" is not enforced",
         ),
         (
             r#"{"type":"string","contentEncoding":"base64"}"#,
@@ -228,26 +231,39 @@ fn what_is_not_enforced_is_refused_with_its_place() {
         (r#"{"not":{}}"#, "#/properties/f/not: this keyword is not enforced"),
         (r#"{"typo":1}"#, "#/properties/f/typo: this keyword is not enforced"),
         (
-            r#"{"type":"object","additionalProperties":{"type":"integer"}}"#,
-            "#/properties/f/additionalProperties: rules for members that are not named are not enforced",
+            r#"{"type":"object","additionalProperties":{"not":{}}}"#,
+            "#/properties/f/additionalProperties/not: this keyword is not enforced",
         ),
         (
             r#"{"type":"string","contentMediaType":"application/json","contentSchema":{"type":"object"}}"#,
-            "#/properties/f/contentSchema: rules for JSON within a text are not enforced",
+            "#/properties/f/contentSchema: JSON within a text is stored as it stands, not as it is read",
         ),
         (
-            r#"{"anyOf":[{"type":"integer"},{"type":"string"}]}"#,
-            "#/properties/f/anyOf: a column has one type, these are several",
+            r#"{"anyOf":[{"type":"integer"},{"type":"array"}]}"#,
+            "#/properties/f/anyOf: of several types, only those of single values are enforced",
         ),
         (
             r#"{"anyOf":[{"type":"integer"}],"minimum":1}"#,
             "#/properties/f/minimum: this keyword is not enforced",
         ),
         (
-            r#"{"type":["integer","boolean"]}"#,
-            "#/properties/f/type: a column has one type, these are several",
+            r#"{"type":["integer","object"]}"#,
+            "#/properties/f/type: of several types, only those of single values are enforced",
         ),
-        (r#"{"enum":[1,2]}"#, "#/properties/f/enum/0: a value that is not text"),
+        (
+            r#"{"enum":[1,2.5]}"#,
+            "#/properties/f/enum/1: a value that is neither text, an integer of 64 bits nor a truth value",
+        ),
+        (r#"{"enum":["a",1],"type":"string"}"#, "#/properties/f/type: not the type of the values"),
+        (r#"{"type":"text","x-logmill":{"zone":"naive"}}"#, "#/properties/f/type: there is no type \"text\""),
+        (
+            r#"{"type":"string","x-logmill":{"zone":"naive"}}"#,
+            "#/properties/f/x-logmill/zone: not a key of a field of type text",
+        ),
+        (
+            r#"{"type":"string","format":"date-time","x-logmill":{"zone":"none"}}"#,
+            "#/properties/f/x-logmill/zone: neither \"any\", \"required\" nor \"naive\"",
+        ),
         (r#"{"enum":["a"],"type":"integer"}"#, "#/properties/f/type: not the type of the values"),
         (r#"{"enum":[]}"#, "#/properties/f/enum: no value is allowed"),
         (r#"{"enum":["a","\u0000"]}"#, "#/properties/f/enum/1: a NUL character, which no column can hold"),
@@ -273,9 +289,12 @@ fn what_is_not_enforced_is_refused_with_its_place() {
         ),
         (
             r##"{"$ref":"#/properties/f"}"##,
-            "#/properties/f/$ref: \"#/properties/f\" refers to itself, and a record has an end",
+            "#/properties/f/$ref: \"#/properties/f\" refers to itself, and no object that is defined is in between",
         ),
-        (r##"{"$ref":"#"}"##, "#/properties/f/$ref: \"#\" refers to itself, and a record has an end"),
+        (
+            r##"{"type":"array","items":{"$ref":"#/properties/f"}}"##,
+            "#/properties/f/items/$ref: \"#/properties/f\" refers to itself",
+        ),
     ] {
         let complaint = complaint(property);
         assert!(complaint.starts_with(expected), "{property}: {complaint}");
@@ -292,10 +311,6 @@ fn what_is_not_enforced_is_refused_with_its_place() {
         (
             r#"{"properties":{"a":{}},"patternProperties":{}}"#,
             "#/patternProperties: this keyword is not enforced",
-        ),
-        (
-            r##"{"$ref":"#/$defs/R","$defs":{"R":{"properties":{"r":{"$ref":"#/$defs/R"}}}}}"##,
-            "#/$defs/R/properties/r/$ref: \"#/$defs/R\" refers to itself",
         ),
     ] {
         let complaint = from_json_schema(text, false, Clock::default()).expect_err(text).to_string();
@@ -327,6 +342,103 @@ fn everything_that_is_not_enforced_is_told_at_once() {
         error.to_string().starts_with("8 things are wrong with it:\n  - #/properties/a/format: "),
         "{error}"
     );
+}
+
+#[test]
+fn an_object_may_refer_to_itself() {
+    let text = r##"{"$ref":"#/$defs/R","$defs":{"R":{"properties":{
+        "n":{"type":"integer"},"r":{"$ref":"#/$defs/R"},"l":{"type":"array","items":{"$ref":"#/$defs/R"}}},"required":["n"]}}}"##;
+    let schema = from_json_schema(text, false, Clock::default()).expect("a schema");
+    assert_eq!(schema.stands_alone(), None);
+    super::super::probe::check(
+        &schema.fields[1],
+        &[
+            (r#"{"n":1}"#, r#"{"n":1,"r":null,"l":null}"#),
+            (r#"{"n":1,"r":{"n":"2"}}"#, r#"{"n":1,"r":{"n":2,"r":null,"l":null},"l":null}"#),
+            (r#"{"n":1,"r":{"r":{"n":"x"}}}"#, "r.n: missing, r.r.n: int_parsing"),
+            (r#"{"n":1,"l":[{"n":1,"l":[3]}]}"#, "l.0.l.0: model_type"),
+            (r#"{"n":1,"r":3}"#, "r: model_type"),
+        ],
+    );
+    let document = r##"{"properties":{"n":{"type":"integer"},"of":{"type":"array","items":{"$ref":"#"}}}}"##;
+    let schema = from_json_schema(document, false, Clock::default()).expect("a schema");
+    super::super::probe::check(
+        &schema.fields[1],
+        &[
+            (r#"[{"of":[{"n":1}]}]"#, r#"[{"n":null,"of":[{"n":1,"of":null}]}]"#),
+            (r#"[{"of":[1]}]"#, "0.of.0: model_type"),
+        ],
+    );
+    // Two that refer to each other, and each to itself.
+    let two = r##"{"properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{
+        "A":{"type":"object","properties":{"a":{"$ref":"#/$defs/A"},"b":{"$ref":"#/$defs/B"},"x":{"type":"boolean"}}},
+        "B":{"type":"object","properties":{"a":{"$ref":"#/$defs/A"},"b":{"$ref":"#/$defs/B"},"y":{"type":"boolean"}}}}}"##;
+    let schema = from_json_schema(two, false, Clock::default()).expect("a schema");
+    super::super::probe::check(
+        &schema.fields[0],
+        &[(r#"{"b":{"b":{"a":{"x":0,"b":{"y":"?"}}}}}"#, "b.b.a.b.y: bool_parsing")],
+    );
+}
+
+#[test]
+fn what_is_not_enforced_may_be_kept_as_json() {
+    let kept = |text: &str, overrides: &[Field]| {
+        let terms =
+            ImportTerms { strict: false, clock: Clock::default(), overrides, keeps_unsupported: true };
+        import_json_schema(text, &terms)
+    };
+    let text = r##"{"properties":{
+        "site":{"type":"string","format":"uri","minLength":3},
+        "tags":{"type":"array","items":{"type":"integer"},"uniqueItems":true,"default":[]},
+        "at":{"type":"object","properties":{"x":{"not":{}},"y":{"type":"integer"}},"required":["y"]},
+        "one":{"oneOf":[{"type":"object","properties":{"k":{"const":"a"}},"required":["k"]},{"type":"integer"}]},
+        "n":{"type":"integer"}},"required":["site","n"]}"##;
+    let Imported { schema, weaker } = kept(text, &[]).expect("kept");
+    let places: Vec<&str> = weaker.iter().map(|fault| fault.path.as_str()).collect();
+    assert_eq!(
+        places,
+        [
+            "#/properties/site/format",
+            "#/properties/tags/uniqueItems",
+            "#/properties/at/properties/x/not",
+            "#/properties/one/oneOf"
+        ]
+    );
+    let kinds: Vec<&str> = schema.fields.iter().map(|field| field.kind.name()).collect();
+    assert_eq!(kinds, ["json", "json", "object", "json", "int"]);
+    let check = super::super::probe::check;
+    check(
+        &schema.fields[0],
+        &[(r#""abc""#, r#""abc""#), (r#""a""#, "string_too_short"), ("1", "string_type")],
+    );
+    check(&schema.fields[1], &[(r#"[1,"1"]"#, r#"[1,"1"]"#), (r#"["x"]"#, "0: int_parsing")]);
+    check(&schema.fields[2], &[(r#"{"x":[],"y":"1"}"#, r#"{"x":[],"y":1}"#), ("{}", "y: missing")]);
+    check(
+        &schema.fields[3],
+        &[
+            (r#"{"k":"a","z":1}"#, r#"{"k":"a","z":1}"#),
+            ("7", "7"),
+            (r#"{"k":"b"}"#, "model.k: literal_error, int: int_type"),
+        ],
+    );
+    assert_eq!(schema.fields[1].default, Some(Owned::Json(b"[]".to_vec())));
+
+    // What is nothing that can be understood is refused all the same, and so is what is said of the record.
+    for (text, place) in [
+        (r#"{"properties":{"a":{"type":"strng"}}}"#, "#/properties/a/type"),
+        (r#"{"properties":{"a":{"minLength":-1,"type":"string","not":{}}}}"#, "#/properties/a/minLength"),
+        (r#"{"properties":{"a":{}},"minProperties":1}"#, "#/minProperties"),
+    ] {
+        assert_eq!(kept(text, &[]).expect_err(text).faults[0].path, place);
+    }
+
+    // A field of the job stands for a property, which is not looked at, or beside all of them.
+    let mine = [Field::new("one", Kind::Bool), Field::new("more", Kind::Bool)];
+    let Imported { schema, weaker } = kept(text, &mine).expect("kept");
+    assert!(weaker.iter().all(|fault| fault.path != "#/properties/one/oneOf"));
+    let names: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
+    assert_eq!(names, ["site", "tags", "at", "one", "n", "more"]);
+    assert_eq!(schema.fields[3].kind.name(), "bool");
 }
 
 #[test]

@@ -4,14 +4,30 @@ use std::cell::Cell;
 
 use bumpalo::Bump;
 
-use super::super::{Json, Nul};
+use super::super::{Field, Json, Nul, Value};
 use super::repeats::{has_repeats, write_without};
-use super::{At, Context};
+use super::{At, Context, read as read_item};
 use crate::format::{Item, JsonScratch, Malformed, Raw, Record, Unstorable, parse_json};
 use crate::reject::code;
 
 pub(super) fn read<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
-    if rules.text { read_text(at, context) } else { storable(at.item, at, context) }
+    match &rules.like {
+        _ if rules.text => read_text(rules, at, context),
+        Some(like) if !is_like(like, at.item, at, context) => None,
+        _ => storable(at.item, at, context),
+    }
+}
+
+/// Whether `item` is what `like` says; notes what is wrong with it.
+fn is_like(like: &Field, item: Item<'_>, at: At<'_, '_>, context: &mut Context<'_, '_>) -> bool {
+    // It stands in an object of its own: it may be in a text, whose memory is not that of the record.
+    let (arena, before) = (Bump::new(), context.faults.len());
+    if !(like.nullable && item.is_null()) {
+        let mut inner = Context::new(&arena, context.faults, context.nul);
+        (inner.budget, inner.above) = (context.budget, context.above);
+        read_item(like, item, at.path, &mut inner, &mut Value::Null);
+    }
+    context.faults.len() == before
 }
 
 /// The JSON text of `item`, which is a value of the record, if a column can hold it.
@@ -41,15 +57,21 @@ fn parsed<T>(text: &[u8], arena: &Bump, look: impl FnOnce(Result<Item<'_>, Malfo
     looked
 }
 
-fn read_text<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
+fn read_text<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     let Raw::Text(text) = at.item.raw() else {
         return context.refuse(at, code::JSON_TYPE, format_args!("not a text that holds JSON"));
     };
     let json = text.trim().as_bytes();
     // What is found is settled after the parser's memory is back: settling may parse once more.
     let arena = context.arena;
-    match parsed(text.as_bytes(), arena, |found| found.map(|item| stored(item, json, arena))) {
-        Ok(found) => settle(found, json, at, context),
+    let found = parsed(text.as_bytes(), arena, |found| {
+        found.map(|item| match &rules.like {
+            Some(like) if !is_like(like, item, at, context) => None,
+            _ => Some(stored(item, json, arena)),
+        })
+    });
+    match found {
+        Ok(found) => settle(found?, json, at, context),
         Err(malformed) => {
             let message = format_args!("text that is not JSON: {} at byte {}", malformed.what, malformed.at);
             context.refuse(at, code::JSON_INVALID, message)
@@ -153,7 +175,7 @@ mod tests {
     use super::*;
 
     fn json(text: bool) -> Field {
-        Field::new("f", Kind::Json(Json { text }))
+        Field::new("f", Kind::Json(Json { text, like: None }))
     }
 
     #[test]

@@ -87,7 +87,7 @@ mod tests {
     fn lists_of_anything_but_scalars_are_json() {
         let inner = field(List::of(Field::new("", Kind::Float(Float::default()))));
         check(&field(list(inner)), &[("[[1],[]]", "[[1.0],[]]"), ("[[NaN]]", "not_storable")]);
-        let any = Field::new("", Kind::Json(Json { text: false }));
+        let any = Field::new("", Kind::Json(Json::default()));
         check(&field(list(any)), &[(r#"[ {"a": 1} , 2.50]"#, r#"[{"a": 1},2.50]"#)]);
     }
 
@@ -99,7 +99,7 @@ mod tests {
         assert!(given(&list(decimal.clone()), &digits(500)).starts_with("[\"1"));
         assert!(given(&list(decimal), &digits(600)).starts_with("511: not_storable"));
 
-        let any = Field::new("x", Kind::Json(Json { text: false }));
+        let any = Field::new("x", Kind::Json(Json::default()));
         let default = format!("\"{}\"", "x".repeat(1 << 20));
         let fields = vec![any.with_default(&default).expect("JSON")];
         let object = Kind::Object(Box::new(Object::new(Schema { fields, ..Schema::default() })));

@@ -6,6 +6,7 @@
 
 mod bool;
 pub(super) mod clock;
+mod constant;
 mod date;
 mod decimal;
 mod digits;
@@ -27,6 +28,7 @@ mod syslog;
 mod text;
 mod time;
 mod timestamp;
+mod union;
 mod uuid;
 
 use std::fmt;
@@ -34,7 +36,7 @@ use std::fmt;
 use bumpalo::Bump;
 
 use self::int::Integer;
-use super::{Altered, Field, Kind, Nul, Value};
+use super::{Altered, Field, Kind, Nul, Object, Value, Values};
 use crate::format::Item;
 use crate::reject::{Code, Faults, Path, code};
 
@@ -71,8 +73,11 @@ pub(super) fn read<'a>(
         Kind::Float(rules) => put!(Value::Float, float::read(rules, strict, at, context)),
         Kind::Bool => put!(Value::Bool, bool::read(strict, at, context)),
         Kind::Timestamp(rules) => put!(Value::Timestamp, timestamp::read(rules, strict, at, context)),
-        Kind::Uuid => put!(Value::Uuid, uuid::read(at, context)),
-        Kind::Enum(rules) => put!(Value::Text, text::read_enum(rules, at, context)),
+        Kind::Uuid { version: None } => put!(Value::Uuid, uuid::read(at, context)),
+        Kind::Enum(rules) => match &rules.values {
+            Values::Texts(values) => put!(Value::Text, text::read_enum(rules, values, at, context)),
+            _ => read_rarer(field, at, context, value),
+        },
         Kind::Ip { version } => match ip::read_usual(*version, item) {
             Some(address) => *value = Value::Ip(address.into()),
             None => read_rarer(field, at, context, value),
@@ -89,10 +94,14 @@ fn read_rarer<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_
         Kind::Date => date::read(strict, at, context).map(Value::Date),
         Kind::Time => time::read(strict, at, context).map(Value::Time),
         Kind::Decimal(rules) => decimal::read(rules, strict, at, context).map(Value::Decimal),
+        Kind::Uuid { version } => uuid::read_version(*version, at, context).map(Value::Uuid),
+        Kind::Enum(rules) => constant::read(rules, strict, at, context),
         Kind::Json(rules) => json::read(rules, at, context).map(Value::Json),
         Kind::Ip { version } => ip::read(*version, strict, at, context).map(Value::Ip),
         Kind::Object(rules) => object::read(rules, at, context).map(Value::Json),
         Kind::List(rules) => list::read(rules, at, context),
+        Kind::Union(rules) => union::read(rules, strict, at, context),
+        Kind::Again(rules) => object::read_again(rules, at, context).map(Value::Json),
         _ => unreachable!("read by the caller"),
     };
     if let Some(read) = read {
@@ -122,6 +131,14 @@ pub(super) struct Context<'a, 'f> {
     pub(super) altered: Altered,
     /// How many bytes may still be made of this record.
     pub(super) budget: usize,
+    /// The object that is being read, if it is one.
+    pub(super) above: Option<&'a Above<'a>>,
+}
+
+/// An object that is being read, and the one that it stands in.
+pub(super) struct Above<'a> {
+    pub(super) object: &'a Object,
+    pub(super) above: Option<&'a Above<'a>>,
 }
 
 /// How many bytes a record may become beyond its own: `1E+131071` is 131072 digits, and each
@@ -136,7 +153,7 @@ const FAULTS_MAX: usize = 1000;
 impl<'a, 'f> Context<'a, 'f> {
     /// What the readers of one record share.
     pub(super) fn new(arena: &'a Bump, faults: &'f mut Faults, nul: Nul) -> Context<'a, 'f> {
-        Context { arena, faults, nul, altered: Altered::default(), budget: MADE_BYTES_MAX }
+        Context { arena, faults, nul, altered: Altered::default(), budget: MADE_BYTES_MAX, above: None }
     }
 
     /// Takes the room for `bytes` that are to be made, or notes that there is none.

@@ -7,16 +7,14 @@
 use bumpalo::collections::Vec;
 
 use super::super::json::write_member;
-use super::super::{Extra, Object, Value};
-use super::{At, Context, json};
-use crate::format::Raw;
+use super::super::{Again, Extra, Field, Object, Value};
+use super::{Above, At, Context, json, keep_last, read as read_member};
+use crate::format::{Item, Raw};
 use crate::reject::{Path, code};
 
 pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
     let Raw::Object { .. } = at.item.raw() else {
-        // One that takes any members is a dictionary to Pydantic.
-        let is_model = !rules.schema.fields.is_empty() || rules.schema.extra != Extra::Keep;
-        let code = if is_model { code::MODEL_TYPE } else { code::DICT_TYPE };
+        let code = if rules.is_model() { code::MODEL_TYPE } else { code::DICT_TYPE };
         return context.refuse(at, code, format_args!("not an object"));
     };
     let (arena, schema) = (context.arena, &rules.schema);
@@ -29,6 +27,8 @@ pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<
     };
     at.item.pick(&rules.wanted, slots, gather);
 
+    let outer = context.above;
+    context.above = Some(arena.alloc(Above { object: rules, above: outer }));
     let faults = context.faults.len();
     context.spend(schema.fields.len() * size_of::<Value<'_>>(), at)?;
     let values = arena.alloc_slice_fill_copy(schema.fields.len(), Value::Null);
@@ -44,10 +44,73 @@ pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<
     }
     let extras = extras.iter().map(|&key| at.item.member_at(key));
     // A field has its name to itself, wherever it is read from.
-    schema.bind_extras(extras, at.path, &schema.fields, &mut out, context);
+    match &rules.members {
+        Some(members) => read_members(members, extras, at, &schema.fields, &mut out, context),
+        None => schema.bind_extras(extras, at.path, &schema.fields, &mut out, context),
+    }
+    context.above = outer;
     out.push(b'}');
     context.spend(out.len(), at)?;
     (context.faults.len() == faults).then(|| out.into_bump_slice() as &[u8])
+}
+
+/// Reads the members that no field asked for, each by one rule, and writes them into the object that
+/// has been begun.
+fn read_members<'a>(
+    members: &'a Field,
+    extras: impl Iterator<Item = (&'a str, Item<'a>)>,
+    at: At<'a, '_>,
+    fields: &[Field],
+    out: &mut Vec<'a, u8>,
+    context: &mut Context<'a, '_>,
+) {
+    let (mut given, mut kept) = (Vec::new_in(context.arena), Vec::new_in(context.arena));
+    given.extend(extras);
+    // Of a dictionary all are read, as Pydantic does, and of a model those that count.
+    if !fields.is_empty() {
+        keep_last(&mut given, context.arena);
+    }
+    for (key, item) in given {
+        let path = Path::Field(at.path, key);
+        let at = At { item, path: &path };
+        let mut value = Value::Null;
+        if !(members.nullable && item.is_null()) {
+            read_member(members, item, &path, context, &mut value);
+        }
+        if !is_finite(&value) {
+            json::refuse_not_finite::<()>(at, context);
+        }
+        let member = context.storable_key(key, at).map(|key| (key, value));
+        kept.extend(member.filter(|(key, _)| fields.iter().all(|field| field.name != *key)));
+    }
+    keep_last(&mut kept, context.arena);
+    for (key, value) in kept {
+        write_member(out, key, |out| members.kind.write_json(value, out));
+    }
+}
+
+/// Reads an object like one that it stands in.
+pub(super) fn read_again<'a>(
+    rules: &Again,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<&'a [u8]> {
+    let Raw::Object { .. } = at.item.raw() else {
+        return context.refuse(at, code::MODEL_TYPE, format_args!("not an object"));
+    };
+    let inner = context.above;
+    let up = rules.up.unwrap_or(0);
+    let Some(outer) = inner.and_then(|inner| (0..up).try_fold(inner, |above, _| above.above)) else {
+        return context.refuse(
+            at,
+            code::NOT_STORABLE,
+            format_args!("it stands in no object that it could be like"),
+        );
+    };
+    context.above = outer.above;
+    let read = read(outer.object, at, context);
+    context.above = inner;
+    read
 }
 
 /// Whether JSON can hold it: doubles in a column may be infinite, in JSON they may not.

@@ -51,21 +51,28 @@ fn read_by_rules<'a>(rules: &'a Text, at: At<'a, '_>, context: &mut Context<'a, 
 #[inline]
 pub(super) fn read_enum<'a>(
     rules: &'a Enum,
+    values: &'a [String],
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<&'a str> {
     if let Raw::Text(text) = at.item.raw() {
-        // No value has a NUL, so it only matters where it goes.
-        let may_go = context.nul != Nul::Reject && memchr::memchr(0, text.as_bytes()).is_some();
-        let text = if may_go { context.without_nul(text) } else { text };
-        let text = if rules.trim { text.trim() } else { text };
-        let text = if rules.lower { lower(text, context) } else { text };
-        if let Some(value) = rules.values.iter().find(|value| is_same(value.as_bytes(), text.as_bytes())) {
+        let text = settled(text, rules.trim, rules.lower, context);
+        if let Some(value) = values.iter().find(|value| is_same(value.as_bytes(), text.as_bytes())) {
             return Some(value);
         }
     }
     let code = if rules.literal { code::LITERAL_ERROR } else { code::ENUM };
-    context.refuse(at, code, format_args!("none of {}", Listed(&rules.values)))
+    context.refuse(at, code, format_args!("none of {}", Listed(values)))
+}
+
+/// A text as it is looked for among those of an enum. None of them has a NUL, so that one only matters
+/// where it goes.
+#[inline]
+pub(super) fn settled<'a>(text: &'a str, trim: bool, lowers: bool, context: &mut Context<'a, '_>) -> &'a str {
+    let may_go = context.nul != Nul::Reject && memchr::memchr(0, text.as_bytes()).is_some();
+    let text = if may_go { context.without_nul(text) } else { text };
+    let text = if trim { text.trim() } else { text };
+    if lowers { lower(text, context) } else { text }
 }
 
 impl<'a> Context<'a, '_> {
@@ -128,13 +135,13 @@ fn lower<'a>(text: &'a str, context: &Context<'a, '_>) -> &'a str {
     bumpalo::collections::String::from_iter_in(chars, context.arena).into_bump_str()
 }
 
-/// The texts that are allowed, as a message lists them.
-struct Listed<'v>(&'v [String]);
+/// The values that are allowed, as a message lists them.
+pub(super) struct Listed<'v, V>(pub(super) &'v [V]);
 
 /// How many of the allowed texts a message lists.
 const LISTED_MAX: usize = 10;
 
-impl std::fmt::Display for Listed<'_> {
+impl<V: std::fmt::Debug> std::fmt::Display for Listed<'_, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, value) in self.0.iter().take(LISTED_MAX).enumerate() {
             let comma = if index == 0 { "" } else { ", " };

@@ -15,6 +15,23 @@ pub(super) fn read<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<
     }
 }
 
+/// The same, of one version.
+pub(super) fn read_version<'a>(
+    version: Option<u8>,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<[u8; 16]> {
+    let bytes = read(at, context)?;
+    let uuid = uuid::Uuid::from_bytes(bytes);
+    let is_rfc = uuid.get_variant() == uuid::Variant::RFC4122;
+    match version {
+        Some(version) if !is_rfc || uuid.get_version_num() != usize::from(version) => {
+            context.refuse(at, code::UUID_VERSION, format_args!("not a UUID of version {version}"))
+        }
+        _ => Some(bytes),
+    }
+}
+
 /// The digits, with hyphens or without, of the forms that Pydantic takes. The crate takes
 /// more of them from version to version, so the forms are told apart here.
 fn plain(text: &str) -> Option<&str> {
@@ -33,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_forms_are_those_of_pydantic() {
-        let field = Field::new("f", Kind::Uuid);
+        let field = Field::new("f", Kind::Uuid { version: None });
         let plain = "b91d39e4-b81a-4ac6-8048-7a967ab2af2b";
         let simple = plain.replace('-', "");
         for text in [

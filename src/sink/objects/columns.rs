@@ -55,7 +55,10 @@ impl Columns {
         let mut columns = Vec::new();
         for (name, origin) in columns_of(&settings.schema, constants, &settings.key) {
             let (kind, origin) = match origin {
-                Origin::Field(index) => (settings.schema.fields[index].kind.clone(), From::Field(index)),
+                Origin::Field(index) => {
+                    let kind = settings.schema.fields[index].kind.column().into_owned();
+                    (kind, From::Field(index))
+                }
                 Origin::Extra(index) => (Kind::Json(Default::default()), From::Field(index)),
                 Origin::Constant(index) => {
                     let constant = &constants[index];
@@ -113,7 +116,7 @@ fn types(kind: &Kind) -> (Physical, Option<LogicalType>) {
         }
         Kind::Date => (Physical::INT32, Some(LogicalType::Date)),
         Kind::Time => (Physical::INT64, Some(LogicalType::time(false, TimeUnit::MICROS))),
-        Kind::Uuid => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
+        Kind::Uuid { .. } => (Physical::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Uuid)),
         Kind::Decimal(_) => match scaled(kind) {
             Some((digits, places)) => {
                 let physical = if digits <= 18 { Physical::INT64 } else { Physical::FIXED_LEN_BYTE_ARRAY };
@@ -121,7 +124,9 @@ fn types(kind: &Kind) -> (Physical, Option<LogicalType>) {
             }
             None => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         },
-        Kind::Json(_) | Kind::Object(_) | Kind::List(_) => (Physical::BYTE_ARRAY, Some(LogicalType::Json)),
+        Kind::Json(_) | Kind::Object(_) | Kind::List(_) | Kind::Union(_) | Kind::Again(_) => {
+            (Physical::BYTE_ARRAY, Some(LogicalType::Json))
+        }
         Kind::Text(_) | Kind::Ip { .. } | Kind::Enum(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn create_table(table: &TableName, settings: &Settings) -> String {
         let (type_name, not_null) = match origin {
             Origin::Field(index) => {
                 let field = &schema.fields[index];
-                (sql_type(&field.kind), !field.may_be_null())
+                (sql_type(&field.kind.column()), !field.may_be_null())
             }
             Origin::Constant(index) => (sql_type(&constants[index].kind), true),
             Origin::Extra(_) => (type_of_ours(origin).to_owned(), false),
@@ -68,36 +68,46 @@ fn sql_type(kind: &Kind) -> String {
         Kind::Timestamp(_) => "timestamptz".to_owned(),
         Kind::Date => "date".to_owned(),
         Kind::Time => "time".to_owned(),
-        Kind::Uuid => "uuid".to_owned(),
+        Kind::Uuid { .. } => "uuid".to_owned(),
         Kind::Decimal(rules) => match (rules.max_digits, rules.decimal_places) {
             (Some(digits), Some(places)) => format!("numeric({digits},{places})"),
             _ => "numeric".to_owned(),
         },
-        Kind::Json(_) | Kind::Object(_) => "jsonb".to_owned(),
+        Kind::Json(_) | Kind::Object(_) | Kind::Union(_) | Kind::Again(_) => "jsonb".to_owned(),
         Kind::Ip { .. } => "inet".to_owned(),
         Kind::List(list) if list.items.kind.is_scalar() => format!("{}[]", sql_type(&list.items.kind)),
         Kind::List(_) => "jsonb".to_owned(),
     }
 }
 
+/// The statements that add the columns that a target lacks, each with the name of its column. None is run
+/// by us. A new column takes nulls: there may be rows.
+pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(String, String)> {
+    let Settings { schema, constants, key, .. } = settings;
+    let columns = columns_of(schema, constants, key).into_iter();
+    let missing = columns.filter(|(name, _)| target.column(name).is_none()).map(|(name, origin)| {
+        let wanted = match origin {
+            Origin::Field(index) => sql_type(&schema.fields[index].kind.column()),
+            Origin::Constant(index) => sql_type(&constants[index].kind),
+            _ => type_of_ours(origin).to_owned(),
+        };
+        let statement = format!("ALTER TABLE {} ADD COLUMN {} {wanted}", target.quoted(), quote(&name));
+        (name, statement)
+    });
+    missing.collect()
+}
+
 /// How each column is written, or every reason why that cannot be.
 pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result<Vec<Column>, Vec<String>> {
     let Settings { schema, constants, key, .. } = settings;
+    let missing = missing_columns(target, settings);
     let mut findings = Vec::new();
     let mut written = Vec::new();
     for (name, origin) in columns_of(schema, constants, key) {
         let Some(column) = target.column(&name) else {
-            let wanted = match origin {
-                Origin::Field(index) => sql_type(&schema.fields[index].kind),
-                Origin::Constant(index) => sql_type(&constants[index].kind),
-                _ => type_of_ours(origin).to_owned(),
-            };
-            findings.push(format!(
-                "column {name} is missing from {}; add it (ALTER TABLE {} ADD COLUMN {} {wanted})",
-                target.name,
-                target.quoted(),
-                quote(&name)
-            ));
+            let add = missing.iter().find(|(missing, _)| *missing == name);
+            let add = add.map_or("", |(_, statement)| statement);
+            findings.push(format!("column {name} is missing from {}; add it ({add})", target.name));
             continue;
         };
         if column.is_generated {
@@ -108,7 +118,7 @@ pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result
             continue;
         }
         let kind = match origin {
-            Origin::Field(index) => Some(schema.fields[index].kind.clone()),
+            Origin::Field(index) => Some(schema.fields[index].kind.column().into_owned()),
             Origin::Constant(_) => Some(kind_of(column)),
             _ => None,
         };
@@ -175,7 +185,7 @@ fn kind_of(column: &TargetColumn) -> Kind {
         oid::TIME => Kind::Time,
         oid::TIMESTAMP => Kind::Timestamp(Timestamp { zone: Zone::Naive, ..Timestamp::default() }),
         oid::TIMESTAMPTZ => Kind::Timestamp(Timestamp::default()),
-        oid::UUID => Kind::Uuid,
+        oid::UUID => Kind::Uuid { version: None },
         oid::INET | oid::CIDR => Kind::Ip { version: None },
         _ => Kind::Text(Text::default()),
     }
@@ -208,9 +218,11 @@ fn wire_of(kind: &Kind, column: &TargetColumn, types: &Types) -> Result<Wire, &'
             .ok_or("timestamptz (or the field zone = \"naive\", for timestamp)"),
         Kind::Date => (base == oid::DATE).then_some(Wire::Date).ok_or("date"),
         Kind::Time => (base == oid::TIME).then_some(Wire::Time).ok_or("time"),
-        Kind::Uuid => (base == oid::UUID).then_some(Wire::Uuid).ok_or("uuid"),
+        Kind::Uuid { .. } => (base == oid::UUID).then_some(Wire::Uuid).ok_or("uuid"),
         Kind::Decimal(_) => (base == oid::NUMERIC).then(numeric).ok_or("numeric"),
-        Kind::Json(_) | Kind::Object(_) => json_wire(column).ok_or("jsonb or json"),
+        Kind::Json(_) | Kind::Object(_) | Kind::Union(_) | Kind::Again(_) => {
+            json_wire(column).ok_or("jsonb or json")
+        }
         Kind::Ip { .. } => match base {
             oid::INET => Ok(Wire::Inet { is_cidr: false }),
             oid::CIDR => Ok(Wire::Inet { is_cidr: true }),

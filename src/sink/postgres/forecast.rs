@@ -287,6 +287,10 @@ fn script(settings: &Settings, target: Option<&Target>, role: &Role) -> String {
     let table = match target {
         Some(target) => {
             sql.push_str(&format!("-- The table {} is there.\n", target.quoted()));
+            let missing = fit::missing_columns(target, settings);
+            missing.iter().for_each(|(_, statement)| {
+                sql.push_str(&format!("{};\n", statement.replacen("COLUMN", "COLUMN IF NOT EXISTS", 1)));
+            });
             target.quoted()
         }
         None => {

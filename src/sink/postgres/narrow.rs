@@ -4,7 +4,7 @@
 
 use super::numeric::Limits;
 use super::wire::{Column, Wire};
-use crate::schema::{Bounds, Decimal, Enum, Kind, Schema, Text};
+use crate::schema::{Bounds, Decimal, Enum, Kind, Schema, Text, Values};
 use crate::sink::key::Origin;
 
 /// No more labels of an enum than this are listed.
@@ -17,9 +17,10 @@ pub(super) fn narrower(columns: &[Column], schema: &Schema) -> Vec<String> {
         let Origin::Field(index) = column.origin else { continue };
         let field = &schema.fields[index];
         let mut tell = |what: &str| found.push(format!("{}: {what}", column.name));
-        if let Some(labels) = labels(&column.wire, &field.kind) {
+        let kind = field.kind.column();
+        if let Some(labels) = labels(&column.wire, &kind) {
             tell(&labels);
-        } else if column.is_domain || is_narrower(&column.wire, &field.kind) {
+        } else if column.is_domain || is_narrower(&column.wire, &kind) {
             tell(&column.type_name);
         }
         if column.not_null && field.may_be_null() {
@@ -48,10 +49,10 @@ fn is_narrower(wire: &Wire, kind: &Kind) -> bool {
         (Wire::Text { chars_max: Some(max) }, Kind::Text(Text { max_length, .. })) => {
             max_length.is_none_or(|length| length > *max)
         }
-        (Wire::Text { chars_max: Some(max) }, Kind::Enum(Enum { values, .. })) => {
+        (Wire::Text { chars_max: Some(max) }, Kind::Enum(Enum { values: Values::Texts(values), .. })) => {
             values.iter().any(|value| value.chars().count() > *max)
         }
-        (Wire::Label(labels), Kind::Enum(Enum { values, .. })) => {
+        (Wire::Label(labels), Kind::Enum(Enum { values: Values::Texts(values), .. })) => {
             values.iter().any(|value| !labels.contains(value))
         }
         (Wire::Int2, Kind::Int(bounds)) => !is_within(bounds, i16::MIN.into(), i16::MAX.into()),

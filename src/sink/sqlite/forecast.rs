@@ -19,10 +19,11 @@ use crate::sink::{Answer, Asked, Remembered};
 
 /// What a load of these files would find and make. Nothing is written.
 pub(super) fn forecast(path: &Path, settings: &Settings, asked: &Asked) -> Result<Forecast> {
-    let mut forecast = Forecast::default();
+    let (mut forecast, mut adds) = (Forecast::default(), Vec::new());
     let create_table = target::create_table(settings);
     if path.exists() {
-        let looked = Look::open(path).and_then(|at| look(&at, path, settings, asked, &mut forecast));
+        let looked =
+            Look::open(path).and_then(|at| look(&at, path, settings, asked, &mut forecast, &mut adds));
         looked.map_err(|trouble| trouble.into_error(path))?;
     } else {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -34,11 +35,12 @@ pub(super) fn forecast(path: &Path, settings: &Settings, asked: &Asked) -> Resul
         make_target(settings, &mut forecast);
         forecast.decide(asked, &[], || Ok(Vec::new()))?;
     }
+    let adds = adds.iter().map(|(_, statement)| format!("\n{statement};")).collect::<String>();
     forecast.sql = format!(
         "{}\n{}\n",
         TABLES_SQL.trim_end(),
         match forecast.has_target {
-            true => format!("-- The table {} is there.", settings.table),
+            true => format!("-- The table {} is there.{adds}", settings.table),
             false => format!("{};", create_table.replacen("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1)),
         }
     );
@@ -51,6 +53,7 @@ fn look(
     settings: &Settings,
     asked: &Asked,
     forecast: &mut Forecast,
+    adds: &mut Vec<(String, String)>,
 ) -> Result<(), Trouble> {
     if !is_writable {
         forecast.obstacles.push(format!(
@@ -78,6 +81,7 @@ fn look(
             if let Err(findings) = target::fit(connection, target, settings)? {
                 forecast.obstacles.extend(findings);
             }
+            *adds = target::missing_columns(target, settings);
             if has_tables && check_version(connection)? == VERSION {
                 let marks = Marks::new(scope(settings, &target.name).target, &settings.rollups);
                 let changes = metrics::compare(connection, settings, &marks).map_err(to_error);

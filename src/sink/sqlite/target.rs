@@ -202,7 +202,7 @@ pub(super) fn create_table(settings: &Settings) -> String {
 /// The type of a new column, and what an existing one should be.
 fn wanted_type(settings: &Settings, origin: Origin) -> &'static str {
     match origin {
-        Origin::Field(index) => type_of(&settings.schema.fields[index].kind),
+        Origin::Field(index) => type_of(&settings.schema.fields[index].kind.column()),
         Origin::Constant(index) => type_of(&settings.constants[index].kind),
         Origin::SourceId | Origin::SourceOffset => "INTEGER",
         Origin::Extra(_) | Origin::RecordHash => "TEXT",
@@ -237,8 +237,10 @@ fn constant_bytes(constant: &Constant, kind: &Kind) -> Result<Vec<u8>, String> {
 
 /// Whether a column keeps what is written to it as it is.
 fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool) -> bool {
-    let is_never_a_number =
-        matches!(kind, Some(Kind::Timestamp(_) | Kind::Date | Kind::Time | Kind::Uuid | Kind::Ip { .. }));
+    let is_never_a_number = matches!(
+        kind,
+        Some(Kind::Timestamp(_) | Kind::Date | Kind::Time | Kind::Uuid { .. } | Kind::Ip { .. })
+    );
     match (wanted, affinity) {
         (_, Affinity::None) => true,
         ("INTEGER", Affinity::Integer) | ("REAL", Affinity::Real) | ("TEXT", Affinity::Text) => true,
@@ -247,6 +249,19 @@ fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool)
         ("TEXT", Affinity::Numeric) => !is_strict && is_never_a_number,
         _ => false,
     }
+}
+
+/// The statements that add the columns that a target lacks, each with the name of its column. None is run
+/// by us. A new column takes nulls: there may be rows.
+pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(String, String)> {
+    let Settings { schema, constants, key, .. } = settings;
+    let columns = columns_of(schema, constants, key).into_iter();
+    let missing = columns.filter(|(name, _)| target.column(name).is_none()).map(|(name, origin)| {
+        let wanted = wanted_type(settings, origin);
+        let statement = format!("ALTER TABLE {} ADD COLUMN {} {wanted}", quote(&target.name), quote(&name));
+        (name, statement)
+    });
+    missing.collect()
 }
 
 /// How each column is written, or every reason why that cannot be.
@@ -260,16 +275,15 @@ pub(super) fn fit(
     if target.kind != "table" {
         return Ok(Err(vec![format!("{name} is a {}; rows can only be loaded into a table", target.kind)]));
     }
+    let missing = missing_columns(target, settings);
     let mut findings = Vec::new();
     let mut written = Vec::new();
     for (column_name, origin) in columns_of(schema, constants, key) {
         let wanted = wanted_type(settings, origin);
         let Some(column) = target.column(&column_name) else {
-            findings.push(format!(
-                "column {column_name} is missing from {name}; add it (ALTER TABLE {} ADD COLUMN {} {wanted})",
-                quote(name),
-                quote(&column_name)
-            ));
+            let add = missing.iter().find(|(missing, _)| *missing == column_name);
+            let add = add.map_or("", |(_, statement)| statement);
+            findings.push(format!("column {column_name} is missing from {name}; add it ({add})"));
             continue;
         };
         if column.is_generated {
@@ -280,7 +294,7 @@ pub(super) fn fit(
         }
         let affinity = column.affinity(target.is_strict);
         let kind = match origin {
-            Origin::Field(index) => Some(schema.fields[index].kind.clone()),
+            Origin::Field(index) => Some(schema.fields[index].kind.column().into_owned()),
             Origin::Constant(index) => Some(kind_of(&constants[index], affinity)),
             _ => None,
         };

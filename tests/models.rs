@@ -1,0 +1,256 @@
+//! What Pydantic's models can say: values of each kind of field, with the verdict of Pydantic on each.
+//!
+//! The cases are made by `cases/models/make.py`. The schema of a job is what Pydantic emits for the model, so
+//! a case holds together what is emitted, what becomes of it here, and what the model itself does.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::corpus::check;
+use crate::harness::destination::{Cell, Kind};
+use crate::harness::load::Load;
+use crate::harness::logmill;
+use crate::stories::on_each_destination;
+
+/// A kind of field: a model with one, or a few.
+struct Model {
+    name: &'static str,
+    schema: Value,
+    is_strict: bool,
+    /// Records, and what Pydantic makes of each.
+    cases: Vec<(String, Value)>,
+}
+
+/// The kinds.
+const NAMES: &[(&str, &str)] = &[
+    ("int_enum", include_str!("cases/models/int_enum.ndjson")),
+    ("int_enum_strict", include_str!("cases/models/int_enum_strict.ndjson")),
+    ("mixed_enum", include_str!("cases/models/mixed_enum.ndjson")),
+    ("literal_ints", include_str!("cases/models/literal_ints.ndjson")),
+    ("literal_mixed", include_str!("cases/models/literal_mixed.ndjson")),
+    ("union_int_text", include_str!("cases/models/union_int_text.ndjson")),
+    ("union_text_int_strict", include_str!("cases/models/union_text_int_strict.ndjson")),
+    ("union_numbers", include_str!("cases/models/union_numbers.ndjson")),
+    ("union_float_int", include_str!("cases/models/union_float_int.ndjson")),
+    ("union_texts", include_str!("cases/models/union_texts.ndjson")),
+    ("union_stamp_int_text", include_str!("cases/models/union_stamp_int_text.ndjson")),
+    ("union_times", include_str!("cases/models/union_times.ndjson")),
+    ("union_uuid_text", include_str!("cases/models/union_uuid_text.ndjson")),
+    ("union_literal_bool", include_str!("cases/models/union_literal_bool.ndjson")),
+    ("union_enum_float", include_str!("cases/models/union_enum_float.ndjson")),
+    ("dict_ints", include_str!("cases/models/dict_ints.ndjson")),
+    ("dict_floats", include_str!("cases/models/dict_floats.ndjson")),
+    ("dict_unions", include_str!("cases/models/dict_unions.ndjson")),
+    ("dict_dicts", include_str!("cases/models/dict_dicts.ndjson")),
+    ("model_with_extra_of_ints", include_str!("cases/models/model_with_extra_of_ints.ndjson")),
+    ("uuid4", include_str!("cases/models/uuid4.ndjson")),
+    ("uuid7", include_str!("cases/models/uuid7.ndjson")),
+    ("uuid_list", include_str!("cases/models/uuid_list.ndjson")),
+    ("recursive", include_str!("cases/models/recursive.ndjson")),
+    ("recursive_pair", include_str!("cases/models/recursive_pair.ndjson")),
+    ("extra", include_str!("cases/models/extra.ndjson")),
+    ("extra_inner", include_str!("cases/models/extra_inner.ndjson")),
+    ("aware", include_str!("cases/models/aware.ndjson")),
+    ("naive", include_str!("cases/models/naive.ndjson")),
+    ("flat", include_str!("cases/models/flat.ndjson")),
+];
+
+fn models() -> impl Iterator<Item = Model> {
+    NAMES.iter().map(|(name, text)| {
+        let mut lines = text.lines();
+        let head: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+        let cases: Vec<_> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(cases.len(), 1000, "{name}");
+        Model { name, schema: head["schema"].clone(), is_strict: head["strict"] == true, cases }
+    })
+}
+
+impl Model {
+    /// `[record]` of a job by its schema, which is written into `folder`.
+    fn record(&self, folder: &Path) -> String {
+        let path = folder.join(format!("{}.schema.json", self.name));
+        std::fs::write(&path, self.schema.to_string()).unwrap();
+        let mode = if self.is_strict { "strict" } else { "lax" };
+        format!("schema = \"{}\"\nmode = \"{mode}\"\n", path.display())
+    }
+
+    fn records(&self) -> String {
+        self.cases.iter().map(|(record, _)| format!("{record}\n")).collect()
+    }
+
+    fn is_valid(verdict: &Value) -> bool {
+        verdict.is_object()
+    }
+}
+
+/// The faults of a verdict: `field code`.
+fn told(verdict: &Value) -> BTreeSet<String> {
+    let word = |reason: &Value, key: &str| reason[key].as_str().unwrap_or_default().to_owned();
+    let reasons = verdict["reasons"].as_array().into_iter().flatten();
+    reasons.map(|reason| word(reason, "field") + " " + &word(reason, "code")).collect()
+}
+
+#[test]
+fn every_kind_of_a_model_is_judged_as_pydantic_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records.ndjson");
+    for model in models() {
+        std::fs::write(&file, model.records()).unwrap();
+        let verdicts = check(&file, &model.record(folder.path())).1;
+        assert_eq!(verdicts.len(), model.cases.len(), "{}", model.name);
+        let mut differences = Vec::new();
+        for ((record, theirs), ours) in model.cases.iter().zip(&verdicts) {
+            let is_same = match theirs {
+                Value::Array(faults) => {
+                    told(ours) == faults.iter().map(|fault| fault.as_str().unwrap().to_owned()).collect()
+                }
+                values => ours["values"] == *values,
+            };
+            if !is_same {
+                differences.push(format!("{record}\n    theirs {theirs}\n    ours {ours}"));
+            }
+        }
+        let shown = differences.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n");
+        assert!(differences.is_empty(), "{}: {} differ\n{shown}", model.name, differences.len());
+    }
+}
+
+/// The rows that a destination holds are what Pydantic made of the records.
+fn rows_are_what_pydantic_makes(kind: Kind) {
+    for model in models() {
+        let load = Load::of(model.records()).to(kind);
+        let record = model.record(load.path("x").parent().unwrap());
+        let job = load.job().replace("[record]\n\n[record.fields]\n", &format!("[record]\n{record}"));
+        let has_rejects = model.cases.iter().any(|(_, verdict)| !Model::is_valid(verdict));
+        load.call_with(&job).run().exit(if has_rejects { 3 } else { 0 });
+        let shown =
+            kind.word("coalesce(to_jsonb({})::text, 'null')", "iif(typeof({}) = 'text', {}, json_quote({}))");
+        let first = model.cases.iter().find_map(|(_, verdict)| verdict.as_object()).unwrap();
+        let names: Vec<&String> = first.keys().collect();
+        let columns: Vec<String> = names.iter().map(|name| shown.replace("{}", name)).collect();
+        let rows = load.made().look(|snapshot| {
+            snapshot.query(&format!("SELECT {} FROM t ORDER BY source_offset", columns.join(", ")))
+        });
+        let valid: Vec<_> = model.cases.iter().filter(|(_, verdict)| Model::is_valid(verdict)).collect();
+        assert_eq!(rows.len(), valid.len(), "{}", model.name);
+        for (row, (record, theirs)) in rows.iter().zip(valid) {
+            for (name, cell) in names.iter().zip(row) {
+                let held = serde_json::from_str(cell.text()).unwrap_or_else(|_| json!(cell.text()));
+                let theirs = &theirs[name.as_str()];
+                assert!(is_same(&held, theirs), "{}: {record}: {held} and not {theirs}", model.name);
+            }
+        }
+    }
+}
+
+/// Whether two values mean the same, whatever a destination does to numbers and stamps.
+fn is_same(held: &Value, theirs: &Value) -> bool {
+    match (held, theirs) {
+        (Value::Number(held), Value::Number(theirs)) => held.as_f64() == theirs.as_f64(),
+        (Value::String(held), Value::String(theirs)) => held == theirs || stamp(held) == stamp(theirs),
+        // In SQLite a text stands as it is, and so may look like a number.
+        (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(theirs)) => {
+            serde_json::from_str(theirs).is_ok_and(|theirs| is_same(held, &theirs))
+        }
+        (Value::Array(held), Value::Array(theirs)) => {
+            held.len() == theirs.len() && held.iter().zip(theirs).all(|(held, theirs)| is_same(held, theirs))
+        }
+        (Value::Object(held), Value::Object(theirs)) => {
+            held.len() == theirs.len()
+                && held.iter().all(|(key, held)| theirs.get(key).is_some_and(|theirs| is_same(held, theirs)))
+        }
+        (held, theirs) => held == theirs,
+    }
+}
+
+/// A stamp without its zone, which is UTC, and without zeros at its end.
+fn stamp(text: &str) -> &str {
+    let text = text.trim_end_matches('Z').trim_end_matches("+00:00");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
+}
+
+/// What `infer --from-schema` writes as `[record]`.
+fn written_record(schema: &Path) -> String {
+    let output = logmill().args(["infer", "-o", "-", "--from-schema"]).arg(schema).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let job = String::from_utf8(output.stdout).unwrap();
+    let (_, record) = job.split_once("[record]\n").unwrap();
+    record.split_once("[destination]").unwrap().0.to_owned()
+}
+
+/// A place and code as a job has them: it has one word for a list of values, and no class has a name in it.
+fn as_a_job_says(fault: &str) -> String {
+    let fault = fault.replace("literal_error", "enum");
+    let Some((start, rest)) = ["literal[", "int-enum["].iter().find_map(|word| fault.split_once(word)) else {
+        return fault;
+    };
+    let (_, end) = rest.split_once(']').unwrap();
+    format!("{start}enum{end}")
+}
+
+#[test]
+fn a_job_that_is_written_from_a_schema_judges_as_the_schema_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records.ndjson");
+    // A literal within a union is an enum in a job, which fits less well.
+    for model in models().filter(|model| !model.is_strict && model.name != "union_literal_bool") {
+        std::fs::write(&file, model.records()).unwrap();
+        model.record(folder.path());
+        let record = written_record(&folder.path().join(format!("{}.schema.json", model.name)));
+        let verdicts = check(&file, &record).1;
+        // A text is a number to an enum of integers, which a literal is here too.
+        let is_lax = |record: &str| model.name.contains("literal") && record.contains("\"f\":\"");
+        let cases = model.cases.iter().zip(&verdicts).filter(|((record, _), _)| !is_lax(record));
+        for ((record, theirs), ours) in cases {
+            let Value::Array(faults) = theirs else {
+                assert_eq!(ours["values"], *theirs, "{}: {record}", model.name);
+                continue;
+            };
+            let theirs: BTreeSet<String> =
+                faults.iter().map(|fault| as_a_job_says(fault.as_str().unwrap())).collect();
+            assert_eq!(told(ours), theirs, "{}: {record}", model.name);
+        }
+    }
+}
+
+/// A model that refers to itself is read as deep as JSON goes.
+fn a_recursive_model_is_as_deep_as_json(kind: Kind) {
+    let nested = |depth: usize| format!("{{\"n\":{}null{}}}\n", "{\"n\":".repeat(depth), "}".repeat(depth));
+    let load = Load::of([nested(1), nested(198), nested(300)].concat())
+        .to(kind)
+        .field("n = { type = \"object\", fields = { n = { type = \"again\", required = false } } }");
+    load.run().exit(3).rejects([(3, "json_invalid")]);
+    let rows = load.made().look(|snapshot| snapshot.query("SELECT source_offset FROM t"));
+    assert_eq!(rows.len(), 2);
+}
+
+/// What a plan prints adds the columns that a table lacks.
+fn a_table_is_given_the_columns_that_it_lacks(kind: Kind) {
+    let load = Load::of("{\"a\":1,\"b\":{\"c\":true},\"d\":[1,2],\"e\":3}\n").to(kind);
+    let with =
+        |fields: &str| load.job().replace("[record.fields]\n", &format!("[record.fields]\n{fields}\n"));
+    load.call_with(&with("a = \"int\"")).run().exit(0);
+    let more = with(
+        "a = \"int\"\nb = { type = \"object\", members = \"bool\" }\nd = { type = \"list\", items = \"int\" }\n\
+         e = { type = \"enum\", values = [3, 4] }",
+    );
+    load.write("more.ndjson", "{\"a\":2,\"b\":{\"c\":true},\"d\":[1,2],\"e\":3}\n");
+    load.call_with(&more).run().exit(2);
+    let plan = load.command("plan --print-sql").run();
+    let sql = plan.result("/sql");
+    let sql = sql.as_str().unwrap();
+    let statements: Vec<&str> = sql.lines().filter(|line| line.contains("\"t\" ADD COLUMN")).collect();
+    assert_eq!(statements.len(), 3, "{sql}");
+    load.sql(&statements.join("\n"));
+    load.call_with(&more).run().exit(0);
+    let rows = load.made().look(|snapshot| snapshot.query("SELECT a, e FROM t ORDER BY a"));
+    assert_eq!(rows.last().unwrap(), &[Cell::Int(2), Cell::Int(3)]);
+}
+
+on_each_destination! {
+    rows_are_what_pydantic_makes
+    a_table_is_given_the_columns_that_it_lacks
+    a_recursive_model_is_as_deep_as_json
+}
