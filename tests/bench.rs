@@ -1,15 +1,17 @@
 //! Measuring: the data sets are the same everywhere, what is measured was done, and two programs are
 //! told apart exactly where they differ.
 
+use std::io::read_to_string;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::cli::{Place, Said};
 use crate::harness::postgres::Server;
-use crate::harness::run::needs_failpoints;
+use crate::harness::run::{Process, needs_failpoints};
 use crate::harness::skip;
+use crate::harness::wait_until;
 
 /// What is made, and the beginning of its hash. These are promised: whoever changes one changes what every
 /// result so far was a result of.
@@ -123,6 +125,12 @@ fn a_job_is_measured_beside_its_destination_and_never_in_it() {
         let product = if into.contains("postgres") { "PostgreSQL " } else { "SQLite " };
         assert!(run["settings"]["destination"].as_str().unwrap().starts_with(product), "{run}");
         assert_eq!(run["settings"]["key"], "n");
+        let server = &run["settings"]["server"];
+        match into.contains("postgres") {
+            // Another server of the same version is told from this one.
+            true => assert!(server["host"].is_string() && server["fsync"].is_string(), "{run}"),
+            false => assert!(server["filesystem"].is_string(), "{run}"),
+        }
     }
     let tables = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                   WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
@@ -155,6 +163,65 @@ fn what_is_no_measurement_is_an_error() {
     assert!(said.stderr.contains("did not come to its end"), "{}", said.stderr);
 }
 
+/// A load that is stopped commits what it has and ends well: there is no figure of it, and no complaint about it.
+#[test]
+fn a_signal_ends_a_measurement() {
+    needs_failpoints();
+    let place = Place::new();
+    let mut command = place.command(
+        "bench run --records 2000 --runs 1000 --warm-up 0 --no-floors --into sqlite:here.db --stages load -o a.json \
+         --output json",
+    );
+    command.env("FAILPOINTS", "between-batches=1*return(stop)").stdin(Stdio::null());
+    let mut process = Process::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let (stdout, stderr) = process.pipes();
+    assert!(process.stops());
+    process.signal("INT");
+    process.signal("CONT");
+    wait_until("the measurement to end", || process.status().is_some());
+    let (out, said) = (read_to_string(stdout).unwrap(), read_to_string(stderr).unwrap());
+    assert_eq!(process.status().unwrap().code(), Some(130), "{said}");
+    assert!(said.contains("stopped by SIGINT"), "{said}");
+    assert_eq!(measured(&out)["error_kind"], "stopped", "{out}");
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0, "something stays");
+}
+
+#[test]
+fn what_would_change_nothing_is_refused() {
+    let place = Place::new();
+    place.write("app.log", "{\"n\":1}\n");
+    place.run(&format!("bench run {SMALL} --no-floors --stages load -o a.json")).ended(0, &[]);
+    for (line, said) in [
+        ("bench run app.log --records 5", "cannot be used with"),
+        ("bench run app.log --format csv", "cannot be used with"),
+        ("bench run -j job.toml --seed 3", "cannot be used with"),
+        ("bench compare --against ./old app.log --shape github", "cannot be used with"),
+        ("bench compare a.json a.json --stages load", "--stages says how to measure"),
+        ("bench compare a.json a.json --into sqlite:x.db", "--into says how to measure"),
+        ("bench compare a.json a.json --threads 2", "--threads says how to measure"),
+        ("bench compare --against ./old --pairs 0", "--pairs 0 measures nothing"),
+        ("bench run --records 0", "0 is no data set"),
+        ("bench run --size 0", "0 is no data set"),
+        ("bench generate -o b.log --records 0", "0 is no data set"),
+    ] {
+        let said = place.run(line).ended(2, &[said]);
+        assert_eq!(said.stdout, "", "{line}");
+    }
+    // What the environment says is for whatever measures.
+    let mut command = place.command("bench compare a.json a.json");
+    Said::of(command.env("LOGMILL_INTO", "sqlite:x.db").env("LOGMILL_THREADS", "2"), b"").ended(1, &[]);
+}
+
+/// Before anything is measured: what cannot be written is found out at once.
+#[test]
+fn a_place_for_the_result_is_tried_first() {
+    let place = Place::new();
+    let measure = "bench run --size 1GiB --runs 1000 -o nowhere/a.json";
+    place.run(measure).ended(1, &["cannot write the result to nowhere/a.json"]);
+    place.run("bench run -j gone.toml -o a.json").ended(2, &["gone.toml"]);
+    assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0, "what was tried goes again");
+}
+
 #[test]
 fn unlike_results_are_refused_by_name() {
     let place = Place::new();
@@ -179,6 +246,17 @@ fn unlike_results_are_refused_by_name() {
     let mut foreign = measured(&place.read("a.json"));
     foreign["host"]["cpu"] = "another".into();
     place.write("host.json", foreign.to_string());
+    let mut foreign = measured(&place.read("a.json"));
+    foreign["settings"]["server"]["filesystem"] = "another".into();
+    place.write("filesystem.json", foreign.to_string());
+    place
+        .run("bench compare a.json filesystem.json")
+        .ended(2, &["settings.server.filesystem is", "\"another\""]);
+    place.run(&format!("bench run {SMALL} --no-floors --stages load -o load.json")).ended(0, &[]);
+    let mut fewer = measured(&place.read("load.json"));
+    fewer["stages"][0]["rows"] = 499.into();
+    place.write("rows.json", fewer.to_string());
+    place.run("bench compare load.json rows.json").ended(2, &["the rows of load are 500 and 499"]);
     place.run("bench compare a.json host.json").ended(2, &["host.cpu is", "\"another\""]);
     place.write("none.json", "{}");
     place.run("bench compare a.json none.json").ended(2, &["is no result of"]);

@@ -1,9 +1,10 @@
 //! `bench compare A.json B.json`: two results of alike machines, with alike data, in the same manner.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::stages::Stage;
 use super::statistics::{self, Estimate};
@@ -75,6 +76,12 @@ pub fn compare(old: (&str, &Measured), new: (&str, &Measured), fail_below: f64) 
     if stages(old) != stages(new) {
         unlike.push(format!("stages: {} and {}", stages(old).join(", "), stages(new).join(", ")));
     }
+    // The same records by the same rules are as many rows, or one of the programs is wrong.
+    let rows =
+        |stage: &BenchStage| stage.rows.map_or_else(|| "not counted".to_owned(), |rows| rows.to_string());
+    for (old, new) in old.stages.iter().zip(&new.stages).filter(|(old, new)| old.rows != new.rows) {
+        unlike.push(format!("the rows of {} are {} and {}", old.stage, rows(old), rows(new)));
+    }
     if !unlike.is_empty() {
         return Err(Error::usage(format!(
             "{old_name} and {new_name} cannot be compared: {}; measure both on one machine with the same data and flags, \
@@ -100,9 +107,11 @@ pub fn compare(old: (&str, &Measured), new: (&str, &Measured), fail_below: f64) 
 fn differences(name: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
-            for (member, value) in old {
+            let members: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for member in members {
                 let name = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
-                differences(&name, value, new.get(member).unwrap_or(&Value::Null), found);
+                let of = |object: &Map<String, Value>| object.get(member).cloned().unwrap_or_default();
+                differences(&name, &of(old), &of(new), found);
             }
         }
         _ if old == new => {}
@@ -195,8 +204,9 @@ mod tests {
     #[test]
     fn what_differs_is_named() {
         let mut found = Vec::new();
-        let (old, new) = (json!({"a": {"b": 1, "c": "x"}}), json!({"a": {"b": 2, "c": "x"}}));
+        let old = json!({"a": {"b": 1, "c": "x", "gone": true}});
+        let new = json!({"a": {"b": 2, "c": "x", "new": "y"}});
         differences("", &old, &new, &mut found);
-        assert_eq!(found, ["a.b is 1 and 2"]);
+        assert_eq!(found, ["a.b is 1 and 2", "a.gone is true and null", "a.new is null and \"y\""]);
     }
 }

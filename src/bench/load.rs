@@ -8,7 +8,7 @@ use super::gauge::{self, Cost};
 use super::ground::Ground;
 use crate::config::{Config, Url};
 use crate::engine::{self, LoadOptions, Watch};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Exit, Times};
 use crate::sink::kinds;
 use crate::sink::scratch::Scratch;
@@ -50,6 +50,9 @@ pub(super) fn load(ground: &Ground, into: Option<&Url>, with_floor: bool, stop: 
     let (cost, report) =
         Cost::of(UsageWho::RUSAGE_SELF, || engine::load(&config, &ground.files, options, &watch));
     let (report, peak_mib) = (report?, gauge::peak_mib());
+    if let Exit::Stopped(signal) = report.head.exit {
+        return Err(ErrorKind::Stopped(signal).into());
+    }
     if report.head.exit != Exit::Success {
         let why = report.error.or(report.failure).unwrap_or_else(|| report.head.outcome.to_owned());
         return Err(Error::usage(format!(

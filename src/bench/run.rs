@@ -39,7 +39,7 @@ pub fn run(ground: &Ground, options: &RunOptions, watch: &Watch) -> Result<Bench
     let way = Way::new(&ground.config, &ground.files.files, watch)?;
     let (scratch, config) = load::place(ground, options.into.as_ref())?;
     let settings = engine::settings(&config, watch);
-    let destination = scratch.product().to_owned();
+    let (destination, server) = (scratch.product().to_owned(), scratch.server().clone());
     drop(scratch);
     let stages = options.stages.iter().map(|&stage| match stage {
         Stage::Load => loads(ground, options, watch),
@@ -60,6 +60,7 @@ pub fn run(ground: &Ground, options: &RunOptions, watch: &Watch) -> Result<Bench
         data: ground.data.clone(),
         settings: BenchSettings {
             destination,
+            server,
             key: ground.key(),
             threads: settings.threads,
             lanes: settings.lanes,

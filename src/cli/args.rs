@@ -14,7 +14,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs};
+pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement};
 pub(super) use watch::{ProgressArgs, ProgressForm, WatchArgs};
 
 use crate::config::{Url, flag_help, units};

@@ -1,10 +1,12 @@
 //! `bench`: data sets, measurements, comparisons.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::args::{BenchCommand, CompareArgs, GroundArgs, RunArgs};
+use clap::ArgMatches;
+
+use super::args::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement};
 use super::speech::Speech;
 use crate::bench::{self, AgainstOptions, Ground, RunOptions, Stage};
 use crate::config::Overrides;
@@ -31,9 +33,7 @@ pub(super) fn bench(command: &BenchCommand, speech: Speech, stop: &Stop) -> anyh
 }
 
 fn run(args: &RunArgs, speech: Speech, watch: &Watch) -> anyhow::Result<Exit> {
-    if let Some(out) = args.out.as_deref().filter(|out| out.symlink_metadata().is_ok()) {
-        return Err(is_there(out).into());
-    }
+    args.out.as_deref().map_or(Ok(()), try_out)?;
     warn_of_build(speech);
     let ground = ground(&args.ground, &args.files, watch)?;
     let options = RunOptions {
@@ -46,9 +46,8 @@ fn run(args: &RunArgs, speech: Speech, watch: &Watch) -> anyhow::Result<Exit> {
     };
     let measured = bench::run(&ground, &options, watch)?;
     if let Some(out) = &args.out {
-        let file = OpenOptions::new().write(true).create_new(true).open(out);
-        let written = file.and_then(|mut file| file.write_all(measured.json().as_bytes()));
-        written.map_err(|cause| Error::file("write the result to", out, cause))?;
+        let written = new(out).and_then(|mut file| file.write_all(measured.json().as_bytes()));
+        written.map_err(|cause| unwritten(out, cause))?;
     }
     speech.show(&measured)?;
     Ok(measured.head.exit)
@@ -56,6 +55,9 @@ fn run(args: &RunArgs, speech: Speech, watch: &Watch) -> anyhow::Result<Exit> {
 
 fn compare(args: &CompareArgs, speech: Speech, watch: &Watch) -> Result<BenchComparison> {
     match (&args.against, &args.files[..]) {
+        (Some(_), _) if args.pairs == 0 && !args.instructions => Err(Error::usage(
+            "--pairs 0 measures nothing; leave it out, or count instructions instead (--instructions)",
+        )),
         (Some(old), files) => {
             warn_of_build(speech);
             let options = AgainstOptions {
@@ -98,11 +100,33 @@ fn stages(args: &GroundArgs) -> Vec<Stage> {
     bench::ALL.into_iter().filter(|stage| args.stages.iter().any(|name| name == stage.name())).collect()
 }
 
-fn is_there(path: &Path) -> Error {
-    Error::usage(format!(
-        "{} is there already, and nothing is written over; name another file, or remove it",
-        path.display()
-    ))
+/// Refuses flags that say how to measure where nothing is measured.
+pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
+    let flag = of_no_measurement(matches)?;
+    Some(Error::usage(format!(
+        "{flag} says how to measure, and two results have been measured; leave it out, or name a program with --against"
+    )))
+}
+
+/// Finds out whether a result can be written here, before anything is measured for it. The file goes again: what is
+/// killed leaves none behind, and it may be in a folder that is measured on.
+fn try_out(out: &Path) -> Result<()> {
+    let tried = new(out).and_then(|_| std::fs::remove_file(out));
+    tried.map_err(|cause| unwritten(out, cause))
+}
+
+fn new(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+fn unwritten(path: &Path, cause: io::Error) -> Error {
+    match cause.kind() {
+        io::ErrorKind::AlreadyExists => Error::usage(format!(
+            "{} is there already, and nothing is written over; name another file, or remove it",
+            path.display()
+        )),
+        _ => Error::file("write the result to", path, cause),
+    }
 }
 
 fn warn_of_build(speech: Speech) {

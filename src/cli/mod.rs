@@ -63,10 +63,12 @@ pub fn run() -> ExitCode {
         }
     };
     tell_panics(speech);
-    let output = if has_one_result(&command) { speech.output } else { Output::Text };
+    let has_one_result = command.as_ref().map_or(true, has_one_result);
+    let output = if has_one_result { speech.output } else { Output::Text };
     let stop = Stop::default();
-    let rebuilds = rebuilds(&command);
+    let rebuilds = command.as_ref().is_ok_and(rebuilds);
     let exit = watch_signals(&stop, rebuilds, speech).map_err(anyhow::Error::from).and_then(|()| {
+        let command = command?;
         // A panic is a bug, and ends like everything else: nothing is lost, and the exit code says
         // to run again.
         let ended = catch_unwind(AssertUnwindSafe(|| match &command {
@@ -91,19 +93,26 @@ pub fn run() -> ExitCode {
     exit.unwrap_or_else(|error| failed(&error, &name, speech, output)).into()
 }
 
-/// Reads the command line: how we are to speak, the name of the command in words, and what is asked for.
-fn read_line() -> Result<(Speech, String, Command), clap::Error> {
+/// Reads the command line: how we are to speak, the name of the command in words, and what is asked
+/// for. That is an error of its own if flags of it do not go together, and told as every other error is.
+fn read_line() -> Result<(Speech, String, Result<Command, Error>), clap::Error> {
     let mut line = args::command_line();
     let matches = line.try_get_matches_from_mut(std::env::args_os())?;
     let speech = Speech::new(&SpeechArgs::from_arg_matches(&matches)?);
-    let read = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut line))?;
+    let command = match bench::refused(&matches) {
+        Some(error) => Err(error),
+        None => {
+            let read = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut line))?;
+            Ok(read.command)
+        }
+    };
     let mut names = Vec::new();
     let mut below = matches.subcommand();
     while let Some((name, matches)) = below {
         names.push(name);
         below = matches.subcommand();
     }
-    Ok((speech, names.join(" "), read.command))
+    Ok((speech, names.join(" "), command))
 }
 
 /// Whether stdout is for one result, whatever its form, and for nothing else.

@@ -1,5 +1,7 @@
 //! What was measured, and how two measurements compare.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Head, Report, Times, text};
@@ -98,6 +100,9 @@ pub struct BenchData {
 pub struct BenchSettings {
     /// What was loaded into, and of which version.
     pub destination: String,
+    /// What else decides how fast that is: the host of a server and its settings, the filesystem of a file.
+    #[serde(default)]
+    pub server: BTreeMap<String, String>,
     /// What makes two rows the same.
     pub key: String,
     /// Threads that parse in a load.

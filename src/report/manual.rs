@@ -179,6 +179,7 @@ fn kind(kind: &str, parts: &mut Vec<String>) -> String {
         "bool" => "boolean".to_owned(),
         "f64" => "number".to_owned(),
         "Value" => "any".to_owned(),
+        "BTreeMap<String, String>" => "object of texts".to_owned(),
         "u8" | "u32" | "u64" | "i32" | "i64" | "usize" => "integer".to_owned(),
         part => {
             if !parts.iter().any(|known| known == part) {

@@ -4,6 +4,7 @@
 //! server, another file in the same folder. So a load is measured where it would go, and
 //! nothing that is there is touched.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::TableName;
@@ -16,6 +17,9 @@ pub trait Scratch {
 
     /// What it is, and of which version.
     fn product(&self) -> &str;
+
+    /// What else decides how fast it is, by names: of two places that differ here no figures are compared.
+    fn server(&self) -> &BTreeMap<String, String>;
 
     /// How many rows a table has, as the destination counts them.
     fn rows(&mut self, table: &TableName) -> Result<u64>;

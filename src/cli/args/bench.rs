@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use clap::{Args, Subcommand, ValueHint};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Subcommand, ValueHint};
 
 use super::{DateArg, WorkArgs, name_of_file};
 use crate::bench::dataset::{Amount, FORMATS, Format, Recipe, SHAPES, Shape};
@@ -40,10 +41,10 @@ pub(in crate::cli) struct RecipeArgs {
     #[arg(long, value_parser = SHAPES.iter().map(|(name, _)| *name).collect::<Vec<_>>(), default_value = "app", help_heading = "What is made")]
     pub(in crate::cli) shape: String,
     /// So many records
-    #[arg(long, value_parser = units::parse_count, conflicts_with = "size", help_heading = "What is made")]
+    #[arg(long, value_parser = |text: &str| some(units::parse_count(text)), conflicts_with = "size", help_heading = "What is made")]
     pub(in crate::cli) records: Option<u64>,
     /// So many bytes, and the rest of a record [default: 64MiB]
-    #[arg(long, value_parser = units::parse_size, help_heading = "What is made")]
+    #[arg(long, value_parser = |text: &str| some(units::parse_size(text)), help_heading = "What is made")]
     pub(in crate::cli) size: Option<u64>,
     /// What the randomness begins with
     #[arg(long, default_value_t = 1, help_heading = "What is made")]
@@ -93,7 +94,7 @@ pub(in crate::cli) struct GenerateArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct GroundArgs {
     /// The job file [default: the one beside FILE, or what is inferred]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath, conflicts_with = "RecipeArgs")]
     pub(in crate::cli) job: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) date: DateArg,
@@ -115,7 +116,7 @@ pub(in crate::cli) struct GroundArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RunArgs {
     /// Files to measure on [default: those of the job; without one, what is made]
-    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath, conflicts_with = "RecipeArgs")]
     pub(in crate::cli) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) ground: GroundArgs,
@@ -139,7 +140,7 @@ pub(in crate::cli) struct RunArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CompareArgs {
     /// Two results of `bench run -o`, the old one first; with --against, files to measure on
-    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "FILE", value_parser = name_of_file(), value_hint = ValueHint::AnyPath, conflicts_with = "RecipeArgs")]
     pub(in crate::cli) files: Vec<PathBuf>,
     /// Measure this program against another, in pairs, and do not read results
     #[arg(long, value_name = "PROGRAM", value_hint = ValueHint::ExecutablePath)]
@@ -155,6 +156,30 @@ pub(in crate::cli) struct CompareArgs {
     /// Count instructions too, under valgrind: they decide where time is too noisy to
     #[arg(long, requires = "against")]
     pub(in crate::cli) instructions: bool,
+}
+
+/// The first flag that says how to measure, typed where two results are compared and nothing is measured. One that
+/// comes from the environment is for other commands.
+pub(in crate::cli) fn of_no_measurement(matches: &ArgMatches) -> Option<String> {
+    let (_, compare) =
+        matches.subcommand_matches("bench")?.subcommand().filter(|(name, _)| *name == "compare")?;
+    if compare.value_source("against").is_some() {
+        return None;
+    }
+    let of_ground = GroundArgs::augment_args(clap::Command::new("ground"));
+    let mut flags = of_ground.get_arguments();
+    let typed =
+        flags.find(|flag| compare.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine))?;
+    typed.get_long().map(|long| format!("--{long}"))
+}
+
+/// Nothing is no data set.
+fn some<E: std::fmt::Display>(read: Result<u64, E>) -> Result<u64, String> {
+    match read {
+        Ok(0) => Err("0 is no data set; take 1 or more".to_owned()),
+        Ok(count) => Ok(count),
+        Err(misread) => Err(misread.to_string()),
+    }
 }
 
 /// A stage by its name.

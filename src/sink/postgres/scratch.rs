@@ -1,5 +1,6 @@
 //! A database of PostgreSQL for one measurement, and COPY of ready rows as the floor under a load.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufReader, Read, Write as _};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,11 +34,13 @@ struct PostgresScratch {
     name: String,
     address: String,
     product: String,
+    server: BTreeMap<String, String>,
 }
 
 /// Makes a database on the server that is named.
 pub(in crate::sink) fn scratch(text: &str) -> Result<Box<dyn Scratch>> {
     let mut admin = connect(text)?;
+    let server = facts(&mut admin, text)?;
     let row = admin.query_one("SHOW server_version", &[]).map_err(failed("asking for the version"))?;
     let version: String = row.get(0);
     let number = DATABASES.fetch_add(1, Ordering::Relaxed);
@@ -52,7 +55,39 @@ pub(in crate::sink) fn scratch(text: &str) -> Result<Box<dyn Scratch>> {
     })?;
     let version = version.split(' ').next().unwrap_or_default();
     let address = address(text, &name);
-    Ok(Box::new(PostgresScratch { admin, name, address, product: format!("PostgreSQL {version}") }))
+    Ok(Box::new(PostgresScratch { admin, name, address, product: format!("PostgreSQL {version}"), server }))
+}
+
+/// What decides how fast a server commits, beside its version and its machine.
+const SETTINGS: [&str; 18] = [
+    "archive_mode",
+    "block_size",
+    "checkpoint_timeout",
+    "commit_delay",
+    "data_checksums",
+    "debug_assertions",
+    "fsync",
+    "full_page_writes",
+    "huge_pages",
+    "max_wal_size",
+    "shared_buffers",
+    "synchronous_commit",
+    "synchronous_standby_names",
+    "wal_buffers",
+    "wal_compression",
+    "wal_level",
+    "wal_segment_size",
+    "wal_sync_method",
+];
+
+/// What tells servers apart on which a load is not equally fast. Not its port, nor who it is: one that is made anew for each
+/// measurement is the same.
+fn facts(admin: &mut Client, text: &str) -> Result<BTreeMap<String, String>> {
+    let sql = "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY($1)";
+    let rows = admin.query(sql, &[&&SETTINGS[..]]).map_err(failed("asking for the settings"))?;
+    let mut facts: BTreeMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    facts.insert("host".to_owned(), server(text)?.names());
+    Ok(facts)
 }
 
 /// The text that names another database of the same server. In both forms the last word counts.
@@ -65,10 +100,13 @@ fn address(text: &str, database: &str) -> String {
 }
 
 fn connect(text: &str) -> Result<Client> {
-    let server = Server::new(text, &|name| std::env::var(name).ok(), Limits::default())?;
     let unreachable =
         |error: NotConnected| Error::from(ErrorKind::Unreachable { what: error.to_string(), waited: None });
-    server.connect(APPLICATION_NAME).map_err(unreachable)
+    server(text)?.connect(APPLICATION_NAME).map_err(unreachable)
+}
+
+fn server(text: &str) -> Result<Server> {
+    Server::new(text, &|name| std::env::var(name).ok(), Limits::default())
 }
 
 fn failed(doing: &'static str) -> impl Fn(postgres::Error) -> Error {
@@ -91,6 +129,10 @@ impl Scratch for PostgresScratch {
 
     fn product(&self) -> &str {
         &self.product
+    }
+
+    fn server(&self) -> &BTreeMap<String, String> {
+        &self.server
     }
 
     fn rows(&mut self, table: &TableName) -> Result<u64> {

@@ -1,9 +1,11 @@
 //! A file of SQLite for one measurement, and a prepared loop as the floor under a load.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use nix::sys::statfs::{self, statfs};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -22,6 +24,7 @@ struct SqliteScratch {
     path: PathBuf,
     address: String,
     product: String,
+    server: BTreeMap<String, String>,
 }
 
 /// Makes a place beside the file that is named, or in `folder` where none is.
@@ -32,10 +35,27 @@ pub(in crate::sink) fn scratch(text: Option<&str>, folder: &Path) -> Result<Box<
         None => folder.to_owned(),
     };
     let number = FILES.fetch_add(1, Ordering::Relaxed);
-    let path = folder.join(format!("logmill-bench-{}-{number}.db", std::process::id()));
-    remove(&path);
+    // A process of another container can have our number, and the same folder.
+    let name = format!("logmill-bench-{}-{number}-{:08x}.db", std::process::id(), fastrand::u32(..));
+    let path = folder.join(name);
     let address = format!("sqlite:{}", path.display());
-    Ok(Box::new(SqliteScratch { path, address, product: format!("SQLite {}", rusqlite::version()) }))
+    let server = BTreeMap::from([("filesystem".to_owned(), filesystem(&folder))]);
+    let product = format!("SQLite {}", rusqlite::version());
+    Ok(Box::new(SqliteScratch { path, address, product, server }))
+}
+
+/// The kind of the filesystem that a folder is in: to one in memory a commit costs nothing.
+fn filesystem(folder: &Path) -> String {
+    let Ok(system) = statfs(folder) else { return "unknown".to_owned() };
+    let known = [
+        (statfs::TMPFS_MAGIC, "tmpfs"),
+        (statfs::EXT4_SUPER_MAGIC, "ext4"),
+        (statfs::XFS_SUPER_MAGIC, "xfs"),
+        (statfs::BTRFS_SUPER_MAGIC, "btrfs"),
+        (statfs::OVERLAYFS_SUPER_MAGIC, "overlay"),
+    ];
+    let found = known.iter().find(|(kind, _)| *kind == system.filesystem_type());
+    found.map_or_else(|| format!("{:#x}", system.filesystem_type().0), |(_, name)| (*name).to_owned())
 }
 
 impl Scratch for SqliteScratch {
@@ -45,6 +65,10 @@ impl Scratch for SqliteScratch {
 
     fn product(&self) -> &str {
         &self.product
+    }
+
+    fn server(&self) -> &BTreeMap<String, String> {
+        &self.server
     }
 
     fn rows(&mut self, table: &TableName) -> Result<u64> {

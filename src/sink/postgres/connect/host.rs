@@ -32,6 +32,15 @@ impl Host {
         matches!(self.address, Address::Socket(_))
     }
 
+    /// Its name without more.
+    pub(super) fn name(&self) -> String {
+        match &self.address {
+            Address::Socket(_) => "a socket".to_owned(),
+            Address::Network { name, ip: Some(ip) } if name.is_empty() => ip.to_string(),
+            Address::Network { name, .. } => Printable(name).to_string(),
+        }
+    }
+
     /// Whether nobody but this machine sees the connection.
     pub(super) fn is_local(&self) -> bool {
         match &self.address {

@@ -160,6 +160,12 @@ impl Server {
         format!("{}/{} as {}", hosts.join(","), Printable(&self.database), Printable(&self.user))
     }
 
+    /// Its hosts by their names alone: without ports, and sockets without their folders.
+    pub fn names(&self) -> String {
+        let names: Vec<String> = self.hosts.iter().map(Host::name).collect();
+        names.join(",")
+    }
+
     /// Whether a connection would cross a network to a host that has not proven who it is.
     ///
     /// That is libpq's default, so it is ours; but whoever runs us should be told.
