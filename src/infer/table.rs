@@ -129,11 +129,20 @@ fn shape(value: &str) -> Shape {
     }
 }
 
+/// What people write where a number or a stamp is missing. In a column of words these are words like others.
+fn is_placeholder(value: &str) -> bool {
+    let value = value.trim();
+    let words =
+        ["n/a", "na", "nan", "null", "nil", "none", "unknown", "undefined", "missing", "tbd", "?", "--"];
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
+        || value.starts_with(['(', '<']) && value.ends_with([')', '>'])
+}
+
 /// A value of the first line, and what stands below it.
 struct Column<'l> {
     first: &'l str,
     shape: Shape,
-    /// Nearly nothing below is a word.
+    /// Nearly nothing below is a word, but for those that say that nothing is there.
     is_typed: bool,
     /// The first value comes again.
     recurs: bool,
@@ -148,10 +157,13 @@ impl<'l> Column<'l> {
         let count = |is: fn(&Shape) -> bool| shapes.iter().filter(|shape| is(shape)).count();
         let nothings = count(|shape| *shape == Shape::Nothing);
         let typed = count(|shape| matches!(shape, Shape::Integer | Shape::Typed));
+        let is_missing =
+            |(row, shape): &(&Vec<&str>, &Shape)| **shape == Shape::Word && is_placeholder(row[place]);
+        let missing = rows.iter().zip(&shapes).filter(is_missing).count();
         Column {
             first,
             shape: shape(first),
-            is_typed: typed > 0 && 10 * typed >= 9 * (shapes.len() - nothings),
+            is_typed: typed > 0 && 10 * typed >= 9 * (shapes.len() - nothings - missing),
             recurs: rows.iter().any(|row| row[place].trim() == first),
             is_even: nothings == 0 || nothings == shapes.len(),
         }
@@ -202,8 +214,8 @@ fn is_name(text: &str) -> bool {
         && !text.contains(['=', '[', '{', '"', ';', ','])
 }
 
-/// Whether lines are rather sentences: several words on either side of what would be a delimiter and a
-/// blank, and nothing but words.
+/// Whether lines are rather sentences: words alone, with a blank behind what would be a delimiter, and several on
+/// either side of it, or written as a sentence is.
 fn is_prose(first: &[&str], rows: &[Vec<&str>], columns: &[Column<'_>], delimiter: char) -> bool {
     if !matches!(delimiter, ',' | ';') || columns.iter().any(|column| column.is_typed) {
         return false;
@@ -212,7 +224,17 @@ fn is_prose(first: &[&str], rows: &[Vec<&str>], columns: &[Column<'_>], delimite
     let behind = lines().flat_map(|line| &line[1..]).filter(|value| value.starts_with(' ')).count();
     let values = lines().map(<[&str]>::len).sum::<usize>();
     let words: usize = lines().flatten().map(|value| value.split_whitespace().count()).sum();
-    2 * behind >= values - (rows.len() + 1) && words >= 2 * values
+    let sentences = lines().filter(|line| is_sentence(line)).count();
+    let are_sentences = rows.is_empty() || words >= 2 * values || 2 * sentences > rows.len() + 1;
+    2 * behind >= values - (rows.len() + 1) && are_sentences
+}
+
+/// Whether a line begins as a sentence does and goes on as one, or ends as one: `Hello, world`, and not `Ada, Paris`.
+fn is_sentence(line: &[&str]) -> bool {
+    let begins = |value: &&str, is_so: fn(char) -> bool| value.trim_start().starts_with(is_so);
+    let (Some((first, behind)), Some(last)) = (line.split_first(), line.last()) else { return false };
+    begins(first, char::is_uppercase) && behind.iter().all(|value| begins(value, char::is_lowercase))
+        || last.ends_with(['.', '!', '?'])
 }
 
 #[cfg(test)]
@@ -297,11 +319,31 @@ mod tests {
     }
 
     #[test]
+    fn words_for_nothing_make_no_column_of_words() {
+        for text in [
+            "Is it: done?,n\nyes,n/a\nno,2\nwell,unknown\n",
+            "Is it: done?,when\nyes,-\nno,2024-01-01\nwell,Unknown\nno,(none)\n",
+            "x,count\nx,n/a\ny,5\nz,unknown\n",
+            "what was said, how often\nit is up, n/a\nit is down, 7\nit is gone, unknown\n",
+            "What was said, how often\nIt is up, n/a\nIt is down, 7\nIt is gone, unknown\n",
+        ] {
+            assert_eq!(header(text), Some(true), "{text}");
+        }
+        // Words alone are words.
+        assert_eq!(header("it is up, n/a\nit is down, unknown\nit is so, missing\n"), None);
+        assert_eq!(header("up,unknown,x\ndown,missing,y\nup,n/a,z\n"), Some(false));
+    }
+
+    #[test]
     fn prose_is_no_table() {
         let prose = [
             "He went home, then he slept.\nIt was late, and it rained.\nShe came back, as she had said.\n",
             "cannot open the file, trying again\nno answer from db, giving up\n",
             "Dear all, as you know, it is so\nMy friends, here we are, at last\n",
+            "Hello, world\n",
+            "Hello, world\nGoodbye, moon\nStarting, again\n",
+            "hello, world!\nbye, moon!\n",
+            "done, thanks\ndone, thanks\n",
         ];
         for text in prose {
             assert_eq!(header(text), None, "{text}");
@@ -310,6 +352,7 @@ mod tests {
         // With a column of numbers, or with names of one word, it is a table that has blanks.
         assert_eq!(header("what was said, how often\nit is up, 5\nit is down, 7\n"), Some(true));
         assert_eq!(header("name, city\nada, paris\nbob, new york\n"), Some(true));
+        assert_eq!(header("Name, City\nAda, Paris\nBob, New York\n"), Some(true));
         assert_eq!(header("{\"a\": 1, \"b\": 2}\n"), None);
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Keys {
     pub(super) objects: u64,
     /// Members whose keys were too many to be told apart.
     pub(super) untold: u64,
+    /// The keys of the members of an object, kept for the next.
+    places: Vec<usize>,
 }
 
 /// One key.
@@ -35,8 +37,8 @@ pub(super) struct Key {
     pub(super) name: Box<str>,
     /// Where it was met first: the record, and its place among the members.
     pub(super) first: (Spot, usize),
-    /// The object in which it was met last, so that a key that one has twice counts once.
-    last: u64,
+    /// The object in which it was met last, and its place there: a key that one has twice counts once.
+    last: (u64, usize),
     /// Objects that have it.
     pub(super) count: u64,
     pub(super) values: Values,
@@ -52,29 +54,43 @@ impl Keys {
     /// Looks at the members of an object.
     pub(super) fn see(&mut self, spot: Spot, members: Members<'_>, arena: &Bump, depth: usize) {
         self.objects += 1;
-        // Logs repeat their keys in the same order.
+        let mut places = std::mem::take(&mut self.places);
         let mut guess = 0;
-        for (number, (name, value)) in members.enumerate() {
-            let index = match self.keys.get(guess) {
-                Some(key) if is_same(key.name.as_bytes(), name.as_bytes()) => guess,
-                _ => match self.by_name.get(name) {
-                    Some(&index) => index,
-                    None => self.add(Key {
-                        name: name.into(),
-                        first: (spot, number),
-                        last: 0,
-                        count: 0,
-                        values: Values::default(),
-                    }),
-                },
-            };
+        for (number, (name, _)) in members.clone().enumerate() {
+            let index = self.find_or_add(guess, name, (spot, number));
             let key = &mut self.keys[index];
-            if key.last != self.objects {
-                key.last = self.objects;
+            if key.last.0 != self.objects {
                 key.count += 1;
             }
-            key.values.see(spot, value, arena, depth);
+            key.last = (self.objects, number);
+            places.push(index);
             guess = index + 1;
+        }
+        // Of a name that is there twice the last value is the record's, and the others decide nothing.
+        for ((number, (_, value)), &index) in members.enumerate().zip(&places) {
+            let key = &mut self.keys[index];
+            if key.last.1 == number {
+                key.values.see(spot, value, arena, depth);
+            }
+        }
+        places.clear();
+        self.places = places;
+    }
+
+    /// The place of a key. Logs repeat their keys in the same order, so `guess` is it as a rule.
+    fn find_or_add(&mut self, guess: usize, name: &str, first: (Spot, usize)) -> usize {
+        match self.keys.get(guess) {
+            Some(key) if is_same(key.name.as_bytes(), name.as_bytes()) => guess,
+            _ => match self.by_name.get(name) {
+                Some(&index) => index,
+                None => self.add(Key {
+                    name: name.into(),
+                    first,
+                    last: (0, 0),
+                    count: 0,
+                    values: Values::default(),
+                }),
+            },
         }
     }
 
@@ -98,7 +114,7 @@ impl Keys {
                 }
                 None if self.keys.len() < max => {
                     // The numbers of objects begin anew with each that looks.
-                    key.last = 0;
+                    key.last = (0, 0);
                     self.add(key);
                 }
                 None => self.untold += key.count,
