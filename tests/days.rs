@@ -96,7 +96,12 @@ impl Days {
     }
 
     fn write_job(&self) {
-        let Days { destination, files, fields, lines, .. } = self;
+        self.write_job_of(&self.lines);
+    }
+
+    /// The job with other lines at its end.
+    fn write_job_of(&self, lines: &str) {
+        let Days { destination, files, fields, .. } = self;
         self.place.write(
             "job.toml",
             format!(

@@ -357,7 +357,10 @@ impl Running<'_> {
 /// What the load of a day did.
 fn note(day: &mut BackfillDate, load: Load) {
     let exit = load.head.exit;
+    let has_lost_all = load.rebuilt.is_some_and(|rebuilt| rebuilt.sources_removed > 0)
+        && load.sources.loaded + load.sources.waiting == 0;
     day.state = match exit {
+        Exit::Success | Exit::Rejects if has_lost_all => DateState::Absent,
         Exit::Success | Exit::Rejects if load.sources.waiting == 0 => DateState::Done,
         Exit::Success | Exit::Rejects | Exit::Stopped(_) | Exit::Held => DateState::Partial,
         _ => DateState::Failed,

@@ -12,7 +12,7 @@ use crate::format;
 use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
 use crate::sink::rollup::{Dates, FailedMetric};
-use crate::sink::{Ending, HOLDER_WAIT, Key, Sink};
+use crate::sink::{self, Ending, HOLDER_WAIT, Key, Sink};
 use crate::source::Hash16;
 use crate::work::Recipe;
 
@@ -44,6 +44,7 @@ pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
         stop_above: None,
         key_is_position: config.destination.key == Key::Position,
         rebuild: None,
+        rebuild_advice: sink::rebuild::advice(&super::address_and_settings(config, watch).1),
         order_decides: config.destination.on_conflict.is_decided_by_order(&config.destination.key),
         lanes: config.pipeline.lanes,
         only: None,
@@ -122,7 +123,11 @@ fn failure(exit: Exit, outcome: &Outcome, error: Option<&Error>) -> Option<Strin
         (None, [(path, why), others @ ..], _) => format!("{}: {why}{}", path.display(), more(others.len())),
         (None, [], [given_up, others @ ..]) => {
             let letters = figure::some(given_up.letters, "dead letter");
-            format!("{}: given up, {letters} open{}", given_up.path.display(), more(others.len()))
+            let path = given_up.path.display();
+            match given_up.is_undone {
+                true => format!("{path}: given up with {letters}, nothing was rebuilt{}", more(others.len())),
+                false => format!("{path}: given up, {letters} open{}", more(others.len())),
+            }
         }
         (None, [], []) => match &outcome.rolled_up.failed[..] {
             [FailedMetric { date, metric, why }, others @ ..] => {

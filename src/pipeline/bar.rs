@@ -74,7 +74,15 @@ impl Tally {
     /// That a source is given up, as it stands.
     pub(super) fn given_up(self, source: i32, path: &Path, is_cut: bool) -> GivenUp {
         let Tally { records, letters } = self;
-        GivenUp { source, path: path.to_owned(), is_cut, records, letters, reasons: Vec::new() }
+        GivenUp {
+            source,
+            path: path.to_owned(),
+            is_cut,
+            records,
+            letters,
+            reasons: Vec::new(),
+            is_undone: false,
+        }
     }
 }
 

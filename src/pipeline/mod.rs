@@ -97,6 +97,8 @@ pub struct Settings {
     pub rules_hash: Hash16,
     /// Load what is known anew, in the place of its rows.
     pub rebuild: Option<Rebuild>,
+    /// How a file that changed is loaded anew, where it can be.
+    pub rebuild_advice: Option<&'static str>,
     /// When it may claim, where other runs go beside it.
     pub turn: Option<Arc<Turn>>,
     pub observer: Observer,

@@ -134,6 +134,7 @@ impl Outcome {
         (self.bytes, self.raw_bytes, self.batches) = (0, 0, 0);
         (self.loaded, self.splits, self.waiting) = (0, 0, 0);
         self.reasons.clear();
+        self.given_up.iter_mut().for_each(GivenUp::undo);
     }
 
     /// Adds what came of a lane.
@@ -194,6 +195,16 @@ pub struct GivenUp {
     pub letters: u64,
     /// and why they are, the most frequent reason first; of the first such sources.
     pub reasons: Vec<ReasonCount>,
+    /// All of that went again, with the rebuild that it stood in the way of.
+    pub is_undone: bool,
+}
+
+impl GivenUp {
+    /// Its dead letters are no more: their ids lead nowhere, or to others.
+    fn undo(&mut self) {
+        self.is_undone = true;
+        self.reasons.iter_mut().for_each(|reason| reason.first.id = None);
+    }
 }
 
 /// Where the time went. Each is that of one thread; they overlap.

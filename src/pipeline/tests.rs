@@ -232,6 +232,7 @@ impl Cut {
             wait: None,
             rules_hash: hash16(b""),
             rebuild: None,
+            rebuild_advice: None,
             turn: None,
             observer: Observer::default(),
         }

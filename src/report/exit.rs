@@ -152,6 +152,7 @@ mod tests {
             records: 3,
             letters: 3,
             reasons: Vec::new(),
+            is_undone: false,
         });
         assert_eq!(Exit::of_outcome(&outcome, true), Exit::GivenUp);
         outcome.failed.push(("a".into(), "gone".into()));

@@ -232,7 +232,7 @@ impl Letters {
                 count: 0,
                 message: text("message"),
                 input: reason["input"].as_str().map(str::to_owned),
-                first: FirstLetter { id: letter.id, file: letter.source.clone(), line: letter.line },
+                first: FirstLetter { id: Some(letter.id), file: letter.source.clone(), line: letter.line },
             };
             self.kinds.entry(kind.clone()).or_insert_with(new).count += 1;
             counted.push(kind);

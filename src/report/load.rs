@@ -112,9 +112,9 @@ pub struct LoadSources {
 pub struct GivenUpFile {
     /// The file.
     pub file: String,
-    /// Its records that are loaded, dead letters included.
+    /// Its records that are loaded, dead letters included; of a rebuild, those that were before it was undone.
     pub records: u64,
-    /// Its dead letters that are open, from this run or an earlier one.
+    /// Its dead letters that are open, from this run or an earlier one; of a rebuild, those that would have been.
     pub open_dead_letters: u64,
     /// Why they are, the most frequent reason first; of the first ten such files.
     pub reasons: Vec<ReasonCount>,

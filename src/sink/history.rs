@@ -252,8 +252,8 @@ pub struct ReasonCount {
 /// The first dead letter of a kind.
 #[derive(Clone, Debug, Serialize)]
 pub struct FirstLetter {
-    /// Its id.
-    pub id: i64,
+    /// Its id; nothing where it went with a rebuild that was given up.
+    pub id: Option<i64>,
     /// The name of its source.
     pub file: String,
     /// Where it stands.

@@ -87,6 +87,16 @@ pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Erro
     Err(Error::usage(format!("--rebuild: {why}")))
 }
 
+/// How a file that is not what was loaded is loaded anew in the place of its rows, where these can be told from others.
+pub fn advice(settings: &Settings) -> Option<&'static str> {
+    Some(match Provenance::of(settings)? {
+        Provenance::Source => "if it was corrected, --rebuild loads it anew in the place of its rows",
+        Provenance::Day(_) => {
+            "if it was corrected, --rebuild loads its whole day anew in the place of its rows"
+        }
+    })
+}
+
 /// What is said where another job writes a table of which the rows name their day alone.
 pub(super) fn not_alone(table: &str, job: &str) -> Error {
     Error::usage(format!(

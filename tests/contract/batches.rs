@@ -36,6 +36,7 @@ pub(super) fn asked(files: &[&Path]) -> Asked {
         framing: Framing::Lines,
         rules_hash: RULES,
         rebuild: None,
+        rebuild_advice: None,
     }
 }
 

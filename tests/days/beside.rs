@@ -1,7 +1,7 @@
 //! Days that are loaded again while other runs are at work: what they wait for, and what not.
 
 use super::*;
-use crate::harness::run::needs_failpoints;
+use crate::harness::run::{Process, needs_failpoints};
 use crate::harness::wait_until;
 
 const DAYS: [&str; 2] = ["2024-03-01", "2024-03-02"];
@@ -68,6 +68,33 @@ fn a_load_does_not_wait_for_the_marks_of_a_rebuild() {
     assert!(rebuild.wait().unwrap().success());
     assert_eq!(days.query("SELECT source_id, count(*) FROM t GROUP BY 1 ORDER BY 1"), ["1|8", "2|6"]);
     days.is_computed();
+}
+
+#[test]
+fn who_takes_down_a_metric_while_a_day_is_rebuilt_is_told_what_it_waits_for() {
+    needs_failpoints();
+    let days = counted();
+    days.happened(DAYS[0], [9, 9, 9]);
+    let mut rebuild = days.place.command(&format!("load --date {} --rebuild -j job.toml", DAYS[0]));
+    rebuild.env("FAILPOINTS", "between-batches=1*return(stop)");
+    let mut rebuild = Process::spawn(&mut rebuild);
+    assert!(rebuild.stops());
+    let lines = format!("{}\n[[rollup]]\nmetric = \"sum\"\nof = \"sum(n)\"", days.lines);
+    days.write_job_of(&lines);
+    let mut load = days.place.command(&format!("load --date {} -j job.toml", DAYS[1]));
+    let said = days.place.path("said");
+    let mut load = Process::spawn(load.stderr(std::fs::File::create(&said).unwrap()));
+    let says = |words: &str| std::fs::read_to_string(&said).unwrap().contains(words);
+    wait_until("it says what it waits for", || says("a load or a rebuild of t is under way"));
+    assert!(says("for up to 30 s more") && load.status().is_none());
+    rebuild.signal("CONT");
+    wait_until("both end", || rebuild.status().is_some() && load.status().is_some());
+    assert!(rebuild.status().unwrap().success() && load.status().unwrap().success());
+    assert!(says("no longer waiting"));
+    // What the rebuild wrote is in the new metric too.
+    days.write_job_of(&lines);
+    days.place.run("rollup --check -j job.toml").ended(0, &[]);
+    assert_eq!(days.query("SELECT count(*) FROM daily_metrics WHERE metric_id = 'sum'"), ["1"]);
 }
 
 #[test]

@@ -6,12 +6,14 @@ use super::*;
 use crate::harness::run::needs_failpoints;
 use crate::stories::on_each_destination;
 
+/// Rebuilds that do not come to their end.
+mod killed;
+
 on_each_destination! {
     a_reader_sees_the_old_day_or_the_new_one
     under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were
     a_corrected_file_takes_the_place_of_the_old_one
     what_has_no_file_any_more_stands_in_the_way_or_goes
-    a_rebuild_that_is_killed_anywhere_leaves_the_old_day
     what_was_decided_about_letters_holds
     what_was_mended_yields_to_what_came_behind_it
     a_rebuild_that_fails_leaves_the_old_day
@@ -24,7 +26,6 @@ on_each_destination! {
     one_who_is_at_a_source_is_respected
     each_day_of_a_backfill_is_rebuilt
     rows_that_others_hang_on_are_not_taken_away
-    a_signal_leaves_the_old_day
     a_source_in_splits_is_one_again
     an_archive_is_known_by_what_it_is_now
     a_replay_under_way_is_waited_for
@@ -147,7 +148,7 @@ fn a_corrected_file_takes_the_place_of_the_old_one(kind: Kind) {
     let days = two_days(kind);
     days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nno number\n{\"n\":3}\n");
     // By itself it is another file under the old name.
-    days.run(&format!("load --date {DAY}")).ended(1, &["forget"]);
+    days.run(&format!("load --date {DAY}")).ended(1, &["forget", "--rebuild loads it anew"]);
     let (code, result) = days.json(REBUILD);
     assert_eq!((code, &result["counts"]["records"]), (3, &3.into()), "{result}");
     assert_eq!(days.query("SELECT source_id, n FROM t WHERE source_id <> 2 ORDER BY n"), ["1|1", "1|3"]);
@@ -184,34 +185,14 @@ fn what_has_no_file_any_more_stands_in_the_way_or_goes(kind: Kind) {
     // All of them.
     std::fs::remove_file(days.place.path(&format!("logs/{DAY}.log"))).unwrap();
     days.run(REBUILD).ended(1, &["--allow-missing"]);
-    days.run(&format!("{REBUILD} --allow-missing")).ended(0, &[]);
+    let (code, backfill) = days.json("backfill --from 2024-03-01 --to 2024-03-03 --rebuild --allow-missing");
     assert_eq!(days.query("SELECT count(*) FROM t WHERE n < 10"), ["0"]);
+    // A day that has nothing any more is absent, to whoever tells of it.
+    let (_, status) = days.json("status");
+    let states = |report: &Value| [0, 1].map(|day| report["dates"][day]["state"].clone());
+    assert_eq!((code, states(&backfill)), (0, states(&status)), "{backfill}");
+    assert_eq!(states(&status), ["absent", "done"], "{status}");
 }
-
-/// Every step of a rebuild at which it can die.
-const POINTS: [&str; 18] = [
-    "before-claim-commit",
-    "after-claim",
-    "before-rebuild",
-    "after-superseded",
-    "after-rows-deleted",
-    "after-set-back",
-    "before-begin",
-    "after-fence",
-    "mid-copy",
-    "after-rows",
-    "mid-dead-letters",
-    "before-commit",
-    "after-commit",
-    "between-batches",
-    "after-carried-over",
-    "before-rebuild-commit",
-    "after-rebuild-commit",
-    "mid-finish",
-];
-
-/// The steps behind the COMMIT.
-const BEHIND: [&str; 2] = ["after-rebuild-commit", "mid-finish"];
 
 /// A day with a discarded letter and a mended one, and another day.
 fn days_with_letters(kind: Kind) -> Days {
@@ -230,33 +211,6 @@ fn days_with_letters(kind: Kind) -> Days {
     days.run("dead-letters replay --from mended.ndjson").ended(0, &[]);
     assert_eq!(days.letters(), ["8|discarded|known", "23|replayed|null"]);
     days
-}
-
-fn a_rebuild_that_is_killed_anywhere_leaves_the_old_day(kind: Kind) {
-    needs_failpoints();
-    for point in POINTS {
-        let days = days_with_letters(kind);
-        let (before, other) = (days.all(), days.rows_of(2));
-        let said = days
-            .run_with(&format!("{REBUILD} --batch-rows 2"), ("FAILPOINTS", &format!("{point}=return(kill)")));
-        assert_eq!(said.code, -1, "{point} was not passed: {said:?}");
-        match BEHIND.contains(&point) {
-            true => assert_ne!(days.all(), before, "{point}"),
-            false => assert_eq!(days.all(), before, "{point}"),
-        }
-        let (code, result) = days.json(REBUILD);
-        assert_eq!((code, &result["counts"]["records"]), (0, &5.into()), "{point}: {result}");
-        assert_eq!(
-            days.query("SELECT n FROM t WHERE source_id = 1 ORDER BY n"),
-            ["1", "2", "3", "99"],
-            "{point}"
-        );
-        assert_eq!(days.letters(), ["8|discarded|known", "23|replayed|null"], "{point}");
-        assert_eq!(days.rows_of(2), other, "{point}");
-        let (_, status) = days.json("status");
-        assert_eq!(status["dates"][0]["state"], "done", "{point}: {status}");
-        days.run("verify").ended(0, &[]);
-    }
 }
 
 fn what_was_decided_about_letters_holds(kind: Kind) {
@@ -325,7 +279,13 @@ fn a_rebuild_that_fails_leaves_the_old_day(kind: Kind) {
         (4, &0.into(), &Value::Null),
         "{result}"
     );
-    assert_eq!(result["sources"]["given_up"][0]["reasons"][0]["count"], 3, "{result}");
+    let reason = &result["sources"]["given_up"][0]["reasons"][0];
+    // Its letters went with it: no id leads to them.
+    assert_eq!((&reason["count"], &reason["first"]["id"]), (&3.into(), &Value::Null), "{result}");
+    assert_eq!(days.all(), before);
+    let (_, backfill) = days.json("backfill --from 2024-03-01 --to 2024-03-02 --rebuild --stop-above 1");
+    let why = backfill["dates"][0]["reason"].as_str().unwrap_or_else(|| panic!("{backfill}"));
+    assert!(why.ends_with("given up with 3 dead letters, nothing was rebuilt"), "{why}");
     assert_eq!(days.all(), before);
     // A file that cannot be read.
     days.place.write(format!("logs/{DAY}.log"), b"\xff\xfe{\0\"\0");
@@ -532,63 +492,6 @@ fn rows_that_others_hang_on_are_not_taken_away(kind: Kind) {
     days.run(REBUILD).ended(2, &["child go or change with those"]);
     assert_eq!(days.query("SELECT count(*) FROM child"), ["1"]);
     assert_eq!(days.query("SELECT count(*) FROM t"), ["20"]);
-}
-
-#[test]
-fn a_rebuild_whose_connection_is_lost_begins_anew() {
-    needs_failpoints();
-    // At any step, and where the answer to its COMMIT is lost: then it is there, and is not done twice.
-    for (point, generation) in [
-        ("before-rebuild=1*return", "1"),
-        ("after-rows-deleted=1*return", "1"),
-        ("after-rows=1*off->1*return", "1"),
-        ("after-carried-over=1*return", "1"),
-        ("before-rebuild-commit=1*return", "1"),
-        ("after-rebuild-commit=1*return", "1"),
-    ] {
-        let days = days_with_letters(Kind::Postgres);
-        let other = days.rows_of(2);
-        let said = days.run_with(&format!("{REBUILD} --batch-rows 2"), ("FAILPOINTS", point));
-        said.ended(0, &[]);
-        assert_eq!(
-            days.query("SELECT n FROM t WHERE source_id = 1 ORDER BY n"),
-            ["1", "2", "3", "99"],
-            "{point}"
-        );
-        assert_eq!(
-            days.query("SELECT generation FROM logmill.sources ORDER BY id"),
-            [generation, "0"],
-            "{point}"
-        );
-        assert_eq!(days.letters(), ["8|discarded|known", "23|replayed|null"], "{point}");
-        assert_eq!(days.rows_of(2), other, "{point}");
-        days.run("verify").ended(0, &[]);
-    }
-}
-
-fn a_signal_leaves_the_old_day(kind: Kind) {
-    needs_failpoints();
-    let days = two_days(kind);
-    days.log(DAY, 100..400);
-    let before = days.query("SELECT n FROM t ORDER BY n");
-    days.write_job();
-    let mut rebuild = days.place.command(&format!("{REBUILD} -j job.toml --batch-rows 20 --chunk-size 300"));
-    rebuild.env("FAILPOINTS", "between-batches=sleep(300)").stderr(std::process::Stdio::piped());
-    let rebuild = rebuild.spawn().unwrap();
-    let runs =
-        format!("SELECT count(*) FROM {} WHERE command = 'load --rebuild'", kind.table("logmill", "runs"));
-    crate::harness::wait_until("it is at work", || days.query(&runs)[0] == "1");
-    std::thread::sleep(std::time::Duration::from_millis(700));
-    let pid = rebuild.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let ended = rebuild.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(143));
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains("is as it was, run again to begin anew") && !said.contains("commit"), "{said}");
-    assert_eq!(days.query("SELECT n FROM t ORDER BY n"), before);
-    let (_, status) = days.json("status");
-    assert_eq!(status["dates"][0]["state"], "done", "{status}");
-    days.run(REBUILD).ended(0, &["in the place of 10 rows"]);
 }
 
 fn a_source_in_splits_is_one_again(kind: Kind) {

@@ -9,7 +9,7 @@ use super::rollup::failed as not_computed;
 use crate::figure;
 use crate::printable::{one_line, printable};
 use crate::report::{Discard, Export, LetterCount, Letters, Replay, ReplayCounts, ShownLetter, Unplayed};
-use crate::sink::history::DeadLetter;
+use crate::sink::history::{DeadLetter, FirstLetter};
 
 /// One on each line.
 pub(in crate::report) fn letters(letters: &Letters) -> String {
@@ -19,6 +19,12 @@ pub(in crate::report) fn letters(letters: &Letters) -> String {
         out.push_str("no dead letters\n");
     }
     out
+}
+
+/// Which is the first of its kind, and where it stands.
+pub(super) fn first_letter(first: &FirstLetter) -> String {
+    let id = first.id.map(|id| format!("{id} at ")).unwrap_or_default();
+    format!("{id}{}:{}", one_line(&first.file), first.line)
 }
 
 /// Only why they are there.
@@ -31,7 +37,7 @@ pub(in crate::report) fn letter_counts(letters: &Letters) -> String {
         if let Some(input) = input {
             let _ = write!(out, ", got {}", one_line(input));
         }
-        let _ = writeln!(out, "  (first is {} at {}:{})", first.id, one_line(&first.file), first.line);
+        let _ = writeln!(out, "  (first is {})", first_letter(first));
     }
     if out.is_empty() {
         out.push_str("no dead letters\n");

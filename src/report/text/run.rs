@@ -155,9 +155,8 @@ fn given_up(out: &mut String, report: &Load) {
             let name = one_line(&reason_words(&reason.field, &reason.code));
             let (count, first) = (figure::count(reason.count), &reason.first);
             let _ = write!(out, "      {name}: {count}, first at line {}", first.line);
-            // Those of a rebuild went with it.
-            if !report.is_rebuild {
-                let _ = write!(out, " (dead letter {})", first.id);
+            if let Some(id) = first.id {
+                let _ = write!(out, " (dead letter {id})");
             }
             out.push('\n');
         }
@@ -401,7 +400,15 @@ mod tests {
         let loaded = Outcome { loaded: 1, ..begun.clone() };
         let nothing = Outcome { elapsed, ..Outcome::default() };
         let (source, path) = (1, "a".into());
-        let too_bad = GivenUp { source, path, is_cut: false, records: 9, letters: 9, reasons: Vec::new() };
+        let too_bad = GivenUp {
+            source,
+            path,
+            is_cut: false,
+            records: 9,
+            letters: 9,
+            reasons: Vec::new(),
+            is_undone: false,
+        };
         let given_up = Outcome { given_up: vec![too_bad], ..begun.clone() };
         for (outcome, exit, fails, line) in [
             (&loaded, Exit::Success, false, "app: 1 file, 2.00 kB into t in 2.0 s"),

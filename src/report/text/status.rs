@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
+use super::letters::first_letter;
 use super::rules::other_rules;
 use crate::figure;
 use crate::printable::one_line;
@@ -56,12 +57,10 @@ pub(in crate::report) fn status(status: &Status) -> String {
     for reason in &status.reasons {
         let _ = writeln!(
             out,
-            "  {:>12}  {}  first is {} at {}:{}, {}",
+            "  {:>12}  {}  first is {}, {}",
             figure::count(reason.count),
             one_line(format!("{} {}", reason.code, reason.field).trim_end()),
-            reason.first.id,
-            one_line(&reason.first.file),
-            reason.first.line,
+            first_letter(&reason.first),
             seen(reason)
         );
     }

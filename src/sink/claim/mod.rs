@@ -42,6 +42,8 @@ pub struct Asked {
     pub rules_hash: Hash16,
     /// Load what is known anew, in the place of its rows.
     pub rebuild: Option<Rebuild>,
+    /// How a file that changed is loaded anew, where it can be.
+    pub rebuild_advice: Option<&'static str>,
     /// The only split that is asked for, if it is one.
     pub only: Option<Split>,
     /// What a source has grown by is a split of its own, even if the source was one split so far.
@@ -365,7 +367,15 @@ fn decide_one(
             Decision { answer, memory: Some(index), new_container: container }
         }
         Recognised::DuplicateOf(name) => Decision::alone(Answer::Duplicate(name)),
-        Recognised::Changed(how) => Decision::alone(Answer::Changed(how)),
+        Recognised::Changed(how) => Decision::alone(changed(file, how, asked)),
+    })
+}
+
+/// The answer to a file that is not what was loaded. No stream can be loaded anew.
+fn changed(file: &Candidate, how: String, asked: &Asked) -> Answer {
+    Answer::Changed(match asked.rebuild_advice.filter(|_| file.stream.is_none()) {
+        Some(advice) => format!("{how}; {advice}"),
+        None => how,
     })
 }
 

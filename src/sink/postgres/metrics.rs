@@ -1,6 +1,7 @@
 //! Whose metrics a target has: what a job takes down before it loads.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 use postgres::Client;
@@ -13,7 +14,9 @@ use super::marks::Marks;
 use super::names::literal;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
+use crate::event::Event;
 use crate::sink::TableName;
+use crate::sink::destination::Timeouts;
 use crate::sink::key::quote;
 use crate::sink::rollup::{Changes, Dates, Known, KnownMetric, Metric, Whose};
 
@@ -143,20 +146,19 @@ pub(super) fn register(
     if wanted.is_empty() {
         return Ok(wanted.warnings());
     }
-    let (begin, remembered) = (begin_sql(settings.timeouts), literal(&target.remembered()));
+    let remembered = literal(&target.remembered());
     if !now.has_row {
         // No batch is under way any more then that has not seen this row.
+        begin_alone(client, settings, target, "SELECT FROM logmill.rollups WHERE target = '' FOR UPDATE")?;
         let sql = format!(
-            "{begin};
-             SELECT FROM logmill.rollups WHERE target = '' FOR UPDATE;
-             INSERT INTO logmill.rollups (target) VALUES ({remembered}) ON CONFLICT DO NOTHING;
+            "INSERT INTO logmill.rollups (target) VALUES ({remembered}) ON CONFLICT DO NOTHING;
              SET CONSTRAINTS ALL IMMEDIATE; COMMIT"
         );
         at(Step::Prepare, client.batch_execute(&sql))?;
         pass(Step::Prepare, "mid-register")?;
     }
-    let lock = format!("{begin}; SELECT FROM logmill.rollups WHERE target = {remembered} FOR UPDATE");
-    at(Step::Prepare, client.batch_execute(&lock))?;
+    let lock = format!("SELECT FROM logmill.rollups WHERE target = {remembered} FOR UPDATE");
+    begin_alone(client, settings, target, &lock)?;
     let now = known(client, settings, target)?;
     let wanted = changes(settings, target, &now)?;
     write(client, settings, target, &wanted)?;
@@ -169,6 +171,35 @@ pub(super) fn register(
     at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Prepare, "after-register")?;
     Ok(wanted.warnings())
+}
+
+/// A batch that is under way has ended sooner.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Begins a transaction with the lock in which whoever writes the target has a share. A rebuild has it as long as its
+/// files take to be read, so who waits for that is told what for, and how long at most.
+fn begin_alone(client: &mut Client, settings: &Settings, target: &Target, lock: &str) -> Result<(), Trouble> {
+    let begin = |timeout: Duration| begin_sql(Timeouts { lock: timeout, ..settings.timeouts });
+    let quick = at(Step::Prepare, client.batch_execute(&format!("{}; {lock}", begin(QUIET))));
+    let timeout = settings.timeouts.lock;
+    match quick {
+        Ok(()) => {
+            let sql = format!("SET LOCAL lock_timeout = {}", timeout.as_millis());
+            return at(Step::Prepare, client.batch_execute(&sql));
+        }
+        Err(trouble) if !trouble.is_lock_timeout() => return Err(trouble),
+        Err(_) => at(Step::Prepare, client.batch_execute("ROLLBACK"))?,
+    }
+    let (since, target) = (Instant::now(), &target.name);
+    settings.observer.tell(&Event::Waiting {
+        why: format!(
+            "a load or a rebuild of {target} is under way, and metrics are taken down between two of them"
+        ),
+        at_most: settings.retry_for.max(timeout),
+    });
+    at(Step::Prepare, client.batch_execute(&format!("{}; {lock}", begin(timeout))))?;
+    settings.observer.tell(&Event::Resumed { after: since.elapsed() });
+    Ok(())
 }
 
 fn write(client: &mut Client, settings: &Settings, target: &Target, wanted: &Changes) -> Result<(), Trouble> {

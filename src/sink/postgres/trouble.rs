@@ -114,6 +114,11 @@ impl Trouble {
         matches!(self, Trouble::Server(refusal) if refusal.code == SqlState::T_R_DEADLOCK_DETECTED)
     }
 
+    /// A lock was waited for as long as the session allows.
+    pub(super) fn is_lock_timeout(&self) -> bool {
+        matches!(self, Trouble::Server(refusal) if refusal.code == SqlState::LOCK_NOT_AVAILABLE)
+    }
+
     /// A failure of `write` to a COPY: the driver's error is wrapped in one of the system.
     pub(super) fn of_write(step: Step, error: std::io::Error) -> Trouble {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<postgres::Error>()) {
