@@ -27,6 +27,7 @@ on_each_destination! {
     a_stream_that_goes_away_in_the_middle_gets_the_rest_later
     a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id
     a_letter_that_is_bad_again_is_sent_again
+    a_line_that_grew_is_told_from_what_it_was
     what_was_mended_and_is_bad_again_is_sent_with_what_was_made_of_it
     what_is_delivered_is_no_log_of_the_job
     a_folder_of_another_user_is_brought_nothing
@@ -308,6 +309,37 @@ fn a_letter_that_is_bad_again_is_sent_again(kind: Kind) {
     let sent: Vec<String> =
         redis.entries("dead").iter().map(|(id, letter)| format!("{id} {}", letter["attempts"])).collect();
     assert_eq!(sent, ["job/1/0/0 1", "job/1/3/0 1", "job/1/6/0 1", "job/1/3/0 2"]);
+}
+
+/// The same record, refused again: its letter has the same id, and counts both tries.
+fn a_line_that_grew_is_told_from_what_it_was(kind: Kind) {
+    let load = delivering(kind, "out").file("a.ndjson", "{\"n\":1}\nn");
+    load.run().exit(3);
+    load.write("a.ndjson", "{\"n\":1}\nno");
+    load.run().exit(3);
+    load.write("a.ndjson", "{\"n\":1}\nno record\n{\"n\":\"x\"}\n");
+    load.run().exit(3);
+    let files = tree(&load.path("out"));
+    let letters = objects(files.values().next().unwrap());
+    let told = |letter: &Value| {
+        ["id", "raw", "state"].map(|name| letter[name].as_str().unwrap().to_owned()).join(" ")
+    };
+    let told: Vec<String> = letters.iter().map(told).collect();
+    assert_eq!(
+        told,
+        [
+            "job/1/8/0 n superseded",
+            "job/1/8/0 no superseded",
+            "job/1/8/0 no record open",
+            "job/1/18/0 {\"n\":\"x\"} open"
+        ]
+    );
+    let ours = load.ours("dead_letters");
+    let sql = format!("SELECT attempts, delivered_at IS NULL FROM {ours} ORDER BY source_offset, id");
+    let rows = load.made().look(|snapshot| snapshot.query(&sql));
+    let attempts: Vec<i64> = rows.iter().map(|row| row[0].int()).collect();
+    assert_eq!(attempts, [1, 2, 3, 1]);
+    assert_eq!(unmarked(&load), 0);
 }
 
 fn what_was_mended_and_is_bad_again_is_sent_with_what_was_made_of_it(kind: Kind) {

@@ -28,6 +28,7 @@ on_each_destination! {
     what_was_loaded_before_the_rules_changed_is_left_alone
     only_the_files_that_are_named_are_missed
     why_a_file_cannot_be_read_is_told_as_it_is
+    a_file_that_is_named_and_not_there_is_told
     every_day_is_verified
     a_load_that_stopped_halfway_is_verified_up_to_there
     rows_without_a_key_are_counted_one_by_one
@@ -375,6 +376,26 @@ fn only_the_files_that_are_named_are_missed(kind: Kind) {
     for name in ["nowhere.ndjson", "*.nowhere"] {
         named(name).exit(2).says("has loaded no").says(name);
     }
+}
+
+fn a_file_that_is_named_and_not_there_is_told(kind: Kind) {
+    let load = Load::of("{\"n\":1}\n").to(kind).schema("n int");
+    let job = |files: &str| load.job().replace("\"*.ndjson*\"", files);
+    // Nothing was loaded, so nothing would be compared with nothing.
+    for (files, code) in [("\"gone.ndjson\"", 1), ("\"gone*\"", 2)] {
+        let _ = load.call_with(&job(files));
+        let ended = load.command("verify").run();
+        ended.exit(code).says("gone");
+    }
+    load.run().exit(0);
+    // Beside another it is one that cannot be compared.
+    let _ = load.call_with(&job("\"log.ndjson\", \"gone.ndjson\""));
+    let ended = verify(&load, 0);
+    let not = ended.result("/not_verifiable");
+    assert_eq!(not.as_array().map(Vec::len), Some(1), "{not}");
+    assert!(not[0]["source"].as_str().unwrap().ends_with("gone.ndjson"), "{not}");
+    assert!(not[0]["why"].as_str().unwrap().contains("no such file"), "{not}");
+    load.command("verify").arg("--strict").run().exit(1);
 }
 
 fn why_a_file_cannot_be_read_is_told_as_it_is(kind: Kind) {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use chrono::NaiveDate;
 
-use super::files::files_or_none;
+use super::files::{files, files_or_none};
 use super::run::{recipe, settings};
 use super::selected::selected;
 use super::{Watch, destination};
@@ -18,7 +18,7 @@ use crate::pipeline::{self, Outcome};
 use crate::report::{Compared, Verify};
 use crate::sink::Sink;
 use crate::sink::history::SourceStatus;
-use crate::sink::verify::{Unread, Verified, Verifying};
+use crate::sink::verify::{NotVerifiable, Unread, Verified, Verifying};
 use crate::source::{Discovered, Found, Pattern, Places, Reach, Selection, discover, find, is_in_bucket};
 
 /// What is asked of a verification.
@@ -55,7 +55,9 @@ pub fn verify(
         // A job whose files have a day in their names has none without one.
         let is_left_over = day.is_none() && days.len() > 1;
         let config = job(day)?;
-        let files = if is_left_over { Discovered::default() } else { files_or_none(&config, watch)? };
+        let files =
+            if is_left_over { Discovered::default() } else { files_of(&config, &status.sources, watch)? };
+        let missing = missing(&files, &status.sources);
         let verifying = Verifying {
             recipe: recipe(&config),
             reads_strays: number == 0 && only.is_none(),
@@ -64,6 +66,7 @@ pub fn verify(
         };
         let (found, read) = verify_day(&config, files, verifying, watch)?;
         verified.add(found);
+        verified.not_verifiable.extend(missing);
         bytes += read;
     }
     let destination = destination(&config, watch)?.describe();
@@ -75,6 +78,36 @@ pub fn verify(
 fn days(config: &Config, sources: &[SourceStatus]) -> Vec<Option<NaiveDate>> {
     let days: BTreeSet<Option<NaiveDate>> = sources.iter().map(|source| source.data_date).collect();
     if days.is_empty() { vec![config.date] } else { days.into_iter().collect() }
+}
+
+/// The files of the job. Of a job that has loaded nothing, one must be there at least: else nothing would be compared with
+/// nothing.
+fn files_of(config: &Config, sources: &[SourceStatus], watch: &Watch) -> Result<Discovered> {
+    if !sources.is_empty() {
+        return files_or_none(config, watch);
+    }
+    let found = files(config, watch)?;
+    let named: Vec<&Found> =
+        found.files.iter().filter(|file| !file.is_stream() && !is_in_bucket(&file.path)).collect();
+    match named.first().map(|file| (file, fs::metadata(&file.path))) {
+        Some((file, Err(cause))) if named.iter().all(|file| is_gone(&file.path)) => {
+            Err(Error::file("read", &file.path, cause))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Files that are named, and are neither there nor sources that have lost their file.
+fn missing(files: &Discovered, sources: &[SourceStatus]) -> Vec<NotVerifiable> {
+    let names: HashSet<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    let missing = files.files.iter().filter(|file| {
+        !is_in_bucket(&file.path) && is_gone(&file.path) && !names.contains(file.name.as_str())
+    });
+    let missing = missing.map(|file| NotVerifiable {
+        source: file.path.to_string_lossy().into_owned(),
+        why: "there is no such file, and the job has loaded none of this name".to_owned(),
+    });
+    missing.collect()
 }
 
 /// The names of the sources that the given files mean. A file that is neither there nor one of them is

@@ -76,8 +76,8 @@ impl Touched {
 
 /// The dead letters.
 pub(super) trait Letters: Checkpoints {
-    /// Supersedes the letter of a record that is read again. False if there is none.
-    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<bool, Self::Trouble>;
+    /// Supersedes the letter of a record that is read again, and says how often that was tried. Nothing if there is none.
+    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<Option<i32>, Self::Trouble>;
 
     /// Writes letters, in file order.
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Self::Trouble>;
@@ -119,10 +119,11 @@ pub(super) fn commit<T: Rows + Letters + Marking>(
         let advance = batch.advance_of(batch.parcels[batch.place(row.row).parcel].split);
         counts[advance].rejected += 1;
     }
-    let deltas = read_again(transaction, batch, &stored, &counts, &refused)?;
+    let (deltas, tried) = read_again(transaction, batch, &stored, &counts, &refused)?;
     transaction.check_constraints()?;
 
-    let letters = batch.dead_letters(&refused, raw_max)?;
+    let mut letters = batch.dead_letters(&refused, raw_max)?;
+    tried.iter().for_each(|tried| tried.count_in(&mut letters));
     if !letters.is_empty() {
         transaction.write_letters(&letters)?;
     }
@@ -138,28 +139,50 @@ pub(super) fn commit<T: Rows + Letters + Marking>(
 }
 
 /// What the counters of the checkpoints change by: what became of the records, but for those
-/// that were counted in an earlier run and are read again. What these were no longer counts.
+/// that were counted in an earlier run and are read again. What these were no longer counts, but how often they were
+/// tried.
 fn read_again<T: Rows + Letters>(
     transaction: &mut T,
     batch: &Batch,
     stored: &[Stored],
     counts: &[Counts],
     refused: &[Refused],
-) -> Result<Vec<Counts>, T::Trouble> {
-    let mut deltas = counts.to_vec();
+) -> Result<(Vec<Counts>, Vec<Tried>), T::Trouble> {
+    let (mut deltas, mut tried) = (counts.to_vec(), Vec::new());
     for ((advance, stored), deltas) in batch.advances.iter().zip(stored).zip(&mut deltas) {
         let Some(again) = advance.again else { continue };
         let source_id = advance.split.source;
         // A blank line left neither a letter nor a row; only then can the key be one without a
         // position.
-        let was_rejected = !again.was_blank && transaction.supersede(source_id, again.offset)?;
-        if let Some(offset) = again.cut_off {
-            transaction.supersede(source_id, offset)?;
+        let whole = (!again.was_blank).then_some(again.offset);
+        let mut was_rejected = false;
+        for offset in whole.into_iter().chain(again.cut_off) {
+            let Some(attempts) = transaction.supersede(source_id, offset)? else { continue };
+            was_rejected |= Some(offset) == whole;
+            tried.push(Tried { source_id, offset, attempts });
         }
         deltas.take_back(again, was_rejected, *stored);
         if !again.was_blank && !batch.has_row_at(refused, advance.split, again.offset) {
             transaction.forget_row(source_id, again.offset)?;
         }
     }
-    Ok(deltas)
+    Ok((deltas, tried))
+}
+
+/// A record that was refused before, and is read again because it has grown.
+struct Tried {
+    source_id: i32,
+    offset: u64,
+    attempts: i32,
+}
+
+impl Tried {
+    /// Where it is refused again, its letter succeeds the one before under the same id, so it counts those tries too:
+    /// whoever is brought both can tell which is the later.
+    fn count_in(&self, letters: &mut [Letter<'_>]) {
+        let is_its = |it: &&mut Letter<'_>| it.source_id == self.source_id && it.span.start == self.offset;
+        if let Some(letter) = letters.iter_mut().find(is_its) {
+            letter.attempts += self.attempts;
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub struct Letter<'a> {
     /// The number of its first line, counted from one.
     pub line: u64,
     pub stage: Stage,
+    /// How often it was refused, with this time.
+    pub attempts: i32,
     /// Its bytes, or their hash where they are too many.
     pub record: Evidence<'a>,
     /// What stands before the record, if its format knows such a thing.
@@ -58,6 +60,7 @@ impl Batch {
                     span: reject.span,
                     line: parcel.first_line + u64::from(reject.line) + 1,
                     stage: reject.stage,
+                    attempts: 1,
                     record: Evidence::of(parcel, reject),
                     preamble: parcel.preamble_of(reject.span.start),
                     reasons: parcel.rejects.reasons(reject).into(),
@@ -74,6 +77,7 @@ impl Batch {
                 span: place.span,
                 line: parcel.first_line + u64::from(place.line) + 1,
                 stage: Stage::Server,
+                attempts: 1,
                 record: match raw.len() > raw_max {
                     true => Evidence::Hash(*blake3::hash(&raw).as_bytes()),
                     false => Evidence::Raw(raw),

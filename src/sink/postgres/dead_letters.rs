@@ -13,7 +13,7 @@ use crate::sink::dead_letter::{Evidence, Letter};
 use crate::sink::ledger::Holdings;
 
 const COPY: &str = "COPY logmill.dead_letters
-    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons, rules_hash, preamble, generation)
+    (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons, rules_hash, preamble, attempts, generation)
     FROM STDIN BINARY";
 
 pub(super) fn write(
@@ -46,7 +46,7 @@ pub(super) fn write(
 fn encode(letter: &Letter<'_>, constants: &Constants, tuple: &mut Vec<u8>) {
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
     tuple.clear();
-    tuple.extend_from_slice(&12_i16.to_be_bytes());
+    tuple.extend_from_slice(&13_i16.to_be_bytes());
     put(tuple, constants.scope.job.as_bytes());
     put(tuple, &letter.source_id.to_be_bytes());
     put(tuple, &signed(letter.span.start).to_be_bytes());
@@ -73,14 +73,16 @@ fn encode(letter: &Letter<'_>, constants: &Constants, tuple: &mut Vec<u8>) {
         Some(preamble) => put(tuple, preamble),
         None => tuple.extend_from_slice(&NULL),
     }
+    put(tuple, &letter.attempts.to_be_bytes());
 }
 
-/// Supersedes the letter of a record that is read again. False if there is none.
-pub(super) fn supersede(link: &mut Link, source_id: i32, offset: u64) -> Result<bool, Trouble> {
-    let update = link.client.execute(
+/// Supersedes the letter of a record that is read again, and says how often that was tried. Nothing if there is none.
+pub(super) fn supersede(link: &mut Link, source_id: i32, offset: u64) -> Result<Option<i32>, Trouble> {
+    let superseded = link.client.query_opt(
         "UPDATE logmill.dead_letters SET state = 'superseded', last_seen = now()
-         WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'",
+         WHERE source_id = $1 AND source_offset = $2 AND state <> 'superseded'
+         RETURNING attempts",
         &[&source_id, &signed(offset)],
     );
-    Ok(at(Step::DeadLetters, update)? > 0)
+    Ok(at(Step::DeadLetters, superseded)?.map(|row| row.get(0)))
 }

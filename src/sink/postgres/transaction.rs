@@ -188,7 +188,7 @@ impl Marking for Transaction<'_> {
 }
 
 impl Letters for Transaction<'_> {
-    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<bool, Trouble> {
+    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<Option<i32>, Trouble> {
         dead_letters::supersede(self.link, source_id, offset)
     }
 

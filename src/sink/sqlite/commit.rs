@@ -159,13 +159,15 @@ impl Marking for Transaction<'_> {
 }
 
 impl Letters for Transaction<'_> {
-    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<bool, Trouble> {
-        let superseded = self.connection.execute(
+    fn supersede(&mut self, source_id: i32, offset: u64) -> Result<Option<i32>, Trouble> {
+        let superseded = self.connection.query_row(
             "UPDATE logmill_dead_letters SET state = 'superseded', last_seen = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-             WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'",
+             WHERE source_id = ?1 AND source_offset = ?2 AND state <> 'superseded'
+             RETURNING attempts",
             params![source_id, signed(offset)],
-        )?;
-        Ok(superseded > 0)
+            |row| row.get(0),
+        );
+        Ok(superseded.optional()?)
     }
 
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
@@ -175,8 +177,8 @@ impl Letters for Transaction<'_> {
         }
         let mut statement = self.connection.prepare_cached(
             "INSERT INTO logmill_dead_letters (job, source_id, source_offset, line, length, raw, raw_hash, stage, reasons,
-                                               rules_hash, preamble, generation)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                               rules_hash, preamble, attempts, generation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?;
         for letter in letters {
             let (raw, hash) = match &letter.record {
@@ -195,6 +197,7 @@ impl Letters for Transaction<'_> {
                 letter.reasons,
                 self.settings.rules_hash.0,
                 letter.preamble,
+                letter.attempts,
                 self.owned.generation_of(letter.source_id, self.batch)
             ])?;
             pass("mid-dead-letters")?;
