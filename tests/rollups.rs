@@ -13,19 +13,17 @@ use crate::harness::run::{Process, needs_failpoints};
 use crate::harness::wait_until;
 use crate::stories::on_each_destination;
 
+/// Metrics that come and go.
+mod come_and_go;
+/// Whose days, and which.
+mod days;
+
 on_each_destination! {
     every_load_computes_the_dates_that_it_touched
-    a_metric_that_comes_later_is_computed_of_all_dates
     a_row_that_moves_to_another_date_changes_both
     what_cannot_be_computed_keeps_its_values_and_its_mark
-    two_jobs_on_one_table_mean_the_same_days
-    metrics_of_a_job_that_is_no_more_go_as_is_told
     wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked
     rows_that_go_and_come_otherwise_change_their_dates
-    days_are_those_of_the_clock_of_the_job
-    a_day_at_the_end_of_all_times_is_one_like_others
-    rejects_are_counted_by_their_data_date
-    a_metric_that_comes_later_or_again_has_no_date_left_out
     metrics_are_compared_and_nothing_is_written
 }
 
@@ -225,33 +223,6 @@ fn every_load_computes_the_dates_that_it_touched(kind: Kind) {
     job.is_computed();
 }
 
-fn a_metric_that_comes_later_is_computed_of_all_dates(kind: Kind) {
-    let job = Job { metrics: String::new(), ..Job::new(kind) };
-    job.log("1.log", &FIRST);
-    job.loads(0);
-    let job = Job { metrics: METRICS.to_owned(), ..job };
-    job.loads(3);
-    assert_eq!(job.metric("rows"), ["2024-03-01|3", "2024-03-02|2", "2024-03-04|1"]);
-    job.is_computed();
-    // One that is made otherwise is told by a load, and computed when that is asked for.
-    let job = Job { metrics: METRICS.replace("'ERROR'", "'INFO'"), ..job };
-    let said = job.run("load").ended(0, &["the metric errors of"]);
-    assert!(said.stderr.contains("`logmill rollup`"), "{said:?}");
-    let (code, result) = job.json("rollup --check");
-    assert_eq!((code, result["differences"].as_array().map(Vec::len)), (5, Some(3)), "{result}");
-    let (code, result) = job.json("rollup");
-    assert_eq!((code, &result["dates"]), (0, &3.into()), "{result}");
-    assert_eq!(job.metric("errors"), ["2024-03-01|1", "2024-03-02|2", "2024-03-04|1"]);
-    job.is_computed();
-    let said = job.run("load").ended(0, &[]);
-    assert!(!said.stderr.contains("the metric errors"), "{said:?}");
-    // One that is gone is marked for no more.
-    let job = Job { metrics: String::new(), ..job };
-    job.log("2.log", &[("2024-03-02T09:00:00Z", "WARN", 7)]);
-    job.loads(0);
-    assert_eq!(job.marked(), Vec::<String>::new());
-}
-
 fn a_row_that_moves_to_another_date_changes_both(kind: Kind) {
     for by_trigger in [false, true] {
         let job = Job { target: "key = [\"n\"]".to_owned(), ..Job::new(kind) };
@@ -313,55 +284,6 @@ fn what_cannot_be_computed_keeps_its_values_and_its_mark(kind: Kind) {
         let said = job.run("rollup").ended(1, &[]);
         assert!(said.stdout.contains("2024-03-01 x: ") && said.stdout.contains(why), "{said:?}");
     }
-}
-
-fn two_jobs_on_one_table_mean_the_same_days(kind: Kind) {
-    let job = Job::new(kind);
-    job.log("1.log", &FIRST);
-    job.loads(3);
-    let other = job.beside("b");
-    other.log("1.log", &[("2024-03-02T09:00:00Z", "ERROR", 7)]);
-    for (record, source) in [("", ""), ("time = \"at\"", "timezone = \"+01:00\"")] {
-        let source = format!("files = [\"*.log\"]\n{source}");
-        let wrong = Job { record: record.to_owned(), source, ..other.beside("b") };
-        wrong.log("1.log", &FIRST);
-        wrong
-            .run("load")
-            .ended(2, &["job a has rollups of", "time = \"at\" in [record]", "timezone = \"UTC\""]);
-    }
-    assert_eq!(job.query("SELECT count(*) FROM t"), ["6"]);
-    // It marks for the one that has metrics, and cannot compute them.
-    other.loads(0);
-    assert_eq!(job.marked(), ["a|2024-03-02"]);
-    job.loads(1);
-    assert_eq!(job.metric("rows"), ["2024-03-01|3", "2024-03-02|3", "2024-03-04|1"]);
-    job.is_computed();
-    // A metric is of one job.
-    let other = Job { metrics: METRICS.to_owned(), ..other };
-    other.run("load").ended(2, &["the metric rows of", "that of job a"]);
-    let own = "[[rollup]]\nmetric = \"of b\"\nof = \"rows\"\n".to_owned();
-    let other = Job { metrics: own, ..other };
-    other.loads(3);
-    other.log("2.log", &[("2024-03-05T09:00:00Z", "ERROR", 8)]);
-    other.loads(1);
-    assert_eq!(job.marked(), ["a|2024-03-05"]);
-    assert_eq!(other.metric("of b"), ["2024-03-01|3", "2024-03-02|3", "2024-03-04|1", "2024-03-05|1"]);
-}
-
-fn metrics_of_a_job_that_is_no_more_go_as_is_told(kind: Kind) {
-    let job = Job::new(kind);
-    job.log("1.log", &FIRST);
-    job.loads(3);
-    let renamed = Job { metrics: METRICS.to_owned(), ..job.beside("b") };
-    renamed.log("1.log", &[("2024-03-05T09:00:00Z", "ERROR", 7)]);
-    let said = renamed.run("load").ended(2, &["the metric rows of", "if there is no such job any more: "]);
-    let (_, told) = said.stderr.split_once("any more: ").unwrap();
-    let statement = told.lines().next().unwrap();
-    assert!(statement.starts_with("DELETE FROM"), "{said:?}");
-    job.destination.execute(statement);
-    renamed.loads(4);
-    assert_eq!(renamed.metric("rows"), ["2024-03-01|3", "2024-03-02|2", "2024-03-04|1", "2024-03-05|1"]);
-    renamed.is_computed();
 }
 
 /// The points at which a load can die on the way of its marks.
@@ -470,123 +392,6 @@ fn rows_that_go_and_come_otherwise_change_their_dates(kind: Kind) {
     job.is_computed();
     job.run("load").ended(0, &[]);
     assert_eq!(job.metric("rows").len(), 5);
-    job.is_computed();
-}
-
-fn days_are_those_of_the_clock_of_the_job(kind: Kind) {
-    let source = "files = [\"*.log\"]\ntimezone = \"Europe/Berlin\"".to_owned();
-    let job = Job { source, ..Job::new(kind) };
-    // A day of 23 hours, one of 25, and what is just beside them.
-    job.log(
-        "1.log",
-        &[
-            ("2024-03-30T22:59:59.999Z", "INFO", 1),
-            ("2024-03-30T23:00:00Z", "INFO", 2),
-            ("2024-03-31T21:59:59.999Z", "INFO", 3),
-            ("2024-03-31T22:00:00Z", "INFO", 4),
-            ("2024-10-27T00:30:00+02:00", "INFO", 5),
-            ("2024-10-27T02:30:00+02:00", "INFO", 6),
-            ("2024-10-27T02:30:00+01:00", "INFO", 7),
-            ("2024-10-27T23:30:00+01:00", "INFO", 8),
-        ],
-    );
-    job.loads(4);
-    assert_eq!(job.metric("rows"), ["2024-03-30|1", "2024-03-31|2", "2024-04-01|1", "2024-10-27|4"]);
-    job.is_computed();
-    // Whoever has all metrics may mean other days, and everything is computed anew.
-    let job = Job { source: "files = [\"*.log\"]\ntimezone = \"UTC\"".to_owned(), ..job };
-    job.run("load").ended(0, &[]);
-    assert_eq!(job.metric("rows"), ["2024-03-30|2", "2024-03-31|2", "2024-10-26|1", "2024-10-27|3"]);
-    job.is_computed();
-}
-
-fn a_day_at_the_end_of_all_times_is_one_like_others(kind: Kind) {
-    // What programs write that know no time: the first moment of all, and the last.
-    let instants = ["0001-01-01T00:00:00Z", "2024-03-01T10:00:00Z", "9999-12-31T23:59:59.999999Z"];
-    for (at, zone, cut) in [
-        ("\"timestamp\"", "UTC", 27),
-        ("\"timestamp\"", "America/New_York", 27),
-        ("\"timestamp\"", "Europe/Berlin", 27),
-        ("{ type = \"timestamp\", zone = \"naive\" }", "Europe/Berlin", 19),
-        ("\"date\"", "America/New_York", 10),
-    ] {
-        let source = format!("files = [\"*.log\"]\ntimezone = \"{zone}\"");
-        let job = Job { source, at, ..Job::new(kind) };
-        let records = instants.map(|instant| (&instant[..instant.len().min(cut)], "INFO", 1));
-        job.log("1.log", &records);
-        job.loads(3);
-        let ones = |metric: &str| {
-            let values = job.metric(metric);
-            assert!(
-                values.len() == 3 && values.iter().all(|value| value.ends_with("|1")),
-                "{at} {zone}: {values:?}"
-            );
-        };
-        ["rows", "total"].into_iter().for_each(ones);
-        job.is_computed();
-        // Its days are found again in the rows, and in what is marked.
-        let known = |arguments: &str| {
-            let (code, result) = job.json(arguments);
-            assert_eq!(code, 0, "{at} {zone}: {result}");
-            job.is_computed();
-        };
-        known("rollup");
-        known("rollup --from 0001-01-01 --to 9999-12-31");
-        known("load --rebuild");
-        ["rows", "total"].into_iter().for_each(ones);
-        job.loads(0);
-        job.run("forget --delete-rows 1.log").ended(0, &[]);
-        known("rollup");
-        assert_eq!(job.metric("rows"), Vec::<String>::new(), "{at} {zone}");
-    }
-}
-
-fn rejects_are_counted_by_their_data_date(kind: Kind) {
-    let metrics =
-        "[[rollup]]\nmetric = \"rejects\"\nof = \"rejects\"\n[[rollup]]\nmetric = \"rows\"\nof = \"rows\"\n";
-    let source = "files = [\"{date}.log\"]".to_owned();
-    let job = Job { source, metrics: metrics.to_owned(), ..Job::new(kind) };
-    job.place
-        .write("2024-03-01.log", "no\n{\"at\":\"2024-03-01T00:00:00Z\",\"level\":\"INFO\",\"n\":\"x\"}\n");
-    job.log("2024-03-02.log", &FIRST);
-    let said = job.run("backfill --from 2024-03-01 --to 2024-03-03");
-    assert_eq!(said.code, 3, "{said:?}");
-    assert_eq!(job.metric("rejects"), ["2024-03-01|2", "2024-03-02|0", "2024-03-04|0"]);
-    job.is_computed();
-    // One that becomes a row is none any more.
-    job.run("dead-letters export -o letters.ndjson").ended(0, &[]);
-    let letters = job.place.read("letters.ndjson").replace("\\\"x\\\"", "9");
-    job.place.write("letters.ndjson", letters);
-    job.run("dead-letters replay --from letters.ndjson");
-    assert_eq!(job.metric("rejects")[0], "2024-03-01|1");
-    assert_eq!(job.metric("rows")[0], "2024-03-01|4");
-    job.is_computed();
-}
-
-fn a_metric_that_comes_later_or_again_has_no_date_left_out(kind: Kind) {
-    const ROWS: &str = "[[rollup]]\nmetric = \"rows\"\nof = \"rows\"\n";
-    let source = "files = [\"{date}.log\"]".to_owned();
-    let mut job = Job { source, metrics: ROWS.to_owned(), ..Job::new(kind) };
-    // A date with nothing but dead letters, and one with rows alone.
-    job.place.write("2024-03-01.log", "no\nno\n");
-    job.log("2024-03-02.log", &FIRST[3..5]);
-    job.run("backfill --from 2024-03-01 --to 2024-03-03").ended(3, &[]);
-    job.metrics = format!("{ROWS}[[rollup]]\nmetric = \"rejects\"\nof = \"rejects\"\n");
-    job.run("load --date 2024-03-02").ended(0, &[]);
-    assert_eq!(job.metric("rejects"), ["2024-03-01|2", "2024-03-02|0"]);
-    job.is_computed();
-    // While a metric is out its rows go, and nothing marks their date for it.
-    job.metrics = format!("{ROWS}[[rollup]]\nmetric = \"total\"\nof = \"sum(n)\"\n");
-    job.run("load --date 2024-03-02").ended(0, &[]);
-    assert_eq!(job.metric("total"), ["2024-03-02|9"]);
-    job.metrics = ROWS.to_owned();
-    job.run("load --date 2024-03-02").ended(0, &[]);
-    job.run("forget --delete-rows --date 2024-03-02 2024-03-02.log").ended(0, &[]);
-    job.run("rollup").ended(0, &[]);
-    job.metrics = format!("{ROWS}[[rollup]]\nmetric = \"total\"\nof = \"sum(n)\"\n");
-    job.log("2024-03-03.log", &FIRST[5..]);
-    job.run("load --date 2024-03-03").ended(0, &[]);
-    assert_eq!(job.metric("total"), ["2024-03-04|6"]);
     job.is_computed();
 }
 
