@@ -1,14 +1,21 @@
-//! Loads, backfills, replays, late files and other rules in any order, killed anywhere: what is there in the end is what
-//! a load of the same files into nothing makes. Where the order of what was done decides, it is what a fold of the
-//! committed records makes, step by step. What else changes rows, or is made of them, joins in [`Step`] and [`left`].
+//! Loads, backfills, rebuilds, replays, late files, corrected files, metrics that come later and other rules in any
+//! order, killed anywhere: what is there in the end, metrics and marks included, is what a load of the same files into
+//! nothing makes. Where the order of what was done decides, it is what a fold of the committed records makes, step by
+//! step. After every step a metric that is not what its rows say is marked. What else changes rows, or is made of them,
+//! joins in [`Step`] and [`Sequence::left`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
 use super::*;
 use crate::harness::run::needs_failpoints;
 use crate::harness::trials::trials;
+
+/// What the order of commits decides.
+mod fold;
+
+use fold::folded;
 
 #[test]
 fn whatever_is_done_postgres_has_in_the_end_what_a_fresh_load_makes() {
@@ -51,17 +58,37 @@ fn whatever_is_done_sqlite_updates_rows_in_the_order_of_commits() {
 }
 
 /// Keys under which no order of loads decides, and how many sequences are tried of each.
-const ORDERLESS: [(&str, usize); 3] = [
-    ("key = \"position\"\ncolumns = { data_date = \"{date}\" }", 2),
-    ("key = \"content\"", 2),
-    ("key = [\"n\"]\non_conflict = \"newest(seen)\"", 2),
+const ORDERLESS: [(&str, usize); 4] = [
+    ("key = \"position\"\ncolumns = { data_date = \"{date}\" }", 3),
+    ("key = \"content\"", 1),
+    ("key = \"content\"\ncolumns = { data_date = \"{date}\" }", 2),
+    ("key = [\"n\"]\non_conflict = \"newest(seen)\"\ncolumns = { data_date = \"{date}\" }", 2),
 ];
+
+/// Of rows, of one column of them, of letters, and by a column.
+const METRICS: &str = "
+[[rollup]]
+metric = \"rows\"
+of = \"rows\"
+[[rollup]]
+metric = \"sum\"
+of = \"sum(n)\"
+[[rollup]]
+metric = \"rejects\"
+of = \"rejects\"
+[[rollup]]
+metric = \"each\"
+of = \"rows\"
+by = [\"n\"]
+table = \"by_n\"
+";
 
 const DAYS: [&str; 4] = ["2024-02-28", "2024-02-29", "2024-03-01", "2024-03-02"];
 const RANGE: &str = "--from 2024-02-28 --to 2024-03-03";
 
 /// Where a run dies, if it comes by.
-const POINTS: [&str; 10] = [
+const POINTS: [&str; 15] = [
+    "before-register-commit",
     "before-claim-commit",
     "after-claim",
     "mid-copy",
@@ -70,8 +97,23 @@ const POINTS: [&str; 10] = [
     "before-commit",
     "after-commit",
     "between-batches",
+    "before-rollup",
+    "mid-rollup",
+    "before-rollup-commit",
+    "after-rollup",
     "before-finish",
     "mid-finish",
+];
+
+/// Where a rebuild dies besides.
+const REBUILD_POINTS: [&str; 7] = [
+    "before-rebuild",
+    "after-superseded",
+    "after-rows-deleted",
+    "after-set-back",
+    "after-rows",
+    "before-rebuild-commit",
+    "after-rebuild-commit",
 ];
 
 /// The first rules, and those that take more.
@@ -83,19 +125,30 @@ const LATER_LIMIT: i64 = 80;
 enum Step {
     Load(&'static str),
     Backfill,
+    Rebuild(&'static str),
+    RebuildAll,
     Replay,
     /// A file comes for a day, perhaps before those that it has by name.
     LateFile,
+    /// A file is another under its old name.
+    Correct,
+    /// The job has metrics from now on.
+    Metrics,
     OtherRules,
 }
 
 impl Step {
     fn any(rng: &mut Rng) -> Step {
-        match rng.u32(..10) {
-            0..3 => Step::Load(DAYS[rng.usize(..DAYS.len())]),
+        let day = DAYS[rng.usize(..DAYS.len())];
+        match rng.u32(..16) {
+            0..3 => Step::Load(day),
             3..6 => Step::Backfill,
-            6..8 => Step::Replay,
-            8 => Step::LateFile,
+            6..9 => Step::Rebuild(day),
+            9 => Step::RebuildAll,
+            10..12 => Step::Replay,
+            12 => Step::LateFile,
+            13 => Step::Correct,
+            14 => Step::Metrics,
             _ => Step::OtherRules,
         }
     }
@@ -106,16 +159,30 @@ struct Sequence {
     days: Days,
     rng: Rng,
     limit: i64,
-    files: u32,
+    /// The files that there are, by their names.
+    files: Vec<String>,
+    /// The days of files that were corrected: only a rebuild loads these.
+    corrected: BTreeSet<&'static str>,
+    has_metrics: bool,
     said: Vec<String>,
 }
 
 impl Sequence {
     fn new(kind: Kind, key: &str, rng: Rng) -> Sequence {
-        let days = Days::new(kind)
-            .files("files = [\"logs/{date}*.log\"]")
-            .lines(&format!("{key}\n[pipeline]\nbatch_rows = 7\nchunk_size = 300\nthreads = 2"));
-        let mut sequence = Sequence { days, rng, limit: FIRST_LIMIT, files: 0, said: Vec::new() };
+        let lines = format!(
+            "{key}\n[pipeline]\nbatch_rows = 7\nchunk_size = 300\nthreads = 2\n[record]\ntime = \"at\"\n"
+        );
+        let days = Days::new(kind).files("files = [\"logs/{date}*.log\"]").lines(&lines);
+        let mut sequence = Sequence {
+            days,
+            rng,
+            limit: FIRST_LIMIT,
+            files: Vec::new(),
+            corrected: BTreeSet::new(),
+            has_metrics: false,
+            said: Vec::new(),
+        };
+        sequence.has_metrics = sequence.rng.bool();
         for _ in 0..5 {
             sequence.late_file();
         }
@@ -125,67 +192,144 @@ impl Sequence {
     /// Under the rules that hold now.
     fn run(&mut self, arguments: &str, failpoints: &str) -> Said {
         self.days.fields = format!(
-            "n = {{ type = \"int\", le = {} }}\nseen = {{ type = \"int\", required = false }}\nnote = \"text\"",
+            "n = {{ type = \"int\", le = {} }}\nseen = {{ type = \"int\", required = false }}\nnote = \"text\"\n\
+             at = {{ type = \"timestamp\", required = false }}",
             self.limit
         );
         self.said.push(format!("{arguments} {failpoints}"));
-        self.days.write_job();
+        let metrics = if self.has_metrics { METRICS } else { "" };
+        self.days.write_job_of(&format!("{}{metrics}", self.days.lines));
         let mut command = self.days.place.command(&format!("{arguments} -j job.toml"));
         Said::of(command.env("FAILPOINTS", failpoints), b"")
     }
 
     fn late_file(&mut self) {
         // More would have another order by name than by text.
-        if self.files == 9 {
+        if self.files.len() == 9 {
             return;
         }
-        self.files += 1;
+        let (rng, number) = (&mut self.rng, self.files.len() + 1);
+        let name = format!("{}-{}-{number}.log", DAYS[rng.usize(..DAYS.len())], rng.char('a'..='c'));
+        self.write(&name);
+        self.files.push(name);
+    }
+
+    fn correct(&mut self) {
+        let name = self.files[self.rng.usize(..self.files.len())].clone();
+        self.write(&name);
+        self.corrected.extend(DAYS.iter().find(|day| name.starts_with(**day)));
+        self.said.push(format!("correct {name}"));
+    }
+
+    /// Writes lines into a file, in the place of those that it has.
+    fn write(&mut self, name: &str) {
         let rng = &mut self.rng;
-        let name = format!("{}-{}-{}", DAYS[rng.usize(..DAYS.len())], rng.char('a'..='c'), self.files);
+        // So that it cannot be taken for one that has grown.
+        let of = rng.u32(..);
         let mut lines = String::new();
         for line in 0..rng.u32(1..40) {
             let (n, seen) = (rng.i64(0..=LATER_LIMIT + 4), rng.i64(0..50));
+            let at = ["27T23:59:59.5", "28T10:00:00", "29T00:00:00"][rng.usize(..3)];
             // A line in twenty is no record at all.
             match rng.u32(..20) {
                 0 => lines.push_str("{\"n\":\n"),
-                1 => lines
-                    .push_str(&format!("{{\"n\":{n},\"note\":\"of file {}, line {line}\"}}\n", self.files)),
+                1 => lines.push_str(&format!("{{\"n\":{n},\"note\":\"of {of}, line {line}\"}}\n")),
                 // The same in many files.
-                2 => lines.push_str("{\"n\":7,\"seen\":7,\"note\":\"everywhere\"}\n"),
+                2 => lines.push_str("{\"n\":7,\"seen\":7,\"note\":\"everywhere\",\"at\":\"2024-03-01T00:00:00Z\"}\n"),
                 _ => lines.push_str(&format!(
-                    "{{\"n\":{n},\"seen\":{seen},\"note\":\"of file {}, line {line}\"}}\n",
-                    self.files
+                    "{{\"n\":{n},\"seen\":{seen},\"note\":\"of {of}, line {line}\",\"at\":\"2024-02-{at}Z\"}}\n"
                 )),
             }
         }
-        self.days.place.write(format!("logs/{name}.log"), lines);
+        self.days.place.write(format!("logs/{name}"), lines);
     }
 
     /// Takes a step, and may die of it.
     fn step(&mut self, step: &Step, may_go_side_by_side: bool) {
+        let is_rebuild = matches!(step, Step::Rebuild(_) | Step::RebuildAll);
+        let (is_newest, knows_days) =
+            (self.days.lines.contains("newest"), self.days.lines.contains("data_date"));
         let dies = self.rng.u32(..5) < 2;
-        let point = POINTS[self.rng.usize(..POINTS.len())];
+        let point = match is_rebuild && self.rng.bool() {
+            true => REBUILD_POINTS[self.rng.usize(..REBUILD_POINTS.len())],
+            false => POINTS[self.rng.usize(..POINTS.len())],
+        };
         let failpoints = match dies {
             true => format!("{point}={}*off->return(kill)", self.rng.u32(..6)),
             false => String::new(),
         };
+        let parallel = if may_go_side_by_side && self.rng.bool() { "--parallel 2" } else { "" };
         let said = match step {
             Step::Load(day) => self.run(&format!("load --date {day} --accept-new-rules"), &failpoints),
             Step::Backfill => {
-                let parallel = if may_go_side_by_side && self.rng.bool() { "--parallel 2" } else { "" };
                 self.run(&format!("backfill {RANGE} --accept-new-rules {parallel}"), &failpoints)
             }
+            // Nobody knows whose the rows are.
+            Step::Rebuild(_) | Step::RebuildAll if !knows_days => return,
+            Step::Rebuild(day) => self.run(&format!("load --date {day} --rebuild"), &failpoints),
+            Step::RebuildAll => self.run(&format!("backfill {RANGE} --rebuild {parallel}"), &failpoints),
             // A replay that dies in the middle may leave the earlier of two rows of one key.
             Step::Replay if !may_go_side_by_side => self.replay(""),
             Step::Replay => self.replay(&failpoints),
             Step::LateFile => return self.late_file(),
+            // A key whose row goes may have a record of another day.
+            Step::Correct if !may_go_side_by_side || is_newest || !knows_days => return,
+            Step::Correct => return self.correct(),
+            Step::Metrics => {
+                self.has_metrics = true;
+                return;
+            }
             Step::OtherRules => {
                 self.limit = LATER_LIMIT;
                 return;
             }
         };
-        let codes: &[i32] = if dies { &[-1, 0, 3] } else { &[0, 3] };
+        let mut codes = vec![0, 3];
+        if dies {
+            codes.push(-1);
+        }
+        let meets_another_day = is_rebuild && self.days.lines.contains("[\"n\"]");
+        if !self.corrected.is_empty() && !is_rebuild || meets_another_day {
+            codes.push(1);
+        }
         assert!(codes.contains(&said.code), "{:#?}\n{said:?}", self.said);
+        let is_told = format!("{}{}", said.stdout, said.stderr).contains("another data_date");
+        assert!(!meets_another_day || said.code != 1 || is_told, "{said:?}");
+        match (step, said.code) {
+            (Step::Rebuild(day), 0 | 3) => drop(self.corrected.remove(day)),
+            (Step::RebuildAll, 0 | 3) => self.corrected.clear(),
+            _ => {}
+        }
+        self.is_right_or_marked();
+    }
+
+    /// Wherever it has died, a metric that is not what the rows say is marked to be computed again.
+    #[track_caller]
+    fn is_right_or_marked(&mut self) {
+        let (metrics, dirty) = (self.ours("metrics"), self.ours("dirty_dates"));
+        let are_taken_down = self.days.destination.look(|snapshot| {
+            snapshot.has(&metrics) && !snapshot.query(&format!("SELECT metric FROM {metrics}")).is_empty()
+        });
+        if !self.has_metrics || !are_taken_down {
+            return;
+        }
+        let marks = format!("SELECT CAST(date AS text) FROM {dirty}");
+        let before = self.days.query(&marks);
+        let said = self.run("rollup --check --output json", "");
+        self.said.pop();
+        let result: Value =
+            serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
+        assert!([0, 5].contains(&said.code), "{said:?}");
+        // A backend that outlives its client for a moment may end what it was at meanwhile.
+        let marked: Vec<String> = before.into_iter().chain(self.days.query(&marks)).collect();
+        for difference in result["differences"].as_array().unwrap() {
+            let date = difference["date"].as_str().unwrap();
+            assert!(
+                marked.iter().any(|marked| marked == date),
+                "{difference}, marked: {marked:?}, after {:#?}",
+                self.said
+            );
+        }
     }
 
     fn replay(&mut self, failpoints: &str) -> Said {
@@ -203,11 +347,24 @@ impl Sequence {
 
     /// Does what is left to do.
     fn finish(&mut self) {
-        self.limit = LATER_LIMIT;
+        (self.limit, self.has_metrics) = (LATER_LIMIT, true);
+        for day in std::mem::take(&mut self.corrected) {
+            let rebuild = self.run(&format!("load --date {day} --rebuild"), "");
+            assert!([0, 3].contains(&rebuild.code), "{:#?}\n{rebuild:?}", self.said);
+        }
         let backfill = self.run(&format!("backfill {RANGE} --accept-new-rules"), "");
         assert!([0, 3].contains(&backfill.code), "{:#?}\n{backfill:?}", self.said);
+        // A run that was killed at its very end has left its day as partial in the table of dates, though all of it is
+        // loaded; a backfill leaves that day out, and only a load of it takes down how it stands.
+        for day in DAYS {
+            let load = self.run(&format!("load --date {day}"), "");
+            assert!([0, 3].contains(&load.code), "{:#?}\n{load:?}", self.said);
+        }
         let replay = self.replay("");
         assert!([0, 3].contains(&replay.code), "{:#?}\n{replay:?}", self.said);
+        // Nothing is left to be computed, and all that was is right.
+        assert_eq!(self.days.query(&format!("SELECT count(*) FROM {}", self.ours("dirty_dates"))), ["0"]);
+        self.is_right_or_marked();
     }
 
     /// All that a person would look at: rows, with where they come from if they say it; open letters; days.
@@ -215,10 +372,13 @@ impl Sequence {
         let (sources, letters, dates) = (self.ours("sources"), self.ours("dead_letters"), self.ours("dates"));
         let rows = match self.days.lines.contains("position") {
             true => format!(
-                "SELECT s.name, CAST(t.data_date AS text), t.source_offset, t.n, t.seen, t.note
+                "SELECT s.name, CAST(t.data_date AS text), t.source_offset, t.n, t.seen, t.note, CAST(t.at AS text)
                  FROM t JOIN {sources} s ON s.id = t.source_id AND CAST(s.data_date AS text) = CAST(t.data_date AS text)"
             ),
-            false => "SELECT n, seen, note FROM t".to_owned(),
+            false if self.days.lines.contains("data_date") => {
+                "SELECT n, seen, note, CAST(at AS text), CAST(data_date AS text) FROM t".to_owned()
+            }
+            false => "SELECT n, seen, note, CAST(at AS text) FROM t".to_owned(),
         };
         let queries = [
             rows,
@@ -228,6 +388,9 @@ impl Sequence {
                  FROM {letters} d JOIN {sources} s ON s.id = d.source_id WHERE d.state = 'open'"
             ),
             format!("SELECT job, CAST(date AS text), state, reason FROM {dates}"),
+            // A date that has had rows or rejects has their number, though it is none any more.
+            "SELECT metric_id, CAST(date AS text), CAST(value AS text) FROM daily_metrics WHERE value <> 0".to_owned(),
+            "SELECT metric_id, CAST(date AS text), n, CAST(value AS text) FROM by_n".to_owned(),
         ];
         let mut left = Vec::new();
         for sql in queries {
@@ -244,7 +407,7 @@ impl Sequence {
 
 fn compared(kind: Kind, key: &str, mut rng: Rng) {
     needs_failpoints();
-    let steps = rng.usize(4..9);
+    let steps = rng.usize(5..11);
     let mut sequence = Sequence::new(kind, key, rng);
     for _ in 0..steps {
         let step = Step::any(&mut sequence.rng);
@@ -252,9 +415,15 @@ fn compared(kind: Kind, key: &str, mut rng: Rng) {
     }
     sequence.finish();
     let used = &sequence.days;
-    let days = Days::new(kind).files(&used.files).lines(&used.lines);
-    let mut fresh =
-        Sequence { days, rng: sequence.rng.clone(), limit: LATER_LIMIT, files: 0, said: Vec::new() };
+    let mut fresh = Sequence {
+        days: Days::new(kind).files(&used.files).lines(&used.lines),
+        rng: sequence.rng.clone(),
+        limit: LATER_LIMIT,
+        files: Vec::new(),
+        corrected: BTreeSet::new(),
+        has_metrics: true,
+        said: Vec::new(),
+    };
     for entry in std::fs::read_dir(used.place.path("logs")).unwrap() {
         let path = entry.unwrap().path();
         let name = format!("logs/{}", path.file_name().unwrap().to_str().unwrap());
@@ -271,119 +440,4 @@ fn compared(kind: Kind, key: &str, mut rng: Rng) {
         sequence.said
     );
     assert!(found.len() > 20, "there is little to compare: {found:#?}");
-}
-
-/// The place of a record: the number of its source, and its offset.
-type At = (i64, i64);
-
-/// What a table must be by what was committed, in the order in which it was.
-#[derive(Default)]
-struct Fold {
-    rows: BTreeMap<i64, (Option<i64>, String)>,
-    positions: BTreeMap<i64, i64>,
-    replayed: BTreeSet<At>,
-}
-
-impl Fold {
-    /// Adds what a step has committed.
-    fn follow(&mut self, sequence: &Sequence) {
-        let days = &sequence.days;
-        if !days.destination.look(|snapshot| snapshot.has(&sequence.ours("checkpoints"))) {
-            return;
-        }
-        let sources = days.destination.look(|snapshot| {
-            snapshot.query(&format!(
-                "SELECT s.id, s.name, c.position FROM {} s JOIN {} c ON c.source_id = s.id ORDER BY s.data_date, s.name",
-                sequence.ours("sources"),
-                sequence.ours("checkpoints")
-            ))
-        });
-        let mut contents = BTreeMap::new();
-        for row in &sources {
-            let (id, position) = (row[0].int(), row[2].int());
-            let content = std::fs::read_to_string(row[1].text()).unwrap();
-            let since = self.positions.insert(id, position).unwrap_or(0);
-            for (_, (n, row)) in records(&content, since, position, sequence.limit) {
-                self.rows.insert(n, row);
-            }
-            contents.insert(id, content);
-        }
-        let replayed = days.destination.look(|snapshot| {
-            snapshot.query(&format!(
-                "SELECT source_id, source_offset FROM {} WHERE state = 'replayed' ORDER BY 1, 2",
-                sequence.ours("dead_letters")
-            ))
-        });
-        // Of several of one key the last wins, and yields to what is there.
-        let mut new = BTreeMap::new();
-        for row in &replayed {
-            let place = (row[0].int(), row[1].int());
-            if self.replayed.insert(place) {
-                let content = &contents[&place.0];
-                let end = i64::try_from(content.len()).unwrap();
-                let record = records(content, place.1, end, sequence.limit).into_iter().next();
-                let (offset, (n, row)) = record.expect("a record that is one by now");
-                assert_eq!(offset, place.1);
-                new.insert(n, row);
-            }
-        }
-        for (n, row) in new {
-            self.rows.entry(n).or_insert(row);
-        }
-        let found = days.destination.look(|snapshot| match snapshot.has("t") {
-            true => snapshot.query("SELECT n, seen, note FROM t ORDER BY n"),
-            false => Vec::new(),
-        });
-        let found: BTreeMap<i64, (Option<i64>, String)> = found
-            .iter()
-            .map(|row| (row[0].int(), (row[1].known().map(Cell::int), row[2].text().to_owned())))
-            .collect();
-        let differs = self.rows.iter().find(|(n, row)| found.get(n) != Some(row));
-        assert!(
-            differs.is_none() && found.len() == self.rows.len(),
-            "{differs:?} is {:?}; {} expected, {} found, after {:#?}",
-            differs.map(|(n, _)| found.get(n)),
-            self.rows.len(),
-            found.len(),
-            sequence.said
-        );
-    }
-}
-
-/// A row of the table behind its key.
-type Row = (i64, (Option<i64>, String));
-
-/// The records of a text that begin in a range and are rows under a limit, with their offsets.
-fn records(content: &str, from: i64, to: i64, limit: i64) -> Vec<(i64, Row)> {
-    let mut offset = 0;
-    let mut records = Vec::new();
-    for line in content.split_inclusive('\n') {
-        let start = offset;
-        offset += i64::try_from(line.len()).unwrap();
-        if start < from || start >= to {
-            continue;
-        }
-        let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
-        let n = record["n"].as_i64().unwrap();
-        if n <= limit {
-            let row = (record["seen"].as_i64(), record["note"].as_str().unwrap().to_owned());
-            records.push((start, (n, row)));
-        }
-    }
-    records
-}
-
-fn folded(kind: Kind, mut rng: Rng) {
-    needs_failpoints();
-    let steps = rng.usize(6..12);
-    let mut sequence = Sequence::new(kind, "key = [\"n\"]", rng);
-    let mut fold = Fold::default();
-    for _ in 0..steps {
-        let step = Step::any(&mut sequence.rng);
-        sequence.step(&step, false);
-        fold.follow(&sequence);
-    }
-    sequence.finish();
-    fold.follow(&sequence);
-    assert!(fold.rows.len() > 10, "{:?}", fold.rows);
 }
