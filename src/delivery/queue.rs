@@ -90,7 +90,7 @@ impl Target for Queue {
                 let messages: Vec<Value> = part.iter().map(|(_, message)| message.clone()).collect();
                 let (arrived, result) = self.send(&messages);
                 for (letter, message) in &part {
-                    if arrived.iter().any(|id| message["Id"] == id.to_string()) {
+                    if arrived.iter().any(|id| message["Id"] == **id) {
                         delivered.add(letter);
                     }
                 }

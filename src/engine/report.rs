@@ -86,7 +86,7 @@ fn page(config: &Config, options: ReportOptions, watch: &Watch) -> Result<Page> 
 /// The first dead letter of each of the most frequent reasons. One that is gone meanwhile has no sample.
 fn samples(config: &Config, status: &Status, history: &mut dyn History) -> Result<Vec<ShownLetter>> {
     let reasons = status.reasons.iter().take(Page::SAMPLES_MAX);
-    let ids: BTreeSet<i64> = reasons.map(|reason| reason.first.id).collect();
+    let ids: BTreeSet<i64> = reasons.filter_map(|reason| reason.first.id).collect();
     let mut samples = Vec::new();
     if ids.is_empty() {
         return Ok(samples);

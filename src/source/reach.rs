@@ -146,7 +146,7 @@ impl Reach {
             if let Some(what) = &**in_vain {
                 return Err(away(what));
             }
-            let waited = outage.wait(&what, || away(&what));
+            let waited = outage.wait("bucket", &what, || away(&what));
             if waited.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::Unreachable { .. })) {
                 **in_vain = Some(what);
             }

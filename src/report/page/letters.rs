@@ -28,8 +28,9 @@ pub(super) fn section(html: &mut Html, status: &Status, samples: &[ShownLetter])
         reasons(html, status);
         if !samples.is_empty() {
             html.leaf("h3", &[], "The first of each");
-            let of_reason =
-                |reason: &ReasonCount| samples.iter().find(|sample| sample.letter.id == reason.first.id);
+            let of_reason = |reason: &ReasonCount| {
+                samples.iter().find(|sample| Some(sample.letter.id) == reason.first.id)
+            };
             let pairs = status.reasons.iter().filter_map(|reason| Some((reason, of_reason(reason)?)));
             for (index, (reason, sample)) in pairs.enumerate() {
                 self::sample(html, reason, sample, index < OPEN_SAMPLES);

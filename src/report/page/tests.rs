@@ -60,7 +60,7 @@ fn run(id: i64, exit_code: i32) -> RunStatus {
 }
 
 fn reason(id: i64, code: &str, field: &str) -> ReasonCount {
-    let first = FirstLetter { id, file: "a.log".to_owned(), line: Line::of(3, 0, Some(0)) };
+    let first = FirstLetter { id: Some(id), file: "a.log".to_owned(), line: Line::of(3, 0, Some(0)) };
     ReasonCount {
         code: code.to_owned(),
         field: field.to_owned(),

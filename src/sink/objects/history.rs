@@ -143,7 +143,11 @@ impl ObjectsHistory {
                         count: 1,
                         oldest: letter.first_seen,
                         newest: letter.first_seen,
-                        first: FirstLetter { id: letter.id, file: letter.source.clone(), line: letter.line },
+                        first: FirstLetter {
+                            id: Some(letter.id),
+                            file: letter.source.clone(),
+                            line: letter.line,
+                        },
                     }),
                 }
             }

@@ -59,13 +59,13 @@ pub(super) fn settings(place: &Place, settings: &Settings) -> ledger::Settings {
 /// Refuses a bucket that takes conditional writes and ignores the condition, as many imitations do: two runs
 /// would both believe that a source is theirs.
 pub(super) fn refuse_careless(place: &Place, settings: &Settings) -> Result<()> {
-    // Its conditions are ours.
-    if place.bucket.folder().is_some() {
+    // The conditions of a folder are ours; and what is only written to needs none.
+    if place.bucket.folder().is_some() || settings.state.url.is_some() {
         return Ok(());
     }
     let keeps_conditions = place.ask(settings, "trying conditional writes", |bucket| {
         // Anew after each failure: a write whose answer was lost may stand there.
-        let key = format!("{}probe-{:016x}", folder(place), fastrand::u64(..));
+        let key = format!("_logmill/{}/probe-{:016x}", place.table, fastrand::u64(..));
         let put = |value: &'static [u8], expected: Option<&bucket::Version>| match bucket.put_if(
             &key,
             Bytes::from_static(value),

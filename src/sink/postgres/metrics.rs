@@ -192,13 +192,14 @@ fn begin_alone(client: &mut Client, settings: &Settings, target: &Target, lock: 
     }
     let (since, target) = (Instant::now(), &target.name);
     settings.observer.tell(&Event::Waiting {
+        trouble: "conflict",
         why: format!(
             "a load or a rebuild of {target} is under way, and metrics are taken down between two of them"
         ),
         at_most: settings.retry_for.max(timeout),
     });
     at(Step::Prepare, client.batch_execute(&format!("{}; {lock}", begin(timeout))))?;
-    settings.observer.tell(&Event::Resumed { after: since.elapsed() });
+    settings.observer.tell(&Event::Resumed { trouble: "conflict", after: since.elapsed() });
     Ok(())
 }
 
