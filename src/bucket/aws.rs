@@ -172,7 +172,8 @@ impl Named {
             format!("https://{}.{region}.amazonaws.com{end}", self.service.scheme())
         });
         let allow_http = self.allow_http || variable("AWS_ALLOW_HTTP").is_some_and(|value| value == "true");
-        if !endpoint.starts_with("https://") && !(allow_http && endpoint.starts_with("http://")) {
+        let is_meant = allow_http && endpoint.starts_with("http://");
+        if !endpoint.starts_with("https://") && !is_meant {
             return Err(Error::connection(format!(
                 "{}: its endpoint is not https; over plain http what is sent passes others in the clear: add \
                  allow_http=true if that is meant",
