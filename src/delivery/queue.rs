@@ -47,15 +47,15 @@ impl Queue {
     }
 
     /// Sends messages, and says which have arrived; an error if not all have.
-    fn send(&self, messages: &[Value]) -> (Vec<usize>, Result<()>) {
+    fn send(&self, messages: &[Value]) -> (Vec<String>, Result<()>) {
         let question = json!({ "QueueUrl": self.url, "Entries": messages });
         let answer = match asked(&self.aws, &self.shown, "SendMessageBatch", &question) {
             Ok(answer) => answer,
             Err(error) => return (Vec::new(), Err(error)),
         };
         let entries = |name: &str| answer[name].as_array().into_iter().flatten();
-        let arrived: Vec<usize> =
-            entries("Successful").filter_map(|entry| entry["Id"].as_str()?.parse().ok()).collect();
+        let arrived: Vec<String> =
+            entries("Successful").filter_map(|entry| entry["Id"].as_str().map(str::to_owned)).collect();
         let result = match entries("Failed").next() {
             None if arrived.len() == messages.len() => Ok(()),
             None => Err(undelivered(&self.shown, "it does not say what became of every message")),
@@ -90,7 +90,7 @@ impl Target for Queue {
                 let messages: Vec<Value> = part.iter().map(|(_, message)| message.clone()).collect();
                 let (arrived, result) = self.send(&messages);
                 for (letter, message) in &part {
-                    if arrived.iter().any(|id| message["Id"] == **id) {
+                    if arrived.iter().any(|id| message["Id"] == *id) {
                         delivered.add(letter);
                     }
                 }
