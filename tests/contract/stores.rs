@@ -164,8 +164,7 @@ fn place(url: &str) -> Place {
                 }
             }
             for (key, entry) in older {
-                let now = answer(|| for_put_back.get(&key));
-                set(&*for_put_back, &key, now.map(|now| now.version).as_ref(), Some(&entry.value));
+                put_back(&*for_put_back, &key, &entry.value);
             }
         }),
         cut: Box::new(move |at| {
@@ -187,6 +186,16 @@ fn set(store: &dyn Store, key: &str, expected: Option<&Version>, value: Option<&
     let now = answer(|| store.get(key));
     assert_eq!(now.as_ref().map(|now| &now.value[..]), value, "{key} is not what it was");
     now.map(|now| now.version)
+}
+
+/// Sets a key to what it was. A heart may beat there meanwhile.
+fn put_back(store: &dyn Store, key: &str, value: &[u8]) {
+    wait_until("the key to be put back", || {
+        let now = answer(|| store.get(key));
+        let is_so = now.as_ref().is_some_and(|now| now.value == value);
+        let version = now.map(|now| now.version);
+        is_so || matches!(answer(|| store.compare_and_set(key, version.as_ref(), Some(value))), Swap::Done(_))
+    });
 }
 
 /// Puts a store through all clauses, each in a place of its own, and through those of stores.

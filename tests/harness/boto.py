@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import json
 import sys
+import urllib.parse
 import urllib.request
 from email.utils import formatdate
+from xml.etree import ElementTree
 
 import boto3
 from botocore.auth import SigV4Auth
@@ -49,17 +51,31 @@ def bucket(name):
     client("s3").create_bucket(Bucket=name)
 
 
-def container(name):
-    """Makes a container of Azurite, whose account and key are the same everywhere."""
+def azure(method, path, **query):
+    """Asks Azurite, whose account and key are the same everywhere."""
     account = "devstoreaccount1"
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
     signed = [f"{field}:{value}" for field, value in headers.items()]
-    text = "\n".join(["PUT", *[""] * 11, *signed, f"/{account}/{account}/{name}", "restype:container"])
+    asked = [f"{name}:{value}" for name, value in sorted(query.items())]
+    path = f"/{account}/{path}"
+    text = "\n".join([method, *[""] * 11, *signed, f"/{account}{path}", *asked])
     digest = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
     headers["Authorization"] = f"SharedKey {account}:{base64.b64encode(digest).decode()}"
-    url = f"{sys.argv[1]}/{account}/{name}?restype=container"
-    urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=headers))
+    url = f"{sys.argv[1]}{path}?{urllib.parse.urlencode(query)}"
+    return urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers)).read()
+
+
+def container(name):
+    azure("PUT", name, restype="container")
+
+
+def blobs(name):
+    """All blobs of a container by their names, with their bytes."""
+    listed = ElementTree.fromstring(azure("GET", name, comp="list", restype="container"))
+    names = [found.text for found in listed.iter("Name")]
+    quoted = {name: urllib.parse.quote(name) for name in names}
+    return {key: base64.b64encode(azure("GET", f"{name}/{quoted[key]}")).decode() for key in names}
 
 
 def queue(name, *attributes):

@@ -236,7 +236,8 @@ impl Bucket<'_> {
     /// Everything that lies in it, by its key.
     #[track_caller]
     pub(crate) fn objects(&self) -> BTreeMap<String, Vec<u8>> {
-        let Value::Object(found) = self.cloud.boto(&["objects", &self.name]) else { panic!("no objects") };
+        let what = if self.cloud.kind == Kind::Azurite { "blobs" } else { "objects" };
+        let Value::Object(found) = self.cloud.boto(&[what, &self.name]) else { panic!("no objects") };
         let decode = |value: Value| STANDARD.decode(value.as_str().unwrap()).unwrap();
         found.into_iter().map(|(key, value)| (key, decode(value))).collect()
     }
