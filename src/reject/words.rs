@@ -33,6 +33,7 @@ pub(super) fn words(code: &str) -> Option<&'static str> {
         "date_from_datetime_inexact" => "a date with a time",
         "time_type" | "time_parsing" => "not a time of day",
         "uuid_type" | "uuid_parsing" => "not a UUID",
+        "uuid_version" => "a UUID of another version",
         "decimal_type" | "decimal_parsing" => "not a decimal number",
         "decimal_max_digits" => "too many digits",
         "decimal_max_places" => "too many decimal places",
