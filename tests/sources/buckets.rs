@@ -310,7 +310,9 @@ fn an_object_that_is_written_anew_in_the_midst_is_refused_alone() {
     let before = loaded.count("/counts/inserted");
     assert!((1000..61_000).contains(&before), "{before}");
     shelf.load().exit(0).did(61_100 - before, 1);
-    assert_eq!(shelf.logs.number("select count(distinct n) from t"), 61_100);
+    // The hundred that it has grown by are numbers that the other one has too.
+    assert_eq!(shelf.logs.number("select count(*) from t"), 61_100);
+    assert_eq!(shelf.logs.number("select count(distinct n) from t"), 61_000);
 }
 
 #[test]
