@@ -149,7 +149,8 @@ fn plan_day(
         ..settings(config, watch)
     };
     let (asked, unreadable) = pipeline::asked(&files.files, &settings, &watch.stop)?;
-    let is_done = status.is_some_and(|status| status.state == DateState::Done) && unreadable.is_empty();
+    let is_done = status.is_some_and(|status| status.state == DateState::Done && status.is_settled)
+        && unreadable.is_empty();
     // Why it cannot be decided, the load will say.
     let Ok(decisions) = decide(&asked, &sources) else { return Ok(planned(files, Fate::Due(0))) };
     let mut bytes = 0;

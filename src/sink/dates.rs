@@ -56,6 +56,9 @@ pub struct DateStatus {
     pub other_rules: bool,
     /// Why it failed.
     pub reason: Option<String>,
+    /// What is stored of it says the same: a run that is killed at its very end leaves a day as it began it.
+    #[serde(skip)]
+    pub is_settled: bool,
 }
 
 /// A day of a job, with what is remembered of its sources.
@@ -99,6 +102,7 @@ impl Stored {
             open_dead_letters: u64::try_from(self.open_dead_letters).unwrap_or(0),
             other_rules: self.splits_of_other_rules > 0,
             reason: self.reason.filter(|_| state == DateState::Failed),
+            is_settled: stored.is_none_or(|stored| stored == state),
         })
     }
 }

@@ -37,7 +37,7 @@ fn source(id: i32, name: &str) -> SourceStatus {
 }
 
 fn date(day: NaiveDate, state: DateState) -> DateStatus {
-    DateStatus { date: day, state, open_dead_letters: 0, other_rules: false, reason: None }
+    DateStatus { date: day, state, open_dead_letters: 0, other_rules: false, reason: None, is_settled: true }
 }
 
 fn run(id: i64, exit_code: i32) -> RunStatus {
