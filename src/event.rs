@@ -128,6 +128,14 @@ pub enum Event {
         /// How many batches that were, as far as that is taken back.
         batches: u64,
     },
+    /// A file of a folder is no log, and is left out.
+    PassedOver {
+        /// The file.
+        #[serde(serialize_with = "lossy")]
+        file: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// A file cannot be loaded. The others can.
     Refused {
         /// The file.
@@ -254,6 +262,7 @@ impl Event {
             | Event::SourceClaimed { .. }
             | Event::Committed { .. }
             | Event::TakenBack { .. }
+            | Event::PassedOver { .. }
             | Event::Refused { .. }
             | Event::GivenUp { .. }
             | Event::Finished { .. } => Level::Debug,
@@ -309,6 +318,7 @@ impl fmt::Display for Event {
                 let records = figure::some(counts.records, "record");
                 write!(f, "{records} of those that were committed are not in the destination any more")
             }
+            Event::PassedOver { file, what } => write!(f, "{}: left out, it is {what}", file.display()),
             Event::Refused { file, why } => write!(f, "{}: {why}", file.display()),
             Event::GivenUp { file, dead_letters, records } => write!(
                 f,
@@ -435,6 +445,12 @@ mod tests {
                 Level::Debug,
                 "a.log: given up, 612 dead letters open in 10,000 records",
                 json!({"kind": "given_up", "file": "a.log", "dead_letters": 612, "records": 10_000}),
+            ),
+            (
+                Event::PassedOver { file: "app.db".into(), what: "an SQLite database" },
+                Level::Debug,
+                "app.db: left out, it is an SQLite database",
+                json!({"kind": "passed_over", "file": "app.db", "what": "an SQLite database"}),
             ),
             (
                 Event::Refused { file: "b.log".into(), why: "it is UTF-16".to_owned() },

@@ -224,9 +224,12 @@ fn figures_that_cannot_be_written_are_said_once_and_delay_nothing() {
     assert_eq!(place.query("SELECT count(*) FROM app"), ["958"]);
     // What cannot be meant is refused before anything is touched.
     std::os::unix::fs::symlink(place.path("job.toml"), place.path("link.prom")).unwrap();
-    for (file, why) in
-        [("link.prom", "it is a link"), ("logs", "it is no plain file"), ("no/app.prom", "its folder")]
-    {
+    for (file, why) in [
+        ("link.prom", "it is a link"),
+        ("logs", "it is no plain file"),
+        ("no/app.prom", "its folder"),
+        ("job.toml", "it holds something else"),
+    ] {
         place.run(&format!("load -j job.toml --metrics {file}")).ended(2, &[why]);
     }
     assert_eq!(place.read("job.toml"), JOB);
@@ -417,7 +420,7 @@ fn a_status_says_what_runs_and_how_far_it_is() {
     let run = runs(&place, "job.toml").remove(0);
     assert_eq!((&run["alive"], &run["ended_at"]), (&false.into(), &Value::Null));
     let text = place.run("status -j job.toml").stdout;
-    assert!(!text.contains("running\n") && text.contains("load  ended without a word"), "{text}");
+    assert!(!text.contains("running\n") && text.contains("load  no end recorded"), "{text}");
     // What a lane wrote down last is what it had done at its end.
     let (_, report) = place.json("load -j job.toml --chunk-size 1KiB --batch-rows 50");
     let run = runs(&place, "job.toml").remove(0);

@@ -92,14 +92,27 @@ pub(super) fn exit_of<T>(result: &Result<T>, of: impl Fn(&T) -> Exit) -> Exit {
     }
 }
 
-/// What an earlier command left in the file, unless it is none of ours.
+/// What an earlier command left in the file. One that holds anything else is nobody's to write over: it may
+/// be a log, a job or a database.
 fn previous(path: &Path) -> Result<Option<String>> {
+    let refused =
+        |why: &str| Err(Error::usage(format!("--metrics {}: {why}; name another file", path.display())));
     if let Err(why) = refuse_to_publish(path) {
-        return Err(Error::usage(format!("--metrics {}: {why}; name another file", path.display())));
+        return refused(why);
     }
-    let is_short = path.metadata().is_ok_and(|found| found.len() <= PREVIOUS_BYTES_MAX);
-    Ok(if is_short { std::fs::read_to_string(path).ok() } else { None })
+    let found = match path.metadata() {
+        Ok(found) if found.len() > 0 => found,
+        _ => return Ok(None),
+    };
+    let is_short = found.len() <= PREVIOUS_BYTES_MAX;
+    match is_short.then(|| std::fs::read_to_string(path).ok()).flatten() {
+        Some(text) if text.starts_with(FIRST) => Ok(Some(text)),
+        _ => refused("it holds something else than figures of logmill"),
+    }
 }
+
+/// How every file of figures begins.
+const FIRST: &str = "# HELP logmill_";
 
 /// The thread that keeps the file of figures.
 struct MetricsFile {

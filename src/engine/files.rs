@@ -8,6 +8,7 @@ use super::{Watch, destination};
 use crate::config::Config;
 use crate::delivery::Address;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
 use crate::figure;
 use crate::pipeline::{self, Settings};
 use crate::sink::Answer;
@@ -52,6 +53,9 @@ pub fn files(config: &Config, watch: &Watch) -> Result<Discovered> {
     let patterns = there;
     let mut found = found(config, &patterns, reach)?;
     found.absent = absent;
+    for stranger in &found.strangers {
+        watch.observer.tell(&Event::PassedOver { file: stranger.path.clone(), what: stranger.what });
+    }
     if found.files.is_empty() && !patterns.is_empty() {
         let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
         return Err(nothing_found(&names, &found.passed_over));

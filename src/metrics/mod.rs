@@ -179,6 +179,7 @@ impl Figures {
             Event::DayEnded { state, .. } => *self.dates.entry(state).or_default() += 1,
             Event::SourceClaimed { .. }
             | Event::JobFound { .. }
+            | Event::PassedOver { .. }
             | Event::Listening { .. }
             | Event::Warning { .. }
             | Event::Unsafe { .. } => {}

@@ -107,7 +107,9 @@ impl Status {
             exit = exit.graver(Exit::Rejects);
         }
         if let Some(bound) = alarm.is_older {
-            let age = self.last_success.map(|last| (now - last).to_std().unwrap_or_default());
+            // What was loaded into another table is no load of this one.
+            let last = self.last_success.filter(|_| !self.sources.is_empty());
+            let age = last.map(|last| (now - last).to_std().unwrap_or_default());
             if age.is_none_or(|age| age > bound) {
                 let bound = figure::time(bound);
                 self.alarms.push(match age {

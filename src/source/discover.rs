@@ -219,7 +219,8 @@ fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
             && met.follows(&path)
         {
             // A link to a directory is not followed: it may lead round in a circle.
-            match stranger(&path) {
+            // What a pattern asks for is meant.
+            match stranger(&path).filter(|_| selection.include.is_empty()) {
                 Some(what) => met.strangers.push(Stranger { path, what }),
                 None => met.files.push(path),
             }

@@ -144,6 +144,10 @@ fn a_folder_is_the_logs_in_it() {
     place.write("logmill.db-shm", "\0\0\0");
     let again = place.run("load .");
     again.ended(0, &["nothing new", "1 file was loaded to the end before"]);
+    let said = place.run("load -v .");
+    for word in ["app.lock: left out, it is a lock", "logmill.db: left out, it is an SQLite database"] {
+        assert!(said.stderr.contains(word), "{said:?}");
+    }
     // What is named is read, whatever it is.
     place.run("load old.zip").ended(1, &["old.zip: it is a zip archive"]);
     std::fs::remove_file(place.path("app.ndjson")).unwrap();

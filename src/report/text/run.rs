@@ -225,7 +225,8 @@ fn headline(report: &Load) -> String {
     }
     let failed = sources.failed.len() as u64;
     if failed > 0 && report.error.is_none() {
-        let all = sources.loaded + sources.waiting + sources.finished_before + failed;
+        let beside = sources.given_up.len() + sources.duplicates.len();
+        let all = sources.loaded + sources.waiting + sources.finished_before + failed + beside as u64;
         let (files, were) = (figure::some(all, "file"), if failed == 1 { "was" } else { "were" });
         let _ = write!(head, "FAILED, {} of {files} {were} not loaded; ", figure::count(failed));
     }

@@ -67,6 +67,7 @@ pub fn import_json_schema(text: &str, terms: &ImportTerms<'_>) -> Result<Importe
         references: Vec::new(),
         depth: 0,
         fields: 0,
+        unions: 0,
         faults: Vec::new(),
         weaker: Vec::new(),
     };
@@ -131,6 +132,9 @@ const FIELDS_MAX: usize = 10_000;
 /// A longer chain of references is one that somebody has made to be long.
 const REFERENCES_MAX: usize = 100;
 
+/// A value is tried by each branch of a union, twice, so unions in unions multiply.
+const UNIONS_MAX: usize = 2;
+
 /// What the import carries along.
 struct Import<'s> {
     root: Item<'s>,
@@ -140,6 +144,8 @@ struct Import<'s> {
     /// How many objects the place stands in.
     depth: usize,
     fields: usize,
+    /// How many unions the place stands in.
+    unions: usize,
     /// What is wrong so far.
     faults: Vec<Fault>,
     /// What is kept as JSON because of it.
@@ -270,10 +276,6 @@ impl<'s> Import<'s> {
     }
 
     fn field(&mut self, name: &str, mut node: Node<'s>, required: bool) -> Result<Field> {
-        self.fields += 1;
-        if self.fields > FIELDS_MAX {
-            return Err(node.error(format!("more than {FIELDS_MAX} fields")));
-        }
         let (default, before) = (node.take("default"), self.faults.len());
         let shape = match self.shape(node) {
             Err(fault) if self.terms.keeps_unsupported && fault.is_unsupported => {

@@ -6,7 +6,7 @@ use super::super::{
 };
 use super::node::{self, Node};
 use super::number::{self, decimal_of_pattern};
-use super::{Import, Result};
+use super::{FIELDS_MAX, Import, Result, UNIONS_MAX};
 use crate::format::Raw;
 
 /// A kind, and what else is said of its values.
@@ -43,6 +43,10 @@ impl Shape {
 impl<'s> Import<'s> {
     /// The shape that a schema describes.
     pub(super) fn shape(&mut self, mut node: Node<'s>) -> Result<Shape> {
+        self.fields += 1;
+        if self.fields > FIELDS_MAX {
+            return Err(node.error(format!("more than {FIELDS_MAX} fields")));
+        }
         match node.item.raw() {
             Raw::Bool(true) => return Ok(Shape::any()),
             Raw::Bool(false) => return Err(node.error("no value is allowed")),
@@ -140,12 +144,17 @@ impl<'s> Import<'s> {
                 Shape::of(number::decimal(self, other.clone(), one.clone()))
             }
             _ => {
-                let mut shapes = Vec::new();
-                for other in others {
-                    let class = self.class(&other);
-                    shapes.push((self.shape(other)?, class));
+                if self.unions == UNIONS_MAX {
+                    return Err(branches.unsupported("a union in a union in a union"));
                 }
-                self.one_of(shapes, branches)
+                self.unions += 1;
+                let shape = |other: Node<'s>| {
+                    let class = self.class(&other);
+                    Ok((self.shape(other)?, class))
+                };
+                let shapes = others.into_iter().map(shape).collect::<Result<Vec<_>>>();
+                self.unions -= 1;
+                self.one_of(shapes?, branches)
             }
         };
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })

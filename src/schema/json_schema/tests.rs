@@ -480,3 +480,18 @@ fn references_are_pointers() {
     let schema = from_json_schema(text, false, Clock::default()).expect("a schema");
     assert!(schema.fields.iter().all(|field| field.kind.name() == "bool"));
 }
+
+#[test]
+fn unions_that_double_at_each_level_are_refused_at_once() {
+    let level = |n: u32| {
+        format!(r##""T{n}": {{"anyOf": [{{"$ref": "#/$defs/T{0}"}}, {{"$ref": "#/$defs/T{0}"}}]}}"##, n - 1)
+    };
+    let levels: Vec<String> = (1..30).map(level).collect();
+    let text = format!(
+        r##"{{"$defs": {{"T0": {{"anyOf": [{{"type": "integer"}}, {{"type": "string"}}]}}, {}}}, "type": "object",
+            "properties": {{"a": {{"$ref": "#/$defs/T29"}}}}, "required": ["a"]}}"##,
+        levels.join(", ")
+    );
+    let complaint = from_json_schema(&text, false, Clock::default()).expect_err("too deep").to_string();
+    assert!(complaint.contains("a union in a union in a union"), "{complaint}");
+}

@@ -149,23 +149,22 @@ impl PathPattern {
                     "needs {{{name}}}: without it two objects could have one name (by default it is {DEFAULT_PATH})"
                 ));
             }
+            if is_needed && !is_optional && !pattern.pieces.contains(&Piece::Part(part)) {
+                return Err(format!(
+                    "has {{{name}}} in brackets, which vanish with what is empty in them: put it outside"
+                ));
+            }
             if is_optional && pattern.pieces.contains(&Piece::Part(part)) {
                 return Err(format!(
                     "has {{{name}}}, which most objects have not: put it in brackets, as in [.{{{name}}}]"
                 ));
             }
         }
-        let at = |part: Part| {
-            text.find(&format!(
-                "{{{}}}",
-                PARTS.iter().find(|(_, other)| *other == part).map_or("", |(name, _)| name)
-            ))
-        };
-        if !text.ends_with(".{ext}")
-            || at(Part::Number) < at(Part::Rules)
-            || at(Part::Number) < at(Part::Generation)
-        {
-            return Err("ends with {part} and .{ext}, as in …[.{part}].{ext}".to_owned());
+        // By what stands before it the parts of a range are found again.
+        if !text.ends_with("[.{part}].{ext}") || pattern.count(Part::Number) != 1 {
+            return Err(
+                "ends with [.{part}].{ext}, by which the objects of a range are found again".to_owned()
+            );
         }
         if text.split('/').any(|part| part.is_empty() || part.starts_with('.'))
             || text.contains(char::is_control)
@@ -335,6 +334,13 @@ mod tests {
             ("{day}/{source}-{start}-{end}-{rules}[-g{generation}][.{part}].{ext}", "{table}/"),
             ("{table}/{source}-{start}-{end}-{rules}-{generation}[.{part}].{ext}", "in brackets"),
             ("{table}/{source}-{start}-{end}[.{part}]-{rules}[-g{generation}].{ext}", "ends with"),
+            ("{table}/{source}-{start}-{end}-{rules}[-g{generation}][-{part}].{ext}", "ends with"),
+            ("{table}/{source}-{start}-{end}-{rules}[-g{generation}][.{part}]x.{ext}", "ends with"),
+            (
+                "{table}/[{day}/{source}/]{start}-{end}-{rules}[-g{generation}][.{part}].{ext}",
+                "{source} in brackets",
+            ),
+            ("{table}/{start}-{end}-{rules}[-{source}-g{generation}][.{part}].{ext}", "{source} in brackets"),
             ("{table}/{sauce}-{start}", "{sauce}"),
             ("{table}/[{day}", "not closed"),
             ("{table}/[[{day}]]", "do not fit"),

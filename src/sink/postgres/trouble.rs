@@ -188,7 +188,9 @@ impl Trouble {
                 ErrorKind::Server { doing, sqlstate: Some(code.to_owned()), message }.into()
             }
             Trouble::Lost { step: Step::Connect, what } => {
-                let what = format!("{what} (is a server running there?)");
+                // Of a socket the cause says so itself.
+                let is_asked = what.contains("is the server running");
+                let what = if is_asked { what } else { format!("{what} (is a server running there?)") };
                 ErrorKind::Unreachable { what, waited: None }.into()
             }
             Trouble::Lost { step, what } => ErrorKind::Server {
