@@ -9,6 +9,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -33,6 +34,8 @@ pub enum Event {
         date: Option<String>,
         /// Where the rows go, without secrets.
         destination: String,
+        /// The same by the names that lineage knows it by.
+        dataset: Dataset,
     },
     /// Something outside is missing or busy, and is tried again.
     Waiting {
@@ -220,6 +223,31 @@ pub enum Event {
     },
 }
 
+/// A table, a file or an object, as it is named among all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Dataset {
+    /// Where it is: `postgres://host:5432`.
+    pub namespace: String,
+    /// Which it is there: `database.schema.table`.
+    pub name: String,
+}
+
+impl Dataset {
+    /// What is at a path or an address: of `s3://bucket/a/b`, the bucket is where and the rest is which.
+    pub fn at(place: &str) -> Dataset {
+        let path = match place.split_once("://") {
+            Some(("file", path)) => path,
+            Some((scheme, rest)) if !scheme.contains('/') => {
+                let (bucket, key) = rest.split_once('/').unwrap_or((rest, "/"));
+                return Dataset { namespace: format!("{scheme}://{bucket}"), name: key.to_owned() };
+            }
+            _ => place,
+        };
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        Dataset { namespace: "file".to_owned(), name: absolute.to_string_lossy().into_owned() }
+    }
+}
+
 /// How many records have a reason of a code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CodeCount {
@@ -273,7 +301,7 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Event::RunStarted { run, command, job, date, destination } => {
+            Event::RunStarted { run, command, job, date, destination, .. } => {
                 write!(f, "{command} of {job}")?;
                 date.iter().try_for_each(|date| write!(f, " for {date}"))?;
                 write!(f, " into {destination}")?;
@@ -344,19 +372,40 @@ impl fmt::Display for Event {
     }
 }
 
+/// Which of several runs beside each other an event is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scope(u64);
+
+/// What is called with each event.
+type See = dyn Fn(Scope, &Event) + Send + Sync;
+
 /// The watcher of a run.
 #[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(&Event) + Send + Sync>);
+pub struct Observer {
+    see: Arc<See>,
+    scope: Scope,
+}
 
 impl Observer {
     /// Calls `see` with each event, on the thread that caused it.
     pub fn new(see: impl Fn(&Event) + Send + Sync + 'static) -> Observer {
-        Observer(Arc::new(see))
+        Observer::of_runs(move |_, event| see(event))
+    }
+
+    /// The same, and tells runs apart.
+    pub fn of_runs(see: impl Fn(Scope, &Event) + Send + Sync + 'static) -> Observer {
+        Observer { see: Arc::new(see), scope: Scope::default() }
+    }
+
+    /// The same watcher, of a run for itself.
+    pub fn of_run(&self) -> Observer {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Observer { see: Arc::clone(&self.see), scope: Scope(NEXT.fetch_add(1, Ordering::Relaxed)) }
     }
 
     /// Tells of an event.
     pub fn tell(&self, event: &Event) {
-        (self.0)(event);
+        (self.see)(self.scope, event);
     }
 
     /// Tells of something to know.

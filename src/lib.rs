@@ -58,6 +58,8 @@ pub mod delivery;
 #[doc(hidden)]
 pub mod infer;
 #[doc(hidden)]
+pub mod lineage;
+#[doc(hidden)]
 pub mod metrics;
 #[doc(hidden)]
 pub mod pipeline;

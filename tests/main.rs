@@ -66,6 +66,8 @@ mod fuzz;
 mod harness;
 /// What makes two rows the same row, and which of them stays.
 mod keys;
+/// What lineage is told of runs.
+mod lineage;
 /// Loads as people run them.
 mod load;
 /// What models of Pydantic can say, kind by kind.

@@ -35,7 +35,7 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
         return Ok(Exit::Success);
     }
     speech.inform(&plan.report().plan());
-    let watchers = Watchers::start(&args.watch, speech, &config.name, &watch.stats)?;
+    let watchers = Watchers::start(&args.watch, speech, &config, &watch.stats)?;
     watch.observer = watchers.observer();
     let done = engine::backfill(&plan, &watch);
     watchers.end(exit_of(&done, |backfill| backfill.head.exit));

@@ -125,7 +125,7 @@ fn replay(args: &ReplayArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit
     let ReplayArgs { overwrite, dry_run, .. } = *args;
     let options = ReplayOptions { from: args.from.as_deref(), overwrite, dry_run };
     let config = engine::read_job(&args.job.job, &args.job.destination.overrides(), &watch)?;
-    let watchers = Watchers::start(&args.watch, speech, &config.name, &watch.stats)?;
+    let watchers = Watchers::start(&args.watch, speech, &config, &watch.stats)?;
     watch.observer = watchers.observer();
     let replay = engine::replay(&config, args.filter.filter(), options, &watch);
     watchers.end(exit_of(&replay, |replay| replay.head.exit));

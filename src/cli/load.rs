@@ -25,7 +25,7 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let Job { config, path, is_found, inferred } = &job;
     let files = engine::files(config, &watch)?;
     engine::refuse_found_database(config)?;
-    let watchers = Watchers::start(&args.watch, speech, &config.name, &watch.stats)?;
+    let watchers = Watchers::start(&args.watch, speech, config, &watch.stats)?;
     if let Some(inferred) = inferred {
         engine::write_job(path, &inferred.text)?;
         tell_written(&inferred.report, path, speech);

@@ -12,6 +12,7 @@ mod files;
 mod forget;
 mod infer;
 mod inferred;
+mod lineage;
 mod listen;
 mod load;
 mod man;

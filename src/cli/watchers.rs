@@ -1,4 +1,4 @@
-//! Those who watch a run: what is said on stderr, and figures for Prometheus in a file and at an address.
+//! Those who watch a run: what is said on stderr, figures for Prometheus in a file and at an address, lineage.
 //!
 //! None of them is in the way of a batch. Each has a thread of its own, takes what it needs from a copy,
 //! and what it cannot do it says once.
@@ -11,9 +11,11 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 use super::args::WatchArgs;
+use super::lineage::Telling;
 use super::listen::listen;
 use super::progress::Progress;
 use super::speech::Speech;
+use crate::config::Config;
 use crate::engine::Stats;
 use crate::error::{Error, Result};
 use crate::event::Observer;
@@ -35,17 +37,23 @@ pub(super) struct Watchers {
     progress: Progress,
     metrics: Option<Arc<Metrics>>,
     file: Option<MetricsFile>,
+    lineage: Option<Telling>,
 }
 
 impl Watchers {
     /// Starts those that were asked for, to watch a run of `job`. What cannot work at all is refused
     /// before anything is touched.
-    pub(super) fn start(args: &WatchArgs, speech: Speech, job: &str, stats: &Arc<Stats>) -> Result<Watchers> {
+    pub(super) fn start(
+        args: &WatchArgs,
+        speech: Speech,
+        config: &Config,
+        stats: &Arc<Stats>,
+    ) -> Result<Watchers> {
         let speech = speech.following();
         let previous = args.metrics.as_deref().map(previous).transpose()?;
         let progress = Progress::start(speech, args.progress, stats)?;
         let is_wanted = args.metrics.is_some() || args.metrics_listen.is_some();
-        let metrics = is_wanted.then(|| Arc::new(Metrics::new(job, previous.flatten().as_deref())));
+        let metrics = is_wanted.then(|| Arc::new(Metrics::new(&config.name, previous.flatten().as_deref())));
         let mut file = None;
         if let Some(metrics) = &metrics {
             file = args.metrics.clone().map(|path| MetricsFile::keep(path, Arc::clone(metrics), speech));
@@ -53,19 +61,19 @@ impl Watchers {
                 listen(address, Arc::clone(metrics), speech);
             }
         }
-        Ok(Watchers { progress, metrics, file })
+        let lineage = args.lineage.clone().map(|to| Telling::start(to, config, speech));
+        Ok(Watchers { progress, metrics, file, lineage })
     }
 
     /// Tells all of them.
     pub(super) fn observer(&self) -> Observer {
         let (said, metrics) = (self.progress.observer(), self.metrics.clone());
-        match metrics {
-            None => said,
-            Some(metrics) => Observer::new(move |event| {
-                metrics.see(event);
-                said.tell(event);
-            }),
-        }
+        let lineage = self.lineage.as_ref().map(Telling::teller);
+        Observer::of_runs(move |run, event| {
+            metrics.iter().for_each(|metrics| metrics.see(event));
+            lineage.iter().for_each(|lineage| lineage.tell(run, event));
+            said.tell(event);
+        })
     }
 
     /// The command has ended like this.
@@ -79,6 +87,9 @@ impl Watchers {
         }
         if let Some(file) = self.file {
             file.end();
+        }
+        if let Some(lineage) = self.lineage {
+            lineage.end();
         }
         drop(self.progress);
     }

@@ -84,6 +84,8 @@ pub(super) fn load_beside(
     share: Share<'_>,
     watch: &Watch,
 ) -> Result<Load> {
+    // Of a backfill, each day is a run.
+    let watch = &Watch { observer: watch.observer.of_run(), ..watch.clone() };
     let all = settings(config, watch);
     let settings = Settings {
         threads: all.threads.div_ceil(share.of),
@@ -113,6 +115,7 @@ pub(super) fn load_beside(
         job: config.name.clone(),
         date: config.date.map(|date| date.to_string()),
         destination: destination.describe(),
+        dataset: sink.dataset(),
     });
     let (began, mut outcome) = (Instant::now(), Outcome::default());
     let (stop, stats) = (&watch.stop, &watch.stats);

@@ -55,6 +55,7 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
             job: config.name.clone(),
             date: None,
             destination: destination(config, watch)?.describe(),
+            dataset: sink.dataset(),
         });
     }
     let result = match mended.is_some() && filter.ids.is_empty() {

@@ -198,7 +198,7 @@ mod tests {
 
     use super::super::{End, Metrics};
     use crate::counts::Counts;
-    use crate::event::{CodeCount, Event};
+    use crate::event::{CodeCount, Dataset, Event};
 
     use super::*;
 
@@ -224,6 +224,7 @@ mod tests {
                 job: "j".to_owned(),
                 date: None,
                 destination: "t in d".to_owned(),
+                dataset: Dataset::default(),
             },
             Event::Claimed { sources: 1, bytes: 100 },
             Event::Retried { trouble: "connection", cause: "gone".to_owned(), attempt: 1 },

@@ -63,6 +63,7 @@ pub(crate) use word::is_reserved;
 
 pub use crate::counts::Counts;
 use crate::error::{Error, Result};
+use crate::event::Dataset;
 use crate::split::Split;
 use crate::work::{Recipe, Work};
 
@@ -85,6 +86,11 @@ pub trait Sink: Send {
     /// The id of the run, if runs are remembered.
     fn run_id(&self) -> Option<i64> {
         None
+    }
+
+    /// The table by the names that lineage knows it by, without secrets.
+    fn dataset(&self) -> Dataset {
+        Dataset::default()
     }
 
     /// Says which sources are known and which are new, makes the new ones, and takes

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 use crate::config::units;
+use crate::lineage::Target;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WatchArgs {
@@ -22,6 +23,19 @@ pub(in crate::cli) struct WatchArgs {
     /// reached from elsewhere, as 0.0.0.0:9464. Port 0 is any that is free, and is told.
     #[arg(long, value_name = "ADDR", env = "LOGMILL_METRICS_LISTEN", hide_env_values = true, value_parser = units::parse_address, help_heading = "Watching")]
     pub(in crate::cli) metrics_listen: Option<SocketAddr>,
+    /// Tell OpenLineage of each run: its files, its table, how many rows; to a file, or to an http or https address
+    ///
+    /// To a file events are appended, one on each line. Of an address that names only a server, the path is
+    /// /api/v1/lineage; OPENLINEAGE_API_KEY is sent to it, OPENLINEAGE_NAMESPACE is the namespace of the job,
+    /// and the run above this one is taken from OPENLINEAGE_PARENT_ID or Airflow's variables.
+    #[arg(
+        long,
+        value_name = "TO",
+        env = "LOGMILL_LINEAGE",
+        hide_env_values = true,
+        help_heading = "Watching"
+    )]
+    pub(in crate::cli) lineage: Option<Target>,
     #[command(flatten)]
     pub(in crate::cli) progress: ProgressArgs,
 }

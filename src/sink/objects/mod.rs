@@ -36,6 +36,7 @@ use super::replay::{OpenLetter, Page};
 use super::{Answer, Asked, Batch, Closes, Committed, Constant, Ending, OpenLetters, Setback, Sink};
 use crate::bucket::{Bucket, Failure};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Dataset;
 use crate::failpoint;
 use crate::outage::Outage;
 use crate::schema::Time;
@@ -188,6 +189,10 @@ impl Sink for Objects {
 
     fn run_id(&self) -> Option<i64> {
         Some(self.ledger.run())
+    }
+
+    fn dataset(&self) -> Dataset {
+        Dataset::at(&self.place.bucket.url_of(&self.place.table))
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {

@@ -84,6 +84,7 @@ use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Dataset;
 use crate::outage::{Outage, Patience};
 use crate::sink::bar::Standing;
 use crate::sink::claim::{
@@ -317,6 +318,12 @@ impl Sink for Postgres {
 
     fn run_id(&self) -> Option<i64> {
         Some(self.run.id)
+    }
+
+    fn dataset(&self) -> Dataset {
+        let (host, database) = self.server.place();
+        let table = self.constants.target.remembered();
+        Dataset { namespace: format!("postgres://{host}"), name: format!("{database}.{table}") }
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {

@@ -73,6 +73,7 @@ use super::{
     Answer, Asked, Batch, Committed, Constant, Cut, Ending, OnConflict, OpenLetters, Setback, Sink, TableName,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Dataset;
 use crate::failpoint;
 use crate::outage::Outage;
 use crate::trust::make_private;
@@ -579,6 +580,12 @@ impl Sink for Sqlite {
 
     fn run_id(&self) -> Option<i64> {
         Some(self.run.id)
+    }
+
+    fn dataset(&self) -> Dataset {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        let namespace = format!("sqlite:{}", path.display());
+        Dataset { namespace, name: self.settings.table.remembered() }
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {

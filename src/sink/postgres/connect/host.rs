@@ -41,6 +41,11 @@ impl Host {
         }
     }
 
+    /// Host and port. Who knows a server of this machine by another way does not know its socket.
+    pub(super) fn public(&self) -> String {
+        if self.is_socket() { format!("localhost:{}", self.port) } else { self.to_string() }
+    }
+
     /// Whether nobody but this machine sees the connection.
     pub(super) fn is_local(&self) -> bool {
         match &self.address {

@@ -166,6 +166,11 @@ impl Server {
         names.join(",")
     }
 
+    /// Its first host with the port, as others name it, and the database.
+    pub fn place(&self) -> (String, &str) {
+        (self.hosts.first().map(Host::public).unwrap_or_default(), &self.database)
+    }
+
     /// Whether a connection would cross a network to a host that has not proven who it is.
     ///
     /// That is libpq's default, so it is ours; but whoever runs us should be told.
