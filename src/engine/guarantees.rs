@@ -4,6 +4,7 @@
 
 use crate::config::Config;
 use crate::report::Guarantee;
+use crate::sink::kinds::is_bucket;
 use crate::sink::rebuild::DATA_DATE;
 use crate::sink::{Key, OnConflict};
 
@@ -17,7 +18,7 @@ pub(super) struct Kinds {
 
 /// What holds, in the order in which it is asked: a subject, and what is true of it.
 pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<Guarantee> {
-    let key = &config.destination.key;
+    let (key, is_bucket) = (&config.destination.key, is_bucket(config.destination.url.reveal()));
     let mut lines = vec![("one row is", one_row(key)), ("run again", again(kinds).to_owned())];
     for (is_there, what, text) in [
         (kinds.plain, "stopped, a file", "goes on at the last commit"),
@@ -33,18 +34,32 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
         }
     }
     if kinds.plain || kinds.archive {
-        lines.push(("a file changed", changed(config).to_owned()));
+        lines.push(("a file changed", changed(config, is_bucket).to_owned()));
     }
-    if *key != Key::None {
-        lines.push(("rows that meet", conflict(key, &config.destination.on_conflict)));
+    let bad_records =
+        ("bad records", "k of them are k dead letters; those beside them are loaded".to_owned());
+    if is_bucket {
+        lines.push(bad_records);
+        lines.extend(OF_BUCKET.map(|(what, holds)| (what, holds.to_owned())));
+    } else {
+        if *key != Key::None {
+            lines.push(("rows that meet", conflict(key, &config.destination.on_conflict)));
+        }
+        lines.push(("--rebuild", rebuild(config).to_owned()));
+        lines.push(bad_records);
+        lines.push(("checkpoints lost", checkpoints_lost(key).to_owned()));
+        lines.push(("target restored", target_restored(key).to_owned()));
     }
-    lines.push(("--rebuild", rebuild(config).to_owned()));
-    lines.push(("bad records", "k of them are k dead letters; those beside them are loaded".to_owned()));
-    lines.push(("checkpoints lost", checkpoints_lost(key).to_owned()));
-    lines.push(("target restored", target_restored(key).to_owned()));
     lines.push(("rests on", rests_on.to_owned()));
     lines.into_iter().map(|(what, holds)| Guarantee { what, holds }).collect()
 }
+
+/// What holds of a bucket, in which no row is ever looked up or changed.
+const OF_BUCKET: [(&str, &str); 3] = [
+    ("--rebuild", "is not built yet for a bucket"),
+    ("state lost", "a load ends with 2 and touches nothing while there are objects of the table"),
+    ("objects restored", "from a backup: restore the state with them"),
+];
 
 fn one_row(key: &Key) -> String {
     match key {
@@ -62,12 +77,12 @@ fn again(kinds: Kinds) -> &'static str {
     }
 }
 
-fn changed(config: &Config) -> &'static str {
+fn changed(config: &Config, is_bucket: bool) -> &'static str {
     match (&config.destination.key, config.source.settings.growing) {
         (_, true) => {
             "what was appended is loaded, but for an unfinished last line; a change below the checkpoint is refused by name"
         }
-        (Key::Position, false) => {
+        (Key::Position, false) if !is_bucket => {
             "what was appended is loaded, and a last line that grew is updated; a change below the checkpoint is refused by name"
         }
         (_, false) => {

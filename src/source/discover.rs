@@ -205,7 +205,8 @@ fn entries(directory: &Path, unreadable: &mut Vec<PathBuf>) -> Vec<DirEntry> {
 fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
     for entry in entries(directory, &mut met.files) {
         let (name, path) = (entry.file_name(), entry.path());
-        if name.as_bytes().starts_with(b".") {
+        // A folder of logs can be one of objects too: beside these is their state.
+        if name.as_bytes().starts_with(b".") || name.as_bytes() == b"_logmill" {
             continue;
         }
         // What cannot be looked at is opened all the same, and that says why.

@@ -71,3 +71,16 @@ fn a_line_that_grew_is_refused_with_its_place() {
     story.run(&[]).exit(1).says("a.ndjson");
     assert_eq!(story.objects(), before);
 }
+
+#[test]
+fn a_plan_promises_no_change_of_rows_that_no_bucket_can_make() {
+    let story = Story::new();
+    story.write("a.ndjson", &story::lines(0, 3));
+    let plan = story.command("plan", &[]).json();
+    let promises: Vec<_> = plan["guarantees"].as_array().unwrap().iter().collect();
+    let of =
+        |what: &str| promises.iter().find(|promise| promise["what"] == what).map(|promise| &promise["holds"]);
+    assert_eq!(of("rows that meet"), None);
+    assert_eq!(of("--rebuild").unwrap(), "is not built yet for a bucket");
+    assert!(!of("a file changed").unwrap().as_str().unwrap().contains("updated"));
+}

@@ -137,6 +137,7 @@ fn a_folder_is_the_logs_in_it() {
     place.write("app.ndjson", "{\"n\":1}\n{\"n\":2}\n");
     place.write("old.zip", "PK\u{3}\u{4}\0\0");
     place.write("app.lock", "4711\n");
+    place.write("_logmill/app/job.state", "{}\n");
     // The first load makes a job file and a database beside the log.
     let said = place.run("load .");
     assert_eq!(said.code, 0, "{said:?}");
