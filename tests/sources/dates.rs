@@ -118,7 +118,9 @@ fn stamps_take_what_they_lack_from_the_job_or_the_data_date() {
     yearless(&place, "year = 2023\ntimezone = \"Europe/Berlin\"\nnulls = [\"-\"]");
     place.run("load -j job.toml --date 2023-12-31").ended(2, &["nothing in the job depends on a data date"]);
     // An hour that never came and one that came twice are counted, and 2023 had no 29 February.
-    place.run("load -j job.toml").ended(3, &["datetime_parsing at", "  unsure times              2\n"]);
+    place
+        .run("load -j job.toml")
+        .ended(3, &["at: not a timestamp (datetime_parsing)", "  unsure times              2\n"]);
     assert_eq!(
         place.query(rows),
         [
