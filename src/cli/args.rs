@@ -5,16 +5,20 @@
 //! What a flag means is decided in `config`, once.
 
 mod bench;
+mod letters;
 mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use clap::builder::{NonEmptyStringValueParser, PathBufValueParser, TypedValueParser};
+use chrono::NaiveDate;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement};
+pub(super) use letters::{
+    DeadLettersCommand, DeliverArgs, DiscardArgs, ExportArgs, FilterArgs, ListArgs, ReplayArgs, ShowArgs,
+};
 pub(super) use watch::{ProgressArgs, ProgressForm, WatchArgs};
 
 use crate::config::{Url, flag_help, units};
@@ -146,35 +150,6 @@ pub(super) enum Command {
         /// The command, as in `logmill man dead-letters list`
         command: Vec<String>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum DeadLettersCommand {
-    /// List them: place, reasons, state
-    ///
-    /// In the order in which they were met. Several conditions must all hold, and --code and
-    /// --field of the same reason.
-    List(ListArgs),
-    /// Show one whole: its bytes, its place and every reason
-    Show(ShowArgs),
-    /// Deliver those that are open to where the job says besides, and were not delivered yet
-    ///
-    /// Every load does this at its end. Each arrives at least once, and one that arrives twice has
-    /// the same id. Ends with 1 if they cannot all be delivered.
-    Deliver(DeliverArgs),
-    /// Mark open ones that nobody wants: they count as open no more, and are kept
-    ///
-    /// A load ends with 0 again once none is open.
-    Discard(DiscardArgs),
-    /// Write them to a file, to be looked at and mended
-    ///
-    /// An object on each line, with the record as `raw`, or as `raw_base64` where it is no text.
-    Export(ExportArgs),
-    /// Try open ones again, by the present rules of the job
-    ///
-    /// Records that are good now become rows, each once, and their letters are replayed; the others stay
-    /// open, with why they were refused this time. Ends with 3 while one of the job is open.
-    Replay(ReplayArgs),
 }
 
 /// How the command speaks.
@@ -586,116 +561,6 @@ pub(super) struct ForgetArgs {
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ListArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-    #[command(flatten)]
-    pub(super) filter: FilterArgs,
-    /// Only those in this state; `any` for all
-    #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
-    pub(super) state: String,
-    /// At most so many; 0 for all
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
-    pub(super) limit: u64,
-    /// Only count them: each code and field, the most frequent first, with a sample
-    #[arg(long)]
-    pub(super) counts: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").args(["code", "field", "source", "since", "id", "all"]).required(true).multiple(true))]
-pub(super) struct DiscardArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-    #[command(flatten)]
-    pub(super) filter: FilterArgs,
-    /// All open ones of the job
-    #[arg(long, conflicts_with_all = ["code", "field", "source", "since", "id"], help_heading = "Which")]
-    pub(super) all: bool,
-    /// Why, for whoever looks at them later
-    #[arg(long, value_name = "TEXT")]
-    pub(super) note: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ExportArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-    #[command(flatten)]
-    pub(super) filter: FilterArgs,
-    /// Only those in this state; `any` for all
-    #[arg(long, value_parser = ["open", "replayed", "discarded", "superseded", "any"], default_value = "open")]
-    pub(super) state: String,
-    /// The file, which must be new or empty; nobody else may read it, and links are not followed. `-` is
-    /// stdout
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) out: PathBuf,
-    /// Write the records as they are, one on each line, and their ids to FILE.ids
-    #[arg(long)]
-    pub(super) raw: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ReplayArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-    #[command(flatten)]
-    pub(super) filter: FilterArgs,
-    /// Try the letters of this file, which `export` wrote, with their records as they stand in it
-    ///
-    /// Objects in any order; or records, where FILE.ids stands beside. What was mended is kept with the
-    /// letter, and its source's record too.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) from: Option<PathBuf>,
-    /// With a key of columns: let rows that are there give way to those of the letters
-    #[arg(long)]
-    pub(super) overwrite: bool,
-    /// Only say what would come of it; what the server would refuse is not known then
-    #[arg(short = 'n', long)]
-    pub(super) dry_run: bool,
-    #[command(flatten)]
-    pub(super) watch: WatchArgs,
-}
-
-/// Which dead letters are meant. All conditions must hold.
-#[derive(Debug, Args)]
-pub(super) struct FilterArgs {
-    /// Only those with a reason of this code
-    #[arg(long, value_parser = NonEmptyStringValueParser::new(), help_heading = "Which")]
-    pub(super) code: Option<String>,
-    /// Only those with a reason about this field
-    #[arg(long, help_heading = "Which")]
-    pub(super) field: Option<String>,
-    /// Only those of sources whose name ends like this
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(), help_heading = "Which")]
-    pub(super) source: Option<String>,
-    /// Only those last seen since then: a date, a moment (RFC 3339), or so long ago, as in 2d; in UTC
-    #[arg(long, value_name = "TIME", value_parser = units::parse_since, help_heading = "Which")]
-    pub(super) since: Option<DateTime<Utc>>,
-    /// Only those with these ids
-    #[arg(long, value_delimiter = ',', value_parser = units::parse_id, help_heading = "Which")]
-    pub(super) id: Vec<i64>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DeliverArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ShowArgs {
-    #[command(flatten)]
-    pub(super) job: JobArgs,
-    /// The id, as `dead-letters list` shows it
-    #[arg(value_parser = units::parse_id)]
-    pub(super) id: i64,
-    /// Write the record's bytes to stdout as they are, and nothing else, whatever --output says
-    #[arg(long)]
-    pub(super) raw: bool,
 }
 
 /// The name of a file. A URL of a server there is a destination whose `--into` was forgotten,

@@ -7,98 +7,15 @@
 //! What is designed but not built is in `later`, and which type of field takes which rule is told
 //! by the schema.
 
-use super::units;
-use crate::format::PRESETS;
+mod key;
+mod words;
+
+pub(super) use key::{Fallback, Key, Table, Takes, Word, any_of, any_word};
+pub(super) use words::TYPES;
+use words::{EXTRAS, FORMATS, FORMS, PAYLOADS, PRESET_WORDS};
+
 use crate::schema::Kind;
 use crate::sink::objects::layout::DEFAULT_PATH;
-
-/// A table of the job file.
-#[derive(Debug)]
-pub(super) struct Table {
-    /// As it is called in messages: `[source]`.
-    pub(super) called: &'static str,
-    pub(super) doc: &'static str,
-    pub(super) keys: &'static [Key],
-}
-
-/// A key of a table.
-#[derive(Debug)]
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    pub(super) takes: Takes,
-    pub(super) default: Fallback,
-    /// What it means, for people. Complete sentences in Markdown.
-    pub(super) doc: &'static str,
-    /// The flag that sets it on the command line.
-    pub(super) flag: Option<&'static str>,
-}
-
-/// What a key's value is when the job does not give it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fallback {
-    /// There is none.
-    None,
-    /// It must be given.
-    Required,
-    /// This value, in the form that a job would give it in, without quotes.
-    Is(&'static str),
-    /// What these words say.
-    Said(&'static str),
-}
-
-/// What a key's value may be.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Takes {
-    /// Any text.
-    Text,
-    /// A list of texts.
-    Texts,
-    /// `true` or `false`.
-    Flag,
-    /// One of these words.
-    Word(&'static [Word]),
-    /// A whole number.
-    Count { min: u64, max: u64 },
-    /// A number of bytes.
-    Size { min: u64, max: u64 },
-    /// A time span, in milliseconds.
-    Duration { min_ms: u64, max_ms: u64 },
-    /// `UTC`, an offset from it, or the name of a zone.
-    Zone,
-    /// A number of the field's own type.
-    Number,
-    /// Any value that the field's type can have.
-    Value,
-    /// Which version of IP, or of UUIDs.
-    Version,
-    /// Texts, whole numbers and truth values.
-    Constants,
-    /// A list of fields.
-    Kinds,
-    /// A count, or a share.
-    Bar,
-    /// A word, or the columns that identify a row.
-    Identity,
-    /// What happens to a row that is there already.
-    Conflict,
-    /// One field: the name of a type, or a table of `[record.fields.X]`.
-    Field,
-    /// Fields by their names.
-    Fields,
-    /// Values of columns by their names.
-    Columns,
-    /// A table.
-    Table(&'static Table),
-    /// Any number of tables.
-    Tables(&'static Table),
-}
-
-/// A word that a key takes.
-#[derive(Debug)]
-pub(super) struct Word {
-    pub(super) name: &'static str,
-    pub(super) doc: &'static str,
-}
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -233,52 +150,6 @@ static SOURCE: Table = Table {
     ],
 };
 
-const FORMATS: &[Word] = &[
-    Word::new("ndjson", "one JSON object per line"),
-    Word::new("json", "JSON objects, one behind the other or in an array, on any number of lines"),
-    Word::new("regex", "a regular expression with named groups"),
-    Word::new("csv", "values with a delimiter between them"),
-    Word::new("tsv", "the same, with tabs"),
-    Word::new("combined", "the access log of nearly every web server"),
-    Word::new("common", "the same without referer and user agent"),
-    Word::new("vhost_combined", "`combined` behind the name of the virtual host"),
-    Word::new("logfmt", "`key=value` pairs"),
-    Word::new("syslog", "RFC 3164 and RFC 5424"),
-    Word::new("access", "an access log of nginx or Apache with a `log_format` of its own"),
-    Word::new("w3c", "the extended log format of the W3C: IIS, CloudFront, proxies"),
-    Word::new("cloudtrail", "the files of AWS CloudTrail, with a record for each of their `Records`"),
-    Word::new("alb", "the access log of an AWS load balancer"),
-    Word::new("elb", "the access log of a classic AWS load balancer"),
-    Word::new("s3_access", "the access log of an S3 bucket"),
-    Word::new("vpc_flow", "AWS VPC flow logs, with a line of names or without one"),
-    Word::new("zeek", "the logs of Zeek, which was Bro"),
-    Word::new("cri", "the logs of Kubernetes' containers, with a `payload` in each line"),
-    Word::new("docker", "Docker's JSON files, with a `payload` in each line"),
-    Word::new("compose", "what `docker compose logs` shows, with a `payload` in each line"),
-];
-
-const PAYLOADS: &[Word] = &[
-    Word::new("text", "any text, which becomes the field `message`"),
-    Word::new("ndjson", "one JSON object"),
-    Word::new("regex", "a regular expression with named groups"),
-    Word::new("combined", "the access log of nearly every web server"),
-    Word::new("common", "the same without referer and user agent"),
-    Word::new("vhost_combined", "`combined` behind the name of the virtual host"),
-    Word::new("access", "an access log with a `log_format` of its own"),
-    Word::new("logfmt", "`key=value` pairs"),
-    Word::new("syslog", "RFC 3164 and RFC 5424"),
-];
-
-static PRESET_WORDS: [Word; PRESETS.len()] = {
-    let mut words = [const { Word::new("", "") }; PRESETS.len()];
-    let mut at = 0;
-    while at < words.len() {
-        words[at] = Word::new(PRESETS[at].name, PRESETS[at].about);
-        at += 1;
-    }
-    words
-};
-
 static RECORD: Table = Table {
     called: "[record]",
     doc: "What a record must be to become a row.",
@@ -331,12 +202,6 @@ static RECORD: Table = Table {
         ),
     ],
 };
-
-const EXTRAS: &[Word] = &[
-    Word::new("ignore", "they are passed over"),
-    Word::new("forbid", "each is a reason to reject the record"),
-    Word::new("keep", "they are stored together, as one JSON object"),
-];
 
 /// A field, in `[record.fields]`, in the `fields` of an object or as the `items` of a list.
 pub(super) static FIELD: Table = Table {
@@ -417,34 +282,6 @@ pub(super) static FIELD: Table = Table {
             .otherwise("it is like the one that it stands in"),
     ],
 };
-
-/// The types of fields.
-pub(super) const TYPES: &[Word] = &[
-    Word::new("text", "text"),
-    Word::new("int", "an integer"),
-    Word::new("float", "a double"),
-    Word::new("bool", "true or false"),
-    Word::new("timestamp", "a point in time; with `zone = \"naive\"` a date and time of no zone"),
-    Word::new("date", "a calendar day"),
-    Word::new("time", "a time of day"),
-    Word::new("uuid", "a UUID"),
-    Word::new("decimal", "a decimal number, exact"),
-    Word::new("json", "any JSON value"),
-    Word::new("ip", "an IP address"),
-    Word::new("enum", "one of `values`: stored as text or integers, or as JSON where they are a mixture"),
-    Word::new("object", "an object with `fields` of its own, stored as JSON"),
-    Word::new("list", "a list of `items`, stored as an array where the column is one, else as JSON"),
-    Word::new("union", "of one of several types: stored as text where all of them are texts, else as JSON"),
-    Word::new("again", "an object like the one that it stands in"),
-];
-
-/// How rows are written into objects.
-const FORMS: &[Word] = &[
-    Word::new("ndjson", "one JSON object a line"),
-    Word::new("ndjson.gz", "the same, gzipped"),
-    Word::new("ndjson.zst", "the same, in Zstandard"),
-    Word::new("parquet", "columns, for engines that read only those they need"),
-];
 
 pub(super) static DESTINATION: Table = Table {
     called: "[destination]",
@@ -641,113 +478,6 @@ static ROLLUP: Table = Table {
     ],
 };
 
-impl Key {
-    const fn new(name: &'static str, takes: Takes, doc: &'static str) -> Key {
-        Key { name, takes, default: Fallback::None, doc, flag: None }
-    }
-
-    const fn required(mut self) -> Key {
-        self.default = Fallback::Required;
-        self
-    }
-
-    const fn default(mut self, text: &'static str) -> Key {
-        self.default = Fallback::Is(text);
-        self
-    }
-
-    const fn otherwise(mut self, words: &'static str) -> Key {
-        self.default = Fallback::Said(words);
-        self
-    }
-
-    const fn flag(mut self, flag: &'static str) -> Key {
-        self.flag = Some(flag);
-        self
-    }
-
-    /// The default, where it is a value.
-    pub(super) fn default_text(&self) -> Option<&'static str> {
-        match self.default {
-            Fallback::Is(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-impl Word {
-    const fn new(name: &'static str, doc: &'static str) -> Word {
-        Word { name, doc }
-    }
-}
-
-impl Table {
-    /// A key of this table that the program knows by name.
-    pub(super) fn key(&self, name: &str) -> &Key {
-        self.find(name).unwrap_or_else(|| panic!("{} has no key '{name}'", self.called))
-    }
-
-    /// The key that is called `name`, if there is one.
-    pub(super) fn find(&self, name: &str) -> Option<&Key> {
-        self.keys.iter().find(|key| key.name == name)
-    }
-}
-
-impl Takes {
-    /// The value that a key takes, as an object in a sentence: `'threads' takes …`.
-    pub(super) fn describe(&self) -> String {
-        match self {
-            Takes::Text => "text".to_owned(),
-            Takes::Texts => "a list of texts".to_owned(),
-            Takes::Flag => "true or false".to_owned(),
-            Takes::Word(words) => any_word(words),
-            Takes::Count { min, max } => {
-                format!("a whole number from {} to {}", units::print_count(*min), units::print_count(*max))
-            }
-            Takes::Size { min, max } => format!(
-                "a size from {} to {}, as in \"64KiB\"",
-                units::print_size(*min),
-                units::print_size(*max)
-            ),
-            Takes::Duration { min_ms, max_ms } => {
-                let print = |ms| units::print_duration(std::time::Duration::from_millis(ms));
-                format!("a duration from {} to {}, as in \"1m30s\"", print(*min_ms), print(*max_ms))
-            }
-            Takes::Zone => {
-                "'UTC', an offset from it as in \"+02:00\", or a name such as \"Europe/Berlin\"".to_owned()
-            }
-            Takes::Number => "a number".to_owned(),
-            Takes::Value => "a value".to_owned(),
-            Takes::Version => "4 or 6".to_owned(),
-            Takes::Constants => "a list of texts, whole numbers and truth values".to_owned(),
-            Takes::Kinds => "a list of types or tables".to_owned(),
-            Takes::Bar => "a count or a share, as in 1000 or \"5%\"".to_owned(),
-            Takes::Identity => "'position', 'content', 'none' or a list of fields".to_owned(),
-            Takes::Conflict => "'update', 'keep' or 'newest(column)'".to_owned(),
-            Takes::Field => "the name of a type or a table".to_owned(),
-            Takes::Fields => "a table of fields".to_owned(),
-            Takes::Columns => "a table of columns and their values".to_owned(),
-            Takes::Table(_) => "a table".to_owned(),
-            Takes::Tables(table) => format!("tables, each under {}", table.called),
-        }
-    }
-}
-
-/// The words, as a list with "or".
-pub(super) fn any_word(words: &[Word]) -> String {
-    any_of(&words.iter().map(|word| format!("'{}'", word.name)).collect::<Vec<_>>())
-}
-
-/// `a, b or c`.
-pub(super) fn any_of<S: AsRef<str>>(names: &[S]) -> String {
-    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-    match names.split_last() {
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
-    }
-}
-
 /// All tables that have keys.
 pub(super) fn tables() -> [&'static Table; 9] {
     [&JOB, &SOURCE, &RECORD, &FIELD, &DESTINATION, &STATE, &DEAD_LETTERS, &PIPELINE, &ROLLUP]
@@ -771,7 +501,7 @@ pub(super) fn of_flag(flag: &str) -> Option<&'static Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::later;
+    use super::super::{later, units};
     use super::*;
     use crate::schema::Rule;
 

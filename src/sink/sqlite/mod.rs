@@ -28,6 +28,7 @@ mod open_letters;
 mod order;
 mod outbox;
 mod ownership;
+mod prepare;
 mod rebuild;
 mod refusal;
 mod replay;
@@ -36,6 +37,7 @@ mod scratch;
 mod state;
 mod statements;
 mod stored;
+mod tables;
 mod target;
 mod verify;
 
@@ -43,7 +45,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 
 use again::Run;
 pub(in crate::sink) use destination::{is_named, make};
@@ -51,11 +53,19 @@ use encode::SqliteEncoder;
 use history::SqliteHistory;
 use lock::SourceLocks;
 use marks::Marks;
+use prepare::{
+    begin_run, connect, look_at_past, open_existing, open_locks, past, prepare, refuse_lost_target, replaced,
+    set_up,
+};
 use rebuild::Rebuilding;
 use refusal::{Verdict, advice, message, verdict};
 pub(in crate::sink) use scratch::scratch;
 pub(in crate::sink) use state::SqliteState;
 use statements::Statements;
+use tables::{
+    TABLES_SQL, VERSION, VERSION_OF_MARKS, check_present, check_version, dates_of_version, has_tables,
+    letters_of_version, of_version, runs_of_version,
+};
 use target::Target;
 
 use super::bar::Standing;
@@ -63,104 +73,18 @@ use super::claim::{Scope, is_free, unsigned};
 use super::commit::Moved;
 use super::constant::hash_key;
 use super::destination::Settings;
-use super::findings::{self, Loaded, Past};
 use super::history::{Filter, ReasonCount, of_target};
 use super::ledger::{Acknowledged, Claimed, Holdings, Look, went_back};
-use super::rebuild::{Mended, Provenance, Rebuilt, conflict_of_letters};
+use super::rebuild::{Mended, Rebuilt};
 use super::replay::{OpenLetter, Page};
 use super::rollup::{Dates, FAILURES_MAX, RolledUp};
-use super::{
-    Answer, Asked, Batch, Committed, Constant, Cut, Ending, OnConflict, OpenLetters, Setback, Sink, TableName,
-};
+use super::{Answer, Asked, Batch, Committed, Constant, Cut, Ending, OpenLetters, Setback, Sink, TableName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Dataset;
 use crate::failpoint;
 use crate::outage::Outage;
 use crate::trust::make_private;
 use crate::work::{self, Recipe, Work};
-
-/// The statements that make the tables of ours. Also what `plan --print-sql` prints.
-const TABLES_SQL: &str = include_str!("tables.sql");
-
-/// The version that these statements make and this program reads.
-const VERSION: i64 = 7;
-
-/// The first that has marks of dates.
-const VERSION_OF_MARKS: i64 = 6;
-
-/// What each version has more than the one before: the first makes version 2 of version 1.
-const MIGRATIONS: [&str; 6] = [
-    "ALTER TABLE logmill_checkpoints ADD COLUMN preamble BLOB",
-    // A source without a target is in the table that its job next loads into.
-    "ALTER TABLE logmill_sources ADD COLUMN target TEXT;
-     ALTER TABLE logmill_sources ADD COLUMN device INTEGER;
-     ALTER TABLE logmill_sources ADD COLUMN inode INTEGER",
-    // A letter without rules is of those of its checkpoint.
-    "ALTER TABLE logmill_sources ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
-     ALTER TABLE logmill_checkpoints ADD COLUMN rules_since INTEGER NOT NULL DEFAULT 0;
-     ALTER TABLE logmill_dead_letters ADD COLUMN fixed BLOB;
-     ALTER TABLE logmill_dead_letters ADD COLUMN preamble BLOB;
-     ALTER TABLE logmill_dead_letters ADD COLUMN rules_hash BLOB;
-     ALTER TABLE logmill_dead_letters ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
-     ALTER TABLE logmill_dead_letters ADD COLUMN delivered_at TEXT",
-    // The days of a job: a table of its own, which is made with the others.
-    "",
-    // Rollups: the same.
-    "",
-    // How far lanes are: the same.
-    "ALTER TABLE logmill_runs ADD COLUMN reason TEXT",
-];
-
-/// What a statement reads of sources and of checkpoints, with the columns of the present version:
-/// who only looks does not migrate.
-fn of_version(version: i64) -> (&'static str, &'static str) {
-    let sources = match version {
-        ..3 => {
-            "(SELECT *, NULL AS target, NULL AS device, NULL AS inode, 0 AS generation FROM logmill_sources)"
-        }
-        3 => "(SELECT *, 0 AS generation FROM logmill_sources)",
-        _ => "logmill_sources",
-    };
-    let checkpoints = match version {
-        ..2 => "(SELECT *, NULL AS preamble, 0 AS rules_since FROM logmill_checkpoints)",
-        2 | 3 => "(SELECT *, 0 AS rules_since FROM logmill_checkpoints)",
-        _ => "logmill_checkpoints",
-    };
-    (sources, checkpoints)
-}
-
-/// The same of runs, and of how far lanes are.
-fn runs_of_version(version: i64) -> (&'static str, &'static str) {
-    match version {
-        ..7 => (
-            "(SELECT *, NULL AS reason FROM logmill_runs)",
-            "(SELECT NULL AS run, NULL AS lane, NULL AS records, NULL AS rejected, NULL AS bytes, \
-                     NULL AS bytes_total, NULL AS records_per_s, NULL AS bytes_per_s, NULL AS points WHERE false)",
-        ),
-        _ => ("logmill_runs", "logmill_progress"),
-    }
-}
-
-/// The same of dates.
-fn dates_of_version(version: i64) -> &'static str {
-    match version {
-        ..5 => {
-            "(SELECT NULL AS job, NULL AS target, NULL AS date, NULL AS state, NULL AS reason WHERE false)"
-        }
-        _ => "logmill_dates",
-    }
-}
-
-/// The same of dead letters.
-fn letters_of_version(version: i64) -> &'static str {
-    match version {
-        ..4 => {
-            "(SELECT *, NULL AS fixed, NULL AS preamble, NULL AS rules_hash, 0 AS generation, \
-                     NULL AS delivered_at FROM logmill_dead_letters)"
-        }
-        _ => "logmill_dead_letters",
-    }
-}
 
 /// An SQLite database as a destination.
 pub struct Sqlite {
@@ -276,114 +200,6 @@ impl Sqlite {
     }
 }
 
-/// Opens the file, and neither reads nor writes it yet.
-fn connect(path: &Path) -> Result<Connection, Trouble> {
-    pass("before-database")?;
-    // SQLite would let others read it, and gives its own files the permissions of this one.
-    make_private(path);
-    let connection = open_existing(path)?;
-    pass("after-database")?;
-    Ok(connection)
-}
-
-/// Opens the file once more, for the locks, and sees to it that it is the one that was opened
-/// before: the path may lead elsewhere by now.
-fn open_locks(path: &Path, is_found: bool) -> Result<SourceLocks> {
-    let lock = |cause| Error::file("lock", path, cause);
-    let locks = match is_found {
-        true => SourceLocks::open_found(path).map_err(|why| {
-            let address = format!("sqlite:{}", path.display());
-            Error::found_database(path, why, &address)
-        })?,
-        false => Some(SourceLocks::open(path).map_err(lock)?),
-    };
-    match locks {
-        Some(locks) if locks.is_what_was_opened().map_err(lock)? => Ok(locks),
-        _ => Err(replaced(
-            path,
-            "the database was replaced while it was being opened, and nothing was written to it; run again",
-        )),
-    }
-}
-
-/// The database is no longer, or not yet, the file that we have.
-fn replaced(path: &Path, message: &str) -> Error {
-    ErrorKind::DatabaseFile { doing: path.display().to_string(), code: None, message: message.to_owned() }
-        .into()
-}
-
-/// Says how the database is to be kept.
-fn set_up(connection: &Connection) -> Result<(), Trouble> {
-    connection.set_prepared_statement_cache_capacity(32);
-    // Only asked of a database that has no pages yet.
-    connection.pragma_update(None, "page_size", 8192)?;
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    // Without a WAL, NORMAL can corrupt a database on power loss.
-    let synchronous = if mode.eq_ignore_ascii_case("wal") { "NORMAL" } else { "FULL" };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "cache_size", -32_768)?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    order::register(connection)?;
-    Ok(())
-}
-
-/// Opens a database that is there. Not read-only: to look into a WAL, its index may have to be
-/// made.
-fn open_existing(path: &Path) -> Result<Connection, Trouble> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_WAIT)?;
-    Ok(connection)
-}
-
-/// Whether tables of ours are there.
-fn has_tables(connection: &Connection) -> Result<bool, Trouble> {
-    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'logmill_meta'";
-    Ok(connection.query_row(sql, [], |row| row.get(0))?)
-}
-
-/// What writes the rows of a run, and of a rebuild those of its letters.
-type Writing = (Statements, Option<Statements>);
-
-/// Makes what is missing, and compares what is there with the job.
-fn prepare(
-    connection: &Connection,
-    settings: &Settings,
-) -> Result<(Writing, SqliteEncoder, Vec<String>), Trouble> {
-    let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
-    pass("before-prepare")?;
-    // One writer at a time: of ten first runs, one makes the tables and nine find them.
-    let prepared = immediate(connection, || {
-        connection.execute_batch(TABLES_SQL)?;
-        migrate(connection)?;
-        let mut warnings = Vec::new();
-        let past = past(connection, settings)?;
-        let target = match Target::find(connection, &settings.table.name)? {
-            Some(target) => {
-                look_at_past(connection, &past, &target, settings, &mut warnings)?;
-                target
-            }
-            None => make_target(connection, &past, settings)?,
-        };
-        let columns = target::fit(connection, &target, settings)?.map_err(unfit)?;
-        if target.foreign_keys.iter().any(|key| target.is_own(key)) {
-            warnings.push(findings::refers_to_itself(&target.name));
-        }
-        let marks = Marks::new(scope(settings, &target.name).target, &settings.rollups);
-        warnings.extend(metrics::register(connection, settings, &marks, &target.name)?);
-        let day = Provenance::of(settings).and_then(Provenance::day);
-        let writing = |on_conflict: &OnConflict| {
-            Statements::new(target.clone(), &columns, &settings.key, on_conflict, day, marks.clone())
-        };
-        let of_letters = settings.is_rebuild.then(|| writing(&conflict_of_letters(settings)));
-        let statements = (writing(&settings.on_conflict), of_letters);
-        pass("before-tables-commit")?;
-        Ok((statements, SqliteEncoder::new(columns, hash_key(&settings.constants)), warnings))
-    })?;
-    pass("after-tables")?;
-    Ok(prepared)
-}
-
 /// Does `work` in a transaction that keeps other writers out. Whatever fails, and be it COMMIT,
 /// leaves no transaction behind, within which the next one could not begin.
 fn immediate<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
@@ -398,47 +214,6 @@ fn immediate<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Troubl
     result
 }
 
-/// Brings tables that an older program has made up to date.
-fn migrate(connection: &Connection) -> Result<(), Trouble> {
-    let version = check_version(connection)?;
-    for (migration, from) in MIGRATIONS.iter().zip(1..).filter(|(_, from)| *from >= version) {
-        connection.execute_batch(migration)?;
-        connection.execute("UPDATE logmill_meta SET version = ?1", [from + 1])?;
-    }
-    Ok(())
-}
-
-/// Refuses tables that a load has yet to bring up to date.
-fn check_present(connection: &Connection) -> Result<(), Trouble> {
-    let version = check_version(connection)?;
-    if version == VERSION {
-        return Ok(());
-    }
-    Err(unfit(format!(
-        "the tables logmill_* are of version {version}; the next load brings them to version {VERSION}"
-    )))
-}
-
-/// The version of the tables, which must not be newer than the program.
-fn check_version(connection: &Connection) -> Result<i64, Trouble> {
-    let version: i64 = connection.query_row("SELECT version FROM logmill_meta", [], |row| row.get(0))?;
-    if version <= VERSION {
-        return Ok(version);
-    }
-    Err(Trouble::Ours(ErrorKind::NewerTables { tables: "logmill_*", version, known: VERSION }.into()))
-}
-
-fn make_target(connection: &Connection, past: &Past, settings: &Settings) -> Result<Target, Trouble> {
-    let table = &settings.table;
-    if !settings.create {
-        return Err(unfit(findings::missing(table)));
-    }
-    refuse_lost_target(past, settings)?;
-    connection.execute_batch(&target::create_table(settings))?;
-    Target::find(connection, &table.name)?
-        .ok_or_else(|| unfit(format!("the table {table} was made, and is not found")))
-}
-
 fn unfit(finding: String) -> Trouble {
     Trouble::Ours(ErrorKind::Unfit(vec![finding]).into())
 }
@@ -447,64 +222,6 @@ fn unfit(finding: String) -> Trouble {
 fn scope(settings: &Settings, table: &str) -> Scope {
     let table = TableName { schema: None, name: table.to_owned() };
     Scope { job: settings.job.clone(), target: table.remembered(), data_date: settings.data_date }
-}
-
-/// What the job has loaded before.
-fn past(connection: &Connection, settings: &Settings) -> Result<Past, Trouble> {
-    let (sources, checkpoints) = of_version(check_version(connection)?);
-    let mut statement = connection.prepare(&Past::sql(sources, checkpoints))?;
-    let loaded = statement.query_map([&settings.job], |row| {
-        Ok(Loaded { target: row.get(0)?, sources: row.get(1)?, inserted: row.get(2)? })
-    })?;
-    Ok(Past(loaded.collect::<rusqlite::Result<_>>()?))
-}
-
-/// Refuses to make a target for a job that has loaded rows into it before.
-fn refuse_lost_target(past: &Past, settings: &Settings) -> Result<(), Trouble> {
-    let table = &settings.table;
-    match past.lost(&table.remembered(), table, &settings.job) {
-        Some(finding) => Err(unfit(finding)),
-        None => Ok(()),
-    }
-}
-
-/// What the target is to a job that has loaded before, and where it seems to be a mistake.
-fn look_at_past(
-    connection: &Connection,
-    past: &Past,
-    target: &Target,
-    settings: &Settings,
-    warnings: &mut Vec<String>,
-) -> Result<(), Trouble> {
-    let Scope { job, target: remembered, .. } = scope(settings, &target.name);
-    warnings.extend(past.emptied(&remembered, &target.name, &job, || {
-        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {})", super::key::quote(&target.name));
-        connection.query_row(&sql, [], |row| row.get(0)).unwrap_or(false)
-    }));
-    let renamed = past.renamed(&remembered, &job, "logmill_sources", |table| {
-        Ok::<_, Trouble>(Target::find(connection, &table.name)?.is_some())
-    })?;
-    match renamed {
-        Some(finding) => Err(unfit(finding)),
-        None => Ok(()),
-    }
-}
-
-fn begin_run(connection: &Connection, settings: &Settings) -> Result<Run, Trouble> {
-    let run = connection.query_row(
-        "INSERT INTO logmill_runs (job, data_date, command, version, rules_hash) VALUES (?1, ?2, ?3, ?4, ?5)
-         RETURNING id, started_at",
-        params![
-            settings.job,
-            settings.data_date.map(|date| date.to_string()),
-            settings.command,
-            env!("CARGO_PKG_VERSION"),
-            settings.rules_hash.0
-        ],
-        |row| Ok(Run { id: row.get(0)?, started_at: row.get(1)? }),
-    )?;
-    pass("after-prepare")?;
-    Ok(run)
 }
 
 /// Gives back what the run holds, and closes its row.
