@@ -37,7 +37,7 @@ pub(super) trait Rows: Checkpoints {
     /// Removes the row of a record that is read again and is now none.
     fn forget_row(&mut self, source_id: i32, offset: u64) -> Result<(), Self::Trouble>;
 
-    /// Brings refusals that were put off to the end here.
+    /// Brings refusals that were put off to the end here, or has the next that is sent bring them.
     fn check_constraints(&mut self) -> Result<(), Self::Trouble> {
         Ok(())
     }

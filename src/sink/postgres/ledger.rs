@@ -1,15 +1,16 @@
 //! The ledger in PostgreSQL: how far each source is, moved in the transaction of its rows.
 //!
-//! A batch begins with the fence and ends with the move of its checkpoints and COMMIT in one
-//! message. Both compare on the server, so they hold even for messages that no client waits for.
+//! A batch begins with the fence, in the message of its BEGIN, and ends with the move of its checkpoints, in that
+//! of its COMMIT. Both compare on the server, so they hold even for messages that no client waits for.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use postgres::Row;
+use postgres::error::SqlState;
+use postgres::{Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Settings;
 use super::frame::Frame;
-use super::link::{Link, prepared};
+use super::link::Link;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::batch::Stored;
@@ -17,7 +18,7 @@ use crate::sink::claim::signed;
 use crate::sink::ledger::Holdings;
 use crate::sink::progress::Progress;
 use crate::sink::{Advance, Batch, Counts};
-use crate::source::Preamble;
+use crate::source::{Preamble, hash16};
 
 /// A run, by its row. The id alone is not enough: a server that has lost the row gives it again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,26 +81,84 @@ const FENCE_SQL: &str = "WITH locked AS MATERIALIZED (
      LEFT JOIN locked l ON l.source_id = n.id AND l.split_start = n.start
      ORDER BY n.place";
 
+/// The columns of an answer of the fence.
+const FENCE_COLUMNS: usize = 10;
+
+/// By what name it is prepared. A pool may give us a session in which another version of ours has prepared its own.
+fn fence_name() -> String {
+    format!("logmill_fence_{}", hex(&hash16(FENCE_SQL.as_bytes()).0[..8]))
+}
+
+/// Prepares the fence for a connection, by a name, so that it can go in one message with what begins a
+/// batch and is planned once all the same. Not within a transaction: where the pool's session has it already, an
+/// error says so.
+pub(super) fn prepare_fence(link: &mut Link) -> Result<(), Trouble> {
+    if link.has_fence {
+        return Ok(());
+    }
+    let sql =
+        format!("PREPARE {} (int[], bigint[], bigint[], bigint[], bool[]) AS {FENCE_SQL}", fence_name());
+    match link.client.batch_execute(&sql) {
+        Err(error) if error.code() == Some(&SqlState::DUPLICATE_PSTATEMENT) => {}
+        prepared => at(Step::Begin, prepared)?,
+    }
+    link.has_fence = true;
+    Ok(())
+}
+
 /// Locks the checkpoints of the batch, in the order of their key, and compares them. A
 /// zombie, a twin or a late message finds out here that it is none of its business, before
 /// it has written anything; and the comparison fails *on the server*, so that it holds even
-/// for messages that nobody waits for any more.
-pub(super) fn fence(link: &mut Link, batch: &Batch, owned: &Holdings) -> Result<Vec<Stored>, Trouble> {
+/// for messages that nobody waits for any more. It goes with the message that begins.
+pub(super) fn fence_sql(batch: &Batch, owned: &Holdings) -> String {
     let advances = &batch.advances;
-    let ids: Vec<i32> = advances.iter().map(|advance| advance.split.source).collect();
-    let starts: Vec<i64> = advances.iter().map(|advance| signed(advance.split.start)).collect();
-    let positions: Vec<i64> = advances.iter().map(|advance| signed(advance.from)).collect();
-    let (epochs, asks): (Vec<i64>, Vec<bool>) = advances
-        .iter()
-        .map(|advance| (advance.completes, owned.get(advance.split)))
-        .map(|(completes, holding)| (holding.epoch, completes && holding.is_part))
-        .unzip();
-    let statement = prepared(&mut link.client, &mut link.statements.fence, Step::Fence, FENCE_SQL)?;
-    let rows = link.client.query(&statement, &[&ids, &starts, &positions, &epochs, &asks]);
-    let rows = at(Step::Fence, rows)?;
-    link.pulse.beat();
-    let stored = |row: &Row| Stored { has_open_siblings: row.get(1), counts: counts(row, 2) };
-    Ok(rows.iter().map(stored).collect())
+    let holds = |advance: &Advance| owned.get(advance.split);
+    format!(
+        "; EXECUTE {} ({}, {}, {}, {}, {})",
+        fence_name(),
+        array(advances.iter().map(|advance| advance.split.source)),
+        array(advances.iter().map(|advance| advance.split.start)),
+        array(advances.iter().map(|advance| advance.from)),
+        array(advances.iter().map(|advance| holds(advance).epoch)),
+        array(advances.iter().map(|advance| advance.completes && holds(advance).is_part)),
+    )
+}
+
+/// An array, as a literal.
+fn array<T: Display>(values: impl Iterator<Item = T>) -> String {
+    let mut literal = String::from("'{");
+    for (index, value) in values.enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        let _ = write!(literal, "{comma}{value}");
+    }
+    literal.push_str("}'");
+    literal
+}
+
+/// What the fence has said, per advance; nothing where that is no answer of a fence.
+pub(super) fn stored(said: &[SimpleQueryMessage], batch: &Batch) -> Option<Vec<Stored>> {
+    let rows = said.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) if row.len() == FENCE_COLUMNS => Some(row),
+        _ => None,
+    });
+    let stored: Vec<Stored> = rows.map(stored_of).collect::<Option<_>>()?;
+    (stored.len() == batch.advances.len()).then_some(stored)
+}
+
+fn stored_of(row: &SimpleQueryRow) -> Option<Stored> {
+    let count = |column: usize| row.get(column)?.parse().ok();
+    let counts = Counts {
+        lines: count(2)?,
+        inserted: count(3)?,
+        updated: count(4)?,
+        unchanged: count(5)?,
+        superseded: count(6)?,
+        rejected: count(7)?,
+        blank: count(8)?,
+        skipped: count(9)?,
+        ..Counts::default()
+    };
+    Some(Stored { has_open_siblings: row.get(1)? == "t", counts: Counts::stored(counts) })
 }
 
 /// The counters of a checkpoint, which begin with this column of a row.

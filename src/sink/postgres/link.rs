@@ -30,6 +30,8 @@ pub(super) struct Link {
     pub(super) schemas: Vec<String>,
     /// Statements that are prepared on this connection.
     pub(super) statements: Statements,
+    /// The fence is prepared, which is the same for all targets.
+    pub(super) has_fence: bool,
     pub(super) staging: Staging,
 }
 
@@ -57,7 +59,6 @@ pub(super) fn prepared(
 /// Statements that are prepared once.
 #[derive(Default)]
 pub(super) struct Statements {
-    pub(super) fence: Option<Statement>,
     pub(super) copy: Option<Statement>,
     pub(super) copy_to_stage: Option<Statement>,
     pub(super) copy_dead_letters: Option<Statement>,

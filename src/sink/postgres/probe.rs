@@ -2,13 +2,10 @@
 
 use std::fmt::Write as _;
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use postgres::SimpleQueryMessage;
 
 use super::constants::Constants;
-use super::link::Link;
-use super::trouble::{Trouble, at};
-use super::verdict::Step;
 use super::wire::{EPOCH_DAYS, EPOCH_US, Wire};
 use crate::sink::key::quote;
 use crate::sink::{Batch, Key};
@@ -18,26 +15,21 @@ const EQUAL: &str = "OPERATOR(pg_catalog.=)";
 const AT_LEAST: &str = "OPERATOR(pg_catalog.>=)";
 const AT_MOST: &str = "OPERATOR(pg_catalog.<=)";
 
-/// Whether rows of this batch are in the target already. Only a position key can be asked:
-/// its rows are a range of the index.
+/// Asks whether rows of this batch are in the target already; nothing where that is no question. Only a
+/// position key can be asked: its rows are a range of the index. It goes with the message that begins.
 ///
 /// By other rules a record can have another date, so that its row stands in a partition where
 /// none of the batch will be. `far` is for batches that may find such a row: the first of each
 /// source, and once a row was found, all.
-pub(super) fn probe(
-    link: &mut Link,
-    constants: &Constants,
-    batch: &Batch,
-    far: bool,
-) -> Result<bool, Trouble> {
+pub(super) fn probe_sql(constants: &Constants, batch: &Batch, far: bool) -> String {
     if constants.key != Key::Position || batch.rows() == 0 {
-        return Ok(false);
+        return String::new();
     }
     let table = constants.target.quoted();
     // A line that is read again may have moved to another partition with its new content.
     let is_again = batch.advances.iter().any(|advance| advance.again.is_some());
     let within = if far || is_again { String::new() } else { partition_range(constants, batch) };
-    let mut sql = String::from("SELECT false");
+    let mut sql = String::from("; SELECT false");
     // Sources that begin with this batch are asked for together, by the range of their ids:
     // a batch can hold thousands.
     let mut advances = batch.advances.iter().peekable();
@@ -61,12 +53,15 @@ pub(super) fn probe(
         };
         let _ = write!(sql, " OR EXISTS (SELECT FROM {table} WHERE {place}{within})");
     }
-    // By the simple protocol, which asks and answers in one round trip.
-    let answer = at(Step::Probe, link.client.simple_query(&sql))?;
-    Ok(answer.iter().any(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0) == Some("t"),
+    sql
+}
+
+/// Whether the answer is that there are some: a row of one column, as no other that begins a batch has it.
+pub(super) fn are_there(said: &[SimpleQueryMessage]) -> bool {
+    said.iter().any(|message| match message {
+        SimpleQueryMessage::Row(row) => row.len() == 1 && row.get(0) == Some("t"),
         _ => false,
-    }))
+    })
 }
 
 /// A condition that leaves out the partitions in which no row of the batch can be; empty
@@ -122,11 +117,17 @@ fn whole_number(bytes: Option<&[u8]>) -> Option<i64> {
 
 /// Microseconds since 2000 as a literal that the planner can compare with partition bounds.
 fn stamp_literal(us: i64) -> Option<String> {
-    let stamp = chrono::DateTime::from_timestamp_micros(us + EPOCH_US)?;
-    Some(format!("'{}'", stamp.format("%Y-%m-%d %H:%M:%S%.6f+00")))
+    let stamp = chrono::DateTime::from_timestamp_micros(us.checked_add(EPOCH_US)?)?;
+    is_plain(stamp.year()).then(|| format!("'{}'", stamp.format("%Y-%m-%d %H:%M:%S%.6f+00")))
 }
 
 fn date_literal(days: i64) -> Option<String> {
-    let date = NaiveDate::from_epoch_days(i32::try_from(days).ok()? + EPOCH_DAYS)?;
-    Some(format!("'{date}'"))
+    let date = NaiveDate::from_epoch_days(i32::try_from(days).ok()?.checked_add(EPOCH_DAYS)?)?;
+    is_plain(date.year()).then(|| format!("'{date}'"))
+}
+
+/// Whether a year is written as it is counted. One that the server cannot read would be taken for an objection of
+/// the fence, which goes in the same message.
+fn is_plain(year: i32) -> bool {
+    (1..=9999).contains(&year)
 }

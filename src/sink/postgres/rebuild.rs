@@ -12,7 +12,7 @@ use postgres::Client;
 
 use super::compare::{refuse_row_security, unfit};
 use super::constants::Constants;
-use super::ledger::Run;
+use super::ledger::{Run, prepare_fence};
 use super::link::{Link, OUR_PATH};
 use super::names::literal;
 use super::ownership::{Sources, add_containers, end_idle};
@@ -159,8 +159,9 @@ fn begin(
     run: Run,
 ) -> Result<(Rebuilt, BTreeSet<NaiveDate>), Trouble> {
     pass(Step::Rebuild, "before-rebuild")?;
-    let client = &mut link.client;
+    prepare_fence(link)?;
     link.staging.forget();
+    let client = &mut link.client;
     at(Step::Rebuild, client.batch_execute(&format!("{}; {PATIENT_SQL}", constants.begin_sql)))?;
     lock(client, anew, run)?;
     refuse_others(client, constants)?;

@@ -101,6 +101,7 @@ impl Session {
                     pulse: thread_pulse,
                     schemas,
                     statements: Default::default(),
+                    has_fence: false,
                     staging: Default::default(),
                 };
                 // Ends when the session is dropped.
@@ -365,7 +366,7 @@ pub(in crate::sink) fn is_of_answer(panic: &(dyn Any + Send)) -> bool {
     panic.downcast_ref::<String>().is_some_and(|text| text.starts_with("error retrieving column"))
 }
 
-fn odd_answer(step: Step) -> Error {
+pub(super) fn odd_answer(step: Step) -> Error {
     ErrorKind::Server {
         doing: step.doing().to_owned(),
         sqlstate: None,

@@ -25,6 +25,9 @@ pub(super) struct Manner {
     pub(super) rows_max: usize,
     /// No row of another day may change.
     pub(super) keeps_other_days: bool,
+    /// Constraints that are deferred are checked by a message of their own, so that an error of theirs is known
+    /// for one.
+    pub(super) checks_apart: bool,
 }
 
 /// What is known of the rows that the server refuses.
@@ -92,6 +95,8 @@ pub(super) struct Strategy {
     staged_left: u32,
     /// How often rows were refused in the last batch, if any were.
     refusals: Option<Refusals>,
+    /// Something was refused at the end of a batch.
+    checks_apart: bool,
 }
 
 impl Strategy {
@@ -102,12 +107,13 @@ impl Strategy {
 
     /// How a batch is written first.
     pub(super) fn first(&self, constants: &Constants, batch: &Batch) -> Manner {
-        let upsert = constants.upserts;
+        let (upsert, checks_apart) = (constants.upserts, self.checks_apart);
+        let (rows_max, keeps_other_days) = (usize::MAX, false);
         if batch.is_replay() {
             // Rows of the same sources stand around those that are missing.
             let route = Some(Route::Staged);
-            let (care, rows_max) = (None, usize::MAX);
-            return Manner { route, care, probes_far: false, upsert, rows_max, keeps_other_days: false };
+            let (care, probes_far) = (None, false);
+            return Manner { route, care, probes_far, upsert, rows_max, keeps_other_days, checks_apart };
         }
         let route = match constants.key {
             _ if constants.must_stage || self.staged_left > 0 => Some(Route::Staged),
@@ -119,7 +125,7 @@ impl Strategy {
         let is_first = |advance: &Advance| self.claimed.get(advance.split).position == advance.from;
         let probes_far =
             constants.target.kind == 'p' && (self.is_rerun || batch.advances.iter().any(is_first));
-        Manner { route, care, probes_far, upsert, rows_max: usize::MAX, keeps_other_days: false }
+        Manner { route, care, probes_far, upsert, rows_max, keeps_other_days, checks_apart }
     }
 
     /// Whether there is another manner for a batch of so many rows, after this trouble.
@@ -130,6 +136,13 @@ impl Strategy {
         verdict: Verdict,
         rows: usize,
     ) -> bool {
+        // The last message checks what was deferred and moves the checkpoints. Which of them was refused
+        // shows where each goes by itself; nothing of it is there.
+        let may_be_deferred = matches!(verdict, Verdict::Stop | Verdict::Wait);
+        if may_be_deferred && !manner.checks_apart && trouble.is_refusal_at(Step::End) {
+            (manner.checks_apart, self.checks_apart) = (true, true);
+            return true;
+        }
         match verdict {
             Verdict::Isolate => manner.be_careful(trouble, rows),
             Verdict::Halve => manner.halve(rows),

@@ -10,12 +10,13 @@ use super::catalog::Signature;
 use super::constants::Constants;
 use super::dead_letters;
 use super::frame::Frame;
-use super::ledger::{end_sql, fence, lock_sources_sql};
+use super::ledger::{end_sql, fence_sql, lock_sources_sql, prepare_fence, stored};
 use super::link::{Link, OUR_PATH};
 use super::pieces::Refusals;
-use super::probe::probe;
+use super::probe::{are_there, probe_sql};
 use super::replay;
 use super::rows::RowWriter;
+use super::session::odd_answer;
 use super::strategy::{Manner, Route};
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
@@ -49,6 +50,8 @@ struct Transaction<'a> {
     manner: &'a Manner,
     found: &'a Mutex<Option<Done>>,
     route: Route,
+    /// What brings refusals that were put off, once the rows are written. It goes with the next that is sent.
+    end_of_rows: Option<String>,
     refusals: Option<Refusals>,
     /// Of a replay, the letters that were refused again, by their ids.
     refused: Vec<i64>,
@@ -68,8 +71,10 @@ pub(super) fn transaction(
     found: &Mutex<Option<Done>>,
 ) -> Result<(), Trouble> {
     pass(Step::Begin, "before-begin")?;
+    if frame == Frame::Transaction {
+        prepare_fence(link)?;
+    }
     link.staging.begin();
-    let days = begin(frame, link, constants, batch, owned)?.then(BTreeSet::new);
     let route = Route::Direct;
     let mut transaction = Transaction {
         frame,
@@ -80,9 +85,10 @@ pub(super) fn transaction(
         manner,
         found,
         route,
+        end_of_rows: None,
         refusals: None,
         refused: Vec::new(),
-        days,
+        days: None,
     };
     commit(&mut transaction, batch, constants.raw_max, |point| pass(step_of(point), point))?;
     pass(Step::End, "after-commit")
@@ -101,15 +107,17 @@ impl Checkpoints for Transaction<'_> {
     type Trouble = Trouble;
 
     fn fence(&mut self) -> Result<Vec<Stored>, Trouble> {
+        let said = self.begin()?;
         if self.batch.is_replay() {
             return replay::fence(self.link, self.batch);
         }
-        fence(self.link, self.batch, self.owned)
+        stored(&said, self.batch).ok_or_else(|| Trouble::Ours(odd_answer(Step::Fence)))
     }
 
     fn advance(&mut self, deltas: &[Counts], moved: Moved) -> Result<(), Trouble> {
         let end_sql = match self.batch.is_replay() {
             true => {
+                self.end_rows()?;
                 replay::keep_mended(self.link, self.batch, &self.refused)?;
                 replay::end_sql(self.batch, &self.refused, self.constants.rules_hash, self.frame)
             }
@@ -118,10 +126,11 @@ impl Checkpoints for Transaction<'_> {
                 end_sql(self.batch, self.owned, deltas, refused, self.frame)
             }
         };
+        let sql = self.end_of_rows.take().unwrap_or_default() + &end_sql;
         let days = self.days.take().unwrap_or_default();
         let done = Done { moved, route: self.route, refusals: self.refusals, days };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
-        at(Step::End, self.link.client.batch_execute(&end_sql))?;
+        at(Step::End, self.link.client.batch_execute(&sql))?;
         match self.frame {
             Frame::Transaction => self.link.staging.committed(),
             Frame::Savepoint => self.link.staging.released(),
@@ -133,11 +142,6 @@ impl Checkpoints for Transaction<'_> {
 impl Rows for Transaction<'_> {
     fn write_rows(&mut self) -> Result<Written, Trouble> {
         let Transaction { link, constants, batch, manner, .. } = self;
-        self.route = match manner.route {
-            Some(route) => route,
-            None if probe(link, constants, batch, manner.probes_far)? => Route::Staged,
-            None => Route::Direct,
-        };
         let mut rows = RowWriter::new(link, constants, batch, self.route, manner, self.days.is_some());
         rows.write_all()?;
         self.refusals = rows.refusals;
@@ -162,14 +166,16 @@ impl Rows for Transaction<'_> {
 
     fn check_constraints(&mut self) -> Result<(), Trouble> {
         // What comes now is ours alone, and looked up where only the server's own is.
-        let end_of_rows = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}");
-        at(Step::Constraints, self.link.client.batch_execute(&end_of_rows))
+        let end_of_rows = format!("SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL search_path = {OUR_PATH}; ");
+        self.end_of_rows = Some(end_of_rows);
+        if self.manner.checks_apart { self.end_rows() } else { Ok(()) }
     }
 }
 
 impl Marking for Transaction<'_> {
     fn mark_dates(&mut self, touched: &Touched) -> Result<(), Trouble> {
         let Some(mut days) = self.days.take() else { return Ok(()) };
+        self.end_rows()?;
         touched.add_days(self.batch, &mut days);
         let marks = &self.constants.marks;
         if touched.letters {
@@ -193,6 +199,7 @@ impl Letters for Transaction<'_> {
     }
 
     fn write_letters(&mut self, letters: &[Letter<'_>]) -> Result<(), Trouble> {
+        self.end_rows()?;
         if self.batch.is_replay() {
             self.refused = replay::refuse(self.link, self.batch, letters, self.constants.rules_hash)?;
             return Ok(());
@@ -201,32 +208,52 @@ impl Letters for Transaction<'_> {
     }
 }
 
-/// Begins, and compares the target with what it was: a changed type, or another table of its name,
-/// loads as garbage in COPY BINARY. All in one message, of which the lock comes before the look.
-/// From here to the end of the rows, names are looked up as those who wrote the triggers of the
-/// target meant them.
-/// Says whether dates are to be marked.
-fn begin(
-    frame: Frame,
-    link: &mut Link,
-    constants: &Constants,
-    batch: &Batch,
-    owned: &Holdings,
-) -> Result<bool, Trouble> {
-    let begin_sql = format!(
-        "{}{}; SET LOCAL search_path = {}",
-        frame.begin_sql(constants),
-        lock_sources_sql(batch, owned),
-        constants.target_path
-    );
-    let said = at(Step::Begin, link.client.simple_query(&begin_sql))?;
-    link.pulse.beat();
+impl Transaction<'_> {
+    /// Begins, in one message: the lock on the target comes before the look at it, and the fence before the
+    /// question whether its rows are there. A changed type, or another table of its name, loads as
+    /// garbage in COPY BINARY, so the target is compared with what it was. From here to the end of the rows,
+    /// names are looked up as those who wrote the triggers of the target meant them.
+    fn begin(&mut self) -> Result<Vec<SimpleQueryMessage>, Trouble> {
+        let Transaction { frame, link, constants, batch, owned, manner, .. } = self;
+        let (step, fence) = match batch.is_replay() {
+            true => (Step::Begin, String::new()),
+            false => (Step::Fence, lock_sources_sql(batch, owned) + &fence_sql(batch, owned)),
+        };
+        let probe = match manner.route {
+            Some(_) => String::new(),
+            None => probe_sql(constants, batch, manner.probes_far),
+        };
+        let sql = format!(
+            "{}{fence}; SET LOCAL search_path = {}{probe}",
+            frame.begin_sql(constants),
+            constants.target_path
+        );
+        let said = at(step, link.client.simple_query(&sql))?;
+        link.pulse.beat();
+        refuse_other_target(constants, &said)?;
+        self.days = constants.marks.are_wanted(&said)?.then(BTreeSet::new);
+        let staged_if = if are_there(&said) { Route::Staged } else { Route::Direct };
+        self.route = manner.route.unwrap_or(staged_if);
+        Ok(said)
+    }
+
+    /// Checks the constraints that were deferred, by a message of its own, if that is still to be done.
+    fn end_rows(&mut self) -> Result<(), Trouble> {
+        match self.end_of_rows.take() {
+            Some(sql) => at(Step::Constraints, self.link.client.batch_execute(&sql)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Refuses a target that is not what the rows were encoded for.
+fn refuse_other_target(constants: &Constants, said: &[SimpleQueryMessage]) -> Result<(), Trouble> {
     let now = said.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) if row.len() == Signature::TEXTS => Some(row),
         _ => None,
     });
     let Some(difference) = constants.target.signature.difference(now, constants.key_index.oid) else {
-        return constants.marks.are_wanted(&said);
+        return Ok(());
     };
     Err(Trouble::Ours(
         ErrorKind::Server {

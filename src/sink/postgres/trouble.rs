@@ -69,6 +69,11 @@ impl From<Error> for Trouble {
 }
 
 impl Trouble {
+    /// The server refused what was sent at this step.
+    pub(super) fn is_refusal_at(&self, step: Step) -> bool {
+        matches!(self, Trouble::Server(refusal) if refusal.step == step)
+    }
+
     pub(super) fn new(step: Step, error: &postgres::Error) -> Trouble {
         match error.as_db_error() {
             Some(db) => Trouble::Server(Box::new(Refusal {

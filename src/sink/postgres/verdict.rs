@@ -30,21 +30,20 @@ pub(super) enum Step {
     Claim,
     /// Taking away what is loaded anew.
     Rebuild,
-    /// BEGIN, the settings, the lock on the target.
+    /// Savepoints; and BEGIN where it goes without the fence.
     Begin,
     /// Comparing the target with what the rows were encoded for.
     Compare,
-    /// Locking and comparing the checkpoints.
+    /// BEGIN, the settings, the lock on the target, locking and comparing the checkpoints, and asking whether rows
+    /// of this batch are there already.
     Fence,
-    /// Asking whether rows of this batch are there already.
-    Probe,
     /// COPY into the target.
     Copy,
     /// COPY into the temporary table.
     Stage,
     /// The statements that move the stage into the target.
     Merge,
-    /// SET CONSTRAINTS ALL IMMEDIATE.
+    /// SET CONSTRAINTS ALL IMMEDIATE, where that is not the last message's.
     Constraints,
     /// COPY of the dead letters.
     DeadLetters,
@@ -68,10 +67,8 @@ impl Step {
             Step::State => "keeping the state",
             Step::Claim => "claiming the sources",
             Step::Rebuild => "taking away what is loaded anew",
-            Step::Begin => "beginning a batch",
+            Step::Begin | Step::Fence => "beginning a batch",
             Step::Compare => "looking at the target's columns",
-            Step::Fence => "locking the checkpoints",
-            Step::Probe => "looking for rows of the batch",
             Step::Copy => "copying rows into the target",
             Step::Stage => "copying rows into the stage",
             Step::Merge => "merging the stage into the target",
@@ -135,7 +132,8 @@ pub(super) fn verdict(step: Step, code: &SqlState, own_key: bool) -> Verdict {
         "28" => return Verdict::Stop,
         _ => {}
     }
-    // The fence raises with whatever code is at hand; that it raises at all is the message.
+    // The fence raises with whatever code is at hand; that it raises at all is the message. Nothing else
+    // that goes with it can raise such a one.
     if step == Step::Fence && matches!(class, "22") {
         return Verdict::Held;
     }
@@ -169,7 +167,7 @@ mod tests {
             for step in [Step::Copy, Step::Stage, Step::Merge, Step::Constraints] {
                 assert_eq!(of(step, code), Verdict::Isolate, "{code} at {step:?}");
             }
-            for step in [Step::Begin, Step::Probe, Step::DeadLetters, Step::End] {
+            for step in [Step::Begin, Step::DeadLetters, Step::Marks, Step::End] {
                 assert_eq!(of(step, code), Verdict::Stop, "{code} at {step:?}");
             }
         }
