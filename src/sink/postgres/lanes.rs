@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::recover::wait_out;
 use super::session::Session;
 use super::strategy::Strategy;
 use super::trouble::Trouble;
 use super::verdict::{Step, Verdict};
-use super::{Postgres, ownership, wait_out};
+use super::{Postgres, ownership};
 use crate::error::{Error, Result};
 use crate::outage::Outage;
 use crate::sink::ledger::Acknowledged;

@@ -17,7 +17,7 @@ use crate::sink::batch::Stored;
 use crate::sink::claim::signed;
 use crate::sink::ledger::Holdings;
 use crate::sink::progress::Progress;
-use crate::sink::{Advance, Batch, Counts};
+use crate::sink::{Advance, Batch, Counts, Ending};
 use crate::source::{Preamble, hash16};
 
 /// A run, by its row. The id alone is not enough: a server that has lost the row gives it again.
@@ -44,6 +44,35 @@ pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Tro
     let run = at(Step::Prepare, run)?;
     pass(Step::Prepare, "after-prepare")?;
     Ok(Run { id: run.get(0), start_us: run.get(1) })
+}
+
+/// What gives back all that a run holds.
+pub(super) fn release_sql(run: Run) -> String {
+    format!(
+        "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
+         WHERE owner_run = {}",
+        run.id
+    )
+}
+
+/// How a run ended, and COMMIT.
+pub(super) fn close_sql(run: Run, ending: &Ending<'_>) -> String {
+    let text = |text: &str| format!("'{}'", text.replace('\0', "").replace('\'', "''"));
+    let Counts { records, inserted, updated, unchanged, superseded, rejected, blank, skipped, .. } =
+        *ending.counts;
+    format!(
+        "UPDATE logmill.runs
+         SET ended_at = clock_timestamp(), outcome = {}, exit_code = {}, bytes = {}, records = {records},
+             inserted = {inserted}, updated = {updated}, unchanged = {unchanged}, superseded = {superseded},
+             rejected = {rejected}, blank = {blank}, skipped = {skipped}, reason = {}
+         WHERE id = {};
+         COMMIT",
+        text(ending.outcome),
+        ending.exit_code,
+        ending.bytes,
+        ending.failure.map_or("NULL".to_owned(), text),
+        run.id
+    )
 }
 
 /// What locks the sources that have several splits, and of which the batch completes one. Of

@@ -1,8 +1,8 @@
 //! PostgreSQL: the promises kept by one local transaction per batch.
 //!
 //! No two-phase commit, no superuser, no extension, no session-level lock. This file holds
-//! the loop around the transaction: what is tried again, when a connection is given up, and
-//! how the outcome of a lost COMMIT is found out. The transaction itself is in `transaction`.
+//! the loop around the transaction: what is tried again, and how. The transaction itself is in `transaction`; what
+//! follows a lost connection, and how the outcome of a lost COMMIT is found out, in `recover`.
 
 mod again;
 mod apart;
@@ -41,6 +41,7 @@ mod pieces;
 mod prepare;
 mod probe;
 mod rebuild;
+mod recover;
 mod replay;
 mod rollup;
 mod rows;
@@ -72,6 +73,7 @@ use lanes::{Left, Told};
 use ledger::Run;
 use link::{Backend, Link};
 use rebuild::Rebuilding;
+use recover::wait_out;
 pub(in crate::sink) use scratch::scratch;
 use session::Session;
 pub(in crate::sink) use session::is_of_answer;
@@ -83,13 +85,11 @@ use transaction::{Done, transaction};
 use trouble::{Trouble, at, pass};
 use verdict::{Step, Verdict};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::event::Dataset;
 use crate::outage::{Outage, Patience};
 use crate::sink::bar::Standing;
-use crate::sink::claim::{
-    Whose, asks_for_others, is_free, lost_ownership, refuse_sources_of_others, signed, unsigned,
-};
+use crate::sink::claim::{Whose, asks_for_others, is_free, refuse_sources_of_others, signed, unsigned};
 use crate::sink::commit::Moved;
 use crate::sink::destination::{Settings, Timeouts};
 use crate::sink::history::{Filter, ReasonCount, of_target};
@@ -98,8 +98,8 @@ use crate::sink::rebuild::{Mended, Rebuilt};
 use crate::sink::replay::{OpenLetter, Page};
 use crate::sink::rollup::{Dates, FAILURES_MAX, RolledUp};
 use crate::sink::{
-    Advance, Answer, Asked, Batch, Committed, Constant, Counts, Cut, Ending, Key, OpenLetters, Remembered,
-    Setback, Sink, decide,
+    Answer, Asked, Batch, Committed, Constant, Cut, Ending, Key, OpenLetters, Remembered, Setback, Sink,
+    decide,
 };
 use crate::split::Split;
 use crate::work::{self, Recipe, Work};
@@ -243,67 +243,6 @@ impl Postgres {
             };
         }
     }
-
-    /// Waits before trying again after `trouble`; where that lost the connection, until there
-    /// is another. Gives the backend of the one that is lost, or says that trying is no use.
-    fn mend(&mut self, outage: &mut Outage<'_>, trouble: Trouble) -> Result<Option<Backend>> {
-        self.refuse_deadlock(&trouble)?;
-        let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
-        wait_out(outage, trouble)?;
-        if !is_lost {
-            return Ok(None);
-        }
-        // Before another is asked for: a role or a pool may have room for one only.
-        self.session.leave();
-        let lost = loop {
-            match Session::open(&self.server, self.settings.deadline, self.settings.timeouts) {
-                Ok(session) => break std::mem::replace(&mut self.session, session).backend,
-                Err(trouble) => wait_out(outage, trouble)?,
-            }
-        };
-        match self.rebuild.take() {
-            // Its transaction went with the connection.
-            Some(_) => {
-                self.left = Some(lost);
-                Err(ErrorKind::Interrupted.into())
-            }
-            None => Ok(Some(lost)),
-        }
-    }
-
-    /// A deadlock interrupts a rebuild: what it waits for in vain waits for a lock of an earlier batch, and
-    /// it gives these back with all the rest alone.
-    fn refuse_deadlock(&self, trouble: &Trouble) -> Result<()> {
-        match self.rebuild.is_some() && trouble.is_deadlock() {
-            true => Err(ErrorKind::Interrupted.into()),
-            false => Ok(()),
-        }
-    }
-
-    /// Takes what is ours again, on the connection that came after that of `old`. How far each
-    /// source is, is then known for certain.
-    fn reclaim(&mut self, old: Backend) -> Result<(), Trouble> {
-        let (constants, owned, acknowledged) =
-            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
-        let (run, backend) = (self.run, self.session.backend);
-        self.owned = self.run(Step::Claim, move |link| {
-            ownership::reclaim(link, &constants, &owned, &acknowledged, run, Some(old), backend)
-        })?;
-        Ok(())
-    }
-}
-
-/// Waits before trying again after `trouble`, or says that trying is no use.
-fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> {
-    let word = match trouble.verdict(&[]) {
-        Verdict::Retry => "conflict",
-        Verdict::Reconnect => "connection",
-        Verdict::Wait => "server",
-        Verdict::Held => return Err(lost_ownership()),
-        _ => return Err(trouble.into_error()),
-    };
-    let what = trouble.summary();
-    outage.wait(word, &what, || trouble.into_error())
 }
 
 impl Sink for Postgres {
@@ -600,25 +539,7 @@ impl Sink for Postgres {
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
         self.take_left();
         self.roll_rebuild_back();
-        let Run { id: run, .. } = self.run;
-        let release_sql = format!(
-            "UPDATE logmill.checkpoints SET owner_run = NULL, owner_pid = NULL, owner_start = NULL
-             WHERE owner_run = {run}"
-        );
-        let Counts { records, inserted, updated, unchanged, superseded, rejected, blank, skipped, .. } =
-            *ending.counts;
-        let close_sql = format!(
-            "UPDATE logmill.runs
-             SET ended_at = clock_timestamp(), outcome = '{}', exit_code = {}, bytes = {}, records = {records},
-                 inserted = {inserted}, updated = {updated}, unchanged = {unchanged}, superseded = {superseded},
-                 rejected = {rejected}, blank = {blank}, skipped = {skipped}, reason = {}
-             WHERE id = {run};
-             COMMIT",
-            ending.outcome.replace('\'', "''"),
-            ending.exit_code,
-            ending.bytes,
-            ending.failure.map_or("NULL".to_owned(), |why| format!("'{}'", why.replace('\0', "").replace('\'', "''")))
-        );
+        let (release_sql, close_sql) = (ledger::release_sql(self.run), ledger::close_sql(self.run, ending));
         let retry_for = ending.retry_for(self.settings.retry_for);
         let failure = ending.failure.map(str::to_owned);
         let is_as_it_was = self.is_as_it_was;
@@ -660,81 +581,6 @@ impl Postgres {
     fn take_over(&mut self, holder: &Holder) -> Result<(), Trouble> {
         let (constants, holder) = (Arc::clone(&self.constants), holder.clone());
         self.run(Step::Claim, move |link| ownership::take_over(link, &constants, &holder))
-    }
-
-    /// After the connection was lost by `trouble`: connects again, until all that is ours is so on the
-    /// new one.
-    fn regain(&mut self, outage: &mut Outage<'_>, mut trouble: Trouble) -> Result<()> {
-        let mut old = self.session.backend;
-        loop {
-            old = self.mend(outage, trouble)?.unwrap_or(old);
-            match self.reclaim(old) {
-                Ok(()) => return Ok(()),
-                Err(another) => trouble = another,
-            }
-        }
-    }
-
-    /// After the connection was lost by `trouble`: connects again until it is known whether
-    /// `batch` was committed.
-    fn resolve(&mut self, batch: &Batch, outage: &mut Outage<'_>, trouble: Trouble) -> Result<bool> {
-        self.regain(outage, trouble)?;
-        let holding = |advance: &Advance| self.owned.get(advance.split);
-        let is_there = |advance: &&Advance| {
-            let holding = holding(advance);
-            holding.position == advance.to && holding.is_complete == advance.completes
-        };
-        let is_not_there = |advance: &&Advance| {
-            let holding = holding(advance);
-            holding.position == advance.from && !holding.is_complete
-        };
-        let all = batch.advances.len();
-        // An advance of nothing is both; a batch of such ones can be sent again.
-        match (
-            batch.advances.iter().filter(is_not_there).count(),
-            batch.advances.iter().filter(is_there).count(),
-        ) {
-            (before, _) if before == all => Ok(false),
-            (_, after) if after == all => Ok(true),
-            _ => Err(Error::broken("the checkpoints of a batch have moved in part")),
-        }
-    }
-
-    /// The same for letters, which nobody owns: their states say whether the batch was committed.
-    fn resolve_replay(
-        &mut self,
-        batch: &Arc<Batch>,
-        outage: &mut Outage<'_>,
-        mut trouble: Trouble,
-    ) -> Result<bool> {
-        let mut old = self.session.backend;
-        loop {
-            old = self.mend(outage, trouble)?.unwrap_or(old);
-            let (constants, batch) = (Arc::clone(&self.constants), Arc::clone(batch));
-            let looked = self.run(Step::DeadLetters, move |link| {
-                ownership::end_idle(&mut link.client, old)?;
-                replay::is_committed(link, &constants.begin_sql, &batch.tried)
-            });
-            match looked {
-                Ok(is_there) => return Ok(is_there),
-                Err(another) => trouble = another,
-            }
-        }
-    }
-
-    /// Why the fence refused a batch: another run has taken a source, it was forgotten, or the
-    /// checkpoints went back.
-    fn objection(&mut self) -> Result<Error> {
-        let (constants, owned, acknowledged) =
-            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
-        let run = self.run;
-        let objection = self.persist(self.settings.retry_for, move |link| {
-            let splits = again::Splits::of(&owned, &acknowledged);
-            let look = again::look(&mut link.client, &constants.scope.job, run, &splits)?;
-            Ok(look.objection(&owned, &acknowledged, run.id))
-        })?;
-        // Whoever had it has gone by now.
-        Ok(objection.unwrap_or_else(lost_ownership))
     }
 
     /// Takes note of a batch that is committed.

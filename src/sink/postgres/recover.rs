@@ -1,0 +1,159 @@
+//! What follows trouble: waits, new connections, and what was committed before the answer was lost.
+//!
+//! A connection that is lost says nothing of what was sent last. So all that is ours is taken again on the new one,
+//! under the locks of the checkpoints, and what they say then is how far it came.
+
+use std::sync::Arc;
+
+use super::link::Backend;
+use super::session::Session;
+use super::trouble::Trouble;
+use super::verdict::{Step, Verdict};
+use super::{Postgres, again, ownership, replay};
+use crate::error::{Error, ErrorKind, Result};
+use crate::outage::Outage;
+use crate::sink::claim::lost_ownership;
+use crate::sink::{Advance, Batch};
+
+impl Postgres {
+    /// Waits before trying again after `trouble`; where that lost the connection, until there
+    /// is another. Gives the backend of the one that is lost, or says that trying is no use.
+    pub(super) fn mend(&mut self, outage: &mut Outage<'_>, trouble: Trouble) -> Result<Option<Backend>> {
+        self.refuse_deadlock(&trouble)?;
+        let is_lost = trouble.verdict(&[]) == Verdict::Reconnect;
+        wait_out(outage, trouble)?;
+        if !is_lost {
+            return Ok(None);
+        }
+        // Before another is asked for: a role or a pool may have room for one only.
+        self.session.leave();
+        let lost = loop {
+            match Session::open(&self.server, self.settings.deadline, self.settings.timeouts) {
+                Ok(session) => break std::mem::replace(&mut self.session, session).backend,
+                Err(trouble) => wait_out(outage, trouble)?,
+            }
+        };
+        match self.rebuild.take() {
+            // Its transaction went with the connection.
+            Some(_) => {
+                self.left = Some(lost);
+                Err(ErrorKind::Interrupted.into())
+            }
+            None => Ok(Some(lost)),
+        }
+    }
+
+    /// A deadlock interrupts a rebuild: what it waits for in vain waits for a lock of an earlier batch, and
+    /// it gives these back with all the rest alone.
+    pub(super) fn refuse_deadlock(&self, trouble: &Trouble) -> Result<()> {
+        match self.rebuild.is_some() && trouble.is_deadlock() {
+            true => Err(ErrorKind::Interrupted.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes what is ours again, on the connection that came after that of `old`. How far each
+    /// source is, is then known for certain.
+    fn reclaim(&mut self, old: Backend) -> Result<(), Trouble> {
+        let (constants, owned, acknowledged) =
+            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
+        let (run, backend) = (self.run, self.session.backend);
+        self.owned = self.run(Step::Claim, move |link| {
+            ownership::reclaim(link, &constants, &owned, &acknowledged, run, Some(old), backend)
+        })?;
+        Ok(())
+    }
+
+    /// After the connection was lost by `trouble`: connects again, until all that is ours is so on the
+    /// new one.
+    pub(super) fn regain(&mut self, outage: &mut Outage<'_>, mut trouble: Trouble) -> Result<()> {
+        let mut old = self.session.backend;
+        loop {
+            old = self.mend(outage, trouble)?.unwrap_or(old);
+            match self.reclaim(old) {
+                Ok(()) => return Ok(()),
+                Err(another) => trouble = another,
+            }
+        }
+    }
+
+    /// After the connection was lost by `trouble`: connects again until it is known whether
+    /// `batch` was committed.
+    pub(super) fn resolve(
+        &mut self,
+        batch: &Batch,
+        outage: &mut Outage<'_>,
+        trouble: Trouble,
+    ) -> Result<bool> {
+        self.regain(outage, trouble)?;
+        let holding = |advance: &Advance| self.owned.get(advance.split);
+        let is_there = |advance: &&Advance| {
+            let holding = holding(advance);
+            holding.position == advance.to && holding.is_complete == advance.completes
+        };
+        let is_not_there = |advance: &&Advance| {
+            let holding = holding(advance);
+            holding.position == advance.from && !holding.is_complete
+        };
+        let all = batch.advances.len();
+        // An advance of nothing is both; a batch of such ones can be sent again.
+        match (
+            batch.advances.iter().filter(is_not_there).count(),
+            batch.advances.iter().filter(is_there).count(),
+        ) {
+            (before, _) if before == all => Ok(false),
+            (_, after) if after == all => Ok(true),
+            _ => Err(Error::broken("the checkpoints of a batch have moved in part")),
+        }
+    }
+
+    /// The same for letters, which nobody owns: their states say whether the batch was committed.
+    pub(super) fn resolve_replay(
+        &mut self,
+        batch: &Arc<Batch>,
+        outage: &mut Outage<'_>,
+        mut trouble: Trouble,
+    ) -> Result<bool> {
+        let mut old = self.session.backend;
+        loop {
+            old = self.mend(outage, trouble)?.unwrap_or(old);
+            let (constants, batch) = (Arc::clone(&self.constants), Arc::clone(batch));
+            let looked = self.run(Step::DeadLetters, move |link| {
+                ownership::end_idle(&mut link.client, old)?;
+                replay::is_committed(link, &constants.begin_sql, &batch.tried)
+            });
+            match looked {
+                Ok(is_there) => return Ok(is_there),
+                Err(another) => trouble = another,
+            }
+        }
+    }
+
+    /// Why the fence refused a batch: another run has taken a source, it was forgotten, or the
+    /// checkpoints went back.
+    pub(super) fn objection(&mut self) -> Result<Error> {
+        let (constants, owned, acknowledged) =
+            (Arc::clone(&self.constants), self.owned.clone(), Arc::clone(&self.told.acknowledged));
+        let run = self.run;
+        let objection = self.persist(self.settings.retry_for, move |link| {
+            let splits = again::Splits::of(&owned, &acknowledged);
+            let look = again::look(&mut link.client, &constants.scope.job, run, &splits)?;
+            Ok(look.objection(&owned, &acknowledged, run.id))
+        })?;
+        // Whoever had it has gone by now.
+        Ok(objection.unwrap_or_else(lost_ownership))
+    }
+}
+
+/// Waits before trying again after `trouble`, or says that trying is no use.
+pub(super) fn wait_out(outage: &mut Outage<'_>, trouble: Trouble) -> Result<()> {
+    let word = match trouble.verdict(&[]) {
+        Verdict::Retry => "conflict",
+        Verdict::Reconnect => "connection",
+        Verdict::Wait => "server",
+        Verdict::Held => return Err(lost_ownership()),
+        _ => return Err(trouble.into_error()),
+    };
+    let what = trouble.summary();
+    outage.wait(word, &what, || trouble.into_error())
+}
