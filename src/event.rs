@@ -86,6 +86,8 @@ pub enum Event {
         sources: usize,
         /// Their bytes that are to be read, compressed as they are.
         bytes: u64,
+        /// How many bytes an earlier claim of this run had told that are still to be read: this one takes its place.
+        again_bytes: u64,
     },
     /// One source, or one split of it, is the run's own.
     SourceClaimed {
@@ -130,6 +132,12 @@ pub enum Event {
         raw_bytes: u64,
         /// How many batches that were, as far as that is taken back.
         batches: u64,
+        /// How many sources had come to their end. What becomes of them now is told again.
+        finished: u64,
+        /// How many had been refused, and are looked at again.
+        refused: u64,
+        /// How many had been given up, and are tried again.
+        given_up: u64,
     },
     /// A file of a folder is no log, and is left out.
     PassedOver {
@@ -328,7 +336,7 @@ impl fmt::Display for Event {
             Event::JobFound { file } => {
                 write!(f, "{} is there, so it is used as it stands", file.display())
             }
-            Event::Claimed { sources, bytes } => {
+            Event::Claimed { sources, bytes, .. } => {
                 write!(f, "{} to read, {}", figure::some(*sources, "source"), figure::bytes(*bytes))
             }
             Event::SourceClaimed { file, source, position, bytes, .. } => {

@@ -299,8 +299,8 @@ impl Meter {
             total: get(&stats.bytes_total),
             records,
             rejected: get(&stats.rejected),
-            records_per_s: figure::rate(records - records_then, time),
-            bytes_per_s: figure::rate(done - done_then, time),
+            records_per_s: figure::rate(records.saturating_sub(records_then), time),
+            bytes_per_s: figure::rate(done.saturating_sub(done_then), time),
         }
     }
 }

@@ -49,8 +49,8 @@ struct Figures {
     waited: BTreeMap<&'static str, Duration>,
     /// What is waited for, and since when.
     waiting: BTreeMap<&'static str, Instant>,
-    /// Bytes of the sources that are claimed and not committed.
-    lag: u64,
+    /// Bytes of the sources that are claimed, of which the committed ones are `raw_bytes`.
+    claimed: u64,
     open_dead_letters: Option<u64>,
     sources: BTreeMap<&'static str, u64>,
     dates: BTreeMap<&'static str, u64>,
@@ -76,6 +76,11 @@ impl Histogram {
         self.sum += time;
     }
 }
+
+/// The words for what becomes of a source.
+const FINISHED: &str = "finished";
+const REFUSED: &str = "refused";
+const GIVEN_UP: &str = "given_up";
 
 /// The word for a wait for another run.
 const HELD: &str = "held";
@@ -152,7 +157,9 @@ impl Figures {
                 self.waiting.remove(trouble);
                 *self.waited.entry(trouble).or_default() += *after;
             }
-            Event::Claimed { bytes, .. } => self.lag += bytes,
+            Event::Claimed { bytes, again_bytes, .. } => {
+                self.claimed = self.claimed.saturating_sub(*again_bytes) + bytes;
+            }
             Event::Committed { counts, reasons, bytes, raw_bytes, took } => {
                 self.counts.add(counts);
                 for CodeCount { code, count } in reasons {
@@ -160,11 +167,10 @@ impl Figures {
                 }
                 self.bytes += bytes;
                 self.raw_bytes += raw_bytes;
-                self.lag = self.lag.saturating_sub(*raw_bytes);
                 self.batches += 1;
                 self.commits.add(*took);
             }
-            Event::TakenBack { counts, reasons, bytes, raw_bytes, batches } => {
+            Event::TakenBack { counts, reasons, bytes, raw_bytes, batches, finished, refused, given_up } => {
                 self.counts = self.counts.minus(counts);
                 for CodeCount { code, count } in reasons {
                     self.rejects.entry(code.clone()).and_modify(|had| *had = had.saturating_sub(*count));
@@ -172,10 +178,13 @@ impl Figures {
                 self.bytes = self.bytes.saturating_sub(*bytes);
                 self.raw_bytes = self.raw_bytes.saturating_sub(*raw_bytes);
                 self.batches = self.batches.saturating_sub(*batches);
+                for (result, count) in [(FINISHED, finished), (REFUSED, refused), (GIVEN_UP, given_up)] {
+                    self.sources.entry(result).and_modify(|had| *had = had.saturating_sub(*count));
+                }
             }
-            Event::Finished { .. } => self.count_source("finished"),
-            Event::Refused { .. } => self.count_source("refused"),
-            Event::GivenUp { .. } => self.count_source("given_up"),
+            Event::Finished { .. } => self.count_source(FINISHED),
+            Event::Refused { .. } => self.count_source(REFUSED),
+            Event::GivenUp { .. } => self.count_source(GIVEN_UP),
             Event::DayEnded { state, .. } => *self.dates.entry(state).or_default() += 1,
             Event::SourceClaimed { .. }
             | Event::JobFound { .. }
@@ -188,6 +197,11 @@ impl Figures {
 
     fn wait(&mut self, trouble: &'static str) {
         self.waiting.entry(trouble).or_insert_with(Instant::now);
+    }
+
+    /// Bytes that are claimed and not committed.
+    fn lag(&self) -> u64 {
+        self.claimed.saturating_sub(self.raw_bytes)
     }
 
     fn count_source(&mut self, result: &'static str) {

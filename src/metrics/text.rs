@@ -116,7 +116,7 @@ impl Page {
         let code = figures.end.map(|end| end.exit_code);
         self.one("logmill_run_exit_code", "gauge", "What the shell was told at the end.", code);
         let help = "Bytes of the claimed files, compressed as they are, that are not committed.";
-        self.one("logmill_lag_bytes", "gauge", help, Some(figures.lag));
+        self.one("logmill_lag_bytes", "gauge", help, Some(figures.lag()));
         let help = "Dead letters of the job that are open, as counted when a run last ended.";
         self.one(OPEN_DEAD_LETTERS, "gauge", help, figures.open_dead_letters);
     }
@@ -226,7 +226,7 @@ mod tests {
                 destination: "t in d".to_owned(),
                 dataset: Dataset::default(),
             },
-            Event::Claimed { sources: 1, bytes: 100 },
+            Event::Claimed { sources: 1, bytes: 90, again_bytes: 0 },
             Event::Retried { trouble: "connection", cause: "gone".to_owned(), attempt: 1 },
             Event::Resumed { trouble: "connection", after: Duration::from_secs(2) },
             committed.clone(),
@@ -237,6 +237,9 @@ mod tests {
                 bytes: 900,
                 raw_bytes: 90,
                 batches: 1,
+                finished: 0,
+                refused: 0,
+                given_up: 0,
             },
             Event::Finished { file: "a".into(), records: 10 },
             Event::DayEnded {
@@ -286,6 +289,53 @@ mod tests {
                 && text.contains(&format!("logmill_run_exit_code{{{job}}} 1"))
         );
         assert!(!text.contains(LAST_SUCCESS), "{text}");
+    }
+
+    #[test]
+    fn what_is_taken_back_and_claimed_again_counts_once() {
+        let metrics = Metrics::new("j", None);
+        let of = |records: i64| Counts { records, inserted: records, ..Counts::default() };
+        let committed = |records: i64, raw_bytes: u64| Event::Committed {
+            counts: of(records),
+            reasons: Vec::new(),
+            bytes: 2 * raw_bytes,
+            raw_bytes,
+            took: Duration::ZERO,
+        };
+        let claimed = |bytes, again_bytes| Event::Claimed { sources: 2, bytes, again_bytes };
+        let finished = || Event::Finished { file: "a".into(), records: 6 };
+        let has = |lag: u64, raw: u64, records: i64, finished: u64| {
+            let text = metrics.text();
+            for line in [
+                format!("logmill_lag_bytes{{job_name=\"j\"}} {lag}"),
+                format!("logmill_source_bytes_total{{job_name=\"j\"}} {raw}"),
+                format!("logmill_bytes_total{{job_name=\"j\"}} {}", 2 * raw),
+                format!("logmill_records_total{{job_name=\"j\"}} {records}"),
+                format!("logmill_sources_total{{job_name=\"j\",result=\"finished\"}} {finished}"),
+            ] {
+                assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+            }
+        };
+        [claimed(100, 0), committed(6, 60), finished(), committed(1, 10)]
+            .iter()
+            .for_each(|it| metrics.see(it));
+        has(30, 70, 7, 1);
+        // The server loses a part of it, and another run may have loaded some of that meanwhile.
+        metrics.see(&Event::TakenBack {
+            counts: of(4),
+            reasons: Vec::new(),
+            bytes: 80,
+            raw_bytes: 40,
+            batches: 0,
+            finished: 1,
+            refused: 0,
+            given_up: 0,
+        });
+        has(70, 30, 3, 0);
+        metrics.see(&claimed(65, 70));
+        has(65, 30, 3, 0);
+        [committed(3, 30), finished(), committed(3, 35)].iter().for_each(|it| metrics.see(it));
+        has(0, 95, 9, 1);
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod ranges_tests;
 mod rebuild;
 mod replay;
 mod setback;
+#[cfg(test)]
+mod setback_tests;
 mod splits;
 mod stats;
 mod survey;
@@ -56,7 +58,7 @@ use pace::Pace;
 use plan::Planner;
 use queue::queue;
 pub use replay::{Mended, OfDay, OnDay, ReplaySettings, Replayed, replay};
-use setback::is_set_back;
+use setback::{Part, is_set_back};
 pub use splits::{split, why_whole};
 pub use stats::{GivenUp, OtherRules, Outcome, Reason, Stats, Times};
 pub use survey::{Survey, SurveySettings, Surveyed, survey};
@@ -184,7 +186,7 @@ fn load_portion(
     stats: &Arc<Stats>,
     outcome: &mut Outcome,
 ) -> Result<Noted> {
-    let mut begun = HashSet::new();
+    let (mark, mut begun, mut unread) = (outcome.mark(), HashSet::new(), 0);
     let noted = loop {
         // A reader that waits for a stream is woken when the run fails.
         let stop = &stop.branch();
@@ -210,23 +212,28 @@ fn load_portion(
         let Noted { tasks, finished, .. } = &mut noted;
         find_preambles(tasks, &recipe.format, settings, stop, outcome);
         begun.extend(tasks.iter().map(|(task, _)| task.split.source));
-        stats::add(&stats.bytes_total, tell_claimed(tasks, &settings.observer));
+        let claimed = tell_claimed(tasks, unread, &settings.observer);
+        stats.claim(claimed, unread);
+        let whole = outcome.raw_bytes + claimed;
 
         if let Some(bar) = settings.stop_above {
             noted.tallies = judge_known(bar, tasks, finished, sink, outcome, &settings.observer)?;
         }
         let mut loaded = load(&noted, recipe, sink, lanes, settings, stop, stats, outcome);
         if settings.rebuild.is_some() {
-            loaded = rebuild::settle(loaded, recipe, sink, stop, outcome, &settings.observer);
-            if rebuild::begins_anew(&loaded, outcome, &settings.observer) {
+            loaded = rebuild::settle(loaded, recipe, sink, stop, outcome, stats, &settings.observer);
+            if rebuild::begins_anew(&loaded, mark, outcome, stats, &settings.observer) {
                 settings.observer.warn(rebuild::INTERRUPTED);
+                unread = whole.saturating_sub(outcome.raw_bytes);
                 continue;
             }
         }
-        match is_set_back(loaded, &noted.tasks, sink, outcome, &settings.observer)? {
+        let part = Part { tasks: &noted.tasks, begun: &begun, mark };
+        match is_set_back(loaded, &part, sink, outcome, stats, &settings.observer)? {
             true if stop.asked().is_none() => settings.observer.warn(setback::WENT_BACK),
             _ => break noted,
         }
+        unread = whole.saturating_sub(outcome.raw_bytes);
     };
 
     let lost = sink.lost()?;
@@ -259,8 +266,9 @@ pub fn read_again(
     load(&noted, recipe, sink, 1, settings, stop, stats, outcome)
 }
 
-/// Tells of what a run has claimed, and gives the bytes that are to be read.
-fn tell_claimed(tasks: &[(Task, Candidate)], observer: &Observer) -> u64 {
+/// Tells of what a run has claimed, and gives the bytes that are to be read. So many of them an earlier claim
+/// had for still to be read.
+fn tell_claimed(tasks: &[(Task, Candidate)], again_bytes: u64, observer: &Observer) -> u64 {
     let claimed = tasks.iter().map(|(task, file)| Event::SourceClaimed {
         file: file.path.clone(),
         source: task.split.source,
@@ -270,7 +278,7 @@ fn tell_claimed(tasks: &[(Task, Candidate)], observer: &Observer) -> u64 {
     });
     claimed.for_each(|event| observer.tell(&event));
     let bytes = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
-    observer.tell(&Event::Claimed { sources: tasks.len(), bytes });
+    observer.tell(&Event::Claimed { sources: tasks.len(), bytes, again_bytes });
     bytes
 }
 
@@ -353,7 +361,7 @@ impl Lane<'_> {
             let thread = std::thread::Builder::new().name("planner".into());
             let planned = thread.spawn_scoped(scope, move || planner.plan(&front));
             let planned = planned.map_err(|cause| Error::no_thread("a thread", &cause))?;
-            let pace = Pace::new(sink.run_id(), number, tasks);
+            let pace = Pace::new(sink.run_id(), number, tasks, outcome);
             let mut writer = Writer::new(tasks, sink, workers, settings, stop, stats, outcome, pace);
             if let Some(bar) = settings.stop_above {
                 let cutter = Cutter::new(workers, format, settings.source.record_bytes_max);

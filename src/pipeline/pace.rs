@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::claim::bytes_to_read;
-use super::stats::Outcome;
+use super::stats::{Outcome, countable};
 use crate::sink::progress::{Point, Progress, Series};
 use crate::sink::{Advance, Task};
 use crate::source::Candidate;
@@ -35,21 +35,23 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(run: Option<i64>, lane: i32, tasks: &[(Task, Candidate)]) -> Pace {
-        let began = Instant::now();
+    /// Of a lane that has these tasks before it, and `outcome` behind it.
+    pub(super) fn new(run: Option<i64>, lane: i32, tasks: &[(Task, Candidate)], outcome: &Outcome) -> Pace {
+        let (began, records, bytes) = (Instant::now(), countable(outcome.counts.records), outcome.raw_bytes);
+        let to_read: u64 = tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum();
         let mut pace = Pace {
             run,
             lane,
             began,
-            bytes_total: tasks.iter().map(|(task, file)| bytes_to_read(task, file)).sum(),
+            bytes_total: bytes + to_read,
             open: tasks.len(),
             waited: Duration::ZERO,
             committing: Duration::ZERO,
-            recent: VecDeque::from([(began, 0, 0)]),
+            recent: VecDeque::from([(began, records, bytes)]),
             series: Series::default(),
             written: None,
         };
-        pace.series.add(Point::default());
+        pace.series.add(Point { records, bytes, ..Point::default() });
         pace
     }
 
@@ -61,9 +63,8 @@ impl Pace {
         advances: &[Advance],
     ) -> Option<Progress> {
         let sum = |of: fn(&Parcel) -> u64| parcels.iter().map(of).sum::<u64>();
-        let count = |count: i64| u64::try_from(count).unwrap_or(0);
-        let records = count(outcome.counts.records) + sum(|parcel| parcel.records);
-        let rejected = count(outcome.counts.rejected) + sum(|parcel| parcel.rejects.len() as u64);
+        let records = countable(outcome.counts.records) + sum(|parcel| parcel.records);
+        let rejected = countable(outcome.counts.rejected) + sum(|parcel| parcel.rejects.len() as u64);
         let bytes = outcome.raw_bytes + sum(|parcel| parcel.raw);
         let now = Instant::now();
         self.recent.push_back((now, records, bytes));

@@ -2,7 +2,7 @@
 
 use super::bar;
 use super::replay::{OfDay, ReplaySettings, Replayed, replay};
-use super::stats::Outcome;
+use super::stats::{Mark, Outcome, Stats};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
 use crate::sink::rebuild::{Mended, Rebuilt};
@@ -40,6 +40,7 @@ pub(super) fn settle(
     sink: &mut dyn Sink,
     stop: &Stop,
     outcome: &mut Outcome,
+    stats: &Stats,
     observer: &Observer,
 ) -> Result<()> {
     let is_whole = outcome.failed.is_empty() && outcome.given_up.is_empty() && stop.asked().is_none();
@@ -53,7 +54,7 @@ pub(super) fn settle(
         return Ok(());
     }
     sink.abandon()?;
-    outcome.unload(observer);
+    outcome.unload(stats, observer);
     if let Some(signal) = stop.asked() {
         outcome.stopped = Some(signal);
     }
@@ -79,11 +80,17 @@ fn end(recipe: &Recipe, sink: &mut dyn Sink, stop: &Stop) -> Result<Rebuilt> {
 }
 
 /// Whether a rebuild was interrupted, and is to begin anew.
-pub(super) fn begins_anew(loaded: &Result<()>, outcome: &mut Outcome, observer: &Observer) -> bool {
+pub(super) fn begins_anew(
+    loaded: &Result<()>,
+    mark: Mark,
+    outcome: &mut Outcome,
+    stats: &Stats,
+    observer: &Observer,
+) -> bool {
     let is_interrupted = matches!(loaded, Err(error) if matches!(error.kind(), ErrorKind::Interrupted));
     if is_interrupted {
         outcome.setbacks += 1;
-        outcome.set_back(&[], observer);
+        outcome.set_back(&[], &[], mark, stats, observer);
     }
     is_interrupted && outcome.setbacks <= INTERRUPTIONS_MAX
 }

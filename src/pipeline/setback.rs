@@ -1,6 +1,8 @@
 //! A destination that has lost, by the end of a load, what it had acknowledged during it.
 
-use super::stats::Outcome;
+use std::collections::HashSet;
+
+use super::stats::{Mark, Outcome, Stats};
 use crate::error::{ErrorKind, Result};
 use crate::event::Observer;
 use crate::sink::{Sink, Task};
@@ -17,15 +19,26 @@ const SET_BACK: &str =
 /// A destination that loses commits more often in a run is not worth a further try.
 const SETBACKS_MAX: u32 = 5;
 
+/// The part of a run that is claimed again.
+pub(super) struct Part<'a> {
+    pub(super) tasks: &'a [(Task, Candidate)],
+    /// The sources of which it has begun to load something, in whichever try.
+    pub(super) begun: &'a HashSet<i32>,
+    /// What came before it.
+    pub(super) mark: Mark,
+}
+
 /// Whether the destination has lost something of what was loaded, so that it is to be claimed again.
 /// The outcome is then without it.
 pub(super) fn is_set_back(
     loaded: Result<()>,
-    tasks: &[(Task, Candidate)],
+    part: &Part<'_>,
     sink: &mut dyn Sink,
     outcome: &mut Outcome,
+    stats: &Stats,
     observer: &Observer,
 ) -> Result<bool> {
+    let Part { tasks, begun, mark } = *part;
     let is_told = matches!(&loaded, Err(error) if matches!(error.kind(), ErrorKind::WentBack));
     if !is_told {
         loaded?;
@@ -41,7 +54,11 @@ pub(super) fn is_set_back(
         return Err(ErrorKind::WentBack.into());
     }
     let setbacks = setbacks.unwrap_or_default();
-    outcome.set_back(&setbacks, observer);
+    outcome.set_back(&setbacks, tasks, mark, stats, observer);
+    // What another part of the run had loaded, the next run loads again.
+    if setbacks.iter().any(|setback| !begun.contains(&setback.split.source)) {
+        return Err(ErrorKind::WentBack.into());
+    }
     let is_back = |task: &Task| setbacks.iter().any(|setback| setback.split == task.split);
     for (_, file) in tasks.iter().filter(|(task, _)| is_back(task)) {
         outcome.notices.push((file.path.clone(), SET_BACK.to_owned()));

@@ -14,7 +14,8 @@ use crate::sink::dead_letter::Refused;
 use crate::sink::history::{Line, ReasonCount};
 use crate::sink::rebuild::Rebuilt;
 use crate::sink::rollup::RolledUp;
-use crate::sink::{Batch, Counts, OpenLetters, Setback};
+use crate::sink::{Batch, Counts, OpenLetters, Setback, Task};
+use crate::source::Candidate;
 use crate::split::Split;
 
 /// Counters of a run, updated as it goes.
@@ -40,6 +41,15 @@ pub struct Stats {
 
 pub(super) fn add(counter: &AtomicU64, value: u64) {
     counter.fetch_add(value, Ordering::Relaxed);
+}
+
+/// A count of records. Ours are never negative.
+pub(super) fn countable(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+fn less(counter: &AtomicU64, value: u64) {
+    let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |had| Some(had.saturating_sub(value)));
 }
 
 pub(super) fn add_time(counter: &AtomicU64, time: Duration) {
@@ -93,46 +103,115 @@ pub struct Outcome {
     pub lanes: usize,
     /// The lines of splits that came to their end, of sources that have several.
     pub lines: HashMap<Split, u64>,
+    /// Of compressed files that are committed and not to their end, the bytes in the file up to there: whoever goes
+    /// on reads them again.
+    pub begun: HashMap<Split, u64>,
     pub elapsed: Duration,
     pub times: Times,
 }
 
+/// How far an outcome was before a part of the run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    finished: u64,
+    waiting: u64,
+    duplicates: usize,
+    failed: usize,
+    given_up: usize,
+    notices: usize,
+}
+
 impl Outcome {
     /// Takes back what the destination has lost, and what is found out again when the files are
-    /// claimed again. Of reasons it is not known which went: they are counted as they were met.
-    pub(super) fn set_back(&mut self, setbacks: &[Setback], observer: &Observer) {
-        let (mut counts, mut bytes) = (Counts::default(), 0);
-        for setback in setbacks {
-            counts.add(&setback.lost);
-            bytes += setback.bytes;
-        }
-        self.counts = self.counts.minus(&counts);
-        bytes = bytes.min(self.bytes);
-        self.bytes -= bytes;
-        if !setbacks.is_empty() {
-            observer.tell(&Event::TakenBack { counts, reasons: Vec::new(), bytes, raw_bytes: 0, batches: 0 });
-        }
+    /// claimed again: all that came since `mark`. Of reasons it is not known which went: they are counted as
+    /// they were met.
+    pub(super) fn set_back(
+        &mut self,
+        setbacks: &[Setback],
+        tasks: &[(Task, Candidate)],
+        mark: Mark,
+        stats: &Stats,
+        observer: &Observer,
+    ) {
+        let mut counts = Counts::default();
+        setbacks.iter().for_each(|setback| counts.add(&setback.lost));
+        let bytes = setbacks.iter().map(|setback| setback.bytes).sum::<u64>().min(self.bytes);
+        let raw_bytes = self.take_for_again(setbacks, tasks).min(self.raw_bytes);
         let complete = setbacks.iter().filter(|setback| setback.was_complete);
         let complete: HashSet<i32> = complete.map(|setback| setback.split.source).collect();
+        let taken_back = Event::TakenBack {
+            counts,
+            reasons: Vec::new(),
+            bytes,
+            raw_bytes,
+            batches: 0,
+            finished: complete.len() as u64,
+            refused: (self.failed.len() - mark.failed) as u64,
+            given_up: (self.given_up.len() - mark.given_up) as u64,
+        };
+        if !setbacks.is_empty() || self.failed.len() > mark.failed || self.given_up.len() > mark.given_up {
+            observer.tell(&taken_back);
+        }
+        stats.take_back(&counts, raw_bytes);
+        self.counts = self.counts.minus(&counts);
+        (self.bytes, self.raw_bytes) = (self.bytes - bytes, self.raw_bytes - raw_bytes);
         self.loaded = self.loaded.saturating_sub(complete.len() as u64);
         self.splits = self.splits.saturating_sub(setbacks.iter().filter(|it| it.was_complete).count() as u64);
-        (self.finished, self.waiting) = (0, 0);
-        self.duplicates.clear();
-        self.failed.clear();
-        self.given_up.clear();
-        self.notices.clear();
+        (self.finished, self.waiting) = (mark.finished, mark.waiting);
+        self.duplicates.truncate(mark.duplicates);
+        self.failed.truncate(mark.failed);
+        self.given_up.truncate(mark.given_up);
+        self.notices.truncate(mark.notices);
+    }
+
+    /// Bytes in the files that were committed and are read again after these setbacks. A compressed file is
+    /// read from its start, even where nothing of it went back.
+    fn take_for_again(&mut self, setbacks: &[Setback], tasks: &[(Task, Candidate)]) -> u64 {
+        let files: HashMap<Split, &Candidate> = tasks.iter().map(|(task, file)| (task.split, file)).collect();
+        let begun = |split: &Split| self.begun.contains_key(split);
+        let lost = setbacks.iter().filter(|setback| !begun(&setback.split)).map(|setback| {
+            let fingerprint = files.get(&setback.split).map(|file| &file.fingerprint);
+            let archive = fingerprint.filter(|it| it.is_compressed).and_then(|it| it.container);
+            archive.map_or(setback.bytes, |archive| archive.size)
+        });
+        let lost = lost.sum::<u64>();
+        let again = self.begun.extract_if(|split, _| files.contains_key(split)).map(|(_, raw)| raw);
+        lost + again.sum::<u64>()
+    }
+
+    /// What is there before a part of the run that may have to be taken back.
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            finished: self.finished,
+            waiting: self.waiting,
+            duplicates: self.duplicates.len(),
+            failed: self.failed.len(),
+            given_up: self.given_up.len(),
+            notices: self.notices.len(),
+        }
     }
 
     /// Takes all back that a rebuild loaded, which was given up. What stood in its way is kept.
-    pub(super) fn unload(&mut self, observer: &Observer) {
-        let Outcome { counts, bytes, raw_bytes, batches, .. } = *self;
+    pub(super) fn unload(&mut self, stats: &Stats, observer: &Observer) {
+        let Outcome { counts, bytes, raw_bytes, batches, loaded: finished, .. } = *self;
         let reasons = self.reasons.iter().map(|reason| (reason.code, reason.count));
         let reasons = by_code(reasons);
-        observer.tell(&Event::TakenBack { counts, reasons, bytes, raw_bytes, batches });
+        observer.tell(&Event::TakenBack {
+            counts,
+            reasons,
+            bytes,
+            raw_bytes,
+            batches,
+            finished,
+            refused: 0,
+            given_up: 0,
+        });
+        stats.take_back(&counts, raw_bytes);
         self.counts = Counts::default();
         self.altered = Altered::default();
         (self.bytes, self.raw_bytes, self.batches) = (0, 0, 0);
         (self.loaded, self.splits, self.waiting) = (0, 0, 0);
+        self.begun.clear();
         self.reasons.clear();
         self.given_up.iter_mut().for_each(GivenUp::undo);
     }
@@ -154,6 +233,7 @@ impl Outcome {
         self.given_up.extend(lane.given_up);
         self.notices.extend(lane.notices);
         self.lines.extend(lane.lines);
+        self.begun.extend(lane.begun);
         self.stopped = self.stopped.or(lane.stopped);
         let mut reasons = Reasons::of(std::mem::take(&mut self.reasons));
         lane.reasons.into_iter().for_each(|reason| reasons.add(reason));
@@ -229,6 +309,19 @@ impl Stats {
     /// So many bytes that were foreseen are claimed now, and counted by that.
     pub fn foresaw(&self, bytes: u64) {
         self.bytes_total.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// So many bytes are claimed, of which some had been claimed before.
+    pub(super) fn claim(&self, bytes: u64, again: u64) {
+        add(&self.bytes_total, bytes);
+        less(&self.bytes_total, again);
+    }
+
+    /// What was committed is not there any more.
+    fn take_back(&self, counts: &Counts, raw_bytes: u64) {
+        less(&self.bytes_done, raw_bytes);
+        less(&self.records, countable(counts.records));
+        less(&self.rejected, countable(counts.rejected));
     }
 
     /// Where the time went so far.

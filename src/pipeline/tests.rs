@@ -36,7 +36,7 @@ pub(super) struct Tables {
     pub(super) rows: BTreeMap<(i32, u64), String>,
     /// By place: line, reasons, bytes.
     rejects: BTreeMap<(i32, u64), (u64, String, Vec<u8>)>,
-    counts: BTreeMap<i32, Counts>,
+    pub(super) counts: BTreeMap<i32, Counts>,
     pub(super) positions: BTreeMap<i32, u64>,
 }
 
@@ -49,10 +49,10 @@ impl Tables {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct InMemory {
     pub(super) tables: Tables,
-    remembered: Vec<Remembered>,
+    pub(super) remembered: Vec<Remembered>,
     pub(super) batches: usize,
     /// Fails before this batch, by number.
     pub(super) fails_at: Option<usize>,
@@ -261,11 +261,21 @@ pub(super) fn load_with(
     folder: &std::path::Path,
     settings: &Settings,
 ) -> Result<Outcome> {
+    load_counted(sink, folder, settings, &Arc::default())
+}
+
+/// The same with counters that can be read.
+pub(super) fn load_counted(
+    sink: &mut dyn Sink,
+    folder: &std::path::Path,
+    settings: &Settings,
+    stats: &Arc<Stats>,
+) -> Result<Outcome> {
     let pattern = Pattern { text: "*".into(), base: folder.to_owned() };
     let files = discover(&[pattern], &Selection::default(), &Reach::default()).expect("readable").files;
     let mut outcome = Outcome::default();
     let recipe = recipe(schema(), settings);
-    run(&files, recipe, sink, settings, &Stop::default(), &Arc::default(), &mut outcome)?;
+    run(&files, recipe, sink, settings, &Stop::default(), stats, &mut outcome)?;
     Ok(outcome)
 }
 

@@ -10,7 +10,7 @@ use super::bar::{Tallies, Tally, is_point};
 use super::cut::Cutter;
 use super::pace::Pace;
 use super::queue::{Back, Next};
-use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time, reasons_of};
+use super::stats::{Outcome, Reason, Reasons, Stats, add, add_time, countable, reasons_of};
 use super::workers::Workers;
 use super::{Handed, Settings};
 use crate::error::{Error, Result};
@@ -53,11 +53,6 @@ pub(super) struct Writer<'a> {
     weight: usize,
 }
 
-/// A count of records. Ours are never negative.
-fn countable(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
-}
-
 /// The same as the counters have it.
 fn counted(count: u64) -> i64 {
     i64::try_from(count).expect("what is in memory is countable")
@@ -97,6 +92,8 @@ struct Progress {
     record_lines: i64,
     /// Its source has other splits.
     is_part: bool,
+    /// Its file is read from the start, however far it is.
+    is_compressed: bool,
     /// Its last parcel was committed.
     is_complete: bool,
     has_failed: bool,
@@ -130,6 +127,7 @@ impl<'a> Writer<'a> {
                 counts: Counts::default(),
                 record_lines: 0,
                 is_part: task.is_part(),
+                is_compressed: candidate.fingerprint.is_compressed,
                 is_complete: false,
                 has_failed: false,
                 is_given_up: false,
@@ -372,6 +370,7 @@ impl<'a> Writer<'a> {
         };
 
         let of_batch = self.account(&batch, &committed);
+        self.note_begun(&batch);
         let raw = batch.parcels.iter().map(|parcel| parcel.raw).sum();
         add(&self.stats.bytes_done, raw);
         self.outcome.raw_bytes += raw;
@@ -450,6 +449,16 @@ impl<'a> Writer<'a> {
         add(&self.stats.records, countable(of_batch.records));
         add(&self.stats.rejected, countable(of_batch.rejected));
         of_batch
+    }
+
+    /// Takes down how much was read of compressed files that are not at their end.
+    fn note_begun(&mut self, batch: &Batch) {
+        for parcel in batch.parcels.iter().filter(|parcel| self.splits[&parcel.split].is_compressed) {
+            *self.outcome.begun.entry(parcel.split).or_insert(0) += parcel.raw;
+        }
+        for advance in batch.advances.iter().filter(|advance| advance.completes) {
+            self.outcome.begun.remove(&advance.split);
+        }
     }
 
     /// Tells of the sources that a batch has brought to their end.

@@ -117,6 +117,11 @@ impl Feed {
         self.failure.is_some()
     }
 
+    /// Whether its bytes are those of the file.
+    pub(super) fn is_plain(&self) -> bool {
+        self.codec == Codec::Plain
+    }
+
     /// Bytes of the file that were read so far.
     pub(super) fn raw(&self) -> u64 {
         self.raw.load(Ordering::Relaxed)

@@ -29,7 +29,7 @@ pub(super) struct Blocks {
     is_end: bool,
     /// An error that came after some records, which are handed out first.
     failure: Option<Error>,
-    /// What the feed had read when the last chunk was handed out.
+    /// What was handed out of the file, compressed as it is: of a plain one, up to which offset.
     raw: u64,
     /// The position has still to be reached, and what stands before it to be compared.
     way: Option<Start>,
@@ -45,6 +45,7 @@ impl Blocks {
         // The bytes before the first record are needed for the first tail.
         let first = start.record.min(start.position).saturating_sub(TAIL_BYTES as u64);
         let feed = source.feed(first)?;
+        let is_plain = feed.is_plain();
         Ok(Blocks {
             source: Arc::clone(source),
             end,
@@ -54,7 +55,7 @@ impl Blocks {
             start: 0,
             is_end: false,
             failure: None,
-            raw: 0,
+            raw: if is_plain { start.record } else { 0 },
             way: Some(start),
         })
     }
@@ -169,14 +170,16 @@ impl Blocks {
             body: Body::Records(bytes),
             ends: ends.then_some(span.end),
             is_last: false,
-            raw: self.raw_since(),
+            raw: self.raw_up_to(span.end),
         }
     }
 
-    /// Bytes of the file that were read since this was asked last.
-    fn raw_since(&mut self) -> u64 {
-        let raw = self.feed.raw();
-        raw - std::mem::replace(&mut self.raw, raw)
+    /// Bytes of the file that a chunk stands for which ends at `end`. Of a plain file that is what lies between
+    /// this end and the one before, and neither what stands before the first record nor what was read ahead; of
+    /// a compressed one, what was read since the chunk before.
+    fn raw_up_to(&mut self, end: u64) -> u64 {
+        let raw = if self.feed.is_plain() { end } else { self.feed.raw() };
+        raw.saturating_sub(std::mem::replace(&mut self.raw, raw))
     }
 
     /// Reads up to another `chunk_bytes`, more when a long record already stands there. An
@@ -238,7 +241,7 @@ impl Blocks {
             let is_enough = end - start >= self.settings.follow_bytes_max;
             if ended || is_end || is_enough {
                 let mut chunk = record.finish(end, ended, is_end);
-                chunk.raw = self.raw_since();
+                chunk.raw = self.raw_up_to(end);
                 return Ok(Some(chunk));
             }
             self.fill();
@@ -290,6 +293,36 @@ mod tests {
                     assert!(at == text.len() as u64 || text[at as usize - 1] == b'\n');
                 }
                 assert_eq!(at, text.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_source_is_counted_from_where_reading_began_to_where_it_ended() {
+        let mut text: Vec<u8> = (0..20_000).flat_map(|n| format!("line {n}\n").into_bytes()).collect();
+        text.extend_from_slice(&[b'x'; 30_000]);
+        text.push(b'\n');
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&text).expect("written");
+        let source = Arc::new(Source::open(file.path()).expect("opened"));
+        let at = |line: &str| {
+            text.windows(line.len()).position(|bytes| bytes == line.as_bytes()).expect("there") as u64 + 1
+        };
+        let (third, last) = (at("\nline 3\n"), at("\nline 19999\n"));
+        for mmap in [false, true] {
+            let (chunk_bytes, record_bytes_max) = (1_000, 10_000);
+            let settings =
+                Settings { chunk_bytes, record_bytes_max, mmap, map_bytes_min: 1, ..Settings::default() };
+            for (position, end) in
+                [(0, None), (third, None), (last, None), (0, Some(third)), (third, Some(last))]
+            {
+                let start = Start { position, record: position, ..Start::zero() };
+                let mut chunks = Chunks::new(&source, start, end, &settings).expect("opened");
+                let mut raw = 0;
+                while let Some(chunk) = chunks.next_chunk().expect("readable") {
+                    raw += chunk.raw;
+                }
+                assert_eq!(raw, end.unwrap_or(text.len() as u64) - position, "{position} {end:?} {mmap}");
             }
         }
     }
