@@ -22,7 +22,8 @@ use crate::figure;
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// A run has begun: the destination is open, and nothing is claimed yet.
+    /// A run has begun: the destination is open, and nothing is claimed yet. Or it could not be opened, and
+    /// `run_ended` says why.
     RunStarted {
         /// Its id, where the destination remembers runs.
         run: Option<i64>,

@@ -80,6 +80,23 @@ fn each_day_of_a_backfill_is_a_run() {
         last["run"]["facets"]["errorMessage"]["message"].as_str().is_some_and(|why| why.contains("UTF-16")),
         "{last}"
     );
+    // So does one whose destination was never open.
+    place.write("broken.toml", JOB.replace("sqlite:logmill.db", "sqlite:broken.db"));
+    place.write("broken.db", "no database, but long enough to be taken for the head of one ".repeat(20));
+    place.run("load -j broken.toml --date 2023-10-01 --lineage broken.ndjson").ended(1, &["broken.db"]);
+    let told = events(&place.read("broken.ndjson"));
+    let [first, last] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&first["eventType"], &last["eventType"]), (&"START".into(), &"FAIL".into()));
+    assert_eq!(first["run"]["runId"], last["run"]["runId"]);
+    let output = &last["outputs"][0];
+    assert!(output["namespace"].as_str().is_some_and(|name| name.ends_with("broken.db")), "{last}");
+    assert_eq!(output["name"], "app");
+    assert!(
+        last["run"]["facets"]["errorMessage"]["message"]
+            .as_str()
+            .is_some_and(|why| why.contains("broken.db")),
+        "{last}"
+    );
     // A link could lead anywhere.
     std::os::unix::fs::symlink(place.path("job.toml"), place.path("link")).unwrap();
     let said =

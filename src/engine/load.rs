@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::deliver;
 use super::files::{note_finished, notice_of_links, notices_of_absent};
-use super::run::{Ended, recipe, settings};
+use super::run::{Ended, opened, recipe, settings};
 use super::status::old_rows;
 use super::{Watch, address_and_settings, destination_among};
 use crate::config::Config;
@@ -108,10 +108,11 @@ pub(super) fn load_beside(
     if options.rebuild.is_none() {
         note_finished(&mut files_to_load, config, watch);
     }
-    let mut sink = destination.open()?;
+    let command = if options.rebuild.is_some() { REBUILD } else { "load" };
+    let mut sink = opened(&*destination, command, &config.name, config.date, watch)?;
     watch.observer.tell(&Event::RunStarted {
         run: sink.run_id(),
-        command: if options.rebuild.is_some() { REBUILD } else { "load" }.to_owned(),
+        command: command.to_owned(),
         job: config.name.clone(),
         date: config.date.map(|date| date.to_string()),
         destination: destination.describe(),

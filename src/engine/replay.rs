@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 
 use super::letters::refuse_unknown;
 use super::mended::MendedFile;
-use super::run::recipe;
+use super::run::{opened, recipe};
 use super::{Watch, address_and_settings, destination};
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -34,6 +34,9 @@ pub struct ReplayOptions<'a> {
     pub dry_run: bool,
 }
 
+/// The command.
+const REPLAY: &str = "dead-letters replay";
+
 /// Tries the job's open dead letters that pass the filter once more.
 ///
 /// The report also tells of a replay that could not go on: what was committed until then stays. `Err`
@@ -51,7 +54,7 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
     if !options.dry_run {
         watch.observer.tell(&Event::RunStarted {
             run: sink.run_id(),
-            command: "dead-letters replay".to_owned(),
+            command: REPLAY.to_owned(),
             job: config.name.clone(),
             date: None,
             destination: destination(config, watch)?.describe(),
@@ -114,7 +117,7 @@ pub fn replay(config: &Config, filter: Filter, options: ReplayOptions<'_>, watch
             error: error.as_ref().map(ToString::to_string),
         });
     }
-    let mut head = Head::new("dead-letters replay", Some(&config.name), exit);
+    let mut head = Head::new(REPLAY, Some(&config.name), exit);
     head.run = sink.run_id();
     let reported = report(head, options.dry_run, &outcome, open, error.as_ref(), began);
     Ok(Replay { rollups: LoadRollups::of(&rolled_up), ..reported })
@@ -167,11 +170,11 @@ fn open(config: &Config, leaves: bool, dry_run: bool, watch: &Watch) -> Result<B
         return Ok(Box::new(Rehearsal::new(&config.name, judge, history)));
     }
     let (address, mut settings) = address_and_settings(config, watch);
-    "dead-letters replay".clone_into(&mut settings.command);
+    REPLAY.clone_into(&mut settings.command);
     if leaves {
         settings.on_conflict = OnConflict::Keep;
     }
-    crate::sink::of(&address, settings)?.open()
+    opened(&*crate::sink::of(&address, settings)?, REPLAY, &config.name, None, watch)
 }
 
 /// What is to be said of letters that were asked for by their ids and are not open.

@@ -2,15 +2,20 @@
 //! how it ends.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
 
 use super::Watch;
 use crate::config::Config;
+use crate::counts::Counts;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::figure;
 use crate::format;
 use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
+use crate::sink::destination::Destination;
 use crate::sink::rollup::{Dates, FailedMetric};
 use crate::sink::{self, Ending, HOLDER_WAIT, Key, Sink};
 use crate::source::Hash16;
@@ -54,6 +59,43 @@ pub(crate) fn settings(config: &Config, watch: &Watch) -> Settings {
         observer: watch.observer.clone(),
         rules_hash: Hash16(config.rules_hash()),
     }
+}
+
+/// Opens a destination for a run. Where that cannot be, whoever watches is told of a run all the same, and how it ended.
+pub(super) fn opened(
+    destination: &dyn Destination,
+    command: &str,
+    job: &str,
+    date: Option<NaiveDate>,
+    watch: &Watch,
+) -> Result<Box<dyn Sink>> {
+    let began = Instant::now();
+    let error = match destination.open() {
+        Ok(sink) => return Ok(sink),
+        Err(error) => error,
+    };
+    watch.observer.tell(&Event::RunStarted {
+        run: None,
+        command: command.to_owned(),
+        job: job.to_owned(),
+        date: date.map(|date| date.to_string()),
+        destination: destination.describe(),
+        dataset: destination.dataset(),
+    });
+    let exit = Exit::of_error(&error);
+    watch.observer.tell(&Event::RunEnded {
+        run: None,
+        outcome: exit.outcome(),
+        exit_code: exit.code(),
+        counts: Counts::default(),
+        bytes: 0,
+        raw_bytes: 0,
+        batches: 0,
+        open_dead_letters_of_job: None,
+        took: began.elapsed(),
+        error: Some(error.to_string()),
+    });
+    Err(error)
 }
 
 /// How many threads can run at once.

@@ -21,7 +21,7 @@ use super::rollup::{CheckedRollups, Dates, Rollups, StoredMetric};
 use super::verify::{Verify, Verifying};
 use super::{Asked, Constant, Sink, TableName};
 use crate::error::{Error, Result};
-use crate::event::Observer;
+use crate::event::{Dataset, Observer};
 use crate::outage::Patience;
 use crate::schema::Schema;
 use crate::source::Hash16;
@@ -31,6 +31,9 @@ use crate::stop::Stop;
 pub trait Destination {
     /// Opens it for a load, and prepares everything up to the first row.
     fn open(&self) -> Result<Box<dyn Sink>>;
+
+    /// What lineage calls it, as far as that is known before it is opened.
+    fn dataset(&self) -> Dataset;
 
     /// The same place for another load of the job, which may go on with what the one before has left open, such as
     /// a connection. None where nothing is to be gained by that.

@@ -9,6 +9,7 @@ use super::layout::Form;
 use super::{Objects, Place, state};
 use crate::bucket::Bucket;
 use crate::error::{Error, Result};
+use crate::event::Dataset;
 use crate::sink::dates::Calendar;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
@@ -37,6 +38,10 @@ pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box
 impl Destination for ObjectsDestination {
     fn open(&self) -> Result<Box<dyn Sink>> {
         Ok(Box::new(Objects::open(self.place.clone(), self.settings.clone())?))
+    }
+
+    fn dataset(&self) -> Dataset {
+        Dataset::at(&self.place.bucket.url_of(&self.place.table))
     }
 
     fn forecast(&self, asked: &Asked) -> Result<Forecast> {

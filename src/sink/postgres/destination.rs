@@ -9,7 +9,7 @@ use super::outbox::PostgresOutbox;
 use super::spares::Spares;
 use super::{Postgres, PostgresHistory};
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{Dataset, Event};
 use crate::sink::dates::Calendar;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
@@ -59,6 +59,12 @@ pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box
     }))
 }
 
+/// What lineage calls a table.
+pub(super) fn dataset(server: &Server, table: &str) -> Dataset {
+    let (host, database) = server.place();
+    Dataset { namespace: format!("postgres://{host}"), name: format!("{database}.{table}") }
+}
+
 impl PostgresDestination {
     fn warn_if_unverified(&self) {
         if self.server.is_unverified() {
@@ -76,6 +82,10 @@ impl Destination for PostgresDestination {
         self.warn_if_unverified();
         let spares = self.leaves.then(|| self.spares.clone());
         Ok(Box::new(Postgres::open_with(Arc::clone(&self.server), self.settings.clone(), spares)?))
+    }
+
+    fn dataset(&self) -> Dataset {
+        dataset(&self.server, &self.settings.table.remembered())
     }
 
     fn again(&self, settings: Settings) -> Option<Box<dyn Destination>> {

@@ -260,9 +260,7 @@ impl Sink for Postgres {
     }
 
     fn dataset(&self) -> Dataset {
-        let (host, database) = self.server.place();
-        let table = self.constants.target.remembered();
-        Dataset { namespace: format!("postgres://{host}"), name: format!("{database}.{table}") }
+        destination::dataset(&self.server, &self.constants.target.remembered())
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {

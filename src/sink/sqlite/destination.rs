@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use super::outbox::SqliteOutbox;
 use super::{Sqlite, SqliteHistory};
 use crate::error::{Error, Result};
+use crate::event::Dataset;
 use crate::sink::dates::Calendar;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
@@ -47,6 +48,10 @@ pub(in crate::sink) fn make(address: &Address, settings: Settings) -> Result<Box
 impl Destination for SqliteDestination {
     fn open(&self) -> Result<Box<dyn Sink>> {
         Ok(Box::new(Sqlite::open(&self.path, self.is_found, self.settings.clone())?))
+    }
+
+    fn dataset(&self) -> Dataset {
+        super::dataset(&self.path, &self.settings.table)
     }
 
     fn forecast(&self, asked: &Asked) -> Result<Forecast> {

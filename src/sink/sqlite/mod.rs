@@ -280,6 +280,12 @@ impl Sqlite {
     }
 }
 
+/// What lineage calls a table of a file.
+fn dataset(path: &Path, table: &TableName) -> Dataset {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Dataset { namespace: format!("sqlite:{}", path.display()), name: table.remembered() }
+}
+
 impl Sink for Sqlite {
     fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
         work::with(recipe, Arc::clone(&self.encoder))
@@ -300,9 +306,7 @@ impl Sink for Sqlite {
     }
 
     fn dataset(&self) -> Dataset {
-        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
-        let namespace = format!("sqlite:{}", path.display());
-        Dataset { namespace, name: self.settings.table.remembered() }
+        dataset(&self.path, &self.settings.table)
     }
 
     fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
