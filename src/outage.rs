@@ -47,7 +47,7 @@ impl<'a> Outage<'a> {
             let error = error();
             return Err(ErrorKind::Unreachable { what: error.to_string(), waited: Some(waited) }.into());
         }
-        let pause = backoff(self.attempt);
+        let pause = backoff(self.attempt, retry_for - waited);
         self.attempt += 1;
         observer.tell(&Event::Retried { trouble, cause: what.to_owned(), attempt: self.attempt });
         // The first tries are a blink, and not worth a word each.
@@ -80,10 +80,10 @@ pub(crate) fn stopped(stop: &Stop) -> Error {
 }
 
 /// How long to wait before the next try: doubling from 50 ms to 5 s, with jitter, so that
-/// ten runs that failed together do not come back together.
-fn backoff(attempt: u32) -> Duration {
+/// ten runs that failed together do not come back together. The last one is made when the time that is `left` is up.
+fn backoff(attempt: u32, left: Duration) -> Duration {
     let ceiling = Duration::from_millis(50 << attempt.min(7)).min(Duration::from_secs(5));
-    ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
+    ceiling.mul_f64(0.5 + fastrand::f64() / 2.0).min(left)
 }
 
 #[cfg(test)]
@@ -95,8 +95,10 @@ mod tests {
     #[test]
     fn waiting_grows_and_is_bounded() {
         for attempt in 0..100 {
-            let wait = backoff(attempt);
+            let wait = backoff(attempt, Duration::MAX);
             assert!(wait >= Duration::from_millis(25) && wait <= Duration::from_secs(5));
+            // It never ends behind the time that is left.
+            assert!(backoff(attempt, Duration::from_millis(20)) == Duration::from_millis(20));
         }
     }
 
