@@ -7,14 +7,21 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::cli::{Place, Said};
+use crate::harness::destination::{Destination, Kind};
 use crate::harness::postgres::Server;
 use crate::harness::run::needs_failpoints;
 use crate::harness::{skip, wait_until};
+use crate::stories::on_each_destination;
+
+on_each_destination! {
+    after_a_kill_figures_report_status_and_tables_agree
+}
 
 const JOB: &str = r#"
 name = "app"
@@ -123,6 +130,12 @@ fn prometheus_itself_accepts_the_figures_and_the_rules() {
         skip("promtool is missing: install prometheus")
     };
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    // A job that never succeeded alarms as one that did so long ago, and one that succeeds does not.
+    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/alerts.yml");
+    let tested = Command::new("promtool").args(["test", "rules", cases]).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&tested.stdout).into_owned() + &String::from_utf8_lossy(&tested.stderr);
+    assert!(tested.status.success() && said.contains("SUCCESS"), "{said}");
     let place = place();
     place.run("load -j job.toml --metrics app.prom").ended(3, &[]);
     let said =
@@ -130,30 +143,64 @@ fn prometheus_itself_accepts_the_figures_and_the_rules() {
     assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (0, "", ""));
 }
 
-#[test]
-fn after_a_kill_figures_report_status_and_tables_agree() {
+fn after_a_kill_figures_report_status_and_tables_agree(kind: Kind) {
     needs_failpoints();
     let place = place();
-    let mut killed = place.command("load -j job.toml --chunk-size 1KiB --batch-rows 100 --metrics app.prom");
+    let database = match kind {
+        Kind::Postgres => Destination::Postgres(Rc::new(Server::shared().database())),
+        Kind::Sqlite => Destination::Sqlite(place.path("logmill.db")),
+    };
+    place.write("job.toml", JOB.replace("sqlite:logmill.db", &database.url()));
+    let load = "load -j job.toml --chunk-size 1KiB --batch-rows 100 --metrics app.prom";
+    let mut killed = place.command(load);
     let said = Said::of(killed.env("FAILPOINTS", "between-batches=3*off->return(kill)"), b"");
     assert_ne!(said.code, 3, "{said:?}");
     // It never said that it had ended, nor what it had not done.
     let names = samples(&place.read("app.prom"));
     assert_eq!(names["logmill_run_state{job_name=\"app\",state=\"finished\"}"], 0.0);
     assert!(names["logmill_records_total{job_name=\"app\"}"] < 1000.0);
-    let (_, report) = place.json("load -j job.toml --chunk-size 1KiB --batch-rows 100 --metrics app.prom");
+    let (code, report) = place.json(load);
+    assert_eq!(code, 3);
     assert_equal(&place.read("app.prom"), &report);
     let (_, status) = place.json("status -j job.toml --all");
     let all = |of: &str| {
         status["sources"].as_array().unwrap().iter().map(|it| it["counts"][of].as_i64().unwrap()).sum::<i64>()
     };
-    let rows: i64 = place.query("SELECT count(*) FROM app")[0].parse().unwrap();
-    let letters: i64 = place.query("SELECT count(*) FROM logmill_dead_letters")[0].parse().unwrap();
+    let count = |table: &str| {
+        let counted = database.look(|it| it.query(&format!("SELECT count(*) FROM {table}")));
+        counted[0][0].int()
+    };
+    let (rows, letters) = (count("app"), count(&kind.table("logmill", "dead_letters")));
     assert_eq!((all("records"), all("inserted"), all("rejected")), (1000, rows, letters));
     let of_rerun = report["counts"]["records"].as_i64().unwrap();
     assert!(of_rerun > 0 && of_rerun < 1000, "{of_rerun}");
     let sources = status["sources"].as_array().unwrap();
     assert!(sources.iter().all(|source| source["complete"] == true));
+    // What the killed run had committed, its lane tells; together they loaded everything once.
+    let [last, killed] = &status["runs"].as_array().unwrap()[..] else { panic!("{status}") };
+    assert_eq!((&last["counts"], &killed["ended_at"]), (&report["counts"], &Value::Null));
+    let of_lane = |of: &str| killed["lanes"][0][of].as_i64().unwrap();
+    assert_eq!(
+        (of_lane("records") + of_rerun, of_lane("rejected") + report["counts"]["rejected"].as_i64().unwrap()),
+        (1000, letters)
+    );
+    // And people are told the same, on the terminal and on the page.
+    let (records, rejected) = (of_lane("records"), of_lane("rejected"));
+    let told = format!("killed, or holds nothing at the moment, {records} records, {rejected} rejected");
+    let text = place.run("status -j job.toml").stdout;
+    assert!(text.contains(&told), "{told}\n{text}");
+    let page = place.run("report -j job.toml -o -").ended(0, &[]).stdout;
+    let row = format!("<td class=\"n\">{records}</td><td class=\"n less\">");
+    assert!(page.contains(&row), "{row}\n{page}");
+    // Once more nothing changes but that there was a run.
+    let (_, again) = place.json(load);
+    assert_eq!(
+        (&again["counts"]["records"], &again["open_dead_letters_of_job"]),
+        (&0.into(), &letters.into())
+    );
+    assert_equal(&place.read("app.prom"), &again);
+    let (_, later) = place.json("status -j job.toml --all");
+    assert_eq!(later["sources"], status["sources"]);
 }
 
 #[test]
@@ -233,6 +280,26 @@ fn figures_that_cannot_be_written_are_said_once_and_delay_nothing() {
         place.run(&format!("load -j job.toml --metrics {file}")).ended(2, &[why]);
     }
     assert_eq!(place.read("job.toml"), JOB);
+}
+
+#[test]
+fn a_name_that_something_else_takes_in_mid_run_is_left_to_it() {
+    needs_failpoints();
+    let place = place();
+    let mut command = place.command("load -j job.toml --chunk-size 1KiB --batch-rows 100 --metrics app.prom");
+    command.env("FAILPOINTS", "between-batches=1*off->1*sleep(3000)->off");
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("there are figures", || place.path("app.prom").exists());
+    place.write("precious", "precious");
+    std::fs::rename(place.path("precious"), place.path("app.prom")).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(
+        (ended.status.code(), said.matches("it holds something else").count()),
+        (Some(3), 1),
+        "{said}"
+    );
+    assert_eq!(place.read("app.prom"), "precious");
 }
 
 #[test]

@@ -118,12 +118,12 @@ fn a_page_tells_what_status_tells(kind: Kind) {
         assert!(page.contains(&format!("<title>{date}: {state}")), "{date} {state}\n{page}");
     }
     for reason in status["reasons"].as_array().unwrap() {
-        let row = format!(
-            "<code>{}</code></td><td class=\"name\">{}</td><td class=\"n\">{}</td>",
-            reason["code"].as_str().unwrap(),
-            reason["field"].as_str().unwrap(),
-            reason["count"]
-        );
+        let words = match (reason["field"].as_str().unwrap(), reason["code"].as_str().unwrap()) {
+            ("n", "int_parsing") => "n: not an integer (int_parsing)",
+            ("", "json_invalid") => "not valid JSON (json_invalid)",
+            other => panic!("no such reason was made: {other:?}"),
+        };
+        let row = format!("<td class=\"name\">{words}</td><td class=\"n\">{}</td>", reason["count"]);
         assert!(page.contains(&row), "{row}\n{page}");
     }
     for run in status["runs"].as_array().unwrap() {
@@ -236,6 +236,14 @@ fn eventful() -> Job {
     }
     let ended = job.run("backfill --from 2024-02-01 --to 2024-04-01 --stop-above 20");
     assert_eq!(ended.code, 4, "{ended:?}");
+    if cfg!(feature = "failpoints") {
+        // Of a run that lasts some seconds more is known than how fast it was on the whole.
+        job.log("2024-04-02", &fine(0..3_000));
+        let slow = "load --date 2024-04-02 --batch-rows 600 --chunk-size 4KiB -j job.toml";
+        let mut command = job.place.command(slow);
+        let ended = Said::of(command.env("FAILPOINTS", "between-batches=sleep(1100)"), b"");
+        assert_eq!(ended.code, 0, "{ended:?}");
+    }
     job
 }
 
@@ -295,6 +303,17 @@ fn look(browser: &mut Browser, path: &Path, width: u32) {
     assert!(browser.ask(squares).as_u64().unwrap() >= 60, "{}", browser.ask(squares));
     assert!(count(browser, ".chart g rect") >= 50 && count(browser, "details table") >= 2);
     assert!(count(browser, "mark") > 0);
+    if cfg!(feature = "failpoints") {
+        // Each step of the slow run is filled from bottom to top.
+        let plot = "document.querySelector('.step').closest('svg').getBoundingClientRect().height";
+        let height = browser.ask(plot).as_f64().unwrap();
+        let full = format!(
+            "[...document.querySelectorAll('.step')].filter(step => Math.abs(step.getBoundingClientRect().height - {height}) < 3).length"
+        );
+        let steps = count(browser, ".step");
+        assert_eq!((steps >= 3, browser.ask(&full)), (true, steps.into()), "{steps} steps");
+        assert!(count(browser, ".l1") >= 1);
+    }
     // Words are legible wherever they stand.
     let small = "[...document.querySelectorAll('p, td, th, li, dd, span, .chart span')].filter(one => \
                  parseFloat(getComputedStyle(one).fontSize) < 12).length";

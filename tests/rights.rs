@@ -132,6 +132,26 @@ fn a_schema_that_is_there_is_not_made_again() {
 }
 
 #[test]
+fn all_that_is_missing_is_said_at_once() {
+    let loader = Loader::without("");
+    loader.run("load").ended(0, &[]);
+    let (role, database) = (&loader.role, loader.database.name());
+    loader.sql(&format!(
+        "REVOKE INSERT ON app.log_entries FROM {role}; REVOKE TEMPORARY ON DATABASE {database} FROM {role};
+         REVOKE UPDATE ON logmill.checkpoints FROM {role}"
+    ));
+    loader.place.write("logs/b.ndjson", "{\"n\":3}\n");
+    for command in ["plan", "load"] {
+        let said = loader.run(command);
+        let text = format!("{}{}", said.stdout, said.stderr);
+        assert_eq!(said.code, 2, "{command}: {text}");
+        for missing in ["INSERT", "GRANT TEMPORARY", "logmill.checkpoints"] {
+            assert!(text.contains(missing), "{command} does not say {missing}: {text}");
+        }
+    }
+}
+
+#[test]
 fn each_grant_is_needed_and_a_plan_says_so() {
     for (left_out, missing) in [
         ("CREATE SCHEMA logmill", "may not create the schema logmill"),

@@ -50,7 +50,8 @@ impl Watchers {
         stats: &Arc<Stats>,
     ) -> Result<Watchers> {
         let speech = speech.following();
-        let previous = args.metrics.as_deref().map(previous).transpose()?;
+        let previous = args.metrics.as_deref().map(|path| figures_at(path).map_err(|why| refused(path, why)));
+        let previous = previous.transpose()?;
         let progress = Progress::start(speech, args.progress, stats)?;
         let is_wanted = args.metrics.is_some() || args.metrics_listen.is_some();
         let metrics = is_wanted.then(|| Arc::new(Metrics::new(&config.name, previous.flatten().as_deref())));
@@ -103,14 +104,14 @@ pub(super) fn exit_of<T>(result: &Result<T>, of: impl Fn(&T) -> Exit) -> Exit {
     }
 }
 
-/// What an earlier command left in the file. One that holds anything else is nobody's to write over: it may
-/// be a log, a job or a database.
-fn previous(path: &Path) -> Result<Option<String>> {
-    let refused =
-        |why: &str| Err(Error::usage(format!("--metrics {}: {why}; name another file", path.display())));
-    if let Err(why) = refuse_to_publish(path) {
-        return refused(why);
-    }
+fn refused(path: &Path, why: &str) -> Error {
+    Error::usage(format!("--metrics {}: {why}; name another file", path.display()))
+}
+
+/// What an earlier command left in the file, if it did. `Err` says why the file is nobody's to write over: it
+/// holds anything else, which may be a log, a job or a database.
+fn figures_at(path: &Path) -> std::result::Result<Option<String>, &'static str> {
+    refuse_to_publish(path)?;
     let found = match path.metadata() {
         Ok(found) if found.len() > 0 => found,
         _ => return Ok(None),
@@ -118,8 +119,15 @@ fn previous(path: &Path) -> Result<Option<String>> {
     let is_short = found.len() <= PREVIOUS_BYTES_MAX;
     match is_short.then(|| std::fs::read_to_string(path).ok()).flatten() {
         Some(text) if text.starts_with(FIRST) => Ok(Some(text)),
-        _ => refused("it holds something else than figures of logmill"),
+        _ => Err("it holds something else than figures of logmill"),
     }
+}
+
+/// Puts figures in the place of older ones. The name is looked at each time: in a run of hours something else
+/// can have taken it.
+fn renew(path: &Path, text: &str) -> io::Result<()> {
+    figures_at(path).map_err(io::Error::other)?;
+    publish(path, text)
 }
 
 /// How every file of figures begins.
@@ -141,7 +149,7 @@ impl MetricsFile {
             let (mut is_told, mut seen) = (false, None);
             loop {
                 if metrics.has_changed(&mut seen)
-                    && let Err(cause) = publish(&path, &metrics.text())
+                    && let Err(cause) = renew(&path, &metrics.text())
                 {
                     tell_unwritten(&path, &cause, &mut is_told, speech);
                     seen = None;
@@ -151,7 +159,7 @@ impl MetricsFile {
                     _ => break,
                 }
             }
-            if let Err(cause) = publish(&path, &metrics.text()) {
+            if let Err(cause) = renew(&path, &metrics.text()) {
                 tell_unwritten(&path, &cause, &mut is_told, speech);
             }
             let _ = tell.send(());

@@ -9,6 +9,7 @@
 mod backfill;
 mod bench;
 mod check;
+mod dates;
 mod delivery;
 mod exit;
 mod forget;

@@ -30,6 +30,8 @@ pub struct Status {
     pub reasons: Vec<ReasonCount>,
     /// The data dates, in their order.
     pub dates: Vec<DateStatus>,
+    /// Whether the job has loaded into other tables too. Its runs are those into all of them.
+    pub other_tables: bool,
     /// The last runs, the newest first.
     pub runs: Vec<RunStatus>,
     /// The last run that failed, whatever came behind it.
@@ -79,6 +81,7 @@ impl Status {
             undelivered: None,
             reasons: found.reasons,
             dates: found.dates,
+            other_tables: found.has_other_tables,
             runs: found.runs,
             last_failure: found.last_failure,
             last_success: found.last_success,

@@ -125,6 +125,8 @@ pub struct Status {
     pub undelivered: u64,
     /// Its data dates, in their order.
     pub dates: Vec<DateStatus>,
+    /// Whether it has loaded into other tables too. Of its runs nobody knows into which each did.
+    pub has_other_tables: bool,
     /// Its last runs, the newest first.
     pub runs: Vec<RunStatus>,
     /// The last run that failed.
@@ -278,9 +280,10 @@ pub struct RunStatus {
     pub outcome: Option<String>,
     /// The exit code of the command.
     pub exit_code: Option<i32>,
-    /// What became of the records.
+    /// What became of the records. It is written down at the end of the run; before that, or of a run that was
+    /// killed, `lanes` tell.
     pub counts: Counts,
-    /// Bytes that it read and committed, decompressed.
+    /// Bytes that it read and committed, decompressed; written down at the end.
     pub bytes: u64,
     /// Why it failed, if it did.
     pub reason: Option<String>,
@@ -294,6 +297,26 @@ pub struct RunStatus {
     pub lanes: Vec<LaneStatus>,
     /// What the server says of it, while it is at work.
     pub activity: Vec<Activity>,
+}
+
+impl RunStatus {
+    /// The records that it committed, rejects included. A run writes its counts down when it ends; of one that
+    /// is at work, or was killed, its lanes tell.
+    pub fn records(&self) -> u64 {
+        self.told(self.counts.records, |lane| lane.records)
+    }
+
+    /// Rejects among them.
+    pub fn rejected(&self) -> u64 {
+        self.told(self.counts.rejected, |lane| lane.rejected)
+    }
+
+    fn told(&self, at_end: i64, of_lane: fn(&LaneStatus) -> u64) -> u64 {
+        match self.ended_at {
+            Some(_) => unsigned(at_end),
+            None => self.lanes.iter().map(of_lane).sum(),
+        }
+    }
 }
 
 /// What a server says of a connection of a run.

@@ -50,6 +50,12 @@ impl Tables {
         )
     }
 
+    /// Whether a job has sources in other targets than this, its parameters.
+    pub(super) fn other_targets(&self) -> String {
+        let &Tables { sources, mark, .. } = self;
+        format!("SELECT EXISTS (SELECT 1 FROM {sources} s WHERE s.job = {mark}1 AND s.target <> {mark}2)")
+    }
+
     /// The last runs of a job, the parameter.
     pub(super) fn last_runs(&self) -> String {
         self.runs_where("true", RUNS_MAX)

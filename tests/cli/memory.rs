@@ -59,9 +59,9 @@ fn status_shows_every_source_and_what_is_known_of_it() {
                  2  [..]/logs/b.ndjson  complete, 32 bytes, 3 records, 2 dead letters open
 
             dead letters  3 open
-                         2  string_too_long word  first is 1 at [..]/logs/a.ndjson:2, seen [..]
-                         1  int_parsing n  first is 1 at [..]/logs/a.ndjson:2, seen [..]
-                         1  json_invalid  first is 3 at [..]/logs/b.ndjson:3, seen [..]
+                         2  word: too long (string_too_long)  first is 1 at [..]/logs/a.ndjson:2, seen [..]
+                         1  n: not an integer (int_parsing)  first is 1 at [..]/logs/a.ndjson:2, seen [..]
+                         1  not valid JSON (json_invalid)  first is 3 at [..]/logs/b.ndjson:3, seen [..]
 
             runs
                  1  [..] UTC  load  rejects (3) after [..], 7 records, 3 rejected
@@ -107,16 +107,16 @@ fn dead_letters_are_found_by_code_field_and_source() {
         place.play(
             r#"
             $ logmill dead-letters list -j job.toml --source a.ndjson
-                   1  [..]/logs/a.ndjson:2  int_parsing n, string_too_long word
+                   1  [..]/logs/a.ndjson:2  n: not an integer (int_parsing); word: too long (string_too_long)
             $ logmill dead-letters list -j job.toml -n 1
-                   1  [..]/logs/a.ndjson:2  int_parsing n, string_too_long word
+                   1  [..]/logs/a.ndjson:2  n: not an integer (int_parsing); word: too long (string_too_long)
             ! logmill: 2 more; -n 0 lists all
             $ logmill dead-letters list -j job.toml --counts
-                   2  string_too_long word: [..], got long  (first is 1 at [..]/logs/a.ndjson:2)
-                   1  int_parsing n: [..], got x  (first is 1 at [..]/logs/a.ndjson:2)
-                   1  json_invalid: [..] of the record  (first is 3 at [..]/logs/b.ndjson:3)
+                   2  word: [..] (string_too_long), got long  (first is 1 at [..]/logs/a.ndjson:2)
+                   1  n: [..] (int_parsing), got x  (first is 1 at [..]/logs/a.ndjson:2)
+                   1  [..] of the record (json_invalid)  (first is 3 at [..]/logs/b.ndjson:3)
             $ logmill dead-letters list -j job.toml --counts --source b.ndjson --field word
-                   1  string_too_long word: [..], got long  (first is 2 at [..]/logs/b.ndjson:2)
+                   1  word: [..] (string_too_long), got long  (first is 2 at [..]/logs/b.ndjson:2)
             $ logmill dead-letters list -j job.toml --counts --id 1 --field none
             no dead letters
             $ logmill dead-letters list -j job.toml --counts --id 99
@@ -129,10 +129,10 @@ fn dead_letters_are_found_by_code_field_and_source() {
               refused  by the schema: its values
               seen     [..] UTC
               reasons
-                int_parsing n: [..], got x
+                n: [..] (int_parsing), got x
                   {"n":"x","word":"long"}
                         ^
-                string_too_long word: [..], got long
+                word: [..] (string_too_long), got long
                   {"n":"x","word":"long"}
                                    ^^^^
               record
@@ -170,7 +170,7 @@ fn what_is_discarded_is_open_no_more_and_a_load_says_so() {
             $ logmill dead-letters discard -j job.toml --id 2 --note again
             app: 0 dead letters discarded, 2 open
             $ logmill dead-letters list -j job.toml --state discarded
-                   2  [..]/logs/b.ndjson:2  string_too_long word  (discarded)
+                   2  [..]/logs/b.ndjson:2  word: too long (string_too_long)  (discarded)
             ",
         );
         let (_, object) = place.json("dead-letters show -j job.toml 2");
@@ -440,4 +440,27 @@ fn what_the_server_tells_of_a_row_is_shown_with_its_letter_and_nowhere_else() {
     assert!(shown.len() < 6_000, "{} bytes", shown.len());
     let (_, shown) = place.json("dead-letters show -j job.toml 1");
     assert_eq!(shown["reasons"][0]["detail"], "Key (n)=(7) is not present in table \"known\".");
+}
+
+#[test]
+fn a_status_says_that_runs_into_another_table_stand_among_its_own() {
+    on_both("\"position\"", |place, _| {
+        place.run("load -j job.toml").ended(3, &[]);
+        let status =
+            |arguments: &str| place.run(&format!("status -j job.toml {arguments}")).ended(0, &[]).stdout;
+        assert!(status("").contains("\nruns\n"), "{}", status(""));
+        place.run("load -j job.toml --table other").ended(3, &[]);
+        for arguments in ["", "--table other"] {
+            let said = status(arguments);
+            assert!(
+                said.contains("\nruns, into all tables of the job\n") && said.contains("\n     2  "),
+                "{said}"
+            );
+        }
+        let (_, object) = place.json("status -j job.toml");
+        assert_eq!(
+            (&object["other_tables"], &object["sources"].as_array().unwrap().len()),
+            (&true.into(), &3)
+        );
+    });
 }

@@ -7,6 +7,7 @@ use chrono::{Datelike as _, NaiveDate};
 use super::html::Html;
 use super::table::{self, Column};
 use crate::figure;
+use crate::report::dates::{Stretch, date_words, stretches};
 use crate::sink::dates::{DateState, DateStatus};
 
 /// So many months are drawn day by day, and more by month.
@@ -168,7 +169,7 @@ fn square(html: &mut Html, (x, y): (f64, f64), day: NaiveDate, date: Option<&Dat
                 rect(html, "none", (x, y), (SIDE, SIDE));
             }
             Some(date) => {
-                html.leaf("title", &[], format!("{day}: {}", words(date)));
+                html.leaf("title", &[], format!("{day}: {}", date_words(date)));
                 sign(html, date.state, (x, y));
             }
         }
@@ -231,45 +232,20 @@ fn legend(html: &mut Html, all: &Tally) {
     });
 }
 
-/// How a date stands.
-fn words(date: &DateStatus) -> String {
-    let mut words = date.state.word().to_owned();
-    if date.open_dead_letters > 0 {
-        words += &format!(" with {} open", figure::some(date.open_dead_letters, "dead letter"));
-    }
-    if date.other_rules {
-        words.push_str(", loaded under other rules");
-    }
-    if let Some(reason) = &date.reason {
-        words += &format!(": {reason}");
-    }
-    words
-}
-
-/// The table behind the picture: days in a row that stand the same are one row.
+/// The table behind the picture: dates in a row that stand the same are one row.
 fn behind(html: &mut Html, dates: &[DateStatus]) {
-    let mut rows: Vec<(NaiveDate, NaiveDate, usize, String)> = Vec::new();
-    for date in dates {
-        let text = words(date);
-        match rows.last_mut() {
-            Some((_, last, count, of)) if *of == text && last.succ_opt() == Some(date.date) => {
-                *last = date.date;
-                *count += 1;
-            }
-            _ => rows.push((date.date, date.date, 1, text)),
-        }
-    }
+    let rows = stretches(dates);
     let shown = rows.len().min(ROWS_MAX);
     let (earlier, newest) = rows.split_at(rows.len() - shown);
-    let earlier_dates: usize = earlier.iter().map(|(_, _, count, _)| count).sum();
+    let earlier_dates: usize = earlier.iter().map(|stretch| stretch.days).sum();
     let columns = [Column::when("From"), Column::when("To"), Column::number("Dates"), Column::long("State")];
     table::behind(html, "The dates as a table", &columns, |html| {
-        for (first, last, count, text) in newest.iter().rev() {
+        for Stretch { first, last, days, words } in newest.iter().rev() {
             html.element("tr", &[], |html| {
                 table::cell(html, &columns[0], first);
                 table::cell(html, &columns[1], last);
-                table::cell(html, &columns[2], figure::count(*count));
-                table::cell(html, &columns[3], text);
+                table::cell(html, &columns[2], figure::count(*days));
+                table::cell(html, &columns[3], words);
             });
         }
         if earlier_dates > 0 {

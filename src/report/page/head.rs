@@ -150,10 +150,12 @@ fn wanting(status: &Status) -> Vec<String> {
     if let Some(run) = last_ended(status).filter(|run| is_bad(run)) {
         let (outcome, code) = (run.outcome.as_deref().unwrap_or_default(), run.exit_code.unwrap_or(0));
         let ended = run.ended_at.map(moment).unwrap_or_default();
-        lines.push(format!(
-            "The last run ({}, {}) ended as {outcome} ({code}) at {ended}.",
-            run.id, run.command
-        ));
+        let said =
+            format!("The last run ({}, {}) ended as {outcome} ({code}) at {ended}", run.id, run.command);
+        lines.push(match &run.reason {
+            Some(reason) => format!("{said}: {reason}"),
+            None => said + ".",
+        });
     }
     let failed = status.dates.iter().filter(|date| date.state == DateState::Failed);
     let failed: Vec<String> = failed

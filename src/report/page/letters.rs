@@ -4,6 +4,7 @@ use super::html::Html;
 use super::plot;
 use super::table::{self, Column};
 use crate::figure;
+use crate::reject::reason as reason_words;
 use crate::report::{ShownLetter, Status};
 use crate::sink::history::ReasonCount;
 
@@ -40,24 +41,18 @@ pub(super) fn section(html: &mut Html, status: &Status, samples: &[ShownLetter])
 }
 
 fn reasons(html: &mut Html, status: &Status) {
-    let columns = [
-        Column::text("Reason"),
-        Column::name("Field"),
-        Column::number("Open"),
-        Column::picture(""),
-        Column::name("First"),
-    ];
+    let columns =
+        [Column::name("Reason"), Column::number("Open"), Column::picture(""), Column::name("First")];
     table::table(html, "Dead letters by reason", &columns, |html| {
         let most = status.reasons.first().map_or(0, |reason| reason.count);
         for reason in status.reasons.iter().take(REASONS_MAX) {
             html.element("tr", &[], |html| {
-                table::cell_of(html, &columns[0], |html| html.leaf("code", &[], &reason.code));
-                table::cell(html, &columns[1], &reason.field);
-                table::cell(html, &columns[2], figure::count(reason.count));
-                table::cell_of(html, &columns[3], |html| {
+                table::cell(html, &columns[0], reason_words(&reason.field, &reason.code));
+                table::cell(html, &columns[1], figure::count(reason.count));
+                table::cell_of(html, &columns[2], |html| {
                     plot::share(html, &figure::some(reason.count, "dead letter"), "f5", reason.count, most);
                 });
-                table::cell(html, &columns[4], format!("{}:{}", reason.first.file, reason.first.line));
+                table::cell(html, &columns[3], format!("{}:{}", reason.first.file, reason.first.line));
             });
         }
         if status.reasons.len() > REASONS_MAX {
@@ -73,11 +68,7 @@ fn sample(html: &mut Html, reason: &ReasonCount, sample: &ShownLetter, is_open: 
     let attributes = [class, open];
     html.element("details", if is_open { &attributes } else { &attributes[..1] }, |html| {
         html.element("summary", &[], |html| {
-            html.leaf("code", &[], &reason.code);
-            if !reason.field.is_empty() {
-                html.text(" ");
-                html.leaf("bdi", &[], &reason.field);
-            }
+            html.leaf("bdi", &[], reason_words(&reason.field, &reason.code));
             let place =
                 format!("dead letter {}, {}:{}", sample.letter.id, sample.letter.source, sample.letter.line);
             html.leaf("span", &[("class", &"soft")], place);

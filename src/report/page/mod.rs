@@ -4,6 +4,7 @@
 //! bytes. There is no script in it, and its own policy forbids one.
 
 mod calendar;
+mod course;
 mod head;
 mod html;
 mod letters;
@@ -103,7 +104,7 @@ impl Page {
             letters::section(html, status, &self.samples);
             rollups::section(html, &self.metrics);
             sources::section(html, &status.sources);
-            runs::section(html, &status.runs);
+            runs::section(html, status);
             self.job(html);
         });
         html.element("footer", &[], |html| {

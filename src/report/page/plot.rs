@@ -26,6 +26,13 @@ pub(super) struct Line {
     pub(super) values: Vec<Option<f64>>,
 }
 
+/// What has a share of each step.
+pub(super) struct Band {
+    pub(super) name: &'static str,
+    pub(super) class: &'static str,
+    pub(super) shares: Vec<f64>,
+}
+
 /// A part of a whole.
 pub(super) struct Part {
     pub(super) name: &'static str,
@@ -104,6 +111,45 @@ pub(super) fn lines(
             lines.iter().zip(FILLS).for_each(|(line, class)| entry(html, class, &line.name, None));
         });
     }
+}
+
+/// Bands that lie one upon the other and fill each of the same steps together.
+pub(super) fn bands(
+    html: &mut Html,
+    words: &Words<'_>,
+    bands: &[Band],
+    scale: fn(f64) -> String,
+    ends: [&str; 2],
+) {
+    let steps = bands.iter().map(|band| band.shares.len()).max().unwrap_or(0).max(1);
+    let slot = WIDTH / steps as f64;
+    chart(html, words, [0.0, 1.0], scale, ends, |html| {
+        for index in 0..steps {
+            html.element("g", &[("class", &"step")], |html| {
+                let share = |band: &Band| band.shares.get(index).copied().unwrap_or(0.0).clamp(0.0, 1.0);
+                let said: Vec<String> =
+                    bands.iter().map(|band| format!("{}: {}", band.name, scale(share(band)))).collect();
+                html.leaf("title", &[], said.join(", "));
+                let mut below = HEIGHT;
+                for band in bands {
+                    let height = share(band) * HEIGHT;
+                    below -= height;
+                    let attributes: [(_, &dyn Display); 5] = [
+                        ("class", &band.class),
+                        ("x", &rounded(index as f64 * slot)),
+                        ("y", &rounded(below.max(0.0))),
+                        // Without a seam to the next.
+                        ("width", &rounded(slot + 0.5)),
+                        ("height", &rounded(height)),
+                    ];
+                    html.void("rect", &attributes);
+                }
+            });
+        }
+    });
+    html.element("ul", &[("class", &"legend")], |html| {
+        bands.iter().for_each(|band| entry(html, band.class, band.name, None));
+    });
 }
 
 /// Parts of a whole, side by side, with their names and values.
@@ -267,6 +313,20 @@ mod tests {
         let line = Line { name: "m".into(), values: vec![Some(-10.0), Some(10.0)] };
         let out = drawn(|html| lines(html, &WORDS, &[line], short, ["x", "y"]));
         assert!(out.contains("d=\"M0.0 100.0L1000.0 0.0\"") && out.contains(">−10<"), "{out}");
+    }
+
+    #[test]
+    fn bands_fill_each_step_from_below() {
+        let band = |class, shares: &[f64]| Band { name: "b", class, shares: shares.to_vec() };
+        let both = [band("f1", &[0.25, 1.0]), band("f3", &[0.75, 0.0])];
+        let out = drawn(|html| bands(html, &WORDS, &both, short, ["x", "y"]));
+        for rect in [
+            "class=\"f1\" x=\"0\" y=\"75\" width=\"500.5\" height=\"25\"",
+            "class=\"f3\" x=\"0\" y=\"0\" width=\"500.5\" height=\"75\"",
+            "class=\"f1\" x=\"500\" y=\"0\" width=\"500.5\" height=\"100\"",
+        ] {
+            assert!(out.contains(rect), "{rect}\n{out}");
+        }
     }
 
     #[test]

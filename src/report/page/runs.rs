@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use super::course::course;
 use super::head::{is_bad, is_success};
 use super::html::Html;
 use super::plot::{self, Bar, Words};
 use super::table::{self, Column};
 use super::{minute, moment};
 use crate::figure;
+use crate::report::Status;
 use crate::sink::history::RunStatus;
 
 /// So many runs are told of one by one.
@@ -19,16 +21,13 @@ fn time(run: &RunStatus) -> Option<Duration> {
     (!time.is_zero()).then_some(time)
 }
 
-fn records(run: &RunStatus) -> u64 {
-    run.counts.records.unsigned_abs()
-}
-
 /// How fast each of the last runs was.
 pub(super) fn throughput(html: &mut Html, runs: &[RunStatus]) {
-    let timed = runs.iter().rev().filter(|run| records(run) > 0).filter_map(|run| Some((run, time(run)?)));
+    let timed = runs.iter().rev().filter(|run| run.records() > 0).filter_map(|run| Some((run, time(run)?)));
     let timed: Vec<(&RunStatus, Duration)> = timed.collect();
     html.element("section", &[("aria-labelledby", &"throughput")], |html| {
         html.leaf("h2", &[("id", &"throughput")], "Throughput");
+        course(html, runs);
         let (Some((first, _)), Some((last, _))) = (timed.first(), timed.last()) else {
             html.leaf("p", &[("class", &"lead")], "No run that is known has read records and ended.");
             return;
@@ -37,7 +36,7 @@ pub(super) fn throughput(html: &mut Html, runs: &[RunStatus]) {
             "Records a second of the last {}, each over all of its time",
             figure::what(timed.len(), "run that read any", "runs that read any")
         );
-        html.leaf("p", &[("class", &"lead")], &lead);
+        html.leaf("h3", &[], &lead);
         let bars: Vec<Bar> = timed.iter().map(|&(run, time)| bar(run, time)).collect();
         let ends = [minute(first.started_at), minute(last.started_at)];
         let description = format!("{lead}, from {} to {}", ends[0], ends[1]);
@@ -48,7 +47,7 @@ pub(super) fn throughput(html: &mut Html, runs: &[RunStatus]) {
 }
 
 fn bar(run: &RunStatus, time: Duration) -> Bar {
-    let records = records(run);
+    let records = run.records();
     let title = format!(
         "run {} at {}: {} in {}, {}/s; {}",
         run.id,
@@ -81,8 +80,8 @@ fn behind(html: &mut Html, timed: &[(&RunStatus, Duration)]) {
                 table::cell(html, &columns[0], run.id);
                 table::cell(html, &columns[1], minute(run.started_at));
                 table::cell(html, &columns[2], figure::time(time));
-                table::cell(html, &columns[3], figure::count(records(run)));
-                table::cell(html, &columns[4], figure::count(figure::rate(records(run), time)));
+                table::cell(html, &columns[3], figure::count(run.records()));
+                table::cell(html, &columns[4], figure::count(figure::rate(run.records(), time)));
                 table::cell(html, &columns[5], format!("{}/s", figure::bytes(figure::rate(run.bytes, time))));
             });
         }
@@ -90,12 +89,16 @@ fn behind(html: &mut Html, timed: &[(&RunStatus, Duration)]) {
 }
 
 /// The last runs, one by one.
-pub(super) fn section(html: &mut Html, runs: &[RunStatus]) {
+pub(super) fn section(html: &mut Html, status: &Status) {
+    let runs = &status.runs;
     html.element("section", &[("aria-labelledby", &"runs")], |html| {
         html.leaf("h2", &[("id", &"runs")], "Last runs");
         if runs.is_empty() {
             html.leaf("p", &[("class", &"lead")], "There was none.");
             return;
+        }
+        if status.other_tables {
+            html.leaf("p", &[("class", &"lead")], "They are those of the job into all of its tables.");
         }
         let columns = [
             Column::number("Run"),
@@ -130,7 +133,7 @@ fn row(html: &mut Html, columns: &[Column; 8], run: &RunStatus) {
     });
     let took = (run.ended_at).and_then(|ended| (ended - run.started_at).to_std().ok());
     table::cell(html, &columns[4], took.map(figure::time).unwrap_or_default());
-    table::cell(html, &columns[5], figure::count(run.counts.records));
+    table::cell(html, &columns[5], figure::count(run.records()));
     table::cell(html, &columns[6], figure::count(run.counts.inserted));
-    table::cell(html, &columns[7], figure::count(run.counts.rejected));
+    table::cell(html, &columns[7], figure::count(run.rejected()));
 }

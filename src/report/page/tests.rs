@@ -10,6 +10,7 @@ use crate::sink::dates::{DateState, DateStatus};
 use crate::sink::history::{
     self, DeadLetter, FirstLetter, Line, OwnerStatus, ReasonCount, RunStatus, SourceStatus,
 };
+use crate::sink::progress::LaneStatus;
 
 const HOSTILE: &str =
     "</style></title><script>alert(1)</script>\"'><img src=x onerror=alert(1)>\0\u{202e}\u{1b}";
@@ -40,7 +41,7 @@ fn date(day: NaiveDate, state: DateState) -> DateStatus {
     DateStatus { date: day, state, open_dead_letters: 0, other_rules: false, reason: None, is_settled: true }
 }
 
-fn run(id: i64, exit_code: i32) -> RunStatus {
+pub(super) fn run(id: i64, exit_code: i32) -> RunStatus {
     let started_at = moment_at(id * 100);
     RunStatus {
         id,
@@ -259,4 +260,35 @@ fn a_sample_shows_what_is_around_the_fault() {
     assert!(html.len() < 30_000, "{} bytes", html.len());
     // Bytes that are no text, and a mark within what would be one character.
     assert!(shown(b"\xff\x00{\"n\":\"7x\"}\xc3").contains("\u{fffd}\\u{0}{&quot;"));
+}
+
+#[test]
+fn what_is_to_be_looked_at_says_why_and_a_killed_run_what_it_had_done() {
+    let reason = Some("the disk is full".to_owned());
+    let failed = RunStatus { reason, ..run(2, 1) };
+    let lanes = vec![LaneStatus {
+        lane: 0,
+        records: 420,
+        rejected: 7,
+        bytes: 1,
+        bytes_total: 2,
+        records_per_second: 0,
+        bytes_per_second: 0,
+        points: Vec::new(),
+    }];
+    let unknown = RunStatus {
+        ended_at: None,
+        outcome: None,
+        exit_code: None,
+        counts: Counts::default(),
+        lanes,
+        ..run(3, 0)
+    };
+    let html = html(history::Status { runs: vec![unknown, failed], ..Default::default() });
+    for text in [
+        "The last run (2, load) ended as failed (1) at 2023-11-14 22:16:40 UTC: the disk is full</li>",
+        "<span class=\"badge live\">no end yet</span></td><td class=\"n\"></td><td class=\"n\">420</td>",
+    ] {
+        assert!(html.contains(text), "{text}\n{html}");
+    }
 }

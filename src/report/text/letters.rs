@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::rollup::failed as not_computed;
 use crate::figure;
 use crate::printable::{one_line, printable};
+use crate::reject::reason as reason_words;
 use crate::report::{Discard, Export, LetterCount, Letters, Replay, ReplayCounts, ShownLetter, Unplayed};
 use crate::sink::history::{DeadLetter, FirstLetter};
 
@@ -32,8 +33,8 @@ pub(in crate::report) fn letter_counts(letters: &Letters) -> String {
     let mut out = String::new();
     for reason in &letters.reasons {
         let LetterCount { code, field, count, message, input, first } = reason;
-        let what = format!("{} {}", one_line(code), one_line(field));
-        let _ = write!(out, "{:>8}  {}: {}", figure::count(*count), what.trim_end(), one_line(message));
+        let said = said(&one_line(field), &one_line(message), &one_line(code));
+        let _ = write!(out, "{:>8}  {said}", figure::count(*count));
         if let Some(input) = input {
             let _ = write!(out, ", got {}", one_line(input));
         }
@@ -141,11 +142,8 @@ pub(in crate::report) fn not_kept(letter: &DeadLetter) -> String {
 
 fn reason_line(reason: &Value) -> String {
     let part = |name: &str| reason[name].as_str().map(one_line).filter(|text| !text.is_empty());
-    let mut line = part("code").unwrap_or_default();
-    if let Some(field) = part("field") {
-        let _ = write!(line, " {field}");
-    }
-    let _ = write!(line, ": {}", part("message").unwrap_or_default());
+    let text = |name: &str| part(name).unwrap_or_default();
+    let mut line = said(&text("field"), &text("message"), &text("code"));
     if let Some(constraint) = part("constraint") {
         let _ = write!(line, " (constraint {constraint})");
     }
@@ -153,6 +151,12 @@ fn reason_line(reason: &Value) -> String {
         let _ = write!(line, ", got {input}");
     }
     line
+}
+
+/// What is wrong: the field first, the code last, as wherever a reason is told.
+fn said(field: &str, message: &str, code: &str) -> String {
+    let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
+    format!("{field}{message} ({code})")
 }
 
 fn stage(stage: &str) -> String {
@@ -168,9 +172,9 @@ fn stage(stage: &str) -> String {
 fn in_short(reasons: &Value) -> String {
     let reasons = reasons.as_array().into_iter().flatten().map(|reason| {
         let text = |name: &str| reason[name].as_str().unwrap_or_default();
-        one_line(format!("{} {}", text("code"), text("field")).trim_end())
+        one_line(&reason_words(text("field"), text("code")))
     });
-    reasons.collect::<Vec<_>>().join(", ")
+    reasons.collect::<Vec<_>>().join("; ")
 }
 
 /// A record for a terminal: text as it is, everything else as `\xNN`.

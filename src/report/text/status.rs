@@ -8,8 +8,10 @@ use super::letters::first_letter;
 use super::rules::other_rules;
 use crate::figure;
 use crate::printable::one_line;
+use crate::reject::reason as reason_words;
+use crate::report::dates::{Stretch, stretches};
 use crate::report::{SourcesStatus, Status};
-use crate::sink::dates::{DateState, DateStatus};
+use crate::sink::dates::DateState;
 use crate::sink::history::{Activity, ReasonCount, RunStatus, SourceStatus};
 use crate::sink::progress::LaneStatus;
 
@@ -59,7 +61,7 @@ pub(in crate::report) fn status(status: &Status) -> String {
             out,
             "  {:>12}  {}  first is {}, {}",
             figure::count(reason.count),
-            one_line(format!("{} {}", reason.code, reason.field).trim_end()),
+            one_line(&reason_words(&reason.field, &reason.code)),
             first_letter(&reason.first),
             seen(reason)
         );
@@ -72,7 +74,7 @@ pub(in crate::report) fn status(status: &Status) -> String {
             let _ = writeln!(out, "  {}", one_line(reason));
         });
     }
-    out.push_str("\nruns\n");
+    out.push_str(if status.other_tables { "\nruns, into all tables of the job\n" } else { "\nruns\n" });
     for run in &status.runs {
         let _ = writeln!(out, "  {}", run_line(run));
     }
@@ -136,48 +138,24 @@ fn activity_line(activity: &Activity) -> String {
     format!("process {}: {what}{}", activity.pid, since.unwrap_or_default())
 }
 
-/// The calendar: days in a row that stand the same are one line.
+/// The calendar: dates in a row that stand the same are one line.
 fn dates(out: &mut String, status: &Status) {
-    let mut rows: Vec<(&DateStatus, &DateStatus, String)> = Vec::new();
-    for date in &status.dates {
-        let text = date_text(date);
-        match rows.last_mut() {
-            Some((_, last, of)) if *of == text && last.date.succ_opt() == Some(date.date) => *last = date,
-            _ => rows.push((date, date, text)),
-        }
-    }
-    if rows.is_empty() {
+    let stretches = stretches(&status.dates);
+    if stretches.is_empty() {
         return;
     }
     let done = status.dates.iter().filter(|date| date.state == DateState::Done).count();
     let all = status.dates.len();
     let _ = writeln!(out, "\ndates         {} of {} done", figure::count(done), figure::count(all));
     // The newest are those that somebody asks about.
-    let shown = if status.shows_all { rows.len() } else { rows.len().min(DATES_SHOWN) };
-    if rows.len() > shown {
-        let _ = writeln!(out, "  {} earlier ones (--all)", figure::count(rows.len() - shown));
+    let shown = if status.shows_all { stretches.len() } else { stretches.len().min(DATES_SHOWN) };
+    if stretches.len() > shown {
+        let _ = writeln!(out, "  {} earlier ones (--all)", figure::count(stretches.len() - shown));
     }
-    for (first, last, text) in &rows[rows.len() - shown..] {
-        let days = match first.date == last.date {
-            true => first.date.to_string(),
-            false => format!("{} to {}", first.date, last.date),
-        };
-        let _ = writeln!(out, "  {days:<24}  {text}");
+    for Stretch { first, last, days, words } in &stretches[stretches.len() - shown..] {
+        let days = if *days == 1 { first.to_string() } else { format!("{first} to {last}") };
+        let _ = writeln!(out, "  {days:<24}  {}", one_line(words));
     }
-}
-
-fn date_text(date: &DateStatus) -> String {
-    let mut text = date.state.word().to_owned();
-    if date.open_dead_letters > 0 {
-        let _ = write!(text, " with {} open", figure::some(date.open_dead_letters, "dead letter"));
-    }
-    if date.other_rules {
-        text.push_str(", loaded under other rules");
-    }
-    if let Some(reason) = &date.reason {
-        let _ = write!(text, ": {}", one_line(reason));
-    }
-    text
 }
 
 /// Some sources, each on several lines.
@@ -275,19 +253,24 @@ fn run_line(run: &RunStatus) -> String {
     let started = run.started_at.format("%Y-%m-%d %H:%M:%S UTC");
     let mut line = format!("{:>4}  {started}  {}", run.id, one_line(&run.command));
     let (Some(outcome), Some(ended)) = (&run.outcome, run.ended_at) else {
-        return line
-            + if run.is_alive {
-                "  running"
-            } else {
-                "  no end recorded: killed, or holds nothing at the moment"
-            };
+        line.push_str(match run.is_alive {
+            true => "  running",
+            false => "  no end recorded: killed, or holds nothing at the moment",
+        });
+        committed(&mut line, run);
+        return line;
     };
     let time = figure::time((ended - run.started_at).to_std().unwrap_or_default());
     let code = run.exit_code.unwrap_or(0);
     let _ = write!(line, "  {} ({code}) after {time}", one_line(outcome));
-    let _ = write!(line, ", {}", figure::some(run.counts.records, "record"));
-    if run.counts.rejected > 0 {
-        let _ = write!(line, ", {} rejected", figure::count(run.counts.rejected));
-    }
+    committed(&mut line, run);
     line
+}
+
+/// What a run has committed.
+fn committed(line: &mut String, run: &RunStatus) {
+    let _ = write!(line, ", {}", figure::some(run.records(), "record"));
+    if run.rejected() > 0 {
+        let _ = write!(line, ", {} rejected", figure::count(run.rejected()));
+    }
 }

@@ -137,6 +137,7 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
     let open = at(Step::Look, open)?;
     let failure = at(Step::Look, transaction.query_opt(&tables.last_failure(), &[&job]))?;
     let success = at(Step::Look, transaction.query_one(&tables.last_success(), &[&job]))?;
+    let others = at(Step::Look, transaction.query_one(&tables.other_targets(), &of_job))?;
     let lanes = at(Step::Look, transaction.query(&tables.lanes(), &[&job]))?;
     let activities = activities(transaction, tables, &of_job)?;
     let mut status = Status {
@@ -145,6 +146,7 @@ fn status(transaction: &mut Transaction<'_>, place: &Place, job: &str) -> Result
         open_dead_letters: unsigned(open.get(0)),
         undelivered: unsigned(open.get(1)),
         dates: Vec::new(),
+        has_other_tables: others.get(0),
         runs: at(Step::Look, runs)?.iter().map(run_status).collect(),
         last_failure: failure.as_ref().map(run_status),
         last_success: success.get(0),

@@ -110,6 +110,7 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
     let runs = runs.query_map([job], run_status)?;
     let failure = connection.query_row(&tables.last_failure(), [job], run_status).optional()?;
     let success: Option<String> = connection.query_row(&tables.last_success(), [job], |row| row.get(0))?;
+    let has_other_tables = connection.query_row(&tables.other_targets(), [job, target], |row| row.get(0))?;
     let mut lanes = connection.prepare(&tables.lanes())?;
     let lanes = lanes.query_map([job], lane_status)?.collect::<rusqlite::Result<Vec<_>>>()?;
     let mut status = Status {
@@ -118,6 +119,7 @@ fn status(Look { connection, locks, .. }: &Look, place: &Place, job: &str) -> Re
         open_dead_letters: unsigned(open),
         undelivered: unsigned(undelivered),
         dates: Vec::new(),
+        has_other_tables,
         runs: runs.collect::<rusqlite::Result<_>>()?,
         last_failure: failure,
         last_success: success.as_deref().map(moment),
