@@ -7,7 +7,7 @@
 //! Events come a few times per batch at most; the pipeline's own counters are cheaper.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 
 use crate::counts::Counts;
 use crate::figure;
+use crate::printable::file_name;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,7 +79,7 @@ pub enum Event {
     /// No job was named, but one of the name of the files stands beside them, and is used.
     JobFound {
         /// Its file.
-        #[serde(serialize_with = "lossy")]
+        #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
     },
     /// The sources of the run are its own from here on.
@@ -93,7 +94,7 @@ pub enum Event {
     /// One source, or one split of it, is the run's own.
     SourceClaimed {
         /// Its file.
-        #[serde(serialize_with = "lossy")]
+        #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
         /// The id of the source.
         source: i32,
@@ -140,10 +141,18 @@ pub enum Event {
         /// How many had been given up, and are tried again.
         given_up: u64,
     },
+    /// There is nothing new in a file, and it is not read.
+    LeftOut {
+        /// The file.
+        #[serde(flatten, serialize_with = "file_name")]
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A file of a folder is no log, and is left out.
     PassedOver {
         /// The file.
-        #[serde(serialize_with = "lossy")]
+        #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
         /// What it is.
         what: &'static str,
@@ -151,7 +160,7 @@ pub enum Event {
     /// A file cannot be loaded. The others can.
     Refused {
         /// The file.
-        #[serde(serialize_with = "lossy")]
+        #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
         /// Why, and what to do.
         why: String,
@@ -159,7 +168,7 @@ pub enum Event {
     /// A source has too many dead letters, and is loaded no further. The others are.
     GivenUp {
         /// The file.
-        #[serde(serialize_with = "lossy")]
+        #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
         /// Its dead letters that are open.
         dead_letters: u64,
@@ -169,7 +178,7 @@ pub enum Event {
     /// A source is loaded to its end.
     Finished {
         /// Its file.
-        #[serde(serialize_with = "lossy")]
+        #[serde(flatten, serialize_with = "file_name")]
         file: PathBuf,
         /// How many records this run loaded from it, rejects included.
         records: u64,
@@ -269,8 +278,10 @@ pub struct CodeCount {
 /// How much an event matters to a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// To those who asked for more.
+    /// To those who asked for every step.
     Debug,
+    /// To those who asked what is done with every file.
+    File,
     /// It tells why nothing seems to happen.
     Info,
     /// Something may have to be done.
@@ -296,13 +307,14 @@ impl Event {
             | Event::RunEnded { .. }
             | Event::Retried { .. }
             | Event::Claimed { .. }
-            | Event::SourceClaimed { .. }
             | Event::Committed { .. }
-            | Event::TakenBack { .. }
+            | Event::TakenBack { .. } => Level::Debug,
+            Event::SourceClaimed { .. }
+            | Event::LeftOut { .. }
             | Event::PassedOver { .. }
             | Event::Refused { .. }
             | Event::GivenUp { .. }
-            | Event::Finished { .. } => Level::Debug,
+            | Event::Finished { .. } => Level::File,
         }
     }
 }
@@ -355,6 +367,7 @@ impl fmt::Display for Event {
                 let records = figure::some(counts.records, "record");
                 write!(f, "{records} of those that were committed are not in the destination any more")
             }
+            Event::LeftOut { file, why } => write!(f, "{}: left out, {why}", file.display()),
             Event::PassedOver { file, what } => write!(f, "{}: left out, it is {what}", file.display()),
             Event::Refused { file, why } => write!(f, "{}: {why}", file.display()),
             Event::GivenUp { file, dead_letters, records } => write!(
@@ -447,13 +460,11 @@ fn bound<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok,
     }
 }
 
-/// A name that is no UTF-8 is still a name.
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
     use serde_json::json;
 
     use super::*;
@@ -500,21 +511,33 @@ mod tests {
             ),
             (
                 Event::GivenUp { file: "a.log".into(), dead_letters: 612, records: 10_000 },
-                Level::Debug,
+                Level::File,
                 "a.log: given up, 612 dead letters open in 10,000 records",
                 json!({"kind": "given_up", "file": "a.log", "dead_letters": 612, "records": 10_000}),
             ),
             (
+                Event::LeftOut { file: "a.log".into(), why: "it was loaded to the end before".to_owned() },
+                Level::File,
+                "a.log: left out, it was loaded to the end before",
+                json!({"kind": "left_out", "file": "a.log", "why": "it was loaded to the end before"}),
+            ),
+            (
                 Event::PassedOver { file: "app.db".into(), what: "an SQLite database" },
-                Level::Debug,
+                Level::File,
                 "app.db: left out, it is an SQLite database",
                 json!({"kind": "passed_over", "file": "app.db", "what": "an SQLite database"}),
             ),
             (
                 Event::Refused { file: "b.log".into(), why: "it is UTF-16".to_owned() },
-                Level::Debug,
+                Level::File,
                 "b.log: it is UTF-16",
                 json!({"kind": "refused", "file": "b.log", "why": "it is UTF-16"}),
+            ),
+            (
+                Event::Finished { file: PathBuf::from(OsString::from_vec(b"\xff.log".to_vec())), records: 1 },
+                Level::File,
+                "\u{fffd}.log: loaded to its end, 1 record",
+                json!({"kind": "finished", "file": "\u{fffd}.log", "file_base64": "/y5sb2c=", "records": 1}),
             ),
         ];
         for (event, level, sentence, fields) in cases {

@@ -5,6 +5,13 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serializer;
+use serde::ser::SerializeStruct as _;
 
 /// The text without anything that a terminal would act upon: control characters but the
 /// newline, those that turn the direction of writing, and line ends that are none.
@@ -26,6 +33,33 @@ pub(crate) fn printable(text: &str) -> String {
 /// A name of a file or of a field, on one line whatever it holds.
 pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
+}
+
+/// The name of a file as a person reads it, on one line.
+pub(crate) fn path(path: &Path) -> String {
+    one_line(&path.to_string_lossy())
+}
+
+/// The name of a file as JSON tells it.
+pub(crate) fn file_name<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    bytes("file", "file_base64", path.as_os_str().as_bytes(), serializer)
+}
+
+/// Bytes as JSON tells them, in the place of one field: what is no UTF-8 in them is replaced, and then all of them
+/// stand beside as base64, so that nothing is lost.
+pub(crate) fn bytes<S: Serializer>(
+    name: &'static str,
+    name_base64: &'static str,
+    bytes: &[u8],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let encoded = std::str::from_utf8(bytes).is_err().then(|| STANDARD.encode(bytes));
+    let mut fields = serializer.serialize_struct(name, 1 + usize::from(encoded.is_some()))?;
+    fields.serialize_field(name, &String::from_utf8_lossy(bytes))?;
+    if let Some(encoded) = encoded {
+        fields.serialize_field(name_base64, &encoded)?;
+    }
+    fields.end()
 }
 
 /// JSON with the same characters escaped. JSON itself lets all of them but C0 stand as they are.

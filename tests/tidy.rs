@@ -120,7 +120,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("redis", &[]),
     ("error", &[]),
     ("report", &["error", "figure", "pipeline", "printable", "reject", "sink"]),
-    ("event", &["counts", "figure"]),
+    ("event", &["counts", "figure", "printable"]),
     ("metrics", &["counts", "event"]),
     ("lineage", &["counts", "event", "schema"]),
     ("counts", &[]),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{ArgAction, ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement};
 pub(super) use letters::{
@@ -133,7 +133,7 @@ pub(super) enum Command {
         /// An editor that is given it completes keys, says what they mean and underlines what
         /// would be refused: `logmill config --json-schema > logmill.schema.json`, and
         /// `#:schema ./logmill.schema.json` as the first line of a job (Even Better TOML, taplo).
-        #[arg(long, required = true)]
+        #[arg(long)]
         json_schema: bool,
     },
     /// Print a completion script for a shell
@@ -167,12 +167,24 @@ pub(super) struct SpeechArgs {
         help_heading = "Output"
     )]
     pub(super) output: Output,
-    /// Say nothing but errors
+    /// Say nothing but errors and failures
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub(super) quiet: bool,
-    /// Say more: what is done with every file
-    #[arg(short, long, global = true, help_heading = "Output")]
-    pub(super) verbose: bool,
+    /// Say more: what is done with every file; twice (-vv), every step
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
+    pub(super) verbose: u8,
+    /// Whether what is for people has colours; a terminal has, unless NO_COLOR is set
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        global = true,
+        default_value_t,
+        env = "LOGMILL_COLOR",
+        hide_env_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) color: Colour,
     /// How messages on stderr are written
     #[arg(
         long,
@@ -194,6 +206,17 @@ pub(super) enum Output {
     Text,
     /// One object, with a `schema_version`.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Wherever it goes.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

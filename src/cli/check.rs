@@ -62,7 +62,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     if to_stdout {
         speech.summarize(&report)?
     } else {
-        speech.show(&report)?
+        speech.show_unless_quiet(&report)?
     }
     if let Exit::Stopped(_) = report.head.exit {
         speech.inform("stopped; this is what was checked until then");

@@ -37,18 +37,19 @@ fn list(args: &ListArgs, speech: Speech) -> anyhow::Result<Exit> {
     let filter = Filter { state: state(&args.state), ..args.filter.filter() };
     let limit = if args.counts { Some(0) } else { (args.limit > 0).then_some(args.limit) };
     let is_json = speech.output == Output::Json;
+    let shown = |text: &str| if is_json { print(text) } else { speech.show_text(text) };
     let mut printed = Ok(());
     let letters = engine::dead_letters(&config, filter, limit, &speech.watch(), &mut |letters| {
-        printed = print(&letters.take_piece(is_json));
+        printed = shown(&letters.take_piece(is_json));
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     let letters = advised(letters, &args.job)?;
     printed?;
     if args.counts && !is_json {
-        print(&letters.counts())?;
+        shown(&letters.counts())?;
         return Ok(Exit::Success);
     }
-    print(&letters.end(is_json))?;
+    shown(&letters.end(is_json))?;
     if letters.more > 0 && !is_json {
         speech.inform(&format!("{} more; -n 0 lists all", figure::count(letters.more)));
     }

@@ -24,6 +24,8 @@ mod report;
 mod rollup;
 mod speech;
 mod status;
+mod terminal;
+mod typed;
 mod verify;
 mod watchers;
 
@@ -196,6 +198,7 @@ fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> 
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             if stop.asked().is_some() {
+                terminal::clear();
                 std::process::exit(i32::from(Exit::Stopped(signal).code()));
             }
             stop.ask(signal);

@@ -21,7 +21,8 @@ pub(super) fn plan(args: &PlanArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
         split_bytes: args.split_size,
         without_files: only_sql,
     };
-    let plan = engine::plan(&config, options, &watch)?;
+    let mut plan = engine::plan(&config, options, &watch)?;
+    plan.shows_all = speech.is_verbose();
     if only_sql {
         for obstacle in &plan.obstacles {
             speech.warn(obstacle);

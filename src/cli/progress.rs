@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::args::{ProgressArgs, ProgressForm};
 use super::speech::Speech;
+use super::terminal;
 use crate::engine::Stats;
 use crate::error::{Error, Result};
 use crate::event::{Event, Level, Observer};
@@ -62,7 +62,7 @@ impl Progress {
             None => match args.progress {
                 Some(ProgressForm::Json) => Form::Lines(Out::Messages),
                 Some(ProgressForm::None) => Form::Nothing,
-                _ if speech.shows_bar() => Form::Bar(bar(speech)),
+                _ if speech.shows_bar() => Form::Bar,
                 _ if speech.speaks() => Form::Words,
                 _ => Form::Nothing,
             },
@@ -129,7 +129,7 @@ fn is_of_waits(event: &Event) -> bool {
 enum Form {
     Nothing,
     Words,
-    Bar(ProgressBar),
+    Bar,
     Lines(Out),
 }
 
@@ -140,16 +140,6 @@ enum Out {
     Descriptor(File),
     /// Nobody reads them any more.
     Gone,
-}
-
-fn bar(speech: Speech) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    let template = match speech.has_colour {
-        true => "{bar:24.cyan/dim} {msg}",
-        false => "{bar:24} {msg}",
-    };
-    bar.set_style(ProgressStyle::with_template(template).expect("a template of ours").progress_chars("━╸─"));
-    bar
 }
 
 /// The descriptor that the command was started with. It is opened anew, which makes no difference to a
@@ -175,7 +165,7 @@ struct Display {
 impl Display {
     fn run(mut self, told: &Receiver<Event>, ended: &Receiver<()>, missed: &AtomicU64) {
         let every = match &self.form {
-            Form::Bar(_) => BAR_EVERY,
+            Form::Bar => BAR_EVERY,
             Form::Lines(_) => JSON_EVERY,
             Form::Nothing | Form::Words => LINE_EVERY,
         };
@@ -198,7 +188,7 @@ impl Display {
         told.try_iter().for_each(|event| self.say(&event));
         self.tell_missed(missed);
         match &self.form {
-            Form::Bar(bar) => bar.finish_and_clear(),
+            Form::Bar => terminal::clear(),
             Form::Lines(_) => self.show(true),
             Form::Nothing | Form::Words => {}
         }
@@ -210,10 +200,7 @@ impl Display {
             Event::Resumed { .. } | Event::Claimed { .. } | Event::Committed { .. } => self.waiting = None,
             _ => {}
         }
-        match &self.form {
-            Form::Bar(bar) if self.speech.hears(event) => bar.suspend(|| self.speech.event(event)),
-            _ => self.speech.event(event),
-        }
+        self.speech.event(event);
     }
 
     fn tell_missed(&self, missed: &AtomicU64) {
@@ -229,14 +216,14 @@ impl Display {
     fn show(&mut self, is_last: bool) {
         let moment = self.meter.read(&self.stats);
         match &mut self.form {
-            Form::Bar(bar) => {
-                bar.set_length(moment.total.max(1));
-                bar.set_position(moment.done);
-                bar.set_message(moment.line());
+            Form::Bar => {
+                let stderr = std::io::stderr();
+                let width = terminal::width_of(&stderr).unwrap_or(LINE_CHARS);
+                terminal::draw(&moment.fitted(width, self.speech.has_colour(&stderr)));
             }
             // Nothing has begun.
             Form::Words if moment.total == 0 && moment.done == 0 => {}
-            Form::Words => self.speech.inform(&moment.line()),
+            Form::Words => self.speech.inform(&moment.parts().join(", ")),
             Form::Nothing => {}
             Form::Lines(out) => {
                 let line = moment.of_program(self.waiting.clone(), is_last);
@@ -306,25 +293,53 @@ impl Meter {
 }
 
 impl Moment {
-    fn line(&self) -> String {
+    /// What there is to say, in the order in which it is read.
+    fn parts(&self) -> Vec<String> {
         // Rounded down: 100 % is shown when it is true. How much a stream has, only its end tells.
         let done = match (100 * self.done).checked_div(self.total) {
             Some(share) => format!("{share:>3} % of {}", figure::bytes(self.total)),
             None => figure::bytes(self.done),
         };
-        let mut line = format!(
-            "{done}, {} records, {}/s, {}/s",
-            figure::count(self.records),
-            figure::count(self.records_per_s),
-            figure::bytes(self.bytes_per_s)
-        );
+        let mut parts = vec![
+            done,
+            format!("{} records", figure::count(self.records)),
+            format!("{}/s", figure::count(self.records_per_s)),
+            format!("{}/s", figure::bytes(self.bytes_per_s)),
+        ];
         if self.rejected > 0 {
-            line.push_str(&format!(", {} rejected", figure::count(self.rejected)));
+            parts.push(format!("{} rejected", figure::count(self.rejected)));
         }
         if let Some(left) = self.seconds_left() {
-            line.push_str(&format!(", {} left", figure::time(Duration::from_secs(left.max(1)))));
+            parts.push(format!("{} left", figure::time(Duration::from_secs(left.max(1)))));
         }
-        line
+        parts
+    }
+
+    /// As much of it as one line has room for, and a bar where there is some left.
+    fn fitted(&self, width: usize, has_colour: bool) -> String {
+        let chars = |parts: &[String]| parts.join(", ").chars().count();
+        // The last column stays free: a cursor that stands behind it is on the next line, with some terminals.
+        let room = width.saturating_sub(1);
+        let mut parts = self.parts();
+        // Bytes each second are worth less than a bar, and go first; how far it is, how long it takes and what was
+        // rejected go last.
+        for (index, beside) in [(3, BAR_CHARS_MIN + 1), (1, 0), (1, 0)] {
+            if chars(&parts) + beside > room && parts.len() > index + 1 {
+                parts.remove(index);
+            }
+        }
+        while chars(&parts) > room && parts.len() > 1 {
+            parts.pop();
+        }
+        let line: String = parts.join(", ").chars().take(room).collect();
+        let left = room.saturating_sub(line.chars().count() + 1);
+        match self.total {
+            1.. if left >= BAR_CHARS_MIN => {
+                let share = self.done as f64 / self.total as f64;
+                format!("{} {line}", bar(share, left.min(BAR_CHARS_MAX), has_colour))
+            }
+            _ => line,
+        }
     }
 
     /// How long it will take from here, if that can be told.
@@ -349,9 +364,58 @@ impl Moment {
     }
 }
 
+/// A bar is no shorter and no longer than this.
+const BAR_CHARS_MIN: usize = 8;
+const BAR_CHARS_MAX: usize = 24;
+
+/// How wide a terminal is that does not say so.
+const LINE_CHARS: usize = 80;
+
+fn bar(share: f64, chars: usize, has_colour: bool) -> String {
+    let done = ((share * chars as f64) as usize).min(chars);
+    let head = usize::from(done < chars);
+    let (done, rest) = ("━".repeat(done) + &"╸".repeat(head), "─".repeat(chars - done - head));
+    match has_colour {
+        true => format!("\u{1b}[36m{done}\u{1b}[0;2m{rest}\u{1b}[0m"),
+        false => done + &rest,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_line_is_never_longer_than_the_terminal() {
+        let moment = Moment {
+            done: 330_000_000,
+            total: 1_000_000_000,
+            records: 990_000,
+            rejected: 12,
+            records_per_s: 700_000,
+            bytes_per_s: 233_000_000,
+        };
+        for width in 1..200 {
+            let line = moment.fitted(width, false);
+            assert!(line.chars().count() < width.max(2), "{width}: {line}");
+        }
+        let whole = " 33 % of 1.00 GB, 990,000 records, 700,000/s, 233 MB/s, 12 rejected, 2.0 s left";
+        for (width, line) in [
+            (20, " 33 % of 1.00 GB".to_owned()),
+            (50, " 33 % of 1.00 GB, 12 rejected, 2.0 s left".to_owned()),
+            (
+                80,
+                "━━╸────── ".to_owned()
+                    + " 33 % of 1.00 GB, 990,000 records, 700,000/s, 12 rejected, 2.0 s left",
+            ),
+            (200, format!("{} {whole}", bar(0.33, 24, false))),
+        ] {
+            assert_eq!(moment.fitted(width, false), line, "at {width}");
+        }
+        assert_eq!(bar(0.0, 4, false), "╸───");
+        assert_eq!(bar(1.0, 4, false), "━━━━");
+        assert_eq!(bar(0.5, 4, true), "\u{1b}[36m━━╸\u{1b}[0;2m─\u{1b}[0m");
+    }
 
     #[test]
     fn the_line_says_how_far_how_fast_and_how_long() {
@@ -364,7 +428,7 @@ mod tests {
             bytes_per_s: 233_000_000,
         };
         assert_eq!(
-            moment.line(),
+            moment.parts().join(", "),
             " 33 % of 1.00 GB, 990,000 records, 700,000/s, 233 MB/s, 12 rejected, 2.0 s left"
         );
         let line = moment.of_program(Some("the server is gone".to_owned()), false);
@@ -373,9 +437,9 @@ mod tests {
             (330_000_000, Some(1_000_000_000), Some(2))
         );
         let moment = Moment { done: 999_999_999, rejected: 0, ..moment };
-        assert!(moment.line().starts_with(" 99 % "));
+        assert!(moment.parts()[0].starts_with(" 99 % "));
         let nothing = Moment { done: 0, total: 0, records: 0, rejected: 0, records_per_s: 0, bytes_per_s: 0 };
-        assert_eq!(nothing.line(), "0 B, 0 records, 0/s, 0 B/s");
+        assert_eq!(nothing.parts().join(", "), "0 B, 0 records, 0/s, 0 B/s");
         let line = nothing.of_program(None, false);
         assert_eq!((line.bytes_total, line.eta_seconds, line.waiting), (None, None, None));
     }

@@ -6,16 +6,18 @@
 //! record, a statement, a job file) goes out as it is, and not to a terminal.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use serde_json::{Value, json};
 
-use super::args::{LogFormat, Output, SpeechArgs};
+use super::args::{Colour, LogFormat, Output, SpeechArgs};
+use super::terminal;
 use crate::engine::Watch;
 use crate::error::{Error, Result};
 use crate::event::{Event, Level, Observer};
 use crate::printable::{PrintableJson, printable, printable_json};
-use crate::report::{FailedFile, Report};
+use crate::report::{Exit, FailedFile, Report, folded, folded_under};
 
 /// More files than this are counted only.
 const FAILURES_TOLD: usize = 10;
@@ -25,28 +27,41 @@ const FAILURES_TOLD: usize = 10;
 pub(super) struct Speech {
     pub(super) output: Output,
     is_quiet: bool,
-    is_verbose: bool,
+    /// How often more was asked for.
+    verbosity: u8,
     log_format: LogFormat,
     /// A run is watched, and not only what a person has to know of it is told where messages are JSON.
     is_followed: bool,
-    /// stderr is a terminal that takes colours.
-    pub(super) has_colour: bool,
+    colour: Colour,
     /// stderr is a terminal.
     pub(super) is_terminal: bool,
 }
 
 impl Speech {
     pub(super) fn new(args: &SpeechArgs) -> Speech {
-        let is_terminal = io::stderr().is_terminal();
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Speech {
             output: args.output,
             is_quiet: args.quiet,
-            is_verbose: args.verbose,
+            verbosity: args.verbose,
             log_format: args.log_format,
             is_followed: false,
-            has_colour: is_terminal && !no_colour,
-            is_terminal,
+            colour: args.color,
+            is_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether a person asked for more.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbosity > 0
+    }
+
+    /// Whether what goes to `stream` has colours. A flag counts more than a variable.
+    pub(super) fn has_colour(&self, stream: &impl IsTerminal) -> bool {
+        let no_colour = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self.colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => stream.is_terminal() && !no_colour(),
         }
     }
 
@@ -57,7 +72,9 @@ impl Speech {
 
     /// Whether a progress bar is shown.
     pub(super) fn shows_bar(&self) -> bool {
-        self.is_terminal && self.speaks()
+        // One that cannot move its cursor (an editor's, a log's) has lines instead.
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        self.is_terminal && !is_dumb && self.speaks()
     }
 
     /// Whether anything but errors is said to people.
@@ -86,7 +103,7 @@ impl Speech {
     pub(super) fn event(&self, event: &Event) {
         if self.hears(event) {
             let level = match event.level() {
-                Level::Debug => "debug",
+                Level::Debug | Level::File => "debug",
                 Level::Info => "info",
                 Level::Warning | Level::Alarm => "warning",
             };
@@ -96,10 +113,10 @@ impl Speech {
 
     /// Whether an event gets a line.
     pub(super) fn hears(&self, event: &Event) -> bool {
+        let is_followed = self.is_followed && self.log_format == LogFormat::Json && !self.is_quiet;
         match event.level() {
-            Level::Debug => {
-                self.is_verbose || self.is_followed && self.log_format == LogFormat::Json && !self.is_quiet
-            }
+            Level::Debug => self.verbosity > 1 || is_followed,
+            Level::File => self.verbosity > 0 || is_followed,
             Level::Info | Level::Warning => !self.is_quiet,
             Level::Alarm => true,
         }
@@ -120,7 +137,7 @@ impl Speech {
         if !(self.is_terminal && io::stdin().is_terminal()) {
             return true;
         }
-        let _ = write!(io::stderr(), "{} [y/N] ", printable(question));
+        terminal::write_above(&format!("{} [y/N] ", printable(question)));
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
@@ -128,10 +145,34 @@ impl Speech {
 
     /// A report as the result of the command, in the form that was asked for.
     pub(super) fn show(&self, report: &impl Report) -> io::Result<()> {
-        print(&match self.output {
-            Output::Json => report.json(),
-            Output::Text => report.text(width()),
-        })
+        match self.output {
+            Output::Json => print(&report.json()),
+            Output::Text => write_out(self.for_people(report, &io::stdout()).as_bytes()),
+        }
+    }
+
+    /// The same of a command that only looks: who wants to hear of nothing but failures has its exit code.
+    pub(super) fn show_unless_quiet(&self, report: &impl Report) -> io::Result<()> {
+        if self.is_quiet && self.output == Output::Text {
+            self.tell_failures(report.failures());
+            return Ok(());
+        }
+        self.show(report)
+    }
+
+    /// A result for people that is no report, or a part of one.
+    pub(super) fn show_text(&self, text: &str) -> io::Result<()> {
+        write_out(fitted(printable(text), &io::stdout()).as_bytes())
+    }
+
+    /// A report as it is written to `stream`: as wide as that is, and with colours if it takes them.
+    fn for_people(&self, report: &impl Report, stream: &(impl AsFd + IsTerminal)) -> String {
+        let text = printable(&report.text(terminal::width_of(stream).unwrap_or(PIPED_CHARS)));
+        let text = if report.is_verbatim() { text } else { fitted(text, stream) };
+        match self.has_colour(stream) {
+            true => headed(&text, report.head().exit),
+            false => text,
+        }
     }
 
     /// A report on work whose result is elsewhere: in a destination, or on stdout already. Where
@@ -140,9 +181,9 @@ impl Speech {
         match (self.output, self.log_format) {
             (Output::Json, _) => print(&report.json())?,
             _ if self.is_quiet => self.tell_failures(report.failures()),
-            (Output::Text, LogFormat::Text) => self.tell(&report.text(width())),
+            (Output::Text, LogFormat::Text) => terminal::write_above(&self.for_people(report, &io::stderr())),
             (Output::Text, LogFormat::Json) => {
-                let text = report.text(width());
+                let text = report.text(PIPED_CHARS);
                 let first = text.lines().next().unwrap_or_default();
                 self.say("info", first, Some(("summary", json!(report))));
             }
@@ -170,18 +211,24 @@ impl Speech {
 
     /// A line for programs, which is whole.
     pub(super) fn line(&self, line: &str) {
-        let _ = io::stderr().lock().write_all(line.as_bytes());
+        terminal::write_above(line);
     }
 
     fn say(&self, level: &str, text: &str, fields: Option<(&str, Value)>) {
         let line = match self.log_format {
             LogFormat::Text => {
-                let prefix = match level {
-                    "warning" => "warning: ",
-                    _ => "",
-                };
+                let word = if level == "warning" { WARNING } else { "" };
                 // A message of several lines is indented under its first.
-                format!("logmill: {prefix}{}\n", printable(text).replace('\n', "\n         "))
+                let text = format!("{NAME}{word}{}\n", printable(text).replace('\n', "\n         "));
+                let text = match terminal::width_of(&io::stderr()) {
+                    Some(width) => folded_under(&text, width, NAME.len()),
+                    None => text,
+                };
+                match (self.has_colour(&io::stderr()), level) {
+                    (true, "error") => text.replacen(NAME, &format!("{BAD}{NAME}{PLAIN}"), 1),
+                    (true, "warning") => text.replacen(WARNING, &format!("{WARN}{WARNING}{PLAIN}"), 1),
+                    _ => text,
+                }
             }
             LogFormat::Json => {
                 let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
@@ -192,12 +239,46 @@ impl Speech {
                 printable_json(&format!("{line}\n"))
             }
         };
-        // There is no way left to say that stderr is gone.
-        let _ = io::stderr().lock().write_all(line.as_bytes());
+        terminal::write_above(&line);
     }
 }
 
-/// A result for people.
+/// Who speaks,
+const NAME: &str = "logmill: ";
+
+/// and what stands before something to know.
+const WARNING: &str = "warning: ";
+
+/// Colours, for where they say more than the words: how something ended.
+const GOOD: &str = "\u{1b}[1;32m";
+const WARN: &str = "\u{1b}[1;33m";
+const BAD: &str = "\u{1b}[1;31m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// A text in lines that `stream` has room for, if that is a terminal. What goes elsewhere is read by programs
+/// too, and keeps a line for each thing.
+fn fitted(text: String, stream: &(impl AsFd + IsTerminal)) -> String {
+    match terminal::width_of(stream) {
+        Some(width) => folded(&text, width),
+        None => text,
+    }
+}
+
+/// A report whose first word, the name of the job, has the colour of how it ended.
+fn headed(text: &str, exit: Exit) -> String {
+    let colour = match exit {
+        Exit::Success => GOOD,
+        Exit::Rejects | Exit::Stopped(_) | Exit::Held => WARN,
+        Exit::Failed | Exit::Usage | Exit::GivenUp | Exit::Differs => BAD,
+    };
+    let line = text.lines().next().unwrap_or_default();
+    match line.find(": ").or_else(|| line.find(" →")) {
+        Some(end) => format!("{colour}{}{PLAIN}{}", &text[..end], &text[end..]),
+        None => text.to_owned(),
+    }
+}
+
+/// A result.
 pub(super) fn print(text: &str) -> io::Result<()> {
     write_out(printable(text).as_bytes())
 }
@@ -210,11 +291,12 @@ pub(super) fn print_as_is(bytes: &[u8]) -> io::Result<()> {
 
 /// What is wrong with a command line that could not be read, so that the tone is not known yet.
 pub(super) fn complain(text: &str) {
-    let _ = io::stderr().lock().write_all(printable(text).as_bytes());
+    terminal::write_above(&fitted(printable(text), &io::stderr()));
 }
 
 /// Writes to stdout. A reader that went away is a normal end.
 fn write_out(bytes: &[u8]) -> io::Result<()> {
+    terminal::clear();
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -248,14 +330,6 @@ pub(super) fn json_lines(file: Option<File>) -> Box<dyn Write + Send> {
 
 /// Lines are written in pieces of this size.
 const WRITE_BYTES: usize = 256 << 10;
-
-/// How many characters a line of stdout has.
-fn width() -> usize {
-    match terminal_size::terminal_size_of(io::stdout()) {
-        Some((terminal_size::Width(width), _)) if io::stdout().is_terminal() => usize::from(width),
-        _ => PIPED_CHARS,
-    }
-}
 
 /// How wide a table may be where there is no terminal.
 const PIPED_CHARS: usize = 120;

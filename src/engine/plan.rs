@@ -217,6 +217,7 @@ fn report(
         held: forecast.held,
         key: key(config),
         guarantees: guarantees(config, kinds, destination.rests_on()),
+        shows_all: false,
         sql: with_sql.then_some(forecast.sql),
     }
 }

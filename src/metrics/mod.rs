@@ -188,6 +188,7 @@ impl Figures {
             Event::DayEnded { state, .. } => *self.dates.entry(state).or_default() += 1,
             Event::SourceClaimed { .. }
             | Event::JobFound { .. }
+            | Event::LeftOut { .. }
             | Event::PassedOver { .. }
             | Event::Listening { .. }
             | Event::Warning { .. }

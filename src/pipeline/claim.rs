@@ -10,7 +10,7 @@ use super::bar::Tallies;
 use super::stats::Outcome;
 use super::turn::side_by_side;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Observer;
+use crate::event::{Event, Observer};
 use crate::format::AnyFormat;
 use crate::sink::{Answer, Asked, Task};
 use crate::source::{Candidate, Chunks, Found, Preamble, Start};
@@ -136,10 +136,18 @@ pub(super) fn take_note(
                     of_other_rules.push(source_id);
                 }
                 // One that this run has finished is not told as one that was.
-                outcome.finished += u64::from(!begun.contains(&source_id));
+                if !begun.contains(&source_id) {
+                    outcome.finished += 1;
+                    let why = "it was loaded to the end before".to_owned();
+                    observer.tell(&Event::LeftOut { file: file.path.clone(), why });
+                }
                 finished.push((source_id, file.path));
             }
-            Answer::Duplicate(of) => outcome.duplicates.push((file.path, of)),
+            Answer::Duplicate(of) => {
+                let why = format!("it holds the same as {of}");
+                observer.tell(&Event::LeftOut { file: file.path.clone(), why });
+                outcome.duplicates.push((file.path, of));
+            }
             Answer::Changed(why) => outcome.refuse(file.path, why, observer),
             Answer::Beside => {}
         }

@@ -347,8 +347,12 @@ impl Report for ShownLetter {
         &self.head
     }
 
-    fn text(&self, _: usize) -> String {
-        text::letter(self)
+    fn is_verbatim(&self) -> bool {
+        true
+    }
+
+    fn text(&self, width: usize) -> String {
+        text::letter(self, width)
     }
 }
 

@@ -53,6 +53,7 @@ pub use progress::ProgressLine;
 pub use rollup::{LoadRollups, Rollup};
 pub use rules::{OldRows, OtherRules};
 pub use status::{Alarm, SourcesStatus, Status};
+pub use text::{folded, folded_under};
 pub use verify::{Compared, Verify};
 
 /// The version of these objects. A field may come; none goes or changes its meaning without a
@@ -107,6 +108,11 @@ pub trait Report: Serialize {
     /// The files that it could do nothing with, for those who want to hear of nothing else.
     fn failures(&self) -> &[FailedFile] {
         &[]
+    }
+
+    /// Whether its lines stay as long as they are: they hold a record.
+    fn is_verbatim(&self) -> bool {
+        false
     }
 
     /// It as a person likes to read it, in lines of about `width` characters.

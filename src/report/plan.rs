@@ -34,6 +34,9 @@ pub struct Plan {
     pub key: String,
     /// What is promised.
     pub guarantees: Vec<Guarantee>,
+    /// A person asked for all promises.
+    #[serde(skip)]
+    pub shows_all: bool,
     /// The statements that would be run first, where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,

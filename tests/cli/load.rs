@@ -55,6 +55,73 @@ fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
 }
 
 #[test]
+fn more_is_said_to_who_asks_and_nothing_to_who_wants_to_hear_nothing() {
+    let place = place();
+    place.write("logs/copy.ndjson", "{\"n\":4}");
+    let said = place.run("load -j job.toml -v").ended(3, &[]).stderr;
+    for words in [
+        "logs/a.ndjson: source 1, from byte 0, 43 B to read",
+        "logs/a.ndjson: loaded to its end, 3 records",
+        "logs/copy.ndjson: left out, it holds the same as ",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    // The steps are for who asks twice.
+    assert!(!said.contains("committed") && !said.contains("run 1"), "{said}");
+    std::fs::remove_file(place.path("logs/copy.ndjson")).unwrap();
+    let said = place.run("load -j job.toml -vv --into sqlite:other.db").ended(3, &[]).stderr;
+    for words in ["load of app into app in other.db, run 1", "committed ", "run 1 ended: rejects (3)"] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    let said = place.run("load -j job.toml -v").ended(3, &[]).stderr;
+    assert!(said.contains("logs/a.ndjson: left out, it was loaded to the end before"), "{said}");
+    let said = place.run("check -j job.toml -v").ended(3, &[]);
+    assert!(said.stderr.contains("logs/a.ndjson: loaded to its end, 3 records") && !said.stdout.is_empty());
+    // A status with -v names sources of which there is nothing to say.
+    let named = |arguments: &str| place.run(arguments).ended(0, &[]).stdout.contains("b.ndjson");
+    assert!(named("status -j job.toml -v") && !named("status -j job.toml"));
+    for (arguments, code) in
+        [("check -j job.toml -q", 3), ("status -j job.toml -q", 0), ("status -j job.toml logs -q", 0)]
+    {
+        let said = place.run(arguments).ended(code, &[]);
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""), "{arguments}");
+    }
+    place.run("check -j job.toml -q logs gone").ended(1, &["logmill: gone: cannot open it"]);
+    place.run("status -j job.toml -q --fail-if-open").ended(3, &["logmill: 2 dead letters open"]);
+    place.run("load -q -v").ended(2, &["--quiet", "--verbose"]);
+}
+
+#[test]
+fn a_name_that_is_no_text_is_not_lost() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let place = place();
+    let name = std::ffi::OsStr::from_bytes(b"logs/\xff.ndjson");
+    std::fs::write(
+        place.path("").join(name),
+        "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    // The bytes of `logs/\xff.ndjson`.
+    let encoded = "bG9ncy//Lm5kanNvbg==";
+    let (_, plan) = place.json("plan -j job.toml");
+    let file = plan["sources"].as_array().unwrap().iter().find(|file| file["file_base64"].is_string());
+    assert_eq!(file.unwrap()["file_base64"], encoded, "{plan}");
+    let (code, load) = place.json("load -j job.toml");
+    assert_eq!((code, &load["sources"]["failed"][0]["file_base64"]), (1, &encoded.into()), "{load}");
+    let said = place.run("load -j job.toml --log-format json").stderr;
+    assert!(said.contains(&format!("\"file_base64\":\"{encoded}\"")), "{said}");
+    // Nor is a record.
+    std::fs::remove_file(place.path("").join(name)).unwrap();
+    place.write("logs/c.ndjson", b"{\"n\":\xff}\n");
+    place.run("load -j job.toml -q").ended(3, &[]);
+    let (_, letter) = place.json("dead-letters show -j job.toml 3");
+    assert_eq!((&letter["raw"], &letter["raw_base64"]), (&"{\"n\":\u{fffd}}".into(), &"eyJuIjr/fQ==".into()));
+    let (_, letter) = place.json("dead-letters show -j job.toml 1");
+    assert!(letter["raw_base64"].is_null() && letter["raw"].is_string(), "{letter}");
+}
+
+#[test]
 fn what_to_type_next_can_be_typed() {
     let place = place();
     std::fs::rename(place.path("job.toml"), place.path("my job.toml")).unwrap();

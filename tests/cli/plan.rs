@@ -27,7 +27,7 @@ fn a_plan_says_what_is_read_and_what_is_promised_and_writes_nothing() {
     let before = content(&place);
     place.play(
         r#"
-        $ logmill plan -j job.toml
+        $ logmill plan -j job.toml -v
         app → app in logmill.db
 
         2 files would be read
@@ -57,6 +57,11 @@ fn a_plan_says_what_is_read_and_what_is_promised_and_writes_nothing() {
                             a run's last commit is on the disk; a file system with working locks
         "#,
     );
+    // To everybody, the two that everybody asks about.
+    let said = place.run("plan -j job.toml").ended(0, &[]).stdout;
+    let promises = "\nguaranteed, with key \"position\"\n  one row is  one record of one source\n  run again   changes nothing: \
+                    sources are known by their content, whatever they are called\n  and 8 more (-v)\n";
+    assert!(said.ends_with(promises), "{said}");
     assert_eq!(content(&place), before);
     place.run("load -j job.toml").ended(0, &[]);
     // What was loaded is known, and so is what came since.

@@ -103,7 +103,7 @@ pub(in crate::report) fn listed(letter: &DeadLetter, out: &mut String) {
 }
 
 /// One with all that is known of it.
-pub(in crate::report) fn letter(shown: &ShownLetter) -> String {
+pub(in crate::report) fn letter(shown: &ShownLetter, width: usize) -> String {
     let letter = &shown.letter;
     let attempts = figure::some(letter.attempts, "attempt");
     let mut out = format!("dead letter {}  ({}, {attempts} so far)\n", letter.id, one_line(&letter.state));
@@ -122,7 +122,9 @@ pub(in crate::report) fn letter(shown: &ShownLetter) -> String {
         }
         let place = shown.places.iter().find(|place| place.reason == index);
         if let (Some(place), Some(tried)) = (place, shown.tried()) {
-            let (line, carets) = pointed_at(tried, place.offset..place.offset + place.length);
+            let room = width.saturating_sub(8 + place.length.min(AROUND_MAX)) / 2;
+            let around = room.clamp(AROUND_MIN, AROUND_MAX);
+            let (line, carets) = pointed_at(tried, place.offset..place.offset + place.length, around);
             let _ = writeln!(out, "      {line}\n      {carets}");
         }
     }
@@ -189,19 +191,20 @@ fn escaped(raw: &[u8]) -> String {
     out
 }
 
-/// How many bytes of a record are shown on either side of a place.
-const AROUND: usize = 48;
+/// How many bytes of a record are shown on either side of a place, at least and at most.
+const AROUND_MIN: usize = 8;
+const AROUND_MAX: usize = 48;
 
 /// The line of a record around a place, and carets that stand under the place.
-fn pointed_at(raw: &[u8], place: Range<usize>) -> (String, String) {
+fn pointed_at(raw: &[u8], place: Range<usize>, around: usize) -> (String, String) {
     let is_inside = |at: usize| raw.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let line_start = memchr::memrchr(b'\n', &raw[..place.start]).map_or(0, |at| at + 1);
-    let mut start = line_start.max(place.start.saturating_sub(AROUND));
+    let mut start = line_start.max(place.start.saturating_sub(around));
     while start < place.start && is_inside(start) {
         start += 1;
     }
     let line_end = memchr::memchr(b'\n', &raw[place.start..]).map_or(raw.len(), |at| place.start + at);
-    let mut end = line_end.min(place.end.min(place.start + AROUND) + AROUND);
+    let mut end = line_end.min(place.end.min(place.start + around) + around);
     while end < line_end && is_inside(end) {
         end += 1;
     }
@@ -220,12 +223,12 @@ mod tests {
     #[test]
     fn carets_stand_under_the_place() {
         let two = |line: &str, carets: &str| (line.to_owned(), carets.to_owned());
-        assert_eq!(pointed_at(b"a\n{\"n\":x}\nb", 7..8), two("{\"n\":x}", "     ^"));
-        assert_eq!(pointed_at(b"\xff\x1b[x", 3..4), two("\\xff\\u{1b}[x", "           ^"));
-        assert_eq!(pointed_at(b"{\"n\":", 5..5), two("{\"n\":", "     ^"));
+        assert_eq!(pointed_at(b"a\n{\"n\":x}\nb", 7..8, AROUND_MAX), two("{\"n\":x}", "     ^"));
+        assert_eq!(pointed_at(b"\xff\x1b[x", 3..4, AROUND_MAX), two("\\xff\\u{1b}[x", "           ^"));
+        assert_eq!(pointed_at(b"{\"n\":", 5..5, AROUND_MAX), two("{\"n\":", "     ^"));
         let long = [&"ä".repeat(100).into_bytes()[..], b"BAD", &b"z".repeat(100)].concat();
         let line = format!("…{}BAD{}…", "ä".repeat(24), "z".repeat(48));
-        assert_eq!(pointed_at(&long, 200..203), (line, " ".repeat(25) + "^^^"));
+        assert_eq!(pointed_at(&long, 200..203, AROUND_MAX), (line, " ".repeat(25) + "^^^"));
     }
 
     #[test]

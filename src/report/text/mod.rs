@@ -7,6 +7,7 @@
 mod backfill;
 mod bench;
 mod delivery;
+mod fold;
 mod forget;
 mod infer;
 mod letters;
@@ -21,6 +22,7 @@ mod verify;
 pub(super) use backfill::{backfill, plan as backfill_plan};
 pub(super) use bench::{bench_comparison, bench_dataset, bench_run};
 pub(super) use delivery::deliver;
+pub use fold::{folded, folded_under};
 pub(super) use forget::{forget, forget_intent};
 pub(super) use infer::{inferred_fields, inferred_format, inferred_from};
 pub(super) use letters::{discard, export, letter, letter_counts, letters, listed, not_kept, replay};

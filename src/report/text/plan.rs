@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
+use super::fold::folded;
 use super::rules::other_rules;
 use crate::figure;
-use crate::printable::{one_line, printable};
-use crate::report::{Fate, Plan, PlannedSplit};
+use crate::printable::{one_line, path, printable};
+use crate::report::{Fate, Guarantee, Plan, PlannedSplit};
 
 /// How many files of a kind are named; a machine gets them all.
 const FILES_SHOWN: usize = 20;
+
+/// The promises that everybody asks about come first: what a row is, and what running again does.
+const GUARANTEES_SHOWN: usize = 2;
 
 pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
     let mut out = format!("{} → {}\n", one_line(plan.head.job()), one_line(&plan.destination));
@@ -95,27 +99,17 @@ fn paragraphs(out: &mut String, title: &str, texts: &[String]) {
 
 fn guarantees(out: &mut String, plan: &Plan, width: usize) {
     let _ = writeln!(out, "\nguaranteed, with key {}", one_line(&plan.key));
-    let column = plan.guarantees.iter().map(|line| line.what.chars().count()).max().unwrap_or(0);
-    for guarantee in &plan.guarantees {
-        let lines = wrapped(&printable(&guarantee.holds), width.saturating_sub(column + 4));
-        for (number, line) in lines.iter().enumerate() {
-            let what = if number == 0 { guarantee.what } else { "" };
-            let _ = writeln!(out, "  {what:<column$}  {line}");
-        }
+    let shown = if plan.shows_all {
+        &plan.guarantees[..]
+    } else {
+        &plan.guarantees[..plan.guarantees.len().min(GUARANTEES_SHOWN)]
+    };
+    let column = shown.iter().map(|line| line.what.chars().count()).max().unwrap_or(0);
+    for Guarantee { what, holds } in shown {
+        let line = format!("  {what:<column$}  {}", printable(holds));
+        let _ = writeln!(out, "{}", folded(&line, width));
     }
-}
-
-/// A text in lines of at most `width` characters, where its words allow it.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
+    if plan.guarantees.len() > shown.len() {
+        let _ = writeln!(out, "  and {} more (-v)", plan.guarantees.len() - shown.len());
     }
-    lines
 }

@@ -1,0 +1,55 @@
+//! The terminal that a person looks at: whether there is one, how wide it is, and the line at its bottom.
+//!
+//! That line says how far we are. Whatever else is written passes here, so that it takes the place of the line,
+//! and the line stands below it again.
+
+use std::io::{self, IsTerminal, Write as _};
+use std::os::fd::AsFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The line, as it is drawn; nothing where there is none.
+static BOTTOM: Mutex<String> = Mutex::new(String::new());
+
+/// Back to the beginning of the line, which may be folded since the window was made narrower, and all that
+/// stands there away. The cursor rests at the beginning, so what a person types (^C) wraps nothing.
+const AWAY: &str = "\r\x1b[J";
+
+/// How wide a terminal is, if there is one.
+pub(super) fn width_of(stream: &(impl AsFd + IsTerminal)) -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(stream).filter(|_| stream.is_terminal())?;
+    Some(usize::from(width.0)).filter(|width| *width > 0)
+}
+
+/// Draws the line at the bottom. It has no more characters than the terminal is wide.
+pub(super) fn draw(line: &str) {
+    let mut bottom = bottom();
+    write(&format!("{AWAY}{line}\r"));
+    line.clone_into(&mut bottom);
+}
+
+/// Takes the line away.
+pub(super) fn clear() {
+    let mut bottom = bottom();
+    if !bottom.is_empty() {
+        write(AWAY);
+        bottom.clear();
+    }
+}
+
+/// Writes to stderr, above the line.
+pub(super) fn write_above(text: &str) {
+    let bottom = bottom();
+    match bottom.as_str() {
+        "" => write(text),
+        line => write(&format!("{AWAY}{text}{line}\r")),
+    }
+}
+
+fn bottom() -> MutexGuard<'static, String> {
+    BOTTOM.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// There is no way left to say that stderr is gone.
+fn write(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
