@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::logmill;
+use crate::harness::schema::assert_described;
 
 /// Judging records without a destination.
 mod check;
@@ -96,6 +97,7 @@ impl Place {
         let object: Value =
             serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
         assert_eq!(object["schema_version"], 1);
+        assert_described(&object);
         (said.code, object)
     }
 

@@ -16,6 +16,7 @@ use crate::cli::{Place, Said};
 use crate::harness::destination::{Destination, Kind};
 use crate::harness::postgres::Server;
 use crate::harness::run::needs_failpoints;
+use crate::harness::schema::assert_described;
 use crate::harness::{skip, wait_until};
 use crate::stories::on_each_destination;
 
@@ -63,6 +64,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 
 fn events(stderr: &str) -> Vec<Value> {
     let lines = stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let lines = lines.inspect(assert_described);
     lines.filter_map(|mut line| line.get_mut("event").map(Value::take)).collect()
 }
 

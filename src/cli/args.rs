@@ -126,7 +126,8 @@ pub(super) enum Command {
     /// Measure how fast this program is, and whether it got slower
     #[command(subcommand)]
     Bench(BenchCommand),
-    /// Print what editors know a job file by
+    /// Print what job files and outputs are, as JSON Schemas
+    #[command(group = ArgGroup::new("which").args(["json_schema", "output_schema"]).required(true))]
     Config {
         /// Print the JSON Schema (2020-12) of job files
         ///
@@ -135,6 +136,11 @@ pub(super) enum Command {
         /// `#:schema ./logmill.schema.json` as the first line of a job (Even Better TOML, taplo).
         #[arg(long)]
         json_schema: bool,
+        /// Print the JSON Schema (2020-12) of what `--output json` and `--log-format json` write
+        ///
+        /// Within a schema_version fields may come, so a program takes what it knows and leaves the rest.
+        #[arg(long)]
+        output_schema: bool,
     },
     /// Print a completion script for a shell
     ///

@@ -32,34 +32,29 @@ mod watchers;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
-use clap::error::{ContextKind, ContextValue};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::engine;
 use crate::error::Error;
-use crate::error::secret::masked;
-use crate::printable::printable;
-use crate::report::{Bare, Exit, Head};
+use crate::report::{Bare, Exit, Head, JSON_SCHEMA};
 use crate::sink::is_of_answer;
 use crate::stop::Stop;
 use args::{Command, CommandLine, DeadLettersCommand, Output, SpeechArgs};
 use next::Advised;
-use speech::{Speech, complain, print, print_as_is};
+use speech::{Speech, print, print_as_is};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     crate::failpoint::setup();
-    let (speech, name, command) = match read_line() {
-        Ok(read) => read,
+    let Line { speech, name, job, command } = match read_line() {
+        Ok(line) => line,
         // Help and version are results; everything else is a usage error.
-        Err(error) if error.use_stderr() => {
-            complain(&shown(error).render().to_string());
-            return Exit::Usage.into();
-        }
+        Err(error) if error.use_stderr() => return typed::refuse(error).into(),
         Err(result) => {
             let _ = result.print();
             return Exit::Success.into();
@@ -93,13 +88,24 @@ pub fn run() -> ExitCode {
         }));
         ended.unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
     });
-    exit.unwrap_or_else(|error| failed(&error, &name, speech, output)).into()
+    exit.unwrap_or_else(|error| failed(&error, (&name, job.as_deref()), speech, output)).into()
 }
 
-/// Reads the command line: how we are to speak, the name of the command in words, and what is asked
-/// for. That is an error of its own if flags of it do not go together, and told as every other error is.
-fn read_line() -> Result<(Speech, String, Result<Command, Error>), clap::Error> {
-    let mut line = args::command_line();
+/// A command line that could be read.
+struct Line {
+    /// How we are to speak.
+    speech: Speech,
+    /// The name of the command in words.
+    name: String,
+    /// The job file that is named.
+    job: Option<PathBuf>,
+    /// What is asked for. It is an error of its own if flags of it do not go together, and told as every
+    /// other error is.
+    command: Result<Command, Error>,
+}
+
+fn read_line() -> Result<Line, clap::Error> {
+    let mut line = args::command_line().color(typed::colour());
     let matches = line.try_get_matches_from_mut(std::env::args_os())?;
     let speech = Speech::new(&SpeechArgs::from_arg_matches(&matches)?);
     let command = match bench::refused(&matches) {
@@ -109,13 +115,14 @@ fn read_line() -> Result<(Speech, String, Result<Command, Error>), clap::Error> 
             Ok(read.command)
         }
     };
-    let mut names = Vec::new();
+    let (mut names, mut job) = (Vec::new(), None);
     let mut below = matches.subcommand();
     while let Some((name, matches)) = below {
         names.push(name);
+        job = matches.try_get_one::<PathBuf>("job").ok().flatten().cloned();
         below = matches.subcommand();
     }
-    Ok((speech, names.join(" "), command))
+    Ok(Line { speech, name: names.join(" "), job, command })
 }
 
 /// Whether stdout is for one result, whatever its form, and for nothing else.
@@ -146,7 +153,12 @@ fn tell_panics(speech: Speech) {
 }
 
 /// Says how a command failed. A caller who asked for one object on stdout gets one.
-fn failed(error: &anyhow::Error, command: &str, speech: Speech, output: Output) -> Exit {
+fn failed(
+    error: &anyhow::Error,
+    (command, job): (&str, Option<&Path>),
+    speech: Speech,
+    output: Output,
+) -> Exit {
     let text = format!("{error:#}");
     speech.error(&text);
     let advised = error.downcast_ref::<Advised>().map(|advised| &advised.error);
@@ -155,31 +167,11 @@ fn failed(error: &anyhow::Error, command: &str, speech: Speech, output: Output) 
     if output == Output::Json {
         // It may be stdout that failed.
         let error_kind = known.map(|error| error.kind().code());
-        let _ = speech.show(&Bare { head: Head::new(command, None, exit), error: Some(text), error_kind });
+        let job = job.and_then(engine::job_name);
+        let head = Head::new(command, job.as_deref(), exit);
+        let _ = speech.show(&Bare { head, error: Some(text), error_kind });
     }
     exit
-}
-
-/// The complaint about a command line, which quotes what was typed: also a destination that is
-/// none, with its password, or a name with control characters. Each quotation is masked and
-/// escaped by itself: what stands around it has quotes of its own, and a complaint that is
-/// rendered has lost its escape sequences.
-fn shown(mut error: clap::Error) -> clap::Error {
-    let shown = |text: &String| printable(&masked(text));
-    let quoted: Vec<(ContextKind, ContextValue)> = error
-        .context()
-        .filter_map(|(kind, value)| match value {
-            ContextValue::String(text) => Some((kind, ContextValue::String(shown(text)))),
-            ContextValue::Strings(texts) => {
-                Some((kind, ContextValue::Strings(texts.iter().map(shown).collect())))
-            }
-            _ => None,
-        })
-        .collect();
-    for (kind, value) in quoted {
-        error.insert(kind, value);
-    }
-    error
 }
 
 /// Whether a command loads anew what was loaded.
@@ -215,11 +207,5 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut args::command_line(), "logmill", &mut script);
     print_as_is(&script)?;
-    Ok(Exit::Success)
-}
-
-/// What editors know a job file by. (The command line asks for nothing else yet.)
-fn json_schema() -> anyhow::Result<Exit> {
-    print(&format!("{:#}\n", crate::config::json_schema()))?;
     Ok(Exit::Success)
 }

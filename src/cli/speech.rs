@@ -194,7 +194,7 @@ impl Speech {
     /// Files that could not be loaded, for those who want to hear of nothing else.
     fn tell_failures(&self, failures: &[FailedFile]) {
         for FailedFile { file, why } in failures.iter().take(FAILURES_TOLD) {
-            self.error(&format!("{file}: {why}"));
+            self.error(&format!("{}: {why}", file.display()));
         }
         if failures.len() > FAILURES_TOLD {
             self.error(&format!(

@@ -56,6 +56,13 @@ pub fn choose_job(named: Option<&Path>, overrides: &Overrides, watch: &Watch) ->
     Ok(Job { config, path, is_found: true, inferred: Some(inferred) })
 }
 
+/// What the job in a file is called, as far as that can be read, for who is told that something failed.
+pub fn job_name(path: &Path) -> Option<String> {
+    let text = path.is_file().then(|| fs::read_to_string(path).ok()).flatten()?;
+    let job: toml::Table = text.parse().ok()?;
+    Some(job.get("name")?.as_str()?.to_owned())
+}
+
 /// Refuses a job that was only found for files of another folder, or for another log: names repeat from
 /// folder to folder, and what is in the one is not what is in the other; and `app.log` and `app.ndjson`
 /// have one name for their jobs.

@@ -40,7 +40,7 @@ pub use forget::{ForgetOptions, Meant, forget};
 pub use found::found_dates;
 pub use from_schema::UnwrittenSchema;
 pub use infer::{Inferred, Unwritten};
-pub use job::{Job, choose_job, read_job, refuse_found_database, write_job};
+pub use job::{Job, choose_job, job_name, read_job, refuse_found_database, write_job};
 pub use letters::{dead_letter, dead_letters, discard};
 pub use listed::listed;
 pub use load::{LoadOptions, load};

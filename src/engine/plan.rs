@@ -124,7 +124,7 @@ fn whole(
     let read = files.filter(|(_, answer)| matches!(answer, Answer::Load { .. }));
     let whole = read.filter_map(|(file, _)| {
         let why = pipeline::why_whole(file, &format, settings)?;
-        Some(WholeFile { file: file.path.to_string_lossy().into_owned(), why: why.to_owned() })
+        Some(WholeFile { file: file.path.clone(), why: why.to_owned() })
     });
     whole.collect()
 }
@@ -184,7 +184,7 @@ fn fates(
     let links = passed_over.into_iter();
     let links = links.map(|path| (path, Fate::LeaveOut { why: LINK_OF_ANOTHER.to_owned() }));
     let files = decided.chain(streams).chain(unreadable).chain(links);
-    files.map(|(path, fate)| PlannedFile { file: path.to_string_lossy().into_owned(), fate }).collect()
+    files.map(|(path, fate)| PlannedFile { file: path, fate }).collect()
 }
 
 /// The plan. Its head says how a load would end before it has read anything.

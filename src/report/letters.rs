@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::rollup::LoadRollups;
 use super::{Head, Report, text};
-use crate::printable::printable_json;
+use crate::printable::{bytes, printable_json};
 use crate::sink::history::{DeadLetter, FirstLetter};
 
 /// Some dead letters.
@@ -73,12 +74,11 @@ pub struct ShownLetter {
     /// The letter.
     #[serde(flatten)]
     pub letter: DeadLetter,
-    /// The record, unless it was too long to be kept. What is no UTF-8 in it is replaced; `--raw`
-    /// gives the bytes.
-    #[serde(serialize_with = "lossy")]
+    /// The record, unless it was too long to be kept. What is no UTF-8 in it is replaced.
+    #[serde(flatten, serialize_with = "raw")]
     pub raw: Option<Vec<u8>>,
     /// The record as a person has mended it, where one has: the reasons are about that.
-    #[serde(serialize_with = "lossy", skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, serialize_with = "fixed")]
     pub fixed: Option<Vec<u8>>,
     /// Where in the record, or in what was made of it, the reasons are about, as far as that is known.
     pub places: Vec<ReasonPlace>,
@@ -356,10 +356,19 @@ impl Report for ShownLetter {
     }
 }
 
-fn lossy<S: serde::Serializer>(raw: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-    match raw {
-        Some(raw) => serializer.serialize_str(&String::from_utf8_lossy(raw)),
-        None => serializer.serialize_none(),
+fn raw<S: Serializer>(raw: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    if let Some(raw) = raw {
+        return bytes("raw", "raw_base64", raw, serializer);
+    }
+    let mut fields = serializer.serialize_struct("raw", 1)?;
+    fields.serialize_field("raw", &None::<&str>)?;
+    fields.end()
+}
+
+fn fixed<S: Serializer>(fixed: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match fixed {
+        Some(fixed) => bytes("fixed", "fixed_base64", fixed, serializer),
+        None => serializer.serialize_struct("fixed", 0)?.end(),
     }
 }
 

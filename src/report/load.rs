@@ -1,6 +1,6 @@
 //! What a load did.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,7 @@ use super::rules::{OldRows, OtherRules};
 use super::{Exit, Head, Report, text};
 use crate::error::{Error, ErrorKind, rebuild_stopped};
 use crate::pipeline::Outcome;
+use crate::printable::file_name;
 use crate::sink::Counts;
 use crate::sink::bar::Bar;
 use crate::sink::history::{Line, ReasonCount};
@@ -111,7 +112,8 @@ pub struct LoadSources {
 #[derive(Clone, Debug, Serialize)]
 pub struct GivenUpFile {
     /// The file.
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// Its records that are loaded, dead letters included; of a rebuild, those that were before it was undone.
     pub records: u64,
     /// Its dead letters that are open, from this run or an earlier one; of a rebuild, those that would have been.
@@ -124,7 +126,8 @@ pub struct GivenUpFile {
 #[derive(Clone, Debug, Serialize)]
 pub struct Duplicate {
     /// The file.
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// The other.
     pub same_as: String,
 }
@@ -133,7 +136,8 @@ pub struct Duplicate {
 #[derive(Clone, Debug, Serialize)]
 pub struct FailedFile {
     /// The file.
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// Why, and what to do.
     pub why: String,
 }
@@ -142,7 +146,8 @@ pub struct FailedFile {
 #[derive(Clone, Debug, Serialize)]
 pub struct Notice {
     /// The file.
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// What.
     pub notice: String,
 }
@@ -164,7 +169,8 @@ pub struct Reason {
 #[derive(Clone, Debug, Serialize)]
 pub struct Place {
     /// Its file.
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// Where it stands.
     #[serde(flatten)]
     pub line: Line,
@@ -241,7 +247,7 @@ impl Load {
                 duplicates: outcome
                     .duplicates
                     .iter()
-                    .map(|(path, of)| Duplicate { file: name(path), same_as: of.clone() })
+                    .map(|(path, of)| Duplicate { file: path.clone(), same_as: of.clone() })
                     .collect(),
                 given_up: given_up(outcome),
                 failed: failed(outcome),
@@ -312,14 +318,9 @@ impl Report for Load {
     }
 }
 
-/// A path as it is shown. One that is no UTF-8 is still a name.
-fn name(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
 fn given_up(outcome: &Outcome) -> Vec<GivenUpFile> {
     let files = outcome.given_up.iter().map(|given_up| GivenUpFile {
-        file: name(&given_up.path),
+        file: given_up.path.clone(),
         records: given_up.records,
         open_dead_letters: given_up.letters,
         reasons: given_up.reasons.clone(),
@@ -328,11 +329,11 @@ fn given_up(outcome: &Outcome) -> Vec<GivenUpFile> {
 }
 
 pub(super) fn failed(outcome: &Outcome) -> Vec<FailedFile> {
-    outcome.failed.iter().map(|(path, why)| FailedFile { file: name(path), why: why.clone() }).collect()
+    outcome.failed.iter().map(|(path, why)| FailedFile { file: path.clone(), why: why.clone() }).collect()
 }
 
 pub(super) fn notices(outcome: &Outcome) -> Vec<Notice> {
-    outcome.notices.iter().map(|(path, text)| Notice { file: name(path), notice: text.clone() }).collect()
+    outcome.notices.iter().map(|(path, text)| Notice { file: path.clone(), notice: text.clone() }).collect()
 }
 
 pub(super) fn reasons(outcome: &Outcome) -> Vec<Reason> {
@@ -340,7 +341,7 @@ pub(super) fn reasons(outcome: &Outcome) -> Vec<Reason> {
         code: reason.code.to_string(),
         field: reason.field.clone(),
         count: reason.count,
-        first: Place { file: name(&reason.path), line: reason.line, offset: reason.offset },
+        first: Place { file: reason.path.clone(), line: reason.line, offset: reason.offset },
     });
     reasons.collect()
 }

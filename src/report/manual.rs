@@ -1,21 +1,28 @@
 //! The page of the manual about reports, made from the structs that they are.
 //!
 //! A field of an object is a field of a struct, and what the manual says of it is the comment
-//! above it. The page is kept in the source tree; the test below says whether it still is what
-//! the structs say. To write it anew: `UPDATE_MANUAL=1 cargo test manual`.
+//! above it. Out of the same come the page and the JSON Schema of the outputs. Both are kept in the source tree; the
+//! tests below say whether they still are what the structs say. To write them anew:
+//! `UPDATE_MANUAL=1 cargo test --lib manual`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 const PAGE: &str = "src/manual/reports.md";
 
+const SCHEMA: &str = "src/manual/reports.schema.json";
+
 const HEAD: &str = r"# Reports
 
 <!-- Made from src/report and src/event.rs; a test holds them together. To write it anew: UPDATE_MANUAL=1 cargo test manual -->
 
-With `--output json` a command writes one object on one line to stdout, of a failure too. With `--log-format json` every message on stderr is one: `time`, `level`, `message`, and what happened in the run as an `event`. Within a `schema_version` fields may come, and none goes or changes its meaning. Control characters and those that turn the direction of writing are escaped.
+With `--output json` a command writes one object on one line to stdout, of a failure too, and of a command line that cannot be read. With `--log-format json` every message on stderr is one: `time`, `level`, `message`, and what happened in the run as an `event`. Within a `schema_version` fields may come, and none goes or changes its meaning. Control characters and those that turn the direction of writing are escaped. Bytes that are not UTF-8, in the name of a file or in a record, are replaced, and all of them stand beside as base64. `load`, `backfill` and `replay` write their summary for people to stderr.
+
+`logmill config --output-schema` prints all of this as a JSON Schema (2020-12).
 ";
 
 /// The objects, each with the command that writes it.
@@ -82,6 +89,19 @@ struct Shape {
     fields: Vec<Field>,
 }
 
+impl Shape {
+    /// The names of its variants, in their order.
+    fn variants(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for variant in self.fields.iter().filter_map(|field| field.variant.as_deref()) {
+            if !names.contains(&variant) {
+                names.push(variant);
+            }
+        }
+        names
+    }
+}
+
 #[derive(Debug, Default)]
 struct Field {
     /// The variant that has it.
@@ -90,6 +110,8 @@ struct Field {
     doc: String,
     kind: String,
     is_flat: bool,
+    /// It may not be there at all.
+    is_absent: bool,
 }
 
 /// The value of an attribute of serde: `x` of `rename = "x"`.
@@ -144,6 +166,28 @@ fn shapes(text: &str, found: &mut BTreeMap<String, Shape>) {
             (name.as_ref().and_then(|name| found.get_mut(name)), code.trim_end_matches(',').split_once(": "))
             && !attributes.contains("serde(skip)")
         {
+            let is_flat = attributes.contains("flatten");
+            let bytes = named(&attributes, "serialize_with").filter(|_| is_flat);
+            if bytes.is_some() {
+                // Bytes are text, and stand beside as base64 where they are none.
+                let name = field.trim_start_matches("pub ");
+                let is_optional = kind.starts_with("Option");
+                let kind = if is_optional { "Option<String>" } else { "String" };
+                let of = |name: String, doc: String, kind: &str, is_absent: bool| Field {
+                    variant: variant.clone(),
+                    name,
+                    doc,
+                    kind: kind.to_owned(),
+                    is_flat: false,
+                    is_absent,
+                };
+                let beside = format!("The bytes of `{name}` as base64, where they are not all UTF-8.");
+                shape.fields.push(of(name.to_owned(), doc.clone(), kind, is_optional));
+                shape.fields.push(of(format!("{name}_base64"), beside, "String", true));
+                doc.clear();
+                attributes.clear();
+                continue;
+            }
             let kind = match named(&attributes, "serialize_with") {
                 Some("seconds") => "f64".to_owned(),
                 Some(_) if kind.starts_with("Option") => "Option<String>".to_owned(),
@@ -157,7 +201,8 @@ fn shapes(text: &str, found: &mut BTreeMap<String, Shape>) {
                     .to_owned(),
                 doc: doc.clone(),
                 kind,
-                is_flat: attributes.contains("flatten"),
+                is_flat,
+                is_absent: attributes.contains("skip_serializing_if"),
             });
         }
         doc.clear();
@@ -211,13 +256,8 @@ fn rows(
     parts: &mut Vec<String>,
 ) {
     if let Some(tag) = &shape.tag {
-        let mut names: Vec<&str> = Vec::new();
-        for variant in shape.fields.iter().filter_map(|field| field.variant.as_deref()) {
-            if !names.contains(&variant) {
-                names.push(variant);
-            }
-        }
-        let names = names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let names =
+            shape.variants().into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let _ = writeln!(page, "| `{tag}` | text | One of {names}. |");
     }
     for field in &shape.fields {
@@ -236,12 +276,148 @@ fn rows(
     }
 }
 
-fn page() -> String {
+/// All that is serialised.
+fn found() -> BTreeMap<String, Shape> {
     let mut found = BTreeMap::new();
     for file in FILES {
         let text = std::fs::read_to_string(format!("{ROOT}/{file}")).expect("a file of ours");
         shapes(&text, &mut found);
     }
+    found
+}
+
+/// A type as JSON Schema has it.
+fn schema_of(kind: &str, parts: &mut Vec<String>) -> Value {
+    let inner = |outer: &str| kind.strip_prefix(outer).and_then(|rest| rest.strip_suffix('>'));
+    if let Some(inner) = inner("Option<") {
+        return json!({"anyOf": [schema_of(inner, parts), {"type": "null"}]});
+    }
+    if let Some(inner) = inner("Vec<") {
+        return json!({"type": "array", "items": schema_of(inner, parts)});
+    }
+    match kind {
+        "String" | "&'static str" => json!({"type": "string"}),
+        "bool" => json!({"type": "boolean"}),
+        "f64" => json!({"type": "number"}),
+        "Value" => json!({}),
+        "BTreeMap<String, String>" => json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        "u8" | "u32" | "u64" | "i32" | "i64" | "usize" => json!({"type": "integer"}),
+        part => {
+            if !parts.iter().any(|known| known == part) {
+                parts.push(part.to_owned());
+            }
+            json!({"$ref": format!("#/$defs/{part}")})
+        }
+    }
+}
+
+/// The fields of a shape, or of a variant of it, into an object.
+fn properties(
+    shape: &Shape,
+    variant: Option<&str>,
+    found: &BTreeMap<String, Shape>,
+    parts: &mut Vec<String>,
+    object: &mut (Map<String, Value>, Vec<Value>),
+) {
+    for field in shape.fields.iter().filter(|field| field.variant.as_deref() == variant) {
+        if field.is_flat && found[&field.kind].tag.is_none() {
+            properties(&found[&field.kind], None, found, parts, object);
+            continue;
+        }
+        if field.is_flat {
+            continue;
+        }
+        let mut schema = schema_of(&field.kind, parts);
+        schema["description"] = json!(field.doc);
+        object.0.insert(field.name.clone(), schema);
+        if !field.is_absent {
+            object.1.push(json!(field.name));
+        }
+    }
+}
+
+/// A shape as JSON Schema has it: an object, or one of several.
+fn definition(shape: &Shape, found: &BTreeMap<String, Shape>, parts: &mut Vec<String>) -> Value {
+    let one = |variant: Option<&str>, of: &Shape, parts: &mut Vec<String>| {
+        let mut object = (Map::new(), Vec::new());
+        properties(shape, None, found, parts, &mut object);
+        if let (Some(variant), Some(tag)) = (variant, &of.tag) {
+            object.0.insert(tag.clone(), json!({"const": variant}));
+            object.1.push(json!(tag));
+            properties(of, Some(variant), found, parts, &mut object);
+        }
+        json!({"type": "object", "properties": object.0, "required": object.1})
+    };
+    // The shape itself has variants, or one that is a part of it does.
+    let flat = shape.fields.iter().filter(|field| field.is_flat).map(|field| &found[&field.kind]);
+    let tagged = std::iter::once(shape).chain(flat).find(|shape| shape.tag.is_some());
+    let mut schema = match tagged {
+        Some(tagged) => {
+            let variants = tagged.variants();
+            json!({"oneOf": variants.iter().map(|variant| one(Some(variant), tagged, parts)).collect::<Vec<_>>()})
+        }
+        None => one(None, shape, parts),
+    };
+    schema["description"] = json!(shape.doc);
+    schema
+}
+
+/// The JSON Schema of all outputs.
+fn schema() -> Value {
+    let (found, mut parts, mut definitions) = (found(), Vec::new(), Map::new());
+    let names: Vec<&str> = OBJECTS.iter().map(|(_, name)| *name).filter(|name| *name != "Event").collect();
+    for (title, name) in OBJECTS {
+        let mut object = definition(&found[*name], &found, &mut parts);
+        // What is written by one command says so.
+        if let Some(command) = title.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+            let command = command.trim_end_matches(" FILE…");
+            if object["properties"]["command"].is_object() {
+                object["properties"]["command"]["const"] = json!(command);
+            }
+        }
+        definitions.insert((*name).to_owned(), object);
+    }
+    let mut next = 0;
+    while let Some(part) = parts.get(next).cloned() {
+        if !definitions.contains_key(&part) {
+            let object = definition(&found[&part], &found, &mut parts);
+            definitions.insert(part, object);
+        }
+        next += 1;
+    }
+    definitions.insert("Message".to_owned(), message());
+    let all = names.into_iter().chain(["Message"]).map(|name| json!({"$ref": format!("#/$defs/{name}")}));
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What logmill writes as JSON",
+        "description": format!(
+            "schema_version {}. Within a version fields may come, and none goes or changes its meaning.",
+            super::SCHEMA_VERSION
+        ),
+        "anyOf": all.collect::<Vec<_>>(),
+        "$defs": definitions,
+    })
+}
+
+/// A message on stderr with `--log-format json`.
+fn message() -> Value {
+    let text = |words: &str| json!({"type": "string", "description": words});
+    json!({
+        "type": "object",
+        "description": "A message on stderr with `--log-format json`.",
+        "properties": {
+            "time": text("When it was said, in RFC 3339."),
+            "level": {"enum": ["error", "warning", "info", "debug"], "description": "How much it matters."},
+            "message": text("It in words."),
+            "event": {"$ref": "#/$defs/Event"},
+            "summary": {"type": "object", "description": "What the command did, as `--output json` tells it."}
+        },
+        "required": ["time", "level", "message"]
+    })
+}
+
+fn page() -> String {
+    let found = found();
     let (mut page, mut parts) = (HEAD.to_owned(), Vec::new());
     section(&mut page, "How each begins", "Head", &found, &mut parts);
     for (title, name) in OBJECTS {
@@ -257,9 +433,19 @@ fn page() -> String {
 
 #[test]
 fn the_manual_says_what_the_reports_say() {
-    let (path, page) = (format!("{ROOT}/{PAGE}"), page());
+    is_kept(PAGE, &page());
+}
+
+#[test]
+fn the_schema_that_ships_says_what_the_reports_say() {
+    is_kept(SCHEMA, &format!("{:#}\n", schema()));
+}
+
+#[track_caller]
+fn is_kept(path: &str, page: &str) {
+    let path = format!("{ROOT}/{path}");
     if std::env::var_os("UPDATE_MANUAL").is_some() {
-        std::fs::write(&path, &page).expect("the page can be written");
+        std::fs::write(&path, page).expect("the page can be written");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     let differ = kept.lines().zip(page.lines()).find(|(kept, page)| kept != page);

@@ -60,6 +60,9 @@ pub use verify::{Compared, Verify};
 /// new version.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The JSON Schema (2020-12) of all of them, and of the messages.
+pub const JSON_SCHEMA: &str = include_str!("../manual/reports.schema.json");
+
 /// What every report begins with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Head {

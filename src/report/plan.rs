@@ -1,8 +1,11 @@
 //! What a load would do, and what it promises.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::{Head, OtherRules, Report, text};
+use crate::printable::file_name;
 
 /// What a load would do.
 #[derive(Clone, Debug, Serialize)]
@@ -46,7 +49,8 @@ pub struct Plan {
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedFile {
     /// The file.
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// What.
     #[serde(flatten)]
     pub fate: Fate,
@@ -94,7 +98,8 @@ pub struct PlannedSplit {
 #[derive(Clone, Debug, Serialize)]
 pub struct WholeFile {
     /// The file.
-    pub file: String,
+    #[serde(flatten, serialize_with = "file_name")]
+    pub file: PathBuf,
     /// Why.
     pub why: String,
 }

@@ -42,6 +42,8 @@ fn editors_are_told_what_a_job_is() {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(schema["properties"]["source"]["properties"]["files"]["description"].is_string());
     place.run("config").ended(2, &["--json-schema"]);
+    let schema = place.run("config --output-schema").ended(0, &[]).stdout;
+    assert_eq!(schema, include_str!("../../src/manual/reports.schema.json"));
 }
 
 #[test]

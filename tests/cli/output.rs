@@ -218,6 +218,9 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
         ("plan -j gone.toml", "plan", "refused", 2),
         ("load -j job.toml gone", "load", "failed", 1),
         ("load --files-from -", "load", "finished", 0),
+        ("load --fiels-from x", "load", "refused", 2),
+        ("dead-letters list -j job.toml --since yesterday", "dead-letters list", "refused", 2),
+        ("laod", "", "refused", 2),
     ] {
         let (ended, object) = place.json(arguments);
         let section = match command {
@@ -237,4 +240,58 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
         let found = (&object["command"], &object["outcome"], &object["exit_code"], ended);
         assert_eq!(found, (&command.into(), &outcome.into(), &code.into(), code), "{arguments}");
     }
+    // A failure names its job, and each has a code.
+    for (arguments, job, kind, said) in [
+        ("dead-letters show -j job.toml 2", "app".into(), "usage", "no dead letter 2"),
+        ("status -j job.toml --into mysql://x", Value::Null, "usage", "mysql://x"),
+        ("load --fiels-from x", Value::Null, "usage", "--fiels-from"),
+        ("load -j gone.toml", Value::Null, "file", "gone.toml"),
+    ] {
+        let (_, object) = place.json(arguments);
+        assert_eq!((&object["job"], &object["error_kind"]), (&job, &kind.into()), "{object}");
+        assert!(object["error"].as_str().unwrap().contains(said), "{object}");
+    }
+    // A password is in neither.
+    let secret = place.run("load x --output json --into mysql://ada:geheim@host/db");
+    assert!(secret.stdout.contains("***") && !format!("{secret:?}").contains("geheim"), "{secret:?}");
+}
+
+#[test]
+fn another_reader_of_schemas_finds_the_outputs_in_ours() {
+    const JUDGE: &str = "import json, sys, jsonschema
+schema, objects = json.load(sys.stdin)
+validator = jsonschema.Draft202012Validator
+validator.check_schema(schema)
+for one in objects:
+    validator(schema).validate(one)
+    assert not validator(schema).is_valid({**one, 'exit_code': 'none'}), one
+print(len(objects))";
+    if !Command::new("python3").args(["-c", "import jsonschema"]).output().is_ok_and(|it| it.status.success())
+    {
+        crate::harness::skip("python3-jsonschema is missing");
+    }
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));
+    place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\n");
+    let objects: Vec<Value> = [
+        "plan -j job.toml",
+        "check -j job.toml",
+        "load -j job.toml",
+        "status -j job.toml",
+        "dead-letters list -j job.toml",
+        "dead-letters show -j job.toml 1",
+        "dead-letters replay -j job.toml",
+        "verify -j job.toml",
+        "report -j job.toml -o page.html",
+        "forget -j job.toml logs --dry-run",
+        "infer logs/a.ndjson -o -",
+        "load -j gone.toml",
+        "load --fiels-from x",
+    ]
+    .map(|arguments| place.json(arguments).1)
+    .into();
+    let schema: Value = serde_json::from_str(&place.run("config --output-schema").stdout).unwrap();
+    let stdin = serde_json::to_vec(&(schema, &objects)).unwrap();
+    let said = Said::of(Command::new("python3").args(["-c", JUDGE]), &stdin).ended(0, &[]);
+    assert_eq!(said.stdout.trim(), objects.len().to_string());
 }

@@ -25,6 +25,7 @@ pub(crate) mod proxy;
 pub(crate) mod reading;
 pub(crate) mod redis;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod trials;
 pub(crate) mod twin;
 #[cfg(feature = "buckets")]

@@ -1,6 +1,7 @@
 //! What a load would do, for people.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use super::fold::folded;
 use super::rules::other_rules;
@@ -53,13 +54,13 @@ pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
 /// The files of one fate, with what there is to say of each.
 fn list(out: &mut String, plan: &Plan, title: &str, say: impl Fn(&Fate) -> Option<String>) {
     let files = plan.sources.iter().filter_map(|file| say(&file.fate).map(|text| (&file.file, text)));
-    let files: Vec<(&String, String)> = files.collect();
+    let files: Vec<(&PathBuf, String)> = files.collect();
     if files.is_empty() {
         return;
     }
     let _ = writeln!(out, "\n{} {title}", figure::some(files.len(), "file"));
     for (file, text) in files.iter().take(FILES_SHOWN) {
-        let _ = writeln!(out, "  {}: {}", one_line(file), one_line(text));
+        let _ = writeln!(out, "  {}: {}", path(file), one_line(text));
     }
     if files.len() > FILES_SHOWN {
         let _ = writeln!(out, "  and {} more (--output json names all)", files.len() - FILES_SHOWN);
@@ -83,7 +84,7 @@ fn splits(out: &mut String, plan: &Plan) {
         let _ = writeln!(out, "\n{} cannot be cut", figure::some(plan.whole.len(), "file"));
         let alike = plan.whole.iter().filter(|file| file.why == first.why).count();
         let others = if alike == plan.whole.len() { "" } else { " (and others for other reasons)" };
-        let _ = writeln!(out, "  {}: {}{others}", one_line(&first.file), one_line(&first.why));
+        let _ = writeln!(out, "  {}: {}{others}", path(&first.file), one_line(&first.why));
     }
 }
 

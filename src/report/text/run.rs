@@ -1,6 +1,7 @@
 //! What a load or a check did, for people.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::delivery::delivery;
@@ -8,7 +9,7 @@ use super::rollup::failed as not_computed;
 use super::rules::other_rules;
 use super::table;
 use crate::figure;
-use crate::printable::one_line;
+use crate::printable::{one_line, path};
 use crate::reject::reason as reason_words;
 use crate::report::{Check, Exit, FailedFile, Load, Notice, Reason};
 use crate::sink::key::EXTRA;
@@ -146,7 +147,7 @@ fn given_up(out: &mut String, report: &Load) {
         let _ = writeln!(
             out,
             "    {}: {} of {}, {}",
-            one_line(&file.file),
+            path(&file.file),
             figure::count(letters),
             figure::some(records, "record"),
             figure::share(letters, records)
@@ -318,7 +319,7 @@ fn reasons(out: &mut String, reasons: &[Reason]) {
             out,
             "    {:>11}  {name:<width$}  first at {}:{}",
             figure::count(reason.count),
-            one_line(&reason.first.file),
+            path(&reason.first.file),
             reason.first.line,
         );
     }
@@ -327,23 +328,23 @@ fn reasons(out: &mut String, reasons: &[Reason]) {
     }
 }
 
-fn failed(files: &[FailedFile]) -> impl ExactSizeIterator<Item = (&String, String)> {
+fn failed(files: &[FailedFile]) -> impl ExactSizeIterator<Item = (&PathBuf, String)> {
     files.iter().map(|file| (&file.file, file.why.clone()))
 }
 
-fn notices(files: &[Notice]) -> impl ExactSizeIterator<Item = (&String, String)> {
+fn notices(files: &[Notice]) -> impl ExactSizeIterator<Item = (&PathBuf, String)> {
     files.iter().map(|file| (&file.file, file.notice.clone()))
 }
 
 /// The files of one fate, with what there is to say of each.
-fn files<'a>(out: &mut String, what: &str, files: impl ExactSizeIterator<Item = (&'a String, String)>) {
+fn files<'a>(out: &mut String, what: &str, files: impl ExactSizeIterator<Item = (&'a PathBuf, String)>) {
     let number = files.len();
     if number == 0 {
         return;
     }
     let _ = writeln!(out, "\n  {} {what}", figure::some(number, "file"));
     for (file, text) in files.take(FILES_SHOWN) {
-        let _ = writeln!(out, "    {}: {}", one_line(file), one_line(&text));
+        let _ = writeln!(out, "    {}: {}", path(file), one_line(&text));
     }
     if number > FILES_SHOWN {
         let _ = writeln!(out, "    and {} more", number - FILES_SHOWN);
