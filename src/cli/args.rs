@@ -21,6 +21,7 @@ pub(super) use letters::{
 };
 pub(super) use watch::{ProgressArgs, ProgressForm, WatchArgs};
 
+use super::completions;
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
 use crate::sink::bar::Bar;
@@ -238,7 +239,7 @@ pub(super) enum LogFormat {
 #[derive(Debug, Args)]
 pub(super) struct JobArgs {
     /// The job file
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs())]
     pub(super) job: PathBuf,
     #[command(flatten)]
     pub(super) destination: DestinationArgs,
@@ -248,7 +249,7 @@ pub(super) struct JobArgs {
 #[derive(Debug, Args)]
 pub(super) struct ChosenJobArgs {
     /// The job file [default: ./FILE.logmill.toml, written if it is not there]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs())]
     pub(super) job: Option<PathBuf>,
     #[command(flatten)]
     pub(super) destination: DestinationArgs,
@@ -454,7 +455,7 @@ pub(super) struct InferArgs {
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// The job file [default: ./FILE.logmill.toml, or what is inferred from FILE]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath)]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs())]
     pub(super) job: Option<PathBuf>,
     #[command(flatten)]
     pub(super) files: FileArgs,

@@ -1,5 +1,8 @@
 //! The manual page, from the same texts as the help.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use clap::Command;
 use clap_mangen::Man;
 
@@ -34,11 +37,128 @@ fn page(command: &Command) -> std::io::Result<Vec<u8>> {
     for subcommand in shown(command) {
         section(&mut page, subcommand)?;
     }
-    if command.get_after_help().is_some() {
-        man.render_extra_section(&mut page)?;
-    }
+    page.extend_from_slice(closing(command).as_bytes());
     Ok(page)
 }
+
+/// What a page of the manual ends with.
+fn closing(command: &Command) -> String {
+    let mut roff = String::new();
+    terms(&mut roff, "EXIT STATUS", Exit::TABLE.map(|(code, meaning)| (code.to_owned(), meaning.to_owned())));
+    let mut variables = BTreeMap::new();
+    variables_of(command, &mut variables);
+    let others = ENVIRONMENT.map(|(name, meaning)| (name.to_owned(), meaning.to_owned()));
+    terms(&mut roff, "ENVIRONMENT", variables.into_iter().chain(others));
+    terms(&mut roff, "FILES", FILES.map(|(name, meaning)| (name.to_owned(), meaning.to_owned())));
+    let name = title(command);
+    let examples = EXAMPLES.iter().filter(|(command, _)| {
+        name == "logmill"
+            || command.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    });
+    roff.push_str(".SH EXAMPLES\n");
+    for (command, meaning) in examples {
+        let _ = write!(roff, ".PP\n{}\n.PP\n.RS 4\n.nf\n{}\n.fi\n.RE\n", line(meaning), line(command));
+    }
+    roff
+}
+
+/// A section of words, each with what it means.
+fn terms(roff: &mut String, title: &str, terms: impl IntoIterator<Item = (String, String)>) {
+    let _ = writeln!(roff, ".SH \"{title}\"");
+    for (word, meaning) in terms {
+        let _ = write!(roff, ".TP\n\\fB{}\\fR\n{}\n", line(&word), line(&meaning));
+    }
+}
+
+/// A text on one line, in which roff finds nothing to act upon.
+fn line(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\n', " ");
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
+}
+
+/// The variables that stand in for flags of a command and of those below, with what the flags mean.
+fn variables_of(command: &Command, variables: &mut BTreeMap<String, String>) {
+    for argument in command.get_arguments() {
+        let (Some(variable), Some(flag)) = (argument.get_env(), argument.get_long()) else { continue };
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        variables.insert(variable.to_string_lossy().into_owned(), format!("Stands in for --{flag}: {help}"));
+    }
+    shown(command).for_each(|command| variables_of(command, variables));
+}
+
+/// The other variables that are heeded.
+const ENVIRONMENT: [(&str, &str); 11] = [
+    (
+        "AWS_*, AZURE_*, GOOGLE_*",
+        "Credentials and settings for buckets and queues, as the tools of these clouds take them.",
+    ),
+    ("NO_COLOR", "If it is not empty, nothing has colours, unless --color says otherwise."),
+    (
+        "OPENLINEAGE_API_KEY, OPENLINEAGE_NAMESPACE, OPENLINEAGE_PARENT_ID",
+        "For --lineage: what is sent as a bearer token, the namespace of the job, the run above this one.",
+    ),
+    ("AIRFLOW_CTX_*", "For --lineage: the run above this one, as Airflow tells its tasks."),
+    (
+        "PGHOST, PGPORT, PGUSER, PGDATABASE, PGSERVICE, PGSSLMODE, ...",
+        "As with psql, for what the URL of a destination does not say.",
+    ),
+    (
+        "PGPASSWORD, PGPASSFILE",
+        "The password, and where it is looked for: better there than in a job or on a command line.",
+    ),
+    ("RUST_BACKTRACE", "1 shows where a bug is, if you meet one."),
+    ("SOURCE_DATE_EPOCH", "When a page of `report` says that it was made: the same bytes each time."),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "Other certificates to trust than those of the system."),
+    ("TERM", "dumb has no bar that says how far a run is, but lines."),
+    ("any other", "A job may name it as ${NAME}: passwords stand there and not in the file."),
+];
+
+const FILES: [(&str, &str); 6] = [
+    (
+        "NAME.logmill.toml",
+        "The job that a load without one infers and writes beside you. It is yours to edit, and used from then on.",
+    ),
+    ("logmill.db", "The SQLite database into which such a job loads."),
+    ("~/.pgpass, ~/.pg_service.conf", "Passwords and services of PostgreSQL, as psql has them."),
+    (
+        "~/.postgresql/root.crt, postgresql.crt, postgresql.key",
+        "Certificates for PostgreSQL, as psql has them.",
+    ),
+    ("FILE.ids", "Beside the records of `dead-letters export --raw`: which record is which letter."),
+    (
+        ".logmill-*.tmp",
+        "A draft of what is not whole yet. A command that was killed can leave one; it may be removed.",
+    ),
+];
+
+const EXAMPLES: [(&str, &str); 17] = [
+    ("logmill load app.log", "Load a file of a format that is found out, into logmill.db:"),
+    ("logmill load -j app.toml --into postgres://loader@db/logs", "Load a job into another database:"),
+    ("zcat old/*.gz | logmill load -j app.toml -", "Load what another program writes:"),
+    ("logmill load -j app.toml --date 2023-10-27 --output json", "Load a day from a scheduler:"),
+    (
+        "logmill backfill -j app.toml --from 2023-10-01 --to 2023-11-01",
+        "Load a month, and later what is missing of it:",
+    ),
+    ("logmill check -j app.toml logs/today.ndjson", "Look whether records are good, and write nothing:"),
+    ("logmill infer logs -o app.toml", "Write a job for the logs of a folder:"),
+    ("logmill plan -j app.toml -v", "See what a load would do, and what it promises:"),
+    ("logmill status -j app.toml --fail-if-open --fail-if-older 1d", "Let a monitor look:"),
+    ("logmill report -j app.toml -o app.html", "Put everything on one page:"),
+    ("logmill dead-letters list -j app.toml --counts", "See what was refused, and why:"),
+    (
+        "logmill dead-letters export -j app.toml --code json_invalid -o bad.ndjson",
+        "Write records to a file, to mend them there:",
+    ),
+    ("logmill dead-letters replay -j app.toml --from bad.ndjson", "Let mended records through:"),
+    ("logmill verify -j app.toml", "Compare the files with the rows:"),
+    ("logmill rollup -j app.toml --check", "See whether metrics are what they should be:"),
+    (
+        "logmill forget -j app.toml logs/a.ndjson --delete-rows",
+        "Load a file again from its beginning, without its rows:",
+    ),
+    ("logmill bench run --into postgres://loader@db/logs", "Measure where the time goes:"),
+];
 
 /// A subcommand as one section, its parts one level lower than on a page of its own. What all
 /// commands take was told above.

@@ -7,6 +7,7 @@ mod args;
 mod backfill;
 mod bench;
 mod check;
+mod completions;
 mod dead_letters;
 mod files;
 mod forget;
@@ -50,6 +51,7 @@ use speech::{Speech, print, print_as_is};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    completions::answer(args::command_line);
     crate::failpoint::setup();
     let Line { speech, name, job, command } = match read_line() {
         Ok(line) => line,
@@ -82,8 +84,11 @@ pub fn run() -> ExitCode {
             Command::Rollup(args) => rollup::rollup(args, speech, &stop),
             Command::Forget(args) => forget::forget(args, speech),
             Command::Bench(command) => bench::bench(command, speech, &stop),
-            Command::Config { json_schema: _ } => json_schema(),
-            Command::Completions { shell } => completions(*shell),
+            Command::Config { output_schema, .. } => schema(*output_schema),
+            Command::Completions { shell } => {
+                print_as_is(&completions::script(*shell)?)?;
+                Ok(Exit::Success)
+            }
             Command::Man { command } => man::man(command),
         }));
         ended.unwrap_or_else(|_| Err(Error::broken("a step of the run panicked").into()))
@@ -203,9 +208,11 @@ fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> 
     Ok(())
 }
 
-fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::command_line(), "logmill", &mut script);
-    print_as_is(&script)?;
+/// What editors know a job file by, or programs an output.
+fn schema(is_of_outputs: bool) -> anyhow::Result<Exit> {
+    match is_of_outputs {
+        true => print(JSON_SCHEMA)?,
+        false => print(&format!("{:#}\n", crate::config::json_schema()))?,
+    }
     Ok(Exit::Success)
 }

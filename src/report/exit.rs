@@ -28,6 +28,18 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The table, for people.
+    pub const TABLE: [(&str, &str); 8] = [
+        ("0", "Every record is accounted for, and no dead letter is open."),
+        ("1", "It failed. Nothing is lost; run it again to go on."),
+        ("2", "The command line or the job is wrong. Nothing was touched."),
+        ("3", "It finished, and some records were rejected: `logmill dead-letters list`."),
+        ("4", "A source has more dead letters than stop_above allows, and was given up."),
+        ("5", "`verify`, `rollup --check` or `bench compare` found a difference."),
+        ("6", "Another run holds the sources, or took them over."),
+        ("130, 143", "A signal ended it, after a clean stop. A second one stops at once."),
+    ];
+
     /// The number.
     pub fn code(self) -> u8 {
         match self {
@@ -136,6 +148,8 @@ mod tests {
         ];
         for (exit, code) in table {
             assert_eq!(exit.code(), code, "{exit:?}");
+            let told = Exit::TABLE.iter().flat_map(|(codes, _)| codes.split(", "));
+            assert_eq!(told.filter(|told| **told == *code.to_string()).count(), 1, "{code}");
         }
     }
 

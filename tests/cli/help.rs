@@ -22,16 +22,85 @@ fn every_command_has_its_help_and_its_page() {
     assert!(load.contains("inferred from FILE, its format") && !load.contains("NDJSON"), "{load}");
     let list = place.run("man dead-letters list").ended(0, &[]).stdout;
     assert!(list.contains("logmill dead\\-letters list") && list.contains("\\-\\-code"), "{list}");
+    // Each page has what a page of the manual has, and roff finds nothing wrong in it.
+    for arguments in ["man", "man load", "man dead-letters", "man dead-letters list", "man bench run"] {
+        let page = place.run(arguments).ended(0, &[]).stdout;
+        for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"] {
+            let found = page.lines().filter(|line| line.replace('"', "") == format!(".SH {section}")).count();
+            assert_eq!(found, 1, "{section} in {arguments}:\n{page}");
+        }
+        assert!(page.contains("LOGMILL_JOB") || arguments == "man bench run", "{arguments}");
+        let examples = page.split(".SH EXAMPLES").nth(1).unwrap();
+        let named = arguments.replacen("man", "logmill", 1).replace('-', "\\-");
+        assert!(examples.contains(&named), "{arguments}:\n{examples}");
+        let mut groff = Command::new("groff");
+        if groff.arg("--version").output().is_ok() {
+            let mut groff = Command::new("groff");
+            let said = Said::of(groff.args(["-man", "-Tutf8", "-ww", "-z"]), page.as_bytes());
+            assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{arguments}");
+        }
+    }
     place.run("man lod").ended(2, &["there is no command lod; `logmill help` lists what there is"]);
+}
+
+/// What a shell is offered behind these words, the last of which is being typed.
+fn offered(place: &Place, shell: &str, words: &[&str]) -> Vec<String> {
+    let mut command = place.command("--");
+    command.arg("logmill").args(words).env("LOGMILL_COMPLETE", shell);
+    command.env("_CLAP_COMPLETE_INDEX", words.len().to_string()).env("_CLAP_IFS", "\n");
+    let said = Said::of(&mut command, b"").ended(0, &[]);
+    // What stands behind a tab or a colon is what a shell shows beside.
+    said.stdout.lines().filter_map(|line| line.split(['\t', ':']).next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn every_shell_has_its_completions() {
     let place = Place::new();
+    place.write("app.toml", JOB.replace("URL", "sqlite:logmill.db"));
+    place.write("other.toml", "[package]\nversion = \"1\"\n");
+    place.write("logs/a.ndjson", "{\"n\":1}\nno\n{\"n\":\"x\"}\n");
+    place.run("load -j app.toml").ended(3, &[]);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.run(&format!("completions {shell}")).ended(0, &[]).stdout;
-        assert!(script.contains("dead-letters") && script.contains("verdicts"), "{shell}: {script}");
+        assert!(script.contains("LOGMILL_COMPLETE"), "{shell}: {script}");
     }
+    for shell in ["bash", "zsh", "fish"] {
+        let offered = |words: &[&str]| offered(&place, shell, words);
+        assert_eq!(offered(&["dead-letters", "re"]), ["replay"], "{shell}");
+        assert_eq!(offered(&["check", "--verd"]), ["--verdicts"], "{shell}");
+        // Jobs where jobs go, and no other file; files where files go.
+        assert_eq!(offered(&["load", "-j", "o"]), [] as [&str; 0], "{shell}");
+        assert_eq!(offered(&["load", "-j", "app"]), ["app.toml"], "{shell}");
+        assert_eq!(offered(&["load", "ot"]), ["other.toml"], "{shell}");
+        // Ids of dead letters, also behind others.
+        assert_eq!(offered(&["dead-letters", "show", "-j", "app.toml", ""])[..2], ["1", "2"], "{shell}");
+        assert_eq!(offered(&["dead-letters", "discard", "--job=app.toml", "--id", "2"]), ["2"], "{shell}");
+        assert_eq!(
+            offered(&["dead-letters", "list", "-japp.toml", "--id", "1,"])[..2],
+            ["1,1", "1,2"],
+            "{shell}"
+        );
+        // A destination that is away offers nothing, and soon.
+        let away = ["dead-letters", "show", "-j", "app.toml", "--into", "postgres://x@192.0.2.1/x", "1"];
+        let began = std::time::Instant::now();
+        assert_eq!(offered(&away), [] as [&str; 0], "{shell}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_real_shell_completes() {
+    let place = Place::new();
+    place.write("app.toml", JOB.replace("URL", "sqlite:logmill.db"));
+    let program = place.command("").get_program().to_owned();
+    let script = "mkdir bin && ln -s \"$program\" bin/logmill && PATH=$PWD/bin:$PATH
+        source <(logmill completions bash)
+        COMP_WORDS=(logmill load -j a) COMP_CWORD=3 COMP_TYPE=9
+        _clap_complete_logmill logmill a -j
+        printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", script]).current_dir(place.path("")).env("program", program);
+    assert_eq!(Said::of(&mut bash, b"").ended(0, &[]).stdout, "app.toml\n");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Subcommand, ValueHint};
 
+use super::super::completions;
 use super::{DateArg, WorkArgs, name_of_file};
 use crate::bench::dataset::{Amount, FORMATS, Format, Recipe, SHAPES, Shape};
 use crate::bench::{ALL, Stage};
@@ -94,7 +95,7 @@ pub(in crate::cli) struct GenerateArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct GroundArgs {
     /// The job file [default: the one beside FILE, or what is inferred]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), value_hint = ValueHint::FilePath, conflicts_with = "RecipeArgs")]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs(), conflicts_with = "RecipeArgs")]
     pub(in crate::cli) job: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) date: DateArg,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Subcommand, ValueHint};
 
+use super::super::completions;
 use super::{JobArgs, WatchArgs};
 use crate::config::units;
 
@@ -126,7 +127,7 @@ pub(in crate::cli) struct FilterArgs {
     #[arg(long, value_name = "TIME", value_parser = units::parse_since, help_heading = "Which")]
     pub(in crate::cli) since: Option<DateTime<Utc>>,
     /// Only those with these ids
-    #[arg(long, value_delimiter = ',', value_parser = units::parse_id, help_heading = "Which")]
+    #[arg(long, value_delimiter = ',', value_parser = units::parse_id, add = completions::letters(), help_heading = "Which")]
     pub(in crate::cli) id: Vec<i64>,
 }
 
@@ -141,7 +142,7 @@ pub(in crate::cli) struct ShowArgs {
     #[command(flatten)]
     pub(in crate::cli) job: JobArgs,
     /// The id, as `dead-letters list` shows it
-    #[arg(value_parser = units::parse_id)]
+    #[arg(value_parser = units::parse_id, add = completions::letters())]
     pub(in crate::cli) id: i64,
     /// Write the record's bytes to stdout as they are, and nothing else, whatever --output says
     #[arg(long)]
