@@ -207,6 +207,9 @@ fn what_would_change_nothing_is_refused() {
         let said = place.run(line).ended(2, &[said]);
         assert_eq!(said.stdout, "", "{line}");
     }
+    // A job that only the environment names gives way to what is asked for.
+    let mut command = place.command(&format!("bench run {SMALL} --no-floors --stages scan"));
+    Said::of(command.env("LOGMILL_JOB", "gone.toml"), b"").ended(0, &[]);
     // What the environment says is for whatever measures.
     let mut command = place.command("bench compare a.json a.json");
     Said::of(command.env("LOGMILL_INTO", "sqlite:x.db").env("LOGMILL_THREADS", "2"), b"").ended(1, &[]);
@@ -252,6 +255,12 @@ fn unlike_results_are_refused_by_name() {
     place
         .run("bench compare a.json filesystem.json")
         .ended(2, &["settings.server.filesystem is", "\"another\""]);
+    // An older result does not say where it was measured: it is compared, and that is told.
+    let mut silent = measured(&place.read("a.json"));
+    silent["settings"].as_object_mut().unwrap().remove("server").unwrap();
+    place.write("silent.json", silent.to_string());
+    let said = place.run("bench compare silent.json a.json").ended(1, &[]);
+    assert!(said.stdout.contains("silent.json does not say which server"), "{}", said.stdout);
     place.run(&format!("bench run {SMALL} --no-floors --stages load -o load.json")).ended(0, &[]);
     let mut fewer = measured(&place.read("load.json"));
     fewer["stages"][0]["rows"] = 499.into();

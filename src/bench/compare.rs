@@ -45,9 +45,10 @@ impl Measured {
         }
     }
 
-    /// All that must be the same, so that a difference in time is one of the program.
-    fn conditions(&self) -> Value {
-        json!({
+    /// All that must be the same, so that a difference in time is one of the program. Of the server, only
+    /// where both results say it.
+    fn conditions(&self, says_server: bool) -> Value {
+        let mut conditions = json!({
             "host": self.host,
             "build": {
                 "target": self.build.target,
@@ -56,7 +57,16 @@ impl Measured {
             },
             "data": self.data,
             "settings": self.settings,
-        })
+        });
+        if let Some(settings) = conditions["settings"].as_object_mut().filter(|_| !says_server) {
+            settings.remove("server");
+        }
+        conditions
+    }
+
+    /// Whether it says what it was loaded into. Results did not at first.
+    fn says_server(&self) -> bool {
+        !self.settings.server.is_empty()
     }
 
     pub(super) fn stage(&self, stage: &str) -> Option<&BenchStage> {
@@ -69,7 +79,13 @@ pub fn compare(old: (&str, &Measured), new: (&str, &Measured), fail_below: f64) 
     let (old_name, old) = old;
     let (new_name, new) = new;
     let mut unlike = Vec::new();
-    differences("", &old.conditions(), &new.conditions(), &mut unlike);
+    let silent: Vec<String> = [(old_name, old), (new_name, new)]
+        .into_iter()
+        .filter(|(_, measured)| !measured.says_server())
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let says_server = silent.is_empty();
+    differences("", &old.conditions(says_server), &new.conditions(says_server), &mut unlike);
     let stages = |measured: &Measured| -> Vec<String> {
         measured.stages.iter().map(|stage| stage.stage.clone()).collect()
     };
@@ -100,7 +116,7 @@ pub fn compare(old: (&str, &Measured), new: (&str, &Measured), fail_below: f64) 
         let estimate = (runs >= RUNS_MIN).then(|| statistics::of_series(&old_runs, &new_runs));
         compared(&old.stage, by_cpu, estimate, runs, (&old_runs, &new_runs), fail_below)
     });
-    Ok(comparison(old_name, new_name, fail_below, stages.collect()))
+    Ok(BenchComparison { silent, ..comparison(old_name, new_name, fail_below, stages.collect()) })
 }
 
 /// What differs between two objects, by the names of its members.
@@ -180,6 +196,7 @@ pub(super) fn comparison(
         old: old.to_owned(),
         new: new.to_owned(),
         fail_below,
+        silent: Vec::new(),
         stages,
     }
 }

@@ -15,7 +15,7 @@ use chrono::NaiveDate;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 
-pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement};
+pub(super) use bench::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement, of_recipe};
 pub(super) use letters::{
     DeadLettersCommand, DeliverArgs, DiscardArgs, ExportArgs, FilterArgs, ListArgs, ReplayArgs, ShowArgs,
 };

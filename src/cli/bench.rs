@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::ArgMatches;
 
-use super::args::{BenchCommand, CompareArgs, GroundArgs, RunArgs, of_no_measurement};
+use super::args::{BenchCommand, Command, CompareArgs, GroundArgs, RunArgs, of_no_measurement, of_recipe};
 use super::speech::Speech;
 use crate::bench::{self, AgainstOptions, Ground, RunOptions, Stage};
 use crate::config::Overrides;
@@ -100,8 +100,22 @@ fn stages(args: &GroundArgs) -> Vec<Stage> {
     bench::ALL.into_iter().filter(|stage| args.stages.iter().any(|name| name == stage.name())).collect()
 }
 
-/// Refuses flags that say how to measure where nothing is measured.
+/// Leaves out a job that only the environment names, where flags say what is made to measure on.
+pub(super) fn settle(command: &mut Command, matches: &ArgMatches) {
+    if let Command::Bench(command) = command
+        && of_recipe(matches).is_some()
+    {
+        command.leave_job_out();
+    }
+}
+
+/// Refuses flags that say how to measure where nothing is measured, or what to make where a job is named.
 pub(super) fn refused(matches: &ArgMatches) -> Option<Error> {
+    if let Some((flag, true)) = of_recipe(matches) {
+        return Some(Error::usage(format!(
+            "{flag} says what is made to measure on, and cannot be used with --job, which has files of its own"
+        )));
+    }
     let flag = of_no_measurement(matches)?;
     Some(Error::usage(format!(
         "{flag} says how to measure, and two results have been measured; leave it out, or name a program with --against"

@@ -116,7 +116,9 @@ fn read_line() -> Result<Line, clap::Error> {
     let command = match bench::refused(&matches) {
         Some(error) => Err(error),
         None => {
-            let read = CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut line))?;
+            let mut read =
+                CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut line))?;
+            bench::settle(&mut read.command, &matches);
             Ok(read.command)
         }
     };

@@ -176,6 +176,9 @@ pub struct BenchComparison {
     pub new: String,
     /// A stage that is slower than this part of the old speed is a failure.
     pub fail_below: f64,
+    /// Results that do not say what server and filesystem they were measured on, as older ones do
+    /// not: that it was the same one is for the reader to know.
+    pub silent: Vec<String>,
     /// Stage by stage.
     pub stages: Vec<BenchCompared>,
 }

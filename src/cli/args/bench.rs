@@ -95,7 +95,7 @@ pub(in crate::cli) struct GenerateArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct GroundArgs {
     /// The job file [default: the one beside FILE, or what is inferred]
-    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs(), conflicts_with = "RecipeArgs")]
+    #[arg(short, long, value_name = "JOB", env = "LOGMILL_JOB", hide_env_values = true, value_parser = name_of_file(), add = completions::jobs())]
     pub(in crate::cli) job: Option<PathBuf>,
     #[command(flatten)]
     pub(in crate::cli) date: DateArg,
@@ -157,6 +157,28 @@ pub(in crate::cli) struct CompareArgs {
     /// Count instructions too, under valgrind: they decide where time is too noisy to
     #[arg(long, requires = "against")]
     pub(in crate::cli) instructions: bool,
+}
+
+/// The flag, typed behind `bench run` or `bench compare`, that says what is to be made to measure on, and
+/// whether a job was typed beside it. One that the environment names is for other commands.
+pub(in crate::cli) fn of_recipe(matches: &ArgMatches) -> Option<(String, bool)> {
+    let (_, measuring) =
+        matches.subcommand_matches("bench")?.subcommand().filter(|(name, _)| *name != "generate")?;
+    let is_typed = |id: &str| measuring.value_source(id) == Some(ValueSource::CommandLine);
+    let of_recipe = RecipeArgs::augment_args(clap::Command::new("recipe"));
+    let flag = of_recipe.get_arguments().find(|flag| is_typed(flag.get_id().as_str()))?;
+    Some((format!("--{}", flag.get_long()?), is_typed("job")))
+}
+
+impl BenchCommand {
+    /// Measures on no job.
+    pub(in crate::cli) fn leave_job_out(&mut self) {
+        match self {
+            BenchCommand::Generate(_) => {}
+            BenchCommand::Run(args) => args.ground.job = None,
+            BenchCommand::Compare(args) => args.ground.job = None,
+        }
+    }
 }
 
 /// The first flag that says how to measure, typed where two results are compared and nothing is measured. One that

@@ -87,8 +87,15 @@ fn row(stage: &BenchStage, records: f64, bytes: f64) -> Vec<Value> {
 
 /// How two measurements compare.
 pub(in crate::report) fn bench_comparison(comparison: &BenchComparison, width: usize) -> String {
-    let BenchComparison { old, new, fail_below, stages, .. } = comparison;
+    let BenchComparison { old, new, fail_below, silent, stages, .. } = comparison;
     let mut out = format!("old: {old}\nnew: {new}\n\n");
+    for name in silent {
+        let _ = writeln!(
+            out,
+            "{name} does not say which server and filesystem it was measured on, so that is not compared: see to it \
+             that they are the same\n"
+        );
+    }
     let names =
         ["stage", "speed", "certainly within", "by", "pairs", "old s", "new s", "instructions", "verdict"];
     let rows: Vec<Vec<Value>> = stages.iter().map(compared).collect();
