@@ -28,6 +28,7 @@ on_each_destination! {
     what_was_loaded_before_the_rules_changed_is_left_alone
     only_the_files_that_are_named_are_missed
     why_a_file_cannot_be_read_is_told_as_it_is
+    where_nothing_could_be_compared_nobody_speaks_of_no_difference
     a_file_that_is_named_and_not_there_is_told
     every_day_is_verified
     a_load_that_stopped_halfway_is_verified_up_to_there
@@ -411,6 +412,17 @@ fn why_a_file_cannot_be_read_is_told_as_it_is(kind: Kind) {
         assert!(why.as_str().unwrap().contains("symbolic link"), "{why}");
         assert_eq!(ended.result("/sources").as_array().unwrap().len(), 1);
     }
+}
+
+fn where_nothing_could_be_compared_nobody_speaks_of_no_difference(kind: Kind) {
+    let load = Load::of("{\"n\":1}\n").to(kind).schema("n int");
+    load.call().run().exit(0);
+    std::fs::remove_file(load.path("log.ndjson")).unwrap();
+    verify(&load, 0);
+    let said = for_people(&load);
+    assert!(said.contains("nothing was compared with"), "{said}");
+    assert!(said.contains("because 1 source cannot be read again"), "{said}");
+    load.command("verify").arg("--strict").run().exit(1);
 }
 
 fn a_load_that_stopped_halfway_is_verified_up_to_there(kind: Kind) {

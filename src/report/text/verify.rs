@@ -18,10 +18,13 @@ pub(in crate::report) fn verify(verify: &Verify) -> String {
         0 => "no difference".to_owned(),
         sum => figure::some(sum, "difference"),
     };
-    let mut out = format!(
-        "{job}: {verdict} between {} and {destination}\n",
-        figure::some(verify.sources.len(), "source")
-    );
+    let mut out = match (verify.sources.len(), sum) {
+        // To have found no difference, somebody must have looked.
+        (0, 0) => format!("{job}: nothing was compared with {destination}, {}\n", why_nothing(verify)),
+        (sources, _) => {
+            format!("{job}: {verdict} between {} and {destination}\n", figure::some(sources, "source"))
+        }
+    };
     let all = |of: &dyn Fn(&VerifiedSource) -> u64| verify.sources.iter().map(of).sum::<u64>();
     let _ = writeln!(
         out,
@@ -55,6 +58,14 @@ pub(in crate::report) fn verify(verify: &Verify) -> String {
     not_verifiable(&mut out, verify);
     rest(&mut out, verify);
     out
+}
+
+/// Why there was no source to compare.
+fn why_nothing(verify: &Verify) -> String {
+    match verify.not_verifiable.len() {
+        0 => "because the job has loaded nothing".to_owned(),
+        lost => format!("because {} cannot be read again", figure::some(lost, "source")),
+    }
 }
 
 fn differences(out: &mut String, verify: &Verify) {
