@@ -23,7 +23,10 @@ pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Resu
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
     let job = engine::choose_job(args.job.job.as_deref(), &overrides, &watch)?;
     let Job { config, path, is_found, inferred } = &job;
-    let files = engine::files(config, &watch)?;
+    let files = match rebuild {
+        Some(rebuild) => engine::files_to_rebuild(config, rebuild, &watch)?,
+        None => engine::files(config, &watch)?,
+    };
     engine::refuse_found_database(config)?;
     let watchers = Watchers::start(&args.watch, speech, config, &watch.stats)?;
     if let Some(inferred) = inferred {

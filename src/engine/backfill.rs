@@ -232,8 +232,10 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     let began = Instant::now();
     let due: Vec<(usize, u64)> = plan.due().collect();
     watch.stats.foresee(due.iter().map(|(_, bytes)| bytes).sum());
+    let beside = plan.options.parallel.min(due.len()).max(1);
     let running = Running {
         plan,
+        beside,
         watch,
         next: AtomicUsize::new(0),
         is_over: AtomicBool::new(false),
@@ -244,8 +246,7 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     // All are given before the first is waited for: one that nobody has is never passed.
     let turns: Vec<Arc<Turn>> = (0..due.len()).map(|place| Arc::new(turns.turn(place))).collect();
     let turns = Mutex::new(turns.into_iter().map(Some).collect::<Vec<_>>());
-    let threads = plan.options.parallel.min(due.len()).max(1);
-    side_by_side(threads, || running.run(&due, &turns));
+    side_by_side(beside, || running.run(&due, &turns));
     let absent: Vec<NaiveDate> =
         plan.days.iter().filter(|day| day.fate == Fate::Absent).map(|day| day.date).collect();
     let mut error = running.error.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -284,6 +285,8 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
 /// What the threads of a backfill share.
 struct Running<'a> {
     plan: &'a BackfillPlan<'a>,
+    /// How many days go side by side, and share the threads and the memory.
+    beside: usize,
     watch: &'a Watch,
     next: AtomicUsize,
     is_over: AtomicBool,
@@ -326,7 +329,7 @@ impl Running<'_> {
         let config = plan.config.on(day.date);
         // What is claimed counts itself.
         watch.stats.foresaw(bytes);
-        let share = Share { of: plan.options.parallel, turn, place, rolls_up: false };
+        let share = Share { of: self.beside, turn, place, rolls_up: false };
         let mut ended = day.report();
         match load_beside(&config, &day.files, plan.options.load, share, watch) {
             Ok(load) => note(&mut ended, load),

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::figure;
 use crate::pipeline::{self, Settings};
-use crate::sink::Answer;
+use crate::sink::{Answer, Rebuild};
 use crate::source::{Discovered, Found, LETTERS, Pattern, Places, Reach, discover};
 
 /// The files of which none need be there.
@@ -61,6 +61,28 @@ pub fn files(config: &Config, watch: &Watch) -> Result<Discovered> {
         return Err(nothing_found(&names, &found.passed_over));
     }
     Ok(found)
+}
+
+/// The files of a rebuild. Where sources may go without theirs, none need be there, if the job has loaded any:
+/// a job that has not has more likely a mistake in its names.
+pub fn files_to_rebuild(config: &Config, rebuild: Rebuild, watch: &Watch) -> Result<Discovered> {
+    let may_go = rebuild.is_whole && rebuild.allow_missing && has_loaded(config, watch)?;
+    match files(config, watch) {
+        Ok(mut found) if may_go => {
+            found.files.retain(|file| file.is_stream() || file.is_there());
+            Ok(found)
+        }
+        Err(error) if may_go && matches!(error.kind(), ErrorKind::NoFiles { .. }) => {
+            Ok(Discovered::default())
+        }
+        found => found,
+    }
+}
+
+/// Whether the job has loaded anything, on its day if it has one.
+fn has_loaded(config: &Config, watch: &Watch) -> Result<bool> {
+    let status = destination(config, watch)?.history()?.status(&config.name)?.unwrap_or_default();
+    Ok(status.sources.iter().any(|source| source.data_date == config.date))
 }
 
 /// Takes down which objects the destination remembers as loaded: of these, not even the beginning is read.

@@ -35,7 +35,7 @@ pub use backfill::{BackfillOptions, BackfillPlan, backfill, plan_backfill};
 pub use check::{check, input_at};
 pub use deliver::deliver;
 pub use export::{ExportTo, export};
-pub use files::{files, files_or_none};
+pub use files::{files, files_or_none, files_to_rebuild};
 pub use forget::{ForgetOptions, Meant, forget};
 pub use found::found_dates;
 pub use from_schema::UnwrittenSchema;

@@ -386,6 +386,21 @@ fn files_can_be_rebuilt_alone(kind: Kind) {
     days.log("c", 20..21);
     days.run("load --rebuild --allow-missing").ended(0, &[]);
     assert_eq!(days.query("SELECT source_id, n FROM t ORDER BY n"), ["1|10", "1|11", "1|12", "1|13", "3|20"]);
+    // Without any file it is a rebuild to nothing, which somebody must ask for by name.
+    let days = days.files("files = [\"logs/*.log\", \"one.log\"]");
+    std::fs::remove_dir_all(days.place.path("logs")).unwrap();
+    days.place.write("one.log", "{\"n\":30}\n");
+    days.run("load one.log").ended(0, &[]);
+    std::fs::remove_file(days.place.path("one.log")).unwrap();
+    let before = days.all();
+    days.run("load --rebuild").ended(1, &[]);
+    assert_eq!(days.all(), before);
+    let (code, result) = days.json("load --rebuild --allow-missing");
+    assert_eq!((code, &result["rebuilt"]["sources_removed"]), (0, &3.into()), "{result}");
+    assert_eq!(days.query("SELECT count(*) FROM t"), ["0"]);
+    // A job that has loaded nothing has a mistake in its names.
+    days.run("load --rebuild --allow-missing").ended(1, &["one.log"]);
+    days.files("files = [\"logs/*.log\"]").run("load --rebuild --allow-missing").ended(2, &["logs/*.log"]);
 }
 
 /// Two files of a job without a date, of which the second is a copy of the first by now.
