@@ -318,6 +318,17 @@ fn a_trigger_that_raises_sets_the_row_aside_with_its_code() {
 }
 
 #[test]
+fn an_entry_that_no_index_can_hold_sets_its_row_aside() {
+    // A third of a page, which noise does not shrink to.
+    let mut chance = fastrand::Rng::with_seed(4);
+    let noise: String = (0..6_000).map(|_| chance.alphanumeric()).collect();
+    let records = ["a", &noise, "b"].map(|text| format!("{{\"s\":\"{text}\"}}\n")).concat();
+    let load =
+        Load::of(records).schema("s text").given("CREATE TABLE t (s text, {key}); CREATE INDEX ON t (s)");
+    load.run().exit(3).counts("2 inserted, 1 rejected").rejects([(2, "server_54000")]);
+}
+
+#[test]
 fn keys_that_the_server_calls_equal_are_one_key() {
     Server::shared().needs("citext");
     Server::shared().needs("ICU");

@@ -350,6 +350,30 @@ fn what_is_remembered_is_told_before_anything_is_loaded() {
     });
 }
 
+/// What a newer program knows of its tables, this one does not.
+#[test]
+fn tables_of_a_newer_program_are_refused_and_stay_as_they_are() {
+    for kind in Kind::all() {
+        let left = Left::of(versions().last().unwrap(), kind);
+        left.load("app.toml");
+        let meta = kind.word("logmill.meta", "logmill_meta");
+        left.destination.execute(&format!("UPDATE {meta} SET version = 999"));
+        fs::write(
+            left.path("logs/app/9-new.ndjson"),
+            "{\"n\":997,\"at\":0,\"level\":\"INFO\",\"message\":\"m\"}\n",
+        )
+        .unwrap();
+        let before = (left.sources(), left.letters());
+        for command in ["load", "status", "verify", "dead-letters list", "dead-letters replay"] {
+            left.run(&format!("{command} -j app.toml"), b"").ended(2, &["are of version 999"]);
+        }
+        // A plan says what stands in the way.
+        let said = left.run("plan -j app.toml", b"");
+        assert!(said.code == 2 && said.stdout.contains("are of version 999"), "{said:?}");
+        assert_eq!((left.sources(), left.letters()), before);
+    }
+}
+
 /// A migration without a dump of what it migrates is a promise that nobody checks.
 #[test]
 fn every_version_of_our_tables_has_its_dump() {
