@@ -253,6 +253,14 @@ impl Faults {
         self.list.len()
     }
 
+    /// Forgets all but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        if let Some(first) = self.list.get(len) {
+            self.text.truncate(first.field.start);
+            self.list.truncate(len);
+        }
+    }
+
     /// Notes a fault. `input` is the offending value as a person would recognise it; it is
     /// quoted up to 200 bytes.
     pub fn push(

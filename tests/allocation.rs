@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use logmill::format::{AwsLog, Chunk, Dialect, LogFormat, Memory, Pattern, Preamble, Spec, of};
 use logmill::reject::Faults;
-use logmill::schema::{self, Bounds, Decimal, Enum, Extra, Field, Float, Kind, List, Nul, Object, Schema};
-use logmill::schema::{StampFormat, Strptime, Text, Timestamp};
+use logmill::schema::{self, Again, Bounds, Constant, Decimal, Enum, Extra, Field, Float, Kind, List, Nul};
+use logmill::schema::{Object, Schema, StampFormat, Strptime, Text, Timestamp, Union, Values};
 use logmill::source::{Objects, Runtime};
 
 struct Counting;
@@ -71,14 +71,51 @@ fn schema() -> Schema {
         Field::new("object", Kind::Object(Box::new(inner))),
         Field::new("list", Kind::List(Box::new(List::of(Field::new("", Kind::Int(Bounds::default())))))),
     ];
+    let fields = fields.into_iter().chain(fields_of_models()).collect();
     Schema { fields, extra: Extra::Keep, nul: Nul::Strip, ..Schema::default() }
+}
+
+/// Fields of the kinds that models have, some of whose values are tried by several kinds.
+fn fields_of_models() -> Vec<Field> {
+    let int = |name| Field::new(name, Kind::Int(Bounds::default()));
+    let text = || Field::new("text", Kind::Text(Text::default()));
+    let mixed = Values::Mixed(vec![Constant::Text("x\"".into()), Constant::Int(2), Constant::Bool(true)]);
+    let literal = || Kind::Enum(Enum { literal: true, ..Enum::of(mixed.clone()) });
+    let inner = Kind::Union(Union::new([int("int"), Field::new("float", Kind::Float(Float::default()))]));
+    let union = Union::new([Field::new("literal", literal()), Field::new("union", inner), text()]);
+    let again = Field::new("next", Kind::Again(Again::default())).optional();
+    let node = Schema { fields: vec![int("v"), again], ..Schema::default() };
+    let object = |name, fields| {
+        let object = Object::new(Schema { fields, ..Schema::default() });
+        Field::new(name, Kind::Object(Box::new(object)))
+    };
+    let several = Kind::Union(Union::new([
+        object("model", vec![int("a")]),
+        object("model", vec![int("b")]),
+        int("int"),
+    ]));
+    let like = schema::Json { text: false, like: Some(Box::new(Field::new("like", several))) };
+    let in_text =
+        Object { text: true, ..Object::new(Schema { fields: vec![int("a"), text()], ..Schema::default() }) };
+    let list_in_text = List { text: true, ..List::of(text()) };
+    vec![
+        Field::new("numbers", Kind::Enum(Enum::of(Values::Ints(vec![1, 2])))),
+        Field::new("mixed", Kind::Enum(Enum::of(mixed.clone()))),
+        Field::new("union", Kind::Union(union)),
+        Field::new("dictionary", Kind::Object(Box::new(Object::of(int("members"))))),
+        Field::new("tree", Kind::Object(Box::new(Object::new(node)))),
+        Field::new("kept", Kind::Json(like)),
+        Field::new("in_text", Kind::Object(Box::new(in_text))),
+        Field::new("list_in_text", Kind::List(Box::new(list_in_text))),
+        Field::new("uuid4", Kind::Uuid { version: Some(4) }),
+    ]
 }
 
 /// Records that take the fast ways, the coerced ones and the plain JSON reader's.
 const LINES: [&str; 3] = [
-    r#"{"text":"plain","host":"web.1","level":"info","int":1,"float":1.5,"bool":true,"stamp":"2023-10-27T12:34:56.789Z","epoch":1698410096789,"access":"27/Oct/2023:12:34:56 +0200","date":"2023-10-27","time":"12:34","uuid":"b91d39e4-b81a-4ac6-8048-7a967ab2af2b","cost":"12.50","any":{"a":[1,null]},"raw":"{\"b\":2}","ip":"::1","object":{"user":"bob","tags":["x"]},"list":[1,2],"extra":[1]}"#,
-    r#"{"text":" ÄÖ\u0000Ü ","host":"web.ä","level":"WARN","int":"1_000","float":" 2 ","bool":"yes","stamp":"2023-10-27 12:34","epoch":"1698410096789.5","access":"27/Oct/2023:12:34:56 +0000","date":"2023-10-27T00:00:00","time":7.5,"uuid":"{b91d39e4-b81a-4ac6-8048-7a967ab2af2b}","cost":1e2,"any":"\u0000","raw":"[\"\\u0000\"]","ip":7,"object":{"user":"\u0000","tags":[],"at":0,"y":{}},"list":["1",true]}"#,
-    r#"{"text":"x","host":"a","level":"info","int":123456789012345678901234567890,"float":NaN,"bool":0,"stamp":1698410096.5,"epoch":0.5,"access":"27/Oct/2023:12:34:56 +0000","date":0,"time":0,"uuid":"b91d39e4b81a4ac680487a967ab2af2b","cost":[0,[1],2],"any":123456789012345678901234567890,"raw":" 1 ","ip":"1.2.3.4","object":{"user":"u","tags":["t"]},"list":[]}"#,
+    r#"{"text":"plain","host":"web.1","level":"info","int":1,"float":1.5,"bool":true,"stamp":"2023-10-27T12:34:56.789Z","epoch":1698410096789,"access":"27/Oct/2023:12:34:56 +0200","date":"2023-10-27","time":"12:34","uuid":"b91d39e4-b81a-4ac6-8048-7a967ab2af2b","cost":"12.50","any":{"a":[1,null]},"raw":"{\"b\":2}","ip":"::1","object":{"user":"bob","tags":["x"]},"list":[1,2],"extra":[1],"numbers":1,"mixed":"x\"","union":"x\"","dictionary":{"a":1},"tree":{"v":1,"next":{"v":2,"next":null}},"kept":{"a":1},"in_text":"{\"a\":1,\"text\":\"t\"}","list_in_text":"[\"a\",\"b\"]","uuid4":"b91d39e4-b81a-4ac6-8048-7a967ab2af2b"}"#,
+    r#"{"text":" ÄÖ\u0000Ü ","host":"web.ä","level":"WARN","int":"1_000","float":" 2 ","bool":"yes","stamp":"2023-10-27 12:34","epoch":"1698410096789.5","access":"27/Oct/2023:12:34:56 +0000","date":"2023-10-27T00:00:00","time":7.5,"uuid":"{b91d39e4-b81a-4ac6-8048-7a967ab2af2b}","cost":1e2,"any":"\u0000","raw":"[\"\\u0000\"]","ip":7,"object":{"user":"\u0000","tags":[],"at":0,"y":{}},"list":["1",true],"numbers":"2","mixed":2,"union":"2","dictionary":{},"tree":{"v":"1"},"kept":{"b":2,"c":[]},"in_text":" {\"text\":\"\\u00e4\",\"a\":\"7\"}","list_in_text":"[]","uuid4":"{b91d39e4-b81a-4ac6-8048-7a967ab2af2b}"}"#,
+    r#"{"text":"x","host":"a","level":"info","int":123456789012345678901234567890,"float":NaN,"bool":0,"stamp":1698410096.5,"epoch":0.5,"access":"27/Oct/2023:12:34:56 +0000","date":0,"time":0,"uuid":"b91d39e4b81a4ac680487a967ab2af2b","cost":[0,[1],2],"any":123456789012345678901234567890,"raw":" 1 ","ip":"1.2.3.4","object":{"user":"u","tags":["t"]},"list":[],"numbers":true,"mixed":true,"union":"no number","dictionary":{"a":"1","b":2.0},"tree":{"v":1,"next":{"v":1,"next":{"v":1}}},"kept":"3","in_text":"{\"a\":1,\"text\":\"\",\"x\":{}}","list_in_text":"[\"\\n\"]","uuid4":"b91d39e4b81a4ac680487a967ab2af2b"}"#,
 ];
 
 /// Texts that are borrowed, and texts that must be put together.

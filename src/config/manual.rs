@@ -7,7 +7,6 @@
 use std::fmt::Write as _;
 
 use super::keys::{self, Fallback, Key, Table, Takes};
-use super::later;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/configuration.md");
 
@@ -67,9 +66,6 @@ fn section(page: &mut String, table: &Table) {
     for key in table.keys.iter().filter(|key| !matches!(key.takes, Takes::Table(_) | Takes::Tables(_))) {
         row(page, key);
     }
-    for (name, doc) in later::keys(table.called) {
-        line(page, format_args!("| `{name}` | | | *Not yet.* {doc} |"));
-    }
     if std::ptr::eq(table, &keys::FIELD) {
         types(page);
     }
@@ -117,13 +113,8 @@ fn types(page: &mut String) {
     line(page, format_args!("\nEvery type takes {common}; the other keys are for these types:\n"));
     line(page, "| type | is | also takes |\n|---|---|---|");
     for word in keys::TYPES {
-        let takes = keys::FIELD.keys.iter().filter_map(|key| {
-            let is_built = keys::types(key.name).contains(&word.name);
-            let is_later = later::types(key.name).any(|later| later == word.name);
-            let later = if is_later { " (*not yet*)" } else { "" };
-            (is_built || is_later).then(|| format!("`{}`{later}", key.name))
-        });
-        let takes = takes.collect::<Vec<_>>().join(", ");
+        let takes = keys::FIELD.keys.iter().filter(|key| keys::types(key.name).contains(&word.name));
+        let takes = takes.map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ");
         line(page, format_args!("| `{}` | {} | {takes} |", word.name, word.doc));
     }
 }

@@ -18,7 +18,6 @@ mod format;
 mod hide;
 mod json_schema;
 mod keys;
-pub(crate) mod later;
 #[cfg(test)]
 mod manual;
 mod nearest;

@@ -16,7 +16,6 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key, Table, Takes, Word};
-use super::later;
 use super::nearest::nearest;
 use super::quote::quoted;
 use super::scope::{Scope, TextRange, Written, as_integer, as_text};
@@ -402,12 +401,8 @@ impl<'d> Reader<'d> {
 }
 
 fn unknown_key(given: &str, table: &'static Table, called: &str) -> String {
-    let later = later::keys(table.called).map(|(name, _)| name);
-    if let Some(name) = later.clone().find(|name| *name == given) {
-        return format!("'{name}' is not yet built; leave it out until a later version takes it");
-    }
     let start = format!("unknown key {} in {called}", quoted(given));
-    if let Some(nearest) = nearest(given, table.keys.iter().map(|key| key.name).chain(later)) {
+    if let Some(nearest) = nearest(given, table.keys.iter().map(|key| key.name)) {
         return format!("{start}; did you mean '{nearest}'?");
     }
     let elsewhere = keys::tables().into_iter().find(|other| other.find(given).is_some());

@@ -75,7 +75,7 @@ pub(super) fn canonical(config: &Config) -> String {
         follow_bytes_max: _,
         growing: _,
     } = settings;
-    let Record { schema, schema_file: _, weaker: _ } = record;
+    let Record { schema, schema_file: _, weaker: _, unsaid: _ } = record;
     let Schema {
         fields,
         extra,
@@ -211,7 +211,7 @@ impl Canonical {
 
     fn rule(&mut self, name: &str, rule: Rule<'_>) {
         match rule {
-            Rule::Flag(is_so) | Rule::Literal(is_so) => self.flag(name, *is_so),
+            Rule::Flag(is_so) => self.flag(name, *is_so),
             Rule::Length(length) => self.option(name, *length),
             Rule::Digits(digits) => self.option(name, *digits),
             Rule::Pattern(pattern) => self.option(name, pattern.as_ref().map(Regex::as_str)),
@@ -253,6 +253,7 @@ impl Canonical {
                     schema: Schema { fields, extra: _, nul: _, nulls: _, lacking: _, groups: _ },
                     members: _,
                     flatten: _,
+                    text: _,
                     wanted: _,
                 } = object;
                 self.fields(fields.iter());

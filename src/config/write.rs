@@ -208,7 +208,6 @@ fn value(field: &Field, mode: Mode) -> String {
     }
     // TOML has no null: what is null where it is absent is optional.
     let written = default.as_ref().and_then(|default| toml_of(kind, default));
-    let nullable = *nullable || default.is_some() && written.is_none();
     let is_optional = !required && written.is_none();
     match written {
         Some(written) => keys.push(("default", written)),
@@ -216,7 +215,7 @@ fn value(field: &Field, mode: Mode) -> String {
         None => {}
     }
     // What need not be there may be null, if nothing else is said.
-    if nullable != is_optional {
+    if *nullable != is_optional {
         keys.push(("nullable", nullable.to_string()));
     }
     if *strict != (mode == Mode::Strict) {
@@ -258,8 +257,8 @@ fn rule(rule: Rule<'_>, mode: Mode) -> Option<String> {
             let kinds = rules.fields().map(|field| inner(field, mode));
             Some(format!("[{}]", kinds.collect::<Vec<_>>().join(", ")))
         }
-        // Neither is for a field to say.
-        Rule::OfSource(_) | Rule::Literal(_) => None,
+        // It is not for a field to say.
+        Rule::OfSource(_) => None,
     }
 }
 
@@ -275,7 +274,10 @@ fn toml_of(kind: &Kind, default: &Owned) -> Option<String> {
         default => {
             let mut json = Vec::new();
             kind.write_json(default.value(&Bump::new()), &mut json).ok()?;
-            toml_of_json(&serde_json::from_slice(&json).ok()?)
+            match kind.is_in_text() {
+                true => Some(string(std::str::from_utf8(&json).ok()?)),
+                false => toml_of_json(&serde_json::from_slice(&json).ok()?),
+            }
         }
     }
 }
@@ -450,6 +452,13 @@ on_conflict = "update"
                 i = { type = "enum", values = ["$${x}", "\"", "\\", "\t\u0001", "$$$", "a$", "ä"] }
                 "j.k \"\u0001" = { type = "date", from = "/" }
                 l = { type = "int", from = "/~1x" }
+                q = { type = "int", required = false, nullable = false }
+                r = { type = "enum", values = [1, "x"], literal = true }
+                s = { type = "union", of = [{ type = "union", of = ["int", "date"] }, "bool"] }
+                t = { type = "json", like = { type = "union", of = ["int", { type = "list", items = "int" }, { type = "object", fields = { a = "int" } }] } }
+                u = { type = "list", items = "int", json_text = true, default = "[1, 2]" }
+                v = { type = "object", fields = { a = "int" }, json_text = true, default = "{\"a\": 1}" }
+                w = { type = "json", json_text = true, default = "{\"a\": 1}" }
                 [record.fields.m]
                 type = "object"
                 extra = "forbid"

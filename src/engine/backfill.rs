@@ -230,6 +230,7 @@ impl PlannedDay {
 /// made, the others are left: a destination that is down is down for all of them.
 pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
     let began = Instant::now();
+    plan.config.record.warnings().into_iter().for_each(|warning| watch.observer.warn(warning));
     let due: Vec<(usize, u64)> = plan.due().collect();
     watch.stats.foresee(due.iter().map(|(_, bytes)| bytes).sum());
     let beside = plan.options.parallel.min(due.len()).max(1);

@@ -23,6 +23,7 @@ pub fn check(
     verdicts: Option<Verdicts>,
     watch: &Watch,
 ) -> Result<Check> {
+    config.record.warnings().into_iter().for_each(|warning| watch.observer.warn(warning));
     let mut judge = Judge::new(Arc::new(config.record.schema.clone()), verdicts);
     // There is no destination to leave a core to.
     let threads = config.pipeline.threads.unwrap_or_else(cores);

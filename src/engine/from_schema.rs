@@ -9,7 +9,7 @@ use crate::config::{self, Draft, Overrides, Proposed};
 use crate::error::{Error, Result};
 use crate::infer::{job_name, table_name};
 use crate::report::{self, InferredField};
-use crate::schema::{Fault, Field, Imported, Kind, Owned, Value, Zone};
+use crate::schema::{Fault, Field, Imported, Owned, Value, unsaid};
 use crate::sink;
 
 /// A JSON Schema that no job was written for, and where one would be.
@@ -34,7 +34,7 @@ impl UnwrittenSchema {
 
     /// The job, with all that the schema says of its fields.
     pub fn infer(&self, overrides: &Overrides) -> Result<Inferred> {
-        let Imported { schema, weaker } = config::import_schema(&self.schema)?;
+        let Imported { schema, weaker, .. } = config::import_schema(&self.schema)?;
         let fields: Vec<Proposed> = schema.fields.into_iter().map(|field| proposed(field, &weaker)).collect();
         let url = overrides.into.as_ref().map_or(sink::kinds::DEFAULT, |url| url.reveal());
         let table = overrides.table.as_ref().map_or_else(|| table_name(&self.name), ToString::to_string);
@@ -86,31 +86,12 @@ fn proposed(field: Field, weaker: &[Fault]) -> Proposed {
     notes.extend(unsaid(&field.kind).map(ToOwned::to_owned));
     let field = match &field.default {
         // TOML has no null: what need not be there is null without a word.
-        Some(default) if *default == Owned::Plain(Value::Null) => {
-            if !field.nullable {
-                notes.push("a null is taken too".to_owned());
-            }
-            Field { default: None, nullable: true, ..field }
-        }
+        Some(default) if *default == Owned::Plain(Value::Null) => Field { default: None, ..field },
         Some(default) if !config::can_write(&field.kind, default) => {
             notes.push("its default holds a null, which TOML has no word for: it is left out".to_owned());
-            Field { default: None, nullable: true, ..field }
+            Field { default: None, ..field }
         }
         _ => field,
     };
     Proposed { note: notes.join("; "), ..Proposed::new(field) }
-}
-
-/// What a JSON Schema does not say of such values, and a model may.
-fn unsaid(kind: &Kind) -> Option<&'static str> {
-    match kind {
-        Kind::Timestamp(rules) if rules.zone == Zone::Any => {
-            Some("a zone may be missing, or add zone = \"required\" or \"naive\"")
-        }
-        Kind::Decimal(rules) if rules.max_digits.is_none() && rules.decimal_places.is_none() => Some(
-            "of any size, or add max_digits and decimal_places; a schema has the same words for float | str",
-        ),
-        Kind::List(list) => unsaid(&list.items.kind),
-        _ => None,
-    }
 }

@@ -55,6 +55,7 @@ impl LoadOptions {
 /// could not go on: what was committed until then is whole, and a second load goes on from there.
 /// `Err` is that nothing was begun.
 pub fn load(config: &Config, files: &Discovered, options: LoadOptions, watch: &Watch) -> Result<Load> {
+    config.record.warnings().into_iter().for_each(|warning| watch.observer.warn(warning));
     load_beside(config, files, options, Share::default(), watch)
 }
 

@@ -213,26 +213,13 @@ fn report(
         target_exists: forecast.has_target,
         would_make: forecast.makes,
         obstacles: forecast.obstacles,
-        warnings: forecast.warnings.into_iter().chain(weaker(config)).collect(),
+        warnings: forecast.warnings.into_iter().chain(config.record.warnings()).collect(),
         held: forecast.held,
         key: key(config),
         guarantees: guarantees(config, kinds, destination.rests_on()),
         shows_all: false,
         sql: with_sql.then_some(forecast.sql),
     }
-}
-
-/// What the schema of the job asks for and no record is held to.
-fn weaker(config: &Config) -> Option<String> {
-    let weaker = &config.record.weaker;
-    let places: Vec<String> =
-        weaker.iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect();
-    (!places.is_empty()).then(|| {
-        format!(
-            "stored as JSON, because not all that the schema asks for is enforced\n  {}",
-            places.join("\n  ")
-        )
-    })
 }
 
 fn key(config: &Config) -> String {

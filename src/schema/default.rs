@@ -25,6 +25,14 @@ impl Field {
         faults.is_empty().then_some(value)
     }
 
+    /// The value that `json` would be in the text that this field is given as, if it is; `fault` if not.
+    pub(super) fn read_default_within(&self, json: &str, fault: String) -> Result<Owned, String> {
+        match self.kind.is_in_text() {
+            true => self.read_default(&serde_json::to_string(json).map_err(|_| fault)?),
+            false => Err(fault),
+        }
+    }
+
     /// The value that `json` is to this field, or what is wrong with it.
     pub fn read_default(&self, json: &str) -> Result<Owned, String> {
         let (arena, mut scratch, mut record) = (Bump::new(), JsonScratch::default(), Record::default());

@@ -4,7 +4,6 @@
 //! a stamp, the keys of an object) is worked out here, so that reading a value only looks.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use chrono::{Datelike as _, NaiveDate};
 use regex::Regex;
@@ -12,6 +11,7 @@ use regex::Regex;
 use super::{Extra, Field, Schema};
 use crate::format::Wanted;
 
+pub use super::constant::{Constant, Enum, Values};
 pub use super::read::clock::Clock;
 pub use super::read::exact::Exact;
 pub use super::read::strptime::Strptime;
@@ -282,100 +282,6 @@ pub struct Json {
     pub like: Option<Box<Field>>,
 }
 
-/// One of several values.
-#[derive(Clone, Debug)]
-pub struct Enum {
-    /// The values.
-    pub values: Values,
-    /// Whether it was written as a list of literals, which Pydantic reports as
-    /// `literal_error`, or as a type of its own, which it reports as `enum`.
-    pub literal: bool,
-    /// White space at both ends is left out first.
-    pub trim: bool,
-    /// Upper case becomes lower case first.
-    pub lower: bool,
-}
-
-impl Enum {
-    /// One of `values`, each taken as it is written.
-    pub fn new<S: Into<String>>(values: impl IntoIterator<Item = S>) -> Enum {
-        Enum::of(Values::Texts(values.into_iter().map(Into::into).collect()))
-    }
-
-    /// One of `values`.
-    pub fn of(values: Values) -> Enum {
-        Enum { values, literal: false, trim: false, lower: false }
-    }
-}
-
-/// What an enum can be. The sorts differ in what their column holds.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Texts, stored as text.
-    Texts(Vec<String>),
-    /// Integers, stored as integers.
-    Ints(Vec<i64>),
-    /// Values of several types, or truth values, stored as JSON.
-    Mixed(Vec<Constant>),
-}
-
-impl Values {
-    /// These values, in the sort that fits them.
-    pub fn new(values: Vec<Constant>) -> Values {
-        let text = |value: &Constant| match value {
-            Constant::Text(text) => Some(text.clone()),
-            _ => None,
-        };
-        let int = |value: &Constant| match value {
-            Constant::Int(number) => Some(*number),
-            _ => None,
-        };
-        if let Some(texts) = values.iter().map(text).collect() {
-            Values::Texts(texts)
-        } else if let Some(numbers) = values.iter().map(int).collect() {
-            Values::Ints(numbers)
-        } else {
-            Values::Mixed(values)
-        }
-    }
-
-    /// The values, one by one.
-    pub fn constants(&self) -> Vec<Constant> {
-        match self {
-            Values::Texts(texts) => texts.iter().cloned().map(Constant::Text).collect(),
-            Values::Ints(numbers) => numbers.iter().copied().map(Constant::Int).collect(),
-            Values::Mixed(values) => values.clone(),
-        }
-    }
-}
-
-/// A value that stands in a schema. It is shown as JSON has it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Constant {
-    /// A text.
-    Text(String),
-    /// An integer.
-    Int(i64),
-    /// A truth value.
-    Bool(bool),
-}
-
-impl fmt::Debug for Constant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for Constant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Constant::Text(text) => f.write_str(&serde_json::to_string(text).map_err(|_| fmt::Error)?),
-            Constant::Int(number) => number.fmt(f),
-            Constant::Bool(value) => value.fmt(f),
-        }
-    }
-}
-
 /// An object with fields of its own.
 #[derive(Clone, Debug)]
 pub struct Object {
@@ -385,6 +291,8 @@ pub struct Object {
     pub members: Option<Box<Field>>,
     /// Whether its fields are columns of their own, where it is a field of the record.
     pub flatten: bool,
+    /// Whether it is given as a text that holds JSON.
+    pub text: bool,
     /// Where the fields are found.
     pub wanted: Wanted,
 }
@@ -392,7 +300,8 @@ pub struct Object {
 impl Object {
     /// An object that must be as `schema` says.
     pub fn new(schema: Schema) -> Object {
-        Object { wanted: Wanted::new(&schema.paths()), members: None, flatten: false, schema }
+        let wanted = Wanted::new(&schema.paths());
+        Object { wanted, members: None, flatten: false, text: false, schema }
     }
 
     /// Whether it has fields of its own or refuses others. One that does not is a dictionary to Pydantic.
@@ -416,12 +325,14 @@ pub struct List {
     pub min_items: Option<usize>,
     /// At most this many.
     pub max_items: Option<usize>,
+    /// Whether it is given as a text that holds JSON.
+    pub text: bool,
 }
 
 impl List {
     /// A list of any length.
     pub fn of(items: Field) -> List {
-        List { items, min_items: None, max_items: None }
+        List { items, min_items: None, max_items: None, text: false }
     }
 }
 
@@ -471,6 +382,7 @@ impl Union {
         self.fields().all(|field| match &field.kind {
             Kind::Text(_) => true,
             Kind::Enum(rules) => matches!(rules.values, Values::Texts(_)),
+            Kind::Union(rules) => rules.is_text(),
             _ => false,
         })
     }
@@ -491,6 +403,25 @@ impl Kind {
             Kind::Union(rules) => rules.is_text(),
             Kind::Enum(rules) => !matches!(rules.values, Values::Mixed(_)),
             _ => true,
+        }
+    }
+
+    /// Whether such a value is given as a text that holds JSON.
+    pub fn is_in_text(&self) -> bool {
+        match self {
+            Kind::Json(rules) => rules.text,
+            Kind::Object(rules) => rules.text,
+            Kind::List(rules) => rules.text,
+            _ => false,
+        }
+    }
+
+    /// Whether such values hold no others, so that a union of such kinds can be stored.
+    pub fn is_single(&self) -> bool {
+        match self {
+            Kind::Union(rules) => rules.fields().all(|field| field.kind.is_single()),
+            Kind::Enum(_) => true,
+            kind => kind.is_scalar(),
         }
     }
 

@@ -9,6 +9,7 @@
 //! is the encoder's business (`sink`), and is refused there in the same manner.
 
 mod bind;
+mod constant;
 mod default;
 mod flatten;
 mod json;
@@ -25,7 +26,9 @@ mod value;
 
 pub use bind::Row;
 pub use flatten::Group;
-pub use json_schema::{Fault, ImportTerms, Imported, JsonSchemaError, from_json_schema, import_json_schema};
+pub use json_schema::{
+    Fault, ImportTerms, Imported, JsonSchemaError, from_json_schema, import_json_schema, unsaid,
+};
 pub use kind::{
     Again, Bounds, Branch, Clock, Constant, Decimal, Enum, Exact, Float, Json, Kind, List, Object,
     StampFormat, Strptime, Text, Timestamp, Union, Values, Year, Zone, pattern,

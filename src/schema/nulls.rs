@@ -55,6 +55,7 @@ pub(super) fn read_null<'a>(
     if let Value::Json(_) = read_value {
         *value = Value::Json(b"null");
     }
+    context.found += inner.found;
     *context.faults = faults;
 }
 

@@ -51,8 +51,6 @@ pub enum Rule<'k> {
     Branches(&'k mut Union),
     /// What is said for the whole source, not for a field.
     OfSource(OfSource<'k>),
-    /// How a fault is reported, which no job says.
-    Literal(&'k mut bool),
 }
 
 /// What stamps lack and their source has.
@@ -67,7 +65,7 @@ pub enum OfSource<'k> {
 impl Rule<'_> {
     /// Whether a job says it of a field.
     pub fn is_of_job(&self) -> bool {
-        !matches!(self, Rule::OfSource(_) | Rule::Literal(_))
+        !matches!(self, Rule::OfSource(_))
     }
 }
 
@@ -112,18 +110,20 @@ impl Kind {
             Kind::Ip { version } | Kind::Uuid { version } => visit("version", Rule::Version(version)),
             Kind::Enum(Enum { values, literal, trim, lower }) => {
                 visit("values", Rule::Values(values));
-                visit("literal", Rule::Literal(literal));
+                visit("literal", Rule::Flag(literal));
                 visit("trim", Rule::Flag(trim));
                 visit("lower", Rule::Flag(lower));
             }
             Kind::Object(object) => {
                 visit("flatten", Rule::Flag(&mut object.flatten));
+                visit("json_text", Rule::Flag(&mut object.text));
                 visit("extra", Rule::Extra(&mut object.schema.extra));
                 visit("fields", Rule::Fields(object));
                 visit("members", Rule::Members(&mut object.members));
             }
             Kind::List(list) => {
-                let List { items, min_items, max_items } = &mut **list;
+                let List { items, min_items, max_items, text } = &mut **list;
+                visit("json_text", Rule::Flag(text));
                 visit("min_items", Rule::Length(min_items));
                 visit("max_items", Rule::Length(max_items));
                 visit("items", Rule::Items(items));

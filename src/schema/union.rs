@@ -20,7 +20,10 @@ pub fn branch_name(kind: &Kind, class: &str) -> String {
         Kind::Timestamp(_) => "datetime",
         Kind::Object(object) if !object.is_model() => "dict",
         Kind::Object(_) | Kind::Again(_) => "model",
-        Kind::Union(_) => "union",
+        Kind::Union(rules) => {
+            let names: Vec<&str> = rules.fields().map(|field| field.name.as_str()).collect();
+            return format!("union[{}]", names.join(","));
+        }
         Kind::Enum(Enum { literal: true, values, .. }) => return literal(values),
         Kind::Enum(Enum { values, .. }) if !class.is_empty() => {
             let base = match values {

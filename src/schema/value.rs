@@ -1,5 +1,7 @@
 //! Typed values: what a field becomes.
 
+use bumpalo::Bump;
+
 /// A value of a row, borrowed from its record, its arena or the schema.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -32,6 +34,30 @@ pub enum Value<'a> {
     Ip(std::net::IpAddr),
     /// A list.
     List(&'a [Value<'a>]),
+}
+
+impl Value<'_> {
+    /// The same, borrowed from `arena` alone.
+    pub(super) fn copied<'a>(self, arena: &'a Bump) -> Value<'a> {
+        match self {
+            Value::Text(text) => Value::Text(arena.alloc_str(text)),
+            Value::BigInt(digits) => Value::BigInt(arena.alloc_str(digits)),
+            Value::Decimal(digits) => Value::Decimal(arena.alloc_str(digits)),
+            Value::Json(json) => Value::Json(arena.alloc_slice_copy(json)),
+            Value::List(items) => {
+                Value::List(arena.alloc_slice_fill_iter(items.iter().map(|item| item.copied(arena))))
+            }
+            Value::Null => Value::Null,
+            Value::Bool(value) => Value::Bool(value),
+            Value::Int(value) => Value::Int(value),
+            Value::Float(value) => Value::Float(value),
+            Value::Timestamp(value) => Value::Timestamp(value),
+            Value::Date(value) => Value::Date(value),
+            Value::Time(value) => Value::Time(value),
+            Value::Uuid(value) => Value::Uuid(value),
+            Value::Ip(value) => Value::Ip(value),
+        }
+    }
 }
 
 /// A value that stands by itself: a default.
@@ -73,7 +99,7 @@ impl Owned {
     }
 
     /// The value, borrowed; the items of a list are put into `arena`.
-    pub fn value<'a>(&'a self, arena: &'a bumpalo::Bump) -> Value<'a> {
+    pub fn value<'a>(&'a self, arena: &'a Bump) -> Value<'a> {
         match self {
             Owned::Plain(value) => *value,
             Owned::Text(text) => Value::Text(text),

@@ -273,6 +273,13 @@ impl Ended<'_> {
         self
     }
 
+    /// It said this to people, and once.
+    #[track_caller]
+    pub(crate) fn says_once(&self, text: &str) -> &Self {
+        assert_eq!(self.stderr.matches(text).count(), 1, "of {text:?}; it said:\n{}", self.stderr);
+        self
+    }
+
     /// It said this to people, or in its result.
     #[track_caller]
     pub(crate) fn tells(&self, text: &str) -> &Self {

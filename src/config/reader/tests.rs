@@ -56,14 +56,6 @@ fn a_key_like_no_other_is_told_what_there_is() {
 }
 
 #[test]
-fn what_is_not_yet_built_is_refused() {
-    let message = "'json_text' is not yet built for type object; leave it out until a later version takes it"
-        .to_owned();
-    let field = "o = { type = \"object\", json_text = true, fields = { a = \"int\" } }";
-    assert_eq!(findings(&small_with("record.fields", field)), [(message, "json_text".to_owned())]);
-}
-
-#[test]
 fn a_word_names_the_nearest_one() {
     assert_wrong(
         "record",

@@ -88,6 +88,7 @@ impl Rules<'_, '_> {
                 let extra = if scope.has("members") { Extra::Keep } else { *extra };
                 *object = Object {
                     flatten: object.flatten,
+                    text: object.text,
                     ..Object::new(Schema { fields, extra, nul: self.common.nul, ..Schema::default() })
                 };
             }
@@ -95,16 +96,21 @@ impl Rules<'_, '_> {
                 let value = self.needed(reader, name, "a list and needs 'items', as in items = \"text\"")?;
                 *items = self.inner(reader, name, Part::Inner(name), value)?;
             }
-            Rule::Members(given) | Rule::Like(given) => {
+            Rule::Members(given) => {
                 if let Some(value) = scope.value(name) {
-                    let field = self.inner(reader, name, Part::Inner(name), value)?;
-                    *given = Some(Box::new(field));
+                    *given = Some(Box::new(self.inner(reader, name, Part::Inner(name), value)?));
+                }
+            }
+            Rule::Like(given) => {
+                if let Some(value) = scope.value(name) {
+                    let common = &Common { is_like: true, ..*self.common };
+                    let like = Rules { common, ..*self }.inner(reader, name, Part::Inner(name), value)?;
+                    *given = Some(Box::new(like));
                 }
             }
             Rule::Branches(rules) => *rules = self.branches(reader, name)?,
             Rule::OfSource(OfSource::Clock(clock)) => *clock = self.common.clock,
             Rule::OfSource(OfSource::Year(year)) => *year = self.common.year,
-            Rule::Literal(_) => {}
         }
         Some(())
     }
@@ -140,7 +146,7 @@ impl Rules<'_, '_> {
         let mut branches = Vec::new();
         for item in list {
             let field = self.inner(reader, "", Part::Inner(name), item)?;
-            if !field.kind.is_scalar() && !matches!(field.kind, Kind::Enum(_)) {
+            if !field.kind.is_single() && !self.common.is_like {
                 let message =
                     format!("a union is of types of single values, not of type {}", field.kind.name());
                 reader.find(message, &item.span());
@@ -412,6 +418,17 @@ mod tests {
                 "name: \"constrained-str\"",
             ),
             ("a = { type = \"json\", like = \"int\" }", "like: Some(Field { name: \"like\""),
+            (
+                "a = { type = \"json\", like = { type = \"union\", of = [\"int\", { type = \"list\", items = \"int\" }] } }",
+                "name: \"list\"",
+            ),
+            (
+                "a = { type = \"union\", of = [{ type = \"union\", of = [\"int\", \"date\"] }, \"bool\"] }",
+                "name: \"union[int,date]\"",
+            ),
+            ("a = { type = \"enum\", values = [1], literal = true }", "literal: true"),
+            ("a = { type = \"list\", items = \"int\", json_text = true }", "text: true"),
+            ("a = { type = \"object\", fields = { b = \"int\" }, json_text = true }", "text: true"),
             (
                 "a = { type = \"object\", fields = { b = { type = \"again\", required = false } } }",
                 "kind: Again(Again { up: None })",

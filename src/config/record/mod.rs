@@ -19,7 +19,7 @@ use super::keys::{self, Takes};
 use super::quote::quoted;
 use super::reader::Reader;
 use super::scope::{Scope, TextRange, as_text};
-use super::{bounded, later, units};
+use super::{bounded, units};
 use crate::error::{Error, Result};
 use crate::format::pointer_steps;
 use crate::schema::{
@@ -35,6 +35,8 @@ pub struct Record {
     pub schema_file: Option<PathBuf>,
     /// What that one asks for and is not enforced, so that its fields are kept as JSON.
     pub weaker: Vec<Fault>,
+    /// What that one has no word for, and a model may say.
+    pub unsaid: Vec<Fault>,
 }
 
 /// What the source says of values, rather than their fields.
@@ -63,7 +65,7 @@ impl Record {
         let mut schema_file = None;
         let given = record.value("fields").map(|value| fields(reader, value, "", common));
         let keeps_unsupported = reader.word(record, "on_unsupported") == "json";
-        let Imported { schema, weaker } = match (given, reader.text(record, "schema")) {
+        let Imported { schema, weaker, unsaid } = match (given, reader.text(record, "schema")) {
             (given, Some((name, place))) => {
                 let path = schema_file.insert(folder.join(name));
                 let terms = ImportTerms {
@@ -75,7 +77,7 @@ impl Record {
                 of_json_schema(reader, path, &place, &terms)
             }
             (Some(fields), None) => {
-                Imported { schema: Schema { fields, ..Schema::default() }, weaker: Vec::new() }
+                Imported { schema: Schema { fields, ..Schema::default() }, ..Imported::default() }
             }
             (None, None) => {
                 // A schema that cannot be read as a text has been told.
@@ -105,12 +107,37 @@ impl Record {
             reader.find_absent(message, record);
             Schema::default()
         });
-        let record = Record { schema: schema.with_lacking(), schema_file, weaker };
+        let record = Record { schema: schema.with_lacking(), schema_file, weaker, unsaid };
         (record, reader.findings() == found)
     }
 }
 
+/// So many places in a schema are named in one warning.
+const PLACES_MAX: usize = 5;
+
+impl Record {
+    /// What there is to know about a schema that records are held to less strictly than its author may think.
+    pub fn warnings(&self) -> Vec<String> {
+        let warning = |what: &str, places: &[Fault], then: &str| {
+            let named = places.iter().take(PLACES_MAX);
+            let named = named.map(|Fault { path, message, .. }| format!("{path} ({message})"));
+            let more = match places.len().saturating_sub(PLACES_MAX) {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            let named = named.collect::<Vec<_>>().join(", ");
+            (!places.is_empty()).then(|| format!("{what}: {named}{more}{then}"))
+        };
+        let what = "stored as JSON, because not all that the schema asks for is enforced";
+        let weaker = warning(what, &self.weaker, "");
+        let what = "the schema does not say what its model may";
+        let then = "; a field of [record.fields], or x-logmill in the schema, says it";
+        weaker.into_iter().chain(warning(what, &self.unsaid, then)).collect()
+    }
+}
+
 /// What the job says of all fields.
+#[derive(Clone, Copy)]
 struct Common {
     strict: bool,
     extra: Extra,
@@ -119,6 +146,8 @@ struct Common {
     clock: Clock,
     /// The year of stamps that name none.
     year: Option<Year>,
+    /// Whether it is of values that are looked at, and not stored as they are read.
+    is_like: bool,
 }
 
 impl Common {
@@ -131,7 +160,7 @@ impl Common {
             "replace" => Nul::Replace,
             _ => Nul::Reject,
         };
-        Common { strict, extra, nul, clock, year }
+        Common { strict, extra, nul, clock, year, is_like: false }
     }
 }
 
@@ -260,23 +289,12 @@ fn field<'s>(
     let has_default = scope.has("default");
     let required = required_given.unwrap_or(!has_default);
     let nullable = nullable_given.unwrap_or(!required && !has_default);
-    if part == Part::Field {
-        if required && has_default {
-            let place = scope.place_of("default").expect("it has one");
-            reader.find(
-                format!("{called} is required, so it never takes a default; leave out one of the two"),
-                &place,
-            );
-        }
-        if !required && !nullable && !has_default {
-            let place = scope.place_of("nullable").expect("it would be nullable otherwise");
-            reader.find(
-                format!(
-                    "{called} is neither required nor nullable, so it needs a default for records without it"
-                ),
-                &place,
-            );
-        }
+    if part == Part::Field && required && has_default {
+        let place = scope.place_of("default").expect("it has one");
+        reader.find(
+            format!("{called} is required, so it never takes a default; leave out one of the two"),
+            &place,
+        );
     }
     let from = match part {
         Part::Field => from(reader, &scope, name),
@@ -292,7 +310,7 @@ fn field<'s>(
     Some(field)
 }
 
-/// Tells of keys that are not for this type of field, or not yet.
+/// Tells of keys that are not for this type of field.
 fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part: Part<'_>) {
     for (key, place) in scope.given() {
         if let Part::Inner(what) = part
@@ -302,11 +320,12 @@ fn check_keys(reader: &mut Reader<'_>, scope: &Scope<'_>, kind_name: &str, part:
             reader.find(format!("'{}' is not for {whose}", key.name), &place);
             continue;
         }
+        if part == Part::Inner("of") && key.name == "nullable" {
+            reader.find("'nullable' is not for a type of a union; it is for the union", &place);
+            continue;
+        }
         let (name, types) = (key.name, keys::types(key.name));
-        if later::types(name).any(|later| later == kind_name) {
-            let until = "leave it out until a later version takes it";
-            reader.find(format!("'{name}' is not yet built for type {kind_name}; {until}"), &place);
-        } else if !types.is_empty() && !types.contains(&kind_name) {
+        if !types.is_empty() && !types.contains(&kind_name) {
             let types = keys::any_of(&types);
             reader.find(format!("'{name}' is not for type {kind_name}; it is for {types}"), &place);
         }
@@ -436,12 +455,8 @@ mod tests {
             "field 'a' is required, so it never takes a default; leave out one of the two",
             "default",
         );
-        assert_wrong(
-            "record.fields",
-            "a = { type = \"int\", required = false, nullable = false }",
-            "field 'a' is neither required nor nullable, so it needs a default for records without it",
-            "nullable",
-        );
+        // It may be absent, and then is null, but no record may say null: what a JSON Schema means by optional.
+        assert_eq!(facts(", required = false, nullable = false"), (false, false, false));
     }
 
     #[test]
@@ -456,9 +471,14 @@ mod tests {
             ("type = \"date\", zone = \"any\"", "'zone' is not for type date; it is for timestamp", "zone"),
             ("type = \"json\", fields = {}", "'fields' is not for type json; it is for object", "fields"),
             (
-                "type = \"list\", items = \"int\", json_text = true",
-                "'json_text' is not yet built for type list; leave it out until a later version takes it",
+                "type = \"text\", json_text = true",
+                "'json_text' is not for type text; it is for json, object or list",
                 "json_text",
+            ),
+            (
+                "type = \"union\", of = [{ type = \"int\", nullable = true }, \"text\"]",
+                "'nullable' is not for a type of a union; it is for the union",
+                "nullable",
             ),
             (
                 "type = \"list\", items = { type = \"int\", required = false }",

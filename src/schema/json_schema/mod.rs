@@ -14,6 +14,8 @@ mod node;
 mod number;
 mod shape;
 
+pub use shape::unsaid;
+
 use std::fmt;
 
 use bumpalo::Bump;
@@ -49,6 +51,8 @@ pub struct Imported {
     pub schema: Schema,
     /// What of it is not enforced, and therefore kept as JSON.
     pub weaker: Vec<Fault>,
+    /// What it has no word for, and the model that it was made of may say.
+    pub unsaid: Vec<Fault>,
 }
 
 /// The schema that the JSON Schema in `text` describes on these terms.
@@ -67,14 +71,16 @@ pub fn import_json_schema(text: &str, terms: &ImportTerms<'_>) -> Result<Importe
         references: Vec::new(),
         depth: 0,
         fields: 0,
-        unions: 0,
         faults: Vec::new(),
         weaker: Vec::new(),
+        unsaid: Vec::new(),
     };
     let schema = import.record(Node::new(record.root(), "#".to_owned()));
     let schema = schema.map_err(|fault| import.fault(fault));
     match schema {
-        Ok(schema) if import.faults.is_empty() => Ok(Imported { schema, weaker: import.weaker }),
+        Ok(schema) if import.faults.is_empty() => {
+            Ok(Imported { schema, weaker: import.weaker, unsaid: import.unsaid })
+        }
         _ => Err(JsonSchemaError { faults: import.faults }),
     }
 }
@@ -132,9 +138,6 @@ const FIELDS_MAX: usize = 10_000;
 /// A longer chain of references is one that somebody has made to be long.
 const REFERENCES_MAX: usize = 100;
 
-/// A value is tried by each branch of a union, twice, so unions in unions multiply.
-const UNIONS_MAX: usize = 2;
-
 /// What the import carries along.
 struct Import<'s> {
     root: Item<'s>,
@@ -144,12 +147,12 @@ struct Import<'s> {
     /// How many objects the place stands in.
     depth: usize,
     fields: usize,
-    /// How many unions the place stands in.
-    unions: usize,
     /// What is wrong so far.
     faults: Vec<Fault>,
     /// What is kept as JSON because of it.
     weaker: Vec<Fault>,
+    /// What a JSON Schema has no word for.
+    unsaid: Vec<Fault>,
 }
 
 /// A reference that is being followed.
@@ -164,6 +167,13 @@ impl<'s> Import<'s> {
     fn fault(&mut self, fault: Fault) {
         if self.faults.len() < FAULTS_MAX && !self.faults.contains(&fault) {
             self.faults.push(fault);
+        }
+    }
+
+    /// Notes what a place does not say, once: it may be referred to from many.
+    fn unsaid(&mut self, what: Fault) {
+        if self.unsaid.len() < FAULTS_MAX && !self.unsaid.contains(&what) {
+            self.unsaid.push(what);
         }
     }
 
@@ -285,7 +295,7 @@ impl<'s> Import<'s> {
             shape => shape?,
         };
         let shape = if self.is_kept(before) { shape.kept(self.terms.strict) } else { shape };
-        let Shape { kind, nullable, strict } = shape;
+        let Shape { kind, nullable, strict, .. } = shape;
         let strict = strict.unwrap_or(self.terms.strict);
         let field = Field { required, nullable, strict, ..Field::new(name, *kind) };
         match default {
@@ -296,7 +306,10 @@ impl<'s> Import<'s> {
             Some(default) if !required => {
                 // Pydantic writes defaults in their JSON form, which strict mode may not take.
                 let lax = Field { strict: false, ..field.clone() };
-                let value = lax.read_default(default.text()?).map_err(|fault| default.error(fault))?;
+                let given = default.text()?;
+                // The default of a text that holds JSON is given as either.
+                let value = lax.read_default(given).or_else(|fault| lax.read_default_within(given, fault));
+                let value = value.map_err(|fault| default.error(fault))?;
                 Ok(Field { default: Some(value), ..field })
             }
             _ => Ok(field),

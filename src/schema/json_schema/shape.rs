@@ -1,12 +1,14 @@
 //! What one value must be: the keywords that stand for a type, and those that go with it.
 
+use std::collections::HashSet;
+
 use super::super::{
-    Again, Bounds, Constant, Decimal, Enum, Field, Float, Json, Kind, List, Text, Timestamp, Union, Values,
-    branch_name,
+    Again, Bounds, Constant, Decimal, Enum, Field, Float, Json, Kind, List, Object, Text, Timestamp, Union,
+    Values, Zone, branch_name,
 };
 use super::node::{self, Node};
 use super::number::{self, decimal_of_pattern};
-use super::{FIELDS_MAX, Import, Result, UNIONS_MAX};
+use super::{FIELDS_MAX, Import, Result};
 use crate::format::Raw;
 
 /// A kind, and what else is said of its values.
@@ -17,11 +19,13 @@ pub(super) struct Shape {
     pub(super) nullable: bool,
     /// Whether values are taken as they are, where the schema says it.
     pub(super) strict: Option<bool>,
+    /// Whether what the schema has no word for was told, or said by a word of ours.
+    is_told: bool,
 }
 
 impl Shape {
     fn of(kind: Kind) -> Shape {
-        Shape { kind: Box::new(kind), nullable: false, strict: None }
+        Shape { kind: Box::new(kind), nullable: false, strict: None, is_told: false }
     }
 
     pub(super) fn any() -> Shape {
@@ -72,8 +76,18 @@ impl<'s> Import<'s> {
         } else {
             self.typed(&mut node)?
         };
-        if let Some(said) = node.take("x-logmill") {
-            self.say(&said, &mut shape)?;
+        let said = node.take("x-logmill");
+        if let Some(said) = &said {
+            self.say(said, &mut shape)?;
+        }
+        shape.is_told |= said.is_some();
+        // The items of a list have told it for themselves.
+        if !shape.is_told
+            && !matches!(&*shape.kind, Kind::List(_))
+            && let Some(what) = unsaid(&shape.kind)
+        {
+            self.unsaid(node.error(what));
+            shape.is_told = true;
         }
         self.finish(&node);
         Ok(shape)
@@ -144,17 +158,12 @@ impl<'s> Import<'s> {
                 Shape::of(number::decimal(self, other.clone(), one.clone()))
             }
             _ => {
-                if self.unions == UNIONS_MAX {
-                    return Err(branches.unsupported("a union in a union in a union"));
-                }
-                self.unions += 1;
                 let shape = |other: Node<'s>| {
                     let class = self.class(&other);
                     Ok((self.shape(other)?, class))
                 };
-                let shapes = others.into_iter().map(shape).collect::<Result<Vec<_>>>();
-                self.unions -= 1;
-                self.one_of(shapes?, branches)
+                let shapes = others.into_iter().map(shape).collect::<Result<Vec<_>>>()?;
+                self.one_of(shapes, branches)
             }
         };
         Ok(Shape { nullable: nullable || shape.nullable, ..shape })
@@ -162,16 +171,22 @@ impl<'s> Import<'s> {
 
     /// A value of one of several shapes, each perhaps with the name of its class.
     fn one_of(&mut self, shapes: Vec<(Shape, String)>, place: &Node<'s>) -> Shape {
-        let is_scalar = |kind: &Kind| kind.is_scalar() || matches!(kind, Kind::Enum(_));
-        if !shapes.iter().all(|(shape, _)| is_scalar(&shape.kind)) {
+        if !shapes.iter().all(|(shape, _)| shape.kind.is_single()) {
             self.fault(place.unsupported("of several types, only those of single values are enforced"));
         }
         let nullable = shapes.iter().any(|(shape, _)| shape.nullable);
-        let branches = shapes.into_iter().map(|(Shape { kind, strict, .. }, class)| Field {
-            strict: strict.unwrap_or(self.terms.strict),
-            ..Field::new(branch_name(&kind, &class), *kind)
+        let branches = shapes.into_iter().map(|(Shape { kind, nullable, strict, .. }, class)| {
+            let name = branch_name(&kind, &class);
+            let name = if nullable { format!("nullable[{name}]") } else { name };
+            Field { strict: strict.unwrap_or(self.terms.strict), ..Field::new(name, *kind) }
         });
-        Shape { nullable, ..Shape::of(Kind::Union(Union::new(branches))) }
+        // Patterns know no equality, so that kinds have none: how they are shown tells them apart.
+        let mut known = HashSet::new();
+        let distinct: Vec<Field> = branches.filter(|branch| known.insert(format!("{branch:?}"))).collect();
+        if let [only] = distinct.as_slice() {
+            return Shape { nullable, strict: Some(only.strict), ..Shape::of(only.kind.clone()) };
+        }
+        Shape { nullable, ..Shape::of(Kind::Union(Union::new(distinct))) }
     }
 
     /// What a definition is called, if it is one by reference.
@@ -267,14 +282,13 @@ impl<'s> Import<'s> {
             if media.item.raw() != Raw::Text("application/json") {
                 self.fault(media.unsupported("only JSON within a text is enforced"));
             }
-            let mut like = None;
-            if let Some(inner) = node.take("contentSchema")
-                && !matches!(inner.item.raw(), Raw::Bool(true) | Raw::Object { len: 0 })
+            let inner = node.take("contentSchema");
+            return match inner
+                .filter(|inner| !matches!(inner.item.raw(), Raw::Bool(true) | Raw::Object { len: 0 }))
             {
-                self.fault(inner.unsupported("JSON within a text is stored as it stands, not as it is read"));
-                like = Some(Box::new(self.field("like", inner, true)?));
-            }
-            return Ok(Kind::Json(Json { text: true, like }));
+                Some(inner) => self.within_text(inner),
+                None => Ok(Kind::Json(Json { text: true, like: None })),
+            };
         }
         if let Some(format) = node.take("format") {
             let Raw::Text(name) = format.item.raw() else {
@@ -312,12 +326,30 @@ impl<'s> Import<'s> {
         Ok(number::limits(self, node, Kind::Text(Text::default())))
     }
 
+    /// What the JSON within a text must be.
+    fn within_text(&mut self, inner: Node<'s>) -> Result<Kind> {
+        let place = inner.clone();
+        let field = self.field("like", inner, true)?;
+        Ok(match field.kind {
+            Kind::Object(object) if !field.nullable && !object.text => {
+                Kind::Object(Box::new(Object { text: true, ..*object }))
+            }
+            Kind::List(list) if !field.nullable && !list.text => {
+                Kind::List(Box::new(List { text: true, ..*list }))
+            }
+            _ => {
+                self.fault(place.unsupported("JSON within a text is stored as it stands, not as it is read"));
+                Kind::Json(Json { text: true, like: Some(Box::new(field)) })
+            }
+        })
+    }
+
     fn object_or_any(&mut self, node: &mut Node<'s>) -> Result<Kind> {
         Ok(Kind::Object(Box::new(self.object(node)?)))
     }
 
     fn list(&mut self, node: &mut Node<'s>) -> Result<Kind> {
-        let Shape { kind, nullable, strict } = match node.take("items") {
+        let Shape { kind, nullable, strict, .. } = match node.take("items") {
             Some(items) => self.shape(items)?,
             None => Shape::any(),
         };
@@ -325,6 +357,20 @@ impl<'s> Import<'s> {
         let nullable = nullable && !matches!(*kind, Kind::Json(_));
         let items = Field { nullable, strict: strict.unwrap_or(self.terms.strict), ..Field::new("", *kind) };
         Ok(number::limits(self, node, Kind::List(Box::new(List::of(items)))))
+    }
+}
+
+/// What a JSON Schema has no word for of such values, and a model may say.
+pub fn unsaid(kind: &Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Timestamp(rules) if rules.zone == Zone::Any => {
+            Some("a zone may be missing, or add zone = \"required\" or \"naive\"")
+        }
+        Kind::Decimal(rules) if rules.max_digits.is_none() && rules.decimal_places.is_none() => Some(
+            "of any size, or add max_digits and decimal_places; a schema has the same words for float | str",
+        ),
+        Kind::List(list) => unsaid(&list.items.kind),
+        _ => None,
     }
 }
 

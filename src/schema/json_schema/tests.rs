@@ -1,5 +1,6 @@
 //! JSON Schemas as Pydantic writes them: what becomes a rule, and what is refused.
 
+use super::super::probe::{check as check_field, given};
 use super::super::{Bounds, Kind, StampFormat, Zone};
 use super::*;
 
@@ -22,7 +23,7 @@ fn complaint(property: &str) -> String {
 }
 
 fn check(property: &str, cases: &[(&str, &str)]) {
-    super::super::probe::check(&field(property), cases);
+    check_field(&field(property), cases);
 }
 
 #[test]
@@ -43,6 +44,11 @@ fn every_type_has_a_kind() {
         (r#"{"type":["string","number"]}"#, "decimal"),
         (r#"{"type":"string","contentMediaType":"application/json","contentSchema":{}}"#, "json"),
         (r#"{"type":"string","format":"json-string"}"#, "json"),
+        (
+            r#"{"type":"string","contentMediaType":"application/json","contentSchema":{"type":"object"}}"#,
+            "object",
+        ),
+        (r#"{"anyOf":[{"type":"integer"},{"type":"integer","title":"B"}]}"#, "int"),
         ("{}", "json"),
         ("true", "json"),
         (r#"{"title":"Any","description":"d","examples":[1],"x-own":{}}"#, "json"),
@@ -235,7 +241,7 @@ fn what_is_not_enforced_is_refused_with_its_place() {
             "#/properties/f/additionalProperties/not: this keyword is not enforced",
         ),
         (
-            r#"{"type":"string","contentMediaType":"application/json","contentSchema":{"type":"object"}}"#,
+            r#"{"type":"string","contentMediaType":"application/json","contentSchema":{"type":"integer"}}"#,
             "#/properties/f/contentSchema: JSON within a text is stored as it stands, not as it is read",
         ),
         (
@@ -393,7 +399,7 @@ fn what_is_not_enforced_may_be_kept_as_json() {
         "at":{"type":"object","properties":{"x":{"not":{}},"y":{"type":"integer"}},"required":["y"]},
         "one":{"oneOf":[{"type":"object","properties":{"k":{"const":"a"}},"required":["k"]},{"type":"integer"}]},
         "n":{"type":"integer"}},"required":["site","n"]}"##;
-    let Imported { schema, weaker } = kept(text, &[]).expect("kept");
+    let Imported { schema, weaker, .. } = kept(text, &[]).expect("kept");
     let places: Vec<&str> = weaker.iter().map(|fault| fault.path.as_str()).collect();
     assert_eq!(
         places,
@@ -434,7 +440,7 @@ fn what_is_not_enforced_may_be_kept_as_json() {
 
     // A field of the job stands for a property, which is not looked at, or beside all of them.
     let mine = [Field::new("one", Kind::Bool), Field::new("more", Kind::Bool)];
-    let Imported { schema, weaker } = kept(text, &mine).expect("kept");
+    let Imported { schema, weaker, .. } = kept(text, &mine).expect("kept");
     assert!(weaker.iter().all(|fault| fault.path != "#/properties/one/oneOf"));
     let names: Vec<&str> = schema.fields.iter().map(|field| field.name.as_str()).collect();
     assert_eq!(names, ["site", "tags", "at", "one", "n", "more"]);
@@ -493,5 +499,83 @@ fn unions_that_double_at_each_level_are_refused_at_once() {
         levels.join(", ")
     );
     let complaint = from_json_schema(&text, false, Clock::default()).expect_err("too deep").to_string();
-    assert!(complaint.contains("a union in a union in a union"), "{complaint}");
+    assert!(complaint.contains("more than 10000 fields"), "{complaint}");
+}
+
+/// The field `f` of a schema, of which what is not enforced is kept as JSON.
+fn kept_field(property: &str, definitions: &str) -> Field {
+    let text = format!(r#"{{"properties":{{"f":{property}}},"required":["f"],"$defs":{{{definitions}}}}}"#);
+    let terms =
+        ImportTerms { strict: false, clock: Clock::default(), overrides: &[], keeps_unsupported: true };
+    let imported = import_json_schema(&text, &terms).expect("a schema");
+    imported.schema.fields.into_iter().next().expect("a field")
+}
+
+#[test]
+fn a_value_in_unions_that_hold_themselves_is_read_once_by_each() {
+    // Were each read again to be told, the deepest would be read more often than there are atoms.
+    let node = r##""N":{"properties":{"next":{"anyOf":[{"$ref":"#/$defs/N"},{"type":"integer"}]}}}"##;
+    let field = kept_field(r##"{"$ref":"#/$defs/N"}"##, node);
+    let nested = |value: &str| format!("{}{value}{}", r#"{"next":"#.repeat(150), "}".repeat(150));
+    assert!(given(&field, &nested("3")).starts_with(r#"{"next":{"next":"#));
+    assert!(given(&field, &nested("[]")).starts_with("next.model.next.model."));
+}
+
+#[test]
+fn faults_of_one_kind_beyond_those_that_are_kept_do_not_hide_those_of_the_next() {
+    let lists = |other: &str| {
+        format!(r#"{{"anyOf":[{{"type":"array","items":{{"type":"integer"}}}},{{"type":"{other}"}}]}}"#)
+    };
+    let texts = format!("[{}]", vec![r#""x""#; 1500].join(","));
+    assert_eq!(given(&kept_field(&lists("array"), ""), &texts), texts);
+    assert!(given(&kept_field(&lists("boolean"), ""), &texts).starts_with("list.0: int_parsing"));
+}
+
+#[test]
+fn what_a_schema_has_no_word_for_is_told_once_for_each_place() {
+    let stamp = r#"{"type":"string","format":"date-time"}"#;
+    let said = r#"{"type":"string","format":"date-time","x-logmill":{"zone":"any"}}"#;
+    let text = format!(
+        r##"{{"properties":{{"a":{stamp},"b":{{"anyOf":[{stamp},{{"type":"null"}}]}},"c":{{"type":"array","items":{stamp}}},
+            "d":{said},"e":{{"$ref":"#/$defs/S"}},"f":{{"$ref":"#/$defs/S"}},"g":{{"type":"integer"}},
+            "h":{{"anyOf":[{{"type":"number"}},{{"type":"string"}}]}},"i":{stamp}}},"$defs":{{"S":{stamp}}}}}"##
+    );
+    let mine = [Field::new("i", Kind::Bool)];
+    let terms =
+        ImportTerms { strict: false, clock: Clock::default(), overrides: &mine, keeps_unsupported: false };
+    let unsaid = import_json_schema(&text, &terms).expect("a schema").unsaid;
+    let places: Vec<&str> = unsaid.iter().map(|fault| fault.path.as_str()).collect();
+    assert_eq!(
+        places,
+        ["#/properties/a", "#/properties/b/anyOf/0", "#/properties/c/items", "#/$defs/S", "#/properties/h",]
+    );
+}
+
+#[test]
+fn json_within_a_text_is_read_as_what_it_is() {
+    let property =
+        r#"{"type":"string","contentMediaType":"application/json","contentSchema":SCHEMA,"default":DEFAULT}"#;
+    let field = |schema: &str, default: &str| {
+        kept_field(&property.replace("SCHEMA", schema).replace("DEFAULT", default), "")
+    };
+    let object = field(r#"{"properties":{"a":{"type":"integer"},"b":{"type":"string"}}}"#, "null");
+    check_field(
+        &object,
+        &[
+            (r#""{\"a\":\"7\",\"b\":\"\\u00e4\"}""#, "{\"a\":7,\"b\":\"ä\"}"),
+            (r#""{\"a\":[]}""#, "a: int_type"),
+            (r#""[]""#, "model_type"),
+            (r#""{""#, "json_invalid"),
+            ("{}", "json_type"),
+        ],
+    );
+    let list = field(r#"{"type":"array","items":{"type":"string"}}"#, "null");
+    check_field(&list, &[(r#"" [\"x\"]""#, r#"["x"]"#), (r#""[1]""#, "0: string_type"), ("[]", "json_type")]);
+    // A default is given as it is, or in its text.
+    for default in [r#"["x"]"#, r#""[\"x\"]""#] {
+        let text = property.replace("SCHEMA", r#"{"type":"array"}"#).replace("DEFAULT", default);
+        let schema =
+            from_json_schema(&format!(r#"{{"properties":{{"f":{text}}}}}"#), false, Clock::default());
+        assert!(schema.expect("a schema").fields[0].default.is_some());
+    }
 }

@@ -4,11 +4,11 @@
 //! the values is the number that it is to Python.
 
 use super::super::kind::{Constant, Enum, Values};
-use super::super::{Bounds, Nul, Value};
+use super::super::{Bounds, Value};
 use super::text::{Listed, settled};
 use super::{At, Context, Integer, int};
 use crate::format::Raw;
-use crate::reject::{Faults, code};
+use crate::reject::code;
 
 pub(super) fn read<'a>(
     rules: &'a Enum,
@@ -51,15 +51,22 @@ fn is_equal(known: i64, number: Number) -> bool {
 }
 
 /// The number that a value is. In lax mode, and where a record has only texts, a text is one too.
-fn number_of(rules: &Enum, strict: bool, at: At<'_, '_>, context: &Context<'_, '_>) -> Option<Number> {
+fn number_of<'a>(
+    rules: &Enum,
+    strict: bool,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<Number> {
     match at.item.raw() {
         Raw::Int(number) => Some(Number::Whole(number)),
         Raw::Bool(value) => Some(Number::Whole(i64::from(value))),
         Raw::Float(number) => Some(Number::Double(number)),
         Raw::Text(_) if at.item.is_text() || !strict && !rules.literal => {
-            let mut faults = Faults::default();
-            let mut inner = Context::new(context.arena, &mut faults, Nul::Reject);
-            match int::read(&Bounds::default(), strict, at, &mut inner)? {
+            let mark = context.mark();
+            let number = int::read(&Bounds::default(), strict, at, context);
+            // That it is none of the values is another fault than that it is no number.
+            context.go_back(mark);
+            match number? {
                 Integer::Small(number) => Some(Number::Whole(number)),
                 Integer::Big(_) => None,
             }
@@ -106,8 +113,11 @@ fn find<'v, 'a>(
 }
 
 fn refuse<'a>(rules: &Enum, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
-    let values = rules.values.constants();
-    let has_ints = values.iter().any(|value| matches!(value, Constant::Int(_)));
+    let has_ints = match &rules.values {
+        Values::Texts(_) => false,
+        Values::Ints(_) => true,
+        Values::Mixed(values) => values.iter().any(|value| matches!(value, Constant::Int(_))),
+    };
     if has_ints && matches!(at.item.raw(), Raw::UInt(_) | Raw::BigInt(_)) {
         return context.refuse(
             at,
@@ -116,5 +126,9 @@ fn refuse<'a>(rules: &Enum, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Op
         );
     }
     let code = if rules.literal { code::LITERAL_ERROR } else { code::ENUM };
-    context.refuse(at, code, format_args!("none of {}", Listed(&values)))
+    match &rules.values {
+        Values::Texts(values) => context.refuse(at, code, format_args!("none of {}", Listed(values))),
+        Values::Ints(values) => context.refuse(at, code, format_args!("none of {}", Listed(values))),
+        Values::Mixed(values) => context.refuse(at, code, format_args!("none of {}", Listed(values))),
+    }
 }

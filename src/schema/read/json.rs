@@ -1,6 +1,6 @@
 //! Any JSON value, as it stands in the record or as it stands in a text.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use bumpalo::Bump;
 
@@ -20,14 +20,45 @@ pub(super) fn read<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '
 
 /// Whether `item` is what `like` says; notes what is wrong with it.
 fn is_like(like: &Field, item: Item<'_>, at: At<'_, '_>, context: &mut Context<'_, '_>) -> bool {
-    // It stands in an object of its own: it may be in a text, whose memory is not that of the record.
-    let (arena, before) = (Bump::new(), context.faults.len());
-    if !(like.nullable && item.is_null()) {
-        let mut inner = Context::new(&arena, context.faults, context.nul);
-        (inner.budget, inner.above) = (context.budget, context.above);
-        read_item(like, item, at.path, &mut inner, &mut Value::Null);
+    if like.nullable && item.is_null() {
+        return true;
     }
-    context.faults.len() == before
+    let (found, altered) = (context.found, context.altered);
+    context.within(|inner| read_item(like, item, at.path, inner, &mut Value::Null));
+    // What is made of it is not what is stored.
+    context.altered = altered;
+    context.found == found
+}
+
+/// Reads the value that a text holds as JSON.
+pub(super) fn read_within<'a, R>(
+    rules: &'a R,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+    read: for<'x> fn(&'x R, At<'x, '_>, &mut Context<'x, '_>) -> Option<Value<'x>>,
+) -> Option<Value<'a>> {
+    let text = text_of(at, context)?;
+    let arena = context.arena;
+    let found = parsed(text.as_bytes(), arena, |found| {
+        found.map(|item| {
+            // What it is parsed into is used again for the next one.
+            context.within(|inner| Some(read(rules, At { item, path: at.path }, inner)?.copied(arena)))
+        })
+    });
+    found.unwrap_or_else(|malformed| refuse_malformed(&malformed, at, context))
+}
+
+/// The text in which JSON should be.
+fn text_of<'a>(at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a str> {
+    match at.item.raw() {
+        Raw::Text(text) => Some(text),
+        _ => context.refuse(at, code::JSON_TYPE, format_args!("not a text that holds JSON")),
+    }
+}
+
+fn refuse_malformed<T>(malformed: &Malformed, at: At<'_, '_>, context: &mut Context<'_, '_>) -> Option<T> {
+    let message = format_args!("text that is not JSON: {} at byte {}", malformed.what, malformed.at);
+    context.refuse(at, code::JSON_INVALID, message)
 }
 
 /// The JSON text of `item`, which is a value of the record, if a column can hold it.
@@ -41,26 +72,24 @@ pub(in crate::schema) fn storable<'a>(
 }
 
 thread_local! {
-    /// What a JSON text within a text is parsed with, and into. Its memory is reused, as a
-    /// record's is.
-    static INNER: Cell<Option<(JsonScratch, Record<'static>)>> = const { Cell::new(None) };
+    /// What JSON texts within texts are parsed with, and into: one for each level of them. Its memory is
+    /// reused, as a record's is.
+    static INNER: RefCell<Vec<(JsonScratch, Record<'static>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Parses JSON text, and looks at what it is.
 fn parsed<T>(text: &[u8], arena: &Bump, look: impl FnOnce(Result<Item<'_>, Malformed>) -> T) -> T {
-    let (mut scratch, inner) = INNER.take().unwrap_or_default();
+    let (mut scratch, inner) = INNER.with_borrow_mut(Vec::pop).unwrap_or_default();
     let mut inner = inner.reset();
     let result = parse_json(text, arena, &mut scratch, &mut inner);
     let looked = look(result.map(|()| inner.root()));
     let inner = inner.reset();
-    INNER.set(Some((scratch, inner)));
+    INNER.with_borrow_mut(|free| free.push((scratch, inner)));
     looked
 }
 
 fn read_text<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
-    let Raw::Text(text) = at.item.raw() else {
-        return context.refuse(at, code::JSON_TYPE, format_args!("not a text that holds JSON"));
-    };
+    let text = text_of(at, context)?;
     let json = text.trim().as_bytes();
     // What is found is settled after the parser's memory is back: settling may parse once more.
     let arena = context.arena;
@@ -72,10 +101,7 @@ fn read_text<'a>(rules: &Json, at: At<'a, '_>, context: &mut Context<'a, '_>) ->
     });
     match found {
         Ok(found) => settle(found?, json, at, context),
-        Err(malformed) => {
-            let message = format_args!("text that is not JSON: {} at byte {}", malformed.what, malformed.at);
-            context.refuse(at, code::JSON_INVALID, message)
-        }
+        Err(malformed) => refuse_malformed(&malformed, at, context),
     }
 }
 

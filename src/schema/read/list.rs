@@ -8,6 +8,14 @@ use crate::format::Raw;
 use crate::reject::{Path, code};
 
 pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
+    match rules.text {
+        true => json::read_within(rules, at, context, read_itself),
+        false => read_itself(rules, at, context),
+    }
+}
+
+/// Reads a list that stands there itself, and in no text.
+fn read_itself<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
     let Raw::List { len } = at.item.raw() else {
         return context.refuse(at, code::LIST_TYPE, format_args!("not a list"));
     };
@@ -17,7 +25,7 @@ pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a
     {
         return context.refuse(at, code::TOO_LONG, format_args!("{len} items, more than {max}"));
     }
-    let faults = context.faults.len();
+    let found = context.found;
     context.spend(len * size_of::<Value<'_>>(), at)?;
     let values = context.arena.alloc_slice_fill_copy(len, Value::Null);
     for (index, (item, value)) in at.item.items().zip(&mut *values).enumerate() {
@@ -25,7 +33,7 @@ pub(super) fn read<'a>(rules: &'a List, at: At<'a, '_>, context: &mut Context<'a
             read_item(&rules.items, item, &Path::Item(at.path, index), context, value);
         }
     }
-    if context.faults.len() > faults {
+    if context.found > found {
         return None;
     }
     if let Some(min) = rules.min_items

@@ -98,10 +98,10 @@ fn read_rarer<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_
         Kind::Enum(rules) => constant::read(rules, strict, at, context),
         Kind::Json(rules) => json::read(rules, at, context).map(Value::Json),
         Kind::Ip { version } => ip::read(*version, strict, at, context).map(Value::Ip),
-        Kind::Object(rules) => object::read(rules, at, context).map(Value::Json),
+        Kind::Object(rules) => object::read(rules, at, context),
         Kind::List(rules) => list::read(rules, at, context),
         Kind::Union(rules) => union::read(rules, strict, at, context),
-        Kind::Again(rules) => object::read_again(rules, at, context).map(Value::Json),
+        Kind::Again(rules) => object::read_again(rules, at, context),
         _ => unreachable!("read by the caller"),
     };
     if let Some(read) = read {
@@ -125,6 +125,8 @@ pub(super) struct Context<'a, 'f> {
     pub(super) arena: &'a Bump,
     /// Where faults go.
     pub(super) faults: &'f mut Faults,
+    /// How many there were, those among them that are beyond what is kept.
+    pub(super) found: usize,
     /// What happens to a NUL.
     pub(super) nul: Nul,
     /// Values that are not simply what stands in the record.
@@ -133,6 +135,14 @@ pub(super) struct Context<'a, 'f> {
     pub(super) budget: usize,
     /// The object that is being read, if it is one.
     pub(super) above: Option<&'a Above<'a>>,
+}
+
+/// A state of a [`Context`].
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    kept: usize,
+    found: usize,
+    altered: Altered,
 }
 
 /// An object that is being read, and the one that it stands in.
@@ -153,7 +163,38 @@ const FAULTS_MAX: usize = 1000;
 impl<'a, 'f> Context<'a, 'f> {
     /// What the readers of one record share.
     pub(super) fn new(arena: &'a Bump, faults: &'f mut Faults, nul: Nul) -> Context<'a, 'f> {
-        Context { arena, faults, nul, altered: Altered::default(), budget: MADE_BYTES_MAX, above: None }
+        let (altered, budget) = (Altered::default(), MADE_BYTES_MAX);
+        Context { arena, faults, found: 0, nul, altered, budget, above: None }
+    }
+
+    /// The state of what is found out about the record, to come back to.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { kept: self.faults.len(), found: self.found, altered: self.altered }
+    }
+
+    /// Takes back what was found out since then.
+    pub(super) fn go_back(&mut self, Mark { kept, found, altered }: Mark) {
+        self.faults.truncate(kept);
+        (self.found, self.altered) = (found, altered);
+    }
+
+    /// Reads within something that lives no longer than the call, as the text that JSON was parsed out of.
+    pub(super) fn within<'s, T>(&'s mut self, read: impl FnOnce(&mut Context<'s, 's>) -> T) -> T
+    where
+        'a: 's,
+    {
+        let mut inner = Context {
+            arena: self.arena,
+            faults: &mut *self.faults,
+            found: self.found,
+            nul: self.nul,
+            altered: self.altered,
+            budget: self.budget,
+            above: self.above,
+        };
+        let made = read(&mut inner);
+        (self.found, self.altered, self.budget) = (inner.found, inner.altered, inner.budget);
+        made
     }
 
     /// Takes the room for `bytes` that are to be made, or notes that there is none.
@@ -187,6 +228,7 @@ impl<'a, 'f> Context<'a, 'f> {
         message: fmt::Arguments<'_>,
         input: Option<&dyn fmt::Display>,
     ) {
+        self.found += 1;
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(code, path, message, input);
         }

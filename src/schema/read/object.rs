@@ -12,7 +12,19 @@ use super::{Above, At, Context, json, keep_last, read as read_member};
 use crate::format::{Item, Raw};
 use crate::reject::{Path, code};
 
-pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<&'a [u8]> {
+pub(super) fn read<'a>(
+    rules: &'a Object,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<Value<'a>> {
+    match rules.text {
+        true => json::read_within(rules, at, context, read_itself),
+        false => read_itself(rules, at, context),
+    }
+}
+
+/// Reads an object that stands there itself, and in no text.
+fn read_itself<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
     let Raw::Object { .. } = at.item.raw() else {
         let code = if rules.is_model() { code::MODEL_TYPE } else { code::DICT_TYPE };
         return context.refuse(at, code, format_args!("not an object"));
@@ -29,7 +41,7 @@ pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<
 
     let outer = context.above;
     context.above = Some(arena.alloc(Above { object: rules, above: outer }));
-    let faults = context.faults.len();
+    let found = context.found;
     context.spend(schema.fields.len() * size_of::<Value<'_>>(), at)?;
     let values = arena.alloc_slice_fill_copy(schema.fields.len(), Value::Null);
     schema.bind_fields(|slot| at.item.at(slots[slot]), at.path, values, context);
@@ -51,7 +63,7 @@ pub(super) fn read<'a>(rules: &'a Object, at: At<'a, '_>, context: &mut Context<
     context.above = outer;
     out.push(b'}');
     context.spend(out.len(), at)?;
-    (context.faults.len() == faults).then(|| out.into_bump_slice() as &[u8])
+    (context.found == found).then(|| Value::Json(out.into_bump_slice()))
 }
 
 /// Reads the members that no field asked for, each by one rule, and writes them into the object that
@@ -94,7 +106,7 @@ pub(super) fn read_again<'a>(
     rules: &Again,
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
-) -> Option<&'a [u8]> {
+) -> Option<Value<'a>> {
     let Raw::Object { .. } = at.item.raw() else {
         return context.refuse(at, code::MODEL_TYPE, format_args!("not an object"));
     };
@@ -108,7 +120,7 @@ pub(super) fn read_again<'a>(
         );
     };
     context.above = outer.above;
-    let read = read(outer.object, at, context);
+    let read = read_itself(outer.object, at, context);
     context.above = inner;
     read
 }

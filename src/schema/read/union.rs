@@ -1,9 +1,9 @@
 //! Values of one of several kinds: the first that fits as it stands, else the first that fits.
 
-use super::super::{Altered, Field, Kind, Union, Value};
+use super::super::{Altered, Branch, Field, Kind, Union, Value};
 use super::{At, Context, json, object, read as read_branch};
 use crate::format::Raw;
-use crate::reject::{Faults, Path};
+use crate::reject::Path;
 
 /// How well a value fits a kind, the best last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,57 +16,86 @@ enum Fit {
     Exact,
 }
 
+/// A value that a kind has taken.
+struct Found<'a> {
+    fit: Fit,
+    kind: &'a Kind,
+    value: Value<'a>,
+    altered: Altered,
+}
+
 pub(super) fn read<'a>(
     rules: &'a Union,
     strict: bool,
     at: At<'a, '_>,
     context: &mut Context<'a, '_>,
 ) -> Option<Value<'a>> {
-    let altered = context.altered;
-    let mut best: Option<(Fit, &Kind, Value<'a>, Altered)> = None;
+    let Found { kind, value, .. } = best(rules, strict, at, context)?;
+    if rules.is_text() { Some(value) } else { as_json(kind, value, at, context) }
+}
+
+/// What the kind that a value fits best makes of it. If it fits none, the faults of all are noted, each below
+/// the name of its kind.
+fn best<'a>(
+    rules: &'a Union,
+    strict: bool,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<Found<'a>> {
+    let (before, altered) = (context.mark(), context.altered);
+    let mut best: Option<Found<'a>> = None;
     for branch in rules.branches() {
         context.altered = altered;
-        let exactly = attempt(&branch.strictly, at, context).map(|value| (fit(&branch.field, at), value));
-        let found = match exactly {
-            None if strict => None,
-            None => attempt(&branch.field, at, context).map(|value| (Fit::Converted, value)),
-            exactly => exactly,
-        };
-        let Some((fit, value)) = found else { continue };
-        if best.as_ref().is_none_or(|(known, ..)| *known < fit) {
-            best = Some((fit, &branch.field.kind, value, context.altered));
+        let path = Path::Field(at.path, &branch.field.name);
+        let at = At { path: &path, ..at };
+        let Some(found) = attempt(branch, strict, at, context) else { continue };
+        let is_exact = found.fit == Fit::Exact;
+        if best.as_ref().is_none_or(|known| known.fit < found.fit) {
+            best = Some(found);
         }
-        if fit == Fit::Exact {
+        if is_exact {
             break;
         }
     }
     context.altered = altered;
-    let Some((_, kind, value, altered)) = best else {
-        for branch in rules.branches() {
-            let field = if strict { &branch.strictly } else { &branch.field };
-            let path = Path::Field(at.path, &field.name);
-            read_branch(field, at.item, &path, context, &mut Value::Null);
-        }
-        return None;
-    };
-    context.altered = altered;
-    if rules.is_text() { Some(value) } else { as_json(kind, value, at, context) }
+    if let Some(found) = &best {
+        context.go_back(before);
+        context.altered = found.altered;
+    }
+    best
 }
 
-/// The value, if the branch takes it. Its faults are told only if no other does.
-fn attempt<'a>(field: &'a Field, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Value<'a>> {
-    let (mut faults, mut value) = (Faults::default(), Value::Null);
-    let mut inner = Context {
-        arena: context.arena,
-        faults: &mut faults,
-        nul: context.nul,
-        altered: context.altered,
-        budget: context.budget,
-        above: context.above,
-    };
-    read_branch(field, at.item, at.path, &mut inner, &mut value);
-    (context.altered, context.budget) = (inner.altered, inner.budget);
-    faults.is_empty().then_some(value)
+/// What a kind makes of a value, if it takes it; its faults are noted otherwise.
+///
+/// A value is read as it stands first, and once more to be converted. What holds other values is read once:
+/// each of these finds out for itself how well it fits, and unions in unions would multiply.
+fn attempt<'a>(
+    Branch { field, strictly }: &'a Branch,
+    strict: bool,
+    at: At<'a, '_>,
+    context: &mut Context<'a, '_>,
+) -> Option<Found<'a>> {
+    let before = context.mark();
+    match &field.kind {
+        Kind::Union(inner) => return best(inner, strict || field.strict, at, context),
+        Kind::Object(_) | Kind::List(_) | Kind::Json(_) | Kind::Again(_) => {
+            return taken(field, Fit::Exact, at, context);
+        }
+        _ => {}
+    }
+    let exactly = taken(strictly, fit(field, at), at, context);
+    if exactly.is_some() || strict {
+        return exactly;
+    }
+    context.go_back(before);
+    taken(field, Fit::Converted, at, context)
+}
+
+/// The value, if `field` takes it.
+fn taken<'a>(field: &'a Field, fit: Fit, at: At<'a, '_>, context: &mut Context<'a, '_>) -> Option<Found<'a>> {
+    let (found, mut value) = (context.found, Value::Null);
+    read_branch(field, at.item, at.path, context, &mut value);
+    (context.found == found).then_some(Found { fit, kind: &field.kind, value, altered: context.altered })
 }
 
 /// How well a value fits that a kind takes in strict mode.

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Makes the cases of tests/models.rs: values, and what Pydantic makes of each.
 
-    pip install 'pydantic==2.14.4'
-    python tests/cases/models/make.py
+    "$(.ci/tools pydantic)/bin/python" tests/cases/models/make.py
 
 For each kind of field there is a file: in its first line the JSON Schema that Pydantic emits for the model,
 in each other line a record and a verdict. A verdict is the columns of the row, or a list of `field code`.
@@ -96,6 +95,27 @@ class Closed(BaseModel):
     by: dict[str, int] = {}
 
 
+class Bare(BaseModel):
+    f: int = None
+    g: Annotated[str, Field(min_length=1)] = None
+    h: Optional[int] = 3
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    lives: Annotated[int, Field(ge=1)] = 1
+
+
+class Tree(BaseModel):
+    v: int
+    next: Union["Tree", "Left", int, None] = None
+
+
 flat = Field(json_schema_extra={"x-logmill": {"flatten": True}})
 
 
@@ -108,10 +128,13 @@ class Flat(BaseModel):
 
 Zoned = Annotated[pydantic.AwareDatetime, Field(json_schema_extra={"x-logmill": {"zone": "required"}})]
 Unzoned = Annotated[pydantic.NaiveDatetime, Field(json_schema_extra={"x-logmill": {"zone": "naive"}})]
+Moment = Annotated[Union[float, datetime.date], Field(title="Moment")]
+Hour = Annotated[Optional[Union[bool, datetime.time]], Field(title="Hour")]
 Long = Annotated[str, StringConstraints(min_length=3)]
 Lower = Annotated[str, StringConstraints(pattern="^[a-z]+$")]
 Small = Annotated[int, Field(ge=0, lt=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Word = Annotated[Union[Literal["a", "x y"], Annotated[Union[Long, Literal["b"]], Field(title="Inner")]], Field(title="Word")]
 
 ONES = ["1", "1.0", "1e0", '"1"', '" 1 "', '"1.0"', "true", '"+1"', '"01"', "1.5"]
 NUMBERS = ["0", "-3", "3", "10", "20", "12", "99", "100", "1.0", "20.0", "-0.0", "2e1", "0.5", "1e400", "-1e30",
@@ -239,6 +262,38 @@ def flat_record():
     return "{" + ",".join(members) + "}"
 
 
+def bare_record():
+    members = [f'"f":{draw.choice(["1", "2", "null", scalar()])}'] if draw.random() < 0.7 else []
+    members += [f'"g":{draw.choice([word(), "null", scalar()])}'] if draw.random() < 0.6 else []
+    members += [f'"h":{draw.choice([number(), "null", scalar()])}'] if draw.random() < 0.5 else []
+    draw.shuffle(members)
+    return "{" + ",".join(members) + "}"
+
+
+def in_text(value):
+    """A text that holds JSON, or nearly."""
+
+    def made():
+        text = value()
+        text = draw.choice([text, text, text, f" {text}\n", text[:-1], text + "]"])
+        return json.dumps(text)
+
+    return mostly(made)
+
+
+def animal():
+    members = [f'"kind":{draw.choice([chr(34) + "cat" + chr(34), chr(34) + "dog" + chr(34), scalar()])}']
+    members += [f'"lives":{draw.choice(["7", "0", number(), scalar()])}'] if draw.random() < 0.9 else []
+    return "{" + ",".join(members) + "}"
+
+
+def tree(depth=0):
+    members = [f'"v":{draw.choice(["1", "2", scalar()]) if draw.random() < 0.2 else "1"}'] if draw.random() < 0.97 else []
+    if draw.random() < 0.8 and depth < 12:
+        members.append(f'"next":{draw.choice([tree(depth + 1), tree(depth + 1), left(6), scalar()])}')
+    return "{" + ",".join(members) + "}"
+
+
 def plain(value):
     """A value as a column holds it, where that is JSON."""
     if isinstance(value, BaseModel):
@@ -291,26 +346,31 @@ def verdict(model, line, whole):
         columns |= {"other_n": made.other and made.other.n, "other_by": made.other and made.other.by, "g": made.g}
         return plain(columns)
     if whole:
-        return {**{name: plain(getattr(made, name)) for name in model.model_fields},
-                "extra": plain(made.__pydantic_extra__ or {})}
+        extra = {} if made.__pydantic_extra__ is None else {"extra": plain(made.__pydantic_extra__)}
+        return {**{name: plain(getattr(made, name)) for name in model.model_fields}, **extra}
     return {"f": plain(made.f)}
 
 
-def make(name, kind, value, strict=False, zone=None):
-    whole = kind in (Open, Flat)
+def make(name, kind, value, strict=False, zone=None, kept=None):
+    """`kept`: of values that are kept as JSON the model says whether they are valid; this is what is stored."""
+    whole = kind in (Open, Flat, Bare)
     model = kind if whole else pydantic.create_model("M", f=(kind, ...), __config__=ConfigDict(strict=strict))
     ZONE[0] = zone
     cases = []
     while len(cases) < COUNT:
         line = value() if whole else '{"f":' + value() + "}"
         # What no JSON holds is refused here wherever it is, also among members that are kept.
-        if name.startswith("extra") and any(word in line for word in ("NaN", "Infinity", "1e400")):
+        if (kept or name.startswith("extra")) and any(word in line for word in ("NaN", "Infinity", "1e400")):
             continue
         try:
-            cases.append(json.dumps([line, verdict(model, line, whole)], separators=(",", ":"), ensure_ascii=False))
+            said = verdict(model, line, whole)
+            if kept:
+                said = kept(line) if isinstance(said, dict) else []
+            cases.append(json.dumps([line, said], separators=(",", ":"), ensure_ascii=False))
         except Unstorable:
             continue
-    head = json.dumps({"schema": model.model_json_schema(), "strict": strict}, separators=(",", ":"))
+    said = {"schema": model.model_json_schema(), "strict": strict} | ({"kept": True} if kept else {})
+    head = json.dumps(said, separators=(",", ":"))
     (HERE / f"{name}.ndjson").write_text("\n".join([head, *cases]) + "\n")
 
 
@@ -346,6 +406,16 @@ def main():
     make("aware", Zoned, mostly(stamp))
     make("naive", Unzoned, mostly(stamp), zone="naive")
     make("flat", Flat, flat_record)
+    make("union_nested", Union[Moment, int, Hour], mostly(lambda: draw.choice([stamp, number])()))
+    make("union_nested_texts", Union[Word, Lower], words)
+    make("bare", Bare, bare_record)
+    make("json_model", pydantic.Json[Context], in_text(context))
+    make("json_ints", Optional[pydantic.Json[list[int]]], in_text(lambda: "[" + ",".join(draw.choices(ONES, k=2)) + "]"))
+    make("json_dict", pydantic.Json[dict[str, Optional[Share]]], in_text(lambda: keyed(number)))
+    make("kept_union", Union[Context, Closed, list[int], dict[str, bool], int],
+         mostly(lambda: draw.choice([context, closed, lambda: keyed(scalar), lambda: f"[{number()}]", number])()), kept=json.loads)
+    make("kept_discriminated", Annotated[Union[Cat, Dog], Field(discriminator="kind")], mostly(animal), kept=json.loads)
+    make("kept_tree", Tree, mostly(tree), kept=lambda _: {})
 
 
 if __name__ == "__main__":
