@@ -1,10 +1,10 @@
 //! What became of records, as sums: what a batch, a source, a run adds up to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of the lines and records of a source. Signed, because a checkpoint's counters
 /// can also go back: by a line that is read again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Lines of any kind.
     pub lines: i64,

@@ -10,13 +10,23 @@ mod cloud;
 mod columns;
 /// Killed at every step.
 mod crash;
+/// Many days, and how they stand.
+mod days;
+/// Dead letters that are tried again or discarded.
+mod letters;
+/// Loaded anew.
+mod rebuild;
 /// What is refused, and with which words.
 mod refused;
+/// What runs, and what ran.
+mod runs;
 /// The state, in a store of its own.
 #[cfg(all(feature = "buckets", feature = "sqlite"))]
 mod state;
 /// A job, a folder of objects, and who reads it.
 mod story;
+/// Objects held against the files.
+mod verify;
 
 use story::Story;
 

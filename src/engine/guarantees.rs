@@ -56,7 +56,10 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
 
 /// What holds of a bucket, in which no row is ever looked up or changed.
 const OF_BUCKET: [(&str, &str); 3] = [
-    ("--rebuild", "is not built yet for a bucket"),
+    (
+        "--rebuild",
+        "puts new objects in the place of those of its files, source by source; who lists may see both until it ends",
+    ),
     ("state lost", "a load ends with 2 and touches nothing while there are objects of the table"),
     ("objects restored", "from a backup: restore the state with them"),
 ];

@@ -86,6 +86,19 @@ pub(super) struct Stored {
 }
 
 impl Stored {
+    /// A day of which nothing is known.
+    pub(super) fn of(date: NaiveDate) -> Stored {
+        Stored {
+            date,
+            state: None,
+            reason: None,
+            splits: 0,
+            open_splits: 0,
+            splits_of_other_rules: 0,
+            open_dead_letters: 0,
+        }
+    }
+
     /// How the day stands. One whose sources were forgotten is no day of the job any more.
     pub(super) fn status(self) -> Option<DateStatus> {
         let stored = self.state.as_deref().and_then(DateState::of_word);

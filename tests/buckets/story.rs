@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::harness::cloud::{Bucket, Cloud};
-use crate::harness::logmill;
 use crate::harness::run::needs_failpoints;
+use crate::harness::{logmill, wait_until};
 
 /// A job with its files and its bucket: a folder, unless it is told otherwise.
 pub(crate) struct Story {
@@ -19,10 +19,14 @@ pub(crate) struct Story {
     destination: String,
     pipeline: String,
     fields: String,
+    files: String,
 }
 
 /// A run that has ended.
 pub(crate) struct Ended(Output);
+
+/// A run that has begun.
+pub(crate) struct Started(Child);
 
 /// Lines for a story, a few of them bad, from an id on. They are of five days.
 pub(crate) fn lines(from: usize, count: usize) -> String {
@@ -54,6 +58,7 @@ impl Story {
             destination: "as = \"ndjson\"\nobject_size = \"4KiB\"".to_owned(),
             pipeline: "threads = 2\nchunk_size = \"300B\"\nretry_for = \"5s\"".to_owned(),
             fields: String::new(),
+            files: "*.ndjson".to_owned(),
         }
     }
 
@@ -81,6 +86,12 @@ impl Story {
         self
     }
 
+    /// Which files the job has.
+    pub(crate) fn files(mut self, pattern: &str) -> Story {
+        self.files = pattern.to_owned();
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -103,9 +114,10 @@ impl Story {
     pub(crate) fn job(&self) -> PathBuf {
         let job = self.path("job.toml");
         let text = format!(
-            "name = \"job\"\n[source]\nformat = \"ndjson\"\nfiles = [\"*.ndjson\"]\n[record]\ntime = \"at\"\n[record.fields]\nid = \"int\"\n\
+            "name = \"job\"\n[source]\nformat = \"ndjson\"\nfiles = [\"{}\"]\n[record]\ntime = \"at\"\n[record.fields]\nid = \"int\"\n\
              at = {{ type = \"timestamp\", required = false }}\nnote = {{ type = \"text\", required = false }}\n{}\n\
              [destination]\nurl = \"{}\"\ntable = \"t\"\n{}\n[pipeline]\n{}\n",
+            self.files,
             self.fields,
             self.url(),
             self.destination,
@@ -120,6 +132,16 @@ impl Story {
     }
 
     fn with_points(&self, name: &str, args: &[&str], points: &str) -> Ended {
+        Ended(self.prepared(name, args, points).output().unwrap())
+    }
+
+    /// Starts a command that goes on beside the test.
+    pub(crate) fn start(&self, name: &str, args: &[&str], points: &str) -> Started {
+        let mut command = self.prepared(name, args, points);
+        Started(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn prepared(&self, name: &str, args: &[&str], points: &str) -> Command {
         let mut command: Command = logmill();
         command.args(name.split(' ')).args(["--output", "json", "-j"]).arg(self.job()).args(args);
         if let Some(bucket) = &self.cloud {
@@ -129,7 +151,7 @@ impl Story {
             needs_failpoints();
             command.env("FAILPOINTS", points);
         }
-        Ended(command.output().unwrap())
+        command
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
@@ -138,8 +160,13 @@ impl Story {
 
     /// Runs into a kill at a point, once it has passed it so many times. False if it came to its end instead.
     pub(crate) fn is_killed_at(&self, point: &str, passed: usize) -> bool {
+        self.is_killed("load", &["--take-over"], point, passed)
+    }
+
+    /// The same of any command.
+    pub(crate) fn is_killed(&self, name: &str, args: &[&str], point: &str, passed: usize) -> bool {
         let before = if passed == 0 { String::new() } else { format!("{passed}*off->") };
-        let ended = self.with_points("load", &["--take-over"], &format!("{point}={before}return(kill)"));
+        let ended = self.with_points(name, args, &format!("{point}={before}return(kill)"));
         ended.0.status.code().is_none()
     }
 
@@ -290,6 +317,26 @@ fn plain(key: &str, bytes: &[u8]) -> Vec<u8> {
 fn values(lines: &[u8]) -> Vec<Value> {
     let lines = lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+impl Started {
+    /// Waits for it to stop itself.
+    pub(crate) fn wait_stopped(&self) {
+        let state = || fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        wait_until("it has stopped", || {
+            state().rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        });
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        let status = Command::new("kill").args(["-CONT", &self.0.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub(crate) fn wait(self) -> Ended {
+        Ended(self.0.wait_with_output().unwrap())
+    }
 }
 
 impl Ended {

@@ -191,8 +191,8 @@ impl Mapped {
 }
 
 pub(super) fn settings_of(job: String, settings: &Settings) -> ledger::Settings {
-    let Settings { data_date, retry_for, stop, observer, .. } = settings.clone();
-    ledger::Settings { job, prefix: prefix(), data_date, lease: LEASE, retry_for, stop, observer }
+    let Settings { data_date, command, retry_for, stop, observer, .. } = settings.clone();
+    ledger::Settings { job, prefix: prefix(), command, data_date, lease: LEASE, retry_for, stop, observer }
 }
 
 impl Kept for Mapped {

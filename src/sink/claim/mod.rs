@@ -297,6 +297,14 @@ impl Task {
 }
 
 impl Answer {
+    /// The source that the file is, if it is one.
+    pub(super) fn source_id(&self) -> Option<i32> {
+        match self {
+            Answer::Load { source_id, .. } | Answer::Finished { source_id, .. } => Some(*source_id),
+            Answer::Duplicate(_) | Answer::Changed(_) | Answer::Beside => None,
+        }
+    }
+
     /// Gives a new source its id.
     pub(crate) fn give_id(&mut self, id: i32) {
         if let Answer::Load { source_id, tasks } = self {

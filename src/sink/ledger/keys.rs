@@ -8,9 +8,9 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::records::{
-    CheckpointRecord, JobRecord, RunRecord, SourceRecord, first_key, hex, name_key, of_key, parse, run_key,
-    source_key,
+    CheckpointRecord, JobRecord, SourceRecord, first_key, hex, name_key, of_key, parse, run_key, source_key,
 };
+use super::run_record::{KEPT, RunRecord};
 use super::store::{Entry, Failure, Store, Swap, Version};
 use super::{Holder, Wanted};
 use crate::error::{ErrorKind, Result};
@@ -28,6 +28,8 @@ pub struct Settings {
     pub job: String,
     /// What all its keys begin with; see [`prefix`].
     pub prefix: String,
+    /// What the run is for, in the words of the command line.
+    pub command: String,
     /// The day that the run is about.
     pub data_date: Option<NaiveDate>,
     /// A run whose heart has stood still for this long is dead.
@@ -96,15 +98,28 @@ impl Keys {
     pub(super) fn begin_run(&self) -> Result<Life> {
         self.ask(|store| store.check())?.into_iter().for_each(|doubt| self.settings.observer.warn(doubt));
         self.open()?;
-        let record = RunRecord { nonce: fastrand::u64(..), beat: 0, outcome: None, exit_code: None };
-        loop {
-            let runs = self.list("run/")?;
-            let last = runs.iter().filter_map(|(key, _)| key["run/".len()..].parse().ok()).max();
-            let run: i64 = last.unwrap_or(0) + 1;
-            if let Some(version) = self.set(&run_key(run), None, &record)? {
-                return Ok(Life { run, record, version });
+        let last = self.last_run()?;
+        let record = RunRecord::begun(&self.settings.command, self.success_before(last)?);
+        let mut run = last + 1;
+        let version = loop {
+            match self.set(&run_key(run), None, &record)? {
+                Some(version) => break version,
+                // Another one has begun, or died before it took that down.
+                None => run += 1,
             }
+        };
+        self.change_job(|job| job.last_run = job.last_run.max(run))?;
+        self.forget_run(run - KEPT)?;
+        Ok(Life { run, record, version })
+    }
+
+    /// The last run that began.
+    pub(super) fn last_run(&self) -> Result<i64> {
+        if let (JobRecord { last_run: last @ 1.., .. }, _) = self.job()? {
+            return Ok(last);
         }
+        let runs = self.list("run/")?;
+        Ok(runs.iter().filter_map(|(key, _)| key["run/".len()..].parse().ok()).max().unwrap_or(0))
     }
 
     pub(super) fn date(&self) -> Option<String> {
@@ -184,17 +199,25 @@ impl Keys {
     pub(super) fn job(&self) -> Result<(JobRecord, Option<Version>)> {
         match self.get("job")? {
             Some(entry) => Ok((parse("job", &entry)?, Some(entry.version))),
-            None => Ok((JobRecord { name: self.settings.job.clone(), next_source_id: 1 }, None)),
+            None => {
+                let name = self.settings.job.clone();
+                Ok((JobRecord { name, next_source_id: 1, last_run: 0 }, None))
+            }
         }
     }
 
     /// No source gets an id below this from now on.
     pub(super) fn raise_next_id(&self, next_source_id: i32) -> Result<()> {
+        self.change_job(|job| job.next_source_id = job.next_source_id.max(next_source_id))
+    }
+
+    /// Changes what is said of the job, if that is another then.
+    fn change_job(&self, change: impl Fn(&mut JobRecord)) -> Result<()> {
         loop {
-            let (job, version) = self.job()?;
-            if job.next_source_id >= next_source_id
-                || self.set("job", version.as_ref(), &JobRecord { next_source_id, ..job })?.is_some()
-            {
+            let (known, version) = self.job()?;
+            let mut job = known.clone();
+            change(&mut job);
+            if job == known || self.set("job", version.as_ref(), &job)?.is_some() {
                 return Ok(());
             }
         }
@@ -217,6 +240,17 @@ impl Keys {
             }
         }
         Ok(same)
+    }
+
+    /// Enters a source among those that begin with a line, and gives line and number. `None` if another one was faster.
+    pub(super) fn enter(&self, id: i32, line: Hash16) -> Result<Option<([u8; 16], u32)>> {
+        let same = self.same_line(line)?;
+        if let Some((&number, _)) = same.iter().find(|(_, other)| **other == id) {
+            return Ok(Some((line.0, number)));
+        }
+        let number = same.keys().next_back().map_or(0, |last| last + 1);
+        let entered = self.set(&format!("{}{number}", first_key(line)), None, &id)?;
+        Ok(entered.map(|_| (line.0, number)))
     }
 
     fn named(&self, name: &str) -> Result<Option<Entry>> {
@@ -293,10 +327,21 @@ impl Keys {
         let mut runs = self.list("run/")?;
         runs.sort_by_key(|(key, _)| key["run/".len()..].parse::<i64>().unwrap_or(i64::MAX));
         runs.pop();
-        for (key, entry) in runs {
-            if parse::<RunRecord>(&key, &entry)?.outcome.is_some() {
-                self.put(&key, Some(&entry.version), None)?;
-            }
+        runs.iter().try_for_each(|(key, entry)| self.forget_ended(key, entry))
+    }
+
+    /// Removes a run, if there is one and it has ended.
+    fn forget_run(&self, run: i64) -> Result<()> {
+        let key = run_key(run);
+        match if run > 0 { self.get(&key)? } else { None } {
+            Some(entry) => self.forget_ended(&key, &entry),
+            None => Ok(()),
+        }
+    }
+
+    fn forget_ended(&self, key: &str, entry: &Entry) -> Result<()> {
+        if parse::<RunRecord>(key, entry)?.outcome.is_some() {
+            self.put(key, Some(&entry.version), None)?;
         }
         Ok(())
     }
@@ -314,6 +359,17 @@ impl Keys {
                 hearts.insert(owner.run, heart);
             }
         }
+        Ok(self.beating(hearts)?.and_then(|run| holder(wanted, run)))
+    }
+
+    /// Whether another run lives. It takes as long as [`Keys::holder`] to find out that it does not.
+    pub(super) fn lives(&self, run: i64) -> Result<bool> {
+        let hearts = self.heart(run)?.map(|heart| (run, heart)).into_iter().collect();
+        Ok(self.beating(hearts)?.is_some())
+    }
+
+    /// The first of these hearts that beats within a lease.
+    fn beating(&self, mut hearts: HashMap<i64, Version>) -> Result<Option<i64>> {
         for _ in 0..LOOKS {
             if hearts.is_empty() {
                 break;
@@ -325,7 +381,7 @@ impl Keys {
                 // One that has ended meanwhile holds nothing.
                 let Some(now) = self.heart(run)? else { continue };
                 if now != before {
-                    return Ok(holder(wanted, run));
+                    return Ok(Some(run));
                 }
                 hearts.insert(run, before);
             }
@@ -368,6 +424,9 @@ impl Snapshot {
                 None => {}
             }
         }
+        for (id, (source, _)) in &mut sources {
+            take_over(*id, source, &mut splits);
+        }
         let remembered = sources.iter().map(|(&id, (record, _))| {
             let own = splits.range(Split { source: id, start: 0 }..=Split { source: id, start: u64::MAX });
             remembered(id, record, own.map(|(split, (record, _))| (*split, record)))
@@ -380,6 +439,17 @@ impl Snapshot {
     }
 }
 
+/// Where a source has moved and its run died before all of that was written, it is as it will be.
+fn take_over(id: i32, source: &mut SourceRecord, splits: &mut BTreeMap<Split, (CheckpointRecord, Version)>) {
+    let Some((first, _)) = splits.get(&Split::whole(id)) else { return };
+    let Some(next) = &first.next else { return };
+    let run = first.written_by;
+    source.clone_from(next);
+    splits.retain(|split, (record, _)| {
+        (split.source, split.start == 0) != (id, false) || record.owner != Some(run)
+    });
+}
+
 fn remembered<'r>(
     id: i32,
     record: &SourceRecord,
@@ -387,6 +457,7 @@ fn remembered<'r>(
 ) -> Remembered {
     let head = (record.head.0, Hash16(record.head.1));
     let mut memory = Remembered::new(id, String::new(), record.name.clone(), head, None);
+    memory.generation = record.generation;
     memory.known.inode = record.inode.map(|(device, number)| Inode { device, number });
     let containers = record.containers.iter().map(|&(size, head, tail)| Container {
         size,

@@ -12,7 +12,9 @@
 //! | `name/{name}` | the id of the source that had a name last, by its hash |
 //! | `source/{id}` | what a source is recognised by |
 //! | `source/{id}/{start}` | the checkpoint of a split |
-//! | `run/{id}` | a run, and its heartbeat |
+//! | `run/{id}` | a run, its heartbeat, and how far it is: the last few |
+//! | `day/{date}` | how a day of the job stands, as far as its sources do not say it |
+//! | `letters/{source}/{object}` | what became of dead letters that were tried again or discarded |
 //!
 //! A claim looks up what its files may be, and never reads all that was ever loaded. What leads to
 //! a source is entered before it is made; sources are made in the order of their ids, each under a
@@ -21,17 +23,18 @@
 //! refused, reads again, and finds it. A name is no more than a hint, except for a file whose
 //! first line may go on.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::keys::{Keys, Life, Settings, Snapshot};
+use super::heart::Heart;
+use super::keys::{Keys, Settings, Snapshot};
 use super::records::{
-    CheckpointRecord, OpenRange, RunRecord, SourceRecord, first_key, label, parse, run_key, source_key,
-    split_key, stored, stored_inode,
+    CheckpointRecord, OpenRange, SourceRecord, label, parse, source_key, split_key, stored, stored_inode,
 };
+use super::renewal::{Renewal, Untidy};
 use super::store::{Store, Version};
 use super::{
     Acknowledged, Claimed, Decided, Grown, Holder, Holding, Holdings, Ledger, Look, Wanted, went_back,
@@ -44,14 +47,40 @@ use crate::split::Split;
 
 /// The ledger of a run, in a store.
 pub struct MapLedger {
-    keys: Arc<Keys>,
-    run: i64,
+    pub(super) keys: Arc<Keys>,
+    pub(super) run: i64,
     heart: Arc<Heart>,
+    /// The sources that the files of the run are.
+    pub(super) claimed: BTreeSet<i32>,
     /// The checkpoints of what this run owns, as it knows them.
-    owned: HashMap<Split, (CheckpointRecord, Version)>,
-    /// What the sources of these are called in names of objects, and what they are called otherwise.
-    labels: HashMap<i32, (String, String)>,
+    pub(super) owned: HashMap<Split, (CheckpointRecord, Version)>,
+    /// What the sources of these are called.
+    pub(super) labels: HashMap<i32, Called>,
     acknowledged: Acknowledged,
+    /// What is loaded anew,
+    pub(super) renewals: BTreeMap<i32, Renewal>,
+    /// and whether it may count already.
+    pub(super) ends_renewals: bool,
+    /// Sources with objects of other generations, of which the run that made them is dead.
+    pub(super) untidy: Vec<Untidy>,
+}
+
+/// What a source is called.
+#[derive(Clone, Debug)]
+pub(super) struct Called {
+    /// In names of objects,
+    label: String,
+    /// and otherwise.
+    name: String,
+    /// Which generation its objects are of.
+    generation: i32,
+}
+
+impl Called {
+    pub(super) fn of(source: &SourceRecord) -> Called {
+        let SourceRecord { label, name, generation, .. } = source;
+        Called { label: label.clone(), name: name.clone(), generation: *generation }
+    }
 }
 
 /// A split as people are told of it.
@@ -79,8 +108,12 @@ pub struct SplitStatus {
     pub rules: Hash16,
     /// When its checkpoint moved last.
     pub moved_at: DateTime<Utc>,
-    /// What its source is called in names of objects.
+    /// What its source is called in names of objects,
     pub label: String,
+    /// and which generation these are of.
+    pub generation: i32,
+    /// Objects of other generations may be there.
+    pub is_untidy: bool,
     /// How the names of the objects begin that it may have beyond its checkpoint.
     pub stems: Vec<String>,
 }
@@ -106,10 +139,21 @@ impl MapLedger {
         let keys = Arc::new(Keys { store, settings });
         let life = keys.begin_run()?;
         let run = life.run;
-        let heart = Heart { keys: Arc::clone(&keys), life: Mutex::new(life) };
-        let acknowledged = Acknowledged::default();
+        let heart = Heart { keys: Arc::clone(&keys), life: Mutex::new(life), lanes: Mutex::default() };
+        let (acknowledged, claimed) = (Acknowledged::default(), BTreeSet::new());
         let (owned, labels) = (HashMap::new(), HashMap::new());
-        Ok(MapLedger { keys, run, heart: Arc::new(heart), owned, labels, acknowledged })
+        Ok(MapLedger {
+            keys,
+            run,
+            heart: Arc::new(heart),
+            claimed,
+            owned,
+            labels,
+            acknowledged,
+            renewals: BTreeMap::new(),
+            ends_renewals: false,
+            untidy: Vec::new(),
+        })
     }
 
     /// What shows that the run lives. It is to beat at least each third of the lease, whatever the
@@ -123,9 +167,14 @@ impl MapLedger {
         for _ in 0..CLAIMS_MAX {
             let mut claiming = Claiming::new(&self.keys, self.run, asked);
             match super::claim(&mut claiming, asked) {
-                Ok(Claimed::Ours { answers, .. }) => {
+                Ok(Claimed::Ours { answers, anew, .. }) => {
+                    let untidy = claiming.snapshot.untidy(self.keys.date().as_deref());
                     self.labels.extend(claiming.labels);
                     self.owned = claiming.taken;
+                    self.claimed.extend(answers.iter().filter_map(Answer::source_id));
+                    self.find_untidy(untidy)?;
+                    self.begin_renewals(anew, asked.rules_hash)?;
+                    self.begin_day()?;
                     return Ok(answers);
                 }
                 // It has shown that it lives: there is nothing to wait for.
@@ -158,12 +207,17 @@ impl MapLedger {
 
     /// What a source of this run is called in names of objects.
     pub fn label(&self, source: i32) -> &str {
-        self.labels.get(&source).map(|(label, _)| label.as_str()).unwrap_or_default()
+        self.labels.get(&source).map(|called| called.label.as_str()).unwrap_or_default()
     }
 
     /// The name under which a source of this run was seen last.
     pub fn name(&self, source: i32) -> &str {
-        self.labels.get(&source).map(|(_, name)| name.as_str()).unwrap_or_default()
+        self.labels.get(&source).map(|called| called.name.as_str()).unwrap_or_default()
+    }
+
+    /// Which generation the objects of a source of this run are of.
+    pub fn generation(&self, source: i32) -> i32 {
+        self.labels.get(&source).map_or(0, |called| called.generation)
     }
 
     /// The range of a split that was being written when its last owner left it.
@@ -183,8 +237,10 @@ impl MapLedger {
         if record.open.as_ref() == Some(&range) {
             return Ok(());
         }
-        record.open = Some(range);
+        // Who returns to rules under which it was given up writes it once more.
+        record.abandoned.retain(|stem| !range.stems.contains(stem));
         record.abandoned.extend_from_slice(abandoned);
+        record.open = Some(range);
         record.written_by = self.run;
         let version = self.keys.set(&split_key(advance.split), Some(&version), &record)?;
         let Some(version) = version else { return Err(self.objection()?) };
@@ -291,27 +347,28 @@ impl MapLedger {
             // One that was taken over is not ours to give back.
             let _ = self.keys.set(&split_key(split), Some(&version), &record)?;
         }
-        self.heart.change(|record| {
-            record.outcome = Some(ending.outcome.to_owned());
-            record.exit_code = Some(ending.exit_code);
-        })
+        self.end_day(ending.failure)?;
+        self.heart.change(|record| record.end(ending))
     }
 
     /// Forgets sources: all of them, or none if a living run holds one.
     pub fn forget(store: Arc<dyn Store>, settings: Settings, sources: &[i32]) -> Result<u64> {
         let keys = Keys { store, settings };
-        let Snapshot { remembered, sources: records, .. } = keys.remembered()?;
+        let (snapshot, letters) = (keys.remembered()?, keys.letters()?);
         let found: Vec<&Remembered> =
-            remembered.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
+            snapshot.remembered.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
         let wanted = found.iter().flat_map(|memory| {
             memory.checkpoints.iter().map(|checkpoint| (memory.known.name.as_str(), checkpoint))
         });
         if let Some(holder) = keys.holder(&wanted.collect::<Vec<_>>(), None)? {
             return Err(held(&holder.source, &holder.in_words()));
         }
+        keys.refuse_open_letters(&letters, sources)?;
         for memory in &found {
-            keys.forget(memory.source_id, &records[&memory.source_id].0)?;
+            keys.forget_letters(&letters, memory.source_id)?;
+            keys.forget(memory.source_id, &snapshot.sources[&memory.source_id].0)?;
         }
+        keys.forget_days(&snapshot, sources)?;
         keys.forget_ended_runs()?;
         Ok(found.len() as u64)
     }
@@ -350,6 +407,8 @@ impl MapLedger {
                     .and_then(|record| DateTime::from_timestamp_micros(record.moved_us))
                     .unwrap_or_default(),
                 label: source.label.clone(),
+                generation: source.generation,
+                is_untidy: source.is_untidy,
                 stems: stems
                     .chain(record.into_iter().flat_map(|record| &record.abandoned))
                     .cloned()
@@ -359,52 +418,16 @@ impl MapLedger {
         Ok(status)
     }
 
+    /// What is remembered of all sources of the day, or of those without one. Nothing is written.
+    pub fn remembered_of_day(store: Arc<dyn Store>, settings: Settings) -> Result<Vec<Remembered>> {
+        let keys = Keys { store, settings };
+        Ok(keys.remembered()?.of_date(keys.date().as_deref()))
+    }
+
     /// What is remembered of the sources that these files may be. Nothing is written.
     pub fn remembered(store: Arc<dyn Store>, settings: Settings, asked: &Asked) -> Result<Vec<Remembered>> {
         let keys = Keys { store, settings };
         Ok(keys.remembered_of(&asked.files)?.of_date(keys.date().as_deref()))
-    }
-}
-
-/// The heart of a run: it lives as long as this beats.
-pub struct Heart {
-    keys: Arc<Keys>,
-    life: Mutex<Life>,
-}
-
-impl Heart {
-    /// Shows that the run is alive.
-    pub fn beat(&self) -> Result<()> {
-        self.change(|record| record.beat += 1)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut RunRecord)) -> Result<()> {
-        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        let Life { run, mut record, version } = life.clone();
-        change(&mut record);
-        let version = self.keys.set(&run_key(run), Some(&version), &record)?;
-        *life = Life { run, record, version: version.ok_or_else(lost_ownership)? };
-        Ok(())
-    }
-
-    /// Whether the store still has the run. If that is as it was some beats ago, it beats on from
-    /// there.
-    fn is_there(&self) -> Result<bool> {
-        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = run_key(life.run);
-        let Some(entry) = self.keys.get(&key)? else { return Ok(false) };
-        let is_there = parse::<RunRecord>(&key, &entry)?.nonce == life.record.nonce;
-        if is_there {
-            life.version = entry.version;
-        }
-        Ok(is_there)
-    }
-
-    /// Begins another run in its place, which beats from now on.
-    fn begin_anew(&self) -> Result<i64> {
-        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        *life = self.keys.begin_run()?;
-        Ok(life.run)
     }
 }
 
@@ -415,28 +438,24 @@ struct Claiming<'a> {
     run: i64,
     files: &'a [Candidate],
     take_over: bool,
+    is_rebuild: bool,
     snapshot: Snapshot,
     taken: HashMap<Split, (CheckpointRecord, Version)>,
-    labels: HashMap<i32, (String, String)>,
+    labels: HashMap<i32, Called>,
 }
 
 impl<'a> Claiming<'a> {
     fn new(keys: &'a Keys, run: i64, asked: &'a Asked) -> Claiming<'a> {
         let (files, take_over) = (&asked.files[..], asked.take_over);
         let (taken, labels) = (HashMap::new(), HashMap::new());
-        Claiming { keys, run, files, take_over, snapshot: Snapshot::empty(), taken, labels }
+        let (is_rebuild, snapshot) = (asked.rebuild.is_some(), Snapshot::empty());
+        Claiming { keys, run, files, take_over, is_rebuild, snapshot, taken, labels }
     }
 
     /// Enters a source among those that begin with the same line, and gives line and number.
     fn enter(&self, id: i32, file: &Candidate) -> Result<Option<([u8; 16], u32)>, Trouble> {
         let Some(line) = file.fingerprint.first_line else { return Ok(None) };
-        let same = self.keys.same_line(line)?;
-        if let Some((&number, _)) = same.iter().find(|(_, other)| **other == id) {
-            return Ok(Some((line.0, number)));
-        }
-        let number = same.keys().next_back().map_or(0, |last| last + 1);
-        self.put(&format!("{}{number}", first_key(line)), None, &id)?;
-        Ok(Some((line.0, number)))
+        self.keys.enter(id, line)?.map(Some).ok_or(Trouble::Overtaken)
     }
 
     /// Makes a source where there is none.
@@ -454,8 +473,11 @@ impl<'a> Claiming<'a> {
             made_by: self.run,
             complete: false,
             label: label(first, &file.name, self.keys.date().as_deref(), id),
+            generation: 0,
+            begun: 0,
+            is_untidy: false,
         };
-        self.labels.insert(id, (record.label.clone(), record.name.clone()));
+        self.labels.insert(id, Called::of(&record));
         if self.keys.set(&source_key(id), None, &record)?.is_none() {
             self.keys.pass_made_ids()?;
             return Err(Trouble::Overtaken);
@@ -482,7 +504,18 @@ impl Ledger for Claiming<'_> {
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
         // The number first: whoever made a source below it has entered it before.
         let (job, _) = self.keys.job()?;
-        self.snapshot = self.keys.remembered_of(self.files)?;
+        let read = || match self.is_rebuild {
+            // One that has no file is asked for too.
+            true => self.keys.remembered(),
+            false => self.keys.remembered_of(self.files),
+        };
+        let mut snapshot = read()?;
+        let half_moved = snapshot.half_moved();
+        if !half_moved.is_empty() {
+            half_moved.into_iter().try_for_each(|source| self.keys.move_on(source))?;
+            snapshot = read()?;
+        }
+        self.snapshot = snapshot;
         Ok((self.snapshot.of_date(self.keys.date().as_deref()), job.next_source_id))
     }
 
@@ -512,10 +545,18 @@ impl Ledger for Claiming<'_> {
             (record.owner, record.written_by) = (Some(self.run), self.run);
             if record.rules != decided.rules_hash.0 {
                 record.preamble.clear();
+                record.rules_since = record.position;
             }
             record.rules = decided.rules_hash.0;
             record.complete = false;
             self.take(taken.split, record)?;
+        }
+        for held in &decided.held {
+            let known = self.snapshot.splits.get(&held.split).map(|(record, _)| record.clone());
+            let mut record = known.unwrap_or_else(|| CheckpointRecord::new(self.run, decided.rules_hash));
+            record.epoch = held.epoch;
+            (record.owner, record.written_by) = (Some(self.run), self.run);
+            self.take(held.split, record)?;
         }
         for grown in &decided.grown {
             // Its predecessor ends first. A claim that dies in between is made again: what has grown is
@@ -545,7 +586,7 @@ impl Ledger for Claiming<'_> {
                 }
                 self.keys.name(&now.name, *id)?;
             }
-            self.labels.insert(*id, (now.label.clone(), now.name.clone()));
+            self.labels.insert(*id, Called::of(&now));
             now.containers.extend(seen(*id).map(|(_, container)| stored(container)));
             now.complete &= !begun.contains(id);
             if now != *record {

@@ -7,9 +7,16 @@
 //! ledger, [`MapLedger`].
 
 mod anew;
+mod days;
+mod generations;
+mod heart;
 mod keys;
+mod letters;
 mod map;
 mod records;
+mod renewal;
+mod run_record;
+mod runs;
 mod setback;
 mod store;
 pub mod stores;
@@ -19,9 +26,13 @@ use std::time::{Duration, Instant};
 
 pub(super) use anew::Anew;
 use anew::{decide_anew, wanted_anew, without_file};
+pub use heart::Heart;
 pub use keys::{Settings, prefix};
-pub use map::{Heart, MapLedger, SplitStatus};
+pub use letters::{AllLetters, Known as KnownLetters, LettersId, LettersRecord};
+pub use map::{MapLedger, SplitStatus};
 pub use records::OpenRange;
+pub use renewal::Untidy;
+pub use runs::LastRuns;
 pub(super) use setback::{Acknowledged, Found, Look, went_back};
 pub use store::{Entry, Failure, Store, Swap, Version, behind};
 

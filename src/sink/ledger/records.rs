@@ -9,11 +9,14 @@ use crate::sink::{Advance, Checkpoint, Counts, Owner};
 use crate::source::{Candidate, Container, Hash16, Preamble, hash16};
 use crate::split::Split;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct JobRecord {
     pub(super) name: String,
     /// The lowest id that a new source may have: there is none that is higher.
     pub(super) next_source_id: i32,
+    /// The last run that began, if that was taken down.
+    #[serde(default)]
+    pub(super) last_run: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,15 @@ pub(super) struct SourceRecord {
     /// What it is called in names of objects. It stays, whatever the source becomes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) label: String,
+    /// How often it was loaded anew: its objects are those of this generation,
+    #[serde(default)]
+    pub(super) generation: i32,
+    /// and this is the last that was begun.
+    #[serde(default)]
+    pub(super) begun: i32,
+    /// Objects of other generations may be there.
+    #[serde(default)]
+    pub(super) is_untidy: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +59,9 @@ pub(super) struct CheckpointRecord {
     pub(super) preamble: Vec<u8>,
     pub(super) complete: bool,
     pub(super) rules: [u8; 16],
+    /// What stands before was loaded by other rules.
+    #[serde(default)]
+    pub(super) rules_since: u64,
     pub(super) epoch: i64,
     pub(super) owner: Option<i64>,
     /// The run that wrote it.
@@ -64,6 +79,9 @@ pub(super) struct CheckpointRecord {
     /// How the names of objects begin that were given up, and that a run which was fenced may still write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) abandoned: Vec<String>,
+    /// What its source says of itself from here on, until that is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Box<SourceRecord>>,
     /// When it moved last, in microseconds since 1970. Nothing is decided by it.
     #[serde(default)]
     pub(super) moved_us: i64,
@@ -84,15 +102,6 @@ pub struct OpenRange {
     pub stems: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct RunRecord {
-    /// By which a run knows its own record where the answer was lost.
-    pub(super) nonce: u64,
-    pub(super) beat: u64,
-    pub(super) outcome: Option<String>,
-    pub(super) exit_code: Option<u8>,
-}
-
 impl CheckpointRecord {
     /// That of a split which a run makes, and of which nothing is committed.
     pub(super) fn new(run: i64, rules_hash: Hash16) -> CheckpointRecord {
@@ -105,6 +114,7 @@ impl CheckpointRecord {
             preamble: Vec::new(),
             complete: false,
             rules: rules_hash.0,
+            rules_since: 0,
             epoch: 1,
             owner: Some(run),
             written_by: run,
@@ -117,6 +127,7 @@ impl CheckpointRecord {
             skipped: 0,
             open: None,
             abandoned: Vec::new(),
+            next: None,
             moved_us: chrono::Utc::now().timestamp_micros(),
         }
     }
@@ -178,8 +189,7 @@ impl CheckpointRecord {
             preamble: Preamble::new(&self.preamble),
             complete: self.complete,
             rules_hash: Hash16(self.rules),
-            // Nothing that keeps its ledger so is verified yet.
-            rules_since: 0,
+            rules_since: self.rules_since,
             epoch: self.epoch,
             owner: self.owner.map(|run| Owner { run, pid: 0, start_us: None }),
         }

@@ -25,7 +25,7 @@ pub(super) struct Columns {
 
 #[derive(Debug)]
 pub(super) struct Column {
-    name: String,
+    pub(super) name: String,
     kind: Kind,
     pub(super) physical: Physical,
     pub(super) origin: From,
@@ -45,7 +45,7 @@ pub(super) enum From {
 
 /// A value that is not there, and one that is.
 pub(super) const NULL: u8 = 0;
-const VALUE: u8 = 1;
+pub(super) const VALUE: u8 = 1;
 
 /// How many bytes a UUID and a large decimal have.
 pub(super) const FIXED: usize = 16;
@@ -96,6 +96,29 @@ impl Column {
             builder = builder.with_precision(decimal.precision).with_scale(decimal.scale);
         }
         builder.build().map_err(|error| format!("column {} cannot be one of Parquet: {error}", self.name))
+    }
+
+    /// Takes the value of the column, with what stands before it, off the front of a row.
+    pub(super) fn split<'r>(&self, row: &mut &'r [u8]) -> &'r [u8] {
+        let length = match row.first() {
+            None => 0,
+            Some(&NULL) => 1,
+            Some(_) => {
+                1 + match self.physical {
+                    Physical::BOOLEAN => 1,
+                    Physical::INT32 => 4,
+                    Physical::FIXED_LEN_BYTE_ARRAY => FIXED,
+                    Physical::BYTE_ARRAY => {
+                        let length = row.get(1..5).and_then(|length| length.try_into().ok());
+                        4 + length.map_or(0, u32::from_le_bytes) as usize
+                    }
+                    _ => 8,
+                }
+            }
+        };
+        let (value, rest) = row.split_at(length.min(row.len()));
+        *row = rest;
+        value
     }
 
     /// Whether it has a value in every row.

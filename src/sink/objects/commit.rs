@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use chrono::NaiveDate;
 
 use super::body::{Body, Encoding};
 use super::encode::apart;
@@ -16,7 +17,7 @@ use super::{Place, pass, time};
 use crate::bucket::Pending;
 use crate::error::{Error, Result};
 use crate::sink::destination::Settings;
-use crate::sink::ledger::{MapLedger, OpenRange};
+use crate::sink::ledger::{LettersId, MapLedger, OpenRange};
 use crate::sink::{Advance, Batch, Committed, Counts};
 
 /// What a commit needs.
@@ -28,10 +29,20 @@ pub(super) struct Writing<'a> {
 }
 
 /// A stretch of a range that ends where the source once did: its rows of a day are an object.
-struct Stretch {
+pub(super) struct Stretch {
     start: u64,
     end: u64,
     days: BTreeMap<DayPart, Vec<u32>>,
+}
+
+/// What the names of all objects of a batch have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// What their source is called in them.
+    pub(super) label: &'a str,
+    pub(super) generation: i32,
+    /// Which replay of dead letters the rows are of; 0 if they are of the load.
+    pub(super) replay: u32,
 }
 
 /// A range has rows of so many days at most.
@@ -53,7 +64,8 @@ impl Writing<'_> {
         // Before it costs anything; it is asked again when all is written.
         batch.still_holds()?;
         let known = self.ledger.open_range(advance.split).cloned();
-        let stretches = self.stretches(batch, advance, known.as_ref())?;
+        let ends = self.ends(advance, known.as_ref());
+        let stretches = self.stretches(batch, advance.from, ends, self.settings.data_date)?;
         let letters = self.letters(batch, advance)?;
         let range = self.range(advance, &stretches, letters.is_some());
         let stems = range.stems.clone();
@@ -65,7 +77,7 @@ impl Writing<'_> {
             self.place.remove(self.settings, &abandoned)?;
         }
         pass("after-open")?;
-        self.write_rows(batch, advance, &stretches)?;
+        self.write_rows(batch, &self.named(advance), &stretches)?;
         pass("after-rows")?;
         if let Some(letters) = letters {
             self.write_letters(advance, &letters)?;
@@ -82,21 +94,58 @@ impl Writing<'_> {
         Ok(Committed { counts: vec![counts], refused: Vec::new(), completed })
     }
 
-    /// The rows of a batch, by stretch and day. Where its range was open before, the stretches end where
-    /// they did then.
-    fn stretches(&self, batch: &Batch, advance: &Advance, known: Option<&OpenRange>) -> Result<Vec<Stretch>> {
+    /// Commits a batch of a source that is loaded anew: its objects are written beside those that are there, and
+    /// nothing counts yet.
+    pub(super) fn commit_anew(&mut self, batch: &Batch, new: &mut Vec<LettersId>) -> Result<Committed> {
+        let [advance] = &batch.advances[..] else {
+            return Err(Error::broken("a batch for objects is of one source"));
+        };
+        pass("before-fence")?;
+        self.ledger.fence_renewal(advance.split.source)?;
+        pass("after-fence")?;
+        let stretches = self.stretches(batch, advance.from, vec![advance.to], self.settings.data_date)?;
+        let letters = self.letters(batch, advance)?;
+        self.write_rows(batch, &self.named(advance), &stretches)?;
+        pass("after-rows")?;
+        if let Some(letters) = letters {
+            self.write_letters(advance, &letters)?;
+            new.push(LettersId { source: advance.split.source, stem: self.letters_name(advance) });
+        }
+        pass("after-dead-letters")?;
+        batch.still_holds()?;
+        pass("before-commit")?;
+        let counts = Counts { inserted: advance.counts.records - advance.counts.rejected, ..advance.counts };
+        let completed = self.ledger.advance_renewal(advance, &counts)?;
+        pass("after-commit")?;
+        Ok(Committed { counts: vec![counts], refused: Vec::new(), completed })
+    }
+
+    /// Where the stretches of a range end: where its objects did when it was open before, and at its end.
+    fn ends(&self, advance: &Advance, known: Option<&OpenRange>) -> Vec<u64> {
         let known = known.filter(|known| known.from == advance.from && known.rules == self.place.rules);
         let ends = known.map(|known| known.ends.as_slice()).unwrap_or_default();
         let mut ends: Vec<u64> = ends.iter().copied().filter(|end| *end < advance.to).collect();
         ends.push(advance.to);
-        let mut start = advance.from;
+        ends
+    }
+
+    /// The rows of a batch, by stretch and day; those that say no day are of that of their source.
+    pub(super) fn stretches(
+        &self,
+        batch: &Batch,
+        from: u64,
+        ends: Vec<u64>,
+        data_date: Option<NaiveDate>,
+    ) -> Result<Vec<Stretch>> {
+        let mut start = from;
         let mut stretches: Vec<Stretch> = Vec::with_capacity(ends.len());
         for end in ends {
             stretches.push(Stretch { start, end, days: BTreeMap::new() });
             start = end;
         }
+        let to = start;
         let of_record = time(self.settings).is_some();
-        let of_run = self.settings.data_date.filter(|_| self.settings.objects.path.has_days());
+        let of_run = data_date.filter(|_| self.settings.objects.path.has_days());
         let (mut current, mut days) = (0, 0);
         for row in 0..batch.rows() {
             let offset = batch.place(row).span.start;
@@ -116,36 +165,48 @@ impl Writing<'_> {
             let path = batch.parcels[0].source.path();
             return Err(Error::source_at(
                 path,
-                advance.from,
+                from,
                 format!(
                     "the range up to {} has rows of {days} days, and an object for each of more than {DAYS_MAX} is too many; \
                      leave the day out of [destination] path",
-                    advance.to
+                    to
                 ),
             ));
         }
         Ok(stretches)
     }
 
-    fn place_of<'p>(&'p self, advance: &Advance, stretch: &Stretch, day: DayPart) -> layout::Place<'p> {
+    fn named(&self, advance: &Advance) -> Named<'_> {
+        let source = advance.split.source;
+        let (label, generation) = (self.ledger.label(source), self.ledger.generation(source));
+        Named { label, generation, replay: 0 }
+    }
+
+    fn place_of<'p>(&'p self, named: &Named<'p>, stretch: &Stretch, day: DayPart) -> layout::Place<'p> {
         layout::Place {
             table: &self.place.table,
             day,
-            source: self.ledger.label(advance.split.source),
+            source: named.label,
             start: stretch.start,
             end: stretch.end,
             rules: &self.place.rules,
-            generation: 0,
+            generation: named.generation,
+            replay: named.replay,
         }
+    }
+
+    /// How the names of the objects of these rows begin.
+    pub(super) fn stems(&self, named: &Named<'_>, stretches: &[Stretch]) -> Vec<String> {
+        let path = &self.settings.objects.path;
+        let of_stretch = |stretch: &Stretch| -> Vec<String> {
+            stretch.days.keys().map(|day| path.stem(&self.place_of(named, stretch, *day))).collect()
+        };
+        stretches.iter().flat_map(of_stretch).collect()
     }
 
     /// What is taken down before the first object.
     fn range(&self, advance: &Advance, stretches: &[Stretch], has_letters: bool) -> OpenRange {
-        let path = &self.settings.objects.path;
-        let of_stretch = |stretch: &Stretch| -> Vec<String> {
-            stretch.days.keys().map(|day| path.stem(&self.place_of(advance, stretch, *day))).collect()
-        };
-        let mut stems: Vec<String> = stretches.iter().flat_map(of_stretch).collect();
+        let mut stems = self.stems(&self.named(advance), stretches);
         stems.extend(has_letters.then(|| self.letters_stem(advance)));
         OpenRange {
             from: advance.from,
@@ -155,15 +216,15 @@ impl Writing<'_> {
         }
     }
 
-    fn write_rows(&self, batch: &Batch, advance: &Advance, stretches: &[Stretch]) -> Result<()> {
-        let label = self.ledger.label(advance.split.source);
+    pub(super) fn write_rows(&self, batch: &Batch, named: &Named<'_>, stretches: &[Stretch]) -> Result<()> {
+        let label = named.label;
         let object_bytes = usize::try_from(self.settings.objects.object_bytes).unwrap_or(usize::MAX);
         let ext = self.settings.objects.form.word();
         let new = || Body::new(self.encoding, self.settings);
         let mut queue = Queue::new(self);
         for stretch in stretches {
             for (day, rows) in &stretch.days {
-                let place = self.place_of(advance, stretch, *day);
+                let place = self.place_of(named, stretch, *day);
                 let name = |number| self.settings.objects.path.name(&place, number, ext);
                 let (mut body, mut bytes, mut number) = (new()?, 0, 1);
                 for &row in rows {
@@ -192,21 +253,21 @@ impl Writing<'_> {
             data_date: self.settings.data_date.map(|date| date.to_string()),
             label: self.ledger.label(source),
             source: self.ledger.name(source),
-            generation: 0,
+            generation: self.ledger.generation(source),
         };
         let lines: Vec<u8> = letters.iter().flat_map(|letter| envelope.line(letter)).collect();
         Ok(Some(lines).filter(|lines| !lines.is_empty()))
     }
 
     fn letters_stem(&self, advance: &Advance) -> String {
-        format!(
-            "{}{}-{:014}-{:014}-{}",
-            letters::folder(&self.place.table),
-            self.ledger.label(advance.split.source),
-            advance.from,
-            advance.to,
-            self.place.rules
-        )
+        format!("{}{}", letters::folder(&self.place.table), self.letters_name(advance))
+    }
+
+    /// How the name of the object of the letters of a batch begins, without its folder.
+    fn letters_name(&self, advance: &Advance) -> String {
+        let Named { label, generation, .. } = self.named(advance);
+        let generation = if generation > 0 { format!("-g{generation}") } else { String::new() };
+        format!("{label}-{:014}-{:014}-{}{generation}", advance.from, advance.to, self.place.rules)
     }
 
     fn write_letters(&self, advance: &Advance, lines: &[u8]) -> Result<()> {

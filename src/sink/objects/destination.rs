@@ -4,9 +4,9 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 
-use super::history::{ObjectsHistory, not_yet, splits};
+use super::history::{ObjectsHistory, open_of, rows_of};
 use super::layout::Form;
-use super::{Objects, Place, state};
+use super::{Objects, Place, replay, state};
 use crate::bucket::Bucket;
 use crate::error::{Error, Result};
 use crate::event::Dataset;
@@ -51,7 +51,7 @@ impl Destination for ObjectsDestination {
         forecast.pass(state::refuse_lost(place, settings))?;
         let remembered =
             MapLedger::remembered(state::store(place), state::settings(place, settings), &asked)?;
-        forecast.has_target = !splits(place, settings)?.is_empty();
+        forecast.has_target = !state::splits(place, settings)?.is_empty();
         if !forecast.has_target {
             forecast.makes.push(format!("objects below {}", place.bucket.url_of(&place.table)));
             forecast.makes.push(format!("the state of the table, in {}", place.kept.shown));
@@ -61,27 +61,33 @@ impl Destination for ObjectsDestination {
     }
 
     fn history(&self) -> Result<Box<dyn History>> {
-        Ok(Box::new(ObjectsHistory { place: self.place.clone(), settings: self.settings.clone() }))
+        let (place, settings) = (self.place.clone(), self.settings.clone());
+        Ok(Box::new(ObjectsHistory { place, settings, pager: None }))
     }
 
     fn calendar(&self) -> Result<Calendar> {
-        Err(not_yet("backfill into a bucket"))
+        let Self { place, settings } = self;
+        let rules = settings.rules_hash;
+        MapLedger::calendar(state::store(place), state::settings(place, settings), rules)
     }
 
-    fn note_absent(&self, _: &[NaiveDate]) -> Result<()> {
-        Err(not_yet("backfill into a bucket"))
+    fn note_absent(&self, dates: &[NaiveDate]) -> Result<()> {
+        let Self { place, settings } = self;
+        MapLedger::note_absent(state::store(place), state::settings(place, settings), dates)
     }
 
     fn rows_of(&self, sources: &[i32], _: bool) -> Result<u64> {
-        let all = splits(&self.place, &self.settings)?;
-        let of_sources = all.iter().filter(|split| sources.contains(&split.split.source));
-        Ok(of_sources.map(|split| u64::try_from(split.counts.inserted).unwrap_or(0)).sum())
+        rows_of(&self.place, &self.settings, sources)
     }
 
     fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten> {
         let Self { place, settings } = self;
-        let all = splits(place, settings)?;
+        let all = state::splits(place, settings)?;
         let meant: Vec<_> = all.into_iter().filter(|split| sources.contains(&split.split.source)).collect();
+        let (rows, letters) = (
+            if deletes_rows { rows_of(place, settings, sources)? } else { 0 },
+            open_of(&meant, &state::letters(place, settings)?, sources).selected,
+        );
         // Of a range that was being written, nobody knows any more once it is forgotten.
         let stems: Vec<String> = meant.iter().flat_map(|split| split.stems.iter().cloned()).collect();
         let forgotten = MapLedger::forget(state::store(place), state::settings(place, settings), sources)?;
@@ -91,20 +97,15 @@ impl Destination for ObjectsDestination {
             place.remove_of(settings, &format!("{}/", place.table), &labels)?;
         }
         place.remove_of(settings, &super::letters::folder(&place.table), &labels)?;
-        let count = |count: i64| u64::try_from(count).unwrap_or(0);
-        Ok(Forgotten {
-            sources: forgotten,
-            rows: if deletes_rows { meant.iter().map(|split| count(split.counts.inserted)).sum() } else { 0 },
-            dead_letters: meant.iter().map(|split| count(split.counts.rejected)).sum(),
-        })
+        Ok(Forgotten { sources: forgotten, rows, dead_letters: letters })
     }
 
-    fn discard(&self, _: &Filter, _: Option<&str>) -> Result<u64> {
-        Err(not_yet("dead-letters discard of what is in a bucket"))
+    fn discard(&self, filter: &Filter, note: Option<&str>) -> Result<u64> {
+        replay::discard(&self.place, &self.settings, filter, note)
     }
 
-    fn verify(&self, _: Verifying) -> Result<Box<dyn Verify>> {
-        Err(not_yet("verify of a bucket"))
+    fn verify(&self, verifying: Verifying) -> Result<Box<dyn Verify>> {
+        super::verify::open(&self.place, &self.settings, verifying)
     }
 
     fn check_rollups(&self, _: &Dates) -> Result<CheckedRollups> {

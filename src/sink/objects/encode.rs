@@ -25,7 +25,7 @@ pub(super) struct DatedRows {
 }
 
 /// How a row without a day begins.
-const NO_DAY: i32 = i32::MIN;
+pub(super) const NO_DAY: i32 = i32::MIN;
 
 impl Gather for DatedRows {
     #[inline]

@@ -1,78 +1,153 @@
-//! What a bucket remembers, for people: sources from its state, dead letters from their objects.
+//! What a bucket remembers, for people: sources, days and runs from its state, dead letters from their objects.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
+use chrono::{DateTime, Utc};
 
-use super::{Place, letters, state};
-use crate::error::{Error, ErrorKind, Result};
+use super::letters::KeptLetter;
+use super::replay::{DISCARD, Pager};
+use super::successors::objects;
+use super::{Place, state};
+use crate::error::Result;
 use crate::sink::OpenLetters;
 use crate::sink::destination::Settings;
 use crate::sink::history::{
-    DeadLetter, Filter, FirstLetter, History, Line, ReasonCount, SourceStatus, Status,
+    DeadLetter, Filter, FirstLetter, History, OwnerStatus, ReasonCount, RunStatus, SourceStatus, Status,
 };
-use crate::sink::ledger::{MapLedger, SplitStatus};
+use crate::sink::ledger::{AllLetters, LastRuns, MapLedger, SplitStatus};
 use crate::sink::replay::{OpenLetter, Page};
+use crate::sink::statement::shell_word;
 
 /// A bucket that is only looked at.
 pub(super) struct ObjectsHistory {
     pub(super) place: Place,
     pub(super) settings: Settings,
+    /// Where a rehearsal of a replay is.
+    pub(super) pager: Option<Pager>,
 }
 
-/// All that its state says of splits.
-pub(super) fn splits(place: &Place, settings: &Settings) -> Result<Vec<SplitStatus>> {
-    MapLedger::status(state::store(place), state::settings(place, settings))
-}
-
-/// How many dead letters are open: a record that was refused is one, since none is replayed here.
-pub(super) fn open_dead_letters(place: &Place, settings: &Settings, sources: &[i32]) -> Result<OpenLetters> {
+/// How many dead letters are open: those that were refused, but for those that were closed since.
+pub(super) fn open_of(splits: &[SplitStatus], letters: &AllLetters, sources: &[i32]) -> OpenLetters {
     let mut open = OpenLetters::default();
-    for split in splits(place, settings)? {
-        let letters = u64::try_from(split.counts.rejected).unwrap_or(0);
+    for (source, letters) in open_by_source(splits, letters) {
         open.job += letters;
-        if sources.contains(&split.split.source) {
+        if sources.contains(&source) {
             open.selected += letters;
         }
     }
-    Ok(open)
+    open
+}
+
+/// Tells of sources that a run left in the middle of a range and that are no files of this one: what was written of it
+/// counts for nothing, and nobody removes it as long as they do not come again.
+pub(super) fn tell_left(place: &Place, settings: &Settings, all: &[SplitStatus], own: &[i32]) -> Result<()> {
+    let mut left: Vec<&SplitStatus> = all
+        .iter()
+        .filter(|split| !split.stems.is_empty() && !split.complete && !own.contains(&split.split.source))
+        .collect();
+    if left.iter().any(|split| split.is_held) {
+        let runs = MapLedger::runs(state::store(place), state::settings(place, settings))?.runs;
+        left.retain(|split| !runs.iter().any(|run| Some(run.id) == split.owner && run.is_alive));
+    }
+    if let [first, others @ ..] = &left[..] {
+        let more = if others.is_empty() { String::new() } else { format!(" (and {} more)", others.len()) };
+        settings.observer.warn(format!(
+            "{}{more} was left in the middle of a range and is no file of this load; objects of it are there that count for \
+             nothing ({}…). Load it to its end, or `logmill forget --delete-rows {}`",
+            first.name,
+            place.bucket.url_of(&first.stems[0]),
+            shell_word(&first.name)
+        ));
+    }
+    Ok(())
+}
+
+fn open_by_source(splits: &[SplitStatus], letters: &AllLetters) -> HashMap<i32, u64> {
+    let mut rejected: HashMap<i32, (i64, i32)> = HashMap::new();
+    for split in splits {
+        rejected.entry(split.split.source).or_insert((0, split.generation)).0 += split.counts.rejected;
+    }
+    let open = |(source, (rejected, generation))| {
+        (source, u64::try_from(rejected - letters.closed_of(source, generation)).unwrap_or(0))
+    };
+    rejected.into_iter().map(open).collect()
+}
+
+/// How many rows there are of each of these sources.
+pub(super) fn rows_of(place: &Place, settings: &Settings, sources: &[i32]) -> Result<u64> {
+    let (letters, splits) = (state::letters(place, settings)?, state::splits(place, settings)?);
+    let mut rows = 0;
+    for split in splits.iter().filter(|split| sources.contains(&split.split.source)) {
+        rows += split.counts.inserted;
+        // Those are of the source, and counted with its first split.
+        let is_first = split.split.start == 0;
+        rows += if is_first { letters.replayed_of(split.split.source, split.generation) } else { 0 };
+    }
+    Ok(u64::try_from(rows).unwrap_or(0))
+}
+
+/// How many records of each of these sources were refused when they were loaded.
+pub(super) fn rejected_of(place: &Place, settings: &Settings, sources: &[i32]) -> Result<u64> {
+    let splits = state::splits(place, settings)?;
+    let own = splits.iter().filter(|split| sources.contains(&split.split.source));
+    Ok(u64::try_from(own.map(|split| split.counts.rejected).sum::<i64>()).unwrap_or(0))
 }
 
 impl History for ObjectsHistory {
     fn status(&mut self, _job: &str) -> Result<Option<Status>> {
-        let splits = splits(&self.place, &self.settings)?;
-        if splits.is_empty() {
+        let Self { place, settings, .. } = self;
+        let splits = state::splits(place, settings)?;
+        let LastRuns { mut runs, last_success } =
+            MapLedger::runs(state::store(place), state::settings(place, settings))?;
+        // A database does not count it among its runs either.
+        runs.retain(|run| run.command != DISCARD);
+        let calendar =
+            MapLedger::calendar(state::store(place), state::settings(place, settings), settings.rules_hash)?;
+        if splits.is_empty() && runs.is_empty() && calendar.is_empty() {
             return Ok(None);
         }
-        let sources = splits.into_iter().map(|split| SourceStatus {
-            id: split.split.source,
-            name: split.name,
-            data_date: split.data_date,
-            size: split.position,
-            position: split.position - split.split.start,
-            complete: split.complete,
-            containers: Vec::new(),
-            open_dead_letters: u64::try_from(split.counts.rejected).unwrap_or(0),
-            counts: split.counts,
-            other_rules: false,
-            rules: vec![split.rules],
-            owner: split.owner.map(|run| crate::sink::history::OwnerStatus {
-                run,
-                pid: 0,
-                is_alive: split.is_held,
-            }),
-            updated_at: split.moved_at,
-        });
-        let sources = SourceStatus::of_splits(sources);
+        let open = open_by_source(&splits, &state::letters(place, settings)?);
+        let sources = SourceStatus::of_splits(splits.into_iter().map(|split| source_status(split, &runs)));
+        let sources: Vec<SourceStatus> = sources
+            .into_iter()
+            .map(|source| SourceStatus {
+                open_dead_letters: open.get(&source.id).copied().unwrap_or(0),
+                ..source
+            })
+            .collect();
+        for run in &mut runs {
+            let owned = sources.iter().filter(|source| {
+                source.owner.as_ref().is_some_and(|owner| owner.run == run.id && owner.is_alive)
+            });
+            run.updated_at = owned.map(|source| source.updated_at).max();
+        }
         let open_dead_letters = sources.iter().map(|source| source.open_dead_letters).sum();
         let reasons = if open_dead_letters > 0 { self.reasons()? } else { Vec::new() };
-        Ok(Some(Status { sources, reasons, open_dead_letters, ..Status::default() }))
+        let last_failure = runs.iter().find(|run| matches!(run.exit_code, Some(1 | 2 | 4))).cloned();
+        let dates = calendar.into_values().filter_map(|day| day.status).collect();
+        let undelivered = 0;
+        Ok(Some(Status {
+            sources,
+            reasons,
+            open_dead_letters,
+            undelivered,
+            dates,
+            runs,
+            last_failure,
+            last_success,
+        }))
     }
 
-    fn open_letters(&mut self, _: &Filter, _: Page) -> Result<Vec<OpenLetter>> {
-        Err(not_yet("dead-letters replay of what is in a bucket"))
+    fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
+        let Self { place, settings, pager } = self;
+        if page.after.is_none() || pager.is_none() {
+            *pager = Some(Pager::new(place, settings)?);
+        }
+        match pager {
+            Some(pager) => pager.page(place, settings, filter, page.after),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn dead_letters(
@@ -80,42 +155,19 @@ impl History for ObjectsHistory {
         filter: &Filter,
         visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.each(&mut |letter| match is_meant(&letter, filter) {
-            true => visit(letter),
+        self.each(&mut |letter, written| match letter.is_meant(written, filter) {
+            true => visit(letter.dead_letter(written, filter.has_raw)),
             false => ControlFlow::Continue(()),
         })
     }
 }
 
 impl ObjectsHistory {
-    /// Visits all letters, object by object. Those of a range that is not committed yet are left out.
-    fn each(&self, visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>) -> Result<()> {
-        let Self { place, settings } = self;
-        let open: Vec<String> = splits(place, settings)?.into_iter().flat_map(|split| split.stems).collect();
-        let folder = letters::folder(&place.table);
-        let keys = place.ask(settings, "listing dead letters", |bucket| {
-            bucket.list(&folder).try_fold(Vec::new(), |mut keys, page| {
-                keys.extend(page?.into_iter().map(|listed| (listed.key, listed.head.modified)));
-                Ok(keys)
-            })
-        })?;
-        for (key, modified) in keys {
-            if open
-                .iter()
-                .any(|stem| key.strip_prefix(stem.as_str()).is_some_and(|rest| rest.starts_with('.')))
-            {
-                continue;
-            }
-            let object = place.ask(settings, "reading dead letters", |bucket| bucket.get(&key))?;
-            let bytes = object.map(|object| object.bytes).unwrap_or_default();
-            for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-                let letter = letter(line, modified).ok_or_else(|| {
-                    Error::from(ErrorKind::Unfit(vec![format!(
-                        "{} holds a line that is no dead letter; was it changed by hand?",
-                        place.bucket.url_of(&key)
-                    )]))
-                })?;
-                if visit(letter).is_break() {
+    /// Visits all letters that hold, object by object; with each, when its object was written.
+    fn each(&self, visit: &mut dyn FnMut(KeptLetter, DateTime<Utc>) -> ControlFlow<()>) -> Result<()> {
+        for object in objects(&self.place, &self.settings)? {
+            for letter in object.read(&self.place, &self.settings)? {
+                if visit(letter, object.written).is_break() {
                     return Ok(());
                 }
             }
@@ -126,7 +178,11 @@ impl ObjectsHistory {
     /// Why letters are open, the most frequent reason first.
     fn reasons(&self) -> Result<Vec<ReasonCount>> {
         let mut counts: Vec<ReasonCount> = Vec::new();
-        self.each(&mut |letter| {
+        self.each(&mut |letter, written| {
+            if letter.state() != "open" {
+                return ControlFlow::Continue(());
+            }
+            let letter = letter.dead_letter(written, false);
             for reason in letter.reasons.as_array().into_iter().flatten() {
                 let text = |name: &str| reason[name].as_str().unwrap_or_default();
                 let same =
@@ -158,61 +214,21 @@ impl ObjectsHistory {
     }
 }
 
-fn is_meant(letter: &DeadLetter, filter: &Filter) -> bool {
-    let Filter { job: _, ids, state, code, field, source, since, has_raw: _ } = filter;
-    let has = |name: &str, wanted: &Option<String>| {
-        wanted.as_deref().is_none_or(|wanted| {
-            letter
-                .reasons
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|reason| reason[name].as_str() == Some(wanted))
-        })
-    };
-    (ids.is_empty() || ids.contains(&letter.id))
-        && state.as_deref().is_none_or(|state| state == letter.state)
-        && has("code", code)
-        && has("field", field)
-        && source.as_deref().is_none_or(|end| letter.source.ends_with(end))
-        && since.is_none_or(|since| letter.last_seen >= since)
-}
-
-/// A letter from its line, if it is one.
-fn letter(line: &[u8], written: chrono::DateTime<chrono::Utc>) -> Option<DeadLetter> {
-    let value: Value = serde_json::from_slice(line).ok()?;
-    let text = |name: &str| value[name].as_str().map(str::to_owned);
-    let raw =
-        text("raw").map(String::into_bytes).or_else(|| STANDARD.decode(value["raw_base64"].as_str()?).ok());
-    Some(DeadLetter {
-        id: id(value["id"].as_str()?),
-        source: text("source")?,
-        offset: value["offset"].as_u64()?,
-        line: Line::of(value["line"].as_u64()?, 0, Some(0)),
-        length: value["length"].as_u64()?,
-        raw,
-        raw_hash: text("raw_blake3")
-            .and_then(|hex| blake3::Hash::from_hex(hex).ok())
-            .map(|hash| hash.as_bytes().to_vec()),
-        fixed: None,
-        stage: text("stage")?,
-        reasons: value["reasons"].clone(),
-        state: text("state")?,
-        attempts: 1,
-        first_seen: written,
-        last_seen: written,
-        note: None,
-    })
-}
-
-/// A number for a letter, by which a person can name it: there is no counter that could give one.
-fn id(text: &str) -> i64 {
-    let hash = blake3::hash(text.as_bytes());
-    let bytes = *hash.as_bytes().first_chunk().expect("32 bytes have a first 8");
-    // Short enough to be typed, and for a reader of JSON to keep.
-    i64::try_from(u64::from_le_bytes(bytes) >> 16).expect("48 bits")
-}
-
-pub(super) fn not_yet(what: &str) -> Error {
-    ErrorKind::NotYet { what: what.to_owned() }.into()
+fn source_status(split: SplitStatus, runs: &[RunStatus]) -> SourceStatus {
+    let lives = |id: i64| runs.iter().any(|run| run.id == id && run.is_alive);
+    SourceStatus {
+        id: split.split.source,
+        name: split.name,
+        data_date: split.data_date,
+        size: split.position,
+        position: split.position - split.split.start,
+        complete: split.complete,
+        containers: Vec::new(),
+        open_dead_letters: 0,
+        counts: split.counts,
+        other_rules: false,
+        rules: vec![split.rules],
+        owner: split.owner.map(|run| OwnerStatus { run, pid: 0, is_alive: split.is_held && lives(run) }),
+        updated_at: split.moved_at,
+    }
 }

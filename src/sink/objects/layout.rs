@@ -6,6 +6,7 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use regex::Regex;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,9 @@ impl fmt::Display for PathPattern {
     }
 }
 
+/// How a day is written that the record does not say. Hive, Spark and DuckDB read it as null.
+const NO_DAY: &str = "__HIVE_DEFAULT_PARTITION__";
+
 /// A range of a source, and the day whose rows of it are meant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
@@ -119,6 +123,8 @@ pub(super) struct Place<'a> {
     pub(super) end: u64,
     pub(super) rules: &'a str,
     pub(super) generation: i32,
+    /// Which replay of dead letters of the range its rows are of; 0 if they are of the load.
+    pub(super) replay: u32,
 }
 
 /// The day that stands in a name.
@@ -126,7 +132,7 @@ pub(super) struct Place<'a> {
 pub(super) enum DayPart {
     /// There are no days.
     Without,
-    /// The record does not say it. The name is the one that Hive, Spark and DuckDB read as null.
+    /// The record does not say it.
     Null,
     Day(NaiveDate),
 }
@@ -205,6 +211,95 @@ impl PathPattern {
     }
 }
 
+/// A name of an object, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) day: DayPart,
+    pub(super) source: String,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) rules: String,
+    pub(super) generation: i32,
+    pub(super) replay: u32,
+    pub(super) number: usize,
+    pub(super) form: Form,
+}
+
+/// Reads the names that a pattern makes for a table.
+pub(super) struct Names(Regex);
+
+impl Names {
+    pub(super) fn of(path: &PathPattern, table: &str) -> Names {
+        let mut expression = "^".to_owned();
+        let mut met = Vec::new();
+        express(&path.pieces, table, &mut met, &mut expression);
+        expression.push('$');
+        Names(Regex::new(&expression).expect("an expression that is made of others"))
+    }
+
+    /// A name, if it is one of these.
+    pub(super) fn read(&self, key: &str) -> Option<Name> {
+        let found = self.0.captures(key)?;
+        let text = |name: &str| found.name(name).map(|text| text.as_str());
+        let number = |name: &str| text(name).map_or(Some(0), |text| text.parse().ok());
+        let day = match text("day") {
+            None => DayPart::Without,
+            Some(NO_DAY) => DayPart::Null,
+            Some(day) => DayPart::Day(day.parse().ok()?),
+        };
+        Some(Name {
+            day,
+            source: text("source")?.to_owned(),
+            start: number("start")?,
+            end: number("end")?,
+            rules: text("rules")?.to_owned(),
+            generation: i32::try_from(number("generation")?).ok()?,
+            replay: u32::try_from(number("replay")?).ok()?,
+            number: usize::try_from(number("part")?).ok()?.max(1),
+            form: *Form::ALL.iter().find(|form| Some(form.word()) == text("ext"))?,
+        })
+    }
+}
+
+/// Writes the expression that takes what the pieces make.
+fn express(pieces: &[Piece], table: &str, met: &mut Vec<Part>, out: &mut String) {
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => out.push_str(&regex::escape(text)),
+            Piece::Optional(pieces) => {
+                out.push_str("(?:");
+                express(pieces, table, met, out);
+                out.push_str(")?");
+            }
+            Piece::Part(Part::Table) => out.push_str(&regex::escape(table)),
+            Piece::Part(part) => {
+                let (name, expression) = match part {
+                    Part::Day => ("day", r"[+-]?\d{4,6}-\d\d-\d\d|__HIVE_DEFAULT_PARTITION__"),
+                    Part::Source => ("source", r"[0-9a-f]{16}[ni]\d+"),
+                    Part::Start => ("start", r"\d{14}"),
+                    Part::End => ("end", r"\d{14}"),
+                    Part::Rules => ("rules", r"[0-9a-f]{8}"),
+                    Part::Generation => ("generation", r"\d+"),
+                    Part::Number => ("part", r"\d+"),
+                    Part::Form => ("ext", r"[a-z.]+"),
+                    Part::Table => ("table", ""),
+                };
+                // One that stands there twice is read once.
+                let is_first = !met.contains(part);
+                met.push(*part);
+                out.push_str(&if is_first {
+                    format!("(?P<{name}>{expression})")
+                } else {
+                    format!("(?:{expression})")
+                });
+                if *part == Part::Rules {
+                    out.push_str(if is_first { r"(?:-r(?P<replay>\d+))?" } else { r"(?:-r\d+)?" });
+                }
+            }
+        }
+    }
+}
+
 /// Reads pieces up to the end, or to a closing bracket.
 fn pieces(rest: &mut &str, is_within: bool) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
@@ -265,13 +360,14 @@ fn write_part(part: Part, place: &Place<'_>, number: usize, ext: &str, out: &mut
         Part::Table => out.write_str(place.table),
         Part::Day => match place.day {
             DayPart::Without => Ok(()),
-            DayPart::Null => out.write_str("__HIVE_DEFAULT_PARTITION__"),
+            DayPart::Null => out.write_str(NO_DAY),
             DayPart::Day(day) => write!(out, "{day}"),
         },
         Part::Source => out.write_str(place.source),
         // So that names sort as the ranges do.
         Part::Start => write!(out, "{:014}", place.start),
         Part::End => write!(out, "{:014}", place.end),
+        Part::Rules if place.replay > 0 => write!(out, "{}-r{}", place.rules, place.replay),
         Part::Rules => out.write_str(place.rules),
         Part::Generation if place.generation == 0 => Ok(()),
         Part::Generation => write!(out, "{}", place.generation),
@@ -303,7 +399,16 @@ mod tests {
     use super::*;
 
     fn place(day: DayPart) -> Place<'static> {
-        Place { table: "t", day, source: "ab12n0", start: 0, end: 64, rules: "77aa", generation: 0 }
+        Place {
+            table: "t",
+            day,
+            source: "ab12n0",
+            start: 0,
+            end: 64,
+            rules: "77aa",
+            generation: 0,
+            replay: 0,
+        }
     }
 
     #[test]
@@ -314,6 +419,7 @@ mod tests {
             path.name(&place(day), 1, "ndjson"),
             path.name(&place(DayPart::Null), 2, "parquet"),
             path.name(&Place { generation: 3, ..place(DayPart::Without) }, 1, "ndjson.gz"),
+            path.name(&Place { replay: 2, ..place(DayPart::Without) }, 1, "ndjson"),
         ];
         assert_eq!(
             names,
@@ -321,9 +427,41 @@ mod tests {
                 "t/day=2024-02-29/ab12n0-00000000000000-00000000000064-77aa.ndjson",
                 "t/day=__HIVE_DEFAULT_PARTITION__/ab12n0-00000000000000-00000000000064-77aa.2.parquet",
                 "t/ab12n0-00000000000000-00000000000064-77aa-g3.ndjson.gz",
+                "t/ab12n0-00000000000000-00000000000064-77aa-r2.ndjson",
             ]
         );
         assert_eq!(path.stem(&place(day)), "t/day=2024-02-29/ab12n0-00000000000000-00000000000064-77aa");
+    }
+
+    #[test]
+    fn a_name_is_taken_apart_into_what_it_was_made_of() {
+        let odd = "{table}/{rules}/{day}/x+{source}{start}{end}[-g{generation}]{day}[.{part}].{ext}";
+        let long = "{table}/[day={day}/]{source}-{start}-{end}-{rules}[-g{generation}][.{part}].{ext}";
+        let day = DayPart::Day("2024-02-29".parse().expect("a day"));
+        for (path, days) in
+            [(long, &[DayPart::Without, DayPart::Null, day][..]), (odd, &[DayPart::Null, day])]
+        {
+            let path = PathPattern::parse(path).expect("a path");
+            let names = Names::of(&path, "t");
+            for (&day, form) in days.iter().zip(Form::ALL) {
+                for (generation, replay, number) in [(0, 0, 1), (3, 0, 2), (0, 2, 1), (12, 34, 56)] {
+                    let source = "ab12ab12ab12ab12n0";
+                    let of = Place { generation, replay, source, rules: "77aa77aa", ..place(day) };
+                    let read = names.read(&path.name(&of, number, form.word())).expect("a name");
+                    let (source, rules) = (source.to_owned(), "77aa77aa".to_owned());
+                    let (start, end) = (of.start, of.end);
+                    assert_eq!(
+                        read,
+                        Name { day, source, start, end, rules, generation, replay, number, form }
+                    );
+                }
+            }
+            assert_eq!(names.read("t/other"), None);
+            assert_eq!(
+                names.read("u/ab12ab12ab12ab12n0-00000000000000-00000000000064-77aa77aa.ndjson"),
+                None
+            );
+        }
     }
 
     #[test]

@@ -12,13 +12,20 @@ mod columns;
 mod commit;
 mod destination;
 mod encode;
+mod held;
+#[cfg(feature = "buckets")]
+mod held_columns;
 mod history;
 pub mod layout;
 mod letters;
 #[cfg(feature = "buckets")]
 mod parquet;
 mod pulse;
+mod rebuild;
+mod replay;
 mod state;
+mod successors;
+mod verify;
 
 use std::sync::Arc;
 
@@ -27,15 +34,18 @@ use body::Encoding;
 pub(in crate::sink) use destination::{is_named, make};
 use layout::Layout;
 use pulse::Pulse;
+use replay::Pager;
 use state::Kept;
+use successors::Succeeding;
 
 use super::destination::Settings;
 use super::history::Filter;
-use super::ledger::MapLedger;
+use super::ledger::{LettersId, MapLedger};
+use super::rebuild::Rebuilt;
 use super::replay::{OpenLetter, Page};
 use super::{Answer, Asked, Batch, Closes, Committed, Constant, Ending, OpenLetters, Setback, Sink};
-use crate::bucket::{Bucket, Failure};
-use crate::error::{Error, ErrorKind, Result};
+use crate::bucket::{Bucket, Failure, Listed};
+use crate::error::{Error, Result};
 use crate::event::Dataset;
 use crate::failpoint;
 use crate::outage::Outage;
@@ -48,6 +58,10 @@ struct Objects {
     place: Place,
     ledger: MapLedger,
     encoding: Encoding,
+    /// Where a replay is, if that is what it is open for.
+    pager: Option<Pager>,
+    /// What a rebuild has written of letters.
+    new_letters: Vec<LettersId>,
     /// Before the ledger ends.
     _pulse: Pulse,
 }
@@ -106,32 +120,35 @@ impl Place {
     /// Removes the objects whose names begin so: those of a range, each up to its number.
     fn remove(&self, settings: &Settings, stems: &[String]) -> Result<()> {
         for stem in stems {
-            let found = self.ask(settings, "listing objects", |bucket| {
-                bucket.list(stem).try_fold(Vec::new(), |mut keys, page| {
-                    keys.extend(page?.into_iter().map(|listed| listed.key));
-                    Ok(keys)
-                })
-            })?;
             // Behind the stem comes `.ext` or `.N.ext`; anything else is of another range.
-            for key in found.iter().filter(|key| key[stem.len()..].starts_with('.')) {
-                self.ask(settings, "removing an object", |bucket| bucket.delete(key))?;
+            let found = self.list(settings, stem)?;
+            for listed in found.iter().filter(|listed| listed.key[stem.len()..].starts_with('.')) {
+                self.ask(settings, "removing an object", |bucket| bucket.delete(&listed.key))?;
             }
         }
         Ok(())
+    }
+
+    /// All objects whose keys begin so.
+    fn list(&self, settings: &Settings, prefix: &str) -> Result<Vec<Listed>> {
+        self.ask(settings, "listing objects", |bucket| {
+            bucket.list(prefix).try_fold(Vec::new(), |mut all, page| {
+                all.extend(page?);
+                Ok(all)
+            })
+        })
     }
 }
 
 impl Place {
     /// Removes all objects below a folder that are of these sources.
     fn remove_of(&self, settings: &Settings, folder: &str, labels: &[&str]) -> Result<()> {
-        let found = self.ask(settings, "listing objects", |bucket| {
-            bucket.list(folder).try_fold(Vec::new(), |mut keys, page| {
-                let of_these = |key: &String| labels.iter().any(|label| names(key, label));
-                keys.extend(page?.into_iter().map(|listed| listed.key).filter(of_these));
-                Ok(keys)
-            })
-        })?;
-        found.iter().try_for_each(|key| self.ask(settings, "removing an object", |bucket| bucket.delete(key)))
+        let found = self.list(settings, folder)?;
+        let of_these = |key: &str| labels.iter().any(|label| names(key, label));
+        for listed in found.iter().filter(|listed| of_these(&listed.key)) {
+            self.ask(settings, "removing an object", |bucket| bucket.delete(&listed.key))?;
+        }
+        Ok(())
     }
 }
 
@@ -149,6 +166,17 @@ fn time(settings: &Settings) -> Option<Time> {
     settings.rollups.time.clone().filter(|_| settings.objects.path.has_days())
 }
 
+/// Where a row says that it is from: the source by what it is called in names of objects, and the offset. Somebody may
+/// have written a row that says nothing.
+type Origin = Option<(String, u64)>;
+
+/// What is said of an object that cannot be read to its end.
+fn damaged(url: &str, cause: &dyn std::fmt::Display) -> Error {
+    let what =
+        format!("it is damaged, and what was written is not to be read ({cause}); put it back from a copy");
+    Failure::Broken(what).into_error(&format!("reading {url}"))
+}
+
 /// Passes a failpoint. What is to fail there fails for good.
 fn pass(point: &'static str) -> Result<()> {
     match failpoint::reached(point) {
@@ -159,9 +187,6 @@ fn pass(point: &'static str) -> Result<()> {
 
 impl Objects {
     fn open(place: Place, settings: Settings) -> Result<Objects> {
-        if settings.is_rebuild {
-            return Err(ErrorKind::NotYet { what: "--rebuild of what is in a bucket".to_owned() }.into());
-        }
         let encoding = Encoding::new(&settings, &settings.constants)?;
         place.kept.warn(&settings);
         state::refuse_lost(&place, &settings)?;
@@ -169,7 +194,7 @@ impl Objects {
         let ledger = MapLedger::begin(state::store(&place), state::settings(&place, &settings))?;
         let pulse = Pulse::of(ledger.heart(), settings.state.lease)?;
         pass("after-prepare")?;
-        Ok(Objects { settings, place, ledger, encoding, _pulse: pulse })
+        Ok(Objects { settings, place, ledger, encoding, pager: None, new_letters: Vec::new(), _pulse: pulse })
     }
 }
 
@@ -202,12 +227,31 @@ impl Sink for Objects {
         pass("after-claim")?;
         let abandoned = self.ledger.abandoned();
         self.place.remove(&self.settings, &abandoned)?;
+        rebuild::tidy_claimed(&self.place, &self.settings, &self.ledger)?;
+        self.new_letters.clear();
         Ok(answers)
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
-        let Objects { settings, place, encoding, ledger, .. } = self;
-        Writing { settings, place, encoding, ledger }.commit(batch)
+        let Objects { settings, place, encoding, ledger, pager, new_letters, .. } = self;
+        if let Some(progress) = &batch.progress {
+            ledger.heart().tell(progress);
+        }
+        let mut writing = Writing { settings, place, encoding, ledger };
+        let is_anew = batch.advances.iter().any(|advance| writing.ledger.renews(advance.split.source));
+        match pager.as_mut().filter(|_| batch.is_replay()) {
+            Some(pager) => replay::commit(&writing, pager, batch),
+            None if is_anew => writing.commit_anew(batch, new_letters),
+            None => writing.commit(batch),
+        }
+    }
+
+    fn end_rebuild(&mut self) -> Result<Rebuilt> {
+        rebuild::end(self)
+    }
+
+    fn abandon(&mut self) -> Result<()> {
+        rebuild::abandon(self)
     }
 
     fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
@@ -215,11 +259,24 @@ impl Sink for Objects {
     }
 
     fn open_dead_letters(&mut self, sources: &[i32]) -> Result<OpenLetters> {
-        history::open_dead_letters(&self.place, &self.settings, sources)
+        let Objects { settings, place, pager, .. } = self;
+        let splits = state::splits(place, settings)?;
+        if pager.is_none() {
+            history::tell_left(place, settings, &splits, sources)?;
+        }
+        Ok(history::open_of(&splits, &state::letters(place, settings)?, sources))
     }
 
-    fn open_letters(&mut self, _: &Filter, _: Page) -> Result<Vec<OpenLetter>> {
-        Err(history::not_yet("dead-letters replay of what is in a bucket"))
+    fn open_letters(&mut self, filter: &Filter, page: Page) -> Result<Vec<OpenLetter>> {
+        let Objects { settings, place, ledger, pager, .. } = self;
+        if page.after.is_none() || pager.is_none() {
+            Succeeding { place, settings, ledger }.tidy()?;
+            *pager = Some(Pager::new(place, settings)?);
+        }
+        match pager {
+            Some(pager) => pager.page(place, settings, filter, page.after),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::sink::destination::Settings;
 use crate::sink::ledger::stores::bucket::InBucket;
 use crate::sink::ledger::stores::{self, State};
-use crate::sink::ledger::{self, MapLedger, Store};
+use crate::sink::ledger::{self, AllLetters, MapLedger, SplitStatus, Store};
 
 /// Where the state of a table is kept.
 #[derive(Clone)]
@@ -51,9 +51,19 @@ pub(super) fn store(place: &Place) -> Arc<dyn Store> {
 }
 
 pub(super) fn settings(place: &Place, settings: &Settings) -> ledger::Settings {
-    let Settings { job, data_date, retry_for, stop, observer, .. } = settings.clone();
+    let Settings { job, command, data_date, retry_for, stop, observer, .. } = settings.clone();
     let (prefix, lease) = (place.kept.prefix.clone(), settings.state.lease);
-    ledger::Settings { job, prefix, data_date, lease, retry_for, stop, observer }
+    ledger::Settings { job, prefix, command, data_date, lease, retry_for, stop, observer }
+}
+
+/// All that it says of splits.
+pub(super) fn splits(place: &Place, settings: &Settings) -> Result<Vec<SplitStatus>> {
+    MapLedger::status(store(place), self::settings(place, settings))
+}
+
+/// What became of letters that were tried again or discarded.
+pub(super) fn letters(place: &Place, settings: &Settings) -> Result<AllLetters> {
+    MapLedger::letters(store(place), self::settings(place, settings))
 }
 
 /// Refuses a bucket that takes conditional writes and ignores the condition, as many imitations do: two runs

@@ -1,0 +1,159 @@
+//! A rebuild in a bucket: the next generation of objects beside the one that is there, which goes once the new one counts.
+//!
+//! Who lists sees both in between; the state, and all that asks it, sees the old one or the new one of each source.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use bytes::Bytes;
+
+use super::layout::Names;
+use super::letters::{self, KeptLetter};
+use super::successors::{self, LettersObject, objects};
+use super::{Objects, Place, history, names, pass};
+use crate::error::Result;
+use crate::sink::destination::Settings;
+use crate::sink::ledger::{KnownLetters, LettersId, LettersRecord, MapLedger, Untidy};
+use crate::sink::rebuild::Rebuilt;
+
+/// Removes the objects of sources that are of another generation than the one that counts. All of those that have
+/// `gone` go.
+pub(super) fn tidy(place: &Place, settings: &Settings, untidy: &[Untidy], gone: &[String]) -> Result<()> {
+    if untidy.is_empty() && gone.is_empty() {
+        return Ok(());
+    }
+    let reader = Names::of(&settings.objects.path, &place.table);
+    let folder = letters::folder(&place.table);
+    let generation = |key: &str| match key.strip_prefix(&folder) {
+        Some(name) => successors::generation_of(name),
+        None => reader.read(key).map(|name| name.generation),
+    };
+    let by_label: HashMap<&str, &Untidy> = untidy.iter().map(|of| (&of.label[..], of)).collect();
+    for listed in
+        place.list(settings, &format!("{}/", place.table))?.iter().chain(&place.list(settings, &folder)?)
+    {
+        let key = &listed.key;
+        let of = by_label.iter().find(|(label, _)| names(key, label)).map(|(_, of)| of);
+        let has_gone = gone.iter().any(|label| names(key, label))
+            || of.is_some_and(|of| match generation(key) {
+                // What was begun since is another's.
+                Some(generation) => generation != of.generation && generation <= of.begun,
+                // Under a `path` that the job has no more, it is of before.
+                None => of.generation == of.begun,
+            });
+        if has_gone {
+            place.ask(settings, "removing an object", |bucket| bucket.delete(key))?;
+        }
+    }
+    Ok(())
+}
+
+/// Tidies up what the claim has found of rebuilds that died.
+pub(super) fn tidy_claimed(place: &Place, settings: &Settings, ledger: &MapLedger) -> Result<()> {
+    tidy(place, settings, ledger.untidy(), &[])?;
+    ledger.untidy().iter().try_for_each(|of| ledger.mark_tidy(of))
+}
+
+/// Lets the new generation count, and removes the one before.
+pub(super) fn end(of: &mut Objects) -> Result<Rebuilt> {
+    let Objects { settings, place, ledger, new_letters, .. } = of;
+    let sources = ledger.renewed();
+    if sources.is_empty() {
+        return Ok(Rebuilt::default());
+    }
+    let mut rebuilt = Rebuilt {
+        rows_removed: history::rows_of(place, settings, &sources)?,
+        dead_letters_superseded: history::rejected_of(place, settings, &sources)?,
+        sources_removed: ledger.without_file().len() as u64,
+        ..Rebuilt::default()
+    };
+    carry_over(place, settings, ledger, new_letters, &sources, &mut rebuilt)?;
+    pass("before-rebuild-commit")?;
+    ledger.end_renewals()?;
+    pass("after-rebuild-commit")?;
+    let (lost, moved) = (ledger.without_file(), ledger.moved());
+    let (gone, moved): (Vec<Untidy>, Vec<Untidy>) =
+        moved.into_iter().partition(|of| lost.contains(&of.source));
+    let gone: Vec<String> = gone.into_iter().map(|of| of.label).collect();
+    tidy(place, settings, &moved, &gone)?;
+    pass("after-removal")?;
+    moved.iter().try_for_each(|of| ledger.mark_tidy(of))?;
+    lost.into_iter().try_for_each(|source| ledger.forget_renewal(source))?;
+    Ok(rebuilt)
+}
+
+/// Gives the new generation up: its objects go. Where it may count already, the next run finds out.
+pub(super) fn abandon(of: &Objects) -> Result<()> {
+    let Objects { settings, place, ledger, .. } = of;
+    let all = ledger.given_up();
+    tidy(place, settings, &all, &[])?;
+    all.iter().try_for_each(|of| ledger.mark_tidy(of))
+}
+
+/// What was decided about a letter that was there.
+struct Old {
+    is_discarded: bool,
+    is_replayed: bool,
+    codes: Vec<String>,
+    letter: KeptLetter,
+}
+
+/// By what a letter is known again: its source, and the bytes of its record.
+type Bytes16 = (i32, Vec<u8>);
+
+/// Carries over what people had decided about letters: one that comes again as it was stays discarded, and what was
+/// mended is kept. Nothing counts yet of what is written for it.
+fn carry_over(
+    place: &Place,
+    settings: &Settings,
+    ledger: &MapLedger,
+    new: &[LettersId],
+    sources: &[i32],
+    rebuilt: &mut Rebuilt,
+) -> Result<()> {
+    let mut old: HashMap<Bytes16, VecDeque<Old>> = HashMap::new();
+    let decided = |object: &&LettersObject| object.known.1.is_some() && sources.contains(&object.id.source);
+    let all = objects(place, settings)?;
+    // Of letters of the same bytes the first is the first, also among those that nobody has touched.
+    let touched: HashSet<i32> = all.iter().filter(decided).map(|object| object.id.source).collect();
+    for object in all.iter().filter(|object| touched.contains(&object.id.source)) {
+        for letter in object.read(place, settings)? {
+            let (is_discarded, is_replayed) = (letter.state() == "discarded", letter.state() == "replayed");
+            let old_letter = Old { is_discarded, is_replayed, codes: letter.codes(), letter };
+            let key = (object.id.source, old_letter.letter.evidence());
+            old.entry(key).or_default().push_back(old_letter);
+        }
+    }
+    if old.is_empty() {
+        return Ok(());
+    }
+    for id in new.iter().filter(|id| touched.contains(&id.source)) {
+        let key = format!("{}{}.ndjson", letters::folder(&place.table), id.stem);
+        let mut letters = successors::read(place, settings, &key)?;
+        let (mut discarded, mut is_changed) = (0, false);
+        for letter in &mut letters {
+            let Some(old) = old.get_mut(&(id.source, letter.evidence())).and_then(VecDeque::pop_front) else {
+                continue;
+            };
+            is_changed |= letter.keep_mended(&old.letter);
+            if old.is_discarded && old.codes == letter.codes() {
+                letter.be_discarded(old.letter.note());
+                (discarded, is_changed) = (discarded + 1, true);
+            } else {
+                rebuilt.undone += u64::from(old.is_discarded || old.is_replayed);
+            }
+        }
+        if is_changed {
+            let lines: Vec<u8> = letters.iter().flat_map(KeptLetter::to_line).collect();
+            let lines = Bytes::from(lines);
+            place.ask(settings, "writing dead letters", |bucket| bucket.put(&key, lines.clone()))?;
+        }
+        if discarded > 0 {
+            let known: KnownLetters = (LettersRecord { discarded, ..LettersRecord::default() }, None);
+            ledger.note_letters(id, known)?;
+            rebuilt.discarded_again += u64::try_from(discarded).unwrap_or(0);
+        }
+    }
+    // Those whose records are rows now.
+    rebuilt.undone += old.values().flatten().filter(|old| old.is_discarded).count() as u64;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Loaded anew: the new objects in the place of the old ones, wherever it is killed.
+
+use std::collections::BTreeSet;
+
+use super::story::{self, Story};
+use crate::harness::run::needs_failpoints;
+
+fn loaded() -> Story {
+    let story = Story::new().pipeline("[state]\nlease = \"1s\"");
+    story.write("a.ndjson", &story::lines(0, 150));
+    story.write("b.ndjson", &story::lines(700, 60));
+    story.run(&[]).exit(3);
+    story
+}
+
+/// The generations of the objects, as their names say it.
+fn generations(story: &Story) -> BTreeSet<String> {
+    let name = |key: &String| key.rsplit('/').next().unwrap().split('.').next().unwrap().to_owned();
+    let generation =
+        |name: String| name.split_once("-g").map_or("0".to_owned(), |(_, rest)| rest[..1].to_owned());
+    story.objects().keys().map(name).map(generation).collect()
+}
+
+#[test]
+fn what_is_loaded_anew_takes_the_place_of_what_was_there() {
+    let story = loaded();
+    let before = story.rows().len();
+    // A file was corrected, under its name.
+    story.write("a.ndjson", &story::lines(30, 150));
+    let rebuilt = story.run(&["--rebuild"]);
+    rebuilt.exit(3);
+    story.check_complete();
+    assert_eq!(rebuilt.json()["rebuilt"]["rows_removed"], before, "{:?}", rebuilt.json());
+    assert_eq!(generations(&story), ["1".to_owned()].into());
+    story.command("verify", &[]).exit(0);
+    // It grows in the generation that it is of, and is loaded anew once more.
+    story.write("a.ndjson", &story::lines(30, 250));
+    story.run(&[]).exit(3);
+    story.check_complete();
+    assert_eq!(generations(&story), ["1".to_owned()].into());
+    let a = story.path("a.ndjson");
+    story.run(&["--rebuild", a.to_str().unwrap()]).exit(3);
+    story.check_complete();
+    assert_eq!(generations(&story), ["1".to_owned(), "2".to_owned()].into());
+    assert_eq!(story.command("status", &[]).json()["open_dead_letters"], story.letters().len());
+    story.command("verify", &[]).exit(0);
+}
+
+#[test]
+fn a_source_without_a_file_goes_only_if_that_is_allowed() {
+    let story = loaded();
+    std::fs::remove_file(story.path("b.ndjson")).unwrap();
+    let before = story.objects();
+    story.run(&["--rebuild"]).exit(1).says("--allow-missing");
+    assert_eq!(story.objects(), before);
+    story.run(&["--rebuild", "--allow-missing"]).exit(3);
+    story.check_complete();
+    assert_eq!(story.command("status", &[]).json()["sources"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn what_was_decided_about_letters_is_carried_over() {
+    let story = loaded();
+    let all = story.letters().len();
+    story.command("dead-letters discard", &["--all", "--note", "known"]).exit(0);
+    story.write("b.ndjson", &story::lines(700, 10));
+    let rebuilt = story.run(&["--rebuild"]).json();
+    let left = story.letters().len();
+    assert!(left < all, "{left} of {all}");
+    assert!(story.letters().iter().all(|letter| letter["state"] == "discarded" && letter["note"] == "known"));
+    assert_eq!(
+        (&rebuilt["rebuilt"]["discarded_again"], &rebuilt["rebuilt"]["undone"]),
+        (&left.into(), &(all - left).into())
+    );
+    assert_eq!(story.command("status", &[]).json()["open_dead_letters"], 0);
+    story.command("verify", &[]).exit(0);
+}
+
+/// Every point at which a rebuild can die.
+const POINTS: [&str; 12] = [
+    "after-claim",
+    "before-fence",
+    "after-fence",
+    "before-object",
+    "after-object",
+    "after-rows",
+    "after-dead-letters",
+    "before-commit",
+    "after-commit",
+    "before-rebuild-commit",
+    "after-rebuild-commit",
+    "after-removal",
+];
+
+#[test]
+fn killed_at_any_step_a_rebuild_leaves_the_old_or_the_new() {
+    needs_failpoints();
+    for point in POINTS {
+        // The next run is a load, or the same once more.
+        for args in [&[][..], &["--rebuild"]] {
+            let story = loaded();
+            let before = story.objects();
+            assert!(story.is_killed("load", &["--rebuild"], point, 0), "{point} is not passed");
+            if !matches!(point, "after-rebuild-commit" | "after-removal") {
+                let there = story.objects();
+                assert!(
+                    before.iter().all(|(key, bytes)| there.get(key) == Some(bytes)),
+                    "{point}: something went"
+                );
+            }
+            story.command("verify", &[]).exit(0);
+            story.run(args).exit(3);
+            story.check_complete();
+            assert_eq!(generations(&story).len(), 1, "{point} {args:?}");
+            let status = story.command("status", &[]).json();
+            assert_eq!(status["open_dead_letters"], story.letters().len(), "{point} {args:?}: {status}");
+            story.command("verify", &[]).exit(0);
+        }
+    }
+}
+
+#[test]
+fn a_rebuild_that_fails_changes_nothing() {
+    needs_failpoints();
+    let story = loaded();
+    let before = story.objects();
+    let failed = story.start("load", &["--rebuild"], "before-rebuild-commit=return(fail)").wait();
+    failed.exit(1);
+    assert_eq!(story.objects(), before);
+    story.command("verify", &[]).exit(0);
+    story.run(&[]).exit(3);
+    assert_eq!(story.objects(), before);
+}
+
+#[test]
+fn of_two_rebuilds_at_once_one_leaves() {
+    needs_failpoints();
+    let story = loaded();
+    let slow = story.start("load", &["--rebuild"], "before-rebuild-commit=1*sleep(4000)");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    story.run(&["--rebuild"]).exit(6);
+    // A load has nothing to do, and touches nothing of what is being written.
+    story.run(&[]).exit(3);
+    slow.wait().exit(3);
+    story.check_complete();
+    // One that was taken over wakes up, and changes nothing.
+    let slow = story.start("load", &["--rebuild"], "before-rebuild-commit=return(stop)");
+    slow.wait_stopped();
+    story.run(&["--rebuild"]).exit(3);
+    story.check_complete();
+    let before = story.objects();
+    slow.go_on();
+    slow.wait().exit(6);
+    assert_eq!(story.objects(), before);
+}
+
+#[test]
+fn a_day_is_loaded_anew() {
+    let story = Story::new().files("{date}.ndjson").pipeline("[state]\nlease = \"1s\"");
+    let range = ["--from", "2024-03-01", "--to", "2024-03-04"];
+    for day in 1..4 {
+        story.write(&format!("2024-03-0{day}.ndjson"), &story::lines(day * 1000, 60));
+    }
+    story.command("backfill", &range).exit(3);
+    let before = story.objects();
+    story.write("2024-03-02.ndjson", &story::lines(2500, 40));
+    story.command("load", &["--date", "2024-03-02", "--rebuild"]).exit(3);
+    story.check_complete();
+    // Those of the other days are as they were.
+    let after = story.objects();
+    assert!(
+        after
+            .iter()
+            .filter(|(key, _)| !key.contains("-g"))
+            .all(|(key, bytes)| before.get(key) == Some(bytes))
+    );
+    story.command("backfill", &[&range[..], &["--rebuild"]].concat()).exit(3);
+    story.check_complete();
+    let status = story.command("status", &[]).json();
+    assert!(status["dates"].as_array().unwrap().iter().all(|day| day["state"] == "done"), "{status}");
+}
