@@ -4,8 +4,7 @@
 //! JSON Schema for editors and the page of the manual are all made from it, so they cannot
 //! drift apart; what a value *means* is in the files beside this one.
 //!
-//! What is designed but not built is in `later`, and which type of field takes which rule is told
-//! by the schema.
+//! Which type of field takes which rule is told by the schema.
 
 mod key;
 mod words;
