@@ -1,0 +1,193 @@
+"""One command from its start to its end: arguments in, an object out, and nothing killed on the way.
+
+The command runs in a session of its own, so that a Ctrl-C on the terminal reaches it once, through us: a
+second signal would end it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any, TypeVar
+
+from logmill._find import find_logmill_bin
+from logmill.errors import Interrupted, of_exit_code
+from logmill.results import Bare, Progress, Report
+
+R = TypeVar("R", bound=Report)
+OnProgress = Callable[[Progress], object]
+
+log = logging.getLogger("logmill")
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# Why a command may end so without an error of its own.
+SAID = {
+    1: "a file could not be loaded, or something could not be compared; see its result",
+    4: "a source has more dead letters than stop_above allows",
+    5: "the destination is not what the files say",
+}
+
+# Results that are none to worry about: all is in, or all but what was rejected.
+FINE = (0, 3)
+
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def interrupt(signum: signal.Signals = signal.SIGTERM) -> int:
+    """Ask every command that this process has started to stop cleanly, and return how many there are.
+
+    What is in flight is committed first. For handlers of signals, and for schedulers that end a task.
+    """
+    running = list(_running)
+    for process in running:
+        process.send_signal(signum)
+    return len(running)
+
+
+def run(
+    kind: type[R],
+    command: str,
+    arguments: Sequence[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+    on_progress: OnProgress | None = None,
+    has_progress: bool = False,
+) -> R:
+    """Run a command, and return what it tells, or raise as it ends."""
+    flags = ["--output=json", "--log-format=json"]
+    environment = {name: value for name, value in os.environ.items() if name not in DECIDED}
+    environment.update(variables or {})
+    reader = writer = None
+    if on_progress is not None:
+        reader, writer = os.pipe()
+        flags.append(f"--progress-fd={writer}")
+    elif has_progress:
+        flags.append("--progress=none")
+    try:
+        process = subprocess.Popen(
+            [find_logmill_bin(), *command.split(), *flags, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=() if writer is None else (writer,),
+            start_new_session=True,
+        )
+    except BaseException:
+        if reader is not None:
+            os.close(reader)
+        raise
+    finally:
+        if writer is not None:
+            os.close(writer)
+    _running.add(process)
+    try:
+        code, out, errors = _Watched(process, reader, on_progress).wait()
+    finally:
+        _running.discard(process)
+    return _told(kind, command, code, out, errors)
+
+
+# What we say ourselves, whatever the environment does.
+DECIDED = ("LOGMILL_OUTPUT", "LOGMILL_LOG_FORMAT", "LOGMILL_PROGRESS")
+
+
+class _Watched:
+    """A command that runs, with what comes from it."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], progress: int | None, on_progress: OnProgress | None
+    ):
+        self.process = process
+        self.progress = None if progress is None else os.fdopen(progress, "rb")
+        self.on_progress = on_progress
+        self.out = b""
+        self.errors: list[str] = []
+        # Whoever is not read stands still.
+        self.readers = [threading.Thread(target=read, daemon=True) for read in (self._read_out, self._hear)]
+        for reader in self.readers:
+            reader.start()
+
+    def wait(self) -> tuple[int, bytes, list[str]]:
+        """Wait until it has ended, whatever happens to us meanwhile: that is raised then."""
+        raised: BaseException | None = None
+        while True:
+            try:
+                self._follow()
+                code = self.process.wait()
+                for reader in self.readers:
+                    reader.join()
+                break
+            except BaseException as error:
+                # Ctrl-C, or a fault of on_progress, which hears no more. It is asked to stop, and waited for.
+                raised, self.on_progress = error, None
+                self.process.send_signal(signal.SIGINT)
+        for pipe in (self.progress, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+        if raised is not None:
+            raise raised
+        return code, self.out, self.errors
+
+    def _follow(self) -> None:
+        """Hand progress on, in the thread that asked for it."""
+        if self.progress is None:
+            return
+        for line in self.progress:
+            if self.on_progress is not None:
+                self.on_progress(Progress.read(json.loads(line)))
+
+    def _read_out(self) -> None:
+        self.out = _pipe(self.process.stdout).read()
+
+    def _hear(self) -> None:
+        """Hand messages to the log of Python. An error is the text of an exception, too."""
+        for line in _pipe(self.process.stderr):
+            text = line.decode(errors="replace").rstrip("\n")
+            try:
+                message = json.loads(text)
+                level, words = message["level"], message["message"]
+            except (ValueError, KeyError, TypeError):
+                # What is wrong with a command line is said before it is known how.
+                level, words, message = "error", text, {}
+            if level == "error":
+                self.errors.append(words)
+            event: Any = message.get("event")
+            log.log(LEVELS.get(level, logging.INFO), "%s", words, extra={"event": event})
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise AssertionError("it was asked for")
+    return pipe
+
+
+def _told(kind: type[R], command: str, code: int, out: bytes, errors: list[str]) -> R:
+    """Read the object on stdout, and raise unless all is well."""
+    try:
+        given = json.loads(out)
+    except ValueError:
+        given = None
+    error_kind = None
+    result: Report | None = None
+    if isinstance(given, dict):
+        error_kind = given.get("error_kind")
+        # One that failed before it began has nothing but its head to tell.
+        is_bare = "error" in given and not set(given) - set(Bare.__dataclass_fields__)
+        result = Bare.read(given) if is_bare else kind.read(given)
+    if code in FINE and isinstance(result, kind):
+        return result
+    if code < 0:
+        errors.append(f"ended by {signal.Signals(-code).name}; nothing is lost: run it again to go on")
+    elif code in Interrupted.exit_codes:
+        errors.append(f"ended by {signal.Signals(code - 128).name} after a clean stop; run it again to go on")
+    text = (
+        "\n".join(errors)
+        or f"logmill {command} ended with exit code {code}: {SAID.get(code, 'see its result')}"
+    )
+    raise of_exit_code(code, text, error_kind=error_kind, result=result)
