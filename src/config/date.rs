@@ -120,7 +120,9 @@ impl OfAnyDay {
 
     /// The day that a path is of.
     pub fn day_of(&self, path: &Path) -> Option<NaiveDate> {
-        let path = path.strip_prefix(&self.glob.base).unwrap_or(path).to_string_lossy();
+        // A pattern that begins at the root names all of the path, also where it leads into the folder of the job.
+        let below = path.strip_prefix(&self.glob.base).ok().filter(|_| self.glob.text.is_relative());
+        let path = below.unwrap_or(path).to_string_lossy();
         let captures = self.regex.captures(&path)?;
         let (mut parts, mut is_one_day) = ([None; 3], true);
         for name in self.regex.capture_names().flatten() {
@@ -257,6 +259,8 @@ mod tests {
         assert_eq!(day("{date}.log", "/logs/2023-02-29.log"), None);
         assert_eq!(day("{date}.log", "/logs/2024-02-29.log.bak"), None);
         assert_eq!(day("app/{date}", "/logs/app/2024-01-02/a/b.log"), some("2024-01-02"));
+        assert_eq!(day("/logs/{date}.log", "/logs/2024-02-29.log"), some("2024-02-29"));
+        assert_eq!(day("/other/{date}.log", "/other/2024-02-29.log"), some("2024-02-29"));
         assert_eq!(day("{yyyy}/{mm}/x{dd}-*.gz", "/logs/2024/01/x02-7.gz"), some("2024-01-02"));
         assert_eq!(day("{yyyy}/{date}.log", "/logs/2024/2024-01-02.log"), some("2024-01-02"));
         assert_eq!(day("{yyyy}/{date}.log", "/logs/2023/2024-01-02.log"), None);
