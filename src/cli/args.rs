@@ -22,6 +22,7 @@ pub(super) use letters::{
 pub(super) use watch::{ProgressArgs, ProgressForm, WatchArgs};
 
 use super::completions;
+use super::version::version;
 use crate::config::{Url, flag_help, units};
 use crate::sink::TableName;
 use crate::sink::bar::Bar;
@@ -30,7 +31,7 @@ use crate::split::Split;
 
 /// Years of logs into a database: every record once, at the speed of the server's own COPY.
 #[derive(Debug, Parser)]
-#[command(name = "logmill", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "logmill", version, long_version = version(), max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit status: 0 all is in, 1 failed (run again to go on), 2 the command line or the job is wrong, \
     3 some records were rejected, 4 a source had too many dead letters, 5 `verify`, `rollup --check` or `bench compare` found a difference, 6 another run holds the sources, 130/143 interrupted.\n\n\

@@ -28,6 +28,7 @@ mod status;
 mod terminal;
 mod typed;
 mod verify;
+mod version;
 mod watchers;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
