@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 import psycopg
 import pytest
-from conftest import Write
 from pydantic import BaseModel
 
 import logmill
+from conftest import Write
 
 
 class LogEntry(BaseModel):

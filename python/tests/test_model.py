@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 
 import annotated_types
 import pytest
-from conftest import Write
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -37,6 +36,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import TypedDict
 
 import logmill
+from conftest import Write
 from logmill.model import schema_of
 
 

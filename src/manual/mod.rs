@@ -10,6 +10,7 @@
 //! - [`faults`]: what can go wrong, and in which test it does.
 //! - [`monitoring`]: events, progress, figures for Prometheus.
 //! - [`operations`]: exit codes, files and their identity, rights, what to do when.
+//! - [`recipes`]: cron, systemd, Docker, Kubernetes, Airflow, Dagster, Spark; and how far it goes.
 //! - [`rollups`]: metrics per date, and what holds of them.
 //! - [`sources_in_buckets`]: logs that lie in S3, GCS or Azure.
 //! - [`reports`]: every field of what a command tells as JSON.
@@ -37,6 +38,8 @@ pub mod guarantees {}
 pub mod monitoring {}
 #[doc = include_str!("operations.md")]
 pub mod operations {}
+#[doc = include_str!("recipes.md")]
+pub mod recipes {}
 #[doc = include_str!("reports.md")]
 pub mod reports {}
 #[doc = include_str!("rollups.md")]

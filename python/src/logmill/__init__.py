@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from logmill._find import find_logmill_bin
-from logmill._job import Files, Job, JobOrPath, Model, Path, _listed, job_file
+from logmill._job import Files, Job, JobOrPath, Model, Path, job_file, listed
 from logmill._run import OnProgress, R, interrupt, run
 from logmill.errors import (
     Differs,
@@ -234,7 +234,7 @@ def infer(
 ) -> Infer:
     """Write a job file from what is found in files. It will name `into`, so leave a password out of that."""
     out = None if out is None else os.fspath(out)
-    return _run(Infer, "infer", None, into, table, files=_listed(files), env=env, flags={"out": out})
+    return _run(Infer, "infer", None, into, table, files=listed(files), env=env, flags={"out": out})
 
 
 def plan(
@@ -363,7 +363,7 @@ def verify(
 
 
 def _given(files: Files | None) -> Sequence[str]:
-    return () if files is None else _listed(files)
+    return () if files is None else listed(files)
 
 
 def _chosen(

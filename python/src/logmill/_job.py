@@ -28,7 +28,7 @@ class Job:
     """Files, folders, patterns or URLs. `{date}` in them stands for the data date."""
     model: Model
     """A model of Pydantic, a dataclass, a TypedDict, or a JSON Schema."""
-    into: str
+    into: str = field(repr=False)
     """The destination. It is handed over by the environment, so that no password can be seen."""
     table: str
     """The table."""
@@ -47,10 +47,16 @@ class Job:
     more: Mapping[str, Any] = field(default_factory=dict)
     """Other keys, as they stand in a job file: `{"source": {"timezone": "Europe/Berlin"}}`."""
 
+    def rooted_files(self) -> list[str]:
+        """The files by names that mean the same in another folder. The one we are in is no pattern."""
+        here = glob.escape(os.getcwd()).replace("{", "[{]")
+        is_rooted = re.compile(r"/|\w+://").match
+        return [file if is_rooted(file) else os.path.join(here, file) for file in listed(self.files)]
+
     def tables(self) -> dict[str, Any]:
         """The job as the tables of a job file, but for its schema and its destination."""
         # A dollar would ask for a variable of the environment.
-        files = [_rooted(file).replace("$", "$$") for file in _listed(self.files)]
+        files = [file.replace("$", "$$") for file in self.rooted_files()]
         source = {"files": files, "format": self.format}
         target: dict[str, Any] = {"table": self.table, "key": _key(self.key)}
         made: dict[str, Any] = {
@@ -102,7 +108,7 @@ def job_file(job: JobOrPath | None, into: str | None) -> Iterator[tuple[str | No
         yield job.write(folder), variables
 
 
-def _listed(files: Files) -> list[str]:
+def listed(files: Files) -> list[str]:
     listed = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     if "-" in listed:
         raise ValueError("stdin belongs to the process that calls; name a file in the place of '-'")
@@ -111,14 +117,6 @@ def _listed(files: Files) -> list[str]:
 
 def _key(key: str | Sequence[str]) -> str | list[str]:
     return key if isinstance(key, str) else list(key)
-
-
-def _rooted(file: str) -> str:
-    """A name that means the same in a job file elsewhere. The folder we are in is no pattern."""
-    if os.path.isabs(file) or re.match(r"\w+://", file):
-        return file
-    here = re.sub(r"([{])", "[{]", glob.escape(os.getcwd()))
-    return os.path.join(here, file)
 
 
 def toml(tables: Mapping[str, Any]) -> str:
