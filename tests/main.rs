@@ -76,6 +76,8 @@ mod models;
 mod monitoring;
 /// Several runs of one job.
 mod ownership;
+/// What is handed out: a tarball, a package, a wheel.
+mod packages;
 /// What the pages for people show, run as it is written.
 #[cfg(feature = "sqlite")]
 mod pages;
@@ -85,6 +87,8 @@ mod partitions;
 mod path;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
+/// The package for Python.
+mod python;
 /// Dead letters that are tried again.
 mod replay;
 /// A page about a job, in a browser.
