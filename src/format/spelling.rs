@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use simd_json::Node;
 
+use super::find::find_end_of_string;
+
 /// How the values of a record stand in it, and what it takes to find them.
 #[derive(Clone, Debug)]
 pub(super) enum Spelling<'r> {
@@ -127,20 +129,15 @@ fn place_by_structurals(
 pub(crate) fn write_text(out: &mut impl Write, text: &str) -> io::Result<()> {
     out.write_all(b"\"")?;
     let mut start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0..=0x1f => b"\\u",
-            _ => continue,
-        };
+    while let Some(at) = find_end_of_string(text.as_bytes(), start) {
         out.write_all(&text.as_bytes()[start..at])?;
-        out.write_all(escape)?;
-        if escape == b"\\u" {
-            write!(out, "{byte:04x}")?;
+        match text.as_bytes()[at] {
+            b'"' => out.write_all(b"\\\"")?,
+            b'\\' => out.write_all(b"\\\\")?,
+            b'\n' => out.write_all(b"\\n")?,
+            b'\r' => out.write_all(b"\\r")?,
+            b'\t' => out.write_all(b"\\t")?,
+            control => write!(out, "\\u{control:04x}")?,
         }
         start = at + 1;
     }

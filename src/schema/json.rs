@@ -78,18 +78,57 @@ pub(super) fn write_member<'a>(
 fn write_timestamp(out: &mut impl Write, micros: i64, zone: &str) -> io::Result<()> {
     let stamp = DateTime::from_timestamp_micros(micros).expect("within the years of a timestamp").naive_utc();
     let (date, time) = (stamp.date(), stamp.time());
-    out.write_all(b"\"")?;
-    write_day(out, date)?;
-    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-    write!(out, "T{hour:02}:{minute:02}:{second:02}.{:06}{zone}\"", time.nanosecond() / 1000)
-}
-
-fn write_date(out: &mut impl Write, days: i32) -> io::Result<()> {
-    out.write_all(b"\"")?;
-    write_day(out, NaiveDate::from_epoch_days(days).expect("within the years of a date"))?;
+    let mut text = *b"\"0000-00-00T00:00:00.000000";
+    put_day(&mut text[1..11], date);
+    put_digits(&mut text[12..14], time.hour());
+    put_digits(&mut text[15..17], time.minute());
+    put_digits(&mut text[18..20], time.second());
+    put_digits(&mut text[21..27], time.nanosecond() / 1000);
+    out.write_all(&text)?;
+    out.write_all(zone.as_bytes())?;
     out.write_all(b"\"")
 }
 
-fn write_day(out: &mut impl Write, date: NaiveDate) -> io::Result<()> {
-    write!(out, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
+fn write_date(out: &mut impl Write, days: i32) -> io::Result<()> {
+    let mut text = *b"\"0000-00-00\"";
+    put_day(&mut text[1..11], NaiveDate::from_epoch_days(days).expect("within the years of a date"));
+    out.write_all(&text)
+}
+
+/// Puts a day where `0000-00-00` stands.
+fn put_day(text: &mut [u8], date: NaiveDate) {
+    put_digits(&mut text[..4], date.year().unsigned_abs());
+    put_digits(&mut text[5..7], date.month());
+    put_digits(&mut text[8..10], date.day());
+}
+
+/// Puts a number where zeros stand. Formatting a stamp took longer than reading it.
+fn put_digits(text: &mut [u8], mut number: u32) {
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_and_days_are_written_as_chrono_formats_them() {
+        let last_day = NaiveDate::from_ymd_opt(9999, 12, 31).expect("a day");
+        let micros = [-62_135_596_800_000_000, -1, 0, 1, 951_782_399_999_999, 253_402_300_799_999_999];
+        for micros in micros {
+            let mut written = Vec::new();
+            write_timestamp(&mut written, micros, "Z").expect("a vector takes everything");
+            let stamp = DateTime::from_timestamp_micros(micros).expect("a stamp");
+            assert_eq!(written, stamp.format("\"%Y-%m-%dT%H:%M:%S%.6fZ\"").to_string().into_bytes());
+        }
+        for days in [-719_162, 0, 11_016, last_day.to_epoch_days()] {
+            let mut written = Vec::new();
+            write_date(&mut written, days).expect("a vector takes everything");
+            let day = NaiveDate::from_epoch_days(days).expect("a day");
+            assert_eq!(written, day.format("\"%Y-%m-%d\"").to_string().into_bytes());
+        }
+    }
 }

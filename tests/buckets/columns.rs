@@ -119,6 +119,41 @@ fn every_record_is_there_once_and_the_bytes_are_the_same() {
     assert_eq!(other.objects(), story.objects());
 }
 
+/// Larger than a frame and a group, so an object is put together of what several threads have encoded.
+#[test]
+fn an_object_of_several_pieces_is_whole() {
+    const ROWS: usize = 140_000;
+    let lines: String =
+        (0..ROWS).map(|id| format!("{{\"id\":{id},\"note\":\"{}\"}}\n", "n".repeat(id % 5))).collect();
+    let read = |form: &str, script: &str| {
+        let form = format!(
+            "as = \"{form}\"\nobject_size = \"64MiB\"\npath = \"{{table}}/{{source}}-{{start}}-{{end}}-{{rules}}[-g{{generation}}][.{{part}}].{{ext}}\""
+        );
+        let story = form.lines().fold(Story::new(), Story::destination).pipeline("chunk_size = \"64KiB\"");
+        story.write("a.ndjson", &lines);
+        story.run(&[]).exit(0);
+        let mut command = Command::new(tool("columns", "python3"));
+        let output = command.args(["-c", script]).arg(story.bucket()).output().unwrap();
+        assert!(output.status.success(), "{form}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (sum, bytes) = (ROWS * (ROWS - 1) / 2, ROWS * 2);
+    let expected = format!("1 {ROWS} {sum} {bytes}\n");
+    let ducks = |reader: &str| {
+        format!(
+            "import sys, glob, duckdb\nfiles = glob.glob(sys.argv[1] + '/t/*')\n\
+             print(len(files), *duckdb.sql(f\"SELECT count(*), sum(id)::BIGINT, sum(length(note))::BIGINT FROM {reader}('{{files[0]}}')\").fetchone())"
+        )
+    };
+    for form in ["ndjson", "ndjson.gz", "ndjson.zst"] {
+        assert_eq!(read(form, &ducks("read_json")), expected, "{form}");
+    }
+    assert_eq!(read("parquet", &ducks("read_parquet")), expected);
+    let arrow = "import sys, glob, pyarrow.parquet as pq, pyarrow.compute as pc\nfile = pq.ParquetFile(glob.glob(sys.argv[1] + '/t/*')[0])\n\
+                 table = file.read()\nprint(file.num_row_groups, table.num_rows, pc.sum(table['id']), pc.sum(pc.utf8_length(table['note'])))";
+    assert_eq!(read("parquet", arrow), format!("2 {ROWS} {sum} {bytes}\n"));
+}
+
 #[test]
 fn a_number_that_no_column_can_hold_is_a_dead_letter() {
     let story = parquet();

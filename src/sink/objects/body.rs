@@ -1,24 +1,30 @@
-//! What an object holds: rows one after the other, as a file of its own.
+//! What an object holds: rows one after the other, as a file of its own, encoded by all threads at once.
 
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io::{self, Write as _};
 use std::sync::Arc;
+
+use rayon::prelude::*;
 
 #[cfg(feature = "buckets")]
 use super::columns::{ColumnEncoder, Columns};
 use super::encode::{JsonEncoder, close};
 use super::layout::Form;
 #[cfg(feature = "buckets")]
-use super::parquet::Table;
+use super::parquet;
 use super::time;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::destination::Settings;
 use crate::sink::{Constant, Key};
 use crate::work::{self, Recipe, Work};
 
+/// A row, and where its record stands.
+pub(super) type Placed<'r> = (&'r [u8], u64);
+
 /// How the rows of a job are encoded and written.
 #[derive(Clone)]
 pub(super) enum Encoding {
-    Lines(Form, Arc<JsonEncoder>),
+    Lines(Lines),
     #[cfg(feature = "buckets")]
     Columns(Arc<ColumnEncoder>),
 }
@@ -38,132 +44,91 @@ impl Encoding {
             return Err(ErrorKind::NotCompiled { what: "Parquet", feature: "buckets" }.into());
         }
         // Whoever cannot write the form finds out before anything is remembered.
-        Lines::new(form)?;
-        let encoder = JsonEncoder::new(settings, constants, time).map_err(unfit)?;
-        Ok(Encoding::Lines(form, Arc::new(encoder)))
+        compressed(form, Vec::new())?;
+        let encoder = Arc::new(JsonEncoder::new(settings, constants, time).map_err(unfit)?);
+        Ok(Encoding::Lines(Lines { form, has_place: settings.key == Key::Position, encoder }))
     }
 
     pub(super) fn work(&self, recipe: Recipe) -> Arc<dyn Work> {
         match self {
-            Encoding::Lines(_, encoder) => work::with(recipe, Arc::clone(encoder)),
+            Encoding::Lines(lines) => work::with(recipe, Arc::clone(&lines.encoder)),
             #[cfg(feature = "buckets")]
             Encoding::Columns(encoder) => work::with(recipe, Arc::clone(encoder)),
         }
     }
-}
 
-/// An object that is being written, in memory.
-pub(super) enum Body {
-    Lines {
-        lines: Box<Lines>,
-        has_place: bool,
-        line: Vec<u8>,
-    },
-    #[cfg(feature = "buckets")]
-    Table(Box<Table>),
-}
-
-impl Body {
-    pub(super) fn new(encoding: &Encoding, settings: &Settings) -> Result<Body> {
-        match encoding {
-            Encoding::Lines(form, _) => Ok(Body::Lines {
-                lines: Box::new(Lines::new(*form)?),
-                has_place: settings.key == Key::Position,
-                line: Vec::new(),
-            }),
-            #[cfg(feature = "buckets")]
-            Encoding::Columns(encoder) => {
-                Ok(Body::Table(Box::new(Table::new(Arc::clone(&encoder.columns))?)))
-            }
-        }
-    }
-
-    /// Adds a row with its place, and says how many bytes that is before they are compressed.
-    pub(super) fn add(&mut self, row: &[u8], place: (&str, u64)) -> Result<usize> {
+    /// An object of rows of one source, whole. The threads of the pool that it is called in share its
+    /// pieces. Where these begin is fixed, so that the number of threads decides no byte.
+    pub(super) fn object(&self, source: &str, rows: &[Placed<'_>]) -> Result<Vec<u8>> {
         match self {
-            Body::Lines { lines, has_place, line } => {
-                line.clear();
-                close(row, has_place.then_some(place), line);
-                lines.add(line)?;
-                Ok(line.len())
+            Encoding::Lines(lines) => {
+                let frames = rows.par_chunks(FRAME_ROWS).map(|rows| lines.frame(source, rows));
+                Ok(frames.collect::<Result<Vec<_>>>()?.concat())
             }
             #[cfg(feature = "buckets")]
-            Body::Table(table) => table.add(row, place),
-        }
-    }
-
-    /// The object, whole.
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        match self {
-            Body::Lines { lines, .. } => lines.finish(),
-            #[cfg(feature = "buckets")]
-            Body::Table(table) => table.finish(),
+            Encoding::Columns(encoder) => parquet::object(&encoder.columns, source, rows),
         }
     }
 }
 
-/// Lines, compressed.
-pub(super) enum Lines {
-    Plain(Vec<u8>),
-    #[cfg(feature = "gzip")]
-    Gz(flate2::write::GzEncoder<Vec<u8>>),
-    #[cfg(feature = "zstd")]
-    Zst(zstd::stream::Encoder<'static, Vec<u8>>),
+/// Rows as lines.
+#[derive(Clone)]
+pub(super) struct Lines {
+    form: Form,
+    has_place: bool,
+    encoder: Arc<JsonEncoder>,
+}
+
+/// How many rows are compressed by themselves. Some programs read the first frame of a file and no other,
+/// so a small object has only one.
+const FRAME_ROWS: usize = 16 << 10;
+
+impl Lines {
+    fn frame(&self, source: &str, rows: &[Placed<'_>]) -> Result<Vec<u8>> {
+        let place_bytes = if self.has_place { source.len() + 48 } else { 0 };
+        let bytes = rows.iter().map(|(row, _)| row.len() + place_bytes + 2).sum();
+        let mut lines = Vec::with_capacity(bytes);
+        for &(row, offset) in rows {
+            close(row, self.has_place.then_some((source, offset)), &mut lines);
+        }
+        compressed(self.form, lines)
+    }
 }
 
 /// Fast: the network or the disk has its part of the work to do as well.
 #[cfg(feature = "zstd")]
 const ZSTD_LEVEL: i32 = 1;
 
-impl Lines {
-    fn new(form: Form) -> Result<Lines> {
-        match form {
-            Form::Ndjson => Ok(Lines::Plain(Vec::new())),
-            #[cfg(feature = "gzip")]
+/// Lines as a file of this form.
+fn compressed(form: Form, lines: Vec<u8>) -> Result<Vec<u8>> {
+    match form {
+        Form::Ndjson => Ok(lines),
+        #[cfg(feature = "gzip")]
+        Form::NdjsonGz => {
             // Without a name and a time, so that the same rows are the same bytes.
-            Form::NdjsonGz => {
-                Ok(Lines::Gz(flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::default())))
-            }
-            #[cfg(not(feature = "gzip"))]
-            Form::NdjsonGz => Err(ErrorKind::NotCompiled { what: "gzip", feature: "gzip" }.into()),
-            #[cfg(feature = "zstd")]
-            Form::NdjsonZst => Ok(Lines::Zst(zstd(Vec::new()).map_err(broken)?)),
-            #[cfg(not(feature = "zstd"))]
-            Form::NdjsonZst => Err(ErrorKind::NotCompiled { what: "Zstandard", feature: "zstd" }.into()),
-            Form::Parquet => Err(Error::broken("columns were taken for lines")),
+            let mut out = flate2::GzBuilder::new().write(Vec::new(), flate2::Compression::default());
+            out.write_all(&lines).and_then(|()| out.finish()).map_err(broken)
         }
-    }
-
-    fn add(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = match self {
-            Lines::Plain(out) => out.write_all(bytes),
-            #[cfg(feature = "gzip")]
-            Lines::Gz(out) => out.write_all(bytes),
-            #[cfg(feature = "zstd")]
-            Lines::Zst(out) => out.write_all(bytes),
-        };
-        written.map_err(broken)
-    }
-
-    fn finish(self) -> Result<Vec<u8>> {
-        match self {
-            Lines::Plain(out) => Ok(out),
-            #[cfg(feature = "gzip")]
-            Lines::Gz(out) => out.finish().map_err(broken),
-            #[cfg(feature = "zstd")]
-            Lines::Zst(out) => out.finish().map_err(broken),
-        }
+        #[cfg(not(feature = "gzip"))]
+        Form::NdjsonGz => Err(ErrorKind::NotCompiled { what: "gzip", feature: "gzip" }.into()),
+        #[cfg(feature = "zstd")]
+        Form::NdjsonZst => zstd(&lines).map_err(broken),
+        #[cfg(not(feature = "zstd"))]
+        Form::NdjsonZst => Err(ErrorKind::NotCompiled { what: "Zstandard", feature: "zstd" }.into()),
+        Form::Parquet => Err(Error::broken("columns were taken for lines")),
     }
 }
 
+/// In one go: a stream copies what it compresses into a window first.
 #[cfg(feature = "zstd")]
-fn zstd(out: Vec<u8>) -> io::Result<zstd::stream::Encoder<'static, Vec<u8>>> {
-    let mut encoder = zstd::stream::Encoder::new(out, ZSTD_LEVEL)?;
-    encoder.include_checksum(true)?;
-    Ok(encoder)
+fn zstd(lines: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(lines)
 }
 
 /// Nothing but memory is written to.
+#[cfg(any(feature = "gzip", feature = "zstd"))]
 fn broken(cause: io::Error) -> Error {
     Error::broken(format!("compressing rows: {cause}"))
 }

@@ -1,6 +1,6 @@
 //! Rows as columns of Parquet: which types they have, and the values of a row in the order of its columns.
 //!
-//! A worker writes values out as the file wants them; the writer only puts them into their columns.
+//! A worker writes values out as the file wants them; what encodes a column only puts them together.
 
 use std::sync::Arc;
 
@@ -34,8 +34,11 @@ pub(super) struct Column {
 /// Where a value comes from.
 #[derive(Debug)]
 pub(super) enum From {
-    /// A field, by number.
-    Field(usize),
+    /// A field, by number, and which value of a row it is.
+    Field {
+        index: usize,
+        stands: usize,
+    },
     /// The same in every row, as it is encoded.
     Constant(Vec<u8>),
     /// Added when the object is written.
@@ -47,19 +50,23 @@ pub(super) enum From {
 pub(super) const NULL: u8 = 0;
 pub(super) const VALUE: u8 = 1;
 
+/// How many bytes the length of a text has, which stands before it.
+pub(super) const LENGTH: usize = 4;
+
 /// How many bytes a UUID and a large decimal have.
 pub(super) const FIXED: usize = 16;
 
 impl Columns {
     pub(super) fn new(settings: &Settings, constants: &[Constant]) -> Result<Columns, String> {
-        let mut columns = Vec::new();
+        let (mut columns, mut stands) = (Vec::new(), 0..);
+        let mut field = |index| From::Field { index, stands: stands.next().expect("it has no end") };
         for (name, origin) in columns_of(&settings.schema, constants, &settings.key) {
             let (kind, origin) = match origin {
                 Origin::Field(index) => {
                     let kind = settings.schema.fields[index].kind.column().into_owned();
-                    (kind, From::Field(index))
+                    (kind, field(index))
                 }
-                Origin::Extra(index) => (Kind::Json(Default::default()), From::Field(index)),
+                Origin::Extra(index) => (Kind::Json(Default::default()), field(index)),
                 Origin::Constant(index) => {
                     let constant = &constants[index];
                     (constant.kind.clone(), From::Constant(encoded(constant)?))
@@ -98,25 +105,40 @@ impl Column {
         builder.build().map_err(|error| format!("column {} cannot be one of Parquet: {error}", self.name))
     }
 
+    /// Whether its value stands in each row, as a worker has written it.
+    pub(super) fn is_of_row(&self) -> bool {
+        matches!(self.origin, From::Field { .. })
+    }
+
+    /// Whether its values grow from row to row, as nearly all stamps of a log do.
+    pub(super) fn grows(&self) -> bool {
+        matches!(
+            (&self.origin, &self.kind),
+            (From::SourceOffset, _) | (From::Field { .. }, Kind::Timestamp(_))
+        )
+    }
+
+    /// How many bytes its value has in a row that begins with it.
+    pub(super) fn size(&self, row: &[u8]) -> usize {
+        if row[0] == NULL {
+            return 1;
+        }
+        1 + match self.physical {
+            Physical::BOOLEAN => 1,
+            Physical::INT32 => 4,
+            Physical::FIXED_LEN_BYTE_ARRAY => FIXED,
+            Physical::BYTE_ARRAY => {
+                let length = row[1..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+                LENGTH + length as usize
+            }
+            _ => 8,
+        }
+    }
+
     /// Takes the value of the column, with what stands before it, off the front of a row.
     pub(super) fn split<'r>(&self, row: &mut &'r [u8]) -> &'r [u8] {
-        let length = match row.first() {
-            None => 0,
-            Some(&NULL) => 1,
-            Some(_) => {
-                1 + match self.physical {
-                    Physical::BOOLEAN => 1,
-                    Physical::INT32 => 4,
-                    Physical::FIXED_LEN_BYTE_ARRAY => FIXED,
-                    Physical::BYTE_ARRAY => {
-                        let length = row.get(1..5).and_then(|length| length.try_into().ok());
-                        4 + length.map_or(0, u32::from_le_bytes) as usize
-                    }
-                    _ => 8,
-                }
-            }
-        };
-        let (value, rest) = row.split_at(length.min(row.len()));
+        let length = if row.is_empty() { 0 } else { self.size(row).min(row.len()) };
+        let (value, rest) = row.split_at(length);
         *row = rest;
         value
     }
@@ -185,7 +207,7 @@ impl Encoder for ColumnEncoder {
         let before = faults.len();
         for column in &self.columns.columns {
             let written = match &column.origin {
-                From::Field(index) => put(&column.kind, row.values()[*index], &mut out.bytes),
+                From::Field { index, .. } => put(&column.kind, row.values()[*index], &mut out.bytes),
                 From::Constant(_) | From::SourceId | From::SourceOffset => Ok(()),
             };
             if let Err((code, why)) = written {
@@ -249,13 +271,13 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 
 fn put_written(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) {
     let start = out.len();
-    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&[0; LENGTH]);
     write(out).expect("a vector takes everything");
-    let written = length(out.len() - start - 4);
-    out[start..start + 4].copy_from_slice(&written);
+    let written = length(out.len() - start - LENGTH);
+    out[start..start + LENGTH].copy_from_slice(&written);
 }
 
-fn length(bytes: usize) -> [u8; 4] {
+fn length(bytes: usize) -> [u8; LENGTH] {
     u32::try_from(bytes).expect("a value is shorter than 4 GiB").to_le_bytes()
 }
 

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use chrono::NaiveDate;
+use rayon::prelude::*;
 
-use super::body::{Body, Encoding};
+use super::body::{Encoding, Placed};
 use super::encode::apart;
-use super::layout::{self, DayPart};
+use super::layout::{self, DayPart, Layout};
 use super::letters::{self, Envelope};
 use super::{Place, pass, time};
 use crate::bucket::Pending;
@@ -25,6 +26,8 @@ pub(super) struct Writing<'a> {
     pub(super) settings: &'a Settings,
     pub(super) place: &'a Place,
     pub(super) encoding: &'a Encoding,
+    /// The threads that encode.
+    pub(super) pool: &'a rayon::ThreadPool,
     pub(super) ledger: &'a mut MapLedger,
 }
 
@@ -217,29 +220,45 @@ impl Writing<'_> {
     }
 
     pub(super) fn write_rows(&self, batch: &Batch, named: &Named<'_>, stretches: &[Stretch]) -> Result<()> {
-        let label = named.label;
-        let object_bytes = usize::try_from(self.settings.objects.object_bytes).unwrap_or(usize::MAX);
-        let ext = self.settings.objects.form.word();
-        let new = || Body::new(self.encoding, self.settings);
+        let objects = self.objects(batch, named, stretches);
+        let encode = |(_, rows): &(String, Vec<Placed<'_>>)| self.encoding.object(named.label, rows);
+        let encoded: Vec<Vec<u8>> =
+            self.pool.install(|| objects.par_iter().map(encode).collect::<Result<_>>())?;
         let mut queue = Queue::new(self);
+        for ((name, _), object) in objects.into_iter().zip(encoded) {
+            queue.put(name, object)?;
+        }
+        queue.finish()
+    }
+
+    /// Which rows make which object, by name. Those of a day that are too many make several.
+    fn objects<'b>(
+        &self,
+        batch: &'b Batch,
+        named: &Named<'_>,
+        stretches: &[Stretch],
+    ) -> Vec<(String, Vec<Placed<'b>>)> {
+        let Layout { form, object_bytes, path } = &self.settings.objects;
+        let bytes_max = usize::try_from(*object_bytes).unwrap_or(usize::MAX).saturating_mul(2);
+        let mut objects = Vec::new();
         for stretch in stretches {
             for (day, rows) in &stretch.days {
                 let place = self.place_of(named, stretch, *day);
-                let name = |number| self.settings.objects.path.name(&place, number, ext);
-                let (mut body, mut bytes, mut number) = (new()?, 0, 1);
+                let (mut object, mut bytes, mut number) = (Vec::new(), 0, 1);
                 for &row in rows {
                     let row = row as usize;
-                    let row_bytes = apart(batch.row(row)).1.len();
-                    if bytes > 0 && bytes + row_bytes > object_bytes.saturating_mul(2) {
-                        queue.put(name(number), std::mem::replace(&mut body, new()?).finish()?)?;
-                        (bytes, number) = (0, number + 1);
+                    let placed = (apart(batch.row(row)).1, batch.place(row).span.start);
+                    bytes += placed.0.len();
+                    if bytes > bytes_max && !object.is_empty() {
+                        objects.push((path.name(&place, number, form.word()), std::mem::take(&mut object)));
+                        (bytes, number) = (placed.0.len(), number + 1);
                     }
-                    bytes += body.add(apart(batch.row(row)).1, (label, batch.place(row).span.start))?;
+                    object.push(placed);
                 }
-                queue.put(name(number), body.finish()?)?;
+                objects.push((path.name(&place, number, form.word()), object));
             }
         }
-        queue.finish()
+        objects
     }
 
     /// The dead letters of a batch, if it has any, as the lines of their object.

@@ -62,6 +62,8 @@ struct Objects {
     pager: Option<Pager>,
     /// What a rebuild has written of letters.
     new_letters: Vec<LettersId>,
+    /// The threads that encode objects.
+    pool: rayon::ThreadPool,
     /// Before the ledger ends.
     _pulse: Pulse,
 }
@@ -78,7 +80,7 @@ struct Place {
 }
 
 /// What is written is another as soon as this is.
-const ENCODER: u32 = 1;
+const ENCODER: u32 = 2;
 
 impl Place {
     fn new(bucket: Bucket, settings: &Settings) -> Result<Place> {
@@ -194,8 +196,19 @@ impl Objects {
         let ledger = MapLedger::begin(state::store(&place), state::settings(&place, &settings))?;
         let pulse = Pulse::of(ledger.heart(), settings.state.lease)?;
         pass("after-prepare")?;
-        Ok(Objects { settings, place, ledger, encoding, pager: None, new_letters: Vec::new(), _pulse: pulse })
+        let pool = pool()?;
+        Ok(Objects { settings, place, ledger, encoding, pager: None, new_letters: Vec::new(), pool, _pulse: pulse })
     }
+}
+
+/// Threads that encode objects: compressing them costs more than all that is done to their records before.
+fn pool() -> Result<rayon::ThreadPool> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("object-{index}"))
+        .build()
+        .map_err(|cause| Error::no_thread(format!("{threads} threads for objects"), &cause))
 }
 
 impl Sink for Objects {
@@ -233,11 +246,11 @@ impl Sink for Objects {
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
-        let Objects { settings, place, encoding, ledger, pager, new_letters, .. } = self;
+        let Objects { settings, place, encoding, ledger, pager, new_letters, pool, .. } = self;
         if let Some(progress) = &batch.progress {
             ledger.heart().tell(progress);
         }
-        let mut writing = Writing { settings, place, encoding, ledger };
+        let mut writing = Writing { settings, place, encoding, pool, ledger };
         let is_anew = batch.advances.iter().any(|advance| writing.ledger.renews(advance.split.source));
         match pager.as_mut().filter(|_| batch.is_replay()) {
             Some(pager) => replay::commit(&writing, pager, batch),
