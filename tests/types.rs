@@ -87,7 +87,7 @@ impl Pair {
 
 const RANDOM: usize = 20;
 
-/// A whole number of up to so many digits.
+/// A whole number of up to this many digits.
 fn digits(rng: &mut Rng, count: usize) -> String {
     (0..rng.usize(1..=count)).map(|_| rng.digit(10)).collect()
 }
@@ -528,7 +528,7 @@ fn a_column_of_another_type_is_refused_by_name_with_what_it_should_be() {
             let number = findings.len();
             load = load.field(&format!("c{number} = {{ {field} }}"));
             columns += &format!("c{number} {column}, ");
-            findings.push(format!("column c{number} is {column}, and should be {wanted}\n"));
+            findings.push(format!("column c{number} is {column}, and should be {wanted}; change the type of the field or of the column\n"));
         }
     }
     let load = load.given(&format!("CREATE TABLE t ({columns} {{key}})"));

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result, Unclear};
 use crate::report::{Forget, OldRows, RowsLeft};
 use crate::sink::history::SourceStatus;
-use crate::sink::statement::delete_rows;
+use crate::sink::statement::{delete_rows, delete_some};
 use crate::sink::{Destination, Key};
 
 /// Which sources are meant.
@@ -57,11 +57,15 @@ pub fn forget(
     let status = destination.history()?.status(&config.name)?.unwrap_or_default();
     let sources = meant.among(&status.sources, &config.name)?;
     let ids: Vec<i32> = sources.iter().map(|source| source.id).collect();
+    let count = if has_place { destination.rows_of(&ids, options.deletes_rows)? } else { None };
     let takes_sql = has_place && destination.takes_sql();
-    let delete_sql = takes_sql.then(|| delete_rows(&*destination, &ids));
+    let delete_sql = takes_sql.then(|| match count {
+        Some(_) => delete_rows(&*destination, &ids),
+        None => delete_some(&*destination),
+    });
     let left = rows(config, &*destination, options, delete_sql.as_deref());
-    let rows = if has_place { Some(destination.rows_of(&ids, options.deletes_rows)?) } else { None };
-    let mut forget = Forget::new(&config.name, destination.describe(), &sources, rows, delete_sql, left);
+    let delete_sql = delete_sql.filter(|_| count.is_some());
+    let mut forget = Forget::new(&config.name, destination.describe(), &sources, count, delete_sql, left);
     if !options.is_rehearsal && consent(&forget) {
         forget.done(destination.forget(&ids, options.deletes_rows)?);
     }

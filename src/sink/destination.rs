@@ -60,9 +60,9 @@ pub trait Destination {
     /// Takes down that there is no file of these days, unless something of them is loaded.
     fn note_absent(&self, dates: &[NaiveDate]) -> Result<()>;
 
-    /// How many rows are of these sources. Only asked where rows say which source they are of. Refused
-    /// where they are to be deleted and their table is not there.
-    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<u64>;
+    /// How many rows are of these sources; none if the table has no column that tells. Only asked where the key lets rows
+    /// say which source they are of. Refused where they are to be deleted and cannot be found.
+    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<Option<u64>>;
 
     /// Forgets sources of the job, and deletes their rows where that is asked: all of them, or none
     /// if a living run holds one.

@@ -31,6 +31,16 @@ pub(super) fn rows_not_there(table: &TableName) -> String {
     )
 }
 
+/// Why nothing that finds rows by their source can be done with a table without columns for it. `done` is what was to
+/// be done.
+pub(super) fn no_places(table: &str, done: &str) -> String {
+    format!(
+        "the rows of {table} do not say which source they are of, so nothing was {done}: the job has no key, and the table \
+         no column source_id; with source_id and source_offset (see \"A table that exists\" in the manual) those that are \
+         loaded from then on say it"
+    )
+}
+
 impl Past {
     /// The statement that asks for it: target, sources, inserted rows. `sources` and `checkpoints`
     /// are what it reads; its parameter is the job.
@@ -108,7 +118,7 @@ impl Past {
 
 /// A target that is not there, and may not be made.
 pub(super) fn missing(table: &TableName) -> String {
-    format!("there is no table {table}, and create = false")
+    format!("there is no table {table}, and create = false; create the table, or leave 'create' out")
 }
 
 /// A target with metrics whose days are found by going through all of it.

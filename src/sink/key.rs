@@ -122,6 +122,20 @@ pub(super) fn columns_of(schema: &Schema, constants: &[Constant], key: &Key) -> 
     columns
 }
 
+/// The columns that a job writes into a table that is there, which `has` these. What has no key is found by nothing, so
+/// its place is only of use to people: it is written if there are columns for it. A rebuild finds rows by it.
+pub(super) fn columns_into(
+    (schema, constants, key): (&Schema, &[Constant], &Key),
+    is_rebuild: bool,
+    has: impl Fn(&str) -> bool,
+) -> Vec<(String, Origin)> {
+    let mut columns = columns_of(schema, constants, key);
+    if *key == Key::None && !is_rebuild && !has(SOURCE_ID) && !has(SOURCE_OFFSET) {
+        columns.retain(|(_, origin)| !matches!(origin, Origin::SourceId | Origin::SourceOffset));
+    }
+    columns
+}
+
 /// An identifier, quoted. Every destination so far has it as the standard does.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

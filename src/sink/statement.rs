@@ -22,6 +22,11 @@ pub fn delete_rows(destination: &dyn Destination, sources: &[i32]) -> String {
     format!("delete from {} where {SOURCE_ID} in ({})", destination.table(), ids.join(", "))
 }
 
+/// The same where no row says which source it is of, so a person has to add which.
+pub fn delete_some(destination: &dyn Destination) -> String {
+    format!("delete from {} where …", destination.table())
+}
+
 /// A word as a shell takes it.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+=,".contains(&byte);

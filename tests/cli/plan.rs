@@ -123,7 +123,7 @@ fn what_stands_in_the_way_is_told_all_at_once() {
     drop(connection);
     let said = place.run("plan -j job.toml").ended(2, &[]);
     for obstacle in [
-        "stands in the way\n  column n is TEXT, which turns values into others, and should be INTEGER\n",
+        "stands in the way\n  column n is TEXT, which turns values into others, and should be INTEGER; change the type of the field or of the column\n",
         "  column source_id is missing from app; add it",
     ] {
         assert!(said.stdout.contains(obstacle), "{}", said.stdout);

@@ -76,8 +76,8 @@ impl Destination for ObjectsDestination {
         MapLedger::note_absent(state::store(place), state::settings(place, settings), dates)
     }
 
-    fn rows_of(&self, sources: &[i32], _: bool) -> Result<u64> {
-        rows_of(&self.place, &self.settings, sources)
+    fn rows_of(&self, sources: &[i32], _: bool) -> Result<Option<u64>> {
+        rows_of(&self.place, &self.settings, sources).map(Some)
     }
 
     fn forget(&self, sources: &[i32], deletes_rows: bool) -> Result<Forgotten> {

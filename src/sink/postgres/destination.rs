@@ -115,7 +115,7 @@ impl Destination for PostgresDestination {
         Ok(Box::new(PostgresOutbox::open(&self.server, &self.settings)?))
     }
 
-    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<u64> {
+    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<Option<u64>> {
         super::forget::rows_of(&self.server, &self.settings, sources, deletes_rows)
     }
 

@@ -14,7 +14,7 @@ use super::numeric;
 use super::wire::{Column, NULL, Wire};
 use crate::schema::{Bounds, Decimal, Float, Kind, Text, Timestamp, Zone};
 use crate::sink::TableName;
-use crate::sink::key::{Origin, columns_of, quote};
+use crate::sink::key::{Origin, columns_into, columns_of, quote};
 
 /// The statement that makes a missing target.
 pub(super) fn create_table(table: &TableName, settings: &Settings) -> String {
@@ -80,11 +80,17 @@ fn sql_type(kind: &Kind) -> String {
     }
 }
 
+/// The columns that the job writes into a target that is there.
+fn columns_of_job(target: &Target, settings: &Settings) -> Vec<(String, Origin)> {
+    let Settings { schema, constants, key, is_rebuild, .. } = settings;
+    columns_into((schema, constants, key), *is_rebuild, |name| target.column(name).is_some())
+}
+
 /// The statements that add the columns that a target lacks, each with the name of its column. None is run
 /// by us. A new column takes nulls: there may be rows.
 pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(String, String)> {
-    let Settings { schema, constants, key, .. } = settings;
-    let columns = columns_of(schema, constants, key).into_iter();
+    let Settings { schema, constants, .. } = settings;
+    let columns = columns_of_job(target, settings).into_iter();
     let missing = columns.filter(|(name, _)| target.column(name).is_none()).map(|(name, origin)| {
         let wanted = match origin {
             Origin::Field(index) => sql_type(&schema.fields[index].kind.column()),
@@ -99,11 +105,11 @@ pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(Stri
 
 /// How each column is written, or every reason why that cannot be.
 pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result<Vec<Column>, Vec<String>> {
-    let Settings { schema, constants, key, .. } = settings;
+    let Settings { schema, constants, .. } = settings;
     let missing = missing_columns(target, settings);
     let mut findings = Vec::new();
     let mut written = Vec::new();
-    for (name, origin) in columns_of(schema, constants, key) {
+    for (name, origin) in columns_of_job(target, settings) {
         let Some(column) = target.column(&name) else {
             let add = missing.iter().find(|(missing, _)| *missing == name);
             let add = add.map_or("", |(_, statement)| statement);
@@ -132,7 +138,10 @@ pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result
         let wire = match wire {
             Ok(wire) => wire,
             Err(wanted) => {
-                findings.push(format!("column {name} is {}, and should be {wanted}", column.type_name));
+                findings.push(format!(
+                    "column {name} is {}, and should be {wanted}; change the type of the field or of the column",
+                    column.type_name
+                ));
                 continue;
             }
         };
@@ -142,7 +151,7 @@ pub(super) fn fit(target: &Target, settings: &Settings, types: &Types) -> Result
         }
         written.push(fitted);
     }
-    let names: Vec<String> = columns_of(schema, constants, key).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = columns_of_job(target, settings).into_iter().map(|(name, _)| name).collect();
     for column in &target.columns {
         let is_left_out = !names.contains(&column.name) && !target.has_row_triggers;
         if is_left_out && column.not_null && !column.has_default && !column.is_generated {

@@ -18,8 +18,9 @@ use super::verdict::Step;
 use super::{Settings, Timeouts, dates, tables};
 use crate::error::{ErrorKind, Result};
 use crate::sink::claim::unsigned;
-use crate::sink::findings::rows_not_there;
+use crate::sink::findings::{no_places, rows_not_there};
 use crate::sink::history::Forgotten;
+use crate::sink::key::SOURCE_ID;
 
 /// How many rows are of these sources, which are to be deleted or not.
 pub(super) fn rows_of(
@@ -27,16 +28,24 @@ pub(super) fn rows_of(
     settings: &Settings,
     sources: &[i32],
     deletes_rows: bool,
-) -> Result<u64> {
+) -> Result<Option<u64>> {
     let (settings, sources) = (settings.clone(), sources.to_vec());
     let session = Session::visit(server, patient(settings.timeouts))?;
     let counted = session.run(Step::Look, move |Link { client, schemas, .. }| {
         let Some(target) = Target::find(client, schemas, &settings.table)? else {
-            return if deletes_rows { Err(unfit(vec![rows_not_there(&settings.table)])) } else { Ok(0) };
+            return if deletes_rows {
+                Err(unfit(vec![rows_not_there(&settings.table)]))
+            } else {
+                Ok(Some(0))
+            };
         };
+        if target.column(SOURCE_ID).is_none() {
+            let finding = no_places(&target.name, "forgotten");
+            return if deletes_rows { Err(unfit(vec![finding])) } else { Ok(None) };
+        }
         refuse_row_security(client, &target, Step::Look)?;
         let sql = format!("SELECT count(*) FROM {} WHERE source_id = ANY($1)", target.quoted());
-        Ok(unsigned(at(Step::Look, client.query_one(&sql, &[&sources]))?.get(0)))
+        Ok(Some(unsigned(at(Step::Look, client.query_one(&sql, &[&sources]))?.get(0))))
     });
     counted.map_err(Trouble::into_error)
 }

@@ -74,7 +74,7 @@ impl Destination for SqliteDestination {
         Ok(Box::new(SqliteOutbox::open(&self.path, &self.settings)?))
     }
 
-    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<u64> {
+    fn rows_of(&self, sources: &[i32], deletes_rows: bool) -> Result<Option<u64>> {
         super::forget::rows_of(&self.path, &self.settings, sources, deletes_rows)
     }
 

@@ -16,25 +16,32 @@ use super::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::claim::unsigned;
-use crate::sink::findings::rows_not_there;
+use crate::sink::findings::{no_places, rows_not_there};
 use crate::sink::history::Forgotten;
-use crate::sink::key::quote;
+use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::rebuild::listed;
 use crate::split::Split;
 
 /// How many rows are of these sources, which are to be deleted or not.
-pub(super) fn rows_of(path: &Path, settings: &Settings, sources: &[i32], deletes_rows: bool) -> Result<u64> {
+pub(super) fn rows_of(
+    path: &Path,
+    settings: &Settings,
+    sources: &[i32],
+    deletes_rows: bool,
+) -> Result<Option<u64>> {
     if !path.exists() {
-        return Ok(0);
+        return Ok(Some(0));
     }
     let counted =
         Look::open(path).and_then(|look| match Target::find(&look.connection, &settings.table.name)? {
-            Some(target) => {
+            Some(target) if target.column(SOURCE_ID).is_some() => {
                 let sources = listed(sources.iter().copied());
-                count(&look.connection, &target, &of_sources(&sources))
+                Ok(Some(count(&look.connection, &target, &of_sources(&sources))?))
             }
+            Some(target) if deletes_rows => Err(unfit(no_places(&target.name, "forgotten"))),
+            Some(_) => Ok(None),
             None if deletes_rows => Err(unfit(rows_not_there(&settings.table))),
-            None => Ok(0),
+            None => Ok(Some(0)),
         });
     counted.map_err(|trouble| trouble.into_error(path))
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::Settings;
 use super::encode::{self, Column};
 use crate::schema::{Bounds, Float, Kind, Owned, Text, Value};
-use crate::sink::key::{Origin, columns_of, quote};
+use crate::sink::key::{Origin, columns_into, columns_of, quote};
 use crate::sink::{Constant, Key, TableName};
 
 /// A table as SQLite describes it.
@@ -251,11 +251,16 @@ fn keeps(wanted: &str, kind: Option<&Kind>, affinity: Affinity, is_strict: bool)
     }
 }
 
+/// The columns that the job writes into a target that is there.
+fn columns_of_job(target: &Target, settings: &Settings) -> Vec<(String, Origin)> {
+    let Settings { schema, constants, key, is_rebuild, .. } = settings;
+    columns_into((schema, constants, key), *is_rebuild, |name| target.column(name).is_some())
+}
+
 /// The statements that add the columns that a target lacks, each with the name of its column. None is run
 /// by us. A new column takes nulls: there may be rows.
 pub(super) fn missing_columns(target: &Target, settings: &Settings) -> Vec<(String, String)> {
-    let Settings { schema, constants, key, .. } = settings;
-    let columns = columns_of(schema, constants, key).into_iter();
+    let columns = columns_of_job(target, settings).into_iter();
     let missing = columns.filter(|(name, _)| target.column(name).is_none()).map(|(name, origin)| {
         let wanted = wanted_type(settings, origin);
         let statement = format!("ALTER TABLE {} ADD COLUMN {} {wanted}", quote(&target.name), quote(&name));
@@ -278,7 +283,7 @@ pub(super) fn fit(
     let missing = missing_columns(target, settings);
     let mut findings = Vec::new();
     let mut written = Vec::new();
-    for (column_name, origin) in columns_of(schema, constants, key) {
+    for (column_name, origin) in columns_of_job(target, settings) {
         let wanted = wanted_type(settings, origin);
         let Some(column) = target.column(&column_name) else {
             let add = missing.iter().find(|(missing, _)| *missing == column_name);
@@ -301,7 +306,8 @@ pub(super) fn fit(
         let wanted = kind.as_ref().map_or(wanted, type_of);
         if !keeps(wanted, kind.as_ref(), affinity, target.is_strict) {
             findings.push(format!(
-                "column {column_name} is {}, which turns values into others, and should be {wanted}",
+                "column {column_name} is {}, which turns values into others, and should be {wanted}; change the type of the \
+                 field or of the column",
                 if column.type_name.is_empty() { "without a type" } else { &column.type_name }
             ));
         }
@@ -314,7 +320,7 @@ pub(super) fn fit(
         });
     }
     findings.extend(fill(target, &mut written, constants));
-    let names: Vec<String> = columns_of(schema, constants, key).into_iter().map(|(name, _)| name).collect();
+    let names: Vec<String> = columns_of_job(target, settings).into_iter().map(|(name, _)| name).collect();
     for column in &target.columns {
         let is_left_out = !names.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
         let must_be_given = column.not_null && !column.has_default && !column.is_generated;

@@ -20,6 +20,7 @@ use super::{
 use crate::error::Result;
 use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
+use crate::sink::findings::no_places;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::replay::preamble_of_letter;
 use crate::sink::verify::{
@@ -100,6 +101,9 @@ fn look(path: &Path, settings: &Settings) -> Result<SqliteKept, Trouble> {
         Some(target) => {
             kept.scope = scope(settings, &target.name);
             kept.table = quote(&target.name);
+            if kept.has_places && target.column(SOURCE_ID).is_none() {
+                return Err(unfit(no_places(&target.name, "compared")));
+            }
             let columns = target::fit(connection, &target, settings)?;
             kept.columns = columns.map_err(|findings| unfit(findings.join("; ")))?;
             kept.encoder = Arc::new(SqliteEncoder::new(kept.columns.clone(), hash_key(&settings.constants)));

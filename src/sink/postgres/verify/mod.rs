@@ -30,6 +30,7 @@ use crate::error::{ErrorKind, Result};
 use crate::sink::Remembered;
 use crate::sink::claim::{Scope, Whose, hash, unsigned};
 use crate::sink::constant::hash_key;
+use crate::sink::findings::no_places;
 use crate::sink::key::{SOURCE_ID, quote};
 use crate::sink::replay::preamble_of_letter;
 use crate::sink::verify::{
@@ -132,6 +133,9 @@ fn look(link: &mut Link, settings: &Settings) -> Result<Looked, Trouble> {
     };
     let unfit = |findings| Trouble::Ours(ErrorKind::Unfit(findings).into());
     refuse_row_security(client, &target, Step::Look)?;
+    if settings.key.has_places() && target.column(SOURCE_ID).is_none() {
+        return Err(unfit(vec![no_places(&target.name, "compared")]));
+    }
     let types = catalog::read_types(client, &target)?;
     let mut columns = fit::fit(&target, settings, &types).map_err(unfit)?;
     let key_names = target.identity(&settings.key);
