@@ -268,6 +268,16 @@ fn a_password_comes_from_wherever_it_was_put_and_is_never_shown() {
     for text in [wrong.to_string(), format!("{wrong:?}")] {
         assert!(text.contains("password authentication failed") && !text.contains("w.r.0.n.g"), "{text}");
     }
+    // Which of the places has the wrong one is told.
+    assert!(
+        wrong.to_string().contains("the password is the one in the connection string (28P01)"),
+        "{wrong}"
+    );
+    let wrong = Person::new().with_env("PGPASSWORD", "wrong").connect(&url).err().unwrap();
+    assert!(wrong.to_string().contains("the password is the one from PGPASSWORD"), "{wrong}");
+    std::fs::write(&passfile, format!("127.0.0.1:{}:*:carol:wrong\n", server.port())).unwrap();
+    let wrong = person.connect(&url).err().unwrap();
+    assert!(wrong.to_string().contains(&format!("the one from {}", passfile.display())), "{wrong}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl Trouble {
             })),
             None if let Some(why) = hostility(error) => Trouble::Ours(
                 ErrorKind::Server {
-                    doing: format!("{}, we broke off", step.doing()),
+                    doing: format!("broke off while {}", step.doing()),
                     sqlstate: None,
                     message: format!("{why}; what was committed is kept"),
                 }
@@ -163,7 +163,7 @@ impl Trouble {
         match self {
             Trouble::Server(refusal) => format!("{}: {}", refusal.doing(), refusal.told()),
             Trouble::Lost { step: Step::Connect, what } => what.clone(),
-            Trouble::Lost { step, what } => format!("{}: {what}", step.doing()),
+            Trouble::Lost { step, what } => format!("lost the server while {}: {what}", step.doing()),
             Trouble::Ours(error) => error.to_string(),
         }
     }
@@ -186,20 +186,18 @@ impl Trouble {
                 // Whoever does not let us in says its code with its reason.
                 let (doing, message) = match refusal.step {
                     Step::Connect => (refusal.doing().to_owned(), format!("{message}{advice}")),
-                    step => {
-                        (format!("{}, the server said", step.doing()), format!("{message} [{code}]{advice}"))
-                    }
+                    step => (
+                        format!("while {}, the server said", step.doing()),
+                        format!("{message} [{code}]{advice}"),
+                    ),
                 };
                 ErrorKind::Server { doing, sqlstate: Some(code.to_owned()), message }.into()
             }
             Trouble::Lost { step: Step::Connect, what } => {
-                // Of a socket the cause says so itself.
-                let is_asked = what.contains("is the server running");
-                let what = if is_asked { what } else { format!("{what} (is a server running there?)") };
                 ErrorKind::Unreachable { what, waited: None }.into()
             }
             Trouble::Lost { step, what } => ErrorKind::Server {
-                doing: format!("{}, the connection was lost", step.doing()),
+                doing: format!("lost the server while {}", step.doing()),
                 sqlstate: None,
                 message: format!("{what}; what was committed is kept, run again to go on"),
             }
@@ -212,7 +210,7 @@ impl Trouble {
 impl Refusal {
     /// What stands for a row that somebody else wrote while we did: the batch is sent again.
     pub(super) fn raced() -> Refusal {
-        Refusal::conflict(Step::Merge, "rows of the same keys were written by somebody else meanwhile")
+        Refusal::conflict(Step::Merge, "another session wrote rows of the same keys meanwhile")
     }
 
     /// What stands for a checkpoint that was moved while it was being claimed.
@@ -295,7 +293,7 @@ impl Refusal {
             if let Some(waited) = self.waited() {
                 return waited;
             }
-            return "a trigger or function of the database stopped it, in words that may hold a row and stand in the \
+            return "a trigger or function of the database stopped it; its message may hold a row, and is in the \
                     server's log"
                 .to_owned();
         }
@@ -341,7 +339,7 @@ impl Refusal {
 fn advice(code: &SqlState) -> &'static str {
     match code.code() {
         "28P01" => {
-            "; ~/.pgpass and PGPASSWORD take a password as it is, in a URL its special characters are %-encoded"
+            "; PGPASSWORD and ~/.pgpass take a password as it is, in a URL its special characters are %-encoded"
         }
         "3D000" => "; `createdb` makes a database, logmill makes none",
         "42501" => "; `logmill plan --print-sql` prints the rights that are needed",

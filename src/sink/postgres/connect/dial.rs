@@ -16,7 +16,7 @@ use postgres::config::{Config, SslMode, SslNegotiation};
 use postgres::error::SqlState;
 use postgres::{CancelToken, Client, SimpleQueryMessage};
 
-use super::failure::{Cause, Failure, NotConnected};
+use super::failure::{Cause, Failure, IS_IT_RUNNING, NotConnected, said};
 use super::host::{Address, Host};
 use super::line::{Line, Pulse};
 use super::tls_settings::{Authorities, Mode};
@@ -80,13 +80,26 @@ impl Server {
         let line =
             Line { may_tell_password: self.mode == Mode::Disable || host.is_local(), ..self.line(pulse) };
         let config = self.config(host, application_name);
+        self.connect_address(host, config, line).map_err(|cause| match cause {
+            Cause::Refused { sqlstate, message }
+                if sqlstate == SqlState::INVALID_PASSWORD && host.password.is_some() =>
+            {
+                let message = format!("{message}; the password is the one {}", host.password_origin);
+                Cause::Refused { sqlstate, message }
+            }
+            cause => cause,
+        })
+    }
+
+    fn connect_address(&self, host: &Host, config: Config, line: Line) -> Result<Client, Cause> {
         match &host.address {
             Address::Socket(directory) => {
                 let mut config = config;
                 config.host_path(directory).ssl_mode(SslMode::Disable);
                 self.attempt(config, line).map_err(|cause| match cause {
                     Cause::Unreached(what) => Cause::Unreached(format!(
-                        "{what} (socket {}); is the server running?",
+                        "{} (socket {}); is the server running?",
+                        what.trim_end_matches(IS_IT_RUNNING),
                         directory.join(format!(".s.PGSQL.{}", host.port)).display()
                     )),
                     cause => cause,
@@ -97,7 +110,8 @@ impl Server {
                     Some(ip) => vec![SocketAddr::new(*ip, host.port)],
                     None => self.look_up(name, host.port)?,
                 };
-                let mut outcome = Err(Cause::Unreached(format!("the name {name:?} has no address")));
+                let mut outcome =
+                    Err(Cause::Unreached(format!("the name {name:?} has no address; is it spelt right?")));
                 for address in addresses {
                     let mut config = config.clone();
                     // The line asks for TLS, and not the driver.
@@ -158,8 +172,9 @@ impl Server {
     fn look_up(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Cause> {
         let name = name.to_owned();
         let limit = self.connect_timeout;
-        within(limit, move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect))?
-            .map_err(|error: io::Error| Cause::Unreached(error.to_string()))
+        within(limit, move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect))?.map_err(
+            |error: io::Error| Cause::Unreached(format!("{}; is the name of the host right?", said(&error))),
+        )
     }
 
     /// `prefer` tries TLS first and goes without when TLS fails, and when the server does not let
@@ -243,7 +258,7 @@ fn within<T: Send + 'static>(
     }
     .map_err(|late| match late {
         Some(limit) => {
-            Cause::Unreached(format!("no answer within {} s (connect_timeout)", limit.as_secs_f64()))
+            Cause::Unreached(format!("no answer within {} s (connect_timeout); is the address right, and does a firewall let us through?", limit.as_secs_f64()))
         }
         None => Cause::Unreached("connecting failed in an unexpected way".to_owned()),
     })

@@ -11,6 +11,9 @@ use postgres::error::SqlState;
 
 use super::line::Unacceptable;
 
+/// What to ask of a host that is there and lets nobody in.
+pub(super) const IS_IT_RUNNING: &str = " (is a server running there?)";
+
 /// No host gave a connection.
 #[derive(Debug)]
 pub struct NotConnected {
@@ -133,7 +136,10 @@ impl Cause {
         }
         match explain(io) {
             Some(explanation) => Cause::Unfit(explanation),
-            None => Cause::Unreached(io.to_string()),
+            None if io.kind() == io::ErrorKind::ConnectionRefused => {
+                Cause::Unreached(format!("{}{IS_IT_RUNNING}", said(io)))
+            }
+            None => Cause::Unreached(said(io)),
         }
     }
 
@@ -157,6 +163,15 @@ impl Cause {
         matches!(self, Cause::Refused { sqlstate, .. }
             if sqlstate.code().starts_with("28") || *sqlstate == SqlState::UNDEFINED_DATABASE)
     }
+}
+
+/// What the system says, as a part of a sentence and without its number.
+pub(super) fn said(error: &io::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" (os error ").next().unwrap_or_default();
+    let mut chars = words.chars();
+    let first = chars.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
 }
 
 /// Why we broke off a connection, if it was we who did: what came over it was nothing that a server

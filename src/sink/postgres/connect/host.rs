@@ -16,6 +16,8 @@ pub(super) struct Host {
     pub(super) address: Address,
     pub(super) port: u16,
     pub(super) password: Option<Vec<u8>>,
+    /// Where that stands, for a message that says that it is wrong.
+    pub(super) password_origin: String,
 }
 
 #[derive(Debug, PartialEq)]
@@ -133,7 +135,7 @@ pub(super) fn hosts(given: &Parameters, socket_directories: &[&Path]) -> Result<
             }
             (name, ip) => Address::Network { name: name.to_owned(), ip },
         };
-        Ok(Host { address, port, password: None })
+        Ok(Host { address, port, password: None, password_origin: String::new() })
     };
     (0..count).map(host).collect()
 }
@@ -157,6 +159,7 @@ pub(super) fn set_passwords(
     if let Some(password) = given.text("password") {
         for host in hosts {
             host.password = Some(password.as_bytes().to_vec());
+            host.password_origin = given.origin("password");
         }
         return Ok(());
     }
@@ -172,6 +175,7 @@ pub(super) fn set_passwords(
             Address::Network { name, .. } => name.into(),
         };
         host.password = passfile.find(&Login { host: &name, port: host.port, database, user })?;
+        host.password_origin = format!("from {}", passfile.path().display());
     }
     Ok(())
 }

@@ -82,6 +82,11 @@ impl Parameters {
         Error::connection(format!("{} must be {expected}", self.quote(name)))
     }
 
+    /// Where the value of a parameter came from, in words.
+    pub(super) fn origin(&self, name: &str) -> String {
+        self.0.get(name).map(|given| given.origin.to_string()).unwrap_or_default()
+    }
+
     /// A parameter as a message names it, with its value unless that is a secret or can be
     /// a part of one.
     pub(super) fn quote(&self, name: &str) -> String {

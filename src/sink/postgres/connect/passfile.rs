@@ -41,6 +41,11 @@ impl<'a> Passfile<'a> {
         Ok(Some(Passfile { path, text, open_to_others }))
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.path
+    }
+
     /// The password of the first line that fits.
     pub(super) fn find(&self, login: &Login<'_>) -> Result<Option<Vec<u8>>> {
         let password = self.text.split(|&byte| byte == b'\n').find_map(|line| password(line, login));
