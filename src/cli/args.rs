@@ -315,6 +315,9 @@ pub(super) struct LoadArgs {
     /// Go on with files that were begun under other rules (format, fields, key)
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) accept_new_rules: bool,
+    /// End with 0, and not with 2, if there is no file to load
+    #[arg(long, help_heading = "What counts as loaded")]
+    pub(super) allow_empty: bool,
     /// Load a file even if another one with the same content was loaded
     #[arg(long, help_heading = "What counts as loaded")]
     pub(super) allow_duplicates: bool,
@@ -460,6 +463,9 @@ pub(super) struct CheckArgs {
     pub(super) job: Option<PathBuf>,
     #[command(flatten)]
     pub(super) files: FileArgs,
+    /// End with 0, and not with 2, if there is no file to check
+    #[arg(long)]
+    pub(super) allow_empty: bool,
     /// Write one JSON object per record to OUT: its place, and its values or every reason
     ///
     /// It must be new or empty; `-` is stdout, and the report then goes to stderr.
@@ -600,7 +606,7 @@ fn name_of_file() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| {
         let is_server = |text: &str| text.starts_with("postgres://") || text.starts_with("postgresql://");
         match path.to_str().is_some_and(is_server) {
-            true => Err("a destination goes behind --into"),
+            true => Err("a destination goes after --into"),
             false => Ok(path),
         }
     })

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::CheckArgs;
-use super::files::{self, nothing_to_do};
+use super::files::{self, EMPTY_LIST, is_allowed_to_be_empty, nothing_to_do};
 use super::inferred::tell_unwritten;
 use super::progress::Progress;
 use super::speech::{Speech, json_lines, refuse_two_results};
@@ -23,7 +23,7 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
     }
     let given = files::given(&args.files)?;
     if args.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
-        return nothing_to_do("check", speech);
+        return nothing_to_do("check", EMPTY_LIST, speech);
     }
     let overrides = Overrides {
         files: given,
@@ -33,8 +33,15 @@ pub(super) fn check(args: &CheckArgs, speech: Speech, stop: &Stop) -> anyhow::Re
         ..Overrides::default()
     };
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
-    let Job { config, path, inferred, .. } = engine::choose_job(args.job.as_deref(), &overrides, &watch)?;
-    let files = engine::files(&config, &watch)?;
+    let job = engine::choose_job(args.job.as_deref(), &overrides, &watch)
+        .and_then(|job| Ok((engine::files(&job.config, &watch)?, job)));
+    let (files, job) = match job {
+        Err(error) if is_allowed_to_be_empty(&error, args.allow_empty) => {
+            return nothing_to_do("check", &error.to_string(), speech);
+        }
+        job => job?,
+    };
+    let Job { config, path, inferred, .. } = job;
     if let Some(inferred) = &inferred {
         tell_unwritten(&inferred.report, speech);
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::{FileArgs, Output};
 use super::speech::Speech;
 use crate::engine;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Bare, Exit, Head};
 
 /// The names that were given, if any were. Those of the line come first.
@@ -20,8 +20,16 @@ pub(super) fn given(args: &FileArgs) -> Result<Option<Vec<PathBuf>>> {
 }
 
 /// A list without names, and no job: there is nothing to infer one from.
-pub(super) fn nothing_to_do(command: &str, speech: Speech) -> anyhow::Result<Exit> {
-    speech.inform(&format!("the list names no files, so there is nothing to {command}"));
+pub(super) const EMPTY_LIST: &str = "the list names no files";
+
+/// Whether this says that there is no file, where that is no error.
+pub(super) fn is_allowed_to_be_empty(error: &Error, allow_empty: bool) -> bool {
+    allow_empty && matches!(error.kind(), ErrorKind::NoFiles { .. })
+}
+
+/// Ends well without having done anything.
+pub(super) fn nothing_to_do(command: &str, why: &str, speech: Speech) -> anyhow::Result<Exit> {
+    speech.inform(&format!("{why}, so there is nothing to {command}"));
     if speech.output == Output::Json {
         speech.show(&Bare {
             head: Head::new(command, None, Exit::Success),

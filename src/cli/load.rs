@@ -1,7 +1,7 @@
 //! `load`: files into a destination.
 
 use super::args::{LoadArgs, Output};
-use super::files::{self, nothing_to_do};
+use super::files::{self, EMPTY_LIST, is_allowed_to_be_empty, nothing_to_do};
 use super::inferred::tell_written;
 use super::next::next_command;
 use super::speech::Speech;
@@ -15,18 +15,25 @@ use crate::stop::Stop;
 pub(super) fn load(args: &LoadArgs, speech: Speech, stop: &Stop) -> anyhow::Result<Exit> {
     let given = files::given(&args.files)?;
     if args.job.job.is_none() && given.as_ref().is_some_and(Vec::is_empty) {
-        return nothing_to_do("load", speech);
+        return nothing_to_do("load", EMPTY_LIST, speech);
     }
     let rebuild =
         args.rebuild.then_some(Rebuild { is_whole: given.is_none(), allow_missing: args.allow_missing });
     let overrides = args.overrides(given);
     let mut watch = Watch { stop: stop.clone(), ..speech.watch() };
-    let job = engine::choose_job(args.job.job.as_deref(), &overrides, &watch)?;
-    let Job { config, path, is_found, inferred } = &job;
-    let files = match rebuild {
-        Some(rebuild) => engine::files_to_rebuild(config, rebuild, &watch)?,
-        None => engine::files(config, &watch)?,
+    let files = |config: &Config| match rebuild {
+        Some(rebuild) => engine::files_to_rebuild(config, rebuild, &watch),
+        None => engine::files(config, &watch),
     };
+    let job = engine::choose_job(args.job.job.as_deref(), &overrides, &watch)
+        .and_then(|job| Ok((files(&job.config)?, job)));
+    let (files, job) = match job {
+        Err(error) if is_allowed_to_be_empty(&error, args.allow_empty) => {
+            return nothing_to_do("load", &error.to_string(), speech);
+        }
+        job => job?,
+    };
+    let Job { config, path, is_found, inferred } = &job;
     engine::refuse_found_database(config)?;
     let watchers = Watchers::start(&args.watch, speech, config, &watch.stats)?;
     if let Some(inferred) = inferred {

@@ -28,7 +28,7 @@ fn found(config: &Config, patterns: &[Pattern], reach: &Reach) -> Result<Discove
     let letters = places.of_folder(&to.join(LETTERS));
     match found.files.iter().find(|file| places.of(&file.path).starts_with(&letters)) {
         Some(file) => Err(Error::usage(format!(
-            "{} is one of the dead letters that this job delivers to {}; they are no logs of it: leave that folder \
+            "{} is one of the dead letters that this job delivers to {}; they are not logs of it: leave that folder \
              out, or let 'to' name another",
             file.path.display(),
             to.display()
@@ -58,8 +58,9 @@ pub fn files(config: &Config, watch: &Watch) -> Result<Discovered> {
     }
     if found.files.is_empty() && !patterns.is_empty() {
         let names: Vec<PathBuf> = patterns.iter().map(|pattern| pattern.base.join(&pattern.text)).collect();
-        return Err(nothing_found(&names, &found.passed_over));
+        return Err(nothing_found(&names, &found));
     }
+    warn_of_idle(&found, watch);
     Ok(found)
 }
 
@@ -83,6 +84,19 @@ pub fn files_to_rebuild(config: &Config, rebuild: Rebuild, watch: &Watch) -> Res
 fn has_loaded(config: &Config, watch: &Watch) -> Result<bool> {
     let status = destination(config, watch)?.history()?.status(&config.name)?.unwrap_or_default();
     Ok(status.sources.iter().any(|source| source.data_date == config.date))
+}
+
+/// Warns of names and patterns that match no file: they may be misspelt.
+fn warn_of_idle(found: &Discovered, watch: &Watch) {
+    for name in &found.unmatched {
+        let name = name.display();
+        watch.observer.warn(format!("{name}: no file is there under this name; the others are read"));
+    }
+    for glob in &found.idle {
+        watch
+            .observer
+            .warn(format!("`include` has '{glob}', which matches no file; correct it or leave it out"));
+    }
 }
 
 /// Takes down which objects the destination remembers as loaded: of these, not even the beginning is read.
@@ -110,7 +124,7 @@ pub(super) fn note_finished(files: &mut [Found], config: &Config, watch: &Watch)
 
 /// What the summary says of names of a day that stand for no file.
 pub(super) fn notices_of_absent(names: &[PathBuf]) -> impl Iterator<Item = (PathBuf, String)> {
-    names.iter().map(|name| (name.clone(), "no such file, so there is none of this day".to_owned()))
+    names.iter().map(|name| (name.clone(), "there is no such file for this day".to_owned()))
 }
 
 /// Why a link is passed over.
@@ -128,11 +142,12 @@ pub(super) fn notice_of_links(links: &[PathBuf]) -> Option<(PathBuf, String)> {
 }
 
 /// What to say of names that stand for no file at all.
-pub(super) fn nothing_found(names: &[PathBuf], passed_over: &[PathBuf]) -> Error {
+pub(super) fn nothing_found(names: &[PathBuf], found: &Discovered) -> Error {
     ErrorKind::NoFiles {
         names: names.to_vec(),
         are_folders: names.iter().all(|name| name.is_dir()),
-        passed_over: notice_of_links(passed_over),
+        passed_over: notice_of_links(&found.passed_over),
+        not_selected: found.not_selected,
     }
     .into()
 }

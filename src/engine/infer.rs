@@ -18,14 +18,14 @@ use crate::pipeline::{Survey, SurveySettings, Surveyed, survey};
 use crate::report::{self, CandidateShare, InferredField};
 use crate::schema::{Extra, Kind};
 use crate::sink;
-use crate::source::{Discovered, Found, Pattern, Reach, STDIN, Selection, Settings, discover, is_in_bucket};
+use crate::source::{Found, Pattern, Reach, STDIN, Selection, Settings, discover, is_in_bucket};
 use crate::stop::Stop;
 
 /// So much is read at most, of all files together. It takes a second or two, and what is
 /// beyond it can still not be lost: see `extra` below.
 const BYTES_MAX: u64 = 256 << 20;
 
-/// More names than this are a list, and no job: somebody will write a pattern instead.
+/// More names than this are a list, and no job: a person would write a pattern instead.
 const NAMES_MAX: usize = 100;
 
 /// Files that no job was written for, and where one would be.
@@ -55,8 +55,8 @@ impl Unwritten {
             return Err(Error::usage("name files, or a job with -j"));
         }
         let patterns: Vec<Pattern> = names.iter().map(|name| Pattern::new(name, Path::new(""))).collect();
-        let Discovered { files, passed_over, .. } =
-            discover(&patterns, &Selection::default(), &Reach::default())?;
+        let found = discover(&patterns, &Selection::default(), &Reach::default())?;
+        let files = &found.files;
         // The standard input is looked at and then read; of another stream a look takes something away.
         if let Some(stream) =
             files.iter().find(|file| file.is_stream()).filter(|_| names != [Path::new(STDIN)])
@@ -76,11 +76,11 @@ impl Unwritten {
             _ => None,
         };
         let name = name.or_else(|| job_name(&paths));
-        let name = name.filter(|_| !paths.is_empty()).ok_or_else(|| nothing_found(names, &passed_over))?;
+        let name = name.filter(|_| !paths.is_empty()).ok_or_else(|| nothing_found(names, &found))?;
         // A path that begins with a dash would be taken for a flag.
         let here = if name.starts_with('-') { "./" } else { "" };
         let path = PathBuf::from(format!("{here}{name}.logmill.toml"));
-        Ok(Unwritten { path, name, names: names.to_vec(), files })
+        Ok(Unwritten { path, name, names: names.to_vec(), files: found.files })
     }
 
     /// Infers the job from its files, to be written to `path`.
@@ -128,7 +128,7 @@ impl Unwritten {
             offered: &proposed(&proposal.members),
             keys: &proposal.unique[..proposal.unique.len().min(KEYS_MAX)],
             // A key that comes later, or behind what was read, goes into a column of its own
-            // with all others of its kind: nothing is passed over that nobody has seen.
+            // with all others of its kind: nothing is passed over unseen.
             extra: Extra::Keep,
             url,
             table: &table,
@@ -161,7 +161,7 @@ fn paths(spec: &Spec) -> Vec<Vec<String>> {
     usual.chain(made).map(|name| vec![name]).collect()
 }
 
-/// So many fields are offered as keys.
+/// How many fields are offered as keys.
 const KEYS_MAX: usize = 3;
 
 fn proposed(fields: &[infer::Inferred]) -> Vec<Proposed> {
@@ -281,7 +281,7 @@ fn warnings(
     }
     if proposal.left_out > 0 {
         warnings.push(format!(
-            "there are more keys than columns: {} of them or more have no field and go into the column `extra`",
+            "there are more keys than columns: at least {} of them have no field and go into the column `extra`",
             figure::count(proposal.left_out)
         ));
     }

@@ -51,7 +51,7 @@ pub enum ErrorKind {
         feature: &'static str,
     },
 
-    /// The connection string, or what stands in for a part of it, asks for what cannot be had.
+    /// The connection string, or what replaces a part of it, asks for what cannot be had.
     #[error("{0}")]
     Connection(String),
 
@@ -60,7 +60,7 @@ pub enum ErrorKind {
     Job(#[from] Complaint),
 
     /// The job file cannot be read. Nothing was touched.
-    #[error("cannot read the job file {}: {cause}", path.display())]
+    #[error("cannot read the job file {}: {}", path.display(), unnumbered(cause))]
     JobFile {
         /// The file, as the person named it.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum ErrorKind {
     },
 
     /// No file is where files were named.
-    #[error("{}", no_files(names, *are_folders, passed_over.as_ref()))]
+    #[error("{}", no_files(names, *are_folders, passed_over.as_ref(), *not_selected))]
     NoFiles {
         /// What was named.
         names: Vec<PathBuf>,
@@ -100,6 +100,8 @@ pub enum ErrorKind {
         are_folders: bool,
         /// A file that was there and passed over, and why.
         passed_over: Option<(PathBuf, String)>,
+        /// Files that were there, and that `include` and `exclude` leave out.
+        not_selected: usize,
     },
 
     /// Sources were begun under other rules. Nothing was touched.
@@ -136,7 +138,7 @@ pub enum ErrorKind {
     Unclear(#[from] Unclear),
 
     /// A file or directory could not be used.
-    #[error("cannot {doing} {}: {cause}", path.display())]
+    #[error("cannot {doing} {}: {}", path.display(), unnumbered(cause))]
     File {
         /// What was being attempted, as a verb: "open", "read".
         doing: &'static str,
@@ -214,7 +216,7 @@ pub enum ErrorKind {
     Undelivered {
         /// Where they were to go, without secrets.
         to: String,
-        /// What stands in the way.
+        /// What is in the way.
         why: String,
     },
 
@@ -286,7 +288,7 @@ impl Error {
         ErrorKind::Usage(message.into()).into()
     }
 
-    /// A complaint about a connection string, or what stands in for a part of it.
+    /// A complaint about a connection string, or what replaces a part of it.
     pub(crate) fn connection(message: impl Into<String>) -> Error {
         ErrorKind::Connection(message.into()).into()
     }
@@ -331,7 +333,9 @@ impl Error {
     /// The text without the name of the file that it is about, for where that stands beside.
     pub(crate) fn without_path(&self, path: &Path) -> String {
         match self.kind() {
-            ErrorKind::File { doing, path: of, cause } if of == path => format!("cannot {doing} it: {cause}"),
+            ErrorKind::File { doing, path: of, cause } if of == path => {
+                format!("cannot {doing} it: {}", unnumbered(cause))
+            }
             ErrorKind::Source { path: of, what, .. } if of == path => what.clone(),
             kind => kind.to_string(),
         }
@@ -442,6 +446,13 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// What the system says, without the number of its error, which tells a person nothing.
+fn unnumbered(cause: &io::Error) -> String {
+    let words = cause.to_string();
+    let end = words.find(" (os error ").unwrap_or(words.len());
+    words[..end].to_owned()
+}
+
 /// Several findings in one message: one alone stands by itself, more become a list.
 fn list(findings: &[String]) -> String {
     match findings {
@@ -457,13 +468,25 @@ fn list(findings: &[String]) -> String {
     }
 }
 
-fn no_files(names: &[PathBuf], are_folders: bool, passed_over: Option<&(PathBuf, String)>) -> String {
+fn no_files(
+    names: &[PathBuf],
+    are_folders: bool,
+    passed_over: Option<&(PathBuf, String)>,
+    not_selected: usize,
+) -> String {
     if let Some((file, why)) = passed_over {
         return format!("no file was found, but {}: {why}", file.display());
     }
     let names: Vec<String> = names.iter().map(|name| name.display().to_string()).collect();
     let names = names.join(", ");
     match are_folders {
+        _ if not_selected > 0 => format!(
+            "no file in {names} is selected: `include` and `exclude` of the job leave out {}",
+            match not_selected {
+                1 => "the only file".to_owned(),
+                files => format!("all {files} files"),
+            }
+        ),
         true => format!(
             "there is no log in {names} (hidden files, job files, databases and archives are left out)"
         ),

@@ -32,6 +32,12 @@ pub struct Discovered {
     pub strangers: Vec<Stranger>,
     /// Names of a day that stand for no file, which is no error: the day has none.
     pub absent: Vec<PathBuf>,
+    /// Patterns and folders that stand for nothing.
+    pub unmatched: Vec<PathBuf>,
+    /// Files of folders that `include` and `exclude` leave out.
+    pub not_selected: usize,
+    /// Those of `include` that match no file of any folder, where there are files.
+    pub idle: Vec<String>,
 }
 
 impl Discovered {
@@ -45,7 +51,7 @@ impl Discovered {
 /// exists or not: that it does not is an error of that file, told when it is opened.
 pub fn discover(patterns: &[Pattern], selection: &Selection, reach: &Reach) -> Result<Discovered> {
     let mut found = Discovered::default();
-    let mut seen = HashSet::new();
+    let (mut seen, mut used, mut has_folders) = (HashSet::new(), HashSet::new(), false);
     for pattern in patterns {
         if pattern.text == Path::new(STDIN) {
             // It is no file: it has no place, and no name but this.
@@ -57,11 +63,21 @@ pub fn discover(patterns: &[Pattern], selection: &Selection, reach: &Reach) -> R
         if is_in_bucket(&pattern.text) {
             let mut objects = list(&pattern.text, selection, reach)?;
             in_order(&mut objects, selection.order, |found| &found.path);
+            if objects.is_empty() {
+                found.unmatched.push(pattern.text.clone());
+            }
             objects.retain(|found| seen.insert(Err(found.path.clone())));
             found.files.extend(objects);
             continue;
         }
-        let Met { named, mut files, passed_over, strangers } = expand(pattern, selection)?;
+        let Met { named, mut files, passed_over, strangers, included, not_selected } =
+            expand(pattern, selection)?;
+        if files.is_empty() && passed_over.is_empty() {
+            found.unmatched.push(pattern.base.join(&pattern.text));
+        }
+        has_folders |= not_selected > 0 || !included.is_empty();
+        found.not_selected += not_selected;
+        used.extend(included);
         found.passed_over.extend(passed_over);
         found.strangers.extend(strangers);
         in_order(&mut files, selection.order, |path| path);
@@ -77,6 +93,10 @@ pub fn discover(patterns: &[Pattern], selection: &Selection, reach: &Reach) -> R
                 found.files.push(Found { path, name, named: named.clone(), object: None });
             }
         }
+    }
+    if has_folders {
+        let include = selection.include.iter().map(|pattern| pattern.as_str().to_owned());
+        found.idle = include.filter(|pattern| !used.contains(pattern)).collect();
     }
     Ok(found)
 }
@@ -97,6 +117,10 @@ struct Met {
     files: Vec<PathBuf>,
     passed_over: Vec<PathBuf>,
     strangers: Vec<Stranger>,
+    /// Those of `include` that matched a file.
+    included: HashSet<String>,
+    /// Files of folders that `include` and `exclude` leave out.
+    not_selected: usize,
 }
 
 impl Met {
@@ -215,11 +239,16 @@ fn walk(directory: &Path, selection: &Selection, met: &mut Met) {
             if !are_letters(&path) {
                 walk(&path, selection, met);
             }
-        } else if selection.takes(&name)
-            && kind.is_none_or(|kind| kind.is_file() || kind.is_symlink() && path.is_file())
-            && met.follows(&path)
-        {
+        } else if kind.is_none_or(|kind| kind.is_file() || kind.is_symlink() && path.is_file()) {
             // A link to a directory is not followed: it may lead round in a circle.
+            met.included.extend(selection.includes(&name).map(|pattern| pattern.as_str().to_owned()));
+            if !selection.takes(&name) {
+                met.not_selected += 1;
+                continue;
+            }
+            if !met.follows(&path) {
+                continue;
+            }
             // What a pattern asks for is meant.
             match stranger(&path).filter(|_| selection.include.is_empty()) {
                 Some(what) => met.strangers.push(Stranger { path, what }),
@@ -336,6 +365,7 @@ mod tests {
                 .expect("readable");
         let names: Vec<_> = found.files.iter().map(|file| file.path.file_name().expect("a name")).collect();
         assert_eq!(names, ["log.2", "log.10"]);
+        assert_eq!((found.not_selected, found.idle.len(), found.unmatched.len()), (5, 0, 0));
         assert_eq!(names_below(folder, &["odd[1]", "missing"], Order::Name), ["odd[1]", "missing"]);
         assert_eq!(names_below(folder, &["none*"], Order::Name), [""; 0]);
     }

@@ -60,6 +60,12 @@ impl Selection {
         let any = |patterns: &[glob::Pattern]| patterns.iter().any(|pattern| pattern.matches(&name));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }
+
+    /// Those of `include` that match this name.
+    pub(super) fn includes(&self, name: &std::ffi::OsStr) -> impl Iterator<Item = &glob::Pattern> {
+        let name = name.to_string_lossy();
+        self.include.iter().filter(move |pattern| pattern.matches(&name))
+    }
 }
 
 /// A file to load.

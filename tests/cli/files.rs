@@ -33,6 +33,36 @@ fn a_list_of_nothing_is_nothing_to_do() {
     place.run("load -0 a.ndjson").ended(2, &["--files-from"]);
 }
 
+#[test]
+fn names_that_stand_for_no_file_are_told_and_only_all_of_them_are_an_error() {
+    let place = Place::new();
+    place.write("job.toml", JOB);
+    place.run("load -j job.toml").ended(2, &["no file matches log.*"]);
+    place
+        .run("load -j job.toml --allow-empty")
+        .ended(0, &["no file matches log.*, so there is nothing to load"]);
+    place.run("check -j job.toml --allow-empty").ended(0, &["so there is nothing to check"]);
+    place.run("load none*").ended(2, &["no file matches none*"]);
+    place.run("load none* --allow-empty").ended(0, &["so there is nothing to load"]);
+    let (code, object) = place.json("load -j job.toml --allow-empty");
+    assert_eq!((code, &object["outcome"]), (0, &"finished".into()));
+    place.write("log.1", "{\"n\":1}\n");
+    place.run("load -j job.toml log.* none.*").ended(0, &["none.*: no file is there under this name"]);
+    place.run("load -j job.toml log.1 gone --allow-empty").ended(1, &["gone: cannot open it"]);
+}
+
+#[test]
+fn what_include_leaves_out_is_told() {
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("[\"log.*\"]", "[\"logs\"]\ninclude = [\"*.log\", \"*.lgo\"]"));
+    place.write("logs/a.txt", "{\"n\":1}\n");
+    place.run("load -j job.toml").ended(2, &["`include` and `exclude` of the job leave out the only file"]);
+    place.write("logs/b.txt", "{\"n\":1}\n");
+    place.run("load -j job.toml").ended(2, &["no file in logs is selected", "leave out all 2 files"]);
+    place.write("logs/a.log", "{\"n\":1}\n");
+    place.run("load -j job.toml").ended(0, &["`include` has '*.lgo', which matches no file"]);
+}
+
 /// The files of a check, in the order in which they were read.
 #[track_caller]
 fn order(place: &Place, arguments: &str) -> Vec<String> {

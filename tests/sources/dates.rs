@@ -71,7 +71,7 @@ fn a_day_that_is_not_there_is_said() {
     loaded.exit(0).did(0, 0);
     let notice = loaded.result("/notices/0");
     assert!(notice["file"].as_str().unwrap().ends_with("2023-10-27/*.log"), "{notice}");
-    assert_eq!(notice["notice"], "no such file, so there is none of this day");
+    assert_eq!(notice["notice"], "there is no such file for this day");
     assert_eq!(logs.query("select date, state from logmill_dates"), ["2023-10-27|absent"]);
     Said::of(&mut logs.command("--date 2023-02-30"), b"").ended(2, &["2023-02-30"]);
 }
