@@ -8,6 +8,7 @@ use logmill::error::Result;
 use logmill::format::PRESETS;
 use logmill::stop::Stop;
 
+use crate::cli::Place;
 use crate::corpus::corpus;
 use crate::harness::postgres::Server;
 use crate::harness::skip_here;
@@ -69,6 +70,26 @@ const NONE: &[&str] = &[
     "framing/rs_json_seq.ndjson",
     "framing/empty.ndjson",
 ];
+
+#[test]
+fn files_of_several_formats_are_refused_and_each_is_named() {
+    let place = Place::new();
+    let access = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/samples/access.log")).unwrap();
+    place.write("logs/access.log", &access);
+    place.write("logs/app.ndjson", "{\"n\":1}\n".repeat(200));
+    // Also where one of them explains most of all lines.
+    for lines in [200, 2_000] {
+        place.write("logs/app.ndjson", "{\"n\":1}\n".repeat(lines));
+        place.run("load logs").ended(
+            2,
+            &[
+                "these 2 files are in several formats",
+                "logs/access.log is combined, logs/app.ndjson is ndjson;",
+            ],
+        );
+    }
+    place.run("load logs/app.ndjson").ended(0, &["2,000"]);
+}
 
 #[test]
 fn real_logs_are_recognised() {
@@ -309,7 +330,7 @@ fn what_is_written_for_a_file_of_any_format_loads_that_file() {
     assert!(missed.len() * 20 <= MADE.len(), "{}", missed.join("\n"));
 }
 
-/// What stands behind the values of `combined` decides whose log it is.
+/// What follows the values of `combined` decides whose log it is.
 #[test]
 fn an_access_log_is_taken_for_that_of_a_server_by_what_its_lines_end_with() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Which format files are in: every candidate is tried on samples of them.
 
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 
 use crate::config::{Config, Overrides};
@@ -18,6 +19,9 @@ const LOOK_BYTES: usize = 64 << 10;
 
 /// Of more files only the first are looked at all over.
 const SAMPLES_MAX: usize = 16;
+
+/// How many formats are named at most.
+const FORMATS_SHOWN: usize = 3;
 
 /// A format that explains as much is taken, before others that may explain more and say less.
 const ENOUGH_PERCENT: u64 = 90;
@@ -72,10 +76,44 @@ pub(super) fn detect(files: &[Found], stop: &Stop) -> Result<(Vec<Found>, Detect
             let (spec, nulls) = read(&lines).expect("a format of ours");
             Ok(Detected { lines, spec, nulls, tried })
         }
-        looks => Err(Error::usage(unexplained(&readable[0].path, looks, &tried))),
+        looks => {
+            let several = of_several_formats(&readable, &samples);
+            Err(Error::usage(several.unwrap_or_else(|| unexplained(&readable[0].path, looks, &tried))))
+        }
     })?;
+    if !detected.tried[0].1.is_share(ENOUGH_PERCENT)
+        && let Some(several) = of_several_formats(&readable, &samples)
+    {
+        return Err(Error::usage(several));
+    }
     refuse_mixed(&readable, &samples, &detected.spec, stop)?;
     Ok((readable, detected))
+}
+
+/// What to say of files that are in several formats: a job has one, and the files of the others would be nothing but
+/// dead letters.
+fn of_several_formats(files: &[Found], samples: &[Sample]) -> Option<String> {
+    let mut formats: Vec<(String, &Path)> = Vec::new();
+    for (file, sample) in files.iter().zip(samples) {
+        let Ok(detected) = choose(slice::from_ref(sample)) else { continue };
+        let name = detected.tried.into_iter().next()?.0;
+        if formats.iter().all(|(other, _)| *other != name) {
+            formats.push((name, &file.path));
+        }
+    }
+    if formats.len() < 2 {
+        return None;
+    }
+    let shown = formats.iter().take(FORMATS_SHOWN);
+    let shown: Vec<String> = shown.map(|(name, path)| format!("{} is {name}", path.display())).collect();
+    let more = if formats.len() > FORMATS_SHOWN { ", …" } else { "" };
+    Some(format!(
+        "these {} files are in several formats, and a job has one: {}{more}; load those of one format together, as in \
+         `logmill load {}`",
+        files.len(),
+        shown.join(", "),
+        formats[0].1.display()
+    ))
 }
 
 /// Refuses files of values of which some begin with a header and some do not: a record would name columns,
@@ -85,7 +123,7 @@ fn refuse_mixed(files: &[Found], samples: &[Sample], spec: &Spec, stop: &Stop) -
     for (number, file) in files.iter().enumerate().skip(1) {
         let is_otherwise = match samples.get(number) {
             Some(sample) => begins_otherwise(sample, first, dialect),
-            // Of so many files no samples are kept.
+            // Beyond SAMPLES_MAX no samples are kept.
             None => begins_otherwise(&sample(file, false, stop)?.1, first, dialect),
         };
         if is_otherwise {
@@ -172,7 +210,7 @@ fn attempt(samples: &[Sample]) -> (Vec<Tried>, usize) {
     (tried, best)
 }
 
-/// The format of what stands within the lines of a container, if they are such lines and one explains
+/// The format of what is within the lines of a container, if they are such lines and one explains
 /// nearly all; text would take all.
 fn within(samples: &[Sample], detected: &Detected) -> Option<Detected> {
     let Spec::Contained { runtime, .. } = detected.spec else { return None };
