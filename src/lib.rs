@@ -33,7 +33,7 @@
 //! ```
 #![deny(unsafe_code)]
 
-// What is promised to those who call: a job in, a report out, and the parts that can be used by
+// What callers can rely on: a job in, a report out, and the parts that can be used by
 // themselves.
 pub mod config;
 pub mod engine;
@@ -46,7 +46,7 @@ pub mod report;
 pub mod schema;
 pub mod stop;
 
-// What the command, the tests and the benches reach, and nobody else relies on.
+// For the command, the tests and the benches only.
 #[doc(hidden)]
 pub mod bench;
 #[doc(hidden)]

@@ -99,7 +99,7 @@ impl<W: Write> Write for PrintableJson<W> {
     }
 }
 
-/// Whether a terminal acts upon it, or turns what stands around it.
+/// Whether a terminal acts upon it, or turns what surrounds it.
 ///
 /// None of these is above U+FFFF, so that one `\u` of JSON is enough.
 pub(crate) fn is_unsafe(ch: char) -> bool {

@@ -21,7 +21,7 @@ pub use words::reason;
 /// How much of an offending value a reason quotes.
 const INPUT_BYTES_MAX: usize = 200;
 
-/// What a reason says is ours, and short, but may name what stands in the record.
+/// What a reason says is ours, and short, but may name what is in the record.
 const MESSAGE_BYTES_MAX: usize = 1_000;
 
 /// The reasons of one reject are about this long at most: some forty of the usual kind. Two

@@ -1,4 +1,4 @@
-//! The server refuses nearly everything: exactly that is set aside, whoever finds it.
+//! The server refuses nearly everything: exactly that is set aside, whether we or the server find it.
 
 use crate::harness::load::Load;
 use crate::harness::logmill;

@@ -23,7 +23,7 @@ mod runs;
 /// The state, in a store of its own.
 #[cfg(all(feature = "buckets", feature = "sqlite"))]
 mod state;
-/// A job, a folder of objects, and who reads it.
+/// A job, a folder of objects, and its reader.
 mod story;
 /// Objects held against the files.
 mod verify;

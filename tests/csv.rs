@@ -45,7 +45,7 @@ impl Case {
 /// The values of each record, or the code of its fault.
 type Rows = Vec<Result<Vec<String>, String>>;
 
-/// What stands in a range of a file behind `preamble`, and what stands behind the range.
+/// What is in a range of a file after `preamble`, and what follows the range.
 fn read(
     format: &AnyFormat,
     path: &Path,
@@ -90,7 +90,7 @@ fn rows_are_those_of_python_however_a_file_is_cut() {
             let whole = (0, None);
             let (found, _, borders) = read(&format, file.path(), whole, bytes, Preamble::default());
             assert_eq!(found, expected, "{:?} in chunks of {bytes} bytes", case.text);
-            // Two splits, cut at the first start of a record behind so many bytes.
+            // Two splits, cut at the first start of a record after this many bytes.
             let first = (0, Some(borders[0]));
             let (mut found, behind, _) = read(&format, file.path(), first, 7, Preamble::default());
             found.extend(read(&format, file.path(), (borders[0], None), 7, behind).0);

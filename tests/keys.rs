@@ -45,7 +45,7 @@ fn keys_and_conflicts() -> impl Iterator<Item = (&'static str, &'static str)> {
     all.filter(|(key, on_conflict)| *key != "none" || *on_conflict == "update")
 }
 
-/// A load whose target refuses rows in a way that nobody can know before.
+/// A load whose target refuses rows in a way that cannot be known before.
 fn load(key: &str, on_conflict: &str, way: Way, refuses: &str) -> Load {
     let columns = match key {
         "content" => "record_hash {uuid} PRIMARY KEY".replace("{uuid}", way.kind().word("uuid", "TEXT")),

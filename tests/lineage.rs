@@ -1,4 +1,4 @@
-//! What OpenLineage is told of runs, and that nobody waits for whoever is told.
+//! What OpenLineage is told of runs, and that no run waits for the receiver.
 #![cfg(feature = "sqlite")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

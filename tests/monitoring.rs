@@ -1,6 +1,6 @@
 //! Runs that are watched: events, progress, figures for Prometheus.
 //!
-//! What is told must be what was done, and whoever watches must be in nobody's way.
+//! What is told must be what was done, and a watcher must hold up nothing.
 #![cfg(feature = "sqlite")]
 
 use std::collections::BTreeMap;
@@ -275,7 +275,7 @@ fn figures_that_cannot_be_written_are_said_once_and_delay_nothing() {
     std::os::unix::fs::symlink(place.path("job.toml"), place.path("link.prom")).unwrap();
     for (file, why) in [
         ("link.prom", "it is a link"),
-        ("logs", "it is no plain file"),
+        ("logs", "it is not a plain file"),
         ("no/app.prom", "its folder"),
         ("job.toml", "it holds something else"),
     ] {

@@ -1,7 +1,7 @@
 //! Names: what anybody who may create something on our path can make of them.
 //!
 //! Operators, functions, types and tables are looked up on a path that the role, the database or
-//! whoever owns a schema decides on. Ours mean what they say whatever is there; those in the
+//! the owner of a schema decides on. Ours mean what they say whatever is there; those in the
 //! user's triggers mean what their author meant.
 
 use std::collections::BTreeSet;

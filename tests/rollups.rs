@@ -148,7 +148,7 @@ impl Job {
         (said.code, result)
     }
 
-    /// A load that ends well, and computes so many dates.
+    /// A load that ends well, and computes this many dates.
     #[track_caller]
     fn loads(&self, dates: u64) {
         let (code, result) = self.json("load");
@@ -383,7 +383,7 @@ fn rows_that_go_and_come_otherwise_change_their_dates(kind: Kind) {
     job.place.write("2.log", format!("{open}\n"));
     job.run("load --rebuild").ended(0, &[]);
     assert_eq!(job.metric("rows")[3..], ["2024-03-05|2", "2024-03-06|1"]);
-    // Rows that are deleted leave their dates to be computed by whoever comes next.
+    // Rows that are deleted leave their dates to be computed by the next load.
     job.run("forget --delete-rows --yes 1.log 2.log").ended(0, &[]);
     assert_eq!(job.marked(), ["a|2024-03-01", "a|2024-03-02", "a|2024-03-04", "a|2024-03-05"]);
     let (code, result) = job.json("rollup");
@@ -451,7 +451,7 @@ fn a_column_that_rounds_a_row_into_the_next_day_is_refused() {
         ("timestamp(3) with time zone", "timestamp with time zone"),
     ] {
         job.destination.execute(&format!("ALTER TABLE t ALTER COLUMN at TYPE {rounding}"));
-        // Without metrics it is nobody's business.
+        // Without metrics it does not matter.
         job.loads(0);
         let job = Job { metrics: METRICS.to_owned(), ..job.beside("a") };
         job.log("1.log", &[("2024-03-01T23:59:59.9996Z", "INFO", 1)]);

@@ -284,7 +284,7 @@ impl Loaded {
         self.result(pointer).as_i64().unwrap()
     }
 
-    /// So many rows were inserted, and so many files were loaded to their end before.
+    /// This many rows were inserted, and this many files had been loaded to their end before.
     #[track_caller]
     pub(crate) fn did(&self, inserted: i64, finished: i64) -> &Loaded {
         let found = (self.count("/counts/inserted"), self.count("/sources/finished_before"));

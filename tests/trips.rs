@@ -13,7 +13,7 @@ struct Waited {
     batches: usize,
 }
 
-/// Runs a load in batches of so many rows, by way of a proxy that sees the answers: that the
+/// Runs a load in batches of this many rows, by way of a proxy that sees the answers: that the
 /// server is ready again, or takes the rows of a COPY.
 fn waited(load: Load, rows: usize) -> Waited {
     let load = load.batches_of(rows);

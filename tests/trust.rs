@@ -1,7 +1,7 @@
-//! Files of others: what somebody who may write where the logs are cannot make us read, use or
-//! write, and what nobody else can read of what we write.
+//! Files of others: what a user who may write where the logs are cannot make us read, use or
+//! write, and what other users cannot read of what we write.
 //!
-//! Somebody else is the user 12345, to whom only root can give a file; without that right a
+//! The other user is 12345, to whom only root can give a file; without that right a
 //! test says what it skipped.
 #![cfg(all(feature = "sqlite", feature = "gzip", feature = "zstd"))]
 
@@ -16,7 +16,7 @@ use crate::sources::{Logs, Piped, log};
 
 const OTHER: u32 = 12_345;
 
-/// Gives a file to somebody else.
+/// Gives a file to the other user.
 fn give_away(path: &Path) {
     if lchown(path, Some(OTHER), None).is_err() {
         skip_here("only root can give a file to another user");
@@ -90,7 +90,7 @@ fn a_database_that_we_make_is_for_its_owner() {
     place.write("app.ndjson", "{\"a\":1}\n");
     place.run("load app.ndjson").ended(0, &[]);
     assert_eq!(mode(&place.path("logmill.db")), 0o600);
-    // SQLite's own files stay while somebody looks.
+    // SQLite's own files stay while a reader has them open.
     let reader = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
     let count = |table: &str| {
         let sql = format!("select count(*) from {table}");
@@ -103,7 +103,7 @@ fn a_database_that_we_make_is_for_its_owner() {
     for name in ["logmill.db-wal", "logmill.db-shm"] {
         assert_eq!(mode(&place.path(name)), 0o600, "{name}");
     }
-    // One that was there keeps the permissions that somebody gave it.
+    // One that was there keeps its permissions.
     drop(reader);
     fs::set_permissions(place.path("logmill.db"), Permissions::from_mode(0o644)).unwrap();
     place.run("load app.ndjson").ended(0, &[]);
@@ -140,7 +140,7 @@ fn verdicts_are_for_their_owner_and_never_go_through_a_link() {
     place.run("check app.ndjson --verdicts precious").ended(0, &[]);
     assert_eq!(mode(&place.path("precious")), 0o600);
     place.run("check app.ndjson --verdicts /dev/null").ended(0, &[]);
-    // Nor into the file of somebody else, who could read it.
+    // Nor into the file of another user, who could read it.
     place.write("theirs", "");
     give_away(&place.path("theirs"));
     place.run("check app.ndjson --verdicts theirs").ended(1, &["it belongs to another user"]);
@@ -172,7 +172,7 @@ fn a_job_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there() {
         fs::set_permissions(&job, Permissions::from_mode(0o664)).unwrap();
         refused("can be written by others (mode 664)");
     }
-    // Whoever names it has looked at it.
+    // The person who names it has looked at it.
     place.run("check -j app.logmill.toml").ended(0, &[]);
     fs::set_permissions(&job, Permissions::from_mode(0o644)).unwrap();
     place.run("load app.ndjson").ended(0, &["is there, so it is used"]);

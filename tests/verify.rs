@@ -44,7 +44,7 @@ struct Made {
     places: Vec<(usize, bool)>,
 }
 
-/// So many lines, of which each tenth is rejected.
+/// This many lines, of which each tenth is rejected.
 fn made(first: usize, lines: usize) -> Made {
     let (mut text, mut places) = (String::new(), Vec::new());
     for number in first..first + lines {

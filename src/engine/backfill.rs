@@ -60,7 +60,7 @@ enum Fate {
     Absent,
     /// All of it is loaded.
     Done,
-    /// So many bytes of it are to be read.
+    /// Bytes of it to read.
     Due(u64),
 }
 
@@ -244,7 +244,7 @@ pub fn backfill(plan: &BackfillPlan<'_>, watch: &Watch) -> Result<Backfill> {
         error: Mutex::new(None),
     };
     let turns = Turns::default();
-    // All are given before the first is waited for: one that nobody has is never passed.
+    // All turns are given out before the first is waited for, because one that no load holds is never passed on.
     let turns: Vec<Arc<Turn>> = (0..due.len()).map(|place| Arc::new(turns.turn(place))).collect();
     let turns = Mutex::new(turns.into_iter().map(Some).collect::<Vec<_>>());
     side_by_side(beside, || running.run(&due, &turns));

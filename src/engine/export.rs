@@ -24,7 +24,7 @@ pub enum ExportTo<'a> {
     Objects(&'a Path),
     /// Into a file, each on a line as it is, and its id on the same line of a file beside.
     Records(&'a Path),
-    /// To whoever reads them now, an object for each.
+    /// To a reader, an object for each.
     Reader(&'a mut dyn Write),
 }
 
@@ -103,7 +103,7 @@ impl Letters<'_> {
 
     fn objects_to(&self, out: &mut dyn Write) -> Result<Tally> {
         let failed = |cause: io::Error| match cause.kind() {
-            // Who reads them has seen enough.
+            // The reader has seen enough.
             ErrorKind::BrokenPipe => error::ErrorKind::Stopped(libc::SIGPIPE).into(),
             _ => failed(Path::new("stdout"), cause),
         };

@@ -42,7 +42,7 @@ pub fn dead_letters(
     Ok(letters)
 }
 
-/// Refuses ids that no dead letter of the job has: whoever types one means one.
+/// Refuses ids that no dead letter of the job has: a person who types one means one.
 pub(super) fn refuse_unknown(config: &Config, ids: &[i64], watch: &Watch) -> Result<()> {
     if ids.is_empty() {
         return Ok(());

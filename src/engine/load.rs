@@ -67,7 +67,7 @@ pub(super) struct Share<'a> {
     pub(super) turn: Option<Arc<Turn>>,
     /// Where those before it have gone.
     pub(super) place: Option<&'a dyn Destination>,
-    /// Whether it computes the metrics of the dates that are marked, or somebody else does at the end.
+    /// Whether it computes the metrics of the dates that are marked, or another load does at the end.
     pub(super) rolls_up: bool,
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong with a job file, shown where it stands.
 //!
 //! All that is wrong is told at once, each thing with its line and a caret, as rustc does:
-//! whoever mends a job file should not have to run the program once per mistake. What is
+//! a person who mends a job file should not have to run the program once per mistake. What is
 //! shown is the file's own text, never what a `${VARIABLE}` in it became. What must not be seen is
 //! told by the reader of the file; what still looks like a password is hidden besides.
 

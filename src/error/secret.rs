@@ -59,7 +59,7 @@ fn secrets(text: &str) -> Vec<Secret> {
         let name = secret.name_end - 1;
         !values.iter().any(|value| value.contains(&name) && value.end <= secret.value.start)
     });
-    // A reference to a variable is no secret, and helps whoever reads the line.
+    // A reference to a variable is no secret, and helps the reader of the line.
     found.retain(|Secret { value, .. }| !value.is_empty() && !is_reference(&text[value.clone()]));
     found
 }

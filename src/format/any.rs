@@ -219,7 +219,7 @@ impl AnyFormat {
         with!(self, format => format.framing())
     }
 
-    /// Whether nothing that comes can change what stands before a chunk.
+    /// Whether nothing that comes can change what precedes a chunk.
     pub fn is_settled(&self, preamble: &Preamble) -> bool {
         with!(self, format => format.is_settled(preamble))
     }
@@ -229,7 +229,7 @@ impl AnyFormat {
         self.is_settled(&Preamble::new(b"settled"))
     }
 
-    /// What stands behind a chunk of a source, behind `before`. `copy` is memory to look at its
+    /// What a chunk of a source says of the next one, given `before`. `copy` is memory to look at its
     /// bytes in, where they must be looked at.
     pub fn behind(
         &self,
@@ -258,7 +258,7 @@ impl AnyFormat {
         with!(self, format => each_record(format, chunk, memory, visit))
     }
 
-    /// What stands behind a chunk.
+    /// What a chunk says of the next one.
     pub fn follow(&self, chunk: Chunk<'_>) -> Preamble {
         match self.is_settled(chunk.preamble) {
             true => chunk.preamble.clone(),

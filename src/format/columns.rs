@@ -26,7 +26,7 @@ struct Column {
     others: Box<[u32]>,
     /// What is wanted of the members of its value.
     below: Option<Wanted>,
-    /// Nobody wants it, and such values are gathered.
+    /// No field asks for it, and such values are gathered.
     is_extra: bool,
 }
 
@@ -72,7 +72,7 @@ impl<'r> Record<'r> {
         self.begin(columns.slots, raw);
     }
 
-    /// Puts the text of a column into the record. One that nobody wants is passed over. Of two
+    /// Puts the text of a column into the record. One that no field asks for is passed over. Of two
     /// columns of one name the later one counts.
     #[inline]
     pub(super) fn put(&mut self, columns: &'r Columns, column: usize, text: &'r str) {
@@ -170,7 +170,7 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// Puts the first node of a value into the record, unless nobody wants it.
+    /// Puts the first node of a value into the record, unless no field asks for it.
     ///
     /// Always in line: a node that is handed over through memory is written in small pieces and read
     /// in large ones, and waiting for those costs more than everything else here.

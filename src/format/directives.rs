@@ -26,7 +26,7 @@ impl Directives {
         Directives(preamble.bytes().to_vec())
     }
 
-    /// Whether they are what stands before a chunk.
+    /// Whether they are what precedes a chunk.
     pub(super) fn are(&self, preamble: &Preamble) -> bool {
         self.0 == preamble.bytes()
     }
@@ -52,7 +52,7 @@ impl Directives {
         true
     }
 
-    /// What stands behind a chunk.
+    /// What a chunk says of the next one.
     pub(super) fn behind(chunk: Chunk<'_>, kind_of: KindOf) -> Preamble {
         let Chunk { bytes, preamble, record_bytes_max } = chunk;
         let mut found = Directives::before(preamble);

@@ -34,7 +34,7 @@ const ARENA_BYTES_KEPT: usize = 1 << 20;
 pub struct Chunk<'b> {
     /// Its bytes, which do not change.
     pub bytes: &'b [u8],
-    /// What stands before it.
+    /// What precedes it.
     pub preamble: &'b Preamble,
     /// A longer record is not parsed.
     pub record_bytes_max: usize,

@@ -81,7 +81,7 @@ fn character(letter: u8, behind: &[u8]) -> Option<(usize, Option<char>)> {
     }
 }
 
-/// The number that so many hexadecimal digits are.
+/// The number of these hexadecimal digits.
 fn number(bytes: &[u8], digits: usize) -> Option<u32> {
     bytes
         .get(..digits)?

@@ -4,7 +4,7 @@
 //! Values of a log are short, and for those a call of a vectorised search takes longer than a look
 //! at eight bytes at a time. What is not found soon is left to that search.
 
-/// So many words of eight bytes are looked at before a vectorised search is called.
+/// How many words of eight bytes are looked at before a vectorised search is called.
 const NEAR_WORDS: usize = 5;
 
 const ONES: u64 = u64::MAX / 255;

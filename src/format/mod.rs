@@ -145,13 +145,13 @@ pub trait Format: Send + Sync {
     /// What separates its records.
     fn framing(&self) -> &Framing;
 
-    /// Whether nothing that comes can change what stands before a chunk: this preamble stays.
+    /// Whether nothing that comes can change what precedes a chunk: this preamble stays.
     fn is_settled(&self, preamble: &Preamble) -> bool {
         let _ = preamble;
         true
     }
 
-    /// What stands before the chunk that comes behind this one. Asked by the planner for each
+    /// What precedes the chunk that comes behind this one. Asked by the planner for each
     /// chunk in turn, until it is settled.
     fn follow(&self, chunk: Chunk<'_>) -> Preamble {
         chunk.preamble.clone()

@@ -1,6 +1,6 @@
 //! Logs that many programs write, each by its name: the pattern of a record, and where one starts.
 //!
-//! A preset is what somebody would write into a job, and a sample of it. To add one: a line here.
+//! A preset is what a person would write into a job, and a sample of it. To add one: a line here.
 //! Inference tries them all, so what is found in a file without a job has its fields too.
 
 /// A well-known log.

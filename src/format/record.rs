@@ -20,7 +20,7 @@ pub struct Record<'r> {
     pub(super) tape: Tape<'r>,
     /// For each slot of [`Wanted`] the index of its value in the tape; 0 is absent.
     pub(super) slots: Vec<u32>,
-    /// The members of the record that nobody wanted, as indexes of their keys. Gathered
+    /// The members of the record that no field asked for, as indexes of their keys. Gathered
     /// only where the schema asks for them.
     pub(super) extras: Vec<u32>,
     /// Numbers that no machine type holds, with their index in the tape.
@@ -37,7 +37,7 @@ pub struct Record<'r> {
     pub(super) outside: &'r [u8],
 }
 
-/// Whether the members that nobody wants are gathered.
+/// Whether the members that no field asks for are gathered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extras {
     /// They are passed over: the tree need not hold them.
@@ -104,14 +104,14 @@ impl<'r> Record<'r> {
         }
     }
 
-    /// The members that nobody wanted, if they were gathered.
+    /// The members that no field asked for, if they were gathered.
     pub fn extras(&self) -> impl Iterator<Item = (&str, Item<'_>)> {
         self.extras
             .iter()
             .map(|&key| (self.key(key as usize), Item { record: self, index: key as usize + 1 }))
     }
 
-    /// Forgets what was marked, and makes room for so many slots.
+    /// Forgets what was marked, and makes room for this many slots.
     pub(super) fn unmark(&mut self, slots: usize) {
         self.slots.clear();
         self.slots.resize(slots, 0);
@@ -274,7 +274,7 @@ impl<'a> Item<'a> {
         matches!(self.record.tape.0[self.index], Node::Static(StaticNode::Null))
     }
 
-    /// Whether it may hold a NUL; if not, nobody need look.
+    /// Whether it may hold a NUL; if not, there is no need to look.
     #[inline]
     pub fn may_hold_nul(self) -> bool {
         self.record.may_hold_nul

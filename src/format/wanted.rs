@@ -9,7 +9,7 @@
 pub struct Wanted {
     entries: Vec<Entry>,
     /// At the hash of each key, or behind it, one more than its index in `entries`; 0 is free. Less
-    /// than half is taken, so that a key that nobody wants is soon known.
+    /// than half is taken, so that a key that no field asks for is soon known.
     by_hash: Vec<u32>,
 }
 
@@ -121,7 +121,7 @@ impl Wanted {
     }
 }
 
-/// Where a key is looked for first, in a table of so many places.
+/// Where a key is looked for first in the table.
 #[inline]
 fn place_of(key: &str, places: usize) -> usize {
     // A table has a power of two, or nothing in it.

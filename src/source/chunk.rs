@@ -122,7 +122,7 @@ impl Bytes {
         Bytes { backing: self.backing.clone(), start, end }
     }
 
-    /// These bytes where nobody can change them: if they stand in a map, a copy.
+    /// These bytes where no other process can change them: a copy if they are in a map.
     pub fn stable<'b>(&'b self, copy: &'b mut Vec<u8>) -> &'b [u8] {
         match &self.backing {
             Backing::Map(_) => {

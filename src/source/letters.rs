@@ -9,7 +9,7 @@ use crate::trust::is_ours;
 /// The folder that a delivery makes, with one below it for each job, and in that one for each table.
 pub const LETTERS: &str = "dead-letters";
 
-/// The file in that of a table that whoever writes beside it holds a lock on.
+/// The file in the folder of a table on which a writer holds a lock.
 pub const LETTERS_LOCK: &str = ".lock";
 
 /// Whether a delivery of ours has made this folder of a table.

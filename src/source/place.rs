@@ -36,7 +36,7 @@ fn settled(path: &Path) -> PathBuf {
     let mut place = PathBuf::new();
     for component in path.components() {
         match component {
-            // What stands before is without links.
+            // What precedes is without links.
             Component::ParentDir => {
                 place.pop();
             }

@@ -1,6 +1,6 @@
 //! What lies among logs and is none: job files, databases with what belongs to them, archives, binaries.
 //!
-//! Somebody who names a folder means the logs in it. A file that is named itself is read whatever it is.
+//! Naming a folder means the logs in it. A file that is named itself is read, whatever it is.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -46,15 +46,15 @@ pub struct Parcel {
     pub record_lines: u64,
     /// The days of its rows, where they are to be known.
     pub days: Days,
-    /// Values that are not simply what stands in their records.
+    /// Values that are not simply what is in their records.
     pub altered: Altered,
     /// XXH3 of the bytes that were parsed.
     pub check: u64,
     /// Length and hash of the last bytes before the end of the chunk.
     pub tail: (u32, Hash16),
-    /// What stands before the end of the chunk, and is to be known behind it.
+    /// What precedes the end of the chunk, and is to be known behind it.
     pub preamble: Preamble,
-    /// What stands before the chunk, if the format knows such a thing,
+    /// What precedes the chunk, if the format knows such a thing,
     pub before: Option<Preamble>,
     /// and where that changes within it.
     pub turns: Vec<Turn>,
@@ -78,7 +78,7 @@ impl Parcel {
         (Span::new(start, start + u64::from(length)), line)
     }
 
-    /// What stands before the record at an offset, if the format knows such a thing. Where it is too
+    /// What precedes the record at an offset, if the format knows such a thing. Where it is too
     /// long to be kept with every letter it is empty, and the record means nothing without it.
     pub fn preamble_of(&self, offset: u64) -> Option<&[u8]> {
         let before = self.before.as_ref()?;

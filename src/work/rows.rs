@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// What rows are gathered in, one after the other.
 pub trait Gather: Default {
-    /// Where the next row begins: so many bytes, or rows, are before it.
+    /// Where the next row begins: the bytes, or rows, before it.
     fn end(&self) -> usize;
 
     /// Cuts off all that was appended since `end` was this.
@@ -16,7 +16,7 @@ pub trait Gather: Default {
 
     fn bytes(&self) -> usize;
 
-    /// Makes room for about so many bytes more.
+    /// Makes room for about this many more bytes.
     fn reserve(&mut self, bytes: usize);
 
     /// Itself, out of a parcel; nothing if that holds something else.

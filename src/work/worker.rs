@@ -25,9 +25,9 @@ pub struct Assignment {
     /// The split of it that the chunk belongs to.
     pub split: Split,
     pub chunk: Chunk,
-    /// What stands before the chunk.
+    /// What precedes the chunk.
     pub before: Preamble,
-    /// What stands before the chunk that comes behind it.
+    /// What precedes the chunk that comes behind it.
     pub behind: Preamble,
 }
 

@@ -9,7 +9,7 @@ use fastrand::Rng;
 pub(crate) const SCHEMA: &str =
     "id int, level enum(INFO|WARN|ERROR), message text, ratio float?, at timestamp?";
 
-/// A log of so many lines. One in ten is bad, one in twenty blank, some end in CR LF, and the
+/// A log of this many lines. One in ten is bad, one in twenty blank, some end in CR LF, and the
 /// last has a line end or not.
 pub(crate) fn log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
@@ -46,7 +46,7 @@ pub(crate) fn pretty_log(seed: u64, lines: usize) -> Vec<u8> {
 /// The fields of a log of CSV.
 pub(crate) const CSV_SCHEMA: &str = "id int, level enum(INFO|WARN|ERROR), message text, ratio float";
 
-/// A log of so many records of CSV behind a header, one in ten of them bad.
+/// A log of this many records of CSV behind a header, one in ten of them bad.
 pub(crate) fn csv_log(seed: u64, records: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut log = "more,id,\"level\",message,ratio\r\n".to_owned();
@@ -67,7 +67,7 @@ pub(crate) fn csv_log(seed: u64, records: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
-/// A log of so many lines of logfmt, for [`SCHEMA`]: one in ten is bad, one in twenty blank.
+/// A log of this many lines of logfmt, for [`SCHEMA`]: one in ten is bad, one in twenty blank.
 pub(crate) fn logfmt_log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut log = String::new();
@@ -94,7 +94,7 @@ pub(crate) fn logfmt_log(seed: u64, lines: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
-/// A log of so many records of W3C, one in ten of them bad. Its directives come again and again,
+/// A log of this many records of W3C, one in ten of them bad. Its directives come again and again,
 /// with other fields.
 pub(crate) fn w3c_log(seed: u64, records: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
@@ -121,7 +121,7 @@ pub(crate) fn w3c_log(seed: u64, records: usize) -> Vec<u8> {
     (log + "#Remark: the end").into_bytes()
 }
 
-/// A log of so many records of Zeek, for [`CSV_SCHEMA`], one in ten of them bad. Its header comes again
+/// A log of this many records of Zeek, for [`CSV_SCHEMA`], one in ten of them bad. Its header comes again
 /// and again, with other fields.
 pub(crate) fn zeek_log(seed: u64, records: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);

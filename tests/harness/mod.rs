@@ -74,7 +74,7 @@ pub(crate) fn skip(why: &str) -> ! {
     skip_here(why)
 }
 
-/// The same because of what this machine does not allow or does not have, and nobody can help.
+/// The same because of what this machine does not allow or cannot have.
 pub(crate) fn skip_here(why: &str) -> ! {
     // Not a panic: nothing is to be told of it but the reason.
     std::panic::resume_unwind(Box::new(Lacking(why.to_owned())))

@@ -156,7 +156,7 @@ impl Judged<'_> {
         self.verdicts.refused.contains_key(&self.place(record))
     }
 
-    /// The records that are no rows, whoever refused them.
+    /// The records that are not rows, whether we or the server refused them.
     fn rejects(&self) -> impl Iterator<Item = &Record> {
         self.reading.records.iter().filter(|record| record.row.is_none() || self.is_refused(record))
     }

@@ -101,7 +101,7 @@ impl Server {
         let listening = if options.tcp { "127.0.0.1" } else { "" };
         arguments.push(format!("listen_addresses={listening}"));
 
-        // Between our look and the server's, somebody else can take the port.
+        // Between our look and the server's, another process can take the port.
         for _ in 0..5 {
             let port = if options.tcp { free_port() } else { 5432 };
             let inner = Inner {
@@ -235,7 +235,7 @@ impl Server {
         wait_until("the server to let us in", || self.try_client("postgres").is_ok());
     }
 
-    /// Gives a file or directory to whoever runs the server.
+    /// Gives a file or directory to the user who runs the server.
     pub(crate) fn adopt(&self, path: &Path) {
         Grounds::get().give(path);
     }
@@ -389,7 +389,7 @@ impl Grounds {
         let disk = new_root(on_disk);
         let memory = Path::new("/dev/shm");
         let root = if free_bytes(memory) > 4 << 30 { new_root(memory) } else { disk.clone() };
-        // Whoever owns what we make is who we are.
+        // We are the user who owns what we make.
         let owner = (fs::metadata(&root).unwrap().uid() == 0).then(unprivileged);
         if let Some(owner) = owner {
             for root in [&root, &disk] {

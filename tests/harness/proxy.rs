@@ -52,7 +52,7 @@ pub(crate) enum Fault {
     /// The message arrives, the server answers it to the end (that it is ready again), the
     /// answer is dropped and the connection breaks. For messages of the client.
     CutAnswer,
-    /// The message does not arrive, nor does anything else, and nobody is told.
+    /// The message does not arrive, nor does anything else, and neither side hears of it.
     HangBefore,
     /// The message arrives, and after it nothing does.
     HangAfter,
@@ -330,7 +330,7 @@ impl Pump {
     fn run(mut self, startup: Option<Vec<u8>>) {
         // An error is the end of one of the sockets.
         let _ = self.pass_all(startup);
-        // Whoever ended, the other one is told; unless nobody is to be.
+        // When one side ends, the other one is told, unless neither is to be.
         match self.link.phase() {
             Phase::Hanging => self.link.wait_until_gone(),
             Phase::Cut => {}

@@ -56,22 +56,22 @@ impl<'l> Call<'l> {
         self.arg("--into").arg(url)
     }
 
-    /// Dies by SIGKILL at a failpoint, once it has passed it so many times.
+    /// Dies by SIGKILL at a failpoint, once it has passed it this many times.
     pub(crate) fn kill_at(self, point: &str, passed: usize) -> Self {
         self.at(point, passed, "return(kill)")
     }
 
-    /// Stops by SIGSTOP at a failpoint, once it has passed it so many times.
+    /// Stops by SIGSTOP at a failpoint, once it has passed it this many times.
     pub(crate) fn stop_at(self, point: &str, passed: usize) -> Self {
         self.at(point, passed, "1*return(stop)")
     }
 
-    /// The same once more, when it has passed it so many times since.
+    /// The same once more, when it has passed it this many times since.
     pub(crate) fn stop_twice_at(self, point: &str, passed: usize, then: usize) -> Self {
         self.at(point, passed, &format!("1*return(stop)->{then}*off->1*return(stop)"))
     }
 
-    /// Believes at a failpoint that the connection is lost, once it has passed it so many times.
+    /// Believes at a failpoint that the connection is lost, once it has passed it this many times.
     pub(crate) fn lose_at(self, point: &str, passed: usize) -> Self {
         self.at(point, passed, "1*return")
     }
@@ -102,7 +102,7 @@ impl<'l> Call<'l> {
     }
 }
 
-/// A process of the program. It is killed if nobody waits for its end.
+/// A process of the program. It is killed if its end is not waited for.
 pub(crate) struct Process(Child);
 
 impl Process {

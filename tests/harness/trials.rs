@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
 
-/// Runs so many trials, or as many more as are asked for.
+/// Runs this many trials, or as many more as are asked for.
 pub(crate) fn trials(test: &str, count: usize, mut trial: impl FnMut(Rng)) {
     let began = Instant::now();
     let seeds = seeds(test, count * factor());
@@ -32,7 +32,7 @@ pub(crate) fn factor() -> usize {
     number("LOGMILL_TRIALS").map_or(1, |factor| usize::try_from(factor).unwrap().max(1))
 }
 
-/// Of a list of cases, those for this run: every one in the long form; else so many, spread
+/// Of a list of cases, those for this run: every one in the long form; else this many, spread
 /// over the whole list.
 pub(crate) fn some_of<T>(cases: Vec<T>, count: usize) -> Vec<T> {
     if factor() > 1 || cases.len() <= count {

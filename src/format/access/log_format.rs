@@ -12,13 +12,13 @@ use super::names::{Kind, Variable, apache, nginx};
 pub struct LogFormat {
     /// As it was given.
     text: String,
-    /// What stands before the first value.
+    /// What precedes the first value.
     pub(super) head: String,
     pub(super) pieces: Vec<Piece>,
     pub(super) escape: Escape,
 }
 
-/// A value, and what stands behind it.
+/// A value, and what follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) name: String,
@@ -29,7 +29,7 @@ pub(super) struct Piece {
     pub(super) is_quoted: bool,
 }
 
-/// Where a value ends, when what stands behind it may stand in it too, or when nothing stands
+/// Where a value ends, when what follows it may stand in it too, or when nothing stands
 /// there at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -37,7 +37,7 @@ pub(super) enum End {
     First,
     /// Not at the blanks behind the commas and around the colons of a list.
     List,
-    /// Behind so many others that the letters of its stamp have.
+    /// After this many other values, whose letters its stamp has.
     Behind(usize),
     /// At the last colon before the end of the next value, which is a port.
     LastColon,
@@ -131,7 +131,7 @@ fn read(text: &str) -> Result<Parts, String> {
     }
 }
 
-/// What stands behind the name of a directive, if it is this one.
+/// What follows the name of a directive, if it is this one.
 fn directive<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (word, rest) = text.split_once(|ch: char| ch.is_ascii_whitespace())?;
     word.eq_ignore_ascii_case(name).then_some(rest)
@@ -196,7 +196,7 @@ fn nginx_words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// The word that `text` begins with, and what stands behind it, the end included.
+/// The word that `text` begins with, and what follows it, the end included.
 fn nginx_word(text: &str, is_end: impl Fn(char) -> bool) -> (String, &str) {
     let (mut word, mut chars) = (String::new(), text.char_indices());
     while let Some((at, ch)) = chars.next() {
@@ -371,7 +371,7 @@ fn join_stamps(values: &mut Vec<(Variable, String)>) {
     }
 }
 
-/// The letters of both stamps and of what stands between them, if they can be read as one.
+/// The letters of both stamps and of what is between them, if they can be read as one.
 fn joined(one: &str, between: &str, other: &str) -> Option<String> {
     match (one, between, other) {
         ("epoch_s", ".", "%3f" | "%6f") => Some(one.to_owned()),
@@ -403,7 +403,7 @@ fn end(variable: &Variable, literal: &str, next: Option<&Variable>) -> Result<En
             "request_uri" | "uri" | "document_uri" => Ok(End::Before(b'/')),
             "args" | "query_string" => Ok(End::Before(b'?')),
             other => Err(format!(
-                "nothing stands between '{}' and '{other}', so nobody can tell where the one ends",
+                "nothing stands between '{}' and '{other}', so it cannot be told where the one ends",
                 variable.own
             )),
         },
@@ -424,7 +424,7 @@ fn end(variable: &Variable, literal: &str, next: Option<&Variable>) -> Result<En
 mod tests {
     use super::*;
 
-    /// The values with what stands around them, as `head<name>literal<name>literal`.
+    /// The values with what surrounds them, as `head<name>literal<name>literal`.
     fn told(text: &str) -> String {
         match LogFormat::new(text) {
             Ok(format) => {

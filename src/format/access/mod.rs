@@ -1,8 +1,8 @@
 //! Access logs of web servers, by the log format that their configuration has.
 //!
-//! A line is what the log format says: values, and what stands between them. A value ends where
+//! A line is what the log format says: values, and what is between them. A value ends where
 //! first stands what follows it, and one in quotes at its quote, before which nothing else can
-//! be; so a user's name may have blanks, and nobody's user agent can move what comes behind it.
+//! be; so a user's name may have blanks, and no user agent can shift what follows it.
 //! Escapes are undone. The first line of a request is kept as `request` and also
 //! cut into `method`, `target` and `protocol`, which are null where it is no such line.
 

@@ -1,4 +1,4 @@
-//! What stands in the logs that AWS delivers, by their names: one table for each.
+//! What is in the logs that AWS delivers, by their names: one table for each.
 //!
 //! The names are those of AWS, as its documentation and its tables for Athena have them, with
 //! underscores. AWS puts what is new at the end of a line, so a line may have more values than are
@@ -155,7 +155,7 @@ const VPC_FLOW: &[Entry] = &[
     Value("log_status", Text),
 ];
 
-/// What stands in flow logs of a format of one's own.
+/// What is in flow logs of a format of one's own.
 const VPC_MORE: &[&str] = &[
     "vpc_id",
     "subnet_id",

@@ -227,7 +227,7 @@ struct Values<'r> {
 }
 
 impl<'r> Values<'r> {
-    /// The next value with its place, without what stands around it.
+    /// The next value with its place, without what surrounds it.
     fn next(&mut self, is_bracketed: bool) -> Result<Option<(usize, &'r str)>, Malformed> {
         let Some(start) = self.at else { return Ok(None) };
         let bytes = self.text.as_bytes();

@@ -2,7 +2,7 @@
 
 use super::layouts::{Entry, Layout, is_vpc_field};
 
-/// What stands in each line, as JSON, or the code of the fault.
+/// What is in each line, as JSON, or the code of the fault.
 pub(super) fn read(layout: &Layout, text: &[u8]) -> Vec<String> {
     let mut header: Option<Vec<String>> = None;
     let mut found = Vec::new();

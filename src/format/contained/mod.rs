@@ -56,7 +56,7 @@ pub struct Scratch {
     none: (),
 }
 
-/// What stands within a record, and where in it that begins.
+/// What is within a record, and where in it that begins.
 struct Within<'r> {
     first: RuntimeLine<'r>,
     bytes: &'r [u8],
@@ -74,7 +74,7 @@ impl Contained {
         framing: Framing,
         paths: &[Vec<S>],
     ) -> Contained {
-        // Nobody forbids what the runtime writes, and nobody keeps it unasked.
+        // What the runtime writes is never forbidden, and never kept unasked.
         let columns = Columns::new(&FIELDS, &Wanted::new(paths), paths.len(), Extras::Ignored);
         Contained { runtime, payload, columns, framing }
     }

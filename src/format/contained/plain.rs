@@ -108,7 +108,7 @@ pub(super) fn read(runtime: Runtime, start: Option<&str>, text: &[u8]) -> Vec<St
             continue;
         }
         if next.is_none() && raw.iter().all(|byte| b" \t\r".contains(byte)) {
-            // A blank line ends what stands before it, and is no record.
+            // A blank line ends what precedes it, and is no record.
             records.push(Vec::new());
         } else {
             records.push(vec![next]);

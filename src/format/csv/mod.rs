@@ -2,7 +2,7 @@
 //! columns in a header or in the job.
 //!
 //! The rules are those of Python's `csv`: a quote opens only at the start of a value, a doubled
-//! one within quotes is a character, and what stands behind the closing one belongs to the
+//! one within quotes is a character, and what follows the closing one belongs to the
 //! value. A record with more values than columns, or fewer, is a `column_count`.
 
 #[cfg(test)]
@@ -25,9 +25,9 @@ use crate::source::{Framing, Quotes, is_blank};
 /// How values are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// What stands between values.
+    /// What is between values.
     pub delimiter: u8,
-    /// What stands around values that hold delimiters, quotes or line ends; nothing if they do not.
+    /// What surrounds values that hold delimiters, quotes or line ends; nothing if they do not.
     pub quote: Option<u8>,
     /// What takes its meaning from the next character.
     pub escape: Option<u8>,

@@ -20,7 +20,7 @@ use super::super::record::{Record, as_index};
 use super::super::spelling::Spelling;
 use super::super::wanted::is_same;
 
-/// At most so many records are not tried after one that was not flat. The pause doubles with
+/// The most records that are not tried after one that was not flat. The pause doubles with
 /// each attempt that fails: an odd record now and then costs nothing, and a source of nested
 /// records pays for one attempt in sixty-four.
 const PAUSE_MAX: u8 = 63;
@@ -103,7 +103,7 @@ impl<'r> Flat<'r> {
                     (self.text.get(start..start + entry.key.len())?, Some(entry))
                 }
                 _ => {
-                    // Whoever looks for the place of a value looks behind its key.
+                    // The place of a value is looked for behind its key.
                     let key = self.plain_string()?;
                     if self.peek() != Some(b':') {
                         return None;
@@ -231,7 +231,7 @@ impl<'r> Flat<'r> {
         Some(at + 2)
     }
 
-    /// Steps over a string that nobody asked for; an escape in it must be one all the same.
+    /// Steps over a string that no field asks for; an escape in it must be one all the same.
     #[inline]
     fn pass_string(&mut self) -> Option<()> {
         let start = self.at + 1;
@@ -258,7 +258,7 @@ impl<'r> Flat<'r> {
             2..=18 if !is_zero => {}
             _ => return None,
         }
-        // An exponent is no separator, and so is left to others by whoever comes next.
+        // An exponent is not a separator, so the next step leaves it to the other readers.
         if self.peek() != Some(b'.') {
             return Some(StaticNode::I64(if is_negative { -value } else { value }));
         }

@@ -22,7 +22,7 @@ use super::{Extras, Format, Input, Malformed, Parsed, Record, Wanted};
 use crate::reject::{Stage, code};
 use crate::source::Framing;
 
-/// Pydantic's limit: so many objects and lists may be within each other, not counting one
+/// Pydantic's limit on objects and lists within each other, not counting one
 /// that is empty.
 const DEPTH_MAX: usize = 200;
 

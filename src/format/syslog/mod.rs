@@ -87,7 +87,7 @@ impl Syslog {
         Syslog { columns: Columns::new(&NAMES, &Wanted::new(paths), paths.len(), extras) }
     }
 
-    /// The priority that a record begins with, and what stands behind it.
+    /// The priority that a record begins with, and what follows it.
     fn priority<'r>(&'r self, text: &'r str, record: &mut Record<'r>) -> Result<Option<&'r str>, Malformed> {
         let Some(behind) = text.strip_prefix('<') else { return Ok(None) };
         let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
@@ -102,7 +102,7 @@ impl Syslog {
         Ok(Some(rest))
     }
 
-    /// A word of a header of RFC 5424, and what stands behind it and its blank.
+    /// A word of a header of RFC 5424, and what follows it and its blank.
     fn word<'r>(
         &'r self,
         text: &'r str,
@@ -125,7 +125,7 @@ impl Syslog {
         }
     }
 
-    /// What stands behind the priority of RFC 5424.
+    /// What follows the priority of RFC 5424.
     fn rfc5424<'r>(
         &'r self,
         text: &'r str,
@@ -162,7 +162,7 @@ impl Syslog {
         }
     }
 
-    /// What stands behind the priority of RFC 3164, or where one could be.
+    /// What follows the priority of RFC 3164, or where one could be.
     fn rfc3164<'r>(
         &'r self,
         text: &'r str,
@@ -233,7 +233,7 @@ impl Format for Syslog {
     }
 }
 
-/// What stands before the first blank of `text`, and behind it.
+/// The parts of `text` before and after its first blank.
 #[inline]
 fn split_word(text: &str) -> Option<(&str, &str)> {
     let blank = find([b' '], text.as_bytes(), 0)?;
@@ -249,7 +249,7 @@ fn is_counted(text: &str) -> bool {
     digits > 0 && is_priority(&text[digits..])
 }
 
-/// Whether what stands behind a priority is a version of RFC 5424 and the stamp behind it: a
+/// Whether what follows a priority is a version of RFC 5424 and the stamp behind it: a
 /// message of RFC 3164 may begin with a number too.
 fn has_version(text: &str) -> bool {
     let bytes = text.as_bytes();

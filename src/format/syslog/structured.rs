@@ -20,7 +20,7 @@ pub(super) struct Element<'r> {
     value: &'r str,
 }
 
-/// The elements at the start of `text`, sorted, and what stands behind them; nothing if they do
+/// The elements at the start of `text`, sorted, and what follows them; nothing if they do
 /// not have their shape.
 pub(super) fn read<'r>(text: &'r str, arena: &'r Bump) -> Option<(ArenaVec<'r, Element<'r>>, &'r str)> {
     let mut elements = ArenaVec::new_in(arena);
@@ -67,14 +67,14 @@ pub(super) fn nodes<'r>(elements: &[Element<'r>]) -> impl Iterator<Item = Node<'
     })
 }
 
-/// A name, and what stands behind it.
+/// A name, and what follows it.
 fn name(text: &str) -> Option<(&str, &str)> {
     let is_part = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'=' | b']' | b'"');
     let length = text.bytes().take_while(|&byte| is_part(byte)).count();
     (length > 0).then(|| text.split_at(length))
 }
 
-/// A value without its escapes, and what stands behind its quote.
+/// A value without its escapes, and what follows its quote.
 fn value<'r>(text: &'r str, arena: &'r Bump) -> Option<(&'r str, &'r str)> {
     let bytes = text.as_bytes();
     let mut at = memchr3(b'"', b'\\', b']', bytes)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// What stands in each line that is no directive, as JSON, or the code of the fault.
+/// What is in each line that is no directive, as JSON, or the code of the fault.
 pub(super) fn read(text: &[u8]) -> Vec<String> {
     let mut said: BTreeMap<&str, &str> = BTreeMap::new();
     let mut found = Vec::new();

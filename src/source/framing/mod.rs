@@ -47,15 +47,15 @@ pub enum Framing {
     Quoted(Quotes),
     /// A record is what a program in a container wrote, put together of the lines of its runtime.
     Parts(Parts),
-    /// Each object of JSON is a record, and what stands between them is none.
+    /// Each object of JSON is a record, and what is between them is none.
     Objects(Objects),
 }
 
-/// Whether a line starts a record is decided by this much of it, so that nobody has to wait for
+/// Whether a line starts a record is decided by this much of it, so that a reader need not wait for
 /// the end of a line that has none.
 const START_BYTES_MAX: usize = 4096;
 
-/// So many newlines are looked for one by one rather than counted.
+/// Up to this many newlines are found one by one rather than counted.
 const COUNTED_LINES_MIN: usize = 4 << 10;
 
 impl Framing {

@@ -8,11 +8,11 @@
 //! line. An object that cannot go on (a brace where a key must stand, a bracket that closes a
 //! brace, a line end within a string) is *broken*, and costs what follows up to a line that is
 //! indented no further than its own and begins with `{`, where the next record starts, or with `}`,
-//! with which it ends. So one that was cut off costs nothing behind it, and what stands within one
+//! with which it ends. So one that was cut off costs nothing behind it, and what is within one
 //! is never taken for a record.
 //!
 //! The walk over a piece looks at each byte once, in order, and takes the piece in parts of any
-//! size: whoever cuts, reads or follows a piece sees it end at the same byte.
+//! size: every reader of a piece sees it end at the same byte.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub struct Objects {
     pub list: Option<&'static str>,
 }
 
-/// A longer gap is taken in parts, so that one need not see its end to know what stands before.
+/// A longer gap is taken in parts, so that one need not see its end to know what precedes.
 pub(super) const GAP_BYTES_MAX: usize = 256;
 
 /// To know where a piece ends one must see a gap behind it, and the start of a line.
@@ -443,6 +443,6 @@ enum Resumes {
     Not,
     /// It ends before the line.
     Here,
-    /// It ends with so many bytes of the line.
+    /// It ends with this many bytes of the line.
     Behind(usize),
 }

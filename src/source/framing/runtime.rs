@@ -139,7 +139,7 @@ fn unescaped_start(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Hands the text of a JSON string, given without its quotes, to `push` in pieces. False, and only
-/// what stands before it, if it has an escape that is none.
+/// what precedes it, if it has an escape that is none.
 pub fn unescape(text: &[u8], push: &mut impl FnMut(&[u8])) -> bool {
     let mut rest = text;
     while let Some(at) = memchr(b'\\', rest) {
@@ -287,14 +287,14 @@ fn docker(line: &[u8]) -> Option<RuntimeLine<'_>> {
     Some(RuntimeLine { payload, is_partial: ends.is_none(), ..found })
 }
 
-/// What stands before the escape at the end of a text of JSON, unless it is an escaped backslash and
+/// What precedes the escape at the end of a text of JSON, unless it is an escaped backslash and
 /// a letter.
 fn without_escape(text: &[u8], letter: u8) -> Option<&[u8]> {
     let rest = text.strip_suffix(&[b'\\', letter])?;
     (rest.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0).then_some(rest)
 }
 
-/// The string of JSON at the start of `text`, without its quotes, and what stands behind it.
+/// The string of JSON at the start of `text`, without its quotes, and what follows it.
 fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.strip_prefix(b"\"")?;
     let mut at = 0;
@@ -307,7 +307,7 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// The object of JSON at the start of `text`, and what stands behind it. Its strings and braces are
+/// The object of JSON at the start of `text`, and what follows it. Its strings and braces are
 /// looked at, and nothing else.
 fn object(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut at, mut depth) = (0, 0_usize);
@@ -345,7 +345,7 @@ fn compose(line: &[u8]) -> Option<RuntimeLine<'_>> {
     (!service.is_empty()).then(|| RuntimeLine { service: Some(service), payload, ..Default::default() })
 }
 
-/// What stands behind the sequences that a terminal takes for colours and for moves of its cursor.
+/// What follows the sequences that a terminal takes for colours and for moves of its cursor.
 fn without_colours(mut text: &[u8]) -> &[u8] {
     while let Some(rest) = text.strip_prefix(b"\x1b[") {
         let length = rest.iter().take_while(|byte| matches!(byte, 0x20..=0x3f)).count();
@@ -361,7 +361,7 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// How far within a record one is who sees it in pieces.
+/// How far within a record a reader of pieces is.
 #[derive(Debug)]
 pub(super) struct PartsWalk {
     parts: Parts,
