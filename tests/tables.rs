@@ -90,6 +90,17 @@ fn a_table_without_columns_for_places_is_loaded_and_what_needs_them_is_refused(k
 }
 
 #[test]
+fn the_statements_of_the_readme_make_a_table_fit() {
+    let readme = include_str!("../README.md");
+    let statements = readme.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let statements = statements.replace("log_entries", "t");
+    let load =
+        Load::of(lines([1, 2])).schema("n int").given(&format!("CREATE TABLE t (n bigint); {statements}"));
+    load.run().exit(0);
+    check_complete(&load);
+}
+
+#[test]
 fn names_are_taken_as_they_are_written() {
     let long = "x".repeat(63);
     let names = [
