@@ -65,8 +65,9 @@ fn a_schema_that_pydantic_emits_gives_the_verdicts_of_its_model() {
     }
 }
 
-/// Our own values of every type, with what Pydantic 2.14.3 made of each in a field `f`: its
+/// Our own values of every type, with the verdict of Pydantic 2.14.4 on each in a field `f`: its
 /// JSON, or after a `!` where which faults are. They need no corpus, and all of them agree.
+/// `cases/judge.py` gives the verdicts.
 #[test]
 fn values_of_every_type_and_rule_are_judged_as_pydantic_does() {
     for line in include_str!("cases/pydantic.ndjson").lines() {
