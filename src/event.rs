@@ -224,7 +224,7 @@ pub enum Event {
         /// Why it could not go on, if it could not.
         error: Option<String>,
     },
-    /// Whoever wants figures of the run can ask for them.
+    /// Figures of the run can be asked for.
     Listening {
         /// Where.
         url: String,
@@ -336,12 +336,12 @@ impl fmt::Display for Event {
                 error.iter().try_for_each(|error| write!(f, "; {error}"))
             }
             Event::Waiting { why, at_most, .. } => {
-                write!(f, "{why}; trying again for up to {} s more", at_most.as_secs())
+                write!(f, "{why}; trying again for up to {} more", whole(*at_most))
             }
             Event::Retried { cause, attempt, .. } => write!(f, "attempt {attempt} failed: {cause}"),
             Event::Resumed { after, .. } => write!(f, "no longer waiting, after {}", figure::time(*after)),
             Event::Held { source, holder, at_most: Some(at_most) } => {
-                write!(f, "{source} is held by {holder}; waiting up to {} s for it", at_most.as_secs())
+                write!(f, "{source} is held by {holder}; waiting up to {} for it", whole(*at_most))
             }
             Event::Held { source, holder, at_most: None } => {
                 write!(f, "{source} is held by {holder}; waiting for it")
@@ -391,6 +391,14 @@ impl fmt::Display for Event {
             Event::Listening { url } => write!(f, "figures for Prometheus at {url}"),
             Event::Warning { text } | Event::Unsafe { text } => f.write_str(text),
         }
+    }
+}
+
+/// A remaining time, in whole seconds.
+fn whole(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..10 => format!("{seconds} s"),
+        seconds => figure::time(Duration::from_secs(seconds)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files that others could lay out for us, or read behind us.
 //!
-//! Logs often lie where somebody else may write, and whoever loads them often may read more
-//! than that somebody. So what is merely found is used only if nobody else could have put it
+//! Logs often lie where another user may write, and the person who loads them often may read more
+//! than that user. So what is merely found is used only if no other user could have put it
 //! there, and what holds rows is for the eyes of its owner.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
@@ -14,7 +14,7 @@ use nix::unistd::{Gid, Group, Uid, User, geteuid};
 /// The permissions of what holds rows,
 const PRIVATE: u32 = 0o600;
 
-/// and of what is for whoever watches.
+/// and of what is for watchers.
 const PUBLIC: u32 = 0o644;
 
 /// Whether we or root own it. Root could do to us whatever a file of its own could.
@@ -41,7 +41,7 @@ fn is_private_group(metadata: &Metadata) -> bool {
     user.gid == gid && group.name == user.name && group.mem.iter().all(|member| *member == user.name)
 }
 
-/// Opens a file that nobody named, if it is there. `Err` says why it is not to be used.
+/// Opens a file that was not named, if it is there. `Err` says why it is not to be used.
 pub(crate) fn open_found(path: &Path, options: &mut OpenOptions) -> Result<Option<File>, String> {
     let file = match options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path) {
         Ok(file) => file,
@@ -51,7 +51,7 @@ pub(crate) fn open_found(path: &Path, options: &mut OpenOptions) -> Result<Optio
     };
     let metadata = file.metadata().map_err(|error| format!("cannot be looked at: {error}"))?;
     if !metadata.is_file() {
-        Err("is no plain file".to_owned())
+        Err("is not a plain file".to_owned())
     } else if !is_ours(&metadata) {
         Err(format!("belongs to another user (uid {})", metadata.uid()))
     } else if others_may(&metadata, 0o2) {
@@ -95,7 +95,7 @@ pub(crate) fn create_new_private(path: &Path) -> io::Result<File> {
 }
 
 /// A file for rows that takes its name only when it is whole. Until then it is a draft beside, and
-/// one that is given up leaves nothing. What is no plain file, as `/dev/stdout`, is written directly.
+/// one that is given up leaves nothing. What is not a plain file, as `/dev/stdout`, is written directly.
 pub(crate) struct Draft {
     file: BufWriter<File>,
     path: PathBuf,
@@ -165,12 +165,12 @@ pub(crate) fn refuse_to_publish(path: &Path) -> Result<(), &'static str> {
         _ if !folder.is_dir() => Err("its folder is not there"),
         _ if path.file_name().is_none() => Err("it names no file"),
         Ok(found) if found.is_symlink() => Err("it is a link"),
-        Ok(found) if !found.is_file() => Err("it is no plain file"),
+        Ok(found) if !found.is_file() => Err("it is not a plain file"),
         Ok(_) | Err(_) => Ok(()),
     }
 }
 
-/// Puts a file for others to read in the place of the one that has the name: whoever reads it finds the
+/// Puts a file for others to read in the place of the one that has the name: its reader finds the
 /// old one or the new one, whole. A link that has the name gives way to it, and is not followed.
 pub(crate) fn publish(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_file_name(format!(".logmill-{:016x}.tmp", fastrand::u64(..)));
@@ -188,7 +188,7 @@ pub(crate) fn publish(path: &Path, text: &str) -> io::Result<()> {
     written
 }
 
-/// Whether a file may take the name, from nothing or from an empty file; not from what is no plain file.
+/// Whether a file may take the name, from nothing or from an empty file; not from what is not a plain file.
 fn is_free(path: &Path) -> io::Result<bool> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
@@ -352,7 +352,7 @@ mod tests {
         assert!(path.symlink_metadata().expect("there").is_file());
         assert_eq!(fs::read(&other).expect("there"), b"precious");
         assert_eq!(refuse_to_publish(&path), Ok(()));
-        assert_eq!(refuse_to_publish(folder.path()), Err("it is no plain file"));
+        assert_eq!(refuse_to_publish(folder.path()), Err("it is not a plain file"));
         assert_eq!(refuse_to_publish(&folder.path().join("no/a.prom")), Err("its folder is not there"));
         publish(folder.path(), "four").expect_err("a folder");
         assert_eq!(names(), 2);
@@ -397,7 +397,7 @@ mod tests {
         fs::write(&path, "job").expect("written");
         symlink(&path, &link).expect("linked");
         assert_eq!(found(&link).expect_err("a link"), "is a link");
-        assert_eq!(found(folder.path()).expect_err("a folder"), "is no plain file");
+        assert_eq!(found(folder.path()).expect_err("a folder"), "is not a plain file");
         for (mode, is_used) in [(0o644, true), (0o600, true), (0o646, false), (0o666, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("set");
             assert_eq!(found(&path).is_ok(), is_used, "{mode:o}");

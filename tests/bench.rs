@@ -13,7 +13,7 @@ use crate::harness::run::{Process, needs_failpoints};
 use crate::harness::skip;
 use crate::harness::wait_until;
 
-/// What is made, and the beginning of its hash. These are promised: whoever changes one changes what every
+/// What is made, and the beginning of its hash. These are promised: to change one is to change what every
 /// result so far was a result of.
 const HASHES: &[(&str, &str)] = &[
     ("--records 1000", "734a4808f54aef1c"),
@@ -268,7 +268,7 @@ fn unlike_results_are_refused_by_name() {
     place.run("bench compare load.json rows.json").ended(2, &["the rows of load are 500 and 499"]);
     place.run("bench compare a.json host.json").ended(2, &["host.cpu is", "\"another\""]);
     place.write("none.json", "{}");
-    place.run("bench compare a.json none.json").ended(2, &["is no result of"]);
+    place.run("bench compare a.json none.json").ended(2, &["is not a result of"]);
 }
 
 /// Results whose figures are made: what is compared is known.

@@ -44,7 +44,7 @@ const POINTS: [&str; 6] = [
     "after-mark",
 ];
 
-/// So many lines, each third of which is no record.
+/// This many lines, each third of which is not a record.
 fn lines(count: usize) -> String {
     (0..count)
         .map(|number| match number % 3 {
@@ -165,7 +165,7 @@ fn a_folder_is_the_same_wherever_a_delivery_is_killed(kind: Kind) {
             }
             came_by += 1;
             load.wait_alone();
-            // Whoever reads it meanwhile sees whole files only.
+            // A reader sees whole files only.
             for (path, text) in tree(&load.path("out")) {
                 assert!(whole.get(&path).is_none_or(|whole| *whole == text), "{}", path.display());
             }
@@ -191,11 +191,11 @@ fn a_pipe_in_the_place_of_the_lock_is_told_and_not_waited_for(kind: Kind) {
     let lock = folder.join(".lock");
     fs::create_dir_all(&folder).unwrap();
     nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let said = format!("{}: it is no plain file; remove it", lock.display());
+    let said = format!("{}: it is not a plain file; remove it", lock.display());
     let ended = load.run();
     ended.exit(3);
     assert!(ended.result("/delivery/error").as_str().unwrap().contains(&said));
-    // Also one that somebody reads.
+    // Also one that is being read.
     let reader = fs::File::options().read(true).write(true).open(&lock).unwrap();
     load.command("dead-letters deliver").run().exit(1).says(&said);
     assert_eq!(unmarked(&load), 3);
@@ -469,7 +469,7 @@ fn a_password_of_a_stream_lets_in_and_is_never_said() {
     load(":geheim@", "text")
         .run()
         .exit(3)
-        .tells("the key of that name is no stream (WRONGTYPE)")
+        .tells("the key of that name is not a stream (WRONGTYPE)")
         .never_says("geheim");
 }
 

@@ -139,6 +139,8 @@ mod upgrade;
 mod verify;
 /// The connection breaks or falls silent at any message.
 mod wire;
+/// The messages of the program, and what it asks the environment.
+mod words;
 
 fn main() -> ExitCode {
     runner::main()

@@ -32,7 +32,7 @@ const RUNS_MIN: usize = 5;
 pub fn read(path: &Path) -> Result<Measured> {
     let text = std::fs::read(path).map_err(|cause| Error::file("read the result", path, cause))?;
     Measured::of_json(&text).map_err(|why| {
-        Error::usage(format!("{} is no result of `logmill bench run -o`: {why}", path.display()))
+        Error::usage(format!("{} is not a result of `logmill bench run -o`: {why}", path.display()))
     })
 }
 

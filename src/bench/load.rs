@@ -56,7 +56,7 @@ pub(super) fn load(ground: &Ground, into: Option<&Url>, with_floor: bool, stop: 
     if report.head.exit != Exit::Success {
         let why = report.error.or(report.failure).unwrap_or_else(|| report.head.outcome.to_owned());
         return Err(Error::usage(format!(
-            "the load that was to be measured did not come to its end: {why}; `logmill load` with the same job and \
+            "the measured load did not finish: {why}; `logmill load` with the same job and \
              files says more"
         )));
     }

@@ -210,7 +210,7 @@ impl Aws {
                 let credential = credentials.get_credential().await.map_err(|error| failure(&error))?;
                 let mut request = HttpRequest::new(body.into());
                 *request.method_mut() = reqwest::Method::POST;
-                *request.uri_mut() = endpoint.parse().map_err(|_| not_asked("the endpoint is no URL"))?;
+                *request.uri_mut() = endpoint.parse().map_err(|_| not_asked("the endpoint is not a URL"))?;
                 let target = target.parse().map_err(|_| not_asked("the operation is no header"))?;
                 request.headers_mut().insert("x-amz-target", target);
                 let kind = reqwest::header::HeaderValue::from_static("application/x-amz-json-1.0");
@@ -239,7 +239,7 @@ async fn read(response: HttpResponse) -> Result<(u16, Vec<u8>), Failure> {
     while let Some(part) = stream.next().await {
         body.extend_from_slice(&part.map_err(|error| transport(&error))?);
         if body.len() > ANSWER_BYTES_MAX {
-            return Err(Failure::Broken("the service answers more than any service does".to_owned()));
+            return Err(Failure::Broken("the answer of the service is too long".to_owned()));
         }
     }
     Ok((status, body))
@@ -251,7 +251,7 @@ fn judged(status: u16, body: &[u8]) -> Result<Reply, Failure> {
         Ok(said) => said,
         Err(_) if body.is_empty() && status == 200 => Value::Null,
         Err(_) if status == 200 => {
-            return Err(Failure::Broken("it answers as no such service does".to_owned()));
+            return Err(Failure::Broken("its answer is not that of such a service".to_owned()));
         }
         Err(_) => Value::Null,
     };

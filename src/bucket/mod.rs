@@ -148,7 +148,10 @@ impl Bucket {
             _ => Store::Cloud(cloud::Cloud::open(&address)?),
             #[cfg(not(feature = "buckets"))]
             _ => {
-                let kind = crate::error::ErrorKind::NotCompiled { what: "object stores", feature: "buckets" };
+                let kind = crate::error::ErrorKind::NotCompiled {
+                    what: "S3, GCS and Azure (an object can be piped in: aws s3 cp URL - | logmill load -j JOB -)",
+                    feature: "buckets",
+                };
                 return Err(kind.into());
             }
         };

@@ -56,7 +56,7 @@ pub(super) fn backfill(args: &BackfillArgs, speech: Speech, stop: &Stop) -> anyh
 fn dates(args: &BackfillArgs, config: &Config, watch: &Watch) -> Result<Vec<NaiveDate>> {
     let (Some(from), Some(to)) = (args.from, args.to) else { return engine::found_dates(config, watch) };
     if from > to {
-        return Err(Error::usage(format!("--from {from} is behind --to {to}, the day before which it ends")));
+        return Err(Error::usage(format!("--from {from} is after --to {to}, the day before which it ends")));
     }
     Ok(from.iter_days().take_while(|date| *date < to).collect())
 }

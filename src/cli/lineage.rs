@@ -80,11 +80,11 @@ impl Telling {
         let is_late = self.delivered.recv_timeout(LAST_WAIT) == Err(RecvTimeoutError::Timeout);
         match self.teller.left_out.load(Ordering::Relaxed) {
             0 if is_late => {
-                self.speech.warn("--lineage: who is told is too slow, so the last events are not delivered");
+                self.speech.warn("--lineage: the receiver is too slow, so the last events were not delivered");
             }
             0 => {}
             left_out => self.speech.warn(&format!(
-                "--lineage: who is told is too slow, so {left_out} events were left out, and the last may be lost"
+                "--lineage: the receiver is too slow, so {left_out} events were left out, and the last may be lost"
             )),
         }
     }

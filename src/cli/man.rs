@@ -17,7 +17,7 @@ pub(super) fn man(path: &[String]) -> anyhow::Result<Exit> {
     command.build();
     for name in path {
         command = command.find_subcommand(name).cloned().ok_or_else(|| {
-            Error::usage(format!("there is no command {name}; `logmill help` lists what there is"))
+            Error::usage(format!("there is no command {name}; `logmill help` lists the commands"))
         })?;
     }
     print_as_is(&page(&command)?)?;

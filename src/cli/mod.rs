@@ -203,7 +203,7 @@ fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> 
             }
             stop.ask(signal);
             speech.inform(match rebuilds {
-                true => "stopping: what is not rebuilt to its end is undone; once more to stop at once",
+                true => "stopping: a rebuild that is not finished is undone; once more to stop at once",
                 false => "stopping: what is in flight is committed first; once more to stop at once",
             });
         }

@@ -207,7 +207,7 @@ impl Display {
         match missed.swap(0, Ordering::Relaxed) {
             0 => {}
             count => self.speech.warn(&format!(
-                "{} left out: whoever reads stderr was too slow for them",
+                "{} left out, because the reader of stderr was too slow",
                 figure::what(count, "message was", "messages were")
             )),
         }
@@ -250,7 +250,7 @@ impl Out {
             return;
         }
         if let Err(cause) = file.write_all(line.as_bytes()) {
-            speech.warn(&format!("--progress-fd: nobody reads progress any more ({cause}); the run goes on"));
+            speech.warn(&format!("--progress-fd: the reader of progress is gone ({cause}); the run goes on"));
             *self = Out::Gone;
         }
     }

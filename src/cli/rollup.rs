@@ -34,7 +34,7 @@ fn dates(args: &RollupArgs) -> Result<Dates> {
     }
     match (args.from, args.to) {
         (Some(from), Some(to)) if from > to => {
-            Err(Error::usage(format!("--from {from} is behind --to {to}, the day before which it ends")))
+            Err(Error::usage(format!("--from {from} is after --to {to}, the day before which it ends")))
         }
         (Some(from), Some(to)) => Ok(Dates::Within(from..to)),
         _ => Ok(Dates::All),

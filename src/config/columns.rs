@@ -66,7 +66,7 @@ pub(super) fn check_date(reader: &mut Reader<'_>, scope: &Scope<'_>, columns: &[
     let asks = columns.iter().find(|column| date::asks_for_next(&column.written));
     if let (true, Some(column), Some(value)) = (is_last, asks, scope.value("columns")) {
         let message = format!(
-            "column {} is to hold {{next_date}}, and behind {date} there is none that has a year of four digits; \
+            "column {} holds {{next_date}}, and the day after {date} has no year of four digits; \
              leave it out, or load another day",
             quoted(&column.name)
         );
@@ -184,10 +184,7 @@ mod tests {
         };
         let next = "columns = { until = \"x{next_date}\" }";
         let refused = on(next, "9999-12-31").expect_err("no next day");
-        assert!(
-            refused.contains("behind 9999-12-31 there is none that has a year of four digits"),
-            "{refused}"
-        );
+        assert!(refused.contains("the day after 9999-12-31 has no year of four digits"), "{refused}");
         on(next, "9999-12-30").expect("a day");
         on("columns = { day = \"{date}\" }", "9999-12-31").expect("a day");
     }

@@ -164,7 +164,7 @@ fn key(reader: &mut Reader<'_>, scope: &Scope<'_>, schema: &Schema, constants: &
             reader.find("the key has no columns; to append without one, write key = \"none\"", &value.span());
         }
         if let Some(index) = first_repeated(columns.iter().map(|(column, _)| column.as_str())) {
-            reader.find("this column stands in the key already", &columns[index].1.clone());
+            reader.find("this column is in the key already", &columns[index].1.clone());
         }
         return Key::Columns(columns.into_iter().map(|(column, _)| column).collect());
     };
@@ -236,7 +236,7 @@ fn check_key_column(reader: &mut Reader<'_>, field: &Field, place: &TextRange) {
 }
 
 fn unknown_column(reader: &mut Reader<'_>, what: &str, column: &str, schema: &Schema, place: &TextRange) {
-    let start = format!("{what} names {}, which is no field", reader.quoted_part(column, place));
+    let start = format!("{what} names {}, which is not a field", reader.quoted_part(column, place));
     let message = match nearest(column, schema.fields.iter().map(|field| field.name.as_str())) {
         Some(nearest) => format!("{start}; did you mean '{nearest}'?"),
         None => format!("{start}; add it to [record.fields]"),
@@ -387,15 +387,15 @@ mod tests {
             ),
             (
                 "key = [\"tenent\"]",
-                "the key names 'tenent', which is no field; did you mean 'tenant'?",
+                "the key names 'tenent', which is not a field; did you mean 'tenant'?",
                 "\"tenent\"",
             ),
             (
                 "key = [\"nothing\"]",
-                "the key names 'nothing', which is no field; add it to [record.fields]",
+                "the key names 'nothing', which is not a field; add it to [record.fields]",
                 "\"nothing\"",
             ),
-            ("key = [\"id\", \"id\"]", "this column stands in the key already", "\"id\""),
+            ("key = [\"id\", \"id\"]", "this column is in the key already", "\"id\""),
             ("key = []", "the key has no columns; to append without one, write key = \"none\"", "[]"),
             ("key = \"postion\"", "unknown key 'postion'; did you mean 'position'?", "\"postion\""),
             ("key = \"event\"", "unknown key 'event'; did you mean 'event_id'?", "\"event\""),
@@ -431,7 +431,7 @@ mod tests {
             ),
             (
                 "on_conflict = \"newest(sen)\"",
-                "'newest' names 'sen', which is no field; did you mean 'seen'?",
+                "'newest' names 'sen', which is not a field; did you mean 'seen'?",
                 "\"newest(sen)\"",
             ),
             (

@@ -123,8 +123,7 @@ fn metric(reader: &mut Reader<'_>, scope: &Scope<'_>, time: Option<&Time>, of: &
         }
     };
     if matches!(made_of, Some(Of::Ready(Ready::Rejects))) && !by.is_empty() {
-        let message =
-            "'rejects' are no rows, and have no columns that they could be taken by; leave out 'by'";
+        let message = "'rejects' are not rows and have no columns to group by; leave out 'by'";
         reader.find(message, &scope.place_of("by").unwrap_or_default());
     }
     Some(Metric { name: name?, of: made_of?, by, table: table? })
@@ -211,7 +210,7 @@ fn no_column<'k>(
     place: &TextRange,
     known: impl Iterator<Item = &'k str> + Clone,
 ) -> String {
-    let start = format!("{what} names {}, which is no field", reader.quoted_part(given, place));
+    let start = format!("{what} names {}, which is not a field", reader.quoted_part(given, place));
     match nearest(given, known) {
         Some(nearest) => format!("{start}; did you mean '{nearest}'?"),
         None => format!("{start}; add it to [record.fields]"),

@@ -266,7 +266,7 @@ fn globs(reader: &mut Reader<'_>, scope: &Scope<'_>, name: &str) -> Vec<glob::Pa
         match glob::Pattern::new(&text) {
             Ok(_) if text.contains('/') => {
                 reader.find(
-                    format!("'{name}' looks at names without their folders, so there is no '/'"),
+                    format!("'{name}' matches names without their folders, so it takes no '/'"),
                     &place,
                 );
             }

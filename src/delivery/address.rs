@@ -56,7 +56,7 @@ impl Address {
                 Some(path) if path.starts_with('/') && !path.contains('\0') => {
                     Ok(Address::Folder(path.into()))
                 }
-                _ => Err("a file URL has three slashes and an absolute path behind them, file:///var/spool"
+                _ => Err("a file URL has three slashes and then an absolute path, as in file:///var/spool"
                     .to_owned()),
             },
             "redis" | "rediss" => StreamAddress::read(text).map(Address::Redis),
@@ -117,7 +117,7 @@ fn queue(text: &str) -> Result<Address, String> {
     match name.ends_with(".fifo") && !name.contains('@') {
         true => Ok(Address::Queue(CloudUrl(text.to_owned()))),
         false => {
-            Err("the queue is to be a FIFO one, whose name ends with .fifo, and credentials come from the \
+            Err("the queue must be a FIFO queue, whose name ends with .fifo; credentials come from the \
                       environment"
                 .to_owned())
         }

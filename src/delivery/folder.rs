@@ -75,7 +75,7 @@ impl Folder {
             Ok(lock) if lock.metadata().is_ok_and(|found| found.is_file()) => lock,
             // ENXIO: a pipe that nobody reads.
             Ok(_) | Err(Errno::ENXIO) => {
-                return Err(undelivered(path.display(), "it is no plain file; remove it"));
+                return Err(undelivered(path.display(), "it is not a plain file; remove it"));
             }
             Err(errno) => return Err(undelivered(path.display(), why(errno))),
         };
@@ -170,7 +170,7 @@ fn below(folder: &OwnedFd, name: &str, path: &Path) -> Result<OwnedFd> {
 
 fn why(errno: Errno) -> String {
     match errno {
-        Errno::ELOOP | Errno::ENOTDIR => "there is a link, or something that is no folder".to_owned(),
+        Errno::ELOOP | Errno::ENOTDIR => "there is a link, or something that is not a folder".to_owned(),
         errno => io::Error::from(errno).to_string(),
     }
 }

@@ -84,7 +84,7 @@ impl Target for Stream {
 /// What a refusal means, by its first word.
 fn refused(address: &StreamAddress, word: &str) -> Error {
     let meaning = match word {
-        "WRONGTYPE" => "the key of that name is no stream (WRONGTYPE)".to_owned(),
+        "WRONGTYPE" => "the key of that name is not a stream (WRONGTYPE)".to_owned(),
         word => meaning(word, "AUTH, SELECT, PING and XADD on the stream"),
     };
     undelivered(address, meaning)

@@ -26,7 +26,8 @@ impl UnwrittenSchema {
     /// The job of the schema in this file.
     pub fn of(schema: &Path) -> Result<UnwrittenSchema> {
         let name = job_name(&[schema]).map(|name| name.trim_end_matches(".schema").to_owned());
-        let name = name.ok_or_else(|| Error::usage(format!("{} is no name of a file", schema.display())))?;
+        let name =
+            name.ok_or_else(|| Error::usage(format!("{} is not the name of a file", schema.display())))?;
         let here = if name.starts_with('-') { "./" } else { "" };
         let path = PathBuf::from(format!("{here}{name}.logmill.toml"));
         Ok(UnwrittenSchema { path, name, schema: schema.to_owned() })

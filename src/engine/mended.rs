@@ -90,7 +90,7 @@ impl MendedFile {
                 && let Some(first) = mended.lines.insert(id, Line { number, start, length })
             {
                 return Err(Error::usage(format!(
-                    "{}:{number}: letter {id} stands in line {} too; keep the one that is meant",
+                    "{}:{number}: letter {id} is in line {}, too; keep the one that is meant",
                     path.display(),
                     first.number
                 )));
@@ -138,7 +138,7 @@ fn letter(path: &Path, number: usize, line: &[u8]) -> Result<Letter> {
         (None, Some(base64)) => Some(
             STANDARD
                 .decode(base64)
-                .map_err(|error| refused(format!("raw_base64 of letter {id} is no base64: {error}")))?,
+                .map_err(|error| refused(format!("raw_base64 of letter {id} is not base64: {error}")))?,
         ),
         (None, None) => None,
     };

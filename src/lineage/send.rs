@@ -60,7 +60,7 @@ impl FromStr for Target {
         let default = if is_https { 443 } else { 80 };
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {
-                (host, port.parse().map_err(|_| "the port of the address is no number")?)
+                (host, port.parse().map_err(|_| "the port of the address is not a number")?)
             }
             _ => (authority, default),
         };
@@ -119,7 +119,7 @@ fn post(url: &Url, event: &str, key: Option<&str>) -> io::Result<()> {
             Err(io::Error::other("it answers with a redirect, and none is followed; name where it leads to"))
         }
         Some(status) => Err(io::Error::other(format!("it answers with {status}"))),
-        None => Err(io::Error::other("what it answers is no HTTP")),
+        None => Err(io::Error::other("its answer is not HTTP")),
     }
 }
 

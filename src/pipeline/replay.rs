@@ -209,7 +209,9 @@ impl Attempt<'_> {
                     all_tried.push(Tried { id, attempts, source_id, offset, fixed });
                     parcels.push(parcel);
                 }
-                0 => self.outcome.leave(letter.id, "by the present rules its bytes are no record".to_owned()),
+                0 => self
+                    .outcome
+                    .leave(letter.id, "by the present rules its bytes are not a record".to_owned()),
                 several => {
                     let why =
                         format!("by the present rules its bytes are {several} records, and a letter is one");

@@ -14,7 +14,7 @@ pub(super) const WENT_BACK: &str = "the destination has lost commits that it had
 
 /// What is said of a file of which it has lost something.
 const SET_BACK: &str =
-    "the destination lost commits of it that it had acknowledged, and what was missing was loaded again";
+    "the destination lost commits that it had acknowledged; what was missing was loaded again";
 
 /// A destination that loses commits more often in a run is not worth a further try.
 const SETBACKS_MAX: u32 = 5;

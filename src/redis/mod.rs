@@ -222,7 +222,7 @@ fn connect(address: &Address, until: Instant) -> io::Result<TcpStream> {
 
 /// What an answer is that nobody asked for.
 pub fn no_answer() -> io::Error {
-    io::Error::other("it answers as no Redis server does")
+    io::Error::other("its answer is not that of a Redis server")
 }
 
 /// What went wrong on the line.

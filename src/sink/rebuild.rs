@@ -76,11 +76,11 @@ pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Erro
              leave the FILEs out"
         }
         (None, Key::Content) => {
-            "the rows of this job (key = \"content\") do not say where they are from, so nobody knows which are to go; \
+            "the rows of this job (key = \"content\") do not say where they are from, so those to be replaced cannot be told; \
              a job with a data date can write it: data_date = \"{date}\" in [destination] columns"
         }
         (None, _) => {
-            "the rows of this job do not say where they are from, so nobody knows which are to go; key = \"position\" \
+            "the rows of this job do not say where they are from, so those to be replaced cannot be told; key = \"position\" \
              does, or a job with a data date can write it: data_date = \"{date}\" in [destination] columns"
         }
     };
@@ -90,9 +90,11 @@ pub fn refuse_unknowable(settings: &Settings, is_whole: bool) -> Result<(), Erro
 /// How a file that is not what was loaded is loaded anew in the place of its rows, where these can be told from others.
 pub fn advice(settings: &Settings) -> Option<&'static str> {
     Some(match Provenance::of(settings)? {
-        Provenance::Source => "if it was corrected, --rebuild loads it anew in the place of its rows",
+        Provenance::Source => {
+            "if it was corrected, `logmill load -j JOB --rebuild FILE` puts its rows in the place of the old ones"
+        }
         Provenance::Day(_) => {
-            "if it was corrected, --rebuild loads its whole day anew in the place of its rows"
+            "if it was corrected, `logmill load -j JOB --date DATE --rebuild` puts the rows of its day in the place of the old ones"
         }
     })
 }

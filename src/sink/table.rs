@@ -108,7 +108,7 @@ fn identifier(text: &str) -> Result<(String, Option<&str>), NoTableName> {
     }
 }
 
-/// What stands in quotes, of which the first is gone, and what comes after them.
+/// The text in quotes, of which the first is gone, and what follows them.
 fn in_quotes(text: &str) -> Result<(String, &str), NoTableName> {
     let mut identifier = String::new();
     let mut rest = text;
@@ -132,14 +132,14 @@ fn in_quotes(text: &str) -> Result<(String, &str), NoTableName> {
     Ok((identifier, rest))
 }
 
-/// What stands without quotes, in the case that the server gives it, and what comes after it.
+/// The text without quotes, in the case that the server gives it, and what follows it.
 fn bare(text: &str) -> Result<(String, &str), NoTableName> {
     let begins = |ch: char| ch.is_ascii_alphabetic() || ch == '_' || !ch.is_ascii() && !ch.is_whitespace();
     let goes_on = |ch: char| begins(ch) || ch.is_ascii_digit() || ch == '$';
     let end = text.find(|ch| !goes_on(ch)).unwrap_or(text.len());
     if !text.starts_with(begins) || text[..end].contains(char::is_control) {
         return Err(NoTableName(
-            "is no name of a table: letters, digits and _ (or anything, in quotes), after a schema and a dot or alone"
+            "is not the name of a table: letters, digits and _ (or anything, in quotes), after a schema and a dot or alone"
                 .to_owned(),
         ));
     }
@@ -177,15 +177,15 @@ mod tests {
     fn what_is_no_name_is_refused() {
         let long = "x".repeat(64);
         for (text, why) in [
-            ("", "no name"),
-            (" ", "no name"),
-            ("1a", "no name"),
+            ("", "not the name"),
+            (" ", "not the name"),
+            ("1a", "not the name"),
             ("a b", "goes on"),
             ("a;b", "goes on"),
             ("a-b", "goes on"),
             ("a.b.c", "more than two"),
-            ("a.", "no name"),
-            (".a", "no name"),
+            ("a.", "not the name"),
+            (".a", "not the name"),
             ("\"a", "does not end"),
             ("\"\"", "empty"),
             ("\"a\0\"", "control"),

@@ -119,7 +119,7 @@ impl Fingerprint {
     }
 }
 
-/// What stands around a position of a file.
+/// What surrounds a position of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The bytes before it, at most as many as are hashed with a checkpoint.
@@ -129,7 +129,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// The last `length` bytes before the position, if so many were kept.
+    /// The last `length` bytes before the position, if that many were kept.
     pub fn last(&self, length: u64) -> Option<&[u8]> {
         let start = self.tail.len().checked_sub(usize::try_from(length).ok()?)?;
         Some(&self.tail[start..])
@@ -188,7 +188,7 @@ impl Source {
         feed.as_ref().map_or(Vec::new(), |feed| feed.put_back_bytes().to_vec())
     }
 
-    /// The record at `span` of a stream, and what stands behind it. The stream is read up to there,
+    /// The record at `span` of a stream, and what follows it. The stream is read up to there,
     /// and handed out again from a little before. `None` if that was handed out already.
     fn last_record_of_stream(
         &self,
@@ -251,7 +251,7 @@ impl Source {
         Ok(Some(Container { size, head_hash: hash16(&head), tail_hash: hash16(&tail) }))
     }
 
-    /// Looks at what stands around `position`, inflating up to it where that is the only
+    /// Looks at what surrounds `position`, inflating up to it where that is the only
     /// way. `None` if the file ends before.
     fn probe(self: &Arc<Source>, position: u64) -> Result<Option<Probe>> {
         let first = position.saturating_sub(TAIL_BYTES as u64);
@@ -430,12 +430,12 @@ impl Candidate {
         Ok(hashes.collect())
     }
 
-    /// The hash of the first bytes of a stream, if so many were looked at.
+    /// The hash of the first bytes of a stream, if that many were looked at.
     pub(super) fn head_of_stream(&self, length: u32) -> Option<Hash16> {
         self.beginning.get(..length as usize).map(hash16)
     }
 
-    /// What stands around a position; `None` if the file ends before. Not for streams.
+    /// What surrounds a position; `None` if the file ends before. Not for streams.
     pub fn probe(&self, position: u64) -> Result<Option<Probe>> {
         let mut probes = self.probes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(probe) = probes.get(&position) {
@@ -446,7 +446,7 @@ impl Candidate {
         Ok(probe)
     }
 
-    /// The record at `span`, and what stands behind it. `None` if it is too long to be looked at.
+    /// The record at `span`, and what follows it. `None` if it is too long to be looked at.
     pub fn last_record(&self, mut span: std::ops::Range<u64>, framing: &Framing) -> Result<Option<Last>> {
         if let Some(stream) = &self.stream {
             return stream.last_record_of_stream(span, framing);
@@ -494,4 +494,12 @@ pub(super) fn head_hash(source: &Arc<Source>, length: u32, fingerprint: &Fingerp
     let mut head = vec![0; length as usize];
     let filled = source.feed(0)?.fill(source, &mut head)?;
     Ok(hash16(&head[..filled]))
+}
+
+/// What to do with a file that has taken the name of one that was loaded.
+pub(super) fn if_it_is_new(path: &Path) -> String {
+    format!(
+        "if it is a new file under an old name, `logmill forget -j JOB {}` forgets the old one, whose rows stay",
+        path.display()
+    )
 }

@@ -123,7 +123,7 @@ impl<R: Read> Inflate<R> {
                 Err(io::Error::new(
                     io::ErrorKind::Unsupported,
                     format!(
-                        "this logmill was built without {0}; build it with the feature `{0}`, or write what is in the file to its standard input: {0} -dc FILE | logmill load -j JOB -",
+                        "this logmill was built without {0}; build it with the feature `{0}`, or give it what is in the file: {0} -dc FILE | logmill load -j JOB -",
                         other.name()
                     ),
                 ))

@@ -334,7 +334,7 @@ impl Source {
         Ok((bytes, is_all))
     }
 
-    /// Whole lines from about this place of a plain file, of so many bytes at most.
+    /// Whole lines from about this place of a plain file, up to this many bytes.
     pub fn lines_at(self: &Arc<Source>, at: u64, bytes_max: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; bytes_max];
         let filled = self.feed(at)?.fill(self, &mut bytes)?;
@@ -517,7 +517,7 @@ fn unreadable(path: &Path, Archive { name, pipe }: Archive) -> Error {
     Error::source(
         path,
         format!(
-            "it is a {name} archive, which is not read; write what is in it to the standard input: {pipe} {path_shown} | logmill load -j JOB -"
+            "it is a {name} archive, which is not read; give logmill what is in it: {pipe} {path_shown} | logmill load -j JOB -"
         ),
     )
 }

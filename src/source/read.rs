@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::chunk::{Bytes, Chunk, LongRecord, Start};
 use super::feed::Feed;
-use super::identity::{TAIL_BYTES, hash16};
+use super::identity::{TAIL_BYTES, hash16, if_it_is_new};
 use super::{Body, Settings, Source, first_record};
 use crate::error::{Error, Result};
 use crate::span::Span;
@@ -31,7 +31,7 @@ pub(super) struct Blocks {
     failure: Option<Error>,
     /// What was handed out of the file, compressed as it is: of a plain one, up to which offset.
     raw: u64,
-    /// The position has still to be reached, and what stands before it to be compared.
+    /// The position has still to be reached, and what precedes it to be compared.
     way: Option<Start>,
 }
 
@@ -127,7 +127,8 @@ impl Blocks {
                 has,
                 format!(
                     "it ends at byte {has}, but was loaded up to byte {position} (truncated or replaced?). Nothing of it \
-                     was loaded; if it is a new file under an old name, `logmill forget` the old one first"
+                     was loaded; {}",
+                    if_it_is_new(self.source.path())
                 ),
             ));
         }
@@ -140,8 +141,8 @@ impl Blocks {
                     position,
                     format!(
                         "what stands before byte {position} is not what was loaded (another file?). Nothing of it was \
-                         loaded; if it is a new one under an old name, `logmill forget` the old one first; a stream that only \
-                         begins alike is loaded with --allow-duplicates"
+                         loaded; {}; a stream that only begins alike is loaded with --allow-duplicates",
+                        if_it_is_new(self.source.path())
                     ),
                 ));
             }

@@ -10,7 +10,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::HEAD_BYTES;
-use super::identity::{Candidate, Container, Fingerprint, Hash16, Inode, hash16, head_hash};
+use super::identity::{Candidate, Container, Hash16, Inode, hash16, head_hash, if_it_is_new};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Under another name, a file is only recognised by at least this much content, or whole.
@@ -155,7 +155,7 @@ pub fn recognise_beside(
         };
         let decision = duplicate.map(|duplicate| match (duplicate, search.displaced_by(file)) {
             (Some(of), _) => Recognised::DuplicateOf(of),
-            (None, Some(index)) => Recognised::Changed(how_changed(&file.fingerprint, &known[index])),
+            (None, Some(index)) => Recognised::Changed(how_changed(file, &known[index])),
             (None, None) => Recognised::New,
         });
         if matches!(decision, Ok(Recognised::New)) && file.fingerprint.size != Some(0) {
@@ -445,9 +445,9 @@ fn same_bytes(one: &Candidate, other: &Candidate) -> Result<bool> {
     }
 }
 
-fn how_changed(fingerprint: &Fingerprint, known: &Known) -> String {
+fn how_changed(file: &Candidate, known: &Known) -> String {
     let position = known.position;
-    let how = match fingerprint.size {
+    let how = match file.fingerprint.size {
         Some(size) if size < position => {
             format!("it has {size} bytes now, but was loaded up to byte {position} (truncated or replaced?)")
         }
@@ -455,9 +455,7 @@ fn how_changed(fingerprint: &Fingerprint, known: &Known) -> String {
             "it was loaded up to byte {position}, and what stands before that is not what was loaded (rewritten?)"
         ),
     };
-    format!(
-        "{how}. Nothing of it was loaded; if it is a new file under an old name, `logmill forget` the old one first"
-    )
+    format!("{how}. Nothing of it was loaded; {}", if_it_is_new(&file.path))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ fn every_command_has_its_help_and_its_page() {
             assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{arguments}");
         }
     }
-    place.run("man lod").ended(2, &["there is no command lod; `logmill help` lists what there is"]);
+    place.run("man lod").ended(2, &["there is no command lod; `logmill help` lists the commands"]);
 }
 
 /// What a shell is offered behind these words, the last of which is being typed.
@@ -155,10 +155,10 @@ fn a_password_on_the_command_line_is_not_repeated() {
         ("load f --into mysql://ada:ge'heim@host/db", "'mysql://ada:***@host/db'"),
         ("infer f --into Host=h,password=geheim", "'Host=h,password=***'"),
         ("postgres://ada:geheim@host/db", "'postgres://ada:***@host/db'"),
-        ("load postgres://ada:geheim@host/db -j k.toml", "a destination goes behind --into"),
+        ("load postgres://ada:geheim@host/db -j k.toml", "a destination goes after --into"),
         ("check postgresql://ada:geheim@host/db", "'postgresql://ada:***@host/db'"),
-        ("status -j postgres://ada:geheim@host/db", "a destination goes behind --into"),
-        ("forget -j k.toml postgres://ada:geheim@host/db", "a destination goes behind --into"),
+        ("status -j postgres://ada:geheim@host/db", "a destination goes after --into"),
+        ("forget -j k.toml postgres://ada:geheim@host/db", "a destination goes after --into"),
     ] {
         let said = place.run(arguments).ended(2, &[said]);
         assert!(!said.stderr.contains("heim"), "{}", said.stderr);

@@ -190,7 +190,7 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
             "a.zip",
             b"PK\x03\x04\x14",
             1,
-            "a.zip: it is a zip archive, which is not read; write what is in it to the standard input: unzip -p a.zip | logmill load -j JOB -",
+            "a.zip: it is a zip archive, which is not read; give logmill what is in it: unzip -p a.zip | logmill load -j JOB -",
         ),
         ("none.log", b"{}\n{}\n", 2, "the records of none.log are empty objects"),
         ("utf16.log", &utf16, 1, "it is UTF-16"),

@@ -229,7 +229,7 @@ fn what_is_no_backfill_is_refused() {
     let days = days.files("files = [\"logs/{yyyy}-{mm}.log\"]");
     days.run("backfill --found").ended(2, &["names no whole day"]);
     days.run("backfill --from 2024-02-30 --to 2024-03-01").ended(2, &["--from"]);
-    days.run("backfill --from 2024-03-02 --to 2024-03-01").ended(2, &["is behind --to"]);
+    days.run("backfill --from 2024-03-02 --to 2024-03-01").ended(2, &["is after --to"]);
     days.run("backfill --from 2024-03-02").ended(2, &["--to"]);
     days.run("backfill").ended(2, &["--from"]);
     let said = days.run("backfill --from 2024-03-02 --to 2024-03-02").ended(0, &[]);

@@ -213,15 +213,12 @@ fn a_mistake_in_a_mended_file_is_told_with_its_line_and_nothing_is_done(kind: Ki
     let id = ids(&load)[2];
     for (line, why) in [
         ("no".to_owned(), ":3: no object of `dead-letters export`".to_owned()),
-        (third.replace("\"raw\"", "\"raw_base64\""), format!(":3: raw_base64 of letter {id} is no base64")),
+        (third.replace("\"raw\"", "\"raw_base64\""), format!(":3: raw_base64 of letter {id} is not base64")),
         (
             third.replace("\"raw\"", "\"raw_base64\":\"\",\"raw\""),
             format!(":3: letter {id} has both raw and raw_base64"),
         ),
-        (
-            text.lines().next().unwrap().to_owned(),
-            format!(":3: letter {} stands in line 1 too", ids(&load)[0]),
-        ),
+        (text.lines().next().unwrap().to_owned(), format!(":3: letter {} is in line 1, too", ids(&load)[0])),
     ] {
         fs::write(&file, text.replace(third, &line)).unwrap();
         load.command("dead-letters replay").arg("--from").arg(&file).run().exit(2).says(&why);

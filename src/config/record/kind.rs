@@ -205,7 +205,7 @@ impl Rules<'_, '_> {
                 reader.find("a NUL character, which no column can hold", &item.span());
             }
             if values.contains(&value) {
-                reader.find("this value stands in the list already", &item.span());
+                reader.find("this value is in the list already", &item.span());
             }
             values.push(value);
         }
@@ -443,7 +443,7 @@ mod tests {
                 "'values' takes texts, whole numbers and truth values, not 1.5",
                 "1.5",
             ),
-            ("a = { type = \"enum\", values = [1, 1] }", "this value stands in the list already", "1"),
+            ("a = { type = \"enum\", values = [1, 1] }", "this value is in the list already", "1"),
             ("a = { type = \"uuid\", version = 2 }", "'version' takes 1 or 3 to 8, not 2", "2"),
             (
                 "a = \"union\"",
@@ -514,7 +514,7 @@ mod tests {
             ),
             (
                 "a = { type = \"enum\", values = [\"x\", 'y', 'x'] }",
-                "this value stands in the list already",
+                "this value is in the list already",
                 "'x'",
             ),
             ("a = \"object\"", "field 'a' is an object and needs its own 'fields'", "a"),

@@ -182,7 +182,7 @@ fn import(path: &Path, shown: &str, terms: &ImportTerms<'_>) -> Result<Imported,
         }
         Ok(None) => {
             let max = units::print_size(SCHEMA_BYTES_MAX);
-            return Err(format!("{shown} has more than {max} and is no schema of a record"));
+            return Err(format!("{shown} has more than {max}, so it is not the schema of a record"));
         }
         Err(cause) => return Err(format!("cannot read the schema {shown}: {cause}")),
     };
@@ -401,7 +401,7 @@ mod tests {
         assert!(error(schema, "schema = \"y.schema.json\"").contains("cannot read the schema"));
         assert!(
             error(schema, "schema = \"/dev/zero\"")
-                .contains("/dev/zero has more than 4MiB and is no schema of a record")
+                .contains("/dev/zero has more than 4MiB, so it is not the schema of a record")
         );
         let beside = load(schema, "schema = \"x.schema.json\"\nfields.n = \"text\"\nfields.a = \"int\"");
         let fields = beside.expect("read").record.schema.fields;

@@ -224,6 +224,11 @@ fn headline(report: &Load) -> String {
     if is_nothing_new {
         return format!("{job}: nothing new for {destination}\n");
     }
+    // A stream is read before anybody can tell.
+    let is_known_stream = report.bytes == 0 && report.raw_bytes > 0 && report.counts.records == 0;
+    if is_known_stream && sources.failed.is_empty() && matches!(report.head.exit_code, 0 | 3) {
+        return format!("{job}: nothing new for {destination}: the stream holds what was loaded before\n");
+    }
     let failed = sources.failed.len() as u64;
     if failed > 0 && report.error.is_none() {
         let beside = sources.given_up.len() + sources.duplicates.len();
@@ -401,6 +406,7 @@ mod tests {
         let begun = Outcome { batches: 2, bytes: 2000, raw_bytes: 2000, elapsed, ..Outcome::default() };
         let loaded = Outcome { loaded: 1, ..begun.clone() };
         let nothing = Outcome { elapsed, ..Outcome::default() };
+        let known = Outcome { bytes: 0, ..loaded.clone() };
         let (source, path) = (1, "a".into());
         let too_bad = GivenUp {
             source,
@@ -415,6 +421,7 @@ mod tests {
         for (outcome, exit, fails, line) in [
             (&loaded, Exit::Success, false, "app: 1 file, 2.00 kB into t in 2.0 s"),
             (&nothing, Exit::Rejects, false, "app: nothing new for t"),
+            (&known, Exit::Success, false, "app: nothing new for t: the stream holds what was loaded before"),
             (&loaded, Exit::Failed, true, "app: failed after 1 file, 2.00 kB into t in 2.0 s"),
             (&given_up, Exit::GivenUp, false, "app: 2.00 kB into t in 2.0 s"),
             (&begun, Exit::Held, true, "app: overtaken after 2.00 kB into t in 2.0 s"),

@@ -44,7 +44,7 @@ impl Strptime {
                 Item::Numeric(Numeric::Nanosecond, _) => {
                     return Err(format!(
                         "{letters:?} has %f, which counts nanoseconds; write %.f for a point and any digits, or \
-                         %3f, %6f, %9f for so many digits"
+                         %3f, %6f, %9f for that number of digits"
                     ));
                 }
                 _ => {}

@@ -382,7 +382,7 @@ fn decide_one(
 /// The answer to a file that is not what was loaded. No stream can be loaded anew.
 fn changed(file: &Candidate, how: String, asked: &Asked) -> Answer {
     Answer::Changed(match asked.rebuild_advice.filter(|_| file.stream.is_none()) {
-        Some(advice) => format!("{how}; {advice}"),
+        Some(advice) => format!("{how}; {}", advice.replace("FILE", &file.path.display().to_string())),
         None => how,
     })
 }

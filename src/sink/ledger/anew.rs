@@ -109,7 +109,7 @@ pub(super) fn without_file<'m>(
             let name = &first.known.name;
             let others = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
             Err(not_rebuilt(format!(
-                "{name}{others} was loaded and is no file of the job any more, so its rows would go; put it back, or let \
+                "{name}{others} was loaded and is no longer a file of the job, so its rows would go; put it back, or let \
                  them go with --allow-missing"
             )))
         }

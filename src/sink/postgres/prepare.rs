@@ -252,7 +252,7 @@ fn make_target(
     at(Step::Prepare, client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE; COMMIT"))?;
     pass(Step::Prepare, "after-target")?;
     Target::find(client, schemas, table)?
-        .ok_or_else(|| unfit(vec![format!("the table {table} was made, and is not found")]))
+        .ok_or_else(|| unfit(vec![format!("the table {table} was made, and then not found")]))
 }
 
 /// Where a missing target would be made: a name without a schema goes into the first on the path.

@@ -121,7 +121,7 @@ impl Rollups {
             && self.days().as_ref() != known.days.as_ref()
         {
             findings.push(format!(
-                "job {} has rollups of {target} by the days of {time} in {zone}, and whoever loads it must mean the same \
+                "job {} has rollups of {target} by the days of {time} in {zone}, so every job that loads it must use the same \
                  days: write time = {time:?} in [record], and timezone = {zone:?} in [source]{}",
                 neighbour.job,
                 whose.way_out(neighbour)
