@@ -257,7 +257,7 @@ fn what_is_only_cut_is_not_loaded(kind: Kind) {
     load.run().exit(3);
     assert_eq!(left(&load), whole);
     load.sql("DROP TABLE t");
-    load.run().exit(2).tells("has loaded 1 sources");
+    load.run().exit(2).tells("has loaded 1 source into");
 }
 
 /// Values with line ends in quotes, quotes in quotes, and rows that are too short, behind a header that

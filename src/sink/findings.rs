@@ -41,6 +41,11 @@ pub(super) fn no_places(table: &str, done: &str) -> String {
     )
 }
 
+/// How many there are, in words.
+fn some(count: i64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 impl Past {
     /// The statement that asks for it: target, sources, inserted rows. `sources` and `checkpoints`
     /// are what it reads; its parameter is the job.
@@ -61,8 +66,9 @@ impl Past {
         let loaded: i64 = self.of(target).map(|loaded| loaded.sources).sum();
         (loaded > 0).then(|| {
             format!(
-                "there is no table {table}, but job {job} has loaded {loaded} sources: was the table dropped or renamed? \
-                 `logmill forget` those sources to load them anew, or give this job a name of its own"
+                "there is no table {table}, but job {job} has loaded {} into it: was the table dropped or renamed? \
+                 `logmill forget` what was loaded to load it anew, or give this job a name of its own",
+                some(loaded, "source")
             )
         })
     }
@@ -78,8 +84,9 @@ impl Past {
         let inserted: i64 = self.of(target).map(|loaded| loaded.inserted).sum();
         (inserted > 0 && is_empty()).then(|| {
             format!(
-                "{table} is empty, though job {job} has inserted {inserted} rows before; what is loaded already is \
-                 not loaded again (`logmill forget` for that)"
+                "{table} is empty, though job {job} has inserted {} before; what is loaded already is not loaded \
+                 again (`logmill forget` for that)",
+                some(inserted, "row")
             )
         })
     }
@@ -104,9 +111,10 @@ impl Past {
             }
             let literal = |text: &str| text.replace('\'', "''");
             return Ok(Some(format!(
-                "job {job} has loaded {sources} sources into {former}, which is gone, and none into {target}. If it was \
-                 renamed: UPDATE {ours} SET target = '{}' WHERE job = '{}' AND target = '{}'; if not, `logmill forget \
-                 --table {former}` those sources",
+                "job {job} has loaded {} into {former}, which is gone, and none into {target}. If it was renamed: \
+                 UPDATE {ours} SET target = '{}' WHERE job = '{}' AND target = '{}'; if not, `logmill forget --table \
+                 {former}`",
+                some(*sources, "source"),
                 literal(target),
                 literal(job),
                 literal(former)
