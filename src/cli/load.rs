@@ -6,6 +6,7 @@ use super::inferred::tell_written;
 use super::next::next_command;
 use super::speech::Speech;
 use super::watchers::{Watchers, exit_of};
+use crate::config::Config;
 use crate::engine::{self, Job, LoadOptions, Watch};
 use crate::report::Exit;
 use crate::sink::Rebuild;

@@ -58,7 +58,7 @@ impl HeldColumns {
         for (number, (column, values)) in self.columns.columns.iter().zip(&mut self.values).enumerate() {
             let value = values.get_mut(self.row).and_then(Option::take);
             match &column.origin {
-                From::Field(_) => put(column, value.as_deref(), out),
+                From::Field { .. } => put(column, value.as_deref(), out),
                 From::Constant(constant) => {
                     let mut held = Vec::new();
                     put(column, value.as_deref(), &mut held);

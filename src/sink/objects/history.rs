@@ -136,6 +136,8 @@ impl History for ObjectsHistory {
             runs,
             last_failure,
             last_success,
+            // Each table has a state of its own.
+            has_other_tables: false,
         }))
     }
 

@@ -197,7 +197,16 @@ impl Objects {
         let pulse = Pulse::of(ledger.heart(), settings.state.lease)?;
         pass("after-prepare")?;
         let pool = pool()?;
-        Ok(Objects { settings, place, ledger, encoding, pager: None, new_letters: Vec::new(), pool, _pulse: pulse })
+        Ok(Objects {
+            settings,
+            place,
+            ledger,
+            encoding,
+            pager: None,
+            new_letters: Vec::new(),
+            pool,
+            _pulse: pulse,
+        })
     }
 }
 

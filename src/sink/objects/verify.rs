@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::body::Encoding;
 #[cfg(feature = "buckets")]
-use super::columns::{Columns, From};
+use super::columns::Columns;
 use super::encode::NO_DAY;
 use super::held::Held;
 use super::layout::{DayPart, Form, Name, Names};
@@ -367,7 +367,7 @@ impl ObjectsKept {
 #[cfg(feature = "buckets")]
 fn differing_value(columns: &Columns, mut expected: &[u8], mut held: &[u8]) -> usize {
     for (number, column) in columns.columns.iter().enumerate() {
-        if !matches!(column.origin, From::Field(_)) {
+        if !column.is_of_row() {
             continue;
         }
         let (one, other) = (column.split(&mut expected), column.split(&mut held));

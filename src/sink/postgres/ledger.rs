@@ -14,7 +14,6 @@ use super::link::Link;
 use super::trouble::{Trouble, at, pass};
 use super::verdict::Step;
 use crate::sink::batch::Stored;
-use crate::sink::claim::signed;
 use crate::sink::ledger::Holdings;
 use crate::sink::progress::Progress;
 use crate::sink::{Advance, Batch, Counts, Ending};
