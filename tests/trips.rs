@@ -4,7 +4,7 @@
 //! costs. So their number is written down here, and a statement more in the commit has to be.
 
 use crate::harness::load::Load;
-use crate::harness::proxy::Proxy;
+use crate::harness::proxy::{At, Fault, Proxy, Rule};
 
 /// What a load waited for, on the connection that it commits by.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,19 @@ fn a_batch_that_goes_straight_into_the_target_waits_four_times() {
 }
 
 #[test]
+fn no_row_is_sent_before_its_own_fence_has_answered() {
+    let load = good().key("position").batches_of(40);
+    // The fence of the second batch does its work, and its answer does not arrive.
+    let rule = Rule { at: At::Query("EXECUTE logmill_fence_", 1), fault: Fault::CutAnswer };
+    let proxy = Proxy::on_tcp(load.database(), vec![rule]);
+    load.call().into(proxy.url()).run().done();
+    let traffic = proxy.traffic().remove(0);
+    assert!(traffic.struck);
+    assert_eq!(traffic.client.last(), Some(&b'Q'), "something was sent behind the fence");
+    assert_eq!(load.rows().len(), 2000);
+}
+
+#[test]
 fn dead_letters_are_one_copy_more() {
     assert_eq!(trips_per_batch(|| records(|id| id % 10 == 0).key("none")), DIRECT + LETTERS);
 }
@@ -83,4 +96,22 @@ fn dead_letters_are_one_copy_more() {
 fn a_batch_that_is_staged_waits_for_its_merge() {
     let trips = trips_per_batch(|| loaded_and_forgotten(good().key("position")));
     assert_eq!(trips, DIRECT + MERGE);
+}
+
+/// What a load of ten new records waits for, from its first word on the connection to the first row: the
+/// login, what it asks the server, what it makes, and what it claims.
+#[test]
+fn a_first_load_waits_seldom_before_its_first_row() {
+    let load = || Load::of("{\"id\":1}\n".repeat(10)).schema("id int").key("none");
+    let trips = |load: Load| {
+        let proxy = Proxy::on_tcp(load.database(), vec![]);
+        load.call().into(proxy.url()).run().done();
+        let answers = proxy.traffic().remove(0).server;
+        let before = answers.iter().take_while(|&&kind| kind != b'G');
+        before.filter(|&&kind| kind == b'Z').count()
+    };
+    let made = load();
+    made.run().exit(0);
+    made.sql("TRUNCATE t, logmill.checkpoints, logmill.sources CASCADE");
+    assert_eq!((trips(load()), trips(made)), (40, 29));
 }

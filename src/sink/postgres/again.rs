@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use postgres::Client;
 
+use super::ask::Ask as _;
 use super::constants::Constants;
 use super::ledger::{Run, counts};
 use super::link::Link;
@@ -37,7 +38,7 @@ impl Splits {
 /// Locks the checkpoints of these splits, as far as they are there, in the order of their key. Whoever
 /// was moving one has then done so or has not.
 pub(super) fn lock(client: &mut Client, splits: &Splits) -> Result<(), Trouble> {
-    let locked = client.query(
+    let locked = client.ask(
         "SELECT FROM unnest($1::int[], $2::bigint[]) m (id, start)
          JOIN logmill.checkpoints c ON c.source_id = m.id AND c.split_start = m.start
          ORDER BY c.source_id, c.split_start FOR UPDATE OF c",
@@ -50,7 +51,7 @@ pub(super) fn lock(client: &mut Client, splits: &Splits) -> Result<(), Trouble> 
 /// What the checkpoints of these splits say. A statement of its own, so that it reads what was
 /// committed while the locks were waited for.
 pub(super) fn look(client: &mut Client, job: &str, run: Run, splits: &Splits) -> Result<Look, Trouble> {
-    let whole = client.query_one(
+    let whole = client.ask_one(
         "SELECT next_source_id, EXISTS (SELECT FROM logmill.runs r WHERE r.id = $1
                                         AND (extract(epoch FROM r.started_at) * 1000000)::bigint = $2)
          FROM logmill.meta",
@@ -59,7 +60,7 @@ pub(super) fn look(client: &mut Client, job: &str, run: Run, splits: &Splits) ->
     let whole = at(Step::Claim, whole)?;
     let mut look = Look { next_id: whole.get(0), has_run: whole.get(1), ..Look::default() };
     // An id that was lost with its source can be that of another job's by now.
-    let rows = client.query(
+    let rows = client.ask(
         "SELECT c.source_id, c.split_start, c.epoch, c.owner_run, c.position, c.complete,
                 c.lines, c.inserted, c.updated, c.unchanged, c.superseded, c.rejected, c.blank, c.skipped
          FROM unnest($1::int[], $2::bigint[]) m (id, start)

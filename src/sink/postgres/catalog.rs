@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use postgres::{Client, GenericClient, Row, SimpleQueryRow};
 
+use super::ask::Ask as _;
 use super::names::{IndexName, Operator, Order, literal};
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
@@ -38,7 +39,7 @@ pub(super) fn remembered(
     table: &TableName,
 ) -> Result<String, Trouble> {
     let named = table.schema.as_ref().map(std::slice::from_ref);
-    let found = client.query_opt(
+    let found = client.ask_opt(
         "SELECT p.name FROM unnest($1::text[]) WITH ORDINALITY p (name, place)
          JOIN pg_namespace n ON n.nspname = p.name
          JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = $2
@@ -137,7 +138,8 @@ impl Target {
         table: &TableName,
     ) -> Result<Option<Target>, Trouble> {
         let named = table.schema.as_ref().map(std::slice::from_ref);
-        let found = client.query_opt(
+        // The signature comes before the columns: what changes in between is found by the first batch.
+        let sql = format!(
             "WITH RECURSIVE target (oid) AS (
                  SELECT c.oid FROM unnest($1::text[]) WITH ORDINALITY p (name, place)
                  JOIN pg_namespace n ON n.nspname = p.name
@@ -149,35 +151,27 @@ impl Target {
              SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text,
                     EXISTS (SELECT FROM part JOIN pg_trigger g ON g.tgrelid = part.oid
                             WHERE NOT g.tgisinternal AND g.tgtype & 1 = 1),
-                    EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = c.oid AND f.confrelid = c.oid)
-             FROM target JOIN pg_class c ON c.oid = target.oid JOIN pg_namespace n ON n.oid = c.relnamespace",
-            &[&named.unwrap_or(schemas), &table.name],
+                    EXISTS (SELECT FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = c.oid AND f.confrelid = c.oid),
+                    ARRAY(SELECT DISTINCT a.attname::text FROM part JOIN pg_partitioned_table p ON p.partrelid = part.oid
+                          CROSS JOIN unnest(p.partattrs::int2[]) k (attnum)
+                          LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum AND k.attnum > 0
+                          ORDER BY 1),
+                    {SIGNATURE}
+             FROM target JOIN pg_class c ON c.oid = target.oid JOIN pg_namespace n ON n.oid = c.relnamespace"
         );
+        let found = client.ask_opt(&sql, &[&named.unwrap_or(schemas), &table.name]);
         let Some(row) = at(Step::Prepare, found)? else { return Ok(None) };
         let oid: u32 = row.get(0);
         let kind: String = row.get(3);
-        // Before the columns are read: what changes in between is found by the first batch.
-        let signature = at(Step::Prepare, client.query_one(&signature_sql(row.get(1), row.get(2)), &[]))?;
-        let signature = Signature::of(&signature);
         let columns = read_columns(client, oid)?;
-        let partition = client.query(
-            "WITH RECURSIVE part (oid) AS (
-                 SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
-             )
-             SELECT DISTINCT a.attname::text FROM part JOIN pg_partitioned_table p ON p.partrelid = part.oid
-             CROSS JOIN unnest(p.partattrs::int2[]) k (attnum)
-             LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum AND k.attnum > 0
-             ORDER BY 1",
-            &[&oid],
-        );
         Ok(Some(Target {
             oid,
             schema: row.get(1),
             name: row.get(2),
             kind: kind.chars().next().unwrap_or('?'),
             columns,
-            signature,
-            partition_columns: at(Step::Prepare, partition)?.iter().map(|row| row.get(0)).collect(),
+            partition_columns: row.get(6),
+            signature: Signature::of(&row, 7),
             has_row_triggers: row.get(4),
             refers_to_itself: row.get(5),
         }))
@@ -194,15 +188,18 @@ pub(super) struct Signature {
     indexes: String,
 }
 
+/// The signature of a table `c` of the catalog.
+const SIGNATURE: &str = "c.oid::text, c.relpersistence::text,
+     (SELECT string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)
+      FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+     (SELECT string_agg(i.indexrelid::text, ',' ORDER BY i.indexrelid) FROM pg_index i
+      WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indisready)";
+
 /// Asks for the signature of the table that has this name now; asked again, under a lock, in every
 /// batch. The answer is four texts.
 pub(super) fn signature_sql(schema: &str, name: &str) -> String {
     format!(
-        "SELECT c.oid::text, c.relpersistence::text,
-                (SELECT string_agg(concat_ws(' ', a.attnum, quote_ident(a.attname), a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)
-                 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-                (SELECT string_agg(i.indexrelid::text, ',' ORDER BY i.indexrelid) FROM pg_index i
-                 WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indisready)
+        "SELECT {SIGNATURE}
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE n.nspname = {} AND c.relname = {}",
         literal(schema),
@@ -214,8 +211,9 @@ impl Signature {
     /// How many texts an answer has.
     pub(super) const TEXTS: usize = 4;
 
-    fn of(row: &Row) -> Signature {
-        let text = |index: usize| row.get::<_, Option<String>>(index).unwrap_or_default();
+    /// The signature that begins with the column `first` of a row.
+    fn of(row: &Row, first: usize) -> Signature {
+        let text = |index: usize| row.get::<_, Option<String>>(first + index).unwrap_or_default();
         Signature { oid: text(0), persistence: text(1), columns: text(2), indexes: text(3) }
     }
 
@@ -243,7 +241,7 @@ impl Signature {
 }
 
 fn read_columns(client: &mut impl GenericClient, oid: u32) -> Result<Vec<TargetColumn>, Trouble> {
-    let rows = client.query(
+    let rows = client.ask(
         "WITH RECURSIVE base (attnum, oid, modifier, not_null) AS (
              SELECT attnum, atttypid, atttypmod, false FROM pg_attribute
              WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
@@ -325,7 +323,7 @@ pub(super) struct Types {
 pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Result<Types, Trouble> {
     let bases: Vec<u32> = target.columns.iter().map(|column| column.base_oid).collect();
     let mut labels: HashMap<u32, Vec<String>> = HashMap::new();
-    let rows = client.query(
+    let rows = client.ask(
         "SELECT enumtypid, enumlabel::text FROM pg_enum
          WHERE enumtypid = ANY($1) OR enumtypid IN (SELECT typelem FROM pg_type WHERE oid = ANY($1))
          ORDER BY enumtypid, enumsortorder",
@@ -336,7 +334,7 @@ pub(super) fn read_types(client: &mut impl GenericClient, target: &Target) -> Re
     }
     let mut items = HashMap::new();
     for column in target.columns.iter().filter(|column| column.item_oid != 0) {
-        let row = client.query_one(
+        let row = client.ask_one(
             "SELECT format_type(oid, NULL), typtype::text FROM pg_type WHERE oid = $1",
             &[&column.item_oid],
         );
@@ -394,7 +392,7 @@ pub(super) fn find_key_index(
         )));
     }
     wanted.sort();
-    let rows = client.query(
+    let rows = client.ask(
         "SELECT c.relname::text, i.indexrelid,
                 array_agg(a.attname::text ORDER BY a.attname) FILTER (WHERE k.n <= i.indnkeyatts),
                 i.indisvalid AND i.indisready, i.indimmediate, i.indpred IS NULL, i.indexprs IS NULL,
@@ -440,7 +438,7 @@ pub(super) fn find_key_index(
 }
 
 fn read_key_index(client: &mut impl GenericClient, oid: u32) -> Result<KeyIndex, Trouble> {
-    let parts = client.query(
+    let parts = client.ask(
         "WITH RECURSIVE part (oid) AS (
              SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
          ) SELECT n.nspname::text, c.relname::text
@@ -449,7 +447,7 @@ fn read_key_index(client: &mut impl GenericClient, oid: u32) -> Result<KeyIndex,
     );
     let parts = at(Step::Prepare, parts)?;
     let index = |row: &Row| IndexName { schema: row.get(0), name: row.get(1) };
-    let equals = client.query(
+    let equals = client.ask(
         "SELECT a.attname::text, n.nspname::text, o.oprname::text
          FROM pg_index i
          CROSS JOIN unnest(i.indkey::int2[], i.indclass::oid[]) WITH ORDINALITY k (attnum, class, place)
@@ -476,7 +474,7 @@ pub(super) fn order_of(
     column: &str,
 ) -> Result<Order, Trouble> {
     let Some(column) = target.column(column) else { return Ok(Order::default()) };
-    let rows = client.query(
+    let rows = client.ask(
         "SELECT n.nspname::text, o.oprname::text
          FROM pg_opclass c JOIN pg_am a ON a.oid = c.opcmethod AND a.amname = 'btree'
          JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy IN (3, 5)

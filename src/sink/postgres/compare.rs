@@ -3,6 +3,7 @@
 use postgres::{Client, GenericClient, Row};
 
 use super::Settings;
+use super::ask::Ask as _;
 use super::catalog::{self, KeyIndex, Target};
 use super::constants::must_stage;
 use super::fit;
@@ -72,7 +73,7 @@ fn look_at_table(
     findings: &mut Vec<String>,
 ) -> Result<(), Trouble> {
     let name = &target.name;
-    let row = client.query_one(
+    let row = client.ask_one(
         "WITH RECURSIVE part (oid) AS (
              SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
          )

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use postgres::Row;
 
+use super::ask::Ask as _;
 use super::constants::Constants;
 use super::link::{Backend, Link};
 use super::trouble::{Trouble, at, pass};
@@ -50,7 +51,7 @@ pub(super) fn cut(
     let starts: Vec<i64> = cuts.iter().map(|cut| signed(cut.split.start)).collect();
     let epochs: Vec<i64> = cuts.iter().map(|cut| owned.get(cut.split).epoch).collect();
     let places: Vec<i64> = cuts.iter().map(|cut| signed(cut.places[0])).collect();
-    let ended = client.execute(END_SQL, &[&ids, &starts, &epochs, &places, &run]);
+    let ended = client.tell(END_SQL, &[&ids, &starts, &epochs, &places, &run]);
     if at(Step::Claim, ended)? != cuts.len() as u64 {
         return Err(Trouble::Ours(lost_ownership()));
     }
@@ -59,7 +60,7 @@ pub(super) fn cut(
     let parents: Vec<i64> = parts().map(|(parent, ..)| signed(parent.start)).collect();
     let starts: Vec<i64> = parts().map(|(_, part, _)| signed(part.start)).collect();
     let ends: Vec<Option<i64>> = parts().map(|(.., end)| end.map(signed)).collect();
-    let made = client.query(
+    let made = client.ask(
         MAKE_SQL,
         &[&ids, &parents, &starts, &ends, &&hash16(b"").0[..], &run, &backend.pid, &backend.start_us],
     );

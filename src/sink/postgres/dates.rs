@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use postgres::{Client, GenericClient};
 
+use super::ask::Ask as _;
 use super::catalog;
 use super::connect::Server;
 use super::session::Session;
@@ -30,20 +31,20 @@ const TABLES: Tables<'static> = Tables {
 /// Takes down that a run has begun to load its day, if it has one.
 pub(super) fn begin(client: &mut Client, scope: &Scope) -> Result<(), Trouble> {
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
-    at(Step::Claim, client.execute(&begin_sql(DATES), &[job, target, date]))?;
+    at(Step::Claim, client.tell(&begin_sql(DATES), &[job, target, date]))?;
     Ok(())
 }
 
 /// Takes down how the day of a run stands at its end, if it has one.
 pub(super) fn end(client: &mut Client, scope: &Scope, failure: Option<&str>) -> Result<(), Trouble> {
     let Scope { job, target, data_date: Some(date) } = scope else { return Ok(()) };
-    at(Step::Claim, client.execute(&end_sql(&TABLES, "date"), &[job, target, date, &failure]))?;
+    at(Step::Claim, client.tell(&end_sql(&TABLES, "date"), &[job, target, date, &failure]))?;
     Ok(())
 }
 
 /// Forgets the days of which all sources are about to be forgotten.
 pub(super) fn forget(client: &mut Client, job: &str, sources: &[i32]) -> Result<(), postgres::Error> {
-    client.execute(&forget_sql(&TABLES, "= ANY($2)"), &[&job, &sources]).map(drop)
+    client.tell(&forget_sql(&TABLES, "= ANY($2)"), &[&job, &sources]).map(drop)
 }
 
 /// How the days of a job in a table stand.
@@ -55,7 +56,7 @@ pub(super) fn statuses(
 ) -> Result<Vec<DateStatus>, Trouble> {
     let (sources, checkpoints) = tables::of_version(version);
     let tables = Tables { dates: tables::dates_of_version(version), sources, checkpoints, ..TABLES };
-    let rows = client.query(&status_sql(&tables), &[&job, &target, &&rules_hash.0[..]]);
+    let rows = client.ask(&status_sql(&tables), &[&job, &target, &&rules_hash.0[..]]);
     let rows = at(Step::Look, rows)?;
     let stored = rows.iter().map(|row| Stored {
         date: row.get(0),

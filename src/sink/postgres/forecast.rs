@@ -70,7 +70,7 @@ fn look(
     let mut found = Forecast::default();
     let forecast = &mut found;
     pass(forecast, refuse_pooler(client, server))?;
-    pass(forecast, look_at_server(client))?;
+    pass(forecast, look_at_server(client, false))?;
     at(Step::Look, client.batch_execute("SET default_transaction_read_only = on; SET TimeZone = 'UTC'"))?;
     let role = Role::of(client, schemas, &settings.table)?;
     let version = match tables::version(client)? {

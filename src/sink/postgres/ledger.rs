@@ -9,6 +9,7 @@ use postgres::error::SqlState;
 use postgres::{Row, SimpleQueryMessage, SimpleQueryRow};
 
 use super::Settings;
+use super::ask::Ask as _;
 use super::frame::Frame;
 use super::link::Link;
 use super::trouble::{Trouble, at, pass};
@@ -29,7 +30,7 @@ pub(super) struct Run {
 
 /// Opens the row of a run, which all its connections share.
 pub(super) fn begin_run(link: &mut Link, settings: &Settings) -> Result<Run, Trouble> {
-    let run = link.client.query_one(
+    let run = link.client.ask_one(
         "INSERT INTO logmill.runs (job, data_date, command, version, rules_hash) VALUES ($1, $2, $3, $4, $5)
          RETURNING id, (extract(epoch FROM started_at) * 1000000)::bigint",
         &[

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postgres::{Client, Statement};
+use postgres::{Client, SimpleQueryMessage, Statement};
 
 use super::connect::Pulse;
 use super::staging::Staging;
@@ -72,10 +72,23 @@ pub(super) const OUR_PATH: &str = "pg_catalog, pg_temp";
 /// Takes a session off the path of its role, and says which schemas were on it. Nothing else is
 /// asked of a session before.
 pub(super) fn leave_path(client: &mut Client) -> Result<Vec<String>, postgres::Error> {
-    let row = client.query_one("SELECT pg_catalog.current_schemas(false)", &[])?;
-    let schemas: Vec<String> = row.try_get(0)?;
-    client.batch_execute(&format!("SET search_path = {OUR_PATH}"))?;
-    Ok(schemas.into_iter().filter(|schema| !schema.starts_with("pg_")).collect())
+    Ok(leave_path_and(client, "")?.0)
+}
+
+/// The same with more statements in one message, and what they have said.
+pub(super) fn leave_path_and(
+    client: &mut Client,
+    then: &str,
+) -> Result<(Vec<String>, Vec<SimpleQueryMessage>), postgres::Error> {
+    let said = client.simple_query(&format!(
+        "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false)); SET search_path = {OUR_PATH}{then}"
+    ))?;
+    let schemas = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    let schemas: Vec<String> = serde_json::from_str(schemas.unwrap_or_default()).unwrap_or_default();
+    Ok((schemas.into_iter().filter(|schema| !schema.starts_with("pg_")).collect(), said))
 }
 
 /// The path of the statements that write the target: its triggers, its defaults and what these

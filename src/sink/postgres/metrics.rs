@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use postgres::Client;
 
 use super::Settings;
+use super::ask::Ask as _;
 use super::catalog::Target;
 use super::compare::unfit;
 use super::link::begin_sql;
@@ -47,7 +48,7 @@ fn stored_dates(
         let is_ours = |table: &Target| table.column("date").and(table.column("metric_id")).is_some();
         let Some(table) = table.filter(is_ours) else { continue };
         let sql = format!("SELECT DISTINCT date FROM {} WHERE metric_id = $1", table.quoted());
-        let stored = at(Step::RollUp, client.query(&sql, &[&metric.name]))?;
+        let stored = at(Step::RollUp, client.ask(&sql, &[&metric.name]))?;
         // In a table of somebody else it may be of another type.
         dates.extend(stored.iter().filter_map(|row| row.try_get::<_, NaiveDate>(0).ok()));
     }
@@ -64,7 +65,7 @@ pub(super) fn known_dates(
     meant: &Dates,
 ) -> Result<BTreeSet<NaiveDate>, Trouble> {
     let mut dates = marks.days_where(client, &target.quoted(), &marks.are_on(meant))?;
-    let more = client.query(
+    let more = client.ask(
         "SELECT date FROM logmill.dirty_dates WHERE target = $1 AND job = $2
          UNION SELECT data_date FROM logmill.sources
          WHERE $3 AND target = $1 AND job = $2 AND data_date IS NOT NULL",
@@ -79,12 +80,12 @@ pub(super) fn known_dates(
 /// What is taken down of a target, and of others in the tables of these metrics.
 fn known(client: &mut Client, settings: &Settings, target: &Target) -> Result<Known, Trouble> {
     let remembered = target.remembered();
-    let row = client.query_opt("SELECT time, zone FROM logmill.rollups WHERE target = $1", &[&remembered]);
+    let row = client.ask_opt("SELECT time, zone FROM logmill.rollups WHERE target = $1", &[&remembered]);
     let row = at(Step::Prepare, row)?;
     let days = row.as_ref().and_then(|row| row.get::<_, Option<String>>(0).zip(row.get(1)));
     let tables: Vec<String> =
         settings.rollups.metrics.iter().map(|metric| table_of(metric, target).remembered()).collect();
-    let metrics = client.query(
+    let metrics = client.ask(
         "SELECT rollup_table, metric, target, job, sql_hash FROM logmill.metrics
          WHERE target = $1 OR rollup_table = ANY($2) ORDER BY rollup_table, metric",
         &[&remembered, &tables],
@@ -207,10 +208,10 @@ fn write(client: &mut Client, settings: &Settings, target: &Target, wanted: &Cha
     let remembered = target.remembered();
     for (table, name) in &wanted.gone {
         let sql = "DELETE FROM logmill.metrics WHERE rollup_table = $1 AND metric = $2";
-        at(Step::Prepare, client.execute(sql, &[table, name]))?;
+        at(Step::Prepare, client.tell(sql, &[table, name]))?;
     }
     for (table, name, hash) in &wanted.new {
-        let inserted = client.execute(
+        let inserted = client.tell(
             "INSERT INTO logmill.metrics (rollup_table, metric, target, job, sql_hash) VALUES ($1, $2, $3, $4, $5)",
             &[table, name, &remembered, &settings.job, &&hash.0[..]],
         );
@@ -219,11 +220,11 @@ fn write(client: &mut Client, settings: &Settings, target: &Target, wanted: &Cha
     if let Some(days) = &wanted.days {
         let (time, zone) = days.clone().unzip();
         let sql = "UPDATE logmill.rollups SET time = $2, zone = $3 WHERE target = $1";
-        at(Step::Prepare, client.execute(sql, &[&remembered, &time, &zone]))?;
+        at(Step::Prepare, client.tell(sql, &[&remembered, &time, &zone]))?;
         if days.is_none() {
             // Nobody would compute them.
             let sql = "DELETE FROM logmill.dirty_dates WHERE target = $1";
-            at(Step::Prepare, client.execute(sql, &[&remembered]))?;
+            at(Step::Prepare, client.tell(sql, &[&remembered]))?;
         }
     }
     Ok(())
@@ -234,7 +235,7 @@ fn write(client: &mut Client, settings: &Settings, target: &Target, wanted: &Cha
 pub(super) fn take_down(client: &mut Client, changes: &Changes) -> Result<(), Trouble> {
     for (table, name, hash) in &changes.changed {
         let sql = "UPDATE logmill.metrics SET sql_hash = $3 WHERE rollup_table = $1 AND metric = $2";
-        at(Step::RollUp, client.execute(sql, &[table, name, &&hash.0[..]]))?;
+        at(Step::RollUp, client.tell(sql, &[table, name, &&hash.0[..]]))?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod again;
 mod apart;
+mod ask;
 mod calendar;
 mod catalog;
 mod check;

@@ -47,7 +47,12 @@ impl Default for Order {
     }
 }
 
-/// A text as a statement has it. Backslashes mean themselves: `standard_conforming_strings` is on.
+/// A text as a statement has it.
 pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let doubled = text.replace('\'', "''");
+    match doubled.contains('\\') {
+        // Whatever standard_conforming_strings says.
+        true => format!("E'{}'", doubled.replace('\\', "\\\\")),
+        false => format!("'{doubled}'"),
+    }
 }

@@ -8,17 +8,19 @@
 //! An owner is dead when pg_stat_activity no longer has its backend. A backend outlives a
 //! killed client for a moment, so a newcomer waits a little before it gives up.
 
-use postgres::{Client, Row};
+use postgres::{Client, Row, SimpleQueryMessage};
 
 use super::again::{Splits, lock, look};
+use super::ask::Ask as _;
 use super::constants::Constants;
 use super::dates;
 use super::ledger::Run;
 use super::link::{Backend, Link};
+use super::names::literal;
 use super::tables;
 use super::trouble::{Refusal, Trouble, at, pass};
 use super::verdict::Step;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::sink::claim::{Scope, Whose, hash, inode, lost_ownership, signed, stored_inode, unsigned};
 use crate::sink::ledger::{
     self, Acknowledged, Claimed, Decided, Described, Grown, Holder, Holding, Holdings, Ledger, Taken, Wanted,
@@ -41,7 +43,6 @@ pub(super) fn claim(
     if let Some(old) = old {
         end_old(client, run, old, None)?;
     }
-    at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
     // Never a lone COMMIT: on a transaction that has failed it is answered without an error.
     let end_sql = "SET CONSTRAINTS ALL IMMEDIATE; COMMIT".to_owned();
     let mut claiming = Claiming { client, constants, run, backend, end_sql };
@@ -69,16 +70,20 @@ struct Claiming<'a> {
 impl Ledger for Claiming<'_> {
     type Trouble = Trouble;
 
-    /// Takes the lock on ids first: of two runs with the same new file, one makes the source.
+    /// Begins, and takes the lock on ids first: of two runs with the same new file, one makes the source.
     fn remembered(&mut self) -> Result<(Vec<Remembered>, i32), Trouble> {
         let Claiming { client, constants, .. } = self;
-        let next = client.query_one("SELECT next_source_id FROM logmill.meta FOR UPDATE", &[]);
-        let next_id = at(Step::Claim, next)?.get(0);
-        let adopted = client.execute(
-            "UPDATE logmill.sources SET target = $2 WHERE job = $1 AND target IS NULL",
-            &[&constants.scope.job, &constants.scope.target],
-        );
-        at(Step::Claim, adopted)?;
+        let (job, target) = (literal(&constants.scope.job), literal(&constants.scope.target));
+        let begun = client.simple_query(&format!(
+            "{}; SELECT next_source_id FROM logmill.meta FOR UPDATE;
+             UPDATE logmill.sources SET target = {target} WHERE job = {job} AND target IS NULL",
+            constants.begin_sql
+        ));
+        let next_id = at(Step::Claim, begun)?.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+            _ => None,
+        });
+        let next_id = next_id.ok_or_else(|| Error::broken("logmill.meta has no row"))?;
         let remembered = remembered(client, &constants.scope, Whose::Own, tables::VERSION)?;
         pass(Step::Claim, "after-memories")?;
         Ok((remembered, next_id))
@@ -142,7 +147,7 @@ fn remembered_of(
         Whose::Others => "s.job <> $1 AND s.target = $2",
     };
     let sources = format!("{sources} s WHERE {is_asked_for} AND {of_days}");
-    let rows = client.query(
+    let rows = client.ask(
         &format!(
             "SELECT s.id, s.name, s.head_len, s.head_hash, s.tail_start,
                     c.split_start, c.split_end, c.position, c.lines, c.tail_len, c.tail_hash, c.complete,
@@ -170,7 +175,10 @@ fn remembered_of(
         let memory = remembered.last_mut().expect("just pushed");
         memory.push(checkpoint(&row));
     }
-    let containers = client.query(
+    if remembered.is_empty() {
+        return Ok(remembered);
+    }
+    let containers = client.ask(
         &format!(
             "SELECT k.source_id, k.raw_size, k.raw_head_hash, k.raw_tail_hash
              FROM logmill.containers k JOIN (SELECT s.id FROM {sources}) s ON s.id = k.source_id"
@@ -224,7 +232,7 @@ pub(super) fn find_holder(
         return Ok(None);
     }
     // A start that we may not see counts as alive: better to wait than to double.
-    let alive = client.query(
+    let alive = client.ask(
         "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint,
                 concat_ws(', ', nullif(application_name, ''), 'as ' || usename, 'from ' || coalesce(host(client_addr), 'this machine'))
          FROM pg_stat_activity WHERE pid = ANY($1) AND pid <> pg_backend_pid()",
@@ -281,7 +289,7 @@ impl Claiming<'_> {
         }
         let Sources { ids, names, sizes, head_lens, head_hashes, devices, inodes } = &sources;
         let Scope { job, target, data_date } = &constants.scope;
-        let made = client.execute(
+        let made = client.tell(
             "INSERT INTO logmill.sources (id, job, target, data_date, name, size, head_len, head_hash, device, inode)
              SELECT id, $1, $2, $3, name, coalesce(size, 0), head_len, head_hash, device, inode
              FROM unnest($4::int[], $5::text[], $6::bigint[], $7::int[], $8::bytea[], $9::bigint[], $10::bigint[])
@@ -289,7 +297,7 @@ impl Claiming<'_> {
             &[job, target, data_date, ids, names, sizes, head_lens, head_hashes, devices, inodes],
         );
         at(Step::Claim, made)?;
-        let made = client.execute(
+        let made = client.tell(
             "INSERT INTO logmill.checkpoints
                  (source_id, split_start, position, tail_hash, epoch, owner_run, owner_pid, owner_start, rules_hash)
              SELECT id, 0, 0, $5, 1, $2, $3, to_timestamp(0) + $4::bigint * interval '1 microsecond', $6
@@ -309,7 +317,7 @@ impl Claiming<'_> {
         let starts: Vec<i64> = taken.iter().map(|it| signed(it.split.start)).collect();
         let epochs: Vec<i64> = taken.iter().map(|it| it.epoch).collect();
         let positions: Vec<i64> = taken.iter().map(|it| signed(it.position)).collect();
-        let updated = client.execute(
+        let updated = client.tell(
             "UPDATE logmill.checkpoints c
              SET epoch = n.epoch, complete = false, owner_run = $5, owner_pid = $6,
                  owner_start = to_timestamp(0) + $7::bigint * interval '1 microsecond',
@@ -338,7 +346,7 @@ impl Claiming<'_> {
         let starts: Vec<i64> = grown.iter().map(|it| signed(it.last.start)).collect();
         let epochs: Vec<i64> = grown.iter().map(|it| it.epoch).collect();
         let ends: Vec<i64> = grown.iter().map(|it| signed(it.end)).collect();
-        let made = client.execute(
+        let made = client.tell(
             "WITH ended AS (
                  UPDATE logmill.checkpoints c SET split_end = n.ends
                  FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) n (id, start, epoch, ends)
@@ -378,7 +386,7 @@ impl Claiming<'_> {
         let ids: Vec<i32> = held.iter().map(|it| it.split.source).collect();
         let starts: Vec<i64> = held.iter().map(|it| signed(it.split.start)).collect();
         let epochs: Vec<i64> = held.iter().map(|it| it.epoch).collect();
-        let updated = client.execute(
+        let updated = client.tell(
             "UPDATE logmill.checkpoints c
              SET epoch = n.epoch, owner_run = $4, owner_pid = $5,
                  owner_start = to_timestamp(0) + $6::bigint * interval '1 microsecond'
@@ -399,7 +407,7 @@ impl Claiming<'_> {
         let mut sources = Sources::default();
         described.iter().for_each(|it| sources.push(it.id, it.file, it.head));
         let Sources { ids, names, sizes, head_lens, head_hashes, devices, inodes } = &sources;
-        let updated = self.client.execute(
+        let updated = self.client.tell(
             "UPDATE logmill.sources s
              SET name = n.name, size = coalesce(n.size, s.size), head_len = n.head_len, head_hash = n.head_hash,
                  device = coalesce(n.device, s.device), inode = coalesce(n.inode, s.inode)
@@ -426,7 +434,7 @@ pub(super) fn add_containers(client: &mut Client, containers: &[(i32, Container)
         containers.iter().map(|(_, container)| of(container).0.to_vec()).collect()
     };
     let (heads, tails) = (column(|container| container.head_hash), column(|container| container.tail_hash));
-    let added = client.execute(
+    let added = client.tell(
         "INSERT INTO logmill.containers SELECT * FROM unnest($1::int[], $2::bigint[], $3::bytea[], $4::bytea[])
          ON CONFLICT DO NOTHING",
         &[&ids, &sizes, &heads, &tails],
@@ -508,7 +516,7 @@ pub(super) fn reclaim(
     // A source that is complete belongs to nobody and passes no fence; it is ours by its
     // epoch. Any other is ours by our run's number, whatever the epoch: it is higher than we
     // know when the answer to an earlier try of this was lost.
-    let rows = client.query(
+    let rows = client.ask(
         "UPDATE logmill.checkpoints c
          SET epoch = CASE WHEN c.complete THEN c.epoch ELSE c.epoch + 1 END,
              owner_pid = CASE WHEN c.complete THEN NULL ELSE $4::int END,
@@ -569,7 +577,7 @@ pub(super) fn take_over(link: &mut Link, constants: &Constants, holder: &Holder)
     // claim them. From here on they are nobody's, under an epoch that it does not know.
     let client = &mut link.client;
     at(Step::Claim, client.batch_execute(&constants.begin_sql))?;
-    let taken = client.execute(
+    let taken = client.tell(
         "UPDATE logmill.checkpoints
          SET epoch = epoch + 1, owner_run = NULL, owner_pid = NULL, owner_start = NULL WHERE owner_run = $1",
         &[&holder.owner.run],

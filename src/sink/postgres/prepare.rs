@@ -3,6 +3,7 @@
 use postgres::{Client, SimpleQueryMessage};
 
 use super::apart::Apart;
+use super::ask::Ask as _;
 use super::catalog::{self, Target, TargetColumn, signature_sql};
 use super::compare::{compare, unfit};
 use super::connect::Server;
@@ -51,8 +52,7 @@ pub(super) fn prepare(
     if let Some(server) = server {
         refuse_pooler(client, server)?;
     }
-    refuse_standby(client)?;
-    look_at_server(client)?;
+    look_at_server(client, true)?;
     make_tables(client, settings)?;
 
     let mut warnings = Vec::new();
@@ -136,25 +136,20 @@ pub(super) fn prepare(
     })
 }
 
-/// A standby becomes the primary after a failover, and until then is waited for like a server that
-/// takes no writes.
-fn refuse_standby(client: &mut Client) -> Result<(), Trouble> {
-    let row = at(Step::Prepare, client.query_one("SELECT pg_is_in_recovery()", &[]))?;
-    if !row.get::<_, bool>(0) {
-        return Ok(());
-    }
-    let message = "the server is a standby, and takes no writes until it is made the primary".to_owned();
-    Err(Trouble::Server(Box::new(Refusal::taking_no_writes(message))))
-}
-
-pub(super) fn look_at_server(client: &mut Client) -> Result<(), Trouble> {
-    let row = client.query_one(
+/// Refuses a server that cannot take what is to be loaded. A standby becomes the primary after a failover, and
+/// until then `is_waited_for` like a server that takes no writes.
+pub(super) fn look_at_server(client: &mut Client, is_waited_for: bool) -> Result<(), Trouble> {
+    let row = client.ask_one(
         "SELECT current_setting('server_version_num')::int, current_setting('server_version'),
                 pg_is_in_recovery() OR current_setting('transaction_read_only')::bool,
-                current_setting('server_encoding')",
+                current_setting('server_encoding'), pg_is_in_recovery()",
         &[],
     );
     let row = at(Step::Prepare, row)?;
+    if is_waited_for && row.get(4) {
+        let message = "the server is a standby, and takes no writes until it is made the primary".to_owned();
+        return Err(Trouble::Server(Box::new(Refusal::taking_no_writes(message))));
+    }
     let mut findings = Vec::new();
     if row.get::<_, i32>(0) < SERVER_VERSION_MIN {
         let version: String = row.get(1);
@@ -201,7 +196,7 @@ fn make_tables(client: &mut Client, settings: &Settings) -> Result<(), Trouble> 
 
 /// Tables of ours whose rows a crash can take back without the target's are worthless.
 pub(super) fn check_tables(client: &mut Client) -> Result<(), Trouble> {
-    let rows = client.query(
+    let rows = client.ask(
         "SELECT c.relname::text, c.relpersistence <> 'p',
                 NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
                      AND has_table_privilege(c.oid, 'UPDATE'))
@@ -271,7 +266,7 @@ pub(super) fn no_place(table: &TableName) -> String {
 /// What the job has loaded before, in tables of this version.
 pub(super) fn past(client: &mut Client, settings: &Settings, version: i32) -> Result<Past, Trouble> {
     let (sources, checkpoints) = tables::of_version(version);
-    let loaded = client.query(&Past::sql(sources, checkpoints), &[&settings.job]);
+    let loaded = client.ask(&Past::sql(sources, checkpoints), &[&settings.job]);
     let loaded = at(Step::Prepare, loaded)?;
     let loaded =
         loaded.iter().map(|row| Loaded { target: row.get(0), sources: row.get(1), inserted: row.get(2) });
@@ -303,14 +298,13 @@ pub(super) fn look_at_past(
     let (remembered, job) = (target.remembered(), &settings.job);
     if matches!(target.kind, 'r' | 'p') {
         warnings.extend(past.emptied(&remembered, &target.name, job, || {
-            let empty =
-                client.query_one(&format!("SELECT NOT EXISTS (SELECT FROM {})", target.quoted()), &[]);
+            let empty = client.ask_one(&format!("SELECT NOT EXISTS (SELECT FROM {})", target.quoted()), &[]);
             // Without the right to read, the comparison that follows says so.
             empty.is_ok_and(|row| row.get(0))
         }));
     }
     let renamed = past.renamed(&remembered, job, "logmill.sources", |table| {
-        let found = client.query_one(
+        let found = client.ask_one(
             "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                             WHERE n.nspname = $1 AND c.relname = $2)",
             &[&table.schema, &table.name],
@@ -337,7 +331,7 @@ fn stage_checks(client: &mut Client, target: &Target, columns: &[Column]) -> Res
         .collect();
     // A trigger may mend a row before it is checked. A CHECK that is not validated need not
     // hold for rows that are there, and are staged again.
-    let rows = client.query(
+    let rows = client.ask(
         "WITH RECURSIVE part (oid) AS (
              SELECT $1::oid UNION ALL SELECT i.inhrelid FROM part JOIN pg_inherits i ON i.inhparent = part.oid
          )
@@ -369,10 +363,9 @@ pub(super) fn refuse_pooler(first: &mut Client, server: &Server) -> Result<(), T
         // Not a finding: a server with one connection left can still be loaded.
         return Ok(());
     };
-    let before = backend_pid(first)?;
-    at(Step::Prepare, second.batch_execute("BEGIN"))?;
-    let other = backend_pid(&mut second)?;
-    let after = backend_pid(first)?;
+    let before = backend_pid(first, "")?;
+    let other = backend_pid(&mut second, "BEGIN; ")?;
+    let after = backend_pid(first, "")?;
     at(Step::Prepare, second.batch_execute("ROLLBACK"))?;
     if before == after && before != other {
         return Ok(());
@@ -385,8 +378,9 @@ pub(super) fn refuse_pooler(first: &mut Client, server: &Server) -> Result<(), T
 }
 
 /// By the simple protocol: a pooler may not know prepared statements.
-fn backend_pid(client: &mut Client) -> Result<String, Trouble> {
-    let messages = at(Step::Prepare, client.simple_query("SELECT pg_catalog.pg_backend_pid()"))?;
+fn backend_pid(client: &mut Client, before: &str) -> Result<String, Trouble> {
+    let sql = format!("{before}SELECT pg_catalog.pg_backend_pid()");
+    let messages = at(Step::Prepare, client.simple_query(&sql))?;
     let pid = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
         _ => None,

@@ -15,12 +15,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
-use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
+use postgres::{Client, SimpleQueryMessage};
 
 use super::connect::{Cause, NotConnected, Pulse, Server};
-use super::link::{APPLICATION_NAME, Backend, Link, leave_path};
+use super::link::{APPLICATION_NAME, Backend, Link, leave_path, leave_path_and};
 use super::trouble::{Refusal, Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, ErrorKind};
@@ -336,28 +336,28 @@ fn hand_over<T>(visitor: &Sender<T>, mut value: T, pulse: &Pulse) -> ControlFlow
 
 /// The first words on a new connection.
 fn greet(client: &mut Client, timeouts: Timeouts) -> Result<(Backend, Vec<String>), Trouble> {
-    let schemas = at(Step::Prepare, leave_path(client))?;
-    // For what is done outside of a transaction; a batch sets them too.
-    let limits = format!(
-        "SET statement_timeout = {}; SET lock_timeout = {}",
+    // The limits are for what is done outside of a transaction; a batch sets them too.
+    let then = format!(
+        "; SET statement_timeout = {}; SET lock_timeout = {};
+         SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
+         FROM pg_stat_get_activity(pg_backend_pid())",
         timeouts.statement.as_millis(),
         timeouts.lock.as_millis()
     );
-    at(Step::Prepare, client.batch_execute(&limits))?;
+    let (schemas, said) = at(Step::Prepare, leave_path_and(client, &then))?;
+    let backend = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) if row.len() == 2 => {
+            Some(Backend { pid: row.get(0)?.parse().ok()?, start_us: row.get(1)?.parse().ok()? })
+        }
+        _ => None,
+    });
+    let backend = backend.ok_or_else(|| Trouble::Ours(odd_answer(Step::Prepare)))?;
     // Before the first temporary table, or never: a stage of a whole batch stays in memory. A
     // pool may give us a session that has had one, and then it is slower and no worse.
     match client.batch_execute("SET temp_buffers = '64MB'") {
-        Err(error) if error.as_db_error().is_none() => return Err(Trouble::new(Step::Prepare, &error)),
-        _ => {}
+        Err(error) if error.as_db_error().is_none() => Err(Trouble::new(Step::Prepare, &error)),
+        _ => Ok((backend, schemas)),
     }
-    let row = client.query_one(
-        "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
-         FROM pg_stat_get_activity(pg_backend_pid())",
-        &[],
-    );
-    let row = at(Step::Prepare, row)?;
-    let backend = (|| Ok(Backend { pid: row.try_get(0)?, start_us: row.try_get(1)? }))();
-    Ok((at(Step::Prepare, backend)?, schemas))
 }
 
 /// Whether a panic is the driver's, over an answer of other columns than were asked for. No server

@@ -2,6 +2,7 @@
 
 use postgres::Client;
 
+use super::ask::Ask as _;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
 use crate::error::{Error, ErrorKind};
@@ -30,7 +31,7 @@ pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
         Some(version) if version > VERSION => check_version(version),
         _ => {
             // Even where the schema is there, this wants a right on the database.
-            let exists = client.query_one("SELECT to_regnamespace('logmill') IS NOT NULL", &[]);
+            let exists = client.ask_one("SELECT to_regnamespace('logmill') IS NOT NULL", &[]);
             let exists = at(Step::Prepare, exists)?.get(0);
             let sql = if exists { SQL.replacen(SCHEMA_SQL, "", 1) } else { SQL.to_owned() };
             at(Step::Prepare, client.batch_execute(&sql))
@@ -41,7 +42,7 @@ pub(super) fn make(client: &mut Client) -> Result<(), Trouble> {
 /// The version of the tables, if they are there.
 pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
     // Out of the catalog itself: of a name, a backend that waited for the lock still has in mind that it was not there.
-    let exists = client.query_one(
+    let exists = client.ask_one(
         "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                         WHERE n.nspname = 'logmill' AND c.relname = 'meta')",
         &[],
@@ -49,7 +50,7 @@ pub(super) fn version(client: &mut Client) -> Result<Option<i32>, Trouble> {
     if !at(Step::Prepare, exists)?.get::<_, bool>(0) {
         return Ok(None);
     }
-    let version = client.query_one("SELECT version FROM logmill.meta", &[]);
+    let version = client.ask_one("SELECT version FROM logmill.meta", &[]);
     Ok(Some(at(Step::Prepare, version)?.get(0)))
 }
 

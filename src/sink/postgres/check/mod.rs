@@ -17,6 +17,7 @@ use std::cmp::Ordering;
 
 use postgres::GenericClient;
 
+use super::ask::Ask as _;
 use super::catalog::Target;
 use super::trouble::{Trouble, at};
 use super::verdict::Step;
@@ -118,7 +119,7 @@ pub(super) fn read(
     columns: &[Column],
 ) -> Result<Demands, Trouble> {
     // Texts are equal if their bytes are, unless a collation says otherwise.
-    let collated = at(Step::Prepare, client.query(&with_domains(COLLATED), &[&target.oid]))?;
+    let collated = at(Step::Prepare, client.ask(&with_domains(COLLATED), &[&target.oid]))?;
     let collated: Vec<String> = collated.iter().map(|row| row.get(0)).collect();
     let known: Vec<compile::KnownColumn<'_>> = columns
         .iter()
@@ -131,7 +132,7 @@ pub(super) fn read(
             _ => None,
         })
         .collect();
-    let rows = at(Step::Prepare, client.query(&with_domains(CHECKS), &[&target.oid]))?;
+    let rows = at(Step::Prepare, client.ask(&with_domains(CHECKS), &[&target.oid]))?;
     let checks = rows.iter().filter_map(|row| {
         let (name, text, domain_of): (String, String, Option<String>) = (row.get(0), row.get(1), row.get(2));
         // A trigger of the user's can mend a row before its CHECKs are looked at; values are

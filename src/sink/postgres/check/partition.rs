@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use postgres::GenericClient;
 
+use super::super::ask::Ask as _;
 use super::compile::KnownColumn;
 use super::{CHECK_VIOLATION, Constant, Subject};
 use crate::reject::{Faults, Path};
@@ -54,7 +55,7 @@ pub(super) fn read(
     if target.kind != 'p' {
         return Ok(None);
     }
-    let rows = at(Step::Prepare, client.query(TREE, &[&target.oid]))?;
+    let rows = at(Step::Prepare, client.ask(TREE, &[&target.oid]))?;
     let tables: Vec<Table> = rows
         .iter()
         .map(|row| Table {
