@@ -8,7 +8,6 @@ use chrono::NaiveDate;
 
 use super::Watch;
 use crate::config::Config;
-use crate::counts::Counts;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::figure;
@@ -17,7 +16,7 @@ use crate::pipeline::{Outcome, Settings};
 use crate::report::Exit;
 use crate::sink::destination::Destination;
 use crate::sink::rollup::{Dates, FailedMetric};
-use crate::sink::{self, Ending, HOLDER_WAIT, Key, Sink};
+use crate::sink::{self, Counts, Ending, HOLDER_WAIT, Key, Sink};
 use crate::source::Hash16;
 use crate::work::Recipe;
 
