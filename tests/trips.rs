@@ -99,7 +99,7 @@ fn a_batch_that_is_staged_waits_for_its_merge() {
 }
 
 /// What a load of ten new records waits for, from its first word on the connection to the first row: the
-/// login, what it asks the server, what it makes, and what it claims.
+/// login, what it asks the server, what it makes, and what it claims. The second finds all tables made.
 #[test]
 fn a_first_load_waits_seldom_before_its_first_row() {
     let load = || Load::of("{\"id\":1}\n".repeat(10)).schema("id int").key("none");
