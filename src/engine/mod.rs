@@ -20,6 +20,7 @@ mod letters;
 mod listed;
 mod load;
 mod mended;
+mod pace;
 mod plan;
 mod replay;
 mod report;

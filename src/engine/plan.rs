@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::files::{LINK_OF_ANOTHER, files, note_finished};
 use super::guarantees::{Kinds, guarantees};
+use super::pace::pace;
 use super::run::{Ended, recipe, settings};
 use super::status::{compare_rules, old_rows};
 use super::{Watch, destination};
@@ -61,7 +62,9 @@ pub fn plan(config: &Config, options: PlanOptions, watch: &Watch) -> Result<Plan
     let whole = whole(config, &asked, &forecast, &settings, options);
     let files = fates(asked, &forecast, unreadable, streams, passed_over);
     let plan = report(config, &*destination, kinds, files, forecast, options.with_sql);
-    Ok(Plan { other_rules, splits, whole, ..plan })
+    let plan = Plan { other_rules, splits, whole, ..plan };
+    let pace = pace(config, &found, &plan, &*destination, watch);
+    Ok(Plan { pace, ..plan })
 }
 
 /// Refuses splits that are shorter than a chunk: each is a checkpoint, and a transaction of its own.
@@ -218,6 +221,7 @@ fn report(
         key: key(config),
         guarantees: guarantees(config, kinds, destination.rests_on()),
         shows_all: false,
+        pace: None,
         sql: with_sql.then_some(forecast.sql),
     }
 }

@@ -48,7 +48,7 @@ pub use load::{
     Duplicate, FailedFile, GivenUpFile, Load, LoadSources, Next, Notice, Place, Reason, Subject, Times,
 };
 pub use page::{Page, PageWritten};
-pub use plan::{Fate, Guarantee, Plan, PlannedFile, PlannedSplit, WholeFile};
+pub use plan::{Fate, Guarantee, Pace, Plan, PlannedFile, PlannedSplit, WholeFile};
 pub use progress::ProgressLine;
 pub use rollup::{LoadRollups, Rollup};
 pub use rules::{OldRows, OtherRules};

@@ -40,6 +40,8 @@ pub struct Plan {
     /// A person asked for all promises.
     #[serde(skip)]
     pub shows_all: bool,
+    /// How fast it would be; nothing if less than 64 MiB are to be read, or if no file shows it.
+    pub pace: Option<Pace>,
     /// The statements that would be run first, where they are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
@@ -111,6 +113,27 @@ pub struct Guarantee {
     pub what: &'static str,
     /// What holds.
     pub holds: String,
+}
+
+/// How fast a load would be, by figures measured on this job.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pace {
+    /// Bytes that are to be read, decompressed, as far as that can be told.
+    pub bytes: u64,
+    /// The file of which the beginning was parsed for this,
+    pub file: String,
+    /// and so many bytes of it, decompressed.
+    pub sample_bytes: u64,
+    /// Bytes that a core parses and checks each second.
+    pub parsed_per_second: u64,
+    /// Bytes that the destination took each second in the best of the last loads of the job; nothing if none was long enough to tell.
+    pub stored_per_second: Option<u64>,
+    /// So many cores keep the destination busy.
+    pub cores: Option<f64>,
+    /// So many seconds a load takes.
+    pub seconds: Option<f64>,
+    /// What follows, in words: whether more cores or machines help, and when to go to a bucket instead.
+    pub advice: String,
 }
 
 impl Report for Plan {

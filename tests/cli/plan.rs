@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::harness::postgres::Server;
+use crate::harness::run::needs_failpoints;
 
 fn place(url: &str) -> Place {
     let place = Place::new();
@@ -203,4 +204,45 @@ fn a_plan_creates_nothing_on_a_server_and_prints_what_a_role_lacks() {
     assert_eq!(code, 2);
     assert!(object["obstacles"][0].as_str().unwrap().contains("GRANT TEMPORARY"), "{object}");
     database.client().batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
+}
+
+/// Of a large job it is told how fast it would be: by a part that is parsed, and by the loads before.
+#[test]
+fn a_plan_says_how_fast_it_would_be_and_what_would_help() {
+    needs_failpoints();
+    let place = Place::new();
+    place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));
+    let line = format!("{{\"n\":1,\"more\":\"{}\"}}\n", "x".repeat(4000));
+    place.write("logs/small.ndjson", line.repeat(10));
+    let pace = || place.json("plan -j job.toml").1["pace"].clone();
+    assert_eq!(pace(), Value::Null, "40 kB are loaded before that is read");
+    let large = line.repeat((64 << 20) / line.len() + 1);
+    place.write("logs/large.ndjson", &large);
+    let told = pace();
+    let number = |key: &str| told[key].as_f64().unwrap_or_else(|| panic!("{key}: {told}"));
+    assert!(number("bytes") >= large.len() as f64 && number("bytes") < 1.01 * large.len() as f64);
+    assert!(
+        number("sample_bytes") >= f64::from(8 << 20) && number("sample_bytes") < 0.8 * large.len() as f64
+    );
+    assert!(number("parsed_per_second") > 0.0);
+    assert!(
+        told["cores"].is_null() && told["advice"].as_str().unwrap().contains("load one large file first")
+    );
+    // A load that took its time, and as much again to be read.
+    let mut load = place.command("load -j job.toml");
+    assert!(load.env("FAILPOINTS", "before-commit=sleep(1000)").output().unwrap().status.success());
+    place.write("logs/next.ndjson", large.replace("\"n\":1", "\"n\":2"));
+    let told = pace();
+    let number = |key: &str| told[key].as_f64().unwrap_or_else(|| panic!("{key}: {told}"));
+    let (stored, parsed) = (number("stored_per_second"), number("parsed_per_second"));
+    assert!((number("cores") * parsed / stored - 1.0).abs() < 0.01, "{told}");
+    assert!(number("seconds") >= 0.99 * number("bytes") / stored, "{told}");
+    assert!(stored < 64e6, "a second and more for each of several commits: {told}");
+    assert!(told["advice"].as_str().unwrap().contains("one core is enough"), "{told}");
+    let said = place.run("plan -j job.toml").ended(0, &[]).stdout;
+    for words in
+        ["how fast\n  a core parses ", "the destination took ", "cores keep it busy", "one core is enough"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

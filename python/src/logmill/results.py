@@ -543,6 +543,28 @@ class Guarantee(Read):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace(Read):
+    """How fast a load would be, by figures measured on this job."""
+
+    bytes: int
+    """Bytes that are to be read, decompressed, as far as that can be told."""
+    file: str
+    """The file of which the beginning was parsed for this,"""
+    sample_bytes: int
+    """and so many bytes of it, decompressed."""
+    parsed_per_second: int
+    """Bytes that a core parses and checks each second."""
+    stored_per_second: int | None = None
+    """Bytes that the destination took each second in the best of the last loads of the job; nothing if none was long enough to tell."""
+    cores: float | None = None
+    """So many cores keep the destination busy."""
+    seconds: float | None = None
+    """So many seconds a load takes."""
+    advice: str
+    """What follows, in words: whether more cores or machines help, and when to go to a bucket instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan(Report):
     """What a load would do."""
 
@@ -570,6 +592,8 @@ class Plan(Report):
     """What a row is known by."""
     guarantees: tuple[Guarantee, ...]
     """What is promised."""
+    pace: Pace | None = None
+    """How fast it would be; nothing if less than 64 MiB are to be read, or if no file shows it."""
     sql: str | None = None
     """The statements that would be run first, where they are asked for."""
 

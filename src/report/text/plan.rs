@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::fold::folded;
 use super::rules::other_rules;
 use crate::figure;
 use crate::printable::{one_line, path, printable};
-use crate::report::{Fate, Guarantee, Plan, PlannedSplit};
+use crate::report::{Fate, Guarantee, Pace, Plan, PlannedSplit};
 
 /// How many files of a kind are named; a machine gets them all.
 const FILES_SHOWN: usize = 20;
@@ -47,8 +48,25 @@ pub(in crate::report) fn plan(plan: &Plan, width: usize) -> String {
     paragraphs(&mut out, "stands in the way", &plan.obstacles);
     paragraphs(&mut out, "to know", &plan.warnings);
     paragraphs(&mut out, "would be made first (--print-sql shows the statements)", &plan.would_make);
+    plan.pace.iter().for_each(|pace| how_fast(&mut out, pace, width));
     guarantees(&mut out, plan, width);
     out
+}
+
+/// How fast it would be, and what follows.
+fn how_fast(out: &mut String, pace: &Pace, width: usize) {
+    let of = |bytes| figure::bytes(bytes);
+    let (file, sample) = (one_line(&pace.file), of(pace.sample_bytes));
+    let _ = writeln!(out, "\nhow fast");
+    let _ = writeln!(out, "  a core parses {}/s, as seen on {sample} of {file}", of(pace.parsed_per_second));
+    if let (Some(stored), Some(cores), Some(seconds)) = (pace.stored_per_second, pace.cores, pace.seconds) {
+        let time = figure::time(Duration::from_secs_f64(seconds.min(1e9)));
+        let _ = writeln!(out, "  the destination took {}/s in the best of the last loads", of(stored));
+        let _ = writeln!(out, "  so {cores:.1} cores keep it busy, and {} take about {time}", of(pace.bytes));
+    }
+    for line in wrapped(&pace.advice, width.saturating_sub(2)) {
+        let _ = writeln!(out, "  {line}");
+    }
 }
 
 /// The files of one fate, with what there is to say of each.

@@ -1,0 +1,157 @@
+//! How fast a job is: what a core makes of its records, what its destination took in loads before, and what
+//! follows for those who think of more cores, more machines, or another destination.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::Watch;
+use super::run::{cores, recipe, settings};
+use crate::config::Config;
+use crate::event::{Event, Observer};
+use crate::figure;
+use crate::pipeline::{self, Outcome, Settings, Stats};
+use crate::report::{Fate, Pace, Plan};
+use crate::sink::Destination;
+use crate::sink::judge::Judge;
+use crate::source::{Found, is_in_bucket};
+use crate::stop::Stop;
+
+/// Less is loaded before anybody has read how long it takes.
+const TOLD_FROM: u64 = 64 << 20;
+
+/// So much of a file is parsed, to see how fast that is.
+const SAMPLE_BYTES: u64 = 8 << 20;
+
+/// Batches of the sample: it ends with one.
+const SAMPLE_BATCH_ROWS: usize = 10_000;
+
+/// A shorter load tells how loads begin, not how they go on.
+const LOAD_MIN: Duration = Duration::from_secs(2);
+
+/// Whoever has longer to wait would rather do it otherwise.
+const TOO_LONG: Duration = Duration::from_secs(48 * 3600);
+
+/// How fast the load of a plan would be; nothing if it is short, or if nothing can be seen of it.
+pub(super) fn pace(
+    config: &Config,
+    found: &[Found],
+    plan: &Plan,
+    destination: &dyn Destination,
+    watch: &Watch,
+) -> Option<Pace> {
+    let mut raw = 0;
+    let mut first = None;
+    for file in &plan.sources {
+        let Fate::Read { bytes: Some(bytes), .. } = file.fate else { continue };
+        raw += bytes;
+        first = first.or_else(|| found.iter().find(|found| found.path.to_string_lossy() == file.file));
+    }
+    if raw < TOLD_FROM {
+        return None;
+    }
+    let sample = sample(config, first?, watch)?;
+    let parsed = sample.bytes as f64 / sample.work.as_secs_f64();
+    let stored = stored(config, destination);
+    // An archive becomes more than it is, about as much more as its beginning.
+    let bytes = raw as f64 * sample.bytes as f64 / sample.raw_bytes.max(1) as f64;
+    let seconds = stored.map(|stored| bytes / stored.min(parsed * cores() as f64));
+    let busy = stored.map(|stored| stored / parsed);
+    let is_bucket = |url: &str| is_in_bucket(Path::new(url)) || url.starts_with("file://");
+    Some(Pace {
+        bytes: bytes as u64,
+        file: first?.path.to_string_lossy().into_owned(),
+        sample_bytes: sample.bytes,
+        parsed_per_second: parsed as u64,
+        stored_per_second: stored.map(|stored| stored as u64),
+        cores: busy,
+        seconds,
+        advice: advice(busy, seconds, is_bucket(config.destination.url.reveal())),
+    })
+}
+
+/// What was parsed of a file.
+struct Sample {
+    bytes: u64,
+    raw_bytes: u64,
+    work: Duration,
+}
+
+/// Parses and checks the beginning of a file, as a load would, by one worker and without a destination.
+fn sample(config: &Config, file: &Found, watch: &Watch) -> Option<Sample> {
+    let (stop, read) = (Stop::default(), AtomicU64::new(0));
+    let enough = stop.clone();
+    let observer = Observer::new(move |event| {
+        if let Event::Committed { bytes, .. } = event
+            && read.fetch_add(*bytes, Ordering::Relaxed) + bytes >= SAMPLE_BYTES
+        {
+            enough.ask(libc::SIGTERM);
+        }
+    });
+    let settings =
+        Settings { threads: 1, lanes: 1, batch_rows: SAMPLE_BATCH_ROWS, observer, ..settings(config, watch) };
+    let (stats, mut outcome) = (Arc::<Stats>::default(), Outcome::default());
+    let mut judge = Judge::new(Arc::new(config.record.schema.clone()), None);
+    let files = std::slice::from_ref(file);
+    // What is wrong with a file is told by the plan, or by a load.
+    pipeline::run(files, recipe(config), &mut judge, &settings, &stop, &stats, &mut outcome).ok();
+    let work = stats.times().work;
+    let is_seen = outcome.bytes > 0 && !work.is_zero();
+    is_seen.then_some(Sample { bytes: outcome.bytes, raw_bytes: outcome.raw_bytes, work })
+}
+
+/// How many bytes a second the destination took in the best of the last loads of the job.
+fn stored(config: &Config, destination: &dyn Destination) -> Option<f64> {
+    let status = destination.history().ok()?.status(&config.name).ok()??;
+    let loads = status.runs.iter().filter(|run| ["load", "backfill"].contains(&run.command.as_str()));
+    let rates = loads.filter_map(|run| {
+        let took = (run.ended_at? - run.started_at).to_std().ok().filter(|took| *took >= LOAD_MIN)?;
+        Some(run.bytes as f64 / took.as_secs_f64()).filter(|rate| *rate > 0.0)
+    });
+    rates.max_by(f64::total_cmp)
+}
+
+/// What follows for whoever is about to load.
+fn advice(busy: Option<f64>, seconds: Option<f64>, is_bucket: bool) -> String {
+    let (Some(busy), Some(seconds)) = (busy, seconds) else {
+        return "how fast the destination is, only a load can tell: load one large file first, and plan again"
+            .to_owned();
+    };
+    if is_bucket {
+        return "a bucket takes what is written: more cores help, and more machines, each with splits or days of its own"
+            .to_owned();
+    }
+    let help = match busy {
+        busy if busy <= 1.0 => {
+            "one core is enough: more of them, or machines in front of this destination, would only wait"
+        }
+        _ => {
+            "more cores help up to that number; where one machine has fewer, splits go to several (plan --split-size)"
+        }
+    };
+    let long = Duration::from_secs_f64(seconds.min(1e9));
+    match long > TOO_LONG {
+        true => format!(
+            "{help}; as {} is long, consider a bucket (as = \"parquet\"), which many machines fill at once, and only the recent days for this destination",
+            figure::time(long)
+        ),
+        false => help.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_is_told_by_what_is_waited_for() {
+        let told = |busy, hours: f64| advice(Some(busy), Some(hours * 3600.0), false);
+        assert!(told(0.2, 1.0).contains("one core is enough"));
+        assert!(told(3.5, 1.0).contains("up to that number"));
+        assert!(!told(0.2, 47.0).contains("bucket") && told(0.2, 49.0).contains("bucket"));
+        assert!(told(0.2, 49.0).contains("49 h 00 min"));
+        assert!(advice(None, None, false).contains("load one large file first"));
+        assert!(advice(Some(9.0), Some(1e6), true).contains("more machines"));
+    }
+}
