@@ -50,7 +50,8 @@ def logmill_asset(
     person can mend (2, 4) is a failure. Rejected records (3) are a warning of the check on the asset, or with
     `fail_on_rejects` an error. `options` are other arguments of `logmill.load`, `asset` those of Dagster.
     """
-    partitions = DailyPartitionsDefinition(start_date=str(start_date), end_date=end_date and str(end_date))
+    end = None if end_date is None else str(end_date)
+    partitions = DailyPartitionsDefinition(start_date=str(start_date), end_date=end)
 
     @dagster.asset(
         name=name,
@@ -81,7 +82,8 @@ def logmill_asset(
         )
         return MaterializeResult(metadata=_metadata(loaded), check_results=[check])
 
-    return load
+    made: AssetsDefinition = load
+    return made
 
 
 def _metadata(loaded: logmill.Load) -> dict[str, Any]:
