@@ -14,20 +14,9 @@ fn root() -> &'static Path {
 #[track_caller]
 pub(crate) fn made(what: &str) -> PathBuf {
     let mut command = Command::new(root().join(".ci/package"));
-    command.arg(what).env("PROFILE", "dev").env("FEATURES", features());
+    command.arg(what).env("BUILT", env!("CARGO_BIN_EXE_logmill"));
     let said = succeeded(&mut command);
     PathBuf::from(said.lines().last().expect("a path"))
-}
-
-/// The features of this test run, of which the program is there already.
-fn features() -> String {
-    let features = [
-        ("failpoints", cfg!(feature = "failpoints")),
-        ("buckets", cfg!(feature = "buckets")),
-        ("xz", cfg!(feature = "xz")),
-    ];
-    let names: Vec<&str> = features.into_iter().filter_map(|(name, is_on)| is_on.then_some(name)).collect();
-    names.join(",")
 }
 
 /// Runs a command, which must succeed, and gives what it says.
