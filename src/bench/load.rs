@@ -63,7 +63,7 @@ pub(super) fn load(ground: &Ground, into: Option<&Url>, with_floor: bool, stop: 
     let rows = scratch.rows(&config.destination.table)?;
     if i64::try_from(rows) != Ok(report.counts.inserted) {
         return Err(Error::broken(format!(
-            "the load says that it has inserted {} rows, and {rows} are there, so it is no measurement",
+            "the load says that it has inserted {} rows, and {rows} are there, so this is not a measurement",
             report.counts.inserted
         )));
     }

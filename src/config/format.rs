@@ -59,7 +59,7 @@ pub(super) fn read(reader: &mut Reader<'_>, scope: &Scope<'_>) -> (Spec, Nulls) 
     let payload = reader.word_given(scope, "payload");
     if let (None, Some((_, place))) = (runtime, &payload) {
         let message = format!(
-            "'payload' is what stands within the lines of cri, docker or compose, and this job has the format '{format}'"
+            "'payload' is the format within the lines of cri, docker or compose, and this job has the format '{format}'"
         );
         reader.find(message, place);
     }
@@ -336,7 +336,7 @@ mod tests {
             spec("format = \"compose\"\npayload = \"access\"\nlog_format = '$status'\nnulls = []"),
             "container compose\nformat access\nlog_format \"$status\""
         );
-        let message = "'payload' is what stands within the lines of cri, docker or compose, and this job has the format 'ndjson'";
+        let message = "'payload' is the format within the lines of cri, docker or compose, and this job has the format 'ndjson'";
         assert_wrong("source", "payload = \"text\"", message, "\"text\"");
         for (lines, expected) in [
             (

@@ -66,7 +66,7 @@ impl Proposed {
 pub fn write(draft: &Draft<'_>) -> String {
     let mut out = format!(
         "# A job for logmill, written from what was found in the files. It is yours to edit:\n\
-         # from now on nothing is guessed, what stands here is what is loaded.\n\
+         # from now on nothing is guessed: this job says what is loaded.\n\
          name = {}\n",
         string(draft.name)
     );
@@ -403,7 +403,7 @@ mod tests {
         assert_eq!(
             write(&draft),
             r#"# A job for logmill, written from what was found in the files. It is yours to edit:
-# from now on nothing is guessed, what stands here is what is loaded.
+# from now on nothing is guessed: this job says what is loaded.
 name = "web"
 
 [source]

@@ -90,7 +90,7 @@ impl Letters<'_> {
         let beside = ids_beside(path);
         if beside.exists() {
             return Err(Error::usage(format!(
-                "{} stands beside, and `replay --from` would take {} for plain records; name another file",
+                "{} is beside it, and `replay --from` would take {} for plain records; name another file",
                 beside.display(),
                 path.display()
             )));

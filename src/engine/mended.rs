@@ -99,8 +99,8 @@ impl MendedFile {
         }
         if is_raw && number != ids.len() {
             return Err(Error::usage(format!(
-                "{} has {number} lines, and {} has {} ids: a line was added or lost, and which record is which is \
-                 not to be told; export them again",
+                "{} has {number} lines, and {} has {} ids: a line was added or lost, so records and ids no \
+                 longer match; export them again",
                 path.display(),
                 beside.display(),
                 ids.len()

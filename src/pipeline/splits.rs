@@ -25,7 +25,7 @@ pub fn why_whole(file: &Candidate, format: &AnyFormat, settings: &Settings) -> O
         return Some("only the beginning of an archive leads to the rest of it");
     }
     if !settings.source.framing.shows_starts() {
-        return Some("where a record starts shows only to who has read all before it");
+        return Some("only a reader of everything before it can tell where a record starts");
     }
     (!format.settles())
         .then_some("its lines may say anew, at any place, how those behind them are to be read")

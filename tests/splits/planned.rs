@@ -218,7 +218,10 @@ fn what_cannot_be_cut_says_why(kind: Kind) {
     for (load, why) in [
         (plain(Load::empty().file("a.ndjson.gz", good_log(1, 50))), "the beginning of an archive"),
         (plain(Load::of(good_log(1, 50))).key("[\"id\"]"), "the order of the records decides"),
-        (plain(Load::of("[{\"id\": 1}, {\"id\": 2}]")).shaped(Shape::Json), "shows only to who has read all"),
+        (
+            plain(Load::of("[{\"id\": 1}, {\"id\": 2}]")).shaped(Shape::Json),
+            "only a reader of everything before it",
+        ),
     ] {
         let _ = load.call();
         let planned = load.command("plan").arg("--split-size").arg("1MiB").run();

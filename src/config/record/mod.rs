@@ -99,8 +99,7 @@ impl Record {
             if record.has("extra") || schema.extra == Extra::Ignore { common.extra } else { schema.extra };
         let schema = Schema { fields: schema.fields, extra, nul: common.nul, nulls, ..Schema::default() };
         if let Some(name) = schema.stands_alone() {
-            let message =
-                format!("field {} is like an object that it stands in, and stands in none", quoted(name));
+            let message = format!("field {} is like the object around it, and there is none", quoted(name));
             reader.find_absent(message, record);
         }
         let schema = schema.flattened().unwrap_or_else(|message| {

@@ -63,7 +63,7 @@ pub(in crate::report) fn bench_run(run: &BenchRun, width: usize) -> String {
             );
         }
     }
-    out.push_str("Each stage holds those before it. The floor is the least that anybody would have to do: above 1 is faster.\n");
+    out.push_str("Each stage holds those before it. The floor is the least that any program would have to do: above 1 is faster.\n");
     out
 }
 

@@ -116,7 +116,7 @@ pub(super) fn read_again<'a>(
         return context.refuse(
             at,
             code::NOT_STORABLE,
-            format_args!("it stands in no object that it could be like"),
+            format_args!("it is in no object that it could be like"),
         );
     };
     context.above = outer.above;

@@ -141,7 +141,7 @@ impl Destination for ObjectsDestination {
             return stores::rests_on(url);
         }
         "names and bytes that follow from the source and the rules, and a checkpoint that moves behind them by \
-         compare-and-set; a bucket that honours If-Match and If-None-Match; until it has moved, who lists may see \
+         compare-and-set; a bucket that honours If-Match and If-None-Match; until it has moved, a listing may show \
          records of a batch that is being written, and none twice"
     }
 }

@@ -45,7 +45,7 @@ macro_rules! rests_on {
             "names and bytes that follow from the source and the rules, and a checkpoint that moves behind them by \
              compare-and-set; ",
             $state,
-            "; until it has moved, who lists may see records of a batch that is being written, and none twice"
+            "; until it has moved, a listing may show records of a batch that is being written, and none twice"
         )
     };
 }
@@ -179,7 +179,7 @@ fn redis_address(text: &str) -> Result<Address, String> {
     let (mut address, database) = Address::read(text)?;
     address.database = match database.filter(|database| !database.is_empty()) {
         Some(database) => Some(database.parse().map_err(|_| {
-            "behind the host of a Redis stands the number of a database, and nothing else".to_owned()
+            "after the host of a Redis comes the number of a database, and nothing else".to_owned()
         })?),
         None => None,
     };

@@ -402,7 +402,7 @@ impl Guard {
     fn count_rows(&self, kind: u8, length: usize) -> io::Result<()> {
         match kind {
             b'D' if self.pulse.keep(length as u64 + ROW_BYTES) > ANSWER_BYTES_MAX => Err(hostile(format!(
-                "the server sent rows of more than {} MiB in one answer, and nothing that is asked has so many",
+                "the server sent rows of more than {} MiB in one answer, which no query of logmill returns",
                 ANSWER_BYTES_MAX >> 20
             ))),
             b'Z' => {
