@@ -1,0 +1,47 @@
+//! A job without a key loads a table with columns for places and one without, and only the first lets rows be found by
+//! their source.
+
+use super::{lines, select};
+use crate::harness::destination::Kind;
+use crate::harness::load::Load;
+use crate::stories::on_each_destination;
+
+on_each_destination! {
+    places_are_written_if_the_table_has_columns_for_them
+    a_table_without_columns_for_places_is_loaded_and_what_needs_them_is_refused
+}
+
+/// A table of a job without a key, with these columns besides `n`.
+fn keyless(kind: Kind, columns: &str) -> Load {
+    let table = format!("CREATE TABLE t (n bigint{columns})");
+    Load::of(lines([7, 7, 8])).to(kind).schema("n int").key("none").given(&table)
+}
+
+fn places_are_written_if_the_table_has_columns_for_them(kind: Kind) {
+    let load = keyless(kind, ", source_id integer, source_offset bigint");
+    load.run().exit(0);
+    assert_eq!(
+        select(&load, "SELECT n, source_offset FROM t WHERE source_id = 1 ORDER BY 2"),
+        ["7 0", "7 8", "8 16"]
+    );
+    load.command("verify").run().exit(0);
+    // One of the two says nothing.
+    keyless(kind, ", source_id integer").run().exit(2).says("column source_offset is missing from t");
+}
+
+fn a_table_without_columns_for_places_is_loaded_and_what_needs_them_is_refused(kind: Kind) {
+    let load = keyless(kind, "");
+    load.run().exit(0).counts("3 inserted");
+    load.run().exit(0);
+    assert_eq!(select(&load, "SELECT n FROM t ORDER BY n"), ["7", "7", "8"]);
+    let untold = "the rows of t do not say which source they are of";
+    load.command("verify").run().exit(2).says(untold);
+    load.command("forget").arg("--id").arg("1").arg("--delete-rows").arg("--yes").run().exit(2).says(untold);
+    load.call().arg("--rebuild").run().exit(2).says("column source_id is missing from t");
+    assert_eq!(select(&load, "SELECT n FROM t ORDER BY n"), ["7", "7", "8"]);
+    // Without its rows, a source can be forgotten, and is then loaded once more.
+    let forgotten = load.command("forget").arg("--id").arg("1").run();
+    assert_eq!(forgotten.exit(0).result("/rows"), serde_json::Value::Null);
+    load.run().exit(0);
+    assert_eq!(select(&load, "SELECT count(*) FROM t"), ["6"]);
+}
