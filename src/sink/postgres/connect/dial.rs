@@ -111,7 +111,7 @@ impl Server {
                     None => self.look_up(name, host.port)?,
                 };
                 let mut outcome =
-                    Err(Cause::Unreached(format!("the name {name:?} has no address; is it spelt right?")));
+                    Err(Cause::Unreached(format!("the name {name:?} has no address (is it spelt right?)")));
                 for address in addresses {
                     let mut config = config.clone();
                     // The line asks for TLS, and not the driver.
@@ -173,7 +173,7 @@ impl Server {
         let name = name.to_owned();
         let limit = self.connect_timeout;
         within(limit, move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect))?.map_err(
-            |error: io::Error| Cause::Unreached(format!("{}; is the name of the host right?", said(&error))),
+            |error: io::Error| Cause::Unreached(format!("{} (is the name of the host right?)", said(&error))),
         )
     }
 
@@ -258,7 +258,7 @@ fn within<T: Send + 'static>(
     }
     .map_err(|late| match late {
         Some(limit) => {
-            Cause::Unreached(format!("no answer within {} s (connect_timeout); is the address right, and does a firewall let us through?", limit.as_secs_f64()))
+            Cause::Unreached(format!("no answer within {} s (connect_timeout: is the address right, and does a firewall let us through?)", limit.as_secs_f64()))
         }
         None => Cause::Unreached("connecting failed in an unexpected way".to_owned()),
     })
