@@ -1,6 +1,8 @@
 //! Rows of an object, read back into the form in which the encoder writes them.
 
-use std::io::{BufRead, BufReader, Cursor};
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use std::io::BufReader;
+use std::io::{BufRead, Cursor};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -10,7 +12,9 @@ use super::body::Encoding;
 use super::held_columns::HeldColumns;
 use super::layout::Form;
 use super::{Origin, damaged};
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "zstd")]
+use crate::error::Error;
+use crate::error::{ErrorKind, Result};
 
 /// An object that is read.
 pub(super) enum Held {
