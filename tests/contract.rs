@@ -11,9 +11,6 @@
 mod batches;
 /// Who a file is, and whose.
 mod claims;
-/// A line that loses answers.
-#[cfg(all(feature = "buckets", feature = "sqlite"))]
-mod lossy;
 /// A ledger in a map, with a store that fails.
 mod map;
 /// Checkpoints that move, or may not.

@@ -239,7 +239,7 @@ fn of_two_replays_at_once_one_leaves() {
     needs_failpoints();
     // One has begun an object, and lives.
     let story = loaded().fields(LONG);
-    let slow = story.start("dead-letters replay", &[], "after-open=1*sleep(4000)");
+    let slow = story.start_command("dead-letters replay", &[], "after-open=1*sleep(4000)");
     std::thread::sleep(std::time::Duration::from_millis(1500));
     story.command("dead-letters replay", &[]).exit(6).says("its heart beats");
     story.command("dead-letters discard", &["--all"]).exit(6);
@@ -248,7 +248,7 @@ fn of_two_replays_at_once_one_leaves() {
 
     // One has read its letters, and the other is faster.
     let story = loaded().fields(LONG);
-    let slow = story.start("dead-letters replay", &[], "after-fence=return(stop)");
+    let slow = story.start_command("dead-letters replay", &[], "after-fence=return(stop)");
     slow.wait_stopped();
     story.command("dead-letters replay", &[]).exit(3);
     slow.go_on();
@@ -258,7 +258,7 @@ fn of_two_replays_at_once_one_leaves() {
 
     // One wakes up that was taken for dead, and what it writes is what is there.
     let story = loaded().fields(LONG);
-    let slow = story.start("dead-letters replay", &[], "after-open=return(stop)");
+    let slow = story.start_command("dead-letters replay", &[], "after-open=return(stop)");
     slow.wait_stopped();
     story.command("dead-letters replay", &[]).exit(3);
     let before = story.rows().len();

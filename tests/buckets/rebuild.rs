@@ -124,7 +124,7 @@ fn a_rebuild_that_fails_changes_nothing() {
     needs_failpoints();
     let story = loaded();
     let before = story.objects();
-    let failed = story.start("load", &["--rebuild"], "before-rebuild-commit=return(fail)").wait();
+    let failed = story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(fail)").wait();
     failed.exit(1);
     assert_eq!(story.objects(), before);
     story.command("verify", &[]).exit(0);
@@ -136,7 +136,7 @@ fn a_rebuild_that_fails_changes_nothing() {
 fn of_two_rebuilds_at_once_one_leaves() {
     needs_failpoints();
     let story = loaded();
-    let slow = story.start("load", &["--rebuild"], "before-rebuild-commit=1*sleep(4000)");
+    let slow = story.start_command("load", &["--rebuild"], "before-rebuild-commit=1*sleep(4000)");
     std::thread::sleep(std::time::Duration::from_millis(1500));
     story.run(&["--rebuild"]).exit(6);
     // A load has nothing to do, and touches nothing of what is being written.
@@ -144,7 +144,7 @@ fn of_two_rebuilds_at_once_one_leaves() {
     slow.wait().exit(3);
     story.check_complete();
     // One that was taken over wakes up, and changes nothing.
-    let slow = story.start("load", &["--rebuild"], "before-rebuild-commit=return(stop)");
+    let slow = story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(stop)");
     slow.wait_stopped();
     story.run(&["--rebuild"]).exit(3);
     story.check_complete();

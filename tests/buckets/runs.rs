@@ -46,7 +46,7 @@ fn a_run_is_told_while_it_lives_and_when_it_was_killed() {
     let story = leasing();
     story.write("a.ndjson", &story::lines(0, 300));
     // The third batch takes its time.
-    let slow = story.start("load", &[], "after-rows=2*off->1*sleep(4000)->off");
+    let slow = story.start_command("load", &[], "after-rows=2*off->1*sleep(4000)->off");
     std::thread::sleep(std::time::Duration::from_millis(2000));
     let found = status(&story);
     let run = &found["runs"][0];

@@ -7,7 +7,7 @@ use crate::harness::redis::Redis;
 
 /// A story whose state is in this store.
 fn keeping(story: Story, url: &str) -> Story {
-    story.pipeline(&format!("[state]\nurl = \"{url}\"\nlease = \"1s\""))
+    story.state(&format!("url = \"{url}\"\nlease = \"1s\""))
 }
 
 /// Loaded, killed in the middle and gone on with; then there is nothing to do, and the bucket holds no state.

@@ -9,15 +9,22 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::harness::cloud::{Bucket, Cloud};
-use crate::harness::run::needs_failpoints;
-use crate::harness::{logmill, wait_until};
+#[cfg(feature = "buckets")]
+use crate::harness::gcs::Gcs;
+use crate::harness::run::{Process, needs_failpoints};
+use crate::harness::{logmill, wait_for, wait_until};
 
 /// A job with its files and its bucket: a folder, unless it is told otherwise.
 pub(crate) struct Story {
     folder: tempfile::TempDir,
     cloud: Option<Bucket<'static>>,
+    #[cfg(feature = "buckets")]
+    gcs: Option<Gcs>,
+    /// The endpoint that the program is told, where it is not the server's own.
+    endpoint: Option<String>,
     destination: String,
     pipeline: String,
+    state: String,
     fields: String,
     files: String,
 }
@@ -27,6 +34,12 @@ pub(crate) struct Ended(Output);
 
 /// A run that has begun.
 pub(crate) struct Started(Child);
+
+/// A run that is going on.
+pub(crate) struct Going {
+    process: Process,
+    said: PathBuf,
+}
 
 /// Lines for a story, a few of them bad, from an id on. They are of five days.
 pub(crate) fn lines(from: usize, count: usize) -> String {
@@ -55,8 +68,12 @@ impl Story {
         Story {
             folder: tempfile::tempdir().unwrap(),
             cloud: None,
+            #[cfg(feature = "buckets")]
+            gcs: None,
+            endpoint: None,
             destination: "as = \"ndjson\"\nobject_size = \"4KiB\"".to_owned(),
             pipeline: "threads = 2\nchunk_size = \"300B\"\nretry_for = \"5s\"".to_owned(),
+            state: String::new(),
             fields: String::new(),
             files: "*.ndjson".to_owned(),
         }
@@ -65,6 +82,19 @@ impl Story {
     /// Into a bucket of a server.
     pub(crate) fn to(mut self, cloud: &'static Cloud) -> Story {
         self.cloud = Some(cloud.bucket());
+        self
+    }
+
+    /// Into a bucket of Google's, as far as that is imitated.
+    #[cfg(feature = "buckets")]
+    pub(crate) fn to_gcs(mut self) -> Story {
+        self.gcs = Some(Gcs::start());
+        self
+    }
+
+    /// By way of a proxy before the server, or straight again.
+    pub(crate) fn through(mut self, endpoint: Option<String>) -> Story {
+        self.endpoint = endpoint;
         self
     }
 
@@ -78,6 +108,12 @@ impl Story {
         for line in lines.lines() {
             self.pipeline = with(&self.pipeline, line);
         }
+        self
+    }
+
+    /// The lines of `[state]`.
+    pub(crate) fn state(mut self, lines: &str) -> Story {
+        self.state = format!("[state]\n{lines}\n");
         self
     }
 
@@ -105,6 +141,10 @@ impl Story {
     }
 
     fn url(&self) -> String {
+        #[cfg(feature = "buckets")]
+        if let Some(gcs) = &self.gcs {
+            return gcs.url("some/folder");
+        }
         match &self.cloud {
             Some(bucket) => bucket.url("some/folder"),
             None => format!("file://{}", self.bucket().display()),
@@ -116,12 +156,13 @@ impl Story {
         let text = format!(
             "name = \"job\"\n[source]\nformat = \"ndjson\"\nfiles = [\"{}\"]\n[record]\ntime = \"at\"\n[record.fields]\nid = \"int\"\n\
              at = {{ type = \"timestamp\", required = false }}\nnote = {{ type = \"text\", required = false }}\n{}\n\
-             [destination]\nurl = \"{}\"\ntable = \"t\"\n{}\n[pipeline]\n{}\n",
+             [destination]\nurl = \"{}\"\ntable = \"t\"\n{}\n[pipeline]\n{}\n{}",
             self.files,
             self.fields,
             self.url(),
             self.destination,
-            self.pipeline
+            self.pipeline,
+            self.state
         );
         fs::write(&job, text).unwrap();
         job
@@ -132,20 +173,31 @@ impl Story {
     }
 
     fn with_points(&self, name: &str, args: &[&str], points: &str) -> Ended {
-        Ended(self.prepared(name, args, points).output().unwrap())
+        Ended(self.call(name, args, points).output().unwrap())
     }
 
     /// Starts a command that goes on beside the test.
-    pub(crate) fn start(&self, name: &str, args: &[&str], points: &str) -> Started {
-        let mut command = self.prepared(name, args, points);
+    pub(crate) fn start_command(&self, name: &str, args: &[&str], points: &str) -> Started {
+        let mut command = self.call(name, args, points);
         Started(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    fn prepared(&self, name: &str, args: &[&str], points: &str) -> Command {
+    /// A load that goes on by itself, and stops or is killed where the points say.
+    pub(crate) fn start(&self, args: &[&str], points: &str) -> Going {
+        let said = self.path(&format!("said{}", fastrand::u32(..)));
+        let mut command = self.call("load", args, points);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
+        Going { process: Process::spawn(&mut command), said }
+    }
+
+    fn call(&self, name: &str, args: &[&str], points: &str) -> Command {
         let mut command: Command = logmill();
         command.args(name.split(' ')).args(["--output", "json", "-j"]).arg(self.job()).args(args);
         if let Some(bucket) = &self.cloud {
             command.envs(bucket.cloud.variables());
+        }
+        if let Some(endpoint) = &self.endpoint {
+            command.env("AWS_ENDPOINT", endpoint);
         }
         if !points.is_empty() {
             needs_failpoints();
@@ -173,10 +225,14 @@ impl Story {
     /// Everything in the bucket but its state and drafts.
     pub(crate) fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let mut objects = BTreeMap::new();
+        let below = |key: String| key.strip_prefix("some/folder/").map(str::to_owned);
+        #[cfg(feature = "buckets")]
+        if let Some(gcs) = &self.gcs {
+            objects.extend(gcs.objects().into_iter().filter_map(|(key, bytes)| Some((below(key)?, bytes))));
+        }
         match &self.cloud {
             // As AWS's own client sees it.
             Some(bucket) => {
-                let below = |key: String| key.strip_prefix("some/folder/").map(str::to_owned);
                 objects.extend(
                     bucket.objects().into_iter().filter_map(|(key, bytes)| Some((below(key)?, bytes))),
                 );
@@ -190,6 +246,12 @@ impl Story {
             *bytes = String::from_utf8(std::mem::take(bytes)).unwrap().replace(&here, "").into_bytes();
         }
         objects
+    }
+
+    /// Loses the state that lies beside the objects of a server.
+    pub(crate) fn remove_state(&self) {
+        let bucket = self.cloud.as_ref().unwrap();
+        bucket.cloud.boto(&["remove", &bucket.name, "some/folder/_logmill/"]);
     }
 
     /// The rows in it.
@@ -339,7 +401,49 @@ impl Started {
     }
 }
 
+impl Going {
+    /// Waits until it has stopped at its point.
+    #[track_caller]
+    pub(crate) fn wait_stopped(mut self) -> Going {
+        assert!(self.process.stops(), "it ended instead:\n{}", self.said());
+        self
+    }
+
+    /// Lets it go on.
+    pub(crate) fn wake(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// How many KiB of memory it has taken at most, once it has ended.
+    pub(crate) fn peak(&mut self) -> u64 {
+        let status = format!("/proc/{}/status", self.process.id());
+        let mut peak = 0;
+        while self.process.status().is_none() {
+            // The mark only rises, and is gone with the process.
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+            peak = mark.map_or(peak, |mark| mark.trim().parse().unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        peak
+    }
+
+    /// How it ended.
+    #[track_caller]
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        wait_for("the load to end", || self.process.status()).code()
+    }
+
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.said).unwrap()
+    }
+}
+
 impl Ended {
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
     #[track_caller]
     pub(crate) fn exit(&self, code: i32) -> &Ended {
         assert_eq!(self.0.status.code(), Some(code), "{}{}", self.out(), self.err());

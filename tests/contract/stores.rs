@@ -17,13 +17,14 @@ use logmill::split::Split;
 
 use super::CLAUSES;
 use super::batches::{ENDING, asked, batch, task};
-use super::lossy::losing_answers;
 use super::map::{Mapped, cut};
 use super::place::Place;
 use crate::harness::cloud::Cloud;
+use crate::harness::lossy::losing_answers;
 use crate::harness::postgres::{Database, Server, folder};
 use crate::harness::proxy::{At, Fault, Proxy, Rule};
 use crate::harness::redis::Redis;
+use crate::harness::web::{Fate, Web};
 use crate::harness::{wait_for, wait_until};
 
 /// A store that is there, under the text by which a job names it.
@@ -508,6 +509,53 @@ fn postgres_keeps_the_ledger_of_others_where_answers_are_lost() {
     keeps_the_clauses(proxy.url());
     let struck = proxy.traffic().iter().filter(|traffic| traffic.struck).count();
     assert!(struck > 30, "{struck} answers were lost");
+}
+
+/// A proxy before moto by which every fourth write is done and nothing is said of it; and how often that was.
+fn losing_writes() -> (Web, Arc<AtomicUsize>) {
+    let (writes, lost) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&lost);
+    let web = Web::before(Cloud::moto().port(), move |asked| {
+        let is_write = asked.method == "PUT" || asked.is_for("PutItem") || asked.is_for("DeleteItem");
+        match is_write && writes.fetch_add(1, Ordering::Relaxed) % 4 == 1 {
+            true => {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Fate::IsUnheard
+            }
+            false => Fate::Passes,
+        }
+    });
+    (web, lost)
+}
+
+#[test]
+fn a_bucket_keeps_a_ledger_where_answers_are_lost() {
+    const TEST: &str = "a_bucket_keeps_a_ledger_where_answers_are_lost";
+    if let Some(url) = given() {
+        return keeps_the_clauses(&url);
+    }
+    let ((web, lost), mut real) = (losing_writes(), moto());
+    for (name, value) in &mut real.variables {
+        if *name == "AWS_ENDPOINT" {
+            *value = web.endpoint();
+        }
+    }
+    real.with(TEST, |_| ());
+    let lost = lost.load(Ordering::Relaxed);
+    assert!(lost > 30, "{lost} answers were lost");
+}
+
+#[test]
+fn dynamodb_keeps_a_ledger_where_answers_are_lost() {
+    const TEST: &str = "dynamodb_keeps_a_ledger_where_answers_are_lost";
+    if let Some(url) = given() {
+        return keeps_the_clauses(&url);
+    }
+    let ((web, lost), mut real) = (losing_writes(), dynamodb());
+    real.url = real.url.replace(&Cloud::moto().endpoint(), &web.endpoint());
+    real.with(TEST, |_| ());
+    let lost = lost.load(Ordering::Relaxed);
+    assert!(lost > 30, "{lost} answers were lost");
 }
 
 #[test]

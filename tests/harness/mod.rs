@@ -14,10 +14,14 @@ pub(crate) mod destination;
 mod field;
 mod fold;
 mod found;
+#[cfg(feature = "buckets")]
+pub(crate) mod gcs;
 pub(crate) mod impostor;
 pub(crate) mod load;
 pub(crate) mod local;
 pub(crate) mod log;
+#[cfg(feature = "buckets")]
+pub(crate) mod lossy;
 pub(crate) mod oracle;
 pub(crate) mod pooler;
 pub(crate) mod postgres;

@@ -30,6 +30,22 @@ impl Request {
     pub(crate) fn is_list(&self) -> bool {
         self.method == "GET" && !self.is_read()
     }
+
+    /// Whether it is a write that is done only if what stands there is as expected.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.method == "PUT"
+            && ["\nif-match:", "\nif-none-match:"].iter().any(|name| self.headers.contains(name))
+    }
+
+    /// Whether it writes an object, whatever stands there.
+    pub(crate) fn is_plain_put(&self) -> bool {
+        self.method == "PUT" && !self.is_conditional()
+    }
+
+    /// Whether it asks for an operation of DynamoDB or SQS that ends so.
+    pub(crate) fn is_for(&self, operation: &str) -> bool {
+        self.headers.contains(&format!(".{}\r\n", operation.to_lowercase()))
+    }
 }
 
 /// What becomes of a request.
@@ -43,8 +59,12 @@ pub(crate) enum Fate {
     IsCut,
     /// It is answered, and the line is cut in the middle of that.
     IsHalfAnswered,
-    /// This status is the answer.
+    /// It is done, and the line is cut before any of the answer.
+    IsUnheard,
+    /// It is not done, and this status is the answer.
     Fails(u16),
+    /// It is done, and this status is the answer.
+    IsDoneAndFails(u16),
 }
 
 /// Decides what becomes of each request.
@@ -97,17 +117,48 @@ fn serve(line: &TcpStream, server: u16, judge: &Judge, log: &Mutex<Vec<Request>>
                 (&*line).write_all(&answer[..answer.len() - 1 - body_length(&answer) / 2])?;
                 return line.shutdown(std::net::Shutdown::Both);
             }
+            Fate::IsUnheard => {
+                pass(server, &head, &body)?;
+                return line.shutdown(std::net::Shutdown::Both);
+            }
             Fate::Fails(status) => {
-                let code = if status == 503 { "SlowDown" } else { "InternalError" };
-                let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
-                let answer = format!("HTTP/1.1 {status} no\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                (&*line).write_all(answer.as_bytes())?;
+                (&*line).write_all(no(status, &request).as_bytes())?;
+                continue;
+            }
+            Fate::IsDoneAndFails(status) => {
+                pass(server, &head, &body)?;
+                (&*line).write_all(no(status, &request).as_bytes())?;
                 continue;
             }
         }
         (&*line).write_all(&pass(server, &head, &body)?)?;
         return line.shutdown(std::net::Shutdown::Both);
     }
+}
+
+/// An answer that says no, as S3 or as DynamoDB and SQS word it.
+fn no(status: u16, request: &Request) -> String {
+    let body = match request.headers.contains("\nx-amz-target:") {
+        true => {
+            let code = match status {
+                400 => "ThrottlingException",
+                403 => "AccessDeniedException",
+                _ => "InternalServerError",
+            };
+            format!("{{\"__type\":\"com.amazon#{code}\",\"message\":\"no\"}}")
+        }
+        false => {
+            let code = match status {
+                403 => "AccessDenied",
+                409 => "ConditionalRequestConflict",
+                412 => "PreconditionFailed",
+                503 => "SlowDown",
+                _ => "InternalError",
+            };
+            format!("<Error><Code>{code}</Code><Message>no</Message></Error>")
+        }
+    };
+    format!("HTTP/1.1 {status} no\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn note(head: &str, log: &Mutex<Vec<Request>>) -> Request {
@@ -126,7 +177,7 @@ fn note(head: &str, log: &Mutex<Vec<Request>>) -> Request {
 }
 
 /// A request from the line: its head and its body.
-fn message(reader: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
+pub(super) fn message(reader: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {

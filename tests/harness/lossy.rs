@@ -7,7 +7,7 @@ use std::thread;
 
 /// Gives the port of a line to a server that asks and answers in turns. Each connection ends at one of its first
 /// answers, another one each time, and late enough for whoever begins with some questions.
-pub(super) fn losing_answers(server: u16) -> u16 {
+pub(crate) fn losing_answers(server: u16) -> u16 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
