@@ -103,6 +103,19 @@ fn letters_become_rows_in_objects_of_their_own() {
         after.keys().filter(|key| key.starts_with("t/") && !before.contains_key(*key)).collect();
     assert!(new.iter().all(|key| key.contains("-r2") && key.contains("day=2024-03-0")), "{new:?}");
 
+    // By the rules of the load, what was replayed by others is a row of which the values are not compared.
+    let story = story.fields(SHORT);
+    let verified = story.command("verify", &[]);
+    verified.exit(0);
+    let rows = verified.json()["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| of["table"]["rows"].as_u64().unwrap())
+        .sum::<u64>();
+    assert_eq!(rows, expected(true).len() as u64, "{:?}", verified.json());
+    let story = story.fields(LONG);
+
     // What is told of it is what is there.
     let status = story.command("status", &[]).json();
     assert_eq!(status["open_dead_letters"], 19, "{status}");
@@ -219,10 +232,9 @@ fn killed_anywhere_a_discard_loses_and_doubles_nothing() {
                 story.is_killed("dead-letters discard", &["--code", "json_invalid"], point, passed),
                 "{point}"
             );
-            assert_eq!(
-                story.command("dead-letters list", &[]).json()["dead_letters"].as_array().map(Vec::len),
-                Some(all)
-            );
+            let list = story.command("dead-letters list", &[]).json();
+            let listed = list["dead_letters"].as_array().unwrap().len() as u64;
+            assert_eq!(listed + list["more"].as_u64().unwrap(), all as u64, "{point} passed {passed} times");
             story.command("dead-letters discard", &["--code", "json_invalid"]).exit(0);
             assert_eq!(
                 (count(&story, "discarded"), states(&story).len()),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::story::{self, Story};
+use crate::harness::cloud::Cloud;
 use crate::harness::run::needs_failpoints;
 
 fn loaded() -> Story {
@@ -178,4 +179,32 @@ fn a_day_is_loaded_anew() {
     story.check_complete();
     let status = story.command("status", &[]).json();
     assert!(status["dates"].as_array().unwrap().iter().all(|day| day["state"] == "done"), "{status}");
+}
+
+/// The same in a bucket of a server, with all that becomes of letters there.
+#[test]
+fn in_a_bucket_of_a_server_too() {
+    needs_failpoints();
+    let story = Story::new().to(Cloud::moto()).pipeline("[state]\nlease = \"2s\"");
+    story.write("a.ndjson", &story::lines(0, 100));
+    story.run(&[]).exit(3);
+    let letters = story.letters().len();
+    for point in ["after-rows", "after-rebuild-commit"] {
+        assert!(story.is_killed("load", &["--rebuild"], point, 0), "{point}");
+        story.command("verify", &[]).exit(0);
+    }
+    story.run(&["--rebuild"]).exit(3);
+    story.check_complete();
+    assert!(story.is_killed("dead-letters discard", &["--all"], "after-commit", 0));
+    story.command("dead-letters replay", &[]).exit(3);
+    story.command("dead-letters discard", &["--all"]).exit(0);
+    assert_eq!(story.letters().len(), letters);
+    assert!(story.letters().iter().all(|letter| letter["state"] == "discarded"));
+    story.run(&[]).exit(0);
+    story.check_complete();
+    let status = story.command("status", &[]).json();
+    assert_eq!(
+        (&status["open_dead_letters"], &status["runs"][0]["outcome"]),
+        (&0.into(), &"finished".into())
+    );
 }

@@ -425,7 +425,7 @@ impl Snapshot {
             }
         }
         for (id, (source, _)) in &mut sources {
-            take_over(*id, source, &mut splits);
+            as_moved(*id, source, &mut splits);
         }
         let remembered = sources.iter().map(|(&id, (record, _))| {
             let own = splits.range(Split { source: id, start: 0 }..=Split { source: id, start: u64::MAX });
@@ -440,7 +440,7 @@ impl Snapshot {
 }
 
 /// Where a source has moved and its run died before all of that was written, it is as it will be.
-fn take_over(id: i32, source: &mut SourceRecord, splits: &mut BTreeMap<Split, (CheckpointRecord, Version)>) {
+fn as_moved(id: i32, source: &mut SourceRecord, splits: &mut BTreeMap<Split, (CheckpointRecord, Version)>) {
     let Some((first, _)) = splits.get(&Split::whole(id)) else { return };
     let Some(next) = &first.next else { return };
     let run = first.written_by;
