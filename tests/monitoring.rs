@@ -178,21 +178,22 @@ fn after_a_kill_figures_report_status_and_tables_agree(kind: Kind) {
     assert!(of_rerun > 0 && of_rerun < 1000, "{of_rerun}");
     let sources = status["sources"].as_array().unwrap();
     assert!(sources.iter().all(|source| source["complete"] == true));
-    // What the killed run had committed, its lane tells; together they loaded everything once.
+    // What the killed run had committed, its lane tells.
     let [last, killed] = &status["runs"].as_array().unwrap()[..] else { panic!("{status}") };
     assert_eq!((&last["counts"], &killed["ended_at"]), (&report["counts"], &Value::Null));
     let of_lane = |of: &str| killed["lanes"][0][of].as_i64().unwrap();
-    assert_eq!(
-        (of_lane("records") + of_rerun, of_lane("rejected") + report["counts"]["rejected"].as_i64().unwrap()),
-        (1000, letters)
-    );
+    // It writes down no more than a few times a second, so that can be less than it was.
+    let of_killed = ["records", "rejected"].map(|of| all(of) - report["counts"][of].as_i64().unwrap());
+    let told = ["records", "rejected"].map(of_lane);
+    assert!(told[0] > 0 && told[0] <= of_killed[0] && told[1] <= of_killed[1], "{told:?} of {of_killed:?}");
     // And people are told the same, on the terminal and on the page.
-    let (records, rejected) = (of_lane("records"), of_lane("rejected"));
-    let told = format!("killed, or holds nothing at the moment, {records} records, {rejected} rejected");
+    let [records, rejected] = told;
+    let told = format!("killed, or holds nothing at the moment, at least {records} records");
+    assert!(rejected > 0);
     let text = place.run("status -j job.toml").stdout;
     assert!(text.contains(&told), "{told}\n{text}");
     let page = place.run("report -j job.toml -o -").ended(0, &[]).stdout;
-    let row = format!("<td class=\"n\">{records}</td><td class=\"n less\">");
+    let row = format!("<td class=\"n\">≥ {records}</td><td class=\"n less\">");
     assert!(page.contains(&row), "{row}\n{page}");
     // Once more nothing changes but that there was a run.
     let (_, again) = place.json(load);

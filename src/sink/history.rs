@@ -301,7 +301,7 @@ pub struct RunStatus {
 
 impl RunStatus {
     /// The records that it committed, rejects included. A run writes its counts down when it ends; of one that
-    /// is at work, or was killed, its lanes tell.
+    /// is at work, or was killed, its lanes tell how many there are at least.
     pub fn records(&self) -> u64 {
         self.told(self.counts.records, |lane| lane.records)
     }

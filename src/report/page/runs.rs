@@ -133,7 +133,9 @@ fn row(html: &mut Html, columns: &[Column; 8], run: &RunStatus) {
     });
     let took = (run.ended_at).and_then(|ended| (ended - run.started_at).to_std().ok());
     table::cell(html, &columns[4], took.map(figure::time).unwrap_or_default());
-    table::cell(html, &columns[5], figure::count(run.records()));
+    // What was committed in its last moments, a killed run has not written down.
+    let least = if run.ended_at.is_none() { "≥ " } else { "" };
+    table::cell(html, &columns[5], format!("{least}{}", figure::count(run.records())));
     table::cell(html, &columns[6], figure::count(run.counts.inserted));
     table::cell(html, &columns[7], figure::count(run.rejected()));
 }

@@ -287,7 +287,7 @@ fn what_is_to_be_looked_at_says_why_and_a_killed_run_what_it_had_done() {
     let html = html(history::Status { runs: vec![unknown, failed], ..Default::default() });
     for text in [
         "The last run (2, load) ended as failed (1) at 2023-11-14 22:16:40 UTC: the disk is full</li>",
-        "<span class=\"badge live\">no end yet</span></td><td class=\"n\"></td><td class=\"n\">420</td>",
+        "<span class=\"badge live\">no end yet</span></td><td class=\"n\"></td><td class=\"n\">≥ 420</td>",
     ] {
         assert!(html.contains(text), "{text}\n{html}");
     }

@@ -269,7 +269,9 @@ fn run_line(run: &RunStatus) -> String {
 
 /// What a run has committed.
 fn committed(line: &mut String, run: &RunStatus) {
-    let _ = write!(line, ", {}", figure::some(run.records(), "record"));
+    // What was committed in its last moments, a killed run has not written down.
+    let least = if run.ended_at.is_none() && !run.is_alive { "at least " } else { "" };
+    let _ = write!(line, ", {least}{}", figure::some(run.records(), "record"));
     if run.rejected() > 0 {
         let _ = write!(line, ", {} rejected", figure::count(run.rejected()));
     }
