@@ -118,7 +118,7 @@ const FILES: [(&str, &str); 6] = [
         "NAME.logmill.toml",
         "The job that a load without one infers and writes beside you. It is yours to edit, and used from then on.",
     ),
-    ("logmill.db", "The SQLite database into which such a job loads."),
+    ("logmill.db", "The database into which such a job loads."),
     ("~/.pgpass, ~/.pg_service.conf", "Passwords and services of PostgreSQL, as psql has them."),
     (
         "~/.postgresql/root.crt, postgresql.crt, postgresql.key",

@@ -48,7 +48,7 @@ use crate::sink::is_of_answer;
 use crate::stop::Stop;
 use args::{Command, CommandLine, DeadLettersCommand, Output, SpeechArgs};
 use next::Advised;
-use speech::{Speech, print, print_as_is};
+use speech::{Speech, close_line, print, print_as_is};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -198,7 +198,7 @@ fn watch_signals(stop: &Stop, rebuilds: bool, speech: Speech) -> io::Result<()> 
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             if stop.asked().is_some() {
-                terminal::clear();
+                close_line();
                 std::process::exit(i32::from(Exit::Stopped(signal).code()));
             }
             stop.ask(signal);

@@ -17,8 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::args::{ProgressArgs, ProgressForm};
-use super::speech::Speech;
-use super::terminal;
+use super::speech::{Speech, clear_line};
 use crate::engine::Stats;
 use crate::error::{Error, Result};
 use crate::event::{Event, Level, Observer};
@@ -188,7 +187,7 @@ impl Display {
         told.try_iter().for_each(|event| self.say(&event));
         self.tell_missed(missed);
         match &self.form {
-            Form::Bar => terminal::clear(),
+            Form::Bar => clear_line(),
             Form::Lines(_) => self.show(true),
             Form::Nothing | Form::Words => {}
         }
@@ -216,11 +215,7 @@ impl Display {
     fn show(&mut self, is_last: bool) {
         let moment = self.meter.read(&self.stats);
         match &mut self.form {
-            Form::Bar => {
-                let stderr = std::io::stderr();
-                let width = terminal::width_of(&stderr).unwrap_or(LINE_CHARS);
-                terminal::draw(&moment.fitted(width, self.speech.has_colour(&stderr)));
-            }
+            Form::Bar => self.speech.draw(|width, has_colour| moment.fitted(width, has_colour)),
             // Nothing has begun.
             Form::Words if moment.total == 0 && moment.done == 0 => {}
             Form::Words => self.speech.inform(&moment.parts().join(", ")),
@@ -367,9 +362,6 @@ impl Moment {
 /// A bar is no shorter and no longer than this.
 const BAR_CHARS_MIN: usize = 8;
 const BAR_CHARS_MAX: usize = 24;
-
-/// How wide a terminal is that does not say so.
-const LINE_CHARS: usize = 80;
 
 fn bar(share: f64, chars: usize, has_colour: bool) -> String {
     let done = ((share * chars as f64) as usize).min(chars);

@@ -132,12 +132,19 @@ impl Speech {
         Observer::new(move |event| self.event(event))
     }
 
+    /// Draws the line that says how far we are. It is made for so many characters, and with colours or without.
+    pub(super) fn draw(&self, line: impl FnOnce(usize, bool) -> String) {
+        let stderr = io::stderr();
+        let width = terminal::width_of(&stderr).unwrap_or(LINE_CHARS);
+        terminal::draw(stderr.lock(), &line(width, self.has_colour(&stderr)));
+    }
+
     /// Asks a person. Where there is none, the command line has said it all.
     pub(super) fn agrees(&self, question: &str) -> bool {
         if !(self.is_terminal && io::stdin().is_terminal()) {
             return true;
         }
-        terminal::write_above(&format!("{} [y/N] ", printable(question)));
+        write_above(&format!("{} [y/N] ", printable(question)));
         let mut answer = String::new();
         let read = io::stdin().read_line(&mut answer);
         read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
@@ -181,7 +188,7 @@ impl Speech {
         match (self.output, self.log_format) {
             (Output::Json, _) => print(&report.json())?,
             _ if self.is_quiet => self.tell_failures(report.failures()),
-            (Output::Text, LogFormat::Text) => terminal::write_above(&self.for_people(report, &io::stderr())),
+            (Output::Text, LogFormat::Text) => write_above(&self.for_people(report, &io::stderr())),
             (Output::Text, LogFormat::Json) => {
                 let text = report.text(PIPED_CHARS);
                 let first = text.lines().next().unwrap_or_default();
@@ -211,7 +218,7 @@ impl Speech {
 
     /// A line for programs, which is whole.
     pub(super) fn line(&self, line: &str) {
-        terminal::write_above(line);
+        write_above(line);
     }
 
     fn say(&self, level: &str, text: &str, fields: Option<(&str, Value)>) {
@@ -239,7 +246,7 @@ impl Speech {
                 printable_json(&format!("{line}\n"))
             }
         };
-        terminal::write_above(&line);
+        write_above(&line);
     }
 }
 
@@ -278,6 +285,23 @@ fn headed(text: &str, exit: Exit) -> String {
     }
 }
 
+/// How wide a terminal is that does not say so.
+const LINE_CHARS: usize = 80;
+
+/// Takes the line away that says how far we are.
+pub(super) fn clear_line() {
+    terminal::clear(io::stderr().lock());
+}
+
+/// The same for good, as the process is about to end.
+pub(super) fn close_line() {
+    terminal::close(io::stderr().lock());
+}
+
+fn write_above(text: &str) {
+    terminal::write_above(io::stderr().lock(), text);
+}
+
 /// A result.
 pub(super) fn print(text: &str) -> io::Result<()> {
     write_out(printable(text).as_bytes())
@@ -291,12 +315,12 @@ pub(super) fn print_as_is(bytes: &[u8]) -> io::Result<()> {
 
 /// What is wrong with a command line that could not be read, so that the tone is not known yet.
 pub(super) fn complain(text: &str) {
-    terminal::write_above(&fitted(printable(text), &io::stderr()));
+    write_above(&fitted(printable(text), &io::stderr()));
 }
 
 /// Writes to stdout. A reader that went away is a normal end.
 fn write_out(bytes: &[u8]) -> io::Result<()> {
-    terminal::clear();
+    clear_line();
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -1,9 +1,9 @@
 //! The terminal that a person looks at: whether there is one, how wide it is, and the line at its bottom.
 //!
-//! That line says how far we are. Whatever else is written passes here, so that it takes the place of the line,
-//! and the line stands below it again.
+//! That line says how far we are. Whatever else is written to stderr passes here, so that it takes the place of the
+//! line, and the line stands below it again.
 
-use std::io::{self, IsTerminal, Write as _};
+use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,27 +21,36 @@ pub(super) fn width_of(stream: &(impl AsFd + IsTerminal)) -> Option<usize> {
 }
 
 /// Draws the line at the bottom. It has no more characters than the terminal is wide.
-pub(super) fn draw(line: &str) {
+pub(super) fn draw(out: impl Write, line: &str) {
     let mut bottom = bottom();
-    write(&format!("{AWAY}{line}\r"));
+    write(out, &format!("{AWAY}{line}\r"));
     line.clone_into(&mut bottom);
 }
 
 /// Takes the line away.
-pub(super) fn clear() {
+pub(super) fn clear(out: impl Write) {
     let mut bottom = bottom();
     if !bottom.is_empty() {
-        write(AWAY);
+        write(out, AWAY);
         bottom.clear();
     }
 }
 
-/// Writes to stderr, above the line.
-pub(super) fn write_above(text: &str) {
+/// The same for good, for a process that is about to end: who would draw it again waits for that end.
+pub(super) fn close(out: impl Write) {
+    let bottom = bottom();
+    if !bottom.is_empty() {
+        write(out, AWAY);
+    }
+    std::mem::forget(bottom);
+}
+
+/// Writes a text above the line.
+pub(super) fn write_above(out: impl Write, text: &str) {
     let bottom = bottom();
     match bottom.as_str() {
-        "" => write(text),
-        line => write(&format!("{AWAY}{text}{line}\r")),
+        "" => write(out, text),
+        line => write(out, &format!("{AWAY}{text}{line}\r")),
     }
 }
 
@@ -50,6 +59,6 @@ fn bottom() -> MutexGuard<'static, String> {
 }
 
 /// There is no way left to say that stderr is gone.
-fn write(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+fn write(mut out: impl Write, text: &str) {
+    let _ = out.write_all(text.as_bytes());
 }

@@ -28,6 +28,9 @@ fn fold(line: &str, width: usize, indent: usize, out: &mut String) {
     let mut first = line.chars().take_while(|ch| *ch == ' ').count();
     while rest.chars().count() > room {
         let Some((head, tail)) = parted(rest, first, room) else { break };
+        // Where a word has no room that far in, it stands further out.
+        let word = tail.split(' ').next().map_or(0, |word| word.chars().count());
+        let indent = indent.min(width.saturating_sub(word));
         out.push_str(head);
         out.push('\n');
         out.push_str(&" ".repeat(indent));
@@ -98,7 +101,7 @@ mod tests {
             ),
             // A number stays with its unit, and a path is left whole.
             ("it took 12 ms", 11, "it took\n  12 ms"),
-            ("see /a/very/long/path/of/a/file there", 12, "see\n  /a/very/long/path/of/a/file\n  there"),
+            ("see /a/very/long/path/of/a/file there", 12, "see\n/a/very/long/path/of/a/file\n  there"),
             ("    indented", 4, "    indented"),
             ("ä ö ü ß", 3, "ä ö\n ü\n ß"),
             ("", 10, ""),
