@@ -20,7 +20,7 @@ const HEAD: &str = r"# Reports
 
 <!-- Made from src/report and src/event.rs; a test holds them together. To write it anew: UPDATE_MANUAL=1 cargo test manual -->
 
-With `--output json` a command writes one object on one line to stdout, of a failure too, and of a command line that cannot be read. With `--log-format json` every message on stderr is one: `time`, `level`, `message`, and what happened in the run as an `event`. Within a `schema_version` fields may come, and none goes or changes its meaning. Control characters and those that turn the direction of writing are escaped. Bytes that are not UTF-8, in the name of a file or in a record, are replaced, and all of them stand beside as base64. `load`, `backfill` and `replay` write their summary for people to stderr.
+With `--output json` a command writes one object on one line to stdout, of a failure too, and of a command line that cannot be read. With `--log-format json` every message on stderr is one: `time`, `level`, `message`, and what happened in the run as an `event`. Within a `schema_version` fields may come, and none goes or changes its meaning. Control characters and those that turn the direction of writing are escaped. Bytes that are not UTF-8, in the name of a file or in a record, are replaced, and all of them stand beside as base64. `load` and `backfill` write their summary for people to stderr.
 
 `logmill config --output-schema` prints all of this as a JSON Schema (2020-12).
 ";

@@ -203,10 +203,15 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
 #[test]
 fn the_report_is_the_result_however_messages_are_written() {
     let place = place();
-    for flags in ["-q", "--log-format json", "-q --log-format json"] {
+    let said = place.run("check -j app.toml --log-format json").ended(3, &[]);
+    assert!(said.stdout.contains("valid                   3\n"), "{}", said.stdout);
+    assert_eq!(said.stderr, "");
+    // Who wants to hear of nothing but failures has the exit code; a program has the object.
+    for flags in ["-q", "-q --log-format json"] {
         let said = place.run(&format!("check -j app.toml {flags}")).ended(3, &[]);
-        assert!(said.stdout.contains("valid                   3\n"), "{flags}: {}", said.stdout);
-        assert_eq!(said.stderr, "");
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""), "{flags}");
+        let (_, object) = place.json(&format!("check -j app.toml {flags}"));
+        assert_eq!(object["counts"]["valid"], 3, "{flags}");
     }
     assert_eq!(place.run("check -j app.toml -q --verdicts -").ended(3, &[]).stderr, "");
     let said = place.run("check -j app.toml --log-format json --verdicts -").ended(3, &[]);

@@ -36,7 +36,7 @@ fn every_command_has_its_help_and_its_page() {
         let mut groff = Command::new("groff");
         if groff.arg("--version").output().is_ok() {
             let mut groff = Command::new("groff");
-            let said = Said::of(groff.args(["-man", "-Tutf8", "-ww", "-z"]), page.as_bytes());
+            let said = Said::of(groff.args(["-K", "utf8", "-man", "-Tutf8", "-ww", "-z"]), page.as_bytes());
             assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{arguments}");
         }
     }

@@ -286,13 +286,13 @@ fn a_name_with_a_line_end_forges_no_line() {
     place.write("logs/x\n2  y", "{\"n\":1,\"a\\n2  b\":\"long\"}\n");
     place.run("load -j job.toml").ended(3, &["a\\n2  b: too long (string_too_long)"]);
     let list = place.run("dead-letters list -j job.toml").stdout;
-    assert!(list.ends_with("/logs/x\\n2  y:1  string_too_long a\\n2  b\n"), "{list}");
+    assert!(list.ends_with("/logs/x\\n2  y:1  a\\n2  b: too long (string_too_long)\n"), "{list}");
     assert_eq!(list.lines().count(), 1);
     let shown = place.run("dead-letters show -j job.toml 1").stdout;
     assert!(shown.contains("/logs/x\\n2  y\n  place"), "{shown}");
-    assert!(shown.contains("\n    string_too_long a\\n2  b: "), "{shown}");
+    assert!(shown.contains("\n    a\\n2  b: longer than 3 characters (string_too_long)"), "{shown}");
     let status = place.run("status -j job.toml").stdout;
-    assert!(status.contains("string_too_long a\\n2  b  first is 1 at "), "{status}");
+    assert!(status.contains("a\\n2  b: too long (string_too_long)  first is 1 at "), "{status}");
 }
 
 #[test]

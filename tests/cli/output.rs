@@ -245,7 +245,7 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
         ("dead-letters show -j job.toml 2", "app".into(), "usage", "no dead letter 2"),
         ("status -j job.toml --into mysql://x", Value::Null, "usage", "mysql://x"),
         ("load --fiels-from x", Value::Null, "usage", "--fiels-from"),
-        ("load -j gone.toml", Value::Null, "file", "gone.toml"),
+        ("load -j gone.toml", Value::Null, "job_file", "gone.toml"),
     ] {
         let (_, object) = place.json(arguments);
         assert_eq!((&object["job"], &object["error_kind"]), (&job, &kind.into()), "{object}");

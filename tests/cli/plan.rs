@@ -103,7 +103,7 @@ fn a_plan_takes_nothing_from_a_stream() {
     let place = place("sqlite:logmill.db");
     nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     place.write("utf16", "\u{feff}{\"n\":1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
-    let said = place.run("plan -j job.toml fifo - utf16").ended(1, &[]);
+    let said = place.run("plan -v -j job.toml fifo - utf16").ended(1, &[]);
     for words in [
         "2 files would be read\n  fifo: a stream, which only a load can look at\n  -: a stream",
         "utf16: it is UTF-16, and logs are read as UTF-8",
