@@ -129,10 +129,10 @@ impl Course<'_> {
         ];
         let of_all = |band: &Band| {
             let mean = band.shares.iter().sum::<f64>() / band.shares.len() as f64;
-            format!("{} {} of the time", band.name, percent(mean))
+            format!("{} {}", band.name, percent(mean))
         };
         let description = bands.each_ref().map(of_all).join(", ");
-        html.leaf("p", &[("class", &"lead")], format!("{description}."));
+        html.leaf("p", &[("class", &"lead")], format!("Of the time, {description}."));
         let words = Words { title: "Who waited for whom", description: &description };
         let ends = ["its beginning", &self.began(self.steps.len())];
         plot::bands(html, &words, &bands, percent, ends);
