@@ -89,6 +89,9 @@ def run(
     try:
         code, out, errors = _Watched(process, reader, on_progress).wait()
     finally:
+        if process.poll() is None:
+            # Ctrl-C, before anybody was there to hear of it.
+            process.send_signal(signal.SIGINT)
         _running.discard(process)
     return _told(kind, command, code, out, errors)
 
