@@ -174,7 +174,8 @@ impl Speech {
 
     /// A report as it is written to `stream`: as wide as that is, and with colours if it takes them.
     fn for_people(&self, report: &impl Report, stream: &(impl AsFd + IsTerminal)) -> String {
-        let text = printable(&report.text(terminal::width_of(stream).unwrap_or(PIPED_CHARS)));
+        let piped = if report.is_verbatim() { usize::MAX } else { PIPED_CHARS };
+        let text = printable(&report.text(terminal::width_of(stream).unwrap_or(piped)));
         let text = if report.is_verbatim() { text } else { fitted(text, stream) };
         match self.has_colour(stream) {
             true => headed(&text, report.head().exit),

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::fold::folded;
 use super::rollup::failed as not_computed;
 use crate::figure;
 use crate::printable::{one_line, printable};
@@ -116,7 +117,8 @@ pub(in crate::report) fn letter(shown: &ShownLetter, width: usize) -> String {
     }
     out.push_str("  reasons\n");
     for (index, reason) in letter.reasons.as_array().into_iter().flatten().enumerate() {
-        let _ = writeln!(out, "    {}", reason_line(reason));
+        let line = format!("    {}", reason_line(reason));
+        let _ = writeln!(out, "{}", folded(&line, width));
         if let Some(detail) = reason["detail"].as_str() {
             let _ = writeln!(out, "      {}", one_line(detail));
         }
