@@ -32,6 +32,8 @@ mod output;
 
 /// What a load would do, before it is let.
 mod plan;
+/// What people see in windows of 50, 80 and 200 columns.
+mod screens;
 
 /// A job over a folder of logs, once `URL` is replaced.
 const JOB: &str = r#"

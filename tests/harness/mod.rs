@@ -30,6 +30,7 @@ pub(crate) mod reading;
 pub(crate) mod redis;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod screen;
 pub(crate) mod trials;
 pub(crate) mod twin;
 #[cfg(feature = "buckets")]
