@@ -160,7 +160,7 @@ fn what_is_no_measurement_is_an_error() {
     let mut command = place.command("bench run --records 100 --stages load");
     let said = Said::of(command.env("FAILPOINTS", "before-commit=return"), b"");
     assert_eq!((said.code, said.stdout.as_str()), (2, ""), "no figure of it is told");
-    assert!(said.stderr.contains("did not come to its end"), "{}", said.stderr);
+    assert!(said.stderr.contains("the measured load did not finish"), "{}", said.stderr);
 }
 
 /// A load that is stopped commits what it has and ends well: there is no figure of it, and no complaint about it.

@@ -134,7 +134,8 @@ impl Reader {
             }
             "sqlite3" => {
                 let (database, sql) = rest.split_once(' ').unwrap_or_default();
-                let sql = sql.trim_matches(['\'', '"']);
+                let inner = |quote: char| sql.strip_prefix(quote)?.strip_suffix(quote);
+                let sql = inner('\'').or_else(|| inner('"')).unwrap_or(sql);
                 self.place.query_of(self.folder.join(database).to_str().unwrap(), sql)
             }
             "logmill" => self.run(command),

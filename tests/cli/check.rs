@@ -171,7 +171,7 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
         let said = place.run(&format!("check {name}")).ended(
             3,
             &[
-                "there is no job, so this is against what was inferred from all 2 records of",
+                "there is no job, so the records are checked against what was inferred from all 2 records of",
                 "1 of 3 lines is no JSON object",
             ],
         );
