@@ -18,8 +18,14 @@ mod letters;
 mod rebuild;
 /// What is refused, and with which words.
 mod refused;
+/// Two that want the same, and one that was thought dead.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod rivals;
 /// What runs, and what ran.
 mod runs;
+/// Several writers: lanes and splits.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod splits;
 /// The state, in a store of its own.
 #[cfg(all(feature = "buckets", feature = "sqlite"))]
 mod state;

@@ -9,7 +9,7 @@ use super::claim::{Noted, asked, bytes_to_read, take_note};
 use super::stats::Outcome;
 use crate::error::Result;
 use crate::format::AnyFormat;
-use crate::sink::{Cut, Sink, Task};
+use crate::sink::{Closes, Cut, Sink, Task};
 use crate::source::{Candidate, Found, record_start_behind};
 use crate::stop::Stop;
 
@@ -72,14 +72,21 @@ pub(super) fn cut(
     mut behind: impl FnMut(&Task, &Candidate) -> Vec<u64>,
 ) -> Result<()> {
     let (mut cuts, mut parts) = (Vec::new(), Vec::with_capacity(noted.tasks.len()));
+    let every = match sink.closes() {
+        Closes::WhenFull => None,
+        Closes::At(bytes) => Some(bytes),
+    };
     for (task, file) in std::mem::take(&mut noted.tasks) {
         let behind = behind(&task, &file);
         // Of one that the claim has made nobody was told yet.
         let can_be_cut = task.is_new || !task.is_part();
         let is_cut = !behind.is_empty() && can_be_cut && why_whole(&file, format, settings).is_none();
         // A file that cannot be read is told of when it is to be loaded.
-        let places =
-            if is_cut { places(&task, &file, &behind, settings).unwrap_or_default() } else { Vec::new() };
+        let places = if is_cut {
+            places(&task, &file, &behind, every, settings).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         if places.is_empty() {
             parts.push((task, file));
             continue;
@@ -92,14 +99,27 @@ pub(super) fn cut(
     sink.cut(&cuts)
 }
 
-/// The record starts behind so many bytes of what is to be read of a task.
-fn places(task: &Task, file: &Candidate, behind: &[u64], settings: &Settings) -> Result<Vec<u64>> {
+/// The record starts behind so many bytes of what is to be read of a task. Where batches end at the first record
+/// behind each multiple of `every`, splits do too: so what is in a batch does not depend on where a source is cut.
+fn places(
+    task: &Task,
+    file: &Candidate,
+    behind: &[u64],
+    every: Option<u64>,
+    settings: &Settings,
+) -> Result<Vec<u64>> {
     let source = file.reopen()?;
     let start = task.start.record.max(task.start.position);
     let end = task.end.or(file.fingerprint.size).unwrap_or(start);
     let mut places: Vec<u64> = Vec::new();
     for bytes in behind {
-        let near = (task.start.record + bytes).max(start + 1);
+        let near = match every {
+            None => (task.start.record + bytes).max(start + 1),
+            Some(every) => (task.start.record + bytes + every / 2) / every * every,
+        };
+        if near <= start {
+            continue;
+        }
         // Between two places there may be one record.
         if places.last().is_some_and(|last| *last >= near) {
             continue;

@@ -143,6 +143,14 @@ pub struct Owner {
     pub start_us: Option<i64>,
 }
 
+impl Asked {
+    /// Whether a run that lives and holds what is asked for is waited for: one split is, and whatever somebody has said
+    /// so of. Else only one is that may be outliving its client, where that cannot be told at once.
+    pub(super) fn waits(&self) -> bool {
+        self.only.is_some() || self.wait != Some(HOLDER_WAIT)
+    }
+}
+
 impl Remembered {
     /// A source, before its splits are known.
     pub fn new(

@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn patience(&self) -> Patience<'_> {
+    pub(super) fn patience(&self) -> Patience<'_> {
         Patience { retry_for: self.retry_for, stop: &self.stop, observer: &self.observer }
     }
 }
@@ -66,6 +66,8 @@ pub(super) struct Snapshot {
     pub(super) remembered: Vec<Remembered>,
     pub(super) sources: HashMap<i32, (SourceRecord, Version)>,
     pub(super) splits: HashMap<Split, (CheckpointRecord, Version)>,
+    /// The parts of splits that are being cut which have no key yet.
+    pub(super) parts: HashMap<Split, CheckpointRecord>,
 }
 
 /// The ids of the sources that begin with a line, by their numbers. One may not have been made, or
@@ -400,7 +402,13 @@ impl Keys {
 
 impl Snapshot {
     pub(super) fn empty() -> Snapshot {
-        Snapshot { remembered: Vec::new(), sources: HashMap::new(), splits: HashMap::new() }
+        let (sources, splits, parts) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Snapshot { remembered: Vec::new(), sources, splits, parts }
+    }
+
+    /// How a split stands, whether it has a key or not.
+    pub(super) fn checkpoint(&self, split: Split) -> Option<&CheckpointRecord> {
+        self.splits.get(&split).map(|(record, _)| record).or_else(|| self.parts.get(&split))
     }
 
     /// What is remembered of the sources of a day, or of none.
@@ -411,8 +419,9 @@ impl Snapshot {
     }
 
     /// What these entries say: sources in the order of their ids, each with its splits in theirs.
-    fn new(entries: Vec<(String, Entry)>) -> Result<Snapshot> {
-        let (mut sources, mut splits) = (BTreeMap::new(), BTreeMap::new());
+    pub(super) fn new(entries: Vec<(String, Entry)>) -> Result<Snapshot> {
+        let mut sources: BTreeMap<i32, (SourceRecord, Version)> = BTreeMap::new();
+        let mut splits: BTreeMap<Split, (CheckpointRecord, Version)> = BTreeMap::new();
         for (key, entry) in entries {
             match of_key(&key) {
                 Some((source, Some(start))) => {
@@ -427,14 +436,21 @@ impl Snapshot {
         for (id, (source, _)) in &mut sources {
             as_moved(*id, source, &mut splits);
         }
+        let listed = splits.iter().flat_map(|(split, (record, _))| record.parts_of(*split));
+        let parts: BTreeMap<Split, CheckpointRecord> =
+            listed.filter(|(part, _)| !splits.contains_key(part)).collect();
+        let made = splits.iter().map(|(split, (record, _))| (*split, record));
+        let all: BTreeMap<Split, &CheckpointRecord> =
+            made.chain(parts.iter().map(|(part, record)| (*part, record))).collect();
         let remembered = sources.iter().map(|(&id, (record, _))| {
-            let own = splits.range(Split { source: id, start: 0 }..=Split { source: id, start: u64::MAX });
-            remembered(id, record, own.map(|(split, (record, _))| (*split, record)))
+            let own = all.range(Split { source: id, start: 0 }..=Split { source: id, start: u64::MAX });
+            remembered(id, record, own.map(|(split, record)| (*split, *record)))
         });
         Ok(Snapshot {
             remembered: remembered.collect(),
             sources: sources.into_iter().collect(),
             splits: splits.into_iter().collect(),
+            parts: parts.into_iter().collect(),
         })
     }
 }

@@ -24,7 +24,7 @@
 //! first line may go on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -40,7 +40,7 @@ use super::{
     Acknowledged, Claimed, Decided, Grown, Holder, Holding, Holdings, Ledger, Look, Wanted, went_back,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::sink::claim::{held, lost_ownership};
+use crate::sink::claim::{held, is_free, lost_ownership};
 use crate::sink::{Advance, Answer, Asked, Counts, Ending, Remembered, Setback};
 use crate::source::{Candidate, Hash16};
 use crate::split::Split;
@@ -49,14 +49,16 @@ use crate::split::Split;
 pub struct MapLedger {
     pub(super) keys: Arc<Keys>,
     pub(super) run: i64,
-    heart: Arc<Heart>,
+    pub(super) heart: Arc<Heart>,
     /// The sources that the files of the run are.
     pub(super) claimed: BTreeSet<i32>,
     /// The checkpoints of what this run owns, as it knows them.
     pub(super) owned: HashMap<Split, (CheckpointRecord, Version)>,
     /// What the sources of these are called.
     pub(super) labels: HashMap<i32, Called>,
-    acknowledged: Acknowledged,
+    /// The splits of which ranges were given up, of all sources that were asked for. The lanes of a run have one list.
+    pub(super) with_abandoned: Arc<Mutex<BTreeSet<Split>>>,
+    pub(super) acknowledged: Acknowledged,
     /// What is loaded anew,
     pub(super) renewals: BTreeMap<i32, Renewal>,
     /// and whether it may count already.
@@ -149,6 +151,7 @@ impl MapLedger {
             claimed,
             owned,
             labels,
+            with_abandoned: Arc::default(),
             acknowledged,
             renewals: BTreeMap::new(),
             ends_renewals: false,
@@ -164,12 +167,17 @@ impl MapLedger {
 
     /// Claims the sources of the run, as [`crate::sink::Sink::claim`] does.
     pub fn claim(&mut self, asked: &Asked) -> Result<Vec<Answer>> {
-        for _ in 0..CLAIMS_MAX {
+        let (mut since, mut overtaken) = (None, 0);
+        while overtaken < CLAIMS_MAX {
             let mut claiming = Claiming::new(&self.keys, self.run, asked);
             match super::claim(&mut claiming, asked) {
                 Ok(Claimed::Ours { answers, anew, .. }) => {
+                    is_free(since, &self.keys.settings.observer);
                     let untidy = claiming.snapshot.untidy(self.keys.date().as_deref());
                     self.labels.extend(claiming.labels);
+                    let known = claiming.snapshot.splits.iter();
+                    let with_abandoned = known.filter(|(_, (record, _))| !record.abandoned.is_empty());
+                    self.with_abandoned().extend(with_abandoned.map(|(split, _)| *split));
                     self.owned = claiming.taken;
                     self.claimed.extend(answers.iter().filter_map(Answer::source_id));
                     self.find_untidy(untidy)?;
@@ -177,9 +185,12 @@ impl MapLedger {
                     self.begin_day()?;
                     return Ok(answers);
                 }
-                // It has shown that it lives: there is nothing to wait for.
+                // It has shown that it lives: who waits for the work to be done goes on waiting.
+                Ok(Claimed::Busy(holder)) if asked.waits() => {
+                    holder.wait(&mut since, asked.wait, self.keys.settings.patience())?;
+                }
                 Ok(Claimed::Busy(holder)) => return Err(held(&holder.source, &holder.in_words())),
-                Err(Trouble::Overtaken) => {}
+                Err(Trouble::Overtaken) => overtaken += 1,
                 Err(Trouble::Ours(error)) => return Err(error),
             }
         }
@@ -225,9 +236,22 @@ impl MapLedger {
         self.owned.get(&split)?.0.open.as_ref()
     }
 
-    /// How the names of objects begin that were given up, of what this run owns.
-    pub fn abandoned(&self) -> Vec<String> {
-        self.owned.values().flat_map(|(record, _)| record.abandoned.iter().cloned()).collect()
+    /// How the names of objects begin that were given up, of the sources of this run: one that was fenced may have
+    /// written them since. As it is said now, and only where nobody else can be about to write them after all.
+    pub fn abandoned(&self) -> Result<Vec<String>> {
+        let (splits, mut stems) = (self.with_abandoned().clone(), Vec::new());
+        for key in splits.into_iter().map(split_key) {
+            let Some(entry) = self.keys.get(&key)? else { continue };
+            let record: CheckpointRecord = parse(&key, &entry)?;
+            if record.complete || record.owner == Some(self.run) {
+                stems.extend(record.abandoned);
+            }
+        }
+        Ok(stems)
+    }
+
+    fn with_abandoned(&self) -> MutexGuard<'_, BTreeSet<Split>> {
+        self.with_abandoned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes down which range of a split is being written, before its first object; and what the last owner
@@ -240,6 +264,7 @@ impl MapLedger {
         // Who returns to rules under which it was given up writes it once more.
         record.abandoned.retain(|stem| !range.stems.contains(stem));
         record.abandoned.extend_from_slice(abandoned);
+        self.with_abandoned().extend((!record.abandoned.is_empty()).then_some(advance.split));
         record.open = Some(range);
         record.written_by = self.run;
         let version = self.keys.set(&split_key(advance.split), Some(&version), &record)?;
@@ -300,7 +325,7 @@ impl MapLedger {
     }
 
     /// Why a checkpoint is not as this run knows it.
-    fn objection(&self) -> Result<Error> {
+    pub(super) fn objection(&self) -> Result<Error> {
         let mut owned = Holdings::default();
         for (split, (record, _)) in &self.owned {
             let CheckpointRecord { epoch, position, .. } = *record;
@@ -319,10 +344,9 @@ impl MapLedger {
     /// end, so that of the last two at least one sees the other there; and told once.
     fn complete(&self, source: i32) -> Result<bool> {
         let splits = self.keys.list(&format!("{}/", source_key(source)))?;
-        for (key, entry) in &splits {
-            if !parse::<CheckpointRecord>(key, entry)?.complete {
-                return Ok(false);
-            }
+        let Snapshot { splits, parts, .. } = Snapshot::new(splits)?;
+        if !parts.is_empty() || splits.values().any(|(record, _)| !record.complete) {
+            return Ok(false);
         }
         let key = source_key(source);
         loop {
@@ -381,11 +405,11 @@ impl MapLedger {
     /// Every split, in their order. Nothing is written.
     pub fn status(store: Arc<dyn Store>, settings: Settings) -> Result<Vec<SplitStatus>> {
         let keys = Keys { store, settings };
-        let Snapshot { remembered, sources, splits } = keys.remembered()?;
+        let snapshot = keys.remembered()?;
         let mut status = Vec::new();
-        for checkpoint in remembered.iter().flat_map(|memory| &memory.checkpoints) {
-            let source = &sources[&checkpoint.split.source].0;
-            let record = splits.get(&checkpoint.split).map(|(record, _)| record);
+        for checkpoint in snapshot.remembered.iter().flat_map(|memory| &memory.checkpoints) {
+            let source = &snapshot.sources[&checkpoint.split.source].0;
+            let record = snapshot.checkpoint(checkpoint.split);
             let owner = checkpoint.owner.map(|owner| owner.run);
             let open = record.and_then(|record| record.open.as_ref());
             let stems = open.into_iter().flat_map(|range| &range.stems);
@@ -539,7 +563,7 @@ impl Ledger for Claiming<'_> {
             self.keys.raise_next_id(decided.next_id)?;
         }
         for taken in &decided.taken {
-            let known = self.snapshot.splits.get(&taken.split).map(|(record, _)| record.clone());
+            let known = self.snapshot.checkpoint(taken.split).cloned();
             let mut record = known.unwrap_or_else(|| CheckpointRecord::new(self.run, decided.rules_hash));
             record.epoch = taken.epoch;
             (record.owner, record.written_by) = (Some(self.run), self.run);
@@ -552,7 +576,7 @@ impl Ledger for Claiming<'_> {
             self.take(taken.split, record)?;
         }
         for held in &decided.held {
-            let known = self.snapshot.splits.get(&held.split).map(|(record, _)| record.clone());
+            let known = self.snapshot.checkpoint(held.split).cloned();
             let mut record = known.unwrap_or_else(|| CheckpointRecord::new(self.run, decided.rules_hash));
             record.epoch = held.epoch;
             (record.owner, record.written_by) = (Some(self.run), self.run);

@@ -13,6 +13,7 @@ mod heart;
 mod keys;
 mod letters;
 mod map;
+mod parts;
 mod records;
 mod renewal;
 mod run_record;

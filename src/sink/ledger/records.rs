@@ -82,6 +82,9 @@ pub(super) struct CheckpointRecord {
     /// What its source says of itself from here on, until that is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Box<SourceRecord>>,
+    /// The parts that it is being cut into, until each of them has a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) parts: Option<Parts>,
     /// When it moved last, in microseconds since 1970. Nothing is decided by it.
     #[serde(default)]
     pub(super) moved_us: i64,
@@ -100,6 +103,15 @@ pub struct OpenRange {
     pub rules: String,
     /// How the names of its objects begin.
     pub stems: Vec<String>,
+}
+
+/// The parts of a split behind the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Parts {
+    /// Where they begin, in order.
+    pub(super) starts: Vec<u64>,
+    /// Where the last of them ends: where the split did.
+    pub(super) end: Option<u64>,
 }
 
 impl CheckpointRecord {
@@ -128,6 +140,7 @@ impl CheckpointRecord {
             open: None,
             abandoned: Vec::new(),
             next: None,
+            parts: None,
             moved_us: chrono::Utc::now().timestamp_micros(),
         }
     }
@@ -151,6 +164,20 @@ impl CheckpointRecord {
         self.rejected += deltas.rejected;
         self.blank += deltas.blank;
         self.skipped += deltas.skipped;
+    }
+
+    /// The parts that a split is being cut into, as they are until somebody moves them. Whoever writes one down
+    /// writes the same.
+    pub(super) fn parts_of(&self, split: Split) -> impl Iterator<Item = (Split, CheckpointRecord)> {
+        let starts = self.parts.iter().flat_map(|parts| {
+            let ends = parts.starts.iter().skip(1).copied().map(Some).chain([parts.end]);
+            parts.starts.iter().copied().zip(ends)
+        });
+        starts.map(move |(start, end)| {
+            let made = CheckpointRecord::new(self.written_by, Hash16(self.rules));
+            let CheckpointRecord { owner, moved_us, .. } = *self;
+            (Split { start, ..split }, CheckpointRecord { end, position: start, owner, moved_us, ..made })
+        })
     }
 
     pub(super) fn counts(&self) -> Counts {

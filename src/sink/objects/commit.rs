@@ -272,6 +272,7 @@ impl Writing<'_> {
             data_date: self.settings.data_date.map(|date| date.to_string()),
             label: self.ledger.label(source),
             source: self.ledger.name(source),
+            split_start: advance.split.start,
             generation: self.ledger.generation(source),
         };
         let lines: Vec<u8> = letters.iter().flat_map(|letter| envelope.line(letter)).collect();

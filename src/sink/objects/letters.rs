@@ -21,6 +21,8 @@ pub(super) struct Envelope<'a> {
     pub(super) label: &'a str,
     /// The name under which it was seen last.
     pub(super) source: &'a str,
+    /// Where the split begins from which its lines are counted.
+    pub(super) split_start: u64,
     pub(super) generation: i32,
 }
 
@@ -32,7 +34,7 @@ pub(super) fn folder(table: &str) -> String {
 impl Envelope<'_> {
     /// A letter as a line.
     pub(super) fn line(&self, letter: &Letter<'_>) -> Vec<u8> {
-        let Envelope { job, table, data_date, label, source, generation } = self;
+        let Envelope { job, table, data_date, label, source, split_start, generation } = self;
         let reasons: Value = serde_json::from_str(&letter.reasons).unwrap_or_default();
         let mut line = json!({
             "id": format!("{}/{label}/{}/{generation}", super::layout::encoded(job), letter.span.start),
@@ -44,6 +46,9 @@ impl Envelope<'_> {
             "offset": letter.span.start,
             "length": letter.span.len(),
         });
+        if *split_start > 0 {
+            line["split_start"] = (*split_start).into();
+        }
         match &letter.record {
             Evidence::Raw(raw) => put_bytes(&mut line, "raw", raw),
             Evidence::Hash(hash) => {
@@ -129,6 +134,11 @@ impl KeptLetter {
 
     pub(super) fn line(&self) -> u64 {
         self.number("line")
+    }
+
+    /// Where the split begins from which its line is counted.
+    fn split_start(&self) -> u64 {
+        self.number("split_start")
     }
 
     pub(super) fn state(&self) -> &str {
@@ -220,7 +230,8 @@ impl KeptLetter {
             id: self.id(),
             source: self.source().to_owned(),
             offset: self.offset(),
-            line: Line::of(self.line(), 0, Some(0)),
+            // Of a part of a source it is not known how many lines come before it.
+            line: Line::of(self.line(), self.split_start(), (self.split_start() == 0).then_some(0)),
             length: self.length(),
             raw: self.raw().filter(|_| has_raw),
             raw_hash: self.raw_hash(),

@@ -27,7 +27,7 @@ mod state;
 mod successors;
 mod verify;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::commit::Writing;
 use body::Encoding;
@@ -43,13 +43,14 @@ use super::history::Filter;
 use super::ledger::{LettersId, MapLedger};
 use super::rebuild::Rebuilt;
 use super::replay::{OpenLetter, Page};
-use super::{Answer, Asked, Batch, Closes, Committed, Constant, Ending, OpenLetters, Setback, Sink};
+use super::{Answer, Asked, Batch, Closes, Committed, Constant, Cut, Ending, OpenLetters, Setback, Sink};
 use crate::bucket::{Bucket, Failure, Listed};
 use crate::error::{Error, Result};
 use crate::event::Dataset;
 use crate::failpoint;
 use crate::outage::Outage;
 use crate::schema::Time;
+use crate::split::Split;
 use crate::work::{Recipe, Work};
 
 /// A bucket that is open for a load.
@@ -62,10 +63,12 @@ struct Objects {
     pager: Option<Pager>,
     /// What a rebuild has written of letters.
     new_letters: Vec<LettersId>,
-    /// The threads that encode objects.
-    pool: rayon::ThreadPool,
-    /// Before the ledger ends.
-    _pulse: Pulse,
+    /// The threads that encode objects. All lanes have the same.
+    pool: Arc<rayon::ThreadPool>,
+    /// What its lanes have left.
+    left: Arc<Mutex<Vec<MapLedger>>>,
+    /// Before the ledger ends. The heart of a lane beats in the sink that it is one of.
+    _pulse: Option<Pulse>,
 }
 
 /// A bucket, and where in it the table is.
@@ -196,7 +199,7 @@ impl Objects {
         let ledger = MapLedger::begin(state::store(&place), state::settings(&place, &settings))?;
         let pulse = Pulse::of(ledger.heart(), settings.state.lease)?;
         pass("after-prepare")?;
-        let pool = pool()?;
+        let pool = Arc::new(pool()?);
         Ok(Objects {
             settings,
             place,
@@ -205,8 +208,15 @@ impl Objects {
             pager: None,
             new_letters: Vec::new(),
             pool,
-            _pulse: pulse,
+            left: Arc::default(),
+            _pulse: Some(pulse),
         })
+    }
+
+    /// Takes back what its lanes have left.
+    fn take_left(&mut self) {
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        left.into_iter().for_each(|ledger| self.ledger.join(ledger));
     }
 }
 
@@ -247,11 +257,44 @@ impl Sink for Objects {
         let asked = Asked { key_is_position: false, ..asked.clone() };
         let answers = self.ledger.claim(&asked)?;
         pass("after-claim")?;
-        let abandoned = self.ledger.abandoned();
+        let abandoned = self.ledger.abandoned()?;
         self.place.remove(&self.settings, &abandoned)?;
         rebuild::tidy_claimed(&self.place, &self.settings, &self.ledger)?;
         self.new_letters.clear();
         Ok(answers)
+    }
+
+    fn cut(&mut self, cuts: &[Cut]) -> Result<()> {
+        if cuts.is_empty() {
+            return Ok(());
+        }
+        pass("before-cut")?;
+        self.ledger.cut(cuts)?;
+        pass("after-cut")
+    }
+
+    /// As many as are asked for: each writes objects of its own, and moves checkpoints of its own.
+    fn open_lanes(&mut self, lanes: usize) -> Result<usize> {
+        Ok(lanes)
+    }
+
+    fn lane(&mut self, splits: &[Split]) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(Objects {
+            settings: self.settings.clone(),
+            place: self.place.clone(),
+            ledger: self.ledger.lane(splits),
+            encoding: self.encoding.clone(),
+            pager: None,
+            new_letters: Vec::new(),
+            pool: Arc::clone(&self.pool),
+            left: Arc::clone(&self.left),
+            _pulse: None,
+        }))
+    }
+
+    fn leave(&mut self) {
+        let ledger = self.ledger.leave();
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(ledger);
     }
 
     fn commit(&mut self, batch: &Arc<Batch>) -> Result<Committed> {
@@ -277,6 +320,7 @@ impl Sink for Objects {
     }
 
     fn look_again(&mut self) -> Result<Option<Vec<Setback>>> {
+        self.take_left();
         self.ledger.look_again()
     }
 
@@ -303,10 +347,11 @@ impl Sink for Objects {
 
     fn finish(&mut self, ending: &Ending<'_>) -> Result<()> {
         pass("before-finish")?;
+        self.take_left();
         let settings =
             Settings { retry_for: ending.retry_for(self.settings.retry_for), ..self.settings.clone() };
         // What a run that was fenced has written since.
-        self.place.remove(&settings, &self.ledger.abandoned())?;
+        self.place.remove(&settings, &self.ledger.abandoned()?)?;
         self.ledger.finish(ending)
     }
 }
