@@ -65,37 +65,29 @@ impl Cloud {
 
     pub(super) fn head(&self, key: String) -> Pending<Option<Head>> {
         let client = Arc::clone(&self.patient);
-        let scheme = self.scheme;
         pending(async move {
             let path = path(&key)?;
             match within(0, client.head(&path)).await {
                 Err(Failure::Missing(_)) => Ok(None),
-                found => Ok(Some(head(scheme, &found?)?)),
+                found => Ok(Some(head(&found?)?)),
             }
         })
     }
 
     pub(super) fn read(&self, key: String, range: Range<u64>, expected: Option<Version>) -> Pending<Bytes> {
         let client = Arc::clone(&self.patient);
-        let scheme = self.scheme;
         pending(async move {
             let size = range.end.saturating_sub(range.start);
             if size == 0 {
                 return Ok(Bytes::new());
             }
             let path = path(&key)?;
-            let mut options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-            let is_versioned = scheme == Scheme::Gcs && expected.is_some();
-            match scheme {
-                Scheme::Gcs => options.version = expected.map(|version| version.0),
-                _ => options.if_match = expected.map(|version| version.0),
-            }
-            let read = async { client.get_opts(&path, options).await?.bytes().await };
-            within(size, read).await.map_err(|failure| match failure {
-                // Asked for a version that is not the last one any more, GCS says that it is not there.
-                Failure::Missing(_) if is_versioned => Failure::Changed,
-                failure => failure,
-            })
+            let options = GetOptions {
+                range: Some(GetRange::Bounded(range)),
+                if_match: expected.map(|version| version.0),
+                ..GetOptions::default()
+            };
+            within(size, async { client.get_opts(&path, options).await?.bytes().await }).await
         })
     }
 
@@ -154,7 +146,6 @@ impl Cloud {
 
     pub(super) fn list(&self, prefix: String, token: Option<String>) -> Pending<PageOf> {
         let client = Arc::clone(&self.patient);
-        let scheme = self.scheme;
         pending(async move {
             let options = PaginatedListOptions {
                 max_keys: Some(PAGE),
@@ -167,7 +158,7 @@ impl Cloud {
                 .result
                 .objects
                 .iter()
-                .map(|meta| Ok(Listed { key: meta.location.to_string(), head: head(scheme, meta)? }));
+                .map(|meta| Ok(Listed { key: meta.location.to_string(), head: head(meta)? }));
             Ok(PageOf { objects: objects.collect::<Result<_, Failure>>()?, next: listed.page_token })
         })
     }
@@ -202,18 +193,20 @@ fn path(key: &str) -> Result<Path, Failure> {
     }
 }
 
-fn head(scheme: Scheme, meta: &ObjectMeta) -> Result<Head, Failure> {
-    Ok(Head { size: meta.size, version: version(scheme, meta)?, modified: meta.last_modified })
+/// What is told of an object that is only looked at: its entity tag, which all stores have in their listings too.
+fn head(meta: &ObjectMeta) -> Result<Head, Failure> {
+    let version = meta.e_tag.clone().map(Version).ok_or_else(no_version)?;
+    Ok(Head { size: meta.size, version, modified: meta.last_modified })
 }
 
 fn version(scheme: Scheme, meta: &ObjectMeta) -> Result<Version, Failure> {
     own(scheme, meta.e_tag.clone(), meta.version.clone()).ok_or_else(no_version)
 }
 
-/// What a store compares: generations on GCS, entity tags everywhere else. A listing of GCS has no generation.
+/// What a store compares before it writes: generations on GCS, entity tags everywhere else.
 fn own(scheme: Scheme, e_tag: Option<String>, version: Option<String>) -> Option<Version> {
     match scheme {
-        Scheme::Gcs => version.or(e_tag),
+        Scheme::Gcs => version,
         _ => e_tag,
     }
     .map(Version)

@@ -33,6 +33,29 @@ fn a_load_into_an_s3_that_checks_everything_is_whole_wherever_it_is_killed() {
     killed_and_gone_on(Cloud::seaweed(), &[("after-object", 1), ("before-commit", 0), ("after-commit", 0)]);
 }
 
+/// Objects by the XML API, and the state by generations.
+#[cfg(feature = "buckets")]
+#[test]
+fn a_load_into_gcs_is_whole_wherever_it_is_killed() {
+    let files = [("a.ndjson", story::lines(0, 120)), ("b.ndjson", story::lines(700, 30))];
+    let expected = in_a_folder(&files).objects();
+    let story = Story::new().to_gcs();
+    files.iter().for_each(|(name, text)| story.write(name, text));
+    for (point, passed) in [("after-open", 0), ("after-object", 1), ("before-commit", 0), ("after-commit", 0)]
+    {
+        assert!(story.is_killed_at(point, passed), "{point}");
+        story.check_partial();
+    }
+    story.run(&["--take-over", "--lanes", "2"]).exit(3);
+    story.check_complete();
+    assert_eq!(story.objects(), expected);
+    story.run(&[]).exit(3);
+    let a = story.path("a.ndjson");
+    story.command("forget", &["--delete-rows", "--yes", a.to_str().unwrap()]).exit(0);
+    story.run(&[]).exit(3);
+    story.check_complete();
+}
+
 /// A server that nobody else has, until the tests end.
 #[test]
 fn a_bucket_that_ignores_conditions_is_refused() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::harness::cloud::{Bucket, Cloud};
+use crate::harness::gcs::Gcs;
 use crate::harness::web::{Fate, Request, Web, send};
 
 /// A bucket with objects, and a job that loads them.
@@ -189,6 +190,29 @@ fn what_is_loaded_is_known_without_being_read() {
         shelf.put("logs/22.log", log(21..=21));
         shelf.load().exit(0).did(0, 21).duplicates(["22.log = 21.log"]);
     }
+}
+
+/// GCS tells an object's generation of itself, and its entity tag in a listing: an object is known by either way to it.
+#[test]
+fn objects_of_gcs_are_loaded_and_known_again() {
+    let gcs = Gcs::start();
+    let logs = Logs::new().source(&format!("files = [\"{}\"]", gcs.url("logs/*.log*")));
+    for n in 1..=20 {
+        gcs.put(&format!("logs/{n}.log"), &log(n..=n));
+    }
+    gcs.put("logs/21.log.gz", &gzip(&log(21..=9000), 6));
+    gcs.put("logs/odd & <name>.log", &log(9001..=9001));
+    logs.load().exit(0).did(9001, 0);
+    logs.load().exit(0).did(0, 22);
+    // Grown, and written anew with something else.
+    gcs.put("logs/1.log", &[log(1..=1), log(9002..=9003)].concat());
+    logs.load().exit(0).did(2, 21);
+    gcs.put("logs/2.log", &log(70_001..=70_001));
+    logs.load().failed("logs/2.log", "forget");
+    let one = Logs::new().source(&format!("files = [\"{}\"]", gcs.url("logs/3.log")));
+    one.load().exit(0).did(1, 0);
+    one.load().exit(0).did(0, 1);
+    gcs.objects();
 }
 
 #[test]
