@@ -12,6 +12,9 @@ mod columns;
 mod crash;
 /// Many days, and how they stand.
 mod days;
+/// Cut off, put off, refused and unheard.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod faults;
 /// Dead letters that are tried again or discarded.
 mod letters;
 /// Loaded anew.

@@ -1,6 +1,8 @@
 //! Dead letters that go into a bucket or a queue, on servers that speak as those of a cloud do.
 
 use std::collections::BTreeMap;
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +14,8 @@ use crate::harness::destination::Kind;
 use crate::harness::load::Load;
 use crate::harness::run::needs_failpoints;
 use crate::harness::wait_until;
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+use crate::harness::web::{Fate, Web};
 use crate::stories::on_each_destination;
 
 on_each_destination! {
@@ -219,4 +223,31 @@ fn a_wrong_secret_is_told_and_never_said() {
     let to = format!("sqs://nowhere.fifo?endpoint={}", Cloud::moto().endpoint());
     let load = delivering(Kind::Postgres, &to).with(Cloud::moto().variables()).file("a.ndjson", "no\n");
     load.run().exit(3).tells("sqs://nowhere.fifo").never_says(SECRET);
+}
+
+/// A queue that is too busy, breaks off, or does what it is asked and cannot say so.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+#[test]
+fn a_queue_in_trouble_gets_every_letter_once() {
+    for fate in [Fate::Fails(500), Fate::Fails(400), Fate::IsCut, Fate::IsUnheard, Fate::IsDoneAndFails(500)]
+    {
+        let (queue, sent) = (Queue::new(), AtomicUsize::new(0));
+        let web = Web::before(Cloud::moto().port(), move |asked| {
+            let strikes = asked.is_for("SendMessageBatch") && sent.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+            if strikes { fate } else { Fate::Passes }
+        });
+        let to = queue.to.replace(&Cloud::moto().endpoint(), &web.endpoint());
+        let load = delivering(Kind::Sqlite, &to).with(Cloud::moto().variables()).file("a.ndjson", lines(75));
+        load.run().exit(3);
+        let mut tries = 0;
+        while load.command("dead-letters deliver").run().code() != Some(0) {
+            tries += 1;
+            assert!(tries < 20, "{fate:?}");
+        }
+        assert_eq!(unmarked(&load), 0);
+        let letters = queue.letters();
+        let offsets: Vec<u64> = letters.iter().map(|letter| letter["offset"].as_u64().unwrap()).collect();
+        assert_eq!(offsets.len(), 25, "{fate:?}");
+        assert!(offsets.windows(2).all(|two| two[0] < two[1]), "{fate:?}: {offsets:?}");
+    }
 }

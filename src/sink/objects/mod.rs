@@ -195,7 +195,6 @@ impl Objects {
         let encoding = Encoding::new(&settings, &settings.constants)?;
         place.kept.warn(&settings);
         state::refuse_lost(&place, &settings)?;
-        state::refuse_careless(&place, &settings)?;
         let ledger = MapLedger::begin(state::store(&place), state::settings(&place, &settings))?;
         let pulse = Pulse::of(ledger.heart(), settings.state.lease)?;
         pass("after-prepare")?;

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::Place;
 use super::letters;
-use crate::bucket::{self, Bucket};
+use crate::bucket::Bucket;
 use crate::error::{ErrorKind, Result};
 use crate::event::Event;
 use crate::sink::destination::Settings;
@@ -64,42 +62,6 @@ pub(super) fn splits(place: &Place, settings: &Settings) -> Result<Vec<SplitStat
 /// What became of letters that were tried again or discarded.
 pub(super) fn letters(place: &Place, settings: &Settings) -> Result<AllLetters> {
     MapLedger::letters(store(place), self::settings(place, settings))
-}
-
-/// Refuses a bucket that takes conditional writes and ignores the condition, as many imitations do: two runs
-/// would both believe that a source is theirs.
-pub(super) fn refuse_careless(place: &Place, settings: &Settings) -> Result<()> {
-    // The conditions of a folder are ours; and what is only written to needs none.
-    if place.bucket.folder().is_some() || settings.state.url.is_some() {
-        return Ok(());
-    }
-    let keeps_conditions = place.ask(settings, "trying conditional writes", |bucket| {
-        // Anew after each failure: a write whose answer was lost may stand there.
-        let key = format!("_logmill/{}/probe-{:016x}", place.table, fastrand::u64(..));
-        let put = |value: &'static [u8], expected: Option<&bucket::Version>| match bucket.put_if(
-            &key,
-            Bytes::from_static(value),
-            expected,
-        )? {
-            bucket::Swap::Done(version) => Ok(Some(version)),
-            bucket::Swap::Refused => Ok(None),
-            bucket::Swap::Unknown(why) => Err(bucket::Failure::Away(why)),
-        };
-        let first = put(b"1", None)?;
-        let is_made_once = first.is_some() && put(b"2", None)?.is_none();
-        let is_moved_once = put(b"3", first.as_ref())?.is_some() && put(b"4", first.as_ref())?.is_none();
-        bucket.delete(&key)?;
-        Ok(is_made_once && is_moved_once)
-    })?;
-    if keeps_conditions {
-        return Ok(());
-    }
-    Err(ErrorKind::Unfit(vec![format!(
-        "{} ignores the conditions of writes (If-None-Match, If-Match), so two runs would both believe that a source is \
-         theirs; use another store",
-        place.bucket.describe()
-    )])
-    .into())
 }
 
 /// Refuses a table that has objects and no state: a load would write its rows once more.

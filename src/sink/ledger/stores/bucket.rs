@@ -22,6 +22,9 @@ fn named(key: &str) -> String {
     format!("{key}{END}")
 }
 
+/// How often a write of the probe is tried before all of it is begun anew.
+const TRIES: usize = 5;
+
 /// So many objects of a listing are read at once.
 const READ_AT_ONCE: usize = 16;
 
@@ -55,25 +58,54 @@ impl InBucket {
     }
 }
 
+impl InBucket {
+    /// Whether the store makes an object once, and moves it once, by four writes under a key that nobody else has.
+    fn keeps_conditions(&self, key: &str) -> Result<bool, Failure> {
+        let Some(first) = self.try_out(key, None, b"1")? else { return Ok(false) };
+        if self.try_out(key, None, b"2")?.is_some() || self.try_out(key, Some(&first), b"3")?.is_none() {
+            return Ok(false);
+        }
+        Ok(self.try_out(key, Some(&first), b"4")?.is_none())
+    }
+
+    /// One conditional write, until it is known whether it was done. What is lost or refused for nothing is settled
+    /// by reading back: nobody else writes there.
+    fn try_out(
+        &self,
+        key: &str,
+        expected: Option<&bucket::Version>,
+        value: &[u8],
+    ) -> Result<Option<bucket::Version>, Failure> {
+        let mut failed =
+            Failure::Away(format!("{} was as expected, and the write was refused", self.at(key)));
+        for _ in 0..TRIES {
+            let is_refused = match self.swap(key, expected, Some(value)) {
+                Ok(Some(version)) => return Ok(Some(version)),
+                Ok(None) => true,
+                Err(failure @ Failure::Away(_)) => {
+                    failed = failure;
+                    false
+                }
+                Err(failure) => return Err(failure),
+            };
+            let there = self.0.get(&named(key)).map_err(|failure| self.failure(key, failure))?;
+            let version = there.as_ref().map(|there| &there.version);
+            if there.as_ref().is_some_and(|there| read(&there.bytes) == Some(Some(value))) {
+                return Ok(version.cloned());
+            }
+            if is_refused && version != expected {
+                return Ok(None);
+            }
+        }
+        Err(failed)
+    }
+}
+
 impl Store for InBucket {
     /// Many stores that speak like S3 take the condition of a write, and ignore it.
     fn check(&self) -> Result<Vec<String>, Failure> {
         let key = format!("_logmill/probe/{}", Version::fresh().0);
-        // A try whose answer was lost is begun anew under another key, and so is one that was refused for nothing.
-        let done = |swapped: Option<bucket::Version>| {
-            swapped.ok_or_else(|| {
-                Failure::Away(format!("{} was as expected, and the write was refused", self.at(&key)))
-            })
-        };
-        let probed = (|| {
-            let first = done(self.swap(&key, None, Some(b"1"))?)?;
-            let is_made_once = self.swap(&key, None, Some(b"2"))?.is_none();
-            if !is_made_once {
-                return Ok(false);
-            }
-            done(self.swap(&key, Some(&first), Some(b"3"))?)?;
-            Ok(self.swap(&key, Some(&first), Some(b"4"))?.is_none())
-        })();
+        let probed = self.keeps_conditions(&key);
         // What is left of it after a failure is an object of a few bytes, which nobody reads.
         let _ = self.0.delete(&named(&key));
         match probed? {
