@@ -11,7 +11,7 @@ use glob::MatchOptions;
 
 use super::found::{Found, Selection, is_in_bucket, is_wild};
 use super::object::{Object, Shelf};
-use super::reach::{Reach, root_and_key};
+use super::reach::{Listing, Reach, root_and_key};
 use crate::bucket::{Bucket, Listed};
 use crate::error::{Error, Result};
 
@@ -97,13 +97,30 @@ fn is_met(below: &str, selection: &Selection) -> bool {
 
 /// Each object below a folder, but for those that only stand for a folder.
 fn each(shelf: &Shelf, folder: &str, url: &Path, meet: &mut dyn FnMut(Listed)) -> Result<()> {
-    let mut pages = shelf.bucket.list(folder);
+    let of_folder = shelf.bucket.url_of(folder);
+    let is_kept = match shelf.reach.listing(&of_folder) {
+        Listing::Known(listed) => {
+            listed.iter().cloned().for_each(meet);
+            return Ok(());
+        }
+        Listing::ToMake { is_kept } => is_kept,
+    };
+    let (mut pages, mut kept) = (shelf.bucket.list(folder), Vec::new());
     loop {
         // After a failure the same page is asked for again.
         let page = shelf.reach.persist(url, || pages.next().transpose())?;
-        let Some(page) = page else { return Ok(()) };
-        page.into_iter().filter(|listed| !listed.key.ends_with('/')).for_each(&mut *meet);
+        let Some(page) = page else { break };
+        for listed in page.into_iter().filter(|listed| !listed.key.ends_with('/')) {
+            if is_kept {
+                kept.push(listed.clone());
+            }
+            meet(listed);
+        }
     }
+    if is_kept {
+        shelf.reach.keep(of_folder, kept);
+    }
+    Ok(())
 }
 
 /// A pattern of keys.

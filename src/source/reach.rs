@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::bucket::{Bucket, Failure, Pending};
+use crate::bucket::{Bucket, Failure, Listed, Pending};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
 use crate::outage::{Outage, Patience};
@@ -38,6 +38,16 @@ struct Open {
     buckets: HashMap<String, Bucket>,
     /// The settings of buckets, by their URLs without. What is remembered of an object is its URL without.
     settings: HashMap<String, String>,
+    /// Listings of folders, by their URLs: what was found, from the second time on that it is asked for.
+    listings: HashMap<String, Option<Arc<[Listed]>>>,
+}
+
+/// A listing that may have been made before.
+pub(super) enum Listing {
+    /// It was, and is kept.
+    Known(Arc<[Listed]>),
+    /// It is to be made; and kept, if it is asked for again and again, as for each day of a pattern with a date in it.
+    ToMake { is_kept: bool },
 }
 
 impl Opened {
@@ -101,6 +111,24 @@ impl Reach {
         };
         opened.buckets.insert(whole, bucket.clone());
         Ok((bucket, key.to_owned()))
+    }
+
+    /// The listing of a folder, by its URL. One command looks at a bucket once: what comes meanwhile is for the next.
+    pub(super) fn listing(&self, folder: &str) -> Listing {
+        let mut opened = self.opened.lock();
+        match opened.listings.get(folder) {
+            Some(Some(listed)) => Listing::Known(Arc::clone(listed)),
+            Some(None) => Listing::ToMake { is_kept: true },
+            None => {
+                opened.listings.insert(folder.to_owned(), None);
+                Listing::ToMake { is_kept: false }
+            }
+        }
+    }
+
+    /// Keeps a listing.
+    pub(super) fn keep(&self, folder: String, listed: Vec<Listed>) {
+        self.opened.lock().listings.insert(folder, Some(listed.into()));
     }
 
     /// Asks a bucket for something about `path`, until there is an answer or the time for that is over. The

@@ -258,6 +258,24 @@ fn thousands_of_objects_are_listed_in_pages_and_loaded_in_portions() {
     assert!(web.asked().iter().all(Request::is_list));
 }
 
+/// Where the date is behind what all days have in common, all days are found in one listing.
+#[test]
+fn a_folder_that_all_days_share_is_not_listed_for_each() {
+    let mut shelf = Shelf::new("logs/*-{date}.log");
+    for day in 1..=28 {
+        shelf.put(&format!("logs/app-2024-02-{day:02}.log"), log(day..=day));
+    }
+    let web = Web::before(shelf.bucket.cloud.port(), |_| Fate::Passes);
+    shelf.through(&web);
+    shelf.run("backfill -j job.toml --from 2024-02-01 --to 2024-02-29").ended(0, &[]);
+    assert_eq!(shelf.logs.number("select count(*) from t"), 28);
+    let lists = web.asked().iter().filter(|asked| asked.is_list()).count();
+    assert!((1..=3).contains(&lists), "{lists} listings");
+    shelf.put("logs/more-2024-02-07.log", log(100..=100));
+    shelf.run("backfill -j job.toml --from 2024-02-01 --to 2024-02-29").ended(0, &[]);
+    assert_eq!(shelf.logs.number("select count(*) from t"), 29);
+}
+
 /// A bucket with a large object and a small one behind it, and a proxy before it.
 fn large(judge: impl Fn(&Request) -> Fate + Send + Sync + 'static) -> (Shelf<'static>, Web) {
     let mut shelf = Shelf::new("*.log*")
