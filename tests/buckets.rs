@@ -3,6 +3,9 @@
 //! The folder is read by another program than the one that wrote it: names by their own rules, rows and
 //! dead letters as lines of JSON, and what must be there from the source itself.
 
+/// How much memory it takes.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod bounds;
 /// Into servers that speak as clouds do.
 mod cloud;
 /// Columns, read by other programs.

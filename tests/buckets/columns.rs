@@ -1,4 +1,4 @@
-//! Parquet, read back by pyarrow and DuckDB: the types that a job means, and the values of its records.
+//! Parquet, read back by pyarrow, DuckDB and polars: the types that a job means, and the values of its records.
 
 use std::process::Command;
 
@@ -8,16 +8,18 @@ use super::story::{self, Story};
 use crate::harness::local::tool;
 
 const READ: &str = r#"
-import sys, json, glob, pyarrow.parquet as pq, duckdb
+import sys, json, glob, pyarrow.parquet as pq, duckdb, polars
 files = sorted(glob.glob(sys.argv[1] + "/t/**/*.parquet", recursive=True))
 tables = [pq.ParquetFile(file) for file in files]
 types = {field.name: str(field.type) for field in tables[0].schema_arrow}
 rows = [row for table in tables for row in table.read().to_pylist()]
 ducks = duckdb.sql("SELECT * EXCLUDE (day) FROM read_parquet('%s/t/**/*.parquet', hive_partitioning = true)" % sys.argv[1])
+bears = polars.read_parquet(sys.argv[1] + "/t/**/*.parquet", hive_partitioning=False)
 first = tables[0].metadata
 print(json.dumps({
     "types": types, "rows": rows, "duck_types": dict(zip(ducks.columns, map(str, ducks.types))),
-    "duck_rows": ducks.shape[0], "created_by": first.created_by,
+    "duck_rows": ducks.shape[0], "bear_types": {name: str(kind) for name, kind in bears.schema.items()},
+    "bear_rows": bears.sort("source_id", "source_offset").to_dicts(), "created_by": first.created_by,
     "statistics": first.row_group(0).column(0).is_stats_set,
     "compression": first.row_group(0).column(0).compression}, default=str))
 "#;
@@ -92,6 +94,24 @@ fn types_and_values_are_those_of_the_job() {
         (&json!("TIMESTAMP WITH TIME ZONE"), &json!("UUID")),
         "{ducks}"
     );
+    for (name, expected) in [
+        ("id", "Int64"),
+        ("at", "Datetime(time_unit='us', time_zone='UTC')"),
+        ("note", "String"),
+        ("big", "Decimal(precision=30, scale=2)"),
+        ("on", "Boolean"),
+        ("ratio", "Float64"),
+        ("when", "Date"),
+        ("clock", "Time"),
+        ("local", "Datetime(time_unit='us', time_zone=None)"),
+    ] {
+        assert_eq!(found["bear_types"][name], expected, "{name}: {}", found["bear_types"]);
+    }
+    let bear = &found["bear_rows"][0];
+    for name in ["id", "at", "note", "big", "cost", "on", "ratio", "when", "clock", "local", "source_offset"]
+    {
+        assert_eq!(bear[name], row[name], "{name}: {bear}");
+    }
     assert_eq!((&found["created_by"], &found["compression"]), (&json!("logmill"), &json!("ZSTD")));
     assert_eq!(found["statistics"], true);
 }
@@ -112,6 +132,10 @@ fn every_record_is_there_once_and_the_bytes_are_the_same() {
     assert_eq!(ids.len(), story.expected().len());
     assert!(ids.windows(2).all(|two| two[0] < two[1]), "an id is there twice");
     assert_eq!(found["duck_rows"], ids.len());
+    let bears = found["bear_rows"].as_array().unwrap().iter().map(|row| row["id"].as_i64().unwrap());
+    let mut bears: Vec<i64> = bears.collect();
+    bears.sort_unstable();
+    assert_eq!(bears, ids);
     let other = parquet().pipeline("threads = 8\nchunk_size = \"100B\"");
     files(&other);
     assert!(other.is_killed_at("after-object", 3));

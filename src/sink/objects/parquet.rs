@@ -1,6 +1,6 @@
 //! An object of Parquet, made in memory: its columns are encoded side by side, and then put together.
 //!
-//! Row groups and pages begin at fixed numbers of rows, and what the file says of who wrote it is fixed,
+//! Row groups and pages begin where the rows alone decide, and what the file says of who wrote it is fixed,
 //! so the same rows are the same bytes.
 
 use std::sync::Arc;
@@ -26,6 +26,8 @@ use crate::error::{Error, Result};
 
 /// How many rows a group has: what a reader takes in one go.
 const GROUP_ROWS: usize = 128 << 10;
+/// How many bytes it has at most, where rows are long, but for the last of them: it is in memory until it is whole.
+const GROUP_BYTES: usize = 16 << 20;
 /// So long a name is given to the program that wrote the file, in whichever version.
 const CREATED_BY: &str = "logmill";
 const ZSTD_LEVEL: i32 = 1;
@@ -47,7 +49,7 @@ pub(super) fn object(columns: &Columns, source: &str, rows: &[Placed<'_>]) -> Re
         };
         columns.columns.par_iter().enumerate().map(encode).collect()
     };
-    let groups = rows.par_chunks(GROUP_ROWS).map(encode).collect::<Result<Vec<_>, _>>();
+    let groups = groups(rows).into_par_iter().map(encode).collect::<Result<Vec<_>, _>>();
     for chunks in groups.map_err(broken)? {
         let mut group = file.next_row_group().map_err(broken)?;
         for (pages, close) in chunks {
@@ -56,6 +58,20 @@ pub(super) fn object(columns: &Columns, source: &str, rows: &[Placed<'_>]) -> Re
         group.close().map_err(broken)?;
     }
     file.into_inner().map_err(broken)
+}
+
+/// The rows of each group. Where one ends follows from the rows alone.
+fn groups<'g, 'r>(rows: &'g [Placed<'r>]) -> Vec<&'g [Placed<'r>]> {
+    let (mut groups, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for (at, (row, _)) in rows.iter().enumerate() {
+        bytes += row.len();
+        let end = at + 1;
+        if end - start == GROUP_ROWS || bytes >= GROUP_BYTES || end == rows.len() {
+            groups.push(&rows[start..end]);
+            (start, bytes) = (end, 0);
+        }
+    }
+    groups
 }
 
 fn properties(columns: &Columns) -> Result<WriterProperties> {
