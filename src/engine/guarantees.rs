@@ -14,6 +14,8 @@ pub(super) struct Kinds {
     pub(super) plain: bool,
     pub(super) archive: bool,
     pub(super) stream: bool,
+    /// What lies in a bucket, archive or not.
+    pub(super) object: bool,
 }
 
 /// What holds, in the order in which it is asked: a subject, and what is true of it.
@@ -35,6 +37,11 @@ pub(super) fn guarantees(config: &Config, kinds: Kinds, rests_on: &str) -> Vec<G
     }
     if kinds.plain || kinds.archive {
         lines.push(("a file changed", changed(config, is_bucket).to_owned()));
+    }
+    if kinds.object {
+        let holds = "each is read under the version that was listed (If-Match); one that is written anew meanwhile is refused \
+                     alone, and looked at again by the next run";
+        lines.push(("objects read", holds.to_owned()));
     }
     let bad_records =
         ("bad records", "k of them are k dead letters; those beside them are loaded".to_owned());

@@ -16,7 +16,7 @@ use crate::pipeline::{self, Outcome, Settings, bytes_to_read};
 use crate::report::{Exit, Fate, Head, OtherRules, Plan, PlannedFile, PlannedSplit, WholeFile};
 use crate::sink::forecast::Forecast;
 use crate::sink::{Answer, Asked, Destination, Key};
-use crate::source::{Discovered, Found};
+use crate::source::{Candidate, Discovered, Found};
 
 /// What the load that is foretold may do, and what is asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,7 +155,8 @@ fn other_rules(
 fn kinds(asked: &Asked, streams: &[Found]) -> Kinds {
     let archive = asked.files.iter().any(|file| file.fingerprint.is_compressed);
     let plain = asked.files.iter().any(|file| !file.fingerprint.is_compressed);
-    Kinds { plain, archive, stream: !streams.is_empty() }
+    let object = asked.files.iter().any(Candidate::is_object);
+    Kinds { plain, archive, stream: !streams.is_empty(), object }
 }
 
 /// What would be done with each file.

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::report::{Exit, Head, Page, PageWritten, ShownLetter, Status};
 use crate::sink::history::{Filter, History, SourceStatus};
+use crate::source::is_in_bucket;
 use crate::trust::Draft;
 
 /// What is on the page.
@@ -107,5 +108,6 @@ fn kinds(status: &Status) -> Kinds {
     let stream = status.sources.iter().any(|source| source.name == "-");
     let is_plain = |source: &SourceStatus| source.containers.is_empty() && source.name != "-";
     let plain = status.sources.is_empty() || status.sources.iter().any(is_plain);
-    Kinds { plain, archive, stream }
+    let object = status.sources.iter().any(|source| is_in_bucket(Path::new(&source.name)));
+    Kinds { plain, archive, stream, object }
 }
