@@ -88,20 +88,18 @@ fn a_run_that_wakes_after_its_lease_changes_nothing() {
 #[test]
 fn what_a_run_of_other_rules_writes_when_it_wakes_is_removed_by_the_next() {
     let larger = |story: Story| story.destination("object_size = \"8KiB\"");
-    for point in ["after-open", "before-object"] {
-        let story = with_files(Story::new().state("lease = \"1s\""));
-        let mut zombie = stopped_at(&story, point);
-        let story = larger(story);
-        story.run(&[]).exit(3);
-        story.check_complete();
-        let of_then = story.objects();
-        zombie.wake();
-        assert_eq!(zombie.wait(), Some(6), "{}", zombie.said());
-        assert!(story.objects().len() > of_then.len(), "{point}: it has written nothing");
-        story.run(&[]).exit(3);
-        story.check_complete();
-        assert_eq!(story.objects(), of_then, "{point}");
-    }
+    let story = with_files(Story::new().state("lease = \"1s\""));
+    let mut zombie = stopped_at(&story, "before-object");
+    let story = larger(story);
+    story.run(&[]).exit(3);
+    story.check_complete();
+    let of_then = story.objects();
+    zombie.wake();
+    assert_eq!(zombie.wait(), Some(6), "{}", zombie.said());
+    assert!(story.objects().len() > of_then.len(), "it has written nothing");
+    story.run(&[]).exit(3);
+    story.check_complete();
+    assert_eq!(story.objects(), of_then);
 }
 
 /// What was given up under rules that are left, and is written after all where they are back, is not removed.
