@@ -46,7 +46,7 @@ pub(super) fn pace(
     for file in &plan.sources {
         let Fate::Read { bytes: Some(bytes), .. } = file.fate else { continue };
         raw += bytes;
-        first = first.or_else(|| found.iter().find(|found| found.path.to_string_lossy() == file.file));
+        first = first.or_else(|| found.iter().find(|found| found.path == file.file));
     }
     if raw < TOLD_FROM {
         return None;

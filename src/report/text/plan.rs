@@ -64,9 +64,7 @@ fn how_fast(out: &mut String, pace: &Pace, width: usize) {
         let _ = writeln!(out, "  the destination took {}/s in the best of the last loads", of(stored));
         let _ = writeln!(out, "  so {cores:.1} cores keep it busy, and {} take about {time}", of(pace.bytes));
     }
-    for line in wrapped(&pace.advice, width.saturating_sub(2)) {
-        let _ = writeln!(out, "  {line}");
-    }
+    let _ = writeln!(out, "{}", folded(&format!("  {}", pace.advice), width));
 }
 
 /// The files of one fate, with what there is to say of each.
