@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, Utc};
-
 use super::letters::KeptLetter;
 use super::replay::{DISCARD, Pager};
-use super::successors::objects;
+use super::successors::{LettersObject, objects};
 use super::{Place, state};
 use crate::error::Result;
 use crate::sink::OpenLetters;
@@ -157,19 +155,19 @@ impl History for ObjectsHistory {
         filter: &Filter,
         visit: &mut dyn FnMut(DeadLetter) -> ControlFlow<()>,
     ) -> Result<()> {
-        self.each(&mut |letter, written| match letter.is_meant(written, filter) {
-            true => visit(letter.dead_letter(written, filter.has_raw)),
+        self.each(&mut |letter, of| match letter.is_meant(of.written, filter) {
+            true => visit(letter.dead_letter(of.written, of.lines_before, filter.has_raw)),
             false => ControlFlow::Continue(()),
         })
     }
 }
 
 impl ObjectsHistory {
-    /// Visits all letters that hold, object by object; with each, when its object was written.
-    fn each(&self, visit: &mut dyn FnMut(KeptLetter, DateTime<Utc>) -> ControlFlow<()>) -> Result<()> {
+    /// Visits all letters that hold, each with its object.
+    fn each(&self, visit: &mut dyn FnMut(KeptLetter, &LettersObject) -> ControlFlow<()>) -> Result<()> {
         for object in objects(&self.place, &self.settings)? {
             for letter in object.read(&self.place, &self.settings)? {
-                if visit(letter, object.written).is_break() {
+                if visit(letter, &object).is_break() {
                     return Ok(());
                 }
             }
@@ -180,11 +178,11 @@ impl ObjectsHistory {
     /// Why letters are open, the most frequent reason first.
     fn reasons(&self) -> Result<Vec<ReasonCount>> {
         let mut counts: Vec<ReasonCount> = Vec::new();
-        self.each(&mut |letter, written| {
+        self.each(&mut |letter, of| {
             if letter.state() != "open" {
                 return ControlFlow::Continue(());
             }
-            let letter = letter.dead_letter(written, false);
+            let letter = letter.dead_letter(of.written, of.lines_before, false);
             for reason in letter.reasons.as_array().into_iter().flatten() {
                 let text = |name: &str| reason[name].as_str().unwrap_or_default();
                 let same =

@@ -136,11 +136,6 @@ impl KeptLetter {
         self.number("line")
     }
 
-    /// Where the split begins from which its line is counted.
-    fn split_start(&self) -> u64 {
-        self.number("split_start")
-    }
-
     pub(super) fn state(&self) -> &str {
         self.text("state")
     }
@@ -224,14 +219,18 @@ impl KeptLetter {
         self.moment("last_seen").unwrap_or(written)
     }
 
-    /// The letter for people, with its record if that is wanted.
-    pub(super) fn dead_letter(&self, written: DateTime<Utc>, has_raw: bool) -> DeadLetter {
+    /// The letter for people, with its record if that is wanted. So many lines come before its split.
+    pub(super) fn dead_letter(
+        &self,
+        written: DateTime<Utc>,
+        lines_before: Option<u64>,
+        has_raw: bool,
+    ) -> DeadLetter {
         DeadLetter {
             id: self.id(),
             source: self.source().to_owned(),
             offset: self.offset(),
-            // Of a part of a source it is not known how many lines come before it.
-            line: Line::of(self.line(), self.split_start(), (self.split_start() == 0).then_some(0)),
+            line: Line::of(self.line(), self.number("split_start"), lines_before),
             length: self.length(),
             raw: self.raw().filter(|_| has_raw),
             raw_hash: self.raw_hash(),

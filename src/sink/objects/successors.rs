@@ -28,6 +28,8 @@ pub(super) struct LettersObject {
     pub(super) data_date: Option<NaiveDate>,
     /// When the object was written.
     pub(super) written: DateTime<Utc>,
+    /// How many lines of the source come before the split that it is of, once that is known.
+    pub(super) lines_before: Option<u64>,
     pub(super) known: KnownLetters,
 }
 
@@ -104,6 +106,14 @@ pub(super) fn is_committed(splits: &[&SplitStatus], start: u64, end: u64) -> boo
     splits.iter().any(|split| split.split.start <= start && end <= split.position)
 }
 
+/// How many lines come before the split that a range is of: none knows it before all splits before are at their ends.
+fn lines_before(splits: &[&SplitStatus], start: u64) -> Option<u64> {
+    let of = splits.iter().map(|split| split.split.start).filter(|first| *first <= start).max()?;
+    let before = splits.iter().filter(|split| split.split.start < of);
+    let lines: Option<i64> = before.map(|split| split.complete.then_some(split.counts.lines)).sum();
+    u64::try_from(lines?).ok()
+}
+
 /// All objects of letters that hold, in the order of their sources and places.
 pub(super) fn objects(place: &Place, settings: &Settings) -> Result<Vec<LettersObject>> {
     let splits = state::splits(place, settings)?;
@@ -134,6 +144,7 @@ pub(super) fn objects(place: &Place, settings: &Settings) -> Result<Vec<LettersO
             generation: name.generation,
             data_date: own[0].data_date,
             written: listed.head.modified,
+            lines_before: lines_before(own, name.start),
             known,
         });
     }
