@@ -20,6 +20,9 @@ mod days;
 mod faults;
 /// Dead letters that are tried again or discarded.
 mod letters;
+/// What is done with sources in several parts.
+#[cfg(all(feature = "buckets", feature = "sqlite"))]
+mod parts;
 /// Loaded anew.
 mod rebuild;
 /// What is refused, and with which words.

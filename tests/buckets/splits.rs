@@ -10,14 +10,14 @@ use crate::harness::cloud::Cloud;
 use crate::harness::redis::Redis;
 use crate::harness::run::needs_failpoints;
 
-fn with_files(story: Story) -> Story {
+pub(super) fn with_files(story: Story) -> Story {
     story.write("a.ndjson", &story::lines(0, 1500));
     story.write("b.ndjson", &story::lines(5000, 40));
     story
 }
 
 /// What is there, but for the lines of letters: those are counted from the start of a split.
-fn objects(story: &Story) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn objects(story: &Story) -> BTreeMap<String, Vec<u8>> {
     let mut objects = story.objects();
     for (_, bytes) in objects.iter_mut().filter(|(key, _)| is_letters(key)) {
         let letters = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
@@ -41,7 +41,7 @@ fn of_one_writer(story: Story) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Cuts the files, and gives the ids of the splits.
-fn plan(story: &Story, size: &str) -> Vec<String> {
+pub(super) fn plan(story: &Story, size: &str) -> Vec<String> {
     let planned = story.command("plan", &["--split-size", size]);
     planned.exit(0);
     let splits = planned.json()["splits"].as_array().unwrap().clone();

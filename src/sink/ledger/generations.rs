@@ -18,6 +18,7 @@ use super::records::{
 use super::renewal::{Renewal, Untidy};
 use super::store::Version;
 use crate::error::Result;
+use crate::failpoint;
 use crate::sink::claim::lost_ownership;
 use crate::sink::{Advance, Counts};
 use crate::source::Hash16;
@@ -56,6 +57,7 @@ impl Keys {
             // Only those that were held for it: another run can have made one since.
             if !is_first && parse::<CheckpointRecord>(&key, &other)?.owner == Some(record.written_by) {
                 self.put(&key, Some(&other.version), None)?;
+                failpoint::reached("mid-move");
             }
         }
         let key = source_key(id);
@@ -165,6 +167,9 @@ impl MapLedger {
             let mut checkpoint = renewal.checkpoint.clone();
             let source = SourceRecord { complete: checkpoint.complete, ..renewal.source.clone() };
             checkpoint.next = Some(Box::new(source));
+            // A run that was fenced by this one may wake, and write objects of the generation that goes.
+            checkpoint.abandoned = self.left_behind(*id);
+            self.with_abandoned().extend((!checkpoint.abandoned.is_empty()).then_some(Split::whole(*id)));
             (checkpoint.owner, checkpoint.written_by) = (None, self.run);
             let first = Split::whole(*id);
             let (_, version) = self.owned.get(&first).ok_or_else(lost_ownership)?;

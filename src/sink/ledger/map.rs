@@ -24,7 +24,7 @@
 //! first line may go on.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -32,7 +32,7 @@ use serde::Serialize;
 use super::heart::Heart;
 use super::keys::{Keys, Settings, Snapshot};
 use super::records::{
-    CheckpointRecord, OpenRange, SourceRecord, label, parse, source_key, split_key, stored, stored_inode,
+    CheckpointRecord, SourceRecord, label, parse, source_key, split_key, stored, stored_inode,
 };
 use super::renewal::{Renewal, Untidy};
 use super::store::{Store, Version};
@@ -231,48 +231,6 @@ impl MapLedger {
         self.labels.get(&source).map_or(0, |called| called.generation)
     }
 
-    /// The range of a split that was being written when its last owner left it.
-    pub fn open_range(&self, split: Split) -> Option<&OpenRange> {
-        self.owned.get(&split)?.0.open.as_ref()
-    }
-
-    /// How the names of objects begin that were given up, of the sources of this run: one that was fenced may have
-    /// written them since. As it is said now, and only where nobody else can be about to write them after all.
-    pub fn abandoned(&self) -> Result<Vec<String>> {
-        let (splits, mut stems) = (self.with_abandoned().clone(), Vec::new());
-        for key in splits.into_iter().map(split_key) {
-            let Some(entry) = self.keys.get(&key)? else { continue };
-            let record: CheckpointRecord = parse(&key, &entry)?;
-            if record.complete || record.owner == Some(self.run) {
-                stems.extend(record.abandoned);
-            }
-        }
-        Ok(stems)
-    }
-
-    fn with_abandoned(&self) -> MutexGuard<'_, BTreeSet<Split>> {
-        self.with_abandoned.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes down which range of a split is being written, before its first object; and what the last owner
-    /// began to write and this one does not.
-    pub fn open(&mut self, advance: &Advance, range: OpenRange, abandoned: &[String]) -> Result<()> {
-        let (mut record, version) = self.held(advance)?.clone();
-        if record.open.as_ref() == Some(&range) {
-            return Ok(());
-        }
-        // Who returns to rules under which it was given up writes it once more.
-        record.abandoned.retain(|stem| !range.stems.contains(stem));
-        record.abandoned.extend_from_slice(abandoned);
-        self.with_abandoned().extend((!record.abandoned.is_empty()).then_some(advance.split));
-        record.open = Some(range);
-        record.written_by = self.run;
-        let version = self.keys.set(&split_key(advance.split), Some(&version), &record)?;
-        let Some(version) = version else { return Err(self.objection()?) };
-        self.owned.insert(advance.split, (record, version));
-        Ok(())
-    }
-
     /// Moves checkpoints, their counters by `deltas`, one after the other: what they stand for is
     /// written already, and can be written again. Gives the sources that are complete with it.
     pub fn advance(&mut self, advances: &[Advance], deltas: &[Counts]) -> Result<Vec<i32>> {
@@ -336,7 +294,7 @@ impl MapLedger {
         Ok(objection.unwrap_or_else(lost_ownership))
     }
 
-    fn held(&self, advance: &Advance) -> Result<&(CheckpointRecord, Version)> {
+    pub(super) fn held(&self, advance: &Advance) -> Result<&(CheckpointRecord, Version)> {
         self.owned.get(&advance.split).ok_or_else(lost_ownership)
     }
 

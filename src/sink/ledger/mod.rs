@@ -14,6 +14,7 @@ mod keys;
 mod letters;
 mod map;
 mod parts;
+mod ranges;
 mod records;
 mod renewal;
 mod run_record;
