@@ -39,7 +39,7 @@ fn a_load_into_an_s3_that_checks_everything_is_whole_wherever_it_is_killed() {
 fn a_load_into_gcs_is_whole_wherever_it_is_killed() {
     let files = [("a.ndjson", story::lines(0, 120)), ("b.ndjson", story::lines(700, 30))];
     let expected = in_a_folder(&files).objects();
-    let story = Story::new().to_gcs();
+    let story = Story::new().at_gcs();
     files.iter().for_each(|(name, text)| story.write(name, text));
     for (point, passed) in [("after-open", 0), ("after-object", 1), ("before-commit", 0), ("after-commit", 0)]
     {

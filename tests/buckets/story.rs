@@ -87,7 +87,7 @@ impl Story {
 
     /// Into a bucket of Google's, as far as that is imitated.
     #[cfg(feature = "buckets")]
-    pub(crate) fn to_gcs(mut self) -> Story {
+    pub(crate) fn at_gcs(mut self) -> Story {
         self.gcs = Some(Gcs::start());
         self
     }
