@@ -106,10 +106,16 @@ impl History for ObjectsHistory {
             return Ok(None);
         }
         let open = open_by_source(&splits, &state::letters(place, settings)?);
+        let mut sizes: HashMap<i32, u64> = HashMap::new();
+        for split in &splits {
+            let size = sizes.entry(split.split.source).or_default();
+            *size = split.position.max(*size);
+        }
         let sources = SourceStatus::of_splits(splits.into_iter().map(|split| source_status(split, &runs)));
         let sources: Vec<SourceStatus> = sources
             .into_iter()
             .map(|source| SourceStatus {
+                size: sizes.get(&source.id).copied().unwrap_or(source.size),
                 open_dead_letters: open.get(&source.id).copied().unwrap_or(0),
                 ..source
             })
