@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 #[cfg(feature = "buckets")]
 use super::columns::{ColumnEncoder, Columns};
-use super::encode::{JsonEncoder, close};
+use super::encode::{JsonEncoder, Placed, close};
 use super::layout::Form;
 #[cfg(feature = "buckets")]
 use super::parquet;
@@ -17,9 +17,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sink::destination::Settings;
 use crate::sink::{Constant, Key};
 use crate::work::{self, Recipe, Work};
-
-/// A row, and where its record stands.
-pub(super) type Placed<'r> = (&'r [u8], u64);
 
 /// How the rows of a job are encoded and written.
 #[derive(Clone)]

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use chrono::NaiveDate;
 use rayon::prelude::*;
 
-use super::body::{Encoding, Placed};
-use super::encode::apart;
+use super::body::Encoding;
+use super::encode::{Placed, apart};
 use super::layout::{self, DayPart, Layout};
 use super::letters::{self, Envelope};
 use super::{Place, pass, time};

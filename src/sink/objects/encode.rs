@@ -16,6 +16,9 @@ use crate::sink::judge::write_value;
 use crate::sink::key::{Origin, columns_of};
 use crate::work::{Encoder, Gather, Gathered, Place};
 
+/// A row, and where its record stands.
+pub(super) type Placed<'r> = (&'r [u8], u64);
+
 /// The rows of a chunk: each begins with its day.
 #[derive(Debug, Default)]
 pub(super) struct DatedRows {

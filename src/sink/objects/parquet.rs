@@ -20,8 +20,8 @@ use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedW
 use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use rayon::prelude::*;
 
-use super::body::Placed;
 use super::columns::{Column, Columns, FIXED, From, LENGTH, NULL};
+use super::encode::Placed;
 use crate::error::{Error, Result};
 
 /// How many rows a group has: what a reader takes in one go.
