@@ -498,7 +498,10 @@ impl Ledger for Claiming<'_> {
             snapshot = read()?;
         }
         self.snapshot = snapshot;
-        Ok((self.snapshot.of_date(self.keys.date().as_deref()), job.next_source_id))
+        // Whoever has made these may not have said so yet. With an id of theirs a new source would be entered in vain,
+        // and get another name.
+        let behind = self.snapshot.sources.keys().max().map_or(0, |last| last + 1);
+        Ok((self.snapshot.of_date(self.keys.date().as_deref()), job.next_source_id.max(behind)))
     }
 
     /// There are none: such a table belongs to one job.
