@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 #[cfg(feature = "buckets")]
 use super::columns::{ColumnEncoder, Columns};
-use super::encode::{JsonEncoder, Placed, close};
+use super::encode::{JsonEncoder, Placed, close, pieces};
 use super::layout::Form;
 #[cfg(feature = "buckets")]
 use super::parquet;
@@ -59,7 +59,8 @@ impl Encoding {
     pub(super) fn object(&self, source: &str, rows: &[Placed<'_>]) -> Result<Vec<u8>> {
         match self {
             Encoding::Lines(lines) => {
-                let frames = rows.par_chunks(FRAME_ROWS).map(|rows| lines.frame(source, rows));
+                let frames = pieces(rows, FRAME_ROWS, FRAME_BYTES).into_par_iter();
+                let frames = frames.map(|rows| lines.frame(source, rows));
                 Ok(frames.collect::<Result<Vec<_>>>()?.concat())
             }
             #[cfg(feature = "buckets")]
@@ -79,6 +80,8 @@ pub(super) struct Lines {
 /// How many rows are compressed by themselves. Some programs read the first frame of a file and no other,
 /// so a small object has only one.
 const FRAME_ROWS: usize = 16 << 10;
+/// And so many bytes, where rows are long: each is in memory twice while it is compressed.
+const FRAME_BYTES: usize = 4 << 20;
 
 impl Lines {
     fn frame(&self, source: &str, rows: &[Placed<'_>]) -> Result<Vec<u8>> {
@@ -121,7 +124,10 @@ fn compressed(form: Form, lines: Vec<u8>) -> Result<Vec<u8>> {
 fn zstd(lines: &[u8]) -> io::Result<Vec<u8>> {
     let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
     compressor.include_checksum(true)?;
-    compressor.compress(lines)
+    let mut frame = compressor.compress(lines)?;
+    // It was given room for what does not compress.
+    frame.shrink_to_fit();
+    Ok(frame)
 }
 
 /// Nothing but memory is written to.

@@ -19,6 +19,25 @@ use crate::work::{Encoder, Gather, Gathered, Place};
 /// A row, and where its record stands.
 pub(super) type Placed<'r> = (&'r [u8], u64);
 
+/// Rows in pieces of so many rows, or of so many bytes, but for the last row of each. Where one ends follows from the
+/// rows alone.
+pub(super) fn pieces<'p, 'r>(
+    rows: &'p [Placed<'r>],
+    rows_max: usize,
+    bytes_max: usize,
+) -> Vec<&'p [Placed<'r>]> {
+    let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for (at, (row, _)) in rows.iter().enumerate() {
+        bytes += row.len();
+        let end = at + 1;
+        if end - start == rows_max || bytes >= bytes_max || end == rows.len() {
+            pieces.push(&rows[start..end]);
+            (start, bytes) = (end, 0);
+        }
+    }
+    pieces
+}
+
 /// The rows of a chunk: each begins with its day.
 #[derive(Debug, Default)]
 pub(super) struct DatedRows {

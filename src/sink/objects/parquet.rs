@@ -21,7 +21,7 @@ use parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use rayon::prelude::*;
 
 use super::columns::{Column, Columns, FIXED, From, LENGTH, NULL};
-use super::encode::Placed;
+use super::encode::{Placed, pieces};
 use crate::error::{Error, Result};
 
 /// How many rows a group has: what a reader takes in one go.
@@ -49,7 +49,8 @@ pub(super) fn object(columns: &Columns, source: &str, rows: &[Placed<'_>]) -> Re
         };
         columns.columns.par_iter().enumerate().map(encode).collect()
     };
-    let groups = groups(rows).into_par_iter().map(encode).collect::<Result<Vec<_>, _>>();
+    let groups =
+        pieces(rows, GROUP_ROWS, GROUP_BYTES).into_par_iter().map(encode).collect::<Result<Vec<_>, _>>();
     for chunks in groups.map_err(broken)? {
         let mut group = file.next_row_group().map_err(broken)?;
         for (pages, close) in chunks {
@@ -58,20 +59,6 @@ pub(super) fn object(columns: &Columns, source: &str, rows: &[Placed<'_>]) -> Re
         group.close().map_err(broken)?;
     }
     file.into_inner().map_err(broken)
-}
-
-/// The rows of each group. Where one ends follows from the rows alone.
-fn groups<'g, 'r>(rows: &'g [Placed<'r>]) -> Vec<&'g [Placed<'r>]> {
-    let (mut groups, mut start, mut bytes) = (Vec::new(), 0, 0);
-    for (at, (row, _)) in rows.iter().enumerate() {
-        bytes += row.len();
-        let end = at + 1;
-        if end - start == GROUP_ROWS || bytes >= GROUP_BYTES || end == rows.len() {
-            groups.push(&rows[start..end]);
-            (start, bytes) = (end, 0);
-        }
-    }
-    groups
 }
 
 fn properties(columns: &Columns) -> Result<WriterProperties> {
