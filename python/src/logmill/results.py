@@ -102,6 +102,8 @@ class Duplicate(Read):
 
     file: str
     """The file."""
+    file_base64: str
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     same_as: str
     """The other."""
 
@@ -146,6 +148,8 @@ class GivenUpFile(Read):
 
     file: str
     """The file."""
+    file_base64: str
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     records: int
     """Its records that are loaded, dead letters included; of a rebuild, those that were before it was undone."""
     open_dead_letters: int
@@ -160,6 +164,8 @@ class FailedFile(Read):
 
     file: str
     """The file."""
+    file_base64: str
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     why: str
     """Why, and what to do."""
 
@@ -192,6 +198,8 @@ class Notice(Read):
 
     file: str
     """The file."""
+    file_base64: str
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     notice: str
     """What."""
 
@@ -278,6 +286,8 @@ class Place(Read):
 
     file: str
     """Its file."""
+    file_base64: str
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     line: int | None = None
     """The number of its first line in its source, counted from one. Nothing while a part of the source that stands before is not loaded."""
     line_of_split: int | None = None
@@ -496,6 +506,8 @@ class PlannedFile(Read):
 
     file: str
     """The file."""
+    file_base64: str
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     action: str
     """One of `read`, `leave_out`, `refuse`."""
     position: int | None = None
@@ -528,6 +540,8 @@ class WholeFile(Read):
 
     file: str
     """The file."""
+    file_base64: str
+    """The bytes of `file` as base64, where they are not all UTF-8."""
     why: str
     """Why."""
 
@@ -709,9 +723,9 @@ class RunStatus(Read):
     exit_code: int | None = None
     """The exit code of the command."""
     counts: Counts
-    """What became of the records."""
+    """What became of the records. It is written down at the end of the run; before that, or of a run that was killed, `lanes` tell."""
     bytes: int
-    """Bytes that it read and committed, decompressed."""
+    """Bytes that it read and committed, decompressed; written down at the end."""
     reason: str | None = None
     """Why it failed, if it did."""
     alive: bool
@@ -742,6 +756,8 @@ class Status(Report):
     """Why they are there, the most frequent reason first."""
     dates: tuple[DateStatus, ...]
     """The data dates, in their order."""
+    other_tables: bool
+    """Whether the job has loaded into other tables too. Its runs are those into all of them."""
     runs: tuple[RunStatus, ...]
     """The last runs, the newest first."""
     last_failure: RunStatus | None = None
