@@ -166,7 +166,7 @@ fn an_object_of_several_pieces_is_whole() {
     let ducks = |reader: &str| {
         format!(
             "import sys, glob, duckdb\nfiles = glob.glob(sys.argv[1] + '/t/*')\n\
-             print(len(files), *duckdb.sql(f\"SELECT count(*), sum(id)::BIGINT, sum(length(note))::BIGINT FROM {reader}('{{files[0]}}')\").fetchone())"
+             print(len(files), *duckdb.sql(f\"SELECT count(*), sum(id)::BIGINT, sum(length(note))::BIGINT FROM {reader}('{{files[0]}}')\").fetchall()[0])"
         )
     };
     for form in ["ndjson", "ndjson.gz", "ndjson.zst"] {

@@ -61,7 +61,7 @@ impl Encoding {
             Encoding::Lines(lines) => {
                 let frames = pieces(rows, FRAME_ROWS, FRAME_BYTES).into_par_iter();
                 let frames = frames.map(|rows| lines.frame(source, rows));
-                Ok(frames.collect::<Result<Vec<_>>>()?.concat())
+                Ok(put_together(frames.collect::<Result<_>>()?))
             }
             #[cfg(feature = "buckets")]
             Encoding::Columns(encoder) => parquet::object(&encoder.columns, source, rows),
@@ -128,6 +128,13 @@ fn zstd(lines: &[u8]) -> io::Result<Vec<u8>> {
     // It was given room for what does not compress.
     frame.shrink_to_fit();
     Ok(frame)
+}
+
+/// The frames one behind the other. Each is gone as soon as it has its place.
+fn put_together(frames: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut object = Vec::with_capacity(frames.iter().map(Vec::len).sum());
+    frames.into_iter().for_each(|frame| object.extend_from_slice(&frame));
+    object
 }
 
 /// Nothing but memory is written to.

@@ -51,6 +51,10 @@ pub(super) struct Named<'a> {
 /// A range has rows of so many days at most.
 const DAYS_MAX: usize = 500;
 
+/// Objects are encoded side by side, as long as their rows have no more bytes than this; a larger one by itself, in
+/// its pieces.
+const AT_ONCE_BYTES: usize = 8 << 20;
+
 /// So many objects are on their way at once, at most,
 const UNDER_WAY: usize = 8;
 /// and so many bytes, unless one has more.
@@ -220,13 +224,24 @@ impl Writing<'_> {
     }
 
     pub(super) fn write_rows(&self, batch: &Batch, named: &Named<'_>, stretches: &[Stretch]) -> Result<()> {
-        let objects = self.objects(batch, named, stretches);
-        let encode = |(_, rows): &(String, Vec<Placed<'_>>)| self.encoding.object(named.label, rows);
-        let encoded: Vec<Vec<u8>> =
-            self.pool.install(|| objects.par_iter().map(encode).collect::<Result<_>>())?;
+        let mut objects = self.objects(batch, named, stretches).into_iter().peekable();
         let mut queue = Queue::new(self);
-        for ((name, _), object) in objects.into_iter().zip(encoded) {
-            queue.put(name, object)?;
+        while objects.peek().is_some() {
+            let mut bytes = 0;
+            let at_once = std::iter::from_fn(|| {
+                objects.next_if(|(_, rows)| {
+                    let is_first = bytes == 0;
+                    bytes += rows.iter().map(|(row, _)| row.len() + 1).sum::<usize>();
+                    is_first || bytes <= AT_ONCE_BYTES
+                })
+            });
+            let at_once: Vec<(String, Vec<Placed<'_>>)> = at_once.collect();
+            let encode = |(_, rows): &(String, Vec<Placed<'_>>)| self.encoding.object(named.label, rows);
+            let encoded: Vec<Vec<u8>> =
+                self.pool.install(|| at_once.par_iter().map(encode).collect::<Result<_>>())?;
+            for ((name, _), object) in at_once.into_iter().zip(encoded) {
+                queue.put(name, object)?;
+            }
         }
         queue.finish()
     }
