@@ -81,9 +81,9 @@ def definition(cls: str, table: Table, base: str) -> str:
         if field in seen:
             continue
         seen.add(field)
-        is_partial = counts[field] > 1 or meaning.startswith("Of `")
+        is_partial = counts[field] > 1 or meaning.startswith("Of `") or field.endswith("_base64")
         noted = annotation(words)
-        # An object of an older or a newer program may lack it.
+        # An object of another version may lack it, and text that is all UTF-8 has no base64 beside.
         kind = noted if noted.endswith("None") or not is_partial else f"{noted} | None"
         default = " = None" if kind.endswith("None") else ""
         name = f"{field}_" if keyword.iskeyword(field) else field

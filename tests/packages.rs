@@ -41,7 +41,7 @@ fn loads(folder: &Path) {
         let page = folder.join("share").join(page);
         if page.exists() {
             let shown = succeeded(Command::new("gzip").args(["-cdf"]).arg(page));
-            assert!(shown.contains(".TH") && shown.contains("dead-letters"), "{shown}");
+            assert!(shown.contains(".TH") && shown.contains(r"dead\-letters"), "{shown}");
         }
     }
     let completions = folder.join("share/bash-completion/completions/logmill");

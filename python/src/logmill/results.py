@@ -102,7 +102,7 @@ class Duplicate(Read):
 
     file: str
     """The file."""
-    file_base64: str
+    file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     same_as: str
     """The other."""
@@ -148,7 +148,7 @@ class GivenUpFile(Read):
 
     file: str
     """The file."""
-    file_base64: str
+    file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     records: int
     """Its records that are loaded, dead letters included; of a rebuild, those that were before it was undone."""
@@ -164,7 +164,7 @@ class FailedFile(Read):
 
     file: str
     """The file."""
-    file_base64: str
+    file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     why: str
     """Why, and what to do."""
@@ -198,7 +198,7 @@ class Notice(Read):
 
     file: str
     """The file."""
-    file_base64: str
+    file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     notice: str
     """What."""
@@ -286,7 +286,7 @@ class Place(Read):
 
     file: str
     """Its file."""
-    file_base64: str
+    file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     line: int | None = None
     """The number of its first line in its source, counted from one. Nothing while a part of the source that stands before is not loaded."""
@@ -506,7 +506,7 @@ class PlannedFile(Read):
 
     file: str
     """The file."""
-    file_base64: str
+    file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     action: str
     """One of `read`, `leave_out`, `refuse`."""
@@ -540,7 +540,7 @@ class WholeFile(Read):
 
     file: str
     """The file."""
-    file_base64: str
+    file_base64: str | None = None
     """The bytes of `file` as base64, where they are not all UTF-8."""
     why: str
     """Why."""
