@@ -148,7 +148,7 @@ fn a_corrected_file_takes_the_place_of_the_old_one(kind: Kind) {
     let days = two_days(kind);
     days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nno number\n{\"n\":3}\n");
     // By itself it is another file under the old name.
-    days.run(&format!("load --date {DAY}")).ended(1, &["forget", "--rebuild loads it anew"]);
+    days.run(&format!("load --date {DAY}")).ended(1, &["forget", "--rebuild logs/2024-03-01.log"]);
     let (code, result) = days.json(REBUILD);
     assert_eq!((code, &result["counts"]["records"]), (3, &3.into()), "{result}");
     assert_eq!(days.query("SELECT source_id, n FROM t WHERE source_id <> 2 ORDER BY n"), ["1|1", "1|3"]);
