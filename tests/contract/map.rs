@@ -192,7 +192,8 @@ impl Mapped {
 
 pub(super) fn settings_of(job: String, settings: &Settings) -> ledger::Settings {
     let Settings { data_date, command, retry_for, stop, observer, .. } = settings.clone();
-    ledger::Settings { job, prefix: prefix(), command, data_date, lease: LEASE, retry_for, stop, observer }
+    let (prefix, path, lease) = (prefix(), String::new(), LEASE);
+    ledger::Settings { job, prefix, command, data_date, path, lease, retry_for, stop, observer }
 }
 
 impl Kept for Mapped {
@@ -229,7 +230,7 @@ impl Kept for Mapped {
     }
 
     fn forget(&self, sources: &[i32]) -> Result<u64> {
-        MapLedger::forget(self.store(), self.settings(), sources)
+        MapLedger::forget(self.store(), self.settings(), sources, &|_| Ok(()))
     }
 }
 

@@ -85,7 +85,7 @@ impl Snapshot {
         for (record, _) in
             self.sources.values().filter(|(record, _)| record.data_date.as_deref() == Some(date))
         {
-            if !record.complete {
+            if !record.complete || record.is_untidy {
                 return DateState::Partial;
             }
             state = DateState::Done;
@@ -154,6 +154,8 @@ impl MapLedger {
             let (source, _) = &snapshot.sources[&memory.source_id];
             let Some(date) = source.data_date.as_deref().and_then(|date| date.parse().ok()) else { continue };
             let day = days.entry(date).or_insert_with(|| Stored::of(date));
+            // A rebuild of it has not come to its end.
+            day.open_splits += i64::from(source.is_untidy);
             for checkpoint in &memory.checkpoints {
                 day.splits += 1;
                 day.open_splits += i64::from(!checkpoint.complete);

@@ -7,16 +7,17 @@
 //! sees all of it. That objects of other generations may be there is taken down before the first of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Anew;
-use super::keys::{Keys, Snapshot};
+use super::keys::{Keys, Settings, Snapshot};
 use super::letters::{Known as KnownLetters, LettersId};
 use super::map::{Called, MapLedger};
 use super::records::{
     CheckpointRecord, SourceRecord, of_key, parse, source_key, split_key, stored, stored_inode,
 };
-use super::renewal::{Renewal, Untidy};
-use super::store::Version;
+use super::renewal::{Hold, Renewal, Untidy};
+use super::store::{Store, Version};
 use crate::error::Result;
 use crate::failpoint;
 use crate::sink::claim::lost_ownership;
@@ -31,21 +32,46 @@ impl Snapshot {
         moved.map(|(split, _)| split.source).collect()
     }
 
-    /// Sources with objects of other generations, and the runs that hold them.
-    pub(super) fn untidy(&self, date: Option<&str>) -> Vec<(Untidy, Vec<i64>)> {
-        let untidy = self
-            .sources
-            .iter()
-            .filter(|(_, (record, _))| record.is_untidy && record.data_date.as_deref() == date);
-        let with_owners = |(&id, (record, _)): (&i32, &(SourceRecord, Version))| {
-            let own = self.splits.iter().filter(|(split, _)| split.source == id);
-            (Untidy::of(id, record), own.filter_map(|(_, (record, _))| record.owner).collect())
+    /// Those of the sources that are meant which have objects of other generations, with what runs hold of them.
+    pub(super) fn untidy(&self, is_meant: impl Fn(i32, &SourceRecord) -> bool) -> Vec<(Untidy, Vec<Hold>)> {
+        let untidy =
+            self.sources.iter().filter(|(id, (record, _))| record.is_untidy && is_meant(**id, record));
+        let with_holds = |(&id, (record, _)): (&i32, &(SourceRecord, Version))| {
+            let own = self
+                .splits
+                .iter()
+                .filter(|(split, (record, _))| split.source == id && record.owner.is_some());
+            let holds = own.map(|(split, (record, version))| (*split, record.clone(), version.clone()));
+            (Untidy::of(id, record), holds.collect())
         };
-        untidy.map(with_owners).collect()
+        untidy.map(with_holds).collect()
     }
 }
 
 impl Keys {
+    /// All that is remembered, once what runs that died have moved is written.
+    pub(super) fn remembered_on(&self) -> Result<Snapshot> {
+        let snapshot = self.remembered()?;
+        let half_moved = snapshot.half_moved();
+        if half_moved.is_empty() {
+            return Ok(snapshot);
+        }
+        half_moved.into_iter().try_for_each(|source| self.move_on(source))?;
+        self.remembered()
+    }
+
+    /// Takes a source from runs that are dead. One that only stood still cannot move it any more then, to objects that are
+    /// removed now. False if somebody was faster.
+    pub(super) fn take_from_dead(&self, holds: &[Hold]) -> Result<bool> {
+        for (split, record, version) in holds {
+            let freed = CheckpointRecord { owner: None, epoch: record.epoch + 1, ..record.clone() };
+            if self.set(&split_key(*split), Some(version), &freed)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Writes what a source that has moved says of itself, once more if that was done already.
     pub(super) fn move_on(&self, id: i32) -> Result<()> {
         let first = split_key(Split::whole(id));
@@ -66,7 +92,7 @@ impl Keys {
         {
             self.set(&key, Some(&entry.version), &**next)?;
         }
-        self.name(&next.name, id)?;
+        self.name(next, id)?;
         let moved = CheckpointRecord { next: None, ..record.clone() };
         // Whoever was faster has done the same.
         self.set(&first, Some(&entry.version), &moved)?;
@@ -75,15 +101,26 @@ impl Keys {
 }
 
 impl MapLedger {
-    /// Keeps what is untidy of which no living run may be at work.
-    pub(super) fn find_untidy(&mut self, found: Vec<(Untidy, Vec<i64>)>) -> Result<()> {
+    /// Keeps what is untidy of which no living run may be at work, and none that wakes can go on.
+    pub(super) fn find_untidy(&mut self, found: Vec<(Untidy, Vec<Hold>)>) -> Result<()> {
         self.untidy.clear();
-        for (untidy, owners) in found {
+        // To find out that a run is dead takes a lease.
+        let mut living: BTreeMap<i64, bool> = BTreeMap::new();
+        for (untidy, mut holds) in found {
             let mut is_held = false;
-            for owner in owners.into_iter().filter(|owner| *owner != self.run) {
-                is_held = is_held || self.keys.lives(owner)?;
+            for owner in holds.iter().filter_map(|(_, record, _)| record.owner).filter(|run| *run != self.run)
+            {
+                let lives = match living.get(&owner) {
+                    Some(lives) => *lives,
+                    None => self.keys.lives(owner)?,
+                };
+                living.insert(owner, lives);
+                is_held = is_held || lives;
             }
-            self.untidy.extend((!is_held).then_some(untidy));
+            // What this run has claimed is taken already.
+            holds.retain(|(split, ..)| !self.owned.contains_key(split));
+            let is_ours = !is_held && (untidy.has_moved() || self.keys.take_from_dead(&holds)?);
+            self.untidy.extend(is_ours.then_some(untidy));
         }
         Ok(())
     }
@@ -97,6 +134,10 @@ impl MapLedger {
             let mut source: SourceRecord = parse(&key, &entry)?;
             source.begun = source.begun.max(source.generation) + 1;
             source.is_untidy = true;
+            let path = &self.keys.settings.path;
+            if !source.begun_paths.contains(path) {
+                source.begun_paths.push(path.clone());
+            }
             let written = self.keys.set(&key, Some(&entry.version), &source)?;
             written.ok_or_else(lost_ownership)?;
             let before = std::mem::replace(&mut source.generation, source.begun);
@@ -155,41 +196,51 @@ impl MapLedger {
         Ok(advance.completes.then_some(source).into_iter().collect())
     }
 
-    /// Lets the new generation of each source count which has a file. After an error those before count already.
+    /// Lets the new generation of each source count. That of one without a file is empty, and held until it is forgotten:
+    /// whoever comes after this run finds that nothing of it is loaded. After an error those before count already.
     pub fn end_renewals(&mut self) -> Result<()> {
         let held = self.renewals.keys().copied().collect::<Vec<_>>();
         held.iter().try_for_each(|source| self.fence_renewal(*source))?;
         self.ends_renewals = true;
         for (id, renewal) in &self.renewals {
-            if renewal.anew.file.is_none() {
-                continue;
-            }
             let mut checkpoint = renewal.checkpoint.clone();
             let source = SourceRecord { complete: checkpoint.complete, ..renewal.source.clone() };
             checkpoint.next = Some(Box::new(source));
             // A run that was fenced by this one may wake, and write objects of the generation that goes.
             checkpoint.abandoned = self.left_behind(*id);
             self.with_abandoned().extend((!checkpoint.abandoned.is_empty()).then_some(Split::whole(*id)));
-            (checkpoint.owner, checkpoint.written_by) = (None, self.run);
+            let is_lost = renewal.anew.file.is_none();
+            (checkpoint.owner, checkpoint.written_by) = (is_lost.then_some(self.run), self.run);
             let first = Split::whole(*id);
             let (_, version) = self.owned.get(&first).ok_or_else(lost_ownership)?;
             let moved = self.keys.set(&split_key(first), Some(version), &checkpoint)?;
             moved.ok_or_else(lost_ownership)?;
+            failpoint::reached("half-moved");
             self.keys.move_on(*id)?;
             self.owned.retain(|split, _| split.source != *id);
+            if is_lost && let Some(entry) = self.keys.get(&split_key(first))? {
+                let record: CheckpointRecord = parse(&split_key(first), &entry)?;
+                let is_ours = record.owner == Some(self.run);
+                self.owned.extend(is_ours.then_some((first, (record, entry.version))));
+            }
         }
         Ok(())
     }
 
-    /// The sources that have no file any more; their objects go first.
+    /// The sources that have no file any more.
     pub fn without_file(&self) -> Vec<i32> {
         let lost = self.renewals.iter().filter(|(_, renewal)| renewal.anew.file.is_none());
         lost.map(|(id, _)| *id).collect()
     }
 
-    /// Forgets a source that has no file any more.
+    /// Forgets a source that has no file any more, unless it has come back and another run has taken it.
     pub fn forget_renewal(&mut self, source: i32) -> Result<()> {
         let Some(renewal) = self.renewals.get(&source) else { return Ok(()) };
+        let first = Split::whole(source);
+        let now = self.keys.get(&split_key(first))?.map(|entry| entry.version);
+        if now.is_none() || now.as_ref() != self.owned.get(&first).map(|(_, version)| version) {
+            return Ok(());
+        }
         let letters = self.keys.letters()?;
         self.keys.forget_letters(&letters, source)?;
         self.keys.forget(source, &renewal.source)?;
@@ -223,13 +274,21 @@ impl MapLedger {
     /// Says that only objects of its own generation are there of a source.
     pub fn mark_tidy(&self, of: &Untidy) -> Result<()> {
         let key = source_key(of.source);
-        let Some(entry) = self.keys.get(&key)? else { return Ok(()) };
-        let record: SourceRecord = parse(&key, &entry)?;
-        if record.is_untidy && (record.generation, record.begun) == (of.generation, of.begun) {
-            let tidy = SourceRecord { is_untidy: false, ..record };
-            // Whoever has changed it meanwhile leaves it as it is.
-            self.keys.set(&key, Some(&entry.version), &tidy)?;
+        while let Some(entry) = self.keys.get(&key)? {
+            let record: SourceRecord = parse(&key, &entry)?;
+            let tidy = SourceRecord { is_untidy: false, begun_paths: Vec::new(), ..record.clone() };
+            if !of.is_still(&record) || self.keys.set(&key, Some(&entry.version), &tidy)?.is_some() {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Whether nobody has tidied up since, or begun another generation. Whoever claims a source says that it is tidy before
+    /// anything more of it is written.
+    pub fn is_still_untidy(store: Arc<dyn Store>, settings: Settings, of: &Untidy) -> Result<bool> {
+        let (keys, key) = (Keys { store, settings }, source_key(of.source));
+        let Some(entry) = keys.get(&key)? else { return Ok(false) };
+        Ok(of.is_still(&parse(&key, &entry)?))
     }
 }

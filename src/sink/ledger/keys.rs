@@ -32,6 +32,8 @@ pub struct Settings {
     pub command: String,
     /// The day that the run is about.
     pub data_date: Option<NaiveDate>,
+    /// How the job writes names of objects, if it has any.
+    pub path: String,
     /// A run whose heart has stood still for this long is dead.
     pub lease: Duration,
     /// How long a store that does not answer is waited for.
@@ -259,16 +261,16 @@ impl Keys {
         self.get(&name_key(name, self.date().as_deref()))
     }
 
-    /// Notes the name under which a source was seen. Of two runs that do so at once, either is right.
-    pub(super) fn name(&self, name: &str, source: i32) -> Result<()> {
-        let key = name_key(name, self.date().as_deref());
+    /// Notes the name under which a source was seen, on its day. Of two runs that do so at once, either is right.
+    pub(super) fn name(&self, source: &SourceRecord, id: i32) -> Result<()> {
+        let key = name_key(&source.name, source.data_date.as_deref());
         let entry = self.get(&key)?;
         let is_so = match &entry {
-            Some(entry) => parse::<i32>(&key, entry)? == source,
+            Some(entry) => parse::<i32>(&key, entry)? == id,
             None => false,
         };
         if !is_so {
-            self.set(&key, entry.map(|entry| entry.version).as_ref(), &source)?;
+            self.set(&key, entry.map(|entry| entry.version).as_ref(), &id)?;
         }
         Ok(())
     }

@@ -173,7 +173,8 @@ impl MapLedger {
             match super::claim(&mut claiming, asked) {
                 Ok(Claimed::Ours { answers, anew, .. }) => {
                     is_free(since, &self.keys.settings.observer);
-                    let untidy = claiming.snapshot.untidy(self.keys.date().as_deref());
+                    let date = self.keys.date();
+                    let untidy = claiming.snapshot.untidy(|_, source| source.data_date == date);
                     self.labels.extend(claiming.labels);
                     let known = claiming.snapshot.splits.iter();
                     let with_abandoned = known.filter(|(_, (record, _))| !record.abandoned.is_empty());
@@ -333,10 +334,16 @@ impl MapLedger {
         self.heart.change(|record| record.end(ending))
     }
 
-    /// Forgets sources: all of them, or none if a living run holds one.
-    pub fn forget(store: Arc<dyn Store>, settings: Settings, sources: &[i32]) -> Result<u64> {
+    /// Forgets sources: all of them, or none if a living run holds one. Before, `tidy` removes what is there of
+    /// generations that do not count: afterwards nobody can tell it from what does.
+    pub fn forget(
+        store: Arc<dyn Store>,
+        settings: Settings,
+        sources: &[i32],
+        tidy: &dyn Fn(&[Untidy]) -> Result<()>,
+    ) -> Result<u64> {
         let keys = Keys { store, settings };
-        let (snapshot, letters) = (keys.remembered()?, keys.letters()?);
+        let (snapshot, letters) = (keys.remembered_on()?, keys.letters()?);
         let found: Vec<&Remembered> =
             snapshot.remembered.iter().filter(|memory| sources.contains(&memory.source_id)).collect();
         let wanted = found.iter().flat_map(|memory| {
@@ -346,6 +353,14 @@ impl MapLedger {
             return Err(held(&holder.source, &holder.in_words()));
         }
         keys.refuse_open_letters(&letters, sources)?;
+        let mut untidy = Vec::new();
+        for (of, holds) in snapshot.untidy(|id, _| sources.contains(&id)) {
+            if !of.has_moved() && !keys.take_from_dead(&holds)? {
+                return Err(lost_ownership());
+            }
+            untidy.push(of);
+        }
+        tidy(&untidy)?;
         for memory in &found {
             keys.forget_letters(&letters, memory.source_id)?;
             keys.forget(memory.source_id, &snapshot.sources[&memory.source_id].0)?;
@@ -444,7 +459,6 @@ impl<'a> Claiming<'a> {
     fn make(&mut self, id: i32, file: &Candidate, decided: &Decided<'_>) -> Result<(), Trouble> {
         let seen = decided.containers.iter().filter(|(of, _)| *of == id);
         let first = self.enter(id, file)?;
-        self.keys.name(&file.name, id)?;
         let record = SourceRecord {
             data_date: self.keys.date(),
             name: file.name.clone(),
@@ -458,7 +472,9 @@ impl<'a> Claiming<'a> {
             generation: 0,
             begun: 0,
             is_untidy: false,
+            begun_paths: Vec::new(),
         };
+        self.keys.name(&record, id)?;
         self.labels.insert(id, Called::of(&record));
         if self.keys.set(&source_key(id), None, &record)?.is_none() {
             self.keys.pass_made_ids()?;
@@ -569,7 +585,7 @@ impl Ledger for Claiming<'_> {
                 if now.first.is_none() {
                     now.first = self.enter(*id, described.file)?;
                 }
-                self.keys.name(&now.name, *id)?;
+                self.keys.name(&now, *id)?;
             }
             self.labels.insert(*id, Called::of(&now));
             now.containers.extend(seen(*id).map(|(_, container)| stored(container)));

@@ -43,9 +43,12 @@ pub(super) struct SourceRecord {
     /// and this is the last that was begun.
     #[serde(default)]
     pub(super) begun: i32,
-    /// Objects of other generations may be there.
+    /// Objects of other generations may be there,
     #[serde(default)]
     pub(super) is_untidy: bool,
+    /// and how the job wrote their names when they were begun: it may have another `path` by now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) begun_paths: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

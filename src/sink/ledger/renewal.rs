@@ -2,6 +2,8 @@
 
 use super::Anew;
 use super::records::{CheckpointRecord, SourceRecord};
+use super::store::Version;
+use crate::split::Split;
 
 /// A source that is loaded anew.
 pub(super) struct Renewal {
@@ -14,6 +16,9 @@ pub(super) struct Renewal {
     pub(super) checkpoint: CheckpointRecord,
 }
 
+/// A split that a run holds, as it was read.
+pub(super) type Hold = (Split, CheckpointRecord, Version);
+
 /// A source of which objects of other generations than its own may be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untidy {
@@ -25,11 +30,23 @@ pub struct Untidy {
     pub generation: i32,
     /// and the last that was begun. If it is the same, what is of before holds no more.
     pub begun: i32,
+    /// The `path` of the job each time that one was begun.
+    pub paths: Vec<String>,
 }
 
 impl Untidy {
     pub(super) fn of(source: i32, record: &SourceRecord) -> Untidy {
-        let &SourceRecord { generation, begun, ref label, .. } = record;
-        Untidy { source, label: label.clone(), generation, begun }
+        let SourceRecord { generation, begun, label, begun_paths, .. } = record.clone();
+        Untidy { source, label, generation, begun, paths: begun_paths }
+    }
+
+    /// Whether a source stands as it did when this was found.
+    pub(super) fn is_still(&self, record: &SourceRecord) -> bool {
+        record.is_untidy && (record.generation, record.begun) == (self.generation, self.begun)
+    }
+
+    /// The last generation that was begun counts.
+    pub fn has_moved(&self) -> bool {
+        self.generation == self.begun
     }
 }

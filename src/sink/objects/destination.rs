@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::history::{ObjectsHistory, open_of, rows_of};
 use super::layout::Form;
-use super::{Objects, Place, replay, state};
+use super::{Objects, Place, rebuild, replay, state};
 use crate::bucket::Bucket;
 use crate::error::{Error, Result};
 use crate::event::Dataset;
@@ -14,7 +14,7 @@ use crate::sink::dates::Calendar;
 use crate::sink::destination::{Address, Destination, Settings};
 use crate::sink::forecast::Forecast;
 use crate::sink::history::{Filter, Forgotten, History};
-use crate::sink::ledger::{MapLedger, stores};
+use crate::sink::ledger::{MapLedger, Untidy, stores};
 use crate::sink::rollup::{CheckedRollups, Dates};
 use crate::sink::statement::shell_word;
 use crate::sink::verify::{Verify, Verifying};
@@ -90,7 +90,9 @@ impl Destination for ObjectsDestination {
         );
         // Of a range that was being written, nobody knows any more once it is forgotten.
         let stems: Vec<String> = meant.iter().flat_map(|split| split.stems.iter().cloned()).collect();
-        let forgotten = MapLedger::forget(state::store(place), state::settings(place, settings), sources)?;
+        let tidy = |untidy: &[Untidy]| rebuild::tidy(place, settings, untidy);
+        let kept = state::settings(place, settings);
+        let forgotten = MapLedger::forget(state::store(place), kept, sources, &tidy)?;
         place.remove(settings, &stems)?;
         let labels: Vec<&str> = meant.iter().map(|split| split.label.as_str()).collect();
         if deletes_rows {

@@ -2,44 +2,49 @@
 //!
 //! Who lists sees both in between; the state, and all that asks it, sees the old one or the new one of each source.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::layout::Names;
+use super::layout::{Names, PathPattern};
 use super::letters::{self, KeptLetter};
 use super::successors::{self, LettersObject, objects};
-use super::{Objects, Place, history, names, pass};
-use crate::error::Result;
+use super::{Objects, Place, history, names, pass, state};
+use crate::bucket::Listed;
+use crate::error::{Error, Result};
 use crate::sink::destination::Settings;
 use crate::sink::ledger::{KnownLetters, LettersId, LettersRecord, MapLedger, Untidy};
 use crate::sink::rebuild::Rebuilt;
 
-/// Removes the objects of sources that are of another generation than the one that counts. All of those that have
-/// `gone` go.
-pub(super) fn tidy(place: &Place, settings: &Settings, untidy: &[Untidy], gone: &[String]) -> Result<()> {
-    if untidy.is_empty() && gone.is_empty() {
+/// Removes the objects of sources that are of another generation than the one that counts.
+pub(super) fn tidy(place: &Place, settings: &Settings, untidy: &[Untidy]) -> Result<()> {
+    if untidy.is_empty() {
         return Ok(());
     }
-    let reader = Names::of(&settings.objects.path, &place.table);
+    let readers = readers(place, settings, untidy)?;
     let folder = letters::folder(&place.table);
     let generation = |key: &str| match key.strip_prefix(&folder) {
         Some(name) => successors::generation_of(name),
-        None => reader.read(key).map(|name| name.generation),
+        None => readers.iter().find_map(|reader| reader.read(key)).map(|name| name.generation),
     };
-    let by_label: HashMap<&str, &Untidy> = untidy.iter().map(|of| (&of.label[..], of)).collect();
-    for listed in
-        place.list(settings, &format!("{}/", place.table))?.iter().chain(&place.list(settings, &folder)?)
-    {
-        let key = &listed.key;
-        let of = by_label.iter().find(|(label, _)| names(key, label)).map(|(_, of)| of);
-        let has_gone = gone.iter().any(|label| names(key, label))
-            || of.is_some_and(|of| match generation(key) {
-                // What was begun since is another's.
-                Some(generation) => generation != of.generation && generation <= of.begun,
-                // Under a `path` that the job has no more, it is of before.
-                None => of.generation == of.begun,
-            });
+    let rows = place.list(settings, &format!("{}/", place.table))?;
+    let letters = place.list(settings, &folder)?;
+    // Asked once these are listed: what is written from now on is not among them.
+    let mut untidy_still: HashMap<i32, bool> = HashMap::new();
+    let mut is_still_untidy = |of: &Untidy| -> Result<bool> {
+        let known = untidy_still.get(&of.source).copied();
+        let is_still = known.map_or_else(|| state::is_still_untidy(place, settings, of), Ok)?;
+        untidy_still.insert(of.source, is_still);
+        Ok(is_still)
+    };
+    for Listed { key, .. } in rows.iter().chain(&letters) {
+        let Some(of) = untidy.iter().find(|of| names(key, &of.label)) else { continue };
+        let has_gone = match generation(key) {
+            // What was begun since is another's.
+            Some(generation) => generation != of.generation && generation <= of.begun,
+            // By no `path` that the job had since the first of them was begun: it is of before.
+            None => of.has_moved() && is_still_untidy(of)?,
+        };
         if has_gone {
             place.ask(settings, "removing an object", |bucket| bucket.delete(key))?;
         }
@@ -47,9 +52,20 @@ pub(super) fn tidy(place: &Place, settings: &Settings, untidy: &[Untidy], gone: 
     Ok(())
 }
 
+/// What reads names under each `path` that the job had while generations of these were begun, and now.
+fn readers(place: &Place, settings: &Settings, untidy: &[Untidy]) -> Result<Vec<Names>> {
+    let now = settings.objects.path.to_string();
+    let paths: BTreeSet<&String> = untidy.iter().flat_map(|of| &of.paths).chain([&now]).collect();
+    let reader = |path: &String| match PathPattern::parse(path) {
+        Ok(path) => Ok(Names::of(&path, &place.table)),
+        Err(why) => Err(Error::broken(format!("the state has a path of objects, {path:?}, that {why}"))),
+    };
+    paths.into_iter().map(reader).collect()
+}
+
 /// Tidies up what the claim has found of rebuilds that died.
 pub(super) fn tidy_claimed(place: &Place, settings: &Settings, ledger: &MapLedger) -> Result<()> {
-    tidy(place, settings, ledger.untidy(), &[])?;
+    tidy(place, settings, ledger.untidy())?;
     ledger.untidy().iter().try_for_each(|of| ledger.mark_tidy(of))
 }
 
@@ -70,14 +86,11 @@ pub(super) fn end(of: &mut Objects) -> Result<Rebuilt> {
     pass("before-rebuild-commit")?;
     ledger.end_renewals()?;
     pass("after-rebuild-commit")?;
-    let (lost, moved) = (ledger.without_file(), ledger.moved());
-    let (gone, moved): (Vec<Untidy>, Vec<Untidy>) =
-        moved.into_iter().partition(|of| lost.contains(&of.source));
-    let gone: Vec<String> = gone.into_iter().map(|of| of.label).collect();
-    tidy(place, settings, &moved, &gone)?;
+    let moved = ledger.moved();
+    tidy(place, settings, &moved)?;
     pass("after-removal")?;
     moved.iter().try_for_each(|of| ledger.mark_tidy(of))?;
-    lost.into_iter().try_for_each(|source| ledger.forget_renewal(source))?;
+    ledger.without_file().into_iter().try_for_each(|source| ledger.forget_renewal(source))?;
     Ok(rebuilt)
 }
 
@@ -85,7 +98,7 @@ pub(super) fn end(of: &mut Objects) -> Result<Rebuilt> {
 pub(super) fn abandon(of: &Objects) -> Result<()> {
     let Objects { settings, place, ledger, .. } = of;
     let all = ledger.given_up();
-    tidy(place, settings, &all, &[])?;
+    tidy(place, settings, &all)?;
     all.iter().try_for_each(|of| ledger.mark_tidy(of))
 }
 

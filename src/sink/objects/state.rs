@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::sink::destination::Settings;
 use crate::sink::ledger::stores::bucket::InBucket;
 use crate::sink::ledger::stores::{self, State};
-use crate::sink::ledger::{self, AllLetters, MapLedger, SplitStatus, Store};
+use crate::sink::ledger::{self, AllLetters, MapLedger, SplitStatus, Store, Untidy};
 
 /// Where the state of a table is kept.
 #[derive(Clone)]
@@ -49,9 +49,10 @@ pub(super) fn store(place: &Place) -> Arc<dyn Store> {
 }
 
 pub(super) fn settings(place: &Place, settings: &Settings) -> ledger::Settings {
-    let Settings { job, command, data_date, retry_for, stop, observer, .. } = settings.clone();
+    let Settings { job, command, data_date, objects, retry_for, stop, observer, .. } = settings.clone();
     let (prefix, lease) = (place.kept.prefix.clone(), settings.state.lease);
-    ledger::Settings { job, prefix, command, data_date, lease, retry_for, stop, observer }
+    let path = objects.path.to_string();
+    ledger::Settings { job, prefix, command, data_date, path, lease, retry_for, stop, observer }
 }
 
 /// All that it says of splits.
@@ -62,6 +63,11 @@ pub(super) fn splits(place: &Place, settings: &Settings) -> Result<Vec<SplitStat
 /// What became of letters that were tried again or discarded.
 pub(super) fn letters(place: &Place, settings: &Settings) -> Result<AllLetters> {
     MapLedger::letters(store(place), self::settings(place, settings))
+}
+
+/// Whether a source is still as untidy as it was found.
+pub(super) fn is_still_untidy(place: &Place, settings: &Settings, of: &Untidy) -> Result<bool> {
+    MapLedger::is_still_untidy(store(place), self::settings(place, settings), of)
 }
 
 /// Refuses a table that has objects and no state: a load would write its rows once more.
