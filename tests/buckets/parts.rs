@@ -143,6 +143,7 @@ fn killed_at_any_step_of_a_cut_or_a_rebuild_it_is_loaded_anew_as_one() {
         "after-claim",
         "after-rows",
         "before-rebuild-commit",
+        "half-moved",
         "mid-move",
         "after-rebuild-commit",
         "after-removal",
@@ -154,7 +155,7 @@ fn killed_at_any_step_of_a_cut_or_a_rebuild_it_is_loaded_anew_as_one() {
         story.command("verify", &[]).exit(0);
         story.run(&["--lanes", "3"]).exit(3);
         story.check_complete();
-        let moved = matches!(point, "mid-move" | "after-rebuild-commit" | "after-removal");
+        let moved = matches!(point, "half-moved" | "mid-move" | "after-rebuild-commit" | "after-removal");
         assert_eq!(objects(&story) == one_lane, !moved, "{point}");
         story.run(&["--rebuild"]).exit(3);
         story.check_complete();
