@@ -159,6 +159,25 @@ fn of_two_rebuilds_at_once_one_leaves() {
 }
 
 #[test]
+fn a_rebuild_that_wakes_after_a_load_has_tidied_up_changes_nothing() {
+    needs_failpoints();
+    for point in ["before-commit", "before-rebuild-commit"] {
+        let story = loaded();
+        let before = story.objects();
+        let slow = story.start_command("load", &["--rebuild"], &format!("{point}=1*return(stop)"));
+        slow.wait_stopped();
+        story.run(&[]).exit(3);
+        assert_eq!(story.objects(), before, "{point}");
+        slow.go_on();
+        slow.wait().exit(6);
+        assert_eq!(story.objects(), before, "{point}");
+        story.run(&["--rebuild"]).exit(3);
+        story.check_complete();
+        story.command("verify", &[]).exit(0);
+    }
+}
+
+#[test]
 fn a_day_is_loaded_anew() {
     let story = Story::new().files("{date}.ndjson").pipeline("[state]\nlease = \"1s\"");
     let range = ["--from", "2024-03-01", "--to", "2024-03-04"];

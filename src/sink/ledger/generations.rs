@@ -104,18 +104,11 @@ impl MapLedger {
     /// Keeps what is untidy of which no living run may be at work, and none that wakes can go on.
     pub(super) fn find_untidy(&mut self, found: Vec<(Untidy, Vec<Hold>)>) -> Result<()> {
         self.untidy.clear();
-        // To find out that a run is dead takes a lease.
-        let mut living: BTreeMap<i64, bool> = BTreeMap::new();
         for (untidy, mut holds) in found {
             let mut is_held = false;
             for owner in holds.iter().filter_map(|(_, record, _)| record.owner).filter(|run| *run != self.run)
             {
-                let lives = match living.get(&owner) {
-                    Some(lives) => *lives,
-                    None => self.keys.lives(owner)?,
-                };
-                living.insert(owner, lives);
-                is_held = is_held || lives;
+                is_held = is_held || self.lives(owner)?;
             }
             // What this run has claimed is taken already.
             holds.retain(|(split, ..)| !self.owned.contains_key(split));
@@ -160,7 +153,7 @@ impl MapLedger {
                 CheckpointRecord { epoch: anew.epoch(), ..CheckpointRecord::new(self.run, rules) };
             self.renewals.insert(anew.id, Renewal { anew, before, source, checkpoint });
         }
-        Ok(())
+        self.close_letters()
     }
 
     /// Whether a source is loaded anew.

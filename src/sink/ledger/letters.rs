@@ -30,7 +30,7 @@ pub struct LettersId {
 
 impl LettersId {
     /// The generation that it is of.
-    fn generation(&self) -> i32 {
+    pub(super) fn generation(&self) -> i32 {
         self.stem.rsplit_once("-g").and_then(|(_, generation)| generation.parse().ok()).unwrap_or(0)
     }
 
@@ -102,6 +102,11 @@ impl AllLetters {
         own.map(|(_, (record, _))| record)
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Each with its object.
     pub fn iter(&self) -> impl Iterator<Item = (&LettersId, &Known)> {
         self.0.iter()
@@ -120,6 +125,13 @@ impl Keys {
             );
         }
         Ok(AllLetters(all))
+    }
+
+    /// What became of those of an object.
+    pub(super) fn letters_of(&self, id: &LettersId) -> Result<Known> {
+        let key = id.key();
+        let Some(entry) = self.get(&key)? else { return Ok(Known::default()) };
+        Ok((parse(&key, &entry)?, Some(entry.version)))
     }
 
     /// Refuses to forget sources of which a living run tries letters again or discards them.
@@ -152,7 +164,7 @@ impl MapLedger {
 
     /// Takes down that a successor is being written, before its first object; `stems` says how the names of its objects
     /// begin, by its number. One that was begun by a run that died is gone on with if all is the same, and else given
-    /// up. `None` if somebody has been faster.
+    /// up. `None` if somebody has been faster, or has loaded their source anew.
     pub fn open_letters(
         &self,
         id: &LettersId,
@@ -163,7 +175,7 @@ impl MapLedger {
         let mut record = known.clone();
         let (mut number, mut at_us) = (record.number + 1, chrono::Utc::now().timestamp_micros());
         if let Some(open) = record.open.take() {
-            if open.run != self.run && self.keys.lives(open.run)? {
+            if open.run != self.run && self.lives(open.run)? {
                 return Err(is_at_it(id, open.run));
             }
             match open.what == what {
@@ -176,7 +188,8 @@ impl MapLedger {
         }
         let (run, what, stems) = (self.run, what.to_owned(), stems(number));
         record.open = Some(Succession { number, run, what, at_us, stems });
-        self.put_letters(id, record, version.as_ref())
+        let Some(opened) = self.put_letters(id, record, version.as_ref())? else { return Ok(None) };
+        Ok(self.stays(id)?.then_some(opened))
     }
 
     /// Says that the successor holds which was being written; the object before it does not any more.
@@ -214,7 +227,7 @@ impl MapLedger {
 }
 
 /// What is said where a living run has begun a successor.
-fn is_at_it(id: &LettersId, run: i64) -> crate::error::Error {
+pub(super) fn is_at_it(id: &LettersId, run: i64) -> crate::error::Error {
     ErrorKind::Held {
         source_name: format!("dead letters of {}", id.stem),
         holder: format!("run {run} (its heart beats)"),

@@ -65,6 +65,8 @@ pub struct MapLedger {
     pub(super) ends_renewals: bool,
     /// Sources with objects of other generations, of which the run that made them is dead.
     pub(super) untidy: Vec<Untidy>,
+    /// Runs that were found dead.
+    pub(super) dead: Arc<Mutex<BTreeSet<i64>>>,
 }
 
 /// What a source is called.
@@ -156,6 +158,7 @@ impl MapLedger {
             renewals: BTreeMap::new(),
             ends_renewals: false,
             untidy: Vec::new(),
+            dead: Arc::default(),
         })
     }
 

@@ -17,6 +17,7 @@ mod parts;
 mod ranges;
 mod records;
 mod renewal;
+mod rivals;
 mod run_record;
 mod runs;
 mod setback;

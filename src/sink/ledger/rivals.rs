@@ -1,0 +1,114 @@
+//! A rebuild of a source, and who else may be at it: whoever tries its letters again or discards them, and the load that
+//! tidies up.
+//!
+//! No two keys change at once here. So each side first takes down that it is at it, and then looks for the other: a
+//! rebuild in its source, a replay in what is known of its letters. Of two that live at least one sees the other, and
+//! leaves. What a run has begun that is dead is taken from it: the value changes that its last move expects, so that it
+//! moves nothing if it wakes.
+
+use std::sync::{Arc, PoisonError};
+
+use super::keys::{Keys, Settings};
+use super::letters::{Known, LettersId, Succession, is_at_it};
+use super::map::MapLedger;
+use super::records::{CheckpointRecord, SourceRecord, parse, source_key, split_key};
+use super::renewal::Untidy;
+use super::store::Store;
+use crate::error::{ErrorKind, Result};
+use crate::split::Split;
+
+/// What a rebuild is at, among those who succeed letters: it writes none.
+const REBUILD: &str = "rebuild";
+
+impl Keys {
+    /// How a source and its first split stand, as moved. The split is read first: a rebuild that held it then and has
+    /// moved since is seen in the source.
+    fn standing(&self, source: i32) -> Result<Option<(SourceRecord, CheckpointRecord)>> {
+        let (first, of) = (split_key(Split::whole(source)), source_key(source));
+        let Some(entry) = self.get(&first)? else { return Ok(None) };
+        let checkpoint: CheckpointRecord = parse(&first, &entry)?;
+        let Some(entry) = self.get(&of)? else { return Ok(None) };
+        let source = match &checkpoint.next {
+            Some(next) => (**next).clone(),
+            None => parse(&of, &entry)?,
+        };
+        Ok(Some((source, checkpoint)))
+    }
+}
+
+impl MapLedger {
+    /// Which object of letters holds now. `None` if their source was loaded anew or forgotten.
+    pub fn letters_now(store: Arc<dyn Store>, settings: Settings, id: &LettersId) -> Result<Option<u32>> {
+        let keys = Keys { store, settings };
+        let (record, _) = keys.letters_of(id)?;
+        let standing = keys.standing(id.source)?;
+        Ok(standing.filter(|(source, _)| source.generation == id.generation()).map(|_| record.number))
+    }
+
+    /// Whether another run lives. One that was found dead stays so: finding out takes a lease.
+    pub(super) fn lives(&self, run: i64) -> Result<bool> {
+        let dead = || self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = dead().contains(&run);
+        if is_known {
+            return Ok(false);
+        }
+        let lives = self.keys.lives(run)?;
+        if !lives {
+            dead().insert(run);
+        }
+        Ok(lives)
+    }
+
+    /// Whether letters whose successor was just taken down as open are of the generation that counts, and stay so until
+    /// it holds. Refused while a living run loads their source anew.
+    pub(super) fn stays(&self, id: &LettersId) -> Result<bool> {
+        loop {
+            let Some((source, first)) = self.keys.standing(id.source)? else { return Ok(false) };
+            if source.generation != id.generation() {
+                return Ok(false);
+            }
+            let is_renewed = source.is_untidy && source.begun > source.generation;
+            let Some(run) = first.owner.filter(|owner| is_renewed && *owner != self.run) else {
+                return Ok(true);
+            };
+            if self.lives(run)? {
+                return Err(ErrorKind::Held {
+                    source_name: format!("dead letters of {}", id.stem),
+                    holder: format!("run {run} (its heart beats)"),
+                    then: "; it loads their source anew: wait for it, and run again",
+                }
+                .into());
+            }
+            self.take_from(id.source, run)?;
+        }
+    }
+
+    /// Closes what dead runs have begun with letters of the sources that are loaded anew. Refused while one lives.
+    pub(super) fn close_letters(&self) -> Result<()> {
+        if self.renewals.is_empty() {
+            return Ok(());
+        }
+        let all = self.keys.letters()?;
+        let mut own = all.iter().filter(|(id, _)| self.renewals.contains_key(&id.source));
+        own.try_for_each(|(id, known)| self.close(id, known.clone()))
+    }
+
+    fn close(&self, id: &LettersId, mut known: Known) -> Result<()> {
+        loop {
+            let (mut record, version) = known;
+            let Some(open) = record.open.take().filter(|open| open.run != self.run) else { return Ok(()) };
+            if self.lives(open.run)? {
+                return Err(is_at_it(id, open.run));
+            }
+            // It keeps a number of its own: none is given twice.
+            let (number, at_us) = (open.number + 1, chrono::Utc::now().timestamp_micros());
+            let what = REBUILD.to_owned();
+            record.abandoned.extend(open.stems);
+            record.open = Some(Succession { number, run: self.run, what, at_us, stems: Vec::new() });
+            if self.put_letters(id, record, version.as_ref())?.is_some() {
+                return Ok(());
+            }
+            known = self.keys.letters_of(id)?;
+        }
+    }
+}
