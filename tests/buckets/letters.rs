@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::story::Story;
 use crate::harness::run::needs_failpoints;
+use crate::harness::wait_until;
 
 /// A job by whose rules long words are refused, and one by which they are not.
 const SHORT: &str = "word = { type = \"text\", max_length = 3, required = false }";
@@ -283,6 +284,126 @@ fn of_two_replays_at_once_one_leaves() {
     slow.wait().exit(6);
     assert_eq!((ids(&story), story.rows().len()), (expected(true), before));
     assert_eq!(count(&story, "open"), 19);
+}
+
+#[test]
+fn a_replay_whose_letters_were_succeeded_since_it_read_them_leaves() {
+    needs_failpoints();
+    let story = loaded().fields(LONG);
+    let slow = story.start_command("dead-letters replay", &[], "before-fence=return(stop)");
+    slow.wait_stopped();
+    // It succeeds the object that the other has listed, and removes it.
+    story.command("dead-letters replay", &[]).exit(3);
+    slow.go_on();
+    slow.wait().exit(6).says("changed it meanwhile");
+    assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
+}
+
+#[test]
+fn what_a_replay_has_left_goes_with_the_next_load() {
+    needs_failpoints();
+    let after_a_load = |story: &Story| {
+        story.run(&["--accept-new-rules"]);
+        assert_eq!(ids(story), expected(true));
+        story.command("verify", &[]).exit(0);
+    };
+    // Letters that were succeeded, by one that was killed.
+    let story = loaded().fields(LONG);
+    assert!(story.is_killed("dead-letters replay", &[], "after-commit", 0));
+    story.run(&["--accept-new-rules"]).exit(3);
+    let left = count(&story, "open");
+    assert!(left > 19, "the rest of the letters is as it was");
+
+    // Rows by rules that another gave up, by one that was taken for dead.
+    let story = loaded().fields(LONG);
+    let slow = story.start_command("dead-letters replay", &[], "after-open=return(stop)");
+    slow.wait_stopped();
+    let story = story.fields(&LONG.replace("30", "25"));
+    story.command("dead-letters replay", &[]).exit(3);
+    slow.go_on();
+    slow.wait().exit(6);
+    after_a_load(&story);
+    assert_eq!((count(&story, "open"), states(&story).len()), (19, story.letters().len()));
+
+    // Letters that were succeeded twice meanwhile.
+    let story = loaded().fields(LONG);
+    let slow = story.start_command("dead-letters replay", &[], "after-rows=return(stop)");
+    slow.wait_stopped();
+    story.command("dead-letters replay", &[]).exit(3);
+    story.command("dead-letters discard", &["--all"]).exit(0);
+    slow.go_on();
+    slow.wait().exit(6);
+    after_a_load(&story);
+    assert_eq!(count(&story, "discarded"), 19);
+}
+
+#[test]
+fn who_wakes_after_a_rebuild_changes_no_letter_and_no_row() {
+    needs_failpoints();
+    for (command, args, point) in [
+        ("dead-letters replay", &[][..], "after-fence"),
+        ("dead-letters replay", &[], "after-open"),
+        ("dead-letters replay", &[], "after-rows"),
+        ("dead-letters discard", &["--all"], "after-open"),
+    ] {
+        let story = loaded().fields(LONG);
+        let slow = story.start_command(command, args, &format!("{point}=return(stop)"));
+        slow.wait_stopped();
+        story.run(&["--rebuild", "--accept-new-rules"]).exit(3);
+        slow.go_on();
+        slow.wait().exit(6);
+        // What it has written goes with the next run.
+        story.run(&[]).exit(3);
+        assert_eq!(ids(&story), expected(true), "{command} {point}");
+        assert_eq!((count(&story, "open"), states(&story).len()), (19, 19), "{command} {point}");
+        assert_eq!(story.command("status", &[]).json()["open_dead_letters"], 19, "{command} {point}");
+        story.command("verify", &[]).exit(0);
+    }
+}
+
+#[test]
+fn a_rebuild_that_wakes_after_a_discard_takes_nothing_back() {
+    needs_failpoints();
+    let story = loaded();
+    let all = states(&story).len();
+    let slow = story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(stop)");
+    slow.wait_stopped();
+    story.command("dead-letters discard", &["--all"]).exit(0);
+    slow.go_on();
+    slow.wait().exit(6);
+    assert_eq!((ids(&story), count(&story, "discarded")), (expected(false), all));
+    let rebuilt = story.run(&["--rebuild"]).json();
+    assert_eq!(
+        (&rebuilt["rebuilt"]["discarded_again"], &rebuilt["rebuilt"]["undone"]),
+        (&all.into(), &0.into())
+    );
+    assert_eq!((ids(&story), count(&story, "discarded")), (expected(false), all));
+    story.command("verify", &[]).exit(0);
+}
+
+#[test]
+fn of_a_rebuild_and_a_replay_at_once_one_leaves() {
+    needs_failpoints();
+    let story = loaded().fields(LONG);
+    let slow = story.start_command(
+        "load",
+        &["--rebuild", "--accept-new-rules"],
+        "before-rebuild-commit=1*sleep(4000)",
+    );
+    wait_until("it writes anew", || story.objects().keys().any(|key| key.contains("-g1")));
+    story.command("dead-letters discard", &["--all"]).exit(6).says("loads their source anew");
+    slow.wait().exit(3);
+    assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
+
+    let story = loaded().fields(LONG);
+    let slow = story.start_command("dead-letters replay", &[], "after-open=1*sleep(4000)");
+    wait_until("it has begun an object", || story.path("bucket/_logmill/t/letters").exists());
+    story.run(&["--rebuild", "--accept-new-rules"]).exit(6).says("tries them again");
+    slow.wait().exit(3);
+    assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
+    story.run(&["--rebuild", "--accept-new-rules"]).exit(3);
+    assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
+    story.command("verify", &[]).exit(0);
 }
 
 #[test]

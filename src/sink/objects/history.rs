@@ -172,7 +172,7 @@ impl ObjectsHistory {
     /// Visits all letters that hold, each with its object.
     fn each(&self, visit: &mut dyn FnMut(KeptLetter, &LettersObject) -> ControlFlow<()>) -> Result<()> {
         for object in objects(&self.place, &self.settings)? {
-            for letter in object.read(&self.place, &self.settings)? {
+            for letter in object.read_if_held(&self.place, &self.settings)?.into_iter().flatten() {
                 if visit(letter, &object).is_break() {
                     return Ok(());
                 }

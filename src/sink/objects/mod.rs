@@ -259,6 +259,8 @@ impl Sink for Objects {
         let abandoned = self.ledger.abandoned()?;
         self.place.remove(&self.settings, &abandoned)?;
         rebuild::tidy_claimed(&self.place, &self.settings, &self.ledger)?;
+        let Objects { settings, place, ledger, .. } = self;
+        Succeeding { place, settings, ledger }.tidy()?;
         self.new_letters.clear();
         Ok(answers)
     }

@@ -195,6 +195,10 @@ pub(super) fn discard(
                 hasher.update(format!(" {}", letter.offset()).as_bytes());
                 (moved, last) = (moved + 1, letter.id());
             }
+            if moved == 0 {
+                // Another was faster with all of them.
+                continue;
+            }
             let what = hasher.finalize().to_hex()[..32].to_owned();
             let begun = succeeding.begin(&mut object, &what, &|_| Vec::new())?;
             let begun = begun.ok_or_else(|| overtaken(last))?;

@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::sink::destination::Settings;
 use crate::sink::ledger::stores::bucket::InBucket;
 use crate::sink::ledger::stores::{self, State};
-use crate::sink::ledger::{self, AllLetters, MapLedger, SplitStatus, Store, Untidy};
+use crate::sink::ledger::{self, AllLetters, LettersId, MapLedger, SplitStatus, Store, Untidy};
 
 /// Where the state of a table is kept.
 #[derive(Clone)]
@@ -68,6 +68,11 @@ pub(super) fn letters(place: &Place, settings: &Settings) -> Result<AllLetters> 
 /// Whether a source is still as untidy as it was found.
 pub(super) fn is_still_untidy(place: &Place, settings: &Settings, of: &Untidy) -> Result<bool> {
     MapLedger::is_still_untidy(store(place), self::settings(place, settings), of)
+}
+
+/// Which object of letters holds now. `None` if their source was loaded anew or forgotten.
+pub(super) fn letters_now(place: &Place, settings: &Settings, id: &LettersId) -> Result<Option<u32>> {
+    MapLedger::letters_now(store(place), self::settings(place, settings), id)
 }
 
 /// Refuses a table that has objects and no state: a load would write its rows once more.

@@ -11,9 +11,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::letters::{self, KeptLetter};
 use super::{Place, pass, state};
+use crate::bucket::Listed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::destination::Settings;
-use crate::sink::ledger::{KnownLetters, LettersId, MapLedger, SplitStatus};
+use crate::sink::ledger::{AllLetters, KnownLetters, LettersId, MapLedger, SplitStatus};
 
 /// The letters of a range that is committed: the object that holds.
 #[derive(Clone)]
@@ -68,24 +69,52 @@ impl LettersObject {
         format!("{}{}{number}", letters::folder(table), self.id.stem)
     }
 
-    fn key(&self, table: &str) -> String {
-        format!("{}.ndjson", self.stem_of(table, self.known.0.number))
+    /// The letters, in the order of their places. Where others have succeeded them since they were listed, they are as
+    /// these left them.
+    pub(super) fn read(&self, place: &Place, settings: &Settings) -> Result<Vec<KeptLetter>> {
+        self.read_if_held(place, settings)?.ok_or_else(|| {
+            ErrorKind::Held {
+                source_name: format!("dead letters of {}", self.id.stem),
+                holder: "a run that loaded their source anew, or forgot it, meanwhile".to_owned(),
+                then: "; run again",
+            }
+            .into()
+        })
     }
 
-    /// The letters, in the order of their places.
-    pub(super) fn read(&self, place: &Place, settings: &Settings) -> Result<Vec<KeptLetter>> {
-        read(place, settings, &self.key(&place.table))
+    /// The same; none if they do not hold any more, because their source was loaded anew or forgotten.
+    pub(super) fn read_if_held(&self, place: &Place, settings: &Settings) -> Result<Option<Vec<KeptLetter>>> {
+        let mut number = self.known.0.number;
+        loop {
+            let key = format!("{}.ndjson", self.stem_of(&place.table, number));
+            if let Some(letters) = find(place, settings, &key)? {
+                return Ok(Some(letters));
+            }
+            match state::letters_now(place, settings, &self.id)? {
+                Some(now) if now == number => return Err(lost(place, &key)),
+                Some(now) => number = now,
+                None => return Ok(None),
+            }
+        }
     }
 }
 
 /// The letters of an object, in the order of their places.
 pub(super) fn read(place: &Place, settings: &Settings, key: &str) -> Result<Vec<KeptLetter>> {
+    find(place, settings, key)?.ok_or_else(|| lost(place, key))
+}
+
+/// What is said where an object of letters has gone that nothing took the place of.
+fn lost(place: &Place, key: &str) -> Error {
+    let url = place.bucket.url_of(key);
+    let what = format!("{url} is not there, and its dead letters are only in it; put it back");
+    ErrorKind::Unfit(vec![what]).into()
+}
+
+fn find(place: &Place, settings: &Settings, key: &str) -> Result<Option<Vec<KeptLetter>>> {
     let object = place.ask(settings, "reading dead letters", |bucket| bucket.get(key))?;
+    let Some(object) = object else { return Ok(None) };
     let unfit = |what: String| Error::from(ErrorKind::Unfit(vec![what]));
-    let object = object.ok_or_else(|| {
-        let url = place.bucket.url_of(key);
-        unfit(format!("{url} is not there, and its dead letters are only in it; put it back"))
-    })?;
     let lines = object.bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
     let parsed = lines.map(|line| {
         KeptLetter::parse(line).ok_or_else(|| {
@@ -93,7 +122,7 @@ pub(super) fn read(place: &Place, settings: &Settings, key: &str) -> Result<Vec<
             unfit(format!("{url} holds a line that is no dead letter; was it changed by hand?"))
         })
     });
-    parsed.collect()
+    parsed.collect::<Result<_>>().map(Some)
 }
 
 /// The generation of an object of letters, by its name without its folder.
@@ -169,12 +198,30 @@ pub(super) struct Begun {
 impl Succeeding<'_> {
     /// Removes what others left behind: what holds no more, and what was given up.
     pub(super) fn tidy(&self) -> Result<()> {
-        for (id, known) in state::letters(self.place, self.settings)?.iter() {
+        let all = state::letters(self.place, self.settings)?;
+        for (id, known) in all.iter() {
             self.place.remove(self.settings, &known.0.gone)?;
             self.place.remove(self.settings, &known.0.abandoned)?;
             if !known.0.gone.is_empty() {
                 // Whoever was faster has removed it as well.
                 self.ledger.tidy_letters(id, known)?;
+            }
+        }
+        self.remove_succeeded(&all)
+    }
+
+    /// Removes letters that were succeeded, and that a run has written once more which was taken for dead.
+    fn remove_succeeded(&self, all: &AllLetters) -> Result<()> {
+        if all.is_empty() {
+            return Ok(());
+        }
+        let holds: HashMap<&str, u32> =
+            all.iter().map(|(id, (record, _))| (&id.stem[..], record.number)).collect();
+        let folder = letters::folder(&self.place.table);
+        for Listed { key, .. } in self.place.list(self.settings, &folder)? {
+            let name = Name::parse(&key[folder.len()..]);
+            if name.is_some_and(|name| holds.get(name.stem).is_some_and(|holds| name.number < *holds)) {
+                self.place.ask(self.settings, "removing an object", |bucket| bucket.delete(&key))?;
             }
         }
         Ok(())
