@@ -12,7 +12,6 @@ use super::keys::{Keys, Settings};
 use super::letters::{Known, LettersId, Succession, is_at_it};
 use super::map::MapLedger;
 use super::records::{CheckpointRecord, SourceRecord, parse, source_key, split_key};
-use super::renewal::Untidy;
 use super::store::Store;
 use crate::error::{ErrorKind, Result};
 use crate::split::Split;
