@@ -110,4 +110,20 @@ impl MapLedger {
             known = self.keys.letters_of(id)?;
         }
     }
+
+    /// Takes a source from a dead run, so that it does not move it if it wakes.
+    fn take_from(&self, source: i32, run: i64) -> Result<()> {
+        let key = split_key(Split::whole(source));
+        while let Some(entry) = self.keys.get(&key)? {
+            let record: CheckpointRecord = parse(&key, &entry)?;
+            if record.owner != Some(run) {
+                break;
+            }
+            let freed = CheckpointRecord { owner: None, written_by: self.run, ..record };
+            if self.keys.set(&key, Some(&entry.version), &freed)?.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
