@@ -261,27 +261,25 @@ fn of_two_replays_at_once_one_leaves() {
     std::thread::sleep(std::time::Duration::from_millis(1500));
     story.command("dead-letters replay", &[]).exit(6).says("its heart beats");
     story.command("dead-letters discard", &["--all"]).exit(6);
-    slow.wait().exit(3);
+    slow.end().exit(3);
     assert_eq!(ids(&story), expected(true));
 
     // One has read its letters, and the other is faster.
     let story = loaded().fields(LONG);
-    let slow = story.start_command("dead-letters replay", &[], "after-fence=return(stop)");
-    slow.wait_stopped();
+    let slow = story.start_command("dead-letters replay", &[], "after-fence=return(stop)").wait_stopped();
     story.command("dead-letters replay", &[]).exit(3);
-    slow.go_on();
-    slow.wait().exit(6);
+    slow.wake();
+    slow.end().exit(6);
     assert_eq!(ids(&story), expected(true));
     assert!(letters(&story).values().all(|letter| letter["attempts"].as_u64().unwrap_or(1) <= 2));
 
     // One wakes up that was taken for dead, and what it writes is what is there.
     let story = loaded().fields(LONG);
-    let slow = story.start_command("dead-letters replay", &[], "after-open=return(stop)");
-    slow.wait_stopped();
+    let slow = story.start_command("dead-letters replay", &[], "after-open=return(stop)").wait_stopped();
     story.command("dead-letters replay", &[]).exit(3);
     let before = story.rows().len();
-    slow.go_on();
-    slow.wait().exit(6);
+    slow.wake();
+    slow.end().exit(6);
     assert_eq!((ids(&story), story.rows().len()), (expected(true), before));
     assert_eq!(count(&story, "open"), 19);
 }
@@ -290,12 +288,11 @@ fn of_two_replays_at_once_one_leaves() {
 fn a_replay_whose_letters_were_succeeded_since_it_read_them_leaves() {
     needs_failpoints();
     let story = loaded().fields(LONG);
-    let slow = story.start_command("dead-letters replay", &[], "before-fence=return(stop)");
-    slow.wait_stopped();
+    let slow = story.start_command("dead-letters replay", &[], "before-fence=return(stop)").wait_stopped();
     // It succeeds the object that the other has listed, and removes it.
     story.command("dead-letters replay", &[]).exit(3);
-    slow.go_on();
-    slow.wait().exit(6).says("changed it meanwhile");
+    slow.wake();
+    slow.end().exit(6).says("changed it meanwhile");
     assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
 }
 
@@ -316,23 +313,21 @@ fn what_a_replay_has_left_goes_with_the_next_load() {
 
     // Rows by rules that another gave up, by one that was taken for dead.
     let story = loaded().fields(LONG);
-    let slow = story.start_command("dead-letters replay", &[], "after-open=return(stop)");
-    slow.wait_stopped();
+    let slow = story.start_command("dead-letters replay", &[], "after-open=return(stop)").wait_stopped();
     let story = story.fields(&LONG.replace("30", "25"));
     story.command("dead-letters replay", &[]).exit(3);
-    slow.go_on();
-    slow.wait().exit(6);
+    slow.wake();
+    slow.end().exit(6);
     after_a_load(&story);
     assert_eq!((count(&story, "open"), states(&story).len()), (19, story.letters().len()));
 
     // Letters that were succeeded twice meanwhile.
     let story = loaded().fields(LONG);
-    let slow = story.start_command("dead-letters replay", &[], "after-rows=return(stop)");
-    slow.wait_stopped();
+    let slow = story.start_command("dead-letters replay", &[], "after-rows=return(stop)").wait_stopped();
     story.command("dead-letters replay", &[]).exit(3);
     story.command("dead-letters discard", &["--all"]).exit(0);
-    slow.go_on();
-    slow.wait().exit(6);
+    slow.wake();
+    slow.end().exit(6);
     after_a_load(&story);
     assert_eq!(count(&story, "discarded"), 19);
 }
@@ -347,11 +342,10 @@ fn who_wakes_after_a_rebuild_changes_no_letter_and_no_row() {
         ("dead-letters discard", &["--all"], "after-open"),
     ] {
         let story = loaded().fields(LONG);
-        let slow = story.start_command(command, args, &format!("{point}=return(stop)"));
-        slow.wait_stopped();
+        let slow = story.start_command(command, args, &format!("{point}=return(stop)")).wait_stopped();
         story.run(&["--rebuild", "--accept-new-rules"]).exit(3);
-        slow.go_on();
-        slow.wait().exit(6);
+        slow.wake();
+        slow.end().exit(6);
         // What it has written goes with the next run.
         story.run(&[]).exit(3);
         assert_eq!(ids(&story), expected(true), "{command} {point}");
@@ -366,11 +360,11 @@ fn a_rebuild_that_wakes_after_a_discard_takes_nothing_back() {
     needs_failpoints();
     let story = loaded();
     let all = states(&story).len();
-    let slow = story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(stop)");
-    slow.wait_stopped();
+    let slow =
+        story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(stop)").wait_stopped();
     story.command("dead-letters discard", &["--all"]).exit(0);
-    slow.go_on();
-    slow.wait().exit(6);
+    slow.wake();
+    slow.end().exit(6);
     assert_eq!((ids(&story), count(&story, "discarded")), (expected(false), all));
     let rebuilt = story.run(&["--rebuild"]).json();
     assert_eq!(
@@ -392,14 +386,14 @@ fn of_a_rebuild_and_a_replay_at_once_one_leaves() {
     );
     wait_until("it writes anew", || story.objects().keys().any(|key| key.contains("-g1")));
     story.command("dead-letters discard", &["--all"]).exit(6).says("loads their source anew");
-    slow.wait().exit(3);
+    slow.end().exit(3);
     assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
 
     let story = loaded().fields(LONG);
     let slow = story.start_command("dead-letters replay", &[], "after-open=1*sleep(4000)");
     wait_until("it has begun an object", || story.path("bucket/_logmill/t/letters").exists());
     story.run(&["--rebuild", "--accept-new-rules"]).exit(6).says("tries them again");
-    slow.wait().exit(3);
+    slow.end().exit(3);
     assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));
     story.run(&["--rebuild", "--accept-new-rules"]).exit(3);
     assert_eq!((ids(&story), count(&story, "open")), (expected(true), 19));

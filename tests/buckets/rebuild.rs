@@ -128,7 +128,7 @@ fn a_rebuild_that_fails_changes_nothing() {
     needs_failpoints();
     let story = loaded();
     let before = story.objects();
-    let failed = story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(fail)").wait();
+    let failed = story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(fail)").end();
     failed.exit(1);
     assert_eq!(story.objects(), before);
     story.command("verify", &[]).exit(0);
@@ -145,16 +145,16 @@ fn of_two_rebuilds_at_once_one_leaves() {
     story.run(&["--rebuild"]).exit(6);
     // A load has nothing to do, and touches nothing of what is being written.
     story.run(&[]).exit(3);
-    slow.wait().exit(3);
+    slow.end().exit(3);
     story.check_complete();
     // One that was taken over wakes up, and changes nothing.
-    let slow = story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(stop)");
-    slow.wait_stopped();
+    let slow =
+        story.start_command("load", &["--rebuild"], "before-rebuild-commit=return(stop)").wait_stopped();
     story.run(&["--rebuild"]).exit(3);
     story.check_complete();
     let before = story.objects();
-    slow.go_on();
-    slow.wait().exit(6);
+    slow.wake();
+    slow.end().exit(6);
     assert_eq!(story.objects(), before);
 }
 
@@ -164,12 +164,12 @@ fn a_rebuild_that_wakes_after_a_load_has_tidied_up_changes_nothing() {
     for point in ["before-commit", "before-rebuild-commit"] {
         let story = loaded();
         let before = story.objects();
-        let slow = story.start_command("load", &["--rebuild"], &format!("{point}=1*return(stop)"));
-        slow.wait_stopped();
+        let slow =
+            story.start_command("load", &["--rebuild"], &format!("{point}=1*return(stop)")).wait_stopped();
         story.run(&[]).exit(3);
         assert_eq!(story.objects(), before, "{point}");
-        slow.go_on();
-        slow.wait().exit(6);
+        slow.wake();
+        slow.end().exit(6);
         assert_eq!(story.objects(), before, "{point}");
         story.run(&["--rebuild"]).exit(3);
         story.check_complete();
@@ -261,12 +261,11 @@ fn a_file_that_comes_back_behind_a_killed_rebuild_is_loaded() {
     assert_eq!(story.command("status", &[]).json()["sources"].as_array().map(Vec::len), Some(1));
     // The rebuild only stood still.
     let story = without_b();
-    let slow = story.start_command("load", &args, "after-rebuild-commit=return(stop)");
-    slow.wait_stopped();
+    let slow = story.start_command("load", &args, "after-rebuild-commit=return(stop)").wait_stopped();
     put_back(&story);
     story.run(&[]).exit(3);
-    slow.go_on();
-    slow.wait().exit(3);
+    slow.wake();
+    slow.end().exit(3);
     story.check_complete();
     story.command("verify", &[]).exit(0);
 }
@@ -294,15 +293,16 @@ fn a_rebuild_that_wakes_behind_a_load_lets_nothing_count_that_is_gone() {
         for forgets in [false, true] {
             let story = loaded();
             let rows = story.rows().len();
-            let slow = story.start_command("load", &["--rebuild"], &format!("{point}=1*return(stop)"));
-            slow.wait_stopped();
+            let slow = story
+                .start_command("load", &["--rebuild"], &format!("{point}=1*return(stop)"))
+                .wait_stopped();
             let a = story.path("a.ndjson");
             match forgets {
                 true => story.command("forget", &["--yes", a.to_str().unwrap()]).exit(0),
                 false => story.run(&[]).exit(3),
             };
-            slow.go_on();
-            slow.wait().exit(6);
+            slow.wake();
+            slow.end().exit(6);
             assert_eq!(story.rows().len(), rows, "{point} {forgets}");
             assert_eq!(generations(&story), ["0".to_owned()].into(), "{point} {forgets}");
             if !forgets {

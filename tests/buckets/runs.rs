@@ -54,7 +54,7 @@ fn a_run_is_told_while_it_lives_and_when_it_was_killed() {
     let records = run["lanes"][0]["records"].as_u64().unwrap_or_default();
     assert!(records > 0 && records < 280, "{run}");
     assert_eq!(found["sources"][0]["owner"]["alive"], true, "{found}");
-    slow.wait().exit(3);
+    slow.end().exit(3);
     assert_eq!(status(&story)["runs"][0]["alive"], false);
 
     story.write("b.ndjson", &story::lines(5000, 100));

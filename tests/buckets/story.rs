@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::harness::cloud::{Bucket, Cloud};
 #[cfg(feature = "buckets")]
 use crate::harness::gcs::Gcs;
 use crate::harness::run::{Process, needs_failpoints};
-use crate::harness::{logmill, wait_for, wait_until};
+use crate::harness::{logmill, wait_for};
 
 /// A job with its files and its bucket: a folder, unless it is told otherwise.
 pub(crate) struct Story {
@@ -32,12 +32,10 @@ pub(crate) struct Story {
 /// A run that has ended.
 pub(crate) struct Ended(Output);
 
-/// A run that has begun.
-pub(crate) struct Started(Child);
-
 /// A run that is going on.
 pub(crate) struct Going {
     process: Process,
+    out: PathBuf,
     said: PathBuf,
 }
 
@@ -176,18 +174,19 @@ impl Story {
         Ended(self.call(name, args, points).output().unwrap())
     }
 
-    /// Starts a command that goes on beside the test.
-    pub(crate) fn start_command(&self, name: &str, args: &[&str], points: &str) -> Started {
+    /// A command that goes on by itself, and stops or is killed where the points say.
+    pub(crate) fn start_command(&self, name: &str, args: &[&str], points: &str) -> Going {
+        let number = fastrand::u32(..);
+        let (out, said) = (self.path(&format!("out{number}")), self.path(&format!("said{number}")));
         let mut command = self.call(name, args, points);
-        Started(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        command.stdin(Stdio::null()).stdout(fs::File::create(&out).unwrap());
+        command.stderr(fs::File::create(&said).unwrap());
+        Going { process: Process::spawn(&mut command), out, said }
     }
 
-    /// A load that goes on by itself, and stops or is killed where the points say.
+    /// The same of a load.
     pub(crate) fn start(&self, args: &[&str], points: &str) -> Going {
-        let said = self.path(&format!("said{}", fastrand::u32(..)));
-        let mut command = self.call("load", args, points);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&said).unwrap());
-        Going { process: Process::spawn(&mut command), said }
+        self.start_command("load", args, points)
     }
 
     fn call(&self, name: &str, args: &[&str], points: &str) -> Command {
@@ -381,26 +380,6 @@ fn values(lines: &[u8]) -> Vec<Value> {
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-impl Started {
-    /// Waits for it to stop itself.
-    pub(crate) fn wait_stopped(&self) {
-        let state = || fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
-        wait_until("it has stopped", || {
-            state().rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
-        });
-    }
-
-    /// Lets it go on.
-    pub(crate) fn go_on(&self) {
-        let status = Command::new("kill").args(["-CONT", &self.0.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    pub(crate) fn wait(self) -> Ended {
-        Ended(self.0.wait_with_output().unwrap())
-    }
-}
-
 impl Going {
     /// Waits until it has stopped at its point.
     #[track_caller]
@@ -432,6 +411,14 @@ impl Going {
     #[track_caller]
     pub(crate) fn wait(&mut self) -> Option<i32> {
         wait_for("the load to end", || self.process.status()).code()
+    }
+
+    /// Waits for its end, with all that it has told.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Ended {
+        let status = wait_for("the command to end", || self.process.status());
+        let read = |path: &Path| fs::read(path).unwrap();
+        Ended(Output { status, stdout: read(&self.out), stderr: read(&self.said) })
     }
 
     pub(crate) fn said(&self) -> String {

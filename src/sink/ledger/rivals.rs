@@ -12,6 +12,7 @@ use super::keys::{Keys, Settings};
 use super::letters::{Known, LettersId, Succession, is_at_it};
 use super::map::MapLedger;
 use super::records::{CheckpointRecord, SourceRecord, parse, source_key, split_key};
+use super::renewal::Hold;
 use super::store::Store;
 use crate::error::{ErrorKind, Result};
 use crate::split::Split;
@@ -22,16 +23,16 @@ const REBUILD: &str = "rebuild";
 impl Keys {
     /// How a source and its first split stand, as moved. The split is read first: a rebuild that held it then and has
     /// moved since is seen in the source.
-    fn standing(&self, source: i32) -> Result<Option<(SourceRecord, CheckpointRecord)>> {
-        let (first, of) = (split_key(Split::whole(source)), source_key(source));
-        let Some(entry) = self.get(&first)? else { return Ok(None) };
-        let checkpoint: CheckpointRecord = parse(&first, &entry)?;
+    fn standing(&self, source: i32) -> Result<Option<(SourceRecord, Hold)>> {
+        let (first, of) = (Split::whole(source), source_key(source));
+        let Some(held) = self.get(&split_key(first))? else { return Ok(None) };
+        let checkpoint: CheckpointRecord = parse(&split_key(first), &held)?;
         let Some(entry) = self.get(&of)? else { return Ok(None) };
         let source = match &checkpoint.next {
             Some(next) => (**next).clone(),
             None => parse(&of, &entry)?,
         };
-        Ok(Some((source, checkpoint)))
+        Ok(Some((source, (first, checkpoint, held.version))))
     }
 }
 
@@ -67,7 +68,7 @@ impl MapLedger {
                 return Ok(false);
             }
             let is_renewed = source.is_untidy && source.begun > source.generation;
-            let Some(run) = first.owner.filter(|owner| is_renewed && *owner != self.run) else {
+            let Some(run) = first.1.owner.filter(|owner| is_renewed && *owner != self.run) else {
                 return Ok(true);
             };
             if self.lives(run)? {
@@ -78,7 +79,8 @@ impl MapLedger {
                 }
                 .into());
             }
-            self.take_from(id.source, run)?;
+            // Whether or not somebody was faster, what stands then decides.
+            self.keys.take_from_dead(&[first])?;
         }
     }
 
@@ -109,21 +111,5 @@ impl MapLedger {
             }
             known = self.keys.letters_of(id)?;
         }
-    }
-
-    /// Takes a source from a dead run, so that it does not move it if it wakes.
-    fn take_from(&self, source: i32, run: i64) -> Result<()> {
-        let key = split_key(Split::whole(source));
-        while let Some(entry) = self.keys.get(&key)? {
-            let record: CheckpointRecord = parse(&key, &entry)?;
-            if record.owner != Some(run) {
-                break;
-            }
-            let freed = CheckpointRecord { owner: None, written_by: self.run, ..record };
-            if self.keys.set(&key, Some(&entry.version), &freed)?.is_some() {
-                break;
-            }
-        }
-        Ok(())
     }
 }
