@@ -1,145 +1,145 @@
-//! The one test binary: a module per subject.
+//! The one integration-test binary, with one module per subject.
 //!
-//! A test is a function under `#[test]`, as ever, in the file of its subject; its name is a
-//! sentence. It passes if it returns and fails if it panics. One that needs what is not
-//! everywhere says so where it finds out, and ends there: [`harness::skip`] and its like
-//! (`needs_failpoints`, `Authority::new`) leave it out with a reason, and the closing lines
-//! count it as ignored. With `LOGMILL_NO_SKIPS=1` what could have been installed or built must
-//! be there. `runner.rs` does this, and `attribute/` is the `#[test]` that hands tests to it.
+//! A test is an ordinary `#[test]` function in the file of its subject, and its name is a sentence. It
+//! passes if it returns and fails if it panics. A test that needs something not every machine has skips
+//! itself with a reason: [`harness::skip`] and its relatives (`needs_failpoints`, `Authority::new`) end it,
+//! and the closing lines count it as ignored. With `LOGMILL_NO_SKIPS=1`, a missing program or feature that
+//! could have been installed or built fails the test instead. `runner.rs` implements this; `attribute/` is
+//! the `#[test]` attribute that registers tests with it.
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-// `#[test]` in all modules is ours.
+// Every module uses our `#[test]`, not the standard one.
 #[macro_use]
 extern crate logmill_test;
 
-/// What a test says is held back until it fails.
+/// Output of a test is held back and shown only if the test fails.
 macro_rules! eprintln {
     ($($said:tt)*) => { $crate::runner::say(format_args!($($said)*)) };
 }
 
 use std::process::ExitCode;
 
-/// The server refuses nearly everything.
+/// Servers that refuse nearly every row.
 mod apart;
 /// Sources with too many dead letters.
 mod bar;
-/// Measuring, and comparing what was measured.
+/// `logmill bench`: measuring, and comparing measurements.
 #[cfg(feature = "sqlite")]
 mod bench;
-/// A bucket as destination.
+/// Buckets as destinations.
 mod buckets;
-/// The commands as a person types them.
+/// The commands, as a user types them.
 mod cli;
-/// Connecting, with every kind of server, certificate and password.
+/// Connections to every kind of server, with every kind of certificate and password.
 mod connect;
-/// What each place that remembers sources has to keep.
+/// The contract that every ledger store must keep.
 mod contract;
 /// The JSON of the corpus: the conformance suite, and real logs.
 mod corpus;
-/// Killed at every step, at any moment, and again while it recovers.
+/// Kills at every step, at random moments, and during recovery.
 mod crash;
-/// Tables of hostile values, as Python reads them.
+/// CSV files of hostile values, compared with Python's reader.
 mod csv;
 /// The files in `datasets/`.
 #[cfg(feature = "sqlite")]
 mod datasets;
-/// The data's own clock: constant columns, and a job that runs for many dates.
+/// The data's own clock: constant columns, and one job run for many dates.
 #[cfg(feature = "sqlite")]
 mod days;
-/// Dead letters that go elsewhere too.
+/// Delivery of dead letters to additional targets.
 mod delivery;
-/// What format a file is in, without being told.
+/// Format detection.
 #[cfg(feature = "sqlite")]
 mod detect;
-/// What the target demands, and who finds out.
+/// Constraints of the target, and which layer detects a violation.
 mod edge;
-/// The library, without the command.
+/// The library without the command.
 #[cfg(feature = "sqlite")]
 mod engine;
-/// Sources that are forgotten with their rows.
+/// `forget`: removing sources together with their rows.
 mod forget;
-/// Formats of text, on the corpus and on the samples.
+/// Text formats, on the corpus and on the samples.
 mod formats;
-/// What is fuzzed, for a moment.
+/// The fuzz targets, each run for a moment.
 mod fuzz;
-/// Private servers, a proxy that misbehaves, the program: what the tests below stand on.
+/// The ground the tests stand on: private servers, a misbehaving proxy, and the program itself.
 mod harness;
-/// What makes two rows the same row, and which of them stays.
+/// Keys: when two rows are the same row, and which of them wins.
 mod keys;
-/// What lineage is told of runs.
+/// The lineage events of a run.
 mod lineage;
 /// Loads as people run them.
 mod load;
-/// What models of Pydantic can say, kind by kind.
+/// What Pydantic models can express, kind by kind.
 mod models;
-/// Runs that are watched: events, progress, figures.
+/// Watching a run: events, progress and metrics.
 mod monitoring;
-/// Several runs of one job.
+/// Several concurrent runs of one job.
 mod ownership;
-/// What is handed out: a tarball, a package, a wheel.
+/// What a release ships: a tarball, a package, a wheel.
 mod packages;
-/// What the pages for people show, run as it is written.
+/// The examples of the README and the manual, run as written.
 #[cfg(feature = "sqlite")]
 mod pages;
 /// Partitioned targets.
 mod partitions;
-/// Names, and who decides what they mean.
+/// Names, and how the search path resolves them.
 mod path;
 /// Verdicts on adversarial lines, compared with Pydantic's.
 mod pydantic;
-/// The package for Python.
+/// The Python package.
 mod python;
-/// Dead letters that are tried again.
+/// Replay: retrying dead letters.
 mod replay;
-/// A page about a job, in a browser.
+/// The report page of a job, in a browser.
 #[cfg(feature = "sqlite")]
 mod report;
-/// What a role must be granted.
+/// The privileges that a role must be granted.
 #[cfg(feature = "sqlite")]
 mod rights;
 /// Metrics per date.
 #[cfg(feature = "sqlite")]
 mod rollups;
-/// What runs all of these.
+/// The runner of all of these tests.
 mod runner;
-/// What must hold, and which test says so.
+/// The promises and faults listed in the manual, and the tests that cover them.
 mod security;
-/// The server dies, comes back, hangs, has no room.
+/// A server that dies, returns, hangs or runs out of space.
 mod server;
-/// What a session finds already decided.
+/// Session settings that were made before the program connects.
 mod session;
-/// The destination loses what it had acknowledged.
+/// A destination that loses commits it had acknowledged.
 mod setback;
-/// The files that people really have.
+/// Files as they occur in practice.
 mod sources;
 /// One source in several splits.
 mod splits;
-/// Tables in SQLite that are there before we are.
+/// SQLite tables that existed before the first run.
 #[cfg(feature = "sqlite")]
 mod sqlite_tables;
-/// What every destination lives through.
+/// The stories that every destination must survive.
 mod stories;
-/// Tables that are there before we are.
+/// Tables that existed before the first run.
 mod tables;
 /// Text formats, compared with Pydantic's strings.
 #[cfg(feature = "gzip")]
 mod text;
-/// The shape of the code.
+/// Rules about the structure of the code.
 mod tidy;
 /// How often a batch waits for the server.
 mod trips;
-/// Files of others, and what others may read of ours.
+/// Files that belong to other users, and what other users may read of ours.
 mod trust;
-/// What columns hold, held against what the server reads from text.
+/// What each column stores, compared with how the server reads the same text.
 mod types;
-/// What earlier programs have left goes on.
+/// Upgrades: state left by earlier versions still works.
 #[cfg(all(feature = "sqlite", feature = "gzip"))]
 mod upgrade;
-/// Files and destination, held against each other.
+/// `verify`: comparing the files with the destination.
 mod verify;
-/// The connection breaks or falls silent at any message.
+/// Connections that break or fall silent at any message.
 mod wire;
-/// The messages of the program, and what it asks the environment.
+/// The program's messages, and the environment variables it reads.
 mod words;
 
 fn main() -> ExitCode {

@@ -1,9 +1,9 @@
-//! What is in a destination before the first run, and who writes down what is done to it.
+//! Sets up a destination before the first run: given tables, and triggers that audit every change.
 
 use super::destination::Destination;
 use super::load::{KEY, Load};
 
-/// For a database of a server, once.
+/// Runs once per database on a PostgreSQL server.
 pub(super) const SERVER: &str = include_str!("audit.sql");
 
 #[cfg(feature = "sqlite")]
@@ -11,7 +11,7 @@ const SQLITE: &str =
     concat!(include_str!("../../src/sink/sqlite/tables.sql"), include_str!("audit_sqlite.sql"));
 
 impl Load {
-    /// Puts there what is given, and the triggers that write things down.
+    /// Creates the given objects and the audit triggers.
     pub(super) fn give(&self, destination: &Destination) {
         match destination {
             Destination::Postgres(database) => {
@@ -33,7 +33,7 @@ impl Load {
         }
     }
 
-    /// The target as the program would make it: a trigger needs a table.
+    /// The target table as the program would create it, because a trigger needs an existing table.
     #[cfg(feature = "sqlite")]
     fn target_in_sqlite(&self) -> String {
         let columns = self.fields().iter().map(|field| {

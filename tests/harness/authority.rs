@@ -4,19 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Signs certificates, and takes them back.
+/// Signs and revokes certificates.
 pub(crate) struct Authority {
     directory: tempfile::TempDir,
 }
 
-/// A certificate with its key.
 #[derive(Clone)]
 pub(crate) struct Certificate {
     pub(crate) file: PathBuf,
     pub(crate) key: PathBuf,
 }
 
-/// Leaves a test out if no certificates can be made.
+/// Skips the test if the openssl program is missing.
 fn needed() {
     let openssl = Command::new("openssl").arg("version").output();
     if !openssl.is_ok_and(|output| output.status.success()) {
@@ -39,12 +38,13 @@ impl Authority {
         authority
     }
 
-    /// What clients are to trust.
+    /// The root certificate for clients to trust.
     pub(crate) fn file(&self) -> PathBuf {
         self.path("ca.crt")
     }
 
-    /// A certificate for these names, as openssl writes them: `DNS:localhost`, `IP:127.0.0.1`.
+    /// Signs a certificate for these alternative names, in openssl's notation: `DNS:localhost`,
+    /// `IP:127.0.0.1`.
     pub(crate) fn sign(&self, common_name: &str, names: &str) -> Certificate {
         self.sign_until(common_name, names, "20991231235959Z")
     }
@@ -53,7 +53,7 @@ impl Authority {
         self.sign_until(common_name, names, "20200201000000Z")
     }
 
-    /// A certificate that a server signed for itself, as `openssl req -x509` makes it.
+    /// A self-signed server certificate, as `openssl req -x509` makes it.
     pub(crate) fn self_signed(&self, names: &str) -> Certificate {
         let (name, certificate) = self.next();
         fs::write(self.path("config"), format!("{CONFIG}subjectAltName={names}\n")).unwrap();
@@ -63,7 +63,7 @@ impl Authority {
         certificate
     }
 
-    /// Takes a certificate back. Returns the list of those that are.
+    /// Revokes a certificate and returns the path of the revocation list.
     pub(crate) fn revoke(&self, certificate: &Certificate) -> PathBuf {
         self.openssl(&format!("ca -config config -revoke {}", certificate.file.display()));
         self.openssl("ca -config config -gencrl -crldays 2 -out revoked.crl");

@@ -1,6 +1,6 @@
-//! A browser of a test's own, which says what a page did in it.
+//! A private browser for one test, which records what a page does in it.
 //!
-//! It is driven by its own protocol (DevTools) over a pair of pipes, and no name leads anywhere in it.
+//! The test drives it over a pair of pipes with the DevTools protocol. No host name resolves in it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,7 +17,7 @@ use super::{PATIENCE, skip};
 
 const PROGRAM: &str = "/usr/bin/chromium";
 
-/// How a page is looked at.
+/// How a page is displayed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
     pub(crate) width: u32,
@@ -26,16 +26,16 @@ pub(crate) struct View {
 
 /// A browser with one page.
 pub(crate) struct Browser {
-    // Ends before its folder goes.
+    // Declared first, so that the process ends before its folder is deleted.
     process: Process,
     folder: tempfile::TempDir,
     to: File,
     from: Receiver<Value>,
     asked: u64,
     session: Option<String>,
-    /// What the page asked of a network, or of a disk.
+    /// URLs that the page requested, from a network or from disk.
     requests: Vec<String>,
-    /// What the browser had to say against it: errors of scripts, what its policy forbids, words of its own.
+    /// Errors of scripts, violations of the content policy, and the browser's own warnings.
     complaints: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Browser {
         command.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = Process::spawn(&mut command);
-        // Each waits for the other side, in the order in which the shell opens them.
+        // Opening a pipe blocks until the shell opens the other end, so the order is that of the shell.
         let to = OpenOptions::new().write(true).open(&pipes[0]).unwrap();
         let from = messages(File::open(&pipes[1]).unwrap());
         let (requests, complaints) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ impl Browser {
         browser
     }
 
-    /// Opens a file, and waits until it is drawn.
+    /// Opens a file and waits until it is drawn.
     #[track_caller]
     pub(crate) fn open(&mut self, path: &Path, view: View) {
         let screen = json!({"width": view.width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
@@ -92,21 +92,21 @@ impl Browser {
         let path = path.canonicalize().unwrap();
         self.call("Page.navigate", json!({"url": format!("file://{}", path.display())}));
         while self.next()["method"] != "Page.loadEventFired" {}
-        // What was begun meanwhile is told before the answer to this.
+        // Events of requests that began meanwhile arrive before the answer to this.
         self.ask("new Promise(done => requestAnimationFrame(() => setTimeout(done, 200)))");
     }
 
-    /// What the page asked for since it was opened, itself among it.
+    /// The URLs requested since the page was opened, its own among them.
     pub(crate) fn requests(&self) -> &[String] {
         &self.requests
     }
 
-    /// What was wrong with it since it was opened.
+    /// The complaints since the page was opened.
     pub(crate) fn complaints(&self) -> &[String] {
         &self.complaints
     }
 
-    /// The value of an expression in the page.
+    /// Evaluates an expression in the page.
     #[track_caller]
     pub(crate) fn ask(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
@@ -115,13 +115,13 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// A picture of the whole page, as PNG.
+    /// A PNG screenshot of the whole page.
     #[track_caller]
     pub(crate) fn picture(&mut self) -> Vec<u8> {
         bytes(&self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true})))
     }
 
-    /// The page as it is printed, as PDF.
+    /// The printed page, as PDF.
     #[track_caller]
     pub(crate) fn print(&mut self) -> Vec<u8> {
         bytes(&self.call("Page.printToPDF", json!({"printBackground": false})))
@@ -149,7 +149,7 @@ impl Browser {
         self.asked
     }
 
-    /// The next message. What tells of the page is taken down.
+    /// Receives the next message, and records events of the page.
     #[track_caller]
     fn next(&mut self) -> Value {
         let message = self.from.recv_timeout(PATIENCE).unwrap_or_else(|error| {
@@ -172,13 +172,13 @@ impl Browser {
         message
     }
 
-    /// A folder of its own.
+    /// A folder that belongs to this browser.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// What comes from the browser, as it comes.
+/// Reads the browser's messages on a thread and passes them on.
 fn messages(from: File) -> Receiver<Value> {
     let (give, take) = channel();
     std::thread::spawn(move || {

@@ -1,11 +1,11 @@
-//! Another time, for a program that is started with these variables.
+//! Environment variables that give a program another time of day.
 
 use std::path::PathBuf;
 
 use super::skip;
 
-/// What lets a program believe that it begins at this moment, as `2031-02-28 06:00:00` of this zone. Only clocks that
-/// tell a time are another: what measures how long something takes goes as ever.
+/// Variables that make a program believe that it starts at this moment of this zone, such as `2031-02-28
+/// 06:00:00`. Only wall clocks are faked: the monotonic clock, which measures durations, runs as usual.
 #[track_caller]
 pub(crate) fn at(moment: &str, zone: &str) -> Vec<(&'static str, String)> {
     let Some(library) = library() else { skip("libfaketime is not installed") };
@@ -16,12 +16,12 @@ pub(crate) fn at(moment: &str, zone: &str) -> Vec<(&'static str, String)> {
         ("TZ", zone.to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", set.clone()),
         ("NO_FAKE_STAT", set.clone()),
-        // What it would leave in memory, one thing for each process that is killed.
+        // Without this, each killed process would leave a segment of shared memory behind.
         ("FAKETIME_DISABLE_SHM", set),
     ]
 }
 
-/// Debian has it in a folder for each kind of machine.
+/// Debian installs the library in a folder per architecture.
 fn library() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
     let mut libraries = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1"));

@@ -1,12 +1,11 @@
-//! Servers that stand in for the services of a cloud: real ones where somebody has written one, each with its
-//! strengths.
+//! Servers that stand in for cloud services. Each has its strengths:
 //!
-//! | server | what it is for |
-//! |---|---|
-//! | SeaweedFS | the S3 that checks signatures, digests and conditions |
-//! | moto | DynamoDB, SQS, and an S3 that is there at once; it checks no signature |
-//! | rclone | an S3 that takes conditional writes and ignores the condition |
-//! | Azurite | Azure's blobs |
+//!  | server | purpose |
+//!  |---|---|
+//!  | SeaweedFS | an S3 that checks signatures, digests and conditions |
+//!  | moto | DynamoDB, SQS, and an S3 that starts at once; it checks no signature |
+//!  | rclone | an S3 that accepts conditional writes and ignores the condition |
+//!  | Azurite | Azure's blobs |
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -20,7 +19,7 @@ use serde_json::Value;
 use super::local::{Local, http, tool};
 use super::{skip_here, wait_until};
 
-/// A server.
+/// A running stand-in.
 pub(crate) struct Cloud {
     local: Local,
     kind: Kind,
@@ -34,11 +33,11 @@ enum Kind {
     Azurite,
 }
 
-/// Who may do everything. SeaweedFS and rclone check it.
+/// The account with full access. SeaweedFS and rclone check its signature.
 const KEY_ID: &str = "logmilltest";
 pub(crate) const SECRET: &str = "geheim-a8Qx/73+tQ";
 
-/// The account that every Azurite has, and its key, which is no secret.
+/// The well-known account of every Azurite. Its key is no secret.
 const AZURE_ACCOUNT: &str = "devstoreaccount1";
 
 impl Cloud {
@@ -50,7 +49,7 @@ impl Cloud {
         SHARED.get_or_init(Cloud::own_seaweed)
     }
 
-    /// One of a test's own, which it can stop.
+    /// A SeaweedFS for one test, which the test may stop.
     #[track_caller]
     pub(crate) fn own_seaweed() -> Cloud {
         let weed = tool("seaweedfs", "weed");
@@ -67,13 +66,13 @@ impl Cloud {
             }
             command.arg(format!("-dir={}", folder.display())).env("HOME", folder);
             command.env("AWS_ACCESS_KEY_ID", KEY_ID).env("AWS_SECRET_ACCESS_KEY", SECRET);
-            // There is no telling it where these are to be.
+            // The paths of these sockets cannot be configured.
             let litter = ports.iter().map(|port| format!("/tmp/seaweedfs-*-{port}.sock "));
             command.env("LITTER", litter.collect::<String>());
             command
         });
         let cloud = Cloud { local, kind: Kind::Seaweed };
-        // It says that it is ready before it can place an object.
+        // The health check succeeds before the server can store an object.
         wait_until("SeaweedFS to take an object", || {
             cloud.try_boto(&["put", "ready", "ready", ""]).is_some()
         });
@@ -112,7 +111,7 @@ impl Cloud {
         Cloud { local, kind: Kind::Rclone }
     }
 
-    /// The Azurite that tests share. It comes by npm, which not every machine has.
+    /// The Azurite that tests share. It is an npm package, which not every machine can install.
     pub(crate) fn azurite() -> &'static Cloud {
         static SHARED: OnceLock<Cloud> = OnceLock::new();
         if !std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/azurite/installed"))
@@ -135,12 +134,12 @@ impl Cloud {
         })
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub(crate) fn stop(&self) {
         self.local.stop();
     }
 
-    /// Starts it again, with what it had.
+    /// Starts the server again with the data it had.
     #[track_caller]
     pub(crate) fn again(&self) {
         self.local.again();
@@ -154,13 +153,13 @@ impl Cloud {
         format!("http://127.0.0.1:{}", self.port())
     }
 
-    /// A name for a bucket, a queue or a table that no other test has.
+    /// A name that no other test uses, for a bucket, a queue or a table.
     pub(crate) fn name(&self, what: &str) -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         format!("{what}{}", COUNT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A new bucket.
+    /// Creates a bucket.
     #[track_caller]
     pub(crate) fn bucket(&self) -> Bucket<'_> {
         let name = self.name("test");
@@ -169,7 +168,7 @@ impl Cloud {
         Bucket { cloud: self, name }
     }
 
-    /// What tells a program how to reach it, and as whom.
+    /// Environment variables with the address and the credentials.
     pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
         match self.kind {
             Kind::Azurite => vec![
@@ -187,7 +186,7 @@ impl Cloud {
         }
     }
 
-    /// What AWS's own client answers: see boto.py.
+    /// Runs a command of boto.py, which uses AWS's own client, and returns its answer.
     #[track_caller]
     pub(crate) fn boto(&self, words: &[&str]) -> Value {
         self.try_boto(words).unwrap_or_else(|| panic!("boto3 cannot {words:?}"))
@@ -220,20 +219,20 @@ const SEAWEED_PORTS: [&str; 10] = [
     "admin.port.grpc",
 ];
 
-/// A bucket of a test's own.
+/// A bucket that belongs to one test.
 pub(crate) struct Bucket<'c> {
     pub(crate) cloud: &'c Cloud,
     pub(crate) name: String,
 }
 
 impl Bucket<'_> {
-    /// The URL of what lies below a prefix.
+    /// The URL of the objects below a prefix.
     pub(crate) fn url(&self, prefix: &str) -> String {
         let scheme = if self.cloud.kind == Kind::Azurite { "az" } else { "s3" };
         format!("{scheme}://{}/{prefix}", self.name)
     }
 
-    /// Everything that lies in it, by its key.
+    /// All objects of the bucket, by key.
     #[track_caller]
     pub(crate) fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let what = if self.cloud.kind == Kind::Azurite { "blobs" } else { "objects" };
@@ -247,7 +246,8 @@ impl Bucket<'_> {
 mod tests {
     use super::*;
 
-    /// Puts an object where nothing may be, `count` times at once, and says how often that was acknowledged.
+    /// Runs `count` concurrent puts of one object, each on condition that it does not exist, and returns how
+    /// many were acknowledged.
     fn made(cloud: &Cloud, count: usize) -> usize {
         let bucket = cloud.bucket();
         let script = "
@@ -272,7 +272,7 @@ print(len(done))";
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 
-    /// What the other tests take for granted.
+    /// The other tests take this for granted.
     #[test]
     fn one_of_many_makes_an_object_but_where_conditions_are_ignored() {
         assert_eq!(made(Cloud::seaweed(), 8), 1);

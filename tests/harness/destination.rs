@@ -1,8 +1,7 @@
-//! Where a load goes: a database of its own on a PostgreSQL server, or a file of SQLite.
+//! A destination of a load: a private database on a PostgreSQL server, or a SQLite file.
 //!
-//! The two are looked at through the same few questions, so that a story and the oracle are
-//! written once. What is asked is SQL that both understand, but for the names of tables and
-//! a word here and there.
+//! Tests query both through one small interface, so stories and the oracle are written once. They use SQL
+//! that both understand, except for table names and a few words.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -12,7 +11,7 @@ use postgres::{IsolationLevel, Transaction};
 
 use super::postgres::Database;
 
-/// Which of them.
+/// The kind of destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Postgres,
@@ -20,7 +19,6 @@ pub(crate) enum Kind {
     Sqlite,
 }
 
-/// One of them, with what is in it.
 #[derive(Clone)]
 pub(crate) enum Destination {
     Postgres(Rc<Database>),
@@ -28,7 +26,7 @@ pub(crate) enum Destination {
     Sqlite(PathBuf),
 }
 
-/// A value that was read. What is true or false is 1 or 0.
+/// A value read from a destination. Booleans are 1 or 0.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
     Null,
@@ -37,11 +35,10 @@ pub(crate) enum Cell {
     Bytes(Vec<u8>),
 }
 
-/// One snapshot of a destination, and the questions to it.
+/// A consistent snapshot of a destination, for queries.
 pub(crate) trait Snapshot {
     fn query(&mut self, sql: &str) -> Vec<Vec<Cell>>;
 
-    /// Whether a table exists.
     fn has(&mut self, table: &str) -> bool;
 }
 
@@ -54,7 +51,7 @@ impl Kind {
         ]
     }
 
-    /// The name of one of the program's own tables, or of the audit's.
+    /// The name of one of the program's own tables, or of an audit table.
     pub(crate) fn table(self, schema: &str, name: &str) -> String {
         match self {
             Kind::Postgres => format!("{schema}.{name}"),
@@ -63,7 +60,7 @@ impl Kind {
         }
     }
 
-    /// A name of this destination for what is otherwise the same in SQL.
+    /// Picks the word for this destination where the two dialects differ.
     pub(crate) fn word(self, postgres: &'static str, sqlite: &'static str) -> &'static str {
         match self {
             Kind::Postgres => {
@@ -85,7 +82,7 @@ impl Destination {
         }
     }
 
-    /// Does something to it.
+    /// Executes SQL.
     #[track_caller]
     pub(crate) fn execute(&self, sql: &str) {
         match self {
@@ -99,7 +96,7 @@ impl Destination {
         }
     }
 
-    /// Looks at it as it is at one moment. A file that is not there yet is nothing to look at.
+    /// Queries the destination as of one moment. If the file does not exist yet, returns the default.
     #[track_caller]
     pub(crate) fn look<T: Default>(&self, look: impl FnOnce(&mut dyn Snapshot) -> T) -> T {
         match self {
@@ -137,7 +134,7 @@ impl Cell {
         }
     }
 
-    /// An offset or a position.
+    /// Reads an offset or a position.
     #[track_caller]
     pub(crate) fn place(&self) -> u64 {
         u64::try_from(self.int()).unwrap()
@@ -159,7 +156,7 @@ impl Cell {
         }
     }
 
-    /// Nothing, if it is null.
+    /// The value, or `None` for null.
     pub(crate) fn known(&self) -> Option<&Cell> {
         Some(self).filter(|cell| **cell != Cell::Null)
     }
@@ -188,7 +185,7 @@ fn cell(row: &postgres::Row, column: usize) -> Cell {
     }
 }
 
-/// A file, as SQLite's own shell would open it.
+/// A SQLite file, opened as SQLite's own shell would.
 #[cfg(feature = "sqlite")]
 mod sqlite {
     use rusqlite::config::DbConfig;
@@ -197,8 +194,8 @@ mod sqlite {
 
     use super::{Cell, Path, Snapshot};
 
-    /// Opens it so that the last one to close it leaves its log where it is: what a crash has
-    /// left is to be met by the program, not by us.
+    /// Opens the file so that closing the last connection keeps the write-ahead log: the program, not the
+    /// test, has to recover what a crash left.
     pub(super) fn open(path: &Path) -> Connection {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         connection.busy_timeout(super::super::PATIENCE).unwrap();

@@ -1,8 +1,8 @@
-//! The fields of a load, as a test describes them in a few words.
+//! The fields of a load, parsed from the short notation that tests use.
 
 use std::fmt::Write as _;
 
-/// A field of a load's schema, as the test describes it.
+/// One field of a load's schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
     pub(crate) name: String,

@@ -1,13 +1,12 @@
-//! What a key makes of records, found out one record after the other.
+//! Computes what a key makes of records, one record after the other.
 //!
-//! The program loads in batches, by COPY, by way of a stage, by several workers and in several
-//! runs. Here there is a list: each record in the order of the loads meets the row of its key,
-//! if there is one, and the rule for conflicts is applied as it is written in the manual. What
-//! the destination refuses, it refuses whichever row it would have met, so that the dead
-//! letters do not depend on where batches end either.
+//! The program loads in batches, by COPY or through a stage, with several workers and in several runs. This
+//! file uses a list: each record, in the order of the loads, meets the row with its key, if there is one,
+//! and the conflict rule of the manual decides. If the destination refuses a row, it refuses it whichever
+//! row it would have met, so the dead letters do not depend on where batches end.
 //!
-//! Where `newest` has to tell rows of the same age apart, only integers and texts are known:
-//! their images every destination orders alike.
+//! Where `newest` has to order rows of the same age, the fold supports only integers and texts, whose images
+//! every destination orders alike.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -20,8 +19,8 @@ use super::oracle::same;
 use super::reading::{Reading, Values, canonical};
 use super::twin::Verdicts;
 
-/// The target where rows do not say where they come from, but are known by columns or by the
-/// hash of their record.
+/// The target of a load whose rows carry no position and are identified by columns or by the hash of the
+/// record.
 pub(super) struct Fold<'l> {
     load: &'l Load,
     rows: BTreeMap<String, Values>,
@@ -32,7 +31,7 @@ impl<'l> Fold<'l> {
         Fold { load, rows: BTreeMap::new() }
     }
 
-    /// Adds a file, as far as it was read.
+    /// Adds the records of a file up to where it was read.
     pub(super) fn add(&mut self, file: &LogFile, reading: &Reading, verdicts: &Verdicts) {
         for record in &reading.records {
             if let Some(row) = &record.row
@@ -43,7 +42,7 @@ impl<'l> Fold<'l> {
         }
     }
 
-    /// What makes two rows the same row.
+    /// The identity of a row. Rows with equal identities are the same row.
     fn identity(&self, row: &Values, hash: &str) -> String {
         if self.load.is_by_content() {
             return hash.to_owned();
@@ -52,7 +51,7 @@ impl<'l> Fold<'l> {
         serde_json::to_string(&values).unwrap()
     }
 
-    /// A row comes to where one of its key may be.
+    /// Merges a row with the existing row of its key, if there is one.
     fn meet(&mut self, identity: String, row: &Values) {
         let wins = match (self.rows.get(&identity), self.load.newest()) {
             (None, _) => true,
@@ -81,13 +80,13 @@ impl<'l> Fold<'l> {
     }
 }
 
-/// What a record is known by: the first half of its BLAKE3, written as a UUID.
+/// The content key of a record: the first half of its BLAKE3 hash, written as a UUID.
 fn hash_of(raw: &[u8]) -> String {
     let hash = *blake3::hash(raw).as_bytes().first_chunk().unwrap();
     uuid::Uuid::from_bytes(hash).to_string()
 }
 
-/// A null loses, the greater wins, and of two of one age the one with the greater image.
+/// A null loses and the greater value wins. At equal age, the row with the greater image wins.
 fn is_newer(load: &Load, new: &Values, old: &Values, column: &str) -> bool {
     let by_age = match (&new[column], &old[column]) {
         (Value::Null, Value::Null) => Ordering::Equal,

@@ -28,10 +28,10 @@ pub(super) struct Source {
 
 #[derive(Debug)]
 pub(super) struct Row {
-    /// Where it comes from, if it says so.
+    /// The source of the row, if the target has that column.
     pub(super) source_id: Option<i64>,
     pub(super) offset: u64,
-    /// Of its record, where that is its key.
+    /// The hash of its record, if that is the key.
     pub(super) hash: String,
     pub(super) xid: i64,
     pub(super) value: Value,
@@ -45,7 +45,7 @@ pub(super) struct DeadLetter {
     pub(super) length: i64,
     pub(super) raw: Vec<u8>,
     pub(super) stage: String,
-    /// Of the first reason.
+    /// The code of the first reason.
     pub(super) code: String,
     pub(super) xid: i64,
 }

@@ -1,8 +1,8 @@
-//! Google's object store as far as it is asked for here: its XML API in memory, which answers nothing that it does
-//! not know, and keeps conditions and generations.
+//! An in-memory Google Cloud Storage, as far as the tests need it: the XML API with conditions and
+//! generations. It rejects requests that it does not know.
 //!
-//! There is no other that speaks it: what others imitate is the JSON API. So what is proven by this is that we ask as
-//! the documentation says, and understand what it says is answered; not that Google does so.
+//! No other emulator speaks the XML API; they imitate the JSON API. So this proves that we send what the
+//! documentation asks for and understand the answers it describes, not that Google behaves that way.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write as _};
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 
 use super::web::message;
 
-/// An object: its generation and what it holds.
+/// An object: its generation and its content.
 type Object = (u64, Vec<u8>);
 
-/// Buckets, without the walls between them: a key begins with the bucket.
+/// One map for all buckets: a key begins with the bucket's name.
 pub(crate) struct Gcs {
     port: u16,
     kept: Arc<Mutex<Kept>>,
@@ -24,11 +24,11 @@ pub(crate) struct Gcs {
 struct Kept {
     objects: BTreeMap<String, Object>,
     generation: u64,
-    /// What was asked for and is not known.
+    /// Requests that this server does not know.
     odd: Vec<String>,
 }
 
-/// How many objects a page has at most, whatever is asked for.
+/// The maximum number of objects on a page, whatever the client asks for.
 const PAGE: usize = 7;
 
 impl Gcs {
@@ -46,7 +46,7 @@ impl Gcs {
         Gcs { port, kept }
     }
 
-    /// The URL of what lies below a prefix of the bucket.
+    /// The URL of the objects below a prefix of the bucket.
     pub(crate) fn url(&self, prefix: &str) -> String {
         format!("gs://shelf/{prefix}?endpoint=http://127.0.0.1:{}&allow_http=true&anonymous=true", self.port)
     }
@@ -55,7 +55,7 @@ impl Gcs {
         self.kept.lock().unwrap().put(format!("shelf/{key}"), content.to_vec());
     }
 
-    /// Everything that lies in the bucket. Whatever was asked for is known.
+    /// All objects of the bucket. Panics if a request was unknown.
     #[track_caller]
     pub(crate) fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let kept = self.kept.lock().unwrap();
@@ -194,7 +194,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// What a URL says by `%XX`, and by `+` in its query.
+/// Decodes `%XX`, and `+` in the query of a URL.
 fn decoded(text: &str) -> String {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((&byte, others)) = rest.split_first() {

@@ -1,4 +1,4 @@
-//! A server that is none: it speaks the protocol as far as it must, and then says what it likes.
+//! A fake server: it speaks just enough of the protocol to be believed, and then sends what the test wants.
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,13 +6,13 @@ use std::thread;
 
 use super::proxy::{read_message, read_packet};
 
-/// A server for as long as the tests run.
+/// A fake server that lives as long as the tests run.
 pub(crate) struct Impostor {
     port: u16,
 }
 
 impl Impostor {
-    /// On each connection it does this, once it was greeted. When that is done, it hangs up.
+    /// Runs `says` on each connection after the greeting, and then hangs up.
     pub(crate) fn new(says: impl Fn(&mut TcpStream) -> io::Result<()> + Send + Clone + 'static) -> Impostor {
         let listener = TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -29,7 +29,7 @@ impl Impostor {
         Impostor { port }
     }
 
-    /// One that lets everybody in, and answers each query with this.
+    /// An impostor that accepts every login and answers each query with these bytes.
     pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Impostor {
         let answer = answer.into();
         Impostor::new(move |client| {
@@ -41,13 +41,13 @@ impl Impostor {
         })
     }
 
-    /// Where to connect to; there is more than one name for this machine.
+    /// The URL to connect to; this machine has more than one host name.
     pub(crate) fn url(&self, host: &str) -> String {
         format!("postgres://postgres:s3cr3t@{host}:{}/postgres", self.port)
     }
 }
 
-/// Denies TLS, and hears who is there.
+/// Denies TLS and reads the startup packet.
 fn greeted(client: &mut TcpStream) -> io::Result<()> {
     let first = read_packet(client)?;
     if first[4..] == [4, 210, 22, 47] {
@@ -57,24 +57,24 @@ fn greeted(client: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks for no password.
+/// Accepts the login without a password.
 pub(crate) fn let_in(client: &mut TcpStream) -> io::Result<()> {
     client.write_all(&[message(b'R', &[0; 4]), message(b'K', &[0; 8]), message(b'Z', b"I")].concat())
 }
 
-/// A message of a server.
+/// A message from the server.
 pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = announced(kind, body.len() + 4);
     message.extend_from_slice(body);
     message
 }
 
-/// The beginning of a message, whose length counts itself.
+/// The head of a message. The length includes itself.
 pub(crate) fn announced(kind: u8, length: usize) -> Vec<u8> {
     [&[kind][..], &u32::try_from(length).unwrap().to_be_bytes()].concat()
 }
 
-/// An error or, as `N`, a notice.
+/// An error or, with kind `N`, a notice.
 pub(crate) fn complaint(kind: u8, sqlstate: &str, text: &str) -> Vec<u8> {
     message(kind, format!("SERROR\0C{sqlstate}\0M{text}\0\0").as_bytes())
 }

@@ -7,11 +7,10 @@
 //!     .rejects([(2, "int_parsing n")]);
 //! ```
 //!
-//! Each load has a destination and a folder of its own and runs the real program with a job file
-//! written from the few words above. It stays what it is between runs, so a story of several
-//! runs (killed, run again, taken over) is told with one value. What a run can be made to
-//! suffer is said by [`Call`]; what is true afterwards by [`Ended`], and, without believing
-//! the program in anything, by `oracle`.
+//! Each load has its own destination and folder, and runs the real program with a job file written from the
+//! few words above. It keeps its state between runs, so one value tells a story of several runs (killed, run
+//! again, taken over). [`Call`] describes the faults that a run suffers. [`Ended`] checks the outcome, and the
+//! `oracle` checks it again without believing anything the program says.
 
 use std::cell::{self, OnceCell, RefCell};
 use std::fmt::Write as _;
@@ -54,15 +53,15 @@ pub(crate) struct Load {
     calls: cell::Cell<usize>,
 }
 
-/// A file of a load, with everything that it ever held.
+/// A file of a load, with every version of its content.
 #[derive(Clone)]
 pub(crate) struct LogFile {
     pub(crate) name: String,
-    /// What was written to it, the newest last; before it was compressed, if it is.
+    /// Every content that was written to it, oldest first and uncompressed.
     pub(crate) versions: Vec<Vec<u8>>,
 }
 
-/// The columns of the position key, for `given`.
+/// The columns of the position key, for use in `given`.
 pub(super) const KEY: &str =
     "source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset)";
 
@@ -72,7 +71,7 @@ impl Load {
         Load::empty().file("log.ndjson", content)
     }
 
-    /// A load without files, which are to be given.
+    /// A load without files; add them with `file`.
     pub(crate) fn empty() -> Load {
         Load {
             kind: Kind::Postgres,
@@ -87,7 +86,7 @@ impl Load {
             record_lines: String::new(),
             key: "\"position\"".to_owned(),
             destination_lines: String::new(),
-            // Nothing here waits for long: an outage that a test does not mean is a failure.
+            // Short, so that an outage which no test intends shows up as a failure.
             pipeline: "threads = 2\nretry_for = \"40s\"\n".to_owned(),
             given: String::new(),
             variables: Vec::new(),
@@ -96,13 +95,13 @@ impl Load {
         }
     }
 
-    /// Into a destination of this kind. Without a word it is PostgreSQL.
+    /// Sets the kind of destination. The default is PostgreSQL.
     pub(crate) fn to(mut self, kind: Kind) -> Load {
         self.kind = kind;
         self
     }
 
-    /// Into this file of SQLite rather than one in its folder.
+    /// Loads into this SQLite file rather than one in the load's folder.
     #[cfg(feature = "sqlite")]
     pub(crate) fn into_file(mut self, path: PathBuf) -> Load {
         self.kind = Kind::Sqlite;
@@ -110,50 +109,49 @@ impl Load {
         self
     }
 
-    /// A file more. Files are loaded in the order of their names. One whose name says so is
-    /// compressed.
+    /// Adds a file. Files are loaded in the order of their names, and compressed if the name says so.
     pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Load {
         self.write(name, content);
         self
     }
 
-    /// Whose records are written otherwise than one per line.
+    /// Sets the shape of the records; the default is one JSON object per line.
     pub(crate) fn shaped(mut self, shape: Shape) -> Load {
         self.shape = shape;
         self
     }
 
-    /// The fields, as in `id int, level enum(INFO|WARN), note text?`.
+    /// Sets the fields, written like `id int, level enum(INFO|WARN), note text?`.
     pub(crate) fn schema(mut self, text: &str) -> Load {
         self.fields = text.split(',').map(|field| Field::of(field.trim())).collect();
         self
     }
 
-    /// A field more, as TOML has it. The oracles know nothing of it.
+    /// Adds a field in TOML. The oracles ignore it.
     pub(crate) fn field(mut self, line: &str) -> Load {
         let _ = writeln!(self.field_lines, "{line}");
         self
     }
 
-    /// A line in `[record]`.
+    /// Adds a line to `[record]`.
     pub(crate) fn record(mut self, line: &str) -> Load {
         let _ = writeln!(self.record_lines, "{line}");
         self
     }
 
-    /// The key: `position`, `content`, `none`, or a list of columns as TOML has it.
+    /// Sets the key: `position`, `content`, `none`, or a list of columns in TOML.
     pub(crate) fn key(mut self, key: &str) -> Load {
         self.key = if key.starts_with('[') { key.to_owned() } else { format!("\"{key}\"") };
         self
     }
 
-    /// A line more in `[destination]`.
+    /// Adds a line to `[destination]`.
     pub(crate) fn destination(mut self, line: &str) -> Load {
         let _ = writeln!(self.destination_lines, "{line}");
         self
     }
 
-    /// A line in `[pipeline]`, which replaces the one of the same key.
+    /// Adds a line to `[pipeline]`, replacing a line with the same key.
     pub(crate) fn pipeline(mut self, line: &str) -> Load {
         let key = |line: &str| line.split('=').next().map(str::trim).map(str::to_owned);
         let others: Vec<&str> = self.pipeline.lines().filter(|old| key(old) != key(line)).collect();
@@ -161,13 +159,13 @@ impl Load {
         self
     }
 
-    /// Batches of so few rows that there are many.
+    /// Limits batches to `rows` rows, so that even a small file makes many.
     pub(crate) fn batches_of(self, rows: usize) -> Load {
         self.pipeline(&format!("batch_rows = {rows}")).pipeline("chunk_size = 300")
     }
 
-    /// What is in the destination before the first run. `{key}` stands for the columns of the
-    /// position key, `{timestamp}` for the type of a timestamp.
+    /// Executes SQL in the destination before the first run. `{key}` expands to the columns of the position
+    /// key, `{timestamp}` to the type of a timestamp.
     pub(crate) fn given(mut self, sql: &str) -> Load {
         let timestamp = self.kind.word("timestamptz", "TEXT");
         let sql = sql.replace("{key}", KEY).replace("{timestamp}", timestamp);
@@ -175,49 +173,49 @@ impl Load {
         self
     }
 
-    /// By a program that has these variables in its environment.
+    /// Adds environment variables to every run of the program.
     pub(crate) fn with(mut self, variables: Vec<(&'static str, String)>) -> Load {
         self.variables = variables;
         self
     }
 
-    /// Every row is written down by a trigger as it is applied. The moves of the checkpoints
-    /// always are; this changes the way that rows take, so it is by choice.
+    /// Records each applied row with a trigger. Moves of checkpoints are always recorded; recording rows is
+    /// optional because it changes the path that rows take.
     pub(crate) fn audited(mut self) -> Load {
         self.is_audited = true;
         self
     }
 
-    /// On this server rather than the shared one.
+    /// Uses this server rather than the shared one.
     pub(crate) fn on(mut self, server: &Server) -> Load {
         self.server = Some(server.clone());
         self
     }
 
-    /// Under another name than `job`.
+    /// Sets the name of the job. The default is `job`.
     pub(crate) fn named(mut self, name: &str) -> Load {
         self.name = name.to_owned();
         self
     }
 
-    /// Into the database of another load.
+    /// Loads into the database of another load.
     pub(crate) fn beside(self, other: &Load) -> Load {
         assert!(self.destination.set(other.made().clone()).is_ok(), "it has one already");
         self
     }
 
-    /// Runs it to its end.
+    /// Runs the load to its end.
     pub(crate) fn run(&self) -> Ended<'_> {
         self.call().run()
     }
 
-    /// A run with something said about it.
+    /// A run that can be configured before it starts.
     pub(crate) fn call(&self) -> Call<'_> {
         self.call_with(&self.job())
     }
 
-    /// Tells a story of a run that has stopped at a point, for each of these points. It has
-    /// passed it before not at all, once or twice.
+    /// Tells the story of a run that stopped at a failpoint, once for each of these points and with zero,
+    /// one or two passes before the stop.
     #[track_caller]
     pub(crate) fn at_each<'l>(
         &'l self,
@@ -232,13 +230,13 @@ impl Load {
         }
     }
 
-    /// A run of another job file than the one that is described.
+    /// A run with this job file in place of the described one.
     pub(crate) fn call_with(&self, text: &str) -> Call<'_> {
         self.write_job(text);
         self.command("load")
     }
 
-    /// A run of another command, for the job file that was written last.
+    /// A run of another command, with the job file written last.
     pub(crate) fn command(&self, name: &str) -> Call<'_> {
         let mut command = logmill();
         command
@@ -250,7 +248,7 @@ impl Load {
     }
 
     fn write_job(&self, text: &str) {
-        // In one piece: another run may be reading it.
+        // Replaced by a rename, because another run may be reading it.
         let job = self.folder.path().join("job.toml");
         let new = self.folder.path().join("job.toml.new");
         fs::write(&new, text).unwrap();
@@ -288,7 +286,7 @@ impl Load {
         &self.fields
     }
 
-    /// The columns of a key of columns; none for the other keys.
+    /// The columns of a column key; empty for other keys.
     pub(crate) fn key_columns(&self) -> Vec<String> {
         let list = self.key.strip_prefix('[').and_then(|key| key.strip_suffix(']'));
         list.into_iter()
@@ -297,22 +295,22 @@ impl Load {
             .collect()
     }
 
-    /// Whether the rows say where they come from.
+    /// Whether rows carry their source and offset.
     pub(crate) fn rows_have_places(&self) -> bool {
         ["\"position\"", "\"none\""].contains(&self.key.as_str())
     }
 
-    /// Whether a row is known by the hash of its record.
+    /// Whether the hash of its record identifies a row.
     pub(crate) fn is_by_content(&self) -> bool {
         self.key == "\"content\""
     }
 
-    /// Whether a row that is there already stays.
+    /// Whether an existing row wins over a new one with its key.
     pub(crate) fn keeps(&self) -> bool {
         self.destination_lines.contains("on_conflict = \"keep\"")
     }
 
-    /// The column by which rows of one key are newer or older, if there is one.
+    /// The column that decides which of two rows with one key is newer, if there is one.
     pub(crate) fn newest(&self) -> Option<String> {
         let (_, rest) = self.destination_lines.split_once("on_conflict = \"newest(")?;
         rest.split(')').next().map(str::to_owned)
@@ -322,7 +320,7 @@ impl Load {
         self.is_audited
     }
 
-    /// What is in the destination before the first run.
+    /// The SQL that runs in the destination before the first run.
     pub(crate) fn given_sql(&self) -> &str {
         &self.given
     }
@@ -333,7 +331,7 @@ impl Load {
         files
     }
 
-    /// Writes a file anew, in place. What it held before is remembered for the oracle.
+    /// Overwrites a file in place. The oracle keeps the earlier versions.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let content = content.as_ref().to_vec();
         fs::write(self.path(name), compressed(name, &content)).unwrap();
@@ -347,14 +345,13 @@ impl Load {
         }
     }
 
-    /// Lets a file look as if it had been written an hour ago: that it was touched since can
-    /// then be told by its time.
+    /// Sets a file's modification time back by an hour, so that a later write changes it.
     pub(crate) fn let_rest(&self, name: &str) {
         let file = File::options().append(true).open(self.path(name)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
     }
 
-    /// Where a file of the load is.
+    /// The path of a file of the load.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -363,7 +360,7 @@ impl Load {
         self.kind
     }
 
-    /// The destination, which is made when it is needed first.
+    /// The destination, created on first use.
     pub(crate) fn made(&self) -> &Destination {
         self.destination.get_or_init(|| {
             let destination = match self.kind {
@@ -392,7 +389,7 @@ impl Load {
         self.database().client()
     }
 
-    /// The only value that a query gives.
+    /// The single value that a query returns.
     #[track_caller]
     pub(crate) fn ask<T: for<'a> postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
         self.client().query_one(sql, &[]).unwrap().get(0)
@@ -403,14 +400,14 @@ impl Load {
         self.kind.table("logmill", table)
     }
 
-    /// Does something to the destination.
+    /// Executes SQL in the destination.
     #[track_caller]
     pub(crate) fn sql(&self, sql: &str) -> &Load {
         self.made().execute(&sql.replace("{key}", KEY));
         self
     }
 
-    /// Empties the destination, as if nothing had been run.
+    /// Empties the destination, as if nothing had run.
     pub(crate) fn reset(&self) {
         self.wait_alone();
         match self.made() {
@@ -430,9 +427,8 @@ impl Load {
         self.give(self.made());
     }
 
-    /// Waits until no session of the program is left. A backend outlives its client for a
-    /// moment, and a run that finds it waits 200 ms before it looks again. What is held in a
-    /// file goes with the process.
+    /// Waits until the program has no session left. A backend outlives its client for a moment, and a run
+    /// that finds one waits 200 ms before it looks again. Locks on a SQLite file end with the process.
     #[track_caller]
     pub(crate) fn wait_alone(&self) {
         if self.kind == Kind::Postgres {
@@ -440,7 +436,7 @@ impl Load {
         }
     }
 
-    /// The backends of the program of which this is true, in the words of pg_stat_activity.
+    /// The program's backends that satisfy a condition on `pg_stat_activity`.
     #[track_caller]
     pub(crate) fn backends(&self, condition: &str) -> Vec<i32> {
         let sql = format!(
@@ -450,8 +446,7 @@ impl Load {
         self.client().query(&sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
     }
 
-    /// Every row of every table that a run may write; on PostgreSQL with the transaction that
-    /// wrote it.
+    /// Every row of every table that a run may write, on PostgreSQL with the transaction that wrote it.
     pub(crate) fn versions(&self) -> Vec<String> {
         let tables = ["sources", "checkpoints", "dead_letters"].map(|table| self.ours(table));
         self.made().look(|snapshot| {
@@ -468,14 +463,14 @@ impl Load {
         })
     }
 
-    /// Where the next run writes to: its stdout, and its stderr.
+    /// The files for the next run's stdout and stderr.
     pub(super) fn next_outputs(&self) -> (PathBuf, PathBuf) {
         let number = self.calls.replace(self.calls.get() + 1);
         let path = |what: &str| self.path(&format!("{what}.{number}"));
         (path("stdout"), path("stderr"))
     }
 
-    /// The rows of the target, see [`Ended::rows`].
+    /// The rows of the target; see [`Ended::rows`].
     pub(crate) fn rows(&self) -> Vec<String> {
         let names: Vec<String> = self
             .fields
@@ -492,7 +487,7 @@ impl Load {
         rows.iter().map(|row| row[0].text().to_owned()).collect()
     }
 
-    /// The open dead letters, see [`Ended::rejects`].
+    /// The open dead letters; see [`Ended::rejects`].
     pub(crate) fn rejects(&self) -> Vec<(i64, String)> {
         let sql = format!(
             "SELECT line, CAST(reasons AS text) FROM {} WHERE state = 'open' ORDER BY source_id, source_offset",
@@ -503,7 +498,7 @@ impl Load {
     }
 }
 
-/// Reasons as they are stored, as `code field, code field`.
+/// Formats stored reasons as `code field, code field`.
 fn reasons(stored: &str) -> String {
     let reasons: Vec<Value> = serde_json::from_str(stored).unwrap();
     let words = reasons.iter().map(|reason| {
@@ -513,7 +508,7 @@ fn reasons(stored: &str) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// What a file of this name holds: `content`, compressed if the name says so.
+/// The bytes of a file with this name: `content`, compressed if the name says so.
 fn compressed(name: &str, content: &[u8]) -> Vec<u8> {
     match Path::new(name).extension().and_then(|end| end.to_str()) {
         #[cfg(feature = "gzip")]

@@ -1,7 +1,7 @@
-//! A server program of a test's own: on loopback, on ports that were free, in a folder of its own.
+//! A server program for one test, on loopback, on free ports and in its own folder.
 //!
-//! No server outlives the test run, however that ends: the shell that started it reads from a pipe whose other end
-//! we hold, kills it when that closes, and removes its folder.
+//! No server outlives the test run, however that run ends. The shell that started the server reads from a
+//! pipe whose other end we hold; when the pipe closes, the shell kills the server and removes its folder.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,28 +15,29 @@ use std::time::Duration;
 
 use super::{skip, wait_for};
 
-/// A program with its arguments and variables, for a folder and its ports.
+/// Builds the command for a folder and its ports.
 type Start = dyn Fn(&Path, &[u16]) -> Command + Send + Sync;
 
-/// A server that can be killed and started again, with what it had.
+/// A server that can be killed and started again with its data.
 pub(crate) struct Local {
     name: &'static str,
     folder: PathBuf,
     ports: Vec<u16>,
     start: Box<Start>,
     is_ready: fn(u16) -> bool,
-    /// The shell, while the server runs.
+    /// The guarding shell, while the server runs.
     guard: Mutex<Option<Child>>,
 }
 
-/// Starts the server, tells its id, and waits: for a word, which says that it is to be killed and its folder kept, or
-/// for the end of whoever started it. `LITTER` is what the server leaves elsewhere.
+/// Starts the server, prints its process id, and waits. If a word arrives, the guard kills the server and
+/// keeps its folder; if the pipe closes because the test run is gone, it removes the folder too. `LITTER`
+/// lists what the server leaves elsewhere.
 const GUARD: &str = r#"folder=$0; "$@" >>"$folder/log" 2>&1 </dev/null & server=$!
     echo $server; read -r word; kill -9 $server; wait $server
     [ -n "$word" ] || rm -rf "$folder" $LITTER"#;
 
 impl Local {
-    /// Starts it on so many ports, and waits until it is ready, which its first port is asked for.
+    /// Starts the server on `ports` ports and waits until its first port reports that it is ready.
     #[track_caller]
     pub(crate) fn start(
         name: &'static str,
@@ -44,7 +45,7 @@ impl Local {
         is_ready: fn(u16) -> bool,
         start: impl Fn(&Path, &[u16]) -> Command + Send + Sync + Clone + 'static,
     ) -> Local {
-        // Between our look and the server's, somebody else can take a port.
+        // Another process can take a port between our look and the server's.
         for _ in 0..5 {
             let local = Local {
                 name,
@@ -62,21 +63,21 @@ impl Local {
         panic!("{name} does not start");
     }
 
-    /// Starts it again, in the same place.
+    /// Starts the server again in the same folder.
     #[track_caller]
     pub(crate) fn again(&self) {
         self.stop();
         assert!(self.launch(), "{} does not start again:\n{}", self.name, self.log());
     }
 
-    /// Kills it.
+    /// Kills the server.
     pub(crate) fn stop(&self) {
         let Some(mut guard) = self.guard.lock().unwrap().take() else { return };
         let _ = guard.stdin.take().unwrap().write_all(b"stop\n");
         guard.wait().unwrap();
     }
 
-    /// Its first port.
+    /// The first port.
     pub(crate) fn port(&self) -> u16 {
         self.ports[0]
     }
@@ -89,7 +90,7 @@ impl Local {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// False if it ends before it is ready.
+    /// Starts the server. Returns false if it ends before it is ready.
     fn launch(&self) -> bool {
         let server = (self.start)(&self.folder, &self.ports);
         let mut guard = Command::new("sh");
@@ -97,7 +98,8 @@ impl Local {
         for (name, value) in server.get_envs() {
             guard.env(name, value.unwrap_or_default());
         }
-        // A group of its own: Ctrl-C is for us, and the guard stops the server when we are gone.
+        // In its own process group, so that Ctrl-C reaches only us. The guard stops the server when we are
+        // gone.
         guard.current_dir(&self.folder).process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut guard = guard.spawn().unwrap();
         let mut id = String::new();
@@ -105,7 +107,7 @@ impl Local {
         *self.guard.lock().unwrap() = Some(guard);
         wait_for(self.name, || {
             let stat = fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
-            // The state is behind the name, which is in brackets.
+            // The state follows the name, which is in parentheses.
             let has_ended = stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('Z'));
             if has_ended { Some(false) } else { (self.is_ready)(self.port()).then_some(true) }
         })
@@ -128,14 +130,14 @@ impl Drop for Local {
     }
 }
 
-/// Ports of 127.0.0.1 that nobody listens at.
+/// Ports of 127.0.0.1 on which nobody listens.
 fn free_ports(count: usize) -> Vec<u16> {
     let taken: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
     taken.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
-/// The program of this name that `.ci/tools` installs under `package`. Where nothing may be left out, it is
-/// installed.
+/// The program that `.ci/tools` installs under `package`. If it is missing, the test is skipped or, where
+/// nothing may be skipped, the package is installed.
 #[track_caller]
 pub(crate) fn tool(package: &str, program: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -160,7 +162,7 @@ fn find(folder: &Path, name: &OsString) -> Option<PathBuf> {
     found.or_else(|| folders.iter().find_map(|folder| find(folder, name)))
 }
 
-/// The status and the body of an answer to a plain request over HTTP, if there is an answer.
+/// The status and body of the answer to a plain HTTP request, if there is an answer.
 pub(crate) fn http(port: u16, method: &str, path: &str, headers: &str) -> Option<(u16, String)> {
     let mut line = TcpStream::connect(("127.0.0.1", port)).ok()?;
     line.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
@@ -181,7 +183,7 @@ mod tests {
     use super::*;
     use crate::harness::wait_until;
 
-    /// The run that is killed is this test again, which plays that part when it is told so.
+    /// The test starts itself once more as the run to be killed; a variable tells it to play that part.
     #[test]
     fn no_program_outlives_a_test_run_that_is_killed() {
         const TEST: &str = "harness::local::tests::no_program_outlives_a_test_run_that_is_killed";

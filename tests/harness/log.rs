@@ -1,7 +1,7 @@
-//! Logs to load: the same bytes for the same seed, with everything in them that a line can be.
+//! Generates logs to load: the same bytes for the same seed, with every kind of line.
 //!
-//! A bad line is one that no reader would take, whatever it coerces: what is lax and what is
-//! strict is the business of other tests.
+//! A bad line is one that no reader accepts, however much it coerces. Other tests cover the difference
+//! between lax and strict.
 
 use fastrand::Rng;
 
@@ -9,8 +9,8 @@ use fastrand::Rng;
 pub(crate) const SCHEMA: &str =
     "id int, level enum(INFO|WARN|ERROR), message text, ratio float?, at timestamp?";
 
-/// A log of this many lines. One in ten is bad, one in twenty blank, some end in CR LF, and the
-/// last has a line end or not.
+/// A log of `lines` lines. One in ten is bad, one in twenty blank, and some end in CR LF. The last may lack
+/// a line end.
 pub(crate) fn log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut log = if rng.u8(..8) == 0 { b"\xef\xbb\xbf".to_vec() } else { Vec::new() };
@@ -27,7 +27,8 @@ pub(crate) fn log(seed: u64, lines: usize) -> Vec<u8> {
     log
 }
 
-/// The same records, each over several lines; what is no object goes on behind the one before it.
+/// The same records, each spread over several lines. A line that is no object becomes part of the record
+/// before it.
 pub(crate) fn pretty_log(seed: u64, lines: usize) -> Vec<u8> {
     let log = log(seed, lines);
     let mut pretty = Vec::new();
@@ -43,10 +44,10 @@ pub(crate) fn pretty_log(seed: u64, lines: usize) -> Vec<u8> {
     pretty
 }
 
-/// The fields of a log of CSV.
+/// The fields of a CSV log.
 pub(crate) const CSV_SCHEMA: &str = "id int, level enum(INFO|WARN|ERROR), message text, ratio float";
 
-/// A log of this many records of CSV behind a header, one in ten of them bad.
+/// A CSV log of `records` records after a header, one in ten of them bad.
 pub(crate) fn csv_log(seed: u64, records: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut log = "more,id,\"level\",message,ratio\r\n".to_owned();
@@ -67,7 +68,7 @@ pub(crate) fn csv_log(seed: u64, records: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
-/// A log of this many lines of logfmt, for [`SCHEMA`]: one in ten is bad, one in twenty blank.
+/// A logfmt log of `lines` lines for [`SCHEMA`]: one in ten is bad, one in twenty blank.
 pub(crate) fn logfmt_log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut log = String::new();
@@ -94,8 +95,7 @@ pub(crate) fn logfmt_log(seed: u64, lines: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
-/// A log of this many records of W3C, one in ten of them bad. Its directives come again and again,
-/// with other fields.
+/// A W3C log of `records` records, one in ten of them bad. Its directives recur with other fields.
 pub(crate) fn w3c_log(seed: u64, records: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut log = "#Version: 1.0\r\n#Fields: more id level message ratio\r\n".to_owned();
@@ -121,8 +121,8 @@ pub(crate) fn w3c_log(seed: u64, records: usize) -> Vec<u8> {
     (log + "#Remark: the end").into_bytes()
 }
 
-/// A log of this many records of Zeek, for [`CSV_SCHEMA`], one in ten of them bad. Its header comes again
-/// and again, with other fields.
+/// A Zeek log of `records` records for [`CSV_SCHEMA`], one in ten of them bad. Its header recurs with other
+/// fields.
 pub(crate) fn zeek_log(seed: u64, records: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let start = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tx\n";
@@ -153,8 +153,8 @@ pub(crate) fn zeek_log(seed: u64, records: usize) -> Vec<u8> {
     (log + "#close\t2023-10-27-00-00-00").into_bytes()
 }
 
-/// The lines of a log as Docker keeps them: some in parts, and some parts with a line of the other
-/// stream between them.
+/// The lines of a log as Docker stores them: some are split into parts, and a line of the other stream may
+/// come between two parts.
 pub(crate) fn docker_log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut docker = String::new();
@@ -184,7 +184,7 @@ pub(crate) fn docker_log(seed: u64, lines: usize) -> Vec<u8> {
     docker.into_bytes()
 }
 
-/// The objects of a log in an array: on lines of their own, on several lines, or many on one.
+/// The objects of a log in a JSON array: one per line, over several lines, or many on one line.
 pub(crate) fn array_log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut array = b"[\n".to_vec();
@@ -212,7 +212,7 @@ pub(crate) fn good_log(first: usize, lines: usize) -> Vec<u8> {
     lines.collect::<String>().into_bytes()
 }
 
-/// A log of long lines that no compression makes small. One in fifty is bad.
+/// A log of long lines that do not compress. One in fifty is bad.
 pub(crate) fn noisy_log(seed: u64, lines: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
     let mut log = String::new();
@@ -262,7 +262,7 @@ fn bad(rng: &mut Rng, number: usize) -> Vec<u8> {
         b"[1, 2]",
     ];
     let mut line = cases[rng.usize(..cases.len())].to_vec();
-    // No two are the same, so that each is known by its bytes.
+    // Each bad line is unique, so that tests can identify it by its bytes.
     if !line.starts_with(b"[") && !line.ends_with(b"off") {
         line.splice(1..1, format!(" \"n\":{number},").into_bytes());
     }

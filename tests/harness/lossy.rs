@@ -1,12 +1,13 @@
-//! A line to a server that loses answers: what was asked is done, and whoever asked is cut off before he hears it.
+//! A proxy that loses answers: the server does what the client asked, and the client is cut off before the
+//! answer arrives.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Gives the port of a line to a server that asks and answers in turns. Each connection ends at one of its first
-/// answers, another one each time, and late enough for whoever begins with some questions.
+/// Returns the port of a proxy to a server that speaks in turns. Each connection is cut at one of its first
+/// answers, a different one each time, but never before the client's opening questions are answered.
 pub(crate) fn losing_answers(server: u16) -> u16 {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,8 +1,7 @@
-//! What tests stand on: private servers, a proxy that misbehaves, authorities that sign, the
-//! program itself.
+//! The test harness: private servers, a misbehaving proxy, certificate authorities, and the program itself.
 //!
-//! Nothing here knows what logmill does. A harness that shared code with the program would
-//! share its bugs, so the servers are driven by the plain driver and by signals.
+//! Nothing here uses logmill's code: a harness that shared code with the program would share its bugs. The
+//! tests drive servers with the plain driver and with signals.
 
 mod audit;
 #[cfg(feature = "tls")]
@@ -39,15 +38,15 @@ pub(crate) mod web;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The program, built with the features of this test run. It sees nothing of the machine.
+/// The program, built with the features of this test run and shielded from this machine's settings.
 pub(crate) fn logmill() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logmill"));
     without_the_machine(&mut command);
     command
 }
 
-/// Takes everything away by which a person has told the program, or what it stands on, how
-/// things are done on this machine: a test says itself what it wants.
+/// Removes every variable with which a user configures the program, or what it builds on, on this machine.
+/// Each test sets what it needs.
 pub(crate) fn without_the_machine(command: &mut Command) {
     without_pg_variables(command);
     without(command, |name| {
@@ -55,7 +54,7 @@ pub(crate) fn without_the_machine(command: &mut Command) {
     });
 }
 
-/// Takes the variables away by which the machine's own PostgreSQL is configured.
+/// Removes the variables that configure this machine's own PostgreSQL.
 pub(crate) fn without_pg_variables(command: &mut Command) {
     without(command, |name| name.starts_with("PG"));
 }
@@ -68,30 +67,30 @@ fn without(command: &mut Command, is_taken: impl Fn(&str) -> bool) {
     }
 }
 
-/// What a test unwinds with that is left out: why.
+/// The payload with which a skipped test unwinds: the reason.
 pub(crate) struct Lacking(pub(crate) String);
 
-/// Leaves a test out because of what was not installed or not built. With `LOGMILL_NO_SKIPS=1`
-/// that is a failure.
+/// Skips a test because something is not installed or not built. With `LOGMILL_NO_SKIPS=1` this is a
+/// failure.
 #[track_caller]
 pub(crate) fn skip(why: &str) -> ! {
     assert!(std::env::var_os("LOGMILL_NO_SKIPS").is_none_or(|value| value != "1"), "skipped: {why}");
     skip_here(why)
 }
 
-/// The same because of what this machine does not allow or cannot have.
+/// Skips a test because of what this machine forbids or cannot have, whatever `LOGMILL_NO_SKIPS` says.
 pub(crate) fn skip_here(why: &str) -> ! {
-    // Not a panic: nothing is to be told of it but the reason.
+    // Not a panic: only the reason is to be reported.
     std::panic::resume_unwind(Box::new(Lacking(why.to_owned())))
 }
 
-/// Waits until `condition` holds. A test that waits for longer than this has failed.
+/// Waits until `condition` holds. The test fails after `PATIENCE`.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));
 }
 
-/// Waits until `value` gives something.
+/// Waits until `value` returns `Some`.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, mut value: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -104,7 +103,7 @@ pub(crate) fn wait_for<T>(what: &str, mut value: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// Long enough for a machine that does other things too.
+/// Long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,17 +1,15 @@
-//! What must be true of a destination at any moment, found out the slow and obvious way.
+//! Checks what must be true of a destination at any moment, the slow and obvious way.
 //!
-//! [`check`] looks at everything that a job has written in one snapshot and compares it with
-//! what its files say, read line by line by serde_json and chrono. It shares no code with the
-//! program and believes nothing that the program says of itself, but for the one number that
-//! the promises are about: the checkpoint. It may be asked at any time, and above all at the
-//! moment of a crash: the upsert of a rerun hides rows that were applied twice, so a state
-//! that is right at the end proves little.
+//! [`check`] reads everything that a job has written in one snapshot and compares it with the files, read
+//! line by line with serde_json and chrono. It shares no code with the program and takes only one number
+//! from it: the checkpoint, which is what the promises are about. It may run at any time, above all at the
+//! moment of a crash: the upsert of a rerun hides rows that were applied twice, so a correct final state
+//! proves little.
 //!
-//! Checked are, in the words of the promises: the target is the fold of the valid records
-//! before the checkpoint, the dead letters are the rejects before it with their bytes, and
-//! nothing else is in either; counters add up; a checkpoint stands on a line boundary, and
-//! its moves form one chain; every row was applied once; rows, dead letters and the move of
-//! the checkpoint over them were written by one transaction.
+//! The oracle checks these promises: the target is the fold of the valid records before the checkpoint; the
+//! dead letters are the rejects before it, with their bytes; neither holds anything else; counters add up; a
+//! checkpoint lies on a line boundary, and its moves form one chain; every row was applied once; and one
+//! transaction wrote the rows, the dead letters and the checkpoint move over them.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -23,31 +21,31 @@ use super::load::{Load, LogFile};
 use super::reading::{Reading, Record, Shape, Values, canonical, read};
 use super::twin::Verdicts;
 
-/// How far a load is.
+/// How far a load has come.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct State {
-    /// The checkpoint of every file that is known.
+    /// The checkpoint of every known file.
     pub(crate) positions: BTreeMap<String, u64>,
     /// Whether every file is loaded to its end.
     pub(crate) is_complete: bool,
-    /// How many transactions have moved a checkpoint.
+    /// How many transactions moved a checkpoint.
     pub(crate) batches: usize,
 }
 
 impl State {
-    /// Whether something is loaded, and not all.
+    /// Whether the load has begun and not finished.
     pub(crate) fn is_underway(&self) -> bool {
         !self.is_complete && self.positions.values().any(|&position| position > 0)
     }
 }
 
-/// Checks the destination of `load` as it is now.
+/// Checks the current state of the destination of `load`.
 #[track_caller]
 pub(crate) fn check(load: &Load) -> State {
     check_against(load, &Verdicts::default())
 }
 
-/// Checks the destination, and demands that all of it is there.
+/// Checks the destination and requires the load to be complete.
 #[track_caller]
 pub(crate) fn check_complete(load: &Load) -> State {
     let state = check(load);
@@ -55,14 +53,13 @@ pub(crate) fn check_complete(load: &Load) -> State {
     state
 }
 
-/// Checks the destination as it is now, where the server refuses rows.
+/// Like [`check`], for a server that refuses rows.
 #[track_caller]
 pub(crate) fn check_against(load: &Load, verdicts: &Verdicts) -> State {
     check_files(load, &load.files(), verdicts)
 }
 
-/// Checks the destination as it is now, where files were loaded in another order than that of
-/// their names.
+/// Like [`check_against`], for files that were not loaded in the order of their names.
 #[track_caller]
 pub(crate) fn check_in_order(load: &Load, names: &[&str], verdicts: &Verdicts) -> State {
     let mut files = load.files();
@@ -104,8 +101,8 @@ fn check_files(load: &Load, files: &[LogFile], verdicts: &Verdicts) -> State {
     state
 }
 
-/// The version of a file that was loaded up to `position`: the oldest that has a line
-/// boundary there. A file that grew since was loaded as what it was.
+/// The version of a file that was loaded up to `position`: the oldest with a line boundary there. If a file
+/// grew later, the loaded version is the shorter one.
 #[track_caller]
 fn content_at<'f>(file: &'f LogFile, source: &Source, shape: Shape) -> &'f [u8] {
     let position = usize::try_from(source.position).unwrap();
@@ -120,7 +117,7 @@ fn content_at<'f>(file: &'f LogFile, source: &Source, shape: Shape) -> &'f [u8] 
     content
 }
 
-/// One source: what its file says, and what was found of it.
+/// One source: the content of its file, and what the snapshot holds for it.
 struct Judged<'a> {
     load: &'a Load,
     snapshot: &'a Found,
@@ -156,12 +153,12 @@ impl Judged<'_> {
         self.verdicts.refused.contains_key(&self.place(record))
     }
 
-    /// The records that are not rows, whether we or the server refused them.
+    /// The records that did not become rows, whether logmill or the server refused them.
     fn rejects(&self) -> impl Iterator<Item = &Record> {
         self.reading.records.iter().filter(|record| record.row.is_none() || self.is_refused(record))
     }
 
-    /// I1. With a key of columns the target is compared as a whole, see `Fold`.
+    /// I1. With a column key, `Fold` compares the target as a whole instead.
     #[track_caller]
     fn the_rows_are_the_valid_records(&self) {
         if !self.load.rows_have_places() {
@@ -181,7 +178,7 @@ impl Judged<'_> {
         same(&format!("rows of {}", self.name()), &expected, &found);
     }
 
-    /// I1, I14: with their bytes.
+    /// I1 and I14: the dead letters are the rejects, with their bytes.
     #[track_caller]
     fn the_dead_letters_are_the_rejects(&self) {
         let name = self.name();
@@ -208,13 +205,13 @@ impl Judged<'_> {
             .collect();
         same(&format!("dead letters of {name}"), &expected, &found);
         for (letter, record) in self.letters.iter().zip(self.rejects()) {
-            // As bytes: what is shown above is made readable.
+            // Compared as bytes, because the text above is lossily decoded.
             assert_eq!(letter.raw, record.raw, "the bytes of {name}, line {}", record.line);
             assert_eq!(letter.length, record.raw.len() as i64);
         }
     }
 
-    /// I5: and they add up.
+    /// I5: the counters match the file, and they add up.
     #[track_caller]
     fn the_counters_are_those_of_the_file(&self) {
         let Judged { source, reading, .. } = self;
@@ -234,7 +231,7 @@ impl Judged<'_> {
         }
     }
 
-    /// I3: where its moves are written down.
+    /// I3, on destinations that record the moves.
     #[track_caller]
     fn the_checkpoint_came_in_one_chain(&self) {
         let Judged { moves, .. } = self;
@@ -250,8 +247,8 @@ impl Judged<'_> {
         }
     }
 
-    /// I4. Rows written under a savepoint carry the savepoint's number, so where the server
-    /// refuses rows or is too slow, only dead letters and the audit tell.
+    /// I4. Rows written under a savepoint carry the savepoint's transaction id, so where the server refuses
+    /// rows or is too slow, only the dead letters and the audit can tell.
     #[track_caller]
     fn each_part_was_written_by_the_transaction_that_moved_over_it(&self) {
         if self.is_read_again() || !self.is_signed() {
@@ -273,7 +270,7 @@ impl Judged<'_> {
         }
     }
 
-    /// I2: by the transaction that moved the checkpoint over it.
+    /// I2: each row was applied once, by the transaction that moved the checkpoint over it.
     #[track_caller]
     fn each_row_was_applied_once(&self) {
         if !self.load.is_audited() || self.is_read_again() {
@@ -291,23 +288,23 @@ impl Judged<'_> {
         }
     }
 
-    /// A line that is read again is written later.
+    /// Whether the file was rewritten. A line that is read again is written by a later transaction.
     fn is_read_again(&self) -> bool {
         self.file.versions.len() > 1
     }
 
-    /// Whether the destination says who wrote what. SQLite does not.
+    /// Whether the destination records which transaction wrote a row. SQLite does not.
     fn is_signed(&self) -> bool {
         self.load.kind() == Kind::Postgres
     }
 
-    /// The transaction that moved the checkpoint over this place.
+    /// The transaction that moved the checkpoint over this offset.
     fn writer(&self, offset: u64) -> i64 {
         self.moves.iter().find(|step| step.before <= offset && offset < step.after).unwrap().xid
     }
 }
 
-/// Compares two lists, and tells the first difference.
+/// Compares two lists and reports the first difference.
 #[track_caller]
 pub(super) fn same<T: PartialEq + Debug>(what: &str, expected: &[T], found: &[T]) {
     let place = expected.iter().zip(found).position(|(one, other)| one != other);
@@ -335,7 +332,7 @@ mod tests {
         load
     }
 
-    /// What the oracle says of a destination in which something was changed by hand.
+    /// The oracle's objection after someone changed the destination by hand.
     fn objection(kind: Kind, change: &str) -> String {
         let load = loaded(kind);
         load.sql(change);
@@ -357,7 +354,7 @@ mod tests {
         }
     }
 
-    /// What can be done to any destination.
+    /// Changes that any destination allows.
     const CASES: [(&str, &str); 15] = [
         ("DELETE FROM t WHERE n = 3", "rows of log.ndjson: 2 expected and 1 found"),
         ("UPDATE t SET n = 4 WHERE n = 3", "rows of log.ndjson"),

@@ -1,8 +1,8 @@
-//! A pooler in transaction mode: a client has a backend while it is in a transaction, and the
-//! next one may have another.
+//! A pooler in transaction mode: a client keeps a backend for one transaction, and the next transaction may
+//! run on another.
 //!
-//! It knows as much of the protocol as it takes to be found out: queries and their answers, no
-//! COPY. Backends are handed out last in, first out, as the usual poolers do it.
+//! It knows just enough of the protocol for the program to detect it: queries and their answers, but no
+//! COPY. It hands out backends last in, first out, as common poolers do.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use std::thread;
 use super::postgres::Database;
 use super::proxy::{read_message, read_packet};
 
-/// A pooler before a database. Its backends go when this is dropped.
+/// A pooler in front of a database. Dropping it closes its backends.
 pub(crate) struct Pooler {
     url: String,
     pool: Arc<Pool>,
@@ -27,7 +27,7 @@ struct Pool {
 
 struct Backend {
     socket: UnixStream,
-    /// What it said when it was connected to, up to that it is ready.
+    /// The server's answer to the startup packet, up to ReadyForQuery.
     greeting: Vec<u8>,
 }
 
@@ -37,11 +37,11 @@ impl Pooler {
         let url = format!("postgres://postgres@{}/{}", listener.local_addr().unwrap(), database.name());
         let pool = Arc::new(Pool { upstream: database.server().socket(), idle: Mutex::default() });
         let shared = Arc::clone(&pool);
-        // It waits for a next client for as long as the tests run.
+        // Waits for the next client as long as the tests run.
         thread::spawn(move || {
             for client in listener.incoming() {
                 let pool = Arc::clone(&shared);
-                // An error is the end of a connection.
+                // An error only ends the connection.
                 thread::spawn(move || client.and_then(|client| serve(&pool, client)));
             }
         });
@@ -61,7 +61,7 @@ impl Drop for Pooler {
 }
 
 impl Pool {
-    /// A backend that is idle, or a new one.
+    /// An idle backend, or a new one.
     fn take(&self, startup: &[u8]) -> io::Result<Backend> {
         if let Some(backend) = self.idle.lock().unwrap().pop() {
             return Ok(backend);
@@ -80,7 +80,7 @@ impl Pool {
 }
 
 impl Backend {
-    /// Passes an answer on. Whether the transaction is over.
+    /// Forwards an answer. Returns whether the transaction is over.
     fn answer(&mut self, to: &mut impl Write) -> io::Result<bool> {
         loop {
             let (kind, message) = read_message(&mut self.socket)?;
@@ -96,9 +96,9 @@ fn serve(pool: &Pool, mut client: TcpStream) -> io::Result<()> {
     let startup = loop {
         let packet = read_packet(&mut client)?;
         match packet[4..8] {
-            // TLS or GSSAPI: no.
+            // Requests for TLS or GSSAPI: refused.
             [0x04, 0xd2, 0x16, 0x2f | 0x30] => client.write_all(b"N")?,
-            // To cancel.
+            // A cancel request.
             [0x04, 0xd2, 0x16, 0x2e] => return Ok(()),
             _ => break packet,
         }
@@ -118,7 +118,7 @@ fn serve(pool: &Pool, mut client: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Everything up to where the client waits for an answer; nothing, if it goes.
+/// Reads until the client waits for an answer. `None` if the client leaves.
 fn question(client: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut question = Vec::new();
     loop {

@@ -1,13 +1,13 @@
-//! Private PostgreSQL servers, one directory each, gone when the test is.
+//! Private PostgreSQL servers, each in its own directory, removed with the test.
 //!
-//! A server listens on a unix socket in its own directory and on nothing else, so any number
-//! of test runs can share a machine; a test that needs TCP gets a free port of 127.0.0.1.
-//! `initdb` runs once per process and every server starts from a copy of what it made.
-//! The server refuses to run as root, so then it runs as another user.
+//! A server listens only on a unix socket in its own directory, so any number of test runs can share a
+//! machine. A test that needs TCP gets a free port of 127.0.0.1. `initdb` runs once per process, and every
+//! server starts from a copy of its result. PostgreSQL refuses to run as root, so root runs it as another
+//! user.
 //!
-//! No server outlives the test run, however that ends. A destructor does not run on SIGKILL,
-//! so there is a watchdog: a shell that reads from a pipe whose other end we hold. When
-//! we are gone it reads the end, stops what still runs and removes our directory.
+//! No server outlives the test run, however that run ends. Destructors do not run on SIGKILL, so there is a
+//! watchdog: a shell that reads from a pipe whose other end we hold. When we are gone, it reads end of file,
+//! stops the remaining servers and removes our directory.
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
@@ -23,12 +23,12 @@ use postgres::{Client, NoTls};
 
 use super::{skip_here, wait_for, wait_until, without_pg_variables};
 
-/// A running server. Clones are the same server; it stops when the last one is dropped.
+/// A running server. Clones share it; it stops when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct Server(Arc<Inner>);
 
 struct Inner {
-    /// Where its socket, its log and its data are.
+    /// Holds its socket, its log and its data.
     directory: PathBuf,
     port: u16,
     arguments: Vec<String>,
@@ -36,29 +36,29 @@ struct Inner {
     postmaster: Mutex<Option<Child>>,
 }
 
-/// What a private server is like.
+/// Options of a private server.
 #[derive(Default)]
 pub(crate) struct Options {
-    /// Whether a commit reaches the disk. Only for tests in which that matters: it is slow.
+    /// Whether commits reach the disk. This is slow, so only tests that need it set it.
     pub(crate) fsync: bool,
-    /// Whether it listens on a port of 127.0.0.1 too.
+    /// Whether it also listens on a port of 127.0.0.1.
     pub(crate) tcp: bool,
     /// Further settings, as in postgresql.conf.
     pub(crate) settings: Vec<(&'static str, String)>,
-    /// The lines of pg_hba.conf; by default everybody is trusted.
+    /// The lines of pg_hba.conf. By default the server trusts everyone.
     pub(crate) hba: Option<String>,
-    /// TLS, on the port.
+    /// TLS on the port.
     pub(crate) tls: Option<Tls>,
-    /// Variables of its environment.
+    /// Environment variables of the server.
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
-/// The files of a server that speaks TLS. They are copied.
+/// The files of a server that speaks TLS. The server gets copies.
 #[derive(Clone)]
 pub(crate) struct Tls {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
-    /// The authority that signs the certificates of clients.
+    /// The authority that signs client certificates.
     pub(crate) client_authority: Option<PathBuf>,
 }
 
@@ -101,7 +101,7 @@ impl Server {
         let listening = if options.tcp { "127.0.0.1" } else { "" };
         arguments.push(format!("listen_addresses={listening}"));
 
-        // Between our look and the server's, another process can take the port.
+        // Another process can take the port between our look and the server's.
         for _ in 0..5 {
             let port = if options.tcp { free_port() } else { 5432 };
             let inner = Inner {
@@ -115,7 +115,7 @@ impl Server {
             if server.try_launch() {
                 return server;
             }
-            // Its directory is the next one's.
+            // The next attempt uses the same directory.
             std::mem::forget(server);
         }
         if log(&directory).contains("not supported by this build") {
@@ -124,7 +124,7 @@ impl Server {
         panic!("the server does not start:\n{}", log(&directory));
     }
 
-    /// A database of its own for one test.
+    /// Creates a database for one test.
     pub(crate) fn database(&self) -> Database {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -132,7 +132,7 @@ impl Server {
         Database { server: self.clone(), name }
     }
 
-    /// A connection of the superuser, by the socket.
+    /// A superuser connection over the socket.
     pub(crate) fn client(&self, database: &str) -> Client {
         self.try_client(database).unwrap()
     }
@@ -142,13 +142,13 @@ impl Server {
         config.host_path(self.directory()).port(self.port()).user("postgres").dbname(database).connect(NoTls)
     }
 
-    /// Where to connect to, by the socket.
+    /// The URL of a database, over the socket.
     pub(crate) fn url(&self, database: &str) -> String {
         let directory = self.directory().display().to_string().replace('%', "%25").replace('/', "%2F");
         format!("postgres://postgres@{directory}:{}/{database}", self.port())
     }
 
-    /// psql, which is libpq with a mouth. It comes with the client and may be missing.
+    /// psql, as another client built on libpq. It comes with the client package and may be missing.
     pub(crate) fn psql(&self) -> Option<Command> {
         let program = Grounds::get().binaries.join("psql");
         program.exists().then(|| {
@@ -158,7 +158,7 @@ impl Server {
         })
     }
 
-    /// Leaves a test out if the server was built or packed without this extension, or without ICU.
+    /// Skips a test if the server lacks this extension or was built without ICU.
     pub(crate) fn needs(&self, part: &str) {
         let mut client = self.client("postgres");
         let has = match part {
@@ -180,7 +180,7 @@ impl Server {
         &self.0.directory
     }
 
-    /// The number in the name of its socket; on 127.0.0.1 its port, if it has one.
+    /// The number in its socket's name and, if it listens on 127.0.0.1, its port there.
     pub(crate) fn port(&self) -> u16 {
         self.0.port
     }
@@ -190,29 +190,28 @@ impl Server {
         self.directory().join(format!(".s.PGSQL.{}", self.port()))
     }
 
-    /// What the server has logged, for a test that wants to know or to tell.
+    /// The server's log.
     pub(crate) fn log(&self) -> String {
         log(self.directory())
     }
 
-    /// Stops it as a power cut would: what was not written is lost, and it recovers when it
-    /// is started again.
+    /// Stops the server like a power cut: unwritten data is lost, and the next start recovers.
     pub(crate) fn stop_immediate(&self) {
         self.stop("QUIT");
     }
 
-    /// Stops it in order, not waiting for its clients.
+    /// Shuts the server down cleanly, without waiting for its clients.
     pub(crate) fn stop_fast(&self) {
         self.stop("INT");
     }
 
-    /// Starts it again, in the same place, after a stop or without one.
+    /// Starts the server again in the same place, stopping it first if it runs.
     pub(crate) fn restart(&self) {
         self.stop_fast();
         assert!(self.try_launch(), "the server does not start again:\n{}", self.log());
     }
 
-    /// Copies its data as they are now, for which it is down for a moment. `put_back` takes them.
+    /// Saves a copy of the data, for which the server is down for a moment. `put_back` restores it.
     pub(crate) fn back_up(&self) {
         self.stop_fast();
         let older = self.directory().join("older");
@@ -221,7 +220,7 @@ impl Server {
         self.restart();
     }
 
-    /// Has it lose everything since `back_up`, as where a standby that lagged takes over.
+    /// Makes the server lose everything since `back_up`, as a fail-over to a lagging standby does.
     pub(crate) fn put_back(&self) {
         self.stop_immediate();
         let (data, older) = (self.directory().join("data"), self.directory().join("older"));
@@ -230,7 +229,7 @@ impl Server {
         self.restart();
     }
 
-    /// Waits until it lets clients in, for instance after it lost a backend.
+    /// Waits until the server accepts clients, for instance after it lost a backend.
     pub(crate) fn wait_ready(&self) {
         wait_until("the server to let us in", || self.try_client("postgres").is_ok());
     }
@@ -240,21 +239,21 @@ impl Server {
         Grounds::get().give(path);
     }
 
-    /// Kills a backend with SIGKILL, after which the whole server recovers. It goes on for a
-    /// moment until it has noticed; that moment is over when this returns.
+    /// Kills a backend with SIGKILL, which sends the whole server into recovery. Returns once the server has
+    /// noticed.
     pub(crate) fn kill_backend(&self, pid: i32) {
         let mut witness = self.client("postgres");
         signal("KILL", pid);
         wait_until("the server to notice", || witness.batch_execute("SELECT").is_err());
     }
 
-    /// Stops a backend where it stands (SIGSTOP), until the guard is dropped.
+    /// Freezes a backend with SIGSTOP until the guard is dropped.
     pub(crate) fn freeze_backend(&self, pid: i32) -> Frozen {
         signal("STOP", pid);
         Frozen(pid)
     }
 
-    /// Starts the server and waits until it lets us in. False if its end comes first.
+    /// Starts the server and waits until it accepts clients. Returns false if it ends first.
     fn try_launch(&self) -> bool {
         let mut command = Grounds::get().command("postgres");
         let log = File::options().create(true).append(true).open(self.directory().join("log")).unwrap();
@@ -293,7 +292,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // A second panic would hide the first; the watchdog stops what we leave.
+            // A second panic would hide the first. The watchdog stops the server.
             eprintln!("the log of the server of the test that failed:\n{}", log(&self.directory));
             return;
         }
@@ -302,8 +301,8 @@ impl Drop for Inner {
     }
 }
 
-/// An empty folder where files are made and deleted fast, which goes with the returned value
-/// or, should the test run be killed, with the servers.
+/// An empty folder on a fast file system. It is removed with the returned value or, if the test run is
+/// killed, together with the servers.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in(&Grounds::get().root).unwrap()
 }
@@ -323,7 +322,7 @@ impl Database {
         &self.server
     }
 
-    /// Where to connect to, by the socket.
+    /// The URL of the database, over the socket.
     pub(crate) fn url(&self) -> String {
         self.server.url(&self.name)
     }
@@ -337,35 +336,35 @@ impl Drop for Database {
     fn drop(&mut self) {
         // A test may have stopped the server.
         if let Ok(mut client) = self.server.try_client("postgres") {
-            // On a server whose commits hang this one must not.
+            // This must not hang on a server whose commits do.
             let _ = client.batch_execute("SET synchronous_commit = local");
             let _ = client.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }
 }
 
-/// A backend that was stopped by SIGSTOP, and goes on when this is dropped.
+/// A backend frozen by SIGSTOP. Dropping this resumes it.
 pub(crate) struct Frozen(i32);
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        // It may be gone: a server that is stopped kills what is frozen.
+        // It may be gone: stopping a server kills frozen backends.
         let _ = send("CONT", self.0);
     }
 }
 
-/// What the servers of this process share.
+/// State shared by all servers of this process.
 struct Grounds {
     binaries: PathBuf,
-    /// Who runs the servers, if we must not.
+    /// The user who runs the servers, if we must not.
     owner: Option<Owner>,
-    /// The directory in which everything is. Short, for the paths of sockets are. In memory
-    /// if there is enough: ext4 is slow to create files while others were deleted in the
-    /// last minutes, and a server is a thousand files (1 s a start, against 0.2 s).
+    /// The directory of everything. Its path is short because socket paths are limited. It is in memory if
+    /// there is room: ext4 creates files slowly when many were deleted in the last minutes, and a server is
+    /// a thousand files (1 s per start instead of 0.2 s).
     root: PathBuf,
-    /// The directory of servers that are to reach a disk.
+    /// The directory of servers whose commits must reach a disk.
     disk: PathBuf,
-    /// Holds the pipe that tells the watchdog that we live.
+    /// Holds the pipe that tells the watchdog that we are alive.
     _watchdog: Child,
     count: AtomicUsize,
 }
@@ -389,7 +388,7 @@ impl Grounds {
         let disk = new_root(on_disk);
         let memory = Path::new("/dev/shm");
         let root = if free_bytes(memory) > 4 << 30 { new_root(memory) } else { disk.clone() };
-        // We are the user who owns what we make.
+        // The owner of a new file is the user we run as.
         let owner = (fs::metadata(&root).unwrap().uid() == 0).then(unprivileged);
         if let Some(owner) = owner {
             for root in [&root, &disk] {
@@ -407,7 +406,7 @@ impl Grounds {
         Grounds { binaries, owner, root, disk, _watchdog: watchdog, count: AtomicUsize::new(0) }
     }
 
-    /// A cluster as initdb makes it, to be copied.
+    /// The cluster from initdb that every server copies.
     fn template(&self) -> &'static Path {
         static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
         TEMPLATE.get_or_init(|| {
@@ -434,7 +433,7 @@ impl Grounds {
         self.give(path);
     }
 
-    /// Copies a file or a directory to the owner of the servers.
+    /// Copies a file or directory, owned by the user who runs the servers.
     fn copy(&self, from: &Path, to: &Path) {
         if !from.is_dir() {
             fs::copy(from, to).unwrap();
@@ -454,7 +453,7 @@ impl Grounds {
         }
     }
 
-    /// A program of the server, to be run by its owner.
+    /// A server program, run by the owner of the servers.
     fn command(&self, program: &str) -> Command {
         prepared(self.binaries.join(program).as_os_str(), self.owner, &self.root)
     }
@@ -463,7 +462,7 @@ impl Grounds {
 fn prepared(program: &OsStr, owner: Option<Owner>, directory: &Path) -> Command {
     let mut command = Command::new(program);
     without_pg_variables(&mut command);
-    // A group of its own: Ctrl-C is for us, and we (or the watchdog) stop the rest.
+    // In its own process group, so that Ctrl-C reaches only us. We, or the watchdog, stop the rest.
     command.env("TZ", "UTC").current_dir(directory).stdin(Stdio::null()).process_group(0);
     if let Some(owner) = owner {
         command.uid(owner.uid).gid(owner.gid);
@@ -508,14 +507,14 @@ fn find_binaries() -> PathBuf {
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
         candidates.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
-    // Debian: one directory per version, and none of them in PATH.
+    // Debian installs one directory per version and puts none of them in PATH.
     let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
     let mut versions: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .map_or_else(|_| Vec::new(), |entries| entries.flatten().map(|entry| entry.path()).collect());
     versions.sort_by_key(|path| std::cmp::Reverse(version(path)));
     candidates.extend(versions.iter().map(|path| path.join("bin")));
     for directory in std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()) {
-        // A link leads to where the other programs are.
+        // A link points to where the other programs are.
         candidates.extend(
             directory.join("initdb").canonicalize().ok().and_then(|it| Some(it.parent()?.to_owned())),
         );
@@ -534,7 +533,7 @@ fn signal(name: &str, pid: i32) {
     assert!(send(name, pid), "no process {pid} to send SIG{name}");
 }
 
-/// Sends a signal by the shell: it can, and we need no unsafe code for it.
+/// Sends a signal through the shell, which spares us unsafe code.
 pub(crate) fn send(name: &str, pid: i32) -> bool {
     let mut command = Command::new("sh");
     command.args(["-c", "kill -s \"$0\" \"$1\"", name, &pid.to_string()]).stderr(Stdio::null());
@@ -552,7 +551,7 @@ mod tests {
 
     use super::*;
 
-    /// The processes whose directory is in `directory`: a server goes into its data.
+    /// The processes whose working directory is below `directory`; a server changes into its data directory.
     fn processes_in(directory: &Path) -> Vec<String> {
         let processes = fs::read_dir("/proc").unwrap().flatten();
         processes
@@ -642,7 +641,7 @@ mod tests {
         assert_eq!(asking.join().unwrap(), 1);
     }
 
-    /// The run that is killed is this test again, which plays that part when it is told so.
+    /// The test starts itself once more as the run to be killed; a variable tells it to play that part.
     #[test]
     fn no_server_outlives_a_test_run_that_is_killed() {
         if std::env::var_os("LOGMILL_TO_BE_KILLED").is_some() {

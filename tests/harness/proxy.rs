@@ -1,19 +1,17 @@
-//! A proxy between a client and a server that fails at a chosen message.
+//! A proxy between client and server that fails at a chosen message.
 //!
-//! Both directions are cut into the messages of the PostgreSQL protocol, so that a fault
-//! falls exactly before or behind one: the COMMIT that never arrived, the COMMIT that was
-//! done and whose answer was lost, the line that goes dead in the middle of a COPY.
-//! Messages are counted from zero in each direction; the startup packet is the client's first.
-//! What comes before it (asking for TLS) is passed on and not counted, and a connection that
-//! only asks to cancel another one is let through. TLS cannot be looked into: let the
-//! server have none.
+//! It cuts both directions into messages of the PostgreSQL protocol, so that a fault falls exactly before or
+//! after one: a COMMIT that never arrived, a COMMIT that was executed and whose answer was lost, a line that
+//! goes dead in the middle of a COPY. It counts messages from zero in each direction; the startup packet is
+//! the client's first. It forwards what precedes that packet (requests for TLS) without counting it, and
+//! lets connections through that only cancel another one. It cannot see into TLS, so the server must not
+//! offer it.
 //!
-//! The first connections obey one rule each; those after them find an honest proxy.
+//! The first connections obey one rule each; later ones find an honest proxy.
 //!
-//! When we cut, we shut down our side of both sockets and read what still comes into the
-//! void until the peers have closed. Closing at once would send a reset where there is
-//! unread data, and a reset destroys what the peer has not read yet: a message that was
-//! "forwarded, then cut" would sometimes not have been.
+//! To cut, the proxy shuts down its side of both sockets and discards what arrives until the peers have
+//! closed. Closing at once would send a reset where there is unread data, and a reset destroys what the peer
+//! has not read yet: a message that was "forwarded, then cut" would sometimes not have been.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -26,65 +24,65 @@ use std::time::Duration;
 use super::postgres::Database;
 use super::wait_until;
 
-/// Who sends a message.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sender {
     Client,
     Server,
 }
 
-/// Where a fault falls.
+/// Where a fault strikes.
 #[derive(Clone, Debug)]
 pub(crate) enum At {
-    /// On the n-th message of a sender.
+    /// At the n-th message of a sender.
     Message(Sender, usize),
-    /// On the n-th query of the client that contains this text, in any case of letters.
+    /// At the client's n-th query that contains this text, ignoring case.
     Query(&'static str, usize),
 }
 
-/// What happens there.
+/// What the fault does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The connection breaks, and the message does not arrive.
+    /// The connection breaks before the message arrives.
     CutBefore,
-    /// The message arrives, and the connection breaks.
+    /// The message arrives, and then the connection breaks.
     CutAfter,
-    /// The message arrives, the server answers it to the end (that it is ready again), the
-    /// answer is dropped and the connection breaks. For messages of the client.
+    /// The message arrives and the server answers it completely (up to ReadyForQuery), but the answer is
+    /// dropped and the connection breaks. Only for messages of the client.
     CutAnswer,
-    /// The message does not arrive, nor does anything else, and neither side hears of it.
+    /// Neither the message nor anything after it arrives, and neither side is told.
     HangBefore,
-    /// The message arrives, and after it nothing does.
+    /// The message arrives, and nothing after it does.
     HangAfter,
-    /// From this message on, what its sender sends arrives byte by byte, so far apart.
+    /// From this message on, the sender's bytes arrive one by one, this far apart.
     Drip(Duration),
-    /// From this message on, a few kilobytes at a time are taken off its sender's hands, so far
-    /// apart. He waits for the line, which moves.
+    /// From this message on, the proxy takes a few kilobytes at a time from the sender, this far apart. The
+    /// sender waits for a line that does move.
     Crawl(Duration),
 }
 
-/// What a connection has to obey.
+/// The rule that a connection obeys.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) at: At,
     pub(crate) fault: Fault,
 }
 
-/// What passed through a connection: the types of the messages, in order. The type of the
-/// startup packet, which has none, is written `^`.
+/// What passed through a connection: the types of its messages, in order. The startup packet has no type and
+/// is written `^`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) client: Vec<u8>,
     pub(crate) server: Vec<u8>,
-    /// Whether its rule has struck.
+    /// Whether the connection's rule has struck.
     pub(crate) struck: bool,
 }
 
-/// A proxy before a database. It goes, with all connections, when this is dropped.
+/// A proxy in front of a database. Dropping it closes all connections.
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
     url: String,
-    /// Wakes the thread that accepts.
+    /// Wakes the accepting thread.
     visit: Box<dyn Fn()>,
     _directory: Option<tempfile::TempDir>,
 }
@@ -93,16 +91,16 @@ struct Shared {
     upstream: PathBuf,
     rules: Vec<Rule>,
     state: Mutex<State>,
-    /// Told when the proxy goes.
+    /// Notified when the proxy is dropped.
     gone: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     is_gone: bool,
-    /// One per connection that was counted.
+    /// One entry per counted connection.
     traffic: Vec<Traffic>,
-    /// Copies of all sockets, to close them in the end.
+    /// Clones of all sockets, for closing them at the end.
     sockets: Vec<Socket>,
 }
 
@@ -149,7 +147,7 @@ impl Proxy {
                     break;
                 }
                 let shared = Arc::clone(&shared);
-                // An error is the end of a connection, which is our trade.
+                // An error only ends the connection, and breaking connections is the point.
                 thread::spawn(move || drop(serve(&shared, client)));
             }
         });
@@ -160,7 +158,7 @@ impl Proxy {
         &self.url
     }
 
-    /// What passed so far, by connection.
+    /// The traffic so far, by connection.
     pub(crate) fn traffic(&self) -> Vec<Traffic> {
         self.shared.state.lock().unwrap().traffic.clone()
     }
@@ -197,7 +195,7 @@ impl Shared {
     }
 }
 
-/// One connection, from its first byte on, in the thread of the client's direction.
+/// Serves one connection from its first byte, on the thread of the client's direction.
 fn serve(shared: &Arc<Shared>, mut client: Socket) -> io::Result<()> {
     let mut server = Socket::Unix(UnixStream::connect(&shared.upstream)?);
     {
@@ -211,14 +209,14 @@ fn serve(shared: &Arc<Shared>, mut client: Socket) -> io::Result<()> {
     let startup = loop {
         let packet = read_packet(&mut client)?;
         match packet.get(4..8).and_then(|code| code.try_into().ok()).map(u32::from_be_bytes) {
-            // TLS or GSSAPI: answered by one byte, which is no.
+            // Requests for TLS or GSSAPI: the server answers with one byte, a no.
             Some(80_877_103 | 80_877_104) => {
                 server.write_all(&packet)?;
                 let mut answer = [0];
                 server.read_exact(&mut answer)?;
                 client.write_all(&answer)?;
             }
-            // To cancel: no answer, only an end.
+            // A cancel request: the server closes the connection without an answer.
             Some(80_877_102) => {
                 server.write_all(&packet)?;
                 return client.shutdown(Shutdown::Both);
@@ -245,7 +243,7 @@ fn serve(shared: &Arc<Shared>, mut client: Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// What both directions of a connection share.
+/// State shared by both directions of a connection.
 struct Link {
     shared: Arc<Shared>,
     number: usize,
@@ -258,11 +256,11 @@ struct Link {
 #[derive(Clone, Copy, PartialEq)]
 enum Phase {
     Honest,
-    /// What the server says is dropped until it is done.
+    /// The rest of the server's answer is dropped.
     DroppingAnswer,
-    /// Nothing passes, nothing ends.
+    /// Nothing passes and nothing ends.
     Hanging,
-    /// We have ended it; what still comes is dropped.
+    /// The proxy ended the connection; what still arrives is dropped.
     Cut,
 }
 
@@ -281,8 +279,8 @@ impl Link {
         let _ = self.server.shutdown(Shutdown::Write);
     }
 
-    /// Waits until the server is ready for a query. The driver does not: it sends the next
-    /// one when a command is complete, and the end of that answer would be taken for the next.
+    /// Waits until the server is ready for a query. The driver does not wait: it sends the next query as
+    /// soon as a command is complete, and the end of that answer could be mistaken for the end of the next.
     fn wait_until_idle(&self) {
         let last = || self.shared.state.lock().unwrap().traffic[self.number].server.last().copied();
         wait_until("the server to be ready", || last() == Some(READY_FOR_QUERY));
@@ -312,11 +310,11 @@ struct Pump {
     sender: Sender,
     from: BufReader<Paced>,
     to: Socket,
-    /// How many messages it saw.
+    /// How many messages it has seen.
     count: usize,
-    /// How many queries had the text that the rule waits for.
+    /// How many queries matched the rule's text.
     matches: usize,
-    /// How far the bytes are apart, once they drip.
+    /// The pause between bytes, once they drip.
     pause: Option<Duration>,
 }
 
@@ -328,9 +326,9 @@ impl Pump {
     }
 
     fn run(mut self, startup: Option<Vec<u8>>) {
-        // An error is the end of one of the sockets.
+        // An error only means that one of the sockets has ended.
         let _ = self.pass_all(startup);
-        // When one side ends, the other one is told, unless neither is to be.
+        // When one side closes, tell the other, unless the rule forbids it.
         match self.link.phase() {
             Phase::Hanging => self.link.wait_until_gone(),
             Phase::Cut => {}
@@ -345,7 +343,7 @@ impl Pump {
             self.pass(b'^', startup)?;
         }
         loop {
-            // Not reading is what a dead line does: the sender fills its buffers and waits.
+            // A dead line does not read: the sender fills its buffers and waits.
             if self.link.phase() == Phase::Hanging {
                 return Ok(());
             }
@@ -354,7 +352,7 @@ impl Pump {
         }
     }
 
-    /// Passes a message on, or does what the rule says.
+    /// Forwards a message, or applies the rule.
     fn pass(&mut self, kind: u8, message: Vec<u8>) -> io::Result<()> {
         match self.link.phase() {
             Phase::Honest => {}
@@ -373,7 +371,7 @@ impl Pump {
         let Some(fault) = fault else { return self.forward(&message) };
         match fault {
             Fault::CutBefore => self.link.cut(),
-            // The phase comes first: the answer can be faster than we are.
+            // Set the phase first: the answer can be faster than this thread.
             Fault::CutAfter => {
                 self.link.enter(Phase::Cut);
                 self.forward(&message)?;
@@ -393,7 +391,7 @@ impl Pump {
             }
             Fault::Drip(pause) => {
                 self.pause = Some(pause);
-                // The drip has begun, even if the connection is given up before its end.
+                // The drip counts as begun even if the connection is abandoned before its end.
                 self.link.note_strike();
                 self.forward(&message)?;
             }
@@ -406,7 +404,7 @@ impl Pump {
         Ok(())
     }
 
-    /// The fault that falls on this message.
+    /// The fault that strikes at this message, if any.
     fn fault(&mut self, kind: u8, message: &[u8]) -> Option<Fault> {
         let rule = self.link.rule.as_ref()?;
         let number = self.count;
@@ -432,10 +430,10 @@ impl Pump {
     }
 }
 
-/// A socket that is perhaps read slowly.
+/// A socket that may be read slowly.
 struct Paced {
     socket: Socket,
-    /// How far the pieces are apart.
+    /// The pause between pieces.
     pause: Option<Duration>,
 }
 
@@ -455,7 +453,7 @@ fn contains(message: &[u8], text: &str) -> bool {
     message.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text.as_bytes()))
 }
 
-/// A message: a letter, and a length that counts itself.
+/// Reads a message: a type byte, and a length that includes itself.
 pub(crate) fn read_message(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     let mut kind = [0];
     from.read_exact(&mut kind)?;
@@ -464,7 +462,7 @@ pub(crate) fn read_message(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     Ok((kind[0], message))
 }
 
-/// A packet of the time before the startup: a length that counts itself.
+/// Reads a packet without a type, as sent before startup completes: a length that includes itself.
 pub(super) fn read_packet(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut packet = vec![0; 4];
     from.read_exact(&mut packet)?;
@@ -542,7 +540,7 @@ mod tests {
         database.client().query_one("SELECT count(*) FROM t", &[]).unwrap().get(0)
     }
 
-    /// How many sessions the database has, but for the one that asks.
+    /// The number of sessions in the database, without the one that asks.
     fn sessions(database: &Database) -> i64 {
         let question = "SELECT count(*) FROM pg_stat_activity \
                         WHERE backend_type = 'client backend' AND datname = current_database() \
@@ -550,8 +548,8 @@ mod tests {
         database.client().query_one(question, &[]).unwrap().get(0)
     }
 
-    /// A session as ours are: a transaction, a COPY, a COMMIT in one message with the
-    /// statement before it.
+    /// A session like the program's: a transaction, a COPY, and a COMMIT in one message with the statement
+    /// before it.
     fn load(url: &str) -> Result<(), Box<dyn std::error::Error>> {
         let mut client = connect(url)?;
         client.batch_execute("BEGIN")?;
@@ -600,9 +598,9 @@ mod tests {
                 database.client().batch_execute("TRUNCATE t").unwrap();
                 assert!(load(proxy.url()).is_err(), "{fault:?}");
                 proxy.wait_struck(0);
-                // Behind a cut, the server goes on with what has arrived.
+                // After a cut, the server still executes what has arrived.
                 wait_until("the outcome", || rows(&database) == expected);
-                // The next connection finds the way free.
+                // The next connection meets no fault.
                 load(proxy.url()).unwrap();
             }
         }
@@ -620,7 +618,7 @@ mod tests {
             thread::sleep(Duration::from_millis(200));
             assert!(!client.is_finished());
             assert_eq!(rows(&database), expected);
-            // The server has not heard of an end either.
+            // The server has not noticed an end either.
             wait_until("our own sessions to end", || sessions(&database) == 1);
             drop(proxy);
             assert!(client.join().unwrap());
@@ -686,7 +684,7 @@ mod tests {
         let token = client.cancel_token();
         let sleeper = thread::spawn(move || client.batch_execute("SELECT pg_sleep(60)").unwrap_err());
         wait_until("the query", || proxy.traffic()[0].client.ends_with(b"Q"));
-        // The query may not have begun: then there was nothing to cancel.
+        // If the query has not begun yet, the request cancels nothing, so repeat it.
         wait_until("the query to end", || {
             token.cancel_query(NoTls).unwrap();
             thread::sleep(Duration::from_millis(20));

@@ -1,7 +1,7 @@
-//! What a file says, read record by record by serde_json and chrono.
+//! Reads files record by record with serde_json and chrono.
 //!
-//! It is the other implementation that the program is held against: slow, obvious, and
-//! without a line in common.
+//! This is the independent implementation that the program is compared with: slow, obvious, and sharing no
+//! line of code.
 
 use chrono::DateTime;
 use serde_json::{Map, Value};
@@ -11,21 +11,21 @@ use super::field::Field;
 /// The values of a record's fields.
 pub(crate) type Values = Map<String, Value>;
 
-/// A record as it stands in a file.
+/// A record as written in a file.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) offset: u64,
-    /// Counted from one.
+    /// The number of its first line, counted from one.
     pub(super) line: i64,
-    /// How many it has.
+    /// The number of its lines.
     pub(super) lines: i64,
-    /// Without its line end.
+    /// Its bytes without the line end.
     pub(super) raw: Vec<u8>,
-    /// The values, if it is valid.
+    /// The values, if the record is valid.
     pub(super) row: Option<Values>,
 }
 
-/// A file, read to a position.
+/// A file, read up to a position.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) lines: i64,
@@ -34,29 +34,29 @@ pub(super) struct Reading {
     pub(super) records: Vec<Record>,
 }
 
-/// How records are written.
+/// How a file writes its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// One JSON object per line.
     Lines,
-    /// One JSON object from a line that begins with a brace to the next.
+    /// JSON objects, each from a line that begins with a brace up to the next such line.
     Braces,
-    /// Values with commas between them, behind a header.
+    /// Comma-separated values after a header.
     Csv,
     /// `key=value` pairs.
     Logfmt,
-    /// Values with blanks between them, behind directives.
+    /// Space-separated values after directives.
     W3c,
-    /// Values with tabs between them, behind directives.
+    /// Tab-separated values after directives.
     Zeek,
-    /// JSON objects in the lines of Docker.
+    /// JSON objects inside the lines of Docker.
     Docker,
     /// JSON objects in an array.
     Json,
 }
 
 impl Shape {
-    /// What a job says of it.
+    /// The job's lines for this shape.
     pub(super) fn toml(self) -> &'static str {
         match self {
             Shape::Lines => "format = \"ndjson\"",
@@ -70,7 +70,7 @@ impl Shape {
         }
     }
 
-    /// Whether a record or what stands between two can end here.
+    /// Whether a record, or the text between two records, can end here.
     pub(super) fn may_end(self, before: &[u8]) -> bool {
         before.ends_with(b"\n")
             || self == Shape::Json && before.last().is_some_and(|last| b"}, \r".contains(last))
@@ -81,7 +81,7 @@ impl Shape {
         let lines = rest.split_inclusive(|&byte| byte == b'\n').map(<[u8]>::len);
         let length = match self {
             Shape::Lines | Shape::Logfmt | Shape::W3c | Shape::Zeek => lines.take(1).sum(),
-            // A line of a program that has no line end goes on in the next one of its stream.
+            // A message without a line end continues in the next line of its stream.
             Shape::Docker => {
                 let (mut end, mut before) = (0, None);
                 for line in lines {
@@ -90,7 +90,7 @@ impl Shape {
                     let goes_on = before.as_ref().is_some_and(|before: &Value| {
                         let is_of_it = match &next {
                             Some(next) => before["stream"] == next["stream"],
-                            // What it is shows when the file grows.
+                            // A torn line is judged once the file grows.
                             None => is_cut_off,
                         };
                         is_of_it && !before["log"].as_str().unwrap().ends_with('\n')
@@ -113,7 +113,7 @@ impl Shape {
                 }
                 end
             }
-            // The values of these logs have quotes in pairs, and nowhere else.
+            // In these logs quotes occur only in pairs, and only around values.
             Shape::Csv => {
                 let mut end = 0;
                 for line in lines {
@@ -129,7 +129,7 @@ impl Shape {
     }
 }
 
-/// Reads records as they are written. `is_all` says that the file ends with `content`.
+/// Reads records as written. `is_all` says that the file ends with `content`.
 pub(super) fn read(content: &[u8], is_all: bool, shape: Shape, fields: &[Field]) -> Reading {
     if shape == Shape::Json {
         return read_objects(content, is_all, fields);
@@ -182,7 +182,7 @@ pub(super) fn read(content: &[u8], is_all: bool, shape: Shape, fields: &[Field])
     reading
 }
 
-/// What a program wrote as one line, out of the lines of Docker, if all of it is there.
+/// Joins the Docker lines of one logged line, if all of them are there.
 fn logged(record: &[u8]) -> Option<String> {
     let mut text = String::new();
     for line in record.split(|&byte| byte == b'\n') {
@@ -191,7 +191,7 @@ fn logged(record: &[u8]) -> Option<String> {
     text.strip_suffix('\n').map(str::to_owned)
 }
 
-/// Reads the objects of a file, with nothing between them but white space, commas and brackets.
+/// Reads the objects of a file, separated only by white space, commas and brackets.
 fn read_objects(content: &[u8], is_all: bool, fields: &[Field]) -> Reading {
     let mut reading = Reading::default();
     let mut rest = content;
@@ -209,7 +209,7 @@ fn read_objects(content: &[u8], is_all: bool, fields: &[Field]) -> Reading {
             continue;
         }
         let mut objects = serde_json::Deserializer::from_slice(&rest[gap..]).into_iter::<Value>();
-        // One that is cut off is the last, and all that is left.
+        // A torn object is the last one and takes all that is left.
         let value = objects.next().unwrap().ok();
         let length = if value.is_some() { objects.byte_offset() } else { rest.len() - gap };
         let raw = rest[gap..gap + length].trim_ascii_end().to_vec();
@@ -225,7 +225,7 @@ fn read_objects(content: &[u8], is_all: bool, fields: &[Field]) -> Reading {
     reading
 }
 
-/// The values of a record, if it has no open quote.
+/// Splits a record into values, unless a quote is left open.
 fn values(record: &[u8], delimiter: char) -> Option<Vec<String>> {
     let text = std::str::from_utf8(record).ok()?;
     let (mut values, mut is_quoted) = (vec![String::new()], false);
@@ -241,8 +241,8 @@ fn values(record: &[u8], delimiter: char) -> Option<Vec<String>> {
     (!is_quoted).then_some(values)
 }
 
-/// The same as an object, if it has as many values as there are names. What looks like a number
-/// is one.
+/// Pairs names with values as an object, if there are as many values as names. Text that looks like a number
+/// becomes one.
 fn object(names: Option<&[String]>, record: &[u8], delimiter: char) -> Option<Value> {
     let (names, values) = (names?, values(record, delimiter)?);
     let member = |(name, text): (&String, String)| match text.as_str() {
@@ -259,8 +259,8 @@ fn scalar(name: &str, text: String) -> Value {
     number.unwrap_or(Value::String(text))
 }
 
-/// The pairs of a record of logfmt, whose quoted values are those of JSON. One without any has no
-/// quotes at the wrong place either.
+/// The pairs of a logfmt record, whose quoted values are JSON strings. A record without any pair must not
+/// have a misplaced quote either.
 fn pairs(record: &[u8]) -> Option<Value> {
     let mut rest = std::str::from_utf8(record).ok()?.trim_matches([' ', '\t']);
     let mut members = Map::new();
@@ -291,7 +291,7 @@ fn pairs(record: &[u8]) -> Option<Value> {
     members.values().any(|value| !value.is_null()).then_some(Value::Object(members))
 }
 
-/// The values of the fields, if all of them are what they should be.
+/// The values of the fields, if all of them are valid.
 fn bind(value: Value, fields: &[Field]) -> Option<Values> {
     let object = value.as_object()?;
     let mut row = Map::new();
@@ -318,8 +318,7 @@ fn bind_value(value: &Value, field: &Field) -> Option<Value> {
     })
 }
 
-/// A value of the target as the oracle has it: instants as microseconds, numbers of a float
-/// as floats.
+/// Converts a stored row to the oracle's form: instants as microseconds, float numbers as floats.
 pub(super) fn canonical(stored: &Value, fields: &[Field]) -> Values {
     let mut row = stored.as_object().unwrap().clone();
     for field in fields {
@@ -335,7 +334,7 @@ pub(super) fn canonical(stored: &Value, fields: &[Field]) -> Values {
     row
 }
 
-/// A row as JSON that a server reads: instants as text again.
+/// Formats a row as JSON that a server can read, with instants as text.
 pub(super) fn as_written(row: &Values, fields: &[Field]) -> String {
     let mut row = row.clone();
     for field in fields.iter().filter(|field| field.kind == "timestamp") {

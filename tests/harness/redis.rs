@@ -1,4 +1,4 @@
-//! A Redis or Valkey server of a test's own, which can be stopped and comes back with what it had.
+//! A Redis or Valkey server for one test, which can be stopped and started again with its data.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,16 +8,16 @@ use serde_json::Value;
 use super::local::{Local, tool};
 use super::skip;
 
-/// A server that writes everything down before it answers.
+/// A server that persists every write before it answers.
 pub(crate) struct Redis {
     local: Local,
     password: Option<String>,
 }
 
-/// An entry of a stream of dead letters: the id that they were sent with, and the letter.
+/// An entry of a dead-letter stream: its id and the letter.
 pub(crate) type Entry = (String, Value);
 
-/// What has a server write everything down.
+/// Settings that persist every write.
 const DURABLE: [&str; 6] = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
 
 impl Redis {
@@ -31,13 +31,13 @@ impl Redis {
         Redis::new(debian(), &DURABLE, Some(password.to_owned()))
     }
 
-    /// One that keeps nothing when it ends.
+    /// A server that loses everything when it stops.
     #[track_caller]
     pub(crate) fn forgetful() -> Redis {
         Redis::new(debian(), &["--save", "", "--appendonly", "no"], None)
     }
 
-    /// Valkey, which can be asked whether what it has acknowledged is on the disk. It is brought there once a second.
+    /// A Valkey, which reports whether acknowledged writes have reached the disk. It syncs once a second.
     #[track_caller]
     pub(crate) fn valkey() -> Redis {
         debian();
@@ -60,7 +60,7 @@ impl Redis {
         Redis { local, password }
     }
 
-    /// Starts it, with what it had when it was stopped.
+    /// Starts it again with the data it had when it stopped.
     #[track_caller]
     pub(crate) fn again(&self) {
         self.local.again();
@@ -80,12 +80,12 @@ impl Redis {
         format!("redis://{login}127.0.0.1:{}/{stream}", self.port())
     }
 
-    /// What it answers, a value a line.
+    /// Runs a command and returns the answer, one value per line.
     pub(crate) fn ask(&self, words: &[&str]) -> String {
         ask(self.port(), self.password.as_deref(), words)
     }
 
-    /// All entries of a stream, in their order.
+    /// All entries of a stream, in order.
     #[track_caller]
     pub(crate) fn entries(&self, stream: &str) -> Vec<Entry> {
         let said = self.ask(&["XRANGE", stream, "-", "+"]);
@@ -98,7 +98,7 @@ impl Redis {
     }
 }
 
-/// Debian's server. Its client is what a test asks with.
+/// Debian's redis-server. The tests query with its redis-cli.
 #[track_caller]
 fn debian() -> PathBuf {
     if !Path::new("/usr/bin/redis-server").exists() || !Path::new("/usr/bin/redis-cli").exists() {
@@ -107,7 +107,7 @@ fn debian() -> PathBuf {
     "/usr/bin/redis-server".into()
 }
 
-/// One that asks for a password is ready as well.
+/// A server that asks for a password is ready too.
 fn is_ready(port: u16) -> bool {
     let said = ask(port, None, &["PING"]);
     said.contains("PONG") || said.contains("NOAUTH")

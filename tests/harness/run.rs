@@ -1,4 +1,4 @@
-//! A run of the program: what it is made to suffer, while it goes on, and how it ended.
+//! A run of the program: the faults it suffers, its progress, and how it ended.
 
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
@@ -12,7 +12,7 @@ use super::load::Load;
 use super::postgres::send;
 use super::{skip, wait_until};
 
-/// Leaves a test out if the program cannot be made to fail at its failpoints.
+/// Skips a test if the program was built without failpoints.
 #[track_caller]
 pub(crate) fn needs_failpoints() {
     if !cfg!(feature = "failpoints") {
@@ -20,7 +20,7 @@ pub(crate) fn needs_failpoints() {
     }
 }
 
-/// A run that is about to be.
+/// A run that has not started yet.
 pub(crate) struct Call<'l> {
     load: &'l Load,
     command: Command,
@@ -37,7 +37,7 @@ impl<'l> Call<'l> {
         self
     }
 
-    /// Told to people, and not to a program.
+    /// Writes output for people instead of JSON.
     pub(crate) fn for_people(mut self) -> Self {
         let mut command = Command::new(self.command.get_program());
         command.args(self.command.get_args().filter(|arg| *arg != "--output" && *arg != "json"));
@@ -51,27 +51,27 @@ impl<'l> Call<'l> {
         self
     }
 
-    /// By way of another address, such as that of a proxy.
+    /// Connects to another address, such as a proxy's.
     pub(crate) fn into(self, url: &str) -> Self {
         self.arg("--into").arg(url)
     }
 
-    /// Dies by SIGKILL at a failpoint, once it has passed it this many times.
+    /// Dies of SIGKILL at a failpoint that it has passed this many times.
     pub(crate) fn kill_at(self, point: &str, passed: usize) -> Self {
         self.at(point, passed, "return(kill)")
     }
 
-    /// Stops by SIGSTOP at a failpoint, once it has passed it this many times.
+    /// Stops by SIGSTOP at a failpoint that it has passed this many times.
     pub(crate) fn stop_at(self, point: &str, passed: usize) -> Self {
         self.at(point, passed, "1*return(stop)")
     }
 
-    /// The same once more, when it has passed it this many times since.
+    /// Stops like [`Call::stop_at`], and once more after `then` further passes.
     pub(crate) fn stop_twice_at(self, point: &str, passed: usize, then: usize) -> Self {
         self.at(point, passed, &format!("1*return(stop)->{then}*off->1*return(stop)"))
     }
 
-    /// Believes at a failpoint that the connection is lost, once it has passed it this many times.
+    /// Treats the connection as lost at a failpoint that it has passed this many times.
     pub(crate) fn lose_at(self, point: &str, passed: usize) -> Self {
         self.at(point, passed, "1*return")
     }
@@ -102,7 +102,7 @@ impl<'l> Call<'l> {
     }
 }
 
-/// A process of the program. It is killed if its end is not waited for.
+/// A process of the program. Dropping it before it ended kills it.
 pub(crate) struct Process(Child);
 
 impl Process {
@@ -114,23 +114,23 @@ impl Process {
         self.0.id()
     }
 
-    /// Its end of what was piped; once.
+    /// Takes its piped stdout and stderr; works once.
     pub(crate) fn pipes(&mut self) -> (ChildStdout, ChildStderr) {
         (self.0.stdout.take().unwrap(), self.0.stderr.take().unwrap())
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(crate) fn status(&mut self) -> Option<ExitStatus> {
         self.0.try_wait().unwrap()
     }
 
-    /// Waits until it has stopped at a failpoint. False if it came to its end instead.
+    /// Waits until it stops at a failpoint. Returns false if it ends instead.
     #[track_caller]
     pub(crate) fn stops(&mut self) -> bool {
         let stat = format!("/proc/{}/stat", self.id());
         let mut stopped = false;
         wait_until("the program to stop at its failpoint", || {
-            // The state is behind the name, which is in brackets and may hold anything.
+            // The state follows the name, which is in parentheses and may contain anything.
             let text = fs::read_to_string(&stat).unwrap_or_default();
             stopped = text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'));
             stopped || self.status().is_some()
@@ -151,7 +151,7 @@ impl Drop for Process {
     }
 }
 
-/// A run that is going on.
+/// A run in progress.
 pub(crate) struct Running<'l> {
     load: &'l Load,
     process: Process,
@@ -175,12 +175,12 @@ impl<'l> Running<'l> {
         self.process.status().is_some()
     }
 
-    /// What it has said to people so far.
+    /// What it has written to stderr so far.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
     }
 
-    /// Waits until it has said this.
+    /// Waits until stderr contains this text.
     #[track_caller]
     pub(crate) fn wait_says(&mut self, text: &str) {
         wait_until(&format!("the program to say {text:?}"), || {
@@ -189,20 +189,20 @@ impl<'l> Running<'l> {
         });
     }
 
-    /// Waits until it has stopped at a failpoint. False if it came to its end instead.
+    /// Waits until it stops at a failpoint. Returns false if it ends instead.
     #[track_caller]
     pub(crate) fn stops(&mut self) -> bool {
         self.process.stops()
     }
 
-    /// Waits until it has stopped at a failpoint.
+    /// Waits until it stops at a failpoint.
     #[track_caller]
     pub(crate) fn wait_stopped(mut self) -> Self {
         assert!(self.stops(), "it ended instead:\n{}", self.stderr());
         self
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub(crate) fn wake(&self) {
         self.signal("CONT");
     }
@@ -229,7 +229,7 @@ pub(crate) struct Ended<'l> {
 }
 
 impl Ended<'_> {
-    /// It ended with this code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn exit(&self, code: i32) -> &Self {
         assert_eq!(
@@ -243,7 +243,7 @@ impl Ended<'_> {
         self
     }
 
-    /// It did all that there was to do, whether or not records were rejected.
+    /// Asserts that it finished its work, with or without rejects.
     #[track_caller]
     pub(crate) fn done(&self) -> &Self {
         let code = self.status.code();
@@ -251,7 +251,7 @@ impl Ended<'_> {
         self
     }
 
-    /// It was killed.
+    /// Asserts that a signal killed it.
     #[track_caller]
     pub(crate) fn killed(&self) -> &Self {
         assert!(self.is_killed(), "{}; it said:\n{}{}", self.status, self.stderr, self.stdout);
@@ -266,21 +266,21 @@ impl Ended<'_> {
         self.status.code()
     }
 
-    /// It said this to people.
+    /// Asserts that stderr contains this text.
     #[track_caller]
     pub(crate) fn says(&self, text: &str) -> &Self {
         assert!(self.stderr.contains(text), "not said: {text:?}; it said:\n{}", self.stderr);
         self
     }
 
-    /// It said this to people, and once.
+    /// Asserts that stderr contains this text exactly once.
     #[track_caller]
     pub(crate) fn says_once(&self, text: &str) -> &Self {
         assert_eq!(self.stderr.matches(text).count(), 1, "of {text:?}; it said:\n{}", self.stderr);
         self
     }
 
-    /// It said this to people, or in its result.
+    /// Asserts that stderr or stdout contains this text.
     #[track_caller]
     pub(crate) fn tells(&self, text: &str) -> &Self {
         let told = format!("{}{}", self.stderr, self.stdout);
@@ -288,19 +288,19 @@ impl Ended<'_> {
         self
     }
 
-    /// It did not say this to anybody.
+    /// Asserts that neither stderr nor stdout contains this text.
     #[track_caller]
     pub(crate) fn never_says(&self, text: &str) -> &Self {
         assert!(!self.stderr.contains(text) && !self.stdout.contains(text), "said: {text:?}");
         self
     }
 
-    /// All that is on stdout.
+    /// The whole of stdout.
     pub(crate) fn stdout(&self) -> &str {
         &self.stdout
     }
 
-    /// The result on stdout, at a JSON pointer.
+    /// The value at a JSON pointer of the result on stdout.
     #[track_caller]
     pub(crate) fn result(&self, pointer: &str) -> Value {
         let object: Value = serde_json::from_str(&self.stdout)
@@ -308,15 +308,14 @@ impl Ended<'_> {
         object.pointer(pointer).cloned().unwrap_or_else(|| panic!("no {pointer} in {object}"))
     }
 
-    /// The rows of the target, in the order of their keys: the fields as text, with a space
-    /// in between.
+    /// Asserts the rows of the target in key order: the fields as text, separated by spaces.
     #[track_caller]
     pub(crate) fn rows<const N: usize>(&self, expected: [&str; N]) -> &Self {
         assert_eq!(self.load.rows(), expected, "it said:\n{}", self.stderr);
         self
     }
 
-    /// The open dead letters, in file order: the line, and every reason as `code field`.
+    /// Asserts the open dead letters in file order: the line, and every reason as `code field`.
     #[track_caller]
     pub(crate) fn rejects<const N: usize>(&self, expected: [(i64, &str); N]) -> &Self {
         let found = self.load.rejects();
@@ -325,8 +324,8 @@ impl Ended<'_> {
         self
     }
 
-    /// The counters of all checkpoints together, as in `2 inserted, 1 rejected`. Those that
-    /// are not named are zero.
+    /// Asserts the counters summed over all checkpoints, as in `2 inserted, 1 rejected`. Counters that are
+    /// not named must be zero.
     #[track_caller]
     pub(crate) fn counts(&self, expected: &str) -> &Self {
         const NAMES: [&str; 7] =

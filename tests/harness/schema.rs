@@ -1,7 +1,7 @@
-//! What an output must be: the JSON Schema that ships, read strictly.
+//! Validates output against the shipped JSON Schema, strictly.
 //!
-//! A program must take fields that it does not know, so the schema allows them. Here they are a fault: what is
-//! written is what is described, no more and no less.
+//! Consumers must accept unknown fields, so the schema allows them. In these tests an unknown field is a
+//! fault: commands write exactly what the schema describes.
 
 use std::sync::LazyLock;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 static SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../src/manual/reports.schema.json")).unwrap());
 
-/// Asserts that an object is one that a command writes.
+/// Asserts that the schema describes this object as the output of a command.
 #[track_caller]
 pub(crate) fn assert_described(object: &Value) {
     let all = SCHEMA["anyOf"].as_array().expect("reports.schema.json");
     let faults: Vec<String> = all.iter().filter_map(|schema| fault(object, schema, "$").err()).collect();
-    // The nearest is the one that fails the furthest in.
+    // Report the schema that matches deepest before it fails.
     let nearest = faults
         .iter()
         .max_by_key(|fault| fault.split(": ").next().map_or(0, |place| place.matches('.').count()));
     assert!(faults.len() < all.len(), "{}\n{object}", nearest.map_or("", String::as_str));
 }
 
-/// Whether a value is what a schema says; else where it is not, and why.
+/// Validates a value against a schema. The error says where it fails and why.
 fn fault(value: &Value, schema: &Value, at: &str) -> Result<(), String> {
     for (word, of) in schema.as_object().unwrap() {
         match word.as_str() {

@@ -1,7 +1,7 @@
-//! A terminal of a test's own: what a person would see who runs a command in a window so many columns wide.
+//! A terminal for one test: it shows what a user would see in a window of a given width.
 //!
-//! The program runs on a real pseudo terminal, in a session of its own, so that ^C is a signal to it. What it
-//! writes is drawn here by the few rules that it relies on; a sequence that is none of them fails the test.
+//! The program runs on a real pseudo-terminal in its own session, so that ^C is a signal to it. The screen
+//! implements only the escape sequences that the program relies on; any other fails the test.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -21,29 +21,29 @@ pub(crate) struct Window {
     screen: Screen,
 }
 
-/// What stands in a window. It has as many lines as it takes.
+/// The content of a window. It grows by as many lines as needed.
 pub(crate) struct Screen {
     columns: usize,
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
-    /// What is not drawn yet: a character or a sequence that has not come whole.
+    /// Bytes not drawn yet: an incomplete character or sequence.
     rest: Vec<u8>,
-    /// How often a line went on in the next, because it was longer than the window is wide.
+    /// How many lines wrapped because they were wider than the window.
     pub(crate) wraps: usize,
-    /// Whether something had a colour.
+    /// Whether any text was coloured.
     pub(crate) has_colour: bool,
-    /// All that was ever seen of the line that stands at the cursor.
+    /// Every progress line that was ever drawn at the cursor.
     pub(crate) bars: Vec<String>,
 }
 
 impl Window {
-    /// Runs a command in a window of so many columns.
+    /// Runs a command in a window of `columns` columns.
     #[track_caller]
     pub(crate) fn open(command: &Command, columns: u16) -> Window {
         let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(Some(&size), None).unwrap();
-        // It makes a session, and the terminal that of the session.
+        // `setsid` makes a session and gives it the terminal.
         let mut leader = Command::new("setsid");
         leader.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -67,7 +67,7 @@ impl Window {
             let mut piece = [0; 4096];
             loop {
                 match out.read(&mut piece) {
-                    // Nobody has it open any more, which Linux calls an error.
+                    // The other end is closed, which Linux reports as an error.
                     Ok(0) => return,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(_) => return,
@@ -82,12 +82,12 @@ impl Window {
         Window { process, keyboard, said, screen: Screen::new(columns.into()) }
     }
 
-    /// Types something.
+    /// Types keys.
     pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Looks until there is something to see.
+    /// Reads output until the screen shows this text.
     #[track_caller]
     pub(crate) fn look_for(&mut self, text: &str) {
         while !self.screen.text().contains(text) {
@@ -96,7 +96,7 @@ impl Window {
         }
     }
 
-    /// Waits until the command has ended, and tells how, and what stands there.
+    /// Waits until the command has ended. Returns its exit code and the screen.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (i32, Screen) {
         while let Ok(said) = self.said.recv_timeout(PATIENCE) {
@@ -115,7 +115,7 @@ impl Screen {
         Screen { columns, lines, row: 0, column: 0, rest, wraps: 0, has_colour: false, bars }
     }
 
-    /// What stands there, without blanks at the ends of lines.
+    /// The text on the screen, without trailing blanks.
     pub(crate) fn text(&self) -> String {
         let lines = self.lines.iter().map(|line| line.iter().collect::<String>().trim_end().to_owned());
         lines.collect::<Vec<_>>().join("\n")
@@ -147,7 +147,7 @@ impl Screen {
     #[track_caller]
     fn obey(&mut self, sequence: &str) {
         match sequence.strip_prefix("\u{1b}[") {
-            // From the cursor to the end of everything.
+            // Erases from the cursor to the end of the screen.
             Some("J") => {
                 let line: String = self.lines[self.row].iter().collect();
                 if self.column == 0 && !line.trim().is_empty() {
@@ -195,12 +195,12 @@ mod tests {
     fn a_screen_shows_what_a_terminal_shows() {
         let screen = drawn(5, &[b"abc\r\n", b"ab", b"cdefg\r\nx"]);
         assert_eq!((screen.text().as_str(), screen.wraps), ("abc\nabcde\nfg\nx", 1));
-        // A line that is just as long as the window is wide wraps nothing.
+        // A line exactly as wide as the window does not wrap.
         let screen = drawn(3, &[b"abc\rx\r\ny"]);
         assert_eq!((screen.text().as_str(), screen.wraps), ("xbc\ny", 0));
         let screen = drawn(9, &["━─ 5 %\r\u{1b}".as_bytes(), b"[Jsaid\r\n\x1b[1;31mbar\x1b[0m\r"]);
         assert_eq!((screen.text().as_str(), &screen.bars[..]), ("said\nbar", &["━─ 5 %".to_owned()][..]));
-        // A character in two pieces.
+        // A character that arrives in two pieces.
         assert_eq!(drawn(9, &[&[0xc3], &[0xa4]]).text(), "ä");
     }
 }

@@ -1,16 +1,15 @@
-//! Trials: the same story many times, with chance in it, and a way to tell it again.
+//! Trials: the same story many times with random choices, each reproducible.
 //!
-//! Every trial has a seed, and everything that is left to chance in it comes from there. The
-//! seeds are the same in every run, so that a run of all tests says the same twice. With
-//! `LOGMILL_TRIALS=100` there are a hundred times as many trials, with seeds that nobody has
-//! tried. A trial that fails says how to run it alone.
+//! Every trial has a seed from which all its random choices come. The seeds are the same in every run, so
+//! two runs of all tests do the same. With `LOGMILL_TRIALS=100` there are a hundred times as many trials,
+//! with fresh seeds. A failing trial prints how to run it alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
 
-/// Runs this many trials, or as many more as are asked for.
+/// Runs `count` trials, or a multiple of that if `LOGMILL_TRIALS` is set.
 pub(crate) fn trials(test: &str, count: usize, mut trial: impl FnMut(Rng)) {
     let began = Instant::now();
     let seeds = seeds(test, count * factor());
@@ -26,14 +25,13 @@ pub(crate) fn trials(test: &str, count: usize, mut trial: impl FnMut(Rng)) {
     eprintln!("{test}: {} trials in {:.1} s", seeds.len(), began.elapsed().as_secs_f64());
 }
 
-/// How many times as many trials are asked for. With more than one, what is picked out
-/// elsewhere is done whole.
+/// The multiple of trials that `LOGMILL_TRIALS` asks for. Above one, tests that usually sample their cases
+/// run all of them.
 pub(crate) fn factor() -> usize {
     number("LOGMILL_TRIALS").map_or(1, |factor| usize::try_from(factor).unwrap().max(1))
 }
 
-/// Of a list of cases, those for this run: every one in the long form; else this many, spread
-/// over the whole list.
+/// The cases for this run: all of them in a long run, otherwise `count` of them, spread over the whole list.
 pub(crate) fn some_of<T>(cases: Vec<T>, count: usize) -> Vec<T> {
     if factor() > 1 || cases.len() <= count {
         return cases;
@@ -47,7 +45,7 @@ fn seeds(test: &str, count: usize) -> Vec<u64> {
     if let Some(seed) = number("LOGMILL_SEED") {
         return vec![seed];
     }
-    // In the long form nothing is gained by what was tried before.
+    // A long run gains nothing from seeds that were tried before.
     let day = match factor() {
         1 => 0,
         _ => u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap(),
