@@ -1,11 +1,10 @@
-//! How fast is a line a row? Of NDJSON, and of each format of text.
+//! How fast does a line become a row? For NDJSON and for each text format.
 //!
-//! Step by step: what does it cost to count the newlines, which is the floor of everything, to
-//! find the lines, to run simd-json over each, which is the floor of parsing, to mark the wanted
-//! values, to read every value by the rules of its field, and to write the row as the server
-//! wants it? One core, generated lines, everything in the cache. The encoder is that of a table
-//! in a private PostgreSQL, which is asked for its columns and for nothing else. Beside a format of
-//! text stands what a regular expression takes to find the same values.
+//! Step by step, what does it cost to count the newlines (the floor of everything), to find the lines, to
+//! run simd-json over each (the floor of parsing), to mark the wanted values, to read every value by the
+//! rules of its field, and to encode the row for the server? One core, generated lines, everything in the
+//! cache. The encoder belongs to a table in a private PostgreSQL, which only reports the columns. Each text
+//! format is compared with a regular expression that finds the same values.
 
 /// The private server.
 #[path = "../tests/harness/mod.rs"]
@@ -39,10 +38,10 @@ use logmill::source::{Framing, Hash16, Objects, Runtime};
 use logmill::stop::Stop;
 use logmill::work::{Encoder, Place};
 
-/// How many lines are parsed in one go: more than fit into the second cache.
+/// How many lines one iteration parses: more than fit into the L2 cache.
 const LINES: usize = 20_000;
 
-/// Eight fields, as the job of a web service would have them.
+/// Eight fields, like those of a web service's job.
 fn schema() -> Schema {
     let text = |min_length| Kind::Text(Text { min_length, ..Text::default() });
     let at_least = |ge| Kind::Int(Bounds { ge: Some(ge), ..Bounds::default() });
@@ -61,8 +60,8 @@ fn schema() -> Schema {
     }
 }
 
-/// The lines, of 333 bytes each on average, one message in twenty with an escape or a letter
-/// beyond ASCII. The seed is fixed, so they are the same anywhere.
+/// Lines of 333 bytes on average; one message in twenty has an escape or a letter beyond ASCII. The seed is
+/// fixed, so the lines are the same everywhere.
 fn lines() -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(1);
     let words = ["connection", "timeout", "user", "retry", "cache", "payment", "query", "service", "gateway"];
@@ -95,7 +94,7 @@ fn lines() -> Vec<u8> {
     lines
 }
 
-/// What encodes rows of `schema` for a table that is made for them.
+/// The encoder of `schema` for a table made for it.
 fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
     let second = Duration::from_secs(1);
     let server = Arc::new(Server::new(url, &|_| None, Limits::default()).expect("a URL"));
@@ -127,7 +126,7 @@ fn encoder(url: &str, table: &str, schema: Schema) -> Arc<CopyEncoder> {
     Postgres::open(server, settings).expect("a server").encoder()
 }
 
-/// Runs `visit` over every line, as a worker does over those of a chunk.
+/// Runs `visit` over every line, as a worker does for the lines of a chunk.
 fn each_line(lines: &[u8], json: &Json, memory: &mut Memory, mut visit: impl FnMut(&Record<'_>, &Bump)) {
     let chunk = Chunk { bytes: lines, preamble: &Preamble::default(), record_bytes_max: usize::MAX };
     each_record(json, chunk, memory, |_, record, arena| visit(record.expect("a valid line"), arena));
@@ -201,10 +200,10 @@ fn bind(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A pattern as a job has it, for lines of logfmt.
+/// A pattern for logfmt lines, as a job would have it.
 const PAIRS: &str = r#"^ts=(?<ts>\S+) level=(?<level>\S+) caller=(?<caller>\S+) msg="(?<msg>(?:[^"\\]|\\.)*)" user\.id=(?<user>\S+) took=(?<took>\S+) trace=(?<trace>\S+)"#;
 
-/// A format of text: its lines, what is read of them, and a pattern that finds as much.
+/// A text format: its lines, the fields to read, and a pattern that finds the same.
 struct Log {
     name: &'static str,
     spec: Spec,

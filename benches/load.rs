@@ -1,10 +1,10 @@
-//! What does a load take beside the way of a line? Its places in line, its merge, all of it.
+//! What does a load cost besides processing its lines? The line of seats, the merge, and the whole.
 //!
-//! One question each. `place in line`: what does a chunk cost beside the work on it, where each record is a
-//! chunk of its own (cut, seat, hand over, take out, give back)? `merge`: how long does a batch take whose
-//! rows are all there, and are other ones? `load`: how long does a small load take, with all that it asks
-//! and makes? The stages of a large one are for `logmill bench run`, and pairs of whole commands for
-//! the bench `pairs`.
+//! One question each. `place in line`: what does a chunk cost besides the work on it, if each record is its
+//! own chunk (cut, seat, hand over, take out, give back)? `merge`: how long does a batch take if all of its
+//! rows exist already, with the same values or with others? `load`: how long does a small load take, with
+//! everything it asks and creates? `logmill bench run` measures the stages of a large load, and the bench
+//! `pairs` compares whole commands.
 
 /// The private server.
 #[path = "../tests/harness/mod.rs"]
@@ -30,7 +30,7 @@ use tempfile::TempDir;
 
 const RECORDS: u64 = 20_000;
 
-/// A folder with a file of records, and the job of them that goes to `url`.
+/// A folder with a file of records, and a job that loads them into `url`.
 fn ground(records: u64, url: &str) -> (TempDir, Config, Discovered) {
     let folder = tempfile::tempdir().expect("a folder");
     let recipe = Recipe { amount: Amount::Records(records), bad_per_million: 0, ..Recipe::default() };
@@ -44,7 +44,7 @@ fn ground(records: u64, url: &str) -> (TempDir, Config, Discovered) {
     (folder, config, files)
 }
 
-/// Loads, and says how long that took.
+/// Runs a load and returns its duration.
 fn load(config: &Config, files: &Discovered) -> Duration {
     let began = Instant::now();
     let loaded = engine::load(config, files, LoadOptions::default(), &Watch::default()).expect("a load");
@@ -56,7 +56,7 @@ fn load(config: &Config, files: &Discovered) -> Duration {
 fn place_in_line(criterion: &mut Criterion) {
     let records = 2_000;
     let (_folder, mut config, files) = ground(records, "sqlite:none.db");
-    // The cut is behind the record that reaches it.
+    // A chunk ends after the record that reaches this size.
     config.source.settings.chunk_bytes = 1;
     config.pipeline.threads = Some(1);
     let mut group = criterion.benchmark_group("place in line");

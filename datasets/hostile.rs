@@ -1,11 +1,11 @@
-//! Makes the files of `hostile/`: one each of what goes wrong with the bytes of a log file.
+//! Generates the files of `hostile/`, one for each thing that goes wrong with the bytes of a log file.
 //!
 //! `cargo run --example hostile -- datasets/hostile`
 //!
-//! They are committed so that people can try their own tools on them, and made here so that
-//! anyone can see what is in them. A test holds the two together.
+//! The files are committed so that people can try their own tools on them, and generated so that anyone can
+//! see what is in them. A test keeps the two in step.
 
-/// Name and bytes of each file. Every good record is `{"n":…,"s":…}`.
+/// The name and the bytes of each file. Every good record is `{"n":…,"s":…}`.
 pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     let long = format!("{{\"n\":2,\"s\":\"{}\"}}\n", "x".repeat(200_000));
     let deep = format!("{{\"n\":2,\"s\":\"deep\",\"x\":{}{}}}\n", "[".repeat(5_000), "]".repeat(5_000));
@@ -20,7 +20,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
             "nul.ndjson",
             b"{\"n\":1,\"s\":\"a\"}\n{\"n\":2,\"s\":\"an escaped \\u0000\"}\n{\"n\":3,\"s\":\"a raw \x00\"}\n".to_vec(),
         ),
-        // What is left of a file after a power loss: its length was on the disk, its bytes were not.
+        // What a power loss can leave: the length of the file was on disk, its bytes were not.
         ("nul-tail.ndjson", [b"{\"n\":1,\"s\":\"a\"}\n{\"n\":2,\"s\":\"b".as_slice(), &[0; 4_096]].concat()),
         (
             "invalid-utf8.ndjson",

@@ -1,27 +1,26 @@
-//! The contract of a ledger: what each place that remembers sources has to keep.
+//! The contract of a ledger: what every place that remembers sources must keep.
 //!
-//! One function per clause. Each goes through PostgreSQL, SQLite, and a map in memory, which is
-//! asked again with a store that loses answers, and with one that is away now and then; and then through a map in each
-//! store that a job can name. Batches
-//! are made by hand: lines that are blank, and one that is a reject, so that only the bookkeeping
-//! is at work. A clause therefore asks for a [`place::Kept`] and a [`place::Run`], which have the
-//! ledger of a destination and nothing else of it.
+//! There is one function per clause. Each runs against PostgreSQL, SQLite and a map in memory; against the
+//! map again with a store that loses answers, and with one that is unavailable now and then; and against a
+//! map in each store that a job can name. Batches are made by hand from blank lines and at most one reject,
+//! so that only the bookkeeping is tested. A clause therefore takes a [`place::Kept`] and a [`place::Run`],
+//! which expose only the ledger of a destination.
 
-/// Files that are asked for, and batches of them.
+/// Hand-made claims and batches.
 mod batches;
-/// Who a file is, and whose.
+/// Recognising files, and owning them.
 mod claims;
 /// A ledger in a map, with a store that fails.
 mod map;
-/// Checkpoints that move, or may not.
+/// Checkpoints that move, and moves that are refused.
 mod moves;
-/// The places, and what a clause asks of one.
+/// The places, and the interface that a clause uses.
 mod place;
-/// What was acknowledged and is lost.
+/// Commits that were acknowledged and then lost.
 mod setbacks;
 /// The keys of a map.
 mod store;
-/// A map in each of the stores that a job can name.
+/// A map in each store that a job can name.
 #[cfg(all(feature = "buckets", feature = "sqlite"))]
 mod stores;
 
@@ -31,10 +30,10 @@ use moves::*;
 use place::Place;
 use setbacks::*;
 
-/// Puts a place through all clauses, each in a place of its own.
+/// Runs all clauses against a place, each with a new one.
 macro_rules! clauses {
     ($($clause:ident)*) => {
-        /// All of them, by their names.
+        /// All clauses, by name.
         #[cfg(all(feature = "buckets", feature = "sqlite"))]
         const CLAUSES: &[(&str, fn(&Place))] = &[$((stringify!($clause), $clause)),*];
 

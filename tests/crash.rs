@@ -1,9 +1,9 @@
-//! Killed (SIGKILL) at every step, at any moment, and again while it recovers.
+//! Loads killed with SIGKILL at every step, at random moments, and again during recovery.
 //!
-//! The state is checked at the crash, not only at the end: an upsert forgives at the end
-//! what was done twice in between. Several shapes of load go through the same steps, since
-//! each takes another way: straight into the target, by the stage, row by row where the
-//! server refuses some; and each goes to each destination.
+//! The tests check the state at the crash, not only at the end: an upsert hides at the end what was done
+//! twice in between. Several shapes of load go through the same steps, because each takes another path
+//! (straight into the target, through the stage, row by row where the server refuses some), and each goes to
+//! every destination.
 
 use std::time::Instant;
 
@@ -53,7 +53,7 @@ on_each_destination! {
     a_load_killed_at_any_moment_is_whole_and_goes_on
 }
 
-/// Every point at which a run can die, in the order in which it comes by.
+/// Every point at which a run can die, in the order in which it reaches them.
 const POINTS: [&str; 25] = [
     "before-prepare",
     "before-tables-commit",
@@ -82,25 +82,25 @@ const POINTS: [&str; 25] = [
     "between-batches",
 ];
 
-/// The points that SQLite does not have: it makes its tables and the target in one
-/// transaction, and has no stage to merge from.
+/// The points that SQLite lacks: it makes its tables and the target in one transaction, and has no stage to
+/// merge from.
 const NOT_IN_SQLITE: [&str; 4] = ["before-target-commit", "after-target", "before-merge", "mid-merge"];
 
-/// The points that a run only comes by if it makes the tables. SQLite looks at them in a
-/// transaction that it commits in any case.
+/// The points that a run reaches only if it makes the tables. SQLite checks them in a transaction that it
+/// commits in any case.
 const MAKING_TABLES: [&str; 2] = ["before-tables-commit", "after-tables"];
 
-/// The points that a run only comes by if it makes the target.
+/// The points that a run reaches only if it makes the target.
 const MAKING_THE_TARGET: [&str; 2] = ["before-target-commit", "after-target"];
 
-/// The points of a merge, and of a row that is refused.
+/// The points of a merge, and of a refused row.
 const MERGING: [&str; 2] = ["before-merge", "mid-merge"];
 const REFUSING: [&str; 1] = ["after-refusal"];
 
-/// The points at the end of a run, which are passed once.
+/// The points at the end of a run, passed once.
 const LAST_POINTS: [&str; 2] = ["before-finish", "mid-finish"];
 
-/// The points of a run that has lost its connection and takes again what is its own.
+/// The points of a run that lost its connection and reclaims its sources.
 const RECLAIM_POINTS: [&str; 4] = ["before-reclaim", "mid-reclaim", "before-reclaim-commit", "after-reclaim"];
 
 /// Three files, the middle one empty, in batches that span them.
@@ -117,21 +117,21 @@ fn three_files(kind: Kind) -> Load {
 /// How often a point is passed before the kill.
 #[derive(Clone, Copy)]
 enum Passings {
-    /// Never, once and twice, each in its turn.
+    /// Zero, one and two times, each in turn.
     Each,
-    /// One of these for each point; each in the long form.
+    /// One of these per point; all of them in a long run.
     One,
 }
 
-/// Kills the load at each point; checks, runs it again and checks. `misses` are the points
-/// that this load never comes by.
+/// Kills the load at each point, checks, runs it again and checks. `misses` lists the points that this load
+/// never reaches.
 fn kill_everywhere(load: &Load, passings: Passings, misses: &[&[&str]], prepare: impl Fn(&Load)) {
     needs_failpoints();
     let verdicts = match load.given_sql() {
         "" => Verdicts::default(),
         _ => Verdicts::of(load),
     };
-    // Whether it came by so often.
+    // Returns whether the run passed the point that often.
     let kill = |point: &str, passed: usize| {
         load.reset();
         prepare(load);
@@ -173,8 +173,8 @@ fn a_load_killed_at_any_step_is_whole_and_goes_on(kind: Kind) {
     kill_everywhere(&three_files(kind), Passings::Each, &[&MERGING, &REFUSING], |_| {});
 }
 
-/// With a bar. What is decided depends on the data alone, so a run that was killed and its successor
-/// give up the same source at the same record, with the same dead letters, as one that was not.
+/// With `--stop-above`. The decision depends on the data alone: a killed run and its successor abandon the
+/// same source at the same record, with the same dead letters, as an undisturbed run.
 fn a_source_is_given_up_at_the_same_place_wherever_a_load_is_killed(kind: Kind) {
     needs_failpoints();
     let load = two_files(kind).pipeline("batch_rows = 4000\nchunk_size = 20000");
@@ -213,7 +213,7 @@ fn a_source_is_given_up_at_the_same_place_wherever_a_load_is_killed(kind: Kind) 
     assert!(killed > 12, "it came by {killed} points only");
 }
 
-/// A file so large that it is mapped, not read.
+/// A file large enough to be mapped rather than read.
 fn a_file_that_is_mapped_is_whole_wherever_a_load_is_killed(kind: Kind) {
     let load = Load::of(log(6, 3_000)).to(kind).schema(SCHEMA);
     let load = load.pipeline("batch_rows = 700").pipeline("chunk_size = \"16KiB\"");
@@ -305,8 +305,8 @@ fn parts_of_lines_are_whole_wherever_a_load_is_killed(kind: Kind) {
     kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
-/// A file that ends with a part, which goes on, one that ends within a line of the runtime, one whose
-/// last part is followed by another stream, and one that ends in a row whose line grows by a blank.
+/// Four files that grow: one ends with a part of a line, one within a line of the runtime, one with a part
+/// that another stream follows, and one in a row whose line grows by a blank.
 fn a_line_in_parts_that_grew_is_read_again_once(kind: Kind) {
     let load = Load::empty().to(kind).shaped(Shape::Docker).schema(SCHEMA).batches_of(10);
     let whole = docker_log(3, 40);
@@ -346,7 +346,7 @@ fn objects_of_an_array_are_whole_wherever_a_load_is_killed(kind: Kind) {
     kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
-/// A file that ends within a directive, which goes on, and one that ends within an object.
+/// Files that grow: one ends within a directive, one within an object.
 fn a_directive_or_an_object_that_grew_is_read_again_once(kind: Kind) {
     let directives = Load::empty().to(kind).shaped(Shape::W3c).schema(CSV_SCHEMA).batches_of(10);
     let whole = w3c_log(3, 40);
@@ -382,8 +382,8 @@ fn a_directive_or_an_object_that_grew_is_read_again_once(kind: Kind) {
     kill_everywhere(&objects, Passings::One, &misses, grow);
 }
 
-/// A file that ends within a record, one that ends with the first line of one, and one that ends
-/// with a whole one, which goes on all the same.
+/// Files that grow: one ends within a record, one with the first line of a record, and one with a whole
+/// record that continues all the same.
 fn a_record_of_several_lines_that_grew_is_read_again_once(kind: Kind) {
     let load = Load::empty().to(kind).shaped(Shape::Braces).schema(SCHEMA).batches_of(10);
     let whole = pretty_log(3, 40);
@@ -406,9 +406,8 @@ fn a_record_of_several_lines_that_grew_is_read_again_once(kind: Kind) {
     kill_everywhere(&load, Passings::One, &misses, grow);
 }
 
-/// Files as they are when they are loaded first. One ends within a record, one just before a
-/// line end, one within a bad record; and two end in a row that grows by a blank, and by
-/// something that makes it none.
+/// Files as first loaded. One ends within a record, one just before a line end, and one within a bad record.
+/// Two end in a row that grows: by a blank, and by something that makes it invalid.
 fn young_files(load: &Load) {
     let whole = log(3, 40);
     load.write("a.ndjson", &whole[..whole.len() * 2 / 3]);
@@ -463,8 +462,8 @@ fn the_first_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
     kill_everywhere(&load, Passings::One, &[&REFUSING], |_| {});
 }
 
-/// The fields of a log of which every destination orders the images alike, so that the oracle
-/// knows which of two rows of one age stays.
+/// Fields whose images every destination orders alike, so that the oracle knows which of two rows of one age
+/// wins.
 const ORDERED: &str = "id int, level text, message text";
 
 fn the_newest_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
@@ -483,7 +482,7 @@ fn without_a_key_too_each_row_is_there_once(kind: Kind) {
     kill_everywhere(&three_files(kind).key("none"), Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
-/// Kills the load of one file after parts of its batches, and lets it go on.
+/// Kills the load of one file after parts of its batches, and resumes it.
 fn kill_after_parts(load: &Load) {
     let batches = load.run().exit(3).result("/batches").as_u64().unwrap();
     assert!(batches >= 10, "{batches} batches are too few to tell their parts apart");
@@ -507,7 +506,7 @@ fn an_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
     }
 }
 
-/// So large that it is inflated on a thread of its own.
+/// Large enough to be decompressed on its own thread.
 fn a_large_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
     needs_failpoints();
     for name in ["a.ndjson.gz", "a.ndjson.zst"] {
@@ -536,7 +535,7 @@ fn a_run_that_takes_back_its_own_can_be_killed_at_any_step_of_it() {
     }
 }
 
-/// The points that are not on the way of a message: no connection can be lost there.
+/// The points at which no message is under way, so no connection can be lost there.
 const NOT_ON_THE_LINE: [&str; 3] = ["before-open", "before-chunk", "between-batches"];
 
 #[test]
@@ -553,7 +552,7 @@ fn a_run_that_loses_its_connection_at_any_step_goes_on_by_itself() {
     lose_everywhere(&merges_and_refuses, &verdicts, &[&MAKING_THE_TARGET]);
 }
 
-/// Loses the connection at each point. `misses` are those that this load never comes by.
+/// Loses the connection at each point. `misses` lists the points that this load never reaches.
 fn lose_everywhere(load: &Load, verdicts: &Verdicts, misses: &[&[&str]]) {
     let mut missed = Vec::new();
     for &point in POINTS.iter().chain(&LAST_POINTS).chain(&RECLAIM_POINTS) {
@@ -564,7 +563,8 @@ fn lose_everywhere(load: &Load, verdicts: &Verdicts, misses: &[&[&str]]) {
             true => load.call().lose_at("after-fence", 1),
             false => load.call(),
         };
-        // One loss is a blink, of which a run says nothing; that it was killed can be seen.
+        // A run does not report a single short loss, so kill one first to see whether it reaches the point
+        // at all.
         load.reset();
         if !call().kill_at(point, 0).run().is_killed() {
             missed.push(point);
@@ -589,7 +589,7 @@ fn a_load_killed_again_and_again_while_it_recovers_comes_to_its_end(kind: Kind) 
             let (point, passed) = (rng.choice(POINTS).unwrap(), rng.usize(..6));
             let call = load.call().kill_at(point, passed);
             let lost = ["after-fence", "mid-copy", "before-commit", "after-commit"];
-            // Only a connection can be lost.
+            // Only PostgreSQL has a connection to lose.
             let call = match rng.u8(..3) {
                 _ if kind != Kind::Postgres => call,
                 0 => call.lose_at(rng.choice(lost).unwrap(), rng.usize(..3)),
@@ -610,7 +610,7 @@ fn a_load_killed_again_and_again_while_it_recovers_comes_to_its_end(kind: Kind) 
 fn a_load_killed_at_any_moment_is_whole_and_goes_on(kind: Kind) {
     let (mut told, mut underway) = (0, 0);
     trials(&named(kind, "a_load_killed_at_any_moment_is_whole_and_goes_on"), 25, |mut rng| {
-        // One in four is so long that a kill cannot but fall among its batches.
+        // One in four is long enough that a kill must fall among its batches.
         let load = match rng.u8(..4) {
             0 => Load::of(log(rng.u64(..), 1_500)).to(kind).schema(SCHEMA).batches_of(10),
             _ => random_load(kind, &mut rng),
@@ -619,12 +619,11 @@ fn a_load_killed_at_any_moment_is_whole_and_goes_on(kind: Kind) {
         load.run().done();
         let whole = began.elapsed();
         load.reset();
-        // Where in its work the kill falls is not ours to say, so the same seed is the same
-        // story but for this.
+        // The seed fixes the whole story except where in its work each kill falls.
         for _ in 0..rng.usize(1..=4) {
             let mut run = load.call().start();
-            // A run begins with looking around, and a small load has few batches: half of the
-            // kills wait for the first.
+            // A run begins with preparations and a small load has few batches, so half of the kills wait for
+            // the first batch.
             let mut part = rng.f64();
             if rng.bool() {
                 wait_until("the first batch", || run.has_ended() || check(&load).is_underway());
@@ -633,7 +632,7 @@ fn a_load_killed_at_any_moment_is_whole_and_goes_on(kind: Kind) {
             std::thread::sleep(whole.mul_f64(part));
             run.kill();
             underway += usize::from(check(&load).is_underway());
-            // Half the time the next run meets the backend of the last.
+            // In half of the cases, the next run meets the backend of the last.
             if rng.bool() {
                 load.wait_alone();
             }
@@ -642,16 +641,16 @@ fn a_load_killed_at_any_moment_is_whole_and_goes_on(kind: Kind) {
         assert!(check(&load).is_complete);
         told += 1;
     });
-    // One trial, told again, may have missed.
+    // A single trial that is repeated alone may miss.
     assert!(underway > 0 || told == 1, "no kill fell between the first batch and the last");
 }
 
-/// The name of a story as a test.
+/// The test name of a story.
 fn named(kind: Kind, story: &str) -> String {
     format!("crash::{}::{story}", kind.word("postgres", "sqlite"))
 }
 
-/// A load of any shape.
+/// A load of random shape.
 fn random_load(kind: Kind, rng: &mut Rng) -> Load {
     let mut load = Load::empty().to(kind).schema(SCHEMA);
     for name in ["a", "b", "c", "d"].iter().take(rng.usize(1..=4)) {

@@ -1,5 +1,5 @@
-//! What the pairs stand on: a private server that writes to the disk, a file of logs, and its
-//! rows in the form in which psql can copy them.
+//! The setting of the pairs: a private server that writes to disk, a log file, and its rows in files that
+//! psql can copy.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -14,10 +14,10 @@ use crate::harness::postgres::{Database, Options, Server};
 use crate::harness::{logmill, without_the_machine};
 use crate::measure::{self, Cost};
 
-/// Rows of a transaction, on both sides.
+/// Rows per transaction, on both sides.
 const PIECE_ROWS: u64 = 100_000;
 
-/// The fields, as a job has them.
+/// The fields, in the job's notation.
 const FIELDS: &str = r#"
 [record.fields]
 timestamp  = "timestamp"
@@ -30,19 +30,19 @@ ok         = "bool"
 trace      = "uuid"
 "#;
 
-/// The columns of the fields, in their order.
+/// The columns of the fields, in order.
 pub(crate) const COLUMNS: &str = "timestamp, severity, module, message, user_id, latency_ms, ok, trace";
 
 pub(crate) struct Ground {
     pub(crate) directory: tempfile::TempDir,
     database: Database,
     pub(crate) lines: u64,
-    /// Another build of the program, while that is measured.
+    /// Another build of the program, while that build is measured.
     program: RefCell<Option<PathBuf>>,
 }
 
 impl Ground {
-    /// Starts a server, and makes a file of so many lines.
+    /// Starts a server and writes a log of `lines` lines.
     pub(crate) fn prepare(lines: u64) -> Ground {
         let settings = [("shared_buffers", "2GB"), ("max_wal_size", "8GB"), ("autovacuum", "off")];
         let options = Options {
@@ -67,7 +67,7 @@ impl Ground {
         self.directory.path().join(name)
     }
 
-    /// The file of logs.
+    /// The log file.
     pub(crate) fn log(&self) -> PathBuf {
         self.path("big.ndjson")
     }
@@ -80,27 +80,27 @@ impl Ground {
         self.client().batch_execute(sql).expect("SQL that runs");
     }
 
-    /// How much WAL was written until now.
+    /// The bytes of WAL written so far.
     pub(crate) fn wal_bytes(&self) -> f64 {
         let sql = "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::float8";
         self.client().query_one(sql, &[]).expect("SQL that runs").get(0)
     }
 
-    /// Forgets all that was loaded, so that the same file is a new source with the same id.
-    /// A checkpoint comes here rather than in the middle of one of the sides.
+    /// Forgets everything loaded, so that the same file becomes a new source with the same id. Checkpoints
+    /// now rather than in the middle of either side.
     pub(crate) fn begin_anew(&self, prepare: &str) {
         self.sql("DROP SCHEMA IF EXISTS logmill CASCADE");
         self.sql(prepare);
         self.sql("CHECKPOINT");
     }
 
-    /// Leaves a table that was filled just now as one that has stood for long, on the disk.
+    /// Makes a newly filled table look like an old one that is settled on disk.
     pub(crate) fn settle(&self, table: &str) {
         self.sql(&format!("VACUUM {table}"));
         self.sql("CHECKPOINT");
     }
 
-    /// Our side: one file into one table, every row of it.
+    /// Our side: loads one file into one table, every row of it.
     pub(crate) fn load(&self, table: &str, destination: &str, more: &[&str]) -> Cost {
         let cost = self.load_file(&self.log(), table, destination, more);
         assert_eq!(cost.exit, 0, "the load into {table}");
@@ -118,12 +118,12 @@ impl Ground {
         cost
     }
 
-    /// From now on the program is this one, or that of this build.
+    /// Switches to another build of the program, or back to this one.
     pub(crate) fn run_program(&self, program: Option<&Path>) {
         self.program.replace(program.map(Path::to_owned));
     }
 
-    /// The command with a job of its own.
+    /// The command, with its own job file.
     pub(crate) fn command(&self, verb: &str, table: &str, destination: &str) -> Command {
         let job = self.path(&format!("{table}.toml"));
         let text = format!(
@@ -140,7 +140,7 @@ impl Ground {
         command
     }
 
-    /// Cuts the rows of a table into files that psql copies, one per transaction.
+    /// Cuts the rows of a table into files for psql to copy, one per transaction.
     pub(crate) fn cut(&self, table: &str, columns: &str, order: &str) -> Pieces {
         let mut script = String::new();
         let mut files = Vec::new();
@@ -172,7 +172,7 @@ impl Ground {
     }
 }
 
-/// Ready rows, a file per transaction.
+/// Ready rows, one file per transaction.
 pub(crate) struct Pieces {
     columns: String,
     files: Vec<PathBuf>,
@@ -184,7 +184,7 @@ impl Pieces {
         self.script(|copy| copy(table))
     }
 
-    /// A script that upserts them, as people do by hand.
+    /// A script that upserts them, as people write it by hand.
     pub(crate) fn upserted_into(&self, table: &str, key: &str) -> String {
         let sets: Vec<String> =
             self.columns.split(", ").map(|column| format!("{column} = excluded.{column}")).collect();

@@ -1,12 +1,12 @@
-//! How fast is the whole command, beside the best that can be done by hand?
+//! How fast is the whole command, compared with the best that can be done by hand?
 //!
 //! `cargo bench --bench pairs -- [--pairs N] [--lines N] [--beside PROGRAM] [--record] [NAME…]`
 //!
-//! Both sides of a pair run one after the other on the same machine, in turns of who goes
-//! first, against the same private server that writes to the disk. What counts is the ratio of
-//! each pair: a noisy machine slows both. The table is Markdown, for `benches/runs`; with
-//! `--record` every single figure goes there too, into `<date>-<machine>/raw.tsv`. With `--beside`
-//! the other side of every pair is another build of logmill.
+//! Both sides of a pair run one after the other on the same machine, alternating who goes first, against the
+//! same private server, which writes to disk. The result is the ratio within each pair, because a noisy
+//! machine slows both sides. The table is Markdown for `benches/runs`. With `--record`, every single figure
+//! is added to `<date>-<machine>/raw.tsv` there. With `--beside`, the other side of every pair is another
+//! build of logmill.
 
 mod ground;
 mod measure;
@@ -46,7 +46,7 @@ fn main() {
             }
             "--beside" => beside = Some(PathBuf::from(arguments.next().expect("a path follows"))),
             "--record" => is_recorded = true,
-            // What cargo says to every bench.
+            // Cargo passes this to every bench.
             "--bench" => {}
             name => names.push(name.to_owned()),
         }
@@ -79,7 +79,7 @@ fn report(scenario: &Scenario, ground: &Ground, pairs: u64, beside: Option<&Path
     };
     let (mut ours, mut other) = (Vec::new(), Vec::new());
     for pair in 0..pairs {
-        // Who goes second finds the machine as the first left it.
+        // The second side finds the machine as the first left it.
         if pair % 2 == 0 {
             ours.push((sides.ours)());
             other.push((sides.other)());
@@ -112,7 +112,7 @@ fn report(scenario: &Scenario, ground: &Ground, pairs: u64, beside: Option<&Path
     }
 }
 
-/// Our side, by this build and by another.
+/// Compares this build with another one.
 fn beside_another<'g>(scenario: &Scenario, ground: &'g Ground, program: &'g Path) -> Sides<'g> {
     let (new, old) = ((scenario.prepare)(ground), (scenario.prepare)(ground));
     let mut old_side = old.ours;

@@ -1,30 +1,29 @@
-//! One command, run and measured: how long, how much of the processor, how much memory.
+//! Runs one command and measures its wall time, CPU time and peak memory.
 
 use std::io;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// What a command cost.
+/// The cost of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) seconds: f64,
-    /// Of user and system together.
+    /// User and system time together.
     pub(crate) cpu_seconds: f64,
-    /// The most that was resident.
+    /// The peak of resident memory.
     pub(crate) peak_mib: f64,
     pub(crate) exit: i32,
 }
 
-/// Runs a command to its end. What it prints goes nowhere, but for what it complains of.
+/// Runs a command to its end. Discards its stdout and passes its stderr on.
 pub(crate) fn run(command: &mut Command) -> Cost {
     let began = Instant::now();
     #[expect(clippy::zombie_processes, reason = "wait4 is the wait")]
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("the program is there");
     let pid = libc::pid_t::try_from(child.id()).expect("a pid");
     let mut status = 0;
-    // SAFETY: zeros are a valid `rusage`, and both pointers are to values of ours that live
-    // until the call returns. The child is reaped here and by nobody else: `child` is dropped
-    // without a wait.
+    // SAFETY: zeros are a valid `rusage`, and both pointers are to local values that live until the call
+    // returns. Only this call reaps the child: `child` is dropped without a wait.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         while libc::wait4(pid, &raw mut status, 0, &raw mut usage) < 0 {
@@ -44,7 +43,7 @@ pub(crate) fn run(command: &mut Command) -> Cost {
     }
 }
 
-/// The least, the middle and the greatest of some figures.
+/// The minimum, the median and the maximum of some figures.
 pub(crate) fn spread(figures: &[f64]) -> (f64, f64, f64) {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Every single figure, kept so that other sums can be made of them: `benches/runs/<date>-<machine>/raw.tsv`.
+//! Keeps every single figure for later evaluation: `benches/runs/<date>-<machine>/raw.tsv`.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use crate::measure::Cost;
 
-/// The file of this day and machine, to which lines are added.
+/// The file of this day and machine. Lines are appended.
 pub(crate) struct Raw {
     file: File,
-    /// What begins each line: commit, lines of the log, and what stands beside.
+    /// The first columns of each line: the commit, the number of log lines, and the other side.
     run: String,
 }
 
@@ -31,7 +31,7 @@ impl Raw {
         Raw { file, run: format!("{}\t{lines}\t{beside}", said("git", &["rev-parse", "--short", "HEAD"])) }
     }
 
-    /// All pairs of a scenario.
+    /// Writes all pairs of a scenario.
     pub(crate) fn write(&mut self, scenario: &str, ours: &[Cost], other: &[Cost]) {
         let run = &self.run;
         for (side, costs) in [("ours", ours), ("other", other)] {
@@ -46,7 +46,7 @@ impl Raw {
     }
 }
 
-/// The model of the processor, and how many cores there are, as in `amd-epyc-2`.
+/// The processor's model and the number of cores, as in `amd-epyc-2`.
 fn machine() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

@@ -1,4 +1,4 @@
-//! The pairs: what is ours, and what stands beside it.
+//! The pairs: each scenario has our side and the side it is compared with.
 
 use std::fs;
 use std::path::Path;
@@ -8,21 +8,21 @@ use std::time::Instant;
 use crate::ground::{COLUMNS, Ground};
 use crate::measure::{self, Cost};
 
-/// A pair to be measured.
+/// A pair to measure.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// Ours against the other.
+    /// What the two sides are.
     pub(crate) what: &'static str,
     pub(crate) prepare: for<'g> fn(&'g Ground) -> Sides<'g>,
 }
 
-/// Both sides. What has to be as it was before is put back before the clock starts.
+/// Both sides. Each restores its initial state before the clock starts.
 pub(crate) struct Sides<'g> {
     pub(crate) ours: Box<dyn FnMut() -> Cost + 'g>,
     pub(crate) other: Box<dyn FnMut() -> Cost + 'g>,
     /// How many rows our side moves.
     pub(crate) rows: u64,
-    /// Whatever else is worth telling.
+    /// Further remarks for the report.
     pub(crate) notes: Box<dyn Fn() -> Vec<String> + 'g>,
 }
 
@@ -139,10 +139,10 @@ fn lanes_staged(ground: &Ground) -> Sides<'_> {
     Sides::new(ground, move || loaded(TWO_LANES), move || loaded(&[]))
 }
 
-/// Rows that a load finds at their places as they are,
+/// Restores rows identical to those of the load.
 const UNCHANGED: &str = "TRUNCATE staged; INSERT INTO staged SELECT * FROM staged_before";
 
-/// and each with another latency.
+/// Restores rows that differ from those of the load in their latency.
 const CHANGED: &str = "TRUNCATE staged; INSERT INTO staged SELECT * FROM staged_changed";
 
 fn prepare_staged(ground: &Ground) {
@@ -223,8 +223,8 @@ fn none(ground: &Ground) -> Sides<'_> {
     sides
 }
 
-/// The other side is what people do who need each line once and have only psql: lines as they
-/// are into a temporary table, and from there by SQL, all in one transaction.
+/// The other side is what people do who need each line exactly once and have only psql: copy raw lines into
+/// a temporary table and convert them with SQL, all in one transaction.
 fn peer(ground: &Ground) -> Sides<'_> {
     let mut sides = direct(ground);
     ground.sql("DROP TABLE IF EXISTS by_sql; CREATE TABLE by_sql (LIKE direct INCLUDING ALL)");
@@ -247,7 +247,7 @@ fn peer(ground: &Ground) -> Sides<'_> {
     sides
 }
 
-/// A load into a table with this CHECK, which ends so.
+/// A load into a table with this CHECK; it must exit with `exit`.
 fn load_checked(ground: &Ground, check: &str, exit: i32) -> Cost {
     ground.begin_anew("TRUNCATE refusing; ALTER TABLE refusing DROP CONSTRAINT IF EXISTS odd");
     ground.sql(&format!("ALTER TABLE refusing ADD CONSTRAINT odd CHECK ({check})"));
@@ -259,18 +259,18 @@ fn load_checked(ground: &Ground, check: &str, exit: i32) -> Cost {
 fn refused(ground: &Ground) -> Sides<'_> {
     ground.begin_anew("DROP TABLE IF EXISTS refusing");
     ground.load("refusing", "", &[]);
-    // What only the server can know, and has to look at on both sides: no remainder is 1024.
+    // Only the server can evaluate this, and it does so on both sides: no remainder is 1024.
     let load = |remainder: u32, exit| {
         load_checked(ground, &format!("hashtext(trace::text) & 1023 <> {remainder}"), exit)
     };
     Sides::new(ground, move || load(7, 3), move || load(1024, 0))
 }
 
-/// The same rows are refused on both sides: what the CHECKs that a worker looks at gain.
+/// Both sides refuse the same rows. The pair shows what is gained by CHECKs that a worker can evaluate.
 fn known(ground: &Ground) -> Sides<'_> {
     ground.begin_anew("DROP TABLE IF EXISTS refusing");
     ground.load("refusing", "", &[]);
-    // Bounds between which one row in a thousand is.
+    // Bounds that enclose one row in a thousand.
     let (low, high): (i64, i64) = {
         let row = ground
             .client()
@@ -303,7 +303,7 @@ fn sqlite(ground: &Ground) -> Sides<'_> {
         },
         move || {
             clear(&floor);
-            // A process of its own: a child begins with the peak of its parent's memory.
+            // In its own process, because a child starts with the peak memory of its parent.
             let mut command = Command::new(std::env::current_exe().expect("a path"));
             let output = command.arg("--by-hand").arg(ground.log()).arg(&floor).output().expect("it runs");
             let seconds = String::from_utf8_lossy(&output.stdout).trim().parse().expect("seconds");
@@ -312,8 +312,7 @@ fn sqlite(ground: &Ground) -> Sides<'_> {
     )
 }
 
-/// Loads a log into SQLite as a person would who knows it well, and says how long that took
-/// once the rows were ready.
+/// Loads a log into SQLite as an expert would by hand. Returns the time from ready rows to the end.
 pub(crate) fn by_hand(log: &Path, database: &Path) {
     let rows: Vec<Ready> = fs::read(log)
         .expect("readable")
@@ -358,7 +357,7 @@ fn insert(path: &Path, rows: &[Ready]) {
     let mut connection = rusqlite::Connection::open(path).expect("a database");
     connection
         .execute_batch(
-            // The settings that ours are loaded with.
+            // The same settings that our side loads with.
             "PRAGMA page_size = 8192; PRAGMA cache_size = -32768;
              PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
              CREATE TABLE t (timestamp TEXT NOT NULL, severity TEXT NOT NULL, module TEXT NOT NULL,

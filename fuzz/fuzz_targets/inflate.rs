@@ -1,4 +1,4 @@
-//! Archives of any bytes.
+//! Fuzzes decompression with arbitrary bytes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| logmill_fuzz::inflate::run(data));

@@ -1,4 +1,4 @@
-//! Records of any bytes, read by every reader of JSON.
+//! Fuzzes every JSON reader with records of arbitrary bytes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| logmill_fuzz::json::run(data));

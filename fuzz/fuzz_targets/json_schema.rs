@@ -1,4 +1,4 @@
-//! JSON Schemas of any text.
+//! Fuzzes the parsing of JSON Schemas with arbitrary text.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| logmill_fuzz::json_schema::run(data));

@@ -1,4 +1,4 @@
-//! Timestamps of any text.
+//! Fuzzes the parsing of timestamps with arbitrary text.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| logmill_fuzz::stamps::run(data));

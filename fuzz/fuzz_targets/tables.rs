@@ -1,4 +1,4 @@
-//! Files of any bytes, cut in any way.
+//! Fuzzes the cutting of tables into chunks with arbitrary bytes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| logmill_fuzz::tables::run(data));

@@ -1,4 +1,4 @@
-//! Files that are asked for, and batches of them, made by hand.
+//! Hand-made claims of files, and batches of their lines.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +40,7 @@ pub(super) fn asked(files: &[&Path]) -> Asked {
     }
 }
 
-/// Claims files, and gives the tasks of the only one that is to be loaded.
+/// Claims files of which one is to be loaded, and returns its tasks.
 #[track_caller]
 pub(super) fn tasks(sink: &mut dyn Run, asked: &Asked) -> Vec<Task> {
     let mut claimed = sink.claim(asked).unwrap();
@@ -59,8 +59,7 @@ pub(super) fn task(sink: &mut dyn Run, asked: &Asked) -> Task {
     task
 }
 
-/// A batch of the lines `from..to` of a file of blank lines, of which the first is a reject if
-/// `has_reject` says so.
+/// A batch of the lines `from..to` of a file of blank lines. With `has_reject`, the first line is a reject.
 pub(super) fn batch(path: &Path, split: Split, (from, to): (u64, u64), has_reject: bool) -> Arc<Batch> {
     let source = candidate(path).reopen().unwrap();
     let size = fs::metadata(path).unwrap().len();
@@ -120,7 +119,7 @@ pub(super) fn batch(path: &Path, split: Split, (from, to): (u64, u64), has_rejec
     Arc::new(Batch::new(vec![parcel], vec![advance]))
 }
 
-/// The batch of a part of a source that ends with its split, and not with the source.
+/// The batch that ends a split before the end of its source.
 pub(super) fn last_of_split(path: &Path, split: Split, range: (u64, u64)) -> Arc<Batch> {
     let mut batch = Arc::into_inner(batch(path, split, range, false)).unwrap();
     batch.parcels[0].completes = true;
@@ -143,7 +142,7 @@ const NOTHING: Counts = Counts {
     rejected: 0,
 };
 
-/// Another run has it, or so it seems.
+/// Asserts that another run holds the source, or seems to.
 #[track_caller]
 pub(super) fn is_held<T>(result: Result<T>) {
     let Err(error) = result else { panic!("it was not held") };

@@ -1,4 +1,4 @@
-//! Who a file is, and whose: sources that are made, found again, held and forgotten.
+//! Recognising and owning files: sources that are made, found again, held and forgotten.
 
 use std::fs;
 use std::sync::Barrier;
@@ -51,7 +51,7 @@ pub(super) fn a_run_that_ended_gives_its_sources_back(place: &Place) {
     let first = task(&mut *run, &asked(&[&path]));
     run.finish(&ENDING).unwrap();
     assert!(place.sources()[0].owner.is_none());
-    // The process is still there, and its connection.
+    // The process and its connection are still alive.
     assert_eq!(task(&mut *place.open(), &asked(&[&path])), first);
     is_held(run.commit(&batch(&path, first.split, (0, 10), false)));
 }
@@ -130,7 +130,7 @@ pub(super) fn a_small_file_is_known_by_where_it_lies(place: &Place) {
     let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 10), false)).unwrap();
     run.finish(&ENDING).unwrap();
-    // Each time it is known under the name that it has now.
+    // Each claim records the new name.
     for (from, to, position) in [("a", "b", 10), ("b", "c", 12)] {
         let to = place.folder.path().join(to);
         fs::rename(place.folder.path().join(from), &to).unwrap();

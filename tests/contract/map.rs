@@ -1,4 +1,4 @@
-//! A ledger in a map: what a store of keys and values keeps, and how one fails.
+//! A ledger in a map: an in-memory store of keys and values, and its failures.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,28 +19,28 @@ use super::place::{Kept, Run};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fault {
     Never,
-    /// It does what it is asked, and the answer to every other change is lost.
+    /// It executes every request, but loses the answer to every other change.
     LosesAnswers,
-    /// It does not answer every third question of a thread, and does nothing. Nobody waits for
-    /// longer than a lease so: a heart that cannot be heard for one is dead.
+    /// It fails every third request of a thread without executing it. No outage lasts as long as a lease,
+    /// because a run whose heartbeat is silent for a lease is dead.
     IsAway,
 }
 
-/// What the keys begin with.
+/// The prefix of all keys.
 pub(super) fn prefix() -> String {
     ledger::prefix("memory:", "t")
 }
 
-/// Keys, each with the number of the change that wrote it, and its value.
+/// Values by key, each with the number of the change that wrote it.
 type Entries = BTreeMap<String, (u64, Vec<u8>)>;
 
-/// A store in memory.
+/// An in-memory store.
 pub(super) struct InMemory {
     entries: Mutex<Entries>,
-    /// What was kept, to be put back.
+    /// A saved copy, for `put_back`.
     older: Mutex<Entries>,
     fault: Fault,
-    /// How often each thread has asked.
+    /// The number of requests by thread.
     asked: Mutex<HashMap<ThreadId, u64>>,
     changed: AtomicU64,
 }
@@ -65,12 +65,12 @@ impl InMemory {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How often this thread has asked.
+    /// The number of requests of this thread.
     pub(super) fn asked_here(&self) -> u64 {
         self.asked.lock().unwrap().get(&thread::current().id()).copied().unwrap_or(0)
     }
 
-    /// The keys that begin so.
+    /// The keys with this prefix.
     pub(super) fn keys(&self, begin: &str) -> Vec<String> {
         let begin = prefix() + begin;
         self.entries().keys().filter(|key| key.starts_with(&begin)).cloned().collect()
@@ -80,7 +80,7 @@ impl InMemory {
         serde_json::from_slice(&self.entries()[&(prefix() + key)].1).unwrap()
     }
 
-    /// Removes all keys that begin so.
+    /// Removes all keys with this prefix.
     pub(super) fn remove(&self, begin: &str) {
         for key in self.keys(begin) {
             self.entries().remove(&key);
@@ -101,7 +101,7 @@ impl InMemory {
         *self.entries() = self.older.lock().unwrap().clone();
     }
 
-    /// Makes a second split of source 1.
+    /// Adds a second split to source 1.
     pub(super) fn cut(&self, at: u64) {
         let mut entries = self.entries();
         let [from, to] = [0, at].map(|start| format!("{}source/1/{start}", prefix()));
@@ -112,7 +112,7 @@ impl InMemory {
     }
 }
 
-/// What becomes of the checkpoint of a source that is cut, and that of its second split.
+/// Cuts the checkpoint of a source into the checkpoints of its two splits.
 pub(super) fn cut(value: &[u8], at: u64) -> (Vec<u8>, Vec<u8>) {
     let mut first: serde_json::Value = serde_json::from_slice(value).unwrap();
     let mut second = first.clone();
@@ -166,8 +166,8 @@ impl Store for InMemory {
 /// The dead letters, by source and offset.
 pub(super) type Letters = Arc<Mutex<BTreeSet<(i32, u64)>>>;
 
-/// What keeps its ledger in a map: what it writes can be written twice, and is there before a
-/// checkpoint stands for it.
+/// A destination with its ledger in a map: it writes data before the checkpoint covers it, and may write it
+/// twice.
 pub(super) struct Mapped {
     pub(super) store: Arc<dyn Store>,
     pub(super) prefix: String,
@@ -176,7 +176,7 @@ pub(super) struct Mapped {
     pub(super) settings: Settings,
 }
 
-/// A run whose heart stands still for this long is dead.
+/// A run whose heartbeat is silent for this long is dead.
 pub(super) const LEASE: Duration = Duration::from_millis(300);
 
 impl Mapped {
@@ -271,8 +271,8 @@ impl Run for MappedRun {
     }
 }
 
-/// A heart that beats in a thread of its own. When this is gone it has stopped, as that of a
-/// process that died has: one more beat would be a sign of life.
+/// A heartbeat on its own thread. Dropping this stops the heart, as the death of a process does: one more
+/// beat would be a sign of life.
 struct Pulse {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,

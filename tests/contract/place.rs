@@ -1,4 +1,4 @@
-//! The places that remember, and what a clause asks of one.
+//! The places that keep a ledger, and the interface that a clause uses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,18 @@ use logmill::stop::Stop;
 use super::map::{Fault, InMemory, LEASE, Mapped, prefix};
 use crate::harness::postgres::{Server, folder};
 
-/// The rules of every run that says nothing else.
+/// The rules of every run that sets no others.
 pub(super) const RULES: Hash16 = Hash16([7; 16]);
 
 /// The ledger of a destination.
 pub(super) trait Kept {
-    /// Begins a run.
+    /// Starts a run.
     fn open(&self) -> Result<Box<dyn Run>>;
 
-    /// What it remembers.
+    /// The sources it remembers.
     fn sources(&self) -> Result<Vec<SourceStatus>>;
 
-    /// Forgets sources, and says how many.
+    /// Forgets sources and returns how many there were.
     fn forget(&self, sources: &[i32]) -> Result<u64>;
 }
 
@@ -89,13 +89,13 @@ impl Run for Box<dyn Sink> {
     }
 }
 
-/// A place that remembers, with a folder of files.
+/// A place that keeps a ledger, with a folder of files.
 pub(super) struct Place {
     pub(super) folder: tempfile::TempDir,
     pub(super) kept: Box<dyn Fn(Settings) -> Box<dyn Kept>>,
-    /// Makes a second split of source 1, from an offset on.
+    /// Adds a second split to source 1, starting at this offset.
     pub(super) cut: Box<dyn Fn(u64)>,
-    /// Keeps what is remembered now, for `put_back`.
+    /// Saves the ledger for `put_back`.
     pub(super) keep: Box<dyn Fn()>,
     pub(super) put_back: Box<dyn Fn()>,
 }
@@ -204,7 +204,7 @@ impl Place {
         self.kept(&Stop::default(), Observer::default()).open().unwrap()
     }
 
-    /// A run that leaves as soon as it meets one that holds what it wants.
+    /// A run that leaves as soon as another one holds the source it wants.
     pub(super) fn open_impatient(&self) -> Box<dyn Run> {
         let stop = Stop::default();
         let for_observer = stop.clone();

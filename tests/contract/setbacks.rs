@@ -1,4 +1,4 @@
-//! What was acknowledged and is lost: told once, gone on from, and never written twice.
+//! Commits that were acknowledged and then lost: reported once, resumed from, and never written twice.
 
 use logmill::error::ErrorKind;
 use logmill::sink::Answer;
@@ -7,7 +7,8 @@ use logmill::split::Split;
 use super::batches::{ENDING, asked, batch, is_held, task};
 use super::place::{Place, Run};
 
-/// What a look again says: split, position, lines and rejects that were lost, and whether the end was.
+/// The losses that `look_again` reports: split, position, lost lines, lost rejects, and whether the end of
+/// the source was lost.
 #[track_caller]
 fn missing(run: &mut dyn Run) -> Vec<(i32, u64, i64, i64, bool)> {
     let setbacks = run.look_again().unwrap().expect("something is missing");
@@ -32,7 +33,7 @@ pub(super) fn what_was_acknowledged_and_is_missing_is_told(place: &Place) {
     let error = run.finish(&ENDING).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::WentBack), "{error}");
     assert_eq!(missing(&mut *run), [(1, 6, 4, 1, true), (2, 0, 12, 0, true)]);
-    // It is told once, and the run goes on from there.
+    // Reported once; then the run resumes from there.
     assert_eq!(run.look_again().unwrap(), None);
     let claimed = run.claim(&both).unwrap();
     let starts = claimed.iter().map(|claim| match claim {
@@ -74,7 +75,8 @@ pub(super) fn a_source_that_was_lost_is_made_again(place: &Place) {
     assert_eq!(missing(&mut *run), [(1, 0, 10, 0, true)]);
     assert_eq!(task(&mut *run, &asked(&[&path])), first);
     run.commit(&batch(&path, first.split, (0, 10), false)).unwrap();
-    // One that somebody forgets, where the run does not hold it to its end, is another matter.
+    // A source that was forgotten is not reported as lost. Where a run holds its sources to its end,
+    // forgetting fails instead.
     place.forget(&[1]).map_or_else(|error| is_held::<()>(Err(error)), drop);
     assert_eq!(run.look_again().unwrap(), None);
     run.finish(&ENDING).unwrap();

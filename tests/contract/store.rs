@@ -1,4 +1,4 @@
-//! What a ledger in a store keeps under which key, and what of it a claim reads.
+//! The keys of a ledger in a store, and which of them a claim reads.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::batches::{ENDING, asked, batch, task};
 use super::map::{Fault, InMemory, settings_of};
 use super::place::Place;
 
-/// A place in a store that can be looked into.
+/// A place whose store the test can inspect.
 fn place() -> (Arc<InMemory>, Place) {
     let store = Arc::new(InMemory::new(Fault::Never));
     (Arc::clone(&store), Place::in_store(store))
@@ -24,7 +24,7 @@ fn file(place: &Place, name: &str, content: &str) -> PathBuf {
     path
 }
 
-/// Claims files, and leaves.
+/// Claims files and ends the run.
 fn claim(place: &Place, files: &[PathBuf]) -> Vec<Answer> {
     let files: Vec<_> = files.iter().map(PathBuf::as_path).collect();
     let mut run = place.open();
@@ -78,19 +78,19 @@ fn sources_that_begin_alike_are_numbered() {
     assert_eq!((&one[0], &one[1], &two[1]), (&two[0], &0.into(), &1.into()));
 }
 
-/// A run can die between any two of the values that it writes.
+/// A run can die between any two values that it writes.
 #[test]
 fn what_a_run_has_left_behind_half_made_is_gone_over() {
     let (store, place) = place();
     let [one, two, three] = ["1", "2", "3"].map(|name| file(&place, name, &format!("same\n{name}\n")));
     claim(&place, &[one.clone(), two.clone()]);
-    // The second source was entered and never made, or made and its number not noted.
+    // The run entered the second source but never made it, or made it without recording its number.
     store.remove("source/2");
     store.set_next_id(1);
     let again = claim(&place, &[one.clone(), two]);
     assert!(matches!(again[..], [Answer::Load { source_id: 1, .. }, Answer::Load { source_id: 2, .. }]));
     assert_eq!(store.value("source/2")["first"][1], 1);
-    // The first id that it tries is taken.
+    // The first id it tries is taken.
     store.set_next_id(1);
     assert!(matches!(claim(&place, &[three])[..], [Answer::Load { source_id: 3, .. }]));
     assert_eq!(store.value("source/3")["first"][1], 2);

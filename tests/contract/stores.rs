@@ -1,6 +1,7 @@
-//! The ledger in each store that a job can name: all of them real, each with a connection per run.
+//! The ledger in each store that a job can name: real servers, with one connection per run.
 //!
-//! A store of the cloud is told how to reach it by variables, so its test runs itself again in a process that has them.
+//! Environment variables tell a cloud store's client how to reach it, so such a test starts itself again in
+//! a process that has them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -27,14 +28,14 @@ use crate::harness::redis::Redis;
 use crate::harness::web::{Fate, Web};
 use crate::harness::{wait_for, wait_until};
 
-/// A store that is there, under the text by which a job names it.
+/// A running store, with the URL by which a job names it.
 struct Real {
     url: String,
     variables: Vec<(&'static str, String)>,
     _holds: Holds,
 }
 
-/// What goes with it.
+/// Resources that live as long as the store.
 #[expect(dead_code, reason = "they are there to be dropped")]
 enum Holds {
     Nothing,
@@ -84,11 +85,11 @@ fn dynamodb() -> Real {
     of_cloud(Cloud::moto(), named)
 }
 
-/// What tells a process of a test which store it is about.
+/// Names the store that a child process is to test.
 const STORE: &str = "LOGMILL_STORE";
 
 impl Real {
-    /// Does something with a store, in a process that can reach it.
+    /// Runs `work` on the store, in a process that can reach it.
     #[track_caller]
     fn with(&self, test: &str, work: impl FnOnce(&str)) {
         if self.variables.is_empty() {
@@ -100,7 +101,7 @@ impl Real {
         assert!(said.contains("1 passed"), "{said}");
     }
 
-    /// This test once more.
+    /// A command that runs this test again.
     fn command(&self, test: &str) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", &format!("contract::stores::{test}")]).env(STORE, &self.url);
@@ -109,7 +110,7 @@ impl Real {
     }
 }
 
-/// The store that this process is about, if it is one that a test has started for that.
+/// The store given to this process, if a test started it for one.
 fn given() -> Option<String> {
     std::env::var(STORE).ok()
 }
@@ -119,7 +120,7 @@ fn open(url: &str) -> Arc<dyn Store> {
     stores::open(url, "/".as_ref(), Duration::from_secs(10)).unwrap().store
 }
 
-/// Asks until there is an answer.
+/// Repeats a request until there is an answer.
 #[track_caller]
 fn answer<T>(ask: impl Fn() -> Result<T, Failure>) -> T {
     wait_for("the store", || match ask() {
@@ -129,17 +130,17 @@ fn answer<T>(ask: impl Fn() -> Result<T, Failure>) -> T {
     })
 }
 
-/// Keys of a test's own.
+/// A key prefix that no other test uses.
 fn own_prefix() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     ledger::prefix(&format!("test {} {count}", std::process::id()), "t")
 }
 
-/// A run in a store of a network beats slower than one in memory.
+/// Longer than for memory, because heartbeats over a network are slower.
 const LEASE: Duration = Duration::from_millis(1_000);
 
-/// A place in a store. Each run has a connection of its own.
+/// A place in a store. Each run has its own connection.
 fn place(url: &str) -> Place {
     let (url, prefix, letters) = (url.to_owned(), own_prefix(), Arc::default());
     let (store, kept) = (open(&url), Arc::new(std::sync::Mutex::new(Vec::new())));
@@ -178,7 +179,8 @@ fn place(url: &str) -> Place {
     }
 }
 
-/// Sets a key that nobody else is at: what is refused was done by a try whose answer was lost.
+/// Sets a key that nobody else writes. If the store refuses, an earlier attempt succeeded and lost its
+/// answer.
 #[track_caller]
 fn set(store: &dyn Store, key: &str, expected: Option<&Version>, value: Option<&[u8]>) -> Option<Version> {
     if let Swap::Done(version) = answer(|| store.compare_and_set(key, expected, value)) {
@@ -189,7 +191,7 @@ fn set(store: &dyn Store, key: &str, expected: Option<&Version>, value: Option<&
     now.map(|now| now.version)
 }
 
-/// Sets a key to what it was. A heart may beat there meanwhile.
+/// Restores a key's earlier value, even if a heartbeat writes it meanwhile.
 fn put_back(store: &dyn Store, key: &str, value: &[u8]) {
     wait_until("the key to be put back", || {
         let now = answer(|| store.get(key));
@@ -199,7 +201,7 @@ fn put_back(store: &dyn Store, key: &str, value: &[u8]) {
     });
 }
 
-/// Puts a store through all clauses, each in a place of its own, and through those of stores.
+/// Runs all clauses against a store, each in a new place, and the tests of stores themselves.
 fn keeps_the_contract(url: &str) {
     values_change_only_as_they_are_expected_to_be(&*open(url));
     one_of_many_is_first(url);
@@ -216,7 +218,7 @@ fn values_change_only_as_they_are_expected_to_be(store: &dyn Store) {
     assert!(answer(|| store.get(&key("run/1"))).is_none());
     assert!(answer(|| store.list(&prefix)).is_empty());
     let one = key("run/1");
-    // Made once, and moved by whoever knows it.
+    // Made once, and then changed only by a writer that knows its version.
     let first = set(store, &one, None, Some(b"a")).unwrap();
     refused(&one, None, Some(b"b"));
     let second = set(store, &one, Some(&first), Some(b"a")).unwrap();
@@ -225,7 +227,7 @@ fn values_change_only_as_they_are_expected_to_be(store: &dyn Store) {
     refused(&one, Some(&first), None);
     let found = answer(|| store.get(&one)).unwrap();
     assert_eq!((found.version, found.value), (second.clone(), b"a".to_vec()));
-    // What is removed is gone, and can be made again.
+    // A removed key is gone, and can be made again.
     assert!(set(store, &one, Some(&second), None).is_none());
     assert!(answer(|| store.get(&one)).is_none());
     assert!(answer(|| store.list(&prefix)).is_empty());
@@ -233,11 +235,11 @@ fn values_change_only_as_they_are_expected_to_be(store: &dyn Store) {
     let third = set(store, &one, None, Some(b"a")).unwrap();
     assert!(third != first && third != second);
     refused(&one, None, Some(b"e"));
-    // Bytes are what they are.
+    // Values keep every byte.
     let odd: Vec<u8> = (0..=255).chain(*b"\n\r\n ").collect();
     set(store, &one, Some(&third), Some(&odd));
     assert_eq!(answer(|| store.get(&one)).unwrap().value, odd);
-    // A list has what begins so, and nothing else.
+    // A listing has every key with the prefix and no other.
     for name in ["run/2", "run", "runs/3", "source/1", "source/1/0", "source/10"] {
         set(store, &key(name), None, Some(name.as_bytes()));
     }
@@ -250,13 +252,13 @@ fn values_change_only_as_they_are_expected_to_be(store: &dyn Store) {
     assert_eq!(listed("run/"), ["run/1", "run/2"]);
     assert_eq!(listed("source/1/"), ["source/1/0"]);
     assert_eq!(listed("").len(), 7);
-    // More of them than a page of any store has, and a value that is large.
+    // More keys than fit on a page of any store, and a large value.
     let large = vec![b'x'; 200_000];
     set(store, &key("large/1"), None, Some(&large));
     assert_eq!(answer(|| store.list(&key("large/")))[0].1.value, large);
 }
 
-/// So many at once want to be the one.
+/// The number of concurrent runs that race to be first.
 const RACERS: usize = 8;
 
 fn one_of_many_is_first(url: &str) {
@@ -316,11 +318,12 @@ stores! {
     dynamodb: dynamodb_keeps_a_ledger, of_two_processes_over_dynamodb_one_loads;
 }
 
-/// Where a process of a race finds the file, and the prefix of the keys.
+/// Tell a racing process the file and the key prefix.
 const FILE: &str = "LOGMILL_FILE";
 const PREFIX: &str = "LOGMILL_PREFIX";
 
-/// Two processes want the same file. One loads all of it; the other is told so, whichever way.
+/// Races two processes for one file. One loads all of it; the other learns in one way or another that it may
+/// not.
 fn race(real: &Real, test: &str) {
     let folder = folder();
     let file = folder.path().join("a");
@@ -341,7 +344,7 @@ fn race(real: &Real, test: &str) {
     assert_eq!(loaded.iter().sum::<u64>(), 40, "{said:?}");
 }
 
-/// One of the two: says how many lines it has moved the checkpoint by.
+/// Plays one of the two processes: prints by how many lines it moved the checkpoint.
 fn play(url: &str) {
     let file = PathBuf::from(std::env::var(FILE).unwrap());
     let mut place = place(url);
@@ -366,7 +369,7 @@ fn play(url: &str) {
     println!("\nloaded {loaded}");
 }
 
-/// A server that is killed and comes back, again and again, while a run goes on.
+/// A server that is killed and restarted repeatedly during a run.
 fn a_restart_in_the_middle_loses_nothing(place: &Place, restart: &dyn Fn()) {
     let (path, mut run) = (place.file("a", 60), place.open());
     let first = task(&mut *run, &asked(&[&path]));
@@ -389,7 +392,7 @@ fn a_restart_of_redis_in_the_middle_loses_nothing() {
     a_restart_in_the_middle_loses_nothing(&place(&url), &|| redis.again());
 }
 
-/// It writes its log down once a second, and can be asked whether it has.
+/// Valkey syncs its log once a second, and can be asked to confirm it.
 #[test]
 fn a_move_that_valkey_has_acknowledged_is_in_its_log() {
     let valkey = Redis::valkey();
@@ -398,8 +401,8 @@ fn a_move_that_valkey_has_acknowledged_is_in_its_log() {
     assert!(answer(|| store.check()).is_empty(), "it can be asked");
     let mut version = set(&*store, &key, None, Some(b"0")).unwrap();
     for number in 1..4 {
-        // The server's own word for what it has still to sync lags behind its answer; that it was asked to have
-        // the log on the disk, and had not failed to, it counts at once.
+        // The server's report of what it has still to sync lags behind its answer. It counts at once that it
+        // was asked to sync and did not fail.
         let before = waits(&valkey);
         version = set(&*store, &key, Some(&version), Some(number.to_string().as_bytes())).unwrap();
         let (asked, failed) = waits(&valkey);
@@ -410,7 +413,7 @@ fn a_move_that_valkey_has_acknowledged_is_in_its_log() {
     a_restart_in_the_middle_loses_nothing(&place(&url), &|| valkey.again());
 }
 
-/// How often a server was asked to wait until its log is on the disk, and how often it could not.
+/// How often a server was asked to wait for a sync, and how often it failed to.
 fn waits(valkey: &Redis) -> (u64, u64) {
     let stats = valkey.ask(&["INFO", "commandstats"]);
     let line =
@@ -443,7 +446,7 @@ fn a_restart_of_postgres_in_the_middle_loses_nothing() {
 fn a_restart_of_a_bucket_in_the_middle_loses_nothing() {
     if let Some(url) = given() {
         let restarts = PathBuf::from(std::env::var(FILE).unwrap());
-        // Whoever has started us has the server.
+        // The process that started this one controls the server.
         return a_restart_in_the_middle_loses_nothing(&place(&url), &|| {
             std::fs::write(&restarts, "").unwrap();
             wait_until("the restart", || !restarts.exists());
@@ -466,7 +469,8 @@ fn a_restart_of_a_bucket_in_the_middle_loses_nothing() {
     assert!(status.success());
 }
 
-/// A store that takes conditional writes and ignores the condition would let two runs believe that a source is theirs.
+/// A store that accepts conditional writes and ignores the condition would let two runs each believe that
+/// they own a source.
 #[test]
 fn a_store_that_ignores_conditions_is_refused() {
     const TEST: &str = "a_store_that_ignores_conditions_is_refused";
@@ -485,7 +489,7 @@ fn a_store_that_ignores_conditions_is_refused() {
     real.with(TEST, |_| ());
 }
 
-/// Puts the ledger through all clauses over a line that fails.
+/// Runs all clauses over a connection that fails.
 fn keeps_the_clauses(url: &str) {
     for (name, clause) in CLAUSES {
         eprintln!("{name}");
@@ -502,7 +506,7 @@ fn redis_keeps_a_ledger_where_answers_are_lost() {
 #[test]
 fn postgres_keeps_the_ledger_of_others_where_answers_are_lost() {
     let database = Server::shared().database();
-    // The words are in BEGIN, for its settings, and in COMMIT.
+    // BEGIN contains the word too, in its settings, as COMMIT does.
     let rule =
         |connection: usize| Rule { at: At::Query("commit", 1 + connection % 6), fault: Fault::CutAnswer };
     let proxy = Proxy::on_tcp(&database, (0..150).map(rule).collect());
@@ -511,7 +515,8 @@ fn postgres_keeps_the_ledger_of_others_where_answers_are_lost() {
     assert!(struck > 30, "{struck} answers were lost");
 }
 
-/// A proxy before moto by which every fourth write is done and nothing is said of it; and how often that was.
+/// A proxy in front of moto that executes every fourth write and drops the answer; and a counter of dropped
+/// answers.
 fn losing_writes() -> (Web, Arc<AtomicUsize>) {
     let (writes, lost) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&lost);
@@ -574,13 +579,13 @@ fn a_password_of_a_store_lets_in_and_is_never_said() {
     }
 }
 
-/// What answers as a service of AWS does: by the operation that is asked for, and how many came before.
+/// Answers like an AWS service, given the operation and the number of earlier requests.
 type Service = fn(&str, usize) -> (u16, &'static str);
 
-/// What such a service was asked, as it came over the line.
+/// The raw requests that such a service received.
 type Requests = Arc<std::sync::Mutex<Vec<Vec<u8>>>>;
 
-/// A service that is none: its endpoint, and what it was asked.
+/// Starts a fake service. Returns its endpoint and a log of its requests.
 fn acting(service: Service) -> (String, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -602,7 +607,7 @@ fn acting(service: Service) -> (String, Requests) {
     (endpoint, asked)
 }
 
-/// A request as it came, with all of its body.
+/// Reads a raw request with its complete body.
 fn request(mut line: &TcpStream) -> Vec<u8> {
     let (mut request, mut part) = (Vec::new(), vec![0; 1 << 16]);
     loop {
@@ -619,7 +624,7 @@ fn request(mut line: &TcpStream) -> Vec<u8> {
     }
 }
 
-/// A table in what only acts as DynamoDB.
+/// A table in a service that only acts like DynamoDB.
 fn table_of(service: Service) -> (Real, Requests) {
     let (endpoint, asked) = acting(service);
     let mut real = dynamodb();
@@ -666,7 +671,7 @@ fn a_table_of_which_too_much_is_asked_is_asked_again() {
     table_of(throttles).0.with(TEST, |_| ());
 }
 
-/// moto looks at no signature, so what we sign is held against what AWS's own client would.
+/// moto checks no signature, so this compares ours with the one that AWS's own client makes.
 #[test]
 fn what_is_asked_of_a_table_is_signed_as_aws_does() {
     const TEST: &str = "what_is_asked_of_a_table_is_signed_as_aws_does";

@@ -1,11 +1,11 @@
 //! Servers that stand in for cloud services. Each has its strengths:
 //!
-//!  | server | purpose |
-//!  |---|---|
-//!  | SeaweedFS | an S3 that checks signatures, digests and conditions |
-//!  | moto | DynamoDB, SQS, and an S3 that starts at once; it checks no signature |
-//!  | rclone | an S3 that accepts conditional writes and ignores the condition |
-//!  | Azurite | Azure's blobs |
+//! | server | purpose |
+//! |---|---|
+//! | SeaweedFS | an S3 that checks signatures, digests and conditions |
+//! | moto | DynamoDB, SQS, and an S3 that starts at once; it checks no signature |
+//! | rclone | an S3 that accepts conditional writes and ignores the condition |
+//! | Azurite | Azure's blobs |
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};

@@ -9,7 +9,7 @@
 //!
 //! Each load has its own destination and folder, and runs the real program with a job file written from the
 //! few words above. It keeps its state between runs, so one value tells a story of several runs (killed, run
-//! again, taken over). [`Call`] describes the faults that a run suffers. [`Ended`] checks the outcome, and the
+//! again, taken over). [`Call`] describes the faults that a run suffers. [`Ended`] checks the outcome, and
 //! `oracle` checks it again without believing anything the program says.
 
 use std::cell::{self, OnceCell, RefCell};

@@ -1,5 +1,4 @@
-//! A twin of the target, which is given every row alone: what it refuses is to be refused, and
-//! nothing else.
+//! A twin of the target that receives every row alone: the load must refuse exactly what the twin refuses.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +8,19 @@ use super::destination::Kind;
 use super::load::Load;
 use super::reading::{Values, as_written, canonical, read};
 
-/// What a destination makes of rows that are given to it one by one, each in a transaction of its
-/// own: the rows as they are then, and the others by their SQLSTATE.
+/// What a destination does with rows that arrive one by one, each in its own transaction: the stored form of
+/// accepted rows, and the SQLSTATE of refused ones.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
     pub(super) rows: BTreeMap<Place, Values>,
     pub(super) refused: BTreeMap<Place, String>,
 }
 
-/// A record, by its file and offset.
+/// The file and offset of a record.
 pub(super) type Place = (String, u64);
 
 impl Verdicts {
-    /// Gives every valid record of a load to a twin of its target, alone and in file order.
+    /// Inserts every valid record of a load into a twin of its target, one by one in file order.
     pub(crate) fn of(load: &Load) -> Verdicts {
         match load.kind() {
             Kind::Postgres => Verdicts::of_server(load),
@@ -30,8 +29,8 @@ impl Verdicts {
         }
     }
 
-    /// Those of a destination that refuses, with this SQLSTATE, the rows of which `is_refused`
-    /// says so.
+    /// The verdicts of a destination that refuses, with this SQLSTATE, exactly the rows for which
+    /// `is_refused` holds.
     pub(crate) fn refusing(load: &Load, sqlstate: &str, is_refused: &dyn Fn(&Values) -> bool) -> Verdicts {
         let refused = valid_rows(load).into_iter().filter(|(_, _, row)| is_refused(row));
         let refused = refused.map(|(_, place, _)| (place, sqlstate.to_owned())).collect();
@@ -57,7 +56,7 @@ impl Verdicts {
         for (number, place, row) in valid_rows(load) {
             let text = as_written(&row, load.fields());
             let offset = i64::try_from(place.1).unwrap();
-            // The transaction is the statement, so that what is deferred is checked too.
+            // The statement is the transaction, so deferred constraints are checked too.
             let outcome = match is_by_position {
                 true => client.execute(&insert, &[&text, &number, &offset]),
                 false => client.execute(&insert, &[&text]),
@@ -78,8 +77,8 @@ impl Verdicts {
         verdicts
     }
 
-    /// Of a target whose refusals are all its constraints'. They are given the SQLSTATE that
-    /// PostgreSQL has for them.
+    /// The verdicts of a SQLite target that only its constraints can refuse. They get the SQLSTATEs that
+    /// PostgreSQL uses for such constraints.
     #[cfg(feature = "sqlite")]
     fn of_sqlite(load: &Load) -> Verdicts {
         use rusqlite::ffi::{SQLITE_CONSTRAINT_CHECK, SQLITE_CONSTRAINT_UNIQUE};
@@ -112,7 +111,7 @@ impl Verdicts {
         verdicts
     }
 
-    /// The rows of the twin, with everything that defaults and triggers made of them.
+    /// Reads the rows of the twin, with everything that defaults and triggers changed.
     fn read_twin(&mut self, client: &mut postgres::Client, load: &Load) {
         let values: Vec<String> =
             load.fields().iter().map(|field| format!("'{0}', \"{0}\"", field.name)).collect();

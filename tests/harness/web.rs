@@ -1,83 +1,81 @@
-//! A proxy before a server of HTTP that fails at chosen requests.
+//! An HTTP proxy in front of a server that fails at chosen requests.
 //!
-//! What is asked is written down, so that a test can say what was asked and how often. Each request goes to
-//! the server on a connection of its own, whatever the client does with its own.
+//! It logs every request, so that a test can assert what was asked and how often. It forwards each request
+//! on its own connection, however the client uses its connection.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// How many came before it.
+    /// How many requests came before it.
     pub(crate) number: usize,
     pub(crate) method: String,
     /// Path and query.
     pub(crate) target: String,
-    /// The headers, in small letters.
+    /// The headers, in lower case.
     pub(crate) headers: String,
 }
 
 impl Request {
-    /// Whether it is one for bytes of an object.
+    /// Whether it reads bytes of an object.
     pub(crate) fn is_read(&self) -> bool {
         self.method == "GET" && !self.target.contains("list-type") && !self.target.contains("prefix=")
     }
 
-    /// Whether it is one for a page of a listing.
+    /// Whether it asks for a page of a listing.
     pub(crate) fn is_list(&self) -> bool {
         self.method == "GET" && !self.is_read()
     }
 
-    /// Whether it is a write that is done only if what stands there is as expected.
+    /// Whether it writes on condition that the object is as expected.
     pub(crate) fn is_conditional(&self) -> bool {
         self.method == "PUT"
             && ["\nif-match:", "\nif-none-match:"].iter().any(|name| self.headers.contains(name))
     }
 
-    /// Whether it writes an object, whatever stands there.
+    /// Whether it writes an object unconditionally.
     pub(crate) fn is_plain_put(&self) -> bool {
         self.method == "PUT" && !self.is_conditional()
     }
 
-    /// Whether it asks for an operation of DynamoDB or SQS that ends so.
+    /// Whether it asks for the operation of DynamoDB or SQS whose name ends with this.
     pub(crate) fn is_for(&self, operation: &str) -> bool {
         self.headers.contains(&format!(".{}\r\n", operation.to_lowercase()))
     }
 }
 
-/// What becomes of a request.
+/// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is answered.
+    /// It is forwarded and answered.
     Passes,
     /// It is answered late.
     Waits(Duration),
-    /// The line is cut before it arrives.
+    /// The connection is cut before the request arrives.
     IsCut,
-    /// It is answered, and the line is cut in the middle of that.
+    /// It is executed, and the connection is cut in the middle of the answer.
     IsHalfAnswered,
-    /// It is done, and the line is cut before any of the answer.
+    /// It is executed, and the connection is cut before the answer.
     IsUnheard,
-    /// It is not done, and this status is the answer.
+    /// It is not executed, and this status is the answer.
     Fails(u16),
-    /// It is done, and this status is the answer.
+    /// It is executed, and this status is the answer.
     IsDoneAndFails(u16),
 }
 
-/// Decides what becomes of each request.
+/// Decides what happens to each request.
 type Judge = dyn Fn(&Request) -> Fate + Send + Sync;
 
-/// The proxy.
 pub(crate) struct Web {
     port: u16,
     asked: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Web {
-    /// Before the server at a port.
+    /// A proxy in front of the server at this port.
     pub(crate) fn before(server: u16, judge: impl Fn(&Request) -> Fate + Send + Sync + 'static) -> Web {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -96,7 +94,7 @@ impl Web {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What was asked since this was called last.
+    /// The requests since the last call.
     pub(crate) fn asked(&self) -> Vec<Request> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
@@ -136,7 +134,7 @@ fn serve(line: &TcpStream, server: u16, judge: &Judge, log: &Mutex<Vec<Request>>
     }
 }
 
-/// An answer that says no, as S3 or as DynamoDB and SQS word it.
+/// An error answer, worded as S3 or as DynamoDB and SQS word it.
 fn no(status: u16, request: &Request) -> String {
     let body = match request.headers.contains("\nx-amz-target:") {
         true => {
@@ -176,7 +174,7 @@ fn note(head: &str, log: &Mutex<Vec<Request>>) -> Request {
     request
 }
 
-/// A request from the line: its head and its body.
+/// Reads a request: its head and its body.
 pub(super) fn message(reader: &mut impl BufRead) -> io::Result<Option<(String, Vec<u8>)>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -193,7 +191,7 @@ pub(super) fn message(reader: &mut impl BufRead) -> io::Result<Option<(String, V
     Ok(Some((head, body)))
 }
 
-/// What the server answers.
+/// Forwards a request and returns the server's answer.
 fn pass(server: u16, head: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     let mut line = TcpStream::connect(("127.0.0.1", server))?;
     let lines =
@@ -211,7 +209,8 @@ fn body_length(answer: &[u8]) -> usize {
     answer.len() - head
 }
 
-/// Asks a server for something, signed for one that looks at no signature, and gives the status of the answer.
+/// Sends a request with a dummy signature, for servers that check none, and returns the status of the
+/// answer.
 pub(crate) fn send(server: u16, method: &str, target: &str, body: &[u8]) -> u16 {
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{server}\r\nContent-Length: {}\r\n\
