@@ -1,8 +1,8 @@
-//! A valid record costs no allocation once the buffers are warm.
+//! Proves that a valid record costs no allocation once the buffers are warm.
 //!
-//! A test binary of its own, because it counts with the allocator of the whole process.
-//! Fields of every type are read, among them those that make something new: lower case,
-//! stripped NULs, decimals, objects, JSON within a text.
+//! This is a separate test binary because it counts with the allocator of the whole process. It reads fields
+//! of every type, among them those that build new values: lower-cased text, text without NULs, decimals,
+//! objects, and JSON inside a text.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,22 +17,22 @@ struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: every call is passed on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the one that is asked for.
+        // SAFETY: the caller's promise is exactly what the system allocator requires.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the one that is asked for.
+        // SAFETY: the caller's promise is exactly what the system allocator requires.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the one that is asked for.
+        // SAFETY: the caller's promise is exactly what the system allocator requires.
         unsafe { System.realloc(memory, layout, size) }
     }
 }
@@ -75,7 +75,7 @@ fn schema() -> Schema {
     Schema { fields, extra: Extra::Keep, nul: Nul::Strip, ..Schema::default() }
 }
 
-/// Fields of the kinds that models have, some of whose values are tried by several kinds.
+/// Fields of the kinds that Pydantic models have. Several kinds are tried on some of the values.
 fn fields_of_models() -> Vec<Field> {
     let int = |name| Field::new(name, Kind::Int(Bounds::default()));
     let text = || Field::new("text", Kind::Text(Text::default()));
@@ -111,14 +111,14 @@ fn fields_of_models() -> Vec<Field> {
     ]
 }
 
-/// Records that take the fast ways, the coerced ones and the plain JSON reader's.
+/// Records for the fast paths, for coercion, and for the plain JSON reader.
 const LINES: [&str; 3] = [
     r#"{"text":"plain","host":"web.1","level":"info","int":1,"float":1.5,"bool":true,"stamp":"2023-10-27T12:34:56.789Z","epoch":1698410096789,"access":"27/Oct/2023:12:34:56 +0200","date":"2023-10-27","time":"12:34","uuid":"b91d39e4-b81a-4ac6-8048-7a967ab2af2b","cost":"12.50","any":{"a":[1,null]},"raw":"{\"b\":2}","ip":"::1","object":{"user":"bob","tags":["x"]},"list":[1,2],"extra":[1],"numbers":1,"mixed":"x\"","union":"x\"","dictionary":{"a":1},"tree":{"v":1,"next":{"v":2,"next":null}},"kept":{"a":1},"in_text":"{\"a\":1,\"text\":\"t\"}","list_in_text":"[\"a\",\"b\"]","uuid4":"b91d39e4-b81a-4ac6-8048-7a967ab2af2b"}"#,
     r#"{"text":" ÄÖ\u0000Ü ","host":"web.ä","level":"WARN","int":"1_000","float":" 2 ","bool":"yes","stamp":"2023-10-27 12:34","epoch":"1698410096789.5","access":"27/Oct/2023:12:34:56 +0000","date":"2023-10-27T00:00:00","time":7.5,"uuid":"{b91d39e4-b81a-4ac6-8048-7a967ab2af2b}","cost":1e2,"any":"\u0000","raw":"[\"\\u0000\"]","ip":7,"object":{"user":"\u0000","tags":[],"at":0,"y":{}},"list":["1",true],"numbers":"2","mixed":2,"union":"2","dictionary":{},"tree":{"v":"1"},"kept":{"b":2,"c":[]},"in_text":" {\"text\":\"\\u00e4\",\"a\":\"7\"}","list_in_text":"[]","uuid4":"{b91d39e4-b81a-4ac6-8048-7a967ab2af2b}"}"#,
     r#"{"text":"x","host":"a","level":"info","int":123456789012345678901234567890,"float":NaN,"bool":0,"stamp":1698410096.5,"epoch":0.5,"access":"27/Oct/2023:12:34:56 +0000","date":0,"time":0,"uuid":"b91d39e4b81a4ac680487a967ab2af2b","cost":[0,[1],2],"any":123456789012345678901234567890,"raw":" 1 ","ip":"1.2.3.4","object":{"user":"u","tags":["t"]},"list":[],"numbers":true,"mixed":true,"union":"no number","dictionary":{"a":"1","b":2.0},"tree":{"v":1,"next":{"v":1,"next":{"v":1}}},"kept":"3","in_text":"{\"a\":1,\"text\":\"\",\"x\":{}}","list_in_text":"[\"\\n\"]","uuid4":"b91d39e4b81a4ac680487a967ab2af2b"}"#,
 ];
 
-/// Texts that are borrowed, and texts that must be put together.
+/// Texts whose values can be borrowed, and texts whose values must be assembled.
 const TEXTS: [(&str, &str, &str); 2] = [
     (
         r"^(?P<at>\S+) (?P<level>[A-Z]+) (?:(?P<n>\d+) )?(?P<message>.*)$",
@@ -164,7 +164,7 @@ fn a_valid_record_allocates_nothing_once_the_buffers_are_warm() {
     }
 }
 
-/// Logs that say above how they are written, with escapes to undo and lists.
+/// Logs whose header describes their layout, with escapes to undo, and lists.
 fn tables() -> [(Spec, Vec<Field>, &'static str, &'static str); 4] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let stamp = |name| Field::new(name, Kind::Timestamp(Timestamp::default()));
@@ -197,7 +197,7 @@ fn tables() -> [(Spec, Vec<Field>, &'static str, &'static str); 4] {
     ]
 }
 
-/// Logs whose format knows its fields, with escapes to undo and members to gather.
+/// Logs whose format knows its fields, with escapes to undo and members to collect.
 fn logs() -> [(Spec, Vec<Field>, &'static str); 5] {
     let text = |name| Field::new(name, Kind::Text(Text::default())).optional();
     let int = |name| Field::new(name, Kind::Int(Bounds::default()));
@@ -258,7 +258,7 @@ fn logs() -> [(Spec, Vec<Field>, &'static str); 5] {
     ]
 }
 
-/// Allocations in fifty rounds over these records, behind fifty others.
+/// Counts the allocations of fifty rounds over these records, after fifty warm-up rounds.
 fn allocations(spec: &Spec, schema: &Schema, header: &str, records: &str) -> u64 {
     let format = of(spec, &schema.paths(), schema.extras());
     let preamble = Preamble::new(header.as_bytes());

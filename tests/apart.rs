@@ -1,11 +1,12 @@
-//! The server refuses nearly everything: exactly that is set aside, whether we or the server find it.
+//! A server that refuses nearly every row: exactly the refused rows become dead letters, whether logmill or
+//! the server isolates them.
 
 use crate::harness::load::Load;
 use crate::harness::logmill;
 use crate::harness::proxy::Proxy;
 use crate::tables::select;
 
-/// Numbers of which only those under one hundred, and each thousandth, find what they need.
+/// Records of which only those below one hundred, and every thousandth, satisfy the foreign key or CHECK.
 fn needy(count: usize) -> String {
     (0..count)
         .map(|n| format!("{{\"n\":{n},\"d\":\"{}\"}}\n", if is_fed(n) { "2024-01-01" } else { "2030-01-01" }))
@@ -55,7 +56,7 @@ fn where_nearly_everything_is_refused_exactly_that_is_a_dead_letter() {
             load.run().exit(3).counts(&format!("{fed} inserted, {} rejected", COUNT - fed));
             let told = select(&load, "SELECT r ->> 'code', coalesce(r ->> 'constraint', ''), count(*), min(source_offset) > 0 FROM logmill.dead_letters, jsonb_array_elements(reasons) r GROUP BY 1, 2");
             assert_eq!(told, [format!("{code} {constraint} {} 1", COUNT - fed)], "{given}, {key}");
-            // Whether the server found the row by itself or we did, its words about it are kept.
+            // The server's words about a row are kept, whoever isolated the row.
             let details = select(&load, "SELECT count(*) FROM logmill.dead_letters WHERE reasons -> 0 ->> 'detail' LIKE 'Key (n)=(' || (convert_from(raw, 'UTF8')::json ->> 'n') || ') is not present%'");
             let expected = if code == "server_23503" { COUNT - fed } else { 0 };
             assert_eq!(details, [expected.to_string()], "{given}, {key}");
@@ -66,7 +67,7 @@ fn where_nearly_everything_is_refused_exactly_that_is_a_dead_letter() {
 
 #[test]
 fn a_batch_that_is_taken_apart_becomes_what_it_would_have_become_in_pieces() {
-    // Each key three times, with two rows between that are refused; over rows that are there.
+    // Each key occurs three times, with two refused rows in between, over rows that exist already.
     let line = |n: usize, v: usize| format!("{{\"k\":\"k{}\",\"n\":{n},\"v\":{v}}}\n", n % 50);
     let log: String = (0..600).map(|n| if n % 3 == 0 { line(n, n) } else { line(n, 1_000_000) }).collect();
     for on_conflict in ["update", "keep", "newest(v)"] {
@@ -101,7 +102,7 @@ fn a_plan_says_by_what_rows_can_be_refused() {
          CREATE TABLE t1 PARTITION OF t FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
          CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()",
     );
-    // That writes the job.
+    // Runs only to write the job file.
     load.call().arg("--table").arg("a b").run().exit(2);
     let output =
         logmill().args(["plan", "--output", "json", "-j"]).arg(load.path("job.toml")).output().unwrap();
@@ -151,12 +152,12 @@ fn a_plan_says_which_columns_are_narrower_than_their_fields() {
     let whats = "t can refuse records, which become dead letters then, by host: character varying(3); mood: one of calm, loud; \
                  n: smallint; p: public.port; cost: numeric(4,1); m: NOT NULL; what has none of its partitions: RANGE (d)";
     assert!(said.contains(whats), "{said}");
-    // It is true: that is what becomes of them.
+    // The plan is right: this is what happens to those records.
     let expected: Vec<(i64, String)> =
         (2..).zip(amiss).map(|(line, (.., why))| (line, why.to_owned())).collect();
     load.run().exit(3).counts(&format!("1 inserted, {} rejected", amiss.len()));
     assert_eq!(load.rejects(), expected);
-    // Of fields that are as narrow as their columns nothing is told.
+    // The plan says nothing about fields as narrow as their columns.
     let narrow = Load::of("{}\n")
         .field("host = { type = \"text\", max_length = 3 }")
         .field("mood = { type = \"enum\", values = [\"loud\"] }")
@@ -171,7 +172,7 @@ fn a_plan_says_which_columns_are_narrower_than_their_fields() {
     assert!(!plan(&narrow).contains("can refuse records"), "{}", plan(&narrow));
 }
 
-/// What the client sends does not depend on how much is refused.
+/// The client sends the same number of messages however many rows are refused.
 #[test]
 fn a_batch_that_is_taken_apart_costs_no_message_a_row() {
     let sent = |count: usize| {
@@ -186,7 +187,7 @@ fn a_batch_that_is_taken_apart_costs_no_message_a_row() {
             .run()
             .exit(3)
             .counts(&format!("100 inserted, {} rejected", count - 100));
-        // But for the rows and the dead letters themselves.
+        // Not counting the rows and the dead letters themselves.
         proxy.traffic()[0].client.iter().filter(|&&kind| kind != b'd').count()
     };
     let (few, many) = (sent(2_000), sent(16_000));

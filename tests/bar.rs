@@ -1,4 +1,4 @@
-//! `stop_above`: a source with too many dead letters is given up, and the others go on.
+//! `stop_above`: a source with too many dead letters is abandoned, and the other sources go on.
 
 use serde_json::json;
 
@@ -20,7 +20,8 @@ on_each_destination! {
     a_bar_in_the_job_is_a_bar_and_a_flag_goes_before_it
 }
 
-/// So many records. Of the first ten thousand one in a hundred is bad, of the others each second.
+/// A file of `records` records. One in a hundred of the first ten thousand is bad, and every second one
+/// after that.
 fn worsening(records: usize) -> String {
     let line = |number: usize| match number % if number < 10_000 { 100 } else { 2 } {
         0 => "{\"n\":\"x\"}\n".to_owned(),
@@ -29,7 +30,7 @@ fn worsening(records: usize) -> String {
     (0..records).map(line).collect()
 }
 
-/// Two files, of which the first is above a bar of a tenth at its 20,000th record.
+/// Two files, of which the first exceeds a limit of one tenth at its 20,000th record.
 pub(crate) fn two_files(kind: Kind) -> Load {
     Load::empty().to(kind).file("a.ndjson", worsening(25_000)).file("b.ndjson", "{\"n\":1}\n").schema("n int")
 }
@@ -58,9 +59,10 @@ fn a_source_above_the_bar_is_given_up_and_the_others_go_on(kind: Kind) {
     assert_eq!(reason["first"]["line"], json!(1));
     assert!(!check(&files).is_complete);
 
-    // Again, and nothing of it is loaded; rejects are one thing, too many of them another.
+    // Run again: nothing of the source is loaded, and the exit code still tells too many rejects from some
+    // rejects.
     let written = || -> Vec<String> {
-        // To claim a source moves its checkpoint's epoch.
+        // Claiming a source changes its checkpoint's epoch.
         files.versions().into_iter().filter(|version| !version.contains("checkpoints")).collect()
     };
     let before = written();
@@ -69,12 +71,12 @@ fn a_source_above_the_bar_is_given_up_and_the_others_go_on(kind: Kind) {
     assert_eq!(again.result("/sources/given_up/0"), given_up[0]);
     assert!(written() == before, "rows or dead letters were written");
 
-    // Dead letters that are closed do not count, whichever run wrote them.
+    // Closed dead letters do not count, whichever run wrote them.
     files.sql(&format!("UPDATE {} SET state = 'discarded'", files.ours("dead_letters")));
     let rest = load(&files, "15%");
     rest.exit(3).counts("17401 inserted, 7600 rejected");
     assert_eq!(rest.result("/sources/given_up"), json!([]));
-    // A bar that is lower tells of a source that is at its end.
+    // A lower limit also reports a source that is loaded to its end.
     load(&files, "2499").exit(4);
     load(&files, "2500").exit(3);
 }
@@ -100,7 +102,7 @@ fn wherever_a_load_is_killed_the_same_is_decided(kind: Kind) {
     }
 }
 
-/// Three splits, each with as many dead letters as a third of the file.
+/// Three splits, each with a third of the file's dead letters.
 fn a_source_is_judged_by_all_of_its_splits_and_told_once(kind: Kind) {
     let line = |number: usize| match number % 20 {
         0 => "{\"n\":\"x\"}\n".to_owned(),
@@ -130,19 +132,19 @@ fn a_source_is_judged_by_all_of_its_splits_and_told_once(kind: Kind) {
         assert_eq!(given_up[0]["reasons"][0]["count"].as_i64(), Some(told[1]));
         assert_eq!(given_up[0]["reasons"][0]["first"]["line"], json!(1));
     };
-    // No split is above the bar, and all of them together are.
+    // No single split exceeds the limit, but all of them together do.
     plan();
     let ended = load(&files, "120");
     is_told_once(ended.exit(4));
     plan();
     load(&files, "150").exit(3);
-    // Each by itself, the last one first: its dead letters have the least ids.
+    // One split at a time, the last one first, so that its dead letters have the lowest ids.
     let ids = plan();
     let split = |id: &str| files.call().arg("--stop-above").arg("120").arg("--split").arg(id).run();
     split(&ids[2]).exit(3);
     split(&ids[1]).exit(3);
     is_told_once(split(&ids[0]).exit(4));
-    // Each of the splits is above the bar.
+    // Every split exceeds the limit.
     plan();
     is_told_once(files.call().arg("--stop-above").arg("9").arg("--lanes").arg("3").run().exit(4));
     plan();

@@ -1,5 +1,5 @@
-//! Measuring: the data sets are the same everywhere, what is measured was done, and two programs are
-//! told apart exactly where they differ.
+//! `logmill bench`: data sets are the same everywhere, every figure comes from work that was done, and a
+//! comparison finds exactly the stages that differ.
 
 use std::io::read_to_string;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,8 +13,8 @@ use crate::harness::run::{Process, needs_failpoints};
 use crate::harness::skip;
 use crate::harness::wait_until;
 
-/// What is made, and the beginning of its hash. These are promised: to change one is to change what every
-/// result so far was a result of.
+/// Arguments of the generator, and the beginning of the output's hash. The bytes are promised: changing a
+/// hash invalidates comparisons with every earlier result.
 const HASHES: &[(&str, &str)] = &[
     ("--records 1000", "734a4808f54aef1c"),
     ("--records 1000 --seed 7", "6e6526fdc711cffb"),
@@ -56,7 +56,7 @@ fn records_are_as_many_and_as_bad_as_was_asked() {
     let (bad, again) = (made["bad"].as_u64().unwrap(), made["duplicates"].as_u64().unwrap());
     assert!((1_800..2_200).contains(&bad) && (3_600..4_400).contains(&again), "{bad} {again}");
     let lines: std::collections::HashSet<&str> = text.lines().collect();
-    // One that came again can be spoiled, and then it is another.
+    // A repeated record can be spoiled, which makes it a different one.
     let fewer = 20_000 - lines.len() as u64;
     assert!(fewer <= again && fewer >= again * 8 / 10, "{fewer} of {again}");
 }
@@ -70,7 +70,7 @@ fn nothing_is_written_over() {
     assert_eq!(place.read("a"), "mine");
 }
 
-/// Small, so that a test is over soon.
+/// Small, so that the tests are quick.
 const SMALL: &str = "--records 500 --runs 2 --warm-up 0 --passes 1";
 
 fn measured(said: &str) -> Value {
@@ -91,7 +91,7 @@ fn every_stage_is_measured_beside_its_floor_and_the_rows_are_counted() {
             assert_eq!(stage["seconds"]["runs"].as_array().unwrap().len(), 2, "{format} {stage}");
             assert!(stage["floor"]["ratio"].as_f64().unwrap() > 0.0, "{format} {stage}");
         }
-        // Some of the bad ones are rows: what is bad for one schema is not for the one inferred from it.
+        // Some of the bad ones become rows: a record that is bad for one schema can fit the inferred one.
         let rows = stages[4]["rows"].as_u64().unwrap();
         assert!((450..=500).contains(&rows), "{format}: {rows}");
     }
@@ -99,7 +99,7 @@ fn every_stage_is_measured_beside_its_floor_and_the_rows_are_counted() {
         place.run(&format!("bench run {SMALL} --stages load,parse")).ended(0, &["not built for speed"]);
     assert!(said.stdout.contains("of simd-json's tape"), "{}", said.stdout);
     assert!(said.stdout.contains("500 rows counted in the table"), "{}", said.stdout);
-    // Nothing of it stays, and nothing is written here.
+    // The load leaves nothing behind, and no result is written.
     assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 0);
 }
 
@@ -127,7 +127,7 @@ fn a_job_is_measured_beside_its_destination_and_never_in_it() {
         assert_eq!(run["settings"]["key"], "n");
         let server = &run["settings"]["server"];
         match into.contains("postgres") {
-            // Another server of the same version is told from this one.
+            // Identifies the server, so that another one of the same version is told apart.
             true => assert!(server["host"].is_string() && server["fsync"].is_string(), "{run}"),
             false => assert!(server["filesystem"].is_string(), "{run}"),
         }
@@ -163,7 +163,7 @@ fn what_is_no_measurement_is_an_error() {
     assert!(said.stderr.contains("the measured load did not finish"), "{}", said.stderr);
 }
 
-/// A load that is stopped commits what it has and ends well: there is no figure of it, and no complaint about it.
+/// A stopped load commits what it has and ends normally. Its measurement has no figure and reports no error.
 #[test]
 fn a_signal_ends_a_measurement() {
     needs_failpoints();
@@ -207,15 +207,15 @@ fn what_would_change_nothing_is_refused() {
         let said = place.run(line).ended(2, &[said]);
         assert_eq!(said.stdout, "", "{line}");
     }
-    // A job that only the environment names gives way to what is asked for.
+    // Explicit arguments win over a job that only the environment names.
     let mut command = place.command(&format!("bench run {SMALL} --no-floors --stages scan"));
     Said::of(command.env("LOGMILL_JOB", "gone.toml"), b"").ended(0, &[]);
-    // What the environment says is for whatever measures.
+    // The variables apply only to commands that measure.
     let mut command = place.command("bench compare a.json a.json");
     Said::of(command.env("LOGMILL_INTO", "sqlite:x.db").env("LOGMILL_THREADS", "2"), b"").ended(1, &[]);
 }
 
-/// Before anything is measured: what cannot be written is found out at once.
+/// A result file that cannot be written is found before anything is measured.
 #[test]
 fn a_place_for_the_result_is_tried_first() {
     let place = Place::new();
@@ -237,7 +237,7 @@ fn unlike_results_are_refused_by_name() {
     ] {
         place.run(&format!("bench run {SMALL} --no-floors {flags} -o {name}.json")).ended(0, &[]);
     }
-    // Two runs are too few to say anything.
+    // Two runs are too few for a verdict.
     place.run("bench compare a.json b.json").ended(1, &[]);
     for (other, named) in [
         ("seed.json", "data.blake3 is"),
@@ -255,7 +255,7 @@ fn unlike_results_are_refused_by_name() {
     place
         .run("bench compare a.json filesystem.json")
         .ended(2, &["settings.server.filesystem is", "\"another\""]);
-    // An older result does not say where it was measured: it is compared, and that is told.
+    // An older result does not say where it was measured. It is compared, with a warning.
     let mut silent = measured(&place.read("a.json"));
     silent["settings"].as_object_mut().unwrap().remove("server").unwrap();
     place.write("silent.json", silent.to_string());
@@ -271,7 +271,7 @@ fn unlike_results_are_refused_by_name() {
     place.run("bench compare a.json none.json").ended(2, &["is not a result of"]);
 }
 
-/// Results whose figures are made: what is compared is known.
+/// The results are made up, so the expected comparison is known.
 #[test]
 fn results_are_told_apart_by_what_they_say() {
     let place = Place::new();
@@ -310,15 +310,15 @@ fn results_are_told_apart_by_what_they_say() {
     assert_eq!(verdicts, ["same", "same", "faster"]);
 }
 
-/// The program itself, without or with what makes a stage of it slower.
+/// The program itself, optionally with a variable that slows down a stage.
 fn program(place: &Place, name: &str, slower: &str) {
     let text = format!("#!/bin/sh\nLOGMILL_SLOWER={slower} exec {} \"$@\"\n", env!("CARGO_BIN_EXE_logmill"));
     place.write(name, text);
     std::fs::set_permissions(place.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// By instructions alone, which no noise moves: a stage that does all twice is found, by its name, and
-/// one that does not is the same.
+/// Compares instruction counts, which have no noise: a stage that does its work twice is reported by name,
+/// and an unchanged stage is the same.
 #[test]
 fn a_planted_slowdown_is_caught_and_nothing_else_is() {
     needs_failpoints();
@@ -339,7 +339,7 @@ fn a_planted_slowdown_is_caught_and_nothing_else_is() {
         "{compared}"
     );
     assert_eq!(found(1)["by"], "instructions");
-    // Twice the work, half the speed, but for the opening of so small a file.
+    // Twice the work is half the speed, except for the opening of so small a file.
     let ratio = found(1)["ratio"].as_f64().unwrap();
     assert!((0.45..0.85).contains(&ratio), "{ratio}");
 }
@@ -351,7 +351,7 @@ fn a_program_that_cannot_measure_itself_is_refused() {
     place.run(&format!("{compare} ./nothing")).ended(1, &["cannot run ./nothing"]);
     place.run(&format!("{compare} /bin/false")).ended(2, &["/bin/false could not measure itself"]);
     program(&place, "itself", "");
-    // Too few pairs say nothing, and no false alarm either.
+    // Too few pairs give no verdict, and no false alarm either.
     let said = place.run(&format!("{compare} ./itself --pairs 2")).ended(1, &[]);
     assert!(said.stdout.contains("cannot be told"), "{}", said.stdout);
 }

@@ -1,7 +1,7 @@
-//! The commands as a person types them: what they print, where they write, how they end.
+//! The commands, as a user types them: what they print, where they write, and how they end.
 //!
-//! Each test has a folder of its own and runs the real program in it. Where a server matters
-//! it is the one that tests share; everything else goes into SQLite.
+//! Each test runs the real program in its own folder. Tests that need a PostgreSQL server use the shared
+//! one; everything else goes into SQLite.
 #![cfg(feature = "sqlite")]
 
 use std::io::Write as _;
@@ -14,28 +14,28 @@ use tempfile::TempDir;
 use crate::harness::logmill;
 use crate::harness::schema::assert_described;
 
-/// Judging records without a destination.
+/// `check`: validating records without a destination.
 mod check;
-/// Which files are read, in which order, and what becomes of those that cannot be.
+/// Which files are read and in what order, and unreadable files.
 mod files;
-/// What the program says of itself.
+/// `--help`, manual pages and completions.
 mod help;
-/// Loading without a job, and what is inferred.
+/// Loading without a job, and inference.
 mod infer;
 
-/// What a load prints, and how it ends.
+/// The output and the exit codes of a load.
 mod load;
-/// What a destination remembers: status, dead letters, and forgetting.
+/// The memory of a destination: status, dead letters, and forgetting.
 mod memory;
-/// What goes out, whatever it is about.
+/// Properties of all output, whatever the command.
 mod output;
 
-/// What a load would do, before it is let.
+/// `plan`: what a load would do.
 mod plan;
-/// What people see in windows of 50, 80 and 200 columns.
+/// Output in windows of 50, 80 and 200 columns.
 mod screens;
 
-/// A job over a folder of logs, once `URL` is replaced.
+/// A job over a folder of logs; tests replace `URL`.
 const JOB: &str = r#"
 name = "app"
 [source]
@@ -49,10 +49,10 @@ url   = "URL"
 table = "app"
 "#;
 
-/// A folder, and the program in it.
+/// A folder in which the program runs.
 pub(crate) struct Place(TempDir);
 
-/// How a command ended, and what it said.
+/// The exit code and the output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: i32,
@@ -69,7 +69,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Writes a file, and the folders that it is in.
+    /// Writes a file, creating its folders.
     pub(crate) fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = self.0.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -80,7 +80,7 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The program with arguments, separated by blanks.
+    /// The program with these arguments, separated by blanks.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = logmill();
         command.current_dir(self.0.path()).args(arguments.split_whitespace());
@@ -92,7 +92,7 @@ impl Place {
         Said::of(&mut self.command(arguments), b"")
     }
 
-    /// Runs the program with a result for a machine.
+    /// Runs the program with `--output json` and validates the result.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &str) -> (i32, Value) {
         let said = self.run(&format!("{arguments} --output json"));
@@ -103,8 +103,8 @@ impl Place {
         (said.code, object)
     }
 
-    /// Plays a script: after `$ logmill …` comes what that prints, stdout as it is and stderr
-    /// behind `! `, and `? 3` if it ends with 3 and not with 0. `[..]` is anything on a line.
+    /// Plays a script. `$ logmill …` runs a command; the lines below it are the expected output, with stderr
+    /// prefixed by `! `, and `? 3` if it exits with 3 rather than 0. `[..]` matches anything on a line.
     #[track_caller]
     pub(crate) fn play(&self, script: &str) {
         let script = script.trim_start_matches('\n');
@@ -131,12 +131,12 @@ impl Place {
         }
     }
 
-    /// The rows of a query, each as its values with bars between them.
+    /// The rows of a query, with values separated by bars.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         self.query_of("logmill.db", sql)
     }
 
-    /// The same of this database.
+    /// Like [`Place::query`], for this database.
     pub(crate) fn query_of(&self, name: &str, sql: &str) -> Vec<String> {
         let connection = rusqlite::Connection::open(self.path(name)).unwrap();
         let mut statement = connection.prepare(sql).unwrap();
@@ -157,11 +157,11 @@ impl Place {
 }
 
 impl Said {
-    /// Runs a command with something on its stdin.
+    /// Runs a command with this stdin.
     pub(crate) fn of(command: &mut Command, stdin: &[u8]) -> Said {
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // One that does not read its stdin is free not to.
+        // A command need not read its stdin.
         let _ = child.stdin.take().unwrap().write_all(stdin);
         let output = child.wait_with_output().unwrap();
         Said {
@@ -171,7 +171,7 @@ impl Said {
         }
     }
 
-    /// Asserts how it ended, and that it said all of this on stderr.
+    /// Asserts the exit code, and that stderr contains all of these texts.
     #[track_caller]
     pub(crate) fn ended(self, code: i32, said: &[&str]) -> Said {
         assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
@@ -182,7 +182,7 @@ impl Said {
     }
 }
 
-/// Whether a line is what was expected, where `[..]` is anything.
+/// Whether a line matches, where `[..]` matches anything.
 fn matches(expected: &str, heard: &str) -> bool {
     let mut parts = expected.split("[..]");
     let first = parts.next().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Connecting: what libpq connects to we do, and what it refuses we refuse.
+//! Connecting: we connect where libpq connects, and refuse what libpq refuses.
 
-/// What answers is no server.
+/// Hostile servers.
 mod hostile;
 
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use postgres::Client;
 use crate::harness::postgres::{Options, Server};
 use crate::harness::proxy::{At, Fault, Proxy, Rule, Sender};
 
-/// A person with a home of their own and nothing in the environment but this.
+/// A user with a private home and only these environment variables.
 struct Person {
     home: tempfile::TempDir,
     env: Vec<(&'static str, String)>,
@@ -46,7 +46,7 @@ fn text(client: &mut Client, question: &str) -> String {
     client.query_one(question, &[]).unwrap().get(0)
 }
 
-/// The last cause, which is the one of a single host.
+/// The last cause; with a single host, its only one.
 fn cause(outcome: Result<Client, NotConnected>) -> Cause {
     let mut failures = outcome.err().expect("no connection").into_failures();
     failures.pop().expect("a cause").cause
@@ -83,8 +83,8 @@ fn a_socket_works_in_every_spelling_and_has_no_tls() {
     assert_eq!(text(&mut person.connect("").unwrap(), "SELECT current_database()::text"), "postgres");
 }
 
-/// Strings, each with a variable of the environment; `DIR` is the directory of the socket of
-/// a server, `%DIR` the same percent-encoded.
+/// Connection strings, each with an environment variable. `DIR` is the socket directory of a server, `%DIR`
+/// the same percent-encoded.
 const STRINGS: &[(&str, &str, &str)] = &[
     ("postgres://postgres@%DIR/postgres", "", ""),
     ("postgresql://postgres@%DIR:5432", "", ""),
@@ -231,7 +231,7 @@ fn a_cut_while_connecting_is_an_outage_wherever_it_falls() {
     }
 }
 
-/// A server on which `carol` needs the password `s3cr3t` and everybody else none.
+/// A server on which `carol` needs the password `s3cr3t` and everyone else needs none.
 fn server_with_passwords() -> Server {
     let server = Server::start(Options {
         tcp: true,
@@ -268,7 +268,7 @@ fn a_password_comes_from_wherever_it_was_put_and_is_never_shown() {
     for text in [wrong.to_string(), format!("{wrong:?}")] {
         assert!(text.contains("password authentication failed") && !text.contains("w.r.0.n.g"), "{text}");
     }
-    // Which of the places has the wrong one is told.
+    // The message says which of the places has the wrong password.
     assert!(
         wrong.to_string().contains("the password is the one in the connection string (28P01)"),
         "{wrong}"
@@ -305,14 +305,14 @@ fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// TLS, against servers with certificates of every kind.
+/// TLS, with servers that have certificates of every kind.
 #[cfg(feature = "tls")]
 mod tls {
     use super::*;
     use crate::harness::authority::{Authority, Certificate};
     use crate::harness::postgres::Tls;
 
-    /// A server that shows `certificate`, on 127.0.0.1.
+    /// A server on 127.0.0.1 that presents `certificate`.
     fn server(certificate: &Certificate) -> Server {
         server_with(certificate, None, None)
     }
@@ -327,11 +327,11 @@ mod tls {
         Server::start(Options { tcp: true, tls: Some(tls), hba, ..Options::default() })
     }
 
-    /// `tls`, `plain`, or why not.
+    /// Asks whether the connection uses TLS.
     const QUESTION: &str =
         "SELECT CASE WHEN ssl THEN 'tls' ELSE 'plain' END FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
 
-    /// `tls`, `plain`, or why not.
+    /// `tls`, `plain`, or the error.
     fn outcome(server: &Server, settings: &str) -> String {
         let url = format!("port={} user=postgres dbname=postgres {settings}", server.port());
         match Person::new().target(&url) {
@@ -343,7 +343,7 @@ mod tls {
         }
     }
 
-    /// The same of libpq, by psql.
+    /// The same through libpq, by way of psql.
     fn outcome_of_libpq(server: &Server, settings: &str) -> Option<String> {
         let home = tempfile::tempdir().unwrap();
         let url = format!("port={} user=postgres dbname=postgres {settings}", server.port());
@@ -365,8 +365,7 @@ mod tls {
         }
     }
 
-    /// Checks what comes of settings, and that libpq connects where we do, in the same way,
-    /// and does not where we do not.
+    /// Checks the outcome of settings, and that libpq connects exactly where we do and in the same way.
     #[track_caller]
     fn check(server: &Server, cases: &[(&str, &str)]) {
         check_ours(server, cases);
@@ -400,7 +399,7 @@ mod tls {
                 (&format!("host=localhost sslmode=verify-ca {other}"), "an authority of"),
                 (&format!("host=localhost sslmode=verify-full {other}"), "an authority of"),
                 ("host=localhost sslmode=verify-full", "settings: sslmode \"verify-full\""),
-                // The name counts in verify-full alone; it is that of the host, not the address.
+                // Only verify-full checks the name, and it checks the host's name, not the address.
                 (&format!("host=127.0.0.1 sslmode=verify-ca {ours}"), "tls"),
                 (&format!("host=127.0.0.1 sslmode=verify-full {ours}"), "127.0.0.1"),
                 (&format!("host=localhost hostaddr=127.0.0.1 sslmode=verify-full {ours}"), "tls"),
@@ -410,9 +409,9 @@ mod tls {
                 (&format!("hostaddr=127.0.0.1 sslmode=verify-full {ours}"), "settings: sslmode"),
             ],
         );
-        // Known to libpq since 16.
+        // libpq knows this since version 16.
         check_ours(&server, &[("host=localhost sslrootcert=system sslmode=require", "settings: sslmode")]);
-        // A URL says the same as keys.
+        // A URL means the same as keywords.
         let url = format!(
             "postgres://postgres@db.example:{}/postgres?hostaddr=127.0.0.1&sslmode=verify-full&{ours}",
             server.port()
@@ -468,7 +467,7 @@ mod tls {
                     &format!("host=localhost sslmode=verify-ca sslrootcert={}", ours.file().display()),
                     "signed for itself",
                 ),
-                // One that looks the same is another one.
+                // Another certificate that looks the same.
                 (
                     &format!(
                         "host=localhost sslmode=verify-full sslrootcert={}",
@@ -486,7 +485,7 @@ mod tls {
         let server = server(&ours.sign("localhost", ""));
         let root = format!("host=localhost sslrootcert={}", ours.file().display());
         check(&server, &[(&format!("{root} sslmode=verify-ca"), "tls")]);
-        // To libpq it does.
+        // libpq accepts it.
         check_ours(&server, &[(&format!("{root} sslmode=verify-full"), "not valid for any names")]);
     }
 
@@ -503,7 +502,7 @@ mod tls {
         );
     }
 
-    /// Here libpq goes on, past the authorities that it was told to ask.
+    /// Here libpq continues, past the authorities that it was told to check.
     #[test]
     fn an_authority_that_is_named_is_always_asked() {
         let (ours, other) = (Authority::new(), Authority::new());
@@ -523,7 +522,7 @@ mod tls {
         }
         check_ours(&without, &[(&format!("host=localhost sslmode=disable {right}"), "plain")]);
 
-        // One that only stands in the usual place is asked of a server that has TLS.
+        // An authority in the default place is only consulted if the server has TLS.
         let person = Person::new();
         let home = person.home.path().join(".postgresql");
         std::fs::create_dir(&home).unwrap();
@@ -540,14 +539,14 @@ mod tls {
         let ours = Authority::new();
         let server = server(&ours.sign("localhost", "DNS:localhost,IP:127.0.0.1"));
         let database = server.database();
-        // It answers N, because the socket behind it does.
+        // The proxy answers N, because the socket behind it does.
         let between = Proxy::on_tcp(&database, vec![]);
         let root = format!("sslrootcert={}", ours.file().display());
         for mode in ["require", "verify-ca", "verify-full"] {
             let cause = cause(Person::new().connect(&format!("{}?sslmode={mode}&{root}", between.url())));
             assert!(matches!(&cause, Cause::Unfit(what) if what.contains("has no TLS")), "{mode}: {cause:?}");
         }
-        // Not even a startup packet.
+        // Not even a startup packet was sent.
         assert!(between.traffic().is_empty());
     }
 
@@ -594,7 +593,7 @@ mod tls {
             ],
         );
 
-        // In the usual place.
+        // In the default place.
         let person = Person::new();
         let home = person.home.path().join(".postgresql");
         std::fs::create_dir(&home).unwrap();

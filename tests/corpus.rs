@@ -1,4 +1,4 @@
-//! JSON as it is found: the conformance suite, and logs of real programs.
+//! JSON from the field: the conformance suite, and logs of real programs.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{logmill, skip_here};
 
-/// A file of the corpus, which is not part of the repository. Without it a test is left out.
+/// A file of the corpus, which is not part of the repository. Without it the test is skipped.
 pub(crate) fn corpus(name: &str) -> PathBuf {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let file = std::env::var_os("LOGMILL_CORPUS").map_or(beside, PathBuf::from).join(name);
@@ -20,7 +20,7 @@ pub(crate) fn corpus(name: &str) -> PathBuf {
     file
 }
 
-/// The lines of a file of the corpus, without their newlines.
+/// The lines of a corpus file, without their newlines.
 pub(crate) fn lines(name: &str) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(corpus(name)).expect("readable");
     let mut lines: Vec<_> = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
@@ -36,13 +36,13 @@ fn the_conformance_suite_is_judged_as_it_asks() {
         let case: Value = serde_json::from_slice(&case).expect("JSON");
         let bytes = match case["b64"].as_str() {
             Some(bytes) => base64::engine::general_purpose::STANDARD.decode(bytes).expect("base64"),
-            // The largest case is described: so many opening brackets.
+            // The largest case is only described: this many opening brackets.
             None => vec![b'['; usize::try_from(case["bytes"].as_u64().expect("a number")).expect("small")],
         };
         let arena = Bump::new();
         let (mut scratch, mut record) = (JsonScratch::default(), Record::default());
         let parsed = format.parse(Input::new(&bytes, &arena), &mut scratch, &mut record);
-        // A record is an object; any other JSON text is told apart from what is none.
+        // A record is an object. Other JSON text is told apart from text that is not JSON.
         let is_json = !matches!(&parsed, Err(malformed) if malformed.code == code::JSON_INVALID);
         match case["expect"].as_str().expect("text") {
             "y" => assert!(is_json, "refused {}", case["name"]),
@@ -85,7 +85,7 @@ fn values_of_real_logs_are_found_at_their_pointers() {
     }
 }
 
-/// What `check` says of a file: its counts, and the verdict on each record.
+/// The output of `check` for a file: its counts, and the verdict on each record.
 pub(crate) fn check(file: &Path, record: &str) -> (Value, Vec<Value>) {
     let folder = tempfile::tempdir().expect("a folder");
     let job = format!(
@@ -105,7 +105,7 @@ pub(crate) fn check(file: &Path, record: &str) -> (Value, Vec<Value>) {
     (said, verdicts)
 }
 
-/// Holds the counts of files to what is known of them: records, rejects, blank lines.
+/// Compares the counts of files with the known ones: records, rejects, blank lines.
 #[track_caller]
 fn counts(record: &str, files: &[(&str, [u64; 3])]) {
     for (name, [valid, rejected, blank]) in files {
@@ -125,7 +125,7 @@ fn log_entry() -> String {
     format!("schema = \"{schema}\"")
 }
 
-/// A record of anything: only its JSON is judged.
+/// A schema that accepts any object, so that only its JSON is judged.
 const ANYTHING: &str = "fields.a = { type = \"json\", required = false }";
 
 #[test]
@@ -196,7 +196,7 @@ fn naughty_strings_come_through_byte_for_byte() {
         let lines = lines(name);
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         for line in &lines {
-            // The bytes as they are, but for those that cannot stand in a JSON text.
+            // The bytes as they are, except those that a JSON text must escape.
             let mut text = Vec::new();
             for &byte in line {
                 match byte {

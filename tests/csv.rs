@@ -1,5 +1,5 @@
-//! CSV: tables of hostile values, written and read by Python's csv (`cases/csv/make.py`) and by the
-//! crate of that name. Whatever the chunks and splits of a file, its rows are theirs.
+//! CSV files of hostile values, written and read by Python's csv module (`cases/csv/make.py`) and read by
+//! the Rust crate `csv`. However a file is cut into chunks and splits, its rows are the same.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// The rows below the header. One that is wider or narrower is no record.
+    /// The rows below the header. A row that is wider or narrower than the header is no record.
     fn expected(&self) -> Rows {
         let (header, rows) = self.rows.split_first().unwrap();
         let row = |row: &Vec<String>| match row.len() == header.len() {
@@ -45,7 +45,8 @@ impl Case {
 /// The values of each record, or the code of its fault.
 type Rows = Vec<Result<Vec<String>, String>>;
 
-/// What is in a range of a file after `preamble`, and what follows the range.
+/// The rows in a range of a file that follows `preamble`, the preamble after the range, and the borders of
+/// records.
 fn read(
     format: &AnyFormat,
     path: &Path,
@@ -90,7 +91,7 @@ fn rows_are_those_of_python_however_a_file_is_cut() {
             let whole = (0, None);
             let (found, _, borders) = read(&format, file.path(), whole, bytes, Preamble::default());
             assert_eq!(found, expected, "{:?} in chunks of {bytes} bytes", case.text);
-            // Two splits, cut at the first start of a record after this many bytes.
+            // Two splits, cut at the first record that starts after this many bytes.
             let first = (0, Some(borders[0]));
             let (mut found, behind, _) = read(&format, file.path(), first, 7, Preamble::default());
             found.extend(read(&format, file.path(), (borders[0], None), 7, behind).0);
@@ -99,7 +100,7 @@ fn rows_are_those_of_python_however_a_file_is_cut() {
     }
 }
 
-/// To the crate an escape means something only within quotes.
+/// The crate recognises an escape only within quotes.
 #[test]
 fn rows_are_those_of_the_crate() {
     for case in cases().into_iter().filter(|case| case.dialect.escape.is_none()) {

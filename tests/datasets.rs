@@ -1,5 +1,5 @@
-//! The files in `datasets/` are what their generators make, and have the verdicts that their
-//! page says.
+//! The files in `datasets/` equal the output of their generators, and loads have the results that their page
+//! lists.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::logmill;
 
-/// The generator of small hostile files, which cargo can run by itself.
+/// The generator of small hostile files; cargo can also run it by itself.
 #[path = "../datasets/hostile.rs"]
 mod hostile;
 
@@ -58,7 +58,7 @@ fn the_samples_are_what_their_generator_makes() {
     }
 }
 
-/// The number of a day since 1970.
+/// The number of days since 1970.
 fn day_number(text: &str) -> Option<u64> {
     text.parse::<chrono::NaiveDate>().ok().and_then(|day| u64::try_from(day.to_epoch_days()).ok())
 }
@@ -89,7 +89,7 @@ fn the_month_is_what_its_generator_makes() {
     }
 }
 
-/// What a load says of a file: counts of lines, blank lines, rows, and rejects by code.
+/// The result of a load: counts of lines, blank lines and rows, and rejects by code.
 struct Verdict(&'static str, [i64; 3], &'static [(&'static str, i64)]);
 
 const VERDICTS: &[Verdict] = &[
@@ -129,7 +129,7 @@ table = "t"
 chunk_size = "4KiB"
 "#;
 
-/// Loads one file; what the run says, and its exit code.
+/// Loads one file. Returns its report and its exit code.
 fn load(name: &str) -> (Value, i32) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("job.toml"), JOB).unwrap();

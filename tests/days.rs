@@ -1,4 +1,4 @@
-//! The data's own clock: what a job takes from the day that it runs for.
+//! The data's own clock: what a job derives from the date that it runs for.
 
 use std::rc::Rc;
 
@@ -8,22 +8,22 @@ use crate::cli::{Place, Said};
 use crate::harness::destination::{Cell, Destination, Kind};
 use crate::harness::postgres::Server;
 
-/// One job for many days.
+/// One job run for many dates.
 mod backfill;
-/// Days that are loaded again while other runs are at work.
+/// Rebuilds of days while other runs work.
 mod beside;
-/// The machine's clock, which decides nothing.
+/// The machine's clock, which must not influence any result.
 mod clock;
-/// Columns with the same value in every row.
+/// Constant columns.
 mod columns;
-/// Days that have another length than a day.
+/// Days that are longer or shorter than 24 hours.
 mod odd;
-/// Days that are loaded again, in the place of their rows.
+/// Rebuilding days in place of their rows.
 mod rebuild;
-/// Anything in any order.
+/// Random sequences of all operations.
 mod sequence;
 
-/// A folder of logs by day, a job over them, and where it loads to.
+/// A folder of daily logs, a job over them, and the job's destination.
 struct Days {
     place: Place,
     kind: Kind,
@@ -45,49 +45,49 @@ impl Days {
         Days { place, kind, destination, files, fields, lines: String::new() }
     }
 
-    /// With other `files`.
+    /// Sets the `files` line.
     fn files(mut self, line: &str) -> Days {
         self.files = line.to_owned();
         self
     }
 
-    /// With other fields from the start.
+    /// Sets the initial fields.
     fn of_fields(mut self, lines: &str) -> Days {
         self.fields(lines);
         self
     }
 
-    /// With lines at the end of the job, first of all in `[destination]`.
+    /// Adds lines to the end of the job, which begins in `[destination]`.
     fn lines(mut self, lines: &str) -> Days {
         self.lines = lines.to_owned();
         self
     }
 
-    /// With other fields.
+    /// Changes the fields.
     fn fields(&mut self, lines: &str) {
         self.fields = lines.to_owned();
     }
 
-    /// Writes the log of a day, with records of these numbers.
+    /// Writes the log of a day, with one record per number.
     fn log(&self, day: &str, numbers: impl IntoIterator<Item = u32>) {
         let records = numbers.into_iter().map(|n| format!("{{\"n\":{n}}}\n"));
         self.place.write(format!("logs/{day}.log"), records.collect::<String>());
     }
 
-    /// Runs a command over the job.
+    /// Runs a command on the job.
     fn run(&self, arguments: &str) -> Said {
         self.write_job();
         self.place.run(&format!("{arguments} -j job.toml"))
     }
 
-    /// The same with a variable of the environment.
+    /// Like [`Days::run`], with an environment variable.
     fn run_with(&self, arguments: &str, variable: (&str, &str)) -> Said {
         self.write_job();
         let mut command = self.place.command(&format!("{arguments} -j job.toml"));
         Said::of(command.env(variable.0, variable.1), b"")
     }
 
-    /// Runs a command with a result for a machine.
+    /// Runs a command with `--output json`.
     #[track_caller]
     fn json(&self, arguments: &str) -> (i32, Value) {
         let said = self.run(&format!("{arguments} --output json"));
@@ -99,7 +99,7 @@ impl Days {
         self.write_job_of(&self.lines);
     }
 
-    /// The job with other lines at its end.
+    /// Writes the job with these lines at its end.
     fn write_job_of(&self, lines: &str) {
         let Days { destination, files, fields, .. } = self;
         self.place.write(
@@ -112,7 +112,7 @@ impl Days {
         );
     }
 
-    /// The rows of a query, each as its values with bars between them.
+    /// The rows of a query, with values separated by bars.
     #[track_caller]
     fn query(&self, sql: &str) -> Vec<String> {
         let rows = self.destination.look(|snapshot| snapshot.query(sql));

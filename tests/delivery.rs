@@ -1,4 +1,4 @@
-//! Dead letters that go elsewhere too: into a folder, a bucket, a queue, and a stream of a real Redis server.
+//! Delivery of dead letters to a folder, a bucket, a queue, and a stream of a real Redis server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::harness::redis::Redis;
 use crate::harness::run::needs_failpoints;
 use crate::stories::on_each_destination;
 
-/// Into buckets and queues.
+/// Buckets and queues.
 #[cfg(feature = "buckets")]
 mod cloud;
 
@@ -34,7 +34,7 @@ on_each_destination! {
     every_end_of_a_load_delivers
 }
 
-/// Every point at which a delivery to a folder can die, in their order.
+/// Every point at which a delivery to a folder can die, in order.
 const POINTS: [&str; 6] = [
     "mid-letters-file",
     "before-letters-file",
@@ -44,7 +44,7 @@ const POINTS: [&str; 6] = [
     "after-mark",
 ];
 
-/// This many lines, each third of which is not a record.
+/// `count` lines, every third of which is no record.
 fn lines(count: usize) -> String {
     (0..count)
         .map(|number| match number % 3 {
@@ -58,7 +58,7 @@ fn delivering(kind: Kind, to: &str) -> Load {
     Load::empty().to(kind).schema("n int").batches_of(20).pipeline(&format!("[dead_letters]\nto = \"{to}\""))
 }
 
-/// Everything in a folder but locks, by its path.
+/// Every file of a folder except locks, by its path.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -76,7 +76,7 @@ fn objects(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// How many letters are open and not marked, says the table.
+/// The number of open letters without a delivery mark, as the table has it.
 #[track_caller]
 fn unmarked(load: &Load) -> i64 {
     let sql = format!(
@@ -119,13 +119,13 @@ fn a_folder_holds_all_letters_of_a_stretch_and_follows_from_the_table(kind: Kind
     assert!(!first[&folder.join("1-0.ndjson")].contains('\u{202e}'), "it turns the direction of writing");
     assert_eq!(objects(&first[&folder.join("3-0.ndjson")])[0]["raw_base64"], "/w==");
 
-    // Nothing is due, and nothing is written.
+    // Nothing is due, so nothing is written.
     fs::write(folder.join("1-0.ndjson"), "mine").unwrap();
     load.run().exit(3);
     load.command("dead-letters deliver").run().exit(0);
     assert_eq!(fs::read_to_string(folder.join("1-0.ndjson")).unwrap(), "mine");
 
-    // A letter more: the file has all of them again, whatever became of those before.
+    // One more letter: the file holds all of them again, whatever the state of the earlier ones.
     let ours = load.ours("dead_letters");
     load.sql(&format!("UPDATE {ours} SET state = 'discarded' WHERE source_id = 1 AND source_offset = 8"));
     load.write("a.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\nno\u{202e}\nyes\n");
@@ -139,7 +139,7 @@ fn a_folder_holds_all_letters_of_a_stretch_and_follows_from_the_table(kind: Kind
         .collect();
     assert_eq!(states, ["{\"n\":\"x\"} discarded", "no\u{202e} open", "yes open"]);
 
-    // To another place goes what is unmarked; and bytes follow from the table.
+    // A new target gets the unmarked letters, and the bytes follow from the table.
     load.sql(&format!("UPDATE {ours} SET delivered_at = NULL"));
     fs::remove_dir_all(load.path("out")).unwrap();
     let ended = load.command("dead-letters deliver").run();
@@ -165,11 +165,11 @@ fn a_folder_is_the_same_wherever_a_delivery_is_killed(kind: Kind) {
             }
             came_by += 1;
             load.wait_alone();
-            // A reader sees whole files only.
+            // A reader sees only whole files.
             for (path, text) in tree(&load.path("out")) {
                 assert!(whole.get(&path).is_none_or(|whole| *whole == text), "{}", path.display());
             }
-            // By the next load, or by the command; which may die too.
+            // The next load delivers the rest, or the command, which may die too.
             match passed {
                 0 => load.run().exit(3).is_killed(),
                 _ => {
@@ -195,7 +195,7 @@ fn a_pipe_in_the_place_of_the_lock_is_told_and_not_waited_for(kind: Kind) {
     let ended = load.run();
     ended.exit(3);
     assert!(ended.result("/delivery/error").as_str().unwrap().contains(&said));
-    // Also one that is being read.
+    // This holds for a pipe with a reader too.
     let reader = fs::File::options().read(true).write(true).open(&lock).unwrap();
     load.command("dead-letters deliver").run().exit(1).says(&said);
     assert_eq!(unmarked(&load), 3);
@@ -245,7 +245,7 @@ fn entries_of(redis: &Redis, database: u32) -> Vec<(String, Value)> {
 
 fn a_stream_that_goes_away_in_the_middle_gets_the_rest_later(kind: Kind) {
     needs_failpoints();
-    // Three pages.
+    // Three pages of letters.
     let redis = Redis::start();
     let load = delivering(kind, &redis.url("", "dead")).file("a.ndjson", "no\n".repeat(2_500));
     let running = load.call().stop_at("before-mark", 1).start().wait_stopped();
@@ -283,7 +283,7 @@ fn a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id(kind: Kind) {
         load.run().exit(3);
         assert_eq!(redis.entries("dead").len(), 4);
     }
-    // Once it is marked it is not.
+    // A marked letter is not sent again.
     load.reset();
     redis.ask(&["DEL", "dead"]);
     load.call().kill_at("after-mark", 0).run().killed();
@@ -297,7 +297,7 @@ fn a_letter_that_is_bad_again_is_sent_again(kind: Kind) {
     let redis = Redis::start();
     let load = delivering(kind, &redis.url("", "dead")).file("a.ndjson", "no\nno\nno\n");
     let ours = load.ours("dead_letters");
-    // One is tried again while it is on its way, and refused: what was sent is what it was before.
+    // A letter is retried and refused while it is being delivered: the delivered one is the earlier version.
     let running = load.call().stop_at("before-mark", 0).start().wait_stopped();
     load.sql(&format!("UPDATE {ours} SET attempts = 2 WHERE line = 2"));
     load.sql(&format!("UPDATE {ours} SET state = 'replayed' WHERE line = 3"));
@@ -311,7 +311,7 @@ fn a_letter_that_is_bad_again_is_sent_again(kind: Kind) {
     assert_eq!(sent, ["job/1/0/0 1", "job/1/3/0 1", "job/1/6/0 1", "job/1/3/0 2"]);
 }
 
-/// The same record, refused again: its letter has the same id, and counts both tries.
+/// The same record refused again: its letter keeps its id and counts both attempts.
 fn a_line_that_grew_is_told_from_what_it_was(kind: Kind) {
     let load = delivering(kind, "out").file("a.ndjson", "{\"n\":1}\nn");
     load.run().exit(3);
@@ -377,7 +377,7 @@ fn what_is_delivered_is_no_log_of_the_job(kind: Kind) {
         assert_eq!(status.as_array().unwrap().len(), 1, "{files}");
         load.command("verify").run().exit(0);
     }
-    // Who names them means them, and is told.
+    // A user who names them gets them, with a warning.
     let before = load.versions();
     let named = format!("out/dead-letters/job/{table}/1-0.ndjson");
     for files in [
@@ -461,7 +461,7 @@ fn a_password_of_a_stream_lets_in_and_is_never_said() {
         let ended = load.command("dead-letters deliver").run();
         ended.exit(1).says(why).never_says("geheim");
     }
-    // Not the loopback, as far as its name tells.
+    // Not known to be loopback by its name.
     let open = delivering(Kind::Postgres, &redis.url(":geheim@", "dead").replace("127.0.0.1", "0.0.0.0"));
     let open = open.file("a.ndjson", "no\n");
     open.call().arg("-q").run().exit(3).says("is not encrypted").never_says("geheim");
@@ -481,7 +481,7 @@ fn no_name_leads_out_of_the_folder_and_no_link_is_followed() {
     let expected = "out/dead-letters/%2E.%2F..%2Fx/public.%22..%2Fa%20b%2Ft%22/1-0.ndjson";
     assert_eq!(files, [load.path(expected)]);
 
-    // Whoever may write there lays out links.
+    // Anyone who may write in the folder can plant links.
     let elsewhere = tempfile::tempdir().unwrap();
     for link in
         ["dead-letters", "dead-letters/job", "dead-letters/job/public.t", "dead-letters/job/public.t/.lock"]
@@ -496,7 +496,7 @@ fn no_name_leads_out_of_the_folder_and_no_link_is_followed() {
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0, "{link}");
         ended.tells("there is a link");
     }
-    // In the place of the file itself it is replaced.
+    // A link in place of the file itself is replaced.
     let load = delivering(Kind::Postgres, "out").file("a.ndjson", "no\n");
     let folder = load.path("out/dead-letters/job/public.t");
     fs::create_dir_all(&folder).unwrap();
@@ -529,7 +529,7 @@ fn two_that_deliver_at_once_do_so_one_after_the_other() {
     needs_failpoints();
     let load = delivering(Kind::Postgres, "out").file("a.ndjson", "no\n");
     let early = load.call().stop_at("before-letters-file", 0).start().wait_stopped();
-    // Behind the first one's back there is another letter of the same stretch.
+    // Meanwhile another letter is added to the same stretch.
     load.write("a.ndjson", "no\nyes\n");
     let late = load.command("load --take-over").start();
     let ours = load.ours("dead_letters");
@@ -567,7 +567,7 @@ fn a_job_that_delivers_nothing_is_told_so() {
     assert_eq!((ended.result("/undelivered"), ended.result("/delivery")), (Value::Null, Value::Null));
     load.command("dead-letters deliver").run().exit(2).says("give [dead_letters] a 'to'");
     assert_eq!(load.command("status").run().exit(0).result("/undelivered"), Value::Null);
-    // What nothing was loaded into has nothing to deliver.
+    // A destination without loads has nothing to deliver.
     let new = delivering(Kind::Postgres, "out");
     let _ = new.call();
     new.command("dead-letters deliver").run().exit(0);

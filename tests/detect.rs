@@ -1,4 +1,4 @@
-//! What format a file is found to be in, and that the job that is written for it loads it.
+//! Format detection: which format a file is found to be in, and that the generated job loads the file.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn infer(path: &Path, threads: u64) -> Result<Inferred> {
     Unwritten::of(&[path.to_owned()])?.infer(&job, &overrides, &Stop::default())
 }
 
-/// The name of the format, or what is said of a file that has none.
+/// The detected format, or the error for a file without one.
 fn format_of(path: &Path) -> String {
     match infer(path, 2) {
         Ok(inferred) => inferred.report.candidates[0].format.clone(),
@@ -27,7 +27,7 @@ fn format_of(path: &Path) -> String {
     }
 }
 
-/// Real logs, and what they are.
+/// Real logs and their formats.
 const CORPUS: &[(&str, &str)] = &[
     ("text/apache_combined.log", "combined"),
     ("text/combined_small.log", "combined"),
@@ -77,7 +77,7 @@ fn files_of_several_formats_are_refused_and_each_is_named() {
     let access = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/samples/access.log")).unwrap();
     place.write("logs/access.log", &access);
     place.write("logs/app.ndjson", "{\"n\":1}\n".repeat(200));
-    // Also where one of them explains most of all lines.
+    // This holds even if one format explains most of all lines.
     for lines in [200, 2_000] {
         place.write("logs/app.ndjson", "{\"n\":1}\n".repeat(lines));
         place.run("load logs").ended(
@@ -107,7 +107,7 @@ fn real_logs_are_recognised() {
     }
 }
 
-/// The name of a format, what a file of it begins with, and its records, which `n` makes differ.
+/// The name of a format, the beginning of its file, and its records, which `n` makes different.
 type Made = (&'static str, &'static str, fn(usize) -> String);
 
 /// Records of each format, as a program might write them.
@@ -206,7 +206,7 @@ const MADE: &[Made] = &[
         },
     ),
     ("csv", "id,name,at\n", |n| format!("{n},\"a, b\",2023-10-27 12:00:{:02}\n", n % 60)),
-    // An index without a name, a name that is there twice, a number and a question as names.
+    // Header names: an unnamed index, a repeated name, a number and a question.
     ("csv", ",name,name,2019,ok?\n", |n| format!("{n},a{n},b{n},{},true\n", n * 7)),
     ("csv with semicolons", "id;name;preis\n", |n| format!("{n};x{n};{n},5\n")),
     ("tsv", "id\tname\n", |n| format!("{n}\tx\n")),
@@ -265,7 +265,7 @@ const MADE: &[Made] = &[
         )
     }),
     ("compose", "", |n| format!("web-{}    | it said {n}\n", n % 3)),
-    // Notifications of S3, one list in each line.
+    // S3 notifications, one list per line.
     ("ndjson", "", |n| format!("{{\"Records\":[{{\"eventTime\":\"2023-10-27T12:34:56Z\",\"n\":{n}}}]}}\n")),
     ("cloudtrail", "{\"Records\":[", |n| {
         format!(
@@ -273,7 +273,7 @@ const MADE: &[Made] = &[
             if n == 0 { "" } else { "," }
         )
     }),
-    // As AWS writes it, on one line.
+    // On one line, as AWS writes it.
     ("cloudtrail", "{\"Records\":[", |n| {
         format!(
             "{}{{\"eventTime\":\"2023-10-27T12:34:56Z\",\"eventName\":\"GetObject\",\"n\":{n}}}",
@@ -282,7 +282,7 @@ const MADE: &[Made] = &[
     }),
 ];
 
-/// What ends a made file.
+/// The end of a generated file.
 fn end_of(format: &str) -> &'static str {
     match format {
         "json" => "]\n",
@@ -291,13 +291,13 @@ fn end_of(format: &str) -> &'static str {
     }
 }
 
-/// Infers the job of a file with these bytes, writes it and loads with it: the name of the format, and
-/// the records that were inserted and rejected.
+/// Infers and writes the job of a file with these bytes, and loads with it. Returns the format, the numbers
+/// of inserted and rejected records, and the job.
 fn load(folder: &Path, name: &str, bytes: &[u8]) -> (String, i64, i64, String) {
     load_into(folder, name, bytes, &Overrides::default())
 }
 
-/// The same, into another destination.
+/// The same into another destination.
 fn load_into(folder: &Path, name: &str, bytes: &[u8], overrides: &Overrides) -> (String, i64, i64, String) {
     let path = folder.join(name);
     std::fs::write(&path, bytes).unwrap();
@@ -330,7 +330,7 @@ fn what_is_written_for_a_file_of_any_format_loads_that_file() {
     assert!(missed.len() * 20 <= MADE.len(), "{}", missed.join("\n"));
 }
 
-/// What follows the values of `combined` decides whose log it is.
+/// What follows the values of `combined` tells Apache's logs from nginx's.
 #[test]
 fn an_access_log_is_taken_for_that_of_a_server_by_what_its_lines_end_with() {
     let folder = tempfile::tempdir().unwrap();
@@ -355,7 +355,7 @@ fn an_access_log_is_taken_for_that_of_a_server_by_what_its_lines_end_with() {
     }
 }
 
-/// A value that stands there for something else is no less that because most lines have none.
+/// A forwarded address is still one if most lines have `-` there.
 #[test]
 fn that_nobody_was_passed_on_for_does_not_say_what_a_log_ends_with() {
     let folder = tempfile::tempdir().unwrap();
@@ -483,7 +483,7 @@ fn a_preset_is_recognised_by_its_sample_and_loads_it() {
 fn the_threads_decide_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("many.ndjson");
-    // More keys than are told apart, some of which change their type late, in many chunks.
+    // More distinct keys than inference tracks, in many chunks. Some change their type late.
     let line = |n: usize| {
         let value = if n > 29_000 && n.is_multiple_of(7) { "\"late\"".to_owned() } else { n.to_string() };
         format!("{{\"id\":{n},\"pad\":\"{}\",\"k{}\":{value}}}\n", "x".repeat(100), n * 7919 % 5_000)
@@ -494,7 +494,7 @@ fn the_threads_decide_nothing() {
     for threads in [2, 3, 4, 8, 2, 4, 8] {
         assert_eq!(infer(&path, threads).unwrap().text, one.text, "{threads} threads");
     }
-    // And what it says takes every record that was read.
+    // The inferred job accepts every record that was read.
     let config = Config::of_text(&folder.path().join("job.toml"), &one.text, &Overrides::default()).unwrap();
     let checked =
         engine::check(&config, &engine::files(&config, &Watch::default()).unwrap(), None, &Watch::default())
@@ -543,7 +543,7 @@ fn every_file_of_the_corpus_is_either_loaded_or_refused_in_one_line() {
                     .unwrap_or_else(|error| panic!("{}: {error}\n{text}", file.display()));
                 let found = engine::files(&config, &Watch::default()).unwrap();
                 let checked = engine::check(&config, &found, None, &Watch::default()).unwrap();
-                // Only what was no record, and what was told before, is rejected.
+                // Only lines that are no records are rejected, and values about which a warning was printed.
                 let told = i64::try_from(report.malformed).unwrap()
                     + if report.warnings.is_empty() { 0 } else { checked.counts.rejected };
                 assert!(checked.counts.rejected <= told, "{}: {:?}\n{text}", file.display(), checked.reasons);

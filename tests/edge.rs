@@ -1,8 +1,8 @@
-//! What the target demands is known before a row is sent: the worker refuses what the server
-//! would, and nothing else.
+//! The program knows the target's constraints before it sends a row: a worker refuses what the server would
+//! refuse, and nothing else.
 //!
-//! The oracle is the server: every record is also given to a table with the same constraints,
-//! one at a time, and what becomes of it there is what must become of it here.
+//! The server is the oracle. Every record is also inserted, one by one, into a table with the same
+//! constraints, and must meet the same fate in the load.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,20 +17,20 @@ use crate::harness::postgres::{Database, Server};
 
 /// A table and a job that loads it, with values for its columns.
 struct Story {
-    /// Columns and constraints; whatever else there must be first is in `before`.
+    /// Columns and constraints. `before` creates what these need.
     table: &'static str,
     before: &'static str,
-    /// Per column its field in the job file, and values on both sides of every border.
+    /// For each column, its field in the job file and values on both sides of every limit.
     columns: Vec<(&'static str, String, Vec<Value>)>,
-    /// What is made once there is a table.
+    /// SQL that runs after the table is created.
     after: &'static str,
 }
 
-/// A record that was refused.
+/// A refused record.
 #[derive(Debug)]
 struct Refused {
     stage: String,
-    /// The codes, and the constraints that were named.
+    /// The codes, and the constraints that the reasons name.
     codes: BTreeSet<String>,
     constraints: BTreeSet<String>,
 }
@@ -38,7 +38,7 @@ struct Refused {
 const RECORDS: usize = 1_500;
 
 impl Story {
-    /// Records of all sorts: first every value with nulls beside it, then values by chance.
+    /// Records of all sorts: first every value with nulls beside it, then random values.
     fn records(&self) -> Vec<Value> {
         let mut records = Vec::new();
         for (name, _, values) in &self.columns {
@@ -57,7 +57,7 @@ impl Story {
         records
     }
 
-    /// Loads the records; gives those that were refused, by line.
+    /// Loads the records. Returns the refused ones by line.
     fn load(&self, database: &Database, records: &[Value]) -> BTreeMap<i64, Refused> {
         let folder = tempfile::tempdir().unwrap();
         let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
@@ -85,7 +85,7 @@ impl Story {
         letters.collect()
     }
 
-    /// Makes both tables, loads, and compares with the oracle. Gives what was refused.
+    /// Creates both tables, loads, and compares with the oracle. Returns the refused records.
     #[track_caller]
     fn agrees_with_the_server(&self) -> BTreeMap<i64, Refused> {
         let database = Server::shared().database();
@@ -117,7 +117,7 @@ impl Story {
     }
 }
 
-/// What the server says of one record; where it refuses it for a CHECK, for which.
+/// The server's verdict on one record; if a CHECK refuses it, the name of the CHECK.
 fn ask(client: &mut Client, record: &Value) -> Result<(), Option<String>> {
     let inserted = client.execute(
         "INSERT INTO oracle SELECT * FROM json_populate_record(NULL::oracle, $1::text::json)",
@@ -129,7 +129,7 @@ fn ask(client: &mut Client, record: &Value) -> Result<(), Option<String>> {
     })
 }
 
-/// A field that can be null.
+/// A nullable field.
 fn optional(kind: &str) -> String {
     format!("type = \"{kind}\", required = false, nullable = true")
 }
@@ -258,7 +258,7 @@ fn checks_that_compare_with_constants_are_known_before_a_row_is_sent() {
         assert_eq!(refused.stage, "schema", "line {line} reached the server: {refused:?}");
         assert!(refused.codes.contains("server_23514"), "line {line}: {refused:?}");
     }
-    // The oracle met it, the target never did.
+    // The oracle table met such a row; the target never did.
     let is_logged = |table: &str| {
         let said = format!("new row for relation \"{table}\" violates check constraint \"mixed\"");
         Server::shared().log().contains(&said)

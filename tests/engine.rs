@@ -1,4 +1,4 @@
-//! The engine without the command: what a program that links the library calls.
+//! The engine without the command, as a program uses it that links the library.
 
 use std::fs;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn a_program_loads_and_is_told_of_it_in_values() {
     let loaded = engine::load(&config, &files, LoadOptions::default(), &watch).unwrap();
     assert_eq!((loaded.counts.inserted, loaded.counts.rejected), (2, 1));
     assert_eq!((loaded.head.exit, *told.lock().unwrap()), (Exit::Rejects, 3));
-    // One value in both forms.
+    // The same report as text and as JSON.
     assert!(loaded.text(80).contains("app.db"), "{}", loaded.text(80));
     let json: serde_json::Value = serde_json::from_str(&loaded.json()).unwrap();
     assert_eq!(json["counts"]["inserted"], 2);
@@ -69,7 +69,7 @@ fn a_program_loads_and_is_told_of_it_in_values() {
     let letter = engine::dead_letter(&config, letters[0].id, &watch).unwrap();
     assert_eq!(letter.raw.unwrap(), b"{\"n\":\"x\"}");
 
-    // An error says what it is about in fields too.
+    // An error also has its subject in fields.
     let forget = |meant: &Meant, is_rehearsal| {
         let options = ForgetOptions { is_rehearsal, ..ForgetOptions::default() };
         engine::forget(&config, meant, options, &watch, &mut |_| true)
@@ -86,7 +86,7 @@ fn a_program_loads_and_is_told_of_it_in_values() {
     assert!(engine::status(&config, &watch).unwrap().sources.is_empty());
 }
 
-/// A stop that is asked for by the caller is as clean as one by a signal.
+/// A stop that the caller requests is as clean as one by a signal.
 #[test]
 fn a_program_stops_a_load_as_a_signal_does() {
     let folder = tempfile::tempdir().unwrap();

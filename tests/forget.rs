@@ -1,4 +1,4 @@
-//! Forgetting sources with their rows: all of it, or nothing.
+//! Forgetting sources together with their rows, all or nothing.
 
 use std::fs;
 
@@ -53,7 +53,7 @@ fn sources_go_with_their_rows(kind: Kind) {
         assert_eq!(rehearsed.result("/deleted_rows"), json!(0));
         assert_eq!(held(&load), before);
 
-        // One that was closed goes too: its row may be.
+        // A closed letter goes too, because its row may go.
         load.sql(&format!(
             "UPDATE {0} SET state = 'replayed' WHERE id = (SELECT min(id) FROM {0})",
             load.ours("dead_letters")
@@ -122,13 +122,13 @@ fn a_file_is_known_by_every_name_that_leads_to_it(kind: Kind) {
         let forgotten = command("forget").arg("--dry-run").run().exit(0).result("/sources");
         assert_eq!(forgotten.as_array().unwrap().len(), 1, "{name}");
     }
-    // A file that was loaded under another name than the job's is not read twice.
+    // A file loaded under another name than the job's is not read twice.
     load.call().arg(load.path("a.ndjson").to_str().unwrap()).run();
     let _ = load.call_with(&job);
     let verified = load.command("verify").run();
     verified.exit(0);
     assert_eq!(verified.result("/not_verifiable"), json!([]));
-    // Also when it is gone.
+    // This also holds after the file is gone.
     fs::remove_file(load.path("a.ndjson")).unwrap();
     let forgotten = load.command("forget").arg(load.path("a.ndjson").to_str().unwrap()).run();
     assert_eq!(forgotten.exit(0).result("/forgotten"), json!(1));
@@ -163,7 +163,7 @@ fn what_refers_to_a_row_keeps_it_and_all_else(kind: Kind) {
     assert_eq!(load.versions(), before);
 }
 
-/// A replay owns no source: of it and of who forgets the source, the one that comes first is waited for.
+/// A replay owns no source. Of a replay and a forget of the same source, the second waits for the first.
 #[test]
 fn a_replay_under_way_leaves_no_row_of_a_source_that_is_forgotten() {
     needs_failpoints();

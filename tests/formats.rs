@@ -1,5 +1,4 @@
-//! The formats of text: real logs as the corpus judges them, and samples of our own from end to
-//! end.
+//! Text formats: real logs with the corpus's verdicts, and our samples from end to end.
 
 use bumpalo::Bump;
 use logmill::format::{Chunk, Extras, LogFormat, Memory, Pattern, Preamble, Raw, Spec, of};
@@ -8,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::corpus::{corpus, lines};
 
-/// The members of each record of a file of the corpus, or the code of its fault.
+/// The members of each record of a corpus file, or the code of its fault.
 fn records(spec: &Spec, name: &str) -> Vec<Result<Map<String, Value>, String>> {
     let bytes = std::fs::read(corpus(name)).expect("readable");
     let format = of::<&str>(spec, &[], Extras::Gathered);
@@ -31,7 +30,7 @@ fn records(spec: &Spec, name: &str) -> Vec<Result<Map<String, Value>, String>> {
     found
 }
 
-/// Holds a file of the corpus to its verdicts. `names` are ours for those that it calls otherwise.
+/// Compares the records of a corpus file with its verdicts. `names` maps names of the corpus to ours.
 #[track_caller]
 fn judged(spec: &Spec, name: &str, names: &[(&str, &str)], same: impl Fn(&str, &Value, &Value) -> bool) {
     let verdicts = lines(&format!("{name}.verdict.ndjson"));
@@ -59,7 +58,7 @@ fn judged(spec: &Spec, name: &str, names: &[(&str, &str)], same: impl Fn(&str, &
     }
 }
 
-/// A text that the corpus has as a number is one if it reads so.
+/// A text equals a number of the corpus if it reads the same.
 fn is_same(value: &Value, expected: &Value) -> bool {
     match (value, expected) {
         (Value::String(text), Value::Number(number)) => *text == number.to_string(),
@@ -67,7 +66,7 @@ fn is_same(value: &Value, expected: &Value) -> bool {
     }
 }
 
-/// The stamp of an access log as the corpus has it.
+/// The stamp of an access log in the notation of the corpus.
 fn iso(stamp: &Value) -> Value {
     let stamp = stamp.as_str().expect("text");
     chrono::DateTime::parse_from_str(stamp, "%d/%b/%Y:%H:%M:%S %z").expect("a stamp").to_rfc3339().into()
@@ -80,7 +79,7 @@ fn real_access_logs_are_cut_as_their_verdicts_say() {
         let names = [("ts", "timestamp"), ("agent", "user_agent")];
         judged(&spec, name, &names, |field, value, expected| match field {
             "ts" => iso(value) == *expected,
-            // The corpus leaves this one as it is written.
+            // The corpus keeps this value as written.
             "agent" => value.as_str().unwrap_or("-") == *expected,
             _ => is_same(value, expected),
         });
@@ -134,7 +133,7 @@ fn objects_of_json_are_found_wherever_they_stand() {
     assert_eq!((good.len(), bad.len()), (4, 1));
 }
 
-/// Lines that Docker has cut, and what its lines do not hold.
+/// Lines that Docker split, and the values that its lines do not hold.
 #[test]
 fn parts_of_dockers_lines_are_joined() {
     let within = |runtime| {
@@ -160,7 +159,7 @@ fn parts_of_dockers_lines_are_joined() {
     assert!(traefik.iter().all(|record| *record == Err("no_match".to_owned())));
 }
 
-/// Logs of one format are hardly ever read as another. (SQL has an `=` here and there.)
+/// The lines of one format are hardly ever accepted by another. (SQL contains an `=` here and there.)
 #[test]
 fn no_format_takes_the_lines_of_another() {
     let combined = Spec::Access(LogFormat::named("combined").expect("a name"));
@@ -194,7 +193,7 @@ mod samples {
 
     use crate::harness::logmill;
 
-    /// What a job of this source and these fields says of a sample, and its verdicts.
+    /// The report of `check` on a sample with this source and these fields, and its verdicts.
     fn check(file: &str, source: &str, record: &str) -> (Value, Vec<Value>) {
         let folder = tempfile::tempdir().expect("a folder");
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/samples").join(file);

@@ -1,8 +1,8 @@
-//! The bodies that are fuzzed (`fuzz/src/lib.rs`), in a form that every test run affords:
-//! for a second each, with seeds altered by chance, and without a nightly compiler.
+//! The fuzz bodies (`fuzz/src/lib.rs`) in a form that every test run can afford: one second each, with
+//! randomly altered seeds, and without a nightly compiler.
 //!
-//! The chance is the same in every run. `LOGMILL_FUZZ_SECONDS` makes it longer, and
-//! `LOGMILL_FUZZ_SEED` another one.
+//! The random choices are the same in every run. `LOGMILL_FUZZ_SECONDS` sets the duration, and
+//! `LOGMILL_FUZZ_SEED` the choices.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 #[allow(unreachable_pub, reason = "there it is a crate of its own")]
 mod bodies;
 
-/// Runs a body on altered seeds until the time is up. What it fails on is shown.
+/// Runs a body on altered seeds until the time is up. Prints the input on which it fails.
 fn smoke(run: impl Fn(&[u8]), seeds: &[&[u8]]) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let time = Duration::from_secs(number("LOGMILL_FUZZ_SECONDS").unwrap_or(1));
@@ -29,7 +29,7 @@ fn smoke(run: impl Fn(&[u8]), seeds: &[&[u8]]) {
             eprintln!("in round {round}, of {}", input.escape_ascii());
             resume_unwind(panic);
         }
-        // Some of what was altered is altered further.
+        // Some altered inputs are altered further.
         if inputs.len() < 256 && round % 64 == 0 && input.len() < 4096 {
             inputs.push(input);
         }
@@ -37,7 +37,7 @@ fn smoke(run: impl Fn(&[u8]), seeds: &[&[u8]]) {
     eprintln!("{round} inputs in {time:?}");
 }
 
-/// What stands for something in one of the formats, or is at the edge of something.
+/// Tokens of the formats, and values at limits.
 const WORDS: &[&str] = &[
     "{",
     "}",

@@ -1,6 +1,6 @@
-//! What makes two rows the same row, and which of them stays: every key and every rule for
-//! conflicts, on every destination and by every way of the rows, held against a fold that
-//! knows of none of these ways.
+//! Keys and conflict rules: when two rows are the same row, and which one wins. Every key and rule is tested
+//! on every destination and along every path of the rows, and compared with a fold that knows nothing of
+//! those paths.
 
 use fastrand::Rng;
 
@@ -12,14 +12,14 @@ use crate::harness::trials::{factor, trials};
 use crate::harness::twin::Verdicts;
 use crate::harness::wait_until;
 
-/// Which way rows take, as far as the target decides it.
+/// The path that rows take, as far as the target decides it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     /// By COPY, until keys meet.
     Direct,
-    /// By the stage, always: a column there has no binary form that we know.
+    /// Always through the stage, because a column has no binary form that we know.
     Staged,
-    /// By one statement that inserts or updates: the target has a trigger.
+    /// By one statement that inserts or updates, because the target has a trigger.
     Upserted,
     #[cfg(feature = "sqlite")]
     Sqlite,
@@ -39,13 +39,13 @@ const KEYS: [&str; 5] = ["content", r#"["id"]"#, r#"["word", "id"]"#, "position"
 
 const CONFLICTS: [&str; 3] = ["update", "keep", "newest(seen)"];
 
-/// Every key with every rule that it takes.
+/// Every key with every rule that it accepts.
 fn keys_and_conflicts() -> impl Iterator<Item = (&'static str, &'static str)> {
     let all = KEYS.into_iter().flat_map(|key| CONFLICTS.map(|on_conflict| (key, on_conflict)));
     all.filter(|(key, on_conflict)| *key != "none" || *on_conflict == "update")
 }
 
-/// A load whose target refuses rows in a way that cannot be known before.
+/// A load whose target refuses rows in a way that cannot be predicted.
 fn load(key: &str, on_conflict: &str, way: Way, refuses: &str) -> Load {
     let columns = match key {
         "content" => "record_hash {uuid} PRIMARY KEY".replace("{uuid}", way.kind().word("uuid", "TEXT")),
@@ -53,7 +53,7 @@ fn load(key: &str, on_conflict: &str, way: Way, refuses: &str) -> Load {
         "none" => "source_id integer, source_offset bigint".to_owned(),
         list => format!("PRIMARY KEY ({})", list.trim_matches(['[', ']']).replace('"', "")),
     };
-    // Its field is never there: the way is all that it decides.
+    // Records never have this field; it only decides the path.
     let (kind, field) = match way {
         Way::Staged => ("kind bytea,", "kind = { type = \"text\", required = false }"),
         _ => ("", ""),
@@ -79,8 +79,8 @@ fn load(key: &str, on_conflict: &str, way: Way, refuses: &str) -> Load {
     load
 }
 
-/// Records of few keys: in one batch, in several and in both files, equal and not, with ties,
-/// without what they are to be judged by, and refused when they would have won.
+/// Records with few keys: repeated in one batch, in several and in both files; equal and different; with
+/// ties; without the column that decides; and refused when they would have won.
 const A: &str = r#"{"id":1,"word":"a","seen":5,"note":"first"}
 {"id":2,"word":"a","seen":1,"note":"same"}
 {"id":1,"word":"a","seen":3,"note":"older"}
@@ -113,7 +113,7 @@ not JSON
 {"id":1,"word":"b","seen":4,"note":"older"}
 {"id":8,"word":"new","seen":1}"#;
 
-/// The CHECK for these, in the words of both destinations.
+/// The CHECK that refuses these records, for each destination.
 fn refuses(way: Way) -> &'static str {
     way.kind().word("strpos(note, 'refused') = 0", "instr(note, 'refused') = 0")
 }
@@ -122,20 +122,20 @@ fn is_refused(row: &Values) -> bool {
     row["note"].as_str().is_some_and(|note| note.contains("refused"))
 }
 
-/// Everything is there, loaded in this order, but for what the CHECK of the target refuses.
+/// Asserts that everything is loaded in this order, except what the target's CHECK refuses.
 #[track_caller]
 fn check(load: &Load, order: &[&str], is_refused: &dyn Fn(&Values) -> bool) {
     let state = check_in_order(load, order, &Verdicts::refusing(load, "23514", is_refused));
     assert!(state.is_complete, "{state:?}");
-    // The oracle compares this for keys of values. A place too is inserted once, unless other
-    // rules came in between.
+    // The oracle compares this for column keys. A position is inserted once too, unless the rules changed in
+    // between.
     let inserted =
         format!("SELECT CAST(coalesce(sum(inserted), 0) AS bigint) FROM {}", load.ours("checkpoints"));
     let inserted = load.made().look(|snapshot| snapshot.query(&inserted))[0][0].int();
     assert_eq!(inserted, load.rows().len() as i64);
 }
 
-/// In which order the files are loaded, and in what pieces.
+/// The order in which the files are loaded, and the pieces.
 const STORIES: [&str; 7] =
     ["one run", "a then b", "b then a", "rerun", "batches of one", "batches of three", "threads"];
 
@@ -166,7 +166,7 @@ fn tell(load: &Load, story: &str) {
     }
 }
 
-/// Tells every so many-th story of every key and rule; all of them in the long form.
+/// Runs every `each`-th story of every key and rule; all of them in a long run.
 fn tell_all(way: Way, each: usize) {
     let each = if factor() > 1 { 1 } else { each };
     for (number, (key, on_conflict)) in keys_and_conflicts().enumerate() {
@@ -206,7 +206,7 @@ fn rows_meet_by_every_key_and_rule_in_sqlite() {
     tell_all(Way::Sqlite, 1);
 }
 
-/// Records of few keys by chance.
+/// Random records with few keys.
 fn random_log(rng: &mut Rng) -> String {
     let mut log = String::new();
     for _ in 0..rng.usize(..60) {
@@ -232,13 +232,13 @@ fn random_log(rng: &mut Rng) -> String {
     log
 }
 
-/// Which of the notes that there can be the CHECK of a destination refuses: only it can say.
+/// The possible notes that the destination's CHECK refuses. Only the destination itself can tell.
 fn refused_notes(load: &Load, refuses: &str) -> Vec<String> {
     let letters = ["a", "b", "c"];
     let notes = letters.iter().flat_map(|letter| (0..9).map(move |digit| format!("{letter}{digit}")));
     let values: Vec<String> = notes.map(|note| format!("SELECT CAST('{note}' AS text) AS note")).collect();
     let sql = format!("SELECT note FROM ({}) n WHERE NOT ({refuses})", values.join(" UNION ALL "));
-    // A file of SQLite is not there before it is written to.
+    // A SQLite file does not exist before the first write.
     load.sql("CREATE TABLE IF NOT EXISTS unused (n integer)");
     let rows = load.made().look(|snapshot| snapshot.query(&sql));
     rows.iter().map(|row| row[0].text().to_owned()).collect()
@@ -299,7 +299,7 @@ fn without_a_key_there_is_no_row_and_no_column_is_filled_in_for_it() {
     }
 }
 
-/// Two values of a type, and a rest that tells rows apart.
+/// Two values of each type, and a last field that tells rows apart.
 const TYPES_OF_KEYS: [(&str, &str, &str); 6] = [
     ("int", "-9223372036854775808", "9223372036854775807"),
     ("text", "\"\"", "\"a'b\\\"c \""),
@@ -348,7 +348,7 @@ fn what_is_newest_is_told_by_values_and_not_by_their_texts() {
     ];
     for kind in Kind::all() {
         for (name, less, more) in cases {
-            // The older one would win a tie.
+            // The older row would win a tie.
             let line = |value: &str, n: i32| format!("{{\"k\":1,\"v\":{value},\"n\":{n}}}\n");
             let stories = [
                 ([line(less, 9), line(more, 1)], 1),
@@ -391,7 +391,7 @@ fn a_line_is_the_same_row_in_every_file_however_it_ends() {
     }
 }
 
-/// A year and a zone make another row of the same line; NDJSON is known by its bytes alone.
+/// The same line with another year or zone is another row. NDJSON is identified by its bytes alone.
 #[test]
 fn equal_lines_of_other_years_and_zones_are_other_rows() {
     for kind in Kind::all() {
@@ -412,7 +412,7 @@ fn equal_lines_of_other_years_and_zones_are_other_rows() {
         let load = stamped(Shape::Logfmt, text);
         let copies = ["year = 2022", "year = 2023", "year = 2023", "year = 2023\ntimezone = \"+01:00\""];
         for (number, lines) in copies.iter().enumerate() {
-            // A name and a blank line make it a file of its own.
+            // A different number of blank lines makes each file a different source.
             load.write(&format!("{number}.ndjson"), "\n".repeat(number + 1) + text);
             with(&load, lines);
         }
@@ -430,7 +430,7 @@ fn equal_lines_of_other_years_and_zones_are_other_rows() {
     }
 }
 
-/// The names of its values are no part of a line, and what they are called is part of the row.
+/// Header names are no part of a line, but the names of its values are part of the row.
 #[test]
 fn equal_lines_behind_other_names_are_other_rows() {
     for kind in Kind::all() {
@@ -483,7 +483,7 @@ fn rows_that_were_there_before_any_load_are_met_like_others() {
     }
 }
 
-/// Which way each batch went: a trigger of statements sees what rows came by.
+/// Records the path of each batch: a statement trigger sees which statement brought the rows.
 const WAYS: &str = "CREATE TABLE ways (number serial, way text);
     CREATE FUNCTION note_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         INSERT INTO ways (way) VALUES (split_part(current_query(), ' ', 1)); RETURN NULL;
@@ -505,11 +505,11 @@ fn keys_that_meet_send_rows_by_the_stage_for_a_while_and_then_directly_again() {
     let ways = load
         .made()
         .look(|snapshot| snapshot.query("SELECT string_agg(left(way, 1), '' ORDER BY number) FROM ways"));
-    // The first by COPY; the second met it and was an update; then 15 more by the stage.
+    // The first batch by COPY; the second met its row and was an update; then 15 more through the stage.
     assert_eq!(ways[0][0].text(), format!("C{}{}", "I".repeat(15), "C".repeat(5)));
 }
 
-/// Targets that refuse a row of key 5 and no other, and not before it is written.
+/// Targets that refuse a row of key 5, and no other, only when it is written.
 const REFUSALS: [(&str, &str); 4] = [
     (
         "an AFTER trigger",
@@ -539,7 +539,7 @@ const REFUSALS: [(&str, &str); 4] = [
 fn who_lost_to_a_row_that_is_then_refused_is_tried_after_all() {
     for (what, given) in REFUSALS {
         for on_conflict in ["update", "keep", "newest(n)"] {
-            // Of key 1 the one that must win is refused; of key 2 nothing is.
+            // For key 1 the winning row is refused; for key 2 none is.
             let winner = "{\"k\":1,\"n\":5}\n";
             let others = "{\"k\":1,\"n\":3}\n{\"k\":2,\"n\":2}\n";
             let log =
@@ -574,7 +574,7 @@ fn rows_that_somebody_else_writes_meanwhile_are_met_too() {
             let mut other = load.client();
             other.batch_execute("BEGIN; INSERT INTO t (k, n, w) VALUES (1, 5, 'theirs')").unwrap();
             let run = load.call().start();
-            // It has come to the row that is not there yet, and waits for what becomes of it.
+            // The run has reached the uncommitted row and waits for its outcome.
             wait_until("the run to wait for the other", || {
                 load.backends("wait_event = 'transactionid'").len() == 1
             });
@@ -584,11 +584,11 @@ fn rows_that_somebody_else_writes_meanwhile_are_met_too() {
     }
 }
 
-/// What loses its key within a batch is judged by the schema and the CHECKs, so that where batches
-/// end changes nothing: not the rows, not the dead letters, not the exit code.
+/// A row that loses its key within a batch is still validated by the schema and the CHECKs, so that the ends
+/// of batches change neither the rows nor the dead letters nor the exit code.
 #[test]
 fn which_rows_are_refused_does_not_depend_on_where_batches_end() {
-    // Each key four times. Of every seven one breaks a CHECK, of every eleven one is no integer.
+    // Each key four times. One in seven breaks a CHECK, one in eleven is no integer.
     let log: String = (0..200)
         .map(|n| match n {
             _ if n % 11 == 5 => format!("{{\"k\":\"k{}\",\"v\":\"x\"}}\n", n % 50),

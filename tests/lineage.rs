@@ -1,4 +1,4 @@
-//! What OpenLineage is told of runs, and that no run waits for the receiver.
+//! OpenLineage events of runs, and that no run waits for the receiver.
 #![cfg(feature = "sqlite")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -26,7 +26,7 @@ url   = "sqlite:logmill.db"
 table = "app"
 "#;
 
-/// Two days of a job, of which the second has a record that is none.
+/// Two days of a job; the second has a record that is none.
 fn place() -> Place {
     let place = Place::new();
     place.write("job.toml", JOB);
@@ -68,7 +68,7 @@ fn each_day_of_a_backfill_is_a_run() {
             ["int", "timestamp"]
         );
     }
-    // A run that fails says why; nothing of a record is in any of it.
+    // A failed run gives its reason, and no event contains anything of a record.
     place.write(
         "logs/2023-10-03.ndjson",
         "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>(),
@@ -80,7 +80,7 @@ fn each_day_of_a_backfill_is_a_run() {
         last["run"]["facets"]["errorMessage"]["message"].as_str().is_some_and(|why| why.contains("UTF-16")),
         "{last}"
     );
-    // So does one whose destination was never open.
+    // So does a run that never opened its destination.
     place.write("broken.toml", JOB.replace("sqlite:logmill.db", "sqlite:broken.db"));
     place.write("broken.db", "no database, but long enough to be taken for the head of one ".repeat(20));
     place.run("load -j broken.toml --date 2023-10-01 --lineage broken.ndjson").ended(1, &["broken.db"]);
@@ -97,7 +97,7 @@ fn each_day_of_a_backfill_is_a_run() {
             .is_some_and(|why| why.contains("broken.db")),
         "{last}"
     );
-    // A link could lead anywhere.
+    // A symbolic link could lead anywhere.
     std::os::unix::fs::symlink(place.path("job.toml"), place.path("link")).unwrap();
     let said =
         place.run("load -j job.toml --date 2023-10-01 --lineage link").ended(0, &["could not be delivered"]);
@@ -120,7 +120,7 @@ fn a_table_has_the_name_that_others_know_it_by() {
     }
 }
 
-/// What reads our events as the rest of the world does.
+/// Parses our events with OpenLineage's own client.
 const CLIENT: &str = r#"
 import json, sys
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
@@ -189,7 +189,7 @@ fn the_client_of_openlineage_takes_the_events_for_its_own() {
     assert_eq!((said.code, said.stdout.as_str()), (0, "START\nCOMPLETE\nSTART\nFAIL\n"), "{}", said.stderr);
 }
 
-/// A server that answers each request in the same way, and what it was sent.
+/// A server that gives every request the same answer, and a log of what it received.
 fn server(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -255,7 +255,7 @@ fn who_does_not_take_events_delays_no_row_and_is_told_of_once() {
     let said = load(&place, &format!("http://{closed}")).ended(0, &["the run goes on"]);
     assert_eq!(said.stderr.matches("could not be delivered").count(), 1, "{}", said.stderr);
     assert_eq!(place.query("SELECT count(*) FROM app"), ["2"]);
-    // It takes connections, and never answers.
+    // Accepts connections and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let began = Instant::now();
     let said = load(&place, &format!("http://{}", silent.local_addr().unwrap())).ended(0, &["--lineage: "]);
@@ -267,7 +267,7 @@ fn who_does_not_take_events_delays_no_row_and_is_told_of_once() {
     }
 }
 
-/// A server of TLS, which says what it was sent, once it was answered for.
+/// A TLS server, which reports what it received once it has been verified.
 #[cfg(feature = "tls")]
 #[test]
 fn over_tls_the_server_has_to_be_one_that_the_system_trusts() {
@@ -314,7 +314,7 @@ fn over_tls_the_server_has_to_be_one_that_the_system_trusts() {
         let _ = server.kill();
         server.wait().unwrap();
         let seen = seen.join().unwrap();
-        // Only the first is answered for: there is one connection.
+        // Only the first event is verified: there is one connection.
         assert_eq!(
             seen.starts_with("POST /events HTTP/1.1\r\n") && seen.contains("sesame"),
             is_trusted,

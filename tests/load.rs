@@ -1,4 +1,4 @@
-//! Loads as people run them: what ends in the tables, and how the command ends.
+//! Loads as people run them: the contents of the tables, and how the command ends.
 
 use std::fs;
 use std::path::Path;
@@ -20,17 +20,17 @@ fn a_bad_line_is_set_aside_with_its_place_and_every_reason() {
         .counts("3 rejected");
 }
 
-/// What can happen to a file while it is loaded.
+/// What can happen to a file during its load.
 #[derive(Clone, Copy, Debug)]
 enum Change {
-    /// Other values, and every line as long as it was.
+    /// Other values, with every line as long as before.
     Overwritten,
-    /// Cut to so many bytes.
+    /// Cut to this many bytes.
     Cut(u64),
 }
 
 impl Change {
-    /// Lets it happen. The oracle is not told: nothing of what the file then holds may be loaded.
+    /// Applies the change without telling the oracle: nothing of the changed file may be loaded.
     fn befall(self, path: &Path) {
         match self {
             Change::Overwritten => {
@@ -48,8 +48,8 @@ impl Change {
 #[test]
 fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
     needs_failpoints();
-    // A small file is read, a large one mapped. It is cut within a page, so that the rest of
-    // the page reads as NUL; at the border of one, whatever their size; and altogether.
+    // A small file is read, and a large one mapped. The cuts fall within a page, so that the rest of the
+    // page reads as NUL; on a page border, whatever the size of pages; and at zero.
     for (lines, rows, cuts) in [(60, 20, [3_000, 4_096, 0]), (5_000, 1_000, [132_000, 128 << 10, 0])] {
         let whole = good_log(0, lines);
         assert_eq!(whole.len() > 256 << 10, lines == 5_000, "{} bytes", whole.len());
@@ -64,11 +64,11 @@ fn a_file_that_is_written_to_while_it_is_loaded_stops_before_the_commit() {
                 let run = load.call().stop_at(point, 1).start().wait_stopped();
                 change.befall(&load.path("log.ndjson"));
                 run.wake();
-                // Whoever sees it first, the writer or the planner.
+                // Either the writer or the planner may notice it first.
                 run.wait().exit(1).tells("the file changed while it was being loaded").rejects([]);
                 let state = check(&load);
                 assert!(!state.is_complete, "{state:?}");
-                // What was loaded is what the file was, so that it can be gone on with.
+                // Everything loaded came from the original file, so the load can resume from it.
                 load.write("log.ndjson", &whole);
                 load.run().exit(0);
                 check_complete(&load);
@@ -83,7 +83,7 @@ fn a_file_that_is_written_to_under_its_batch_is_refused_alone() {
     let contents = [0, 1, 2].map(|seed| good_log(seed, 60));
     let end = |number: usize| contents[number].len() as u64;
     for kind in Kind::all() {
-        // All in one batch, and the file over many, more of which are under way.
+        // Everything in one batch; and the file spread over many batches, several of them in progress.
         for (rows, passed) in [(1000, 0), (10, 5)] {
             let load = Load::empty().to(kind).schema(SCHEMA).pipeline(&format!("batch_rows = {rows}"));
             let load = load.pipeline("chunk_size = 1000");
@@ -137,7 +137,7 @@ fn a_password_is_never_said() {
 
 #[test]
 fn a_trigger_that_stops_the_run_says_no_row() {
-    // A disk that is full is waited for, an internal error is not.
+    // The program waits for a full disk, but not for an internal error.
     for code in ["XX001", "53100", "42501"] {
         let load = Load::of("{\"id\":1,\"message\":\"canary\"}\n")
             .schema("id int, message text")

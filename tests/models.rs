@@ -1,7 +1,7 @@
-//! What Pydantic's models can say: values of each kind of field, with the verdict of Pydantic on each.
+//! What Pydantic models can express: values for each kind of field, with Pydantic's verdict on each.
 //!
-//! The cases are made by `cases/models/make.py`. The schema of a job is what Pydantic emits for the model, so
-//! a case holds together what is emitted, what becomes of it here, and what the model itself does.
+//! `cases/models/make.py` generates the cases. The job's schema is the one that Pydantic emits for the
+//! model, so a case connects that schema, our reading of it, and the behaviour of the model itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,18 +14,17 @@ use crate::harness::load::Load;
 use crate::harness::logmill;
 use crate::stories::on_each_destination;
 
-/// A kind of field: a model with one, or a few.
+/// A kind of field: a model with one or a few such fields.
 struct Model {
     name: &'static str,
     schema: Value,
     is_strict: bool,
-    /// What is not enforced is kept as JSON, and all that is asked is whether it is valid.
+    /// Unenforceable keywords are kept as JSON; only validity is compared.
     is_kept: bool,
-    /// Records, and what Pydantic makes of each.
+    /// Records, with Pydantic's result for each.
     cases: Vec<(String, Value)>,
 }
 
-/// The kinds.
 const NAMES: &[(&str, &str)] = &[
     ("int_enum", include_str!("cases/models/int_enum.ndjson")),
     ("int_enum_strict", include_str!("cases/models/int_enum_strict.ndjson")),
@@ -80,7 +79,7 @@ fn models() -> impl Iterator<Item = Model> {
 }
 
 impl Model {
-    /// `[record]` of a job by its schema, which is written into `folder`.
+    /// Writes the schema into `folder` and returns a `[record]` section that uses it.
     fn record(&self, folder: &Path) -> String {
         let path = folder.join(format!("{}.schema.json", self.name));
         std::fs::write(&path, self.schema.to_string()).unwrap();
@@ -98,14 +97,14 @@ impl Model {
     }
 }
 
-/// Whether a verdict on values that are kept as JSON is that of the model: valid or not, and what is stored of
-/// those that are known to be stored as they stand.
+/// Whether a verdict on values kept as JSON matches the model's: the same validity, and the same stored
+/// values where those are stored unchanged.
 fn is_kept(ours: &Value, theirs: &Value) -> bool {
     let mut stored = theirs.as_object().into_iter().flatten();
     ours["valid"] == Model::is_valid(theirs) && stored.all(|(name, value)| ours["values"][name] == *value)
 }
 
-/// The faults of a verdict: `field code`.
+/// The faults of a verdict, as `field code`.
 fn told(verdict: &Value) -> BTreeSet<String> {
     let word = |reason: &Value, key: &str| reason[key].as_str().unwrap_or_default().to_owned();
     let reasons = verdict["reasons"].as_array().into_iter().flatten();
@@ -138,9 +137,9 @@ fn every_kind_of_a_model_is_judged_as_pydantic_does() {
     }
 }
 
-/// The rows that a destination holds are what Pydantic made of the records.
+/// The rows in a destination equal Pydantic's results.
 fn rows_are_what_pydantic_makes(kind: Kind) {
-    // Of what is kept within an object that is not, no verdict says what is stored.
+    // Verdicts do not say what is stored for values kept as JSON inside an object.
     for model in models().filter(|model| model.name != "kept_tree") {
         let load = Load::of(model.records()).to(kind);
         let record = model.record(load.path("x").parent().unwrap());
@@ -167,12 +166,12 @@ fn rows_are_what_pydantic_makes(kind: Kind) {
     }
 }
 
-/// Whether two values mean the same, whatever a destination does to numbers and stamps.
+/// Whether two values are equal, however a destination stores numbers and timestamps.
 fn is_same(held: &Value, theirs: &Value) -> bool {
     match (held, theirs) {
         (Value::Number(held), Value::Number(theirs)) => held.as_f64() == theirs.as_f64(),
         (Value::String(held), Value::String(theirs)) => held == theirs || stamp(held) == stamp(theirs),
-        // In SQLite a text stands as it is, and so may look like a number.
+        // SQLite stores a text unchanged, so it may look like a number.
         (Value::Number(_) | Value::Bool(_) | Value::Null, Value::String(theirs)) => {
             serde_json::from_str(theirs).is_ok_and(|theirs| is_same(held, &theirs))
         }
@@ -187,13 +186,13 @@ fn is_same(held: &Value, theirs: &Value) -> bool {
     }
 }
 
-/// A stamp without its zone, which is UTC, and without zeros at its end.
+/// A timestamp without its zone, which is UTC, and without trailing zeros.
 fn stamp(text: &str) -> &str {
     let text = text.trim_end_matches('Z').trim_end_matches("+00:00");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-/// What `infer --from-schema` writes as `[record]`.
+/// The `[record]` section that `infer --from-schema` writes.
 fn written_record(schema: &Path) -> String {
     let output = logmill().args(["infer", "-o", "-", "--from-schema"]).arg(schema).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -202,7 +201,8 @@ fn written_record(schema: &Path) -> String {
     record.split_once("[destination]").unwrap().0.to_owned()
 }
 
-/// A place and code as a job has them: no class has a name in it, and it is a whole union that is nullable.
+/// Translates a fault's path and code into those of a written job, where classes have no names and the
+/// nullable value is a whole union.
 fn as_a_job_says(fault: &str) -> String {
     if let Some((start, rest)) = fault.split_once("int-enum[") {
         let (_, end) = rest.split_once(']').unwrap();
@@ -236,8 +236,8 @@ fn a_job_that_is_written_from_a_schema_judges_as_the_schema_does() {
     }
 }
 
-/// What the model may say and its schema does not, and what the schema says and is not enforced, is told once by
-/// whoever reads records by it.
+/// Differences between a model and its schema, and unenforced keywords, are reported once by every command
+/// that reads records by the schema.
 #[test]
 fn what_a_schema_leaves_open_is_told() {
     let load = Load::of("{\"at\":\"2024-01-01T00:00:00Z\",\"tags\":[1]}\n").to(Kind::Sqlite);
@@ -259,7 +259,7 @@ fn what_a_schema_leaves_open_is_told() {
     }
     let warnings = planned.exit(0).result("/warnings").to_string();
     assert!(warnings.contains(zone) && warnings.contains(kept), "{warnings}");
-    // Who has said that it may be missing knows.
+    // No warning about a missing zone if the schema explicitly allows it.
     write(json!({ "type": "string", "format": "date-time", "x-logmill": { "zone": "any" } }));
     load.call_with(&job).run().exit(0).never_says(zone).says(kept);
 }
@@ -275,7 +275,7 @@ fn a_recursive_model_is_as_deep_as_json(kind: Kind) {
     assert_eq!(rows.len(), 2);
 }
 
-/// What a plan prints adds the columns that a table lacks.
+/// The printed plan adds the columns that a table lacks.
 fn a_table_is_given_the_columns_that_it_lacks(kind: Kind) {
     let load = Load::of("{\"a\":1,\"b\":{\"c\":true},\"d\":[1,2],\"e\":3}\n").to(kind);
     let with =

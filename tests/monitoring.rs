@@ -1,6 +1,6 @@
-//! Runs that are watched: events, progress, figures for Prometheus.
+//! Watching a run: events, progress, and metrics for Prometheus.
 //!
-//! What is told must be what was done, and a watcher must hold up nothing.
+//! Every report must match what was done, and a watcher must not delay anything.
 #![cfg(feature = "sqlite")]
 
 use std::collections::BTreeMap;
@@ -37,7 +37,8 @@ url   = "sqlite:logmill.db"
 table = "app"
 "#;
 
-/// A thousand records in two files, of which thirty have a word that is too long, ten no number, and five neither.
+/// A thousand records in two files: thirty with a word that is too long, ten without a number, and five with
+/// neither.
 fn place() -> Place {
     let place = Place::new();
     place.write("job.toml", JOB);
@@ -54,7 +55,7 @@ fn place() -> Place {
     place
 }
 
-/// The samples of a text of figures.
+/// Parses the samples of a metrics file.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let sample =
@@ -68,7 +69,7 @@ fn events(stderr: &str) -> Vec<Value> {
     lines.filter_map(|mut line| line.get_mut("event").map(Value::take)).collect()
 }
 
-/// Asserts that figures are those of a report.
+/// Asserts that metrics match a report.
 #[track_caller]
 fn assert_equal(figures: &str, report: &Value) {
     let figures = samples(figures);
@@ -120,7 +121,7 @@ fn the_figures_are_those_of_the_report() {
     );
     assert_eq!(names["logmill_lag_bytes{job_name=\"app\"}"], 0.0);
     assert_eq!(names["logmill_sources_total{job_name=\"app\",result=\"finished\"}"], 2.0);
-    // Once more there is nothing to do, and the letters are still open.
+    // A second run has nothing to do, and the letters are still open.
     let (_, report) = place.json("load -j job.toml --metrics app.prom");
     assert_equal(&place.read("app.prom"), &report);
 }
@@ -132,7 +133,8 @@ fn prometheus_itself_accepts_the_figures_and_the_rules() {
         skip("promtool is missing: install prometheus")
     };
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-    // A job that never succeeded alarms as one that did so long ago, and one that succeeds does not.
+    // A job that never succeeded raises the same alert as one that succeeded long ago. A job that succeeds
+    // raises none.
     let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/alerts.yml");
     let tested = Command::new("promtool").args(["test", "rules", cases]).output().unwrap();
     let said =
@@ -157,7 +159,7 @@ fn after_a_kill_figures_report_status_and_tables_agree(kind: Kind) {
     let mut killed = place.command(load);
     let said = Said::of(killed.env("FAILPOINTS", "between-batches=3*off->return(kill)"), b"");
     assert_ne!(said.code, 3, "{said:?}");
-    // It never said that it had ended, nor what it had not done.
+    // The killed run never reported an end, or anything it had not done.
     let names = samples(&place.read("app.prom"));
     assert_eq!(names["logmill_run_state{job_name=\"app\",state=\"finished\"}"], 0.0);
     assert!(names["logmill_records_total{job_name=\"app\"}"] < 1000.0);
@@ -178,15 +180,15 @@ fn after_a_kill_figures_report_status_and_tables_agree(kind: Kind) {
     assert!(of_rerun > 0 && of_rerun < 1000, "{of_rerun}");
     let sources = status["sources"].as_array().unwrap();
     assert!(sources.iter().all(|source| source["complete"] == true));
-    // What the killed run had committed, its lane tells.
+    // The lane's record shows what the killed run committed.
     let [last, killed] = &status["runs"].as_array().unwrap()[..] else { panic!("{status}") };
     assert_eq!((&last["counts"], &killed["ended_at"]), (&report["counts"], &Value::Null));
     let of_lane = |of: &str| killed["lanes"][0][of].as_i64().unwrap();
-    // It writes down no more than a few times a second, so that can be less than it was.
+    // A lane writes its record only a few times a second, so it may lag behind.
     let of_killed = ["records", "rejected"].map(|of| all(of) - report["counts"][of].as_i64().unwrap());
     let told = ["records", "rejected"].map(of_lane);
     assert!(told[0] > 0 && told[0] <= of_killed[0] && told[1] <= of_killed[1], "{told:?} of {of_killed:?}");
-    // And people are told the same, on the terminal and on the page.
+    // The terminal and the page show the same.
     let [records, rejected] = told;
     let told = format!("killed, or holds nothing at the moment, at least {records} records");
     assert!(rejected > 0);
@@ -195,7 +197,7 @@ fn after_a_kill_figures_report_status_and_tables_agree(kind: Kind) {
     let page = place.run("report -j job.toml -o -").ended(0, &[]).stdout;
     let row = format!("<td class=\"n\">≥ {records}</td><td class=\"n less\">");
     assert!(page.contains(&row), "{row}\n{page}");
-    // Once more nothing changes but that there was a run.
+    // Another load changes nothing except the list of runs.
     let (_, again) = place.json(load);
     assert_eq!(
         (&again["counts"]["records"], &again["open_dead_letters_of_job"]),
@@ -229,7 +231,7 @@ fn a_run_tells_all_that_happens_in_its_order_and_adds_up() {
     let claimed: u64 =
         told.iter().filter(|it| it["kind"] == "source_claimed").map(|it| it["bytes"].as_u64().unwrap()).sum();
     assert_eq!(end["raw_bytes"], claimed);
-    // A row is in none of them.
+    // No event contains a row.
     assert!(!said.stderr.contains("\"long\""), "{}", said.stderr);
 }
 
@@ -266,13 +268,13 @@ fn a_replay_and_a_backfill_are_watched_too() {
 #[test]
 fn figures_that_cannot_be_written_are_said_once_and_delay_nothing() {
     let place = place();
-    // Nobody can make a file there.
+    // Nobody can create a file there.
     let said = place
         .run("load -j job.toml --chunk-size 1KiB --batch-rows 10 --metrics /proc/app.prom")
         .ended(3, &["the run goes on"]);
     assert_eq!(said.stderr.matches("cannot be written").count(), 1, "{}", said.stderr);
     assert_eq!(place.query("SELECT count(*) FROM app"), ["958"]);
-    // What cannot be meant is refused before anything is touched.
+    // An unsuitable path is refused before anything is touched.
     std::os::unix::fs::symlink(place.path("job.toml"), place.path("link.prom")).unwrap();
     for (file, why) in [
         ("link.prom", "it is a link"),
@@ -309,7 +311,7 @@ fn a_name_that_something_else_takes_in_mid_run_is_left_to_it() {
 fn a_stderr_that_nobody_reads_delays_no_row() {
     let place = place();
     let mut command = place.command("load -j job.toml --chunk-size 1KiB --batch-rows 1 --log-format json");
-    // Of each batch more is told than a pipe takes.
+    // The messages of each batch exceed the capacity of a pipe.
     for file in 2..60 {
         place.write(
             format!("logs/{file}.ndjson"),
@@ -334,7 +336,7 @@ fn a_stderr_that_nobody_reads_delays_no_row() {
     assert!(said.len() > 1 << 16, "the pipe was never full");
 }
 
-/// The lines of a file of progress.
+/// Parses the lines of a progress file.
 fn lines(text: &str) -> Vec<Value> {
     text.lines()
         .filter(|line| line.starts_with('{'))
@@ -366,26 +368,26 @@ fn progress_is_told_to_programs_and_a_slow_one_holds_nothing_up() {
     );
     assert_eq!((&last["bytes"], &last["eta_seconds"]), (&last["bytes_total"], &Value::Null));
 
-    // On stderr, where nothing else is.
+    // On stderr, with nothing else on it.
     let said = place.run("load -q -j job.toml --progress json").ended(3, &[]);
     assert_eq!(lines(&said.stderr).last().unwrap()["ended"], true);
     let said = place.run("load -j job.toml --progress json --log-format json").ended(3, &[]);
     assert_eq!(said.stderr.lines().count(), lines(&said.stderr).len());
 
-    // A pipe that is full, and that nobody reads.
+    // A full pipe that nobody reads.
     let script = "mkfifo full && exec 3<>full && dd if=/dev/zero bs=65536 count=1 of=full 2>/dev/null && $logmill load -q -j job.toml --progress-fd 3";
     let began = Instant::now();
     assert_eq!(shell(&place, script).code, 3);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    // One whose reader went away is told of once.
+    // A reader that went away is reported once.
     let said = shell(&place, "set +o posix; $logmill load -j job.toml --progress-fd 3 3> >(true)");
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.stderr.matches("nobody reads progress any more").count() <= 1);
-    // And one that is not there.
+    // A descriptor that is not open.
     place.run("load -j job.toml --progress-fd 77").ended(2, &["--progress-fd 77", "must be open"]);
 }
 
-/// A load that rests for long behind its first batch, and where it listens.
+/// A load that pauses for long after its first batch, and the address at which it listens.
 fn listening(place: &Place) -> (Child, String) {
     needs_failpoints();
     let mut command = place.command("load -j job.toml --metrics-listen 0 --log-format json");
@@ -407,7 +409,7 @@ fn listening(place: &Place) -> (Child, String) {
     (child, address)
 }
 
-/// What is answered to a request.
+/// The answer to a request.
 fn ask(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -423,7 +425,7 @@ fn figures_can_be_asked_for_and_who_is_slow_keeps_nobody_out() {
     let (mut child, address) = listening(&place);
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     let get = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
-    // Some who say nothing.
+    // Clients that send nothing.
     let _silent: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(&address).unwrap()).collect();
     wait_until("the records are committed", || {
         ask(&address, get).contains("logmill_records_total{job_name=\"app\"} 1000")
@@ -454,7 +456,7 @@ fn figures_can_be_asked_for_and_who_is_slow_keeps_nobody_out() {
     child.wait().unwrap();
 }
 
-/// The runs of a status, the newest first.
+/// The runs in a status, newest first.
 fn runs(place: &Place, job: &str) -> Vec<Value> {
     place.json(&format!("status -j {job}")).1["runs"].as_array().unwrap().clone()
 }
@@ -484,14 +486,14 @@ fn a_status_says_what_runs_and_how_far_it_is() {
     assert!(run["updated_at"].is_string());
     let text = place.run("status -j job.toml").stdout;
     assert!(text.contains("\nrunning\n     1  load  ") && text.contains(" records, "), "{text}");
-    // Killed, it is not taken for one that runs.
+    // A killed run is not shown as running.
     child.kill().unwrap();
     child.wait().unwrap();
     let run = runs(&place, "job.toml").remove(0);
     assert_eq!((&run["alive"], &run["ended_at"]), (&false.into(), &Value::Null));
     let text = place.run("status -j job.toml").stdout;
     assert!(!text.contains("running\n") && text.contains("load  no end recorded"), "{text}");
-    // What a lane wrote down last is what it had done at its end.
+    // The last record of a lane equals what it had done at its end.
     let (_, report) = place.json("load -j job.toml --chunk-size 1KiB --batch-rows 50");
     let run = runs(&place, "job.toml").remove(0);
     let lane = &run["lanes"][0];
@@ -519,7 +521,7 @@ fn a_status_ends_as_a_monitor_needs_it() {
         .unwrap()
         .execute("UPDATE logmill_runs SET ended_at = '2023-01-01T00:00:00.000Z'", [])
         .unwrap();
-    // Of both, what weighs more.
+    // The more severe of the two decides.
     place
         .run("status -j job.toml --fail-if-open --fail-if-older 36h")
         .ended(1, &["42 dead letters open", "ago, more than"]);
@@ -578,7 +580,7 @@ fn a_status_says_which_lock_a_run_waits_for() {
     assert!(text.contains(&format!("waits for a lock that process {pid} holds, since ")), "{text}");
     holder.batch_execute("ROLLBACK").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
-    // Each lane has a row to itself.
+    // Each lane has its own row.
     let lanes =
         database.client().query("SELECT lane, records FROM logmill.progress ORDER BY run", &[]).unwrap();
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Several runs of one job: one loads, the others leave, and whoever was thought dead and
-//! was not changes nothing.
+//! Several runs of one job: one loads, the others leave, and a run that was wrongly taken for dead changes
+//! nothing.
 
 use serde_json::{Value, json};
 
@@ -67,8 +67,7 @@ fn a_run_that_wakes_in_the_middle_of_its_successor_changes_nothing() {
     });
 }
 
-/// A successor ends the backend of the run that it follows. Where it could not, the epoch alone
-/// must do.
+/// A successor terminates the backend of its predecessor. Where it cannot, the epoch alone must suffice.
 #[test]
 fn a_run_that_keeps_its_connection_finds_out_by_the_epoch_that_it_is_not_the_owner() {
     needs_failpoints();
@@ -106,7 +105,7 @@ fn a_run_that_connects_again_faster_than_it_is_taken_over_loses_all_the_same() {
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).stop_at("after-reclaim", 0).start().wait_stopped();
     let successor = load.call().arg("--take-over").stop_at("mid-take-over", 0).start().wait_stopped();
-    // Its backend was ended. It notices, connects again and has everything back.
+    // Its backend was terminated. It notices, reconnects and reclaims everything.
     owner.wake();
     let owner = owner.wait_stopped();
     successor.wake();
@@ -129,7 +128,7 @@ fn a_run_in_full_swing_is_taken_over() {
     });
     load.call().arg("--take-over").run().exit(0);
     check_complete(&load);
-    // On a very slow machine it may have been done before it was taken over.
+    // On a very slow machine it may have finished before the take-over.
     let code = owner.wait().code();
     assert!(code == Some(6) || code == Some(0), "{code:?}");
 }
@@ -162,7 +161,7 @@ fn tells_what_it_committed(load: &Load) {
     let told =
         |run: i64| numbers(&format!("SELECT records, rejected FROM {} WHERE id = {run}", load.ours("runs")));
 
-    // A worker that panics ends the run, after what came before its chunk was committed.
+    // A worker's panic ends the run after everything before its chunk is committed.
     let failed = load.call().panic_at("before-chunk", 60).run();
     failed.exit(1).says("panicked");
     let counts = committed();
@@ -225,7 +224,7 @@ fn ten_runs_of_one_job_that_begin_at_once_load_it_once() {
         load.reset();
         let runs: Vec<_> = (0..10).map(|_| load.call().start()).collect();
         let codes: Vec<Option<i32>> = runs.into_iter().map(|run| run.wait().code()).collect();
-        // Who comes when the first is done finds everything done.
+        // A run that starts after the first has finished finds everything done.
         assert!(codes.iter().all(|code| matches!(code, Some(3 | 6))), "{codes:?}");
         assert!(codes.contains(&Some(3)), "{codes:?}");
         check_complete(&load);
@@ -257,7 +256,7 @@ fn an_owner_that_finishes_while_it_is_looked_for_is_not_mistaken() {
     needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
-    // It has read how far the sources are, and not yet who holds them.
+    // It has read how far the sources are, but not yet who holds them.
     let newcomer = load.call().stop_at("after-memories", 0).start().wait_stopped();
     owner.wake();
     owner.wait().exit(3);
@@ -280,7 +279,7 @@ fn an_owner_that_dies_while_it_is_looked_for_is_gone_on_from() {
     check_complete(&load);
 }
 
-/// A role that may do everything that a load needs, and sees nothing of others.
+/// A role that can do everything a load needs, but cannot see other sessions.
 fn plain_role(load: &Load, name: &str) -> String {
     load.sql(&format!(
         "CREATE ROLE {name} LOGIN; GRANT ALL ON SCHEMA public, logmill TO {name};
@@ -294,7 +293,7 @@ fn plain_role(load: &Load, name: &str) -> String {
 fn an_owner_of_another_role_counts_as_alive_and_is_not_ended_without_the_right() {
     needs_failpoints();
     let load = two_files();
-    // The tables are there, and nothing is in them.
+    // The tables exist and are empty.
     load.call().kill_at("before-claim", 0).run().killed();
     load.wait_alone();
     let stranger = plain_role(&load, &format!("{}_stranger", load.database().name()));
@@ -307,15 +306,15 @@ fn an_owner_of_another_role_counts_as_alive_and_is_not_ended_without_the_right()
     owner.wake();
     owner.wait().exit(3);
     check_complete(&load);
-    // Once it is gone, anybody may go on: there is nobody of that number any more.
+    // Once the owner is gone, anyone may resume: no process has that id any more.
     load.wait_alone();
     load.write("b.ndjson", [log(12, 50), b"\n".to_vec(), good_log(100, 5)].concat());
     load.call().into(&stranger).run().exit(3);
     assert!(check(&load).is_complete);
 }
 
-/// In a file, whoever is stopped within a transaction keeps all others out; these points are
-/// not within one.
+/// A run that is stopped within a transaction on a SQLite file blocks all others; these points are outside
+/// of transactions.
 #[cfg(feature = "sqlite")]
 #[test]
 fn a_run_that_wakes_after_it_was_taken_over_changes_nothing_in_a_file() {
@@ -335,7 +334,7 @@ fn a_run_that_is_stopped_within_a_transaction_of_a_file_is_waited_for() {
         let mut successor = load.call().arg("--take-over").start();
         successor.wait_says("database is locked");
         owner.wake();
-        // Which of the two is the next to write is not ours to say.
+        // Either of the two may be the next to write.
         let code = owner.wait().code();
         assert!(code == Some(6) || code == Some(3), "{point}: {code:?}");
         successor.wait().exit(3);

@@ -1,4 +1,4 @@
-//! What is handed out, made of the program that the tests have built, and used as it is by people.
+//! Release packages, built from the program under test and used as people use them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Makes one of the packages, and tells where it is.
+/// Builds one of the packages and returns its path.
 #[track_caller]
 pub(crate) fn made(what: &str) -> PathBuf {
     let mut command = Command::new(root().join(".ci/package"));
@@ -19,7 +19,7 @@ pub(crate) fn made(what: &str) -> PathBuf {
     PathBuf::from(said.lines().last().expect("a path"))
 }
 
-/// Runs a command, which must succeed, and gives what it says.
+/// Runs a command that must succeed, and returns its output.
 #[track_caller]
 pub(crate) fn succeeded(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
@@ -74,7 +74,7 @@ fn the_debian_package_is_installed_and_removed_without_a_trace() {
         std::fs::create_dir_all(admin.join(part)).unwrap();
     }
     std::fs::write(admin.join("status"), "").unwrap();
-    // What it depends on is not in that root, and is on this machine.
+    // Its dependencies are on this machine, but not in that root.
     let dpkg = |arguments: &[&str]| {
         let mut command = Command::new("dpkg");
         command.arg(format!("--root={}", folder.path().display()));
@@ -95,7 +95,7 @@ fn the_debian_package_is_installed_and_removed_without_a_trace() {
     assert!(files.len() >= 7, "{files:?}");
     dpkg(&["--purge", "logmill"]);
     assert_eq!(files.iter().filter(|file| file.exists()).collect::<Vec<_>>(), Vec::<&PathBuf>::new());
-    // It needs no more than it says: the libraries, and a glibc of the version that stands there.
+    // It needs no more than it declares: the libraries, and at least the declared glibc version.
     let depends = succeeded(Command::new("dpkg-deb").args(["--field", path, "Depends"]));
     let (glibc, others) = depends.trim().strip_prefix("libc6 (>= ").unwrap().split_once("), ").unwrap();
     assert!(glibc.split('.').all(|part| part.parse::<u32>().is_ok()), "{depends}");
@@ -131,7 +131,7 @@ fn the_version_tells_the_features_and_the_commit() {
     }
 }
 
-/// The wheel, made once for all tests that install it.
+/// The wheel, built once for all tests that install it.
 pub(crate) fn wheel() -> &'static Path {
     static WHEEL: OnceLock<PathBuf> = OnceLock::new();
     WHEEL.get_or_init(|| made("wheel"))

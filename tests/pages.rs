@@ -1,5 +1,5 @@
-//! The pages for people show commands over the data sets. They are run as they are written, and what they are said
-//! to print is what they print.
+//! Runs the commands in the README and the manual as written, and compares their output with what the page
+//! shows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use regex::Regex;
 use crate::cli::Place;
 use crate::harness::without_the_machine;
 
-/// The pages of which the commands over `datasets/month` are run, and how many these are at least.
+/// Pages whose commands on `datasets/month` are run, and the least number of such commands.
 const PAGES: [(&str, usize); 2] = [("README.md", 5), ("src/manual/operations.md", 4)];
 
-/// The page of which all commands are run.
+/// The page of which every command is run.
 const TUTORIAL: &str = "src/manual/tutorial.md";
 
-/// Besides `logmill` and `sqlite3`, what a page may use.
+/// The programs that a page may use besides `logmill` and `sqlite3`.
 const PROGRAMS: [&str; 5] = ["cat", "cp", "ls", "mkdir", "sed"];
 
 #[test]
@@ -55,13 +55,13 @@ fn read(page: &str) -> String {
     fs::read_to_string(root().join(page)).unwrap()
 }
 
-/// The blocks between fences, each with its language.
+/// The fenced blocks, each with its language.
 fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
     let fenced = page.split("```").skip(1).step_by(2);
     fenced.map(|block| block.split_once('\n').unwrap_or((block, "")))
 }
 
-/// The blocks that are typed into a terminal.
+/// The blocks of terminal sessions.
 fn consoles(page: &str) -> impl Iterator<Item = &str> {
     page.split("```console\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0))
 }
@@ -70,7 +70,7 @@ fn consoles(page: &str) -> impl Iterator<Item = &str> {
 struct Reader {
     page: &'static str,
     place: Place,
-    /// Where they are, as seen from the clone.
+    /// The current folder, relative to the clone.
     folder: PathBuf,
 }
 
@@ -81,7 +81,7 @@ impl Reader {
             for entry in fs::read_dir(root().join(folder)).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_str().unwrap();
-                // A database may lie there, made by a person who has read the page.
+                // Someone who followed the page may have left a database there.
                 if !name.contains(".db") && !name.ends_with(".logmill.toml") {
                     place.write(format!("{folder}/{name}"), fs::read(&path).unwrap());
                 }
@@ -90,7 +90,7 @@ impl Reader {
         Reader { page, place, folder: PathBuf::new() }
     }
 
-    /// Saves a block under the name in its first line.
+    /// Saves a block as the file named in its first line.
     #[track_caller]
     fn save(&self, block: &str) {
         let name = block.lines().next().and_then(|line| line.strip_prefix("# "));
@@ -98,7 +98,7 @@ impl Reader {
         self.place.write(self.folder.join(name), block);
     }
 
-    /// Runs the commands of a block, and tells how many they are.
+    /// Runs the commands of a block and returns their number.
     #[track_caller]
     fn play(&mut self, block: &str) -> usize {
         let page = self.page;
@@ -122,7 +122,7 @@ impl Reader {
         commands
     }
 
-    /// What a command prints, as in a terminal: messages first.
+    /// The output of a command, with messages first as in a terminal.
     #[track_caller]
     fn heard(&mut self, command: &str) -> Vec<String> {
         let command = command.split(" #").next().unwrap_or_default().trim_end();
@@ -157,14 +157,14 @@ impl Reader {
     }
 }
 
-/// A line without how long it took.
+/// A line without its duration.
 fn timeless(line: &str) -> String {
     let time = Regex::new(r"\bin \d[\d.,]* (ms|s|min)\b").unwrap();
     time.replace_all(line, "in a while").into_owned()
 }
 
-/// Whether all lines that are shown were heard, one behind the other, with more only where there is `...`; a page
-/// that shows none leaves it at that.
+/// Whether all shown lines were printed, one after the other, with further lines only at `...`. A page that
+/// shows no line expects no output.
 fn is_shown(shown: &[String], heard: &[String]) -> bool {
     match shown {
         [] => heard.is_empty(),
@@ -187,7 +187,7 @@ fn what_is_not_printed_is_not_shown() {
     assert_ne!(timeless("in 3 days"), timeless("in 4 days"));
 }
 
-/// What the page about our tables says of them, held against the tables.
+/// Compares the manual's page about our tables with the tables.
 mod tables {
     use std::collections::BTreeMap;
 
@@ -195,7 +195,7 @@ mod tables {
 
     const PAGE: &str = "src/manual/tables.md";
 
-    /// The columns of each table, by what makes it.
+    /// The columns of each table, from the SQL that creates it.
     fn made() -> BTreeMap<String, Vec<String>> {
         let sql = read("src/sink/sqlite/tables.sql");
         let tables = sql.split("CREATE TABLE IF NOT EXISTS logmill_").skip(1);
@@ -212,7 +212,7 @@ mod tables {
             .collect()
     }
 
-    /// The same by the page.
+    /// The columns of each table, from the page.
     fn told() -> BTreeMap<String, Vec<String>> {
         let page = read(PAGE);
         let sections = page.split("\n### `").skip(1);
@@ -238,7 +238,7 @@ mod tables {
         }
     }
 
-    /// SQLite's names stand in for those of PostgreSQL; the rest of the queries is the same in both.
+    /// The queries are the same on both destinations once SQLite's table names replace PostgreSQL's.
     #[test]
     fn the_queries_of_the_page_have_answers() {
         let reader = Reader::new(PAGE);
@@ -250,7 +250,7 @@ mod tables {
         for sql in queries {
             let sql = sql.replace("logmill.", "logmill_");
             let rows = reader.place.query_of("datasets/month/logmill.db", &sql);
-            // No run is under way, and the one day that is not done is absent.
+            // No run is in progress, and the only day that is not done is absent.
             let is_empty = sql.contains("ended_at is null");
             assert_eq!(rows.is_empty(), is_empty, "{sql}\n{rows:?}");
         }

@@ -1,11 +1,11 @@
-//! Partitioned targets, as people have them: by month on the time column, with and without a
-//! default, by lists and by hashes, and in two levels.
+//! Partitioned targets, as people have them: by month on the time column, with and without a default, by
+//! lists and hashes, and in two levels.
 
 use crate::harness::load::Load;
 use crate::harness::oracle::check_complete;
 use crate::tables::{lines, select};
 
-/// A table of events by month, as people have them.
+/// A table of events partitioned by month, as people have them.
 const BY_MONTH: &str = "CREATE TABLE t (n bigint, at timestamptz, source_id integer, source_offset bigint,
                      UNIQUE (source_id, source_offset, at)) PARTITION BY RANGE (at);
     CREATE TABLE t_2023_09 PARTITION OF t FOR VALUES FROM ('2023-09-01') TO ('2023-10-01');
@@ -56,12 +56,12 @@ fn a_row_without_what_its_partition_is_told_by_is_set_aside() {
     load.run().exit(3).rejects([(2, "not_storable at")]);
 }
 
-/// The same file with other rules, as after the memory of it was lost: rows of the same
-/// positions stand in other months.
+/// The same file under other rules, as after the loss of its checkpoint: rows with the same positions are in
+/// other months.
 #[test]
 fn a_rerun_by_other_rules_moves_rows_to_other_months_and_leaves_none_behind() {
     let log: String = (0..60).map(|n| event(n, &format!("2023-{:02}-15T00:00:00Z", 9 + n / 20))).collect();
-    // All of a batch moves by a month; or a part of it, by hours.
+    // All rows of a batch move by a month, or some of them by days.
     for (rows, shift) in [(100, "1 month"), (7, "1 month"), (100, "-1 month"), (7, "10 days"), (1, "20 days")]
     {
         let load = Load::of(&log)
@@ -112,7 +112,7 @@ fn partitions_of_every_kind_take_rows() {
             ));
         load.run().exit(0).counts("20 inserted");
         check_complete(&load);
-        // Again, and by the stage: nothing changes.
+        // A second load through the stage changes nothing.
         load.sql("DROP SCHEMA logmill CASCADE; TRUNCATE audit.moves");
         load.run().exit(0).counts("20 unchanged");
         assert_eq!(load.rows().len(), 20);
@@ -164,8 +164,8 @@ fn a_trigger_of_a_part_of_a_part_is_seen_too() {
     load.run().exit(1).says("a trigger leaves rows out without an error");
 }
 
-/// Ranges with a gap, lists within ranges, a level with a default: what has no partition never
-/// reaches the server, and is what the server says it is.
+/// Ranges with a gap, lists within ranges, and a level with a default: a row without a partition never
+/// reaches the server, and the worker decides as the server would.
 #[test]
 fn a_record_without_a_partition_is_refused_before_it_is_sent() {
     let line =

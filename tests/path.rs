@@ -1,8 +1,8 @@
-//! Names: what anybody who may create something on our path can make of them.
+//! Names in SQL, and what someone who may create objects on our search path can do with them.
 //!
-//! Operators, functions, types and tables are looked up on a path that the role, the database or
-//! the owner of a schema decides on. Ours mean what they say whatever is there; those in the
-//! user's triggers mean what their author meant.
+//! The server looks up operators, functions, types and tables on a path that the role, the database or a
+//! schema's owner decides. Our names must mean what they say, whatever is on that path; names in the user's
+//! triggers must mean what their author meant.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::harness::logmill;
 use crate::harness::oracle::check_complete;
 use crate::tables::{lines, select};
 
-/// The address of the load's database for a role that may do what a loader must, and no more.
+/// The URL of the load's database for a role with the rights of a loader and no others.
 fn loader(load: &Load, path: &str) -> String {
     let (database, role) = (load.database().name().to_owned(), format!("{}_loader", load.database().name()));
     load.sql(&format!(
@@ -27,7 +27,7 @@ fn loader(load: &Load, path: &str) -> String {
     load.database().url().replace("postgres@", &format!("{role}@"))
 }
 
-/// Every word of our sources that could be a name in SQL.
+/// Every word in our sources that could be a name in SQL.
 fn words() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sink/postgres");
@@ -47,9 +47,9 @@ fn words() -> BTreeSet<String> {
     words
 }
 
-/// A schema in which each of the server's operators, functions, types and tables that have one of
-/// our names stands once more, and springs; and each operator for pairs of types for which the
-/// server has none, so that it would be the better match.
+/// A schema that shadows every operator, function, type and table of the server that has one of our names,
+/// with traps that raise an error. It also defines each operator for pairs of types for which the server has
+/// none, which would be the better match.
 fn traps() -> String {
     let words = words().into_iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
     let mut sql = String::from(
@@ -123,7 +123,7 @@ fn what_others_put_on_the_path_does_not_run_as_us() {
             "{traps} CREATE TABLE t (n bigint CHECK (n > 0), word varchar(20) CHECK (length(word) < 10 AND word <> 'z'), at timestamptz, x real, d numeric,
                             small smallint CHECK (small >= 0), {columns})"
         ));
-        // The server's own come last on this path.
+        // The server's own objects come last on this path.
         let url = loader(&load, "trap, pg_catalog, public");
         load.sql(&format!("ALTER TABLE t OWNER TO {}_loader", load.database().name()));
         let job = load.job().replace("[pipeline]", &format!("{more}\n[pipeline]"));
@@ -144,7 +144,7 @@ fn what_others_put_on_the_path_does_not_run_as_us() {
         };
         run().exit(3).never_says("sprung");
         others(&["status", "plan", "plan --print-sql", "dead-letters list"]);
-        // Once more, over rows that are there: by the stage, compared and changed.
+        // Again over existing rows: through the stage, compared and changed.
         load.sql("UPDATE t SET n = n + 10, at = at - interval '1 day', x = x + 1");
         load.sql("DROP SCHEMA logmill CASCADE");
         run().exit(3).never_says("sprung");
@@ -173,7 +173,7 @@ fn a_trap_springs_where_names_are_looked_up_as_anybody_would() {
     assert!(is_sprung(&load));
 }
 
-/// A trigger that finds neither its table nor its function but on the path of the role.
+/// A trigger that finds its table and its function only on the path of the role.
 const OF_THE_USER: &str = "CREATE SCHEMA app; CREATE TABLE app.noted (n bigint);
     CREATE FUNCTION app.twice(bigint) RETURNS bigint LANGUAGE sql AS 'SELECT $1 * 2';
     CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO noted VALUES (twice(NEW.n)); RETURN NEW; END $$;";

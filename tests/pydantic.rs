@@ -1,8 +1,8 @@
-//! Agreement with Pydantic: whether a line is valid, its values, and what is wrong where.
+//! Agreement with Pydantic: whether a line is valid, its values, and which faults it has where.
 //!
-//! The corpus holds adversarial lines and what Pydantic 2.14 said of each. The models are
-//! built here by hand, as `models.py` of the corpus writes them. A line on which versions of
-//! Pydantic differ is compared and shown, but does not count.
+//! The corpus holds adversarial lines with the verdicts of Pydantic 2.14. The models are built here by hand,
+//! following `models.py` of the corpus. Lines on which versions of Pydantic differ are compared and printed,
+//! but do not count.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +16,8 @@ use sha2::Digest as _;
 
 use crate::corpus::{check, lines};
 
-/// The share of the lines that must agree: all. Other lines of their kind, in a corpus that
-/// `LOGMILL_CORPUS` names, may meet one of the differences that the manual argues for;
-/// `LOGMILL_AGREEMENT=0.998` takes them as they are.
+/// The share of lines that must agree: all. Another corpus, set by `LOGMILL_CORPUS`, may contain lines that
+/// hit one of the differences for which the manual argues; `LOGMILL_AGREEMENT=0.998` tolerates them.
 fn agreement_min() -> f64 {
     std::env::var("LOGMILL_AGREEMENT").map_or(1.0, |share| share.parse().expect("a share"))
 }
@@ -50,7 +49,7 @@ fn a_schema_that_pydantic_emits_gives_the_verdicts_of_its_model() {
         [("RichLax", "lax", false), ("RichForbid", "forbid", false), ("RichStrict", "strict", true)]
     {
         let mut schema = emitted(model, strict);
-        // What a JSON Schema has no word for, or Pydantic no longer writes into it.
+        // Rules that JSON Schema cannot express, or that Pydantic no longer writes into it.
         for field in &mut schema.fields {
             match &mut field.kind {
                 Kind::Timestamp(rules) if field.name == "at" => rules.zone = Zone::Required,
@@ -65,9 +64,9 @@ fn a_schema_that_pydantic_emits_gives_the_verdicts_of_its_model() {
     }
 }
 
-/// Our own values of every type, with the verdict of Pydantic 2.14.4 on each in a field `f`: its
-/// JSON, or after a `!` where which faults are. They need no corpus, and all of them agree.
-/// `cases/judge.py` gives the verdicts.
+/// Our own values of every type, with the verdict of Pydantic 2.14.4 on each in a field `f`: its JSON or,
+/// after a `!`, the faults and their places. They need no corpus, and all of them agree. `cases/judge.py`
+/// generates the verdicts.
 #[test]
 fn values_of_every_type_and_rule_are_judged_as_pydantic_does() {
     for line in include_str!("cases/pydantic.ndjson").lines() {
@@ -96,14 +95,13 @@ fn values_of_every_type_and_rule_are_judged_as_pydantic_does() {
     }
 }
 
-/// The schema of a model as Pydantic 2.14 emits it, with `model_json_schema()`.
+/// The schema of a model as Pydantic 2.14 emits it with `model_json_schema()`.
 fn emitted(model: &str, strict: bool) -> Schema {
     let file = format!("{}/tests/cases/schema/{model}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(file).expect("readable");
     from_json_schema(&text, strict, Clock::default()).expect("a schema that can be enforced")
 }
 
-/// The model `LogEntry`.
 fn log_entry() -> Schema {
     let at_least_one = Text { min_length: Some(1), ..Text::default() };
     Schema {
@@ -117,7 +115,6 @@ fn log_entry() -> Schema {
     }
 }
 
-/// The models `RichLax`, `RichForbid` and `RichStrict`.
 fn rich(extra: Extra, strict: bool) -> Schema {
     let at_least_one = Text { min_length: Some(1), ..Text::default() };
     let tags = List { max_items: Some(3), ..List::of(field("", Kind::Text(Text::default()), strict)) };
@@ -167,16 +164,16 @@ fn bounds(ge: Option<i128>, le: Option<i128>) -> Bounds<i128> {
     Bounds { ge, le, ..Bounds::default() }
 }
 
-/// The verdict of a model on a line: its own, or that of the lax one.
+/// The verdict of a model on a line: its own, or that of the lax model.
 fn of_model(verdict: &Value, model: &str) -> Value {
     let own = &verdict[model];
     if own == "=lax" { verdict["lax"].clone() } else { own.clone() }
 }
 
-/// What was said of a line, by either side.
+/// A verdict on a line, by either side.
 #[derive(Debug, PartialEq)]
 enum Verdict {
-    /// The values, by field, in the form of the corpus.
+    /// The values by field, in the notation of the corpus.
     Valid(Vec<(String, Value)>),
     /// The fields with the codes of their faults.
     Invalid(BTreeSet<(String, String)>),
@@ -245,13 +242,13 @@ impl<'s> Subject<'s> {
     }
 }
 
-/// Our verdict against theirs, or how they differ.
+/// Compares our verdict with theirs. The error says how they differ.
 fn compare(ours: &Verdict, theirs: &Value, schema: &Schema) -> Result<(), String> {
     if theirs["valid"] == true {
         let values = theirs["values"].as_object().expect("an object");
         let unstorable = theirs["pg_unstorable"].as_array().map_or(&[][..], Vec::as_slice);
         if let Verdict::Invalid(faults) = ours {
-            // What Pydantic takes and PostgreSQL does not is a reject, for that reason.
+            // A value that Pydantic accepts and PostgreSQL cannot store is a reject for that reason.
             let expected: BTreeSet<_> = unstorable
                 .iter()
                 .map(|entry| {
@@ -268,7 +265,7 @@ fn compare(ours: &Verdict, theirs: &Value, schema: &Schema) -> Result<(), String
             return if is_same { Ok(()) } else { Err(format!("ours {faults:?}, theirs valid {expected:?}")) };
         }
         let Verdict::Valid(ours) = ours else { unreachable!("invalid is dealt with above") };
-        // Ranges of columns are the encoder's business.
+        // The ranges of columns are the encoder's business.
         if unstorable.iter().any(|entry| !entry["why"].as_str().expect("text").contains("out of range")) {
             return Err(format!("ours valid, theirs {unstorable:?}"));
         }
@@ -291,8 +288,8 @@ fn compare(ours: &Verdict, theirs: &Value, schema: &Schema) -> Result<(), String
             (steps.join("."), error["type"].as_str().expect("text").to_owned())
         })
         .collect();
-    // All that is wrong with a record is told at once, what no column can hold included:
-    // Pydantic does not know of columns.
+    // We report all faults of a record at once, including values that no column can hold; Pydantic knows no
+    // columns.
     match ours {
         Verdict::Invalid(ours) if without_unstorable(ours) == theirs => Ok(()),
         ours => Err(format!("ours {ours:?}, theirs {theirs:?}")),
@@ -316,7 +313,7 @@ fn is_same(kind: &Kind, ours: &Value, theirs: &Value) -> bool {
     }
 }
 
-/// A value in the form of the corpus, timestamps as microseconds.
+/// A value in the notation of the corpus, with timestamps in microseconds.
 fn normal(value: schema::Value<'_>) -> Value {
     use schema::Value as V;
     match value {
@@ -339,7 +336,7 @@ fn normal(value: schema::Value<'_>) -> Value {
     }
 }
 
-/// JSON text as a value, read with our own reader: no other keeps integers of any size.
+/// Parses JSON text with our own reader, the only one that keeps integers of any size.
 fn json_of(text: &[u8]) -> Value {
     // Containers deeper than this are only measured.
     let depth = depth(text);

@@ -1,4 +1,4 @@
-//! The Python package: clean by its linters, and used as it is when it is installed from the wheel.
+//! The Python package: passes its linters, and works when installed from the wheel.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ fn package() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python")
 }
 
-/// A program of the tools, in the folder of the package, with nothing left behind there.
+/// A program of the Python tools, run in the package's folder without leaving files there.
 fn python(program: &str) -> Command {
     let mut command = Command::new(tool("python", program));
     command.current_dir(package()).env("PYTHONDONTWRITEBYTECODE", "1");
@@ -28,7 +28,7 @@ fn the_package_is_typed_and_clean() {
     succeeded(python("python3").args(["make_results.py", "--check"]));
 }
 
-/// A clean environment has the wheel and nothing else; the tests and what they need are lent to it.
+/// A clean environment contains only the wheel; the tests and their dependencies are added from outside.
 #[test]
 fn what_is_installed_does_what_the_command_does() {
     needs_failpoints();

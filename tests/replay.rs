@@ -1,4 +1,4 @@
-//! `dead-letters replay`: letters become rows once, and only once, whatever happens on the way.
+//! `dead-letters replay`: letters become rows exactly once, whatever happens on the way.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,9 +17,9 @@ use crate::stories::on_each_destination;
 use mended::fixed;
 use model::{Deed, Files, REFUSED, Record, Rules, some_line};
 
-/// Letters that people mend.
+/// Letters that a user mends.
 mod mended;
-/// What must become of each record.
+/// The expected fate of each record.
 mod model;
 
 on_each_destination! {
@@ -35,7 +35,7 @@ on_each_destination! {
     any_sequence_of_loads_replays_discards_and_kills_keeps_what_must_hold
 }
 
-/// A job by whose rules long words are refused, and no others.
+/// A job whose rules refuse long words and nothing else.
 const SHORT: &str = "max_length = 3";
 const LONG: &str = "max_length = 30";
 
@@ -46,7 +46,7 @@ fn words(kind: Kind) -> Load {
         .field("word = { type = \"text\", max_length = 3, required = false }")
 }
 
-/// Two files with six letters, four of which are good by the other rules.
+/// Two files with six letters, four of which are valid under the other rules.
 fn two_files(kind: Kind) -> Load {
     words(kind)
         .file(
@@ -59,7 +59,7 @@ fn two_files(kind: Kind) -> Load {
         )
 }
 
-/// Goes over to the rules that are more generous.
+/// Switches to the more generous rules.
 fn by_long_rules(load: &Load) -> &Load {
     let _ = load.call_with(&load.job().replace(SHORT, LONG));
     load
@@ -69,13 +69,13 @@ fn replay(load: &Load) -> Ended<'_> {
     load.command("dead-letters replay").run()
 }
 
-/// The numbers of the rows.
+/// The numbers in the rows.
 fn numbers(load: &Load) -> Vec<i64> {
     let rows = load.made().look(|snapshot| snapshot.query("SELECT n FROM t ORDER BY n"));
     rows.iter().map(|row| row[0].int()).collect()
 }
 
-/// Each letter as its state and its attempts, by line of the files in their order.
+/// The state and the attempts of each letter, in file order.
 fn letters(load: &Load) -> Vec<(String, i64)> {
     let sql = format!(
         "SELECT state, attempts FROM {} WHERE state <> 'superseded' ORDER BY source_id, source_offset",
@@ -103,7 +103,7 @@ fn letters_that_are_good_by_the_present_rules_become_rows_and_a_load_is_well_aga
     let load = two_files(kind);
     load.run().exit(3);
     assert_eq!(numbers(&load), [1, 5, 13]);
-    // By the same rules nothing is good, and every try is counted.
+    // Under the same rules no letter is valid, and every attempt is counted.
     let again = replay(&load);
     again.exit(3);
     assert_eq!(counts(&again), json!({"replayed": 0, "again_bad": 6, "not_replayable": 0}));
@@ -128,7 +128,7 @@ fn letters_that_are_good_by_the_present_rules_become_rows_and_a_load_is_well_aga
     let all = letters(&load);
     assert_eq!([&all[1], &all[4]], [&open, &open]);
     assert!([0, 2, 3, 5].iter().all(|&at| all[at] == replayed), "{all:?}");
-    // The rows stand at the places of their records.
+    // The rows have the positions of their records.
     let places = load.made().look(|snapshot| {
         snapshot.query(&format!(
             "SELECT count(*) FROM t JOIN {} d ON d.source_id = t.source_id AND d.source_offset = t.source_offset",
@@ -144,7 +144,7 @@ fn letters_that_are_good_by_the_present_rules_become_rows_and_a_load_is_well_aga
     assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14]);
 }
 
-/// The points that a replay comes by.
+/// The points that a replay reaches.
 const POINTS: [&str; 12] = [
     "before-begin",
     "before-fence",
@@ -183,7 +183,7 @@ fn killed_anywhere_a_replay_loses_and_doubles_nothing(kind: Kind) {
     }
     assert!(killed >= 10, "only {killed} points were come by");
     if kind == Kind::Postgres {
-        // The answer is lost, and what became of it is found out.
+        // The answer is lost, and the replay finds out what happened.
         for point in ["before-commit", "after-commit", "after-fence", "mid-dead-letters"] {
             load.reset();
             load.run().exit(3);
@@ -214,7 +214,7 @@ fn killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing(kind: Ki
     for point in POINTS.iter().chain(&["between-batches", "before-finish", "mid-finish"]) {
         load.reset();
         load.run().exit(3);
-        // One is good, one is bad in another way, and one is as it was.
+        // One is valid, one is bad in another way, and one is unchanged.
         let mended = ids(&load).into_iter().zip(["{\"n\":2}", "worse", "{\"n\":4,\"word\":\"longer\"}"]);
         let mended = mended.map(|(id, raw)| format!("{}\n", json!({"id": id, "raw": raw})));
         fs::write(&file, mended.collect::<String>()).unwrap();
@@ -243,7 +243,7 @@ fn killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing(kind: Ki
     assert!(killed >= 10, "only {killed} points were come by");
 }
 
-/// More letters than are read at once, each key with one on the first page, and one on the last.
+/// More letters than one page holds. Each key has one letter on the first page and one on the last.
 fn a_replay_of_several_pages_goes_on_where_it_was_killed(kind: Kind) {
     needs_failpoints();
     const KEYS: usize = 1_100;
@@ -283,7 +283,7 @@ fn a_replay_of_several_pages_goes_on_where_it_was_killed(kind: Kind) {
     }
 }
 
-/// It dies under a replay, and comes back only when that has tried to reach it for a while.
+/// The server dies during a replay and returns only after the replay has tried to reach it for a while.
 #[test]
 fn a_replay_outlives_a_server_that_is_away_for_long() {
     needs_failpoints();
@@ -309,7 +309,7 @@ fn a_replay_outlives_a_server_that_is_away_for_long() {
         let is_once = |(state, attempts): &(String, i64)| *attempts == if state == "open" { 2 } else { 1 };
         assert!(letters(&load).iter().all(is_once), "{point}: {:?}", letters(&load));
     }
-    // Longer than its patience: it says so, and the next one goes on.
+    // Longer than `retry_for`: the replay gives up with a message, and the next one resumes.
     let load = two_files(Kind::Postgres).on(&server).pipeline("retry_for = \"300ms\"");
     let replay = || load.command("dead-letters replay");
     load.run().exit(3);
@@ -331,14 +331,14 @@ fn of_two_replays_one_waits_or_leaves(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     by_long_rules(&load);
-    // One has read its letters, and the other is faster.
+    // One has read its letters, and the other overtakes it.
     let slow = load.command("dead-letters replay").stop_at("before-begin", 0).start().wait_stopped();
     replay(&load).exit(3);
     slow.signal("CONT");
     slow.wait().exit(6);
     assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14]);
     assert!(letters(&load).iter().all(|(_, attempts)| *attempts <= 2), "{:?}", letters(&load));
-    // Also where nothing became of the letters but that they were tried.
+    // This also holds if the letters were only tried.
     load.reset();
     load.run().exit(3);
     let slow = load.command("dead-letters replay").stop_at("before-begin", 0).start().wait_stopped();
@@ -348,7 +348,7 @@ fn of_two_replays_one_waits_or_leaves(kind: Kind) {
     assert!(letters(&load).iter().all(|letter| *letter == ("open".to_owned(), 2)), "{:?}", letters(&load));
 }
 
-/// The rows of two keys that are there and of two that are not, each with two letters.
+/// Two keys with rows and two without, each with two letters.
 fn of_a_key_the_later_letter_wins_and_a_row_that_is_there_stays(kind: Kind) {
     let file = "{\"n\":1,\"word\":\"old\"}\n{\"n\":1,\"word\":\"first\"}\n{\"n\":2,\"word\":\"first\"}\n\
                 {\"n\":2,\"word\":\"second\"}\n{\"n\":1,\"word\":\"second\"}\n";
@@ -386,7 +386,7 @@ fn what_the_destination_refuses_again_stays_open_with_one_attempt_more(kind: Kin
     let stage = format!("SELECT count(*) FROM {} WHERE stage = 'server'", load.ours("dead_letters"));
     let refused = load.made().look(|snapshot| snapshot.query(&stage));
     assert_eq!(refused[0][0].int(), 1);
-    // The word is known now.
+    // The foreign key now has this word.
     load.sql("INSERT INTO w VALUES ('large')");
     assert_eq!(counts(&replay(&load))["replayed"], json!(1));
     assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14]);
@@ -401,7 +401,7 @@ fn a_record_that_was_too_long_to_be_kept_is_read_from_its_source(kind: Kind) {
     ended.exit(1);
     assert_eq!(counts(&ended), json!({"replayed": 2, "again_bad": 1, "not_replayable": 3}));
     assert_eq!(numbers(&load), [1, 2, 4, 5, 13]);
-    // Other bytes at its place are not its bytes.
+    // Other bytes at the same place are not the record's bytes.
     load.write(
         "b.ndjson",
         "{\"n\":99,\"word\":\"large\"}\n{\"n\":\"x\"}\n{\"n\":13}\n{\"n\":14,\"word\":\"grind\"}\n",
@@ -417,7 +417,7 @@ fn a_letter_is_read_by_the_directives_that_stand_before_its_record(kind: Kind) {
     let text = "long 0\n#Fields: n word other\n1 long x\n2 a x\n#Date: 2024-01-01\n#Fields: other word n\n\
                 #Remark: the other way\nx long 3\nx a 4\n#Fields: n word other\n5 long x\n#Fields: other word n\n\
                 x long 7\nx a 8\n";
-    // One chunk that holds them all, and chunks that end between them.
+    // One chunk that holds all directives, and chunks that end between them.
     for chunk_size in ["4KiB", "20B"] {
         let load = Load::empty()
             .to(kind)
@@ -432,7 +432,7 @@ fn a_letter_is_read_by_the_directives_that_stand_before_its_record(kind: Kind) {
         by_long_rules(&load);
         let ended = replay(&load);
         ended.exit(3);
-        // What stands before any directive is no record then either.
+        // A line before any directive is no record in a replay either.
         assert_eq!(counts(&ended), json!({"replayed": 4, "again_bad": 1, "not_replayable": 0}));
         let rows =
             load.made().look(|snapshot| snapshot.query("SELECT n, word FROM t WHERE other = 'x' ORDER BY n"));
@@ -442,7 +442,7 @@ fn a_letter_is_read_by_the_directives_that_stand_before_its_record(kind: Kind) {
     }
 }
 
-/// Two files that grow, and all that can be done to their records, in any order, with kills.
+/// Two growing files, and every operation on their records in random order, with kills.
 fn any_sequence_of_loads_replays_discards_and_kills_keeps_what_must_hold(kind: Kind) {
     needs_failpoints();
     let module = kind.word("postgres", "sqlite");
@@ -497,7 +497,7 @@ fn some_deed(load: &Load, files: &Files, rng: &mut Rng) -> Deed {
     }
 }
 
-/// Does it, perhaps killed on the way, and holds the destination against the oracle.
+/// Takes a step, perhaps killed on the way, and checks the destination against the oracle.
 fn step_by(load: &Load, files: &mut Files, deed: &Deed, rules: Rules, rng: &mut Rng) {
     let job = if rules == Rules::Long { load.job().replace(SHORT, LONG) } else { load.job() };
     let call = load.call_with(&job);
@@ -515,7 +515,7 @@ fn step_by(load: &Load, files: &mut Files, deed: &Deed, rules: Rules, rng: &mut 
             let lines =
                 mended.iter().map(|(place, raw)| format!("{}\n", json!({"id": ids[place], "raw": raw})));
             let path = load.path("mended");
-            // From the last to the first: the order is not that of the file.
+            // From last to first, so that the order is not that of the file.
             fs::write(&path, lines.rev().collect::<String>()).unwrap();
             load.command("dead-letters replay").arg("--from").arg(path.to_str().unwrap())
         }
@@ -525,7 +525,7 @@ fn step_by(load: &Load, files: &mut Files, deed: &Deed, rules: Rules, rng: &mut 
     let (point, passed) = (points[rng.usize(..points.len())], rng.usize(..2));
     let call = match rng.u8(..6) {
         0 | 1 => call.kill_at(point, passed),
-        // The answer is lost, and what became of it is found out.
+        // The answer is lost, and the program finds out what happened.
         2 if load.kind() == Kind::Postgres && point != "between-batches" => call.lose_at(point, passed),
         _ => call,
     };
@@ -535,7 +535,7 @@ fn step_by(load: &Load, files: &mut Files, deed: &Deed, rules: Rules, rng: &mut 
     let is_left = model::done(&mut after, deed, rules);
     let found = model::observed(load, files);
     if ended.is_killed() {
-        // Of a load each file, of anything else all of it or nothing.
+        // A load is atomic per file; every other operation is atomic as a whole.
         let is_one = |before: &[Vec<Record>], after: &[Vec<Record>], found: &[Vec<Record>]| {
             assert!(
                 found == before || found == after,

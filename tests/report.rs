@@ -1,4 +1,4 @@
-//! `report`: the page about a job, told from what is remembered, and opened in a real browser.
+//! `report`: the page about a job, made from what the destination remembers and opened in a real browser.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,13 +19,13 @@ on_each_destination! {
     metrics_are_drawn_as_they_are_stored
 }
 
-/// When every page of these tests is made.
+/// The time at which every page of these tests is made.
 const MADE_AT: &str = "1700000000";
 
-/// A name that would do something if a page let it.
+/// A name that would run a script if a page let it.
 const HOSTILE: &str = "<script>document.title='taken'</script>\"><img src=x onerror=alert(1)>";
 
-/// A job over days of logs, and where it loads to.
+/// A job over daily logs, with its destination.
 struct Job {
     place: Place,
     destination: Destination,
@@ -76,7 +76,7 @@ impl Job {
         serde_json::from_str(&self.run("status --output json").stdout).unwrap()
     }
 
-    /// The page as it is written to a file.
+    /// The page, as written to a file.
     #[track_caller]
     fn page(&self) -> String {
         let said = self.run("report -o page.html").ended(0, &[]);
@@ -85,7 +85,7 @@ impl Job {
     }
 }
 
-/// Numbers that are fine.
+/// Valid records with these numbers.
 fn fine(numbers: std::ops::Range<u32>) -> String {
     numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect()
 }
@@ -131,13 +131,13 @@ fn a_page_tells_what_status_tells(kind: Kind) {
     }
     assert!(page.contains("<span class=\"badge bad\">failed</span>"), "{page}");
     assert!(page.contains("<mark>secret-sample</mark>"), "{page}");
-    // Of the same things the same bytes, to a file and to stdout.
+    // The same input gives the same bytes, in a file and on stdout.
     assert_eq!(job.page(), page);
     assert_eq!(job.run("report -o -").stdout, page);
     assert!(page.contains("at 2023-11-14 22:13:20 UTC"), "{page}");
     let hidden = job.run("report -o - --no-samples").stdout;
     assert!(hidden.contains("int_parsing") && !hidden.contains("secret-sample"), "{hidden}");
-    // It is written down nowhere that there was a look at it.
+    // Reading leaves no trace in the destination.
     assert_eq!(job.status(), status);
 }
 
@@ -207,14 +207,14 @@ fn metrics_are_drawn_as_they_are_stored(kind: Kind) {
             .collect()
     };
     assert_eq!(rows(metrics), ["2024-03-04 5", "2024-03-02 1", "2024-03-01 3"]);
-    // Beside the day without rows there is a gap.
+    // There is a gap beside the day without rows.
     assert!(metrics.contains("d=\"M0.0 40.0L333.3 80.0M1000.0 0.0L1000.0 0.0\""), "{metrics}");
     let by_host = metrics.split("<bdi>hosts</bdi>").nth(1).unwrap();
     let expected = ["2024-03-04 a 4", "2024-03-04 c 1", "2024-03-02 b 1", "2024-03-01 a 2", "2024-03-01 b 1"];
     assert_eq!(rows(by_host), expected);
 }
 
-/// A job with sixty dates and all that can be wrong with one, under hostile names.
+/// A job with sixty dates and every kind of failure, under hostile names.
 fn eventful() -> Job {
     let mut job = Job::new(Kind::all().pop().unwrap());
     job.name = format!("web \u{202e}{HOSTILE}");
@@ -237,7 +237,7 @@ fn eventful() -> Job {
     let ended = job.run("backfill --from 2024-02-01 --to 2024-04-01 --stop-above 20");
     assert_eq!(ended.code, 4, "{ended:?}");
     if cfg!(feature = "failpoints") {
-        // Of a run that lasts some seconds more is known than how fast it was on the whole.
+        // A run that lasts some seconds has a speed per step, not only an overall one.
         job.log("2024-04-02", &fine(0..3_000));
         let slow = "load --date 2024-04-02 --batch-rows 600 --chunk-size 4KiB -j job.toml";
         let mut command = job.place.command(slow);
@@ -247,7 +247,7 @@ fn eventful() -> Job {
     job
 }
 
-/// Where what the browser showed is kept for a person: `LOGMILL_PICTURES` names a folder.
+/// Keeps what the browser showed, for inspection, if `LOGMILL_PICTURES` names a folder.
 fn keep(name: &str, bytes: &[u8]) {
     if let Some(folder) = std::env::var_os("LOGMILL_PICTURES") {
         std::fs::write(PathBuf::from(folder).join(name), bytes).unwrap();
@@ -271,14 +271,14 @@ fn a_page_is_drawn_in_a_browser_asks_for_nothing_and_does_nothing() {
         let scheme = if is_dark { "dark" } else { "light" };
         keep(&format!("{width}-{scheme}.png"), &browser.picture());
     }
-    // Its own style holds, and the light is not the dark.
+    // The page's style applies, and light and dark differ.
     assert!(backgrounds[0] != backgrounds[1] && backgrounds[0] == backgrounds[2], "{backgrounds:?}");
     let pdf = browser.print();
     assert!(pdf.starts_with(b"%PDF") && pdf.len() > 20_000, "{} bytes", pdf.len());
     keep("page.pdf", &pdf);
 }
 
-/// Looks at a page that is open.
+/// Checks an open page.
 #[track_caller]
 fn look(browser: &mut Browser, path: &Path, width: u32) {
     let file = format!("file://{}", path.canonicalize().unwrap().display());
@@ -293,7 +293,7 @@ fn look(browser: &mut Browser, path: &Path, width: u32) {
     }
     let title = browser.ask("document.title");
     assert!(title.as_str().unwrap().contains(&format!("web \\u{{202e}}{HOSTILE}")), "{title}");
-    // Each picture has a name, and each day a square that is really drawn.
+    // Each chart has a title, and each day a square that is really drawn.
     assert_eq!(count(browser, "svg:not([aria-hidden]):not([role=img])"), 0);
     let nameless =
         "[...document.querySelectorAll('svg[role=img]')].filter(svg => !svg.querySelector('title')).length";
@@ -314,7 +314,7 @@ fn look(browser: &mut Browser, path: &Path, width: u32) {
         assert_eq!((steps >= 3, browser.ask(&full)), (true, steps.into()), "{steps} steps");
         assert!(count(browser, ".l1") >= 1);
     }
-    // Words are legible wherever they stand.
+    // All text is legible.
     let small = "[...document.querySelectorAll('p, td, th, li, dd, span, .chart span')].filter(one => \
                  parseFloat(getComputedStyle(one).fontSize) < 12).length";
     assert_eq!(browser.ask(small), 0);

@@ -1,4 +1,4 @@
-//! What a role must be granted: what the manual says suffices, and each of it is needed.
+//! The privileges that a role must be granted: those in the manual suffice, and each is needed.
 #![cfg(feature = "sqlite")]
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -12,7 +12,7 @@ use crate::harness::logmill;
 use crate::harness::postgres::{Database, Server};
 use crate::harness::run::{Process, needs_failpoints};
 
-/// A job of a role that has been granted what the manual says, perhaps but for one thing.
+/// A job whose role has the privileges listed in the manual, perhaps without one.
 struct Loader {
     place: Place,
     database: Database,
@@ -20,7 +20,7 @@ struct Loader {
 }
 
 impl Loader {
-    /// With all that is documented, but for the statements that begin so.
+    /// With all documented statements except those that begin with `left_out`.
     fn without(left_out: &str) -> Loader {
         let database = Server::shared().database();
         let name = database.name().to_owned();
@@ -59,14 +59,14 @@ impl Loader {
         self.place.run(&format!("{command} -j job.toml"))
     }
 
-    /// What a plan finds in the way, and what it warns of.
+    /// The obstacles and warnings of a plan.
     fn plan(&self) -> (i32, Vec<String>) {
         let (code, plan) = self.place.json("plan -j job.toml");
         let findings = ["obstacles", "warnings"].iter().filter_map(|key| plan[*key].as_array());
         (code, findings.flatten().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
-    /// The last line, which had no end, grows into something that is no record: its row goes.
+    /// The last line had no line end; now it grows into an invalid record, and its row must go.
     fn grow(&self) -> Said {
         self.place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":2} and more\n");
         self.run("load")
@@ -86,7 +86,7 @@ impl Drop for Loader {
     }
 }
 
-/// The statements of the manual's page, without its comments.
+/// The statements on the manual's page, without comments.
 fn documented() -> Vec<String> {
     let page = include_str!("../src/manual/operations.md");
     let (_, section) = page.split_once("\n## Rights on PostgreSQL\n").expect("the section");
@@ -105,7 +105,7 @@ fn what_the_manual_grants_suffices() {
     assert_eq!(loader.plan(), (0, vec![]));
     loader.run("load").ended(0, &["inserted                2"]);
     loader.grow().ended(3, &[]);
-    // A repeat merges, and what looks only looks.
+    // A repeated load merges; the other commands only read.
     loader.run("load --accept-new-rules").ended(3, &[]);
     for look in ["status", "plan", "dead-letters list", "verify"] {
         loader.run(look).ended(0, &[]);
@@ -117,7 +117,7 @@ fn what_the_manual_grants_suffices() {
     loader.place.run("forget -j job.toml logs/a.ndjson").ended(0, &[]);
 }
 
-/// Where the schema of ours is there and its tables are not, no right on the database is needed.
+/// If our schema exists without its tables, the role needs no privilege on the database.
 #[test]
 fn a_schema_that_is_there_is_not_made_again() {
     let loader = Loader::without("");
@@ -150,7 +150,7 @@ fn all_that_is_missing_is_said_at_once() {
         }
     };
     says_all("plan", &["lacks INSERT on", "GRANT TEMPORARY", "logmill.checkpoints"]);
-    // A load stops at tables of ours before it looks at the target.
+    // A load fails at our tables before it looks at the target.
     loader.sql(&format!("GRANT UPDATE ON logmill.checkpoints TO {role}"));
     says_all("load", &["lacks INSERT on", "GRANT TEMPORARY"]);
 }
@@ -193,7 +193,7 @@ fn a_line_that_grew_needs_the_right_to_delete() {
     loader.grow().ended(3, &[]);
 }
 
-/// There is one lock that anybody can name. It is taken to make tables, and by nothing else.
+/// Anyone can take our one advisory lock. It is only taken to create tables.
 #[test]
 fn a_lock_of_a_stranger_stops_no_load() {
     let loader = Loader::without("");
@@ -210,8 +210,8 @@ fn a_lock_of_a_stranger_stops_no_load() {
     loader.run("load").ended(0, &["inserted                1"]);
 }
 
-/// A backend of this number lives, but began at another time: the owner is gone, for whoever
-/// may see that.
+/// A backend with the owner's pid is alive, but started at another time: a role that may see the start time
+/// knows that the owner is gone.
 #[test]
 fn that_an_owner_of_another_role_has_died_is_seen_with_the_right_to_see_it() {
     for (left_out, code) in [("", 0), ("GRANT pg_read_all_stats", 6)] {
@@ -235,7 +235,7 @@ fn a_run_of_another_role_is_ended_with_the_right_to_end_it() {
     for (left_out, code) in [("", 0), ("GRANT pg_signal_backend", 6)] {
         let loader = Loader::without(left_out);
         let other = format!("other_{}", loader.database.name());
-        // The tables are there, and both roles may write them.
+        // The tables exist, and both roles may write them.
         loader.run("load").ended(0, &[]);
         loader.place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n");
         loader.sql(&format!("CREATE ROLE {other} LOGIN; GRANT {} TO {other}", loader.role));
@@ -251,7 +251,7 @@ fn a_run_of_another_role_is_ended_with_the_right_to_end_it() {
     }
 }
 
-/// Looks with the rights of nobody.
+/// Runs a command as the user `nobody`.
 fn run_as_nobody(place: &Place, arguments: &str) -> Said {
     let mut command = logmill();
     command.current_dir(place.path(".")).args(arguments.split_whitespace());

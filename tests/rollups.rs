@@ -1,4 +1,4 @@
-//! Metrics per date: whatever happens, a date that is not marked has what computing it again gives.
+//! Metrics per date: whatever happens, a metric equals its recomputation unless its date is marked.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -13,9 +13,9 @@ use crate::harness::run::{Process, needs_failpoints};
 use crate::harness::wait_until;
 use crate::stories::on_each_destination;
 
-/// Metrics that come and go.
+/// Metrics that are added and removed.
 mod come_and_go;
-/// Whose days, and which.
+/// Which day a record belongs to.
 mod days;
 
 on_each_destination! {
@@ -54,7 +54,7 @@ struct Job {
     name: &'static str,
     source: String,
     record: String,
-    /// What its times are.
+    /// The type of its `at` column.
     at: &'static str,
     target: String,
     metrics: String,
@@ -85,13 +85,13 @@ impl Job {
         }
     }
 
-    /// Another job over the same table, with logs of its own and no metrics.
+    /// Another job on the same table, with its own logs and no metrics.
     fn beside(&self, name: &'static str) -> Job {
         let other = Job::into(Place::new(), self.kind, self.destination.clone(), name);
         Job { metrics: String::new(), ..other }
     }
 
-    /// A log of records, each as its time, its level and its number.
+    /// Writes a log of records, each with time, level and number.
     fn log(&self, name: &str, records: &[(&str, &str, i64)]) {
         let line = |(at, level, n): &(&str, &str, i64)| {
             format!("{{\"at\":\"{at}\",\"level\":\"{level}\",\"n\":{n}}}\n")
@@ -123,7 +123,7 @@ impl Job {
 
     fn command(&self, arguments: &str, failpoints: &str) -> std::process::Command {
         self.write_job();
-        // `dead-letters` has commands of its own.
+        // `dead-letters` has subcommands.
         let words = if arguments.starts_with("dead-letters") { 2 } else { 1 };
         let end = arguments.match_indices(' ').nth(words - 1).map_or(arguments.len(), |(at, _)| at);
         let (command, rest) = arguments.split_at(end);
@@ -134,7 +134,7 @@ impl Job {
         command
     }
 
-    /// A load that goes on by itself.
+    /// Starts a load in the background.
     fn start(&self, failpoints: &str) -> Process {
         let mut command = self.command("load", failpoints);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -148,7 +148,7 @@ impl Job {
         (said.code, result)
     }
 
-    /// A load that ends well, and computes this many dates.
+    /// Asserts that a load succeeds and computes this many dates.
     #[track_caller]
     fn loads(&self, dates: u64) {
         let (code, result) = self.json("load");
@@ -179,13 +179,13 @@ impl Job {
         self.query("SELECT CAST(date AS text), level, CAST(value AS text) FROM by_level ORDER BY 1, 2")
     }
 
-    /// The marked dates, each with its job.
+    /// The marked dates, with their jobs.
     fn marked(&self) -> Vec<String> {
         let marks = self.kind.table("logmill", "dirty_dates");
         self.query(&format!("SELECT job, CAST(date AS text) FROM {marks} ORDER BY 1, 2"))
     }
 
-    /// Every metric is what computing it again gives, and nothing is marked.
+    /// Asserts that every metric equals its recomputation and nothing is marked.
     #[track_caller]
     fn is_computed(&self) {
         assert_eq!(self.marked(), Vec::<String>::new());
@@ -215,7 +215,7 @@ fn every_load_computes_the_dates_that_it_touched(kind: Kind) {
         ["2024-03-01|ERROR|2", "2024-03-01|INFO|1", "2024-03-02|INFO|2", "2024-03-04|INFO|1"]
     );
     job.is_computed();
-    // Nothing new, nothing to compute; then one date more, and one again.
+    // Without new rows there is nothing to compute; then one known date changes and one is new.
     job.loads(0);
     job.log("2.log", &[("2024-03-02T09:00:00Z", "WARN", 7), ("2024-03-03T09:00:00Z", "WARN", 8)]);
     job.loads(2);
@@ -230,7 +230,7 @@ fn a_row_that_moves_to_another_date_changes_both(kind: Kind) {
             if kind != Kind::Postgres {
                 continue;
             }
-            // Rows are inserted or updated in one statement then.
+            // The trigger makes the load insert or update rows in one statement.
             job.destination.execute(
                 "CREATE TABLE t (at timestamptz, level text, n bigint PRIMARY KEY);
                  CREATE FUNCTION same() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
@@ -245,7 +245,7 @@ fn a_row_that_moves_to_another_date_changes_both(kind: Kind) {
         assert_eq!(job.metric("rows"), ["2024-03-01|2", "2024-03-02|3", "2024-03-09|1"]);
         assert_eq!(job.metric("total"), ["2024-03-01|5", "2024-03-02|10", "2024-03-09|6"]);
         job.is_computed();
-        // What changes nothing marks nothing.
+        // A load that changes nothing marks nothing.
         job.log("3.log", &[("2024-03-09T00:00:00Z", "INFO", 6)]);
         job.loads(0);
         job.is_computed();
@@ -266,7 +266,7 @@ fn what_cannot_be_computed_keeps_its_values_and_its_mark(kind: Kind) {
     assert_eq!(code, 1);
     let failed = &result["rollups"]["failed"][0];
     assert_eq!((&failed["date"], &failed["metric"]), (&"2024-03-02".into(), &"errors".into()), "{result}");
-    // The rows are in, the metrics as they were.
+    // The rows are in, and the metrics are as before.
     assert_eq!(job.query("SELECT count(*) FROM t"), ["7"]);
     assert_eq!(job.metric("rows"), ["2024-03-01|3", "2024-03-02|2", "2024-03-04|1"]);
     assert_eq!(job.marked(), ["a|2024-03-02"]);
@@ -274,7 +274,7 @@ fn what_cannot_be_computed_keeps_its_values_and_its_mark(kind: Kind) {
     job.loads(1);
     assert_eq!(job.metric("errors"), ["2024-03-01|2", "2024-03-02|1", "2024-03-04|0"]);
     job.is_computed();
-    // A query for several values at once is told as such.
+    // A query that returns several values is reported as such.
     for (sql, why) in [
         ("select at, n from t where at >= {date}", "gives the columns at, n"),
         ("select n from t where at >= {date} and at < {next_date}", "several values"),
@@ -286,7 +286,7 @@ fn what_cannot_be_computed_keeps_its_values_and_its_mark(kind: Kind) {
     }
 }
 
-/// The points at which a load can die on the way of its marks.
+/// Points at which a load can die between its rows and its marks.
 const POINTS: [(&str, usize); 16] = [
     ("before-register-commit", 0),
     ("mid-copy", 1),
@@ -329,7 +329,7 @@ fn wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked(kind: Kind)
             if point == "mid-copy" && kind == Kind::Postgres { "before-merge" } else { point };
         let said = job.run_at("load", &format!("{point_of_kind}={passed}*off->return(kill)"));
         assert_eq!(said.code, -1, "{point} {passed}: {said:?}");
-        // What is other than it should be is marked; before a metric is taken down there is none.
+        // Every metric that differs is marked. Before the metrics are registered, there is nothing to check.
         if point != "before-register-commit" {
             let marked = job.marked();
             let (_, result) = job.json("rollup --check");
@@ -351,7 +351,7 @@ fn wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked(kind: Kind)
 fn rows_that_go_and_come_otherwise_change_their_dates(kind: Kind) {
     let job = Job::new(kind);
     job.log("1.log", &FIRST);
-    // Its last line is to grow, and takes its row to another date; or is none any more.
+    // The last lines will grow: one moves its row to another date, the other becomes invalid.
     let open = "{\"at\":\"2024-03-05T00:00:00Z\",\"level\":\"INFO\",\"n\":7}";
     let other = open.replace('7', "17");
     job.place.write("2.log", open);
@@ -364,7 +364,7 @@ fn rows_that_go_and_come_otherwise_change_their_dates(kind: Kind) {
     assert_eq!(code, 3);
     assert_eq!(job.metric("rows")[3], "2024-03-05|1");
     job.is_computed();
-    // A letter that is replayed brings its row.
+    // A replayed letter adds its row.
     job.place.write("4.log", "{\"at\":\"2024-03-06T00:00:00Z\",\"level\":\"INFO\",\"n\":\"many\"}\n");
     job.run("load").ended(3, &[]);
     let export = job.run("dead-letters export -o letters.ndjson");
@@ -375,7 +375,7 @@ fn rows_that_go_and_come_otherwise_change_their_dates(kind: Kind) {
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(job.metric("rows")[3..], ["2024-03-05|2", "2024-03-06|1"]);
     job.is_computed();
-    // What is loaded anew by other rules takes its rows to other dates.
+    // A rebuild under new rules moves rows to other dates.
     job.place.write("2.log", format!("{}\n", open.replace("03-05", "03-08")));
     job.run("load --rebuild").ended(0, &[]);
     assert_eq!(job.metric("rows")[3..], ["2024-03-05|1", "2024-03-06|1", "2024-03-08|1"]);
@@ -383,7 +383,7 @@ fn rows_that_go_and_come_otherwise_change_their_dates(kind: Kind) {
     job.place.write("2.log", format!("{open}\n"));
     job.run("load --rebuild").ended(0, &[]);
     assert_eq!(job.metric("rows")[3..], ["2024-03-05|2", "2024-03-06|1"]);
-    // Rows that are deleted leave their dates to be computed by the next load.
+    // Deleted rows leave their dates for the next load to compute.
     job.run("forget --delete-rows --yes 1.log 2.log").ended(0, &[]);
     assert_eq!(job.marked(), ["a|2024-03-01", "a|2024-03-02", "a|2024-03-04", "a|2024-03-05"]);
     let (code, result) = job.json("rollup");
@@ -428,12 +428,12 @@ fn metrics_are_compared_and_nothing_is_written(kind: Kind) {
     job.run("rollup --check --date 2024-03-01").ended(0, &[]);
     job.run("rollup").ended(0, &[]);
     job.is_computed();
-    // A job without any says so, and a table that others filled is told by a plan.
+    // A job without metrics says so.
     let none = Job { metrics: String::new(), ..job };
     none.run("rollup").ended(2, &["no rollups"]);
 }
 
-/// Waits until a backend of the database waits for a lock, or the process has come to its end.
+/// Waits until a backend of the database waits for a lock, or the process ends.
 fn waits_or_ends(job: &Job, process: &mut Process) {
     wait_until("a load to wait for a lock, or to end", || {
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -464,7 +464,7 @@ fn a_column_that_rounds_a_row_into_the_next_day_is_refused() {
         job.destination.execute(&mend);
         job.run("load").ended(0, &[]);
         job.is_computed();
-        // The last metric goes, whatever the column is by then.
+        // The last metric can be removed, whatever the column's type is by then.
         job.destination.execute(&format!("ALTER TABLE t ALTER COLUMN at TYPE {rounding}"));
         let job = Job { metrics: String::new(), ..job };
         job.loads(0);
@@ -507,7 +507,7 @@ fn a_load_that_comes_while_its_date_is_computed_marks_it_again() {
     let other = job.beside("b");
     other.log("1.log", &[("2024-03-02T09:00:00Z", "ERROR", 7)]);
     job.log("2.log", &[("2024-03-02T10:00:00Z", "ERROR", 8)]);
-    // It has looked at the rows of its date, and has still its mark.
+    // It has read the rows of its date and still has the mark.
     let mut computing = job.start("before-rollup-commit=1*return(stop)");
     assert!(computing.stops());
     let mut loading = other.start("");
@@ -529,7 +529,7 @@ fn a_metric_that_is_registered_while_another_job_loads_misses_no_row() {
         other.log("0.log", &FIRST[..1]);
         other.run("load").ended(0, &[]);
         if has_row {
-            // The target has metrics already, of a third job.
+            // The target already has metrics of a third job.
             let third =
                 Job { metrics: "[[rollup]]\nmetric = \"c\"\nof = \"rows\"\n".to_owned(), ..job.beside("c") };
             third.log("0.log", &[]);

@@ -1,8 +1,8 @@
-//! Runs the tests of this binary: like the compiler's own runner, but a test that finds that
-//! something is missing can say so, and is counted as ignored with the reason.
+//! Runs the tests of this binary like the standard runner, except that a test can skip itself with a reason,
+//! and is then counted as ignored.
 //!
-//! What a test prints, and its panic, is held back and shown if it fails. Threads that a test
-//! starts print at once.
+//! The output and the panic of a test are held back and shown if it fails. Threads that a test starts print
+//! at once.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
@@ -14,9 +14,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::harness::Lacking;
 
-/// A function under `#[test]`.
+/// A registered `#[test]` function.
 pub(crate) struct Test {
-    /// With the name of the crate before it.
+    /// With the crate's name.
     pub(crate) path: &'static str,
     pub(crate) run: fn(),
 }
@@ -24,7 +24,7 @@ pub(crate) struct Test {
 inventory::collect!(Test);
 
 thread_local! {
-    /// What the test on this thread has said so far, if it is to be held back.
+    /// The output of the test on this thread so far, if it is held back.
     static SAID: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -34,16 +34,16 @@ pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
 }
 
 impl Test {
-    /// Without the name of the crate.
+    /// The path without the crate's name.
     fn path(&self) -> &'static str {
         self.path.split_once("::").map_or(self.path, |(_, path)| path)
     }
 }
 
-/// Options that are followed by a value.
+/// Options that take a value.
 const WITH_VALUE: [&str; 6] = ["--skip", "--test-threads", "--color", "--format", "--logfile", "-Z"];
 
-/// Runs what the command line asks for.
+/// Runs the tests that the command line selects.
 pub(crate) fn main() -> ExitCode {
     let (arguments, filters) = arguments();
     let mut trials: Vec<Trial> = inventory::iter::<Test>
@@ -67,7 +67,7 @@ pub(crate) fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// The command line. Of several filters any may match, which the library has no word for.
+/// Parses the command line. A test runs if it matches any filter, which the library does not support itself.
 fn arguments() -> (Arguments, Vec<String>) {
     let (mut options, mut filters) = (Vec::new(), Vec::new());
     let mut given = std::env::args();
@@ -92,7 +92,7 @@ fn is_meant(path: &str, filter: &str, arguments: &Arguments) -> bool {
     if arguments.exact { path == filter } else { path.contains(filter) }
 }
 
-/// Runs a test, and tells how it ended.
+/// Runs a test and reports how it ended.
 fn ended(run: fn(), is_shown: bool) -> Result<Completion, Failed> {
     SAID.set((!is_shown).then(String::new));
     let end = panic::catch_unwind(run);
@@ -104,7 +104,7 @@ fn ended(run: fn(), is_shown: bool) -> Result<Completion, Failed> {
     }
 }
 
-/// Holds back what a test says. False if there is none on this thread that is to be held back.
+/// Holds output back. Returns false if this thread holds nothing back.
 fn hold(said: fmt::Arguments<'_>) -> bool {
     SAID.with_borrow_mut(|held| held.as_mut().map(|held| writeln!(held, "{said}")).is_some())
 }
@@ -117,7 +117,7 @@ fn is_held(panic: &PanicHookInfo<'_>) -> bool {
     }
 }
 
-/// What `println!` and `eprintln!` are in the tests.
+/// The tests' `println!` and `eprintln!`.
 pub(crate) fn say(said: fmt::Arguments<'_>) {
     if !hold(said) {
         std::eprintln!("{said}");
@@ -129,7 +129,7 @@ mod tests {
 
     use crate::harness::{skip, skip_here};
 
-    /// Runs one of these tests again, in which it plays the part that the variable names.
+    /// Runs one of these tests again, in the role that the variable names.
     fn play(test: &str, part: &str, is_strict: bool) -> (Option<i32>, String) {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", &format!("runner::tests::{test}")]).env("LOGMILL_PART", part);

@@ -1,12 +1,10 @@
-//! The pages of the manual that say what must hold and what can go wrong, held against the tests that
-//! there are.
+//! Compares the manual's pages of promises and faults with the existing tests.
 
 use std::path::{Path, PathBuf};
 
 use crate::runner;
 
-/// The rows of the tables on a page, whose ids begin with this letter: the id, and what stands in the
-/// column of the tests.
+/// The table rows of a page whose ids begin with this letter: the id, and the column of tests.
 fn rows(page: &'static str, letter: char) -> Vec<(&'static str, &'static str)> {
     let is_row = |line: &&str| {
         let id = line.strip_prefix("| ").and_then(|line| line.strip_prefix(letter));
@@ -21,7 +19,7 @@ fn rows(page: &'static str, letter: char) -> Vec<(&'static str, &'static str)> {
     .collect()
 }
 
-/// Whether there is a test of this path, here or beside the code.
+/// Whether a test has this path, in this binary or beside the code.
 fn is_test(path: &str) -> bool {
     if runner::paths().any(|test| test == path) {
         return true;
@@ -32,13 +30,13 @@ fn is_test(path: &str) -> bool {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.contains(&format!("{indent}#[test]\n{indent}fn {name}()"))
     };
-    // In the file, or in one of its own beside it.
+    // In the file itself, or in a file of tests beside it.
     holds(src.with_extension("rs"), "    ")
         || holds(src.join("mod.rs"), "    ")
         || holds(src.join("tests.rs"), "")
 }
 
-/// Each id has tests that exist, or a reason.
+/// Asserts that each id has existing tests or a reason.
 #[track_caller]
 fn has_tests(page: &'static str, letter: char, count: usize) {
     let rows = rows(page, letter);

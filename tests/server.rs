@@ -1,5 +1,5 @@
-//! The server dies, comes back, hangs, ends our sessions or has no room: an outage is waited
-//! out, is never taken for bad data, and leaves nothing twice.
+//! The server dies, returns, hangs, ends our sessions or runs out of space: the program waits for the end of
+//! an outage, never takes it for bad data, and writes nothing twice.
 
 use std::path::Path;
 use std::process::Command;
@@ -36,8 +36,8 @@ const POINTS: [&str; 8] = [
     "between-batches",
 ];
 
-/// The backend of the run that is going on. A run looks for a pooler with a second one, which
-/// is gone once it holds a source.
+/// The backend of the current run. A run looks for a pooler with a second connection, which is closed before
+/// it holds a source.
 #[track_caller]
 fn backend(load: &Load) -> i32 {
     let backends = load.backends("true");
@@ -45,14 +45,14 @@ fn backend(load: &Load) -> i32 {
     backends[0]
 }
 
-/// Waits until a backend of ours waits for this.
+/// Waits until a backend of the program waits for this event.
 #[track_caller]
 fn wait_for_backend_at(load: &Load, event: &str) -> i32 {
     let waits = format!("'{event}' IN (wait_event, wait_event_type)");
     wait_for(&format!("a backend to wait for {event}"), || load.backends(&waits).pop())
 }
 
-/// It goes on, and comes to its end by itself.
+/// Asserts that the run resumes and finishes by itself.
 #[track_caller]
 fn goes_on(load: &Load, run: Running<'_>) {
     check(load);
@@ -108,7 +108,7 @@ fn a_session_that_is_ended_at_any_step_is_begun_anew() {
     });
 }
 
-/// Whoever stands still in a transaction for too long is thrown out, but not from within COPY.
+/// The server ends sessions that idle in a transaction, but not within a COPY.
 #[test]
 fn a_server_that_ends_idle_sessions_is_outlived() {
     let load = two_files();
@@ -125,7 +125,7 @@ fn a_server_that_ends_idle_sessions_is_outlived() {
     });
 }
 
-/// A load so long that it does not end before it hears of a signal.
+/// A load long enough to notice a signal before it ends.
 fn long_file() -> Load {
     Load::of(log(33, 2_000)).schema(SCHEMA).batches_of(10).audited()
 }
@@ -138,7 +138,7 @@ fn a_signal_at_any_step_ends_a_run_once_what_is_in_flight_is_committed() {
         run.signal("TERM");
         run.wake();
         run.wait().exit(143).says("stopping");
-        // That can be all.
+        // The committed batch may be the last.
         assert!(check(&load).batches > before);
         load.run().exit(3);
         check_complete(&load);
@@ -163,10 +163,10 @@ fn a_second_signal_ends_a_run_at_once_though_the_server_stands_still() {
     });
 }
 
-/// A session that holds the target, so that a run waits for it.
+/// A session that locks the target, so that a run waits for it.
 fn hold_target(load: &Load) -> postgres::Client {
     let mut holder = load.client();
-    // Not even the oracle could read it if the lock were any stronger.
+    // With a stronger lock, the oracle could not read the table either.
     holder.batch_execute("BEGIN; LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE").unwrap();
     holder
 }
@@ -179,7 +179,7 @@ fn a_statement_that_somebody_cancels_is_sent_again() {
     let holder = hold_target(&load);
     run.wake();
     let pid = wait_for_backend_at(&load, "Lock");
-    // It waits in another transaction, not still in the one that was cancelled.
+    // The run must wait in a new transaction, not in the cancelled one.
     let begun: String = load.ask(&format!("SELECT xact_start::text FROM pg_stat_activity WHERE pid = {pid}"));
     let same = format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND xact_start = '{begun}'");
     load.sql(&format!("SELECT pg_cancel_backend({pid})"));
@@ -231,7 +231,7 @@ fn a_server_without_a_free_connection_is_waited_for() {
               GRANT USAGE ON SCHEMA audit TO loader; GRANT ALL ON ALL SEQUENCES IN SCHEMA audit TO loader");
     load.sql(&format!("GRANT CREATE ON DATABASE {} TO loader", load.database().name()));
     let url = load.database().url().replace("postgres@", "loader@");
-    // The checks are made by the superuser, for whom one is kept.
+    // The checks use the superuser, for whom the server reserves a connection.
     let guests: Vec<postgres::Client> = (0..4).map(|_| load.client()).collect();
     let mut run = load.call().into(&url).start();
     run.wait_says("trying again");
@@ -246,7 +246,7 @@ fn a_server_that_takes_no_writes_for_a_while_is_waited_for() {
     let load = two_files();
     let name = load.database().name().to_owned();
     let mut run = load.call().stop_at("between-batches", 0).start().wait_stopped();
-    // New sessions take no writes, and the old one is ended.
+    // New sessions are read-only, and the old one is ended.
     load.sql(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
     load.sql(&format!("SELECT pg_terminate_backend({})", backend(&load)));
     run.wake();
@@ -258,7 +258,7 @@ fn a_server_that_takes_no_writes_for_a_while_is_waited_for() {
     check_complete(&load);
 }
 
-/// A target in which a trigger does this before a row is written.
+/// A target with a trigger that runs this before a row is written.
 fn meddling(body: &str) -> String {
     format!(
         "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
@@ -291,8 +291,8 @@ fn a_row_that_alone_takes_too_long_stops_the_run_and_is_no_reject() {
     check_complete(&load);
 }
 
-/// Runs a load in which the server raises each of these where a row is written, and runs it
-/// again when it no longer does.
+/// For each code, runs a load in which the server raises it when a row is written, and then again without
+/// it.
 fn for_each_code(load: Load, codes: &[&str], story: impl Fn(&str, &Ended<'_>)) {
     let raise = "IF NEW.id = 17 AND EXISTS (SELECT FROM trouble) THEN
                      RAISE EXCEPTION 'not now' USING ERRCODE = (SELECT code FROM trouble);
@@ -332,12 +332,11 @@ fn what_says_that_we_are_wrong_stops_the_run_and_is_no_reject() {
     });
 }
 
-/// A file system of its own that is soon full, gone when this is dropped.
+/// A small private file system that is soon full, unmounted when this is dropped.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None` where we may not mount.
-    /// Without the right to mount one the test is left out.
+    /// Mounts the file system, or skips the test if that is not permitted.
     fn new(size: &str) -> SmallDisk {
         let disk = SmallDisk(tempfile::Builder::new().prefix("lm").tempdir_in("/tmp").unwrap());
         if !disk.mount(size, "") {
@@ -403,7 +402,7 @@ fn a_full_disk_under_a_file_is_waited_for_and_rejects_nothing() {
     disk.grow("64m");
     run.wait().exit(0).rejects([]);
     check_complete(&load);
-    // For longer than the patience, too, nothing is lost.
+    // Longer than `retry_for`: nothing is lost either.
     load.reset();
     disk.grow("1m");
     let load = load.pipeline("retry_for = \"300ms\"");
@@ -414,7 +413,7 @@ fn a_full_disk_under_a_file_is_waited_for_and_rejects_nothing() {
     check_complete(&load);
 }
 
-/// A server whose commits hang, once it is told so: they wait for a standby that is not there.
+/// A server whose commits can be made to hang, waiting for a standby that does not exist.
 struct Ghost(Server);
 
 impl Ghost {
@@ -426,7 +425,7 @@ impl Ghost {
         let mut client = self.0.client("postgres");
         client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'ghost'").unwrap();
         client.batch_execute("SELECT pg_reload_conf()").unwrap();
-        // It is in force once a commit hangs.
+        // The setting is in force once a commit hangs.
         wait_until("commits to hang", || {
             let server = self.0.clone();
             let probe = thread::spawn(move || {
@@ -452,7 +451,7 @@ impl Ghost {
     }
 }
 
-/// A run whose second batch is being committed, and its backend, which hangs in that.
+/// A run whose second batch is being committed, and its backend, which hangs in that commit.
 fn committing<'l>(ghost: &Ghost, load: &'l Load, url: &str) -> (Running<'l>, i32) {
     let run = load.call().into(url).stop_at("before-commit", 1).start().wait_stopped();
     ghost.hang_commits();
@@ -461,7 +460,7 @@ fn committing<'l>(ghost: &Ghost, load: &'l Load, url: &str) -> (Running<'l>, i32
     (run, pid)
 }
 
-/// How many batches are committed, as a plain read has it.
+/// The number of committed batches that a plain read sees.
 fn batches(load: &Load) -> i64 {
     load.ask("SELECT count(DISTINCT xid) FROM audit.moves")
 }
@@ -471,14 +470,15 @@ fn a_commit_that_still_runs_when_the_client_is_back_is_waited_for() {
     needs_failpoints();
     let ghost = Ghost::new();
     let load = two_files().on(&ghost.0);
-    // The answer to the second batch's end never comes; the connections after it are honest.
+    // The answer to the end of the second batch never arrives; later connections are honest.
     for ended_by_hand in [false, true] {
         load.reset();
         let rule = Rule { at: At::Query("with moved as", 1), fault: Fault::CutAfter };
         let proxy = Proxy::on_tcp(load.database(), vec![rule]);
         let (run, pid) = committing(&ghost, &load, proxy.url());
         proxy.wait_struck(0);
-        // It is back, and waits for the lock of the checkpoint, which says nothing of it yet.
+        // The run has reconnected and waits for the lock on the checkpoint, whose old value a plain read
+        // would still show.
         wait_for_backend_at(&load, "Lock");
         assert_eq!(batches(&load), 1, "a plain read shows the old checkpoint");
         check(&load);
@@ -507,7 +507,7 @@ fn a_commit_that_still_runs_when_its_client_is_dead_is_waited_for() {
         check(&load);
         next.wake();
         if take_over {
-            // To be ended ends its waiting too, and the commit is done.
+            // Terminating the backend also ends its wait for the standby, and the commit takes effect.
             wait_until("the commit to end", || batches(&load) == 2);
         } else {
             next.wait_says("is held by run 1");
@@ -520,8 +520,8 @@ fn a_commit_that_still_runs_when_its_client_is_dead_is_waited_for() {
     }
 }
 
-/// A run that is about to commit its second batch, and one that is about to claim: it has
-/// written its own row while commits did not hang yet.
+/// A run that is about to commit its second batch, and one that is about to claim. The second wrote its own
+/// row before commits began to hang.
 fn with_waiting_successor(load: &Load, take_over: bool) -> (Running<'_>, Running<'_>) {
     let run = load.call().stop_at("before-commit", 1).start().wait_stopped();
     let next = load.call().stop_at("before-claim", 0);
@@ -543,7 +543,7 @@ fn a_commit_that_hangs_when_the_server_dies_is_found_done() {
     check_complete(&load);
 }
 
-/// The points at which a backend stands still, with the next statement in its socket.
+/// The points at which a backend is frozen while the next statement arrives in its socket.
 #[test]
 fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
     needs_failpoints();
@@ -560,7 +560,7 @@ fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
             let proxy = Proxy::on_tcp(load.database(), vec![]);
             let run = load.call().into(proxy.url()).stop_at(point, 1).start().wait_stopped();
             let frozen = load.database().server().freeze_backend(backend(&load));
-            // What it sends now stands in the socket of a backend that does not read it.
+            // The next statement now waits in the socket of a backend that does not read it.
             let sent = || proxy.traffic()[0].client.len();
             let before = sent();
             run.wake();
@@ -585,7 +585,7 @@ fn a_backend_that_wakes_after_its_run_was_taken_over_changes_nothing() {
             }
             if let Some(owner) = owner {
                 let code = owner.wait().code();
-                // Where the locks were held, it may be back before its successor looks again.
+                // If the backend held locks, its run may resume before the successor looks again.
                 assert!(code == Some(6) || holds_locks && code == Some(3), "{point}: {code:?}");
             }
             load.wait_alone();
@@ -600,7 +600,7 @@ fn a_role_with_one_connection_loses_it_and_gets_another() {
         let load = Load::of(log(71, 40)).schema(SCHEMA).batches_of(20).pipeline("retry_for = \"20s\"");
         let (database, role) = (load.database().name().to_owned(), format!("{}_one", load.database().name()));
         load.sql(&format!("CREATE ROLE {role} LOGIN SUPERUSER CONNECTION LIMIT 1"));
-        // A superuser has no limit.
+        // A superuser has no connection limit.
         load.sql(&format!("ALTER ROLE {role} NOSUPERUSER; GRANT CREATE ON DATABASE {database} TO {role}; GRANT ALL ON SCHEMA public, audit TO {role};
                            GRANT ALL ON ALL TABLES IN SCHEMA audit TO {role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA audit TO {role}"));
         let url = load.database().url().replace("postgres@", &format!("{role}@"));

@@ -1,5 +1,5 @@
-//! What a session finds already decided: by the server, the database and the role, which have
-//! their own ideas of dates and of commits, and by a pooler between us and them.
+//! Defaults that a session inherits from the server, the database and the role (date styles, commit
+//! settings), and a pooler between us and the server.
 
 use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, log};
@@ -18,7 +18,7 @@ const HOSTILE: [(&str, &str); 8] = [
     ("synchronous_commit", "off"),
 ];
 
-/// The address of the load's database for a role with such defaults.
+/// The URL of the load's database for a role with these defaults.
 fn hostile_role(load: &Load) -> String {
     let role = format!("{}_hostile", load.database().name());
     load.sql(&format!("CREATE ROLE {role} LOGIN SUPERUSER"));
@@ -28,8 +28,8 @@ fn hostile_role(load: &Load) -> String {
     load.database().url().replace("postgres@", &format!("{role}@"))
 }
 
-/// A table in which a trigger on statements, which leaves the rows their way, writes down how a
-/// transaction was begun.
+/// A table with a statement trigger, which does not change the path of rows; it records how a transaction
+/// began.
 const NOTED: &str = "CREATE TABLE noted (what text);
     CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         INSERT INTO noted VALUES (concat_ws(' ', split_part(current_query(), ' ', 1),
@@ -55,7 +55,7 @@ fn a_role_with_other_defaults_loads_the_same() {
     let url = hostile_role(&load);
     load.call().into(&url).run().exit(3);
     check_complete(&load);
-    // What was written down of the end of the file is read again, too.
+    // What was stored about the end of the file must be read back correctly, too.
     load.write("log.ndjson", &whole);
     load.call().into(&url).run().exit(3);
     check_complete(&load);

@@ -1,6 +1,6 @@
-//! A destination that loses commits which it had acknowledged: a standby that lagged takes over, or
-//! an older copy is put back. Rows, dead letters and checkpoints go back together, and the run that
-//! was told of them finds out, and loads what is missing.
+//! A destination loses acknowledged commits, because a lagging standby takes over or a backup is restored.
+//! Rows, dead letters and checkpoints go back together; the run that was told of them notices and loads them
+//! again.
 
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
@@ -9,12 +9,12 @@ use crate::harness::oracle::{check, check_complete};
 use crate::harness::postgres::{Options, Server};
 use crate::harness::run::{Call, Ended, Running};
 
-/// Two files, in batches of a part of one.
+/// Two files, in batches smaller than either.
 fn two_files() -> Load {
     Load::empty().file("a.ndjson", log(51, 60)).file("b.ndjson", log(52, 60)).schema(SCHEMA).batches_of(15)
 }
 
-/// Where a copy is made, and where it is put back: how often each point was passed.
+/// Where the backup is made and where it is restored, by the passes of each point.
 struct Story {
     name: &'static str,
     stops: fn(Call<'_>) -> Call<'_>,
@@ -45,7 +45,7 @@ const STORIES: [Story; 7] = [
     },
 ];
 
-/// What is counted is what is there.
+/// Asserts that the reported counts match the tables.
 #[track_caller]
 fn tells_the_truth(load: &Load, ended: &Ended<'_>) {
     let counted = |name: &str| ended.result(&format!("/counts/{name}")).as_i64().unwrap();
@@ -66,7 +66,7 @@ fn tells_the_truth(load: &Load, ended: &Ended<'_>) {
     assert_eq!(ended.result("/sources/loaded"), 2);
 }
 
-/// Lets a run stop, is there a moment, and lets it go on to where it stops again.
+/// Acts while a run is stopped, and resumes it to its next stop.
 fn go_on<'l>(run: Running<'l>, meanwhile: impl FnOnce()) -> Running<'l> {
     meanwhile();
     run.wake();
@@ -112,7 +112,7 @@ fn another_run_that_was_faster_after_a_setback_is_the_one_to_go_on() {
     let run = load.call().stop_twice_at("before-begin", 2, 1).start().wait_stopped();
     let run = go_on(run, || server.back_up()).wait_stopped();
     server.put_back();
-    // It claims the sources, and is at work on them.
+    // It has claimed the sources and is loading them.
     let other = load.call().stop_at("before-begin", 1).start().wait_stopped();
     run.wake();
     run.wait().exit(6);
@@ -140,7 +140,7 @@ mod in_a_file {
         load.sql(&format!("VACUUM INTO '{}'", older(load).display()));
     }
 
-    /// Puts everything back as SQLite's own `.restore` does: in the same file, as a transaction.
+    /// Restores the backup as SQLite's own `.restore` does: into the same file, in a transaction.
     fn put_back(load: &Load) {
         let tables = load.made().look(|snapshot| {
             snapshot

@@ -1,9 +1,9 @@
-//! The files that people really have: rotated, compressed, cut off, renamed, streamed, named
-//! in any bytes, long without end.
+//! Files as they occur in practice: rotated, compressed, torn, renamed, streamed, named in arbitrary bytes,
+//! endless.
 //!
-//! Each test has a folder of logs and a job over them, and says after each load which files
-//! became which sources. SQLite is the destination, since none of this depends on it; where
-//! a destination remembers by itself what a file is recognised by, PostgreSQL is asked too.
+//! Each test has a folder of logs and a job over them, and asserts after each load which files became which
+//! sources. The destination is SQLite, because nothing here depends on it; PostgreSQL is tested too where
+//! the destination itself stores how to recognise a file.
 #![cfg(all(feature = "sqlite", feature = "gzip", feature = "zstd"))]
 
 use std::fs::{self, File};
@@ -22,25 +22,25 @@ use crate::harness::wait_for;
 /// Objects in buckets.
 #[cfg(feature = "buckets")]
 mod buckets;
-/// What is inflated: members, frames, and archives that are damaged.
+/// Compressed files: members, frames, and damaged archives.
 mod compressed;
-/// Lines of containers that are cut off.
+/// Torn lines of containers.
 mod containers;
-/// The data date, in names and in what is remembered.
+/// The data date, in names and in stored sources.
 mod dates;
-/// Lines without end, holes, zeros, and bombs.
+/// Endless lines, holes, zeros, and decompression bombs.
 mod hostile;
 /// Which file is which, row by row of the manual's table.
 mod identity;
 /// Many files in one run.
 mod many;
-/// Which files are meant, and those that cannot be read.
+/// File patterns, and unreadable files.
 mod names;
-/// Logs that rotate while they are loaded.
+/// Logs that rotate during their load.
 mod rotation;
-/// The rules of a job that change in the middle of a source.
+/// Rules that change in the middle of a source.
 mod rules;
-/// What can be read once: stdin and FIFOs. And what is still being written.
+/// Streams, which can be read only once: stdin and FIFOs. Also files that are still being written.
 mod streams;
 
 /// A folder of logs, and a job that loads them.
@@ -56,7 +56,7 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    /// The job loads what is called like a log.
+    /// A job that loads every file named like a log.
     pub(crate) fn new() -> Logs {
         Logs {
             place: Place::new(),
@@ -70,43 +70,43 @@ impl Logs {
         }
     }
 
-    /// Under another name.
+    /// Sets the name of the job.
     pub(crate) fn named(mut self, name: &str) -> Logs {
         self.name = name.to_owned();
         self
     }
 
-    /// Of another format.
+    /// Sets the format.
     pub(crate) fn format(mut self, format: &str) -> Logs {
         self.format = format.to_owned();
         self
     }
 
-    /// With other keys in `[source]`.
+    /// Sets the keys in `[source]`.
     pub(crate) fn source(mut self, keys: &str) -> Logs {
         self.source = keys.to_owned();
         self
     }
 
-    /// With another key, as it stands in TOML.
+    /// Sets the key, in TOML.
     pub(crate) fn key(mut self, key: &str) -> Logs {
         self.key = key.to_owned();
         self
     }
 
-    /// With more lines in `[record.fields]`.
+    /// Adds lines to `[record.fields]`.
     pub(crate) fn fields(mut self, lines: &str) -> Logs {
         self.fields = lines.to_owned();
         self
     }
 
-    /// With more lines in `[pipeline]`.
+    /// Adds lines to `[pipeline]`.
     pub(crate) fn pipeline(mut self, lines: &str) -> Logs {
         self.pipeline = format!("{}\n{lines}", self.pipeline);
         self
     }
 
-    /// Into a database of the server that tests share.
+    /// Loads into a database of the shared server.
     pub(crate) fn on_postgres(mut self) -> Logs {
         self.database = Some(Server::shared().database());
         self
@@ -151,14 +151,14 @@ impl Logs {
         self
     }
 
-    /// Changes the bytes of a file where it lies.
+    /// Changes the bytes of a file in place.
     pub(crate) fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) -> &Logs {
         let mut bytes = fs::read(self.path(name)).unwrap();
         change(&mut bytes);
         self.write(name, bytes)
     }
 
-    /// The program over the job, with more arguments.
+    /// The load command for the job, with more arguments.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         self.place.write("job.toml", self.job());
         self.place.command(&format!("load -j job.toml --output json {arguments}"))
@@ -174,14 +174,14 @@ impl Logs {
         Loaded::of(Said::of(&mut self.command(arguments), b""))
     }
 
-    /// With something on its stdin, which the arguments name `-`.
+    /// Loads with this stdin, which the arguments name `-`.
     #[track_caller]
     pub(crate) fn load_stdin(&self, arguments: &str, stdin: &[u8]) -> Loaded {
         Loaded::of(Said::of(&mut self.command(arguments), stdin))
     }
 
-    /// The sources in the order in which they were made, each as its name and its rows, with
-    /// `...` behind one that has not come to its end.
+    /// The sources in the order in which they were made, each with its name and its rows, and `...` after
+    /// one that is incomplete.
     pub(crate) fn sources(&self) -> Vec<String> {
         let sources = self.query(
             "select s.id, s.name, c.complete <> false from logmill_sources s
@@ -198,8 +198,7 @@ impl Logs {
         shown.collect()
     }
 
-    /// The rows of a query, each as its values with bars between them. Our tables are called
-    /// as they are in SQLite.
+    /// The rows of a query, with values separated by bars. The query uses SQLite's names for our tables.
     pub(crate) fn query(&self, sql: &str) -> Vec<String> {
         let Some(database) = &self.database else {
             return self.place.query(&sql.replace("<> false", "<> 0"));
@@ -217,7 +216,7 @@ impl Logs {
         .collect()
     }
 
-    /// The only number that a query gives.
+    /// The single number that a query returns.
     #[track_caller]
     pub(crate) fn number(&self, sql: &str) -> i64 {
         let [number] = &self.query(sql)[..] else { panic!("not one row: {sql}") };
@@ -225,7 +224,7 @@ impl Logs {
     }
 }
 
-/// Numbers as `1-3 7`.
+/// Formats numbers as `1-3 7`.
 fn ranges(numbers: &[i64]) -> String {
     let mut ranges: Vec<(i64, i64)> = Vec::new();
     for &number in numbers {
@@ -241,7 +240,7 @@ fn ranges(numbers: &[i64]) -> String {
     shown.collect::<Vec<_>>().join(" ")
 }
 
-/// A load that has ended.
+/// A finished load.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     said: Said,
@@ -255,7 +254,7 @@ impl Loaded {
         Loaded { said, result }
     }
 
-    /// It ended with this code.
+    /// Asserts the exit code.
     #[track_caller]
     pub(crate) fn exit(&self, code: i32) -> &Loaded {
         assert_eq!(self.said.code, code, "{}{}", self.said.stdout, self.said.stderr);
@@ -266,14 +265,14 @@ impl Loaded {
         self.said.code
     }
 
-    /// It said this to a person.
+    /// Asserts that stderr contains these words.
     #[track_caller]
     pub(crate) fn says(&self, words: &str) -> &Loaded {
         assert!(self.said.stderr.contains(words), "not said: {words:?} in {}", self.said.stderr);
         self
     }
 
-    /// What the result says, at a JSON pointer.
+    /// The value at a JSON pointer of the result.
     #[track_caller]
     pub(crate) fn result(&self, pointer: &str) -> &Value {
         self.result.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}: {:?}", self.said))
@@ -284,7 +283,7 @@ impl Loaded {
         self.result(pointer).as_i64().unwrap()
     }
 
-    /// This many rows were inserted, and this many files had been loaded to their end before.
+    /// Asserts how many rows were inserted, and how many files had been loaded to their end before.
     #[track_caller]
     pub(crate) fn did(&self, inserted: i64, finished: i64) -> &Loaded {
         let found = (self.count("/counts/inserted"), self.count("/sources/finished_before"));
@@ -292,7 +291,7 @@ impl Loaded {
         self
     }
 
-    /// Files that were left out, each as `copy = file`.
+    /// Asserts the files that were skipped as duplicates, each as `copy = file`.
     #[track_caller]
     pub(crate) fn duplicates<const N: usize>(&self, expected: [&str; N]) -> &Loaded {
         let name = |value: &Value| {
@@ -305,7 +304,7 @@ impl Loaded {
         self
     }
 
-    /// Of all files only this one could not be loaded, and this is why.
+    /// Asserts that only this file failed, and why.
     #[track_caller]
     pub(crate) fn failed(&self, name: &str, why: &str) -> &Loaded {
         let failed = self.result("/sources/failed").as_array().unwrap();

@@ -1,11 +1,11 @@
-//! `#[test]`, for a runner of our own.
+//! Our `#[test]` attribute, for our own runner.
 //!
-//! The compiler's `#[test]` hands a function to the compiler's runner, in which a test cannot
-//! say at run time that it was left out. This one hands it to `tests/runner.rs`.
+//! The compiler's `#[test]` hands a function to the standard runner, in which a test cannot skip itself at
+//! run time. This one hands it to `tests/runner.rs`.
 
 use proc_macro::{TokenStream, TokenTree};
 
-/// Puts a function on the list of tests, under its path.
+/// Adds a function to the list of tests, under its path.
 #[proc_macro_attribute]
 pub fn test(_: TokenStream, function: TokenStream) -> TokenStream {
     let mut tokens = function.clone().into_iter();

@@ -1,4 +1,4 @@
-//! Judging records without a destination.
+//! `check`: validating records without a destination.
 
 use super::*;
 
@@ -83,7 +83,7 @@ fn verdicts_are_one_object_per_record_in_the_order_of_the_file() {
     assert_eq!(verdicts[1]["reasons"][0]["field"], "level");
     assert!(verdicts[1]["reasons"][0]["message"].is_string());
 
-    // The same into a file, however the work is divided.
+    // The same verdicts in a file, however the work is divided.
     place.run("check -j app.toml --verdicts out --chunk-size 10 --threads 3").ended(3, &[]);
     assert_eq!(place.read("out"), said.stdout);
     place
@@ -160,7 +160,7 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
     let lines = "{\"n\":1,\"t\":\"a\"}\n{\"n\":2}\nno\n";
     place.write("app.ndjson", lines);
     let gzipped = |text: &str| {
-        // Stored as it is, so that a large input is a large archive.
+        // Stored uncompressed, so that a large input makes a large archive.
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
         encoder.write_all(text.as_bytes()).unwrap();
         encoder.finish().unwrap()
@@ -183,7 +183,7 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
         let said = Said::of(&mut place.command("check -"), &input).ended(3, &["2 records of stdin"]);
         assert!(said.stdout.contains("stdin: 1 file, 27 B checked"), "{}", said.stdout);
     }
-    // More than is looked at is still checked, and what is cut off is not taken for damage.
+    // Input beyond the inferred part is still checked, and the cut at its end is not mistaken for damage.
     let many = "{\"n\":1,\"text\":\"abcdefghijklmnopqrstuvwxyz\"}\n".repeat(300_000);
     for input in [many.as_bytes().to_vec(), gzipped(&(many.clone() + "{\"n\":true}\n"))] {
         let said = Said::of(&mut place.command("check - --output json -q"), &input);
@@ -194,7 +194,7 @@ fn without_a_job_the_records_are_held_against_what_is_inferred() {
         );
     }
     assert_eq!(place.json("check app.ndjson").1["job_file"], Value::Null);
-    // A job that stands beside is used, and named.
+    // A job file beside the log is used and named.
     place.run("infer app.ndjson").ended(0, &[]);
     place.run("check app.ndjson").ended(3, &["app.logmill.toml is there, so it is used as it stands"]);
     assert_eq!(place.json("check app.ndjson").1["job_file"], "app.logmill.toml");
@@ -206,7 +206,7 @@ fn the_report_is_the_result_however_messages_are_written() {
     let said = place.run("check -j app.toml --log-format json").ended(3, &[]);
     assert!(said.stdout.contains("valid                   3\n"), "{}", said.stdout);
     assert_eq!(said.stderr, "");
-    // Who wants to hear of nothing but failures has the exit code; a program has the object.
+    // With `-q` a user still has the exit code, and a program the JSON object.
     for flags in ["-q", "-q --log-format json"] {
         let said = place.run(&format!("check -j app.toml {flags}")).ended(3, &[]);
         assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", ""), "{flags}");

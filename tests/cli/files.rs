@@ -1,4 +1,4 @@
-//! Which files are read, in which order, and what becomes of those that cannot be.
+//! Which files are read and in what order, and unreadable files.
 
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -12,11 +12,11 @@ fn names_come_from_a_list() {
     place.write(odd, "{\"n\":2}\n");
     place.write("logs/b.ndjson", "{\"n\":3}\n");
     let list = [b"a.ndjson\0".as_slice(), odd.as_bytes(), b"\0logs/b.ndjson\0"].concat();
-    // That the names end with NUL shows.
+    // The program recognises that names end with NUL.
     let mut command = place.command("load --files-from -");
     Said::of(&mut command, &list).ended(0, &["wrote a.logmill.toml", "1 name is not in the job", "3 files"]);
     assert_eq!(place.query("select n from a order by source_id"), ["1", "2", "3"]);
-    // The same again, from a file, with names on lines: nothing is new.
+    // The same files again, from a list with one name per line: nothing is new.
     place.write("list", "a.ndjson\nlogs/b.ndjson\n");
     place
         .run("load -j a.logmill.toml --files-from list")
@@ -63,7 +63,7 @@ fn what_include_leaves_out_is_told() {
     place.run("load -j job.toml").ended(0, &["`include` has '*.lgo', which matches no file"]);
 }
 
-/// The files of a check, in the order in which they were read.
+/// The files of a check, in the order in which it read them.
 #[track_caller]
 fn order(place: &Place, arguments: &str) -> Vec<String> {
     let said = place.run(&format!("check -q -j job.toml --verdicts - {arguments}"));
@@ -91,7 +91,7 @@ fn files_come_in_the_order_of_the_numbers_in_their_names() {
         place.write(format!("log.{number}"), format!("{{\"n\":{number}}}\n"));
     }
     assert_eq!(order(&place, ""), ["log.1", "log.2", "log.10"]);
-    // Those of the command line come as they are given.
+    // Files on the command line keep their order.
     assert_eq!(order(&place, "log.2 log.10 log.1"), ["log.2", "log.10", "log.1"]);
     place.write("job.toml", JOB.replace("format =", "order  = \"name-reverse\"\nformat ="));
     assert_eq!(order(&place, ""), ["log.10", "log.2", "log.1"]);
@@ -125,7 +125,7 @@ fn lines_that_end_with_cr_alone_are_explained() {
     let place = Place::new();
     place.write("job.toml", JOB);
     place.write("log.1", "{\"n\":1}\r{\"n\":2}\r");
-    // A return before the end of all is a line end that lost its newline.
+    // A CR before the end of the file is a line end that lost its newline.
     place.write("log.2", "{\"n\":1}\r");
     let notice = "log.1: it looks like lines end with CR only (classic Mac OS), and a line here ends with LF, so it is one \
                   record; convert it first (tr '\\r' '\\n')";
@@ -168,7 +168,7 @@ fn a_folder_is_the_logs_in_it() {
     place.write("old.zip", "PK\u{3}\u{4}\0\0");
     place.write("app.lock", "4711\n");
     place.write("_logmill/app/job.state", "{}\n");
-    // The first load makes a job file and a database beside the log.
+    // The first load creates a job file and a database beside the log.
     let said = place.run("load .");
     assert_eq!(said.code, 0, "{said:?}");
     assert!(place.path("logmill.db").exists());
@@ -179,7 +179,7 @@ fn a_folder_is_the_logs_in_it() {
     for word in ["app.lock: left out, it is a lock", "logmill.db: left out, it is an SQLite database"] {
         assert!(said.stderr.contains(word), "{said:?}");
     }
-    // What is named is read, whatever it is.
+    // A file that the user names is read, whatever it is.
     place.run("load old.zip").ended(1, &["old.zip: it is a zip archive"]);
     std::fs::remove_file(place.path("app.ndjson")).unwrap();
     place.run("infer . -o new.toml").ended(2, &["there is no log in ."]);

@@ -1,4 +1,4 @@
-//! What the program says of itself.
+//! What the program says about itself: help, manual pages, completions, and its schema for editors.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn every_command_has_its_help_and_its_page() {
     let page = place.run("man").ended(0, &[]).stdout;
     let listed =
         help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    // What does not begin here goes on with what is said of the one before.
+    // An indented line continues the description of the command before it.
     let names = listed.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
     let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.contains(&"load") && names.contains(&"check"), "{names:?}");
@@ -22,7 +22,7 @@ fn every_command_has_its_help_and_its_page() {
     assert!(load.contains("inferred from FILE, its format") && !load.contains("NDJSON"), "{load}");
     let list = place.run("man dead-letters list").ended(0, &[]).stdout;
     assert!(list.contains("logmill dead\\-letters list") && list.contains("\\-\\-code"), "{list}");
-    // Each page has what a page of the manual has, and roff finds nothing wrong in it.
+    // Each page has every section of a manual page, and roff finds no fault in it.
     for arguments in ["man", "man load", "man dead-letters", "man dead-letters list", "man bench run"] {
         let page = place.run(arguments).ended(0, &[]).stdout;
         for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"] {
@@ -43,13 +43,13 @@ fn every_command_has_its_help_and_its_page() {
     place.run("man lod").ended(2, &["there is no command lod; `logmill help` lists the commands"]);
 }
 
-/// What a shell is offered behind these words, the last of which is being typed.
+/// The completions that a shell offers after these words; the last word is being typed.
 fn offered(place: &Place, shell: &str, words: &[&str]) -> Vec<String> {
     let mut command = place.command("--");
     command.arg("logmill").args(words).env("LOGMILL_COMPLETE", shell);
     command.env("_CLAP_COMPLETE_INDEX", words.len().to_string()).env("_CLAP_IFS", "\n");
     let said = Said::of(&mut command, b"").ended(0, &[]);
-    // What stands behind a tab or a colon is what a shell shows beside.
+    // A shell displays the text after a tab or colon as a description.
     said.stdout.lines().filter_map(|line| line.split(['\t', ':']).next()).map(str::to_owned).collect()
 }
 
@@ -68,11 +68,11 @@ fn every_shell_has_its_completions() {
         let offered = |words: &[&str]| offered(&place, shell, words);
         assert_eq!(offered(&["dead-letters", "re"]), ["replay"], "{shell}");
         assert_eq!(offered(&["check", "--verd"]), ["--verdicts"], "{shell}");
-        // Jobs where jobs go, and no other file; files where files go.
+        // Only jobs where a job is expected, and all files where files are.
         assert_eq!(offered(&["load", "-j", "o"]), [] as [&str; 0], "{shell}");
         assert_eq!(offered(&["load", "-j", "app"]), ["app.toml"], "{shell}");
         assert_eq!(offered(&["load", "ot"]), ["other.toml"], "{shell}");
-        // Ids of dead letters, also behind others.
+        // Ids of dead letters, also after other ids.
         assert_eq!(offered(&["dead-letters", "show", "-j", "app.toml", ""])[..2], ["1", "2"], "{shell}");
         assert_eq!(offered(&["dead-letters", "discard", "--job=app.toml", "--id", "2"]), ["2"], "{shell}");
         assert_eq!(
@@ -80,7 +80,7 @@ fn every_shell_has_its_completions() {
             ["1,1", "1,2"],
             "{shell}"
         );
-        // A destination that is away offers nothing, and soon.
+        // An unreachable destination offers nothing, and soon.
         let away = ["dead-letters", "show", "-j", "app.toml", "--into", "postgres://x@192.0.2.1/x", "1"];
         let began = std::time::Instant::now();
         assert_eq!(offered(&away), [] as [&str; 0], "{shell}");

@@ -1,4 +1,4 @@
-//! Loading without a job, and what is inferred.
+//! Loading without a job, and inference.
 
 use super::*;
 use crate::harness::run::needs_failpoints;
@@ -32,12 +32,12 @@ fn a_file_is_loaded_with_no_job_and_everything_is_said() {
             "2023-10-27T22:00:00.000000Z|WARN|null|null|0.25|{}|83",
         ]
     );
-    // Again: the job is used, and nothing is loaded twice.
+    // Run again: the job file is used, and nothing is loaded twice.
     place.run("load app.ndjson").ended(
         0,
         &["app.logmill.toml is there, so it is used as it stands", "1 file was loaded to the end before"],
     );
-    // The job is a job like any other.
+    // The job file works like any other.
     place.run("load -j app.logmill.toml").ended(0, &["1 file was loaded to the end before"]);
 }
 
@@ -74,7 +74,7 @@ fn values_of_several_kinds_are_kept_as_they_are() {
         r#"3|null|null|null|1|then|null|["x",null]|{}"#,
     ];
     assert_eq!(place.query(columns), rows);
-    // What comes later and does not fit is not made to fit.
+    // Later values that do not fit are not coerced.
     let later = r#"{"id":"4","v":1,"who":{},"deep":{},"big":0}
 {"id":5,"v":{},"who":{},"deep":{},"big":0,"nothing":1}
 "#;
@@ -103,7 +103,7 @@ fn an_archive_and_the_standard_input_have_jobs_too() {
     // The same stream again is read, and changes nothing.
     Said::of(&mut place.command("load -"), LINES.as_bytes()).ended(0, &["stdin.logmill.toml is there"]);
     assert_eq!(place.query("select count(*) from app union all select count(*) from stdin"), ["2", "2"]);
-    // Another stream cannot be looked at without taking from it.
+    // Inference would consume another kind of stream.
     nix::unistd::mkfifo(&place.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     for arguments in ["check fifo", "load fifo", "infer - app.ndjson.gz"] {
         place
@@ -121,7 +121,7 @@ fn several_files_are_one_job() {
     place.run("load logs/web-1.ndjson logs/web-2.ndjson --table t").ended(0, &["wrote web.logmill.toml"]);
     assert_eq!(place.query("select a, b from t order by 1"), ["0.5|x", "1|null"]);
     assert!(place.read("web.logmill.toml").contains("\"logs/web-1.ndjson\",\n"));
-    // A directory gives its name.
+    // A directory lends the job its name.
     let (code, object) = place.json("load logs --into sqlite:other.db");
     assert_eq!((code, &object["job_file"], &object["job"]), (0, &"logs.logmill.toml".into(), &"logs".into()));
     assert_eq!(object["inferred"]["records"], 2);
@@ -144,13 +144,13 @@ fn files_with_and_without_a_header_are_not_one_job() {
         &["x/a.csv begins with a header where x/b.csv has a record: its header would be a record; load"],
     );
     assert_eq!(std::fs::read_dir(place.path("")).unwrap().count(), 1);
-    // Behind those that are looked at all over, too.
+    // This also holds for files beyond those that are read in full.
     for n in 0..20 {
         place.write(format!("many/{n:02}.csv"), format!("id,name,ok\n{n},a,true\n"));
     }
     place.write("many/99.csv", "99,d,true\n");
     place.run("load many").ended(2, &["many/99.csv begins with a record where many/00.csv has a header"]);
-    // A header alone, nothing, and names in another order are what the first has.
+    // A lone header, an empty file and reordered names are compatible with the first file.
     place.write("many/99.csv", "id,name,ok\n");
     place.write("many/98.csv", "");
     place.write("many/97.csv", "ok,id,name\nfalse,97,z\n");
@@ -234,7 +234,7 @@ fn names_that_are_no_columns_are_still_found() {
         "{\"source_id\":1,\"Source_ID\":2,\"extra\":3,\"a b\":4,\"\":5,\"user\":6,\"rowid\":7,\"n\\u0000\":8,\"/x\":9}\n",
     );
     place.run("load order.ndjson").ended(0, &["wrote order.logmill.toml"]);
-    // The query that is shown can be typed, whatever the columns are called.
+    // The suggested query can be pasted, whatever the columns are called.
     place.write("words.ndjson", "{\"index\":1,\"values\":2,\"user\":3,\"name\":4}\n");
     let shown = "sqlite3 logmill.db 'select \"index\", \"values\", \"user\", name from words limit 5'";
     place.run("load words.ndjson").ended(0, &[shown]);
@@ -304,7 +304,7 @@ fn infer_writes_a_job_and_loads_nothing() {
     assert_eq!(place.read("app.logmill.toml"), before);
     let said = place.run("infer app.ndjson -o - --table other").ended(0, &[]);
     assert_eq!(said.stdout, before.replace("table       = \"app\"", "table       = \"other\""));
-    // A job elsewhere finds its files all the same.
+    // A job file in another folder still finds its files.
     std::fs::create_dir(place.path("jobs")).unwrap();
     place.run("infer app.ndjson -o jobs/app.toml").ended(0, &["wrote jobs/app.toml"]);
     place.run("load -j jobs/app.toml").ended(0, &["2 "]);
@@ -326,7 +326,7 @@ fn a_job_file_is_written_whole_or_not_at_all() {
     assert!(place.read("a.logmill.toml").contains("table       = \"a\""), "{said:?}");
     let is_left = |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().ends_with(".tmp");
     let left = std::fs::read_dir(place.path("")).unwrap().filter(|entry| entry.as_ref().is_ok_and(is_left));
-    // That of the run that was killed.
+    // The temporary file of the killed run.
     assert_eq!(left.count(), 1);
     Said::of(&mut place.command("infer a.ndjson"), b"").ended(2, &["is there already"]);
 }
@@ -359,7 +359,7 @@ fn values_with_a_delimiter_are_loaded_with_no_job() {
     ] {
         assert!(job.contains(line), "{job}");
     }
-    // Without a header, and between other characters.
+    // Without a header, and with other delimiters.
     place.write("nohead.tsv", "1\ta\t2\n2\tb\t3\n");
     place.run("load nohead.tsv").ended(0, &["the format is tsv", "column_1", "inserted                2"]);
     place.write("semi.txt", "n;word\n1;a\n2;b\n");
@@ -388,7 +388,7 @@ fn dirt_does_not_decide_a_type_and_is_told_with_its_place() {
     );
     let job = place.read("app.logmill.toml");
     assert!(job.contains("1 of 2,000 (0.05 %) are none, as \"n/a\", and would be dead letters"), "{job}");
-    // Of fewer values, one decides.
+    // In a small file, a single value decides.
     place.write("few.ndjson", (600..1_500).map(line).collect::<String>());
     place.run("load few.ndjson").ended(0, &["at  text", "n   json  numbers in 899, texts in 1"]);
 }
@@ -409,7 +409,7 @@ fn what_no_column_can_hold_is_foretold() {
             "rejected                2",
         ],
     );
-    // An infinity goes into a column of floats, and into no JSON.
+    // An infinity fits into a column of floats, but not into JSON.
     place.write("infinite.ndjson", "{\"f\":1e400}\n{\"f\":2.5}\n");
     let said = place.run("load infinite.ndjson").ended(0, &["inserted                2"]);
     assert!(!said.stderr.contains("no column can hold"), "{}", said.stderr);
@@ -455,7 +455,7 @@ fn a_job_offers_what_it_does_not_decide() {
     ] {
         assert!(job.contains(line), "{line} is not in\n{job}");
     }
-    // What is offered can be taken.
+    // The commented suggestions can be enabled.
     let taken = job
         .replace("\n# user_", "\nuser_")
         .replace("\nfiles  = [\"app-2023", "\n# ")
@@ -483,7 +483,7 @@ fn a_job_that_is_found_is_for_the_files_of_its_folder() {
     place.run("infer two/app.ndjson -o other.toml").ended(0, &["wrote other.toml"]);
 }
 
-/// Both have a job of the same name.
+/// The jobs of both logs would have the same file name.
 #[test]
 fn a_job_that_is_found_for_one_log_is_for_no_other() {
     let place = Place::new();
@@ -495,10 +495,10 @@ fn a_job_that_is_found_for_one_log_is_for_no_other() {
         &["app.logmill.toml was not named, but is there, and is for app.log, not for app.ndjson; if it is the right job"],
     );
     assert!(!said.stderr.contains("is used"), "{}", said.stderr);
-    // The same log, which was rotated.
+    // The same log after rotation.
     place.write("app.log.1", "level=info n=0\n");
     place.run("load app.log.1").ended(0, &["inserted                1"]);
-    // A pattern may be for any.
+    // A pattern may cover any file.
     let job = place.read("app.logmill.toml");
     place.write("app.logmill.toml", job.replace("\"app.log\"", "\"app.*\""));
     place.run("load app.ndjson").ended(3, &["no_match"]);

@@ -1,4 +1,4 @@
-//! What a load prints, and how it ends.
+//! The output and the exit codes of a load.
 
 use super::*;
 
@@ -66,7 +66,7 @@ fn more_is_said_to_who_asks_and_nothing_to_who_wants_to_hear_nothing() {
     ] {
         assert!(said.contains(words), "{words}\n{said}");
     }
-    // The steps are for who asks twice.
+    // The single steps take `-vv`.
     assert!(!said.contains("committed") && !said.contains("run 1"), "{said}");
     std::fs::remove_file(place.path("logs/copy.ndjson")).unwrap();
     let said = place.run("load -j job.toml -vv --into sqlite:other.db").ended(3, &[]).stderr;
@@ -77,7 +77,7 @@ fn more_is_said_to_who_asks_and_nothing_to_who_wants_to_hear_nothing() {
     assert!(said.contains("logs/a.ndjson: left out, it was loaded to the end before"), "{said}");
     let said = place.run("check -j job.toml -v").ended(3, &[]);
     assert!(said.stderr.contains("logs/a.ndjson: loaded to its end, 3 records") && !said.stdout.is_empty());
-    // A status with -v names sources of which there is nothing to say.
+    // `status -v` also names sources without anything to report.
     let named = |arguments: &str| place.run(arguments).ended(0, &[]).stdout.contains("b.ndjson");
     assert!(named("status -j job.toml -v") && !named("status -j job.toml"));
     for (arguments, code) in
@@ -111,7 +111,7 @@ fn a_name_that_is_no_text_is_not_lost() {
     assert_eq!((code, &load["sources"]["failed"][0]["file_base64"]), (1, &encoded.into()), "{load}");
     let said = place.run("load -j job.toml --log-format json").stderr;
     assert!(said.contains(&format!("\"file_base64\":\"{encoded}\"")), "{said}");
-    // Nor is a record.
+    // The same for a record.
     std::fs::remove_file(place.path("").join(name)).unwrap();
     place.write("logs/c.ndjson", b"{\"n\":\xff}\n");
     place.run("load -j job.toml -q").ended(3, &[]);
@@ -241,7 +241,7 @@ fn messages_are_lines_of_json_where_that_is_asked_for() {
         "{}",
         said.stderr
     );
-    // The summary too, once: here, or on stdout.
+    // The summary appears once too: on stderr or on stdout.
     let summary = &messages.last().unwrap()["summary"];
     assert_eq!((&summary["counts"]["inserted"], &summary["exit_code"]), (&2.into(), &1.into()));
     let said = place.run("load -j job.toml --log-format json --output json").ended(3, &[]);
@@ -302,9 +302,9 @@ fn a_signal_ends_a_command_cleanly_and_what_was_committed_stays() {
         writer.write_all(&b"{\"n\":1}\n".repeat(300_000)).unwrap();
         let committed = || place.json("status -j job.toml").1["sources"][0]["position"].as_u64().unwrap_or(0);
         crate::harness::wait_until("a commit", || committed() > 0);
-        // By the shell, whose own it is: a bare machine has no program of that name.
+        // Through the shell, where `kill` is built in: a bare machine has no such program.
         assert!(crate::harness::postgres::send(signal, child.id().try_into().unwrap()));
-        // It waits in a read for what does not come; the next bytes let it look around.
+        // The program is blocked in a read; more bytes wake it.
         let _ = writer.write_all(&b"{\"n\":1}\n".repeat(300_000));
         drop(writer);
         let output = child.wait_with_output().unwrap();

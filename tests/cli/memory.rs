@@ -1,9 +1,9 @@
-//! What a destination remembers: status, dead letters, and forgetting. The same on both.
+//! The memory of a destination: status, dead letters, and forgetting. Both destinations behave alike.
 
 use super::*;
 use crate::harness::postgres::Server;
 
-/// Does it on SQLite and on PostgreSQL: the folder has a job, and three files.
+/// Runs a test on SQLite and on PostgreSQL, in a folder with a job and three files.
 #[track_caller]
 fn on_both(key: &str, test: impl Fn(&Place, bool)) {
     let database = Server::shared().database();
@@ -146,7 +146,7 @@ fn dead_letters_are_found_by_code_field_and_source() {
         );
         let mut raw = place.command("dead-letters show -j job.toml 3 --raw");
         assert_eq!(Said::of(raw.env("LOGMILL_OUTPUT", "json"), b"").ended(0, &[]).stdout, "no");
-        // Nor is a failure written where bytes are asked for.
+        // A command that writes raw bytes writes no JSON error either.
         let mut gone = place.command("dead-letters show -j job.toml 99 --raw");
         assert_eq!(Said::of(gone.env("LOGMILL_OUTPUT", "json"), b"").ended(2, &["99"]).stdout, "");
         let (_, object) = place.json("dead-letters show -j job.toml 3");
@@ -183,7 +183,7 @@ fn what_is_discarded_is_open_no_more_and_a_load_says_so() {
             place.json("dead-letters list -j job.toml").1["dead_letters"].as_array().unwrap().len(),
             0
         );
-        // Nothing of the evidence has gone.
+        // Discarding a letter keeps its evidence.
         assert_eq!(place.run("dead-letters show -j job.toml 3 --raw").stdout, "no");
     });
 }
@@ -193,7 +193,7 @@ fn open_dead_letters_are_counted_alike_by_all_who_tell_of_them() {
     on_both("\"position\"", |place, _| {
         let of = |command: &str, pointer: &str| place.json(command).1.pointer(pointer).cloned().unwrap();
         assert_eq!(of("load -j job.toml", "/open_dead_letters"), 3);
-        // Of a part of the files, the exit code tells the state of these.
+        // A load of some files exits by the state of those files.
         let said = place.run("load -j job.toml logs/a.ndjson").ended(3, &[]);
         let list = "logmill dead-letters list -j job.toml";
         let line = format!("\n  3 dead letters open, 1 of them from these files: {list}\n");
@@ -250,7 +250,7 @@ fn what_was_loaded_under_other_rules_is_told() {
         let shown = place.run("status -j job.toml logs/a.ndjson").stdout;
         assert!(shown.contains("rules         loaded under others than those of the job now"), "{shown}");
 
-        // The way on that is named.
+        // The suggested way out works.
         place.run("forget -j job.toml logs/a.ndjson logs/b.ndjson").ended(0, &[]);
         let (_, object) = place.json("load -j job.toml logs/a.ndjson logs/b.ndjson");
         assert_eq!(object["sources"]["other_rules"], serde_json::Value::Null);
@@ -414,7 +414,7 @@ fn all_dead_letters_are_listed_however_many_there_are() {
 #[test]
 fn what_the_server_tells_of_a_row_is_shown_with_its_letter_and_nowhere_else() {
     let database = Server::shared().database();
-    // Two refusals: one that a constraint makes, and one whose words are a trigger's own.
+    // Two refusals: one by a constraint, and one in a trigger's own words.
     database
         .client()
         .batch_execute(

@@ -1,13 +1,14 @@
-//! What goes out: every object begins alike, and nothing acts on the terminal of who reads it.
+//! Properties of all output: every JSON object begins alike, and nothing controls the reader's terminal.
 
 use std::collections::HashMap;
 
 use super::*;
 
-/// A title, a cleared screen, a bell, a C1 sequence, DEL, turned directions, line ends that are none.
+/// A window title, a cleared screen, a bell, a C1 sequence, DEL, bidirectional controls, and line ends other
+/// than LF.
 const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\u{2066}\u{61c}\u{2028}\u{85}";
 
-/// What a terminal acts upon, and a person does not see.
+/// Whether a terminal acts on this character without showing it.
 fn is_hostile(ch: char) -> bool {
     (ch != '\n' && ch.is_control())
         || matches!(ch, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -19,7 +20,7 @@ fn place() -> Place {
     let json: String = HOSTILE.chars().map(|ch| format!("\\u{:04x}", u32::from(ch))).collect();
     let place = Place::new();
     let job = JOB.replace("URL", "sqlite:logmill.db").replace("word ", &format!("\"word{toml}\" "));
-    // Of a name, the reader of jobs allows what is no control character.
+    // The job reader allows everything but control characters in a name.
     let name: String = HOSTILE.chars().filter(|ch| !ch.is_control()).collect();
     place.write("job.toml", job.replace("\"app\"\n[source]", &format!("\"app{name}\"\n[source]")));
     let bad = format!("{{\"n\":\"{json}\",\"word{json}\":\"long\"}}\nno{HOSTILE}\n");
@@ -29,7 +30,7 @@ fn place() -> Place {
     place
 }
 
-/// Every command that says something of the job, and some that cannot be understood.
+/// Every command that prints something about the job, and some invalid ones.
 fn commands() -> Vec<Vec<String>> {
     let mut commands: Vec<Vec<String>> = [
         "plan -j job.toml",
@@ -74,7 +75,7 @@ fn commands() -> Vec<Vec<String>> {
     commands
 }
 
-/// What somebody with rights in the database may have written there.
+/// Writes what a hostile user of the database could have written there.
 fn spoil(place: &Place) {
     let connection = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
     for sql in [
@@ -94,7 +95,7 @@ fn spoil(place: &Place) {
 fn nothing_that_a_terminal_acts_upon_goes_out() {
     let place = place();
     for round in 0..2 {
-        // All commands that can be understood do what they are for.
+        // Every valid command does its job.
         assert_eq!(place.run("load -j job.toml -q").code, 1);
         for arguments in commands() {
             for output in ["text", "json"] {
@@ -112,14 +113,14 @@ fn nothing_that_a_terminal_acts_upon_goes_out() {
             spoil(&place);
         }
     }
-    // It was there to be shown.
+    // The hostile text was really there to print.
     let (_, object) = place.json("dead-letters show -j job.toml 3");
     let text = format!("{HOSTILE}\nlogmill: all is well");
     assert_eq!((&object["note"], &object["raw"]), (&text.clone().into(), &format!("no{HOSTILE}").into()));
     let (_, status) = place.json("status -j job.toml");
     let mut outcomes = status["runs"].as_array().unwrap().iter().map(|run| &run["outcome"]);
     assert!(outcomes.any(|outcome| *outcome == text), "{status}");
-    // What is asked for byte by byte is given so, but not to a terminal.
+    // Output that is requested byte by byte is unescaped, except on a terminal.
     let raw = place.run("dead-letters show -j job.toml 3 --raw");
     assert_eq!(raw.stdout, format!("no{HOSTILE}"));
 }
@@ -128,7 +129,7 @@ fn nothing_that_a_terminal_acts_upon_goes_out() {
 fn a_terminal_is_spared_what_a_pipe_is_given() {
     let place = place();
     let in_terminal = |arguments: &[String]| {
-        // It runs the program where stdin, stdout and stderr are a terminal.
+        // Runs the program with stdin, stdout and stderr on a terminal.
         let program = place.command("").get_program().to_string_lossy().into_owned();
         let words = std::iter::once(&program).chain(arguments);
         let words: Vec<String> = words.map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect();
@@ -143,7 +144,7 @@ fn a_terminal_is_spared_what_a_pipe_is_given() {
         };
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(!said.is_empty() || arguments.contains(&"-q".to_owned()), "{arguments:?}");
-        // The bar is ours, and moves the cursor and clears its line, so only the rest is looked for.
+        // Our progress bar moves the cursor and clears its line, so look only for the other sequences.
         for part in [
             "\u{1b}]0;",
             "\u{1b}[2J",
@@ -161,7 +162,7 @@ fn a_terminal_is_spared_what_a_pipe_is_given() {
     }
 }
 
-/// The tables of the page of the manual about reports: by title, the type of each field.
+/// The tables of the manual's page about reports: field types by section title.
 fn manual() -> HashMap<String, HashMap<String, String>> {
     let page = include_str!("../../src/manual/reports.md");
     let sections = page.split("\n## ").skip(1).map(|section| {
@@ -172,7 +173,7 @@ fn manual() -> HashMap<String, HashMap<String, String>> {
     sections.collect()
 }
 
-/// Whether an object is what its section of the manual says. `head` is in no other section.
+/// Asserts that an object matches its section of the manual. `head` appears in no other section.
 #[track_caller]
 fn is_as_told(value: &Value, section: &str, manual: &HashMap<String, HashMap<String, String>>) {
     for (name, value) in value.as_object().unwrap() {
@@ -240,7 +241,7 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
         let found = (&object["command"], &object["outcome"], &object["exit_code"], ended);
         assert_eq!(found, (&command.into(), &outcome.into(), &code.into(), code), "{arguments}");
     }
-    // A failure names its job, and each has a code.
+    // A failure names its job and has a code.
     for (arguments, job, kind, said) in [
         ("dead-letters show -j job.toml 2", "app".into(), "usage", "no dead letter 2"),
         ("status -j job.toml --into mysql://x", Value::Null, "usage", "mysql://x"),
@@ -251,7 +252,7 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
         assert_eq!((&object["job"], &object["error_kind"]), (&job, &kind.into()), "{object}");
         assert!(object["error"].as_str().unwrap().contains(said), "{object}");
     }
-    // A password is in neither.
+    // Neither stream shows the password.
     let secret = place.run("load x --output json --into mysql://ada:geheim@host/db");
     assert!(secret.stdout.contains("***") && !format!("{secret:?}").contains("geheim"), "{secret:?}");
 }

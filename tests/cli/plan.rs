@@ -1,4 +1,4 @@
-//! What a load would do, before it is let.
+//! `plan`: what a load would do.
 
 use super::*;
 use crate::harness::postgres::Server;
@@ -13,7 +13,7 @@ fn place(url: &str) -> Place {
     place
 }
 
-/// All that is in the folder, with its bytes.
+/// Every file of the folder, with its bytes.
 fn content(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
     let files = [place.path(""), place.path("logs")].map(|folder| std::fs::read_dir(folder).unwrap());
     let files = files.into_iter().flatten().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
@@ -58,14 +58,14 @@ fn a_plan_says_what_is_read_and_what_is_promised_and_writes_nothing() {
                             a run's last commit is on the disk; a file system with working locks
         "#,
     );
-    // To everybody, the two that everybody asks about.
+    // Without `-v`, the plan shows the two promises that everyone asks about.
     let said = place.run("plan -j job.toml").ended(0, &[]).stdout;
     let promises = "\nguaranteed, with key \"position\"\n  one row is  one record of one source\n  run again   changes nothing: \
                     sources are known by their content, whatever they are called\n  and 8 more (-v)\n";
     assert!(said.ends_with(promises), "{said}");
     assert_eq!(content(&place), before);
     place.run("load -j job.toml").ended(0, &[]);
-    // What was loaded is known, and so is what came since.
+    // The plan recognises loaded sources and new data.
     place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":3}\n");
     place.write("logs/b.ndjson", "{\"n\":9}\n");
     let before = content(&place);
@@ -111,7 +111,7 @@ fn a_plan_takes_nothing_from_a_stream() {
     ] {
         assert!(said.stdout.contains(words), "{}", said.stdout);
     }
-    // What is refused is not remembered.
+    // A refused file is not remembered.
     place.run("load -j job.toml utf16").ended(1, &["it is UTF-16"]);
     assert_eq!(place.query("select count(*) from logmill_sources"), ["0"]);
 }
@@ -129,10 +129,10 @@ fn what_stands_in_the_way_is_told_all_at_once() {
     ] {
         assert!(said.stdout.contains(obstacle), "{}", said.stdout);
     }
-    // As a load would.
+    // The load fails in the same way.
     place.run("load -j job.toml").ended(2, &["column n is TEXT", "column source_id is missing"]);
     place.run("plan -j job.toml --into sqlite:no/where.db").ended(2, &[]);
-    // Other rules in the middle of a source.
+    // The rules changed in the middle of a source.
     place.run("load -j job.toml --into sqlite:other.db").ended(0, &[]);
     place.write("logs/a.ndjson", "{\"n\":1}\n{\"n\":3}\n");
     place
@@ -181,7 +181,7 @@ fn a_plan_creates_nothing_on_a_server_and_prints_what_a_role_lacks() {
         .ended(0, &["may not create"])
         .stdout;
     assert_eq!(relations(), 0);
-    // What is printed is all that the role needs, and can be run twice.
+    // The printed statements grant everything the role needs, and can run twice.
     database.client().batch_execute(&sql).unwrap();
     database.client().batch_execute(&sql).unwrap();
     let (code, object) = place.json(&format!("plan -j job.toml --into {as_role}"));
@@ -193,7 +193,7 @@ fn a_plan_creates_nothing_on_a_server_and_prints_what_a_role_lacks() {
     let (_, object) = place.json(&format!("plan -j job.toml --into {as_role}"));
     assert_eq!(object["sources"][0]["action"], "leave_out");
 
-    // What only some loads need is a warning; what most need stands in the way.
+    // A right that only some loads need is a warning; a right that most need is an obstacle.
     let revoke = |what: &str| database.client().batch_execute(&format!("REVOKE {what} FROM {role}")).unwrap();
     revoke("DELETE ON app");
     let (code, object) = place.json(&format!("plan -j job.toml --into {as_role}"));
@@ -206,7 +206,7 @@ fn a_plan_creates_nothing_on_a_server_and_prints_what_a_role_lacks() {
     database.client().batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).unwrap();
 }
 
-/// Of a large job it is told how fast it would be: by a part that is parsed, and by the loads before.
+/// For a large job, the plan estimates the speed from a parsed sample and from earlier loads.
 #[test]
 fn a_plan_says_how_fast_it_would_be_and_what_would_help() {
     needs_failpoints();
@@ -228,7 +228,7 @@ fn a_plan_says_how_fast_it_would_be_and_what_would_help() {
     assert!(
         told["cores"].is_null() && told["advice"].as_str().unwrap().contains("load one large file first")
     );
-    // A load that took its time, and as much again to be read.
+    // A slow load, and as much data again to read.
     let mut load = place.command("load -j job.toml");
     assert!(load.env("FAILPOINTS", "before-commit=sleep(1000)").output().unwrap().status.success());
     place.write("logs/next.ndjson", large.replace("\"n\":1", "\"n\":2"));

@@ -1,5 +1,5 @@
-//! What people see in windows of 50, 80 and 200 columns: transcripts, kept beside, and what happens while a run
-//! shows how far it is. `UPDATE_SCREENS=1` writes the transcripts anew; then look at them.
+//! Output in windows of 50, 80 and 200 columns, compared with stored transcripts, and the screen during a
+//! run with a progress bar. `UPDATE_SCREENS=1` rewrites the transcripts; then review them.
 
 use regex::Regex;
 
@@ -7,7 +7,7 @@ use super::*;
 use crate::harness::run::needs_failpoints;
 use crate::harness::screen::{Screen, Window};
 
-/// The commands of a transcript, in their order, each with how it ends.
+/// The commands of a transcript, in order, with their exit codes.
 const COMMANDS: [(&str, i32); 18] = [
     ("plan -j job.toml", 1),
     ("plan -j job.toml -v", 1),
@@ -29,7 +29,7 @@ const COMMANDS: [(&str, i32); 18] = [
     ("status -j job.toml --into postgres://nobody@127.0.0.1:1/x?connect_timeout=2", 1),
 ];
 
-/// A folder with logs of which one cannot be read, of names that are as long wherever the tests run.
+/// A folder with logs, one of them unreadable. Its path has the same length wherever the tests run.
 fn place() -> Place {
     let place = Place(tempfile::tempdir_in("/tmp").unwrap());
     place
@@ -44,7 +44,7 @@ fn place() -> Place {
     place
 }
 
-/// What stands there, without what is another each time: where the folder is, times, and speeds.
+/// The text with everything variable replaced: the folder's path, times and speeds.
 fn steady(text: &str) -> String {
     let mut text = text.to_owned();
     for (what, steady) in [
@@ -60,7 +60,7 @@ fn steady(text: &str) -> String {
     text
 }
 
-/// A transcript in a window of so many columns.
+/// The transcript in a window of `columns` columns.
 fn transcript(columns: u16) -> String {
     let place = place();
     let mut transcript = String::new();
@@ -68,7 +68,7 @@ fn transcript(columns: u16) -> String {
         let (ended, screen) = Window::open(&place.command(arguments), columns).ended();
         assert_eq!(ended, code, "{arguments}:\n{}", screen.text());
         let text = screen.text();
-        // A line that went on in the next broke a word.
+        // A wrapped line would break a word.
         assert_eq!(screen.wraps, 0, "{arguments} at {columns}:\n{text}");
         transcript += &format!("$ logmill {arguments}\n{}", steady(&text));
         transcript += "\n";
@@ -104,7 +104,7 @@ fn a_window_of_200_columns_folds_little() {
     is_as_kept(200);
 }
 
-/// A load that rests between its batches, in a window.
+/// A load in a window that pauses between its batches.
 fn resting(place: &Place, arguments: &str, columns: u16) -> Window {
     needs_failpoints();
     let lines: String = (0..3_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
@@ -115,7 +115,7 @@ fn resting(place: &Place, arguments: &str, columns: u16) -> Window {
     Window::open(&command, columns)
 }
 
-/// What is drawn by the bar.
+/// The characters of the bar.
 const BAR: [char; 3] = ['━', '╸', '─'];
 
 #[track_caller]
@@ -130,7 +130,7 @@ fn how_far_a_run_is_stays_one_line_and_leaves_no_ghost() {
         let place = place();
         let mut window = resting(&place, "", columns);
         window.look_for(" % of ");
-        // A person stops it: what is said stands by itself, whole.
+        // The user interrupts it: the messages stand alone and complete.
         window.press("\u{3}");
         window.look_for("stopping: ");
         let (code, screen) = window.ended();
@@ -145,7 +145,7 @@ fn how_far_a_run_is_stays_one_line_and_leaves_no_ghost() {
             "{text}"
         );
         assert!(screen.bars.len() > 1 && screen.bars.iter().all(|bar| bar.chars().count() < columns.into()));
-        // There is room for a bar where the words leave some.
+        // A bar is drawn where the words leave room.
         assert!(columns == 50 || screen.bars.iter().any(|bar| bar.contains(BAR)), "{:?}", screen.bars.last());
     }
 }
@@ -183,7 +183,7 @@ fn colours_are_for_terminals_and_for_who_asks() {
     }
     // JSON is for programs.
     assert!(!has_colour(&format!("{check} --color always --output json"), &[]));
-    // On a terminal, unless somebody said otherwise.
+    // Coloured on a terminal, unless the user says otherwise.
     for (arguments, variable, is_coloured) in [
         (check, None, true),
         ("check -j job.toml --color never", None, false),

@@ -1,4 +1,4 @@
-//! What answers is no server, or one that wants our harm: it costs a moment, and is told.
+//! Hostile servers: each costs a moment and is reported.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use crate::harness::postgres::{Options, Server};
 use crate::harness::proxy::read_message;
 use logmill::sink::postgres::connect::Cause;
 
-/// Longer than any of these takes on a busy machine, and shorter than the timeouts that would
-/// end them otherwise.
+/// Longer than any of these cases takes on a busy machine, and shorter than the timeouts that would
+/// otherwise end them.
 const SOON: Duration = Duration::from_secs(8);
 
-/// Connects to one that, before it lets us in, says one thing and then another over and over.
+/// Connects to a server that sends one message before the login and then another one forever.
 fn met_with(first: Vec<u8>, says: Vec<u8>) -> String {
     let impostor = Impostor::new(move |client| {
         client.write_all(&first)?;
@@ -59,7 +59,7 @@ fn a_password_is_told_to_nobody_on_a_line_that_others_can_read() {
             Ok(())
         });
         for (host, settings, is_told) in [
-            // An address that is not known to be of this machine, and is.
+            // An address of this machine that is not known to be one.
             ("0.0.0.0", "", false),
             ("0.0.0.0", "?sslmode=prefer", false),
             ("0.0.0.0", "?sslmode=disable", true),
@@ -78,7 +78,7 @@ fn what_a_server_repeats_of_the_password_is_not_said() {
     let impostor = Impostor::new(move |client| {
         client.write_all(&message(b'R', &3_u32.to_be_bytes()))?;
         let (_, heard) = read_message(client)?;
-        // Behind its kind and length.
+        // After the type and the length.
         let password = String::from_utf8_lossy(&heard[5..]).trim_end_matches('\0').to_owned();
         client.write_all(&complaint(b'E', "28P01", &format!("wrong: {password}")))
     });
@@ -119,7 +119,7 @@ fn a_trigger_that_warns_of_every_row_is_no_flood() {
          END $$;
          CREATE TRIGGER warn AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION warn()",
     );
-    // 120,000 of them behind the last row of one COPY.
+    // 120,000 notices after the last row of one COPY.
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", server.port(), load.database().name());
     load.call().into(&url).run().exit(0);
     assert_eq!(load.ask::<i64>("SELECT count(*) FROM t"), 10_000);
@@ -138,7 +138,7 @@ fn rows_without_end_are_given_up() {
     });
     let load = Load::of("{}").field("a = \"text\"").pipeline("retry_for = \"1s\"");
     let since = Instant::now();
-    // It is asked whether it takes writes.
+    // `target_session_attrs` makes the client ask whether the server accepts writes.
     let url = impostor.url("127.0.0.1") + "?target_session_attrs=read-write";
     load.call().into(&url).run().exit(1).says("in one answer");
     assert!(since.elapsed() < SOON * 2, "{:?}", since.elapsed());
@@ -170,7 +170,7 @@ fn answers_that_no_server_gives_are_errors_and_no_panics() {
     }
 }
 
-/// The description of columns of these types.
+/// The description of columns with these types.
 fn columns(types: &[u32]) -> Vec<u8> {
     let count = u16::try_from(types.len()).unwrap().to_be_bytes().to_vec();
     let column =
@@ -178,14 +178,14 @@ fn columns(types: &[u32]) -> Vec<u8> {
     message(b'T', &[count, types.iter().flat_map(column).collect()].concat())
 }
 
-/// A row of these values.
+/// A row with these values.
 fn row(values: &[&[u8]]) -> Vec<u8> {
     let count = u16::try_from(values.len()).unwrap().to_be_bytes().to_vec();
     let value = |value: &&[u8]| [&u32::try_from(value.len()).unwrap().to_be_bytes()[..], value].concat();
     message(b'D', &[count, values.iter().flat_map(value).collect()].concat())
 }
 
-/// One that knows how to ask and answer, and answers whatever it does not know with one boolean.
+/// A server that answers the queries it knows properly and every other one with a single boolean.
 fn answering_amiss(known: usize) -> Impostor {
     Impostor::new(move |client| {
         let_in(client)?;

@@ -1,4 +1,4 @@
-//! One job for many days.
+//! `backfill`: one job run for many dates.
 
 use super::*;
 use crate::stories::on_each_destination;
@@ -11,7 +11,7 @@ on_each_destination! {
     a_day_is_forgotten_with_its_last_file
 }
 
-/// What a backfill says of its days, each as its date and its state.
+/// The dates of a backfill's report, each with its state.
 #[track_caller]
 fn states(result: &Value) -> Vec<String> {
     let dates = result["dates"].as_array().unwrap_or_else(|| panic!("no dates: {result}"));
@@ -24,7 +24,7 @@ fn text(value: &Value) -> &str {
 
 fn days_that_are_done_are_left_out_and_a_late_file_is_loaded(kind: Kind) {
     let days = Days::new(kind).files("files = [\"logs/{date}*.log\"]");
-    // The turn of a year, and the day on which clocks are put forward.
+    // The turn of a year, and the day on which clocks go forward.
     for (day, numbers) in [("2023-12-30", 1..=3), ("2023-12-31", 4..=5), ("2024-01-02", 6..=6)] {
         days.log(day, numbers);
     }
@@ -44,14 +44,14 @@ fn days_that_are_done_are_left_out_and_a_late_file_is_loaded(kind: Kind) {
         ["2023-12-30|done", "2023-12-31|done", "2024-01-01|absent", "2024-01-02|done"]
     );
 
-    // Nothing is due, and nothing is run.
+    // Nothing is due, so nothing runs.
     let runs = format!("SELECT count(*) FROM {}", days.kind.table("logmill", "runs"));
     let before = days.query(&runs);
     let (code, result) = days.json(range);
     assert_eq!((code, &result["counts"]["records"]), (0, &0.into()), "{result}");
     assert_eq!(days.query(&runs), before);
 
-    // A file that comes late, for a day that was done and for one that had none.
+    // A late file for a day that was done, and one for a day that had none.
     days.log("2023-12-31-late", 7..=8);
     days.log("2024-01-01", 9..=9);
     let (_, result) = days.json(range);
@@ -60,7 +60,7 @@ fn days_that_are_done_are_left_out_and_a_late_file_is_loaded(kind: Kind) {
     assert_eq!(result["counts"]["inserted"], 3);
     assert_eq!(days.query("SELECT n FROM t ORDER BY n").len(), 9);
 
-    // The names tell the days as well, and what is loaded stays loaded when its file is gone.
+    // File names show the dates too, and a loaded day stays loaded after its file is gone.
     std::fs::remove_file(days.place.path("logs/2023-12-30.log")).unwrap();
     let (code, result) = days.json("backfill --found");
     assert_eq!(
@@ -90,7 +90,7 @@ fn a_backfill_that_was_killed_goes_on(kind: Kind) {
         days.log(day, first..first + 10);
     }
     let range = "backfill --from 2024-03-01 --to 2024-03-31";
-    // Each of these kills it on another day, and at another step of it.
+    // Each of these kills it on another day and at another step.
     for (point, passed) in
         [("after-rows", 0), ("before-claim-commit", 2), ("after-commit", 6), ("mid-finish", 4)]
     {
@@ -119,14 +119,14 @@ fn a_day_that_fails_does_not_end_it(kind: Kind) {
     days.place.write("logs/2024-03-04.log", "no\nno\nno\n");
     let (code, result) = days.json(range);
     assert_eq!(states(&result)[2..], ["2024-03-03 done", "2024-03-04 failed"], "{result}");
-    // The gravest of all days is told.
+    // The exit code is that of the worst day.
     assert_eq!(code, 4, "{result}");
     let dates = format!("SELECT state, reason FROM {} ORDER BY date", days.kind.table("logmill", "dates"));
     assert!(days.query(&dates)[3].starts_with("failed|"), "{:?}", days.query(&dates));
     let (_, status) = days.json("status");
     assert_eq!(status["dates"][2]["open_dead_letters"], 1, "{status}");
     assert_eq!(status["dates"][3]["state"], "failed");
-    // Mended, only what failed is tried again.
+    // After the file is mended, only the failed day is tried again.
     days.log("2024-03-04", 4..=4);
     let (_, result) = days.json(&format!("{range} --fail-fast"));
     assert_eq!(states(&result)[3], "2024-03-04 failed", "it changed below its checkpoint: {result}");
@@ -147,7 +147,7 @@ fn ids_do_not_depend_on_how_many_days_go_side_by_side(kind: Kind) {
         ))
     };
     assert_eq!(sources(3), sources(1));
-    // Where the order decides, days cannot go side by side.
+    // Where the order of loads decides the result, days cannot run side by side.
     let days = Days::new(kind).lines("key = [\"n\"]");
     days.log("2024-03-01", 1..=1);
     days.run("backfill --found --parallel 2").ended(2, &["the order of the days decides"]);
@@ -172,21 +172,20 @@ fn a_day_is_forgotten_with_its_last_file(kind: Kind) {
     assert_eq!(dates(), [second, third]);
     let (_, status) = days.json("status");
     assert_eq!(status["dates"].as_array().unwrap().len(), 2, "{status}");
-    // It is loaded again as if it had never been.
+    // The day is loaded again as if it had never been.
     let (code, result) = days.json(range);
     assert_eq!((code, &result["counts"]["inserted"]), (0, &2.into()), "{result}");
     assert_eq!(dates(), [first, second, third]);
 }
 
-/// Two days at a time write the same thousands of keys, the one from the first to the last, the other from the last to
-/// the first.
+/// Two concurrent days write the same thousands of keys, one in ascending and the other in descending order.
 #[test]
 fn days_that_share_their_keys_never_wait_for_each_other_in_a_circle() {
     for key in ["\"content\"", "[\"n\"]\non_conflict = \"newest(seen)\""] {
         let days = Days::new(Kind::Postgres)
             .of_fields("n = \"int\"\nseen = { type = \"int\", required = false }\nkind = { type = \"text\", required = false }")
             .lines(&format!("key = {key}"));
-        // Its last column can only be staged, so no day goes straight into the table.
+        // The type of the last column can only be staged, so no day goes straight into the table.
         let key_columns =
             if key.contains("content") { "record_hash uuid PRIMARY KEY" } else { "PRIMARY KEY (n)" };
         days.destination
@@ -207,7 +206,7 @@ fn days_that_share_their_keys_never_wait_for_each_other_in_a_circle() {
         }
         let (code, result) = days.json("backfill --found --parallel 4");
         assert_eq!((code, &result["counts"]["records"]), (0, &64_000.into()), "{result}");
-        // Of each key the newest stays, whoever came first.
+        // The newest row of each key wins, in whatever order the days came.
         let newest = |n: u32| (0..8).map(|number| (n * 7 + number) % 11).max().unwrap();
         let expected = match is_by_content {
             true => "8000|null".to_owned(),

@@ -1,4 +1,4 @@
-//! Days that are loaded again while other runs are at work: what they wait for, and what not.
+//! Rebuilds of days while other runs work: which of them wait for each other, and which must not.
 
 use super::*;
 use crate::harness::run::{Process, needs_failpoints};
@@ -7,7 +7,7 @@ use crate::harness::wait_until;
 const DAYS: [&str; 2] = ["2024-03-01", "2024-03-02"];
 const BOTH: &str = "backfill --from 2024-03-01 --to 2024-03-03";
 
-/// A job that counts its rows by the days on which they happened, in small batches.
+/// A job in small batches that counts its rows by the day of their timestamp.
 fn counted() -> Days {
     let lines = "[record]\ntime = \"at\"\n[pipeline]\nbatch_rows = 2\nchunk_size = 80\nretry_for = \"30s\"\n\
                  [[rollup]]\nmetric = \"rows\"\nof = \"rows\"";
@@ -26,7 +26,7 @@ impl Days {
         self.place.write(format!("logs/{day}.log"), on.into_iter().map(record).collect::<String>());
     }
 
-    /// Every metric is what the rows say, and nothing is marked.
+    /// Asserts that every metric matches the rows and that no date is marked.
     #[track_caller]
     fn is_computed(&self) {
         assert_eq!(self.query("SELECT count(*) FROM logmill.dirty_dates"), ["0"]);
@@ -43,7 +43,7 @@ fn rebuilds_that_meet_the_same_days_in_another_order_do_not_wait_for_each_other(
     let both = format!("{BOTH} --rebuild --parallel 2");
     days.run_with(&both, ("FAILPOINTS", "between-batches=sleep(100)")).ended(0, &[]);
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    // A backend tells what it counted when it is idle, or ends.
+    // A backend publishes its statistics when it is idle or ends.
     std::thread::sleep(std::time::Duration::from_secs(2));
     assert_eq!(days.query(deadlocks), ["0"]);
     assert_eq!(days.query("SELECT source_id, count(*) FROM t GROUP BY 1 ORDER BY 1"), ["1|20", "2|20"]);
@@ -58,7 +58,7 @@ fn a_load_does_not_wait_for_the_marks_of_a_rebuild() {
     days.happened(DAYS[1], [9, 9, 9]);
     let mut rebuild = days.place.command(&format!("load --date {} --rebuild -j job.toml", DAYS[0]));
     let mut rebuild = rebuild.env("FAILPOINTS", "between-batches=sleep(6000)").spawn().unwrap();
-    // It has written its first batch, and waits with its transaction open.
+    // It has written its first batch and waits with its transaction open.
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                  AND state = 'idle in transaction' AND query LIKE 'RELEASE SAVEPOINT%'";
     wait_until("it is between two batches", || days.query(waits) == ["1"]);
@@ -91,7 +91,7 @@ fn who_takes_down_a_metric_while_a_day_is_rebuilt_is_told_what_it_waits_for() {
     wait_until("both end", || rebuild.status().is_some() && load.status().is_some());
     assert!(rebuild.status().unwrap().success() && load.status().unwrap().success());
     assert!(says("no longer waiting"));
-    // What the rebuild wrote is in the new metric too.
+    // The new metric includes the rebuilt rows.
     days.write_job_of(&lines);
     days.place.run("rollup --check -j job.toml").ended(0, &[]);
     assert_eq!(days.query("SELECT count(*) FROM daily_metrics WHERE metric_id = 'sum'"), ["1"]);
@@ -113,7 +113,7 @@ fn a_rebuild_that_is_ended_by_a_deadlock_begins_anew() {
          CREATE TRIGGER lose BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION lose()",
     );
     days.run(&format!("load --date {} --rebuild", DAYS[0])).ended(0, &["deadlock", "begins anew"]);
-    // Two rows of the first try, the victim, and all of the second.
+    // Two rows of the first attempt, the victim, and all rows of the second attempt.
     assert_eq!(days.query("SELECT last_value FROM tries"), ["11"]);
     assert_eq!(days.query("SELECT source_id, count(*) FROM t GROUP BY 1 ORDER BY 1"), ["1|8", "2|4"]);
     days.is_computed();

@@ -1,5 +1,5 @@
-//! The machine's clock, which decides nothing: whenever and wherever the program and the server run,
-//! the same loads leave the same behind.
+//! The machine's clock must not influence any result: whenever and wherever the program and the server run,
+//! the same loads leave the same state.
 
 use super::*;
 use crate::harness::clock;
@@ -10,16 +10,16 @@ on_each_destination! {
     the_same_loads_leave_the_same_at_any_time_and_in_any_zone
 }
 
-/// When a run begins, and how that year begins.
+/// When a run begins, and the years in which it can record a time.
 const MOMENTS: [(&str, &[&str]); 3] = [
     ("1999-06-30 12:00:00", &["1999"]),
-    // The year turns while it runs, in whichever zone.
+    // The year turns during the run, in every zone.
     ("2026-12-31 23:59:59", &["2026", "2027"]),
     ("2031-02-28 06:00:00", &["2031"]),
 ];
 const ZONES: [&str; 3] = ["UTC", "America/St_Johns", "Pacific/Apia"];
 
-/// What may differ: the clock's columns, and the process and session that wrote.
+/// Columns that may differ: those with a time, process or session.
 const OF_THE_CLOCK: [&str; 11] = [
     "first_seen",
     "last_seen",
@@ -29,13 +29,13 @@ const OF_THE_CLOCK: [&str; 11] = [
     "ended_at",
     "owner_pid",
     "owner_start",
-    // How fast a lane was.
+    // The speed of a lane varies too.
     "records_per_s",
     "bytes_per_s",
     "points",
 ];
 
-/// Stamps that lack a year and a zone, hours that a clock shows twice or never, a day that most years have not.
+/// Stamps without year and zone, hours that a clock shows twice or never, and a day that most years lack.
 const STAMPS: [(&str, &str); 3] = [
     ("2023-12-31", "Dec 31 23:59:59 web 1\nJan  1 00:30:00 web 2\nDec 31 24:00:00 web 3\n"),
     (
@@ -63,7 +63,7 @@ const LATEST: &str = r#"{"id":1,"seen":"2024-03-31T02:30:00","note":"an hour tha
 {"id":3,"note":"of no time"}
 "#;
 
-/// The jobs, where they go to.
+/// Writes the jobs, with this destination.
 fn write_jobs(place: &Place, url: &str) {
     let stamps = |limit: u32| {
         format!(
@@ -132,7 +132,7 @@ fn write_jobs(place: &Place, url: &str) {
     );
 }
 
-/// What is run, and how it ends.
+/// The commands, with their exit codes.
 const COMMANDS: [(&str, i32); 8] = [
     ("backfill -j stamps.toml --from 2023-12-31 --to 2024-01-02", 3),
     ("backfill -j stamps.toml --from 2023-12-31 --to 2024-03-11", 3),
@@ -144,7 +144,7 @@ const COMMANDS: [(&str, i32); 8] = [
     ("forget -j stamps.toml --id 1 --delete-rows", 0),
 ];
 
-/// Runs all of it, and gives all that is there then, a line a row.
+/// Runs all commands and returns all resulting state, one line per row.
 fn all_that_is_left(
     place: &Place,
     destination: &Destination,
@@ -207,12 +207,12 @@ fn the_same_loads_leave_the_same_at_any_time_and_in_any_zone(kind: Kind) {
     };
 
     let now = all_that_is_left(&place, &destination(Server::shared(), "now"), &[]);
-    // Nothing is compared with nothing.
+    // Guards against comparing nothing with nothing.
     let of = |table: &str| now.iter().filter(|row| row.starts_with(&kind.table(table, ""))).count();
     assert!(now.iter().any(|row| row.contains("until")) && now.len() > 40 && of("logmill") > 25, "{now:#?}");
 
     let pairs = MOMENTS.iter().flat_map(|moment| ZONES.map(|zone| (moment, moment, zone)));
-    // And a server of another time than the program's, where there is one.
+    // On PostgreSQL, also with a server whose clock differs from the program's.
     let apart = (kind == Kind::Postgres).then_some((&MOMENTS[0], &MOMENTS[2], ZONES[2]));
     for (round, (own, servers, zone)) in pairs.chain(apart).enumerate() {
         let environment = clock::at(own.0, zone);
@@ -234,7 +234,7 @@ fn the_same_loads_leave_the_same_at_any_time_and_in_any_zone(kind: Kind) {
             then.len(),
             now.len()
         );
-        // It was that time indeed, for whoever writes it down.
+        // The fake clock was in effect, for the process that records times.
         let sql = format!("SELECT CAST(started_at AS text) FROM {}", kind.table("logmill", "runs"));
         let writer = if kind == Kind::Postgres { servers } else { own };
         let rows = destination.look(|snapshot| snapshot.query(&sql));

@@ -1,4 +1,4 @@
-//! Columns with the same value in every row.
+//! Constant columns.
 
 use super::*;
 use crate::stories::on_each_destination;
@@ -42,14 +42,14 @@ fn every_row_has_what_the_job_says_of_its_day(kind: Kind) {
             ["bigint NO, date NO, date NO, text NO, bigint NO, boolean NO, integer NO, bigint NO"]
         );
     }
-    // Only columns ask for a day.
+    // The job needs a date only for a column.
     let days = Days::new(kind).files("files = [\"logs/a.log\"]").lines("columns = { of_day = \"{date}\" }");
     days.log("a", 1..=1);
     days.run("load")
         .ended(2, &["column 'of_day' in `columns` of the job has a placeholder for the data date"]);
     days.run("load --date 2024-02-29").ended(0, &[]);
     assert_eq!(days.query("SELECT CAST(of_day AS text) FROM t"), ["2024-02-29"]);
-    // To see the statements, no day is needed.
+    // Printing the statements needs no date.
     assert_eq!(days.run("plan --print-sql").code, 0);
 }
 
@@ -103,7 +103,7 @@ fn the_same_record_on_another_day_is_another_by_content(kind: Kind) {
         days.query("SELECT n, CAST(data_date AS text) FROM t ORDER BY 2"),
         ["1|2024-01-01", "1|2024-01-02"]
     );
-    // Without a column that tells the days apart it is the same, and by the hash that it always had.
+    // Without a column that tells the days apart, the record is the same, with the same hash as ever.
     let days = Days::new(kind).lines("key = \"content\"");
     for day in ["2024-01-01", "2024-01-02"] {
         days.log(day, [1]);
@@ -146,7 +146,7 @@ fn a_letter_that_is_replayed_has_the_columns_of_its_day(kind: Kind) {
     );
 }
 
-/// The second file of a day is loaded after that of the next one.
+/// The second file of a day is loaded after the next day's file.
 fn of_letters_of_several_days_the_last_of_the_sources_wins(kind: Kind) {
     let days = || {
         let days = Days::new(kind)
@@ -155,7 +155,7 @@ fn of_letters_of_several_days_the_last_of_the_sources_wins(kind: Kind) {
         for (day, file) in
             [("2024-01-01", "2024-01-01"), ("2024-01-02", "2024-01-02"), ("2024-01-01", "2024-01-01-b")]
         {
-            // One that another letter of its source beats, and one that only it has.
+            // A record with two letters, one in each of two files, and one that only this file has.
             days.place.write(format!("logs/{file}.log"), format!("{{\"n\":\"x\"}}\nno {file}\n"));
             days.run(&format!("load --date {day}")).ended(3, &[]);
         }

@@ -1,4 +1,4 @@
-//! Days that have another length than a day, or none; years that turn.
+//! Days that are longer or shorter than 24 hours or do not exist, and turns of the year.
 
 use super::*;
 use crate::stories::on_each_destination;
@@ -13,13 +13,13 @@ const FIELDS: &str = "at = \"timestamp\"";
 const COLUMNS: &str = "columns = { data_date = \"{date}\" }";
 
 impl Days {
-    /// The log of a day, with a record for each of these stamps.
+    /// Writes the log of a day, with a record for each of these stamps.
     fn stamps(&self, day: &str, stamps: &[&str]) {
         let records = stamps.iter().map(|at| format!("{{\"at\":\"{at}\"}}\n"));
         self.place.write(format!("logs/{day}.log"), records.collect::<String>());
     }
 
-    /// The moments that are there, each with its day.
+    /// The stored moments, each with its day.
     fn moments(&self) -> Vec<String> {
         let at = match self.kind {
             Kind::Postgres => "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')",
@@ -28,7 +28,7 @@ impl Days {
         self.query(&format!("SELECT CAST(data_date AS text), {at} FROM t ORDER BY source_id, source_offset"))
     }
 
-    /// How many stamps were of an hour that was twice, or never.
+    /// Loads these days and returns how many stamps fell into an hour that occurred twice or never.
     #[track_caller]
     fn unsure(&self, range: &str) -> i64 {
         let mut unsure = 0;
@@ -52,16 +52,16 @@ fn days_of_23_and_25_hours_have_all_their_records(kind: Kind) {
     assert_eq!(days.unsure("2024-03-31 2024-10-27"), 2);
     let moments = [
         "2024-03-31|2024-03-31T00:59:59",
-        // It was never 2:30: by the clock before, that is 3:30.
+        // It was never 2:30; by the offset before the change, that is 3:30.
         "2024-03-31|2024-03-31T01:30:00",
         "2024-03-31|2024-03-31T01:00:00",
         "2024-10-27|2024-10-26T23:59:59",
-        // It was 2:30 twice: the earlier.
+        // It was 2:30 twice; the earlier one counts.
         "2024-10-27|2024-10-27T00:30:00",
         "2024-10-27|2024-10-27T02:00:00",
     ];
     assert_eq!(days.moments(), moments);
-    // All days between them are absent, and each is there once: none is skipped or told twice.
+    // All days in between are absent, and each occurs exactly once.
     let (code, result) = days.json("backfill --from 2024-03-30 --to 2024-10-29");
     assert_eq!((code, &result["counts"]["records"]), (0, &0.into()), "{result}");
     let dates = result["dates"].as_array().unwrap();
@@ -69,7 +69,7 @@ fn days_of_23_and_25_hours_have_all_their_records(kind: Kind) {
     let absent = dates.iter().filter(|date| date["state"] == "absent").count();
     assert_eq!((dates.len(), done, absent), (213, 2, 211));
 
-    // A clock that goes by half an hour, and one that is half an hour off.
+    // A clock that changes by half an hour, and one with an offset of half an hour.
     for (zone, day, stamp, moment) in [
         ("Australia/Lord_Howe", "2024-04-07", "2024-04-07T01:45:00", "2024-04-06T14:45:00"),
         ("Australia/Lord_Howe", "2024-10-06", "2024-10-06T02:15:00", "2024-10-05T15:45:00"),
@@ -87,7 +87,7 @@ fn days_of_23_and_25_hours_have_all_their_records(kind: Kind) {
 }
 
 fn a_day_that_never_was_has_no_file_and_no_second(kind: Kind) {
-    // Samoa went over the date line: after 29 December 2011 came the 31st.
+    // Samoa crossed the date line: 31 December 2011 followed the 29th.
     let days = Days::new(kind)
         .files("files = [\"logs/{date}.log\"]\ntimezone = \"Pacific/Apia\"")
         .of_fields(FIELDS)
@@ -99,9 +99,10 @@ fn a_day_that_never_was_has_no_file_and_no_second(kind: Kind) {
     assert_eq!((code, &result["counts"]["inserted"]), (0, &2.into()), "{result}");
     let states: Vec<&Value> = result["dates"].as_array().unwrap().iter().map(|date| &date["state"]).collect();
     assert_eq!(states, ["done", "absent", "done"]);
-    // A second lies between them.
+    // They are one second apart.
     assert_eq!(days.moments(), ["2011-12-29|2011-12-30T09:59:59", "2011-12-31|2011-12-30T10:00:00"]);
-    // A file that claims to be of that day is one of a day like any other; its stamps go by the clock before.
+    // A file that claims that day is a file of a day like any other; its stamps use the offset before the
+    // change.
     days.stamps("2011-12-30", &["2011-12-30T12:00:00"]);
     let (_, result) = days.json(range);
     assert_eq!(result["counts"]["inserted"], 1, "{result}");
@@ -113,7 +114,7 @@ fn a_year_that_turns_takes_no_record_along(kind: Kind) {
         .files("files = [\"logs/{yyyy}/{mm}/{dd}.log\"]")
         .of_fields("at = { type = \"timestamp\", format = \"syslog\" }")
         .lines(COLUMNS);
-    // What was held back at midnight stands in the file of the new year.
+    // A line that was held back at midnight is in the file of the new year.
     days.stamps("2023/12/31", &["Dec 31 23:59:59"]);
     days.stamps("2024/01/01", &["Dec 31 23:59:58", "Jan  1 00:00:00"]);
     days.stamps("2024/02/29", &["Feb 29 12:00:00", "Mar  1 00:00:00"]);

@@ -1,4 +1,4 @@
-//! Days that are loaded again, in the place of their rows.
+//! `--rebuild`: loading days again in place of their rows.
 
 use std::process::Child;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::harness::run::needs_failpoints;
 use crate::stories::on_each_destination;
 
-/// Rebuilds that do not come to their end.
+/// Rebuilds that are interrupted.
 mod killed;
 
 on_each_destination! {
@@ -35,7 +35,7 @@ const DAY: &str = "2024-03-01";
 const OTHER: &str = "2024-03-02";
 const REBUILD: &str = "load --date 2024-03-01 --rebuild";
 
-/// Two days that are loaded: ten records each.
+/// Two loaded days with ten records each.
 fn two_days(kind: Kind) -> Days {
     let days = Days::new(kind);
     days.log(DAY, 0..10);
@@ -45,7 +45,7 @@ fn two_days(kind: Kind) -> Days {
 }
 
 impl Days {
-    /// The rows of a source, each with whatever would show that it was written anew.
+    /// The rows of a source, with a version that shows whether a row was rewritten.
     fn rows_of(&self, source: i32) -> Vec<String> {
         let version = self.kind.word("xmin::text, ctid::text", "rowid");
         self.query(&format!(
@@ -53,7 +53,7 @@ impl Days {
         ))
     }
 
-    /// All that there is, but for who holds a source and when.
+    /// The complete state, except for owners and times.
     fn all(&self) -> Vec<Vec<String>> {
         let table = |name: &str| self.kind.table("logmill", name);
         [
@@ -79,7 +79,7 @@ impl Days {
         self.query(&format!("SELECT source_offset, state, note FROM {letters} WHERE state <> 'superseded' ORDER BY source_id, source_offset"))
     }
 
-    /// Begins a command that is held up at a point.
+    /// Starts a command that is delayed at failpoints.
     fn spawn(&self, arguments: &str, failpoints: &str) -> Child {
         self.write_job();
         let mut command = self.place.command(&format!("{arguments} -j job.toml"));
@@ -113,7 +113,7 @@ fn under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were(kind: Kind) 
     let mut days = two_days(kind);
     let (first, other) = (days.rows_of(1), days.rows_of(2));
     days.fields("n = { type = \"int\", le = 5 }");
-    // What is loaded is done, under whatever rules; the way on is named.
+    // A loaded day is done, whatever the rules are now; the message names the way forward.
     let said = days.run(&format!("load --date {DAY}"));
     assert!(said.stderr.contains("load --rebuild"), "{said:?}");
     assert_eq!(days.rows_of(1), first);
@@ -126,7 +126,7 @@ fn under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were(kind: Kind) 
     assert_eq!(days.query("SELECT n FROM t WHERE source_id = 1 ORDER BY n"), ["0", "1", "2", "3", "4", "5"]);
     assert_eq!(days.rows_of(2), other);
     assert_eq!(days.letters().len(), 4);
-    // It is what it is now, whatever came before.
+    // A second rebuild has the same result.
     let (code, again) = days.json(REBUILD);
     assert_eq!((code, &again["rebuilt"]["dead_letters_superseded"]), (3, &4.into()), "{again}");
     assert_eq!(days.letters().len(), 4);
@@ -137,7 +137,7 @@ fn under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were(kind: Kind) 
         kind.table("logmill", "dead_letters")
     );
     assert_eq!(days.query(&of_letters), ["2"]);
-    // What comes behind is of the same generation, and of the same source.
+    // Later lines belong to the same generation and the same source.
     days.log(DAY, 0..12);
     days.run(&format!("load --date {DAY}")).ended(3, &[]);
     assert_eq!(days.query(&of_letters), ["2"]);
@@ -147,14 +147,14 @@ fn under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were(kind: Kind) 
 fn a_corrected_file_takes_the_place_of_the_old_one(kind: Kind) {
     let days = two_days(kind);
     days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nno number\n{\"n\":3}\n");
-    // By itself it is another file under the old name.
+    // Without a rebuild, it is another file under the old name.
     days.run(&format!("load --date {DAY}")).ended(1, &["forget", "--rebuild logs/2024-03-01.log"]);
     let (code, result) = days.json(REBUILD);
     assert_eq!((code, &result["counts"]["records"]), (3, &3.into()), "{result}");
     assert_eq!(days.query("SELECT source_id, n FROM t WHERE source_id <> 2 ORDER BY n"), ["1|1", "1|3"]);
     let sources = kind.table("logmill", "sources");
     assert_eq!(days.query(&format!("SELECT id, size, generation FROM {sources} ORDER BY id"))[0], "1|26|1");
-    // It is known by what it is now.
+    // The source is identified by its new content.
     let (code, result) = days.json(&format!("load --date {DAY}"));
     assert_eq!((code, &result["sources"]["finished_before"]), (3, &1.into()), "{result}");
     days.run("verify --date 2024-03-01").ended(0, &[]);
@@ -182,19 +182,19 @@ fn what_has_no_file_any_more_stands_in_the_way_or_goes(kind: Kind) {
     );
     let (_, status) = days.json("status");
     assert_eq!(status["dates"][0]["state"], "done", "{status}");
-    // All of them.
+    // No file is left.
     std::fs::remove_file(days.place.path(&format!("logs/{DAY}.log"))).unwrap();
     days.run(REBUILD).ended(1, &["--allow-missing"]);
     let (code, backfill) = days.json("backfill --from 2024-03-01 --to 2024-03-03 --rebuild --allow-missing");
     assert_eq!(days.query("SELECT count(*) FROM t WHERE n < 10"), ["0"]);
-    // A day that has nothing any more is absent, to whoever tells of it.
+    // Every command reports a day without any file as absent.
     let (_, status) = days.json("status");
     let states = |report: &Value| [0, 1].map(|day| report["dates"][day]["state"].clone());
     assert_eq!((code, states(&backfill)), (0, states(&status)), "{backfill}");
     assert_eq!(states(&status), ["absent", "done"], "{status}");
 }
 
-/// A day with a discarded letter and a mended one, and another day.
+/// A day with one discarded and one mended letter, and another day.
 fn days_with_letters(kind: Kind) -> Days {
     let days = Days::new(kind);
     days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nnobody\n{\"n\":2}\nmendable\n{\"n\":3}\n");
@@ -222,7 +222,7 @@ fn what_was_decided_about_letters_holds(kind: Kind) {
         (&rebuilt["discarded_again"], &rebuilt["mended_again"], &rebuilt["undone"]),
         (&1.into(), &1.into(), &0.into())
     );
-    // A record that is good by what was mended counts as rejected.
+    // A record that is valid only because it was mended counts as rejected.
     assert_eq!(
         (&result["counts"]["rejected"], &result["counts"]["inserted"]),
         (&2.into(), &3.into()),
@@ -232,12 +232,12 @@ fn what_was_decided_about_letters_holds(kind: Kind) {
     let letters = kind.table("logmill", "dead_letters");
     let fixed = format!("SELECT count(*) FROM {letters} WHERE state = 'replayed' AND fixed IS NOT NULL");
     assert_eq!(days.query(&fixed), ["1"]);
-    // By now they stand elsewhere in the file, and are what they were.
+    // The records have moved within the file, and keep their states.
     let text = days.place.read(&format!("logs/{DAY}.log"));
     days.place.write(format!("logs/{DAY}.log"), format!("{{\"n\":0}}\n{text}"));
     days.run(REBUILD).ended(0, &["stays discarded", "row again"]);
     assert_eq!(days.letters(), ["16|discarded|known", "31|replayed|null"]);
-    // By these rules what was mended is no good, and what is wrong with the other is the same.
+    // Under these rules the mended record is invalid, and the discarded one has the same fault as before.
     days.fields("n = { type = \"int\", le = 50 }");
     let (code, result) = days.json(REBUILD);
     assert_eq!((code, &result["rebuilt"]["undone"]), (3, &1.into()), "{result}");
@@ -268,7 +268,7 @@ fn a_rebuild_that_fails_leaves_the_old_day(kind: Kind) {
     days.place.write(format!("logs/{DAY}.log"), "no\nno\nno\n{\"n\":1}\n");
     let before = days.all();
     let said = days.run(&format!("{REBUILD} --stop-above 1"));
-    // Its letters went with it, so there are none to look at or to replay.
+    // Its letters were rolled back too, so there are none to look at or to replay.
     for of_a_load in ["(dead letter", "replay", "--accept-new-rules"] {
         assert!(!said.stdout.contains(of_a_load) && !said.stderr.contains(of_a_load), "{said:?}");
     }
@@ -280,7 +280,7 @@ fn a_rebuild_that_fails_leaves_the_old_day(kind: Kind) {
         "{result}"
     );
     let reason = &result["sources"]["given_up"][0]["reasons"][0];
-    // Its letters went with it: no id leads to them.
+    // Its letters were rolled back too: no id leads to them.
     assert_eq!((&reason["count"], &reason["first"]["id"]), (&3.into(), &Value::Null), "{result}");
     assert_eq!(days.all(), before);
     let (_, backfill) = days.json("backfill --from 2024-03-01 --to 2024-03-02 --rebuild --stop-above 1");
@@ -293,7 +293,7 @@ fn a_rebuild_that_fails_leaves_the_old_day(kind: Kind) {
         days.run(&format!("{REBUILD}{flags}")).ended(1, &["UTF-16", "nothing was changed"]);
         assert_eq!(days.all(), before);
     }
-    // Afterwards it is free.
+    // Afterwards the source is free.
     days.log(DAY, 5..6);
     days.run(REBUILD).ended(0, &[]);
     assert_eq!(days.query("SELECT n FROM t WHERE source_id = 1"), ["5"]);
@@ -363,7 +363,7 @@ fn what_cannot_be_rebuilt_says_so(kind: Kind) {
     );
     stdin.ended(2, &["is a stream"]);
     days.run(&format!("load --date {DAY} --allow-missing")).ended(2, &["--rebuild"]);
-    // A split is a part of what a rebuild replaces.
+    // A rebuild replaces whole sources, not splits.
     days.run(&format!("{REBUILD} --split 1-0")).ended(2, &["--rebuild", "--split", "cannot be used with"]);
     assert_eq!(days.query("SELECT count(*) FROM t"), ["20"]);
     days.run(&format!("{REBUILD} --lanes 2")).ended(0, &["has one lane"]);
@@ -377,7 +377,7 @@ fn files_can_be_rebuilt_alone(kind: Kind) {
     let b = days.rows_of(2);
     std::fs::remove_file(days.place.path("logs/b.log")).unwrap();
     days.log("a", 10..14);
-    // A FILE is about its own source: that another one has lost its file is none of its business.
+    // A FILE argument concerns only its own source, so the missing file of another one does not matter.
     days.run("load --rebuild logs/a.log").ended(0, &["in the place of 3 rows"]);
     assert_eq!(days.query("SELECT n FROM t WHERE source_id = 1 ORDER BY n"), ["10", "11", "12", "13"]);
     assert_eq!(days.rows_of(2), b);
@@ -386,7 +386,7 @@ fn files_can_be_rebuilt_alone(kind: Kind) {
     days.log("c", 20..21);
     days.run("load --rebuild --allow-missing").ended(0, &[]);
     assert_eq!(days.query("SELECT source_id, n FROM t ORDER BY n"), ["1|10", "1|11", "1|12", "1|13", "3|20"]);
-    // Without any file it is a rebuild to nothing, which somebody must ask for by name.
+    // Without any file, the rebuild would leave nothing, so the user must ask for it by name.
     let days = days.files("files = [\"logs/*.log\", \"one.log\"]");
     std::fs::remove_dir_all(days.place.path("logs")).unwrap();
     days.place.write("one.log", "{\"n\":30}\n");
@@ -398,12 +398,12 @@ fn files_can_be_rebuilt_alone(kind: Kind) {
     let (code, result) = days.json("load --rebuild --allow-missing");
     assert_eq!((code, &result["rebuilt"]["sources_removed"]), (0, &3.into()), "{result}");
     assert_eq!(days.query("SELECT count(*) FROM t"), ["0"]);
-    // A job that has loaded nothing has a mistake in its names.
+    // If the job has loaded nothing, its file names must be wrong.
     days.run("load --rebuild --allow-missing").ended(1, &["one.log"]);
     days.files("files = [\"logs/*.log\"]").run("load --rebuild --allow-missing").ended(2, &["logs/*.log"]);
 }
 
-/// Two files of a job without a date, of which the second is a copy of the first by now.
+/// Two files of a job without a date; the second has become a copy of the first.
 fn a_copy(kind: Kind) -> Days {
     let days = Days::new(kind).files("files = [\"logs/*.log\"]");
     days.log("a", 0..3);
@@ -445,9 +445,9 @@ fn a_file_that_may_be_one_of_two_sources_is_not_rebuilt_alone(kind: Kind) {
         assert_eq!(days.all(), before);
         days.log("a", 0..3);
     }
-    // Once the first is back, it is a copy.
+    // Once the first is back, the second is recognised as a copy.
     days.run("load --rebuild logs/b.log").ended(0, &["in the place of 5 rows"]);
-    // Files that have changed places are told by what they hold, for both are there.
+    // Two files that swapped names are told apart by their content, because both exist.
     days.log("a", 0..3);
     days.log("b", 3..8);
     days.run("load --rebuild").ended(0, &[]);
@@ -461,7 +461,7 @@ fn a_file_that_may_be_one_of_two_sources_is_not_rebuilt_alone(kind: Kind) {
 fn one_who_is_at_a_source_is_respected(kind: Kind) {
     needs_failpoints();
     let days = two_days(kind);
-    // A load that is at a day that has grown, and one that rebuilds it.
+    // A load holds a day that has grown while another run rebuilds it.
     days.log(DAY, 0..12);
     let mut load = days.spawn(&format!("load --date {DAY}"), "after-claim=sleep(14000)");
     crate::harness::wait_until("the load holds it", || {
@@ -486,7 +486,7 @@ fn each_day_of_a_backfill_is_rebuilt(kind: Kind) {
     let (code, result) = days.json(range);
     assert_eq!((code, &result["counts"]["inserted"]), (3, &12.into()), "{result}");
     assert_eq!(days.query("SELECT source_id, count(*) FROM t GROUP BY 1 ORDER BY 1"), ["1|10", "2|2"]);
-    // A day that fails stays, and the others do not.
+    // A failing day keeps its rows, while the others are rebuilt.
     days.fields("n = { type = \"int\", le = 13 }");
     days.place.write(format!("logs/{DAY}.log"), "no\nno\nno\n");
     let (code, result) = days.json(&format!("{range} --stop-above 2"));
@@ -555,7 +555,7 @@ fn a_replay_under_way_is_waited_for(kind: Kind) {
     let runs = format!("SELECT count(*) FROM {} WHERE command <> 'load'", kind.table("logmill", "runs"));
     crate::harness::wait_until("the replay is at work", || days.query(&runs)[0] == "1");
     std::thread::sleep(std::time::Duration::from_millis(500));
-    // What the replay writes is there before it goes, and comes again.
+    // The rebuild removes what the replay wrote, and writes it again.
     days.run(REBUILD).ended(0, &["1 mended record is a row again"]);
     assert!(replay.wait().unwrap().success());
     assert_eq!(days.query("SELECT n FROM t ORDER BY n"), ["1", "99"]);

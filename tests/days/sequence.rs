@@ -1,8 +1,8 @@
-//! Loads, backfills, rebuilds, replays, late files, corrected files, metrics that come later and other rules in any
-//! order, killed anywhere: what is there in the end, metrics and marks included, is what a load of the same files into
-//! nothing makes. Where the order of what was done decides, it is what a fold of the committed records makes, step by
-//! step. After every step a metric that is not what its rows say is marked. What else changes rows, or is made of them,
-//! joins in [`Step`] and [`Sequence::left`].
+//! Random sequences of loads, backfills, rebuilds, replays, late files, corrected files, metrics added later
+//! and changed rules, killed anywhere. In the end, the state, including metrics and marks, equals that of a
+//! fresh load of the same files. Where the order of operations decides, it equals a fold of the committed
+//! records, step by step. After every step, a metric that differs from its rows is marked. A new operation
+//! that changes rows, or a new table made from them, joins in [`Step`] and [`Sequence::left`].
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::*;
 use crate::harness::run::needs_failpoints;
 use crate::harness::trials::trials;
 
-/// What the order of commits decides.
+/// The result where the order of commits decides.
 mod fold;
 
 use fold::folded;
@@ -57,7 +57,7 @@ fn whatever_is_done_sqlite_updates_rows_in_the_order_of_commits() {
     });
 }
 
-/// Keys under which no order of loads decides, and how many sequences are tried of each.
+/// Keys under which the order of loads does not matter, and how many sequences to try of each.
 const ORDERLESS: [(&str, usize); 4] = [
     ("key = \"position\"\ncolumns = { data_date = \"{date}\" }", 3),
     ("key = \"content\"", 1),
@@ -65,7 +65,7 @@ const ORDERLESS: [(&str, usize); 4] = [
     ("key = [\"n\"]\non_conflict = \"newest(seen)\"\ncolumns = { data_date = \"{date}\" }", 2),
 ];
 
-/// Of rows, of one column of them, of letters, and by a column.
+/// Metrics over rows, over one column, over letters, and grouped by a column.
 const METRICS: &str = "
 [[rollup]]
 metric = \"rows\"
@@ -86,7 +86,7 @@ table = \"by_n\"
 const DAYS: [&str; 4] = ["2024-02-28", "2024-02-29", "2024-03-01", "2024-03-02"];
 const RANGE: &str = "--from 2024-02-28 --to 2024-03-03";
 
-/// Where a run dies, if it comes by.
+/// Points at which a run dies, if it reaches them.
 const POINTS: [&str; 15] = [
     "before-register-commit",
     "before-claim-commit",
@@ -105,7 +105,7 @@ const POINTS: [&str; 15] = [
     "mid-finish",
 ];
 
-/// Where a rebuild dies besides.
+/// Further points at which a rebuild dies.
 const REBUILD_POINTS: [&str; 7] = [
     "before-rebuild",
     "after-superseded",
@@ -116,11 +116,11 @@ const REBUILD_POINTS: [&str; 7] = [
     "after-rebuild-commit",
 ];
 
-/// The first rules, and those that take more.
+/// The limits of the first rules and of the later, wider ones.
 const FIRST_LIMIT: i64 = 60;
 const LATER_LIMIT: i64 = 80;
 
-/// What is done.
+/// One operation.
 #[derive(Debug)]
 enum Step {
     Load(&'static str),
@@ -128,9 +128,9 @@ enum Step {
     Rebuild(&'static str),
     RebuildAll,
     Replay,
-    /// A file comes for a day, perhaps before those that it has by name.
+    /// A file arrives for a day, perhaps sorting before the day's other files.
     LateFile,
-    /// A file is another under its old name.
+    /// A file is replaced by another one under the same name.
     Correct,
     /// The job has metrics from now on.
     Metrics,
@@ -154,14 +154,14 @@ impl Step {
     }
 }
 
-/// A job over four days, to which things happen.
+/// A job over four days, and the state of its sequence.
 struct Sequence {
     days: Days,
     rng: Rng,
     limit: i64,
-    /// The files that there are, by their names.
+    /// The names of the existing files.
     files: Vec<String>,
-    /// The days of files that were corrected: only a rebuild loads these.
+    /// The days of corrected files, which only a rebuild loads.
     corrected: BTreeSet<&'static str>,
     has_metrics: bool,
     said: Vec<String>,
@@ -189,7 +189,7 @@ impl Sequence {
         sequence
     }
 
-    /// Under the rules that hold now.
+    /// Runs a command under the current rules.
     fn run(&mut self, arguments: &str, failpoints: &str) -> Said {
         self.days.fields = format!(
             "n = {{ type = \"int\", le = {} }}\nseen = {{ type = \"int\", required = false }}\nnote = \"text\"\n\
@@ -204,7 +204,7 @@ impl Sequence {
     }
 
     fn late_file(&mut self) {
-        // More would have another order by name than by text.
+        // With ten files, the order by number would differ from the order by text.
         if self.files.len() == 9 {
             return;
         }
@@ -221,20 +221,20 @@ impl Sequence {
         self.said.push(format!("correct {name}"));
     }
 
-    /// Writes lines into a file, in the place of those that it has.
+    /// Replaces the content of a file.
     fn write(&mut self, name: &str) {
         let rng = &mut self.rng;
-        // So that it cannot be taken for one that has grown.
+        // A random word, so that the file cannot be mistaken for a grown one.
         let of = rng.u32(..);
         let mut lines = String::new();
         for line in 0..rng.u32(1..40) {
             let (n, seen) = (rng.i64(0..=LATER_LIMIT + 4), rng.i64(0..50));
             let at = ["27T23:59:59.5", "28T10:00:00", "29T00:00:00"][rng.usize(..3)];
-            // A line in twenty is no record at all.
+            // One line in twenty is no record at all.
             match rng.u32(..20) {
                 0 => lines.push_str("{\"n\":\n"),
                 1 => lines.push_str(&format!("{{\"n\":{n},\"note\":\"of {of}, line {line}\"}}\n")),
-                // The same in many files.
+                // The same line in many files.
                 2 => lines.push_str("{\"n\":7,\"seen\":7,\"note\":\"everywhere\",\"at\":\"2024-03-01T00:00:00Z\"}\n"),
                 _ => lines.push_str(&format!(
                     "{{\"n\":{n},\"seen\":{seen},\"note\":\"of {of}, line {line}\",\"at\":\"2024-02-{at}Z\"}}\n"
@@ -244,7 +244,7 @@ impl Sequence {
         self.days.place.write(format!("logs/{name}"), lines);
     }
 
-    /// Takes a step, and may die of it.
+    /// Takes a step, and may die in it.
     fn step(&mut self, step: &Step, may_go_side_by_side: bool) {
         let is_rebuild = matches!(step, Step::Rebuild(_) | Step::RebuildAll);
         let (is_newest, knows_days) =
@@ -264,7 +264,7 @@ impl Sequence {
             Step::Backfill => {
                 self.run(&format!("backfill {RANGE} --accept-new-rules {parallel}"), &failpoints)
             }
-            // Nobody knows whose the rows are.
+            // The rows do not say which day they belong to.
             Step::Rebuild(_) | Step::RebuildAll if !knows_days => return,
             Step::Rebuild(day) => self.run(&format!("load --date {day} --rebuild"), &failpoints),
             Step::RebuildAll => self.run(&format!("backfill {RANGE} --rebuild {parallel}"), &failpoints),
@@ -272,7 +272,7 @@ impl Sequence {
             Step::Replay if !may_go_side_by_side => self.replay(""),
             Step::Replay => self.replay(&failpoints),
             Step::LateFile => return self.late_file(),
-            // A key whose row goes may have a record of another day.
+            // When a key's row is deleted, a record of another day may still have that key.
             Step::Correct if !may_go_side_by_side || is_newest || !knows_days => return,
             Step::Correct => return self.correct(),
             Step::Metrics => {
@@ -303,7 +303,7 @@ impl Sequence {
         self.is_right_or_marked();
     }
 
-    /// Wherever it has died, a metric that is not what the rows say is marked to be computed again.
+    /// Asserts that, wherever the run died, a metric that differs from its rows is marked for recomputation.
     #[track_caller]
     fn is_right_or_marked(&mut self) {
         let (metrics, dirty) = (self.ours("metrics"), self.ours("dirty_dates"));
@@ -320,7 +320,7 @@ impl Sequence {
         let result: Value =
             serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"));
         assert!([0, 5].contains(&said.code), "{said:?}");
-        // A backend that outlives its client for a moment may end what it was at meanwhile.
+        // A backend that briefly outlives its client may finish its work meanwhile.
         let marked: Vec<String> = before.into_iter().chain(self.days.query(&marks)).collect();
         for difference in result["differences"].as_array().unwrap() {
             let date = difference["date"].as_str().unwrap();
@@ -336,7 +336,7 @@ impl Sequence {
         let tables = self.days.destination.look(|snapshot| snapshot.has(&self.ours("dead_letters")));
         match tables {
             true => self.run("dead-letters replay", failpoints),
-            // There is nothing yet that could have letters.
+            // Nothing has been loaded that could have letters.
             false => Said { code: 0, stdout: String::new(), stderr: String::new() },
         }
     }
@@ -345,7 +345,7 @@ impl Sequence {
         self.days.kind.table("logmill", table)
     }
 
-    /// Does what is left to do.
+    /// Does everything that is left to do.
     fn finish(&mut self) {
         (self.limit, self.has_metrics) = (LATER_LIMIT, true);
         for day in std::mem::take(&mut self.corrected) {
@@ -356,12 +356,12 @@ impl Sequence {
         assert!([0, 3].contains(&backfill.code), "{:#?}\n{backfill:?}", self.said);
         let replay = self.replay("");
         assert!([0, 3].contains(&replay.code), "{:#?}\n{replay:?}", self.said);
-        // Nothing is left to be computed, and all that was is right.
+        // Nothing is left to compute, and every metric is right.
         assert_eq!(self.days.query(&format!("SELECT count(*) FROM {}", self.ours("dirty_dates"))), ["0"]);
         self.is_right_or_marked();
     }
 
-    /// All that a person would look at: rows, with where they come from if they say it; open letters; days.
+    /// Everything a user can see: rows, with their source if they have one; open letters; days.
     fn left(&self) -> Vec<String> {
         let (sources, letters, dates) = (self.ours("sources"), self.ours("dead_letters"), self.ours("dates"));
         let rows = match self.days.lines.contains("position") {
@@ -382,13 +382,13 @@ impl Sequence {
                  FROM {letters} d JOIN {sources} s ON s.id = d.source_id WHERE d.state = 'open'"
             ),
             format!("SELECT job, CAST(date AS text), state, reason FROM {dates}"),
-            // A date that has had rows or rejects has their number, though it is none any more.
+            // A date whose rows or rejects are gone keeps a metric of zero.
             "SELECT metric_id, CAST(date AS text), CAST(value AS text) FROM daily_metrics WHERE value <> 0".to_owned(),
             "SELECT metric_id, CAST(date AS text), n, CAST(value AS text) FROM by_n".to_owned(),
         ];
         let mut left = Vec::new();
         for sql in queries {
-            // Each has its own folder.
+            // Each load has its own folder, so keep only the file name.
             let rows = self.days.query(&sql).into_iter();
             let mut rows: Vec<String> =
                 rows.map(|row| row.rsplit('/').next().unwrap_or_default().to_owned()).collect();

@@ -1,4 +1,4 @@
-//! Dead letters that go into a bucket or a queue, on servers that speak as those of a cloud do.
+//! Delivery of dead letters to buckets and queues, on servers that stand in for cloud services.
 
 use std::collections::BTreeMap;
 #[cfg(all(feature = "buckets", feature = "sqlite"))]
@@ -25,7 +25,7 @@ on_each_destination! {
     a_message_that_was_sent_and_not_marked_is_sent_again_and_arrives_once
 }
 
-/// What a folder holds, a bucket holds.
+/// A bucket gets the same content as a folder.
 fn a_bucket_holds_all_letters_of_a_stretch_and_follows_from_the_table(kind: Kind) {
     let bucket = Cloud::seaweed().bucket();
     let files = |load: Load| {
@@ -50,12 +50,12 @@ fn a_bucket_holds_all_letters_of_a_stretch_and_follows_from_the_table(kind: Kind
     let letters = super::objects(std::str::from_utf8(&objects[&name(1)]).unwrap());
     assert_eq!((&letters[0]["id"], &letters[0]["raw"]), (&json!("job/1/8/0"), &json!("{\"n\":\"x\"}")));
 
-    // Nothing is due, and nothing is written.
+    // Nothing is due, so nothing is written.
     bucket.cloud.boto(&["put", &bucket.name, &name(1), "mine"]);
     load.run().exit(3);
     load.command("dead-letters deliver").run().exit(0);
     assert_eq!(bucket.objects()[&name(1)], b"mine");
-    // A letter more: the object has all of them again, whoever wrote what is there.
+    // One more letter: the object holds all of them again, whoever wrote the existing one.
     let ours = load.ours("dead_letters");
     load.sql(&format!("UPDATE {ours} SET state = 'discarded' WHERE source_id = 1 AND source_offset = 8"));
     load.write("a.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\nno\u{202e}\nyes\n");
@@ -101,7 +101,7 @@ impl Queue {
         Queue { url, to: format!("sqs://{name}?endpoint={}", cloud.endpoint()) }
     }
 
-    /// The letters that have arrived, in their order. They are taken.
+    /// Receives the letters that have arrived, in order, and removes them.
     fn letters(&self) -> Vec<Value> {
         let Value::Array(messages) = Cloud::moto().boto(&["messages", &self.url]) else {
             panic!("no messages")
@@ -133,11 +133,11 @@ fn a_queue_has_every_letter_once_and_in_order(kind: Kind) {
     assert_eq!(of("job/2/"), [0, 3]);
     let first = letters.iter().find(|letter| letter["id"] == "job/1/0/0").unwrap();
     assert_eq!((&first["raw"], &first["attempts"]), (&json!("{\"n\":\"x0\"}"), &json!(1)));
-    // What does not fit into a message has its place and its hash.
+    // A record too long for a message is replaced by its length and hash.
     let long = letters.iter().find(|letter| letter["id"] == "job/2/3/0").unwrap();
     assert_eq!((&long["raw"], &long["length"]), (&Value::Null, &json!(300_002)));
     assert_eq!(long["raw_blake3"].as_str().unwrap().len(), 64);
-    // Nothing is due, and nothing is sent.
+    // Nothing is due, so nothing is sent.
     load.run().exit(3);
     load.command("dead-letters deliver").run().exit(0);
     assert_eq!(queue.letters(), [] as [Value; 0]);
@@ -153,7 +153,7 @@ fn a_message_that_was_sent_and_not_marked_is_sent_again_and_arrives_once(kind: K
     assert_eq!(unmarked(&load), 2);
     load.command("dead-letters deliver").run().exit(0);
     assert_eq!(unmarked(&load), 0);
-    // It is named by its letter, and how often that was tried.
+    // The message id consists of the letter's id and its attempts.
     assert_eq!(ids(&queue.letters()), ["job/1/0/0", "job/1/11/0"]);
     let ours = load.ours("dead_letters");
     load.sql(&format!("UPDATE {ours} SET attempts = 2, delivered_at = NULL WHERE source_offset = 11"));
@@ -162,7 +162,7 @@ fn a_message_that_was_sent_and_not_marked_is_sent_again_and_arrives_once(kind: K
     assert_eq!((ids(&again), &again[0]["attempts"]), (vec!["job/1/11/0"], &json!(2)));
 }
 
-/// A server that is down keeps nobody from loading, and gets the letters when it is back.
+/// An unavailable bucket does not stop loads, and gets the letters when it is back.
 #[test]
 fn a_bucket_that_is_away_gets_the_letters_later() {
     let cloud = Cloud::own_seaweed();
@@ -181,7 +181,7 @@ fn a_bucket_that_is_away_gets_the_letters_later() {
     assert_eq!(bucket.objects().len(), 1);
 }
 
-/// Of two that write an object, whoever looked at the table earlier does not have the last word.
+/// When two deliveries write one object, the one that read the table earlier does not win.
 #[test]
 fn of_two_that_deliver_at_once_the_one_that_knows_more_is_last() {
     needs_failpoints();
@@ -189,7 +189,7 @@ fn of_two_that_deliver_at_once_the_one_that_knows_more_is_last() {
     let load = delivering(Kind::Postgres, &bucket.url("out")).with(bucket.cloud.variables());
     let load = load.file("a.ndjson", "no\n");
     let early = load.call().stop_at("before-letters-file", 0).start().wait_stopped();
-    // Behind its back there is another letter of the same stretch, which is delivered.
+    // Meanwhile another letter of the same stretch is added and delivered.
     load.write("a.ndjson", "no\nyes\n");
     load.command("load --take-over").run().exit(3);
     assert_eq!(letters_in(&bucket), [2]);
@@ -199,7 +199,7 @@ fn of_two_that_deliver_at_once_the_one_that_knows_more_is_last() {
     assert_eq!(unmarked(&load), 0);
 }
 
-/// How many letters each object holds.
+/// The number of letters in each object.
 fn letters_in(bucket: &Bucket<'_>) -> Vec<usize> {
     let held: BTreeMap<String, Vec<u8>> = bucket.objects();
     held.values().map(|bytes| objects(std::str::from_utf8(bytes).unwrap()).len()).collect()
@@ -219,13 +219,13 @@ fn a_wrong_secret_is_told_and_never_said() {
     ended.exit(3).tells("are the credentials in the environment right").never_says("another-secret");
     let ended = load.command("dead-letters deliver").run();
     ended.exit(1).says("dead-letters/job").never_says("another-secret").never_says(SECRET);
-    // A queue that is not there is told as well.
+    // A missing queue is reported too.
     let to = format!("sqs://nowhere.fifo?endpoint={}", Cloud::moto().endpoint());
     let load = delivering(Kind::Postgres, &to).with(Cloud::moto().variables()).file("a.ndjson", "no\n");
     load.run().exit(3).tells("sqs://nowhere.fifo").never_says(SECRET);
 }
 
-/// A queue that is too busy, breaks off, or does what it is asked and cannot say so.
+/// A queue that is busy, cuts connections, or does what it is asked and loses the answer.
 #[cfg(all(feature = "buckets", feature = "sqlite"))]
 #[test]
 fn a_queue_in_trouble_gets_every_letter_once() {

@@ -1,4 +1,4 @@
-//! What people do with letters: they take them out, mend them, and put them in again.
+//! Mending letters: export them, edit them, and replay the file.
 
 use super::*;
 
@@ -12,7 +12,7 @@ on_each_destination! {
     where_a_mended_letter_is_bad_again_its_reasons_are_shown_in_what_was_mended
 }
 
-/// Exports, lets a person mend, and gives the name of the file.
+/// Exports letters, applies `mend` to the file and returns its name.
 fn exported(load: &Load, flags: &[&str], mend: impl Fn(&str) -> String) -> String {
     let path = load.path("letters.jsonl");
     let file = path.to_str().unwrap();
@@ -52,7 +52,7 @@ fn what_was_mended_is_kept_and_becomes_the_row(kind: Kind) {
             ),
             (&json!("no"), &json!(false), &json!(3), &json!("parse"), &json!(1))
         );
-        // From the last to the first, one left out, one still bad.
+        // From last to first; one letter is left out, and one is still bad.
         let mended = lines.iter().rev().filter(|line| line["raw"] != json!("{\"n\":\"x\"}"));
         let mended = mended.map(|line| {
             let mut line = line.clone();
@@ -71,11 +71,11 @@ fn what_was_mended_is_kept_and_becomes_the_row(kind: Kind) {
     let kept = fixed(&load);
     assert_eq!(kept.len(), 4, "{kept:?}");
     assert!(kept.contains(&"no -> {\"n\":3}".to_owned()), "{kept:?}");
-    // What is done is found done, and nothing comes twice.
+    // Replayed letters stay replayed, and nothing is inserted twice.
     let again = load.command("dead-letters replay").arg("--from").arg(&file).run();
     again.exit(3);
     assert_eq!(counts(&again), json!({"replayed": 0, "again_bad": 1, "not_replayable": 0}));
-    // Two records where one was, and a letter that nobody has.
+    // Two records in place of one, and a letter that does not exist.
     let two = format!(
         "{}\n{{\"id\":9999,\"raw\":\"{{}}\"}}\n",
         json!({"id": ids(&load)[4], "raw": "{\"n\":12}\n{\"n\":13}"})
@@ -100,7 +100,7 @@ fn records_are_mended_as_they_are_with_their_ids_beside(kind: Kind) {
     ended.exit(3);
     assert_eq!(counts(&ended), json!({"replayed": 2, "again_bad": 4, "not_replayable": 0}));
     assert_eq!(numbers(&load), [1, 3, 5, 12, 13]);
-    // A line more: nothing is touched.
+    // With an extra line, nothing is touched.
     let before = load.versions();
     fs::write(&file, fs::read_to_string(&file).unwrap() + "{\"n\":99}\n").unwrap();
     load.command("dead-letters replay").arg("--from").arg(&file).run().exit(2);
@@ -123,7 +123,7 @@ fn an_export_overwrites_nothing_and_leaves_nothing_when_it_fails(kind: Kind) {
         names.sort();
         names
     };
-    // The source itself, and for SQLite the destination.
+    // The source itself and, for SQLite, the destination.
     let before = fs::read(load.path("a.ndjson")).unwrap();
     export("a.ndjson", "--state=any").exit(2).says("a.ndjson exists; name another file");
     assert_eq!(fs::read(load.path("a.ndjson")).unwrap(), before);
@@ -132,12 +132,12 @@ fn an_export_overwrites_nothing_and_leaves_nothing_when_it_fails(kind: Kind) {
     }
     assert_eq!(ids(&load).len(), 6);
 
-    // Ids that are there: the records are not written either.
+    // If the file of ids exists, the records are not written either.
     fs::write(load.path("letters.ids"), "1\n").unwrap();
     export("letters", "--raw").exit(2).says("letters.ids exists; name another file");
     assert_eq!(names(), ["letters.ids"]);
     fs::remove_file(load.path("letters.ids")).unwrap();
-    // A record of several lines is found out only on the way.
+    // A record of several lines is only found on the way.
     let ours = load.ours("dead_letters");
     let last = ids(&load)[5];
     let bytes = kind.word("'\\x610a62'::bytea", "X'610a62'");
@@ -189,13 +189,13 @@ fn a_letter_that_is_not_there_is_told_by_every_command(kind: Kind) {
     }
     load.command("dead-letters show").arg("9999").run().exit(2).says("job job has no dead letter 9999");
     assert!(!load.path("new").exists());
-    // One that the file does not have.
+    // A letter that the file does not contain.
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.lines().skip(1).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     let ended = load.command("dead-letters replay").arg("--from").arg(&file).arg("--id").arg(&first).run();
     ended.exit(2).says(&format!("has no dead letter {first}; leave out its --id"));
     assert_eq!(load.versions(), before);
-    // One that is there, and is not open, is told too.
+    // A letter that exists but is not open is reported too.
     load.command("dead-letters discard").arg("--id").arg(&first).run().exit(0);
     let ended = load.command("dead-letters replay").arg("--id").arg(&first).run();
     ended.exit(1);

@@ -1,4 +1,4 @@
-//! A slow oracle: what loads, replays and discards make of records, one at a time.
+//! A slow oracle: what loads, replays and discards do to records, one at a time.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::harness::destination::Cell;
 use crate::harness::load::Load;
 
-/// A record, and all that is known of it.
+/// A record and its expected state.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Record {
     pub(super) line: String,
     pub(super) fate: Fate,
-    /// Tries that were refused.
+    /// The number of refused attempts.
     attempts: i64,
-    /// What was made of it.
+    /// The mended bytes.
     fixed: Option<String>,
     row: Option<(i64, Option<String>)>,
 }
@@ -29,23 +29,23 @@ pub(super) enum Fate {
     Discarded,
 }
 
-/// Which of the two jobs it is: that of short words, or that of long ones.
+/// Which of the two jobs: the one for short words, or the one for long words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Rules {
     Short,
     Long,
 }
 
-/// The place of a record: its file, and its number in that.
+/// The place of a record: its file, and its number in that file.
 pub(super) type Place = (usize, usize);
 
-/// What is done.
+/// One operation.
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
     Load,
     Replay,
     Rehearse,
-    /// With these bytes for these letters.
+    /// Replays these letters with these bytes.
     ReplayMended(BTreeMap<Place, String>),
     Discard(Place),
 }
@@ -62,7 +62,7 @@ impl Record {
         matches!(self.fate, Fate::Open | Fate::Replayed | Fate::Discarded)
     }
 
-    /// Tries bytes as this record.
+    /// Tries bytes in place of this record.
     fn attempt(&mut self, bytes: &str, rules: Rules, good: Fate) {
         match row_of(bytes, rules) {
             Some(row) => (self.fate, self.row) = (good, Some(row)),
@@ -71,7 +71,7 @@ impl Record {
     }
 }
 
-/// The row that bytes become; nothing if the rules or the table refuse them.
+/// The row that the bytes become, unless the rules or the table refuse them.
 fn row_of(bytes: &str, rules: Rules) -> Option<(i64, Option<String>)> {
     let object: Value = serde_json::from_str(bytes).ok()?;
     let longest = if rules == Rules::Short { 3 } else { 30 };
@@ -83,7 +83,7 @@ fn row_of(bytes: &str, rules: Rules) -> Option<(i64, Option<String>)> {
 /// The word that the table refuses.
 pub(super) const REFUSED: &str = "no";
 
-/// A record of some kind, with a number that no other has.
+/// A random record with a unique number.
 pub(super) fn some_line(number: usize, rng: &mut Rng) -> String {
     let word = ["a", "long", "longer", REFUSED, "", "bad"][rng.usize(..6)];
     match word {
@@ -93,7 +93,7 @@ pub(super) fn some_line(number: usize, rng: &mut Rng) -> String {
     }
 }
 
-/// What a person makes of a record: it can be anything.
+/// A random edit of a record, which may produce anything.
 pub(super) fn some_mended(line: &str, number: usize, rng: &mut Rng) -> String {
     match rng.u8(..6) {
         0 => line.to_owned(),
@@ -102,7 +102,7 @@ pub(super) fn some_mended(line: &str, number: usize, rng: &mut Rng) -> String {
     }
 }
 
-/// Does it, and says whether there was a letter that could not be tried.
+/// Applies an operation. Returns whether some letter could not be tried.
 pub(super) fn done(files: &mut Files, deed: &Deed, rules: Rules) -> bool {
     let mut is_left = false;
     for (file, records) in files.iter_mut().enumerate() {
@@ -136,7 +136,7 @@ pub(super) fn are_open(files: &Files) -> bool {
     files.iter().flatten().any(|record| record.fate == Fate::Open)
 }
 
-/// The letters that there are, and their ids.
+/// The letters in the destination, with their ids.
 pub(super) fn letters(load: &Load, files: &Files) -> Vec<(Place, i64)> {
     let sql = format!(
         "SELECT source_id, source_offset, id FROM {} WHERE state <> 'superseded' ORDER BY 1, 2",
@@ -146,7 +146,7 @@ pub(super) fn letters(load: &Load, files: &Files) -> Vec<(Place, i64)> {
     rows.iter().map(|row| (place(files, row[0].int(), row[1].int()), row[2].int())).collect()
 }
 
-/// Which record stands at an offset of a source.
+/// The record at an offset of a source.
 fn place(files: &Files, source: i64, offset: i64) -> Place {
     let file = usize::try_from(source).unwrap() - 1;
     let number = starts(&files[file]).iter().position(|start| *start == offset);
@@ -162,8 +162,8 @@ fn starts(records: &[Record]) -> Vec<i64> {
     starts
 }
 
-/// The same records, as the destination tells of them. What must hold of any destination is looked at
-/// too: that counters are what they count.
+/// The same records as the destination has them. Also asserts what holds of any destination: counters equal
+/// what they count.
 #[track_caller]
 pub(super) fn observed(load: &Load, files: &Files) -> Files {
     let (checkpoints, letters) = (load.ours("checkpoints"), load.ours("dead_letters"));

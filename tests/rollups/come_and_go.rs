@@ -1,4 +1,4 @@
-//! Metrics that come later, go again, or are somebody else's.
+//! Metrics that are added later, removed, or belong to another job.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn a_metric_that_comes_later_is_computed_of_all_dates(kind: Kind) {
     job.loads(3);
     assert_eq!(job.metric("rows"), ["2024-03-01|3", "2024-03-02|2", "2024-03-04|1"]);
     job.is_computed();
-    // One that is made otherwise is told by a load, and computed when that is asked for.
+    // A load reports a changed definition; `rollup` recomputes the metric.
     let job = Job { metrics: METRICS.replace("'ERROR'", "'INFO'"), ..job };
     let said = job.run("load").ended(0, &["the metric errors of"]);
     assert!(said.stderr.contains("`logmill rollup`"), "{said:?}");
@@ -29,7 +29,7 @@ fn a_metric_that_comes_later_is_computed_of_all_dates(kind: Kind) {
     job.is_computed();
     let said = job.run("load").ended(0, &[]);
     assert!(!said.stderr.contains("the metric errors"), "{said:?}");
-    // One that is gone is marked for no more.
+    // A removed metric no longer marks dates.
     let job = Job { metrics: String::new(), ..job };
     job.log("2.log", &[("2024-03-02T09:00:00Z", "WARN", 7)]);
     job.loads(0);
@@ -51,13 +51,13 @@ fn two_jobs_on_one_table_mean_the_same_days(kind: Kind) {
             .ended(2, &["job a has rollups of", "time = \"at\" in [record]", "timezone = \"UTC\""]);
     }
     assert_eq!(job.query("SELECT count(*) FROM t"), ["6"]);
-    // It marks for the one that has metrics, and cannot compute them.
+    // It marks dates for the job that has metrics, and cannot compute them.
     other.loads(0);
     assert_eq!(job.marked(), ["a|2024-03-02"]);
     job.loads(1);
     assert_eq!(job.metric("rows"), ["2024-03-01|3", "2024-03-02|3", "2024-03-04|1"]);
     job.is_computed();
-    // A metric is of one job.
+    // A metric belongs to one job.
     let other = Job { metrics: METRICS.to_owned(), ..other };
     other.run("load").ended(2, &["the metric rows of", "that of job a"]);
     let own = "[[rollup]]\nmetric = \"of b\"\nof = \"rows\"\n".to_owned();
@@ -89,7 +89,7 @@ fn a_metric_that_comes_later_or_again_has_no_date_left_out(kind: Kind) {
     const ROWS: &str = "[[rollup]]\nmetric = \"rows\"\nof = \"rows\"\n";
     let source = "files = [\"{date}.log\"]".to_owned();
     let mut job = Job { source, metrics: ROWS.to_owned(), ..Job::new(kind) };
-    // A date with nothing but dead letters, and one with rows alone.
+    // A date with nothing but dead letters, and one with nothing but rows.
     job.place.write("2024-03-01.log", "no\nno\n");
     job.log("2024-03-02.log", &FIRST[3..5]);
     job.run("backfill --from 2024-03-01 --to 2024-03-03").ended(3, &[]);
@@ -97,7 +97,7 @@ fn a_metric_that_comes_later_or_again_has_no_date_left_out(kind: Kind) {
     job.run("load --date 2024-03-02").ended(0, &[]);
     assert_eq!(job.metric("rejects"), ["2024-03-01|2", "2024-03-02|0"]);
     job.is_computed();
-    // While a metric is out its rows go, and nothing marks their date for it.
+    // While a metric is removed its rows change, and nothing marks their dates for it.
     job.metrics = format!("{ROWS}[[rollup]]\nmetric = \"total\"\nof = \"sum(n)\"\n");
     job.run("load --date 2024-03-02").ended(0, &[]);
     assert_eq!(job.metric("total"), ["2024-03-02|9"]);

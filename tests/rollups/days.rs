@@ -1,4 +1,4 @@
-//! Which day a record is of: by whose clock, at the ends of time, and where there is no record.
+//! Which day a record belongs to: by which clock, at the ends of time, and without any record.
 
 use super::*;
 
@@ -11,7 +11,7 @@ on_each_destination! {
 fn days_are_those_of_the_clock_of_the_job(kind: Kind) {
     let source = "files = [\"*.log\"]\ntimezone = \"Europe/Berlin\"".to_owned();
     let job = Job { source, ..Job::new(kind) };
-    // A day of 23 hours, one of 25, and what is just beside them.
+    // A day of 23 hours, one of 25, and the moments just outside them.
     job.log(
         "1.log",
         &[
@@ -28,7 +28,7 @@ fn days_are_those_of_the_clock_of_the_job(kind: Kind) {
     job.loads(4);
     assert_eq!(job.metric("rows"), ["2024-03-30|1", "2024-03-31|2", "2024-04-01|1", "2024-10-27|4"]);
     job.is_computed();
-    // Whoever has all metrics may mean other days, and everything is computed anew.
+    // If all metrics belong to this job, it may change the time zone, and everything is recomputed.
     let job = Job { source: "files = [\"*.log\"]\ntimezone = \"UTC\"".to_owned(), ..job };
     job.run("load").ended(0, &[]);
     assert_eq!(job.metric("rows"), ["2024-03-30|2", "2024-03-31|2", "2024-10-26|1", "2024-10-27|3"]);
@@ -36,7 +36,7 @@ fn days_are_those_of_the_clock_of_the_job(kind: Kind) {
 }
 
 fn a_day_at_the_end_of_all_times_is_one_like_others(kind: Kind) {
-    // What programs write that know no time: the first moment of all, and the last.
+    // Values that programs write for an unknown time: the first moment of all, and the last.
     let instants = ["0001-01-01T00:00:00Z", "2024-03-01T10:00:00Z", "9999-12-31T23:59:59.999999Z"];
     for (at, zone, cut) in [
         ("\"timestamp\"", "UTC", 27),
@@ -59,7 +59,7 @@ fn a_day_at_the_end_of_all_times_is_one_like_others(kind: Kind) {
         };
         ["rows", "total"].into_iter().for_each(ones);
         job.is_computed();
-        // Its days are found again in the rows, and in what is marked.
+        // These days are found again in rows and in marks.
         let known = |arguments: &str| {
             let (code, result) = job.json(arguments);
             assert_eq!(code, 0, "{at} {zone}: {result}");
@@ -88,7 +88,7 @@ fn rejects_are_counted_by_their_data_date(kind: Kind) {
     assert_eq!(said.code, 3, "{said:?}");
     assert_eq!(job.metric("rejects"), ["2024-03-01|2", "2024-03-02|0", "2024-03-04|0"]);
     job.is_computed();
-    // One that becomes a row is none any more.
+    // A reject that becomes a row no longer counts.
     job.run("dead-letters export -o letters.ndjson").ended(0, &[]);
     let letters = job.place.read("letters.ndjson").replace("\\\"x\\\"", "9");
     job.place.write("letters.ndjson", letters);

@@ -1,8 +1,8 @@
-//! Objects in buckets as sources: the same records as from files, known again without being read, and whole
-//! in spite of what happens on the way.
+//! Objects in buckets as sources: they give the same records as files, are recognised without being read,
+//! and load completely despite faults on the way.
 //!
-//! moto is the quick store, with a proxy before it that fails where it is told to; SeaweedFS is the one that
-//! checks signatures and conditions.
+//! moto is the quick store, with a proxy in front of it that fails on demand. SeaweedFS checks signatures
+//! and conditions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ struct Shelf<'c> {
 }
 
 impl<'c> Shelf<'c> {
-    /// The job loads what matches in a new bucket of moto's.
+    /// A job for the matching objects of a new bucket in moto.
     fn new(files: &str) -> Shelf<'static> {
         Shelf::of(Cloud::moto(), files)
     }
@@ -32,13 +32,13 @@ impl<'c> Shelf<'c> {
         Shelf { variables: cloud.variables(), bucket, logs }
     }
 
-    /// With another job over the same bucket.
+    /// Changes the job.
     fn with(mut self, change: impl FnOnce(Logs) -> Logs) -> Self {
         self.logs = change(self.logs);
         self
     }
 
-    /// By way of a proxy.
+    /// Sends requests through a proxy.
     fn through(&mut self, web: &Web) -> &Self {
         for (name, value) in &mut self.variables {
             if *name == "AWS_ENDPOINT" {
@@ -69,14 +69,14 @@ impl<'c> Shelf<'c> {
         Loaded::of(Said::of(&mut self.command(arguments), b""))
     }
 
-    /// Another command of the program.
+    /// Runs another command of the program.
     fn run(&self, arguments: &str) -> Said {
         drop(self.logs.command(""));
         let mut command = self.logs.place.command(arguments);
         Said::of(command.envs(self.variables.iter().cloned()), b"")
     }
 
-    /// All rows, with their places but without the ids of their sources.
+    /// All rows with their offsets, but without the ids of their sources.
     fn rows(&self) -> Vec<String> {
         rows(&self.logs)
     }
@@ -96,7 +96,7 @@ fn put(port: u16, bucket: &str, key: &str, content: &[u8]) {
     assert_eq!(send(port, "PUT", &format!("/{bucket}/{key}"), content), 200);
 }
 
-/// What a person would put into a bucket, and how it is called there.
+/// Keys and contents of objects as people store them.
 fn archives() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("a.log", log(1..=9000)),
@@ -137,7 +137,7 @@ fn a_store_that_checks_everything_gives_them_too() {
     cloud.boto(&["put", &shelf.bucket.name, "logs/deeper/b.log", "{\"n\":3001,\"t\":\"x\"}\n"]);
     shelf.load().exit(0).did(801, 0);
     shelf.load().exit(0).did(0, 2);
-    // Written anew, with more behind it.
+    // Written anew, with more at its end.
     cloud.boto(&[
         "put",
         &shelf.bucket.name,
@@ -145,7 +145,7 @@ fn a_store_that_checks_everything_gives_them_too() {
         "{\"n\":3001,\"t\":\"x\"}\n{\"n\":3002,\"t\":\"y\"}\n",
     ]);
     shelf.load().exit(0).did(1, 1);
-    // With something else in its place.
+    // Replaced by something else.
     cloud.boto(&["put", &shelf.bucket.name, "logs/deeper/b.log", "{\"n\":7,\"t\":\"z\"}\n"]);
     shelf.load().failed("logs/deeper/b.log", "forget");
     for (name, value) in &mut shelf.variables {
@@ -170,7 +170,7 @@ fn what_is_loaded_is_known_without_being_read() {
         shelf.through(&web);
         shelf.load().exit(0).did(20, 0);
         let asked = web.asked();
-        // Recognised by one question each, and read by another.
+        // One request per object to recognise it, and another one to read it.
         assert_eq!(asked.iter().filter(|asked| asked.is_read()).count(), 40);
         assert!(asked.iter().filter(|asked| asked.is_read()).all(|asked| asked.headers.contains("if-match")));
         shelf.load().exit(0).did(0, 20);
@@ -178,7 +178,7 @@ fn what_is_loaded_is_known_without_being_read() {
         let plan = shelf.run("plan -j job.toml");
         assert_eq!(plan.code, 0, "{plan:?}");
         assert!(web.asked().iter().all(Request::is_list));
-        // A new one, and one that was forgotten, are read; and nothing else.
+        // Only a new object and a forgotten one are read.
         shelf.put("logs/21.log", log(21..=21));
         let url = shelf.bucket.url("logs/20.log");
         shelf.run(&format!("forget -j job.toml {url} --delete-rows")).ended(0, &[]);
@@ -186,13 +186,14 @@ fn what_is_loaded_is_known_without_being_read() {
         shelf.load().exit(0).did(2, 19);
         let read = web.asked().into_iter().filter(Request::is_read);
         assert!(read.clone().all(|asked| asked.target.contains("/logs/2")), "{:?}", read.collect::<Vec<_>>());
-        // Moved to another key, it is known by what it holds.
+        // Under another key, an object is recognised by its content.
         shelf.put("logs/22.log", log(21..=21));
         shelf.load().exit(0).did(0, 21).duplicates(["22.log = 21.log"]);
     }
 }
 
-/// GCS tells an object's generation of itself, and its entity tag in a listing: an object is known by either way to it.
+/// For a single object GCS reports a generation, and in a listing an entity tag. Either one identifies the
+/// object.
 #[test]
 fn objects_of_gcs_are_loaded_and_known_again() {
     let gcs = Gcs::start();
@@ -204,7 +205,7 @@ fn objects_of_gcs_are_loaded_and_known_again() {
     gcs.put("logs/odd & <name>.log", &log(9001..=9001));
     logs.load().exit(0).did(9001, 0);
     logs.load().exit(0).did(0, 22);
-    // Grown, and written anew with something else.
+    // One object has grown; then one is replaced.
     gcs.put("logs/1.log", &[log(1..=1), log(9002..=9003)].concat());
     logs.load().exit(0).did(2, 21);
     gcs.put("logs/2.log", &log(70_001..=70_001));
@@ -220,7 +221,7 @@ fn an_object_of_the_same_size_is_read_again() {
     let shelf = Shelf::new("a.log");
     shelf.put("a.log", log(11..=20)).load().exit(0).did(10, 0);
     shelf.put("a.log", log(21..=30)).load().failed("a.log", "forget");
-    // Written back, it is what was loaded.
+    // With its old content back, the object is the one that was loaded.
     shelf.put("a.log", log(11..=20)).load().exit(0).did(0, 1);
 }
 
@@ -247,7 +248,7 @@ fn thousands_of_objects_are_listed_in_pages_and_loaded_in_portions() {
     shelf.load().exit(0).did(3000, 0);
     let asked = web.asked();
     assert!(asked.iter().filter(|asked| asked.is_list()).count() >= 3);
-    // The first ones were loaded before the last ones were looked at.
+    // The first objects were loaded before the last ones were looked at.
     let place = |what: &str, nth: usize| {
         let reads = asked.iter().filter(|asked| asked.is_read() && asked.target.contains(what));
         reads.clone().nth(nth).unwrap_or_else(|| panic!("{what} was read {} times", reads.count())).number
@@ -258,7 +259,7 @@ fn thousands_of_objects_are_listed_in_pages_and_loaded_in_portions() {
     assert!(web.asked().iter().all(Request::is_list));
 }
 
-/// Where the date is behind what all days have in common, all days are found in one listing.
+/// If the date follows a prefix that all days share, one listing finds all days.
 #[test]
 fn a_folder_that_all_days_share_is_not_listed_for_each() {
     let mut shelf = Shelf::new("logs/*-{date}.log");
@@ -276,7 +277,7 @@ fn a_folder_that_all_days_share_is_not_listed_for_each() {
     assert_eq!(shelf.logs.number("select count(*) from t"), 29);
 }
 
-/// A bucket with a large object and a small one behind it, and a proxy before it.
+/// A bucket with a large object followed by a small one, behind a proxy.
 fn large(judge: impl Fn(&Request) -> Fate + Send + Sync + 'static) -> (Shelf<'static>, Web) {
     let mut shelf = Shelf::new("*.log*")
         .with(|logs| logs.pipeline("batch_rows = 5000\nchunk_size = \"256KiB\"\nretry_for = \"20s\""));
@@ -348,11 +349,12 @@ fn an_object_that_is_written_anew_in_the_midst_is_refused_alone() {
     });
     let loaded = shelf.load();
     loaded.failed("a.log", "was written anew since it was listed");
-    // The other one was loaded, and what was committed of this one stays: the new one begins alike.
+    // The other object was loaded, and the committed part of this one stays, because the new one begins the
+    // same.
     let before = loaded.count("/counts/inserted");
     assert!((1000..61_000).contains(&before), "{before}");
     shelf.load().exit(0).did(61_100 - before, 1);
-    // The hundred that it has grown by are numbers that the other one has too.
+    // The hundred new records have numbers that the other object has too.
     assert_eq!(shelf.logs.number("select count(*) from t"), 61_100);
     assert_eq!(shelf.logs.number("select count(distinct n) from t"), 61_000);
 }
@@ -445,7 +447,7 @@ fn every_command_knows_objects() {
     let loaded = shelf.run(&format!("load {} --into sqlite:other.db", url("2024-01-01/a.log"))).ended(0, &[]);
     drop(loaded);
     assert_eq!(shelf.logs.place.query_of("other.db", "select count(*) from a"), ["5"]);
-    // By a pattern, though nothing is asked of the bucket.
+    // By a pattern, although nothing asks the bucket.
     let forgotten = shelf.run(&format!("forget -j job.toml {} --delete-rows", url("2024-01-0?/*.log")));
     assert_eq!(forgotten.code, 0, "{forgotten:?}");
     assert_eq!(shelf.logs.number("select count(*) from t"), 0);

@@ -1,10 +1,10 @@
-//! Archives: what is in them is loaded as if it lay there plain, positions are those of the
-//! decompressed bytes, and damage costs what is behind it until the whole file comes.
+//! Compressed files: their content loads as if it were uncompressed, positions count decompressed bytes, and
+//! damage costs only what follows it, until the whole file arrives.
 
 use super::*;
 use crate::harness::run::needs_failpoints;
 
-/// A block of gzip with the extra field in which bgzip keeps its size.
+/// A gzip block with the extra field in which bgzip stores its size.
 fn bgzf_block(content: &[u8]) -> Vec<u8> {
     let block = |size: u16| {
         let [low, high] = size.to_le_bytes();
@@ -18,13 +18,13 @@ fn bgzf_block(content: &[u8]) -> Vec<u8> {
     block(size.try_into().unwrap())
 }
 
-/// A frame that decoders pass over, as pzstd and seekable zstd make them.
+/// A frame that decoders skip, as pzstd and seekable zstd write it.
 fn skippable(content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap();
     [&[0x5a, 0x2a, 0x4d, 0x18][..], &length.to_le_bytes(), content].concat()
 }
 
-/// The content in pieces, each of which goes its way.
+/// Packs the content in pieces.
 fn pieces(content: &[u8], bytes: usize, pack: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     content.chunks(bytes).flat_map(pack).collect()
 }
@@ -56,7 +56,7 @@ fn every_kind_of_archive_holds_the_same() {
     ];
     for (number, form) in forms.iter().enumerate() {
         let logs = Logs::new();
-        // The name never says what it is.
+        // The name never reveals the format.
         let name = ["app.log", "app.log.gz", "app.log.zst"][number % 3];
         logs.write(name, form);
         logs.load().exit(0).did(2000, 0);
@@ -98,7 +98,7 @@ fn what_was_not_built_in_is_named() {
 
 #[test]
 fn several_archives_are_inflated_side_by_side_and_come_in_order() {
-    // More than 1 MiB compressed each, so that each has a thread of its own.
+    // Each is more than 1 MiB compressed, so each has its own thread.
     let logs = Logs::new();
     for (name, first) in [("1.log.gz", 1), ("2.log.gz", 20_001)] {
         logs.write(name, gzip(&log(first..=first + 16_999), 1));
@@ -116,7 +116,7 @@ fn a_load_that_was_stopped_goes_on_inside_an_archive() {
     needs_failpoints();
     let content = log(1..=2000);
     for archive in [gzip(&content, 6), pieces(&content, 10_000, |piece| gzip(piece, 6)), zstd(&content)] {
-        // 97 batches, of 20 or 21 lines each: killed behind 10, 50 and 95 %.
+        // 97 batches of 20 or 21 lines each: killed after 10, 50 and 95 %.
         let logs = Logs::new().pipeline("batch_rows = 10\nchunk_size = \"2000\"");
         logs.write("app.log", &archive);
         let mut last = 0;
@@ -182,9 +182,9 @@ fn damage_is_named_and_what_stands_before_it_is_loaded() {
         // The header of the second member.
         (|bytes, middle| bytes[middle + 2] ^= 0xff, "invalid gzip header"),
         (|bytes, middle| bytes[middle] = b'x', "something that is not gzip follows the last member"),
-        // The checksum of the first.
+        // The checksum of the first member.
         (|bytes, middle| bytes[middle - 8] ^= 1, "checksum"),
-        // Behind all.
+        // After the last member.
         (|bytes, _| bytes.extend_from_slice(b"\0\0and more"), "something that is not gzip follows"),
     ];
     for (damage, why) in damages {
@@ -196,7 +196,7 @@ fn damage_is_named_and_what_stands_before_it_is_loaded() {
         let rows = logs.number("select count(*) from t where n < 5000");
         assert!(rows >= 1000, "{rows}");
         assert_eq!(logs.sources(), [format!("app.log 1-{rows}..."), "other.log 5001-5010".to_owned()]);
-        // Nothing changes while it is as it is, and it goes on when it is whole.
+        // While the file is unchanged nothing happens; once it is whole, the load resumes.
         logs.load().failed("app.log", why).did(0, 1);
         logs.write("app.log", &good);
         logs.load().exit(0).did(2000 - rows, 1);
@@ -214,8 +214,8 @@ fn a_flipped_bit_costs_no_more_than_its_member() {
         let at = start + pack(&inside).len() / 2;
         logs.damage("app.log", |bytes| bytes[at] ^= 0x10);
         let loaded = logs.load();
-        // What was inflated between the flip and the place where it showed can be wrong, and
-        // that is said.
+        // Data decompressed between the flipped bit and the place where it was noticed may be wrong, and the
+        // message says so.
         let why = format!("since byte {} may be wrong", before.len());
         loaded.failed("app.log", &why);
         let good = logs.query("select n from t where n <= 1000 order by source_offset");

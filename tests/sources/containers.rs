@@ -1,4 +1,4 @@
-//! What programs in containers wrote, in files that end within a line.
+//! Logs of containers, in files that end within a line.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn containers() -> Logs {
     Logs::new().format("cri").source(source)
 }
 
-/// All that a load has left.
+/// Everything that a load has stored.
 fn left(logs: &Logs) -> [Vec<String>; 3] {
     [
         "select n, t, source_offset from t order by source_offset",
@@ -22,11 +22,11 @@ fn left(logs: &Logs) -> [Vec<String>; 3] {
     .map(|sql| logs.query(sql))
 }
 
-/// The record before such a line is loaded. When the line has grown, both are what they are for who
-/// loads the file now for the first time: the line may go on with the record, or begin one.
+/// The record before a torn line is loaded at once. When the line has grown, both must equal what a first
+/// load of the grown file gives: the line may continue that record or begin another.
 #[test]
 fn a_line_that_is_cut_off_costs_only_itself_and_is_read_again_with_the_record_before_it() {
-    // As long as the shorter chunks, so that one of them would end there.
+    // As long as the shorter chunks, so that a chunk would end there.
     let within = format!("\tat {}", "x".repeat(1100));
     let young =
         line("stderr", "1 a") + &line("stderr", "2 b") + &line("stderr", &within) + "2023-10-27T12:34";
@@ -57,7 +57,7 @@ fn a_line_that_is_cut_off_costs_only_itself_and_is_read_again_with_the_record_be
     }
 }
 
-/// A record in which nothing was written, which is none, and then something.
+/// A record without any text is none, until more text arrives.
 #[test]
 fn a_record_that_held_nothing_is_read_again_as_what_it_has_become() {
     let young = line("stderr", "1 a") + &line("stdout", "");

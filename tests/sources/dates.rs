@@ -1,4 +1,4 @@
-//! The data date, in names and in what is remembered.
+//! The data date, in names and in stored sources.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn the_date_is_put_into_names_and_kept_with_the_sources() {
     said.ended(2, &["`files` of the job has a placeholder for the data date; say which day with --date"]);
     logs.load_with("--date 2023-10-27").exit(0).did(3, 0);
     assert_eq!(logs.sources(), ["a.log 1", "app-27.log 3", "odd{1}.log 5"]);
-    // The other day has a file less, and the one without a date is loaded for it too.
+    // The second day has one file less, and the file without a date is loaded for it too.
     logs.load_with("--date 2023-10-28").exit(0).did(2, 0);
     logs.load_with("--date 2023-10-27").exit(0).did(0, 3);
     assert_eq!(
@@ -76,7 +76,7 @@ fn a_day_that_is_not_there_is_said() {
     Said::of(&mut logs.command("--date 2023-02-30"), b"").ended(2, &["2023-02-30"]);
 }
 
-/// A log of stamps without a year, and a job for it that says `of_source` besides.
+/// A log of timestamps without a year, and a job for it with these lines in `[source]`.
 fn yearless(place: &Place, of_source: &str) {
     place.write(
         "app.log",
@@ -111,7 +111,7 @@ fn stamps_take_what_they_lack_from_the_job_or_the_data_date() {
         2,
         &["the stamps of field 'at' name no year; write year = … into [source], or say with --date which day"],
     );
-    // What needs no stamps needs no date.
+    // A command that reads no stamps needs no date.
     place.run("status -j job.toml").ended(0, &[]);
     let rows = "select at, host, n from app order by source_offset";
 
@@ -131,7 +131,7 @@ fn stamps_take_what_they_lack_from_the_job_or_the_data_date() {
         ]
     );
 
-    // Long after the data date is the year before it.
+    // A stamp far after the data date belongs to the year before.
     std::fs::remove_file(place.path("logmill.db")).unwrap();
     yearless(&place, "nulls = [\"-\", \"db\"]");
     place.run("load -j job.toml --date 2024-01-01").ended(0, &["inserted                5"]);

@@ -1,25 +1,24 @@
-//! Lines without end, holes, zeros, bombs: each costs one reject, and little memory.
+//! Endless lines, holes, zeros and decompression bombs: each costs one reject and little memory.
 
 use super::*;
 
-/// The bound on resident memory, whatever the input. (What is measured at length is in
-/// `benches/runs`.)
+/// The bound on resident memory, whatever the input. (`benches/runs` has longer measurements.)
 const PEAK_KIB_MAX: u64 = 192 << 10;
 
-/// Loads, and watches how much memory that takes.
+/// Loads, and asserts that memory stays within the bound.
 #[track_caller]
 fn load_within_bounds(logs: &Logs) -> Loaded {
     within_bounds(logs.command(""))
 }
 
-/// The same with another command.
+/// The same for another command.
 #[track_caller]
 pub(super) fn within_bounds(command: Command) -> Loaded {
     let mut child = Piped::start(command);
     let status = format!("/proc/{}/status", child.0.id());
     let mut peak = 0;
     while child.0.status().is_none() {
-        // The mark only rises, and is gone with the process.
+        // The high-water mark only rises, and disappears with the process.
         let text = fs::read_to_string(&status).unwrap_or_default();
         let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
         peak = mark.map_or(peak, |mark| mark.trim().parse().unwrap());
@@ -30,7 +29,7 @@ pub(super) fn within_bounds(command: Command) -> Loaded {
     child.wait()
 }
 
-/// A file with a hole of so many zeros between two pieces.
+/// Writes a file with a hole of `hole` zeros between two pieces.
 fn write_around_hole(logs: &Logs, name: &str, before: &[u8], hole: u64, after: &[u8]) {
     let mut file = File::create(logs.path(name)).unwrap();
     file.write_all(before).unwrap();
@@ -58,7 +57,7 @@ fn a_line_longer_than_4_gib_is_one_reject_and_what_follows_is_loaded() {
         logs.query("select line, source_offset, length, raw, raw_hash is null from logmill_dead_letters"),
         [format!("2|{start}|{hole}|null|0")]
     );
-    // It is gone on with behind 4 GiB.
+    // The load resumes beyond 4 GiB.
     logs.append("app.log", log(4..=4));
     logs.load().exit(3).did(1, 0);
     assert_eq!(logs.sources(), ["app.log 1-4"]);
@@ -70,7 +69,7 @@ fn a_line_without_end_is_one_reject_however_it_is_read() {
         let logs = Logs::new().source(&format!("files = [\"app.log\"]\n{source}"));
         write_around_hole(&logs, "app.log", &log(1..=2), 64 << 20, b"x");
         let loaded = load_within_bounds(&logs);
-        // A growing line may still come to an end, though none that makes a row of it.
+        // A growing line may still end, though it cannot become a row any more.
         let (code, letters) = if source.starts_with("growing") { (0, 0) } else { (3, 1) };
         loaded.exit(code).did(2, 0);
         assert_eq!(logs.number("select count(*) from logmill_dead_letters"), letters);
@@ -108,12 +107,12 @@ fn a_million_blank_lines_are_blank() {
 
 #[test]
 fn zeros_where_a_writer_went_on_after_a_truncation_are_one_reject() {
-    // A writer that does not append goes on at its old offset, in front of which is a hole.
+    // A writer without append mode continues at its old offset, leaving a hole before it.
     let logs = Logs::new();
     write_around_hole(&logs, "app.log", b"", 300_000, &log(1..=100));
     logs.load().exit(3).did(99, 0);
     assert_eq!(logs.query("select line, length > 300000 from logmill_dead_letters"), ["1|1"]);
-    // And behind what a crash left there is nothing but zeros.
+    // A crash can leave nothing but zeros at the end of a file.
     let logs = Logs::new();
     logs.write("app.log", [&log(1..=100)[..], &vec![0; 300_000]].concat());
     logs.load().exit(3).did(100, 0);
@@ -133,7 +132,7 @@ fn a_bomb_is_one_reject() {
 
 #[test]
 fn a_frame_that_asks_for_too_much_memory_is_refused() {
-    // A header that wants a window of 2 GiB, and one block of three bytes.
+    // A header that requests a window of 2 GiB, and one block of three bytes.
     let frame = b"\x28\xb5\x2f\xfd\x00\xa8\x19\x00\x00{}\n";
     let logs = Logs::new();
     logs.write("app.log", frame).write("b.log", log(1..=10));
@@ -142,7 +141,7 @@ fn a_frame_that_asks_for_too_much_memory_is_refused() {
 
 #[test]
 fn records_that_lack_everything_fit_into_memory_and_into_the_database() {
-    // 60 kB that were 20 MB of reasons with 12 fields.
+    // With 12 fields, these 60 kB would make 20 MB of complete reasons.
     for (fields, records, bytes_max) in [(12, 20_000, 2_000), (200, 4_000, 4_500)] {
         let logs = Logs::new().fields(&(0..fields).map(|n| format!("f{n} = \"int\"\n")).collect::<String>());
         logs.write("app.log", b"{}\n".repeat(records));
@@ -164,7 +163,7 @@ fn a_million_rejects_fit_into_memory() {
     assert_eq!(logs.number("select count(*) from logmill_dead_letters"), 1_000_000);
 }
 
-/// Seconds that a process has computed.
+/// The CPU seconds of a process.
 fn seconds_of_cpu(id: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -182,7 +181,7 @@ fn a_signal_is_heeded_within_a_record_that_goes_on_for_hours() {
         ("mmap = true", "load", &hole),
         ("mmap = false", "check", &hole),
         ("", "load", &|logs| logs.place.write("b.log", &terabyte)),
-        // Members that hold nothing: not one byte comes out.
+        // Empty members: not one byte comes out.
         ("", "check", &|logs| logs.place.write("b.log", gzip(b"", 6).repeat(4 << 20))),
     ];
     for (keys, command, write) in stories {
@@ -220,7 +219,7 @@ fn infer_reads_no_more_of_one_record_than_of_many() {
     let result: Value = serde_json::from_str(&said.stdout).unwrap();
     let read = result["inferred"]["bytes_read"].as_u64().unwrap();
     assert!(read < 400 << 20 && result["inferred"]["all"] == false, "{result}");
-    // It can be stopped before it has seen a byte.
+    // It can be stopped before it has decompressed a byte.
     logs.write("empty.log", gzip(b"", 6).repeat(4 << 20));
     let mut child = Piped::start(logs.place.command("infer empty.log"));
     wait_for("the archive to be read", || (seconds_of_cpu(child.0.id()) > 1.0).then_some(()));

@@ -1,4 +1,5 @@
-//! Rebuilds that are killed, cut off or stopped: a day is the old one or the new one, and the next run begins anew.
+//! Rebuilds that are killed, disconnected or stopped: a day is either the old one or the new one, and the
+//! next run starts over.
 
 use std::time::Instant;
 
@@ -13,7 +14,7 @@ on_each_destination! {
     a_signal_leaves_the_old_day
 }
 
-/// Every step of a rebuild at which it can die.
+/// Every step at which a rebuild can die.
 const POINTS: [&str; 18] = [
     "before-claim-commit",
     "after-claim",
@@ -35,7 +36,7 @@ const POINTS: [&str; 18] = [
     "mid-finish",
 ];
 
-/// The steps behind the COMMIT.
+/// The steps after the COMMIT.
 const BEHIND: [&str; 2] = ["after-rebuild-commit", "mid-finish"];
 
 fn a_rebuild_that_is_killed_anywhere_leaves_the_old_day(kind: Kind) {
@@ -93,7 +94,8 @@ fn a_signal_leaves_the_old_day(kind: Kind) {
 #[test]
 fn a_rebuild_whose_connection_is_lost_begins_anew() {
     needs_failpoints();
-    // At any step, and where the answer to its COMMIT is lost: then it is there, and is not done twice.
+    // At any step, including where the answer to its COMMIT is lost: then the rebuild is committed and not
+    // done twice.
     for (point, generation) in [
         ("before-rebuild=1*return", "1"),
         ("after-rows-deleted=1*return", "1"),
@@ -122,7 +124,7 @@ fn a_rebuild_whose_connection_is_lost_begins_anew() {
     }
 }
 
-/// With metrics: these are of the old day, of the new one, or marked.
+/// With metrics, which belong to the old day or the new one, or are marked.
 fn killed_at_any_moment_it_leaves_the_old_day_or_the_new_one(kind: Kind) {
     let test = "killed_at_any_moment_it_leaves_the_old_day_or_the_new_one";
     let name = format!("days::rebuild::killed::{}::{test}", kind.word("postgres", "sqlite"));
@@ -155,7 +157,7 @@ fn killed_at_any_moment_it_leaves_the_old_day_or_the_new_one(kind: Kind) {
             let is_new = |rows: &[String]| rows.len() == 400 && rows[0] == "100";
             let found = rows();
             assert!(is_new(&found) || found == before, "{} rows: {found:?}", found.len());
-            // A backend that outlives its client may still be at its COMMIT.
+            // A backend that outlives its client may still be committing.
             wait_until("the metric to be that of the rows, or marked", || {
                 let of_rows = if is_new(&rows()) { "410" } else { "20" };
                 metric() == [of_rows] || days.query(&marks) != ["0"]
@@ -171,6 +173,6 @@ fn killed_at_any_moment_it_leaves_the_old_day_or_the_new_one(kind: Kind) {
         days.run("verify").ended(0, &[]);
         days.run("rollup --check").ended(0, &[]);
     });
-    // One trial, told again, may have missed.
+    // A single trial that is repeated alone may miss.
     assert!(old > 0 || new <= 4, "no kill came before the COMMIT");
 }

@@ -1,4 +1,4 @@
-//! Named keys under `update`: what a table must be follows from what was committed, in the order in which it was.
+//! Column keys under `update`: the expected table, folded from the commits in their order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,17 +6,17 @@ use fastrand::Rng;
 
 use super::*;
 
-/// The place of a record: the number of its source, and its offset.
+/// The place of a record: its source's number, and its offset.
 type At = (i64, i64);
 
-/// What stands behind a key: the day that its record is of, and the rest.
+/// The row of a key: the day of its record, and its other values.
 type Row = (String, Option<i64>, String);
 
-/// What a table must be by what was committed, in the order in which it was.
+/// The expected table, folded from the commits in their order.
 #[derive(Default)]
 struct Fold {
     rows: BTreeMap<i64, Row>,
-    /// How far each source is, and how often it was rebuilt.
+    /// The position and the generation of each source.
     positions: BTreeMap<i64, (i64, i64)>,
     replayed: BTreeSet<At>,
 }
@@ -51,7 +51,7 @@ fn sources(sequence: &Sequence) -> Vec<Source> {
 }
 
 impl Fold {
-    /// Adds what a step has committed.
+    /// Adds what a step committed.
     fn follow(&mut self, sequence: &Sequence) {
         let days = &sequence.days;
         if !days.destination.look(|snapshot| snapshot.has(&sequence.ours("checkpoints"))) {
@@ -76,7 +76,7 @@ impl Fold {
             }
         }
         let sources: BTreeMap<i64, Source> = sources.into_iter().map(|source| (source.id, source)).collect();
-        // The letters of what was rebuilt are others now.
+        // The letters of rebuilt sources are different ones now.
         self.replayed.retain(|(id, _)| !rebuilt.contains(&sources[id].day));
         let replayed = days.destination.look(|snapshot| {
             snapshot.query(&format!(
@@ -84,7 +84,7 @@ impl Fold {
                 sequence.ours("dead_letters")
             ))
         });
-        // Of several of one key the last wins, and yields to what is there.
+        // Of several letters with one key the last wins, unless the key has a row already.
         let mut new = BTreeMap::new();
         for row in &replayed {
             let place = (row[0].int(), row[1].int());
