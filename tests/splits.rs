@@ -1,7 +1,7 @@
-//! One source in several splits: in whatever order they are loaded, and wherever a run is
-//! killed, the destination holds what an unsplit load leaves there.
+//! One source in several splits: in whatever order they are loaded, and wherever a run is killed, the result
+//! equals that of an unsplit load.
 //!
-//! These tests write the second checkpoint themselves, and so decide where it begins.
+//! These tests write the second checkpoint themselves, and so choose where it begins.
 
 use crate::harness::destination::{Cell, Kind};
 use crate::harness::load::Load;
@@ -9,7 +9,7 @@ use crate::harness::log::{CSV_SCHEMA, SCHEMA, csv_log, docker_log, log, logfmt_l
 use crate::harness::reading::Shape;
 use crate::stories::on_each_destination;
 
-/// Splits that are loaded side by side.
+/// Splits that are loaded in parallel.
 mod lanes;
 /// Splits that are planned, and loaded one by one.
 mod planned;
@@ -28,7 +28,7 @@ on_each_destination! {
     letters_tell_the_line_of_the_file
 }
 
-/// What a load leaves: every row, every dead letter, and the sums of the counters.
+/// The result of a load: every row, every dead letter, and the sums of the counters.
 type Left = (Vec<Vec<Cell>>, Vec<Vec<Cell>>, Vec<Vec<Cell>>);
 
 fn left(load: &Load) -> Left {
@@ -47,14 +47,14 @@ fn left(load: &Load) -> Left {
     load.made().look(|snapshot| (snapshot.query(rows), snapshot.query(&letters), snapshot.query(&sums)))
 }
 
-/// A claimed source of which nothing is loaded, cut at the start of a line near its middle.
+/// Claims a source, loads nothing of it, and cuts it at the start of a line near its middle.
 fn cut(load: &Load) -> u64 {
     let content = load.files()[0].versions[0].clone();
     let place = starts(load).into_iter().find(|&place| place >= content.len() / 2);
     cut_at(load, place.unwrap_or(content.len()), "NULL")
 }
 
-/// Where the records of the file start, but for the first one.
+/// The starts of the file's records, except the first.
 fn starts(load: &Load) -> Vec<usize> {
     let content = load.files()[0].versions[0].clone();
     let (mut places, mut place) = (Vec::new(), 0);
@@ -66,8 +66,8 @@ fn starts(load: &Load) -> Vec<usize> {
     places
 }
 
-/// A claimed source of which nothing is loaded, cut at `place`; what stands before the second split is
-/// `preamble`, as SQL.
+/// Claims a source, loads nothing of it, and cuts it at `place`. `preamble` is the second split's preamble,
+/// in SQL.
 fn cut_at(load: &Load, place: usize, preamble: &str) -> u64 {
     load.reset();
     let ended = load.call().kill_at("after-claim", 0).run();
@@ -82,8 +82,8 @@ fn cut_at(load: &Load, place: usize, preamble: &str) -> u64 {
     place as u64
 }
 
-/// Loads of one file, by small batches, of one that is mapped rather than read, of one of text, and of
-/// one in whose lines others stand, some in parts.
+/// Four loads: a file in small batches, a mapped one, a text file, and a Docker log whose lines hold others,
+/// some in parts.
 fn loads(kind: Kind) -> [Load; 4] {
     let small = Load::of(log(1, 90)).to(kind).schema(SCHEMA).batches_of(20).pipeline("chunk_size = \"1KiB\"");
     let mapped = Load::of(log(6, 3_000)).to(kind).schema(SCHEMA);
@@ -151,14 +151,14 @@ fn two_splits_are_whole_wherever_a_load_is_killed(kind: Kind) {
     }
 }
 
-/// Where the splits of the only source start, in their order.
+/// The starts of the only source's splits, in order.
 fn starts_of_splits(load: &Load) -> Vec<u64> {
     let starts = format!("SELECT split_start FROM {} ORDER BY 1", load.ours("checkpoints"));
     let rows = load.made().look(|snapshot| snapshot.query(&starts));
     rows.iter().map(|row| u64::try_from(row[0].int()).unwrap()).collect()
 }
 
-/// A file, the same after it has grown, and what a load of all of it leaves.
+/// A file, the same file after it has grown, and the result of loading all of it.
 fn growing(kind: Kind) -> (Load, Vec<u8>, Vec<u8>, Left) {
     let [load, ..] = loads(kind);
     let young = load.files()[0].versions[0].clone();
@@ -170,7 +170,7 @@ fn growing(kind: Kind) -> (Load, Vec<u8>, Vec<u8>, Left) {
     (load, young, grown, whole)
 }
 
-/// Who was told that the last split is done can rely on it.
+/// A split that was reported as done stays done.
 fn a_source_that_grows_gets_a_split_from_its_old_end(kind: Kind) {
     let (load, young, grown, whole) = growing(kind);
     let place = cut(&load);
@@ -205,7 +205,7 @@ fn a_source_that_grows_is_whole_wherever_a_load_is_killed(kind: Kind) {
     }
 }
 
-/// What of the last line has come later is read with what was there.
+/// The later part of a last line is read together with the earlier part.
 fn a_last_line_that_grows_is_of_the_split_that_has_its_first_byte(kind: Kind) {
     let (load, young, grown, whole) = growing(kind);
     for cut_off in [1, 5] {
@@ -215,14 +215,14 @@ fn a_last_line_that_grows_is_of_the_split_that_has_its_first_byte(kind: Kind) {
         load.run().exit(3);
         load.write("log.ndjson", &grown);
         load.run().exit(3);
-        // The letter of half a line is superseded, and still there.
+        // The letter of half a line is superseded, but still stored.
         let (rows, _, sums) = left(&load);
         assert_eq!((&rows, &sums), (&whole.0, &whole.2), "without its last {cut_off} bytes");
         assert_eq!(starts_of_splits(&load), [0, place]);
     }
 }
 
-/// A file that is loaded every minute has one checkpoint.
+/// A file that is loaded every minute keeps a single checkpoint.
 fn a_source_of_one_split_stays_one(kind: Kind) {
     let (load, young, grown, whole) = growing(kind);
     load.reset();
@@ -247,7 +247,7 @@ fn a_split_that_the_file_does_not_reach_is_refused(kind: Kind) {
     }
 }
 
-/// Where a split begins is no sign that anything of it was loaded.
+/// The start of a split does not mean that anything of it was loaded.
 fn what_is_only_cut_is_not_loaded(kind: Kind) {
     let [load, ..] = loads(kind);
     load.run().exit(3);
@@ -260,8 +260,8 @@ fn what_is_only_cut_is_not_loaded(kind: Kind) {
     load.run().exit(2).tells("has loaded 1 source into");
 }
 
-/// Values with line ends in quotes, quotes in quotes, and rows that are too short, behind a header that
-/// the second split gets from the first.
+/// Values with line ends in quotes, quotes in quotes, and short rows, after a header that the second split
+/// gets from the first.
 fn a_table_is_the_same_in_two_splits_wherever_it_is_cut(kind: Kind) {
     let load = Load::of(csv_log(3, 24))
         .to(kind)
@@ -284,7 +284,7 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A letter keeps the line of its split; people are told that of the file, once it is known.
+/// A letter stores its line within the split; users see its line in the file once that is known.
 fn letters_tell_the_line_of_the_file(kind: Kind) {
     let [load, ..] = loads(kind);
     let content = load.files()[0].versions[0].clone();
@@ -305,11 +305,11 @@ fn letters_tell_the_line_of_the_file(kind: Kind) {
     let reasons = load.run().exit(3).result("/reasons");
     let whole = letters().len();
     assert!(letters().iter().all(is_line_of_file));
-    // Both in one run, which has come to the end of the first before it begins the second.
+    // Both in one run, which finishes the first split before it begins the second.
     cut(&load);
     assert_eq!(load.run().exit(3).result("/reasons"), reasons);
     assert!(letters().iter().all(is_line_of_file));
-    // The second alone, of which nobody knows yet where it stands in the file.
+    // Only the second split, whose first line in the file is not known yet.
     let place = cut(&load);
     let checkpoints = load.ours("checkpoints");
     let open = |is_done: &str| {

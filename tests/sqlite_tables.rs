@@ -1,5 +1,5 @@
-//! Tables in SQLite that are there before we are: strict and not, with columns of their own,
-//! and those that would turn values into others.
+//! SQLite tables that existed before the first run: strict and not, with columns of their own, and tables
+//! that would turn values into others.
 
 use std::fs;
 use std::path::Path;
@@ -55,7 +55,7 @@ fn a_table_without_rowids_and_one_whose_rowid_is_the_key_take_rows() {
 
 #[test]
 fn what_a_table_does_by_itself_about_a_conflict_is_not_done() {
-    // By themselves these would take other rows away, or leave the new one out.
+    // By themselves these rules would remove other rows, or leave the new one out.
     let log = "{\"k\":1,\"w\":\"a\"}\n{\"k\":2,\"w\":\"a\"}\n{\"k\":1,\"w\":\"b\"}\n{\"k\":3}\n";
     for rule in ["REPLACE", "IGNORE", "ROLLBACK", "FAIL", "ABORT"] {
         for (on_conflict, expected) in [("update", "1 b"), ("keep", "1 a")] {
@@ -210,8 +210,8 @@ fn a_foreign_key_refuses_its_row() {
     }
 }
 
-/// A row that a later one of its key would mend is refused all the same: what is refused must
-/// not depend on where batches end, nor on what else is in them.
+/// A row is refused even if a later row with its key would mend it: refusals must depend neither on where
+/// batches end nor on what else is in them.
 #[test]
 fn a_deferred_foreign_key_refuses_the_same_rows_wherever_batches_end() {
     for (rows, last) in [(100, 1), (100, 9), (1, 1), (1, 9)] {
@@ -247,13 +247,13 @@ fn a_deferred_foreign_key_to_the_table_itself_is_asked_of_each_row_only_where_it
     let load = |last: &str, columns: &str| {
         load(log(last)).schema("n int, a int?, b text?, up int?").key(r#"["n"]"#).given(&table(columns))
     };
-    // All is well at COMMIT: row 1 refers to one behind it.
+    // All is well at COMMIT: row 1 refers to a row after it.
     load(r#"{"n":4,"up":1}"#, "").run().exit(0).counts("4 inserted");
     // Row 4 has no parent in the other table, which costs no other row.
     load(r#"{"n":4,"a":1,"b":"y"}"#, "").run().exit(3).rejects([(4, "server_23503")]);
-    // Row 4 refers to nothing here; and in its order, row 1 does too.
+    // Row 4 refers to a missing row; row 1 also does when it is inserted.
     load(r#"{"n":4,"up":99}"#, "").run().exit(3).rejects([(1, "server_23503"), (4, "server_23503")]);
-    // What no field is written to cannot be asked before.
+    // A column without a field cannot be checked in advance.
     load(r#"{"n":4}"#, "d INTEGER DEFAULT 7 REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED,")
         .run()
         .exit(1)
@@ -284,7 +284,7 @@ fn a_database_that_loses_its_name_during_a_load_is_a_failure_and_said() {
     }
 }
 
-/// A run that has waited in vain does not wait as long again to write that down.
+/// A run that has waited in vain for a lock does not wait as long again to record its end.
 #[test]
 fn a_database_that_somebody_keeps_locked_is_waited_for_once() {
     let load = Load::of(lines([1, 2, 3])).schema("n int").to(Kind::Sqlite).pipeline("retry_for = \"6s\"");

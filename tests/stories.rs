@@ -1,6 +1,6 @@
-//! Stories that every destination is to live through.
+//! Stories that every destination must survive.
 
-/// Makes a test for each destination of each of these stories.
+/// Makes one test per destination for each of these stories.
 macro_rules! on_each_destination {
     ($($story:ident)*) => {
         mod postgres {

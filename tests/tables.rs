@@ -1,5 +1,5 @@
-//! Tables that are there before we are, as people have them: loaded as they are, or refused
-//! with every reason at once.
+//! Tables that existed before the first run, as people have them: loaded as they are, or refused with every
+//! reason at once.
 
 use crate::harness::destination::Kind;
 use crate::harness::load::Load;
@@ -14,7 +14,7 @@ pub(crate) fn lines(numbers: impl IntoIterator<Item = i32>) -> String {
     numbers.into_iter().map(|n| format!("{{\"n\":{n}}}\n")).collect()
 }
 
-/// What a query gives, each row as its cells with a space in between.
+/// The rows of a query, each with its cells separated by spaces.
 #[track_caller]
 pub(crate) fn select(load: &Load, sql: &str) -> Vec<String> {
     let rows = load.made().look(|snapshot| snapshot.query(sql));
@@ -45,7 +45,7 @@ fn columns_of_the_server_are_left_to_the_server() {
         select(&load, "SELECT id, also, number, twice, level, note FROM t ORDER BY n"),
         ["1 1 1 2 INFO null", "2 2 2 4 INFO null"]
     );
-    // The same rows again, as after a restore of nothing but the target: they stay what they are.
+    // The same rows again, as after a restore of the target alone: they stay as they are.
     load.sql("UPDATE t SET note = 'ours'; DROP SCHEMA logmill CASCADE");
     load.run().exit(0).counts("2 unchanged");
     assert_eq!(select(&load, "SELECT id, twice, note FROM t ORDER BY n"), ["1 2 ours", "2 4 ours"]);
@@ -91,7 +91,7 @@ fn names_are_taken_as_they_are_written() {
         format!("{{{}}}\n", values.collect::<Vec<_>>().join(","))
     };
     for kind in Kind::all() {
-        // Made by us, and there before; with rows that meet.
+        // A table that we create, and one that exists; with rows that meet.
         for given in
             ["", &format!("CREATE TABLE t ({}, PRIMARY KEY (\"a, b\", \"quo\"\"te\"))", columns(kind))]
         {
@@ -224,7 +224,7 @@ fn a_server_that_takes_no_writes_is_refused_before_anything_is_made() {
     assert_eq!(select(&load, "SELECT to_regclass('logmill.meta') IS NULL"), ["1"]);
 }
 
-/// A role that may load, and nothing else.
+/// A role that may load and do nothing else.
 pub(crate) fn role(load: &Load, rights: &str) -> String {
     let role = format!("{}_role", load.database().name());
     let database = load.database().name();
@@ -274,7 +274,7 @@ fn a_trigger_that_changes_rows_changes_what_is_stored_and_nothing_else() {
             .pipeline("retry_for = \"2s\"")
             .given(given);
         load.run().exit(0).rows(["1 A", "2 B"]).counts("2 inserted");
-        // The same records in another file: they meet what the trigger has made of them.
+        // The same records in another file meet the rows as the trigger has changed them.
         load.write("b.ndjson", format!("{log}{{\"k\":3,\"w\":\"c\"}}\n\n"));
         load.run().exit(0).rows(["1 A", "2 B", "3 C"]);
         let sums = "SELECT sum(inserted), sum(inserted + updated + unchanged + superseded)::bigint FROM logmill.checkpoints";
@@ -294,7 +294,7 @@ fn a_trigger_that_leaves_rows_out_is_an_error_and_nothing_is_kept() {
         (r#"["n"]"#, "PRIMARY KEY (n)"),
         ("none", "source_id integer, source_offset bigint"),
     ] {
-        // The last of them goes by the stage.
+        // With the second type, rows go through the stage.
         for w in ["w text", "w bytea"] {
             let load = Load::of(lines([1, 2, 3]))
                 .schema("n int")
@@ -333,7 +333,7 @@ fn a_trigger_that_raises_sets_the_row_aside_with_its_code() {
 
 #[test]
 fn an_entry_that_no_index_can_hold_sets_its_row_aside() {
-    // A third of a page, which noise does not shrink to.
+    // A third of a page; noise does not compress.
     let mut chance = fastrand::Rng::with_seed(4);
     let noise: String = (0..6_000).map(|_| chance.alphanumeric()).collect();
     let records = ["a", &noise, "b"].map(|text| format!("{{\"s\":\"{text}\"}}\n")).concat();
@@ -431,8 +431,8 @@ fn rows_that_somebody_takes_away_while_they_are_loaded_are_missed() {
     }
 }
 
-/// Its columns may stand where those of the old one stood, and be others: COPY goes by their
-/// places, and by a name.
+/// The new table may have other columns in the same places: COPY refers to the table by name and to its
+/// columns by their places.
 #[test]
 fn another_table_of_the_same_name_is_not_the_target() {
     needs_failpoints();
@@ -527,7 +527,7 @@ fn a_row_is_changed_if_a_byte_of_it_is_however_equal_the_server_finds_it() {
              CREATE TABLE t (k bigint PRIMARY KEY, v {column})"
         ));
         load.run().exit(0);
-        // Never the same file.
+        // A blank line makes it another file each time.
         load.write("more.ndjson", line(new) + "\n");
         let change = if changes { "updated" } else { "unchanged" };
         load.run().exit(0).counts(&format!("1 inserted, 1 {change}, 1 blank"));
@@ -567,7 +567,8 @@ fn rows_of_many_small_files_are_merged_together_and_counted_for_each() {
              JOIN logmill.sources s ON s.id = c.source_id ORDER BY s.id",
         )
     };
-    // The first files are as they were, of the next one row was changed, of the last one is gone.
+    // The rows of the first files are unchanged, one row of each following file was changed, and one of each
+    // last file is gone.
     load.sql(
         "UPDATE t SET w = 'theirs' WHERE source_id BETWEEN 6 AND 12 AND n >= 200;
          DELETE FROM t WHERE source_id > 12 AND n >= 100 AND n < 200; DROP SCHEMA logmill CASCADE",
@@ -584,7 +585,7 @@ fn rows_of_many_small_files_are_merged_together_and_counted_for_each() {
     let found: Vec<String> =
         per_file(&load).iter().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect();
     assert_eq!(found, expected.collect::<Vec<_>>());
-    // And with a row that is refused, of which nobody knows before the merge.
+    // And with a refused row, which nothing reveals before the merge.
     load.sql(
         "CREATE TABLE known (n bigint PRIMARY KEY); INSERT INTO known SELECT n FROM t WHERE n <> 107;
          DELETE FROM t WHERE n = 107;

@@ -1,6 +1,6 @@
-//! Text that a pattern cuts, judged as Pydantic judges the groups of `re`.
+//! Text that a pattern splits, compared with Pydantic's verdicts on the groups of `re`.
 //!
-//! `tests/cases/regex/make.py` made the records and what Pydantic says of each, lax and strict.
+//! `tests/cases/regex/make.py` generated the records and Pydantic's verdicts, lax and strict.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -60,7 +60,7 @@ fn agree(name: &str, pattern: &str, fields: Vec<Field>) {
     }
 }
 
-/// The verdict on each record, as the script writes it.
+/// The verdict on each record, in the notation of the script.
 fn judge(format: &AnyFormat, schema: &Schema, text: &[u8]) -> Vec<Value> {
     let (preamble, mut verdicts) = (Preamble::default(), Vec::new());
     let chunk = Chunk { bytes: text, preamble: &preamble, record_bytes_max: 1 << 20 };
@@ -85,17 +85,17 @@ fn judge(format: &AnyFormat, schema: &Schema, text: &[u8]) -> Vec<Value> {
     verdicts
 }
 
-/// A value as the script has it.
+/// A value in the notation of the script.
 fn plain(kind: &Kind, written: &[u8]) -> Value {
     let text = std::str::from_utf8(written).expect("JSON");
     match kind {
-        // As Python writes a double.
+        // A double as Python writes it.
         Kind::Float(_) => python(text).into(),
         _ => serde_json::from_str(text).expect("JSON"),
     }
 }
 
-/// A double of JSON in Python's words.
+/// A double from JSON, as Python writes it.
 fn python(text: &str) -> String {
     match text {
         "null" => "inf".to_owned(),

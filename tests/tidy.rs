@@ -1,4 +1,4 @@
-//! What the architecture page promises of the code itself, read off the code.
+//! Checks what the architecture page promises about the code.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::harness::skip_here;
 
 mod circles;
 
-/// `a → b, c`: a may use b and c. What is not here has no arrow.
+/// `a → b, c`: a may use b and c. A folder uses nothing that is not listed.
 const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
@@ -135,17 +135,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("manual", &[]),
 ];
 
-/// Who may start threads, and why.
+/// The files that may start threads, with reasons.
 const THREADS: &[&str] = &[
     "pipeline/",
-    // The clients of object stores are asynchronous, and the rest of the program is not.
+    // The clients of object stores are asynchronous; the rest of the program is not.
     "bucket/runtime.rs",
-    // The heart of a run beats whatever the run is doing.
+    // The heartbeat of a run must not depend on what the run is doing.
     "sink/objects/pulse.rs",
-    // The driver blocks, and has no deadline of its own.
+    // The driver blocks, and has no deadline.
     "sink/postgres/session.rs",
     "sink/postgres/connect/dial.rs",
-    // The line that says how far we are, and signals.
+    // The progress line, and signals.
     "cli/",
 ];
 
@@ -153,7 +153,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The sources below a directory, with their text.
+/// The source files below a directory, with their text.
 fn sources(directory: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut directories = vec![root().join(directory)];
@@ -172,9 +172,9 @@ fn sources(directory: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The code of a file without its tests, which may know more.
+/// The code of a file without its tests, to which these rules do not apply.
 fn without_tests(text: &str) -> &str {
-    // A file of tests is named somewhere in the middle.
+    // `mod tests;` may come in the middle of a file; only an inline module ends the code.
     let starts = text.match_indices("#[cfg(test)]\nmod ");
     let mut starts = starts.filter(|(at, mark)| {
         let rest = &text[at + mark.len()..];
@@ -233,7 +233,7 @@ fn circles_are_found_through_what_is_passed_on() {
         ("d.rs", "fn f() { crate::a::other::<u8>() }"),
         ("e.rs", "use crate::{a::{self, b}, d::D};"),
     ]);
-    // `b` uses `c` by way of `mod.rs`; that uses its own file, which is no circle.
+    // `b` uses `c` through `mod.rs`. That `mod.rs` uses its own files counts as no circle.
     assert_eq!(files.circles(), [["a/c.rs", "d.rs"]]);
 }
 
@@ -265,7 +265,7 @@ fn only_the_command_prints() {
     }
 }
 
-/// There, control characters are escaped.
+/// That file escapes control characters.
 #[test]
 fn everything_that_is_written_out_passes_one_file() {
     for (path, text) in sources("src") {
@@ -308,7 +308,7 @@ fn only_the_destinations_know_sql() {
             continue;
         }
         for line in without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
-            // In any case: what is printed for people is written small.
+            // In any case of letters: SQL that is shown to users is written in lower case.
             let line = line.to_lowercase();
             let is_query = line.contains("select ") && line.contains(" from ");
             let words = ["insert into", "update logmill", "delete from", " from logmill", "create table"];
@@ -318,7 +318,7 @@ fn only_the_destinations_know_sql() {
     }
 }
 
-/// The toolchain that is used is the oldest that Cargo.toml promises, so every run tries that.
+/// The toolchain is the oldest that Cargo.toml promises, so every run tests that version.
 #[test]
 fn the_version_of_rust_is_the_one_that_is_promised() {
     let value = |file: &str, key: &str| {
@@ -334,8 +334,9 @@ fn the_version_of_rust_is_the_one_that_is_promised() {
     );
 }
 
-/// What is known of a destination is in its folder. Beside the tables of all of them and of all stores, one is
-/// named where a person is told which there are, and where a file is recognised that is no log.
+/// A destination is known only in its own folder. Besides the tables of all destinations and of all stores,
+/// one is named where users are told which there are, and where a file is recognised as something other than
+/// a log.
 #[test]
 fn sqlite_is_named_in_five_files_besides_its_own() {
     let named = sources("src").into_iter().filter_map(|(path, text)| {
@@ -352,7 +353,7 @@ fn sqlite_is_named_in_five_files_besides_its_own() {
     assert_eq!(named, ["config/keys.rs", tables[0], tables[1], "sink/mod.rs", "source/stranger.rs"]);
 }
 
-/// The bugs that can be planted: their names, their patches, and the tests that are to notice.
+/// The plantable bugs: names, patches, and the tests that must catch them.
 fn planted() -> Vec<(String, PathBuf, Vec<String>)> {
     let directory = root().join("tests/planted");
     let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -368,10 +369,10 @@ fn planted() -> Vec<(String, PathBuf, Vec<String>)> {
     planted
 }
 
-/// A patch that no longer applies proves nothing, and nobody sees it until all are planted.
+/// A patch that no longer applies proves nothing, and nobody notices until all bugs are planted.
 #[test]
 fn the_planted_bugs_can_still_be_planted() {
-    // Elsewhere git may find another repository around this folder, and leave all files out.
+    // Without its own `.git`, git may find another repository around this folder and ignore all files.
     if !root().join(".git").exists() {
         skip_here("this is no git checkout");
     }

@@ -1,20 +1,20 @@
-//! How often a batch waits for the server.
+//! Counts how often a batch waits for the server.
 //!
-//! A round trip is a moment in which nothing is written: over a slow line it is what a small batch
-//! costs. So their number is written down here, and a statement more in the commit has to be.
+//! Nothing is written during a round trip, and over a slow line round trips are the cost of a small batch.
+//! The numbers are fixed in these tests, so that an additional statement in the commit is a visible change.
 
 use crate::harness::load::Load;
 use crate::harness::proxy::{At, Fault, Proxy, Rule};
 
-/// What a load waited for, on the connection that it commits by.
+/// How often a load waited on the connection that commits.
 #[derive(Clone, Copy, Debug)]
 struct Waited {
     trips: usize,
     batches: usize,
 }
 
-/// Runs a load in batches of this many rows, by way of a proxy that sees the answers: that the
-/// server is ready again, or takes the rows of a COPY.
+/// Runs a load in batches of this many rows, through a proxy that sees the answers: ReadyForQuery, and the
+/// server's readiness for the rows of a COPY.
 fn waited(load: Load, rows: usize) -> Waited {
     let load = load.batches_of(rows);
     let proxy = Proxy::on_tcp(load.database(), vec![]);
@@ -25,8 +25,8 @@ fn waited(load: Load, rows: usize) -> Waited {
     Waited { trips, batches: usize::try_from(batches).unwrap() }
 }
 
-/// Of two loads that differ in nothing but how often they commit, the difference is the batches'.
-/// All are too small for the sample that a merge looks at first where there are many rows.
+/// The round trips per batch: the difference between two loads that differ only in how often they commit.
+/// All batches are too small for the sample that a merge takes when it has many rows.
 #[track_caller]
 fn trips_per_batch(prepare: impl Fn() -> Load) -> usize {
     let [few, many] = [40, 20].map(|rows| waited(prepare(), rows));
@@ -36,7 +36,7 @@ fn trips_per_batch(prepare: impl Fn() -> Load) -> usize {
     trips / batches
 }
 
-/// Lines of twelve bytes, of which those that are bad become dead letters.
+/// Lines of twelve bytes; the bad ones become dead letters.
 fn records(is_bad: impl Fn(usize) -> bool) -> Load {
     let line =
         |id: usize| if is_bad(id) { "{\"id\":null}\n".to_owned() } else { format!("{{\"id\":{id}}}\n") };
@@ -48,7 +48,7 @@ fn good() -> Load {
     records(|_| false)
 }
 
-/// It was loaded, and what is remembered of it was lost: its rows are there, under the same ids.
+/// Loads, and then forgets the source while its rows stay, under the same ids.
 fn loaded_and_forgotten(load: Load) -> Load {
     load.run().exit(0);
     load.sql(
@@ -57,11 +57,11 @@ fn loaded_and_forgotten(load: Load) -> Load {
     load
 }
 
-/// BEGIN with the look at the target, the fence and the question whether its rows are there; COPY and its
-/// end; and the constraints with the move and COMMIT.
+/// BEGIN with the look at the target, the fence and the probe for existing rows; COPY and its end; the
+/// constraints with the checkpoint move and COMMIT.
 const DIRECT: usize = 4;
 
-/// The stage made ready, and the comparison that finds all rows equal.
+/// Preparing the stage, and the comparison that finds all rows equal.
 const MERGE: usize = 2;
 
 /// The constraints by themselves, another COPY, and its end.
@@ -77,7 +77,7 @@ fn a_batch_that_goes_straight_into_the_target_waits_four_times() {
 #[test]
 fn no_row_is_sent_before_its_own_fence_has_answered() {
     let load = good().key("position").batches_of(40);
-    // The fence of the second batch does its work, and its answer does not arrive.
+    // The fence of the second batch is executed, and its answer does not arrive.
     let rule = Rule { at: At::Query("EXECUTE logmill_fence_", 1), fault: Fault::CutAnswer };
     let proxy = Proxy::on_tcp(load.database(), vec![rule]);
     load.call().into(proxy.url()).run().done();
@@ -98,8 +98,8 @@ fn a_batch_that_is_staged_waits_for_its_merge() {
     assert_eq!(trips, DIRECT + MERGE);
 }
 
-/// What a load of ten new records waits for, from its first word on the connection to the first row: the
-/// login, what it asks the server, what it makes, and what it claims. The second finds all tables made.
+/// Counts the round trips of a load of ten new records from the first message on the connection to the first
+/// row: login, queries, creation of tables, and the claim. The second load finds all tables.
 #[test]
 fn a_first_load_waits_seldom_before_its_first_row() {
     let load = || Load::of("{\"id\":1}\n".repeat(10)).schema("id int").key("none");

@@ -1,8 +1,8 @@
-//! Files of others: what a user who may write where the logs are cannot make us read, use or
-//! write, and what other users cannot read of what we write.
+//! Files that belong to other users: what someone who may write where the logs are cannot make us read, use
+//! or write, and what other users cannot read of what we write.
 //!
-//! The other user is 12345, to whom only root can give a file; without that right a
-//! test says what it skipped.
+//! The other user has the id 12345. Only root can give a file to that user; without root, a test reports
+//! what it skipped.
 #![cfg(all(feature = "sqlite", feature = "gzip", feature = "zstd"))]
 
 use std::fs::{self, Permissions};
@@ -48,10 +48,10 @@ fn a_link_of_another_user_is_passed_over_and_counted() {
         assert!(notice.starts_with("a link of another user, which is not followed"), "{notice}");
         assert!(notice.ends_with("(1 more link like it)"), "{notice}");
         assert_eq!(logs.sources(), ["a.log 1-10"]);
-        // Named, it is meant; and ours is followed.
+        // If the user names the link, it is followed; and so are our own links.
         logs.load_with("logs/b.log").exit(0).did(100, 0);
     }
-    // Where there is nothing else, that is said.
+    // If nothing else is found, the message mentions the ignored link.
     let logs = Logs::new().source("files = [\"logs\"]");
     logs.write("secret", log(1..=1)).write("logs/.keep", "");
     link_of_another("../secret", &logs.path("logs/a.log"));
@@ -64,7 +64,7 @@ fn a_file_that_becomes_a_link_of_another_user_before_it_is_opened_is_refused() {
     needs_failpoints();
     for is_folder in [false, true] {
         let logs = Logs::new().source("files = [\"logs\"]");
-        // As long and as alike as can be, so that nothing but the link gives it away.
+        // As long and as similar as possible, so that only the link gives it away.
         logs.write("logs/sub/a.log", log(1..=10)).write("secret/a.log", log(1..=10));
         let mut command = logs.command("");
         command.env("FAILPOINTS", "before-open=1*return(stop)");
@@ -90,7 +90,7 @@ fn a_database_that_we_make_is_for_its_owner() {
     place.write("app.ndjson", "{\"a\":1}\n");
     place.run("load app.ndjson").ended(0, &[]);
     assert_eq!(mode(&place.path("logmill.db")), 0o600);
-    // SQLite's own files stay while a reader has them open.
+    // SQLite's auxiliary files exist as long as a reader has the database open.
     let reader = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
     let count = |table: &str| {
         let sql = format!("select count(*) from {table}");
@@ -103,7 +103,7 @@ fn a_database_that_we_make_is_for_its_owner() {
     for name in ["logmill.db-wal", "logmill.db-shm"] {
         assert_eq!(mode(&place.path(name)), 0o600, "{name}");
     }
-    // One that was there keeps its permissions.
+    // An existing database keeps its permissions.
     drop(reader);
     fs::set_permissions(place.path("logmill.db"), Permissions::from_mode(0o644)).unwrap();
     place.run("load app.ndjson").ended(0, &[]);
@@ -132,7 +132,7 @@ fn verdicts_are_for_their_owner_and_never_go_through_a_link() {
     assert_eq!((place.read("precious").as_str(), place.path("nowhere").exists()), ("text", false));
     place.run("check app.ndjson --verdicts out").ended(0, &[]);
     assert_eq!(mode(&place.path("out")), 0o600);
-    // What is in a file stays in it; an empty one is filled.
+    // A file with content is not overwritten; an empty one is filled.
     place.run("check app.ndjson --verdicts precious").ended(2, &["precious exists; name another file"]);
     assert_eq!(place.read("precious"), "text");
     place.write("precious", "");
@@ -140,7 +140,7 @@ fn verdicts_are_for_their_owner_and_never_go_through_a_link() {
     place.run("check app.ndjson --verdicts precious").ended(0, &[]);
     assert_eq!(mode(&place.path("precious")), 0o600);
     place.run("check app.ndjson --verdicts /dev/null").ended(0, &[]);
-    // Nor into the file of another user, who could read it.
+    // The file of another user is refused too, because its owner could read it.
     place.write("theirs", "");
     give_away(&place.path("theirs"));
     place.run("check app.ndjson --verdicts theirs").ended(1, &["it belongs to another user"]);
@@ -172,7 +172,7 @@ fn a_job_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there() {
         fs::set_permissions(&job, Permissions::from_mode(0o664)).unwrap();
         refused("can be written by others (mode 664)");
     }
-    // The person who names it has looked at it.
+    // A user who names the job is trusted to have read it.
     place.run("check -j app.logmill.toml").ended(0, &[]);
     fs::set_permissions(&job, Permissions::from_mode(0o644)).unwrap();
     place.run("load app.ndjson").ended(0, &["is there, so it is used"]);
@@ -197,7 +197,7 @@ fn a_database_that_is_only_found_is_used_if_nobody_else_could_have_put_it_there(
     refused("can be written by others");
     fs::set_permissions(&db, Permissions::from_mode(0o644)).unwrap();
     place.run("load app.ndjson").ended(0, &[]);
-    // Where it is named, it is meant.
+    // A database that the user names is used.
     fs::set_permissions(&db, Permissions::from_mode(0o666)).unwrap();
     place.run("load -j app.logmill.toml").ended(0, &[]);
     place.run("load app.ndjson --into sqlite:logmill.db").ended(0, &[]);
@@ -227,13 +227,13 @@ fn a_database_that_is_replaced_while_it_is_opened_is_not_written_to() {
         child.signal("CONT");
         child.stopped()
     };
-    // It was looked at, and is another user's when it is opened.
+    // It was ours when it was checked, and belongs to another user when it is opened.
     let child = start("load app.ndjson");
     child.signal("CONT");
     child.wait().exit(2).says("belongs to another user (uid 12345)");
     rename("logmill.db", "theirs.db");
     rename("ours.db", "logmill.db");
-    // What is opened is theirs, and what is looked at then is ours: also where it was named.
+    // The opened file is theirs, although a later check finds ours; this also holds for a named file.
     for command in ["load app.ndjson", "load -j app.logmill.toml"] {
         let child = start(command);
         rename("logmill.db", "theirs.db");

@@ -1,8 +1,8 @@
-//! What a column holds is what the server itself makes of the text: every type of field in
-//! every type of column that takes it, at its borders and by chance, by COPY and by the stage.
+//! A column must hold exactly what the server makes of the text: every type of field in every type of column
+//! that accepts it, with values at the limits and random ones, by COPY and through the stage.
 //!
-//! The rows are loaded as NDJSON. Each value is also given to the server as a literal to cast,
-//! and the two must be the same to the last byte.
+//! The rows are loaded from NDJSON. The server also casts each value from a literal, and both results must
+//! be equal to the last byte.
 
 use fastrand::Rng;
 use serde_json::json;
@@ -14,18 +14,18 @@ use crate::harness::trials::factor;
 
 /// A column, its field, and values for it.
 struct Pair {
-    /// As a job has it.
+    /// In the notation of a job.
     field: String,
     column: &'static str,
-    /// How the server comes from a text to the value, where that is not by one cast.
+    /// The intermediate type, where the server needs more than one cast from text to the value.
     by_way_of: &'static str,
-    /// Values as JSON, and as literals.
+    /// Values as JSON and as literals.
     good: Vec<(String, String)>,
-    /// Values that the column does not hold, as JSON.
+    /// Values that the column cannot hold, as JSON.
     bad: Vec<String>,
 }
 
-/// A value as a person writes it: the same in JSON, with or without quotes, and as a literal.
+/// Values that are written alike as a literal and in JSON, there with or without quotes.
 fn bare(values: &[&str]) -> Vec<(String, String)> {
     values.iter().map(|value| (value.to_string(), value.to_string())).collect()
 }
@@ -50,13 +50,13 @@ impl Pair {
         self
     }
 
-    /// With values by chance.
+    /// Adds random values.
     fn and(mut self, count: usize, mut value: impl FnMut() -> (String, String)) -> Pair {
         self.good.extend((0..count * factor()).map(|_| value()));
         self
     }
 
-    /// Lists of these values in an array of this column's type.
+    /// Lists of these values, in an array of this column's type.
     fn listed(&self, column: &'static str, rng: &mut Rng) -> Pair {
         let items = self.field.replace(", required = false", ", nullable = true");
         let list = |values: &[Option<&(String, String)>]| {
@@ -87,7 +87,7 @@ impl Pair {
 
 const RANDOM: usize = 20;
 
-/// A whole number of up to this many digits.
+/// A random whole number of up to `count` digits.
 fn digits(rng: &mut Rng, count: usize) -> String {
     (0..rng.usize(1..=count)).map(|_| rng.digit(10)).collect()
 }
@@ -132,7 +132,7 @@ fn text_value(text: String) -> (String, String) {
     (json!(text).to_string(), text)
 }
 
-/// Numbers around the powers of two and by chance.
+/// Numbers around powers of two, and random ones.
 fn ints(column: &'static str, bits: u32, rng: &mut Rng) -> Pair {
     let (min, max) = (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1);
     let number = |value: i128| (value.to_string(), value.to_string());
@@ -321,7 +321,7 @@ fn pairs(rng: &mut Rng) -> Vec<Pair> {
             "[null,true,false]",
             "12345678901234567890123.5",
         ];
-        // A null is no JSON here: the field is one that need not be there.
+        // A null is not JSON here, because the field is optional.
         pairs.push(pair("json", column, bare(&texts[1..]), &["\"\\ud800\""]));
     }
     let names = [
@@ -360,7 +360,7 @@ const TYPES: &str = "
     CREATE DOMAIN feeling AS mood CHECK (VALUE <> 'it''s');
 ";
 
-/// Loads all values, each in a row of its own, and compares. `more` is a column more.
+/// Loads all values, each in its own row, and compares. `more` adds a column.
 fn compare(pairs: &[Pair], before: &str, more: Option<(&str, &str)>) {
     let mut columns = String::new();
     let mut load = Load::empty();

@@ -1,9 +1,9 @@
-//! What exists goes on: databases that earlier programs have left are taken up by this one.
+//! Upgrades: this program takes over databases that earlier versions have left.
 //!
-//! `cases/upgrade/vN` holds a database of each kind as the last program with version N of our
-//! tables left it, its logs and its jobs, and the script that made all of it. Some sources are
-//! loaded to their end, some by half; letters are in every state. A migration of our tables
-//! adds the folder of the version that it leaves behind.
+//! `cases/upgrade/vN` holds a database of each kind as the last program with version N of our tables left
+//! it, with its logs, its jobs, and the script that made everything. Some sources are loaded to their end
+//! and some halfway; letters are in every state. Each migration of our tables adds a folder for the version
+//! it replaces.
 #![cfg(all(feature = "sqlite", feature = "gzip"))]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,11 +24,11 @@ use crate::sources::gzip;
 /// The first file of the folder, which was loaded to its end.
 const DONE: &str = "logs/app/1-done.ndjson";
 
-/// A database that was left, in a folder with its jobs and logs.
+/// An old database, in a folder with its jobs and logs.
 struct Left {
     folder: TempDir,
     destination: Destination,
-    /// Its sources say which table they are in.
+    /// Whether its sources record the table they are in.
     knows_targets: bool,
 }
 
@@ -73,10 +73,10 @@ impl Left {
         Said::of(&mut command, stdin)
     }
 
-    /// Runs a job: how it ended, how many rows it inserted, and how many sources it loaded.
+    /// Runs a job. Returns its exit code, the inserted rows, and the loaded sources.
     #[track_caller]
     fn load(&self, arguments: &str) -> (i32, i64, i64) {
-        // Only the job of the stream reads this.
+        // Only the job over the stream reads this.
         let stream = fs::read(self.path("logs/stream.ndjson")).unwrap();
         let said = self.run(&format!("load -j {arguments}"), &stream);
         let result: Value =
@@ -99,7 +99,7 @@ impl Left {
         self.query(&sql.replace("our_", prefix))
     }
 
-    /// What makes a source the one that it is.
+    /// The identity of each source.
     fn sources(&self) -> Vec<Vec<Cell>> {
         self.ours(
             "SELECT id, job, CAST(data_date AS text), name, head_len, head_hash, CAST(first_seen AS text)
@@ -114,13 +114,13 @@ impl Left {
         )
     }
 
-    /// The records of a target, each as its source, its place in that and its number.
+    /// The records of a target: source, offset and number.
     fn places(&self, table: &str) -> BTreeSet<(i64, i64, i64)> {
         let rows = self.query(&format!("SELECT source_id, source_offset, n FROM {table}"));
         rows.iter().map(|row| (row[0].int(), row[1].int(), row[2].int())).collect()
     }
 
-    /// The rows of every target, without the numbers of their sources.
+    /// The rows of every target, without the ids of their sources.
     fn targets(&self) -> BTreeMap<&'static str, Vec<String>> {
         let targets = [
             (
@@ -165,7 +165,7 @@ fn versions() -> Vec<PathBuf> {
     versions
 }
 
-/// Tells a story of each version on each kind of destination.
+/// Runs a story for each version and each kind of destination.
 fn each(story: impl Fn(Left)) {
     for version in versions() {
         for kind in Kind::all() {
@@ -175,7 +175,7 @@ fn each(story: impl Fn(Left)) {
     }
 }
 
-/// All of it, job by job.
+/// Loads everything, job by job.
 fn load_all(left: &Left) {
     assert_eq!(left.load("app.toml"), (3, 58, 2));
     assert_eq!(left.load("days.toml --date 2023-10-27"), (0, 0, 0));
@@ -198,7 +198,7 @@ fn what_was_loaded_stays_and_what_was_half_done_goes_on() {
         for (table, before) in before {
             assert!(before.is_subset(&left.places(table)), "records of {table} have moved");
         }
-        // The same again: nothing is left to do.
+        // A second run has nothing to do.
         assert_eq!(left.load("app.toml"), (3, 0, 0));
         assert_eq!(left.load("days.toml --date 2023-10-28"), (0, 0, 0));
         assert_eq!(left.load("users.toml"), (0, 0, 0));
@@ -227,12 +227,12 @@ fn at_the_end_it_holds_what_a_new_database_would_hold() {
     });
 }
 
-/// Which table a source is in, and where its file lay, older programs did not write down.
+/// Older programs did not record a source's table, or the device and inode of its file.
 #[test]
 fn what_was_not_known_is_filled_in_when_it_is_first_seen() {
     each(|left| {
         if !left.knows_targets {
-            // Whatever they have loaded, it was not into a table that is not there.
+            // Their sources cannot be in a table that does not exist.
             let said = left.run("load -j app.toml --table elsewhere", b"").ended(2, &[]);
             assert!(said.stderr.contains("has loaded 5 sources"), "{said:?}");
         }
@@ -250,7 +250,7 @@ fn what_was_not_known_is_filled_in_when_it_is_first_seen() {
     });
 }
 
-/// A letter says under which rules it was refused, a checkpoint since where its rules hold.
+/// A letter records the rules that refused it, and a checkpoint the position from which its rules apply.
 #[test]
 fn new_letters_say_their_rules_and_old_ones_stay() {
     each(|left| {
@@ -275,7 +275,7 @@ fn new_letters_say_their_rules_and_old_ones_stay() {
     });
 }
 
-/// Rules are compared where a source goes on, so each job is given more.
+/// Rules are compared when a source resumes, so each job gets more data.
 #[test]
 fn no_rule_counts_as_changed() {
     each(|left| {
@@ -326,14 +326,14 @@ fn a_file_is_known_by_its_content_under_another_name_and_in_an_archive() {
         fs::write(left.path("logs/app/1-packed.ndjson.gz"), gzip(&content, 1)).unwrap();
         assert_eq!(left.load("app.toml"), (3, 0, 0));
         assert_eq!(left.sources().len(), sources);
-        // Another file under the name that it had is another source.
+        // Another file under its old name is another source.
         fs::write(left.path(DONE), "{\"n\":997,\"at\":0,\"level\":\"INFO\",\"message\":\"m\"}\n").unwrap();
         assert_eq!(left.load("app.toml"), (3, 1, 1));
         assert_eq!(left.sources().len(), sources + 1);
     });
 }
 
-/// Who only asks does not migrate, and is answered all the same.
+/// A command that only reads does not migrate, and still answers.
 #[test]
 fn what_is_remembered_is_told_before_anything_is_loaded() {
     each(|left| {
@@ -350,7 +350,7 @@ fn what_is_remembered_is_told_before_anything_is_loaded() {
     });
 }
 
-/// What a newer program knows of its tables, this one does not.
+/// This program cannot know the tables of a newer one.
 #[test]
 fn tables_of_a_newer_program_are_refused_and_stay_as_they_are() {
     for kind in Kind::all() {
@@ -367,14 +367,14 @@ fn tables_of_a_newer_program_are_refused_and_stay_as_they_are() {
         for command in ["load", "status", "verify", "dead-letters list", "dead-letters replay"] {
             left.run(&format!("{command} -j app.toml"), b"").ended(2, &["are of version 999"]);
         }
-        // A plan says what stands in the way.
+        // A plan reports the obstacle.
         let said = left.run("plan -j app.toml", b"");
         assert!(said.code == 2 && said.stdout.contains("are of version 999"), "{said:?}");
         assert_eq!((left.sources(), left.letters()), before);
     }
 }
 
-/// A migration without a dump of what it migrates is a promise that nobody checks.
+/// Without a dump of the tables that it migrates, nothing would test a migration.
 #[test]
 fn every_version_of_our_tables_has_its_dump() {
     for file in ["src/sink/postgres/tables.sql", "src/sink/sqlite/tables.sql"] {

@@ -1,5 +1,5 @@
-//! `verify`: what was done to a table, or to its dead letters, is found where it was done, and
-//! nothing else is.
+//! `verify`: a change to a table or to its dead letters is found where it was made, and nothing else is
+//! reported.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::stories::on_each_destination;
 
 /// Rows that are found by their keys.
 mod keys;
-/// Dead letters, and the rows of those that were replayed.
+/// Dead letters, and the rows of replayed letters.
 mod letters;
 
 on_each_destination! {
@@ -38,13 +38,13 @@ on_each_destination! {
     nothing_is_written
 }
 
-/// A file, with the place of each of its records: the offset, the number, whether it is a row.
+/// A file, with the offset of each record and whether it becomes a row.
 struct Made {
     text: String,
     places: Vec<(usize, bool)>,
 }
 
-/// This many lines, of which each tenth is rejected.
+/// A file of `lines` lines, one in ten of which is rejected.
 fn made(first: usize, lines: usize) -> Made {
     let (mut text, mut places) = (String::new(), Vec::new());
     for number in first..first + lines {
@@ -62,7 +62,7 @@ impl Made {
     }
 }
 
-/// Verifies, and gives what was told.
+/// Runs `verify`, which must exit with this code.
 #[track_caller]
 fn verify<'l>(load: &'l Load, code: i32) -> Ended<'l> {
     let ended = load.command("verify").run();
@@ -70,7 +70,7 @@ fn verify<'l>(load: &'l Load, code: i32) -> Ended<'l> {
     ended
 }
 
-/// What people are told.
+/// The output for people.
 fn for_people(load: &Load) -> String {
     let output = logmill().args(["verify", "-j"]).arg(load.path("job.toml")).output().unwrap();
     String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
@@ -121,7 +121,7 @@ fn what_was_loaded_is_what_is_there(kind: Kind) {
     assert_eq!(source["table"]["open_dead_letters"], json!(500 - one.rows()));
     assert_eq!(ended.result("/sources/1/file/records"), json!(1));
     assert_eq!(ended.result("/not_loaded"), json!({ "files": 0, "bytes": 0 }));
-    // Open dead letters are a state, and no difference.
+    // Open dead letters are a state, not a difference.
     load.command("verify").arg("--strict").run().exit(1);
 }
 
@@ -155,7 +155,7 @@ fn whatever_is_done_to_a_table_is_found_where_it_was_done(kind: Kind) {
                     expected.push(format!("changed_value {line} {offset} s"));
                     format!("UPDATE t SET s = s || ' ' WHERE source_offset = {offset};")
                 }
-                // Within its record, where none begins.
+                // An offset within the record, where no record begins.
                 (true, _) => {
                     expected.push(format!("extra_row - {} -", offset + 1));
                     format!(
@@ -208,7 +208,7 @@ fn counters_are_not_believed(kind: Kind) {
     ));
     let after = verify(&load, 0);
     assert_eq!(after.result("/sources"), before);
-    // The counters that a load without this row would have.
+    // The counters of a load without this row.
     load.sql("DELETE FROM t WHERE n = 5");
     load.sql(&format!("UPDATE {} SET inserted = 89, rejected = 10", load.ours("checkpoints")));
     let ended = verify(&load, 5);
@@ -225,13 +225,13 @@ fn a_table_of_yesterday_is_found_out(kind: Kind) {
     load.write("new.ndjson", "{\"n\":1,\"s\":\"a\"}\n");
     load.call().run().exit(3);
     is_clean(&load);
-    // The table goes back, and what is remembered does not.
+    // The table is restored to an older state, and the checkpoints are not.
     load.sql("DELETE FROM t; INSERT INTO t SELECT * FROM yesterday");
     let ended = verify(&load, 5);
     assert_eq!(ended.result("/counts/missing_rows"), json!(other.rows() + 1));
     assert_eq!(ended.result("/differences/0/offset"), json!(one.text.len()));
     assert_eq!(ended.result("/differences/0/line"), json!(51));
-    // What is remembered goes back, and the table does not.
+    // The checkpoints are restored to an older state, and the table is not.
     load.call().run();
     let load = Load::of(&one.text).to(kind).schema("n int, s text");
     load.call().run().exit(3);
@@ -264,7 +264,7 @@ fn a_row_of_nobody_is_one_too_many(kind: Kind) {
     let ids = ended.result("/differences");
     let ids: Vec<i64> = ids.as_array().unwrap().iter().map(|it| it["source_id"].as_i64().unwrap()).collect();
     assert_eq!(ids, [0, 1, 77]);
-    // The id was given once, and the source is remembered no more.
+    // The id was once given to a source that is no longer remembered.
     load.sql("DELETE FROM t WHERE n > 1");
     for table in ["checkpoints", "sources"] {
         load.sql(&format!("DELETE FROM {}", load.ours(table)));
@@ -296,10 +296,10 @@ fn what_cannot_be_compared_is_told_and_is_no_difference(kind: Kind) {
     assert!(not[1].0.ends_with("/b.ndjson") && not[1].1.contains("does not hold what was loaded"));
     assert_eq!(ended.result("/sources").as_array().unwrap().len(), 1);
     load.command("verify").arg("--strict").run().exit(1);
-    // A difference elsewhere is one all the same.
+    // A difference elsewhere is still reported.
     load.sql("UPDATE t SET n = 4 WHERE n = 3");
     assert_eq!(differences(&verify(&load, 5)), ["changed_value 1 0 n"]);
-    // By other rules the records are others.
+    // Under other rules the records would differ.
     let other = load.job().replace("n = {", "n = { ge = 0,");
     assert_ne!(other, load.job());
     std::fs::write(load.path("job.toml"), other).unwrap();
@@ -313,7 +313,7 @@ fn what_was_loaded_before_the_rules_changed_is_left_alone(kind: Kind) {
     let load = Load::of(&one.text).to(kind).schema("n int, s text");
     load.call().run().exit(3);
     load.write("log.ndjson", format!("{}{}", one.text, other.text));
-    // By these rules nothing of what is loaded would be as it is.
+    // Under these rules, none of the loaded records would be a row as it is.
     let rules = load.job().replace("n = { type = \"int\"", "n = { type = \"int\", ge = 40");
     assert_ne!(rules, load.job());
     load.call_with(&rules).arg("--accept-new-rules").run().exit(3);
@@ -322,7 +322,7 @@ fn what_was_loaded_before_the_rules_changed_is_left_alone(kind: Kind) {
     let source = ended.result("/sources/0");
     assert_eq!((&source["file"]["records"], &source["table"]["rows"]), (&json!(40), &json!(other.rows())));
     assert_eq!(source["file"]["digest"], source["table"]["digest"]);
-    // What is changed before is not seen, and behind it is, with its line in the file.
+    // A change before that position is not seen; one after it is, with its line in the file.
     load.sql("UPDATE t SET s = 'x' WHERE n = 7; UPDATE t SET s = 'x' WHERE n = 47");
     let offset = one.text.len() + other.places[7].0;
     assert_eq!(differences(&verify(&load, 5)), [format!("changed_value 48 {offset} s")]);
@@ -370,7 +370,7 @@ fn only_the_files_that_are_named_are_missed(kind: Kind) {
     let gone = named("b.ndjson");
     gone.exit(0).tells("no file is this source any more");
     assert_eq!(not(&gone), 1);
-    // All that was loaded from a folder.
+    // Every source that was loaded from a folder.
     assert_eq!(not(&named("")), 2);
     load.write("new.ndjson", "{\"n\":7}\n");
     assert_eq!(named("new.ndjson").exit(0).result("/not_loaded/files"), json!(1));
@@ -382,14 +382,14 @@ fn only_the_files_that_are_named_are_missed(kind: Kind) {
 fn a_file_that_is_named_and_not_there_is_told(kind: Kind) {
     let load = Load::of("{\"n\":1}\n").to(kind).schema("n int");
     let job = |files: &str| load.job().replace("\"*.ndjson*\"", files);
-    // Nothing was loaded, so nothing would be compared with nothing.
+    // Nothing was loaded, so there would be nothing to compare.
     for (files, code) in [("\"gone.ndjson\"", 1), ("\"gone*\"", 2)] {
         let _ = load.call_with(&job(files));
         let ended = load.command("verify").run();
         ended.exit(code).says("gone");
     }
     load.run().exit(0);
-    // Beside another it is one that cannot be compared.
+    // Beside another file, it is reported as not verifiable.
     let _ = load.call_with(&job("\"log.ndjson\", \"gone.ndjson\""));
     let ended = verify(&load, 0);
     let not = ended.result("/not_verifiable");
@@ -404,7 +404,7 @@ fn why_a_file_cannot_be_read_is_told_as_it_is(kind: Kind) {
     load.call().run().exit(0);
     std::fs::remove_file(load.path("log.ndjson")).unwrap();
     std::os::unix::fs::symlink("log.ndjson", load.path("log.ndjson")).unwrap();
-    // Whether the job still names it or not.
+    // Whether or not the job still names it.
     for job in [load.job(), load.job().replace("*.ndjson*", "z.ndjson")] {
         let _ = load.call_with(&job);
         let ended = verify(&load, 0);
@@ -553,12 +553,12 @@ fn values_are_compared_as_their_columns_hold_them() {
         assert_ne!(digests[0], digests[1], "{change}");
         load.sql("DELETE FROM t; INSERT INTO t SELECT * FROM kept; DROP TABLE kept");
     }
-    // Of a row that is held as it was sent, a value that is as long as the one it had.
+    // The changed value is as long as the original, in a row stored as it was sent.
     let offset = lines[..3].iter().map(|line| line.len() + 1).sum::<usize>();
     load.sql("UPDATE t SET small = 6 WHERE small = 5");
     assert_eq!(differences(&verify(&load, 5)), [format!("changed_value 4 {offset} small")]);
     load.sql("UPDATE t SET small = 5 WHERE small = 6");
-    // What the job does not write is not its business.
+    // A column that the job does not write does not count.
     load.sql("UPDATE t SET extra = 8");
     is_clean(&load);
 }

@@ -1,7 +1,7 @@
-//! The line between us and the server: cut before or behind any message, or silent.
+//! The connection to the server is cut before or after any message, or falls silent.
 //!
-//! The worst place is around COMMIT: whether it was done is then known to the server alone.
-//! A run must find out, not guess, and go on by itself.
+//! The worst place is around COMMIT, because only the server knows whether it was executed. A run must find
+//! out rather than guess, and then continue by itself.
 
 use std::time::{Duration, Instant};
 
@@ -20,10 +20,10 @@ fn two_files() -> Load {
         .audited()
 }
 
-/// What stands in the last message of each batch, with its COMMIT, and nowhere else.
+/// Text that occurs only in the last message of each batch, the one with its COMMIT.
 const END_OF_BATCH: &str = "with moved as";
 
-/// Runs the load by way of a proxy that obeys these rules, one for each connection.
+/// Runs the load through a proxy with these rules, one per connection.
 fn run_through(load: &Load, rules: Vec<Rule>) -> Proxy {
     load.reset();
     let proxy = Proxy::on_tcp(load.database(), rules);
@@ -32,14 +32,14 @@ fn run_through(load: &Load, rules: Vec<Rule>) -> Proxy {
     proxy
 }
 
-/// What passes through the connection when nothing goes wrong.
+/// The traffic of a connection without faults.
 fn honest(load: &Load) -> Traffic {
     run_through(load, vec![]).traffic().remove(0)
 }
 
-/// Runs the load with each of these faults. Nearly all of them must strike: not every run
-/// sends as many messages as the one by which they were chosen, and on a busy machine a
-/// connection may be given up before it comes so far.
+/// Runs the load with each of these faults. Nearly all of them must strike, but not all: a run may send
+/// fewer messages than the one by which they were chosen, and on a busy machine it may abandon a connection
+/// before the fault.
 fn sweep(load: &Load, faults: Vec<(At, Fault)>) {
     let count = faults.len();
     let mut idle = Vec::new();
@@ -74,7 +74,8 @@ fn a_line_that_falls_silent_around_a_commit_is_given_up() {
     sweep(&load, cases.collect());
 }
 
-/// Longer for one answer than the deadline: such a line is slow, or given up, and right.
+/// One answer takes longer than the deadline: the run treats such a line as slow or abandons it, and the
+/// result is right.
 #[test]
 fn a_line_that_drips_loads_the_same() {
     let load = Load::of([&log(43, 12)[..], b"\nbad"].concat())
@@ -105,7 +106,7 @@ fn a_slow_line_that_moves_is_not_a_lost_one() {
     let crawl = Rule { at: At::Message(Sender::Client, 0), fault: Fault::Crawl(Duration::from_millis(4)) };
     let began = Instant::now();
     let proxy = run_through(&load, vec![crawl]);
-    // Of what is on its way the system keeps some, and the rest waits.
+    // The system buffers a part of it, and the rest waits.
     assert!(began.elapsed() > Duration::from_secs(6), "{:?}: the line was not slow", began.elapsed());
     assert_eq!(proxy.traffic().len(), connections, "the line was given up");
 }
@@ -117,7 +118,7 @@ fn a_claim_whose_answer_never_comes_is_ours_all_the_same() {
     sweep(&load, faults.map(|fault| (At::Query("set next_source_id", 0), fault)).into());
 }
 
-/// One of two faults for each message, in turn; both in the long form.
+/// Alternates between two faults, one per message; in a long run every message gets both.
 fn in_turn(messages: Vec<(Sender, usize)>, faults: [Fault; 2], count: usize) -> Vec<(At, Fault)> {
     let picked = some_of(messages, count).into_iter().enumerate();
     let cases = picked.flat_map(|(index, (sender, number))| {
@@ -139,7 +140,7 @@ fn any_message_can_be_the_last_of_a_connection() {
 #[test]
 fn any_message_can_be_the_last_that_arrives() {
     let load = two_files().pipeline("deadline = \"300ms\"").pipeline("connect_timeout = \"1s\"");
-    // Connecting has a deadline of its own, which is longer.
+    // Connecting has its own, longer deadline.
     let client = (5..honest(&load).client.len()).map(|number| (Sender::Client, number));
     sweep(&load, in_turn(client.collect(), [Fault::HangBefore, Fault::HangAfter], 10));
 }
@@ -150,7 +151,7 @@ fn a_line_that_breaks_again_and_again_is_outlived() {
     let honest = honest(&load);
     trials("wire::a_line_that_breaks_again_and_again_is_outlived", 15, |mut rng| {
         let rules = (0..rng.usize(2..6)).map(|_| {
-            // Every other connection only asks whether there is a pooler, and is short.
+            // Every other connection only looks for a pooler, and is short.
             let part = if rng.bool() { 2 } else { 20 };
             let at = match rng.u8(..3) {
                 0 => At::Query(END_OF_BATCH, rng.usize(..3)),
@@ -172,13 +173,13 @@ fn a_line_that_breaks_again_and_again_is_outlived() {
 fn a_server_that_falls_silent_for_good_at_the_end_of_a_run_is_waited_for_and_then_left() {
     let load = two_files().pipeline("deadline = \"300ms\"").pipeline("connect_timeout = \"300ms\"");
     let honest = run_through(&load, vec![]).traffic().remove(0);
-    // What is asked after the last batch; the goodbye is the last message of all.
+    // Messages after the last batch; the very last one is the goodbye.
     let count = honest.client.len();
     let load = load.pipeline("retry_for = \"2s\"");
     for number in [count - 2, count - 5] {
         load.reset();
         let silent = |number| Rule { at: At::Message(Sender::Client, number), fault: Fault::HangBefore };
-        // The second connection looks for a pooler; whoever comes after it is not heard.
+        // The second connection looks for a pooler. Later ones get no answer.
         let mut rules = vec![silent(number), silent(usize::MAX)];
         rules.extend((0..50).map(|_| silent(0)));
         let proxy = Proxy::on_tcp(load.database(), rules);

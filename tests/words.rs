@@ -1,7 +1,7 @@
-//! The words of the program, read off its source: every message, and every variable of the environment.
+//! The program's words, read from its source: every message, and every environment variable.
 //!
-//! The messages are kept in `tests/messages.txt`, so that a change of the program's words is a change that is looked
-//! at. To write the file anew: `UPDATE_MESSAGES=1 cargo test --test logmill words`.
+//! `tests/messages.txt` lists the messages, so that every change of wording is visible in review.
+//! `UPDATE_MESSAGES=1 cargo test --test logmill words` rewrites the list.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,8 +14,8 @@ mod literals;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Files whose words are no messages: whole pages and tables that stand in the manual and are read there, styles, and
-/// logs that are made up.
+/// Files whose texts are no messages: pages and tables that are read in the manual, styles, and generated
+/// logs.
 const ELSEWHERE: [&str; 6] = [
     "bench/dataset/",
     "config/keys",
@@ -25,7 +25,8 @@ const ELSEWHERE: [&str; 6] = [
     "report/page/style.rs",
 ];
 
-/// A text behind one of these is for the developer who broke a rule of the program, or is part of an attribute.
+/// A text after one of these is meant for a developer who broke one of the program's rules, or is part of an
+/// attribute.
 const NO_MESSAGES: [&str; 9] = [
     "expect",
     "unreachable",
@@ -38,7 +39,7 @@ const NO_MESSAGES: [&str; 9] = [
     "doc",
 ];
 
-/// Words of SQL that no sentence has.
+/// SQL words that occur in no sentence.
 const SQL: [&str; 16] = [
     "SELECT",
     "FROM",
@@ -58,7 +59,7 @@ const SQL: [&str; 16] = [
     "BEGIN",
 ];
 
-/// The files of the program, without their tests.
+/// The source files of the program, without their tests.
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -81,7 +82,7 @@ fn sources() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether a text is for people: words with blanks between them, which are no SQL.
+/// Whether a text is for people: words separated by blanks, and not SQL.
 fn is_message(literal: &Literal) -> bool {
     let text = literal.text.as_str();
     let is_word = |word: &str| {
@@ -91,7 +92,7 @@ fn is_message(literal: &Literal) -> bool {
     let has_words = words.len() > 1 && words.iter().any(|word| is_word(word));
     let is_sentence = words.windows(3).any(|three| three.iter().all(|word| is_word(word)));
     let has_sql = SQL.iter().any(|word| text.contains(word));
-    // A statement begins as one, or has lines; a piece of one has no sentence.
+    // A statement begins like one or has several lines; a fragment of one contains no sentence.
     let begins = text.trim_start().starts_with([')', '{'])
         || words.first().is_some_and(|word| word.len() > 3 && word.chars().all(|ch| ch.is_ascii_uppercase()));
     let is_sql = has_sql && (begins && words.len() > 8 || text.contains('\n') || !is_sentence);
@@ -99,7 +100,7 @@ fn is_message(literal: &Literal) -> bool {
     has_words && !is_sql && !is_pattern && !NO_MESSAGES.contains(&literal.after.as_str())
 }
 
-/// Each message of a file once, in the order in which they stand there.
+/// The messages of each file, each once, in source order.
 fn messages() -> String {
     let mut page = String::new();
     for (name, text) in sources() {
@@ -157,24 +158,24 @@ fn messages_are_told_from_other_texts() {
 
 #[test]
 fn the_manual_names_every_variable_of_the_environment() {
-    /// What precedes the name of one.
+    /// Names that precede the name of a variable.
     const ASKS: [&str; 7] = ["var", "var_os", "variable", "from_env", "env", "environment", "str"];
     let is_name = |text: &str| {
         text.len() > 3 && text.chars().all(|ch| ch.is_ascii_uppercase() || ch.is_ascii_digit() || ch == '_')
     };
     let mut asked = BTreeSet::new();
     for (name, text) in sources() {
-        // Only a build for tests has failpoints, only tests write pages, and the version was told when it was built.
+        // Only test builds have failpoints, only tests write pages, and the version is set at build time.
         if name == "failpoint.rs" || name.ends_with("manual.rs") || name == "cli/version.rs" {
             continue;
         }
         for literal in literals(&text) {
             let prefixes = ["LOGMILL_", "PG", "AWS_"];
-            // The command keeps a name in a constant.
+            // The command keeps some names in constants.
             let is_name_of_one = literal.after != "str" || name.starts_with("cli/");
             let is_asked = ASKS.contains(&literal.after.as_str()) && is_name_of_one
                 || prefixes.iter().any(|prefix| literal.text.starts_with(prefix));
-            // The compiler is asked for those of Cargo.
+            // Cargo's variables are read at compile time.
             if is_asked && is_name(&literal.text) && !literal.text.starts_with("CARGO_") {
                 asked.insert(literal.text);
             }

@@ -1,4 +1,4 @@
-//! Checkpoints that move, or may not: by whom, from where, and what is counted on the way.
+//! Moving checkpoints: who may move them, from which position, and what is counted.
 
 use logmill::sink::{Answer, Asked, OpenLetters};
 use logmill::split::Split;

@@ -1,8 +1,8 @@
-//! Which file is which: a test for each row of the table in the manual's page on operations.
+//! Which file is which: one test per row of the table on the manual's operations page.
 
 use super::*;
 
-/// The stories that ask what a destination remembers are told to both.
+/// Both kinds of destination, for stories about what a destination remembers.
 fn both() -> [Logs; 2] {
     [Logs::new(), Logs::new().on_postgres()]
 }
@@ -12,7 +12,7 @@ fn every_row_of_the_manual_has_its_test() {
     let manual = include_str!("../../src/manual/operations.md");
     let table = manual.split("| what happened |").nth(1).unwrap().split("\n\n").next().unwrap();
     let rows = table.lines().skip(2).map(|row| row.split('|').nth(1).unwrap().trim());
-    // A name of a function has no commas.
+    // A function's name has no commas.
     let rows: Vec<String> = rows.map(|row| row.replace(',', "")).collect();
     let tests = include_str!("identity.rs").split("#[test]\nfn ").skip(2);
     let tests: Vec<String> = tests.map(|test| test.split('(').next().unwrap().replace('_', " ")).collect();
@@ -52,14 +52,14 @@ fn appended_inside_the_last_line() {
         logs.append("app.log", rest).append("app.log", &more);
         logs.load().exit(0).did(3, 0);
         assert_eq!(logs.sources(), ["app.log 1-5"]);
-        // A row that is none any more goes.
+        // A row whose record has become invalid is deleted.
         logs.append("app.log", record(6));
         logs.load().exit(0).did(1, 0);
         logs.append("app.log", "and more\n");
         logs.load().exit(3).did(0, 0);
         assert_eq!(logs.sources(), ["app.log 1-5"]);
     }
-    // Without its position a row cannot be found again.
+    // Without its position, a row cannot be found again.
     for key in ["\"none\"", "[\"n\"]", "\"content\""] {
         let logs = Logs::new().key(key);
         logs.write("app.log", [&log(1..=2)[..], line.as_bytes()].concat());
@@ -95,12 +95,12 @@ fn renamed_moved_or_restored() {
         logs.rename("app.log", "old.log");
         logs.load().exit(0).did(0, 1);
         assert_eq!(logs.sources(), ["old.log 1-100"]);
-        // From a backup, into another place, as another inode, and written on there.
+        // From a backup, at another path and with another inode, and then appended to.
         logs.write("new.log", log(1..=120)).remove("old.log");
         logs.load().exit(0).did(20, 0);
         assert_eq!(logs.sources(), ["new.log 1-120"]);
     }
-    // Of less than 4 KiB only the whole is proof: it might be a banner.
+    // Below 4 KiB only the complete content is proof, because a short beginning might be a banner.
     let logs = Logs::new();
     logs.write("app.log", log(1..=2));
     logs.load().exit(0);
@@ -109,7 +109,7 @@ fn renamed_moved_or_restored() {
     logs.write("new.log", log(1..=3)).remove("old.log");
     logs.load().exit(0).did(3, 0);
     assert_eq!(logs.sources(), ["old.log 1-2", "new.log 1-3"]);
-    // Unless it lies where that lay.
+    // Unless the inode is the same.
     logs.rename("new.log", "newer.log").append("newer.log", log(4..=4));
     logs.load().exit(0).did(1, 0);
     assert_eq!(logs.sources(), ["old.log 1-2", "newer.log 1-4"]);
@@ -124,7 +124,7 @@ fn linked() {
     logs.load().exit(0).did(100, 0);
     logs.load().exit(0).did(0, 1);
     assert_eq!(logs.sources(), ["app.log 1-100"]);
-    // The content stays where one of its names is left.
+    // The source continues under the one name that is left.
     logs.remove("app.log").remove("app.log.2").append("app.log.1", log(101..=110));
     logs.load().exit(0).did(10, 0);
     assert_eq!(logs.sources(), ["app.log.1 1-110"]);
@@ -135,7 +135,7 @@ fn rotated_by_renaming() {
     for logs in both() {
         logs.write("app.log", log(1..=100));
         logs.load().exit(0).did(100, 0);
-        // Each generation grows after the last load of it, and moves on.
+        // Each generation grows after its last load, and is then renamed.
         for generation in 1..=4 {
             let first = generation * 200;
             logs.append("app.log", log(first - 50..=first - 1));
@@ -163,7 +163,7 @@ fn small_logs_that_rotate() {
     for logs in both() {
         logs.write("app.log", log(1..=2));
         logs.load().exit(0).did(2, 0);
-        // Each grows after the last load of it, moves on, and stays below 4 KiB.
+        // Each grows after its last load, is then renamed, and stays below 4 KiB.
         for generation in 1..=3 {
             let first = generation * 10;
             logs.append("app.log", log(first - 5..=first - 4));
@@ -176,14 +176,14 @@ fn small_logs_that_rotate() {
         let rotated =
             ["app.log.3 1-2 5-6", "app.log.2 10-11 15-16", "app.log.1 20-21 25-26", "app.log 30-31"];
         assert_eq!(logs.sources(), rotated);
-        // By copying: the name stands for another content, and its own is found.
+        // By copying: the old name now holds other content, and the old content is found under a new name.
         logs.append("app.log", log(32..=32));
         fs::copy(logs.path("app.log"), logs.path("app.log.0")).unwrap();
         logs.write("app.log", log(40..=40));
         logs.load().exit(0).did(2, 3);
         assert_eq!(logs.sources()[3..], ["app.log.0 30-32", "app.log 40"]);
     }
-    // All begin with the same line, which was all that was there of the oldest one.
+    // All begin with the same line, which was all of the oldest one.
     let logs = Logs::new();
     logs.write("app.log", log(1..=1));
     logs.load().exit(0).did(1, 0);
@@ -209,7 +209,7 @@ fn copied_and_truncated() {
     logs.append("app.log", log(111..=120));
     logs.load().exit(0).did(10, 1);
     assert_eq!(logs.sources(), ["app.log.1 1-110", "app.log 111-120"]);
-    // Where the copy is not in sight nobody can know that it is a rotation.
+    // Without the copy in sight, nothing shows that this is a rotation.
     logs.remove("app.log.1").write("app.log", log(121..=122));
     logs.load().failed("app.log", "truncated or replaced?").did(0, 0);
 }
@@ -221,19 +221,19 @@ fn compressed_after_it_was_loaded() {
             logs.write(name, log(n..=n + 1499));
         }
         logs.load().exit(0).did(4500, 0);
-        // One as it was, one that had grown, one in place under its old name.
+        // One unchanged, one that had grown, and one compressed in place under its old name.
         logs.write("a.log.gz", gzip(&log(1..=1500), 6)).remove("a.log");
         logs.write("b.log.zst", zstd(&log(2001..=3600))).remove("b.log");
         logs.write("c.log", gzip(&log(4001..=5500), 9));
         logs.load().exit(0).did(100, 2);
         assert_eq!(logs.sources(), ["a.log.gz 1-1500", "b.log.zst 2001-3600", "c.log 4001-5500"]);
-        // From now on they are recognised by their own bytes: what is between head and tail
-        // is not even looked at.
+        // From now on they are recognised by their own bytes; the bytes between head and tail are not even
+        // read.
         let spoil = |bytes: &mut Vec<u8>| bytes[70_000..70_100].fill(0xff);
         logs.damage("a.log.gz", spoil).damage("b.log.zst", spoil).damage("c.log", spoil);
         logs.rename("a.log.gz", "archive.log.gz");
         logs.load().exit(0).did(0, 3);
-        // Beside its archive a file is what the archive is.
+        // Beside its archive, a file is recognised as the archive's content.
         logs.write("a.log", log(1..=1500));
         logs.load().exit(0);
         assert_eq!(logs.number("select count(*) from t"), 4600);
@@ -281,7 +281,7 @@ fn delivered_again_under_another_name() {
         let all = ["copy.log = a.log", "later.log = a.log", "later.log.gz = a.log"];
         logs.load().exit(0).did(0, 1).duplicates(all);
         assert_eq!(logs.sources(), ["a.log 1-100"]);
-        // Wanted, each is a source of its own, and the next time finished.
+        // With `--allow-duplicates` each is a source of its own, and finished in the next run.
         logs.load_with("--allow-duplicates").exit(0).did(300, 1).duplicates([]);
         logs.load().exit(0).did(0, 4).duplicates([]);
         logs.load_with("--allow-duplicates").exit(0).did(0, 4);
@@ -312,7 +312,7 @@ fn cut_off_or_rewritten_below_the_checkpoint() {
             logs.load().failed("app.log", why).did(1, 0);
         }
         assert_eq!(logs.sources(), ["app.log 1-2000", "zoo.log 9001-9005"]);
-        // What comes back is what it was.
+        // The restored file is the same source.
         logs.write("app.log", &whole);
         logs.load().exit(0).did(0, 2);
     }
@@ -336,7 +336,7 @@ fn another_file_under_the_same_inode() {
     logs.rename("app.log", "new.log").write("new.log", log(201..=250));
     logs.load().exit(0).did(50, 0);
     assert_eq!(logs.sources(), ["app.log 1-100", "new.log 201-250"]);
-    // Also a small one: a number alone proves nothing.
+    // The same for a small file: an inode number alone proves nothing.
     let logs = Logs::new();
     logs.write("app.log", log(1..=2));
     logs.load().exit(0).did(2, 0);
@@ -367,11 +367,11 @@ fn one_file_is_the_beginning_of_another() {
     logs.write("a.log", log(1..=100)).write("b.log", log(1..=150));
     logs.load().exit(0).did(250, 0).duplicates([]);
     assert_eq!(logs.sources(), ["a.log 1-100", "b.log 1-150"]);
-    // Under new names each is still what it was.
+    // Under new names, each is still the same source.
     logs.rename("a.log", "d.log").rename("b.log", "c.log");
     logs.load().exit(0).did(0, 2);
     assert_eq!(logs.sources(), ["d.log 1-100", "c.log 1-150"]);
-    // Where the shorter one is gone, the longer one is that, grown.
+    // Once the shorter one is gone, the longer one is recognised as its grown form.
     logs.remove("d.log").remove("c.log").write("e.log", log(1..=200));
     logs.load().exit(0).did(50, 0);
     assert_eq!(logs.sources(), ["d.log 1-100", "e.log 1-200"]);
@@ -382,13 +382,13 @@ fn a_part_came_first() {
     for logs in both() {
         let (plain, packed) = (log(1..=1000), gzip(&log(2001..=3000), 6));
         logs.write("app.log", &plain[..60_000]).write("app.log.gz", &packed[..40_000]);
-        // The plain part ends inside a line; the archive says that it is a part.
+        // The plain part ends inside a line; the archive shows that it is incomplete.
         logs.load().failed("app.log.gz", "it ends too early");
         logs.write("app.log", &plain).write("app.log.gz", &packed);
         logs.load().exit(0);
         assert_eq!(logs.sources(), ["app.log 1-1000", "app.log.gz 2001-3000"]);
     }
-    // As uploads are: under another name until all is there.
+    // As uploads are: under another name until they are complete.
     let logs = Logs::new();
     logs.write("app.log.part", &log(1..=100)[..8000]);
     logs.load().exit(3);
@@ -400,7 +400,7 @@ fn a_part_came_first() {
 #[test]
 fn streamed() {
     for logs in both() {
-        // One whose end is in sight at once, and one that has to be read.
+        // One stream whose end is seen at once, and one that must be read on.
         for (name, first, count) in [("short.log", 1, 100), ("long.log", 1001, 1000)] {
             let (whole, more) = (log(first..=first + count - 1), log(first + count..=first + count + 9));
             logs.write(name, &whole);
@@ -411,9 +411,9 @@ fn streamed() {
             logs.load_with(name).exit(0).did(0, 1);
         }
         assert_eq!(logs.sources(), ["short.log 1-110", "long.log 1001-2010"]);
-        // Beside what it is a copy of, it cannot be told in time.
+        // In one run with its original, a copy cannot be recognised in time.
         logs.load_stdin("long.log -", &log(1001..=2010)).failed("-", "it begins as ").did(0, 1);
-        // It only begins alike.
+        // It only begins the same.
         let other = [&log(1001..=1900)[..], &log(5001..=5200)].concat();
         logs.load_stdin("-", &other).failed("-", "is not what was loaded (another file?)").did(0, 0);
         logs.load_stdin("- --allow-duplicates", &other).exit(0).did(1100, 0);
@@ -461,7 +461,7 @@ fn the_same_file_into_another_table() {
         logs.load().exit(3).did(10, 0);
         logs.load_with("--table u").exit(3).did(10, 0);
         logs.load_with("--table u").exit(3).did(0, 1);
-        // What a person is told is about one of them.
+        // Reports concern only one of the two tables.
         assert_eq!((ids(""), ids("--table u")), (vec![1], vec![2]));
         assert_eq!((letters(""), letters("--table u")), ((1, 1), (1, 1)));
         let forgotten = tell("forget -j job.toml --output json --table u app.log");
@@ -482,7 +482,7 @@ fn the_table_was_renamed() {
         logs.query("alter table t rename to u");
         let refused = logs.load_with("--table u");
         refused.exit(2);
-        // It says how to tell that it is the same table.
+        // The message shows how to declare that it is the same table.
         let said = &refused.said.stderr;
         let statement = said.split_once(" renamed: ").and_then(|(_, rest)| rest.split_once(';'));
         let (statement, _) = statement.unwrap_or_else(|| panic!("no statement: {said}"));
@@ -511,7 +511,7 @@ fn the_same_file_by_a_job_of_another_name() {
         let planned = Said::of(&mut logs.place.command("plan -j job.toml"), b"");
         assert!(planned.code == 2 && planned.stdout.contains("--allow-duplicates"), "{planned:?}");
         logs.load_with("new.log").exit(0).did(10, 0);
-        // Into another table it is nobody's yet.
+        // In another table the source does not exist yet.
         logs.load_with("--table u app.log").exit(0).did(100, 0);
         logs.load_with("--allow-duplicates").exit(0).did(200, 1);
         logs.load().exit(0).did(0, 3);
@@ -532,7 +532,7 @@ fn empty_at_first() {
 
 #[test]
 fn an_archive_is_damaged_or_cut_short() {
-    // What is behind the damage, and what an archive can suffer, is in `compressed`.
+    // `compressed` tests what follows the damage, and all kinds of damage.
     let whole = gzip(&log(1..=1000), 6);
     let logs = Logs::new();
     logs.write("app.log.gz", &whole[..whole.len() / 2]);

@@ -1,4 +1,4 @@
-//! Many files in one run: they share batches, and those that are finished cost nothing.
+//! Many files in one run: they share batches, and finished files cost nothing.
 
 use super::*;
 
@@ -10,20 +10,20 @@ fn small_files_share_a_batch() {
     }
     let loaded = logs.load();
     loaded.exit(0).did(300, 0);
-    // What the program says, and in how many transactions the checkpoints moved. A batch also
-    // ends when nothing comes for a while: on a busy machine there are many, not one for each.
+    // The reported batches equal the transactions that moved checkpoints. A batch also ends when nothing
+    // arrives for a while, so a busy machine has many, but not one per file.
     let moves = "select count(distinct xmin::text) from logmill_checkpoints";
     assert_eq!(loaded.count("/batches"), logs.number(moves));
     assert!(logs.number(moves) < 150, "{}", logs.number(moves));
-    // They come in the order of the numbers in their names.
+    // They are loaded in the order of the numbers in their names.
     assert_eq!(logs.number("select count(*) from t where n = source_id"), 300);
 
-    // A second run moves nothing.
+    // A second run moves no checkpoint.
     let versions = "select xmin, ctid from logmill_checkpoints order by source_id";
     let before = logs.query(versions);
     logs.load().exit(0).did(0, 300);
     assert_eq!(logs.query(versions), before);
-    // And one that grew is all that is loaded.
+    // If one file has grown, only that one is loaded.
     logs.append("150.log", log(301..=301));
     logs.load().exit(0).did(1, 299);
 }

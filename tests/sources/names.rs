@@ -1,4 +1,4 @@
-//! Which files are meant, and those that cannot be read.
+//! Which files a pattern means, and unreadable files.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -57,7 +57,7 @@ fn a_file_that_vanishes_is_named_and_costs_no_other() {
     needs_failpoints();
     let logs = Logs::new();
     logs.write("a.log", log(1..=10)).write("b.log", log(11..=20)).write("c.log", log(21..=30));
-    // It was found and recognised, and goes before it is read.
+    // It was found and recognised, and disappears before it is read.
     let mut command = logs.command("");
     command.env("FAILPOINTS", "before-open=1*off->1*return(stop)");
     let child = Piped::start(command).stopped();
@@ -66,7 +66,7 @@ fn a_file_that_vanishes_is_named_and_costs_no_other() {
     let loaded = child.wait();
     loaded.failed("b.log", "cannot open it: No such file or directory").did(20, 0);
     assert_eq!(logs.sources(), ["a.log 1-10", "b.log ...", "c.log 21-30"]);
-    // Or becomes another one.
+    // Or it becomes another file.
     logs.write("b.log", log(11..=20));
     let mut command = logs.command("");
     command.env("FAILPOINTS", "before-open=1*return(stop)");

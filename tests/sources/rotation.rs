@@ -1,10 +1,9 @@
-//! Logs that rotate while they are loaded: nothing is doubled, nothing lost, and the run tells the
-//! truth about it.
+//! Logs that rotate during their load: no record is loaded twice or lost, and the report is true.
 
 use super::*;
 use crate::harness::run::needs_failpoints;
 
-/// Where the load stands when the log rotates, and how often it has passed there.
+/// The failpoint at which the log rotates, and how often the load has passed it.
 const MOMENTS: [(&str, usize); 9] = [
     ("before-claim", 0),
     ("after-claim", 0),
@@ -19,15 +18,16 @@ const MOMENTS: [(&str, usize); 9] = [
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rotation {
-    /// The file gets another name, and a new one is in its place.
+    /// The file is renamed, and a new one takes its place.
     Renames,
-    /// The same, and who writes to it has not noticed yet.
+    /// The same, and the writer keeps writing to the old file for a while.
     RenamesAndGrows,
-    /// A copy is made, and the file begins anew.
+    /// The file is copied and then truncated.
     Copies,
 }
 
-/// The records that are there in the end: of the old log first, then of the new one.
+/// Rotates the log and returns the number of records there are in the end: those of the old log first, then
+/// those of the new one.
 fn rotate(logs: &Logs, rotation: Rotation, old: u64) -> u64 {
     match rotation {
         Rotation::Renames => drop(logs.rename("app.log", "app.log.1")),
@@ -53,14 +53,14 @@ fn attack(logs: &Logs, rotation: Rotation, (point, passed): (&str, usize), old: 
     let all = rotate(logs, rotation, old);
     child.signal("CONT");
     let ended = child.wait();
-    // What it has not loaded it names.
+    // The report names what was not loaded.
     let report = ended.result("");
     let says = [&report["sources"]["failed"], &report["error"]]
         .iter()
         .any(|said| said.to_string().contains("app.log"));
     assert_eq!(ended.code(), i32::from(says), "{told}: {ended:?}");
     assert_eq!(ended.count("/counts/inserted"), rows() - before, "{told}: {ended:?}");
-    // Whatever it was, the next runs find everything, each record once.
+    // Whatever happened, the next runs find everything, each record once.
     let more = logs.load();
     assert_eq!(more.code(), 0, "{told}: {ended:?} {more:?}");
     logs.load().exit(0).did(0, 2);
@@ -70,7 +70,7 @@ fn attack(logs: &Logs, rotation: Rotation, (point, passed): (&str, usize), old: 
 
 fn rotates_at_every_moment(make: impl Fn() -> Logs) {
     needs_failpoints();
-    // Below the length by which a file is known anywhere, and far above.
+    // Below the length from which a file is recognised anywhere, and far above it.
     for old in [12, 100] {
         for rotation in [Rotation::Renames, Rotation::RenamesAndGrows, Rotation::Copies] {
             for moment in MOMENTS {

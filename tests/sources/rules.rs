@@ -1,4 +1,4 @@
-//! The rules change in the middle of a source: what its first lines say is read by the new ones.
+//! The rules change in the middle of a source: its first lines are read again under the new ones.
 
 use super::*;
 use crate::harness::run::needs_failpoints;
@@ -23,7 +23,7 @@ fn a_header_that_was_no_header_is_one_by_the_new_rules() {
             write(&logs, "1,a\n");
             logs.load_with(name).exit(3).did(0, 0);
             logs = logs.format("csv\"\ncomment = \"#");
-            // It is finished, and nothing is asked of it.
+            // The source is finished, so the rules do not matter.
             logs.load_with(name).exit(3).did(0, 1);
             write(&logs, "1,a\n2,b\n3,c\n");
             logs.load_with(name).exit(2);
@@ -43,7 +43,7 @@ fn a_run_that_dies_with_the_new_rules_leaves_no_old_names_behind() {
         logs.write("a.log", "#Fields: n t\n1 a\n");
         logs.load().exit(3).did(0, 0);
         logs = logs.format("w3c");
-        // Of two sets of names the later one counts.
+        // Of two sets of names, the later one counts.
         logs.append("a.log", "2 b\n#Fields: t n\n");
         let mut command = logs.command(NEW_RULES);
         command.env("FAILPOINTS", "after-claim=return(kill)");

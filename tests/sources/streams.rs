@@ -1,4 +1,4 @@
-//! What can be read once: stdin and FIFOs. And what is still being written.
+//! Streams, which can be read only once: stdin and FIFOs. Also files that are still being written.
 
 use std::thread;
 
@@ -16,7 +16,7 @@ fn stdin_is_loaded_in_every_form() {
 
 #[test]
 fn a_second_run_over_stdin_passes_over_what_it_has_seen() {
-    // Shorter than what is hashed of the beginning, about as long, and longer.
+    // Shorter than the hashed beginning, about as long, and longer.
     for lines in [3, 660, 3000] {
         let logs = Logs::new();
         logs.load_stdin("-", &log(1..=lines)).exit(0).did(lines.cast_signed(), 0);
@@ -36,7 +36,7 @@ fn a_second_run_over_stdin_verifies_what_it_passes_over() {
     logs.load_stdin("-", &other).failed("-", "what stands before byte 292893 is not what was loaded");
     logs.load_stdin("-", &log(1..=2000))
         .failed("-", "it ends at byte 194893, but was loaded up to byte 292893");
-    // What begins otherwise is another stream.
+    // A different beginning makes another stream.
     logs.load_stdin("-", &log(5001..=5100)).exit(0).did(100, 0);
     logs.load_stdin("-", &log(1..=3001)).exit(0).did(1, 0);
     assert_eq!(logs.sources(), ["- 1-3001", "- 5001-5100"]);
@@ -44,7 +44,7 @@ fn a_second_run_over_stdin_verifies_what_it_passes_over() {
 
 #[test]
 fn a_stream_that_was_cut_in_a_line_goes_on() {
-    // Within what is looked at of every stream, and far behind it.
+    // Cut within the part that identifies a stream, and far behind it.
     for before in [2, 3_000] {
         let whole = [&log(1..=before + 4)[..], record(before + 5).as_bytes()].concat();
         let (begun, rest) = (log(1..=before), record(before + 1));
@@ -53,11 +53,11 @@ fn a_stream_that_was_cut_in_a_line_goes_on() {
             let form = |bytes: &[u8]| if is_packed { gzip(bytes, 6) } else { bytes.to_vec() };
             let logs = Logs::new();
             logs.load_stdin("-", &form(&cut)).exit(3).did(before.cast_signed(), 0);
-            // Cut there again, it has nothing new.
+            // Cut at the same place again, it brings nothing new.
             logs.load_stdin("-", &form(&cut)).exit(3).did(0, 0);
             logs.load_stdin("-", &form(&whole)).exit(0).did(5, 0);
             logs.load_stdin("-", &form(&whole)).exit(0).did(0, 0);
-            // A row that is none any more goes, and comes back.
+            // A row whose record has become invalid is deleted, and comes back.
             logs.load_stdin("-", &form(&[&whole[..], b" more"].concat())).exit(3).did(0, 0);
             assert_eq!(logs.sources(), [format!("- 1-{}", before + 4)]);
             assert_eq!(
@@ -66,7 +66,7 @@ fn a_stream_that_was_cut_in_a_line_goes_on() {
             );
         }
     }
-    // Of one that begins alike nothing is read again.
+    // A stream that only begins the same must not cause anything to be read again.
     let logs = Logs::new();
     let cut = [&log(1..=3_000)[..], &record(3_001).as_bytes()[..40]].concat();
     logs.load_stdin("-", &cut).exit(3);
@@ -101,7 +101,7 @@ fn a_fifo_is_a_stream_with_a_name() {
         writer.join().unwrap();
     }
     assert_eq!(logs.sources(), ["pipe.log 1-2100"]);
-    // Also one that a shell makes.
+    // The same for a FIFO that a shell makes.
     let mut command = Command::new("bash");
     without_the_machine(&mut command);
     let script = format!("exec {} load -j job.toml <(cat more)", env!("CARGO_BIN_EXE_logmill"));
@@ -111,7 +111,7 @@ fn a_fifo_is_a_stream_with_a_name() {
     assert_eq!(logs.number("select count(*) from t"), 2200);
 }
 
-/// All of it is looked at before the first record is handed out.
+/// The whole stream is examined before the first record is passed on.
 #[test]
 fn of_a_short_damaged_stream_what_stands_before_the_damage_is_loaded() {
     let whole = gzip(&log(1..=600), 6);
@@ -141,7 +141,7 @@ fn a_load_that_has_failed_does_not_wait_for_stdin() {
     let database = rusqlite::Connection::open(logs.path("logmill.db")).unwrap();
     database.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
     database.execute_batch("ALTER TABLE t ADD COLUMN more INTEGER").unwrap();
-    // It stays open, and nothing more comes.
+    // The pipe stays open, and nothing more arrives.
     stdin.write_all(&log(3001..=4000)).unwrap();
     let mut code = None;
     wait_until("the program to end", || {
@@ -162,7 +162,7 @@ fn a_signal_ends_a_load_that_waits_for_stdin() {
         let mut command = logs.command("-");
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // It stays open, and nothing more comes.
+        // The pipe stays open, and nothing more arrives.
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(&log(1..=3000)[..sent * 97]).unwrap();
         let status = format!("/proc/{}/status", child.id());
@@ -179,7 +179,7 @@ fn a_signal_ends_a_load_that_waits_for_stdin() {
             code.is_some()
         });
         assert_eq!(code.unwrap().code(), Some(143), "{sent} lines sent");
-        // What was not committed comes with the next run.
+        // The next run loads what was not committed.
         drop(stdin);
         logs.load_stdin("-", &log(1..=3000)).exit(0);
         assert_eq!(logs.sources(), ["- 1-3000"]);
@@ -188,7 +188,7 @@ fn a_signal_ends_a_load_that_waits_for_stdin() {
 
 #[test]
 fn a_file_that_must_not_be_mapped_gives_the_same() {
-    // Longer than what is read rather than mapped by itself.
+    // Longer than files that are read instead of mapped anyway.
     let content = [&log(1..=6000)[..], b"\r\n\nnot a record\n", record(6001).as_bytes()].concat();
     let mut tables = Vec::new();
     for source in ["mmap = true", "mmap = false"] {
@@ -222,7 +222,7 @@ fn the_unfinished_line_of_a_growing_file_waits() {
         assert_eq!(logs.query(states), ["0|0", "0|0"]);
         logs.append("app.log", rest);
         logs.load().exit(0).did(0, 0);
-        // A line is whole only with its line end.
+        // A line is complete only with its line end.
         logs.append("app.log", "\n").append("app.log", "{\"n\"");
         logs.load().exit(0).did(1, 0);
         assert_eq!(logs.number("select count(*) from t"), 6003);

@@ -1,5 +1,5 @@
-//! Lanes: several connections that write side by side leave what one leaves, wherever they are killed, cut,
-//! taken over or refused.
+//! Lanes: several connections that write in parallel produce what one produces, wherever they are killed,
+//! cut, taken over or refused.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::harness::load::Load;
 use crate::harness::log::{SCHEMA, good_log, log};
 use crate::harness::run::needs_failpoints;
 
-/// Files of all sizes: some are shared out, one is cut.
+/// Files of all sizes: some are distributed to lanes, and one is cut.
 fn many_files() -> Load {
     let load = Load::empty().schema(SCHEMA).file("b.ndjson", log(7, 400)).batches_of(60);
     for number in 0..8 {
@@ -19,7 +19,7 @@ fn many_files() -> Load {
     load
 }
 
-/// What one lane leaves, and then nothing any more.
+/// The result of a load with one lane; then the destination is emptied.
 fn of_one_lane(load: &Load) -> (Left, Value) {
     let ended = load.run();
     ended.exit(3);
@@ -29,7 +29,7 @@ fn of_one_lane(load: &Load) -> (Left, Value) {
     (whole, ended.result("/reasons"))
 }
 
-/// How many splits there are of sources that have several.
+/// The number of splits of those sources that have several.
 fn parts(load: &Load) -> i64 {
     load.ask(
         "SELECT count(*) FROM logmill.checkpoints c
@@ -47,7 +47,7 @@ fn lanes_leave_what_one_lane_leaves() {
         assert_eq!(ended.result("/lanes"), 3);
         assert_eq!(ended.result("/sources/loaded"), load.files().len());
         assert_eq!(left(&load), whole);
-        // With the lines of the files, whichever lane has met them.
+        // With the lines of the files, whichever lane met the records.
         assert_eq!(ended.result("/reasons"), reasons);
         assert!((2..=3).contains(&parts(&load)), "one file is cut, at the borders");
         let before = load.versions();
@@ -56,7 +56,7 @@ fn lanes_leave_what_one_lane_leaves() {
     }
 }
 
-/// Where a run of several lanes can die.
+/// Points at which a run with several lanes can die.
 const POINTS: [&str; 19] = [
     "before-cut",
     "before-cut-commit",
@@ -89,7 +89,7 @@ fn lanes_that_are_killed_at_any_step_are_gone_on_with() {
             let ended = load.call().arg("--lanes").arg("3").kill_at(point, passed).run();
             assert!(ended.is_killed() || passed > 0, "{point} was not passed");
             load.wait_alone();
-            // With more lanes, fewer, or none, what is cut stays as it is.
+            // With more, fewer or no lanes, existing splits stay as they are.
             load.call().arg("--lanes").arg(["1", "2", "5"][number % 3]).run().exit(3);
             assert_eq!(left(&load), whole, "killed at {point} after {passed}");
             load.reset();
@@ -121,7 +121,7 @@ fn lanes_are_taken_over_all_at_once_and_change_nothing_when_they_wake() {
         let zombie = load.call().arg("--lanes").arg("3").stop_at(point, 1).start();
         let mut zombie = zombie;
         if !zombie.stops() {
-            // It comes by once.
+            // The run passes this point once.
             zombie.wait().exit(3);
             load.reset();
             zombie = load.call().arg("--lanes").arg("3").stop_at(point, 0).start().wait_stopped();
@@ -151,8 +151,8 @@ fn where_one_lane_cannot_go_on_the_others_end() {
     }
 }
 
-/// Forty thousand keys in one order and then in the other: whoever merged them as they come would
-/// wait for a lane that waits for him.
+/// Forty thousand keys in one order and then in the other: lanes that merged rows as they arrive would wait
+/// for each other in a deadlock.
 #[test]
 fn lanes_that_write_the_same_keys_do_not_wait_for_each_other() {
     let lines = |keys: &mut dyn Iterator<Item = u32>, age: u32| {
@@ -167,7 +167,7 @@ fn lanes_that_write_the_same_keys_do_not_wait_for_each_other() {
         .schema("k int, n int, v text")
         .key("[\"k\"]")
         .destination("on_conflict = \"newest(n)\"");
-    // What is there already goes by the stage from the first batch on.
+    // Batches with existing rows go through the stage from the first one on.
     load.run().exit(0);
     let whole = load.rows();
     assert_eq!(whole.len(), 40_000);

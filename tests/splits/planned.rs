@@ -1,5 +1,5 @@
-//! Splits that `plan --split-size` makes and `load --split` loads: in any order, twice, late, at the
-//! same time, and killed wherever it may be.
+//! Splits that `plan --split-size` makes and `load --split` loads: in any order, twice, late, concurrently,
+//! and killed anywhere.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ on_each_destination! {
     a_split_that_nobody_made_is_refused
 }
 
-/// Cuts the files of a load, and gives the splits that are open.
+/// Cuts the files of a load and returns the open splits.
 fn plan(load: &Load, size: &str) -> Vec<Value> {
     let _ = load.call();
     let planned = load.command("plan").arg("--split-size").arg(size).run();
@@ -56,7 +56,7 @@ fn splits_loaded_one_by_one_are_the_whole_source(kind: Kind) {
         assert_eq!((starts[0], &starts[1..]), (0, &ends[..ends.len() - 1]), "each begins where one ends");
         assert_eq!(bytes("bytes").iter().sum::<u64>(), load.files()[0].versions[0].len() as u64);
         assert_eq!(left(&load).0.len(), 0, "nothing is loaded");
-        // Who was told of these can rely on them.
+        // Planning again with another size keeps the announced splits.
         assert_eq!(plan(&load, "20KiB"), splits);
         // The order must not matter, and half of them are loaded twice.
         for (number, id) in ids(&splits).iter().enumerate().rev() {
@@ -131,7 +131,7 @@ fn a_split_that_another_run_is_at_is_waited_for(kind: Kind) {
     let owner = load.call().arg("--split").arg(&splits[1]).stop_at("after-claim", 0).start().wait_stopped();
     load.call().arg("--split").arg(&splits[1]).arg("--wait").arg("1s").run().exit(6).tells("is held by");
     load.call().arg("--wait").arg("1s").run().exit(6).tells("is held by");
-    // Its siblings are nobody's.
+    // Nobody owns the other splits.
     load_split(&load, &splits[0]).done();
     let mut late = load.call().arg("--split").arg(&splits[1]).start();
     late.wait_says("waiting for it");
@@ -163,8 +163,8 @@ fn a_split_at_its_end_is_so_whatever_comes_behind_it(kind: Kind) {
     assert_eq!(left(&load), whole);
 }
 
-/// Whether the file was one split so far or several: what is planned is what `load --split` takes, and a split that
-/// was told as done stays so.
+/// Whether the file had one split so far or several: `load --split` accepts exactly what is planned, and a
+/// split that was reported as done stays done.
 fn what_a_file_has_grown_by_is_planned_as_it_is_loaded(kind: Kind) {
     let [load, ..] = loads(kind);
     let young = load.files()[0].versions[0].clone();
@@ -227,7 +227,7 @@ fn what_cannot_be_cut_says_why(kind: Kind) {
         let planned = load.command("plan").arg("--split-size").arg("1MiB").run();
         planned.exit(0);
         assert!(planned.result("/whole/0/why").as_str().unwrap().contains(why), "{why}");
-        // It is a split all the same.
+        // It is a split nevertheless.
         assert_eq!(planned.result("/splits/0/id"), "1-0");
         load_split(&load, "1-0").done();
     }
@@ -245,8 +245,8 @@ fn a_split_that_nobody_made_is_refused(kind: Kind) {
     named.exit(2).tells("which is not among the files of the job");
 }
 
-/// Each of two runs brings its split to its end while the other is doing the same. Whichever is the
-/// later one has to see that.
+/// Each of two runs finishes its split while the other does the same. The later one must notice that it
+/// completes the source.
 #[test]
 fn of_the_last_two_splits_one_completes_the_source() {
     let load = Load::of(log(1, 90)).schema(SCHEMA).pipeline("chunk_size = \"1KiB\"");

@@ -1,5 +1,5 @@
-//! A job without a key loads a table with columns for places and one without, and only the first lets rows be found by
-//! their source.
+//! A job without a key can load a table with or without position columns; only with them can rows be found
+//! by their source.
 
 use super::{lines, select};
 use crate::harness::destination::Kind;
@@ -11,7 +11,7 @@ on_each_destination! {
     a_table_without_columns_for_places_is_loaded_and_what_needs_them_is_refused
 }
 
-/// A table of a job without a key, with these columns besides `n`.
+/// A table for a job without a key, with these columns besides `n`.
 fn keyless(kind: Kind, columns: &str) -> Load {
     let table = format!("CREATE TABLE t (n bigint{columns})");
     Load::of(lines([7, 7, 8])).to(kind).schema("n int").key("none").given(&table)
@@ -25,7 +25,7 @@ fn places_are_written_if_the_table_has_columns_for_them(kind: Kind) {
         ["7 0", "7 8", "8 16"]
     );
     load.command("verify").run().exit(0);
-    // One of the two says nothing.
+    // One position column without the other is an error.
     keyless(kind, ", source_id integer").run().exit(2).says("column source_offset is missing from t");
 }
 

@@ -1,13 +1,13 @@
-//! Which files use which, read off their text, and where that goes round in a circle.
+//! Finds circles of files that use each other, from their text.
 //!
-//! A file uses another if it names something of it: in a `use`, or in a path that begins with
-//! `crate`, `super`, `self` or one of its own modules. What a file only passes on (`pub use`)
-//! belongs to the file that it comes from. That a `mod.rs` uses the files of its folder is what
-//! it is for, and does not count; that they use what it defines does.
+//! A file uses another if it names something of it, in a `use` or in a path that begins with `crate`,
+//! `super`, `self` or one of its own modules. What a file re-exports (`pub use`) belongs to the file where
+//! it is defined. A `mod.rs` exists to use the files of its folder, so those uses do not count; the uses of
+//! its own definitions by those files do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A module: the names on the way to it.
+/// The path of a module, name by name.
 type Path = Vec<String>;
 
 /// The files of a crate by their modules.
@@ -18,12 +18,12 @@ pub(crate) struct Crate {
 struct File {
     name: String,
     uses: Vec<Path>,
-    /// What it passes on: the name, and where it has it from.
+    /// Re-exports: the name, and the path it comes from.
     passed_on: Vec<(String, Path)>,
 }
 
 impl Crate {
-    /// Of the names of its files, as in `sink/postgres/mod.rs`, and what is in them.
+    /// Builds the graph from file names, such as `sink/postgres/mod.rs`, and texts.
     pub(crate) fn of<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Crate {
         let files = files.into_iter().map(|(name, text)| {
             let module = module(name);
@@ -32,7 +32,7 @@ impl Crate {
         Crate { files: files.collect() }
     }
 
-    /// Files that use each other, directly or by way of others: each circle in order.
+    /// Sets of files that use each other directly or through others, each in order.
     pub(crate) fn circles(&self) -> Vec<Vec<&str>> {
         let arrows: BTreeMap<&str, BTreeSet<&str>> =
             self.files.values().map(|file| (file.name.as_str(), self.used_by(file))).collect();
@@ -56,7 +56,7 @@ impl Crate {
             .collect()
     }
 
-    /// The file in which the thing is that a path leads to.
+    /// The file that defines the item of a path.
     fn home(&self, path: &[String], hops: usize) -> Option<&str> {
         let mut module = Path::new();
         let mut rest = path.iter();
@@ -71,7 +71,7 @@ impl Crate {
         let file = self.files.get(&module)?;
         let passed_on = item.and_then(|item| file.passed_on.iter().find(|(name, _)| *name == item));
         match passed_on {
-            // A name may lead to a module, of which something is named.
+            // A re-exported name may be a module, with an item of it named further on.
             Some((_, from)) if hops < 8 => {
                 self.home(&[from.clone(), rest.cloned().collect()].concat(), hops + 1)
             }
@@ -119,13 +119,13 @@ impl File {
     }
 }
 
-/// `sink/postgres/mod.rs` is the module `sink::postgres`.
+/// Maps `sink/postgres/mod.rs` to the module `sink::postgres`.
 fn module(name: &str) -> Path {
     let name = name.trim_end_matches(".rs").trim_end_matches("/mod");
     if ["lib", "main"].contains(&name) { Path::new() } else { name.split('/').map(str::to_owned).collect() }
 }
 
-/// A path from the top, if it leads into this crate.
+/// Resolves a path from the crate's root, if it leads into this crate.
 fn absolute(path: &[&str], module: &[String], children: &BTreeSet<&str>) -> Option<Path> {
     let (first, rest) = path.split_first()?;
     let start = match *first {
@@ -142,7 +142,8 @@ fn absolute(path: &[&str], module: &[String], children: &BTreeSet<&str>) -> Opti
     Some(start.iter().cloned().chain(rest[supers..].iter().map(|&name| name.to_owned())).collect())
 }
 
-/// Reads what stands after a `use`; what it names, each with the name it gets. Ends behind it.
+/// Reads the tree after a `use` and collects the named paths, each with the name it gets. Returns the
+/// position after the tree.
 fn tree<'t>(
     words: &[&'t str],
     mut at: usize,
@@ -184,7 +185,7 @@ fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Names, `::`, and every other character but white space by itself.
+/// Splits code into names, `::`, and all other characters one by one, without white space.
 fn words(code: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = code;

@@ -1,4 +1,4 @@
-//! Rows that are found by their keys: by columns of the record, or by all of it.
+//! Rows that are found by their keys: by columns of the record, or by its hash.
 
 use super::*;
 
@@ -8,7 +8,7 @@ on_each_destination! {
     rows_by_content_are_compared
 }
 
-/// Records of two files, of which the later has the last word on `k = 2`.
+/// Two files of records; the later one decides `k = 2`.
 fn with_names(kind: Kind) -> Load {
     Load::empty()
         .file("a.ndjson", "{\"k\":1,\"s\":\"a\"}\n{\"k\":2,\"s\":\"old\"}\n{\"k\":3,\"s\":\"c\"}\n")
@@ -29,7 +29,7 @@ fn a_row_that_a_later_record_has_replaced_is_no_difference(kind: Kind) {
     assert_eq!(ended.result("/not_verifiable"), json!([]));
     let text = for_people(&load);
     assert!(text.contains("2 rows hold what another record of their key has"), "{text}");
-    // The one who had the last word is gone.
+    // The file of the winning record is gone.
     std::fs::remove_file(load.path("b.ndjson")).unwrap();
     let ended = verify(&load, 0);
     ended.tells("1 of its rows holds other values, which a source that was not read may have given it");
@@ -46,7 +46,7 @@ fn a_row_that_no_record_has_is_one(kind: Kind) {
     assert_ne!(digests[0], digests[1]);
     load.sql("DELETE FROM t WHERE k = 3; INSERT INTO t VALUES (9, 'another''s')");
     let ended = verify(&load, 5);
-    // A row of another key is somebody else's.
+    // A row with another key is somebody else's.
     assert_eq!(differences(&ended), ["changed_value 2 16 s", "missing_row 3 34 -"]);
     load.sql("UPDATE t SET s = 'new' WHERE k = 2; INSERT INTO t VALUES (3, 'c')");
     for source in verify(&load, 0).result("/sources").as_array().unwrap() {
@@ -68,7 +68,7 @@ fn rows_by_content_are_compared(kind: Kind) {
     let digests = ["file", "table"].map(|side| ended.result(&format!("/sources/0/{side}/digest")));
     assert_ne!(digests[0], digests[1]);
     assert_eq!(differences(&ended), ["changed_value 2 8 n", "missing_row 2 8 -"]);
-    // No record that is not read can have given the row another value.
+    // No unread record can have given the row another value.
     std::fs::remove_file(load.path("z.ndjson")).unwrap();
     assert_eq!(differences(&verify(&load, 5)), ["changed_value 2 8 n"]);
 }

@@ -1,4 +1,4 @@
-//! Dead letters beside their records, and the rows that replays have made of them.
+//! Dead letters compared with their records, and the rows that replays made of them.
 
 use super::*;
 
@@ -11,7 +11,7 @@ on_each_destination! {
     a_letter_of_nobody_is_one_too_many
 }
 
-/// Bytes as SQL has them.
+/// A text as bytes in SQL.
 fn bytes(kind: Kind, text: &str) -> String {
     format!("CAST('{text}' AS {})", kind.word("bytea", "BLOB"))
 }
@@ -32,13 +32,13 @@ fn rows_of_mended_letters_are_counted(kind: Kind) {
     assert_eq!(ended.result("/sources/0/table/mended"), json!(1));
     assert_eq!(ended.result("/sources/0/table/open_dead_letters"), json!(0));
     load.command("verify").arg("--strict").run().exit(0);
-    // The row of a letter that was replayed is to be there, and of one that was discarded there is none.
+    // A replayed letter must have its row, and a discarded one must not.
     load.sql(&format!("UPDATE t SET source_offset = {second} WHERE source_offset = {first}"));
     let lost = [format!("extra_row 14 {second} -"), format!("missing_row 4 {first} -")];
     assert_eq!(differences(&verify(&load, 5)), lost);
 }
 
-/// Mends the letters by their raw bytes, in the order of the file, and replays them.
+/// Mends the letters with these raw bytes, in file order, and replays them.
 #[track_caller]
 fn replay_mended(load: &Load, flags: &[&str], mended: &[(&str, &str)]) {
     let path = load.path("letters.jsonl");
@@ -57,7 +57,7 @@ fn replay_mended(load: &Load, flags: &[&str], mended: &[(&str, &str)]) {
     assert_eq!(ended.result("/counts/replayed"), json!(mended.len()));
 }
 
-/// A row, two records that no rule lets pass, and one that the destination refuses.
+/// A row, two records that no rules accept, and one that the destination refuses.
 fn with_letters(kind: Kind) -> Load {
     let load =
         Load::of("{\"n\":1}\n{\"n\":\"x\"}\n{\"n\":\"y\"}\n{\"n\":4}\n").to(kind).schema("n int").given(
@@ -86,12 +86,13 @@ fn what_a_replay_has_made_is_what_its_bytes_make(kind: Kind) {
     let text = for_people(&load);
     assert!(text.contains("1 row comes from the mended bytes of a dead letter"), "{text}");
 
-    // The row of a letter is compared like any other.
+    // The row of a replayed letter is compared like any other.
     load.sql("UPDATE t SET n = 1 WHERE source_offset > 0");
     assert_eq!(differences(&verify(&load, 5)), ["changed_value 2 8 n", "changed_value 4 28 n"]);
     load.sql("UPDATE t SET n = CASE source_offset WHEN 8 THEN 2 ELSE 4 END WHERE source_offset > 0");
     is_clean(&load);
-    // The letter says that its bytes are a row: of these bytes there is another, and of those none.
+    // The letter claims that its bytes are a row: the first bytes make another row, and the others make
+    // none.
     for (fixed, difference) in
         [("{\"n\":1}", "changed_value 2 8 n"), ("{}", "changed_letter 2 8 -"), ("1", "changed_letter 2 8 -")]
     {
@@ -112,7 +113,7 @@ fn what_was_mended_over_a_row_of_its_key_is_no_difference(kind: Kind) {
     .key("[\"k\"]");
     load.call().run().exit(3);
     replay_mended(&load, &["--overwrite"], &[("{\"k\":1,\"s\":5}", "{\"k\":1,\"s\":\"mended\"}")]);
-    // One yields to the row that is there, and one is new.
+    // One loses to the existing row of its key, and one is new.
     let more =
         [("{\"k\":2,\"s\":6}", "{\"k\":2,\"s\":\"late\"}"), ("{\"k\":3,\"s\":7}", "{\"k\":3,\"s\":\"new\"}")];
     replay_mended(&load, &[], &more);
@@ -123,7 +124,7 @@ fn what_was_mended_over_a_row_of_its_key_is_no_difference(kind: Kind) {
     let ended = verify(&load, 0);
     let table = ended.result("/sources/0/table");
     assert_eq!([&table["mended"], &table["replaced"]], [&json!(3), &json!(2)]);
-    // What no bytes have is told, of a row that was mended too.
+    // A value that no bytes explain is reported, even in the row of a mended letter.
     load.sql("UPDATE t SET s = 'other' WHERE k <> 2");
     let ended = verify(&load, 5);
     assert_eq!(differences(&ended), ["changed_value 1 0 s", "changed_value 5 60 s"]);
@@ -180,7 +181,7 @@ fn a_letter_of_nobody_is_one_too_many(kind: Kind) {
              VALUES ({job}, 77, {offset}, 3, 2, {raw}, 'schema', '[]')"
         ));
     };
-    // Of another job it is none of ours.
+    // A letter of another job is ignored.
     insert("'another'", 0);
     verify(&load, 0);
     insert(&format!("(SELECT min(job) FROM {})", load.ours("sources")), 5);
@@ -188,7 +189,7 @@ fn a_letter_of_nobody_is_one_too_many(kind: Kind) {
     assert_eq!(differences(&ended), ["extra_letter 3 5 -"]);
     assert_eq!(ended.result("/differences/0/source_id"), json!(77));
     assert_eq!(ended.result("/counts/extra_letters"), json!(1));
-    // The id was given once, and the source is remembered no more.
+    // The id was once given to a source that is no longer remembered.
     load.sql(&format!("DELETE FROM {letters} WHERE source_id = 77; DELETE FROM t"));
     for table in ["checkpoints", "sources"] {
         load.sql(&format!("DELETE FROM {}", load.ours(table)));

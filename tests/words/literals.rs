@@ -1,13 +1,13 @@
-//! The texts in a piece of Rust, without its comments.
+//! Extracts the string literals of Rust code, without those in comments.
 
-/// A text, as it is once its line ends are joined; its escapes stay as they are written.
+/// A string literal with its continued lines joined and its escapes unchanged.
 pub(super) struct Literal {
     pub(super) text: String,
-    /// The last name before it: the function or the macro that takes it, or what it is given to.
+    /// The last name before it: the function or macro it is passed to, or the name it is assigned to.
     pub(super) after: String,
 }
 
-/// All texts, in their order.
+/// All string literals, in order.
 pub(super) fn literals(code: &str) -> Vec<Literal> {
     let mut found = Vec::new();
     let mut after = String::new();
@@ -31,7 +31,7 @@ pub(super) fn literals(code: &str) -> Vec<Literal> {
     found
 }
 
-/// A text in quotes, and what is behind it.
+/// Reads a quoted literal. Returns its text and the rest of the code.
 fn quoted(code: &str) -> Option<(String, &str)> {
     let inner = code.strip_prefix('b').unwrap_or(code).strip_prefix('"')?;
     let mut text = String::new();
@@ -40,7 +40,7 @@ fn quoted(code: &str) -> Option<(String, &str)> {
         match ch {
             '"' => return Some((text, &inner[at + 1..])),
             '\\' => match chars.next()? {
-                // The line goes on behind the blanks of the next one.
+                // The text continues after the leading blanks of the next line.
                 (at, '\n') => {
                     let blanks = inner[at..].len() - inner[at..].trim_start().len();
                     while chars.clone().next().is_some_and(|(next, _)| next < at + blanks) {
@@ -55,7 +55,7 @@ fn quoted(code: &str) -> Option<(String, &str)> {
     None
 }
 
-/// A text between `r"` and its end, with as many `#` as it likes.
+/// Reads a raw string with any number of `#`.
 fn raw(code: &str) -> Option<(String, &str)> {
     let inner = code.strip_prefix('b').unwrap_or(code).strip_prefix('r')?;
     let hashes = inner.len() - inner.trim_start_matches('#').len();
@@ -64,7 +64,7 @@ fn raw(code: &str) -> Option<(String, &str)> {
     Some((text.to_owned(), behind))
 }
 
-/// What is behind a character in quotes, which may be a quote itself. A lifetime is none.
+/// The code after a character literal, which may itself be a quote. `None` for a lifetime.
 fn character(code: &str) -> Option<&str> {
     let inner = code.strip_prefix('\'')?;
     match inner.strip_prefix('\\') {
