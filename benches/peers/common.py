@@ -1,8 +1,8 @@
-"""What all loaders share: the record, what makes it valid, and how a loader is called.
+"""Shared by all loaders: the record, its validation, and the command line.
 
-A loader is a script: `loader.py FILE TARGET REJECTS`. It loads FILE into the table `peer` of TARGET, the later of two
-records of one trace wins, and writes the numbers of the lines that it rejects into REJECTS, one on each line.
-Each tries to be good code of its kind: what a careful person writes in an afternoon.
+A loader is a script: `loader.py FILE TARGET REJECTS`. It loads FILE into the table `peer` of TARGET, where the later of
+two records with one trace wins, and writes the numbers of rejected lines into REJECTS, one per line.
+Each loader tries to be good code of its kind, such as a careful programmer writes in an afternoon.
 """
 
 import sys
@@ -25,15 +25,15 @@ BATCH_ROWS = 100_000
 
 
 def arguments():
-    """FILE, TARGET and a function that notes a rejected line."""
+    """Returns FILE, TARGET and a function that records a rejected line."""
     file, target, rejects = sys.argv[1:4]
     out = Path(rejects).open("w")
     return file, target, lambda line: out.write(f"{line}\n")
 
 
 def batches(rows):
-    """Rows in batches. Within one, of two rows of a trace only the later is left: a statement that upserts a row
-    twice is an error."""
+    """Groups rows into batches. A batch keeps only the last row of each trace, because a statement that upserts one
+    row twice is an error."""
     batch = {}
     for row in rows:
         batch[row[0]] = row
@@ -45,7 +45,7 @@ def batches(rows):
 
 
 def model():
-    """The record as a model of Pydantic, with what PostgreSQL cannot store left out."""
+    """The record as a Pydantic model, which also rejects text that PostgreSQL cannot store."""
     from datetime import datetime
     from typing import Annotated, Literal
     from uuid import UUID
@@ -73,7 +73,7 @@ def model():
 
 
 def events(file, reject):
-    """The valid records of a file, as a model of Pydantic."""
+    """Yields the valid records of a file as Pydantic models."""
     from pydantic import ValidationError
 
     validate = model().model_validate_json
@@ -86,14 +86,14 @@ def events(file, reject):
 
 
 def rows(file, reject):
-    """The same as tuples, in the order of the columns."""
+    """Yields the valid records as tuples, in the order of the columns."""
     for event in events(file, reject):
         yield (event.trace, event.timestamp, event.severity, event.module, event.message, event.user_id,
                event.latency_ms, event.ok)
 
 
 def structs(file, reject):
-    """The same as structs of msgspec, which judges as the model does."""
+    """Yields the valid records as msgspec structs, validated like the model."""
     from datetime import datetime
     from typing import Annotated, Literal
     from uuid import UUID

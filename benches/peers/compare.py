@@ -1,4 +1,4 @@
-"""Runs logmill and the loaders in turns on one file, and counts what arrived. See `run`."""
+"""Runs logmill and the loaders one after the other on the same file, and checks which rows arrived. See `run`."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ table = "peer"
 key = ["trace"]
 """
 
-# Name, what it is, and where it goes.
+# Name, description, destination.
 PEERS = [
     ("logmill", "logmill", "postgres"),
     ("psql_floor", "psql `\\copy` of ready binary rows, which parses nothing", "postgres"),
@@ -60,7 +60,7 @@ PEERS = [
 
 
 class Server:
-    """A PostgreSQL of our own that writes to the disk, or the one that is named."""
+    """A private PostgreSQL that writes to disk, or the server that DATABASE names."""
 
     def __init__(self, folder):
         self.process = None
@@ -70,7 +70,7 @@ class Server:
         bin = self.programs()
         data = folder / "data"
         data.mkdir()
-        # It refuses to run as root.
+        # PostgreSQL refuses to run as root.
         self.user = []
         if os.geteuid() == 0:
             folder.chmod(0o755)
@@ -121,7 +121,7 @@ class Server:
 
 
 def canonical(row):
-    """A row as text, whichever database it comes from."""
+    """Formats a row as text, the same for every database."""
     trace, at, severity, module, message, user, latency, ok = row
     if isinstance(at, str):
         at = datetime.fromisoformat(at.replace("Z", "+00:00"))
@@ -132,13 +132,13 @@ def canonical(row):
 
 
 def digest(rows):
-    """How many rows, and a hash that does not depend on their order."""
+    """Returns the number of rows and a hash that does not depend on their order."""
     lines = sorted(map(canonical, rows))
     return len(lines), hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def truth(file):
-    """What is right: a model of Pydantic on each line, the later of two of one trace."""
+    """Computes the correct result: every line through the Pydantic model, and the last record of each trace."""
     rejects, rows = [], {}
     for row in common.rows(file, rejects.append):
         rows[row[0]] = row
@@ -146,8 +146,8 @@ def truth(file):
 
 
 def run(command, environment, log):
-    """Seconds, seconds of the processor, MiB, how it ended, and what it said."""
-    # The system counts what we hold at the fork for a child of ours, so the memory is that of a grandchild.
+    """Returns wall seconds, CPU seconds, peak MiB, the exit code and stderr."""
+    # At the fork, the system charges our own memory to the child, so measure a grandchild.
     timed = ["/usr/bin/time", "-f", "%M", "-o", log] if Path("/usr/bin/time").exists() else []
     began = time.perf_counter()
     process = subprocess.Popen([*timed, *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -176,7 +176,7 @@ class Ground:
                 connection.execute(statement)
 
     def prepare(self, name, place):
-        """An empty table, and the command that fills it."""
+        """Prepares an empty table and returns the command that fills it."""
         target = self.server.url if place == "postgres" else str(self.folder / "peer.db")
         for path in self.folder.glob("peer.db*"):
             path.unlink()
@@ -199,7 +199,7 @@ class Ground:
         return [sys.executable, HERE / "loaders" / f"{name}.py", self.file, target, rejects]
 
     def make_ready(self):
-        """The rows as psql can copy them: what a Pydantic loader has left in the table."""
+        """Writes the rows that a Pydantic loader put into the table, in a form that psql can copy."""
         import psycopg
 
         names = ", ".join(common.COLUMNS)
@@ -209,7 +209,7 @@ class Ground:
                     out.write(piece)
 
     def arrived(self, place):
-        """How many rows are there, and their digest."""
+        """Returns the number of rows in the table and their digest."""
         import psycopg
 
         sql = f"SELECT {', '.join(common.COLUMNS)} FROM peer"
@@ -220,7 +220,7 @@ class Ground:
             return digest(connection.execute(sql))
 
     def told(self, name, place):
-        """The lines that were rejected, as the loader tells them; None if it does not."""
+        """Returns the lines that the loader reports as rejected; None if it reports none."""
         if name in ("psql_floor", "duckdb_copy"):
             return None
         if name != "logmill":
@@ -242,7 +242,7 @@ def measured(ground, name, place):
     for _ in range(RUNS):
         command = ground.prepare(name, place)
         *cost, exit, said = run(command, environment, ground.folder / "time")
-        # 3 is that some records were rejected, which they are.
+        # 3 means that some records were rejected, as they should be.
         if exit not in ((0, 3) if name == "logmill" else (0,)):
             said = (said.strip() or f"exit {exit}").splitlines()[-1]
             return None, f"left out: {said[:100]}"

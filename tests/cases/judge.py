@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Judges the values of pydantic.ndjson by Pydantic, and writes the file anew.
+"""Validates the values of pydantic.ndjson with Pydantic, and rewrites the file with its verdicts.
 
     pip install 'pydantic==2.14.4'
     python tests/cases/judge.py
 
-A line of the file is a field as a job has it, whether it is strict, and values with their verdicts: the value as
-`check --verdicts` writes it, or after a `!` where which faults are. New values are written into it by hand, with any
-verdict. The same version of Pydantic gives the same file.
+A line of the file has a field in the notation of a job, whether it is strict, and values with verdicts: the value as
+`check --verdicts` writes it or, after a `!`, the faults with their places. Add new values by hand, with any verdict.
+The same version of Pydantic produces the same file.
 """
 import datetime
 import decimal
@@ -30,7 +30,7 @@ PLAIN = {"int": int, "float": float, "bool": bool, "date": datetime.date, "time"
 
 
 def kind(field):
-    """The annotation of a field."""
+    """Returns the type annotation of a field."""
     name, rules = field["type"], {name: rule for name, rule in field.items() if name not in ("type", "nullable")}
     if name == "text":
         words = {"trim": "strip_whitespace", "lower": "to_lower"}
@@ -57,7 +57,7 @@ def kind(field):
 
 
 def plain(value):
-    """A value as it is written among verdicts."""
+    """Converts a value to the form that verdicts use."""
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
@@ -83,7 +83,7 @@ def plain(value):
     return value if isinstance(value, str) else str(value)
 
 
-# Of the field at hand: stamps without a zone stay so, and numbers are JSON as they stand.
+# For the current field: whether timestamps stay without a zone, and whether numbers stay as in JSON.
 NAIVE, JSON = [False], [False]
 
 

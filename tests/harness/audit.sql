@@ -1,5 +1,5 @@
--- What is written down beside the program's own tables, by triggers that are made together
--- with these: every move of a checkpoint and, if that is wanted, every row that is applied.
+-- Triggers that record every move of a checkpoint and, on request, every applied row. An event
+-- trigger creates them together with the tables.
 CREATE SCHEMA audit;
 CREATE TABLE audit.wanted (rows boolean);
 INSERT INTO audit.wanted VALUES (false);

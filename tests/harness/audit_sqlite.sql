@@ -1,5 +1,5 @@
--- The same as audit.sql in SQLite, which has no trigger on a new table: the program finds its
--- tables made, and these behind them.
+-- The same as audit.sql for SQLite, which has no event triggers: the program finds its tables
+-- and these triggers already created.
 CREATE TABLE audit_applied (source_id integer, source_offset bigint);
 CREATE TABLE audit_moves (number INTEGER PRIMARY KEY, source_id integer, before bigint, after bigint);
 CREATE TRIGGER audit_insert AFTER INSERT ON t BEGIN

@@ -1,4 +1,4 @@
-"""What lies in a store of AWS or of one that speaks like it, seen through AWS's own client; and a container of Azure's.
+"""Inspects AWS services and their stand-ins through AWS's own client, and containers of Azurite.
 
     boto.py ENDPOINT COMMAND ARGUMENT…        one JSON value on stdout
 """
@@ -30,7 +30,7 @@ def pages(client, operation, field, **arguments):
 
 
 def objects(bucket):
-    """All objects of a bucket by their keys, with their bytes."""
+    """Returns all objects of a bucket: bytes by key."""
     s3 = client("s3")
     keys = [found["Key"] for found in pages(s3, "list_objects_v2", "Contents", Bucket=bucket)]
     read = lambda key: s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -52,7 +52,7 @@ def bucket(name):
 
 
 def azure(method, path, **query):
-    """Asks Azurite, whose account and key are the same everywhere."""
+    """Sends a request to Azurite, whose account and key are the same everywhere."""
     account = "devstoreaccount1"
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
@@ -71,7 +71,7 @@ def container(name):
 
 
 def blobs(name):
-    """All blobs of a container by their names, with their bytes."""
+    """Returns all blobs of a container: bytes by name."""
     listed = ElementTree.fromstring(azure("GET", name, comp="list", restype="container"))
     names = [found.text for found in listed.iter("Name")]
     quoted = {name: urllib.parse.quote(name) for name in names}
@@ -79,13 +79,13 @@ def blobs(name):
 
 
 def queue(name, *attributes):
-    """Makes a queue, and gives its URL."""
+    """Creates a queue and returns its URL."""
     attributes = dict(attribute.split("=", 1) for attribute in attributes)
     return client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
 
 
 def messages(url):
-    """Takes all messages of a queue."""
+    """Receives and deletes all messages of a queue."""
     sqs, taken = client("sqs"), []
     while True:
         answer = sqs.receive_message(
@@ -99,18 +99,18 @@ def messages(url):
 
 
 def items(table):
-    """All items of a table, as DynamoDB writes values."""
+    """Returns all items of a table, in DynamoDB's notation."""
     found = list(pages(client("dynamodb"), "scan", "Items", TableName=table, ConsistentRead=True))
     return json.loads(json.dumps(found, default=lambda value: base64.b64encode(value).decode()))
 
 
 def describe(table):
-    """How a table is made."""
+    """Describes a table."""
     return json.loads(json.dumps(client("dynamodb").describe_table(TableName=table)["Table"], default=str))
 
 
 def is_signed(service, encoded):
-    """Whether a request, as it came over the line, has the signature that AWS's own client would give it."""
+    """Whether a raw request has the signature that AWS's own client would give it."""
     head, body = base64.b64decode(encoded).split(b"\r\n\r\n", 1)
     first, *lines = head.decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -1,4 +1,4 @@
-"""msgspec alone: every line is decoded into a struct, and none is kept."""
+"""msgspec alone: decodes every line into a struct and keeps none."""
 
 from common import arguments, structs
 

@@ -1,4 +1,4 @@
-"""orjson alone: every line is parsed, and nothing is validated."""
+"""orjson alone: parses every line and validates nothing."""
 
 import orjson
 

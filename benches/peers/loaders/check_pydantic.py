@@ -1,4 +1,4 @@
-"""Pydantic alone: every record is validated, and none is kept."""
+"""Pydantic alone: validates every record and keeps none."""
 
 from common import arguments, events
 

@@ -1,6 +1,6 @@
-"""duckdb reads the file and leaves out what it cannot read; what it gives is copied and upserted.
+"""duckdb reads the file and skips lines that it cannot read; the result is copied and upserted.
 
-It does not say which lines it left out.
+It does not report which lines it skipped.
 """
 
 import os
@@ -19,7 +19,7 @@ with tempfile.TemporaryDirectory() as folder:
     csv = os.path.join(folder, "rows.csv")
     columns = ", ".join(f"{name}: '{kind}'" for name, kind in TYPES.items())
     duckdb.execute("SET TimeZone = 'UTC'")
-    # The last of each trace, and only whole records.
+    # The last record of each trace, and only complete records.
     duckdb.execute(f"""COPY (
         SELECT {", ".join(COLUMNS)} FROM (
             SELECT *, row_number() OVER () AS place

@@ -1,4 +1,4 @@
-"""msgspec, COPY in binary that is packed by hand, and an upsert for each batch: the fastest that is exact in Python."""
+"""msgspec, hand-packed binary COPY, and an upsert per batch: the fastest exact loader in Python."""
 
 import struct
 from datetime import datetime, timezone
@@ -16,7 +16,7 @@ pack_rest = struct.Struct(">iqidi?").pack
 
 
 def packed(event):
-    # Whole days and seconds, so that no microsecond is lost to a float.
+    # Days and seconds as integers, so that no microsecond is lost to a float.
     since = event.timestamp - EPOCH
     micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     texts = [text.encode() for text in (event.severity, event.module, event.message)]

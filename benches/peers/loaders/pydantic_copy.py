@@ -1,4 +1,4 @@
-"""Pydantic, COPY in text into a stage, and an upsert for each batch: psycopg 3 as its manual shows it."""
+"""Pydantic, text COPY into a stage, and an upsert per batch: psycopg 3 as its manual shows it."""
 
 import psycopg
 

@@ -1,4 +1,4 @@
-"""Pydantic and executemany, a thousand rows at a time: as most people write it."""
+"""Pydantic and executemany, a thousand rows at a time, as most people write it."""
 
 import psycopg
 

@@ -1,4 +1,4 @@
-"""Pydantic and a prepared statement, a transaction for each batch."""
+"""Pydantic and a prepared statement, with one transaction per batch."""
 
 import sqlite3
 

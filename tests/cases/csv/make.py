@@ -1,4 +1,4 @@
-"""Writes rows.ndjson: tables of hostile values as Python's csv writes them, and the rows that it reads.
+"""Generates rows.ndjson: hostile tables as Python's csv module writes them, and the rows it reads back.
 
 python3 tests/cases/csv/make.py > tests/cases/csv/rows.ndjson
 """
@@ -31,15 +31,15 @@ def main():
         width = chance.randint(2, 4)
         header = [f"c{n}" + value(chance) for n in range(width)]
         rows = [[value(chance) for _ in range(width)] for _ in range(chance.randint(1, 8))]
-        # A row of nothing but white space is blank to us, and one to Python.
+        # A row of only white space is a blank line to us, but a row to Python.
         for row in rows:
             if not "".join(row).strip() or chance.random() < 0.1:
                 row[0] = "x"
             if chance.random() < 0.1:
                 row.append("more")
         out = io.StringIO(newline="")
-        # Python writes a carriage return without quotes unless line ends have one, and then reads it as
-        # a line end, which alone it is not to us.
+        # Unless the line end contains a carriage return, Python writes one unquoted and then reads it as a
+        # line end. To us, a carriage return alone is not a line end.
         has_return = any("\r" in value for row in [header, *rows] for value in row)
         line_end = "\r\n" if has_return else chance.choice(["\n", "\r\n"])
         csv.writer(out, lineterminator=line_end, **dialect).writerows([header, *rows])

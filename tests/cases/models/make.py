@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the cases of tests/models.rs: values, and what Pydantic makes of each.
+"""Generates the cases of tests/models.rs: values with Pydantic's verdicts.
 
     "$(.ci/tools pydantic)/bin/python" tests/cases/models/make.py
 
-For each kind of field there is a file: in its first line the JSON Schema that Pydantic emits for the model,
-in each other line a record and a verdict. A verdict is the columns of the row, or a list of `field code`.
-Nothing is random but what the seed says, so that the same version of Pydantic makes the same files.
+There is one file per kind of field. Its first line is the JSON Schema that Pydantic emits for the model; every other
+line has a record and a verdict. A verdict is the columns of the row, or a list of `field code`. All random choices
+come from a fixed seed, so the same version of Pydantic produces the same files.
 """
 import datetime
 import decimal
@@ -271,7 +271,7 @@ def bare_record():
 
 
 def in_text(value):
-    """A text that holds JSON, or nearly."""
+    """Returns a generator of texts that hold JSON, or nearly."""
 
     def made():
         text = value()
@@ -295,7 +295,7 @@ def tree(depth=0):
 
 
 def plain(value):
-    """A value as a column holds it, where that is JSON."""
+    """Converts a value to the form that a column holds, if that is JSON."""
     if isinstance(value, BaseModel):
         named = {name: getattr(value, name) for name in type(value).model_fields}
         return plain({**named, **(value.__pydantic_extra__ or {})})
@@ -321,20 +321,20 @@ def plain(value):
 
 
 class Unstorable(Exception):
-    """No JSON holds it."""
+    """JSON cannot hold the value."""
 
 
 ZONE = [None]
 
 
 def columns_of(made):
-    """The values that are columns of their own."""
+    """Yields the values that are columns of their own."""
     for value in made.__dict__.values():
         yield from value.__dict__.values() if isinstance(value, BaseModel) else [value]
 
 
 def verdict(model, line, whole):
-    """What Pydantic makes of a record; nothing where it takes what no column can hold."""
+    """Returns Pydantic's verdict on a record, or None if it accepts a value that no column can hold."""
     try:
         made = model.model_validate_json(line)
     except pydantic.ValidationError as error:
@@ -352,14 +352,14 @@ def verdict(model, line, whole):
 
 
 def make(name, kind, value, strict=False, zone=None, kept=None):
-    """`kept`: of values that are kept as JSON the model says whether they are valid; this is what is stored."""
+    """Writes the file of one kind. With `kept`, the model only decides whether a value is valid; `kept` is what is stored."""
     whole = kind in (Open, Flat, Bare)
     model = kind if whole else pydantic.create_model("M", f=(kind, ...), __config__=ConfigDict(strict=strict))
     ZONE[0] = zone
     cases = []
     while len(cases) < COUNT:
         line = value() if whole else '{"f":' + value() + "}"
-        # What no JSON holds is refused here wherever it is, also among members that are kept.
+        # logmill refuses values that JSON cannot hold, even among members kept as JSON.
         if (kept or name.startswith("extra")) and any(word in line for word in ("NaN", "Infinity", "1e400")):
             continue
         try:

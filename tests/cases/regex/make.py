@@ -1,10 +1,10 @@
-"""What Pydantic makes of the groups of a pattern: log_entry.ndjson.gz and values.ndjson.gz beside this.
+"""Generates log_entry.ndjson.gz and values.ndjson.gz: Pydantic's verdicts on the groups of a pattern.
 
     python3 make.py
 
-Each line of a file is [record, lax, strict]: what `re` finds in the record is given to
-`model_validate_strings`, and a verdict is null where the pattern is not found, the values where they
-are valid, or else the codes by field. Made with Pydantic 2.13.4 on Python 3.11.
+Each line of a file is [record, lax, strict]. `model_validate_strings` validates the groups that `re` finds
+in the record. A verdict is null if the pattern does not match, the values if they are valid, and otherwise
+the codes by field. Generated with Pydantic 2.13.4 on Python 3.11.
 """
 
 import enum
@@ -114,7 +114,7 @@ TEXTS = {
 def values(rng):
     if rng.random() < 0.02:
         return "no bars at all"
-    # Mostly right, so that every fault is met alone.
+    # Mostly valid, so that every fault also occurs alone.
     return "|".join(texts[0] if rng.random() < 0.6 else rng.choice(texts) for texts in TEXTS.values())
 
 
