@@ -66,7 +66,7 @@ fn where_nearly_everything_is_refused_exactly_that_is_a_dead_letter() {
 }
 
 #[test]
-fn a_batch_that_is_taken_apart_becomes_what_it_would_have_become_in_pieces() {
+fn a_batch_taken_apart_gives_the_same_result_as_pieces() {
     // Each key occurs three times, with two refused rows in between, over rows that exist already.
     let line = |n: usize, v: usize| format!("{{\"k\":\"k{}\",\"n\":{n},\"v\":{v}}}\n", n % 50);
     let log: String = (0..600).map(|n| if n % 3 == 0 { line(n, n) } else { line(n, 1_000_000) }).collect();
@@ -94,7 +94,7 @@ fn a_batch_that_is_taken_apart_becomes_what_it_would_have_become_in_pieces() {
 }
 
 #[test]
-fn a_plan_says_by_what_rows_can_be_refused() {
+fn a_plan_lists_what_can_refuse_rows() {
     let load = Load::of(needy(3)).schema("n int, d date").given(
         "CREATE TABLE host (n bigint PRIMARY KEY); CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
          CREATE TABLE t (n bigint CONSTRAINT fed REFERENCES host CONSTRAINT more CHECK (n > 0), d date, source_id integer, source_offset bigint,
@@ -121,7 +121,7 @@ fn a_plan_says_by_what_rows_can_be_refused() {
 }
 
 #[test]
-fn a_plan_says_which_columns_are_narrower_than_their_fields() {
+fn a_plan_lists_columns_narrower_than_their_fields() {
     let table = "CREATE TYPE mood AS ENUM ('calm', 'loud'); CREATE DOMAIN port AS integer CHECK (VALUE < 65536);
          CREATE TABLE t (host varchar(3), mood mood, word varchar(4), n smallint, p port, cost numeric(4,1), m bigint NOT NULL,
                          level text, d date, source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset, d))
@@ -174,7 +174,7 @@ fn a_plan_says_which_columns_are_narrower_than_their_fields() {
 
 /// The client sends the same number of messages however many rows are refused.
 #[test]
-fn a_batch_that_is_taken_apart_costs_no_message_a_row() {
+fn a_batch_taken_apart_sends_no_message_per_row() {
     let sent = |count: usize| {
         let host = "CREATE TABLE host (n bigint PRIMARY KEY); INSERT INTO host SELECT generate_series(0, 99)";
         let load = Load::of(needy(count)).schema("n int, d date").pipeline("batch_rows = 100000").given(&format!(

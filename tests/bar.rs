@@ -15,9 +15,9 @@ on_each_destination! {
     a_source_above_the_bar_is_given_up_and_the_others_go_on
     wherever_a_load_is_killed_the_same_is_decided
     rows_that_the_destination_refuses_count_too
-    a_source_is_judged_by_all_of_its_splits_and_told_once
-    records_of_any_shape_are_whole_where_they_are_cut_for_a_bar
-    a_bar_in_the_job_is_a_bar_and_a_flag_goes_before_it
+    the_limit_counts_all_splits_and_a_source_is_reported_once
+    the_limit_never_cuts_a_record_of_any_shape
+    the_flag_overrides_the_limit_in_the_job
 }
 
 /// A file of `records` records. One in a hundred of the first ten thousand is bad, and every second one
@@ -103,7 +103,7 @@ fn wherever_a_load_is_killed_the_same_is_decided(kind: Kind) {
 }
 
 /// Three splits, each with a third of the file's dead letters.
-fn a_source_is_judged_by_all_of_its_splits_and_told_once(kind: Kind) {
+fn the_limit_counts_all_splits_and_a_source_is_reported_once(kind: Kind) {
     let line = |number: usize| match number % 20 {
         0 => "{\"n\":\"x\"}\n".to_owned(),
         _ => format!("{{\"n\":{number}}}\n"),
@@ -168,7 +168,7 @@ fn rows_that_the_destination_refuses_count_too(kind: Kind) {
     load(&refused, "120").exit(3);
 }
 
-fn records_of_any_shape_are_whole_where_they_are_cut_for_a_bar(kind: Kind) {
+fn the_limit_never_cuts_a_record_of_any_shape(kind: Kind) {
     let shapes = [
         (Shape::Lines, SCHEMA, "a.ndjson", log(1, 12_000)),
         (Shape::Csv, CSV_SCHEMA, "a.ndjson", csv_log(2, 12_000)),
@@ -187,7 +187,7 @@ fn records_of_any_shape_are_whole_where_they_are_cut_for_a_bar(kind: Kind) {
     }
 }
 
-fn a_bar_in_the_job_is_a_bar_and_a_flag_goes_before_it(kind: Kind) {
+fn the_flag_overrides_the_limit_in_the_job(kind: Kind) {
     let job = |bar: &str| {
         let load = Load::of("{\"n\":1}\n{\"n\":\"x\"}\n").to(kind).schema("n int");
         load.pipeline(&format!("[dead_letters]\nstop_above = {bar}"))

@@ -47,7 +47,7 @@ fn data_sets_are_the_same_bytes_everywhere() {
 }
 
 #[test]
-fn records_are_as_many_and_as_bad_as_was_asked() {
+fn a_data_set_has_the_requested_number_of_records_and_share_of_bad_ones() {
     let place = Place::new();
     let said = place.run("bench generate -o a.log --records 20000 --bad 10% --duplicates 20% --output json");
     let made: Value = serde_json::from_str(&said.ended(0, &[]).stdout).unwrap();
@@ -62,7 +62,7 @@ fn records_are_as_many_and_as_bad_as_was_asked() {
 }
 
 #[test]
-fn nothing_is_written_over() {
+fn existing_files_are_not_overwritten() {
     let place = Place::new();
     place.write("a", "mine");
     place.run("bench generate -o a").ended(2, &["is there already"]);
@@ -78,7 +78,7 @@ fn measured(said: &str) -> Value {
 }
 
 #[test]
-fn every_stage_is_measured_beside_its_floor_and_the_rows_are_counted() {
+fn every_stage_is_compared_with_its_floor_and_the_rows_are_counted() {
     let place = Place::new();
     for format in ["ndjson", "csv", "logfmt", "combined", "syslog", "json", "ndjson --shape github"] {
         let said = place.run(&format!("bench run {SMALL} --bad 2% --format {format} --output json"));
@@ -104,7 +104,7 @@ fn every_stage_is_measured_beside_its_floor_and_the_rows_are_counted() {
 }
 
 #[test]
-fn a_job_is_measured_beside_its_destination_and_never_in_it() {
+fn a_job_is_measured_beside_its_target_and_never_in_it() {
     let place = Place::new();
     let database = Server::shared().database();
     place.write("app.log", "{\"n\":1}\n{\"n\":\"x\"}\n{\"n\":3}\n");
@@ -148,7 +148,7 @@ fn a_job_is_measured_beside_its_destination_and_never_in_it() {
 }
 
 #[test]
-fn what_is_no_measurement_is_an_error() {
+fn an_incomplete_measurement_is_an_error() {
     let place = Place::new();
     place.write("gone.toml", "name = \"a\"\n[source]\nfiles = [\"gone.log\"]\nformat = \"ndjson\"\n[record.fields]\nn = \"int\"\n[destination]\nurl = \"sqlite:a.db\"\ntable = \"t\"\n");
     place.run("bench run -j gone.toml").ended(1, &["cannot read gone.log"]);
@@ -187,7 +187,7 @@ fn a_signal_ends_a_measurement() {
 }
 
 #[test]
-fn what_would_change_nothing_is_refused() {
+fn flags_without_effect_are_refused() {
     let place = Place::new();
     place.write("app.log", "{\"n\":1}\n");
     place.run(&format!("bench run {SMALL} --no-floors --stages load -o a.json")).ended(0, &[]);
@@ -217,7 +217,7 @@ fn what_would_change_nothing_is_refused() {
 
 /// A result file that cannot be written is found before anything is measured.
 #[test]
-fn a_place_for_the_result_is_tried_first() {
+fn an_unwritable_result_file_is_found_first() {
     let place = Place::new();
     let measure = "bench run --size 1GiB --runs 1000 -o nowhere/a.json";
     place.run(measure).ended(1, &["cannot write the result to nowhere/a.json"]);
@@ -226,7 +226,7 @@ fn a_place_for_the_result_is_tried_first() {
 }
 
 #[test]
-fn unlike_results_are_refused_by_name() {
+fn incomparable_results_are_refused_with_the_reason() {
     let place = Place::new();
     for (name, flags) in [
         ("a", "--stages scan,bind"),
@@ -273,7 +273,7 @@ fn unlike_results_are_refused_by_name() {
 
 /// The results are made up, so the expected comparison is known.
 #[test]
-fn results_are_told_apart_by_what_they_say() {
+fn results_differ_only_where_their_figures_do() {
     let place = Place::new();
     place.run(&format!("bench run {SMALL} --no-floors --stages scan,bind,load -o a.json")).ended(0, &[]);
     let scaled = |name: &str, stage: usize, by: f64| {

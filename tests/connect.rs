@@ -60,7 +60,7 @@ fn sqlstate(outcome: Result<Client, NotConnected>) -> String {
 }
 
 #[test]
-fn the_server_knows_us_by_the_name_that_was_given() {
+fn the_server_sees_the_given_application_name() {
     let database = Server::shared().database();
     let name = |person: Person, url: &str| text(&mut person.connect(url).unwrap(), "SHOW application_name");
     assert_eq!(name(Person::new(), &database.url()), "a test");
@@ -139,7 +139,7 @@ const STRINGS: &[(&str, &str, &str)] = &[
 const SERVICES: &str = "[theirs]\nnonsense=1\n[nested]\nservice=ours\n[wrong]\nhost\n# a comment\n[ours]\nhost=DIR\nuser=postgres\n";
 
 #[test]
-fn a_string_means_to_us_what_it_means_to_libpq() {
+fn a_connection_string_means_the_same_as_to_libpq() {
     let server = Server::shared();
     let directory = server.directory().display().to_string();
     let fill = |text: &str| text.replace("%DIR", &directory.replace('/', "%2F")).replace("DIR", &directory);
@@ -169,7 +169,7 @@ fn a_string_means_to_us_what_it_means_to_libpq() {
 }
 
 #[test]
-fn hosts_are_tried_in_order_until_one_is_good_for_what_was_asked() {
+fn hosts_are_tried_in_order_until_one_is_suitable() {
     let read_only = ("default_transaction_read_only", "on".to_owned());
     let secondary = Server::start(Options { settings: vec![read_only], ..Options::default() });
     let primary = Server::shared();
@@ -425,7 +425,7 @@ mod tls {
     }
 
     #[test]
-    fn a_certificate_that_is_over_is_refused_by_those_who_verify() {
+    fn an_expired_certificate_is_refused_by_verifying_modes() {
         let ours = Authority::new();
         let server = server(&ours.sign_expired("localhost", "DNS:localhost"));
         let root = format!("sslrootcert={}", ours.file().display());
@@ -440,7 +440,7 @@ mod tls {
     }
 
     #[test]
-    fn a_certificate_that_was_taken_back_is_refused_by_those_who_ask() {
+    fn a_revoked_certificate_is_refused_if_a_crl_is_given() {
         let ours = Authority::new();
         let certificate = ours.sign("localhost", "DNS:localhost");
         let server = server(&certificate);
@@ -450,7 +450,7 @@ mod tls {
     }
 
     #[test]
-    fn a_self_signed_certificate_is_good_for_whoever_has_it_as_root() {
+    fn a_self_signed_certificate_is_accepted_as_its_own_root() {
         let ours = Authority::new();
         let certificate = ours.self_signed("DNS:localhost");
         let server = server(&certificate);
@@ -551,7 +551,7 @@ mod tls {
     }
 
     #[test]
-    fn prefer_goes_without_tls_where_the_server_wants_that() {
+    fn prefer_falls_back_to_plain_if_the_server_insists() {
         let ours = Authority::new();
         let server = server_with(
             &ours.sign("localhost", "DNS:localhost"),
@@ -568,7 +568,7 @@ mod tls {
     }
 
     #[test]
-    fn a_client_certificate_is_shown_to_a_server_that_asks() {
+    fn a_client_certificate_is_presented_on_request() {
         let ours = Authority::new();
         let server = server_with(
             &ours.sign("localhost", "DNS:localhost"),

@@ -59,7 +59,7 @@ macro_rules! clauses {
         }
 
         #[test]
-        fn a_map_that_is_away_now_and_then_keeps_the_contract() {
+        fn an_intermittently_unavailable_map_keeps_the_contract() {
             $(eprintln!(stringify!($clause)); $clause(&Place::map(Fault::IsAway));)*
         }
     };
@@ -68,21 +68,21 @@ macro_rules! clauses {
 clauses! {
     a_new_source_is_made_and_loaded_to_its_end
     a_source_is_held_while_its_run_lives
-    a_run_that_died_is_gone_on_from
+    the_sources_of_a_dead_run_are_resumed
     a_run_that_ended_gives_its_sources_back
-    a_run_that_was_taken_over_moves_nothing
-    a_move_from_elsewhere_is_refused
+    a_run_after_a_take_over_moves_nothing
+    a_move_from_another_position_is_refused
     a_move_is_not_made_twice
-    of_two_runs_that_begin_at_once_one_makes_the_source
+    one_of_two_simultaneous_runs_makes_the_source
     a_source_is_complete_with_the_last_of_its_splits
     counters_add_up_and_open_letters_are_counted
     an_id_is_never_given_twice
-    what_is_held_is_not_forgotten
+    a_held_source_cannot_be_forgotten
     a_copy_is_a_duplicate
-    a_name_that_changed_is_told_anew
-    a_small_file_is_known_by_where_it_lies
+    a_changed_name_is_recorded
+    a_small_file_is_recognised_by_its_inode
     other_rules_are_not_mixed
-    what_was_acknowledged_and_is_missing_is_told
-    a_batch_behind_what_is_missing_is_refused
-    a_source_that_was_lost_is_made_again
+    a_lost_acknowledged_commit_is_reported
+    a_batch_after_a_lost_commit_is_refused
+    a_lost_source_is_made_again
 }

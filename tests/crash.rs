@@ -30,24 +30,24 @@ on_each_destination! {
     each_row_is_applied_once_wherever_a_load_is_killed
     a_load_of_which_rows_are_refused_can_be_killed_anywhere
     a_line_that_grew_is_read_again_once_wherever_a_load_is_killed
-    a_line_that_grew_is_read_again_once_into_a_target_with_triggers
+    a_grown_line_is_read_again_once_into_a_target_with_triggers
     records_of_several_lines_are_whole_wherever_a_load_is_killed
     values_with_line_ends_are_whole_wherever_a_load_is_killed
     pairs_of_logfmt_are_whole_wherever_a_load_is_killed
     values_behind_directives_are_whole_wherever_a_load_is_killed
     values_behind_headers_of_zeek_are_whole_wherever_a_load_is_killed
     objects_of_an_array_are_whole_wherever_a_load_is_killed
-    parts_of_lines_are_whole_wherever_a_load_is_killed
-    a_line_in_parts_that_grew_is_read_again_once
-    a_directive_or_an_object_that_grew_is_read_again_once
-    a_record_of_several_lines_that_grew_is_read_again_once
-    the_last_of_a_key_stays_wherever_a_load_is_killed
-    the_first_of_a_key_stays_wherever_a_load_is_killed
-    the_newest_of_a_key_stays_wherever_a_load_is_killed
+    split_lines_are_whole_wherever_a_load_is_killed
+    a_grown_line_in_parts_is_read_again_once
+    a_grown_directive_or_object_is_read_again_once
+    a_grown_record_of_several_lines_is_read_again_once
+    the_last_row_of_a_key_wins_wherever_a_load_is_killed
+    the_first_row_of_a_key_wins_wherever_a_load_is_killed
+    the_newest_row_of_a_key_wins_wherever_a_load_is_killed
     the_same_line_twice_is_one_row_wherever_a_load_is_killed
-    without_a_key_too_each_row_is_there_once
+    each_row_is_inserted_once_without_a_key_too
     an_archive_is_gone_on_with_from_any_part_of_it
-    a_large_archive_is_gone_on_with_from_any_part_of_it
+    a_load_resumes_anywhere_inside_a_large_archive
     a_source_is_given_up_at_the_same_place_wherever_a_load_is_killed
     a_load_killed_again_and_again_while_it_recovers_comes_to_its_end
     a_load_killed_at_any_moment_is_whole_and_goes_on
@@ -293,7 +293,7 @@ fn values_behind_headers_of_zeek_are_whole_wherever_a_load_is_killed(kind: Kind)
     kill_everywhere(&load, Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
-fn parts_of_lines_are_whole_wherever_a_load_is_killed(kind: Kind) {
+fn split_lines_are_whole_wherever_a_load_is_killed(kind: Kind) {
     let load = Load::empty()
         .to(kind)
         .shaped(Shape::Docker)
@@ -307,7 +307,7 @@ fn parts_of_lines_are_whole_wherever_a_load_is_killed(kind: Kind) {
 
 /// Four files that grow: one ends with a part of a line, one within a line of the runtime, one with a part
 /// that another stream follows, and one in a row whose line grows by a blank.
-fn a_line_in_parts_that_grew_is_read_again_once(kind: Kind) {
+fn a_grown_line_in_parts_is_read_again_once(kind: Kind) {
     let load = Load::empty().to(kind).shaped(Shape::Docker).schema(SCHEMA).batches_of(10);
     let whole = docker_log(3, 40);
     let part = r#"{"log":"{\"id\":1,\"level\":\"INFO\",","stream":"stdout"}"#;
@@ -347,7 +347,7 @@ fn objects_of_an_array_are_whole_wherever_a_load_is_killed(kind: Kind) {
 }
 
 /// Files that grow: one ends within a directive, one within an object.
-fn a_directive_or_an_object_that_grew_is_read_again_once(kind: Kind) {
+fn a_grown_directive_or_object_is_read_again_once(kind: Kind) {
     let directives = Load::empty().to(kind).shaped(Shape::W3c).schema(CSV_SCHEMA).batches_of(10);
     let whole = w3c_log(3, 40);
     let young = |load: &Load| {
@@ -384,7 +384,7 @@ fn a_directive_or_an_object_that_grew_is_read_again_once(kind: Kind) {
 
 /// Files that grow: one ends within a record, one with the first line of a record, and one with a whole
 /// record that continues all the same.
-fn a_record_of_several_lines_that_grew_is_read_again_once(kind: Kind) {
+fn a_grown_record_of_several_lines_is_read_again_once(kind: Kind) {
     let load = Load::empty().to(kind).shaped(Shape::Braces).schema(SCHEMA).batches_of(10);
     let whole = pretty_log(3, 40);
     let record = "{\n \"id\": 1,\n \"level\": \"INFO\",\n \"message\": \"it\"\n}\n";
@@ -448,16 +448,16 @@ fn a_line_that_grew_is_read_again_once_wherever_a_load_is_killed(kind: Kind) {
     kill_everywhere(&growing_files(kind), Passings::One, &misses, grow);
 }
 
-fn a_line_that_grew_is_read_again_once_into_a_target_with_triggers(kind: Kind) {
+fn a_grown_line_is_read_again_once_into_a_target_with_triggers(kind: Kind) {
     let misses: [&[&str]; 4] = [&MAKING_TABLES, &MAKING_THE_TARGET, &["mid-merge"], &REFUSING];
     kill_everywhere(&growing_files(kind).audited(), Passings::One, &misses, grow);
 }
 
-fn the_last_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
+fn the_last_row_of_a_key_wins_wherever_a_load_is_killed(kind: Kind) {
     kill_everywhere(&three_files(kind).key("[\"id\"]"), Passings::One, &[&REFUSING], |_| {});
 }
 
-fn the_first_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
+fn the_first_row_of_a_key_wins_wherever_a_load_is_killed(kind: Kind) {
     let load = three_files(kind).key("[\"id\"]").destination("on_conflict = \"keep\"");
     kill_everywhere(&load, Passings::One, &[&REFUSING], |_| {});
 }
@@ -466,7 +466,7 @@ fn the_first_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
 /// wins.
 const ORDERED: &str = "id int, level text, message text";
 
-fn the_newest_of_a_key_stays_wherever_a_load_is_killed(kind: Kind) {
+fn the_newest_row_of_a_key_wins_wherever_a_load_is_killed(kind: Kind) {
     let load =
         three_files(kind).schema(ORDERED).key("[\"level\"]").destination("on_conflict = \"newest(id)\"");
     kill_everywhere(&load, Passings::One, &[&REFUSING], |_| {});
@@ -478,7 +478,7 @@ fn the_same_line_twice_is_one_row_wherever_a_load_is_killed(kind: Kind) {
     kill_everywhere(&load, Passings::One, &[&REFUSING], |_| {});
 }
 
-fn without_a_key_too_each_row_is_there_once(kind: Kind) {
+fn each_row_is_inserted_once_without_a_key_too(kind: Kind) {
     kill_everywhere(&three_files(kind).key("none"), Passings::One, &[&MERGING, &REFUSING], |_| {});
 }
 
@@ -507,7 +507,7 @@ fn an_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
 }
 
 /// Large enough to be decompressed on its own thread.
-fn a_large_archive_is_gone_on_with_from_any_part_of_it(kind: Kind) {
+fn a_load_resumes_anywhere_inside_a_large_archive(kind: Kind) {
     needs_failpoints();
     for name in ["a.ndjson.gz", "a.ndjson.zst"] {
         let load = Load::empty().to(kind).file(name, noisy_log(5, 5_000)).schema(SCHEMA);

@@ -81,7 +81,7 @@ fn read(
 }
 
 #[test]
-fn rows_are_those_of_python_however_a_file_is_cut() {
+fn rows_match_python_however_a_file_is_cut() {
     for case in cases() {
         let format = of::<&str>(&Spec::Csv(case.dialect.clone()), &[], Extras::Gathered);
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -102,7 +102,7 @@ fn rows_are_those_of_python_however_a_file_is_cut() {
 
 /// The crate recognises an escape only within quotes.
 #[test]
-fn rows_are_those_of_the_crate() {
+fn rows_match_the_csv_crate() {
     for case in cases().into_iter().filter(|case| case.dialect.escape.is_none()) {
         let mut reader = csv::ReaderBuilder::new();
         reader.has_headers(false).flexible(true).delimiter(case.dialect.delimiter);

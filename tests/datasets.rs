@@ -162,7 +162,7 @@ fn each_hostile_file_costs_only_its_bad_records() {
 }
 
 #[test]
-fn utf16_is_named_for_what_it_is() {
+fn utf16_is_recognised_by_name() {
     let (said, exit) = load("utf16");
     assert_eq!((exit, &said["counts"]["lines"]), (1, &Value::from(0)));
     let why = said["sources"]["failed"][0]["why"].as_str().unwrap();

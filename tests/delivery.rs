@@ -22,16 +22,16 @@ mod cloud;
 on_each_destination! {
     a_folder_holds_all_letters_of_a_stretch_and_follows_from_the_table
     a_folder_is_the_same_wherever_a_delivery_is_killed
-    a_pipe_in_the_place_of_the_lock_is_told_and_not_waited_for
+    a_pipe_in_place_of_the_lock_is_reported_without_waiting
     a_stream_has_every_letter_once_and_in_order
     a_stream_that_goes_away_in_the_middle_gets_the_rest_later
     a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id
-    a_letter_that_is_bad_again_is_sent_again
-    a_line_that_grew_is_told_from_what_it_was
-    what_was_mended_and_is_bad_again_is_sent_with_what_was_made_of_it
-    what_is_delivered_is_no_log_of_the_job
+    a_letter_refused_again_is_sent_again
+    letters_of_a_grown_line_differ_by_their_bytes
+    a_mended_letter_refused_again_is_sent_with_its_mended_bytes
+    delivered_files_are_not_loaded_as_logs
     a_folder_of_another_user_is_brought_nothing
-    every_end_of_a_load_delivers
+    a_load_delivers_however_it_ends
 }
 
 /// Every point at which a delivery to a folder can die, in order.
@@ -185,7 +185,7 @@ fn a_folder_is_the_same_wherever_a_delivery_is_killed(kind: Kind) {
     }
 }
 
-fn a_pipe_in_the_place_of_the_lock_is_told_and_not_waited_for(kind: Kind) {
+fn a_pipe_in_place_of_the_lock_is_reported_without_waiting(kind: Kind) {
     let load = delivering(kind, "out").file("a.ndjson", lines(9));
     let folder = load.path("out").join("dead-letters/job").join(kind.word("public.t", "t"));
     let lock = folder.join(".lock");
@@ -292,7 +292,7 @@ fn a_letter_that_was_sent_and_not_marked_is_sent_again_with_its_id(kind: Kind) {
     assert_eq!(redis.entries("dead").len(), 2);
 }
 
-fn a_letter_that_is_bad_again_is_sent_again(kind: Kind) {
+fn a_letter_refused_again_is_sent_again(kind: Kind) {
     needs_failpoints();
     let redis = Redis::start();
     let load = delivering(kind, &redis.url("", "dead")).file("a.ndjson", "no\nno\nno\n");
@@ -312,7 +312,7 @@ fn a_letter_that_is_bad_again_is_sent_again(kind: Kind) {
 }
 
 /// The same record refused again: its letter keeps its id and counts both attempts.
-fn a_line_that_grew_is_told_from_what_it_was(kind: Kind) {
+fn letters_of_a_grown_line_differ_by_their_bytes(kind: Kind) {
     let load = delivering(kind, "out").file("a.ndjson", "{\"n\":1}\nn");
     load.run().exit(3);
     load.write("a.ndjson", "{\"n\":1}\nno");
@@ -342,7 +342,7 @@ fn a_line_that_grew_is_told_from_what_it_was(kind: Kind) {
     assert_eq!(unmarked(&load), 0);
 }
 
-fn what_was_mended_and_is_bad_again_is_sent_with_what_was_made_of_it(kind: Kind) {
+fn a_mended_letter_refused_again_is_sent_with_its_mended_bytes(kind: Kind) {
     let redis = Redis::start();
     for to in ["out".to_owned(), redis.url("", "dead")] {
         let load = delivering(kind, &to).file("a.ndjson", "no\n");
@@ -360,7 +360,7 @@ fn what_was_mended_and_is_bad_again_is_sent_with_what_was_made_of_it(kind: Kind)
     }
 }
 
-fn what_is_delivered_is_no_log_of_the_job(kind: Kind) {
+fn delivered_files_are_not_loaded_as_logs(kind: Kind) {
     let load = delivering(kind, "out").file("a.ndjson", lines(9));
     let table = kind.word("public.t", "t");
     for files in ["**/*.ndjson", "."] {
@@ -419,7 +419,7 @@ fn a_folder_of_another_user_is_brought_nothing(kind: Kind) {
     }
 }
 
-fn every_end_of_a_load_delivers(kind: Kind) {
+fn a_load_delivers_however_it_ends(kind: Kind) {
     let load = delivering(kind, "out").file("a.ndjson", "no\n").file("b.ndjson", "nay\n");
     load.call().arg("--stop-above").arg("0").run().exit(4);
     assert_eq!(tree(&load.path("out")).len(), 2);
@@ -510,7 +510,7 @@ fn no_name_leads_out_of_the_folder_and_no_link_is_followed() {
 }
 
 #[test]
-fn a_folder_that_is_full_or_not_there_keeps_letters_due() {
+fn letters_stay_due_if_the_folder_is_full_or_missing() {
     let load = delivering(Kind::Postgres, "away/out").file("a.ndjson", lines(9));
     let ended = load.run();
     ended.exit(3).tells("the folder cannot be made");
@@ -525,7 +525,7 @@ fn a_folder_that_is_full_or_not_there_keeps_letters_due() {
 }
 
 #[test]
-fn two_that_deliver_at_once_do_so_one_after_the_other() {
+fn simultaneous_deliveries_run_one_after_the_other() {
     needs_failpoints();
     let load = delivering(Kind::Postgres, "out").file("a.ndjson", "no\n");
     let early = load.call().stop_at("before-letters-file", 0).start().wait_stopped();
@@ -560,7 +560,7 @@ fn a_role_with_one_connection_delivers_too() {
 }
 
 #[test]
-fn a_job_that_delivers_nothing_is_told_so() {
+fn delivering_without_a_target_is_explained() {
     let load = Load::of("no\n").schema("n int");
     let ended = load.run();
     ended.exit(3);

@@ -72,7 +72,7 @@ const NONE: &[&str] = &[
 ];
 
 #[test]
-fn files_of_several_formats_are_refused_and_each_is_named() {
+fn files_of_several_formats_are_refused_by_name() {
     let place = Place::new();
     let access = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/samples/access.log")).unwrap();
     place.write("logs/access.log", &access);
@@ -314,7 +314,7 @@ fn load_into(folder: &Path, name: &str, bytes: &[u8], overrides: &Overrides) -> 
 }
 
 #[test]
-fn what_is_written_for_a_file_of_any_format_loads_that_file() {
+fn the_job_inferred_for_any_format_loads_the_file() {
     let mut missed = Vec::new();
     for (number, (expected, head, record)) in MADE.iter().enumerate() {
         let folder = tempfile::tempdir().unwrap();
@@ -332,7 +332,7 @@ fn what_is_written_for_a_file_of_any_format_loads_that_file() {
 
 /// What follows the values of `combined` tells Apache's logs from nginx's.
 #[test]
-fn an_access_log_is_taken_for_that_of_a_server_by_what_its_lines_end_with() {
+fn the_ends_of_lines_tell_which_server_wrote_an_access_log() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
     let format_with = |end: &str| {
@@ -357,7 +357,7 @@ fn an_access_log_is_taken_for_that_of_a_server_by_what_its_lines_end_with() {
 
 /// A forwarded address is still one if most lines have `-` there.
 #[test]
-fn that_nobody_was_passed_on_for_does_not_say_what_a_log_ends_with() {
+fn mostly_empty_forwarded_addresses_are_still_recognised() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
     let line = |end: &str| {
@@ -379,7 +379,7 @@ fn that_nobody_was_passed_on_for_does_not_say_what_a_log_ends_with() {
 }
 
 #[test]
-fn half_of_a_file_is_not_most_of_it() {
+fn half_of_a_file_is_not_enough_for_a_format() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("half.log");
     let with = |objects: usize| "{\"a\":1}\n".repeat(objects) + &"it said nothing\n".repeat(10);
@@ -391,7 +391,7 @@ fn half_of_a_file_is_not_most_of_it() {
 }
 
 #[test]
-fn prose_with_a_comma_in_each_line_is_no_table() {
+fn prose_with_a_comma_per_line_is_not_csv() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     let line =
@@ -411,7 +411,7 @@ fn records_on_one_line_are_explained_one_by_one() {
 }
 
 #[test]
-fn what_is_written_loads_into_postgresql_too() {
+fn an_inferred_job_loads_into_postgresql_too() {
     let database = Server::shared().database();
     let into = Overrides { into: Some(database.url().parse().unwrap()), ..Overrides::default() };
     let values = |n: usize| {
@@ -439,7 +439,7 @@ fn what_is_written_loads_into_postgresql_too() {
 }
 
 #[test]
-fn a_number_that_jsonb_cannot_hold_is_foretold() {
+fn a_number_that_jsonb_cannot_hold_is_predicted() {
     let database = Server::shared().database();
     let into = Overrides { into: Some(database.url().parse().unwrap()), ..Overrides::default() };
     let folder = tempfile::tempdir().unwrap();
@@ -465,7 +465,7 @@ fn a_number_that_jsonb_cannot_hold_is_foretold() {
 }
 
 #[test]
-fn a_preset_is_recognised_by_its_sample_and_loads_it() {
+fn a_presets_sample_is_recognised_and_loads() {
     let mut missed = Vec::new();
     for preset in PRESETS {
         let folder = tempfile::tempdir().unwrap();
@@ -480,7 +480,7 @@ fn a_preset_is_recognised_by_its_sample_and_loads_it() {
 }
 
 #[test]
-fn the_threads_decide_nothing() {
+fn inference_does_not_depend_on_threads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("many.ndjson");
     // More distinct keys than inference tracks, in many chunks. Some change their type late.
@@ -503,7 +503,7 @@ fn the_threads_decide_nothing() {
 }
 
 #[test]
-fn a_mixed_file_is_told_with_its_share_or_refused() {
+fn a_mixed_file_is_reported_with_its_share_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mixed.log");
     let table = |rows| format!("n\tword\n{}", "1\tx\n".repeat(rows));

@@ -267,7 +267,7 @@ fn checks_that_compare_with_constants_are_known_before_a_row_is_sent() {
 }
 
 #[test]
-fn what_is_not_understood_exactly_is_left_to_the_server() {
+fn checks_not_fully_understood_are_left_to_the_server() {
     Server::shared().needs("ICU");
     let texts = || ["abc", "ABC", "abc  ", "xyz", "b", "zz"].map(Value::from).to_vec();
     let story = Story {
@@ -317,7 +317,7 @@ fn what_is_not_understood_exactly_is_left_to_the_server() {
 }
 
 #[test]
-fn a_check_that_is_half_understood_is_half_enforced() {
+fn a_partly_understood_check_is_partly_enforced() {
     let story = Story {
         before: "",
         table: "CREATE TABLE {table} (f text CONSTRAINT f1 CHECK (f LIKE 'a%' AND f <> 'abc'))",
@@ -330,7 +330,7 @@ fn a_check_that_is_half_understood_is_half_enforced() {
 }
 
 #[test]
-fn what_a_trigger_mends_is_not_refused() {
+fn rows_that_a_trigger_mends_are_not_refused() {
     let story = Story {
         before: "CREATE FUNCTION mend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 NEW.n := coalesce(NEW.n, 1);
@@ -385,7 +385,7 @@ fn what_no_column_of_its_type_can_hold_is_refused_before_it_is_sent() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn sqlite_is_asked_for_all_but_not_null() {
+fn on_sqlite_only_not_null_is_evaluated_before_sending() {
     let folder = tempfile::tempdir().unwrap();
     let database = rusqlite::Connection::open(folder.path().join("edge.db")).unwrap();
     database

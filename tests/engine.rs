@@ -30,7 +30,7 @@ fn job(folder: &Path) -> Config {
 }
 
 #[test]
-fn a_program_loads_and_is_told_of_it_in_values() {
+fn a_program_loads_and_receives_values() {
     let folder = tempfile::tempdir().unwrap();
     let config = job(folder.path());
     let told = Arc::new(Mutex::new(0));
@@ -88,7 +88,7 @@ fn a_program_loads_and_is_told_of_it_in_values() {
 
 /// A stop that the caller requests is as clean as one by a signal.
 #[test]
-fn a_program_stops_a_load_as_a_signal_does() {
+fn a_program_can_stop_a_load_like_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     let config = job(folder.path());
     let stop_at_once = |watch: &Watch| {

@@ -15,12 +15,12 @@ use crate::tables::role;
 
 on_each_destination! {
     sources_go_with_their_rows
-    where_rows_have_no_place_they_stay
-    wherever_it_is_killed_all_is_gone_or_nothing
-    a_file_is_known_by_every_name_that_leads_to_it
-    what_becomes_of_the_rows_is_said_as_it_is
-    what_refers_to_a_row_keeps_it_and_all_else
-    a_table_that_is_not_there_keeps_its_rows_and_all_else
+    rows_without_a_position_stay
+    a_killed_forget_removes_all_or_nothing
+    a_file_is_recognised_by_every_path_to_it
+    the_report_says_what_happens_to_the_rows
+    a_referenced_row_keeps_everything
+    a_missing_table_keeps_everything
 }
 
 fn two_files(kind: Kind) -> Load {
@@ -70,7 +70,7 @@ fn sources_go_with_their_rows(kind: Kind) {
     }
 }
 
-fn where_rows_have_no_place_they_stay(kind: Kind) {
+fn rows_without_a_position_stay(kind: Kind) {
     for key in ["content", "[\"id\"]"] {
         let load = two_files(kind).key(key);
         load.run().exit(3);
@@ -81,7 +81,7 @@ fn where_rows_have_no_place_they_stay(kind: Kind) {
     }
 }
 
-fn wherever_it_is_killed_all_is_gone_or_nothing(kind: Kind) {
+fn a_killed_forget_removes_all_or_nothing(kind: Kind) {
     needs_failpoints();
     let load = two_files(kind);
     for point in ["after-rows-deleted", "before-forget-commit", "after-forget"] {
@@ -104,7 +104,7 @@ fn wherever_it_is_killed_all_is_gone_or_nothing(kind: Kind) {
     }
 }
 
-fn a_file_is_known_by_every_name_that_leads_to_it(kind: Kind) {
+fn a_file_is_recognised_by_every_path_to_it(kind: Kind) {
     let load = two_files(kind);
     fs::create_dir(load.path("sub")).unwrap();
     std::os::unix::fs::symlink("sub", load.path("link")).unwrap();
@@ -139,7 +139,7 @@ fn a_file_is_known_by_every_name_that_leads_to_it(kind: Kind) {
         .says("has loaded no");
 }
 
-fn what_becomes_of_the_rows_is_said_as_it_is(kind: Kind) {
+fn the_report_says_what_happens_to_the_rows(kind: Kind) {
     for (on_conflict, stay) in [("update", false), ("keep", true), ("newest(id)", true)] {
         let load = two_files(kind).key("[\"id\"]").destination(&format!("on_conflict = \"{on_conflict}\""));
         load.run().exit(3);
@@ -150,7 +150,7 @@ fn what_becomes_of_the_rows_is_said_as_it_is(kind: Kind) {
     }
 }
 
-fn what_refers_to_a_row_keeps_it_and_all_else(kind: Kind) {
+fn a_referenced_row_keeps_everything(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     load.sql(
@@ -203,7 +203,7 @@ fn a_replay_under_way_leaves_no_row_of_a_source_that_is_forgotten() {
 }
 
 #[test]
-fn a_trigger_that_keeps_rows_keeps_all_else() {
+fn a_trigger_that_prevents_deletion_keeps_everything() {
     let load = two_files(Kind::Postgres);
     load.run().exit(3);
     load.sql(
@@ -216,7 +216,7 @@ fn a_trigger_that_keeps_rows_keeps_all_else() {
     assert_eq!(load.versions(), before);
 }
 
-fn a_table_that_is_not_there_keeps_its_rows_and_all_else(kind: Kind) {
+fn a_missing_table_keeps_everything(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     let before = held(&load);
@@ -237,7 +237,7 @@ fn a_table_that_is_not_there_keeps_its_rows_and_all_else(kind: Kind) {
 }
 
 #[test]
-fn row_security_that_hides_rows_keeps_all_else() {
+fn row_security_that_hides_rows_keeps_everything() {
     let load = two_files(Kind::Postgres);
     load.run().exit(3);
     let url = role(
@@ -259,7 +259,7 @@ fn row_security_that_hides_rows_keeps_all_else() {
 }
 
 #[test]
-fn without_a_file_or_an_id_both_are_named() {
+fn without_a_file_or_an_id_the_message_names_both() {
     let load = two_files(Kind::Sqlite);
     load.run().exit(3);
     load.command("forget").run().exit(2).says("<FILE|--id <ID>>");

@@ -73,7 +73,7 @@ fn iso(stamp: &Value) -> Value {
 }
 
 #[test]
-fn real_access_logs_are_cut_as_their_verdicts_say() {
+fn real_access_logs_match_their_verdicts() {
     let spec = Spec::Access(LogFormat::named("combined").expect("a name"));
     for name in ["text/apache_combined.log", "text/combined_small.log"] {
         let names = [("ts", "timestamp"), ("agent", "user_agent")];
@@ -87,20 +87,20 @@ fn real_access_logs_are_cut_as_their_verdicts_say() {
 }
 
 #[test]
-fn real_logfmt_is_cut_as_its_verdicts_say() {
+fn real_logfmt_matches_its_verdicts() {
     for name in ["text/logfmt_small.log", "text/logfmt_agrind.log"] {
         judged(&Spec::Logfmt, name, &[], |_, value, expected| is_same(value, expected));
     }
 }
 
 #[test]
-fn real_syslog_is_cut_as_its_verdicts_say() {
+fn real_syslog_matches_its_verdicts() {
     let names = [("ts", "timestamp"), ("host", "hostname"), ("prog", "appname"), ("pid", "procid")];
     judged(&Spec::Syslog, "text/sftp_syslog.log", &names, |_, value, expected| is_same(value, expected));
 }
 
 #[test]
-fn real_w3c_is_cut_as_its_verdicts_say() {
+fn real_w3c_matches_its_verdicts() {
     for name in ["text/w3c_small.log", "text/w3c_mismatch.log"] {
         judged(&Spec::W3c, name, &[], |_, value, expected| is_same(value, expected));
     }
@@ -108,7 +108,7 @@ fn real_w3c_is_cut_as_its_verdicts_say() {
 
 /// Arrays, pretty-printed objects and text sequences, which NDJSON refuses.
 #[test]
-fn objects_of_json_are_found_wherever_they_stand() {
+fn json_objects_are_found_in_any_layout() {
     for (name, count) in [
         ("framing/json_array_file.json", 10),
         ("framing/pretty_printed.json", 1),
@@ -135,7 +135,7 @@ fn objects_of_json_are_found_wherever_they_stand() {
 
 /// Lines that Docker split, and the values that its lines do not hold.
 #[test]
-fn parts_of_dockers_lines_are_joined() {
+fn split_docker_lines_are_joined() {
     let within = |runtime| {
         let pattern = Pattern::new("^(?P<message>(?s:.*))$").expect("a pattern");
         let payload = Box::new(Spec::Regex { pattern, record_start: None });
@@ -161,7 +161,7 @@ fn parts_of_dockers_lines_are_joined() {
 
 /// The lines of one format are hardly ever accepted by another. (SQL contains an `=` here and there.)
 #[test]
-fn no_format_takes_the_lines_of_another() {
+fn no_format_accepts_the_lines_of_another() {
     let combined = Spec::Access(LogFormat::named("combined").expect("a name"));
     let common = Spec::Access(LogFormat::named("common").expect("a name"));
     let files = [
@@ -256,7 +256,7 @@ LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"" combine
     }
 
     #[test]
-    fn both_shapes_of_syslog_stand_in_one_file() {
+    fn one_file_may_mix_both_shapes_of_syslog() {
         let record = r#"
             [record.fields]
             hostname = { type = "enum", values = ["web-1", "web-2", "db-1"] }
@@ -307,7 +307,7 @@ LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"" combine
     }
 
     #[test]
-    fn a_stamp_is_made_of_what_iis_writes() {
+    fn iis_date_and_time_become_one_timestamp() {
         let record = r#"
             [record.fields]
             timestamp = "timestamp"
@@ -348,7 +348,7 @@ LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"" combine
     }
 
     #[test]
-    fn lines_of_containers_hold_others() {
+    fn container_lines_hold_other_formats() {
         let service = r#"
             [record.fields]
             container_time = "timestamp"
@@ -388,7 +388,7 @@ LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"" combine
     }
 
     #[test]
-    fn an_array_loses_only_what_is_spoiled() {
+    fn an_array_loses_only_its_bad_objects() {
         let record = r#"
             [record.fields]
             timestamp = "timestamp"

@@ -135,17 +135,17 @@ fn lines_are_the_same_wherever_a_file_is_cut() {
 }
 
 #[test]
-fn records_that_need_what_stands_before_them_are_the_same_wherever_a_file_is_cut() {
+fn records_with_a_preamble_are_the_same_wherever_a_file_is_cut() {
     smoke(bodies::tables::run, bodies::tables::SEEDS);
 }
 
 #[test]
-fn damaged_archives_come_to_an_end_in_small_chunks() {
+fn reading_a_damaged_archive_ends_within_small_chunks() {
     smoke(bodies::inflate::run, bodies::inflate::SEEDS);
 }
 
 #[test]
-fn stamps_are_read_by_position_as_they_are_read_slowly() {
+fn positional_and_slow_timestamp_readers_agree() {
     smoke(bodies::stamps::run, bodies::stamps::SEEDS);
 }
 

@@ -186,23 +186,23 @@ fn tell_all(way: Way, each: usize) {
 }
 
 #[test]
-fn rows_meet_by_every_key_and_rule_on_the_direct_way() {
+fn every_key_and_rule_works_on_the_direct_path() {
     tell_all(Way::Direct, 2);
 }
 
 #[test]
-fn rows_meet_by_every_key_and_rule_on_the_staged_way() {
+fn every_key_and_rule_works_on_the_staged_path() {
     tell_all(Way::Staged, 3);
 }
 
 #[test]
-fn rows_meet_by_every_key_and_rule_where_a_trigger_looks_on() {
+fn every_key_and_rule_works_with_a_trigger() {
     tell_all(Way::Upserted, 3);
 }
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn rows_meet_by_every_key_and_rule_in_sqlite() {
+fn every_key_and_rule_works_in_sqlite() {
     tell_all(Way::Sqlite, 1);
 }
 
@@ -285,7 +285,7 @@ fn rows_of_few_keys_meet_as_they_should_whatever_their_order_and_way() {
 }
 
 #[test]
-fn without_a_key_there_is_no_row_and_no_column_is_filled_in_for_it() {
+fn a_missing_key_value_is_rejected_and_never_filled_in() {
     for kind in Kind::all() {
         Load::of("{\"id\":1,\"w\":\"a\"}\n{\"id\":null,\"w\":\"a\"}\n{\"w\":\"a\"}\n{\"id\":2}\n{\"id\":2,\"w\":null}\n")
             .to(kind)
@@ -330,7 +330,7 @@ fn a_key_can_be_of_every_type_that_has_one_form_for_each_value() {
 }
 
 #[test]
-fn what_is_newest_is_told_by_values_and_not_by_their_texts() {
+fn newest_compares_values_and_not_their_texts() {
     let cases = [
         ("int", "9", "10"),
         ("int", "-1", "0"),
@@ -432,7 +432,7 @@ fn equal_lines_of_other_years_and_zones_are_other_rows() {
 
 /// Header names are no part of a line, but the names of its values are part of the row.
 #[test]
-fn equal_lines_behind_other_names_are_other_rows() {
+fn equal_lines_under_other_headers_are_other_rows() {
     for kind in Kind::all() {
         for (shape, files, rows) in [
             (Shape::Csv, ["a,b\n1,2\n", "b,a\n1,2\n1,2\n", "a,b\n1,2\n3,4\n"], ["1 2", "2 1", "3 4"]),
@@ -459,7 +459,7 @@ fn equal_lines_behind_other_names_are_other_rows() {
 }
 
 #[test]
-fn rows_that_were_there_before_any_load_are_met_like_others() {
+fn existing_rows_are_merged_like_others() {
     for kind in Kind::all() {
         for (on_conflict, rows, counts) in [
             ("update", ["1 9 new", "2 1 same", "3 1 theirs"], "1 updated, 1 unchanged"),
@@ -491,7 +491,7 @@ const WAYS: &str = "CREATE TABLE ways (number serial, way text);
     CREATE TRIGGER note_way AFTER INSERT ON t EXECUTE FUNCTION note_way()";
 
 #[test]
-fn keys_that_meet_send_rows_by_the_stage_for_a_while_and_then_directly_again() {
+fn after_a_key_conflict_rows_are_staged_for_a_while() {
     let line = |k: i32, n: i32| format!("{{\"k\":{k},\"n\":{n}}}\n");
     let mut log = line(0, 0) + &line(0, 1);
     log.extend((1..=20).map(|k| line(k, k)));

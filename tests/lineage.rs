@@ -106,7 +106,7 @@ fn each_day_of_a_backfill_is_a_run() {
 }
 
 #[test]
-fn a_table_has_the_name_that_others_know_it_by() {
+fn a_table_has_the_name_that_other_tools_use() {
     let (place, server) = (place(), Server::shared());
     let database = server.database();
     let sql = format!("CREATE SCHEMA logs; ALTER DATABASE {} SET search_path = logs", database.name());
@@ -166,7 +166,7 @@ for line in sys.stdin:
 "#;
 
 #[test]
-fn the_client_of_openlineage_takes_the_events_for_its_own() {
+fn openlineages_client_parses_the_events() {
     let python = tool("openlineage", "python");
     let place = place();
     let mut command = place.command("load -j job.toml --date 2023-10-01 --lineage lineage.ndjson");
@@ -249,7 +249,7 @@ fn events_are_posted_with_the_key_and_no_redirect_is_followed() {
 }
 
 #[test]
-fn who_does_not_take_events_delays_no_row_and_is_told_of_once() {
+fn a_failing_receiver_delays_no_row_and_is_reported_once() {
     let place = place();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = load(&place, &format!("http://{closed}")).ended(0, &["the run goes on"]);

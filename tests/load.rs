@@ -10,7 +10,7 @@ use crate::harness::oracle::{check, check_complete};
 use crate::harness::run::needs_failpoints;
 
 #[test]
-fn a_bad_line_is_set_aside_with_its_place_and_every_reason() {
+fn a_bad_line_becomes_a_dead_letter_with_every_reason() {
     Load::of("{\"n\":1}\n{\"n\":\"x\"}\n{\"m\":2}\n")
         .schema("n int, m int")
         .run()
@@ -136,7 +136,7 @@ fn a_password_is_never_said() {
 }
 
 #[test]
-fn a_trigger_that_stops_the_run_says_no_row() {
+fn a_failing_trigger_never_reveals_a_row() {
     // The program waits for a full disk, but not for an internal error.
     for code in ["XX001", "53100", "42501"] {
         let load = Load::of("{\"id\":1,\"message\":\"canary\"}\n")

@@ -112,7 +112,7 @@ fn told(verdict: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_kind_of_a_model_is_judged_as_pydantic_does() {
+fn every_kind_of_model_gets_pydantics_verdicts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("records.ndjson");
     for model in models() {
@@ -138,7 +138,7 @@ fn every_kind_of_a_model_is_judged_as_pydantic_does() {
 }
 
 /// The rows in a destination equal Pydantic's results.
-fn rows_are_what_pydantic_makes(kind: Kind) {
+fn rows_equal_pydantics_results(kind: Kind) {
     // Verdicts do not say what is stored for values kept as JSON inside an object.
     for model in models().filter(|model| model.name != "kept_tree") {
         let load = Load::of(model.records()).to(kind);
@@ -212,7 +212,7 @@ fn as_a_job_says(fault: &str) -> String {
 }
 
 #[test]
-fn a_job_that_is_written_from_a_schema_judges_as_the_schema_does() {
+fn a_job_written_from_a_schema_gives_its_verdicts() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("records.ndjson");
     for model in models().filter(|model| !model.is_strict) {
@@ -239,7 +239,7 @@ fn a_job_that_is_written_from_a_schema_judges_as_the_schema_does() {
 /// Differences between a model and its schema, and unenforced keywords, are reported once by every command
 /// that reads records by the schema.
 #[test]
-fn what_a_schema_leaves_open_is_told() {
+fn gaps_of_a_schema_are_reported() {
     let load = Load::of("{\"at\":\"2024-01-01T00:00:00Z\",\"tags\":[1]}\n").to(Kind::Sqlite);
     let record = "[record]\nschema = \"x.schema.json\"\non_unsupported = \"json\"\n";
     let job = load.job().replace("[record]\n\n[record.fields]\n", record);
@@ -265,7 +265,7 @@ fn what_a_schema_leaves_open_is_told() {
 }
 
 /// A model that refers to itself is read as deep as JSON goes.
-fn a_recursive_model_is_as_deep_as_json(kind: Kind) {
+fn a_recursive_model_nests_as_deep_as_json(kind: Kind) {
     let nested = |depth: usize| format!("{{\"n\":{}null{}}}\n", "{\"n\":".repeat(depth), "}".repeat(depth));
     let load = Load::of([nested(1), nested(198), nested(300)].concat())
         .to(kind)
@@ -276,7 +276,7 @@ fn a_recursive_model_is_as_deep_as_json(kind: Kind) {
 }
 
 /// The printed plan adds the columns that a table lacks.
-fn a_table_is_given_the_columns_that_it_lacks(kind: Kind) {
+fn a_plan_adds_missing_columns(kind: Kind) {
     let load = Load::of("{\"a\":1,\"b\":{\"c\":true},\"d\":[1,2],\"e\":3}\n").to(kind);
     let with =
         |fields: &str| load.job().replace("[record.fields]\n", &format!("[record.fields]\n{fields}\n"));
@@ -299,7 +299,7 @@ fn a_table_is_given_the_columns_that_it_lacks(kind: Kind) {
 }
 
 on_each_destination! {
-    rows_are_what_pydantic_makes
-    a_table_is_given_the_columns_that_it_lacks
-    a_recursive_model_is_as_deep_as_json
+    rows_equal_pydantics_results
+    a_plan_adds_missing_columns
+    a_recursive_model_nests_as_deep_as_json
 }

@@ -21,7 +21,7 @@ use crate::harness::{skip, wait_until};
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    after_a_kill_figures_report_status_and_tables_agree
+    after_a_kill_metrics_report_status_and_tables_agree
 }
 
 const JOB: &str = r#"
@@ -107,7 +107,7 @@ fn assert_equal(figures: &str, report: &Value) {
 }
 
 #[test]
-fn the_figures_are_those_of_the_report() {
+fn metrics_equal_the_report() {
     let place = place();
     let (code, report) = place.json("load -j job.toml --chunk-size 1KiB --batch-rows 100 --metrics app.prom");
     assert_eq!(code, 3);
@@ -127,7 +127,7 @@ fn the_figures_are_those_of_the_report() {
 }
 
 #[test]
-fn prometheus_itself_accepts_the_figures_and_the_rules() {
+fn prometheus_accepts_the_metrics_and_the_rules() {
     let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/monitoring/alerts.yml");
     let Ok(checked) = Command::new("promtool").args(["check", "rules", rules]).output() else {
         skip("promtool is missing: install prometheus")
@@ -147,7 +147,7 @@ fn prometheus_itself_accepts_the_figures_and_the_rules() {
     assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (0, "", ""));
 }
 
-fn after_a_kill_figures_report_status_and_tables_agree(kind: Kind) {
+fn after_a_kill_metrics_report_status_and_tables_agree(kind: Kind) {
     needs_failpoints();
     let place = place();
     let database = match kind {
@@ -209,7 +209,7 @@ fn after_a_kill_figures_report_status_and_tables_agree(kind: Kind) {
 }
 
 #[test]
-fn a_run_tells_all_that_happens_in_its_order_and_adds_up() {
+fn a_run_reports_every_event_in_order_and_the_sums_match() {
     let place = place();
     let said =
         place.run("load -j job.toml --chunk-size 1KiB --batch-rows 100 --log-format json").ended(3, &[]);
@@ -266,7 +266,7 @@ fn a_replay_and_a_backfill_are_watched_too() {
 }
 
 #[test]
-fn figures_that_cannot_be_written_are_said_once_and_delay_nothing() {
+fn unwritable_metrics_are_reported_once_and_delay_nothing() {
     let place = place();
     // Nobody can create a file there.
     let said = place
@@ -288,7 +288,7 @@ fn figures_that_cannot_be_written_are_said_once_and_delay_nothing() {
 }
 
 #[test]
-fn a_name_that_something_else_takes_in_mid_run_is_left_to_it() {
+fn a_metrics_file_replaced_during_a_run_is_left_alone() {
     needs_failpoints();
     let place = place();
     let mut command = place.command("load -j job.toml --chunk-size 1KiB --batch-rows 100 --metrics app.prom");
@@ -308,7 +308,7 @@ fn a_name_that_something_else_takes_in_mid_run_is_left_to_it() {
 }
 
 #[test]
-fn a_stderr_that_nobody_reads_delays_no_row() {
+fn an_unread_stderr_delays_no_row() {
     let place = place();
     let mut command = place.command("load -j job.toml --chunk-size 1KiB --batch-rows 1 --log-format json");
     // The messages of each batch exceed the capacity of a pipe.
@@ -352,7 +352,7 @@ fn shell(place: &Place, script: &str) -> Said {
 }
 
 #[test]
-fn progress_is_told_to_programs_and_a_slow_one_holds_nothing_up() {
+fn progress_is_machine_readable_and_a_slow_reader_delays_nothing() {
     let place = place();
     let said = shell(&place, "$logmill load -q -j job.toml --progress-fd 3 3>progress.ndjson");
     assert_eq!((said.code, said.stderr.as_str()), (3, ""));
@@ -462,7 +462,7 @@ fn runs(place: &Place, job: &str) -> Vec<Value> {
 }
 
 #[test]
-fn a_status_says_what_runs_and_how_far_it_is() {
+fn a_status_shows_running_loads_and_their_progress() {
     needs_failpoints();
     let place = place();
     let mut command = place.command("load -q -j job.toml --chunk-size 1KiB --batch-rows 100");
@@ -508,7 +508,7 @@ fn a_status_says_what_runs_and_how_far_it_is() {
 }
 
 #[test]
-fn a_status_ends_as_a_monitor_needs_it() {
+fn a_status_exits_with_codes_for_monitoring() {
     let place = place();
     place.run("status -j job.toml --fail-if-older 1d").ended(1, &["no load ever came to its end"]);
     place.run("status -j job.toml --fail-if-open").ended(0, &[]);
@@ -531,7 +531,7 @@ fn a_status_ends_as_a_monitor_needs_it() {
 }
 
 #[test]
-fn a_status_says_what_failed_last_and_why_and_how_old_letters_are() {
+fn a_status_shows_the_last_failure_and_the_age_of_letters() {
     let place = place();
     place.write(
         "logs/2.ndjson",
@@ -554,7 +554,7 @@ fn a_status_says_what_failed_last_and_why_and_how_old_letters_are() {
 }
 
 #[test]
-fn a_status_says_which_lock_a_run_waits_for() {
+fn a_status_shows_which_lock_a_run_waits_for() {
     let (place, database) = (place(), Server::shared().database());
     place.write("job.toml", JOB.replace("sqlite:logmill.db", &database.url()));
     place.run("load -j job.toml -q logs/0.ndjson").ended(3, &[]);

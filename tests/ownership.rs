@@ -85,7 +85,7 @@ fn a_run_that_keeps_its_connection_finds_out_by_the_epoch_that_it_is_not_the_own
 }
 
 #[test]
-fn a_run_that_wakes_before_it_holds_anything_finds_what_was_done() {
+fn a_run_that_wakes_before_its_claim_finds_the_work_done() {
     needs_failpoints();
     let load = two_files();
     for point in ["before-prepare", "after-prepare", "before-claim"] {
@@ -134,13 +134,13 @@ fn a_run_in_full_swing_is_taken_over() {
 }
 
 #[test]
-fn a_run_tells_what_it_committed_however_it_ends() {
+fn a_run_reports_its_commits_however_it_ends() {
     tells_what_it_committed(&long_file());
 }
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_run_into_a_file_tells_what_it_committed_however_it_ends() {
+fn a_run_into_a_file_reports_its_commits_however_it_ends() {
     tells_what_it_committed(&long_file().to(Kind::Sqlite));
 }
 
@@ -187,7 +187,7 @@ fn tells_what_it_committed(load: &Load) {
 }
 
 #[test]
-fn all_that_hold_a_part_of_a_job_are_taken_over() {
+fn a_take_over_replaces_every_owner_of_a_job() {
     needs_failpoints();
     let load = two_files();
     let path = |name| load.path(name).display().to_string();
@@ -232,7 +232,7 @@ fn ten_runs_of_one_job_that_begin_at_once_load_it_once() {
 }
 
 #[test]
-fn the_first_runs_of_ten_jobs_at_once_make_the_tables_without_a_race() {
+fn ten_simultaneous_first_runs_create_the_tables_without_a_race() {
     let first = Load::of(log(20, 30)).schema(SCHEMA).named("job0").batches_of(7).audited();
     let others = (1..10).map(|number| {
         let load = Load::of(log(20 + number, 30)).schema(SCHEMA).named(&format!("job{number}"));
@@ -252,7 +252,7 @@ fn the_first_runs_of_ten_jobs_at_once_make_the_tables_without_a_race() {
 }
 
 #[test]
-fn an_owner_that_finishes_while_it_is_looked_for_is_not_mistaken() {
+fn an_owner_that_finishes_during_a_claim_is_not_mistaken() {
     needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).start().wait_stopped();
@@ -266,7 +266,7 @@ fn an_owner_that_finishes_while_it_is_looked_for_is_not_mistaken() {
 }
 
 #[test]
-fn an_owner_that_dies_while_it_is_looked_for_is_gone_on_from() {
+fn an_owner_that_dies_during_a_claim_is_succeeded() {
     needs_failpoints();
     let load = two_files();
     let owner = load.call().stop_at("before-commit", 1).kill_at("after-rows", 2).start().wait_stopped();
@@ -358,7 +358,7 @@ fn of_two_runs_into_one_file_one_loads_and_the_other_waits() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn who_has_taken_a_file_over_holds_it_when_the_other_is_gone() {
+fn a_take_over_of_a_file_holds_after_the_old_owner_is_gone() {
     needs_failpoints();
     let load = two_files().to(Kind::Sqlite);
     let owner = load.call().stop_at("between-batches", 0).start().wait_stopped();

@@ -50,7 +50,7 @@ fn loads(folder: &Path) {
 
 #[test]
 #[cfg(feature = "sqlite")]
-fn the_tarball_runs_where_it_is_unpacked_and_is_the_same_twice() {
+fn the_tarball_runs_in_place_and_is_reproducible() {
     let tarball = made("tar");
     let bytes = std::fs::read(&tarball).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -112,7 +112,7 @@ fn the_debian_package_is_installed_and_removed_without_a_trace() {
 }
 
 #[test]
-fn the_version_tells_the_features_and_the_commit() {
+fn the_version_shows_the_features_and_the_commit() {
     let said = |flag| succeeded(crate::harness::logmill().arg(flag));
     assert_eq!(said("-V"), concat!("logmill ", env!("CARGO_PKG_VERSION"), "\n"));
     let told = said("--version");

@@ -20,7 +20,7 @@ const TUTORIAL: &str = "src/manual/tutorial.md";
 const PROGRAMS: [&str; 5] = ["cat", "cp", "ls", "mkdir", "sed"];
 
 #[test]
-fn the_commands_of_the_pages_print_what_the_pages_say() {
+fn commands_on_the_pages_print_what_the_pages_show() {
     for (page, at_least) in PAGES {
         let text = read(page);
         let mut reader = Reader::new(page);
@@ -33,7 +33,7 @@ fn the_commands_of_the_pages_print_what_the_pages_say() {
 }
 
 #[test]
-fn the_tutorial_goes_as_it_is_written() {
+fn the_tutorial_works_as_written() {
     let text = read(TUTORIAL);
     let mut reader = Reader::new(TUTORIAL);
     let mut commands = 0;
@@ -174,7 +174,7 @@ fn is_shown(shown: &[String], heard: &[String]) -> bool {
 }
 
 #[test]
-fn what_is_not_printed_is_not_shown() {
+fn output_that_is_not_printed_is_not_accepted() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     let heard = lines("a\nb\nc");
     for shown in ["a\nb\nc", "...", "a\n...", "...\nc", "...\nb\n...", "a\n...\nb\nc"] {
@@ -227,7 +227,7 @@ mod tables {
     }
 
     #[test]
-    fn every_column_of_ours_is_explained() {
+    fn the_page_explains_every_column_of_our_tables() {
         let (made, told) = (made(), told());
         assert_eq!(made.keys().collect::<Vec<_>>(), told.keys().collect::<Vec<_>>());
         for (table, mut columns) in made {
@@ -240,7 +240,7 @@ mod tables {
 
     /// The queries are the same on both destinations once SQLite's table names replace PostgreSQL's.
     #[test]
-    fn the_queries_of_the_page_have_answers() {
+    fn the_queries_on_the_page_return_rows() {
         let reader = Reader::new(PAGE);
         reader.run("logmill backfill -j datasets/month/month.toml --from 2023-12-16 --to 2024-01-15 -q");
         let page = read(PAGE);

@@ -17,7 +17,7 @@ fn event(n: i32, at: &str) -> String {
 }
 
 #[test]
-fn rows_find_their_month_and_a_row_of_no_month_is_set_aside() {
+fn rows_go_to_their_month_and_a_row_without_one_is_rejected() {
     let log = [
         event(1, "2023-09-30T23:59:59.999999Z"),
         event(2, "2023-10-01T00:00:00Z"),
@@ -48,7 +48,7 @@ fn rows_find_their_month_and_a_row_of_no_month_is_set_aside() {
 }
 
 #[test]
-fn a_row_without_what_its_partition_is_told_by_is_set_aside() {
+fn a_row_with_a_null_partition_key_is_rejected() {
     // Two nulls are never equal, so no index would find the row again.
     let load = Load::of([event(1, "2023-10-01T00:00:00Z"), "{\"n\":2}\n".to_owned()].concat())
         .schema("n int, at timestamp?")
@@ -59,7 +59,7 @@ fn a_row_without_what_its_partition_is_told_by_is_set_aside() {
 /// The same file under other rules, as after the loss of its checkpoint: rows with the same positions are in
 /// other months.
 #[test]
-fn a_rerun_by_other_rules_moves_rows_to_other_months_and_leaves_none_behind() {
+fn a_rerun_under_other_rules_moves_rows_between_months() {
     let log: String = (0..60).map(|n| event(n, &format!("2023-{:02}-15T00:00:00Z", 9 + n / 20))).collect();
     // All rows of a batch move by a month, or some of them by days.
     for (rows, shift) in [(100, "1 month"), (7, "1 month"), (100, "-1 month"), (7, "10 days"), (1, "20 days")]
@@ -151,7 +151,7 @@ fn partitions_that_make_a_key_no_key_are_refused() {
 }
 
 #[test]
-fn a_trigger_of_a_part_of_a_part_is_seen_too() {
+fn a_trigger_on_a_nested_partition_is_seen_too() {
     let load = Load::of(lines([1, 2, 3])).schema("n int").given(
         "CREATE TABLE t (n bigint, source_id integer, source_offset bigint, UNIQUE (source_id, source_offset, n)) PARTITION BY RANGE (n);
          CREATE TABLE t_a PARTITION OF t FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (n);
@@ -208,7 +208,7 @@ fn a_record_without_a_partition_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_partition_that_is_attached_during_a_load_is_used_by_the_next() {
+fn a_partition_attached_during_a_load_is_used_by_the_next() {
     let log: String = (1..=20)
         .map(|n| event(n, if n % 2 == 0 { "2023-12-05T00:00:00Z" } else { "2023-10-05T00:00:00Z" }))
         .collect();

@@ -215,7 +215,7 @@ fn a_path_is_never_pasted() {
 }
 
 #[test]
-fn an_empty_path_is_no_obstacle_to_a_table_that_says_where_it_is() {
+fn a_qualified_table_is_found_with_an_empty_path() {
     let load = Load::of(lines([1])).schema("n int");
     let url = loader(&load, "''");
     load.call().into(&url).run().exit(2).says("is in no schema");
@@ -227,7 +227,7 @@ fn an_empty_path_is_no_obstacle_to_a_table_that_says_where_it_is() {
 }
 
 #[test]
-fn a_table_is_found_where_the_path_of_the_role_finds_it_first() {
+fn a_table_is_found_first_on_the_roles_path() {
     let load = Load::of(lines([1])).schema("n int");
     load.sql("CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE b.t (n bigint, source_id integer, source_offset bigint, PRIMARY KEY (source_id, source_offset))");
     let url = loader(&load, "nowhere, a, b, public");

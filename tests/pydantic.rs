@@ -23,22 +23,22 @@ fn agreement_min() -> f64 {
 }
 
 #[test]
-fn log_entries_are_judged_as_pydantic_does() {
+fn log_entries_get_pydantics_verdicts() {
     agree("LogEntry", &log_entry(), "logentry", Value::clone);
 }
 
 #[test]
-fn rich_records_are_judged_as_pydantic_does() {
+fn rich_records_get_pydantics_verdicts() {
     agree("RichLax", &rich(Extra::Ignore, false), "rich", |verdict| of_model(verdict, "lax"));
 }
 
 #[test]
-fn unknown_members_are_judged_as_pydantic_does() {
+fn unknown_members_get_pydantics_verdicts() {
     agree("RichForbid", &rich(Extra::Forbid, false), "rich", |verdict| of_model(verdict, "forbid"));
 }
 
 #[test]
-fn strict_records_are_judged_as_pydantic_does() {
+fn strict_records_get_pydantics_verdicts() {
     agree("RichStrict", &rich(Extra::Forbid, true), "rich", |verdict| of_model(verdict, "strict"));
 }
 

@@ -23,15 +23,15 @@ mod mended;
 mod model;
 
 on_each_destination! {
-    letters_that_are_good_by_the_present_rules_become_rows_and_a_load_is_well_again
+    letters_valid_under_the_current_rules_become_rows
     killed_anywhere_a_replay_loses_and_doubles_nothing
     killed_anywhere_a_replay_of_mended_letters_loses_and_doubles_nothing
     a_replay_of_several_pages_goes_on_where_it_was_killed
     of_two_replays_one_waits_or_leaves
-    of_a_key_the_later_letter_wins_and_a_row_that_is_there_stays
+    the_later_letter_of_a_key_wins_and_an_existing_row_stays
     what_the_destination_refuses_again_stays_open_with_one_attempt_more
-    a_record_that_was_too_long_to_be_kept_is_read_from_its_source
-    a_letter_is_read_by_the_directives_that_stand_before_its_record
+    a_record_too_long_to_keep_is_read_from_its_source
+    a_letter_is_read_with_the_directives_before_its_record
     any_sequence_of_loads_replays_discards_and_kills_keeps_what_must_hold
 }
 
@@ -99,7 +99,7 @@ fn ids(load: &Load) -> Vec<i64> {
     rows.iter().map(|row| row[0].int()).collect()
 }
 
-fn letters_that_are_good_by_the_present_rules_become_rows_and_a_load_is_well_again(kind: Kind) {
+fn letters_valid_under_the_current_rules_become_rows(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     assert_eq!(numbers(&load), [1, 5, 13]);
@@ -349,7 +349,7 @@ fn of_two_replays_one_waits_or_leaves(kind: Kind) {
 }
 
 /// Two keys with rows and two without, each with two letters.
-fn of_a_key_the_later_letter_wins_and_a_row_that_is_there_stays(kind: Kind) {
+fn the_later_letter_of_a_key_wins_and_an_existing_row_stays(kind: Kind) {
     let file = "{\"n\":1,\"word\":\"old\"}\n{\"n\":1,\"word\":\"first\"}\n{\"n\":2,\"word\":\"first\"}\n\
                 {\"n\":2,\"word\":\"second\"}\n{\"n\":1,\"word\":\"second\"}\n";
     let load =
@@ -392,7 +392,7 @@ fn what_the_destination_refuses_again_stays_open_with_one_attempt_more(kind: Kin
     assert_eq!(numbers(&load), [1, 2, 4, 5, 11, 13, 14]);
 }
 
-fn a_record_that_was_too_long_to_be_kept_is_read_from_its_source(kind: Kind) {
+fn a_record_too_long_to_keep_is_read_from_its_source(kind: Kind) {
     let load = two_files(kind).record("\n[dead_letters]\nmax_raw = \"0B\"\n");
     load.run().exit(3);
     by_long_rules(&load);
@@ -412,7 +412,7 @@ fn a_record_that_was_too_long_to_be_kept_is_read_from_its_source(kind: Kind) {
     assert_eq!(numbers(&load), [1, 2, 4, 5, 13]);
 }
 
-fn a_letter_is_read_by_the_directives_that_stand_before_its_record(kind: Kind) {
+fn a_letter_is_read_with_the_directives_before_its_record(kind: Kind) {
     // Two columns in one order, in the other, and in the first again.
     let text = "long 0\n#Fields: n word other\n1 long x\n2 a x\n#Date: 2024-01-01\n#Fields: other word n\n\
                 #Remark: the other way\nx long 3\nx a 4\n#Fields: n word other\n5 long x\n#Fields: other word n\n\

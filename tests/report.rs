@@ -13,7 +13,7 @@ use crate::harness::postgres::Server;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    a_page_tells_what_status_tells
+    a_page_shows_what_status_shows
     a_page_takes_the_place_of_an_older_one_and_of_nothing_else
     a_job_that_has_loaded_nothing_has_a_page
     metrics_are_drawn_as_they_are_stored
@@ -90,7 +90,7 @@ fn fine(numbers: std::ops::Range<u32>) -> String {
     numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect()
 }
 
-fn a_page_tells_what_status_tells(kind: Kind) {
+fn a_page_shows_what_status_shows(kind: Kind) {
     let job = Job::new(kind);
     job.log("2024-03-01", &fine(0..1_000));
     job.log("2024-03-02", "{\"n\":1}\n{\"n\":\"secret-sample\"}\nno\n");
@@ -321,7 +321,7 @@ fn look(browser: &mut Browser, path: &Path, width: u32) {
 }
 
 #[test]
-fn the_browser_of_these_tests_sees_what_a_page_does() {
+fn the_test_browser_notices_what_a_page_does() {
     let mut browser = Browser::start();
     let path = browser.folder().join("bad.html");
     let bad = "<!doctype html><body style=\"width:1200px\"><img src=\"https://logmill.invalid/x.png\">\

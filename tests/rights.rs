@@ -119,7 +119,7 @@ fn what_the_manual_grants_suffices() {
 
 /// If our schema exists without its tables, the role needs no privilege on the database.
 #[test]
-fn a_schema_that_is_there_is_not_made_again() {
+fn an_existing_schema_is_not_created_again() {
     let loader = Loader::without("");
     let may_create: bool = loader
         .database
@@ -132,7 +132,7 @@ fn a_schema_that_is_there_is_not_made_again() {
 }
 
 #[test]
-fn all_that_is_missing_is_said_at_once() {
+fn all_missing_rights_are_reported_at_once() {
     let loader = Loader::without("");
     loader.run("load").ended(0, &[]);
     let (role, database) = (&loader.role, loader.database.name());
@@ -277,7 +277,7 @@ fn names(place: &Place) -> io::Result<Vec<String>> {
 }
 
 #[test]
-fn who_may_only_read_a_file_may_look_at_it_and_leaves_nothing_behind() {
+fn a_read_only_user_can_inspect_a_file_and_leaves_nothing_behind() {
     let place = Place::new();
     place.write("a.ndjson", "{\"n\":1}\n{\"n\":\"x\"}\n");
     place.write(

@@ -19,11 +19,11 @@ mod come_and_go;
 mod days;
 
 on_each_destination! {
-    every_load_computes_the_dates_that_it_touched
+    every_load_computes_the_dates_it_touched
     a_row_that_moves_to_another_date_changes_both
-    what_cannot_be_computed_keeps_its_values_and_its_mark
+    a_metric_that_fails_keeps_its_values_and_its_mark
     wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked
-    rows_that_go_and_come_otherwise_change_their_dates
+    every_way_of_changing_rows_marks_their_dates
     metrics_are_compared_and_nothing_is_written
 }
 
@@ -203,7 +203,7 @@ const FIRST: [(&str, &str, i64); 6] = [
     ("2024-03-04T12:00:00Z", "INFO", 6),
 ];
 
-fn every_load_computes_the_dates_that_it_touched(kind: Kind) {
+fn every_load_computes_the_dates_it_touched(kind: Kind) {
     let job = Job::new(kind);
     job.log("1.log", &FIRST);
     job.loads(3);
@@ -252,7 +252,7 @@ fn a_row_that_moves_to_another_date_changes_both(kind: Kind) {
     }
 }
 
-fn what_cannot_be_computed_keeps_its_values_and_its_mark(kind: Kind) {
+fn a_metric_that_fails_keeps_its_values_and_its_mark(kind: Kind) {
     let job = Job::new(kind);
     job.log("1.log", &FIRST);
     job.loads(3);
@@ -348,7 +348,7 @@ fn wherever_it_is_killed_a_metric_is_stale_only_where_that_is_marked(kind: Kind)
     }
 }
 
-fn rows_that_go_and_come_otherwise_change_their_dates(kind: Kind) {
+fn every_way_of_changing_rows_marks_their_dates(kind: Kind) {
     let job = Job::new(kind);
     job.log("1.log", &FIRST);
     // The last lines will grow: one moves its row to another date, the other becomes invalid.
@@ -472,7 +472,7 @@ fn a_column_that_rounds_a_row_into_the_next_day_is_refused() {
 }
 
 #[test]
-fn a_mark_that_is_held_is_waited_for_by_its_name() {
+fn a_wait_for_a_locked_mark_names_it() {
     let job = Job { metrics: format!("lock_timeout = \"50ms\"\n{METRICS}"), ..Job::new(Kind::Postgres) };
     job.log("1.log", &FIRST[..1]);
     job.loads(1);
@@ -520,7 +520,7 @@ fn a_load_that_comes_while_its_date_is_computed_marks_it_again() {
 }
 
 #[test]
-fn a_metric_that_is_registered_while_another_job_loads_misses_no_row() {
+fn a_metric_registered_during_another_load_misses_no_row() {
     needs_failpoints();
     for has_row in [false, true] {
         let job = Job::new(Kind::Postgres);

@@ -143,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_lacks_something_is_counted_as_ignored() {
-        const TEST: &str = "a_test_that_lacks_something_is_counted_as_ignored";
+    fn a_test_with_a_missing_requirement_is_ignored() {
+        const TEST: &str = "a_test_with_a_missing_requirement_is_ignored";
         match part().as_deref() {
             Some("lacks a part") => skip("there is no part"),
             Some("lacks a right") => skip_here("there is no right"),
@@ -164,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_test_says_is_shown_if_it_fails() {
-        const TEST: &str = "what_a_test_says_is_shown_if_it_fails";
+    fn the_output_of_a_failed_test_is_shown() {
+        const TEST: &str = "the_output_of_a_failed_test_is_shown";
         match part().as_deref() {
             Some("passes") => return eprintln!("what was said"),
             Some("fails") => {

@@ -54,11 +54,11 @@ fn has_tests(page: &'static str, letter: char, count: usize) {
 }
 
 #[test]
-fn everything_that_must_hold_has_its_tests_or_a_reason() {
+fn every_promise_has_tests_or_a_reason() {
     has_tests(include_str!("../src/manual/security.md"), 'S', 26);
 }
 
 #[test]
-fn every_fault_has_its_tests_or_a_reason() {
+fn every_fault_has_tests_or_a_reason() {
     has_tests(include_str!("../src/manual/faults.md"), 'F', 66);
 }

@@ -322,7 +322,7 @@ fn what_a_server_says_in_an_outage_is_never_a_reject() {
 }
 
 #[test]
-fn what_says_that_we_are_wrong_stops_the_run_and_is_no_reject() {
+fn an_error_of_ours_stops_the_run_and_is_no_reject() {
     let codes = [
         "22P03", "22P04", "21000", "25P02", "26000", "08P01", "42601", "42P01", "42P10", "42703", "55000",
         "0A000", "XX000", "28000", "3D000", "42501",

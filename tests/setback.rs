@@ -106,7 +106,7 @@ fn what_is_lost_behind_the_last_look_is_told_and_loaded_by_the_next_run() {
 }
 
 #[test]
-fn another_run_that_was_faster_after_a_setback_is_the_one_to_go_on() {
+fn a_faster_run_after_a_setback_continues_instead() {
     let load = two_files().on(&Server::start(Options::default())).audited();
     let server = load.database().server();
     let run = load.call().stop_twice_at("before-begin", 2, 1).start().wait_stopped();
@@ -158,7 +158,7 @@ mod in_a_file {
     }
 
     #[test]
-    fn what_a_file_has_lost_is_loaded_again_in_the_same_run() {
+    fn commits_lost_by_a_file_are_loaded_again_in_the_same_run() {
         for story in STORIES.iter().filter(|story| !story.name.contains("row of the run")) {
             eprintln!("{}", story.name);
             let load = two_files().to(Kind::Sqlite);
@@ -172,7 +172,7 @@ mod in_a_file {
     }
 
     #[test]
-    fn what_a_file_has_lost_behind_the_last_look_is_told() {
+    fn a_files_loss_after_the_last_look_is_reported() {
         let load = two_files().to(Kind::Sqlite);
         let call = load.call().stop_at("before-begin", 3).stop_at("before-finish", 0);
         let run = go_on(call.start().wait_stopped(), || back_up(&load));

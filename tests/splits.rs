@@ -20,12 +20,12 @@ on_each_destination! {
     two_splits_are_whole_wherever_a_load_is_killed
     a_source_that_grows_gets_a_split_from_its_old_end
     a_source_that_grows_is_whole_wherever_a_load_is_killed
-    a_last_line_that_grows_is_of_the_split_that_has_its_first_byte
-    a_source_of_one_split_stays_one
+    a_growing_last_line_belongs_to_the_split_with_its_first_byte
+    a_source_with_one_split_keeps_one
     a_split_that_the_file_does_not_reach_is_refused
-    what_is_only_cut_is_not_loaded
+    a_source_that_is_only_cut_is_not_loaded
     a_table_is_the_same_in_two_splits_wherever_it_is_cut
-    letters_tell_the_line_of_the_file
+    letters_show_the_line_within_the_file
 }
 
 /// The result of a load: every row, every dead letter, and the sums of the counters.
@@ -206,7 +206,7 @@ fn a_source_that_grows_is_whole_wherever_a_load_is_killed(kind: Kind) {
 }
 
 /// The later part of a last line is read together with the earlier part.
-fn a_last_line_that_grows_is_of_the_split_that_has_its_first_byte(kind: Kind) {
+fn a_growing_last_line_belongs_to_the_split_with_its_first_byte(kind: Kind) {
     let (load, young, grown, whole) = growing(kind);
     for cut_off in [1, 5] {
         load.write("log.ndjson", &young);
@@ -223,7 +223,7 @@ fn a_last_line_that_grows_is_of_the_split_that_has_its_first_byte(kind: Kind) {
 }
 
 /// A file that is loaded every minute keeps a single checkpoint.
-fn a_source_of_one_split_stays_one(kind: Kind) {
+fn a_source_with_one_split_keeps_one(kind: Kind) {
     let (load, young, grown, whole) = growing(kind);
     load.reset();
     let half = young[..young.len() / 2].iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
@@ -248,7 +248,7 @@ fn a_split_that_the_file_does_not_reach_is_refused(kind: Kind) {
 }
 
 /// The start of a split does not mean that anything of it was loaded.
-fn what_is_only_cut_is_not_loaded(kind: Kind) {
+fn a_source_that_is_only_cut_is_not_loaded(kind: Kind) {
     let [load, ..] = loads(kind);
     load.run().exit(3);
     let whole = left(&load);
@@ -285,7 +285,7 @@ fn hex(text: &str) -> String {
 }
 
 /// A letter stores its line within the split; users see its line in the file once that is known.
-fn letters_tell_the_line_of_the_file(kind: Kind) {
+fn letters_show_the_line_within_the_file(kind: Kind) {
     let [load, ..] = loads(kind);
     let content = load.files()[0].versions[0].clone();
     let letters = || {

@@ -13,7 +13,7 @@ fn load(log: impl AsRef<[u8]>) -> Load {
 }
 
 #[test]
-fn columns_that_no_field_is_written_to_keep_their_own_values() {
+fn columns_without_a_field_keep_their_own_values() {
     for strict in ["", "STRICT"] {
         let load = load(lines([1, 2])).schema("n int").given(&format!(
             "CREATE TABLE t (n INTEGER, twice INTEGER GENERATED ALWAYS AS (n * 2) STORED, thrice INTEGER AS (n * 3),
@@ -54,7 +54,7 @@ fn a_table_without_rowids_and_one_whose_rowid_is_the_key_take_rows() {
 }
 
 #[test]
-fn what_a_table_does_by_itself_about_a_conflict_is_not_done() {
+fn a_tables_own_conflict_clause_is_not_applied() {
     // By themselves these rules would remove other rows, or leave the new one out.
     let log = "{\"k\":1,\"w\":\"a\"}\n{\"k\":2,\"w\":\"a\"}\n{\"k\":1,\"w\":\"b\"}\n{\"k\":3}\n";
     for rule in ["REPLACE", "IGNORE", "ROLLBACK", "FAIL", "ABORT"] {
@@ -85,7 +85,7 @@ fn texts_are_compared_by_their_bytes_and_keys_by_their_collation() {
 }
 
 #[test]
-fn every_mismatch_in_sqlite_is_told_in_one_message() {
+fn every_mismatch_in_sqlite_is_reported_in_one_message() {
     let load = load("{}")
         .schema("a int, b text, c float, d decimal, e bool, g text, missing date")
         .key(r#"["a"]"#)
@@ -123,7 +123,7 @@ fn a_strict_table_takes_exactly_its_types() {
 }
 
 #[test]
-fn what_is_no_table_in_sqlite_is_refused() {
+fn other_things_than_tables_in_sqlite_are_refused() {
     for (what, given) in [
         ("t is a view", "CREATE VIEW t AS SELECT 1 AS n"),
         ("t is a virtual", "CREATE VIRTUAL TABLE t USING fts5(n)"),
@@ -151,7 +151,7 @@ fn an_index_of_sqlite_that_cannot_tell_rows_apart_is_refused() {
 }
 
 #[test]
-fn a_key_column_of_the_table_that_no_field_is_written_to_is_missed() {
+fn a_key_column_without_a_field_is_reported() {
     for table in [
         "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER UNIQUE) WITHOUT ROWID",
         "CREATE TABLE t (id INTEGER NOT NULL, n INTEGER UNIQUE, PRIMARY KEY (id, n))",
@@ -174,7 +174,7 @@ fn a_key_column_of_the_table_that_no_field_is_written_to_is_missed() {
 }
 
 #[test]
-fn triggers_of_sqlite_change_refuse_and_must_not_leave_out_rows() {
+fn sqlite_triggers_may_change_and_refuse_rows_but_not_swallow_them() {
     let table = "CREATE TABLE t (k INTEGER PRIMARY KEY, w TEXT)";
     let log = "{\"k\":1,\"w\":\"a\"}\n{\"k\":2,\"w\":\"b\"}\n{\"k\":1,\"w\":\"c\"}\n";
     let load = |trigger: &str| {
@@ -230,7 +230,7 @@ fn a_deferred_foreign_key_refuses_the_same_rows_wherever_batches_end() {
 }
 
 #[test]
-fn a_deferred_foreign_key_to_the_table_itself_is_asked_of_each_row_only_where_it_fails() {
+fn a_deferred_self_reference_is_checked_per_row_only_if_it_fails() {
     let table = |columns: &str| {
         format!(
             "CREATE TABLE p (a INTEGER, b TEXT COLLATE NOCASE, PRIMARY KEY (a, b)); INSERT INTO p VALUES (1, 'x'), (2, 'y');
@@ -261,7 +261,7 @@ fn a_deferred_foreign_key_to_the_table_itself_is_asked_of_each_row_only_where_it
 }
 
 #[test]
-fn a_database_that_loses_its_name_during_a_load_is_a_failure_and_said() {
+fn a_database_renamed_during_a_load_is_a_reported_failure() {
     type Change = fn(&Path);
     let changes: [Change; 3] = [
         |path| fs::remove_file(path).unwrap(),

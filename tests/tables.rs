@@ -155,7 +155,7 @@ fn every_mismatch_is_told_in_one_message() {
 }
 
 #[test]
-fn what_is_no_table_is_refused() {
+fn other_relations_than_tables_are_refused() {
     Server::shared().needs("file_fdw");
     for (what, given) in [
         ("t is a view", "CREATE VIEW t AS SELECT 1::bigint AS n"),
@@ -238,7 +238,7 @@ pub(crate) fn role(load: &Load, rights: &str) -> String {
 }
 
 #[test]
-fn row_security_that_applies_to_us_is_refused_and_who_bypasses_it_loads() {
+fn row_security_is_refused_unless_the_role_bypasses_it() {
     let load = Load::of(lines([1])).schema("n int").given(
         "CREATE TABLE t (n bigint, {key}); ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING (n > 5)",
     );
@@ -250,7 +250,7 @@ fn row_security_that_applies_to_us_is_refused_and_who_bypasses_it_loads() {
 }
 
 #[test]
-fn rights_that_are_missing_are_named_with_the_grant() {
+fn missing_rights_are_named_with_the_grant() {
     let load = Load::of(lines([1])).schema("n int").given("CREATE TABLE t (n bigint, {key})");
     let url = role(&load, "GRANT INSERT ON t TO {role}");
     let name = format!("{}_role", load.database().name());
@@ -343,7 +343,7 @@ fn an_entry_that_no_index_can_hold_sets_its_row_aside() {
 }
 
 #[test]
-fn keys_that_the_server_calls_equal_are_one_key() {
+fn keys_equal_to_the_server_are_one_key() {
     Server::shared().needs("citext");
     Server::shared().needs("ICU");
     let stamps = [".1Z", ".2Z", "Z"].map(|end| format!("\"2023-10-27T12:00:00{end}\""));
@@ -392,7 +392,7 @@ fn keys_that_the_server_calls_equal_are_one_key() {
 }
 
 #[test]
-fn a_right_that_is_needed_only_when_rows_meet_is_missed_before_the_first() {
+fn a_right_needed_only_for_conflicts_is_checked_before_the_first_row() {
     let load = Load::of(lines([1])).schema("n int").given("CREATE TABLE t (n bigint, {key})");
     let url = role(&load, "GRANT ALL ON t TO {role}");
     let (database, name) = (load.database().name(), format!("{}_role", load.database().name()));
@@ -498,7 +498,7 @@ fn a_table_that_is_changed_between_two_batches_stops_the_run_and_the_next_goes_o
 }
 
 #[test]
-fn a_row_is_changed_if_a_byte_of_it_is_however_equal_the_server_finds_it() {
+fn a_row_counts_as_changed_if_any_byte_differs() {
     Server::shared().needs("citext");
     Server::shared().needs("ICU");
     for (kind, column, old, new, changes) in [
@@ -535,7 +535,7 @@ fn a_row_is_changed_if_a_byte_of_it_is_however_equal_the_server_finds_it() {
 }
 
 #[test]
-fn an_index_of_the_same_name_in_another_schema_is_not_the_keys_own() {
+fn an_index_of_the_same_name_in_another_schema_is_not_the_keys() {
     Load::of(lines([1, 2, 1]))
         .schema("n int")
         .pipeline("retry_for = \"2s\"")

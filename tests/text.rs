@@ -17,7 +17,7 @@ const VALUES: &str =
     r"^(?P<count>[^|]*)\|(?P<ratio>[^|]*)\|(?P<flag>[^|]*)\|(?P<day>[^|]*)\|(?P<cost>[^|]*)\|(?P<id>[^|]*)$";
 
 #[test]
-fn a_log_entry_that_a_pattern_cuts_is_judged_as_pydantic_does() {
+fn a_log_entry_split_by_a_pattern_gets_pydantics_verdict() {
     let text = |min_length| Kind::Text(Text { min_length, ..Text::default() });
     let fields = vec![
         Field::new("timestamp", Kind::Timestamp(Timestamp::default())),

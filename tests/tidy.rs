@@ -225,7 +225,7 @@ fn files_are_in_no_circle() {
 }
 
 #[test]
-fn circles_are_found_through_what_is_passed_on() {
+fn circles_are_found_through_re_exports() {
     let files = Crate::of([
         ("a/mod.rs", "mod b; mod c; pub use c::{Thing as Renamed, other}; use b::B;"),
         ("a/b.rs", "use super::Renamed; // use crate::d::D;"),
@@ -267,7 +267,7 @@ fn only_the_command_prints() {
 
 /// That file escapes control characters.
 #[test]
-fn everything_that_is_written_out_passes_one_file() {
+fn all_output_passes_through_one_file() {
     for (path, text) in sources("src") {
         let inside = path.strip_prefix(root().join("src")).unwrap();
         let text = without_tests(&text);
@@ -320,7 +320,7 @@ fn only_the_destinations_know_sql() {
 
 /// The toolchain is the oldest that Cargo.toml promises, so every run tests that version.
 #[test]
-fn the_version_of_rust_is_the_one_that_is_promised() {
+fn the_toolchain_is_the_promised_rust_version() {
     let value = |file: &str, key: &str| {
         let text = std::fs::read_to_string(root().join(file)).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(key)).expect("the key");
@@ -338,7 +338,7 @@ fn the_version_of_rust_is_the_one_that_is_promised() {
 /// one is named where users are told which there are, and where a file is recognised as something other than
 /// a log.
 #[test]
-fn sqlite_is_named_in_five_files_besides_its_own() {
+fn sqlite_is_named_in_only_five_other_files() {
     let named = sources("src").into_iter().filter_map(|(path, text)| {
         let inside = path.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
         let code = without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -384,7 +384,7 @@ fn the_planted_bugs_can_still_be_planted() {
 }
 
 #[test]
-fn the_page_of_the_planted_bugs_says_what_the_patches_say() {
+fn the_page_of_planted_bugs_matches_the_patches() {
     let page = std::fs::read_to_string(root().join("tests/planted/README.md")).unwrap();
     let found: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
     let expected: Vec<String> = planted()

@@ -68,7 +68,7 @@ const MERGE: usize = 2;
 const LETTERS: usize = 3;
 
 #[test]
-fn a_batch_that_goes_straight_into_the_target_waits_four_times() {
+fn a_direct_batch_waits_four_times() {
     assert_eq!(trips_per_batch(|| good().key("none")), DIRECT);
     assert_eq!(trips_per_batch(|| good().key("[\"id\"]")), DIRECT);
     assert_eq!(trips_per_batch(|| good().key("position")), DIRECT);
@@ -88,12 +88,12 @@ fn no_row_is_sent_before_its_own_fence_has_answered() {
 }
 
 #[test]
-fn dead_letters_are_one_copy_more() {
+fn dead_letters_cost_one_more_copy() {
     assert_eq!(trips_per_batch(|| records(|id| id % 10 == 0).key("none")), DIRECT + LETTERS);
 }
 
 #[test]
-fn a_batch_that_is_staged_waits_for_its_merge() {
+fn a_staged_batch_waits_for_its_merge() {
     let trips = trips_per_batch(|| loaded_and_forgotten(good().key("position")));
     assert_eq!(trips, DIRECT + MERGE);
 }
@@ -101,7 +101,7 @@ fn a_batch_that_is_staged_waits_for_its_merge() {
 /// Counts the round trips of a load of ten new records from the first message on the connection to the first
 /// row: login, queries, creation of tables, and the claim. The second load finds all tables.
 #[test]
-fn a_first_load_waits_seldom_before_its_first_row() {
+fn a_first_load_waits_little_before_its_first_row() {
     let load = || Load::of("{\"id\":1}\n".repeat(10)).schema("id int").key("none");
     let trips = |load: Load| {
         let proxy = Proxy::on_tcp(load.database(), vec![]);

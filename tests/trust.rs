@@ -111,7 +111,7 @@ fn a_database_that_we_make_is_for_its_owner() {
 }
 
 #[test]
-fn a_database_is_not_made_behind_a_link_that_leads_nowhere() {
+fn a_database_is_not_created_through_a_dangling_link() {
     let place = Place::new();
     place.write("app.ndjson", "{\"a\":1}\n");
     symlink("elsewhere.db", place.path("x.db")).unwrap();

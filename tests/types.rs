@@ -438,7 +438,7 @@ fn what_goes_by_the_stage_is_what_the_server_reads_from_text() {
 }
 
 #[test]
-fn a_text_is_cast_into_what_has_no_binary_form_of_ours() {
+fn a_text_is_cast_into_types_without_a_known_binary_form() {
     Server::shared().needs("citext");
     Server::shared().needs("hstore");
     Server::shared().needs("ltree");
@@ -470,7 +470,7 @@ fn a_text_is_cast_into_what_has_no_binary_form_of_ours() {
 }
 
 #[test]
-fn a_column_of_another_type_is_refused_by_name_with_what_it_should_be() {
+fn a_column_of_another_type_is_refused_with_the_expected_type() {
     let refused = [
         (
             "type = \"text\"",

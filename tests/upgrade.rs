@@ -229,7 +229,7 @@ fn at_the_end_it_holds_what_a_new_database_would_hold() {
 
 /// Older programs did not record a source's table, or the device and inode of its file.
 #[test]
-fn what_was_not_known_is_filled_in_when_it_is_first_seen() {
+fn missing_facts_are_filled_in_when_first_seen() {
     each(|left| {
         if !left.knows_targets {
             // Their sources cannot be in a table that does not exist.
@@ -252,7 +252,7 @@ fn what_was_not_known_is_filled_in_when_it_is_first_seen() {
 
 /// A letter records the rules that refused it, and a checkpoint the position from which its rules apply.
 #[test]
-fn new_letters_say_their_rules_and_old_ones_stay() {
+fn new_letters_record_their_rules_and_old_ones_stay() {
     each(|left| {
         let letters = left.ours("SELECT count(*) FROM our_dead_letters")[0][0].int();
         let has_rules = left.ours("SELECT 1 FROM our_meta WHERE version > 3").len() == 1;
@@ -298,7 +298,7 @@ fn no_rule_counts_as_changed() {
 }
 
 #[test]
-fn a_line_without_its_end_goes_on() {
+fn a_line_without_its_end_continues() {
     each(|left| {
         left.load("app.toml");
         let before = left.places("app");
@@ -315,7 +315,7 @@ fn a_line_without_its_end_goes_on() {
 }
 
 #[test]
-fn a_file_is_known_by_its_content_under_another_name_and_in_an_archive() {
+fn a_file_is_recognised_under_another_name_and_in_an_archive() {
     each(|left| {
         left.load("app.toml");
         let sources = left.sources().len();
@@ -335,7 +335,7 @@ fn a_file_is_known_by_its_content_under_another_name_and_in_an_archive() {
 
 /// A command that only reads does not migrate, and still answers.
 #[test]
-fn what_is_remembered_is_told_before_anything_is_loaded() {
+fn old_state_can_be_read_before_any_load() {
     each(|left| {
         let said = left.run("status -j app.toml", b"").ended(0, &[]);
         let status: Value = serde_json::from_str(&said.stdout).unwrap();

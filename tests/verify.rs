@@ -19,19 +19,19 @@ mod keys;
 mod letters;
 
 on_each_destination! {
-    what_was_loaded_is_what_is_there
+    a_fresh_load_verifies_cleanly
     whatever_is_done_to_a_table_is_found_where_it_was_done
-    counters_are_not_believed
+    counters_are_not_trusted
     a_table_of_yesterday_is_found_out
-    a_row_of_nobody_is_one_too_many
+    a_row_of_an_unknown_source_is_an_extra_row
     what_cannot_be_compared_is_told_and_is_no_difference
-    what_was_loaded_before_the_rules_changed_is_left_alone
-    only_the_files_that_are_named_are_missed
-    why_a_file_cannot_be_read_is_told_as_it_is
-    where_nothing_could_be_compared_nobody_speaks_of_no_difference
-    a_file_that_is_named_and_not_there_is_told
+    the_part_loaded_under_old_rules_is_not_compared
+    only_named_files_are_reported_as_missing
+    the_reason_why_a_file_cannot_be_read_is_reported
+    without_any_comparison_no_command_claims_no_difference
+    a_named_missing_file_is_reported
     every_day_is_verified
-    a_load_that_stopped_halfway_is_verified_up_to_there
+    a_partial_load_is_verified_up_to_its_checkpoint
     rows_without_a_key_are_counted_one_by_one
     records_that_the_destination_refused_are_dead_letters
     archives_and_records_of_many_lines_are_read_again
@@ -104,7 +104,7 @@ fn is_clean(load: &Load) {
     }
 }
 
-fn what_was_loaded_is_what_is_there(kind: Kind) {
+fn a_fresh_load_verifies_cleanly(kind: Kind) {
     let one = made(0, 500);
     let load = Load::of(&one.text)
         .file("more.ndjson", "\n\n{\"n\":1,\"s\":\"\"}\n")
@@ -195,7 +195,7 @@ fn whatever_is_done_to_a_table_is_found_where_it_was_done(kind: Kind) {
     });
 }
 
-fn counters_are_not_believed(kind: Kind) {
+fn counters_are_not_trusted(kind: Kind) {
     let made = made(0, 100);
     let load = Load::of(&made.text).to(kind).schema("n int, s text");
     load.call().run().exit(3);
@@ -255,7 +255,7 @@ fn a_table_of_yesterday_is_found_out(kind: Kind) {
     assert_eq!(ended.result("/not_loaded/files"), json!(1));
 }
 
-fn a_row_of_nobody_is_one_too_many(kind: Kind) {
+fn a_row_of_an_unknown_source_is_an_extra_row(kind: Kind) {
     let load = Load::of("{\"n\":1}\n").to(kind).schema("n int");
     load.call().run().exit(0);
     load.sql("INSERT INTO t VALUES (2, 77, 0), (3, 1, 5000), (4, 0, 0)");
@@ -308,7 +308,7 @@ fn what_cannot_be_compared_is_told_and_is_no_difference(kind: Kind) {
     assert_eq!(ended.result("/sources"), json!([]));
 }
 
-fn what_was_loaded_before_the_rules_changed_is_left_alone(kind: Kind) {
+fn the_part_loaded_under_old_rules_is_not_compared(kind: Kind) {
     let (one, other) = (made(0, 40), made(40, 40));
     let load = Load::of(&one.text).to(kind).schema("n int, s text");
     load.call().run().exit(3);
@@ -353,7 +353,7 @@ fn every_day_is_verified(kind: Kind) {
     assert!(differences(&one).contains(&missing));
 }
 
-fn only_the_files_that_are_named_are_missed(kind: Kind) {
+fn only_named_files_are_reported_as_missing(kind: Kind) {
     let load = Load::empty().to(kind).schema("n int");
     for (number, name) in ["a", "b", "c"].iter().enumerate() {
         load.write(&format!("{name}.ndjson"), format!("{{\"n\":{number}}}\n"));
@@ -379,7 +379,7 @@ fn only_the_files_that_are_named_are_missed(kind: Kind) {
     }
 }
 
-fn a_file_that_is_named_and_not_there_is_told(kind: Kind) {
+fn a_named_missing_file_is_reported(kind: Kind) {
     let load = Load::of("{\"n\":1}\n").to(kind).schema("n int");
     let job = |files: &str| load.job().replace("\"*.ndjson*\"", files);
     // Nothing was loaded, so there would be nothing to compare.
@@ -399,7 +399,7 @@ fn a_file_that_is_named_and_not_there_is_told(kind: Kind) {
     load.command("verify").arg("--strict").run().exit(1);
 }
 
-fn why_a_file_cannot_be_read_is_told_as_it_is(kind: Kind) {
+fn the_reason_why_a_file_cannot_be_read_is_reported(kind: Kind) {
     let load = Load::of("{\"n\":1}\n").file("z.ndjson", "{\"n\":2}\n").to(kind).schema("n int").batches_of(1);
     load.call().run().exit(0);
     std::fs::remove_file(load.path("log.ndjson")).unwrap();
@@ -414,7 +414,7 @@ fn why_a_file_cannot_be_read_is_told_as_it_is(kind: Kind) {
     }
 }
 
-fn where_nothing_could_be_compared_nobody_speaks_of_no_difference(kind: Kind) {
+fn without_any_comparison_no_command_claims_no_difference(kind: Kind) {
     let load = Load::of("{\"n\":1}\n").to(kind).schema("n int");
     load.call().run().exit(0);
     std::fs::remove_file(load.path("log.ndjson")).unwrap();
@@ -425,7 +425,7 @@ fn where_nothing_could_be_compared_nobody_speaks_of_no_difference(kind: Kind) {
     load.command("verify").arg("--strict").run().exit(1);
 }
 
-fn a_load_that_stopped_halfway_is_verified_up_to_there(kind: Kind) {
+fn a_partial_load_is_verified_up_to_its_checkpoint(kind: Kind) {
     needs_failpoints();
     let made = made(0, 300);
     let load = Load::of(&made.text)
@@ -576,7 +576,7 @@ fn a_column_may_be_called_rowid() {
 }
 
 #[test]
-fn what_a_trigger_may_have_changed_is_not_compared() {
+fn values_that_a_trigger_may_have_changed_are_not_compared() {
     let load = Load::of("{\"n\":1}\n{\"n\":2}\n").schema("n int").given(
         "CREATE TABLE t (n bigint, {key});
          CREATE FUNCTION twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n := 2 * NEW.n; RETURN NEW; END $$;
@@ -600,7 +600,7 @@ fn a_job_that_has_loaded_nothing_differs_in_nothing() {
 }
 
 #[test]
-fn with_a_file_that_is_not_there_nothing_can_be_compared() {
+fn with_a_missing_file_nothing_can_be_compared() {
     let load = Load::of("{\"n\":1}\n").to(Kind::Sqlite).schema("n int");
     load.call().run().exit(0);
     std::fs::remove_file(load.path("t.db")).unwrap();

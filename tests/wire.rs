@@ -95,7 +95,7 @@ fn a_line_that_drips_loads_the_same() {
 
 /// One message takes longer than the deadline, and most of it waits for the line.
 #[test]
-fn a_slow_line_that_moves_is_not_a_lost_one() {
+fn a_slow_moving_line_is_not_abandoned() {
     let raw = 12 << 20;
     let load = Load::of([&good_log(1, 3)[..], b"bad ", &vec![b'x'; raw]].concat())
         .schema(SCHEMA)

@@ -121,7 +121,7 @@ fn messages() -> String {
 }
 
 #[test]
-fn every_message_is_in_the_list_that_is_looked_at() {
+fn every_message_is_in_the_reviewed_list() {
     let path = Path::new(ROOT).join("tests/messages.txt");
     let page = messages();
     if std::env::var_os("UPDATE_MESSAGES").is_some() {
@@ -136,7 +136,7 @@ fn every_message_is_in_the_list_that_is_looked_at() {
 }
 
 #[test]
-fn messages_are_told_from_other_texts() {
+fn messages_are_distinguished_from_other_texts() {
     let said =
         |code: &str| literals(code).into_iter().filter(is_message).map(|it| it.text).collect::<Vec<_>>();
     assert_eq!(said(r#"Error::usage("the table is gone")"#), ["the table is gone"]);

@@ -34,7 +34,7 @@ fn place() -> Place {
 }
 
 #[test]
-fn a_check_counts_and_explains_and_shows_rows_and_needs_no_destination() {
+fn a_check_counts_explains_and_shows_rows_without_a_destination() {
     let place = place();
     place.play(
         r"
@@ -63,7 +63,7 @@ fn a_check_counts_and_explains_and_shows_rows_and_needs_no_destination() {
 }
 
 #[test]
-fn verdicts_are_one_object_per_record_in_the_order_of_the_file() {
+fn verdicts_are_one_object_per_record_in_file_order() {
     let place = place();
     let said =
         place.run("check -j app.toml --verdicts -").ended(3, &["app: 1 file", "the first valid records"]);
@@ -98,7 +98,7 @@ fn verdicts_are_one_object_per_record_in_the_order_of_the_file() {
 }
 
 #[test]
-fn verdicts_empty_no_file_that_is_there() {
+fn verdicts_never_empty_an_existing_file() {
     let place = place();
     place.write("other.ndjson", "precious");
     let check = |out: &str| place.run(&format!("check -j app.toml --verdicts {out}"));
@@ -112,7 +112,7 @@ fn verdicts_empty_no_file_that_is_there() {
 }
 
 #[test]
-fn verdicts_empty_no_file_of_the_job() {
+fn verdicts_never_empty_a_file_of_the_job() {
     let place = Place::new();
     let job = r#"
 name = "app"
@@ -144,7 +144,7 @@ table = "app"
 }
 
 #[test]
-fn a_machine_gets_one_object() {
+fn json_output_is_one_object() {
     let (code, object) = place().json("check -j app.toml");
     assert_eq!(code, 3);
     assert_eq!(object["counts"]["valid"], 3);
@@ -155,7 +155,7 @@ fn a_machine_gets_one_object() {
 }
 
 #[test]
-fn without_a_job_the_records_are_held_against_what_is_inferred() {
+fn without_a_job_records_are_checked_against_the_inferred_one() {
     let place = Place::new();
     let lines = "{\"n\":1,\"t\":\"a\"}\n{\"n\":2}\nno\n";
     place.write("app.ndjson", lines);
@@ -220,7 +220,7 @@ fn the_report_is_the_result_however_messages_are_written() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_costs_no_other() {
+fn an_unreadable_file_does_not_affect_the_others() {
     let place = place();
     let said = place.run("check -j app.toml nothing app.ndjson").ended(1, &[]);
     assert!(said.stdout.contains("1 file not checked\n    nothing: cannot open"), "{}", said.stdout);

@@ -24,7 +24,7 @@ fn names_come_from_a_list() {
 }
 
 #[test]
-fn a_list_of_nothing_is_nothing_to_do() {
+fn an_empty_list_means_nothing_to_do() {
     let place = Place::new();
     place.write("list", "\n");
     place.run("load --files-from list").ended(0, &["the list names no files"]);
@@ -34,7 +34,7 @@ fn a_list_of_nothing_is_nothing_to_do() {
 }
 
 #[test]
-fn names_that_stand_for_no_file_are_told_and_only_all_of_them_are_an_error() {
+fn names_without_files_are_reported_and_an_error_only_if_none_has_one() {
     let place = Place::new();
     place.write("job.toml", JOB);
     place.run("load -j job.toml").ended(2, &["no file matches log.*"]);
@@ -52,7 +52,7 @@ fn names_that_stand_for_no_file_are_told_and_only_all_of_them_are_an_error() {
 }
 
 #[test]
-fn what_include_leaves_out_is_told() {
+fn files_left_out_by_include_are_reported() {
     let place = Place::new();
     place.write("job.toml", JOB.replace("[\"log.*\"]", "[\"logs\"]\ninclude = [\"*.log\", \"*.lgo\"]"));
     place.write("logs/a.txt", "{\"n\":1}\n");
@@ -84,7 +84,7 @@ table = "t"
 "#;
 
 #[test]
-fn files_come_in_the_order_of_the_numbers_in_their_names() {
+fn files_are_read_in_the_order_of_the_numbers_in_their_names() {
     let place = Place::new();
     place.write("job.toml", JOB);
     for number in [1, 10, 2] {
@@ -162,7 +162,7 @@ fn files_are_discovered_in_the_folder_that_the_job_is_in() {
 }
 
 #[test]
-fn a_folder_is_the_logs_in_it() {
+fn a_folder_stands_for_the_logs_in_it() {
     let place = Place::new();
     place.write("app.ndjson", "{\"n\":1}\n{\"n\":2}\n");
     place.write("old.zip", "PK\u{3}\u{4}\0\0");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn every_command_has_its_help_and_its_page() {
+fn every_command_has_help_and_a_manual_page() {
     let place = Place::new();
     let help = place.run("--help").ended(0, &[]).stdout;
     let page = place.run("man").ended(0, &[]).stdout;
@@ -54,7 +54,7 @@ fn offered(place: &Place, shell: &str, words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn every_shell_has_its_completions() {
+fn every_shell_has_completions() {
     let place = Place::new();
     place.write("app.toml", JOB.replace("URL", "sqlite:logmill.db"));
     place.write("other.toml", "[package]\nversion = \"1\"\n");
@@ -104,7 +104,7 @@ fn a_real_shell_completes() {
 }
 
 #[test]
-fn editors_are_told_what_a_job_is() {
+fn editors_get_a_schema_of_the_job() {
     let place = Place::new();
     let schema: Value =
         serde_json::from_str(&place.run("config --json-schema").ended(0, &[]).stdout).unwrap();
@@ -116,7 +116,7 @@ fn editors_are_told_what_a_job_is() {
 }
 
 #[test]
-fn what_is_mistyped_is_told_and_touches_nothing() {
+fn a_mistyped_command_is_explained_and_touches_nothing() {
     let place = Place::new();
     for (arguments, said) in [
         ("laod a", "unrecognized subcommand 'laod'"),

@@ -8,7 +8,7 @@ const LINES: &str = r#"{"at":"2023-10-27T12:34:56.789Z","level":"INFO","userId":
 "#;
 
 #[test]
-fn a_file_is_loaded_with_no_job_and_everything_is_said() {
+fn a_file_loads_without_a_job_and_every_decision_is_reported() {
     let place = Place::new();
     place.write("app.ndjson", LINES);
     let said = place.run("load app.ndjson").ended(
@@ -42,7 +42,7 @@ fn a_file_is_loaded_with_no_job_and_everything_is_said() {
 }
 
 #[test]
-fn what_does_not_fit_later_is_a_dead_letter_and_what_is_new_is_kept() {
+fn later_misfits_become_dead_letters_and_new_members_are_kept() {
     let place = Place::new();
     place.write("app.ndjson", "{\"n\":1,\"ok\":true,\"f\":0.5}\n");
     place.run("load app.ndjson").ended(0, &[]);
@@ -159,7 +159,7 @@ fn files_with_and_without_a_header_are_not_one_job() {
 }
 
 #[test]
-fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
+fn other_files_than_ndjson_are_refused_in_one_line_and_nothing_is_touched() {
     let place = Place::new();
     let utf16: Vec<u8> = "\u{feff}{\"a\":1}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     for (name, content, code, said) in [
@@ -212,7 +212,7 @@ fn what_is_no_ndjson_is_told_in_one_line_and_nothing_is_touched() {
 }
 
 #[test]
-fn bad_lines_are_told_and_are_dead_letters() {
+fn bad_lines_are_reported_and_become_dead_letters() {
     let place = Place::new();
     place.write("mixed.ndjson", "started\n{\"a\":1}\n{\"a\":2}\n");
     place.run("load mixed.ndjson").ended(
@@ -227,7 +227,7 @@ fn bad_lines_are_told_and_are_dead_letters() {
 }
 
 #[test]
-fn names_that_are_no_columns_are_still_found() {
+fn members_with_names_unfit_for_columns_are_still_read() {
     let place = Place::new();
     place.write(
         "order.ndjson",
@@ -367,7 +367,7 @@ fn values_with_a_delimiter_are_loaded_with_no_job() {
 }
 
 #[test]
-fn dirt_does_not_decide_a_type_and_is_told_with_its_place() {
+fn a_few_odd_values_do_not_decide_a_type_and_are_reported() {
     let place = Place::new();
     let line = |n: usize| match n {
         700 => "{\"at\":\"n/a\",\"n\":700}\n".to_owned(),
@@ -394,7 +394,7 @@ fn dirt_does_not_decide_a_type_and_is_told_with_its_place() {
 }
 
 #[test]
-fn what_no_column_can_hold_is_foretold() {
+fn values_that_no_column_can_hold_are_predicted() {
     let place = Place::new();
     place.write(
         "app.ndjson",
@@ -425,7 +425,7 @@ fn what_no_column_can_hold_is_foretold() {
 }
 
 #[test]
-fn a_job_offers_what_it_does_not_decide() {
+fn an_inferred_job_suggests_what_it_does_not_decide() {
     let place = Place::new();
     let line = |n: usize| {
         format!(
@@ -467,7 +467,7 @@ fn a_job_offers_what_it_does_not_decide() {
 }
 
 #[test]
-fn a_job_that_is_found_is_for_the_files_of_its_folder() {
+fn a_found_job_applies_to_the_files_of_its_folder() {
     let place = Place::new();
     place.write("one/app.ndjson", "{\"a\":1}\n");
     place.write("two/app.ndjson", "{\"b\":\"x\"}\n");
@@ -485,7 +485,7 @@ fn a_job_that_is_found_is_for_the_files_of_its_folder() {
 
 /// The jobs of both logs would have the same file name.
 #[test]
-fn a_job_that_is_found_for_one_log_is_for_no_other() {
+fn a_job_found_for_one_log_applies_to_no_other() {
     let place = Place::new();
     place.write("app.log", "level=info n=1\nlevel=warn n=2\n");
     place.write("app.ndjson", "{\"level\":\"info\",\"n\":1}\n");

@@ -15,7 +15,7 @@ fn place() -> Place {
 }
 
 #[test]
-fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
+fn a_summary_accounts_for_every_record_and_suggests_commands() {
     let place = place();
     place.play(
         r"
@@ -55,7 +55,7 @@ fn a_summary_says_what_became_of_every_record_and_what_to_type_next() {
 }
 
 #[test]
-fn more_is_said_to_who_asks_and_nothing_to_who_wants_to_hear_nothing() {
+fn verbose_says_more_and_quiet_says_nothing() {
     let place = place();
     place.write("logs/copy.ndjson", "{\"n\":4}");
     let said = place.run("load -j job.toml -v").ended(3, &[]).stderr;
@@ -92,7 +92,7 @@ fn more_is_said_to_who_asks_and_nothing_to_who_wants_to_hear_nothing() {
 }
 
 #[test]
-fn a_name_that_is_no_text_is_not_lost() {
+fn a_name_that_is_not_utf_8_is_preserved() {
     use std::os::unix::ffi::OsStrExt as _;
 
     let place = place();
@@ -122,7 +122,7 @@ fn a_name_that_is_no_text_is_not_lost() {
 }
 
 #[test]
-fn what_to_type_next_can_be_typed() {
+fn suggested_commands_can_be_pasted() {
     let place = place();
     std::fs::rename(place.path("job.toml"), place.path("my job.toml")).unwrap();
     let run = |arguments: &str| {
@@ -152,7 +152,7 @@ fn a_line_that_is_still_being_written_waits() {
 }
 
 #[test]
-fn a_machine_gets_one_object_and_nothing_of_a_record() {
+fn json_output_is_one_object_without_record_contents() {
     let place = place();
     let said = place.run("load -j job.toml --output json").ended(3, &[]);
     assert_eq!(said.stderr, "");
@@ -180,7 +180,7 @@ fn a_machine_gets_one_object_and_nothing_of_a_record() {
 }
 
 #[test]
-fn a_machine_gets_one_object_of_a_failure_too() {
+fn json_output_of_a_failure_is_one_object_too() {
     let place = place();
     for (arguments, code, outcome, kind, error) in [
         ("load -j gone.toml", 2, "refused", "job_file", "cannot read the job file gone.toml"),
@@ -210,7 +210,7 @@ fn a_machine_gets_one_object_of_a_failure_too() {
 }
 
 #[test]
-fn a_variable_of_the_environment_stands_for_a_flag_and_the_flag_goes_before_it() {
+fn an_environment_variable_sets_a_flag_and_the_flag_overrides_it() {
     let place = place();
     let run = |arguments: &str, variables: &[(&str, &str)]| {
         Said::of(place.command(arguments).envs(variables.iter().copied()), b"")
@@ -227,7 +227,7 @@ fn a_variable_of_the_environment_stands_for_a_flag_and_the_flag_goes_before_it()
 }
 
 #[test]
-fn messages_are_lines_of_json_where_that_is_asked_for() {
+fn messages_are_json_lines_on_request() {
     let place = place();
     let said = place.run("load -j job.toml --log-format json -v logs gone").ended(1, &[]);
     let messages: Vec<Value> = said.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -250,7 +250,7 @@ fn messages_are_lines_of_json_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_destination_that_is_none_is_told_in_one_line() {
+fn an_invalid_destination_is_reported_in_one_line() {
     let place = place();
     place.write("no.db", "something else");
     for command in ["load", "status", "plan", "dead-letters list", "forget logs/a.ndjson"] {
@@ -280,7 +280,7 @@ fn a_destination_that_is_none_is_told_in_one_line() {
 }
 
 #[test]
-fn values_without_their_nul_are_counted() {
+fn values_stripped_of_nul_are_counted() {
     let place = place();
     place.write("job.toml", job().replace("[record.fields]", "[record]\nnul = \"strip\"\n[record.fields]"));
     place.write("logs/a.ndjson", "{\"n\":1,\"word\":\"a\\u0000b\"}\n{\"n\":2,\"word\":\"c\"}\n");

@@ -23,7 +23,7 @@ fn on_both(key: &str, test: impl Fn(&Place, bool)) {
 }
 
 #[test]
-fn status_shows_every_source_and_what_is_known_of_it() {
+fn status_shows_everything_known_about_each_source() {
     on_both("\"position\"", |place, _| {
         let said = place.run("status -j job.toml").ended(0, &[]);
         assert!(said.stdout.starts_with("app: nothing was loaded into app"), "{}", said.stdout);
@@ -156,7 +156,7 @@ fn dead_letters_are_found_by_code_field_and_source() {
 }
 
 #[test]
-fn what_is_discarded_is_open_no_more_and_a_load_says_so() {
+fn discarded_letters_are_no_longer_open_and_a_load_says_so() {
     on_both("\"position\"", |place, _| {
         let said = place.run("dead-letters discard -j job.toml --all").ended(0, &[]);
         assert_eq!(said.stdout, "app: 0 dead letters discarded, 0 open\n");
@@ -189,7 +189,7 @@ fn what_is_discarded_is_open_no_more_and_a_load_says_so() {
 }
 
 #[test]
-fn open_dead_letters_are_counted_alike_by_all_who_tell_of_them() {
+fn every_command_counts_open_dead_letters_alike() {
     on_both("\"position\"", |place, _| {
         let of = |command: &str, pointer: &str| place.json(command).1.pointer(pointer).cloned().unwrap();
         assert_eq!(of("load -j job.toml", "/open_dead_letters"), 3);
@@ -218,7 +218,7 @@ fn open_dead_letters_are_counted_alike_by_all_who_tell_of_them() {
 }
 
 #[test]
-fn what_was_loaded_under_other_rules_is_told() {
+fn sources_loaded_under_other_rules_are_reported() {
     on_both("\"position\"", |place, _| {
         place.run("load -j job.toml logs/a.ndjson logs/b.ndjson").ended(3, &[]);
         let said = place.run("load -j job.toml").ended(3, &[]);
@@ -258,7 +258,7 @@ fn what_was_loaded_under_other_rules_is_told() {
 }
 
 #[test]
-fn rows_are_offered_to_forget_only_where_they_can_be() {
+fn forgetting_rows_is_offered_only_where_it_is_possible() {
     for (key, can_go) in
         [("\"position\"", true), ("\"none\"", true), ("\"content\"", false), ("[\"n\"]", false)]
     {
@@ -296,7 +296,7 @@ fn a_name_with_a_line_end_forges_no_line() {
 }
 
 #[test]
-fn what_was_forgotten_is_loaded_again() {
+fn a_forgotten_source_is_loaded_again() {
     on_both("\"content\"", |place, _| {
         place.run("load -j job.toml").ended(3, &[]);
         let said = place.run("forget -j job.toml logs/a.ndjson --dry-run").ended(0, &[]);
@@ -334,7 +334,7 @@ fn what_was_forgotten_is_loaded_again() {
 }
 
 #[test]
-fn rows_of_the_place_are_named_before_they_are_there_twice() {
+fn forget_shows_how_to_delete_rows_before_they_are_loaded_twice() {
     on_both("\"position\"", |place, is_sqlite| {
         place.run("load -j job.toml").ended(3, &[]);
         std::fs::remove_file(place.path("logs/b.ndjson")).unwrap();
@@ -356,7 +356,7 @@ fn rows_of_the_place_are_named_before_they_are_there_twice() {
 }
 
 #[test]
-fn the_table_that_a_load_was_given_is_meant_by_those_who_look_too() {
+fn reading_commands_accept_the_table_that_a_load_was_given() {
     on_both("\"position\"", |place, _| {
         place.run("load -j job.toml --table other").ended(3, &["into other "]);
         for arguments in ["plan -j job.toml", "status -j job.toml"] {
@@ -371,7 +371,7 @@ fn the_table_that_a_load_was_given_is_meant_by_those_who_look_too() {
 }
 
 #[test]
-fn what_a_living_run_holds_is_not_forgotten() {
+fn sources_of_a_live_run_cannot_be_forgotten() {
     on_both("\"position\"", |place, is_sqlite| {
         let fifo = place.path("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -395,7 +395,7 @@ fn what_a_living_run_holds_is_not_forgotten() {
 }
 
 #[test]
-fn all_dead_letters_are_listed_however_many_there_are() {
+fn all_dead_letters_are_listed_however_many() {
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));
     place.write("logs/a.ndjson", "x\n".repeat(2_500));
@@ -443,7 +443,7 @@ fn what_the_server_tells_of_a_row_is_shown_with_its_letter_and_nowhere_else() {
 }
 
 #[test]
-fn a_status_says_that_runs_into_another_table_stand_among_its_own() {
+fn a_status_mentions_that_its_runs_include_another_tables() {
     on_both("\"position\"", |place, _| {
         place.run("load -j job.toml").ended(3, &[]);
         let status =

@@ -126,7 +126,7 @@ fn nothing_that_a_terminal_acts_upon_goes_out() {
 }
 
 #[test]
-fn a_terminal_is_spared_what_a_pipe_is_given() {
+fn a_terminal_gets_escapes_where_a_pipe_gets_bytes() {
     let place = place();
     let in_terminal = |arguments: &[String]| {
         // Runs the program with stdin, stdout and stderr on a terminal.
@@ -197,7 +197,7 @@ fn is_as_told(value: &Value, section: &str, manual: &HashMap<String, HashMap<Str
 }
 
 #[test]
-fn every_object_begins_alike_and_is_what_the_manual_says() {
+fn every_object_begins_alike_and_matches_the_manual() {
     let manual = manual();
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));
@@ -258,7 +258,7 @@ fn every_object_begins_alike_and_is_what_the_manual_says() {
 }
 
 #[test]
-fn another_reader_of_schemas_finds_the_outputs_in_ours() {
+fn an_independent_validator_accepts_the_outputs() {
     const JUDGE: &str = "import json, sys, jsonschema
 schema, objects = json.load(sys.stdin)
 validator = jsonschema.Draft202012Validator

@@ -23,7 +23,7 @@ fn content(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_plan_says_what_is_read_and_what_is_promised_and_writes_nothing() {
+fn a_plan_shows_inputs_and_promises_and_writes_nothing() {
     let place = place("sqlite:logmill.db");
     let before = content(&place);
     place.play(
@@ -117,7 +117,7 @@ fn a_plan_takes_nothing_from_a_stream() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told_all_at_once() {
+fn all_obstacles_are_reported_at_once() {
     let place = place("sqlite:logmill.db");
     let connection = rusqlite::Connection::open(place.path("logmill.db")).unwrap();
     connection.execute_batch("create table app (n text, word text)").unwrap();
@@ -147,7 +147,7 @@ fn what_stands_in_the_way_is_told_all_at_once() {
 }
 
 #[test]
-fn a_plan_creates_nothing_on_a_server_and_prints_what_a_role_lacks() {
+fn a_plan_creates_nothing_on_a_server_and_prints_missing_rights() {
     let database = Server::shared().database();
     let mut owner = database.client();
     let role = format!("loader_{}", database.name());
@@ -208,7 +208,7 @@ fn a_plan_creates_nothing_on_a_server_and_prints_what_a_role_lacks() {
 
 /// For a large job, the plan estimates the speed from a parsed sample and from earlier loads.
 #[test]
-fn a_plan_says_how_fast_it_would_be_and_what_would_help() {
+fn a_plan_estimates_the_speed_and_gives_advice() {
     needs_failpoints();
     let place = Place::new();
     place.write("job.toml", JOB.replace("URL", "sqlite:logmill.db"));

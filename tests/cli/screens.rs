@@ -125,7 +125,7 @@ fn has_no_ghost(screen: &Screen) {
 }
 
 #[test]
-fn how_far_a_run_is_stays_one_line_and_leaves_no_ghost() {
+fn progress_stays_on_one_line_and_leaves_no_ghost() {
     for columns in [50, 80, 200] {
         let place = place();
         let mut window = resting(&place, "", columns);
@@ -164,7 +164,7 @@ fn a_second_stop_leaves_no_ghost_either() {
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_who_asks() {
+fn colours_are_for_terminals_or_on_request() {
     let place = place();
     let has_colour = |arguments: &str, variables: &[(&str, &str)]| {
         let mut command = place.command(arguments);

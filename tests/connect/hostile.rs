@@ -74,7 +74,7 @@ fn a_password_is_told_to_nobody_on_a_line_that_others_can_read() {
 }
 
 #[test]
-fn what_a_server_repeats_of_the_password_is_not_said() {
+fn a_password_repeated_by_the_server_is_masked() {
     let impostor = Impostor::new(move |client| {
         client.write_all(&message(b'R', &3_u32.to_be_bytes()))?;
         let (_, heard) = read_message(client)?;
@@ -108,7 +108,7 @@ fn what_a_server_says_that_nobody_asked_for_is_dropped_and_then_given_up() {
 }
 
 #[test]
-fn a_trigger_that_warns_of_every_row_is_no_flood() {
+fn a_warning_per_row_is_not_taken_for_a_flood() {
     let server = Server::start(Options { tcp: true, ..Options::default() });
     let records: String = (0..10_000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
     let load = Load::of(records).schema("n int").on(&server).given(

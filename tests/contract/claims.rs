@@ -35,7 +35,7 @@ pub(super) fn a_source_is_held_while_its_run_lives(place: &Place) {
     run.commit(&batch(&path, Split::whole(1), (0, 10), false)).unwrap();
 }
 
-pub(super) fn a_run_that_died_is_gone_on_from(place: &Place) {
+pub(super) fn the_sources_of_a_dead_run_are_resumed(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
     let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 4), false)).unwrap();
@@ -56,7 +56,7 @@ pub(super) fn a_run_that_ended_gives_its_sources_back(place: &Place) {
     is_held(run.commit(&batch(&path, first.split, (0, 10), false)));
 }
 
-pub(super) fn of_two_runs_that_begin_at_once_one_makes_the_source(place: &Place) {
+pub(super) fn one_of_two_simultaneous_runs_makes_the_source(place: &Place) {
     let path = place.file("a", 10);
     let both = Barrier::new(2);
     let mut runs = [place.open_impatient(), place.open_impatient()];
@@ -89,7 +89,7 @@ pub(super) fn an_id_is_never_given_twice(place: &Place) {
     assert_eq!(task(&mut *place.open(), &asked(&[&one])).split, Split::whole(3));
 }
 
-pub(super) fn what_is_held_is_not_forgotten(place: &Place) {
+pub(super) fn a_held_source_cannot_be_forgotten(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
     task(&mut *run, &asked(&[&path]));
     is_held(place.forget(&[1]));
@@ -111,7 +111,7 @@ pub(super) fn a_copy_is_a_duplicate(place: &Place) {
     assert!(matches!(claimed[1], Answer::Load { source_id: 2, .. }), "{claimed:?}");
 }
 
-pub(super) fn a_name_that_changed_is_told_anew(place: &Place) {
+pub(super) fn a_changed_name_is_recorded(place: &Place) {
     let (path, mut run) = (place.file("a", 10_000), place.open());
     let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 10_000), false)).unwrap();
@@ -125,7 +125,7 @@ pub(super) fn a_name_that_changed_is_told_anew(place: &Place) {
     assert_eq!(place.sources()[0].name, renamed.to_string_lossy());
 }
 
-pub(super) fn a_small_file_is_known_by_where_it_lies(place: &Place) {
+pub(super) fn a_small_file_is_recognised_by_its_inode(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
     let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 10), false)).unwrap();

@@ -6,7 +6,7 @@ use logmill::split::Split;
 use super::batches::{ENDING, asked, batch, is_held, last_of_split, task, tasks};
 use super::place::Place;
 
-pub(super) fn a_run_that_was_taken_over_moves_nothing(place: &Place) {
+pub(super) fn a_run_after_a_take_over_moves_nothing(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
     let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 4), false)).unwrap();
@@ -20,7 +20,7 @@ pub(super) fn a_run_that_was_taken_over_moves_nothing(place: &Place) {
     assert_eq!(place.source(), (1, 10, true));
 }
 
-pub(super) fn a_move_from_elsewhere_is_refused(place: &Place) {
+pub(super) fn a_move_from_another_position_is_refused(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
     let first = task(&mut *run, &asked(&[&path]));
     is_held(run.commit(&batch(&path, first.split, (3, 6), true)));

@@ -18,7 +18,7 @@ fn missing(run: &mut dyn Run) -> Vec<(i32, u64, i64, i64, bool)> {
         .collect()
 }
 
-pub(super) fn what_was_acknowledged_and_is_missing_is_told(place: &Place) {
+pub(super) fn a_lost_acknowledged_commit_is_reported(place: &Place) {
     let (a, b, mut run) = (place.file("a", 10), place.file("b", 12), place.open());
     let both = asked(&[&a, &b]);
     assert_eq!(run.claim(&both).unwrap().len(), 2);
@@ -49,7 +49,7 @@ pub(super) fn what_was_acknowledged_and_is_missing_is_told(place: &Place) {
     assert_eq!((counts.lines, counts.rejected), (10, 2));
 }
 
-pub(super) fn a_batch_behind_what_is_missing_is_refused(place: &Place) {
+pub(super) fn a_batch_after_a_lost_commit_is_refused(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
     let first = task(&mut *run, &asked(&[&path]));
     run.commit(&batch(&path, first.split, (0, 4), false)).unwrap();
@@ -66,7 +66,7 @@ pub(super) fn a_batch_behind_what_is_missing_is_refused(place: &Place) {
     assert_eq!(place.sources()[0].counts.lines, 10);
 }
 
-pub(super) fn a_source_that_was_lost_is_made_again(place: &Place) {
+pub(super) fn a_lost_source_is_made_again(place: &Place) {
     let (path, mut run) = (place.file("a", 10), place.open());
     (place.keep)();
     let first = task(&mut *run, &asked(&[&path]));

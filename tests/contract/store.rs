@@ -34,7 +34,7 @@ fn claim(place: &Place, files: &[PathBuf]) -> Vec<Answer> {
 }
 
 #[test]
-fn a_claim_asks_no_more_of_a_store_that_remembers_more() {
+fn a_claim_needs_no_more_requests_if_the_store_remembers_more() {
     let questions = [1, 50].map(|others| {
         let (store, place) = place();
         let others: Vec<_> =
@@ -49,7 +49,7 @@ fn a_claim_asks_no_more_of_a_store_that_remembers_more() {
 }
 
 #[test]
-fn a_file_is_found_by_its_first_line_where_its_name_is_not_known() {
+fn a_file_with_an_unknown_name_is_found_by_its_first_line() {
     let (store, place) = place();
     let (path, mut run) = (place.file("a", 10_000), place.open());
     let first = task(&mut *run, &asked(&[&path]));
@@ -60,7 +60,7 @@ fn a_file_is_found_by_its_first_line_where_its_name_is_not_known() {
 }
 
 #[test]
-fn a_file_whose_first_line_goes_on_is_found_by_its_name() {
+fn a_file_whose_first_line_grew_is_found_by_its_name() {
     let (_, place) = place();
     let path = file(&place, "a", "beg");
     let [Answer::Load { source_id, .. }] = claim(&place, std::slice::from_ref(&path))[..] else { panic!() };
@@ -80,7 +80,7 @@ fn sources_that_begin_alike_are_numbered() {
 
 /// A run can die between any two values that it writes.
 #[test]
-fn what_a_run_has_left_behind_half_made_is_gone_over() {
+fn half_written_state_of_a_dead_run_is_repaired() {
     let (store, place) = place();
     let [one, two, three] = ["1", "2", "3"].map(|name| file(&place, name, &format!("same\n{name}\n")));
     claim(&place, &[one.clone(), two.clone()]);
@@ -102,7 +102,7 @@ fn what_a_run_has_left_behind_half_made_is_gone_over() {
 }
 
 #[test]
-fn what_is_remembered_of_a_table_is_one_jobs() {
+fn a_tables_ledger_belongs_to_one_job() {
     let (store, place) = place();
     drop(place.open());
     let settings = |job: &str| settings_of(job.to_owned(), &place.settings());

@@ -394,7 +394,7 @@ fn a_restart_of_redis_in_the_middle_loses_nothing() {
 
 /// Valkey syncs its log once a second, and can be asked to confirm it.
 #[test]
-fn a_move_that_valkey_has_acknowledged_is_in_its_log() {
+fn a_move_acknowledged_by_valkey_is_in_its_log() {
     let valkey = Redis::valkey();
     let url = format!("redis://127.0.0.1:{}", valkey.port());
     let (store, key) = (open(&url), own_prefix() + "run/1");
@@ -426,7 +426,7 @@ fn waits(valkey: &Redis) -> (u64, u64) {
 }
 
 #[test]
-fn a_redis_that_keeps_no_log_is_warned_of() {
+fn a_redis_without_a_log_causes_a_warning() {
     let redis = Redis::forgetful();
     let doubts = answer(|| open(&format!("redis://127.0.0.1:{}", redis.port())).check());
     assert!(doubts[0].contains("appendonly no"), "{doubts:?}");
@@ -504,7 +504,7 @@ fn redis_keeps_a_ledger_where_answers_are_lost() {
 }
 
 #[test]
-fn postgres_keeps_the_ledger_of_others_where_answers_are_lost() {
+fn postgres_keeps_another_destinations_ledger_despite_lost_answers() {
     let database = Server::shared().database();
     // BEGIN contains the word too, in its settings, as COMMIT does.
     let rule =
@@ -534,8 +534,8 @@ fn losing_writes() -> (Web, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn a_bucket_keeps_a_ledger_where_answers_are_lost() {
-    const TEST: &str = "a_bucket_keeps_a_ledger_where_answers_are_lost";
+fn a_bucket_keeps_the_ledger_despite_lost_answers() {
+    const TEST: &str = "a_bucket_keeps_the_ledger_despite_lost_answers";
     if let Some(url) = given() {
         return keeps_the_clauses(&url);
     }
@@ -551,8 +551,8 @@ fn a_bucket_keeps_a_ledger_where_answers_are_lost() {
 }
 
 #[test]
-fn dynamodb_keeps_a_ledger_where_answers_are_lost() {
-    const TEST: &str = "dynamodb_keeps_a_ledger_where_answers_are_lost";
+fn dynamodb_keeps_the_ledger_despite_lost_answers() {
+    const TEST: &str = "dynamodb_keeps_the_ledger_despite_lost_answers";
     if let Some(url) = given() {
         return keeps_the_clauses(&url);
     }
@@ -564,7 +564,7 @@ fn dynamodb_keeps_a_ledger_where_answers_are_lost() {
 }
 
 #[test]
-fn a_password_of_a_store_lets_in_and_is_never_said() {
+fn a_stores_password_works_and_is_never_shown() {
     let redis = Redis::with_password("geheim");
     let url = |login: &str| format!("redis://{login}127.0.0.1:{}/2", redis.port());
     assert!(answer(|| open(&url(":geheim@")).get("a/b")).is_none());
@@ -633,8 +633,8 @@ fn table_of(service: Service) -> (Real, Requests) {
 }
 
 #[test]
-fn a_table_that_may_not_be_made_is_told_with_what_makes_it() {
-    const TEST: &str = "a_table_that_may_not_be_made_is_told_with_what_makes_it";
+fn a_table_that_cannot_be_created_is_reported_with_the_command_for_it() {
+    const TEST: &str = "a_table_that_cannot_be_created_is_reported_with_the_command_for_it";
     if let Some(url) = given() {
         let store = open(&url);
         assert!(answer(|| store.get("a/b")).is_none(), "who only looks makes nothing");
@@ -654,8 +654,8 @@ fn a_table_that_may_not_be_made_is_told_with_what_makes_it() {
 }
 
 #[test]
-fn a_table_of_which_too_much_is_asked_is_asked_again() {
-    const TEST: &str = "a_table_of_which_too_much_is_asked_is_asked_again";
+fn throttled_requests_to_a_table_are_repeated() {
+    const TEST: &str = "throttled_requests_to_a_table_are_repeated";
     if let Some(url) = given() {
         let store = open(&url);
         assert!(matches!(store.get("a/b"), Err(Failure::Away(_))));
@@ -673,8 +673,8 @@ fn a_table_of_which_too_much_is_asked_is_asked_again() {
 
 /// moto checks no signature, so this compares ours with the one that AWS's own client makes.
 #[test]
-fn what_is_asked_of_a_table_is_signed_as_aws_does() {
-    const TEST: &str = "what_is_asked_of_a_table_is_signed_as_aws_does";
+fn requests_to_a_table_are_signed_as_aws_does() {
+    const TEST: &str = "requests_to_a_table_are_signed_as_aws_does";
     if let Some(url) = given() {
         let store = open(&url);
         assert!(answer(|| store.get("a/b")).is_none());

@@ -7,7 +7,7 @@ on_each_destination! {
     days_that_are_done_are_left_out_and_a_late_file_is_loaded
     a_backfill_that_was_killed_goes_on
     a_day_that_fails_does_not_end_it
-    ids_do_not_depend_on_how_many_days_go_side_by_side
+    source_ids_do_not_depend_on_parallelism
     a_day_is_forgotten_with_its_last_file
 }
 
@@ -132,7 +132,7 @@ fn a_day_that_fails_does_not_end_it(kind: Kind) {
     assert_eq!(states(&result)[3], "2024-03-04 failed", "it changed below its checkpoint: {result}");
 }
 
-fn ids_do_not_depend_on_how_many_days_go_side_by_side(kind: Kind) {
+fn source_ids_do_not_depend_on_parallelism(kind: Kind) {
     let sources = |parallel: u32| {
         let days = Days::new(kind);
         for (number, day) in month().iter().enumerate() {
@@ -220,7 +220,7 @@ fn days_that_share_their_keys_never_wait_for_each_other_in_a_circle() {
 }
 
 #[test]
-fn what_is_no_backfill_is_refused() {
+fn invalid_backfills_are_refused() {
     let days =
         Days::new(Kind::Sqlite).files("files = [\"logs/a.log\"]").lines("columns = { day = \"{date}\" }");
     days.log("a", 1..=1);

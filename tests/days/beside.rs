@@ -35,7 +35,7 @@ impl Days {
 }
 
 #[test]
-fn rebuilds_that_meet_the_same_days_in_another_order_do_not_wait_for_each_other() {
+fn rebuilds_that_mark_the_same_days_in_another_order_do_not_deadlock() {
     needs_failpoints();
     let days = counted();
     days.happened(DAYS[0], 10..20);
@@ -71,7 +71,7 @@ fn a_load_does_not_wait_for_the_marks_of_a_rebuild() {
 }
 
 #[test]
-fn who_takes_down_a_metric_while_a_day_is_rebuilt_is_told_what_it_waits_for() {
+fn registering_a_metric_during_a_rebuild_names_what_it_waits_for() {
     needs_failpoints();
     let days = counted();
     days.happened(DAYS[0], [9, 9, 9]);
@@ -98,7 +98,7 @@ fn who_takes_down_a_metric_while_a_day_is_rebuilt_is_told_what_it_waits_for() {
 }
 
 #[test]
-fn a_rebuild_that_is_ended_by_a_deadlock_begins_anew() {
+fn a_rebuild_ended_by_a_deadlock_starts_over() {
     let days = counted();
     days.happened(DAYS[0], 10..14);
     // The third row is the victim, once.

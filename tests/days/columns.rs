@@ -4,20 +4,20 @@ use super::*;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    every_row_has_what_the_job_says_of_its_day
+    every_row_has_the_jobs_constants_for_its_day
     a_constant_has_the_type_of_the_column_that_is_there
-    a_constant_that_does_not_fit_is_told_before_the_first_row
-    the_same_record_on_another_day_is_another_by_content
+    a_misfit_constant_is_reported_before_the_first_row
+    the_same_record_on_another_day_has_another_content_key
     a_constant_can_be_part_of_a_key
-    a_letter_that_is_replayed_has_the_columns_of_its_day
-    of_letters_of_several_days_the_last_of_the_sources_wins
-    a_letter_without_a_day_is_left_where_one_is_needed
+    a_replayed_letter_gets_the_constants_of_its_day
+    among_letters_of_several_days_the_last_source_wins
+    a_letter_without_a_day_stays_if_one_is_needed
 }
 
 const COLUMNS: &str = "columns = { data_date = \"{date}\", until = \"{next_date}\", \
                        place = \"eu/{yyyy}/{mm}-{dd}\", shard = 7, live = true }";
 
-fn every_row_has_what_the_job_says_of_its_day(kind: Kind) {
+fn every_row_has_the_jobs_constants_for_its_day(kind: Kind) {
     let days = Days::new(kind).lines(COLUMNS);
     days.log("2023-12-31", 1..=2);
     days.log("2024-02-28", 3..=3);
@@ -79,7 +79,7 @@ fn a_constant_has_the_type_of_the_column_that_is_there(kind: Kind) {
     );
 }
 
-fn a_constant_that_does_not_fit_is_told_before_the_first_row(kind: Kind) {
+fn a_misfit_constant_is_reported_before_the_first_row(kind: Kind) {
     let days = Days::new(kind).lines("columns = { a = \"x{yyyy}\", missing = \"x\" }");
     days.destination.execute(
         "CREATE TABLE t (n bigint, a integer, source_id int, source_offset bigint,
@@ -93,7 +93,7 @@ fn a_constant_that_does_not_fit_is_told_before_the_first_row(kind: Kind) {
     assert_eq!(days.query("SELECT count(*) FROM t"), ["0"]);
 }
 
-fn the_same_record_on_another_day_is_another_by_content(kind: Kind) {
+fn the_same_record_on_another_day_has_another_content_key(kind: Kind) {
     let days = Days::new(kind).lines("key = \"content\"\ncolumns = { data_date = \"{date}\" }");
     for day in ["2024-01-01", "2024-01-02"] {
         days.log(day, [1, 1]);
@@ -125,7 +125,7 @@ fn a_constant_can_be_part_of_a_key(kind: Kind) {
     );
 }
 
-fn a_letter_that_is_replayed_has_the_columns_of_its_day(kind: Kind) {
+fn a_replayed_letter_gets_the_constants_of_its_day(kind: Kind) {
     let days = Days::new(kind).lines("columns = { data_date = \"{date}\" }");
     for (day, letter) in [("2024-01-01", "{\"n\":\"x1\"}"), ("2024-01-02", "{\"n\":\"x2\"}")] {
         days.place.write(format!("logs/{day}.log"), format!("{letter}\n"));
@@ -147,7 +147,7 @@ fn a_letter_that_is_replayed_has_the_columns_of_its_day(kind: Kind) {
 }
 
 /// The second file of a day is loaded after the next day's file.
-fn of_letters_of_several_days_the_last_of_the_sources_wins(kind: Kind) {
+fn among_letters_of_several_days_the_last_source_wins(kind: Kind) {
     let days = || {
         let days = Days::new(kind)
             .files("files = [\"logs/{date}*.log\"]")
@@ -187,7 +187,7 @@ fn of_letters_of_several_days_the_last_of_the_sources_wins(kind: Kind) {
     }
 }
 
-fn a_letter_without_a_day_is_left_where_one_is_needed(kind: Kind) {
+fn a_letter_without_a_day_stays_if_one_is_needed(kind: Kind) {
     let days = Days::new(kind).files("files = [\"logs/a.log\"]").lines("");
     days.place.write("logs/a.log", "{\"n\":\"x1\"}\n");
     days.run("load").ended(3, &[]);

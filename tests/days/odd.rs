@@ -5,8 +5,8 @@ use crate::stories::on_each_destination;
 
 on_each_destination! {
     days_of_23_and_25_hours_have_all_their_records
-    a_day_that_never_was_has_no_file_and_no_second
-    a_year_that_turns_takes_no_record_along
+    a_day_that_never_existed_has_no_file_and_no_second
+    no_record_is_lost_at_the_turn_of_the_year
 }
 
 const FIELDS: &str = "at = \"timestamp\"";
@@ -86,7 +86,7 @@ fn days_of_23_and_25_hours_have_all_their_records(kind: Kind) {
     }
 }
 
-fn a_day_that_never_was_has_no_file_and_no_second(kind: Kind) {
+fn a_day_that_never_existed_has_no_file_and_no_second(kind: Kind) {
     // Samoa crossed the date line: 31 December 2011 followed the 29th.
     let days = Days::new(kind)
         .files("files = [\"logs/{date}.log\"]\ntimezone = \"Pacific/Apia\"")
@@ -109,7 +109,7 @@ fn a_day_that_never_was_has_no_file_and_no_second(kind: Kind) {
     assert_eq!(days.moments()[2], "2011-12-30|2011-12-30T22:00:00");
 }
 
-fn a_year_that_turns_takes_no_record_along(kind: Kind) {
+fn no_record_is_lost_at_the_turn_of_the_year(kind: Kind) {
     let days = Days::new(kind)
         .files("files = [\"logs/{yyyy}/{mm}/{dd}.log\"]")
         .of_fields("at = { type = \"timestamp\", format = \"syslog\" }")

@@ -11,24 +11,24 @@ mod killed;
 
 on_each_destination! {
     a_reader_sees_the_old_day_or_the_new_one
-    under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were
-    a_corrected_file_takes_the_place_of_the_old_one
-    what_has_no_file_any_more_stands_in_the_way_or_goes
-    what_was_decided_about_letters_holds
-    what_was_mended_yields_to_what_came_behind_it
+    a_rebuild_under_new_rules_leaves_other_days_unchanged
+    a_corrected_file_replaces_the_old_one
+    a_source_without_its_file_blocks_a_rebuild_or_is_removed
+    decisions_about_letters_survive_a_rebuild
+    a_mended_record_loses_to_a_later_record_of_its_key
     a_rebuild_that_fails_leaves_the_old_day
-    a_key_of_another_day_stops_it
-    rows_that_name_their_day_are_known_by_it
-    what_cannot_be_rebuilt_says_so
+    a_rebuild_stops_at_a_key_of_another_day
+    rows_with_a_day_column_are_identified_by_it
+    impossible_rebuilds_are_explained
     files_can_be_rebuilt_alone
     a_copy_of_another_file_is_rebuilt_under_its_own_name
-    a_file_that_may_be_one_of_two_sources_is_not_rebuilt_alone
-    one_who_is_at_a_source_is_respected
+    an_ambiguous_file_is_not_rebuilt_alone
+    a_rebuild_respects_the_owner_of_a_source
     each_day_of_a_backfill_is_rebuilt
-    rows_that_others_hang_on_are_not_taken_away
-    a_source_in_splits_is_one_again
-    an_archive_is_known_by_what_it_is_now
-    a_replay_under_way_is_waited_for
+    rows_referenced_by_others_are_not_deleted
+    a_split_source_is_whole_after_a_rebuild
+    a_rebuilt_archive_is_recognised_by_its_new_content
+    a_rebuild_waits_for_a_running_replay
 }
 
 const DAY: &str = "2024-03-01";
@@ -109,7 +109,7 @@ fn a_reader_sees_the_old_day_or_the_new_one(kind: Kind) {
     assert_eq!(days.rows_of(2), other, "rows of other sources are as they were");
 }
 
-fn under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were(kind: Kind) {
+fn a_rebuild_under_new_rules_leaves_other_days_unchanged(kind: Kind) {
     let mut days = two_days(kind);
     let (first, other) = (days.rows_of(1), days.rows_of(2));
     days.fields("n = { type = \"int\", le = 5 }");
@@ -144,7 +144,7 @@ fn under_new_rules_a_day_is_rebuilt_and_the_others_are_as_they_were(kind: Kind) 
     days.run(&format!("verify --date {DAY}")).ended(0, &[]);
 }
 
-fn a_corrected_file_takes_the_place_of_the_old_one(kind: Kind) {
+fn a_corrected_file_replaces_the_old_one(kind: Kind) {
     let days = two_days(kind);
     days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nno number\n{\"n\":3}\n");
     // Without a rebuild, it is another file under the old name.
@@ -160,7 +160,7 @@ fn a_corrected_file_takes_the_place_of_the_old_one(kind: Kind) {
     days.run("verify --date 2024-03-01").ended(0, &[]);
 }
 
-fn what_has_no_file_any_more_stands_in_the_way_or_goes(kind: Kind) {
+fn a_source_without_its_file_blocks_a_rebuild_or_is_removed(kind: Kind) {
     let days = Days::new(kind).files("files = [\"logs/{date}*.log\"]");
     days.log(DAY, 0..3);
     days.place.write(format!("logs/{DAY}-b.log"), "{\"n\":7}\nno\n");
@@ -213,7 +213,7 @@ fn days_with_letters(kind: Kind) -> Days {
     days
 }
 
-fn what_was_decided_about_letters_holds(kind: Kind) {
+fn decisions_about_letters_survive_a_rebuild(kind: Kind) {
     let mut days = days_with_letters(kind);
     let (code, result) = days.json(REBUILD);
     let rebuilt = &result["rebuilt"];
@@ -244,7 +244,7 @@ fn what_was_decided_about_letters_holds(kind: Kind) {
     assert_eq!(days.letters(), ["16|discarded|known", "31|open|null"]);
 }
 
-fn what_was_mended_yields_to_what_came_behind_it(kind: Kind) {
+fn a_mended_record_loses_to_a_later_record_of_its_key(kind: Kind) {
     let mut days = Days::new(kind).lines("columns = { data_date = \"{date}\" }\nkey = [\"n\"]");
     days.fields("n = \"int\"\nword = { type = \"text\", required = false }");
     let log = "mendable\n{\"n\":1,\"word\":\"behind\"}\nmendable too\n";
@@ -299,7 +299,7 @@ fn a_rebuild_that_fails_leaves_the_old_day(kind: Kind) {
     assert_eq!(days.query("SELECT n FROM t WHERE source_id = 1"), ["5"]);
 }
 
-fn a_key_of_another_day_stops_it(kind: Kind) {
+fn a_rebuild_stops_at_a_key_of_another_day(kind: Kind) {
     for on_conflict in ["update", "keep", "newest(n)"] {
         let days = Days::new(kind).lines(&format!(
             "columns = {{ data_date = \"{{date}}\" }}\nkey = [\"n\"]\non_conflict = \"{on_conflict}\""
@@ -318,7 +318,7 @@ fn a_key_of_another_day_stops_it(kind: Kind) {
     }
 }
 
-fn rows_that_name_their_day_are_known_by_it(kind: Kind) {
+fn rows_with_a_day_column_are_identified_by_it(kind: Kind) {
     let key = "columns = { data_date = \"{date}\" }\nkey = \"content\"";
     let mut days = Days::new(kind).lines(key);
     days.log(DAY, 0..10);
@@ -344,7 +344,7 @@ fn rows_that_name_their_day_are_known_by_it(kind: Kind) {
     assert_eq!(days.query(rows), before);
 }
 
-fn what_cannot_be_rebuilt_says_so(kind: Kind) {
+fn impossible_rebuilds_are_explained(kind: Kind) {
     for (key, why) in
         [("key = [\"n\"]", "key = \"position\""), ("key = \"content\"", "data_date = \"{date}\"")]
     {
@@ -432,7 +432,7 @@ fn a_copy_of_another_file_is_rebuilt_under_its_own_name(kind: Kind) {
     }
 }
 
-fn a_file_that_may_be_one_of_two_sources_is_not_rebuilt_alone(kind: Kind) {
+fn an_ambiguous_file_is_not_rebuilt_alone(kind: Kind) {
     let days = a_copy(kind);
     let before = days.all();
     let refused = ["a.log", "b.log", "cannot be told", "nothing was changed"];
@@ -458,7 +458,7 @@ fn a_file_that_may_be_one_of_two_sources_is_not_rebuilt_alone(kind: Kind) {
     assert_eq!(rows, ["1|3", "2|5"]);
 }
 
-fn one_who_is_at_a_source_is_respected(kind: Kind) {
+fn a_rebuild_respects_the_owner_of_a_source(kind: Kind) {
     needs_failpoints();
     let days = two_days(kind);
     // A load holds a day that has grown while another run rebuilds it.
@@ -497,7 +497,7 @@ fn each_day_of_a_backfill_is_rebuilt(kind: Kind) {
     assert_eq!(days.query("SELECT source_id, count(*) FROM t GROUP BY 1 ORDER BY 1"), ["2|4"]);
 }
 
-fn rows_that_others_hang_on_are_not_taken_away(kind: Kind) {
+fn rows_referenced_by_others_are_not_deleted(kind: Kind) {
     let days = two_days(kind);
     days.destination.execute(
         "CREATE TABLE child (source_id integer, source_offset bigint,
@@ -509,7 +509,7 @@ fn rows_that_others_hang_on_are_not_taken_away(kind: Kind) {
     assert_eq!(days.query("SELECT count(*) FROM t"), ["20"]);
 }
 
-fn a_source_in_splits_is_one_again(kind: Kind) {
+fn a_split_source_is_whole_after_a_rebuild(kind: Kind) {
     let days = Days::new(kind);
     days.log(DAY, 0..10);
     days.run(&format!("load --date {DAY}")).ended(0, &[]);
@@ -526,7 +526,7 @@ fn a_source_in_splits_is_one_again(kind: Kind) {
     days.run("verify").ended(0, &[]);
 }
 
-fn an_archive_is_known_by_what_it_is_now(kind: Kind) {
+fn a_rebuilt_archive_is_recognised_by_its_new_content(kind: Kind) {
     let days = Days::new(kind).files("files = [\"logs/{date}.log.gz\"]");
     let write = |numbers: std::ops::Range<u32>| {
         let text: String = numbers.map(|n| format!("{{\"n\":{n}}}\n")).collect();
@@ -543,7 +543,7 @@ fn an_archive_is_known_by_what_it_is_now(kind: Kind) {
     assert_eq!(result["sources"]["finished_before"], 1, "{result}");
 }
 
-fn a_replay_under_way_is_waited_for(kind: Kind) {
+fn a_rebuild_waits_for_a_running_replay(kind: Kind) {
     needs_failpoints();
     let days = Days::new(kind);
     days.place.write(format!("logs/{DAY}.log"), "{\"n\":1}\nmendable\n");

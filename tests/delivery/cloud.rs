@@ -22,7 +22,7 @@ on_each_destination! {
     a_bucket_holds_all_letters_of_a_stretch_and_follows_from_the_table
     a_bucket_is_the_same_wherever_a_delivery_is_killed
     a_queue_has_every_letter_once_and_in_order
-    a_message_that_was_sent_and_not_marked_is_sent_again_and_arrives_once
+    a_sent_but_unmarked_message_is_sent_again_and_arrives_once
 }
 
 /// A bucket gets the same content as a folder.
@@ -143,7 +143,7 @@ fn a_queue_has_every_letter_once_and_in_order(kind: Kind) {
     assert_eq!(queue.letters(), [] as [Value; 0]);
 }
 
-fn a_message_that_was_sent_and_not_marked_is_sent_again_and_arrives_once(kind: Kind) {
+fn a_sent_but_unmarked_message_is_sent_again_and_arrives_once(kind: Kind) {
     needs_failpoints();
     let queue = Queue::new();
     let load = delivering(kind, &queue.to).with(Cloud::moto().variables());
@@ -164,7 +164,7 @@ fn a_message_that_was_sent_and_not_marked_is_sent_again_and_arrives_once(kind: K
 
 /// An unavailable bucket does not stop loads, and gets the letters when it is back.
 #[test]
-fn a_bucket_that_is_away_gets_the_letters_later() {
+fn an_unavailable_bucket_gets_the_letters_later() {
     let cloud = Cloud::own_seaweed();
     let bucket = cloud.bucket();
     let load = delivering(Kind::Postgres, &bucket.url("out")).with(cloud.variables());
@@ -183,7 +183,7 @@ fn a_bucket_that_is_away_gets_the_letters_later() {
 
 /// When two deliveries write one object, the one that read the table earlier does not win.
 #[test]
-fn of_two_that_deliver_at_once_the_one_that_knows_more_is_last() {
+fn the_more_recent_of_two_simultaneous_deliveries_wins() {
     needs_failpoints();
     let bucket = Cloud::seaweed().bucket();
     let load = delivering(Kind::Postgres, &bucket.url("out")).with(bucket.cloud.variables());

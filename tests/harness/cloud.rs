@@ -293,7 +293,7 @@ print(len(done))";
     }
 
     #[test]
-    fn azurite_answers_and_is_named_as_azure_is() {
+    fn azurite_answers_and_has_an_az_url() {
         let bucket = Cloud::azurite().bucket();
         assert!(bucket.url("a").starts_with("az://"));
         let (status, _) =

@@ -567,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn every_database_is_new_and_is_gone_afterwards() {
+    fn every_database_is_new_and_dropped_afterwards() {
         let server = Server::shared();
         let (one, other) = (server.database(), server.database());
         one.client().batch_execute("CREATE TABLE t (n bigint); INSERT INTO t VALUES (7)").unwrap();
@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_loses_its_power_comes_back_in_the_same_place_with_what_was_committed() {
+    fn a_server_recovers_its_commits_in_place_after_a_power_loss() {
         let database = Server::start(Options { fsync: true, ..Options::default() }).database();
         let mut client = database.client();
         client.batch_execute("CREATE TABLE t (n bigint); INSERT INTO t VALUES (1)").unwrap();

@@ -569,7 +569,7 @@ mod tests {
     }
 
     #[test]
-    fn an_honest_proxy_passes_everything_and_counts_it() {
+    fn an_honest_proxy_forwards_and_counts_everything() {
         let database = database();
         for proxy in [Proxy::on_tcp(&database, vec![]), Proxy::on_socket(&database, vec![])] {
             load(proxy.url()).unwrap();
@@ -588,7 +588,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_done_or_not_and_the_client_hears_of_neither() {
+    fn a_commit_happens_or_not_and_the_client_learns_neither() {
         for (fault, expected) in [(Fault::CutBefore, 0), (Fault::CutAfter, 3), (Fault::CutAnswer, 3)] {
             let database = database();
             for proxy in [
@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_hangs_tells_nobody() {
+    fn a_hanging_line_notifies_neither_side() {
         for (fault, expected) in [(Fault::HangBefore, 0), (Fault::HangAfter, 3)] {
             let database = database();
             let proxy = Proxy::on_tcp(&database, vec![commit(fault)]);
@@ -649,7 +649,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_drips_is_slow_and_right() {
+    fn a_dripping_line_is_slow_but_correct() {
         let database = database();
         let pause = Duration::from_millis(2);
         let dripping = |sender| Rule { at: At::Message(sender, 0), fault: Fault::Drip(pause) };

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_described_is_a_fault() {
+    fn undescribed_output_is_a_fault() {
         let head = json!({"schema_version": 1, "command": "x", "job": null, "run": null, "outcome": "failed", "exit_code": 1});
         assert_described(&head);
         for (name, value) in

@@ -4,12 +4,12 @@ use super::*;
 
 on_each_destination! {
     what_was_mended_is_kept_and_becomes_the_row
-    records_are_mended_as_they_are_with_their_ids_beside
+    raw_records_can_be_mended_with_a_file_of_ids
     an_export_overwrites_nothing_and_leaves_nothing_when_it_fails
-    an_export_goes_to_a_reader_too
-    a_letter_that_is_not_there_is_told_by_every_command
-    a_mistake_in_a_mended_file_is_told_with_its_line_and_nothing_is_done
-    where_a_mended_letter_is_bad_again_its_reasons_are_shown_in_what_was_mended
+    an_export_can_go_to_stdout
+    every_command_reports_a_missing_letter
+    a_mistake_in_a_mended_file_is_reported_with_its_line_and_changes_nothing
+    a_mended_letter_refused_again_shows_reasons_in_the_mended_bytes
 }
 
 /// Exports letters, applies `mend` to the file and returns its name.
@@ -89,7 +89,7 @@ fn what_was_mended_is_kept_and_becomes_the_row(kind: Kind) {
     load.command("dead-letters replay").arg("--from").arg(&file).run().exit(2);
 }
 
-fn records_are_mended_as_they_are_with_their_ids_beside(kind: Kind) {
+fn raw_records_can_be_mended_with_a_file_of_ids(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     let file = exported(&load, &["--raw"], |text| {
@@ -149,7 +149,7 @@ fn an_export_overwrites_nothing_and_leaves_nothing_when_it_fails(kind: Kind) {
     load.command("dead-letters export").arg("-o").arg("/dev/null").run().exit(0);
 }
 
-fn an_export_goes_to_a_reader_too(kind: Kind) {
+fn an_export_can_go_to_stdout(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     let file = load.path("letters");
@@ -167,7 +167,7 @@ fn an_export_goes_to_a_reader_too(kind: Kind) {
     assert!(!load.path("-").exists());
 }
 
-fn a_letter_that_is_not_there_is_told_by_every_command(kind: Kind) {
+fn every_command_reports_a_missing_letter(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     by_long_rules(&load);
@@ -202,7 +202,7 @@ fn a_letter_that_is_not_there_is_told_by_every_command(kind: Kind) {
     assert_eq!(ended.result("/not_replayable/0/why"), json!("it is discarded"));
 }
 
-fn a_mistake_in_a_mended_file_is_told_with_its_line_and_nothing_is_done(kind: Kind) {
+fn a_mistake_in_a_mended_file_is_reported_with_its_line_and_changes_nothing(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     by_long_rules(&load);
@@ -226,7 +226,7 @@ fn a_mistake_in_a_mended_file_is_told_with_its_line_and_nothing_is_done(kind: Ki
     }
 }
 
-fn where_a_mended_letter_is_bad_again_its_reasons_are_shown_in_what_was_mended(kind: Kind) {
+fn a_mended_letter_refused_again_shows_reasons_in_the_mended_bytes(kind: Kind) {
     let load = two_files(kind);
     load.run().exit(3);
     let id = ids(&load)[1];

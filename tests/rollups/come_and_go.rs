@@ -3,13 +3,13 @@
 use super::*;
 
 on_each_destination! {
-    a_metric_that_comes_later_is_computed_of_all_dates
-    two_jobs_on_one_table_mean_the_same_days
-    metrics_of_a_job_that_is_no_more_go_as_is_told
-    a_metric_that_comes_later_or_again_has_no_date_left_out
+    a_metric_added_later_is_computed_for_all_dates
+    two_jobs_on_one_table_agree_on_days
+    metrics_of_a_removed_job_are_deleted_by_the_suggested_statement
+    a_metric_added_later_or_again_covers_every_date
 }
 
-fn a_metric_that_comes_later_is_computed_of_all_dates(kind: Kind) {
+fn a_metric_added_later_is_computed_for_all_dates(kind: Kind) {
     let job = Job { metrics: String::new(), ..Job::new(kind) };
     job.log("1.log", &FIRST);
     job.loads(0);
@@ -36,7 +36,7 @@ fn a_metric_that_comes_later_is_computed_of_all_dates(kind: Kind) {
     assert_eq!(job.marked(), Vec::<String>::new());
 }
 
-fn two_jobs_on_one_table_mean_the_same_days(kind: Kind) {
+fn two_jobs_on_one_table_agree_on_days(kind: Kind) {
     let job = Job::new(kind);
     job.log("1.log", &FIRST);
     job.loads(3);
@@ -69,7 +69,7 @@ fn two_jobs_on_one_table_mean_the_same_days(kind: Kind) {
     assert_eq!(other.metric("of b"), ["2024-03-01|3", "2024-03-02|3", "2024-03-04|1", "2024-03-05|1"]);
 }
 
-fn metrics_of_a_job_that_is_no_more_go_as_is_told(kind: Kind) {
+fn metrics_of_a_removed_job_are_deleted_by_the_suggested_statement(kind: Kind) {
     let job = Job::new(kind);
     job.log("1.log", &FIRST);
     job.loads(3);
@@ -85,7 +85,7 @@ fn metrics_of_a_job_that_is_no_more_go_as_is_told(kind: Kind) {
     renamed.is_computed();
 }
 
-fn a_metric_that_comes_later_or_again_has_no_date_left_out(kind: Kind) {
+fn a_metric_added_later_or_again_covers_every_date(kind: Kind) {
     const ROWS: &str = "[[rollup]]\nmetric = \"rows\"\nof = \"rows\"\n";
     let source = "files = [\"{date}.log\"]".to_owned();
     let mut job = Job { source, metrics: ROWS.to_owned(), ..Job::new(kind) };

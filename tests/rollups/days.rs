@@ -3,12 +3,12 @@
 use super::*;
 
 on_each_destination! {
-    days_are_those_of_the_clock_of_the_job
-    a_day_at_the_end_of_all_times_is_one_like_others
+    days_follow_the_jobs_time_zone
+    a_day_at_the_end_of_time_is_a_day_like_others
     rejects_are_counted_by_their_data_date
 }
 
-fn days_are_those_of_the_clock_of_the_job(kind: Kind) {
+fn days_follow_the_jobs_time_zone(kind: Kind) {
     let source = "files = [\"*.log\"]\ntimezone = \"Europe/Berlin\"".to_owned();
     let job = Job { source, ..Job::new(kind) };
     // A day of 23 hours, one of 25, and the moments just outside them.
@@ -35,7 +35,7 @@ fn days_are_those_of_the_clock_of_the_job(kind: Kind) {
     job.is_computed();
 }
 
-fn a_day_at_the_end_of_all_times_is_one_like_others(kind: Kind) {
+fn a_day_at_the_end_of_time_is_a_day_like_others(kind: Kind) {
     // Values that programs write for an unknown time: the first moment of all, and the last.
     let instants = ["0001-01-01T00:00:00Z", "2024-03-01T10:00:00Z", "9999-12-31T23:59:59.999999Z"];
     for (at, zone, cut) in [

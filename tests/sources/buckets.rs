@@ -130,7 +130,7 @@ fn objects_give_the_same_rows_as_files() {
 }
 
 #[test]
-fn a_store_that_checks_everything_gives_them_too() {
+fn a_store_that_checks_everything_gives_the_same_rows() {
     let cloud = Cloud::seaweed();
     let mut shelf = Shelf::of(cloud, "logs/");
     cloud.boto(&["put", &shelf.bucket.name, "logs/a.log", std::str::from_utf8(&log(1..=800)).unwrap()]);
@@ -157,7 +157,7 @@ fn a_store_that_checks_everything_gives_them_too() {
 }
 
 #[test]
-fn what_is_loaded_is_known_without_being_read() {
+fn loaded_objects_are_recognised_without_being_read() {
     for is_postgres in [false, true] {
         let mut shelf = Shelf::new("logs/");
         if is_postgres {
@@ -195,7 +195,7 @@ fn what_is_loaded_is_known_without_being_read() {
 /// For a single object GCS reports a generation, and in a listing an entity tag. Either one identifies the
 /// object.
 #[test]
-fn objects_of_gcs_are_loaded_and_known_again() {
+fn gcs_objects_are_loaded_and_recognised() {
     let gcs = Gcs::start();
     let logs = Logs::new().source(&format!("files = [\"{}\"]", gcs.url("logs/*.log*")));
     for n in 1..=20 {
@@ -261,7 +261,7 @@ fn thousands_of_objects_are_listed_in_pages_and_loaded_in_portions() {
 
 /// If the date follows a prefix that all days share, one listing finds all days.
 #[test]
-fn a_folder_that_all_days_share_is_not_listed_for_each() {
+fn a_folder_shared_by_all_days_is_listed_once() {
     let mut shelf = Shelf::new("logs/*-{date}.log");
     for day in 1..=28 {
         shelf.put(&format!("logs/app-2024-02-{day:02}.log"), log(day..=day));
@@ -288,7 +288,7 @@ fn large(judge: impl Fn(&Request) -> Fate + Send + Sync + 'static) -> (Shelf<'st
 }
 
 #[test]
-fn what_goes_wrong_on_the_way_is_asked_for_again() {
+fn failed_requests_are_repeated() {
     for fate in [
         Fate::Fails(500),
         Fate::Fails(503),
@@ -303,7 +303,7 @@ fn what_goes_wrong_on_the_way_is_asked_for_again() {
 }
 
 #[test]
-fn a_bucket_that_is_away_is_waited_for() {
+fn an_unavailable_bucket_is_waited_for() {
     let (is_away, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (away, counted) = (Arc::clone(&is_away), Arc::clone(&reads));
     let (shelf, _web) = large(move |asked| {
@@ -320,7 +320,7 @@ fn a_bucket_that_is_away_is_waited_for() {
 }
 
 #[test]
-fn a_bucket_that_stays_away_ends_the_run_and_nothing_is_lost() {
+fn a_long_outage_of_a_bucket_ends_the_run_and_loses_nothing() {
     let is_away = Arc::new(AtomicBool::new(true));
     let (away, reads) = (Arc::clone(&is_away), AtomicUsize::new(0));
     let (shelf, _web) = large(move |asked| {
@@ -360,7 +360,7 @@ fn an_object_that_is_written_anew_in_the_midst_is_refused_alone() {
 }
 
 #[test]
-fn an_object_that_goes_in_the_midst_is_a_failed_source() {
+fn an_object_deleted_during_its_load_is_a_failed_source() {
     let (port, once) = (Cloud::moto().port(), AtomicBool::new(false));
     let (shelf, _web) = large(move |asked| {
         let is_third = asked.target.contains("a.log") && asked.headers.contains("range: bytes=327680-");
@@ -378,7 +378,7 @@ fn an_object_that_goes_in_the_midst_is_a_failed_source() {
 }
 
 #[test]
-fn a_run_that_is_killed_anywhere_goes_on() {
+fn a_run_killed_anywhere_resumes() {
     crate::harness::run::needs_failpoints();
     let undisturbed = Shelf::new("*");
     let all = [
@@ -415,7 +415,7 @@ fn a_run_that_is_killed_anywhere_goes_on() {
 }
 
 #[test]
-fn every_command_knows_objects() {
+fn every_command_accepts_objects() {
     let shelf = Shelf::new("{date}/*.log")
         .with(|logs| logs.fields("word = { type = \"text\", required = false, max_length = 3 }\n"));
     shelf
@@ -455,7 +455,7 @@ fn every_command_knows_objects() {
 }
 
 #[test]
-fn memory_is_bounded_however_much_a_bucket_holds() {
+fn memory_is_bounded_however_large_a_bucket_is() {
     let shelf = Shelf::new("*.log*");
     let line = format!("{{\"n\":1,\"t\":\"{}\"}}\n", "x".repeat(4000));
     let large = line.repeat(10_000);
@@ -482,7 +482,7 @@ fn what_is_not_there_or_not_ours_is_said() {
 }
 
 #[test]
-fn settings_stand_in_the_url_and_order_and_globs_hold() {
+fn settings_in_the_url_order_and_globs_work() {
     let mut shelf = Shelf::new("x");
     let endpoint = shelf.bucket.cloud.endpoint();
     let files = shelf.bucket.url(&format!("logs/?endpoint={endpoint}&allow_http=true&region=us-east-1"));
@@ -500,7 +500,7 @@ fn settings_stand_in_the_url_and_order_and_globs_hold() {
 }
 
 #[test]
-fn a_url_of_this_machine_is_a_path() {
+fn a_file_url_is_a_path() {
     let logs = Logs::new();
     logs.write("a.log", log(1..=3));
     let logs = logs.source("files = [\"*.log\"]");

@@ -68,7 +68,7 @@ fn every_kind_of_archive_holds_the_same() {
 }
 
 #[test]
-fn what_is_not_read_is_named_with_the_pipe_that_reads_it() {
+fn unsupported_archives_are_named_with_a_pipe_that_reads_them() {
     let tar = [&b"app.log"[..], &[0; 250], b"ustar  \0", &[0; 247], b"{\"n\":1}\n"].concat();
     for (start, name, pipe) in [
         (&b"\x04\x22\x4d\x18d@"[..], "lz4", "lz4 -dc"),
@@ -88,7 +88,7 @@ fn what_is_not_read_is_named_with_the_pipe_that_reads_it() {
 
 #[test]
 #[cfg(not(feature = "xz"))]
-fn what_was_not_built_in_is_named() {
+fn decompressors_that_were_not_built_in_are_named() {
     let logs = Logs::new();
     logs.write("app.log", b"\xfd7zXZ\0\0\x04").write("b.log", log(1..=10));
     logs.load()
@@ -97,7 +97,7 @@ fn what_was_not_built_in_is_named() {
 }
 
 #[test]
-fn several_archives_are_inflated_side_by_side_and_come_in_order() {
+fn several_archives_are_decompressed_in_parallel_and_loaded_in_order() {
     // Each is more than 1 MiB compressed, so each has its own thread.
     let logs = Logs::new();
     for (name, first) in [("1.log.gz", 1), ("2.log.gz", 20_001)] {
@@ -112,7 +112,7 @@ fn several_archives_are_inflated_side_by_side_and_come_in_order() {
 }
 
 #[test]
-fn a_load_that_was_stopped_goes_on_inside_an_archive() {
+fn a_killed_load_resumes_inside_an_archive() {
     needs_failpoints();
     let content = log(1..=2000);
     for archive in [gzip(&content, 6), pieces(&content, 10_000, |piece| gzip(piece, 6)), zstd(&content)] {
@@ -173,7 +173,7 @@ fn an_archive_that_is_cut_anywhere_gives_what_stands_before_and_then_the_rest() 
 }
 
 #[test]
-fn damage_is_named_and_what_stands_before_it_is_loaded() {
+fn damage_is_reported_and_everything_before_it_is_loaded() {
     let (before, after) = (log(1..=1000), log(1001..=2000));
     let good = [gzip(&before, 6), gzip(&after, 6)].concat();
     let middle = gzip(&before, 6).len();

@@ -25,7 +25,7 @@ fn left(logs: &Logs) -> [Vec<String>; 3] {
 /// The record before a torn line is loaded at once. When the line has grown, both must equal what a first
 /// load of the grown file gives: the line may continue that record or begin another.
 #[test]
-fn a_line_that_is_cut_off_costs_only_itself_and_is_read_again_with_the_record_before_it() {
+fn a_torn_line_is_read_again_with_the_record_before_it() {
     // As long as the shorter chunks, so that a chunk would end there.
     let within = format!("\tat {}", "x".repeat(1100));
     let young =
@@ -59,7 +59,7 @@ fn a_line_that_is_cut_off_costs_only_itself_and_is_read_again_with_the_record_be
 
 /// A record without any text is none, until more text arrives.
 #[test]
-fn a_record_that_held_nothing_is_read_again_as_what_it_has_become() {
+fn a_formerly_empty_record_is_read_again() {
     let young = line("stderr", "1 a") + &line("stdout", "");
     for growth in
         [line("stdout", "\tat y") + &line("stdout", "2 b"), line("stdout", " ") + &line("stderr", "2 b")]

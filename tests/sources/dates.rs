@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_date_is_put_into_names_and_kept_with_the_sources() {
+fn the_date_expands_in_names_and_is_stored_with_the_sources() {
     let source = "files = [\"{date}/*.log\", \"{yyyy}/{mm}/app-{dd}.log\", \"odd[{]1}.log\"]";
     let logs = Logs::new().source(source);
     for (n, name) in (1..).zip([
@@ -33,7 +33,7 @@ fn the_date_is_put_into_names_and_kept_with_the_sources() {
 }
 
 #[test]
-fn a_job_takes_a_date_or_refuses_one_whichever_files_it_is_given() {
+fn a_job_needs_or_refuses_a_date_whatever_files_it_is_given() {
     let logs = Logs::new();
     logs.write("app.log", log(1..=10));
     let ended = |command: &str, date: Option<&str>, code: i32, said: &str| {
@@ -65,7 +65,7 @@ fn a_job_takes_a_date_or_refuses_one_whichever_files_it_is_given() {
 }
 
 #[test]
-fn a_day_that_is_not_there_is_said() {
+fn a_missing_day_is_reported() {
     let logs = Logs::new().source("files = [\"{date}/*.log\"]");
     let loaded = logs.load_with("--date 2023-10-27");
     loaded.exit(0).did(0, 0);

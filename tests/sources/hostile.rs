@@ -106,7 +106,7 @@ fn a_million_blank_lines_are_blank() {
 }
 
 #[test]
-fn zeros_where_a_writer_went_on_after_a_truncation_are_one_reject() {
+fn zeros_left_by_a_truncation_are_one_reject() {
     // A writer without append mode continues at its old offset, leaving a hole before it.
     let logs = Logs::new();
     write_around_hole(&logs, "app.log", b"", 300_000, &log(1..=100));
@@ -140,7 +140,7 @@ fn a_frame_that_asks_for_too_much_memory_is_refused() {
 }
 
 #[test]
-fn records_that_lack_everything_fit_into_memory_and_into_the_database() {
+fn records_without_any_field_fit_into_memory_and_the_database() {
     // With 12 fields, these 60 kB would make 20 MB of complete reasons.
     for (fields, records, bytes_max) in [(12, 20_000, 2_000), (200, 4_000, 4_500)] {
         let logs = Logs::new().fields(&(0..fields).map(|n| format!("f{n} = \"int\"\n")).collect::<String>());
@@ -172,7 +172,7 @@ fn seconds_of_cpu(id: u32) -> f64 {
 }
 
 #[test]
-fn a_signal_is_heeded_within_a_record_that_goes_on_for_hours() {
+fn a_signal_is_obeyed_within_an_endless_record() {
     let begun = record(11)[..40].to_owned();
     let terabyte = zstd(&vec![b'x'; 1 << 20]).repeat(1 << 20);
     let hole = |logs: &Logs| write_around_hole(logs, "b.log", begun.as_bytes(), 1 << 40, b"}");
@@ -207,7 +207,7 @@ fn a_signal_is_heeded_within_a_record_that_goes_on_for_hours() {
 }
 
 #[test]
-fn infer_reads_no_more_of_one_record_than_of_many() {
+fn infer_reads_a_bounded_part_of_one_long_record() {
     let logs = Logs::new();
     write_around_hole(&logs, "zeros.log", b"", 3 << 30, b"\0");
     let infer = |arguments: &str| Said::of(&mut logs.place.command(&format!("infer {arguments}")), b"");

@@ -53,7 +53,7 @@ fn names_can_be_any_bytes() {
 }
 
 #[test]
-fn a_file_that_vanishes_is_named_and_costs_no_other() {
+fn a_vanished_file_is_named_and_does_not_affect_the_others() {
     needs_failpoints();
     let logs = Logs::new();
     logs.write("a.log", log(1..=10)).write("b.log", log(11..=20)).write("c.log", log(21..=30));

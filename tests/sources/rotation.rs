@@ -84,11 +84,11 @@ fn rotates_at_every_moment(make: impl Fn() -> Logs) {
 }
 
 #[test]
-fn a_log_that_rotates_while_it_is_loaded_is_loaded_once() {
+fn a_log_that_rotates_during_its_load_is_loaded_once() {
     rotates_at_every_moment(Logs::new);
 }
 
 #[test]
-fn a_log_that_rotates_while_it_is_loaded_into_a_server_is_loaded_once() {
+fn a_log_that_rotates_during_its_load_into_a_server_is_loaded_once() {
     rotates_at_every_moment(|| Logs::new().on_postgres());
 }

@@ -11,7 +11,7 @@ fn on_each_destination(story: impl Fn(Logs)) {
 }
 
 #[test]
-fn a_header_that_was_no_header_is_one_by_the_new_rules() {
+fn new_rules_can_turn_the_first_line_into_a_header() {
     on_each_destination(|mut logs| {
         for is_packed in [false, true] {
             let name = if is_packed { "b.log.gz" } else { "a.log" };
@@ -36,7 +36,7 @@ fn a_header_that_was_no_header_is_one_by_the_new_rules() {
 }
 
 #[test]
-fn a_run_that_dies_with_the_new_rules_leaves_no_old_names_behind() {
+fn a_run_killed_under_new_rules_leaves_no_old_names_behind() {
     needs_failpoints();
     on_each_destination(|mut logs| {
         logs = logs.format("csv");
@@ -56,7 +56,7 @@ fn a_run_that_dies_with_the_new_rules_leaves_no_old_names_behind() {
 }
 
 #[test]
-fn names_stay_where_the_format_does() {
+fn names_stay_if_the_format_stays() {
     on_each_destination(|mut logs| {
         for (format, begin, more) in [("csv", "t,n\na,1\n", "b,2\n"), ("w3c", "#Fields: t n\na 1\n", "b 2\n")]
         {

@@ -15,7 +15,7 @@ fn stdin_is_loaded_in_every_form() {
 }
 
 #[test]
-fn a_second_run_over_stdin_passes_over_what_it_has_seen() {
+fn a_second_run_over_stdin_skips_what_is_loaded() {
     // Shorter than the hashed beginning, about as long, and longer.
     for lines in [3, 660, 3000] {
         let logs = Logs::new();
@@ -28,7 +28,7 @@ fn a_second_run_over_stdin_passes_over_what_it_has_seen() {
 }
 
 #[test]
-fn a_second_run_over_stdin_verifies_what_it_passes_over() {
+fn a_second_run_over_stdin_verifies_what_it_skips() {
     let logs = Logs::new();
     logs.load_stdin("-", &log(1..=3000)).exit(0);
     let (mut other, end) = (log(1..=3010), log(1..=3000).len());
@@ -43,7 +43,7 @@ fn a_second_run_over_stdin_verifies_what_it_passes_over() {
 }
 
 #[test]
-fn a_stream_that_was_cut_in_a_line_goes_on() {
+fn a_stream_cut_within_a_line_resumes() {
     // Cut within the part that identifies a stream, and far behind it.
     for before in [2, 3_000] {
         let whole = [&log(1..=before + 4)[..], record(before + 5).as_bytes()].concat();
@@ -113,7 +113,7 @@ fn a_fifo_is_a_stream_with_a_name() {
 
 /// The whole stream is examined before the first record is passed on.
 #[test]
-fn of_a_short_damaged_stream_what_stands_before_the_damage_is_loaded() {
+fn a_short_damaged_stream_is_loaded_up_to_the_damage() {
     let whole = gzip(&log(1..=600), 6);
     let logs = Logs::new();
     logs.load_stdin("-", &whole[..whole.len() / 2])
@@ -187,7 +187,7 @@ fn a_signal_ends_a_load_that_waits_for_stdin() {
 }
 
 #[test]
-fn a_file_that_must_not_be_mapped_gives_the_same() {
+fn a_file_that_must_not_be_mapped_gives_the_same_rows() {
     // Longer than files that are read instead of mapped anyway.
     let content = [&log(1..=6000)[..], b"\r\n\nnot a record\n", record(6001).as_bytes()].concat();
     let mut tables = Vec::new();

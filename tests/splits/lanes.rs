@@ -98,7 +98,7 @@ fn lanes_that_are_killed_at_any_step_are_gone_on_with() {
 }
 
 #[test]
-fn lanes_that_lose_a_connection_at_any_step_go_on_by_themselves() {
+fn lanes_that_lose_a_connection_at_any_step_continue_by_themselves() {
     needs_failpoints();
     let load = many_files();
     let (whole, _) = of_one_lane(&load);
@@ -138,7 +138,7 @@ fn lanes_are_taken_over_all_at_once_and_change_nothing_when_they_wake() {
 }
 
 #[test]
-fn where_one_lane_cannot_go_on_the_others_end() {
+fn if_one_lane_fails_the_others_end() {
     needs_failpoints();
     let load = many_files();
     let (whole, _) = of_one_lane(&load);
@@ -183,7 +183,7 @@ fn lanes_that_write_the_same_keys_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn where_the_order_decides_there_is_one_lane() {
+fn if_the_order_matters_there_is_one_lane() {
     for on_conflict in ["update", "keep"] {
         let load = many_files().key("[\"id\"]").destination(&format!("on_conflict = \"{on_conflict}\""));
         load.run().exit(3);
@@ -197,7 +197,7 @@ fn where_the_order_decides_there_is_one_lane() {
 }
 
 #[test]
-fn a_role_that_has_room_for_fewer_connections_has_fewer_lanes() {
+fn a_connection_limit_reduces_the_lanes() {
     let load = many_files();
     let (whole, _) = of_one_lane(&load);
     let (database, role) = (load.database().name().to_owned(), format!("{}_two", load.database().name()));

@@ -14,13 +14,13 @@ use crate::stories::on_each_destination;
 
 on_each_destination! {
     splits_loaded_one_by_one_are_the_whole_source
-    a_plan_that_dies_leaves_splits_or_none
-    a_split_that_dies_is_gone_on_with
-    a_split_that_another_run_is_at_is_waited_for
+    a_killed_plan_leaves_all_splits_or_none
+    a_killed_split_is_resumed
+    a_split_held_by_another_run_is_waited_for
     a_split_at_its_end_is_so_whatever_comes_behind_it
-    what_a_file_has_grown_by_is_planned_as_it_is_loaded
+    the_growth_of_a_file_is_planned_as_it_is_loaded
     a_size_below_a_chunk_is_refused
-    what_cannot_be_cut_says_why
+    a_file_that_cannot_be_cut_is_explained
     a_split_that_nobody_made_is_refused
 }
 
@@ -77,7 +77,7 @@ fn splits_loaded_one_by_one_are_the_whole_source(kind: Kind) {
     }
 }
 
-fn a_plan_that_dies_leaves_splits_or_none(kind: Kind) {
+fn a_killed_plan_leaves_all_splits_or_none(kind: Kind) {
     let [load, ..] = loads(kind);
     load.run().exit(3);
     let whole = left(&load);
@@ -96,7 +96,7 @@ fn a_plan_that_dies_leaves_splits_or_none(kind: Kind) {
     }
 }
 
-fn a_split_that_dies_is_gone_on_with(kind: Kind) {
+fn a_killed_split_is_resumed(kind: Kind) {
     let [load, ..] = loads(kind);
     load.run().exit(3);
     let whole = left(&load);
@@ -122,7 +122,7 @@ fn a_split_that_dies_is_gone_on_with(kind: Kind) {
     }
 }
 
-fn a_split_that_another_run_is_at_is_waited_for(kind: Kind) {
+fn a_split_held_by_another_run_is_waited_for(kind: Kind) {
     let [load, ..] = loads(kind);
     load.run().exit(3);
     let whole = left(&load);
@@ -165,7 +165,7 @@ fn a_split_at_its_end_is_so_whatever_comes_behind_it(kind: Kind) {
 
 /// Whether the file had one split so far or several: `load --split` accepts exactly what is planned, and a
 /// split that was reported as done stays done.
-fn what_a_file_has_grown_by_is_planned_as_it_is_loaded(kind: Kind) {
+fn the_growth_of_a_file_is_planned_as_it_is_loaded(kind: Kind) {
     let [load, ..] = loads(kind);
     let young = load.files()[0].versions[0].clone();
     let grown = [young.clone(), log(2, 90)].concat();
@@ -213,7 +213,7 @@ fn a_size_below_a_chunk_is_refused(kind: Kind) {
     assert!(plan(&load, "1KiB").len() > 4);
 }
 
-fn what_cannot_be_cut_says_why(kind: Kind) {
+fn a_file_that_cannot_be_cut_is_explained(kind: Kind) {
     let plain = |load: Load| load.to(kind).schema(SCHEMA);
     for (load, why) in [
         (plain(Load::empty().file("a.ndjson.gz", good_log(1, 50))), "the beginning of an archive"),

@@ -7,8 +7,8 @@ use crate::harness::load::Load;
 use crate::stories::on_each_destination;
 
 on_each_destination! {
-    places_are_written_if_the_table_has_columns_for_them
-    a_table_without_columns_for_places_is_loaded_and_what_needs_them_is_refused
+    positions_are_written_if_the_table_has_columns_for_them
+    without_position_columns_a_table_loads_and_commands_needing_them_fail
 }
 
 /// A table for a job without a key, with these columns besides `n`.
@@ -17,7 +17,7 @@ fn keyless(kind: Kind, columns: &str) -> Load {
     Load::of(lines([7, 7, 8])).to(kind).schema("n int").key("none").given(&table)
 }
 
-fn places_are_written_if_the_table_has_columns_for_them(kind: Kind) {
+fn positions_are_written_if_the_table_has_columns_for_them(kind: Kind) {
     let load = keyless(kind, ", source_id integer, source_offset bigint");
     load.run().exit(0);
     assert_eq!(
@@ -29,7 +29,7 @@ fn places_are_written_if_the_table_has_columns_for_them(kind: Kind) {
     keyless(kind, ", source_id integer").run().exit(2).says("column source_offset is missing from t");
 }
 
-fn a_table_without_columns_for_places_is_loaded_and_what_needs_them_is_refused(kind: Kind) {
+fn without_position_columns_a_table_loads_and_commands_needing_them_fail(kind: Kind) {
     let load = keyless(kind, "");
     load.run().exit(0).counts("3 inserted");
     load.run().exit(0);

@@ -3,8 +3,8 @@
 use super::*;
 
 on_each_destination! {
-    a_row_that_a_later_record_has_replaced_is_no_difference
-    a_row_that_no_record_has_is_one
+    a_row_replaced_by_a_later_record_is_no_difference
+    a_row_without_a_record_is_a_difference
     rows_by_content_are_compared
 }
 
@@ -18,7 +18,7 @@ fn with_names(kind: Kind) -> Load {
         .key("[\"k\"]")
 }
 
-fn a_row_that_a_later_record_has_replaced_is_no_difference(kind: Kind) {
+fn a_row_replaced_by_a_later_record_is_no_difference(kind: Kind) {
     let load = with_names(kind);
     load.call().run().exit(0);
     let ended = verify(&load, 0);
@@ -36,7 +36,7 @@ fn a_row_that_a_later_record_has_replaced_is_no_difference(kind: Kind) {
     load.command("verify").arg("--strict").run().exit(1);
 }
 
-fn a_row_that_no_record_has_is_one(kind: Kind) {
+fn a_row_without_a_record_is_a_difference(kind: Kind) {
     let load = with_names(kind);
     load.call().run().exit(0);
     load.sql("UPDATE t SET s = 'other' WHERE k = 2");
@@ -74,7 +74,7 @@ fn rows_by_content_are_compared(kind: Kind) {
 }
 
 #[test]
-fn keys_that_the_server_equates_are_one_key() {
+fn keys_equated_by_the_server_are_one_key() {
     let load = Load::of(
         "{\"k\":\"A\",\"s\":\"one\"}\n{\"k\":\"a \",\"s\":\"two\"}\n{\"k\":\"A\",\"s\":\"three\"}\n",
     )
@@ -89,7 +89,7 @@ fn keys_that_the_server_equates_are_one_key() {
 }
 
 #[test]
-fn keys_are_found_as_their_column_rounds_them() {
+fn keys_are_found_after_rounding_by_their_column() {
     let load = Load::of("{\"at\":\"2023-10-27T12:34:56.789Z\",\"s\":\"one\"}\n")
         .schema("at timestamp, s text")
         .key("[\"at\"]")
@@ -101,7 +101,7 @@ fn keys_are_found_as_their_column_rounds_them() {
 }
 
 #[test]
-fn keys_that_sqlite_equates_are_one_key() {
+fn keys_equated_by_sqlite_are_one_key() {
     let load = Load::of("{\"k\":\"A\",\"v\":1}\n{\"k\":\"a\",\"v\":2}\n")
         .to(Kind::Sqlite)
         .schema("k text, v int")

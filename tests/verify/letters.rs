@@ -4,11 +4,11 @@ use super::*;
 
 on_each_destination! {
     rows_of_mended_letters_are_counted
-    what_a_replay_has_made_is_what_its_bytes_make
+    a_replayed_row_equals_what_its_bytes_give
     what_was_mended_over_a_row_of_its_key_is_no_difference
-    letters_that_were_replayed_by_other_rules_are_told
+    letters_replayed_under_other_rules_are_reported
     a_letter_holds_the_bytes_of_its_record
-    a_letter_of_nobody_is_one_too_many
+    a_letter_of_an_unknown_source_is_an_extra_letter
 }
 
 /// A text as bytes in SQL.
@@ -69,7 +69,7 @@ fn with_letters(kind: Kind) -> Load {
     load
 }
 
-fn what_a_replay_has_made_is_what_its_bytes_make(kind: Kind) {
+fn a_replayed_row_equals_what_its_bytes_give(kind: Kind) {
     let load = with_letters(kind);
     let letters = load.ours("dead_letters");
     load.sql("INSERT INTO w VALUES (4)");
@@ -132,7 +132,7 @@ fn what_was_mended_over_a_row_of_its_key_is_no_difference(kind: Kind) {
     assert_ne!(source["file"]["digest"], source["table"]["digest"]);
 }
 
-fn letters_that_were_replayed_by_other_rules_are_told(kind: Kind) {
+fn letters_replayed_under_other_rules_are_reported(kind: Kind) {
     for key in ["position", "[\"n\"]"] {
         let load = Load::of("{\"n\":1}\n{\"n\":-2}\n{\"n\":3}\n").to(kind).schema("n int").key(key);
         let strict = load.job().replace("type = \"int\"", "type = \"int\", ge = 0");
@@ -170,7 +170,7 @@ fn a_letter_holds_the_bytes_of_its_record(kind: Kind) {
     }
 }
 
-fn a_letter_of_nobody_is_one_too_many(kind: Kind) {
+fn a_letter_of_an_unknown_source_is_an_extra_letter(kind: Kind) {
     let load = Load::of("{\"n\":1}\n{\"n\":\"x\"}\n").to(kind).schema("n int");
     load.call().run().exit(3);
     let letters = load.ours("dead_letters");
