@@ -1,12 +1,12 @@
-//! Archives: whatever the bytes, reading them ends, in order and in bounded memory, with all
-//! that is good or with an error.
+//! Archives: for arbitrary bytes, reading ends with all good data or with an error, in order and in bounded
+//! memory.
 
 use std::sync::Arc;
 
 use logmill::source::{Chunks, Settings, Source, Start, TAIL_BYTES};
 
-/// One member of gzip and two, one frame of zstd and two, a frame to be skipped, one that says it
-/// is larger than it is, and a stream of bzip2.
+/// One gzip member and two, one zstd frame and two, a skippable frame, a frame that claims more than it
+/// holds, and a bzip2 stream.
 pub const SEEDS: &[&[u8]] = &[
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabVJT\xb22\xac\xe5\x02\x00F\xa3\xe8t\x08\x00\x00\x00",
     b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabVJT\xb22\xac\xe5\x02\x00F\xa3\xe8t\x08\x00\x00\x00\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xabVJT\xb22\xac\xe5\xaa\x1e\xa5\xc9\xa2+F\xc1(\x18\x05\xa3`\x14\x8c\x82Q0\xe4\x01\x17\x00o\xe0;\xf4\x11\x09\x00\x00",
@@ -20,7 +20,7 @@ pub const SEEDS: &[&[u8]] = &[
 const CHUNK_BYTES: usize = 256;
 const RECORD_BYTES_MAX: usize = 1024;
 
-/// A few bytes can stand for gigabytes; beyond this nothing new happens.
+/// A few bytes can expand to gigabytes; beyond this limit nothing new happens.
 const BYTES_MAX: u64 = 4 << 20;
 
 pub fn run(data: &[u8]) {

@@ -1,4 +1,4 @@
-//! Job files: whatever the text, it is a job or a message that says what is wrong and where.
+//! Job files: arbitrary text is either a job or gives a message that says what is wrong and where.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ batch_bytes = "24MiB"
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // A job can name a file with a schema, and a fuzzer can name one without an end.
+    // A job can name a schema file, and a fuzzer can name an endless one.
     if text.contains("/dev") || text.contains("/proc") {
         return;
     }

@@ -1,5 +1,5 @@
-//! Records: whatever the bytes, the reader of flat records, the one of simd-json and
-//! serde_json's agree on whether they are an object, and on its values.
+//! Records: for arbitrary bytes, the reader of flat records, the one on simd-json and serde_json agree on
+//! whether they are an object, and on its values.
 
 use bumpalo::Bump;
 use logmill::format::{Extras, Format, Input, Item, Json, JsonScratch, Raw, Record};
@@ -15,8 +15,8 @@ pub const SEEDS: &[&[u8]] = &[
 
 pub fn run(data: &[u8]) {
     let json = Json::new(&[vec!["a"], vec!["b"], vec!["b", "c"], vec!["c", "1"]], Extras::Gathered);
-    // A reader that has met nothing but flat records tries to read one more in one pass; one
-    // that has met others does not.
+    // A reader that has met only flat records tries to read the next in one pass; a reader that has met
+    // others does not.
     let flat = read(&json, &[], data);
     let taped = read(&json, &[&br#"{"a":"\n"}"#[..]; 2], data);
     assert_eq!(flat, taped, "read in one pass, and by the tape");
@@ -28,7 +28,7 @@ pub fn run(data: &[u8]) {
         (Ok(Value::Object(_)), Err(code)) => panic!("{code}, where serde_json reads an object"),
         (Ok(_), Ok(_)) => panic!("an object, where serde_json reads something else"),
         (Err(error), Ok(_)) => {
-            // What Pydantic reads and serde_json does not.
+            // Input that Pydantic accepts and serde_json does not.
             let message = error.to_string();
             let is_known = message.starts_with("number out of range")
                 || message.starts_with("recursion limit")
@@ -41,7 +41,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// What a reader that has met `before` makes of `data`: all that the schema will see of it.
+/// Everything that the schema sees of `data`, from a reader that has already read `before`.
 fn read(json: &Json, before: &[&[u8]], data: &[u8]) -> Result<String, String> {
     with(json, before, data, |record| {
         let arena = Bump::new();
@@ -72,7 +72,7 @@ fn with<T>(
     Ok(look(&record))
 }
 
-/// A value as serde_json has it; a number that it has not is text.
+/// A value as serde_json represents it; a number that it cannot represent becomes text.
 fn value_of(item: Item<'_>) -> Value {
     match item.raw() {
         Raw::Null => Value::Null,
@@ -90,7 +90,8 @@ fn value_of(item: Item<'_>) -> Value {
     }
 }
 
-/// Numbers are the same if their doubles are: to serde_json `-0` is one, to us an integer.
+/// Numbers are the same if their doubles are. serde_json reads `-0` as a double, and we read it as an
+/// integer.
 fn same(one: &Value, two: &Value) -> bool {
     match (one, two) {
         (Value::Number(one), Value::Number(two)) => one == two || one.as_f64() == two.as_f64(),

@@ -1,4 +1,4 @@
-//! JSON Schemas: whatever the text, it is a schema or an error with its place.
+//! JSON Schemas: arbitrary text is either a schema or gives an error with its place.
 
 use logmill::schema::{Clock, from_json_schema};
 

@@ -1,7 +1,7 @@
-//! What is fuzzed: whatever reads bytes that somebody else wrote.
+//! The fuzz bodies, one for each kind of input that other people write.
 //!
-//! Each module holds one body, `run`, that takes any bytes and panics if what must hold does
-//! not, and some `SEEDS` to begin with. Each body is used twice:
+//! Each module holds one body, `run`, that takes arbitrary bytes and panics if an invariant is broken, and
+//! some `SEEDS` to begin with. Each body is used twice:
 //!
 //! - by a fuzzer, which needs a nightly compiler and `cargo install cargo-fuzz`:
 //!
@@ -11,8 +11,8 @@
 //!   cargo +nightly fuzz run json fuzz/artifacts/json/crash-…     # once more, with what it found
 //!   ```
 //!
-//! - by every test run, on any compiler, for a second each (`tests/fuzz.rs`), with seeds that
-//!   are altered by chance: `cargo test fuzz`, or `LOGMILL_FUZZ_SECONDS=600 cargo test fuzz`.
+//! - by every test run, on any compiler, for one second each (`tests/fuzz.rs`), with randomly altered seeds:
+//!   `cargo test fuzz`, or `LOGMILL_FUZZ_SECONDS=600 cargo test fuzz`.
 
 pub mod inflate;
 pub mod job;

@@ -1,5 +1,5 @@
-//! Cutting: whatever the bytes of a file, and wherever its chunks end, its records are the same,
-//! be they lines, begun by a line, held together by quotes, or objects of JSON.
+//! Cutting: whatever the bytes of a file and wherever its chunks end, its records are the same, be they
+//! lines, multi-line records with a start pattern, quoted records, or JSON objects.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ pub const SEEDS: &[&[u8]] = &[
     b"\x40a line that is longer than any chunk, and than the longest record too: so it is only counted\nb\n",
 ];
 
-/// A longer record is counted and hashed, and never in memory at once.
+/// A longer record is counted and hashed, but never in memory at once.
 const RECORD_BYTES_MAX: usize = 64;
 
-/// What is known of a record: where it starts, how long it is, and the hash of its bytes.
+/// The facts about a record: its start, its length, and the hash of its bytes.
 type Known = (u64, u64, [u8; 32]);
 
 pub fn run(data: &[u8]) {
     let Some((&chunk_bytes, text)) = data.split_first() else { return };
-    // A first line of ours, so that the file is no archive and has no byte order mark.
+    // Our own first line, so that the file is no archive and has no byte order mark.
     let bytes = [b"x\n", text].concat();
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), &bytes).expect("written");
@@ -56,7 +56,7 @@ fn records_of(bytes: &[u8], framing: &Framing) -> Vec<Known> {
     records.map(|record| known(record.start, record.bytes)).collect()
 }
 
-/// The lines as the first sentence of their definition has them.
+/// The lines, by the first sentence of their definition.
 fn lines_of(bytes: &[u8]) -> Vec<Known> {
     let mut start = 0;
     let mut lines = Vec::new();

@@ -1,4 +1,4 @@
-//! Timestamps: whatever the text, the readers by position say what the slow ones say.
+//! Timestamps: for arbitrary text, the positional readers agree with the slow ones.
 
 use bumpalo::Bump;
 use chrono::{Datelike as _, NaiveDate, Timelike as _};
@@ -33,13 +33,13 @@ pub fn run(data: &[u8]) {
         let chrono = chrono::DateTime::parse_from_str(text, LAYOUT).ok().and_then(stamp_of);
         assert_eq!(read(StampFormat::Strptime(layout), text), chrono, "as chrono reads {LAYOUT}");
     }
-    // The text as a layout: refused, or one that reads without harm.
+    // The text as a layout is either refused, or one that reads without a panic.
     if let Ok(layout) = Strptime::new(text) {
         read(StampFormat::Strptime(layout), "2023-10-27 12:34:56");
     }
 }
 
-/// What the schema reads: microseconds in UTC.
+/// Reads a timestamp through the schema, as microseconds in UTC.
 fn read(format: StampFormat, text: &str) -> Option<i64> {
     let field = Field::new("at", Kind::Timestamp(Timestamp { format, ..Timestamp::default() }));
     let schema = Schema { fields: vec![field], ..Schema::default() };
@@ -55,8 +55,8 @@ fn read(format: StampFormat, text: &str) -> Option<i64> {
     }
 }
 
-/// What speedate reads, with Pydantic's settings. The outer `None` is no stamp to it, though
-/// it may be a date; the inner one is a stamp in a year that Python does not have.
+/// Reads a timestamp with speedate and Pydantic's settings. The outer `None` means that speedate sees no
+/// timestamp, though the text may be a date; the inner one, that its year does not exist in Python.
 fn speedate(text: &str) -> Option<Option<i64>> {
     let config = DateTimeConfig {
         timestamp_unit: TimestampUnit::Infer,
@@ -72,7 +72,7 @@ fn speedate(text: &str) -> Option<Option<i64>> {
     Some((1..=9999).contains(&local.year()).then_some(micros))
 }
 
-/// What we make of what chrono reads: it knows a leap second, and more years.
+/// Converts chrono's result to ours: chrono accepts leap seconds and more years.
 fn stamp_of(stamp: chrono::DateTime<chrono::FixedOffset>) -> Option<i64> {
     let is_ours = stamp.nanosecond() < 1_000_000_000 && (1..=9999).contains(&stamp.year());
     is_ours.then(|| stamp.timestamp_micros())

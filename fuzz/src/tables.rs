@@ -1,5 +1,5 @@
-//! Formats whose records mean nothing without what stands before them: however a file is cut, and
-//! whatever it says of itself in the middle, its records are the same.
+//! Formats whose records need the lines before them: however a file is cut, and whatever header it repeats
+//! in the middle, its records are the same.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const RECORD_BYTES_MAX: usize = 256;
 
 pub fn run(data: &[u8]) {
     let Some((&chunk_bytes, text)) = data.split_first() else { return };
-    // A first line of ours, so that the file is no archive and has no byte order mark.
+    // Our own first line, so that the file is no archive and has no byte order mark.
     let bytes = [b"#x\n", text].concat();
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), &bytes).expect("written");
@@ -47,7 +47,7 @@ pub fn run(data: &[u8]) {
     }
 }
 
-/// Each record of a file with its place, and how many are records, skipped and blank.
+/// Each record of a file with its offset, and the numbers of records, skipped lines and blank lines.
 fn read(format: &AnyFormat, path: &std::path::Path, chunk_bytes: usize) -> (Vec<String>, [u64; 3]) {
     let settings = Settings {
         framing: format.framing().clone(),

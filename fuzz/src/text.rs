@@ -1,5 +1,5 @@
-//! Formats of text: whatever stands in a line, it is a record or it has a fault, and every value
-//! of a record is one that can be bound; and a log format of any text is one or is refused.
+//! Text formats: an arbitrary line is either a record or has a fault, and every value of a record can be
+//! bound. An arbitrary log format is either accepted or refused.
 
 use bumpalo::Bump;
 use logmill::format::{AnyFormat, Chunk, Extras, LogFormat, Memory, Preamble, Spec, of};
@@ -22,7 +22,7 @@ pub fn run(data: &[u8]) {
     let mut specs: Vec<_> =
         named.iter().filter_map(|name| LogFormat::named(name)).map(Spec::Access).collect();
     specs.extend([Spec::Logfmt, Spec::Syslog]);
-    // The first line may also say how the others are written.
+    // The first line may also define the format of the others.
     let (first, lines) = data.split_at(data.iter().position(|&byte| byte == b'\n').unwrap_or(data.len()));
     if let Some(format) = std::str::from_utf8(first).ok().and_then(|text| LogFormat::new(text).ok()) {
         let spec = Spec::Access(format);
@@ -32,7 +32,7 @@ pub fn run(data: &[u8]) {
     for spec in specs {
         let format = of::<&str>(&spec, &[], Extras::Gathered);
         let whole = read(&format, data);
-        // A line is the same whatever stands around it.
+        // A line gives the same result whatever surrounds it.
         let lines = data.split_inclusive(|&byte| byte == b'\n');
         let single: Vec<_> = lines.flat_map(|line| read(&format, line)).collect();
         assert_eq!(whole, single, "{spec}");
